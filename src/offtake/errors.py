@@ -1,0 +1,216 @@
+"""Every error of the product, one class per thing a caller can do about it.
+
+    OfftakeError
+    ├── ExportError                 said to the caller of an API, worded by each dialect
+    │   ├── InvalidRequest          mend the named fields
+    │   │   ├── UnknownReport       choose a report that exists
+    │   │   ├── InvalidZone         use an IANA zone name
+    │   │   ├── ReversedTimespan    end must be later than start
+    │   │   └── TimespanTooLong     ask for a shorter timespan
+    │   ├── NotAuthenticated        get a (new) token
+    │   ├── NotPermitted            ask for the missing scope
+    │   ├── JobNotFound             unknown, or another tenant's: never told apart
+    │   ├── ArtifactNotFound        not ready, expired, deleted or unknown
+    │   ├── JobStateConflict        not possible in the job's present state
+    │   ├── LinkRefused             mint a new download link
+    │   ├── QuotaExceeded           wait until a job ends
+    │   ├── AuditUnavailable        try again: nothing happened
+    │   └── Unavailable             try again: the store cannot be reached
+    ├── AttemptError                ends one attempt of a job; ``retryable`` says whether another may follow
+    │   ├── AttemptInterrupted      the lease is lost, the job was cancelled, or the worker is stopping
+    │   ├── ResourceExhausted       out of memory, disk or temporary space
+    │   ├── StorageUnavailable      lake or artifact store cannot be read or written
+    │   ├── ArtifactMismatch        the written file is not what was counted
+    │   ├── RowLimitExceeded        more rows than the request may have
+    │   └── QueryFailed             the data or the report's query is wrong
+    └── OperatorError               said to a person at the command line
+        ├── SettingsError           file, line and the name that might have been meant
+        ├── CatalogueError          a report folder that breaks a rule, with file and line
+        ├── LakeError               the lake cannot be read or written as asked
+        │   └── LoadRejected        a row that breaks the data model, with file, line, column and reason
+        ├── HomeError               the home folder is missing or unusable
+        ├── UnknownName             no such tenant, table, credential
+        └── NameTaken               it exists already
+
+An error knows no HTTP and no exit code: dialects and the command line each have one table for that.
+Messages never hold secrets, filter values or rows; ``LoadRejected`` alone quotes the offending value, to the operator only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class OfftakeError(Exception):
+    """Root of all errors; ``code`` is stable, ``message`` is safe to show."""
+
+    code: ClassVar[str] = "internal"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+# --- said to the caller of an API ------------------------------------------------------------------------------------
+
+
+class ExportError(OfftakeError):
+    """Something the caller of an API can act on."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldFault:
+    """One faulty field of a request: its name on the wire and what is wrong with it."""
+
+    name: str
+    description: str
+
+
+class InvalidRequest(ExportError):
+    """The request cannot be understood; ``fields`` names the culprits."""
+
+    code = "invalid_request"
+
+    def __init__(self, message: str, fields: Sequence[FieldFault] = ()) -> None:
+        super().__init__(message)
+        self.fields = tuple(fields)
+
+
+class UnknownReport(InvalidRequest):
+    code = "unknown_report"
+
+
+class InvalidZone(InvalidRequest):
+    code = "invalid_zone"
+
+
+class ReversedTimespan(InvalidRequest):
+    code = "reversed_timespan"
+
+
+class TimespanTooLong(InvalidRequest):
+    code = "timespan_too_long"
+
+
+class NotAuthenticated(ExportError):
+    code = "not_authenticated"
+
+
+class NotPermitted(ExportError):
+    code = "not_permitted"
+
+
+class JobNotFound(ExportError):
+    code = "job_not_found"
+
+
+class ArtifactNotFound(ExportError):
+    code = "artifact_not_found"
+
+
+class JobStateConflict(ExportError):
+    code = "job_state_conflict"
+
+
+class LinkRefused(ExportError):
+    code = "link_refused"
+
+
+class Waitable(ExportError):
+    """The same request may succeed after ``retry_after`` seconds."""
+
+    code = "wait"
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class QuotaExceeded(Waitable):
+    code = "quota_exceeded"
+
+
+class AuditUnavailable(Waitable):
+    code = "audit_unavailable"
+
+
+class Unavailable(Waitable):
+    code = "unavailable"
+
+
+# --- ends one attempt of a job ---------------------------------------------------------------------------------------
+
+
+class AttemptError(OfftakeError):
+    """Ends one attempt; a retryable one goes back to the queue, the others fail the job."""
+
+    code = "attempt_failed"
+
+
+class AttemptInterrupted(AttemptError):
+    code = "interrupted"
+    retryable = True
+
+
+class ResourceExhausted(AttemptError):
+    code = "resource_exhausted"
+    retryable = True
+
+
+class StorageUnavailable(AttemptError):
+    code = "storage_unavailable"
+    retryable = True
+
+
+class ArtifactMismatch(AttemptError):
+    code = "artifact_mismatch"
+    retryable = True
+
+
+class RowLimitExceeded(AttemptError):
+    code = "row_limit_exceeded"
+
+
+class QueryFailed(AttemptError):
+    code = "query_failed"
+
+
+# --- said to a person at the command line ----------------------------------------------------------------------------
+
+
+class OperatorError(OfftakeError):
+    """Something the operator can mend."""
+
+    code = "operator"
+
+
+class SettingsError(OperatorError):
+    code = "settings"
+
+
+class CatalogueError(OperatorError):
+    code = "catalogue"
+
+
+class LakeError(OperatorError):
+    code = "lake"
+
+
+class LoadRejected(LakeError):
+    code = "load_rejected"
+
+
+class HomeError(OperatorError):
+    code = "home"
+
+
+class UnknownName(OperatorError):
+    code = "unknown_name"
+
+
+class NameTaken(OperatorError):
+    code = "name_taken"

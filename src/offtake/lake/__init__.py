@@ -1,0 +1,1 @@
+"""The lake: care data in Delta tables, and the model that describes them (``tables.toml``)."""

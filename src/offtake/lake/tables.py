@@ -1,0 +1,84 @@
+"""The care data model as values, read from ``tables.toml``.
+
+Everything that depends on a table's shape is derived from here: validation at load, the Delta schema, the empty view a
+report sees when a tenant has no file yet, the reference page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property, lru_cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from offtake.model.report import ColumnType
+from offtake.tomlfile import read_toml
+
+TABLES_FILE = Path(__file__).with_name("tables.toml")
+
+
+class Kind(StrEnum):
+    """How a table is partitioned: dimensions by tenant, facts by tenant and month of the event time (UTC)."""
+
+    DIMENSION = "dimension"
+    FACT = "fact"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableColumn:
+    """One column of a lake table."""
+
+    name: str
+    type: ColumnType
+    meaning: str
+    required: bool = False
+    values: tuple[str, ...] = ()
+    minimum: int | None = None
+    personal: bool = False
+    references: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """One table of the care data model."""
+
+    name: str
+    kind: Kind
+    meaning: str
+    key: tuple[str, ...]
+    event_time: str | None
+    columns: tuple[TableColumn, ...]
+
+    @cached_property
+    def by_name(self) -> Mapping[str, TableColumn]:
+        """Columns by name, in order."""
+        return MappingProxyType({column.name: column for column in self.columns})
+
+    @property
+    def partition_by(self) -> tuple[str, ...]:
+        """Names of the partition columns."""
+        return ("tenant", "month") if self.kind is Kind.FACT else ("tenant",)
+
+
+@lru_cache(maxsize=1)
+def tables() -> Mapping[str, Table]:
+    """Every table of the model by name."""
+    return MappingProxyType({name: _table(name, row) for name, row in read_toml(TABLES_FILE).data.items()})
+
+
+def _table(name: str, row: dict[str, Any]) -> Table:
+    return Table(
+        name=name,
+        kind=Kind(row["kind"]),
+        meaning=row["meaning"],
+        key=tuple(row["key"]),
+        event_time=row.get("event_time"),
+        columns=tuple(_column(**column) for column in row["columns"]),
+    )
+
+
+def _column(*, type: str, values: list[str] | None = None, **row: Any) -> TableColumn:  # noqa: A002 - the file's word
+    return TableColumn(type=ColumnType(type), values=tuple(values or ()), **row)

@@ -1,0 +1,15 @@
+"""The published file of a job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """Where the file is and what it must be: all three figures were checked against the bytes before publishing."""
+
+    key: str  # relative to the artifact store
+    rows: int
+    bytes: int
+    sha256: str  # lower-case hex

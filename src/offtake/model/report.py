@@ -1,0 +1,111 @@
+"""A report of the catalogue, and how a dialect publishes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ColumnType(StrEnum):
+    """What a column holds; a dialect's rendering decides what it looks like."""
+
+    TEXT = "text"
+    ID = "id"
+    INTEGER = "integer"
+    DECIMAL = "decimal"
+    BOOLEAN = "boolean"
+    INSTANT = "instant"
+    SECONDS = "seconds"  # elapsed time as whole seconds
+    LIST = "list"  # list of text
+
+
+class Mark(StrEnum):
+    """How sure we are that the vendor has it (contracts, first page)."""
+
+    DOCUMENTED = "documented"
+    SEEN = "seen"
+    INFERRED = "inferred"
+    PROPOSED = "proposed"
+
+
+class Rendering(StrEnum):
+    """How one value is shown. ``engine/render.py`` has the SQL for each; ``None`` stays null unless said otherwise."""
+
+    TEXT = "text"
+    TEXT_OR_EMPTY = "text_or_empty"  # null becomes ""
+    INTEGER = "integer"
+    DECIMAL = "decimal"
+    BOOLEAN = "boolean"
+    YES_NO = "yes_no"  # Yes / No
+    INSTANT_Z = "instant_z"  # 2026-03-01T08:00:00Z
+    INSTANT_Z_OR_EMPTY = "instant_z_or_empty"
+    LOCAL_SECONDS = "local_seconds"  # 2026-03-01 09:00:00 in the request's zone
+    JOINED_PLUS = "joined_plus"  # a+b+c
+    JOINED_PLUS_OR_EMPTY = "joined_plus_or_empty"
+
+
+class Prune(StrEnum):
+    """Which monthly files of a fact table a report reads."""
+
+    WINDOW = "window"  # event times lie inside the timespan
+    UNTIL = "until"  # event times lie before its end (facts that last, such as an agent's state)
+    ALL = "all"  # dimensions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One column of a report, in order; the order is append-only."""
+
+    name: str
+    type: ColumnType
+    meaning: str
+    mark: Mark
+    nullable: bool = True
+    personal: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableUse:
+    """A lake table a report reads."""
+
+    table: str
+    prune: Prune
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A catalogue entry. ``sql`` is one SELECT with the bound values ``$tenant``, ``$start``, ``$end`` and, where it
+    needs them, ``$zone`` and ``$account_zone``; it yields exactly ``columns``."""
+
+    name: str
+    title: str
+    grain: str
+    window: str  # the column the timespan applies to
+    key: tuple[str, ...]
+    tables: tuple[TableUse, ...]
+    columns: tuple[Column, ...]
+    sql: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedColumn:
+    """One column as a dialect shows it."""
+
+    name: str  # key on the wire, exactly as the contract spells it
+    source: str  # column of the report
+    rendering: Rendering
+    mark: Mark
+    label: str | None = None  # header text where the dialect's own rule does not give it
+    legacy: bool = False  # gone from the vendor's newest shape; a setting leaves it out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """A report in one dialect's words."""
+
+    dialect: str
+    report: str
+    slug: str
+    title: str
+    aliases: tuple[str, ...]
+    columns: tuple[PublishedColumn, ...]
