@@ -33,7 +33,8 @@
         └── NameTaken               it exists already
 
 An error knows no HTTP and no exit code: dialects and the command line each have one table for that.
-Messages never hold secrets, filter values or rows; ``LoadRejected`` alone quotes the offending value, to the operator only.
+Messages never hold secrets, filter values or rows; ``LoadRejected`` alone quotes the offending value, and only to the
+operator who loads the file.
 """
 
 from __future__ import annotations

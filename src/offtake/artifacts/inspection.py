@@ -1,0 +1,125 @@
+"""Reading a file back while it is written: size, sha-256 and records, from the bytes that are on the disk.
+
+A thread follows the growing file, so that hashing, counting and flushing happen beside the query instead of after it.
+It reads what the operating system has of the file, never what the writer meant to write.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from offtake.artifacts.store import storage_error
+from offtake.errors import ArtifactMismatch
+
+_CHUNK = 4 * 1024 * 1024
+_FLUSH_EVERY = 64 * 1024 * 1024
+_PAUSE = 0.02  # seconds between looks at a file that has not grown
+
+
+class Counter(Protocol):
+    """A format's record counter."""
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes."""
+
+    def records(self) -> int:
+        """Records in all bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspected:
+    """What the bytes of a file say about it."""
+
+    bytes: int
+    sha256: str
+    rows: int
+
+
+class Inspection:
+    """Follows one file. Leaving the context without ``finish`` abandons it."""
+
+    def __init__(self, path: Path, counter: Counter) -> None:
+        self._path = path
+        self._counter = counter
+        self._hash = hashlib.sha256()
+        self._size = 0
+        self._complete = threading.Event()
+        self._abandoned = threading.Event()
+        self._error: OSError | None = None
+        self._thread = threading.Thread(target=self._follow, name="inspection", daemon=True)
+
+    def finish(self) -> Inspected:
+        """Read to the end, flush the file to the disk, and say what it is. The writer must be done.
+
+        Raises ArtifactMismatch when the bytes are no whole file of the format, or changed while they were read.
+        """
+        self._complete.set()
+        self._thread.join()
+        if self._error is not None:
+            raise storage_error(self._error) from self._error
+        try:
+            rows = self._counter.records()
+        except ValueError as error:
+            raise ArtifactMismatch("The written file is not whole.") from error
+        if self._path.stat().st_size != self._size:
+            raise ArtifactMismatch("The written file changed while it was read back.")
+        return Inspected(bytes=self._size, sha256=self._hash.hexdigest(), rows=rows)
+
+    def _follow(self) -> None:
+        try:
+            handle = self._open()
+            if handle is None:
+                return
+            try:
+                self._read(handle)
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        except OSError as error:
+            self._error = error
+
+    def _open(self) -> int | None:
+        """Wait for the writer to create the file."""
+        while not self._abandoned.is_set():
+            complete = self._complete.is_set()
+            try:
+                return os.open(self._path, os.O_RDONLY)
+            except FileNotFoundError:
+                if complete:
+                    raise
+                self._complete.wait(_PAUSE)
+        return None
+
+    def _read(self, handle: int) -> None:
+        flushed = 0
+        while not self._abandoned.is_set():
+            complete = self._complete.is_set()  # asked before the read: what is read after it is all there is
+            chunk = os.read(handle, _CHUNK)
+            if chunk:
+                self._hash.update(chunk)
+                self._counter.feed(chunk)
+                self._size += len(chunk)
+            elif complete:
+                return
+            else:
+                self._complete.wait(_PAUSE)
+            if self._size - flushed >= _FLUSH_EVERY:
+                os.fdatasync(handle)  # spread the disk's work over the run instead of one long wait at its end
+                flushed = self._size
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._abandoned.set()
+        self._complete.set()
+        self._thread.join()

@@ -1,0 +1,143 @@
+"""DuckDB as the engine: one private in-memory database per attempt, with its own limits.
+
+After the views are made the database is locked: it can read the files named by the views, write the one staging file,
+and nothing else. A report that tried to look at another tenant's files would be refused by DuckDB itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import duckdb
+
+from offtake.engine.render import identifier
+from offtake.errors import AttemptError, AttemptInterrupted, QueryFailed, ResourceExhausted, StorageUnavailable
+from offtake.model.query import Query
+from offtake.model.view import TableView
+
+# The first row that fits decides. Texts of the driver may quote rows, so ours say only what kind of thing happened.
+_ERRORS: tuple[tuple[type[duckdb.Error], type[AttemptError], str], ...] = (
+    (duckdb.InterruptException, AttemptInterrupted, "The query was interrupted."),
+    (duckdb.OutOfMemoryException, ResourceExhausted, "The query needs more memory or temporary space than it may use."),
+    (duckdb.IOException, StorageUnavailable, "A file of the lake or the staging folder cannot be read or written."),
+    (duckdb.HTTPException, StorageUnavailable, "The lake's storage did not answer."),
+    (duckdb.Error, QueryFailed, "The report's query failed."),
+)
+_HIVE = "hive_partitioning = true, hive_types_autocast = false"
+_NO_SPACE = ("No space left", "max_temp_directory_size", "Disk quota")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one attempt may use."""
+
+    threads: int
+    memory_mb: int
+    temp_folder: Path
+    temp_mb: int
+
+
+class Session:
+    """A locked DuckDB database over one tenant's files. Use as a context manager; ``interrupt`` from any thread."""
+
+    def __init__(self, limits: Limits, views: Sequence[TableView], *, writable: Path | None = None) -> None:
+        self._connection = duckdb.connect(
+            config={
+                "threads": limits.threads,
+                "memory_limit": f"{limits.memory_mb}MB",
+                "temp_directory": str(limits.temp_folder),
+                "max_temp_directory_size": f"{limits.temp_mb}MB",
+                "preserve_insertion_order": "false",
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+            }
+        )
+        try:
+            self._prepare(views, writable)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _prepare(self, views: Sequence[TableView], writable: Path | None) -> None:
+        with _as_ours():
+            self._connection.execute("SET TimeZone = 'UTC'")
+            for view in views:
+                self._expose(view)
+            allowed = [file for view in views for file in view.files]
+            if writable is not None:
+                allowed.append(str(writable))
+            self._connection.execute("SET allowed_paths = $paths", {"paths": allowed})
+            self._connection.execute("SET enable_external_access = false")
+            self._connection.execute("SET lock_configuration = true")
+
+    def _expose(self, view: TableView) -> None:
+        """The typed, empty first branch gives the view its columns where files lack some or there are none."""
+        typed = ", ".join(f"CAST(NULL AS {kind}) AS {identifier(name)}" for name, kind in view.columns)
+        sql = f"CREATE TEMP VIEW {identifier(view.table)} AS SELECT {typed} WHERE false"
+        if view.files:
+            variable = identifier(f"files of {view.table}")
+            self._connection.execute(f"SET VARIABLE {variable} = $files", {"files": list(view.files)})
+            files = f"read_parquet(getvariable('files of {view.table}'), {_HIVE}, union_by_name = true)"
+            sql += f" UNION ALL BY NAME SELECT * FROM {files}"  # noqa: S608 - a table's name, from the data model
+        self._connection.execute(sql)
+
+    def rows(self, query: Query) -> list[dict[str, Any]]:
+        """All rows as dicts: for tests and previews, never for an export."""
+        with _as_ours():
+            found = self._connection.execute(query.sql, dict(query.values)).fetchall()
+        return [dict(zip(query.columns, row, strict=True)) for row in found]
+
+    def count(self, query: Query) -> int:
+        """How many rows the query has, without rendering any."""
+        return self._scalar(f"SELECT count(*) FROM (\n{query.sql}\n) AS counted", query.values)  # noqa: S608
+
+    def copy(self, query: Query, path: Path, *, options: str, as_json: bool) -> int:
+        """Write the rows to ``path`` with DuckDB's own writer and return how many it says it wrote.
+
+        ``options`` is text of a format, ``as_json`` makes one JSON object of each row.
+        """
+        rows = f"SELECT to_json(shown) FROM (\n{query.sql}\n) AS shown" if as_json else query.sql  # noqa: S608
+        target = str(path).replace("'", "''")
+        return self._scalar(f"COPY (\n{rows}\n) TO '{target}' ({options}, USE_TMP_FILE false)", query.values)
+
+    def _scalar(self, sql: str, values: Mapping[str, object]) -> int:
+        with _as_ours():
+            found = self._connection.execute(sql, dict(values)).fetchone()
+        if found is None:
+            raise QueryFailed("The query gave no answer.")
+        return int(found[0])
+
+    def interrupt(self) -> None:
+        """Stop whatever runs; the running call raises AttemptInterrupted."""
+        self._connection.interrupt()
+
+    def close(self) -> None:
+        """Close the database; temporary files go with it."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+@contextmanager
+def _as_ours() -> Iterator[None]:
+    """The one seam where the driver's errors become ours, the cause kept."""
+    try:
+        yield
+    except duckdb.Error as error:
+        if any(sign in str(error) for sign in _NO_SPACE):
+            raise ResourceExhausted("There is no space left to write to.") from error
+        for theirs, ours, message in _ERRORS:
+            if isinstance(error, theirs):
+                raise ours(message) from error
+        raise

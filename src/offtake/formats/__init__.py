@@ -1,0 +1,14 @@
+"""File formats. To add one, write its module and name it here."""
+
+from offtake.formats.csv import CSV
+from offtake.formats.format import Envelope, Format, Recipe, RecordCounter, RowSource
+from offtake.formats.json import JSON, JSON_LINES
+
+FORMATS: tuple[Format, ...] = (CSV, JSON, JSON_LINES)
+
+__all__ = ["FORMATS", "Envelope", "Format", "Recipe", "RecordCounter", "RowSource", "format_named"]
+
+
+def format_named(name: str) -> Format:
+    """The format of that name; a name that is in no job cannot come here, so an unknown one is a KeyError."""
+    return {item.name: item for item in FORMATS}[name]

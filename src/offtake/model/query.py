@@ -1,0 +1,15 @@
+"""A query that is ready to run: text and values, kept apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """One SELECT, the values its ``$names`` are bound to, and the names of its columns in order."""
+
+    sql: str
+    values: Mapping[str, object]
+    columns: tuple[str, ...]

@@ -1,0 +1,72 @@
+"""The single door between rows of the job table and values."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+from offtake.model.artifact import Artifact
+from offtake.model.job import Failure, Job, Status
+from offtake.model.request import ExportRequest
+from offtake.model.timespan import Timespan
+
+
+def request_to_json(request: ExportRequest) -> dict[str, Any]:
+    """A request as it is stored."""
+    return {
+        "start": request.timespan.start.isoformat(),
+        "end": request.timespan.end.isoformat(),
+        "zone": request.timespan.zone,
+        "name": request.name,
+        "row_limit": request.row_limit,
+        "account_zone": request.account_zone,
+    }
+
+
+def job_from_row(row: Row[Any]) -> Job:
+    """A job as it stands in the table."""
+    stored = row.request
+    timespan = Timespan(start=_instant(stored["start"]), end=_instant(stored["end"]), zone=stored["zone"])
+    request = ExportRequest(
+        dialect=row.dialect,
+        report=row.report,
+        format=row.format,
+        timespan=timespan,
+        name=stored["name"],
+        row_limit=stored["row_limit"],
+        account_zone=stored["account_zone"],
+    )
+    return Job(
+        id=row.id,
+        tenant=row.tenant,
+        principal=row.principal,
+        request=request,
+        status=Status(row.status),
+        fence=row.fence,
+        attempts=row.attempts,
+        created_at=row.created_at,
+        not_before=row.not_before,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        expires_at=row.expires_at,
+        artifact=_artifact(row),
+        failure=_failure(row),
+    )
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _artifact(row: Row[Any]) -> Artifact | None:
+    if row.artifact_key is None:
+        return None
+    return Artifact(key=row.artifact_key, rows=row.rows, bytes=row.bytes, sha256=row.sha256)
+
+
+def _failure(row: Row[Any]) -> Failure | None:
+    if row.failure_code is None:
+        return None
+    return Failure(code=row.failure_code, message=row.failure_message)

@@ -1,0 +1,183 @@
+"""The tables, with the state machine's invariants as CHECKs.
+
+Instants are TIMESTAMP WITH TIME ZONE on PostgreSQL and whole microseconds since 1970 (UTC) on SQLite: both compare and
+sort as instants. ``migrations/`` is what makes a database; a test compares its result with this module.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from offtake.model.job import LEASED, OPEN, Status
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Instant(TypeDecorator[datetime]):
+    """A UTC instant with microseconds; naive datetimes are refused."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """The database's own type where it has one that keeps the instant."""
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(TIMESTAMP(timezone=True))
+        return dialect.type_descriptor(BigInteger())
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """To the database."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant needs a zone")
+        if dialect.name == "postgresql":
+            return value
+        return (value - _EPOCH) // timedelta(microseconds=1)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """From the database."""
+        if value is None:
+            return None
+        if dialect.name == "postgresql":
+            found: datetime = value
+            return found.astimezone(UTC)
+        return _EPOCH + timedelta(microseconds=value)
+
+
+_JSON = JSON().with_variant(JSONB(), "postgresql")
+
+
+def _listed(statuses: frozenset[Status]) -> str:
+    return ", ".join(f"'{status}'" for status in sorted(statuses))
+
+
+_ENDED = _listed(frozenset(Status) - OPEN)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+tenant = Table(
+    "tenant",
+    metadata,
+    Column("name", String(63), primary_key=True),
+    Column("zone", String(64), nullable=False),
+    Column("company_key", String(64), nullable=True, unique=True),
+    Column("created_at", Instant, nullable=False),
+)
+
+credential = Table(
+    "credential",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("tenant", String(63), ForeignKey("tenant.name"), nullable=False, index=True),
+    Column("kind", String(16), nullable=False),
+    Column("user", String(320), nullable=True),
+    Column("secret_hash", Text, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("revoked", Boolean, nullable=False, server_default=text("false")),
+)
+
+token = Table(
+    "token",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("tenant", String(63), ForeignKey("tenant.name"), nullable=False),
+    Column("credential", String(64), ForeignKey("credential.id"), nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+)
+
+job = Table(
+    "job",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("tenant", String(63), ForeignKey("tenant.name"), nullable=False),
+    Column("principal", String(64), nullable=False),
+    Column("dialect", String(16), nullable=False),
+    Column("report", String(64), nullable=False),
+    Column("format", String(16), nullable=False),
+    Column("request", _JSON, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("fence", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("not_before", Instant, nullable=False),
+    Column("started_at", Instant, nullable=True),
+    Column("finished_at", Instant, nullable=True),
+    Column("expires_at", Instant, nullable=True),
+    Column("lease_worker", String(128), nullable=True),
+    Column("lease_until", Instant, nullable=True),
+    Column("artifact_key", Text, nullable=True),
+    Column("rows", BigInteger, nullable=True),
+    Column("bytes", BigInteger, nullable=True),
+    Column("sha256", String(64), nullable=True),
+    Column("failure_code", String(64), nullable=True),
+    Column("failure_message", Text, nullable=True),
+    CheckConstraint(f"status IN ({_listed(frozenset(Status))})", name="status"),
+    CheckConstraint(f"(finished_at IS NOT NULL) = (status IN ({_ENDED}))", name="finished"),
+    CheckConstraint(
+        f"(lease_until IS NOT NULL AND lease_worker IS NOT NULL) = (status IN ({_listed(LEASED)}))", name="leased"
+    ),
+    CheckConstraint("(artifact_key IS NOT NULL) = (status = 'succeeded')", name="published"),
+    CheckConstraint(
+        "artifact_key IS NULL OR (rows IS NOT NULL AND bytes IS NOT NULL AND sha256 IS NOT NULL)", name="verified"
+    ),
+    CheckConstraint("(failure_code IS NULL) = (failure_message IS NULL)", name="failure_whole"),
+    CheckConstraint("status <> 'failed' OR failure_code IS NOT NULL", name="failure"),
+    CheckConstraint("failure_code IS NULL OR status IN ('failed', 'deleted')", name="failure_kept"),
+    CheckConstraint("fence >= attempts AND attempts >= 0", name="fence"),
+)
+Index("ix_job_claim", job.c.not_before, job.c.created_at, postgresql_where=job.c.status == "queued",
+      sqlite_where=job.c.status == "queued")  # fmt: skip
+Index("ix_job_open", job.c.tenant, job.c.dialect, postgresql_where=job.c.status.in_(sorted(OPEN)),
+      sqlite_where=job.c.status.in_(sorted(OPEN)))  # fmt: skip
+Index("ix_job_lease", job.c.lease_until, postgresql_where=job.c.lease_until.is_not(None),
+      sqlite_where=job.c.lease_until.is_not(None))  # fmt: skip
+Index("ix_job_list", job.c.tenant, job.c.dialect, job.c.report, job.c.created_at)
+Index("ix_job_expiry", job.c.expires_at, postgresql_where=job.c.status == "succeeded",
+      sqlite_where=job.c.status == "succeeded")  # fmt: skip
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("at", Instant, nullable=False),
+    Column("tenant", String(63), nullable=True),
+    Column("principal", String(64), nullable=True),
+    Column("operation", String(64), nullable=False),
+    Column("dialect", String(16), nullable=False),
+    Column("job", String(36), nullable=True),
+    Column("address", String(64), nullable=True),
+    Column("outcome", String(32), nullable=False),
+)
+Index("ix_audit_tenant_at", audit.c.tenant, audit.c.at)
