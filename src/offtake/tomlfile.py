@@ -1,20 +1,28 @@
 """TOML files that can say on which line a key stands.
 
 The standard library's parser gives values without positions; people who mend a settings file or a report need both.
-The position is found by reading the text once more, after the real parser has accepted it.
+The positions are found by reading the text once more, after the real parser has accepted it: so this second reading
+may be lenient, and only has to tell keys, headers, arrays and inline tables apart.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-_HEADER = re.compile(r"^\s*\[\[?\s*(?P<name>[^\]]+?)\s*\]\]?\s*(#.*)?$")
-_KEY = re.compile(r"^\s*(?P<name>[A-Za-z0-9_\-.\"' ]+?)\s*=")
-_STRINGS = re.compile(r'"""|\'\'\'')
+Keys = tuple[str | int, ...]
+
+_TOKEN = re.compile(
+    r'(?P<string>"""(?:\\.|[^\\])*?"{3,5}|\'\'\'.*?\'{3,5}|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\')'
+    r"|(?P<skip>[ \t\r]+|\#[^\n]*)"
+    r"|(?P<mark>\n|[\[\]{},=])"
+    r"|(?P<bare>[^\s\[\]{},=\#\"']+)",
+    re.DOTALL,
+)
 
 
 class TomlSyntaxError(ValueError):
@@ -31,10 +39,10 @@ class TomlFile:
 
     path: Path
     data: dict[str, Any]
-    lines: dict[tuple[str | int, ...], int]
+    lines: dict[Keys, int]
 
     def line(self, *keys: str | int) -> int:
-        """The line of a key (numbers index arrays of tables); its nearest written ancestor's where it is absent."""
+        """The line of a key (numbers index arrays); its nearest written ancestor's where it is absent."""
         for length in range(len(keys), 0, -1):
             found = self.lines.get(keys[:length])
             if found is not None:
@@ -54,41 +62,124 @@ def read_toml(path: Path) -> TomlFile:
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"at line (\d+)", str(error))
         raise TomlSyntaxError(str(error), int(found.group(1)) if found else text.count("\n") + 1) from error
-    return TomlFile(path, data, _positions(text))
+    return TomlFile(path, data, _Positions(_tokens(text)).document())
 
 
-def _positions(text: str) -> dict[tuple[str | int, ...], int]:
-    """Line numbers of all table headers and of all keys at the start of a line."""
-    lines: dict[tuple[str | int, ...], int] = {}
-    seen: dict[tuple[str | int, ...], int] = {}
-    table: tuple[str | int, ...] = ()
-    inside: str | None = None
-    for number, line in enumerate(text.splitlines(), start=1):
-        if inside is None:
-            header = _HEADER.match(line)
-            key = _KEY.match(line)
-            if header and not key:
-                table = _split(header["name"])
-                if line.lstrip().startswith("[["):
-                    index = seen.get(table, 0)
-                    seen[table] = index + 1
-                    table = (*table, index)
-                lines.setdefault(table, number)
-            elif key:
-                lines.setdefault((*table, *_split(key["name"])), number)
-        inside = _still_inside(line, inside)
-    return lines
+@dataclass(frozen=True, slots=True)
+class _Token:
+    text: str
+    line: int
 
 
-def _split(name: str) -> tuple[str, ...]:
-    return tuple(part.strip().strip("\"'") for part in name.split("."))
+def _tokens(text: str) -> list[_Token]:
+    """Everything but blanks and comments; a line's end is a token, because it ends a header and a key's value."""
+
+    def found() -> Iterator[_Token]:
+        line = 1
+        for match in _TOKEN.finditer(text):
+            if match.lastgroup != "skip":
+                yield _Token(match.group(), line)
+            line += match.group().count("\n")
+
+    return list(found())
 
 
-def _still_inside(line: str, inside: str | None) -> str | None:
-    """The multi-line string delimiter that is open after this line, if any."""
-    for delimiter in _STRINGS.findall(line):
-        if inside is None:
-            inside = delimiter
-        elif inside == delimiter:
-            inside = None
-    return inside
+@dataclass(slots=True)
+class _Positions:
+    """Walks the tokens once and notes the line of every key, row and element."""
+
+    tokens: list[_Token]
+    at: int = 0
+    lines: dict[Keys, int] = field(default_factory=dict)
+    rows: dict[Keys, int] = field(default_factory=dict)  # last index of each array of tables so far
+
+    def document(self) -> dict[Keys, int]:
+        """Headers and top-level statements, to the end of the text."""
+        table: Keys = ()
+        while self.at < len(self.tokens):
+            if self._text() == "\n":
+                self.at += 1
+            elif self._text() == "[":
+                table = self._header()
+            else:
+                self._pair(table)
+        return self.lines
+
+    def _text(self) -> str:
+        return self.tokens[self.at].text if self.at < len(self.tokens) else ""
+
+    def _header(self) -> Keys:
+        line = self.tokens[self.at].line
+        opened = self._skip("[")
+        names = self._name()
+        self._skip("]")
+        table: Keys = ()
+        for name in names[:-1]:  # `[a.b]` after `[[a]]` belongs to the last row of a
+            table = self._within((*table, name))
+        table = (*table, names[-1])
+        if opened > 1:
+            self._note(table, line)
+            self.rows[table] = self.rows.get(table, -1) + 1
+            table = self._within(table)
+        self._note(table, line)
+        return table
+
+    def _within(self, table: Keys) -> Keys:
+        return (*table, self.rows[table]) if table in self.rows else table
+
+    def _skip(self, mark: str) -> int:
+        start = self.at
+        while self._text() == mark:
+            self.at += 1
+        return self.at - start
+
+    def _pair(self, table: Keys) -> None:
+        line = self.tokens[self.at].line
+        keys: Keys = (*table, *self._name())
+        self._note(keys, line)
+        self._skip("=")
+        self._value(keys)
+
+    def _value(self, keys: Keys) -> None:
+        if self._text() == "[":
+            self._array(keys)
+        elif self._text() == "{":
+            self._inline_table(keys)
+        else:
+            while self._text() not in {"\n", ",", "]", "}", ""}:  # a date and a time are two words
+                self.at += 1
+
+    def _array(self, keys: Keys) -> None:
+        self.at += 1
+        index = 0
+        while self._text() not in {"]", ""}:
+            if self._text() in {"\n", ","}:
+                self.at += 1
+                continue
+            self._note((*keys, index), self.tokens[self.at].line)
+            self._value((*keys, index))
+            index += 1
+        self.at += 1
+
+    def _inline_table(self, keys: Keys) -> None:
+        self.at += 1
+        while self._text() not in {"}", ""}:
+            if self._text() in {"\n", ","}:
+                self.at += 1
+            else:
+                self._pair(keys)
+        self.at += 1
+
+    def _name(self) -> tuple[str, ...]:
+        """The parts of a possibly dotted, possibly quoted key, up to the mark that ends it."""
+        parts: list[str] = []
+        while self._text() not in {"=", "]", "\n", ""}:
+            text = self._text()
+            parts += [text[1:-1]] if text[0] in "\"'" else [part for part in text.split(".") if part]
+            self.at += 1
+        return tuple(parts)
+
+    def _note(self, keys: Keys, line: int) -> None:
+        """Parents that have no line of their own (`[a.b]`, `a.b = 1`) stand where their first child does."""
+        for length in range(1, len(keys) + 1):
+            self.lines.setdefault(keys[:length], line)
