@@ -1,0 +1,100 @@
+"""The real ``offtake`` command as a subprocess: single commands, and a server that is stopped again.
+
+Knows nothing of the package's inside: whatever a person types, and no more.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+OFFTAKE = str(Path(sys.executable).with_name("offtake"))
+_LOG_LINES = 15
+
+
+class CommandError(Exception):
+    """A command or the server did not do what it was asked; the text says which, and what it printed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A running server."""
+
+    url: str
+    pid: int
+
+
+def run_visibly(*arguments: str) -> None:
+    """Run a command whose output belongs to the person watching."""
+    code = subprocess.run([OFFTAKE, *arguments], check=False).returncode
+    if code:
+        raise CommandError(f"`offtake {' '.join(arguments)}` ended with exit code {code}.")
+
+
+def run_for_json(*arguments: str) -> dict[str, Any]:
+    """Run a command with ``--json`` and return the object it prints."""
+    done = subprocess.run([OFFTAKE, *arguments, "--json"], check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise CommandError(f"`offtake {' '.join(arguments)}` ended with exit code {done.returncode}:\n{done.stderr}")
+    printed: dict[str, Any] = json.loads(done.stdout)
+    return printed
+
+
+@contextmanager
+def serving(home: Path, log: Path, *, workers: int = 2, patience: float = 60) -> Iterator[Server]:
+    """A server on a free port, ready to be asked; SIGTERM and a clean exit at the end. Its log lines go to ``log``."""
+    arguments = [OFFTAKE, "serve", "--home", str(home), "--port", "0", "--workers", str(workers)]
+    with log.open("wb") as lines:
+        process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=lines, stdin=subprocess.DEVNULL, text=True)
+        try:
+            yield Server(url=_url(process, log, patience), pid=process.pid)
+        finally:
+            code = _stop(process)
+    if code:
+        raise CommandError(f"The server ended with exit code {code}. {_end_of(log)}")
+
+
+def _url(process: subprocess.Popen[str], log: Path, patience: float) -> str:
+    """The address in the first line the server prints; a thread reads it, so that a silent server cannot hold us."""
+    assert process.stdout is not None
+    first: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_read_first, args=(process.stdout, first), daemon=True).start()
+    try:
+        line = first.get(timeout=patience)
+    except queue.Empty:
+        raise CommandError(f"The server was not ready within {patience:g} s. {_end_of(log)}") from None
+    if not line:
+        raise CommandError(f"The server ended before it was ready. {_end_of(log)}")
+    url: str = json.loads(line)["url"]
+    return url
+
+
+def _read_first(stream: IO[str], first: queue.SimpleQueue[str]) -> None:
+    first.put(stream.readline())
+    for _ in stream:  # keep reading: a full pipe would stop the server
+        pass
+
+
+def _stop(process: subprocess.Popen[str]) -> int:
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    try:
+        return process.wait(timeout=60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait() or os.EX_SOFTWARE
+
+
+def _end_of(log: Path) -> str:
+    lines = log.read_text(errors="replace").splitlines()[-_LOG_LINES:]
+    return "\n".join([f"The end of {log}:", *lines])
