@@ -1,0 +1,105 @@
+"""``report.toml`` with ``query.sql`` beside it becomes a ``Report``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from offtake.catalogue.section import Section, nearest, open_section
+from offtake.model.report import Column, ColumnType, Mark, Prune, Report, TableUse
+
+Tables = Mapping[str, Mapping[str, str]]  # lake table -> column -> DuckDB type, in order
+NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+
+
+def read_report(folder: Path, tables: Tables, faults: list[str]) -> Report | None:
+    """The report of that folder, or None where a fault was noted. The query's text is taken as it is."""
+    before = len(faults)
+    if not NAME.fullmatch(folder.name):
+        faults.append(f"{folder}:1: a report's folder is named in snake_case, such as ring_attempts")
+    section = open_section(folder / "report.toml", faults)
+    sql = _query_text(folder / "query.sql", faults)
+    report = _report(section, folder.name, sql=sql, tables=tables) if section else None
+    return report if len(faults) == before else None
+
+
+def _report(section: Section, name: str, *, sql: str, tables: Tables) -> Report:
+    section.only("title", "grain", "window", "key", "tables", "columns")
+    columns = _columns(section)
+    report = Report(
+        name=name,
+        title=section.text("title"),
+        grain=section.text("grain"),
+        window=section.text("window"),
+        key=section.texts("key", required=True),
+        tables=_table_uses(section, tables),
+        columns=columns,
+        sql=sql,
+    )
+    _check_window_and_key(section, report)
+    return report
+
+
+def _columns(section: Section) -> tuple[Column, ...]:
+    columns: list[Column] = []
+    for row in section.rows("columns"):
+        column = _column(row)
+        if column.name in {each.name for each in columns}:
+            row.fault(f"column {column.name!r} stands here twice; remove one of the two")
+        columns.append(column)
+    return tuple(columns)
+
+
+def _column(row: Section) -> Column:
+    row.only("name", "type", "mark", "nullable", "personal", "meaning")
+    name = row.text("name")
+    if name and not NAME.fullmatch(name):
+        row.fault(f"column {name!r} must be snake_case, such as started_at", "name")
+    return Column(
+        name=name,
+        type=row.word("type", ColumnType),
+        mark=row.word("mark", Mark),
+        nullable=row.flag("nullable", default=True),
+        personal=row.flag("personal", default=False),
+        meaning=row.text("meaning"),
+    )
+
+
+def _table_uses(section: Section, tables: Tables) -> tuple[TableUse, ...]:
+    uses: list[TableUse] = []
+    for row in section.rows("tables"):
+        row.only("table", "prune")
+        use = TableUse(table=row.text("table"), prune=row.word("prune", Prune))
+        if use.table and use.table not in tables:
+            row.fault(f"the lake has no table {use.table!r}; {nearest(use.table, tables)}", "table")
+        elif use.table in {each.table for each in uses}:
+            row.fault(f"table {use.table!r} stands here twice; remove one of the two")
+        uses.append(use)
+    return tuple(uses)
+
+
+def _check_window_and_key(section: Section, report: Report) -> None:
+    columns = {column.name: column for column in report.columns}
+    if report.window:
+        _must_be_column(section, report.window, columns, key="window")
+    for name in report.key:
+        _must_be_column(section, name, columns, key="key")
+    window = columns.get(report.window)
+    if window and (window.type is not ColumnType.INSTANT or window.nullable):
+        section.fault(f"the window column {window.name!r} must be an instant with nullable = false", "window")
+
+
+def _must_be_column(section: Section, name: str, columns: Collection[str], *, key: str) -> None:
+    if name not in columns:
+        section.fault(f"{key} names {name!r}, which is no column of the report; {nearest(name, columns)}", key)
+
+
+def _query_text(path: Path, faults: list[str]) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError:
+        faults.append(f"{path}:1: not UTF-8 text; save it as UTF-8")
+    except OSError as error:
+        faults.append(f"{path}:1: cannot be read: {error.strerror}; a report needs a query.sql")
+    return ""

@@ -1,0 +1,82 @@
+"""``wire.<dialect>.toml`` becomes a ``Publication``: a report in one dialect's words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from offtake.catalogue.section import Section, nearest, open_section
+from offtake.model.report import ColumnType, Mark, Publication, PublishedColumn, Rendering, Report
+
+FITTING: dict[ColumnType, frozenset[Rendering]] = {
+    ColumnType.TEXT: frozenset({Rendering.TEXT, Rendering.TEXT_OR_EMPTY}),
+    ColumnType.ID: frozenset({Rendering.TEXT, Rendering.TEXT_OR_EMPTY}),
+    ColumnType.INTEGER: frozenset({Rendering.INTEGER}),
+    ColumnType.SECONDS: frozenset({Rendering.INTEGER}),
+    ColumnType.DECIMAL: frozenset({Rendering.DECIMAL}),
+    ColumnType.BOOLEAN: frozenset({Rendering.BOOLEAN, Rendering.YES_NO}),
+    ColumnType.INSTANT: frozenset({Rendering.INSTANT_Z, Rendering.INSTANT_Z_OR_EMPTY, Rendering.LOCAL_SECONDS}),
+    ColumnType.LIST: frozenset({Rendering.JOINED_PLUS, Rendering.JOINED_PLUS_OR_EMPTY}),
+}
+
+
+def dialect_of(path: Path) -> str:
+    """The middle word of ``wire.<dialect>.toml``."""
+    return path.name.removeprefix("wire.").removesuffix(".toml")
+
+
+def read_publication(path: Path, report: Report, faults: list[str]) -> Publication | None:
+    """The publication of ``report`` that the file describes, or None where a fault was noted."""
+    before = len(faults)
+    section = open_section(path, faults)
+    publication = _publication(section, report) if section else None
+    return publication if len(faults) == before else None
+
+
+def _publication(section: Section, report: Report) -> Publication:
+    section.only("slug", "aliases", "title", "columns")
+    return Publication(
+        dialect=dialect_of(section.file.path),
+        report=report.name,
+        slug=section.text("slug"),
+        title=section.text("title"),
+        aliases=section.texts("aliases"),
+        columns=_columns(section, report),
+    )
+
+
+def _columns(section: Section, report: Report) -> tuple[PublishedColumn, ...]:
+    types = {column.name: column.type for column in report.columns}
+    columns: list[PublishedColumn] = []
+    for row in section.rows("columns"):
+        column = _column(row)
+        _check_source(row, column, types)
+        if column.name in {each.name for each in columns}:
+            row.fault(f"two columns are published as {column.name!r}; rename or remove one", "name")
+        columns.append(column)
+    return tuple(columns)
+
+
+def _column(row: Section) -> PublishedColumn:
+    row.only("name", "from", "as", "mark", "label", "legacy")
+    return PublishedColumn(
+        name=row.text("name"),
+        source=row.text("from"),
+        rendering=row.word("as", Rendering),
+        mark=row.word("mark", Mark),
+        label=row.optional_text("label"),
+        legacy=row.flag("legacy", default=False),
+    )
+
+
+def _check_source(row: Section, column: PublishedColumn, types: dict[str, ColumnType]) -> None:
+    kind = types.get(column.source)
+    if kind is None:
+        if column.source:
+            row.fault(f"the report has no column {column.source!r}; {nearest(column.source, types)}", "from")
+    elif column.rendering == row.data.get("as") and column.rendering not in FITTING[kind]:
+        fitting = ", ".join(sorted(FITTING[kind]))
+        row.fault(
+            f"{column.source!r} is {kind.value} and cannot be shown as {column.rendering.value!r}; "
+            f"fitting are: {fitting}",
+            "as",
+        )

@@ -1,0 +1,88 @@
+-- Calls that ended in the timespan. Every table is held to the tenant here as well, although the views only hold that
+-- tenant's files: two walls, so that a mistake in one of them shows nothing.
+WITH people AS (
+    SELECT agent_id, name, email FROM agent WHERE tenant = $tenant
+),
+
+-- Thousands of lists of queue ids serve millions of calls: names are looked up once per list, and the calls are joined
+-- to the finished lists.
+route AS (
+    SELECT DISTINCT queue_ids
+    FROM call
+    WHERE tenant = $tenant AND ended_at >= $start AND ended_at < $end
+),
+
+stop AS (
+    SELECT queue_ids, unnest(queue_ids) AS queue_id, generate_subscripts(queue_ids, 1) AS position
+    FROM route
+),
+
+named_route AS (
+    SELECT
+        stop.queue_ids,
+        -- A call may arrive before the queue it names; the id is better than a gap.
+        list(coalesce(queue.name, stop.queue_id) ORDER BY stop.position) AS queue_names
+    FROM stop
+    LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = stop.queue_id
+    GROUP BY stop.queue_ids
+)
+
+SELECT
+    call.call_id,
+    call.carrier_call_id,
+    call.kind,
+    call.started_at,
+    call.ended_at,
+    call.company_number,
+    call.company_number_label,
+    call.customer_number,
+    call.agent_id,
+    person.name AS agent_name,
+    person.email AS agent_email,
+    call.total_seconds,
+    call.talk_seconds,
+    call.wait_seconds,
+    call.hold_seconds,
+    call.abandon_seconds,
+    call.ringing_seconds,
+    call.disposition_code,
+    call.notes,
+    call.voice_rating,
+    named_route.queue_names,
+    call.ivr_options,
+    call.is_in_business_hours,
+    call.is_queue_callback,
+    call.is_transfer,
+    call.handling_agent_id,
+    handler.name AS handling_agent_name,
+    handler.email AS handling_agent_email,
+    call.recording_url,
+    call.is_external_transfer,
+    call.is_no_answer_rule,
+    call.is_forwarded,
+    call.csat_score,
+    call.csat_answered_at,
+    call.team_id,
+    team.name AS team_name,
+    call.rating_reason,
+    call.agent_disconnected,
+    CASE WHEN call.is_damaged THEN 'Damaged' ELSE 'Valid' END AS data_status,
+    call.integer_custom_1,
+    call.integer_custom_2,
+    call.decimal_custom_1,
+    call.decimal_custom_2,
+    call.text_custom_1,
+    call.text_custom_2,
+    call.text_custom_3,
+    call.text_custom_4,
+    call.instant_custom_1,
+    call.disposition_set,
+    call.nested_disposition,
+    call.mood,
+    call.is_mood_prompted
+FROM call
+LEFT JOIN people AS person ON person.agent_id = call.agent_id
+LEFT JOIN people AS handler ON handler.agent_id = call.handling_agent_id
+LEFT JOIN team ON team.tenant = $tenant AND team.team_id = call.team_id
+LEFT JOIN named_route ON named_route.queue_ids = call.queue_ids
+WHERE call.tenant = $tenant AND call.ended_at >= $start AND call.ended_at < $end

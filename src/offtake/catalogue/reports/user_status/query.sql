@@ -1,0 +1,109 @@
+-- Stays of agents in states, cut where the account's month changes; a row's end lies in the timespan. Every table is
+-- held to the tenant here as well, although the views only hold that tenant's files: two walls, so that a mistake in one
+-- of them shows nothing.
+WITH month_reading AS (
+    -- The first of each month on the account's clocks: from the month before the timespan, whose end may be its start.
+    SELECT unnest(generate_series(
+        date_trunc('month', $start AT TIME ZONE $account_zone) - INTERVAL 1 MONTH,
+        date_trunc('month', $end AT TIME ZONE $account_zone) + INTERVAL 1 MONTH,
+        INTERVAL 1 MONTH
+    )) AS reading
+),
+
+month_candidate AS (
+    -- DuckDB takes the second instant of a midnight that occurs twice (Havana, 1 November 2026), the product takes the
+    -- first: the one with the offset that was in force the day before.
+    SELECT
+        reading,
+        reading AT TIME ZONE $account_zone AS second_instant,
+        (reading - (
+            (reading - INTERVAL 1 DAY) - ((reading - INTERVAL 1 DAY) AT TIME ZONE $account_zone) AT TIME ZONE 'UTC'
+        )) AT TIME ZONE 'UTC' AS first_instant
+    FROM month_reading
+),
+
+month_start AS (
+    -- The offset of the day before is the wrong one where clocks changed in between; then it does not give the reading.
+    SELECT
+        CASE
+            WHEN first_instant AT TIME ZONE $account_zone = reading THEN first_instant
+            ELSE second_instant
+        END AS starts_at
+    FROM month_candidate
+),
+
+account_month AS MATERIALIZED ( -- a handful of rows, so the join below stays a cheap loop whatever the length of history
+    SELECT starts_at, lead(starts_at) OVER (ORDER BY starts_at) AS ends_at
+    FROM month_start
+    QUALIFY ends_at IS NOT NULL
+),
+
+piece AS (
+    -- Nearly every stay meets one month only and comes out as it is. An open stay meets all of them; its piece in the
+    -- month that still runs at the end of the timespan ends too late to be a row.
+    SELECT
+        stay.agent_id,
+        stay.state,
+        stay.team_id,
+        stay.queue_ids,
+        greatest(stay.started_at, account_month.starts_at) AS started_at,
+        least(stay.ended_at, account_month.ends_at) AS ended_at -- least() passes over null, the end of an open stay
+    FROM agent_state AS stay
+    INNER JOIN account_month
+        ON stay.started_at < account_month.ends_at
+        AND (
+            stay.ended_at > account_month.starts_at
+            OR stay.ended_at IS NULL
+            OR stay.started_at >= account_month.starts_at -- a stay of no length at the very start of the month
+        )
+    WHERE
+        stay.tenant = $tenant
+        -- Known of the pieces' ends already here, so that history is dropped while the files are read.
+        AND stay.started_at < $end
+        AND (stay.ended_at >= $start OR stay.ended_at IS NULL)
+        AND least(stay.ended_at, account_month.ends_at) >= $start
+        AND least(stay.ended_at, account_month.ends_at) < $end
+),
+
+-- Names are looked up once per list of queue ids, not once per row.
+route AS (
+    SELECT DISTINCT queue_ids
+    FROM agent_state
+    WHERE
+        tenant = $tenant
+        AND started_at < $end
+        AND (ended_at >= $start OR ended_at IS NULL)
+),
+
+stop AS (
+    SELECT queue_ids, unnest(queue_ids) AS queue_id, generate_subscripts(queue_ids, 1) AS position
+    FROM route
+),
+
+named_route AS (
+    SELECT
+        stop.queue_ids,
+        -- A stay may arrive before the queue it names; the id is better than a gap.
+        list(coalesce(queue.name, stop.queue_id) ORDER BY stop.position) AS queue_names
+    FROM stop
+    LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = stop.queue_id
+    GROUP BY stop.queue_ids
+)
+
+SELECT
+    piece.agent_id,
+    coalesce(agent.name, piece.agent_id) AS agent_name, -- never null for the vendor's clients
+    agent.email AS agent_email,
+    piece.state,
+    piece.started_at,
+    piece.ended_at,
+    -- Not date_diff(), which counts the seconds' boundaries crossed; this counts whole seconds elapsed.
+    (epoch_us(piece.ended_at) - epoch_us(piece.started_at)) // 1000000 AS state_seconds,
+    coalesce(agent.is_active, false) AS is_agent_active,
+    piece.team_id,
+    team.name AS team_name,
+    named_route.queue_names
+FROM piece
+LEFT JOIN agent ON agent.tenant = $tenant AND agent.agent_id = piece.agent_id
+LEFT JOIN team ON team.tenant = $tenant AND team.team_id = piece.team_id
+LEFT JOIN named_route ON named_route.queue_ids = piece.queue_ids
