@@ -113,7 +113,8 @@ def _wire_files(folder: Path, faults: list[str]) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
         if path.name in {"report.toml", "query.sql"} or path.suffix not in {".toml", ".sql"} or _is_ignored(path):
             continue
-        if path.name.startswith("wire.") and NAME.fullmatch(dialect_of(path)):
+        dialect = dialect_of(path)
+        if path.name == f"wire.{dialect}.toml" and NAME.fullmatch(dialect):
             yield path
         else:
             faults.append(f"{path}:1: no file of a report; rename it to wire.<dialect>.toml, or remove it")

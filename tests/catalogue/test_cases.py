@@ -1,0 +1,165 @@
+"""Does every report give the rows its cases say, through the real lake and the real engine?
+
+A case is data; ``docs/reference/report-folder.md`` describes its files.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from offtake.catalogue import BUILT_IN
+from offtake.catalogue.load import load_catalogue
+from offtake.engine.duckdb import Limits, Session
+from offtake.engine.plan import plan, plan_rows
+from offtake.engine.render import identifier
+from offtake.lake.delta import Lake
+from offtake.lake.load import load
+from offtake.lake.snapshot import snapshot
+from offtake.lake.tables import tables
+from offtake.model.query import Query
+from offtake.model.report import Column, ColumnType, Report
+from offtake.model.request import ExportRequest
+from offtake.model.timespan import Timespan
+
+TENANT = "acme"  # the tenant that asks; rows without a tenant are its own
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One case folder."""
+
+    report: str
+    folder: Path
+
+    @property
+    def id(self) -> str:
+        return f"{self.report}/{self.folder.name}"
+
+    def request(self) -> ExportRequest:
+        """What is asked for."""
+        said = self._said()
+        return ExportRequest(
+            dialect="talkdesk",
+            report=self.report,
+            format="json",
+            timespan=Timespan(start=_utc(said["start"]), end=_utc(said["end"]), zone=said["zone"]),
+            name=self.id,
+            account_zone=said["account_zone"],
+        )
+
+    def inputs(self) -> Iterator[tuple[str, str, list[Row]]]:
+        """Table, tenant and that tenant's rows, the defaults of the case filled in."""
+        defaults: Mapping[str, Row] = self._said().get("defaults", {})
+        for path in sorted((self.folder / "input").glob("*.jsonl")):
+            by_tenant: dict[str, list[Row]] = {}
+            for line in read_jsonl(path):
+                row = {**defaults.get(path.stem, {}), **line}
+                by_tenant.setdefault(row.pop("tenant", TENANT), []).append(row)
+            for tenant, rows in by_tenant.items():
+                yield path.stem, tenant, rows
+
+    def expected(self, report: Report) -> list[Row]:
+        """The report's rows; a column that is left out is null, and instants are text with all six decimals."""
+        columns = {column.name: column for column in report.columns}
+        rows = read_jsonl(self.folder / "expected.jsonl")
+        for row in rows:
+            assert row.keys() <= columns.keys(), f"{self.id}: unknown columns {row.keys() - columns.keys()}"
+        return [{name: _typed(column, row.get(name)) for name, column in columns.items()} for row in rows]
+
+    def shown(self, dialect: str) -> list[Row] | None:
+        """The rows as that dialect shows them in JSON, where the case says so."""
+        path = self.folder / f"expected.{dialect}.jsonl"
+        return read_jsonl(path) if path.exists() else None
+
+    def _said(self) -> dict[str, Any]:
+        return tomllib.loads((self.folder / "request.toml").read_text(encoding="utf-8"))
+
+
+def read_jsonl(path: Path) -> list[Row]:
+    """One object a line; a line separator inside a text is no line's end."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+
+
+def as_multiset(rows: list[Row]) -> list[str]:
+    """Rows in an order of their own, because a report promises none; 1, 1.0 and true stay different."""
+    return sorted(repr(sorted(row.items())) for row in rows)
+
+
+def _utc(value: datetime) -> datetime:
+    return value.astimezone(UTC)
+
+
+def _typed(column: Column, value: object) -> object:
+    if value is not None and column.type is ColumnType.INSTANT:
+        assert isinstance(value, str)
+        return datetime.fromisoformat(value).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return value
+
+
+CATALOGUE = load_catalogue(BUILT_IN, tables={name: dict(table.stored_columns) for name, table in tables().items()})
+ALL = [Case(report=folder.parts[-3], folder=folder) for folder in sorted(BUILT_IN.glob("*/cases/*"))]
+CASES = [pytest.param(case, id=case.id) for case in ALL]
+SHOWN = [
+    pytest.param(case, dialect, id=f"{case.id}-{dialect}")
+    for case in ALL
+    for dialect in sorted({dialect for dialect, _ in CATALOGUE.publications})
+    if case.shown(dialect) is not None
+]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_report_gives_the_expected_rows(case: Case, tmp_path: Path) -> None:
+    report = CATALOGUE.reports[case.report]
+    query = _instants_as_text(plan_rows(report, case.request(), tenant=TENANT), report)
+    with _session(case, tmp_path) as session:
+        assert as_multiset(session.rows(query)) == as_multiset(case.expected(report))
+
+
+@pytest.mark.parametrize(("case", "dialect"), SHOWN)
+def test_the_dialect_shows_the_expected_entries(case: Case, dialect: str, tmp_path: Path) -> None:
+    publication = CATALOGUE.publication(dialect, case.report)
+    assert publication is not None
+    columns = publication.columns
+    headers = [column.name for column in columns]
+    query = plan(CATALOGUE.reports[case.report], columns, case.request(), headers=headers, tenant=TENANT)
+    with _session(case, tmp_path) as session:
+        assert as_multiset(session.rows(query)) == as_multiset(case.shown(dialect) or [])
+
+
+@contextmanager
+def _session(case: Case, folder: Path) -> Iterator[Session]:
+    lake = Lake(folder / "lake")
+    for number, (table, tenant, rows) in enumerate(case.inputs()):
+        _load(lake, folder / f"{number}.jsonl", rows, table=table, tenant=tenant)
+    views = snapshot(lake, CATALOGUE.reports[case.report].tables, tenant=TENANT, timespan=case.request().timespan)
+    limits = Limits(threads=1, memory_mb=256, temp_folder=folder / "temp", temp_mb=64)
+    with Session(limits, views) as session:
+        yield session
+
+
+def _load(lake: Lake, path: Path, rows: list[Row], *, table: str, tenant: str) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    load(lake, tables()[table], [path], tenant=tenant)
+
+
+def _instants_as_text(query: Query, report: Report) -> Query:
+    """The driver makes Python values of instants only with a library we do not ship; text compares as well."""
+    shown = (
+        f"strftime({identifier(column.name)} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ') AS {identifier(column.name)}"
+        if column.type is ColumnType.INSTANT
+        else identifier(column.name)
+        for column in report.columns
+    )
+    return dataclasses.replace(query, sql=f"SELECT {', '.join(shown)} FROM (\n{query.sql}\n) AS report")

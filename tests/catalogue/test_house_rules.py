@@ -1,0 +1,151 @@
+"""Does every report of the catalogue obey the house rules? A reviewer need not remember them."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from offtake.catalogue import BUILT_IN
+from offtake.catalogue.load import Catalogue, load_catalogue
+from offtake.lake.tables import Kind, tables
+from offtake.model.report import ColumnType, Prune, Publication, Report
+
+LOCK: dict[str, Any] = tomllib.loads(Path(__file__).with_name("columns.lock.toml").read_text(encoding="utf-8"))
+CATALOGUE: Catalogue = load_catalogue(
+    BUILT_IN, tables={name: dict(table.stored_columns) for name, table in tables().items()}
+)
+REPORTS = [pytest.param(report, id=name) for name, report in CATALOGUE.reports.items()]
+PUBLICATIONS = [
+    pytest.param(publication, id=f"{report}-{dialect}")
+    for (dialect, report), publication in CATALOGUE.publications.items()
+]
+_COMMENT = re.compile(r"--[^\n]*")
+_SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+
+
+def test_every_folder_is_a_report() -> None:
+    assert {path.name for path in BUILT_IN.iterdir() if path.is_dir()} == set(CATALOGUE.reports)
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_names_say_what_they_hold(report: Report) -> None:
+    for column in report.columns:
+        assert _SNAKE_CASE.fullmatch(column.name)
+        assert re.search(r"_at$|^instant_", column.name) or column.type is not ColumnType.INSTANT
+        assert re.search(r"^is_|_disconnected$", column.name) or column.type is not ColumnType.BOOLEAN
+        assert column.name.endswith("_seconds") == (column.type is ColumnType.SECONDS)
+        assert column.name.endswith("_id") == (column.type is ColumnType.ID)
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_texts_for_people_are_sentences(report: Report) -> None:
+    assert report.grain.startswith("One row per ")
+    assert report.grain.count(".") == 1
+    for column in report.columns:
+        assert column.meaning.endswith("."), f"{column.name}: a meaning is a sentence"
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_the_key_is_never_null(report: Report) -> None:
+    columns = {column.name: column for column in report.columns}
+    assert not any(columns[name].nullable for name in report.key)
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_the_query_is_one_select_without_surprises(report: Report) -> None:
+    statements = duckdb.extract_statements(report.sql)
+    assert [statement.type for statement in statements] == [duckdb.StatementType.SELECT]
+    assert {"tenant", "start", "end"} <= statements[0].named_parameters
+    words = set(re.findall(r"[a-z_]+", _COMMENT.sub("", report.sql).lower()))
+    # No clock and no chance: an attempt repeated tomorrow gives the same rows. Order is not promised, and costs memory.
+    assert not words & {"now", "current_timestamp", "current_date", "today", "random", "uuid", "limit", "sample"}
+    assert not re.search(r"ORDER BY[^()]*$", _COMMENT.sub("", report.sql), re.IGNORECASE)
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_every_table_reference_is_held_to_the_tenant(report: Report) -> None:
+    """The second wall; the first is that the views hold no other tenant's files."""
+    sql = _COMMENT.sub("", report.sql)
+    for use in report.tables:
+        references = re.findall(rf"\b(?:FROM|JOIN)\s+{use.table}\b(?:\s+AS\s+(\w+))?", sql, re.IGNORECASE)
+        assert references, f"{use.table} is declared and never read"
+        for alias in references:
+            qualified = rf"\b{alias or use.table}\.tenant = \$tenant"
+            assert re.search(qualified, sql) or re.search(rf"FROM {use.table}\s+WHERE\s+tenant = \$tenant", sql)
+    read = re.findall(rf"\b(?:FROM|JOIN)\s+(?:{'|'.join(use.table for use in report.tables)})\b", sql, re.IGNORECASE)
+    assert len(re.findall(r"\btenant = \$tenant", sql)) >= len(read)
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_dimensions_are_read_whole_and_facts_by_month(report: Report) -> None:
+    for use in report.tables:
+        assert (use.prune is Prune.ALL) == (tables()[use.table].kind is Kind.DIMENSION)
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_personal_data_of_the_lake_stays_marked(report: Report) -> None:
+    """A column that passes a personal column on under its own name is personal as well."""
+    personal = {each.name for use in report.tables for each in tables()[use.table].columns if each.personal}
+    marked = {column.name for column in report.columns if column.personal}
+    assert {column.name for column in report.columns} & personal - {"name", "email"} <= marked
+    assert {column.name for column in report.columns if column.name.endswith(("agent_name", "agent_email"))} <= marked
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_there_are_cases_enough(report: Report) -> None:
+    cases = {path.name for path in (BUILT_IN / report.name / "cases").iterdir()}
+    assert {"ordinary", "empty", "edges"} < cases
+
+
+@pytest.mark.parametrize("publication", PUBLICATIONS)
+def test_wire_names_and_labels_are_unique(publication: Publication) -> None:
+    names = [column.name for column in publication.columns]
+    labels = [column.label or _default_label(column.name) for column in publication.columns]
+    assert len(set(names)) == len(names)
+    assert len(set(labels)) == len(labels)
+
+
+@pytest.mark.parametrize("publication", PUBLICATIONS)
+def test_a_publication_shows_every_column_once_in_order(publication: Publication) -> None:
+    report = CATALOGUE.reports[publication.report]
+    assert [column.source for column in publication.columns] == [column.name for column in report.columns]
+    assert [column.mark for column in publication.columns] == [column.mark for column in report.columns]
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_columns_are_append_only(report: Report) -> None:
+    _is_recorded(LOCK[report.name]["columns"], [f"{column.name}: {column.type.value}" for column in report.columns])
+
+
+@pytest.mark.parametrize("publication", PUBLICATIONS)
+def test_wire_names_are_append_only(publication: Publication) -> None:
+    lock = LOCK[publication.report][publication.dialect]
+    assert publication.slug == lock["slug"] or lock["slug"] in publication.aliases
+    _is_recorded(lock["columns"], [column.name for column in publication.columns])
+
+
+def test_a_report_once_promised_is_still_there() -> None:
+    assert set(LOCK) == set(CATALOGUE.reports)
+
+
+def test_what_append_only_means() -> None:
+    for now in (["a"], ["b", "a"], ["a", "c"]):
+        with pytest.raises(AssertionError, match="append-only"):
+            _is_recorded(["a", "b"], now)
+    with pytest.raises(AssertionError, match="record"):
+        _is_recorded(["a", "b"], ["a", "b", "c"])
+    _is_recorded(["a", "b"], ["a", "b"])
+
+
+def _is_recorded(promised: list[str], now: list[str]) -> None:
+    assert now[: len(promised)] == promised, "columns are append-only: readers rely on names and order"
+    assert now[len(promised) :] == [], "record the appended columns at the end of columns.lock.toml"
+
+
+def _default_label(name: str) -> str:
+    return " ".join(word.capitalize() for word in name.split("_"))

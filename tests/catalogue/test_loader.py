@@ -1,0 +1,287 @@
+"""Is every mistake in a report folder refused, with the line it stands on and a way to mend it?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from offtake.catalogue.load import Catalogue, load_catalogue
+from offtake.errors import CatalogueError
+from offtake.model.report import ColumnType, Mark, Prune, Rendering
+
+TABLES = {
+    "call": {"call_id": "VARCHAR", "ended_at": "TIMESTAMP WITH TIME ZONE", "wait": "BIGINT", "tenant": "VARCHAR"},
+    "agent": {"agent_id": "VARCHAR", "tenant": "VARCHAR"},
+}
+REPORT = """\
+title = "Rings"
+grain = "One row per ring."
+window = "ended_at"
+key = ["ring_id"]
+tables = [
+    { table = "call", prune = "window" },
+]
+columns = [
+    { name = "ring_id", type = "id", mark = "documented", nullable = false, meaning = "The ring." },
+    { name = "ended_at", type = "instant", mark = "seen", nullable = false, meaning = "Its end." },
+    { name = "wait_seconds", type = "seconds", mark = "proposed", personal = true, meaning = "Waiting." },
+]
+"""
+QUERY = """\
+-- rings
+SELECT call_id AS ring_id, ended_at, wait AS wait_seconds
+FROM call
+WHERE tenant = $tenant AND ended_at >= $start AND ended_at < $end
+"""
+WIRE = """\
+slug = "rings"
+aliases = ["ring", "ringing"]
+title = "Rings"
+columns = [
+    { name = "ring.id", from = "ring_id", as = "text", mark = "documented" },
+    { name = "ended?", from = "ended_at", as = "instant_z", mark = "seen", label = "Ended (Z)" },
+    { name = "wait", from = "wait_seconds", as = "integer", mark = "proposed", legacy = true },
+]
+"""
+FILES = {"report.toml": REPORT, "query.sql": QUERY, "wire.talkdesk.toml": WIRE}
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Writes a report folder; ``was`` is replaced by ``now`` in ``file``, and must be there."""
+
+    def written(name: str = "rings", *, file: str = "report.toml", was: str = "", now: str = "") -> Path:
+        folder = tmp_path / "reports" / name
+        folder.mkdir(parents=True)
+        assert was in FILES[file]
+        for each, text in FILES.items():
+            changed = text.replace(was, now, 1) if each == file else text
+            (folder / each).write_text(changed, encoding="utf-8")
+        return folder
+
+    return written
+
+
+def load(folder: Path) -> Catalogue:
+    return load_catalogue(folder.parent, tables=TABLES)
+
+
+def refusal(folder: Path) -> str:
+    with pytest.raises(CatalogueError) as caught:
+        load(folder)
+    return caught.value.message
+
+
+def test_a_good_folder_becomes_values(write: Write) -> None:
+    catalogue = load(write())
+    report = catalogue.reports["rings"]
+    assert (report.name, report.title, report.window, report.key) == ("rings", "Rings", "ended_at", ("ring_id",))
+    assert [(use.table, use.prune) for use in report.tables] == [("call", Prune.WINDOW)]
+    waiting = report.columns[2]
+    assert (waiting.type, waiting.mark, waiting.nullable, waiting.personal) == (
+        ColumnType.SECONDS,
+        Mark.PROPOSED,
+        True,
+        True,
+    )
+    publication = catalogue.publication("talkdesk", "rings")
+    assert publication is not None
+    ended = publication.columns[1]
+    assert (ended.name, ended.source, ended.rendering, ended.label, ended.legacy) == (
+        "ended?",
+        "ended_at",
+        Rendering.INSTANT_Z,
+        "Ended (Z)",
+        False,
+    )
+    assert publication.columns[2].legacy
+
+
+def test_slug_and_aliases_lead_to_the_publication_of_their_dialect(write: Write) -> None:
+    catalogue = load(write())
+    found = {catalogue.by_slug("talkdesk", slug) for slug in ("rings", "ring", "ringing")}
+    assert found == {catalogue.publication("talkdesk", "rings")}
+    assert catalogue.by_slug("talkdesk", "Rings") is None
+    assert catalogue.by_slug("khoros", "rings") is None
+    assert catalogue.publication("khoros", "rings") is None
+
+
+def test_a_catalogue_cannot_be_changed(write: Write) -> None:
+    catalogue = load(write())
+    with pytest.raises(TypeError):
+        catalogue.reports["more"] = catalogue.reports["rings"]  # type: ignore[index]
+
+
+def test_what_is_no_report_is_passed_over(write: Write) -> None:
+    folder = write()
+    for name in (".git", "__pycache__"):
+        (folder.parent / name).mkdir()
+    (folder / "README.md").write_text("about", encoding="utf-8")
+    (folder / "cases" / "ordinary").mkdir(parents=True)
+    assert set(load(folder).reports) == {"rings"}
+
+
+REPORT_FAULTS = [
+    pytest.param(
+        'title = "Rings"', 'titel = "Rings"', 1, "unknown key 'titel'; did you mean 'title'?", id="unknown-key"
+    ),
+    pytest.param('title = "Rings"\n', "", 1, "'title' must be a text", id="missing-key"),
+    pytest.param('"One row per ring."', '" "', 2, "'grain' must be a text that is not empty", id="empty-text"),
+    pytest.param('"window" }', '"windows" }', 6, "did you mean 'window'?", id="unknown-prune"),
+    pytest.param('"window" }', '"never" }', 6, "allowed are: window, until, all", id="prune-words"),
+    pytest.param('table = "call"', 'table = "calls"', 6, "no table 'calls'; did you mean 'call'?", id="unknown-table"),
+    pytest.param(
+        '"window" },', '"all" },\n{ table = "call", prune = "all" },', 7, "stands here twice", id="table-twice"
+    ),
+    pytest.param('type = "id"', 'type = "ids"', 9, "did you mean 'id'?", id="unknown-type"),
+    pytest.param('type = "id"', 'type = "xyz"', 9, "allowed are: text, id, integer", id="type-words"),
+    pytest.param('mark = "seen"', 'mark = "heard"', 10, "allowed are: documented, seen, inferred, proposed", id="mark"),
+    pytest.param(
+        'meaning = "Its end."', 'meaning = ""', 10, "'meaning' must be a text that is not empty", id="meaning"
+    ),
+    pytest.param("personal = true", 'personal = "yes"', 11, "'personal' must be true or false", id="flag"),
+    pytest.param("personal = true", "personnal = true", 11, "did you mean 'personal'?", id="unknown-column-key"),
+    pytest.param('"wait_seconds"', '"ended_at"', 11, "column 'ended_at' stands here twice", id="column-twice"),
+    pytest.param('"wait_seconds"', '"waitSeconds"', 11, "must be snake_case", id="column-name"),
+    pytest.param('key = ["ring_id"]', 'key = ["ringid"]', 4, "did you mean 'ring_id'?", id="key-unknown"),
+    pytest.param('key = ["ring_id"]', "key = []", 4, "'key' must name at least one", id="key-empty"),
+    pytest.param('key = ["ring_id"]', 'key = "ring_id"', 4, "'key' must be a list of texts", id="key-no-list"),
+    pytest.param('window = "ended_at"', 'window = "begun_at"', 3, "window names 'begun_at'", id="window-unknown"),
+    pytest.param('window = "ended_at"', 'window = "ring_id"', 3, "must be an instant", id="window-no-instant"),
+    pytest.param('{ table = "call", prune = "window" },', "", 5, "'tables' must be a list of rows", id="no-tables"),
+    pytest.param("columns = [", 'columns = [\n"ring_id",', 9, "'columns' must hold rows", id="column-no-row"),
+    pytest.param('window = "ended_at"', "window = ended_at", 3, "not TOML", id="no-toml"),
+]
+
+
+@pytest.mark.parametrize(("was", "now", "line", "said"), REPORT_FAULTS)
+def test_a_faulty_report_is_refused(write: Write, was: str, now: str, line: int, said: str) -> None:
+    folder = write(file="report.toml", was=was, now=now)
+    message = refusal(folder)
+    assert any(each.startswith(f"{folder / 'report.toml'}:{line}: ") and said in each for each in message.split("\n"))
+
+
+WIRE_FAULTS = [
+    pytest.param('slug = "rings"', 'slugg = "rings"', 1, "did you mean 'slug'?", id="unknown-key"),
+    pytest.param('from = "ring_id"', 'from = "ringid"', 5, "did you mean 'ring_id'?", id="unknown-column"),
+    pytest.param('as = "text"', 'as = "txt"', 5, "did you mean 'text'?", id="unknown-rendering"),
+    pytest.param('as = "integer"', 'as = "yes_no"', 7, "cannot be shown as 'yes_no'; fitting are: integer", id="unfit"),
+    pytest.param('name = "wait"', 'name = "ended?"', 7, "two columns are published as 'ended?'", id="name-twice"),
+    pytest.param('mark = "seen"', 'mark = "sene"', 6, "did you mean 'seen'?", id="unknown-mark"),
+    pytest.param('label = "Ended (Z)"', 'label = ""', 6, "'label' must be a text that is not empty", id="empty-label"),
+    pytest.param('aliases = ["ring"', 'aliases = ["rings"', 2, "'rings' is claimed by report 'rings'", id="own-alias"),
+]
+
+
+@pytest.mark.parametrize(("was", "now", "line", "said"), WIRE_FAULTS)
+def test_a_faulty_publication_is_refused(write: Write, was: str, now: str, line: int, said: str) -> None:
+    folder = write(file="wire.talkdesk.toml", was=was, now=now)
+    message = refusal(folder)
+    assert message.startswith(f"{folder / 'wire.talkdesk.toml'}:{line}: ")
+    assert said in message
+
+
+QUERY_FAULTS = [
+    pytest.param("SELECT call_id", "SELEKT call_id", 2, "not SQL", id="no-sql"),
+    pytest.param(QUERY, "", 1, "exactly one SELECT", id="nothing"),
+    pytest.param(QUERY, QUERY + ";\nSELECT 1", 1, "exactly one SELECT", id="two"),
+    pytest.param("< $end", "< $end;", 4, "does not run", id="semicolon"),
+    pytest.param(QUERY, "DELETE FROM call WHERE tenant = $tenant", 1, "exactly one SELECT", id="no-select"),
+    pytest.param("tenant = $tenant AND ", "", 1, "does not use $tenant", id="no-tenant"),
+    pytest.param(" AND ended_at < $end", "", 1, "does not use $end", id="no-end"),
+    pytest.param("< $end", "< $end AND call_id <> $zon", 4, "$zon; did you mean 'zone'?", id="unknown-value"),
+    pytest.param(QUERY, QUERY.split("tenant =")[0] + "tenant = ?", 1, "unknown bound value $1", id="unnamed-value"),
+    pytest.param("-- rings", "-- rings in\n-- $zone", 2, "$zone stands in a comment", id="value-in-comment"),
+    pytest.param("call_id AS", "call_idd AS", 2, 'column "call_idd" not found', id="unknown-lake-column"),
+    pytest.param("FROM call", "FROM agent", 3, "agent does not exist", id="undeclared-table"),
+    pytest.param("FROM call", "FROM read_csv('/etc/hosts')", 3, "disabled by configuration", id="a-file"),
+    pytest.param("AS ring_id", "AS ringid", 1, "'ringid' is not declared; 'ring_id' is not yielded", id="other-name"),
+    pytest.param("wait AS wait_seconds", "1 AS wait_seconds, 2 AS b", 1, "'b' is not declared", id="one-more"),
+    pytest.param("call_id AS ring_id, ended_at", "ended_at, call_id AS ring_id", 1, "order differs", id="other-order"),
+    pytest.param("wait AS", "wait / 1000 AS", 1, "'wait_seconds' as DOUBLE, report.toml says seconds", id="other-type"),
+]
+
+
+@pytest.mark.parametrize(("was", "now", "line", "said"), QUERY_FAULTS)
+def test_a_faulty_query_is_refused(write: Write, was: str, now: str, line: int, said: str) -> None:
+    folder = write(file="query.sql", was=was, now=now)
+    message = refusal(folder)
+    assert message.startswith(f"{folder / 'query.sql'}:{line}: ")
+    assert said in message
+
+
+def test_all_faults_are_told_at_once(write: Write) -> None:
+    folder = write(file="report.toml", was='type = "id", mark = "documented"', now='type = "a", mark = "b"')
+    write("other", file="query.sql", was="$end", now="$ende")
+    message = refusal(folder)
+    assert [line.split(": ")[0].rpartition("/")[2] for line in message.split("\n")] == [
+        "query.sql:1",
+        "query.sql:4",
+        "report.toml:9",
+        "report.toml:9",
+    ]
+
+
+def test_two_reports_cannot_claim_one_slug(write: Write) -> None:
+    folder = write()
+    second = write(
+        "second", file="wire.talkdesk.toml", was='slug = "rings"\naliases = ["ring", ', now='slug = "s"\naliases = ['
+    )
+    message = refusal(folder)
+    assert (
+        message == f"{second / 'wire.talkdesk.toml'}:2: 'ringing' is claimed by report 'rings' already; choose another"
+    )
+
+
+def test_two_dialects_may_use_one_slug(write: Write) -> None:
+    folder = write()
+    (folder / "wire.loop.toml").write_text(WIRE, encoding="utf-8")
+    catalogue = load(folder)
+    assert catalogue.by_slug("loop", "ring") is catalogue.publication("loop", "rings")
+    assert catalogue.by_slug("loop", "ring") is not catalogue.by_slug("talkdesk", "ring")
+
+
+def test_a_name_is_given_once_over_all_folders(write: Write, tmp_path: Path) -> None:
+    folder = write()
+    own = tmp_path / "own" / "rings"
+    own.mkdir(parents=True)
+    for name in ("report.toml", "query.sql"):
+        (own / name).write_text(FILES[name], encoding="utf-8")
+    with pytest.raises(CatalogueError) as caught:
+        load_catalogue(folder.parent, own.parent, tables=TABLES)
+    assert caught.value.message.startswith(f"{own / 'report.toml'}:1: {folder} is a report of that name already")
+
+
+@pytest.mark.parametrize("name", ["Rings", "ring-attempts", "1st", "ring__s"])
+def test_a_folder_is_named_in_snake_case(write: Write, name: str) -> None:
+    folder = write(name)
+    assert refusal(folder).startswith(f"{folder}:1: a report's folder is named in snake_case")
+
+
+@pytest.mark.parametrize("name", ["report.toml", "query.sql"])
+def test_a_file_that_is_missing_or_no_text_is_refused(write: Write, name: str) -> None:
+    folder = write()
+    (folder / name).write_bytes(b"\xff\xfe\xfa")
+    assert refusal(folder) == f"{folder / name}:1: not UTF-8 text; save it as UTF-8"
+    (folder / name).unlink()
+    assert refusal(folder).startswith(f"{folder / name}:1: cannot be read: No such file")
+
+
+@pytest.mark.parametrize("name", ["wire_talkdesk.toml", "wire.Talk Desk.toml", "wire.toml", "query.postgres.sql"])
+def test_a_file_nobody_reads_is_refused(write: Write, name: str) -> None:
+    folder = write()
+    (folder / name).write_text("", encoding="utf-8")
+    assert refusal(folder).startswith(f"{folder / name}:1: no file of a report")
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CatalogueError, match="no such folder"):
+        load_catalogue(tmp_path / "absent", tables=TABLES)
+
+
+def test_an_empty_folder_is_an_empty_catalogue(tmp_path: Path) -> None:
+    assert not load_catalogue(tmp_path, tables=TABLES).reports
