@@ -18,6 +18,18 @@ from offtake.model.report import ColumnType
 from offtake.tomlfile import read_toml
 
 TABLES_FILE = Path(__file__).with_name("tables.toml")
+DUCKDB_TYPES: Mapping[ColumnType, str] = MappingProxyType(
+    {
+        ColumnType.TEXT: "VARCHAR",
+        ColumnType.ID: "VARCHAR",
+        ColumnType.INTEGER: "BIGINT",
+        ColumnType.DECIMAL: "DOUBLE",
+        ColumnType.BOOLEAN: "BOOLEAN",
+        ColumnType.INSTANT: "TIMESTAMP WITH TIME ZONE",
+        ColumnType.SECONDS: "BIGINT",
+        ColumnType.LIST: "VARCHAR[]",
+    }
+)
 
 
 class Kind(StrEnum):
@@ -39,6 +51,7 @@ class TableColumn:
     minimum: int | None = None
     personal: bool = False
     references: str | None = None
+    not_before: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +71,21 @@ class Table:
         return MappingProxyType({column.name: column for column in self.columns})
 
     @property
+    def must_have(self) -> frozenset[str]:
+        """Columns that are never null: the required ones, the key and the event time."""
+        required = {column.name for column in self.columns if column.required}
+        return frozenset(required.union(self.key, {self.event_time} if self.event_time else set()))
+
+    @property
     def partition_by(self) -> tuple[str, ...]:
         """Names of the partition columns."""
         return ("tenant", "month") if self.kind is Kind.FACT else ("tenant",)
+
+    @property
+    def stored_columns(self) -> tuple[tuple[str, str], ...]:
+        """Name and DuckDB type of every column as the lake stores it: the model's, then the partition columns."""
+        own = tuple((column.name, DUCKDB_TYPES[column.type]) for column in self.columns)
+        return own + tuple((name, "VARCHAR") for name in self.partition_by)
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,34 @@
+"""Many small files become one: reports then open fewer files and skip more rows.
+
+Compaction is a commit of its own that changes no row. Files that are no longer part of the newest version stay for
+the default week, because an export that began earlier may still be reading them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from offtake.lake.delta import Lake, storage_faults
+from offtake.lake.tables import Table
+
+FILES_ALLOWED = 16  # per month (or dimension) and tenant
+
+
+def compact(lake: Lake, table: Table, *, tenant: str, files_allowed: int = FILES_ALLOWED) -> int:
+    """Compact the tenant's partitions that have more files than allowed; returns how many there were.
+
+    Takes the table's writing lock. Raises StorageUnavailable; the rows are the same then, too.
+    """
+    with lake.writing(table):
+        delta = lake.open(table)
+        if delta is None:
+            return 0
+        sizes = Counter(file.month for file in lake.files(delta, table, tenant))
+        crowded = sorted((month or "") for month, files in sizes.items() if files > files_allowed)
+        with storage_faults(table):
+            for month in crowded:
+                partition = [("tenant", "=", tenant), *([("month", "=", month)] if month else [])]
+                delta.optimize.compact(partition_filters=partition)
+            if crowded:
+                delta.vacuum(dry_run=False)
+        return len(crowded)

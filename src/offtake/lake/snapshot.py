@@ -1,0 +1,53 @@
+"""What one query may see of the lake: the files of one tenant and the months it needs.
+
+The tenant wall of every report stands here. A query is given nothing but the file lists made by this module, so it
+cannot reach another tenant's rows whatever its SQL says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from offtake.lake.delta import Lake, LakeFile
+from offtake.lake.tables import Table, tables
+from offtake.model.report import Prune, TableUse
+from offtake.model.timespan import Timespan
+from offtake.model.view import TableView
+
+_TICK = timedelta(microseconds=1)  # instants have microseconds, so the last one inside [start, end) is one tick earlier
+
+
+def snapshot(lake: Lake, uses: Sequence[TableUse], *, tenant: str, timespan: Timespan) -> tuple[TableView, ...]:
+    """The newest version of each table, cut to this tenant and these months; a table never loaded has no files.
+
+    Raises StorageUnavailable if a table exists and cannot be opened.
+    """
+    return tuple(_view(lake, use, tenant=tenant, timespan=timespan) for use in uses)
+
+
+def _view(lake: Lake, use: TableUse, *, tenant: str, timespan: Timespan) -> TableView:
+    table = tables()[use.table]
+    delta = lake.open(table)
+    files = () if delta is None else lake.files(delta, table, tenant)
+    return view(table, [file for file in files if _needed(file, use.prune, timespan)])
+
+
+def view(table: Table, files: Sequence[LakeFile]) -> TableView:
+    """A table exposed through these files only."""
+    return TableView(table=table.name, files=tuple(file.path for file in files), columns=table.stored_columns)
+
+
+def _needed(file: LakeFile, prune: Prune, timespan: Timespan) -> bool:
+    if file.month is None or prune is Prune.ALL:
+        return True
+    last = month_of(timespan.end - _TICK)
+    if prune is Prune.UNTIL:
+        return file.month <= last
+    return month_of(timespan.start) <= file.month <= last
+
+
+def month_of(instant: datetime) -> str:
+    """The partition of an instant. Years have four digits, so months sort as text."""
+    at = instant.astimezone(UTC)
+    return f"{at.year:04}-{at.month:02}"

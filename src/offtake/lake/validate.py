@@ -1,0 +1,107 @@
+"""The data model as SQL: one statement reads a source, checks every row and puts it among the incoming rows.
+
+A good row arrives typed and with null ``_faults``; a bad one with all its faults, at most one per column, and its raw
+text. Nothing here looks at other rows: keys that occur twice are ``upsert.py``'s business, and foreign keys are not
+enforced at all (see ``load.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import duckdb
+
+from offtake.lake.reading import NO_SUCH_TIME, Reading
+from offtake.lake.source import TENANT, Source
+from offtake.lake.sqltext import comma, literal, quoted
+from offtake.lake.staging import INCOMING
+from offtake.lake.tables import DUCKDB_TYPES, Table, TableColumn
+from offtake.model.report import ColumnType
+
+_YEARS = "TIMESTAMPTZ '0001-01-01 00:00:00+00' AND TIMESTAMPTZ '9999-12-31 23:59:59.999999+00'"
+_SHOWN = 80  # characters of a faulty value that are kept
+
+
+def stage(connection: duckdb.DuckDBPyConnection, table: Table, source: Source, tenant: str) -> int:
+    """Read one source into the incoming rows; returns how many rows were read, good and bad."""
+    given: dict[str, object] = {"path": str(source.path), "tenant": tenant}
+    sql = _statement(table, source)
+    values = {name: value for name, value in given.items() if f"${name}" in sql}
+    found = connection.execute(sql, values).fetchone()
+    return int(found[0]) if found else 0
+
+
+def _statement(table: Table, source: Source) -> str:
+    """Three layers, so that no expression is written, or computed, twice: values, reasons, faults."""
+    readings = source.readings
+    values = [f"{_value(column, readings)} AS {_v(column)}" for column in table.columns]
+    refusals = [f"{reading.refusal} AS {quoted('refusal ' + name)}" for name, reading in readings.items()]
+    checked = [column for column in (*table.columns, TENANT) if column.name in readings]
+    reasons = [f"{_reason(table, column, readings)} AS {_r(column)}" for column in checked]
+    month = [f"strftime({quoted('value ' + table.event_time)}, '%Y-%m') AS month"] if table.event_time else []
+    own = [f"{_v(column)} AS {quoted(column.name)}" for column in table.columns]
+    last = [*own, *month, f"{source.number} AS _file", f"{_faults(checked, readings)} AS _faults"]
+    return (
+        f"INSERT INTO {INCOMING} BY NAME\n"
+        f"SELECT {comma([*last, 'CASE WHEN _faults IS NOT NULL THEN _text END AS _raw'])}\n"
+        f"FROM (SELECT *, {comma(reasons)}\n"
+        f"FROM (SELECT *, {source.raw} AS _text,\n"
+        f"    {source.row_fault} AS _row_fault, {source.row_column} AS _row_column,\n"
+        f"    {comma([*values, *refusals])}\nFROM ({source.relation})))"
+    )
+
+
+def _v(column: TableColumn) -> str:
+    return quoted(f"value {column.name}")
+
+
+def _r(column: TableColumn) -> str:
+    return quoted(f"reason {column.name}")
+
+
+def _value(column: TableColumn, readings: Mapping[str, Reading]) -> str:
+    reading = readings.get(column.name)
+    return reading.value if reading else f"CAST(NULL AS {DUCKDB_TYPES[column.type]})"
+
+
+def _reason(table: Table, column: TableColumn, readings: Mapping[str, Reading]) -> str:
+    """SQL: why the value of this column breaks the model, or NULL."""
+    written = readings[column.name].written
+    if column is TENANT:
+        return f"CASE WHEN {written} IS DISTINCT FROM $tenant THEN 'is not the tenant of this load' END"
+    absent = literal("is required") if column.name in table.must_have else "NULL"
+    rules = " ".join(f"WHEN {rule} THEN {literal(reason)}" for rule, reason in _rules(column, readings))
+    broken = f", CASE {rules} END" if rules else ""
+    refusal = f"coalesce({quoted('refusal ' + column.name)}{broken})"
+    return f"CASE WHEN {written} IS NULL THEN {absent} ELSE {refusal} END"
+
+
+def _rules(column: TableColumn, readings: Mapping[str, Reading]) -> list[tuple[str, str]]:
+    """What the model demands of a value beyond its type: SQL that is true where it is broken, and the reason."""
+    value = _v(column)
+    rules = []
+    if column.type is ColumnType.INSTANT:
+        rules.append((f"{value} NOT BETWEEN {_YEARS}", NO_SUCH_TIME))
+    if column.values:
+        allowed = ", ".join(literal(word) for word in column.values)
+        rules.append((f"{value} NOT IN ({allowed})", f"is not one of {', '.join(column.values)}"))
+    if column.minimum is not None:
+        rules.append((f"{value} < {column.minimum}", f"is less than {column.minimum}"))
+    if column.not_before is not None and column.not_before in readings:
+        rules.append((f"{value} < {quoted('value ' + column.not_before)}", f"is before {column.not_before}"))
+    return rules
+
+
+def _faults(checked: list[TableColumn], readings: Mapping[str, Reading]) -> str:
+    """SQL: all faults of a row as a list, or NULL; the list is built for bad rows only."""
+    row = "CASE WHEN _row_fault IS NOT NULL THEN {'column': _row_column, 'value': NULL, 'reason': _row_fault} END"
+    each = [
+        f"CASE WHEN {_r(column)} IS NOT NULL THEN {{'column': {literal(column.name)}, "
+        f"'value': left(CAST({readings[column.name].written} AS VARCHAR), {_SHOWN}), 'reason': {_r(column)}}} END"
+        for column in checked
+    ]
+    reasons = ", ".join(_r(column) for column in checked)
+    return (
+        f"CASE WHEN _row_fault IS NOT NULL THEN [{row}] WHEN coalesce({reasons}) IS NOT NULL THEN\n"
+        f"    list_filter([{comma(each)}], lambda fault: fault IS NOT NULL) END"
+    )
