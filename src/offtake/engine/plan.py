@@ -24,11 +24,17 @@ def plan_rows(report: Report, request: ExportRequest, *, tenant: str) -> Query:
 
 
 def plan(
-    report: Report, columns: Sequence[PublishedColumn], request: ExportRequest, *, headers: Sequence[str], tenant: str
+    report: Report,
+    columns: Sequence[PublishedColumn],
+    request: ExportRequest,
+    *,
+    headers: Sequence[str],
+    tenant: str,
+    empty_text_is_null: bool = False,
 ) -> Query:
     """The report's rows as a dialect shows them: ``columns`` rendered in order under ``headers``."""
     shown = (
-        f"{render(column.source, column.rendering)} AS {identifier(header)}"
+        f"{render(column.source, column.rendering, empty_text_is_null=empty_text_is_null)} AS {identifier(header)}"
         for column, header in zip(columns, headers, strict=True)
     )
     # Only identifiers and renderings are put into the text, all of them from the catalogue; values are bound.

@@ -30,6 +30,19 @@ def identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def render(column: str, rendering: Rendering) -> str:
+# Renderings whose result may be empty text, which some encodings cannot tell from null.
+_MAY_BE_EMPTY = frozenset(
+    {
+        Rendering.TEXT,
+        Rendering.TEXT_OR_EMPTY,
+        Rendering.INSTANT_Z_OR_EMPTY,
+        Rendering.JOINED_PLUS,
+        Rendering.JOINED_PLUS_OR_EMPTY,
+    }
+)
+
+
+def render(column: str, rendering: Rendering, *, empty_text_is_null: bool) -> str:
     """The SQL expression that shows ``column`` in that rendering."""
-    return SQL[rendering].format(value=identifier(column))
+    shown = SQL[rendering].format(value=identifier(column))
+    return f"nullif({shown}, '')" if empty_text_is_null and rendering in _MAY_BE_EMPTY else shown

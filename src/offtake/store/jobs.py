@@ -60,6 +60,12 @@ def get(connection: Connection, job_id: str, *, tenant: str | None = None) -> Jo
     return None if row is None else job_from_row(row)
 
 
+def is_due(connection: Connection, *, now: datetime) -> bool:
+    """Whether there is a job to claim."""
+    statement = select(job.c.id).where(_among({Status.QUEUED}), job.c.not_before <= now).limit(1)
+    return connection.execute(statement).first() is not None
+
+
 def claim(connection: Connection, *, worker: str, now: datetime, until: datetime) -> Lease | None:
     """Lease the oldest job that may run. One row by ``=``: an IN with a LIMIT may be evaluated twice and claim two."""
     candidate = (

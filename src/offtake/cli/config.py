@@ -1,0 +1,42 @@
+"""``offtake config show``."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from offtake.cli.options import DEFAULT_HOME, HomeOption
+from offtake.home import Home
+from offtake.settings import load_settings, rows
+
+commands = typer.Typer(help="The settings in force.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@commands.callback()
+def group() -> None:
+    """The settings in force."""
+
+
+@commands.command("show")
+def show(
+    home: HomeOption = DEFAULT_HOME,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Print every option with its value: defaults, overlaid by offtake.toml, overlaid by the environment.
+
+    The text form is TOML that can be pasted into offtake.toml. Secrets are not settings: they are files of the home.
+    """
+    settings = load_settings(Home(home).settings)
+    if as_json:
+        typer.echo(json.dumps(settings.model_dump(mode="json")))
+        return
+    section = ""
+    for name, option, default, description, value in rows(settings):
+        if name != section:
+            typer.echo(f"\n[{name}]" if section else f"[{name}]")
+            section = name
+        comment = "" if value == default else f"  (default: {json.dumps(default)})"
+        typer.echo(f"# {description}{comment}")
+        typer.echo(f"# {option} = (not set)" if value is None else f"{option} = {json.dumps(value)}")

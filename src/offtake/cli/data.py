@@ -1,0 +1,110 @@
+"""``offtake seed`` and ``offtake load``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, TenantOption, open_home, show
+from offtake.core import identity
+from offtake.errors import UnknownName
+from offtake.lake.load import load as load_files
+from offtake.lake.seed import SIZES, SeedPlan
+from offtake.lake.seed import seed as seed_lake
+from offtake.lake.tables import Table, tables
+
+_SIZES = ", ".join(f"{name} {calls:,}" for name, calls in SIZES.items())
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(seed)
+    app.command()(load)
+
+
+def seed(
+    tenant: TenantOption,
+    home: HomeOption = DEFAULT_HOME,
+    days: Annotated[int, typer.Option(min=1, max=3660, help="How many days, ending with --until.")] = 31,
+    until: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day. Default: today (UTC).")
+    ] = None,
+    size: Annotated[
+        str, typer.Option(help="How many calls: " + ", ".join(f"{k} {v:,}" for k, v in SIZES.items()))
+    ] = "small",
+    calls: Annotated[int | None, typer.Option(min=1, help="Exactly so many calls, instead of --size.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed and plan make the same rows.")] = 7,
+    as_json: JsonOption = False,
+) -> None:
+    """Fill every table with consistent sample data. The same seed makes the same rows; running it again adds none."""
+    if size not in SIZES:
+        raise typer.BadParameter(f"use one of {', '.join(SIZES)}", param_hint="--size")
+    services = open_home(home)
+    identity.get_tenant(tenant, services)
+    last = until.date() if until else datetime.now(UTC).date()
+    plan = SeedPlan(tenant=tenant, days=days, until=last, calls=calls or SIZES[size], seed=seed)
+    with _bar("Making sample data") as progress:
+        task = progress.add_task("rows", total=None)
+        made = seed_lake(services.lake, plan, lambda done, total: progress.update(task, completed=done, total=total))
+    lines = [f"{rows:>10,} {table}" for table, rows in made.items()]
+    show({"tenant": tenant, "until": last.isoformat(), "rows": dict(made)}, as_json, "\n".join(lines))
+
+
+def load(
+    table: Annotated[str, typer.Argument(help="Table of the care data model.")],
+    files: Annotated[list[Path], typer.Argument(help="CSV, Parquet or newline-delimited JSON, by suffix.")],
+    tenant: TenantOption,
+    home: HomeOption = DEFAULT_HOME,
+    reject_to: Annotated[
+        Path | None, typer.Option(help="Let good rows in and write bad ones, with their reasons, to this file.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Load files into a table: upsert by key, all or nothing. A bad row stops the load unless --reject-to is given."""
+    services = open_home(home)
+    identity.get_tenant(tenant, services)
+    with _bar(f"Loading {table}") as progress:
+        task = progress.add_task("rows", total=None)
+        counts = load_files(
+            services.lake,
+            _table(table),
+            files,
+            tenant=tenant,
+            reject_to=reject_to,
+            progress=lambda rows: progress.update(task, completed=rows),
+        )
+    result = asdict(counts)
+    show(
+        {"table": table, "tenant": tenant} | result,
+        as_json,
+        "\n".join(f"{n:>10,} {what}" for what, n in result.items()),
+    )
+
+
+def _table(name: str) -> Table:
+    found = tables().get(name)
+    if found is None:
+        raise UnknownName(f"There is no table {name}; the tables are {', '.join(tables())}.")
+    return found
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Progress]:
+    """A progress bar on standard error; results go to standard output."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn(what),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f} rows"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        yield progress

@@ -1,0 +1,86 @@
+"""``offtake tenant add`` and ``offtake credential add``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, open_home, show
+from offtake.core import identity
+from offtake.core.identity import NewCredential
+from offtake.errors import InvalidZone
+from offtake.model.tenant import TENANT_NAME, CredentialKind, Scope, Tenant
+from offtake.model.timespan import zone
+
+tenants = typer.Typer(help="Tenants: the walls between customers.", no_args_is_help=True, rich_markup_mode=None)
+credentials = typer.Typer(
+    help="Credentials: how clients prove who they are.", no_args_is_help=True, rich_markup_mode=None
+)
+
+# Kinds that only dialects of later releases accept.
+_NOT_SERVED = frozenset({CredentialKind.BASIC, CredentialKind.TOKEN})
+
+
+@tenants.callback()
+def tenant_group() -> None:
+    """Tenants: the walls between customers."""
+
+
+@credentials.callback()
+def credential_group() -> None:
+    """Credentials: how clients prove who they are."""
+
+
+@tenants.command("add")
+def add_tenant(
+    name: Annotated[str, typer.Argument(help="1 to 63 lower-case letters, digits and dashes.")],
+    home: HomeOption = DEFAULT_HOME,
+    company_key: Annotated[str | None, typer.Option(help="Key that Khoros clients send for this tenant.")] = None,
+    timezone: Annotated[str, typer.Option(help="IANA zone of the account's calendar.")] = "UTC",
+    as_json: JsonOption = False,
+) -> None:
+    """Make a tenant. Its data, jobs, files and credentials are invisible to every other."""
+    if not TENANT_NAME.fullmatch(name):
+        raise typer.BadParameter("use 1 to 63 lower-case letters, digits and dashes", param_hint="NAME")
+    try:
+        zone(timezone)
+    except InvalidZone as error:
+        raise typer.BadParameter(error.message, param_hint="--timezone") from error
+    services = open_home(home)
+    identity.add_tenant(Tenant(name=name, zone=timezone, company_key=company_key), services)
+    result = {"tenant": name, "timezone": timezone, "company_key": company_key}
+    show(result, as_json, f"Tenant {name} is ready. Next: offtake credential add {name} --kind oauth")
+
+
+@credentials.command("add")
+def add_credential(
+    tenant: Annotated[str, typer.Argument(help="The tenant it belongs to.")],
+    kind: Annotated[
+        CredentialKind,
+        typer.Option(help="oauth: client id and secret (Talkdesk); basic and token: for dialects not served yet."),
+    ],
+    home: HomeOption = DEFAULT_HOME,
+    user: Annotated[str | None, typer.Option(help="User name; basic needs one.")] = None,
+    scope: Annotated[list[Scope] | None, typer.Option(help="What it may do; repeat for more. Default: all.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a credential and print its secret: the only time it can be seen."""
+    if (kind is CredentialKind.BASIC) != (user is not None):
+        raise typer.BadParameter("basic needs a user name, the other kinds have none", param_hint="--user")
+    scopes = frozenset(scope) if scope else frozenset(Scope)
+    new = identity.add_credential(tenant, kind, open_home(home), user=user, scopes=scopes)
+    if kind in _NOT_SERVED:
+        typer.echo(f"Note: no dialect of this version accepts {kind} credentials yet.", err=True)
+    result = _result(new)
+    show(result, as_json, "\n".join(f"{key}: {value}" for key, value in result.items()))
+
+
+def _result(new: NewCredential) -> dict[str, Any]:
+    credential = new.credential
+    shared = {"tenant": credential.tenant, "kind": credential.kind.value, "scopes": sorted(credential.scopes)}
+    if credential.kind is CredentialKind.OAUTH:
+        return shared | {"client_id": credential.id, "client_secret": new.secret}
+    if credential.kind is CredentialKind.BASIC:
+        return shared | {"user": credential.user, "password": new.secret}
+    return shared | {"token": f"{credential.id}.{new.secret}"}

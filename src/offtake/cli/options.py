@@ -1,0 +1,36 @@
+"""Options that several commands have, and how a command opens an installation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from offtake.app import build_services
+from offtake.core.services import Services
+from offtake.home import Home
+from offtake.logs import configure_logs
+from offtake.settings import load_settings
+
+HomeOption = Annotated[
+    Path, typer.Option("--home", envvar="OFFTAKE_HOME", help="Home folder of the installation.", show_default=True)
+]
+DEFAULT_HOME = Path("offtake-home")
+TenantOption = Annotated[str, typer.Option("--tenant", help="The tenant whose data it is.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on standard output.")]
+
+
+def open_home(path: Path) -> Services:
+    """The services of an installation, for a command that works on it and ends."""
+    home = Home(path)
+    home.require()
+    settings = load_settings(home.settings)
+    configure_logs("warning")
+    return build_services(home, settings)
+
+
+def show(result: dict[str, Any], as_json: bool, text: str) -> None:
+    """Print a result for a program or for a person."""
+    typer.echo(json.dumps(result) if as_json else text)

@@ -1,0 +1,54 @@
+"""``offtake serve`` and ``offtake worker``."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from offtake import server as process
+from offtake.cli.options import DEFAULT_HOME, HomeOption
+from offtake.home import Home
+from offtake.logs import configure_logs
+from offtake.settings import Settings, load_settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(serve)
+    app.command()(worker)
+
+
+def serve(
+    home: HomeOption = DEFAULT_HOME,
+    host: Annotated[str | None, typer.Option(help="Address to listen on. Default: settings, else 127.0.0.1.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one. Default: settings, else 8080.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Worker processes. Default: settings, else 2.")] = None,
+) -> None:
+    """Serve the API and run exports until SIGTERM or Ctrl-C, then let downloads and running exports finish.
+
+    Prints one JSON line {"url": "http://…"} on standard output when ready; logs go to standard error.
+    """
+    flags = {"host": host, "port": port, "workers": workers}
+    folder, settings = _open(home, {"server": {name: value for name, value in flags.items() if value is not None}})
+    process.serve(folder, settings)
+
+
+def worker(
+    home: HomeOption = DEFAULT_HOME,
+    name: Annotated[str | None, typer.Option(hidden=True)] = None,
+    stop_with_input: Annotated[bool, typer.Option("--stop-with-input", hidden=True)] = False,
+) -> None:
+    """Run exports without serving the API: one more worker on the same home. SIGTERM drains it."""
+    folder, settings = _open(home, {})
+    process.run_worker(folder, settings, name=name or str(uuid.uuid4()), stop_with_input=stop_with_input)
+
+
+def _open(home: Path, flags: dict[str, dict[str, Any]]) -> tuple[Home, Settings]:
+    folder = Home(home)
+    folder.require()
+    settings = load_settings(folder.settings, flags)
+    configure_logs(settings.log.level)
+    return folder, settings

@@ -1,0 +1,1 @@
+"""What the product does, one function per verb. Knows no HTTP and no dialect."""

@@ -1,0 +1,108 @@
+"""Download links: signed, short-lived, minted at every read, and of no use for anything but their one file.
+
+A link carries the job, an instant and an HMAC-SHA256 over both and the file's checksum. It needs no credentials and
+looks at none. It never outlives its artifact.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from offtake.core import exports
+from offtake.core.exports import Caller, JobRef
+from offtake.core.services import Services
+from offtake.errors import ArtifactNotFound, JobNotFound, LinkRefused
+from offtake.formats import format_named
+from offtake.model.artifact import Artifact
+from offtake.model.audit import AuditEntry
+from offtake.model.job import Job
+from offtake.store import audit, jobs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """What a download URL is made of."""
+
+    job: str
+    file_name: str
+    expires: int  # seconds since 1970
+    signature: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """A file that may be sent."""
+
+    path: Path
+    artifact: Artifact
+    file_name: str
+    media_type: str
+
+
+def mint(ref: JobRef, by: Caller, on: Services) -> Link:
+    """A fresh link to the job's artifact, and a line in the audit log that says so.
+
+    Raises ArtifactNotFound unless it is the caller's own job and has a published artifact.
+    """
+    now = on.clock()
+    try:
+        job = exports.get(ref, by, on)
+    except JobNotFound as error:
+        raise ArtifactNotFound("There is no such file.") from error
+    if job.artifact is None or job.expires_at is None or job.expires_at <= now:
+        raise ArtifactNotFound("There is no such file.")
+    expires = int(min(now + on.limits[ref.dialect].link_life, job.expires_at).timestamp())
+    entry = AuditEntry(
+        operation="artifact.link",
+        dialect=ref.dialect,
+        tenant=job.tenant,
+        principal=by.principal.credential,
+        job=job.id,
+        address=by.address,
+    )
+    with on.database.write() as connection:
+        audit.record(connection, entry, now=now)
+    signature = _sign(job, job.artifact, expires, on.link_key)
+    return Link(job=job.id, file_name=file_name(job), expires=expires, signature=signature)
+
+
+def open_link(job_id: str, *, expires: str, signature: str, on: Services) -> Download:
+    """The file a link stands for. Raises LinkRefused when altered or too old, ArtifactNotFound when it is gone."""
+    with on.database.read() as connection:
+        job = jobs.get(connection, job_id)
+    if job is None or job.artifact is None:
+        # Says nothing about the job: only a whole link could have told whether it ever had a file.
+        raise ArtifactNotFound("There is no such file.")
+    if not _genuine(job, job.artifact, expires, signature, on.link_key):
+        raise LinkRefused("The link is not valid.")
+    if datetime.fromtimestamp(int(expires), UTC) <= on.clock():
+        raise LinkRefused("The link has expired; ask for a new one.")
+    path = on.artifacts.path(job.artifact.key)
+    if not path.is_file():
+        raise ArtifactNotFound("There is no such file.")
+    kind = format_named(job.request.format)
+    return Download(path=path, artifact=job.artifact, file_name=file_name(job), media_type=kind.media_type)
+
+
+def file_name(job: Job) -> str:
+    """A name that says what is inside: report, first and last day, the id's first eight characters."""
+    span = job.request.timespan
+    days = f"{span.start:%Y-%m-%d}_{span.end:%Y-%m-%d}"
+    return f"{job.request.report}_{days}_{job.id[:8]}.{format_named(job.request.format).suffix}"
+
+
+def _genuine(job: Job, artifact: Artifact, expires: str, signature: str, key: bytes) -> bool:
+    if not (expires.isascii() and expires.isdigit() and len(expires) <= 12):
+        return False
+    return hmac.compare_digest(_sign(job, artifact, int(expires), key).encode(), signature.encode())
+
+
+def _sign(job: Job, artifact: Artifact, expires: int, key: bytes) -> str:
+    text = f"{job.id}\n{artifact.sha256}\n{expires}".encode()
+    digest = hmac.new(key, text, hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

@@ -1,0 +1,111 @@
+"""Create, read and cancel exports: authorise, validate, count, record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from offtake.core.grants import require
+from offtake.core.services import Services
+from offtake.errors import FieldFault, JobNotFound, JobStateConflict, QuotaExceeded, TimespanTooLong
+from offtake.model.audit import AuditEntry
+from offtake.model.job import Job, Status
+from offtake.model.request import ExportRequest
+from offtake.model.tenant import Principal, Scope
+from offtake.store import audit, jobs
+
+# An open job ends, or not: nobody knows when. A caller who looks again this soon does no harm.
+_QUOTA_RETRY_AFTER = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who calls, and from where."""
+
+    principal: Principal
+    address: str | None = None
+
+
+def create(request: ExportRequest, by: Caller, on: Services) -> Job:
+    """Accept an export, or refuse it and leave nothing behind.
+
+    One transaction: audit row, quota, job. Raises NotPermitted, TimespanTooLong, QuotaExceeded, AuditUnavailable,
+    Unavailable.
+    """
+    require(by.principal, Scope.WRITE)
+    limits = on.limits[request.dialect]
+    if request.timespan.length() > limits.longest_timespan:
+        message = f"The timespan is longer than {limits.longest_timespan.days} days."
+        raise TimespanTooLong(message, [FieldFault("timespan", "too long")])
+    now = on.clock()
+    job = Job(
+        id=on.new_id(),
+        tenant=by.principal.tenant,
+        principal=by.principal.credential,
+        request=request,
+        status=Status.QUEUED,
+        fence=0,
+        attempts=0,
+        created_at=now,
+        not_before=now,
+    )
+    with on.database.write() as connection:
+        jobs.lock_tenant(connection, job.tenant)
+        audit.record(connection, _entry("job.create", job.id, request.dialect, by), now=now)
+        if jobs.count_open(connection, tenant=job.tenant, dialect=request.dialect) >= limits.open_jobs:
+            message = f"The account already has {limits.open_jobs} exports that have not ended."
+            raise QuotaExceeded(message, retry_after=_QUOTA_RETRY_AFTER)
+        jobs.add(connection, job)
+    return job
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRef:
+    """Which job is meant: an id as it came from the caller, the dialect, and the report where the path names one."""
+
+    id: str
+    dialect: str
+    report: str | None = None
+
+
+def get(ref: JobRef, by: Caller, on: Services) -> Job:
+    """The caller's own job; any other id, a foreign one included, is JobNotFound."""
+    require(by.principal, Scope.READ)
+    with on.database.read() as connection:
+        return _own(connection, ref, by)
+
+
+def cancel(ref: JobRef, by: Caller, on: Services) -> Job:
+    """End a job that has not ended. The quota is free at once; a running attempt is interrupted by its heartbeat.
+
+    Raises JobNotFound, or JobStateConflict when the job has ended already.
+    """
+    require(by.principal, Scope.WRITE)
+    now = on.clock()
+    with on.database.write() as connection:
+        job = _own(connection, ref, by)
+        audit.record(connection, _entry("job.cancel", job.id, ref.dialect, by), now=now)
+        cancelled = jobs.cancel(connection, job.id, tenant=job.tenant, now=now)
+        if cancelled is None:
+            raise JobStateConflict("The job has ended already.")
+        return cancelled
+
+
+def _own(connection: Connection, ref: JobRef, by: Caller) -> Job:
+    job = jobs.get(connection, ref.id, tenant=by.principal.tenant)
+    fits = job is not None and job.request.dialect == ref.dialect and ref.report in (None, job.request.report)
+    if job is None or not fits:
+        raise JobNotFound("There is no such job.")
+    return job
+
+
+def _entry(operation: str, job_id: str, dialect: str, by: Caller) -> AuditEntry:
+    return AuditEntry(
+        operation=operation,
+        dialect=dialect,
+        tenant=by.principal.tenant,
+        principal=by.principal.credential,
+        job=job_id,
+        address=by.address,
+    )

@@ -1,0 +1,135 @@
+"""Tenants, credentials and tokens.
+
+Secrets are made here, shown once, and kept only as argon2id hashes. Access tokens are random, short-lived, and kept as
+SHA-256: they have more entropy than any hash could add, and are looked up on every request.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import timedelta
+
+from argon2 import PasswordHasher
+from argon2.exceptions import VerificationError
+
+from offtake.core.services import Services
+from offtake.errors import NameTaken, NotAuthenticated, UnknownName
+from offtake.model.audit import AuditEntry
+from offtake.model.tenant import Credential, CredentialKind, Principal, Scope, Tenant
+from offtake.store import audit, identity
+
+# OWASP's smaller argon2id profile: many token requests at once must not need gigabytes.
+_HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+# Verified in place of an unknown client's hash, so that time does not tell which ids exist.
+_NOBODY = _HASHER.hash("nobody")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewCredential:
+    """A credential at the only moment its secret is known."""
+
+    credential: Credential
+    secret: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessToken:
+    """A token at the only moment its text is known."""
+
+    text: str
+    principal: Principal
+    life: timedelta
+
+
+def add_tenant(tenant: Tenant, on: Services) -> None:
+    """Make a tenant. Raises NameTaken."""
+    with on.database.write() as connection:
+        if identity.get_tenant(connection, tenant.name) is not None:
+            raise NameTaken(f"The tenant {tenant.name} exists already.")
+        if tenant.company_key is not None and identity.company_key_taken(connection, tenant.company_key):
+            raise NameTaken("Another tenant has that company key.")
+        identity.add_tenant(connection, tenant, now=on.clock())
+        audit.record(connection, _operator("tenant.add", tenant.name), now=on.clock())
+
+
+def get_tenant(name: str, on: Services) -> Tenant:
+    """The tenant of that name. Raises UnknownName."""
+    with on.database.read() as connection:
+        tenant = identity.get_tenant(connection, name)
+    if tenant is None:
+        raise UnknownName(f"There is no tenant {name}; make it with: offtake tenant add {name}")
+    return tenant
+
+
+def add_credential(
+    tenant: str, kind: CredentialKind, on: Services, *, user: str | None, scopes: frozenset[Scope]
+) -> NewCredential:
+    """Make a credential with a fresh secret. Raises UnknownName, NameTaken."""
+    get_tenant(tenant, on)
+    secret = on.new_secret()
+    credential = Credential(
+        id=on.new_id().replace("-", ""),
+        tenant=tenant,
+        kind=kind,
+        user=user,
+        secret_hash=_HASHER.hash(secret),
+        scopes=scopes,
+        created_at=on.clock(),
+    )
+    with on.database.write() as connection:
+        if user is not None and identity.user_taken(connection, tenant, user):
+            raise NameTaken("The tenant has a credential for that user already.")
+        identity.add_credential(connection, credential)
+        audit.record(connection, _operator("credential.add", tenant, credential.id), now=on.clock())
+    return NewCredential(credential=credential, secret=secret)
+
+
+def issue_token(
+    client_id: str, secret: str, on: Services, *, dialect: str, wanted: frozenset[Scope], address: str | None
+) -> AccessToken:
+    """An access token for a client that proves its secret; the scopes wanted, as far as the client has them.
+
+    Nothing wanted means everything granted. Raises NotAuthenticated.
+    """
+    with on.database.read() as connection:
+        credential = identity.get_credential(connection, client_id)
+    if not _proves(credential, secret) or credential is None or credential.kind is not CredentialKind.OAUTH:
+        raise NotAuthenticated("The client id or its secret is not valid.")
+    principal = Principal(
+        tenant=credential.tenant,
+        credential=credential.id,
+        scopes=credential.scopes & wanted if wanted else credential.scopes,
+    )
+    text, life, now = on.new_secret(), on.limits[dialect].token_life, on.clock()
+    entry = AuditEntry(
+        operation="token.issue", dialect=dialect, tenant=principal.tenant, principal=credential.id, address=address
+    )
+    with on.database.write() as connection:
+        audit.record(connection, entry, now=now)
+        identity.add_token(connection, principal, hash_=_token_hash(text), now=now, expires_at=now + life)
+    return AccessToken(text=text, principal=principal, life=life)
+
+
+def authenticate(token: str, on: Services) -> Principal:
+    """Who a token stands for. Raises NotAuthenticated for an unknown, expired or revoked one alike."""
+    with on.database.read() as connection:
+        principal = identity.principal_of(connection, _token_hash(token), now=on.clock())
+    if principal is None:
+        raise NotAuthenticated("The access token is missing, unknown or has expired.")
+    return principal
+
+
+def _proves(credential: Credential | None, secret: str) -> bool:
+    try:
+        return _HASHER.verify(_NOBODY if credential is None else credential.secret_hash, secret)
+    except VerificationError:
+        return False
+
+
+def _token_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _operator(operation: str, tenant: str, principal: str | None = None) -> AuditEntry:
+    return AuditEntry(operation=operation, dialect="operator", tenant=tenant, principal=principal)

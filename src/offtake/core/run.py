@@ -1,0 +1,102 @@
+"""One attempt at a job: plan, stream, write, verify, publish.
+
+Nothing is visible before the last statement, and that statement is refused unless this attempt still holds the lease
+with the newest fence. Whatever goes wrong before leaves a staging file that nobody can see, and that is swept.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from offtake.artifacts.inspection import Inspected, Inspection
+from offtake.core.interruption import Interruption
+from offtake.core.services import Services
+from offtake.engine.duckdb import Limits, Session
+from offtake.engine.plan import plan
+from offtake.errors import ArtifactMismatch, AttemptInterrupted, QueryFailed, RowLimitExceeded
+from offtake.formats import Envelope, Format, format_named
+from offtake.lake.snapshot import snapshot
+from offtake.model.artifact import Artifact
+from offtake.model.job import Lease
+from offtake.model.query import Query
+from offtake.store import jobs
+
+# Where an attempt may be at any moment; a worker killed at any of them leaves the job in a truthful state.
+POINTS = ("claimed", "querying", "writing", "staged", "renamed", "published")
+
+
+def run(lease: Lease, on: Services, interruption: Interruption) -> Artifact:
+    """Produce and publish the artifact of a leased job. Raises an AttemptError when this attempt cannot."""
+    on.reached("claimed", lease)
+    job = lease.job
+    kind = format_named(job.request.format)
+    staged = on.artifacts.staging(job.id, lease.fence, kind.suffix)
+    try:
+        inspected = _produce(lease, kind, staged, on=on, interruption=interruption)
+        on.reached("staged", lease)
+        interruption.check()
+        key = on.artifacts.key(job.tenant, job.id, lease.fence, kind.suffix)
+        artifact = Artifact(key=key, rows=inspected.rows, bytes=inspected.bytes, sha256=inspected.sha256)
+        _publish(lease, artifact, staged, on)
+    finally:
+        on.artifacts.discard(job.id, lease.fence, kind.suffix)
+    on.reached("published", lease)
+    return artifact
+
+
+def _produce(lease: Lease, kind: Format, staged: Path, *, on: Services, interruption: Interruption) -> Inspected:
+    """Write the staging file and read it back. Three counts must agree: the query's, the writer's, the file's."""
+    job, request = lease.job, lease.job.request
+    query, envelope = _planned(lease, kind, on)
+    views = snapshot(on.lake, on.catalogue.reports[request.report].tables, tenant=job.tenant, timespan=request.timespan)
+    on.reached("querying", lease)
+    with Session(_limits(lease, on), views, writable=staged) as session, interruption.reaching(session.interrupt):
+        rows = session.count(query)
+        if request.row_limit is not None and rows > request.row_limit:
+            raise RowLimitExceeded(f"The export has more than {request.row_limit} rows; ask for a shorter timespan.")
+        on.reached("writing", lease)
+        with Inspection(staged, kind.counter()) as inspection:
+            written = kind.write(session, query, staged, envelope=envelope)
+            inspected = inspection.finish()
+    if not rows == written == inspected.rows:
+        raise ArtifactMismatch("The query, the writer and the file do not have the same number of rows.")
+    return inspected
+
+
+def _planned(lease: Lease, kind: Format, on: Services) -> tuple[Query, Envelope]:
+    request = lease.job.request
+    publication = on.catalogue.publication(request.dialect, request.report)
+    if publication is None:  # accepted by another release, whose catalogue had it
+        raise QueryFailed("This server does not have the report any more.")
+    layout = on.presentations[request.dialect](publication, request.format)
+    query = plan(
+        on.catalogue.reports[request.report],
+        layout.columns,
+        request,
+        headers=layout.headers,
+        tenant=lease.job.tenant,
+        empty_text_is_null=kind.empty_text_is_null,
+    )
+    return query, layout.envelope
+
+
+def _limits(lease: Lease, on: Services) -> Limits:
+    policy = on.attempt
+    spill = on.artifacts.spill(lease.job.id, lease.fence)
+    return Limits(threads=policy.threads, memory_mb=policy.memory_mb, temp_folder=spill, temp_mb=policy.temp_mb)
+
+
+def _publish(lease: Lease, artifact: Artifact, staged: Path, on: Services) -> None:
+    """Rename, then the one fenced UPDATE. A lease lost in between takes the renamed file away again."""
+    with on.database.write() as connection:
+        if not jobs.upload(connection, lease):
+            raise AttemptInterrupted("The lease was lost before the file could be published.")
+    on.artifacts.keep(staged, artifact.key)
+    on.reached("renamed", lease)
+    now = on.clock()
+    expires_at = now + on.limits[lease.job.request.dialect].retention
+    with on.database.write() as connection:
+        published = jobs.succeed(connection, lease, artifact, now=now, expires_at=expires_at)
+    if not published:
+        on.artifacts.remove(artifact.key)
+        raise AttemptInterrupted("The lease was lost before the file could be published.")

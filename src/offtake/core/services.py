@@ -1,0 +1,37 @@
+"""Everything the core's verbs need, chosen once in ``app.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from offtake.artifacts.store import ArtifactStore
+from offtake.catalogue.load import Catalogue
+from offtake.core.policy import AttemptPolicy, DialectLimits
+from offtake.core.presentation import Presentation
+from offtake.lake.delta import Lake
+from offtake.model.job import Lease
+from offtake.store.database import Database
+
+
+def _silent(point: str, lease: Lease) -> None:
+    """Nobody listens."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The frozen bundle. Time, ids and randomness come from here, so tests can choose them."""
+
+    database: Database
+    lake: Lake
+    artifacts: ArtifactStore
+    catalogue: Catalogue
+    presentations: Mapping[str, Presentation]  # by dialect
+    limits: Mapping[str, DialectLimits]  # by dialect
+    attempt: AttemptPolicy
+    link_key: bytes  # signs download links
+    clock: Callable[[], datetime]  # the present as a UTC instant
+    new_id: Callable[[], str]  # a fresh lower-case UUID
+    new_secret: Callable[[], str]  # unguessable, safe in URLs
+    reached: Callable[[str, Lease], None] = _silent  # told when an attempt reaches a named point (``core.run.POINTS``)

@@ -1,0 +1,66 @@
+"""What becomes of a job whose attempt did not publish: one pure decision, one statement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from offtake.core.interruption import Reason
+from offtake.core.policy import AttemptPolicy
+from offtake.core.services import Services
+from offtake.errors import OfftakeError
+from offtake.model.job import Failure, Lease
+from offtake.store import jobs
+
+_LONGEST_DELAY = timedelta(minutes=10)
+_ABANDONED = "The worker that ran the export ended or stopped answering, at every attempt."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Again:
+    """Back to the queue, to be tried after ``delay``."""
+
+    delay: timedelta
+
+
+def decide(error: OfftakeError, attempts: int, policy: AttemptPolicy) -> Again | Failure:
+    """Another attempt, later each time, while the error may pass and attempts are left; else the job fails."""
+    if error.retryable and attempts < policy.attempts:
+        return Again(delay=min(policy.retry_delay * 2 ** (attempts - 1), _LONGEST_DELAY))
+    return Failure(code=error.code, message=error.message)
+
+
+def settle(lease: Lease, error: OfftakeError, reason: Reason | None, on: Services) -> str:
+    """Move the job on after its attempt ended in ``error``; says in one word what became of it."""
+    if reason is Reason.LEASE_LOST:
+        return "lease_lost"
+    now = on.clock()
+    with on.database.write() as connection:
+        if reason is Reason.STOPPING:
+            moved, outcome = jobs.hand_back(connection, lease, now=now), "handed_back"
+        else:
+            verdict = decide(error, lease.job.attempts, on.attempt)
+            if isinstance(verdict, Again):
+                moved, outcome = jobs.retry(connection, lease, not_before=now + verdict.delay), "retry"
+            else:
+                moved, outcome = jobs.fail(connection, lease, verdict, now=now), "failed"
+    return outcome if moved else "lease_lost"
+
+
+def recover(on: Services, *, dead_worker: str | None = None) -> int:
+    """Take back leases that ran out, or all leases of a worker known to be dead. Returns how many jobs moved.
+
+    Such a job is tried again at once: its worker's end says nothing against it, until it happens at every attempt.
+    """
+    now, moved = on.clock(), 0
+    with on.database.read() as connection:
+        if not jobs.abandoned(connection, now=now, worker=dead_worker):
+            return 0
+    with on.database.write() as connection:
+        for lease in jobs.abandoned(connection, now=now, worker=dead_worker):
+            if lease.job.attempts < on.attempt.attempts:
+                moved += jobs.retry(connection, lease, not_before=now)
+            else:
+                failure = Failure(code="attempts_exhausted", message=_ABANDONED)
+                moved += jobs.fail(connection, lease, failure, now=now)
+    return moved

@@ -1,0 +1,73 @@
+"""Keeps a lease alive from a thread of its own, and carries back the wish to stop.
+
+A long query never delays it. When the lease is gone (cancelled, or taken over because this process hung) the query is
+interrupted at once; the same when the worker has been asked to stop and its time to drain is over.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from types import TracebackType
+from typing import Self
+
+from offtake.core.interruption import Interruption, Reason
+from offtake.core.services import Services
+from offtake.errors import Unavailable
+from offtake.executor.stopping import Stopping
+from offtake.model.job import Lease
+from offtake.store import jobs
+
+_LOOK = 0.2  # seconds between looks at the job's row: a cancel interrupts well within a second
+_AGAIN = 0.05  # seconds between interrupts of a query that has not noticed yet
+
+
+class Heartbeat:
+    """Runs while the block runs."""
+
+    def __init__(self, lease: Lease, on: Services, *, interruption: Interruption, stopping: Stopping) -> None:
+        self._lease = lease
+        self._on = on
+        self._interruption = interruption
+        self._stopping = stopping
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+
+    def _beat(self) -> None:
+        renew_at = time.monotonic()
+        while not self._done.is_set():
+            if self._interruption.reason is not None:
+                self._interruption.ask(self._interruption.reason)
+                self._done.wait(_AGAIN)
+                continue
+            if self._stopping.drained():
+                self._interruption.ask(Reason.STOPPING)
+                continue
+            due = time.monotonic() >= renew_at
+            if not self._held(renew=due):
+                self._interruption.ask(Reason.LEASE_LOST)
+            if due:
+                renew_at = time.monotonic() + self._on.attempt.heartbeat.total_seconds()
+            self._done.wait(_LOOK)
+
+    def _held(self, *, renew: bool) -> bool:
+        """Whether the lease is ours. A store that cannot be reached does not take it away; its end will."""
+        database, until = self._on.database, self._on.clock() + self._on.attempt.lease
+        try:
+            if renew:
+                with database.write() as connection:
+                    return jobs.renew(connection, self._lease, until=until)
+            with database.read() as connection:
+                return jobs.holds(connection, self._lease)
+        except Unavailable:
+            return True
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._done.set()
+        self._thread.join()

@@ -1,0 +1,56 @@
+"""The request to stop, and how long a running attempt may still take.
+
+Asked by SIGTERM, SIGINT, or the end of standard input when a supervisor holds its other end: a worker must not outlive
+the server that started it.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from datetime import timedelta
+from types import FrameType
+
+
+class Stopping:
+    """Set once; ``drained`` becomes true when the time to finish is over."""
+
+    def __init__(self, drain: timedelta) -> None:
+        self._drain = drain.total_seconds()
+        self._asked = threading.Event()
+        self._deadline = 0.0
+
+    def ask(self) -> None:
+        """Stop after the running attempt, and let that go on for the drain time at most."""
+        if not self._asked.is_set():
+            self._deadline = time.monotonic() + self._drain
+            self._asked.set()
+
+    def asked(self) -> bool:
+        """Whether somebody asked."""
+        return self._asked.is_set()
+
+    def drained(self) -> bool:
+        """Whether the running attempt has had its time."""
+        return self._asked.is_set() and time.monotonic() >= self._deadline
+
+    def on_signals(self) -> None:
+        """Ask on SIGTERM and SIGINT. Main thread only."""
+
+        def handle(number: int, frame: FrameType | None) -> None:
+            self.ask()
+
+        signal.signal(signal.SIGTERM, handle)
+        signal.signal(signal.SIGINT, handle)
+
+    def on_end_of_input(self) -> None:
+        """Ask when standard input ends."""
+
+        def watch() -> None:
+            while sys.stdin.buffer.read(4096):
+                pass
+            self.ask()
+
+        threading.Thread(target=watch, name="end-of-input", daemon=True).start()

@@ -1,0 +1,97 @@
+"""Keeps N worker processes running beside the server: starts them, restarts those that die, stops them all.
+
+A worker that died is known to be dead, so its leases are taken back at once instead of after they run out.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from offtake.core import settlement
+from offtake.core.services import Services
+from offtake.errors import Unavailable
+
+_log = structlog.get_logger("offtake.supervisor")
+_LOOK = 0.1  # seconds between looks at the processes
+_SHORTEST_LIFE = 5.0  # seconds; a worker that dies younger is restarted ever more slowly
+_LONGEST_PAUSE = 10.0  # seconds
+
+
+@dataclass(slots=True)
+class _Place:
+    """One worker's place: its process, its name, and how often in a row it died young."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    began: float = field(default_factory=time.monotonic)
+    early_deaths: int = 0
+    restart_at: float | None = None  # set while the place is empty
+
+
+class Supervisor:
+    """``command(name)`` is how to start a worker of that name. Its standard input ends when this process ends."""
+
+    def __init__(self, on: Services, command: Callable[[str], Sequence[str]], *, workers: int) -> None:
+        self._on = on
+        self._command = command
+        self._stop = threading.Event()
+        self._places = [self._filled() for _ in range(workers)]
+        self._thread = threading.Thread(target=self._watch, name="supervisor", daemon=True)
+        self._thread.start()
+
+    def _filled(self, early_deaths: int = 0) -> _Place:
+        name = self._on.new_id()
+        # A process group of its own: Ctrl-C reaches the server, and the server tells its workers.
+        process = subprocess.Popen(  # noqa: S603 - our own program
+            list(self._command(name)), stdin=subprocess.PIPE, process_group=0
+        )
+        return _Place(name=name, process=process, early_deaths=early_deaths)
+
+    def _watch(self) -> None:
+        while not self._stop.wait(_LOOK):
+            for index, place in enumerate(self._places):
+                if place.restart_at is None and place.process.poll() is not None:
+                    self._empty(place)
+                if place.restart_at is not None and time.monotonic() >= place.restart_at:
+                    self._places[index] = self._filled(place.early_deaths)
+
+    def _empty(self, place: _Place) -> None:
+        """The worker died: take back what it had leased, and leave its place empty for a while if it died young."""
+        young = time.monotonic() - place.began < _SHORTEST_LIFE
+        place.early_deaths = place.early_deaths + 1 if young else 0
+        pause = min(_LOOK * 2**place.early_deaths, _LONGEST_PAUSE) if young else 0.0
+        place.restart_at = time.monotonic() + pause
+        try:
+            recovered = settlement.recover(self._on, dead_worker=place.name)
+        except Unavailable:
+            recovered = 0  # the leases run out by themselves
+        _log.warning("worker_died", worker=place.name, code=place.process.returncode, jobs_recovered=recovered)
+
+    def ask(self) -> None:
+        """Ask every worker to drain; none is restarted from now on."""
+        if self._stop.is_set():
+            return
+        self._stop.set()
+        self._thread.join()
+        for place in self._places:
+            if place.process.poll() is None:
+                place.process.terminate()
+
+    def stop(self, patience: float) -> None:
+        """Ask, wait for ``patience`` seconds at most, then kill what is left."""
+        self.ask()
+        deadline = time.monotonic() + patience
+        for place in self._places:
+            try:
+                place.process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                place.process.kill()
+                place.process.wait()
+            if place.process.stdin is not None:
+                place.process.stdin.close()

@@ -1,0 +1,45 @@
+"""What an idle worker does now and then: take back lost leases, expire artifacts, sweep files nobody names."""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+
+from offtake.core import retention, settlement
+from offtake.core.services import Services
+from offtake.errors import AttemptError
+
+_log = structlog.get_logger("offtake.upkeep")
+_RECOVER_EVERY = 1.0  # seconds
+_SWEEP_EVERY = 60.0  # seconds
+
+
+class Upkeep:
+    """Remembers when each chore was last done; the first time it is asked, all are due."""
+
+    def __init__(self, on: Services) -> None:
+        self._on = on
+        self._recovered = float("-inf")
+        self._swept = float("-inf")
+
+    def when_due(self) -> None:
+        """Do what is due. Several workers may do it at once: every step is conditional on what it finds."""
+        now = time.monotonic()
+        if now - self._recovered >= _RECOVER_EVERY:
+            self._recovered = now
+            recovered = settlement.recover(self._on)
+            if recovered:
+                _log.info("leases_recovered", jobs=recovered)
+        if now - self._swept >= _SWEEP_EVERY:
+            self._swept = now
+            self._sweep()
+
+    def _sweep(self) -> None:
+        try:
+            expired, removed = retention.expire(self._on), retention.sweep(self._on)
+        except AttemptError as error:
+            _log.warning("sweep_failed", error=error.code)
+            return
+        if expired or removed:
+            _log.info("sweep", expired=expired, removed=removed)

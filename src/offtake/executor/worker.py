@@ -1,0 +1,94 @@
+"""The worker's loop: claim a job, run one attempt, settle it, again."""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+
+from offtake.core import settlement
+from offtake.core.interruption import Interruption
+from offtake.core.run import run
+from offtake.core.services import Services
+from offtake.errors import AttemptError, OfftakeError, Unavailable
+from offtake.executor.heartbeat import Heartbeat
+from offtake.executor.stopping import Stopping
+from offtake.executor.upkeep import Upkeep
+from offtake.model.job import Lease
+from offtake.store import jobs
+from offtake.store.wakeup import wakeup
+
+_log = structlog.get_logger("offtake.worker")
+_POLL = 1.0  # seconds between claims when nothing wakes the worker: retries become due, leases run out
+_STORE_AWAY = 1.0  # seconds to wait when the store cannot be reached
+
+
+def work(on: Services, worker: str, stopping: Stopping) -> None:
+    """Run jobs until asked to stop. ``worker`` names this process in leases."""
+    upkeep = Upkeep(on)
+    changes = wakeup(on.database)
+    while not stopping.asked():
+        try:
+            changes.clear()  # before the claim: a job that arrives in between is seen by the claim or by the wait
+            lease = _claim(on, worker)
+            if lease is not None:
+                _attempt(lease, on, stopping)
+                continue
+            upkeep.when_due()
+            changes.wait(_POLL, stopping.asked)
+        except Unavailable:
+            _log.warning("store_unavailable", worker=worker)
+            time.sleep(_STORE_AWAY)
+    changes.close()
+
+
+def _claim(on: Services, worker: str) -> Lease | None:
+    now = on.clock()
+    if not _work_is_due(on):
+        return None
+    with on.database.write() as connection:
+        return jobs.claim(connection, worker=worker, now=now, until=now + on.attempt.lease)
+
+
+def _work_is_due(on: Services) -> bool:
+    """A look that takes no lock: idle workers must not hold up those who create jobs."""
+    with on.database.read() as connection:
+        return jobs.is_due(connection, now=on.clock())
+
+
+def _attempt(lease: Lease, on: Services, stopping: Stopping) -> None:
+    job, began = lease.job, time.monotonic()
+    log = _log.bind(
+        tenant=job.tenant, job=job.id, attempt=job.attempts, dialect=job.request.dialect, report=job.request.report
+    )
+    interruption = Interruption()
+    error: OfftakeError | None = None
+    fields: dict[str, object] = {}
+    with Heartbeat(lease, on, interruption=interruption, stopping=stopping):
+        try:
+            artifact = run(lease, on, interruption)
+            fields = {"rows": artifact.rows, "bytes": artifact.bytes}
+        except OfftakeError as expected:
+            error = expected
+        except Exception as unexpected:  # noqa: BLE001 - the outermost loop of an attempt: a job must end truthfully
+            error = _unexpected(unexpected)
+    if error is not None:
+        fields = {"error": error.code, "cause": _kind(error.__cause__)}
+        fields["outcome"] = settlement.settle(lease, error, interruption.reason, on)
+    log.info("attempt", **({"outcome": "succeeded"} | fields), seconds=round(time.monotonic() - began, 3))
+
+
+def _unexpected(error: Exception) -> AttemptError:
+    """A defect of ours. Its text may quote rows, so only its kind and place are logged."""
+    trace, places = error.__traceback__, []
+    while trace is not None:
+        places.append(f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    _log.error("attempt_defect", kind=_kind(error), places=places[-6:])
+    ours = AttemptError("The export failed for a reason the server did not expect.")
+    ours.__cause__ = error
+    return ours
+
+
+def _kind(error: BaseException | None) -> str | None:
+    return None if error is None else type(error).__name__

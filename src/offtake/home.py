@@ -1,0 +1,92 @@
+"""The home folder: everything an embedded installation owns.
+
+offtake.toml   settings            state.db    jobs, identity, audit
+lake/          care data           artifacts/  finished files
+secrets/       the key that signs download links (readable by the owner only)
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from offtake.errors import HomeError
+
+_STARTING_SETTINGS = """\
+# Settings of this installation. Every option and its default: offtake config show --home <this folder>
+# An option that is not listed there stops the start.
+
+[server]
+# public_url = "https://exports.example.com"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Paths of a home folder."""
+
+    root: Path
+
+    @property
+    def settings(self) -> Path:
+        """The settings file."""
+        return self.root / "offtake.toml"
+
+    @property
+    def state(self) -> Path:
+        """The SQLite database."""
+        return self.root / "state.db"
+
+    @property
+    def lake(self) -> Path:
+        """The folder of the Delta tables."""
+        return self.root / "lake"
+
+    @property
+    def artifacts(self) -> Path:
+        """The folder of the artifact store."""
+        return self.root / "artifacts"
+
+    @property
+    def link_key(self) -> Path:
+        """The file of the key that signs download links."""
+        return self.root / "secrets" / "link.key"
+
+    def create(self) -> bool:
+        """Make what is missing; an existing home keeps all it has. Says whether anything was made."""
+        missing = not self.link_key.is_file() or not self.settings.is_file()
+        try:
+            for folder in (self.root, self.lake, self.artifacts):
+                folder.mkdir(parents=True, exist_ok=True)
+            self.link_key.parent.mkdir(mode=0o700, exist_ok=True)
+            _write_new(self.link_key, secrets.token_bytes(32), mode=0o600)
+            _write_new(self.settings, _STARTING_SETTINGS.encode(), mode=0o644)
+        except OSError as error:
+            raise HomeError(f"{self.root}: cannot be made a home folder: {error.strerror}") from error
+        return missing
+
+    def require(self) -> None:
+        """Raise HomeError unless ``offtake init`` was here."""
+        if not self.link_key.is_file():
+            raise HomeError(f"{self.root} is not a home folder; make it one with: offtake init --home {self.root}")
+
+    def read_link_key(self) -> bytes:
+        """The key that signs download links."""
+        try:
+            return self.link_key.read_bytes()
+        except OSError as error:
+            raise HomeError(f"{self.link_key}: cannot be read: {error.strerror}") from error
+
+
+def _write_new(path: Path, content: bytes, *, mode: int) -> None:
+    """Write a file unless it exists; never half of it, never over another's."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    except FileExistsError:
+        return
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,220 @@
+"""Every option of the product, with its type, default, bounds and one line of help.
+
+Later beats earlier: defaults, ``offtake.toml`` in the home folder, environment (``OFFTAKE_WORKER__THREADS=4`` for
+``[worker] threads``), flags. An option nobody knows, a value that does not fit or two values that contradict each other
+stop the start with the file and the line. ``docs/reference/settings.md`` is generated from here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from offtake.errors import SettingsError
+from offtake.tomlfile import TomlFile, TomlSyntaxError, read_toml
+
+PREFIX = "OFFTAKE_"
+_NOT_OPTIONS = frozenset({"OFFTAKE_HOME"})
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ServerSettings(_Section):
+    """The HTTP process and the workers it starts."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/?#]+(/[^?#]*)?$",
+        description="How clients reach the server, as https://exports.example.com; links are built from it. "
+        "Without it, links repeat the host the client asked for.",
+    )
+    workers: int = Field(2, ge=0, le=64, description="Worker processes started by `offtake serve`; 0 for none.")
+    max_body_bytes: int = Field(65_536, ge=1024, description="Larger request bodies are refused.")
+    drain_seconds: float = Field(
+        20.0, ge=0, description="After SIGTERM, how long running downloads and attempts may go on."
+    )
+
+    @field_validator("public_url")
+    @classmethod
+    def _no_slash(cls, value: str | None) -> str | None:
+        return value.rstrip("/") if value else value
+
+
+class WorkerSettings(_Section):
+    """Attempts: what one may use, and how one ends."""
+
+    threads: int = Field(2, ge=1, le=256, description="Threads of one attempt's query.")
+    memory_mb: int = Field(256, ge=64, description="Memory of one attempt's query, in MiB; what is over it spills.")
+    temp_mb: int = Field(20_480, ge=0, description="Disk space one attempt may spill to, in MiB.")
+    attempts: int = Field(4, ge=1, le=100, description="Attempts at one job before it fails.")
+    retry_seconds: float = Field(5.0, ge=0, description="Wait before the second attempt; it doubles each time.")
+    heartbeat_seconds: float = Field(2.0, gt=0, description="How often a running attempt renews its lease.")
+    lease_seconds: float = Field(
+        15.0, gt=0, description="How long an attempt may be silent before its job is given to another worker."
+    )
+    drain_seconds: float = Field(
+        10.0, ge=0, description="After SIGTERM, how long an attempt may go on before its job is handed back."
+    )
+
+    @field_validator("lease_seconds")
+    @classmethod
+    def _outlives_heartbeats(cls, value: float, info: ValidationInfo) -> float:
+        heartbeat = info.data.get("heartbeat_seconds")
+        if heartbeat is not None and value < 3 * heartbeat:
+            raise ValueError(f"contradicts heartbeat_seconds = {heartbeat:g}: a lease must last three heartbeats")
+        return value
+
+
+class LakeSettings(_Section):
+    """The lake."""
+
+    compact_files: int = Field(16, ge=2, description="Files of one month after which a load compacts them.")
+
+
+class TalkdeskSettings(_Section):
+    """The Talkdesk dialect; defaults are the vendor's values where it documents any."""
+
+    open_jobs: int = Field(15, ge=1, description="Jobs of one account that have not ended; more are refused.")
+    longest_days: int = Field(31, ge=1, description="Longest timespan of one export, in days.")
+    rows: int = Field(1_000_000, ge=1, description="An export with more rows fails; nothing is ever cut off.")
+    retention_days: float = Field(30.0, gt=0, description="How long a finished file is kept.")
+    token_seconds: int = Field(599, ge=1, description="Life of an access token.")
+    link_seconds: int = Field(300, ge=1, description="Life of a download link; each read mints a new one.")
+    csv_header: Literal["labels", "names"] = Field("labels", description="First line of csv files.")
+    csv_datetimes: Literal["as_json", "plain"] = Field(
+        "as_json",
+        description="Instants that JSON shows with Z: the same in csv, or plain (2026-03-01 09:00:00, job's zone).",
+    )
+    legacy_columns: bool = Field(True, description="Include columns that only the vendor's older payloads have.")
+
+
+class LogSettings(_Section):
+    """Logs: JSON lines on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least important level written.")
+
+
+class Settings(BaseSettings):
+    """All options; frozen once read."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    server: ServerSettings = ServerSettings()
+    worker: WorkerSettings = WorkerSettings()
+    lake: LakeSettings = LakeSettings()
+    talkdesk: TalkdeskSettings = TalkdeskSettings()
+    log: LogSettings = LogSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags (given to the constructor) over environment over the file (passed as ``_file``)."""
+        assert isinstance(init_settings, InitSettingsSource)  # noqa: S101 - what pydantic-settings passes
+        flags = dict(init_settings.init_kwargs)
+        file = flags.pop("_file", {})
+        return (
+            InitSettingsSource(settings_cls, init_kwargs=flags),
+            env_settings,
+            InitSettingsSource(settings_cls, init_kwargs=file),
+        )
+
+
+def load_settings(file: Path, flags: Mapping[str, Mapping[str, Any]] | None = None) -> Settings:
+    """The settings of an installation. Raises SettingsError with ``file:line`` or the variable's name."""
+    toml = _read(file)
+    faults = list(_unknown_variables())
+    try:
+        given = {section: dict(values) for section, values in (flags or {}).items() if values}
+        settings = Settings(_file=toml.data, **given)  # type: ignore[call-arg, arg-type]
+    except ValidationError as error:
+        faults += [_fault(detail, toml) for detail in error.errors(include_url=False)]
+    if faults:
+        raise SettingsError("\n".join(faults))
+    return settings
+
+
+def rows(settings: Settings | None = None) -> Iterator[tuple[str, str, Any, str, Any]]:
+    """Section, option, default, help and, where settings are given, the value in force."""
+    for section, field in Settings.model_fields.items():
+        model = field.annotation
+        assert isinstance(model, type)  # noqa: S101 - every section is a model
+        assert issubclass(model, BaseModel)  # noqa: S101
+        for name, option in model.model_fields.items():
+            value = getattr(getattr(settings, section), name) if settings else option.default
+            yield section, name, option.default, option.description or "", value
+
+
+def _read(file: Path) -> TomlFile:
+    try:
+        return read_toml(file)
+    except FileNotFoundError:
+        return TomlFile(file, {}, {})
+    except TomlSyntaxError as error:
+        raise SettingsError(f"{file}:{error.line}: not TOML: {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: cannot be read: {error}") from error
+
+
+def _fault(detail: ErrorDetails, toml: TomlFile) -> str:
+    keys = tuple(str(key) for key in detail["loc"])
+    where, option = _origin(keys, toml), ".".join(keys)
+    if detail["type"] == "extra_forbidden":
+        return f"{where}: unknown option {option}{_meant(keys)}"
+    return f"{where}: {option}: {detail['msg'].removeprefix('Value error, ')}"
+
+
+def _origin(keys: tuple[str, ...], toml: TomlFile) -> str:
+    """Where a value came from: a variable, or a line of the file, or else a flag."""
+    variable = PREFIX + "__".join(keys).upper()
+    if variable in {name.upper() for name in os.environ}:
+        return f"environment variable {variable}"
+    if keys in toml.lines or not toml.data:
+        return toml.where(*keys) if toml.data else "flag"
+    return toml.where(*keys) if _written(keys, toml) else "flag"
+
+
+def _written(keys: tuple[str, ...], toml: TomlFile) -> bool:
+    data: Any = toml.data
+    for key in keys:
+        if not isinstance(data, dict) or key not in data:
+            return False
+        data = data[key]
+    return True
+
+
+def _meant(keys: tuple[str, ...]) -> str:
+    known = {f"{section}.{name}" for section, name, *_ in rows()} | set(Settings.model_fields)
+    close = difflib.get_close_matches(".".join(keys), sorted(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _unknown_variables() -> Iterator[str]:
+    """An OFFTAKE_ variable that is no option is as wrong as an unknown line of the file."""
+    known = {PREFIX + f"{section}__{name}".upper() for section, name, *_ in rows()}
+    for name in sorted(os.environ):
+        if name.upper().startswith(PREFIX) and name.upper() not in known | _NOT_OPTIONS:
+            close = difflib.get_close_matches(name.upper(), sorted(known), n=1, cutoff=0.6)
+            yield f"environment variable {name}: unknown option{f'; did you mean {close[0]}?' if close else ''}"

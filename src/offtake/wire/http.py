@@ -1,0 +1,159 @@
+"""What happens to every request, from the outside in: an id, one log line, an answer to any error, a bound for bodies.
+
+Query strings, headers and bodies never reach the log: they hold tokens, signatures
+and filter values.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Sequence
+
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from offtake.errors import ExportError, InvalidRequest, OfftakeError
+from offtake.wire.dialect import ErrorSurface, HttpFault
+
+_log = structlog.get_logger("offtake.http")
+Renderer = Callable[[OfftakeError | HttpFault, str], Response]
+
+
+class BodyTooLarge(HTTPException):
+    """Raised while reading; answered like any refusal by HTTP."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(413, f"The body is larger than {limit} bytes.")
+
+
+def chain(app: FastAPI, surfaces: Sequence[ErrorSurface], *, max_body: int) -> ASGIApp:
+    """The application as served: each step wraps the one before it."""
+    render = _renderer(surfaces)
+    _answer_errors(app, render)
+    return _observed(_bounded(app, max_body), render)
+
+
+def remote_address(request: Request) -> str | None:
+    """Where the caller is, as far as the server may believe it."""
+    return request.client.host if request.client else None
+
+
+def _renderer(surfaces: Sequence[ErrorSurface]) -> Renderer:
+    """The words of whoever owns the path; plain ones elsewhere."""
+
+    def render(error: OfftakeError | HttpFault, path: str) -> Response:
+        for surface in surfaces:
+            if surface.owns(path):
+                return surface.render(error, path)
+        return _plain(error)
+
+    return render
+
+
+def _plain(error: OfftakeError | HttpFault) -> Response:
+    if isinstance(error, HttpFault):
+        body = {"code": "http", "message": error.message}
+        return JSONResponse(body, error.status, headers=dict(error.headers))
+    return JSONResponse({"code": error.code, "message": error.message}, 500)
+
+
+def _answer_errors(app: FastAPI, render: Renderer) -> None:
+    async def ours(request: Request, error: Exception) -> Response:
+        assert isinstance(error, OfftakeError)  # noqa: S101 - registered for that class only
+        return render(error, request.url.path)
+
+    async def http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101 - registered for that class only
+        fault = HttpFault(status=error.status_code, message=error.detail, headers=error.headers or {})
+        return render(fault, request.url.path)
+
+    async def invalid(request: Request, error: Exception) -> Response:
+        return render(InvalidRequest("The request is not valid."), request.url.path)
+
+    app.add_exception_handler(ExportError, ours)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(RequestValidationError, invalid)
+
+
+def _bounded(app: ASGIApp, limit: int) -> ASGIApp:
+    """Refuse a body over ``limit`` bytes, announced or not."""
+
+    async def bounded(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        taken = 0
+
+        async def counted() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > limit:
+                raise BodyTooLarge(limit)
+            return message
+
+        await app(scope, counted, send)
+
+    return bounded
+
+
+def _observed(app: ASGIApp, render: Renderer) -> ASGIApp:
+    """One log line a request; an error nobody expected is answered in the dialect's words and logged by kind."""
+
+    async def observed(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        request_id, began, status = uuid.uuid4().hex, time.monotonic(), 0
+
+        async def noted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        try:
+            await app(scope, receive, noted)
+        except Exception as error:  # noqa: BLE001 - the outermost loop of a request
+            _log.error("request_defect", request=request_id, kind=type(error).__name__, places=_places(error))
+            if status == 0:
+                await render(HttpFault(status=500, message="The server made a mistake."), scope["path"])(
+                    scope, receive, noted
+                )
+        finally:
+            _line(scope, request_id, status, seconds=time.monotonic() - began)
+
+    return observed
+
+
+def _line(scope: Scope, request_id: str, status: int, *, seconds: float) -> None:
+    route = scope.get("route")
+    _log.info(
+        "request",
+        request=request_id,
+        method=scope["method"],
+        route=getattr(route, "path", None),
+        status=status,
+        milliseconds=round(seconds * 1000, 2),
+        **scope.get("state", {}).get("log", {}),
+    )
+
+
+def _places(error: BaseException) -> list[str]:
+    trace, places = error.__traceback__, []
+    while trace is not None:
+        places.append(f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return places[-6:]
+
+
+def bind_log(request: Request, **fields: object) -> None:
+    """Add fields to the request's log line."""
+    request.scope.setdefault("state", {}).setdefault("log", {}).update(fields)

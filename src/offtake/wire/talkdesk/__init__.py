@@ -1,0 +1,16 @@
+"""Talkdesk Explore report jobs (contracts/talkdesk.md): JSON over HTTP, OAuth tokens, redirects to the file."""
+
+from offtake.wire.dialect import Dialect, ErrorSurface
+from offtake.wire.talkdesk.errors import render_error
+from offtake.wire.talkdesk.presentation import presentation
+from offtake.wire.talkdesk.routes import router
+from offtake.wire.talkdesk.tables import NAME
+
+TALKDESK = Dialect(
+    name=NAME,
+    router=router,
+    presentation=presentation,
+    errors=ErrorSurface(prefixes=("/data/reports", "/oauth"), render=render_error),
+)
+
+__all__ = ["TALKDESK"]

@@ -1,0 +1,48 @@
+"""How the dialect shows a report in a file: section 5 of contracts/talkdesk.md."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from offtake.core.presentation import Layout, Presentation
+from offtake.formats import Envelope
+from offtake.model.report import Publication, PublishedColumn, Rendering
+from offtake.wire.talkdesk.tables import FILE_VERSION
+
+# With csv_datetimes = "plain" (section 5.2 read literally) no csv file has a zone letter.
+_PLAIN = {
+    Rendering.INSTANT_Z: Rendering.LOCAL_SECONDS,
+    Rendering.INSTANT_Z_OR_EMPTY: Rendering.LOCAL_SECONDS,
+}
+
+
+def label(column: PublishedColumn) -> str:
+    """The csv header of a column: its name split on ``_``, each word capitalised, unless the contract says other."""
+    if column.label is not None:
+        return column.label
+    return " ".join(word[:1].upper() + word[1:] for word in column.name.split("_"))
+
+
+def presentation(settings: Mapping[str, Any]) -> Presentation:
+    """Section 5 under the dialect's settings ``csv_header``, ``csv_datetimes`` and ``legacy_columns``."""
+
+    def present(publication: Publication, format_name: str) -> Layout:
+        columns = tuple(c for c in publication.columns if settings["legacy_columns"] or not c.legacy)
+        names = tuple(column.name for column in columns)
+        if format_name != "csv":
+            return Layout(columns=columns, headers=names, envelope=_envelope(publication))
+        if settings["csv_datetimes"] == "plain":
+            columns = tuple(replace(c, rendering=_PLAIN.get(c.rendering, c.rendering)) for c in columns)
+        headers = tuple(map(label, columns)) if settings["csv_header"] == "labels" else names
+        return Layout(columns=columns, headers=headers)
+
+    return present
+
+
+def _envelope(publication: Publication) -> Envelope:
+    """``{"type","version","entries":[…],"total":n}``, section 5.1."""
+    head = json.dumps({"type": publication.slug, "version": FILE_VERSION}, separators=(",", ":"))
+    return Envelope(head=head[:-1] + ',"entries":[', tail='],"total":', end="}", counted=True)

@@ -1,0 +1,31 @@
+"""Words of the dialect beside our own. Section numbers are those of contracts/talkdesk.md."""
+
+from __future__ import annotations
+
+from offtake.model.job import Status
+from offtake.model.tenant import Scope
+
+NAME = "talkdesk"
+
+# Section 3, all documented. An expired artifact shows as deleted (decision of the contract).
+STATUS: dict[Status, str] = {
+    Status.QUEUED: "created",
+    Status.RUNNING: "processing",
+    Status.UPLOADING: "uploading",
+    Status.SUCCEEDED: "done",
+    Status.FAILED: "failed",
+    Status.CANCELLED: "canceled",  # American spelling, documented
+    Status.EXPIRED: "deleted",
+    Status.DELETED: "deleted",
+}
+
+# Sections 2.2 and 5: the default is csv; json_bulk is one object a line (our reading, the vendor says nothing).
+FORMATS: dict[str, str] = {"csv": "csv", "json": "json", "json_bulk": "json_lines"}
+FORMAT_WORDS: dict[str, str] = {ours: word for word, ours in FORMATS.items()}
+DEFAULT_FORMAT = "csv"
+
+# Section 1.3, documented and seen.
+SCOPES: dict[str, Scope] = {"data-reports:read": Scope.READ, "data-reports:write": Scope.WRITE}
+
+# Section 5.1, documented for calls and user_status and harmless elsewhere.
+FILE_VERSION = "v1"
