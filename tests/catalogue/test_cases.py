@@ -138,12 +138,27 @@ def test_the_dialect_shows_the_expected_entries(case: Case, dialect: str, tmp_pa
         assert as_multiset(session.rows(query)) == as_multiset(case.shown(dialect) or [])
 
 
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.id) for case in ALL if case.folder.name == "other_tenant"])
+def test_the_query_alone_keeps_tenants_apart(case: Case, tmp_path: Path) -> None:
+    """The second wall stands even where the first has fallen and the views hold every tenant's files."""
+    report = CATALOGUE.reports[case.report]
+    query = _instants_as_text(plan_rows(report, case.request(), tenant=TENANT), report)
+    with _session(case, tmp_path, tenants=(TENANT, "globex")) as session:
+        assert as_multiset(session.rows(query)) == as_multiset(case.expected(report))
+
+
 @contextmanager
-def _session(case: Case, folder: Path) -> Iterator[Session]:
+def _session(case: Case, folder: Path, *, tenants: tuple[str, ...] = (TENANT,)) -> Iterator[Session]:
+    """The engine over what these tenants have of the case's tables; an export sees one tenant only."""
     lake = Lake(folder / "lake")
     for number, (table, tenant, rows) in enumerate(case.inputs()):
         _load(lake, folder / f"{number}.jsonl", rows, table=table, tenant=tenant)
-    views = snapshot(lake, CATALOGUE.reports[case.report].tables, tenant=TENANT, timespan=case.request().timespan)
+    uses, timespan = CATALOGUE.reports[case.report].tables, case.request().timespan
+    seen = [snapshot(lake, uses, tenant=tenant, timespan=timespan) for tenant in tenants]
+    views = [
+        dataclasses.replace(same[0], files=tuple(file for view in same for file in view.files))
+        for same in zip(*seen, strict=True)
+    ]
     limits = Limits(threads=1, memory_mb=256, temp_folder=folder / "temp", temp_mb=64)
     with Session(limits, views) as session:
         yield session

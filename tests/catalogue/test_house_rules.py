@@ -12,9 +12,11 @@ import pytest
 
 from offtake.catalogue import BUILT_IN
 from offtake.catalogue.load import Catalogue, load_catalogue
+from offtake.catalogue.publication import FITTING
 from offtake.lake.tables import Kind, tables
-from offtake.model.report import ColumnType, Prune, Publication, Report
+from offtake.model.report import ColumnType, Mark, Prune, Publication, Rendering, Report
 
+ROOT = Path(__file__).parents[2]
 LOCK: dict[str, Any] = tomllib.loads(Path(__file__).with_name("columns.lock.toml").read_text(encoding="utf-8"))
 CATALOGUE: Catalogue = load_catalogue(
     BUILT_IN, tables={name: dict(table.stored_columns) for name, table in tables().items()}
@@ -131,6 +133,15 @@ def test_wire_names_are_append_only(publication: Publication) -> None:
 
 def test_a_report_once_promised_is_still_there() -> None:
     assert set(LOCK) == set(CATALOGUE.reports)
+
+
+def test_the_manual_knows_every_word() -> None:
+    page = (ROOT / "docs/reference/report-folder.md").read_text(encoding="utf-8")
+    for word in (*ColumnType, *Mark, *Prune, *Rendering):
+        assert f"`{word.value}`" in page
+    for kind, fitting in FITTING.items():
+        row = next(line for line in page.split("\n") if line.startswith(f"| `{kind.value}` |"))
+        assert set(re.findall(r"`(\w+)`", row.split("|")[4])) == fitting
 
 
 def test_what_append_only_means() -> None:
