@@ -1,6 +1,6 @@
 # Everything from a bare checkout: the machine needs make and Python >= 3.11 (PYTHON=… picks one), nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check lint bench fault browser docs serve
+.PHONY: help env demo test check lint bench fault browser docs reference serve
 
 PY := .venv/bin/python
 OFFTAKE := .venv/bin/offtake
@@ -11,7 +11,7 @@ ARGS ?=
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 env: ## create or refresh .venv from uv.lock (every other target does it first)
 	@sh tools/bootstrap.sh
@@ -36,6 +36,9 @@ bench: env ## measure speed and memory against the budgets (minutes; prints a ta
 
 docs: env ## the tests that execute the manual
 	@$(PY) -m pytest tests/docs $(ARGS)
+
+reference: env ## write the pages of the manual that are made from the code
+	@$(PY) tools/reference.py $(ARGS)
 
 serve: env ## run the server on ./offtake-home (OFFTAKE_HOME=… names another), made if missing
 	@test -f "$(OFFTAKE_HOME)/offtake.toml" || $(OFFTAKE) init --home "$(OFFTAKE_HOME)"

@@ -141,7 +141,9 @@ def _independent_count(home: Path, order: Order) -> int:
 
 
 def _table(results: list[Result]) -> Table:
-    table = Table(title="One export per report and format", title_justify="left")
+    table = Table(
+        title=f"One export per report and format; the files are in {results[0].file.path.parent}", title_justify="left"
+    )
     for heading in ("report", "format", "rows", "bytes", "seconds", "file"):
         table.add_column(
             heading, justify="right" if heading in ("rows", "bytes", "seconds") else "left", overflow="fold"
@@ -153,7 +155,7 @@ def _table(results: list[Result]) -> Table:
             f"{result.rows:,}",
             f"{result.file.bytes:,}",
             f"{result.seconds:.2f}",
-            str(result.file.path),
+            result.file.path.name,
         )
     return table
 

@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _CONFIGURATION = """
-daemon off; master_process off; pid {work}/nginx.pid; error_log {work}/error.log;
+daemon off; master_process off; pid "{work}/nginx.pid"; error_log "{work}/error.log";
 events {{ worker_connections 64; }}
 http {{
     access_log off; sendfile on; tcp_nopush on;
-    client_body_temp_path {work}/body; proxy_temp_path {work}/proxy; fastcgi_temp_path {work}/fastcgi;
-    uwsgi_temp_path {work}/uwsgi; scgi_temp_path {work}/scgi;
+    client_body_temp_path "{work}/body"; proxy_temp_path "{work}/proxy"; fastcgi_temp_path "{work}/fastcgi";
+    uwsgi_temp_path "{work}/uwsgi"; scgi_temp_path "{work}/scgi";
     server {{ listen 127.0.0.1:{port}; root "{root}"; }}
 }}
 """

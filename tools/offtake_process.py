@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,11 +51,23 @@ def run_for_json(*arguments: str) -> dict[str, Any]:
 
 
 @contextmanager
-def serving(home: Path, log: Path, *, workers: int = 2, patience: float = 60) -> Iterator[Server]:
-    """A server on a free port, ready to be asked; SIGTERM and a clean exit at the end. Its log lines go to ``log``."""
+def serving(
+    home: Path, log: Path, *, workers: int = 2, settings: Mapping[str, str] | None = None, patience: float = 60
+) -> Iterator[Server]:
+    """A server on a free port, ready to be asked; SIGTERM and a clean exit at the end.
+
+    Its log lines go to ``log``; ``settings`` are added to its environment.
+    """
     arguments = [OFFTAKE, "serve", "--home", str(home), "--port", "0", "--workers", str(workers)]
     with log.open("wb") as lines:
-        process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=lines, stdin=subprocess.DEVNULL, text=True)
+        process = subprocess.Popen(
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=lines,
+            text=True,
+            env={**os.environ, **(settings or {})},
+        )
         try:
             yield Server(url=_url(process, log, patience), pid=process.pid)
         finally:

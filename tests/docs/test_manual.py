@@ -1,0 +1,83 @@
+"""Is the manual true? Its links resolve, its drawing of the states is the table in the code, its lists are complete."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from offtake.model.job import MOVES, Status
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("changelog.d/*.md"), *ROOT.glob("src/**/*.md")]
+)
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+
+
+def _anchors(page: Path) -> set[str]:
+    """Anchors as GitHub makes them from headings."""
+    headings = re.findall(r"^#+ +(.+)$", FENCED.sub("", page.read_text("utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_resolve(page: Path) -> None:
+    broken = []
+    for target in LINK.findall(FENCED.sub("", page.read_text("utf-8"))):
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        file = (page.parent / name).resolve() if name else page
+        if not file.exists() or (anchor and anchor not in _anchors(file)):
+            broken.append(target)
+    assert not broken
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = ROOT / "docs" / "README.md"
+    listed = {(index.parent / target).resolve() for target in LINK.findall(index.read_text("utf-8"))}
+    unlisted = {page for page in ROOT.glob("docs/**/*.md") if page != index} - listed
+    assert not unlisted
+
+
+def test_the_drawing_of_the_states_is_the_table_of_moves() -> None:
+    text = (ROOT / "docs" / "explanation" / "jobs.md").read_text("utf-8")
+    drawn = re.findall(r"^ +(\w+) --> (\w+):", text, re.MULTILINE)
+    assert len(drawn) == len(set(drawn))
+    assert {(Status(source), Status(target)) for source, target in drawn} == {
+        (source, target) for source, targets in MOVES.items() for target in targets
+    }
+
+
+def test_every_target_of_make_is_explained() -> None:
+    listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    targets = re.findall(r"^make (\w+)", listed, re.MULTILINE)
+    assert "demo" in targets
+    text = (ROOT / "README.md").read_text("utf-8") + (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    assert [target for target in targets if f"make {target}" not in text] == []
+
+
+def test_the_reference_is_what_the_code_says() -> None:
+    command = [sys.executable, str(ROOT / "tools" / "reference.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_dependency_has_its_line() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    named = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    wanted = {re.split(r"[^\w-]", requirement)[0] for requirement in named} | {"hatchling", "uv"}
+    text = (ROOT / "docs" / "explanation" / "decisions" / "0002-libraries.md").read_text("utf-8")
+    assert set(re.findall(r"^\| ([a-z][\w-]*) \|", text, re.MULTILINE)) - {"library"} == wanted
+
+
+def test_changelog_fragments_are_named_by_issue_and_kind() -> None:
+    names = {path.name for path in (ROOT / "changelog.d").iterdir()} - {"README.md"}
+    pattern = r"\d+(\.\d+)?\.(added|changed|fixed|removed|security)\.md"
+    assert [name for name in names if not re.fullmatch(pattern, name)] == []

@@ -1,0 +1,68 @@
+"""Do the manual's shell blocks work as pasted? They run in order, in one bash, against a real server."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def _free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+def _paste(page: str, folder: Path) -> str:
+    """Run all blocks of a page in ``folder`` as if it were the checkout, on a free port; returns what they print."""
+    (folder / ".venv").symlink_to(sys.prefix)
+    script = "\n".join(BLOCK.findall((ROOT / page).read_text("utf-8"))).replace("8080", _free_port())
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("OFFTAKE_")}
+    with (
+        (folder / "stdout").open("wb") as out,
+        (folder / "stderr").open("wb") as err,
+    ):  # no pipes: the server has them too
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", f"trap 'kill $(jobs -p) 2>/dev/null && wait || true' EXIT\n{script}"],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            timeout=240,
+            check=False,
+        )
+    printed = (folder / "stdout").read_text("utf-8")
+    assert done.returncode == 0, printed + (folder / "stderr").read_text("utf-8")
+    return printed
+
+
+def test_readme(tmp_path: Path) -> None:
+    _paste("README.md", tmp_path)
+    with (tmp_path / "calls.csv").open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    assert "Call Id" in header
+    assert {len(row) for row in rows} == {len(header)}
+    assert 4500 <= len(rows) <= 5000  # calls of the last midnight may end a day later
+
+
+def test_tutorial(tmp_path: Path) -> None:
+    printed = _paste("docs/tutorials/first-export.md", tmp_path)
+    assert printed.splitlines()[-1] == "the file is what the server sent"
+    assert "created" in printed.splitlines()
+    assert "done" in printed.splitlines()
+    document = json.loads((tmp_path / "calls.json").read_text("utf-8"))
+    assert document["total"] == len(document["entries"])
+    assert 1800 <= document["total"] <= 2000
+
+
+def test_loading_your_own_data(tmp_path: Path) -> None:
+    _paste("docs/how-to/load-your-own-data.md", tmp_path)

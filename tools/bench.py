@@ -1,0 +1,143 @@
+"""`make bench`: speed and memory, measured in one run, as ratios beside the budgets.
+
+Everything stays on this machine and its loopback interface. Figures differ from run to run; no test asserts them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from rich.console import Console
+
+import bench_export
+import bench_home
+import bench_http
+from bench_export import Bare
+from bench_figure import Figure, table
+from bench_home import TENANT, BenchHome
+from export_client import ExportClient, Order
+from offtake.app import build_services
+from offtake.core.services import Services
+from offtake.engine.plan import plan
+from offtake.formats import format_named
+from offtake.home import Home
+from offtake.lake.snapshot import snapshot
+from offtake.model.request import ExportRequest
+from offtake.model.timespan import Timespan
+from offtake.settings import load_settings
+from offtake_process import Server, serving
+
+FORMATS = {"csv": "csv", "json": "json", "json_bulk": "json_lines"}  # on the wire, and inside
+DIALECT = "talkdesk"
+# Creating at a steady rate must not meet the quota, which has tests of its own.
+SETTINGS = {"OFFTAKE_TALKDESK__OPEN_JOBS": "1000000"}
+REPORT = "calls"
+
+
+def main() -> int:
+    """Measure, print the table, write the figures if asked to."""
+    options = _options()
+    console = Console()
+    home = bench_home.prepare(options.folder, options.calls)
+    figures: list[Figure] = []
+    log = options.folder / "server.log"
+    with serving(home.path, log, workers=1, settings=SETTINGS) as server, _client(server, home) as client:
+        for format_name in FORMATS:
+            with console.status(f"Exporting {options.calls:,} calls as {format_name}, against a bare COPY"):
+                figures += _exports(client, server, home, format_name, options.runs)
+        with console.status("Creating, polling and downloading"):
+            figures += _http(client, server, home, options.folder)
+    console.print(table(figures, f"{options.calls:,} calls, one run of everything"))
+    if options.json:
+        rows = [{**dataclasses.asdict(figure), "within": figure.within} for figure in figures]
+        options.json.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--calls", type=int, default=1_000_000, help="calls to export (default 1000000, the API's limit)"
+    )
+    parser.add_argument("--runs", type=int, default=3, help="exports per format (default 3)")
+    parser.add_argument("--folder", type=Path, default=Path(".bench"), help="where data is kept between runs")
+    parser.add_argument("--json", type=Path, help="write the figures to this file, too")
+    return parser.parse_args()
+
+
+@contextmanager
+def _client(server: Server, home: BenchHome) -> Iterator[ExportClient]:
+    client = ExportClient(server.url, client_id=home.client_id, client_secret=home.client_secret)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def _exports(client: ExportClient, server: Server, home: BenchHome, format_name: str, runs: int) -> list[Figure]:
+    order = Order(report=REPORT, format=format_name, start=home.start, end=home.end)
+    bare = _bare(home, order)
+    return bench_export.measure(client, server.pid, Home(home.path).state, order=order, bare=bare, runs=runs)
+
+
+def _bare(home: BenchHome, order: Order) -> Bare:
+    """The SQL, files and limits that the server's own attempt has, from the server's own code."""
+    on = build_services(Home(home.path), load_settings(Home(home.path).settings))
+    try:
+        return _planned(on, order)
+    finally:
+        on.database.close()
+
+
+def _planned(on: Services, order: Order) -> Bare:
+    kind = format_named(FORMATS[order.format])
+    request = ExportRequest(
+        dialect=DIALECT,
+        report=order.report,
+        format=kind.name,
+        timespan=Timespan(start=order.start, end=order.end, zone="UTC"),
+        name="bench",
+    )
+    report = on.catalogue.reports[order.report]
+    publication = on.catalogue.publications[DIALECT, order.report]
+    layout = on.presentations[DIALECT](publication, kind.name)
+    query = plan(
+        report,
+        layout.columns,
+        request,
+        headers=layout.headers,
+        tenant=TENANT,
+        empty_text_is_null=kind.empty_text_is_null,
+    )
+    views = snapshot(on.lake, report.tables, tenant=TENANT, timespan=request.timespan)
+    return Bare(query=query, views=views, threads=on.attempt.threads, memory_mb=on.attempt.memory_mb)
+
+
+def _http(client: ExportClient, server: Server, home: BenchHome, folder: Path) -> list[Figure]:
+    state, url = Home(home.path).state, server.url
+    instant = Order(report=REPORT, format="json", start=home.start, end=home.start + timedelta(minutes=1))
+    whole = Order(report=REPORT, format="json", start=home.start, end=home.end)
+    job = client.create(whole)
+    files = client.wait(REPORT, job)
+    return [
+        bench_http.pick_up(client, state, order=instant),
+        bench_http.poll(client, url, server.pid, report=REPORT, job=job),
+        bench_http.download(client, url, files=files, file=_artifact(home, job), work=folder / "nginx"),
+        bench_http.create(client, url, order=instant),
+    ]
+
+
+def _artifact(home: BenchHome, job: str) -> Path:
+    """The published file of a job, so that nginx can serve the same bytes."""
+    return next(Home(home.path).artifacts.glob(f"files/{TENANT}/{job}.*"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

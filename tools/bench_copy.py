@@ -1,0 +1,56 @@
+"""The yardstick of an export: the same SQL as a bare DuckDB COPY, in a process that does nothing else.
+
+Run by ``bench_export.py`` with a JSON object on standard input; prints seconds of the COPY and the peak memory.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from datetime import datetime
+from typing import Any
+
+import duckdb
+
+from process_memory import peak_mb
+
+OPTIONS = {"csv": "FORMAT csv, HEADER true", "json": "FORMAT json, ARRAY true", "json_bulk": "FORMAT json"}
+
+
+def main() -> None:
+    """Read the specification, copy, print the figures."""
+    wanted: dict[str, Any] = json.load(sys.stdin)
+    connection = duckdb.connect(config={"threads": wanted["threads"], "memory_limit": f"{wanted['memory_mb']}MB"})
+    connection.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false")
+    for view in wanted["views"]:
+        _expose(connection, view)
+    values = {name: _value(value) for name, value in wanted["values"].items()}
+    target = wanted["target"].replace("'", "''")
+    began = time.perf_counter()
+    found = connection.execute(f"COPY (\n{wanted['sql']}\n) TO '{target}' ({OPTIONS[wanted['format']]})", values)
+    rows = found.fetchone()
+    seconds = time.perf_counter() - began
+    json.dump({"seconds": seconds, "rows": rows[0] if rows else 0, "peak_mb": peak_mb(["self"])}, sys.stdout)
+
+
+def _expose(connection: duckdb.DuckDBPyConnection, view: dict[str, Any]) -> None:
+    """The files under the table's name; columns that no file has are null."""
+    typed = ", ".join(f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in view["columns"])
+    sql = f'CREATE TEMP VIEW "{view["table"]}" AS SELECT {typed} WHERE false'
+    if view["files"]:
+        connection.execute(f'SET VARIABLE "files of {view["table"]}" = $files', {"files": view["files"]})
+        sql += (
+            f" UNION ALL BY NAME SELECT * FROM read_parquet(getvariable('files of {view['table']}'),"
+            " hive_partitioning = true, hive_types_autocast = false, union_by_name = true)"
+        )
+    connection.execute(sql)
+
+
+def _value(value: Any) -> Any:
+    """Instants come as ``{"instant": …}``."""
+    return datetime.fromisoformat(value["instant"]) if isinstance(value, dict) else value
+
+
+if __name__ == "__main__":
+    main()
