@@ -7,8 +7,8 @@ OFFTAKE := .venv/bin/offtake
 OFFTAKE_HOME ?= ./offtake-home
 ARGS ?=
 
-# The caller's own environment must not leak into ours.
-unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
+# The caller's own environment must not leak into ours; and without bytecode every command would start slowly.
+unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH PYTHONDONTWRITEBYTECODE
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile

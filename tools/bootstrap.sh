@@ -82,7 +82,7 @@ install_uv() {
 }
 
 sync_environment() {
-    export UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT="$root/.venv"
+    export UV_PYTHON_DOWNLOADS=never UV_COMPILE_BYTECODE=true UV_PROJECT_ENVIRONMENT="$root/.venv"
     # An environment that works is kept; only an explicit PYTHON replaces its interpreter.
     if [ -n "${PYTHON:-}" ] || ! new_enough "$root/.venv/bin/python" >/dev/null; then export UV_PYTHON="$python"; fi
     "$root/.bootstrap/bin/uv" sync --locked --project "$root" >&2 ||
