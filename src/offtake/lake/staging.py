@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import duckdb
 
@@ -25,7 +26,10 @@ _SETTINGS: dict[str, str | int | float | list[str]] = {
 def staging() -> Iterator[duckdb.DuckDBPyConnection]:
     """A database that is gone, temporary files included, when the block ends."""
     with tempfile.TemporaryDirectory(prefix="offtake-load-", ignore_cleanup_errors=True) as folder:
-        connection = duckdb.connect(config={**_SETTINGS, "temp_directory": folder})
+        # A file, not memory: rows are compressed there, and the sort before writing has the memory for itself.
+        connection = duckdb.connect(
+            str(Path(folder) / "staging.duckdb"), config={**_SETTINGS, "temp_directory": folder}
+        )
         try:
             connection.execute("SET TimeZone = 'UTC'")
             yield connection
@@ -38,7 +42,7 @@ def create_incoming(connection: duckdb.DuckDBPyConnection, table: Table) -> None
     own = [f"{quoted(column.name)} {DUCKDB_TYPES[column.type]}" for column in table.columns]
     month = ["month VARCHAR"] if "month" in table.partition_by else []
     extra = ["_file INTEGER", '_faults STRUCT("column" VARCHAR, "value" VARCHAR, reason VARCHAR)[]', "_raw VARCHAR"]
-    connection.execute(f"CREATE TABLE {INCOMING} (\n    {comma([*own, *month, *extra])}\n)")
+    connection.execute(f"CREATE OR REPLACE TABLE {INCOMING} (\n    {comma([*own, *month, *extra])}\n)")
 
 
 def scalar(connection: duckdb.DuckDBPyConnection, sql: str, values: dict[str, object] | None = None) -> int:

@@ -1,0 +1,73 @@
+-- Every agent's states follow each other without gap or overlap over each stretch: a list of beginnings is made, and a
+-- state ends where the next one begins. Around changes of clocks that lie outside the days asked for, a quarter of the
+-- agents is enough.
+WITH who AS (
+    SELECT number, zone, queue, stretch.*
+    FROM person CROSS JOIN stretch
+    WHERE main OR number % 4 = 0
+),
+mornings AS (
+    SELECT
+        who.number, who.stretch, who.start_micros, who.end_micros, shift.micros,
+        roll('shift', who.number || '/' || shift.micros) AS dice,
+        -- most begin in the morning, a few in the evening, so that work crosses midnight
+        shift.micros + 1000000 * ([0, 3600, 7200, 36000][1 + who.number % 4] + among(dice, 0, 1800)) + among(dice, 1, 1000000) AS begins
+    FROM who JOIN shift ON shift.zone = who.zone AND shift.stretch = who.stretch
+    WHERE among(dice, 2, 12) <> 0  -- now and then somebody is away for the day
+),
+pieces AS (
+    SELECT
+        number, stretch, start_micros, end_micros, begins, step,
+        roll('piece', number || '/' || micros || '/' || step) AS dice,
+        1000000 * (180 + among(dice, 0, 1800)) + 1000 * among(dice, 1, 1000) AS lasts,
+        8 + among(roll('pieces', number || '/' || micros), 0, 9) AS last_step
+    FROM mornings CROSS JOIN range(17) AS steps (step)
+),
+beginnings AS (
+    SELECT number, stretch, start_micros, end_micros, start_micros AS micros, 'offline' AS state FROM who
+    UNION ALL
+    SELECT
+        number, stretch, start_micros, end_micros,
+        CAST(begins + coalesce(sum(lasts) OVER (PARTITION BY number, stretch, begins ORDER BY step ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS BIGINT),
+        CASE WHEN step = last_step THEN 'offline' ELSE getvariable('work')[1 + (step + number) % len(getvariable('work'))] END
+    FROM pieces WHERE step <= last_step
+),
+within AS (
+    SELECT * FROM beginnings WHERE micros > start_micros AND micros < end_micros OR micros = start_micros AND state = 'offline'
+),
+-- A change of team begins a new row, although the state goes on.
+with_moves AS (
+    SELECT * FROM within
+    UNION ALL
+    SELECT number, stretch, start_micros, end_micros, getvariable('moved_at'), arg_max(state, micros)
+    FROM within
+    WHERE micros < getvariable('moved_at') AND getvariable('moved_at') < end_micros
+        AND getvariable('teams_now')[1 + number] IS DISTINCT FROM getvariable('teams_before')[1 + number]
+    GROUP BY number, stretch, start_micros, end_micros
+    HAVING NOT list_contains(list(micros), getvariable('moved_at'))
+),
+spans AS (
+    SELECT
+        *,
+        lead(micros) OVER (PARTITION BY number, stretch ORDER BY micros) AS next_micros,
+        team_at(number, micros) AS team
+    FROM with_moves
+)
+SELECT
+    getvariable('agent_ids')[1 + number] AS agent_id,
+    at_micros(micros) AS started_at,
+    CASE
+        WHEN next_micros IS NOT NULL THEN at_micros(next_micros)
+        WHEN end_micros < getvariable('ends_at') OR number % 3 <> 0 THEN at_micros(end_micros)
+    END AS ended_at,
+    state,
+    getvariable('team_ids')[1 + team] AS team_id,
+    CASE
+        WHEN state = 'offline' THEN NULL
+        WHEN number % 9 = 8 THEN []
+        ELSE list_transform(
+            range(1 + number % 3), lambda step: getvariable('queue_ids')[1 + (number + 5 * step) % len(getvariable('queue_ids'))]
+        )
+    END AS queue_ids,
+    strftime(started_at, '%Y-%m') AS month
+FROM spans

@@ -1,0 +1,114 @@
+"""Fills a lake with sample data, one table after the other, each in one commit of its own.
+
+The rows come from the SQL files beside this module and go the way of every load from there on, so seeding the same
+plan again replaces the same rows by key. They are not validated on the way: the tests hold them against the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import duckdb
+
+from offtake.lake.compact import compact
+from offtake.lake.delta import Lake
+from offtake.lake.seed.calendar import shifts, slots, stretches
+from offtake.lake.seed.plan import SeedPlan
+from offtake.lake.staging import INCOMING, create_incoming, scalar, staging
+from offtake.lake.tables import tables
+from offtake.lake.upsert import upsert
+
+_FOLDER = Path(__file__).parent
+_ORDER = ("team", "queue", "agent", "agent_state", "call")
+_CHUNK = 245_760  # calls made by one statement: two of DuckDB's row groups, so that two threads share them
+
+
+def seed(lake: Lake, plan: SeedPlan, progress: Callable[[int, int], None] = lambda made, of: None) -> Mapping[str, int]:
+    """Upsert the plan's rows and return how many there are per table; ``progress`` gets calls made, and planned.
+
+    Same plan, same rows, to the byte. Raises StorageUnavailable.
+    """
+    counts = {}
+    with staging() as connection:
+        _prepare(connection, plan)
+        for name in _ORDER:
+            table = tables()[name]
+            create_incoming(connection, table)
+            _make(connection, plan, name, progress)
+            counts[name] = scalar(connection, f"SELECT count(*) FROM {INCOMING}")  # noqa: S608
+            with lake.writing(table):
+                upsert(connection, lake, table, tenant=plan.tenant)
+            compact(lake, table, tenant=plan.tenant)
+    return counts
+
+
+def _make(
+    connection: duckdb.DuckDBPyConnection, plan: SeedPlan, name: str, progress: Callable[[int, int], None]
+) -> None:
+    """Fill the incoming rows of one table."""
+    select = _statement(name)
+    for values in _chunks(plan, name):
+        known = {key: value for key, value in values.items() if f"${key}" in select}
+        connection.execute(f"INSERT INTO {INCOMING} BY NAME {select}", known)
+        if name == "call":
+            progress(min(values["last"], plan.calls), plan.calls)
+
+
+def _chunks(plan: SeedPlan, name: str) -> Iterator[dict[str, int]]:
+    """The bound values of each statement: calls are made chunk by chunk, everything else at once."""
+    sizes = {"teams": plan.teams, "queues": plan.queues, "agents": plan.agents}
+    step = _CHUNK if name == "call" else plan.calls
+    for first in range(0, plan.calls, step):
+        yield {**sizes, "first": first, "last": first + step}
+
+
+def _prepare(connection: duckdb.DuckDBPyConnection, plan: SeedPlan) -> None:
+    """The words, the dice, and the hours, shifts and stretches of the plan as tables."""
+    middle = plan.start + timedelta(days=plan.days // 2)
+    variables = {
+        "seed": f"{plan.seed}/{plan.tenant}",
+        "moved_at": _micros(middle),
+        "ends_at": _micros(plan.end),
+    }
+    for name, value in variables.items():
+        connection.execute(f"SET VARIABLE {name} = $value", {"value": value})
+    connection.execute(_statement("words"))
+    sizes = {"teams": plan.teams, "queues": plan.queues, "agents": plan.agents}
+    for statement in connection.extract_statements(_statement("chance")):
+        connection.execute(statement, {key: sizes[key] for key in statement.named_parameters})
+    _calendar(connection, plan)
+
+
+def _calendar(connection: duckdb.DuckDBPyConnection, plan: SeedPlan) -> None:
+    hours = [(_micros(s.start), s.first, s.calls, list(s.on_duty), s.in_business_hours) for s in slots(plan)]
+    mornings = [(s.stretch, s.zone, _micros(s.start)) for s in shifts(plan)]
+    pieces = [(n, _micros(s.start), _micros(s.end), s.main) for n, s in enumerate(stretches(plan))]
+    _table(
+        connection,
+        "slot (micros BIGINT, first BIGINT, calls BIGINT, on_duty INTEGER[], in_business_hours BOOLEAN)",
+        hours,
+    )
+    connection.execute(
+        "CREATE TABLE numbered AS "
+        "SELECT unnest(range(first, first + calls)) AS n, micros, on_duty, in_business_hours FROM slot ORDER BY n"
+    )
+    _table(connection, "shift (stretch INTEGER, zone INTEGER, micros BIGINT)", mornings)
+    _table(connection, "stretch (stretch INTEGER, start_micros BIGINT, end_micros BIGINT, main BOOLEAN)", pieces)
+
+
+def _table(connection: duckdb.DuckDBPyConnection, shape: str, rows: Sequence[tuple[object, ...]]) -> None:
+    """A small table from values, handed over column by column."""
+    connection.execute(f"CREATE TABLE {shape}")
+    columns = {f"c{n}": list(values) for n, values in enumerate(zip(*rows, strict=True))}
+    lists = ", ".join(f"unnest(${name})" for name in columns)
+    connection.execute(f"INSERT INTO {shape.split()[0]} SELECT {lists}", columns)
+
+
+def _micros(at: datetime) -> int:
+    return int(at.timestamp()) * 1_000_000
+
+
+def _statement(name: str) -> str:
+    return (_FOLDER / f"{name}.sql").read_text(encoding="utf-8")

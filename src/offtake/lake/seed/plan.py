@@ -1,0 +1,48 @@
+"""What sample data is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from types import MappingProxyType
+
+SIZES: Mapping[str, int] = MappingProxyType({"small": 2_000, "medium": 200_000, "large": 2_000_000})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeedPlan:
+    """``calls`` rows in the table call, nearly all of them in the ``days`` that end with ``until`` (UTC)."""
+
+    tenant: str
+    until: date
+    calls: int
+    days: int = 31
+    seed: int = 7
+
+    def __post_init__(self) -> None:
+        if self.days < 1 or self.calls < 1:
+            raise ValueError("sample data has at least one day and one call")
+
+    @property
+    def start(self) -> datetime:
+        """The first instant of the days asked for."""
+        return self.end - timedelta(days=self.days)
+
+    @property
+    def end(self) -> datetime:
+        """The first instant after them."""
+        return datetime.combine(self.until, time(), tzinfo=UTC) + timedelta(days=1)
+
+    @property
+    def agents(self) -> int:
+        """A company with more calls has more people."""
+        return min(400, max(40, self.calls // 1_000))
+
+    @property
+    def teams(self) -> int:
+        return max(6, self.agents // 20)
+
+    @property
+    def queues(self) -> int:
+        return max(12, self.agents // 10)
