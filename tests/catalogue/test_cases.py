@@ -56,6 +56,7 @@ class Case:
             format="json",
             timespan=Timespan(start=_utc(said["start"]), end=_utc(said["end"]), zone=said["zone"]),
             name=self.id,
+            as_of=_utc(said["as_of"]) if "as_of" in said else None,
             account_zone=said["account_zone"],
         )
 

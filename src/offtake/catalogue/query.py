@@ -26,6 +26,7 @@ _BOUND: dict[str, object] = {
     "end": datetime(2026, 2, 1, tzinfo=UTC),
     "zone": "UTC",
     "account_zone": "UTC",
+    "as_of": datetime(2026, 1, 15, tzinfo=UTC),
 }
 _REQUIRED = ("tenant", "start", "end")
 _PARAMETER = re.compile(r"\$([A-Za-z_0-9]+)")

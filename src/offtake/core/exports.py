@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
@@ -43,7 +43,7 @@ def create(request: ExportRequest, by: Caller, on: Services) -> Job:
         id=on.new_id(),
         tenant=by.principal.tenant,
         principal=by.principal.credential,
-        request=request,
+        request=replace(request, as_of=now),
         status=Status.QUEUED,
         fence=0,
         attempts=0,

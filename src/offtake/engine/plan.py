@@ -48,6 +48,7 @@ def _query(sql: str, columns: Sequence[str], request: ExportRequest, *, tenant: 
         "start": request.timespan.start,
         "end": request.timespan.end,
         "zone": request.timespan.zone,
+        "as_of": request.as_of or request.timespan.end,
         "account_zone": request.account_zone,
     }
     used = set(_PARAMETER.findall(sql))  # DuckDB refuses values that the text does not name

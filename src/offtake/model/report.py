@@ -75,7 +75,7 @@ class TableUse:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """A catalogue entry. ``sql`` is one SELECT with the bound values ``$tenant``, ``$start``, ``$end`` and, where it
-    needs them, ``$zone`` and ``$account_zone``; it yields exactly ``columns``."""
+    needs them, ``$zone``, ``$account_zone`` and ``$as_of``; it yields exactly ``columns``."""
 
     name: str
     title: str

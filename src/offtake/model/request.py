@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from offtake.model.timespan import Timespan
 
@@ -17,4 +18,5 @@ class ExportRequest:
     timespan: Timespan
     name: str  # the caller's label for the job
     row_limit: int | None = None  # more rows fail the job; never a truncated file
+    as_of: datetime | None = None  # when it was accepted: nothing later is known; None: the timespan's end
     account_zone: str = "UTC"  # the tenant's own zone, where a report depends on the account's calendar

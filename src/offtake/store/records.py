@@ -21,6 +21,7 @@ def request_to_json(request: ExportRequest) -> dict[str, Any]:
         "zone": request.timespan.zone,
         "name": request.name,
         "row_limit": request.row_limit,
+        "as_of": request.as_of.isoformat() if request.as_of else None,
         "account_zone": request.account_zone,
     }
 
@@ -36,6 +37,7 @@ def job_from_row(row: Row[Any]) -> Job:
         timespan=timespan,
         name=stored["name"],
         row_limit=stored["row_limit"],
+        as_of=_instant(stored["as_of"]) if stored["as_of"] else None,
         account_zone=stored["account_zone"],
     )
     return Job(

@@ -63,6 +63,8 @@ piece AS (
         AND (stay.ended_at >= $start OR stay.ended_at IS NULL)
         AND least(stay.ended_at, account_month.ends_at) >= $start
         AND least(stay.ended_at, account_month.ends_at) < $end
+        -- The timespan may reach into the future; that an open stay will last until then is not known.
+        AND (stay.ended_at IS NOT NULL OR account_month.ends_at <= $as_of)
 ),
 
 -- Names are looked up once per list of queue ids, not once per row.

@@ -1,0 +1,194 @@
+"""Creating exports on every database: one transaction, quota and audit included."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select, text
+
+from offtake.core import exports, identity, settlement
+from offtake.core.exports import JobRef
+from offtake.core.interruption import Reason
+from offtake.core.services import Services
+from offtake.errors import (
+    AuditUnavailable,
+    JobNotFound,
+    JobStateConflict,
+    NotAuthenticated,
+    NotPermitted,
+    QueryFailed,
+    QuotaExceeded,
+    StorageUnavailable,
+    TimespanTooLong,
+)
+from offtake.model.job import Lease, Status
+from offtake.model.tenant import CredentialKind, Scope, Tenant
+from offtake.model.timespan import Timespan
+from offtake.store import jobs
+from offtake.store.schema import audit
+from offtake.store.schema import job as job_table
+from tests.fixtures.orders import NOON, ORDER, caller
+
+
+@pytest.fixture
+def on(services: Services) -> Services:
+    """Services with two tenants."""
+    for name in ("acme", "umbra"):
+        identity.add_tenant(Tenant(name=name), services)
+    return services
+
+
+def counted(on: Services) -> tuple[int, int]:
+    """Jobs, and audit rows that speak of creating one."""
+    with on.database.read() as connection:
+        made = connection.execute(select(func.count()).select_from(job_table)).scalar_one()
+        statement = select(func.count()).select_from(audit).where(audit.c.operation == "job.create")
+        return made, connection.execute(statement).scalar_one()
+
+
+def ref(job_id: str, dialect: str = "talkdesk", report: str | None = None) -> JobRef:
+    return JobRef(id=job_id, dialect=dialect, report=report)
+
+
+def test_an_accepted_export_is_recorded_and_audited(on: Services) -> None:
+    job = exports.create(ORDER, caller(), on)
+    assert exports.get(ref(job.id, report="calls"), caller(), on) == job
+    assert job.request == replace(ORDER, as_of=job.created_at)
+    assert counted(on) == (1, 1)
+
+
+@pytest.mark.parametrize("meant", [("umbra", "talkdesk", None), ("acme", "loop", None), ("acme", "talkdesk", "other")])
+def test_any_id_but_an_own_one_is_unknown(on: Services, meant: tuple[str, str, str | None]) -> None:
+    tenant, dialect, report = meant
+    job = exports.create(ORDER, caller(), on)
+    with pytest.raises(JobNotFound) as foreign:
+        exports.get(ref(job.id, dialect, report), caller(tenant), on)
+    with pytest.raises(JobNotFound) as unknown:
+        exports.get(ref("0" * 36, dialect, report), caller(tenant), on)
+    assert str(foreign.value) == str(unknown.value)
+    with pytest.raises(JobNotFound):
+        exports.cancel(ref(job.id, dialect, report), caller(tenant), on)
+
+
+def test_without_an_audit_record_nothing_happens(on: Services) -> None:
+    with on.database.write() as connection:
+        connection.execute(text("ALTER TABLE audit RENAME TO audit_away"))
+    with pytest.raises(AuditUnavailable):
+        exports.create(ORDER, caller(), on)
+    with on.database.write() as connection:
+        connection.execute(text("ALTER TABLE audit_away RENAME TO audit"))
+    assert counted(on) == (0, 0)
+
+
+def test_scopes_and_the_longest_timespan_are_checked_first(on: Services) -> None:
+    with pytest.raises(NotPermitted):
+        exports.create(ORDER, caller(scopes=frozenset({Scope.READ})), on)
+    long = Timespan(start=NOON - timedelta(days=31, microseconds=1), end=NOON, zone="UTC")
+    with pytest.raises(TimespanTooLong):
+        exports.create(replace(ORDER, timespan=long), caller(), on)
+    just = Timespan(start=NOON - timedelta(days=31), end=NOON, zone="UTC")
+    exports.create(replace(ORDER, timespan=just), caller(), on)
+    assert counted(on) == (1, 1)
+
+
+def test_forty_racing_creators_and_a_quota_of_fifteen(on: Services) -> None:
+    outcomes: list[str] = []
+
+    def order() -> None:
+        try:
+            exports.create(ORDER, caller(), on)
+            outcomes.append("accepted")
+        except QuotaExceeded:
+            outcomes.append("refused")
+
+    threads = [threading.Thread(target=order) for _ in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (outcomes.count("accepted"), outcomes.count("refused")) == (15, 25)
+    assert counted(on) == (15, 15)
+    exports.create(ORDER, caller("umbra"), on)  # the other tenant has a quota of its own
+
+
+def test_cancel_frees_the_quota_and_can_be_done_once(on: Services) -> None:
+    made = [exports.create(ORDER, caller(), on) for _ in range(15)]
+    with pytest.raises(QuotaExceeded):
+        exports.create(ORDER, caller(), on)
+    assert exports.cancel(ref(made[3].id), caller(), on).status is Status.CANCELLED
+    exports.create(ORDER, caller(), on)
+    with pytest.raises(JobStateConflict):
+        exports.cancel(ref(made[3].id), caller(), on)
+
+
+def later(on: Services, *, hours: int) -> Services:
+    """The same services with their clock put forward."""
+    at = on.clock() + timedelta(hours=hours)
+    return replace(on, clock=lambda: at)
+
+
+def leased(on: Services) -> Lease:
+    now = on.clock()
+    with on.database.write() as connection:
+        lease = jobs.claim(connection, worker="w1", now=now, until=now + on.attempt.lease)
+    assert lease is not None
+    return lease
+
+
+def test_what_becomes_of_a_job_whose_attempt_failed(on: Services) -> None:
+    job = exports.create(ORDER, caller(), on)
+    patient = replace(on, attempt=replace(on.attempt, attempts=3, retry_delay=timedelta(0)))
+    passing, final = StorageUnavailable("away"), QueryFailed("wrong")
+    assert settlement.settle(leased(on), passing, None, patient) == "retry"
+    assert settlement.settle(leased(on), passing, Reason.STOPPING, patient) == "handed_back"
+    assert settlement.settle(leased(on), passing, Reason.LEASE_LOST, patient) == "lease_lost"
+    assert settlement.recover(patient) == 0  # the lease lasts
+    assert settlement.recover(patient, dead_worker="w1") == 1
+    assert settlement.settle(leased(on), passing, None, patient) == "failed"
+    ended = exports.get(ref(job.id), caller(), on)
+    assert (ended.status, ended.attempts, ended.failure and ended.failure.code) == (
+        Status.FAILED,
+        3,
+        "storage_unavailable",
+    )
+    exports.create(ORDER, caller(), on)
+    assert settlement.settle(leased(on), final, None, patient) == "failed"
+
+
+def test_a_job_whose_workers_always_die_fails_in_the_end(on: Services) -> None:
+    job = exports.create(ORDER, caller(), on)
+    for hour in range(on.attempt.attempts):
+        leased(later(on, hours=hour))
+        assert settlement.recover(later(on, hours=hour + 1)) == 1
+    ended = exports.get(ref(job.id), caller(), on)
+    assert ended.status is Status.FAILED
+    assert ended.failure is not None
+    assert ended.failure.code == "attempts_exhausted"
+
+
+def test_tokens_prove_a_client_until_they_expire(on: Services) -> None:
+    made = identity.add_credential("acme", CredentialKind.OAUTH, on, user=None, scopes=frozenset(Scope))
+    issue = {"dialect": "talkdesk", "wanted": frozenset({Scope.READ}), "address": None}
+    token = identity.issue_token(made.credential.id, made.secret, on, **issue)  # type: ignore[arg-type]
+    assert identity.authenticate(token.text, on).scopes == {Scope.READ}
+    later = on.clock() + token.life
+    with pytest.raises(NotAuthenticated):
+        identity.authenticate(token.text, replace(on, clock=lambda: later))
+    for client, secret in ((made.credential.id, "wrong"), ("unknown", made.secret)):
+        with pytest.raises(NotAuthenticated):
+            identity.issue_token(client, secret, on, **issue)  # type: ignore[arg-type]
+
+
+def test_neither_secret_nor_token_is_stored(on: Services) -> None:
+    made = identity.add_credential("acme", CredentialKind.OAUTH, on, user=None, scopes=frozenset(Scope))
+    token = identity.issue_token(
+        made.credential.id, made.secret, on, dialect="talkdesk", wanted=frozenset(), address=None
+    )
+    with on.database.read() as connection:
+        for table in ("credential", "token", "audit"):
+            stored = str(connection.execute(text(f"SELECT * FROM {table}")).all())
+            assert made.secret not in stored
+            assert token.text not in stored

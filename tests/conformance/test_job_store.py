@@ -1,0 +1,337 @@
+"""The job table keeps its promises on every database: moves, fences, invariants, one winner among many."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, insert, update
+from sqlalchemy.exc import IntegrityError
+
+from offtake.model.artifact import Artifact
+from offtake.model.job import LEASED, MOVES, Failure, Job, Lease, Status
+from offtake.model.tenant import Tenant
+from offtake.store import identity, jobs
+from offtake.store.database import Database
+from offtake.store.migrate import migrate
+from offtake.store.schema import job as table
+from offtake.store.schema import metadata
+from tests.fixtures.orders import NOON, queued
+
+LATER = NOON + timedelta(seconds=15)
+FILE = Artifact(key="files/acme/x", rows=3, bytes=99, sha256="0" * 64)
+FAILURE = Failure(code="query_failed", message="The report's query failed.")
+
+
+@pytest.fixture
+def acme(database: Database) -> Database:
+    """A database with one tenant."""
+    with database.write() as connection:
+        identity.add_tenant(connection, Tenant(name="acme"), now=NOON)
+    return database
+
+
+def added(database: Database, **changes: Any) -> Job:
+    job = queued(**changes)
+    with database.write() as connection:
+        jobs.add(connection, job)
+    return job
+
+
+def claimed(database: Database, worker: str = "w1") -> Lease:
+    with database.write() as connection:
+        lease = jobs.claim(connection, worker=worker, now=NOON, until=LATER)
+    assert lease is not None
+    return lease
+
+
+def read(database: Database, job_id: str) -> Job:
+    with database.read() as connection:
+        found = jobs.get(connection, job_id)
+    assert found is not None
+    return found
+
+
+def test_migrations_make_the_schema(database: Database) -> None:
+    with database.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_several_processes_may_migrate_at_once(database_url: str) -> None:
+    code = (
+        "import sys; from offtake.store.database import Database; from offtake.store.migrate import migrate;"
+        "migrate(Database(sys.argv[1]))"
+    )
+    started = [subprocess.Popen([sys.executable, "-c", code, database_url]) for _ in range(3)]
+    assert [process.wait() for process in started] == [0, 0, 0]
+    database = Database(database_url)
+    migrate(database)
+    database.close()
+
+
+def test_a_job_comes_back_as_it_was_added(acme: Database) -> None:
+    job = added(acme)
+    assert read(acme, job.id) == job
+
+
+def test_the_oldest_due_job_is_claimed_first_and_only_once(acme: Database) -> None:
+    young = added(acme, created_at=NOON - timedelta(seconds=1))
+    old = added(acme, created_at=NOON - timedelta(seconds=2))
+    added(acme, created_at=NOON + timedelta(microseconds=1))  # not due yet
+    assert [claimed(acme).job.id, claimed(acme).job.id] == [old.id, young.id]
+    with acme.write() as connection:
+        assert jobs.claim(connection, worker="w1", now=NOON, until=LATER) is None
+
+
+def test_a_lease_carries_the_fence_and_the_attempt(acme: Database) -> None:
+    added(acme)
+    first = claimed(acme)
+    assert (first.fence, first.job.attempts, first.job.status) == (1, 1, Status.RUNNING)
+    with acme.write() as connection:
+        assert jobs.retry(connection, first, not_before=NOON)
+    second = claimed(acme)
+    assert (second.fence, second.job.attempts) == (2, 2)
+
+
+def test_fifty_jobs_and_eight_racing_workers_give_fifty_leases(acme: Database) -> None:
+    expected = {added(acme).id for _ in range(50)}
+    taken: list[str] = []
+    lock = threading.Lock()
+
+    def race(name: str) -> None:
+        while True:
+            with acme.write() as connection:
+                lease = jobs.claim(connection, worker=name, now=NOON, until=LATER)
+            if lease is None:
+                return
+            with lock:
+                taken.append(lease.job.id)
+
+    threads = [threading.Thread(target=race, args=(f"w{number}",)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(taken) == 50
+    assert set(taken) == expected
+
+
+FENCED: dict[str, Callable[[Connection, Lease], bool]] = {
+    "renew": lambda connection, lease: jobs.renew(connection, lease, until=LATER),
+    "holds": jobs.holds,
+    "upload": jobs.upload,
+    "fail": lambda connection, lease: jobs.fail(connection, lease, FAILURE, now=NOON),
+    "retry": lambda connection, lease: jobs.retry(connection, lease, not_before=NOON),
+    "hand_back": lambda connection, lease: jobs.hand_back(connection, lease, now=NOON),
+}
+
+
+@pytest.mark.parametrize("name", FENCED)
+def test_an_old_fence_moves_nothing(acme: Database, name: str) -> None:
+    added(acme)
+    old = claimed(acme)
+    with acme.write() as connection:
+        jobs.retry(connection, old, not_before=NOON)
+    new = claimed(acme, "w2")
+    with acme.write() as connection:
+        assert FENCED[name](connection, old) is False
+    assert read(acme, new.job.id) == new.job
+    with acme.write() as connection:
+        assert FENCED[name](connection, new) is True
+
+
+def test_only_the_newest_fence_publishes(acme: Database) -> None:
+    added(acme)
+    old = claimed(acme)
+    with acme.write() as connection:
+        assert jobs.upload(connection, old)
+        jobs.retry(connection, old, not_before=NOON)
+    new = claimed(acme, "w2")
+    with acme.write() as connection:
+        assert not jobs.succeed(connection, old, FILE, now=NOON, expires_at=LATER)
+        assert not jobs.succeed(connection, new, FILE, now=NOON, expires_at=LATER)  # not uploading yet
+        assert jobs.upload(connection, new)
+        assert jobs.succeed(connection, new, FILE, now=NOON, expires_at=LATER)
+        assert not jobs.succeed(connection, new, FILE, now=NOON, expires_at=LATER)
+    done = read(acme, new.job.id)
+    assert (done.status, done.artifact, done.finished_at, done.expires_at) == (Status.SUCCEEDED, FILE, NOON, LATER)
+
+
+def test_a_handed_back_attempt_does_not_count(acme: Database) -> None:
+    job = added(acme)
+    with acme.write() as connection:
+        assert jobs.hand_back(connection, claimed_in(connection), now=NOON)
+    assert (read(acme, job.id).attempts, read(acme, job.id).fence) == (0, 1)
+
+
+def claimed_in(connection: Connection) -> Lease:
+    lease = jobs.claim(connection, worker="w1", now=NOON, until=LATER)
+    assert lease is not None
+    return lease
+
+
+def test_cancel_takes_the_lease_away(acme: Database) -> None:
+    job = added(acme)
+    lease = claimed(acme)
+    with acme.write() as connection:
+        assert jobs.cancel(connection, job.id, tenant="other", now=NOON) is None
+        cancelled = jobs.cancel(connection, job.id, tenant="acme", now=NOON)
+        assert cancelled is not None
+        assert not jobs.holds(connection, lease)
+        assert jobs.cancel(connection, job.id, tenant="acme", now=NOON) is None
+    assert read(acme, job.id).status is Status.CANCELLED
+
+
+def test_leases_that_ran_out_and_leases_of_the_dead_are_found(acme: Database) -> None:
+    added(acme)
+    lease = claimed(acme)
+    with acme.read() as connection:
+        assert jobs.abandoned(connection, now=LATER) == []
+        assert [item.job.id for item in jobs.abandoned(connection, now=LATER + timedelta(seconds=1))] == [lease.job.id]
+        assert [item.fence for item in jobs.abandoned(connection, now=NOON, worker="w1")] == [1]
+        assert jobs.abandoned(connection, now=NOON, worker="w2") == []
+
+
+def test_open_jobs_are_counted_per_tenant_and_dialect(acme: Database) -> None:
+    added(acme)
+    ended = added(acme)
+    with acme.write() as connection:
+        jobs.cancel(connection, ended.id, tenant="acme", now=NOON)
+        assert jobs.count_open(connection, tenant="acme", dialect="talkdesk") == 1
+        assert jobs.count_open(connection, tenant="acme", dialect="loop") == 0
+        assert jobs.count_open(connection, tenant="other", dialect="talkdesk") == 0
+
+
+def test_expiry_forgets_the_file_and_keeps_the_figures(acme: Database) -> None:
+    added(acme)
+    lease = claimed(acme)
+    with acme.write() as connection:
+        jobs.upload(connection, lease)
+        jobs.succeed(connection, lease, FILE, now=NOON, expires_at=LATER)
+        assert jobs.expired(connection, now=NOON) == []
+        assert [job.id for job in jobs.expired(connection, now=LATER)] == [lease.job.id]
+        assert jobs.expire(connection, lease.job.id)
+        assert not jobs.expire(connection, lease.job.id)
+    found = read(acme, lease.job.id)
+    assert (found.status, found.artifact) == (Status.EXPIRED, None)
+
+
+def legal(status: Status) -> dict[str, Any]:
+    """Columns of a row that is truthful in that state."""
+    leased, ended = status in LEASED, status not in {Status.QUEUED, *LEASED}
+    return {
+        "status": status,
+        "lease_worker": "w1" if leased else None,
+        "lease_until": LATER if leased else None,
+        "finished_at": NOON if ended else None,
+        "artifact_key": "k" if status is Status.SUCCEEDED else None,
+        "rows": 1 if status is Status.SUCCEEDED else None,
+        "bytes": 1 if status is Status.SUCCEEDED else None,
+        "sha256": "0" * 64 if status is Status.SUCCEEDED else None,
+        "failure_code": "c" if status is Status.FAILED else None,
+        "failure_message": "m" if status is Status.FAILED else None,
+    }
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_every_state_can_be_stored_truthfully(acme: Database, status: Status) -> None:
+    job = added(acme)
+    with acme.write() as connection:
+        connection.execute(update(table).where(table.c.id == job.id).values(**legal(status)))
+    assert read(acme, job.id).status is status
+
+
+LIES: list[tuple[Status, dict[str, Any]]] = [
+    (Status.QUEUED, {"finished_at": NOON}),
+    (Status.QUEUED, {"lease_worker": "w1", "lease_until": LATER}),
+    (Status.QUEUED, {"attempts": -1}),
+    (Status.QUEUED, {"attempts": 2, "fence": 1}),
+    (Status.RUNNING, {"lease_until": None}),
+    (Status.RUNNING, {"lease_worker": None}),
+    (Status.RUNNING, {"artifact_key": "k", "rows": 1, "bytes": 1, "sha256": "0"}),
+    (Status.UPLOADING, {"finished_at": NOON}),
+    (Status.SUCCEEDED, {"artifact_key": None}),
+    (Status.SUCCEEDED, {"rows": None}),
+    (Status.SUCCEEDED, {"sha256": None}),
+    (Status.SUCCEEDED, {"finished_at": None}),
+    (Status.SUCCEEDED, {"failure_code": "c", "failure_message": "m"}),
+    (Status.FAILED, {"failure_code": None, "failure_message": None}),
+    (Status.FAILED, {"failure_message": None}),
+    (Status.FAILED, {"artifact_key": "k", "rows": 1, "bytes": 1, "sha256": "0"}),
+    (Status.EXPIRED, {"artifact_key": "k", "rows": 1, "bytes": 1, "sha256": "0"}),
+    (Status.CANCELLED, {"lease_worker": "w1", "lease_until": LATER}),
+]
+
+
+@pytest.mark.parametrize(("status", "lie"), LIES)
+def test_the_database_itself_refuses_a_row_that_lies(acme: Database, status: Status, lie: dict[str, Any]) -> None:
+    job = added(acme)
+    values = {**legal(status), **lie}
+    with pytest.raises(IntegrityError), acme.write() as connection:
+        connection.execute(update(table).where(table.c.id == job.id).values(**values))
+
+
+def test_an_unknown_state_is_refused(acme: Database) -> None:
+    values = {column.name: None for column in table.c} | {
+        "id": "x",
+        "tenant": "acme",
+        "principal": "p",
+        "dialect": "talkdesk",
+        "report": "calls",
+        "format": "csv",
+        "request": {},
+        "status": "pending",
+        "fence": 0,
+        "attempts": 0,
+        "created_at": NOON,
+        "not_before": NOON,
+    }
+    with pytest.raises(IntegrityError), acme.write() as connection:
+        connection.execute(insert(table).values(**values))
+
+
+MOVERS: dict[Status, Callable[[Connection, Lease], bool]] = {
+    Status.RUNNING: lambda c, lease: jobs.claim(c, worker="w1", now=NOON, until=LATER) is not None,
+    Status.UPLOADING: jobs.upload,
+    Status.SUCCEEDED: lambda c, lease: jobs.succeed(c, lease, FILE, now=NOON, expires_at=LATER),
+    Status.FAILED: lambda c, lease: jobs.fail(c, lease, FAILURE, now=NOON),
+    Status.QUEUED: lambda c, lease: jobs.retry(c, lease, not_before=NOON),
+    Status.CANCELLED: lambda c, lease: jobs.cancel(c, lease.job.id, tenant="acme", now=NOON) is not None,
+    Status.EXPIRED: lambda c, lease: jobs.expire(c, lease.job.id),
+}
+# Moves that MOVES allows and no statement makes yet.
+NOT_MADE = {(Status.QUEUED, Status.FAILED)}
+
+
+@pytest.mark.parametrize("target", MOVERS)
+@pytest.mark.parametrize("source", list(Status))
+def test_statements_move_exactly_as_the_table_of_moves_says(acme: Database, source: Status, target: Status) -> None:
+    job = added(acme)
+    values = {**legal(source), "fence": 1, "attempts": 1}
+    with acme.write() as connection:
+        connection.execute(update(table).where(table.c.id == job.id).values(**values))
+    lease = Lease(job=read(acme, job.id), fence=1, worker="w1", until=LATER)
+    allowed = target in MOVES[source] and (source, target) not in NOT_MADE
+    with acme.write() as connection:
+        assert MOVERS[target](connection, lease) is allowed
+    assert read(acme, job.id).status is (target if allowed else source)
+
+
+def test_a_file_is_needed_while_its_row_names_it_or_its_attempt_runs(acme: Database) -> None:
+    job = added(acme)
+    lease = claimed(acme)
+    with acme.write() as connection:
+        assert jobs.names_file(connection, job.id, 1, "staging/any")
+        assert not jobs.names_file(connection, job.id, 0, "staging/any")
+        jobs.upload(connection, lease)
+        jobs.succeed(connection, lease, FILE, now=NOON, expires_at=LATER)
+        assert jobs.names_file(connection, job.id, 1, FILE.key)
+        assert not jobs.names_file(connection, job.id, 1, "staging/any")
+        assert not jobs.names_file(connection, "unknown", 1, FILE.key)
