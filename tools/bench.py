@@ -36,6 +36,7 @@ from offtake_process import Server, serving
 
 FORMATS = {"csv": "csv", "json": "json", "json_bulk": "json_lines"}  # on the wire, and inside
 DIALECT = "talkdesk"
+_WIDTH = 150  # of the table where there is no terminal to ask
 # Creating at a steady rate must not meet the quota, which has tests of its own.
 SETTINGS = {"OFFTAKE_TALKDESK__OPEN_JOBS": "1000000"}
 REPORT = "calls"
@@ -44,7 +45,7 @@ REPORT = "calls"
 def main() -> int:
     """Measure, print the table, write the figures if asked to."""
     options = _options()
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH)
     home = bench_home.prepare(options.folder, options.calls)
     figures: list[Figure] = []
     log = options.folder / "server.log"

@@ -112,7 +112,7 @@ def _portable(value: object) -> object:
 def _figures(format_name: str, ours: Sequence[Measured], theirs: Sequence[Measured]) -> list[Figure]:
     seconds, bare = (statistics.median(run.seconds for run in runs) for runs in (ours, theirs))
     memory, bare_memory = (max(run.peak_mb for run in runs) for runs in (ours, theirs))
-    what = f"export, {format_name}, {ours[0].rows:,} rows"
+    what = f"export {format_name}, {ours[0].rows:,} rows"
     return [
         Figure(
             what=f"{what}: time",
