@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from urllib.parse import unquote
 
 import duckdb
 import httpx
@@ -52,7 +53,7 @@ def main() -> int:
     began = time.monotonic()
     try:
         results = _demo(options, console)
-    except (DemoError, CommandError, ClientError, WrongFileError, httpx.HTTPError, OSError) as error:
+    except (DemoError, CommandError, ClientError, WrongFileError, httpx.HTTPError, duckdb.Error, OSError) as error:
         console.print(f"The demo failed: {error}", style="bold red", markup=False, highlight=False)
         return 1
     console.print(_table(results))
@@ -129,7 +130,7 @@ def _verify(home: Path, order: Order, file: Download) -> int:
 
 def _independent_count(home: Path, order: Order) -> int:
     table, condition = INDEPENDENT_COUNT[order.report]
-    files = DeltaTable(str(home / "lake" / table)).file_uris()
+    files = [unquote(uri) for uri in DeltaTable(str(home / "lake" / table)).file_uris()]
     values = {"files": files, "tenant": TENANT, "start": order.start, "end": order.end}
     found = duckdb.execute(
         "SELECT count(*) FROM read_parquet($files, hive_partitioning = true, union_by_name = true)"
