@@ -6,6 +6,7 @@ Everything happens in one folder that is made afresh each time; the files stay t
 from __future__ import annotations
 
 import argparse
+import shlex
 import shutil
 import sys
 import time
@@ -106,7 +107,7 @@ def _export(client: ExportClient, home: Path, order: Order, console: Console) ->
     with console.status(f"Exporting {order.report} as {order.format}"):
         began = time.monotonic()
         files = client.wait(order.report, client.create(order))
-        file = client.download(files, downloads / f"{order.report}-{order.format}.{FORMATS[order.format]}")
+        file = client.download(files, downloads / f"{order.report}.{FORMATS[order.format]}")
         seconds = time.monotonic() - began
     with console.status(f"Verifying {file.path}"):
         rows = _verify(home, order, file)
@@ -162,12 +163,13 @@ def _table(results: list[Result]) -> Table:
 
 
 def _how_to_go_on(home: Path, seconds: float) -> str:
+    folder = shlex.quote(str(home))
     return f"""
 Rows were counted by parsing each file, checksums compared with the server's; all of it took {seconds:.0f} s.
 
 How to go on:
-  .venv/bin/offtake serve --home {home}                        # the same server, on port 8080
-  .venv/bin/offtake credential add {TENANT} --home {home} --kind oauth --json   # a way in
+  .venv/bin/offtake serve --home {folder}                        # the same server, on port 8080
+  .venv/bin/offtake credential add {TENANT} --home {folder} --kind oauth --json   # a way in
   .venv/bin/offtake --help                                        # everything else; the manual is docs/README.md"""
 
 
