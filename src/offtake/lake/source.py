@@ -98,7 +98,7 @@ def _csv_source(connection: duckdb.DuckDBPyConnection, table: Table, path: Path,
 
 def _csv_header(path: Path) -> list[str]:
     opener = gzip.open if path.name.lower().endswith(".gz") else open
-    with opener(path, "rt", encoding="utf-8-sig", newline="") as lines:
+    with opener(path, "rt", encoding="utf-8-sig", errors="replace", newline="") as lines:
         header = next(csv.reader(lines, strict=True), None)
     if not header:
         raise LakeError(f"{path}: the first line must name the columns.")

@@ -1,0 +1,109 @@
+"""Any sequence of loads leaves what a dictionary would hold, and every row is counted once."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from offtake.errors import LoadRejected
+from offtake.lake.delta import Lake
+from offtake.lake.load import LoadCounts, load
+from offtake.lake.locate import csv_records
+from tests.unit.lake.stored import STATE, stored, version, written
+
+_TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
+_INSTANTS = [f"2026-0{month}-01T00:00:0{second}.000000Z" for month in (1, 2, 3) for second in (0, 1)]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of agent_state as it is offered; ``good`` says whether the model takes it."""
+
+    agent: str
+    started_at: str
+    state: str | None
+    good: bool
+
+
+_GOOD = st.builds(
+    Line,
+    agent=st.sampled_from(["a", "b", 'q"']),
+    started_at=st.sampled_from(_INSTANTS),
+    state=_TEXT,
+    good=st.just(True),
+)
+_BAD = st.one_of(
+    st.builds(Line, agent=st.just("a"), started_at=st.just("2026-01-01T00:00:00"), state=_TEXT, good=st.just(False)),
+    st.builds(Line, agent=st.just("a"), started_at=st.just(_INSTANTS[0]), state=st.none(), good=st.just(False)),
+)
+_FILES = st.lists(st.tuples(st.booleans(), st.lists(_GOOD | _GOOD | _GOOD | _BAD, max_size=6)), min_size=1, max_size=3)
+_LOADS = st.lists(st.tuples(st.sampled_from(["acme", "bolt"]), st.booleans(), _FILES), max_size=4)
+
+
+def _file(folder: Path, as_csv: bool, lines: list[Line], name: str) -> Path:
+    if not as_csv:
+        rows = [{"agent_id": one.agent, "started_at": one.started_at, "state": one.state} for one in lines]
+        return written(folder / f"{name}.ndjson", "".join(json.dumps(row) + "\n" for row in rows))
+    out = io.StringIO(newline="")
+    out.write("agent_id,started_at,state\n")
+    for one in lines:
+        csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator=",").writerow([one.agent, one.started_at])
+        out.write("" if one.state is None else '"' + one.state.replace('"', '""') + '"')
+        out.write("\n")
+    return written(folder / f"{name}.csv", out.getvalue())
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(loads=_LOADS)
+def test_loads_agree_with_a_dictionary(loads: list[tuple[str, bool, list[tuple[bool, list[Line]]]]]) -> None:
+    model: dict[str, dict[tuple[object, ...], str | None]] = {"acme": {}, "bolt": {}}
+    with tempfile.TemporaryDirectory() as folder:
+        lake, bad_to = Lake(Path(folder) / "lake"), Path(folder) / "bad.ndjson"
+        for tenant, tolerant, files in loads:
+            paths = [_file(Path(folder), as_csv, lines, f"f{n}") for n, (as_csv, lines) in enumerate(files)]
+            lines = [line for _, part in files for line in part]
+            before = version(lake, STATE)
+            bad = sum(not line.good for line in lines)
+            if bad and not tolerant:
+                with pytest.raises(LoadRejected):
+                    load(lake, STATE, paths, tenant=tenant)
+                assert version(lake, STATE) == before
+                continue
+            arriving: dict[tuple[object, ...], str | None] = {
+                (line.agent, line.started_at): line.state for line in lines if line.good
+            }
+            updated = len(arriving.keys() & model[tenant].keys())
+            counts = load(lake, STATE, paths, tenant=tenant, reject_to=bad_to if tolerant else None)
+            assert counts == LoadCounts(
+                read=len(lines),
+                inserted=len(arriving) - updated,
+                updated=updated,
+                superseded=len(lines) - bad - len(arriving),
+                rejected=bad,
+            )
+            if tolerant:
+                assert len(bad_to.read_text().splitlines()) == bad
+            model[tenant] |= arriving
+            for name, rows in model.items():
+                found = stored(lake, STATE, name)
+                assert {key: row["state"] for key, row in found.items()} == rows
+                assert all(str(row["started_at"]).startswith(str(row["month"])) for row in found.values())
+
+
+@given(rows=st.lists(st.tuples(_TEXT, _TEXT), max_size=8), end=st.sampled_from(["\n", "\r\n"]))
+def test_csv_records_begin_where_a_csv_reader_says(rows: list[tuple[str, str]], end: str) -> None:
+    out = io.StringIO(newline="")
+    csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator=end).writerows(rows)
+    begins, line = [], 1
+    for row in rows:
+        begins.append(line)
+        line += 1 + sum(field.count("\n") for field in row)
+    assert [first for first, _ in csv_records(io.BytesIO(out.getvalue().encode()))] == begins

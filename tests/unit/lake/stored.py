@@ -1,0 +1,69 @@
+"""What a lake holds, read the way reports read it: through a snapshot."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from offtake.lake.delta import Lake
+from offtake.lake.snapshot import snapshot
+from offtake.lake.tables import Table, tables
+from offtake.model.report import Prune, TableUse
+from offtake.model.timespan import Timespan
+from offtake.model.view import TableView
+
+TABLES = tables()
+TEAM, AGENT, CALL, STATE = (TABLES[name] for name in ("team", "agent", "call", "agent_state"))
+EVER = Timespan(start=datetime(1, 1, 1, tzinfo=UTC), end=datetime(9999, 12, 31, tzinfo=UTC), zone="UTC")
+
+Stored = dict[tuple[object, ...], dict[str, object]]
+
+
+def seen(lake: Lake, table: Table, tenant: str = "acme") -> TableView:
+    """The whole of one tenant's table."""
+    return snapshot(lake, [TableUse(table=table.name, prune=Prune.ALL)], tenant=tenant, timespan=EVER)[0]
+
+
+def database(view: TableView) -> duckdb.DuckDBPyConnection:
+    """A database in which the view is a view, instants as text (``…Z``)."""
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    typed = ", ".join(f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in view.columns)
+    files = (
+        f" UNION ALL BY NAME SELECT * FROM read_parquet({list(view.files)!r}, hive_partitioning = true, "
+        "hive_types_autocast = false, union_by_name = true)"
+    )
+    connection.execute(f"CREATE VIEW typed AS SELECT {typed} WHERE false{files if view.files else ''}")
+    shown = ", ".join(
+        f'strftime("{name}", \'%Y-%m-%dT%H:%M:%S.%fZ\') AS "{name}"' if kind.startswith("TIMESTAMP") else f'"{name}"'
+        for name, kind in view.columns
+    )
+    connection.execute(f'CREATE VIEW "{view.table}" AS SELECT {shown} FROM typed')
+    return connection
+
+
+def stored(lake: Lake, table: Table, tenant: str = "acme") -> Stored:
+    """All rows of a tenant by key; a key that is there twice is an error at once."""
+    view = seen(lake, table, tenant)
+    with database(view) as connection:
+        found = connection.execute(f'SELECT * FROM "{table.name}"')
+        names = [column[0] for column in found.description or ()]
+        rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    by_key = {tuple(row[name] for name in table.key): row for row in rows}
+    assert len(by_key) == len(rows), "a key is stored twice"
+    assert all(row["tenant"] == tenant for row in rows)
+    return by_key
+
+
+def written(path: Path, content: str | bytes) -> Path:
+    """A file with exactly these bytes."""
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def version(lake: Lake, table: Table) -> int:
+    """The number of the newest commit; -1 before the first."""
+    delta = lake.open(table)
+    return -1 if delta is None else delta.version()

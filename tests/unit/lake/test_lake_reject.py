@@ -1,0 +1,273 @@
+"""Bad rows: named with their true line, or written out in full, and always counted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from offtake.errors import LakeError, LoadRejected
+from offtake.lake.delta import Lake
+from offtake.lake.load import LoadCounts, load
+from tests.unit.lake.stored import AGENT, CALL, STATE, TEAM, stored, version, written
+
+GOOD_CALL: dict[str, Any] = {
+    "call_id": "a",
+    "carrier_call_id": "c",
+    "kind": "inbound",
+    "started_at": "2026-01-01T00:00:00Z",
+    "ended_at": "2026-01-01T00:00:10Z",
+    "company_number": "+1",
+    "customer_number": "+2",
+    "total_seconds": 10,
+    "talk_seconds": 10,
+    "wait_seconds": 0,
+    "hold_seconds": 0,
+    "abandon_seconds": 0,
+    "ringing_seconds": 0,
+    "is_in_business_hours": True,
+    "is_transfer": False,
+    "is_external_transfer": False,
+    "is_no_answer_rule": False,
+    "is_forwarded": False,
+    "is_damaged": False,
+}
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(tmp_path / "lake")
+
+
+def _as_csv(row: dict[str, Any]) -> str:
+    def field(value: Any) -> str:
+        if value is None:
+            return ""
+        text = value if isinstance(value, str) else json.dumps(value)
+        return '"' + text.replace('"', '""') + '"'
+
+    return ",".join(row) + "\n" + ",".join(map(field, row.values())) + "\n"
+
+
+TEXT_FAULTS = [
+    ("total_seconds", "1.5", "not a whole number"),
+    ("total_seconds", "1e3", "not a whole number"),
+    ("total_seconds", "ten", "not a whole number"),
+    ("total_seconds", " 5", "not a whole number"),
+    ("total_seconds", "", "not a whole number"),
+    ("total_seconds", "99999999999999999999", "too large"),
+    ("total_seconds", "-1", "is less than 0"),
+    ("total_seconds", None, "is required"),
+    ("decimal_custom_1", "NaN", "not a finite number"),
+    ("decimal_custom_1", "Infinity", "not a finite number"),
+    ("decimal_custom_1", "1,5", "not a finite number"),
+    ("decimal_custom_1", "1e999", "too large"),
+    ("is_transfer", "yes", "neither true nor false"),
+    ("is_transfer", "1", "neither true nor false"),
+    ("ended_at", "2026-01-01T00:00:10", "without an offset"),
+    ("ended_at", "2026-01-01", "not an instant"),
+    ("ended_at", "01/02/2026 10:00", "not an instant"),
+    ("ended_at", "2026-01-01T00:00:10.1234567Z", "at most six decimals"),
+    ("ended_at", "2026-02-30T00:00:00Z", "not a time that exists"),
+    ("ended_at", "2026-01-01T24:00:00Z", "not an instant"),
+    ("ended_at", "2025-12-31T23:59:59.999999Z", "is before started_at"),
+    ("kind", "Inbound", "is not one of inbound, outbound"),
+    ("queue_ids", "a+b", "not a JSON array"),
+    ("queue_ids", '{"a":1}', "not a JSON array"),
+    ("queue_ids", '["a",1]', "not a JSON array"),
+    ("queue_ids", '["a",null]', "not a JSON array"),
+]
+
+
+@pytest.mark.parametrize(("column", "value", "reason"), TEXT_FAULTS)
+def test_csv_values_that_break_the_model(
+    lake: Lake, tmp_path: Path, column: str, value: str | None, reason: str
+) -> None:
+    path = written(tmp_path / "c.csv", _as_csv({**GOOD_CALL, column: value}))
+    with pytest.raises(LoadRejected, match=f"line 2, column {column}: .*{reason}") as caught:
+        load(lake, CALL, [path], tenant="acme")
+    if value is not None:
+        assert repr(value) in caught.value.message
+    assert version(lake, CALL) == -1
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "reason"),
+    [
+        ("total_seconds", 1.5, "not a whole number"),
+        ("total_seconds", 1.0, "not a whole number"),
+        ("total_seconds", "1", "not a whole number"),
+        ("total_seconds", 2**64, "not a whole number"),
+        ("total_seconds", 2**63, "too large"),
+        ("total_seconds", None, "is required"),
+        ("decimal_custom_1", "1.5", "not a finite number"),
+        ("decimal_custom_1", float("nan"), "not a finite number"),
+        ("decimal_custom_1", float("inf"), "not a finite number"),
+        ("is_transfer", "true", "neither true nor false"),
+        ("is_transfer", 1, "neither true nor false"),
+        ("ended_at", 1767225600, "not an instant"),
+        ("ended_at", "2026-01-01T00:00:10", "without an offset"),
+        ("call_id", 5, "is not text"),
+        ("kind", "x", "is not one of"),
+        ("queue_ids", "a", "not a JSON array"),
+        ("queue_ids", ["a", None], "not a JSON array"),
+        ("queue_ids", [["a"]], "not a JSON array"),
+        ("notes", {"a": 1}, "is not text"),
+        ("tenant", "other", "is not the tenant"),
+    ],
+)
+def test_json_values_that_break_the_model(lake: Lake, tmp_path: Path, column: str, value: Any, reason: str) -> None:
+    good = json.dumps(GOOD_CALL) + "\n"
+    path = written(tmp_path / "c.ndjson", good + "\n" + json.dumps({**GOOD_CALL, column: value}) + "\n")
+    with pytest.raises(LoadRejected, match=f"line 3, column {column}: .*{reason}"):
+        load(lake, CALL, [path], tenant="acme")
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("{", "is not JSON"),
+        ('{"team_id":"a","name":"b"} x', "is not JSON"),
+        ("[]", "is not a JSON object"),
+        ('"a"', "is not a JSON object"),
+        ("null", "is not a JSON object"),
+        ('{"team_id":"a","name":"b","name":"c"}', "names a column twice"),
+    ],
+)
+def test_lines_that_are_no_objects(lake: Lake, tmp_path: Path, line: str, reason: str) -> None:
+    path = written(tmp_path / "t.ndjson", f'{{"team_id":"x","name":"y"}}\n\n{line}\n{{"team_id":"z","name":"y"}}\n')
+    with pytest.raises(LoadRejected, match=f"line 3: {reason}"):
+        load(lake, TEAM, [path], tenant="acme")
+    bad = tmp_path / "bad"
+    counts = load(lake, TEAM, [path], tenant="acme", reject_to=bad)
+    assert counts == LoadCounts(read=3, inserted=2, updated=0, superseded=0, rejected=1)
+    assert [json.loads(text)["line"] for text in bad.read_text().splitlines()] == [3]
+
+
+@pytest.mark.parametrize(
+    ("sql", "message"),
+    [
+        ("SELECT 'a' agent_id, TIMESTAMP '2026-01-01' started_at, 's' state", "without an offset from UTC"),
+        ("SELECT 1 agent_id, TIMESTAMPTZ '2026-01-01 00:00Z' started_at, 's' state", "INTEGER"),
+        ("SELECT 'a' agent_id, TIMESTAMPTZ '2026-01-01 00:00Z' started_at, 's' state, [1] queue_ids", "queue_ids"),
+    ],
+)
+def test_parquet_types_that_cannot_hold_the_values(lake: Lake, tmp_path: Path, sql: str, message: str) -> None:
+    path = tmp_path / "s.parquet"
+    with duckdb.connect() as connection:
+        connection.execute(f"COPY ({sql}) TO '{path}' (FORMAT parquet)")
+    with pytest.raises(LakeError, match=message):
+        load(lake, STATE, [path], tenant="acme")
+
+
+def test_parquet_rows_are_checked_and_numbered(lake: Lake, tmp_path: Path) -> None:
+    path = tmp_path / "s.parquet"
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute(
+            "COPY (SELECT 'a' || n AS agent_id, TIMESTAMPTZ '2026-01-01 00:00:00Z' + to_hours(n) AS started_at, "
+            "CASE WHEN n = 7 THEN NULL ELSE 's' END AS state, "
+            "['x', CASE WHEN n = 9 THEN NULL ELSE 'y' END] AS queue_ids "
+            f"FROM range(20) r(n)) TO '{path}' (FORMAT parquet)"
+        )
+    with pytest.raises(LoadRejected, match=r"line 8, column state: is required\. 1 more bad rows"):
+        load(lake, STATE, [path], tenant="acme")
+    bad = tmp_path / "bad.ndjson"
+    assert load(lake, STATE, [path], tenant="acme", reject_to=bad).rejected == 2
+    found = [json.loads(line) for line in bad.read_text().splitlines()]
+    assert [(one["line"], one["column"]) for one in found] == [(8, "state"), (10, "queue_ids")]
+
+
+def test_the_line_is_true_after_newlines_in_quotes_and_blank_lines(lake: Lake, tmp_path: Path) -> None:
+    lines = [
+        "team_id,name",  # 1
+        '1,"two',  # 2
+        'lines, ""quoted',
+        '"',
+        "",  # 5
+        '2,"a\r\nb"',  # 6 and 7
+        '3, "after a space',  # 8 and 9
+        '"',
+        '4,stray " quote',  # 10
+        '"5","""',  # 11 and 12
+        '"""',
+        ",bad",  # 13
+        '6,"x"',
+        "7,too,many",  # 15
+        "8",  # 16
+        '9,"x"y',  # 17
+        ',"bad',  # 18
+        'too"',
+    ]
+    path = written(tmp_path / "t.csv", "\n".join(lines) + "\n")
+    with pytest.raises(LoadRejected, match=r"line 13, column team_id: is required\. 4 more bad rows"):
+        load(lake, TEAM, [path], tenant="acme")
+    bad = tmp_path / "bad.ndjson"
+    counts = load(lake, TEAM, [path], tenant="acme", reject_to=bad)
+    assert counts == LoadCounts(read=11, inserted=6, updated=0, superseded=0, rejected=5)
+    assert [json.loads(line)["line"] for line in bad.read_text().splitlines()] == [13, 15, 16, 17, 18]
+    assert stored(lake, TEAM)[("5",)]["name"] == '"\n"'
+
+
+def test_a_rejected_row_keeps_its_raw_values_and_all_its_faults(lake: Lake, tmp_path: Path) -> None:
+    text = 'agent_id,name,email,is_active\na,"Zoë ""Z""\n",e,maybe\nb,n,,FALSE\n,,,\n'
+    bad = tmp_path / "bad.ndjson"
+    path = written(tmp_path / "a.csv", text)
+    assert load(lake, AGENT, [path], tenant="acme", reject_to=bad).rejected == 3
+    first, second, third = (json.loads(line) for line in bad.read_text(encoding="utf-8").splitlines())
+    assert first == {
+        "file": str(path),
+        "line": 2,
+        "column": "is_active",
+        "reason": "is neither true nor false",
+        "faults": [{"column": "is_active", "value": "maybe", "reason": "is neither true nor false"}],
+        "row": {"agent_id": "a", "name": 'Zoë "Z"\n', "email": "e", "is_active": "maybe"},
+    }
+    assert (second["line"], second["column"], second["row"]["email"]) == (4, "email", None)
+    assert [fault["column"] for fault in third["faults"]] == ["agent_id", "name", "email", "is_active"]
+
+
+def test_a_long_value_is_cut_in_the_message(lake: Lake, tmp_path: Path) -> None:
+    path = written(tmp_path / "a.csv", f"agent_id,name,email,is_active\na,b,c,{'x' * 500}\n")
+    with pytest.raises(LoadRejected, match=f"'{'x' * 80}' is neither"):
+        load(lake, AGENT, [path], tenant="acme")
+
+
+def test_bytes_that_are_not_utf_8(lake: Lake, tmp_path: Path) -> None:
+    path = written(tmp_path / "t.csv", b"team_id,name\na,b\nb,\xff\xfe\nc,d\n")
+    with pytest.raises(LoadRejected, match="line 3, column name: is not UTF-8"):
+        load(lake, TEAM, [path], tenant="acme")
+    assert load(lake, TEAM, [path], tenant="acme", reject_to=tmp_path / "bad").inserted == 2
+
+
+def test_a_quote_that_is_never_closed(lake: Lake, tmp_path: Path) -> None:
+    path = written(tmp_path / "t.csv", 'team_id,name\na,b\nb,"open\nc,d\n')
+    with pytest.raises(LoadRejected, match=r"line 3.*quote"):
+        load(lake, TEAM, [path], tenant="acme")
+
+
+def test_a_reject_file_is_written_even_when_empty_and_replaced_only_by_success(lake: Lake, tmp_path: Path) -> None:
+    bad = written(tmp_path / "bad.ndjson", "old")
+    with pytest.raises(LakeError, match="no such file"):
+        load(lake, TEAM, [tmp_path / "none.csv"], tenant="acme", reject_to=bad)
+    assert bad.read_text() == "old"
+    load(lake, TEAM, [written(tmp_path / "t.csv", "team_id,name\na,b\n")], tenant="acme", reject_to=bad)
+    assert bad.read_text() == ""
+    with pytest.raises(LakeError, match="cannot be written"):
+        load(lake, TEAM, [tmp_path / "t.csv"], tenant="acme", reject_to=tmp_path / "no" / "folder")
+
+
+def test_many_rows_read_in_parallel_keep_their_lines(lake: Lake, tmp_path: Path) -> None:
+    rows = 300_000
+    lines = [f'{n},"name\n{n}"\n' for n in range(rows)]
+    bad = [1, 77_777, 150_001, rows - 1]
+    for n in bad:
+        lines[n] = f',"name\n{n}"\n'
+    path = written(tmp_path / "t.csv", "team_id,name\n" + "".join(lines))
+    out = tmp_path / "bad"
+    assert load(lake, TEAM, [path], tenant="acme", reject_to=out).inserted == rows - len(bad)
+    found = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [(one["line"], one["row"]["name"]) for one in found] == [(2 + 2 * n, f"name\n{n}") for n in bad]

@@ -1,0 +1,250 @@
+"""Sample data: the same every time, and consistent in itself."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from offtake.lake.delta import Lake
+from offtake.lake.load import load
+from offtake.lake.seed import SIZES, SeedPlan, seed
+from offtake.lake.seed.calendar import changes_of_clocks, slots, stretches
+from offtake.lake.tables import tables
+from tests.unit.lake.stored import TABLES, database, seen, stored
+
+PLAN = SeedPlan(tenant="acme", until=date(2026, 11, 20), calls=SIZES["small"])
+SEEDED = ("team", "queue", "agent", "agent_state", "call")
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    made = Lake(tmp_path_factory.mktemp("seeded") / "lake")
+    said: list[tuple[int, int]] = []
+    counts = seed(made, PLAN, lambda done, of: said.append((done, of)))
+    assert list(counts) == list(SEEDED)
+    assert {name: len(stored(made, TABLES[name])) for name in SEEDED} == dict(counts)
+    assert said[-1] == (PLAN.calls, PLAN.calls)
+    return made
+
+
+@pytest.fixture
+def db(lake: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The typed rows of all tables: ``call``, ``agent_state`` and so on, instants as instants."""
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        for name in SEEDED:
+            files = list(seen(lake, TABLES[name]).files)
+            options = "hive_partitioning = true, hive_types_autocast = false"
+            connection.execute(f'CREATE TABLE "{name}" AS SELECT * FROM read_parquet({files!r}, {options})')
+        yield connection
+
+
+def _digest(lake: Lake, tenant: str = "acme") -> dict[str, str]:
+    found = {}
+    for name in SEEDED:
+        rows = stored(lake, TABLES[name], tenant)
+        text = "\n".join(repr(rows[key]) for key in sorted(rows, key=repr))
+        found[name] = hashlib.sha256(text.encode()).hexdigest()
+    return found
+
+
+def _none(db: duckdb.DuckDBPyConnection, sql: str) -> None:
+    assert db.execute(sql).fetchall() == []
+
+
+def test_the_same_plan_makes_the_same_rows_and_seeding_again_changes_none(lake: Lake, tmp_path: Path) -> None:
+    other = Lake(tmp_path / "lake")
+    seed(other, PLAN)
+    digest = _digest(other)
+    assert digest == _digest(lake)
+    seed(other, PLAN)
+    assert _digest(other) == digest
+
+
+def test_the_rows_are_these_rows_on_every_machine(lake: Lake) -> None:
+    """A change of this digest is a change of everybody's sample data: it needs a line in the change log."""
+    whole = hashlib.sha256(repr(sorted(_digest(lake).items())).encode()).hexdigest()
+    assert whole == "0f9ab678714156e6301c504e4b01fc22e11e10e67ca5b79bc6845af941134fe6"
+
+
+def test_another_seed_or_tenant_makes_other_rows(lake: Lake, tmp_path: Path) -> None:
+    other = Lake(tmp_path / "lake")
+    seed(other, replace(PLAN, seed=8, calls=50, days=2))
+    seed(other, replace(PLAN, tenant="bolt", calls=50, days=2))
+    ids = [
+        set(stored(lake, TABLES["call"])),
+        *(set(stored(other, TABLES["call"], t)) for t in ("acme", "bolt")),
+    ]
+    assert len(set.union(*ids)) == sum(len(part) for part in ids)
+
+
+def test_sample_data_obeys_the_model(lake: Lake, tmp_path: Path) -> None:
+    """The rows go out as Parquet and back in through the validating load."""
+    other = Lake(tmp_path / "lake")
+    for name in SEEDED:
+        table, path = tables()[name], tmp_path / f"{name}.parquet"
+        columns = ", ".join(f'"{column.name}"' for column in table.columns)
+        files = list(seen(lake, table).files)
+        with duckdb.connect() as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            connection.execute(f"COPY (SELECT {columns} FROM read_parquet({files!r})) TO '{path}' (FORMAT parquet)")
+        load(other, table, [path], tenant="acme")
+    assert _digest(other) == _digest(lake)
+
+
+@pytest.mark.parametrize("name", SEEDED)
+def test_foreign_keys_hold(db: duckdb.DuckDBPyConnection, name: str) -> None:
+    for column in TABLES[name].columns:
+        if column.references:
+            values = f'unnest("{column.name}")' if column.type.value == "list" else f'"{column.name}"'
+            key = TABLES[column.references].key[0]
+            _none(
+                db,
+                f'SELECT v FROM (SELECT {values} AS v FROM "{name}") WHERE v IS NOT NULL '
+                f'AND v NOT IN (SELECT "{key}" FROM "{column.references}") LIMIT 3',
+            )
+
+
+def test_durations_of_calls_add_up(db: duckdb.DuckDBPyConnection) -> None:
+    _none(db, "SELECT * FROM call WHERE ended_at <> started_at + to_seconds(total_seconds)")
+    _none(db, "SELECT * FROM call WHERE total_seconds <> wait_seconds + talk_seconds + hold_seconds")
+    _none(db, "SELECT * FROM call WHERE ringing_seconds > wait_seconds")
+    _none(db, "SELECT * FROM call WHERE (kind IN ('inbound', 'outbound')) <> (talk_seconds > 0)")
+    _none(
+        db,
+        "SELECT * FROM call WHERE abandon_seconds <> "
+        "CASE WHEN kind IN ('abandoned', 'short_abandoned') THEN total_seconds ELSE 0 END",
+    )
+    _none(
+        db, "SELECT * FROM call WHERE csat_answered_at < ended_at OR (csat_score IS NULL) <> (csat_answered_at IS NULL)"
+    )
+
+
+def test_calls_are_mixed_like_real_ones(db: duckdb.DuckDBPyConnection) -> None:
+    kinds = dict(db.execute("SELECT kind, count(*) FROM call GROUP BY kind").fetchall())
+    assert set(kinds) == set(TABLES["call"].by_name["kind"].values)
+    assert sum(kinds.values()) == PLAN.calls
+    _none(db, "SELECT * FROM call WHERE is_transfer AND NOT is_external_transfer AND handling_agent_id IS NULL")
+    _none(
+        db,
+        "SELECT * FROM call WHERE handling_agent_id = agent_id OR (handling_agent_id IS NOT NULL AND NOT is_transfer)",
+    )
+    for some in (
+        "handling_agent_id IS NOT NULL",
+        "csat_score IS NOT NULL",
+        "notes = ''",
+        "notes LIKE '%\n%'",
+        "is_damaged",
+        "agent_id IS NULL AND kind = 'inbound'",
+        "team_id IS NULL AND agent_id IS NOT NULL",
+        "queue_ids = []",
+    ):
+        assert db.execute(f"SELECT count(*) > 0 FROM call WHERE {some}").fetchone() == (True,), some
+    for column in TABLES["call"].columns:
+        if column.name not in TABLES["call"].must_have:
+            got = db.execute(
+                f'SELECT count("{column.name}") > 0, count("{column.name}") < count(*) FROM call'
+            ).fetchone()
+            assert got == (True, True), column.name
+
+
+def test_an_agents_team_is_the_one_of_the_time(db: duckdb.DuckDBPyConnection) -> None:
+    _none(
+        db,
+        "SELECT c.call_id FROM call AS c JOIN agent_state AS s "
+        "ON s.agent_id = c.agent_id AND c.started_at >= s.started_at AND (s.ended_at IS NULL OR c.started_at < s.ended_at) WHERE c.team_id IS DISTINCT FROM s.team_id",
+    )
+    moved = db.execute("SELECT count(*) FROM (SELECT agent_id FROM call GROUP BY 1 HAVING count(DISTINCT team_id) > 1)")
+    assert moved.fetchone() != (0,)
+
+
+def test_states_follow_each_other_without_gap_or_overlap(db: duckdb.DuckDBPyConnection) -> None:
+    db.execute(
+        "CREATE TABLE step AS SELECT *, lead(started_at) OVER (PARTITION BY agent_id ORDER BY started_at) AS next "
+        "FROM agent_state"
+    )
+    _none(
+        db,
+        "SELECT * FROM step WHERE ended_at <= started_at OR ended_at > next OR (ended_at IS NULL AND next IS NOT NULL)",
+    )
+    whole = len(stretches(PLAN))
+    gaps = db.execute("SELECT agent_id, count(*) FROM step WHERE ended_at < next GROUP BY agent_id").fetchall()
+    assert {count for _, count in gaps} == {whole - 1}
+    covered = db.execute(
+        "SELECT count(*) FROM (SELECT agent_id FROM agent_state GROUP BY 1 HAVING "
+        "max(coalesce(ended_at, $end)) = $end AND min(started_at) <= $start)",
+        {"end": PLAN.end, "start": PLAN.start},
+    )
+    assert covered.fetchone() == (PLAN.agents,)
+    for some in (
+        "ended_at IS NULL",
+        "date_trunc('day', ended_at) > date_trunc('day', started_at)",
+        "date_trunc('month', ended_at) > date_trunc('month', started_at)",
+        "queue_ids IS NULL",
+        "queue_ids = []",
+    ):
+        assert db.execute(f"SELECT count(*) > 0 FROM agent_state WHERE {some}").fetchone() == (True,), some
+    states = {row[0] for row in db.execute("SELECT DISTINCT state FROM agent_state").fetchall()}
+    assert states >= {"Available", "On A Call", "After Call Work", "Away", "Lunch", "offline"}
+
+
+def test_both_changes_of_clocks_are_covered(db: duckdb.DuckDBPyConnection) -> None:
+    changes = changes_of_clocks(PLAN)
+    assert changes == [
+        datetime(2026, 3, 8, 7, tzinfo=UTC),
+        datetime(2026, 3, 29, 1, tzinfo=UTC),
+        datetime(2026, 10, 25, 1, tzinfo=UTC),
+        datetime(2026, 11, 1, 6, tzinfo=UTC),
+    ]
+    for at in changes:
+        near = {"low": at - timedelta(hours=3), "high": at + timedelta(hours=3)}
+        assert db.execute("SELECT count(*) > 0 FROM call WHERE started_at BETWEEN $low AND $high", near).fetchone() == (
+            True,
+        )
+        over = "SELECT count(*) > 0 FROM agent_state WHERE started_at < $at AND ended_at > $at"
+        assert db.execute(over, {"at": at}).fetchone() == (True,)
+    inside = db.execute(
+        "SELECT count(*) FROM call WHERE started_at >= $start AND started_at < $end",
+        {"start": PLAN.start, "end": PLAN.end},
+    ).fetchone()
+    assert inside is not None
+    assert inside[0] > 0.9 * PLAN.calls
+
+
+def test_names_hurt(lake: Lake) -> None:
+    names = "".join(
+        str(row["name"]) for name in ("agent", "queue", "team") for row in stored(lake, TABLES[name]).values()
+    )
+    for part in ['"', ",", "\n", "\t", "'", "=", "+", "#", "Иван", "山田", "مريم", "נועה", "é", "👩🏽‍💻"]:
+        assert part in names
+    with database(seen(lake, TABLES["agent"])) as connection:
+        found = connection.execute(
+            "SELECT count(*), count(DISTINCT email), bool_and(email LIKE '%.example') FROM agent"
+        )
+        assert found.fetchone() == (PLAN.agents, PLAN.agents, True)
+
+
+@pytest.mark.parametrize(("calls", "days"), [(1, 1), (7, 3), (999, 31), (100_000, 1), (5_000, 400)])
+def test_slots_hold_exactly_the_calls_planned(calls: int, days: int) -> None:
+    made = slots(replace(PLAN, calls=calls, days=days))
+    first = 0
+    for before, slot in zip([None, *made], made, strict=False):
+        assert slot.first == first
+        assert before is None or before.start <= slot.start
+        first += slot.calls
+    assert first == calls
+
+
+def test_a_tiny_plan_and_one_in_the_past(tmp_path: Path) -> None:
+    lake = Lake(tmp_path / "lake")
+    plan = SeedPlan(tenant="acme", until=date(2024, 2, 29), calls=1, days=1)
+    assert seed(lake, plan)["call"] == 1
+    assert len(stored(lake, TABLES["call"])) == 1
+    with pytest.raises(ValueError, match="at least"):
+        replace(plan, calls=0)
