@@ -49,23 +49,24 @@ class Session:
         self._connection = duckdb.connect(
             config={
                 "threads": limits.threads,
-                "memory_limit": f"{limits.memory_mb}MB",
+                "memory_limit": f"{limits.memory_mb}MiB",
                 "temp_directory": str(limits.temp_folder),
-                "max_temp_directory_size": f"{limits.temp_mb}MB",
                 "preserve_insertion_order": "false",
                 "autoinstall_known_extensions": "false",
                 "autoload_known_extensions": "false",
             }
         )
         try:
-            self._prepare(views, writable)
+            self._prepare(views, writable, temp_mb=limits.temp_mb)
         except BaseException:
             self._connection.close()
             raise
 
-    def _prepare(self, views: Sequence[TableView], writable: Path | None) -> None:
+    def _prepare(self, views: Sequence[TableView], writable: Path | None, *, temp_mb: int) -> None:
         with _as_ours():
             self._connection.execute("SET TimeZone = 'UTC'")
+            # Given when connecting, this limit is shown as set but not obeyed (DuckDB 1.5 to 2.0).
+            self._connection.execute("SET max_temp_directory_size = $size", {"size": f"{temp_mb}MiB"})
             for view in views:
                 self._expose(view)
             allowed = [file for view in views for file in view.files]
