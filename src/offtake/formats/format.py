@@ -35,7 +35,8 @@ class RecordCounter(Protocol):
 class Envelope:
     """What a dialect puts around an array of rows: ``head`` rows ``tail`` number-of-rows ``end``.
 
-    ``tail`` and ``end`` may be written without a number between them (``counted = False``).
+    ``tail`` begins with ``]``, which is how a whole file is told from a cut one. ``tail`` and ``end`` may be written
+    without a number between them (``counted = False``).
     """
 
     head: str = "["

@@ -14,21 +14,24 @@ _NEVER = "\x01"
 
 
 class ArrayCounter:
-    """Counts rows as lines that begin with ``{``: the writer starts each row on a line of its own, and text cannot
-    hold a raw line end."""
+    """Counts rows as lines that begin with ``{``, and knows the end by a line that begins with ``]``: the writer starts
+    each row and the envelope's tail on a line of their own, and text cannot hold a raw line end."""
 
     def __init__(self) -> None:
         self._rows = 0
+        self._closed = False
         self._last = b""
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes."""
-        self._rows += chunk.count(b"\n{") + (self._last == b"\n" and chunk[:1] == b"{")
+        starts = chunk[:1] if self._last == b"\n" else b""
+        self._rows += chunk.count(b"\n{") + (starts == b"{")
+        self._closed |= b"\n]" in chunk or starts == b"]"
         self._last = chunk[-1:] or self._last
 
     def records(self) -> int:
         """Rows of the array."""
-        if self._last != b"\n":
+        if not self._closed or self._last != b"\n":
             raise ValueError("the file does not end with the envelope's last line")
         return self._rows
 
