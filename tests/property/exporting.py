@@ -1,0 +1,183 @@
+"""The real path of an export without its server: load, snapshot, plan, engine, format; and reading its files back."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from offtake.catalogue import BUILT_IN
+from offtake.catalogue.load import Catalogue, load_catalogue
+from offtake.engine.duckdb import Limits, Session
+from offtake.engine.plan import plan, plan_rows
+from offtake.engine.render import identifier
+from offtake.formats import format_named
+from offtake.lake.delta import Lake
+from offtake.lake.load import load
+from offtake.lake.snapshot import snapshot
+from offtake.lake.tables import tables
+from offtake.model.query import Query
+from offtake.model.report import ColumnType, Publication, Report
+from offtake.model.request import ExportRequest
+from offtake.model.timespan import Timespan
+from offtake.wire.talkdesk.presentation import presentation
+from tests.strategies import Care, Row
+
+EPOCH = datetime.fromisoformat("1970-01-01T00:00:00Z")
+
+
+@lru_cache(maxsize=1)
+def catalogue() -> Catalogue:
+    """The built-in reports."""
+    return load_catalogue(BUILT_IN, tables={name: dict(table.stored_columns) for name, table in tables().items()})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A lake that holds what some tenants have."""
+
+    lake: Lake
+    folder: Path
+
+    @contextmanager
+    def export(self, report: str, care: Care, timespan: Timespan, *, as_of: datetime | None = None) -> Iterator[Export]:
+        """One tenant's export of a report, its session open."""
+        request = ExportRequest(
+            dialect="talkdesk",
+            report=report,
+            format="json",
+            timespan=timespan,
+            name="any",
+            as_of=as_of,
+            account_zone=care.zone,
+        )
+        uses = catalogue().reports[report].tables
+        views = snapshot(self.lake, uses, tenant=care.tenant, timespan=timespan)
+        file = self.folder / "export"
+        with Session(limits(self.folder), views, writable=file) as session:
+            yield Export(session=session, request=request, tenant=care.tenant, file=file)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export:
+    """A request that can be answered as rows of the report and as a file of the dialect."""
+
+    session: Session
+    request: ExportRequest
+    tenant: str
+    file: Path
+
+    def rows(self) -> list[Row]:
+        """The report's rows, instants as ``microseconds`` gives them."""
+        report = catalogue().reports[self.request.report]
+        return self.session.rows(_with_microseconds(plan_rows(report, self.request, tenant=self.tenant), report))
+
+    def json(self, **settings: Any) -> Any:
+        """The document in the json file."""
+        return json.loads(self._write("json", settings))
+
+    def csv(self, **settings: Any) -> list[list[str]]:
+        """The cells of the csv file, header first."""
+        return list(csv.reader(io.StringIO(self._write("csv", settings), newline=""), strict=True))
+
+    def _write(self, name: str, settings: Mapping[str, Any]) -> str:
+        """Write the file and count it as an export does; its text."""
+        kind = format_named(name)
+        chosen = {"legacy_columns": True, "csv_header": "labels", "csv_datetimes": "as_json", **settings}
+        layout = presentation(chosen)(self._publication(), name)
+        query = plan(
+            catalogue().reports[self.request.report],
+            layout.columns,
+            self.request,
+            headers=layout.headers,
+            tenant=self.tenant,
+            empty_text_is_null=kind.empty_text_is_null,
+        )
+        written = kind.write(self.session, query, self.file, envelope=layout.envelope)
+        counter = kind.counter()
+        counter.feed(self.file.read_bytes())
+        assert written == counter.records()
+        return self.file.read_bytes().decode()
+
+    def _publication(self) -> Publication:
+        found = catalogue().publication("talkdesk", self.request.report)
+        assert found is not None
+        return found
+
+
+def limits(folder: Path) -> Limits:
+    """Enough for a small export."""
+    return Limits(threads=1, memory_mb=256, temp_folder=folder / "temp", temp_mb=64)
+
+
+@contextmanager
+def stored(cares: tuple[Care, ...]) -> Iterator[Stored]:
+    """Load everything with the real loader into a new lake; a table without rows is never loaded."""
+    with tempfile.TemporaryDirectory(prefix="offtake-property-") as name, ThreadPoolExecutor(4) as pool:
+        here = Stored(lake=Lake(Path(name) / "lake"), folder=Path(name))
+        for care in cares:
+            # Tables are independent of each other, so their loads may overlap.
+            list(pool.map(lambda item, tenant=care.tenant: _load(here, tenant, *item), care.rows.items()))
+        yield here
+
+
+def _load(here: Stored, tenant: str, table: str, rows: tuple[Row, ...]) -> None:
+    if not rows:
+        return
+    path = here.folder / f"{tenant}-{table}.ndjson"
+    path.write_text("".join(_line(number, row) for number, row in enumerate(rows)), encoding="utf-8")
+    counts = load(here.lake, tables()[table], [path], tenant=tenant)
+    assert (counts.read, counts.inserted) == (len(rows), len(rows))
+
+
+def _line(number: int, row: Row) -> str:
+    """Every other row leaves its nulls out and escapes what is not ASCII: both spellings mean the same."""
+    sparse = number % 2 == 1
+    shown = {name: _json_value(value) for name, value in row.items() if not (sparse and value is None)}
+    return json.dumps(shown, ensure_ascii=sparse) + "\n"
+
+
+def _json_value(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _with_microseconds(query: Query, report: Report) -> Query:
+    """The driver makes Python values of instants only with a library that is not shipped; whole numbers do as well."""
+    shown = (
+        f"epoch_us({identifier(column.name)}) AS {identifier(column.name)}"
+        if column.type is ColumnType.INSTANT
+        else identifier(column.name)
+        for column in report.columns
+    )
+    return dataclasses.replace(query, sql=f"SELECT {', '.join(shown)} FROM (\n{query.sql}\n) AS report")
+
+
+def microseconds(rows: list[Row]) -> list[Row]:
+    """Rows with every instant as microseconds since 1970."""
+    return [{name: _microseconds(value) for name, value in row.items()} for row in rows]
+
+
+def _microseconds(value: object) -> object:
+    return (value - EPOCH) // timedelta(microseconds=1) if isinstance(value, datetime) else value
+
+
+def in_any_order(rows: list[Any]) -> list[str]:
+    """A multiset that pytest can show; keys keep no order, and 1, 1.0 and true stay different."""
+    return sorted(repr(sorted(row.items()) if isinstance(row, dict) else row) for row in rows)
+
+
+def compare_document(document: dict[str, Any], entries: list[Any], *, slug: str) -> None:
+    """The json file of section 5.1 holds exactly these entries."""
+    found = document.pop("entries")
+    assert document == {"type": slug, "version": "v1", "total": len(entries)}
+    assert in_any_order(found) == in_any_order(entries)

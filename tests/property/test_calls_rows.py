@@ -1,0 +1,42 @@
+"""Does `calls` give the rows that an independent calculation gives, for any data?"""
+
+from __future__ import annotations
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+
+from tests.property import oracle
+from tests.property.exporting import Export, compare_document, in_any_order, microseconds, stored
+from tests.strategies import Row, Scenario, scenarios
+
+
+@pytest.mark.timeout(900)  # a failing example is made small before it is shown
+@hypothesis.settings(max_examples=100, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.given(scenarios("call"), st.data())
+def test_calls_equals_the_calculation(scenario: Scenario, data: st.DataObject) -> None:
+    with stored(scenario.tenants) as here:
+        for care in scenario.tenants:
+            for timespan in scenario.timespans:
+                rows = oracle.calls(care, timespan)
+                legacy = data.draw(st.booleans(), label="legacy columns")
+                shape = tuple(column for column in oracle.CALLS if legacy or column[0] not in oracle.LEGACY)
+                with here.export("calls", care, timespan) as export:
+                    assert in_any_order(export.rows()) == in_any_order(microseconds(rows))
+                    if data.draw(st.booleans(), label="csv"):
+                        _compare_csv(export, shape, rows, data)
+                    else:
+                        document = export.json(legacy_columns=legacy)
+                        compare_document(document, oracle.entries(shape, rows, zone_name=timespan.zone), slug="calls")
+
+
+def _compare_csv(export: Export, shape: oracle.Shape, rows: list[Row], data: st.DataObject) -> None:
+    labels, plain = data.draw(st.booleans(), label="labels"), data.draw(st.booleans(), label="plain instants")
+    header, *lines = export.csv(
+        legacy_columns=len(shape) == len(oracle.CALLS),
+        csv_header="labels" if labels else "names",
+        csv_datetimes="plain" if plain else "as_json",
+    )
+    assert header == oracle.csv_header(shape, labels=labels)
+    zone_name = export.request.timespan.zone
+    assert in_any_order(lines) == in_any_order(oracle.csv_lines(shape, rows, zone_name=zone_name, plain=plain))

@@ -1,0 +1,273 @@
+"""Does every format carry any table, and do its counter and the inspection tell the truth about the bytes?"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import os
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn
+
+from offtake.artifacts.inspection import Inspection
+from offtake.engine.duckdb import Session
+from offtake.engine.render import identifier
+from offtake.errors import ArtifactMismatch
+from offtake.formats import FORMATS, Envelope, Format
+from offtake.formats.csv import CSV
+from offtake.formats.json import JSON, JSON_LINES
+from offtake.model.query import Query
+from tests.property.exporting import limits
+from tests.property.oracle import csv_cell
+from tests.strategies import decimals, integers, texts
+
+Value = str | int | float | bool | None
+
+KINDS = {
+    "VARCHAR": texts(),
+    "BIGINT": integers(),
+    "DOUBLE": decimals(),
+    "BOOLEAN": st.booleans(),
+}
+ENVELOPES = (
+    Envelope(),
+    Envelope(head='{"type":"calls","version":"v1","entries":[', tail='],"total":', end="}", counted=True),
+    Envelope(head='{"it\'s":"quoted","entries":[', tail="]", end=',"end":true}'),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Typed columns under any names, and rows of values."""
+
+    names: tuple[str, ...]
+    types: tuple[str, ...]
+    rows: tuple[tuple[Value, ...], ...]
+
+    def query(self, *, empty_text_is_null: bool) -> Query:
+        """A SELECT of these rows, every value bound."""
+        shown = (self._cell(index, empty_text_is_null) for index in range(len(self.names)))
+        columns = [[row[index] for row in self.rows] for index in range(len(self.types))]
+        lists = (f"unnest(CAST($v{index} AS {kind}[])) AS c{index}" for index, kind in enumerate(self.types))
+        values = {f"v{index}": column for index, column in enumerate(columns)}
+        sql = f"SELECT {', '.join(shown)} FROM (SELECT {', '.join(lists)})"
+        return Query(sql=sql, values=values, columns=self.names)
+
+    def _cell(self, index: int, empty_text_is_null: bool) -> str:
+        as_null = empty_text_is_null and self.types[index] == "VARCHAR"
+        value = f"nullif(c{index}, '')" if as_null else f"c{index}"
+        return f"{value} AS {identifier(self.names[index])}"
+
+
+@st.composite
+def _tables(draw: DrawFn) -> Table:
+    names = draw(st.lists(_names(), min_size=1, max_size=4, unique_by=str.casefold))
+    types = [draw(st.sampled_from(sorted(KINDS))) for _ in names]
+    rows = draw(st.lists(st.tuples(*(st.none() | KINDS[kind] for kind in types)), max_size=6))
+    return Table(names=tuple(names), types=tuple(types), rows=tuple(rows))
+
+
+def _names() -> st.SearchStrategy[str]:
+    """Names of columns come from the catalogue: never empty, but with dots, question marks and other scripts."""
+    return st.sampled_from(("call_id", "in_business_hours?", "a.b", "it's", 'the "name"', "a,b", "Žluťoučký")) | texts(
+        max_size=4
+    ).filter(bool)
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    """One session for all examples, as an export has it: without any file but the staged one."""
+    folder = tmp_path_factory.mktemp("formats")
+    with Session(limits(folder), [], writable=folder / "staged") as opened:
+        yield opened
+
+
+def _written(session: Session, kind: Format, table: Table, envelope: Envelope = ENVELOPES[0]) -> bytes:
+    """The bytes of the file; the writer's number of rows is right."""
+    path = _staged(session)
+    query = table.query(empty_text_is_null=kind.empty_text_is_null)
+    assert kind.write(session, query, path, envelope=envelope) == len(table.rows)
+    return path.read_bytes()
+
+
+def _staged(session: Session) -> Path:
+    """The one file the session may write."""
+    (found,) = session.rows(Query(sql="SELECT current_setting('allowed_paths')[1]", values={}, columns=("path",)))
+    return Path(str(found["path"]))
+
+
+@hypothesis.settings(max_examples=200, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.given(table=_tables())
+def test_csv_reads_back_as_text(session: Session, table: Table) -> None:
+    """Null and empty text are both an empty field; everything else is its own text."""
+    header, *lines = _csv_lines(_written(session, CSV, table))
+    assert header == list(table.names)
+    assert sorted(lines) == sorted([csv_cell(value) for value in row] for row in table.rows)
+
+
+def _csv_lines(data: bytes) -> list[list[str]]:
+    lines = csv.reader(io.StringIO(data.decode(), newline=""), strict=True)
+    return [line or [""] for line in lines]  # Python reads an empty field on a line of its own as no field
+
+
+@hypothesis.settings(max_examples=200, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.given(table=_tables(), envelope=st.sampled_from(ENVELOPES))
+def test_json_reads_back_equal_in_its_envelope(session: Session, table: Table, envelope: Envelope) -> None:
+    document = json.loads(_written(session, JSON, table, envelope))
+    rows = document if isinstance(document, list) else document.pop("entries")
+    assert _as_multiset(rows) == _as_multiset(_objects(table))
+    if envelope.counted:
+        assert document == {"type": "calls", "version": "v1", "total": len(table.rows)}
+
+
+@hypothesis.settings(max_examples=200, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.given(table=_tables())
+def test_json_lines_read_back_equal(session: Session, table: Table) -> None:
+    lines = _written(session, JSON_LINES, table).decode().split("\n")
+    assert lines.pop() == ""
+    assert _as_multiset([json.loads(line) for line in lines]) == _as_multiset(_objects(table))
+
+
+def _objects(table: Table) -> list[dict[str, Value]]:
+    return [dict(zip(table.names, row, strict=True)) for row in table.rows]
+
+
+def _as_multiset(rows: Sequence[dict[str, Value]]) -> list[str]:
+    """Order is not promised; 1, 1.0 and true stay different."""
+    return sorted(repr(sorted(row.items())) for row in rows)
+
+
+def _count(kind: Format, chunks: Sequence[bytes]) -> int:
+    counter = kind.counter()
+    for chunk in chunks:
+        counter.feed(chunk)
+    return counter.records()
+
+
+@st.composite
+def _pieces(draw: DrawFn, data: bytes) -> list[bytes]:
+    """The bytes cut anywhere, empty pieces included."""
+    cuts = sorted(draw(st.lists(st.integers(0, len(data)), max_size=8)))
+    return [data[start:end] for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True)]
+
+
+@pytest.mark.parametrize("kind", FORMATS, ids=lambda kind: kind.name)
+@hypothesis.settings(max_examples=150, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.given(table=_tables(), envelope=st.sampled_from(ENVELOPES), data=st.data())
+def test_a_counter_counts_the_rows_however_the_bytes_come(
+    session: Session, kind: Format, table: Table, envelope: Envelope, data: st.DataObject
+) -> None:
+    written = _written(session, kind, table, envelope)
+    assert _count(kind, data.draw(_pieces(written))) == len(table.rows)
+    assert _count(kind, [bytes([byte]) for byte in written]) == len(table.rows)
+
+
+@pytest.mark.parametrize("kind", FORMATS, ids=lambda kind: kind.name)
+@hypothesis.settings(max_examples=100, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.given(table=_tables(), envelope=st.sampled_from(ENVELOPES))
+def test_a_file_cut_anywhere_never_counts_as_whole(
+    session: Session, kind: Format, table: Table, envelope: Envelope
+) -> None:
+    """Refused, or fewer rows than the query had: either way nothing is published. Of the array every cut is refused,
+    because its end is known; lines can only be cut between two of them and then count as fewer."""
+    written = _written(session, kind, table, envelope)
+    for end in range(len(written)):
+        try:
+            counted = _count(kind, [written[:end]])
+        except ValueError:
+            continue
+        assert kind is not JSON, written[:end]
+        assert counted < len(table.rows), written[:end]
+
+
+def test_an_array_without_its_tail_is_refused() -> None:
+    """As a writer would leave it that no longer knew the options for what stands around the rows."""
+    for data in (b'{"entries":[\n{"a":1}\n', b'{"entries":[\n{"a":1}1}\n', b'{"entries":[\n', b"1}\n"):
+        with pytest.raises(ValueError, match="last line"):
+            _count(JSON, [data])
+
+
+@st.composite
+def _writes(draw: DrawFn) -> list[tuple[int, bytes]]:
+    """Blocks of a file with their places, in the order in which they are written: often the file's, but also any."""
+    blocks = draw(
+        st.lists(st.binary(min_size=1, max_size=2000) | st.sampled_from((b"\n", b"row\n", b"\0")), max_size=8)
+    )
+    places = [sum(map(len, blocks[:number])) for number in range(len(blocks))]
+    writes = list(zip(places, blocks, strict=True))
+    return draw(st.just(writes) | st.permutations(writes))
+
+
+@hypothesis.settings(max_examples=100, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.given(writes=_writes(), waiting=st.booleans())
+def test_an_inspection_of_a_growing_file_is_about_the_bytes_on_the_disk(
+    writes: list[tuple[int, bytes]], waiting: bool
+) -> None:
+    with _growing() as path:
+        counter = _Collector()
+        with Inspection(path, counter) as inspection:
+            with path.open("wb", buffering=0) as file:
+                for place, block in writes:
+                    os.pwrite(file.fileno(), block, place)
+                    if waiting:  # until the follower has seen what there is before the first hole or zero byte
+                        counter.wait_for(len(path.read_bytes().partition(b"\0")[0]))
+            inspected = inspection.finish()
+        whole = path.read_bytes()
+    assert counter.seen == whole == b"".join(block for _, block in sorted(writes))
+    assert (inspected.bytes, inspected.sha256) == (len(whole), hashlib.sha256(whole).hexdigest())
+    assert inspected.rows == whole.count(b"\n")
+
+
+@contextmanager
+def _growing() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="offtake-property-") as folder:
+        yield Path(folder) / "growing"
+
+
+class _Collector:
+    """A counter that keeps what it was fed and lets a writer wait until it has been read."""
+
+    def __init__(self) -> None:
+        self.seen = b""
+        self._grown = threading.Condition()
+
+    def feed(self, chunk: bytes) -> None:
+        with self._grown:
+            self.seen += chunk
+            self._grown.notify_all()
+
+    def records(self) -> int:
+        return self.seen.count(b"\n")
+
+    def wait_for(self, size: int) -> None:
+        with self._grown:
+            assert self._grown.wait_for(lambda: len(self.seen) >= size, timeout=60)
+
+
+@pytest.mark.parametrize("kind", FORMATS, ids=lambda kind: kind.name)
+@hypothesis.settings(max_examples=60, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.given(table=_tables(), data=st.data())
+def test_an_inspection_counts_or_refuses(session: Session, kind: Format, table: Table, data: st.DataObject) -> None:
+    written = _written(session, kind, table)
+    cut = data.draw(st.just(len(written)) | st.integers(0, len(written)))
+    with _growing() as path, Inspection(path, kind.counter()) as inspection:
+        path.write_bytes(written[:cut])
+        rows = _rows_or_none(inspection)
+    assert rows == len(table.rows) if cut == len(written) else rows is None or rows < len(table.rows)
+
+
+def _rows_or_none(inspection: Inspection) -> int | None:
+    try:
+        return inspection.finish().rows
+    except ArtifactMismatch:
+        return None

@@ -1,0 +1,154 @@
+"""Are timespans right at every change of clocks, and do Python and the engine agree about local time?"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+import duckdb
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+
+from offtake.errors import InvalidZone, ReversedTimespan
+from offtake.model.timespan import Timespan, resolve, zone, zone_names
+from tests.strategies import LAST, TICK, ZONES, instants, landmarks, timespans, transitions
+from tests.strategies import zone as locked_zone
+
+FIRST_YEAR, LAST_YEAR = 2015, 2027
+MONTH = timedelta(days=31)
+NAMES = sorted(zone_names())
+
+# The engine's database (ICU's, inside DuckDB 2.0.0) is older than tzdata 2026.6 in one point: tzdata lets Cuba keep its
+# summer time in the winter of 2026/27. A job that shows local time of that winter in these zones is an hour off. The
+# test fails as soon as a newer DuckDB or another tzdata changes this list.
+BEHIND = {"America/Havana": (date(2026, 11, 1), date(2027, 3, 14)), "Cuba": (date(2026, 11, 1), date(2027, 3, 14))}
+
+
+def test_every_reading_near_a_change_of_clocks_means_the_earliest_instant_that_shows_it() -> None:
+    for name in NAMES:
+        for change in _changes(name, 2025):
+            for reading in _readings_near(change, zone(name)):
+                assert resolve(reading, name) == _meant(reading, zone(name), change), (name, reading)
+
+
+def _changes(name: str, first_year: int) -> Iterator[datetime]:
+    """Changes of clocks as the server's own database has them."""
+    local = zone(name)
+    for change in transitions(name, date(first_year, 1, 1), date(LAST_YEAR, 12, 31)):
+        if (change - TICK).astimezone(local).utcoffset() != change.astimezone(local).utcoffset():
+            yield change
+
+
+def _readings_near(change: datetime, local: ZoneInfo) -> Iterator[datetime]:
+    """Wall-clock readings just outside, at the edges of, and inside the gap or the overlap."""
+    before, after = _wall(change - TICK, local) + TICK, _wall(change, local)
+    low, high = min(before, after), max(before, after)
+    for edge in (low, low + (high - low) / 2, high):
+        yield from (edge - timedelta(seconds=1), edge - TICK, edge, edge + TICK, edge + timedelta(seconds=1))
+
+
+def _wall(instant: datetime, local: ZoneInfo) -> datetime:
+    return instant.astimezone(local).replace(tzinfo=None)
+
+
+def _meant(reading: datetime, local: ZoneInfo, change: datetime) -> datetime:
+    """Tried out: the instants at which a clock shows the reading, by the two offsets that are in force around it."""
+    old = (change - TICK).astimezone(local).utcoffset() or timedelta(0)
+    new = change.astimezone(local).utcoffset() or timedelta(0)
+    candidates = sorted({(reading - offset).replace(tzinfo=UTC) for offset in (old, new)})
+    shown = [instant for instant in candidates if _wall(instant, local) == reading]
+    return shown[0] if shown else (reading - old).replace(tzinfo=UTC)  # in a gap: the offset in force before it
+
+
+@hypothesis.settings(max_examples=300, deadline=None)
+@hypothesis.given(st.data())
+def test_readings_with_an_offset_are_absolute(data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from(NAMES))
+    instant = data.draw(instants(landmarks("UTC")))
+    offset = data.draw(st.integers(-14 * 60, 14 * 60))
+    written = instant.astimezone(timezone(timedelta(minutes=offset)))
+    assert resolve(written, name) == instant
+    assert resolve(written, name).tzinfo is UTC
+
+
+@hypothesis.settings(max_examples=300, deadline=None)
+@hypothesis.given(st.sampled_from(ZONES).flatmap(lambda name: timespans(landmarks(name), [name])))
+def test_the_length_is_the_shorter_of_elapsed_and_wall_clock_time(span: Timespan) -> None:
+    elapsed = span.end - span.start
+    shift = _offset(span.end, span.zone) - _offset(span.start, span.zone)
+    assert span.length() == elapsed + min(shift, timedelta(0))
+
+
+def _offset(instant: datetime, name: str) -> timedelta:
+    return instant.astimezone(zone(name)).utcoffset() or timedelta(0)
+
+
+def test_31_local_days_are_31_days_in_every_zone_and_32_are_not() -> None:
+    """From local midnight to local midnight, over every change of clocks; a gap at midnight makes no difference."""
+    for name in NAMES:
+        for change in _changes(name, 2025):
+            day = _wall(change, zone(name)).replace(hour=0, minute=0, second=0, microsecond=0)
+            for back in (0, 1, 15, 30, 31):
+                start = day - timedelta(days=back)
+                spans = [
+                    Timespan(start=resolve(start, name), end=resolve(start + timedelta(days=days), name), zone=name)
+                    for days in (31, 32)
+                ]
+                assert spans[0].length() <= MONTH < spans[1].length(), (name, start)
+
+
+@hypothesis.settings(max_examples=100, deadline=None)
+@hypothesis.given(instants(landmarks("UTC")), st.timedeltas(max_value=timedelta(0), min_value=-MONTH))
+def test_a_timespan_without_length_is_refused(start: datetime, length: timedelta) -> None:
+    with pytest.raises(ReversedTimespan):
+        Timespan(start=start, end=start + length, zone="UTC")
+
+
+@hypothesis.settings(max_examples=200, deadline=None)
+@hypothesis.given(st.text(max_size=8) | st.sampled_from(["CEST", "+01:00", "utc", "europe/prague", "../UTC", "UTC "]))
+def test_nothing_but_a_zone_name_is_a_zone(name: str) -> None:
+    hypothesis.assume(name not in zone_names())
+    with pytest.raises(InvalidZone):
+        zone(name)
+
+
+def test_the_engine_shows_local_time_as_python_does_in_every_zone() -> None:
+    """Around every change of clocks of thirteen years, and at random: to the second, in all zones but ``BEHIND``."""
+    with duckdb.connect() as engine:
+        engine.execute("SET TimeZone = 'UTC'")
+        wrong = {name: found for name in NAMES if (found := _differences(engine, name))}
+    spans = {name: (found[0].date(), found[-1].date()) for name, found in wrong.items()}
+    assert spans.keys() == BEHIND.keys(), spans
+    for name, (first, last) in spans.items():
+        assert BEHIND[name][0] <= first <= last <= BEHIND[name][1], spans
+    assert min(first for first, _ in BEHIND.values()) > LAST  # so no other property meets the difference
+
+
+def _differences(engine: duckdb.DuckDBPyConnection, name: str) -> list[datetime]:
+    """The instants at which the engine's clock in a zone shows something else than Python's."""
+    moments = sorted(_moments(name))
+    shown = engine.execute(
+        "SELECT strftime(make_timestamptz(moment) AT TIME ZONE $zone, '%Y-%m-%d %H:%M:%S.%f') "
+        "FROM (SELECT unnest($moments) AS moment)",
+        {"zone": name, "moments": [_microseconds(moment) for moment in moments]},
+    ).fetchall()
+    local = locked_zone(name)
+    expected = (_wall(moment, local).isoformat(sep=" ", timespec="microseconds") for moment in moments)
+    return [moment for moment, (text,), right in zip(moments, shown, expected, strict=True) if text != right]
+
+
+def _moments(name: str) -> set[datetime]:
+    chance = random.Random(name)  # the same every time
+    first, last = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC), datetime(LAST_YEAR, 12, 31, tzinfo=UTC)
+    anywhere = {first + timedelta(microseconds=chance.randrange((last - first) // TICK)) for _ in range(30)}
+    months = {first + timedelta(days=15 * number) for number in range((last - first) // timedelta(days=15))}
+    nudges = [timedelta(seconds=hours * 3600) + tick for hours in (-1, 0, 1) for tick in (-TICK, timedelta(0), TICK)]
+    changes = transitions(name, first.date(), last.date())
+    return anywhere | months | {change + nudge for change in changes for nudge in nudges}
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // TICK
