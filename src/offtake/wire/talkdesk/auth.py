@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
@@ -74,7 +73,7 @@ def _client(header: str, form: Mapping[str, str]) -> tuple[str, str]:
     if scheme.lower() == "basic":
         try:
             client_id, colon, secret = base64.b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
-        except (binascii.Error, UnicodeDecodeError) as error:
+        except ValueError as error:  # not base64, not ASCII or not UTF-8
             raise NotAuthenticated("The Authorization header is not valid HTTP Basic.") from error
         if colon:
             return client_id, secret

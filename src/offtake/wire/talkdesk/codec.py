@@ -112,10 +112,12 @@ def _datetime(text: str, field: str, faults: list[FieldFault]) -> datetime | Non
 def _timespan(start: datetime, end: datetime, zone_name: str) -> Timespan:
     """Each bound is resolved by itself: clients mix naive and absolute ones in one request."""
     try:
-        return Timespan(start=resolve(start, zone_name), end=resolve(end, zone_name), zone=zone_name)
+        timespan = Timespan(start=resolve(start, zone_name), end=resolve(end, zone_name), zone=zone_name)
+        timespan.length()  # the core reads both bounds on the zone's clocks; at the calendar's ends there is no reading
     except OverflowError as error:
         fields = [FieldFault("timespan[from]", "out of range"), FieldFault("timespan[to]", "out of range")]
         raise InvalidRequest(_INVALID, fields) from error
+    return timespan
 
 
 def _rfc3339(instant: datetime) -> str:
