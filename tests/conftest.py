@@ -1,13 +1,19 @@
-"""Fixtures for tests that need a whole installation."""
+"""Fixtures for tests that need a whole installation. A server takes seconds to start, so most tests share one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from tests.fixtures.installation import Installation
+from tests.fixtures.installation import Installation, Served
+
+# Enough rows for an export that can be met half done.
+LARGE_CALLS = 200_000
+PUBLIC_URL = "https://exports.example.org/care"
 
 
 @pytest.fixture
@@ -30,3 +36,47 @@ def shared_installations(tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
     yield make
     for item in made:
         item.close()
+
+
+@contextmanager
+def _served(home: Path, settings: str, *, workers: int) -> Iterator[Served]:
+    made = Installation(home)
+    made.init(settings)
+    try:
+        yield Served(made, made.serve(workers=workers))
+    finally:
+        made.close()
+
+
+@pytest.fixture(scope="session")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server that runs exports, with the settings it comes with (but for its most talkative log)."""
+    with _served(tmp_path_factory.mktemp("busy") / "home", '[log]\nlevel = "debug"\n', workers=1) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server without workers, behind a proxy as it believes: every job stays as it was created."""
+    settings = f'[server]\npublic_url = "{PUBLIC_URL}"\n'
+    with _served(tmp_path_factory.mktemp("idle") / "home", settings, workers=0) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server whose tokens and links live two seconds, and whose exports may have three rows."""
+    settings = "[talkdesk]\nrows = 3\nlink_seconds = 2\ntoken_seconds = 2\n"
+    with _served(tmp_path_factory.mktemp("hasty") / "home", settings, workers=1) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """A home with a tenant ``acme`` whose calls take seconds to export; a worker that stops does not wait for them."""
+    made = Installation(tmp_path_factory.mktemp("large") / "home")
+    made.init("[worker]\nthreads = 1\ndrain_seconds = 0\n")
+    made.add_tenant("acme")
+    made.seed("acme", calls=LARGE_CALLS, until=date(2026, 3, 31))
+    yield made
+    made.close()
