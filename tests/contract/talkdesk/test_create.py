@@ -1,0 +1,430 @@
+"""Creating a job, ``POST /data/reports/{type}/jobs`` (contract, section 2.2)."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.conftest import PUBLIC_URL
+from tests.fixtures.bodies import assert_refused
+from tests.fixtures.golden import golden
+from tests.fixtures.installation import Client, Credential, Served
+
+SPAN = {"from": "2026-03-01T00:00:00Z", "to": "2026-03-02T00:00:00Z"}
+UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+
+
+@pytest.fixture(scope="module")
+def client(idle: Served) -> Iterator[Client]:
+    with idle.client(idle.tenant("create")) as made:
+        yield made
+
+
+def accepted(client: Client, body: dict[str, Any], report: str = "calls") -> dict[str, Any]:
+    """The document of a job that has to be accepted; the job is cancelled, so that no quota is used up."""
+    answer = client.order(report, body)
+    assert answer.status_code == 202, answer.text
+    document: dict[str, Any] = answer.json()
+    assert client.cancel(report, document["job"]["id"]).status_code == 204
+    return document
+
+
+def span(client: Client, start: str, end: str, **body: Any) -> dict[str, str]:
+    """The timespan as the server understood it."""
+    understood: dict[str, str] = accepted(client, {"timespan": {"from": start, "to": end}, **body})["job"]["timespan"]
+    return understood
+
+
+def test_the_202_field_by_field(client: Client) -> None:
+    """2.2, documented: id, name, timezone, status, format, timespan; seen: type and created_at, all under ``job``."""
+    before = datetime.now(UTC).replace(microsecond=0, tzinfo=None)
+    body = {"name": "march calls", "timezone": "Europe/Prague", "format": "csv", "timespan": SPAN}
+    answer = client.order("calls", body)
+    assert answer.status_code == 202
+    assert answer.headers["content-type"] == "application/json"
+    document = answer.json()
+    job = document["job"]
+    assert re.fullmatch(UUID, job["id"])
+    made = datetime.fromisoformat(job["created_at"])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", job["created_at"])
+    assert before <= made <= datetime.now(UTC).replace(tzinfo=None)
+    assert document == {
+        "job": {
+            "id": job["id"],
+            "name": "march calls",
+            "type": "calls",
+            "status": "created",
+            "timezone": "Europe/Prague",
+            "format": "csv",
+            "timespan": SPAN,
+            "created_at": job["created_at"],
+        },
+        "_links": {
+            "self": {"href": f"{PUBLIC_URL}/data/reports/calls/jobs/{job['id']}"},
+            "files": {"href": f"{PUBLIC_URL}/data/reports/calls/files/{job['id']}"},
+        },
+    }
+    assert client.cancel("calls", job["id"]).status_code == 204
+
+
+def test_without_a_public_url_links_repeat_the_host_of_the_request(busy: Served) -> None:
+    """2.2, decision: hrefs are absolute; a client requests them as they are."""
+    with busy.client(busy.tenant("host")) as client:
+        body = {"timespan": {"from": "2020-01-01T00:00:00Z", "to": "2020-01-02T00:00:00Z"}}
+        headers = {**client.headers, "Host": "exports.example.net:8443"}
+        document = client.http.post("/data/reports/calls/jobs", json=body, headers=headers).json()
+    path = f"/data/reports/calls/jobs/{document['job']['id']}"
+    assert document["_links"]["self"]["href"] == f"http://exports.example.net:8443{path}"
+
+
+def test_pain_04_the_answer_does_not_wait_for_the_export(client: Client) -> None:
+    """2.2, documented: 202 and a job, whatever the export will take; here nobody will ever run it."""
+    document = accepted(client, {"timespan": SPAN})
+    assert document["job"]["status"] == "created"
+
+
+SPELLINGS = [
+    golden("2.2", "seen", "naive", "2026-03-01T00:00:00", "2026-03-01T00:00:00Z"),
+    golden("2.2", "seen", "z", "2026-03-01T00:00:00Z", "2026-03-01T00:00:00Z"),
+    golden("2.2", "seen", "milliseconds", "2026-03-01T00:00:00.000Z", "2026-03-01T00:00:00Z"),
+    golden("2.2", "seen", "microseconds", "2026-03-01T00:00:00.123456Z", "2026-03-01T00:00:00.123456Z"),
+    golden("2.2", "seen", "offset-east", "2026-03-01T00:00:00+02:00", "2026-02-28T22:00:00Z"),
+    golden("2.2", "seen", "offset-west", "2026-03-01T00:00:00-03:30", "2026-03-01T03:30:00Z"),
+    golden("2.2", "decision", "blank-for-t", "2026-03-01 00:00:00", "2026-03-01T00:00:00Z"),
+    golden("2.2", "inferred", "blank-and-fraction-and-z", "2026-03-01 00:00:00.5Z", "2026-03-01T00:00:00.500000Z"),
+    golden("2.2", "inferred", "nanoseconds-are-cut", "2026-03-01T00:00:00.123456789Z", "2026-03-01T00:00:00.123456Z"),
+]
+
+
+@pytest.mark.parametrize(("text", "understood"), SPELLINGS)
+def test_every_spelling_of_a_datetime_is_accepted(text: str, understood: str, client: Client) -> None:
+    assert span(client, text, "2026-03-05T00:00:00Z")["from"] == understood
+    later = text.replace("2026-03-01", "2026-03-08")
+    wanted = datetime.fromisoformat(understood) + timedelta(days=7)
+    assert datetime.fromisoformat(span(client, "2026-02-27T00:00:00Z", later)["to"]) == wanted
+
+
+NO_DATETIMES = [
+    golden("2.2", "decision", "date-only", "2026-03-01"),
+    golden("2.2", "inferred", "empty", ""),
+    golden("2.2", "inferred", "no-such-day", "2026-02-30T00:00:00Z"),
+    golden("2.2", "inferred", "no-such-hour", "2026-03-01T25:00:00Z"),
+    golden("2.2", "inferred", "no-such-second", "2026-03-01T00:00:61Z"),
+    golden("2.2", "inferred", "no-such-offset", "2026-03-01T00:00:00+25:00"),
+    golden("2.2", "inferred", "epoch-as-text", "1772323200"),
+    golden("2.2", "inferred", "epoch-as-number", 1_772_323_200),
+    golden("2.2", "inferred", "week-date", "2026-W09-7T00:00:00Z"),
+    golden("2.2", "inferred", "zone-name-inside", "2026-03-01T00:00:00[Europe/Prague]"),
+    golden("2.2", "inferred", "other-digits", "٢٠٢٦-03-01T00:00:00Z"),
+    golden("2.2", "inferred", "year-zero", "0000-03-01T00:00:00Z"),
+    golden("2.2", "inferred", "null", None),
+    golden("2.2", "inferred", "list", ["2026-03-01T00:00:00Z"]),
+    golden("2.2", "inferred", "half-a-character", "2026-03-01T00:00:00\ud800"),
+]
+
+
+@pytest.mark.parametrize("value", NO_DATETIMES)
+@pytest.mark.parametrize("bound", ["from", "to"])
+def test_anything_else_is_refused_by_the_name_of_its_field(bound: str, value: object, client: Client) -> None:
+    body = json.dumps({"timespan": {**SPAN, bound: value}})
+    answer = client.http.post("/data/reports/calls/jobs", content=body, headers=client.headers)
+    assert_refused(answer, 400, "1020001", [f"timespan[{bound}]"])
+    assert len(answer.json()["fields"]) == 1
+
+
+FAR_AWAY = [
+    golden("2.2", "inferred", "first-year-east", "0001-01-01T00:00:00", "0001-01-02T00:00:00", "Asia/Tokyo"),
+    golden("2.2", "inferred", "first-year-west", "0001-01-01T00:00:00Z", "0001-01-02T00:00:00Z", "America/New_York"),
+    golden("2.2", "inferred", "last-year-west", "9999-12-31T00:00:00", "9999-12-31T23:59:59", "America/New_York"),
+    golden("2.2", "inferred", "last-year-east", "9999-12-31T00:00:00Z", "9999-12-31T23:59:59Z", "Asia/Tokyo"),
+]
+
+
+@pytest.mark.parametrize(("start", "end", "zone"), FAR_AWAY)
+def test_the_ends_of_the_calendar_are_refused_not_tripped_over(start: str, end: str, zone: str, client: Client) -> None:
+    answer = client.order("calls", {"timezone": zone, "timespan": {"from": start, "to": end}})
+    assert_refused(answer, 400, "1020001", ["timespan[from]", "timespan[to]"])
+
+
+ZONES = [
+    golden("2.2", "documented", "top-level", {"timezone": "Europe/Prague"}, None, "Europe/Prague"),
+    golden("2.2", "seen", "airbyte-inside-timespan", {}, "Europe/Prague", "Europe/Prague"),
+    golden("2.2", "decision", "both", {"timezone": "Asia/Kolkata"}, "Europe/Prague", "Asia/Kolkata"),
+    golden("2.2", "decision", "top-level-over-a-wrong-one", {"timezone": "UTC"}, "Nowhere/Land", "UTC"),
+    golden("2.2", "seen", "absent", {}, None, "UTC"),
+    golden("2.2", "decision", "null", {"timezone": None}, None, "UTC"),
+    golden("2.2", "inferred", "link-name", {"timezone": "US/Eastern"}, None, "US/Eastern"),
+]
+
+
+@pytest.mark.parametrize(("top", "inside", "zone"), ZONES)
+def test_the_zone_is_found_wherever_clients_put_it(
+    top: dict[str, Any], inside: str | None, zone: str, client: Client
+) -> None:
+    timespan = {"from": "2026-03-01T00:00:00", "to": "2026-03-02T00:00:00"} | ({"timezone": inside} if inside else {})
+    job = accepted(client, {**top, "timespan": timespan})["job"]
+    assert job["timezone"] == zone
+    offset = {"Europe/Prague": "2026-02-28T23:00:00Z", "Asia/Kolkata": "2026-02-28T18:30:00Z"}
+    offset |= {"UTC": "2026-03-01T00:00:00Z", "US/Eastern": "2026-03-01T05:00:00Z"}
+    assert job["timespan"]["from"] == offset[zone]
+    assert job["timespan"].keys() == {"from", "to"}
+
+
+@pytest.mark.parametrize(
+    "zone",
+    ["Nowhere/Land", "+02:00", "UTC+2", "CEST", "europe/prague", "localtime", "../../etc/passwd", "a\x00b", "x" * 5000],
+)
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_zone_that_is_no_iana_name_is_1020016(zone: str, inside: bool, client: Client) -> None:
+    """2.2, documented code; which names are refused is a decision."""
+    body = {"timespan": {**SPAN, "timezone": zone}} if inside else {"timezone": zone, "timespan": SPAN}
+    assert_refused(client.order("calls", body), 400, "1020016")
+
+
+def test_pain_18_naive_bounds_are_wall_clock_in_the_zone_of_the_job(client: Client) -> None:
+    """5.4, decision; the hour that occurs twice is its first one, the hour that does not is moved on."""
+    prague = {"timezone": "Europe/Prague"}
+    assert span(client, "2026-03-28T00:00:00", "2026-03-30T00:00:00", **prague) == {
+        "from": "2026-03-27T23:00:00Z",
+        "to": "2026-03-29T22:00:00Z",
+    }
+    assert span(client, "2026-10-25T02:30:00", "2026-10-25T03:30:00", **prague) == {
+        "from": "2026-10-25T00:30:00Z",
+        "to": "2026-10-25T02:30:00Z",
+    }
+    assert span(client, "2026-03-29T02:30:00", "2026-03-29T04:00:00", **prague)["from"] == "2026-03-29T01:30:00Z"
+
+
+def test_each_bound_is_resolved_by_itself(client: Client) -> None:
+    """2.2, seen: Airbyte sends its cursor with Z and the present as naive local time."""
+    understood = span(client, "2026-03-01T00:00:00Z", "2026-03-02T00:00:00", timezone="Europe/Prague")
+    assert understood == {"from": "2026-03-01T00:00:00Z", "to": "2026-03-01T23:00:00Z"}
+    answer = client.order(
+        "calls",
+        {"timezone": "Asia/Tokyo", "timespan": {"from": "2026-03-01T00:00:00Z", "to": "2026-03-01T09:00:00"}},
+    )
+    assert_refused(answer, 400, "1020005")
+
+
+NAMES = [
+    golden("2.2", "seen", "absent", {}, "calls", "Calls"),
+    golden("2.2", "decision", "absent-user-status", {}, "user_status", "User Status"),
+    golden("2.2", "decision", "null", {"name": None}, "calls", "Calls"),
+    golden("2.2", "seen", "capital-n-is-ignored", {"Name": "mine"}, "calls", "Calls"),
+    golden("2.2", "documented", "given", {"name": "ring 'n\" run 🙂\n"}, "calls", "ring 'n\" run 🙂\n"),
+]
+
+
+@pytest.mark.parametrize(("body", "report", "name"), NAMES)
+def test_the_name_is_optional(body: dict[str, Any], report: str, name: str, client: Client) -> None:
+    assert accepted(client, {**body, "timespan": SPAN}, report)["job"]["name"] == name
+
+
+@pytest.mark.parametrize(
+    ("body", "word"),
+    [
+        golden("2.2", "documented", "absent", {}, "csv"),
+        golden("2.2", "decision", "null", {"format": None}, "csv"),
+        golden("2.2", "documented", "csv", {"format": "csv"}, "csv"),
+        golden("2.2", "documented", "json", {"format": "json"}, "json"),
+        golden("2.2", "documented", "json-bulk", {"format": "json_bulk"}, "json_bulk"),
+        golden("2.2", "decision", "upper-case", {"format": "JSON"}, "json"),
+        golden("2.2", "decision", "mixed-case", {"format": "Json_Bulk"}, "json_bulk"),
+    ],
+)
+def test_the_format(body: dict[str, Any], word: str, client: Client) -> None:
+    assert accepted(client, {**body, "timespan": SPAN})["job"]["format"] == word
+
+
+@pytest.mark.parametrize("value", ["xlsx", "parquet", "json_lines", " csv", 7, ["csv"]])
+def test_another_format_is_refused_by_the_name_of_its_field(value: object, client: Client) -> None:
+    """2.2, documented code and field."""
+    assert_refused(client.order("calls", {"format": value, "timespan": SPAN}), 400, "1020001", ["format"])
+
+
+def test_unknown_keys_are_ignored(client: Client) -> None:
+    """2.2, decision."""
+    body = {"timespan": {**SPAN, "unit": "day"}, "filters": [1], "entries": {}, "report_type": "contacts"}
+    assert accepted(client, body)["job"]["type"] == "calls"
+
+
+def test_all_faulty_fields_are_named_at_once(client: Client) -> None:
+    answer = client.order("calls", {"format": "xlsx", "timespan": {"from": "2026-03-01", "to": "tomorrow"}})
+    assert_refused(answer, 400, "1020001", ["format", "timespan[from]", "timespan[to]"])
+
+
+MISSING = [
+    golden("2.2", "documented", "no-timespan", {}, ["timespan[from]", "timespan[to]"]),
+    golden("2.2", "documented", "empty-timespan", {"timespan": {}}, ["timespan[from]", "timespan[to]"]),
+    golden("2.2", "documented", "no-from", {"timespan": {"to": SPAN["to"]}}, ["timespan[from]"]),
+    golden("2.2", "documented", "no-to", {"timespan": {"from": SPAN["from"]}}, ["timespan[to]"]),
+]
+
+
+@pytest.mark.parametrize(("body", "fields"), MISSING)
+def test_missing_bounds_are_named(body: dict[str, Any], fields: list[str], client: Client) -> None:
+    answer = client.order("calls", body)
+    assert_refused(answer, 400, "1020001", fields)
+    assert len(answer.json()["fields"]) == len(fields)
+
+
+NOT_AN_ORDER = [
+    golden("4", "decision", "empty", b""),
+    golden("4", "decision", "no-json", b"{"),
+    golden("4", "decision", "a-form", b"format=csv&name=x"),
+    golden("4", "decision", "not-utf-8", b'{"name": "\xff\xfe\xfa"}'),
+    golden("4", "decision", "array", b"[]"),
+    golden("4", "decision", "text", b'"calls"'),
+    golden("4", "decision", "number", b"1"),
+    golden("4", "decision", "null", b"null"),
+    golden("4", "decision", "deeply-nested", b"[" * 30_000),
+    golden("4", "decision", "huge-number", b'{"timespan": ' + b"9" * 20_000 + b"}"),
+    golden("4", "decision", "timespan-is-text", b'{"timespan": "today"}'),
+    golden("4", "decision", "timespan-is-null", b'{"timespan": null}'),
+    golden("4", "decision", "name-is-a-number", json.dumps({"name": 7, "timespan": SPAN}).encode()),
+    golden("4", "decision", "name-with-half-a-character", json.dumps({"name": "\ud800", "timespan": SPAN}).encode()),
+    golden("4", "decision", "zone-is-a-number", json.dumps({"timezone": 7, "timespan": SPAN}).encode()),
+]
+
+
+@pytest.mark.parametrize("body", NOT_AN_ORDER)
+def test_a_body_that_is_no_order_is_1020001(body: bytes, client: Client) -> None:
+    assert_refused(client.http.post("/data/reports/calls/jobs", content=body, headers=client.headers), 400, "1020001")
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_huge_body_is_413_as_json(announced: bool, client: Client) -> None:
+    """4, decision: a status that the vendor does not list has the same shape."""
+    body = b'{"name": "' + b"x" * 200_000 + b'"}'
+    content: Any = body if announced else iter([body[:100_000], body[100_000:]])
+    answer = client.http.post("/data/reports/calls/jobs", content=content, headers=client.headers)
+    assert_refused(answer, 413, "1020000")
+
+
+LENGTHS = [
+    golden("2.2", "decision", "exactly-31-days", "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z", "UTC", True),
+    golden("2.2", "documented", "a-second-more", "2026-01-01T00:00:00Z", "2026-02-01T00:00:01Z", "UTC", False),
+    golden("2.2", "inferred", "a-blink-more", "2026-01-01T00:00:00Z", "2026-02-01T00:00:00.000001Z", "UTC", False),
+    golden(
+        "2.2", "inferred", "31-local-days-spring", "2026-03-15T00:00:00", "2026-04-15T00:00:00", "Europe/Prague", True
+    ),
+    golden(
+        "2.2", "inferred", "31-local-days-autumn", "2026-10-10T00:00:00", "2026-11-10T00:00:00", "Europe/Prague", True
+    ),
+    golden(
+        "2.2", "inferred", "autumn-a-second-more", "2026-10-10T00:00:00", "2026-11-10T00:00:01", "Europe/Prague", False
+    ),
+    golden(
+        "2.2", "inferred", "spring-32-local-days", "2026-03-15T00:00:00", "2026-04-16T00:00:00", "Europe/Prague", False
+    ),
+    golden("2.2", "documented", "a-year", "2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z", "UTC", False),
+]
+
+
+@pytest.mark.parametrize(("start", "end", "zone", "allowed"), LENGTHS)
+def test_31_days_are_allowed_and_no_more(start: str, end: str, zone: str, allowed: bool, client: Client) -> None:
+    """A client cuts its range into chunks of exactly 31 days."""
+    answer = client.order("calls", {"timezone": zone, "timespan": {"from": start, "to": end}})
+    if not allowed:
+        assert_refused(answer, 400, "1020013")
+        return
+    assert answer.status_code == 202, answer.text
+    assert client.cancel("calls", answer.json()["job"]["id"]).status_code == 204
+
+
+def test_the_end_may_lie_in_the_future(client: Client) -> None:
+    """2.2, seen: clients ask until now, or until the end of today."""
+    now = datetime.now(UTC)
+    bounds = [f"{now + timedelta(days=days):%Y-%m-%dT%H:%M:%SZ}" for days in (-1, 20)]
+    assert span(client, *bounds) == dict(zip(("from", "to"), bounds, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        golden("2.2", "documented", "reversed", "2026-03-02T00:00:00Z", "2026-03-01T00:00:00Z"),
+        golden("2.2", "decision", "equal", "2026-03-01T00:00:00Z", "2026-03-01T00:00:00Z"),
+        golden("2.2", "decision", "equal-in-two-spellings", "2026-03-01T02:00:00+02:00", "2026-03-01 00:00:00.000Z"),
+        golden("2.2", "inferred", "equal-up-to-microseconds", "2026-03-01T00:00:00.0000001Z", "2026-03-01T00:00:00Z"),
+    ],
+)
+def test_the_end_must_be_later_than_the_start(start: str, end: str, client: Client) -> None:
+    assert_refused(client.order("calls", {"timespan": {"from": start, "to": end}}), 400, "1020005")
+
+
+# In the order in which they are found (2.2, decision): what is wrong, status and code.
+FAULTS = {
+    "token": (401, "1020018"),
+    "scope": (403, "1020004"),
+    "slug": (400, "1020001"),
+    "body": (400, "1020001"),
+    "zone": (400, "1020016"),
+    "reversed": (400, "1020005"),
+    "long": (400, "1020013"),
+    "quota": (429, "1020017"),
+}
+FIELD = {"slug": "report_type", "body": "format"}
+
+
+@pytest.fixture(scope="module")
+def full(idle: Served) -> Iterator[tuple[Client, str]]:
+    """A tenant whose quota is used up: a client that may write, and the token of one that may not."""
+    tenant = idle.tenant("full")
+    with idle.client(tenant) as client:
+        for _ in range(15):
+            client.create("calls", SPAN["from"], SPAN["to"])
+        reader = idle.installation.add_client(tenant.tenant, scopes=["read"])
+        with idle.client(reader) as other:
+            yield client, other.token
+
+
+def _faulty(full: tuple[Client, str], faults: set[str]) -> httpx.Response:
+    """An order with these faults, from a tenant whose quota is used up."""
+    client, reader = full
+    token = "nonsense" if "token" in faults else reader if "scope" in faults else client.token
+    end = "2026-06-01T00:00:00Z" if "long" in faults else SPAN["to"]
+    start = "2026-06-02T00:00:00Z" if "reversed" in faults else SPAN["from"]
+    body = {
+        "format": "xlsx" if "body" in faults else "csv",
+        "timezone": "Nowhere/Land" if "zone" in faults else "UTC",
+        "timespan": {"from": start, "to": end},
+    }
+    report = "no_such_report" if "slug" in faults else "calls"
+    headers = {"Authorization": f"Bearer {token}"}
+    return client.http.post(f"/data/reports/{report}/jobs", json=body, headers=headers)
+
+
+@pytest.mark.parametrize("faults", list(itertools.combinations_with_replacement(FAULTS, 2)), ids="-hides-".join)
+def test_each_fault_hides_all_later_ones(faults: tuple[str, str], full: tuple[Client, str]) -> None:
+    first = faults[0]
+    status, code = FAULTS[first]
+    assert_refused(_faulty(full, set(faults)), status, code, [FIELD[first]] if first in FIELD else [])
+
+
+def test_pain_17_the_quota_says_when_to_come_back(full: tuple[Client, str]) -> None:
+    """3, documented: 15 unfinished jobs of all types together; the header is a decision."""
+    client, _ = full
+    for report in ("calls", "user_status"):
+        answer = client.order(report, {"timespan": SPAN})
+        assert_refused(answer, 429, "1020017")
+        assert 1 <= int(answer.headers["retry-after"]) <= 60
+
+
+def test_a_refused_order_leaves_no_job(idle: Served) -> None:
+    """3, decision: refusals do not count towards the quota."""
+    tenant: Credential = idle.tenant("refused")
+    with idle.client(tenant) as client:
+        for _ in range(20):
+            assert_refused(
+                client.order("calls", {"timespan": {"from": SPAN["to"], "to": SPAN["from"]}}), 400, "1020005"
+            )
+        for _ in range(15):
+            client.create("calls", SPAN["from"], SPAN["to"])
+        assert_refused(client.order("calls", {"timespan": SPAN}), 429, "1020017")

@@ -1,0 +1,289 @@
+"""Getting the file: ``GET /data/reports/{type}/files/{id}`` and the signed link behind it (contract, section 2.4)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+from tests.fixtures.bodies import assert_refused
+from tests.fixtures.care import call
+from tests.fixtures.golden import golden
+from tests.fixtures.installation import Client, Served, wait_for
+
+DAY = ("2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z")
+MEDIA_TYPES = {
+    "csv": "text/csv; charset=utf-8",
+    "json": "application/json",
+    "json_bulk": "application/x-ndjson",
+}
+SUFFIXES = {"csv": ".csv", "json": ".json", "json_bulk": ".ndjson"}
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A finished export: its id, a link to it and its bytes."""
+
+    job: str
+    link: str
+    content: bytes
+
+
+@pytest.fixture(scope="module")
+def client(busy: Served) -> Iterator[Client]:
+    tenant = busy.tenant("download")
+    rows = [call(f"c{number}", f"2026-03-01T10:00:{number:02}Z", notes="🙂" * number) for number in range(50)]
+    busy.installation.load("call", rows, tenant=tenant.tenant)
+    with busy.client(tenant) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def exported(client: Client) -> dict[str, Exported]:
+    """One export per format."""
+    jobs = {word: client.create("calls", *DAY, format_=word) for word in MEDIA_TYPES}
+    assert {client.wait("calls", job) for job in jobs.values()} == {"done"}
+    return {
+        word: Exported(job, client.link("calls", job), client.download("calls", job).content)
+        for word, job in jobs.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def file(exported: dict[str, Exported]) -> Exported:
+    return exported["json"]
+
+
+@pytest.fixture(scope="module")
+def bare() -> Iterator[httpx.Client]:
+    """A client that knows nothing but the link."""
+    with httpx.Client(trust_env=False, timeout=60) as made:
+        yield made
+
+
+def test_the_file_is_a_302_to_an_absolute_link(client: Client, file: Exported) -> None:
+    """2.4, documented: 302 and Location; absolute, because a client hands it on as it is."""
+    answer = client.file("calls", file.job)
+    assert answer.status_code == 302
+    link = urlsplit(answer.headers["location"])
+    assert f"{link.scheme}://{link.netloc}" == str(client.http.base_url).rstrip("/")
+    assert parse_qs(link.query).keys() == {"expires", "signature"}
+
+
+@pytest.mark.parametrize("word", MEDIA_TYPES)
+def test_the_link_gives_the_bytes_and_says_what_they_are(
+    word: str, exported: dict[str, Exported], bare: httpx.Client
+) -> None:
+    """2.4, seen (Content-Length) and decision: type by format, attachment, an ETag that is the checksum."""
+    file = exported[word]
+    answer = bare.get(file.link)
+    assert answer.status_code == 200
+    headers = answer.headers
+    assert headers["content-type"] == MEDIA_TYPES[word]
+    assert headers["content-length"] == str(len(answer.content))
+    assert "content-encoding" not in headers
+    assert headers["content-disposition"].startswith("attachment; filename=")
+    assert SUFFIXES[word] in headers["content-disposition"]
+    assert headers["accept-ranges"] == "bytes"
+    assert headers["etag"] == f'"{hashlib.sha256(answer.content).hexdigest()}"'
+    assert headers["x-export-rows"] == "50"
+    assert answer.content == file.content
+
+
+@pytest.mark.parametrize("header", ["Bearer nonsense", "Basic bm9ib2R5OnNlY3JldA==", "nonsense"])
+def test_the_link_needs_no_authorization_and_ignores_one(header: str, file: Exported, bare: httpx.Client) -> None:
+    """2.4, seen: clients drop the header, or keep it over a redirect to the same host."""
+    assert bare.get(file.link).content == file.content
+    assert bare.get(file.link, headers={"Authorization": header}).content == file.content
+
+
+def test_a_body_in_the_get_is_ignored(client: Client, file: Exported) -> None:
+    """2.4, seen: the droom script sends JSON with its GET."""
+    path = f"/data/reports/calls/files/{file.job}"
+    answer = client.http.request("GET", path, headers=client.headers, json={"format": "csv"})
+    assert answer.status_code == 302
+
+
+def test_a_file_can_be_had_many_times(client: Client, file: Exported, bare: httpx.Client) -> None:
+    """2.4, documented: until it is deleted or expires; the ETag stays."""
+    answers = [client.download("calls", file.job) for _ in range(3)] + [bare.get(file.link)]
+    assert {answer.content for answer in answers} == {file.content}
+    assert len({answer.headers["etag"] for answer in answers}) == 1
+
+
+def test_head_says_the_same_without_the_bytes(file: Exported, bare: httpx.Client) -> None:
+    """2.4, decision."""
+    head, get = bare.head(file.link), bare.get(file.link)
+    assert head.status_code == 200
+    assert head.content == b""
+    ours = ("content-length", "content-type", "etag", "content-disposition", "accept-ranges")
+    assert {name: head.headers[name] for name in ours} == {name: get.headers[name] for name in ours}
+
+
+RANGES = [
+    golden("2.4", "decision", "first-bytes", "bytes=0-9", 0, 10),
+    golden("2.4", "decision", "one-byte", "bytes=0-0", 0, 1),
+    golden("2.4", "decision", "middle", "bytes=100-199", 100, 200),
+    golden("2.4", "decision", "from-the-middle", "bytes=100-", 100, None),
+    golden("2.4", "decision", "suffix", "bytes=-7", -7, None),
+    golden("2.4", "decision", "beyond-the-end", "bytes=100-99999999", 100, None),
+    golden("2.4", "decision", "suffix-longer-than-the-file", "bytes=-99999999", 0, None),
+]
+
+
+@pytest.mark.parametrize(("header", "start", "end"), RANGES)
+def test_a_range(header: str, start: int, end: int | None, file: Exported, bare: httpx.Client) -> None:
+    answer = bare.get(file.link, headers={"Range": header})
+    wanted = file.content[start:end]
+    first = file.content.index(wanted) if start < 0 else start
+    assert answer.status_code == 206
+    assert answer.content == wanted
+    assert answer.headers["content-length"] == str(len(wanted))
+    assert answer.headers["content-range"] == f"bytes {first}-{first + len(wanted) - 1}/{len(file.content)}"
+    assert answer.headers["content-type"] == "application/json"
+    head = bare.head(file.link, headers={"Range": header})
+    assert (head.status_code, head.headers["content-range"]) == (206, answer.headers["content-range"])
+
+
+def test_a_broken_download_goes_on_where_it_broke(file: Exported, bare: httpx.Client) -> None:
+    """2.4, decision: parts put together are the file, to the byte, over links minted at different times."""
+    etag = bare.head(file.link).headers["etag"]
+    middle = len(file.content) // 2
+    parts = [f"bytes=0-{middle - 1}", f"bytes={middle}-"]
+    got = [bare.get(file.link, headers={"Range": part, "If-Range": etag}) for part in parts]
+    assert [answer.status_code for answer in got] == [206, 206]
+    assert b"".join(answer.content for answer in got) == file.content
+
+
+@pytest.mark.parametrize("condition", ['"another"', "Thu, 01 Jan 1970 00:00:00 GMT"])
+def test_if_range_of_another_file_gives_the_whole_one(condition: str, file: Exported, bare: httpx.Client) -> None:
+    answer = bare.get(file.link, headers={"Range": "bytes=5-9", "If-Range": condition})
+    assert answer.status_code == 200
+    assert answer.content == file.content
+
+
+def test_a_range_that_does_not_exist_is_416(file: Exported, bare: httpx.Client) -> None:
+    size = len(file.content)
+    answer = bare.get(file.link, headers={"Range": f"bytes={size}-"})
+    assert answer.status_code == 416
+    assert answer.headers["content-range"] == f"bytes */{size}"
+    assert file.content not in answer.content
+
+
+@pytest.mark.xfail(strict=True, reason="the library answers 416 as plain text")
+def test_416_is_json(file: Exported, bare: httpx.Client) -> None:
+    """4: every error body is JSON, because a client breaks on anything else."""
+    answer = bare.get(file.link, headers={"Range": f"bytes={len(file.content)}-"})
+    assert answer.headers["content-type"] == "application/json"
+
+
+@pytest.mark.xfail(strict=True, reason="the library answers 400 as plain text; RFC 9110 14.2 says to ignore the header")
+@pytest.mark.parametrize("header", ["bytes", "lines=1-2", "bytes=x-y", "bytes=9-5"])
+def test_a_range_nobody_understands_is_ignored(header: str, file: Exported, bare: httpx.Client) -> None:
+    answer = bare.get(file.link, headers={"Range": header})
+    assert answer.status_code == 200
+    assert answer.content == file.content
+
+
+def _altered(link: str) -> dict[str, str]:
+    parts = urlsplit(link)
+    query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    path = f"{parts.scheme}://{parts.netloc}{parts.path}"
+    expires, signature = query["expires"], query["signature"]
+    flipped = ("B" if signature[0] == "A" else "A") + signature[1:]
+    return {
+        "signature": f"{path}?expires={expires}&signature={flipped}",
+        "signature-cut": f"{path}?expires={expires}&signature={signature[:-1]}",
+        "signature-empty": f"{path}?expires={expires}&signature=",
+        "signature-missing": f"{path}?expires={expires}",
+        "signature-not-ascii": f"{path}?expires={expires}&signature=%C3%A9",
+        "later": f"{path}?expires={int(expires) + 1}&signature={signature}",
+        "much-later": f"{path}?expires=999999999999&signature={signature}",
+        "earlier": f"{path}?expires={int(expires) - 1}&signature={signature}",
+        "expires-with-a-sign": f"{path}?expires=%2B{expires}&signature={signature}",
+        "expires-with-a-zero": f"{path}?expires=0{expires}&signature={signature}x",
+        "expires-in-other-digits": f"{path}?expires=%D9%A1&signature={signature}",
+        "expires-huge": f"{path}?expires={'9' * 5000}&signature={signature}",
+        "expires-missing": f"{path}?signature={signature}",
+        "nothing": path,
+    }
+
+
+@pytest.mark.parametrize("change", _altered("http://h/p?expires=1&signature=AA"))
+def test_an_altered_link_is_refused_as_json(change: str, file: Exported, bare: httpx.Client) -> None:
+    """2.4, decision."""
+    answer = bare.get(_altered(file.link)[change])
+    assert answer.status_code == 403
+    assert answer.headers["content-type"] == "application/json"
+    assert {"code", "message"} <= answer.json().keys()
+    head = bare.head(_altered(file.link)[change])
+    assert (head.status_code, head.content) == (403, b"")
+
+
+def test_a_link_opens_its_own_file_only(exported: dict[str, Exported], bare: httpx.Client) -> None:
+    """2.4, decision: a signature moved to another job is refused, to an unknown one is not found; both as JSON."""
+    csv, file = exported["csv"], exported["json"]
+    moved = bare.get(file.link.replace(file.job, csv.job))
+    assert moved.status_code == 403
+    unknown = bare.get(file.link.replace(file.job, "0" * 8 + file.job[8:]))
+    assert unknown.status_code in (403, 404)
+    for answer in (moved, unknown):
+        assert answer.headers["content-type"] == "application/json"
+        assert csv.content not in answer.content
+    renamed = file.link.replace("calls_2026", "other_2026")
+    assert renamed != file.link
+    assert bare.get(renamed).content == file.content  # the name in the path is for people
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_a_link_is_for_reading(method: str, file: Exported, bare: httpx.Client) -> None:
+    answer = bare.request(method, file.link)
+    assert answer.status_code == 405
+    assert answer.headers["content-type"] == "application/json"
+    assert bare.get(file.link).content == file.content
+
+
+def test_no_file_before_the_job_is_done(idle: Served) -> None:
+    """2.4, seen: a client polls the file itself and parses the 404 as JSON."""
+    with idle.client(idle.tenant("early")) as client:
+        job = client.create("calls", *DAY)
+        answer = client.file("calls", job)
+        assert_refused(answer, 404, "1020008")
+        assert "entries" not in json.loads(answer.content)
+
+
+def test_pain_09_a_dead_link_is_replaced_by_asking_again(hasty: Served, bare: httpx.Client) -> None:
+    """2.4, decision: a link lives a moment; the address of the file lives as long as the file."""
+    credential = hasty.tenant("links")
+    with hasty.client(credential) as client:
+        job = client.create("calls", *DAY, format_="csv")
+
+        def linked() -> str | None:
+            client.renew(credential)  # tokens live two seconds here
+            answer = client.file("calls", job)
+            return answer.headers["location"] if answer.status_code == 302 else None
+
+        link = wait_for("the file", linked)
+
+        def refused() -> httpx.Response | None:
+            answer = bare.get(link)
+            return answer if answer.status_code != 200 else None
+
+        answer = wait_for("the end of the link", refused)
+        assert int(parse_qs(urlsplit(link).query)["expires"][0]) <= time.time()
+        assert answer.status_code == 403
+        assert answer.headers["content-type"] == "application/json"
+        assert {"code", "message"} <= answer.json().keys()
+
+        def content() -> bytes | None:
+            renewed = linked()
+            again = bare.get(renewed) if renewed else None
+            return again.content if again is not None and again.status_code == 200 else None
+
+        assert wait_for("the file by another link", content).startswith(b"Call Id,")

@@ -1,0 +1,237 @@
+"""The token endpoint, ``POST /oauth/token`` (contract, section 1.2), and calling the API with a token (1.3)."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+
+from tests.fixtures.bodies import UNKNOWN_JOB, assert_oauth_refused, assert_refused
+from tests.fixtures.golden import golden
+from tests.fixtures.installation import Credential, Served
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+GRANT = "grant_type=client_credentials"
+BOTH = "data-reports:read data-reports:write"
+READ = "data-reports:read"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """How a client asks for a token."""
+
+    query: str = ""
+    body: str = ""
+    scheme: str | None = "Basic"  # None: no Authorization header
+    headers: Mapping[str, str] = field(default_factory=lambda: FORM)
+
+
+def basic(credential: Credential) -> str:
+    """What follows the scheme in the header."""
+    return base64.b64encode(f"{credential.client_id}:{credential.client_secret}".encode()).decode()
+
+
+def ask(http: httpx.Client, asking: Asking, credential: Credential) -> httpx.Response:
+    """Send it; ``{id}`` and ``{secret}`` in the body are the client's."""
+    headers = dict(asking.headers)
+    if asking.scheme is not None:
+        headers["Authorization"] = f"{asking.scheme} {basic(credential)}"
+    body = asking.body.format(id=credential.client_id, secret=credential.client_secret)
+    path = "/oauth/token" + (f"?{asking.query}" if asking.query else "")
+    return http.post(path, content=body, headers=headers)
+
+
+@pytest.fixture(scope="module")
+def credential(idle: Served) -> Credential:
+    return idle.tenant("token")
+
+
+@pytest.fixture(scope="module")
+def http(idle: Served) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=idle.url, trust_env=False, timeout=60) as client:
+        yield client
+
+
+ACCEPTED = [
+    golden("1.2", "seen", "airbyte-all-in-the-query-empty-body", Asking(query=GRANT), BOTH),
+    golden("1.2", "seen", "python-apis-body-only", Asking(body=GRANT), BOTH),
+    golden("1.2", "seen", "extractor-scope-in-the-body", Asking(body=f"{GRANT}&scope={BOTH}"), BOTH),
+    golden(
+        "1.2",
+        "seen",
+        "airflow-scopes-this-server-does-not-know",
+        Asking(body=f"{GRANT}&scope={BOTH}+record-lists:manage+recordings:read+reports:read"),
+        BOTH,
+    ),
+    golden("1.2", "documented", "one-scope-narrows", Asking(body=f"{GRANT}&scope={READ}"), READ),
+    golden("1.2", "documented", "scope-in-the-query", Asking(query=f"{GRANT}&scope={READ}"), READ),
+    golden("1.2", "decision", "body-wins-over-query", Asking(query="grant_type=nonsense", body=GRANT), BOTH),
+    golden("1.2", "decision", "scope-absent", Asking(body=GRANT), BOTH),
+    golden("1.2", "decision", "scope-empty", Asking(body=f"{GRANT}&scope="), BOTH),
+    golden("1.2", "decision", "scope-blank", Asking(body=f"{GRANT}&scope=+"), BOTH),
+    golden("1.2", "decision", "only-unknown-scopes", Asking(body=f"{GRANT}&scope=recordings:read"), BOTH),
+    golden("1.2", "decision", "one-known-one-unknown", Asking(body=f"{GRANT}&scope=nonsense+{READ}"), READ),
+    golden("1.2", "inferred", "basic-in-lower-case", Asking(body=GRANT, scheme="basic"), BOTH),
+    golden("1.2", "inferred", "basic-in-upper-case", Asking(body=GRANT, scheme="BASIC"), BOTH),
+    golden("1.2", "inferred", "basic-and-two-spaces", Asking(body=GRANT, scheme="Basic "), BOTH),
+    golden("1.2", "inferred", "no-content-type", Asking(body=GRANT, headers={}), BOTH),
+    golden(
+        "1.2",
+        "inferred",
+        "content-type-with-charset",
+        Asking(body=GRANT, headers={"Content-Type": FORM["Content-Type"] + "; charset=utf-8"}),
+        BOTH,
+    ),
+    golden(
+        "1.2",
+        "proposed",
+        "client-in-the-body",
+        Asking(body=GRANT + "&client_id={id}&client_secret={secret}", scheme=None),
+        BOTH,
+    ),
+]
+
+
+@pytest.mark.parametrize(("asking", "scope"), ACCEPTED)
+def test_a_token_is_given(asking: Asking, scope: str, http: httpx.Client, credential: Credential) -> None:
+    answer = ask(http, asking, credential)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["cache-control"] == "no-store"
+    body = answer.json()
+    assert body.keys() == {"access_token", "token_type", "expires_in", "scope"}
+    assert body["token_type"] == "Bearer"
+    assert body["expires_in"] == 599
+    assert type(body["expires_in"]) is int
+    assert isinstance(body["scope"], str)
+    assert sorted(body["scope"].split(" ")) == sorted(scope.split(" "))
+
+    token = {"Authorization": f"Bearer {body['access_token']}"}
+    assert_refused(http.get(f"/data/reports/calls/jobs/{UNKNOWN_JOB}", headers=token), 404, "1020011")
+
+
+def test_the_library_builds_basic(http: httpx.Client, credential: Credential) -> None:
+    """1.2, seen: the extractor hands id and secret to its HTTP library."""
+    pair = (credential.client_id, credential.client_secret)
+    assert http.post("/oauth/token", data={"grant_type": "client_credentials"}, auth=pair).status_code == 200
+
+
+def test_a_client_never_gets_more_than_it_was_granted(idle: Served, http: httpx.Client) -> None:
+    """1.2, documented: a token carries what the client was granted, whatever it asks for."""
+    reader = idle.installation.add_client(idle.tenant("reader").tenant, scopes=["read"])
+    for scope in ("", f"&scope={BOTH}"):
+        assert ask(http, Asking(body=GRANT + scope), reader).json()["scope"] == READ
+    # Airbyte looks for a word inside the text: the key is there even when nothing is granted.
+    assert ask(http, Asking(body=f"{GRANT}&scope=data-reports:write"), reader).json()["scope"] == ""
+
+
+REFUSED = [
+    golden("1.2", "documented", "grant-type-missing", Asking(), 400, "invalid_request"),
+    golden("1.2", "documented", "grant-type-empty", Asking(body="grant_type="), 400, "invalid_request"),
+    golden("1.2", "decision", "grant-type-unknown", Asking(body="grant_type=password"), 400, "unsupported_grant_type"),
+    golden("1.2", "decision", "body-is-no-form", Asking(body="{{}}"), 400, "invalid_request"),
+    golden("1.2", "decision", "too-many-parameters", Asking(body="&".join(["a=1"] * 100)), 400, "invalid_request"),
+    golden("1.2", "documented", "no-client", Asking(body=GRANT, scheme=None), 401, "invalid_client"),
+    golden("1.2", "decision", "bearer-is-no-client", Asking(body=GRANT, scheme="Bearer"), 401, "invalid_client"),
+    golden(
+        "1.2",
+        "decision",
+        "id-without-secret",
+        Asking(body=GRANT + "&client_id={id}", scheme=None),
+        401,
+        "invalid_client",
+    ),
+    golden("1.2", "decision", "body-too-large", Asking(body=GRANT + "&a=" + "x" * 70_000), 413, "invalid_request"),
+]
+
+
+@pytest.mark.parametrize(("asking", "status", "error"), REFUSED)
+def test_a_refusal_has_the_oauth_shape(
+    asking: Asking, status: int, error: str, http: httpx.Client, credential: Credential
+) -> None:
+    assert_oauth_refused(ask(http, asking, credential), status, error)
+
+
+BAD_BASIC = [
+    golden("1.2", "decision", "not-base64", b"Basic ***"),
+    golden("1.2", "decision", "empty", b"Basic"),
+    golden("1.2", "decision", "no-colon", b"Basic " + base64.b64encode(b"nobody")),
+    golden("1.2", "decision", "not-utf-8", b"Basic " + base64.b64encode(b"\xff\xfe:\xff")),
+    golden("1.2", "decision", "not-ascii", "Basic é".encode("latin-1")),
+    golden("1.2", "decision", "empty-id-and-secret", b"Basic " + base64.b64encode(b":")),
+    golden("1.2", "documented", "unknown-client", b"Basic " + base64.b64encode(b"nobody:secret")),
+    golden("1.2", "decision", "huge", b"Basic " + base64.b64encode(b"n" * 6_000 + b":" + b"s" * 6_000)),
+]
+
+
+@pytest.mark.parametrize("header", BAD_BASIC)
+def test_bad_client_credentials_are_401(header: bytes, http: httpx.Client) -> None:
+    answer = http.post("/oauth/token", content=GRANT, headers=[(b"Authorization", header)])
+    assert_oauth_refused(answer, 401, "invalid_client")
+    assert answer.headers["www-authenticate"].startswith("Basic ")
+
+
+def test_a_wrong_secret_is_not_told_from_an_unknown_client(http: httpx.Client, credential: Credential) -> None:
+    """1.2, decision: the answer does not help to find out which clients exist."""
+    wrong = http.post("/oauth/token", content=GRANT, headers=FORM, auth=(credential.client_id, "wrong"))
+    unknown = http.post("/oauth/token", content=GRANT, headers=FORM, auth=("nobody", "wrong"))
+    assert_oauth_refused(wrong, 401, "invalid_client")
+    assert wrong.json() == unknown.json()
+
+
+def test_a_body_that_is_not_utf_8_is_refused(http: httpx.Client, credential: Credential) -> None:
+    pair = (credential.client_id, credential.client_secret)
+    answer = http.post("/oauth/token", content=b"grant_type=\xff\xfe", headers=FORM, auth=pair)
+    assert_oauth_refused(answer, 400, "invalid_request")
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_another_method_is_refused_in_the_oauth_shape(method: str, http: httpx.Client) -> None:
+    answer = http.request(method, "/oauth/token", params={"grant_type": "client_credentials"})
+    assert_oauth_refused(answer, 405, "invalid_request")
+    assert answer.headers["allow"] == "POST"
+
+
+BAD_BEARER = [
+    golden("1.3", "documented", "no-header", None),
+    golden("1.3", "documented", "unknown-token", b"Bearer nonsense"),
+    golden("1.3", "decision", "empty-token", b"Bearer"),
+    golden("1.3", "decision", "no-scheme", b"nonsense"),
+    golden("1.3", "decision", "another-scheme", b"Basic bm9ib2R5OnNlY3JldA=="),
+    golden("1.3", "decision", "not-ascii", "Bearer é".encode("latin-1")),
+]
+
+
+@pytest.mark.parametrize("header", BAD_BEARER)
+def test_a_call_without_a_valid_token_is_401(header: bytes | None, http: httpx.Client) -> None:
+    headers = [] if header is None else [(b"Authorization", header)]
+    for method, path in (
+        ("POST", "/data/reports/calls/jobs"),
+        ("GET", f"/data/reports/calls/jobs/{UNKNOWN_JOB}"),
+        ("DELETE", f"/data/reports/calls/jobs/{UNKNOWN_JOB}"),
+        ("GET", f"/data/reports/calls/files/{UNKNOWN_JOB}"),
+    ):
+        answer = http.request(method, path, headers=headers)
+        assert_refused(answer, 401, "1020018")
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+def test_the_word_bearer_may_have_any_case(idle: Served, http: httpx.Client, credential: Credential) -> None:
+    """1.3, inferred: schemes of HTTP have no case."""
+    with idle.client(credential) as client:
+        for scheme in ("bearer", "BEARER"):
+            headers = {"Authorization": f"{scheme} {client.token}"}
+            assert_refused(http.get(f"/data/reports/calls/jobs/{UNKNOWN_JOB}", headers=headers), 404, "1020011")
+
+
+def test_tokens_do_not_end_each_other(idle: Served, credential: Credential) -> None:
+    """1.3, inferred: clients get a new token in the middle of polling, others still use theirs."""
+    with idle.client(credential) as client:
+        first = client.token
+        client.renew(credential)
+        assert client.token != first
+        client.token = first
+        assert_refused(client.poll("calls", UNKNOWN_JOB), 404, "1020011")
