@@ -1,0 +1,375 @@
+"""The command line as its users meet it: operators, and scripts that read exit codes and JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fixtures.care import call
+from tests.fixtures.commands import Done, command
+from tests.fixtures.installation import Client, Installation, wait_for
+
+COMMANDS = (
+    (),
+    ("init",),
+    ("seed",),
+    ("load",),
+    ("serve",),
+    ("worker",),
+    ("tenant",),
+    ("tenant", "add"),
+    ("credential",),
+    ("credential", "add"),
+    ("config",),
+    ("config", "show"),
+)
+MARCH = ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home made by the command, with one tenant."""
+    made = tmp_path_factory.mktemp("cli") / "home"
+    assert command("init", home=made).code == 0
+    assert command("tenant", "add", "acme", home=made).code == 0
+    return made
+
+
+@pytest.fixture
+def settings(home: Path) -> Iterator[Path]:
+    """The settings file, put back afterwards."""
+    file = home / "offtake.toml"
+    before = file.read_text()
+    yield file
+    file.write_text(before)
+
+
+def result(done: Done) -> dict[str, Any]:
+    """What a command printed with ``--json``: one JSON object on one line, and nothing else."""
+    assert done.code == 0, done.err
+    assert done.out.endswith("\n")
+    assert done.out.count("\n") == 1
+    printed: dict[str, Any] = json.loads(done.out)
+    return printed
+
+
+def refused(done: Done, code: int, *words: str) -> None:
+    """One message for a person on standard error, nothing on standard output, no traceback."""
+    assert done.code == code, done.err
+    assert done.out == ""
+    assert "Traceback" not in done.err
+    assert [word for word in words if word not in done.err] == [], done.err
+
+
+@pytest.mark.parametrize("name", COMMANDS, ids=" ".join)
+def test_every_command_explains_itself(name: tuple[str, ...], tmp_path: Path) -> None:
+    done = command(*name, "--help", home=tmp_path / "nowhere")
+    assert done.code == 0
+    assert done.out.startswith("Usage: offtake " + " ".join(name))
+    undescribed = [line for line in done.out.splitlines() if line.strip().startswith("--") and len(line.split()) < 3]
+    assert undescribed == []
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_the_first_help_lists_every_command_and_every_exit_code(tmp_path: Path) -> None:
+    text = " ".join(command("--help", home=tmp_path).out.split())
+    assert [name[0] for name in COMMANDS if len(name) == 1 and f" {name[0]} " not in text] == []
+    assert [code for code in range(11) if f"{code} " not in text.split("Exit codes:")[1]] == []
+
+
+def test_the_program_can_be_started_by_its_name_and_as_a_module(tmp_path: Path) -> None:
+    """One real start of each kind; all other commands here are forks of a program that is imported already."""
+    script = Path(sys.executable).with_name("offtake")
+    environment = {**os.environ, "OFFTAKE_HOME": str(tmp_path / "missing")}
+    for start in ([str(script)], [sys.executable, "-m", "offtake"]):
+        done = subprocess.run(
+            [*start, "tenant", "add", "x"], capture_output=True, text=True, check=False, env=environment
+        )
+        refused(Done(done.returncode, done.stdout, done.stderr), 4, "offtake: ", "offtake init")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("no-such-command",),
+        ("init", "--no-such-option"),
+        ("tenant", "add"),
+        ("tenant", "add", "Not A Name"),
+        ("tenant", "add", "x", "--timezone", "Nowhere/Land"),
+        ("credential", "add", "acme", "--kind", "nonsense"),
+        ("credential", "add", "acme", "--kind", "basic"),
+        ("credential", "add", "acme", "--kind", "oauth", "--scope", "everything"),
+        ("seed", "--tenant", "acme", "--size", "enormous"),
+        ("seed", "--tenant", "acme", "--days", "0"),
+        ("load", "call"),
+        ("serve", "--port", "eighty"),
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_command_line_is_2(arguments: tuple[str, ...], home: Path) -> None:
+    done = command(*arguments, home=home)
+    assert done.code == 2
+    assert "Usage: offtake" in done.err + done.out
+    assert "Traceback" not in done.err
+
+
+def test_init_twice_does_no_harm(home: Path, settings: Path) -> None:
+    settings.write_text("[log]\nlevel = 'warning'\n")
+    key = home / "secrets" / "link.key"
+    before = key.read_bytes()
+    again = result(command("init", "--json", home=home))
+    assert again == {"home": str(home), "created": False}
+    assert key.read_bytes() == before
+    assert settings.read_text() == "[log]\nlevel = 'warning'\n"
+    refused(command("tenant", "add", "acme", home=home), 7)  # and the tenant is still there
+
+
+def test_init_makes_a_home_that_keeps_its_secret(tmp_path: Path) -> None:
+    made = result(command("init", "--json", "--home", "fresh", home=tmp_path / "other", cwd=tmp_path))
+    assert made == {"home": str(tmp_path / "fresh"), "created": True}
+    key = tmp_path / "fresh" / "secrets" / "link.key"
+    assert key.stat().st_mode & 0o077 == 0
+    assert key.parent.stat().st_mode & 0o077 == 0
+    assert not (tmp_path / "other").exists()
+
+
+def test_init_where_no_folder_can_be_made_is_4(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    refused(command("init", home=tmp_path / "file" / "home"), 4, "cannot be made a home folder")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("seed", "--tenant", "acme"),
+        ("load", "call", "x.csv", "--tenant", "acme"),
+        ("serve",),
+        ("worker",),
+        ("tenant", "add", "x"),
+        ("credential", "add", "acme", "--kind", "oauth"),
+    ],
+    ids=" ".join,
+)
+def test_a_missing_home_is_4_and_is_not_made(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    missing = tmp_path / "missing"
+    refused(command(*arguments, home=missing), 4, str(missing), "offtake init")
+    assert not missing.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("seed", "--tenant", "nobody"),
+        ("load", "call", "x.csv", "--tenant", "nobody"),
+        ("credential", "add", "nobody", "--kind", "oauth"),
+        ("load", "no_such_table", "x.csv", "--tenant", "acme"),
+    ],
+    ids=" ".join,
+)
+def test_an_unknown_tenant_or_table_is_6(arguments: tuple[str, ...], home: Path) -> None:
+    refused(command(*arguments, home=home), 6, "There is no t")
+
+
+def test_a_name_that_is_taken_is_7(home: Path) -> None:
+    refused(command("tenant", "add", "acme", home=home), 7, "acme exists already")
+    first = ("credential", "add", "acme", "--kind", "basic", "--user", "ann")
+    assert command(*first, home=home).code == 0
+    refused(command(*first, home=home), 7, "that user already")
+
+
+def test_credentials_are_printed_once_and_are_all_different(home: Path) -> None:
+    add = ("credential", "add", "acme", "--kind", "oauth", "--json")
+    all_scopes, reader = result(command(*add, home=home)), result(command(*add, "--scope", "read", home=home))
+    assert all_scopes.keys() == {"tenant", "kind", "scopes", "client_id", "client_secret"}
+    assert (all_scopes["tenant"], all_scopes["kind"], all_scopes["scopes"]) == ("acme", "oauth", ["read", "write"])
+    assert reader["scopes"] == ["read"]
+    assert all_scopes["client_id"] != reader["client_id"]
+    assert all_scopes["client_secret"] != reader["client_secret"]
+    secret = all_scopes["client_secret"].encode()
+    assert [path for path in home.rglob("*") if path.is_file() and secret in path.read_bytes()] == []
+
+
+def test_a_tenant_as_json(home: Path) -> None:
+    done = command("tenant", "add", "prague", "--timezone", "Europe/Prague", "--json", home=home)
+    assert result(done) == {"tenant": "prague", "timezone": "Europe/Prague", "company_key": None}
+
+
+BAD_SETTINGS = [
+    ("[worker]\nthreds = 4\n", 2, ["threds", "did you mean worker.threads?"]),
+    ("# one\n# two\n[wroker]\nthreads = 4\n", 3, ["wroker", "did you mean worker?"]),
+    ("\n[server]\nport = 'eighty'\n", 3, ["server.port"]),
+    ("[server]\nport = 70000\n", 2, ["server.port"]),
+    (
+        "[worker]\nheartbeat_seconds = 5\nlease_seconds = 10\n",
+        3,
+        ["lease_seconds", "contradicts heartbeat_seconds = 5"],
+    ),
+    ("[server]\npublic_url = 'exports.example.org'\n", 2, ["server.public_url"]),
+    ("[server\n", 1, ["not TOML"]),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "words"), BAD_SETTINGS, ids=lambda value: str(value)[:24])
+@pytest.mark.parametrize("arguments", [("serve",), ("worker",), ("config", "show")], ids=" ".join)
+def test_wrong_settings_are_3_with_file_and_line(
+    text: str, line: int, words: list[str], arguments: tuple[str, ...], home: Path, settings: Path
+) -> None:
+    settings.write_text(text)
+    refused(command(*arguments, home=home), 3, f"{settings}:{line}: ", *words)
+
+
+def test_all_wrong_settings_are_said_at_once(home: Path, settings: Path) -> None:
+    settings.write_text("[server]\nport = -1\n[worker]\nthreds = 1\n")
+    environment = {"OFFTAKE_WORKER__TRHEADS": "2"}
+    done = command("config", "show", home=home, environment=environment)
+    refused(done, 3, "OFFTAKE_WORKER__TRHEADS", f"{settings}:2: ", f"{settings}:4: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("OFFTAKE_WORKER__THREDS", "4", ["unknown option", "did you mean OFFTAKE_WORKER__THREADS?"]),
+        ("OFFTAKE_WORKERS", "4", ["unknown option"]),
+        ("OFFTAKE_WORKER__THREADS", "many", ["worker.threads"]),
+        ("OFFTAKE_WORKER__LEASE_SECONDS", "1", ["contradicts heartbeat_seconds"]),
+    ],
+)
+def test_a_wrong_variable_is_3_and_is_named(name: str, value: str, words: list[str], home: Path) -> None:
+    done = command("config", "show", home=home, environment={name: value})
+    refused(done, 3, f"environment variable {name}", *words)
+
+
+def test_later_settings_beat_earlier_ones(home: Path, settings: Path) -> None:
+    settings.write_text("[worker]\nthreads = 3\nmemory_mb = 300\n")
+    shown = result(command("config", "show", "--json", home=home, environment={"OFFTAKE_WORKER__THREADS": "5"}))
+    assert shown["worker"]["threads"] == 5
+    assert shown["worker"]["memory_mb"] == 300
+    assert shown["talkdesk"]["open_jobs"] == 15
+
+
+def test_the_settings_as_text_can_be_pasted_back(home: Path, settings: Path) -> None:
+    settings.write_text('[server]\npublic_url = "https://exports.example.org"\n[talkdesk]\nrows = 77\n')
+    before = command("config", "show", "--json", home=home).out
+    settings.write_text(command("config", "show", home=home).out)
+    assert command("config", "show", "--json", home=home).out == before
+    assert json.loads(before)["talkdesk"]["rows"] == 77
+
+
+def _ndjson(path: Path, *rows: dict[str, Any]) -> str:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+def test_a_load_is_counted(home: Path, tmp_path: Path) -> None:
+    assert command("tenant", "add", "loads", home=home).code == 0
+    rows = [call(f"c{number}", "2026-03-01T10:00:00Z") for number in (1, 2, 2)]
+    load = ("load", "call", _ndjson(tmp_path / "a.ndjson", *rows), "--tenant", "loads", "--json")
+    shared = {"table": "call", "tenant": "loads", "read": 3, "superseded": 1, "rejected": 0}
+    assert result(command(*load, home=home)) == shared | {"inserted": 2, "updated": 0}
+    assert result(command(*load, home=home)) == shared | {"inserted": 0, "updated": 2}
+
+
+def test_a_bad_row_is_8_and_stops_the_load(home: Path, tmp_path: Path) -> None:
+    assert command("tenant", "add", "strict", home=home).code == 0
+    good, bad = call("good", "2026-03-01T10:00:00Z"), call("bad", "2026-03-01T10:00:00Z", talk_seconds=-1)
+    file = _ndjson(tmp_path / "b.ndjson", good, bad, {**bad, "call_id": "worse"})
+    load = ("load", "call", file, "--tenant", "strict", "--json")
+    refused(
+        command(*load, home=home), 8, file, "line 2", "talk_seconds", "is less than 0", "1 more", "Nothing was loaded"
+    )
+
+    rejects = tmp_path / "rejects.ndjson"
+    counts = result(command(*load, "--reject-to", str(rejects), home=home))
+    assert (counts["read"], counts["inserted"], counts["rejected"]) == (3, 1, 2)
+    lines = [json.loads(line) for line in rejects.read_text().splitlines()]
+    assert [(line["line"], line["column"], line["reason"]) for line in lines] == [
+        (2, "talk_seconds", "is less than 0"),
+        (3, "talk_seconds", "is less than 0"),
+    ]
+    assert lines[0]["row"]["call_id"] == "bad"
+
+
+def test_a_file_that_cannot_be_read_is_9(home: Path, tmp_path: Path) -> None:
+    refused(command("load", "call", str(tmp_path / "no.csv"), "--tenant", "acme", home=home), 9, "no.csv")
+    odd = tmp_path / "odd.xlsx"
+    odd.write_text("")
+    refused(command("load", "call", str(odd), "--tenant", "acme", home=home), 9, "odd.xlsx")
+
+
+def test_seeding_says_what_it_made_and_makes_the_same_again(home: Path) -> None:
+    assert command("tenant", "add", "seeded", home=home).code == 0
+    seed = ("seed", "--tenant", "seeded", "--calls", "50", "--days", "2", "--until", "2026-03-31", "--json")
+    made = result(command(*seed, home=home))
+    assert made["rows"]["call"] == 50
+    assert set(made["rows"]) == {"team", "queue", "agent", "agent_state", "call"}
+    assert result(command(*seed, home=home)) == made
+
+
+def test_a_port_in_use_is_a_clear_error(home: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = command("serve", "--port", str(port), "--workers", "0", home=home)
+    refused(done, 4, f"Cannot listen on 127.0.0.1 port {port}", "in use")
+
+
+def test_an_address_that_is_not_ours_is_a_clear_error(home: Path) -> None:
+    done = command("serve", "--host", "no-such-host.invalid", "--port", "0", "--workers", "0", home=home)
+    refused(done, 4, "Cannot listen on no-such-host.invalid")
+
+
+def test_serve_prints_one_line_and_ends_with_0(home: Path) -> None:
+    """The ready line alone goes to standard output, everything else to standard error as JSON."""
+    served = subprocess.Popen(
+        [sys.executable, "-m", "offtake", "serve", "--port", "0", "--workers", "1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OFFTAKE_HOME": str(home)},
+    )
+    assert served.stdout is not None
+    first = json.loads(served.stdout.readline())
+    assert first.keys() == {"url"}
+    host, port = first["url"].removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
+        connection.sendall(b"GET /data/reports HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert answer.startswith(b"HTTP/1.1 404 ")
+    served.send_signal(signal.SIGTERM)
+    out, err = served.communicate(timeout=90)
+    assert served.returncode == 0, err
+    assert out == ""
+    assert all(isinstance(json.loads(line), dict) for line in err.splitlines())
+
+
+def test_a_stopped_server_hands_its_running_export_back(large: Installation) -> None:
+    """SIGTERM in mid-export ends the server with 0; the job is as it was, and the next start brings it to its end."""
+    server = large.serve(workers=1)
+    with Client.connect(server.url, large.add_client("acme")) as client:
+        job = client.create("calls", *MARCH, format_="json_bulk")
+        staging = large.home / "artifacts" / "staging"
+        wait_for("a half written file", lambda: [path for path in staging.glob(f"{job}.*") if path.stat().st_size > 0])
+    assert server.stop() == 0
+    outcomes = [line["outcome"] for line in server.log_lines() if line["event"] == "attempt" and line["job"] == job]
+    assert outcomes == ["handed_back"]
+    assert list((large.home / "artifacts").rglob(f"{job}*")) == []
+
+    again = large.serve(workers=1)
+    with Client.connect(again.url, large.add_client("acme")) as client:
+        assert client.wait("calls", job) == "done"
+        content = client.download("calls", job)
+    assert int(content.headers["x-export-rows"]) == content.content.count(b"\n")
+    (attempt,) = [line for line in again.log_lines() if line["event"] == "attempt" and line["job"] == job]
+    assert (attempt["outcome"], attempt["attempt"]) == ("succeeded", 1)  # what was handed back does not count
+    assert again.stop() == 0

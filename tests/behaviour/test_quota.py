@@ -1,0 +1,65 @@
+"""The quota of unfinished jobs holds however many ask at once, and each tenant has its own."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from tests.fixtures.bodies import assert_refused
+from tests.fixtures.installation import Client, Served
+
+ORDER = {"timespan": {"from": "2026-03-01T00:00:00Z", "to": "2026-03-02T00:00:00Z"}}
+THREADS = 40
+QUOTA = 15
+
+
+def all_at_once(clients: Sequence[Client]) -> list[httpx.Response]:
+    """One order by each client, each from a thread and a connection of its own, none before the others are ready."""
+    start = threading.Barrier(len(clients))
+
+    def order(client: Client) -> httpx.Response:
+        with httpx.Client(base_url=client.http.base_url, timeout=60, trust_env=False) as http:
+            assert http.get("/", headers=client.headers).status_code == 404  # the connection is open from here on
+            start.wait()
+            return http.post("/data/reports/calls/jobs", json=ORDER, headers=client.headers)
+
+    with ThreadPoolExecutor(len(clients)) as pool:
+        return list(pool.map(order, clients))
+
+
+@pytest.mark.parametrize("round_", range(3))
+def test_of_40_orders_at_once_15_are_accepted(round_: int, idle: Served) -> None:
+    with idle.client(idle.tenant(f"crowd-{round_}")) as client:
+        answers = all_at_once([client] * THREADS)
+        accepted = [answer for answer in answers if answer.status_code == 202]
+        assert len(accepted) == QUOTA
+        assert len({answer.json()["job"]["id"] for answer in accepted}) == QUOTA
+        for answer in answers:
+            if answer not in accepted:
+                assert_refused(answer, 429, "1020017")
+                assert int(answer.headers["retry-after"]) >= 1
+        # Every accepted one is really there, and one place less means one more order.
+        jobs = [answer.json()["job"]["id"] for answer in accepted]
+        assert {client.status("calls", job) for job in jobs} == {"created"}
+        assert client.cancel("calls", jobs[0]).status_code == 204
+        again = all_at_once([client] * 10)
+        assert Counter(answer.status_code for answer in again) == {202: 1, 429: 9}
+
+
+def test_two_tenants_do_not_share_a_quota(idle: Served) -> None:
+    with idle.client(idle.tenant("left")) as left, idle.client(idle.tenant("right")) as right:
+        answers = all_at_once([left, right] * (THREADS // 2))
+        for mine in (answers[0::2], answers[1::2]):
+            assert Counter(answer.status_code for answer in mine) == {202: QUOTA, 429: THREADS // 2 - QUOTA}
+
+
+def test_two_clients_of_one_tenant_share_its_quota(idle: Served) -> None:
+    tenant = idle.tenant("shared")
+    with idle.client(tenant) as one, idle.client(idle.installation.add_client(tenant.tenant)) as other:
+        answers = all_at_once([one, other] * (THREADS // 2))
+    assert Counter(answer.status_code for answer in answers) == {202: QUOTA, 429: THREADS - QUOTA}

@@ -1,0 +1,119 @@
+"""Logs and error bodies hold no secret, no signature, no row and no phone number."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+from tests.fixtures.bodies import UNKNOWN_JOB
+from tests.fixtures.care import call
+from tests.fixtures.installation import Client, Credential, Served, wait_for
+
+NUMBER = "+420777123456"
+TEXT = "the customer's secret words"
+EMAIL = "nobody.knows@example.org"
+NAME = "a name for the export"
+MARCH = ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z")
+
+
+@pytest.fixture(scope="module")
+def credential(busy: Served) -> Credential:
+    tenant = busy.tenant("secrets")
+    agent = {"agent_id": "a1", "name": TEXT, "email": EMAIL, "is_active": True}
+    row = call("c1", "2026-03-05T10:00:00Z", customer_number=NUMBER, notes=TEXT, agent_id="a1")
+    busy.installation.load("agent", [agent], tenant=tenant.tenant)
+    busy.installation.load("call", [row], tenant=tenant.tenant)
+    return tenant
+
+
+def test_a_whole_journey_with_errors_leaves_no_secret_behind(busy: Served, credential: Credential) -> None:
+    with busy.client(credential) as client:
+        links, jobs = _exports(client)
+        refusals = [*_refused_calls(client, jobs[0]), *_refused_links(links[0]), *_refused_tokens(client, credential)]
+        token = client.token
+    bodies = "".join(answer.text for answer in refusals)
+    assert all(400 <= answer.status_code < 500 for answer in refusals)
+    signatures = [parse_qs(urlsplit(link).query)["signature"][0] for link in links]
+    secrets = [credential.client_secret, token, NUMBER, TEXT, EMAIL, NAME, *signatures]
+    assert [secret for secret in secrets if secret in bodies] == []
+
+    def logged() -> str | None:
+        lines = busy.running.log_lines()
+        ended = {line.get("job") for line in lines if line["event"] == "attempt"}
+        return busy.running.log.read_text() if set(jobs) <= ended else None
+
+    log = wait_for("the log lines of the attempts", logged)
+    assert log.count('"request"') > len(refusals)  # it does log
+    assert [secret for secret in secrets if secret in log] == []
+    assert "wrong-secret" not in log + bodies
+
+
+def test_log_lines_carry_the_ids_that_support_needs(busy: Served, credential: Credential) -> None:
+    with busy.client(credential) as client:
+        answer = client.order("calls", {"timespan": {"from": MARCH[0], "to": MARCH[1]}})
+        job, request = answer.json()["job"]["id"], answer.headers["x-request-id"]
+        assert client.wait("calls", job) == "done"
+    lines = [line for line in busy.running.log_lines() if line.get("request") == request]
+    assert [line["event"] for line in lines] == ["request"]  # one line a request
+    assert lines[0] | {"tenant": credential.tenant, "job": job, "dialect": "talkdesk", "status": 202} == lines[0]
+
+    def attempts() -> list[dict[str, object]]:
+        return [line for line in busy.running.log_lines() if line["event"] == "attempt" and line["job"] == job]
+
+    (attempt,) = wait_for("the log line of the attempt", attempts)
+    expected = {"tenant": credential.tenant, "attempt": 1, "dialect": "talkdesk", "outcome": "succeeded", "rows": 1}
+    assert attempt | expected == attempt
+
+
+def _exports(client: Client) -> tuple[list[str], list[str]]:
+    """Links and jobs of one export per format, downloaded."""
+    jobs = [client.create("calls", *MARCH, format_=word, name=NAME) for word in ("csv", "json", "json_bulk")]
+    assert {client.wait("calls", job) for job in jobs} == {"done"}
+    links = [client.link("calls", job) for job in jobs]
+    for link in links:
+        assert NUMBER in httpx.get(link, trust_env=False).text
+    return links, jobs
+
+
+def _refused_calls(client: Client, job: str) -> list[httpx.Response]:
+    http, headers = client.http, client.headers
+    texts = {"from": TEXT, "to": NUMBER}
+    return [
+        client.poll("calls", UNKNOWN_JOB),
+        client.poll(NUMBER, job),
+        client.file("user_status", job),
+        client.cancel("calls", job),
+        client.order("calls", {"name": NAME, "timespan": texts}),
+        client.order("calls", {"name": NAME, "timezone": TEXT, "timespan": dict(zip(texts, MARCH, strict=True))}),
+        client.order("calls", {"name": NAME, "timespan": dict(zip(texts, reversed(MARCH), strict=True))}),
+        http.post("/data/reports/calls/jobs", content=TEXT, headers=headers),
+        http.post("/data/reports/calls/jobs", content=NUMBER * 10_000, headers=headers),
+        http.get(f"/data/reports/calls/jobs/{job}", headers={"Authorization": f"Bearer {client.token}x"}),
+        http.get(f"/data/reports/calls/jobs/{job}", params={"access_token": client.token}),
+        http.put(f"/data/reports/calls/jobs/{job}", headers=headers),
+    ]
+
+
+def _refused_links(link: str) -> list[httpx.Response]:
+    return [
+        httpx.get(link + "x", trust_env=False),
+        httpx.get(link.replace("expires=", "expires=1"), trust_env=False),
+        httpx.get(link.split("&", maxsplit=1)[0], trust_env=False),
+        httpx.post(link, trust_env=False),
+    ]
+
+
+def _refused_tokens(client: Client, credential: Credential) -> list[httpx.Response]:
+    def ask(client_id: str, secret: str, grant: str) -> httpx.Response:
+        return client.http.post("/oauth/token", data={"grant_type": grant}, auth=(client_id, secret))
+
+    return [
+        ask(credential.client_id, "wrong-secret", "client_credentials"),
+        ask(credential.client_secret, credential.client_secret, "client_credentials"),
+        ask(credential.client_id, credential.client_secret, TEXT),
+        client.http.post(
+            "/oauth/token", params={"client_id": credential.client_id, "client_secret": credential.client_secret}
+        ),
+    ]
