@@ -266,8 +266,13 @@ def test_many_rows_read_in_parallel_keep_their_lines(lake: Lake, tmp_path: Path)
     bad = [1, 77_777, 150_001, rows - 1]
     for n in bad:
         lines[n] = f',"name\n{n}"\n'
+    broken = [5, 99_999, 200_000, 299_000]
+    for n in broken:
+        lines[n] = f'{n},"too\nmany",fields\n'
     path = written(tmp_path / "t.csv", "team_id,name\n" + "".join(lines))
     out = tmp_path / "bad"
-    assert load(lake, TEAM, [path], tenant="acme", reject_to=out).inserted == rows - len(bad)
+    assert load(lake, TEAM, [path], tenant="acme", reject_to=out).inserted == rows - len(bad) - len(broken)
     found = [json.loads(line) for line in out.read_text().splitlines()]
-    assert [(one["line"], one["row"]["name"]) for one in found] == [(2 + 2 * n, f"name\n{n}") for n in bad]
+    assert [one["line"] for one in found] == [2 + 2 * n for n in sorted(bad + broken)]
+    assert [one["row"]["name"] for one in found if one["column"]] == [f"name\n{n}" for n in bad]
+    assert [one["row"]["text"].split(",")[0] for one in found if not one["column"]] == [str(n) for n in broken]

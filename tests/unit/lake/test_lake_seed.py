@@ -158,7 +158,8 @@ def test_an_agents_team_is_the_one_of_the_time(db: duckdb.DuckDBPyConnection) ->
     _none(
         db,
         "SELECT c.call_id FROM call AS c JOIN agent_state AS s "
-        "ON s.agent_id = c.agent_id AND c.started_at >= s.started_at AND (s.ended_at IS NULL OR c.started_at < s.ended_at) WHERE c.team_id IS DISTINCT FROM s.team_id",
+        "ON s.agent_id = c.agent_id AND c.started_at >= s.started_at "
+        "AND (s.ended_at IS NULL OR c.started_at < s.ended_at) WHERE c.team_id IS DISTINCT FROM s.team_id",
     )
     moved = db.execute("SELECT count(*) FROM (SELECT agent_id FROM call GROUP BY 1 HAVING count(DISTINCT team_id) > 1)")
     assert moved.fetchone() != (0,)
