@@ -11,7 +11,7 @@ WITH month_reading AS (
 ),
 
 month_candidate AS (
-    -- DuckDB takes the second instant of a midnight that occurs twice (Havana, 1 November 2026), the product takes the
+    -- DuckDB takes the second instant of a midnight that occurs twice (Havana, 1 November 2020), the product takes the
     -- first: the one with the offset that was in force the day before.
     SELECT
         reading,
