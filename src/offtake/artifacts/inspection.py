@@ -2,6 +2,10 @@
 
 A thread follows the growing file, so that hashing, counting and flushing happen beside the query instead of after it.
 It reads what the operating system has of the file, never what the writer meant to write.
+
+DuckDB's threads write side by side, each at its own place, so a growing file has holes for a moment. A hole reads as
+zero bytes, and every byte turns from zero into what it stays. Text holds no zero bytes: the follower waits at the first
+one it meets. If a file does hold some, it waits until the writer is done, and then takes them as they are.
 """
 
 from __future__ import annotations
@@ -100,7 +104,9 @@ class Inspection:
         flushed = 0
         while not self._abandoned.is_set():
             complete = self._complete.is_set()  # asked before the read: what is read after it is all there is
-            chunk = os.read(handle, _CHUNK)
+            chunk = os.pread(handle, _CHUNK, self._size)
+            if not complete:
+                chunk = chunk.partition(b"\0")[0]
             if chunk:
                 self._hash.update(chunk)
                 self._counter.feed(chunk)

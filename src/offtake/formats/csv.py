@@ -7,9 +7,14 @@ from __future__ import annotations
 
 from offtake.formats.format import Envelope, Format, Recipe
 
+_NEITHER_QUOTE_NOR_LINE_END = bytes(set(range(256)) - set(b'"\n'))
+
 
 class CsvCounter:
-    """Counts line ends that stand outside quotes; a doubled quote changes nothing, so counting quotes is enough."""
+    """Counts line ends that stand outside quotes; a doubled quote changes nothing, so counting quotes is enough.
+
+    First everything else is dropped, then quotes with nothing left between them: what remains is short.
+    """
 
     def __init__(self) -> None:
         self._lines = 0
@@ -21,7 +26,8 @@ class CsvCounter:
         if not chunk:
             return
         self._last = chunk[-1:]
-        first, *others = chunk.split(b'"')
+        marks = chunk.translate(None, _NEITHER_QUOTE_NOR_LINE_END).replace(b'""', b"")
+        first, *others = marks.split(b'"')
         if not self._quoted:
             self._lines += first.count(b"\n")
         if not others:
