@@ -54,7 +54,7 @@ def build_catalogue() -> Catalogue:
 
 def build_app(services: Services, settings: Settings) -> ASGIApp:
     """The HTTP application: every dialect, and the download path they share."""
-    app = FastAPI(title="Offtake", version=__version__, docs_url=None, redoc_url=None)
+    app = FastAPI(title="Offtake", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False)
     wire = Wire(on=services, public_url=settings.server.public_url)
     for dialect in DIALECTS:
         app.include_router(dialect.router(wire))

@@ -55,7 +55,7 @@ class WorkerSettings(_Section):
     """Attempts: what one may use, and how one ends."""
 
     threads: int = Field(2, ge=1, le=256, description="Threads of one attempt's query.")
-    memory_mb: int = Field(256, ge=64, description="Memory of one attempt's query, in MiB; what is over it spills.")
+    memory_mb: int = Field(256, ge=128, description="Memory of one attempt's query, in MiB; what is over it spills.")
     temp_mb: int = Field(20_480, ge=0, description="Disk space one attempt may spill to, in MiB.")
     attempts: int = Field(4, ge=1, le=100, description="Attempts at one job before it fails.")
     retry_seconds: float = Field(5.0, ge=0, description="Wait before the second attempt; it doubles each time.")

@@ -239,7 +239,6 @@ def test_a_foreign_id_answers_as_an_unknown_one(busy: Served, mine: Side, theirs
     caller.close()
 
 
-@pytest.mark.xfail(strict=True, reason="core/download.py answers 404 without a file, 403 to a wrong signature of one")
 def test_a_guessed_link_does_not_tell_whether_a_job_exists(busy: Served, theirs: Side) -> None:
     """Link refusals for a job with a file and for none at all are alike."""
     caller = Caller(busy.url, "nonsense")

@@ -43,8 +43,12 @@ class CsvCounter:
         return self._lines - 1
 
 
+# Without COMMENT '' DuckDB would quote every text with a # in it, for readers that skip comments.
+_OPTIONS = "FORMAT csv, HEADER true, DELIMITER ',', QUOTE '\"', COMMENT ''"
+
+
 def _recipe(_: Envelope) -> Recipe:
-    return Recipe(options="FORMAT csv, HEADER true, DELIMITER ',', QUOTE '\"'", as_json=False, closing=lambda _: b"")
+    return Recipe(options=_OPTIONS, as_json=False, closing=lambda _: b"")
 
 
 CSV: Format = Format(

@@ -10,18 +10,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo, available_timezones
+from importlib.resources import files
+from zoneinfo import ZoneInfo
 
 from offtake.errors import FieldFault, InvalidZone, ReversedTimespan
 
-# Names that zoneinfo may offer and that are no IANA zones: they depend on the machine or say nothing.
-_NOT_ZONES = frozenset({"localtime", "posixrules", "Factory"})
+_NOT_ZONES = frozenset({"Factory"})  # in the database, but says nothing
 
 
 @lru_cache(maxsize=1)
 def zone_names() -> frozenset[str]:
-    """All IANA zone names the server accepts (source: the tzdata package or the system's database)."""
-    return frozenset(available_timezones() - _NOT_ZONES)
+    """All IANA zone names the server accepts: those of the tzdata package.
+
+    Not the machine's own database: that may be older than the engine's, and a bound resolved by one and shown by the
+    other would differ where governments have changed their minds.
+    """
+    names = files("tzdata").joinpath("zones").read_text(encoding="utf-8").split()
+    return frozenset(names) - _NOT_ZONES
 
 
 def zone(name: str, field: str = "timezone") -> ZoneInfo:
@@ -29,7 +34,13 @@ def zone(name: str, field: str = "timezone") -> ZoneInfo:
     if name not in zone_names():
         message = "The time zone is not an IANA zone name such as Europe/Prague."
         raise InvalidZone(message, [FieldFault(field, "not an IANA time zone name")])
-    return ZoneInfo(name)
+    return _load(name)
+
+
+@lru_cache(maxsize=1024)
+def _load(name: str) -> ZoneInfo:
+    with files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as file:
+        return ZoneInfo.from_file(file, key=name)
 
 
 def resolve(reading: datetime, name: str) -> datetime:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from sqlalchemy import Connection
+from sqlalchemy import PoolProxiedConnection
 
 from offtake.store.database import Database
 
@@ -33,19 +33,27 @@ class Wakeup(Protocol):
 def wakeup(database: Database) -> Wakeup:
     """The best this database offers."""
     if database.engine.dialect.name == "sqlite":
-        return DataVersion(database.engine.connect().execution_options(isolation_level="AUTOCOMMIT"))
+        return DataVersion(database.engine.raw_connection())
     return Patience()
 
 
 class DataVersion:
-    """SQLite: a number that changes whenever another connection has committed."""
+    """SQLite: a number that changes whenever another connection has committed.
 
-    def __init__(self, connection: Connection) -> None:
+    The driver's own connection, because inside a transaction, which the engine would begin, the number stands still.
+    """
+
+    def __init__(self, connection: PoolProxiedConnection) -> None:
         self._connection = connection
         self._seen = self._version()
 
     def _version(self) -> int:
-        return int(self._connection.exec_driver_sql("PRAGMA data_version").scalar_one())
+        cursor = self._connection.cursor()
+        try:
+            cursor.execute("PRAGMA data_version")
+            return int(cursor.fetchone()[0])  # type: ignore[index]
+        finally:
+            cursor.close()
 
     def clear(self) -> None:
         """From now on, changes count."""

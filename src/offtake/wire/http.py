@@ -76,6 +76,12 @@ def _answer_errors(app: FastAPI, render: Renderer) -> None:
     async def invalid(request: Request, error: Exception) -> Response:
         return render(InvalidRequest("The request is not valid."), request.url.path)
 
+    async def defect(request: Request, error: Exception) -> Response:
+        # Registered for Exception, this runs in the outermost of the framework's own layers, which raises the error
+        # again for us to log.
+        return render(HttpFault(status=500, message="The server made a mistake."), request.url.path)
+
+    app.add_exception_handler(Exception, defect)
     app.add_exception_handler(ExportError, ours)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(RequestValidationError, invalid)
@@ -123,10 +129,9 @@ def _observed(app: ASGIApp, render: Renderer) -> ASGIApp:
             await app(scope, receive, noted)
         except Exception as error:  # noqa: BLE001 - the outermost loop of a request
             _log.error("request_defect", request=request_id, kind=type(error).__name__, places=_places(error))
-            if status == 0:
-                await render(HttpFault(status=500, message="The server made a mistake."), scope["path"])(
-                    scope, receive, noted
-                )
+            if status == 0:  # broken before the framework could answer
+                fault = HttpFault(status=500, message="The server made a mistake.")
+                await render(fault, scope["path"])(scope, receive, noted)
         finally:
             _line(scope, request_id, status, seconds=time.monotonic() - began)
 

@@ -2,25 +2,67 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote
 
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from offtake.core.download import Download, Link, open_link
 from offtake.errors import ArtifactNotFound, LinkRefused, OfftakeError
 from offtake.wire.dialect import ErrorSurface, HttpFault, Wire, nearest
 
 PREFIX = "/download"
+_RANGES = re.compile(r"bytes\s*=\s*((\d{1,18}-\d{0,18}|-\d{1,18})\s*(,\s*|$))+", re.ASCII | re.IGNORECASE)
 _STATUS: dict[type[OfftakeError], int] = {LinkRefused: 403, ArtifactNotFound: 404, OfftakeError: 500}
 
 
 class _File(FileResponse):
-    """Range, If-Range, HEAD and 416 are Starlette's; larger chunks mean fewer trips through the event loop."""
+    """Range, If-Range and HEAD are Starlette's; larger chunks mean fewer trips through the event loop.
+
+    A Range header that is no range of bytes is ignored (RFC 9110 14.2), one beyond the file is 416 as JSON.
+    """
 
     chunk_size = 1024 * 1024
+
+    def __init__(self, found: Download, headers: dict[str, str]) -> None:
+        super().__init__(found.path, media_type=found.media_type, filename=found.file_name, headers=headers)
+        self._size = found.artifact.bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the file, or the part that was asked for."""
+        asked = Headers(scope=scope)
+        wanted = asked.get("range")
+        if wanted is not None and not _understood(wanted):
+            scope = {**scope, "headers": [(name, value) for name, value in scope["headers"] if name != b"range"]}
+        elif wanted is not None and asked.get("if-range") in (None, self.headers["etag"]) and self._beyond(wanted):
+            fault = HttpFault(
+                status=416, message="The range is beyond the file.", headers={"content-range": f"bytes */{self._size}"}
+            )
+            await _render_error(fault, scope["path"])(scope, receive, send)
+            return
+        await super().__call__(scope, receive, send)
+
+    def _beyond(self, wanted: str) -> bool:
+        """Whether no range touches the file."""
+        return all(int(first) >= self._size if first else int(last) == 0 for first, last in _ranges(wanted))
+
+
+def _understood(wanted: str) -> bool:
+    """Whether a Range header names ranges of bytes, none of them backwards."""
+    if not _RANGES.fullmatch(wanted.strip()):
+        return False
+    return all(int(first) <= int(last) for first, last in _ranges(wanted) if first and last)
+
+
+def _ranges(wanted: str) -> list[tuple[str, str]]:
+    """First and last byte of each range, either of them empty where it is left out."""
+    parts = (part.strip() for part in wanted.partition("=")[2].split(","))
+    return [(part.partition("-")[0], part.partition("-")[2]) for part in parts if part]
 
 
 def link_path(link: Link) -> str:
@@ -52,7 +94,7 @@ def _answer(found: Download) -> Response:
         "x-content-type-options": "nosniff",
         "x-export-rows": str(found.artifact.rows),
     }
-    return _File(found.path, media_type=found.media_type, filename=found.file_name, headers=headers)
+    return _File(found, headers)
 
 
 def _render_error(error: OfftakeError | HttpFault, path: str) -> Response:

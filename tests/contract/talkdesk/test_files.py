@@ -314,7 +314,6 @@ def test_golden_bytes_of_one_entry(busy: Served) -> None:
     )
 
 
-@pytest.mark.xfail(strict=True, reason="DuckDB's writer quotes every text with a #, unless told COMMENT ''")
 def test_a_hash_needs_no_quotes(busy: Served) -> None:
     """5.2: quoting only where needed."""
     tenant = busy.tenant("hash")
