@@ -223,7 +223,7 @@ def test_an_inspection_of_a_growing_file_is_about_the_bytes_on_the_disk(
                         counter.wait_for(len(path.read_bytes().partition(b"\0")[0]))
             inspected = inspection.finish()
         whole = path.read_bytes()
-    assert counter.seen == whole == b"".join(block for _, block in sorted(writes))
+    assert counter.whole == whole == b"".join(block for _, block in sorted(writes))
     assert (inspected.bytes, inspected.sha256) == (len(whole), hashlib.sha256(whole).hexdigest())
     assert inspected.rows == whole.count(b"\n")
 
@@ -238,20 +238,23 @@ class _Collector:
     """A counter that keeps what it was fed and lets a writer wait until it has been read."""
 
     def __init__(self) -> None:
-        self.seen = b""
+        self.whole = b""
         self._grown = threading.Condition()
 
     def feed(self, chunk: bytes) -> None:
         with self._grown:
-            self.seen += chunk
+            self.whole += chunk
             self._grown.notify_all()
 
+    def seen(self) -> int:
+        return self.records()
+
     def records(self) -> int:
-        return self.seen.count(b"\n")
+        return self.whole.count(b"\n")
 
     def wait_for(self, size: int) -> None:
         with self._grown:
-            assert self._grown.wait_for(lambda: len(self.seen) >= size, timeout=60)
+            assert self._grown.wait_for(lambda: len(self.whole) >= size, timeout=60)
 
 
 @pytest.mark.parametrize("kind", FORMATS, ids=lambda kind: kind.name)

@@ -13,6 +13,8 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -32,6 +34,9 @@ class Counter(Protocol):
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes."""
 
+    def seen(self) -> int:
+        """Records so far."""
+
     def records(self) -> int:
         """Records in all bytes."""
 
@@ -46,11 +51,15 @@ class Inspected:
 
 
 class Inspection:
-    """Follows one file. Leaving the context without ``finish`` abandons it."""
+    """Follows one file. Leaving the context without ``finish`` abandons it.
 
-    def __init__(self, path: Path, counter: Counter) -> None:
+    ``growing`` is told the number of records read so far, from the following thread.
+    """
+
+    def __init__(self, path: Path, counter: Counter, growing: Callable[[int], None] = lambda records: None) -> None:
         self._path = path
         self._counter = counter
+        self._growing = growing
         self._hash = hashlib.sha256()
         self._size = 0
         self._complete = threading.Event()
@@ -80,10 +89,15 @@ class Inspection:
             handle = self._open()
             if handle is None:
                 return
+            flusher = threading.Thread(target=self._flush, args=(handle,), name="flush", daemon=True)
             try:
+                flusher.start()
                 self._read(handle)
+                flusher.join()
                 os.fsync(handle)
             finally:
+                self._complete.set()
+                flusher.join()
                 os.close(handle)
         except OSError as error:
             self._error = error
@@ -101,23 +115,30 @@ class Inspection:
         return None
 
     def _read(self, handle: int) -> None:
-        flushed = 0
         while not self._abandoned.is_set():
             complete = self._complete.is_set()  # asked before the read: what is read after it is all there is
             chunk = os.pread(handle, _CHUNK, self._size)
-            if not complete:
-                chunk = chunk.partition(b"\0")[0]
+            hole = -1 if complete else chunk.find(b"\0")
+            if hole >= 0:
+                chunk = chunk[:hole]
             if chunk:
                 self._hash.update(chunk)
                 self._counter.feed(chunk)
                 self._size += len(chunk)
+                self._growing(self._counter.seen())
             elif complete:
                 return
             else:
                 self._complete.wait(_PAUSE)
+
+    def _flush(self, handle: int) -> None:
+        """Spread the disk's work over the run instead of one long wait at its end."""
+        flushed = 0
+        while not self._complete.wait(_PAUSE):
             if self._size - flushed >= _FLUSH_EVERY:
-                os.fdatasync(handle)  # spread the disk's work over the run instead of one long wait at its end
                 flushed = self._size
+                with suppress(OSError):  # the last flush, after the last byte, says whether all is well
+                    os.fdatasync(handle)
 
     def __enter__(self) -> Self:
         self._thread.start()

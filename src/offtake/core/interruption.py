@@ -18,6 +18,7 @@ class Reason(StrEnum):
     """Why an attempt has to stop."""
 
     LEASE_LOST = "lease_lost"  # cancelled, or leased by somebody else
+    TOO_MANY_ROWS = "too_many_rows"
     STOPPING = "stopping"  # the worker goes; the job is handed back
 
 

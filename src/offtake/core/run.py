@@ -6,10 +6,11 @@ with the newest fence. Whatever goes wrong before leaves a staging file that nob
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from offtake.artifacts.inspection import Inspected, Inspection
-from offtake.core.interruption import Interruption
+from offtake.core.interruption import Interruption, Reason
 from offtake.core.services import Services
 from offtake.engine.duckdb import Limits, Session
 from offtake.engine.plan import plan
@@ -38,6 +39,11 @@ def run(lease: Lease, on: Services, interruption: Interruption) -> Artifact:
         key = on.artifacts.key(job.tenant, job.id, lease.fence, kind.suffix)
         artifact = Artifact(key=key, rows=inspected.rows, bytes=inspected.bytes, sha256=inspected.sha256)
         _publish(lease, artifact, staged, on)
+    except AttemptInterrupted as error:
+        if interruption.reason is not Reason.TOO_MANY_ROWS:
+            raise
+        message = f"The export has more than {job.request.row_limit} rows; ask for a shorter timespan."
+        raise RowLimitExceeded(message) from error
     finally:
         on.artifacts.discard(job.id, lease.fence, kind.suffix)
     on.reached("published", lease)
@@ -45,22 +51,34 @@ def run(lease: Lease, on: Services, interruption: Interruption) -> Artifact:
 
 
 def _produce(lease: Lease, kind: Format, staged: Path, *, on: Services, interruption: Interruption) -> Inspected:
-    """Write the staging file and read it back. Three counts must agree: the query's, the writer's, the file's."""
+    """Write the staging file and read it back: what the writer says it wrote must be what the bytes hold.
+
+    A row limit is enforced by counting while the file grows; a LIMIT would hold the whole result in memory.
+    """
     job, request = lease.job, lease.job.request
     query, envelope = _planned(lease, kind, on)
     views = snapshot(on.lake, on.catalogue.reports[request.report].tables, tenant=job.tenant, timespan=request.timespan)
     on.reached("querying", lease)
     with Session(_limits(lease, on), views, writable=staged) as session, interruption.reaching(session.interrupt):
-        rows = session.count(query)
-        if request.row_limit is not None and rows > request.row_limit:
-            raise RowLimitExceeded(f"The export has more than {request.row_limit} rows; ask for a shorter timespan.")
         on.reached("writing", lease)
-        with Inspection(staged, kind.counter()) as inspection:
+        with Inspection(staged, kind.counter(), _limited(request.row_limit, interruption)) as inspection:
             written = kind.write(session, query, staged, envelope=envelope)
             inspected = inspection.finish()
-    if not rows == written == inspected.rows:
-        raise ArtifactMismatch("The query, the writer and the file do not have the same number of rows.")
+    if written != inspected.rows:
+        raise ArtifactMismatch("The writer and the file do not have the same number of rows.")
+    if request.row_limit is not None and written > request.row_limit:
+        interruption.ask(Reason.TOO_MANY_ROWS)
     return inspected
+
+
+def _limited(limit: int | None, interruption: Interruption) -> Callable[[int], None]:
+    """Stops an attempt that has written more rows than it may."""
+
+    def growing(rows: int) -> None:
+        if limit is not None and rows > limit:
+            interruption.ask(Reason.TOO_MANY_ROWS)
+
+    return growing
 
 
 def _planned(lease: Lease, kind: Format, on: Services) -> tuple[Query, Envelope]:

@@ -6,7 +6,7 @@ and nothing else. A report that tried to look at another tenant's files would be
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,10 +93,6 @@ class Session:
             found = self._connection.execute(query.sql, dict(query.values)).fetchall()
         return [dict(zip(query.columns, row, strict=True)) for row in found]
 
-    def count(self, query: Query) -> int:
-        """How many rows the query has, without rendering any."""
-        return self._scalar(f"SELECT count(*) FROM (\n{query.sql}\n) AS counted", query.values)  # noqa: S608
-
     def copy(self, query: Query, path: Path, *, options: str, as_json: bool) -> int:
         """Write the rows to ``path`` with DuckDB's own writer and return how many it says it wrote.
 
@@ -104,13 +100,11 @@ class Session:
         """
         rows = f"SELECT to_json(shown) FROM (\n{query.sql}\n) AS shown" if as_json else query.sql  # noqa: S608
         target = str(path).replace("'", "''")
-        return self._scalar(f"COPY (\n{rows}\n) TO '{target}' ({options}, USE_TMP_FILE false)", query.values)
-
-    def _scalar(self, sql: str, values: Mapping[str, object]) -> int:
         with _as_ours():
-            found = self._connection.execute(sql, dict(values)).fetchone()
+            statement = f"COPY (\n{rows}\n) TO '{target}' ({options}, USE_TMP_FILE false)"
+            found = self._connection.execute(statement, dict(query.values)).fetchone()
         if found is None:
-            raise QueryFailed("The query gave no answer.")
+            raise QueryFailed("The writer did not say how many rows it wrote.")
         return int(found[0])
 
     def interrupt(self) -> None:

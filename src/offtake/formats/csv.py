@@ -36,6 +36,10 @@ class CsvCounter:
         self._lines += b"".join(outside).count(b"\n")
         self._quoted ^= len(others) % 2 == 1
 
+    def seen(self) -> int:
+        """Rows so far."""
+        return max(0, self._lines - 1)
+
     def records(self) -> int:
         """Lines without the header."""
         if self._quoted or self._last != b"\n":

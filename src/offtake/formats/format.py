@@ -27,6 +27,9 @@ class RecordCounter(Protocol):
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes of the file."""
 
+    def seen(self) -> int:
+        """Rows so far: never more than there are in the end."""
+
     def records(self) -> int:
         """Records seen, header and envelope not counted. ValueError when the bytes do not end as the format must."""
 

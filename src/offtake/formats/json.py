@@ -11,29 +11,39 @@ from offtake.formats.format import Envelope, Format, Recipe
 
 # A delimiter that JSON text cannot contain: control characters are escaped in it.
 _NEVER = "\x01"
+_LAST_LINE = 1024  # bytes; longer than any envelope's tail with its number
 
 
 class ArrayCounter:
-    """Counts rows as lines that begin with ``{``, and knows the end by a line that begins with ``]``: the writer starts
-    each row and the envelope's tail on a line of their own, and text cannot hold a raw line end."""
+    """Counts rows by line ends: the writer puts the envelope's head, each row and the envelope's tail on a line of
+    their own, and text cannot hold a raw line end. The end is known by a last line that begins with ``]``."""
 
     def __init__(self) -> None:
-        self._rows = 0
-        self._closed = False
-        self._last = b""
+        self._lines = 0
+        self._start: bytes | None = b""  # until the byte behind the first line is known
+        self._is_empty = False
+        self._end = b""
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes."""
-        starts = chunk[:1] if self._last == b"\n" else b""
-        self._rows += chunk.count(b"\n{") + (starts == b"{")
-        self._closed |= b"\n]" in chunk or starts == b"]"
-        self._last = chunk[-1:] or self._last
+        self._lines += chunk.count(b"\n")
+        if self._start is not None:
+            self._start += chunk
+            _, _, rows = self._start.partition(b"\n")
+            if rows:
+                self._is_empty, self._start = rows[:1] == b"\n", None
+        self._end = (self._end + chunk[-_LAST_LINE:])[-_LAST_LINE:]
+
+    def seen(self) -> int:
+        """Rows so far, at least."""
+        return max(0, self._lines - 2)
 
     def records(self) -> int:
         """Rows of the array."""
-        if not self._closed or self._last != b"\n":
+        last = self._end[:-1].rpartition(b"\n")[2]
+        if self._end[-1:] != b"\n" or last[:1] != b"]":
             raise ValueError("the file does not end with the envelope's last line")
-        return self._rows
+        return 0 if self._is_empty else self._lines - 2  # the lines of head and tail
 
 
 class LineCounter:
@@ -47,6 +57,10 @@ class LineCounter:
         """Take the next bytes."""
         self._lines += chunk.count(b"\n")
         self._last = chunk[-1:] or self._last
+
+    def seen(self) -> int:
+        """Rows so far."""
+        return self._lines
 
     def records(self) -> int:
         """Lines of the file."""

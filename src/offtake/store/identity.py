@@ -5,10 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select
 
 from offtake.model.tenant import Credential, CredentialKind, Principal, Scope, Tenant
 from offtake.store.schema import credential, tenant, token
+
+# Built once, because every request runs it.
+_PRINCIPAL = (
+    select(token.c.tenant, token.c.credential, token.c.scopes)
+    .join(credential, credential.c.id == token.c.credential)
+    .where(token.c.hash == bindparam("hash_"), token.c.expires_at > bindparam("now"), credential.c.revoked.is_(False))
+)
 
 
 def add_tenant(connection: Connection, new: Tenant, *, now: datetime) -> None:
@@ -75,12 +82,7 @@ def add_token(connection: Connection, principal: Principal, *, hash_: str, now: 
 
 def principal_of(connection: Connection, hash_: str, *, now: datetime) -> Principal | None:
     """Who a token stands for, while it lasts and its credential is not revoked."""
-    statement = (
-        select(token.c.tenant, token.c.credential, token.c.scopes)
-        .join(credential, credential.c.id == token.c.credential)
-        .where(token.c.hash == hash_, token.c.expires_at > now, credential.c.revoked.is_(False))
-    )
-    row = connection.execute(statement).one_or_none()
+    row = connection.execute(_PRINCIPAL, {"hash_": hash_, "now": now}).one_or_none()
     if row is None:
         return None
     return Principal(tenant=row.tenant, credential=row.credential, scopes=_from_text(row.scopes))
