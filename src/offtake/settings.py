@@ -146,8 +146,9 @@ def load_settings(file: Path, flags: Mapping[str, Mapping[str, Any]] | None = No
     """The settings of an installation. Raises SettingsError with ``file:line`` or the variable's name."""
     toml = _read(file)
     faults = list(_unknown_variables())
+    given = {section: dict(values) for section, values in (flags or {}).items() if values}
     try:
-        given = {section: dict(values) for section, values in (flags or {}).items() if values}
+        Settings(_file=toml.data)  # type: ignore[call-arg]  # a flag must not hide a bad line
         settings = Settings(_file=toml.data, **given)  # type: ignore[call-arg, arg-type]
     except ValidationError as error:
         faults += [_fault(detail, toml) for detail in error.errors(include_url=False)]

@@ -1,0 +1,188 @@
+"""Processes killed at every point of an attempt: the job ends, once, truthfully, with one whole file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from offtake.core.run import POINTS
+from tests.fixtures.installation import Client, Credential, Installation, Running, wait_for
+
+SETTINGS = """
+[worker]
+heartbeat_seconds = 0.3
+lease_seconds = 1.5
+retry_seconds = 0
+"""
+CALLS = 20_000
+START, END = "2026-02-15T00:00:00Z", "2026-03-15T00:00:00Z"
+
+
+@pytest.fixture(scope="module")
+def seeded(shared_installations: Callable[[str], Installation]) -> tuple[Installation, Credential]:
+    """An installation with enough calls for a file of some megabytes."""
+    made = shared_installations("killed")
+    made.init(SETTINGS)
+    credential = made.add_tenant("acme")
+    made.must("seed", "--tenant", "acme", "--calls", str(CALLS), "--until", "2026-03-14", "--days", "28")
+    return made, credential
+
+
+@pytest.fixture
+def server(seeded: tuple[Installation, Credential]) -> Iterator[Running]:
+    """A server without workers."""
+    running = seeded[0].serve(workers=0)
+    yield running
+    if running.process.poll() is None:
+        assert running.stop() == 0
+
+
+@pytest.fixture
+def client(seeded: tuple[Installation, Credential], server: Running) -> Iterator[Client]:
+    """A client of that server."""
+    connected = Client.connect(server.url, seeded[1])
+    yield connected
+    connected.close()
+
+
+def start_doomed(made: Installation, point: str, fate: str) -> subprocess.Popen[bytes]:
+    script = Path(__file__).parents[1] / "fixtures" / "doomed_worker.py"
+    return subprocess.Popen([sys.executable, str(script), str(made.home), point, fate], stdin=subprocess.DEVNULL)
+
+
+@pytest.fixture
+def worker(seeded: tuple[Installation, Credential]) -> Iterator[Callable[[], None]]:
+    """Starts an ordinary worker, stopped at the end of the test."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start() -> None:
+        command = [sys.executable, "-m", "offtake", "worker", "--home", str(seeded[0].home)]
+        started.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+
+    yield start
+    for process in started:
+        process.terminate()
+        assert process.wait(timeout=60) in (0, -signal.SIGTERM)  # the signal itself where it was still starting
+
+
+def row_of(made: Installation, job: str) -> dict[str, Any]:
+    connection = sqlite3.connect(made.home / "state.db")
+    connection.row_factory = sqlite3.Row
+    try:
+        return dict(connection.execute("SELECT * FROM job WHERE id = ?", (job,)).fetchone())
+    finally:
+        connection.close()
+
+
+def files_of(made: Installation, job: str) -> list[Path]:
+    return list((made.home / "artifacts").rglob(f"{job}*"))
+
+
+def assert_one_whole_file(made: Installation, client: Client, job: str) -> None:
+    row = row_of(made, job)
+    content = client.download("calls", job).content
+    assert hashlib.sha256(content).hexdigest() == row["sha256"]
+    assert len(content) == row["bytes"]
+    parsed = json.loads(content)
+    assert parsed["total"] == len(parsed["entries"]) == row["rows"]
+    assert len({entry["call_id"] for entry in parsed["entries"]}) == row["rows"] > CALLS // 2
+    published = made.home / "artifacts" / row["artifact_key"]
+    wait_for("the sweep of what the killed attempt left", lambda: files_of(made, job) == [published])
+
+
+@pytest.mark.parametrize(
+    ("point", "fate"),
+    [(point, "kill") for point in POINTS] + [("writing", "kill-after-bytes")],
+)
+def test_a_worker_killed_anywhere_leaves_a_job_that_ends_with_one_whole_file(
+    seeded: tuple[Installation, Credential], client: Client, worker: Callable[[], None], point: str, fate: str
+) -> None:
+    made = seeded[0]
+    job = client.create("calls", START, END)
+    assert start_doomed(made, point, fate).wait(timeout=60) == -signal.SIGKILL
+    row = row_of(made, job)
+    if point == "published":
+        assert row["status"] == "succeeded"
+    else:
+        assert row["status"] in ("running", "uploading")  # the truth so far: its lease has not run out
+        assert client.http.get(f"/data/reports/calls/files/{job}", headers=client.headers).status_code == 404
+    worker()
+    assert client.wait("calls", job) == "done"
+    assert row_of(made, job)["attempts"] == (1 if point == "published" else 2)
+    assert_one_whole_file(made, client, job)
+
+
+@pytest.mark.parametrize("point", ["staged", "renamed"])
+def test_a_worker_that_slept_past_its_lease_does_not_publish(
+    seeded: tuple[Installation, Credential], client: Client, worker: Callable[[], None], point: str
+) -> None:
+    made = seeded[0]
+    job = client.create("calls", START, END)
+    sleeper = start_doomed(made, point, "freeze")
+    wait_for("the worker to freeze", lambda: psutil.Process(sleeper.pid).status() == psutil.STATUS_STOPPED)
+    worker()
+    assert client.wait("calls", job) == "done"
+    before = row_of(made, job)
+    assert before["fence"] == 2
+    os.kill(sleeper.pid, signal.SIGCONT)
+    os.kill(sleeper.pid, signal.SIGTERM)
+    assert sleeper.wait(timeout=60) == 0
+    assert row_of(made, job) == before
+    assert_one_whole_file(made, client, job)
+
+
+def test_a_worker_of_the_server_killed_in_mid_export_is_replaced_and_the_job_is_done(
+    seeded: tuple[Installation, Credential],
+) -> None:
+    made, credential = seeded
+    running = made.serve(workers=1)
+    client = Client.connect(running.url, credential)
+    job = client.create("calls", START, END)
+    wait_for("the export to begin", lambda: row_of(made, job)["status"] != "queued")
+    (victim,) = running.workers()
+    victim.kill()
+    assert client.wait("calls", job) == "done"
+    assert_one_whole_file(made, client, job)
+    replacement = wait_for("a new worker", running.workers)
+    assert replacement[0].pid != victim.pid
+    client.close()
+    assert running.stop() == 0
+
+
+def test_a_server_killed_after_the_202_runs_the_job_after_its_restart(
+    seeded: tuple[Installation, Credential],
+) -> None:
+    made, credential = seeded
+    running = made.serve(workers=1)
+    client = Client.connect(running.url, credential)
+    job = client.create("calls", START, END)
+    running.kill()
+    client.close()
+    again = made.serve(workers=1)
+    client = Client.connect(again.url, credential)
+    assert client.wait("calls", job) == "done"
+    assert_one_whole_file(made, client, job)
+    client.close()
+    assert again.stop() == 0
+
+
+def test_workers_do_not_outlive_a_killed_server(seeded: tuple[Installation, Credential]) -> None:
+    running = seeded[0].serve(workers=2)
+    workers = wait_for("both workers", lambda: running.workers() if len(running.workers()) == 2 else None)
+    running.process.kill()
+    running.process.wait()
+    gone, alive = psutil.wait_procs(workers, timeout=60)
+    assert (len(gone), alive) == (2, [])
+    assert running.process.stdout is not None
+    running.process.stdout.close()

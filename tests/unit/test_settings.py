@@ -1,0 +1,83 @@
+"""Settings: what wins, and what stops the start with file, line and the name it might have meant."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from offtake.errors import SettingsError
+from offtake.settings import Settings, load_settings, rows
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    file = tmp_path / "offtake.toml"
+    file.write_text(text)
+    return file
+
+
+def refused(tmp_path: Path, text: str) -> str:
+    with pytest.raises(SettingsError) as error:
+        load_settings(written(tmp_path, text))
+    return error.value.message.replace(str(tmp_path), "")
+
+
+def test_without_a_file_the_defaults_hold(tmp_path: Path) -> None:
+    assert load_settings(tmp_path / "absent.toml") == Settings()
+
+
+def test_flags_beat_environment_beats_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = written(tmp_path, "[server]\nport = 1\nhost = 'a'\nworkers = 7\n")
+    monkeypatch.setenv("OFFTAKE_SERVER__PORT", "2")
+    monkeypatch.setenv("OFFTAKE_SERVER__HOST", "b")
+    server = load_settings(file, {"server": {"port": 3}}).server
+    assert (server.port, server.host, server.workers) == (3, "b", 7)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[worker]\nthreds = 2\n", r"/offtake.toml:2: unknown option worker.threds; did you mean worker.threads\?"),
+        ("\n[workr]\nthreads = 2\n", r"/offtake.toml:2: unknown option workr; did you mean worker\?"),
+        ("[server]\n\nport = 'x'\n", r"/offtake.toml:3: server.port: .*integer"),
+        ("[server]\nport = 70000\n", r"/offtake.toml:2: server.port: .*65535"),
+        ("[server]\npublic_url = 'exports.example'\n", r"/offtake.toml:2: server.public_url: .*pattern"),
+        ("[talkdesk]\ncsv_header = 'x'\n", r"/offtake.toml:2: talkdesk.csv_header: .*'labels' or 'names'"),
+        (
+            "[worker]\nheartbeat_seconds = 10\nlease_seconds = 20\n",
+            r"/offtake.toml:3: worker.lease_seconds: contradicts heartbeat_seconds = 10",
+        ),
+        ("[server\n", r"/offtake.toml:1: not TOML"),
+    ],
+)
+def test_a_bad_line_stops_the_start_and_is_named(tmp_path: Path, text: str, expected: str) -> None:
+    assert re.search(expected, refused(tmp_path, text)), refused(tmp_path, text)
+
+
+def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+    assert len(refused(tmp_path, "[server]\nport = -1\nhots = 'x'\n").splitlines()) == 2
+
+
+def test_an_unknown_variable_stops_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OFFTAKE_WORKER__THREDS", "2")
+    assert "OFFTAKE_WORKER__THREDS: unknown option; did you mean OFFTAKE_WORKER__THREADS?" in refused(tmp_path, "")
+
+
+def test_a_bad_variable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OFFTAKE_SERVER__PORT", "many")
+    assert "environment variable OFFTAKE_SERVER__PORT: server.port" in refused(tmp_path, "")
+
+
+def test_a_flag_does_not_hide_a_bad_line(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"offtake.toml:2: server.port"):
+        load_settings(written(tmp_path, "[server]\nport = 'x'\n"), {"server": {"port": 0}})
+
+
+def test_every_option_has_help() -> None:
+    assert [name for _, name, _, description, _ in rows() if not description.endswith(".")] == []
+
+
+def test_public_url_loses_its_last_slash(tmp_path: Path) -> None:
+    settings = load_settings(written(tmp_path, "[server]\npublic_url = 'https://e.example/x/'\n"))
+    assert settings.server.public_url == "https://e.example/x"
