@@ -55,6 +55,15 @@ class OfftakeError(Exception):
         self.message = message
 
 
+def places(error: BaseException) -> list[str]:
+    """Where an error came from, innermost last: what may be logged of an error whose text may quote rows."""
+    trace, found = error.__traceback__, []
+    while trace is not None:
+        found.append(f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return found[-6:]
+
+
 # --- said to the caller of an API ------------------------------------------------------------------------------------
 
 

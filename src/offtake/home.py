@@ -1,4 +1,4 @@
-"""The home folder: everything an embedded installation owns.
+"""The home folder: everything an embedded installation owns. A new one can be read by its owner only.
 
 offtake.toml   settings            state.db    jobs, identity, audit
 lake/          care data           artifacts/  finished files
@@ -58,9 +58,10 @@ class Home:
         """Make what is missing; an existing home keeps all it has. Says whether anything was made."""
         missing = not self.link_key.is_file() or not self.settings.is_file()
         try:
-            for folder in (self.root, self.lake, self.artifacts):
-                folder.mkdir(parents=True, exist_ok=True)
-            self.link_key.parent.mkdir(mode=0o700, exist_ok=True)
+            self.root.parent.mkdir(parents=True, exist_ok=True)
+            self.root.mkdir(mode=0o700, exist_ok=True)  # care data and finished files are nobody else's business
+            for folder in (self.lake, self.artifacts, self.link_key.parent):
+                folder.mkdir(mode=0o700, exist_ok=True)
             _write_new(self.link_key, secrets.token_bytes(32), mode=0o600)
             _write_new(self.settings, _STARTING_SETTINGS.encode(), mode=0o644)
         except OSError as error:

@@ -10,7 +10,7 @@ from offtake.core import settlement
 from offtake.core.interruption import Interruption
 from offtake.core.run import run
 from offtake.core.services import Services
-from offtake.errors import AttemptError, OfftakeError, Unavailable
+from offtake.errors import AttemptError, OfftakeError, Unavailable, places
 from offtake.executor.heartbeat import Heartbeat
 from offtake.executor.stopping import Stopping
 from offtake.executor.upkeep import Upkeep
@@ -80,11 +80,7 @@ def _attempt(lease: Lease, on: Services, stopping: Stopping) -> None:
 
 def _unexpected(error: Exception) -> AttemptError:
     """A defect of ours. Its text may quote rows, so only its kind and place are logged."""
-    trace, places = error.__traceback__, []
-    while trace is not None:
-        places.append(f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}")
-        trace = trace.tb_next
-    _log.error("attempt_defect", kind=_kind(error), places=places[-6:])
+    _log.error("attempt_defect", kind=_kind(error), places=places(error))
     ours = AttemptError("The export failed for a reason the server did not expect.")
     ours.__cause__ = error
     return ours

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from offtake.errors import ExportError, InvalidRequest, OfftakeError
+from offtake.errors import ExportError, InvalidRequest, OfftakeError, places
 from offtake.wire.dialect import ErrorSurface, HttpFault
 
 _log = structlog.get_logger("offtake.http")
@@ -128,7 +128,7 @@ def _observed(app: ASGIApp, render: Renderer) -> ASGIApp:
         try:
             await app(scope, receive, noted)
         except Exception as error:  # noqa: BLE001 - the outermost loop of a request
-            _log.error("request_defect", request=request_id, kind=type(error).__name__, places=_places(error))
+            _log.error("request_defect", request=request_id, kind=type(error).__name__, places=places(error))
             if status == 0:  # broken before the framework could answer
                 fault = HttpFault(status=500, message="The server made a mistake.")
                 await render(fault, scope["path"])(scope, receive, noted)
@@ -149,14 +149,6 @@ def _line(scope: Scope, request_id: str, status: int, *, seconds: float) -> None
         milliseconds=round(seconds * 1000, 2),
         **scope.get("state", {}).get("log", {}),
     )
-
-
-def _places(error: BaseException) -> list[str]:
-    trace, places = error.__traceback__, []
-    while trace is not None:
-        places.append(f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}")
-        trace = trace.tb_next
-    return places[-6:]
 
 
 def bind_log(request: Request, **fields: object) -> None:
