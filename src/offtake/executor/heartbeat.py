@@ -34,7 +34,8 @@ class Heartbeat:
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
     def _beat(self) -> None:
-        renew_at = time.monotonic()
+        every = self._on.attempt.heartbeat.total_seconds()
+        renew_at = time.monotonic() + every  # the claim has just set the lease
         while not self._done.is_set():
             if self._interruption.reason is not None:
                 self._interruption.ask(self._interruption.reason)
@@ -47,7 +48,7 @@ class Heartbeat:
             if not self._held(renew=due):
                 self._interruption.ask(Reason.LEASE_LOST)
             if due:
-                renew_at = time.monotonic() + self._on.attempt.heartbeat.total_seconds()
+                renew_at = time.monotonic() + every
             self._done.wait(_LOOK)
 
     def _held(self, *, renew: bool) -> bool:

@@ -8,8 +8,9 @@ an acknowledged commit survives a loss of power.
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ class Database:
     def __init__(self, url: str, *, connections: int = 20) -> None:
         self.engine = _engine(url, connections)
         self._reader = self.engine
+        # SQLite has one writer at a time, and lets those who wait sleep ever longer; threads had better queue up here.
+        self._writers = threading.Lock() if self.engine.dialect.name == "sqlite" else nullcontext()
         # Point reads that never leave the process are quicker than a trip to another thread, and wait for nobody.
         self.reads_at_once = self.engine.dialect.name == "sqlite"
         if self.reads_at_once:
@@ -41,7 +44,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that is committed at the end of the block, and undone by any exception."""
-        with _reachable(), self.engine.begin() as connection:
+        with _reachable(), self._writers, self.engine.begin() as connection:
             yield connection
 
     @contextmanager
