@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from offtake.errors import HomeError
 
+_KEY_BYTES = 32
 _STARTING_SETTINGS = """\
 # Settings of this installation. Every option and its default: offtake config show --home <this folder>
 # An option that is not listed there stops the start.
@@ -62,7 +64,7 @@ class Home:
             self.root.mkdir(mode=0o700, exist_ok=True)  # care data and finished files are nobody else's business
             for folder in (self.lake, self.artifacts, self.link_key.parent):
                 folder.mkdir(mode=0o700, exist_ok=True)
-            _write_new(self.link_key, secrets.token_bytes(32), mode=0o600)
+            _write_new(self.link_key, secrets.token_bytes(_KEY_BYTES), mode=0o600)
             _write_new(self.settings, _STARTING_SETTINGS.encode(), mode=0o644)
         except OSError as error:
             raise HomeError(f"{self.root}: cannot be made a home folder: {error.strerror}") from error
@@ -76,18 +78,24 @@ class Home:
     def read_link_key(self) -> bytes:
         """The key that signs download links."""
         try:
-            return self.link_key.read_bytes()
+            key = self.link_key.read_bytes()
         except OSError as error:
             raise HomeError(f"{self.link_key}: cannot be read: {error.strerror}") from error
+        if len(key) != _KEY_BYTES:
+            raise HomeError(f"{self.link_key}: is not a key of {_KEY_BYTES} bytes; remove it and run offtake init")
+        return key
 
 
 def _write_new(path: Path, content: bytes, *, mode: int) -> None:
-    """Write a file unless it exists; never half of it, never over another's."""
+    """Write a file unless it exists: whole or not at all, and never over another's."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    except FileExistsError:
-        return
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(unfinished, path)
+    finally:
+        unfinished.unlink()

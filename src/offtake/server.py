@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import socket
@@ -40,7 +41,7 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Both drain at the same time."""
-        self._supervisor.ask()
+        await asyncio.to_thread(self._supervisor.ask)
         await super().shutdown(sockets)
 
 
@@ -73,8 +74,10 @@ def run_worker(home: Home, settings: Settings, *, name: str, stop_with_input: bo
     if stop_with_input:
         stopping.on_end_of_input()
     services = build_services(home, settings)
-    work(services, name, stopping)
-    services.database.close()
+    try:
+        work(services, name, stopping)
+    finally:
+        services.database.close()
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -41,9 +41,7 @@ class ServerSettings(_Section):
     )
     workers: int = Field(2, ge=0, le=64, description="Worker processes started by `offtake serve`; 0 for none.")
     max_body_bytes: int = Field(65_536, ge=1024, description="Larger request bodies are refused.")
-    drain_seconds: float = Field(
-        20.0, ge=0, description="After SIGTERM, how long running downloads and attempts may go on."
-    )
+    drain_seconds: float = Field(20.0, ge=0, description="After SIGTERM, how long running downloads may go on.")
 
     @field_validator("public_url")
     @classmethod
@@ -76,21 +74,15 @@ class WorkerSettings(_Section):
         return value
 
 
-class LakeSettings(_Section):
-    """The lake."""
-
-    compact_files: int = Field(16, ge=2, description="Files of one month after which a load compacts them.")
-
-
 class TalkdeskSettings(_Section):
     """The Talkdesk dialect; defaults are the vendor's values where it documents any."""
 
-    open_jobs: int = Field(15, ge=1, description="Jobs of one account that have not ended; more are refused.")
-    longest_days: int = Field(31, ge=1, description="Longest timespan of one export, in days.")
+    open_jobs: int = Field(15, ge=1, le=1_000_000, description="Unfinished jobs of one account; more are refused.")
+    longest_days: int = Field(31, ge=1, le=36_500, description="Longest timespan of one export, in days.")
     rows: int = Field(1_000_000, ge=1, description="An export with more rows fails; nothing is ever cut off.")
-    retention_days: float = Field(30.0, gt=0, description="How long a finished file is kept.")
-    token_seconds: int = Field(599, ge=1, description="Life of an access token.")
-    link_seconds: int = Field(300, ge=1, description="Life of a download link; each read mints a new one.")
+    retention_days: float = Field(30.0, gt=0, le=36_500, description="How long a finished file is kept.")
+    token_seconds: int = Field(599, ge=1, le=31_556_952, description="Life of an access token.")
+    link_seconds: int = Field(300, ge=1, le=31_556_952, description="Life of a download link; each read mints one.")
     csv_header: Literal["labels", "names"] = Field("labels", description="First line of csv files.")
     csv_datetimes: Literal["as_json", "plain"] = Field(
         "as_json",
@@ -118,7 +110,6 @@ class Settings(BaseSettings):
 
     server: ServerSettings = ServerSettings()
     worker: WorkerSettings = WorkerSettings()
-    lake: LakeSettings = LakeSettings()
     talkdesk: TalkdeskSettings = TalkdeskSettings()
     log: LogSettings = LogSettings()
 

@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -186,3 +187,34 @@ def test_workers_do_not_outlive_a_killed_server(seeded: tuple[Installation, Cred
     assert (len(gone), alive) == (2, [])
     assert running.process.stdout is not None
     running.process.stdout.close()
+
+
+def test_a_stopped_server_has_workers_that_ended_well(seeded: tuple[Installation, Credential]) -> None:
+    running = seeded[0].serve(workers=2)
+    wait_for("both workers to idle", lambda: len(running.workers()) == 2)
+    assert running.stop() == 0
+    assert "Fatal Python error" not in running.log.read_text()
+
+
+def test_a_worker_ends_well_on_sigterm_and_at_the_end_of_its_input(seeded: tuple[Installation, Credential]) -> None:
+    command = [sys.executable, "-m", "offtake", "worker", "--home", str(seeded[0].home), "--stop-with-input"]
+    for end in ("signal", "input"):
+        worker = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert worker.stdin is not None
+        assert worker.stderr is not None
+        wait_for("the worker to listen", partial(_catches_sigterm, worker.pid))
+        if end == "signal":
+            worker.terminate()
+        else:
+            worker.stdin.close()
+        assert worker.wait(timeout=60) == 0
+        assert b"Fatal" not in worker.stderr.read()
+        worker.stdin.close()
+        worker.stderr.close()
+
+
+def _catches_sigterm(pid: int) -> bool:
+    """Whether that process has a handler of its own for SIGTERM (Linux)."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = int(next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")), 16)
+    return bool(caught & 1 << (signal.SIGTERM - 1))

@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,8 +82,9 @@ class ArtifactStore:
             raise storage_error(error) from error
 
     def discard(self, job: str, fence: int, suffix: str) -> None:
-        """Remove whatever the attempt left outside ``files/``."""
-        self.staging(job, fence, suffix).unlink(missing_ok=True)
+        """Remove whatever the attempt left outside ``files/``; what cannot be removed now is left to the sweep."""
+        with suppress(OSError):
+            self.staging(job, fence, suffix).unlink(missing_ok=True)
         shutil.rmtree(self.spill(job, fence), ignore_errors=True)
 
     def found(self) -> Iterator[StoredFile]:
@@ -97,11 +99,14 @@ class ArtifactStore:
 
 
 def remove_found(file: StoredFile) -> None:
-    """Remove a file or spill folder that no row names."""
-    if file.path.is_dir():
-        shutil.rmtree(file.path, ignore_errors=True)
-    else:
-        file.path.unlink(missing_ok=True)
+    """Remove a file or spill folder that no row names. Raises StorageUnavailable."""
+    try:
+        if file.path.is_dir():
+            shutil.rmtree(file.path)
+        else:
+            file.path.unlink(missing_ok=True)
+    except OSError as error:
+        raise storage_error(error) from error
 
 
 def storage_error(error: OSError) -> AttemptError:

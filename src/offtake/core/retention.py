@@ -2,34 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
 from offtake.artifacts.store import remove_found
 from offtake.core.services import Services
+from offtake.errors import StorageUnavailable
 from offtake.store import jobs
 
 
-def expire(on: Services) -> int:
+@dataclass(slots=True)
+class Tally:
+    """How many went, and how many could not: one stubborn file must not keep the others."""
+
+    done: int = 0
+    failed: int = 0
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Count what the block does."""
+        try:
+            yield
+        except StorageUnavailable:
+            self.failed += 1
+        else:
+            self.done += 1
+
+
+def expire(on: Services) -> Tally:
     """Remove artifacts whose retention is over: the file first, then the state, so that no file outlives its row."""
     with on.database.read() as connection:
         over = jobs.expired(connection, now=on.clock())
-    expired = 0
+    tally = Tally()
     for job in over:
-        if job.artifact is not None:
-            on.artifacts.remove(job.artifact.key)
-        with on.database.write() as connection:
-            expired += jobs.expire(connection, job.id)
-    return expired
+        with tally.one():
+            if job.artifact is not None:
+                on.artifacts.remove(job.artifact.key)
+            with on.database.write() as connection:
+                jobs.expire(connection, job.id)
+    return tally
 
 
-def sweep(on: Services) -> int:
+def sweep(on: Services) -> Tally:
     """Remove files that no row has a use for: left by attempts that were killed, or that lost their lease.
 
     The row is read after the file was found. Fences only grow, so an attempt that may still need the file is seen.
     """
-    removed = 0
+    tally = Tally()
     for file in on.artifacts.found():
         with on.database.read() as connection:
             needed = jobs.names_file(connection, file.job, file.fence, file.key)
         if not needed:
-            remove_found(file)
-            removed += 1
-    return removed
+            with tally.one():
+                remove_found(file)
+    return tally

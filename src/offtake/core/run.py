@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from offtake.artifacts.inspection import Inspected, Inspection
+from offtake.artifacts.store import storage_error
 from offtake.core.interruption import Interruption, Reason
 from offtake.core.services import Services
 from offtake.engine.duckdb import Limits, Session
@@ -44,6 +45,8 @@ def run(lease: Lease, on: Services, interruption: Interruption) -> Artifact:
             raise
         message = f"The export has more than {job.request.row_limit} rows; ask for a shorter timespan."
         raise RowLimitExceeded(message) from error
+    except OSError as error:
+        raise storage_error(error) from error
     finally:
         on.artifacts.discard(job.id, lease.fence, kind.suffix)
     on.reached("published", lease)

@@ -132,7 +132,5 @@ def _as_ours() -> Iterator[None]:
     except duckdb.Error as error:
         if any(sign in str(error) for sign in _NO_SPACE):
             raise ResourceExhausted("There is no space left to write to.") from error
-        for theirs, ours, message in _ERRORS:
-            if isinstance(error, theirs):
-                raise ours(message) from error
-        raise
+        ours, message = next((ours, message) for theirs, ours, message in _ERRORS if isinstance(error, theirs))
+        raise ours(message) from error

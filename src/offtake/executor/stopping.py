@@ -6,8 +6,8 @@ the server that started it.
 
 from __future__ import annotations
 
+import os
 import signal
-import sys
 import threading
 import time
 from datetime import timedelta
@@ -49,7 +49,7 @@ class Stopping:
         """Ask when standard input ends."""
 
         def watch() -> None:
-            while sys.stdin.buffer.read(4096):
+            while os.read(0, 4096):  # not sys.stdin: its lock would be missed when the interpreter ends
                 pass
             self.ask()
 

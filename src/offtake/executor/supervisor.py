@@ -12,10 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from offtake.core import settlement
 from offtake.core.services import Services
-from offtake.errors import Unavailable
+from offtake.errors import OfftakeError
 
 _log = structlog.get_logger("offtake.supervisor")
 _LOOK = 0.1  # seconds between looks at the processes
@@ -59,7 +60,14 @@ class Supervisor:
                 if place.restart_at is None and place.process.poll() is not None:
                     self._empty(place)
                 if place.restart_at is not None and time.monotonic() >= place.restart_at:
-                    self._places[index] = self._filled(place.early_deaths)
+                    self._refill(index, place)
+
+    def _refill(self, index: int, place: _Place) -> None:
+        try:
+            self._places[index] = self._filled(place.early_deaths)
+        except OSError as error:  # no memory or process to be had now; the watch must go on
+            place.restart_at = time.monotonic() + _LONGEST_PAUSE
+            _log.error("worker_not_started", kind=type(error).__name__)
 
     def _empty(self, place: _Place) -> None:
         """The worker died: take back what it had leased, and leave its place empty for a while if it died young."""
@@ -67,9 +75,11 @@ class Supervisor:
         place.early_deaths = place.early_deaths + 1 if young else 0
         pause = min(_LOOK * 2**place.early_deaths, _LONGEST_PAUSE) if young else 0.0
         place.restart_at = time.monotonic() + pause
+        if place.process.stdin is not None:
+            place.process.stdin.close()
         try:
             recovered = settlement.recover(self._on, dead_worker=place.name)
-        except Unavailable:
+        except (OfftakeError, SQLAlchemyError):
             recovered = 0  # the leases run out by themselves
         _log.warning("worker_died", worker=place.name, code=place.process.returncode, jobs_recovered=recovered)
 

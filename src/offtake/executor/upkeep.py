@@ -8,7 +8,6 @@ import structlog
 
 from offtake.core import retention, settlement
 from offtake.core.services import Services
-from offtake.errors import AttemptError
 
 _log = structlog.get_logger("offtake.upkeep")
 _RECOVER_EVERY = 1.0  # seconds
@@ -36,10 +35,8 @@ class Upkeep:
             self._sweep()
 
     def _sweep(self) -> None:
-        try:
-            expired, removed = retention.expire(self._on), retention.sweep(self._on)
-        except AttemptError as error:
-            _log.warning("sweep_failed", error=error.code)
-            return
-        if expired or removed:
-            _log.info("sweep", expired=expired, removed=removed)
+        for event, chore in (("expiry", retention.expire), ("sweep", retention.sweep)):
+            tally = chore(self._on)
+            if tally.done or tally.failed:
+                level = _log.warning if tally.failed else _log.info
+                level(event, removed=tally.done, failed=tally.failed)

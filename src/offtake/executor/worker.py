@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 
 import structlog
 
@@ -16,7 +17,7 @@ from offtake.executor.stopping import Stopping
 from offtake.executor.upkeep import Upkeep
 from offtake.model.job import Lease
 from offtake.store import jobs
-from offtake.store.wakeup import wakeup
+from offtake.store.wakeup import Wakeup, wakeup
 
 _log = structlog.get_logger("offtake.worker")
 _POLL = 1.0  # seconds between claims when nothing wakes the worker: retries become due, leases run out
@@ -26,20 +27,23 @@ _STORE_AWAY = 1.0  # seconds to wait when the store cannot be reached
 def work(on: Services, worker: str, stopping: Stopping) -> None:
     """Run jobs until asked to stop. ``worker`` names this process in leases."""
     upkeep = Upkeep(on)
-    changes = wakeup(on.database)
+    with closing(wakeup(on.database)) as changes:
+        _loop(on, worker, stopping, upkeep=upkeep, changes=changes)
+
+
+def _loop(on: Services, worker: str, stopping: Stopping, *, upkeep: Upkeep, changes: Wakeup) -> None:
     while not stopping.asked():
         try:
+            upkeep.when_due()  # also under load: a lease that ran out must not wait for an empty queue
             changes.clear()  # before the claim: a job that arrives in between is seen by the claim or by the wait
             lease = _claim(on, worker)
             if lease is not None:
                 _attempt(lease, on, stopping)
                 continue
-            upkeep.when_due()
             changes.wait(_POLL, stopping.asked)
         except Unavailable:
             _log.warning("store_unavailable", worker=worker)
             time.sleep(_STORE_AWAY)
-    changes.close()
 
 
 def _claim(on: Services, worker: str) -> Lease | None:

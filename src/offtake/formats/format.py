@@ -1,7 +1,7 @@
 """What a format is: a name, a media type, a way to write rows, and a way to count them again in the bytes.
 
-Counting from the bytes is what makes a silent truncation impossible: the rows the query has, the rows the writer says
-it wrote and the records found in the finished file must be one number before anything is published.
+Counting from the bytes is what makes a silent truncation impossible: the rows the writer says it wrote and the records
+found in the finished file must be one number before anything is published.
 """
 
 from __future__ import annotations

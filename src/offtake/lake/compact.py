@@ -1,4 +1,4 @@
-"""Many small files become one: reports then open fewer files and skip more rows.
+"""Many small files become one: reports then open fewer files.
 
 Compaction is a commit of its own that changes no row. Files that are no longer part of the newest version stay for
 the default week, because an export that began earlier may still be reading them.
@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections import Counter
 
-from offtake.lake.delta import Lake, storage_faults
+from offtake.lake.delta import WRITER, Lake, storage_faults
 from offtake.lake.tables import Table
 
 FILES_ALLOWED = 16  # per month (or dimension) and tenant
 
 
 def compact(lake: Lake, table: Table, *, tenant: str, files_allowed: int = FILES_ALLOWED) -> int:
-    """Compact the tenant's partitions that have more files than allowed; returns how many there were.
+    """Compact the tenant's partitions that have more files than allowed, and remove files replaced a week ago.
+
+    Returns how many partitions were compacted.
 
     Takes the table's writing lock. Raises StorageUnavailable; the rows are the same then, too.
     """
@@ -28,7 +30,6 @@ def compact(lake: Lake, table: Table, *, tenant: str, files_allowed: int = FILES
         with storage_faults(table):
             for month in crowded:
                 partition = [("tenant", "=", tenant), *([("month", "=", month)] if month else [])]
-                delta.optimize.compact(partition_filters=partition)
-            if crowded:
-                delta.vacuum(dry_run=False)
+                delta.optimize.compact(partition_filters=partition, writer_properties=WRITER)
+            delta.vacuum(dry_run=False)  # every time: a load that corrects rows replaces files without crowding
         return len(crowded)

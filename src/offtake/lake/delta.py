@@ -15,7 +15,7 @@ from types import MappingProxyType
 from urllib.parse import unquote
 
 import duckdb
-from deltalake import DeltaTable, Field, Schema
+from deltalake import DeltaTable, Field, Schema, WriterProperties
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.schema import ArrayType, PrimitiveType
 
@@ -40,6 +40,10 @@ _DELTA_TYPES: Mapping[ColumnType, PrimitiveType | ArrayType] = MappingProxyType(
         ColumnType.LIST: ArrayType(_STRING, contains_null=True),
     }
 )
+
+
+# Small row groups: rows are sorted by event time, and a reader skips the groups its timespan does not touch.
+WRITER = WriterProperties(max_row_group_size=122_880, compression="SNAPPY")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -132,7 +132,10 @@ def reject_file(path: Path | None, rows: Iterator[BadRow]) -> Iterator[None]:
     if path is None:
         yield
         return
+    if path.is_dir():
+        raise LakeError(f"{path}: is a folder; name a file for the rejected rows. Nothing was loaded.")
     unfinished = path.with_name(f"{path.name}.unfinished")
+    stored = False
     try:
         try:
             with unfinished.open("w", encoding="utf-8", newline="\n") as out:
@@ -142,9 +145,19 @@ def reject_file(path: Path | None, rows: Iterator[BadRow]) -> Iterator[None]:
         except OSError as error:
             raise LakeError(f"{path}: cannot be written: {error}. Nothing was loaded.") from error
         yield
-        unfinished.replace(path)
+        stored = True
+        _put_in_place(unfinished, path)
     finally:
-        unfinished.unlink(missing_ok=True)
+        if not stored:
+            unfinished.unlink(missing_ok=True)
+
+
+def _put_in_place(unfinished: Path, path: Path) -> None:
+    try:
+        unfinished.replace(path)
+    except OSError as error:
+        stored = f"The good rows are stored; the rejected are in {unfinished}."
+        raise LakeError(f"{path}: cannot be put in place: {error}. {stored}") from error
 
 
 def _as_json(row: BadRow) -> str:

@@ -11,16 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
-from deltalake import DeltaTable, WriterProperties, write_deltalake
+from deltalake import DeltaTable, write_deltalake
 
-from offtake.lake.delta import Lake, LakeFile, storage_faults
+from offtake.lake.delta import WRITER, Lake, LakeFile, storage_faults
 from offtake.lake.sqltext import comma, literal, quoted
 from offtake.lake.staging import INCOMING, scalar
 from offtake.lake.tables import Table
 from offtake.model.tenant import TENANT_NAME
-
-# Small row groups: rows are sorted by event time, and a reader skips the groups its timespan does not touch.
-_WRITER = WriterProperties(max_row_group_size=122_880, compression="SNAPPY")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +95,7 @@ def _expose_stored(connection: duckdb.DuckDBPyConnection, table: Table, files: S
 
 def _append(connection: duckdb.DuckDBPyConnection, delta: DeltaTable, table: Table) -> None:
     rows = connection.sql(f"{_incoming(table)} ORDER BY {_order(table)}, rowid")
-    write_deltalake(delta, rows, mode="append", schema_mode="merge", writer_properties=_WRITER)
+    write_deltalake(delta, rows, mode="append", schema_mode="merge", writer_properties=WRITER)
 
 
 def _replace(
@@ -122,7 +119,7 @@ def _replace(
         f"SELECT * FROM (SELECT * FROM stored ANTI JOIN {INCOMING} USING ({_keys(table)}) "  # noqa: S608
         f"UNION ALL BY NAME {_incoming(table)}) ORDER BY {_order(table)}"
     )
-    write_deltalake(delta, rows, mode="overwrite", predicate=predicate, schema_mode="merge", writer_properties=_WRITER)
+    write_deltalake(delta, rows, mode="overwrite", predicate=predicate, schema_mode="merge", writer_properties=WRITER)
 
 
 def _incoming(table: Table) -> str:

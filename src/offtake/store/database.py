@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ class Database:
         self.engine = _engine(url, connections)
         self._reader = self.engine
         # SQLite has one writer at a time, and lets those who wait sleep ever longer; threads had better queue up here.
-        self._writers = threading.Lock() if self.engine.dialect.name == "sqlite" else nullcontext()
+        self._writers = threading.BoundedSemaphore(1 if self.engine.dialect.name == "sqlite" else connections)
         # Point reads that never leave the process are quicker than a trip to another thread, and wait for nobody.
         self.reads_at_once = self.engine.dialect.name == "sqlite"
         if self.reads_at_once:
@@ -44,8 +44,13 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that is committed at the end of the block, and undone by any exception."""
-        with _reachable(), self._writers, self.engine.begin() as connection:
-            yield connection
+        if not self._writers.acquire(timeout=_BUSY_MILLISECONDS / 1000):
+            raise Unavailable("The job store is busy.", retry_after=_RETRY_AFTER)
+        try:
+            with _reachable(), self.engine.begin() as connection:
+                yield connection
+        finally:
+            self._writers.release()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -91,7 +91,8 @@ def _oauth(error: OfftakeError | HttpFault) -> Response:
     if isinstance(error, OAuthRefusal):
         return _oauth_body(error.status, error.error, error.message)
     if isinstance(error, HttpFault):
-        return _oauth_body(error.status, "invalid_request", error.message, dict(error.headers))
+        word = "server_error" if error.status >= 500 else "invalid_request"
+        return _oauth_body(error.status, word, error.message, dict(error.headers))
     if isinstance(error, NotAuthenticated):
         headers = {"www-authenticate": 'Basic realm="offtake"'}
         return _oauth_body(401, "invalid_client", error.message, headers)

@@ -18,7 +18,7 @@ from offtake.model.job import Job, Status
 from offtake.model.report import Publication
 from offtake.model.tenant import Scope
 from offtake.wire.dialect import Wire
-from offtake.wire.http import bind_log
+from offtake.wire.http import bind_log, remote_address
 from offtake.wire.links import link_path
 from offtake.wire.talkdesk.auth import caller, decode_token_request, scope_text
 from offtake.wire.talkdesk.codec import decode_create, encode_job
@@ -114,7 +114,7 @@ class _Endpoints:
 
     def _token(self, request: Request, body: bytes) -> Response:
         wanted = decode_token_request(request, body)
-        address = request.client.host if request.client else None
+        address = remote_address(request)
         token = identity.issue_token(
             wanted.client_id, wanted.client_secret, self._on, dialect=NAME, wanted=wanted.scopes, address=address
         )

@@ -1,0 +1,97 @@
+"""Retention and the sweep: what must go goes, one stubborn file keeps nobody, and what is needed stays."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from offtake.core import exports, identity, retention
+from offtake.core.exports import JobRef
+from offtake.core.services import Services
+from offtake.errors import StorageUnavailable
+from offtake.executor.upkeep import Upkeep
+from offtake.model.artifact import Artifact
+from offtake.model.job import Status
+from offtake.model.tenant import Tenant
+from offtake.store import jobs
+from tests.fixtures.orders import ORDER, caller
+
+
+def published(on: Services) -> tuple[str, Path]:
+    """A job with a file."""
+    job, now = exports.create(ORDER, caller(), on), on.clock()
+    key = on.artifacts.key("acme", job.id, 1, "csv")
+    path = on.artifacts.path(key)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("x")
+    with on.database.write() as connection:
+        lease = jobs.claim(connection, worker="w", now=now, until=now + timedelta(minutes=1))
+        assert lease is not None
+        jobs.upload(connection, lease)
+        file = Artifact(key=key, rows=0, bytes=1, sha256="0" * 64)
+        jobs.succeed(connection, lease, file, now=now, expires_at=now + timedelta(days=1))
+    return job.id, path
+
+
+@pytest.fixture
+def on(services: Services) -> Services:
+    """Services with a tenant."""
+    identity.add_tenant(Tenant(name="acme"), services)
+    return services
+
+
+def status(on: Services, job_id: str) -> Status:
+    return exports.get(JobRef(id=job_id, dialect="talkdesk"), caller(), on).status
+
+
+def test_an_artifact_goes_when_its_retention_is_over_and_not_before(on: Services) -> None:
+    job, path = published(on)
+    assert retention.expire(on).done == 0
+    assert path.is_file()
+    at = on.clock() + timedelta(days=2)
+    assert retention.expire(replace(on, clock=lambda: at)).done == 1
+    assert not path.exists()
+    assert status(on, job) is Status.EXPIRED
+
+
+def test_the_sweep_takes_what_no_row_names_and_nothing_else(on: Services) -> None:
+    job, path = published(on)
+    running = exports.create(ORDER, caller(), on)
+    now = on.clock()
+    with on.database.write() as connection:
+        lease = jobs.claim(connection, worker="w", now=now, until=now + timedelta(minutes=1))
+    assert lease is not None
+    needed = on.artifacts.staging(running.id, lease.fence, "csv")
+    needed.write_text("half")
+    left = [on.artifacts.staging(job, 1, "csv"), path.with_name(f"{job}.0.csv"), path.with_name(f"{'0' * 36}.1.csv")]
+    for orphan in left:
+        orphan.write_text("y")
+    on.artifacts.spill(job, 1).mkdir(parents=True)
+    assert (retention.sweep(on).done, retention.sweep(on).done) == (4, 0)
+    assert (path.is_file(), needed.is_file(), [orphan.exists() for orphan in left]) == (True, True, [False] * 3)
+
+
+def test_one_stubborn_file_keeps_neither_the_others_nor_the_worker(
+    on: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [published(on) for _ in range(3)]
+    at = on.clock() + timedelta(days=2)
+    later = replace(on, clock=lambda: at)
+    stubborn, unlink = made[0][1], Path.unlink
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        if path == stubborn:
+            raise PermissionError(1, "not permitted")
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    orphan = stubborn.with_name(f"{'0' * 36}.1.csv")
+    orphan.write_text("y")
+    Upkeep(later).when_due()
+    assert [status(on, job) for job, _ in made] == [Status.SUCCEEDED, Status.EXPIRED, Status.EXPIRED]
+    assert not orphan.exists()
+    with pytest.raises(StorageUnavailable):
+        on.artifacts.remove(on.artifacts.key("acme", made[0][0], 1, "csv"))
