@@ -18,7 +18,7 @@ from offtake.model.job import Job, Status
 from offtake.model.report import Publication
 from offtake.model.tenant import Scope
 from offtake.wire.dialect import Wire
-from offtake.wire.http import bind_log, remote_address
+from offtake.wire.http import DirectRoute, bind_log, remote_address
 from offtake.wire.links import link_path
 from offtake.wire.talkdesk.auth import caller, decode_token_request, scope_text
 from offtake.wire.talkdesk.codec import decode_create, encode_job
@@ -30,7 +30,7 @@ _ROOT = "/data/reports/{report_type}"
 def router(wire: Wire) -> APIRouter:
     """All routes of the dialect. Each does its blocking work in one trip to the thread pool, but for polls: they are
     two point reads, which an embedded database answers quicker than the trip takes."""
-    routes = APIRouter(tags=[NAME])
+    routes = APIRouter(tags=[NAME], route_class=DirectRoute)
     endpoints = _Endpoints(wire)
     routes.add_api_route("/oauth/token", endpoints.token, methods=["POST"])
     routes.add_api_route(_ROOT + "/jobs", endpoints.create, methods=["POST"], status_code=202)
