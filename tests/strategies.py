@@ -231,8 +231,8 @@ class _Pool:
 
 
 @st.composite
-def scenarios(draw: DrawFn, fact: str, *, max_rows: int = 10) -> Scenario:
-    """Rows of one fact table with its dimensions, for one tenant or two, and one timespan or two."""
+def scenarios(draw: DrawFn, *facts: str, max_rows: int = 10) -> Scenario:
+    """Rows of these fact tables and every dimension they refer to, for one tenant or two, and one timespan or two."""
     where = st.sampled_from(ZONES).flatmap(lambda name: st.tuples(st.just(name), st.sampled_from(landmarks(name))))
     first_zone, centre = draw(where | st.sampled_from(odd_months()))
     zones = [first_zone, *draw(st.lists(st.sampled_from(ZONES), max_size=2))]
@@ -246,7 +246,7 @@ def scenarios(draw: DrawFn, fact: str, *, max_rows: int = 10) -> Scenario:
         Care(
             tenant=name,
             zone=draw(st.sampled_from(zones)),
-            rows=draw(_tenant_rows(tables()[fact], pool, max_rows)),
+            rows=draw(_tenant_rows([tables()[fact] for fact in facts], pool, max_rows)),
         )
         for name in names
     )
@@ -269,16 +269,20 @@ def _pools(anchors: Sequence[datetime]) -> SearchStrategy[_Pool]:
 
 
 @st.composite
-def _tenant_rows(draw: DrawFn, fact: Table, pool: _Pool, max_rows: int) -> dict[str, tuple[Row, ...]]:
-    """The fact table and every dimension it refers to; some of the ids are rows there, the others are unknown."""
-    dimensions = sorted({column.references for column in fact.columns if column.references})
+def _tenant_rows(draw: DrawFn, facts: Sequence[Table], pool: _Pool, max_rows: int) -> dict[str, tuple[Row, ...]]:
+    """These tables and every dimension they refer to; some of the ids are rows there, the others are unknown."""
+    referred = {column.references for fact in facts for column in fact.columns if column.references}
+    dimensions = sorted(name for name in referred - {fact.name for fact in facts} if tables()[name].event_time is None)
     rows = {table: tuple(draw(_rows(tables()[table], pool, least=0, most=3))) for table in dimensions}
-    least = draw(st.integers(0, max_rows))
-    return rows | {fact.name: tuple(draw(_rows(fact, pool, least=least, most=max_rows)))}
+    for fact in facts:
+        least = draw(st.integers(0, max_rows))
+        rows[fact.name] = tuple(draw(_rows(fact, pool, least=least, most=max_rows, met=fact.name in referred)))
+    return rows
 
 
-def _rows(table: Table, pool: _Pool, *, least: int, most: int) -> SearchStrategy[list[Row]]:
-    row = st.fixed_dictionaries({column.name: _cell(table, column, pool) for column in table.columns})
+def _rows(table: Table, pool: _Pool, *, least: int, most: int, met: bool = False) -> SearchStrategy[list[Row]]:
+    """Rows of a table; where other tables refer to it (``met``), their ids are drawn from the few that meet."""
+    row = st.fixed_dictionaries({column.name: _cell(table, column, pool, met=met) for column in table.columns})
     return st.lists(row, min_size=least, max_size=most).map(lambda drawn: _by_key(table, drawn))
 
 
@@ -288,7 +292,7 @@ def _by_key(table: Table, drawn: Sequence[Row]) -> list[Row]:
     return list({tuple(row[name] for name in table.key): row for row in rows}.values())
 
 
-def _cell(table: Table, column: TableColumn, pool: _Pool) -> SearchStrategy[Any]:
+def _cell(table: Table, column: TableColumn, pool: _Pool, *, met: bool) -> SearchStrategy[Any]:
     if column.type is ColumnType.LIST:
         given = st.lists(st.sampled_from(pool.ids), max_size=4)
         return given if column.name in table.must_have else st.none() | given
@@ -302,11 +306,12 @@ def _cell(table: Table, column: TableColumn, pool: _Pool) -> SearchStrategy[Any]
             ColumnType.BOOLEAN: (False, True),
             ColumnType.INSTANT: pool.instants,
             ColumnType.SECONDS: pool.integers,
+            ColumnType.MILLISECONDS: pool.integers,
         }[column.type]
     )
     if column.minimum is not None:
         choices = [max(column.minimum, number) for number in choices]
-    if table.key == (column.name,) and table.event_time:
+    if table.key == (column.name,) and table.event_time and not met:
         return texts()  # facts have many ids
     return st.sampled_from(choices if column.name in table.must_have else [None, *choices])
 

@@ -111,9 +111,8 @@ def _planned(on: Services, order: Order) -> Bare:
     layout = on.presentations[DIALECT](publication, kind.name)
     query = plan(
         report,
-        layout.columns,
+        layout.shown,
         request,
-        headers=layout.headers,
         tenant=TENANT,
         empty_text_is_null=kind.empty_text_is_null,
     )

@@ -28,6 +28,7 @@
         ├── CatalogueError          a report folder that breaks a rule, with file and line
         ├── LakeError               the lake cannot be read or written as asked
         │   └── LoadRejected        a row that breaks the data model, with file, line, column and reason
+        ├── InvalidExpression       a filter expression that cannot be read, and where
         ├── HomeError               the home folder is missing or unusable
         ├── UnknownName             no such tenant, table, credential
         └── NameTaken               it exists already
@@ -212,6 +213,10 @@ class LakeError(OperatorError):
 
 class LoadRejected(LakeError):
     code = "load_rejected"
+
+
+class InvalidExpression(OperatorError):
+    code = "invalid_expression"
 
 
 class HomeError(OperatorError):

@@ -19,8 +19,10 @@ import pytest
 
 from offtake.catalogue import BUILT_IN
 from offtake.catalogue.load import load_catalogue
+from offtake.core import selection
+from offtake.core.presentation import choose
 from offtake.engine.duckdb import Limits, Session
-from offtake.engine.plan import plan, plan_rows
+from offtake.engine.plan import DEFAULT_PATTERN, Shown, plan, plan_rows
 from offtake.engine.render import identifier
 from offtake.lake.delta import Lake
 from offtake.lake.load import load
@@ -28,9 +30,10 @@ from offtake.lake.snapshot import snapshot
 from offtake.lake.tables import tables
 from offtake.model.query import Query
 from offtake.model.report import Column, ColumnType, Report
-from offtake.model.request import ExportRequest
+from offtake.model.request import BusinessHours, ExportRequest, Parameters, Selection
 from offtake.model.timespan import Timespan
 
+LOCALE_PATTERN = "%m/%d/%Y %I:%M:%S %p"  # English, contracts/khoros.md 5.2
 TENANT = "acme"  # the tenant that asks; rows without a tenant are its own
 
 Row = dict[str, Any]
@@ -51,13 +54,15 @@ class Case:
         """What is asked for."""
         said = self._said()
         return ExportRequest(
-            dialect="talkdesk",
+            dialect=next(dialect for dialect, report in CATALOGUE.publications if report == self.report),
             report=self.report,
             format="json",
             timespan=Timespan(start=_utc(said["start"]), end=_utc(said["end"]), zone=said["zone"]),
             name=self.id,
             as_of=_utc(said["as_of"]) if "as_of" in said else None,
             account_zone=said["account_zone"],
+            columns=tuple(said.get("columns", ())),
+            parameters=_parameters(said.get("parameters", {})),
         )
 
     def inputs(self) -> Iterator[tuple[str, str, list[Row]]]:
@@ -98,6 +103,16 @@ def as_multiset(rows: list[Row]) -> list[str]:
     return sorted(repr(sorted(row.items())) for row in rows)
 
 
+def _parameters(said: Mapping[str, Any]) -> Parameters:
+    """The table ``[parameters]`` of a request: lists of ids, words, numbers."""
+    given: dict[str, Any] = {name: tuple(each) if isinstance(each, list) else each for name, each in said.items()}
+    if "business_hours" in given:
+        given["business_hours"] = BusinessHours(given["business_hours"])
+    if "selection" in given:
+        given["selection"] = Selection(given["selection"])
+    return Parameters(**given)
+
+
 def _utc(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
@@ -123,8 +138,8 @@ SHOWN = [
 @pytest.mark.parametrize("case", CASES)
 def test_the_report_gives_the_expected_rows(case: Case, tmp_path: Path) -> None:
     report = CATALOGUE.reports[case.report]
-    query = _instants_as_text(plan_rows(report, case.request(), tenant=TENANT), report)
-    with _session(case, tmp_path) as session:
+    with _session(case, tmp_path) as (session, request):
+        query = _instants_as_text(plan_rows(report, request, tenant=TENANT), report)
         assert as_multiset(session.rows(query)) == as_multiset(case.expected(report))
 
 
@@ -132,10 +147,12 @@ def test_the_report_gives_the_expected_rows(case: Case, tmp_path: Path) -> None:
 def test_the_dialect_shows_the_expected_entries(case: Case, dialect: str, tmp_path: Path) -> None:
     publication = CATALOGUE.publication(dialect, case.report)
     assert publication is not None
-    columns = publication.columns
-    headers = [column.name for column in columns]
-    query = plan(CATALOGUE.reports[case.report], columns, case.request(), headers=headers, tenant=TENANT)
-    with _session(case, tmp_path) as session:
+    request = case.request()
+    columns = choose(publication, request.columns, "json").columns
+    pattern = LOCALE_PATTERN if dialect == "khoros" else DEFAULT_PATTERN
+    shown = Shown(columns=columns, headers=tuple(column.name for column in columns), instant_pattern=pattern)
+    with _session(case, tmp_path) as (session, request):
+        query = plan(CATALOGUE.reports[case.report], shown, request, tenant=TENANT)
         assert as_multiset(session.rows(query)) == as_multiset(case.shown(dialect) or [])
 
 
@@ -143,18 +160,21 @@ def test_the_dialect_shows_the_expected_entries(case: Case, dialect: str, tmp_pa
 def test_the_query_alone_keeps_tenants_apart(case: Case, tmp_path: Path) -> None:
     """The second wall stands even where the first has fallen and the views hold every tenant's files."""
     report = CATALOGUE.reports[case.report]
-    query = _instants_as_text(plan_rows(report, case.request(), tenant=TENANT), report)
-    with _session(case, tmp_path, tenants=(TENANT, "globex")) as session:
+    with _session(case, tmp_path, tenants=(TENANT, "globex")) as (session, request):
+        query = _instants_as_text(plan_rows(report, request, tenant=TENANT), report)
         assert as_multiset(session.rows(query)) == as_multiset(case.expected(report))
 
 
 @contextmanager
-def _session(case: Case, folder: Path, *, tenants: tuple[str, ...] = (TENANT,)) -> Iterator[Session]:
+def _session(
+    case: Case, folder: Path, *, tenants: tuple[str, ...] = (TENANT,)
+) -> Iterator[tuple[Session, ExportRequest]]:
     """The engine over what these tenants have of the case's tables; an export sees one tenant only."""
     lake = Lake(folder / "lake")
     for number, (table, tenant, rows) in enumerate(case.inputs()):
         _load(lake, folder / f"{number}.jsonl", rows, table=table, tenant=tenant)
-    uses, timespan = CATALOGUE.reports[case.report].tables, case.request().timespan
+    report, request = CATALOGUE.reports[case.report], case.request()
+    uses, timespan = (*report.tables, *selection.tables(report)), request.timespan
     seen = [snapshot(lake, uses, tenant=tenant, timespan=timespan) for tenant in tenants]
     views = [
         dataclasses.replace(same[0], files=tuple(file for view in same for file in view.files))
@@ -162,7 +182,7 @@ def _session(case: Case, folder: Path, *, tenants: tuple[str, ...] = (TENANT,)) 
     ]
     limits = Limits(threads=1, memory_mb=256, temp_folder=folder / "temp", temp_mb=64)
     with Session(limits, views) as session:
-        yield session
+        yield session, selection.prepare(session, report, request, tenant=TENANT)
 
 
 def _load(lake: Lake, path: Path, rows: list[Row], *, table: str, tenant: str) -> None:

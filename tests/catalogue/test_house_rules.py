@@ -41,6 +41,7 @@ def test_names_say_what_they_hold(report: Report) -> None:
         assert re.search(r"_at$|^instant_", column.name) or column.type is not ColumnType.INSTANT
         assert re.search(r"^is_|_disconnected$", column.name) or column.type is not ColumnType.BOOLEAN
         assert column.name.endswith("_seconds") == (column.type is ColumnType.SECONDS)
+        assert column.name.endswith("_milliseconds") == (column.type is ColumnType.MILLISECONDS)
         assert column.name.endswith("_id") == (column.type is ColumnType.ID)
 
 

@@ -18,8 +18,10 @@ from typing import Any
 
 from offtake.catalogue import BUILT_IN
 from offtake.catalogue.load import Catalogue, load_catalogue
+from offtake.core import selection
+from offtake.core.presentation import choose
 from offtake.engine.duckdb import Limits, Session
-from offtake.engine.plan import plan, plan_rows
+from offtake.engine.plan import DEFAULT_PATTERN, Shown, plan, plan_rows
 from offtake.engine.render import identifier
 from offtake.formats import format_named
 from offtake.lake.delta import Lake
@@ -28,7 +30,7 @@ from offtake.lake.snapshot import snapshot
 from offtake.lake.tables import tables
 from offtake.model.query import Query
 from offtake.model.report import ColumnType, Publication, Report
-from offtake.model.request import ExportRequest
+from offtake.model.request import ExportRequest, Parameters
 from offtake.model.timespan import Timespan
 from offtake.wire.talkdesk.presentation import presentation
 from tests.strategies import Care, Row
@@ -50,21 +52,33 @@ class Stored:
     folder: Path
 
     @contextmanager
-    def export(self, report: str, care: Care, timespan: Timespan, *, as_of: datetime | None = None) -> Iterator[Export]:
+    def export(
+        self,
+        report: str,
+        care: Care,
+        timespan: Timespan,
+        *,
+        as_of: datetime | None = None,
+        dialect: str = "talkdesk",
+        parameters: Parameters = Parameters(),  # noqa: B008 - frozen
+    ) -> Iterator[Export]:
         """One tenant's export of a report, its session open."""
         request = ExportRequest(
-            dialect="talkdesk",
+            dialect=dialect,
             report=report,
             format="json",
             timespan=timespan,
             name="any",
             as_of=as_of,
             account_zone=care.zone,
+            parameters=parameters,
         )
-        uses = catalogue().reports[report].tables
+        known = catalogue().reports[report]
+        uses = (*known.tables, *selection.tables(known))
         views = snapshot(self.lake, uses, tenant=care.tenant, timespan=timespan)
         file = self.folder / "export"
         with Session(limits(self.folder), views, writable=file) as session:
+            request = selection.prepare(session, known, request, tenant=care.tenant)
             yield Export(session=session, request=request, tenant=care.tenant, file=file)
 
 
@@ -82,6 +96,14 @@ class Export:
         report = catalogue().reports[self.request.report]
         return self.session.rows(_with_microseconds(plan_rows(report, self.request, tenant=self.tenant), report))
 
+    def shown(self, *, format_name: str = "json", instant_pattern: str = DEFAULT_PATTERN) -> list[Row]:
+        """The rows as the dialect shows them, by their names on the wire; for dialects that are not served yet."""
+        chosen = choose(self._publication(), self.request.columns, format_name)
+        headers = tuple(column.name for column in chosen.columns)
+        shown = Shown(columns=chosen.columns, headers=headers, instant_pattern=instant_pattern)
+        report = catalogue().reports[self.request.report]
+        return self.session.rows(plan(report, shown, self.request, tenant=self.tenant))
+
     def json(self, **settings: Any) -> Any:
         """The document in the json file."""
         return json.loads(self._write("json", settings))
@@ -94,12 +116,11 @@ class Export:
         """Write the file and count it as an export does; its text."""
         kind = format_named(name)
         chosen = {"legacy_columns": True, "csv_header": "labels", "csv_datetimes": "as_json", **settings}
-        layout = presentation(chosen)(self._publication(), name)
+        layout = presentation(chosen)(choose(self._publication(), (), name), name)
         query = plan(
             catalogue().reports[self.request.report],
-            layout.columns,
+            layout.shown,
             self.request,
-            headers=layout.headers,
             tenant=self.tenant,
             empty_text_is_null=kind.empty_text_is_null,
         )
@@ -110,7 +131,7 @@ class Export:
         return self.file.read_bytes().decode()
 
     def _publication(self) -> Publication:
-        found = catalogue().publication("talkdesk", self.request.report)
+        found = catalogue().publication(self.request.dialect, self.request.report)
         assert found is not None
         return found
 

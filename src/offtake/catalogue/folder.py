@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from offtake.catalogue.section import Section, nearest, open_section
 from offtake.model.report import Column, ColumnType, Mark, Prune, Report, TableUse
+from offtake.model.request import Parameters
 
 Tables = Mapping[str, Mapping[str, str]]  # lake table -> column -> DuckDB type, in order
+PARAMETERS = tuple(field.name for field in dataclasses.fields(Parameters))
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
@@ -25,7 +28,7 @@ def read_report(folder: Path, tables: Tables, faults: list[str]) -> Report | Non
 
 
 def _report(section: Section, name: str, *, sql: str, tables: Tables) -> Report:
-    section.only("title", "grain", "window", "key", "tables", "columns")
+    section.only("title", "grain", "window", "key", "parameters", "tables", "columns")
     columns = _columns(section)
     report = Report(
         name=name,
@@ -36,6 +39,7 @@ def _report(section: Section, name: str, *, sql: str, tables: Tables) -> Report:
         tables=_table_uses(section, tables),
         columns=columns,
         sql=sql,
+        parameters=_parameters(section),
     )
     _check_window_and_key(section, report)
     return report
@@ -64,6 +68,16 @@ def _column(row: Section) -> Column:
         personal=row.flag("personal", default=False),
         meaning=row.text("meaning"),
     )
+
+
+def _parameters(section: Section) -> tuple[str, ...]:
+    names = section.texts("parameters")
+    for index, name in enumerate(names):
+        if name not in PARAMETERS:
+            section.fault(f"no report has a parameter {name!r}; {nearest(name, PARAMETERS)}", "parameters", index)
+        elif name in names[:index]:
+            section.fault(f"parameter {name!r} stands here twice; remove one of the two", "parameters", index)
+    return names
 
 
 def _table_uses(section: Section, tables: Tables) -> tuple[TableUse, ...]:

@@ -7,15 +7,44 @@ from pathlib import Path
 from offtake.catalogue.section import Section, nearest, open_section
 from offtake.model.report import ColumnType, Mark, Publication, PublishedColumn, Rendering, Report
 
+_SHORT = frozenset({Rendering.TEXT, Rendering.TEXT_OR_EMPTY, Rendering.PLAIN})
+_ELAPSED = frozenset(
+    {
+        Rendering.INTEGER,
+        Rendering.DAY_FRACTION,
+        Rendering.DAYS_TO_SECONDS,
+        Rendering.HOURS_TO_SECONDS,
+        Rendering.PLAIN,
+    }
+)
 FITTING: dict[ColumnType, frozenset[Rendering]] = {
-    ColumnType.TEXT: frozenset({Rendering.TEXT, Rendering.TEXT_OR_EMPTY}),
-    ColumnType.ID: frozenset({Rendering.TEXT, Rendering.TEXT_OR_EMPTY}),
-    ColumnType.INTEGER: frozenset({Rendering.INTEGER}),
-    ColumnType.SECONDS: frozenset({Rendering.INTEGER}),
-    ColumnType.DECIMAL: frozenset({Rendering.DECIMAL}),
-    ColumnType.BOOLEAN: frozenset({Rendering.BOOLEAN, Rendering.YES_NO}),
-    ColumnType.INSTANT: frozenset({Rendering.INSTANT_Z, Rendering.INSTANT_Z_OR_EMPTY, Rendering.LOCAL_SECONDS}),
-    ColumnType.LIST: frozenset({Rendering.JOINED_PLUS, Rendering.JOINED_PLUS_OR_EMPTY}),
+    ColumnType.TEXT: _SHORT,
+    ColumnType.ID: _SHORT,
+    ColumnType.INTEGER: frozenset({Rendering.INTEGER, Rendering.PLAIN}),
+    ColumnType.SECONDS: _ELAPSED,
+    ColumnType.MILLISECONDS: _ELAPSED,
+    ColumnType.DECIMAL: frozenset({Rendering.DECIMAL, Rendering.PLAIN}),
+    ColumnType.BOOLEAN: frozenset({Rendering.BOOLEAN, Rendering.YES_NO, Rendering.YES_NO_CAPITALS, Rendering.PLAIN}),
+    ColumnType.INSTANT: frozenset(
+        {
+            Rendering.INSTANT_Z,
+            Rendering.INSTANT_Z_OR_EMPTY,
+            Rendering.INSTANT_OFFSET,
+            Rendering.INSTANT_LOCALE,
+            Rendering.LOCAL_SECONDS,
+            Rendering.LOCAL_MILLISECONDS,
+        }
+    ),
+    ColumnType.LIST: frozenset(
+        {
+            Rendering.JOINED_PLUS,
+            Rendering.JOINED_PLUS_OR_EMPTY,
+            Rendering.JOINED_SPACED_PLUS,
+            Rendering.JOINED_COMMA,
+            Rendering.LIST,
+            Rendering.LIST_TEXT,
+        }
+    ),
 }
 
 
@@ -57,7 +86,7 @@ def _columns(section: Section, report: Report) -> tuple[PublishedColumn, ...]:
 
 
 def _column(row: Section) -> PublishedColumn:
-    row.only("name", "from", "as", "mark", "label", "legacy")
+    row.only("name", "from", "as", "mark", "label", "legacy", "hidden", "formats")
     return PublishedColumn(
         name=row.text("name"),
         source=row.text("from"),
@@ -65,6 +94,8 @@ def _column(row: Section) -> PublishedColumn:
         mark=row.word("mark", Mark),
         label=row.optional_text("label"),
         legacy=row.flag("legacy", default=False),
+        hidden=row.flag("hidden", default=False),
+        formats=row.texts("formats"),
     )
 
 

@@ -6,6 +6,7 @@ start and not in a customer's first job. The database is private, has no rows an
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,8 +18,10 @@ from typing import Self
 import duckdb
 
 from offtake.catalogue.folder import Tables
+from offtake.catalogue.macros import MACROS
 from offtake.catalogue.section import nearest
 from offtake.model.report import ColumnType, Report
+from offtake.model.request import Parameters
 
 _BOUND: dict[str, object] = {
     "tenant": "",
@@ -29,6 +32,7 @@ _BOUND: dict[str, object] = {
     "as_of": datetime(2026, 1, 15, tzinfo=UTC),
 }
 _REQUIRED = ("tenant", "start", "end")
+_DEFAULTS = dataclasses.asdict(Parameters())
 _PARAMETER = re.compile(r"\$([A-Za-z_0-9]+)")
 _ERROR_LINE = re.compile(r"^LINE (\d+): ", re.MULTILINE)
 _YIELDS: dict[ColumnType, str] = {
@@ -36,6 +40,7 @@ _YIELDS: dict[ColumnType, str] = {
     ColumnType.ID: r"VARCHAR",
     ColumnType.INTEGER: r"(TINY|SMALL|BIG)?INT(EGER)?",
     ColumnType.SECONDS: r"(TINY|SMALL|BIG)?INT(EGER)?",
+    ColumnType.MILLISECONDS: r"(TINY|SMALL|BIG)?INT(EGER)?",
     ColumnType.DECIMAL: r"DOUBLE|FLOAT|DECIMAL\(.*\)",
     ColumnType.BOOLEAN: r"BOOLEAN",
     ColumnType.INSTANT: r"TIMESTAMP WITH TIME ZONE",
@@ -51,6 +56,7 @@ class QueryCheck:
         self._faults = faults
         self._connection = duckdb.connect(config={"threads": 1, "enable_external_access": "false"})
         self._connection.execute("SET TimeZone = 'UTC'")
+        self._connection.execute(MACROS)
 
     def __enter__(self) -> Self:
         return self
@@ -63,7 +69,7 @@ class QueryCheck:
     def check(self, report: Report, path: Path) -> None:
         """Note everything that is wrong with the query of ``report``, which stands in ``path``."""
         parameters = self._parameters(report.sql, path)
-        if parameters is None or not self._are_bound(report.sql, parameters, path):
+        if parameters is None or not self._are_bound(report, parameters, path):
             return
         with self._empty_tables(report):
             yielded = self._yielded(report.sql, parameters, path)
@@ -85,13 +91,17 @@ class QueryCheck:
             return None
         return set(statements[0].named_parameters)
 
-    def _are_bound(self, sql: str, parameters: set[str], path: Path) -> bool:
-        before = len(self._faults)
+    def _are_bound(self, report: Report, parameters: set[str], path: Path) -> bool:
+        before, sql = len(self._faults), report.sql
+        known = (*_BOUND, *report.parameters)
         missing = [f"${name}" for name in _REQUIRED if name not in parameters]
         if missing:
             self._fault(path, 1, f"the query does not use {', '.join(missing)}; every report is bound to them")
-        for name in sorted(parameters - _BOUND.keys()):
-            self._fault(path, _line_of(sql, name), f"unknown bound value ${name}; {nearest(name, _BOUND)}")
+        for name in sorted(parameters.difference(known)):
+            hint = "declare it among the parameters of report.toml" if name in _DEFAULTS else nearest(name, known)
+            self._fault(path, _line_of(sql, name), f"unknown bound value ${name}; {hint}")
+        for name in sorted(set(report.parameters) - parameters):
+            self._fault(path, 1, f"report.toml promises the parameter {name!r}, but the query does not use ${name}")
         # The engine binds what the text names, and DuckDB refuses a value that only a comment or a string names.
         for name in sorted(set(_PARAMETER.findall(sql)) - parameters):
             self._fault(path, _line_of(sql, name), f"${name} stands in a comment or string only; leave out the $")
@@ -105,12 +115,14 @@ class QueryCheck:
             for use in report.tables:
                 columns = ", ".join(f"{_quoted(name)} {kind}" for name, kind in self._tables[use.table].items())
                 self._connection.execute(f"CREATE TABLE {_quoted(use.table)} ({columns})")
+            if "smart_view_id" in report.parameters:
+                self._connection.execute("CREATE TABLE in_smart_view (conversation_id VARCHAR)")
             yield
         finally:
             self._connection.rollback()
 
     def _yielded(self, sql: str, parameters: set[str], path: Path) -> list[tuple[str, str]] | None:
-        values = {name: _BOUND[name] for name in parameters}
+        values = {name: (_BOUND | _DEFAULTS)[name] for name in parameters}
         try:
             # The text is the report's own, wrapped as the engine does; values are bound.
             found = self._connection.execute(f"SELECT * FROM (\n{sql}\n) AS report", values)  # noqa: S608

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from offtake.engine.plan import Shown
 from offtake.formats import Envelope
-from offtake.model.report import Publication, PublishedColumn
+from offtake.model.report import Publication
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """Columns in order, their names in the file, and what stands around an array of rows."""
+    """What the file shows, and what stands around an array of rows."""
 
-    columns: tuple[PublishedColumn, ...]
-    headers: tuple[str, ...]
+    shown: Shown
     envelope: Envelope = field(default_factory=Envelope)
 
 
 Presentation = Callable[[Publication, str], Layout]  # (report as published, name of the format)
+
+
+def choose(publication: Publication, names: tuple[str, ...], format_name: str) -> Publication:
+    """The publication with the columns a request asks for, in its order; without names, those shown by default.
+
+    A column that the format does not have is left out, even when it is named. Names are known to be the publication's:
+    a dialect refuses others when it decodes the request.
+    """
+    fitting = {c.name: c for c in publication.columns if not c.formats or format_name in c.formats}
+    if names:
+        columns = tuple(fitting[name] for name in names if name in fitting)
+    else:
+        columns = tuple(column for column in fitting.values() if not column.hidden)
+    return replace(publication, columns=columns)

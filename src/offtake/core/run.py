@@ -11,7 +11,9 @@ from pathlib import Path
 
 from offtake.artifacts.inspection import Inspected, Inspection
 from offtake.artifacts.store import storage_error
+from offtake.core import selection
 from offtake.core.interruption import Interruption, Reason
+from offtake.core.presentation import choose
 from offtake.core.services import Services
 from offtake.engine.duckdb import Limits, Session
 from offtake.engine.plan import plan
@@ -21,6 +23,8 @@ from offtake.lake.snapshot import snapshot
 from offtake.model.artifact import Artifact
 from offtake.model.job import Lease
 from offtake.model.query import Query
+from offtake.model.report import Report
+from offtake.model.request import ExportRequest
 from offtake.store import jobs
 
 # Where an attempt may be at any moment; a worker killed at any of them leaves the job in a truthful state.
@@ -59,10 +63,13 @@ def _produce(lease: Lease, kind: Format, staged: Path, *, on: Services, interrup
     A row limit is enforced by counting while the file grows; a LIMIT would hold the whole result in memory.
     """
     job, request = lease.job, lease.job.request
-    query, envelope = _planned(lease, kind, on)
-    views = snapshot(on.lake, on.catalogue.reports[request.report].tables, tenant=job.tenant, timespan=request.timespan)
+    report = _report(request, on)
+    uses = (*report.tables, *selection.tables(report))
+    views = snapshot(on.lake, uses, tenant=job.tenant, timespan=request.timespan)
     on.reached("querying", lease)
     with Session(_limits(lease, on), views, writable=staged) as session, interruption.reaching(session.interrupt):
+        request = selection.prepare(session, report, request, tenant=job.tenant)
+        query, envelope = _planned(request, kind, on, tenant=job.tenant)
         on.reached("writing", lease)
         with Inspection(staged, kind.counter(), _limited(request.row_limit, interruption)) as inspection:
             written = kind.write(session, query, staged, envelope=envelope)
@@ -84,18 +91,22 @@ def _limited(limit: int | None, interruption: Interruption) -> Callable[[int], N
     return growing
 
 
-def _planned(lease: Lease, kind: Format, on: Services) -> tuple[Query, Envelope]:
-    request = lease.job.request
-    publication = on.catalogue.publication(request.dialect, request.report)
-    if publication is None:  # accepted by another release, whose catalogue had it
+def _report(request: ExportRequest, on: Services) -> Report:
+    if on.catalogue.publication(request.dialect, request.report) is None:
+        # accepted by another release, whose catalogue had it
         raise QueryFailed("This server does not have the report any more.")
-    layout = on.presentations[request.dialect](publication, request.format)
+    return on.catalogue.reports[request.report]
+
+
+def _planned(request: ExportRequest, kind: Format, on: Services, *, tenant: str) -> tuple[Query, Envelope]:
+    publication = on.catalogue.publications[request.dialect, request.report]
+    chosen = choose(publication, request.columns, request.format)
+    layout = on.presentations[request.dialect](chosen, request.format)
     query = plan(
         on.catalogue.reports[request.report],
-        layout.columns,
+        layout.shown,
         request,
-        headers=layout.headers,
-        tenant=lease.job.tenant,
+        tenant=tenant,
         empty_text_is_null=kind.empty_text_is_null,
     )
     return query, layout.envelope

@@ -6,7 +6,7 @@ and nothing else. A report that tried to look at another tenant's files would be
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,6 +86,11 @@ class Session:
             files = f"read_parquet(getvariable('files of {view.table}'), {_HIVE}, union_by_name = true)"
             sql += f" UNION ALL BY NAME SELECT * FROM {files}"  # noqa: S608 - a table's name, from the data model
         self._connection.execute(sql)
+
+    def define(self, sql: str, values: Mapping[str, object] | None = None) -> None:
+        """Run statements that give a query more words: macros, variables, views. Never with a caller's text in them."""
+        with _as_ours():
+            self._connection.execute(sql, dict(values or {}))
 
     def rows(self, query: Query) -> list[dict[str, Any]]:
         """All rows as dicts: for tests and previews, never for an export."""

@@ -6,16 +6,19 @@ which rendering. Nothing the caller sent is ever part of the text.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from offtake.engine.render import identifier, render
 from offtake.model.query import Query
 from offtake.model.report import PublishedColumn, Report
-from offtake.model.request import ExportRequest
+from offtake.model.request import ExportRequest, Parameters
 
 _PARAMETER = re.compile(r"\$([a-z_]+)\b")
+DEFAULT_PATTERN = "%Y-%m-%d %H:%M:%S"  # of instants, where no locale has a say
 
 
 def plan_rows(report: Report, request: ExportRequest, *, tenant: str) -> Query:
@@ -23,26 +26,38 @@ def plan_rows(report: Report, request: ExportRequest, *, tenant: str) -> Query:
     return _query(report.sql, [column.name for column in report.columns], request, tenant=tenant)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What a file shows of a report: columns in order, their names there, and how a locale writes instants."""
+
+    columns: tuple[PublishedColumn, ...]
+    headers: tuple[str, ...]
+    instant_pattern: str = DEFAULT_PATTERN
+
+
 def plan(
-    report: Report,
-    columns: Sequence[PublishedColumn],
+    report: Report, shown: Shown, request: ExportRequest, *, tenant: str, empty_text_is_null: bool = False
+) -> Query:
+    """The report's rows as a dialect shows them: the columns rendered in order under their headers."""
+    types = {column.name: column.type for column in report.columns}
+    values = (
+        render(column.source, types[column.source], column.rendering, empty_text_is_null=empty_text_is_null)
+        for column in shown.columns
+    )
+    named = (f"{value} AS {identifier(header)}" for value, header in zip(values, shown.headers, strict=True))
+    # Only identifiers and renderings are put into the text, all of them from the catalogue; values are bound.
+    sql = f"SELECT {', '.join(named)} FROM (\n{report.sql}\n) AS report"  # noqa: S608
+    return _query(sql, shown.headers, request, tenant=tenant, instant_pattern=shown.instant_pattern)
+
+
+def _query(
+    sql: str,
+    columns: Sequence[str],
     request: ExportRequest,
     *,
-    headers: Sequence[str],
     tenant: str,
-    empty_text_is_null: bool = False,
+    instant_pattern: str = DEFAULT_PATTERN,
 ) -> Query:
-    """The report's rows as a dialect shows them: ``columns`` rendered in order under ``headers``."""
-    shown = (
-        f"{render(column.source, column.rendering, empty_text_is_null=empty_text_is_null)} AS {identifier(header)}"
-        for column, header in zip(columns, headers, strict=True)
-    )
-    # Only identifiers and renderings are put into the text, all of them from the catalogue; values are bound.
-    sql = f"SELECT {', '.join(shown)} FROM (\n{report.sql}\n) AS report"  # noqa: S608
-    return _query(sql, headers, request, tenant=tenant)
-
-
-def _query(sql: str, columns: Sequence[str], request: ExportRequest, *, tenant: str) -> Query:
     known: dict[str, object] = {
         "tenant": tenant,
         "start": request.timespan.start,
@@ -50,7 +65,15 @@ def _query(sql: str, columns: Sequence[str], request: ExportRequest, *, tenant: 
         "zone": request.timespan.zone,
         "as_of": request.as_of or request.timespan.end,
         "account_zone": request.account_zone,
+        "instant_pattern": instant_pattern,
+        **_bindable(request.parameters),
     }
     used = set(_PARAMETER.findall(sql))  # DuckDB refuses values that the text does not name
     values = {name: value for name, value in known.items() if name in used}
     return Query(sql=sql, values=MappingProxyType(values), columns=tuple(columns))
+
+
+def _bindable(parameters: Parameters) -> dict[str, object]:
+    """Tuples as lists, which the driver binds."""
+    values = dataclasses.asdict(parameters).items()
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values}

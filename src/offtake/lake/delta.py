@@ -37,6 +37,7 @@ _DELTA_TYPES: Mapping[ColumnType, PrimitiveType | ArrayType] = MappingProxyType(
         ColumnType.BOOLEAN: PrimitiveType("boolean"),
         ColumnType.INSTANT: PrimitiveType("timestamp"),
         ColumnType.SECONDS: PrimitiveType("long"),
+        ColumnType.MILLISECONDS: PrimitiveType("long"),
         ColumnType.LIST: ArrayType(_STRING, contains_null=True),
     }
 )

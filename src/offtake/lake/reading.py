@@ -86,6 +86,7 @@ _TEXT_READINGS: Mapping[ColumnType, tuple[str, str]] = MappingProxyType(
         ColumnType.ID: _AS_IT_IS,
         ColumnType.INTEGER: _WHOLE,
         ColumnType.SECONDS: _WHOLE,
+        ColumnType.MILLISECONDS: _WHOLE,
         ColumnType.DECIMAL: (
             "try_cast({v} AS DOUBLE)",
             f"CASE WHEN NOT regexp_full_match({{v}}, {_braced(_NUMBER)}) THEN {literal(NOT_NUMBER)} "
@@ -112,6 +113,7 @@ _JSON_TYPES: Mapping[ColumnType, tuple[tuple[str, ...], str]] = MappingProxyType
         ColumnType.ID: (("VARCHAR",), NOT_TEXT),
         ColumnType.INTEGER: _WHOLE_JSON,
         ColumnType.SECONDS: _WHOLE_JSON,
+        ColumnType.MILLISECONDS: _WHOLE_JSON,
         ColumnType.DECIMAL: (("BIGINT", "UBIGINT", "DOUBLE"), NOT_NUMBER),
         ColumnType.BOOLEAN: (("BOOLEAN",), NOT_BOOLEAN),
         ColumnType.INSTANT: (("VARCHAR",), NOT_INSTANT),
@@ -127,6 +129,7 @@ _ACCEPTED: Mapping[ColumnType, frozenset[str]] = MappingProxyType(
         ColumnType.ID: frozenset(),
         ColumnType.INTEGER: _WHOLE_TYPES,
         ColumnType.SECONDS: _WHOLE_TYPES,
+        ColumnType.MILLISECONDS: _WHOLE_TYPES,
         ColumnType.DECIMAL: _WHOLE_TYPES | {"FLOAT", "DOUBLE", "DECIMAL"},
         ColumnType.BOOLEAN: frozenset({"BOOLEAN"}),
         ColumnType.INSTANT: frozenset({"TIMESTAMP WITH TIME ZONE"}),
@@ -141,6 +144,7 @@ _TYPED_READINGS: Mapping[ColumnType, tuple[str, str]] = MappingProxyType(
     {
         ColumnType.INTEGER: _WHOLE_TYPED,
         ColumnType.SECONDS: _WHOLE_TYPED,
+        ColumnType.MILLISECONDS: _WHOLE_TYPED,
         ColumnType.DECIMAL: (
             "try_cast({v} AS DOUBLE)",
             f"CASE WHEN NOT isfinite(CAST({{v}} AS DOUBLE)) THEN {literal(NOT_NUMBER)} END",

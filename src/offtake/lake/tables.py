@@ -27,6 +27,7 @@ DUCKDB_TYPES: Mapping[ColumnType, str] = MappingProxyType(
         ColumnType.BOOLEAN: "BOOLEAN",
         ColumnType.INSTANT: "TIMESTAMP WITH TIME ZONE",
         ColumnType.SECONDS: "BIGINT",
+        ColumnType.MILLISECONDS: "BIGINT",
         ColumnType.LIST: "VARCHAR[]",
     }
 )
@@ -52,6 +53,8 @@ class TableColumn:
     personal: bool = False
     references: str | None = None
     not_before: str | None = None
+    syntax: str | None = None  # "filter": a filter expression
+    matches: str | None = None  # a regular expression that the whole value must match
 
 
 @dataclass(frozen=True, kw_only=True)

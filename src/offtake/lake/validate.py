@@ -11,11 +11,13 @@ from collections.abc import Mapping
 
 import duckdb
 
+from offtake.errors import InvalidExpression
 from offtake.lake.reading import NO_SUCH_TIME, Reading
 from offtake.lake.source import TENANT, Source
 from offtake.lake.sqltext import comma, literal, quoted
 from offtake.lake.staging import INCOMING
 from offtake.lake.tables import DUCKDB_TYPES, Table, TableColumn
+from offtake.model.expression import parse
 from offtake.model.report import ColumnType
 
 _YEARS = "TIMESTAMPTZ '0001-01-01 00:00:00+00' AND TIMESTAMPTZ '9999-12-31 23:59:59.999999+00'"
@@ -27,8 +29,26 @@ def stage(connection: duckdb.DuckDBPyConnection, table: Table, source: Source, t
     given: dict[str, object] = {"path": str(source.path), "tenant": tenant}
     sql = _statement(table, source)
     values = {name: value for name, value in given.items() if f"${name}" in sql}
+    for column in table.columns:
+        if column.syntax == "filter" and column.name in source.readings:
+            _parse(connection, source, source.readings[column.name], path=str(source.path))
     found = connection.execute(sql, values).fetchone()
     return int(found[0]) if found else 0
+
+
+def _parse(connection: duckdb.DuckDBPyConnection, source: Source, reading: Reading, *, path: str) -> None:
+    """Find the texts that are no filter expression; SQL cannot, so each different one is parsed here beforehand."""
+    texts = f"SELECT DISTINCT {reading.value} FROM ({source.relation})"  # noqa: S608
+    reasons: dict[str, str] = {}
+    for (text,) in connection.execute(texts, {"path": path} if "$path" in texts else {}).fetchall():
+        try:
+            parse(text or "")
+        except InvalidExpression as error:
+            reasons[text or ""] = str(error)
+    connection.execute(
+        "SET VARIABLE expression_faults = map($texts, $reasons)",
+        {"texts": list(reasons), "reasons": list(reasons.values())},
+    )
 
 
 def _statement(table: Table, source: Source) -> str:
@@ -70,25 +90,32 @@ def _reason(table: Table, column: TableColumn, readings: Mapping[str, Reading]) 
     if column is TENANT:
         return f"CASE WHEN {written} IS DISTINCT FROM $tenant THEN 'is not the tenant of this load' END"
     absent = literal("is required") if column.name in table.must_have else "NULL"
-    rules = " ".join(f"WHEN {rule} THEN {literal(reason)}" for rule, reason in _rules(column, readings))
+    rules = " ".join(f"WHEN {rule} THEN {reason}" for rule, reason in _rules(column, readings))
     broken = f", CASE {rules} END" if rules else ""
     refusal = f"coalesce({quoted('refusal ' + column.name)}{broken})"
     return f"CASE WHEN {written} IS NULL THEN {absent} ELSE {refusal} END"
 
 
 def _rules(column: TableColumn, readings: Mapping[str, Reading]) -> list[tuple[str, str]]:
-    """What the model demands of a value beyond its type: SQL that is true where it is broken, and the reason."""
+    """What the model demands beyond the type, as SQL: what is true where it is broken, and the reason."""
     value = _v(column)
     rules = []
     if column.type is ColumnType.INSTANT:
-        rules.append((f"{value} NOT BETWEEN {_YEARS}", NO_SUCH_TIME))
+        rules.append((f"{value} NOT BETWEEN {_YEARS}", literal(NO_SUCH_TIME)))
     if column.values:
         allowed = ", ".join(literal(word) for word in column.values)
-        rules.append((f"{value} NOT IN ({allowed})", f"is not one of {', '.join(column.values)}"))
+        rules.append((f"{value} NOT IN ({allowed})", literal(f"is not one of {', '.join(column.values)}")))
+    if column.matches is not None:
+        rule = f"NOT regexp_full_match({value}, {literal(column.matches)})"
+        rules.append((rule, literal(f"does not match {column.matches}")))
+    if column.syntax == "filter":
+        reason = f"getvariable('expression_faults')[{value}]"
+        rules.append((f"{reason} IS NOT NULL", reason))
     if column.minimum is not None:
-        rules.append((f"{value} < {column.minimum}", f"is less than {column.minimum}"))
+        rules.append((f"{value} < {column.minimum}", literal(f"is less than {column.minimum}")))
     if column.not_before is not None and column.not_before in readings:
-        rules.append((f"{value} < {quoted('value ' + column.not_before)}", f"is before {column.not_before}"))
+        before = literal(f"is before {column.not_before}")
+        rules.append((f"{value} < {quoted('value ' + column.not_before)}", before))
     return rules
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,8 +10,10 @@ from sqlalchemy import Row
 
 from offtake.model.artifact import Artifact
 from offtake.model.job import Failure, Job, Status
-from offtake.model.request import ExportRequest
+from offtake.model.request import BusinessHours, ExportRequest, Parameters, Selection
 from offtake.model.timespan import Timespan
+
+_NO_PARAMETERS = Parameters()
 
 
 def request_to_json(request: ExportRequest) -> dict[str, Any]:
@@ -23,6 +26,8 @@ def request_to_json(request: ExportRequest) -> dict[str, Any]:
         "row_limit": request.row_limit,
         "as_of": request.as_of.isoformat() if request.as_of else None,
         "account_zone": request.account_zone,
+        "columns": list(request.columns),
+        "parameters": _parameters_to_json(request.parameters),
     }
 
 
@@ -39,6 +44,8 @@ def job_from_row(row: Row[Any]) -> Job:
         row_limit=stored["row_limit"],
         as_of=_instant(stored["as_of"]) if stored["as_of"] else None,
         account_zone=stored["account_zone"],
+        columns=tuple(stored.get("columns", ())),
+        parameters=_parameters_from_json(stored.get("parameters", {})),
     )
     return Job(
         id=row.id,
@@ -56,6 +63,23 @@ def job_from_row(row: Row[Any]) -> Job:
         artifact=_artifact(row),
         failure=_failure(row),
     )
+
+
+def _parameters_to_json(parameters: Parameters) -> dict[str, Any]:
+    """What differs from the defaults: most requests have no filter, and polls read every request."""
+    given, default = dataclasses.asdict(parameters), dataclasses.asdict(_NO_PARAMETERS)
+    return {name: value for name, value in given.items() if value != default[name]}
+
+
+def _parameters_from_json(stored: dict[str, Any]) -> Parameters:
+    if not stored:
+        return _NO_PARAMETERS
+    values: dict[str, Any] = {k: tuple(value) if isinstance(value, list) else value for k, value in stored.items()}
+    if "business_hours" in values:
+        values["business_hours"] = BusinessHours(values["business_hours"])
+    if "selection" in values:
+        values["selection"] = Selection(values["selection"])
+    return Parameters(**values)
 
 
 def _instant(text: str) -> datetime:

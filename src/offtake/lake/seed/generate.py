@@ -21,7 +21,6 @@ from offtake.lake.tables import tables
 from offtake.lake.upsert import upsert
 
 _FOLDER = Path(__file__).parent
-_ORDER = ("team", "queue", "agent", "agent_state", "call")
 _CHUNK = 245_760  # calls made by one statement: two of DuckDB's row groups, so that two threads share them
 
 
@@ -33,7 +32,7 @@ def seed(lake: Lake, plan: SeedPlan, progress: Callable[[int, int], None] = lamb
     counts = {}
     with staging() as connection:
         _prepare(connection, plan)
-        for name in _ORDER:
+        for name in _seeded():
             table = tables()[name]
             create_incoming(connection, table)
             _make(connection, plan, name, progress)
@@ -42,6 +41,11 @@ def seed(lake: Lake, plan: SeedPlan, progress: Callable[[int, int], None] = lamb
                 upsert(connection, lake, table, tenant=plan.tenant)
             compact(lake, table, tenant=plan.tenant)
     return counts
+
+
+def _seeded() -> list[str]:
+    """The tables that have an SQL file beside this module, in the order of the data model."""
+    return [name for name in tables() if (_FOLDER / f"{name}.sql").exists()]
 
 
 def _make(

@@ -8,10 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 from offtake.core.presentation import Layout, Presentation
+from offtake.engine.plan import Shown
 from offtake.formats import Envelope
 from offtake.model.report import Publication, PublishedColumn, Rendering
 from offtake.wire.talkdesk.tables import FILE_VERSION
 
+# A csv file has no arrays.
+_CSV = {Rendering.LIST: Rendering.LIST_TEXT}
 # With csv_datetimes = "plain" (section 5.2 read literally) no csv file has a zone letter.
 _PLAIN = {
     Rendering.INSTANT_Z: Rendering.LOCAL_SECONDS,
@@ -33,11 +36,11 @@ def presentation(settings: Mapping[str, Any]) -> Presentation:
         columns = tuple(c for c in publication.columns if settings["legacy_columns"] or not c.legacy)
         names = tuple(column.name for column in columns)
         if format_name != "csv":
-            return Layout(columns=columns, headers=names, envelope=_envelope(publication))
-        if settings["csv_datetimes"] == "plain":
-            columns = tuple(replace(c, rendering=_PLAIN.get(c.rendering, c.rendering)) for c in columns)
+            return Layout(shown=Shown(columns=columns, headers=names), envelope=_envelope(publication))
+        instead = _CSV | _PLAIN if settings["csv_datetimes"] == "plain" else _CSV
+        columns = tuple(replace(c, rendering=instead.get(c.rendering, c.rendering)) for c in columns)
         headers = tuple(map(label, columns)) if settings["csv_header"] == "labels" else names
-        return Layout(columns=columns, headers=headers)
+        return Layout(shown=Shown(columns=columns, headers=headers))
 
     return present
 
