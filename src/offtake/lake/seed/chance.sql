@@ -24,6 +24,7 @@ SET VARIABLE teams_now = (SELECT list(team_now ORDER BY number) FROM person);
 SET VARIABLE teams_before = (SELECT list(team_before ORDER BY number) FROM person);
 SET VARIABLE team_ids = (SELECT list(id_of('team', number) ORDER BY number) FROM range($teams) AS numbered (number));
 SET VARIABLE queue_ids = (SELECT list(id_of('queue', number) ORDER BY number) FROM range($queues) AS numbered (number));
+SET VARIABLE campaign_ids = (SELECT list(id_of('campaign', number) ORDER BY number) FROM range(len(getvariable('campaign_names'))) AS numbered (number));
 -- Some people change their team once, at a midnight in the middle of the days asked for.
 CREATE MACRO team_at(person, micros) AS CASE
     WHEN micros < getvariable('moved_at') THEN getvariable('teams_before')[1 + person] ELSE getvariable('teams_now')[1 + person]
