@@ -15,11 +15,12 @@ from offtake.lake.delta import Lake
 from offtake.lake.load import load
 from offtake.lake.seed import SIZES, SeedPlan, seed
 from offtake.lake.seed.calendar import changes_of_clocks, slots, stretches
+from offtake.lake.seed.generate import seeded
 from offtake.lake.tables import tables
 from tests.unit.lake.stored import TABLES, database, seen, stored
 
 PLAN = SeedPlan(tenant="acme", until=date(2026, 11, 20), calls=SIZES["small"])
-SEEDED = ("team", "queue", "agent", "agent_state", "call")
+SEEDED = seeded()
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,7 @@ def seed(lake: Lake, plan: SeedPlan, progress: Callable[[int, int], None] = lamb
     counts = {}
     with staging() as connection:
         _prepare(connection, plan)
-        for name in _seeded():
+        for name in seeded():
             table = tables()[name]
             create_incoming(connection, table)
             _make(connection, plan, name, progress)
@@ -43,7 +43,7 @@ def seed(lake: Lake, plan: SeedPlan, progress: Callable[[int, int], None] = lamb
     return counts
 
 
-def _seeded() -> list[str]:
+def seeded() -> Sequence[str]:
     """The tables that have an SQL file beside this module, in the order of the data model."""
     return [name for name in tables() if (_FOLDER / f"{name}.sql").exists()]
 
