@@ -34,7 +34,7 @@ def _report(section: Section, name: str, *, sql: str, tables: Tables) -> Report:
         name=name,
         title=section.text("title"),
         grain=section.text("grain"),
-        window=section.text("window"),
+        window=section.optional_text("window"),
         key=section.texts("key", required=True),
         tables=_table_uses(section, tables),
         columns=columns,
@@ -99,7 +99,7 @@ def _check_window_and_key(section: Section, report: Report) -> None:
         _must_be_column(section, report.window, columns, key="window")
     for name in report.key:
         _must_be_column(section, name, columns, key="key")
-    window = columns.get(report.window)
+    window = columns.get(report.window or "")
     if window and (window.type is not ColumnType.INSTANT or window.nullable):
         section.fault(f"the window column {window.name!r} must be an instant with nullable = false", "window")
 

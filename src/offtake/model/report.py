@@ -93,7 +93,7 @@ class Report:
     name: str
     title: str
     grain: str
-    window: str  # the column the timespan applies to
+    window: str | None  # the column the timespan applies to; None: it selects no rows, it bounds what is counted
     key: tuple[str, ...]
     tables: tuple[TableUse, ...]
     columns: tuple[Column, ...]
