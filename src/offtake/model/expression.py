@@ -6,6 +6,7 @@ below; whoever runs it decides what a field means. The grammar has no calls, no 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,6 +20,7 @@ from lark.exceptions import VisitError
 from offtake.errors import InvalidExpression
 
 _LONGEST = 4_000  # characters
+_DEEPEST = 100  # brackets and nots; whoever walks the tree walks it by recursion
 
 
 class Kind(StrEnum):
@@ -123,6 +125,8 @@ def parse(text: str) -> Expression:
     """The tree of a filter expression. Raises InvalidExpression, which says where it is wrong and never quotes it."""
     if len(text) > _LONGEST:
         raise InvalidExpression(f"is longer than {_LONGEST} characters")
+    if len(re.findall(r"\(|\bnot\b", text, re.IGNORECASE)) > _DEEPEST:
+        raise InvalidExpression(f"has more than {_DEEPEST} brackets and nots: too deep")
     try:
         tree: Expression = _build().transform(_parser().parse(text))
     except UnexpectedInput as error:
