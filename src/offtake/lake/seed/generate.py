@@ -83,6 +83,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, plan: SeedPlan) -> None:
     for statement in connection.extract_statements(_statement("chance")):
         connection.execute(statement, {key: sizes[key] for key in statement.named_parameters})
     _calendar(connection, plan)
+    connection.execute(_statement("rolled_call"))
 
 
 def _calendar(connection: duckdb.DuckDBPyConnection, plan: SeedPlan) -> None:
