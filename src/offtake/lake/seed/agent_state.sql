@@ -50,7 +50,8 @@ spans AS (
     SELECT
         *,
         lead(micros) OVER (PARTITION BY number, stretch ORDER BY micros) AS next_micros,
-        team_at(number, micros) AS team
+        team_at(number, micros) AS team,
+        roll('state', number || '/' || micros) AS dice
     FROM with_moves
 )
 SELECT
@@ -69,5 +70,17 @@ SELECT
             range(1 + number % 3), lambda step: getvariable('queue_ids')[1 + (number + 5 * step) % len(getvariable('queue_ids'))]
         )
     END AS queue_ids,
+    CASE
+        WHEN state = 'offline' THEN 'offline'
+        WHEN state = 'Available' THEN 'available'
+        WHEN state IN ('On A Call', 'After Call Work') THEN 'busy'
+        ELSE 'away'
+    END AS kind,
+    CASE WHEN state NOT LIKE 'Pausa%' THEN id_of('state', state) END AS state_id,
+    CASE WHEN state <> 'offline' THEN among(dice, 0, 8) = 0 END AS is_mobile,
+    CASE
+        WHEN micros = start_micros OR micros = getvariable('moved_at') THEN 'system'
+        WHEN among(dice, 1, 50) > 0 THEN ['agent', 'agent', 'agent', 'agent', 'supervisor', 'system'][1 + among(dice, 2, 6)]
+    END AS changed_by,
     strftime(started_at, '%Y-%m') AS month
 FROM spans
