@@ -250,3 +250,24 @@ def test_a_tiny_plan_and_one_in_the_past(tmp_path: Path) -> None:
     assert len(stored(lake, TABLES["call"])) == 1
     with pytest.raises(ValueError, match="at least"):
         replace(plan, calls=0)
+
+
+def test_the_steps_of_a_flow_follow_each_other(db: duckdb.DuckDBPyConnection) -> None:
+    run = "PARTITION BY flow_execution_id ORDER BY step_order"
+    db.execute(
+        f"CREATE TABLE walk AS SELECT *, row_number() OVER ({run}) - 1 AS place, "
+        f"lead(started_at) OVER ({run}) AS next FROM flow_step"
+    )
+    _none(db, "SELECT * FROM walk WHERE place <> step_order")
+    _none(
+        db, "SELECT * FROM walk WHERE started_at + to_milliseconds(step_milliseconds) <> coalesce(next, flow_ended_at)"
+    )
+    # A run lies in the wait of its call; the calls of the runs that still last are no rows yet.
+    _none(
+        db,
+        "SELECT * FROM flow_step AS s LEFT JOIN call AS c ON c.carrier_call_id = s.carrier_call_id "
+        "WHERE (s.flow_ended_at IS NULL) <> (c.call_id IS NULL) OR s.started_at < c.started_at "
+        "OR s.flow_ended_at <> c.started_at + to_seconds(c.wait_seconds)",
+    )
+    for some in ("flow_ended_at IS NULL", "exit IS NULL", "exit = 'call_aborted'", "component = 'Voicemail'"):
+        assert db.execute(f"SELECT count(*) > 0 FROM flow_step WHERE {some}").fetchone() == (True,), some

@@ -23,3 +23,5 @@ SET VARIABLE moods = ['happy', 'neutral', 'angry', '😡'];
 SET VARIABLE texts = ['alpha', '', 'β, γ', 'say "hi"', E'two\nlines', 'Δοκιμή', '测试', 'اختبار', 'בדיקה', '=A1', 'тест', '🧪', E'\t', 'ÀÉÎÕÜ'];
 SET VARIABLE work = ['Available', 'On A Call', 'After Call Work', 'Available', 'On A Call', 'After Call Work', 'Away', 'Lunch', 'Available', 'On A Call', 'After Call Work', 'Training, "Level 2"', 'On A Call', 'Pausa ☕', 'Available', 'On A Call'];
 SET VARIABLE campaign_names = ['Renewals 2026', 'Win-back, "Gold"', 'Umfrage: zufrieden?', '春の案内', 'Напоминание, 2', E'Two\nlines', '=Promo', 'حملة الصيف'];
+SET VARIABLE flow_names = ['Main menu', 'Vendas, "Gold"', E'Night\nservice', 'Главное меню', '=Flow', 'メイン', NULL];
+SET VARIABLE step_names = ['start', 'greeting', 'open?', 'menu, "main"', 'ring the queue', 'inicio', 'saudação', E'horário\nde loja', 'menú', 'chamar', '開始', '挨拶', '', '+menu', '@queue'];
