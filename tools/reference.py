@@ -10,13 +10,18 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from enum import Enum
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, get_args
 
 import typer.main
 
+from offtake.catalogue import BUILT_IN
+from offtake.catalogue.load import Catalogue, load_catalogue
 from offtake.cli import app
 from offtake.cli.exits import EXITS
+from offtake.lake.tables import TableColumn, tables
+from offtake.model.report import Publication
 from offtake.settings import PREFIX, rows
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
@@ -66,7 +71,108 @@ def settings_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES: dict[str, Callable[[], str]] = {"cli.md": cli_page, "settings.md": settings_page}
+def tables_page() -> str:
+    """The care data model."""
+    lines = [
+        "# Care data model",
+        "",
+        _GENERATED,
+        "",
+        "The tables of the lake, as `src/offtake/lake/tables.toml` describes them. Every table has `tenant` besides."
+        " Instants are UTC, ids are text, *req.* is never null, *personal* is personal data."
+        " [The lake](lake.md) says how values are written and what a load does.",
+    ]
+    for table in tables().values():
+        kept = f"by month of `{table.event_time}`" if table.event_time else "whole"
+        key = ", ".join(f"`{name}`" for name in table.key)
+        lines += ["", f"## {table.name}", "", f"{table.meaning} A {table.kind.value}, kept {kept}; key {key}."]
+        lines += ["", "| column | type | | meaning |", "| --- | --- | --- | --- |"]
+        for column in table.columns:
+            marks = ["req."] if column.name in table.must_have else []
+            marks += ["personal"] if column.personal else []
+            marks += [f"→ {column.references}"] if column.references else []
+            lines.append(f"| `{column.name}` | {column.type.value} | {', '.join(marks)} | {_cell(_meaning(column))} |")
+    return "\n".join(lines) + "\n"
+
+
+def _meaning(column: TableColumn) -> str:
+    """What a column means, and what a value must be."""
+    rules = [f"One of {', '.join(column.values)}."] if column.values else []
+    rules += [f"At least {column.minimum}."] if column.minimum is not None else []
+    rules += ["A [filter expression](smart-views.md)."] if column.syntax else []
+    return " ".join([column.meaning, *rules])
+
+
+def reports_page() -> str:
+    """All reports in one table."""
+    lines = [
+        "# Reports",
+        "",
+        _GENERATED,
+        "",
+        "Every built-in report, with the name each dialect gives it. `offtake report list` shows these and your own.",
+        "",
+        "| report | published as | columns | grain |",
+        "| --- | --- | --- | --- |",
+    ]
+    for name, report in sorted(_catalogue().reports.items()):
+        slugs = ", ".join(f"{item.dialect} `{item.slug}`" for item in _published(name))
+        lines.append(f"| [{name}](reports/{name}.md) | {slugs} | {len(report.columns)} | {_cell(report.grain)} |")
+    return "\n".join(lines) + "\n"
+
+
+def report_page(name: str) -> str:
+    """One report: grain, window, parameters, columns, and what each dialect calls them."""
+    report = _catalogue().reports[name]
+    window = (
+        f"The timespan applies to `{report.window}`: from its start up to, and without, its end."
+        if report.window
+        else "The timespan does not choose the rows; `query.sql` says what it is used for."
+    )
+    lines = [f"# {report.title}", "", _GENERATED, "", f"`{name}`. {report.grain} {window}", ""]
+    lines.append("Key: " + ", ".join(f"`{column}`" for column in report.key) + ".")
+    if report.parameters:
+        lines += ["", "Parameters: " + ", ".join(f"`{parameter}`" for parameter in report.parameters) + "."]
+    lines += ["", "| column | type | | meaning |", "| --- | --- | --- | --- |"]
+    for column in report.columns:
+        marks = [column.mark.value] + ([] if column.nullable else ["never null"])
+        marks += ["personal"] if column.personal else []
+        lines.append(f"| `{column.name}` | {column.type.value} | {', '.join(marks)} | {_cell(column.meaning)} |")
+    for item in _published(name):
+        lines += _published_lines(item)
+    return "\n".join(lines) + "\n"
+
+
+def _published_lines(item: Publication) -> list[str]:
+    aliases = f" (also {', '.join(f'`{alias}`' for alias in item.aliases)})" if item.aliases else ""
+    lines = ["", f"## In {item.dialect}: {item.title}", "", f"Ordered as `{item.slug}`{aliases}.", ""]
+    lines += ["| name | shows | as | |", "| --- | --- | --- | --- |"]
+    for column in item.columns:
+        notes = [f"label {column.label}"] if column.label else []
+        notes += ["legacy"] if column.legacy else []
+        notes += ["only when named"] if column.hidden else []
+        notes += [f"only in {', '.join(column.formats)}"] if column.formats else []
+        cells = (f"`{column.name}`", f"`{column.source}`", f"`{column.rendering.value}`", _cell("; ".join(notes)))
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+@lru_cache(maxsize=1)
+def _catalogue() -> Catalogue:
+    return load_catalogue(BUILT_IN, tables={name: dict(table.stored_columns) for name, table in tables().items()})
+
+
+def _published(report: str) -> list[Publication]:
+    found = sorted(_catalogue().publications.items())
+    return [item for (_, name), item in found if name == report]
+
+
+def _pages() -> dict[str, Callable[[], str]]:
+    whole = {"cli.md": cli_page, "settings.md": settings_page, "tables.md": tables_page, "reports.md": reports_page}
+    return whole | {f"reports/{name}.md": partial(report_page, name) for name in _catalogue().reports}
+
+
+PAGES = _pages()
 
 
 def main() -> int:
@@ -76,6 +182,7 @@ def main() -> int:
         print("\n".join(f"docs/reference/{name} is out of date: make reference" for name in stale))
         return 1 if stale else 0
     for name in stale:
+        (FOLDER / name).parent.mkdir(exist_ok=True)
         (FOLDER / name).write_text(PAGES[name](), encoding="utf-8")
         print(f"wrote docs/reference/{name}")
     return 0

@@ -36,7 +36,7 @@ def build_services(home: Home, settings: Settings) -> Services:
         database=database,
         lake=Lake(home.lake),
         artifacts=artifacts,
-        catalogue=build_catalogue(),
+        catalogue=build_catalogue(home, settings),
         presentations={item.name: item.presentation(_section(settings, item.name)) for item in DIALECTS},
         limits={"talkdesk": _talkdesk_limits(settings.talkdesk)},
         attempt=_attempt_policy(settings),
@@ -47,9 +47,10 @@ def build_services(home: Home, settings: Settings) -> Services:
     )
 
 
-def build_catalogue() -> Catalogue:
-    """The built-in reports, checked against the lake's tables."""
-    return load_catalogue(BUILT_IN, tables={name: dict(table.stored_columns) for name, table in tables().items()})
+def build_catalogue(home: Home, settings: Settings) -> Catalogue:
+    """The built-in reports and the company's own, checked against the lake's tables. Raises CatalogueError."""
+    own = [home.root / folder for folder in settings.catalogue.folders]
+    return load_catalogue(BUILT_IN, *own, tables={name: dict(table.stored_columns) for name, table in tables().items()})
 
 
 def build_app(services: Services, settings: Settings) -> ASGIApp:

@@ -74,6 +74,14 @@ class WorkerSettings(_Section):
         return value
 
 
+class CatalogueSettings(_Section):
+    """The report catalogue."""
+
+    folders: tuple[str, ...] = Field(
+        (), description="Folders of your own reports, beside the built-in ones; a relative path is in the home folder."
+    )
+
+
 class TalkdeskSettings(_Section):
     """The Talkdesk dialect; defaults are the vendor's values where it documents any."""
 
@@ -110,6 +118,7 @@ class Settings(BaseSettings):
 
     server: ServerSettings = ServerSettings()
     worker: WorkerSettings = WorkerSettings()
+    catalogue: CatalogueSettings = CatalogueSettings()
     talkdesk: TalkdeskSettings = TalkdeskSettings()
     log: LogSettings = LogSettings()
 

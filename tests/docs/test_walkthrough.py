@@ -66,3 +66,12 @@ def test_tutorial(tmp_path: Path) -> None:
 
 def test_loading_your_own_data(tmp_path: Path) -> None:
     _paste("docs/how-to/load-your-own-data.md", tmp_path)
+
+
+def test_a_report_of_ones_own(tmp_path: Path) -> None:
+    printed = _paste("docs/how-to/add-your-own-report.md", tmp_path)
+    assert "talkdesk missed_calls" in printed
+    with (tmp_path / "missed.csv").open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header == ["Call Id", "End At", "Wait Time", "Team Name"]
+    assert len(rows) > 100

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from offtake.cli import config, data, home, identity, server
+from offtake.cli import config, data, home, identity, report, server
 from offtake.cli.exits import EXITS, exit_code
 from offtake.errors import OfftakeError
 
@@ -28,6 +28,7 @@ for group in (home, data, server):
 app.add_typer(identity.tenants, name="tenant")
 app.add_typer(identity.credentials, name="credential")
 app.add_typer(config.commands, name="config")
+app.add_typer(report.commands, name="report")
 
 
 def main() -> None:

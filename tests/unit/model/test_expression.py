@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from offtake.errors import InvalidExpression
-from offtake.model.expression import Absence, Combination, Comparison, Negation, parse
+from offtake.model.expression import FIELDS, Absence, Combination, Comparison, Negation, parse
 
 HIGH = Comparison("priority", ">=", (3,))
 VIP = Comparison("tag", "=", ("vip",))
@@ -71,6 +72,11 @@ def test_what_is_no_expression_is_refused_by_its_place(text: str, said: str) -> 
 def test_any_text_is_read_or_refused(text: str) -> None:
     with contextlib.suppress(InvalidExpression):
         parse(text)
+
+
+def test_the_manual_lists_every_field() -> None:
+    page = (Path(__file__).parents[3] / "docs/reference/smart-views.md").read_text("utf-8")
+    assert [field for field in FIELDS if f"`{field}`" not in page] == []
 
 
 def test_nesting_is_bounded_so_that_nobody_runs_out_of_stack() -> None:

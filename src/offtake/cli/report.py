@@ -1,0 +1,64 @@
+"""``offtake report list``."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from offtake.app import build_catalogue
+from offtake.catalogue.load import Catalogue
+from offtake.cli.options import DEFAULT_HOME, HomeOption
+from offtake.home import Home
+from offtake.settings import load_settings
+
+commands = typer.Typer(help="The report catalogue.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@commands.callback()
+def group() -> None:
+    """The report catalogue."""
+
+
+@commands.command("list")
+def list_reports(
+    home: HomeOption = DEFAULT_HOME,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Check every report, your own included, and list them with the names under which dialects publish them.
+
+    A report that breaks a rule is named with file, line and a way to mend it, and nothing is listed: the server would
+    not start with it either.
+    """
+    catalogue = build_catalogue(Home(home), load_settings(Home(home).settings))
+    reports = _described(catalogue)
+    if as_json:
+        typer.echo(json.dumps({"reports": reports}, ensure_ascii=False))
+        return
+    table = Table(box=box.SIMPLE)
+    for heading in ("report", "published as", "columns"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("one row per")
+    for report in reports:
+        published = "\n".join(f"{dialect} {slug}" for dialect, slug in report["slugs"].items())
+        table.add_row(report["name"], published, str(len(report["columns"])), report["grain"])
+    Console().print(table)
+
+
+def _described(catalogue: Catalogue) -> list[dict[str, Any]]:
+    publications = sorted(catalogue.publications.items())
+    return [
+        {
+            "name": report.name,
+            "title": report.title,
+            "grain": report.grain.removeprefix("One row per ").removesuffix("."),
+            "slugs": {dialect: item.slug for (dialect, name), item in publications if name == report.name},
+            "parameters": list(report.parameters),
+            "columns": [column.name for column in report.columns],
+        }
+        for report in catalogue.reports.values()
+    ]
