@@ -1,0 +1,102 @@
+"""What the reports on quality, adherence and staffing must yield, worked out row by row in plain Python.
+
+Written from the contract (contracts/talkdesk.md 5, 6.10, 6.11, 6.14), the data model and the meanings of the columns,
+without a look at the reports' SQL.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from offtake.model.timespan import Timespan
+from tests.property.oracle import (
+    Shape,
+    _by_id,
+    _d,
+    _joined,
+    _or_empty,
+    _queue_names,
+    _same,
+    _yes_no,
+)
+from tests.strategies import Care, Row
+
+
+def qm_evaluation_analysis(care: Care, timespan: Timespan) -> list[Row]:
+    """One row per question of the last version that the timespan has of each evaluation."""
+    submitted = [row for row in care.rows["evaluation"] if timespan.start <= row["evaluated_at"] < timespan.end]
+    submitted.sort(key=_version)
+    last: dict[str, list[Row]] = {}
+    for (evaluation, _), questions in groupby(submitted, key=_version):
+        last[evaluation] = list(questions)  # a higher version comes later and takes the place
+    return [_question(care, row) for questions in last.values() for row in questions]
+
+
+def _version(row: Row) -> tuple[str, int]:
+    return row["evaluation_id"], row["version"]
+
+
+def _question(care: Care, fact: Row) -> Row:
+    agents, teams = _by_id(care, "agent"), _by_id(care, "team")
+    row = {name: value for name, value in fact.items() if name not in _NOT_SHOWN}
+    agent = agents.get(fact["agent_id"])
+    row["agent_in_full"] = (
+        f"{agent['name']} ({agent['email']}) [{fact['agent_id']}]" if agent else f"[{fact['agent_id']}]"
+    )
+    row["agent_name"] = agent["name"] if agent else fact["agent_id"]
+    row["agent_email"] = agent["email"] if agent else None
+    person = fact["evaluator_agent_id"]
+    row["evaluator_id"] = "AI Scored Evaluation" if fact["is_automatic"] or person is None else person
+    row["evaluator_name"] = agents[person]["name"] if person in agents else None
+    row["queue_names"] = _queue_names(fact, _by_id(care, "queue"))
+    row["team_name"] = teams.get(fact["team_id"], {}).get("name")
+    direction = fact["interaction_direction"]
+    row["interaction_direction"] = direction and direction.capitalize()
+    row["free_text_answer"] = fact["answer"] if fact["question_type"] == "TextQuestion" else None
+    return row
+
+
+_NOT_SHOWN = ("team_id", "queue_ids", "is_automatic", "evaluator_agent_id")
+
+# Column on the wire, column of the report, how it is shown: in the order of section 6.
+
+QM_EVALUATION_ANALYSIS: Shape = (
+    ("agent", "agent_in_full", _same),
+    ("agent_id", "agent_id", _same),
+    ("agent_name", "agent_name", _same),
+    ("agent_email", "agent_email", _or_empty),
+    ("evaluation_id", "evaluation_id", _same),
+    ("evaluation_time", "evaluated_at", _d),
+    ("evaluation_version", "version", _same),
+    ("evaluation_max_score", "max_score", _same),
+    ("evaluation_obtained_score", "obtained_score", _same),
+    ("evaluator_id", "evaluator_id", _same),
+    ("evaluator_name", "evaluator_name", _same),
+    ("form_id", "form_id", _same),
+    ("form_name", "form_name", _same),
+    ("section_id", "section_id", _same),
+    ("section_name", "section_name", _same),
+    ("section_max_score", "section_max_score", _same),
+    ("section_obtained_score", "section_obtained_score", _same),
+    ("question_id", "question_id", _same),
+    ("question_text", "question_text", _same),
+    ("question_type", "question_type", _same),
+    ("question_answer", "answer", _same),
+    ("question_max_score", "question_max_score", _same),
+    ("question_obtained_score", "question_obtained_score", _same),
+    ("interaction_id", "interaction_id", _same),
+    ("ring_group_names", "queue_names", _joined),
+    ("team_name", "team_name", _same),
+    ("branch_to", "branch_to", _same),
+    ("first_evaluated_on", "first_evaluated_at", _d),
+    ("header_id", "header_id", _same),
+    ("header_text", "header_text", _same),
+    ("interaction_reference", "interaction_reference", _same),
+    ("form_element_mandatory", "is_mandatory", _yes_no),
+    ("interaction_channel", "interaction_channel", _same),
+    ("interaction_date", "interaction_started_at", _d),
+    ("interaction_direction", "interaction_direction", _same),
+    ("interaction_source", "interaction_source", _same),
+    ("interaction_type", "interaction_type", _same),
+    ("evaluation_element_text", "free_text_answer", _same),
+)
