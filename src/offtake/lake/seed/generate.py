@@ -84,6 +84,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, plan: SeedPlan) -> None:
         connection.execute(statement, {key: sizes[key] for key in statement.named_parameters})
     _calendar(connection, plan)
     connection.execute(_statement("rolled_call"))
+    connection.execute(_statement("conversation_life"))
 
 
 def _calendar(connection: duckdb.DuckDBPyConnection, plan: SeedPlan) -> None:

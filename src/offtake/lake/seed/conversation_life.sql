@@ -1,0 +1,193 @@
+-- Conversations and everything that happens in them, for the tables that hang off conversations. There is a conversation
+-- for every fifth call, in the same hour. Its life is a script whose steps follow each other at random distances; what
+-- would come after the last day has not happened, so some conversations are in the middle of theirs.
+--
+-- thread: one row per conversation.
+--   k                     0, 1, 2 ...; id_of('conversation', k) is its id
+--   began                 micros of its first post
+--   direction, script     inbound or outbound; number of its script
+--   network, instance     where it takes place
+--   author                number of the author; id_of('author', author)
+--   customer              number of the customer, where known; id_of('customer', customer)
+--   inbox, is_shared      number of the inbox, where it has one; id_of('inbox', inbox); the first ones are shared
+--   agent_a, agent_b      numbers of the two agents of the script; getvariable('agent_ids')[1 + agent_a]
+--   queue_first, queue_later, priority_first, priority_later   before and after the step that changes them; may be null
+--   tags                  numbers of the tags that are put on it; id_of('tag', number)
+--   snooze_micros         how long a snooze lasts
+--   a, b, c, d            rolls of its own
+--
+-- The variable authors says how many there are; author number i is the person number i // 2, and so is the customer.
+--
+-- life: one row per thing that has happened in a conversation.
+--   k, step               the conversation, and the place in it; id_of('post', k || '/' || step), id_of('action', ...)
+--   micros                when
+--   actor                 customer, AGENT, SYSTEM, RULE or BOT
+--   what                  incoming, or the kind of the action
+--   agent, team           numbers of the acting agent and of that agent's team at the time; null where there is none
+--   target, target_team   numbers of the agent and the team that an ASSIGNED or CLAIMED step gives it to
+--   is_post               there is a post: incoming, RESPONDED (a response) or NOTE_ADDED (a comment)
+--   answers               step of the incoming post that a response answers; null where it answers none
+--   response              step of the response that a step of a review is about; it need not have happened yet
+--   is_failed             a response that could not be sent
+--   dice                  a roll of its own
+SET VARIABLE tag_names = ['refund', 'VIP', 'bug', 'Rechnung, offen', 'say "thanks"', '返品', 'жалоба', 'شكوى', 'תודה', '=urgent', '🔥 hot', E'two\nlines', 'refund', 'spam'];
+SET VARIABLE inbox_names = ['Support', 'Sales, EU', 'Returns "Gold"', 'サポート', 'Поддержка', 'دعم', 'billing+refunds', '=Inbox', E'Night\nshift', '📮'];
+SET VARIABLE subjects = ['Where is my order?', 'Re: Re: Fwd: invoice', '返金について', 'Не работает, помогите', 'استفسار', 'חשבונית', '', 'Order "4711", again', '=1+1', E'Line\nbreak', '🙏', 'Reclamação, 2.ª via'];
+SET VARIABLE messages = [
+    'Hello, my parcel has not arrived.', 'Thank you!', 'Any news?', 'It says "error 42", what now?', E'Dear all,\n\nplease cancel my order.\n\nKind regards', E'First\r\nSecond',
+    '荷物が届きません。', 'Заказ не пришёл, что делать?', 'لم يصل الطلب', 'החבילה לא הגיעה', '@brand help', '#fail', '=1+1', '+1', '-', 'ok 👍🏽', '', 'naïve café', E'cafe\u0301', '<p>Hi</p>', '{"a": [1]}', 'Long: ' || repeat('very ', 80) || 'slow', E'\ttab', '0', 'null'
+];
+
+SET VARIABLE authors = (SELECT 1 + count(*) // 15 FROM numbered);
+
+-- Who does what, to whom: c the customer, a and b two agents, s the system, r a rule, o a bot; t is the team of a.
+CREATE TABLE script AS
+SELECT
+    *,
+    direction = 'inbound' AND list_contains(steps, 's:SNOOZE_EXPIRED') AND len(steps) = 5 AS snoozes_long,
+    len(list_filter(steps, lambda step: step[1:2] = 'b:' OR step[-2:] IN (':b', ':t') OR contains(step, 'QUEUE'))) = 0 AS is_solo,
+    sum(weight) OVER (ORDER BY script) AS up_to
+FROM (
+    VALUES
+    (0, 'inbound', 120, ['c:incoming']),
+    (1, 'inbound', 200, ['c:incoming', 'a:CLAIMED', 'a:RESPONDED', 'a:CLOSED']),
+    (2, 'inbound', 90, ['c:incoming', 's:ASSIGNED:a', 'a:RESPONDED', 'c:incoming', 'a:RESPONDED', 'a:DISPOSITION_CHANGED', 'a:CLOSED']),
+    (3, 'inbound', 70, ['c:incoming', 'r:TAGS_ATTACHED', 'a:CLAIMED', 'a:NOTE_ADDED', 'a:RESPONDED', 'a:SNOOZE_SET', 's:SNOOZE_EXPIRED', 'a:RESPONDED', 'a:CLOSED']),
+    (4, 'inbound', 90, ['c:incoming', 'a:CLAIMED', 'a:RESPONDED', 'a:CLOSED', 'c:incoming', 's:REOPENED', 'a:ASSIGNED:b', 'b:RESPONDED', 'b:CLOSED']),
+    (5, 'inbound', 40, ['c:incoming', 'r:WORK_QUEUE_CHANGED', 'a:CLAIMED', 'a:NOTE_ADDED', 'a:ASSIGNED:b', 'b:RESPONDED', 'b:CLOSED', 'c:incoming', 's:REOPENED', 'b:RESPONDED', 'b:CLOSED', 'c:incoming', 's:REOPENED']),
+    (6, 'inbound', 80, ['c:incoming', 'c:incoming', 'r:TAGS_ATTACHED', 'a:CLAIMED', 'a:RESPONDED']),
+    (7, 'inbound', 60, ['c:incoming', 'a:CLAIMED', 'a:RESPONDED', 'a:SNOOZE_SET', 's:SNOOZE_EXPIRED']),
+    (8, 'inbound', 30, ['c:incoming', 'a:CLAIMED', 'a:NEEDS_ATTENTION', 'a:PRIORITY_CHANGED', 'a:UNCLAIMED']),
+    (9, 'inbound', 40, ['c:incoming', 'o:RESPONDED', 'c:incoming', 'r:ASSIGNED:a', 'a:RESPONSE_SUBMITTED', 'b:REVIEWER_CLAIMED', 'b:RESPONSE_ACCEPTED', 'a:RESPONDED', 'a:CLOSED']),
+    (10, 'inbound', 20, ['c:incoming', 'a:CLAIMED', 'a:RESPONSE_SUBMITTED', 'b:REVIEWER_CLAIMED', 'b:RESPONSE_CANCELED', 'a:NOTE_ADDED', 'a:RESPONSE_SUBMITTED', 'b:RESPONSE_ACCEPTED', 'a:RESPONDED', 'a:CLOSED']),
+    (11, 'inbound', 30, ['c:incoming', 'r:TAGS_ATTACHED', 'r:CLOSED']),
+    (12, 'inbound', 20, ['c:incoming', 'a:CLAIMED', 'a:TAGS_ATTACHED', 'a:RESPONDED', 's:RESPONSE_FAILED', 'a:RESPONDED', 'a:TAGS_DETACHED', 'a:CLOSED', 'a:REOPENED', 'a:TAGS_ATTACHED', 'a:CLOSED']),
+    (13, 'inbound', 20, ['c:incoming', 'r:ASSIGNED:t', 'b:CLAIMED', 'b:SNOOZE_SET', 'b:SNOOZE_UNSET', 'b:RESPONDED', 'b:UNASSIGNED', 'r:CLOSED']),
+    (14, 'outbound', 50, ['a:RESPONDED', 'a:CLAIMED', 'c:incoming', 'a:RESPONDED', 'a:CLOSED', 'c:incoming', 's:REOPENED', 'a:CLOSED']),
+    (15, 'outbound', 25, ['a:RESPONDED', 'a:CLAIMED']),
+    (16, 'outbound', 15, ['o:RESPONDED', 'c:incoming', 'a:CLAIMED', 'a:NOTE_ADDED', 'a:RESPONDED', 'a:CLOSED'])
+) AS written (script, direction, weight, steps);
+
+CREATE TABLE script_step AS
+WITH told AS (
+    SELECT script, unnest(steps) AS told, generate_subscripts(steps, 1) - 1 AS step FROM script
+),
+read AS (
+    SELECT script, step, told[1:1] AS who, split_part(told, ':', 2) AS what, split_part(told, ':', 3) AS given_to FROM told
+)
+SELECT
+    *,
+    CASE WHEN what = 'RESPONDED' THEN max(CASE WHEN what = 'incoming' THEN step END) OVER earlier END AS answers,
+    CASE
+        WHEN what LIKE 'RESPONSE\_%' ESCAPE '\' AND what <> 'RESPONSE_FAILED' OR what LIKE 'REVIEWER%'
+            THEN min(CASE WHEN what = 'RESPONDED' THEN step END) OVER later
+        WHEN what = 'RESPONSE_FAILED' THEN step - 1
+    END AS response,
+    coalesce(what = 'RESPONDED' AND lead(what) OVER (PARTITION BY script ORDER BY step) = 'RESPONSE_FAILED', false) AS is_failed
+FROM read
+WINDOW
+    earlier AS (PARTITION BY script ORDER BY step ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),
+    later AS (PARTITION BY script ORDER BY step ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING);
+
+CREATE MACRO network_of(author) AS
+    ['facebook', 'facebook', 'twitter', 'twitter', 'instagram', 'instagram', 'email', 'email', 'email', 'chat'][1 + among(roll('author', author), 0, 10)];
+CREATE MACRO instance_of(author) AS
+    CASE WHEN among(roll('author', author), 1, 9) > 0 THEN network_of(author) || ['-main', '-eu', '-jobs'][1 + among(roll('author', author), 2, 3)] END;
+
+CREATE TABLE thread AS
+WITH thrown AS (
+    SELECT
+        n // 5 AS k, micros, on_duty, rolls('conversation', n // 5) AS ab, rolls('conversation people', n // 5) AS cd
+    FROM numbered
+    WHERE n % 5 = 0
+),
+rolled AS (
+    SELECT * EXCLUDE (ab, cd), low(ab) AS a, high(ab) AS b, low(cd) AS c, high(cd) AS d FROM thrown
+),
+scripted AS (
+    SELECT rolled.*, script.script, script.direction, script.snoozes_long, script.is_solo, network_of(author) AS network, instance_of(author) AS instance
+    FROM (
+        -- the first conversations take each script once
+        SELECT
+            *,
+            CAST(roll('conversation author', k) % getvariable('authors') AS BIGINT) AS author,
+            CASE WHEN k <= 16 THEN k END AS early,
+            among(a, 0, 1000) AS chance
+        FROM rolled
+    ) AS rolled
+    JOIN script ON script.script = rolled.early OR rolled.early IS NULL AND chance >= up_to - weight AND chance < up_to
+),
+peopled AS (
+    SELECT
+        *,
+        word(on_duty, c, 0) AS zone,
+        zone + 5 * among(c, 1, (len(getvariable('agent_ids')) - zone + 4) // 5) AS agent_a,
+        is_solo AND network = 'email' AND among(d, 0, 3) = 0 AS is_personal,
+        NOT is_personal AND among(d, 0, 8) < 6 AS is_shared
+    FROM scripted
+)
+SELECT
+    k,
+    micros + 1000000 * among(b, 0, 3600) + CASE k % 4 WHEN 0 THEN 0 WHEN 1 THEN among(b, 1, 1000000) ELSE 1000 * among(b, 1, 1000) END AS began,
+    direction, script, network, instance, author,
+    CASE WHEN is_personal OR is_shared OR network = 'chat' THEN author // 2 END AS customer,
+    CASE WHEN is_shared THEN among(d, 1, len(getvariable('team_ids'))) WHEN is_personal THEN len(getvariable('team_ids')) + agent_a END AS inbox,
+    is_shared,
+    agent_a,
+    (agent_a + 1 + among(c, 2, len(getvariable('agent_ids')) - 1)) % len(getvariable('agent_ids')) AS agent_b,
+    CASE WHEN NOT is_personal AND among(c, 3, 10) > 1 THEN among(a, 1, len(getvariable('queue_ids'))) END AS queue_first,
+    (among(a, 1, len(getvariable('queue_ids'))) + 1) % len(getvariable('queue_ids')) AS queue_later,
+    CASE WHEN among(d, 2, 12) > 0 THEN among(d, 3, 6) END AS priority_first,
+    CASE WHEN among(d, 2, 12) > 0 THEN (among(d, 3, 6) + 2) % 6 ELSE 5 END AS priority_later,
+    list_transform(range(1 + among(b, 3, 2)), lambda place: (among(a, 2, len(getvariable('tag_names'))) + 5 * place) % len(getvariable('tag_names'))) AS tags,
+    1000000 * CASE WHEN snoozes_long THEN 86400 * (1 + among(b, 2, 30)) ELSE 3600 * (1 + among(b, 2, 72)) END AS snooze_micros,
+    a, b, c, d
+FROM peopled
+ORDER BY k;
+
+CREATE TABLE life AS
+WITH thrown AS (
+    SELECT
+        thread.k, thread.began, thread.agent_a, thread.agent_b, thread.snooze_micros, script_step.* EXCLUDE (script),
+        roll('life', thread.k || '/' || script_step.step) AS dice
+    FROM thread JOIN script_step ON script_step.script = thread.script
+),
+spaced AS (
+    SELECT
+        *,
+        CASE
+            WHEN step = 0 OR what = 'REOPENED' AND who = 's' THEN 0  -- the customer's post reopens it at that instant
+            WHEN what = 'SNOOZE_EXPIRED' THEN snooze_micros
+            ELSE 1000000 * CASE
+                WHEN what = 'incoming' AND among(dice, 0, 4) = 0 THEN 40000 + 2 * among(dice, 1, 65536)
+                WHEN what = 'incoming' THEN 30 + among(dice, 1, 7200)
+                WHEN what IN ('CLAIMED', 'ASSIGNED') THEN 5 + among(dice, 1, 1800)
+                WHEN what = 'RESPONDED' AND among(dice, 0, 12) = 0 THEN 70000 + among(dice, 1, 20000)
+                WHEN what = 'RESPONDED' THEN 20 + among(dice, 1, 2400)
+                WHEN what = 'CLOSED' THEN 2 + among(dice, 1, 900)
+                ELSE 1 + among(dice, 1, 300)
+            END + CASE k % 4 WHEN 0 THEN 0 WHEN 1 THEN among(dice, 2, 1000000) ELSE 1000 * among(dice, 2, 1000) END
+        END AS gap
+    FROM thrown
+),
+timed AS (
+    SELECT *, CAST(began + sum(gap) OVER (PARTITION BY k ORDER BY step ROWS UNBOUNDED PRECEDING) AS BIGINT) AS micros
+    FROM spaced
+),
+acted AS (
+    SELECT
+        *,
+        CASE who WHEN 'a' THEN agent_a WHEN 'b' THEN agent_b END AS agent,
+        CASE WHEN what = 'CLAIMED' THEN agent WHEN given_to = 'a' THEN agent_a WHEN given_to = 'b' THEN agent_b END AS target
+    FROM timed
+    WHERE micros < getvariable('ends_at')
+)
+SELECT
+    k, step, micros,
+    CASE who WHEN 'c' THEN 'customer' WHEN 's' THEN 'SYSTEM' WHEN 'r' THEN 'RULE' WHEN 'o' THEN 'BOT' ELSE 'AGENT' END AS actor,
+    what, agent, team_at(agent, micros) AS team, target,
+    CASE WHEN given_to = 't' THEN coalesce(team_at(agent_a, micros), 0) ELSE team_at(target, micros) END AS target_team,
+    what IN ('incoming', 'RESPONDED', 'NOTE_ADDED') AS is_post,
+    answers, response, is_failed, dice
+FROM acted
+ORDER BY k, step;

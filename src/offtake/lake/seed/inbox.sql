@@ -1,0 +1,10 @@
+-- As many shared ones as there are teams, then one for each agent.
+SELECT
+    id_of('inbox', number) AS inbox_id,
+    CASE
+        WHEN number >= $teams THEN 'Inbox of agent.' || (number - $teams)
+        WHEN number < len(getvariable('inbox_names')) THEN getvariable('inbox_names')[1 + number]
+        ELSE 'Inbox ' || number
+    END AS name,
+    number < $teams AS is_shared
+FROM range($teams + $agents) AS counted (number)
