@@ -1,7 +1,7 @@
-"""What `studio_flow_execution` must yield, worked out row by row in plain Python.
+"""What `studio_flow_execution` and `outbound_dialer_calls` must yield, worked out row by row in plain Python.
 
-Written from the contract (contracts/talkdesk.md 5, 6.4), the data model and the meanings of the columns, without a look
-at the reports' SQL, so that a mistake in one of the two shows as a difference.
+Written from the contract (contracts/talkdesk.md 5, 6.4, 6.8), the data model and the meanings of the columns, without
+a look at the reports' SQL, so that a mistake in one of the two shows as a difference.
 """
 
 from __future__ import annotations
@@ -17,6 +17,26 @@ def studio_flow_execution(care: Care, timespan: Timespan) -> list[Row]:
     """One row per step of a run that ended in the timespan; a run that lasts has not ended."""
     ended = [step for step in care.rows["flow_step"] if step["flow_ended_at"] is not None]
     return [dict(step) for step in ended if timespan.start <= step["flow_ended_at"] < timespan.end]
+
+
+def outbound_dialer_calls(care: Care, timespan: Timespan) -> list[Row]:
+    """One row per dialled call that ended in the timespan."""
+    campaigns, agents, teams = _names(care, "campaign"), _names(care, "agent"), _names(care, "team")
+    rows = []
+    for call in care.rows["dialer_call"]:
+        if call["ended_at"] < timespan.start or call["ended_at"] >= timespan.end:
+            continue
+        row = {name: value for name, value in call.items() if name != "team_id"}
+        row["campaign_name"] = campaigns.get(call["campaign_id"], call["campaign_id"])
+        row["agent_name"] = agents.get(call["agent_id"])
+        row["transferred_agent_name"] = agents.get(call["transferred_agent_id"])
+        row["team_name"] = teams.get(call["team_id"])
+        rows.append(row)
+    return rows
+
+
+def _names(care: Care, table: str) -> dict[str | None, str]:
+    return {row[f"{table}_id"]: row["name"] for row in care.rows[table]}
 
 
 # How the contract's tables type a column.
@@ -52,6 +72,34 @@ STUDIO_FLOW_EXECUTION: Shape = (
     ("studio_flow_executions_aggregated.flow_execution_finished_time", "flow_ended_at", _d),
     ("step_execution_order", "step_order", _same),
     ("flow_execution_id", "flow_execution_id", _same),
+)
+OUTBOUND_DIALER_CALLS: Shape = (
+    ("interaction_id", "interaction_id", _same),
+    ("campaign_id", "campaign_id", _same),
+    ("campaign_name", "campaign_name", _same),
+    ("campaign_agent_id", "agent_id", _same),
+    ("campaign_agent_name", "agent_name", _same),
+    ("campaign_transferred_agent_id", "transferred_agent_id", _same),
+    ("campaign_transferred_agent_name", "transferred_agent_name", _same),
+    ("record_id", "record_id", _same),
+    ("record_list_name", "record_list_name", _same),
+    ("attempt_number", "attempt_number", _same),
+    ("call_started_time", "started_at", _d),
+    ("call_finished_time", "ended_at", _d),
+    ("callback_mode", "callback_mode", _same),
+    ("customer_phone_number", "customer_number", _same),
+    ("talkdesk_phone_number", "company_number", _same),
+    ("description", "notes", _same),
+    ("disposition", "disposition", _same),
+    ("outbound_dialer_system_disposition", "system_disposition", _same),
+    ("sip_hangup_code", "sip_hangup_code", _same),
+    ("team_name", "team_name", _same),
+    ("total_duration", "total_seconds", _same),
+    ("create_calls_analysis.in_queue", "queue_seconds", _same),
+    ("create_calls_analysis.ringing_at_agent", "agent_ringing_seconds", _same),
+    ("create_calls_analysis.ringing_at_customer", "customer_ringing_seconds", _same),
+    ("create_calls_analysis.outbound_dialer_record_extra_data", "record_extra_data", _same),
+    ("create_calls_analysis.proactive_outbound_phone_type", "phone_type", _same),
 )
 
 

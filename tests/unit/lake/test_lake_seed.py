@@ -271,3 +271,26 @@ def test_the_steps_of_a_flow_follow_each_other(db: duckdb.DuckDBPyConnection) ->
     )
     for some in ("flow_ended_at IS NULL", "exit IS NULL", "exit = 'call_aborted'", "component = 'Voicemail'"):
         assert db.execute(f"SELECT count(*) > 0 FROM flow_step WHERE {some}").fetchone() == (True,), some
+
+
+def test_a_dialled_call_says_what_its_call_says(db: duckdb.DuckDBPyConnection) -> None:
+    _none(
+        db,
+        "SELECT * FROM dialer_call AS d LEFT JOIN call AS c ON c.call_id = d.interaction_id WHERE c.call_id IS NULL "
+        "OR c.kind NOT IN ('outbound', 'outbound_missed') OR (c.kind = 'outbound') <> (d.agent_id IS NOT NULL) "
+        "OR (d.started_at, d.ended_at, d.customer_number) <> (c.started_at, c.ended_at, c.customer_number) "
+        "OR d.agent_id <> c.agent_id OR d.team_id <> c.team_id OR d.total_seconds <> c.total_seconds "
+        "OR d.transferred_agent_id IS DISTINCT FROM c.handling_agent_id "
+        "OR d.disposition IS DISTINCT FROM c.disposition_code OR d.notes IS DISTINCT FROM c.notes "
+        "OR d.customer_ringing_seconds + d.queue_seconds + d.agent_ringing_seconds <> c.wait_seconds",
+    )
+    # Attempts for a record are counted from one, for one campaign, and end with an answer.
+    _none(
+        db,
+        "SELECT record_id FROM dialer_call WHERE record_id IS NOT NULL GROUP BY record_id "
+        "HAVING count(DISTINCT campaign_id) > 1 OR count(DISTINCT attempt_number) <> count(*) "
+        "OR max(attempt_number) <> count(*) OR count(agent_id) > 1 "
+        "OR max(attempt_number) FILTER (agent_id IS NOT NULL) <> count(*)",
+    )
+    for some in ("attempt_number = 3", "callback_mode IS NOT NULL", "system_disposition IS NULL", "record_id IS NULL"):
+        assert db.execute(f"SELECT count(*) > 0 FROM dialer_call WHERE {some}").fetchone() == (True,), some
