@@ -1,0 +1,102 @@
+"""Sample data about the course of calls: contacts belong to their calls and add up to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+
+import duckdb
+import pytest
+
+from offtake.lake.delta import Lake
+from offtake.lake.seed import SIZES, SeedPlan, seed
+from tests.unit.lake.stored import TABLES, seen
+
+PLAN = SeedPlan(tenant="acme", until=date(2026, 11, 20), calls=SIZES["small"])
+OWN = ("contact",)
+
+
+@pytest.fixture(scope="module")
+def db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+    lake = Lake(tmp_path_factory.mktemp("seeded") / "lake")
+    seed(lake, PLAN)
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        for name in ("call", "agent_state", *OWN):
+            files = list(seen(lake, TABLES[name]).files)
+            options = "hive_partitioning = true, hive_types_autocast = false"
+            connection.execute(f'CREATE TABLE "{name}" AS SELECT * FROM read_parquet({files!r}, {options})')
+        yield connection
+
+
+def _none(db: duckdb.DuckDBPyConnection, sql: str) -> None:
+    assert db.execute(sql).fetchall() == []
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_optional_columns_are_filled_and_have_gaps(db: duckdb.DuckDBPyConnection, name: str) -> None:
+    for column in TABLES[name].columns:
+        if column.name not in TABLES[name].must_have:
+            counted = f'SELECT count("{column.name}") > 0, count("{column.name}") < count(*) FROM {name}'
+            assert db.execute(counted).fetchone() == (True, True), column.name
+        elif column.values:
+            found = db.execute(f'SELECT DISTINCT "{column.name}" FROM {name}').fetchall()
+            assert {value for (value,) in found} == set(column.values)
+
+
+def test_a_call_has_one_contact_and_two_where_it_was_handed_over(db: duckdb.DuckDBPyConnection) -> None:
+    db.execute(
+        "CREATE TABLE whole AS SELECT interaction_id, count(*) AS legs, min(started_at) AS begins, "
+        "max(ended_at) AS ends, "
+        "sum(epoch_us(ended_at) - epoch_us(started_at)) AS lasts, arg_min(agent_id, started_at) AS first_agent, "
+        "arg_max(agent_id, started_at) AS last_agent, sum(talk_seconds) AS talked, sum(hold_seconds) AS held, "
+        "count_if(is_transferred_out) AS outs, count_if(is_transferred_in) AS ins, "
+        "count(DISTINCT coalesce(transfer_out_kind, transfer_in_kind)) AS ways FROM contact GROUP BY interaction_id"
+    )
+    _none(
+        db,
+        "SELECT * FROM call FULL JOIN whole ON call_id = interaction_id "
+        "WHERE call_id IS NULL OR interaction_id IS NULL "
+        "OR legs <> 1 + CAST(handling_agent_id IS NOT NULL AS INTEGER) OR begins <> started_at OR ends <> ended_at "
+        "OR lasts <> 1000000 * total_seconds OR first_agent IS DISTINCT FROM agent_id "
+        "OR legs = 2 AND last_agent <> handling_agent_id OR held <> hold_seconds OR talked > talk_seconds "
+        "OR legs = 1 AND talked <> talk_seconds OR outs <> CAST(is_transfer AS INTEGER) OR ins <> legs - 1 OR ways > 1",
+    )
+    _none(
+        db,
+        "SELECT * FROM contact JOIN whole USING (interaction_id) WHERE is_last <> (ended_at = ends)",
+    )
+
+
+def test_the_parts_of_a_contact_add_up(db: duckdb.DuckDBPyConnection) -> None:
+    _none(
+        db,
+        "SELECT *, (epoch_us(ended_at) - epoch_us(started_at)) // 1000000 AS lasts FROM contact "
+        "WHERE hold_seconds <> hard_hold_seconds + soft_hold_seconds "
+        "OR handle_seconds <> talk_seconds + hold_seconds + coalesce(after_call_seconds, 0) "
+        "OR coalesce(ringing_seconds > coalesce(wait_seconds, connect_seconds), false) "
+        "OR lasts <> coalesce(wait_seconds, connect_seconds, lasts) + coalesce(talk_seconds + hold_seconds, 0)",
+    )
+    _none(
+        db,
+        "SELECT * FROM contact WHERE (kind = 'answered') <> (answered_at IS NOT NULL) "
+        "OR (kind = 'connected') <> (connected_at IS NOT NULL) OR (kind = 'missed') <> (missed_seconds IS NOT NULL) "
+        "OR (kind = 'voicemail') <> (voicemail_seconds IS NOT NULL) OR is_in_service_level AND NOT is_within_threshold "
+        "OR (direction = 'outbound') <> (kind IN ('connected', 'not_connected')) "
+        "OR is_transferred_out <> (transfer_out_kind IS NOT NULL) "
+        "OR is_transferred_in <> (transfer_in_kind IS NOT NULL)",
+    )
+    _none(
+        db,
+        "SELECT * FROM contact WHERE len(handling_queue_ids) > 0 AND NOT list_has_all(queue_ids, handling_queue_ids) "
+        "OR len(direct_agent_ids) > 0 AND (len(queue_ids) > 0 OR NOT list_contains(direct_agent_ids, agent_id))",
+    )
+
+
+def test_an_agents_team_is_the_one_of_the_time(db: duckdb.DuckDBPyConnection) -> None:
+    _none(
+        db,
+        "SELECT contact_id FROM contact AS c JOIN agent_state AS s ON s.agent_id = c.agent_id "
+        "AND c.started_at >= s.started_at AND (s.ended_at IS NULL OR c.started_at < s.ended_at) "
+        "WHERE c.team_id IS DISTINCT FROM s.team_id",
+    )
