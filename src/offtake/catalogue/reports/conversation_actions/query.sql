@@ -1,0 +1,44 @@
+-- Actions that happened in the timespan, with what their conversations are now. Every table is held to the tenant here
+-- as well, although the views only hold that tenant's files: two walls, so that a mistake in one of them shows nothing.
+SELECT
+    action.action_id,
+    action.happened_at,
+    action.kind,
+    action.detail,
+    action.actor,
+    agent.number AS agent_number,
+    agent.name AS agent_name,
+    agent.email AS agent_email,
+    team.name AS team_name,
+    action.old_value,
+    action.new_value,
+    action.conversation_id,
+    conversation.number AS conversation_number,
+    upper(conversation.status) AS status,
+    conversation.priority,
+    queue.number AS queue_number,
+    queue.name AS queue_name,
+    conversation.network,
+    conversation.author_id,
+    author.name AS author_name,
+    post.number AS post_number
+FROM conversation_action AS action
+-- A month's file may hold conversations and posts from after the timespan: which ones are seen must not depend on that.
+LEFT JOIN conversation
+    ON conversation.tenant = $tenant
+    AND conversation.conversation_id = action.conversation_id
+    AND conversation.created_at < $end
+LEFT JOIN post ON post.tenant = $tenant AND post.post_id = action.post_id AND post.happened_at < $end
+LEFT JOIN agent ON agent.tenant = $tenant AND agent.agent_id = action.agent_id
+LEFT JOIN team ON team.tenant = $tenant AND team.team_id = action.team_id
+LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = conversation.queue_id
+LEFT JOIN author ON author.tenant = $tenant AND author.author_id = conversation.author_id
+WHERE
+    action.tenant = $tenant
+    AND action.happened_at >= $start
+    AND action.happened_at < $end
+    AND fits_business_hours($business_hours, action.happened_at)
+    -- The filters look at the conversation: one that the lake does not know has no priority, no queue and no view.
+    AND chosen($priorities, conversation.priority)
+    AND chosen($queue_ids, queue.number)
+    AND ($smart_view_id IS NULL OR conversation.conversation_id IN (SELECT conversation_id FROM in_smart_view))

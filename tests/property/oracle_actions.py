@@ -1,0 +1,108 @@
+"""What the reports about work on conversations must yield, worked out row by row in plain Python.
+
+Written from the contract (contracts/khoros.md 3.2, 3.3, 3.9, 3.10 and 5), the data model and the meanings of the
+columns, without a look at the reports' SQL, so that a mistake in one of the two shows as a difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from offtake.model.request import Parameters
+from offtake.model.timespan import Timespan
+from tests.property.conversation_filters import fits_the_hours, is_about
+from tests.strategies import Care, Row, zone
+
+PATTERN = "%m/%d/%Y %I:%M:%S %p"  # English, section 5.2
+
+
+def conversation_actions(care: Care, timespan: Timespan, wanted: Parameters) -> list[Row]:
+    """One row per action in the timespan that the filters let through."""
+    rows = []
+    for action in care.rows["conversation_action"]:
+        if not timespan.start <= action["happened_at"] < timespan.end:
+            continue
+        conversation = _conversation(care, timespan, action["conversation_id"])
+        if is_about(care, wanted, conversation) and fits_the_hours(care, wanted, action["happened_at"]):
+            post = _find(care, "post", action["post_id"])
+            known_post = post if post and post["happened_at"] < timespan.end else None
+            rows.append(_action(care, action, conversation, known_post))
+    return rows
+
+
+def _action(care: Care, action: Row, conversation: Row | None, post: Row | None) -> Row:
+    """An action with the people it names and its conversation as it stands now."""
+    about = conversation or {}
+    agent = _find(care, "agent", action["agent_id"]) or {}
+    queue = _find(care, "queue", about.get("queue_id")) or {}
+    passed_on = ("action_id", "happened_at", "kind", "detail", "actor", "old_value", "new_value", "conversation_id")
+    return {name: action[name] for name in passed_on} | {
+        "agent_number": agent.get("number"),
+        "agent_name": agent.get("name"),
+        "agent_email": agent.get("email"),
+        "team_name": (_find(care, "team", action["team_id"]) or {}).get("name"),
+        "conversation_number": about.get("number"),
+        "status": about["status"].upper() if about else None,
+        "priority": about.get("priority"),
+        "queue_number": queue.get("number"),
+        "queue_name": queue.get("name"),
+        "network": about.get("network"),
+        "author_id": about.get("author_id"),
+        "author_name": (_find(care, "author", about.get("author_id")) or {}).get("name"),
+        "post_number": (post or {}).get("number"),
+    }
+
+
+def _conversation(care: Care, timespan: Timespan, wanted: str) -> Row | None:
+    """The conversation, unless it begins after the timespan."""
+    found = _find(care, "conversation", wanted)
+    return found if found and found["created_at"] < timespan.end else None
+
+
+def _find(care: Care, table: str, wanted: str | None) -> Row | None:
+    return next((row for row in care.rows[table] if row[f"{table}_id"] == wanted), None)
+
+
+# How section 3 types a column; everything is text, and what is absent is empty (sections 3.0 and 5).
+
+
+def _plain(value: object, _: str) -> str:
+    return "" if value is None else str(value)
+
+
+def _ts(value: object, name: str) -> str:
+    return value.astimezone(zone(name)).strftime(PATTERN) if isinstance(value, datetime) else ""
+
+
+# Column on the wire, column of the report, how it is shown.
+Shape = tuple[tuple[str, str, Callable[[object, str], str]], ...]
+
+CONVERSATION_ACTIONS: Shape = (
+    ("ACTION_ID", "action_id", _plain),
+    ("ACTION_TIME", "happened_at", _ts),
+    ("ACTION_TYPE", "kind", _plain),
+    ("ACTION_DETAIL", "detail", _plain),
+    ("ACTOR_TYPE", "actor", _plain),
+    ("AGENT_ID", "agent_number", _plain),
+    ("AGENT_NAME", "agent_name", _plain),
+    ("AGENT_EMAIL", "agent_email", _plain),
+    ("TEAM_NAME", "team_name", _plain),
+    ("OLD_VALUE", "old_value", _plain),
+    ("NEW_VALUE", "new_value", _plain),
+    ("CONVERSATION_ID", "conversation_id", _plain),
+    ("CONVERSATION_DISPLAY_ID", "conversation_number", _plain),
+    ("STATUS", "status", _plain),
+    ("PRIORITY", "priority", _plain),
+    ("WORK_QUEUE_ID", "queue_number", _plain),
+    ("WORK_QUEUE_NAME", "queue_name", _plain),
+    ("NETWORK", "network", _plain),
+    ("AUTHOR_ID", "author_id", _plain),
+    ("AUTHOR_NAME", "author_name", _plain),
+    ("DOCUMENT_ID", "post_number", _plain),
+)
+
+
+def entries(shape: Shape, rows: list[Row], *, zone_name: str) -> list[Row]:
+    """The rows as objects of a JSON file."""
+    return [{key: shown(row[source], zone_name) for key, source, shown in shape} for row in rows]
