@@ -6,7 +6,7 @@ without a look at the reports' SQL.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from offtake.model.request import Parameters
@@ -44,6 +44,11 @@ class People:
     def in_teams(self, agent_id: str, wanted: tuple[str, ...] | None) -> bool:
         """Whether the filter by teams lets the agent through."""
         return wanted is None or any(team in wanted for _, team in self.teams(agent_id))
+
+    def pass_filters(self, agent_id: str, parameters: Parameters) -> bool:
+        """Whether an agent of today is one of those asked for."""
+        enabled = self.agents[agent_id]["is_active"] or parameters.include_disabled
+        return enabled and self.in_teams(agent_id, parameters.team_ids)
 
 
 def _number(row: Row, otherwise: str) -> str:
@@ -90,10 +95,62 @@ def raw_agent_states(care: Care, timespan: Timespan, as_of: datetime, parameters
     return rows
 
 
+def user(care: Care, timespan: Timespan, as_of: datetime, parameters: Parameters) -> list[Row]:
+    """One row per agent who passes the filters."""
+    people = People(care)
+    rows = []
+    for agent_id, agent in people.agents.items():
+        if not people.pass_filters(agent_id, parameters):
+            continue
+        if parameters.agent_ids is not None and people.shown(agent_id) not in parameters.agent_ids:
+            continue
+        mine = [stay for stay in care.rows["agent_state"] if stay["agent_id"] == agent_id]
+        row = {
+            "agent_id": people.shown(agent_id),
+            "agent_name": agent["name"],
+            "agent_email": agent["email"],
+            "internal_agent_id": agent_id,
+            "team_numbers": [number for _, number in people.teams(agent_id)] or None,
+            "team_names": people.team_names(agent_id),
+            "is_enabled": agent["is_active"],
+            "current_state": _current_state(mine, as_of),
+        }
+        as_they_are = ("sso_id", "given_name", "family_name", "role", "created_at", "last_login_at", "language")
+        row |= {name: agent[name] for name in (*as_they_are, "time_zone")}
+        for name, spent in total_times(mine, timespan.start, timespan.end, as_of).items():
+            row[f"{name}_seconds"] = spent // SECOND
+            row[f"{name}_milliseconds"] = spent // timedelta(milliseconds=1)
+        rows.append(row)
+    return rows
+
+
+def total_times(stays: list[Row], start: datetime, end: datetime, as_of: datetime) -> dict[str, timedelta]:
+    """The five times of an agent between two instants."""
+    colours = {"available": "green", "away": "yellow", None: "yellow", "busy": "red"}
+    total = dict.fromkeys(("logged_in", "green", "yellow", "red", "mobile"), timedelta())
+    for stay in stays:
+        first, last = max(stay["started_at"], start), min(_known_end(stay, as_of), end)
+        spent = max(last - first, timedelta())
+        if stay["kind"] != "offline":
+            total["logged_in"] += spent
+            total[colours[stay["kind"]]] += spent
+        if stay["is_mobile"]:
+            total["mobile"] += spent
+    return total
+
+
+def _current_state(stays: list[Row], as_of: datetime) -> str | None:
+    """The label of the newest stay that lasts at that instant."""
+    for stay in sorted(stays, key=lambda one: one["started_at"], reverse=True):
+        if stay["started_at"] <= as_of and (stay["ended_at"] is None or as_of < stay["ended_at"]):
+            return str(stay["state"])
+    return None
+
+
 # How the contract types a column (section 3.0): everything is text, and what is absent is empty.
 
 Show = Callable[[object, str], str]
-Shape = Mapping[str, tuple[str, Show]]  # name on the wire -> column of the report, how it is shown
+Shape = dict[str, tuple[str, Show]]  # name on the wire -> column of the report, how it is shown
 
 
 def _text(value: object, _: str) -> str:
@@ -101,7 +158,7 @@ def _text(value: object, _: str) -> str:
 
 
 def _flag(value: object, _: str) -> str:
-    return {None: "", True: "true", False: "false"}[value]  # type: ignore[index]
+    return "true" if value else "false"
 
 
 def _ts(value: object, name: str) -> str:
@@ -138,6 +195,41 @@ RAW_AGENT_STATES: Shape = {
     "CHANGED_BY": ("changed_by", _text),
     "PREVIOUS_STATE_NAME": ("previous_state", _text),
 }
+
+TOTAL_TIMES: Shape = {
+    "TOTAL_CONSOLE_LOGGED_IN_TIME": ("logged_in_seconds", _duration),
+    "TOTAL_GREEN_STATE_TIME": ("green_seconds", _duration),
+    "TOTAL_YELLOW_STATE_TIME": ("yellow_seconds", _duration),
+    "TOTAL_RED_STATE_TIME": ("red_seconds", _duration),
+    "TOTAL_MOBILE_TIME": ("mobile_seconds", _duration),
+}
+MILLIS: Shape = {
+    "TOTAL_CONSOLE_LOGGED_IN_TIME_MILLIS": ("logged_in_milliseconds", _text),
+    "TOTAL_GREEN_STATE_TIME_MILLIS": ("green_milliseconds", _text),
+    "TOTAL_YELLOW_STATE_TIME_MILLIS": ("yellow_milliseconds", _text),
+    "TOTAL_RED_STATE_TIME_MILLIS": ("red_milliseconds", _text),
+    "TOTAL_MOBILE_TIME_MILLIS": ("mobile_milliseconds", _text),
+}
+USER_IN_CSV: Shape = {
+    "AGENT_ID": ("agent_id", _text),
+    "AGENT_NAME": ("agent_name", _text),
+    "AGENT_EMAIL": ("agent_email", _text),
+    **TOTAL_TIMES,
+    "USER_UUID": ("internal_agent_id", _text),
+    "SSO_ID": ("sso_id", _text),
+    "FIRST_NAME": ("given_name", _text),
+    "LAST_NAME": ("family_name", _text),
+    "ROLE": ("role", _text),
+    "TEAM_ID": ("team_numbers", _list),
+    "TEAM_NAME": ("team_names", _list),
+    "IS_ENABLED": ("is_enabled", _flag),
+    "CREATED_TIME": ("created_at", _ts),
+    "LAST_LOGIN_TIME": ("last_login_at", _ts),
+    "CURRENT_STATE_NAME": ("current_state", _text),
+    "LANGUAGE": ("language", _text),
+    "TIMEZONE": ("time_zone", _text),
+}
+USER: Shape = USER_IN_CSV | MILLIS
 
 
 def entries(shape: Shape, rows: list[Row], *, zone_name: str) -> list[dict[str, str]]:

@@ -1,0 +1,100 @@
+-- Agents of today, the time of their stays in states as far as it lies in the timespan, and the state they are in. Every
+-- table is held to the tenant here as well, although the views only hold that tenant's files: two walls, so that a
+-- mistake in one of them shows nothing.
+WITH stay AS (
+    SELECT
+        agent_id,
+        state,
+        kind,
+        is_mobile,
+        started_at,
+        started_at <= $as_of AND (ended_at > $as_of OR ended_at IS NULL) AS is_current,
+        -- That an open stay will last beyond the order is not known.
+        greatest(
+            epoch_us(least(coalesce(ended_at, greatest(started_at, $as_of)), $end)) - epoch_us(greatest(started_at, $start)),
+            0
+        ) AS microseconds
+    FROM agent_state
+    WHERE
+        tenant = $tenant
+        AND (
+            started_at < $end AND coalesce(ended_at, $as_of) > $start
+            OR started_at <= $as_of AND (ended_at > $as_of OR ended_at IS NULL)
+        )
+),
+
+total AS (
+    SELECT
+        agent_id,
+        -- Colours add up to the time logged in, so a state of unknown kind has one, too.
+        CAST(sum(CASE WHEN kind = 'offline' THEN 0 ELSE microseconds END) AS BIGINT) AS logged_in,
+        CAST(sum(CASE WHEN kind = 'available' THEN microseconds ELSE 0 END) AS BIGINT) AS green,
+        CAST(sum(CASE WHEN kind = 'away' OR kind IS NULL THEN microseconds ELSE 0 END) AS BIGINT) AS yellow,
+        CAST(sum(CASE WHEN kind = 'busy' THEN microseconds ELSE 0 END) AS BIGINT) AS red,
+        CAST(sum(CASE WHEN is_mobile THEN microseconds ELSE 0 END) AS BIGINT) AS mobile,
+        arg_max(state, started_at) FILTER (is_current) AS current_state
+    FROM stay
+    GROUP BY agent_id
+),
+
+-- A source may fill an agent's own team, the memberships, or both.
+membership AS (
+    SELECT agent_id, team_id FROM team_member WHERE tenant = $tenant
+    UNION
+    SELECT agent_id, team_id FROM agent WHERE tenant = $tenant AND team_id IS NOT NULL
+),
+
+named AS (
+    SELECT
+        membership.agent_id,
+        membership.team_id,
+        coalesce(team.name, membership.team_id) AS name,
+        coalesce(CAST(team.number AS VARCHAR), membership.team_id) AS number
+    FROM membership
+    LEFT JOIN team ON team.tenant = $tenant AND team.team_id = membership.team_id
+),
+
+teams AS (
+    SELECT
+        agent_id,
+        list(name ORDER BY name, team_id) AS names,
+        list(number ORDER BY name, team_id) AS numbers
+    FROM named
+    GROUP BY agent_id
+)
+
+SELECT
+    coalesce(CAST(agent.number AS VARCHAR), agent.agent_id) AS agent_id,
+    agent.name AS agent_name,
+    agent.email AS agent_email,
+    coalesce(total.logged_in, 0) // 1000000 AS logged_in_seconds,
+    coalesce(total.green, 0) // 1000000 AS green_seconds,
+    coalesce(total.yellow, 0) // 1000000 AS yellow_seconds,
+    coalesce(total.red, 0) // 1000000 AS red_seconds,
+    coalesce(total.mobile, 0) // 1000000 AS mobile_seconds,
+    coalesce(total.logged_in, 0) // 1000 AS logged_in_milliseconds,
+    coalesce(total.green, 0) // 1000 AS green_milliseconds,
+    coalesce(total.yellow, 0) // 1000 AS yellow_milliseconds,
+    coalesce(total.red, 0) // 1000 AS red_milliseconds,
+    coalesce(total.mobile, 0) // 1000 AS mobile_milliseconds,
+    agent.agent_id AS internal_agent_id,
+    agent.sso_id,
+    agent.given_name,
+    agent.family_name,
+    agent.role,
+    teams.numbers AS team_numbers,
+    teams.names AS team_names,
+    agent.is_active AS is_enabled,
+    agent.created_at,
+    agent.last_login_at,
+    total.current_state,
+    agent.language,
+    agent.time_zone
+FROM agent
+LEFT JOIN total ON total.agent_id = agent.agent_id
+LEFT JOIN teams ON teams.agent_id = agent.agent_id
+WHERE
+    agent.tenant = $tenant
+    AND ($include_disabled OR agent.is_active)
+    AND chosen($agent_ids, coalesce(CAST(agent.number AS VARCHAR), agent.agent_id))
+    AND chosen_any($team_ids, teams.numbers)
