@@ -9,7 +9,7 @@ import dataclasses
 import json
 import tomllib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ import pytest
 
 from offtake.catalogue import BUILT_IN
 from offtake.catalogue.load import load_catalogue
-from offtake.core import selection
+from offtake.core import audit_log, selection
 from offtake.core.presentation import choose
 from offtake.engine.duckdb import Limits, Session
 from offtake.engine.plan import DEFAULT_PATTERN, Shown, plan, plan_rows
@@ -28,10 +28,14 @@ from offtake.lake.delta import Lake
 from offtake.lake.load import load
 from offtake.lake.snapshot import snapshot
 from offtake.lake.tables import tables
+from offtake.model.audit import AuditEntry
 from offtake.model.query import Query
 from offtake.model.report import Column, ColumnType, Report
 from offtake.model.request import BusinessHours, ExportRequest, Parameters, Selection
 from offtake.model.timespan import Timespan
+from offtake.store import audit
+from offtake.store.database import Database, sqlite_url
+from offtake.store.migrate import migrate
 
 LOCALE_PATTERN = "%m/%d/%Y %I:%M:%S %p"  # English, contracts/khoros.md 5.2
 TENANT = "acme"  # the tenant that asks; rows without a tenant are its own
@@ -172,6 +176,8 @@ def _session(
     """The engine over what these tenants have of the case's tables; an export sees one tenant only."""
     lake = Lake(folder / "lake")
     for number, (table, tenant, rows) in enumerate(case.inputs()):
+        if table == "server_audit":  # not of the lake
+            continue
         _load(lake, folder / f"{number}.jsonl", rows, table=table, tenant=tenant)
     report, request = CATALOGUE.reports[case.report], case.request()
     uses, timespan = (*report.tables, *selection.tables(report)), request.timespan
@@ -182,7 +188,24 @@ def _session(
     ]
     limits = Limits(threads=1, memory_mb=256, temp_folder=folder / "temp", temp_mb=64)
     with Session(limits, views) as session:
-        yield session, selection.prepare(session, report, request, tenant=TENANT)
+        request = selection.prepare(session, report, request, tenant=TENANT)
+        if report.server_audit:
+            with closing(_recorded(case, folder)) as database:
+                audit_log.expose(session, database, request, tenant=TENANT)
+        yield session, request
+
+
+def _recorded(case: Case, folder: Path) -> Database:
+    """A state database whose audit log holds the case's ``server_audit``."""
+    database = Database(sqlite_url(folder / "state.db"))
+    migrate(database)
+    with database.write() as connection:
+        for table, tenant, rows in case.inputs():
+            for row in rows if table == "server_audit" else []:
+                now = _utc(datetime.fromisoformat(row.pop("happened_at")))
+                entry = AuditEntry(**{"principal": None, **row, "tenant": tenant})
+                audit.record(connection, entry, now=now)
+    return database
 
 
 def _load(lake: Lake, path: Path, rows: list[Row], *, table: str, tenant: str) -> None:

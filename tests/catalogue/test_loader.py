@@ -169,7 +169,7 @@ WIRE_FAULTS = [
     pytest.param('slug = "rings"', 'slugg = "rings"', 1, "did you mean 'slug'?", id="unknown-key"),
     pytest.param('from = "ring_id"', 'from = "ringid"', 5, "did you mean 'ring_id'?", id="unknown-column"),
     pytest.param('as = "text"', 'as = "txt"', 5, "did you mean 'text'?", id="unknown-rendering"),
-    pytest.param('as = "integer"', 'as = "yes_no"', 7, "cannot be shown as 'yes_no'; fitting are: day_fraction, ", id="unfit"),
+    pytest.param('as = "integer"', 'as = "yes_no"', 7, "cannot be shown as 'yes_no'; fitting are: day_f", id="unfit"),
     pytest.param('name = "wait"', 'name = "ended?"', 7, "two columns are published as 'ended?'", id="name-twice"),
     pytest.param('mark = "seen"', 'mark = "sene"', 6, "did you mean 'seen'?", id="unknown-mark"),
     pytest.param('label = "Ended (Z)"', 'label = ""', 6, "'label' must be a text that is not empty", id="empty-label"),

@@ -28,7 +28,7 @@ def read_report(folder: Path, tables: Tables, faults: list[str]) -> Report | Non
 
 
 def _report(section: Section, name: str, *, sql: str, tables: Tables) -> Report:
-    section.only("title", "grain", "window", "key", "parameters", "tables", "columns")
+    section.only("title", "grain", "window", "key", "parameters", "server_audit", "tables", "columns")
     columns = _columns(section)
     report = Report(
         name=name,
@@ -39,6 +39,7 @@ def _report(section: Section, name: str, *, sql: str, tables: Tables) -> Report:
         tables=_table_uses(section, tables),
         columns=columns,
         sql=sql,
+        server_audit=section.flag("server_audit", default=False),
         parameters=_parameters(section),
     )
     _check_window_and_key(section, report)

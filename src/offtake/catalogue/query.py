@@ -20,6 +20,7 @@ import duckdb
 from offtake.catalogue.folder import Tables
 from offtake.catalogue.macros import MACROS
 from offtake.catalogue.section import nearest
+from offtake.model.audit import SERVER_AUDIT
 from offtake.model.report import ColumnType, Report
 from offtake.model.request import Parameters
 
@@ -115,6 +116,9 @@ class QueryCheck:
             for use in report.tables:
                 columns = ", ".join(f"{_quoted(name)} {kind}" for name, kind in self._tables[use.table].items())
                 self._connection.execute(f"CREATE TABLE {_quoted(use.table)} ({columns})")
+            if report.server_audit:
+                columns = ", ".join(f"{name} {kind}" for name, kind in SERVER_AUDIT.items())
+                self._connection.execute(f"CREATE TABLE server_audit ({columns})")
             if "smart_view_id" in report.parameters:
                 self._connection.execute("CREATE TABLE in_smart_view (conversation_id VARCHAR)")
             yield

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from offtake.artifacts.inspection import Inspected, Inspection
 from offtake.artifacts.store import storage_error
-from offtake.core import selection
+from offtake.core import audit_log, selection
 from offtake.core.interruption import Interruption, Reason
 from offtake.core.presentation import choose
 from offtake.core.services import Services
@@ -69,6 +69,8 @@ def _produce(lease: Lease, kind: Format, staged: Path, *, on: Services, interrup
     on.reached("querying", lease)
     with Session(_limits(lease, on), views, writable=staged) as session, interruption.reaching(session.interrupt):
         request = selection.prepare(session, report, request, tenant=job.tenant)
+        if report.server_audit:
+            audit_log.expose(session, on.database, request, tenant=job.tenant)
         query, envelope = _planned(request, kind, on, tenant=job.tenant)
         on.reached("writing", lease)
         with Inspection(staged, kind.counter(), _limited(request.row_limit, interruption)) as inspection:

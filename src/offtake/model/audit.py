@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,3 +19,27 @@ class AuditEntry:
     job: str | None = None
     address: str | None = None
     outcome: str = "allowed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRow:
+    """An entry as it stands in the log of one tenant."""
+
+    happened_at: datetime
+    entry: AuditEntry
+
+
+# The relation that a report with ``server_audit = true`` sees: columns and their DuckDB types, in order.
+SERVER_AUDIT: Mapping[str, str] = MappingProxyType(
+    {
+        "tenant": "VARCHAR",
+        "number": "BIGINT",  # counts from 1 within the timespan
+        "happened_at": "TIMESTAMP WITH TIME ZONE",
+        "principal": "VARCHAR",
+        "operation": "VARCHAR",
+        "dialect": "VARCHAR",
+        "job": "VARCHAR",
+        "address": "VARCHAR",
+        "outcome": "VARCHAR",
+    }
+)

@@ -98,6 +98,7 @@ class Report:
     tables: tuple[TableUse, ...]
     columns: tuple[Column, ...]
     sql: str
+    server_audit: bool = False  # whether the query reads the relation ``server_audit`` (``model.audit``)
     parameters: tuple[str, ...] = ()  # which fields of ``model.request.Parameters`` the report honours
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from offtake.errors import AuditUnavailable
-from offtake.model.audit import AuditEntry
+from offtake.model.audit import AuditEntry, AuditRow
 from offtake.store.schema import audit
 
 _RETRY_AFTER = 5
@@ -31,3 +32,26 @@ def record(connection: Connection, entry: AuditEntry, *, now: datetime) -> None:
     except SQLAlchemyError as error:
         message = "The operation could not be recorded in the audit log, so it was not carried out."
         raise AuditUnavailable(message, retry_after=_RETRY_AFTER) from error
+
+
+def entries(
+    connection: Connection, *, tenant: str, start: datetime, end: datetime, at_once: int = 5_000
+) -> Iterator[AuditRow]:
+    """What one tenant's log says of ``[start, end)``, oldest first; ``at_once`` rows are held in memory."""
+    statement = (
+        select(audit)
+        .where(audit.c.tenant == tenant, audit.c.at >= start, audit.c.at < end)
+        .order_by(audit.c.at, audit.c.id)
+        .execution_options(yield_per=at_once)
+    )
+    for row in connection.execute(statement):
+        entry = AuditEntry(
+            operation=row.operation,
+            dialect=row.dialect,
+            tenant=row.tenant,
+            principal=row.principal,
+            job=row.job,
+            address=row.address,
+            outcome=row.outcome,
+        )
+        yield AuditRow(happened_at=row.at, entry=entry)
