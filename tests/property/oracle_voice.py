@@ -1,7 +1,7 @@
-"""What `contacts` must yield, and how it is shown, in plain Python.
+"""What `contacts` and `ring_attempts` must yield, and how they are shown, in plain Python.
 
-Written from the contract (contracts/talkdesk.md 5, 6.2), the data model and the meanings of the columns, without a look
-at the reports' SQL, so that a mistake in one of the two shows as a difference.
+Written from the contract (contracts/talkdesk.md 5, 6.2 and 6.3), the data model and the meanings of the columns,
+without a look at the reports' SQL, so that a mistake in one of the two shows as a difference.
 """
 
 from __future__ import annotations
@@ -36,6 +36,33 @@ def contacts(care: Care, timespan: Timespan) -> list[Row]:
         row["team_name"] = teams.get(contact["team_id"])
         row["data_status"] = "Damaged" if row.pop("is_damaged") else "Valid"
         rows.append(row)
+    return rows
+
+
+def ring_attempts(care: Care, timespan: Timespan) -> list[Row]:
+    """One row per attempt that stopped ringing in the timespan."""
+    people = {row["agent_id"]: (row["name"], row["email"]) for row in care.rows["agent"]}
+    teams, queues = _names(care, "team"), _names(care, "queue")
+    rows = []
+    for attempt in care.rows["ring_attempt"]:
+        start, end = attempt["started_at"], attempt["ended_at"]
+        if not timespan.start <= end < timespan.end:
+            continue
+        name, email = people.get(attempt["agent_id"], (None, None))
+        outcome = attempt["outcome"]
+        rows.append(
+            {
+                **{key: attempt[key] for key in ("interaction_id", "contact_id", "batch_id", "ring_attempt_id")},
+                "outcome": outcome and " ".join(word.capitalize() for word in outcome.split("_")),
+                "started_at": start,
+                "ended_at": end,
+                "ring_seconds": None if start is None else (end - start) // SECOND,
+                "agent_name": name,
+                "agent_email": email,
+                "team_name": teams.get(attempt["team_id"]),
+                "queue_names": _listed(attempt["queue_ids"], queues),
+            }
+        )
     return rows
 
 
@@ -163,3 +190,17 @@ CONTACTS_HEADER = [
     "Last Contact (Yes / No)",
     "Data Status (Valid / Damaged)",
 ]
+RING_ATTEMPTS: Shape = (
+    ("interaction_id", "interaction_id", _same),
+    ("contact_id", "contact_id", _same),
+    ("batch_ring_id", "batch_id", _same),
+    ("ring_attempt_id", "ring_attempt_id", _same),
+    ("attempt_type", "outcome", _same),
+    ("ring_started_at_time", "started_at", _local),
+    ("ring_finished_at_time", "ended_at", _local),
+    ("ring_attempt_duration", "ring_seconds", _same),
+    ("user_name", "agent_name", _same),
+    ("user_email", "agent_email", _same),
+    ("team_name", "team_name", _same),
+    ("ring_groups", "queue_names", _plus),
+)

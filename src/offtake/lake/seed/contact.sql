@@ -1,51 +1,6 @@
--- The legs of the calls: one each, and a second one where the call was handed over to another agent. The legs of a call
--- follow each other without a gap and are together as long as the call.
-WITH leg AS (
-    SELECT
-        *,
-        unnest(CASE WHEN handler IS NULL THEN [1] ELSE [1, 2] END) AS leg,
-        -- The second agent's phone rings while the customer still talks to the first, so it counts as talking on the call.
-        CASE WHEN handler IS NULL THEN 0 ELSE 1 + talk % 5 END AS second_wait,
-        CASE WHEN handler IS NULL THEN talk ELSE (talk - second_wait) // 2 END AS first_talk
-    FROM rolled_call
-),
-thrown AS (
-    SELECT *, rolls('contact', n || '/' || leg) AS xy FROM leg
-),
-timed AS (
-    SELECT
-        *,
-        low(xy) AS x,
-        high(xy) AS y,
-        CASE WHEN leg = 1 THEN wait ELSE second_wait END AS waited,
-        CASE WHEN NOT answered THEN NULL WHEN leg = 1 THEN first_talk ELSE talk - second_wait - first_talk END AS talked,
-        CASE WHEN NOT answered THEN NULL WHEN leg = 1 THEN hold ELSE 0 END AS held,
-        begins + 1000000 * CASE WHEN leg = 1 THEN 0 ELSE wait + first_talk + hold END AS leg_begins,
-        leg_begins + 1000000 * (waited + coalesce(talked, 0) + coalesce(held, 0)) AS leg_ends,
-        CASE WHEN leg = 1 THEN person ELSE handler END AS agent,
-        CASE WHEN transferred THEN CASE WHEN n % 3 = 0 THEN 'blind' ELSE 'warm' END END AS handed
-    FROM thrown
-),
-routed AS (
-    SELECT
-        *,
-        CASE WHEN handed = 'warm' THEN held // 3 ELSE 0 * held END AS soft_held,
-        -- Half of the calls that are handed over go to one agent in person, a few calls to one of several from the start.
-        CASE
-            WHEN leg = 2 AND among(y, 0, 2) = 0 THEN [agent]
-            WHEN leg = 1 AND NOT outgoing AND agent IS NOT NULL AND among(y, 0, 40) = 0
-                THEN [agent, (agent + 1) % len(getvariable('agent_ids'))]
-            WHEN leg = 1 AND outgoing AND among(y, 0, 40) = 0 THEN []
-        END AS direct,
-        CASE
-            WHEN len(direct) > 0 THEN NULL
-            WHEN leg = 1 THEN queue_ids
-            ELSE [getvariable('queue_ids')[1 + among(y, 1, len(getvariable('queue_ids')))]]
-        END AS meant
-    FROM timed
-)
+-- The legs of the calls.
 SELECT
-    id_of('contact', n || '/' || leg) AS contact_id,
+    contact_id,
     call_id AS interaction_id,
     CASE kind WHEN 'inbound' THEN 'answered' WHEN 'outbound' THEN 'connected' WHEN 'outbound_missed' THEN 'not_connected' ELSE kind END AS kind,
     CASE WHEN outgoing THEN 'outbound' ELSE 'inbound' END AS direction,
@@ -86,5 +41,5 @@ SELECT
     CASE WHEN handler IS NULL OR leg = 2 THEN agent_disconnected END AS agent_disconnected,
     CASE WHEN n % 50 <> 49 THEN handler IS NULL OR leg = 2 END AS is_last,
     is_damaged,
-    strftime(ended_at, '%Y-%m') AS month
-FROM routed
+    strftime(at_micros(leg_ends), '%Y-%m') AS month
+FROM rolled_leg

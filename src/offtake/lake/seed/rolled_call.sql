@@ -85,4 +85,51 @@ SELECT
     kind = 'inbound' AND (person IS NULL OR among(f, 0, 30) = 1) AS is_forwarded,
     CASE WHEN answered AND person IS NOT NULL THEN among(f, 2, 2) = 0 END AS agent_disconnected,
     among(f, 3, 200) = 0 AS is_damaged
-FROM people
+FROM people;
+
+-- The legs of the calls: one each, and a second one where the call was handed over to another agent. The legs of a call
+-- follow each other without a gap and are together as long as the call.
+CREATE VIEW rolled_leg AS
+WITH leg AS (
+    SELECT
+        *,
+        unnest(CASE WHEN handler IS NULL THEN [1] ELSE [1, 2] END) AS leg,
+        -- The second agent's phone rings while the customer still talks to the first, so it counts as talking on the call.
+        CASE WHEN handler IS NULL THEN 0 ELSE 1 + talk % 5 END AS second_wait,
+        CASE WHEN handler IS NULL THEN talk ELSE (talk - second_wait) // 2 END AS first_talk
+    FROM rolled_call
+),
+thrown AS (
+    SELECT *, rolls('contact', n || '/' || leg) AS xy FROM leg
+),
+timed AS (
+    SELECT
+        *,
+        low(xy) AS x,
+        high(xy) AS y,
+        CASE WHEN leg = 1 THEN wait ELSE second_wait END AS waited,
+        CASE WHEN NOT answered THEN NULL WHEN leg = 1 THEN first_talk ELSE talk - second_wait - first_talk END AS talked,
+        CASE WHEN NOT answered THEN NULL WHEN leg = 1 THEN hold ELSE 0 END AS held,
+        begins + 1000000 * CASE WHEN leg = 1 THEN 0 ELSE wait + first_talk + hold END AS leg_begins,
+        leg_begins + 1000000 * (waited + coalesce(talked, 0) + coalesce(held, 0)) AS leg_ends,
+        CASE WHEN leg = 1 THEN person ELSE handler END AS agent,
+        CASE WHEN transferred THEN CASE WHEN n % 3 = 0 THEN 'blind' ELSE 'warm' END END AS handed
+    FROM thrown
+)
+SELECT
+    *,
+    id_of('contact', n || '/' || leg) AS contact_id,
+    CASE WHEN handed = 'warm' THEN held // 3 ELSE 0 * held END AS soft_held,
+    -- Half of the calls that are handed over go to one agent in person, a few calls to one of several from the start.
+    CASE
+        WHEN leg = 2 AND among(y, 0, 2) = 0 THEN [agent]
+        WHEN leg = 1 AND NOT outgoing AND agent IS NOT NULL AND among(y, 0, 40) = 0
+            THEN [agent, (agent + 1) % len(getvariable('agent_ids'))]
+        WHEN leg = 1 AND outgoing AND among(y, 0, 40) = 0 THEN []
+    END AS direct,
+    CASE
+        WHEN len(direct) > 0 THEN NULL
+        WHEN leg = 1 THEN queue_ids
+        ELSE [getvariable('queue_ids')[1 + among(y, 1, len(getvariable('queue_ids')))]]
+    END AS meant
+FROM timed;
