@@ -6,11 +6,14 @@ without a look at the reports' SQL.
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
 from offtake.model.timespan import Timespan
 from tests.property.oracle import (
     Shape,
+    Shown,
     _by_id,
     _d,
     _joined,
@@ -19,7 +22,7 @@ from tests.property.oracle import (
     _same,
     _yes_no,
 )
-from tests.strategies import Care, Row
+from tests.strategies import Care, Row, zone
 
 
 def qm_evaluation_analysis(care: Care, timespan: Timespan) -> list[Row]:
@@ -57,6 +60,48 @@ def _question(care: Care, fact: Row) -> Row:
 
 
 _NOT_SHOWN = ("team_id", "queue_ids", "is_automatic", "evaluator_agent_id")
+
+
+def adherence(care: Care, timespan: Timespan) -> list[Row]:
+    """One row per piece of an agent's time that began in the timespan."""
+    agents, teams, queues = _by_id(care, "agent"), _by_id(care, "team"), _by_id(care, "queue")
+    rows = []
+    for piece in care.rows["adherence_event"]:
+        start, end, paid = piece["started_at"], piece["ended_at"], piece["is_paid"]
+        if not timespan.start <= start < timespan.end:
+            continue
+        agent = agents.get(piece["agent_id"], {"name": piece["agent_id"], "email": None})
+        rows.append(
+            {
+                "agent_name": agent["name"],
+                "agent_email": agent["email"],
+                "queue_names": _queue_names(piece, queues),
+                "team_name": teams.get(piece["team_id"], {}).get("name"),
+                "account_zone_name": care.zone.rsplit("/", 1)[-1].replace("_", " "),
+                "reference_at": piece["shift_started_at"] or _day_of(start, care.zone),
+                "started_at": start,
+                "ended_at": end,
+                "event_seconds": (end - start) // timedelta(seconds=1),
+                "adherence_status": "Aligned" if piece["is_aligned"] else "Deviated",
+                "shift_status": piece["shift_status"],
+                "scheduled_event_name": piece["scheduled_event_name"],
+                "scheduled_pay_status": None if paid is None else "Paid" if paid else "Unpaid",
+                "actual_state": piece["actual_state"],
+                "agent_id": piece["agent_id"],
+            }
+        )
+    return rows
+
+
+def _day_of(moment: datetime, name: str) -> datetime:
+    """The first instant of the day on the clocks of a zone: the first of two midnights, and of none the change."""
+    local = moment.astimezone(zone(name))
+    return datetime(local.year, local.month, local.day, tzinfo=zone(name)).astimezone(UTC)
+
+
+def _json_array(value: object, _: str) -> Shown:
+    return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
 
 # Column on the wire, column of the report, how it is shown: in the order of section 6.
 
@@ -99,4 +144,20 @@ QM_EVALUATION_ANALYSIS: Shape = (
     ("interaction_source", "interaction_source", _same),
     ("interaction_type", "interaction_type", _same),
     ("evaluation_element_text", "free_text_answer", _same),
+)
+ADHERENCE: Shape = (
+    ("agent_name", "agent_name", _same),
+    ("agent_email", "agent_email", _or_empty),
+    ("agent_ring_groups", "queue_names", _json_array),
+    ("team_name", "team_name", _same),
+    ("account_time_zone", "account_zone_name", _same),
+    ("reference_date", "reference_at", _d),
+    ("adherence_event_start_time", "started_at", _d),
+    ("adherence_event_end_time", "ended_at", _d),
+    ("adherence_event_duration", "event_seconds", _same),
+    ("adherence_status", "adherence_status", _same),
+    ("shift_status", "shift_status", _same),
+    ("scheduled_event_name", "scheduled_event_name", _same),
+    ("scheduled_event_pay_status", "scheduled_pay_status", _same),
+    ("actual_status", "actual_state", _same),
 )

@@ -1,4 +1,4 @@
-"""Sample data about quality and planning: evaluations add up and belong to calls."""
+"""Sample data about quality and planning: evaluations add up and belong to calls, adherence to stays in states."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from offtake.lake.seed import SeedPlan, seed
 from tests.unit.lake.stored import TABLES, seen
 
 PLAN = SeedPlan(tenant="acme", until=date(2026, 11, 20), calls=1500, days=10)
-READ = ("team", "queue", "agent", "agent_state", "call", "evaluation")
+READ = ("team", "queue", "agent", "agent_state", "call", "evaluation", "adherence_event")
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +31,10 @@ def db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConn
 
 
 def _none(db: duckdb.DuckDBPyConnection, sql: str) -> None:
-    assert db.execute(sql).fetchall() == []
+    assert db.execute(f"SELECT COLUMNS(*)::VARCHAR FROM ({sql})").fetchmany(3) == []
 
 
-@pytest.mark.parametrize("name", ["evaluation"])
+@pytest.mark.parametrize("name", ["evaluation", "adherence_event"])
 def test_optional_columns_are_filled_and_have_gaps(db: duckdb.DuckDBPyConnection, name: str) -> None:
     for column in TABLES[name].columns:
         if column.name not in TABLES[name].must_have:
@@ -80,3 +80,25 @@ def test_evaluations_follow_their_calls_and_edits_their_evaluations(db: duckdb.D
     last = db.execute("SELECT max(evaluated_at)::VARCHAR FROM evaluation").fetchone()
     assert last is not None
     assert datetime.fromisoformat(last[0]).astimezone(UTC) < PLAN.end
+
+
+def test_adherence_measures_the_stays_in_states(db: duckdb.DuckDBPyConnection) -> None:
+    _none(
+        db,
+        "SELECT event.* FROM adherence_event AS event LEFT JOIN agent_state AS stay USING (agent_id, started_at) "
+        "WHERE stay.kind IS NULL OR stay.kind = 'offline' OR event.ended_at IS DISTINCT FROM stay.ended_at "
+        "OR event.team_id IS DISTINCT FROM stay.team_id OR event.actual_state <> stay.state",
+    )
+    _none(db, "SELECT * FROM adherence_event WHERE shift_started_at > started_at")
+    _none(
+        db,
+        "SELECT * FROM adherence_event WHERE (shift_status = 'On Shift') <> (shift_started_at IS NOT NULL) "
+        "OR (scheduled_event_name IS NULL) <> (shift_started_at IS NULL) OR (is_aligned AND shift_started_at IS NULL)",
+    )
+    for some in (
+        "is_aligned AND actual_state = 'Lunch'",
+        "NOT is_aligned AND actual_state = 'Lunch'",
+        "NOT is_aligned AND is_paid",
+        "date_trunc('day', shift_started_at) < date_trunc('day', started_at)",
+    ):
+        assert db.execute(f"SELECT count(*) > 0 FROM adherence_event WHERE {some}").fetchone() == (True,), some

@@ -84,7 +84,9 @@ def _prepare(connection: duckdb.DuckDBPyConnection, plan: SeedPlan) -> None:
         connection.execute(statement, {key: sizes[key] for key in statement.named_parameters})
     _calendar(connection, plan)
     connection.execute(_statement("rolled_call"))
+    connection.execute(f"CREATE VIEW stay AS {_statement('agent_state')}")  # the same stays, to be measured again
     connection.execute(_statement("conversation_life"))
+    connection.execute(_statement("messaging_leg"))
 
 
 def _calendar(connection: duckdb.DuckDBPyConnection, plan: SeedPlan) -> None:
