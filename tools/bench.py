@@ -19,6 +19,7 @@ from rich.console import Console
 import bench_export
 import bench_home
 import bench_http
+import bench_reports
 from bench_export import Bare
 from bench_figure import Figure, table
 from bench_home import TENANT, BenchHome
@@ -48,6 +49,8 @@ def main() -> int:
     console = Console(width=None if sys.stdout.isatty() else _WIDTH)
     home = bench_home.prepare(options.folder, options.calls)
     figures: list[Figure] = []
+    if options.reports is not None:
+        return _reports(home, options, console)
     log = options.folder / "server.log"
     with serving(home.path, log, workers=1, settings=SETTINGS) as server, _client(server, home) as client:
         for format_name in FORMATS:
@@ -62,6 +65,17 @@ def main() -> int:
     return 0
 
 
+def _reports(home: BenchHome, options: argparse.Namespace, console: Console) -> int:
+    """Every report over many rows, instead of everything else."""
+    figures: list[Figure] = []
+    with console.status("Running reports") as status:
+        for found in bench_reports.measure(home, options.folder, rows=options.rows, only=options.reports):
+            figures += found
+            status.update(f"Running reports; the last was {found[0].what}: {found[0].measured}")
+    console.print(table(figures, f"Reports over {options.rows:,} rows of their main tables"))
+    return 0
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
@@ -69,6 +83,10 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--runs", type=int, default=3, help="exports per format (default 3)")
     parser.add_argument("--folder", type=Path, default=Path(".bench"), help="where data is kept between runs")
+    parser.add_argument(
+        "--reports", nargs="*", metavar="REPORT", help="measure these reports (none named: all) over many rows instead"
+    )
+    parser.add_argument("--rows", type=int, default=10_000_000, help="rows for --reports (default 10000000)")
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
     return parser.parse_args()
 

@@ -1,0 +1,81 @@
+"""One report, or one bare scan, in a process that does nothing else. Run by ``bench_reports.py``."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from offtake.catalogue import BUILT_IN
+from offtake.catalogue.load import load_catalogue
+from offtake.core import audit_log, selection
+from offtake.engine.duckdb import Limits, Session
+from offtake.engine.plan import plan_rows
+from offtake.lake.tables import tables
+from offtake.model.query import Query
+from offtake.model.report import Report
+from offtake.model.request import ExportRequest
+from offtake.model.timespan import Timespan
+from offtake.model.view import TableView
+from process_memory import peak_mb
+
+NOWHERE = Path("/dev/null")
+
+
+def main() -> None:
+    """Read what is wanted, run it, print the figures."""
+    wanted: dict[str, Any] = json.load(sys.stdin)
+    views = [
+        TableView(
+            table=view["table"],
+            files=tuple(view["files"]),
+            columns=tuple((name, kind) for name, kind in view["columns"]),
+        )
+        for view in wanted["views"]
+    ]
+    limits = Limits(
+        threads=wanted["threads"],
+        memory_mb=wanted["memory_mb"],
+        temp_folder=Path(wanted["temp"]),
+        temp_mb=wanted["temp_mb"],
+    )
+    with Session(limits, views, writable=NOWHERE) as session:
+        query = _report(session, wanted) if wanted["report"] else _scan(wanted["scan"])
+        began = time.perf_counter()
+        rows = session.copy(query, NOWHERE, options="FORMAT csv, HEADER true", as_json=False)
+        seconds = time.perf_counter() - began
+    json.dump({"seconds": seconds, "rows": rows, "peak_mb": peak_mb(["self"])}, sys.stdout)
+
+
+def _view(found: dict[str, Any]) -> TableView:
+    columns = tuple((name, kind) for name, kind in found["columns"])
+    return TableView(table=found["table"], files=tuple(found["files"]), columns=columns)
+
+
+def _report(session: Session, wanted: dict[str, Any]) -> Query:
+    catalogue = load_catalogue(BUILT_IN, tables={name: dict(table.stored_columns) for name, table in tables().items()})
+    report: Report = catalogue.reports[wanted["report"]]
+    timespan = Timespan(
+        start=datetime.fromisoformat(wanted["start"]),
+        end=datetime.fromisoformat(wanted["end"]),
+        zone=wanted["zone"],
+    )
+    request = ExportRequest(dialect="any", report=report.name, format="csv", timespan=timespan, name="bench")
+    request = selection.prepare(session, report, request, tenant=wanted["tenant"])
+    if report.server_audit:
+        audit_log.fill(session, [])
+    return plan_rows(report, request, tenant=wanted["tenant"])
+
+
+def _scan(table: str) -> Query:
+    """Every column of every row of a table, and nothing else."""
+    names = tuple(name for name, _ in tables()[table].stored_columns)
+    return Query(sql=f'SELECT * FROM "{table}"', values=MappingProxyType({}), columns=names)
+
+
+if __name__ == "__main__":
+    main()
