@@ -1,7 +1,7 @@
-"""What `studio_flow_execution` and `outbound_dialer_calls` must yield, worked out row by row in plain Python.
+"""What `studio_flow_execution`, `outbound_dialer_calls` and `feedback` must yield, worked out in plain Python.
 
-Written from the contract (contracts/talkdesk.md 5, 6.4, 6.8), the data model and the meanings of the columns, without
-a look at the reports' SQL, so that a mistake in one of the two shows as a difference.
+Written from the contract (contracts/talkdesk.md 5, 6.4, 6.8, 6.9), the data model and the meanings of the columns,
+without a look at the reports' SQL, so that a mistake in one of the two shows as a difference.
 """
 
 from __future__ import annotations
@@ -35,6 +35,24 @@ def outbound_dialer_calls(care: Care, timespan: Timespan) -> list[Row]:
     return rows
 
 
+def feedback(care: Care, timespan: Timespan) -> list[Row]:
+    """One row per event in the timespan."""
+    named = {"agent": _names(care, "agent"), "team": _names(care, "team"), "queue": _names(care, "queue")}
+    rows = []
+    for event in sorted(care.rows["feedback"], key=lambda event: event["happened_at"], reverse=True):
+        if event["happened_at"] >= timespan.end:
+            continue
+        if event["happened_at"] < timespan.start:
+            break
+        row = dict(event)
+        for dimension, names in named.items():
+            row[f"{dimension}_name"] = names.get(row.pop(f"{dimension}_id"))
+        if event["interaction_direction"] is not None:
+            row["interaction_direction"] = event["interaction_direction"].capitalize()
+        rows.append(row)
+    return rows
+
+
 def _names(care: Care, table: str) -> dict[str | None, str]:
     return {row[f"{table}_id"]: row["name"] for row in care.rows[table]}
 
@@ -55,6 +73,10 @@ def _d(value: object, name: str) -> Shown:
 def _dayf(value: object, _: str) -> Shown:
     assert isinstance(value, int)
     return float(value) / 86_400_000  # milliseconds of a day
+
+
+def _yn(value: object, _: str) -> Shown:
+    return {True: "Yes", False: "No"}[bool(value)]
 
 
 STUDIO_FLOW_EXECUTION: Shape = (
@@ -101,8 +123,36 @@ OUTBOUND_DIALER_CALLS: Shape = (
     ("create_calls_analysis.outbound_dialer_record_extra_data", "record_extra_data", _same),
     ("create_calls_analysis.proactive_outbound_phone_type", "phone_type", _same),
 )
+FEEDBACK: Shape = (
+    ("date_time", "happened_at", _d),
+    ("interaction_id", "interaction_id", _same),
+    ("flow_name", "flow_name", _same),
+    ("component_id", "component_id", _same),
+    ("component_name", "component_name", _same),
+    ("component_type", "component_type", _same),
+    ("component_text", "component_text", _same),
+    ("response", "response", _same),
+    ("response_state", "response_state", _same),
+    ("is_kpi", "is_kpi", _yn),
+    ("pertains_to_agent", "is_about_agent", _yn),
+    ("recording_url", "recording_url", _same),
+    ("agent_name", "agent_name", _same),
+    ("respondent_phone_number", "respondent_number", _same),
+    ("talkdesk_phone_number", "company_number", _same),
+    ("ring_group", "queue_name", _same),
+    ("team_name", "team_name", _same),
+    ("interaction_direction", "interaction_direction", _same),
+    ("survey_channel", "survey_channel", _same),
+    ("sms_error", "sms_error", _same),
+    ("touch_point_id", "touch_point_id", _same),
+    ("touch_point_name", "touch_point_name", _same),
+    ("touch_point_value", "touch_point_value", _same),
+)
+_LABELS = {"date_time": "Date & Time"}
 
 
 def csv_header(shape: Shape) -> list[str]:
-    """Section 5.2: the field name split on ``_``, each word capitalised; a dot splits no words."""
-    return [" ".join(word[0].upper() + word[1:] for word in name.split("_")) for name, _, _ in shape]
+    """Section 5.2: the contract's label, or the field name split on ``_``, each word capitalised; a dot splits none."""
+    return [
+        _LABELS.get(name) or " ".join(word[0].upper() + word[1:] for word in name.split("_")) for name, _, _ in shape
+    ]

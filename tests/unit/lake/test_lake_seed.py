@@ -294,3 +294,22 @@ def test_a_dialled_call_says_what_its_call_says(db: duckdb.DuckDBPyConnection) -
     )
     for some in ("attempt_number = 3", "callback_mode IS NOT NULL", "system_disposition IS NULL", "record_id IS NULL"):
         assert db.execute(f"SELECT count(*) > 0 FROM dialer_call WHERE {some}").fetchone() == (True,), some
+
+
+def test_a_survey_comes_after_its_call_and_agrees_with_it(db: duckdb.DuckDBPyConnection) -> None:
+    _none(
+        db,
+        "SELECT * FROM feedback AS f LEFT JOIN call AS c ON c.call_id = f.interaction_id "
+        "WHERE c.call_id IS NULL OR f.happened_at < c.ended_at "
+        "OR f.agent_id IS DISTINCT FROM coalesce(c.handling_agent_id, c.agent_id) "
+        "OR f.is_kpi AND f.response IS NOT NULL "
+        "AND (f.response <> CAST(c.csat_score AS VARCHAR) OR f.happened_at <> c.csat_answered_at)",
+    )
+    _none(
+        db,
+        "SELECT interaction_id FROM feedback GROUP BY interaction_id HAVING count(*) > 1 AND ("
+        "max(happened_at) FILTER (component_type = 'End Flow') IS DISTINCT FROM max(happened_at) "
+        "OR min(happened_at) FILTER (component_type = 'Ask CSAT') IS DISTINCT FROM min(happened_at))",
+    )
+    for some in ("sms_error IS NOT NULL", "recording_url IS NOT NULL", "response = ''", "survey_channel IS NULL"):
+        assert db.execute(f"SELECT count(*) > 0 FROM feedback WHERE {some}").fetchone() == (True,), some

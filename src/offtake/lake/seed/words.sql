@@ -25,3 +25,5 @@ SET VARIABLE work = ['Available', 'On A Call', 'After Call Work', 'Available', '
 SET VARIABLE campaign_names = ['Renewals 2026', 'Win-back, "Gold"', 'Umfrage: zufrieden?', '春の案内', 'Напоминание, 2', E'Two\nlines', '=Promo', 'حملة الصيف'];
 SET VARIABLE flow_names = ['Main menu', 'Vendas, "Gold"', E'Night\nservice', 'Главное меню', '=Flow', 'メイン', NULL];
 SET VARIABLE step_names = ['start', 'greeting', 'open?', 'menu, "main"', 'ring the queue', 'inicio', 'saudação', E'horário\nde loja', 'menú', 'chamar', '開始', '挨拶', '', '+menu', '@queue'];
+SET VARIABLE survey_names = ['After the call', 'Inquérito "pós-chamada", v2', 'アンケート', E'Опрос\n(старый)'];
+SET VARIABLE survey_texts = ['How satisfied are you, 1 to 5?', 'What could we do better?', 'Quão satisfeito está, de 1 a 5?', 'O que podemos melhorar? "Diga tudo"', '満足度を1から5で', E'ご意見\nをどうぞ', 'Довольны ли вы, от 1 до 5?', '=Почему?'];

@@ -1,5 +1,5 @@
--- Steps of flows whose run ended in the timespan; all steps of a run come together, whenever each began. The end of a run
--- that still lasts is null, which no comparison lets through.
+-- Steps of flows whose run ended in the timespan; all steps of a run come together, whenever each began. The end of a
+-- run that still lasts is null, which no comparison lets through.
 SELECT
     step.carrier_call_id,
     step.interaction_id,
