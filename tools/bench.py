@@ -47,7 +47,8 @@ def main() -> int:
     """Measure, print the table, write the figures if asked to."""
     options = _options()
     console = Console(width=None if sys.stdout.isatty() else _WIDTH)
-    home = bench_home.prepare(options.folder, options.calls)
+    needed = ("team", "queue", "agent", "call") if options.reports is None else ()
+    home = bench_home.prepare(options.folder, options.calls, only=needed)
     figures: list[Figure] = []
     if options.reports is not None:
         return _reports(home, options, console)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -27,16 +28,19 @@ class BenchHome:
     client_secret: str
 
 
-def prepare(folder: Path, calls: int) -> BenchHome:
-    """A fresh home in ``folder``; the sample data is made only when it, or the code that makes it, has changed."""
+def prepare(folder: Path, calls: int, *, only: Sequence[str] = ()) -> BenchHome:
+    """A fresh home in ``folder``; the sample data is made only when it, or the code that makes it, has changed.
+
+    ``only`` names the tables that are needed; without it, all are filled.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    cached = folder / f"lake-{calls}-{_fingerprint()}"
+    cached = folder / f"lake-{calls}-{'-'.join(only) or 'whole'}-{_fingerprint()}"
     home = folder / "home"
     shutil.rmtree(home, ignore_errors=True)
     run_visibly("init", "--home", str(home))
     run_visibly("tenant", "add", TENANT, "--home", str(home))
     if not cached.is_dir():
-        _fill(home, cached, calls)
+        _fill(home, cached, calls, only)
     shutil.rmtree(home / "lake", ignore_errors=True)
     shutil.copytree(cached, home / "lake", copy_function=os.link)  # the lake never changes a file it has written
     last_day = date.fromisoformat(json.loads((cached / "seeded.json").read_text())["until"])
@@ -51,11 +55,13 @@ def prepare(folder: Path, calls: int) -> BenchHome:
     )
 
 
-def _fill(home: Path, cached: Path, calls: int) -> None:
+def _fill(home: Path, cached: Path, calls: int, only: Sequence[str]) -> None:
     for old in cached.parent.glob("lake-*"):
         shutil.rmtree(old)
     until = datetime.now(UTC).date()
-    run_visibly("seed", "--home", str(home), "--tenant", TENANT, "--calls", str(calls), "--until", str(until))
+    tables = [word for name in only for word in ("--table", name)]
+    plan = ["--tenant", TENANT, "--calls", str(calls), "--until", str(until)]
+    run_visibly("seed", "--home", str(home), *plan, *tables)
     (home / "lake" / "seeded.json").write_text(json.dumps({"until": str(until)}))
     (home / "lake").rename(cached)
 

@@ -41,19 +41,25 @@ def seed(
         str, typer.Option(help="How many calls: " + ", ".join(f"{k} {v:,}" for k, v in SIZES.items()))
     ] = "small",
     calls: Annotated[int | None, typer.Option(min=1, help="Exactly so many calls, instead of --size.")] = None,
+    table: Annotated[
+        list[str] | None, typer.Option("--table", help="Fill this table only; may be given several times.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="The same seed and plan make the same rows.")] = 7,
     as_json: JsonOption = False,
 ) -> None:
     """Fill every table with consistent sample data. The same seed makes the same rows; running it again adds none."""
     if size not in SIZES:
         raise typer.BadParameter(f"use one of {', '.join(SIZES)}", param_hint="--size")
+    only = [_table(name).name for name in table or ()]
     services = open_home(home)
     identity.get_tenant(tenant, services)
     last = until.date() if until else datetime.now(UTC).date()
     plan = SeedPlan(tenant=tenant, days=days, until=last, calls=calls or SIZES[size], seed=seed)
     with _bar("Making sample data") as progress:
         task = progress.add_task("rows", total=None)
-        made = seed_lake(services.lake, plan, lambda done, total: progress.update(task, completed=done, total=total))
+        made = seed_lake(
+            services.lake, plan, lambda done, total: progress.update(task, completed=done, total=total), only=only
+        )
     lines = [f"{rows:>10,} {table}" for table, rows in made.items()]
     show({"tenant": tenant, "until": last.isoformat(), "rows": dict(made)}, as_json, "\n".join(lines))
 

@@ -30,7 +30,9 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     counts = seed(made, PLAN, lambda done, of: said.append((done, of)))
     assert list(counts) == list(SEEDED)
     assert {name: len(stored(made, TABLES[name])) for name in SEEDED} == dict(counts)
-    assert said[-1] == (PLAN.calls, PLAN.calls)
+    steps = PLAN.calls * len(SEEDED)
+    assert said[-1] == (steps, steps)
+    assert said == sorted(said)
     return made
 
 

@@ -6,7 +6,7 @@ plan again replaces the same rows by key. They are not validated on the way: the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -24,18 +24,28 @@ _FOLDER = Path(__file__).parent
 _CHUNK = 245_760  # calls made by one statement: two of DuckDB's row groups, so that two threads share them
 
 
-def seed(lake: Lake, plan: SeedPlan, progress: Callable[[int, int], None] = lambda made, of: None) -> Mapping[str, int]:
-    """Upsert the plan's rows and return how many there are per table; ``progress`` gets calls made, and planned.
+def seed(
+    lake: Lake,
+    plan: SeedPlan,
+    progress: Callable[[int, int], None] = lambda made, of: None,
+    *,
+    only: Collection[str] = (),
+) -> Mapping[str, int]:
+    """Upsert the plan's rows and return how many there are per table; ``progress`` gets steps done, and planned.
 
-    Same plan, same rows, to the byte. Raises StorageUnavailable.
+    ``only`` names the tables to fill; without it, all are. Same plan, same rows, to the byte. Raises
+    StorageUnavailable.
     """
     counts = {}
+    names = [name for name in seeded() if not only or name in only]
+    steps = plan.calls * len(names)  # every table counts alike; calls are told chunk by chunk
     with staging() as connection:
         _prepare(connection, plan)
-        for name in seeded():
-            table = tables()[name]
+        for number, name in enumerate(names):
+            table, before = tables()[name], plan.calls * number
             create_incoming(connection, table)
-            _make(connection, plan, name, progress)
+            for made in _make(connection, plan, name):
+                progress(before + made, steps)
             counts[name] = scalar(connection, f"SELECT count(*) FROM {INCOMING}")  # noqa: S608
             with lake.writing(table):
                 upsert(connection, lake, table, tenant=plan.tenant)
@@ -48,16 +58,13 @@ def seeded() -> Sequence[str]:
     return [name for name in tables() if (_FOLDER / f"{name}.sql").exists()]
 
 
-def _make(
-    connection: duckdb.DuckDBPyConnection, plan: SeedPlan, name: str, progress: Callable[[int, int], None]
-) -> None:
-    """Fill the incoming rows of one table."""
+def _make(connection: duckdb.DuckDBPyConnection, plan: SeedPlan, name: str) -> Iterator[int]:
+    """Fill the incoming rows of one table; yields the number of calls that are taken care of."""
     select = _statement(name)
     for values in _chunks(plan, name):
         known = {key: value for key, value in values.items() if f"${key}" in select}
         connection.execute(f"INSERT INTO {INCOMING} BY NAME {select}", known)
-        if name == "call":
-            progress(min(values["last"], plan.calls), plan.calls)
+        yield min(values["last"], plan.calls)
 
 
 def _chunks(plan: SeedPlan, name: str) -> Iterator[dict[str, int]]:
