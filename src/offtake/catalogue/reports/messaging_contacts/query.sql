@@ -1,0 +1,105 @@
+-- Contacts that finished in the timespan. Every table is held to the tenant here as well, although the views only hold
+-- that tenant's files: two walls, so that a mistake in one of them shows nothing.
+WITH people AS (
+    SELECT agent_id, name FROM agent WHERE tenant = $tenant
+),
+
+-- The contract does not say as of when an interaction is seen. Here it is the end of the timespan: the same request
+-- repeated later gives the same row, although a further contact may have begun since.
+interaction AS (
+    SELECT
+        interaction_id,
+        min(started_at) AS started_at,
+        CASE WHEN bool_and(finished_at IS NOT NULL AND finished_at < $end) THEN max(finished_at) END AS finished_at,
+        coalesce(
+            TRY_CAST(sum(handle_seconds) FILTER (WHERE finished_at < $end) AS BIGINT),
+            -- No real sum comes near 64 bits; an absurd figure is cut, so that it does not fail the whole export.
+            CASE WHEN count(handle_seconds) FILTER (WHERE finished_at < $end) > 0 THEN 9223372036854775807 END
+        ) AS handle_seconds
+    FROM messaging_contact
+    WHERE
+        tenant = $tenant
+        AND started_at < $end
+        AND interaction_id IN (
+            SELECT interaction_id
+            FROM messaging_contact
+            WHERE tenant = $tenant AND started_at < $end AND finished_at >= $start AND finished_at < $end
+        )
+    GROUP BY interaction_id
+),
+
+-- Names are looked up once per list of queue ids, not once per contact.
+route AS (
+    SELECT queue_ids
+    FROM messaging_contact
+    WHERE tenant = $tenant AND started_at < $end AND finished_at >= $start AND finished_at < $end
+    UNION
+    SELECT handling_queue_ids AS queue_ids
+    FROM messaging_contact
+    WHERE tenant = $tenant AND started_at < $end AND finished_at >= $start AND finished_at < $end
+),
+
+stop AS (
+    SELECT queue_ids, unnest(queue_ids) AS queue_id, generate_subscripts(queue_ids, 1) AS position
+    FROM route
+),
+
+named_route AS (
+    SELECT
+        stop.queue_ids,
+        -- A contact may arrive before the queue it names; the id is better than a gap.
+        list(coalesce(queue.name, stop.queue_id) ORDER BY stop.position) AS queue_names
+    FROM stop
+    LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = stop.queue_id
+    GROUP BY stop.queue_ids
+)
+
+SELECT
+    contact.channel,
+    contact.assigned_at,
+    seconds_between(contact.started_at, contact.finished_at) AS contact_seconds,
+    contact.finished_at,
+    contact.finished_reason,
+    contact.handle_seconds,
+    contact.contact_id,
+    contact.person_address,
+    contact.person_id,
+    contact.person_name,
+    contact.started_at,
+    contact.conversation_url,
+    contact.direct_agent_id,
+    direct.name AS direct_agent_name,
+    CASE contact.direction WHEN 'inbound' THEN 'Inbound' ELSE 'Outbound' END AS direction,
+    contact.disposition,
+    contact.first_response_seconds,
+    handling_route.queue_names AS handling_queue_names,
+    seconds_between(interaction.started_at, interaction.finished_at) AS interaction_seconds,
+    interaction.finished_at AS interaction_finished_at,
+    interaction.handle_seconds AS interaction_handle_seconds,
+    contact.interaction_id,
+    interaction.started_at AS interaction_started_at,
+    CASE WHEN interaction.finished_at IS NULL THEN 'OPEN' ELSE 'CLOSED' END AS interaction_status,
+    contact.virtual_agent_id IS NOT NULL AS is_virtual_agent,
+    contact.notes,
+    queue_route.queue_names,
+    contact.company_address,
+    contact.company_address_label,
+    contact.is_transfer_out,
+    contact.agent_id,
+    person.name AS agent_name,
+    contact.virtual_agent_id,
+    virtual_agent.name AS virtual_agent_name,
+    contact.wrap_up_seconds
+FROM messaging_contact AS contact
+INNER JOIN interaction ON interaction.interaction_id = contact.interaction_id
+LEFT JOIN people AS person ON person.agent_id = contact.agent_id
+LEFT JOIN people AS direct ON direct.agent_id = contact.direct_agent_id
+LEFT JOIN virtual_agent
+    ON virtual_agent.tenant = $tenant AND virtual_agent.virtual_agent_id = contact.virtual_agent_id
+LEFT JOIN named_route AS queue_route ON queue_route.queue_ids = contact.queue_ids
+LEFT JOIN named_route AS handling_route ON handling_route.queue_ids = contact.handling_queue_ids
+WHERE
+    contact.tenant = $tenant
+    AND contact.started_at < $end
+    AND contact.finished_at >= $start
+    AND contact.finished_at < $end

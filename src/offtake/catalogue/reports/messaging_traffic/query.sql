@@ -1,0 +1,20 @@
+-- Messages received or sent in the timespan, with what their contacts know. Every table is held to the tenant here as
+-- well, although the views only hold that tenant's files: two walls, so that a mistake in one of them shows nothing.
+SELECT
+    message.contact_id,
+    contact.channel,
+    contact.person_id,
+    contact.person_name,
+    contact.interaction_id,
+    message.created_at,
+    CASE message.direction WHEN 'inbound' THEN 'Inbound' ELSE 'Outbound' END AS direction,
+    message.message_id,
+    -- A source may name the agent who received a message; the column is for the one who wrote it.
+    CASE message.direction WHEN 'outbound' THEN message.agent_id END AS agent_id,
+    agent.name AS agent_name
+FROM messaging_traffic AS message
+-- A month's file may hold contacts that began after the timespan: which ones are seen must not depend on that.
+LEFT JOIN messaging_contact AS contact
+    ON contact.tenant = $tenant AND contact.contact_id = message.contact_id AND contact.started_at < $end
+LEFT JOIN agent ON agent.tenant = $tenant AND agent.agent_id = message.agent_id AND message.direction = 'outbound'
+WHERE message.tenant = $tenant AND message.created_at >= $start AND message.created_at < $end
