@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,13 +18,14 @@ from sqlalchemy.exc import IntegrityError
 
 from offtake.model.artifact import Artifact
 from offtake.model.job import LEASED, MOVES, Failure, Job, Lease, Status
+from offtake.model.request import BusinessHours, ExportRequest, Parameters, Selection
 from offtake.model.tenant import Tenant
 from offtake.store import identity, jobs
 from offtake.store.database import Database
 from offtake.store.migrate import migrate
 from offtake.store.schema import job as table
 from offtake.store.schema import metadata
-from tests.fixtures.orders import NOON, queued
+from tests.fixtures.orders import NOON, ORDER, queued
 
 LATER = NOON + timedelta(seconds=15)
 FILE = Artifact(key="files/acme/x", rows=3, bytes=99, sha256="0" * 64)
@@ -335,3 +337,28 @@ def test_a_file_is_needed_while_its_row_names_it_or_its_attempt_runs(acme: Datab
         assert jobs.names_file(connection, job.id, 1, FILE.key)
         assert not jobs.names_file(connection, job.id, 1, "staging/any")
         assert not jobs.names_file(connection, "unknown", 1, FILE.key)
+
+
+FILTERED = replace(
+    ORDER,
+    columns=("b", "a"),
+    parameters=Parameters(
+        agent_ids=("1", "2"),
+        tag_ids=(),
+        customer_emails=("ann@example.org",),
+        smart_view_id="17",
+        business_hours=BusinessHours.OUTSIDE,
+        include_disabled=True,
+        selection=Selection.CLOSED,
+        interval_milliseconds=900_000,
+        actions_cap=2_000,
+    ),
+)
+
+
+@pytest.mark.parametrize("request_", [ORDER, FILTERED])
+def test_a_request_comes_back_as_it_was_stored(acme: Database, request_: ExportRequest) -> None:
+    job = replace(queued(), request=request_)
+    with acme.write() as connection:
+        jobs.add(connection, job)
+    assert read(acme, job.id).request == request_
