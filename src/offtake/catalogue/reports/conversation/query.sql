@@ -1,0 +1,159 @@
+-- Conversations that were open at the end of the timespan, closed in it or created in it. What a conversation is stands
+-- in its row and is as of now; what happened to it is counted up to the end, so that nothing later shows. Every table is
+-- held to the tenant here as well, although the views only hold that tenant's files: two walls, so that a mistake in one
+-- of them shows nothing.
+WITH person AS (
+    SELECT agent_id, number, name, email, row_number() OVER (ORDER BY agent_id) AS place
+    FROM agent
+    WHERE agent.tenant = $tenant
+),
+
+turn AS (
+    SELECT
+        action.conversation_id,
+        max(action.happened_at) FILTER (action.kind = 'CLOSED') AS closed_at,
+        max(action.happened_at) FILTER (action.kind = 'REOPENED') AS reopened_at,
+        count(*) FILTER (action.kind = 'REOPENED') AS reopenings,
+        bool_or(action.kind = 'CLOSED' AND action.happened_at >= $start) AS is_closed_inside,
+        -- The last closing's agent. Of closings at the same instant one has to be taken, the same one every time; an agent
+        -- goes before nobody. Places instead of ids keep the state of the aggregate small.
+        arg_max(
+            coalesce(person.place, 0),
+            CAST(epoch_us(action.happened_at) AS HUGEINT) * 4294967296 + coalesce(person.place, 0)
+        ) FILTER (action.kind = 'CLOSED') AS closer
+    FROM conversation_action AS action
+    LEFT JOIN person ON person.agent_id = action.agent_id
+    WHERE action.tenant = $tenant AND action.happened_at < $end AND action.kind IN ('CLOSED', 'REOPENED')
+    GROUP BY action.conversation_id
+),
+
+picked AS MATERIALIZED ( -- the rest is counted for these only
+    SELECT
+        conversation.conversation_id,
+        turn.closed_at,
+        turn.reopened_at,
+        turn.reopenings,
+        turn.closer
+    FROM conversation
+    LEFT JOIN turn ON turn.conversation_id = conversation.conversation_id
+    LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = conversation.queue_id
+    WHERE
+        conversation.tenant = $tenant
+        AND conversation.created_at < $end
+        AND CASE $selection
+            WHEN 'created' THEN conversation.created_at >= $start
+            -- Any closing counts, also one that was undone; a conversation that was closed twice is one row.
+            WHEN 'closed' THEN coalesce(turn.is_closed_inside, false)
+            -- The history decides, not the row, which says how things stand now. Of a closing and a reopening at the same
+            -- instant the reopening counts, so that no open conversation is missed.
+            ELSE turn.closed_at IS NULL OR coalesce(turn.reopened_at >= turn.closed_at, false)
+        END
+        AND fits_business_hours($business_hours, conversation.created_at)
+        AND chosen($priorities, conversation.priority)
+        AND chosen($queue_ids, queue.number)
+        AND ($smart_view_id IS NULL OR conversation.conversation_id IN (SELECT conversation_id FROM in_smart_view))
+),
+
+noted AS (
+    SELECT action.conversation_id, count(*) AS notes
+    FROM conversation_action AS action
+    WHERE
+        action.tenant = $tenant
+        AND action.happened_at < $end
+        AND action.kind = 'NOTE_ADDED'
+        AND action.conversation_id IN (SELECT conversation_id FROM picked)
+    GROUP BY action.conversation_id
+),
+
+written AS (
+    SELECT
+        post.conversation_id,
+        count(*) FILTER (post.kind = 'incoming') AS incoming_posts,
+        count(*) FILTER (post.kind = 'response') AS responses,
+        min(post.happened_at) FILTER (post.kind = 'response') AS first_response_at,
+        max(post.happened_at) FILTER (post.kind = 'response') AS last_response_at
+    FROM post
+    WHERE
+        post.tenant = $tenant
+        AND post.happened_at < $end
+        AND (post.kind = 'incoming' OR post.kind = 'response' AND post.delivery IS DISTINCT FROM 'failed')
+        AND post.conversation_id IN (SELECT conversation_id FROM picked)
+    GROUP BY post.conversation_id
+),
+
+tagged AS (
+    -- A tag may have been taken off and put on again; what counts is that it was on at the end.
+    SELECT DISTINCT tagging.conversation_id, tagging.tag_id
+    FROM conversation_tag AS tagging
+    WHERE
+        tagging.tenant = $tenant
+        AND tagging.attached_at < $end
+        AND (tagging.detached_at IS NULL OR tagging.detached_at >= $end)
+        AND tagging.conversation_id IN (SELECT conversation_id FROM picked)
+),
+
+labelled AS (
+    -- A tagging may arrive before the tag it names; the id is better than a gap.
+    SELECT tagged.conversation_id, list_sort(list(coalesce(tag.name, tagged.tag_id))) AS tag_names
+    FROM tagged
+    LEFT JOIN tag ON tag.tenant = $tenant AND tag.tag_id = tagged.tag_id
+    GROUP BY tagged.conversation_id
+)
+
+SELECT
+    conversation.conversation_id,
+    upper(conversation.status) AS status,
+    assigned.number AS assigned_agent_number,
+    conversation.number AS conversation_number,
+    conversation.url,
+    conversation.priority,
+    queue.number AS queue_number,
+    queue.name AS queue_name,
+    labelled.tag_names,
+    conversation.network,
+    conversation.network_instance,
+    assigned.name AS assigned_agent_name,
+    assigned.email AS assigned_agent_email,
+    team.name AS assigned_team_name,
+    conversation.author_id,
+    author.name AS author_name,
+    author.screen_name AS author_screen_name,
+    conversation.created_at,
+    conversation.response_timer_started_at,
+    conversation.due_at,
+    written.first_response_at,
+    written.last_response_at,
+    picked.closed_at,
+    picked.reopened_at,
+    conversation.snoozed_until_at,
+    conversation.disposition,
+    conversation.custom_disposition,
+    closer.number AS closed_by_agent_number,
+    closer.name AS closed_by_agent_name,
+    coalesce(written.incoming_posts, 0) AS incoming_posts,
+    coalesce(written.responses, 0) AS responses,
+    coalesce(noted.notes, 0) AS notes,
+    coalesce(picked.reopenings, 0) AS reopenings,
+    -- A conversation that another was merged into may have a history from before its creation.
+    CASE
+        WHEN conversation.direction = 'inbound' AND written.first_response_at IS NOT NULL
+            THEN greatest(seconds_between(conversation.created_at, written.first_response_at), 0)
+    END AS time_to_first_response_seconds,
+    CASE
+        WHEN picked.closed_at IS NOT NULL THEN greatest(seconds_between(conversation.created_at, picked.closed_at), 0)
+    END AS time_to_close_seconds,
+    conversation.handle_milliseconds,
+    conversation.needs_attention AS is_attention_needed,
+    in_business_hours(conversation.created_at) AS is_created_in_business_hours,
+    conversation.is_private
+FROM conversation
+INNER JOIN picked ON picked.conversation_id = conversation.conversation_id
+LEFT JOIN noted ON noted.conversation_id = conversation.conversation_id
+LEFT JOIN written ON written.conversation_id = conversation.conversation_id
+LEFT JOIN labelled ON labelled.conversation_id = conversation.conversation_id
+LEFT JOIN person AS assigned ON assigned.agent_id = conversation.assigned_agent_id
+LEFT JOIN person AS closer ON closer.place = picked.closer
+LEFT JOIN team ON team.tenant = $tenant AND team.team_id = conversation.assigned_team_id
+LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = conversation.queue_id
+LEFT JOIN author ON author.tenant = $tenant AND author.author_id = conversation.author_id
+WHERE conversation.tenant = $tenant AND conversation.created_at < $end
