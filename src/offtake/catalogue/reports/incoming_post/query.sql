@@ -1,0 +1,75 @@
+-- Posts received in the timespan, with what their conversations are now. Every table is held to the tenant here as well,
+-- although the views only hold that tenant's files: two walls, so that a mistake in one of them shows nothing.
+WITH answer AS (
+    -- A response answers the post that it names. It is not earlier than that post, so those of the timespan are all there
+    -- were at its end; one that failed has reached nobody.
+    SELECT incoming.post_id, min(response.happened_at) AS first_at
+    FROM post AS response
+    INNER JOIN post AS incoming
+        ON incoming.tenant = $tenant
+        AND incoming.post_id = response.in_reply_to_post_id
+        AND incoming.kind = 'incoming'
+        AND incoming.happened_at <= response.happened_at
+        AND incoming.happened_at >= $start
+        AND incoming.happened_at < $end
+    WHERE
+        response.tenant = $tenant
+        AND response.kind = 'response'
+        AND response.delivery IS DISTINCT FROM 'failed'
+        AND response.happened_at >= $start
+        AND response.happened_at < $end
+    GROUP BY incoming.post_id
+)
+
+SELECT
+    post.post_id,
+    post.number AS post_number,
+    post.url,
+    post.form,
+    post.title,
+    post.body,
+    post.language,
+    post.published_at,
+    post.happened_at AS received_at,
+    post.in_reply_to_post_id,
+    post.is_private,
+    post.is_source_deleted,
+    in_business_hours(post.happened_at) AS is_in_business_hours,
+    post.tags,
+    post.sentiment,
+    post.ingest_method,
+    coalesce(conversation.network, author.network) AS network,
+    -- A presence belongs to its network, so the two are taken from the same side.
+    CASE
+        WHEN conversation.network IS NULL THEN author.network_instance ELSE conversation.network_instance
+    END AS network_instance,
+    post.author_id,
+    author.number AS author_number,
+    author.name AS author_name,
+    author.screen_name AS author_screen_name,
+    post.conversation_id,
+    conversation.number AS conversation_number,
+    conversation.priority,
+    queue.number AS queue_number,
+    queue.name AS queue_name,
+    answer.first_at IS NOT NULL AS is_answered,
+    answer.first_at AS first_response_at
+FROM post
+-- A month's file may hold conversations from after the timespan: which ones are seen must not depend on that.
+LEFT JOIN conversation
+    ON conversation.tenant = $tenant
+    AND conversation.conversation_id = post.conversation_id
+    AND conversation.created_at < $end
+LEFT JOIN author ON author.tenant = $tenant AND author.author_id = post.author_id
+LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = conversation.queue_id
+LEFT JOIN answer ON answer.post_id = post.post_id
+WHERE
+    post.tenant = $tenant
+    AND post.kind = 'incoming'
+    AND post.happened_at >= $start
+    AND post.happened_at < $end
+    AND fits_business_hours($business_hours, post.happened_at)
+    -- The other filters look at the conversation: one that the lake does not know has no priority, no queue and no view.
+    AND chosen($priorities, conversation.priority)
+    AND chosen($queue_ids, queue.number)
+    AND ($smart_view_id IS NULL OR conversation.conversation_id IN (SELECT conversation_id FROM in_smart_view))
