@@ -1,6 +1,6 @@
-"""What `contacts` and `ring_attempts` must yield, and how they are shown, in plain Python.
+"""What `contacts`, `ring_attempts` and `interaction_custom_fields` must yield, and how they are shown, in plain Python.
 
-Written from the contract (contracts/talkdesk.md 5, 6.2 and 6.3), the data model and the meanings of the columns,
+Written from the contract (contracts/talkdesk.md 5, 6.2, 6.3 and 6.13), the data model and the meanings of the columns,
 without a look at the reports' SQL, so that a mistake in one of the two shows as a difference.
 """
 
@@ -64,6 +64,19 @@ def ring_attempts(care: Care, timespan: Timespan) -> list[Row]:
             }
         )
     return rows
+
+
+def interaction_custom_fields(care: Care, timespan: Timespan) -> list[Row]:
+    """One row per call that has a field filled, and per row of the other channels, that ended in the timespan."""
+    spoken = [
+        {"interaction_id": call["call_id"], "contact_id": None, "channel": "VOICE", "updated_at": call["ended_at"]}
+        | {key: call[key] for key in ("started_at", "ended_at")}
+        | {key: value for key, value in call.items() if "_custom_" in key}
+        for call in care.rows["call"]
+        if any(value is not None for key, value in call.items() if "_custom_" in key)
+    ]
+    written = [dict(field) for field in care.rows["custom_field"] if field["channel"] != "VOICE"]
+    return [row for row in spoken + written if timespan.start <= row["ended_at"] < timespan.end]
 
 
 def _names(care: Care, table: str) -> Mapping[str | None, str]:
@@ -203,4 +216,21 @@ RING_ATTEMPTS: Shape = (
     ("user_email", "agent_email", _same),
     ("team_name", "team_name", _same),
     ("ring_groups", "queue_names", _plus),
+)
+INTERACTION_CUSTOM_FIELDS: Shape = (
+    ("interaction_id", "interaction_id", _same),
+    ("contact_id", "contact_id", _same),
+    ("channel_type", "channel", _same),
+    ("started_at", "started_at", _local),
+    ("finished_at", "ended_at", _local),
+    ("int_custom_field_n1", "integer_custom_1", _same),
+    ("int_custom_field_n2", "integer_custom_2", _same),
+    ("float_custom_field_n1", "decimal_custom_1", _same),
+    ("float_custom_field_n2", "decimal_custom_2", _same),
+    ("text_custom_field_n1", "text_custom_1", _same),
+    ("text_custom_field_n2", "text_custom_2", _same),
+    ("text_custom_field_n3", "text_custom_3", _same),
+    ("text_custom_field_n4", "text_custom_4", _same),
+    ("timestamp_custom_field_n1", "instant_custom_1", _local),
+    ("updated_at", "updated_at", _local),
 )

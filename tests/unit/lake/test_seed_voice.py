@@ -1,4 +1,4 @@
-"""Sample data about the course of calls: contacts and attempts belong to their calls, and contacts add up to them."""
+"""Sample data about the course of calls: contacts add up to their calls, attempts and fields belong to theirs."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from offtake.lake.seed import SIZES, SeedPlan, seed
 from tests.unit.lake.stored import TABLES, seen
 
 PLAN = SeedPlan(tenant="acme", until=date(2026, 11, 20), calls=SIZES["small"])
-OWN = ("contact", "ring_attempt")
+OWN = ("contact", "ring_attempt", "custom_field")
+READ = ("call", "agent_state", "messaging_contact", *OWN)
 
 
 @pytest.fixture(scope="module")
 def db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
     lake = Lake(tmp_path_factory.mktemp("seeded") / "lake")
-    seed(lake, PLAN)
+    seed(lake, PLAN, only=READ)
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        for name in ("call", "agent_state", *OWN):
+        for name in READ:
             files = list(seen(lake, TABLES[name]).files)
             options = "hive_partitioning = true, hive_types_autocast = false"
             connection.execute(f'CREATE TABLE "{name}" AS SELECT * FROM read_parquet({files!r}, {options})')
@@ -93,7 +94,7 @@ def test_the_parts_of_a_contact_add_up(db: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", ["contact", "ring_attempt"])
 def test_an_agents_team_is_the_one_of_the_time(db: duckdb.DuckDBPyConnection, name: str) -> None:
     _none(
         db,
@@ -123,3 +124,19 @@ def test_phones_ring_within_their_contact_and_one_at_most_is_answered(db: duckdb
     several = "SELECT count(*) > 0 FROM (SELECT batch_id FROM ring_attempt GROUP BY 1 HAVING count(*) > 1)"
     assert db.execute(several).fetchone() == (True,)
     _none(db, "SELECT * FROM ring_attempt WHERE NOT regexp_full_match(ring_attempt_id, '[0-9a-f]{40}')")
+
+
+def test_fields_belong_to_interactions_by_messages_that_are_over(db: duckdb.DuckDBPyConnection) -> None:
+    db.execute(
+        "CREATE TABLE interaction AS SELECT interaction_id, any_value(channel) AS channel, min(started_at) AS begins, "
+        "max(finished_at) AS ends, count(finished_at) = count(*) AS over, list(contact_id) AS contacts "
+        "FROM messaging_contact GROUP BY interaction_id"
+    )
+    _none(
+        db,
+        "SELECT * FROM custom_field AS field LEFT JOIN interaction AS whole USING (interaction_id) "
+        "WHERE NOT coalesce(over, false) OR field.channel <> whole.channel OR started_at <> begins OR ended_at <> ends "
+        "OR NOT list_contains(contacts, contact_id) OR updated_at < ended_at",
+    )
+    bare = "SELECT count(*) > 0 FROM custom_field WHERE coalesce(text_custom_1, text_custom_2, text_custom_3) IS NULL"
+    assert db.execute(bare).fetchone() == (True,)
