@@ -149,15 +149,15 @@ def _copies(base: duckdb.DuckDBPyConnection, view: TableView, work: Path, *, tim
         for name, column in table.by_name.items()
         if (name in own and column.references is None) or column.references in facts
     ]
-    replaced = f"* REPLACE ({', '.join(renamed)})" if renamed else "*"
     # A stay of an agent has no id of its own: its copies are other agents' stays.
-    if not own - {name for name in own if table.by_name[name].references}:
-        replaced = f"* REPLACE ({', '.join([*renamed, *(f'{n} || copy AS {n}' for n in own)])})"
+    if not any(table.by_name[name].references is None for name in own):
+        renamed += [f"{name} || copy AS {name}" for name in own if table.by_name[name].references not in facts]
+    replaced = f"REPLACE ({', '.join(renamed)})" if renamed else ""
     target = work / "copies" / view.table / f"tenant={TENANT}"
     target.mkdir(parents=True)
     file = target / "rows.parquet"
     base.execute(
-        f"COPY (SELECT {replaced} EXCLUDE (copy, tenant) FROM read_parquet($files, hive_partitioning = true, "
+        f"COPY (SELECT * EXCLUDE (copy, tenant) {replaced} FROM read_parquet($files, hive_partitioning = true, "
         f"hive_types_autocast = false, union_by_name = true), range({times}) AS copies (copy)) "
         f"TO '{file}' (FORMAT parquet, ROW_GROUP_SIZE {_ROW_GROUP})",
         {"files": list(view.files)},

@@ -55,7 +55,7 @@ def seed(
     identity.get_tenant(tenant, services)
     last = until.date() if until else datetime.now(UTC).date()
     plan = SeedPlan(tenant=tenant, days=days, until=last, calls=calls or SIZES[size], seed=seed)
-    with _bar("Making sample data") as progress:
+    with _bar("Making sample data", "{task.percentage:>3.0f} %") as progress:
         task = progress.add_task("rows", total=None)
         made = seed_lake(
             services.lake, plan, lambda done, total: progress.update(task, completed=done, total=total), only=only
@@ -77,7 +77,7 @@ def load(
     """Load files into a table: upsert by key, all or nothing. A bad row stops the load unless --reject-to is given."""
     services = open_home(home)
     identity.get_tenant(tenant, services)
-    with _bar(f"Loading {table}") as progress:
+    with _bar(f"Loading {table}", "{task.completed:,.0f} rows") as progress:
         task = progress.add_task("rows", total=None)
         counts = load_files(
             services.lake,
@@ -103,13 +103,13 @@ def _table(name: str) -> Table:
 
 
 @contextmanager
-def _bar(what: str) -> Iterator[Progress]:
+def _bar(what: str, shown: str) -> Iterator[Progress]:
     """A progress bar on standard error; results go to standard output."""
     columns = (
         SpinnerColumn(),
         TextColumn(what),
         BarColumn(),
-        TextColumn("{task.completed:,.0f} rows"),
+        TextColumn(shown),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
