@@ -1,0 +1,33 @@
+"""Does `team_performance` give the rows that an independent calculation gives, for any data?"""
+
+from __future__ import annotations
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+
+from offtake.model.request import Parameters
+from tests.property import oracle_people as oracle
+from tests.property.exporting import in_any_order, microseconds, stored
+from tests.property.people import about_conversations, work
+from tests.strategies import Scenario, scenarios
+
+
+@pytest.mark.timeout(900)  # a failing example is made small before it is shown
+@hypothesis.settings(max_examples=25, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.given(scenarios("conversation", "agent_state", "team_member"), st.data())
+def test_team_performance_equals_the_calculation(scenario: Scenario, data: st.DataObject) -> None:
+    cares = tuple(data.draw(work(care, scenario.timespans)) for care in scenario.tenants)
+    with stored(cares) as here:
+        for care in cares:
+            for timespan in scenario.timespans:
+                parameters = Parameters(**data.draw(about_conversations(care), label="filters"))
+                as_of = scenario.asked_at or timespan.end
+                asked = oracle.Asked(care=care, timespan=timespan, as_of=as_of, parameters=parameters)
+                rows = oracle.team_performance(asked)
+                with here.export(
+                    "team_performance", care, timespan, as_of=as_of, dialect="khoros", parameters=parameters
+                ) as export:
+                    assert in_any_order(export.rows()) == in_any_order(microseconds(rows))
+                    entries = oracle.entries(oracle.TEAM_PERFORMANCE, rows, zone_name=timespan.zone)
+                    assert in_any_order(export.shown()) == in_any_order(entries)
