@@ -1,0 +1,110 @@
+-- Responses sent in the timespan, with what they answer and what their conversations are now. Every table is held to the
+-- tenant here as well, although the views only hold that tenant's files: two walls, so that a mistake in one of them
+-- shows nothing.
+WITH asked_for AS (
+    -- Ids only: the rows themselves are read once more below, so that no text is kept in memory.
+    SELECT response.conversation_id, response.in_reply_to_post_id
+    FROM post AS response
+    WHERE
+        response.tenant = $tenant
+        AND response.kind = 'response'
+        AND response.happened_at >= $start
+        AND response.happened_at < $end
+),
+
+answered AS (
+    SELECT incoming.post_id, incoming.happened_at, incoming.author_id
+    FROM post AS incoming
+    WHERE
+        incoming.tenant = $tenant
+        AND incoming.kind = 'incoming'
+        AND incoming.happened_at < $end
+        AND incoming.post_id IN (SELECT in_reply_to_post_id FROM asked_for)
+),
+
+opener AS (
+    -- The first response of a conversation: of two at the same instant the one with the smaller id, so that there is one.
+    SELECT earlier.conversation_id, min({'at': earlier.happened_at, 'id': earlier.post_id}).id AS post_id
+    FROM post AS earlier
+    WHERE
+        earlier.tenant = $tenant
+        AND earlier.kind = 'response'
+        AND earlier.delivery IS DISTINCT FROM 'failed'
+        AND earlier.happened_at < $end
+        AND earlier.conversation_id IN (SELECT conversation_id FROM asked_for)
+    GROUP BY earlier.conversation_id
+),
+
+carried AS (
+    -- A tag may have been put on twice.
+    SELECT attached.conversation_id, attached.tag_id, min(attached.attached_at) AS attached_at
+    FROM conversation_tag AS attached
+    WHERE
+        attached.tenant = $tenant
+        AND attached.attached_at < $end
+        AND (attached.detached_at IS NULL OR attached.detached_at >= $end)
+        AND attached.conversation_id IN (SELECT conversation_id FROM asked_for)
+    GROUP BY attached.conversation_id, attached.tag_id
+),
+
+tagged AS (
+    SELECT
+        carried.conversation_id,
+        -- A tag may be put on before the lake knows it; the id is better than a gap.
+        list(coalesce(tag.name, carried.tag_id) ORDER BY carried.attached_at, carried.tag_id) AS names
+    FROM carried
+    LEFT JOIN tag ON tag.tenant = $tenant AND tag.tag_id = carried.tag_id
+    GROUP BY carried.conversation_id
+)
+
+SELECT
+    agent.name AS agent_name,
+    agent.email AS agent_email,
+    post.post_id AS response_id,
+    agent.number AS agent_number,
+    team.name AS team_name,
+    post.happened_at AS sent_at,
+    post.body,
+    post.url,
+    post.delivery,
+    post.in_reply_to_post_id,
+    answered.happened_at AS in_reply_to_received_at,
+    seconds_between(answered.happened_at, post.happened_at) AS time_to_respond_seconds,
+    coalesce(opener.post_id = post.post_id, false) AS is_first_response,
+    post.is_private,
+    in_business_hours(post.happened_at) AS is_in_business_hours,
+    coalesce(conversation.network, author.network) AS network,
+    coalesce(answered.author_id, conversation.author_id) AS author_id,
+    author.number AS author_number,
+    author.name AS author_name,
+    author.screen_name AS author_screen_name,
+    post.conversation_id,
+    conversation.number AS conversation_number,
+    conversation.priority,
+    queue.number AS queue_number,
+    queue.name AS queue_name,
+    tagged.names AS conversation_tags
+FROM post
+-- A month's file may hold conversations from after the timespan: which ones are seen must not depend on that.
+LEFT JOIN conversation
+    ON conversation.tenant = $tenant
+    AND conversation.conversation_id = post.conversation_id
+    AND conversation.created_at < $end
+LEFT JOIN answered ON answered.post_id = post.in_reply_to_post_id AND answered.happened_at <= post.happened_at
+LEFT JOIN opener ON opener.conversation_id = post.conversation_id
+LEFT JOIN tagged ON tagged.conversation_id = post.conversation_id
+LEFT JOIN agent ON agent.tenant = $tenant AND agent.agent_id = post.agent_id
+LEFT JOIN team ON team.tenant = $tenant AND team.team_id = post.team_id
+LEFT JOIN author
+    ON author.tenant = $tenant AND author.author_id = coalesce(answered.author_id, conversation.author_id)
+LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = conversation.queue_id
+WHERE
+    post.tenant = $tenant
+    AND post.kind = 'response'
+    AND post.happened_at >= $start
+    AND post.happened_at < $end
+    AND fits_business_hours($business_hours, post.happened_at)
+    -- The other filters look at the conversation: one that the lake does not know has no priority, no queue and no view.
+    AND chosen($priorities, conversation.priority)
+    AND chosen($queue_ids, queue.number)
+    AND ($smart_view_id IS NULL OR conversation.conversation_id IN (SELECT conversation_id FROM in_smart_view))
