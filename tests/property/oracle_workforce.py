@@ -93,6 +93,31 @@ def adherence(care: Care, timespan: Timespan) -> list[Row]:
     return rows
 
 
+def timeseries_report(care: Care, timespan: Timespan) -> list[Row]:
+    """One row per planning interval that began in the timespan."""
+    queues = _by_id(care, "queue")
+    rows = []
+    for fact in care.rows["workforce_interval"]:
+        if timespan.start <= fact["started_at"] < timespan.end:
+            row = {name: value for name, value in fact.items() if name not in _COUNTED}
+            # a decimal that is loaded as a whole number is one all the same
+            row |= {name: None if fact[name] is None else float(fact[name]) for name in _DECIMALS}
+            row["queue_name"] = queues.get(fact["queue_id"], {"name": fact["queue_id"]})["name"]
+            row["actual_contacts"] = fact["offered_contacts"]
+            row["actual_seconds_per_contact"] = _share(fact["handle_seconds"], fact["handled_contacts"])
+            row["service_level"] = _share(fact["answered_in_time_contacts"], fact["offered_contacts"])
+            rows.append(row)
+    return rows
+
+
+_COUNTED = ("offered_contacts", "handled_contacts", "answered_in_time_contacts", "handle_seconds")
+_DECIMALS = ("forecast_contacts", "forecast_seconds_per_contact", "required_agents", "scheduled_agents", "shrinkage")
+
+
+def _share(part: int | None, whole: int | None) -> float | None:
+    return float(part) / float(whole) if part is not None and whole else None
+
+
 def _day_of(moment: datetime, name: str) -> datetime:
     """The first instant of the day on the clocks of a zone: the first of two midnights, and of none the change."""
     local = moment.astimezone(zone(name))
@@ -160,4 +185,20 @@ ADHERENCE: Shape = (
     ("scheduled_event_name", "scheduled_event_name", _same),
     ("scheduled_event_pay_status", "scheduled_pay_status", _same),
     ("actual_status", "actual_state", _same),
+)
+TIMESERIES_REPORT: Shape = (
+    ("queue_id", "queue_id", _same),
+    ("queue_name", "queue_name", _same),
+    ("channel_type", "channel", _same),
+    ("interval_start_time", "started_at", _d),
+    ("interval_duration", "interval_seconds", _same),
+    ("forecasted_contact_volume", "forecast_contacts", _same),
+    ("actual_contact_volume", "actual_contacts", _same),
+    ("forecasted_average_handle_time", "forecast_seconds_per_contact", _same),
+    ("actual_average_handle_time", "actual_seconds_per_contact", _same),
+    ("required_staffing", "required_agents", _same),
+    ("scheduled_staffing", "scheduled_agents", _same),
+    ("shrinkage", "shrinkage", _same),
+    ("service_level", "service_level", _same),
+    ("abandoned_contacts", "abandoned_contacts", _same),
 )

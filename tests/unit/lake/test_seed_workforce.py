@@ -1,4 +1,4 @@
-"""Sample data about quality and planning: evaluations add up and belong to calls, adherence to stays in states."""
+"""Sample data about quality and planning: evaluations add up and belong to calls, adherence to stays."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from offtake.lake.seed import SeedPlan, seed
 from tests.unit.lake.stored import TABLES, seen
 
 PLAN = SeedPlan(tenant="acme", until=date(2026, 11, 20), calls=1500, days=10)
-READ = ("team", "queue", "agent", "agent_state", "call", "evaluation", "adherence_event")
+READ = ("team", "queue", "agent", "agent_state", "call", "evaluation", "adherence_event", "workforce_interval")
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def _none(db: duckdb.DuckDBPyConnection, sql: str) -> None:
     assert db.execute(f"SELECT COLUMNS(*)::VARCHAR FROM ({sql})").fetchmany(3) == []
 
 
-@pytest.mark.parametrize("name", ["evaluation", "adherence_event"])
+@pytest.mark.parametrize("name", ["evaluation", "adherence_event", "workforce_interval"])
 def test_optional_columns_are_filled_and_have_gaps(db: duckdb.DuckDBPyConnection, name: str) -> None:
     for column in TABLES[name].columns:
         if column.name not in TABLES[name].must_have:
@@ -102,3 +102,27 @@ def test_adherence_measures_the_stays_in_states(db: duckdb.DuckDBPyConnection) -
         "date_trunc('day', shift_started_at) < date_trunc('day', started_at)",
     ):
         assert db.execute(f"SELECT count(*) > 0 FROM adherence_event WHERE {some}").fetchone() == (True,), some
+
+
+def test_intervals_count_the_calls(db: duckdb.DuckDBPyConnection) -> None:
+    db.execute(
+        "CREATE TABLE counted AS SELECT queue_ids[1] AS queue_id, "
+        "time_bucket(INTERVAL 15 MINUTES, started_at) AS started_at, count(*) AS offered, "
+        "count_if(kind = 'inbound') AS handled, sum(talk_seconds + hold_seconds) AS seconds, count_if(abandon_seconds > 0) AS abandoned FROM call WHERE len(queue_ids) > 0 GROUP BY ALL"
+    )
+    _none(
+        db,
+        "SELECT plan.*, counted.* FROM counted FULL JOIN (FROM workforce_interval WHERE channel = 'voice') AS plan "
+        "USING (queue_id, started_at) WHERE coalesce(offered, 0) IS DISTINCT FROM offered_contacts "
+        "OR coalesce(handled, 0) IS DISTINCT FROM handled_contacts "
+        "OR coalesce(seconds, 0) IS DISTINCT FROM handle_seconds OR coalesce(abandoned, 0) IS DISTINCT FROM abandoned_contacts",
+    )
+    _none(db, "SELECT * FROM workforce_interval WHERE answered_in_time_contacts > handled_contacts")
+    _none(db, "SELECT * FROM workforce_interval WHERE epoch_us(started_at) % 900000000 <> 0 OR interval_seconds <> 900")
+    for some in (
+        "offered_contacts = 0 AND forecast_contacts > 0",
+        "offered_contacts > 0 AND handled_contacts = 0",
+        "offered_contacts > 0 AND forecast_contacts IS NULL",
+        "channel = 'email'",
+    ):
+        assert db.execute(f"SELECT count(*) > 0 FROM workforce_interval WHERE {some}").fetchone() == (True,), some

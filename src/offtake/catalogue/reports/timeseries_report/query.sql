@@ -1,0 +1,23 @@
+-- Planning intervals that began in the timespan, which may reach into the future: there the forecast stands alone. Every
+-- table is held to the tenant here as well, although the views only hold that tenant's files: two walls, so that a mistake
+-- in one of them shows nothing.
+SELECT
+    slot.queue_id,
+    coalesce(queue.name, slot.queue_id) AS queue_name, -- an interval may arrive before its queue
+    slot.channel,
+    slot.started_at,
+    slot.interval_seconds,
+    slot.forecast_contacts,
+    slot.offered_contacts AS actual_contacts,
+    slot.forecast_seconds_per_contact,
+    -- Of nothing there is no average, which is not the same as an average of nothing.
+    CAST(slot.handle_seconds AS DOUBLE) / nullif(CAST(slot.handled_contacts AS DOUBLE), 0) AS actual_seconds_per_contact,
+    slot.required_agents,
+    slot.scheduled_agents,
+    slot.shrinkage,
+    -- Measured against all contacts that came: whoever gave up was not answered in time.
+    CAST(slot.answered_in_time_contacts AS DOUBLE) / nullif(CAST(slot.offered_contacts AS DOUBLE), 0) AS service_level,
+    slot.abandoned_contacts
+FROM workforce_interval AS slot
+LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = slot.queue_id
+WHERE slot.tenant = $tenant AND slot.started_at >= $start AND slot.started_at < $end

@@ -1,0 +1,58 @@
+-- Quarters of an hour, on the hour in UTC. What came of them is counted from the very calls; the plan is made as if
+-- somebody had guessed it. There is a plan for every quarter of the last five days' mornings, also where nobody called,
+-- and one for e-mail in every fourth queue, whose figures are not known yet.
+WITH called AS (
+    SELECT
+        queue_ids[1] AS queue_id,
+        begins - begins % 900000000 AS micros,
+        count(*) AS offered,
+        count_if(answered) AS handled,
+        count_if(answered AND wait <= 30) AS in_time,
+        count_if(given_up) AS given_up,
+        sum(CASE WHEN answered THEN talk + hold ELSE 0 END) AS handle
+    FROM rolled_call
+    WHERE NOT outgoing
+    GROUP BY ALL
+),
+planned AS (
+    SELECT queue_id, getvariable('ends_at') - 86400000000 * (1 + day) + 900000000 * (32 + quarter) AS micros
+    FROM (SELECT unnest(getvariable('queue_ids')) AS queue_id), range(5) AS days (day), range(16) AS quarters (quarter)
+    WHERE micros >= (SELECT start_micros FROM stretch WHERE main)
+),
+voice AS (
+    SELECT queue_id, 'voice' AS channel, micros, called.* EXCLUDE (queue_id, micros), planned.queue_id IS NOT NULL AS is_planned
+    FROM called FULL JOIN planned USING (queue_id, micros)
+),
+intervals AS (
+    SELECT *, roll('interval', queue_id || '/' || micros) AS dice FROM voice
+    UNION ALL BY NAME
+    SELECT queue_id, 'email' AS channel, micros, true AS is_planned, roll('interval', queue_id || '/email/' || micros) AS dice
+    FROM planned
+    WHERE list_position(getvariable('queue_ids'), queue_id) % 4 = 0
+),
+guessed AS (
+    SELECT
+        *,
+        -- now and then a call comes where the plan had nothing at all
+        is_planned OR among(dice, 3, 20) > 0 AS has_plan,
+        CASE WHEN has_plan THEN (coalesce(offered, 0) * 4 + among(dice, 0, 9)) / 4.0 END AS forecast,
+        CASE WHEN has_plan THEN 240.0 + among(dice, 1, 480) / 2.0 END AS needed
+    FROM intervals
+)
+SELECT
+    queue_id,
+    channel,
+    at_micros(micros) AS started_at,
+    900 AS interval_seconds,
+    forecast AS forecast_contacts,
+    CASE WHEN channel = 'voice' THEN coalesce(offered, 0) END AS offered_contacts,
+    CASE WHEN channel = 'voice' THEN coalesce(handled, 0) END AS handled_contacts,
+    CASE WHEN channel = 'voice' THEN coalesce(in_time, 0) END AS answered_in_time_contacts,
+    CASE WHEN channel = 'voice' THEN coalesce(given_up, 0) END AS abandoned_contacts,
+    needed AS forecast_seconds_per_contact,
+    CASE WHEN channel = 'voice' THEN coalesce(CAST(handle AS BIGINT), 0) END AS handle_seconds,
+    ceil(forecast * needed / 900 * 10) / 10 AS required_agents,
+    CASE WHEN among(dice, 3, 15) > 0 THEN greatest(0.0, ceil(required_agents) - 1 + among(dice, 2, 3)) END AS scheduled_agents,
+    CASE WHEN has_plan THEN (20 + among(dice, 2, 16)) / 100.0 END AS shrinkage,
+    strftime(started_at, '%Y-%m') AS month
+FROM guessed
