@@ -1,4 +1,4 @@
-"""Which columns a file shows: all by default, those asked for in their order, hidden ones by name, some in one format."""
+"""Which columns a file shows: all by default, those asked for in their order, hidden ones by name, some by format."""
 
 from __future__ import annotations
 
