@@ -108,14 +108,16 @@ def test_intervals_count_the_calls(db: duckdb.DuckDBPyConnection) -> None:
     db.execute(
         "CREATE TABLE counted AS SELECT queue_ids[1] AS queue_id, "
         "time_bucket(INTERVAL 15 MINUTES, started_at) AS started_at, count(*) AS offered, "
-        "count_if(kind = 'inbound') AS handled, sum(talk_seconds + hold_seconds) AS seconds, count_if(abandon_seconds > 0) AS abandoned FROM call WHERE len(queue_ids) > 0 GROUP BY ALL"
+        "count_if(kind = 'inbound') AS handled, sum(talk_seconds + hold_seconds) AS seconds, "
+        "count_if(abandon_seconds > 0) AS abandoned FROM call WHERE len(queue_ids) > 0 GROUP BY ALL"
     )
     _none(
         db,
         "SELECT plan.*, counted.* FROM counted FULL JOIN (FROM workforce_interval WHERE channel = 'voice') AS plan "
         "USING (queue_id, started_at) WHERE coalesce(offered, 0) IS DISTINCT FROM offered_contacts "
         "OR coalesce(handled, 0) IS DISTINCT FROM handled_contacts "
-        "OR coalesce(seconds, 0) IS DISTINCT FROM handle_seconds OR coalesce(abandoned, 0) IS DISTINCT FROM abandoned_contacts",
+        "OR coalesce(seconds, 0) IS DISTINCT FROM handle_seconds "
+        "OR coalesce(abandoned, 0) IS DISTINCT FROM abandoned_contacts",
     )
     _none(db, "SELECT * FROM workforce_interval WHERE answered_in_time_contacts > handled_contacts")
     _none(db, "SELECT * FROM workforce_interval WHERE epoch_us(started_at) % 900000000 <> 0 OR interval_seconds <> 900")
