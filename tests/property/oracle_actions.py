@@ -6,8 +6,9 @@ columns, without a look at the reports' SQL, so that a mistake in one of the two
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from itertools import groupby
 
 from offtake.model.request import Parameters
 from offtake.model.timespan import Timespan
@@ -29,6 +30,39 @@ def conversation_actions(care: Care, timespan: Timespan, wanted: Parameters) -> 
             known_post = post if post and post["happened_at"] < timespan.end else None
             rows.append(_action(care, action, conversation, known_post))
     return rows
+
+
+def conversation_history_action(care: Care, timespan: Timespan, wanted: Parameters, as_of: datetime) -> list[Row]:
+    """The whole history, as known at ``as_of``, of the conversations that were worked on in the timespan."""
+    known = [action for action in care.rows["conversation_action"] if action["happened_at"] <= as_of]
+    known.sort(key=lambda action: (action["conversation_id"], action["happened_at"], action["action_id"]))
+    rows: list[Row] = []
+    for conversation_id, actions in groupby(known, key=lambda action: str(action["conversation_id"])):
+        history = list(actions)
+        conversation = _conversation(care, timespan, conversation_id)
+        touched = any(timespan.start <= action["happened_at"] < timespan.end for action in history)
+        if touched and is_about(care, wanted, conversation):
+            kept = list(_numbered(care, history, conversation, as_of))
+            kept = [row for row in kept if fits_the_hours(care, wanted, row["happened_at"])]
+            rows += kept[max(0, len(kept) - wanted.actions_cap) :]
+    return rows
+
+
+def _numbered(care: Care, history: list[Row], conversation: Row | None, as_of: datetime) -> Iterator[Row]:
+    """The actions of one conversation, counted, with the gap before each."""
+    previous = None
+    for number, action in enumerate(history, start=1):
+        post = _find(care, "post", action["post_id"])
+        row = _action(care, action, conversation, post if post and post["happened_at"] <= as_of else None)
+        row["sequence"] = number
+        row["since_previous_seconds"] = _seconds(previous, action["happened_at"])
+        previous = action["happened_at"]
+        yield row
+
+
+def _seconds(start: datetime | None, end: datetime | None) -> int | None:
+    """Whole seconds elapsed, where both instants are known."""
+    return None if start is None or end is None else (end - start) // timedelta(seconds=1)
 
 
 def _action(care: Care, action: Row, conversation: Row | None, post: Row | None) -> Row:
@@ -75,6 +109,16 @@ def _ts(value: object, name: str) -> str:
     return value.astimezone(zone(name)).strftime(PATTERN) if isinstance(value, datetime) else ""
 
 
+def _dur(value: object, _: str) -> str:
+    """Hours without bound, minutes and seconds."""
+    if value is None:
+        return ""
+    assert isinstance(value, int)
+    minutes, seconds = divmod(value, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02}:{minutes:02}:{seconds:02}"
+
+
 # Column on the wire, column of the report, how it is shown.
 Shape = tuple[tuple[str, str, Callable[[object, str], str]], ...]
 
@@ -100,6 +144,11 @@ CONVERSATION_ACTIONS: Shape = (
     ("AUTHOR_ID", "author_id", _plain),
     ("AUTHOR_NAME", "author_name", _plain),
     ("DOCUMENT_ID", "post_number", _plain),
+)
+CONVERSATION_HISTORY_ACTION: Shape = (
+    *CONVERSATION_ACTIONS,
+    ("ACTION_SEQUENCE", "sequence", _plain),
+    ("TIME_SINCE_PREVIOUS_ACTION", "since_previous_seconds", _dur),
 )
 
 
