@@ -27,7 +27,11 @@ PUBLICATIONS = [
     for (dialect, report), publication in CATALOGUE.publications.items()
 ]
 # Facts of which the newest is wanted, however old the timespan.
-READ_WHOLE = {("user", "agent_state")}
+READ_WHOLE = {
+    ("user", "agent_state"),
+    ("conversation_history_action", "conversation_action"),
+    ("conversation_history_action", "post"),
+}
 _COMMENT = re.compile(r"--[^\n]*")
 _SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
