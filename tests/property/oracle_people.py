@@ -283,12 +283,13 @@ def _answering(asked: Asked, responses: list[Row]) -> Row:
     waits, first_waits = [], []
     for response in responses:
         for post in posts:
-            if post["post_id"] == response["in_reply_to_post_id"] and post["kind"] == "incoming":
-                waits.append(max(response["happened_at"] - post["happened_at"], timedelta()))
+            is_asked = post["post_id"] == response["in_reply_to_post_id"] and post["kind"] == "incoming"
+            if is_asked and post["happened_at"] <= response["happened_at"]:
+                waits.append(response["happened_at"] - post["happened_at"])
         others = [post for post in posts if _is_sent(post) and post["conversation_id"] == response["conversation_id"]]
         conversation = asked.conversation(response["conversation_id"])
-        is_first = all(response["happened_at"] <= post["happened_at"] for post in others)
-        if is_first and conversation is not None and conversation["direction"] == "inbound":
+        first = min(others, key=lambda post: (post["happened_at"], post["post_id"]))
+        if first is response and conversation is not None and conversation["direction"] == "inbound":
             first_waits.append(max(response["happened_at"] - conversation["created_at"], timedelta()))
     return {
         "responses": len(responses),

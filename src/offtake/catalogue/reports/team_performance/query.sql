@@ -3,7 +3,8 @@
 -- the tenant here as well, although the views only hold that tenant's files: two walls, so that a mistake in one of them
 -- shows nothing.
 WITH first_response AS (
-    SELECT post.conversation_id, min(post.happened_at) AS happened_at
+    -- Of two at the same instant the one with the smaller id, so that there is one.
+    SELECT post.conversation_id, min({'at': post.happened_at, 'id': post.post_id}).id AS post_id
     FROM post
     WHERE
         post.tenant = $tenant
@@ -29,21 +30,19 @@ answered AS (
         response.agent_id,
         response.conversation_id,
         count(*) AS responses,
-        -- Sources' clocks differ: nobody waits less than no time.
-        sum(greatest(epoch_us(response.happened_at) - epoch_us(asked.happened_at), 0)) AS waited,
+        sum(epoch_us(response.happened_at) - epoch_us(asked.happened_at)) AS waited,
         count(asked.post_id) AS waits,
+        -- A conversation that another was merged into may have a history from before its creation.
         sum(greatest(epoch_us(response.happened_at) - epoch_us(conversation.created_at), 0)) FILTER (
-            conversation.direction = 'inbound' AND response.happened_at = first_response.happened_at
+            conversation.direction = 'inbound' AND response.post_id = first_response.post_id
         ) AS waited_first,
-        count(*) FILTER (
-            conversation.direction = 'inbound' AND response.happened_at = first_response.happened_at
-        ) AS first_waits
+        count(*) FILTER (conversation.direction = 'inbound' AND response.post_id = first_response.post_id) AS first_waits
     FROM post AS response
     LEFT JOIN post AS asked
         ON asked.tenant = $tenant
         AND asked.post_id = response.in_reply_to_post_id
         AND asked.kind = 'incoming'
-        AND asked.happened_at < $end
+        AND asked.happened_at <= response.happened_at
     LEFT JOIN first_response ON first_response.conversation_id = response.conversation_id
     LEFT JOIN conversation
         ON conversation.tenant = $tenant
