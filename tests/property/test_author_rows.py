@@ -1,0 +1,29 @@
+"""Does `author` give the rows that an independent calculation gives, for any data and filters?"""
+
+from __future__ import annotations
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+
+from tests.property import oracle_posts as oracle
+from tests.property.conversation_filters import parameters, with_accounts
+from tests.property.exporting import in_any_order, microseconds, stored
+from tests.property.threads import with_threads
+from tests.strategies import Scenario, scenarios
+
+
+@pytest.mark.timeout(900)  # a failing example is made small before it is shown
+@hypothesis.settings(max_examples=25, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.given(scenarios("post", "conversation"), st.data())
+def test_author_equals_the_calculation(scenario: Scenario, data: st.DataObject) -> None:
+    cares = data.draw(with_threads(scenario.tenants).flatmap(with_accounts), label="accounts")
+    with stored(cares) as here:
+        for care in cares:
+            for timespan in scenario.timespans:
+                wanted = data.draw(parameters(care), label="parameters")
+                rows = oracle.author(care, timespan, wanted)
+                with here.export("author", care, timespan, dialect="khoros", parameters=wanted) as export:
+                    assert in_any_order(export.rows()) == in_any_order(microseconds(rows))
+                    shown = oracle.entries(oracle.AUTHOR, rows, zone_name=timespan.zone)
+                    assert in_any_order(export.shown(instant_pattern=oracle.PATTERN)) == in_any_order(shown)
