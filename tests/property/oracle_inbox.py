@@ -1,0 +1,250 @@
+"""What `inbox_conversations` must yield: each conversation's story is told in order up to the timespan's end.
+
+Written from the contract (contracts/loop.md 10 to 12), the data model and the meanings of the columns, without a look
+at the report's SQL, so that a mistake in one of the two shows as a difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from offtake.model.request import Parameters
+from offtake.model.timespan import Timespan
+from tests.strategies import Care, Row, zone
+
+_STATES = {"open": "Open", "pending": "Open", "snoozed": "Snoozed", "closed": "Resolved"}
+_SIDES = {"inbound": "Inbound", "outbound": "Outbound"}
+_RESOLVING = ("CLOSED", "REOPENED")
+_SNOOZING = ("SNOOZE_SET", "SNOOZE_UNSET", "SNOOZE_EXPIRED")
+_GIVING, _TAKING = ("CLAIMED", "ASSIGNED"), ("UNCLAIMED", "UNASSIGNED")
+_MICROSECOND, _SECOND = timedelta(microseconds=1), timedelta(seconds=1)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Story:
+    """What has become of one conversation so far, and what the timespan has seen of it."""
+
+    timespan: Timespan
+    qualifies: bool = False
+    resolved: Row | None = None
+    is_snoozed: bool = False
+    assignee_id: str | None = None
+    reopened: int = 0
+    received: int = 0
+    sent: int = 0
+    comments: int = 0
+    first_asked_at: datetime | None = None
+    waiting_since: datetime | None = None
+    first_answer: Row | None = None
+    last_message_at: datetime | None = None
+    waits: list[int] = field(default_factory=list)
+    active: set[str] = field(default_factory=set)
+    senders: set[str] = field(default_factory=set)
+
+    def post(self, post: Row) -> None:
+        at, inside = post["happened_at"], post["happened_at"] >= self.timespan.start
+        if inside and post["kind"] != "incoming" and post["agent_id"] is not None:
+            self.active.add(post["agent_id"])
+        if post["kind"] == "comment":
+            self.comments += inside
+        elif post["kind"] == "incoming":
+            self._message(at)
+            self.received += inside
+            self.first_asked_at = self.first_asked_at or at
+            self.waiting_since = self.waiting_since or at
+        elif post["delivery"] != "failed":
+            self._message(at)
+            if post["agent_id"] is not None:
+                self._answered(post, inside=inside)
+
+    def action(self, action: Row) -> None:
+        kind, agent_id = action["kind"], action["agent_id"]
+        if action["happened_at"] >= self.timespan.start:
+            self.qualifies |= kind in _RESOLVING
+            self.reopened += kind == "REOPENED"
+            if agent_id is not None:
+                self.active.add(agent_id)
+                if kind == "CLOSED":
+                    self.senders.add(agent_id)
+        if kind in _RESOLVING:
+            self.resolved = action if kind == "CLOSED" else None
+            self.is_snoozed = False
+        elif kind in _SNOOZING:
+            self.is_snoozed = kind == "SNOOZE_SET"
+        elif kind in _GIVING:
+            self.assignee_id = agent_id if action["new_value"] is None else action["new_value"]
+        elif kind in _TAKING:
+            self.assignee_id = None
+
+    def _message(self, at: datetime) -> None:
+        self.last_message_at = at
+        self.qualifies |= at >= self.timespan.start
+
+    def _answered(self, post: Row, *, inside: bool) -> None:
+        self.sent += inside
+        if inside:
+            self.senders.add(post["agent_id"])
+        if self.waiting_since is not None:
+            self.first_answer = self.first_answer or post
+            if inside:
+                self.waits.append((post["happened_at"] - self.waiting_since) // _MICROSECOND)
+        self.waiting_since = None
+
+
+def inbox_conversations(care: Care, timespan: Timespan, parameters: Parameters) -> list[Row]:
+    """One row per conversation of a shared inbox with a message, a resolve or a reopen in the timespan."""
+    inboxes = {row["inbox_id"]: row for row in care.rows["inbox"] if row["is_shared"]}
+    customers = {row["customer_id"]: row for row in care.rows["customer"]}
+    agents = {row["agent_id"]: row for row in care.rows["agent"]}
+    before = [row for row in care.rows["conversation_action"] if row["happened_at"] < timespan.end]
+    tells_status = any(row["kind"] in (*_RESOLVING, *_SNOOZING) for row in before)
+    tells_assignee = any(row["kind"] in (*_GIVING, *_TAKING) for row in before)
+    rows = []
+    for conversation in care.rows["conversation"]:
+        inbox = inboxes.get(conversation["inbox_id"])
+        story = _story(care, conversation["conversation_id"], timespan)
+        if inbox is None or not story.qualifies or conversation["created_at"] >= timespan.end:
+            continue
+        customer = customers.get(conversation["customer_id"], {})
+        assignee_id = story.assignee_id if tells_assignee else conversation["assigned_agent_id"]
+        tags = _tags(care, conversation["conversation_id"], timespan.end)
+        emails = {_folded(agents[each]["email"]) for each in {*story.senders, assignee_id} if each in agents}
+        if not (
+            _lets(parameters.inbox_ids, {conversation["inbox_id"]})
+            and _lets(parameters.tag_ids, set(tags))
+            and _lets(parameters.agent_emails, emails)
+            and _lets(parameters.customer_emails, {_folded(customer["email"])} if customer else set())
+        ):
+            continue
+        told = "Resolved" if story.resolved else "Snoozed" if story.is_snoozed else "Open"
+        assignee = agents.get(assignee_id, {})
+        row: Row = {name: conversation[name] for name in ("conversation_id", "subject", "inbox_id", "created_at")}
+        row |= {"inbox_name": inbox["name"], "direction": _SIDES[conversation["direction"]]}
+        row |= {"status": told if tells_status else _STATES[conversation["status"]]}
+        row |= {"customer_email": customer.get("email"), "customer_name": customer.get("name")}
+        row |= {"assignee_email": assignee.get("email"), "assignee_name": assignee.get("name")}
+        row |= {"agent_emails": sorted({agents.get(each, {"email": each})["email"] for each in story.active})}
+        row |= {"tag_ids": list(tags), "tag_names": list(tags.values())}
+        row |= {"is_sla_breached": conversation["is_sla_breached"]}
+        rows.append(row | _figures(story, conversation["created_at"], agents))
+    return rows
+
+
+def _story(care: Care, conversation_id: str, timespan: Timespan) -> _Story:
+    """Posts and actions in order; at one instant customers come first, and then the lesser id."""
+    story = _Story(timespan=timespan)
+    rank = {"incoming": 0, "response": 1, "comment": 2}
+    posts = [row for row in care.rows["post"] if row["conversation_id"] == conversation_id]
+    for post in sorted(posts, key=lambda row: (row["happened_at"], rank[row["kind"]], row["post_id"])):
+        if post["happened_at"] < timespan.end:
+            story.post(post)
+    actions = [row for row in care.rows["conversation_action"] if row["conversation_id"] == conversation_id]
+    for action in sorted(actions, key=lambda row: (row["happened_at"], row["action_id"])):
+        if action["happened_at"] < timespan.end:
+            story.action(action)
+    return story
+
+
+def _figures(story: _Story, created_at: datetime, agents: Mapping[str | None, Row]) -> Row:
+    answered, resolved = story.first_answer, story.resolved
+    answered_at = answered["happened_at"] if answered else None
+    resolved_at = resolved["happened_at"] if resolved else None
+    return {
+        "first_response_at": answered_at,
+        "last_message_at": story.last_message_at or created_at,
+        "resolved_at": resolved_at,
+        "received_count": story.received,
+        "sent_count": story.sent,
+        "comment_count": story.comments,
+        "reopen_count": story.reopened,
+        "first_response_seconds": _elapsed(story.first_asked_at, answered_at),
+        "average_seconds_per_response": _mean_seconds(story.waits),
+        "resolution_seconds": _elapsed(created_at, resolved_at),
+        "first_responder_email": agents.get(answered["agent_id"], {}).get("email") if answered else None,
+        "resolved_by_email": agents.get(resolved["agent_id"], {}).get("email") if resolved else None,
+    }
+
+
+def _tags(care: Care, conversation_id: str, end: datetime) -> dict[str, str]:
+    """Id and name of the tags that were on at ``end``, by id."""
+    names = {row["tag_id"]: row["name"] for row in care.rows["tag"]}
+    on = {
+        row["tag_id"]
+        for row in care.rows["conversation_tag"]
+        if row["conversation_id"] == conversation_id
+        and row["attached_at"] < end
+        and not (row["detached_at"] is not None and row["detached_at"] < end)
+    }
+    return {tag_id: names.get(tag_id, tag_id) for tag_id in sorted(on)}
+
+
+def _lets(wanted: Sequence[str] | None, held: set[str]) -> bool:
+    return wanted is None or bool(held.intersection(wanted))
+
+
+def _folded(email: str) -> str:
+    return email.strip(" ").lower()
+
+
+def _elapsed(start: datetime | None, end: datetime | None) -> int | None:
+    """Whole seconds, cut towards zero."""
+    if start is None or end is None:
+        return None
+    return (end - start) // _SECOND if end >= start else -((start - end) // _SECOND)
+
+
+def _mean_seconds(waits: Sequence[int]) -> float | None:
+    """Mean of microseconds in seconds; a half of the one decimal is rounded up."""
+    if not waits:
+        return None
+    tenth = 100_000 * len(waits)
+    whole, rest = divmod(sum(waits), tenth)
+    return (whole + (2 * rest >= tenth)) / 10
+
+
+def shown(rows: Sequence[Row], zone_name: str) -> list[Row]:
+    """The rows under their names of section 12.2, instants with the offset of the zone."""
+    return [
+        {key: _shown(row[source], zone_name, empty=key == "customerId") for key, source in COLUMNS.items()}
+        for row in rows
+    ]
+
+
+def _shown(value: object, zone_name: str, *, empty: bool) -> object:
+    if isinstance(value, datetime):
+        # Python would show seconds in an offset; no zone of these years has any.
+        return value.astimezone(zone(zone_name)).replace(microsecond=0).isoformat()
+    return "" if value is None and empty else value
+
+
+COLUMNS: Mapping[str, str] = {
+    "conversationId": "conversation_id",
+    "subject": "subject",
+    "teamId": "inbox_id",
+    "teamName": "inbox_name",
+    "status": "status",
+    "direction": "direction",
+    "customerId": "customer_email",
+    "customerName": "customer_name",
+    "assigneeId": "assignee_email",
+    "assigneeName": "assignee_name",
+    "teammateIds": "agent_emails",
+    "tagIds": "tag_ids",
+    "tagNames": "tag_names",
+    "createdAt": "created_at",
+    "firstResponseAt": "first_response_at",
+    "lastMessageAt": "last_message_at",
+    "resolvedAt": "resolved_at",
+    "receivedCount": "received_count",
+    "sentCount": "sent_count",
+    "internalCommentCount": "comment_count",
+    "reopenCount": "reopen_count",
+    "firstResponseSeconds": "first_response_seconds",
+    "averageResponseSeconds": "average_seconds_per_response",
+    "resolutionSeconds": "resolution_seconds",
+    "firstResponderId": "first_responder_email",
+    "resolvedById": "resolved_by_email",
+    "slaBreached": "is_sla_breached",
+}
