@@ -1,0 +1,36 @@
+-- Posts that the brand published in the timespan, whatever has become of them since. Every table is held to the tenant
+-- here as well, although the views only hold that tenant's files: two walls, so that a mistake in one of them shows
+-- nothing.
+SELECT
+    brand_post.brand_post_id,
+    brand_post.url,
+    brand_post.body,
+    brand_post.form,
+    brand_post.network,
+    brand_post.account_name,
+    brand_post.campaign_id,
+    campaign.name AS campaign_name,
+    brand_post.tags,
+    writer.number AS agent_number,
+    writer.name AS agent_name,
+    writer.email AS agent_email,
+    approver.name AS approving_agent_name,
+    brand_post.created_at,
+    brand_post.scheduled_at,
+    brand_post.published_at,
+    brand_post.status,
+    brand_post.likes,
+    brand_post.comments,
+    brand_post.shares,
+    brand_post.clicks,
+    brand_post.impressions,
+    brand_post.reach
+FROM brand_post
+LEFT JOIN campaign ON campaign.tenant = $tenant AND campaign.campaign_id = brand_post.campaign_id
+LEFT JOIN agent AS writer ON writer.tenant = $tenant AND writer.agent_id = brand_post.agent_id
+LEFT JOIN agent AS approver ON approver.tenant = $tenant AND approver.agent_id = brand_post.approving_agent_id
+WHERE
+    brand_post.tenant = $tenant
+    AND brand_post.published_at >= $start
+    AND brand_post.published_at < $end
+    AND chosen($campaign_ids, brand_post.campaign_id)
