@@ -12,7 +12,7 @@ from itertools import groupby
 
 from offtake.model.request import Parameters
 from offtake.model.timespan import Timespan
-from tests.property.conversation_filters import fits_the_hours, is_about
+from tests.property.conversation_filters import as_text, fits_the_hours, is_about
 from tests.strategies import Care, Row, zone
 
 PATTERN = "%m/%d/%Y %I:%M:%S %p"  # English, section 5.2
@@ -63,6 +63,66 @@ def _numbered(care: Care, history: list[Row], conversation: Row | None, as_of: d
 def _seconds(start: datetime | None, end: datetime | None) -> int | None:
     """Whole seconds elapsed, where both instants are known."""
     return None if start is None or end is None else (end - start) // timedelta(seconds=1)
+
+
+def raw_expert_help(care: Care, timespan: Timespan, wanted: Parameters) -> list[Row]:
+    """One row per request for help that was raised in the timespan."""
+    rows = []
+    for request in care.rows["help_request"]:
+        at = request["requested_at"]
+        conversation = _conversation(care, timespan, request["conversation_id"])
+        if not (timespan.start <= at < timespan.end and fits_the_hours(care, wanted, at)):
+            continue
+        if is_about(care, wanted, conversation):
+            passed_on = ("help_request_id", "requested_at", "status", "answered_at", "question", "answer")
+            rows.append(
+                {name: request[name] for name in (*passed_on, "conversation_id")}
+                | _person(care, request["agent_id"], "requesting_agent")
+                | _person(care, request["expert_agent_id"], "expert_agent")
+                | _of_conversation(care, conversation, "priority")
+                | {"time_to_answer_seconds": _seconds(at, request["answered_at"])}
+            )
+    return rows
+
+
+def response_approval(care: Care, timespan: Timespan, wanted: Parameters) -> list[Row]:
+    """One row per submission in the timespan, by agents of the teams asked for who may still log in."""
+    numbers = {row["team_id"]: as_text(row["number"]) for row in care.rows["team"]}
+    rows = []
+    for approval in care.rows["response_approval"]:
+        at = approval["submitted_at"]
+        if not (timespan.start <= at < timespan.end and fits_the_hours(care, wanted, at)):
+            continue
+        agent = _find(care, "agent", approval["agent_id"])
+        if agent and not agent["is_active"] and not wanted.include_disabled:
+            continue
+        teams = {row["team_id"] for row in care.rows["team_member"] if row["agent_id"] == approval["agent_id"]}
+        if wanted.team_ids is not None and not {numbers.get(team) for team in teams} & set(wanted.team_ids):
+            continue
+        conversation = _conversation(care, timespan, approval["conversation_id"])
+        if is_about(care, wanted, conversation):
+            passed_on = ("submitted_at", "claimed_at", "reviewed_at", "status", "rejection_reason", "original_body")
+            took = _seconds(at, approval["reviewed_at"])
+            rows.append(
+                {name: approval[name] for name in (*passed_on, "response_id", "final_body", "conversation_id")}
+                | _person(care, approval["agent_id"], "submitting_agent")
+                | _person(care, approval["reviewer_agent_id"], "reviewer_agent")
+                | _of_conversation(care, conversation, "network")
+                | {"time_to_approve_seconds": took if approval["status"] == "APPROVED" else None}
+            )
+    return rows
+
+
+def _person(care: Care, agent_id: str | None, role: str) -> Row:
+    agent = _find(care, "agent", agent_id) or {}
+    return {f"{role}_{name}": agent.get(name) for name in ("number", "name", "email")}
+
+
+def _of_conversation(care: Care, conversation: Row | None, column: str) -> Row:
+    """What the shorter reports show of a conversation."""
+    about = conversation or {}
+    queue = _find(care, "queue", about.get("queue_id")) or {}
+    return {"conversation_number": about.get("number"), column: about.get(column), "queue_name": queue.get("name")}
 
 
 def _action(care: Care, action: Row, conversation: Row | None, post: Row | None) -> Row:
@@ -149,6 +209,46 @@ CONVERSATION_HISTORY_ACTION: Shape = (
     *CONVERSATION_ACTIONS,
     ("ACTION_SEQUENCE", "sequence", _plain),
     ("TIME_SINCE_PREVIOUS_ACTION", "since_previous_seconds", _dur),
+)
+RAW_EXPERT_HELP: Shape = (
+    ("HELP_REQUEST_ID", "help_request_id", _plain),
+    ("REQUEST_TIME", "requested_at", _ts),
+    ("REQUESTING_AGENT_ID", "requesting_agent_number", _plain),
+    ("REQUESTING_AGENT_NAME", "requesting_agent_name", _plain),
+    ("REQUESTING_AGENT_EMAIL", "requesting_agent_email", _plain),
+    ("EXPERT_ID", "expert_agent_number", _plain),
+    ("EXPERT_NAME", "expert_agent_name", _plain),
+    ("EXPERT_EMAIL", "expert_agent_email", _plain),
+    ("HELP_REQUEST_STATUS", "status", _plain),
+    ("ANSWER_TIME", "answered_at", _ts),
+    ("TIME_TO_ANSWER", "time_to_answer_seconds", _dur),
+    ("REQUEST_TEXT", "question", _plain),
+    ("ANSWER_TEXT", "answer", _plain),
+    ("CONVERSATION_ID", "conversation_id", _plain),
+    ("CONVERSATION_DISPLAY_ID", "conversation_number", _plain),
+    ("PRIORITY", "priority", _plain),
+    ("WORK_QUEUE_NAME", "queue_name", _plain),
+)
+RESPONSE_APPROVAL: Shape = (
+    ("RESPONSE_ID", "response_id", _plain),
+    ("SUBMITTED_TIME", "submitted_at", _ts),
+    ("SUBMITTING_AGENT_ID", "submitting_agent_number", _plain),
+    ("SUBMITTING_AGENT_NAME", "submitting_agent_name", _plain),
+    ("SUBMITTING_AGENT_EMAIL", "submitting_agent_email", _plain),
+    ("REVIEWER_ID", "reviewer_agent_number", _plain),
+    ("REVIEWER_NAME", "reviewer_agent_name", _plain),
+    ("REVIEWER_EMAIL", "reviewer_agent_email", _plain),
+    ("REVIEW_CLAIMED_TIME", "claimed_at", _ts),
+    ("REVIEWED_TIME", "reviewed_at", _ts),
+    ("APPROVAL_STATUS", "status", _plain),
+    ("REJECTION_REASON", "rejection_reason", _plain),
+    ("TIME_TO_APPROVE", "time_to_approve_seconds", _dur),
+    ("ORIGINAL_TEXT", "original_body", _plain),
+    ("FINAL_TEXT", "final_body", _plain),
+    ("CONVERSATION_ID", "conversation_id", _plain),
+    ("CONVERSATION_DISPLAY_ID", "conversation_number", _plain),
+    ("NETWORK", "network", _plain),
+    ("WORK_QUEUE_NAME", "queue_name", _plain),
 )
 
 

@@ -1,0 +1,42 @@
+-- Requests for help that were raised in the timespan, as they stand now. Every table is held to the tenant here as well,
+-- although the views only hold that tenant's files: two walls, so that a mistake in one of them shows nothing.
+WITH people AS (
+    SELECT agent_id, number, name, email FROM agent WHERE tenant = $tenant
+)
+
+SELECT
+    request.help_request_id,
+    request.requested_at,
+    requester.number AS requesting_agent_number,
+    requester.name AS requesting_agent_name,
+    requester.email AS requesting_agent_email,
+    expert.number AS expert_agent_number,
+    expert.name AS expert_agent_name,
+    expert.email AS expert_agent_email,
+    request.status,
+    request.answered_at,
+    seconds_between(request.requested_at, request.answered_at) AS time_to_answer_seconds,
+    request.question,
+    request.answer,
+    request.conversation_id,
+    conversation.number AS conversation_number,
+    conversation.priority,
+    queue.name AS queue_name
+FROM help_request AS request
+-- A month's file may hold conversations from after the timespan: which ones are seen must not depend on that.
+LEFT JOIN conversation
+    ON conversation.tenant = $tenant
+    AND conversation.conversation_id = request.conversation_id
+    AND conversation.created_at < $end
+LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = conversation.queue_id
+LEFT JOIN people AS requester ON requester.agent_id = request.agent_id
+LEFT JOIN people AS expert ON expert.agent_id = request.expert_agent_id
+WHERE
+    request.tenant = $tenant
+    AND request.requested_at >= $start
+    AND request.requested_at < $end
+    AND fits_business_hours($business_hours, request.requested_at)
+    -- The filters look at the conversation: one that the lake does not know has no priority, no queue and no view.
+    AND chosen($priorities, conversation.priority)
+    AND chosen($queue_ids, queue.number)
+    AND ($smart_view_id IS NULL OR conversation.conversation_id IN (SELECT conversation_id FROM in_smart_view))

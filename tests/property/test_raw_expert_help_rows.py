@@ -1,0 +1,28 @@
+"""Does `raw_expert_help` give the rows that an independent calculation gives, for any data and filters?"""
+
+from __future__ import annotations
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+
+from tests.property import oracle_actions as oracle
+from tests.property.conversation_filters import parameters, with_accounts
+from tests.property.exporting import in_any_order, microseconds, stored
+from tests.strategies import Scenario, scenarios
+
+
+@pytest.mark.timeout(900)  # a failing example is made small before it is shown
+@hypothesis.settings(max_examples=25, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.given(scenarios("help_request", "conversation"), st.data())
+def test_raw_expert_help_equals_the_calculation(scenario: Scenario, data: st.DataObject) -> None:
+    cares = data.draw(with_accounts(scenario.tenants), label="accounts")
+    with stored(cares) as here:
+        for care in cares:
+            for timespan in scenario.timespans:
+                wanted = data.draw(parameters(care), label="parameters")
+                rows = oracle.raw_expert_help(care, timespan, wanted)
+                with here.export("raw_expert_help", care, timespan, dialect="khoros", parameters=wanted) as export:
+                    assert in_any_order(export.rows()) == in_any_order(microseconds(rows))
+                    shown = oracle.entries(oracle.RAW_EXPERT_HELP, rows, zone_name=timespan.zone)
+                    assert in_any_order(export.shown(instant_pattern=oracle.PATTERN)) == in_any_order(shown)
