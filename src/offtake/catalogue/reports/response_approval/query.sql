@@ -1,0 +1,57 @@
+-- Responses that were submitted for review in the timespan, as they stand now. Every table is held to the tenant here as
+-- well, although the views only hold that tenant's files: two walls, so that a mistake in one of them shows nothing.
+WITH people AS (
+    SELECT agent_id, number, name, email, is_active FROM agent WHERE tenant = $tenant
+),
+
+-- The teams asked for by their numbers, and who is in them today.
+team_mate AS (
+    SELECT DISTINCT team_member.agent_id
+    FROM team_member
+    INNER JOIN team ON team.tenant = $tenant AND team.team_id = team_member.team_id
+    WHERE team_member.tenant = $tenant AND chosen($team_ids, team.number)
+)
+
+SELECT
+    approval.response_id,
+    approval.submitted_at,
+    submitter.number AS submitting_agent_number,
+    submitter.name AS submitting_agent_name,
+    submitter.email AS submitting_agent_email,
+    reviewer.number AS reviewer_agent_number,
+    reviewer.name AS reviewer_agent_name,
+    reviewer.email AS reviewer_agent_email,
+    approval.claimed_at,
+    approval.reviewed_at,
+    approval.status,
+    approval.rejection_reason,
+    CASE
+        WHEN approval.status = 'APPROVED' THEN seconds_between(approval.submitted_at, approval.reviewed_at)
+    END AS time_to_approve_seconds,
+    approval.original_body,
+    approval.final_body,
+    approval.conversation_id,
+    conversation.number AS conversation_number,
+    conversation.network,
+    queue.name AS queue_name
+FROM response_approval AS approval
+-- A month's file may hold conversations from after the timespan: which ones are seen must not depend on that.
+LEFT JOIN conversation
+    ON conversation.tenant = $tenant
+    AND conversation.conversation_id = approval.conversation_id
+    AND conversation.created_at < $end
+LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = conversation.queue_id
+LEFT JOIN people AS submitter ON submitter.agent_id = approval.agent_id
+LEFT JOIN people AS reviewer ON reviewer.agent_id = approval.reviewer_agent_id
+WHERE
+    approval.tenant = $tenant
+    AND approval.submitted_at >= $start
+    AND approval.submitted_at < $end
+    AND fits_business_hours($business_hours, approval.submitted_at)
+    -- These two look at the agent who submitted, not at the reviewer; nobody says that an unknown agent is disabled.
+    AND ($include_disabled OR coalesce(submitter.is_active, true))
+    AND (CAST($team_ids AS VARCHAR[]) IS NULL OR approval.agent_id IN (SELECT agent_id FROM team_mate))
+    -- The filters look at the conversation: one that the lake does not know has no priority, no queue and no view.
+    AND chosen($priorities, conversation.priority)
+    AND chosen($queue_ids, queue.number)
+    AND ($smart_view_id IS NULL OR conversation.conversation_id IN (SELECT conversation_id FROM in_smart_view))
