@@ -220,17 +220,16 @@ def _side(asked: _Asked, post: Row) -> Row:
 
 
 def _tags(asked: _Asked, post: Row) -> list[str] | None:
-    """Names of the tags that the conversation carries just before the end, in the order they were put on."""
+    """Names of the tags that the conversation carries just before the end, in order of name."""
     end = asked.timespan.end
-    on = [
-        (row["attached_at"], row["tag_id"])
+    on = {
+        row["tag_id"]
         for row in asked.care.rows["conversation_tag"]
         if row["conversation_id"] == post["conversation_id"]
         and row["attached_at"] < end
         and (row["detached_at"] is None or row["detached_at"] >= end)
-    ]
-    in_order = dict.fromkeys(tag for _, tag in sorted(on))
-    return [asked.find("tag", tag).get("name", tag) for tag in in_order] or None
+    }
+    return sorted(asked.find("tag", tag).get("name", tag) for tag in on) or None
 
 
 def _text(value: object) -> str | None:

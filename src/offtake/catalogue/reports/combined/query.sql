@@ -53,26 +53,23 @@ opener AS (
     GROUP BY earlier.conversation_id
 ),
 
-carried AS (
-    -- A tag may have been put on twice.
-    SELECT attached.conversation_id, attached.tag_id, min(attached.attached_at) AS attached_at
-    FROM conversation_tag AS attached
+tagged AS (
+    -- A tag may have been put on twice; what counts is that it was on at the end.
+    SELECT DISTINCT tagging.conversation_id, tagging.tag_id
+    FROM conversation_tag AS tagging
     WHERE
-        attached.tenant = $tenant
-        AND attached.attached_at < $end
-        AND (attached.detached_at IS NULL OR attached.detached_at >= $end)
-        AND attached.conversation_id IN (SELECT conversation_id FROM asked_for)
-    GROUP BY attached.conversation_id, attached.tag_id
+        tagging.tenant = $tenant
+        AND tagging.attached_at < $end
+        AND (tagging.detached_at IS NULL OR tagging.detached_at >= $end)
+        AND tagging.conversation_id IN (SELECT conversation_id FROM asked_for)
 ),
 
-tagged AS (
-    SELECT
-        carried.conversation_id,
-        -- A tag may be put on before the lake knows it; the id is better than a gap.
-        list(coalesce(tag.name, carried.tag_id) ORDER BY carried.attached_at, carried.tag_id) AS names
-    FROM carried
-    LEFT JOIN tag ON tag.tenant = $tenant AND tag.tag_id = carried.tag_id
-    GROUP BY carried.conversation_id
+labelled AS (
+    -- A tagging may arrive before the tag it names; the id is better than a gap.
+    SELECT tagged.conversation_id, list_sort(list(coalesce(tag.name, tagged.tag_id))) AS names
+    FROM tagged
+    LEFT JOIN tag ON tag.tenant = $tenant AND tag.tag_id = tagged.tag_id
+    GROUP BY tagged.conversation_id
 ),
 
 document AS (
@@ -154,13 +151,13 @@ SELECT
     seconds_between(document.answered_at, document.happened_at) AS time_to_respond_seconds,
     CASE WHEN document.is_response THEN coalesce(opener.post_id = document.post_id, false) END AS is_first_response,
     CASE WHEN document.is_response THEN in_business_hours(document.happened_at) END AS is_sent_in_business_hours,
-    tagged.names AS conversation_tags
+    labelled.names AS conversation_tags
 FROM document
 LEFT JOIN author ON author.tenant = $tenant AND author.author_id = document.other_side_id
 LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = document.queue_id
 LEFT JOIN answer ON NOT document.is_response AND answer.post_id = document.post_id
 LEFT JOIN opener ON document.is_response AND opener.conversation_id = document.conversation_id
-LEFT JOIN tagged ON tagged.conversation_id = document.conversation_id
+LEFT JOIN labelled ON labelled.conversation_id = document.conversation_id
 LEFT JOIN agent ON agent.tenant = $tenant AND agent.agent_id = document.agent_id
 LEFT JOIN team ON team.tenant = $tenant AND team.team_id = document.team_id
 WHERE

@@ -35,26 +35,23 @@ opener AS (
     GROUP BY earlier.conversation_id
 ),
 
-carried AS (
-    -- A tag may have been put on twice.
-    SELECT attached.conversation_id, attached.tag_id, min(attached.attached_at) AS attached_at
-    FROM conversation_tag AS attached
+tagged AS (
+    -- A tag may have been put on twice; what counts is that it was on at the end.
+    SELECT DISTINCT tagging.conversation_id, tagging.tag_id
+    FROM conversation_tag AS tagging
     WHERE
-        attached.tenant = $tenant
-        AND attached.attached_at < $end
-        AND (attached.detached_at IS NULL OR attached.detached_at >= $end)
-        AND attached.conversation_id IN (SELECT conversation_id FROM asked_for)
-    GROUP BY attached.conversation_id, attached.tag_id
+        tagging.tenant = $tenant
+        AND tagging.attached_at < $end
+        AND (tagging.detached_at IS NULL OR tagging.detached_at >= $end)
+        AND tagging.conversation_id IN (SELECT conversation_id FROM asked_for)
 ),
 
-tagged AS (
-    SELECT
-        carried.conversation_id,
-        -- A tag may be put on before the lake knows it; the id is better than a gap.
-        list(coalesce(tag.name, carried.tag_id) ORDER BY carried.attached_at, carried.tag_id) AS names
-    FROM carried
-    LEFT JOIN tag ON tag.tenant = $tenant AND tag.tag_id = carried.tag_id
-    GROUP BY carried.conversation_id
+labelled AS (
+    -- A tagging may arrive before the tag it names; the id is better than a gap.
+    SELECT tagged.conversation_id, list_sort(list(coalesce(tag.name, tagged.tag_id))) AS names
+    FROM tagged
+    LEFT JOIN tag ON tag.tenant = $tenant AND tag.tag_id = tagged.tag_id
+    GROUP BY tagged.conversation_id
 )
 
 SELECT
@@ -83,7 +80,7 @@ SELECT
     conversation.priority,
     queue.number AS queue_number,
     queue.name AS queue_name,
-    tagged.names AS conversation_tags
+    labelled.names AS conversation_tags
 FROM post
 -- A month's file may hold conversations from after the timespan: which ones are seen must not depend on that.
 LEFT JOIN conversation
@@ -92,7 +89,7 @@ LEFT JOIN conversation
     AND conversation.created_at < $end
 LEFT JOIN answered ON answered.post_id = post.in_reply_to_post_id AND answered.happened_at <= post.happened_at
 LEFT JOIN opener ON opener.conversation_id = post.conversation_id
-LEFT JOIN tagged ON tagged.conversation_id = post.conversation_id
+LEFT JOIN labelled ON labelled.conversation_id = post.conversation_id
 LEFT JOIN agent ON agent.tenant = $tenant AND agent.agent_id = post.agent_id
 LEFT JOIN team ON team.tenant = $tenant AND team.team_id = post.team_id
 LEFT JOIN author
