@@ -14,7 +14,7 @@ CREATE TEMP MACRO milliseconds_between(earlier, later) AS CAST(trunc((epoch_us(l
 
 -- Whether an instant lies in the account's business hours. The engine sets the variables from the tables business_hours
 -- and holiday, in the account's zone: a flag for each minute of the week from Monday on, and the days off. An account
--- without business hours is always open.
+-- without business hours is open around the clock, but for its days off.
 CREATE TEMP MACRO in_business_hours(moment) AS
     coalesce(
         CAST(getvariable('business_minutes') AS BOOLEAN[])[

@@ -23,7 +23,11 @@ _SMART_VIEW = ("conversation", "conversation_tag")
 # A flag for each minute of the week from Monday on; null where the account has no business hours.
 _OPENING = """
 SET VARIABLE business_minutes = (
-    SELECT CASE WHEN bool_or(is_open) THEN list(is_open ORDER BY minute) END
+    SELECT
+        CASE
+            WHEN EXISTS (SELECT 1 FROM business_hours AS any_day WHERE any_day.tenant = $tenant)
+                THEN list(is_open ORDER BY minute)
+        END
     FROM (
         SELECT
             minute,

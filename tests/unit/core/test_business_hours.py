@@ -92,6 +92,20 @@ def test_bounds_hold_to_the_microsecond(tmp_path: Path) -> None:
     assert [row[0] for row in found] == [False, True, True, False]
 
 
+def test_hours_that_never_open_are_hours(tmp_path: Path) -> None:
+    lake = Lake(tmp_path / "lake")
+    _load(lake, tmp_path, "business_hours", [{"weekday": "1", "opens": "09:00", "closes": "09:00"}], tenant="acme")
+    assert answers(tmp_path, [AT], week=False) == [[False, True, False, True]]
+
+
+def test_a_day_off_is_one_without_hours_as_well(tmp_path: Path) -> None:
+    lake = Lake(tmp_path / "lake")
+    _load(lake, tmp_path, "holiday", [{"day": HOLIDAY, "name": "Polls"}], tenant="acme")
+    noon = datetime(2026, 11, 3, 12, tzinfo=ZoneInfo(ZONE)).astimezone(UTC)
+    found = answers(tmp_path, [noon, noon + timedelta(days=1)], week=False)
+    assert [row[0] for row in found] == [False, True]
+
+
 @pytest.mark.parametrize("zone", ["UTC", ZONE])
 def test_an_account_without_business_hours_is_always_open(tmp_path: Path, zone: str) -> None:
     assert answers(tmp_path, [AT], week=False, zone=zone) == [[True, True, True, False]]
