@@ -1,8 +1,7 @@
 -- Incoming posts and responses of the timespan in one list, with what their conversations are now. The columns that both
 -- have describe the document whichever way it went. Every table is held to the tenant here as well, although the views
 -- only hold that tenant's files: two walls, so that a mistake in one of them shows nothing.
-WITH asked_for AS (
-    -- Ids only: the rows themselves are read once more below, so that no text is kept in memory.
+WITH asked_for AS NOT MATERIALIZED ( -- reading ids again is cheaper than keeping them
     SELECT document.conversation_id, document.in_reply_to_post_id, document.kind
     FROM post AS document
     WHERE
@@ -42,7 +41,7 @@ answer AS (
 
 opener AS (
     -- The first response of a conversation: of two at the same instant the one with the smaller id, so that there is one.
-    SELECT earlier.conversation_id, min({'at': earlier.happened_at, 'id': earlier.post_id}).id AS post_id
+    SELECT min({'at': earlier.happened_at, 'id': earlier.post_id}).id AS post_id
     FROM post AS earlier
     WHERE
         earlier.tenant = $tenant
@@ -94,8 +93,7 @@ document AS (
         AND conversation.conversation_id = post.conversation_id
         AND conversation.created_at < $end
     LEFT JOIN answered
-        ON post.kind = 'response'
-        AND answered.post_id = post.in_reply_to_post_id
+        ON answered.post_id = CASE WHEN post.kind = 'response' THEN post.in_reply_to_post_id END
         AND answered.happened_at <= post.happened_at
     WHERE
         post.tenant = $tenant
@@ -149,14 +147,14 @@ SELECT
     CASE WHEN document.is_response THEN document.in_reply_to_post_id END AS response_in_reply_to_post_id,
     document.answered_at AS in_reply_to_received_at,
     seconds_between(document.answered_at, document.happened_at) AS time_to_respond_seconds,
-    CASE WHEN document.is_response THEN coalesce(opener.post_id = document.post_id, false) END AS is_first_response,
+    CASE WHEN document.is_response THEN opener.post_id IS NOT NULL END AS is_first_response,
     CASE WHEN document.is_response THEN in_business_hours(document.happened_at) END AS is_sent_in_business_hours,
     labelled.names AS conversation_tags
 FROM document
 LEFT JOIN author ON author.tenant = $tenant AND author.author_id = document.other_side_id
 LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = document.queue_id
-LEFT JOIN answer ON NOT document.is_response AND answer.post_id = document.post_id
-LEFT JOIN opener ON document.is_response AND opener.conversation_id = document.conversation_id
+LEFT JOIN answer ON answer.post_id = document.post_id
+LEFT JOIN opener ON opener.post_id = document.post_id
 LEFT JOIN labelled ON labelled.conversation_id = document.conversation_id
 LEFT JOIN agent ON agent.tenant = $tenant AND agent.agent_id = document.agent_id
 LEFT JOIN team ON team.tenant = $tenant AND team.team_id = document.team_id

@@ -1,8 +1,7 @@
 -- Responses sent in the timespan, with what they answer and what their conversations are now. Every table is held to the
 -- tenant here as well, although the views only hold that tenant's files: two walls, so that a mistake in one of them
 -- shows nothing.
-WITH asked_for AS (
-    -- Ids only: the rows themselves are read once more below, so that no text is kept in memory.
+WITH asked_for AS NOT MATERIALIZED ( -- reading ids again is cheaper than keeping them
     SELECT response.conversation_id, response.in_reply_to_post_id
     FROM post AS response
     WHERE
@@ -24,7 +23,7 @@ answered AS (
 
 opener AS (
     -- The first response of a conversation: of two at the same instant the one with the smaller id, so that there is one.
-    SELECT earlier.conversation_id, min({'at': earlier.happened_at, 'id': earlier.post_id}).id AS post_id
+    SELECT min({'at': earlier.happened_at, 'id': earlier.post_id}).id AS post_id
     FROM post AS earlier
     WHERE
         earlier.tenant = $tenant
@@ -67,7 +66,7 @@ SELECT
     post.in_reply_to_post_id,
     answered.happened_at AS in_reply_to_received_at,
     seconds_between(answered.happened_at, post.happened_at) AS time_to_respond_seconds,
-    coalesce(opener.post_id = post.post_id, false) AS is_first_response,
+    opener.post_id IS NOT NULL AS is_first_response,
     post.is_private,
     in_business_hours(post.happened_at) AS is_in_business_hours,
     coalesce(conversation.network, author.network) AS network,
@@ -88,7 +87,7 @@ LEFT JOIN conversation
     AND conversation.conversation_id = post.conversation_id
     AND conversation.created_at < $end
 LEFT JOIN answered ON answered.post_id = post.in_reply_to_post_id AND answered.happened_at <= post.happened_at
-LEFT JOIN opener ON opener.conversation_id = post.conversation_id
+LEFT JOIN opener ON opener.post_id = post.post_id
 LEFT JOIN labelled ON labelled.conversation_id = post.conversation_id
 LEFT JOIN agent ON agent.tenant = $tenant AND agent.agent_id = post.agent_id
 LEFT JOIN team ON team.tenant = $tenant AND team.team_id = post.team_id
