@@ -76,9 +76,12 @@ def _of_report(on: Services, report: Report, timespan: Timespan, work: Path, *, 
         "temp": str(work / "temp"),
         "temp_mb": 100_000,
     }
-    ours = _run(wanted)
     scan = _run(wanted | {"report": None, "scan": main.name})
     what = f"{report.name}: {held:,} of {main.name}"
+    try:
+        ours = _run(wanted)
+    except RuntimeError as error:  # one report that fails must not hide the others
+        return [Figure(what=what, measured=f"failed: {str(error).splitlines()[-1]}")]
     return [
         Figure(
             what=what,

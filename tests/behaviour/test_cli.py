@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from offtake.lake.tables import tables
 from tests.fixtures.care import call
 from tests.fixtures.commands import Done, command
 from tests.fixtures.installation import Client, Installation, wait_for
@@ -31,6 +32,8 @@ COMMANDS = (
     ("credential", "add"),
     ("config",),
     ("config", "show"),
+    ("report",),
+    ("report", "list"),
 )
 MARCH = ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z")
 
@@ -270,6 +273,33 @@ def _ndjson(path: Path, *rows: dict[str, Any]) -> str:
     return str(path)
 
 
+def test_reports_are_listed_with_their_names_on_the_wire(home: Path) -> None:
+    listed = {report["name"]: report for report in result(command("report", "list", "--json", home=home))["reports"]}
+    assert len(listed) == 29
+    assert listed["calls"]["slugs"] == {"talkdesk": "calls"}
+    assert listed["calls"]["columns"][0] == "call_id"
+    assert "talkdesk calls" in command("report", "list", home=home).out
+
+
+def test_a_report_of_ones_own_that_is_wrong_is_5_with_file_and_line(home: Path, settings: Path) -> None:
+    own = home / "own" / "late_calls"
+    own.mkdir(parents=True)
+    (own / "report.toml").write_text('title = "Late calls"\ngrain = "One row per late call."\nwindwo = "ended_at"\n')
+    (own / "query.sql").write_text("SELECT 1\n")
+    settings.write_text('[catalogue]\nfolders = ["own"]\n')
+    for arguments in (["report", "list"], ["serve", "--port", "0"]):
+        done = command(*arguments, home=home)
+        assert done.code == 5
+        assert f"{own / 'report.toml'}:3: unknown key 'windwo'; did you mean 'window'?" in done.err
+        assert done.out == ""
+
+
+def test_sample_data_of_one_table(home: Path) -> None:
+    done = result(command("seed", "--tenant", "acme", "--calls", "50", "--table", "team", "--json", home=home))
+    assert list(done["rows"]) == ["team"]
+    assert command("seed", "--tenant", "acme", "--table", "teem", home=home).code == 6
+
+
 def test_a_load_is_counted(home: Path, tmp_path: Path) -> None:
     assert command("tenant", "add", "loads", home=home).code == 0
     rows = [call(f"c{number}", "2026-03-01T10:00:00Z") for number in (1, 2, 2)]
@@ -311,7 +341,7 @@ def test_seeding_says_what_it_made_and_makes_the_same_again(home: Path) -> None:
     seed = ("seed", "--tenant", "seeded", "--calls", "50", "--days", "2", "--until", "2026-03-31", "--json")
     made = result(command(*seed, home=home))
     assert made["rows"]["call"] == 50
-    assert set(made["rows"]) == {"team", "queue", "agent", "agent_state", "call"}
+    assert set(made["rows"]) == set(tables())
     assert result(command(*seed, home=home)) == made
 
 
