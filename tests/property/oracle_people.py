@@ -288,8 +288,8 @@ def _answering(asked: Asked, responses: list[Row]) -> Row:
                 waits.append(response["happened_at"] - post["happened_at"])
         others = [post for post in posts if _is_sent(post) and post["conversation_id"] == response["conversation_id"]]
         conversation = asked.conversation(response["conversation_id"])
-        first = min(others, key=lambda post: (post["happened_at"], post["post_id"]))
-        if first is response and conversation is not None and conversation["direction"] == "inbound":
+        is_first = all(response["happened_at"] <= post["happened_at"] for post in others)
+        if is_first and conversation is not None and conversation["direction"] == "inbound":
             first_waits.append(max(response["happened_at"] - conversation["created_at"], timedelta()))
     return {
         "responses": len(responses),

@@ -71,132 +71,136 @@ piece AS MATERIALIZED (
 ),
 
 first_response AS (
-    -- Of two at the same instant the one with the smaller id, so that there is one.
-    SELECT post.conversation_id, min({'at': post.happened_at, 'id': post.post_id}).id AS post_id
+    SELECT post.conversation_id, min(post.happened_at) AS happened_at
     FROM post
     WHERE
         post.tenant = $tenant
         AND post.happened_at < $end
         AND post.kind = 'response'
         AND post.delivery IS DISTINCT FROM 'failed'
-        -- History is long: only the conversations of the timespan are of interest.
-        AND post.conversation_id IN (
-            SELECT recent.conversation_id
-            FROM post AS recent
-            WHERE
-                recent.tenant = $tenant
-                AND recent.happened_at >= $start
-                AND recent.happened_at < $end
-                AND recent.kind = 'response'
-        )
     GROUP BY post.conversation_id
 ),
 
--- Conversations are counted by grouping twice, which spills to disk where counting distinct ones does not.
-answered AS (
+-- Conversations as far as they matter here, so that posts and actions meet one narrow row each.
+about AS (
+    SELECT
+        conversation.conversation_id,
+        conversation.created_at,
+        CASE WHEN conversation.direction = 'inbound' THEN first_response.happened_at END AS first_response_at,
+        conversation.handle_milliseconds,
+        chosen($priorities, conversation.priority)
+        AND chosen($queue_ids, queue.number)
+        AND ($smart_view_id IS NULL OR conversation.conversation_id IN (SELECT conversation_id FROM in_smart_view))
+            AS is_wanted
+    FROM conversation
+    LEFT JOIN first_response ON first_response.conversation_id = conversation.conversation_id
+    LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = conversation.queue_id
+    WHERE conversation.tenant = $tenant AND conversation.created_at < $end
+),
+
+deed AS MATERIALIZED ( -- one join after the other: their tables together are too large
     SELECT
         response.agent_id,
-        piece.starts_at,
         response.conversation_id,
-        count(*) AS responses,
-        sum(epoch_us(response.happened_at) - epoch_us(asked.happened_at)) AS waited,
-        count(asked.post_id) AS waits,
-        -- A conversation that another was merged into may have a history from before its creation.
-        sum(greatest(epoch_us(response.happened_at) - epoch_us(conversation.created_at), 0)) FILTER (
-            conversation.direction = 'inbound' AND response.post_id = first_response.post_id
-        ) AS waited_first,
-        count(*) FILTER (conversation.direction = 'inbound' AND response.post_id = first_response.post_id) AS first_waits
+        response.happened_at,
+        'RESPONSE' AS kind,
+        epoch_us(response.happened_at) - epoch_us(asked.happened_at) AS waited
     FROM post AS response
-    INNER JOIN piece
-        ON piece.hour = epoch_us(response.happened_at) // 3600000000
-        AND piece.start_micros <= epoch_us(response.happened_at)
-        AND piece.end_micros > epoch_us(response.happened_at)
     LEFT JOIN post AS asked
         ON asked.tenant = $tenant
         AND asked.post_id = response.in_reply_to_post_id
         AND asked.kind = 'incoming'
         AND asked.happened_at <= response.happened_at
-    LEFT JOIN first_response ON first_response.conversation_id = response.conversation_id
-    LEFT JOIN conversation
-        ON conversation.tenant = $tenant
-        AND conversation.conversation_id = response.conversation_id
-        AND conversation.created_at < $end
-    LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = conversation.queue_id
     WHERE
         response.tenant = $tenant
         AND response.happened_at >= $start
         AND response.happened_at < $end
         AND response.kind = 'response'
         AND response.delivery IS DISTINCT FROM 'failed'
-        AND response.agent_id IS NOT NULL
-        AND fits_business_hours($business_hours, response.happened_at)
-        AND chosen($priorities, conversation.priority)
-        AND chosen($queue_ids, queue.number)
-        AND ($smart_view_id IS NULL OR conversation.conversation_id IN (SELECT conversation_id FROM in_smart_view))
-    GROUP BY response.agent_id, piece.starts_at, response.conversation_id
-),
-
-answering AS (
-    SELECT
-        agent_id,
-        starts_at,
-        CAST(sum(responses) AS BIGINT) AS responses,
-        count(*) AS conversations,
-        sum(waited) // nullif(sum(waits), 0) AS wait,
-        sum(waited_first) // nullif(sum(first_waits), 0) AS first_wait
-    FROM answered
-    GROUP BY agent_id, starts_at
-),
-
-touched AS (
+    UNION ALL
     SELECT
         action.agent_id,
-        piece.starts_at,
         action.conversation_id,
-        count(*) AS actions,
-        count(*) FILTER (action.kind = 'NOTE_ADDED') AS notes,
-        bool_or(action.kind = 'CLAIMED') AS is_claimed,
-        bool_or(action.kind = 'REOPENED') AS is_reopened,
-        max(action.happened_at) FILTER (action.kind = 'CLOSED') AS closed_at,
-        any_value(conversation.created_at) AS created_at,
-        any_value(conversation.handle_milliseconds) AS handle_milliseconds
+        action.happened_at,
+        CASE WHEN action.kind IN ('CLAIMED', 'CLOSED', 'REOPENED', 'NOTE_ADDED') THEN action.kind ELSE 'OTHER' END,
+        NULL
     FROM conversation_action AS action
-    INNER JOIN piece
-        ON piece.hour = epoch_us(action.happened_at) // 3600000000
-        AND piece.start_micros <= epoch_us(action.happened_at)
-        AND piece.end_micros > epoch_us(action.happened_at)
-    LEFT JOIN conversation
-        ON conversation.tenant = $tenant
-        AND conversation.conversation_id = action.conversation_id
-        AND conversation.created_at < $end
-    LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = conversation.queue_id
-    WHERE
-        action.tenant = $tenant
-        AND action.happened_at >= $start
-        AND action.happened_at < $end
-        AND action.agent_id IS NOT NULL
-        AND fits_business_hours($business_hours, action.happened_at)
-        AND chosen($priorities, conversation.priority)
-        AND chosen($queue_ids, queue.number)
-        AND ($smart_view_id IS NULL OR conversation.conversation_id IN (SELECT conversation_id FROM in_smart_view))
-    GROUP BY action.agent_id, piece.starts_at, action.conversation_id
+    WHERE action.tenant = $tenant AND action.happened_at >= $start AND action.happened_at < $end
 ),
 
-acting AS (
+counted AS MATERIALIZED (
     SELECT
-        agent_id,
+        -- Digests stand for the ids, which may be long: millions of pairs of them have to be told apart below.
+        md5_number(deed.agent_id) AS agent,
+        CASE WHEN known.agent_id IS NULL THEN deed.agent_id END AS stranger_id,
+        md5_number(deed.conversation_id) AS conversation,
+        piece.starts_at,
+        deed.kind,
+        deed.waited,
+        -- A conversation that another was merged into may have a history from before its creation.
+        CASE
+            WHEN deed.kind = 'RESPONSE' AND deed.happened_at = about.first_response_at
+                THEN greatest(epoch_us(deed.happened_at) - epoch_us(about.created_at), 0)
+        END AS waited_first,
+        CASE
+            WHEN deed.kind = 'CLOSED' AND about.created_at IS NOT NULL
+                THEN greatest(epoch_us(deed.happened_at) - epoch_us(about.created_at), 0)
+        END AS time_to_close,
+        CASE WHEN deed.kind = 'CLOSED' THEN about.handle_milliseconds END AS handle_milliseconds
+    FROM deed
+    INNER JOIN piece
+        ON piece.hour = epoch_us(deed.happened_at) // 3600000000
+        AND piece.start_micros <= epoch_us(deed.happened_at)
+        AND piece.end_micros > epoch_us(deed.happened_at)
+    LEFT JOIN agent AS known ON known.tenant = $tenant AND known.agent_id = deed.agent_id
+    LEFT JOIN about ON about.conversation_id = deed.conversation_id
+    WHERE
+        deed.agent_id IS NOT NULL
+        AND fits_business_hours($business_hours, deed.happened_at)
+        -- A conversation that the lake does not know has no priority, no queue and no view.
+        AND coalesce(about.is_wanted, $priorities IS NULL AND $queue_ids IS NULL AND $smart_view_id IS NULL)
+),
+
+work AS (
+    SELECT
+        agent,
         starts_at,
-        CAST(sum(actions) AS BIGINT) AS actions,
-        CAST(sum(notes) AS BIGINT) AS notes,
-        count(*) FILTER (is_claimed) AS claimed,
-        count(*) FILTER (is_reopened) AS reopened,
-        count(closed_at) AS closed,
-        sum(greatest(epoch_us(closed_at) - epoch_us(created_at), 0)) FILTER (closed_at IS NOT NULL AND created_at IS NOT NULL)
-            // nullif(count(created_at) FILTER (closed_at IS NOT NULL), 0) AS time_to_close,
-        sum(handle_milliseconds) FILTER (closed_at IS NOT NULL)
-            // nullif(count(handle_milliseconds) FILTER (closed_at IS NOT NULL), 0) AS handle_milliseconds
+        any_value(stranger_id) AS stranger_id,
+        count(*) FILTER (kind = 'RESPONSE') AS responses,
+        count(*) FILTER (kind <> 'RESPONSE') AS actions,
+        count(*) FILTER (kind = 'NOTE_ADDED') AS notes,
+        sum(waited) // nullif(count(waited), 0) AS wait,
+        sum(waited_first) // nullif(count(waited_first), 0) AS first_wait
+    FROM counted
+    GROUP BY agent, starts_at
+),
+
+-- Conversations are counted by grouping twice: that spills to disk, while counting distinct ones does not.
+touched AS (
+    SELECT
+        agent,
+        starts_at,
+        conversation,
+        kind,
+        max(time_to_close) AS time_to_close,
+        max(handle_milliseconds) AS handle_milliseconds
+    FROM counted
+    WHERE kind IN ('RESPONSE', 'CLAIMED', 'CLOSED', 'REOPENED')
+    GROUP BY agent, starts_at, conversation, kind
+),
+
+reach AS (
+    SELECT
+        agent,
+        starts_at,
+        count(*) FILTER (kind = 'RESPONSE') AS responded,
+        count(*) FILTER (kind = 'CLAIMED') AS claimed,
+        count(*) FILTER (kind = 'CLOSED') AS closed,
+        count(*) FILTER (kind = 'REOPENED') AS reopened,
+        sum(time_to_close) // nullif(count(time_to_close), 0) AS time_to_close,
+        sum(handle_milliseconds) // nullif(count(handle_milliseconds), 0) AS handle_milliseconds
     FROM touched
-    GROUP BY agent_id, starts_at
+    GROUP BY agent, starts_at
 ),
 
 stay AS (
@@ -267,9 +271,7 @@ teams AS (
 person AS (
     SELECT agent_id FROM agent WHERE tenant = $tenant
     UNION
-    SELECT agent_id FROM answering
-    UNION
-    SELECT agent_id FROM acting
+    SELECT stranger_id FROM work WHERE stranger_id IS NOT NULL
     UNION
     SELECT agent_id FROM stay WHERE end_micros > start_micros
 )
@@ -281,22 +283,22 @@ SELECT
     agent.name AS agent_name,
     agent.email AS agent_email,
     teams.team_names,
-    coalesce(answering.responses, 0) AS responses,
-    coalesce(answering.conversations, 0) AS conversations_responded,
-    coalesce(acting.claimed, 0) AS conversations_claimed,
-    coalesce(acting.closed, 0) AS conversations_closed,
-    coalesce(acting.reopened, 0) AS conversations_reopened,
-    coalesce(acting.notes, 0) AS notes,
-    coalesce(acting.actions, 0) AS actions,
-    CAST(answering.first_wait // 1000000 AS BIGINT) AS average_time_to_first_response_seconds,
-    CAST(answering.wait // 1000000 AS BIGINT) AS average_time_to_respond_seconds,
-    CAST(acting.handle_milliseconds // 1000 AS BIGINT) AS average_handle_seconds,
-    CAST(acting.time_to_close // 1000000 AS BIGINT) AS average_time_to_close_seconds,
+    coalesce(work.responses, 0) AS responses,
+    coalesce(reach.responded, 0) AS conversations_responded,
+    coalesce(reach.claimed, 0) AS conversations_claimed,
+    coalesce(reach.closed, 0) AS conversations_closed,
+    coalesce(reach.reopened, 0) AS conversations_reopened,
+    coalesce(work.notes, 0) AS notes,
+    coalesce(work.actions, 0) AS actions,
+    CAST(work.first_wait // 1000000 AS BIGINT) AS average_time_to_first_response_seconds,
+    CAST(work.wait // 1000000 AS BIGINT) AS average_time_to_respond_seconds,
+    CAST(reach.handle_milliseconds // 1000 AS BIGINT) AS average_handle_seconds,
+    CAST(reach.time_to_close // 1000000 AS BIGINT) AS average_time_to_close_seconds,
     -- In whole hundredths first, so that the rounding does not depend on how a fraction is stored.
     CASE
         WHEN present.logged_in > 0
             THEN CAST(
-                (coalesce(answering.responses, 0) * 360000000000 + present.logged_in // 2) // present.logged_in AS DOUBLE
+                (coalesce(work.responses, 0) * 360000000000 + present.logged_in // 2) // present.logged_in AS DOUBLE
             ) / 100
     END AS responses_per_hour,
     coalesce(present.logged_in, 0) // 1000000 AS logged_in_seconds,
@@ -308,8 +310,8 @@ FROM person
 CROSS JOIN bucket
 LEFT JOIN agent ON agent.tenant = $tenant AND agent.agent_id = person.agent_id
 LEFT JOIN teams ON teams.agent_id = person.agent_id
-LEFT JOIN answering ON answering.agent_id = person.agent_id AND answering.starts_at = bucket.starts_at
-LEFT JOIN acting ON acting.agent_id = person.agent_id AND acting.starts_at = bucket.starts_at
+LEFT JOIN work ON work.agent = md5_number(person.agent_id) AND work.starts_at = bucket.starts_at
+LEFT JOIN reach ON reach.agent = md5_number(person.agent_id) AND reach.starts_at = bucket.starts_at
 LEFT JOIN present ON present.agent_id = person.agent_id AND present.starts_at = bucket.starts_at
 WHERE
     -- Whether an agent whom the lake does not know is disabled is not known either.
