@@ -1,7 +1,8 @@
 """A filter expression as SQL over the table ``conversation``.
 
 Only the names below get into the text. Values are kept apart, as text, in the session's variable ``smart_view_values``,
-because a view cannot have bound values.
+because a view cannot have bound values. Of tags, those put on before the end of the timespan count: which months of
+them a session sees must make no difference.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ _COLUMNS = {
 _TYPES = {Kind.TEXT: "VARCHAR", Kind.NUMBER: "BIGINT", Kind.FLAG: "BOOLEAN"}
 _TAGGED = (
     "conversation_id IN (SELECT conversation_id FROM conversation_tag "
-    "WHERE tenant = getvariable('smart_view_tenant') AND detached_at IS NULL{condition})"
+    "WHERE tenant = getvariable('smart_view_tenant') AND detached_at IS NULL "
+    "AND attached_at < getvariable('smart_view_end'){condition})"
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import duckdb
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from offtake.engine.predicate import predicate
 from offtake.model.expression import FIELDS, Absence, Combination, Comparison, Expression, Kind, Negation
 
+END = datetime(2026, 3, 1, tzinfo=UTC)
+BEFORE = END - timedelta(microseconds=1)
 TEXTS = ("", "a", "b", "vip", "it's", '"quoted"', "%", "a\nb")
 COLUMNS = {
     "queue": "queue_id",
@@ -101,17 +104,20 @@ def test_the_sql_keeps_what_the_expression_says(expression: Expression, rows: li
         connection.execute(f"CREATE TABLE conversation (tenant VARCHAR, conversation_id VARCHAR, {shape})")
         connection.execute(
             "CREATE TABLE conversation_tag "
-            "(tenant VARCHAR, conversation_id VARCHAR, tag_id VARCHAR, detached_at TIMESTAMPTZ)"
+            "(tenant VARCHAR, conversation_id VARCHAR, tag_id VARCHAR, attached_at TIMESTAMPTZ, detached_at TIMESTAMPTZ)"
         )
         for number, row in enumerate(rows):
             cells = ["acme", str(number), *(row[field] for field in FIELDS if field != "tag")]
             marks = ", ".join("?" * len(cells))
             connection.execute(f"INSERT INTO conversation VALUES ({marks})", cells)
+            tagged = "INSERT INTO conversation_tag VALUES (?, ?, ?, ?, ?)"
             for tag in row["tag"]:
-                connection.execute("INSERT INTO conversation_tag VALUES ('acme', ?, ?, NULL)", [str(number), tag])
-            # Tags that were taken off, and another tenant's tags on the same id, are not seen.
-            connection.execute("INSERT INTO conversation_tag VALUES ('acme', ?, 'vip', now())", [str(number)])
-            connection.execute("INSERT INTO conversation_tag VALUES ('globex', ?, 'b', NULL)", [str(number)])
+                connection.execute(tagged, ["acme", str(number), tag, BEFORE, None])
+            # Tags that were taken off, those put on later, and another tenant's on the same id are not seen.
+            connection.execute(tagged, ["acme", str(number), "vip", BEFORE, BEFORE])
+            connection.execute(tagged, ["acme", str(number), "a", END, None])
+            connection.execute(tagged, ["globex", str(number), "b", BEFORE, None])
+        connection.execute("SET VARIABLE smart_view_end = $end", {"end": END})
         connection.execute("SET VARIABLE smart_view_tenant = 'acme'")
         connection.execute("SET VARIABLE smart_view_values = $values", {"values": values})
         found = connection.execute(f"SELECT conversation_id FROM conversation WHERE {condition}").fetchall()
