@@ -102,9 +102,9 @@ def test_the_sql_keeps_what_the_expression_says(expression: Expression, rows: li
         types = {Kind.TEXT: "VARCHAR", Kind.NUMBER: "BIGINT", Kind.FLAG: "BOOLEAN"}
         shape = ", ".join(f"{name} {types[kind]}" for name, kind in named)
         connection.execute(f"CREATE TABLE conversation (tenant VARCHAR, conversation_id VARCHAR, {shape})")
+        instants = "attached_at TIMESTAMPTZ, detached_at TIMESTAMPTZ"
         connection.execute(
-            "CREATE TABLE conversation_tag "
-            "(tenant VARCHAR, conversation_id VARCHAR, tag_id VARCHAR, attached_at TIMESTAMPTZ, detached_at TIMESTAMPTZ)"
+            f"CREATE TABLE conversation_tag (tenant VARCHAR, conversation_id VARCHAR, tag_id VARCHAR, {instants})"
         )
         for number, row in enumerate(rows):
             cells = ["acme", str(number), *(row[field] for field in FIELDS if field != "tag")]
