@@ -188,12 +188,12 @@ class Asked:
         return None
 
     def is_open(self, at: datetime) -> bool:
-        """Whether the account is open at an instant; one without business hours always is."""
-        if not self.care.rows["business_hours"]:
-            return True
+        """Whether the account is open at an instant; one without hours is, but for its days off."""
         local = at.astimezone(zone(self.care.zone))
         if local.date().isoformat() in {row["day"] for row in self.care.rows["holiday"]}:
             return False
+        if not self.care.rows["business_hours"]:
+            return True
         return any(
             row["weekday"] == str(local.isoweekday()) and row["opens"] <= local.strftime("%H:%M") < row["closes"]
             for row in self.care.rows["business_hours"]
