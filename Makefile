@@ -16,7 +16,7 @@ help: ## list these targets
 env: ## create or refresh .venv from uv.lock (every other target does it first)
 	@sh tools/bootstrap.sh
 
-demo: env ## sample data, a real server, one export per report and format, a table of results
+demo: env ## sample data, a real server, exports of every report and format, a table of results
 	@$(PY) tools/demo.py $(ARGS)
 
 test: env ## every test (ARGS="-k word" passes options to pytest)
