@@ -127,7 +127,7 @@ def _planned(on: Services, order: Order) -> Bare:
     )
     report = on.catalogue.reports[order.report]
     publication = on.catalogue.publications[DIALECT, order.report]
-    layout = on.presentations[DIALECT](publication, kind.name)
+    layout = on.presentations[DIALECT].every(publication, kind.name)
     query = plan(
         report,
         layout.shown,
