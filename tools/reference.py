@@ -60,6 +60,10 @@ def settings_page() -> str:
         "Settings are in `offtake.toml` in the home folder, one table per section. The environment comes after the file"
         f" (`{PREFIX}WORKER__THREADS=4` is `threads` of `[worker]`), flags last."
         " `offtake config show` prints the values in force. An option that is not listed here stops the start.",
+        "",
+        "One tenant may have values of its own for the options of a dialect, in the file only:"
+        " `[tenants.acme.talkdesk]` with `open_jobs = 30` gives the tenant acme twice the quota. What is not said there"
+        " is as for everyone.",
     ]
     section = ""
     for name, option, default, description, _ in rows():

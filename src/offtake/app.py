@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import secrets
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
@@ -13,16 +15,18 @@ from offtake import __version__
 from offtake.artifacts.store import ArtifactStore
 from offtake.catalogue import BUILT_IN
 from offtake.catalogue.load import Catalogue, load_catalogue
-from offtake.core.policy import AttemptPolicy, DialectLimits
+from offtake.core.policy import AttemptPolicy, PerTenant
 from offtake.core.services import Services
 from offtake.home import Home
 from offtake.lake.delta import Lake
 from offtake.lake.tables import tables
-from offtake.settings import Settings, TalkdeskSettings
+from offtake.settings import Settings
 from offtake.store.database import Database, sqlite_url
 from offtake.store.migrate import migrate
-from offtake.wire import DIALECTS, Wire, links
+from offtake.wire import DIALECTS, Dialect, Wire, links
 from offtake.wire.http import chain
+
+Made = TypeVar("Made")
 
 
 def build_services(home: Home, settings: Settings) -> Services:
@@ -37,8 +41,8 @@ def build_services(home: Home, settings: Settings) -> Services:
         lake=Lake(home.lake),
         artifacts=artifacts,
         catalogue=build_catalogue(home, settings),
-        presentations={item.name: item.presentation(_section(settings, item.name)) for item in DIALECTS},
-        limits={"talkdesk": _talkdesk_limits(settings.talkdesk)},
+        presentations={item.name: _for_each(item, item.presentation, settings) for item in DIALECTS},
+        limits={item.name: _for_each(item, item.limits, settings) for item in DIALECTS},
         attempt=_attempt_policy(settings),
         link_key=home.read_link_key(),
         clock=lambda: datetime.now(UTC),
@@ -56,27 +60,24 @@ def build_catalogue(home: Home, settings: Settings) -> Catalogue:
 def build_app(services: Services, settings: Settings) -> ASGIApp:
     """The HTTP application: every dialect, and the download path they share."""
     app = FastAPI(title="Offtake", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False)
-    wire = Wire(on=services, public_url=settings.server.public_url)
+    public_url = settings.server.public_url
     for dialect in DIALECTS:
-        app.include_router(dialect.router(wire))
-    app.include_router(links.router(wire))
+        own = _for_each(dialect, lambda options: options, settings)
+        app.include_router(dialect.router(Wire(on=services, settings=own, public_url=public_url)))
+    app.include_router(links.router(services))
     surfaces = [*(dialect.errors for dialect in DIALECTS), links.ERRORS]
     return chain(app, surfaces, max_body=settings.server.max_body_bytes)
 
 
-def _section(settings: Settings, name: str) -> dict[str, object]:
-    section: dict[str, object] = getattr(settings, name).model_dump()
-    return section
-
-
-def _talkdesk_limits(settings: TalkdeskSettings) -> DialectLimits:
-    return DialectLimits(
-        open_jobs=settings.open_jobs,
-        longest_timespan=timedelta(days=settings.longest_days),
-        rows=settings.rows,
-        retention=timedelta(days=settings.retention_days),
-        link_life=timedelta(seconds=settings.link_seconds),
-        token_life=timedelta(seconds=settings.token_seconds),
+def _for_each(dialect: Dialect[Any], make: Callable[[Any], Made], settings: Settings) -> PerTenant[Made]:
+    """What is made of a dialect's settings: once for all tenants, and for each that has its own."""
+    return PerTenant(
+        every=make(settings.section(dialect.name)),
+        own={
+            tenant: make(settings.section(dialect.name, tenant))
+            for tenant, own in settings.tenants.items()
+            if dialect.name in own
+        },
     )
 
 

@@ -10,9 +10,11 @@ import sys
 from datetime import timedelta
 from types import FrameType
 
+import structlog
 import uvicorn
 
 from offtake.app import build_app, build_services
+from offtake.core.identity import unknown_tenants
 from offtake.errors import HomeError
 from offtake.executor.stopping import Stopping
 from offtake.executor.supervisor import Supervisor
@@ -20,6 +22,7 @@ from offtake.executor.worker import work
 from offtake.home import Home
 from offtake.settings import Settings
 
+_log = structlog.get_logger("offtake.server")
 _BACKLOG = 2048
 _LAST_PATIENCE = 5.0  # seconds beyond their drain time before workers are killed
 
@@ -48,6 +51,8 @@ class _Server(uvicorn.Server):
 def serve(home: Home, settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, then drain. Raises HomeError when the address cannot be had."""
     services = build_services(home, settings)
+    for name in unknown_tenants(settings.tenants, services):  # made later perhaps, or a slip of the pen
+        _log.warning("settings_of_unknown_tenant", tenant=name)
     listener = _listen(settings.server.host, settings.server.port)
     supervisor = Supervisor(services, lambda name: _worker_command(home, name), workers=settings.server.workers)
     config = uvicorn.Config(

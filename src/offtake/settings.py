@@ -3,6 +3,9 @@
 Later beats earlier: defaults, ``offtake.toml`` in the home folder, environment (``OFFTAKE_WORKER__THREADS=4`` for
 ``[worker] threads``), flags. An option nobody knows, a value that does not fit or two values that contradict each other
 stop the start with the file and the line. ``docs/reference/settings.md`` is generated from here.
+
+A dialect describes its own options (``wire/<dialect>/settings.py``). A tenant may have its own values of them, in the
+file only: ``[tenants.acme.talkdesk]``.
 """
 
 from __future__ import annotations
@@ -13,22 +16,21 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from offtake.errors import SettingsError
+from offtake.section import Section
 from offtake.tomlfile import TomlFile, TomlSyntaxError, read_toml
+from offtake.wire import DIALECTS
+from offtake.wire.talkdesk.settings import TalkdeskSettings
 
 PREFIX = "OFFTAKE_"
 _NOT_OPTIONS = frozenset({"OFFTAKE_HOME"})
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ServerSettings(_Section):
+class ServerSettings(Section):
     """The HTTP process and the workers it starts."""
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
@@ -49,7 +51,7 @@ class ServerSettings(_Section):
         return value.rstrip("/") if value else value
 
 
-class WorkerSettings(_Section):
+class WorkerSettings(Section):
     """Attempts: what one may use, and how one ends."""
 
     threads: int = Field(2, ge=1, le=256, description="Threads of one attempt's query.")
@@ -74,7 +76,7 @@ class WorkerSettings(_Section):
         return value
 
 
-class CatalogueSettings(_Section):
+class CatalogueSettings(Section):
     """The report catalogue."""
 
     folders: tuple[str, ...] = Field(
@@ -82,24 +84,7 @@ class CatalogueSettings(_Section):
     )
 
 
-class TalkdeskSettings(_Section):
-    """The Talkdesk dialect; defaults are the vendor's values where it documents any."""
-
-    open_jobs: int = Field(15, ge=1, le=1_000_000, description="Unfinished jobs of one account; more are refused.")
-    longest_days: int = Field(31, ge=1, le=36_500, description="Longest timespan of one export, in days.")
-    rows: int = Field(1_000_000, ge=1, description="An export with more rows fails; nothing is ever cut off.")
-    retention_days: float = Field(30.0, gt=0, le=36_500, description="How long a finished file is kept.")
-    token_seconds: int = Field(599, ge=1, le=31_556_952, description="Life of an access token.")
-    link_seconds: int = Field(300, ge=1, le=31_556_952, description="Life of a download link; each read mints one.")
-    csv_header: Literal["labels", "names"] = Field("labels", description="First line of csv files.")
-    csv_datetimes: Literal["as_json", "plain"] = Field(
-        "as_json",
-        description="Instants that JSON shows with Z: the same in csv, or plain (2026-03-01 09:00:00, job's zone).",
-    )
-    legacy_columns: bool = Field(True, description="Include columns that only the vendor's older payloads have.")
-
-
-class LogSettings(_Section):
+class LogSettings(Section):
     """Logs: JSON lines on standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least important level written.")
@@ -121,6 +106,13 @@ class Settings(BaseSettings):
     catalogue: CatalogueSettings = CatalogueSettings()
     talkdesk: TalkdeskSettings = TalkdeskSettings()
     log: LogSettings = LogSettings()
+    tenants: dict[str, dict[str, dict[str, Any]]] = {}
+
+    def section(self, name: str, tenant: str | None = None) -> Section:
+        """A table of options, with a tenant's own values over those that hold for all."""
+        every: Section = getattr(self, name)
+        own = self.tenants.get(tenant, {}).get(name) if tenant else None
+        return type(every).model_validate({**every.model_dump(), **own}) if own else every
 
     @classmethod
     def settings_customise_sources(
@@ -152,6 +144,8 @@ def load_settings(file: Path, flags: Mapping[str, Mapping[str, Any]] | None = No
         settings = Settings(_file=toml.data, **given)  # type: ignore[call-arg, arg-type]
     except ValidationError as error:
         faults += [_fault(detail, toml) for detail in error.errors(include_url=False)]
+    else:
+        faults += _faults_of_tenants(settings, toml)
     if faults:
         raise SettingsError("\n".join(faults))
     return settings
@@ -161,8 +155,8 @@ def rows(settings: Settings | None = None) -> Iterator[tuple[str, str, Any, str,
     """Section, option, default, help and, where settings are given, the value in force."""
     for section, field in Settings.model_fields.items():
         model = field.annotation
-        assert isinstance(model, type)  # noqa: S101 - every section is a model
-        assert issubclass(model, BaseModel)  # noqa: S101
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            continue  # tenants: options of other tables once more
         for name, option in model.model_fields.items():
             value = getattr(getattr(settings, section), name) if settings else option.default
             yield section, name, option.default, option.description or "", value
@@ -177,6 +171,23 @@ def _read(file: Path) -> TomlFile:
         raise SettingsError(f"{file}:{error.line}: not TOML: {error}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file}: cannot be read: {error}") from error
+
+
+def _faults_of_tenants(settings: Settings, toml: TomlFile) -> Iterator[str]:
+    """What is wrong with the tenants' own values: only the tables of dialects may be there."""
+    dialects = {dialect.name for dialect in DIALECTS}
+    for tenant, own in settings.tenants.items():
+        for section in own:
+            at = ("tenants", tenant, section)
+            if section not in dialects:
+                known = ", ".join(sorted(dialects))
+                yield f"{toml.where(*at)}: {'.'.join(at)}: a tenant may have its own values of {known} only"
+                continue
+            try:
+                settings.section(section, tenant)
+            except ValidationError as error:
+                for detail in error.errors(include_url=False):
+                    yield _fault({**detail, "loc": (*at, *detail["loc"])}, toml)
 
 
 def _fault(detail: ErrorDetails, toml: TomlFile) -> str:
@@ -208,8 +219,9 @@ def _written(keys: tuple[str, ...], toml: TomlFile) -> bool:
 
 def _meant(keys: tuple[str, ...]) -> str:
     known = {f"{section}.{name}" for section, name, *_ in rows()} | set(Settings.model_fields)
-    close = difflib.get_close_matches(".".join(keys), sorted(known), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else ""
+    head, option = (keys[:2], keys[2:]) if keys[0] == "tenants" and len(keys) > 2 else ((), keys)
+    close = difflib.get_close_matches(".".join(option), sorted(known), n=1, cutoff=0.6)
+    return f"; did you mean {'.'.join((*head, close[0]))}?" if close else ""
 
 
 def _unknown_variables() -> Iterator[str]:

@@ -261,11 +261,15 @@ def test_later_settings_beat_earlier_ones(home: Path, settings: Path) -> None:
 
 
 def test_the_settings_as_text_can_be_pasted_back(home: Path, settings: Path) -> None:
-    settings.write_text('[server]\npublic_url = "https://exports.example.org"\n[talkdesk]\nrows = 77\n')
+    settings.write_text(
+        '[server]\npublic_url = "https://exports.example.org"\n[talkdesk]\nrows = 77\n'
+        '[tenants.acme.talkdesk]\nopen_jobs = 30\ncsv_header = "names"\n'
+    )
     before = command("config", "show", "--json", home=home).out
     settings.write_text(command("config", "show", home=home).out)
     assert command("config", "show", "--json", home=home).out == before
     assert json.loads(before)["talkdesk"]["rows"] == 77
+    assert json.loads(before)["tenants"]["acme"] == {"talkdesk": {"open_jobs": 30, "csv_header": "names"}}
 
 
 def _ndjson(path: Path, *rows: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.fixtures.bodies import assert_refused
-from tests.fixtures.installation import Client, Served
+from tests.fixtures.installation import Client, Installation, Served
 
 ORDER = {"timespan": {"from": "2026-03-01T00:00:00Z", "to": "2026-03-02T00:00:00Z"}}
 THREADS = 40
@@ -49,6 +49,21 @@ def test_of_40_orders_at_once_15_are_accepted(round_: int, idle: Served) -> None
         assert client.cancel("calls", jobs[0]).status_code == 204
         again = all_at_once([client] * 10)
         assert Counter(answer.status_code for answer in again) == {202: 1, 429: 9}
+
+
+def test_a_tenant_may_have_a_quota_of_its_own(installation: Installation) -> None:
+    installation.init(
+        "[talkdesk]\nopen_jobs = 2\n[tenants.acme.talkdesk]\nopen_jobs = 3\n[tenants.gone.talkdesk]\nrows = 1\n"
+    )
+    quotas = {}
+    credentials = {name: installation.add_tenant(name) for name in ("acme", "other")}
+    running = installation.serve(workers=0)
+    for name, credential in credentials.items():
+        with Client.connect(running.url, credential) as client:
+            quotas[name] = [client.order("calls", ORDER).status_code for _ in range(4)].count(202)
+    assert quotas == {"acme": 3, "other": 2}
+    (line,) = [line for line in running.log_lines() if line["event"] == "settings_of_unknown_tenant"]
+    assert line["tenant"] == "gone"
 
 
 def test_two_tenants_do_not_share_a_quota(idle: Served) -> None:

@@ -33,6 +33,7 @@ from offtake.model.report import ColumnType, Publication, Report
 from offtake.model.request import ExportRequest, Parameters
 from offtake.model.timespan import Timespan
 from offtake.wire.talkdesk.presentation import presentation
+from offtake.wire.talkdesk.settings import TalkdeskSettings
 from tests.strategies import Care, Row
 
 EPOCH = datetime.fromisoformat("1970-01-01T00:00:00Z")
@@ -115,8 +116,7 @@ class Export:
     def _write(self, name: str, settings: Mapping[str, Any]) -> str:
         """Write the file and count it as an export does; its text."""
         kind = format_named(name)
-        chosen = {"legacy_columns": True, "csv_header": "labels", "csv_datetimes": "as_json", **settings}
-        layout = presentation(chosen)(choose(self._publication(), (), name), name)
+        layout = presentation(TalkdeskSettings(**settings))(choose(self._publication(), (), name), name)
         query = plan(
             catalogue().reports[self.request.report],
             layout.shown,

@@ -9,6 +9,7 @@ import pytest
 
 from offtake.errors import SettingsError
 from offtake.settings import Settings, load_settings, rows
+from offtake.wire.talkdesk.settings import TalkdeskSettings
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -72,6 +73,29 @@ def test_a_bad_variable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_flag_does_not_hide_a_bad_line(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"offtake.toml:2: server.port"):
         load_settings(written(tmp_path, "[server]\nport = 'x'\n"), {"server": {"port": 0}})
+
+
+def test_a_tenant_has_its_own_values_over_those_for_all(tmp_path: Path) -> None:
+    text = "[talkdesk]\nopen_jobs = 20\nrows = 7\n[tenants.acme.talkdesk]\nopen_jobs = 30\n"
+    settings = load_settings(written(tmp_path, text))
+    assert settings.section("talkdesk", "acme") == TalkdeskSettings(open_jobs=30, rows=7)
+    assert settings.section("talkdesk", "other") == settings.talkdesk == TalkdeskSettings(open_jobs=20, rows=7)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "[tenants.acme.talkdesk]\nopen_job = 2\n",
+            r"/offtake.toml:2: unknown option tenants.acme.talkdesk.open_job; did you mean .*open_jobs\?",
+        ),
+        ("[tenants.acme.talkdesk]\n\nrows = 0\n", r"/offtake.toml:3: tenants.acme.talkdesk.rows: .*greater"),
+        ("[tenants.acme.worker]\nthreads = 2\n", r"/offtake.toml:1: tenants.acme.worker: .*of .*talkdesk.* only"),
+        ("[tenants]\nacme = 2\n", r"/offtake.toml:2: tenants.acme: "),
+    ],
+)
+def test_a_bad_line_of_a_tenant_stops_the_start_and_is_named(tmp_path: Path, text: str, expected: str) -> None:
+    assert re.search(expected, refused(tmp_path, text)), refused(tmp_path, text)
 
 
 def test_every_option_has_help() -> None:

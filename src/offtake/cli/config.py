@@ -40,3 +40,7 @@ def show(
         comment = "" if value == default else f"  (default: {json.dumps(default)})"
         typer.echo(f"# {description}{comment}")
         typer.echo(f"# {option} = (not set)" if value is None else f"{option} = {json.dumps(value)}")
+    for tenant, tables in settings.tenants.items():
+        for table, values in tables.items():
+            typer.echo(f"\n[tenants.{json.dumps(tenant)}.{table}]")
+            typer.echo("\n".join(f"{option} = {json.dumps(value)}" for option, value in values.items()))

@@ -56,7 +56,7 @@ def mint(ref: JobRef, by: Caller, on: Services) -> Link:
         raise ArtifactNotFound("There is no such file.") from error
     if job.artifact is None or job.expires_at is None or job.expires_at <= now:
         raise ArtifactNotFound("There is no such file.")
-    expires = int(min(now + on.limits[ref.dialect].link_life, job.expires_at).timestamp())
+    expires = int(min(now + on.limits[ref.dialect].of(job.tenant).link_life, job.expires_at).timestamp())
     entry = AuditEntry(
         operation="artifact.link",
         dialect=ref.dialect,

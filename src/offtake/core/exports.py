@@ -35,7 +35,7 @@ def create(request: ExportRequest, by: Caller, on: Services, *, reference: str |
     Unavailable.
     """
     require(by.principal, Scope.WRITE)
-    limits = on.limits[request.dialect]
+    limits = on.limits[request.dialect].of(by.principal.tenant)
     if request.timespan.length() > limits.longest_timespan:
         message = f"The timespan is longer than {limits.longest_timespan.days} days."
         raise TimespanTooLong(message, [FieldFault("timespan", "too long")])

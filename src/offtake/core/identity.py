@@ -7,6 +7,7 @@ SHA-256: they have more entropy than any hash could add, and are looked up on ev
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -62,6 +63,12 @@ def get_tenant(name: str, on: Services) -> Tenant:
     return tenant
 
 
+def unknown_tenants(names: Iterable[str], on: Services) -> list[str]:
+    """Those of the names that no tenant has."""
+    with on.database.read() as connection:
+        return [name for name in names if identity.get_tenant(connection, name) is None]
+
+
 def add_credential(
     tenant: str, kind: CredentialKind, on: Services, *, user: str | None, scopes: frozenset[Scope]
 ) -> NewCredential:
@@ -101,7 +108,7 @@ def issue_token(
         credential=credential.id,
         scopes=credential.scopes & wanted if wanted else credential.scopes,
     )
-    text, life, now = on.new_secret(), on.limits[dialect].token_life, on.clock()
+    text, life, now = on.new_secret(), on.limits[dialect].of(principal.tenant).token_life, on.clock()
     entry = AuditEntry(
         operation="token.issue", dialect=dialect, tenant=principal.tenant, principal=credential.id, address=address
     )

@@ -1,9 +1,25 @@
-"""The numbers the core obeys. Their defaults and meanings are in ``settings.py``."""
+"""The numbers the core obeys. Their defaults and meanings are among the settings, a dialect's in its own folder."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Generic, TypeVar
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PerTenant(Generic[Value]):
+    """Something that holds for every tenant, but for those that have their own."""
+
+    every: Value
+    own: Mapping[str, Value] = field(default_factory=dict)
+
+    def of(self, tenant: str) -> Value:
+        """What holds for that tenant."""
+        return self.own.get(tenant, self.every)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

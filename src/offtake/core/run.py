@@ -103,7 +103,7 @@ def _report(request: ExportRequest, on: Services) -> Report:
 def _planned(request: ExportRequest, kind: Format, on: Services, *, tenant: str) -> tuple[Query, Envelope]:
     publication = on.catalogue.publications[request.dialect, request.report]
     chosen = choose(publication, request.columns, request.format)
-    layout = on.presentations[request.dialect](chosen, request.format)
+    layout = on.presentations[request.dialect].of(tenant)(chosen, request.format)
     query = plan(
         on.catalogue.reports[request.report],
         layout.shown,
@@ -128,7 +128,7 @@ def _publish(lease: Lease, artifact: Artifact, staged: Path, on: Services) -> No
     on.artifacts.keep(staged, artifact.key)
     on.reached("renamed", lease)
     now = on.clock()
-    expires_at = now + on.limits[lease.job.request.dialect].retention
+    expires_at = now + on.limits[lease.job.request.dialect].of(lease.job.tenant).retention
     with on.database.write() as connection:
         published = jobs.succeed(connection, lease, artifact, now=now, expires_at=expires_at)
     if not published:

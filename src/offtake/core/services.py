@@ -8,7 +8,7 @@ from datetime import datetime
 
 from offtake.artifacts.store import ArtifactStore
 from offtake.catalogue.load import Catalogue
-from offtake.core.policy import AttemptPolicy, DialectLimits
+from offtake.core.policy import AttemptPolicy, DialectLimits, PerTenant
 from offtake.core.presentation import Presentation
 from offtake.lake.delta import Lake
 from offtake.model.job import Lease
@@ -27,8 +27,8 @@ class Services:
     lake: Lake
     artifacts: ArtifactStore
     catalogue: Catalogue
-    presentations: Mapping[str, Presentation]  # by dialect
-    limits: Mapping[str, DialectLimits]  # by dialect
+    presentations: Mapping[str, PerTenant[Presentation]]  # by dialect
+    limits: Mapping[str, PerTenant[DialectLimits]]  # by dialect
     attempt: AttemptPolicy
     link_key: bytes  # signs download links
     clock: Callable[[], datetime]  # the present as a UTC instant

@@ -1,8 +1,11 @@
 """The wire languages. To add one, write its folder and name it here."""
 
+from typing import Any
+
 from offtake.wire.dialect import Dialect, Wire
 from offtake.wire.talkdesk import TALKDESK
 
-DIALECTS: tuple[Dialect, ...] = (TALKDESK,)
+# Of any settings: each is used with its own only.
+DIALECTS: tuple[Dialect[Any], ...] = (TALKDESK,)
 
 __all__ = ["DIALECTS", "Dialect", "Wire"]

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Generic, TypeVar
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from offtake.core.policy import DialectLimits, PerTenant
 from offtake.core.presentation import Presentation
 from offtake.core.services import Services
 from offtake.errors import OfftakeError
+from offtake.section import Section
 
 Row = TypeVar("Row")
+Options = TypeVar("Options", bound=Section)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wire:
+class Wire(Generic[Options]):
     """What routes need: the core's services and how the outside world reaches this server."""
 
     on: Services
+    settings: PerTenant[Options]  # the dialect's own
     public_url: str | None  # without a slash at the end; None: as the client addressed us
 
     def absolute(self, request: Request, path: str) -> str:
@@ -52,12 +56,14 @@ class ErrorSurface:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dialect:
-    """One wire language."""
+class Dialect(Generic[Options]):
+    """One wire language. Its name is also that of its table in the settings."""
 
     name: str
-    router: Callable[[Wire], APIRouter]
-    presentation: Callable[[Mapping[str, Any]], Presentation]  # from the dialect's own settings
+    settings: type[Options]
+    limits: Callable[[Options], DialectLimits]
+    router: Callable[[Wire[Options]], APIRouter]
+    presentation: Callable[[Options], Presentation]
     errors: ErrorSurface
 
 

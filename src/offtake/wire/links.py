@@ -13,8 +13,9 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from offtake.core.download import Download, Link, open_link
+from offtake.core.services import Services
 from offtake.errors import ArtifactNotFound, LinkRefused, OfftakeError
-from offtake.wire.dialect import ErrorSurface, HttpFault, Wire, nearest
+from offtake.wire.dialect import ErrorSurface, HttpFault, nearest
 
 PREFIX = "/download"
 _RANGES = re.compile(r"bytes\s*=\s*((\d{1,18}-\d{0,18}|-\d{1,18})\s*(,\s*|$))+", re.ASCII | re.IGNORECASE)
@@ -71,7 +72,7 @@ def link_path(link: Link) -> str:
     return f"{PREFIX}/{link.job}/{name}?expires={link.expires}&signature={link.signature}"
 
 
-def router(wire: Wire) -> APIRouter:
+def router(on: Services) -> APIRouter:
     """GET and HEAD of a signed link."""
     routes = APIRouter(tags=["download"])
 
@@ -80,7 +81,7 @@ def router(wire: Wire) -> APIRouter:
         """The file of a finished export. Supports Range and If-Range."""
         query = request.query_params
         found = await run_in_threadpool(
-            open_link, job, expires=query.get("expires", ""), signature=query.get("signature", ""), on=wire.on
+            open_link, job, expires=query.get("expires", ""), signature=query.get("signature", ""), on=on
         )
         return _answer(found)
 

@@ -4,10 +4,13 @@ from offtake.wire.dialect import Dialect, ErrorSurface
 from offtake.wire.talkdesk.errors import render_error
 from offtake.wire.talkdesk.presentation import presentation
 from offtake.wire.talkdesk.routes import router
+from offtake.wire.talkdesk.settings import TalkdeskSettings, limits
 from offtake.wire.talkdesk.tables import NAME
 
 TALKDESK = Dialect(
     name=NAME,
+    settings=TalkdeskSettings,
+    limits=limits,
     router=router,
     presentation=presentation,
     errors=ErrorSurface(prefixes=("/data/reports", "/oauth"), render=render_error),

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from offtake.core.presentation import Layout, Presentation
 from offtake.engine.plan import Shown
 from offtake.formats import Envelope
 from offtake.model.report import Publication, PublishedColumn, Rendering
+from offtake.wire.talkdesk.settings import TalkdeskSettings
 from offtake.wire.talkdesk.tables import FILE_VERSION
 
 # A csv file has no arrays.
@@ -29,17 +28,17 @@ def label(column: PublishedColumn) -> str:
     return " ".join(word[:1].upper() + word[1:] for word in column.name.split("_"))
 
 
-def presentation(settings: Mapping[str, Any]) -> Presentation:
+def presentation(settings: TalkdeskSettings) -> Presentation:
     """Section 5 under the dialect's settings ``csv_header``, ``csv_datetimes`` and ``legacy_columns``."""
 
     def present(publication: Publication, format_name: str) -> Layout:
-        columns = tuple(c for c in publication.columns if settings["legacy_columns"] or not c.legacy)
+        columns = tuple(c for c in publication.columns if settings.legacy_columns or not c.legacy)
         names = tuple(column.name for column in columns)
         if format_name != "csv":
             return Layout(shown=Shown(columns=columns, headers=names), envelope=_envelope(publication))
-        instead = _CSV | _PLAIN if settings["csv_datetimes"] == "plain" else _CSV
+        instead = _CSV | _PLAIN if settings.csv_datetimes == "plain" else _CSV
         columns = tuple(replace(c, rendering=instead.get(c.rendering, c.rendering)) for c in columns)
-        headers = tuple(map(label, columns)) if settings["csv_header"] == "labels" else names
+        headers = tuple(map(label, columns)) if settings.csv_header == "labels" else names
         return Layout(shown=Shown(columns=columns, headers=headers))
 
     return present

@@ -22,12 +22,13 @@ from offtake.wire.http import DirectRoute, bind_log, remote_address
 from offtake.wire.links import link_path
 from offtake.wire.talkdesk.auth import caller, decode_token_request, scope_text
 from offtake.wire.talkdesk.codec import decode_create, encode_job
+from offtake.wire.talkdesk.settings import TalkdeskSettings
 from offtake.wire.talkdesk.tables import NAME
 
 _ROOT = "/data/reports/{report_type}"
 
 
-def router(wire: Wire) -> APIRouter:
+def router(wire: Wire[TalkdeskSettings]) -> APIRouter:
     """All routes of the dialect. Each does its blocking work in one trip to the thread pool, but for polls: they are
     two point reads, which an embedded database answers quicker than the trip takes."""
     routes = APIRouter(tags=[NAME], route_class=DirectRoute)
@@ -43,7 +44,7 @@ def router(wire: Wire) -> APIRouter:
 class _Endpoints:
     """The endpoints over one ``Wire``."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire[TalkdeskSettings]) -> None:
         self._wire = wire
         self._on = wire.on
 
@@ -60,8 +61,8 @@ class _Endpoints:
             require(by.principal, Scope.WRITE)
             publication = self._publication(report_type)
             tenant = identity.get_tenant(by.principal.tenant, self._on)
-            limit = self._on.limits[NAME].rows
-            order = decode_create(body, publication, row_limit=limit, account_zone=tenant.zone)
+            limits = self._on.limits[NAME].of(tenant.name)
+            order = decode_create(body, publication, row_limit=limits.rows, account_zone=tenant.zone)
             job = exports.create(order, by, self._on)
             bind_log(request, job=job.id)
             return JSONResponse(self._document(request, job, publication), 202)
