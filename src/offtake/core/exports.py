@@ -36,8 +36,9 @@ def create(request: ExportRequest, by: Caller, on: Services, *, reference: str |
     """
     require(by.principal, Scope.WRITE)
     limits = on.limits[request.dialect].of(by.principal.tenant)
-    if request.timespan.length() > limits.longest_timespan:
-        message = f"The timespan is longer than {limits.longest_timespan.days} days."
+    longest = limits.longest_timespan
+    if longest is not None and request.timespan.length() > longest:
+        message = f"The timespan is longer than {longest.days} days."
         raise TimespanTooLong(message, [FieldFault("timespan", "too long")])
     now = on.clock()
     job = Job(

@@ -35,7 +35,7 @@ class DialectLimits:
     """What one tenant may ask for in one dialect."""
 
     open_jobs: int
-    longest_timespan: timedelta
+    longest_timespan: timedelta | None  # None: the dialect has a rule of its own
     rows: int
     retention: timedelta
     link_life: timedelta

@@ -17,7 +17,10 @@ from offtake.model.tenant import Principal
 from offtake.store.schema import Instant, rate
 
 # Both have the same clause under the same name, each in its own module.
-_INSERT: dict[str, Callable[[Table], postgresql.Insert | sqlite.Insert]] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
+_INSERT: dict[str, Callable[[Table], postgresql.Insert | sqlite.Insert]] = {
+    "postgresql": postgresql.insert,
+    "sqlite": sqlite.insert,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
