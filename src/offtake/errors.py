@@ -11,6 +11,7 @@
     │   ├── NotPermitted            ask for the missing scope
     │   ├── JobNotFound             unknown, or another tenant's: never told apart
     │   ├── ArtifactNotFound        not ready, expired, deleted or unknown
+    │   ├── ArtifactGone            nothing is left to delete
     │   ├── JobStateConflict        not possible in the job's present state
     │   ├── LinkRefused             mint a new download link
     │   ├── QuotaExceeded           wait until a job ends
@@ -121,6 +122,10 @@ class JobNotFound(ExportError):
 
 class ArtifactNotFound(ExportError):
     code = "artifact_not_found"
+
+
+class ArtifactGone(ExportError):
+    code = "artifact_gone"
 
 
 class JobStateConflict(ExportError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from offtake.errors import (
+    ArtifactGone,
     ArtifactNotFound,
     AuditUnavailable,
     ExportError,
@@ -39,6 +40,7 @@ ERRORS: dict[type[OfftakeError], int] = {
     LinkRefused: 403,  # the dialect's own paths never raise it
     JobNotFound: 404,
     ArtifactNotFound: 404,
+    ArtifactGone: 404,  # the dialect deletes nothing
     JobStateConflict: 409,
     QuotaExceeded: 429,
     RateExceeded: 429,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
@@ -22,7 +23,7 @@ from offtake.wire.http import DirectRoute, bind_log
 from offtake.wire.khoros.arguments import Arguments, arguments
 from offtake.wire.khoros.auth import TOKEN, caller, company_key, opens
 from offtake.wire.khoros.codec import Ordering, decode_order
-from offtake.wire.khoros.envelope import Answer, Url, answer, created, status
+from offtake.wire.khoros.envelope import Answer, Url, answer, created, listed, status
 from offtake.wire.khoros.ids import access_token, job_path, new_reference
 from offtake.wire.khoros.lookups import smart_view_list, team_list, work_queue_list
 from offtake.wire.khoros.settings import KhorosSettings
@@ -31,6 +32,7 @@ from offtake.wire.khoros.timezones import timezones
 
 _REPORT = ROOT + "/reports/report"
 _JOB = "/{workflow_id}/{run_id:path}"  # a runId may hold slashes, and %2F is one by the time a path is matched
+_MOST_JOBS = 1_000
 
 
 def router(wire: Wire[KhorosSettings]) -> APIRouter:
@@ -44,6 +46,7 @@ def router(wire: Wire[KhorosSettings]) -> APIRouter:
     # The vendor's description swaps the first two segments.
     routes.add_api_route(ROOT + "/report/reports" + _JOB + "/status", endpoints.status, methods=["GET"])
     routes.add_api_route(_REPORT + _JOB + "/download", endpoints.download, methods=["GET"], status_code=307)
+    routes.add_api_route(ROOT + "/reports/jobs", endpoints.jobs, methods=["GET"])
     routes.add_api_route(ROOT + "/config/timezones", endpoints.timezones, methods=["GET"])
     routes.add_api_route(ROOT + "/teams", endpoints.teams, methods=["GET"])
     routes.add_api_route(CARE_ROOT + "/smartviews", endpoints.smart_views, methods=["GET"])
@@ -94,13 +97,27 @@ class _Endpoints:
 
         def work(call: _Call) -> Response:
             ref = _ref(workflow_id, run_id)
-            job = exports.get(ref, call.by, self._on)
+            job = exports.find(ref, call.by, self._on)
             opens(call.sent, call.tenant, job, self._on.link_key)
             link = download.mint(ref, call.by, self._on)
             if call.settings.download == "direct":
                 expires, signature = str(link.expires), link.signature
                 return links.answer(download.open_link(link.job, expires=expires, signature=signature, on=self._on))
             return RedirectResponse(self._wire.absolute(request, links.link_path(link)), 307)
+
+        return await self._answered(request, work)
+
+    async def jobs(self, request: Request) -> Response:
+        """Jobs of the last hours, newest first."""
+
+        def work(call: _Call) -> Response:
+            key = company_key(call.sent, call.tenant, required=False)
+            since = self._on.clock() - timedelta(hours=call.settings.jobs_hours)
+            wanted = exports.Listing(dialect=NAME, per_page=_MOST_JOBS, since=since)
+            found = exports.list_jobs(wanted, call.by, self._on).jobs
+            return answer(
+                request, [listed(job, self._url(request, job, name="companyKey", value=key)) for job in found]
+            )
 
         return await self._answered(request, work)
 

@@ -7,6 +7,7 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 
 from offtake.errors import (
+    ArtifactGone,
     ArtifactNotFound,
     AuditUnavailable,
     ExportError,
@@ -40,6 +41,7 @@ ERRORS: dict[type[OfftakeError], tuple[int, str]] = {
     LinkRefused: (403, "1020004"),  # proposed; the dialect's own paths never raise it
     JobNotFound: (404, "1020011"),
     ArtifactNotFound: (404, "1020008"),
+    ArtifactGone: (404, "1020009"),
     JobStateConflict: (409, "1020007"),
     QuotaExceeded: (429, "1020017"),
     RateExceeded: (429, "1020017"),  # proposed; this dialect counts no requests
