@@ -17,7 +17,6 @@ from offtake.errors import (
     AuditUnavailable,
     JobNotFound,
     JobStateConflict,
-    NotAuthenticated,
     NotPermitted,
     QueryFailed,
     QuotaExceeded,
@@ -25,7 +24,7 @@ from offtake.errors import (
     TimespanTooLong,
 )
 from offtake.model.job import Lease, Status
-from offtake.model.tenant import CredentialKind, Scope, Tenant
+from offtake.model.tenant import Scope, Tenant
 from offtake.model.timespan import Timespan
 from offtake.store import jobs
 from offtake.store.schema import audit
@@ -167,28 +166,3 @@ def test_a_job_whose_workers_always_die_fails_in_the_end(on: Services) -> None:
     assert ended.status is Status.FAILED
     assert ended.failure is not None
     assert ended.failure.code == "attempts_exhausted"
-
-
-def test_tokens_prove_a_client_until_they_expire(on: Services) -> None:
-    made = identity.add_credential("acme", CredentialKind.OAUTH, on, user=None, scopes=frozenset(Scope))
-    issue = {"dialect": "talkdesk", "wanted": frozenset({Scope.READ}), "address": None}
-    token = identity.issue_token(made.credential.id, made.secret, on, **issue)  # type: ignore[arg-type]
-    assert identity.authenticate(token.text, on).scopes == {Scope.READ}
-    later = on.clock() + token.life
-    with pytest.raises(NotAuthenticated):
-        identity.authenticate(token.text, replace(on, clock=lambda: later))
-    for client, secret in ((made.credential.id, "wrong"), ("unknown", made.secret)):
-        with pytest.raises(NotAuthenticated):
-            identity.issue_token(client, secret, on, **issue)  # type: ignore[arg-type]
-
-
-def test_neither_secret_nor_token_is_stored(on: Services) -> None:
-    made = identity.add_credential("acme", CredentialKind.OAUTH, on, user=None, scopes=frozenset(Scope))
-    token = identity.issue_token(
-        made.credential.id, made.secret, on, dialect="talkdesk", wanted=frozenset(), address=None
-    )
-    with on.database.read() as connection:
-        for table in ("credential", "token", "audit"):
-            stored = str(connection.execute(text(f"SELECT * FROM {table}")).all())
-            assert made.secret not in stored
-            assert token.text not in stored
