@@ -60,7 +60,8 @@ OAUTH_ERRORS: dict[type[OfftakeError], tuple[int, str]] = {
     Waitable: (503, "temporarily_unavailable"),
     OfftakeError: (500, "server_error"),
 }
-_HTTP_CODE = "1020000"  # proposed: 404 of no route, 405, 406, 413, 415
+OAUTH_FAULT = "invalid_request"  # 405, 413 at the token endpoints
+HTTP_CODE = "1020000"  # proposed: 404 of no route, 405, 406, 413, 415
 
 
 class OAuthRefusal(ExportError):
@@ -79,7 +80,7 @@ def render_error(error: OfftakeError | HttpFault, path: str) -> Response:
     if path.startswith("/oauth"):
         return _oauth(error)
     if isinstance(error, HttpFault):
-        body = _body(_HTTP_CODE, error.message)
+        body = _body(HTTP_CODE, error.message)
         return JSONResponse(body, error.status, headers=dict(error.headers))
     status, code = nearest(ERRORS, error)
     body = _body(code, error.message)
@@ -105,7 +106,7 @@ def _oauth(error: OfftakeError | HttpFault) -> Response:
     if isinstance(error, OAuthRefusal):
         return _oauth_body(error.status, error.error, error.message)
     if isinstance(error, HttpFault):
-        word = "server_error" if error.status >= 500 else "invalid_request"
+        word = "server_error" if error.status >= 500 else OAUTH_FAULT
         return _oauth_body(error.status, word, error.message, dict(error.headers))
     status, word = nearest(OAUTH_ERRORS, error)
     headers = {"www-authenticate": 'Basic realm="offtake"'} if status == 401 else _headers(error)

@@ -32,26 +32,26 @@ from offtake.wire.talkdesk.codec import (
     refuse_other_media,
 )
 from offtake.wire.talkdesk.oauth import Parameters, decode_revocation, decode_token_request, encode_token
+from offtake.wire.talkdesk.openapi import document
+from offtake.wire.talkdesk.operations import DOCUMENT_PATH, OPERATIONS, TOKEN_PATH
 from offtake.wire.talkdesk.settings import TalkdeskSettings
 from offtake.wire.talkdesk.tables import NAME
-
-_TOKEN = "/oauth/token"  # noqa: S105 - a path
-_ROOT = "/data/reports/{report_type}"
 
 
 def router(wire: Wire[TalkdeskSettings]) -> APIRouter:
     """All routes of the dialect. Each does its blocking work in one trip to the thread pool, but for polls: they are
     two point reads, which an embedded database answers quicker than the trip takes."""
     routes = APIRouter(tags=[NAME], route_class=DirectRoute)
+    described = document(wire.on.catalogue, wire.public_url)
     endpoints = _Endpoints(wire)
-    routes.add_api_route(_TOKEN, endpoints.token, methods=["POST"])
-    routes.add_api_route("/oauth/revoke", endpoints.revoke, methods=["POST"])
-    routes.add_api_route(_ROOT + "/jobs", endpoints.create, methods=["POST"], status_code=202)
-    routes.add_api_route(_ROOT + "/jobs", endpoints.list, methods=["GET"])
-    routes.add_api_route(_ROOT + "/jobs/{job_id}", endpoints.status, methods=["GET"])
-    routes.add_api_route(_ROOT + "/jobs/{job_id}", endpoints.cancel, methods=["DELETE"], status_code=204)
-    routes.add_api_route(_ROOT + "/files/{job_id}", endpoints.download, methods=["GET"], status_code=302)
-    routes.add_api_route(_ROOT + "/files/{job_id}", endpoints.delete, methods=["DELETE"], status_code=204)
+    for operation in OPERATIONS:
+        routes.add_api_route(operation.path, getattr(endpoints, operation.name), methods=[operation.method])
+
+    async def openapi(request: Request) -> Response:
+        """The dialect's OpenAPI document."""
+        return JSONResponse(described)
+
+    routes.add_api_route(DOCUMENT_PATH, openapi, methods=["GET"])
     return routes
 
 
@@ -178,7 +178,7 @@ class _Endpoints:
 
     def _audiences(self, request: Request) -> frozenset[str]:
         """Whom an assertion may name as its reader: the token endpoint, at either of our two paths."""
-        return frozenset(self._wire.absolute(request, path) for path in (_TOKEN, request.url.path))
+        return frozenset(self._wire.absolute(request, path) for path in (TOKEN_PATH, request.url.path))
 
     def _publication(self, report_type: str) -> Publication:
         """An unknown slug is 400, not 404 (section 2.1)."""
