@@ -32,6 +32,9 @@ class DialectLimits:
     retention: timedelta
     link_life: timedelta
     token_life: timedelta
+    refresh_life: timedelta = timedelta(0)  # zero: no refresh tokens
+    freshness: timedelta = timedelta(0)  # rows younger than this when a job is made are left out
+    audit_reads: bool = False  # whether looking at jobs is recorded, too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,43 +1,57 @@
-"""The dialect's endpoints: token, create, status, cancel, download (sections 1.2 and 2)."""
+"""The dialect's endpoints: token, create, list, status, cancel, download, delete (sections 1.2 and 2)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from offtake.core import download, exports, identity
+from offtake.core import download, exports, identity, tokens
 from offtake.core.exports import Caller, JobRef
 from offtake.core.grants import require
+from offtake.core.proof import prove
+from offtake.core.tokens import Endpoint
 from offtake.errors import FieldFault, UnknownReport
-from offtake.model.job import Job, Status
+from offtake.model.job import Status
 from offtake.model.report import Publication
 from offtake.model.tenant import Scope
 from offtake.wire.dialect import Wire
 from offtake.wire.http import DirectRoute, bind_log, remote_address
 from offtake.wire.links import link_path
-from offtake.wire.talkdesk.auth import caller, decode_token_request, scope_text
-from offtake.wire.talkdesk.codec import decode_create, encode_job
+from offtake.wire.talkdesk.auth import caller
+from offtake.wire.talkdesk.codec import (
+    Absolute,
+    decode_create,
+    decode_list,
+    encode_created,
+    encode_job,
+    encode_list,
+    refuse_other_media,
+)
+from offtake.wire.talkdesk.oauth import Parameters, decode_revocation, decode_token_request, encode_token
+from offtake.wire.talkdesk.openapi import document
+from offtake.wire.talkdesk.operations import DOCUMENT_PATH, OPERATIONS, TOKEN_PATH
 from offtake.wire.talkdesk.settings import TalkdeskSettings
 from offtake.wire.talkdesk.tables import NAME
-
-_ROOT = "/data/reports/{report_type}"
 
 
 def router(wire: Wire[TalkdeskSettings]) -> APIRouter:
     """All routes of the dialect. Each does its blocking work in one trip to the thread pool, but for polls: they are
     two point reads, which an embedded database answers quicker than the trip takes."""
     routes = APIRouter(tags=[NAME], route_class=DirectRoute)
+    described = document(wire.on.catalogue, wire.public_url)
     endpoints = _Endpoints(wire)
-    routes.add_api_route("/oauth/token", endpoints.token, methods=["POST"])
-    routes.add_api_route(_ROOT + "/jobs", endpoints.create, methods=["POST"], status_code=202)
-    routes.add_api_route(_ROOT + "/jobs/{job_id}", endpoints.status, methods=["GET"])
-    routes.add_api_route(_ROOT + "/jobs/{job_id}", endpoints.cancel, methods=["DELETE"], status_code=204)
-    routes.add_api_route(_ROOT + "/files/{job_id}", endpoints.download, methods=["GET"], status_code=302)
+    for operation in OPERATIONS:
+        routes.add_api_route(operation.path, getattr(endpoints, operation.name), methods=[operation.method])
+
+    async def openapi(request: Request) -> Response:
+        """The dialect's OpenAPI document."""
+        return JSONResponse(described)
+
+    routes.add_api_route(DOCUMENT_PATH, openapi, methods=["GET"])
     return routes
 
 
@@ -47,14 +61,23 @@ class _Endpoints:
     def __init__(self, wire: Wire[TalkdeskSettings]) -> None:
         self._wire = wire
         self._on = wire.on
+        limits = wire.on.limits[NAME]
+        recorded = any(each.audit_reads for each in (limits.every, *limits.own.values()))
+        self._reads_at_once = wire.on.database.reads_at_once and not recorded  # a record is written, and that waits
 
     async def token(self, request: Request) -> Response:
-        """An access token by client credentials; parameters in the query or in the form body."""
+        """A token by client credentials or for a refresh token; parameters in the query or in the form body."""
         body = await request.body()
         return await run_in_threadpool(self._token, request, body)
 
+    async def revoke(self, request: Request) -> Response:
+        """End a token (extension, RFC 7009); 200 also for one that nobody knows."""
+        body = await request.body()
+        return await run_in_threadpool(self._revoke, request, body)
+
     async def create(self, request: Request, report_type: str) -> Response:
         """Order an export: 202 with the job."""
+        refuse_other_media(request.headers.get("content-type"))
         body = await request.body()
 
         def work(by: Caller) -> Response:
@@ -65,7 +88,19 @@ class _Endpoints:
             order = decode_create(body, publication, row_limit=limits.rows, account_zone=tenant.zone)
             job = exports.create(order, by, self._on)
             bind_log(request, job=job.id)
-            return JSONResponse(self._document(request, job, publication), 202)
+            return JSONResponse(encode_created(job, publication, self._absolute(request)), 202)
+
+        return await self._authenticated(request, work)
+
+    async def list(self, request: Request, report_type: str) -> Response:
+        """The jobs of a report, newest first, page by page."""
+
+        def work(by: Caller) -> Response:
+            require(by.principal, Scope.READ)
+            publication = self._publication(report_type)
+            listing = decode_list(request.query_params, publication)
+            found = exports.list_jobs(listing, by, self._on)
+            return JSONResponse(encode_list(found, listing, publication, self._absolute(request)))
 
         return await self._authenticated(request, work)
 
@@ -76,12 +111,12 @@ class _Endpoints:
             require(by.principal, Scope.READ)
             publication = self._publication(report_type)
             job = exports.get(_ref(job_id, publication), by, self._on)
-            document = self._document(request, job, publication)
+            document = encode_job(job, publication, self._absolute(request))
             if job.status is not Status.SUCCEEDED:
                 return JSONResponse(document)
             return JSONResponse(document, 303, headers={"location": document["_links"]["files"]["href"]})
 
-        return await self._authenticated(request, work, at_once=self._on.database.reads_at_once)
+        return await self._authenticated(request, work, at_once=self._reads_at_once)
 
     async def cancel(self, request: Request, report_type: str, job_id: str) -> Response:
         """End a job that has not ended (extension of section 2)."""
@@ -103,6 +138,16 @@ class _Endpoints:
 
         return await self._authenticated(request, work)
 
+    async def delete(self, request: Request, report_type: str, job_id: str) -> Response:
+        """Delete a file; the job stays in the list."""
+
+        def work(by: Caller) -> Response:
+            require(by.principal, Scope.WRITE)
+            exports.delete(_ref(job_id, self._publication(report_type)), by, self._on)
+            return Response(status_code=204)
+
+        return await self._authenticated(request, work)
+
     async def _authenticated(
         self, request: Request, work: Callable[[Caller], Response], *, at_once: bool = False
     ) -> Response:
@@ -114,19 +159,26 @@ class _Endpoints:
         return run() if at_once else await run_in_threadpool(run)
 
     def _token(self, request: Request, body: bytes) -> Response:
-        wanted = decode_token_request(request, body)
-        address = remote_address(request)
-        token = identity.issue_token(
-            wanted.client_id, wanted.client_secret, self._on, dialect=NAME, wanted=wanted.scopes, address=address
-        )
-        bind_log(request, dialect=NAME, tenant=token.principal.tenant)
-        answer = {
-            "access_token": token.text,
-            "token_type": "Bearer",
-            "expires_in": int(token.life.total_seconds()),
-            "scope": scope_text(token.principal.scopes),
-        }
-        return JSONResponse(answer, headers={"cache-control": "no-store"})
+        wanted = decode_token_request(Parameters.of(request, body), self._audiences(request))
+        client, at = prove(wanted.proof, self._on), _endpoint(request)
+        bind_log(request, dialect=NAME, tenant=client.credential.tenant)
+        if wanted.refresh_token is not None:
+            token = tokens.refresh(wanted.refresh_token, client, at, self._on, wanted=wanted.scopes)
+        else:
+            token = tokens.issue(client, at, self._on, wanted=wanted.scopes, service_life=wanted.service_life)
+        return JSONResponse(encode_token(token), headers={"cache-control": "no-store"})
+
+    def _revoke(self, request: Request, body: bytes) -> Response:
+        sent = Parameters.of(request, body)
+        token = decode_revocation(sent)
+        client = prove(sent.proof(self._audiences(request)), self._on)
+        bind_log(request, dialect=NAME, tenant=client.credential.tenant)
+        tokens.revoke(token, client, _endpoint(request), self._on)
+        return JSONResponse({}, headers={"cache-control": "no-store"})
+
+    def _audiences(self, request: Request) -> frozenset[str]:
+        """Whom an assertion may name as its reader: the token endpoint, at either of our two paths."""
+        return frozenset(self._wire.absolute(request, path) for path in (TOKEN_PATH, request.url.path))
 
     def _publication(self, report_type: str) -> Publication:
         """An unknown slug is 400, not 404 (section 2.1)."""
@@ -135,15 +187,12 @@ class _Endpoints:
             raise UnknownReport("There is no such report type.", [FieldFault("report_type", "unknown")])
         return publication
 
-    def _document(self, request: Request, job: Job, publication: Publication) -> dict[str, Any]:
-        root = f"/data/reports/{publication.slug}"
-        return {
-            "job": encode_job(job, publication),
-            "_links": {
-                "self": {"href": self._wire.absolute(request, f"{root}/jobs/{job.id}")},
-                "files": {"href": self._wire.absolute(request, f"{root}/files/{job.id}")},
-            },
-        }
+    def _absolute(self, request: Request) -> Absolute:
+        return lambda path: self._wire.absolute(request, path)
+
+
+def _endpoint(request: Request) -> Endpoint:
+    return Endpoint(dialect=NAME, address=remote_address(request))
 
 
 def _ref(job_id: str, publication: Publication) -> JobRef:

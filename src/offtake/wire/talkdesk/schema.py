@@ -1,12 +1,49 @@
-"""The shape of a create request (section 2.2). Unknown keys are ignored, ``Name`` among them."""
+"""The shapes of bodies: what a create request may be (section 2.2), and what answers are (sections 1.2, 2 and 4).
+
+Answers are plain dicts of these types, because a poll has no time for models; the OpenAPI document is made from them.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterable
+from typing import Annotated, Any, NotRequired
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from typing_extensions import TypedDict
+
+from offtake.model.timespan import zone_names
+from offtake.wire.talkdesk.tables import ASSERTION_TYPE, FORMATS, GRANTS, LONGEST_SERVICE, SHORTEST_SERVICE, STATUS
 
 LONGEST_NAME = 255  # proposed: characters of a job's label
+LONGEST_PAGE = 200  # section 2.5, documented
+DEFAULT_PAGE = 20  # section 2.5, documented
+
+_UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+_NAIVE = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}$"
+
+
+def _text(**schema: Any) -> Any:
+    return WithJsonSchema({"type": "string", **schema})
+
+
+def _any_case(words: Iterable[str]) -> str:
+    """Matches the words in capitals or not, and nothing at all."""
+    spelled = ("".join(f"[{sign.upper()}{sign}]" if sign.isalpha() else sign for sign in word) for word in words)
+    return f"^({'|'.join(spelled)})?$"
+
+
+StatusWord = Annotated[str, _text(enum=list(dict.fromkeys(STATUS.values())))]
+FormatWord = Annotated[str, _text(enum=list(FORMATS))]
+JobId = Annotated[str, _text(pattern=_UUID)]
+Instant = Annotated[str, _text(format="date-time", examples=["2026-03-01T00:00:00Z"])]
+Address = Annotated[str, _text(format="uri")]
+
+
+# What the codec accepts, for the document; the codec itself says which field is at fault.
+DATETIME = r"\s*\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})?\s*"
+Reading = Annotated[str, _text(pattern=f"^{DATETIME}$", examples=["2026-03-01T00:00:00", "2026-03-08T00:00:00Z"])]
+ZoneName = Annotated[str, _text(enum=["", *sorted(zone_names())], description="IANA name; empty text is none.")]
+AnyFormat = Annotated[str, _text(pattern=_any_case(FORMATS), examples=list(FORMATS))]
 
 
 class TimespanBody(BaseModel):
@@ -14,17 +51,150 @@ class TimespanBody(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
-    start: Annotated[str, Field(alias="from")]
-    end: Annotated[str, Field(alias="to")]
-    timezone: str | None = None
+    start: Annotated[Reading, Field(alias="from")]
+    end: Annotated[Reading, Field(alias="to")]
+    timezone: ZoneName | None = None
 
 
 class CreateBody(BaseModel):
-    """The body of a create request."""
+    """The body of a create request. Unknown keys are ignored, ``Name`` among them."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
     name: Annotated[str | None, Field(max_length=LONGEST_NAME)] = None
-    timezone: str | None = None
-    format: str | None = None
+    timezone: ZoneName | None = None
+    format: AnyFormat | None = None
     timespan: TimespanBody
+
+
+class Href(TypedDict):
+    """One link, absolute: clients request it as it is."""
+
+    href: Address
+
+
+class JobLinks(TypedDict):
+    """Links of a job."""
+
+    self: Href
+    files: Href
+
+
+JobTimespan = TypedDict("JobTimespan", {"from": Instant, "to": Instant})
+
+
+class JobFields(TypedDict):
+    """A job. ``type`` is the report's own slug, also where an alias was used; ``created_at`` is UTC."""
+
+    id: JobId
+    name: str
+    type: str
+    status: StatusWord
+    timezone: str
+    format: FormatWord
+    timespan: JobTimespan
+    created_at: Annotated[str, _text(pattern=_NAIVE)]
+
+
+class JobDocument(TypedDict):
+    """A job with its links (section 2.3)."""
+
+    job: JobFields
+    _links: JobLinks
+
+
+class CreatedDocument(JobFields):
+    """The answer to a create request: the fields once more outside of ``job``, for readers of the flat table of the
+    vendor's page (section 2.2)."""
+
+    job: JobFields
+    _links: JobLinks
+
+
+class ListedJob(JobFields):
+    """A job in a list: flat (section 2.5)."""
+
+    _links: JobLinks
+
+
+class ListedJobs(TypedDict):
+    """What a page holds."""
+
+    jobs: list[ListedJob]
+
+
+class PageLinks(TypedDict):
+    """Links of a page; those that lead nowhere are left out."""
+
+    self: Href
+    next: NotRequired[Href]
+    prev: NotRequired[Href]
+
+
+class JobList(TypedDict):
+    """A page of jobs (section 2.5)."""
+
+    total: int
+    count: int
+    _embedded: ListedJobs
+    _links: PageLinks
+
+
+class FaultyField(TypedDict):
+    """A field of a request, in bracket style where it is nested, and what is wrong with it."""
+
+    name: str
+    description: str
+
+
+class ErrorBody(TypedDict):
+    """An error (section 4)."""
+
+    code: Annotated[str, _text(pattern=r"^102\d{4}$")]
+    message: str
+    description: str
+    fields: NotRequired[list[FaultyField]]
+
+
+class TokenBody(TypedDict):
+    """A token (section 1.2). ``scope`` is always one string, perhaps an empty one."""
+
+    access_token: str
+    token_type: Annotated[str, _text(enum=["Bearer"])]
+    expires_in: int
+    scope: str
+    refresh_token: NotRequired[str]
+
+
+class OAuthError(TypedDict):
+    """A refusal of a token endpoint (section 1.2, RFC 6749 5.2)."""
+
+    error: str
+    error_description: str
+
+
+class TokenForm(TypedDict):
+    """A token request (section 1.2). The same parameters may stand in the query."""
+
+    grant_type: Annotated[str, _text(enum=list(GRANTS))]
+    scope: NotRequired[str]
+    refresh_token: NotRequired[str]
+    token_type: NotRequired[Annotated[str, _text(description="opaque: a long-lived service token")]]
+    expires_in: NotRequired[
+        Annotated[str, _text(description=f"of a service token: {SHORTEST_SERVICE} to {LONGEST_SERVICE} seconds")]
+    ]
+    client_id: NotRequired[str]
+    client_secret: NotRequired[str]
+    client_assertion_type: NotRequired[Annotated[str, _text(enum=[ASSERTION_TYPE])]]
+    client_assertion: NotRequired[str]
+
+
+class RevokeForm(TypedDict):
+    """A request to end a token (RFC 7009)."""
+
+    token: str
+    token_type_hint: NotRequired[str]
+
+
+class Nothing(TypedDict):
+    """An empty object."""
