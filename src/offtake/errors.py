@@ -6,8 +6,10 @@
     │   │   ├── UnknownReport       choose a report that exists
     │   │   ├── InvalidZone         use an IANA zone name
     │   │   ├── ReversedTimespan    end must be later than start
-    │   │   └── TimespanTooLong     ask for a shorter timespan
+    │   │   ├── TimespanTooLong     ask for a shorter timespan
+    │   │   └── InvalidScope        ask for no more than was granted
     │   ├── NotAuthenticated        get a (new) token
+    │   ├── InvalidGrant            begin again with the client's own proof
     │   ├── NotPermitted            ask for the missing scope
     │   ├── JobNotFound             unknown, or another tenant's: never told apart
     │   ├── ArtifactNotFound        not ready, expired, deleted or unknown
@@ -33,6 +35,7 @@
         ├── InvalidExpression       a filter expression that cannot be read, and where
         ├── HomeError               the home folder is missing or unusable
         ├── UnknownName             no such tenant, table, credential
+        ├── InvalidKey              a key that is not what may be registered
         └── NameTaken               it exists already
 
 An error knows no HTTP and no exit code: dialects and the command line each have one table for that.
@@ -106,6 +109,14 @@ class ReversedTimespan(InvalidRequest):
 
 class TimespanTooLong(InvalidRequest):
     code = "timespan_too_long"
+
+
+class InvalidScope(InvalidRequest):
+    code = "invalid_scope"
+
+
+class InvalidGrant(ExportError):
+    code = "invalid_grant"
 
 
 class NotAuthenticated(ExportError):
@@ -235,6 +246,10 @@ class HomeError(OperatorError):
 
 class UnknownName(OperatorError):
     code = "unknown_name"
+
+
+class InvalidKey(OperatorError):
+    code = "invalid_key"
 
 
 class NameTaken(OperatorError):

@@ -53,9 +53,39 @@ class Credential:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PublicKey:
+    """The public half of a key whose private half a client signs with; ``kid`` is what the client calls it."""
+
+    credential: str
+    kid: str
+    pem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
     """The authenticated caller."""
 
     tenant: str
     credential: str
     scopes: frozenset[Scope]
+
+
+class TokenKind(StrEnum):
+    """What a token is good for."""
+
+    ACCESS = "access"  # calls, for minutes
+    SERVICE = "service"  # calls, for as long as its client asked for
+    REFRESH = "refresh"  # one new pair of tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """A stored token. Those that come from one proof of a client are a family, and are revoked together."""
+
+    hash: str
+    kind: TokenKind
+    principal: Principal
+    family: str | None
+    created_at: datetime
+    expires_at: datetime
+    used: bool = False  # a refresh token that has been exchanged
