@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import io
 import json
 import tempfile
@@ -22,18 +21,17 @@ from offtake.core import selection
 from offtake.core.presentation import choose
 from offtake.engine.duckdb import Limits, Session
 from offtake.engine.plan import DEFAULT_PATTERN, Shown, plan, plan_rows
-from offtake.engine.render import identifier
 from offtake.formats import format_named
 from offtake.lake.delta import Lake
 from offtake.lake.load import load
 from offtake.lake.snapshot import snapshot
 from offtake.lake.tables import tables
-from offtake.model.query import Query
-from offtake.model.report import ColumnType, Publication, Report
+from offtake.model.report import Publication
 from offtake.model.request import ExportRequest, Parameters
 from offtake.model.timespan import Timespan
 from offtake.wire.talkdesk.presentation import presentation
 from offtake.wire.talkdesk.settings import TalkdeskSettings
+from tests.fixtures.instants import with_instants
 from tests.strategies import Care, Row
 
 EPOCH = datetime.fromisoformat("1970-01-01T00:00:00Z")
@@ -95,7 +93,8 @@ class Export:
     def rows(self) -> list[Row]:
         """The report's rows, instants as ``microseconds`` gives them."""
         report = catalogue().reports[self.request.report]
-        return self.session.rows(_with_microseconds(plan_rows(report, self.request, tenant=self.tenant), report))
+        query = plan_rows(report, self.request, tenant=self.tenant)
+        return self.session.rows(with_instants(query, report, _as_microseconds))
 
     def shown(self, *, format_name: str = "json", instant_pattern: str = DEFAULT_PATTERN) -> list[Row]:
         """The rows as the dialect shows them, by their names on the wire; for dialects that are not served yet."""
@@ -174,15 +173,8 @@ def _json_value(value: object) -> object:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-def _with_microseconds(query: Query, report: Report) -> Query:
-    """The driver makes Python values of instants only with a library that is not shipped; whole numbers do as well."""
-    shown = (
-        f"epoch_us({identifier(column.name)}) AS {identifier(column.name)}"
-        if column.type is ColumnType.INSTANT
-        else identifier(column.name)
-        for column in report.columns
-    )
-    return dataclasses.replace(query, sql=f"SELECT {', '.join(shown)} FROM (\n{query.sql}\n) AS report")
+def _as_microseconds(instant: str) -> str:
+    return f"epoch_us({instant})"
 
 
 def microseconds(rows: list[Row]) -> list[Row]:
