@@ -77,7 +77,7 @@ class Stored:
         uses = (*known.tables, *selection.tables(known))
         views = snapshot(self.lake, uses, tenant=care.tenant, timespan=timespan)
         file = self.folder / "export"
-        with Session(limits(self.folder), views, writable=file) as session:
+        with Session(limits(self.folder), views, writable=(file,)) as session:
             request = selection.prepare(session, known, request, tenant=care.tenant)
             yield Export(session=session, request=request, tenant=care.tenant, file=file)
 

@@ -88,7 +88,7 @@ def _names() -> st.SearchStrategy[str]:
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     """One session for all examples, as an export has it: without any file but the staged one."""
     folder = tmp_path_factory.mktemp("formats")
-    with Session(limits(folder), [], writable=folder / "staged") as opened:
+    with Session(limits(folder), [], writable=(folder / "staged",)) as opened:
         yield opened
 
 

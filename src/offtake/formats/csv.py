@@ -5,7 +5,7 @@ Null and empty text are both an empty field (contracts/talkdesk.md 5.2).
 
 from __future__ import annotations
 
-from offtake.formats.format import Envelope, Format, Recipe
+from offtake.formats.format import Envelope, Format, Joint, Recipe
 
 _NEITHER_QUOTE_NOR_LINE_END = bytes(set(range(256)) - set(b'"\n'))
 
@@ -48,11 +48,17 @@ class CsvCounter:
 
 
 # Without COMMENT '' DuckDB would quote every text with a # in it, for readers that skip comments.
-_OPTIONS = "FORMAT csv, HEADER true, DELIMITER ',', QUOTE '\"', COMMENT ''"
+_OPTIONS = "FORMAT csv, DELIMITER ',', QUOTE '\"', COMMENT '', HEADER"
 
 
 def _recipe(_: Envelope) -> Recipe:
-    return Recipe(options=_OPTIONS, as_json=False, closing=lambda _: b"")
+    whole, rest = f"{_OPTIONS} true", f"{_OPTIONS} false"
+    joint = Joint(first=whole, other=rest, closing=_nothing)
+    return Recipe(options=whole, as_json=False, closing=_nothing, joint=joint)
+
+
+def _nothing(_: int) -> bytes:
+    return b""
 
 
 CSV: Format = Format(

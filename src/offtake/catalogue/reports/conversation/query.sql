@@ -23,7 +23,11 @@ turn AS (
         ) FILTER (action.kind = 'CLOSED') AS closer
     FROM conversation_action AS action
     LEFT JOIN person ON person.agent_id = action.agent_id
-    WHERE action.tenant = $tenant AND action.happened_at < $end AND action.kind IN ('CLOSED', 'REOPENED')
+    WHERE
+        action.tenant = $tenant
+        AND action.happened_at < $end
+        AND action.kind IN ('CLOSED', 'REOPENED')
+        AND in_part(action.conversation_id)
     GROUP BY action.conversation_id
 ),
 
@@ -40,6 +44,7 @@ picked AS MATERIALIZED ( -- the rest is counted for these only
     WHERE
         conversation.tenant = $tenant
         AND conversation.created_at < $end
+        AND in_part(conversation.conversation_id)
         AND CASE $selection
             WHEN 'created' THEN conversation.created_at >= $start
             -- Any closing counts, also one that was undone; a conversation that was closed twice is one row.
@@ -156,4 +161,4 @@ LEFT JOIN person AS closer ON closer.place = picked.closer
 LEFT JOIN team ON team.tenant = $tenant AND team.team_id = conversation.assigned_team_id
 LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = conversation.queue_id
 LEFT JOIN author ON author.tenant = $tenant AND author.author_id = conversation.author_id
-WHERE conversation.tenant = $tenant AND conversation.created_at < $end
+WHERE conversation.tenant = $tenant AND conversation.created_at < $end AND in_part(conversation.conversation_id)

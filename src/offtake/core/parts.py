@@ -1,0 +1,24 @@
+"""Into how many parts an attempt divides its query, so that what a part holds at once fits into its memory.
+
+A report with ``parts_by`` can be made in parts (``docs/reference/report-folder.md``). One part is made after the other
+by the same query, which reads the lake again for each; so there are no more of them than the memory asks for, and an
+ordinary export has one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from offtake.model.report import Report
+from offtake.model.view import TableView
+
+# Measured with reports that join and group everything they read; `make bench ARGS=--reports` shows whether it holds.
+_ROWS_PER_MEMORY_MB = 32_768
+
+
+def number_of_parts(report: Report, views: Sequence[TableView], *, memory_mb: int) -> int:
+    """As many as the rows of the tables that are divided need, 1 where the report cannot be divided."""
+    if report.parts_by is None:
+        return 1
+    rows = sum(view.rows for view in views if report.parts_by in dict(view.columns))
+    return max(1, -(-rows // (_ROWS_PER_MEMORY_MB * memory_mb)))
