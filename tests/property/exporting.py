@@ -23,7 +23,7 @@ from offtake.core.presentation import choose
 from offtake.engine.duckdb import Limits, Session
 from offtake.engine.plan import DEFAULT_PATTERN, Shown, plan, plan_rows
 from offtake.engine.render import identifier
-from offtake.formats import format_named
+from offtake.formats import format_named, part_file
 from offtake.lake.delta import Lake
 from offtake.lake.load import load
 from offtake.lake.snapshot import snapshot
@@ -61,6 +61,7 @@ class Stored:
         as_of: datetime | None = None,
         dialect: str = "talkdesk",
         parameters: Parameters = Parameters(),  # noqa: B008 - frozen
+        parts: int = 1,
     ) -> Iterator[Export]:
         """One tenant's export of a report, its session open."""
         request = ExportRequest(
@@ -77,7 +78,7 @@ class Stored:
         uses = (*known.tables, *selection.tables(known))
         views = snapshot(self.lake, uses, tenant=care.tenant, timespan=timespan)
         file = self.folder / "export"
-        with Session(limits(self.folder), views, writable=(file,)) as session:
+        with Session(limits(self.folder), views, writable=(file, part_file(file)), parts=parts) as session:
             request = selection.prepare(session, known, request, tenant=care.tenant)
             yield Export(session=session, request=request, tenant=care.tenant, file=file)
 
@@ -94,7 +95,8 @@ class Export:
     def rows(self) -> list[Row]:
         """The report's rows, instants as ``microseconds`` gives them."""
         report = catalogue().reports[self.request.report]
-        return self.session.rows(_with_microseconds(plan_rows(report, self.request, tenant=self.tenant), report))
+        query = _with_microseconds(plan_rows(report, self.request, tenant=self.tenant), report)
+        return [row for part in range(self.session.parts) for row in self.session.rows(query, part=part)]
 
     def shown(self, *, format_name: str = "json", instant_pattern: str = DEFAULT_PATTERN) -> list[Row]:
         """The rows as the dialect shows them, by their names on the wire; for dialects that are not served yet."""

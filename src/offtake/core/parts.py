@@ -13,12 +13,12 @@ from offtake.model.report import Report
 from offtake.model.view import TableView
 
 # Measured with reports that join and group everything they read; `make bench ARGS=--reports` shows whether it holds.
-_ROWS_PER_MEMORY_MB = 32_768
+ROWS_PER_MEMORY_MB = 16_384
 
 
-def number_of_parts(report: Report, views: Sequence[TableView], *, memory_mb: int) -> int:
+def number_of_parts(report: Report, views: Sequence[TableView], *, part_rows: int) -> int:
     """As many as the rows of the tables that are divided need, 1 where the report cannot be divided."""
     if report.parts_by is None:
         return 1
     rows = sum(view.rows for view in views if report.parts_by in dict(view.columns))
-    return max(1, -(-rows // (_ROWS_PER_MEMORY_MB * memory_mb)))
+    return max(1, -(-rows // part_rows))

@@ -68,7 +68,7 @@ def _produce(lease: Lease, kind: Format, staged: Path, *, on: Services, interrup
     uses = (*report.tables, *selection.tables(report))
     views = snapshot(on.lake, uses, tenant=job.tenant, timespan=request.timespan)
     on.reached("querying", lease)
-    parts = number_of_parts(report, views, memory_mb=on.attempt.memory_mb)
+    parts = number_of_parts(report, views, part_rows=on.attempt.part_rows)
     opened = Session(_limits(lease, on), views, writable=(staged, part_file(staged)), parts=parts)
     with opened as session, interruption.reaching(session.interrupt):
         request = selection.prepare(session, report, request, tenant=job.tenant)

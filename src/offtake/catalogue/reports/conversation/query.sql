@@ -66,6 +66,7 @@ noted AS (
         action.tenant = $tenant
         AND action.happened_at < $end
         AND action.kind = 'NOTE_ADDED'
+        AND in_part(action.conversation_id)
         AND action.conversation_id IN (SELECT conversation_id FROM picked)
     GROUP BY action.conversation_id
 ),
@@ -82,6 +83,7 @@ written AS (
         post.tenant = $tenant
         AND post.happened_at < $end
         AND (post.kind = 'incoming' OR post.kind = 'response' AND post.delivery IS DISTINCT FROM 'failed')
+        AND in_part(post.conversation_id)
         AND post.conversation_id IN (SELECT conversation_id FROM picked)
     GROUP BY post.conversation_id
 ),
@@ -94,6 +96,7 @@ tagged AS (
         tagging.tenant = $tenant
         AND tagging.attached_at < $end
         AND (tagging.detached_at IS NULL OR tagging.detached_at >= $end)
+        AND in_part(tagging.conversation_id)
         AND tagging.conversation_id IN (SELECT conversation_id FROM picked)
 ),
 
