@@ -305,7 +305,9 @@ def test_a_report_may_be_divided_by_a_column_of_its_tables(write: Write) -> None
 def test_parts_by_a_column_that_no_table_has_are_refused(write: Write) -> None:
     declared = DECLARED.replace("call_id", "cal_id")
     message = refusal(divided(write, DIVIDED, declared=declared))
-    assert "report.toml:5: parts_by names 'cal_id', which no table of the report has; did you mean 'call_id'?" in message
+    assert (
+        "report.toml:5: parts_by names 'cal_id', which no table of the report has; did you mean 'call_id'?" in message
+    )
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def test_the_tables_below_are_those_that_divided_reports_read() -> None:
 
 @pytest.mark.parametrize("report", DIVIDED, ids=lambda report: report.name)
 @pytest.mark.timeout(900)  # a failing example is made small before it is shown
-@hypothesis.settings(max_examples=8, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.settings(max_examples=5, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 @hypothesis.given(scenario=scenarios(*FACTS), parts=st.integers(2, 4), data=st.data())
 def test_parts_hold_together_what_the_whole_holds(
     report: Report, scenario: Scenario, parts: int, data: st.DataObject

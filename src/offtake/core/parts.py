@@ -13,7 +13,7 @@ from offtake.model.report import Report
 from offtake.model.view import TableView
 
 # Measured with reports that join and group everything they read; `make bench ARGS=--reports` shows whether it holds.
-ROWS_PER_MEMORY_MB = 16_384
+ROWS_PER_MEMORY_MB = 8_192
 
 
 def number_of_parts(report: Report, views: Sequence[TableView], *, part_rows: int) -> int:

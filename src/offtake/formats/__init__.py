@@ -6,7 +6,17 @@ from offtake.formats.json import JSON, JSON_LINES
 
 FORMATS: tuple[Format, ...] = (CSV, JSON, JSON_LINES)
 
-__all__ = ["FORMATS", "Envelope", "Format", "Joint", "Recipe", "RecordCounter", "RowSource", "format_named", "part_file"]
+__all__ = [
+    "FORMATS",
+    "Envelope",
+    "Format",
+    "Joint",
+    "Recipe",
+    "RecordCounter",
+    "RowSource",
+    "format_named",
+    "part_file",
+]
 
 
 def format_named(name: str) -> Format:
