@@ -13,12 +13,13 @@ from offtake.model.report import Report
 from offtake.model.view import TableView
 
 # Measured with reports that join and group everything they read; `make bench ARGS=--reports` shows whether it holds.
-ROWS_PER_MEMORY_MB = 8_192
+ROWS_PER_MEMORY_MB = 2_048
 
 
 def number_of_parts(report: Report, views: Sequence[TableView], *, part_rows: int) -> int:
-    """As many as the rows of the tables that are divided need, 1 where the report cannot be divided."""
+    """As many as the table needs that the report is mostly made of: the first it names that has the column it is
+    divided by. 1 where it cannot be divided."""
     if report.parts_by is None:
         return 1
-    rows = sum(view.rows for view in views if report.parts_by in dict(view.columns))
+    rows = next(view.rows for view in views if report.parts_by in dict(view.columns))
     return max(1, -(-rows // part_rows))

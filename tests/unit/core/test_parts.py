@@ -18,7 +18,8 @@ from offtake.core.run import run
 from offtake.core.services import Services
 from offtake.engine.duckdb import Limits, Session
 from offtake.errors import AttemptInterrupted, RowLimitExceeded
-from offtake.formats import CSV, FORMATS, Envelope, part_file
+from offtake.formats import FORMATS, Envelope, part_file
+from offtake.formats.csv import CSV
 from offtake.home import Home
 from offtake.lake.load import load
 from offtake.lake.tables import tables

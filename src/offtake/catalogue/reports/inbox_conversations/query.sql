@@ -49,7 +49,7 @@ picked AS MATERIALIZED (
         AND chosen($customer_emails, lower(trim(customer.email)))
 ),
 
-traffic AS (
+traffic AS MATERIALIZED (
     SELECT
         conversation_id,
         min(happened_at) FILTER (WHERE kind = 'incoming') AS first_received_at,
@@ -99,7 +99,7 @@ answer AS (
     QUALIFY kind = 'response'
 ),
 
-answering AS (
+answering AS MATERIALIZED (
     SELECT
         conversation_id,
         min(happened_at) AS first_response_at,
@@ -111,7 +111,7 @@ answering AS (
 ),
 
 -- The last of several actions decides; of two at the same instant, the one with the later id.
-course AS (
+course AS MATERIALIZED (
     SELECT
         conversation_id,
         max({'happened_at': happened_at, 'action_id': action_id, 'kind': kind, 'agent_id': agent_id}) FILTER (
@@ -185,7 +185,7 @@ activity AS (
         AND conversation_id IN (SELECT conversation_id FROM picked)
 ),
 
-active AS (
+active AS MATERIALIZED (
     SELECT
         activity.conversation_id,
         list(DISTINCT coalesce(person.email, activity.agent_id) ORDER BY coalesce(person.email, activity.agent_id))
@@ -206,7 +206,7 @@ carried AS (
         AND conversation_id IN (SELECT conversation_id FROM picked)
 ),
 
-tagging AS (
+tagging AS MATERIALIZED (
     SELECT
         carried.conversation_id,
         list(carried.tag_id ORDER BY carried.tag_id) AS tag_ids,
