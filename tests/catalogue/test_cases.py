@@ -146,6 +146,18 @@ def test_the_report_gives_the_expected_rows(case: Case, tmp_path: Path) -> None:
         assert as_multiset(session.rows(query)) == as_multiset(case.expected(report))
 
 
+DIVIDED = [pytest.param(case, id=case.id) for case in ALL if CATALOGUE.reports[case.report].parts_by is not None]
+
+
+@pytest.mark.parametrize("case", DIVIDED)
+def test_parts_hold_together_what_the_whole_holds(case: Case, tmp_path: Path) -> None:
+    report = CATALOGUE.reports[case.report]
+    with _session(case, tmp_path, parts=3) as (session, request):
+        query = with_instants(plan_rows(report, request, tenant=TENANT), report, _as_text)
+        rows = [row for part in range(session.parts) for row in session.rows(query, part=part)]
+        assert as_multiset(rows) == as_multiset(case.expected(report))
+
+
 @pytest.mark.parametrize(("case", "dialect"), SHOWN)
 def test_the_dialect_shows_the_expected_entries(case: Case, dialect: str, tmp_path: Path) -> None:
     publication = CATALOGUE.publication(dialect, case.report)
@@ -170,7 +182,7 @@ def test_the_query_alone_keeps_tenants_apart(case: Case, tmp_path: Path) -> None
 
 @contextmanager
 def _session(
-    case: Case, folder: Path, *, tenants: tuple[str, ...] = (TENANT,)
+    case: Case, folder: Path, *, tenants: tuple[str, ...] = (TENANT,), parts: int = 1
 ) -> Iterator[tuple[Session, ExportRequest]]:
     """The engine over what these tenants have of the case's tables; an export sees one tenant only."""
     lake = Lake(folder / "lake")
@@ -186,7 +198,7 @@ def _session(
         for same in zip(*seen, strict=True)
     ]
     limits = Limits(threads=1, memory_mb=256, temp_folder=folder / "temp", temp_mb=64)
-    with Session(limits, views) as session:
+    with Session(limits, views, parts=parts) as session:
         request = selection.prepare(session, report, request, tenant=TENANT)
         if report.server_audit:
             with closing(_recorded(case, folder)) as database:

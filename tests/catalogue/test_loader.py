@@ -281,3 +281,47 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 def test_an_empty_folder_is_an_empty_catalogue(tmp_path: Path) -> None:
     assert not load_catalogue(tmp_path, tables=TABLES).reports
+
+
+DECLARED = 'key = ["ring_id"]\nparts_by = "call_id"'
+DIVIDED = QUERY.replace("WHERE ", "WHERE in_part(call.call_id) AND ")
+
+
+def divided(write: Write, query: str, *, declared: str = DECLARED) -> Path:
+    folder = write(was='key = ["ring_id"]', now=declared)
+    (folder / "query.sql").write_text(query, encoding="utf-8")
+    return folder
+
+
+def test_a_report_may_be_divided_by_a_column_of_its_tables(write: Write) -> None:
+    report = load(divided(write, DIVIDED)).reports["rings"]
+    assert report.parts_by == "call_id"
+
+
+def test_parts_by_a_column_that_no_table_has_are_refused(write: Write) -> None:
+    declared = DECLARED.replace("call_id", "cal_id")
+    message = refusal(divided(write, DIVIDED, declared=declared))
+    assert (
+        "report.toml:5: parts_by names 'cal_id', which no table of the report has; did you mean 'call_id'?" in message
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        (QUERY, "query.sql:1: report.toml says parts_by 'call_id', but nothing is held to in_part(…)"),
+        (f"-- in_part(call_id)\n{QUERY}", "query.sql:1: report.toml says parts_by 'call_id', but nothing is held"),
+        (
+            DIVIDED.replace("call.call_id)", "call.wait)"),
+            "query.sql:4: in_part(call.wait) divides by another column than report.toml says; divide by 'call_id'",
+        ),
+    ],
+    ids=["nothing divided", "in a comment only", "by another column"],
+)
+def test_a_query_that_does_not_divide_as_declared_is_refused(write: Write, query: str, said: str) -> None:
+    assert said in refusal(divided(write, query))
+
+
+def test_a_query_that_divides_without_saying_so_is_refused(write: Write) -> None:
+    message = refusal(divided(write, DIVIDED, declared='key = ["ring_id"]'))
+    assert "query.sql:4: in_part(call.call_id) divides by another column than report.toml says; declare it" in message

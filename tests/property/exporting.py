@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +21,7 @@ from offtake.core import selection
 from offtake.core.presentation import choose
 from offtake.engine.duckdb import Limits, Session
 from offtake.engine.plan import DEFAULT_PATTERN, Shown, plan, plan_rows
-from offtake.formats import format_named
+from offtake.formats import format_named, part_file
 from offtake.lake.delta import Lake
 from offtake.lake.load import load
 from offtake.lake.snapshot import snapshot
@@ -60,6 +60,7 @@ class Stored:
         as_of: datetime | None = None,
         dialect: str = "talkdesk",
         parameters: Parameters = Parameters(),  # noqa: B008 - frozen
+        parts: int = 1,
     ) -> Iterator[Export]:
         """One tenant's export of a report, its session open."""
         request = ExportRequest(
@@ -76,7 +77,7 @@ class Stored:
         uses = (*known.tables, *selection.tables(known))
         views = snapshot(self.lake, uses, tenant=care.tenant, timespan=timespan)
         file = self.folder / "export"
-        with Session(limits(self.folder), views, writable=file) as session:
+        with Session(limits(self.folder), views, writable=(file, part_file(file)), parts=parts) as session:
             request = selection.prepare(session, known, request, tenant=care.tenant)
             yield Export(session=session, request=request, tenant=care.tenant, file=file)
 
@@ -93,8 +94,8 @@ class Export:
     def rows(self) -> list[Row]:
         """The report's rows, instants as ``microseconds`` gives them."""
         report = catalogue().reports[self.request.report]
-        query = plan_rows(report, self.request, tenant=self.tenant)
-        return self.session.rows(with_instants(query, report, _as_microseconds))
+        query = with_instants(plan_rows(report, self.request, tenant=self.tenant), report, _as_microseconds)
+        return [row for part in range(self.session.parts) for row in self.session.rows(query, part=part)]
 
     def shown(self, *, format_name: str = "json", instant_pattern: str = DEFAULT_PATTERN) -> list[Row]:
         """The rows as the dialect shows them, by their names on the wire; for dialects that are not served yet."""
@@ -116,7 +117,7 @@ class Export:
         """Write the file and count it as an export does; its text."""
         kind = format_named(name)
         layout = presentation(TalkdeskSettings(**settings))(
-            choose(self._publication(), (), name), dataclasses.replace(self.request, format=name)
+            choose(self._publication(), (), name), replace(self.request, format=name)
         )
         query = plan(
             catalogue().reports[self.request.report],
