@@ -1,4 +1,4 @@
-"""Fixtures for tests that need a whole installation. A server takes seconds to start, so most tests share one."""
+"""Fixtures that are shared because they take seconds to make: sample data, and whole installations with servers."""
 
 from __future__ import annotations
 
@@ -10,10 +10,19 @@ from pathlib import Path
 import pytest
 
 from tests.fixtures.installation import Installation, Served
+from tests.fixtures.sample import Sample, sample_in
 
 # Enough rows for an export that can be met half done.
 LARGE_CALLS = 200_000
+# Tests ask faster than the vendor allows, and for months that will once be too long ago.
+PATIENT = "[khoros]\nrequests_per_minute = 0\nhistory_months = 0\n"
 PUBLIC_URL = "https://exports.example.org/care"
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
+    """A lake with sample data, to be read only."""
+    return sample_in(tmp_path_factory.mktemp("sample"))
 
 
 @pytest.fixture
@@ -50,15 +59,16 @@ def _served(home: Path, settings: str, *, workers: int) -> Iterator[Served]:
 
 @pytest.fixture(scope="session")
 def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server that runs exports, with the settings it comes with (but for its most talkative log)."""
-    with _served(tmp_path_factory.mktemp("busy") / "home", '[log]\nlevel = "debug"\n', workers=1) as served:
+    """A server that runs exports, with the settings it comes with, but for its most talkative log and ``PATIENT``."""
+    settings = f'[log]\nlevel = "debug"\n{PATIENT}'
+    with _served(tmp_path_factory.mktemp("busy") / "home", settings, workers=1) as served:
         yield served
 
 
 @pytest.fixture(scope="session")
 def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server without workers, behind a proxy as it believes: every job stays as it was created."""
-    settings = f'[server]\npublic_url = "{PUBLIC_URL}"\n'
+    settings = f'[server]\npublic_url = "{PUBLIC_URL}"\n{PATIENT}'
     with _served(tmp_path_factory.mktemp("idle") / "home", settings, workers=0) as served:
         yield served
 

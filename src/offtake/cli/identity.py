@@ -28,7 +28,7 @@ _LONGEST_KID = 255
 CredentialArgument = Annotated[str, typer.Argument(help="The client id, as `credential list` shows it.")]
 
 # Kinds that only dialects of later releases accept.
-_NOT_SERVED = frozenset({CredentialKind.BASIC, CredentialKind.TOKEN})
+_NOT_SERVED = frozenset({CredentialKind.TOKEN})
 
 
 @tenants.callback()
@@ -67,7 +67,9 @@ def add_credential(
     tenant: Annotated[str, typer.Argument(help="The tenant it belongs to.")],
     kind: Annotated[
         CredentialKind,
-        typer.Option(help="oauth: client id and secret (Talkdesk); basic and token: for dialects not served yet."),
+        typer.Option(
+            help="oauth: client id and secret (Talkdesk); basic: user and password (Khoros); token: not served yet."
+        ),
     ],
     home: HomeOption = DEFAULT_HOME,
     user: Annotated[str | None, typer.Option(help="User name; basic needs one.")] = None,

@@ -62,6 +62,7 @@ class ExportRequest:
     as_of: datetime | None = None  # when it was accepted: nothing later is known; None: the timespan's end
     complete_until: datetime | None = None  # rows of that instant and later are left out: others may still arrive
     account_zone: str = "UTC"  # the tenant's own zone, where a report depends on the account's calendar
+    locale: str | None = None  # whose words and patterns the file uses, where a dialect has locales
     columns: tuple[str, ...] = ()  # names on the wire, in the order asked for; empty: those shown by default
     parameters: Parameters = field(default_factory=Parameters)
 

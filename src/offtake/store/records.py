@@ -27,6 +27,7 @@ def request_to_json(request: ExportRequest) -> dict[str, Any]:
         "as_of": request.as_of.isoformat() if request.as_of else None,
         "complete_until": request.complete_until.isoformat() if request.complete_until else None,
         "account_zone": request.account_zone,
+        "locale": request.locale,
         "columns": list(request.columns),
         "parameters": _parameters_to_json(request.parameters),
     }
@@ -46,6 +47,7 @@ def job_from_row(row: Row[Any]) -> Job:
         as_of=_instant(stored["as_of"]) if stored["as_of"] else None,
         complete_until=_instant(stored["complete_until"]) if stored.get("complete_until") else None,
         account_zone=stored["account_zone"],
+        locale=stored.get("locale"),
         columns=tuple(stored.get("columns", ())),
         parameters=_parameters_from_json(stored.get("parameters", {})),
     )
@@ -64,6 +66,7 @@ def job_from_row(row: Row[Any]) -> Job:
         expires_at=row.expires_at,
         artifact=_artifact(row),
         failure=_failure(row),
+        reference=row.reference,
     )
 
 

@@ -83,12 +83,13 @@ def router(on: Services) -> APIRouter:
         found = await run_in_threadpool(
             open_link, job, expires=query.get("expires", ""), signature=query.get("signature", ""), on=on
         )
-        return _answer(found)
+        return answer(found)
 
     return routes
 
 
-def _answer(found: Download) -> Response:
+def answer(found: Download) -> Response:
+    """The file itself."""
     headers = {
         "etag": f'"{found.artifact.sha256}"',
         "cache-control": "private, no-store",
