@@ -42,7 +42,10 @@ CURSORS = {
     "contacts": "finished_at",
     "ring_attempts": "ring_finished_at_time",
 }
-pytestmark = pytest.mark.skipif(sys.version_info >= (3, 14), reason="airbyte-cdk has no release for this Python")
+pytestmark = [
+    pytest.mark.skipif(sys.version_info >= (3, 14), reason="airbyte-cdk has no release for this Python"),
+    pytest.mark.timeout(900),  # the first run downloads its environment
+]
 
 
 @pytest.fixture(scope="session")
