@@ -148,12 +148,10 @@ def test_pain_16_two_syncs_bring_every_row_once(
     credential = busy.tenant("airbyte", timezone=ZONE)
     first: dict[str, list[dict[str, Any]]] = {name: [] for name in CURSORS}
     second: dict[str, list[dict[str, Any]]] = {name: [] for name in CURSORS}
-    for table, rows in halves[0].items():
-        busy.installation.load(table, rows, tenant=credential.tenant)
+    busy.installation.load_all(halves[0], tenant=credential.tenant)
     with _running(connector, busy.url, credential) as process:
         state = _sync(process, first)
-        for table, rows in halves[1].items():
-            busy.installation.load(table, rows, tenant=credential.tenant)
+        busy.installation.load_all(halves[1], tenant=credential.tenant)
         assert process.stdin is not None
         process.stdin.write("\n")
         process.stdin.flush()
