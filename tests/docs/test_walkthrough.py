@@ -92,6 +92,15 @@ def test_loading_your_own_data(tmp_path: Path) -> None:
     _paste("docs/how-to/load-your-own-data.md", tmp_path)
 
 
+def test_a_plain_script_that_pulls(tmp_path: Path) -> None:
+    printed = _paste("docs/how-to/point-airbyte-at-offtake.md", tmp_path).splitlines()
+    found = {line.split()[-1]: int(line.split()[0]) for line in printed if " rows of " in line}
+    assert found.keys() == {"calls", "user_status", "contacts"}
+    assert 450 <= found["calls"] <= 500  # calls of the last midnight may end a day later
+    assert all(found.values())
+    assert "is revoked" in printed[-1]
+
+
 def test_a_report_of_ones_own(tmp_path: Path) -> None:
     printed = _paste("docs/how-to/add-your-own-report.md", tmp_path)
     assert "talkdesk missed_calls" in printed
