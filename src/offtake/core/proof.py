@@ -1,5 +1,4 @@
-"""How a caller proves who it is: by a user name and a password, by a client's secret, or by a JWT signed with a
-registered key (RFC 7521, RFC 7523).
+"""How a client proves who it is: by its secret, or by a JWT signed with a registered key (RFC 7521, RFC 7523).
 
 Secrets are made once, shown once, and kept only as argon2id hashes. Of keys only the public half is known. A refusal
 says why only to who could sign: before a signature is verified, every fault looks alike.
@@ -18,15 +17,13 @@ from argon2.exceptions import VerificationError
 
 from offtake.core.services import Services
 from offtake.errors import NotAuthenticated
-from offtake.model.tenant import Credential, CredentialKind, Principal
+from offtake.model.tenant import Credential, CredentialKind
 from offtake.store import identity
 
 # OWASP's smaller argon2id profile: many token requests at once must not need gigabytes.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 # Verified in place of an unknown client's hash, so that time does not tell which ids exist.
 _NOBODY = _HASHER.hash("nobody")
-# Passwords are verified for so many tenants that know one user name, no more: each costs time and memory.
-_NAMESAKES = 16
 ALGORITHM = "ES256"
 _LEEWAY = timedelta(seconds=30)  # clocks differ
 _LONGEST_LIFE = timedelta(hours=1)  # of an assertion; clients use five minutes
@@ -85,20 +82,6 @@ def secret_fits(credential: Credential | None, secret: str) -> bool:
 def prove(proof: Proof, on: Services) -> Proven:
     """The OAuth client that a proof is of. Raises NotAuthenticated."""
     return _by_secret(proof, on) if isinstance(proof, SecretProof) else _by_assertion(proof, on)
-
-
-def log_in(user: str, password: str, on: Services, *, company_key: str | None) -> Principal:
-    """Who a user name and its password stand for. Raises NotAuthenticated for either being wrong, never saying which.
-
-    Several tenants may know the same name: the one with that company key is asked first. Whether the key is that of the
-    principal's own tenant is not looked at here.
-    """
-    with on.database.read() as connection:
-        known = identity.credentials_of_user(connection, user, company_key=company_key, limit=_NAMESAKES)
-    for credential in known or (None,):
-        if secret_fits(credential, password) and credential is not None:
-            return Principal(tenant=credential.tenant, credential=credential.id, scopes=credential.scopes)
-    raise NotAuthenticated("The user name or the password is not valid.")
 
 
 def _by_secret(proof: SecretProof, on: Services) -> Proven:
