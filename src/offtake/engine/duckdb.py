@@ -29,6 +29,7 @@ _ERRORS: tuple[tuple[type[duckdb.Error], type[AttemptError], str], ...] = (
     (duckdb.Error, QueryFailed, "The report's query failed."),
 )
 _HIVE = "hive_partitioning = true, hive_types_autocast = false"
+_BATCH = 256  # rows that are Python objects at a time; more are not faster, and wide rows are megabytes
 _NO_SPACE = ("No space left", "max_temp_directory_size", "Disk quota")
 
 
@@ -111,6 +112,26 @@ class Session:
         if found is None:
             raise QueryFailed("The writer did not say how many rows it wrote.")
         return int(found[0])
+
+    def types(self, query: Query) -> Sequence[str]:
+        """DuckDB's names of the types of the query's columns, in order; nothing is run."""
+        with _as_ours():
+            found = self._connection.execute(f"DESCRIBE\n{query.sql}", dict(query.values)).fetchall()
+        return [row[1] for row in found]
+
+    def encoded(self, query: Query) -> Iterator[Sequence[tuple[bytes, int]]]:
+        """The rows of a query of two columns, a BLOB and a number, in batches; the result is never held as a whole.
+
+        Bytes and not text: Python would decode it only to encode it again.
+        """
+        with _as_ours():
+            streamed = self._connection.execute(query.sql, dict(query.values))
+        while True:
+            with _as_ours():
+                batch: list[tuple[bytes, int]] = streamed.fetchmany(_BATCH)
+            if not batch:
+                return
+            yield batch
 
     def interrupt(self) -> None:
         """Stop whatever runs; the running call raises AttemptInterrupted."""

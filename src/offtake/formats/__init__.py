@@ -1,12 +1,13 @@
 """File formats. To add one, write its module and name it here."""
 
 from offtake.formats.csv import CSV
-from offtake.formats.format import Envelope, Format, Recipe, RecordCounter, RowSource
+from offtake.formats.format import Envelope, Fact, Format, Tally
 from offtake.formats.json import JSON, JSON_LINES
+from offtake.formats.xlsx import XLSX
 
-FORMATS: tuple[Format, ...] = (CSV, JSON, JSON_LINES)
+FORMATS: tuple[Format, ...] = (CSV, JSON, JSON_LINES, XLSX)
 
-__all__ = ["FORMATS", "Envelope", "Format", "Recipe", "RecordCounter", "RowSource", "format_named"]
+__all__ = ["FORMATS", "Envelope", "Fact", "Format", "Tally", "format_named"]
 
 
 def format_named(name: str) -> Format:

@@ -5,7 +5,7 @@ Null and empty text are both an empty field (contracts/talkdesk.md 5.2).
 
 from __future__ import annotations
 
-from offtake.formats.format import Envelope, Format, Recipe
+from offtake.formats.format import Envelope, Format, Recipe, by_copy
 
 _NEITHER_QUOTE_NOR_LINE_END = bytes(set(range(256)) - set(b'"\n'))
 
@@ -60,6 +60,7 @@ CSV: Format = Format(
     suffix="csv",
     media_type="text/csv; charset=utf-8",
     empty_text_is_null=True,
-    recipe=_recipe,
+    in_order=False,
+    write=by_copy(_recipe),
     counter=CsvCounter,
 )

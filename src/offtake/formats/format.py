@@ -6,8 +6,9 @@ found in the finished file must be one number before anything is published.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +20,15 @@ class RowSource(Protocol):
 
     def copy(self, query: Query, path: Path, *, options: str, as_json: bool) -> int:
         """Write the rows of ``query`` to ``path`` and return their number."""
+
+    def types(self, query: Query) -> Sequence[str]:
+        """The engine's names of the types of the query's columns, in order."""
+
+    def encoded(self, query: Query) -> Iterator[Sequence[tuple[bytes, int]]]:
+        """The rows, batch by batch, of a query of two columns that are never null: bytes of a file, and a number.
+
+        The engine makes the bytes; a format only puts them in their place.
+        """
 
 
 class RecordCounter(Protocol):
@@ -34,18 +44,55 @@ class RecordCounter(Protocol):
         """Records seen, header and envelope not counted. ValueError when the bytes do not end as the format must."""
 
 
+class Tally(Enum):
+    """A number that is known only when all rows are written."""
+
+    ROWS = "rows"
+    CUT_CELLS = "cut cells"  # texts that were longer than the format can hold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """One line about an export, for formats that have a place for such lines."""
+
+    label: str
+    value: str | int | Tally
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """What a dialect puts around an array of rows: ``head`` rows ``tail`` number-of-rows ``end``.
+    """What a dialect puts around the rows, each format taking what it has a place for.
 
-    ``tail`` begins with ``]``, which is how a whole file is told from a cut one. ``tail`` and ``end`` may be written
-    without a number between them (``counted = False``).
+    Around an array of rows: ``head`` rows ``tail`` number-of-rows ``end``. ``tail`` begins with ``]``, which is how a
+    whole file is told from a cut one. ``tail`` and ``end`` may be written without a number between them
+    (``counted = False``). ``facts`` fill the last sheet of a workbook, in this order.
     """
 
     head: str = "["
     tail: str = "]"
     end: str = ""
     counted: bool = False
+    facts: tuple[Fact, ...] = ()
+
+
+class Writer(Protocol):
+    """How a format makes its file."""
+
+    def __call__(self, rows: RowSource, query: Query, path: Path, *, envelope: Envelope) -> int:
+        """Write all rows of ``query`` to ``path``; returns the number of rows the writer reports."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """A file encoding."""
+
+    name: str
+    suffix: str
+    media_type: str
+    empty_text_is_null: bool  # the encoding has one way to write nothing
+    in_order: bool  # written from the first byte to the last, so that a growing file never has a hole
+    write: Writer
+    counter: Callable[[], RecordCounter]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,23 +104,16 @@ class Recipe:
     closing: Callable[[int], bytes]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Format:
-    """A file encoding."""
+def by_copy(recipe: Callable[[Envelope], Recipe]) -> Writer:
+    """The writer of a format that DuckDB writes itself."""
 
-    name: str
-    suffix: str
-    media_type: str
-    empty_text_is_null: bool  # the encoding has one way to write nothing
-    recipe: Callable[[Envelope], Recipe]
-    counter: Callable[[], RecordCounter]
-
-    def write(self, rows: RowSource, query: Query, path: Path, *, envelope: Envelope) -> int:
-        """Write all rows of ``query`` to ``path``; returns the number of rows the writer reports."""
-        recipe = self.recipe(envelope)
-        written = rows.copy(query, path, options=recipe.options, as_json=recipe.as_json)
-        closing = recipe.closing(written)
+    def write(rows: RowSource, query: Query, path: Path, *, envelope: Envelope) -> int:
+        chosen = recipe(envelope)
+        written = rows.copy(query, path, options=chosen.options, as_json=chosen.as_json)
+        closing = chosen.closing(written)
         if closing:
             with path.open("ab") as file:
                 file.write(closing)
         return written
+
+    return write
