@@ -6,6 +6,7 @@ than a batch of rows is ever held. The layout is described in docs/reference/xls
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -97,7 +98,7 @@ def workbook_writer(room: Room) -> Writer:
             sheets = _Sheets(
                 package,
                 head=parts.widths(query.columns, kinds),
-                header=_literal(rows, query.columns, Style.BOLD),
+                header=cells.row(_text_cells(rows, query.columns, Style.BOLD)),
                 width=len(query.columns),
                 room=room,
             )
@@ -134,17 +135,19 @@ def _about(rows: RowSource, facts: tuple[Fact, ...], tallies: dict[Tally, int]) 
     """The last sheet: labels and values."""
     told = {fact.value for fact in facts}
     lines = [*facts, *(fact for fact in _TALLIES if fact.value not in told)]
-    shown = [
-        _literal(rows, (fact.label, tallies[fact.value] if isinstance(fact.value, Tally) else fact.value))
-        for fact in lines
-    ]
+    values = [tallies[fact.value] if isinstance(fact.value, Tally) else fact.value for fact in lines]
+    labels = _text_cells(rows, [fact.label for fact in lines], Style.PLAIN)
+    texts = _text_cells(rows, [str(value) for value in values], Style.PLAIN)
+    shown = (
+        cells.row((label, text if isinstance(value, str) else cells.number_cell(value)))
+        for label, text, value in zip(labels, texts, values, strict=True)
+    )
     return parts.plain_sheet_head(parts.columns(_ABOUT_WIDTHS)) + b"".join(shown) + parts.sheet_tail(None)
 
 
-def _literal(rows: RowSource, values: tuple[str | int, ...], style: Style = Style.PLAIN) -> bytes:
-    """One row of given values."""
-    query = cells.literal_row(values, style)
-    return b"".join(row for batch in rows.encoded(query) for row, _ in batch)
+def _text_cells(rows: RowSource, texts: Sequence[str], style: Style) -> list[bytes]:
+    """Cells of texts that are not rows of the report."""
+    return [cell for batch in rows.encoded(cells.text_cells(texts, style)) for cell, _ in batch]
 
 
 XLSX: Format = Format(

@@ -16,7 +16,7 @@ The type of a column decides what its cells are; nothing else has a say. ECMA-37
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 
 from offtake.model.query import Query
@@ -38,49 +38,57 @@ _INTEGERS = frozenset(
 # From 1899-12-30, Excel's day nought, to 1970, in microseconds.
 _BEFORE_1970 = 25_569 * 86_400_000_000
 
-# What XML 1.0 cannot say (section 2.2), carriage return and line feed apart: those have character references.
-_FORBIDDEN = (*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF)
-_FORBIDDEN_CLASS = r"[\x00-\x08\x0B\x0C\x0E-\x1F\x{FFFE}\x{FFFF}]"
-# Whatever may not stand in the XML as it is, or only where xml:space is said. A line end must not even where it may:
-# readers would make one of two, and it is what ends a row in our files.
-_SPECIAL = r"[\x00-\x1F&<>\x{FFFE}\x{FFFF}]|_x[0-9A-Fa-f]{4}|^ | $"
-# Text that a reader would unescape, were its underscore not escaped; also where another escape brings the last one.
-_LIKE_AN_ESCAPE = rf"_x[0-9A-Fa-f]{{4}}(_|{_FORBIDDEN_CLASS})"
+# What XML 1.0 cannot say (section 2.2).
+_FORBIDDEN = r"\x00-\x08\x0B\x0C\x0E-\x1F\x{FFFE}\x{FFFF}"
+_LIKE_AN_ESCAPE = "_x[0-9A-Fa-f]{4}"  # whether or not an underscore follows: what comes next may bring one
+# Whatever may not stand in the XML as it is, or only where xml:space is said.
+_SPECIAL = rf"[\x00-\x1F&<>\x{{FFFE}}\x{{FFFF}}]|{_LIKE_AN_ESCAPE}|^ | $"
+_NEEDS_ESCAPES = f"[{_FORBIDDEN}]|{_LIKE_AN_ESCAPE}_"
+_PIECES = f"[{_FORBIDDEN}]|{_LIKE_AN_ESCAPE}|_|[^_{_FORBIDDEN}]+"
+# Line ends too: readers would make one of two, and in our files a line end is what ends a row.
+_REFERENCES = (("'&'", "&amp;"), ("'<'", "&lt;"), ("'>'", "&gt;"), ("chr(10)", "&#10;"), ("chr(13)", "&#13;"))
 
 _TEXT_BEGINS, _TEXT_ENDS = "<is><t>", "</t></is></c>"
 _KEPT_TEXT_BEGINS = '<is><t xml:space="preserve">'
 
 
-def rows(query: Query, types: Sequence[str], style: Style = Style.PLAIN) -> Query:
-    """The query's rows as the bytes of ``<row>`` elements, a line each, and how many of a row's texts were cut.
-
-    ``style`` is that of all cells but dates.
-    """
+def rows(query: Query, types: Sequence[str]) -> Query:
+    """The query's rows as the bytes of ``<row>`` elements, a line each, and how many of a row's texts were cut."""
     kinds = list(enumerate(types))
     values = ", ".join(f"{_value(number, kind)} AS v{number}" for number, kind in kinds)
-    texts = [f"t{number}" for number, kind in kinds if _is_text(kind)]
-    cut = ", ".join(f"{_cut(f'v{name[1:]}')} AS {name}" for name in texts)
+    texts = [number for number, kind in kinds if _is_text(kind)]
+    fitted = ", ".join(f"{_fitted(f'v{number}')} AS t{number}" for number in texts)
     shown = ", ".join(
-        _text_cell(f"t{number}", style) if _is_text(kind) else _cell(f"v{number}", kind, style)
-        for number, kind in kinds
+        _text_cell(f"t{number}") if _is_text(kind) else _cell(f"v{number}", kind) for number, kind in kinds
     )
-    cuts = " + ".join(f"CAST({_is_too_long(f'v{name[1:]}')} AS INTEGER)" for name in texts) or "0"
+    cuts = " + ".join(_was_cut(f"v{number}", f"t{number}") for number in texts) or "0"
     aliases = ", ".join(f"c{number}" for number, _ in kinds)
     # Nothing here is from a caller: names are numbers, and what the values are is the query's own affair.
     sql = (
         f"SELECT encode(concat('<row>', {shown}, '</row>', chr(10))), {cuts}\n"  # noqa: S608
-        f"FROM (SELECT *{cut and ', ' + cut} FROM (SELECT {values} FROM (\n{query.sql}\n) AS shown ({aliases})))"
+        f"FROM (SELECT *{fitted and ', ' + fitted} FROM (SELECT {values} FROM (\n{query.sql}\n) AS shown ({aliases})))"
     )
     return Query(sql=sql, values=query.values, columns=("row", "cut"))
 
 
-def literal_row(values: Sequence[str | int], style: Style) -> Query:
-    """One row of given values, by the same rules."""
-    bound = {f"value_{number}": value for number, value in enumerate(values)}
-    casts = {str: "VARCHAR", int: "HUGEINT"}
-    kinds = [casts[type(value)] for value in values]
-    listed = ", ".join(f"CAST(${name} AS {kind})" for name, kind in zip(bound, kinds, strict=True))
-    return rows(Query(sql=f"SELECT {listed}", values=bound, columns=tuple(bound)), kinds, style)
+def text_cells(values: Sequence[str], style: Style) -> Query:
+    """Cells of given texts, in order, by the same rules; a row each."""
+    cell = _text_cell("t0", style)
+    sql = (
+        f"SELECT encode({cell}), {_was_cut('v0', 't0')} FROM (SELECT *, {_fitted('v0')} AS t0 FROM "  # noqa: S608
+        "(SELECT unnest($texts) AS v0, generate_subscripts($texts, 1) AS place)) ORDER BY place"
+    )
+    return Query(sql=sql, values={"texts": list(values)}, columns=("cell", "cut"))
+
+
+def number_cell(value: int) -> bytes:
+    """A cell of a given number that is small enough to be exact."""
+    return f"<c><v>{value}</v></c>".encode()
+
+
+def row(cells: Iterable[bytes]) -> bytes:
+    """A row of cells."""
+    return b"<row>" + b"".join(cells) + b"</row>\n"
 
 
 def is_instant(kind: str) -> bool:
@@ -113,7 +121,7 @@ def _value(number: int, kind: str) -> str:
 # --- text -------------------------------------------------------------------------------------------------------------
 
 
-def _text_cell(text: str, style: Style) -> str:
+def _text_cell(text: str, style: Style = Style.PLAIN) -> str:
     opened = f'<c{_styled(style)} t="inlineStr">'
     return (
         f"CASE WHEN {text} IS NULL THEN '<c/>' "
@@ -124,26 +132,42 @@ def _text_cell(text: str, style: Style) -> str:
 
 
 def _escaped(text: str) -> str:
-    """The content of ``<t>`` that reads back as ``text``."""
-    found = (
-        f"CASE WHEN regexp_matches({text}, '{_LIKE_AN_ESCAPE}') "
-        f"THEN regexp_replace({text}, '_x([0-9A-Fa-f]{{4}})', '_x005F_x\\1', 'g') ELSE {text} END"
+    """The content of ``<t>`` that reads back as ``text``.
+
+    Few texts have to be taken to pieces: those with characters that XML forbids, which become ``_x0001_``, and those
+    that a reader would take for such an escape; then every underscore that begins one becomes ``_x005F_``.
+    """
+    found = text
+    for character, reference in _REFERENCES:
+        found = f"replace({found}, {character}, '{reference}')"
+    escaped = (
+        "CASE WHEN length(piece) > 1 AND starts_with(piece, '_') THEN concat('_x005F', piece) "
+        f"WHEN regexp_matches(piece, '^[{_FORBIDDEN}]') THEN printf('_x%04X_', unicode(piece)) ELSE piece END"
     )
-    for code, reference in ((38, "&amp;"), (60, "&lt;"), (62, "&gt;"), (10, "&#10;"), (13, "&#13;")):
-        found = f"replace({found}, chr({code}), '{reference}')"
-    whole = found
-    for code in _FORBIDDEN:
-        whole = f"replace({whole}, chr({code}), '_x{code:04X}_')"
-    return f"CASE WHEN regexp_matches({text}, '{_FORBIDDEN_CLASS}') THEN {whole} ELSE {found} END"
+    pieces = f"list_transform(regexp_extract_all({found}, '{_PIECES}'), lambda piece: {escaped})"
+    return f"CASE WHEN regexp_matches({text}, '{_NEEDS_ESCAPES}') THEN array_to_string({pieces}, '') ELSE {found} END"
 
 
-def _is_too_long(text: str) -> str:
-    """Bytes are never fewer than units, so that hardly any text is looked into: CASE spares the rest, AND would not."""
-    return f"CASE WHEN strlen({text}) > {TEXT_LIMIT} THEN {_units(text)} > {TEXT_LIMIT} ELSE false END"
+def _fitted(text: str) -> str:
+    """The text, or as much of its beginning as fits with an ellipsis.
+
+    Bytes are never fewer than units, so that hardly any text is looked into: CASE spares the rest, AND would not. The
+    length in characters is found in two steps: first as if all pairs stood in front, then what is left is filled as if
+    it were all pairs. It never is too long, and only where both kinds mix can it be shorter than it might be.
+    """
+    room = TEXT_LIMIT - 1
+    sure = f"({room} - {_pairs(f'left({text}, {room})')})"
+    length = f"{sure} + ({room} - {_units(f'left({text}, {sure})')}) // 2"
+    cut = f"CASE WHEN {_units(text)} > {TEXT_LIMIT} THEN concat(left({text}, {length}), '…') ELSE {text} END"
+    return f"CASE WHEN strlen({text}) > {TEXT_LIMIT} THEN {cut} ELSE {text} END"
+
+
+def _was_cut(text: str, fitted: str) -> str:
+    return f"CASE WHEN strlen({text}) > {TEXT_LIMIT} THEN CAST({text} <> {fitted} AS INTEGER) ELSE 0 END"
 
 
 def _units(text: str) -> str:
-    """How many UTF-16 units the text has: a character beyond U+FFFF has two."""
+    """How many UTF-16 units the text has: a character beyond U+FFFF is a pair of them."""
     return f"(length({text}) + {_pairs(text)})"
 
 
@@ -151,28 +175,16 @@ def _pairs(text: str) -> str:
     return f"length(regexp_replace({text}, '[^\\x{{10000}}-\\x{{10FFFF}}]', '', 'g'))"
 
 
-def _cut(text: str) -> str:
-    """The text, or as much of its beginning as fits with an ellipsis.
-
-    The length in characters is found in two steps: first as if all pairs stood in front, then what is left is filled
-    as if it were all pairs. It never is too long, and only where both kinds mix can it be shorter than it might be.
-    """
-    room = TEXT_LIMIT - 1
-    sure = f"({room} - {_pairs(f'left({text}, {room})')})"
-    length = f"{sure} + ({room} - {_units(f'left({text}, {sure})')}) // 2"
-    return f"CASE WHEN {_is_too_long(text)} THEN concat(left({text}, {length}), '…') ELSE {text} END"
-
-
 # --- everything else --------------------------------------------------------------------------------------------------
 
 
-def _cell(value: str, kind: str, style: Style) -> str:
+def _cell(value: str, kind: str) -> str:
     if is_boolean(kind):
-        opened = f'<c{_styled(style)} t="b"><v>'
+        opened = '<c t="b"><v>'
         return f"CASE {value} WHEN true THEN '{opened}1</v></c>' WHEN false THEN '{opened}0</v></c>' ELSE '<c/>' END"
     if is_instant(kind):
         return _instant_cell(value)
-    return _either(f"<c{_styled(style)}>", value, _is_exact(value, kind), instead=f"CAST({value} AS VARCHAR)")
+    return _either("<c>", value, _is_exact(value, kind), instead=f"CAST({value} AS VARCHAR)")
 
 
 def _instant_cell(value: str) -> str:
