@@ -25,6 +25,7 @@ from tests.property.exporting import limits
 from tests.property.tables import Table, Value
 from tests.strategies import TRICKY_TEXTS
 
+pytestmark = pytest.mark.timeout(900)  # the programs may have to be installed first
 Shown = Callable[[Path, str], list[list[str]]]
 FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", '=HYPERLINK("http://example.org")', "=cmd|' /C calc'!A0", "'quoted")
 ESCAPES = ("_x0041_", "_x0041", "_x005F_x0041_", "_x0041\x01", "a\x02b", "]]>", "&lt;", "\ufffe")

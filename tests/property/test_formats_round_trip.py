@@ -192,6 +192,18 @@ def test_an_inspection_of_a_growing_file_is_about_the_bytes_on_the_disk(
     assert inspected.rows == whole.count(b"\n")
 
 
+def test_an_inspection_of_a_file_written_in_order_does_not_wait_at_zero_bytes() -> None:
+    """They are bytes and no holes: what is there is read before the writer says that it is done."""
+    with _growing() as path:
+        counter = _Collector()
+        with Inspection(path, counter, in_order=True) as inspection:
+            with path.open("wb", buffering=0) as file:
+                for block in (b"\0", b"a\0\0b\n", b"\0\n"):
+                    file.write(block)
+                    counter.wait_for(file.tell())
+            assert inspection.finish().rows == 2
+
+
 @contextmanager
 def _growing() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="offtake-property-") as folder:

@@ -137,15 +137,15 @@ def _escaped(text: str) -> str:
     Few texts have to be taken to pieces: those with characters that XML forbids, which become ``_x0001_``, and those
     that a reader would take for such an escape; then every underscore that begins one becomes ``_x005F_``.
     """
-    found = text
-    for character, reference in _REFERENCES:
-        found = f"replace({found}, {character}, '{reference}')"
     escaped = (
         "CASE WHEN length(piece) > 1 AND starts_with(piece, '_') THEN concat('_x005F', piece) "
         f"WHEN regexp_matches(piece, '^[{_FORBIDDEN}]') THEN printf('_x%04X_', unicode(piece)) ELSE piece END"
     )
-    pieces = f"list_transform(regexp_extract_all({found}, '{_PIECES}'), lambda piece: {escaped})"
-    return f"CASE WHEN regexp_matches({text}, '{_NEEDS_ESCAPES}') THEN array_to_string({pieces}, '') ELSE {found} END"
+    pieces = f"list_transform(regexp_extract_all({text}, '{_PIECES}'), lambda piece: {escaped})"
+    found = f"CASE WHEN regexp_matches({text}, '{_NEEDS_ESCAPES}') THEN array_to_string({pieces}, '') ELSE {text} END"
+    for character, reference in _REFERENCES:
+        found = f"replace({found}, {character}, '{reference}')"
+    return found
 
 
 def _fitted(text: str) -> str:

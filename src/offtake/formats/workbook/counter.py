@@ -71,11 +71,11 @@ class _Content:
 
 
 class WorkbookCounter:
-    """A record counter (``formats.format.RecordCounter``)."""
+    """A record counter (``formats.format.RecordCounter``); ``at`` is where in the file the first bytes are from."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, at: int = 0) -> None:
         self._held = b""  # bytes of a header that is not complete
-        self._at = 0  # where in the file they begin
+        self._at = at  # where in the file they begin
         self._content: _Content | None = None
         self._entries: list[Entry] = []
         self._rows = 0  # in whole sheets
@@ -194,6 +194,8 @@ class WorkbookCounter:
             return 0
         _require(self._listed < len(self._entries), "the directory lists a part that is not there")
         entry = self._entries[self._listed]
+        plain = fields[4] == zip_file.DEFLATED and fields[12:14] == (0, 0)  # no comment, on the first disk
+        _require(plain and fields[11] in (0, zip_file.OFFSET_64.size), "the directory says more than it must")
         offset = zip_file.OFFSET_64.unpack(held[name_end:used])[2] if fields[11] else fields[16]
         said = (held[zip_file.CENTRAL.size : name_end], fields[3], *fields[7:10], offset)
         found = (entry.name, entry.flags, entry.crc, entry.packed, entry.size, entry.offset)
@@ -206,7 +208,9 @@ class WorkbookCounter:
     def _end_64(self, held: bytes) -> int:
         if len(held) < zip_file.END_64.size:
             return 0
-        self._check_end(zip_file.END_64.unpack_from(held)[6:])
+        fields = zip_file.END_64.unpack_from(held)
+        _require(fields[4:6] == (0, 0), "there is more than one disk")
+        self._check_end(fields[6:])
         self._far = True
         return zip_file.END_64.size
 
@@ -220,8 +224,8 @@ class WorkbookCounter:
     def _end(self, held: bytes) -> int:
         if len(held) < zip_file.END.size:
             return 0
-        _, _, _, here, count, size, offset, comment = zip_file.END.unpack_from(held)
-        _require(not comment, "there is a comment behind the end")
+        _, disk, first_disk, here, count, size, offset, comment = zip_file.END.unpack_from(held)
+        _require((disk, first_disk, comment) == (0, 0, 0), "there is more than one disk, or a comment")
         if self._far:
             _require(
                 (here, count, offset) == (self._listed, self._listed, zip_file.FULL), "the end is not as it must be"
