@@ -152,9 +152,9 @@ def _records(kind: Format, data: bytes) -> tuple[bytes, list[Any], bytes]:
         return repr(header).encode(), sorted(cells), b""
     if kind is XLSX:
         book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
-        header, *rows_of_sheet = book.get_sheet_by_name("Export").to_python(skip_empty_area=False)
+        titles, *rows_of_sheet = book.get_sheet_by_name("Export").to_python(skip_empty_area=False)
         return (
-            repr(header).encode(),
+            repr(titles).encode(),
             sorted(map(repr, rows_of_sheet)),
             repr(book.get_sheet_by_name("About").to_python()).encode(),
         )
