@@ -7,7 +7,9 @@ from offtake.errors import (
     ArtifactNotFound,
     AuditUnavailable,
     ExportError,
+    InvalidGrant,
     InvalidRequest,
+    InvalidScope,
     InvalidZone,
     JobNotFound,
     JobStateConflict,
@@ -35,6 +37,8 @@ ERRORS: dict[type[OfftakeError], int] = {
     ReversedTimespan: 400,
     TimespanTooLong: 400,
     InvalidZone: 400,
+    InvalidScope: 400,  # the dialect issues no tokens
+    InvalidGrant: 400,
     NotAuthenticated: 401,
     NotPermitted: 403,
     LinkRefused: 403,  # the dialect's own paths never raise it
