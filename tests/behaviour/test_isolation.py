@@ -115,6 +115,7 @@ class Randomness:
             self._link,
             self._link,
             self._cancel,
+            self._delete,
             self._create,
             self._path,
         )
@@ -148,6 +149,11 @@ class Randomness:
 
     def _cancel(self) -> tuple[str, str, None]:
         return "DELETE", f"/data/reports/{self._report()}/jobs/{self._job()}", None
+
+    def _delete(self) -> tuple[str, str, None]:
+        """Never of a file of ours: others still ask for it."""
+        job = self._random.choice((*self._theirs.jobs.values(), *MALFORMED))
+        return "DELETE", f"/data/reports/{self._report()}/files/{job}", None
 
     def _create(self) -> tuple[str, str, str]:
         """Orders that name the other tenant wherever a name fits; most are refused by their span, so jobs stay few."""
@@ -189,7 +195,7 @@ class Randomness:
                 "/data/reports",
             )
         )
-        return "GET", path, None
+        return self._random.choice(("GET", "GET", "GET", "PUT")), path, None
 
 
 def test_nothing_of_another_tenant_is_ever_shown(busy: Served, mine: Side, theirs: Side) -> None:
@@ -229,6 +235,7 @@ def test_a_foreign_id_answers_as_an_unknown_one(busy: Served, mine: Side, theirs
         ("GET", "/data/reports/user_status/jobs/{}"),
         ("GET", "/data/reports/calls/files/{}"),
         ("DELETE", "/data/reports/calls/jobs/{}"),
+        ("DELETE", "/data/reports/calls/files/{}"),
         ("GET", "/data/reports/no_such_report/jobs/{}"),
     ):
         unknown = str(uuid.uuid4())

@@ -70,6 +70,7 @@ def refresh(text: str, client: Proven, at: Endpoint, on: Services, *, wanted: fr
     """
     now = on.clock()
     with on.database.write() as connection:
+        identity.lock_credential(connection, client.credential.id)
         found = identity.get_token(connection, token_hash(text), credential_id=client.credential.id, now=now)
         if found is None or found.kind is not TokenKind.REFRESH:
             raise InvalidGrant(_NO_GRANT)
@@ -91,6 +92,7 @@ def revoke(text: str, client: Proven, at: Endpoint, on: Services) -> None:
     """End a client's own token and all that came from the same proof; an unknown one is ended already (RFC 7009)."""
     now = on.clock()
     with on.database.write() as connection:
+        identity.lock_credential(connection, client.credential.id)
         found = identity.get_token(connection, token_hash(text), credential_id=client.credential.id, now=now)
         principal = Principal(tenant=client.credential.tenant, credential=client.credential.id, scopes=frozenset())
         audit.record(connection, _entry("token.revoke", principal, at), now=now)

@@ -150,6 +150,13 @@ def add_token(connection: Connection, new: Token) -> None:
     )
 
 
+def lock_credential(connection: Connection, credential_id: str) -> None:
+    """Hold back others who change this credential's tokens until the transaction ends: two that delete the same family
+    would wait for each other's rows (SQLite: the writer's lock does it)."""
+    statement = select(credential.c.id).where(credential.c.id == credential_id)
+    connection.execute(statement.with_for_update(key_share=True)).one_or_none()
+
+
 def get_token(connection: Connection, hash_: str, *, credential_id: str, now: datetime) -> Token | None:
     """A client's own token of any kind, while it lasts."""
     statement = select(token).where(

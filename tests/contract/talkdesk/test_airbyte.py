@@ -24,6 +24,7 @@ from offtake.lake.seed import SeedPlan, seed
 from tests.fixtures.installation import Credential, Served
 
 ROOT = Path(__file__).parents[3]
+CERTIFICATES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 CONNECTOR = ROOT / "tests" / "fixtures" / "airbyte"
 ZONE = "Africa/Johannesburg"  # two hours from UTC, and no hour is there twice
 # The tables of the five streams, and when their rows are over.
@@ -57,7 +58,8 @@ def connector() -> list[str]:
         "UV_PROJECT_ENVIRONMENT": str(place),
         "UV_PYTHON": sys.executable,
         "UV_PYTHON_DOWNLOADS": "never",
-        "UV_SYSTEM_CERTS": "true",
+        # as tools/bootstrap.sh: the machine's own certificates, if it has any
+        "UV_SYSTEM_CERTS": str(any(Path(file).is_file() for file in CERTIFICATES)).lower(),
     }
     uv = [str(ROOT / ".bootstrap" / "bin" / "uv"), "sync", "--quiet", "--locked", "--project", str(CONNECTOR)]
     done = subprocess.run(uv, env=environment, capture_output=True, text=True, check=False)
