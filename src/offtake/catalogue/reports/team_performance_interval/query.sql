@@ -192,22 +192,25 @@ touched AS (
         agent,
         bucket,
         conversation,
-        kind,
+        bool_or(kind = 'RESPONSE') AS is_responded,
+        bool_or(kind = 'CLAIMED') AS is_claimed,
+        bool_or(kind = 'CLOSED') AS is_closed,
+        bool_or(kind = 'REOPENED') AS is_reopened,
         max(time_to_close) AS time_to_close,
         max(handle_milliseconds) AS handle_milliseconds
     FROM counted
     WHERE kind IN ('RESPONSE', 'CLAIMED', 'CLOSED', 'REOPENED')
-    GROUP BY agent, bucket, conversation, kind
+    GROUP BY agent, bucket, conversation
 ),
 
 reach AS (
     SELECT
         agent,
         bucket,
-        count(*) FILTER (kind = 'RESPONSE') AS responded,
-        count(*) FILTER (kind = 'CLAIMED') AS claimed,
-        count(*) FILTER (kind = 'CLOSED') AS closed,
-        count(*) FILTER (kind = 'REOPENED') AS reopened,
+        count(*) FILTER (is_responded) AS responded,
+        count(*) FILTER (is_claimed) AS claimed,
+        count(*) FILTER (is_closed) AS closed,
+        count(*) FILTER (is_reopened) AS reopened,
         sum(time_to_close) // nullif(count(time_to_close), 0) AS time_to_close,
         sum(handle_milliseconds) // nullif(count(handle_milliseconds), 0) AS handle_milliseconds
     FROM touched
