@@ -28,11 +28,12 @@ def plan_rows(report: Report, request: ExportRequest, *, tenant: str) -> Query:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """What a file shows of a report: columns in order, their names there, and how a locale writes instants."""
+    """What a file shows of a report: columns in order, their names there, the order of rows, a locale's instants."""
 
     columns: tuple[PublishedColumn, ...]
     headers: tuple[str, ...]
     instant_pattern: str = DEFAULT_PATTERN
+    order: tuple[str, ...] = ()  # columns of the report, not of the file
 
 
 def plan(
@@ -47,6 +48,8 @@ def plan(
     named = (f"{value} AS {identifier(header)}" for value, header in zip(values, shown.headers, strict=True))
     # Only identifiers and renderings are put into the text, all of them from the catalogue; values are bound.
     sql = f"SELECT {', '.join(named)} FROM (\n{report.sql}\n) AS report"  # noqa: S608
+    if shown.order:
+        sql += f" ORDER BY {', '.join(f'report.{identifier(name)}' for name in shown.order)}"
     return _query(sql, shown.headers, request, tenant=tenant, instant_pattern=shown.instant_pattern)
 
 
