@@ -16,6 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+import bench_catalogue
 import bench_export
 import bench_home
 import bench_http
@@ -29,6 +30,7 @@ from offtake.core.services import Services
 from offtake.engine.plan import plan
 from offtake.formats import format_named
 from offtake.home import Home
+from offtake.lake.seed import SIZES
 from offtake.lake.snapshot import snapshot
 from offtake.model.request import ExportRequest
 from offtake.model.timespan import Timespan
@@ -47,6 +49,10 @@ def main() -> int:
     """Measure, print the table, write the figures if asked to."""
     options = _options()
     console = Console(width=None if sys.stdout.isatty() else _WIDTH)
+    if options.catalogue:
+        lines = bench_catalogue.measure(bench_home.prepare(options.folder, SIZES["medium"]))
+        console.print(bench_catalogue.table(list(lines)))
+        return 0
     needed = ("team", "queue", "agent", "call") if options.reports is None else ()
     home = bench_home.prepare(options.folder, options.calls, only=needed)
     figures: list[Figure] = []
@@ -86,6 +92,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, default=Path(".bench"), help="where data is kept between runs")
     parser.add_argument(
         "--reports", nargs="*", metavar="REPORT", help="measure these reports (none named: all) over many rows instead"
+    )
+    parser.add_argument(
+        "--catalogue",
+        action="store_true",
+        help="list every report with its figures over the medium sample data instead",
     )
     parser.add_argument("--rows", type=int, default=10_000_000, help="rows for --reports (default 10000000)")
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")

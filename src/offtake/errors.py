@@ -14,6 +14,7 @@
     │   ├── JobStateConflict        not possible in the job's present state
     │   ├── LinkRefused             mint a new download link
     │   ├── QuotaExceeded           wait until a job ends
+    │   ├── RateExceeded            wait, then go slower
     │   ├── AuditUnavailable        try again: nothing happened
     │   └── Unavailable             try again: the store cannot be reached
     ├── AttemptError                ends one attempt of a job; ``retryable`` says whether another may follow
@@ -143,6 +144,10 @@ class Waitable(ExportError):
 
 class QuotaExceeded(Waitable):
     code = "quota_exceeded"
+
+
+class RateExceeded(Waitable):
+    code = "rate_exceeded"
 
 
 class AuditUnavailable(Waitable):

@@ -27,9 +27,10 @@ class Caller:
     address: str | None = None
 
 
-def create(request: ExportRequest, by: Caller, on: Services) -> Job:
+def create(request: ExportRequest, by: Caller, on: Services, *, reference: str | None = None) -> Job:
     """Accept an export, or refuse it and leave nothing behind.
 
+    ``reference`` is what the dialect calls the job, where that is not the id; no other job may have it.
     One transaction: audit row, quota, job. Raises NotPermitted, TimespanTooLong, QuotaExceeded, AuditUnavailable,
     Unavailable.
     """
@@ -49,6 +50,7 @@ def create(request: ExportRequest, by: Caller, on: Services) -> Job:
         attempts=0,
         created_at=now,
         not_before=now,
+        reference=reference,
     )
     with on.database.write() as connection:
         jobs.lock_tenant(connection, job.tenant)
@@ -67,6 +69,7 @@ class JobRef:
     id: str
     dialect: str
     report: str | None = None
+    is_reference: bool = False  # the id is the dialect's own (``Job.reference``)
 
 
 def get(ref: JobRef, by: Caller, on: Services) -> Job:
@@ -93,7 +96,8 @@ def cancel(ref: JobRef, by: Caller, on: Services) -> Job:
 
 
 def _own(connection: Connection, ref: JobRef, by: Caller) -> Job:
-    job = jobs.get(connection, ref.id, tenant=by.principal.tenant)
+    find = jobs.get_by_reference if ref.is_reference else jobs.get
+    job = find(connection, ref.id, tenant=by.principal.tenant)
     fits = job is not None and job.request.dialect == ref.dialect and ref.report in (None, job.request.report)
     if job is None or not fits:
         raise JobNotFound("There is no such job.")

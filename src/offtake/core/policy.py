@@ -23,6 +23,14 @@ class PerTenant(Generic[Value]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """So many requests of one principal in each ``period``."""
+
+    requests: int
+    period: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DialectLimits:
     """What one tenant may ask for in one dialect."""
 
@@ -32,6 +40,7 @@ class DialectLimits:
     retention: timedelta
     link_life: timedelta
     token_life: timedelta
+    rate: Rate | None = None  # None: as many requests as may come
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

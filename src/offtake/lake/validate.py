@@ -31,14 +31,14 @@ def stage(connection: duckdb.DuckDBPyConnection, table: Table, source: Source, t
     values = {name: value for name, value in given.items() if f"${name}" in sql}
     for column in table.columns:
         if column.syntax == "filter" and column.name in source.readings:
-            _parse(connection, source, source.readings[column.name], path=str(source.path))
+            _parse(connection, source, column, path=str(source.path))
     found = connection.execute(sql, values).fetchone()
     return int(found[0]) if found else 0
 
 
-def _parse(connection: duckdb.DuckDBPyConnection, source: Source, reading: Reading, *, path: str) -> None:
+def _parse(connection: duckdb.DuckDBPyConnection, source: Source, column: TableColumn, *, path: str) -> None:
     """Find the texts that are no filter expression; SQL cannot, so each different one is parsed here beforehand."""
-    texts = f"SELECT DISTINCT {reading.value} FROM ({source.relation})"  # noqa: S608
+    texts = f"SELECT DISTINCT {source.readings[column.name].value} FROM ({source.relation})"  # noqa: S608
     reasons: dict[str, str] = {}
     for (text,) in connection.execute(texts, {"path": path} if "$path" in texts else {}).fetchall():
         try:
@@ -46,7 +46,7 @@ def _parse(connection: duckdb.DuckDBPyConnection, source: Source, reading: Readi
         except InvalidExpression as error:
             reasons[text or ""] = str(error)
     connection.execute(
-        "SET VARIABLE expression_faults = map($texts, $reasons)",
+        f"SET VARIABLE {quoted('faults of ' + column.name)} = map($texts, $reasons)",
         {"texts": list(reasons), "reasons": list(reasons.values())},
     )
 
@@ -109,7 +109,7 @@ def _rules(column: TableColumn, readings: Mapping[str, Reading]) -> list[tuple[s
         rule = f"NOT regexp_full_match({value}, {literal(column.matches)})"
         rules.append((rule, literal(f"does not match {column.matches}")))
     if column.syntax == "filter":
-        reason = f"getvariable('expression_faults')[{value}]"
+        reason = f"getvariable({literal('faults of ' + column.name)})[{value}]"
         rules.append((f"{reason} IS NOT NULL", reason))
     if column.minimum is not None:
         rules.append((f"{value} < {column.minimum}", literal(f"is less than {column.minimum}")))

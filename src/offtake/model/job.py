@@ -73,6 +73,7 @@ class Job:
     expires_at: datetime | None = None  # end of the artifact's retention
     artifact: Artifact | None = None  # set exactly when succeeded
     failure: Failure | None = None  # set exactly when failed (kept after deletion)
+    reference: str | None = None  # what its dialect calls it, where that is not the id; unique
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

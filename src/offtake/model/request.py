@@ -61,5 +61,6 @@ class ExportRequest:
     row_limit: int | None = None  # more rows fail the job; never a truncated file
     as_of: datetime | None = None  # when it was accepted: nothing later is known; None: the timespan's end
     account_zone: str = "UTC"  # the tenant's own zone, where a report depends on the account's calendar
+    locale: str | None = None  # whose words and patterns the file uses, where a dialect has locales
     columns: tuple[str, ...] = ()  # names on the wire, in the order asked for; empty: those shown by default
     parameters: Parameters = field(default_factory=Parameters)

@@ -31,6 +31,7 @@ from offtake.store.schema import job, tenant
 # Built once: polls read a job thousands of times a second, and building an expression costs more than running it.
 _GET = select(job).where(job.c.id == bindparam("job"))
 _GET_OWN = _GET.where(job.c.tenant == bindparam("tenant_name"))
+_GET_REFERENCED = select(job).where(job.c.reference == bindparam("reference"), job.c.tenant == bindparam("tenant_name"))
 _NO_LEASE: dict[str, None] = {"lease_worker": None, "lease_until": None}
 
 
@@ -64,6 +65,7 @@ def add(connection: Connection, new: Job) -> None:
             attempts=new.attempts,
             created_at=new.created_at,
             not_before=new.not_before,
+            reference=new.reference,
         )
     )
 
@@ -74,6 +76,12 @@ def get(connection: Connection, job_id: str, *, tenant: str | None = None) -> Jo
         row = connection.execute(_GET, {"job": job_id}).one_or_none()
     else:
         row = connection.execute(_GET_OWN, {"job": job_id, "tenant_name": tenant}).one_or_none()
+    return None if row is None else job_from_row(row)
+
+
+def get_by_reference(connection: Connection, reference: str, *, tenant: str) -> Job | None:
+    """The tenant's job that its dialect knows by that reference."""
+    row = connection.execute(_GET_REFERENCED, {"reference": reference, "tenant_name": tenant}).one_or_none()
     return None if row is None else job_from_row(row)
 
 

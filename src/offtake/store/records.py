@@ -26,6 +26,7 @@ def request_to_json(request: ExportRequest) -> dict[str, Any]:
         "row_limit": request.row_limit,
         "as_of": request.as_of.isoformat() if request.as_of else None,
         "account_zone": request.account_zone,
+        "locale": request.locale,
         "columns": list(request.columns),
         "parameters": _parameters_to_json(request.parameters),
     }
@@ -44,6 +45,7 @@ def job_from_row(row: Row[Any]) -> Job:
         row_limit=stored["row_limit"],
         as_of=_instant(stored["as_of"]) if stored["as_of"] else None,
         account_zone=stored["account_zone"],
+        locale=stored.get("locale"),
         columns=tuple(stored.get("columns", ())),
         parameters=_parameters_from_json(stored.get("parameters", {})),
     )
@@ -62,6 +64,7 @@ def job_from_row(row: Row[Any]) -> Job:
         expires_at=row.expires_at,
         artifact=_artifact(row),
         failure=_failure(row),
+        reference=row.reference,
     )
 
 

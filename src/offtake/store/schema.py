@@ -143,6 +143,7 @@ job = Table(
     Column("sha256", String(64), nullable=True),
     Column("failure_code", String(64), nullable=True),
     Column("failure_message", Text, nullable=True),
+    Column("reference", String(128), nullable=True),
     CheckConstraint(f"status IN ({_listed(frozenset(Status))})", name="status"),
     CheckConstraint(f"(finished_at IS NOT NULL) = (status IN ({_ENDED}))", name="finished"),
     CheckConstraint(
@@ -166,6 +167,17 @@ Index("ix_job_lease", job.c.lease_until, postgresql_where=job.c.lease_until.is_n
 Index("ix_job_list", job.c.tenant, job.c.dialect, job.c.report, job.c.created_at)
 Index("ix_job_expiry", job.c.expires_at, postgresql_where=job.c.status == "succeeded",
       sqlite_where=job.c.status == "succeeded")  # fmt: skip
+Index("ix_job_reference", job.c.reference, unique=True)
+
+rate = Table(
+    "rate",
+    metadata,
+    Column("tenant", String(63), ForeignKey("tenant.name"), primary_key=True),
+    Column("principal", String(64), primary_key=True),
+    Column("dialect", String(16), primary_key=True),
+    Column("began_at", Instant, nullable=False),
+    Column("requests", Integer, nullable=False),
+)
 
 audit = Table(
     "audit",

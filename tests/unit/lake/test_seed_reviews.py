@@ -62,7 +62,8 @@ def test_every_submission_is_a_row_and_was_done_when_the_row_says(db: duckdb.Duc
         _none(db, f"({done} EXCEPT ALL {told}) UNION ALL ({told} EXCEPT ALL {done})".replace(",)", ")"))
     _none(db, "SELECT response_approval_id FROM response_approval WHERE (status = 'PENDING') <> (reviewed_at IS NULL)")
     _none(db, "SELECT response_approval_id FROM response_approval WHERE agent_id = reviewer_agent_id")
-    _some(db, "response_approval", "status = 'APPROVED'", "status = 'REJECTED'", "status = 'CANCELED'")
+    _some(db, "response_approval", *(f"status = '{word}'" for word in ("APPROVED", "REJECTED", "CANCELED")))
+    _some(db, "response_approval", *(f"status = 'PENDING' AND claimed_at IS {word}" for word in ("NULL", "NOT NULL")))
     _some(db, "response_approval", "claimed_at IS NULL", "final_body <> original_body")
 
 

@@ -49,7 +49,7 @@ SELECT
     sum(weight) OVER (ORDER BY script) AS up_to
 FROM (
     VALUES
-    (0, 'inbound', 120, ['c:incoming']),
+    (0, 'inbound', 110, ['c:incoming']),
     (1, 'inbound', 200, ['c:incoming', 'a:CLAIMED', 'a:RESPONDED', 'a:CLOSED']),
     (2, 'inbound', 90, ['c:incoming', 's:ASSIGNED:a', 'a:RESPONDED', 'c:incoming', 'a:RESPONDED', 'a:DISPOSITION_CHANGED', 'a:CLOSED']),
     (3, 'inbound', 70, ['c:incoming', 'r:TAGS_ATTACHED', 'a:CLAIMED', 'a:NOTE_ADDED', 'a:RESPONDED', 'a:SNOOZE_SET', 's:SNOOZE_EXPIRED', 'a:RESPONDED', 'a:CLOSED']),
@@ -65,7 +65,9 @@ FROM (
     (13, 'inbound', 20, ['c:incoming', 'r:ASSIGNED:t', 'b:CLAIMED', 'b:SNOOZE_SET', 'b:SNOOZE_UNSET', 'b:RESPONDED', 'b:UNASSIGNED', 'r:CLOSED']),
     (14, 'outbound', 50, ['a:RESPONDED', 'a:CLAIMED', 'c:incoming', 'a:RESPONDED', 'a:CLOSED', 'c:incoming', 's:REOPENED', 'a:CLOSED']),
     (15, 'outbound', 25, ['a:RESPONDED', 'a:CLAIMED']),
-    (16, 'outbound', 15, ['o:RESPONDED', 'c:incoming', 'a:CLAIMED', 'a:NOTE_ADDED', 'a:RESPONDED', 'a:CLOSED'])
+    (16, 'outbound', 15, ['o:RESPONDED', 'c:incoming', 'a:CLAIMED', 'a:NOTE_ADDED', 'a:RESPONDED', 'a:CLOSED']),
+    (17, 'inbound', 5, ['c:incoming', 'a:CLAIMED', 'a:RESPONSE_SUBMITTED']),
+    (18, 'inbound', 5, ['c:incoming', 'a:CLAIMED', 'a:RESPONSE_SUBMITTED', 'b:REVIEWER_CLAIMED'])
 ) AS written (script, direction, weight, steps);
 
 CREATE TABLE script_step AS
@@ -80,7 +82,8 @@ SELECT
     CASE WHEN what = 'RESPONDED' THEN max(CASE WHEN what = 'incoming' THEN step END) OVER earlier END AS answers,
     CASE
         WHEN what LIKE 'RESPONSE\_%' ESCAPE '\' AND what <> 'RESPONSE_FAILED' OR what LIKE 'REVIEWER%'
-            THEN min(CASE WHEN what = 'RESPONDED' THEN step END) OVER later
+            -- one that nobody has approved yet is the post that would come next
+            THEN coalesce(min(CASE WHEN what = 'RESPONDED' THEN step END) OVER later, 1 + max(step) OVER (PARTITION BY script))
         WHEN what = 'RESPONSE_FAILED' THEN step - 1
     END AS response,
     coalesce(what = 'RESPONDED' AND lead(what) OVER (PARTITION BY script ORDER BY step) = 'RESPONSE_FAILED', false) AS is_failed
@@ -111,7 +114,7 @@ scripted AS (
         SELECT
             *,
             CAST(roll('conversation author', k) % getvariable('authors') AS BIGINT) AS author,
-            CASE WHEN k <= 16 THEN k END AS early,
+            CASE WHEN k <= 18 THEN k END AS early,
             among(a, 0, 1000) AS chance
         FROM rolled
     ) AS rolled

@@ -19,6 +19,7 @@ from offtake.errors import (
     NotPermitted,
     OfftakeError,
     QuotaExceeded,
+    RateExceeded,
     ReversedTimespan,
     TimespanTooLong,
     Unavailable,
@@ -41,6 +42,7 @@ ERRORS: dict[type[OfftakeError], tuple[int, str]] = {
     ArtifactNotFound: (404, "1020008"),
     JobStateConflict: (409, "1020007"),
     QuotaExceeded: (429, "1020017"),
+    RateExceeded: (429, "1020017"),  # proposed; this dialect counts no requests
     AuditUnavailable: (503, "1020019"),
     Unavailable: (503, "1020019"),  # what cannot be stored cannot be audited either; the only documented 503
     ExportError: (500, "1020000"),  # proposed

@@ -7,7 +7,7 @@ WITH way AS (
     SELECT
         $interval_milliseconds > 604800000
         OR $interval_milliseconds IN (86400000, 604800000)
-        AND NOT regexp_full_match($zone, 'Etc/.*|UTC|UCT|Universal|Zulu|Greenwich|GMT([+-]?0)?') AS is_by_calendar
+        AND NOT regexp_full_match($zone, 'Etc/.*|UTC|UCT|Universal|Zulu|Greenwich|GMT([+-]?0|[+-][0-9:]+)?') AS is_by_calendar
 ),
 
 reading AS (

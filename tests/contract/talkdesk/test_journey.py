@@ -1,4 +1,4 @@
-"""The story of an export, told by two ordinary clients: one follows redirects (requests), one does not (httpx).
+"""An export by two ordinary Talkdesk clients: one follows redirects (requests), one does not (httpx).
 
 Also how a story ends early: a job is cancelled while it waits, and while it runs.
 """

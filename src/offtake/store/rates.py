@@ -1,0 +1,45 @@
+"""Requests counted by principal and dialect, in windows that begin with the first request in them.
+
+One row each, so that all nodes of an installation count together and the table stays as small as the number of
+credentials.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, Table, case, literal
+from sqlalchemy.dialects import postgresql, sqlite
+
+from offtake.model.tenant import Principal
+from offtake.store.schema import Instant, rate
+
+# Both have the same clause under the same name, each in its own module.
+_INSERT: dict[str, Callable[[Table], postgresql.Insert | sqlite.Insert]] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """A request's number in its window, and when that began."""
+
+    number: int
+    began_at: datetime
+
+
+def count(connection: Connection, principal: Principal, dialect: str, *, now: datetime, period: timedelta) -> Counted:
+    """Count one request: in the present window, or as the first of a new one."""
+    is_over = rate.c.began_at <= literal(now - period, Instant())
+    statement = _INSERT[connection.dialect.name](rate).values(
+        tenant=principal.tenant, principal=principal.credential, dialect=dialect, began_at=now, requests=1
+    )
+    statement = statement.on_conflict_do_update(
+        index_elements=[rate.c.tenant, rate.c.principal, rate.c.dialect],
+        set_={
+            "requests": case((is_over, 1), else_=rate.c.requests + 1),
+            "began_at": case((is_over, literal(now, Instant())), else_=rate.c.began_at),
+        },
+    )
+    row = connection.execute(statement.returning(rate.c.requests, rate.c.began_at)).one()
+    return Counted(number=row.requests, began_at=row.began_at)
