@@ -14,9 +14,9 @@ from offtake.model.report import Column, ColumnType, Mark, PublishedColumn, Rend
 from offtake.model.request import ExportRequest
 from offtake.model.timespan import Timespan
 
-ROWS = 120_000
+ROWS = 280_000
 TIES = 1_000
-# Rows of about a kilobyte, so that all of them are more than the session may hold.
+# Rows of about a kilobyte: all of them are more than the session may hold.
 SQL = f"""
 SELECT CAST(number AS VARCHAR) AS row_id, hash(number) % {TIES} AS place, repeat(md5(CAST(number AS VARCHAR)), 32) AS note
 FROM range({ROWS}) AS counted (number)
@@ -54,7 +54,7 @@ def shown(*order: str) -> Shown:
 def test_a_file_is_sorted_though_its_rows_do_not_fit_into_memory(tmp_path: Path) -> None:
     query = plan(REPORT, shown("place", "row_id"), REQUEST, tenant="acme")
     file, spill = tmp_path / "file.json", tmp_path / "spill"
-    with Session(Limits(threads=1, memory_mb=128, temp_folder=spill, temp_mb=2_000), [], writable=file) as session:
+    with Session(Limits(threads=1, memory_mb=256, temp_folder=spill, temp_mb=2_000), [], writable=file) as session:
         assert JSON.write(session, query, file, envelope=Envelope()) == ROWS
     rows = [(int(row["at"]), row["id"]) for row in json.loads(file.read_text("utf-8"))]
     assert len(rows) == ROWS
