@@ -1,12 +1,14 @@
 """Tenants, credentials and tokens.
 
-Secrets are made here, shown once, and kept only as argon2id hashes. Access tokens are random, short-lived, and kept as
-SHA-256: they have more entropy than any hash could add, and are looked up on every request.
+Secrets are made here, shown once, and kept only as hashes: argon2id, but SHA-256 for what is looked at on every
+request: short-lived access tokens, and credentials that are one long-lived token. Those are random and have more
+entropy than any hash could add.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -54,6 +56,15 @@ def add_tenant(tenant: Tenant, on: Services) -> None:
         audit.record(connection, _operator("tenant.add", tenant.name), now=on.clock())
 
 
+def set_verified(name: str, on: Services, *, is_verified: bool) -> None:
+    """Say whether the account behind a tenant was verified. Raises UnknownName."""
+    get_tenant(name, on)
+    with on.database.write() as connection:
+        identity.set_verified(connection, name, is_verified=is_verified)
+        operation = "tenant.verify" if is_verified else "tenant.unverify"
+        audit.record(connection, _operator(operation, name), now=on.clock())
+
+
 def get_tenant(name: str, on: Services) -> Tenant:
     """The tenant of that name. Raises UnknownName."""
     with on.database.read() as connection:
@@ -80,12 +91,13 @@ def add_credential(
         tenant=tenant,
         kind=kind,
         user=user,
-        secret_hash=_HASHER.hash(secret),
+        secret_hash=_token_hash(secret) if kind is CredentialKind.TOKEN else _HASHER.hash(secret),
         scopes=scopes,
         created_at=on.clock(),
     )
     with on.database.write() as connection:
-        if user is not None and identity.user_taken(connection, tenant, user):
+        # One password a name; of tokens a person may have several, to replace one by another.
+        if kind is CredentialKind.BASIC and user is not None and identity.user_taken(connection, tenant, user):
             raise NameTaken("The tenant has a credential for that user already.")
         identity.add_credential(connection, credential)
         audit.record(connection, _operator("credential.add", tenant, credential.id), now=on.clock())
@@ -125,6 +137,30 @@ def authenticate(token: str, on: Services) -> Principal:
     if principal is None:
         raise NotAuthenticated("The access token is missing, unknown or has expired.")
     return principal
+
+
+def authenticate_bearer(token: str, on: Services) -> Principal:
+    """Who a long-lived token (its credential's id, a dot, the secret) stands for: a person, where it has an owner.
+
+    Raises NotAuthenticated for an unknown or revoked one alike.
+    """
+    credential_id, _, secret = token.partition(".")
+    with on.database.read() as connection:
+        credential = identity.get_credential(connection, credential_id)
+    kept = credential.secret_hash if credential is not None and credential.kind is CredentialKind.TOKEN else ""
+    if credential is None or not hmac.compare_digest(kept.encode(), _token_hash(secret).encode()):
+        raise NotAuthenticated("The token is missing, unknown or was revoked.")
+    return Principal(
+        tenant=credential.tenant,
+        credential=credential.id,
+        scopes=credential.scopes,
+        user=credential.user and person(credential.user),
+    )
+
+
+def person(name: str) -> str:
+    """A person's name as it is compared and kept."""
+    return name.strip().lower()
 
 
 def _proves(credential: Credential | None, secret: str) -> bool:

@@ -36,11 +36,12 @@ class DialectLimits:
 
     open_jobs: int
     longest_timespan: timedelta
-    rows: int
+    rows: int | None  # None: any number
     retention: timedelta
     link_life: timedelta
     token_life: timedelta
     rate: Rate | None = None  # None: as many requests as may come
+    rates: Mapping[str, Rate] = field(default_factory=dict)  # of operations that the dialect counts apart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

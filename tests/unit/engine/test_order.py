@@ -9,7 +9,8 @@ from pathlib import Path
 
 from offtake.engine.duckdb import Limits, Session
 from offtake.engine.plan import Shown, plan
-from offtake.formats import JSON, Envelope
+from offtake.formats import Envelope
+from offtake.formats.json import JSON
 from offtake.model.report import Column, ColumnType, Mark, PublishedColumn, Rendering, Report
 from offtake.model.request import ExportRequest
 from offtake.model.timespan import Timespan
@@ -18,7 +19,8 @@ ROWS = 280_000
 TIES = 1_000
 # Rows of about a kilobyte: all of them are more than the session may hold.
 SQL = f"""
-SELECT CAST(number AS VARCHAR) AS row_id, hash(number) % {TIES} AS place, repeat(md5(CAST(number AS VARCHAR)), 32) AS note
+SELECT CAST(number AS VARCHAR) AS row_id, hash(number) % {TIES} AS place,
+    repeat(md5(CAST(number AS VARCHAR)), 32) AS note
 FROM range({ROWS}) AS counted (number)
 WHERE $tenant = 'acme' AND $start < $end
 """

@@ -24,7 +24,7 @@ _DATETIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz
 _NOT_A_DATETIME = "not a supported datetime; use 2026-03-01T00:00:00, with Z or an offset where it is no local time"
 
 
-def decode_create(body: bytes, publication: Publication, *, row_limit: int, account_zone: str) -> ExportRequest:
+def decode_create(body: bytes, publication: Publication, *, row_limit: int | None, account_zone: str) -> ExportRequest:
     """The export request in a create body.
 
     In the order of section 2.2: shape and field formats, then the zone, then the order of the bounds.

@@ -7,9 +7,11 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 
 from offtake.errors import (
+    AccountNotVerified,
     ArtifactNotFound,
     AuditUnavailable,
     ExportError,
+    IdempotencyConflict,
     InvalidRequest,
     InvalidZone,
     JobNotFound,
@@ -40,7 +42,9 @@ ERRORS: dict[type[OfftakeError], tuple[int, str]] = {
     LinkRefused: (403, "1020004"),  # proposed; the dialect's own paths never raise it
     JobNotFound: (404, "1020011"),
     ArtifactNotFound: (404, "1020008"),
+    AccountNotVerified: (403, "1020004"),  # proposed; nobody asks in this dialect
     JobStateConflict: (409, "1020007"),
+    IdempotencyConflict: (409, "1020007"),  # proposed; this dialect has no such keys
     QuotaExceeded: (429, "1020017"),
     RateExceeded: (429, "1020017"),  # proposed; this dialect counts no requests
     AuditUnavailable: (503, "1020019"),
