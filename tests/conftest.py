@@ -13,6 +13,7 @@ from tests.fixtures.installation import Installation, Served
 
 # Enough rows for an export that can be met half done.
 LARGE_CALLS = 200_000
+MANY = "[loop]\nreads_per_minute = 100000\ncreates_per_minute = 100000\n"
 PUBLIC_URL = "https://exports.example.org/care"
 
 
@@ -50,15 +51,17 @@ def _served(home: Path, settings: str, *, workers: int) -> Iterator[Served]:
 
 @pytest.fixture(scope="session")
 def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server that runs exports, with the settings it comes with (but for its most talkative log)."""
-    with _served(tmp_path_factory.mktemp("busy") / "home", '[log]\nlevel = "debug"\n', workers=1) as served:
+    """A server that runs exports, with the settings it comes with (but for its most talkative log, and tests that
+    ask more often than a person does)."""
+    settings = f'{MANY}[log]\nlevel = "debug"\n'
+    with _served(tmp_path_factory.mktemp("busy") / "home", settings, workers=1) as served:
         yield served
 
 
 @pytest.fixture(scope="session")
 def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server without workers, behind a proxy as it believes: every job stays as it was created."""
-    settings = f'[server]\npublic_url = "{PUBLIC_URL}"\n'
+    settings = f'{MANY}[server]\npublic_url = "{PUBLIC_URL}"\n'
     with _served(tmp_path_factory.mktemp("idle") / "home", settings, workers=0) as served:
         yield served
 
@@ -66,7 +69,7 @@ def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.fixture(scope="session")
 def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server whose tokens and links live two seconds, and whose exports may have three rows."""
-    settings = "[talkdesk]\nrows = 3\nlink_seconds = 2\ntoken_seconds = 2\n"
+    settings = f"[talkdesk]\nrows = 3\nlink_seconds = 2\ntoken_seconds = 2\n{MANY}rows = 3\nlink_seconds = 2\n"
     with _served(tmp_path_factory.mktemp("hasty") / "home", settings, workers=1) as served:
         yield served
 
