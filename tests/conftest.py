@@ -13,7 +13,11 @@ from tests.fixtures.installation import Installation, Served
 
 # Enough rows for an export that can be met half done.
 LARGE_CALLS = 200_000
-MANY = "[loop]\nreads_per_minute = 100000\ncreates_per_minute = 100000\n"
+# Tests ask faster than the vendors allow, and for months that will once be too long ago.
+PATIENT = (
+    "[khoros]\nrequests_per_minute = 0\nhistory_months = 0\n"
+    "[loop]\nreads_per_minute = 100000\ncreates_per_minute = 100000\n"
+)
 PUBLIC_URL = "https://exports.example.org/care"
 
 
@@ -51,9 +55,8 @@ def _served(home: Path, settings: str, *, workers: int) -> Iterator[Served]:
 
 @pytest.fixture(scope="session")
 def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server that runs exports, with the settings it comes with (but for its most talkative log, and tests that
-    ask more often than a person does)."""
-    settings = f'{MANY}[log]\nlevel = "debug"\n'
+    """A server that runs exports, with the settings it comes with, but for its most talkative log and ``PATIENT``."""
+    settings = f'[log]\nlevel = "debug"\n{PATIENT}'
     with _served(tmp_path_factory.mktemp("busy") / "home", settings, workers=1) as served:
         yield served
 
@@ -61,15 +64,15 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.fixture(scope="session")
 def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server without workers, behind a proxy as it believes: every job stays as it was created."""
-    settings = f'{MANY}[server]\npublic_url = "{PUBLIC_URL}"\n'
+    settings = f'[server]\npublic_url = "{PUBLIC_URL}"\n{PATIENT}'
     with _served(tmp_path_factory.mktemp("idle") / "home", settings, workers=0) as served:
         yield served
 
 
 @pytest.fixture(scope="session")
 def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server whose tokens and links live two seconds, and whose exports may have three rows."""
-    settings = f"[talkdesk]\nrows = 3\nlink_seconds = 2\ntoken_seconds = 2\n{MANY}rows = 3\nlink_seconds = 2\n"
+    """A server whose tokens and links live two seconds, and whose exports may have three rows (but for Khoros)."""
+    settings = f"[talkdesk]\nrows = 3\nlink_seconds = 2\ntoken_seconds = 2\n{PATIENT}rows = 3\nlink_seconds = 2\n"
     with _served(tmp_path_factory.mktemp("hasty") / "home", settings, workers=1) as served:
         yield served
 

@@ -13,6 +13,7 @@
     │   │   └── ImpersonationRefused    act for yourself, or for somebody you may act for
     │   ├── JobNotFound             unknown, or another tenant's: never told apart
     │   ├── ArtifactNotFound        not ready, expired, deleted or unknown
+    │   ├── ArtifactGone            nothing is left to delete
     │   ├── JobStateConflict        not possible in the job's present state
     │   ├── IdempotencyConflict     repeat the first request, or use another key
     │   ├── LinkRefused             mint a new download link
@@ -135,6 +136,10 @@ class JobNotFound(ExportError):
 
 class ArtifactNotFound(ExportError):
     code = "artifact_not_found"
+
+
+class ArtifactGone(ExportError):
+    code = "artifact_gone"
 
 
 class JobStateConflict(ExportError):

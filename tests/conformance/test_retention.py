@@ -13,27 +13,10 @@ from offtake.core.exports import JobRef
 from offtake.core.services import Services
 from offtake.errors import StorageUnavailable
 from offtake.executor.upkeep import Upkeep
-from offtake.model.artifact import Artifact
 from offtake.model.job import Status
 from offtake.model.tenant import Tenant
 from offtake.store import jobs
-from tests.fixtures.orders import ORDER, caller
-
-
-def published(on: Services) -> tuple[str, Path]:
-    """A job with a file."""
-    job, now = exports.create(ORDER, caller(), on), on.clock()
-    key = on.artifacts.key("acme", job.id, 1, "csv")
-    path = on.artifacts.path(key)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("x")
-    with on.database.write() as connection:
-        lease = jobs.claim(connection, worker="w", now=now, until=now + timedelta(minutes=1))
-        assert lease is not None
-        jobs.upload(connection, lease)
-        file = Artifact(key=key, rows=0, bytes=1, sha256="0" * 64)
-        jobs.succeed(connection, lease, file, now=now, expires_at=now + timedelta(days=1))
-    return job.id, path
+from tests.fixtures.orders import ORDER, caller, published
 
 
 @pytest.fixture

@@ -116,7 +116,9 @@ class Export:
     def _write(self, name: str, settings: Mapping[str, Any]) -> str:
         """Write the file and count it as an export does; its text."""
         kind = format_named(name)
-        layout = presentation(TalkdeskSettings(**settings))(choose(self._publication(), (), name), name)
+        layout = presentation(TalkdeskSettings(**settings))(
+            choose(self._publication(), (), name), dataclasses.replace(self.request, format=name)
+        )
         query = plan(
             catalogue().reports[self.request.report],
             layout.shown,

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import strategies as st
 
 from offtake.errors import InvalidZone, ReversedTimespan
-from offtake.model.timespan import Timespan, resolve, zone, zone_names
+from offtake.model.timespan import Timespan, clocks, fixed_zone, resolve, zone, zone_names
 from tests.strategies import LAST, TICK, ZONES, instants, landmarks, timespans, transitions
 from tests.strategies import zone as locked_zone
 
@@ -152,3 +152,24 @@ def _moments(name: str) -> set[datetime]:
 
 def _microseconds(moment: datetime) -> int:
     return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // TICK
+
+
+@hypothesis.given(st.integers(-86_399, 86_399).map(lambda seconds: timedelta(seconds=seconds)))
+def test_a_fixed_offset_comes_back_from_its_name(offset: timedelta) -> None:
+    name = fixed_zone(offset)
+    assert clocks(name).utcoffset(None if offset else datetime(2026, 3, 1, tzinfo=UTC)) == offset
+    assert (
+        Timespan(start=datetime(2026, 3, 1, tzinfo=UTC), end=datetime(2026, 4, 1, tzinfo=UTC), zone=name).zone == name
+    )
+
+
+@pytest.mark.parametrize("offset", [timedelta(days=1), timedelta(days=-1), timedelta(milliseconds=1)])
+def test_an_offset_is_whole_seconds_of_less_than_a_day(offset: timedelta) -> None:
+    with pytest.raises(ValueError, match="whole seconds"):
+        fixed_zone(offset)
+
+
+@pytest.mark.parametrize("name", ["GMT+05:30", "UTC+05:30", "+05:30", "GMT+5"])
+def test_no_caller_names_an_offset(name: str) -> None:
+    with pytest.raises(InvalidZone):
+        zone(name)

@@ -18,9 +18,6 @@ credentials = typer.Typer(
     help="Credentials: how clients prove who they are.", no_args_is_help=True, rich_markup_mode=None
 )
 
-# Kinds that only dialects of later releases accept.
-_NOT_SERVED = frozenset({CredentialKind.BASIC})
-
 
 @tenants.callback()
 def tenant_group() -> None:
@@ -74,8 +71,8 @@ def add_credential(
     kind: Annotated[
         CredentialKind,
         typer.Option(
-            help="oauth: client id and secret (Talkdesk); token: one token of a person or of the whole tenant (Loop); "
-            "basic: for dialects not served yet."
+            help="oauth: client id and secret (Talkdesk); basic: user and password (Khoros); "
+            "token: one token of a person, or of the whole tenant (Loop)."
         ),
     ],
     home: HomeOption = DEFAULT_HOME,
@@ -83,7 +80,11 @@ def add_credential(
         str | None, typer.Option(help="User name, which basic needs; e-mail address of a token's owner.")
     ] = None,
     scope: Annotated[
-        list[Scope] | None, typer.Option(help="What it may do; repeat for more. Default: read and write.")
+        list[Scope] | None,
+        typer.Option(
+            metavar="WORD",
+            help="What it may do: read, write, impersonate, admin; repeat for more. Default: read, write.",
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -94,8 +95,6 @@ def add_credential(
         raise typer.BadParameter("an oauth client belongs to no user", param_hint="--user")
     scopes = frozenset(scope) if scope else ORDINARY
     new = identity.add_credential(tenant, kind, open_home(home), user=user, scopes=scopes)
-    if kind in _NOT_SERVED:
-        typer.echo(f"Note: no dialect of this version accepts {kind} credentials yet.", err=True)
     result = _result(new)
     show(result, as_json, "\n".join(f"{key}: {value}" for key, value in result.items()))
 

@@ -52,7 +52,7 @@ def mint(ref: JobRef, by: Caller, on: Services) -> Link:
     """
     now = on.clock()
     try:
-        job = exports.get(ref, by, on)
+        job = exports.find(ref, by, on)
     except JobNotFound as error:
         raise ArtifactNotFound("There is no such file.") from error
     if job.expires_at is None or not has_file(job, now):

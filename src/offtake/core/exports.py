@@ -1,9 +1,10 @@
-"""Create, read and cancel exports: authorise, validate, count, record."""
+"""Create, read, list, cancel and delete exports: authorise, validate, count, record."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -12,6 +13,8 @@ from sqlalchemy import Connection
 from offtake.core.grants import may_see, require
 from offtake.core.services import Services
 from offtake.errors import (
+    ArtifactGone,
+    AttemptError,
     FieldFault,
     IdempotencyConflict,
     JobNotFound,
@@ -19,9 +22,10 @@ from offtake.errors import (
     NotPermitted,
     QuotaExceeded,
     TimespanTooLong,
+    Unavailable,
 )
 from offtake.model.audit import AuditEntry
-from offtake.model.job import Job, Status
+from offtake.model.job import OPEN, Job, JobFilter, Status
 from offtake.model.request import ExportRequest
 from offtake.model.tenant import Principal, Scope
 from offtake.store import audit, idempotency, jobs
@@ -29,6 +33,7 @@ from offtake.store.records import request_to_json
 
 # An open job ends, or not: nobody knows when. A caller who looks again this soon does no harm.
 _QUOTA_RETRY_AFTER = 5
+_STORAGE_RETRY_AFTER = 30  # a disk that refuses to delete needs a person, or a moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +55,9 @@ def create(
     """
     require(by.principal, Scope.WRITE)
     limits = on.limits[request.dialect].of(by.principal.tenant)
-    if request.timespan.length() > limits.longest_timespan:
-        message = f"The timespan is longer than {limits.longest_timespan.days} days."
+    longest = limits.longest_timespan
+    if longest is not None and request.timespan.length() > longest:
+        message = f"The timespan is longer than {longest.days} days."
         raise TimespanTooLong(message, [FieldFault("timespan", "too long")])
     request = _narrowed(request, by, on)
     now = on.clock()
@@ -121,17 +127,51 @@ class JobRef:
 
 
 def get(ref: JobRef, by: Caller, on: Services) -> Job:
-    """The caller's own job; any other id, a foreign one included, is JobNotFound.
+    """The caller's own job; any other id, a foreign one included, is JobNotFound. Recorded where reads are, and always
+    when it is on behalf of somebody else."""
+    job = find(ref, by, on)
+    _record_read("job.read", ref.dialect, by, on, job_id=job.id)
+    return job
 
-    A look at it on behalf of somebody else is written into the audit log.
-    """
+
+def find(ref: JobRef, by: Caller, on: Services) -> Job:
+    """As ``get``, for those who record more than a look."""
     require(by.principal, Scope.READ)
     with on.database.read() as connection:
-        job = _own(connection, ref, by)
-    if by.principal.effective is not None:
-        with on.database.write() as connection:
-            audit.record(connection, _entry("job.read", job.id, ref.dialect, by), now=on.clock())
-    return job
+        return _own(connection, ref, by)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """Which of the caller's jobs to list. Pages count from 1; a page beyond the last is empty."""
+
+    dialect: str
+    per_page: int
+    page: int = 1
+    report: str | None = None
+    since: datetime | None = None  # made then or later
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobPage:
+    """A page of jobs, newest first, and how many there are on all pages."""
+
+    jobs: Sequence[Job]
+    total: int
+
+
+def list_jobs(listing: Listing, by: Caller, on: Services) -> JobPage:
+    """The caller's own jobs, whatever their state. A job made while one pages moves the others on by one place."""
+    require(by.principal, Scope.READ)
+    _record_read("job.list", listing.dialect, by, on)
+    wanted = JobFilter(tenant=by.principal.tenant, dialect=listing.dialect, report=listing.report, since=listing.since)
+    offset = (listing.page - 1) * listing.per_page
+    with on.database.read() as connection:
+        total = jobs.count(connection, wanted)
+    if offset >= total:  # also keeps numbers from the database that it has no room for
+        return JobPage(jobs=(), total=total)
+    with on.database.read() as connection:
+        return JobPage(jobs=jobs.newest(connection, wanted, limit=listing.per_page, offset=offset), total=total)
 
 
 def cancel(ref: JobRef, by: Caller, on: Services) -> Job:
@@ -150,6 +190,43 @@ def cancel(ref: JobRef, by: Caller, on: Services) -> Job:
         return cancelled
 
 
+def delete(ref: JobRef, by: Caller, on: Services) -> None:
+    """Delete the artifact of a job that has ended; the job's record stays, as deleted.
+
+    Recorded first, then the file goes, then the state changes. Who dies in between has already ended the artifact's
+    retention, so no link to it is given any more and upkeep does the rest. Raises JobNotFound, ArtifactGone when it
+    was deleted or has expired before, JobStateConflict while the job is open.
+    """
+    require(by.principal, Scope.WRITE)
+    now = on.clock()
+    with on.database.write() as connection:
+        job = _own(connection, ref, by)
+        if job.status in OPEN:
+            raise JobStateConflict("The job has not ended; cancel it, or wait for its end.")
+        if job.status in (Status.EXPIRED, Status.DELETED):
+            raise ArtifactGone("The file was deleted before, or its time was over.")
+        audit.record(connection, _entry("artifact.delete", job.id, ref.dialect, by), now=now)
+        if job.artifact is None:
+            jobs.delete(connection, job.id)
+            return
+        jobs.retire(connection, job.id, now=now)
+    try:
+        on.artifacts.remove(job.artifact.key)
+    except AttemptError as error:
+        message = "The file cannot be deleted at the moment; nobody gets it any more."
+        raise Unavailable(message, retry_after=_STORAGE_RETRY_AFTER) from error
+    with on.database.write() as connection:
+        jobs.delete(connection, job.id)
+
+
+def _record_read(operation: str, dialect: str, by: Caller, on: Services, *, job_id: str | None = None) -> None:
+    """Looking has no effect and must stay cheap: it is recorded where the operator wants that, or the look is one with
+    another person's eyes."""
+    if by.principal.effective is not None or on.limits[dialect].of(by.principal.tenant).audit_reads:
+        with on.database.write() as connection:
+            audit.record(connection, _entry(operation, job_id, dialect, by), now=on.clock())
+
+
 def _own(connection: Connection, ref: JobRef, by: Caller) -> Job:
     find = jobs.get_by_reference if ref.is_reference else jobs.get
     job = find(connection, ref.id, tenant=by.principal.tenant)
@@ -159,7 +236,7 @@ def _own(connection: Connection, ref: JobRef, by: Caller) -> Job:
     return job
 
 
-def _entry(operation: str, job_id: str, dialect: str, by: Caller) -> AuditEntry:
+def _entry(operation: str, job_id: str | None, dialect: str, by: Caller) -> AuditEntry:
     return AuditEntry(
         operation=operation,
         dialect=dialect,

@@ -26,6 +26,8 @@ from offtake.store import audit, identity
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 # Verified in place of an unknown client's hash, so that time does not tell which ids exist.
 _NOBODY = _HASHER.hash("nobody")
+# Passwords are verified for so many tenants that know one user name, no more: each costs time and memory.
+_NAMESAKES = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +130,20 @@ def issue_token(
         audit.record(connection, entry, now=now)
         identity.add_token(connection, principal, hash_=_token_hash(text), now=now, expires_at=now + life)
     return AccessToken(text=text, principal=principal, life=life)
+
+
+def log_in(user: str, password: str, on: Services, *, company_key: str | None) -> Principal:
+    """Who a user name and its password stand for. Raises NotAuthenticated for either being wrong, never saying which.
+
+    Several tenants may know the same name: the one with that company key is asked first. Whether the key is that of the
+    principal's own tenant is not looked at here.
+    """
+    with on.database.read() as connection:
+        known = identity.credentials_of_user(connection, user, company_key=company_key, limit=_NAMESAKES)
+    for credential in known or (None,):
+        if _proves(credential, password) and credential is not None:
+            return Principal(tenant=credential.tenant, credential=credential.id, scopes=credential.scopes)
+    raise NotAuthenticated("The user name or the password is not valid.")
 
 
 def authenticate(token: str, on: Services) -> Principal:

@@ -1,4 +1,4 @@
-"""How a dialect shows a report in one format; each dialect gives the core one function that says so."""
+"""How a dialect shows a report for one request; each dialect gives the core one function that says so."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from dataclasses import dataclass, field, replace
 from offtake.engine.plan import Shown
 from offtake.formats import Envelope
 from offtake.model.report import Publication
+from offtake.model.request import ExportRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """What the file shows, and what stands around an array of rows."""
+    """What the file shows, and what stands around and between its rows."""
 
     shown: Shown
     envelope: Envelope = field(default_factory=Envelope)
 
 
-Presentation = Callable[[Publication, str], Layout]  # (report as published, name of the format)
+Presentation = Callable[[Publication, ExportRequest], Layout]  # the columns that were chosen, for that request
 
 
 def choose(publication: Publication, names: tuple[str, ...], format_name: str) -> Publication:

@@ -104,7 +104,7 @@ def _report(request: ExportRequest, on: Services) -> Report:
 def _planned(request: ExportRequest, kind: Format, on: Services, *, tenant: str) -> tuple[Query, Envelope]:
     publication = on.catalogue.publications[request.dialect, request.report]
     chosen = choose(publication, request.columns, request.format)
-    layout = on.presentations[request.dialect].of(tenant)(chosen, request.format)
+    layout = on.presentations[request.dialect].of(tenant)(chosen, request)
     query = plan(
         on.catalogue.reports[request.report],
         layout.shown,

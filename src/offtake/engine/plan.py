@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from offtake.engine.render import identifier, render
+from offtake.engine.render import WRITTEN_BY_PEOPLE, guard, identifier, render
 from offtake.model.query import Query
-from offtake.model.report import PublishedColumn, Report
+from offtake.model.report import ColumnType, PublishedColumn, Report
 from offtake.model.request import ExportRequest, Parameters
 
 _PARAMETER = re.compile(r"\$([a-z_]+)\b")
@@ -34,6 +34,7 @@ class Shown:
     headers: tuple[str, ...]
     instant_pattern: str = DEFAULT_PATTERN
     order: tuple[str, ...] = ()  # columns of the report, not of the file
+    guarded: bool = False  # whether texts that a spreadsheet would run as a formula get an apostrophe before them
 
 
 def plan(
@@ -42,7 +43,7 @@ def plan(
     """The report's rows as a dialect shows them: the columns rendered in order under their headers."""
     types = {column.name: column.type for column in report.columns}
     values = (
-        render(column.source, types[column.source], column.rendering, empty_text_is_null=empty_text_is_null)
+        _shown(column, types[column.source], guarded=shown.guarded, empty_text_is_null=empty_text_is_null)
         for column in shown.columns
     )
     named = (f"{value} AS {identifier(header)}" for value, header in zip(values, shown.headers, strict=True))
@@ -51,6 +52,11 @@ def plan(
     if shown.order:
         sql += f" ORDER BY {', '.join(f'report.{identifier(name)}' for name in shown.order)}"
     return _query(sql, shown.headers, request, tenant=tenant, instant_pattern=shown.instant_pattern)
+
+
+def _shown(column: PublishedColumn, kind: ColumnType, *, guarded: bool, empty_text_is_null: bool) -> str:
+    value = render(column.source, kind, column.rendering, empty_text_is_null=empty_text_is_null)
+    return guard(value) if guarded and kind in WRITTEN_BY_PEOPLE else value
 
 
 def _query(

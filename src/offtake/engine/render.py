@@ -71,3 +71,12 @@ def render(column: str, kind: ColumnType, rendering: Rendering, *, empty_text_is
     """The SQL expression that shows ``column``, which holds ``kind``, in that rendering."""
     shown = SQL[rendering].format(value=identifier(column), second=_UNITS_PER_SECOND.get(kind, 1))
     return f"nullif({shown}, '')" if empty_text_is_null and rendering in _MAY_BE_EMPTY else shown
+
+
+# Columns that may hold whatever somebody typed; numbers, instants and flags cannot be formulas.
+WRITTEN_BY_PEOPLE = frozenset({ColumnType.TEXT, ColumnType.ID, ColumnType.LIST})
+
+
+def guard(shown: str) -> str:
+    """The text of that expression, with an apostrophe before it where a spreadsheet would take it for a formula."""
+    return f"CASE WHEN regexp_matches({shown}, '^[=+@\\t\\r-]') THEN chr(39) || {shown} ELSE {shown} END"

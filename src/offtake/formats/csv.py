@@ -1,4 +1,5 @@
-"""CSV by RFC 4180: header line, comma, quotes only where needed and doubled inside, ``\\n``, UTF-8 without a mark.
+"""CSV by RFC 4180: header line, comma, quotes only where needed and doubled inside, UTF-8 without a mark.
+Lines end as the dialect has it.
 
 Null and empty text are both an empty field (contracts/talkdesk.md 5.2).
 """
@@ -51,8 +52,8 @@ class CsvCounter:
 _OPTIONS = "FORMAT csv, HEADER true, DELIMITER ',', QUOTE '\"', COMMENT ''"
 
 
-def _recipe(_: Envelope) -> Recipe:
-    return Recipe(options=_OPTIONS, as_json=False, closing=lambda _: b"")
+def _recipe(envelope: Envelope) -> Recipe:
+    return Recipe(options=f"{_OPTIONS}, NEW_LINE '{envelope.line_end}'", as_json=False, closing=lambda _: b"")
 
 
 CSV: Format = Format(

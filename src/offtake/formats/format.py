@@ -36,7 +36,8 @@ class RecordCounter(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """What a dialect puts around an array of rows: ``head`` rows ``tail`` number-of-rows ``end``.
+    """What a dialect puts around an array of rows: ``head`` rows ``tail`` number-of-rows ``end``; and behind each line
+    of a csv file: ``line_end``, which is a line feed or ends with one.
 
     ``tail`` begins with ``]``, which is how a whole file is told from a cut one. ``tail`` and ``end`` may be written
     without a number between them (``counted = False``).
@@ -46,6 +47,7 @@ class Envelope:
     tail: str = "]"
     end: str = ""
     counted: bool = False
+    line_end: str = "\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,6 +79,16 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobFilter:
+    """Which of a tenant's jobs are meant. A criterion that is None is off."""
+
+    tenant: str
+    dialect: str
+    report: str | None = None
+    since: datetime | None = None  # made then or later
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
     """The right to run a job until an instant; the fence proves it."""
 

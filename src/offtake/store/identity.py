@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, case, delete, insert, select, update
 
 from offtake.model.tenant import Credential, CredentialKind, Principal, Scope, Tenant
 from offtake.store.schema import credential, tenant, token
@@ -70,6 +71,20 @@ def get_credential(connection: Connection, credential_id: str) -> Credential | N
     statement = select(credential).where(credential.c.id == credential_id, credential.c.revoked.is_(False))
     row = connection.execute(statement).one_or_none()
     return None if row is None else _credential(row)
+
+
+def credentials_of_user(
+    connection: Connection, user: str, *, company_key: str | None, limit: int
+) -> Sequence[Credential]:
+    """Credentials with a password for that user name, not revoked; those of the tenant with that company key first."""
+    statement = (
+        select(credential)
+        .join(tenant, tenant.c.name == credential.c.tenant)
+        .where(credential.c.user == user, credential.c.kind == CredentialKind.BASIC, credential.c.revoked.is_(False))
+        .order_by(case((tenant.c.company_key == company_key, 0), else_=1), credential.c.created_at, credential.c.id)
+        .limit(limit)
+    )
+    return [_credential(row) for row in connection.execute(statement)]
 
 
 def user_taken(connection: Connection, tenant_name: str, user: str) -> bool:

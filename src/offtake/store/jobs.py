@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from offtake.model.artifact import Artifact
-from offtake.model.job import LEASED, OPEN, Failure, Job, Lease, Status, sources
+from offtake.model.job import LEASED, OPEN, Failure, Job, JobFilter, Lease, Status, sources
 from offtake.store.records import job_from_row, request_to_json
 from offtake.store.schema import job, tenant
 
@@ -85,6 +85,17 @@ def get_by_reference(connection: Connection, reference: str, *, tenant: str) -> 
     """The tenant's job that its dialect knows by that reference."""
     row = connection.execute(_GET_REFERENCED, {"reference": reference, "tenant_name": tenant}).one_or_none()
     return None if row is None else job_from_row(row)
+
+
+def count(connection: Connection, wanted: JobFilter) -> int:
+    """How many jobs are meant."""
+    return int(connection.execute(select(func.count()).select_from(job).where(_meant(wanted))).scalar_one())
+
+
+def newest(connection: Connection, wanted: JobFilter, *, limit: int, offset: int = 0) -> Sequence[Job]:
+    """The jobs meant, newest first; the order is total, so that pages neither repeat nor skip a job that stays."""
+    statement = select(job).where(_meant(wanted)).order_by(job.c.created_at.desc(), job.c.id.desc())
+    return [job_from_row(row) for row in connection.execute(statement.limit(limit).offset(offset))]
 
 
 def is_due(connection: Connection, *, now: datetime) -> bool:
@@ -197,11 +208,33 @@ def expire(connection: Connection, job_id: str) -> bool:
     return connection.execute(statement).rowcount == 1
 
 
+def retire(connection: Connection, job_id: str, *, now: datetime) -> bool:
+    """The retention of a published artifact ends now: no link to it is given any more, and upkeep removes the file
+    should whoever wants it gone not come to that."""
+    statement = update(job).where(job.c.id == job_id, _among({Status.SUCCEEDED})).values(expires_at=now)
+    return connection.execute(statement).rowcount == 1
+
+
+def delete(connection: Connection, job_id: str) -> bool:
+    """The job was deleted on request; its artifact, where it had one, is gone. The record stays."""
+    statement = _move(Status.DELETED, job.c.id == job_id).values(artifact_key=None)
+    return connection.execute(statement).rowcount == 1
+
+
 def names_file(connection: Connection, job_id: str, fence: int, key: str) -> bool:
     """Whether a row has a use for a file: it names it, or the attempt with that fence is still running."""
     running = and_(_among(LEASED), job.c.fence == fence)
     statement = select(job.c.id).where(job.c.id == job_id, or_(job.c.artifact_key == key, running))
     return connection.execute(statement).one_or_none() is not None
+
+
+def _meant(wanted: JobFilter) -> ColumnElement[bool]:
+    criteria = [job.c.tenant == wanted.tenant, job.c.dialect == wanted.dialect]
+    if wanted.report is not None:
+        criteria.append(job.c.report == wanted.report)
+    if wanted.since is not None:
+        criteria.append(job.c.created_at >= wanted.since)
+    return and_(*criteria)
 
 
 def _among(statuses: Collection[Status]) -> ColumnElement[bool]:

@@ -36,6 +36,13 @@ class BodyTooLarge(HTTPException):
         super().__init__(413, f"The body is larger than {limit} bytes.")
 
 
+class UnsupportedMedia(HTTPException):
+    """The body's declared type is not one that the endpoint reads."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(415, message)
+
+
 def chain(app: FastAPI, surfaces: Sequence[ErrorSurface], *, max_body: int) -> ASGIApp:
     """The application as served: each step wraps the one before it."""
     render = _renderer(surfaces)

@@ -89,12 +89,19 @@ def router(on: Services) -> APIRouter:
         found = await run_in_threadpool(
             open_link, job, expires=query.get("expires", ""), signature=query.get("signature", ""), on=on
         )
-        return answer(found, _render_error)
+        return answer(found)
 
     return routes
 
 
-def answer(found: Download, render: Render) -> Response:
+def _render_error(error: OfftakeError | HttpFault, path: str) -> Response:
+    """Errors of the download path, as JSON."""
+    if isinstance(error, HttpFault):
+        return JSONResponse({"code": "http", "message": error.message}, error.status, headers=dict(error.headers))
+    return JSONResponse({"code": error.code, "message": error.message}, nearest(_STATUS, error))
+
+
+def answer(found: Download, render: Render = _render_error) -> Response:
     """The file, or the part of it that was asked for; ``render`` words a range that is beyond it."""
     headers = {
         "etag": f'"{found.artifact.sha256}"',
@@ -103,13 +110,6 @@ def answer(found: Download, render: Render) -> Response:
         "x-export-rows": str(found.artifact.rows),
     }
     return _File(found, headers, render)
-
-
-def _render_error(error: OfftakeError | HttpFault, path: str) -> Response:
-    """Errors of the download path, as JSON."""
-    if isinstance(error, HttpFault):
-        return JSONResponse({"code": "http", "message": error.message}, error.status, headers=dict(error.headers))
-    return JSONResponse({"code": error.code, "message": error.message}, nearest(_STATUS, error))
 
 
 ERRORS = ErrorSurface(prefixes=(PREFIX,), render=_render_error)

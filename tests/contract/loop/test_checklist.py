@@ -122,7 +122,7 @@ def test_check_08_the_url_stands_with_completed_only(client: LoopClient) -> None
     def ended() -> bool:
         document = client.read(export).json()
         seen.append((document["status"], "url" in document))
-        return document["status"] != "Processing"
+        return bool(document["status"] != "Processing")
 
     wait_for("the end", ended)
     assert seen[-1] == ("Completed", True)
@@ -334,8 +334,9 @@ def test_check_23_an_impersonated_export(busy: Served, acme: str, client: LoopCl
     assert {row["teamId"] for row in rows} == {"support"}
     assert [row["conversationId"] for row in rows] == ["c1", "c3", "c5"]
     with busy.installation.services() as on, on.database.read() as connection:
-        span = {"start": datetime(2020, 1, 1, tzinfo=UTC), "end": datetime(2100, 1, 1, tzinfo=UTC)}
-        log = [each.entry for each in audit.entries(connection, tenant=acme, **span) if each.entry.job == export]
+        first, last = datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+        entries = audit.entries(connection, tenant=acme, start=first, end=last)
+        log = [each.entry for each in entries if each.entry.job == export]
     assert {entry.operation for entry in log} == {"job.create", "job.read", "artifact.link"}
     assert {(entry.actor, entry.effective, entry.address) for entry in log} == {(OLGA, RITA, "127.0.0.1")}
 

@@ -55,17 +55,19 @@ def test_the_202_field_by_field(client: Client) -> None:
     made = datetime.fromisoformat(job["created_at"])
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", job["created_at"])
     assert before <= made <= datetime.now(UTC).replace(tzinfo=None)
+    fields = {
+        "id": job["id"],
+        "name": "march calls",
+        "type": "calls",
+        "status": "created",
+        "timezone": "Europe/Prague",
+        "format": "csv",
+        "timespan": SPAN,
+        "created_at": job["created_at"],
+    }
     assert document == {
-        "job": {
-            "id": job["id"],
-            "name": "march calls",
-            "type": "calls",
-            "status": "created",
-            "timezone": "Europe/Prague",
-            "format": "csv",
-            "timespan": SPAN,
-            "created_at": job["created_at"],
-        },
+        **fields,  # for readers of the vendor's table, which lists them flat
+        "job": fields,
         "_links": {
             "self": {"href": f"{PUBLIC_URL}/data/reports/calls/jobs/{job['id']}"},
             "files": {"href": f"{PUBLIC_URL}/data/reports/calls/files/{job['id']}"},
@@ -428,3 +430,70 @@ def test_a_refused_order_leaves_no_job(idle: Served) -> None:
         for _ in range(15):
             client.create("calls", SPAN["from"], SPAN["to"])
         assert_refused(client.order("calls", {"timespan": SPAN}), 429, "1020017")
+
+
+MEDIA = [
+    golden("4", "documented", "json", "application/json", 202),
+    golden("4", "inferred", "json-with-charset", "application/json; charset=utf-8", 202),
+    golden("4", "inferred", "json-of-a-kind", "application/vnd.example+json", 202),
+    golden("4", "decision", "curl-without-a-header", "application/x-www-form-urlencoded", 202),
+    golden("4", "decision", "text", "text/plain", 202),
+    golden("4", "decision", "xml", "application/xml", 415),
+    golden("4", "decision", "parts", "multipart/form-data; boundary=x", 415),
+    golden("4", "decision", "nonsense", "nonsense", 415),
+]
+
+
+@pytest.mark.parametrize(("media", "status"), MEDIA)
+def test_a_body_of_another_type_is_415(media: str, status: int, client: Client) -> None:
+    """4, decision: 415 in the shape of all errors, but only for a body that says it is no JSON."""
+    headers = {**client.headers, "Content-Type": media}
+    answer = client.http.post("/data/reports/calls/jobs", content=json.dumps({"timespan": SPAN}), headers=headers)
+    if status == 415:
+        assert_refused(answer, 415, "1020000")
+    else:
+        assert answer.status_code == status
+        assert client.cancel("calls", answer.json()["job"]["id"]).status_code == 204
+
+
+ALIASES = [
+    golden("2.1", "seen", "python-apis", "feedback_flow", "feedback"),
+    golden("2.1", "seen", "airflow", "advanced_dialer_calls_report", "outbound_dialer_calls"),
+    golden("2.1", "proposed", "adherence", "wfm_schedule_adherence", "adherence"),
+    golden("2.1", "proposed", "timeseries", "wfm_timeseries", "timeseries_report"),
+]
+
+
+@pytest.mark.parametrize(("alias", "slug"), ALIASES)
+def test_an_alias_is_the_report_itself(alias: str, slug: str, client: Client) -> None:
+    """2.1, decision: the answers carry the report's own slug, and the job is found under either name."""
+    document = client.order(alias, {"timespan": SPAN}).json()
+    job = document["job"]["id"]
+    assert document["job"]["type"] == slug
+    assert f"/{slug}/" in document["_links"]["self"]["href"]
+    assert client.status(alias, job) == client.status(slug, job) == "created"
+    assert client.cancel(alias, job).status_code == 204
+
+
+KINDS = [
+    "audit_logs",
+    "calls",
+    "contacts",
+    "feedback",
+    "interaction_custom_fields",
+    "messaging_contacts",
+    "messaging_traffic",
+    "outbound_dialer_calls",
+    "qm_evaluation_analysis",
+    "ring_attempts",
+    "studio_flow_execution",
+    "user_status",
+    "adherence",
+    "timeseries_report",
+]
+
+
+@pytest.mark.parametrize("slug", KINDS)
+def test_every_kind_of_report_can_be_ordered(slug: str, client: Client) -> None:
+    """2.1: the vendor's page lists fourteen kinds."""
+    assert accepted(client, {"timespan": SPAN}, slug)["job"]["type"] == slug

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from offtake.core.policy import DialectLimits
 from offtake.errors import InvalidZone
 from offtake.model.job import Job
 from offtake.model.report import Publication
@@ -27,14 +26,12 @@ _NOT_SERVED = {word.lower() for word in NOT_SERVED}
 Body = Mapping[str, Any]
 
 
-def decode_create(
-    body: bytes, publication: Publication, settings: LoopSettings, limits: DialectLimits, *, account_zone: str
-) -> ExportRequest:
+def decode_create(body: bytes, publication: Publication, settings: LoopSettings, *, account_zone: str) -> ExportRequest:
     """The export request in a create body. Raises Refused with all faults, by the rules V1 to V12 of section 5.2."""
     sent = _parse(body)
     faults: list[Fault] = []
     zone_name = _zone(sent, faults)
-    timespan = _timespan(sent, zone_name or "UTC", limits, faults)
+    timespan = _timespan(sent, zone_name or "UTC", settings, faults)
     kind = _format(sent, faults)
     lists = {name: _list(sent, name, settings, faults, addresses=addresses) for name, addresses in LISTS.items()}
     if faults or timespan is None or kind is None:
@@ -45,7 +42,7 @@ def decode_create(
         format=kind,
         timespan=timespan,
         name=publication.title,
-        row_limit=limits.rows,
+        row_limit=settings.rows,
         account_zone=account_zone,
         parameters=Parameters(
             tag_ids=lists["tagIds"],
@@ -98,7 +95,7 @@ def _parse(body: bytes) -> Body:
     return sent
 
 
-def _timespan(sent: Body, zone_name: str, limits: DialectLimits, faults: list[Fault]) -> Timespan | None:
+def _timespan(sent: Body, zone_name: str, settings: LoopSettings, faults: list[Fault]) -> Timespan | None:
     """V2 to V6. What the bounds are to each other is looked at once both are instants."""
     start, end = (_second(sent, name, faults) for name in ("start", "end"))
     if start is None or end is None:
@@ -108,8 +105,8 @@ def _timespan(sent: Body, zone_name: str, limits: DialectLimits, faults: list[Fa
         return None
     bounds = (datetime.fromtimestamp(each, UTC) for each in (start, end))
     timespan = Timespan(start=next(bounds), end=next(bounds), zone=zone_name)
-    if timespan.length() > limits.longest_timespan:
-        text = f"must be at most {limits.longest_timespan.days} days after 'start'"
+    if timespan.length() > timedelta(days=settings.longest_days):
+        text = f"must be at most {settings.longest_days} days after 'start'"
         faults.append(Fault(rule=6, code="PeriodTooLong", field="end", text=text))
     return timespan
 

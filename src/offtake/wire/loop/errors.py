@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from offtake.errors import (
     AccountNotVerified,
+    ArtifactGone,
     ArtifactNotFound,
     AuditUnavailable,
     ExportError,
@@ -51,6 +52,7 @@ ERRORS: dict[type[OfftakeError], tuple[int, str]] = {
     JobStateConflict: (409, "Conflict"),  # the dialect changes no job
     IdempotencyConflict: (409, "IdempotencyConflict"),
     ArtifactNotFound: (410, "Gone"),
+    ArtifactGone: (410, "Gone"),  # the dialect deletes nothing
     QuotaExceeded: (429, "TooManyRequests"),
     RateExceeded: (429, "TooManyRequests"),
     AccountNotVerified: (451, "AccountNotVerified"),

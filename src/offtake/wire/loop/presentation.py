@@ -5,6 +5,7 @@ from __future__ import annotations
 from offtake.core.presentation import Layout, Presentation
 from offtake.engine.plan import Shown
 from offtake.model.report import Publication
+from offtake.model.request import ExportRequest
 from offtake.wire.loop.settings import LoopSettings
 
 
@@ -12,8 +13,8 @@ def presentation(settings: LoopSettings) -> Presentation:
     """A bare array of flat objects, sorted as the publication says; no setting changes it."""
     del settings
 
-    def present(publication: Publication, format_name: str) -> Layout:
-        del format_name
+    def present(publication: Publication, request: ExportRequest) -> Layout:
+        del request
         columns = publication.columns
         names = tuple(column.name for column in columns)
         return Layout(shown=Shown(columns=columns, headers=names, order=publication.order))

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -17,7 +16,7 @@ from offtake.errors import ArtifactNotFound, ExportError, JobNotFound
 from offtake.model.job import Job
 from offtake.model.tenant import Scope
 from offtake.wire.dialect import Wire
-from offtake.wire.http import DirectRoute, bind_log
+from offtake.wire.http import DirectRoute, UnsupportedMedia, bind_log
 from offtake.wire.loop.auth import Call, acting, authenticate
 from offtake.wire.loop.codec import decode_create, decode_id, decode_key, encode_export, gone_word, status_word
 from offtake.wire.loop.errors import rate_headers, render_error
@@ -53,9 +52,8 @@ class _Endpoints:
         def work(call: Call, by: Caller) -> Response:
             _require_json(request)
             publication = self._on.catalogue.slugs[NAME, REPORT]
-            limits = self._on.limits[NAME].of(call.tenant.name)
             key = decode_key(request.headers.get("idempotency-key"))
-            order = decode_create(body, publication, call.settings, limits, account_zone=call.tenant.zone)
+            order = decode_create(body, publication, call.settings, account_zone=call.tenant.zone)
             job = exports.create(order, by, self._on, key=key)
             bind_log(request, job=job.id)
             return self._answer(request, job.id, job, by)
@@ -137,4 +135,4 @@ def _require_json(request: Request) -> None:
     """Section 2: bodies are sent as JSON (documented), others are 415 (proposed). A charset makes no difference."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
-        raise HTTPException(415, "Send the body as application/json.")
+        raise UnsupportedMedia("Send the body as application/json.")

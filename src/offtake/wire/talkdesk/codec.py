@@ -1,27 +1,54 @@
-"""From bytes to an export request, and from a job to its document (sections 2.2 and 2.3)."""
+"""From bytes to an export request, and from jobs to their documents (sections 2.2, 2.3 and 2.5)."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from offtake.core.exports import JobPage, Listing
 from offtake.errors import FieldFault, InvalidRequest
 from offtake.model.job import Job
 from offtake.model.report import Publication
 from offtake.model.request import ExportRequest
 from offtake.model.timespan import Timespan, resolve, zone
-from offtake.wire.talkdesk.schema import CreateBody
+from offtake.wire.http import UnsupportedMedia
+from offtake.wire.talkdesk.schema import (
+    DEFAULT_PAGE,
+    LONGEST_PAGE,
+    CreateBody,
+    CreatedDocument,
+    Href,
+    JobDocument,
+    JobFields,
+    JobLinks,
+    JobList,
+    ListedJob,
+    PageLinks,
+)
 from offtake.wire.talkdesk.tables import DEFAULT_FORMAT, FORMAT_WORDS, FORMATS, NAME, STATUS
 
+Absolute = Callable[[str], str]  # the absolute URL of a path of ours
 _INVALID = "Some input values are not valid."
 # Every spelling of section 2.2; a date alone is refused. Digits beyond microseconds are cut.
 _DATETIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})?", re.ASCII)
+_MEDIA = frozenset({"application/json", "text/json", "text/plain", "application/x-www-form-urlencoded"})
+_WHOLE = re.compile(r"\d{1,18}", re.ASCII)
 _NOT_A_DATETIME = "not a supported datetime; use 2026-03-01T00:00:00, with Z or an offset where it is no local time"
+
+
+def refuse_other_media(content_type: str | None) -> None:
+    """Raise UnsupportedMedia for a body that says it is something else than JSON.
+
+    Text and forms pass, because curl and careless clients call their JSON that (it still has to be JSON).
+    """
+    media = (content_type or "").partition(";")[0].strip().lower()
+    if media and media not in _MEDIA and not media.endswith("+json"):
+        raise UnsupportedMedia("The body is not JSON; send application/json.")
 
 
 def decode_create(body: bytes, publication: Publication, *, row_limit: int | None, account_zone: str) -> ExportRequest:
@@ -52,8 +79,46 @@ def decode_create(body: bytes, publication: Publication, *, row_limit: int | Non
     )
 
 
-def encode_job(job: Job, publication: Publication) -> dict[str, Any]:
-    """The job's fields; the caller adds links."""
+def decode_list(query: Mapping[str, str], publication: Publication) -> Listing:
+    """The page asked for. Raises InvalidRequest with all faulty parameters."""
+    faults: list[FieldFault] = []
+    page = _whole(query.get("page", "1"), "page", faults)
+    per_page = _whole(query.get("per_page", str(DEFAULT_PAGE)), "per_page", faults, most=LONGEST_PAGE)
+    if faults:
+        raise InvalidRequest(_INVALID, faults)
+    return Listing(dialect=NAME, report=publication.report, page=page, per_page=per_page)
+
+
+def encode_job(job: Job, publication: Publication, absolute: Absolute) -> JobDocument:
+    """The job as a status call shows it."""
+    return {"job": _fields(job, publication), "_links": _job_links(job, publication, absolute)}
+
+
+def encode_created(job: Job, publication: Publication, absolute: Absolute) -> CreatedDocument:
+    """The job as the answer to its creation shows it: under ``job``, where every client looks, and flat, as the
+    vendor's page has it."""
+    fields = _fields(job, publication)
+    return {**fields, "job": fields, "_links": _job_links(job, publication, absolute)}
+
+
+def encode_list(found: JobPage, asked: Listing, publication: Publication, absolute: Absolute) -> JobList:
+    """A page of jobs."""
+    items: list[ListedJob] = [
+        {**_fields(job, publication), "_links": _job_links(job, publication, absolute)} for job in found.jobs
+    ]
+
+    def page(number: int) -> Href:
+        return {"href": absolute(f"{_root(publication)}/jobs?page={number}&per_page={asked.per_page}")}
+
+    links: PageLinks = {"self": page(asked.page)}
+    if asked.page * asked.per_page < found.total:
+        links["next"] = page(asked.page + 1)
+    if asked.page > 1:
+        links["prev"] = page(asked.page - 1)
+    return {"total": found.total, "count": len(items), "_embedded": {"jobs": items}, "_links": links}
+
+
+def _fields(job: Job, publication: Publication) -> JobFields:
     request = job.request
     return {
         "id": job.id,
@@ -65,6 +130,27 @@ def encode_job(job: Job, publication: Publication) -> dict[str, Any]:
         "timespan": {"from": _rfc3339(request.timespan.start), "to": _rfc3339(request.timespan.end)},
         "created_at": f"{job.created_at:%Y-%m-%dT%H:%M:%S}",  # naive, UTC, as seen in a live response
     }
+
+
+def _job_links(job: Job, publication: Publication, absolute: Absolute) -> JobLinks:
+    root = _root(publication)
+    return {
+        "self": {"href": absolute(f"{root}/jobs/{job.id}")},
+        "files": {"href": absolute(f"{root}/files/{job.id}")},
+    }
+
+
+def _root(publication: Publication) -> str:
+    """Under the report's own slug, whichever alias was asked for."""
+    return f"/data/reports/{publication.slug}"
+
+
+def _whole(text: str, field: str, faults: list[FieldFault], *, most: int | None = None) -> int:
+    """A whole number from 1 on."""
+    number = int(text) if _WHOLE.fullmatch(text) else 0
+    if number < 1 or (most is not None and number > most):
+        faults.append(FieldFault(field, "not a whole number from 1" + (f" to {most}" if most else " on")))
+    return number
 
 
 def _parse(body: bytes) -> CreateBody:

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from offtake.errors import (
     AccountNotVerified,
+    ArtifactGone,
     ArtifactNotFound,
     AuditUnavailable,
     ExportError,
@@ -43,6 +44,7 @@ ERRORS: dict[type[OfftakeError], tuple[int, str]] = {
     JobNotFound: (404, "1020011"),
     ArtifactNotFound: (404, "1020008"),
     AccountNotVerified: (403, "1020004"),  # proposed; nobody asks in this dialect
+    ArtifactGone: (404, "1020009"),
     JobStateConflict: (409, "1020007"),
     IdempotencyConflict: (409, "1020007"),  # proposed; this dialect has no such keys
     QuotaExceeded: (429, "1020017"),

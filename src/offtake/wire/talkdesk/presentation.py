@@ -9,6 +9,7 @@ from offtake.core.presentation import Layout, Presentation
 from offtake.engine.plan import Shown
 from offtake.formats import Envelope
 from offtake.model.report import Publication, PublishedColumn, Rendering
+from offtake.model.request import ExportRequest
 from offtake.wire.talkdesk.settings import TalkdeskSettings
 from offtake.wire.talkdesk.tables import FILE_VERSION
 
@@ -31,10 +32,10 @@ def label(column: PublishedColumn) -> str:
 def presentation(settings: TalkdeskSettings) -> Presentation:
     """Section 5 under the dialect's settings ``csv_header``, ``csv_datetimes`` and ``legacy_columns``."""
 
-    def present(publication: Publication, format_name: str) -> Layout:
+    def present(publication: Publication, request: ExportRequest) -> Layout:
         columns = tuple(c for c in publication.columns if settings.legacy_columns or not c.legacy)
         names = tuple(column.name for column in columns)
-        if format_name != "csv":
+        if request.format != "csv":
             return Layout(shown=Shown(columns=columns, headers=names), envelope=_envelope(publication))
         instead = _CSV | _PLAIN if settings.csv_datetimes == "plain" else _CSV
         columns = tuple(replace(c, rendering=instead.get(c.rendering, c.rendering)) for c in columns)

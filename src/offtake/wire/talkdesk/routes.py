@@ -1,9 +1,8 @@
-"""The dialect's endpoints: token, create, status, cancel, download (sections 1.2 and 2)."""
+"""The dialect's endpoints: token, create, list, status, cancel, download, delete (sections 1.2 and 2)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
@@ -14,14 +13,22 @@ from offtake.core import download, exports, identity
 from offtake.core.exports import Caller, JobRef
 from offtake.core.grants import require
 from offtake.errors import FieldFault, UnknownReport
-from offtake.model.job import Job, Status
+from offtake.model.job import Status
 from offtake.model.report import Publication
 from offtake.model.tenant import Scope
 from offtake.wire.dialect import Wire
 from offtake.wire.http import DirectRoute, bind_log, remote_address
 from offtake.wire.links import link_path
 from offtake.wire.talkdesk.auth import caller, decode_token_request, scope_text
-from offtake.wire.talkdesk.codec import decode_create, encode_job
+from offtake.wire.talkdesk.codec import (
+    Absolute,
+    decode_create,
+    decode_list,
+    encode_created,
+    encode_job,
+    encode_list,
+    refuse_other_media,
+)
 from offtake.wire.talkdesk.settings import TalkdeskSettings
 from offtake.wire.talkdesk.tables import NAME
 
@@ -35,9 +42,11 @@ def router(wire: Wire[TalkdeskSettings]) -> APIRouter:
     endpoints = _Endpoints(wire)
     routes.add_api_route("/oauth/token", endpoints.token, methods=["POST"])
     routes.add_api_route(_ROOT + "/jobs", endpoints.create, methods=["POST"], status_code=202)
+    routes.add_api_route(_ROOT + "/jobs", endpoints.list, methods=["GET"])
     routes.add_api_route(_ROOT + "/jobs/{job_id}", endpoints.status, methods=["GET"])
     routes.add_api_route(_ROOT + "/jobs/{job_id}", endpoints.cancel, methods=["DELETE"], status_code=204)
     routes.add_api_route(_ROOT + "/files/{job_id}", endpoints.download, methods=["GET"], status_code=302)
+    routes.add_api_route(_ROOT + "/files/{job_id}", endpoints.delete, methods=["DELETE"], status_code=204)
     return routes
 
 
@@ -47,6 +56,9 @@ class _Endpoints:
     def __init__(self, wire: Wire[TalkdeskSettings]) -> None:
         self._wire = wire
         self._on = wire.on
+        limits = wire.on.limits[NAME]
+        recorded = any(each.audit_reads for each in (limits.every, *limits.own.values()))
+        self._reads_at_once = wire.on.database.reads_at_once and not recorded  # a record is written, and that waits
 
     async def token(self, request: Request) -> Response:
         """An access token by client credentials; parameters in the query or in the form body."""
@@ -55,6 +67,7 @@ class _Endpoints:
 
     async def create(self, request: Request, report_type: str) -> Response:
         """Order an export: 202 with the job."""
+        refuse_other_media(request.headers.get("content-type"))
         body = await request.body()
 
         def work(by: Caller) -> Response:
@@ -65,7 +78,19 @@ class _Endpoints:
             order = decode_create(body, publication, row_limit=limits.rows, account_zone=tenant.zone)
             job = exports.create(order, by, self._on)
             bind_log(request, job=job.id)
-            return JSONResponse(self._document(request, job, publication), 202)
+            return JSONResponse(encode_created(job, publication, self._absolute(request)), 202)
+
+        return await self._authenticated(request, work)
+
+    async def list(self, request: Request, report_type: str) -> Response:
+        """The jobs of a report, newest first, page by page."""
+
+        def work(by: Caller) -> Response:
+            require(by.principal, Scope.READ)
+            publication = self._publication(report_type)
+            listing = decode_list(request.query_params, publication)
+            found = exports.list_jobs(listing, by, self._on)
+            return JSONResponse(encode_list(found, listing, publication, self._absolute(request)))
 
         return await self._authenticated(request, work)
 
@@ -76,12 +101,12 @@ class _Endpoints:
             require(by.principal, Scope.READ)
             publication = self._publication(report_type)
             job = exports.get(_ref(job_id, publication), by, self._on)
-            document = self._document(request, job, publication)
+            document = encode_job(job, publication, self._absolute(request))
             if job.status is not Status.SUCCEEDED:
                 return JSONResponse(document)
             return JSONResponse(document, 303, headers={"location": document["_links"]["files"]["href"]})
 
-        return await self._authenticated(request, work, at_once=self._on.database.reads_at_once)
+        return await self._authenticated(request, work, at_once=self._reads_at_once)
 
     async def cancel(self, request: Request, report_type: str, job_id: str) -> Response:
         """End a job that has not ended (extension of section 2)."""
@@ -100,6 +125,16 @@ class _Endpoints:
             require(by.principal, Scope.READ)
             link = download.mint(_ref(job_id, self._publication(report_type)), by, self._on)
             return RedirectResponse(self._wire.absolute(request, link_path(link)), 302)
+
+        return await self._authenticated(request, work)
+
+    async def delete(self, request: Request, report_type: str, job_id: str) -> Response:
+        """Delete a file; the job stays in the list."""
+
+        def work(by: Caller) -> Response:
+            require(by.principal, Scope.WRITE)
+            exports.delete(_ref(job_id, self._publication(report_type)), by, self._on)
+            return Response(status_code=204)
 
         return await self._authenticated(request, work)
 
@@ -135,15 +170,8 @@ class _Endpoints:
             raise UnknownReport("There is no such report type.", [FieldFault("report_type", "unknown")])
         return publication
 
-    def _document(self, request: Request, job: Job, publication: Publication) -> dict[str, Any]:
-        root = f"/data/reports/{publication.slug}"
-        return {
-            "job": encode_job(job, publication),
-            "_links": {
-                "self": {"href": self._wire.absolute(request, f"{root}/jobs/{job.id}")},
-                "files": {"href": self._wire.absolute(request, f"{root}/files/{job.id}")},
-            },
-        }
+    def _absolute(self, request: Request) -> Absolute:
+        return lambda path: self._wire.absolute(request, path)
 
 
 def _ref(job_id: str, publication: Publication) -> JobRef:

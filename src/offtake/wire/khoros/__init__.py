@@ -1,0 +1,19 @@
+"""Khoros Care analytics reports (contracts/khoros.md): HTTP Basic, parameters in query or form, everything as text."""
+
+from offtake.wire.dialect import Dialect, ErrorSurface
+from offtake.wire.khoros.errors import render_error
+from offtake.wire.khoros.presentation import presentation
+from offtake.wire.khoros.routes import router
+from offtake.wire.khoros.settings import KhorosSettings, limits
+from offtake.wire.khoros.tables import CARE_ROOT, NAME, ROOT
+
+KHOROS = Dialect(
+    name=NAME,
+    settings=KhorosSettings,
+    limits=limits,
+    router=router,
+    presentation=presentation,
+    errors=ErrorSurface(prefixes=(ROOT, CARE_ROOT + "/smartviews", CARE_ROOT + "/workqueues"), render=render_error),
+)
+
+__all__ = ["KHOROS"]

@@ -1,0 +1,57 @@
+"""Words of the dialect beside our own. Section numbers are those of contracts/khoros.md."""
+
+from __future__ import annotations
+
+from offtake.model.job import Status
+from offtake.model.request import Selection
+
+NAME = "khoros"
+ROOT = "/api/public"
+CARE_ROOT = "/api/v2"  # the look-ups on the tenant's own instance (section 1.3)
+
+# Section 4.2: runnerState and detail; only these three pairs are documented. A run that was cancelled has failed for
+# whoever waits for it. One whose file is gone has completed all the same: its blank downloadUrl says so.
+STATES: dict[Status, tuple[str, str]] = {
+    Status.QUEUED: ("RUNNING", ""),
+    Status.RUNNING: ("RUNNING", ""),
+    Status.UPLOADING: ("RUNNING", ""),
+    Status.SUCCEEDED: ("CLOSED", "COMPLETED"),
+    Status.FAILED: ("CLOSED", "FAILED"),
+    Status.CANCELLED: ("CLOSED", "FAILED"),
+    Status.EXPIRED: ("CLOSED", "COMPLETED"),
+    Status.DELETED: ("CLOSED", "COMPLETED"),
+}
+
+# Section 1.5, documented; upper and lower case alike (proposed, because the vendor's samples mix them).
+FORMATS: dict[str, str] = {"json": "json", "csv": "csv"}
+DEFAULT_FORMAT = "json"
+SELECTIONS: dict[str, Selection] = {
+    "OPEN_AT_END": Selection.OPEN_AT_END,
+    "CLOSED": Selection.CLOSED,
+    "CREATED": Selection.CREATED,
+}
+PRIORITIES = frozenset("012345")
+
+# Section 5.2, documented.
+LANGUAGES = ("en", "es", "fr", "de", "tr")
+
+# Section 5.4, documented: milliseconds; more than the last means calendar months.
+INTERVALS = frozenset(
+    {
+        300_000,
+        600_000,
+        900_000,
+        1_800_000,
+        3_600_000,
+        7_200_000,
+        14_400_000,
+        28_800_000,
+        43_200_000,
+        86_400_000,
+        604_800_000,
+    }
+)
+WEEK = 604_800_000
+
+# Section 6: the one export whose timespan has no longest length (a vendor's sample of it ends in the year 2503).
+UNBOUNDED = frozenset({"user"})

@@ -1,0 +1,169 @@
+"""Listing and deleting jobs on every database: order and pages, and a deletion that is cut off in the middle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from offtake.core import download, exports, identity, retention
+from offtake.core.exports import JobRef, Listing
+from offtake.core.services import Services
+from offtake.errors import ArtifactGone, ArtifactNotFound, AuditUnavailable, JobNotFound, JobStateConflict, Unavailable
+from offtake.model.job import Status
+from offtake.model.tenant import Tenant
+from offtake.store import jobs
+from tests.fixtures.orders import NOON, ORDER, caller, published, queued
+
+
+@pytest.fixture
+def on(services: Services) -> Services:
+    """Services with two tenants."""
+    for name in ("acme", "umbra"):
+        identity.add_tenant(Tenant(name=name), services)
+    return services
+
+
+def ref(job_id: str) -> JobRef:
+    return JobRef(id=job_id, dialect="talkdesk")
+
+
+def status(on: Services, job_id: str) -> Status:
+    return exports.get(ref(job_id), caller(), on).status
+
+
+def operations(on: Services, job_id: str) -> list[str]:
+    """What the audit log says of a job."""
+    with on.database.read() as connection:
+        statement = text("SELECT operation FROM audit WHERE job = :job ORDER BY id")
+        return [row.operation for row in connection.execute(statement, {"job": job_id})]
+
+
+def ids(on: Services, listing: Listing, tenant: str = "acme") -> tuple[int, Sequence[str]]:
+    page = exports.list_jobs(listing, caller(tenant), on)
+    return page.total, [job.id for job in page.jobs]
+
+
+def test_pages_are_newest_first_and_meet_every_job_once(on: Services) -> None:
+    at = [NOON + timedelta(seconds=second) for second in (5, 1, 3, 3, 3, 4, 2)]  # three were made at one instant
+    made = [queued(created_at=instant) for instant in at]
+    with on.database.write() as connection:
+        for job in made:
+            jobs.add(connection, job)
+        jobs.add(connection, queued("umbra"))
+        jobs.add(connection, replace(queued(), request=replace(ORDER, dialect="loop")))
+        jobs.add(connection, replace(queued(), request=replace(ORDER, report="user_status")))
+    wanted = [job.id for job in sorted(made, key=lambda job: (job.created_at, job.id), reverse=True)]
+    calls = Listing(dialect="talkdesk", report="calls", per_page=3)
+    pages = [ids(on, replace(calls, page=number)) for number in (1, 2, 3, 4)]
+    assert [page[1] for page in pages] == [wanted[:3], wanted[3:6], wanted[6:], []]
+    assert {page[0] for page in pages} == {7}
+    since = replace(calls, per_page=50, since=NOON + timedelta(seconds=3))
+    assert ids(on, since) == (5, wanted[:5])
+    assert ids(on, replace(calls, per_page=50, report=None))[0] == 8  # all reports of the dialect
+    assert ids(on, calls, "umbra")[0] == 1
+
+
+def test_a_deletion_is_recorded_and_takes_the_file(on: Services) -> None:
+    job, path = published(on)
+    exports.delete(ref(job), caller(), on)
+    assert not path.exists()
+    assert status(on, job) is Status.DELETED
+    assert operations(on, job) == ["job.create", "artifact.delete"]
+    with pytest.raises(ArtifactGone):
+        exports.delete(ref(job), caller(), on)
+
+
+def test_what_is_open_foreign_or_gone_is_not_deleted(on: Services) -> None:
+    job = exports.create(ORDER, caller(), on)
+    with pytest.raises(JobStateConflict):
+        exports.delete(ref(job.id), caller(), on)
+    with pytest.raises(JobNotFound):
+        exports.delete(ref(job.id), caller("umbra"), on)
+    assert operations(on, job.id) == ["job.create"]
+    exports.cancel(ref(job.id), caller(), on)
+    exports.delete(ref(job.id), caller(), on)
+    assert status(on, job.id) is Status.DELETED
+    expired, _ = published(on)
+    at = on.clock() + timedelta(days=2)
+    retention.expire(replace(on, clock=lambda: at))
+    with pytest.raises(ArtifactGone):
+        exports.delete(ref(expired), caller(), on)
+    assert status(on, expired) is Status.EXPIRED
+
+
+def test_without_an_audit_record_nothing_is_deleted(on: Services) -> None:
+    job, path = published(on)
+    with on.database.write() as connection:
+        connection.execute(text("ALTER TABLE audit RENAME TO audit_away"))
+    with pytest.raises(AuditUnavailable):
+        exports.delete(ref(job), caller(), on)
+    assert path.is_file()
+    assert status(on, job) is Status.SUCCEEDED
+    with on.database.write() as connection:
+        connection.execute(text("ALTER TABLE audit_away RENAME TO audit"))
+    assert download.mint(ref(job), caller(), on).job == job
+
+
+@pytest.mark.parametrize("removed", [False, True], ids=["before-the-file-goes", "after"])
+def test_a_deletion_that_dies_in_the_middle_is_brought_to_its_end(
+    removed: bool, on: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, path = published(on)
+    unlink = Path.unlink
+
+    def die(found: Path, missing_ok: bool = False) -> None:
+        if removed:
+            unlink(found, missing_ok=missing_ok)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", die)
+        with pytest.raises(KeyboardInterrupt):
+            exports.delete(ref(job), caller(), on)
+    assert operations(on, job) == ["job.create", "artifact.delete"]
+    with pytest.raises(ArtifactNotFound):  # nobody gets a link any more, whether the file is there or not
+        download.mint(ref(job), caller(), on)
+    assert retention.expire(on).done == 1
+    assert not path.exists()
+    assert status(on, job) is Status.EXPIRED
+
+
+def test_a_file_that_cannot_be_removed_is_said_and_tried_again(on: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    job, path = published(on)
+
+    def refuse(found: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(1, "not permitted")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", refuse)
+        with pytest.raises(Unavailable):
+            exports.delete(ref(job), caller(), on)
+    with pytest.raises(ArtifactNotFound):
+        download.mint(ref(job), caller(), on)
+    exports.delete(ref(job), caller(), on)
+    assert not path.exists()
+    assert status(on, job) is Status.DELETED
+
+
+def test_reads_are_recorded_where_the_operator_wants_that(on: Services) -> None:
+    job, _ = published(on)
+    exports.get(ref(job), caller(), on)
+    assert operations(on, job) == ["job.create"]
+    every = replace(on.limits["talkdesk"].every, audit_reads=True)
+    watched = replace(on, limits={"talkdesk": replace(on.limits["talkdesk"], every=every)})
+    exports.get(ref(job), caller(), watched)
+    exports.list_jobs(Listing(dialect="talkdesk", per_page=1), caller(), watched)
+    download.mint(ref(job), caller(), watched)
+    assert operations(on, job) == ["job.create", "job.read", "artifact.link"]
+    with on.database.write() as connection:
+        connection.execute(text("ALTER TABLE audit RENAME TO audit_away"))
+    with pytest.raises(AuditUnavailable):
+        exports.get(ref(job), caller(), watched)
+    with pytest.raises(AuditUnavailable):
+        exports.list_jobs(Listing(dialect="talkdesk", per_page=1), caller(), watched)
+    exports.get(ref(job), caller(), on)

@@ -1,0 +1,133 @@
+"""Tables of the Khoros dialect are total, ids have the vendor's shapes, patterns say what they cannot show."""
+
+from __future__ import annotations
+
+import base64
+import re
+import uuid
+from dataclasses import replace
+
+import pytest
+from pydantic import ValidationError
+
+from offtake import errors as all_errors
+from offtake.errors import ExportError, OfftakeError
+from offtake.model.job import OPEN, Status
+from offtake.wire.khoros.errors import ERRORS
+from offtake.wire.khoros.ids import access_token, ids, is_token_of, job_path, new_reference
+from offtake.wire.khoros.patterns import strftime_pattern
+from offtake.wire.khoros.presentation import label, translations
+from offtake.wire.khoros.settings import KhorosSettings
+from offtake.wire.khoros.tables import LANGUAGES, STATES
+from tests.fixtures.orders import ORDER, queued
+from tests.property.exporting import catalogue
+
+SECRET = base64.urlsafe_b64encode(bytes(range(200, 232))).rstrip(b"=").decode()
+KEY = b"key"
+PUBLISHED = [publication for (dialect, _), publication in catalogue().publications.items() if dialect == "khoros"]
+
+
+def test_every_state_has_its_words() -> None:
+    """4.2: only three pairs are documented."""
+    assert STATES.keys() == set(Status)
+    assert set(STATES.values()) == {("RUNNING", ""), ("CLOSED", "COMPLETED"), ("CLOSED", "FAILED")}
+    assert {status for status, (state, _) in STATES.items() if state == "RUNNING"} == OPEN
+
+
+def test_every_error_of_an_api_has_a_row() -> None:
+    """4.7: none falls through to the root."""
+    kinds = {kind for kind in vars(all_errors).values() if isinstance(kind, type) and issubclass(kind, ExportError)}
+    assert kinds - ERRORS.keys() == {all_errors.Waitable}
+    assert OfftakeError in ERRORS
+
+
+def test_ids_have_the_shapes_of_the_samples() -> None:
+    """4.1, seen: a version-3 UUID, and 23 before Base64 of 32 bytes."""
+    job = replace(queued(), reference=new_reference(ORDER, tenant="acme", secret=SECRET))
+    workflow, run = ids(job)
+    assert uuid.UUID(workflow).version == 3
+    assert re.fullmatch(r"23[A-Za-z0-9+/]{43}=", run)
+    assert base64.b64decode(run[2:]) == bytes(range(200, 232))
+    assert "/" in run
+    path = job_path(job, "status", name="companyKey", value="a b/c")
+    assert path.startswith(f"/api/public/reports/report/{workflow}/23")
+    assert path.endswith("%3D/status?companyKey=a%20b%2Fc")
+    assert path.count("/") == 7
+
+
+def test_the_workflow_is_the_content_of_the_request() -> None:
+    """4.1, inferred: the same content gives the same workflowId, any other content another."""
+    others = [replace(ORDER, format="json"), replace(ORDER, columns=("A",)), replace(ORDER, locale="de")]
+    references = [new_reference(order, tenant="acme", secret=SECRET) for order in (ORDER, *others)]
+    references.append(new_reference(ORDER, tenant="other", secret=SECRET))
+    assert len(set(references)) == len(references)
+    assert new_reference(replace(ORDER), tenant="acme", secret=SECRET) == references[0]
+
+
+def test_a_token_is_bound_to_its_job() -> None:
+    """1.2, seen: Base64 of 16 bytes."""
+    job, other = queued(), queued()
+    token = access_token(job, KEY)
+    assert re.fullmatch(r"[A-Za-z0-9+/]{22}==", token)
+    assert is_token_of(job, token, KEY)
+    assert is_token_of(job, token.replace("+", " "), KEY)
+    assert not is_token_of(other, token, KEY)
+    assert not is_token_of(job, access_token(job, b"other key"), KEY)
+    assert not is_token_of(job, "ž", KEY)
+
+
+@pytest.mark.parametrize("publication", PUBLISHED, ids=lambda publication: publication.report)
+def test_every_label_is_translated_and_tells_its_column_from_the_others(publication: object) -> None:
+    """5.2, proposed: labels in five languages."""
+    columns = [column for column in publication.columns if column.label]  # type: ignore[attr-defined]
+    for language in LANGUAGES:
+        labels = [label(column, language) for column in columns]
+        assert len(set(labels)) == len(labels)
+        assert language == "en" or all(language in translations()[column.label] for column in columns)
+
+
+def test_no_translation_is_left_over() -> None:
+    used = {column.label for publication in PUBLISHED for column in publication.columns}
+    assert translations().keys() <= used
+    assert all(each.keys() == set(LANGUAGES) - {"en"} for each in translations().values())
+
+
+def test_there_are_fourteen_exports() -> None:
+    """2: thirteen of Care, one of Publishing."""
+    assert sorted(publication.slug for publication in PUBLISHED) == [
+        "author",
+        "combined",
+        "conversation",
+        "conversation_actions",
+        "conversation_history_action",
+        "incoming_post",
+        "marketing/brand_post",
+        "raw_agent_states",
+        "raw_expert_help",
+        "response",
+        "response_approval",
+        "team_performance",
+        "team_performance_interval",
+        "user",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "shown"),
+    [
+        ("MM/dd/yyyy hh:mm:ss a", "%m/%d/%Y %I:%M:%S %p"),
+        ("d.M.yy H:m:s,SSS", "%-d.%-m.%y %-H:%-M:%-S,%g"),
+        ("yyyy-MM-dd'T'HH:mm:ss'Z'", "%Y-%m-%dT%H:%M:%SZ"),
+        ("h 'o''clock' ''a''", "%-I o'clock '%p'"),
+        ("100% y", "100%% %Y"),
+        ("", ""),
+    ],
+)
+def test_patterns(pattern: str, shown: str) -> None:
+    assert strftime_pattern(pattern) == shown
+
+
+@pytest.mark.parametrize("pattern", ["MMM d", "EEEE", "yyyyy", "HH:mm z", "yyyy 'open", "S"])
+def test_patterns_that_cannot_be_shown_stop_the_start(pattern: str) -> None:
+    with pytest.raises(ValidationError):
+        KhorosSettings(pattern_de=pattern)
