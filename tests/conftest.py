@@ -1,4 +1,4 @@
-"""Fixtures for tests that need a whole installation. A server takes seconds to start, so most tests share one."""
+"""Fixtures that are shared because they take seconds to make: sample data, and whole installations with servers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.fixtures.installation import Installation, Served
+from tests.fixtures.sample import Sample, sample_in
 
 # Enough rows for an export that can be met half done.
 LARGE_CALLS = 200_000
@@ -19,6 +20,12 @@ PATIENT = (
     "[loop]\nreads_per_minute = 100000\ncreates_per_minute = 100000\n"
 )
 PUBLIC_URL = "https://exports.example.org/care"
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
+    """A lake with sample data, to be read only."""
+    return sample_in(tmp_path_factory.mktemp("sample"))
 
 
 @pytest.fixture

@@ -75,6 +75,8 @@ def _demo(options: argparse.Namespace, console: Console) -> list[Result]:
     _empty(home)
     console.rule("Sample data")
     run_visibly("init", "--home", str(home))
+    with (home / "offtake.toml").open("a") as settings:  # made-up data has no rows that arrive late
+        settings.write("\n[talkdesk]\nfreshness_seconds = 0\n")
     run_visibly("tenant", "add", TENANT, "--home", str(home))
     run_visibly("seed", "--home", str(home), "--tenant", TENANT, "--calls", str(options.calls), "--until", str(today))
     credential = run_for_json("credential", "add", TENANT, "--home", str(home), "--kind", "oauth")

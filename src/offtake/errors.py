@@ -6,8 +6,10 @@
     │   │   ├── UnknownReport       choose a report that exists
     │   │   ├── InvalidZone         use an IANA zone name
     │   │   ├── ReversedTimespan    end must be later than start
-    │   │   └── TimespanTooLong     ask for a shorter timespan
+    │   │   ├── TimespanTooLong     ask for a shorter timespan
+    │   │   └── InvalidScope        ask for no more than was granted
     │   ├── NotAuthenticated        get a (new) token
+    │   ├── InvalidGrant            begin again with the client's own proof
     │   ├── AccountNotVerified      have the account verified
     │   ├── NotPermitted            ask for the missing scope
     │   │   └── ImpersonationRefused    act for yourself, or for somebody you may act for
@@ -37,6 +39,7 @@
         ├── InvalidExpression       a filter expression that cannot be read, and where
         ├── HomeError               the home folder is missing or unusable
         ├── UnknownName             no such tenant, table, credential
+        ├── InvalidKey              a key that is not what may be registered
         └── NameTaken               it exists already
 
 An error knows no HTTP and no exit code: dialects and the command line each have one table for that.
@@ -110,6 +113,14 @@ class ReversedTimespan(InvalidRequest):
 
 class TimespanTooLong(InvalidRequest):
     code = "timespan_too_long"
+
+
+class InvalidScope(InvalidRequest):
+    code = "invalid_scope"
+
+
+class InvalidGrant(ExportError):
+    code = "invalid_grant"
 
 
 class NotAuthenticated(ExportError):
@@ -265,6 +276,10 @@ class HomeError(OperatorError):
 
 class UnknownName(OperatorError):
     code = "unknown_name"
+
+
+class InvalidKey(OperatorError):
+    code = "invalid_key"
 
 
 class NameTaken(OperatorError):

@@ -12,12 +12,12 @@ from sqlalchemy import func, select, text
 from offtake.core import exports, identity, settlement
 from offtake.core.exports import JobRef
 from offtake.core.interruption import Reason
+from offtake.core.policy import PerTenant
 from offtake.core.services import Services
 from offtake.errors import (
     AuditUnavailable,
     JobNotFound,
     JobStateConflict,
-    NotAuthenticated,
     NotPermitted,
     QueryFailed,
     QuotaExceeded,
@@ -25,7 +25,7 @@ from offtake.errors import (
     TimespanTooLong,
 )
 from offtake.model.job import Lease, Status
-from offtake.model.tenant import CredentialKind, Scope, Tenant
+from offtake.model.tenant import Scope, Tenant
 from offtake.model.timespan import Timespan
 from offtake.store import jobs
 from offtake.store.schema import audit
@@ -156,6 +156,7 @@ def test_what_becomes_of_a_job_whose_attempt_failed(on: Services) -> None:
     )
     exports.create(ORDER, caller(), on)
     assert settlement.settle(leased(on), final, None, patient) == "failed"
+    assert failures(on) == ["storage_unavailable", "query_failed"]
 
 
 def test_a_job_whose_workers_always_die_fails_in_the_end(on: Services) -> None:
@@ -167,28 +168,27 @@ def test_a_job_whose_workers_always_die_fails_in_the_end(on: Services) -> None:
     assert ended.status is Status.FAILED
     assert ended.failure is not None
     assert ended.failure.code == "attempts_exhausted"
+    assert failures(on) == ["attempts_exhausted"]
 
 
-def test_tokens_prove_a_client_until_they_expire(on: Services) -> None:
-    made = identity.add_credential("acme", CredentialKind.OAUTH, on, user=None, scopes=frozenset(Scope))
-    issue = {"dialect": "talkdesk", "wanted": frozenset({Scope.READ}), "address": None}
-    token = identity.issue_token(made.credential.id, made.secret, on, **issue)  # type: ignore[arg-type]
-    assert identity.authenticate(token.text, on).scopes == {Scope.READ}
-    later = on.clock() + token.life
-    with pytest.raises(NotAuthenticated):
-        identity.authenticate(token.text, replace(on, clock=lambda: later))
-    for client, secret in ((made.credential.id, "wrong"), ("unknown", made.secret)):
-        with pytest.raises(NotAuthenticated):
-            identity.issue_token(client, secret, on, **issue)  # type: ignore[arg-type]
-
-
-def test_neither_secret_nor_token_is_stored(on: Services) -> None:
-    made = identity.add_credential("acme", CredentialKind.OAUTH, on, user=None, scopes=frozenset(Scope))
-    token = identity.issue_token(
-        made.credential.id, made.secret, on, dialect="talkdesk", wanted=frozenset(), address=None
-    )
+def failures(on: Services) -> list[str]:
+    """The codes with which jobs failed, as the audit log has them."""
     with on.database.read() as connection:
-        for table in ("credential", "token", "audit"):
-            stored = str(connection.execute(text(f"SELECT * FROM {table}")).all())
-            assert made.secret not in stored
-            assert token.text not in stored
+        statement = select(audit.c.outcome).where(audit.c.operation == "job.fail").order_by(audit.c.id)
+        return list(connection.execute(statement).scalars())
+
+
+def test_rows_of_the_last_minutes_are_left_out_from_the_order_on(on: Services) -> None:
+    every = replace(on.limits["talkdesk"].every, freshness=timedelta(minutes=5))
+    lagging = replace(on, limits={"talkdesk": PerTenant(every=every)}, clock=lambda: NOON)
+    assert exports.create(ORDER, caller(), lagging).request.end == NOON - timedelta(minutes=5)
+    young = Timespan(start=NOON - timedelta(minutes=1), end=NOON, zone="UTC")
+    assert exports.create(replace(ORDER, timespan=young), caller(), lagging).request.end == young.start  # no rows
+    old = Timespan(start=NOON - timedelta(days=1), end=NOON - timedelta(minutes=5), zone="UTC")
+    assert exports.create(replace(ORDER, timespan=old), caller(), lagging).request.complete_until is None
+    log = exports.create(replace(ORDER, report="audit_logs"), caller(), lagging)  # complete at once
+    assert log.request.end == NOON
+    bounded = exports.create(ORDER, caller(), lagging)
+    assert exports.get(ref(bounded.id), caller(), lagging).request == bounded.request
+    prompt = replace(lagging, limits={"talkdesk": PerTenant(every=replace(every, freshness=timedelta(0)))})
+    assert exports.create(ORDER, caller(), prompt).request.end == NOON

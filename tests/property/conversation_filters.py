@@ -73,7 +73,7 @@ def fits_the_hours(care: Care, wanted: Parameters, at: datetime) -> bool:
     """The filter by business hours; a smart view that has its own overrides the request's."""
     own = [row["business_hours"] for row in care.rows["smart_view"] if row["smart_view_id"] == wanted.smart_view_id]
     side = own[0] if own and own[0] else wanted.business_hours
-    return side is None or _is_open(care, at) == (side == "inside")
+    return side is None or is_open(care, at) == (side == "inside")
 
 
 def as_text(number: int | None) -> str | None:
@@ -81,7 +81,8 @@ def as_text(number: int | None) -> str | None:
     return None if number is None else str(number)
 
 
-def _is_open(care: Care, at: datetime) -> bool:
+def is_open(care: Care, at: datetime) -> bool:
+    """Whether the account is open at an instant; one without hours is, but for its days off."""
     local = at.astimezone(zone(care.zone))
     if local.date().isoformat() in {row["day"] for row in care.rows["holiday"]}:
         return False

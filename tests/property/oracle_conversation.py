@@ -7,15 +7,16 @@ through in order of time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from offtake.model.request import BusinessHours, Parameters, Selection
+from offtake.model.request import Parameters, Selection
 from offtake.model.timespan import Timespan
-from tests.property.conversation_filters import fits_the_hours, is_about
-from tests.strategies import Care, Row, zone
-
-PATTERN = "%m/%d/%Y %I:%M:%S %p"  # English, section 5.2
+from tests.property.conversation_filters import fits_the_hours, is_about, is_open
+from tests.property.elapsed import seconds_never_negative
+from tests.property.khoros_values import duration, duration_of_milliseconds, english_time, flag, listed, text
+from tests.property.lookups import find
+from tests.property.shapes import Shape
+from tests.strategies import Care, Row
 
 
 def conversations(care: Care, timespan: Timespan, wanted: Parameters) -> list[Row]:
@@ -55,10 +56,10 @@ def _row(care: Care, conversation: Row, turns: list[Row], end: datetime) -> Row:
     noted = [each for each in _history(care, "conversation_action", conversation, end) if each["kind"] == "NOTE_ADDED"]
     closings = [turn for turn in turns if turn["kind"] == "CLOSED"]
     reopenings = [turn for turn in turns if turn["kind"] == "REOPENED"]
-    assigned = _find(care, "agent", conversation["assigned_agent_id"])
-    closer = _find(care, "agent", closings[-1]["agent_id"]) if closings else {}
-    queue = _find(care, "queue", conversation["queue_id"])
-    author = _find(care, "author", conversation["author_id"])
+    assigned = find(care, "agent", conversation["assigned_agent_id"])
+    closer = find(care, "agent", closings[-1]["agent_id"]) if closings else {}
+    queue = find(care, "queue", conversation["queue_id"])
+    author = find(care, "author", conversation["author_id"])
     created_at = conversation["created_at"]
     passed_on = (
         *("conversation_id", "url", "priority", "network", "network_instance", "author_id", "created_at"),
@@ -71,7 +72,7 @@ def _row(care: Care, conversation: Row, turns: list[Row], end: datetime) -> Row:
         "assigned_agent_number": assigned.get("number"),
         "assigned_agent_name": assigned.get("name"),
         "assigned_agent_email": assigned.get("email"),
-        "assigned_team_name": _find(care, "team", conversation["assigned_team_id"]).get("name"),
+        "assigned_team_name": find(care, "team", conversation["assigned_team_id"]).get("name"),
         "queue_number": queue.get("number"),
         "queue_name": queue.get("name"),
         "tag_names": _tags(care, conversation, end),
@@ -88,15 +89,12 @@ def _row(care: Care, conversation: Row, turns: list[Row], end: datetime) -> Row:
         "notes": len(noted),
         "reopenings": len(reopenings),
         "time_to_first_response_seconds": (
-            _elapsed(created_at, sent[0]) if sent and conversation["direction"] == "inbound" else None
+            seconds_never_negative(created_at, sent[0]) if sent and conversation["direction"] == "inbound" else None
         ),
-        "time_to_close_seconds": _elapsed(created_at, closings[-1]["happened_at"]) if closings else None,
+        "time_to_close_seconds": seconds_never_negative(created_at, closings[-1]["happened_at"]) if closings else None,
         "is_attention_needed": conversation["needs_attention"],
-        "is_created_in_business_hours": fits_the_hours(care, _ONLY_INSIDE, created_at),
+        "is_created_in_business_hours": is_open(care, created_at),
     }
-
-
-_ONLY_INSIDE = Parameters(business_hours=BusinessHours.INSIDE)
 
 
 def _history(care: Care, table: str, conversation: Row, end: datetime) -> list[Row]:
@@ -113,92 +111,47 @@ def _tags(care: Care, conversation: Row, end: datetime) -> list[str] | None:
         if row["conversation_id"] == conversation["conversation_id"]
         if row["attached_at"] < end and not (row["detached_at"] and row["detached_at"] < end)
     }
-    return sorted(_find(care, "tag", tag).get("name", tag) for tag in on) or None
+    return sorted(find(care, "tag", tag).get("name", tag) for tag in on) or None
 
 
-def _elapsed(earlier: datetime, later: datetime) -> int:
-    return max(later - earlier, timedelta()) // timedelta(seconds=1)
-
-
-def _find(care: Care, table: str, wanted: str | None) -> Row:
-    """The row of a dimension, or nothing known."""
-    return next((row for row in care.rows[table] if row[f"{table}_id"] == wanted), {})
-
-
-# How section 3 types a column; everything is text, and what is absent is empty (sections 3.0 and 5).
-
-
-def _plain(value: object, _: str) -> str:
-    return "" if value is None else str(value)
-
-
-def _bool(value: object, _: str) -> str:
-    return "" if value is None else "true" if value else "false"
-
-
-def _ts(value: object, name: str) -> str:
-    return value.astimezone(zone(name)).strftime(PATTERN) if isinstance(value, datetime) else ""
-
-
-def _dur(value: object, _: str) -> str:
-    if not isinstance(value, int):
-        return ""
-    minutes, seconds = divmod(value, 60)
-    return f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
-
-
-def _dur_of_milliseconds(value: object, name: str) -> str:
-    return _dur(value // 1000 if isinstance(value, int) else None, name)
-
-
-def _list(value: object, _: str) -> str:
-    return ", ".join(value) if isinstance(value, list) else ""
-
-
-# Column on the wire, column of the report, how it is shown.
-SHAPE: tuple[tuple[str, str, Callable[[object, str], str]], ...] = (
-    ("CONVERSATION_ID", "conversation_id", _plain),
-    ("STATUS", "status", _plain),
-    ("ASSIGNED_AGENT_DISPLAY_ID", "assigned_agent_number", _plain),
-    ("CONVERSATION_DISPLAY_ID", "conversation_number", _plain),
-    ("CONVERSATION_LINK", "url", _plain),
-    ("PRIORITY", "priority", _plain),
-    ("WORK_QUEUE_ID", "queue_number", _plain),
-    ("WORK_QUEUE_NAME", "queue_name", _plain),
-    ("CONVERSATION_TAGS", "tag_names", _list),
-    ("NETWORK", "network", _plain),
-    ("NETWORK_INSTANCE", "network_instance", _plain),
-    ("ASSIGNED_AGENT_NAME", "assigned_agent_name", _plain),
-    ("ASSIGNED_AGENT_EMAIL", "assigned_agent_email", _plain),
-    ("ASSIGNED_TEAM_NAME", "assigned_team_name", _plain),
-    ("AUTHOR_ID", "author_id", _plain),
-    ("AUTHOR_NAME", "author_name", _plain),
-    ("AUTHOR_SCREEN_NAME", "author_screen_name", _plain),
-    ("CREATED_TIME", "created_at", _ts),
-    ("TAR_START_TIME", "response_timer_started_at", _ts),
-    ("DUE_TIME", "due_at", _ts),
-    ("FIRST_RESPONSE_TIME", "first_response_at", _ts),
-    ("LAST_RESPONSE_TIME", "last_response_at", _ts),
-    ("CLOSED_TIME", "closed_at", _ts),
-    ("REOPENED_TIME", "reopened_at", _ts),
-    ("SNOOZE_EXPIRATION_TIME", "snoozed_until_at", _ts),
-    ("DISPOSITION", "disposition", _plain),
-    ("CUSTOM_DISPOSITION", "custom_disposition", _plain),
-    ("CLOSED_BY_AGENT_ID", "closed_by_agent_number", _plain),
-    ("CLOSED_BY_AGENT_NAME", "closed_by_agent_name", _plain),
-    ("TOTAL_POSTS", "incoming_posts", _plain),
-    ("TOTAL_RESPONSES", "responses", _plain),
-    ("TOTAL_NOTES", "notes", _plain),
-    ("REOPEN_COUNT", "reopenings", _plain),
-    ("TIME_TO_FIRST_RESPONSE", "time_to_first_response_seconds", _dur),
-    ("TIME_TO_CLOSE", "time_to_close_seconds", _dur),
-    ("TOTAL_HANDLE_TIME", "handle_milliseconds", _dur_of_milliseconds),
-    ("NEEDS_ATTENTION", "is_attention_needed", _bool),
-    ("CREATED_DURING_BUSINESS_HOURS", "is_created_in_business_hours", _bool),
-    ("IS_PRIVATE", "is_private", _bool),
+CONVERSATION: Shape = (
+    ("CONVERSATION_ID", "conversation_id", text),
+    ("STATUS", "status", text),
+    ("ASSIGNED_AGENT_DISPLAY_ID", "assigned_agent_number", text),
+    ("CONVERSATION_DISPLAY_ID", "conversation_number", text),
+    ("CONVERSATION_LINK", "url", text),
+    ("PRIORITY", "priority", text),
+    ("WORK_QUEUE_ID", "queue_number", text),
+    ("WORK_QUEUE_NAME", "queue_name", text),
+    ("CONVERSATION_TAGS", "tag_names", listed),
+    ("NETWORK", "network", text),
+    ("NETWORK_INSTANCE", "network_instance", text),
+    ("ASSIGNED_AGENT_NAME", "assigned_agent_name", text),
+    ("ASSIGNED_AGENT_EMAIL", "assigned_agent_email", text),
+    ("ASSIGNED_TEAM_NAME", "assigned_team_name", text),
+    ("AUTHOR_ID", "author_id", text),
+    ("AUTHOR_NAME", "author_name", text),
+    ("AUTHOR_SCREEN_NAME", "author_screen_name", text),
+    ("CREATED_TIME", "created_at", english_time),
+    ("TAR_START_TIME", "response_timer_started_at", english_time),
+    ("DUE_TIME", "due_at", english_time),
+    ("FIRST_RESPONSE_TIME", "first_response_at", english_time),
+    ("LAST_RESPONSE_TIME", "last_response_at", english_time),
+    ("CLOSED_TIME", "closed_at", english_time),
+    ("REOPENED_TIME", "reopened_at", english_time),
+    ("SNOOZE_EXPIRATION_TIME", "snoozed_until_at", english_time),
+    ("DISPOSITION", "disposition", text),
+    ("CUSTOM_DISPOSITION", "custom_disposition", text),
+    ("CLOSED_BY_AGENT_ID", "closed_by_agent_number", text),
+    ("CLOSED_BY_AGENT_NAME", "closed_by_agent_name", text),
+    ("TOTAL_POSTS", "incoming_posts", text),
+    ("TOTAL_RESPONSES", "responses", text),
+    ("TOTAL_NOTES", "notes", text),
+    ("REOPEN_COUNT", "reopenings", text),
+    ("TIME_TO_FIRST_RESPONSE", "time_to_first_response_seconds", duration),
+    ("TIME_TO_CLOSE", "time_to_close_seconds", duration),
+    ("TOTAL_HANDLE_TIME", "handle_milliseconds", duration_of_milliseconds),
+    ("NEEDS_ATTENTION", "is_attention_needed", flag),
+    ("CREATED_DURING_BUSINESS_HOURS", "is_created_in_business_hours", flag),
+    ("IS_PRIVATE", "is_private", flag),
 )
-
-
-def entries(rows: list[Row], *, zone_name: str) -> list[Row]:
-    """The rows as objects of a JSON file."""
-    return [{key: shown(row[source], zone_name) for key, source, shown in SHAPE} for row in rows]

@@ -6,11 +6,11 @@ without a look at the reports' SQL, so that a mistake in one of the two shows as
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from offtake.model.timespan import Timespan
-from tests.property.oracle import Shape, Shown
-from tests.strategies import Care, Row, zone
+from tests.property.lookups import names
+from tests.property.shapes import Shape, csv_labels
+from tests.property.talkdesk_values import day_fraction_of_milliseconds, local_time, same, yes_no
+from tests.strategies import Care, Row
 
 
 def studio_flow_execution(care: Care, timespan: Timespan) -> list[Row]:
@@ -21,7 +21,7 @@ def studio_flow_execution(care: Care, timespan: Timespan) -> list[Row]:
 
 def outbound_dialer_calls(care: Care, timespan: Timespan) -> list[Row]:
     """One row per dialled call that ended in the timespan."""
-    campaigns, agents, teams = _names(care, "campaign"), _names(care, "agent"), _names(care, "team")
+    campaigns, agents, teams = names(care, "campaign"), names(care, "agent"), names(care, "team")
     rows = []
     for call in care.rows["dialer_call"]:
         if call["ended_at"] < timespan.start or call["ended_at"] >= timespan.end:
@@ -37,7 +37,7 @@ def outbound_dialer_calls(care: Care, timespan: Timespan) -> list[Row]:
 
 def feedback(care: Care, timespan: Timespan) -> list[Row]:
     """One row per event in the timespan."""
-    named = {"agent": _names(care, "agent"), "team": _names(care, "team"), "queue": _names(care, "queue")}
+    dimensions = {"agent": names(care, "agent"), "team": names(care, "team"), "queue": names(care, "queue")}
     rows = []
     for event in sorted(care.rows["feedback"], key=lambda event: event["happened_at"], reverse=True):
         if event["happened_at"] >= timespan.end:
@@ -45,114 +45,81 @@ def feedback(care: Care, timespan: Timespan) -> list[Row]:
         if event["happened_at"] < timespan.start:
             break
         row = dict(event)
-        for dimension, names in named.items():
-            row[f"{dimension}_name"] = names.get(row.pop(f"{dimension}_id"))
+        for dimension, known in dimensions.items():
+            row[f"{dimension}_name"] = known.get(row.pop(f"{dimension}_id"))
         if event["interaction_direction"] is not None:
             row["interaction_direction"] = event["interaction_direction"].capitalize()
         rows.append(row)
     return rows
 
 
-def _names(care: Care, table: str) -> dict[str | None, str]:
-    return {row[f"{table}_id"]: row["name"] for row in care.rows[table]}
-
-
-# How the contract's tables type a column.
-
-
-def _same(value: object, _: str) -> Shown:
-    assert value is None or isinstance(value, str | int | float)
-    return value
-
-
-def _d(value: object, name: str) -> Shown:
-    assert isinstance(value, datetime)
-    return f"{value.astimezone(zone(name)):%Y-%m-%d %H:%M:%S}"
-
-
-def _dayf(value: object, _: str) -> Shown:
-    assert isinstance(value, int)
-    return float(value) / 86_400_000  # milliseconds of a day
-
-
-def _yn(value: object, _: str) -> Shown:
-    return {True: "Yes", False: "No"}[bool(value)]
-
-
 STUDIO_FLOW_EXECUTION: Shape = (
-    ("call_sid", "carrier_call_id", _same),
-    ("interaction_id", "interaction_id", _same),
-    ("destination_number", "destination_number", _same),
-    ("origin_number", "origin_number", _same),
-    ("flow_name", "flow_name", _same),
-    ("flow_id", "flow_id", _same),
-    ("component_title", "component", _same),
-    ("step_name", "step_name", _same),
-    ("exit", "exit", _same),
-    ("time_in_step", "step_milliseconds", _dayf),
-    ("timestamp", "started_at", _d),
-    ("studio_flow_executions_aggregated.flow_execution_finished_time", "flow_ended_at", _d),
-    ("step_execution_order", "step_order", _same),
-    ("flow_execution_id", "flow_execution_id", _same),
+    ("call_sid", "carrier_call_id", same),
+    ("interaction_id", "interaction_id", same),
+    ("destination_number", "destination_number", same),
+    ("origin_number", "origin_number", same),
+    ("flow_name", "flow_name", same),
+    ("flow_id", "flow_id", same),
+    ("component_title", "component", same),
+    ("step_name", "step_name", same),
+    ("exit", "exit", same),
+    ("time_in_step", "step_milliseconds", day_fraction_of_milliseconds),
+    ("timestamp", "started_at", local_time),
+    ("studio_flow_executions_aggregated.flow_execution_finished_time", "flow_ended_at", local_time),
+    ("step_execution_order", "step_order", same),
+    ("flow_execution_id", "flow_execution_id", same),
 )
 OUTBOUND_DIALER_CALLS: Shape = (
-    ("interaction_id", "interaction_id", _same),
-    ("campaign_id", "campaign_id", _same),
-    ("campaign_name", "campaign_name", _same),
-    ("campaign_agent_id", "agent_id", _same),
-    ("campaign_agent_name", "agent_name", _same),
-    ("campaign_transferred_agent_id", "transferred_agent_id", _same),
-    ("campaign_transferred_agent_name", "transferred_agent_name", _same),
-    ("record_id", "record_id", _same),
-    ("record_list_name", "record_list_name", _same),
-    ("attempt_number", "attempt_number", _same),
-    ("call_started_time", "started_at", _d),
-    ("call_finished_time", "ended_at", _d),
-    ("callback_mode", "callback_mode", _same),
-    ("customer_phone_number", "customer_number", _same),
-    ("talkdesk_phone_number", "company_number", _same),
-    ("description", "notes", _same),
-    ("disposition", "disposition", _same),
-    ("outbound_dialer_system_disposition", "system_disposition", _same),
-    ("sip_hangup_code", "sip_hangup_code", _same),
-    ("team_name", "team_name", _same),
-    ("total_duration", "total_seconds", _same),
-    ("create_calls_analysis.in_queue", "queue_seconds", _same),
-    ("create_calls_analysis.ringing_at_agent", "agent_ringing_seconds", _same),
-    ("create_calls_analysis.ringing_at_customer", "customer_ringing_seconds", _same),
-    ("create_calls_analysis.outbound_dialer_record_extra_data", "record_extra_data", _same),
-    ("create_calls_analysis.proactive_outbound_phone_type", "phone_type", _same),
+    ("interaction_id", "interaction_id", same),
+    ("campaign_id", "campaign_id", same),
+    ("campaign_name", "campaign_name", same),
+    ("campaign_agent_id", "agent_id", same),
+    ("campaign_agent_name", "agent_name", same),
+    ("campaign_transferred_agent_id", "transferred_agent_id", same),
+    ("campaign_transferred_agent_name", "transferred_agent_name", same),
+    ("record_id", "record_id", same),
+    ("record_list_name", "record_list_name", same),
+    ("attempt_number", "attempt_number", same),
+    ("call_started_time", "started_at", local_time),
+    ("call_finished_time", "ended_at", local_time),
+    ("callback_mode", "callback_mode", same),
+    ("customer_phone_number", "customer_number", same),
+    ("talkdesk_phone_number", "company_number", same),
+    ("description", "notes", same),
+    ("disposition", "disposition", same),
+    ("outbound_dialer_system_disposition", "system_disposition", same),
+    ("sip_hangup_code", "sip_hangup_code", same),
+    ("team_name", "team_name", same),
+    ("total_duration", "total_seconds", same),
+    ("create_calls_analysis.in_queue", "queue_seconds", same),
+    ("create_calls_analysis.ringing_at_agent", "agent_ringing_seconds", same),
+    ("create_calls_analysis.ringing_at_customer", "customer_ringing_seconds", same),
+    ("create_calls_analysis.outbound_dialer_record_extra_data", "record_extra_data", same),
+    ("create_calls_analysis.proactive_outbound_phone_type", "phone_type", same),
 )
 FEEDBACK: Shape = (
-    ("date_time", "happened_at", _d),
-    ("interaction_id", "interaction_id", _same),
-    ("flow_name", "flow_name", _same),
-    ("component_id", "component_id", _same),
-    ("component_name", "component_name", _same),
-    ("component_type", "component_type", _same),
-    ("component_text", "component_text", _same),
-    ("response", "response", _same),
-    ("response_state", "response_state", _same),
-    ("is_kpi", "is_kpi", _yn),
-    ("pertains_to_agent", "is_about_agent", _yn),
-    ("recording_url", "recording_url", _same),
-    ("agent_name", "agent_name", _same),
-    ("respondent_phone_number", "respondent_number", _same),
-    ("talkdesk_phone_number", "company_number", _same),
-    ("ring_group", "queue_name", _same),
-    ("team_name", "team_name", _same),
-    ("interaction_direction", "interaction_direction", _same),
-    ("survey_channel", "survey_channel", _same),
-    ("sms_error", "sms_error", _same),
-    ("touch_point_id", "touch_point_id", _same),
-    ("touch_point_name", "touch_point_name", _same),
-    ("touch_point_value", "touch_point_value", _same),
+    ("date_time", "happened_at", local_time),
+    ("interaction_id", "interaction_id", same),
+    ("flow_name", "flow_name", same),
+    ("component_id", "component_id", same),
+    ("component_name", "component_name", same),
+    ("component_type", "component_type", same),
+    ("component_text", "component_text", same),
+    ("response", "response", same),
+    ("response_state", "response_state", same),
+    ("is_kpi", "is_kpi", yes_no),
+    ("pertains_to_agent", "is_about_agent", yes_no),
+    ("recording_url", "recording_url", same),
+    ("agent_name", "agent_name", same),
+    ("respondent_phone_number", "respondent_number", same),
+    ("talkdesk_phone_number", "company_number", same),
+    ("ring_group", "queue_name", same),
+    ("team_name", "team_name", same),
+    ("interaction_direction", "interaction_direction", same),
+    ("survey_channel", "survey_channel", same),
+    ("sms_error", "sms_error", same),
+    ("touch_point_id", "touch_point_id", same),
+    ("touch_point_name", "touch_point_name", same),
+    ("touch_point_value", "touch_point_value", same),
 )
-_LABELS = {"date_time": "Date & Time"}
-
-
-def csv_header(shape: Shape) -> list[str]:
-    """Section 5.2: the contract's label, or the field name split on ``_``, each word capitalised; a dot splits none."""
-    return [
-        _LABELS.get(name) or " ".join(word[0].upper() + word[1:] for word in name.split("_")) for name, _, _ in shape
-    ]
+FEEDBACK_HEADER = csv_labels(FEEDBACK, {"date_time": "Date & Time"})

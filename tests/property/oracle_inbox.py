@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 
 from offtake.model.request import Parameters
 from offtake.model.timespan import Timespan
+from tests.property.elapsed import seconds_rounded_towards_zero
+from tests.property.lookups import by_id, names
 from tests.strategies import Care, Row, zone
 
 _STATES = {"open": "Open", "pending": "Open", "snoozed": "Snoozed", "closed": "Resolved"}
@@ -19,7 +21,7 @@ _SIDES = {"inbound": "Inbound", "outbound": "Outbound"}
 _RESOLVING = ("CLOSED", "REOPENED")
 _SNOOZING = ("SNOOZE_SET", "SNOOZE_UNSET", "SNOOZE_EXPIRED")
 _GIVING, _TAKING = ("CLAIMED", "ASSIGNED"), ("UNCLAIMED", "UNASSIGNED")
-_MICROSECOND, _SECOND = timedelta(microseconds=1), timedelta(seconds=1)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -96,8 +98,8 @@ class _Story:
 def inbox_conversations(care: Care, timespan: Timespan, parameters: Parameters) -> list[Row]:
     """One row per conversation of a shared inbox with a message, a resolve or a reopen in the timespan."""
     inboxes = {row["inbox_id"]: row for row in care.rows["inbox"] if row["is_shared"]}
-    customers = {row["customer_id"]: row for row in care.rows["customer"]}
-    agents = {row["agent_id"]: row for row in care.rows["agent"]}
+    customers = by_id(care, "customer")
+    agents = by_id(care, "agent")
     before = [row for row in care.rows["conversation_action"] if row["happened_at"] < timespan.end]
     tells_status = any(row["kind"] in (*_RESOLVING, *_SNOOZING) for row in before)
     tells_assignee = any(row["kind"] in (*_GIVING, *_TAKING) for row in before)
@@ -160,9 +162,9 @@ def _figures(story: _Story, created_at: datetime, agents: Mapping[str | None, Ro
         "sent_count": story.sent,
         "comment_count": story.comments,
         "reopen_count": story.reopened,
-        "first_response_seconds": _elapsed(story.first_asked_at, answered_at),
+        "first_response_seconds": seconds_rounded_towards_zero(story.first_asked_at, answered_at),
         "average_seconds_per_response": _mean_seconds(story.waits),
-        "resolution_seconds": _elapsed(created_at, resolved_at),
+        "resolution_seconds": seconds_rounded_towards_zero(created_at, resolved_at),
         "first_responder_email": agents.get(answered["agent_id"], {}).get("email") if answered else None,
         "resolved_by_email": agents.get(resolved["agent_id"], {}).get("email") if resolved else None,
     }
@@ -170,7 +172,7 @@ def _figures(story: _Story, created_at: datetime, agents: Mapping[str | None, Ro
 
 def _tags(care: Care, conversation_id: str, end: datetime) -> dict[str, str]:
     """Id and name of the tags that were on at ``end``, by id."""
-    names = {row["tag_id"]: row["name"] for row in care.rows["tag"]}
+    known = names(care, "tag")
     on = {
         row["tag_id"]
         for row in care.rows["conversation_tag"]
@@ -178,7 +180,7 @@ def _tags(care: Care, conversation_id: str, end: datetime) -> dict[str, str]:
         and row["attached_at"] < end
         and not (row["detached_at"] is not None and row["detached_at"] < end)
     }
-    return {tag_id: names.get(tag_id, tag_id) for tag_id in sorted(on)}
+    return {tag_id: known.get(tag_id, tag_id) for tag_id in sorted(on)}
 
 
 def _lets(wanted: Sequence[str] | None, held: set[str]) -> bool:
@@ -187,13 +189,6 @@ def _lets(wanted: Sequence[str] | None, held: set[str]) -> bool:
 
 def _folded(email: str) -> str:
     return email.strip(" ").lower()
-
-
-def _elapsed(start: datetime | None, end: datetime | None) -> int | None:
-    """Whole seconds, cut towards zero."""
-    if start is None or end is None:
-        return None
-    return (end - start) // _SECOND if end >= start else -((start - end) // _SECOND)
 
 
 def _mean_seconds(waits: Sequence[int]) -> float | None:

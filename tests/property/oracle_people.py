@@ -7,24 +7,26 @@ without a look at the reports' SQL.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
 from offtake.model.request import Parameters
 from offtake.model.timespan import Timespan
+from tests.property.conversation_filters import is_open
+from tests.property.elapsed import SECOND, seconds_rounded_down
+from tests.property.khoros_values import duration, flag, iso_time, listed, text
+from tests.property.lookups import by_id
+from tests.property.shapes import Shape
 from tests.strategies import Care, Row, zone
-
-SECOND = timedelta(seconds=1)
 
 
 class People:
     """A tenant's agents and teams, and who is in which, by the ids that files show."""
 
     def __init__(self, care: Care) -> None:
-        self.agents = {row["agent_id"]: row for row in care.rows["agent"]}
-        self._teams = {row["team_id"]: row for row in care.rows["team"]}
+        self.agents = by_id(care, "agent")
+        self._teams = by_id(care, "team")
         self._members = {(row["agent_id"], row["team_id"]) for row in care.rows["team_member"]}
         self._members |= {
             (row["agent_id"], row["team_id"]) for row in self.agents.values() if row["team_id"] is not None
@@ -89,7 +91,7 @@ def raw_agent_states(care: Care, timespan: Timespan, as_of: datetime, parameters
                         "state_type": {"available": "AVAILABLE", "offline": "OFFLINE"}.get(stay["kind"], "CUSTOM"),
                         "started_at": start,
                         "ended_at": stay["ended_at"],
-                        "state_seconds": (last - first) // SECOND,
+                        "state_seconds": seconds_rounded_down(first, last),
                         "changed_by": stay["changed_by"],
                         "previous_state": previous,
                     }
@@ -102,7 +104,8 @@ def user(care: Care, timespan: Timespan, as_of: datetime, parameters: Parameters
     """One row per agent who passes the filters."""
     people = People(care)
     rows = []
-    for agent_id, agent in people.agents.items():
+    for agent in care.rows["agent"]:
+        agent_id = agent["agent_id"]
         if not people.pass_filters(agent_id, parameters):
             continue
         if parameters.agent_ids is not None and people.shown(agent_id) not in parameters.agent_ids:
@@ -179,25 +182,13 @@ class Asked:
             if not conversation or not views or not _in_view(conversation, views[0]["expression"]):
                 return False
             hours = views[0]["business_hours"] or hours
-        return hours is None or self.is_open(fact["happened_at"]) == (hours == "inside")
+        return hours is None or is_open(self.care, fact["happened_at"]) == (hours == "inside")
 
     def _queue_number(self, conversation: Row) -> str | None:
         for queue in self.care.rows["queue"]:
             if queue["queue_id"] == conversation.get("queue_id") and queue["number"] is not None:
                 return str(queue["number"])
         return None
-
-    def is_open(self, at: datetime) -> bool:
-        """Whether the account is open at an instant; one without hours is, but for its days off."""
-        local = at.astimezone(zone(self.care.zone))
-        if local.date().isoformat() in {row["day"] for row in self.care.rows["holiday"]}:
-            return False
-        if not self.care.rows["business_hours"]:
-            return True
-        return any(
-            row["weekday"] == str(local.isoweekday()) and row["opens"] <= local.strftime("%H:%M") < row["closes"]
-            for row in self.care.rows["business_hours"]
-        )
 
 
 def _in_view(conversation: Row, expression: str) -> bool:
@@ -337,116 +328,77 @@ def _per_hour(responses: int, logged_in: timedelta) -> float | None:
     return math.floor(exact * 100 + Fraction(1, 2)) / 100
 
 
-# How the contract types a column (section 3.0): everything is text, and what is absent is empty.
+RAW_AGENT_STATES: Shape = (
+    ("AGENT_NAME", "agent_name", text),
+    ("AGENT_EMAIL", "agent_email", text),
+    ("AGENT_ID", "agent_id", text),
+    ("TEAM_NAME", "team_names", listed),
+    ("AGENT_STATE_ID", "state_id", text),
+    ("AGENT_STATE_NAME", "state", text),
+    ("AGENT_STATE_TYPE", "state_type", text),
+    ("STATE_START_TIME", "started_at", iso_time),
+    ("STATE_END_TIME", "ended_at", iso_time),
+    ("STATE_DURATION", "state_seconds", duration),
+    ("CHANGED_BY", "changed_by", text),
+    ("PREVIOUS_STATE_NAME", "previous_state", text),
+)
 
-Show = Callable[[object, str], str]
-Shape = dict[str, tuple[str, Show]]  # name on the wire -> column of the report, how it is shown
+TOTAL_TIMES: Shape = (
+    ("TOTAL_CONSOLE_LOGGED_IN_TIME", "logged_in_seconds", duration),
+    ("TOTAL_GREEN_STATE_TIME", "green_seconds", duration),
+    ("TOTAL_YELLOW_STATE_TIME", "yellow_seconds", duration),
+    ("TOTAL_RED_STATE_TIME", "red_seconds", duration),
+    ("TOTAL_MOBILE_TIME", "mobile_seconds", duration),
+)
+MILLIS: Shape = (
+    ("TOTAL_CONSOLE_LOGGED_IN_TIME_MILLIS", "logged_in_milliseconds", text),
+    ("TOTAL_GREEN_STATE_TIME_MILLIS", "green_milliseconds", text),
+    ("TOTAL_YELLOW_STATE_TIME_MILLIS", "yellow_milliseconds", text),
+    ("TOTAL_RED_STATE_TIME_MILLIS", "red_milliseconds", text),
+    ("TOTAL_MOBILE_TIME_MILLIS", "mobile_milliseconds", text),
+)
+USER_IN_CSV: Shape = (
+    ("AGENT_ID", "agent_id", text),
+    ("AGENT_NAME", "agent_name", text),
+    ("AGENT_EMAIL", "agent_email", text),
+    *TOTAL_TIMES,
+    ("USER_UUID", "internal_agent_id", text),
+    ("SSO_ID", "sso_id", text),
+    ("FIRST_NAME", "given_name", text),
+    ("LAST_NAME", "family_name", text),
+    ("ROLE", "role", text),
+    ("TEAM_ID", "team_numbers", listed),
+    ("TEAM_NAME", "team_names", listed),
+    ("IS_ENABLED", "is_enabled", flag),
+    ("CREATED_TIME", "created_at", iso_time),
+    ("LAST_LOGIN_TIME", "last_login_at", iso_time),
+    ("CURRENT_STATE_NAME", "current_state", text),
+    ("LANGUAGE", "language", text),
+    ("TIMEZONE", "time_zone", text),
+)
+USER: Shape = (*USER_IN_CSV, *MILLIS)
 
-
-def _text(value: object, _: str) -> str:
-    return "" if value is None else str(value)
-
-
-def _flag(value: object, _: str) -> str:
-    return "true" if value else "false"
-
-
-def _ts(value: object, name: str) -> str:
-    if value is None:
-        return ""
-    assert isinstance(value, datetime)
-    return value.astimezone(zone(name)).replace(microsecond=0, tzinfo=None).isoformat(sep=" ")
-
-
-def _duration(value: object, _: str) -> str:
-    if value is None:
-        return ""
-    assert isinstance(value, int)
-    minutes, seconds = divmod(value, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours:02}:{minutes:02}:{seconds:02}"
-
-
-def _list(value: object, _: str) -> str:
-    return ", ".join(value) if isinstance(value, list) else ""
-
-
-RAW_AGENT_STATES: Shape = {
-    "AGENT_NAME": ("agent_name", _text),
-    "AGENT_EMAIL": ("agent_email", _text),
-    "AGENT_ID": ("agent_id", _text),
-    "TEAM_NAME": ("team_names", _list),
-    "AGENT_STATE_ID": ("state_id", _text),
-    "AGENT_STATE_NAME": ("state", _text),
-    "AGENT_STATE_TYPE": ("state_type", _text),
-    "STATE_START_TIME": ("started_at", _ts),
-    "STATE_END_TIME": ("ended_at", _ts),
-    "STATE_DURATION": ("state_seconds", _duration),
-    "CHANGED_BY": ("changed_by", _text),
-    "PREVIOUS_STATE_NAME": ("previous_state", _text),
-}
-
-TOTAL_TIMES: Shape = {
-    "TOTAL_CONSOLE_LOGGED_IN_TIME": ("logged_in_seconds", _duration),
-    "TOTAL_GREEN_STATE_TIME": ("green_seconds", _duration),
-    "TOTAL_YELLOW_STATE_TIME": ("yellow_seconds", _duration),
-    "TOTAL_RED_STATE_TIME": ("red_seconds", _duration),
-    "TOTAL_MOBILE_TIME": ("mobile_seconds", _duration),
-}
-MILLIS: Shape = {
-    "TOTAL_CONSOLE_LOGGED_IN_TIME_MILLIS": ("logged_in_milliseconds", _text),
-    "TOTAL_GREEN_STATE_TIME_MILLIS": ("green_milliseconds", _text),
-    "TOTAL_YELLOW_STATE_TIME_MILLIS": ("yellow_milliseconds", _text),
-    "TOTAL_RED_STATE_TIME_MILLIS": ("red_milliseconds", _text),
-    "TOTAL_MOBILE_TIME_MILLIS": ("mobile_milliseconds", _text),
-}
-USER_IN_CSV: Shape = {
-    "AGENT_ID": ("agent_id", _text),
-    "AGENT_NAME": ("agent_name", _text),
-    "AGENT_EMAIL": ("agent_email", _text),
-    **TOTAL_TIMES,
-    "USER_UUID": ("internal_agent_id", _text),
-    "SSO_ID": ("sso_id", _text),
-    "FIRST_NAME": ("given_name", _text),
-    "LAST_NAME": ("family_name", _text),
-    "ROLE": ("role", _text),
-    "TEAM_ID": ("team_numbers", _list),
-    "TEAM_NAME": ("team_names", _list),
-    "IS_ENABLED": ("is_enabled", _flag),
-    "CREATED_TIME": ("created_at", _ts),
-    "LAST_LOGIN_TIME": ("last_login_at", _ts),
-    "CURRENT_STATE_NAME": ("current_state", _text),
-    "LANGUAGE": ("language", _text),
-    "TIMEZONE": ("time_zone", _text),
-}
-USER: Shape = USER_IN_CSV | MILLIS
-
-TEAM_PERFORMANCE: Shape = {
-    "AGENT_ID": ("agent_id", _text),
-    "AGENT_NAME": ("agent_name", _text),
-    "AGENT_EMAIL": ("agent_email", _text),
-    "TEAM_NAME": ("team_names", _list),
-    "TOTAL_RESPONSES": ("responses", _text),
-    "TOTAL_CONVERSATIONS_RESPONDED": ("conversations_responded", _text),
-    "TOTAL_CONVERSATIONS_CLAIMED": ("conversations_claimed", _text),
-    "TOTAL_CONVERSATIONS_CLOSED": ("conversations_closed", _text),
-    "TOTAL_CONVERSATIONS_REOPENED": ("conversations_reopened", _text),
-    "TOTAL_NOTES": ("notes", _text),
-    "TOTAL_ACTIONS": ("actions", _text),
-    "AVERAGE_TIME_TO_FIRST_RESPONSE": ("average_time_to_first_response_seconds", _duration),
-    "AVERAGE_TIME_TO_RESPOND": ("average_time_to_respond_seconds", _duration),
-    "AVERAGE_HANDLE_TIME": ("average_handle_seconds", _duration),
-    "AVERAGE_TIME_TO_CLOSE": ("average_time_to_close_seconds", _duration),
-    "RESPONSES_PER_HOUR": ("responses_per_hour", _text),
-    **TOTAL_TIMES,
-}
-TEAM_PERFORMANCE_INTERVAL: Shape = {
-    "INTERVAL_START_TIME": ("interval_started_at", _ts),
-    "INTERVAL_END_TIME": ("interval_ended_at", _ts),
-    **TEAM_PERFORMANCE,
-}
-
-
-def entries(shape: Shape, rows: list[Row], *, zone_name: str) -> list[dict[str, str]]:
-    """The rows as objects of a JSON file."""
-    return [{name: show(row[source], zone_name) for name, (source, show) in shape.items()} for row in rows]
+TEAM_PERFORMANCE: Shape = (
+    ("AGENT_ID", "agent_id", text),
+    ("AGENT_NAME", "agent_name", text),
+    ("AGENT_EMAIL", "agent_email", text),
+    ("TEAM_NAME", "team_names", listed),
+    ("TOTAL_RESPONSES", "responses", text),
+    ("TOTAL_CONVERSATIONS_RESPONDED", "conversations_responded", text),
+    ("TOTAL_CONVERSATIONS_CLAIMED", "conversations_claimed", text),
+    ("TOTAL_CONVERSATIONS_CLOSED", "conversations_closed", text),
+    ("TOTAL_CONVERSATIONS_REOPENED", "conversations_reopened", text),
+    ("TOTAL_NOTES", "notes", text),
+    ("TOTAL_ACTIONS", "actions", text),
+    ("AVERAGE_TIME_TO_FIRST_RESPONSE", "average_time_to_first_response_seconds", duration),
+    ("AVERAGE_TIME_TO_RESPOND", "average_time_to_respond_seconds", duration),
+    ("AVERAGE_HANDLE_TIME", "average_handle_seconds", duration),
+    ("AVERAGE_TIME_TO_CLOSE", "average_time_to_close_seconds", duration),
+    ("RESPONSES_PER_HOUR", "responses_per_hour", text),
+    *TOTAL_TIMES,
+)
+TEAM_PERFORMANCE_INTERVAL: Shape = (
+    ("INTERVAL_START_TIME", "interval_started_at", iso_time),
+    ("INTERVAL_END_TIME", "interval_ended_at", iso_time),
+    *TEAM_PERFORMANCE,
+)

@@ -6,16 +6,17 @@ without a look at the reports' SQL, so that a mistake in one of the two shows as
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
-from offtake.model.request import BusinessHours, Parameters
+from offtake.model.request import Parameters
 from offtake.model.timespan import Timespan
-from tests.property.conversation_filters import fits_the_hours, is_about
-from tests.strategies import Care, Row, zone
-
-PATTERN = "%m/%d/%Y %I:%M:%S %p"  # English, section 5.2
+from tests.property.conversation_filters import fits_the_hours, is_about, is_open
+from tests.property.elapsed import seconds_rounded_down
+from tests.property.khoros_values import duration, english_time, flag, listed, text
+from tests.property.lookups import find
+from tests.property.shapes import Shape
+from tests.strategies import Care, Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,13 +27,9 @@ class _Asked:
     timespan: Timespan
     wanted: Parameters
 
-    def find(self, table: str, wanted: object) -> Row:
-        """The row with that id, or one without values."""
-        return next((row for row in self.care.rows[table] if row[f"{table}_id"] == wanted), {})
-
     def conversation(self, post: Row) -> Row:
         """The post's conversation; one that begins later is not known."""
-        found = self.find("conversation", post["conversation_id"])
+        found = find(self.care, "conversation", post["conversation_id"])
         return found if found and found["created_at"] < self.timespan.end else {}
 
     def posts(self, kind: str) -> Iterator[Row]:
@@ -45,9 +42,9 @@ class _Asked:
     def chosen(self, kind: str) -> Iterator[Row]:
         """Those of the timespan that the filters let through."""
         for post in self.posts(kind):
-            about = self.conversation(post) or None
-            inside = post["happened_at"] >= self.timespan.start
-            if inside and is_about(self.care, self.wanted, about) and self.fits(self.wanted, post["happened_at"]):
+            about, at = self.conversation(post) or None, post["happened_at"]
+            passes = is_about(self.care, self.wanted, about) and fits_the_hours(self.care, self.wanted, at)
+            if passes and at >= self.timespan.start:
                 yield post
 
     def answered(self, response: Row) -> Row:
@@ -63,14 +60,6 @@ class _Asked:
             return _text(post["author_id"])
         writer = self.answered(post).get("author_id")
         return _text(self.conversation(post).get("author_id") if writer is None else writer)
-
-    def fits(self, wanted: Parameters, at: datetime) -> bool:
-        """Whether a filter by business hours lets the instant through."""
-        return fits_the_hours(self.care, wanted, at)
-
-    def is_open(self, at: datetime) -> bool:
-        """Whether the account is open at that time."""
-        return self.fits(Parameters(business_hours=BusinessHours.INSIDE), at)
 
 
 def incoming_post(care: Care, timespan: Timespan, wanted: Parameters) -> list[Row]:
@@ -110,7 +99,7 @@ def author(care: Care, timespan: Timespan, wanted: Parameters) -> list[Row]:
             posts.setdefault(post["author_id"], []).append(post)
     rows = []
     for who, written in posts.items():
-        known = asked.find("author", who)
+        known = find(asked.care, "author", who)
         passed_on = ("person_id", "screen_name", "network", "network_instance", "network_author_id", "profile_url")
         rows.append(
             {name: known.get(name) for name in (*passed_on, "tags", "notes_count")}
@@ -138,11 +127,11 @@ def brand_post(care: Care, timespan: Timespan, wanted: Parameters) -> list[Row]:
             continue
         if wanted.campaign_ids is not None and post["campaign_id"] not in wanted.campaign_ids:
             continue
-        writer, approver = (asked.find("agent", post[name]) for name in replaced)
+        writer, approver = (find(asked.care, "agent", post[name]) for name in replaced)
         rows.append(
             {name: value for name, value in post.items() if name not in replaced}
             | {
-                "campaign_name": asked.find("campaign", post["campaign_id"]).get("name"),
+                "campaign_name": find(asked.care, "campaign", post["campaign_id"]).get("name"),
                 "agent_number": writer.get("number"),
                 "agent_name": writer.get("name"),
                 "agent_email": writer.get("email"),
@@ -161,7 +150,7 @@ def _incoming(asked: _Asked, post: Row) -> Row:
         "post_id": post["post_id"],
         "post_number": post["number"],
         "received_at": post["happened_at"],
-        "is_in_business_hours": asked.is_open(post["happened_at"]),
+        "is_in_business_hours": is_open(asked.care, post["happened_at"]),
         **_surroundings(asked, post),
         "network_instance": _side(asked, post).get("network_instance"),
         "is_answered": bool(reached),
@@ -171,25 +160,24 @@ def _incoming(asked: _Asked, post: Row) -> Row:
 
 def _response(asked: _Asked, post: Row) -> Row:
     """The columns of section 3.5."""
-    agent, answered = asked.find("agent", post["agent_id"]), asked.answered(post)
+    agent, answered = find(asked.care, "agent", post["agent_id"]), asked.answered(post)
     firsts = [
         row["post_id"]
         for row in asked.posts("response")
         if row["conversation_id"] == post["conversation_id"] and row["delivery"] != "failed"
     ]
-    elapsed = post["happened_at"] - answered["happened_at"] if answered else None
     return {
         "agent_name": agent.get("name"),
         "agent_email": agent.get("email"),
         "response_id": post["post_id"],
         "agent_number": agent.get("number"),
-        "team_name": asked.find("team", post["team_id"]).get("name"),
+        "team_name": find(asked.care, "team", post["team_id"]).get("name"),
         "sent_at": post["happened_at"],
         **{name: post[name] for name in ("body", "url", "delivery", "in_reply_to_post_id", "is_private")},
         "in_reply_to_received_at": answered.get("happened_at"),
-        "time_to_respond_seconds": None if elapsed is None else elapsed // timedelta(seconds=1),
+        "time_to_respond_seconds": seconds_rounded_down(answered.get("happened_at"), post["happened_at"]),
         "is_first_response": firsts[:1] == [post["post_id"]],
-        "is_in_business_hours": asked.is_open(post["happened_at"]),
+        "is_in_business_hours": is_open(asked.care, post["happened_at"]),
         **_surroundings(asked, post),
         "conversation_tags": _tags(asked, post),
     }
@@ -198,7 +186,7 @@ def _response(asked: _Asked, post: Row) -> Row:
 def _surroundings(asked: _Asked, post: Row) -> Row:
     """The network, the account on the other side, the conversation as it stands now."""
     conversation, writer = asked.conversation(post), asked.other_side(post)
-    known, queue = asked.find("author", writer), asked.find("queue", conversation.get("queue_id"))
+    known, queue = find(asked.care, "author", writer), find(asked.care, "queue", conversation.get("queue_id"))
     return {
         "network": _side(asked, post).get("network"),
         "author_id": writer,
@@ -216,7 +204,9 @@ def _surroundings(asked: _Asked, post: Row) -> Row:
 def _side(asked: _Asked, post: Row) -> Row:
     """What says where a post belongs: the conversation if it names a network, else the author."""
     conversation = asked.conversation(post)
-    return conversation if conversation.get("network") is not None else asked.find("author", asked.other_side(post))
+    return (
+        conversation if conversation.get("network") is not None else find(asked.care, "author", asked.other_side(post))
+    )
 
 
 def _tags(asked: _Asked, post: Row) -> list[str] | None:
@@ -229,7 +219,7 @@ def _tags(asked: _Asked, post: Row) -> list[str] | None:
         and row["attached_at"] < end
         and (row["detached_at"] is None or row["detached_at"] >= end)
     }
-    return sorted(asked.find("tag", tag).get("name", tag) for tag in on) or None
+    return sorted(find(asked.care, "tag", tag).get("name", tag) for tag in on) or None
 
 
 def _text(value: object) -> str | None:
@@ -256,98 +246,66 @@ _OF_RESPONSES = {
 }
 
 
-# How section 3 types a column; everything is text, and what is absent is empty (sections 3.0 and 5).
-
-
-def _plain(value: object, _: str) -> str:
-    return "" if value is None else str(value)
-
-
-def _bool(value: object, _: str) -> str:
-    return "" if value is None else "true" if value else "false"
-
-
-def _ts(value: object, name: str) -> str:
-    return value.astimezone(zone(name)).strftime(PATTERN) if isinstance(value, datetime) else ""
-
-
-def _dur(value: object, _: str) -> str:
-    """The text of an elapsed time, put together from whole hours, minutes and seconds."""
-    if value is None:
-        return ""
-    assert isinstance(value, int)
-    minutes, seconds = divmod(value, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours:02}:{minutes:02}:{seconds:02}"
-
-
-def _list(value: object, _: str) -> str:
-    return ", ".join(value) if isinstance(value, list) else ""
-
-
-# Column on the wire, column of the report, how it is shown: in the order of section 3.
-Shape = tuple[tuple[str, str, Callable[[object, str], str]], ...]
-
 _AUTHOR: Shape = (
-    ("AUTHOR_ID", "author_id", _plain),
-    ("AUTHOR_DISPLAY_ID", "author_number", _plain),
-    ("AUTHOR_NAME", "author_name", _plain),
-    ("AUTHOR_SCREEN_NAME", "author_screen_name", _plain),
+    ("AUTHOR_ID", "author_id", text),
+    ("AUTHOR_DISPLAY_ID", "author_number", text),
+    ("AUTHOR_NAME", "author_name", text),
+    ("AUTHOR_SCREEN_NAME", "author_screen_name", text),
 )
 _CONVERSATION: Shape = (
-    ("CONVERSATION_ID", "conversation_id", _plain),
-    ("CONVERSATION_DISPLAY_ID", "conversation_number", _plain),
-    ("PRIORITY", "priority", _plain),
-    ("WORK_QUEUE_ID", "queue_number", _plain),
-    ("WORK_QUEUE_NAME", "queue_name", _plain),
+    ("CONVERSATION_ID", "conversation_id", text),
+    ("CONVERSATION_DISPLAY_ID", "conversation_number", text),
+    ("PRIORITY", "priority", text),
+    ("WORK_QUEUE_ID", "queue_number", text),
+    ("WORK_QUEUE_NAME", "queue_name", text),
 )
 INCOMING_POST: Shape = (
-    ("POST_ID", "post_id", _plain),
-    ("DOCUMENT_ID", "post_number", _plain),
-    ("POST_URL", "url", _plain),
-    ("POST_TYPE", "form", _plain),
-    ("POST_TITLE", "title", _plain),
-    ("POST_TEXT", "body", _plain),
-    ("POST_LANGUAGE", "language", _plain),
-    ("PUBLISHED_TIME", "published_at", _ts),
-    ("RECEIVED_TIME", "received_at", _ts),
-    ("IN_REPLY_TO_ID", "in_reply_to_post_id", _plain),
-    ("IS_PRIVATE", "is_private", _bool),
-    ("IS_SOURCE_DELETED", "is_source_deleted", _bool),
-    ("CREATED_DURING_BUSINESS_HOURS", "is_in_business_hours", _bool),
-    ("POST_TAGS", "tags", _list),
-    ("SENTIMENT", "sentiment", _plain),
-    ("INGEST_METHOD", "ingest_method", _plain),
-    ("NETWORK", "network", _plain),
-    ("NETWORK_INSTANCE", "network_instance", _plain),
+    ("POST_ID", "post_id", text),
+    ("DOCUMENT_ID", "post_number", text),
+    ("POST_URL", "url", text),
+    ("POST_TYPE", "form", text),
+    ("POST_TITLE", "title", text),
+    ("POST_TEXT", "body", text),
+    ("POST_LANGUAGE", "language", text),
+    ("PUBLISHED_TIME", "published_at", english_time),
+    ("RECEIVED_TIME", "received_at", english_time),
+    ("IN_REPLY_TO_ID", "in_reply_to_post_id", text),
+    ("IS_PRIVATE", "is_private", flag),
+    ("IS_SOURCE_DELETED", "is_source_deleted", flag),
+    ("CREATED_DURING_BUSINESS_HOURS", "is_in_business_hours", flag),
+    ("POST_TAGS", "tags", listed),
+    ("SENTIMENT", "sentiment", text),
+    ("INGEST_METHOD", "ingest_method", text),
+    ("NETWORK", "network", text),
+    ("NETWORK_INSTANCE", "network_instance", text),
     *_AUTHOR,
     *_CONVERSATION,
-    ("HAS_RESPONSE", "is_answered", _bool),
-    ("FIRST_RESPONSE_TIME", "first_response_at", _ts),
+    ("HAS_RESPONSE", "is_answered", flag),
+    ("FIRST_RESPONSE_TIME", "first_response_at", english_time),
 )
 RESPONSE: Shape = (
-    ("RESPONDING_AGENT_NAME", "agent_name", _plain),
-    ("RESPONDING_AGENT_EMAIL", "agent_email", _plain),
-    ("RESPONSE_ID", "response_id", _plain),
-    ("RESPONDING_AGENT_ID", "agent_number", _plain),
-    ("RESPONDING_TEAM_NAME", "team_name", _plain),
-    ("RESPONSE_TIME", "sent_at", _ts),
-    ("RESPONSE_TEXT", "body", _plain),
-    ("RESPONSE_URL", "url", _plain),
-    ("RESPONSE_STATUS", "delivery", _plain),
-    ("IN_REPLY_TO_POST_ID", "in_reply_to_post_id", _plain),
-    ("IN_REPLY_TO_RECEIVED_TIME", "in_reply_to_received_at", _ts),
-    ("TIME_TO_RESPOND", "time_to_respond_seconds", _dur),
-    ("IS_FIRST_RESPONSE", "is_first_response", _bool),
-    ("IS_PRIVATE", "is_private", _bool),
-    ("SENT_DURING_BUSINESS_HOURS", "is_in_business_hours", _bool),
-    ("NETWORK", "network", _plain),
+    ("RESPONDING_AGENT_NAME", "agent_name", text),
+    ("RESPONDING_AGENT_EMAIL", "agent_email", text),
+    ("RESPONSE_ID", "response_id", text),
+    ("RESPONDING_AGENT_ID", "agent_number", text),
+    ("RESPONDING_TEAM_NAME", "team_name", text),
+    ("RESPONSE_TIME", "sent_at", english_time),
+    ("RESPONSE_TEXT", "body", text),
+    ("RESPONSE_URL", "url", text),
+    ("RESPONSE_STATUS", "delivery", text),
+    ("IN_REPLY_TO_POST_ID", "in_reply_to_post_id", text),
+    ("IN_REPLY_TO_RECEIVED_TIME", "in_reply_to_received_at", english_time),
+    ("TIME_TO_RESPOND", "time_to_respond_seconds", duration),
+    ("IS_FIRST_RESPONSE", "is_first_response", flag),
+    ("IS_PRIVATE", "is_private", flag),
+    ("SENT_DURING_BUSINESS_HOURS", "is_in_business_hours", flag),
+    ("NETWORK", "network", text),
     *_AUTHOR,
     *_CONVERSATION,
-    ("CONVERSATION_TAGS", "conversation_tags", _list),
+    ("CONVERSATION_TAGS", "conversation_tags", listed),
 )
 COMBINED: Shape = (
-    ("DOCUMENT_DIRECTION", "direction", _plain),
+    ("DOCUMENT_DIRECTION", "direction", text),
     *INCOMING_POST,
     *(
         (name, _OF_RESPONSES.get(source, source), shown)
@@ -356,50 +314,45 @@ COMBINED: Shape = (
     ),
 )
 AUTHOR: Shape = (
-    ("AUTHOR_ID", "author_id", _plain),
-    ("AUTHOR_DISPLAY_ID", "author_number", _plain),
-    ("PERSON_ID", "person_id", _plain),
-    ("AUTHOR_NAME", "author_name", _plain),
-    ("AUTHOR_SCREEN_NAME", "screen_name", _plain),
-    ("NETWORK", "network", _plain),
-    ("NETWORK_INSTANCE", "network_instance", _plain),
-    ("NETWORK_AUTHOR_ID", "network_author_id", _plain),
-    ("PROFILE_URL", "profile_url", _plain),
-    ("AUTHOR_TAGS", "tags", _list),
-    ("AUTHOR_NOTES_COUNT", "notes_count", _plain),
-    ("FIRST_POST_TIME", "first_post_at", _ts),
-    ("LAST_POST_TIME", "last_post_at", _ts),
-    ("TOTAL_POSTS", "posts_count", _plain),
-    ("TOTAL_CONVERSATIONS", "conversations_count", _plain),
-    ("TOTAL_RESPONSES_RECEIVED", "responses_count", _plain),
+    ("AUTHOR_ID", "author_id", text),
+    ("AUTHOR_DISPLAY_ID", "author_number", text),
+    ("PERSON_ID", "person_id", text),
+    ("AUTHOR_NAME", "author_name", text),
+    ("AUTHOR_SCREEN_NAME", "screen_name", text),
+    ("NETWORK", "network", text),
+    ("NETWORK_INSTANCE", "network_instance", text),
+    ("NETWORK_AUTHOR_ID", "network_author_id", text),
+    ("PROFILE_URL", "profile_url", text),
+    ("AUTHOR_TAGS", "tags", listed),
+    ("AUTHOR_NOTES_COUNT", "notes_count", text),
+    ("FIRST_POST_TIME", "first_post_at", english_time),
+    ("LAST_POST_TIME", "last_post_at", english_time),
+    ("TOTAL_POSTS", "posts_count", text),
+    ("TOTAL_CONVERSATIONS", "conversations_count", text),
+    ("TOTAL_RESPONSES_RECEIVED", "responses_count", text),
 )
 BRAND_POST: Shape = (
-    ("POST_ID", "brand_post_id", _plain),
-    ("POST_URL", "url", _plain),
-    ("POST_TEXT", "body", _plain),
-    ("POST_TYPE", "form", _plain),
-    ("NETWORK", "network", _plain),
-    ("ACCOUNT_NAME", "account_name", _plain),
-    ("CAMPAIGN_ID", "campaign_id", _plain),
-    ("CAMPAIGN_NAME", "campaign_name", _plain),
-    ("POST_TAGS", "tags", _list),
-    ("AUTHORING_AGENT_ID", "agent_number", _plain),
-    ("AUTHORING_AGENT_NAME", "agent_name", _plain),
-    ("AUTHORING_AGENT_EMAIL", "agent_email", _plain),
-    ("APPROVING_AGENT_NAME", "approving_agent_name", _plain),
-    ("CREATED_TIME", "created_at", _ts),
-    ("SCHEDULED_TIME", "scheduled_at", _ts),
-    ("PUBLISHED_TIME", "published_at", _ts),
-    ("POST_STATUS", "status", _plain),
-    ("LIKES", "likes", _plain),
-    ("COMMENTS", "comments", _plain),
-    ("SHARES", "shares", _plain),
-    ("CLICKS", "clicks", _plain),
-    ("IMPRESSIONS", "impressions", _plain),
-    ("REACH", "reach", _plain),
+    ("POST_ID", "brand_post_id", text),
+    ("POST_URL", "url", text),
+    ("POST_TEXT", "body", text),
+    ("POST_TYPE", "form", text),
+    ("NETWORK", "network", text),
+    ("ACCOUNT_NAME", "account_name", text),
+    ("CAMPAIGN_ID", "campaign_id", text),
+    ("CAMPAIGN_NAME", "campaign_name", text),
+    ("POST_TAGS", "tags", listed),
+    ("AUTHORING_AGENT_ID", "agent_number", text),
+    ("AUTHORING_AGENT_NAME", "agent_name", text),
+    ("AUTHORING_AGENT_EMAIL", "agent_email", text),
+    ("APPROVING_AGENT_NAME", "approving_agent_name", text),
+    ("CREATED_TIME", "created_at", english_time),
+    ("SCHEDULED_TIME", "scheduled_at", english_time),
+    ("PUBLISHED_TIME", "published_at", english_time),
+    ("POST_STATUS", "status", text),
+    ("LIKES", "likes", text),
+    ("COMMENTS", "comments", text),
+    ("SHARES", "shares", text),
+    ("CLICKS", "clicks", text),
+    ("IMPRESSIONS", "impressions", text),
+    ("REACH", "reach", text),
 )
-
-
-def entries(shape: Shape, rows: list[Row], *, zone_name: str) -> list[Row]:
-    """The rows as objects of a JSON file."""
-    return [{key: shown(row[source], zone_name) for key, source, shown in shape} for row in rows]

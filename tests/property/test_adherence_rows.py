@@ -8,35 +8,36 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from tests.property import oracle
-from tests.property import oracle_workforce as workforce
-from tests.property.exporting import compare_document, in_any_order, microseconds, stored
+from tests.property.comparing import FEW_EXAMPLES, compare_document, compare_rows
+from tests.property.exporting import in_any_order, stored
+from tests.property.oracle_workforce import ADHERENCE, adherence
+from tests.property.shapes import csv_labels, csv_lines, entries
 from tests.strategies import Row, Scenario, scenarios
 
 
 @pytest.mark.timeout(900)  # a failing example is made small before it is shown
-@hypothesis.settings(max_examples=25, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@FEW_EXAMPLES
 @hypothesis.given(scenarios("adherence_event"), st.data())
 def test_adherence_equals_the_calculation(scenario: Scenario, data: st.DataObject) -> None:
     with stored(scenario.tenants) as here:
         for care in scenario.tenants:
             for timespan in scenario.timespans:
-                rows = workforce.adherence(care, timespan)
-                entries = oracle.entries(workforce.ADHERENCE, rows, zone_name=timespan.zone)
+                rows = adherence(care, timespan)
+                expected = entries(ADHERENCE, rows, zone_name=timespan.zone)
                 with here.export("adherence", care, timespan) as export:
-                    assert in_any_order(export.rows()) == in_any_order(microseconds(rows))
+                    compare_rows(export, rows)
                     if data.draw(st.booleans(), label="csv"):
                         header, *lines = export.csv()
-                        assert header == oracle.csv_header(workforce.ADHERENCE, labels=True)
-                        expected = [_read([oracle.csv_cell(value) for value in entry.values()]) for entry in entries]
-                        assert in_any_order([_read(line) for line in lines]) == in_any_order(expected)
+                        assert header == csv_labels(ADHERENCE)
+                        cells = csv_lines(ADHERENCE, rows, zone_name=timespan.zone)
+                        assert in_any_order(map(_read, lines)) == in_any_order(map(_read, cells))
                     else:
                         document = export.json()
                         document["entries"] = [_queues_read(entry) for entry in document["entries"]]
-                        compare_document(document, [_queues_read(entry) for entry in entries], slug="adherence")
+                        compare_document(document, [_queues_read(entry) for entry in expected], slug="adherence")
 
 
-QUEUES = [name for name, _, _ in workforce.ADHERENCE].index("agent_ring_groups")
+QUEUES = [name for name, _, _ in ADHERENCE].index("agent_ring_groups")
 
 
 def _queues_read(entry: Row) -> Row:

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from offtake.core import audit_log
 from offtake.model.audit import AuditEntry, AuditRow
 from offtake.model.timespan import Timespan
-from tests.property.exporting import compare_document, in_any_order, microseconds, stored
+from tests.property.comparing import FEW_EXAMPLES, compare_document, compare_rows
+from tests.property.exporting import stored
+from tests.property.lookups import by_id
 from tests.strategies import Care, Row, Scenario, instants, scenarios, texts, zone
 
 SHOWN = {
@@ -47,7 +49,7 @@ def own_entries(draw: st.DrawFn, scenario: Scenario) -> list[AuditRow]:
 
 
 @pytest.mark.timeout(900)  # a failing example is made small before it is shown
-@hypothesis.settings(max_examples=25, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@FEW_EXAMPLES
 @hypothesis.given(scenarios("audit_event"), st.data())
 def test_audit_logs_equals_the_calculation(scenario: Scenario, data: st.DataObject) -> None:
     own = data.draw(own_entries(scenario), label="own entries")
@@ -57,14 +59,14 @@ def test_audit_logs_equals_the_calculation(scenario: Scenario, data: st.DataObje
                 rows = [*history(care, timespan), *recorded(own, care, timespan)]
                 with here.export("audit_logs", care, timespan) as export:
                     audit_log.fill(export.session, own)
-                    assert in_any_order(export.rows()) == in_any_order(microseconds(rows))
+                    compare_rows(export, rows)
                     entries = [shown(row, timespan.zone) for row in rows]
                     compare_document(export.json(), entries, slug="audit_logs")
 
 
 def history(care: Care, timespan: Timespan) -> list[Row]:
     """The loaded entries of the timespan."""
-    agents = {row["agent_id"]: row for row in care.rows["agent"]}
+    agents = by_id(care, "agent")
     found = []
     for event in care.rows["audit_event"]:
         if timespan.start <= event["happened_at"] < timespan.end:

@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 
 from offtake.model.request import Parameters
 from tests.property import oracle_posts as oracle
+from tests.property.comparing import FEW_EXAMPLES, compare_khoros_entries, compare_rows
 from tests.property.conversation_filters import perhaps_some
-from tests.property.exporting import in_any_order, microseconds, stored
+from tests.property.exporting import stored
 from tests.strategies import Scenario, scenarios
 
 
 @pytest.mark.timeout(900)  # a failing example is made small before it is shown
-@hypothesis.settings(max_examples=25, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@FEW_EXAMPLES
 @hypothesis.given(scenarios("brand_post"), st.data())
 def test_brand_post_equals_the_calculation(scenario: Scenario, data: st.DataObject) -> None:
     with stored(scenario.tenants) as here:
@@ -24,6 +25,5 @@ def test_brand_post_equals_the_calculation(scenario: Scenario, data: st.DataObje
                 wanted = Parameters(campaign_ids=data.draw(perhaps_some(["none", *known]), label="campaigns"))
                 rows = oracle.brand_post(care, timespan, wanted)
                 with here.export("brand_post", care, timespan, dialect="khoros", parameters=wanted) as export:
-                    assert in_any_order(export.rows()) == in_any_order(microseconds(rows))
-                    shown = oracle.entries(oracle.BRAND_POST, rows, zone_name=timespan.zone)
-                    assert in_any_order(export.shown(instant_pattern=oracle.PATTERN)) == in_any_order(shown)
+                    compare_rows(export, rows)
+                    compare_khoros_entries(export, rows, oracle.BRAND_POST)

@@ -7,14 +7,15 @@ import pytest
 from hypothesis import strategies as st
 
 from tests.property import oracle_posts as oracle
+from tests.property.comparing import FEW_EXAMPLES, compare_khoros_entries, compare_rows
 from tests.property.conversation_filters import parameters, with_accounts
-from tests.property.exporting import in_any_order, microseconds, stored
+from tests.property.exporting import stored
 from tests.property.threads import with_threads
 from tests.strategies import Scenario, scenarios
 
 
 @pytest.mark.timeout(900)  # a failing example is made small before it is shown
-@hypothesis.settings(max_examples=25, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@FEW_EXAMPLES
 @hypothesis.given(scenarios("post", "conversation", "conversation_tag"), st.data())
 def test_combined_equals_the_calculation(scenario: Scenario, data: st.DataObject) -> None:
     cares = data.draw(with_threads(scenario.tenants).flatmap(with_accounts), label="accounts")
@@ -24,6 +25,5 @@ def test_combined_equals_the_calculation(scenario: Scenario, data: st.DataObject
                 wanted = data.draw(parameters(care), label="parameters")
                 rows = oracle.combined(care, timespan, wanted)
                 with here.export("combined", care, timespan, dialect="khoros", parameters=wanted) as export:
-                    assert in_any_order(export.rows()) == in_any_order(microseconds(rows))
-                    shown = oracle.entries(oracle.COMBINED, rows, zone_name=timespan.zone)
-                    assert in_any_order(export.shown(instant_pattern=oracle.PATTERN)) == in_any_order(shown)
+                    compare_rows(export, rows)
+                    compare_khoros_entries(export, rows, oracle.COMBINED)

@@ -6,13 +6,14 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from tests.property import oracle, oracle_voice
-from tests.property.exporting import Export, compare_document, in_any_order, microseconds, stored
-from tests.strategies import Row, Scenario, scenarios
+from tests.property import oracle_voice
+from tests.property.comparing import FEW_EXAMPLES, compare_rows, compare_talkdesk_file
+from tests.property.exporting import stored
+from tests.strategies import Scenario, scenarios
 
 
 @pytest.mark.timeout(900)  # a failing example is made small before it is shown
-@hypothesis.settings(max_examples=25, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@FEW_EXAMPLES
 @hypothesis.given(scenarios("contact"), st.data())
 def test_contacts_equals_the_calculation(scenario: Scenario, data: st.DataObject) -> None:
     with stored(scenario.tenants) as here:
@@ -20,19 +21,7 @@ def test_contacts_equals_the_calculation(scenario: Scenario, data: st.DataObject
             for timespan in scenario.timespans:
                 rows = oracle_voice.contacts(care, timespan)
                 with here.export("contacts", care, timespan) as export:
-                    assert in_any_order(export.rows()) == in_any_order(microseconds(rows))
-                    if data.draw(st.booleans(), label="csv"):
-                        _compare_csv(export, rows, data)
-                    else:
-                        entries = oracle.entries(oracle_voice.CONTACTS, rows, zone_name=timespan.zone)
-                        compare_document(export.json(), entries, slug="contacts")
-
-
-def _compare_csv(export: Export, rows: list[Row], data: st.DataObject) -> None:
-    labels = data.draw(st.booleans(), label="labels")
-    header, *lines = export.csv(csv_header="labels" if labels else "names")
-    names = oracle.csv_header(oracle_voice.CONTACTS, labels=False)
-    assert header == (oracle_voice.CONTACTS_HEADER if labels else names)
-    zone_name = export.request.timespan.zone
-    expected = oracle.csv_lines(oracle_voice.CONTACTS, rows, zone_name=zone_name, plain=False)
-    assert in_any_order(lines) == in_any_order(expected)
+                    compare_rows(export, rows)
+                    compare_talkdesk_file(
+                        export, rows, oracle_voice.CONTACTS, data, labels=oracle_voice.CONTACTS_HEADER
+                    )

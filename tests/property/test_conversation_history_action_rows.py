@@ -9,15 +9,16 @@ import pytest
 from hypothesis import strategies as st
 
 from tests.property import oracle_actions as oracle
+from tests.property.comparing import FEW_EXAMPLES, compare_khoros_entries, compare_rows
 from tests.property.conversation_filters import parameters, with_accounts
-from tests.property.exporting import in_any_order, microseconds, stored
+from tests.property.exporting import stored
 from tests.strategies import Scenario, scenarios
 
 CAPS = st.sampled_from((1, 2, 3, 500))
 
 
 @pytest.mark.timeout(900)  # a failing example is made small before it is shown
-@hypothesis.settings(max_examples=25, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@FEW_EXAMPLES
 @hypothesis.given(scenarios("conversation_action", "conversation", "post", max_rows=20), st.data())
 def test_conversation_history_action_equals_the_calculation(scenario: Scenario, data: st.DataObject) -> None:
     cares = data.draw(with_accounts(scenario.tenants), label="accounts")
@@ -30,6 +31,5 @@ def test_conversation_history_action_equals_the_calculation(scenario: Scenario, 
                 with here.export(
                     "conversation_history_action", care, timespan, as_of=as_of, dialect="khoros", parameters=wanted
                 ) as export:
-                    assert in_any_order(export.rows()) == in_any_order(microseconds(rows))
-                    shown = oracle.entries(oracle.CONVERSATION_HISTORY_ACTION, rows, zone_name=timespan.zone)
-                    assert in_any_order(export.shown(instant_pattern=oracle.PATTERN)) == in_any_order(shown)
+                    compare_rows(export, rows)
+                    compare_khoros_entries(export, rows, oracle.CONVERSATION_HISTORY_ACTION)

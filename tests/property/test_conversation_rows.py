@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from offtake.model.request import Selection
 from tests.property import oracle_conversation as oracle
+from tests.property.comparing import FEW_EXAMPLES, compare_khoros_entries, compare_rows
 from tests.property.conversation_filters import parameters, with_accounts
-from tests.property.exporting import in_any_order, microseconds, stored
+from tests.property.exporting import stored
 from tests.strategies import Row, Scenario, scenarios
 
 TABLES = ("conversation", "conversation_action", "post", "conversation_tag")
@@ -20,7 +21,7 @@ KINDS = ("CLOSED", "REOPENED", "CLOSED", "REOPENED", "NOTE_ADDED", None)  # None
 
 
 @pytest.mark.timeout(900)  # a failing example is made small before it is shown
-@hypothesis.settings(max_examples=25, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@FEW_EXAMPLES
 @hypothesis.given(scenarios(*TABLES), st.data())
 def test_conversation_equals_the_calculation(scenario: Scenario, data: st.DataObject) -> None:
     cares = data.draw(with_accounts(scenario.tenants), label="accounts")
@@ -34,9 +35,8 @@ def test_conversation_equals_the_calculation(scenario: Scenario, data: st.DataOb
                     wanted = replace(filters, selection=selection)
                     rows = oracle.conversations(care, timespan, wanted)
                     with here.export("conversation", care, timespan, dialect="khoros", parameters=wanted) as export:
-                        assert in_any_order(export.rows()) == in_any_order(microseconds(rows))
-                        shown = oracle.entries(rows, zone_name=timespan.zone)
-                        assert in_any_order(export.shown(instant_pattern=oracle.PATTERN)) == in_any_order(shown)
+                        compare_rows(export, rows)
+                        compare_khoros_entries(export, rows, oracle.CONVERSATION)
 
 
 def _eventful(rows: Mapping[str, tuple[Row, ...]], kinds: list[str | None]) -> dict[str, tuple[Row, ...]]:

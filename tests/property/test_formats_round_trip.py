@@ -28,7 +28,7 @@ from offtake.formats.csv import CSV
 from offtake.formats.json import JSON, JSON_LINES
 from offtake.model.query import Query
 from tests.property.exporting import limits
-from tests.property.oracle import csv_cell
+from tests.property.shapes import csv_cell
 from tests.strategies import decimals, integers, texts
 
 Value = str | int | float | bool | None

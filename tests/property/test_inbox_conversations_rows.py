@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from offtake.model.request import Parameters
 from tests.property import oracle_inbox
-from tests.property.exporting import in_any_order, microseconds, stored
+from tests.property.comparing import FEW_EXAMPLES, compare_rows
+from tests.property.exporting import in_any_order, stored
 from tests.property.threads import with_threads
 from tests.strategies import Care, Row, Scenario, scenarios
 
@@ -20,7 +21,7 @@ TELLING = ("CLOSED", "REOPENED", "SNOOZE_SET", "SNOOZE_EXPIRED", "CLAIMED", "ASS
 
 
 @pytest.mark.timeout(900)  # a failing example is made small before it is shown
-@hypothesis.settings(max_examples=25, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@FEW_EXAMPLES
 @hypothesis.given(scenarios(*FACTS), st.data())
 def test_inbox_conversations_equals_the_calculation(scenario: Scenario, data: st.DataObject) -> None:
     cares = tuple(_shared(care) for care in data.draw(with_threads(scenario.tenants), label="threads"))
@@ -32,7 +33,7 @@ def test_inbox_conversations_equals_the_calculation(scenario: Scenario, data: st
                 with here.export(
                     "inbox_conversations", care, timespan, dialect="loop", parameters=parameters
                 ) as export:
-                    assert in_any_order(export.rows()) == in_any_order(microseconds(rows))
+                    compare_rows(export, rows)
                     assert in_any_order(export.shown()) == in_any_order(oracle_inbox.shown(rows, timespan.zone))
 
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from tests.property import oracle, oracle_voice
-from tests.property.exporting import Export, compare_document, in_any_order, microseconds, stored
+from tests.property import oracle_voice
+from tests.property.comparing import FEW_EXAMPLES, compare_rows, compare_talkdesk_file
+from tests.property.exporting import stored
 from tests.strategies import Care, Row, Scenario, scenarios
 
 
@@ -34,7 +35,7 @@ def _without_fields(call: Row) -> Row:
 
 
 @pytest.mark.timeout(900)  # a failing example is made small before it is shown
-@hypothesis.settings(max_examples=25, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@FEW_EXAMPLES
 @hypothesis.given(_scenarios(), st.data())
 def test_interaction_custom_fields_equals_the_calculation(scenario: Scenario, data: st.DataObject) -> None:
     with stored(scenario.tenants) as here:
@@ -42,18 +43,5 @@ def test_interaction_custom_fields_equals_the_calculation(scenario: Scenario, da
             for timespan in scenario.timespans:
                 rows = oracle_voice.interaction_custom_fields(care, timespan)
                 with here.export("interaction_custom_fields", care, timespan) as export:
-                    assert in_any_order(export.rows()) == in_any_order(microseconds(rows))
-                    if data.draw(st.booleans(), label="csv"):
-                        _compare_csv(export, rows, data)
-                    else:
-                        entries = oracle.entries(oracle_voice.INTERACTION_CUSTOM_FIELDS, rows, zone_name=timespan.zone)
-                        compare_document(export.json(), entries, slug="interaction_custom_fields")
-
-
-def _compare_csv(export: Export, rows: list[Row], data: st.DataObject) -> None:
-    labels = data.draw(st.booleans(), label="labels")
-    header, *lines = export.csv(csv_header="labels" if labels else "names")
-    assert header == oracle.csv_header(oracle_voice.INTERACTION_CUSTOM_FIELDS, labels=labels)
-    zone_name = export.request.timespan.zone
-    expected = oracle.csv_lines(oracle_voice.INTERACTION_CUSTOM_FIELDS, rows, zone_name=zone_name, plain=False)
-    assert in_any_order(lines) == in_any_order(expected)
+                    compare_rows(export, rows)
+                    compare_talkdesk_file(export, rows, oracle_voice.INTERACTION_CUSTOM_FIELDS, data)

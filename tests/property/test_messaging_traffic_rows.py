@@ -6,13 +6,14 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from tests.property import oracle, oracle_messaging
-from tests.property.exporting import Export, compare_document, in_any_order, microseconds, stored
-from tests.strategies import Row, Scenario, scenarios
+from tests.property import oracle_messaging
+from tests.property.comparing import FEW_EXAMPLES, compare_rows, compare_talkdesk_file
+from tests.property.exporting import stored
+from tests.strategies import Scenario, scenarios
 
 
 @pytest.mark.timeout(900)  # a failing example is made small before it is shown
-@hypothesis.settings(max_examples=25, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@FEW_EXAMPLES
 @hypothesis.given(scenarios("messaging_traffic", "messaging_contact"), st.data())
 def test_messaging_traffic_equals_the_calculation(scenario: Scenario, data: st.DataObject) -> None:
     with stored(scenario.tenants) as here:
@@ -20,17 +21,5 @@ def test_messaging_traffic_equals_the_calculation(scenario: Scenario, data: st.D
             for timespan in scenario.timespans:
                 rows = oracle_messaging.messaging_traffic(care, timespan)
                 with here.export("messaging_traffic", care, timespan) as export:
-                    assert in_any_order(export.rows()) == in_any_order(microseconds(rows))
-                    if data.draw(st.booleans(), label="csv"):
-                        _compare_csv(export, rows)
-                    else:
-                        shape = oracle_messaging.MESSAGING_TRAFFIC
-                        entries = oracle.entries(shape, rows, zone_name=timespan.zone)
-                        compare_document(export.json(), entries, slug="messaging_traffic")
-
-
-def _compare_csv(export: Export, rows: list[Row]) -> None:
-    shape, zone_name = oracle_messaging.MESSAGING_TRAFFIC, export.request.timespan.zone
-    header, *lines = export.csv()
-    assert header == oracle.csv_header(shape, labels=True)
-    assert in_any_order(lines) == in_any_order(oracle.csv_lines(shape, rows, zone_name=zone_name, plain=False))
+                    compare_rows(export, rows)
+                    compare_talkdesk_file(export, rows, oracle_messaging.MESSAGING_TRAFFIC, data)

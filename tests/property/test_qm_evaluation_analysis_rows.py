@@ -6,32 +6,24 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from tests.property import oracle
-from tests.property import oracle_workforce as workforce
-from tests.property.exporting import compare_document, in_any_order, microseconds, stored
+from tests.property import oracle_workforce
+from tests.property.comparing import FEW_EXAMPLES, compare_rows, compare_talkdesk_file
+from tests.property.exporting import stored
 from tests.strategies import Care, Row, Scenario, scenarios
 
 
 @pytest.mark.timeout(900)  # a failing example is made small before it is shown
-@hypothesis.settings(max_examples=25, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@FEW_EXAMPLES
 @hypothesis.given(scenarios("evaluation"), st.data())
 def test_qm_evaluation_analysis_equals_the_calculation(scenario: Scenario, data: st.DataObject) -> None:
     cares = tuple(_with_free_texts(care, data) for care in scenario.tenants)
-    shape = workforce.QM_EVALUATION_ANALYSIS
     with stored(cares) as here:
         for care in cares:
             for timespan in scenario.timespans:
-                rows = workforce.qm_evaluation_analysis(care, timespan)
+                rows = oracle_workforce.qm_evaluation_analysis(care, timespan)
                 with here.export("qm_evaluation_analysis", care, timespan) as export:
-                    assert in_any_order(export.rows()) == in_any_order(microseconds(rows))
-                    if data.draw(st.booleans(), label="csv"):
-                        header, *lines = export.csv()
-                        assert header == oracle.csv_header(shape, labels=True)
-                        expected = oracle.csv_lines(shape, rows, zone_name=timespan.zone, plain=False)
-                        assert in_any_order(lines) == in_any_order(expected)
-                    else:
-                        entries = oracle.entries(shape, rows, zone_name=timespan.zone)
-                        compare_document(export.json(), entries, slug="qm_evaluation_analysis")
+                    compare_rows(export, rows)
+                    compare_talkdesk_file(export, rows, oracle_workforce.QM_EVALUATION_ANALYSIS, data)
 
 
 def _with_free_texts(care: Care, data: st.DataObject) -> Care:

@@ -7,13 +7,14 @@ import pytest
 from hypothesis import strategies as st
 
 from tests.property import oracle_actions as oracle
+from tests.property.comparing import FEW_EXAMPLES, compare_khoros_entries, compare_rows
 from tests.property.conversation_filters import parameters, with_accounts
-from tests.property.exporting import in_any_order, microseconds, stored
+from tests.property.exporting import stored
 from tests.strategies import Scenario, scenarios
 
 
 @pytest.mark.timeout(900)  # a failing example is made small before it is shown
-@hypothesis.settings(max_examples=25, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@FEW_EXAMPLES
 @hypothesis.given(scenarios("help_request", "conversation"), st.data())
 def test_raw_expert_help_equals_the_calculation(scenario: Scenario, data: st.DataObject) -> None:
     cares = data.draw(with_accounts(scenario.tenants), label="accounts")
@@ -23,6 +24,5 @@ def test_raw_expert_help_equals_the_calculation(scenario: Scenario, data: st.Dat
                 wanted = data.draw(parameters(care), label="parameters")
                 rows = oracle.raw_expert_help(care, timespan, wanted)
                 with here.export("raw_expert_help", care, timespan, dialect="khoros", parameters=wanted) as export:
-                    assert in_any_order(export.rows()) == in_any_order(microseconds(rows))
-                    shown = oracle.entries(oracle.RAW_EXPERT_HELP, rows, zone_name=timespan.zone)
-                    assert in_any_order(export.shown(instant_pattern=oracle.PATTERN)) == in_any_order(shown)
+                    compare_rows(export, rows)
+                    compare_khoros_entries(export, rows, oracle.RAW_EXPERT_HELP)

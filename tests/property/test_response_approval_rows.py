@@ -9,13 +9,14 @@ import pytest
 from hypothesis import strategies as st
 
 from tests.property import oracle_actions as oracle
+from tests.property.comparing import FEW_EXAMPLES, compare_khoros_entries, compare_rows
 from tests.property.conversation_filters import parameters, perhaps_some, with_accounts
-from tests.property.exporting import in_any_order, microseconds, stored
+from tests.property.exporting import stored
 from tests.strategies import Care, Scenario, scenarios
 
 
 @pytest.mark.timeout(900)  # a failing example is made small before it is shown
-@hypothesis.settings(max_examples=25, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@FEW_EXAMPLES
 @hypothesis.given(scenarios("response_approval", "conversation"), st.data())
 def test_response_approval_equals_the_calculation(scenario: Scenario, data: st.DataObject) -> None:
     with_members = tuple(_with_members(data, care) for care in scenario.tenants)
@@ -30,9 +31,8 @@ def test_response_approval_equals_the_calculation(scenario: Scenario, data: st.D
                 )
                 rows = oracle.response_approval(care, timespan, wanted)
                 with here.export("response_approval", care, timespan, dialect="khoros", parameters=wanted) as export:
-                    assert in_any_order(export.rows()) == in_any_order(microseconds(rows))
-                    shown = oracle.entries(oracle.RESPONSE_APPROVAL, rows, zone_name=timespan.zone)
-                    assert in_any_order(export.shown(instant_pattern=oracle.PATTERN)) == in_any_order(shown)
+                    compare_rows(export, rows)
+                    compare_khoros_entries(export, rows, oracle.RESPONSE_APPROVAL)
 
 
 def _with_members(data: st.DataObject, care: Care) -> Care:

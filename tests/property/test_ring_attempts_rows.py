@@ -6,13 +6,14 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from tests.property import oracle, oracle_voice
-from tests.property.exporting import Export, compare_document, in_any_order, microseconds, stored
-from tests.strategies import Row, Scenario, scenarios
+from tests.property import oracle_voice
+from tests.property.comparing import FEW_EXAMPLES, compare_rows, compare_talkdesk_file
+from tests.property.exporting import stored
+from tests.strategies import Scenario, scenarios
 
 
 @pytest.mark.timeout(900)  # a failing example is made small before it is shown
-@hypothesis.settings(max_examples=25, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@FEW_EXAMPLES
 @hypothesis.given(scenarios("ring_attempt"), st.data())
 def test_ring_attempts_equals_the_calculation(scenario: Scenario, data: st.DataObject) -> None:
     with stored(scenario.tenants) as here:
@@ -20,18 +21,5 @@ def test_ring_attempts_equals_the_calculation(scenario: Scenario, data: st.DataO
             for timespan in scenario.timespans:
                 rows = oracle_voice.ring_attempts(care, timespan)
                 with here.export("ring_attempts", care, timespan) as export:
-                    assert in_any_order(export.rows()) == in_any_order(microseconds(rows))
-                    if data.draw(st.booleans(), label="csv"):
-                        _compare_csv(export, rows, data)
-                    else:
-                        entries = oracle.entries(oracle_voice.RING_ATTEMPTS, rows, zone_name=timespan.zone)
-                        compare_document(export.json(), entries, slug="ring_attempts")
-
-
-def _compare_csv(export: Export, rows: list[Row], data: st.DataObject) -> None:
-    labels = data.draw(st.booleans(), label="labels")
-    header, *lines = export.csv(csv_header="labels" if labels else "names")
-    assert header == oracle.csv_header(oracle_voice.RING_ATTEMPTS, labels=labels)
-    zone_name = export.request.timespan.zone
-    expected = oracle.csv_lines(oracle_voice.RING_ATTEMPTS, rows, zone_name=zone_name, plain=False)
-    assert in_any_order(lines) == in_any_order(expected)
+                    compare_rows(export, rows)
+                    compare_talkdesk_file(export, rows, oracle_voice.RING_ATTEMPTS, data)

@@ -6,7 +6,7 @@ Random data is short and odd; this is the longer and ordinary kind, with every t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import duckdb
@@ -14,12 +14,12 @@ import pytest
 
 from offtake.core import audit_log
 from offtake.lake.delta import Lake
-from offtake.lake.seed import SIZES, SeedPlan, seed
 from offtake.lake.snapshot import snapshot
 from offtake.lake.tables import Table, tables
 from offtake.model.report import ColumnType, Prune, TableUse
 from offtake.model.request import Parameters, Selection
 from offtake.model.timespan import Timespan
+from tests.fixtures.sample import PLAN, Sample
 from tests.property import (
     oracle,
     oracle_actions,
@@ -36,8 +36,7 @@ from tests.property import (
 from tests.property.exporting import EPOCH, Stored, catalogue, in_any_order, microseconds
 from tests.strategies import Care, Row
 
-LAST = date(2026, 11, 20)
-END = datetime(2026, 11, 21, tzinfo=UTC)
+END = PLAN.end
 SPAN = Timespan(start=END - timedelta(days=31), end=END, zone="Europe/Lisbon")
 DAILY = Parameters(interval_milliseconds=86_400_000)
 EVER = Timespan(start=datetime(1, 1, 1, tzinfo=UTC), end=datetime(9999, 12, 31, tzinfo=UTC), zone="UTC")
@@ -89,14 +88,12 @@ ASKED = [
 
 
 @pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> tuple[Stored, Care]:
-    """A small seed in a lake, and the same rows as Python values."""
-    folder = tmp_path_factory.mktemp("sample")
-    lake = Lake(folder / "lake")
-    seed(lake, SeedPlan(tenant="acme", until=LAST, calls=SIZES["small"]))
-    rows = {name: tuple(_rows(lake, table)) for name, table in tables().items()}
+def sampled(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> tuple[Stored, Care]:
+    """The sample's lake, and the same rows as Python values."""
+    rows = {name: tuple(_rows(sample.lake, table)) for name, table in tables().items()}
     assert [name for name, found in rows.items() if not found] == [], "the sample data fills every table"
-    return Stored(lake=lake, folder=folder), Care(tenant="acme", zone="Europe/Lisbon", rows=rows)
+    here = Stored(lake=sample.lake, folder=tmp_path_factory.mktemp("exports"))
+    return here, Care(tenant=PLAN.tenant, zone="Europe/Lisbon", rows=rows)
 
 
 def test_every_report_has_a_calculation() -> None:
@@ -105,9 +102,9 @@ def test_every_report_has_a_calculation() -> None:
 
 @pytest.mark.parametrize(("report", "selection"), ASKED)
 def test_the_sample_fills_the_report_and_the_calculation_agrees(
-    report: str, selection: Selection, sample: tuple[Stored, Care]
+    report: str, selection: Selection, sampled: tuple[Stored, Care]
 ) -> None:
-    here, care = sample
+    here, care = sampled
     wanted = Parameters(selection=selection, interval_milliseconds=DAILY.interval_milliseconds)
     dialect = next(dialect for dialect, name in catalogue().publications if name == report)
     with here.export(report, care, SPAN, as_of=END, dialect=dialect, parameters=wanted) as export:
@@ -120,7 +117,7 @@ def test_the_sample_fills_the_report_and_the_calculation_agrees(
 
 def _rows(lake: Lake, table: Table) -> Iterator[Row]:
     """All rows of a table, instants as Python has them."""
-    view = snapshot(lake, [TableUse(table=table.name, prune=Prune.ALL)], tenant="acme", timespan=EVER)[0]
+    view = snapshot(lake, [TableUse(table=table.name, prune=Prune.ALL)], tenant=PLAN.tenant, timespan=EVER)[0]
     names = [column.name for column in table.columns]
     instants = {column.name for column in table.columns if column.type is ColumnType.INSTANT}
     shown = ", ".join(f'epoch_us("{name}")' if name in instants else f'"{name}"' for name in names)

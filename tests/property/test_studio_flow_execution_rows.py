@@ -6,15 +6,14 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from tests.property import oracle, oracle_flow
-from tests.property.exporting import Export, compare_document, in_any_order, microseconds, stored
-from tests.strategies import Row, Scenario, scenarios
-
-SHAPE = oracle_flow.STUDIO_FLOW_EXECUTION
+from tests.property import oracle_flow
+from tests.property.comparing import FEW_EXAMPLES, compare_rows, compare_talkdesk_file
+from tests.property.exporting import stored
+from tests.strategies import Scenario, scenarios
 
 
 @pytest.mark.timeout(900)  # a failing example is made small before it is shown
-@hypothesis.settings(max_examples=25, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@FEW_EXAMPLES
 @hypothesis.given(scenarios("flow_step"), st.data())
 def test_studio_flow_execution_equals_the_calculation(scenario: Scenario, data: st.DataObject) -> None:
     with stored(scenario.tenants) as here:
@@ -22,16 +21,5 @@ def test_studio_flow_execution_equals_the_calculation(scenario: Scenario, data: 
             for timespan in scenario.timespans:
                 rows = oracle_flow.studio_flow_execution(care, timespan)
                 with here.export("studio_flow_execution", care, timespan) as export:
-                    assert in_any_order(export.rows()) == in_any_order(microseconds(rows))
-                    if data.draw(st.booleans(), label="csv"):
-                        _compare_csv(export, rows)
-                    else:
-                        entries = oracle.entries(SHAPE, rows, zone_name=timespan.zone)
-                        compare_document(export.json(), entries, slug="studio_flow_execution")
-
-
-def _compare_csv(export: Export, rows: list[Row]) -> None:
-    header, *lines = export.csv()
-    assert header == oracle_flow.csv_header(SHAPE)
-    zone_name = export.request.timespan.zone
-    assert in_any_order(lines) == in_any_order(oracle.csv_lines(SHAPE, rows, zone_name=zone_name, plain=False))
+                    compare_rows(export, rows)
+                    compare_talkdesk_file(export, rows, oracle_flow.STUDIO_FLOW_EXECUTION, data)

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from offtake.engine.plan import DEFAULT_PATTERN
 from offtake.model.request import Parameters
 from offtake.model.timespan import Timespan
 from tests.property import oracle_people as oracle
-from tests.property.exporting import in_any_order, microseconds, stored
+from tests.property.comparing import FEW_EXAMPLES, compare_khoros_entries, compare_rows
+from tests.property.exporting import stored
 from tests.property.people import about_conversations, work
 from tests.strategies import Scenario, scenarios
 
@@ -29,7 +31,7 @@ def intervals(timespan: Timespan) -> SearchStrategy[int]:
 
 
 @pytest.mark.timeout(900)  # a failing example is made small before it is shown
-@hypothesis.settings(max_examples=25, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@FEW_EXAMPLES
 @hypothesis.given(scenarios("conversation", "agent_state", "team_member"), st.data())
 def test_team_performance_interval_equals_the_calculation(scenario: Scenario, data: st.DataObject) -> None:
     cares = tuple(data.draw(work(care, scenario.timespans)) for care in scenario.tenants)
@@ -46,6 +48,7 @@ def test_team_performance_interval_equals_the_calculation(scenario: Scenario, da
                 with here.export(
                     "team_performance_interval", care, timespan, as_of=as_of, dialect="khoros", parameters=parameters
                 ) as export:
-                    assert in_any_order(export.rows()) == in_any_order(microseconds(rows))
-                    entries = oracle.entries(oracle.TEAM_PERFORMANCE_INTERVAL, rows, zone_name=timespan.zone)
-                    assert in_any_order(export.shown()) == in_any_order(entries)
+                    compare_rows(export, rows)
+                    compare_khoros_entries(
+                        export, rows, oracle.TEAM_PERFORMANCE_INTERVAL, instant_pattern=DEFAULT_PATTERN
+                    )

@@ -6,15 +6,17 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
+from offtake.engine.plan import DEFAULT_PATTERN
 from offtake.model.request import Parameters
 from tests.property import oracle_people as oracle
-from tests.property.exporting import in_any_order, microseconds, stored
+from tests.property.comparing import FEW_EXAMPLES, compare_khoros_entries, compare_rows
+from tests.property.exporting import stored
 from tests.property.people import about_conversations, work
 from tests.strategies import Scenario, scenarios
 
 
 @pytest.mark.timeout(900)  # a failing example is made small before it is shown
-@hypothesis.settings(max_examples=25, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@FEW_EXAMPLES
 @hypothesis.given(scenarios("conversation", "agent_state", "team_member"), st.data())
 def test_team_performance_equals_the_calculation(scenario: Scenario, data: st.DataObject) -> None:
     cares = tuple(data.draw(work(care, scenario.timespans)) for care in scenario.tenants)
@@ -28,6 +30,5 @@ def test_team_performance_equals_the_calculation(scenario: Scenario, data: st.Da
                 with here.export(
                     "team_performance", care, timespan, as_of=as_of, dialect="khoros", parameters=parameters
                 ) as export:
-                    assert in_any_order(export.rows()) == in_any_order(microseconds(rows))
-                    entries = oracle.entries(oracle.TEAM_PERFORMANCE, rows, zone_name=timespan.zone)
-                    assert in_any_order(export.shown()) == in_any_order(entries)
+                    compare_rows(export, rows)
+                    compare_khoros_entries(export, rows, oracle.TEAM_PERFORMANCE, instant_pattern=DEFAULT_PATTERN)

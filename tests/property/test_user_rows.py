@@ -6,15 +6,17 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
+from offtake.engine.plan import DEFAULT_PATTERN
 from offtake.model.request import Parameters
 from tests.property import oracle_people as oracle
-from tests.property.exporting import in_any_order, microseconds, stored
+from tests.property.comparing import FEW_EXAMPLES, compare_khoros_entries, compare_rows
+from tests.property.exporting import stored
 from tests.property.people import chosen_agents, chosen_teams
 from tests.strategies import Scenario, scenarios
 
 
 @pytest.mark.timeout(900)  # a failing example is made small before it is shown
-@hypothesis.settings(max_examples=25, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@FEW_EXAMPLES
 @hypothesis.given(scenarios("agent_state", "team_member"), st.data())
 def test_user_equals_the_calculation(scenario: Scenario, data: st.DataObject) -> None:
     with stored(scenario.tenants) as here:
@@ -29,7 +31,8 @@ def test_user_equals_the_calculation(scenario: Scenario, data: st.DataObject) ->
                 rows = oracle.user(care, timespan, as_of or timespan.end, parameters)
                 asked = here.export("user", care, timespan, as_of=as_of, dialect="khoros", parameters=parameters)
                 with asked as export:
-                    assert in_any_order(export.rows()) == in_any_order(microseconds(rows))
+                    compare_rows(export, rows)
                     for format_name, shape in (("json", oracle.USER), ("csv", oracle.USER_IN_CSV)):
-                        entries = oracle.entries(shape, rows, zone_name=timespan.zone)
-                        assert in_any_order(export.shown(format_name=format_name)) == in_any_order(entries)
+                        compare_khoros_entries(
+                            export, rows, shape, format_name=format_name, instant_pattern=DEFAULT_PATTERN
+                        )

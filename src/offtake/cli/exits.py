@@ -5,6 +5,7 @@ from __future__ import annotations
 from offtake.errors import (
     CatalogueError,
     HomeError,
+    InvalidKey,
     LakeError,
     LoadRejected,
     NameTaken,
@@ -21,7 +22,7 @@ EXITS: dict[int, str] = {
     3: "the settings are wrong",
     4: "the home folder is missing or unusable",
     5: "a report folder is wrong",
-    6: "no such tenant or table",
+    6: "no such tenant, table or credential",
     7: "the name is taken",
     8: "rows were refused and nothing was loaded",
     9: "the lake or a file cannot be read or written",
@@ -30,6 +31,7 @@ EXITS: dict[int, str] = {
 
 _CODES: dict[type[OfftakeError], int] = {
     SettingsError: 3,
+    InvalidKey: 2,
     HomeError: 4,
     CatalogueError: 5,
     UnknownName: 6,

@@ -1,7 +1,8 @@
-"""``offtake tenant add`` and ``offtake credential add``."""
+"""``offtake tenant``, ``offtake credential`` and ``offtake credential key``."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -17,6 +18,14 @@ tenants = typer.Typer(help="Tenants: the walls between customers.", no_args_is_h
 credentials = typer.Typer(
     help="Credentials: how clients prove who they are.", no_args_is_help=True, rich_markup_mode=None
 )
+
+keys = typer.Typer(
+    help="Public keys of clients that sign instead of sending a secret.", no_args_is_help=True, rich_markup_mode=None
+)
+credentials.add_typer(keys, name="key")
+
+_LONGEST_KID = 255
+CredentialArgument = Annotated[str, typer.Argument(help="The client id, as `credential list` shows it.")]
 
 
 @tenants.callback()
@@ -97,6 +106,71 @@ def add_credential(
     new = identity.add_credential(tenant, kind, open_home(home), user=user, scopes=scopes)
     result = _result(new)
     show(result, as_json, "\n".join(f"{key}: {value}" for key, value in result.items()))
+
+
+@credentials.command("list")
+def list_credentials(
+    tenant: Annotated[str, typer.Argument(help="Whose credentials.")],
+    home: HomeOption = DEFAULT_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """List a tenant's credentials, without secrets. Revoked ones are not shown."""
+    listed = identity.list_credentials(tenant, open_home(home))
+    found = [
+        {
+            "id": credential.id,
+            "kind": credential.kind.value,
+            "user": credential.user,
+            "scopes": sorted(credential.scopes),
+            "keys": names,
+            "created_at": credential.created_at.isoformat(),
+        }
+        for credential, names in listed
+    ]
+    lines = [
+        f"{credential.id}  {credential.kind.value}  {' '.join(sorted(credential.scopes))}  keys: {len(names)}"
+        for credential, names in listed
+    ]
+    show({"tenant": tenant, "credentials": found}, as_json, "\n".join(lines))
+
+
+@credentials.command("revoke")
+def revoke_credential(
+    credential: CredentialArgument, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False
+) -> None:
+    """End a credential and all its tokens, at once and for good. Its jobs and files stay."""
+    ended = identity.revoke_credential(credential, open_home(home))
+    result = {"tenant": ended.tenant, "id": ended.id, "revoked": True}
+    show(result, as_json, f"Credential {ended.id} of {ended.tenant} is revoked.")
+
+
+@keys.command("add")
+def add_key(
+    credential: CredentialArgument,
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="PEM file with the public P-256 key.")],
+    home: HomeOption = DEFAULT_HOME,
+    kid: Annotated[
+        str | None, typer.Option(help="What the client's assertions call the key. Default: its thumbprint.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a client prove itself by assertions signed with the private half of this key (ES256)."""
+    if kid is not None and not 0 < len(kid) <= _LONGEST_KID:
+        raise typer.BadParameter(f"use 1 to {_LONGEST_KID} characters", param_hint="--kid")
+    key = identity.add_key(credential, file.read_bytes(), open_home(home), kid=kid)
+    show({"client_id": key.credential, "kid": key.kid}, as_json, f"Key {key.kid} of {key.credential} is registered.")
+
+
+@keys.command("remove")
+def remove_key(
+    credential: CredentialArgument,
+    kid: Annotated[str, typer.Argument(help="Name of the key.")],
+    home: HomeOption = DEFAULT_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """Refuse assertions signed with this key from now on. Tokens it has brought live to their end."""
+    identity.remove_key(credential, kid, open_home(home))
+    show({"client_id": credential, "kid": kid, "removed": True}, as_json, f"Key {kid} is removed.")
 
 
 def _result(new: NewCredential) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -65,7 +65,7 @@ def create(
         id=on.new_id(),
         tenant=by.principal.tenant,
         principal=by.principal.credential,
-        request=replace(request, as_of=now),
+        request=replace(request, as_of=now, complete_until=_complete_until(request, limits.freshness, now, on)),
         status=Status.QUEUED,
         fence=0,
         attempts=0,
@@ -217,6 +217,17 @@ def delete(ref: JobRef, by: Caller, on: Services) -> None:
         raise Unavailable(message, retry_after=_STORAGE_RETRY_AFTER) from error
     with on.database.write() as connection:
         jobs.delete(connection, job.id)
+
+
+def _complete_until(request: ExportRequest, freshness: timedelta, now: datetime, on: Services) -> datetime | None:
+    """Where the data may have gaps still, as seen when the order is accepted: a later attempt gives the same rows.
+
+    What this server recorded itself is complete at once.
+    """
+    report = on.catalogue.reports.get(request.report)
+    if not freshness or report is None or report.window is None or report.server_audit:
+        return None
+    return now - freshness if now - freshness < request.timespan.end else None
 
 
 def _record_read(operation: str, dialect: str, by: Caller, on: Services, *, job_id: str | None = None) -> None:

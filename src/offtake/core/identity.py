@@ -1,33 +1,22 @@
-"""Tenants, credentials and tokens.
+"""Tenants, credentials and their keys, as the operator keeps them.
 
-Secrets are made here, shown once, and kept only as hashes: argon2id, but SHA-256 for what is looked at on every
-request: short-lived access tokens, and credentials that are one long-lived token. Those are random and have more
-entropy than any hash could add.
+What a client does with a credential is elsewhere: it proves itself (``core.proof``) and gets tokens (``core.tokens``).
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
 
-from argon2 import PasswordHasher
-from argon2.exceptions import VerificationError
+from sqlalchemy import Connection
 
+from offtake.core.keys import read_public_key
+from offtake.core.proof import hash_secret
 from offtake.core.services import Services
-from offtake.errors import NameTaken, NotAuthenticated, UnknownName
+from offtake.errors import InvalidKey, NameTaken, UnknownName
 from offtake.model.audit import AuditEntry
-from offtake.model.tenant import Credential, CredentialKind, Principal, Scope, Tenant
+from offtake.model.tenant import Credential, CredentialKind, PublicKey, Scope, Tenant
 from offtake.store import audit, identity
-
-# OWASP's smaller argon2id profile: many token requests at once must not need gigabytes.
-_HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
-# Verified in place of an unknown client's hash, so that time does not tell which ids exist.
-_NOBODY = _HASHER.hash("nobody")
-# Passwords are verified for so many tenants that know one user name, no more: each costs time and memory.
-_NAMESAKES = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,15 +25,6 @@ class NewCredential:
 
     credential: Credential
     secret: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccessToken:
-    """A token at the only moment its text is known."""
-
-    text: str
-    principal: Principal
-    life: timedelta
 
 
 def add_tenant(tenant: Tenant, on: Services) -> None:
@@ -93,7 +73,7 @@ def add_credential(
         tenant=tenant,
         kind=kind,
         user=user,
-        secret_hash=_token_hash(secret) if kind is CredentialKind.TOKEN else _HASHER.hash(secret),
+        secret_hash=hash_secret(secret, kind),
         scopes=scopes,
         created_at=on.clock(),
     )
@@ -106,88 +86,56 @@ def add_credential(
     return NewCredential(credential=credential, secret=secret)
 
 
-def issue_token(
-    client_id: str, secret: str, on: Services, *, dialect: str, wanted: frozenset[Scope], address: str | None
-) -> AccessToken:
-    """An access token for a client that proves its secret; the scopes wanted, as far as the client has them.
+def list_credentials(tenant: str, on: Services) -> list[tuple[Credential, list[str]]]:
+    """The tenant's credentials that are not revoked, each with the names of its keys. Raises UnknownName."""
+    get_tenant(tenant, on)
+    with on.database.write() as connection:  # several statements that must agree
+        found = identity.credentials_of(connection, tenant)
+        return [(credential, list(identity.key_names(connection, credential.id))) for credential in found]
 
-    Nothing wanted means everything granted. Raises NotAuthenticated.
-    """
-    with on.database.read() as connection:
-        credential = identity.get_credential(connection, client_id)
-    if not _proves(credential, secret) or credential is None or credential.kind is not CredentialKind.OAUTH:
-        raise NotAuthenticated("The client id or its secret is not valid.")
-    principal = Principal(
-        tenant=credential.tenant,
-        credential=credential.id,
-        scopes=credential.scopes & wanted if wanted else credential.scopes,
-    )
-    text, life, now = on.new_secret(), on.limits[dialect].of(principal.tenant).token_life, on.clock()
-    entry = AuditEntry(
-        operation="token.issue", dialect=dialect, tenant=principal.tenant, principal=credential.id, address=address
-    )
+
+def revoke_credential(credential_id: str, on: Services) -> Credential:
+    """End a credential and every token it has, at once and for good. Raises UnknownName."""
     with on.database.write() as connection:
-        audit.record(connection, entry, now=now)
-        identity.add_token(connection, principal, hash_=_token_hash(text), now=now, expires_at=now + life)
-    return AccessToken(text=text, principal=principal, life=life)
+        credential = _lasting(connection, credential_id)
+        entry = _operator("credential.revoke", credential.tenant, credential.id)
+        audit.record(connection, entry, now=on.clock())
+        identity.revoke_credential(connection, credential.id)
+    return credential
 
 
-def log_in(user: str, password: str, on: Services, *, company_key: str | None) -> Principal:
-    """Who a user name and its password stand for. Raises NotAuthenticated for either being wrong, never saying which.
+def add_key(credential_id: str, pem: bytes, on: Services, *, kid: str | None = None) -> PublicKey:
+    """Register the public half of a client's P-256 key; without ``kid`` it is named by its RFC 7638 thumbprint.
 
-    Several tenants may know the same name: the one with that company key is asked first. Whether the key is that of the
-    principal's own tenant is not looked at here.
+    Raises UnknownName, InvalidKey, NameTaken.
     """
-    with on.database.read() as connection:
-        known = identity.credentials_of_user(connection, user, company_key=company_key, limit=_NAMESAKES)
-    for credential in known or (None,):
-        if _proves(credential, password) and credential is not None:
-            return Principal(tenant=credential.tenant, credential=credential.id, scopes=credential.scopes)
-    raise NotAuthenticated("The user name or the password is not valid.")
+    text, thumbprint = read_public_key(pem)
+    with on.database.write() as connection:
+        credential = _lasting(connection, credential_id)
+        if credential.kind is not CredentialKind.OAUTH:
+            raise InvalidKey("Only clients that ask for tokens (oauth) have keys.")
+        key = PublicKey(credential=credential.id, kid=kid or thumbprint, pem=text)
+        if identity.get_key(connection, credential.id, key.kid) is not None:
+            raise NameTaken(f"The credential has a key {key.kid} already.")
+        audit.record(connection, _operator("key.add", credential.tenant, credential.id), now=on.clock())
+        identity.add_key(connection, key, now=on.clock())
+    return key
 
 
-def authenticate(token: str, on: Services) -> Principal:
-    """Who a token stands for. Raises NotAuthenticated for an unknown, expired or revoked one alike."""
-    with on.database.read() as connection:
-        principal = identity.principal_of(connection, _token_hash(token), now=on.clock())
-    if principal is None:
-        raise NotAuthenticated("The access token is missing, unknown or has expired.")
-    return principal
+def remove_key(credential_id: str, kid: str, on: Services) -> None:
+    """Forget a key: assertions signed with it are refused from now on. Raises UnknownName."""
+    with on.database.write() as connection:
+        credential = _lasting(connection, credential_id)
+        audit.record(connection, _operator("key.remove", credential.tenant, credential.id), now=on.clock())
+        if not identity.remove_key(connection, credential.id, kid):
+            raise UnknownName(f"The credential has no key {kid}.")
 
 
-def authenticate_bearer(token: str, on: Services) -> Principal:
-    """Who a long-lived token (its credential's id, a dot, the secret) stands for: a person, where it has an owner.
-
-    Raises NotAuthenticated for an unknown or revoked one alike.
-    """
-    credential_id, _, secret = token.partition(".")
-    with on.database.read() as connection:
-        credential = identity.get_credential(connection, credential_id)
-    kept = credential.secret_hash if credential is not None and credential.kind is CredentialKind.TOKEN else ""
-    if credential is None or not hmac.compare_digest(kept.encode(), _token_hash(secret).encode()):
-        raise NotAuthenticated("The token is missing, unknown or was revoked.")
-    return Principal(
-        tenant=credential.tenant,
-        credential=credential.id,
-        scopes=credential.scopes,
-        user=credential.user and person(credential.user),
-    )
-
-
-def person(name: str) -> str:
-    """A person's name as it is compared and kept."""
-    return name.strip().lower()
-
-
-def _proves(credential: Credential | None, secret: str) -> bool:
-    try:
-        return _HASHER.verify(_NOBODY if credential is None else credential.secret_hash, secret)
-    except VerificationError:
-        return False
-
-
-def _token_hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def _lasting(connection: Connection, credential_id: str) -> Credential:
+    credential = identity.get_credential(connection, credential_id)
+    if credential is None:
+        raise UnknownName("There is no such credential, or it was revoked; see: offtake credential list TENANT")
+    return credential
 
 
 def _operator(operation: str, tenant: str, principal: str | None = None) -> AuditEntry:

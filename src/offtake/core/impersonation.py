@@ -7,7 +7,6 @@ from datetime import timedelta
 from types import MappingProxyType
 
 from offtake.core.exports import Caller
-from offtake.core.identity import person
 from offtake.core.services import Services
 from offtake.engine.duckdb import Limits, Session
 from offtake.errors import ImpersonationRefused
@@ -15,7 +14,7 @@ from offtake.lake.snapshot import snapshot
 from offtake.model.audit import AuditEntry
 from offtake.model.query import Query
 from offtake.model.report import Prune, TableUse
-from offtake.model.tenant import Scope
+from offtake.model.tenant import Scope, person
 from offtake.model.timespan import Timespan
 from offtake.store import audit
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from offtake.artifacts.store import remove_found
 from offtake.core.services import Services
 from offtake.errors import StorageUnavailable
-from offtake.store import jobs
+from offtake.model.audit import AuditEntry
+from offtake.model.job import Job
+from offtake.store import audit, jobs
 
 
 @dataclass(slots=True)
@@ -40,8 +42,15 @@ def expire(on: Services) -> Tally:
             if job.artifact is not None:
                 on.artifacts.remove(job.artifact.key)
             with on.database.write() as connection:
-                jobs.expire(connection, job.id)
+                if jobs.expire(connection, job.id):
+                    audit.record(connection, _entry(job), now=on.clock())
     return tally
+
+
+def _entry(job: Job) -> AuditEntry:
+    return AuditEntry(
+        operation="artifact.expire", dialect=job.request.dialect, tenant=job.tenant, principal=None, job=job.id
+    )
 
 
 def sweep(on: Services) -> Tally:

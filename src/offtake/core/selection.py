@@ -78,7 +78,7 @@ def _with_smart_view(session: Session, request: ExportRequest, *, tenant: str) -
     )
     shown, values = predicate(parse(found[0]["expression"])) if found else ("false", [])
     session.define("SET VARIABLE smart_view_tenant = $tenant", {"tenant": tenant})
-    session.define("SET VARIABLE smart_view_end = $end", {"end": request.timespan.end})
+    session.define("SET VARIABLE smart_view_end = $end", {"end": request.end})
     session.define("SET VARIABLE smart_view_values = $values", {"values": values})
     session.define(
         "CREATE TEMP VIEW in_smart_view AS SELECT conversation_id FROM conversation "  # noqa: S608 - see predicate

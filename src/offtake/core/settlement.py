@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
 
 from offtake.core.interruption import Reason
 from offtake.core.policy import AttemptPolicy
 from offtake.core.services import Services
 from offtake.errors import OfftakeError
+from offtake.model.audit import AuditEntry
 from offtake.model.job import Failure, Lease
-from offtake.store import jobs
+from offtake.store import audit, jobs
 
 _LONGEST_DELAY = timedelta(minutes=10)
 _ABANDONED = "The worker that ran the export ended or stopped answering, at every attempt."
@@ -43,7 +46,7 @@ def settle(lease: Lease, error: OfftakeError, reason: Reason | None, on: Service
             if isinstance(verdict, Again):
                 moved, outcome = jobs.retry(connection, lease, not_before=now + verdict.delay), "retry"
             else:
-                moved, outcome = jobs.fail(connection, lease, verdict, now=now), "failed"
+                moved, outcome = _fail(connection, lease, verdict, now=now), "failed"
     return outcome if moved else "lease_lost"
 
 
@@ -62,5 +65,22 @@ def recover(on: Services, *, dead_worker: str | None = None) -> int:
                 moved += jobs.retry(connection, lease, not_before=now)
             else:
                 failure = Failure(code="attempts_exhausted", message=_ABANDONED)
-                moved += jobs.fail(connection, lease, failure, now=now)
+                moved += _fail(connection, lease, failure, now=now)
     return moved
+
+
+def _fail(connection: Connection, lease: Lease, failure: Failure, *, now: datetime) -> bool:
+    """End the job, and say so with its code in the audit log of its tenant."""
+    job = lease.job
+    if not jobs.fail(connection, lease, failure, now=now):
+        return False
+    entry = AuditEntry(
+        operation="job.fail",
+        dialect=job.request.dialect,
+        tenant=job.tenant,
+        principal=job.principal,
+        job=job.id,
+        outcome=failure.code,
+    )
+    audit.record(connection, entry, now=now)
+    return True

@@ -70,7 +70,7 @@ def _query(
     known: dict[str, object] = {
         "tenant": tenant,
         "start": request.timespan.start,
-        "end": request.timespan.end,
+        "end": request.end,
         "zone": request.timespan.zone,
         "as_of": request.as_of or request.timespan.end,
         "account_zone": request.account_zone,

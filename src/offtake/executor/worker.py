@@ -11,7 +11,7 @@ from offtake.core import settlement
 from offtake.core.interruption import Interruption
 from offtake.core.run import run
 from offtake.core.services import Services
-from offtake.errors import AttemptError, OfftakeError, Unavailable, places
+from offtake.errors import AttemptError, AuditUnavailable, OfftakeError, Unavailable, places
 from offtake.executor.heartbeat import Heartbeat
 from offtake.executor.stopping import Stopping
 from offtake.executor.upkeep import Upkeep
@@ -41,7 +41,7 @@ def _loop(on: Services, worker: str, stopping: Stopping, *, upkeep: Upkeep, chan
                 _attempt(lease, on, stopping)
                 continue
             changes.wait(_POLL, stopping.asked)
-        except Unavailable:
+        except (Unavailable, AuditUnavailable):  # what cannot be recorded does not happen: the lease will run out
             _log.warning("store_unavailable", worker=worker)
             time.sleep(_STORE_AWAY)
 

@@ -59,6 +59,20 @@ class Credential:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PublicKey:
+    """The public half of a key whose private half a client signs with; ``kid`` is what the client calls it."""
+
+    credential: str
+    kid: str
+    pem: str
+
+
+def person(name: str) -> str:
+    """A person's name as it is compared and kept: the e-mail address in lower case."""
+    return name.strip().lower()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
     """The authenticated caller: a person of the tenant, or the tenant as a whole.
 
@@ -81,3 +95,24 @@ class Principal:
         """Whether nothing of the tenant is hidden from the caller. An administrator who acts as somebody sees what
         that person sees."""
         return self.person is None or (self.effective is None and Scope.ADMIN in self.scopes)
+
+
+class TokenKind(StrEnum):
+    """What a token is good for."""
+
+    ACCESS = "access"  # calls, for minutes
+    SERVICE = "service"  # calls, for as long as its client asked for
+    REFRESH = "refresh"  # one new pair of tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """A stored token. Those that come from one proof of a client are a family, and are revoked together."""
+
+    hash: str
+    kind: TokenKind
+    principal: Principal
+    family: str | None
+    created_at: datetime
+    expires_at: datetime
+    used: bool = False  # a refresh token that has been exchanged

@@ -1,4 +1,4 @@
-"""Statements on tenants, credentials and tokens. Secrets come here only as hashes."""
+"""Statements on tenants, credentials, keys and tokens. Secrets come here only as hashes."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, case, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
-from offtake.model.tenant import Credential, CredentialKind, Principal, Scope, Tenant
-from offtake.store.schema import credential, tenant, token
+from offtake.model.tenant import Credential, CredentialKind, Principal, PublicKey, Scope, Tenant, Token, TokenKind
+from offtake.store.schema import assertion, credential, credential_key, tenant, token
 
 # Built once, because every request runs it.
 _PRINCIPAL = (
     select(token.c.tenant, token.c.credential, token.c.scopes)
     .join(credential, credential.c.id == token.c.credential)
     .where(token.c.hash == bindparam("hash_"), token.c.expires_at > bindparam("now"), credential.c.revoked.is_(False))
+    .where(token.c.kind != TokenKind.REFRESH)
 )
 
 
@@ -95,19 +97,103 @@ def user_taken(connection: Connection, tenant_name: str, user: str) -> bool:
     return connection.execute(statement).first() is not None
 
 
-def add_token(connection: Connection, principal: Principal, *, hash_: str, now: datetime, expires_at: datetime) -> None:
-    """Insert an access token, and drop those that ended: the table stays as small as its use."""
-    connection.execute(delete(token).where(token.c.expires_at < now))
+def credentials_of(connection: Connection, tenant_name: str) -> Sequence[Credential]:
+    """The tenant's credentials that are not revoked, oldest first."""
+    statement = select(credential).where(credential.c.tenant == tenant_name, credential.c.revoked.is_(False))
+    return [_credential(row) for row in connection.execute(statement.order_by(credential.c.created_at))]
+
+
+def revoke_credential(connection: Connection, credential_id: str) -> bool:
+    """End a credential and all its tokens at once; False when there is none that lasts."""
+    statement = update(credential).where(credential.c.id == credential_id, credential.c.revoked.is_(False))
+    if connection.execute(statement.values(revoked=True)).rowcount == 0:
+        return False
+    connection.execute(delete(token).where(token.c.credential == credential_id))
+    return True
+
+
+def add_key(connection: Connection, key: PublicKey, *, now: datetime) -> None:
+    """Insert a key; the caller has looked whether its name is free."""
+    connection.execute(
+        insert(credential_key).values(credential=key.credential, kid=key.kid, public_key=key.pem, created_at=now)
+    )
+
+
+def get_key(connection: Connection, credential_id: str, kid: str) -> PublicKey | None:
+    """The key of that name."""
+    statement = select(credential_key).where(credential_key.c.credential == credential_id, credential_key.c.kid == kid)
+    row = connection.execute(statement).one_or_none()
+    return None if row is None else PublicKey(credential=row.credential, kid=row.kid, pem=row.public_key)
+
+
+def key_names(connection: Connection, credential_id: str) -> Sequence[str]:
+    """What a credential's keys are called."""
+    statement = select(credential_key.c.kid).where(credential_key.c.credential == credential_id)
+    return connection.execute(statement.order_by(credential_key.c.kid)).scalars().all()
+
+
+def remove_key(connection: Connection, credential_id: str, kid: str) -> bool:
+    """Forget a key; False when there is none of that name."""
+    statement = delete(credential_key).where(credential_key.c.credential == credential_id, credential_key.c.kid == kid)
+    return connection.execute(statement).rowcount == 1
+
+
+def use_assertion(connection: Connection, credential_id: str, jti: str, *, now: datetime, expires_at: datetime) -> bool:
+    """Note that an assertion was used; False when it was used before. Those that ended are dropped."""
+    connection.execute(delete(assertion).where(assertion.c.expires_at < now))
+    try:
+        connection.execute(insert(assertion).values(credential=credential_id, jti=jti, expires_at=expires_at))
+    except IntegrityError:
+        return False
+    return True
+
+
+def add_token(connection: Connection, new: Token) -> None:
+    """Insert a token, and drop those that ended: the table stays as small as its use."""
+    connection.execute(delete(token).where(token.c.expires_at < new.created_at))
     connection.execute(
         insert(token).values(
-            hash=hash_,
-            tenant=principal.tenant,
-            credential=principal.credential,
-            scopes=_to_text(principal.scopes),
-            created_at=now,
-            expires_at=expires_at,
+            hash=new.hash,
+            tenant=new.principal.tenant,
+            credential=new.principal.credential,
+            scopes=_to_text(new.principal.scopes),
+            created_at=new.created_at,
+            expires_at=new.expires_at,
+            kind=new.kind,
+            family=new.family,
         )
     )
+
+
+def get_token(connection: Connection, hash_: str, *, credential_id: str, now: datetime) -> Token | None:
+    """A client's own token of any kind, while it lasts."""
+    statement = select(token).where(
+        token.c.hash == hash_, token.c.credential == credential_id, token.c.expires_at > now
+    )
+    row = connection.execute(statement).one_or_none()
+    if row is None:
+        return None
+    return Token(
+        hash=row.hash,
+        kind=TokenKind(row.kind),
+        principal=Principal(tenant=row.tenant, credential=row.credential, scopes=_from_text(row.scopes)),
+        family=row.family,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        used=row.used_at is not None,
+    )
+
+
+def use_token(connection: Connection, hash_: str, *, now: datetime) -> bool:
+    """Note that a refresh token was exchanged; False when it was before, or is gone."""
+    statement = update(token).where(token.c.hash == hash_, token.c.used_at.is_(None)).values(used_at=now)
+    return connection.execute(statement).rowcount == 1
+
+
+def revoke_token(connection: Connection, found: Token) -> None:
+    """End a token, with its family where it has one."""
+    condition = token.c.hash == found.hash if found.family is None else token.c.family == found.family
+    connection.execute(delete(token).where(condition))
 
 
 def principal_of(connection: Connection, hash_: str, *, now: datetime) -> Principal | None:

@@ -116,6 +116,26 @@ token = Table(
     Column("scopes", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False, index=True),
+    Column("kind", String(16), nullable=False, server_default="access"),
+    Column("family", String(36), nullable=True, index=True),
+    Column("used_at", Instant, nullable=True),
+)
+
+credential_key = Table(
+    "credential_key",
+    metadata,
+    Column("credential", String(64), ForeignKey("credential.id"), primary_key=True),
+    Column("kid", String(255), primary_key=True),
+    Column("public_key", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+assertion = Table(
+    "assertion",
+    metadata,
+    Column("credential", String(64), ForeignKey("credential.id"), primary_key=True),
+    Column("jti", String(64), primary_key=True),
+    Column("expires_at", Instant, nullable=False, index=True),
 )
 
 job = Table(
@@ -168,6 +188,7 @@ Index("ix_job_open", job.c.tenant, job.c.dialect, postgresql_where=job.c.status.
 Index("ix_job_lease", job.c.lease_until, postgresql_where=job.c.lease_until.is_not(None),
       sqlite_where=job.c.lease_until.is_not(None))  # fmt: skip
 Index("ix_job_list", job.c.tenant, job.c.dialect, job.c.report, job.c.created_at)
+Index("ix_job_list_all", job.c.tenant, job.c.dialect, job.c.created_at)
 Index("ix_job_expiry", job.c.expires_at, postgresql_where=job.c.status == "succeeded",
       sqlite_where=job.c.status == "succeeded")  # fmt: skip
 Index("ix_job_reference", job.c.reference, unique=True)

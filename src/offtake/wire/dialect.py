@@ -76,4 +76,9 @@ class Dialect(Generic[Options]):
 
 def nearest(table: Mapping[type[OfftakeError], Row], error: OfftakeError) -> Row:
     """The row of the error's nearest ancestor; every table has one for the root."""
-    return next(table[kind] for kind in type(error).__mro__ if kind in table)
+    return nearest_of(table, type(error))
+
+
+def nearest_of(table: Mapping[type[OfftakeError], Row], kind: type[OfftakeError]) -> Row:
+    """The row of an error that has yet to happen."""
+    return next(table[ancestor] for ancestor in kind.__mro__ if ancestor in table)

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import base64
+import json
+import time
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from tests.conftest import PUBLIC_URL
 from tests.fixtures.bodies import UNKNOWN_JOB, assert_oauth_refused, assert_refused
+from tests.fixtures.commands import command
 from tests.fixtures.golden import golden
 from tests.fixtures.installation import Credential, Served
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 GRANT = "grant_type=client_credentials"
+SERVICE = f"{GRANT}&token_type=opaque"
+ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 BOTH = "data-reports:read data-reports:write"
 READ = "data-reports:read"
 
@@ -102,7 +113,7 @@ def test_a_token_is_given(asking: Asking, scope: str, http: httpx.Client, creden
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["cache-control"] == "no-store"
     body = answer.json()
-    assert body.keys() == {"access_token", "token_type", "expires_in", "scope"}
+    assert body.keys() == {"access_token", "token_type", "expires_in", "scope", "refresh_token"}
     assert body["token_type"] == "Bearer"
     assert body["expires_in"] == 599
     assert type(body["expires_in"]) is int
@@ -132,6 +143,53 @@ REFUSED = [
     golden("1.2", "documented", "grant-type-missing", Asking(), 400, "invalid_request"),
     golden("1.2", "documented", "grant-type-empty", Asking(body="grant_type="), 400, "invalid_request"),
     golden("1.2", "decision", "grant-type-unknown", Asking(body="grant_type=password"), 400, "unsupported_grant_type"),
+    golden(
+        "1.2",
+        "decision",
+        "authorization-code",
+        Asking(body="grant_type=authorization_code&code=x&redirect_uri=https%3A%2F%2Fexample.org"),
+        400,
+        "unsupported_grant_type",
+    ),
+    golden("1.2", "documented", "no-refresh-token", Asking(body="grant_type=refresh_token"), 400, "invalid_request"),
+    golden(
+        "1.2",
+        "inferred",
+        "unknown-refresh-token",
+        Asking(body="grant_type=refresh_token&refresh_token=x"),
+        400,
+        "invalid_grant",
+    ),
+    *(
+        golden(
+            "1.2",
+            "documented",
+            f"service-token-of-{life[:9]}-seconds",
+            Asking(body=f"{SERVICE}&expires_in={life}"),
+            400,
+            "invalid_request",
+        )
+        for life in ("86399", "31556953", "-1", "1.5", "9" * 5000)
+    ),
+    golden(
+        "1.2", "decision", "basic-and-assertion", Asking(body=GRANT + "&client_assertion=x"), 400, "invalid_request"
+    ),
+    golden(
+        "1.2",
+        "documented",
+        "assertion-of-another-type",
+        Asking(body=GRANT + "&client_assertion=x&client_assertion_type=saml", scheme=None),
+        400,
+        "invalid_request",
+    ),
+    golden(
+        "1.2",
+        "documented",
+        "assertion-that-is-none",
+        Asking(body=f"{GRANT}&client_assertion=x&client_assertion_type={ASSERTION}", scheme=None),
+        401,
+        "invalid_client",
+    ),
     golden("1.2", "decision", "body-is-no-form", Asking(body="{{}}"), 400, "invalid_request"),
     golden("1.2", "decision", "too-many-parameters", Asking(body="&".join(["a=1"] * 100)), 400, "invalid_request"),
     golden("1.2", "documented", "no-client", Asking(body=GRANT, scheme=None), 401, "invalid_client"),
@@ -186,6 +244,99 @@ def test_a_body_that_is_not_utf_8_is_refused(http: httpx.Client, credential: Cre
     pair = (credential.client_id, credential.client_secret)
     answer = http.post("/oauth/token", content=b"grant_type=\xff\xfe", headers=FORM, auth=pair)
     assert_oauth_refused(answer, 400, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "life"), [("", 86_400), ("&expires_in=86400", 86_400), ("&expires_in=31556952", 31_556_952)]
+)
+def test_an_opaque_service_token_lives_long(
+    expires_in: str, life: int, http: httpx.Client, credential: Credential
+) -> None:
+    """1.2, documented bounds; without ``expires_in`` the shortest life is a decision."""
+    body = ask(http, Asking(body=SERVICE + expires_in), credential).json()
+    assert body.keys() == {"access_token", "token_type", "expires_in", "scope"}
+    assert (body["expires_in"], body["token_type"]) == (life, "Bearer")
+    token = {"Authorization": f"Bearer {body['access_token']}"}
+    assert_refused(http.get(f"/data/reports/calls/jobs/{UNKNOWN_JOB}", headers=token), 404, "1020011")
+
+
+def test_a_life_is_only_for_service_tokens(http: httpx.Client, credential: Credential) -> None:
+    """1.2, decision: the answer says what the token really has."""
+    assert ask(http, Asking(body=f"{GRANT}&expires_in=90000"), credential).json()["expires_in"] == 599
+
+
+def test_a_refresh_token_is_exchanged_once(http: httpx.Client, credential: Credential) -> None:
+    """1.2, documented grant; RFC 6749 6, RFC 9700 4.14: rotation, and an end to all when one is used again."""
+    first = ask(http, Asking(body=f"{GRANT}&scope={READ}"), credential).json()
+    again = Asking(body=f"grant_type=refresh_token&refresh_token={first['refresh_token']}")
+    wider = Asking(body=f"{again.body}&scope={BOTH}")
+    assert_oauth_refused(ask(http, wider, credential), 400, "invalid_scope")
+    second = ask(http, again, credential).json()
+    assert second["scope"] == READ
+    assert second["refresh_token"] != first["refresh_token"]
+    token = {"Authorization": f"Bearer {second['access_token']}"}
+    assert_refused(http.get(f"/data/reports/calls/jobs/{UNKNOWN_JOB}", headers=token), 404, "1020011")
+    assert_oauth_refused(ask(http, again, credential), 400, "invalid_grant")
+    assert_refused(http.get(f"/data/reports/calls/jobs/{UNKNOWN_JOB}", headers=token), 401, "1020018")
+
+
+def test_a_token_can_be_revoked(http: httpx.Client, credential: Credential) -> None:
+    """1.3, proposed: RFC 7009; 200 whether or not there was anything to end."""
+    body = ask(http, Asking(body=GRANT), credential).json()
+    token = {"Authorization": f"Bearer {body['access_token']}"}
+    pair = (credential.client_id, credential.client_secret)
+    assert_oauth_refused(http.post("/oauth/revoke", data={"token": body["access_token"]}), 401, "invalid_client")
+    assert_oauth_refused(http.post("/oauth/revoke", auth=pair), 400, "invalid_request")
+    for _ in range(2):
+        assert http.post("/oauth/revoke", data={"token": body["access_token"]}, auth=pair).status_code == 200
+        assert_refused(http.get(f"/data/reports/calls/jobs/{UNKNOWN_JOB}", headers=token), 401, "1020018")
+
+
+def test_a_revoked_credential_is_out_at_once(idle: Served) -> None:
+    """1.3: the operator's command ends the credential and the tokens it has."""
+    credential = idle.tenant("revoked")
+    with idle.client(credential) as client:
+        assert_refused(client.poll("calls", UNKNOWN_JOB), 404, "1020011")
+        done = command("credential", "revoke", credential.client_id, home=idle.installation.home)
+        assert done.code == 0, done.err
+        assert_refused(client.poll("calls", UNKNOWN_JOB), 401, "1020018")
+        answer = ask(client.http, Asking(body=GRANT), credential)
+        assert_oauth_refused(answer, 401, "invalid_client")
+
+
+@pytest.mark.parametrize("place", ["body", "query"])
+def test_a_client_may_sign_instead_of_sending_a_secret(
+    place: str, idle: Served, http: httpx.Client, credential: Credential, tmp_path: Path
+) -> None:
+    """1.2, seen: tray.ai and rep-dashboard sign ES256 with header ``kid`` and claims iss, sub, aud, jti, iat, exp."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    public = tmp_path / "public.pem"
+    public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    home, kid = idle.installation.home, f"key-{place}"
+    done = command("credential", "key", "add", credential.client_id, str(public), "--kid", kid, "--json", home=home)
+    assert json.loads(done.out) == {"client_id": credential.client_id, "kid": kid}, done.err
+
+    def sent(**claims: object) -> dict[str, dict[str, str]]:
+        now = int(time.time())
+        wanted = {
+            "iss": credential.client_id,
+            "sub": credential.client_id,
+            "aud": f"{PUBLIC_URL}/oauth/token",
+            "jti": str(uuid.uuid4()),
+            "iat": now,
+            "exp": now + 300,
+        }
+        signed = jwt.encode(wanted | claims, key, algorithm="ES256", headers={"kid": kid})
+        form = {"grant_type": "client_credentials", "client_assertion_type": ASSERTION, "client_assertion": signed}
+        return {"data" if place == "body" else "params": form}
+
+    once = sent()
+    body = http.post("/oauth/token", **once).json()  # type: ignore[arg-type]
+    token = {"Authorization": f"Bearer {body['access_token']}"}
+    assert_refused(http.get(f"/data/reports/calls/jobs/{UNKNOWN_JOB}", headers=token), 404, "1020011")
+    refused = [once, sent(aud="https://elsewhere.example.org/oauth/token"), sent(exp=int(time.time()) - 60)]
+    for again in refused:
+        assert_oauth_refused(http.post("/oauth/token", **again), 401, "invalid_client")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])

@@ -2,73 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import date
-
 import duckdb
 import pytest
 
-from offtake.lake.delta import Lake
-from offtake.lake.seed import SIZES, SeedPlan, seed
-from tests.unit.lake.stored import TABLES, seen
+from tests.fixtures.sample import PLAN
+from tests.unit.lake.questions import none, some, values_and_gaps
 
-PLAN = SeedPlan(tenant="acme", until=date(2026, 11, 20), calls=SIZES["small"])
 OWN = ("author", "customer", "inbox", "tag", "conversation", "conversation_tag", "conversation_action", "post")
-
-ALWAYS = {("conversation", "network"), ("post", "form")}  # never null, although they may be
-
-
-@pytest.fixture(scope="module")
-def db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
-    lake = Lake(tmp_path_factory.mktemp("seeded") / "lake")
-    seed(lake, PLAN)
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        for name in OWN:
-            files = list(seen(lake, TABLES[name]).files)
-            options = "hive_partitioning = true, hive_types_autocast = false"
-            connection.execute(f'CREATE TABLE "{name}" AS SELECT * FROM read_parquet({files!r}, {options})')
-        connection.execute(
-            "CREATE TABLE life AS SELECT * FROM conversation JOIN ("
-            "SELECT conversation_id, min(happened_at) AS first_post, arg_min(kind, happened_at) AS first_kind "
-            "FROM post GROUP BY 1) USING (conversation_id) LEFT JOIN (SELECT conversation_id, "
-            "max(happened_at) FILTER (kind = 'CLOSED') AS closed, "
-            "max(happened_at) FILTER (kind = 'REOPENED') AS reopened, "
-            "count(*) FILTER (kind = 'CLOSED') AS closes, count(*) FILTER (kind = 'REOPENED') AS reopens "
-            "FROM conversation_action GROUP BY 1) USING (conversation_id)"
-        )
-        yield connection
+ALWAYS = {"conversation": ("network",), "post": ("form",)}  # never null, although they may be
 
 
-def _none(db: duckdb.DuckDBPyConnection, sql: str) -> None:
-    assert db.execute(sql).fetchall() == []
-
-
-def _some(db: duckdb.DuckDBPyConnection, table: str, *conditions: str) -> None:
-    for condition in conditions:
-        found = db.execute(f"SELECT count(*) > 0 FROM {table} WHERE {condition}").fetchone()
-        assert found == (True,), condition
+@pytest.fixture(autouse=True)
+def life(db: duckdb.DuckDBPyConnection) -> None:
+    """A table of conversations, each with its first post and its turns."""
+    db.execute(
+        "CREATE TEMP TABLE life AS SELECT * FROM conversation JOIN ("
+        "SELECT conversation_id, min(happened_at) AS first_post, arg_min(kind, happened_at) AS first_kind "
+        "FROM post GROUP BY 1) USING (conversation_id) LEFT JOIN (SELECT conversation_id, "
+        "max(happened_at) FILTER (kind = 'CLOSED') AS closed, "
+        "max(happened_at) FILTER (kind = 'REOPENED') AS reopened, "
+        "count(*) FILTER (kind = 'CLOSED') AS closes, count(*) FILTER (kind = 'REOPENED') AS reopens "
+        "FROM conversation_action GROUP BY 1) USING (conversation_id)"
+    )
 
 
 def test_there_is_a_conversation_for_every_fifth_call(db: duckdb.DuckDBPyConnection) -> None:
     assert db.execute("SELECT count(*) FROM conversation").fetchone() == (PLAN.calls // 5,)
-    _some(db, "conversation", *(f"status = '{word}'" for word in ("open", "pending", "snoozed", "closed")))
-    _some(
-        db, "conversation", *(f"network = '{word}'" for word in ("facebook", "twitter", "instagram", "email", "chat"))
-    )
-    _some(db, "conversation", *(f"priority = {number}" for number in range(6)), "priority IS NULL")
-    _some(db, "conversation JOIN inbox USING (inbox_id)", "is_shared", "NOT is_shared")
+    some(db, "conversation", *(f"status = '{word}'" for word in ("open", "pending", "snoozed", "closed")))
+    some(db, "conversation", *(f"network = '{word}'" for word in ("facebook", "twitter", "instagram", "email", "chat")))
+    some(db, "conversation", *(f"priority = {number}" for number in range(6)), "priority IS NULL")
+    some(db, "conversation JOIN inbox USING (inbox_id)", "is_shared", "NOT is_shared")
     for name in OWN:
-        for column in TABLES[name].columns:
-            if column.name not in TABLES[name].must_have:
-                absent = () if (name, column.name) in ALWAYS else (f'"{column.name}" IS NULL',)
-                _some(db, f'"{name}"', f'"{column.name}" IS NOT NULL', *absent)
+        values_and_gaps(db, name, never_null=ALWAYS.get(name, ()))
 
 
 def test_a_conversation_begins_with_its_first_post(db: duckdb.DuckDBPyConnection) -> None:
-    _none(db, "SELECT * FROM life WHERE created_at <> first_post")
-    _none(db, "SELECT * FROM life WHERE first_kind <> if(direction = 'inbound', 'incoming', 'response')")
-    _none(
+    none(db, "SELECT * FROM life WHERE created_at <> first_post")
+    none(db, "SELECT * FROM life WHERE first_kind <> if(direction = 'inbound', 'incoming', 'response')")
+    none(
         db,
         "SELECT a.* FROM conversation_action AS a JOIN conversation AS c USING (conversation_id) "
         "WHERE a.happened_at < c.created_at",
@@ -79,13 +50,11 @@ def test_a_conversation_begins_with_its_first_post(db: duckdb.DuckDBPyConnection
 
 
 def test_the_status_is_what_the_last_action_says(db: duckdb.DuckDBPyConnection) -> None:
-    _none(
-        db, "SELECT * FROM life WHERE (status = 'closed') <> coalesce(closed > coalesce(reopened, created_at), false)"
-    )
-    _none(db, "SELECT * FROM life WHERE reopens > closes OR closes > reopens + 1")
-    _none(db, "SELECT * FROM life WHERE (status = 'snoozed') <> (snoozed_until_at IS NOT NULL)")
-    _some(db, "life", "reopens = 1 AND status = 'closed'", "reopens = 2", "reopens > 0 AND status = 'open'")
-    _none(
+    none(db, "SELECT * FROM life WHERE (status = 'closed') <> coalesce(closed > coalesce(reopened, created_at), false)")
+    none(db, "SELECT * FROM life WHERE reopens > closes OR closes > reopens + 1")
+    none(db, "SELECT * FROM life WHERE (status = 'snoozed') <> (snoozed_until_at IS NOT NULL)")
+    some(db, "life", "reopens = 1 AND status = 'closed'", "reopens = 2", "reopens > 0 AND status = 'open'")
+    none(
         db,
         "SELECT c.* FROM conversation AS c JOIN (SELECT conversation_id, arg_max(kind, happened_at) AS kind, "
         "arg_max(coalesce(new_value, ''), happened_at) AS given FROM conversation_action "
@@ -101,24 +70,24 @@ def test_responses_are_acts_of_their_agents(db: duckdb.DuckDBPyConnection) -> No
         "p.conversation_id IS DISTINCT FROM a.conversation_id OR p.happened_at <> a.happened_at "
         "OR p.agent_id IS DISTINCT FROM a.agent_id OR p.team_id IS DISTINCT FROM a.team_id"
     )
-    _none(db, f"SELECT * FROM {acts} WHERE (p.kind = 'response' OR a.kind = 'RESPONDED') AND ({same})")
-    _none(
+    none(db, f"SELECT * FROM {acts} WHERE (p.kind = 'response' OR a.kind = 'RESPONDED') AND ({same})")
+    none(
         db,
         "SELECT p.* FROM post AS p JOIN post AS before ON before.post_id = p.in_reply_to_post_id "
         "WHERE p.kind <> 'response' OR before.kind <> 'incoming' OR before.happened_at >= p.happened_at "
         "OR before.conversation_id <> p.conversation_id",
     )
-    _none(db, "SELECT * FROM conversation_action WHERE (actor = 'AGENT') <> (agent_id IS NOT NULL)")
-    _some(db, "post", "kind = 'comment'", "kind = 'response' AND agent_id IS NULL", "delivery = 'failed'")
+    none(db, "SELECT * FROM conversation_action WHERE (actor = 'AGENT') <> (agent_id IS NOT NULL)")
+    some(db, "post", "kind = 'comment'", "kind = 'response' AND agent_id IS NULL", "delivery = 'failed'")
 
 
 def test_an_author_writes_on_one_network(db: duckdb.DuckDBPyConnection) -> None:
-    _none(
+    none(
         db,
         "SELECT * FROM conversation AS c JOIN author AS a USING (author_id) WHERE a.network <> c.network "
         "OR a.network_instance IS DISTINCT FROM c.network_instance",
     )
-    _none(
+    none(
         db,
         "SELECT * FROM post AS p JOIN conversation AS c USING (conversation_id) WHERE p.kind = 'incoming' "
         "AND p.author_id <> c.author_id",
@@ -127,15 +96,15 @@ def test_an_author_writes_on_one_network(db: duckdb.DuckDBPyConnection) -> None:
 
 def test_tags_are_those_that_were_attached(db: duckdb.DuckDBPyConnection) -> None:
     for column, kind in (("attached_at", "TAGS_ATTACHED"), ("detached_at", "TAGS_DETACHED")):
-        _none(
+        none(
             db,
             f"SELECT t.* FROM conversation_tag AS t ANTI JOIN conversation_action AS a "
             f"ON a.conversation_id = t.conversation_id AND a.happened_at = t.{column} AND a.kind = '{kind}' "
             f"WHERE t.{column} IS NOT NULL",
         )
-    _none(
+    none(
         db,
         "SELECT tag_id FROM conversation_tag WHERE detached_at IS NULL "
         "GROUP BY conversation_id, tag_id HAVING count(*) > 1",
     )
-    _some(db, "conversation_tag", "detached_at IS NOT NULL")
+    some(db, "conversation_tag", "detached_at IS NOT NULL")

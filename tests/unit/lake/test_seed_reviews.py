@@ -2,53 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import date
-
 import duckdb
-import pytest
 
-from offtake.lake.delta import Lake
-from offtake.lake.seed import SIZES, SeedPlan, seed
-from tests.unit.lake.stored import TABLES, seen
-
-PLAN = SeedPlan(tenant="acme", until=date(2026, 11, 20), calls=SIZES["small"])
-
-
-@pytest.fixture(scope="module")
-def db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
-    lake = Lake(tmp_path_factory.mktemp("seeded") / "lake")
-    seed(lake, PLAN)
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        for name in ("help_request", "response_approval", "conversation", "conversation_action", "post"):
-            files = list(seen(lake, TABLES[name]).files)
-            options = "hive_partitioning = true, hive_types_autocast = false"
-            connection.execute(f'CREATE TABLE "{name}" AS SELECT * FROM read_parquet({files!r}, {options})')
-        yield connection
-
-
-def _none(db: duckdb.DuckDBPyConnection, sql: str) -> None:
-    assert db.execute(sql).fetchall() == []
-
-
-def _some(db: duckdb.DuckDBPyConnection, table: str, *conditions: str) -> None:
-    for condition in conditions:
-        assert db.execute(f"SELECT count(*) > 0 FROM {table} WHERE {condition}").fetchone() == (True,), condition
+from tests.unit.lake.questions import none, some
 
 
 def test_help_is_asked_of_somebody_else_in_a_conversation_that_has_begun(db: duckdb.DuckDBPyConnection) -> None:
-    _none(db, "SELECT help_request_id FROM help_request WHERE agent_id = expert_agent_id")
-    _none(
+    none(db, "SELECT help_request_id FROM help_request WHERE agent_id = expert_agent_id")
+    none(
         db,
         "SELECT help_request_id FROM help_request JOIN conversation USING (conversation_id) "
         "WHERE requested_at <= created_at",
     )
     answered = "(status = 'ANSWERED')"
-    _none(db, f"SELECT help_request_id FROM help_request WHERE {answered} <> (answered_at IS NOT NULL)")
-    _none(db, f"SELECT help_request_id FROM help_request WHERE answer IS NOT NULL AND NOT {answered}")
-    _some(db, "help_request", *(f"status = '{word}'" for word in ("OPEN", "ANSWERED", "CANCELED")))
-    _some(db, "help_request", "expert_agent_id IS NULL", "answered_at > requested_at + INTERVAL 12 HOURS")
+    none(db, f"SELECT help_request_id FROM help_request WHERE {answered} <> (answered_at IS NOT NULL)")
+    none(db, f"SELECT help_request_id FROM help_request WHERE answer IS NOT NULL AND NOT {answered}")
+    some(db, "help_request", *(f"status = '{word}'" for word in ("OPEN", "ANSWERED", "CANCELED")))
+    some(db, "help_request", "expert_agent_id IS NULL", "answered_at > requested_at + INTERVAL 12 HOURS")
 
 
 def test_every_submission_is_a_row_and_was_done_when_the_row_says(db: duckdb.DuckDBPyConnection) -> None:
@@ -59,20 +29,20 @@ def test_every_submission_is_a_row_and_was_done_when_the_row_says(db: duckdb.Duc
     ):
         done = f"SELECT conversation_id, happened_at, agent_id FROM conversation_action WHERE kind IN {tuple(kinds)}"
         told = f"SELECT conversation_id, {instant}, {agent} FROM response_approval WHERE {instant} IS NOT NULL"
-        _none(db, f"({done} EXCEPT ALL {told}) UNION ALL ({told} EXCEPT ALL {done})".replace(",)", ")"))
-    _none(db, "SELECT response_approval_id FROM response_approval WHERE (status = 'PENDING') <> (reviewed_at IS NULL)")
-    _none(db, "SELECT response_approval_id FROM response_approval WHERE agent_id = reviewer_agent_id")
-    _some(db, "response_approval", *(f"status = '{word}'" for word in ("APPROVED", "REJECTED", "CANCELED")))
-    _some(db, "response_approval", *(f"status = 'PENDING' AND claimed_at IS {word}" for word in ("NULL", "NOT NULL")))
-    _some(db, "response_approval", "claimed_at IS NULL", "final_body <> original_body")
+        none(db, f"({done} EXCEPT ALL {told}) UNION ALL ({told} EXCEPT ALL {done})".replace(",)", ")"))
+    none(db, "SELECT response_approval_id FROM response_approval WHERE (status = 'PENDING') <> (reviewed_at IS NULL)")
+    none(db, "SELECT response_approval_id FROM response_approval WHERE agent_id = reviewer_agent_id")
+    some(db, "response_approval", *(f"status = '{word}'" for word in ("APPROVED", "REJECTED", "CANCELED")))
+    some(db, "response_approval", *(f"status = 'PENDING' AND claimed_at IS {word}" for word in ("NULL", "NOT NULL")))
+    some(db, "response_approval", "claimed_at IS NULL", "final_body <> original_body")
 
 
 def test_what_is_approved_is_what_is_sent(db: duckdb.DuckDBPyConnection) -> None:
-    _none(
+    none(
         db,
         "SELECT r.response_approval_id FROM response_approval AS r JOIN post AS p ON p.post_id = r.response_id "
         "WHERE r.status = 'APPROVED' AND (r.final_body IS DISTINCT FROM p.body OR r.reviewed_at > p.happened_at)",
     )
     twice = "response_id IN (SELECT response_id FROM response_approval GROUP BY 1 HAVING count(*) > 1)"
-    _some(db, f"response_approval JOIN post ON post_id = response_id AND {twice}", "status = 'APPROVED'")
-    _some(db, "response_approval", f"{twice} AND status <> 'APPROVED'")
+    some(db, f"response_approval JOIN post ON post_id = response_id AND {twice}", "status = 'APPROVED'")
+    some(db, "response_approval", f"{twice} AND status <> 'APPROVED'")

@@ -2,59 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import date
-
 import duckdb
 import pytest
 
-from offtake.lake.delta import Lake
-from offtake.lake.seed import SIZES, SeedPlan, seed
-from tests.unit.lake.stored import TABLES, seen
+from tests.unit.lake.questions import every_word, none, some, values_and_gaps
 
-PLAN = SeedPlan(tenant="acme", until=date(2026, 11, 20), calls=SIZES["small"])
 OWN = ("contact", "ring_attempt", "custom_field")
-READ = ("call", "agent_state", "messaging_contact", *OWN)
-
-
-@pytest.fixture(scope="module")
-def db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
-    lake = Lake(tmp_path_factory.mktemp("seeded") / "lake")
-    seed(lake, PLAN, only=READ)
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        for name in READ:
-            files = list(seen(lake, TABLES[name]).files)
-            options = "hive_partitioning = true, hive_types_autocast = false"
-            connection.execute(f'CREATE TABLE "{name}" AS SELECT * FROM read_parquet({files!r}, {options})')
-        yield connection
-
-
-def _none(db: duckdb.DuckDBPyConnection, sql: str) -> None:
-    assert db.execute(sql).fetchall() == []
 
 
 @pytest.mark.parametrize("name", OWN)
 def test_optional_columns_are_filled_and_have_gaps(db: duckdb.DuckDBPyConnection, name: str) -> None:
-    for column in TABLES[name].columns:
-        if column.name not in TABLES[name].must_have:
-            counted = f'SELECT count("{column.name}") > 0, count("{column.name}") < count(*) FROM {name}'
-            assert db.execute(counted).fetchone() == (True, True), column.name
-        if column.values:
-            found = db.execute(f'SELECT DISTINCT "{column.name}" FROM {name}').fetchall()
-            assert {value for (value,) in found} - {None} == set(column.values)
+    values_and_gaps(db, name)
+    every_word(db, name)
 
 
 def test_a_call_has_one_contact_and_two_where_it_was_handed_over(db: duckdb.DuckDBPyConnection) -> None:
     db.execute(
-        "CREATE TABLE whole AS SELECT interaction_id, count(*) AS legs, min(started_at) AS begins, "
+        "CREATE TEMP TABLE whole AS SELECT interaction_id, count(*) AS legs, min(started_at) AS begins, "
         "max(ended_at) AS ends, "
         "sum(epoch_us(ended_at) - epoch_us(started_at)) AS lasts, arg_min(agent_id, started_at) AS first_agent, "
         "arg_max(agent_id, started_at) AS last_agent, sum(talk_seconds) AS talked, sum(hold_seconds) AS held, "
         "count_if(is_transferred_out) AS outs, count_if(is_transferred_in) AS ins, "
         "count(DISTINCT coalesce(transfer_out_kind, transfer_in_kind)) AS ways FROM contact GROUP BY interaction_id"
     )
-    _none(
+    none(
         db,
         "SELECT * FROM call FULL JOIN whole ON call_id = interaction_id "
         "WHERE call_id IS NULL OR interaction_id IS NULL "
@@ -63,14 +34,14 @@ def test_a_call_has_one_contact_and_two_where_it_was_handed_over(db: duckdb.Duck
         "OR legs = 2 AND last_agent <> handling_agent_id OR held <> hold_seconds OR talked > talk_seconds "
         "OR legs = 1 AND talked <> talk_seconds OR outs <> CAST(is_transfer AS INTEGER) OR ins <> legs - 1 OR ways > 1",
     )
-    _none(
+    none(
         db,
         "SELECT * FROM contact JOIN whole USING (interaction_id) WHERE is_last <> (ended_at = ends)",
     )
 
 
 def test_the_parts_of_a_contact_add_up(db: duckdb.DuckDBPyConnection) -> None:
-    _none(
+    none(
         db,
         "SELECT *, (epoch_us(ended_at) - epoch_us(started_at)) // 1000000 AS lasts FROM contact "
         "WHERE hold_seconds <> hard_hold_seconds + soft_hold_seconds "
@@ -78,7 +49,7 @@ def test_the_parts_of_a_contact_add_up(db: duckdb.DuckDBPyConnection) -> None:
         "OR coalesce(ringing_seconds > coalesce(wait_seconds, connect_seconds), false) "
         "OR lasts <> coalesce(wait_seconds, connect_seconds, lasts) + coalesce(talk_seconds + hold_seconds, 0)",
     )
-    _none(
+    none(
         db,
         "SELECT * FROM contact WHERE (kind = 'answered') <> (answered_at IS NOT NULL) "
         "OR (kind = 'connected') <> (connected_at IS NOT NULL) OR (kind = 'missed') <> (missed_seconds IS NOT NULL) "
@@ -87,7 +58,7 @@ def test_the_parts_of_a_contact_add_up(db: duckdb.DuckDBPyConnection) -> None:
         "OR is_transferred_out <> (transfer_out_kind IS NOT NULL) "
         "OR is_transferred_in <> (transfer_in_kind IS NOT NULL)",
     )
-    _none(
+    none(
         db,
         "SELECT * FROM contact WHERE len(handling_queue_ids) > 0 AND NOT list_has_all(queue_ids, handling_queue_ids) "
         "OR len(direct_agent_ids) > 0 AND (len(queue_ids) > 0 OR NOT list_contains(direct_agent_ids, agent_id))",
@@ -96,7 +67,7 @@ def test_the_parts_of_a_contact_add_up(db: duckdb.DuckDBPyConnection) -> None:
 
 @pytest.mark.parametrize("name", ["contact", "ring_attempt"])
 def test_an_agents_team_is_the_one_of_the_time(db: duckdb.DuckDBPyConnection, name: str) -> None:
-    _none(
+    none(
         db,
         f"SELECT fact.agent_id FROM {name} AS fact JOIN agent_state AS s ON s.agent_id = fact.agent_id "
         "AND fact.started_at >= s.started_at AND (s.ended_at IS NULL OR fact.started_at < s.ended_at) "
@@ -106,11 +77,11 @@ def test_an_agents_team_is_the_one_of_the_time(db: duckdb.DuckDBPyConnection, na
 
 @pytest.mark.parametrize("name", OWN)
 def test_a_fact_lies_in_the_month_of_its_end(db: duckdb.DuckDBPyConnection, name: str) -> None:
-    _none(db, f"SELECT * FROM {name} WHERE month <> strftime(ended_at, '%Y-%m')")
+    none(db, f"SELECT * FROM {name} WHERE month <> strftime(ended_at, '%Y-%m')")
 
 
 def test_phones_ring_within_their_contact_and_one_at_most_is_answered(db: duckdb.DuckDBPyConnection) -> None:
-    _none(
+    none(
         db,
         "SELECT * FROM ring_attempt AS r LEFT JOIN contact AS c USING (contact_id) WHERE c.contact_id IS NULL "
         "OR r.interaction_id <> c.interaction_id OR r.queue_ids IS DISTINCT FROM c.queue_ids "
@@ -119,24 +90,22 @@ def test_phones_ring_within_their_contact_and_one_at_most_is_answered(db: duckdb
         "OR r.ended_at <> coalesce(c.answered_at, c.connected_at) "
         "OR epoch_us(r.ended_at) - epoch_us(r.started_at) <> 1000000 * ringing_seconds)",
     )
-    _none(db, "SELECT batch_id FROM ring_attempt GROUP BY 1 HAVING count_if(outcome = 'answered') > 1")
-    _none(db, "SELECT batch_id, agent_id FROM ring_attempt WHERE agent_id IS NOT NULL GROUP BY ALL HAVING count(*) > 1")
-    several = "SELECT count(*) > 0 FROM (SELECT batch_id FROM ring_attempt GROUP BY 1 HAVING count(*) > 1)"
-    assert db.execute(several).fetchone() == (True,)
-    _none(db, "SELECT * FROM ring_attempt WHERE NOT regexp_full_match(ring_attempt_id, '[0-9a-f]{40}')")
+    none(db, "SELECT batch_id FROM ring_attempt GROUP BY 1 HAVING count_if(outcome = 'answered') > 1")
+    none(db, "SELECT batch_id, agent_id FROM ring_attempt WHERE agent_id IS NOT NULL GROUP BY ALL HAVING count(*) > 1")
+    some(db, "(SELECT batch_id FROM ring_attempt GROUP BY 1 HAVING count(*) > 1)", "true")
+    none(db, "SELECT * FROM ring_attempt WHERE NOT regexp_full_match(ring_attempt_id, '[0-9a-f]{40}')")
 
 
 def test_fields_belong_to_interactions_by_messages_that_are_over(db: duckdb.DuckDBPyConnection) -> None:
     db.execute(
-        "CREATE TABLE interaction AS SELECT interaction_id, any_value(channel) AS channel, min(started_at) AS begins, "
-        "max(finished_at) AS ends, count(finished_at) = count(*) AS over, list(contact_id) AS contacts "
-        "FROM messaging_contact GROUP BY interaction_id"
+        "CREATE TEMP TABLE interaction AS SELECT interaction_id, any_value(channel) AS channel, "
+        "min(started_at) AS begins, max(finished_at) AS ends, count(finished_at) = count(*) AS over, "
+        "list(contact_id) AS contacts FROM messaging_contact GROUP BY interaction_id"
     )
-    _none(
+    none(
         db,
         "SELECT * FROM custom_field AS field LEFT JOIN interaction AS whole USING (interaction_id) "
         "WHERE NOT coalesce(over, false) OR field.channel <> whole.channel OR started_at <> begins OR ended_at <> ends "
         "OR NOT list_contains(contacts, contact_id) OR updated_at < ended_at",
     )
-    bare = "SELECT count(*) > 0 FROM custom_field WHERE coalesce(text_custom_1, text_custom_2, text_custom_3) IS NULL"
-    assert db.execute(bare).fetchone() == (True,)
+    some(db, "custom_field", "coalesce(text_custom_1, text_custom_2, text_custom_3) IS NULL")

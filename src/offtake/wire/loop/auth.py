@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from offtake.core import identity
+from offtake.core import identity, proof
 from offtake.core.exports import Caller
 from offtake.core.impersonation import impersonate
 from offtake.core.services import Services
@@ -40,7 +40,7 @@ def authenticate(request: Request, wire: Wire[LoopSettings]) -> Call:
     header = request.headers.get("authorization", "").strip()
     scheme, _, token = header.partition(" ")
     is_bare = scheme.lower() != "bearer"
-    by = identity.authenticate_bearer(header if is_bare else token.strip(), wire.on)
+    by = proof.bearer(header if is_bare else token.strip(), wire.on)
     settings = wire.settings.of(by.tenant)
     if is_bare and not settings.bare_token:
         raise NotAuthenticated(_MISSING)

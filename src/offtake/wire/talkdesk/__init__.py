@@ -13,7 +13,7 @@ TALKDESK = Dialect(
     limits=limits,
     router=router,
     presentation=presentation,
-    errors=ErrorSurface(prefixes=("/data/reports", "/oauth"), render=render_error),
+    errors=ErrorSurface(prefixes=("/data", "/oauth"), render=render_error),
 )
 
 __all__ = ["TALKDESK"]

@@ -18,6 +18,7 @@ from offtake.model.request import ExportRequest
 from offtake.model.timespan import Timespan, resolve, zone
 from offtake.wire.http import UnsupportedMedia
 from offtake.wire.talkdesk.schema import (
+    DATETIME,
     DEFAULT_PAGE,
     LONGEST_PAGE,
     CreateBody,
@@ -35,7 +36,7 @@ from offtake.wire.talkdesk.tables import DEFAULT_FORMAT, FORMAT_WORDS, FORMATS, 
 Absolute = Callable[[str], str]  # the absolute URL of a path of ours
 _INVALID = "Some input values are not valid."
 # Every spelling of section 2.2; a date alone is refused. Digits beyond microseconds are cut.
-_DATETIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})?", re.ASCII)
+_DATETIME = re.compile(DATETIME, re.ASCII)
 _MEDIA = frozenset({"application/json", "text/json", "text/plain", "application/x-www-form-urlencoded"})
 _WHOLE = re.compile(r"\d{1,18}", re.ASCII)
 _NOT_A_DATETIME = "not a supported datetime; use 2026-03-01T00:00:00, with Z or an offset where it is no local time"
@@ -187,7 +188,7 @@ def _fault(detail: ErrorDetails) -> FieldFault:
 
 def _datetime(text: str, field: str, faults: list[FieldFault]) -> datetime | None:
     try:
-        if _DATETIME.fullmatch(text.strip()):
+        if _DATETIME.fullmatch(text):
             return datetime.fromisoformat(text.strip().upper())
     except ValueError:
         pass  # looks like one, but there is no such day or time

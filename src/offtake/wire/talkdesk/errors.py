@@ -13,7 +13,9 @@ from offtake.errors import (
     AuditUnavailable,
     ExportError,
     IdempotencyConflict,
+    InvalidGrant,
     InvalidRequest,
+    InvalidScope,
     InvalidZone,
     JobNotFound,
     JobStateConflict,
@@ -39,6 +41,7 @@ ERRORS: dict[type[OfftakeError], tuple[int, str]] = {
     TimespanTooLong: (400, "1020013"),
     InvalidZone: (400, "1020016"),
     NotAuthenticated: (401, "1020018"),
+    InvalidGrant: (401, "1020018"),  # the token endpoints alone raise it, in the shape below
     NotPermitted: (403, "1020004"),
     LinkRefused: (403, "1020004"),  # proposed; the dialect's own paths never raise it
     JobNotFound: (404, "1020011"),
@@ -54,7 +57,17 @@ ERRORS: dict[type[OfftakeError], tuple[int, str]] = {
     ExportError: (500, "1020000"),  # proposed
     OfftakeError: (500, "1020000"),  # proposed
 }
-_HTTP_CODE = "1020000"  # proposed: 404 of no route, 405, 406, 413, 415
+# At the token endpoints: status and word (section 1.2; RFC 6749 5.2).
+OAUTH_ERRORS: dict[type[OfftakeError], tuple[int, str]] = {
+    NotAuthenticated: (401, "invalid_client"),
+    InvalidGrant: (400, "invalid_grant"),
+    InvalidScope: (400, "invalid_scope"),
+    InvalidRequest: (400, "invalid_request"),
+    Waitable: (503, "temporarily_unavailable"),
+    OfftakeError: (500, "server_error"),
+}
+OAUTH_FAULT = "invalid_request"  # 405, 413 at the token endpoints
+HTTP_CODE = "1020000"  # proposed: 404 of no route, 405, 406, 413, 415
 
 
 class OAuthRefusal(ExportError):
@@ -73,7 +86,7 @@ def render_error(error: OfftakeError | HttpFault, path: str) -> Response:
     if path.startswith("/oauth"):
         return _oauth(error)
     if isinstance(error, HttpFault):
-        body = _body(_HTTP_CODE, error.message)
+        body = _body(HTTP_CODE, error.message)
         return JSONResponse(body, error.status, headers=dict(error.headers))
     status, code = nearest(ERRORS, error)
     body = _body(code, error.message)
@@ -99,14 +112,11 @@ def _oauth(error: OfftakeError | HttpFault) -> Response:
     if isinstance(error, OAuthRefusal):
         return _oauth_body(error.status, error.error, error.message)
     if isinstance(error, HttpFault):
-        word = "server_error" if error.status >= 500 else "invalid_request"
+        word = "server_error" if error.status >= 500 else OAUTH_FAULT
         return _oauth_body(error.status, word, error.message, dict(error.headers))
-    if isinstance(error, NotAuthenticated):
-        headers = {"www-authenticate": 'Basic realm="offtake"'}
-        return _oauth_body(401, "invalid_client", error.message, headers)
-    if isinstance(error, Waitable):
-        return _oauth_body(503, "temporarily_unavailable", error.message, _headers(error))
-    return _oauth_body(nearest(ERRORS, error)[0], "invalid_request", error.message)
+    status, word = nearest(OAUTH_ERRORS, error)
+    headers = {"www-authenticate": 'Basic realm="offtake"'} if status == 401 else _headers(error)
+    return _oauth_body(status, word, error.message, headers)
 
 
 def _oauth_body(status: int, error: str, description: str, headers: dict[str, str] | None = None) -> Response:

@@ -9,9 +9,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from offtake.core import download, exports, identity
+from offtake.core import download, exports, identity, tokens
 from offtake.core.exports import Caller, JobRef
 from offtake.core.grants import require
+from offtake.core.proof import prove
+from offtake.core.tokens import Endpoint
 from offtake.errors import FieldFault, UnknownReport
 from offtake.model.job import Status
 from offtake.model.report import Publication
@@ -19,7 +21,7 @@ from offtake.model.tenant import Scope
 from offtake.wire.dialect import Wire
 from offtake.wire.http import DirectRoute, bind_log, remote_address
 from offtake.wire.links import link_path
-from offtake.wire.talkdesk.auth import caller, decode_token_request, scope_text
+from offtake.wire.talkdesk.auth import caller
 from offtake.wire.talkdesk.codec import (
     Absolute,
     decode_create,
@@ -29,24 +31,27 @@ from offtake.wire.talkdesk.codec import (
     encode_list,
     refuse_other_media,
 )
+from offtake.wire.talkdesk.oauth import Parameters, decode_revocation, decode_token_request, encode_token
+from offtake.wire.talkdesk.openapi import document
+from offtake.wire.talkdesk.operations import DOCUMENT_PATH, OPERATIONS, TOKEN_PATH
 from offtake.wire.talkdesk.settings import TalkdeskSettings
 from offtake.wire.talkdesk.tables import NAME
-
-_ROOT = "/data/reports/{report_type}"
 
 
 def router(wire: Wire[TalkdeskSettings]) -> APIRouter:
     """All routes of the dialect. Each does its blocking work in one trip to the thread pool, but for polls: they are
     two point reads, which an embedded database answers quicker than the trip takes."""
     routes = APIRouter(tags=[NAME], route_class=DirectRoute)
+    described = document(wire.on.catalogue, wire.public_url)
     endpoints = _Endpoints(wire)
-    routes.add_api_route("/oauth/token", endpoints.token, methods=["POST"])
-    routes.add_api_route(_ROOT + "/jobs", endpoints.create, methods=["POST"], status_code=202)
-    routes.add_api_route(_ROOT + "/jobs", endpoints.list, methods=["GET"])
-    routes.add_api_route(_ROOT + "/jobs/{job_id}", endpoints.status, methods=["GET"])
-    routes.add_api_route(_ROOT + "/jobs/{job_id}", endpoints.cancel, methods=["DELETE"], status_code=204)
-    routes.add_api_route(_ROOT + "/files/{job_id}", endpoints.download, methods=["GET"], status_code=302)
-    routes.add_api_route(_ROOT + "/files/{job_id}", endpoints.delete, methods=["DELETE"], status_code=204)
+    for operation in OPERATIONS:
+        routes.add_api_route(operation.path, getattr(endpoints, operation.name), methods=[operation.method])
+
+    async def openapi(request: Request) -> Response:
+        """The dialect's OpenAPI document."""
+        return JSONResponse(described)
+
+    routes.add_api_route(DOCUMENT_PATH, openapi, methods=["GET"])
     return routes
 
 
@@ -61,9 +66,14 @@ class _Endpoints:
         self._reads_at_once = wire.on.database.reads_at_once and not recorded  # a record is written, and that waits
 
     async def token(self, request: Request) -> Response:
-        """An access token by client credentials; parameters in the query or in the form body."""
+        """A token by client credentials or for a refresh token; parameters in the query or in the form body."""
         body = await request.body()
         return await run_in_threadpool(self._token, request, body)
+
+    async def revoke(self, request: Request) -> Response:
+        """End a token (extension, RFC 7009); 200 also for one that nobody knows."""
+        body = await request.body()
+        return await run_in_threadpool(self._revoke, request, body)
 
     async def create(self, request: Request, report_type: str) -> Response:
         """Order an export: 202 with the job."""
@@ -149,19 +159,26 @@ class _Endpoints:
         return run() if at_once else await run_in_threadpool(run)
 
     def _token(self, request: Request, body: bytes) -> Response:
-        wanted = decode_token_request(request, body)
-        address = remote_address(request)
-        token = identity.issue_token(
-            wanted.client_id, wanted.client_secret, self._on, dialect=NAME, wanted=wanted.scopes, address=address
-        )
-        bind_log(request, dialect=NAME, tenant=token.principal.tenant)
-        answer = {
-            "access_token": token.text,
-            "token_type": "Bearer",
-            "expires_in": int(token.life.total_seconds()),
-            "scope": scope_text(token.principal.scopes),
-        }
-        return JSONResponse(answer, headers={"cache-control": "no-store"})
+        wanted = decode_token_request(Parameters.of(request, body), self._audiences(request))
+        client, at = prove(wanted.proof, self._on), _endpoint(request)
+        bind_log(request, dialect=NAME, tenant=client.credential.tenant)
+        if wanted.refresh_token is not None:
+            token = tokens.refresh(wanted.refresh_token, client, at, self._on, wanted=wanted.scopes)
+        else:
+            token = tokens.issue(client, at, self._on, wanted=wanted.scopes, service_life=wanted.service_life)
+        return JSONResponse(encode_token(token), headers={"cache-control": "no-store"})
+
+    def _revoke(self, request: Request, body: bytes) -> Response:
+        sent = Parameters.of(request, body)
+        token = decode_revocation(sent)
+        client = prove(sent.proof(self._audiences(request)), self._on)
+        bind_log(request, dialect=NAME, tenant=client.credential.tenant)
+        tokens.revoke(token, client, _endpoint(request), self._on)
+        return JSONResponse({}, headers={"cache-control": "no-store"})
+
+    def _audiences(self, request: Request) -> frozenset[str]:
+        """Whom an assertion may name as its reader: the token endpoint, at either of our two paths."""
+        return frozenset(self._wire.absolute(request, path) for path in (TOKEN_PATH, request.url.path))
 
     def _publication(self, report_type: str) -> Publication:
         """An unknown slug is 400, not 404 (section 2.1)."""
@@ -172,6 +189,10 @@ class _Endpoints:
 
     def _absolute(self, request: Request) -> Absolute:
         return lambda path: self._wire.absolute(request, path)
+
+
+def _endpoint(request: Request) -> Endpoint:
+    return Endpoint(dialect=NAME, address=remote_address(request))
 
 
 def _ref(job_id: str, publication: Publication) -> JobRef:

@@ -5,12 +5,14 @@ Answers are plain dicts of these types, because a poll has no time for models; t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, NotRequired
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from typing_extensions import TypedDict
 
-from offtake.wire.talkdesk.tables import FORMATS, STATUS
+from offtake.model.timespan import zone_names
+from offtake.wire.talkdesk.tables import ASSERTION_TYPE, FORMATS, GRANTS, LONGEST_SERVICE, SHORTEST_SERVICE, STATUS
 
 LONGEST_NAME = 255  # proposed: characters of a job's label
 LONGEST_PAGE = 200  # section 2.5, documented
@@ -24,6 +26,12 @@ def _text(**schema: Any) -> Any:
     return WithJsonSchema({"type": "string", **schema})
 
 
+def _any_case(words: Iterable[str]) -> str:
+    """Matches the words in capitals or not, and nothing at all."""
+    spelled = ("".join(f"[{sign.upper()}{sign}]" if sign.isalpha() else sign for sign in word) for word in words)
+    return f"^({'|'.join(spelled)})?$"
+
+
 StatusWord = Annotated[str, _text(enum=list(dict.fromkeys(STATUS.values())))]
 FormatWord = Annotated[str, _text(enum=list(FORMATS))]
 JobId = Annotated[str, _text(pattern=_UUID)]
@@ -31,14 +39,21 @@ Instant = Annotated[str, _text(format="date-time", examples=["2026-03-01T00:00:0
 Address = Annotated[str, _text(format="uri")]
 
 
+# What the codec accepts, for the document; the codec itself says which field is at fault.
+DATETIME = r"\s*\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})?\s*"
+Reading = Annotated[str, _text(pattern=f"^{DATETIME}$", examples=["2026-03-01T00:00:00", "2026-03-08T00:00:00Z"])]
+ZoneName = Annotated[str, _text(enum=["", *sorted(zone_names())], description="IANA name; empty text is none.")]
+AnyFormat = Annotated[str, _text(pattern=_any_case(FORMATS), examples=list(FORMATS))]
+
+
 class TimespanBody(BaseModel):
     """``from`` is inclusive, ``to`` exclusive; datetimes are kept as text, their spellings are the codec's matter."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
-    start: Annotated[str, Field(alias="from", examples=["2026-03-01T00:00:00"])]
-    end: Annotated[str, Field(alias="to", examples=["2026-03-08T00:00:00Z"])]
-    timezone: str | None = None
+    start: Annotated[Reading, Field(alias="from")]
+    end: Annotated[Reading, Field(alias="to")]
+    timezone: ZoneName | None = None
 
 
 class CreateBody(BaseModel):
@@ -47,8 +62,8 @@ class CreateBody(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore")
 
     name: Annotated[str | None, Field(max_length=LONGEST_NAME)] = None
-    timezone: Annotated[str | None, Field(examples=["Europe/Prague"])] = None
-    format: Annotated[str | None, Field(examples=list(FORMATS))] = None
+    timezone: ZoneName | None = None
+    format: AnyFormat | None = None
     timespan: TimespanBody
 
 
@@ -156,3 +171,30 @@ class OAuthError(TypedDict):
 
     error: str
     error_description: str
+
+
+class TokenForm(TypedDict):
+    """A token request (section 1.2). The same parameters may stand in the query."""
+
+    grant_type: Annotated[str, _text(enum=list(GRANTS))]
+    scope: NotRequired[str]
+    refresh_token: NotRequired[str]
+    token_type: NotRequired[Annotated[str, _text(description="opaque: a long-lived service token")]]
+    expires_in: NotRequired[
+        Annotated[str, _text(description=f"of a service token: {SHORTEST_SERVICE} to {LONGEST_SERVICE} seconds")]
+    ]
+    client_id: NotRequired[str]
+    client_secret: NotRequired[str]
+    client_assertion_type: NotRequired[Annotated[str, _text(enum=[ASSERTION_TYPE])]]
+    client_assertion: NotRequired[str]
+
+
+class RevokeForm(TypedDict):
+    """A request to end a token (RFC 7009)."""
+
+    token: str
+    token_type_hint: NotRequired[str]
+
+
+class Nothing(TypedDict):
+    """An empty object."""

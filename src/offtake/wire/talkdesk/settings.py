@@ -19,7 +19,19 @@ class TalkdeskSettings(Section):
     rows: int = Field(1_000_000, ge=1, description="An export with more rows fails; nothing is ever cut off.")
     retention_days: float = Field(30.0, gt=0, le=36_500, description="How long a finished file is kept.")
     token_seconds: int = Field(599, ge=1, le=31_556_952, description="Life of an access token.")
+    refresh_seconds: int = Field(
+        86_400, ge=0, le=31_556_952, description="Life of a refresh token, good for one exchange; 0: none are given."
+    )
     link_seconds: int = Field(300, ge=1, le=31_556_952, description="Life of a download link; each read mints one.")
+    freshness_seconds: int = Field(
+        300,
+        ge=0,
+        le=86_400,
+        description="Rows of the last so many seconds before an order are left out: they may not all be there yet.",
+    )
+    audit_reads: bool = Field(
+        False, description="Record polls and lists in the audit log, too, before they are answered."
+    )
     csv_header: Literal["labels", "names"] = Field("labels", description="First line of csv files.")
     csv_datetimes: Literal["as_json", "plain"] = Field(
         "as_json",
@@ -37,4 +49,7 @@ def limits(settings: TalkdeskSettings) -> DialectLimits:
         retention=timedelta(days=settings.retention_days),
         link_life=timedelta(seconds=settings.link_seconds),
         token_life=timedelta(seconds=settings.token_seconds),
+        refresh_life=timedelta(seconds=settings.refresh_seconds),
+        freshness=timedelta(seconds=settings.freshness_seconds),
+        audit_reads=settings.audit_reads,
     )

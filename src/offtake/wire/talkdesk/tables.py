@@ -29,3 +29,10 @@ SCOPES: dict[str, Scope] = {"data-reports:read": Scope.READ, "data-reports:write
 
 # Section 5.1, documented for calls and user_status and harmless elsewhere.
 FILE_VERSION = "v1"
+
+# Section 1.2. People cannot log in here, so there is no authorization_code (decision).
+CLIENT_CREDENTIALS = "client_credentials"
+REFRESH_TOKEN = "refresh_token"  # noqa: S105 - a word of the protocol
+GRANTS = (CLIENT_CREDENTIALS, REFRESH_TOKEN)
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+SHORTEST_SERVICE, LONGEST_SERVICE = 86_400, 31_556_952  # seconds an opaque service token may live, documented

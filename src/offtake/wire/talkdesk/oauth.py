@@ -1,0 +1,149 @@
+"""Requests to the token endpoints, and their answers (section 1.2; RFC 6749, 7009, 7523)."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+
+from offtake.core.proof import AssertionProof, Proof, SecretProof
+from offtake.core.tokens import IssuedToken
+from offtake.errors import NotAuthenticated
+from offtake.model.tenant import Scope
+from offtake.wire.talkdesk.errors import OAuthRefusal
+from offtake.wire.talkdesk.schema import TokenBody
+from offtake.wire.talkdesk.tables import (
+    ASSERTION_TYPE,
+    CLIENT_CREDENTIALS,
+    GRANTS,
+    LONGEST_SERVICE,
+    REFRESH_TOKEN,
+    SCOPES,
+    SHORTEST_SERVICE,
+)
+
+_MANY = 64  # parameters of a token request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRequest:
+    """A request for a token."""
+
+    proof: Proof
+    scopes: frozenset[Scope]  # empty: everything the client was granted
+    refresh_token: str | None = None  # to be exchanged
+    service_life: timedelta | None = None  # of an opaque service token
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameters:
+    """What was sent: in the query and in the form body, which wins, and in the Authorization header."""
+
+    all: Mapping[str, str]
+    form: Mapping[str, str]
+    authorization: str
+
+    @classmethod
+    def of(cls, request: Request, body: bytes) -> Parameters:
+        """Raises OAuthRefusal for a body that is no form."""
+        form = _form(body)
+        sent = dict(request.query_params) | form
+        return cls(all=sent, form=form, authorization=request.headers.get("authorization", ""))
+
+    def proof(self, audiences: frozenset[str]) -> Proof:
+        """How the client proves itself: HTTP Basic, an assertion, or id and secret in the body.
+
+        Raises NotAuthenticated, OAuthRefusal.
+        """
+        assertion, kind = self.all.get("client_assertion"), self.all.get("client_assertion_type")
+        scheme, _, encoded = self.authorization.partition(" ")
+        basic = scheme.lower() == "basic"
+        if assertion or kind:
+            if basic:
+                raise OAuthRefusal("invalid_request", "Send an assertion or HTTP Basic, not both.")
+            if kind != ASSERTION_TYPE:
+                raise OAuthRefusal("invalid_request", f"The parameter client_assertion_type must be {ASSERTION_TYPE}.")
+            return AssertionProof(
+                text=assertion or "", audiences=audiences, client_id=self.all.get("client_id") or None
+            )
+        if basic:
+            pair = _pair(encoded)
+            if pair is not None:
+                return pair
+        if self.form.get("client_id") and self.form.get("client_secret"):  # never from the query: logs keep it
+            return SecretProof(client_id=self.form["client_id"], secret=self.form["client_secret"])
+        raise NotAuthenticated("Client credentials are missing; send them by HTTP Basic or sign an assertion.")
+
+
+def decode_token_request(sent: Parameters, audiences: frozenset[str]) -> TokenRequest:
+    """What kind of token is asked for, and by whom. Raises OAuthRefusal, NotAuthenticated."""
+    grant = sent.all.get("grant_type", "")
+    if not grant:
+        raise OAuthRefusal("invalid_request", "The parameter grant_type is missing; use client_credentials.")
+    if grant not in GRANTS:
+        known = " and ".join(GRANTS)
+        raise OAuthRefusal("unsupported_grant_type", f"This server grants {known}; it has no login pages for people.")
+    known_words = (SCOPES.get(word) for word in sent.all.get("scope", "").split())
+    scopes = frozenset(scope for scope in known_words if scope is not None)  # unknown words are ignored (section 1.2)
+    refresh = sent.all.get("refresh_token")
+    if grant == REFRESH_TOKEN and not refresh:
+        raise OAuthRefusal("invalid_request", "The parameter refresh_token is missing.")
+    life = _service_life(sent.all) if grant == CLIENT_CREDENTIALS else None
+    return TokenRequest(
+        proof=sent.proof(audiences),
+        scopes=scopes,
+        refresh_token=refresh if grant == REFRESH_TOKEN else None,
+        service_life=life,
+    )
+
+
+def decode_revocation(sent: Parameters) -> str:
+    """The token to end. Raises OAuthRefusal."""
+    token = sent.all.get("token")
+    if not token:
+        raise OAuthRefusal("invalid_request", "The parameter token is missing.")
+    return token
+
+
+def encode_token(token: IssuedToken) -> TokenBody:
+    """A token as it is handed out: ``scope`` is always one string, because clients search in it."""
+    body: TokenBody = {
+        "access_token": token.text,
+        "token_type": "Bearer",
+        "expires_in": int(token.life.total_seconds()),
+        "scope": " ".join(word for word, scope in SCOPES.items() if scope in token.principal.scopes),
+    }
+    if token.refresh is not None:
+        body["refresh_token"] = token.refresh
+    return body
+
+
+def _service_life(sent: Mapping[str, str]) -> timedelta | None:
+    """How long an opaque service token is to live; other kinds have no choice, whatever they ask for."""
+    if sent.get("token_type") != "opaque":
+        return None
+    text = sent.get("expires_in") or str(SHORTEST_SERVICE)
+    seconds = int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else 0
+    if not SHORTEST_SERVICE <= seconds <= LONGEST_SERVICE:
+        message = f"The parameter expires_in must be from {SHORTEST_SERVICE} to {LONGEST_SERVICE} seconds."
+        raise OAuthRefusal("invalid_request", message)
+    return timedelta(seconds=seconds)
+
+
+def _form(body: bytes) -> dict[str, str]:
+    try:
+        return dict(parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=_MANY))
+    except ValueError as error:
+        raise OAuthRefusal("invalid_request", "The body is not a form.") from error
+
+
+def _pair(encoded: str) -> SecretProof | None:
+    try:
+        client_id, colon, secret = base64.b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
+    except ValueError as error:  # not base64, not ASCII or not UTF-8
+        raise NotAuthenticated("The Authorization header is not valid HTTP Basic.") from error
+    return SecretProof(client_id=client_id, secret=secret) if colon else None

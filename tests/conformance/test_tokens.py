@@ -1,0 +1,348 @@
+"""Tokens on every database: proofs, expiry, rotation, reuse, revocation; nothing secret is stored."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from jwt.algorithms import ECAlgorithm
+from sqlalchemy import text
+
+from offtake.core import identity, tokens
+from offtake.core.proof import AssertionProof, Proven, SecretProof, prove
+from offtake.core.services import Services
+from offtake.core.tokens import Endpoint, IssuedToken
+from offtake.errors import (
+    AuditUnavailable,
+    InvalidGrant,
+    InvalidKey,
+    InvalidScope,
+    NameTaken,
+    NotAuthenticated,
+    UnknownName,
+)
+from offtake.model.tenant import CredentialKind, Scope, Tenant
+
+AT = Endpoint(dialect="talkdesk", address="127.0.0.1")
+URL = "https://exports.example.org/oauth/token"
+BOTH = frozenset(Scope)
+KEY = ec.generate_private_key(ec.SECP256R1())
+
+
+def pem(key: Any) -> bytes:
+    """The public half."""
+    found: bytes = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return found
+
+
+@pytest.fixture
+def on(services: Services) -> Services:
+    """Services with a tenant."""
+    identity.add_tenant(Tenant(name="acme"), services)
+    return services
+
+
+@pytest.fixture
+def proof(on: Services) -> SecretProof:
+    """A client's."""
+    made = identity.add_credential("acme", CredentialKind.OAUTH, on, user=None, scopes=BOTH)
+    return SecretProof(client_id=made.credential.id, secret=made.secret)
+
+
+@pytest.fixture
+def client(on: Services, proof: SecretProof) -> Proven:
+    return prove(proof, on)
+
+
+def later(on: Services, life: timedelta) -> Services:
+    """The same services, after that time."""
+    at = on.clock() + life
+    return replace(on, clock=lambda: at)
+
+
+def issue(client: Proven, on: Services, *scopes: Scope, **more: Any) -> IssuedToken:
+    return tokens.issue(client, AT, on, wanted=frozenset(scopes), **more)
+
+
+def valid(token: IssuedToken, on: Services) -> bool:
+    try:
+        return tokens.authenticate(token.text, on) == token.principal
+    except NotAuthenticated:
+        return False
+
+
+def refreshed(text: str | None, client: Proven, on: Services, *scopes: Scope) -> IssuedToken:
+    assert text is not None
+    return tokens.refresh(text, client, AT, on, wanted=frozenset(scopes))
+
+
+def test_a_token_lives_until_it_expires(on: Services, client: Proven) -> None:
+    token = issue(client, on, Scope.READ)
+    assert token.principal.scopes == {Scope.READ}
+    assert valid(token, on)
+    assert not valid(token, later(on, token.life))
+    assert token.life == timedelta(seconds=599)
+
+
+def test_a_wrong_secret_proves_nothing(on: Services, proof: SecretProof) -> None:
+    for wrong in (replace(proof, secret="wrong"), replace(proof, client_id="nobody")):
+        with pytest.raises(NotAuthenticated):
+            prove(wrong, on)
+
+
+def test_a_service_token_lives_as_long_as_asked_and_cannot_be_refreshed(on: Services, client: Proven) -> None:
+    token = issue(client, on, service_life=timedelta(days=90))
+    assert token.refresh is None
+    assert valid(token, later(on, timedelta(days=89)))
+    assert not valid(token, later(on, timedelta(days=90)))
+
+
+def test_a_refresh_token_is_no_access_token(on: Services, client: Proven) -> None:
+    token = issue(client, on)
+    assert token.refresh is not None
+    with pytest.raises(NotAuthenticated):
+        tokens.authenticate(token.refresh, on)
+    with pytest.raises(InvalidGrant):  # nor the other way round
+        refreshed(token.text, client, on)
+
+
+def test_refreshing_gives_a_new_pair_with_as_many_scopes_or_fewer(on: Services, client: Proven) -> None:
+    first = issue(client, on, Scope.READ)
+    with pytest.raises(InvalidScope):
+        refreshed(first.refresh, client, on, Scope.WRITE)
+    second = refreshed(first.refresh, client, on)
+    assert second.principal.scopes == {Scope.READ}
+    assert (valid(second, on), valid(first, on)) == (True, True)
+    wide = issue(client, on)
+    narrow = refreshed(wide.refresh, client, on, Scope.READ)
+    assert narrow.principal.scopes == {Scope.READ}
+    assert refreshed(narrow.refresh, client, on).principal.scopes == BOTH  # the grant itself was not narrowed
+
+
+def test_a_refresh_token_that_is_used_twice_ends_its_family(on: Services, client: Proven) -> None:
+    first, other = issue(client, on), issue(client, on)
+    second = refreshed(first.refresh, client, on)
+    third = refreshed(second.refresh, client, on)
+    with pytest.raises(InvalidGrant):
+        refreshed(second.refresh, client, on)
+    assert [valid(token, on) for token in (first, second, third, other)] == [False, False, False, True]
+    with pytest.raises(InvalidGrant):
+        refreshed(third.refresh, client, on)
+    assert operations(on).count("token.reuse") == 1
+
+
+def test_of_ten_that_refresh_at_once_one_may_and_the_token_counts_as_stolen(on: Services, client: Proven) -> None:
+    first = issue(client, on)
+    done: list[IssuedToken | None] = []
+
+    def race() -> None:
+        try:
+            done.append(refreshed(first.refresh, client, on))
+        except InvalidGrant:
+            done.append(None)
+
+    threads = [threading.Thread(target=race) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    given = [token for token in done if token is not None]
+    assert (len(done), len(given)) == (10, 1)
+    assert not valid(given[0], on)
+
+
+def test_a_refresh_token_belongs_to_its_client_and_lasts_its_time(on: Services, client: Proven) -> None:
+    made = identity.add_credential("acme", CredentialKind.OAUTH, on, user=None, scopes=BOTH)
+    other = prove(SecretProof(client_id=made.credential.id, secret=made.secret), on)
+    token = issue(client, on)
+    with pytest.raises(InvalidGrant):
+        refreshed(token.refresh, other, on)
+    with pytest.raises(InvalidGrant):
+        refreshed(token.refresh, client, later(on, timedelta(days=1)))
+    assert refreshed(token.refresh, client, on).refresh
+
+
+def test_revoking_a_token_ends_what_came_with_it(on: Services, client: Proven) -> None:
+    made = identity.add_credential("acme", CredentialKind.OAUTH, on, user=None, scopes=BOTH)
+    other = prove(SecretProof(client_id=made.credential.id, secret=made.secret), on)
+    first, second = issue(client, on), issue(client, on)
+    tokens.revoke(first.text, other, AT, on)  # not the other client's to revoke
+    assert valid(first, on)
+    tokens.revoke(first.text, client, AT, on)
+    tokens.revoke(first.text, client, AT, on)
+    assert (valid(first, on), valid(second, on)) == (False, True)
+    with pytest.raises(InvalidGrant):
+        refreshed(first.refresh, client, on)
+
+
+def test_revoking_a_credential_ends_everything_it_has(on: Services, client: Proven, proof: SecretProof) -> None:
+    token, service = issue(client, on), issue(client, on, service_life=timedelta(days=90))
+    identity.add_key(proof.client_id, pem(KEY), on, kid="k")
+    assert [found.id for found, _ in identity.list_credentials("acme", on)] == [proof.client_id]
+    identity.revoke_credential(proof.client_id, on)
+    assert not valid(token, on)
+    assert not valid(service, on)
+    with pytest.raises(NotAuthenticated):
+        prove(proof, on)
+    with pytest.raises(NotAuthenticated):
+        prove(assertion(on, proof.client_id), on)
+    with pytest.raises(UnknownName):
+        identity.revoke_credential(proof.client_id, on)
+    assert identity.list_credentials("acme", on) == []
+
+
+def assertion(
+    on: Services, client_id: str, *, key: Any = KEY, header: Mapping[str, Any] | None = None, **claims: Any
+) -> AssertionProof:
+    """What a client signs, but for what differs; a claim that is None is left out."""
+    now = int(on.clock().timestamp())
+    sent = {"iss": client_id, "sub": client_id, "aud": URL, "jti": on.new_id(), "iat": now, "exp": now + 300, **claims}
+    sent = {name: value for name, value in sent.items() if value is not None}
+    given = {"alg": "ES256", "kid": "k", **(header or {})}
+    head = {name: value for name, value in given.items() if value is not None}
+    signed = jwt.PyJWS().encode(json.dumps(sent).encode(), key, algorithm=head["alg"], headers=head)
+    return AssertionProof(text=signed, audiences=frozenset({URL}))
+
+
+def test_a_signed_assertion_proves_a_client_once(on: Services, proof: SecretProof) -> None:
+    key = identity.add_key(proof.client_id, pem(KEY), on, kid="k")
+    assert key.kid == "k"
+    made = assertion(on, proof.client_id)
+    first = issue(prove(made, on), on)
+    assert valid(first, on)
+    with pytest.raises(NotAuthenticated, match="used before"):
+        issue(prove(made, on), on)
+    assert valid(issue(prove(assertion(on, proof.client_id), on), on), on)
+    several = assertion(on, proof.client_id, aud=["https://elsewhere.example.org", URL])
+    assert valid(issue(prove(several, on), on), on)
+    identity.remove_key(proof.client_id, "k", on)
+    with pytest.raises(NotAuthenticated):
+        prove(assertion(on, proof.client_id), on)
+
+
+OTHER = ec.generate_private_key(ec.SECP256R1())
+WRONG: dict[str, dict[str, Any]] = {
+    "another-key": {"key": OTHER},
+    "another-kid": {"header": {"kid": "other"}},
+    "no-kid": {"header": {"kid": None}},
+    "not-signed": {"key": None, "header": {"alg": "none"}},
+    "signed-with-the-public-key-as-a-secret": {"key": "k" * 64, "header": {"alg": "HS256"}},
+    "another-issuer": {"iss": "nobody"},
+    "no-issuer": {"iss": None},
+    "another-subject": {"sub": "nobody"},
+    "no-subject": {"sub": None},
+    "another-audience": {"aud": "https://elsewhere.example.org/oauth/token"},
+    "no-audience": {"aud": None},
+    "audience-is-a-number": {"aud": 7},
+    "no-jti": {"jti": None},
+    "jti-is-a-number": {"jti": 7},
+    "no-exp": {"exp": None},
+    "exp-is-text": {"exp": "tomorrow"},
+    "exp-is-huge": {"exp": 10**30},
+    "exp-is-true": {"exp": True},
+    "no-iat": {"iat": None},
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_what_is_wrong_with_an_assertion_is_refused(wrong: str, on: Services, proof: SecretProof) -> None:
+    identity.add_key(proof.client_id, pem(KEY), on, kid="k")
+    with pytest.raises(NotAuthenticated):
+        prove(assertion(on, proof.client_id, **WRONG[wrong]), on)
+
+
+@pytest.mark.parametrize(
+    ("issued", "expires", "accepted"),
+    [(0, 300, True), (-600, -29, True), (-600, -31, False), (29, 300, True), (31, 300, False), (0, 3660, False)],
+)
+def test_an_assertion_is_valid_in_its_time_only(
+    issued: int, expires: int, accepted: bool, on: Services, proof: SecretProof
+) -> None:
+    identity.add_key(proof.client_id, pem(KEY), on, kid="k")
+    still = later(on, timedelta(0))
+    now = int(still.clock().timestamp())
+    still = replace(still, clock=lambda: on.clock().fromtimestamp(now, on.clock().tzinfo))
+    made = assertion(still, proof.client_id, iat=now + issued, exp=now + expires)
+    if accepted:
+        assert prove(made, still).credential.id == proof.client_id
+    else:
+        with pytest.raises(NotAuthenticated):
+            prove(made, still)
+
+
+@pytest.mark.parametrize("noise", ["", "a", "a.b.c", "e30.e30.e30", "é.é.é", "." * 1000, "W10.W10.W10"])
+def test_noise_is_refused(noise: str, on: Services) -> None:
+    with pytest.raises(NotAuthenticated):
+        prove(AssertionProof(text=noise, audiences=frozenset({URL})), on)
+
+
+def test_which_keys_may_be_registered(on: Services, proof: SecretProof) -> None:
+    private = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    for wrong in (
+        private,
+        b"nonsense",
+        pem(ec.generate_private_key(ec.SECP384R1())),
+        pem(rsa.generate_private_key(65537, 2048)),
+    ):
+        with pytest.raises(InvalidKey):
+            identity.add_key(proof.client_id, wrong, on)
+    named = identity.add_key(proof.client_id, pem(KEY), on)
+    members = json.loads(ECAlgorithm.to_jwk(KEY.public_key()))
+    wanted = json.dumps({name: members[name] for name in ("crv", "kty", "x", "y")}, separators=(",", ":"))
+    digest = hashlib.sha256(wanted.encode()).digest()
+    assert named.kid == base64.urlsafe_b64encode(digest).decode().rstrip("=")  # RFC 7638, 3
+    with pytest.raises(NameTaken):
+        identity.add_key(proof.client_id, pem(KEY), on)
+    with pytest.raises(UnknownName):
+        identity.add_key("nobody", pem(KEY), on)
+    with pytest.raises(UnknownName):
+        identity.remove_key(proof.client_id, "other", on)
+    basic = identity.add_credential("acme", CredentialKind.TOKEN, on, user=None, scopes=BOTH)
+    with pytest.raises(InvalidKey):
+        identity.add_key(basic.credential.id, pem(KEY), on)
+
+
+def test_without_an_audit_record_there_is_no_token_and_no_assertion_is_used_up(
+    on: Services, client: Proven, proof: SecretProof
+) -> None:
+    identity.add_key(proof.client_id, pem(KEY), on, kid="k")
+    token, made = issue(client, on), assertion(on, proof.client_id)
+    with on.database.write() as connection:
+        connection.execute(text("ALTER TABLE audit RENAME TO audit_away"))
+    with pytest.raises(AuditUnavailable):
+        issue(prove(made, on), on)
+    with pytest.raises(AuditUnavailable):
+        refreshed(token.refresh, client, on)
+    with pytest.raises(AuditUnavailable):
+        tokens.revoke(token.text, client, AT, on)
+    with on.database.write() as connection:
+        connection.execute(text("ALTER TABLE audit_away RENAME TO audit"))
+    assert valid(token, on)
+    assert refreshed(token.refresh, client, on).refresh
+    assert valid(issue(prove(made, on), on), on)
+
+
+def test_neither_secret_nor_token_is_stored(on: Services, client: Proven, proof: SecretProof) -> None:
+    first = issue(client, on)
+    second = refreshed(first.refresh, client, on)
+    with on.database.read() as connection:
+        for table in ("credential", "token", "audit"):
+            stored = str(connection.execute(text(f"SELECT * FROM {table}")).all())
+            for secret in (proof.secret, first.text, first.refresh, second.text, second.refresh):
+                assert str(secret) not in stored
+
+
+def operations(on: Services) -> list[str]:
+    """What the audit log says, oldest first."""
+    with on.database.read() as connection:
+        return [row.operation for row in connection.execute(text("SELECT operation FROM audit ORDER BY id"))]

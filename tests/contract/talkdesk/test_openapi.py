@@ -1,0 +1,81 @@
+"""The served OpenAPI document, ``GET /data/openapi.json``: is it true, and does it describe the files, too?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from tests.fixtures.described import INVALID, VALID, Described
+from tests.fixtures.installation import Client, Served
+
+JOBS = "/data/reports/{report_type}/jobs"
+OPERATIONS = [
+    ("POST", "/oauth/token"),
+    ("POST", "/oauth/revoke"),
+    ("POST", JOBS),
+    ("GET", JOBS),
+    ("GET", JOBS + "/{job_id}"),
+    ("DELETE", JOBS + "/{job_id}"),
+    ("GET", "/data/reports/{report_type}/files/{job_id}"),
+    ("DELETE", "/data/reports/{report_type}/files/{job_id}"),
+]
+# That a day exists and ``from`` lies before ``to``, or which parameters go together, no schema can say.
+RULES_BETWEEN_FIELDS = (JOBS, "/oauth/token", "/oauth/revoke")
+
+
+@pytest.fixture(scope="module")
+def client(idle: Served) -> Iterator[Client]:
+    with idle.client(idle.tenant("described")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def described(idle: Served) -> Described:
+    return Described.at(idle.url, "/data/openapi.json")
+
+
+def test_the_document_has_every_endpoint(described: Described) -> None:
+    """1.2, 2: what is served is described."""
+    assert described.operations() == set(OPERATIONS)
+
+
+@pytest.mark.parametrize("authorized", [True, False], ids=["with-a-token", "without"])
+@pytest.mark.parametrize("mode", [VALID, INVALID], ids=["valid", "invalid"])
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_answers_are_as_described(
+    method: str, path: str, mode: GenerationMode, authorized: bool, described: Described, client: Client
+) -> None:
+    """4: no 5xx, no status, header or body outside the schema, and what does not fit the schema is refused."""
+    headers = client.headers if authorized else {}
+    without = [positive_data_acceptance] if path in RULES_BETWEEN_FIELDS and method == "POST" else []
+    described.hold(method, path, mode, headers=headers, examples=25, without=without)
+
+
+def test_every_answer_of_a_jobs_life_is_as_described(described: Described, client: Client, busy: Served) -> None:
+    """2, 4: also those that made-up requests never meet."""
+    day = ("2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z")
+    job, file = OPERATIONS[4][1], OPERATIONS[6][1]
+    with busy.client(busy.tenant("described")) as made:
+        order = {"format": "json", "timespan": dict(zip(("from", "to"), day, strict=True))}
+        answers = [("POST", JOBS, made.order("calls", order))]
+        done = answers[0][2].json()["id"]
+        assert made.wait("calls", done) == "done"
+        open_job = client.create("calls", *day)
+        answers += [
+            ("GET", job, client.poll("calls", open_job)),
+            ("DELETE", file, client.delete("calls", open_job)),
+            ("GET", job, made.poll("calls", done)),
+            ("DELETE", job, made.cancel("calls", done)),
+            ("GET", file, made.file("calls", done)),
+            ("DELETE", file, made.delete("calls", done)),
+            ("DELETE", file, made.delete("calls", done)),
+            ("GET", file, made.file("calls", done)),
+            ("GET", JOBS, made.http.get("/data/reports/calls/jobs", headers=made.headers)),
+            ("DELETE", job, client.cancel("calls", open_job)),
+        ]
+    assert [answer.status_code for *_, answer in answers] == [202, 200, 409, 303, 409, 302, 204, 404, 404, 200, 204]
+    for method, path, answer in answers:
+        described.schema[path][method].validate_response(answer)

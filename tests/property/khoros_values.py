@@ -1,0 +1,56 @@
+"""How Khoros's files show a value, by the types of contracts/khoros.md 3.0: each is given a value and a zone.
+
+Written from the contract, without a look at the engine's renderings. Everything is text, and what is absent is empty.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from tests.strategies import zone
+
+ENGLISH = "%m/%d/%Y %I:%M:%S %p"  # the pattern of instants, section 5.2
+
+
+def text(value: object, _: str) -> str:
+    """Texts, ids and numbers."""
+    return "" if value is None else str(value)
+
+
+def flag(value: object, _: str) -> str:
+    """True or false, in small letters."""
+    return "" if value is None else "true" if value else "false"
+
+
+def english_time(value: object, name: str) -> str:
+    """An instant in the zone of the request, as English tenants read it."""
+    return value.astimezone(zone(name)).strftime(ENGLISH) if isinstance(value, datetime) else ""
+
+
+def iso_time(value: object, name: str) -> str:
+    """An instant in the zone of the request, where no pattern was chosen."""
+    if value is None:
+        return ""
+    assert isinstance(value, datetime)
+    return value.astimezone(zone(name)).replace(microsecond=0, tzinfo=None).isoformat(sep=" ")
+
+
+def duration(value: object, _: str) -> str:
+    """Seconds as hours without bound, minutes and seconds."""
+    if value is None:
+        return ""
+    assert isinstance(value, int)
+    minutes, seconds = divmod(value, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02}:{minutes:02}:{seconds:02}"
+
+
+def duration_of_milliseconds(value: object, name: str) -> str:
+    """Milliseconds in the same way; a part of a second is dropped."""
+    assert value is None or isinstance(value, int)
+    return duration(None if value is None else value // 1000, name)
+
+
+def listed(value: object, _: str) -> str:
+    """A list: ``a, b``."""
+    return ", ".join(value) if isinstance(value, list) else ""

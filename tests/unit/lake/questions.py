@@ -1,0 +1,43 @@
+"""Questions that the tests of sample data ask: is there none, is there some, is there every word and a gap?"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import duckdb
+
+from tests.unit.lake.stored import TABLES
+
+
+def none(db: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """The query finds nothing; of what it finds, some rows are shown."""
+    assert db.execute(f"SELECT COLUMNS(*)::VARCHAR FROM ({sql})").fetchmany(3) == []
+
+
+def never(db: duckdb.DuckDBPyConnection, table: str, *conditions: str) -> None:
+    """None of the conditions is met by a row."""
+    for condition in conditions:
+        none(db, f"SELECT * FROM {table} WHERE {condition}")
+
+
+def some(db: duckdb.DuckDBPyConnection, table: str, *conditions: str) -> None:
+    """Each condition is met by a row."""
+    for condition in conditions:
+        found = db.execute(f"SELECT count(*) > 0 FROM {table} WHERE {condition}").fetchone()
+        assert found == (True,), condition
+
+
+def values_and_gaps(db: duckdb.DuckDBPyConnection, table: str, *, never_null: Collection[str] = ()) -> None:
+    """Every column that may be null is so in some rows, but for those of ``never_null``, and is not in others."""
+    for column in TABLES[table].columns:
+        if column.name not in TABLES[table].must_have:
+            counted = f'SELECT count("{column.name}") > 0, count("{column.name}") < count(*) FROM "{table}"'
+            assert db.execute(counted).fetchone() == (True, column.name not in never_null), column.name
+
+
+def every_word(db: duckdb.DuckDBPyConnection, table: str) -> None:
+    """Every column with words of its own uses all of them."""
+    for column in TABLES[table].columns:
+        if column.values:
+            found = db.execute(f'SELECT DISTINCT "{column.name}" FROM "{table}"').fetchall()
+            assert {value for (value,) in found} - {None} == set(column.values), column.name
