@@ -29,31 +29,27 @@ NOWHERE = Path("/dev/null")
 def main() -> None:
     """Read what is wanted, run it, print the figures."""
     wanted: dict[str, Any] = json.load(sys.stdin)
-    views = [
-        TableView(
-            table=view["table"],
-            files=tuple(view["files"]),
-            columns=tuple((name, kind) for name, kind in view["columns"]),
-        )
-        for view in wanted["views"]
-    ]
+    views = [_view(view) for view in wanted["views"]]
     limits = Limits(
         threads=wanted["threads"],
         memory_mb=wanted["memory_mb"],
         temp_folder=Path(wanted["temp"]),
         temp_mb=wanted["temp_mb"],
     )
-    with Session(limits, views, writable=NOWHERE) as session:
+    with Session(limits, views, writable=(NOWHERE,), parts=wanted["parts"]) as session:
         query = _report(session, wanted) if wanted["report"] else _scan(wanted["scan"])
         began = time.perf_counter()
-        rows = session.copy(query, NOWHERE, options="FORMAT csv, HEADER true", as_json=False)
+        rows = sum(
+            session.copy(query, NOWHERE, options="FORMAT csv, HEADER true", as_json=False, part=part)
+            for part in range(session.parts)
+        )
         seconds = time.perf_counter() - began
     json.dump({"seconds": seconds, "rows": rows, "peak_mb": peak_mb(["self"])}, sys.stdout)
 
 
 def _view(found: dict[str, Any]) -> TableView:
     columns = tuple((name, kind) for name, kind in found["columns"])
-    return TableView(table=found["table"], files=tuple(found["files"]), columns=columns)
+    return TableView(table=found["table"], files=tuple(found["files"]), columns=columns, rows=found["rows"])
 
 
 def _report(session: Session, wanted: dict[str, Any]) -> Query:

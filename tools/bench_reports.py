@@ -23,6 +23,7 @@ from bench_figure import Figure
 from bench_home import TENANT, BenchHome
 from offtake.app import build_services
 from offtake.core import selection
+from offtake.core.parts import number_of_parts
 from offtake.core.services import Services
 from offtake.home import Home
 from offtake.lake.delta import Lake
@@ -71,12 +72,13 @@ def _of_report(on: Services, report: Report, timespan: Timespan, work: Path, *, 
         "end": timespan.end.isoformat(),
         "zone": timespan.zone,
         "views": [asdict(view) for view in views],
+        "parts": number_of_parts(report, views, part_rows=on.attempt.part_rows),
         "threads": on.attempt.threads,
         "memory_mb": on.attempt.memory_mb,
         "temp": str(work / "temp"),
         "temp_mb": 100_000,
     }
-    scan = _run(wanted | {"report": None, "scan": main.name})
+    scan = _run(wanted | {"report": None, "scan": main.name, "parts": 1})
     what = f"{report.name}: {held:,} of {main.name}"
     try:
         ours = _run(wanted)
@@ -165,4 +167,4 @@ def _copies(base: duckdb.DuckDBPyConnection, view: TableView, work: Path, *, tim
         f"TO '{file}' (FORMAT parquet, ROW_GROUP_SIZE {_ROW_GROUP})",
         {"files": list(view.files)},
     )
-    return TableView(table=view.table, files=(str(file),), columns=view.columns)
+    return TableView(table=view.table, files=(str(file),), columns=view.columns, rows=view.rows * times)

@@ -10,6 +10,7 @@ import shlex
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -23,12 +24,14 @@ from rich.table import Table
 
 from export_client import ClientError, Download, ExportClient, Order
 from exported_rows import WrongFileError, count_rows
+from khoros_client import KhorosClient
 from offtake_process import CommandError, run_for_json, run_visibly, serving
 
 TENANT = "acme"
 SPAN = timedelta(days=31)  # the longest the API allows
 FORMATS = {"csv": "csv", "json": "json", "json_bulk": "ndjson"}
-DIALECT = "talkdesk"
+KHOROS_FORMATS = {"csv": "csv", "json": "json_array"}  # and how their rows are counted
+COMPANY_KEY, USER = "acme-c01", "pipeline@example.com"
 # A report's rows counted without the product: which table, and which rows lie in the timespan.
 INDEPENDENT_COUNT = {"calls": ("call", "ended_at >= $start AND ended_at < $end")}
 
@@ -41,6 +44,7 @@ class DemoError(Exception):
 class Result:
     """One export, verified."""
 
+    dialect: str
     order: Order
     rows: int
     seconds: float
@@ -77,17 +81,25 @@ def _demo(options: argparse.Namespace, console: Console) -> list[Result]:
     run_visibly("init", "--home", str(home))
     with (home / "offtake.toml").open("a") as settings:  # made-up data has no rows that arrive late
         settings.write("\n[talkdesk]\nfreshness_seconds = 0\n")
-    run_visibly("tenant", "add", TENANT, "--home", str(home))
+        settings.write("\n[khoros]\nrequests_per_minute = 0\n")  # nor does anybody want to wait
+    run_visibly("tenant", "add", TENANT, "--home", str(home), "--company-key", COMPANY_KEY)
     run_visibly("seed", "--home", str(home), "--tenant", TENANT, "--calls", str(options.calls), "--until", str(today))
     credential = run_for_json("credential", "add", TENANT, "--home", str(home), "--kind", "oauth")
+    user = run_for_json("credential", "add", TENANT, "--home", str(home), "--kind", "basic", "--user", USER)
     console.rule("Exports over HTTP")
     with serving(home, home / "server.log") as server:
         console.print(f"The server answers at {server.url}", highlight=False)
-        client = ExportClient(server.url, client_id=credential["client_id"], client_secret=credential["client_secret"])
+        talkdesk = ExportClient(
+            server.url, client_id=credential["client_id"], client_secret=credential["client_secret"]
+        )
+        khoros = KhorosClient(server.url, company_key=COMPANY_KEY, user=USER, password=user["password"])
         try:
-            return [_export(client, home, order, console) for order in _orders(home, today)]
+            orders = _orders(home, today)
+            done = [_export("talkdesk", talkdesk.fetch, home, order, console) for order in orders["talkdesk"]]
+            return done + [_export("khoros", khoros.fetch, home, order, console) for order in orders["khoros"]]
         finally:
-            client.close()
+            talkdesk.close()
+            khoros.close()
 
 
 def _empty(home: Path) -> None:
@@ -98,33 +110,39 @@ def _empty(home: Path) -> None:
         shutil.rmtree(home)
 
 
-def _orders(home: Path, last_day: date) -> list[Order]:
-    """Calls in every format, every other report that the dialect publishes in the one or the other."""
+def _orders(home: Path, last_day: date) -> dict[str, list[Order]]:
+    """By dialect: every report that it publishes, in one format or the other; calls in every format of Talkdesk."""
     end = datetime.combine(last_day + timedelta(days=1), datetime.min.time(), tzinfo=UTC)
     reports = run_for_json("report", "list", "--home", str(home))["reports"]
-    slugs = sorted(report["slugs"][DIALECT] for report in reports if DIALECT in report["slugs"])
-    others = [(slug, "json" if number % 2 else "csv") for number, slug in enumerate(slugs) if slug != "calls"]
-    wanted = [*(("calls", name) for name in FORMATS), *others]
-    return [Order(report=report, format=name, start=end - SPAN, end=end) for report, name in wanted]
+    found: dict[str, list[Order]] = {}
+    for dialect in ("talkdesk", "khoros"):
+        slugs = sorted(report["slugs"][dialect] for report in reports if dialect in report["slugs"])
+        wanted = [(slug, "json" if number % 2 else "csv") for number, slug in enumerate(slugs) if slug != "calls"]
+        if "calls" in slugs:
+            wanted = [*(("calls", name) for name in FORMATS), *wanted]
+        found[dialect] = [Order(report=report, format=name, start=end - SPAN, end=end) for report, name in wanted]
+    return found
 
 
-def _export(client: ExportClient, home: Path, order: Order, console: Console) -> Result:
+def _export(
+    dialect: str, fetch: Callable[[Order, Path], Download], home: Path, order: Order, console: Console
+) -> Result:
     downloads = home / "downloads"
     downloads.mkdir(exist_ok=True)
     with console.status(f"Exporting {order.report} as {order.format}"):
         began = time.monotonic()
-        files = client.wait(order.report, client.create(order))
-        file = client.download(files, downloads / f"{order.report}.{FORMATS[order.format]}")
+        name = order.report.rpartition("/")[2]
+        file = fetch(order, downloads / f"{dialect}-{name}.{FORMATS[order.format]}")
         seconds = time.monotonic() - began
     with console.status(f"Verifying {file.path}"):
-        rows = _verify(home, order, file)
+        rows = _verify(dialect, home, order, file)
     console.print(f"{order.report} as {order.format}: {rows:,} rows verified", highlight=False)
-    return Result(order=order, rows=rows, seconds=seconds, file=file)
+    return Result(dialect=dialect, order=order, rows=rows, seconds=seconds, file=file)
 
 
-def _verify(home: Path, order: Order, file: Download) -> int:
+def _verify(dialect: str, home: Path, order: Order, file: Download) -> int:
     """Rows by parsing the file, against a count that does not go through the product; checksum against the ETag."""
-    rows = count_rows(file.path, order.format)
+    rows = count_rows(file.path, KHOROS_FORMATS[order.format] if dialect == "khoros" else order.format)
     if not rows:
         raise DemoError(f"{file.path} has no rows")
     if file.etag != file.sha256:
@@ -154,12 +172,13 @@ def _table(results: list[Result]) -> Table:
         title=f"Exports of every report and format; the files are in {results[0].file.path.parent}",
         title_justify="left",
     )
-    for heading in ("report", "format", "rows", "bytes", "seconds", "file"):
+    for heading in ("dialect", "report", "format", "rows", "bytes", "seconds", "file"):
         table.add_column(
             heading, justify="right" if heading in ("rows", "bytes", "seconds") else "left", overflow="fold"
         )
     for result in results:
         table.add_row(
+            result.dialect,
             result.order.report,
             result.order.format,
             f"{result.rows:,}",

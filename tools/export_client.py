@@ -94,22 +94,11 @@ class ExportClient:
 
     def download(self, files: str, path: Path) -> Download:
         """Fetch the file, without the Authorization header: the link alone is enough."""
-        digest = hashlib.sha256()
-        size = 0
-        with self._http.stream("GET", self.link(files)) as answer, path.open("wb") as file:
-            if answer.status_code != httpx.codes.OK:
-                raise ClientError(f"expected 200 from the download link, got {answer.status_code}")
-            for chunk in answer.iter_bytes(1 << 20):
-                digest.update(chunk)
-                size += len(chunk)
-                file.write(chunk)
-        return Download(
-            path=path,
-            bytes=size,
-            sha256=digest.hexdigest(),
-            etag=answer.headers.get("etag", "").strip('"'),
-            media_type=answer.headers.get("content-type", ""),
-        )
+        return save(self._http, self.link(files), path)
+
+    def fetch(self, order: Order, path: Path) -> Download:
+        """Order an export, wait for it and save it."""
+        return self.download(self.wait(order.report, self.create(order)), path)
 
     def _call(self, method: str, address: str, *, json: dict[str, Any] | None = None) -> httpx.Response:
         answer = self._http.request(method, address, headers=self.headers(), json=json)
@@ -117,6 +106,26 @@ class ExportClient:
             self.login()
             answer = self._http.request(method, address, headers=self.headers(), json=json)
         return answer
+
+
+def save(http: httpx.Client, link: str, path: Path) -> Download:
+    """Fetch what a link leads to."""
+    digest = hashlib.sha256()
+    size = 0
+    with http.stream("GET", link) as answer, path.open("wb") as file:
+        if answer.status_code != httpx.codes.OK:
+            raise ClientError(f"expected 200 from the download link, got {answer.status_code}")
+        for chunk in answer.iter_bytes(1 << 20):
+            digest.update(chunk)
+            size += len(chunk)
+            file.write(chunk)
+    return Download(
+        path=path,
+        bytes=size,
+        sha256=digest.hexdigest(),
+        etag=answer.headers.get("etag", "").strip('"'),
+        media_type=answer.headers.get("content-type", ""),
+    )
 
 
 def _json(answer: httpx.Response, expected: int) -> dict[str, Any]:

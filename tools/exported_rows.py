@@ -20,7 +20,7 @@ def count_rows(path: Path, format_name: str) -> int:
 
     Raises WrongFileError.
     """
-    count = {"csv": _csv, "json": _json, "json_bulk": _json_bulk}[format_name]
+    count = {"csv": _csv, "json": _json, "json_bulk": _json_bulk, "json_array": _json_array}[format_name]
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return count(file)
@@ -51,6 +51,14 @@ def _json(file: TextIO) -> int:
     if envelope["entries"] != [] or envelope["total"] != rows:
         raise WrongFileError(f"the file says total = {envelope['total']} and holds {rows} entries")
     return rows
+
+
+def _json_array(file: TextIO) -> int:
+    """Rows that all have the same keys, in one array."""
+    rows = json.load(file)
+    if not isinstance(rows, list) or len({tuple(row) for row in rows}) > 1:
+        raise WrongFileError("the file is no array of rows with the same keys")
+    return len(rows)
 
 
 class Entries:

@@ -15,6 +15,7 @@ from offtake import __version__
 from offtake.artifacts.store import ArtifactStore
 from offtake.catalogue import BUILT_IN
 from offtake.catalogue.load import Catalogue, load_catalogue
+from offtake.core.parts import ROWS_PER_MEMORY_MB
 from offtake.core.policy import AttemptPolicy, PerTenant
 from offtake.core.services import Services
 from offtake.home import Home
@@ -86,6 +87,7 @@ def _attempt_policy(settings: Settings) -> AttemptPolicy:
     return AttemptPolicy(
         threads=worker.threads,
         memory_mb=worker.memory_mb,
+        part_rows=worker.memory_mb * ROWS_PER_MEMORY_MB,
         temp_mb=worker.temp_mb,
         attempts=worker.attempts,
         lease=timedelta(seconds=worker.lease_seconds),

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from offtake.lake.tables import tables
 from tests.fixtures.care import call
@@ -30,6 +32,11 @@ COMMANDS = (
     ("tenant", "add"),
     ("credential",),
     ("credential", "add"),
+    ("credential", "list"),
+    ("credential", "revoke"),
+    ("credential", "key"),
+    ("credential", "key", "add"),
+    ("credential", "key", "remove"),
     ("config",),
     ("config", "show"),
     ("report",),
@@ -200,6 +207,43 @@ def test_credentials_are_printed_once_and_are_all_different(home: Path) -> None:
     assert all_scopes["client_secret"] != reader["client_secret"]
     secret = all_scopes["client_secret"].encode()
     assert [path for path in home.rglob("*") if path.is_file() and secret in path.read_bytes()] == []
+
+
+def test_keys_of_a_client_come_and_go(home: Path, tmp_path: Path) -> None:
+    assert command("tenant", "add", "signing", home=home).code == 0
+    made = result(command("credential", "add", "signing", "--kind", "oauth", "--json", home=home))
+    client, other = made["client_id"], ec.generate_private_key(ec.SECP256R1())
+    public, private = tmp_path / "public.pem", tmp_path / "private.pem"
+    public.write_bytes(other.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    private.write_bytes(other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+    def key(*arguments: str) -> Done:
+        return command("credential", "key", *arguments, home=home)
+
+    named = result(key("add", client, str(public), "--json"))
+    assert named["client_id"] == client
+    refused(key("add", client, str(public)), 7, named["kid"])
+    assert result(key("add", client, str(public), "--kid", "mine", "--json"))["kid"] == "mine"
+    refused(key("add", client, str(private)), 2, "private key")
+    refused(key("add", "nobody", str(public)), 6)
+    assert key("add", client, str(tmp_path / "missing.pem")).code == 2
+    assert key("add", client, str(public), "--kid", "x" * 256).code == 2
+    (listed,) = result(command("credential", "list", "signing", "--json", home=home))["credentials"]
+    assert listed["id"] == client
+    assert sorted(listed["keys"]) == sorted(["mine", named["kid"]])
+    assert made["client_secret"] not in json.dumps(listed)
+    assert key("remove", client, "mine").code == 0
+    refused(key("remove", client, "mine"), 6, "mine")
+
+
+def test_a_revoked_credential_is_gone_for_good(home: Path) -> None:
+    assert command("tenant", "add", "leaving", home=home).code == 0
+    made = result(command("credential", "add", "leaving", "--kind", "oauth", "--json", home=home))
+    done = result(command("credential", "revoke", made["client_id"], "--json", home=home))
+    assert done == {"tenant": "leaving", "id": made["client_id"], "revoked": True}
+    assert result(command("credential", "list", "leaving", "--json", home=home))["credentials"] == []
+    refused(command("credential", "revoke", made["client_id"], home=home), 6, "offtake credential list")
+    refused(command("credential", "list", "nobody", home=home), 6)
 
 
 def test_a_tenant_as_json(home: Path) -> None:

@@ -6,13 +6,9 @@ A dialect joins by its client (``tests/fixtures/clients``); what only one of the
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import update
 
-from offtake.core import retention
-from offtake.store.schema import job as job_table
 from tests.fixtures.clients import SPEAKERS, Account, Speaker, State
 from tests.fixtures.installation import Served, wait_for
 
@@ -132,11 +128,7 @@ def test_a_file_can_be_deleted_once_it_is_there(waiting: Account, account: Accou
 @everyone
 def test_a_file_goes_when_its_time_is_over(account: Account, busy: Served) -> None:
     job = finished(account)
-    with busy.installation.services() as on:
-        with on.database.write() as connection:
-            over = update(job_table).where(job_table.c.id == account.stored(job))
-            connection.execute(over.values(expires_at=datetime(2026, 1, 1, tzinfo=UTC)))
-        retention.expire(on)
+    busy.installation.expire(account.stored(job))
     assert files(busy, account, job) == []
     assert account.state(job) in (State.GONE, State.UNKNOWN)
     assert account.download(job) is None

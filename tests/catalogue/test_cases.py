@@ -23,19 +23,18 @@ from offtake.core import audit_log, selection
 from offtake.core.presentation import choose
 from offtake.engine.duckdb import Limits, Session
 from offtake.engine.plan import DEFAULT_PATTERN, Shown, plan, plan_rows
-from offtake.engine.render import identifier
 from offtake.lake.delta import Lake
 from offtake.lake.load import load
 from offtake.lake.snapshot import snapshot
 from offtake.lake.tables import tables
 from offtake.model.audit import AuditEntry
-from offtake.model.query import Query
 from offtake.model.report import Column, ColumnType, Report
 from offtake.model.request import BusinessHours, ExportRequest, Parameters, Selection
 from offtake.model.timespan import Timespan
 from offtake.store import audit
 from offtake.store.database import Database, sqlite_url
 from offtake.store.migrate import migrate
+from tests.fixtures.instants import with_instants
 
 LOCALE_PATTERN = "%m/%d/%Y %I:%M:%S %p"  # English, contracts/khoros.md 5.2
 TENANT = "acme"  # the tenant that asks; rows without a tenant are its own
@@ -143,8 +142,20 @@ SHOWN = [
 def test_the_report_gives_the_expected_rows(case: Case, tmp_path: Path) -> None:
     report = CATALOGUE.reports[case.report]
     with _session(case, tmp_path) as (session, request):
-        query = _instants_as_text(plan_rows(report, request, tenant=TENANT), report)
+        query = with_instants(plan_rows(report, request, tenant=TENANT), report, _as_text)
         assert as_multiset(session.rows(query)) == as_multiset(case.expected(report))
+
+
+DIVIDED = [pytest.param(case, id=case.id) for case in ALL if CATALOGUE.reports[case.report].parts_by is not None]
+
+
+@pytest.mark.parametrize("case", DIVIDED)
+def test_parts_hold_together_what_the_whole_holds(case: Case, tmp_path: Path) -> None:
+    report = CATALOGUE.reports[case.report]
+    with _session(case, tmp_path, parts=3) as (session, request):
+        query = with_instants(plan_rows(report, request, tenant=TENANT), report, _as_text)
+        rows = [row for part in range(session.parts) for row in session.rows(query, part=part)]
+        assert as_multiset(rows) == as_multiset(case.expected(report))
 
 
 @pytest.mark.parametrize(("case", "dialect"), SHOWN)
@@ -165,13 +176,13 @@ def test_the_query_alone_keeps_tenants_apart(case: Case, tmp_path: Path) -> None
     """The second wall stands even where the first has fallen and the views hold every tenant's files."""
     report = CATALOGUE.reports[case.report]
     with _session(case, tmp_path, tenants=(TENANT, "globex")) as (session, request):
-        query = _instants_as_text(plan_rows(report, request, tenant=TENANT), report)
+        query = with_instants(plan_rows(report, request, tenant=TENANT), report, _as_text)
         assert as_multiset(session.rows(query)) == as_multiset(case.expected(report))
 
 
 @contextmanager
 def _session(
-    case: Case, folder: Path, *, tenants: tuple[str, ...] = (TENANT,)
+    case: Case, folder: Path, *, tenants: tuple[str, ...] = (TENANT,), parts: int = 1
 ) -> Iterator[tuple[Session, ExportRequest]]:
     """The engine over what these tenants have of the case's tables; an export sees one tenant only."""
     lake = Lake(folder / "lake")
@@ -187,7 +198,7 @@ def _session(
         for same in zip(*seen, strict=True)
     ]
     limits = Limits(threads=1, memory_mb=256, temp_folder=folder / "temp", temp_mb=64)
-    with Session(limits, views) as session:
+    with Session(limits, views, parts=parts) as session:
         request = selection.prepare(session, report, request, tenant=TENANT)
         if report.server_audit:
             with closing(_recorded(case, folder)) as database:
@@ -213,12 +224,5 @@ def _load(lake: Lake, path: Path, rows: list[Row], *, table: str, tenant: str) -
     load(lake, tables()[table], [path], tenant=tenant)
 
 
-def _instants_as_text(query: Query, report: Report) -> Query:
-    """The driver makes Python values of instants only with a library we do not ship; text compares as well."""
-    shown = (
-        f"strftime({identifier(column.name)} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ') AS {identifier(column.name)}"
-        if column.type is ColumnType.INSTANT
-        else identifier(column.name)
-        for column in report.columns
-    )
-    return dataclasses.replace(query, sql=f"SELECT {', '.join(shown)} FROM (\n{query.sql}\n) AS report")
+def _as_text(instant: str) -> str:
+    return f"strftime({instant} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ')"

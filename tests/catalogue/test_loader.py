@@ -156,15 +156,6 @@ REPORT_FAULTS = [
     pytest.param("columns = [", 'columns = [\n"ring_id",', 9, "'columns' must hold rows", id="column-no-row"),
     pytest.param('window = "ended_at"', "window = ended_at", 3, "not TOML", id="no-toml"),
 ]
-
-
-@pytest.mark.parametrize(("was", "now", "line", "said"), REPORT_FAULTS)
-def test_a_faulty_report_is_refused(write: Write, was: str, now: str, line: int, said: str) -> None:
-    folder = write(file="report.toml", was=was, now=now)
-    message = refusal(folder)
-    assert any(each.startswith(f"{folder / 'report.toml'}:{line}: ") and said in each for each in message.split("\n"))
-
-
 WIRE_FAULTS = [
     pytest.param('slug = "rings"', 'slugg = "rings"', 1, "did you mean 'slug'?", id="unknown-key"),
     pytest.param('from = "ring_id"', 'from = "ringid"', 5, "did you mean 'ring_id'?", id="unknown-column"),
@@ -179,16 +170,6 @@ WIRE_FAULTS = [
     ),
     pytest.param('title = "Rings"', 'title = "Rings"\norder = ["ended_at"]', 4, "add ring_id", id="order-with-ties"),
 ]
-
-
-@pytest.mark.parametrize(("was", "now", "line", "said"), WIRE_FAULTS)
-def test_a_faulty_publication_is_refused(write: Write, was: str, now: str, line: int, said: str) -> None:
-    folder = write(file="wire.talkdesk.toml", was=was, now=now)
-    message = refusal(folder)
-    assert message.startswith(f"{folder / 'wire.talkdesk.toml'}:{line}: ")
-    assert said in message
-
-
 QUERY_FAULTS = [
     pytest.param("SELECT call_id", "SELEKT call_id", 2, "not SQL", id="no-sql"),
     pytest.param(QUERY, "", 1, "exactly one SELECT", id="nothing"),
@@ -208,13 +189,28 @@ QUERY_FAULTS = [
     pytest.param("call_id AS ring_id, ended_at", "ended_at, call_id AS ring_id", 1, "order differs", id="other-order"),
     pytest.param("wait AS", "wait / 1000 AS", 1, "'wait_seconds' as DOUBLE, report.toml says seconds", id="other-type"),
 ]
+# Of a faulty report several things may be told; of these files, one is told first.
+FIRST_FAULTS = [
+    pytest.param(file, *fault.values, id=f"{file}-{fault.id}")
+    for file, faults in (("wire.talkdesk.toml", WIRE_FAULTS), ("query.sql", QUERY_FAULTS))
+    for fault in faults
+]
 
 
-@pytest.mark.parametrize(("was", "now", "line", "said"), QUERY_FAULTS)
-def test_a_faulty_query_is_refused(write: Write, was: str, now: str, line: int, said: str) -> None:
-    folder = write(file="query.sql", was=was, now=now)
+@pytest.mark.parametrize(("was", "now", "line", "said"), REPORT_FAULTS)
+def test_a_faulty_report_is_refused(write: Write, was: str, now: str, line: int, said: str) -> None:
+    folder = write(file="report.toml", was=was, now=now)
     message = refusal(folder)
-    assert message.startswith(f"{folder / 'query.sql'}:{line}: ")
+    assert any(each.startswith(f"{folder / 'report.toml'}:{line}: ") and said in each for each in message.split("\n"))
+
+
+@pytest.mark.parametrize(("file", "was", "now", "line", "said"), FIRST_FAULTS)
+def test_a_faulty_publication_or_query_is_refused(
+    write: Write, file: str, was: str, now: str, line: int, said: str
+) -> None:
+    folder = write(file=file, was=was, now=now)
+    message = refusal(folder)
+    assert message.startswith(f"{folder / file}:{line}: ")
     assert said in message
 
 
@@ -289,3 +285,47 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 def test_an_empty_folder_is_an_empty_catalogue(tmp_path: Path) -> None:
     assert not load_catalogue(tmp_path, tables=TABLES).reports
+
+
+DECLARED = 'key = ["ring_id"]\nparts_by = "call_id"'
+DIVIDED = QUERY.replace("WHERE ", "WHERE in_part(call.call_id) AND ")
+
+
+def divided(write: Write, query: str, *, declared: str = DECLARED) -> Path:
+    folder = write(was='key = ["ring_id"]', now=declared)
+    (folder / "query.sql").write_text(query, encoding="utf-8")
+    return folder
+
+
+def test_a_report_may_be_divided_by_a_column_of_its_tables(write: Write) -> None:
+    report = load(divided(write, DIVIDED)).reports["rings"]
+    assert report.parts_by == "call_id"
+
+
+def test_parts_by_a_column_that_no_table_has_are_refused(write: Write) -> None:
+    declared = DECLARED.replace("call_id", "cal_id")
+    message = refusal(divided(write, DIVIDED, declared=declared))
+    assert (
+        "report.toml:5: parts_by names 'cal_id', which no table of the report has; did you mean 'call_id'?" in message
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        (QUERY, "query.sql:1: report.toml says parts_by 'call_id', but nothing is held to in_part(…)"),
+        (f"-- in_part(call_id)\n{QUERY}", "query.sql:1: report.toml says parts_by 'call_id', but nothing is held"),
+        (
+            DIVIDED.replace("call.call_id)", "call.wait)"),
+            "query.sql:4: in_part(call.wait) divides by another column than report.toml says; divide by 'call_id'",
+        ),
+    ],
+    ids=["nothing divided", "in a comment only", "by another column"],
+)
+def test_a_query_that_does_not_divide_as_declared_is_refused(write: Write, query: str, said: str) -> None:
+    assert said in refusal(divided(write, query))
+
+
+def test_a_query_that_divides_without_saying_so_is_refused(write: Write) -> None:
+    message = refusal(divided(write, DIVIDED, declared='key = ["ring_id"]'))
+    assert "query.sql:4: in_part(call.call_id) divides by another column than report.toml says; declare it" in message

@@ -11,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from offtake.wire.khoros.settings import KhorosSettings
+
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
@@ -52,6 +54,28 @@ def test_readme(tmp_path: Path) -> None:
     assert "Call Id" in header
     assert {len(row) for row in rows} == {len(header)}
     assert 4500 <= len(rows) <= 5000  # calls of the last midnight may end a day later
+    users = json.loads((tmp_path / "users.json").read_text("utf-8"))
+    assert len(users) > 1
+    assert {len(row) for row in users} == {26}
+
+
+def test_moving_from_khoros(tmp_path: Path) -> None:
+    printed = _paste("docs/how-to/move-from-khoros.md", tmp_path)
+    assert "PASS" in printed.splitlines()
+    with (tmp_path / "conversations.csv").open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header[:2] == ["Conversation ID", "Status"]
+    assert len(rows) > 10
+    for name in ("teams", "timezones"):
+        assert json.loads((tmp_path / f"{name}.json").read_text("utf-8"))["result"]
+    for name in ("smartviews", "workqueues"):
+        assert json.loads((tmp_path / f"{name}.json").read_text("utf-8"))["data"]
+
+
+def test_every_khoros_option_is_on_that_page() -> None:
+    """What is proposed can be changed, and the page says how."""
+    page = (ROOT / "docs" / "how-to" / "move-from-khoros.md").read_text("utf-8")
+    assert [name for name in KhorosSettings.model_fields if f"`{name}`" not in page] == []
 
 
 def test_tutorial(tmp_path: Path) -> None:
@@ -66,6 +90,15 @@ def test_tutorial(tmp_path: Path) -> None:
 
 def test_loading_your_own_data(tmp_path: Path) -> None:
     _paste("docs/how-to/load-your-own-data.md", tmp_path)
+
+
+def test_a_plain_script_that_pulls(tmp_path: Path) -> None:
+    printed = _paste("docs/how-to/point-airbyte-at-offtake.md", tmp_path).splitlines()
+    found = {line.split()[-1]: int(line.split()[0]) for line in printed if " rows of " in line}
+    assert found.keys() == {"calls", "user_status", "contacts"}
+    assert 450 <= found["calls"] <= 500  # calls of the last midnight may end a day later
+    assert all(found.values())
+    assert "is revoked" in printed[-1]
 
 
 def test_a_report_of_ones_own(tmp_path: Path) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import io
 import json
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -22,18 +21,17 @@ from offtake.core import selection
 from offtake.core.presentation import choose
 from offtake.engine.duckdb import Limits, Session
 from offtake.engine.plan import DEFAULT_PATTERN, Shown, plan, plan_rows
-from offtake.engine.render import identifier
-from offtake.formats import format_named
+from offtake.formats import format_named, part_file
 from offtake.lake.delta import Lake
 from offtake.lake.load import load
 from offtake.lake.snapshot import snapshot
 from offtake.lake.tables import tables
-from offtake.model.query import Query
-from offtake.model.report import ColumnType, Publication, Report
+from offtake.model.report import Publication
 from offtake.model.request import ExportRequest, Parameters
 from offtake.model.timespan import Timespan
 from offtake.wire.talkdesk.presentation import presentation
 from offtake.wire.talkdesk.settings import TalkdeskSettings
+from tests.fixtures.instants import with_instants
 from tests.strategies import Care, Row
 
 EPOCH = datetime.fromisoformat("1970-01-01T00:00:00Z")
@@ -62,6 +60,7 @@ class Stored:
         as_of: datetime | None = None,
         dialect: str = "talkdesk",
         parameters: Parameters = Parameters(),  # noqa: B008 - frozen
+        parts: int = 1,
     ) -> Iterator[Export]:
         """One tenant's export of a report, its session open."""
         request = ExportRequest(
@@ -78,7 +77,7 @@ class Stored:
         uses = (*known.tables, *selection.tables(known))
         views = snapshot(self.lake, uses, tenant=care.tenant, timespan=timespan)
         file = self.folder / "export"
-        with Session(limits(self.folder), views, writable=file) as session:
+        with Session(limits(self.folder), views, writable=(file, part_file(file)), parts=parts) as session:
             request = selection.prepare(session, known, request, tenant=care.tenant)
             yield Export(session=session, request=request, tenant=care.tenant, file=file)
 
@@ -95,7 +94,8 @@ class Export:
     def rows(self) -> list[Row]:
         """The report's rows, instants as ``microseconds`` gives them."""
         report = catalogue().reports[self.request.report]
-        return self.session.rows(_with_microseconds(plan_rows(report, self.request, tenant=self.tenant), report))
+        query = with_instants(plan_rows(report, self.request, tenant=self.tenant), report, _as_microseconds)
+        return [row for part in range(self.session.parts) for row in self.session.rows(query, part=part)]
 
     def shown(self, *, format_name: str = "json", instant_pattern: str = DEFAULT_PATTERN) -> list[Row]:
         """The rows as the dialect shows them, by their names on the wire; for dialects that are not served yet."""
@@ -117,7 +117,7 @@ class Export:
         """Write the file and count it as an export does; its text."""
         kind = format_named(name)
         layout = presentation(TalkdeskSettings(**settings))(
-            choose(self._publication(), (), name), dataclasses.replace(self.request, format=name)
+            choose(self._publication(), (), name), replace(self.request, format=name)
         )
         query = plan(
             catalogue().reports[self.request.report],
@@ -174,15 +174,8 @@ def _json_value(value: object) -> object:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-def _with_microseconds(query: Query, report: Report) -> Query:
-    """The driver makes Python values of instants only with a library that is not shipped; whole numbers do as well."""
-    shown = (
-        f"epoch_us({identifier(column.name)}) AS {identifier(column.name)}"
-        if column.type is ColumnType.INSTANT
-        else identifier(column.name)
-        for column in report.columns
-    )
-    return dataclasses.replace(query, sql=f"SELECT {', '.join(shown)} FROM (\n{query.sql}\n) AS report")
+def _as_microseconds(instant: str) -> str:
+    return f"epoch_us({instant})"
 
 
 def microseconds(rows: list[Row]) -> list[Row]:

@@ -11,8 +11,9 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -20,10 +21,11 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
 from offtake.artifacts.inspection import Inspection
+from offtake.catalogue.macros import MACROS
 from offtake.engine.duckdb import Session
 from offtake.engine.render import identifier
 from offtake.errors import ArtifactMismatch
-from offtake.formats import FORMATS, Envelope, Format
+from offtake.formats import FORMATS, Envelope, Format, part_file
 from offtake.formats.csv import CSV
 from offtake.formats.json import JSON, JSON_LINES
 from offtake.model.query import Query
@@ -88,7 +90,7 @@ def _names() -> st.SearchStrategy[str]:
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     """One session for all examples, as an export has it: without any file but the staged one."""
     folder = tmp_path_factory.mktemp("formats")
-    with Session(limits(folder), [], writable=folder / "staged") as opened:
+    with Session(limits(folder), [], writable=(folder / "staged",)) as opened:
         yield opened
 
 
@@ -101,8 +103,10 @@ def _written(session: Session, kind: Format, table: Table, envelope: Envelope = 
 
 
 def _staged(session: Session) -> Path:
-    """The one file the session may write."""
-    (found,) = session.rows(Query(sql="SELECT current_setting('allowed_paths')[1]", values={}, columns=("path",)))
+    """The file the session may write; the one beside it is for its parts."""
+    (found,) = session.rows(
+        Query(sql="SELECT list_sort(current_setting('allowed_paths'))[1]", values={}, columns=("path",))
+    )
     return Path(str(found["path"]))
 
 
@@ -152,6 +156,44 @@ def _count(kind: Format, chunks: Sequence[bytes]) -> int:
     for chunk in chunks:
         counter.feed(chunk)
     return counter.records()
+
+
+@pytest.fixture(scope="module", params=(2, 5))
+def in_parts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    """A session that makes files of several parts."""
+    staged = tmp_path_factory.mktemp("parts") / "staged"
+    with Session(limits(staged.parent), [], writable=(staged, part_file(staged)), parts=request.param) as opened:
+        opened.define(MACROS)
+        yield opened
+
+
+@pytest.mark.parametrize("kind", FORMATS, ids=lambda kind: kind.name)
+@hypothesis.settings(max_examples=40, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.given(table=_tables(), envelope=st.sampled_from(ENVELOPES))
+def test_a_file_made_of_parts_is_the_file_made_at_once(
+    session: Session, in_parts: Session, kind: Format, table: Table, envelope: Envelope
+) -> None:
+    """But for the order of rows; and nothing of the parts is left."""
+    path = _staged(in_parts)
+    query = table.query(empty_text_is_null=kind.empty_text_is_null)
+    divided = replace(query, sql=f"{query.sql} WHERE in_part(c0)")
+    assert kind.write(in_parts, divided, path, envelope=envelope) == len(table.rows)
+    made = path.read_bytes()
+    assert _count(kind, [made]) == len(table.rows)
+    assert _records(kind, made) == _records(kind, _written(session, kind, table, envelope))
+    assert not part_file(path).exists()
+
+
+def _records(kind: Format, data: bytes) -> tuple[bytes, list[Any], bytes]:
+    """What stands before the rows, the rows in an order of their own, and what stands behind them."""
+    if kind is CSV:
+        header, *cells = _csv_lines(data)
+        return repr(header).encode(), sorted(cells), b""
+    lines = data.split(b"\n")
+    if kind is JSON_LINES:
+        return b"", sorted(lines), b""
+    *rows, tail, end = lines[1:]
+    return lines[0], sorted(row.removesuffix(b",") for row in rows), tail + end
 
 
 @st.composite
@@ -258,7 +300,7 @@ class _Collector:
 
 
 @pytest.mark.parametrize("kind", FORMATS, ids=lambda kind: kind.name)
-@hypothesis.settings(max_examples=60, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.settings(max_examples=40, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 @hypothesis.given(table=_tables(), data=st.data())
 def test_an_inspection_counts_or_refuses(session: Session, kind: Format, table: Table, data: st.DataObject) -> None:
     written = _written(session, kind, table)

@@ -132,7 +132,7 @@ OTHERS = ("post", "conversation", "conversation_action", "conversation_tag")
 
 @pytest.mark.timeout(900)  # a failing example is made small before it is shown
 @pytest.mark.parametrize("report", REPORTS)
-@hypothesis.settings(max_examples=6, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.settings(max_examples=4, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 @hypothesis.given(data=st.data(), language=st.sampled_from(LANGUAGES), bom=st.booleans())
 def test_csv_and_json_read_back_give_the_same_rows(report: str, data: st.DataObject, language: str, bom: bool) -> None:
     """contracts/khoros.md 5.1, 5.5 and 5.6: all text, the same keys in every row, labels in the first line."""

@@ -99,17 +99,10 @@ def test_every_key_and_element_of_the_data_is_found(toml: TomlFile) -> None:
     walk(toml.data, ())
 
 
-def test_a_syntax_error_has_its_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ['a = 1\nb = "open\nc = 3\n', "a = [1,\n"], ids=["inside", "at-the-end"])
+def test_a_syntax_error_has_its_line(tmp_path: Path, text: str) -> None:
     path = tmp_path / "bad.toml"
-    path.write_text('a = 1\nb = "open\nc = 3\n', encoding="utf-8")
-    with pytest.raises(TomlSyntaxError) as caught:
-        read_toml(path)
-    assert caught.value.line == 2
-
-
-def test_a_syntax_error_at_the_end_has_the_last_line(tmp_path: Path) -> None:
-    path = tmp_path / "bad.toml"
-    path.write_text("a = [1,\n", encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
     with pytest.raises(TomlSyntaxError) as caught:
         read_toml(path)
     assert caught.value.line == 2

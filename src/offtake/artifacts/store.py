@@ -84,7 +84,9 @@ class ArtifactStore:
     def discard(self, job: str, fence: int, suffix: str) -> None:
         """Remove whatever the attempt left outside ``files/``; what cannot be removed now is left to the sweep."""
         with suppress(OSError):
-            self.staging(job, fence, suffix).unlink(missing_ok=True)
+            staged = self.staging(job, fence, suffix)
+            for path in (staged, *staged.parent.glob(f"{staged.name}.*")):  # and the part that was being written
+                path.unlink(missing_ok=True)
         shutil.rmtree(self.spill(job, fence), ignore_errors=True)
 
     def found(self) -> Iterator[StoredFile]:

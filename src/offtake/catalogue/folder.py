@@ -28,7 +28,7 @@ def read_report(folder: Path, tables: Tables, faults: list[str]) -> Report | Non
 
 
 def _report(section: Section, name: str, *, sql: str, tables: Tables) -> Report:
-    section.only("title", "grain", "window", "key", "parameters", "server_audit", "tables", "columns")
+    section.only("title", "grain", "window", "key", "parameters", "server_audit", "parts_by", "tables", "columns")
     columns = _columns(section)
     report = Report(
         name=name,
@@ -40,9 +40,11 @@ def _report(section: Section, name: str, *, sql: str, tables: Tables) -> Report:
         columns=columns,
         sql=sql,
         server_audit=section.flag("server_audit", default=False),
+        parts_by=section.optional_text("parts_by"),
         parameters=_parameters(section),
     )
     _check_window_and_key(section, report)
+    _check_parts(section, report, tables)
     return report
 
 
@@ -103,6 +105,14 @@ def _check_window_and_key(section: Section, report: Report) -> None:
     window = columns.get(report.window or "")
     if window and (window.type is not ColumnType.INSTANT or window.nullable):
         section.fault(f"the window column {window.name!r} must be an instant with nullable = false", "window")
+
+
+def _check_parts(section: Section, report: Report, tables: Tables) -> None:
+    """The column must be one of the tables read: by their rows the number of parts is chosen."""
+    held = sorted({name for use in report.tables for name in tables.get(use.table, {})})
+    if report.parts_by is not None and held and report.parts_by not in held:
+        hint = nearest(report.parts_by, held)
+        section.fault(f"parts_by names {report.parts_by!r}, which no table of the report has; {hint}", "parts_by")
 
 
 def _must_be_column(section: Section, name: str, columns: Collection[str], *, key: str) -> None:

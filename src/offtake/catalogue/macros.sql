@@ -8,6 +8,11 @@ CREATE TEMP MACRO chosen(wanted, value) AS
 CREATE TEMP MACRO chosen_any(wanted, held) AS
     CAST(wanted AS VARCHAR[]) IS NULL OR coalesce(list_has_any(CAST(wanted AS VARCHAR[]), CAST(held AS VARCHAR[])), false);
 
+-- Whether the part that is being made has what belongs to a key. An attempt that has only one part reads without it.
+CREATE TEMP MACRO in_part(key) AS
+    coalesce(CAST(getvariable('parts') AS UBIGINT), 1) = 1
+    OR hash(key) % CAST(getvariable('parts') AS UBIGINT) = CAST(getvariable('part') AS UBIGINT);
+
 -- Elapsed time between two instants, cut to whole units; negative where the second is the earlier one.
 CREATE TEMP MACRO seconds_between(earlier, later) AS CAST(trunc((epoch_us(later) - epoch_us(earlier)) / 1000000) AS BIGINT);
 CREATE TEMP MACRO milliseconds_between(earlier, later) AS CAST(trunc((epoch_us(later) - epoch_us(earlier)) / 1000) AS BIGINT);

@@ -35,6 +35,8 @@ _BOUND: dict[str, object] = {
 _REQUIRED = ("tenant", "start", "end")
 _DEFAULTS = dataclasses.asdict(Parameters())
 _PARAMETER = re.compile(r"\$([A-Za-z_0-9]+)")
+_IN_PART = re.compile(r"\bin_part\((?:\w+\.)?(?P<column>\w*)[^)]*\)")
+_COMMENT = re.compile(r"--.*")
 _ERROR_LINE = re.compile(r"^LINE (\d+): ", re.MULTILINE)
 _YIELDS: dict[ColumnType, str] = {
     ColumnType.TEXT: r"VARCHAR",
@@ -69,6 +71,7 @@ class QueryCheck:
 
     def check(self, report: Report, path: Path) -> None:
         """Note everything that is wrong with the query of ``report``, which stands in ``path``."""
+        self._check_parts(report, path)
         parameters = self._parameters(report.sql, path)
         if parameters is None or not self._are_bound(report, parameters, path):
             return
@@ -100,12 +103,12 @@ class QueryCheck:
             self._fault(path, 1, f"the query does not use {', '.join(missing)}; every report is bound to them")
         for name in sorted(parameters.difference(known)):
             hint = "declare it among the parameters of report.toml" if name in _DEFAULTS else nearest(name, known)
-            self._fault(path, _line_of(sql, name), f"unknown bound value ${name}; {hint}")
+            self._fault(path, _line_of(sql, f"${name}"), f"unknown bound value ${name}; {hint}")
         for name in sorted(set(report.parameters) - parameters):
             self._fault(path, 1, f"report.toml promises the parameter {name!r}, but the query does not use ${name}")
         # The engine binds what the text names, and DuckDB refuses a value that only a comment or a string names.
         for name in sorted(set(_PARAMETER.findall(sql)) - parameters):
-            self._fault(path, _line_of(sql, name), f"${name} stands in a comment or string only; leave out the $")
+            self._fault(path, _line_of(sql, f"${name}"), f"${name} stands in a comment or string only; leave out the $")
         return len(self._faults) == before
 
     @contextmanager
@@ -135,6 +138,21 @@ class QueryCheck:
             return None
         return [(column[0], str(column[1])) for column in found.description or ()]
 
+    def _check_parts(self, report: Report, path: Path) -> None:
+        """A declaration without a division would write every row once per part; another column, some rows never."""
+        divided = False
+        for found in _IN_PART.finditer(_COMMENT.sub("", report.sql)):
+            divided = True
+            if found["column"] != report.parts_by:
+                self._fault(
+                    path,
+                    _line_of(report.sql, found[0]),
+                    f"{found[0]} divides by another column than report.toml says; "
+                    f"{'divide by ' + repr(report.parts_by) if report.parts_by else 'declare it there as parts_by'}",
+                )
+        if report.parts_by and not divided:
+            self._fault(path, 1, f"report.toml says parts_by {report.parts_by!r}, but nothing is held to in_part(…)")
+
     def _compare(self, report: Report, yielded: list[tuple[str, str]], path: Path) -> None:
         declared = [column.name for column in report.columns]
         names = [name for name, _ in yielded]
@@ -163,8 +181,8 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _line_of(sql: str, name: str) -> int:
-    before, found, _ = sql.partition(f"${name}")
+def _line_of(sql: str, text: str) -> int:
+    before, found, _ = sql.partition(text)
     return before.count("\n") + 1 if found else 1
 
 

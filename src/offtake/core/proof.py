@@ -1,5 +1,5 @@
-"""How a caller proves who it is: by a user name and a password, by a client's secret, by a JWT signed with a registered
-key (RFC 7521, RFC 7523), or by a long-lived token.
+"""How a client proves who it is: by its secret, by a JWT signed with a registered key (RFC 7521, RFC 7523), or by a
+long-lived token.
 
 Secrets are made once, shown once, and kept only as argon2id hashes; those of long-lived tokens as SHA-256, because they
 come with every request, are random, and have more entropy than any hash could add. Of keys only the public half is
@@ -27,8 +27,6 @@ from offtake.store import identity
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 # Verified in place of an unknown client's hash, so that time does not tell which ids exist.
 _NOBODY = _HASHER.hash("nobody")
-# Passwords are verified for so many tenants that know one user name, no more: each costs time and memory.
-_NAMESAKES = 16
 ALGORITHM = "ES256"
 _LEEWAY = timedelta(seconds=30)  # clocks differ
 _LONGEST_LIFE = timedelta(hours=1)  # of an assertion; clients use five minutes
@@ -88,20 +86,6 @@ def secret_fits(credential: Credential | None, secret: str) -> bool:
 def prove(proof: Proof, on: Services) -> Proven:
     """The OAuth client that a proof is of. Raises NotAuthenticated."""
     return _by_secret(proof, on) if isinstance(proof, SecretProof) else _by_assertion(proof, on)
-
-
-def log_in(user: str, password: str, on: Services, *, company_key: str | None) -> Principal:
-    """Who a user name and its password stand for. Raises NotAuthenticated for either being wrong, never saying which.
-
-    Several tenants may know the same name: the one with that company key is asked first. Whether the key is that of the
-    principal's own tenant is not looked at here.
-    """
-    with on.database.read() as connection:
-        known = identity.credentials_of_user(connection, user, company_key=company_key, limit=_NAMESAKES)
-    for credential in known or (None,):
-        if secret_fits(credential, password) and credential is not None:
-            return Principal(tenant=credential.tenant, credential=credential.id, scopes=credential.scopes)
-    raise NotAuthenticated("The user name or the password is not valid.")
 
 
 def bearer(token: str, on: Services) -> Principal:

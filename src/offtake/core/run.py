@@ -13,12 +13,13 @@ from offtake.artifacts.inspection import Inspected, Inspection
 from offtake.artifacts.store import storage_error
 from offtake.core import audit_log, selection
 from offtake.core.interruption import Interruption, Reason
+from offtake.core.parts import number_of_parts
 from offtake.core.presentation import choose
 from offtake.core.services import Services
 from offtake.engine.duckdb import Limits, Session
 from offtake.engine.plan import plan
 from offtake.errors import ArtifactMismatch, AttemptInterrupted, QueryFailed, RowLimitExceeded
-from offtake.formats import Envelope, Format, format_named
+from offtake.formats import Envelope, Format, format_named, part_file
 from offtake.lake.snapshot import snapshot
 from offtake.model.artifact import Artifact
 from offtake.model.job import Lease
@@ -66,9 +67,12 @@ def _produce(lease: Lease, kind: Format, staged: Path, *, on: Services, interrup
     report = _report(request, on)
     uses = (*report.tables, *selection.tables(report))
     views = snapshot(on.lake, uses, tenant=job.tenant, timespan=request.timespan)
-    limits = _limits(lease, on, ordered=bool(on.catalogue.publications[request.dialect, request.report].order))
+    ordered = bool(on.catalogue.publications[request.dialect, request.report].order)
+    limits = _limits(lease, on, ordered=ordered)
     on.reached("querying", lease)
-    with Session(limits, views, writable=staged) as session, interruption.reaching(session.interrupt):
+    parts = 1 if ordered else number_of_parts(report, views, part_rows=on.attempt.part_rows)
+    opened = Session(limits, views, writable=(staged, part_file(staged)), parts=parts)
+    with opened as session, interruption.reaching(session.interrupt):
         request = selection.prepare(session, report, request, tenant=job.tenant)
         if report.server_audit:
             audit_log.expose(session, on.database, request, tenant=job.tenant)

@@ -63,12 +63,13 @@ def prepare(session: Session, report: Report, request: ExportRequest, *, tenant:
         session.define(_OPENING, {"tenant": tenant})
         session.define(_HOLIDAYS, {"tenant": tenant})
     if "smart_view_id" in report.parameters:
-        return _with_smart_view(session, request, tenant=tenant)
+        own = " AND in_part(conversation_id)" if report.parts_by == "conversation_id" else ""
+        return _with_smart_view(session, request, tenant=tenant, own=own)
     return request
 
 
-def _with_smart_view(session: Session, request: ExportRequest, *, tenant: str) -> ExportRequest:
-    """Make the relation ``in_smart_view``; an unknown smart view shows nothing."""
+def _with_smart_view(session: Session, request: ExportRequest, *, tenant: str, own: str) -> ExportRequest:
+    """Make the relation ``in_smart_view``; an unknown smart view shows nothing. ``own`` keeps it to one part."""
     found = session.rows(
         Query(
             sql="SELECT expression, business_hours FROM smart_view WHERE tenant = $tenant AND smart_view_id = $id",
@@ -82,7 +83,7 @@ def _with_smart_view(session: Session, request: ExportRequest, *, tenant: str) -
     session.define("SET VARIABLE smart_view_values = $values", {"values": values})
     session.define(
         "CREATE TEMP VIEW in_smart_view AS SELECT conversation_id FROM conversation "  # noqa: S608 - see predicate
-        f"WHERE tenant = getvariable('smart_view_tenant') AND ({shown})"
+        f"WHERE tenant = getvariable('smart_view_tenant') AND ({shown}){own}"
     )
     if not found or found[0]["business_hours"] is None:
         return request

@@ -74,17 +74,15 @@ def refresh(text: str, client: Proven, at: Endpoint, on: Services, *, wanted: fr
         if found is None or found.kind is not TokenKind.REFRESH:
             raise InvalidGrant(_NO_GRANT)
         granted = found.principal
-        if found.used:
-            audit.record(connection, _entry("token.reuse", granted, at, outcome="refused"), now=now)
-        else:
-            if not wanted <= granted.scopes:
+        if identity.use_token(connection, found.hash, now=now):
+            if not wanted <= granted.scopes:  # undoes the use, too
                 raise InvalidScope("A refresh may not ask for more than the token was granted.")
             audit.record(connection, _entry("token.refresh", granted, at), now=now)
             _use(client, connection, now)
-            if identity.use_token(connection, found.hash, now=now):
-                now_granted = replace(granted, scopes=(wanted or granted.scopes) & client.credential.scopes)
-                limits, family = on.limits[at.dialect].of(granted.tenant), found.family or on.new_id()
-                return _pair(connection, on, now_granted, kept=granted, limits=limits, family=family)
+            narrowed = replace(granted, scopes=(wanted or granted.scopes) & client.credential.scopes)
+            limits, family = on.limits[at.dialect].of(granted.tenant), found.family or on.new_id()
+            return _pair(connection, on, narrowed, kept=granted, limits=limits, family=family)
+        audit.record(connection, _entry("token.reuse", granted, at, outcome="refused"), now=now)
         identity.revoke_token(connection, found)
     raise InvalidGrant(_NO_GRANT)
 

@@ -6,6 +6,7 @@ and nothing else. A report that tried to look at another tenant's files would be
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,9 +44,16 @@ class Limits:
 
 
 class Session:
-    """A locked DuckDB database over one tenant's files. Use as a context manager; ``interrupt`` from any thread."""
+    """A locked DuckDB database over one tenant's files. Use as a context manager; ``interrupt`` from any thread.
 
-    def __init__(self, limits: Limits, views: Sequence[TableView], *, writable: Path | None = None) -> None:
+    ``parts`` is into how many a query that names the word ``in_part`` is divided: ``copy`` then writes one of them.
+    """
+
+    def __init__(
+        self, limits: Limits, views: Sequence[TableView], *, writable: Sequence[Path] = (), parts: int = 1
+    ) -> None:
+        self.parts = parts
+        self._interrupted = threading.Event()
         self._connection = duckdb.connect(
             config={
                 "threads": limits.threads,
@@ -62,16 +70,19 @@ class Session:
             self._connection.close()
             raise
 
-    def _prepare(self, views: Sequence[TableView], writable: Path | None, *, temp_mb: int) -> None:
+    def _prepare(self, views: Sequence[TableView], writable: Sequence[Path], *, temp_mb: int) -> None:
         with _as_ours():
             self._connection.execute("SET TimeZone = 'UTC'")
             # Given when connecting, this limit is shown as set but not obeyed (DuckDB 1.5 to 2.0).
             self._connection.execute("SET max_temp_directory_size = $size", {"size": f"{temp_mb}MiB"})
             for view in views:
                 self._expose(view)
-            allowed = [file for view in views for file in view.files]
-            if writable is not None:
-                allowed.append(str(writable))
+            if self.parts > 1:
+                # A part fits when the side that a query names second is kept, as its author meant. From what DuckDB
+                # guesses of a part it would at times keep the long rows of the other side.
+                self._connection.execute("SET disabled_optimizers = 'build_side_probe_side'")
+            self._connection.execute("SET VARIABLE parts = CAST($parts AS UBIGINT)", {"parts": self.parts})
+            allowed = [*(file for view in views for file in view.files), *map(str, writable)]
             self._connection.execute("SET allowed_paths = $paths", {"paths": allowed})
             self._connection.execute("SET enable_external_access = false")
             self._connection.execute("SET lock_configuration = true")
@@ -92,28 +103,37 @@ class Session:
         with _as_ours():
             self._connection.execute(sql, dict(values or {}))
 
-    def rows(self, query: Query) -> list[dict[str, Any]]:
-        """All rows as dicts: for tests and previews, never for an export."""
+    def rows(self, query: Query, *, part: int = 0) -> list[dict[str, Any]]:
+        """All rows of one part as dicts: for tests and previews, never for an export."""
         with _as_ours():
+            self._choose(part)
             found = self._connection.execute(query.sql, dict(query.values)).fetchall()
         return [dict(zip(query.columns, row, strict=True)) for row in found]
 
-    def copy(self, query: Query, path: Path, *, options: str, as_json: bool) -> int:
-        """Write the rows to ``path`` with DuckDB's own writer and return how many it says it wrote.
+    def copy(self, query: Query, path: Path, *, options: str, as_json: bool, part: int = 0) -> int:
+        """Write the rows of one part to ``path`` with DuckDB's own writer and return how many it says it wrote.
 
-        ``options`` is text of a format, ``as_json`` makes one JSON object of each row.
+        ``options`` is text of a format, ``as_json`` makes one JSON object of each row. Raises AttemptInterrupted when
+        the session was interrupted before, so that no interrupt is lost between two parts.
         """
+        if self._interrupted.is_set():
+            raise AttemptInterrupted("The attempt was asked to stop.")
         rows = f"SELECT to_json(shown) FROM (\n{query.sql}\n) AS shown" if as_json else query.sql  # noqa: S608
         target = str(path).replace("'", "''")
         with _as_ours():
+            self._choose(part)
             statement = f"COPY (\n{rows}\n) TO '{target}' ({options}, USE_TMP_FILE false)"
             found = self._connection.execute(statement, dict(query.values)).fetchone()
         if found is None:
             raise QueryFailed("The writer did not say how many rows it wrote.")
         return int(found[0])
 
+    def _choose(self, part: int) -> None:
+        self._connection.execute("SET VARIABLE part = CAST($part AS UBIGINT)", {"part": part})
+
     def interrupt(self) -> None:
-        """Stop whatever runs; the running call raises AttemptInterrupted."""
+        """Stop whatever runs; the running call raises AttemptInterrupted, and so does every later ``copy``."""
+        self._interrupted.set()
         self._connection.interrupt()
 
     def close(self) -> None:

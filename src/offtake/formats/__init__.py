@@ -1,12 +1,22 @@
 """File formats. To add one, write its module and name it here."""
 
 from offtake.formats.csv import CSV
-from offtake.formats.format import Envelope, Format, Recipe, RecordCounter, RowSource
+from offtake.formats.format import Envelope, Format, Joint, Recipe, RecordCounter, RowSource, part_file
 from offtake.formats.json import JSON, JSON_LINES
 
 FORMATS: tuple[Format, ...] = (CSV, JSON, JSON_LINES)
 
-__all__ = ["FORMATS", "Envelope", "Format", "Recipe", "RecordCounter", "RowSource", "format_named"]
+__all__ = [
+    "FORMATS",
+    "Envelope",
+    "Format",
+    "Joint",
+    "Recipe",
+    "RecordCounter",
+    "RowSource",
+    "format_named",
+    "part_file",
+]
 
 
 def format_named(name: str) -> Format:

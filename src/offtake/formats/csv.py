@@ -6,7 +6,7 @@ Null and empty text are both an empty field (contracts/talkdesk.md 5.2).
 
 from __future__ import annotations
 
-from offtake.formats.format import Envelope, Format, Recipe
+from offtake.formats.format import Envelope, Format, Joint, Recipe
 
 _NEITHER_QUOTE_NOR_LINE_END = bytes(set(range(256)) - set(b'"\n'))
 
@@ -49,11 +49,18 @@ class CsvCounter:
 
 
 # Without COMMENT '' DuckDB would quote every text with a # in it, for readers that skip comments.
-_OPTIONS = "FORMAT csv, HEADER true, DELIMITER ',', QUOTE '\"', COMMENT ''"
+_OPTIONS = "FORMAT csv, DELIMITER ',', QUOTE '\"', COMMENT ''"
 
 
 def _recipe(envelope: Envelope) -> Recipe:
-    return Recipe(options=f"{_OPTIONS}, NEW_LINE '{envelope.line_end}'", as_json=False, closing=lambda _: b"")
+    options = f"{_OPTIONS}, NEW_LINE '{envelope.line_end}', HEADER"
+    whole, rest = f"{options} true", f"{options} false"
+    joint = Joint(first=whole, other=rest, closing=_nothing)
+    return Recipe(options=whole, as_json=False, closing=_nothing, joint=joint)
+
+
+def _nothing(_: int) -> bytes:
+    return b""
 
 
 CSV: Format = Format(

@@ -6,6 +6,8 @@ found in the finished file must be one number before anything is published.
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +19,12 @@ from offtake.model.query import Query
 class RowSource(Protocol):
     """What a format needs of an engine's session."""
 
-    def copy(self, query: Query, path: Path, *, options: str, as_json: bool) -> int:
-        """Write the rows of ``query`` to ``path`` and return their number."""
+    @property
+    def parts(self) -> int:
+        """Of how many parts, made one after the other, the rows of a query consist."""
+
+    def copy(self, query: Query, path: Path, *, options: str, as_json: bool, part: int = 0) -> int:
+        """Write the rows of one part of ``query`` to ``path`` and return their number."""
 
 
 class RecordCounter(Protocol):
@@ -51,12 +57,27 @@ class Envelope:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Joint:
+    """How the same file is made of parts. Each is written alone and then appended.
+
+    The writer ends every row with ``between``; it is cut off behind a part and only put where rows follow rows.
+    """
+
+    first: str  # the writer's options for the first part
+    other: str
+    closing: Callable[[int], bytes]
+    opening: bytes = b""
+    between: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """How DuckDB's own writer makes the file, and what is added behind its last byte."""
 
     options: str
     as_json: bool
     closing: Callable[[int], bytes]
+    joint: Joint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +92,49 @@ class Format:
     counter: Callable[[], RecordCounter]
 
     def write(self, rows: RowSource, query: Query, path: Path, *, envelope: Envelope) -> int:
-        """Write all rows of ``query`` to ``path``; returns the number of rows the writer reports."""
+        """Write all rows of ``query`` to ``path``; returns the number of rows the writer reports.
+
+        The bytes of a file made of parts are those of a file made at once, but for the order of rows.
+        """
         recipe = self.recipe(envelope)
+        if rows.parts > 1:
+            return _join(rows, query, path, recipe)
         written = rows.copy(query, path, options=recipe.options, as_json=recipe.as_json)
         closing = recipe.closing(written)
         if closing:
             with path.open("ab") as file:
                 file.write(closing)
         return written
+
+
+def part_file(path: Path) -> Path:
+    """Where a part of the file ``path`` is written before it is appended."""
+    return path.with_name(f"{path.name}.part")
+
+
+def _join(rows: RowSource, query: Query, path: Path, recipe: Recipe) -> int:
+    """Only whole parts are appended, so whoever follows the file sees rows that stay."""
+    joint, part_path, written = recipe.joint, part_file(path), 0
+    with path.open("wb", buffering=0) as file:
+        file.write(joint.opening)
+        for part in range(rows.parts):
+            options = joint.other if part else joint.first
+            found = rows.copy(query, part_path, options=options, as_json=recipe.as_json, part=part)
+            if written and found:
+                file.write(joint.between)
+            _append(part_path, file.fileno(), without=len(joint.between) if found else 0)
+            written += found
+        file.write(joint.closing(written))
+    return written
+
+
+def _append(path: Path, target: int, *, without: int) -> None:
+    """Append a file, but for its last bytes, inside the kernel."""
+    with path.open("rb") as source:
+        left = path.stat().st_size - without
+        while left > 0:
+            copied = os.copy_file_range(source.fileno(), target, left)
+            if copied == 0:
+                raise OSError(errno.EIO, "a part ended early")
+            left -= copied
+    path.unlink()

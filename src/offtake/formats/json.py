@@ -7,10 +7,11 @@ plain array costs, while the envelope needs no second pass over the file.
 
 from __future__ import annotations
 
-from offtake.formats.format import Envelope, Format, Recipe
+from offtake.formats.format import Envelope, Format, Joint, Recipe
 
 # A delimiter that JSON text cannot contain: control characters are escaped in it.
 _NEVER = "\x01"
+_BETWEEN = ",\n"
 _LAST_LINE = 1024  # bytes; longer than any envelope's tail with its number
 
 
@@ -74,20 +75,33 @@ def _literal(text: str) -> str:
 
 
 def _array(envelope: Envelope) -> Recipe:
-    options = (
-        f"FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '{_NEVER}', NEW_LINE ',\n',"
-        f" PREFIX {_literal(envelope.head + chr(10))}, SUFFIX {_literal(chr(10) + envelope.tail)}"
-    )
-    count = str if envelope.counted else lambda _: ""
+    rows_alone = f"FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '{_NEVER}', NEW_LINE {_literal(_BETWEEN)}"
+    head, tail = f"{envelope.head}\n", f"\n{envelope.tail}"
+
+    def end(rows: int) -> str:
+        return f"{rows if envelope.counted else ''}{envelope.end}\n"
+
     return Recipe(
-        options=options,
+        options=f"{rows_alone}, PREFIX {_literal(head)}, SUFFIX {_literal(tail)}",
         as_json=True,
-        closing=lambda rows: f"{count(rows)}{envelope.end}\n".encode(),
+        closing=lambda rows: end(rows).encode(),
+        joint=Joint(
+            first=rows_alone,
+            other=rows_alone,
+            opening=head.encode(),
+            between=_BETWEEN.encode(),
+            closing=lambda rows: f"{tail}{end(rows)}".encode(),
+        ),
     )
 
 
 def _lines(_: Envelope) -> Recipe:
-    return Recipe(options="FORMAT json", as_json=False, closing=lambda _: b"")
+    def nothing(_: int) -> bytes:
+        return b""
+
+    options = "FORMAT json"
+    joint = Joint(first=options, other=options, closing=nothing)
+    return Recipe(options=options, as_json=False, closing=nothing, joint=joint)
 
 
 JSON: Format = Format(

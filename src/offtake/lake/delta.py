@@ -49,10 +49,14 @@ WRITER = WriterProperties(max_row_group_size=122_880, compression="SNAPPY")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LakeFile:
-    """One Parquet file of one tenant; ``month`` is None in dimension tables."""
+    """One Parquet file of one tenant; ``month`` is None in dimension tables.
+
+    ``rows`` is what the table's log says, 0 where another engine wrote the file and left it out.
+    """
 
     path: str
     month: str | None
+    rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +99,15 @@ class Lake:
         """The files of one tenant in that version, by month, then in the order they were written."""
         with storage_faults(table):
             actions = delta.get_add_actions(flatten=True)
-            names = ["partition.tenant", "path", "modification_time", "partition.month"]
-            columns = [actions.column(name).to_pylist() for name in names[: 2 + len(table.partition_by)]]
+            names = ["partition.tenant", "path", "modification_time", "num_records", "partition.month"]
+            columns = [actions.column(name).to_pylist() for name in names[: 3 + len(table.partition_by)]]
         own = [row for row in zip(*columns, strict=True) if row[0] == tenant]
-        own.sort(key=lambda row: (*row[3:], row[2], row[1]))
+        own.sort(key=lambda row: (*row[4:], row[2], row[1]))
         folder = self.path(table)
-        return tuple(LakeFile(path=str(folder / unquote(row[1])), month=row[3] if row[3:] else None) for row in own)
+        return tuple(
+            LakeFile(path=str(folder / unquote(row[1])), month=row[4] if row[4:] else None, rows=row[3] or 0)
+            for row in own
+        )
 
     @contextmanager
     def writing(self, table: Table) -> Iterator[None]:

@@ -35,7 +35,12 @@ def _view(lake: Lake, use: TableUse, *, tenant: str, timespan: Timespan) -> Tabl
 
 def view(table: Table, files: Sequence[LakeFile]) -> TableView:
     """A table exposed through these files only."""
-    return TableView(table=table.name, files=tuple(file.path for file in files), columns=table.stored_columns)
+    return TableView(
+        table=table.name,
+        files=tuple(file.path for file in files),
+        columns=table.stored_columns,
+        rows=sum(file.rows for file in files),
+    )
 
 
 def _needed(file: LakeFile, prune: Prune, timespan: Timespan) -> bool:

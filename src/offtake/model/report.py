@@ -99,6 +99,7 @@ class Report:
     columns: tuple[Column, ...]
     sql: str
     server_audit: bool = False  # whether the query reads the relation ``server_audit`` (``model.audit``)
+    parts_by: str | None = None  # the rows of one of its values need nothing of another's: ``in_part`` may divide by it
     parameters: tuple[str, ...] = ()  # which fields of ``model.request.Parameters`` the report honours
 
 

@@ -115,4 +115,3 @@ class Token:
     family: str | None
     created_at: datetime
     expires_at: datetime
-    used: bool = False  # a refresh token that has been exchanged

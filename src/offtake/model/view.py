@@ -12,3 +12,4 @@ class TableView:
     table: str
     files: tuple[str, ...]  # absolute paths of Parquet files, hive-partitioned (``tenant=…/month=…/``)
     columns: tuple[tuple[str, str], ...]  # name and DuckDB type of every column, partition columns included
+    rows: int  # in those files

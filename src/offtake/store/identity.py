@@ -180,7 +180,6 @@ def get_token(connection: Connection, hash_: str, *, credential_id: str, now: da
         family=row.family,
         created_at=row.created_at,
         expires_at=row.expires_at,
-        used=row.used_at is not None,
     )
 
 

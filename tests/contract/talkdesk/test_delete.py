@@ -63,6 +63,17 @@ def test_deleting_frees_the_history_of_a_loop(client: Client) -> None:
     assert left == []
 
 
+def test_an_expired_report_is_as_one_that_was_deleted(client: Client, busy: Served) -> None:
+    """3, documented retention; decision: ``deleted``, and its file is gone already for who deletes it now."""
+    job = finished(client)
+    link = client.link("calls", job)
+    busy.installation.expire(job)
+    assert client.status("calls", job) == "deleted"
+    assert_refused(client.file("calls", job), 404, "1020008")
+    assert httpx.get(link, trust_env=False).status_code == 404
+    assert_refused(client.delete("calls", job), 404, "1020009")
+
+
 def test_what_cannot_be_deleted(client: Client, idle: Served, busy: Served) -> None:
     """2.6, documented: 1020011 for no job, 1020007 for one that has not ended; 400 for no report, as everywhere."""
     assert_refused(client.delete("calls", UNKNOWN_JOB), 404, "1020011")

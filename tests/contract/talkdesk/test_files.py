@@ -135,8 +135,7 @@ def by_key(report: str, entries: list[Row]) -> list[Row]:
 @pytest.fixture(scope="module")
 def client(busy: Served) -> Iterator[Client]:
     tenant = busy.tenant("files")
-    for table, rows in CARE.tables().items():
-        busy.installation.load(table, rows, tenant=tenant.tenant)
+    busy.installation.load_all(CARE.tables(), tenant=tenant.tenant)
     with busy.client(tenant) as made:
         yield made
 
@@ -292,9 +291,7 @@ def test_golden_bytes_of_one_entry(busy: Served) -> None:
         agents=[agent],
         queues={"q1": "a", "q2": "b"},
     )
-    for table, rows in care.tables().items():
-        if rows:
-            busy.installation.load(table, rows, tenant=tenant.tenant)
+    busy.installation.load_all({name: rows for name, rows in care.tables().items() if rows}, tenant=tenant.tenant)
     with busy.client(tenant) as client:
         files = {
             word: client.export("user_status", "2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z", format_=word)

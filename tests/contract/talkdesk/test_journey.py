@@ -35,9 +35,7 @@ CARE = Care(
 @pytest.fixture(scope="module")
 def credential(busy: Served) -> Credential:
     tenant = busy.tenant("journey")
-    for table, rows in CARE.tables().items():
-        if rows:
-            busy.installation.load(table, rows, tenant=tenant.tenant)
+    busy.installation.load_all({name: rows for name, rows in CARE.tables().items() if rows}, tenant=tenant.tenant)
     return tenant
 
 

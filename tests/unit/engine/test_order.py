@@ -56,7 +56,7 @@ def shown(*order: str) -> Shown:
 def test_a_file_is_sorted_though_its_rows_do_not_fit_into_memory(tmp_path: Path) -> None:
     query = plan(REPORT, shown("place", "row_id"), REQUEST, tenant="acme")
     file, spill = tmp_path / "file.json", tmp_path / "spill"
-    with Session(Limits(threads=1, memory_mb=256, temp_folder=spill, temp_mb=2_000), [], writable=file) as session:
+    with Session(Limits(threads=1, memory_mb=256, temp_folder=spill, temp_mb=2_000), [], writable=[file]) as session:
         assert JSON.write(session, query, file, envelope=Envelope()) == ROWS
     rows = [(int(row["at"]), row["id"]) for row in json.loads(file.read_text("utf-8"))]
     assert len(rows) == ROWS

@@ -12,29 +12,10 @@ import pytest
 from offtake.errors import LakeError, LoadRejected
 from offtake.lake.delta import Lake
 from offtake.lake.load import LoadCounts, load
+from tests.fixtures.care import call
 from tests.unit.lake.stored import AGENT, CALL, STATE, TEAM, stored, version, written
 
-GOOD_CALL: dict[str, Any] = {
-    "call_id": "a",
-    "carrier_call_id": "c",
-    "kind": "inbound",
-    "started_at": "2026-01-01T00:00:00Z",
-    "ended_at": "2026-01-01T00:00:10Z",
-    "company_number": "+1",
-    "customer_number": "+2",
-    "total_seconds": 10,
-    "talk_seconds": 10,
-    "wait_seconds": 0,
-    "hold_seconds": 0,
-    "abandon_seconds": 0,
-    "ringing_seconds": 0,
-    "is_in_business_hours": True,
-    "is_transfer": False,
-    "is_external_transfer": False,
-    "is_no_answer_rule": False,
-    "is_forwarded": False,
-    "is_damaged": False,
-}
+GOOD_CALL = call("a", "2026-01-01T00:00:10Z", started_at="2026-01-01T00:00:00Z")
 
 
 @pytest.fixture

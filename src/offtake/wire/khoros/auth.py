@@ -7,8 +7,8 @@ import hmac
 
 from starlette.requests import Request
 
+from offtake.core import passwords
 from offtake.core.exports import Caller
-from offtake.core.proof import log_in
 from offtake.core.services import Services
 from offtake.errors import FieldFault, InvalidRequest, JobNotFound, NotAuthenticated, NotPermitted
 from offtake.model.job import Job
@@ -32,7 +32,7 @@ def caller(request: Request, sent: Arguments, on: Services) -> Caller:
         raise NotAuthenticated("The Authorization header is not valid HTTP Basic.") from error
     if not colon:
         raise NotAuthenticated("The Authorization header is not valid HTTP Basic.")
-    principal = log_in(user, password, on, company_key=sent.one(_KEY))
+    principal = passwords.log_in(user, password, on, company_key=sent.one(_KEY))
     return Caller(principal=principal, address=remote_address(request))
 
 

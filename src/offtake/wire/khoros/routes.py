@@ -26,6 +26,7 @@ from offtake.wire.khoros.codec import Ordering, decode_order
 from offtake.wire.khoros.envelope import Answer, Url, answer, created, listed, status
 from offtake.wire.khoros.ids import access_token, job_path, new_reference
 from offtake.wire.khoros.lookups import smart_view_list, team_list, work_queue_list
+from offtake.wire.khoros.openapi import document
 from offtake.wire.khoros.settings import KhorosSettings
 from offtake.wire.khoros.tables import CARE_ROOT, LANGUAGES, NAME, ROOT
 from offtake.wire.khoros.timezones import timezones
@@ -48,6 +49,7 @@ def router(wire: Wire[KhorosSettings]) -> APIRouter:
     routes.add_api_route(_REPORT + _JOB + "/download", endpoints.download, methods=["GET"], status_code=307)
     routes.add_api_route(ROOT + "/reports/jobs", endpoints.jobs, methods=["GET"])
     routes.add_api_route(ROOT + "/config/timezones", endpoints.timezones, methods=["GET"])
+    routes.add_api_route(ROOT + "/openapi.json", endpoints.openapi, methods=["GET"])
     routes.add_api_route(ROOT + "/teams", endpoints.teams, methods=["GET"])
     routes.add_api_route(CARE_ROOT + "/smartviews", endpoints.smart_views, methods=["GET"])
     routes.add_api_route(CARE_ROOT + "/workqueues/active", endpoints.work_queues, methods=["GET"])
@@ -71,6 +73,7 @@ class _Endpoints:
     def __init__(self, wire: Wire[KhorosSettings]) -> None:
         self._wire = wire
         self._on = wire.on
+        self._openapi = document(wire.on.catalogue, wire.public_url)
 
     async def create(self, request: Request, report_type: str) -> Response:
         """Order a Care export."""
@@ -150,6 +153,10 @@ class _Endpoints:
     async def work_queues(self, request: Request) -> Response:
         """Work queues in use, for ``workqueueIds``."""
         return await self._answered(request, lambda call: Answer(work_queue_list(directory.queues(call.by, self._on))))
+
+    async def openapi(self, request: Request) -> Response:
+        """What the dialect says of itself, for whoever asks."""
+        return Answer(self._openapi)
 
     async def _create(self, request: Request, slug: str) -> Response:
         body = await request.body()

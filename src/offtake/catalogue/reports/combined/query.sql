@@ -9,6 +9,7 @@ WITH asked_for AS NOT MATERIALIZED ( -- reading ids again is cheaper than keepin
         AND document.kind IN ('incoming', 'response')
         AND document.happened_at >= $start
         AND document.happened_at < $end
+        AND in_part(document.conversation_id)
 ),
 
 answered AS (
@@ -26,10 +27,14 @@ answer AS (
     -- one that failed has reached nobody.
     SELECT response.in_reply_to_post_id AS post_id, min(response.happened_at) AS first_at
     FROM post AS response
-    INNER JOIN answered
-        ON answered.post_id = response.in_reply_to_post_id
-        AND answered.happened_at <= response.happened_at
-        AND answered.happened_at >= $start
+    INNER JOIN post AS asked
+        ON asked.tenant = $tenant
+        AND asked.post_id = response.in_reply_to_post_id
+        AND asked.kind = 'incoming'
+        AND asked.happened_at <= response.happened_at
+        AND asked.happened_at >= $start
+        AND asked.happened_at < $end
+        AND in_part(asked.conversation_id)
     WHERE
         response.tenant = $tenant
         AND response.kind = 'response'
@@ -48,6 +53,7 @@ opener AS (
         AND earlier.kind = 'response'
         AND earlier.delivery IS DISTINCT FROM 'failed'
         AND earlier.happened_at < $end
+        AND in_part(earlier.conversation_id)
         AND earlier.conversation_id IN (SELECT conversation_id FROM asked_for WHERE kind = 'response')
     GROUP BY earlier.conversation_id
 ),
@@ -60,6 +66,7 @@ tagged AS (
         tagging.tenant = $tenant
         AND tagging.attached_at < $end
         AND (tagging.detached_at IS NULL OR tagging.detached_at >= $end)
+        AND in_part(tagging.conversation_id)
         AND tagging.conversation_id IN (SELECT conversation_id FROM asked_for)
 ),
 
@@ -92,6 +99,7 @@ document AS (
         ON conversation.tenant = $tenant
         AND conversation.conversation_id = post.conversation_id
         AND conversation.created_at < $end
+        AND in_part(conversation.conversation_id)
     LEFT JOIN answered
         ON answered.post_id = CASE WHEN post.kind = 'response' THEN post.in_reply_to_post_id END
         AND answered.happened_at <= post.happened_at
@@ -100,6 +108,7 @@ document AS (
         AND post.kind IN ('incoming', 'response')
         AND post.happened_at >= $start
         AND post.happened_at < $end
+        AND in_part(post.conversation_id)
         AND fits_business_hours($business_hours, post.happened_at)
 )
 

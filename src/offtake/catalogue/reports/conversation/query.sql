@@ -23,7 +23,11 @@ turn AS (
         ) FILTER (action.kind = 'CLOSED') AS closer
     FROM conversation_action AS action
     LEFT JOIN person ON person.agent_id = action.agent_id
-    WHERE action.tenant = $tenant AND action.happened_at < $end AND action.kind IN ('CLOSED', 'REOPENED')
+    WHERE
+        action.tenant = $tenant
+        AND action.happened_at < $end
+        AND action.kind IN ('CLOSED', 'REOPENED')
+        AND in_part(action.conversation_id)
     GROUP BY action.conversation_id
 ),
 
@@ -40,6 +44,7 @@ picked AS MATERIALIZED ( -- the rest is counted for these only
     WHERE
         conversation.tenant = $tenant
         AND conversation.created_at < $end
+        AND in_part(conversation.conversation_id)
         AND CASE $selection
             WHEN 'created' THEN conversation.created_at >= $start
             -- Any closing counts, also one that was undone; a conversation that was closed twice is one row.
@@ -61,6 +66,7 @@ noted AS (
         action.tenant = $tenant
         AND action.happened_at < $end
         AND action.kind = 'NOTE_ADDED'
+        AND in_part(action.conversation_id)
         AND action.conversation_id IN (SELECT conversation_id FROM picked)
     GROUP BY action.conversation_id
 ),
@@ -77,6 +83,7 @@ written AS (
         post.tenant = $tenant
         AND post.happened_at < $end
         AND (post.kind = 'incoming' OR post.kind = 'response' AND post.delivery IS DISTINCT FROM 'failed')
+        AND in_part(post.conversation_id)
         AND post.conversation_id IN (SELECT conversation_id FROM picked)
     GROUP BY post.conversation_id
 ),
@@ -89,6 +96,7 @@ tagged AS (
         tagging.tenant = $tenant
         AND tagging.attached_at < $end
         AND (tagging.detached_at IS NULL OR tagging.detached_at >= $end)
+        AND in_part(tagging.conversation_id)
         AND tagging.conversation_id IN (SELECT conversation_id FROM picked)
 ),
 
@@ -156,4 +164,4 @@ LEFT JOIN person AS closer ON closer.place = picked.closer
 LEFT JOIN team ON team.tenant = $tenant AND team.team_id = conversation.assigned_team_id
 LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = conversation.queue_id
 LEFT JOIN author ON author.tenant = $tenant AND author.author_id = conversation.author_id
-WHERE conversation.tenant = $tenant AND conversation.created_at < $end
+WHERE conversation.tenant = $tenant AND conversation.created_at < $end AND in_part(conversation.conversation_id)

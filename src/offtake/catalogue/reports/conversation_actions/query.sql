@@ -1,5 +1,23 @@
 -- Actions that happened in the timespan, with what their conversations are now. Every table is held to the tenant here
 -- as well, although the views only hold that tenant's files: two walls, so that a mistake in one of them shows nothing.
+WITH numbered AS (
+    -- What an action concerns may be a post of any conversation.
+    SELECT post.post_id, post.number
+    FROM post
+    WHERE
+        post.tenant = $tenant
+        AND post.happened_at < $end
+        AND post.post_id IN (
+            SELECT named.post_id
+            FROM conversation_action AS named
+            WHERE
+                named.tenant = $tenant
+                AND named.happened_at >= $start
+                AND named.happened_at < $end
+                AND in_part(named.conversation_id)
+        )
+)
+
 SELECT
     action.action_id,
     action.happened_at,
@@ -28,7 +46,8 @@ LEFT JOIN conversation
     ON conversation.tenant = $tenant
     AND conversation.conversation_id = action.conversation_id
     AND conversation.created_at < $end
-LEFT JOIN post ON post.tenant = $tenant AND post.post_id = action.post_id AND post.happened_at < $end
+    AND in_part(conversation.conversation_id)
+LEFT JOIN numbered AS post ON post.post_id = action.post_id
 LEFT JOIN agent ON agent.tenant = $tenant AND agent.agent_id = action.agent_id
 LEFT JOIN team ON team.tenant = $tenant AND team.team_id = action.team_id
 LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = conversation.queue_id
@@ -37,6 +56,7 @@ WHERE
     action.tenant = $tenant
     AND action.happened_at >= $start
     AND action.happened_at < $end
+    AND in_part(action.conversation_id)
     AND fits_business_hours($business_hours, action.happened_at)
     -- The filters look at the conversation: one that the lake does not know has no priority, no queue and no view.
     AND chosen($priorities, conversation.priority)

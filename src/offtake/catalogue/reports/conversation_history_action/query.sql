@@ -8,6 +8,7 @@ WITH touched AS (
         action.tenant = $tenant
         AND action.happened_at >= $start
         AND action.happened_at < $end
+        AND in_part(action.conversation_id)
         AND action.happened_at <= $as_of
 ),
 
@@ -28,6 +29,7 @@ picked AS (
         ON conversation.tenant = $tenant
         AND conversation.conversation_id = touched.conversation_id
         AND conversation.created_at < $end
+        AND in_part(conversation.conversation_id)
     LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = conversation.queue_id
     WHERE
         -- One that the lake does not know has no priority, no queue and no view.
@@ -51,8 +53,23 @@ history AS (
     WHERE
         action.tenant = $tenant
         AND action.happened_at <= $as_of
+        AND in_part(action.conversation_id)
         AND action.conversation_id IN (SELECT conversation_id FROM picked)
     WINDOW from_the_oldest AS (PARTITION BY action.conversation_id ORDER BY action.happened_at, action.action_id)
+),
+
+numbered AS (
+    -- What an action concerns may be a post of any conversation.
+    SELECT post.post_id, post.number
+    FROM post
+    WHERE
+        post.tenant = $tenant
+        AND post.happened_at <= $as_of
+        AND post.post_id IN (
+            SELECT named.post_id
+            FROM conversation_action AS named
+            WHERE named.tenant = $tenant AND named.happened_at <= $as_of AND in_part(named.conversation_id)
+        )
 )
 
 SELECT
@@ -81,7 +98,7 @@ SELECT
     seconds_between(history.previous_at, history.happened_at) AS since_previous_seconds
 FROM history
 INNER JOIN picked ON picked.conversation_id = history.conversation_id
-LEFT JOIN post ON post.tenant = $tenant AND post.post_id = history.post_id AND post.happened_at <= $as_of
+LEFT JOIN numbered AS post ON post.post_id = history.post_id
 LEFT JOIN agent ON agent.tenant = $tenant AND agent.agent_id = history.agent_id
 LEFT JOIN team ON team.tenant = $tenant AND team.team_id = history.team_id
 LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = picked.queue_id

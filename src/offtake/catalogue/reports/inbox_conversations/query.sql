@@ -10,10 +10,16 @@ WITH touched AS (
         AND happened_at < $end
         -- A response that failed was never sent; one that was taken down later was.
         AND (kind = 'incoming' OR (kind = 'response' AND delivery IS DISTINCT FROM 'failed'))
+        AND in_part(conversation_id)
     UNION
     SELECT conversation_id
     FROM conversation_action
-    WHERE tenant = $tenant AND happened_at >= $start AND happened_at < $end AND kind IN ('CLOSED', 'REOPENED')
+    WHERE
+        tenant = $tenant
+        AND happened_at >= $start
+        AND happened_at < $end
+        AND kind IN ('CLOSED', 'REOPENED')
+        AND in_part(conversation_id)
 ),
 
 -- The inboxes that the one who looks is a member of.
@@ -45,6 +51,7 @@ picked AS MATERIALIZED (
         conversation.tenant = $tenant
         -- A month's file may hold conversations from after the timespan: which ones are seen must not depend on that.
         AND conversation.created_at < $end
+        AND in_part(conversation.conversation_id)
         AND conversation.conversation_id IN (SELECT conversation_id FROM touched)
         AND chosen($inbox_ids, conversation.inbox_id)
         AND chosen($customer_emails, lower(trim(customer.email)))
@@ -56,7 +63,7 @@ picked AS MATERIALIZED (
         )
 ),
 
-traffic AS (
+traffic AS MATERIALIZED (
     SELECT
         conversation_id,
         min(happened_at) FILTER (WHERE kind = 'incoming') AS first_received_at,
@@ -72,7 +79,11 @@ traffic AS (
         ) AS sent_count,
         count(*) FILTER (WHERE kind = 'comment' AND happened_at >= $start) AS comment_count
     FROM post
-    WHERE tenant = $tenant AND happened_at < $end AND conversation_id IN (SELECT conversation_id FROM picked)
+    WHERE
+        tenant = $tenant
+        AND happened_at < $end
+        AND in_part(conversation_id)
+        AND conversation_id IN (SELECT conversation_id FROM picked)
     GROUP BY conversation_id
 ),
 
@@ -84,6 +95,7 @@ turn AS (
     WHERE
         tenant = $tenant
         AND happened_at < $end
+        AND in_part(conversation_id)
         AND conversation_id IN (SELECT conversation_id FROM picked)
         AND (
             kind = 'incoming'
@@ -101,7 +113,7 @@ answer AS (
     QUALIFY kind = 'response'
 ),
 
-answering AS (
+answering AS MATERIALIZED (
     SELECT
         conversation_id,
         min(happened_at) AS first_response_at,
@@ -113,7 +125,7 @@ answering AS (
 ),
 
 -- The last of several actions decides; of two at the same instant, the one with the later id.
-course AS (
+course AS MATERIALIZED (
     SELECT
         conversation_id,
         max({'happened_at': happened_at, 'action_id': action_id, 'kind': kind, 'agent_id': agent_id}) FILTER (
@@ -138,6 +150,7 @@ course AS (
             'CLOSED', 'REOPENED', 'SNOOZE_SET', 'SNOOZE_UNSET', 'SNOOZE_EXPIRED',
             'CLAIMED', 'ASSIGNED', 'UNCLAIMED', 'UNASSIGNED'
         )
+        AND in_part(conversation_id)
         AND conversation_id IN (SELECT conversation_id FROM picked)
     GROUP BY conversation_id
 ),
@@ -172,6 +185,7 @@ activity AS (
         AND happened_at < $end
         AND kind <> 'incoming'
         AND agent_id IS NOT NULL
+        AND in_part(conversation_id)
         AND conversation_id IN (SELECT conversation_id FROM picked)
     UNION
     SELECT conversation_id, agent_id, kind = 'CLOSED' AS is_sent_or_resolved
@@ -181,10 +195,11 @@ activity AS (
         AND happened_at >= $start
         AND happened_at < $end
         AND agent_id IS NOT NULL
+        AND in_part(conversation_id)
         AND conversation_id IN (SELECT conversation_id FROM picked)
 ),
 
-active AS (
+active AS MATERIALIZED (
     SELECT
         activity.conversation_id,
         list(DISTINCT coalesce(person.email, activity.agent_id) ORDER BY coalesce(person.email, activity.agent_id))
@@ -201,10 +216,11 @@ carried AS (
         tenant = $tenant
         AND attached_at < $end
         AND (detached_at IS NULL OR detached_at >= $end)
+        AND in_part(conversation_id)
         AND conversation_id IN (SELECT conversation_id FROM picked)
 ),
 
-tagging AS (
+tagging AS MATERIALIZED (
     SELECT
         carried.conversation_id,
         list(carried.tag_id ORDER BY carried.tag_id) AS tag_ids,

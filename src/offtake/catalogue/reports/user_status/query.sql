@@ -32,44 +32,64 @@ month_start AS (
     FROM month_candidate
 ),
 
-account_month AS MATERIALIZED ( -- a handful of rows, so the join below stays a cheap loop whatever the length of history
+account_month AS (
     SELECT starts_at, lead(starts_at) OVER (ORDER BY starts_at) AS ends_at
     FROM month_start
     QUALIFY ends_at IS NOT NULL
+),
+
+-- A handful of months in one row. A join with them would look to DuckDB as if hardly a stay came out of it, and it would
+-- keep all stays in memory to look up their names in what it takes for the larger tables.
+calendar AS (
+    SELECT list({'starts_at': starts_at, 'ends_at': ends_at}) AS months FROM account_month
+),
+
+met AS (
+    SELECT
+        stay.agent_id,
+        stay.state,
+        stay.team_id,
+        stay.queue_ids,
+        stay.started_at,
+        stay.ended_at,
+        unnest(list_filter(
+            calendar.months,
+            lambda period: stay.started_at < period.ends_at
+            AND (
+                stay.ended_at > period.starts_at
+                OR stay.ended_at IS NULL
+                OR stay.started_at >= period.starts_at -- a stay of no length at the very start of the month
+            )
+            -- The timespan may reach into the future; that an open stay will last until then is not known.
+            AND (stay.ended_at IS NOT NULL OR period.ends_at <= $as_of)
+        )) AS period
+    FROM agent_state AS stay
+    CROSS JOIN calendar
+    WHERE
+        stay.tenant = $tenant
+        -- Known of the pieces' ends already here, so that history is dropped while the files are read.
+        AND stay.started_at < $end
+        AND (stay.ended_at >= $start OR stay.ended_at IS NULL)
 ),
 
 piece AS (
     -- Nearly every stay meets one month only and comes out as it is. An open stay meets all of them; its piece in the
     -- month that still runs at the end of the timespan ends too late to be a row.
     SELECT
-        stay.agent_id,
-        stay.state,
-        stay.team_id,
-        stay.queue_ids,
-        greatest(stay.started_at, account_month.starts_at) AS started_at,
-        least(stay.ended_at, account_month.ends_at) AS ended_at -- least() passes over null, the end of an open stay
-    FROM agent_state AS stay
-    INNER JOIN account_month
-        ON stay.started_at < account_month.ends_at
-        AND (
-            stay.ended_at > account_month.starts_at
-            OR stay.ended_at IS NULL
-            OR stay.started_at >= account_month.starts_at -- a stay of no length at the very start of the month
-        )
-    WHERE
-        stay.tenant = $tenant
-        -- Known of the pieces' ends already here, so that history is dropped while the files are read.
-        AND stay.started_at < $end
-        AND (stay.ended_at >= $start OR stay.ended_at IS NULL)
-        AND least(stay.ended_at, account_month.ends_at) >= $start
-        AND least(stay.ended_at, account_month.ends_at) < $end
-        -- The timespan may reach into the future; that an open stay will last until then is not known.
-        AND (stay.ended_at IS NOT NULL OR account_month.ends_at <= $as_of)
+        agent_id,
+        state,
+        team_id,
+        queue_ids,
+        greatest(started_at, period.starts_at) AS started_at,
+        least(ended_at, period.ends_at) AS ended_at -- least() passes over null, the end of an open stay
+    FROM met
+    WHERE least(ended_at, period.ends_at) >= $start AND least(ended_at, period.ends_at) < $end
 ),
 
--- Names are looked up once per list of queue ids, not once per row.
+-- Names are looked up once per list of queue ids, not once per row. There are few such lists, which DuckDB learns from
+-- the one row they stand in: it keeps them in memory then, and not the stays.
 route AS (
-    SELECT DISTINCT queue_ids
+    SELECT unnest(list(DISTINCT queue_ids)) AS queue_ids
     FROM agent_state
     WHERE
         tenant = $tenant

@@ -1,0 +1,356 @@
+"""Runs on the wire: status, download, the list of jobs (contracts/khoros.md 4.2 to 4.4 and 6), on real exports."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+import httpx
+import pytest
+
+from offtake.core import identity
+from offtake.model.tenant import Tenant
+from tests.contract.khoros.test_create import assert_failed
+from tests.fixtures.golden import golden
+from tests.fixtures.installation import Installation, Served, wait_for
+from tests.fixtures.khoros import ROOT, KhorosClient, add_user, connect, ms, new_user
+
+DAY = ("2026-03-05T00:00:00", "2026-03-05T23:59:59.999")
+POSTS = [
+    {
+        "post_id": f"p{number}",
+        "conversation_id": "c1",
+        "kind": "incoming",
+        "happened_at": f"2026-03-05T16:07:0{number}Z",
+        "body": ["=1+1", 'He said "no",\r\ntwice', "Žluťoučký kůň"][number],
+    }
+    for number in range(3)
+]
+AGENTS = [{"agent_id": "a1", "number": 20417, "name": "Ann", "email": "ann@example.org", "is_active": True}]
+SETTINGS = """
+[khoros]
+requests_per_minute = 0
+history_months = 0
+
+[tenants.documented.khoros]
+result = "as_documented"
+rows = 2
+
+[tenants.other-ways.khoros]
+download = "direct"
+json_keys = "camel"
+csv_bom = true
+csv_guard_formulas = true
+labels = "english"
+locale = "de"
+pattern_de = "yyyy-MM-dd HH:mm"
+end = "exclusive"
+
+[tenants.hurried.khoros]
+requests_per_minute = 3
+"""
+RUN = {
+    "runnerState": "RUNNING",
+    "reason": None,
+    "detail": "",
+    "currentCount": None,
+    "totalCount": None,
+    "lastAcknowledgeTime": None,
+}
+
+
+@pytest.fixture(scope="module")
+def varied(shared_installations: Any) -> Served:
+    """A server whose tenants have settings of their own."""
+    made: Installation = shared_installations("varied")
+    made.init(SETTINGS)
+    with made.services() as on:
+        for name in ("documented", "other-ways", "hurried", "plain"):
+            identity.add_tenant(Tenant(name=name, zone="Europe/Prague", company_key=f"{name}-c01"), on)
+    for name in ("documented", "other-ways", "plain"):
+        made.load("post", POSTS, tenant=name)
+        made.load("agent", AGENTS, tenant=name)
+    return Served(made, made.serve(workers=1))
+
+
+def client_of(served: Served, tenant: str) -> Iterator[KhorosClient]:
+    with connect(served, add_user(served, tenant, f"{tenant}-c01")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def plain(varied: Served) -> Iterator[KhorosClient]:
+    yield from client_of(varied, "plain")
+
+
+@pytest.fixture(scope="module")
+def other_ways(varied: Served) -> Iterator[KhorosClient]:
+    yield from client_of(varied, "other-ways")
+
+
+@pytest.fixture(scope="module")
+def documented(varied: Served) -> Iterator[KhorosClient]:
+    yield from client_of(varied, "documented")
+
+
+@pytest.fixture(scope="module")
+def finished(plain: KhorosClient) -> dict[str, Any]:
+    """The status of a run that has completed."""
+    return plain.wait(plain.order("incoming_post", DAY))
+
+
+def parts(url: str) -> tuple[str, str, str, dict[str, list[str]]]:
+    """workflowId, runId, verb and query of a URL that the server gave."""
+    found = urlsplit(url)
+    workflow, run, verb = found.path.removeprefix(f"{ROOT}/reports/report/").split("/")
+    return workflow, unquote(run), verb, parse_qs(found.query)
+
+
+def test_a_run_that_waits(idle: Served) -> None:
+    """4.2: an object while running (a client in production reads it so), no downloadUrl yet."""
+    with connect(idle, new_user(idle, "waits")) as client:
+        created = client.create("user", DAY).json()["result"]
+        path = urlsplit(created["statusUrl"]).path.removeprefix("/care")
+        answer = client.get(path.removeprefix(ROOT))
+        result = answer.json()["result"]
+        assert list(answer.json()) == ["status", "request", "message", "result"]
+        assert list(result) == ["jobInfo", "result"]
+        assert list(result["jobInfo"]) == ["workflowId", "runId", "downloadUrl", "statusUrl"]
+        assert result["result"] == RUN
+        info = result["jobInfo"]
+        assert (info["workflowId"], info["runId"], info["downloadUrl"]) == (created["workflowId"], created["runId"], "")
+        assert_failed(client.get(path.removeprefix(ROOT).replace("/status", "/download")), 404)
+
+
+def test_a_run_that_has_completed(plain: KhorosClient, finished: dict[str, Any]) -> None:
+    """4.2, documented; both URLs carry the token (seen)."""
+    assert finished["result"] == RUN | {"runnerState": "CLOSED", "detail": "COMPLETED"}
+    info = finished["jobInfo"]
+    for url, verb in ((info["statusUrl"], "status"), (info["downloadUrl"], "download")):
+        workflow, run, found, query = parts(url)
+        assert (workflow, run, found) == (info["workflowId"], info["runId"], verb)
+        assert list(query) == ["analyticsAccessToken"]
+        assert len(query["analyticsAccessToken"][0]) == 24
+        assert "=" not in url.partition("?")[2].partition("=")[2]
+        assert "/" not in url.partition("?")[2]
+    assert plain.result(info["statusUrl"]) == finished
+
+
+def test_a_run_that_failed(documented: KhorosClient) -> None:
+    """4.2, documented: the envelope says PASS all the same. A list of one, as in the vendor's samples."""
+    status_url = documented.order("incoming_post", DAY)
+
+    def closed() -> Any:
+        [found] = documented.http.get(status_url).json()["result"]
+        return found if found["result"]["runnerState"] == "CLOSED" else None
+
+    found = wait_for("the end of the run", closed)
+    assert found["result"] == RUN | {"runnerState": "CLOSED", "detail": "FAILED"}
+    assert found["jobInfo"]["downloadUrl"] == ""
+    answer = documented.http.get(status_url)
+    assert (answer.status_code, answer.json()["status"]) == (200, "PASS")
+    assert_failed(documented.http.get(status_url.replace("/status?", "/download?")), 404)
+    # 4.2: a run that has completed is an object in the samples, too
+    user_url = documented.order("user", DAY)
+
+    def completed() -> Any:
+        result = documented.http.get(user_url).json()["result"]
+        return result if isinstance(result, dict) else None
+
+    assert wait_for("an object", completed)["result"]["detail"] == "COMPLETED"
+
+
+SPELLINGS = [
+    golden("4.1", "documented", "encoded", lambda run: quote(run, safe="")),
+    golden("4.1", "documented", "plain", lambda run: run),
+    golden("4.1", "documented", "only-slashes-encoded", lambda run: run.replace("/", "%2F")),
+    golden("4.1", "documented", "only-plus-encoded", lambda run: run.replace("+", "%2B")),
+]
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("root", ["/reports/report", "/report/reports"])
+def test_a_run_id_in_any_spelling(spelling: Any, root: str, plain: KhorosClient) -> None:
+    """4.1 and 1.3: %2F is inside one segment; plus is no blank; the swapped path is the same."""
+    for _ in range(6):  # most of them have a slash or a plus sign
+        info = plain.create("user", DAY).json()["result"]
+        answer = plain.get(f"{root}/{info['workflowId']}/{spelling(info['runId'])}/status")
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["result"]["jobInfo"]["runId"] == info["runId"]
+
+
+def test_key_or_token_opens_a_run(plain: KhorosClient, finished: dict[str, Any], varied: Served) -> None:
+    """1.2, proposed: either of them beside the password."""
+    url = finished["jobInfo"]["statusUrl"]
+    bare, token = url.partition("?")[0], parts(url)[3]["analyticsAccessToken"][0]
+    other = parts(plain.wait(plain.order("user", DAY))["jobInfo"]["statusUrl"])[3]["analyticsAccessToken"][0]
+
+    def status(**query: str) -> int:
+        return plain.http.get(bare, params=query).status_code
+
+    assert status(companyKey="plain-c01") == status(analyticsAccessToken=token) == 200
+    assert status(companyKey="plain-c01", analyticsAccessToken=other) == 200
+    assert status() == 400
+    assert status(companyKey="other-ways-c01") == 403
+    assert status(analyticsAccessToken=other) == status(analyticsAccessToken="x") == 404
+    assert plain.http.get(f"{bare}?plain-c01").status_code == 200  # 7: the key without its name
+    assert httpx.get(url, trust_env=False).status_code == 401
+    with connect(varied, add_user(varied, "hurried", "hurried-c01", name="else@example.org")) as stranger:
+        assert_failed(stranger.http.get(url), 404)
+
+
+def test_a_run_under_another_workflow_is_not_found(plain: KhorosClient, finished: dict[str, Any]) -> None:
+    """4.1: the pair is the key."""
+    info = finished["jobInfo"]
+    run = quote(info["runId"], safe="")
+    assert_failed(plain.get(f"/reports/report/60a7f89c-e446-309c-8b4f-460bfdfd0dee/{run}/status"), 404)
+    assert_failed(plain.get(f"/reports/report/{info['workflowId']}/{run.swapcase()}/status"), 404)
+
+
+def test_the_download_is_a_redirect_to_a_link_of_ours(plain: KhorosClient, finished: dict[str, Any]) -> None:
+    """4.3, documented: 307 to a signed URL. It needs no password and does not mind one, as libraries keep it."""
+    first, again = (plain.http.get(finished["jobInfo"]["downloadUrl"]) for _ in range(2))
+    assert (first.status_code, again.status_code) == (307, 307)
+    link = first.headers["location"]
+    assert link.startswith(f"{plain.http.base_url.join('/download/')}")
+    with_password, without = plain.http.get(link), httpx.get(link, trust_env=False)
+    assert with_password.content == without.content
+    assert without.headers["content-type"] == "application/json"
+    assert without.headers["content-disposition"].startswith(
+        'attachment; filename="incoming_post_2026-03-05_2026-03-06_'
+    )
+    followed = plain.http.get(
+        finished["jobInfo"]["downloadUrl"], follow_redirects=True, headers={"Accept": "application/json"}
+    )
+    assert followed.content == without.content
+    assert sorted(row["POST_ID"] for row in followed.json()) == ["p0", "p1", "p2"]
+
+
+def test_the_download_is_the_file_itself_by_a_setting(other_ways: KhorosClient) -> None:
+    """4.3, proposed: for clients that do not follow redirects. The other settings of files besides."""
+    found = other_ways.wait(other_ways.order("incoming_post", DAY))
+    answer = other_ways.http.get(found["jobInfo"]["downloadUrl"])
+    assert answer.status_code == 200
+    rows = sorted(answer.json(), key=lambda row: row["postId"])
+    assert [row["receivedTime"] for row in rows] == ["2026-03-05 17:07"] * 3
+    assert rows[0]["postText"] == "=1+1"  # json is guarded by its own rules
+    text = other_ways.export("incoming_post", DAY, reportFormat="csv").content
+    assert text.startswith("\ufeffPost ID,".encode())
+    lines = {line["Post ID"]: line for line in csv.DictReader(io.StringIO(text.decode("utf-8-sig"), newline=""))}
+    assert [lines[post]["Post Text"] for post in ("p0", "p1")] == ["'=1+1", POSTS[1]["body"]]
+
+
+def test_the_list_of_jobs(varied: Served) -> None:
+    """4.4: a list, ``details`` that is null, no statusUrl; a closed run has a downloadUrl with the company key."""
+    user = new_user(varied, "jobs")
+    with connect(varied, user) as client:
+        assert client.get("/reports/jobs").json()["result"] == []
+        urls = [client.order(report, DAY) for report in ("user", "author")]
+        done = [client.wait(url)["jobInfo"] for url in urls]
+        for answer in (client.get("/reports/jobs"), client.http.get(f"{ROOT}/reports/jobs")):
+            entries = answer.json()["result"]
+            assert [entry["jobInfo"]["runId"] for entry in entries] == [info["runId"] for info in reversed(done)]
+            for entry in entries:
+                assert list(entry["jobInfo"]) == ["workflowId", "runId", "downloadUrl"]
+                run = {key: value for key, value in RUN.items() if key != "detail"}
+                assert entry["result"] == run | {"runnerState": "CLOSED", "details": None}
+                assert parts(entry["jobInfo"]["downloadUrl"])[3] == {"companyKey": [user.company_key]}
+        assert_failed(client.get("/reports/jobs", companyKey="other-ways-c01"), 403)
+        file = client.http.get(entries[0]["jobInfo"]["downloadUrl"], follow_redirects=True)
+        assert file.json() == []
+
+
+def test_a_running_job_in_the_list(idle: Served) -> None:
+    """4.4, seen: only the two ids."""
+    with connect(idle, new_user(idle, "list")) as client:
+        created = client.create("user", DAY).json()["result"]
+        [entry] = client.get("/reports/jobs").json()["result"]
+        assert entry["jobInfo"] == {"workflowId": created["workflowId"], "runId": created["runId"]}
+        assert entry["result"]["runnerState"] == "RUNNING"
+        assert entry["result"]["details"] is None
+
+
+def test_twenty_requests_a_minute_or_as_many_as_a_tenant_may(varied: Served) -> None:
+    """6, documented; polls and look-ups count (7, inferred), another user's do not."""
+    ann, bob = (add_user(varied, "hurried", "hurried-c01", name=f"{name}@example.org") for name in ("ann", "bob"))
+    with connect(varied, ann) as client, connect(varied, bob) as other:
+        status_url = client.order("user", DAY)
+        assert [client.http.get(status_url).status_code, client.get("/teams").status_code] == [200, 200]
+        answer = client.get("/teams")
+        assert_failed(answer, 429)
+        assert 1 <= int(answer.headers["retry-after"]) <= 60
+        assert other.get("/teams").status_code == 200
+
+
+# --- 5: what a file looks like ----------------------------------------------------------------------------------------
+
+OFFSETS = [
+    golden("1.5", "documented", "ahead", {"timezoneOffset": "3600000"}, "03/05/2026 05:07:00 PM"),
+    golden("1.5", "documented", "half-an-hour", {"timezoneOffset": "19800000"}, "03/05/2026 09:37:00 PM"),
+    golden("1.5", "documented", "behind", {"timezoneOffset": "-3600000"}, "03/05/2026 03:07:00 PM"),
+    golden("5.2", "documented", "zone", {"timezone": "Asia/Kolkata"}, "03/05/2026 09:37:00 PM"),
+    golden("5.2", "proposed", "the-tenant's", {}, "03/05/2026 05:07:00 PM"),
+]
+
+
+@pytest.mark.parametrize(("more", "first"), OFFSETS)
+def test_instants_in_zones_and_offsets(more: dict[str, str], first: str, plain: KhorosClient) -> None:
+    rows = plain.export("incoming_post", DAY, reportMetrics="received_time", **more).json()
+    assert len(rows) == 3
+    assert min(row["RECEIVED_TIME"] for row in rows) == first
+    assert all(list(row) == ["RECEIVED_TIME"] for row in rows)
+
+
+def test_labels_in_five_languages(plain: KhorosClient) -> None:
+    """5.2 and 5.5, proposed: the header line has the labels, in the order asked for."""
+    heads = {
+        locale: plain.export(
+            "user", DAY, reportFormat="CSV", locale=locale, reportMetrics="agent_name,AGENT_ID,Agent_Name"
+        )
+        for locale in ("en_US", "es", "fr", "de", "tr")
+    }
+    assert {locale: answer.text.split("\r\n") for locale, answer in heads.items()} == {
+        "en_US": ["Agent Name,Agent ID", "Ann,20417", ""],
+        "es": ["Nombre del agente,ID del agente", "Ann,20417", ""],
+        "fr": ["Nom de l’agent,ID de l’agent", "Ann,20417", ""],
+        "de": ["Name des Agenten,Agenten-ID", "Ann,20417", ""],
+        "tr": ["Temsilci Adı,Temsilci Kimliği", "Ann,20417", ""],
+    }
+    assert heads["de"].headers["content-type"] == "text/csv; charset=utf-8"
+
+
+def test_milliseconds_are_in_json_only(plain: KhorosClient) -> None:
+    """5.3, documented; asked for by name in csv, they are dropped (proposed)."""
+    wanted = "AGENT_ID,TOTAL_MOBILE_TIME_MILLIS,TOTAL_MOBILE_TIME"
+    [row] = plain.export("user", DAY, reportMetrics=wanted).json()
+    assert row == {"AGENT_ID": "20417", "TOTAL_MOBILE_TIME_MILLIS": "0", "TOTAL_MOBILE_TIME": "00:00:00"}
+    text = plain.export("user", DAY, reportMetrics=wanted, reportFormat="csv").text
+    assert text.splitlines() == ["Agent ID,Total Mobile Time", "20417,00:00:00"]
+    [all_of_them] = plain.export("user", DAY).json()
+    assert [key for key in all_of_them if key.endswith("_MILLIS")] == [
+        "TOTAL_CONSOLE_LOGGED_IN_TIME_MILLIS",
+        "TOTAL_GREEN_STATE_TIME_MILLIS",
+        "TOTAL_YELLOW_STATE_TIME_MILLIS",
+        "TOTAL_RED_STATE_TIME_MILLIS",
+        "TOTAL_MOBILE_TIME_MILLIS",
+    ]
+    assert "MILLIS" not in plain.export("user", DAY, reportFormat="csv").text.upper()
+
+
+def test_an_export_without_rows(plain: KhorosClient) -> None:
+    """5.5 and 5.6: a header line alone; an empty list."""
+    empty = ("2026-02-01T00:00:00", "2026-02-01T01:00:00")
+    assert plain.export("incoming_post", empty, reportMetrics="POST_ID", reportFormat="csv").text == "Post ID\r\n"
+    assert json.loads(plain.export("incoming_post", empty).text) == []
+
+
+def test_both_bounds_belong_to_the_timespan(plain: KhorosClient, other_ways: KhorosClient) -> None:
+    """5.7, proposed; the other tenant's end is exclusive."""
+    window = ("2026-03-05T16:07:00", "2026-03-05T16:07:02")
+    assert sorted(row["POST_ID"] for row in plain.export("incoming_post", window).json()) == ["p0", "p1", "p2"]
+    assert sorted(row["postId"] for row in other_ways.export("incoming_post", window).json()) == ["p0", "p1"]
+    assert ms(window[1]).endswith("000")

@@ -1,0 +1,98 @@
+"""What cannot be recorded in the audit log does not happen, whatever the operation is (contracts/talkdesk.md 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from tests.fixtures.bodies import assert_oauth_refused, assert_refused
+from tests.fixtures.care import call
+from tests.fixtures.installation import Client, Credential, Installation, wait_for
+
+DAY = ("2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z")
+ORDER = {"timespan": dict(zip(("from", "to"), DAY, strict=True))}
+
+
+@contextmanager
+def audit_away(installation: Installation) -> Iterator[None]:
+    """The log's table is gone, as its own storage might be; all others stay."""
+    with installation.services() as on:
+
+        def rename(one: str, other: str) -> None:
+            with on.database.write() as connection:
+                connection.execute(text(f"ALTER TABLE {one} RENAME TO {other}"))
+
+        rename("audit", "audit_away")
+        try:
+            yield
+        finally:
+            rename("audit_away", "audit")
+
+
+def assert_unavailable(answer: httpx.Response) -> None:
+    assert_refused(answer, 503, "1020019")
+    assert int(answer.headers["retry-after"]) >= 1
+
+
+@pytest.fixture
+def credential(installation: Installation) -> Credential:
+    """Of a tenant whose reads are recorded, too, and whose exports may have one row."""
+    installation.init("[tenants.watched.talkdesk]\naudit_reads = true\n[tenants.acme.talkdesk]\nrows = 1\n")
+    return installation.add_tenant("acme")
+
+
+def test_without_a_record_there_is_no_effect(installation: Installation, credential: Credential) -> None:
+    installation.load("call", [call("c1", DAY[0])], tenant="acme")
+    watched = installation.add_tenant("watched")
+    server = installation.serve(workers=1)
+    with Client.connect(server.url, credential) as client, Client.connect(server.url, watched) as other:
+        done, seen = client.create("calls", *DAY), other.create("calls", *DAY)
+        assert (client.wait("calls", done), other.wait("calls", seen)) == ("done", "done")
+        files = sorted(path.name for path in (installation.home / "artifacts").rglob("*.json"))
+        pair = (credential.client_id, credential.client_secret)
+        with audit_away(installation):
+            assert_unavailable(client.order("calls", ORDER))
+            assert_unavailable(client.file("calls", done))
+            assert_unavailable(client.delete("calls", done))
+            for path in ("/oauth/token?grant_type=client_credentials", f"/oauth/revoke?token={client.token}"):
+                answer = client.http.post(path, auth=pair)
+                assert_oauth_refused(answer, 503, "temporarily_unavailable")
+                assert int(answer.headers["retry-after"]) >= 1
+            # Looking changes nothing and goes on, except where it is to be recorded as well.
+            assert client.poll("calls", done).status_code == 303
+            assert_unavailable(other.poll("calls", seen))
+            assert_unavailable(other.http.get("/data/reports/calls/jobs", headers=other.headers))
+        assert sorted(path.name for path in (installation.home / "artifacts").rglob("*.json")) == files
+        listed = client.http.get("/data/reports/calls/jobs", headers=client.headers).json()
+        assert [(job["id"], job["status"]) for job in listed["_embedded"]["jobs"]] == [(done, "done")]
+        assert client.download("calls", done).json()["total"] == 1
+        assert other.poll("calls", seen).status_code == 303
+
+
+def test_a_failure_waits_for_its_record_and_stands_in_the_audit_log(
+    installation: Installation, credential: Credential
+) -> None:
+    """3, decision: too many rows end the job; why is in the log, under the code that its record has."""
+    installation.load("call", [call(name, DAY[0]) for name in ("c1", "c2")], tenant="acme")
+    server = installation.serve(workers=0)
+    with Client.connect(server.url, credential) as client:
+        job = client.create("calls", *DAY)
+        with audit_away(installation):
+            worker = installation.serve(workers=1)
+            wait_for("an attempt that cannot be settled", lambda: _says(worker.log_lines(), "store_unavailable"))
+            assert client.status("calls", job) == "processing"
+        worker.stop()
+        installation.serve(workers=1)
+        assert client.wait("calls", job) == "failed"
+    with installation.services() as on, on.database.read() as connection:
+        found = connection.execute(text("SELECT outcome FROM audit WHERE operation = 'job.fail'")).scalars().all()
+        code = connection.execute(text("SELECT failure_code FROM job WHERE status = 'failed'")).scalar_one()
+    assert found == [code] == ["row_limit_exceeded"]
+
+
+def _says(lines: list[dict[str, object]], event: str) -> bool:
+    return any(line["event"] == event for line in lines)

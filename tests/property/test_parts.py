@@ -1,0 +1,65 @@
+"""Do the parts of a report hold what the whole holds, each row once, whatever the data and the filters?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import TypedDict, Unpack
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+
+from offtake.lake.tables import Kind, tables
+from offtake.model.report import Report
+from offtake.model.request import Parameters, Selection
+from offtake.model.timespan import Timespan
+from tests.property.conversation_filters import parameters, with_accounts
+from tests.property.exporting import Stored, catalogue, in_any_order, stored
+from tests.property.threads import with_threads
+from tests.strategies import Care, Scenario, scenarios
+
+DIVIDED = tuple(report for report in catalogue().reports.values() if report.parts_by is not None)
+
+
+class _Asked(TypedDict):
+    as_of: datetime | None
+    parameters: Parameters
+    parts: int
+
+
+# What happens to conversations and hangs together by their ids and those of their posts.
+FACTS = ("conversation", "conversation_action", "post", "conversation_tag")
+
+
+def test_the_tables_below_are_those_that_divided_reports_read() -> None:
+    read = {use.table for report in DIVIDED for use in report.tables}
+    assert {name for name in read if tables()[name].kind is Kind.FACT} == set(FACTS)
+
+
+@pytest.mark.parametrize("report", DIVIDED, ids=lambda report: report.name)
+@pytest.mark.timeout(900)  # a failing example is made small before it is shown
+@hypothesis.settings(max_examples=5, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.given(scenario=scenarios(*FACTS), parts=st.integers(2, 4), data=st.data())
+def test_parts_hold_together_what_the_whole_holds(
+    report: Report, scenario: Scenario, parts: int, data: st.DataObject
+) -> None:
+    cares = data.draw(with_threads(data.draw(with_accounts(scenario.tenants))), label="tenants")
+    timespan = scenario.timespans[0]
+    with stored(cares) as here:
+        for care in cares:
+            wanted = replace(
+                data.draw(parameters(care), label="parameters"),
+                selection=data.draw(st.sampled_from(Selection), label="selection"),
+                actions_cap=data.draw(st.sampled_from((1, 2, 500)), label="cap"),
+            )
+            whole, divided = (
+                _rows(here, report, care, timespan, as_of=scenario.asked_at, parameters=wanted, parts=number)
+                for number in (1, parts)
+            )
+            assert divided == whole
+
+
+def _rows(here: Stored, report: Report, care: Care, timespan: Timespan, **asked: Unpack[_Asked]) -> list[str]:
+    with here.export(report.name, care, timespan, dialect="khoros", **asked) as export:
+        return in_any_order(export.rows())
