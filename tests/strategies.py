@@ -126,6 +126,26 @@ def texts(*, max_size: int = 10) -> SearchStrategy[str]:
     return st.sampled_from(TRICKY_TEXTS) | st.text(alphabet, max_size=max_size)
 
 
+def sheet_texts(*, max_size: int = 10) -> SearchStrategy[str]:
+    """Any text, often with what a spreadsheet might take for something else: escapes, formulas, white space."""
+    escapes = st.sampled_from(("_x0041_", "_x0041", "_x005F_", "_X0041_", "_x00e9_", "_", "x", "41_", "\x01", "\ufffe"))
+    formulas = st.sampled_from(
+        ("=1+1", "+1", "-1", "@SUM(A1)", "=cmd|' /C calc'!A0", "'quoted", "]]>", "&amp;", "<c/>")
+    )
+    pieces = st.lists(texts(max_size=3) | escapes, max_size=6).map("".join)
+    return texts(max_size=max_size) | pieces | formulas
+
+
+def wall_times() -> SearchStrategy[datetime]:
+    """Readings of a clock on any day there is, mostly of days that a spreadsheet knows, and at their edges."""
+    edges = (datetime(1900, 2, 28, 23, 59, 59, 999_999), datetime(1900, 3, 1), datetime(1970, 1, 1))  # noqa: DTZ001
+    near = st.builds(
+        lambda edge, seconds: edge + timedelta(seconds=seconds), st.sampled_from(edges), st.integers(-2, 2)
+    )
+    usual = st.datetimes(datetime(1995, 1, 1), datetime(2035, 1, 1))  # noqa: DTZ001
+    return usual | near | st.datetimes()
+
+
 def integers() -> SearchStrategy[int]:
     """Whole numbers of 64 bits, mostly small."""
     return st.integers(-3, 5000) | st.integers(-_BIG, _BIG - 1)

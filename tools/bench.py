@@ -21,6 +21,7 @@ import bench_export
 import bench_home
 import bench_http
 import bench_reports
+import bench_xlsx
 from bench_export import Bare
 from bench_figure import Figure, table
 from bench_home import TENANT, BenchHome
@@ -53,6 +54,8 @@ def main() -> int:
         lines = bench_catalogue.measure(bench_home.prepare(options.folder, SIZES["medium"]))
         console.print(bench_catalogue.table(list(lines)))
         return 0
+    if options.xlsx:
+        return _workbooks(options, console)
     needed = ("team", "queue", "agent", "call") if options.reports is None else ()
     home = bench_home.prepare(options.folder, options.calls, only=needed)
     figures: list[Figure] = []
@@ -83,6 +86,16 @@ def _reports(home: BenchHome, options: argparse.Namespace, console: Console) -> 
     return 0
 
 
+def _workbooks(options: argparse.Namespace, console: Console) -> int:
+    """Workbooks against other writers, instead of everything else."""
+    figures: list[Figure] = []
+    with console.status("Writing workbooks with every writer: minutes"):
+        for found in bench_xlsx.measure(options.folder / "xlsx", runs=options.runs):
+            figures += found
+    console.print(table(figures, "Workbooks of the same rows"))
+    return 0
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
@@ -98,6 +111,7 @@ def _options() -> argparse.Namespace:
         action="store_true",
         help="list every report with its figures over the medium sample data instead",
     )
+    parser.add_argument("--xlsx", action="store_true", help="measure workbooks against other writers instead")
     parser.add_argument("--rows", type=int, default=10_000_000, help="rows for --reports (default 10000000)")
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
     return parser.parse_args()

@@ -83,6 +83,19 @@ def test_a_job_comes_back_as_it_was_added(acme: Database) -> None:
     assert read(acme, job.id) == job
 
 
+def test_a_job_is_found_by_what_its_dialect_calls_it(acme: Database) -> None:
+    job = replace(queued(), reference="workflow/23+/=")
+    with acme.write() as connection:
+        jobs.add(connection, job)
+    with acme.read() as connection:
+        assert jobs.get_by_reference(connection, "workflow/23+/=", tenant="acme") == job
+        assert jobs.get_by_reference(connection, "workflow/23+/=", tenant="other") is None
+        assert jobs.get_by_reference(connection, "WORKFLOW/23+/=", tenant="acme") is None
+    with pytest.raises(IntegrityError), acme.write() as connection:
+        jobs.add(connection, replace(queued(), reference=job.reference))
+    assert added(acme).reference is None  # as many as there are
+
+
 def test_the_oldest_due_job_is_claimed_first_and_only_once(acme: Database) -> None:
     young = added(acme, created_at=NOON - timedelta(seconds=1))
     old = added(acme, created_at=NOON - timedelta(seconds=2))

@@ -22,7 +22,7 @@ def csv_lines(shape: Shape, rows: list[Row], *, zone_name: str) -> list[list[str
     return [[csv_cell(shown(row[source], zone_name)) for _, source, shown in shape] for row in rows]
 
 
-def csv_cell(value: Shown) -> str:
+def csv_cell(value: object) -> str:
     """One value as text: null is nothing, and the shortest text that reads back as the same number."""
     if value is None:
         return ""

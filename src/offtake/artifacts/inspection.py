@@ -5,7 +5,8 @@ It reads what the operating system has of the file, never what the writer meant 
 
 DuckDB's threads write side by side, each at its own place, so a growing file has holes for a moment. A hole reads as
 zero bytes, and every byte turns from zero into what it stays. Text holds no zero bytes: the follower waits at the first
-one it meets. If a file does hold some, it waits until the writer is done, and then takes them as they are.
+one it meets. If a file does hold some, it waits until the writer is done, and then takes them as they are. A file that
+is written in order has no holes, and the follower takes its zero bytes as they come.
 """
 
 from __future__ import annotations
@@ -53,12 +54,21 @@ class Inspected:
 class Inspection:
     """Follows one file. Leaving the context without ``finish`` abandons it.
 
-    ``growing`` is told the number of records read so far, from the following thread.
+    ``in_order`` says that the writer only appends. ``growing`` is told the number of records read so far, from the
+    following thread.
     """
 
-    def __init__(self, path: Path, counter: Counter, growing: Callable[[int], None] = lambda records: None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        counter: Counter,
+        growing: Callable[[int], None] = lambda records: None,
+        *,
+        in_order: bool = False,
+    ) -> None:
         self._path = path
         self._counter = counter
+        self._may_have_holes = not in_order
         self._growing = growing
         self._hash = hashlib.sha256()
         self._size = 0
@@ -118,7 +128,7 @@ class Inspection:
         while not self._abandoned.is_set():
             complete = self._complete.is_set()  # asked before the read: what is read after it is all there is
             chunk = os.pread(handle, _CHUNK, self._size)
-            hole = -1 if complete else chunk.find(b"\0")
+            hole = chunk.find(b"\0") if self._may_have_holes and not complete else -1
             if hole >= 0:
                 chunk = chunk[:hole]
             if chunk:

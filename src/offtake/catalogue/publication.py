@@ -33,6 +33,7 @@ FITTING: dict[ColumnType, frozenset[Rendering]] = {
             Rendering.INSTANT_LOCALE,
             Rendering.LOCAL_SECONDS,
             Rendering.LOCAL_MILLISECONDS,
+            Rendering.LOCAL_INSTANT,
         }
     ),
     ColumnType.LIST: frozenset(

@@ -7,6 +7,7 @@ with the newest fence. Whatever goes wrong before leaves a staging file that nob
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from offtake.artifacts.inspection import Inspected, Inspection
@@ -22,7 +23,7 @@ from offtake.errors import ArtifactMismatch, AttemptInterrupted, QueryFailed, Ro
 from offtake.formats import Envelope, Format, format_named, part_file
 from offtake.lake.snapshot import snapshot
 from offtake.model.artifact import Artifact
-from offtake.model.job import Lease
+from offtake.model.job import Job, Lease
 from offtake.model.query import Query
 from offtake.model.report import Report
 from offtake.model.request import ExportRequest
@@ -76,9 +77,10 @@ def _produce(lease: Lease, kind: Format, staged: Path, *, on: Services, interrup
         request = selection.prepare(session, report, request, tenant=job.tenant)
         if report.server_audit:
             audit_log.expose(session, on.database, request, tenant=job.tenant)
-        query, envelope = _planned(request, kind, on, tenant=job.tenant)
+        query, envelope = _planned(job, request, kind, on)
         on.reached("writing", lease)
-        with Inspection(staged, kind.counter(), _limited(request.row_limit, interruption)) as inspection:
+        limited = _limited(request.row_limit, interruption)
+        with Inspection(staged, kind.counter(), limited, in_order=kind.in_order) as inspection:
             written = kind.write(session, query, staged, envelope=envelope)
             inspected = inspection.finish()
     if written != inspected.rows:
@@ -105,18 +107,19 @@ def _report(request: ExportRequest, on: Services) -> Report:
     return on.catalogue.reports[request.report]
 
 
-def _planned(request: ExportRequest, kind: Format, on: Services, *, tenant: str) -> tuple[Query, Envelope]:
+def _planned(job: Job, request: ExportRequest, kind: Format, on: Services) -> tuple[Query, Envelope]:
+    """The query and what goes around its rows; ``request`` is the job's, as its smart view changes it."""
     publication = on.catalogue.publications[request.dialect, request.report]
     chosen = choose(publication, request.columns, request.format)
-    layout = on.presentations[request.dialect].of(tenant)(chosen, request)
+    layout = on.presentations[request.dialect].of(job.tenant)(chosen, request)
     query = plan(
         on.catalogue.reports[request.report],
         layout.shown,
         request,
-        tenant=tenant,
+        tenant=job.tenant,
         empty_text_is_null=kind.empty_text_is_null,
     )
-    return query, layout.envelope
+    return query, replace(layout.envelope, facts=layout.facts(job, on.clock()))
 
 
 def _limits(lease: Lease, on: Services, *, ordered: bool) -> Limits:

@@ -30,6 +30,7 @@ _ERRORS: tuple[tuple[type[duckdb.Error], type[AttemptError], str], ...] = (
     (duckdb.Error, QueryFailed, "The report's query failed."),
 )
 _HIVE = "hive_partitioning = true, hive_types_autocast = false"
+_BATCH = 256  # rows that are Python objects at a time; more are not faster, and wide rows are megabytes
 _NO_SPACE = ("No space left", "max_temp_directory_size", "Disk quota")
 
 
@@ -116,8 +117,7 @@ class Session:
         ``options`` is text of a format, ``as_json`` makes one JSON object of each row. Raises AttemptInterrupted when
         the session was interrupted before, so that no interrupt is lost between two parts.
         """
-        if self._interrupted.is_set():
-            raise AttemptInterrupted("The attempt was asked to stop.")
+        self._check()
         rows = f"SELECT to_json(shown) FROM (\n{query.sql}\n) AS shown" if as_json else query.sql  # noqa: S608
         target = str(path).replace("'", "''")
         with _as_ours():
@@ -127,6 +127,33 @@ class Session:
         if found is None:
             raise QueryFailed("The writer did not say how many rows it wrote.")
         return int(found[0])
+
+    def types(self, query: Query) -> Sequence[str]:
+        """DuckDB's names of the types of the query's columns, in order; nothing is run."""
+        with _as_ours():
+            found = self._connection.execute(f"DESCRIBE\n{query.sql}", dict(query.values)).fetchall()
+        return [row[1] for row in found]
+
+    def encoded(self, query: Query, *, part: int = 0) -> Iterator[Sequence[tuple[bytes, int]]]:
+        """The rows of one part of a query of two columns, a BLOB and a number, in batches; the result is never held as
+        a whole. Raises AttemptInterrupted as ``copy`` does.
+
+        Bytes and not text: Python would decode it only to encode it again.
+        """
+        self._check()
+        with _as_ours():
+            self._choose(part)
+            streamed = self._connection.execute(query.sql, dict(query.values))
+        while True:
+            with _as_ours():
+                batch: list[tuple[bytes, int]] = streamed.fetchmany(_BATCH)
+            if not batch:
+                return
+            yield batch
+
+    def _check(self) -> None:
+        if self._interrupted.is_set():
+            raise AttemptInterrupted("The attempt was asked to stop.")
 
     def _choose(self, part: int) -> None:
         self._connection.execute("SET VARIABLE part = CAST($part AS UBIGINT)", {"part": part})

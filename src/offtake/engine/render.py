@@ -35,6 +35,7 @@ SQL: dict[Rendering, str] = {
     Rendering.INSTANT_LOCALE: f"coalesce(strftime({_LOCAL}, $instant_pattern), '')",
     Rendering.LOCAL_SECONDS: f"strftime({_LOCAL}, '%Y-%m-%d %H:%M:%S')",
     Rendering.LOCAL_MILLISECONDS: f"strftime({_LOCAL}, '%Y-%m-%d %H:%M:%S.%g')",
+    Rendering.LOCAL_INSTANT: _LOCAL,
     Rendering.JOINED_PLUS: "array_to_string({value}, '+')",
     Rendering.JOINED_PLUS_OR_EMPTY: "coalesce(array_to_string({value}, '+'), '')",
     Rendering.JOINED_SPACED_PLUS: "array_to_string({value}, ' + ')",

@@ -6,7 +6,8 @@ Null and empty text are both an empty field (contracts/talkdesk.md 5.2).
 
 from __future__ import annotations
 
-from offtake.formats.format import Envelope, Format, Joint, Recipe
+from offtake.formats.copying import Joint, Recipe, by_copy
+from offtake.formats.format import Envelope, Format
 
 _NEITHER_QUOTE_NOR_LINE_END = bytes(set(range(256)) - set(b'"\n'))
 
@@ -68,6 +69,7 @@ CSV: Format = Format(
     suffix="csv",
     media_type="text/csv; charset=utf-8",
     empty_text_is_null=True,
-    recipe=_recipe,
+    in_order=False,
+    write=by_copy(_recipe),
     counter=CsvCounter,
 )

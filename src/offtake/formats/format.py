@@ -6,10 +6,9 @@ found in the finished file must be one number before anything is published.
 
 from __future__ import annotations
 
-import errno
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
@@ -26,6 +25,16 @@ class RowSource(Protocol):
     def copy(self, query: Query, path: Path, *, options: str, as_json: bool, part: int = 0) -> int:
         """Write the rows of one part of ``query`` to ``path`` and return their number."""
 
+    def types(self, query: Query) -> Sequence[str]:
+        """The engine's names of the types of the query's columns, in order."""
+
+    def encoded(self, query: Query, *, part: int = 0) -> Iterator[Sequence[tuple[bytes, int]]]:
+        """The rows of one part, batch by batch, of a query of two columns that are never null: bytes of a file, and a
+        number.
+
+        The engine makes the bytes; a format only puts them in their place.
+        """
+
 
 class RecordCounter(Protocol):
     """Counts the records of a file from its bytes, chunk by chunk, knowing nothing of the query."""
@@ -40,13 +49,29 @@ class RecordCounter(Protocol):
         """Records seen, header and envelope not counted. ValueError when the bytes do not end as the format must."""
 
 
+class Tally(Enum):
+    """A number that is known only when all rows are written."""
+
+    ROWS = "rows"
+    CUT_CELLS = "cut cells"  # texts that were longer than the format can hold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """One line about an export, for formats that have a place for such lines."""
+
+    label: str
+    value: str | int | Tally
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """What a dialect puts around an array of rows: ``head`` rows ``tail`` number-of-rows ``end``; and behind each line
-    of a csv file: ``line_end``, which is a line feed or ends with one.
+    """What a dialect puts around the rows, each format taking what it has a place for.
 
-    ``tail`` begins with ``]``, which is how a whole file is told from a cut one. ``tail`` and ``end`` may be written
-    without a number between them (``counted = False``).
+    Around an array of rows: ``head`` rows ``tail`` number-of-rows ``end``. ``tail`` begins with ``]``, which is how a
+    whole file is told from a cut one. ``tail`` and ``end`` may be written without a number between them
+    (``counted = False``). Behind each line of a csv file: ``line_end``, which is a line feed or ends with one.
+    ``facts`` fill the last sheet of a workbook, in this order.
     """
 
     head: str = "["
@@ -54,30 +79,14 @@ class Envelope:
     end: str = ""
     counted: bool = False
     line_end: str = "\n"
+    facts: tuple[Fact, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Joint:
-    """How the same file is made of parts. Each is written alone and then appended.
+class Writer(Protocol):
+    """How a format makes its file."""
 
-    The writer ends every row with ``between``; it is cut off behind a part and only put where rows follow rows.
-    """
-
-    first: str  # the writer's options for the first part
-    other: str
-    closing: Callable[[int], bytes]
-    opening: bytes = b""
-    between: bytes = b""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
-    """How DuckDB's own writer makes the file, and what is added behind its last byte."""
-
-    options: str
-    as_json: bool
-    closing: Callable[[int], bytes]
-    joint: Joint
+    def __call__(self, rows: RowSource, query: Query, path: Path, *, envelope: Envelope) -> int:
+        """Write all rows of ``query`` to ``path``; returns the number of rows the writer reports."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,53 +97,6 @@ class Format:
     suffix: str
     media_type: str
     empty_text_is_null: bool  # the encoding has one way to write nothing
-    recipe: Callable[[Envelope], Recipe]
+    in_order: bool  # written from the first byte to the last, so that a growing file never has a hole
+    write: Writer
     counter: Callable[[], RecordCounter]
-
-    def write(self, rows: RowSource, query: Query, path: Path, *, envelope: Envelope) -> int:
-        """Write all rows of ``query`` to ``path``; returns the number of rows the writer reports.
-
-        The bytes of a file made of parts are those of a file made at once, but for the order of rows.
-        """
-        recipe = self.recipe(envelope)
-        if rows.parts > 1:
-            return _join(rows, query, path, recipe)
-        written = rows.copy(query, path, options=recipe.options, as_json=recipe.as_json)
-        closing = recipe.closing(written)
-        if closing:
-            with path.open("ab") as file:
-                file.write(closing)
-        return written
-
-
-def part_file(path: Path) -> Path:
-    """Where a part of the file ``path`` is written before it is appended."""
-    return path.with_name(f"{path.name}.part")
-
-
-def _join(rows: RowSource, query: Query, path: Path, recipe: Recipe) -> int:
-    """Only whole parts are appended, so whoever follows the file sees rows that stay."""
-    joint, part_path, written = recipe.joint, part_file(path), 0
-    with path.open("wb", buffering=0) as file:
-        file.write(joint.opening)
-        for part in range(rows.parts):
-            options = joint.other if part else joint.first
-            found = rows.copy(query, part_path, options=options, as_json=recipe.as_json, part=part)
-            if written and found:
-                file.write(joint.between)
-            _append(part_path, file.fileno(), without=len(joint.between) if found else 0)
-            written += found
-        file.write(joint.closing(written))
-    return written
-
-
-def _append(path: Path, target: int, *, without: int) -> None:
-    """Append a file, but for its last bytes, inside the kernel."""
-    with path.open("rb") as source:
-        left = path.stat().st_size - without
-        while left > 0:
-            copied = os.copy_file_range(source.fileno(), target, left)
-            if copied == 0:
-                raise OSError(errno.EIO, "a part ended early")
-            left -= copied
-    path.unlink()

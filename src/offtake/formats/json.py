@@ -7,7 +7,8 @@ plain array costs, while the envelope needs no second pass over the file.
 
 from __future__ import annotations
 
-from offtake.formats.format import Envelope, Format, Joint, Recipe
+from offtake.formats.copying import Joint, Recipe, by_copy
+from offtake.formats.format import Envelope, Format
 
 # A delimiter that JSON text cannot contain: control characters are escaped in it.
 _NEVER = "\x01"
@@ -109,7 +110,8 @@ JSON: Format = Format(
     suffix="json",
     media_type="application/json",
     empty_text_is_null=False,
-    recipe=_array,
+    in_order=False,
+    write=by_copy(_array),
     counter=ArrayCounter,
 )
 JSON_LINES: Format = Format(
@@ -117,6 +119,7 @@ JSON_LINES: Format = Format(
     suffix="ndjson",
     media_type="application/x-ndjson",
     empty_text_is_null=False,
-    recipe=_lines,
+    in_order=False,
+    write=by_copy(_lines),
     counter=LineCounter,
 )

@@ -48,6 +48,7 @@ class Rendering(StrEnum):
     INSTANT_LOCALE = "instant_locale"  # in the request's zone and the pattern of its locale, null becomes ""
     LOCAL_SECONDS = "local_seconds"  # 2026-03-01 09:00:00 in the request's zone
     LOCAL_MILLISECONDS = "local_milliseconds"  # 2026-03-01 09:00:00.250 in the request's zone
+    LOCAL_INSTANT = "local_instant"  # the wall time of the request's zone as a value, where the format has dates
     JOINED_PLUS = "joined_plus"  # a+b+c
     JOINED_PLUS_OR_EMPTY = "joined_plus_or_empty"
     JOINED_SPACED_PLUS = "joined_spaced_plus"  # a + b + c

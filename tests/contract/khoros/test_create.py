@@ -207,7 +207,6 @@ def test_a_nameless_key(client: KhorosClient, user: User) -> None:
 
 REFUSED = [
     golden("4.7", "proposed", "unknown-report", "nonsense", {}, 404),
-    golden("2", "proposed", "publishing-below-care", "brand_post", {}, 404),
     golden("2", "proposed", "care-below-publishing", "marketing/conversation", {}, 404),
     golden("4.7", "proposed", "no-time", "user", {"startTime": ""}, 400),
     golden("4.7", "proposed", "unknown-column", "user", {"reportMetrics": "NOPE"}, 400),

@@ -238,6 +238,12 @@ def test_the_download_is_the_file_itself_by_a_setting(other_ways: KhorosClient) 
     rows = sorted(answer.json(), key=lambda row: row["postId"])
     assert [row["receivedTime"] for row in rows] == ["2026-03-05 17:07"] * 3
     assert rows[0]["postText"] == "=1+1"  # json is guarded by its own rules
+
+
+def test_pain_21_a_setting_keeps_spreadsheets_from_running_cells(plain: KhorosClient, other_ways: KhorosClient) -> None:
+    """5.5, proposed: off by default, because pipelines read what was written."""
+    assert '"=1+1"' in plain.export("incoming_post", DAY).text
+    assert ",=1+1," in plain.export("incoming_post", DAY, reportFormat="csv").text
     text = other_ways.export("incoming_post", DAY, reportFormat="csv").content
     assert text.startswith("\ufeffPost ID,".encode())
     lines = {line["Post ID"]: line for line in csv.DictReader(io.StringIO(text.decode("utf-8-sig"), newline=""))}
@@ -303,6 +309,24 @@ def test_instants_in_zones_and_offsets(more: dict[str, str], first: str, plain: 
     assert len(rows) == 3
     assert min(row["RECEIVED_TIME"] for row in rows) == first
     assert all(list(row) == ["RECEIVED_TIME"] for row in rows)
+
+
+def test_days_of_an_offset_begin_with_the_timespan_and_days_of_a_zone_at_midnight(plain: KhorosClient) -> None:
+    """5.4, proposed: a fixed offset has no days of its own; the last millisecond of the window is its own bucket's."""
+    window = ("2026-03-05T06:00:00", "2026-03-06T05:59:59.999")
+    starts = {
+        name: sorted(
+            row["INTERVAL_START_TIME"] for row in plain.export("team_performance_interval", window, **more).json()
+        )
+        for name, more in {
+            "offset": {"timezoneOffset": "19800000", "timeInterval": "86400000"},
+            "zone": {"timezone": "Asia/Kolkata", "timeInterval": "86400000"},
+        }.items()
+    }
+    assert starts == {
+        "offset": ["03/05/2026 11:30:00 AM"],
+        "zone": ["03/05/2026 11:30:00 AM", "03/06/2026 12:00:00 AM"],
+    }
 
 
 def test_labels_in_five_languages(plain: KhorosClient) -> None:

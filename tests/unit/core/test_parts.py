@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -120,16 +120,13 @@ def test_a_row_limit_holds_over_all_parts(on: Services) -> None:
     assert run(_leased(on, row_limit=TAGGINGS), on, Interruption()).rows == TAGGINGS
 
 
-@dataclass
-class _StoppedAfterOne:
+class _StoppedAfterOne(Session):
     """A session that somebody interrupts when its first part is written and the second has not begun."""
 
-    session: Session
-    parts: int = 3
-
     def copy(self, query: Query, path: Path, *, options: str, as_json: bool, part: int = 0) -> int:
-        found = self.session.copy(query, path, options=options, as_json=as_json, part=part)
-        self.session.interrupt()
+        """Write the part, and be interrupted."""
+        found = super().copy(query, path, options=options, as_json=as_json, part=part)
+        self.interrupt()
         return found
 
 
@@ -138,10 +135,10 @@ def test_an_interrupt_between_two_parts_is_not_lost(tmp_path: Path) -> None:
     limits = Limits(threads=1, memory_mb=128, temp_folder=tmp_path / "temp", temp_mb=16)
     query = Query(sql="SELECT getvariable('part') AS part", values={}, columns=("part",))
     with (
-        Session(limits, [], writable=(file, part_file(file)), parts=3) as session,
+        _StoppedAfterOne(limits, [], writable=(file, part_file(file)), parts=3) as session,
         pytest.raises(AttemptInterrupted),
     ):
-        CSV.write(_StoppedAfterOne(session), query, file, envelope=Envelope())
+        CSV.write(session, query, file, envelope=Envelope())
     assert file.read_text() == "part\n0\n"
 
 

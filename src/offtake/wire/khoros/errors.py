@@ -9,7 +9,9 @@ from offtake.errors import (
     AuditUnavailable,
     ExportError,
     IdempotencyConflict,
+    InvalidGrant,
     InvalidRequest,
+    InvalidScope,
     InvalidZone,
     JobNotFound,
     JobStateConflict,
@@ -37,6 +39,8 @@ ERRORS: dict[type[OfftakeError], int] = {
     ReversedTimespan: 400,
     TimespanTooLong: 400,
     InvalidZone: 400,
+    InvalidScope: 400,  # the dialect issues no tokens
+    InvalidGrant: 400,
     NotAuthenticated: 401,
     AccountNotVerified: 403,  # nobody asks in this dialect
     NotPermitted: 403,

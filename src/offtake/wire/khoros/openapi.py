@@ -117,10 +117,12 @@ def _parameters(operation: _Operation, catalogue: Catalogue) -> Iterable[dict[st
 
 
 def _slugs(operation: _Operation, catalogue: Catalogue) -> list[str]:
-    """The exports below that path."""
-    slugs = (slug for dialect, slug in catalogue.slugs if dialect == NAME)
-    family = "marketing/" if operation.name == "create_publishing" else ""
-    return sorted(slug.removeprefix(family) for slug in slugs if ("/" in slug) == bool(family))
+    """The exports below that path; those of Publishing have an alias that says so."""
+    ours = [publication for (dialect, _), publication in catalogue.publications.items() if dialect == NAME]
+    publishing = {alias.removeprefix("marketing/") for each in ours for alias in each.aliases if "/" in alias}
+    if operation.name == "create_publishing":
+        return sorted(publishing)
+    return sorted({each.slug for each in ours} - publishing)
 
 
 def _parameter(name: str, place: str, schema: Mapping[str, Any], *, required: bool = True) -> dict[str, Any]:

@@ -60,7 +60,6 @@ def router(wire: Wire[KhorosSettings]) -> APIRouter:
 class _Call:
     """A request whose user is known."""
 
-    request: Request
     sent: Arguments
     by: Caller
     tenant: Tenant
@@ -182,7 +181,7 @@ class _Endpoints:
             rate.admit(by.principal, NAME, self._on)
             tenant = identity.get_tenant(by.principal.tenant, self._on)
             settings = self._wire.settings.of(tenant.name)
-            return work(_Call(request=request, sent=sent, by=by, tenant=tenant, settings=settings))
+            return work(_Call(sent=sent, by=by, tenant=tenant, settings=settings))
 
         return await run_in_threadpool(run)
 

@@ -6,6 +6,7 @@ import base64
 import re
 import uuid
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -16,7 +17,7 @@ from offtake.model.job import OPEN, Status
 from offtake.wire.khoros.errors import ERRORS
 from offtake.wire.khoros.ids import access_token, ids, is_token_of, job_path, new_reference
 from offtake.wire.khoros.patterns import strftime_pattern
-from offtake.wire.khoros.presentation import label, translations
+from offtake.wire.khoros.presentation import label, presentation, translations
 from offtake.wire.khoros.settings import KhorosSettings
 from offtake.wire.khoros.tables import LANGUAGES, STATES
 from tests.fixtures.orders import ORDER, queued
@@ -96,12 +97,12 @@ def test_there_are_fourteen_exports() -> None:
     """2: thirteen of Care, one of Publishing."""
     assert sorted(publication.slug for publication in PUBLISHED) == [
         "author",
+        "brand_post",
         "combined",
         "conversation",
         "conversation_actions",
         "conversation_history_action",
         "incoming_post",
-        "marketing/brand_post",
         "raw_agent_states",
         "raw_expert_help",
         "response",
@@ -131,3 +132,24 @@ def test_patterns(pattern: str, shown: str) -> None:
 def test_patterns_that_cannot_be_shown_stop_the_start(pattern: str) -> None:
     with pytest.raises(ValidationError):
         KhorosSettings(pattern_de=pattern)
+
+
+@pytest.mark.parametrize(
+    ("settings", "format_name", "headers"),
+    [
+        ({}, "json", ("AGENT_ID", "TOTAL_MOBILE_TIME_MILLIS")),
+        ({"json_keys": "camel"}, "json", ("agentId", "totalMobileTimeMillis")),
+        ({"json_keys": "label"}, "json", ("Agenten-ID", "Total Mobile Time Millis")),
+        ({"json_keys": "label", "labels": "english"}, "json", ("Agent ID", "Total Mobile Time Millis")),
+        ({"json_keys": "camel"}, "csv", ("Agenten-ID", "Total Mobile Time Millis")),
+        ({"csv_bom": True}, "csv", ("\ufeffAgenten-ID", "Total Mobile Time Millis")),
+    ],
+)
+def test_names_of_columns_in_a_file(settings: dict[str, Any], format_name: str, headers: tuple[str, str]) -> None:
+    """5.5 and 5.6, proposed."""
+    publication = catalogue().publication("khoros", "user")
+    assert publication is not None
+    columns = tuple(column for column in publication.columns if column.name in ("AGENT_ID", "TOTAL_MOBILE_TIME_MILLIS"))
+    request = replace(ORDER, format=format_name, locale="de")
+    layout = presentation(KhorosSettings(**settings))(replace(publication, columns=columns), request)
+    assert layout.shown.headers == headers

@@ -1,0 +1,162 @@
+"""XLSX: a sheet ``Export`` of typed cells, continued as ``Export 2``, … where Excel's sheets end, and ``About`` last.
+
+The engine makes the XML of each row; here it is put into sheets, deflated and appended to the file, so that no more
+than a batch of rows is ever held. The layout is described in docs/reference/xlsx.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate, chain
+from pathlib import Path
+
+from offtake.formats.format import Envelope, Fact, Format, RowSource, Tally, Writer
+from offtake.formats.workbook import cells, parts
+from offtake.formats.workbook.cells import Style
+from offtake.formats.workbook.counter import DATA_PARTS, WorkbookCounter
+from offtake.formats.workbook.package import Package, Part
+from offtake.formats.workbook.parts import Sheet
+from offtake.model.query import Query
+
+_BUFFER = 256 * 1024  # bytes between writes to the file
+_ABOUT_WIDTHS = (24, 60)
+# What every workbook says of itself, where the dialect has not put it elsewhere.
+_TALLIES = (Fact(label="Rows", value=Tally.ROWS), Fact(label="Truncated cells", value=Tally.CUT_CELLS))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """What a sheet may hold: Excel's rows, the header included; bytes of XML that keep its part out of zip64."""
+
+    rows: int = 1_048_576
+    bytes: int = 0xF000_0000
+
+
+class _Sheets:
+    """The data's sheets, one after the other; the next one begins where a row does not fit."""
+
+    def __init__(self, package: Package, *, head: str, header: bytes, width: int, room: Room) -> None:
+        self._package = package
+        self._head = head
+        self._header = header
+        self._width = width
+        self._room = room
+        self._used = 0  # rows of the open sheet
+        self.finished: list[Sheet] = []
+        self._part = self._begin()
+
+    def write(self, rows: list[bytes]) -> None:
+        """Append rows."""
+        while rows:
+            free = self._free(rows)
+            if free:
+                self._part.write(b"".join(rows[:free]))
+                self._used += free
+            rows = rows[free:]
+            if rows:
+                self.finish()
+                self._part = self._begin()
+
+    def _free(self, rows: list[bytes]) -> int:
+        """How many of the rows fit into the open sheet; an empty one takes a row of any length."""
+        free = min(len(rows), self._room.rows - self._used)
+        left = self._room.bytes - self._part.size
+        if sum(map(len, rows)) <= left:
+            return free
+        fitting = sum(end <= left for end in accumulate(map(len, rows[:free])))
+        return max(fitting, 1 if self._used == 1 else 0)
+
+    def finish(self) -> None:
+        """Close the open sheet."""
+        filtered = parts.cells_to(self._width, self._used)
+        self._part.write(parts.sheet_tail(filtered))
+        self._package.end(self._part)
+        number = len(self.finished) + 1
+        name = "Export" if number == 1 else f"Export {number}"
+        self.finished.append(Sheet(name=name, part=_data_part(number), filtered=filtered))
+
+    def _begin(self) -> Part:
+        number = len(self.finished) + 1
+        part = self._package.begin(_data_part(number))
+        part.write(parts.sheet_head(self._head, selected=number == 1) + self._header)
+        self._used = 1
+        return part
+
+
+def workbook_writer(room: Room) -> Writer:
+    """The writer whose sheets have that room."""
+
+    def write(rows: RowSource, query: Query, path: Path, *, envelope: Envelope) -> int:
+        kinds = rows.types(query)
+        with path.open("wb", buffering=_BUFFER) as file:
+            package = Package(file.write)
+            package.add("_rels/.rels", parts.PACKAGE_RELATIONS)
+            package.add("docProps/app.xml", parts.APPLICATION_PROPERTIES)
+            package.add("docProps/core.xml", parts.CORE_PROPERTIES)
+            package.add("xl/styles.xml", parts.STYLES)
+            sheets = _Sheets(
+                package,
+                head=parts.widths(query.columns, kinds),
+                header=cells.row(_text_cells(rows, query.columns, Style.BOLD)),
+                width=len(query.columns),
+                room=room,
+            )
+            tallies = dict.fromkeys(Tally, 0)
+            encoded = cells.rows(query, kinds)
+            for batch in chain.from_iterable(rows.encoded(encoded, part=part) for part in range(rows.parts)):
+                sheets.write([row for row, _ in batch])
+                tallies[Tally.ROWS] += len(batch)
+                tallies[Tally.CUT_CELLS] += sum(cut for _, cut in batch)
+            sheets.finish()
+            about = _about(rows, envelope.facts, tallies)
+            package.add(_ABOUT.part, about)
+            _add_index(package, [*sheets.finished, _ABOUT])
+            package.close()
+        return tallies[Tally.ROWS]
+
+    return write
+
+
+_ABOUT = Sheet(name="About", part="xl/worksheets/about.xml")
+
+
+def _data_part(number: int) -> str:
+    return f"{DATA_PARTS}{number}.xml"
+
+
+def _add_index(package: Package, sheets: list[Sheet]) -> None:
+    """The parts that name the sheets."""
+    package.add("xl/workbook.xml", parts.workbook(sheets))
+    package.add("xl/_rels/workbook.xml.rels", parts.workbook_relations(sheets))
+    package.add("[Content_Types].xml", parts.content_types(sheets))
+
+
+def _about(rows: RowSource, facts: tuple[Fact, ...], tallies: dict[Tally, int]) -> bytes:
+    """The last sheet: labels and values."""
+    told = {fact.value for fact in facts}
+    lines = [*facts, *(fact for fact in _TALLIES if fact.value not in told)]
+    values = [tallies[fact.value] if isinstance(fact.value, Tally) else fact.value for fact in lines]
+    labels = _text_cells(rows, [fact.label for fact in lines], Style.PLAIN)
+    texts = _text_cells(rows, [str(value) for value in values], Style.PLAIN)
+    shown = (
+        cells.row((label, text if isinstance(value, str) else cells.number_cell(value)))
+        for label, text, value in zip(labels, texts, values, strict=True)
+    )
+    return parts.plain_sheet_head(parts.columns(_ABOUT_WIDTHS)) + b"".join(shown) + parts.sheet_tail(None)
+
+
+def _text_cells(rows: RowSource, texts: Sequence[str], style: Style) -> list[bytes]:
+    """Cells of texts that are not rows of the report."""
+    return [cell for batch in rows.encoded(cells.text_cells(texts, style)) for cell, _ in batch]
+
+
+XLSX: Format = Format(
+    name="xlsx",
+    suffix="xlsx",
+    media_type="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    empty_text_is_null=True,
+    in_order=True,
+    write=workbook_writer(Room()),
+    counter=WorkbookCounter,
+)

@@ -1,0 +1,177 @@
+"""Do the programs that people open workbooks with open ours without repairing them, and show what is in them?
+
+LibreOffice reads them; the Open XML SDK, Microsoft's own, checks them by the rules that Excel goes by. Both take
+seconds, so a few workbooks hold everything that is odd.
+"""
+
+from __future__ import annotations
+
+import csv
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+import python_calamine
+
+from offtake.engine.duckdb import Session
+from offtake.formats import Envelope, Fact, Tally
+from offtake.formats.xlsx import XLSX, Room, workbook_writer
+from offtake.model.query import Query
+from tests.fixtures.programs import faults, sheets_as_csv
+from tests.property.exporting import limits
+from tests.property.tables import Table, Value
+from tests.strategies import TRICKY_TEXTS
+
+pytestmark = pytest.mark.timeout(900)  # the programs may have to be installed first
+Shown = Callable[[Path, str], list[list[str]]]
+FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", '=HYPERLINK("http://example.org")', "=cmd|' /C calc'!A0", "'quoted")
+ESCAPES = ("_x0041_", "_x0041", "_x005F_x0041_", "_x0041\x01", "a\x02b", "]]>", "&lt;", "\ufffe")
+TEXTS = tuple(filter(None, (*FORMULAS, *ESCAPES, *TRICKY_TEXTS, "x" * 32_767)))
+NUMBERS = (0, 1, -1, 2**53, 2**53 + 1, -(2**63), None)
+MOMENTS = (
+    datetime(2026, 3, 29, 2, 30, 0, 999_999),  # noqa: DTZ001 - wall time, that of a gap
+    datetime(1900, 3, 1),  # noqa: DTZ001
+    datetime(1900, 2, 28, 23, 59, 59),  # noqa: DTZ001
+    datetime(9999, 12, 31, 23, 59, 59, 999_999),  # noqa: DTZ001
+    datetime(1, 1, 1),  # noqa: DTZ001
+    None,
+)
+FACTS = (
+    Fact(label="Export", value="3f2a"),
+    Fact(label="Rows in all", value=Tally.ROWS),
+    Fact(label="=1+1", value="-1"),
+    Fact(label="Version", value=3),
+)
+ODD = Table(
+    names=("text", "a & b <c>", "=when()", "flag", "lists"),
+    types=("VARCHAR", "BIGINT", "TIMESTAMP", "BOOLEAN", "VARCHAR[]"),
+    rows=tuple(
+        (text, NUMBERS[place % 7], MOMENTS[place % 6], (True, False, None)[place % 3], [text, "=b"][: place % 3])
+        for place, text in enumerate(TEXTS)
+    ),
+)
+EMPTY = Table(names=ODD.names, types=ODD.types, rows=())
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Workbooks, each with what is in it."""
+
+    odd: Path
+    parted: Path
+    empty: Path
+
+    def paths(self) -> tuple[Path, ...]:
+        return (self.odd, self.parted, self.empty)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    folder = tmp_path_factory.mktemp("programs")
+    found = Made(folder / "odd.xlsx", folder / "parted.xlsx", folder / "empty.xlsx")
+    with Session(limits(folder), []) as session:
+        for table, path, room in (
+            (ODD, found.odd, Room()),
+            (ODD, found.parted, Room(rows=20)),
+            (EMPTY, found.empty, Room()),
+        ):
+            query = table.query(empty_text_is_null=True)
+            written = workbook_writer(room)(session, query, path, envelope=Envelope(facts=FACTS))
+            assert written == len(table.rows)
+    return found
+
+
+def test_the_open_xml_sdk_finds_no_fault(made: Made) -> None:
+    assert [faults(path) for path in (made.parted, made.empty)] == [[], []]
+
+
+def test_the_open_xml_sdk_would_find_one(made: Made, tmp_path: Path) -> None:
+    """The rows behind the filter, where the standard wants them before it."""
+    broken = tmp_path / "broken.xlsx"
+    with zipfile.ZipFile(made.empty) as whole, zipfile.ZipFile(broken, "w") as copy:
+        for name in whole.namelist():
+            content = whole.read(name)
+            if name == "xl/worksheets/sheet1.xml":
+                content = content.replace(b"<sheetData>", b'<autoFilter ref="A1:E1"/><sheetData>')
+            copy.writestr(name, content)
+    assert faults(broken)
+
+
+@pytest.fixture(scope="module")
+def shown(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Shown:
+    """The cells of a sheet as LibreOffice shows them."""
+    folder = tmp_path_factory.mktemp("shown")
+    sheets_as_csv(made.paths(), folder)
+
+    def cells(path: Path, sheet: str) -> list[list[str]]:
+        with (folder / f"{path.stem}-{sheet}.csv").open(encoding="utf-8", newline="") as file:
+            return list(csv.reader(file))
+
+    return cells
+
+
+def test_libreoffice_shows_every_cell(made: Made, shown: Shown) -> None:
+    header, *rows = shown(made.odd, "Export")
+    assert header == list(ODD.names)
+    assert sorted(rows) == sorted(map(_as_shown, ODD.rows))
+
+
+def test_libreoffice_shows_every_sheet(made: Made, shown: Shown) -> None:
+    """Sheets of twenty rows: nineteen of data below a header each."""
+    sheets = [shown(made.parted, name) for name in ("Export", "Export 2", "Export 3", "Export 4")]
+    assert {tuple(sheet[0]) for sheet in sheets} == {ODD.names}
+    assert [len(sheet) for sheet in sheets[:3]] == [20, 20, 20]
+    rows = [row for sheet in sheets for row in sheet[1:]]
+    assert sorted(rows) == sorted(map(_as_shown, ODD.rows))
+
+
+def test_libreoffice_shows_an_empty_export(made: Made, shown: Shown) -> None:
+    assert shown(made.empty, "Export") == [list(ODD.names)]
+
+
+def test_libreoffice_shows_what_the_file_is_about(made: Made, shown: Shown) -> None:
+    """The list of one row is as long as a cell may be before its second item."""
+    assert shown(made.odd, "About") == [
+        ["Export", "3f2a"],
+        ["Rows in all", str(len(ODD.rows))],
+        ["=1+1", "-1"],
+        ["Version", "3"],
+        ["Truncated cells", "1"],
+    ]
+
+
+def _as_shown(row: tuple[Value, ...]) -> list[str]:
+    """LibreOffice takes a carriage return before a line feed for one line end, and shows big numbers short."""
+    text, number, moment, flag, items = row
+    assert isinstance(items, list)
+    listed = "; ".join(items)
+    return [
+        str(text).replace("\r\n", "\n"),
+        "9.00719925474099E+015" if number == 2**53 else _said(number),
+        _said(moment).partition(".")[0],
+        _said(flag).upper(),
+        (listed if len(listed) <= 32_767 else listed[:32_766] + "…").replace("\r\n", "\n"),
+    ]
+
+
+def _said(value: Value) -> str:
+    return "" if value is None else str(value)
+
+
+def test_pain_08_rows_beyond_a_sheet_go_on_in_the_next(tmp_path: Path) -> None:
+    """One row more than Excel's sheets hold below a header."""
+    path, most = tmp_path / "long.xlsx", 1_048_575
+    query = Query(sql=f"SELECT n FROM range({most + 1}) AS t (n)", values={}, columns=("n",))
+    with Session(limits(tmp_path), []) as session:
+        assert XLSX.write(session, query, path, envelope=Envelope()) == most + 1
+    counter = XLSX.counter()
+    counter.feed(path.read_bytes())
+    assert counter.records() == most + 1
+    workbook = python_calamine.CalamineWorkbook.from_path(str(path))
+    assert workbook.sheet_names == ["Export", "Export 2", "About"]
+    sheets = [workbook.get_sheet_by_name(name) for name in ("Export", "Export 2")]
+    assert [sheet.height for sheet in sheets] == [most + 1, 2]
+    assert [sheet.to_python(nrows=1)[0] for sheet in sheets] == [["n"], ["n"]]

@@ -1,0 +1,164 @@
+"""A workbook goes the way of every format: planned, written, counted, limited, interrupted, published once.
+
+No dialect offers workbooks yet. The one here shows a report of another with nothing but what a dialect has to say:
+which renderings are cells, the header's texts, and the facts of the sheet ``About``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import openpyxl
+import pytest
+
+from offtake.core import exports, identity
+from offtake.core.interruption import Interruption, Reason
+from offtake.core.policy import PerTenant
+from offtake.core.presentation import CELLS, Layout
+from offtake.core.run import run
+from offtake.core.services import Services
+from offtake.engine.plan import Shown
+from offtake.errors import AttemptInterrupted, RowLimitExceeded
+from offtake.formats import Fact, Tally
+from offtake.lake.delta import Lake
+from offtake.lake.seed import SeedPlan, seed
+from offtake.model.artifact import Artifact
+from offtake.model.job import Job, Lease
+from offtake.model.report import Publication
+from offtake.model.request import ExportRequest
+from offtake.model.tenant import Tenant
+from offtake.model.timespan import Timespan
+from offtake.store import jobs
+from tests.fixtures.orders import caller
+
+ZONE = "Europe/Prague"
+PLAN = SeedPlan(tenant="acme", until=date(2026, 3, 31), calls=20_000, days=31)
+ORDER = ExportRequest(
+    dialect="talkdesk",
+    report="calls",
+    format="xlsx",
+    timespan=Timespan(start=PLAN.start, end=PLAN.end, zone=ZONE),
+    name="march",
+)
+DAY = replace(ORDER, timespan=Timespan(start=PLAN.end - timedelta(days=1), end=PLAN.end, zone=ZONE))
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """Enough calls for an attempt that can be met half done."""
+    made = Lake(tmp_path_factory.mktemp("lake"))
+    seed(made, PLAN, only=("team", "queue", "agent", "call"))
+    return made
+
+
+@pytest.fixture
+def on(services: Services, lake: Lake) -> Services:
+    """Services whose dialect offers workbooks."""
+    identity.add_tenant(Tenant(name="acme"), services)
+    usual = services.presentations["talkdesk"].every
+
+    def present(publication: Publication, request: ExportRequest) -> Layout:
+        return _workbook(publication) if request.format == "xlsx" else usual(publication, request)
+
+    return replace(services, lake=lake, presentations={"talkdesk": PerTenant(every=present)})
+
+
+def _workbook(publication: Publication) -> Layout:
+    columns = tuple(replace(c, rendering=CELLS.get(c.rendering, c.rendering)) for c in publication.columns)
+    return Layout(shown=Shown(columns=columns, headers=tuple(c.name for c in columns)), facts=_facts)
+
+
+def _facts(job: Job, made_at: datetime) -> tuple[Fact, ...]:
+    return (
+        Fact(label="Export", value=job.id),
+        Fact(label="Zone", value=job.request.timespan.zone),
+        Fact(label="Rows in all", value=Tally.ROWS),
+        Fact(label="Made", value=made_at.isoformat()),
+    )
+
+
+def _leased(on: Services, request: ExportRequest) -> Lease:
+    exports.create(request, caller(), on)
+    now = on.clock()
+    with on.database.write() as connection:
+        lease = jobs.claim(connection, worker="w", now=now, until=now + timedelta(minutes=5))
+    assert lease is not None
+    return lease
+
+
+def _published(on: Services, request: ExportRequest) -> tuple[Artifact, Path]:
+    artifact = run(_leased(on, request), on, Interruption())
+    return artifact, on.artifacts.path(artifact.key)
+
+
+def test_a_workbook_is_published_and_holds_what_json_does(on: Services) -> None:
+    made, path = _published(on, DAY)
+    told, document = _published(on, replace(DAY, format="json"))
+    entries = {entry["call_id"]: entry for entry in json.loads(document.read_bytes())["entries"]}
+    assert made.rows == told.rows == len(entries) > 100
+    workbook = openpyxl.load_workbook(path, read_only=True)
+    header, *rows = workbook["Export"].iter_rows(values_only=True)
+    assert header == tuple(next(iter(entries.values())))
+    found = [dict(zip(header, row, strict=True)) for row in rows]
+    assert {row["call_id"] for row in found} == set(entries)
+    for row in found:
+        assert row == {name: _as_cell(value) for name, value in entries[row["call_id"]].items()}
+    (_, job), *others = workbook["About"].iter_rows(values_only=True)
+    assert str(job) in made.key
+    assert others[0] == ("Zone", ZONE)
+    assert others[1] == ("Rows in all", made.rows)
+    assert [label for label, _ in others] == ["Zone", "Rows in all", "Made", "Truncated cells"]
+
+
+INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d+)?Z?")
+
+
+def _as_cell(value: object) -> object:
+    """Instants are wall times of the zone, which one without a Z says already; long numbers keep their digits."""
+    if isinstance(value, int) and abs(value) > 2**53:
+        return str(value)
+    if not isinstance(value, str) or not INSTANT.fullmatch(value):
+        return value if value != "" else None
+    said = datetime.fromisoformat(value).replace(microsecond=0)
+    return said.astimezone(ZoneInfo(ZONE)).replace(tzinfo=None) if said.tzinfo else said
+
+
+def test_too_many_rows_end_the_attempt(on: Services) -> None:
+    with pytest.raises(RowLimitExceeded):
+        run(_leased(on, replace(ORDER, row_limit=100)), on, Interruption())
+    assert list(on.artifacts.found()) == []
+
+
+def test_exactly_as_many_rows_as_allowed_are_published(on: Services) -> None:
+    rows = _published(on, DAY)[0].rows
+    assert _published(on, replace(DAY, row_limit=rows))[0].rows == rows
+    with pytest.raises(RowLimitExceeded):
+        run(_leased(on, replace(DAY, row_limit=rows - 1)), on, Interruption())
+
+
+def test_an_attempt_interrupted_while_its_file_grows_leaves_nothing(on: Services) -> None:
+    lease, interruption, over = _leased(on, ORDER), Interruption(), threading.Event()
+    staged = on.artifacts.staging(lease.job.id, lease.fence, "xlsx")
+    watcher = threading.Thread(target=_interrupt_when, args=(staged, interruption, over))
+    watcher.start()
+    try:
+        with pytest.raises(AttemptInterrupted):
+            run(lease, on, interruption)
+    finally:
+        over.set()
+        watcher.join()
+    assert interruption.reason is Reason.STOPPING
+    assert list(on.artifacts.found()) == []
+
+
+def _interrupt_when(staged: Path, interruption: Interruption, over: threading.Event) -> None:
+    """Ask again and again, as a heartbeat does, from the moment on at which there is a file."""
+    while not over.wait(0.001):
+        if staged.exists():
+            interruption.ask(Reason.STOPPING)

@@ -1,0 +1,54 @@
+"""Any table, as a query and as a file of a format, without a report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from hypothesis import strategies as st
+
+from offtake.engine.duckdb import Session
+from offtake.engine.render import identifier
+from offtake.model.query import Query
+from tests.strategies import texts
+
+Value = str | int | float | bool | datetime | list[str] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Typed columns under any names, and rows of values."""
+
+    names: tuple[str, ...]
+    types: tuple[str, ...]
+    rows: tuple[tuple[Value, ...], ...]
+
+    def query(self, *, empty_text_is_null: bool) -> Query:
+        """A SELECT of these rows, every value bound."""
+        shown = (self._cell(index, empty_text_is_null) for index in range(len(self.names)))
+        columns = [[row[index] for row in self.rows] for index in range(len(self.types))]
+        lists = (f"unnest(CAST($v{index} AS {kind}[])) AS c{index}" for index, kind in enumerate(self.types))
+        values = {f"v{index}": column for index, column in enumerate(columns)}
+        sql = f"SELECT {', '.join(shown)} FROM (SELECT {', '.join(lists)})"
+        return Query(sql=sql, values=values, columns=self.names)
+
+    def _cell(self, index: int, empty_text_is_null: bool) -> str:
+        as_null = empty_text_is_null and self.types[index] == "VARCHAR"
+        value = f"nullif(c{index}, '')" if as_null else f"c{index}"
+        return f"{value} AS {identifier(self.names[index])}"
+
+
+def names() -> st.SearchStrategy[str]:
+    """Names of columns come from the catalogue: never empty, but with dots, question marks and other scripts."""
+    return st.sampled_from(("call_id", "in_business_hours?", "a.b", "it's", 'the "name"', "a,b", "Žluťoučký")) | texts(
+        max_size=4
+    ).filter(bool)
+
+
+def staged(session: Session) -> Path:
+    """The file the session may write; the one beside it is for its parts."""
+    (found,) = session.rows(
+        Query(sql="SELECT list_sort(current_setting('allowed_paths'))[1]", values={}, columns=("path",))
+    )
+    return Path(str(found["path"]))
