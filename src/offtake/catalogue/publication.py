@@ -76,12 +76,15 @@ def _publication(section: Section, report: Report) -> Publication:
 
 
 def _order(section: Section, report: Report) -> tuple[str, ...]:
-    """Columns to sort by. Rows that are equal in them would have no order, so the report's key is among them."""
+    """Columns to sort by. Rows that are equal in them would have no order, so the report's key is among them; and null
+    has no place in an order."""
     names = section.texts("order")
-    known = [column.name for column in report.columns]
+    known = {column.name: column for column in report.columns}
     for index, name in enumerate(names):
         if name not in known:
             section.fault(f"the report has no column {name!r}; {nearest(name, known)}", "order", index)
+        elif known[name].nullable:
+            section.fault(f"rows cannot be sorted by {name!r}, which may be null", "order", index)
     missing = [name for name in report.key if names and name not in names]
     if missing:
         section.fault(f"rows alike in {', '.join(names)} have no order; add {', '.join(missing)}", "order")

@@ -46,12 +46,13 @@ def plan(
         _shown(column, types[column.source], guarded=shown.guarded, empty_text_is_null=empty_text_is_null)
         for column in shown.columns
     )
-    named = (f"{value} AS {identifier(header)}" for value, header in zip(values, shown.headers, strict=True))
+    named = [f"{value} AS {identifier(header)}" for value, header in zip(values, shown.headers, strict=True)]
+    order = tuple(f"order by {name}" for name in shown.order)  # no header: those come from the catalogue
+    named += [f"{identifier(by)} AS {identifier(name)}" for by, name in zip(shown.order, order, strict=True)]
     # Only identifiers and renderings are put into the text, all of them from the catalogue; values are bound.
     sql = f"SELECT {', '.join(named)} FROM (\n{report.sql}\n) AS report"  # noqa: S608
-    if shown.order:
-        sql += f" ORDER BY {', '.join(f'report.{identifier(name)}' for name in shown.order)}"
-    return _query(sql, shown.headers, request, tenant=tenant, instant_pattern=shown.instant_pattern)
+    query = _query(sql, shown.headers, request, tenant=tenant, instant_pattern=shown.instant_pattern)
+    return dataclasses.replace(query, order=order)
 
 
 def _shown(column: PublishedColumn, kind: ColumnType, *, guarded: bool, empty_text_is_null: bool) -> str:

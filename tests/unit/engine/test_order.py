@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
 from offtake.engine.duckdb import Limits, Session
 from offtake.engine.plan import Shown, plan
-from offtake.formats import Envelope
+from offtake.formats import Envelope, part_file
 from offtake.formats.json import JSON
 from offtake.model.report import Column, ColumnType, Mark, PublishedColumn, Rendering, Report
 from offtake.model.request import ExportRequest
 from offtake.model.timespan import Timespan
 
-ROWS = 280_000
-TIES = 1_000
+ROWS = 200_000
+PART = 25_000
+TIES = 1_000  # rows of one place share a bound
 # Rows of about a kilobyte: all of them are more than the session may hold.
 SQL = f"""
 SELECT CAST(number AS VARCHAR) AS row_id, hash(number) % {TIES} AS place,
@@ -56,12 +60,40 @@ def shown(*order: str) -> Shown:
 def test_a_file_is_sorted_though_its_rows_do_not_fit_into_memory(tmp_path: Path) -> None:
     query = plan(REPORT, shown("place", "row_id"), REQUEST, tenant="acme")
     file, spill = tmp_path / "file.json", tmp_path / "spill"
-    with Session(Limits(threads=1, memory_mb=256, temp_folder=spill, temp_mb=2_000), [], writable=[file]) as session:
-        assert JSON.write(session, query, file, envelope=Envelope()) == ROWS
+    with Session(
+        Limits(threads=1, memory_mb=128, temp_folder=spill, temp_mb=2_000), [], writable=[file, part_file(file)]
+    ) as session:
+        in_order = session.sort(query, part_rows=PART)
+        assert session.parts == ROWS // PART
+        assert JSON.write(session, in_order, file, envelope=Envelope()) == ROWS
     rows = [(int(row["at"]), row["id"]) for row in json.loads(file.read_text("utf-8"))]
     assert len(rows) == ROWS
     assert all(before < after for before, after in pairwise(rows))
 
 
+@pytest.mark.parametrize("rows", [0, 1, PART])
+def test_few_rows_are_one_part(tmp_path: Path, rows: int) -> None:
+    report = replace(REPORT, sql=SQL.replace(f"range({ROWS})", f"range({rows})"))
+    query = plan(report, shown("place", "row_id"), REQUEST, tenant="acme")
+    with Session(Limits(threads=1, memory_mb=128, temp_folder=tmp_path, temp_mb=100), []) as session:
+        found = session.rows(session.sort(query, part_rows=PART))
+        assert session.parts == 1
+    places = [(int(row["at"]), row["id"]) for row in found]
+    assert (len(places), places) == (rows, sorted(places))
+    assert all(row.keys() == {"at", "id", "note"} for row in found)
+
+
+def test_all_rows_in_one_place_are_not_lost(tmp_path: Path) -> None:
+    report = replace(
+        REPORT, sql=SQL.replace(f"% {TIES} AS place", "* 0 AS place").replace(f"range({ROWS})", "range(500)")
+    )
+    query = plan(report, shown("place", "row_id"), REQUEST, tenant="acme")
+    with Session(Limits(threads=1, memory_mb=128, temp_folder=tmp_path, temp_mb=100), []) as session:
+        in_order = session.sort(query, part_rows=100)
+        found = [row["id"] for part in range(session.parts) for row in session.rows(in_order, part=part)]
+    assert session.parts == 5
+    assert found == sorted(map(str, range(500)))
+
+
 def test_there_is_no_order_unless_somebody_asks() -> None:
-    assert "ORDER BY" not in plan(REPORT, shown(), REQUEST, tenant="acme").sql
+    assert plan(REPORT, shown(), REQUEST, tenant="acme").order == ()
