@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
+import openpyxl
 import pytest
 
 from offtake.core import identity, retention
@@ -258,6 +260,18 @@ def test_check_19_zero_rows_are_a_whole_file(client: LoopClient) -> None:
     assert client.export(start=4_000_000_000, end=4_000_000_001) == []  # V7: a future that has not happened
 
 
+def test_check_19_zero_rows_are_a_workbook_with_its_header(client: LoopClient) -> None:
+    export = client.create(tagIds=["nobody's"], resultFormat="Xlsx")
+    assert client.wait(export) == "Completed"
+    answer = client.download(export)
+    assert answer.headers["content-type"] == "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    assert answer.headers["content-disposition"].endswith(f'_{export[:8]}.xlsx"')
+    book = openpyxl.load_workbook(io.BytesIO(answer.content))
+    assert book.sheetnames == ["Export", "About"]
+    (header,) = book["Export"].iter_rows(values_only=True)
+    assert header == HEADERS
+
+
 def test_check_20_a_failed_export_has_no_file(hasty: Served) -> None:
     """There an export may have three rows; this one has five."""
     tenant = loop.tenant(hasty, "failing", [*PEOPLE, *TALKS])
@@ -358,3 +372,79 @@ def test_check_24_a_killed_server(installation: Installation, point: str) -> Non
     with LoopClient.connect(installation.serve(workers=1).url, token) as client:
         assert client.wait(export) == "Completed"
         assert [row["conversationId"] for row in client.download(export).json()] == ALL
+
+
+HEADERS = (
+    "Conversation ID",
+    "Subject",
+    "Shared inbox ID",
+    "Shared inbox",
+    "Status",
+    "Direction",
+    "Customer e-mail",
+    "Customer name",
+    "Assignee e-mail",
+    "Assignee",
+    "Teammates",
+    "Tag IDs",
+    "Tags",
+    "Created",
+    "First response",
+    "Last message",
+    "Resolved",
+    "Received",
+    "Sent",
+    "Internal comments",
+    "Reopened",
+    "First response time (s)",
+    "Average response time (s)",
+    "Resolution time (s)",
+    "First responder e-mail",
+    "Resolved by e-mail",
+    "SLA breached",
+)
+
+
+def test_check_25_a_formula_is_a_text(here: Inside) -> None:
+    """And the rest of 12.4: cells of their types, the zone's wall time, what the workbook is about."""
+    rows = talk("formula", "2026-03-29T00:30:00Z", tags=["refund", "vip"])
+    rows[0] |= {"subject": "=1+1", "is_sla_breached": False}
+    loop.load(here.installation, "acme", [*rows, loop.answer("formula", "2026-03-29T01:30:00Z", "user_1")])
+    client = joined(here)
+    body = {
+        "resultFormat": "xlsx",
+        "timezone": "Europe/Lisbon",
+        "tagIds": ["refund"],
+        "customerIds": ["Jo@shop.example"],
+    }
+    export = client.create(**body)
+    here.work()
+    book = openpyxl.load_workbook(io.BytesIO(here.http.get(client.url(export)).content))
+    sheet = book["Export"]
+    assert tuple(cell.value for cell in sheet[1]) == HEADERS
+    assert [sheet.cell(number, 1).value for number in range(2, sheet.max_row + 1)] == ["c1", "c5", "formula"]
+    cells = dict(zip(HEADERS, sheet[4], strict=True))
+    assert (cells["Subject"].value, cells["Subject"].data_type) == ("=1+1", "s")
+    assert cells["Created"].value == datetime(2026, 3, 29, 0, 30)  # noqa: DTZ001 - a cell has no zone
+    assert cells["First response"].value == datetime(2026, 3, 29, 2, 30)  # noqa: DTZ001
+    assert cells["Created"].number_format == "yyyy-mm-dd hh:mm:ss"
+    assert (cells["First response time (s)"].value, cells["Received"].value) == (3600, 1)
+    assert (cells["SLA breached"].value, cells["Tags"].value) == (False, "Refund; VIP")
+    assert cells["Resolved"].value is None
+    assert list(book["About"].iter_rows(values_only=True)) == [
+        ("Export ID", export),
+        ("Workspace", "acme"),
+        ("Time zone", "Europe/Lisbon"),
+        ("Start", "2026-03-01T00:00:00Z"),
+        ("Start (local)", "2026-03-01 00:00:00"),
+        ("End", "2026-04-01T00:00:00Z"),
+        ("End (local)", "2026-04-01 01:00:00"),
+        ("Tag IDs", "refund"),
+        ("Shared inbox IDs", "all"),
+        ("Teammates", "all"),
+        ("Customers", "jo@shop.example"),
+        ("Rows", 3),
+        ("Truncated cells", 0),
+        ("Generated at", "2026-04-02T00:00:00Z"),
+        ("Column version", 1),
+    ]

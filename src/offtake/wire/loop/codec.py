@@ -15,14 +15,13 @@ from offtake.model.request import ExportRequest, Parameters
 from offtake.model.timespan import Timespan, zone
 from offtake.wire.loop.errors import Fault, Refused, refuse
 from offtake.wire.loop.settings import LoopSettings
-from offtake.wire.loop.tables import DEFAULT_FORMAT, FORMATS, GONE, GONE_LEGACY, LISTS, NAME, NOT_SERVED, STATUS
+from offtake.wire.loop.tables import DEFAULT_FORMAT, FORMATS, GONE, GONE_LEGACY, LISTS, NAME, STATUS
 
 _TOO_LATE = 100_000_000_000  # seconds: in the year 5138; whoever sends that means milliseconds (V4)
 _LONGEST_ENTRY = 320  # characters (V11)
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 _FORMATS = {word.lower(): ours for word, ours in FORMATS.items()}
-_NOT_SERVED = {word.lower() for word in NOT_SERVED}
 Body = Mapping[str, Any]
 
 
@@ -147,8 +146,7 @@ def _format(sent: Body, faults: list[Fault]) -> str | None:
     asked = word.lower() if isinstance(word, str) else ""
     if asked in _FORMATS:
         return _FORMATS[asked]
-    known = f"must be {' or '.join(FORMATS)}"
-    text = f"is a format that this server does not write; it {known}" if asked in _NOT_SERVED else known
+    text = f"must be {' or '.join(FORMATS)}"
     faults.append(Fault(rule=9, code="InvalidResultFormat", field="resultFormat", text=text))
     return None
 

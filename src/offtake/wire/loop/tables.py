@@ -29,9 +29,10 @@ STATUS: dict[Status, str | None] = {
 }
 
 # Section 5.1: the words are documented; the default is proposed, the vendor does not state it.
-FORMATS: dict[str, str] = {"Json": "json"}
-NOT_SERVED = frozenset({"Xlsx"})  # documented, and not written by this version
+FORMATS: dict[str, str] = {"Json": "json", "Xlsx": "xlsx"}
 DEFAULT_FORMAT = "Json"
+
+COLUMNS_VERSION = 1  # of section 12.2, which only ever grows at its end
 
 # The filters (section 5.1), in the order of the documents, and whether each holds e-mail addresses.
 LISTS: dict[str, bool] = {"tagIds": False, "teamIds": False, "teammateIds": True, "customerIds": True}
