@@ -1,5 +1,5 @@
-"""Counts the rows of a downloaded export by parsing the whole file: with Python's own csv and json, in little memory, and
-workbooks with calamine."""
+"""Counts the rows of a downloaded export by parsing the whole file: with Python's own csv and json, in little memory,
+and workbooks with calamine."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from offtake.model.request import ExportRequest
 from offtake.model.timespan import Timespan
 
 ROWS = 200_000
-PART = 25_000
+PART = 50_000
 TIES = 1_000  # rows of one place share a bound
 # Rows of about a kilobyte: all of them are more than the session may hold.
 SQL = f"""

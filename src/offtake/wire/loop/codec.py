@@ -15,12 +15,21 @@ from offtake.model.request import ExportRequest, Parameters
 from offtake.model.timespan import Timespan, zone
 from offtake.wire.loop.errors import Fault, Refused, refuse
 from offtake.wire.loop.settings import LoopSettings
-from offtake.wire.loop.tables import DEFAULT_FORMAT, FORMATS, GONE, GONE_LEGACY, LISTS, NAME, STATUS
+from offtake.wire.loop.tables import (
+    DEFAULT_FORMAT,
+    FORMATS,
+    GONE,
+    GONE_LEGACY,
+    KEY_PATTERN,
+    LISTS,
+    LONGEST_ENTRY,
+    NAME,
+    STATUS,
+    TOO_LATE,
+)
 
-_TOO_LATE = 100_000_000_000  # seconds: in the year 5138; whoever sends that means milliseconds (V4)
-_LONGEST_ENTRY = 320  # characters (V11)
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
-_KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
+_KEY = re.compile(KEY_PATTERN)
 _FORMATS = {word.lower(): ours for word, ours in FORMATS.items()}
 Body = Mapping[str, Any]
 
@@ -119,7 +128,7 @@ def _second(sent: Body, name: str, faults: list[Fault]) -> int | None:
         faults.append(Fault(rule=2, code="InvalidRequest", field=name, text=text))
     elif value < 0:
         faults.append(Fault(rule=3, code="InvalidPeriod", field=name, text="must not be negative"))
-    elif value >= _TOO_LATE:
+    elif value >= TOO_LATE:
         text = "must be in seconds since 1970, not in milliseconds"
         faults.append(Fault(rule=4, code="InvalidPeriod", field=name, text=text))
     else:
@@ -164,8 +173,8 @@ def _list(
     entries = dict.fromkeys(each.strip().lower() if addresses else each.strip() for each in value)
     if len(value) > settings.list_entries:
         faults.append(_filter_fault(11, name, f"may have {settings.list_entries} entries"))
-    if any(len(each) > _LONGEST_ENTRY for each in value):
-        faults.append(_filter_fault(11, name, f"may have entries of {_LONGEST_ENTRY} characters"))
+    if any(len(each) > LONGEST_ENTRY for each in value):
+        faults.append(_filter_fault(11, name, f"may have entries of {LONGEST_ENTRY} characters"))
     if addresses and not all("@" in each for each in entries):
         faults.append(_filter_fault(12, name, "must hold e-mail addresses"))
     return tuple(entries) or None

@@ -21,6 +21,7 @@ from offtake.wire.loop.auth import Call, acting, authenticate
 from offtake.wire.loop.codec import decode_create, decode_id, decode_key, encode_export, gone_word, status_word
 from offtake.wire.loop.errors import rate_headers, render_error
 from offtake.wire.loop.links import link_path, send
+from offtake.wire.loop.openapi import document
 from offtake.wire.loop.settings import CREATE, READ, LoopSettings
 from offtake.wire.loop.tables import API, LINK, NAME, REPORT
 
@@ -34,6 +35,7 @@ def router(wire: Wire[LoopSettings]) -> APIRouter:
     endpoints = _Endpoints(wire)
     routes.add_api_route(API + "/export", endpoints.create, methods=["POST"])
     routes.add_api_route(API + "/exports/{export_id}", endpoints.read, methods=["GET"])
+    routes.add_api_route(API + "/openapi.json", endpoints.described, methods=["GET"])
     routes.add_api_route(LINK + "{file_id}", endpoints.download, methods=["GET", "HEAD"], operation_id="loop_download")
     return routes
 
@@ -78,6 +80,11 @@ class _Endpoints:
     async def download(self, request: Request, file_id: str) -> Response:
         """The file of a finished export; the link is its own authorisation. Supports Range and If-Range."""
         return await run_in_threadpool(send, request, file_id, self._on)
+
+    async def described(self, request: Request) -> Response:
+        """This document."""
+        del request
+        return JSONResponse(document(self._wire.settings.every, self._wire.public_url))
 
     async def _authenticated(self, request: Request, scope: Scope, work: Work) -> Response:
         return await run_in_threadpool(self._work, request, scope, work)

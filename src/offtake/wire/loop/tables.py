@@ -32,6 +32,10 @@ STATUS: dict[Status, str | None] = {
 FORMATS: dict[str, str] = {"Json": "json", "Xlsx": "xlsx"}
 DEFAULT_FORMAT = "Json"
 
+TOO_LATE = 100_000_000_000  # seconds: in the year 5138; whoever sends that means milliseconds (V4)
+LONGEST_ENTRY = 320  # characters (V11)
+KEY_PATTERN = "^[!-~]{1,255}$"  # of an idempotency key (section 13)
+
 COLUMNS_VERSION = 1  # of section 12.2, which only ever grows at its end
 
 # The filters (section 5.1), in the order of the documents, and whether each holds e-mail addresses.
