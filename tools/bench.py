@@ -88,11 +88,9 @@ def _reports(home: BenchHome, options: argparse.Namespace, console: Console) -> 
 
 def _workbooks(options: argparse.Namespace, console: Console) -> int:
     """Workbooks against other writers, instead of everything else."""
-    figures: list[Figure] = []
     with console.status("Writing workbooks with every writer: minutes"):
         for found in bench_xlsx.measure(options.folder / "xlsx", runs=options.runs):
-            figures += found
-    console.print(table(figures, "Workbooks of the same rows"))
+            console.print(table(found, "Workbooks of the same rows"))
     return 0
 
 

@@ -17,7 +17,7 @@ from bench_figure import Figure
 
 ROOT = Path(__file__).parents[1]
 TIME_BUDGET, MEMORY_BUDGET_MB = 0.7, 350
-GROWTH_BUDGET = 1.25  # of the peak, for ten times the rows
+GROWTH_BUDGET = 1.1  # of the peak, from the second of the three sizes to the third
 OTHERS = ("rustpy-xlsxwriter", "jetxl", "xlsxwriter, constant memory", "openpyxl, write only")
 # A column of each kind in turn: ids, texts with and without nulls and markup, whole numbers, instants, and so on.
 _KINDS = (
@@ -48,7 +48,8 @@ class Size:
 
 
 SIZES = (Size(rows=200_000, columns=20), Size(rows=1_000_000, columns=40, others=OTHERS[:3]))
-FLAT = (Size(rows=300_000, columns=20, others=()), Size(rows=3_000_000, columns=20, others=()))
+# The smallest is over before both threads have read as far ahead as they may.
+FLAT = tuple(Size(rows=rows, columns=20, others=()) for rows in (300_000, 1_000_000, 3_000_000))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,12 +137,12 @@ def _compare(size: Size, folder: Path, python: Path, *, runs: int) -> list[Figur
 
 
 def _flat(folder: Path) -> Figure:
-    few, many = (_write("offtake", size, folder, sys.executable) for size in FLAT)
+    few, more, most = (_write("offtake", size, folder, sys.executable) for size in FLAT)
     return Figure(
-        what=f"workbook, {FLAT[1]}: memory",
-        measured=f"{many.peak_mb:,.0f} MB, {many.seconds:.1f} s",
-        against=f"{FLAT[0]}: {few.peak_mb:,.0f} MB",
-        value=many.peak_mb / few.peak_mb,
+        what=f"workbook, {FLAT[2]}: memory",
+        measured=f"{most.peak_mb:,.0f} MB, {most.seconds:.1f} s",
+        against=f"{FLAT[0]}: {few.peak_mb:,.0f} MB; {FLAT[1]}: {more.peak_mb:,.0f} MB",
+        value=most.peak_mb / more.peak_mb,
         unit=" ×",
         budget=GROWTH_BUDGET,
     )

@@ -30,7 +30,8 @@ from offtake_process import CommandError, run_for_json, run_visibly, serving
 
 TENANT = "acme"
 SPAN = timedelta(days=31)  # the longest the API allows
-FORMATS = {"csv": "csv", "json": "json", "json_bulk": "ndjson", "Json": "json", "Xlsx": "xlsx"}
+FORMATS = {"csv": "csv", "json": "json", "json_bulk": "ndjson"}
+LOOP_FORMATS = {"Json": "json", "Xlsx": "xlsx"}
 ARRAYS = {("khoros", "json"), ("loop", "Json")}  # in a bare array, without an envelope
 COMPANY_KEY, USER = "acme-c01", "pipeline@example.com"
 # A report's rows counted without the product: which table, and which rows lie in the timespan.
@@ -125,8 +126,8 @@ def _orders(home: Path, last_day: date) -> dict[str, list[Order]]:
     """By dialect: every report that it publishes, in one format or the other; calls in every format of Talkdesk."""
     end = datetime.combine(last_day + timedelta(days=1), datetime.min.time(), tzinfo=UTC)
     reports = run_for_json("report", "list", "--home", str(home))["reports"]
-    words = ("Json", "Xlsx")
-    found = {"loop": [Order(report="conversations", format=word, start=end - SPAN, end=end) for word in words]}
+    conversations = [Order(report="conversations", format=name, start=end - SPAN, end=end) for name in LOOP_FORMATS]
+    found = {"loop": conversations}
     for dialect in ("talkdesk", "khoros"):
         slugs = sorted(report["slugs"][dialect] for report in reports if dialect in report["slugs"])
         wanted = [(slug, "json" if number % 2 else "csv") for number, slug in enumerate(slugs) if slug != "calls"]
@@ -144,7 +145,7 @@ def _export(
     with console.status(f"Exporting {order.report} as {order.format}"):
         began = time.monotonic()
         name = order.report.rpartition("/")[2]
-        file = fetch(order, downloads / f"{dialect}-{name}.{FORMATS[order.format]}")
+        file = fetch(order, downloads / f"{dialect}-{name}.{(FORMATS | LOOP_FORMATS)[order.format]}")
         seconds = time.monotonic() - began
     with console.status(f"Verifying {file.path}"):
         rows = _verify(dialect, home, order, file)

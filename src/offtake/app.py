@@ -24,7 +24,7 @@ from offtake.lake.tables import tables
 from offtake.settings import Settings
 from offtake.store.database import Database, sqlite_url
 from offtake.store.migrate import migrate
-from offtake.wire import DIALECTS, Dialect, Wire, links
+from offtake.wire import DIALECTS, Dialect, Wire, described, links
 from offtake.wire.http import chain
 
 Made = TypeVar("Made")
@@ -60,14 +60,20 @@ def build_catalogue(home: Home, settings: Settings) -> Catalogue:
 
 def build_app(services: Services, settings: Settings) -> ASGIApp:
     """The HTTP application: every dialect, and the download path they share."""
-    app = FastAPI(title="Offtake", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(openapi_url=None, redirect_slashes=False)  # routes read requests themselves; dialects describe them
     public_url = settings.server.public_url
+    routers = [links.router(services), described.router(_documents(services, public_url), __version__, public_url)]
     for dialect in DIALECTS:
         own = _for_each(dialect, lambda options: options, settings)
-        app.include_router(dialect.router(Wire(on=services, settings=own, public_url=public_url)))
-    app.include_router(links.router(services))
+        routers.append(dialect.router(Wire(on=services, settings=own, public_url=public_url)))
+    for router in routers:
+        app.include_router(router)
     surfaces = [*(dialect.errors for dialect in DIALECTS), links.ERRORS]
-    return chain(app, surfaces, max_body=settings.server.max_body_bytes)
+    return chain(app, routers, surfaces, max_body=settings.server.max_body_bytes)
+
+
+def _documents(services: Services, public_url: str | None) -> dict[str, dict[str, Any]]:
+    return {item.name: item.document(services.catalogue, public_url) for item in DIALECTS if item.document}
 
 
 def _for_each(dialect: Dialect[Any], make: Callable[[Any], Made], settings: Settings) -> PerTenant[Made]:

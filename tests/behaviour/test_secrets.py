@@ -10,6 +10,7 @@ import pytest
 from tests.fixtures.bodies import UNKNOWN_JOB
 from tests.fixtures.care import call
 from tests.fixtures.installation import Client, Credential, Served, wait_for
+from tests.fixtures.khoros import connect, new_user
 
 NUMBER = "+420777123456"
 TEXT = "the customer's secret words"
@@ -48,6 +49,34 @@ def test_a_whole_journey_with_errors_leaves_no_secret_behind(busy: Served, crede
     assert log.count('"request"') > len(refusals)  # it does log
     assert [secret for secret in secrets if secret in log] == []
     assert "wrong-secret" not in log + bodies
+
+
+def test_a_khoros_journey_leaves_no_secret_behind(busy: Served) -> None:
+    """Passwords, tokens of jobs and filter values; the name of an unknown column alone is repeated to who sent it."""
+    user = new_user(busy, "khoros-secrets")
+    with connect(busy, user) as client:
+        done = client.wait(client.order("user", agentId=TEXT))["jobInfo"]
+        link = client.http.get(done["downloadUrl"]).headers["location"]
+        assert client.http.get(link).status_code == 200
+        refusals = [
+            client.create("conversation", smartViewId=TEXT, priorities=NUMBER),
+            client.create("conversation", timezone=TEXT, locale=EMAIL),
+            client.create("conversation", businessHourType=TEXT, reportFormat=NAME, timezoneOffset=NUMBER),
+            client.create("conversation", companyKey=TEXT),
+            client.create(TEXT),
+            client.http.get(done["statusUrl"], auth=(user.name, "wrong-secret")),
+            client.http.get(done["statusUrl"].partition("?")[0], params={"companyKey": TEXT}),
+            client.http.get(done["downloadUrl"].partition("?")[0], params={"analyticsAccessToken": TEXT}),
+        ]
+    assert all(400 <= answer.status_code < 500 for answer in refusals)
+    token = parse_qs(urlsplit(done["statusUrl"]).query)["analyticsAccessToken"][0]
+    signature = parse_qs(urlsplit(link).query)["signature"][0]
+    secrets = [user.password, token, done["runId"], signature, TEXT, NUMBER, EMAIL, NAME, "wrong-secret"]
+    bodies = "".join(answer.text for answer in refusals)
+    assert [secret for secret in secrets if secret in bodies] == []
+    log = busy.running.log.read_text()
+    assert log.count("/api/public/reports/report/") > len(refusals)  # it does log
+    assert [secret for secret in secrets if secret in log] == []
 
 
 def test_log_lines_carry_the_ids_that_support_needs(busy: Served, credential: Credential) -> None:

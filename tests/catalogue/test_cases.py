@@ -8,10 +8,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -138,10 +139,29 @@ SHOWN = [
 ]
 
 
+Filled = Callable[[Case], Lake]
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Filled:
+    """The lake with what a case puts in, filled when the first of the tests about that case asks."""
+
+    @cache
+    def lake_of(case: Case) -> Lake:
+        folder = tmp_path_factory.mktemp("case")
+        lake = Lake(folder / "lake")
+        for number, (table, tenant, rows) in enumerate(case.inputs()):
+            if table != "server_audit":  # not of the lake
+                _load(lake, folder / f"{number}.jsonl", rows, table=table, tenant=tenant)
+        return lake
+
+    return lake_of
+
+
 @pytest.mark.parametrize("case", CASES)
-def test_the_report_gives_the_expected_rows(case: Case, tmp_path: Path) -> None:
+def test_the_report_gives_the_expected_rows(case: Case, filled: Filled, tmp_path: Path) -> None:
     report = CATALOGUE.reports[case.report]
-    with _session(case, tmp_path) as (session, request):
+    with _session(case, filled(case), tmp_path) as (session, request):
         query = with_instants(plan_rows(report, request, tenant=TENANT), report, _as_text)
         assert as_multiset(session.rows(query)) == as_multiset(case.expected(report))
 
@@ -150,46 +170,41 @@ DIVIDED = [pytest.param(case, id=case.id) for case in ALL if CATALOGUE.reports[c
 
 
 @pytest.mark.parametrize("case", DIVIDED)
-def test_parts_hold_together_what_the_whole_holds(case: Case, tmp_path: Path) -> None:
+def test_parts_hold_together_what_the_whole_holds(case: Case, filled: Filled, tmp_path: Path) -> None:
     report = CATALOGUE.reports[case.report]
-    with _session(case, tmp_path, parts=3) as (session, request):
+    with _session(case, filled(case), tmp_path, parts=3) as (session, request):
         query = with_instants(plan_rows(report, request, tenant=TENANT), report, _as_text)
         rows = [row for part in range(session.parts) for row in session.rows(query, part=part)]
         assert as_multiset(rows) == as_multiset(case.expected(report))
 
 
 @pytest.mark.parametrize(("case", "dialect"), SHOWN)
-def test_the_dialect_shows_the_expected_entries(case: Case, dialect: str, tmp_path: Path) -> None:
+def test_the_dialect_shows_the_expected_entries(case: Case, dialect: str, filled: Filled, tmp_path: Path) -> None:
     publication = CATALOGUE.publication(dialect, case.report)
     assert publication is not None
     request = case.request()
     columns = choose(publication, request.columns, "json").columns
     pattern = LOCALE_PATTERN if dialect == "khoros" else DEFAULT_PATTERN
     shown = Shown(columns=columns, headers=tuple(column.name for column in columns), instant_pattern=pattern)
-    with _session(case, tmp_path) as (session, request):
+    with _session(case, filled(case), tmp_path) as (session, request):
         query = plan(CATALOGUE.reports[case.report], shown, request, tenant=TENANT)
         assert as_multiset(session.rows(query)) == as_multiset(case.shown(dialect) or [])
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case.id) for case in ALL if case.folder.name == "other_tenant"])
-def test_the_query_alone_keeps_tenants_apart(case: Case, tmp_path: Path) -> None:
+def test_the_query_alone_keeps_tenants_apart(case: Case, filled: Filled, tmp_path: Path) -> None:
     """The second wall stands even where the first has fallen and the views hold every tenant's files."""
     report = CATALOGUE.reports[case.report]
-    with _session(case, tmp_path, tenants=(TENANT, "globex")) as (session, request):
+    with _session(case, filled(case), tmp_path, tenants=(TENANT, "globex")) as (session, request):
         query = with_instants(plan_rows(report, request, tenant=TENANT), report, _as_text)
         assert as_multiset(session.rows(query)) == as_multiset(case.expected(report))
 
 
 @contextmanager
 def _session(
-    case: Case, folder: Path, *, tenants: tuple[str, ...] = (TENANT,), parts: int = 1
+    case: Case, lake: Lake, folder: Path, *, tenants: tuple[str, ...] = (TENANT,), parts: int = 1
 ) -> Iterator[tuple[Session, ExportRequest]]:
     """The engine over what these tenants have of the case's tables; an export sees one tenant only."""
-    lake = Lake(folder / "lake")
-    for number, (table, tenant, rows) in enumerate(case.inputs()):
-        if table == "server_audit":  # not of the lake
-            continue
-        _load(lake, folder / f"{number}.jsonl", rows, table=table, tenant=tenant)
     report, request = CATALOGUE.reports[case.report], case.request()
     uses, timespan = (*report.tables, *selection.tables(report)), request.timespan
     seen = [snapshot(lake, uses, tenant=tenant, timespan=timespan) for tenant in tenants]

@@ -44,6 +44,7 @@ ENVELOPES = (
     Envelope(),
     Envelope(head='{"type":"calls","version":"v1","entries":[', tail='],"total":', end="}", counted=True),
     Envelope(head='{"it\'s":"quoted","entries":[', tail="]", end=',"end":true}'),
+    Envelope(line_end="\r\n"),
 )
 
 

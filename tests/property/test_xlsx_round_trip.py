@@ -29,7 +29,7 @@ from tests.strategies import decimals, integers, sheet_texts, wall_times
 
 KINDS: Mapping[str, st.SearchStrategy[Value]] = {
     "VARCHAR": sheet_texts(),
-    "BIGINT": integers(),
+    "BIGINT": integers() | st.sampled_from((2**53, 2**53 + 1, -(2**53), -(2**53) - 1)),
     "DOUBLE": decimals(),
     "BOOLEAN": st.booleans(),
     "TIMESTAMP": wall_times(),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from offtake.catalogue.load import Catalogue
 from offtake.core.policy import DialectLimits, PerTenant
 from offtake.core.presentation import Presentation
 from offtake.core.services import Services
@@ -72,6 +73,7 @@ class Dialect(Generic[Options]):
     router: Callable[[Wire[Options]], APIRouter]
     presentation: Callable[[Options], Presentation]
     errors: ErrorSurface
+    document: Callable[[Catalogue, str | None], dict[str, Any]] | None = None  # OpenAPI, with the public URL if known
 
 
 def nearest(table: Mapping[type[OfftakeError], Row], error: OfftakeError) -> Row:

@@ -13,12 +13,13 @@ from contextvars import ContextVar
 from typing import Any
 
 import structlog
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from offtake.errors import ExportError, InvalidRequest, OfftakeError, places
@@ -43,10 +44,10 @@ class UnsupportedMedia(HTTPException):
         super().__init__(415, message)
 
 
-def chain(app: FastAPI, surfaces: Sequence[ErrorSurface], *, max_body: int) -> ASGIApp:
-    """The application as served: each step wraps the one before it."""
+def chain(app: FastAPI, routers: Sequence[APIRouter], surfaces: Sequence[ErrorSurface], *, max_body: int) -> ASGIApp:
+    """The application, which has these routers, as served: each step wraps the one before it."""
     render = _renderer(surfaces)
-    _answer_errors(app, render)
+    _answer_errors(app, routers, render)
     return _observed(_bounded(app, _limit(surfaces, max_body)), render)
 
 
@@ -96,14 +97,24 @@ def _plain(error: OfftakeError | HttpFault) -> Response:
     return JSONResponse({"code": error.code, "message": error.message}, 500)
 
 
-def _answer_errors(app: FastAPI, render: Renderer) -> None:
+def _allowed(routers: Sequence[APIRouter], scope: Scope) -> str:
+    """Every method of a path: the framework names those of the first route that has it."""
+    routes = (route for router in routers for route in router.routes if isinstance(route, Route))
+    found = (route.methods or () for route in routes if route.matches(scope)[0] is not Match.NONE)
+    return ", ".join(sorted({method for methods in found for method in methods}))
+
+
+def _answer_errors(app: FastAPI, routers: Sequence[APIRouter], render: Renderer) -> None:
     async def ours(request: Request, error: Exception) -> Response:
         assert isinstance(error, OfftakeError)  # noqa: S101 - registered for that class only
         return render(error, request.url.path)
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - registered for that class only
-        fault = HttpFault(status=error.status_code, message=error.detail, headers=error.headers or {})
+        headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+        if error.status_code == 405:
+            headers["allow"] = _allowed(routers, request.scope)
+        fault = HttpFault(status=error.status_code, message=error.detail, headers=headers)
         return render(fault, request.url.path)
 
     async def invalid(request: Request, error: Exception) -> Response:

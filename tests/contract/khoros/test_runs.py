@@ -6,14 +6,17 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import httpx
 import pytest
+from sqlalchemy import update
 
 from offtake.core import identity
 from offtake.model.tenant import Tenant
+from offtake.store.schema import job as job_table
 from tests.contract.khoros.test_create import assert_failed
 from tests.fixtures.golden import golden
 from tests.fixtures.installation import Installation, Served, wait_for
@@ -268,6 +271,10 @@ def test_the_list_of_jobs(varied: Served) -> None:
         assert_failed(client.get("/reports/jobs", companyKey="other-ways-c01"), 403)
         file = client.http.get(entries[0]["jobInfo"]["downloadUrl"], follow_redirects=True)
         assert file.json() == []
+        with varied.installation.services() as on, on.database.write() as connection:
+            mine = update(job_table).where(job_table.c.tenant == user.tenant)
+            connection.execute(mine.values(created_at=datetime.now(UTC) - timedelta(hours=24, seconds=1)))
+        assert client.get("/reports/jobs").json()["result"] == []
 
 
 def test_a_running_job_in_the_list(idle: Served) -> None:

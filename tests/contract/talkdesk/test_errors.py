@@ -48,6 +48,14 @@ def test_paths_and_methods_that_do_not_exist(
     assert (status == 405) == ("allow" in answer.headers)
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"), [(JOBS, "GET, POST"), (JOB, "DELETE, GET"), (FILE, "DELETE, GET"), ("/oauth/token", "POST")]
+)
+def test_405_names_every_method_of_the_path(path: str, methods: str, client: Client) -> None:
+    """RFC 9110 15.5.6."""
+    assert client.http.request("PATCH", path).headers["allow"] == methods
+
+
 ACCEPTS = [
     golden("4", "decision", "html", {"Accept": "text/html"}),
     golden("4", "decision", "xml", {"Accept": "application/xml"}),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -40,6 +42,18 @@ def described(idle: Served) -> Described:
 def test_the_document_has_every_endpoint(described: Described) -> None:
     """1.2, 2: what is served is described."""
     assert described.operations() == set(OPERATIONS)
+
+
+def test_the_whole_servers_document_has_it_all_once_more(described: Described, client: Client) -> None:
+    """Tools look for ``/openapi.json``; names that dialects share are kept apart."""
+    whole = client.http.get("/openapi.json").json()
+    own = described.schema.raw_schema
+    assert own["paths"].keys() <= whole["paths"].keys()
+    assert {f"talkdesk_{name}" for name in own["components"]["schemas"]} <= whole["components"]["schemas"].keys()
+    text = json.dumps(whole)
+    assert set(re.findall(r"#/components/schemas/([^\"]+)", text)) <= whole["components"]["schemas"].keys()
+    ids = re.findall(r'"operationId": "([^"]+)"', text)
+    assert len(ids) == len(set(ids)) >= len(OPERATIONS)
 
 
 @pytest.mark.parametrize("authorized", [True, False], ids=["with-a-token", "without"])

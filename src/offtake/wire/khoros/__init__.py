@@ -2,6 +2,7 @@
 
 from offtake.wire.dialect import Dialect, ErrorSurface
 from offtake.wire.khoros.errors import render_error
+from offtake.wire.khoros.openapi import document
 from offtake.wire.khoros.presentation import presentation
 from offtake.wire.khoros.routes import router
 from offtake.wire.khoros.settings import KhorosSettings, limits
@@ -13,6 +14,7 @@ KHOROS = Dialect(
     limits=limits,
     router=router,
     presentation=presentation,
+    document=document,
     errors=ErrorSurface(prefixes=(ROOT, CARE_ROOT + "/smartviews", CARE_ROOT + "/workqueues"), render=render_error),
 )
 

@@ -29,7 +29,7 @@ _WHOLE = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _LAST = datetime(9999, 12, 30, tzinfo=UTC)  # later there is a zone in which it is the year 10000
-_LONGEST_NAME = 64  # characters of an unknown column's name that are repeated to whoever sent it
+_LONGEST_NAME, _MOST_NAMES = 64, 10  # of unknown columns, as they are repeated to whoever sent them
 _NOT_A_NUMBER = "not a whole number of milliseconds"
 
 
@@ -155,13 +155,11 @@ def _language(sent: Arguments, settings: KhorosSettings) -> str:
 def _columns(sent: Arguments, ordering: Ordering, format_: str | None, faults: list[FieldFault]) -> tuple[str, ...]:
     """Ids of columns in the order asked for, upper and lower case alike; none for all that are shown by default."""
     known = {column.name.upper(): column for column in ordering.publication.columns}
-    found, wanted = {}, sent.many("reportMetrics")
-    for name in wanted:
-        column = known.get(name.upper())
-        if column is not None:
-            found[column.name] = column
-        elif ordering.settings.unknown_metrics == "refuse":
-            faults.append(FieldFault("reportMetrics", f"the export has no column {name[:_LONGEST_NAME]}"))
+    wanted = sent.many("reportMetrics")
+    found = {known[name.upper()].name: known[name.upper()] for name in wanted if name.upper() in known}
+    unknown = [name[:_LONGEST_NAME] for name in wanted if name.upper() not in known]
+    if unknown and ordering.settings.unknown_metrics == "refuse":
+        faults.append(FieldFault("reportMetrics", f"the export has no column {', '.join(unknown[:_MOST_NAMES])}"))
     if found and all(column.formats and format_ not in column.formats for column in found.values()):
         faults.append(FieldFault("reportMetrics", "none of the columns can be shown in that format"))
     return tuple(found)

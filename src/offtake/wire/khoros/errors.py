@@ -9,12 +9,14 @@ from offtake.errors import (
     AuditUnavailable,
     ExportError,
     IdempotencyConflict,
+    ImpersonationRefused,
     InvalidGrant,
     InvalidRequest,
     InvalidScope,
     InvalidZone,
     JobNotFound,
     JobStateConflict,
+    LinkExpired,
     LinkRefused,
     NotAuthenticated,
     NotPermitted,
@@ -44,7 +46,9 @@ ERRORS: dict[type[OfftakeError], int] = {
     NotAuthenticated: 401,
     AccountNotVerified: 403,  # nobody asks in this dialect
     NotPermitted: 403,
+    ImpersonationRefused: 403,  # nobody acts for others in this dialect
     LinkRefused: 403,  # the dialect's own paths never raise it
+    LinkExpired: 403,
     JobNotFound: 404,
     ArtifactNotFound: 404,
     ArtifactGone: 404,  # the dialect deletes nothing

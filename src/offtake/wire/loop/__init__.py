@@ -2,6 +2,7 @@
 
 from offtake.wire.dialect import Dialect, ErrorSurface
 from offtake.wire.loop.errors import render_error
+from offtake.wire.loop.openapi import document
 from offtake.wire.loop.presentation import presentation
 from offtake.wire.loop.routes import router
 from offtake.wire.loop.settings import LoopSettings, limits
@@ -13,6 +14,7 @@ LOOP = Dialect(
     limits=limits,
     router=router,
     presentation=presentation,
+    document=document,
     errors=ErrorSurface(prefixes=(API, LINK), render=render_error, max_body=LARGEST_BODY),
 )
 

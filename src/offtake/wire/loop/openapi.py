@@ -1,4 +1,7 @@
-"""The dialect's OpenAPI document, made from its tables and the settings that hold for all tenants."""
+"""The dialect's OpenAPI document, made from its tables.
+
+How many entries a filter may have is a setting of each tenant, and not described.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,9 @@ from http import HTTPStatus
 from typing import Any
 
 from offtake import __version__
+from offtake.catalogue.load import Catalogue
 from offtake.wire.loop.auth import IMPERSONATE
 from offtake.wire.loop.errors import ERRORS
-from offtake.wire.loop.settings import LoopSettings
 from offtake.wire.loop.tables import (
     API,
     FORMATS,
@@ -31,10 +34,11 @@ _HTTP = (HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTT
 _FILES = (_JSON, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
 
 
-def document(settings: LoopSettings, public_url: str | None) -> dict[str, Any]:
-    """The document, in OpenAPI 3.1."""
+def document(catalogue: Catalogue, public_url: str | None) -> dict[str, Any]:
+    """The document, in OpenAPI 3.1; the dialect has one report, so the catalogue has no say."""
+    del catalogue
     create = _operation("create", "Order an export.", [_header("Idempotency-Key", {**_STRING, "pattern": KEY_PATTERN})])
-    create["requestBody"] = {"required": True, "content": {_JSON: {"schema": _body(settings)}}}
+    create["requestBody"] = {"required": True, "content": {_JSON: {"schema": _body()}}}
     read = _operation("read", "Where an export stands, and a fresh link to its file.", [_path("id", _UUID)])
     return {
         "openapi": "3.1.0",
@@ -57,7 +61,7 @@ def _operation(name: str, summary: str, parameters: list[dict[str, Any]]) -> dic
     words = sorted({word for word in STATUS.values() if word} | {GONE, GONE_LEGACY})
     result = _object({"id": _UUID, "status": {"enum": words}, "url": _STRING}, required=("id", "status"))
     return {
-        "operationId": f"loop_{name}",
+        "operationId": name,
         "summary": summary,
         "security": [{"token": []}],
         "parameters": [*parameters, _header(IMPERSONATE, _STRING)],
@@ -69,7 +73,7 @@ def _download() -> dict[str, Any]:
     query = ("Expires", "Signature", "Key-Pair-Id")
     files: dict[str, Any] = {media: {"schema": {}} for media in _FILES}
     return {
-        "operationId": "loop_download",
+        "operationId": "download",
         "summary": "The file of a link.",
         "security": [],
         "parameters": [_path("id", _STRING), *(_parameter(name, "query", _STRING, required=False) for name in query)],
@@ -81,10 +85,10 @@ def _download() -> dict[str, Any]:
     }
 
 
-def _body(settings: LoopSettings) -> dict[str, Any]:
+def _body() -> dict[str, Any]:
     """Section 5.1; unknown properties are ignored."""
     words = "|".join("".join(f"[{letter.upper()}{letter.lower()}]" for letter in word) for word in FORMATS)
-    lists = {name: _list(settings, "@" if addresses else r"\S") for name, addresses in LISTS.items()}
+    lists = {name: _list("@" if addresses else r"\S") for name, addresses in LISTS.items()}
     return {
         "type": "object",
         "properties": {
@@ -98,9 +102,9 @@ def _body(settings: LoopSettings) -> dict[str, Any]:
     }
 
 
-def _list(settings: LoopSettings, pattern: str) -> dict[str, Any]:
+def _list(pattern: str) -> dict[str, Any]:
     entry = {**_STRING, "pattern": pattern, "maxLength": LONGEST_ENTRY}
-    return {"type": ["array", "null"], "items": entry, "maxItems": settings.list_entries}
+    return {"type": ["array", "null"], "items": entry}
 
 
 def _refusals(*more: HTTPStatus) -> dict[str, Any]:

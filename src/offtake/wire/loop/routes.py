@@ -84,7 +84,7 @@ class _Endpoints:
     async def described(self, request: Request) -> Response:
         """This document."""
         del request
-        return JSONResponse(document(self._wire.settings.every, self._wire.public_url))
+        return JSONResponse(document(self._on.catalogue, self._wire.public_url))
 
     async def _authenticated(self, request: Request, scope: Scope, work: Work) -> Response:
         return await run_in_threadpool(self._work, request, scope, work)

@@ -2,6 +2,7 @@
 
 from offtake.wire.dialect import Dialect, ErrorSurface
 from offtake.wire.talkdesk.errors import render_error
+from offtake.wire.talkdesk.openapi import document
 from offtake.wire.talkdesk.presentation import presentation
 from offtake.wire.talkdesk.routes import router
 from offtake.wire.talkdesk.settings import TalkdeskSettings, limits
@@ -13,6 +14,7 @@ TALKDESK = Dialect(
     limits=limits,
     router=router,
     presentation=presentation,
+    document=document,
     errors=ErrorSurface(prefixes=("/data", "/oauth"), render=render_error),
 )
 

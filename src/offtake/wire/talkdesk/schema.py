@@ -41,7 +41,7 @@ Address = Annotated[str, _text(format="uri")]
 
 # What the codec accepts, for the document; the codec itself says which field is at fault.
 DATETIME = r"\s*\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})?\s*"
-Reading = Annotated[str, _text(pattern=f"^{DATETIME}$", examples=["2026-03-01T00:00:00", "2026-03-08T00:00:00Z"])]
+_READING = f"^{DATETIME}$"
 ZoneName = Annotated[str, _text(enum=["", *sorted(zone_names())], description="IANA name; empty text is none.")]
 AnyFormat = Annotated[str, _text(pattern=_any_case(FORMATS), examples=list(FORMATS))]
 
@@ -51,8 +51,8 @@ class TimespanBody(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
-    start: Annotated[Reading, Field(alias="from")]
-    end: Annotated[Reading, Field(alias="to")]
+    start: Annotated[str, Field(alias="from"), _text(pattern=_READING, examples=["2026-03-01T00:00:00"])]
+    end: Annotated[str, Field(alias="to"), _text(pattern=_READING, examples=["2026-03-08T00:00:00Z"])]
     timezone: ZoneName | None = None
 
 
@@ -178,7 +178,7 @@ class TokenForm(TypedDict):
 
     grant_type: Annotated[str, _text(enum=list(GRANTS))]
     scope: NotRequired[str]
-    refresh_token: NotRequired[str]
+    refresh_token: NotRequired[Annotated[str, _text(minLength=1)]]
     token_type: NotRequired[Annotated[str, _text(description="opaque: a long-lived service token")]]
     expires_in: NotRequired[
         Annotated[str, _text(description=f"of a service token: {SHORTEST_SERVICE} to {LONGEST_SERVICE} seconds")]
@@ -192,7 +192,7 @@ class TokenForm(TypedDict):
 class RevokeForm(TypedDict):
     """A request to end a token (RFC 7009)."""
 
-    token: str
+    token: Annotated[str, _text(minLength=1)]
     token_type_hint: NotRequired[str]
 
 

@@ -1,0 +1,55 @@
+"""One OpenAPI document of several: each dialect describes itself, and names that two of them use stay apart."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+_SCHEMAS = "#/components/schemas/"
+
+
+def router(documents: Mapping[str, Mapping[str, Any]], version: str, public_url: str | None) -> APIRouter:
+    """``GET /openapi.json``."""
+    routes = APIRouter()
+    merged = merge(documents, version=version, public_url=public_url)
+
+    async def document(request: Request) -> Response:
+        return JSONResponse(merged)
+
+    routes.add_route("/openapi.json", document, methods=["GET"])
+    return routes
+
+
+def merge(documents: Mapping[str, Mapping[str, Any]], *, version: str, public_url: str | None) -> dict[str, Any]:
+    """The paths of all documents; schemas, security schemes and operations get the dialect's name in front."""
+    paths: dict[str, Any] = {}
+    components: dict[str, dict[str, Any]] = {"schemas": {}, "securitySchemes": {}}
+    for dialect, document in documents.items():
+        own = json.loads(json.dumps(document).replace(_SCHEMAS, f"{_SCHEMAS}{dialect}_"))
+        for path in own["paths"].values():
+            for operation in path.values():
+                _name(operation, dialect)
+        paths |= own["paths"]
+        for kind, members in components.items():
+            found = own.get("components", {}).get(kind, {})
+            members.update({f"{dialect}_{name}": member for name, member in found.items()})
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Offtake", "version": version, "description": "Exports of customer-care data."},
+        "servers": [{"url": public_url or "/"}],
+        "paths": paths,
+        "components": components,
+    }
+
+
+def _name(operation: dict[str, Any], dialect: str) -> None:
+    operation["operationId"] = f"{dialect}_{operation['operationId']}"
+    operation["tags"] = [dialect]
+    operation["security"] = [
+        {f"{dialect}_{name}": scopes for name, scopes in choice.items()} for choice in operation.get("security", [])
+    ]
