@@ -156,7 +156,7 @@ def _records(kind: Format, data: bytes) -> tuple[bytes, list[Any], bytes]:
         titles, *rows_of_sheet = book.get_sheet_by_name("Export").to_python(skip_empty_area=False)
         return (
             repr(titles).encode(),
-            sorted(map(repr, rows_of_sheet)),
+            sorted(repr(row) for row in rows_of_sheet if any(cell != "" for cell in row)),  # it trims rows of nothing
             repr(book.get_sheet_by_name("About").to_python()).encode(),
         )
     lines = data.split(b"\n")

@@ -54,7 +54,10 @@ cut AS (
 ),
 
 bucket AS MATERIALIZED (
-    SELECT starts_at, lead(starts_at, 1, $end) OVER (ORDER BY starts_at) AS ends_at
+    SELECT
+        starts_at,
+        lead(starts_at, 1, $end) OVER (ORDER BY starts_at) AS ends_at,
+        CAST(row_number() OVER (ORDER BY starts_at) AS INTEGER) AS number
     FROM cut
     WHERE starts_at >= $start AND starts_at < $end
 ),
@@ -63,6 +66,7 @@ bucket AS MATERIALIZED (
 -- sorted, whatever the shape of the buckets.
 piece AS MATERIALIZED (
     SELECT
+        number,
         starts_at,
         epoch_us(starts_at) AS start_micros,
         epoch_us(ends_at) AS end_micros,
@@ -81,10 +85,11 @@ first_response AS (
     GROUP BY post.conversation_id
 ),
 
--- Conversations as far as they matter here, so that posts and actions meet one narrow row each.
+-- Conversations as far as they matter here, so that posts and actions meet one narrow row each. A digest stands for the
+-- id, which may be long: millions of them have to be held, and told apart.
 about AS (
     SELECT
-        conversation.conversation_id,
+        md5_number(conversation.conversation_id) AS conversation,
         conversation.created_at,
         CASE WHEN conversation.direction = 'inbound' THEN first_response.happened_at END AS first_response_at,
         conversation.handle_milliseconds,
@@ -101,9 +106,9 @@ about AS (
 deed AS MATERIALIZED ( -- one join after the other: their tables together are too large
     SELECT
         response.agent_id,
-        response.conversation_id,
+        md5_number(response.conversation_id) AS conversation,
         response.happened_at,
-        'RESPONSE' AS kind,
+        CAST('RESPONSE' AS ENUM ('RESPONSE', 'CLAIMED', 'CLOSED', 'REOPENED', 'NOTE_ADDED', 'OTHER')) AS kind, -- a byte
         epoch_us(response.happened_at) - epoch_us(asked.happened_at) AS waited
     FROM post AS response
     LEFT JOIN post AS asked
@@ -117,24 +122,32 @@ deed AS MATERIALIZED ( -- one join after the other: their tables together are to
         AND response.happened_at < $end
         AND response.kind = 'response'
         AND response.delivery IS DISTINCT FROM 'failed'
+        AND response.agent_id IS NOT NULL
     UNION ALL
     SELECT
         action.agent_id,
-        action.conversation_id,
+        md5_number(action.conversation_id),
         action.happened_at,
         CASE WHEN action.kind IN ('CLAIMED', 'CLOSED', 'REOPENED', 'NOTE_ADDED') THEN action.kind ELSE 'OTHER' END,
         NULL
     FROM conversation_action AS action
-    WHERE action.tenant = $tenant AND action.happened_at >= $start AND action.happened_at < $end
+    WHERE
+        action.tenant = $tenant
+        AND action.agent_id IS NOT NULL
+        AND action.happened_at >= $start
+        AND action.happened_at < $end
+),
+
+doer AS MATERIALIZED (
+    SELECT agent_id, CAST(row_number() OVER () AS INTEGER) AS number
+    FROM (SELECT DISTINCT agent_id FROM deed)
 ),
 
 counted AS MATERIALIZED (
     SELECT
-        -- Digests stand for the ids, which may be long: millions of pairs of them have to be told apart below.
-        md5_number(deed.agent_id) AS agent,
-        CASE WHEN known.agent_id IS NULL THEN deed.agent_id END AS stranger_id,
-        md5_number(deed.conversation_id) AS conversation,
-        piece.starts_at,
+        doer.number AS agent,
+        piece.number AS bucket,
+        deed.conversation,
         deed.kind,
         deed.waited,
         -- A conversation that another was merged into may have a history from before its creation.
@@ -152,11 +165,10 @@ counted AS MATERIALIZED (
         ON piece.hour = epoch_us(deed.happened_at) // 3600000000
         AND piece.start_micros <= epoch_us(deed.happened_at)
         AND piece.end_micros > epoch_us(deed.happened_at)
-    LEFT JOIN agent AS known ON known.tenant = $tenant AND known.agent_id = deed.agent_id
-    LEFT JOIN about ON about.conversation_id = deed.conversation_id
+    INNER JOIN doer ON doer.agent_id = deed.agent_id
+    LEFT JOIN about ON about.conversation = deed.conversation
     WHERE
-        deed.agent_id IS NOT NULL
-        AND fits_business_hours($business_hours, deed.happened_at)
+        fits_business_hours($business_hours, deed.happened_at)
         -- A conversation that the lake does not know has no priority, no queue and no view.
         AND coalesce(about.is_wanted, $priorities IS NULL AND $queue_ids IS NULL AND $smart_view_id IS NULL)
 ),
@@ -164,35 +176,34 @@ counted AS MATERIALIZED (
 work AS (
     SELECT
         agent,
-        starts_at,
-        any_value(stranger_id) AS stranger_id,
+        bucket,
         count(*) FILTER (kind = 'RESPONSE') AS responses,
         count(*) FILTER (kind <> 'RESPONSE') AS actions,
         count(*) FILTER (kind = 'NOTE_ADDED') AS notes,
         sum(waited) // nullif(count(waited), 0) AS wait,
         sum(waited_first) // nullif(count(waited_first), 0) AS first_wait
     FROM counted
-    GROUP BY agent, starts_at
+    GROUP BY agent, bucket
 ),
 
 -- Conversations are counted by grouping twice: that spills to disk, while counting distinct ones does not.
 touched AS (
     SELECT
         agent,
-        starts_at,
+        bucket,
         conversation,
         kind,
         max(time_to_close) AS time_to_close,
         max(handle_milliseconds) AS handle_milliseconds
     FROM counted
     WHERE kind IN ('RESPONSE', 'CLAIMED', 'CLOSED', 'REOPENED')
-    GROUP BY agent, starts_at, conversation, kind
+    GROUP BY agent, bucket, conversation, kind
 ),
 
 reach AS (
     SELECT
         agent,
-        starts_at,
+        bucket,
         count(*) FILTER (kind = 'RESPONSE') AS responded,
         count(*) FILTER (kind = 'CLAIMED') AS claimed,
         count(*) FILTER (kind = 'CLOSED') AS closed,
@@ -200,7 +211,7 @@ reach AS (
         sum(time_to_close) // nullif(count(time_to_close), 0) AS time_to_close,
         sum(handle_milliseconds) // nullif(count(handle_milliseconds), 0) AS handle_milliseconds
     FROM touched
-    GROUP BY agent, starts_at
+    GROUP BY agent, bucket
 ),
 
 stay AS (
@@ -271,7 +282,7 @@ teams AS (
 person AS (
     SELECT agent_id FROM agent WHERE tenant = $tenant
     UNION
-    SELECT stranger_id FROM work WHERE stranger_id IS NOT NULL
+    SELECT doer.agent_id FROM work INNER JOIN doer ON doer.number = work.agent
     UNION
     SELECT agent_id FROM stay WHERE end_micros > start_micros
 )
@@ -310,8 +321,9 @@ FROM person
 CROSS JOIN bucket
 LEFT JOIN agent ON agent.tenant = $tenant AND agent.agent_id = person.agent_id
 LEFT JOIN teams ON teams.agent_id = person.agent_id
-LEFT JOIN work ON work.agent = md5_number(person.agent_id) AND work.starts_at = bucket.starts_at
-LEFT JOIN reach ON reach.agent = md5_number(person.agent_id) AND reach.starts_at = bucket.starts_at
+LEFT JOIN doer ON doer.agent_id = person.agent_id
+LEFT JOIN work ON work.agent = doer.number AND work.bucket = bucket.number
+LEFT JOIN reach ON reach.agent = doer.number AND reach.bucket = bucket.number
 LEFT JOIN present ON present.agent_id = person.agent_id AND present.starts_at = bucket.starts_at
 WHERE
     -- Whether an agent whom the lake does not know is disabled is not known either.
