@@ -68,8 +68,7 @@ def _produce(lease: Lease, kind: Format, staged: Path, *, on: Services, interrup
     report = _report(request, on)
     uses = (*report.tables, *selection.tables(report))
     views = snapshot(on.lake, uses, tenant=job.tenant, timespan=request.timespan)
-    ordered = bool(on.catalogue.publications[request.dialect, request.report].order)
-    limits = _limits(lease, on, ordered=ordered)
+    limits = _limits(lease, on)
     on.reached("querying", lease)
     parts = number_of_parts(report, views, part_rows=on.attempt.part_rows)
     opened = Session(limits, views, writable=(staged, part_file(staged)), parts=parts)
@@ -124,13 +123,10 @@ def _planned(job: Job, request: ExportRequest, kind: Format, on: Services) -> tu
     return query, replace(layout.envelope, facts=layout.facts(job, on.clock()))
 
 
-def _limits(lease: Lease, on: Services, *, ordered: bool) -> Limits:
-    """Rows in order are sorted by one thread: then what does not fit spills. Two threads hold whole batches of the
-    file until it is their turn, and run out of memory (DuckDB 2.0: 200,000 rows of 1 kB in 256 MiB)."""
+def _limits(lease: Lease, on: Services) -> Limits:
     policy = on.attempt
     spill = on.artifacts.spill(lease.job.id, lease.fence)
-    threads = 1 if ordered else policy.threads
-    return Limits(threads=threads, memory_mb=policy.memory_mb, temp_folder=spill, temp_mb=policy.temp_mb)
+    return Limits(threads=policy.threads, memory_mb=policy.memory_mb, temp_folder=spill, temp_mb=policy.temp_mb)
 
 
 def _publish(lease: Lease, artifact: Artifact, staged: Path, on: Services) -> None:

@@ -132,8 +132,8 @@ class Session:
         """Make the rows of a query that has an order, and answer a query whose parts hold them in that order.
 
         The rows are kept in a table that spills, part by part of the given query; each part of the answer is a stretch
-        of the order of about ``part_rows`` rows, sorted alone. One sort of all rows would need more memory the more
-        there are, because it merges what it has spilled (DuckDB 2.0: 2.5 million rows of 1 kB fail in 256 MiB).
+        of the order of about ``part_rows`` rows, sorted alone. One sort of all rows needs the more memory the more rows
+        there are, and the more threads write (DuckDB 2.0: 200,000 rows of 1 kB fail in 256 MiB with two threads).
         """
         for part in range(self.parts):
             self._check()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from offtake.core.parts import SORTED_ROWS_PER_MEMORY_MB
 from offtake.engine.duckdb import Limits, Session
 from offtake.engine.plan import Shown, plan
 from offtake.formats import Envelope, part_file
@@ -19,9 +20,9 @@ from offtake.model.request import ExportRequest
 from offtake.model.timespan import Timespan
 
 ROWS = 200_000
-PART = 50_000
+PART = 128 * SORTED_ROWS_PER_MEMORY_MB
 TIES = 1_000  # rows of one place share a bound
-# Rows of about a kilobyte: all of them are more than the session may hold.
+# Rows of about a kilobyte: all of them are more than the session may hold, a part is a quarter of that.
 SQL = f"""
 SELECT CAST(number AS VARCHAR) AS row_id, hash(number) % {TIES} AS place,
     repeat(md5(CAST(number AS VARCHAR)), 32) AS note
@@ -61,10 +62,10 @@ def test_a_file_is_sorted_though_its_rows_do_not_fit_into_memory(tmp_path: Path)
     query = plan(REPORT, shown("place", "row_id"), REQUEST, tenant="acme")
     file, spill = tmp_path / "file.json", tmp_path / "spill"
     with Session(
-        Limits(threads=1, memory_mb=128, temp_folder=spill, temp_mb=2_000), [], writable=[file, part_file(file)]
+        Limits(threads=2, memory_mb=128, temp_folder=spill, temp_mb=2_000), [], writable=[file, part_file(file)]
     ) as session:
         in_order = session.sort(query, part_rows=PART)
-        assert session.parts == ROWS // PART
+        assert session.parts == -(-ROWS // PART)
         assert JSON.write(session, in_order, file, envelope=Envelope()) == ROWS
     rows = [(int(row["at"]), row["id"]) for row in json.loads(file.read_text("utf-8"))]
     assert len(rows) == ROWS
