@@ -14,8 +14,11 @@ from tests.fixtures.sample import Sample, sample_in
 
 # Enough rows for an export that can be met half done.
 LARGE_CALLS = 200_000
-# Tests ask faster than the vendor allows, and for months that will once be too long ago.
-PATIENT = "[khoros]\nrequests_per_minute = 0\nhistory_months = 0\n"
+# Tests ask faster than the vendors allow, and for months that will once be too long ago.
+PATIENT = (
+    "[khoros]\nrequests_per_minute = 0\nhistory_months = 0\n"
+    "[loop]\nreads_per_minute = 100000\ncreates_per_minute = 100000\n"
+)
 PUBLIC_URL = "https://exports.example.org/care"
 
 
@@ -75,8 +78,8 @@ def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture(scope="session")
 def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server whose tokens and links live two seconds, and whose exports may have three rows."""
-    settings = "[talkdesk]\nrows = 3\nlink_seconds = 2\ntoken_seconds = 2\n"
+    """A server whose tokens and links live two seconds, and whose exports may have three rows (but for Khoros)."""
+    settings = f"[talkdesk]\nrows = 3\nlink_seconds = 2\ntoken_seconds = 2\n{PATIENT}rows = 3\nlink_seconds = 2\n"
     with _served(tmp_path_factory.mktemp("hasty") / "home", settings, workers=1) as served:
         yield served
 

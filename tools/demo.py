@@ -25,12 +25,14 @@ from rich.table import Table
 from export_client import ClientError, Download, ExportClient, Order
 from exported_rows import WrongFileError, count_rows
 from khoros_client import KhorosClient
+from loop_client import LoopClient
 from offtake_process import CommandError, run_for_json, run_visibly, serving
 
 TENANT = "acme"
 SPAN = timedelta(days=31)  # the longest the API allows
 FORMATS = {"csv": "csv", "json": "json", "json_bulk": "ndjson"}
-KHOROS_FORMATS = {"csv": "csv", "json": "json_array"}  # and how their rows are counted
+LOOP_FORMATS = {"Json": "json", "Xlsx": "xlsx"}
+ARRAYS = {("khoros", "json"), ("loop", "Json")}  # in a bare array, without an envelope
 COMPANY_KEY, USER = "acme-c01", "pipeline@example.com"
 # A report's rows counted without the product: which table, and which rows lie in the timespan.
 INDEPENDENT_COUNT = {"calls": ("call", "ended_at >= $start AND ended_at < $end")}
@@ -86,6 +88,7 @@ def _demo(options: argparse.Namespace, console: Console) -> list[Result]:
     run_visibly("seed", "--home", str(home), "--tenant", TENANT, "--calls", str(options.calls), "--until", str(today))
     credential = run_for_json("credential", "add", TENANT, "--home", str(home), "--kind", "oauth")
     user = run_for_json("credential", "add", TENANT, "--home", str(home), "--kind", "basic", "--user", USER)
+    token = run_for_json("credential", "add", TENANT, "--home", str(home), "--kind", "token")
     console.rule("Exports over HTTP")
     with serving(home, home / "server.log") as server:
         console.print(f"The server answers at {server.url}", highlight=False)
@@ -93,13 +96,22 @@ def _demo(options: argparse.Namespace, console: Console) -> list[Result]:
             server.url, client_id=credential["client_id"], client_secret=credential["client_secret"]
         )
         khoros = KhorosClient(server.url, company_key=COMPANY_KEY, user=USER, password=user["password"])
+        loop = LoopClient(server.url, token=token["token"])
+        clients: dict[str, ExportClient | KhorosClient | LoopClient] = {
+            "talkdesk": talkdesk,
+            "khoros": khoros,
+            "loop": loop,
+        }
         try:
             orders = _orders(home, today)
-            done = [_export("talkdesk", talkdesk.fetch, home, order, console) for order in orders["talkdesk"]]
-            return done + [_export("khoros", khoros.fetch, home, order, console) for order in orders["khoros"]]
+            return [
+                _export(dialect, client.fetch, home, order, console)
+                for dialect, client in clients.items()
+                for order in orders[dialect]
+            ]
         finally:
-            talkdesk.close()
-            khoros.close()
+            for client in clients.values():
+                client.close()
 
 
 def _empty(home: Path) -> None:
@@ -114,7 +126,8 @@ def _orders(home: Path, last_day: date) -> dict[str, list[Order]]:
     """By dialect: every report that it publishes, in one format or the other; calls in every format of Talkdesk."""
     end = datetime.combine(last_day + timedelta(days=1), datetime.min.time(), tzinfo=UTC)
     reports = run_for_json("report", "list", "--home", str(home))["reports"]
-    found: dict[str, list[Order]] = {}
+    conversations = [Order(report="conversations", format=name, start=end - SPAN, end=end) for name in LOOP_FORMATS]
+    found = {"loop": conversations}
     for dialect in ("talkdesk", "khoros"):
         slugs = sorted(report["slugs"][dialect] for report in reports if dialect in report["slugs"])
         wanted = [(slug, "json" if number % 2 else "csv") for number, slug in enumerate(slugs) if slug != "calls"]
@@ -132,7 +145,7 @@ def _export(
     with console.status(f"Exporting {order.report} as {order.format}"):
         began = time.monotonic()
         name = order.report.rpartition("/")[2]
-        file = fetch(order, downloads / f"{dialect}-{name}.{FORMATS[order.format]}")
+        file = fetch(order, downloads / f"{dialect}-{name}.{(FORMATS | LOOP_FORMATS)[order.format]}")
         seconds = time.monotonic() - began
     with console.status(f"Verifying {file.path}"):
         rows = _verify(dialect, home, order, file)
@@ -142,7 +155,7 @@ def _export(
 
 def _verify(dialect: str, home: Path, order: Order, file: Download) -> int:
     """Rows by parsing the file, against a count that does not go through the product; checksum against the ETag."""
-    rows = count_rows(file.path, KHOROS_FORMATS[order.format] if dialect == "khoros" else order.format)
+    rows = count_rows(file.path, "json_array" if (dialect, order.format) in ARRAYS else order.format)
     if not rows:
         raise DemoError(f"{file.path} has no rows")
     if file.etag != file.sha256:

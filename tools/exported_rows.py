@@ -1,4 +1,5 @@
-"""Counts the rows of a downloaded export by parsing the whole file with Python's own csv and json, in little memory."""
+"""Counts the rows of a downloaded export by parsing the whole file: with Python's own csv and json, in little memory,
+and workbooks with calamine."""
 
 from __future__ import annotations
 
@@ -7,6 +8,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
+
+import python_calamine
 
 _CHUNK = 1 << 20
 
@@ -20,12 +23,24 @@ def count_rows(path: Path, format_name: str) -> int:
 
     Raises WrongFileError.
     """
+    if format_name == "Xlsx":
+        return _xlsx(path)
     count = {"csv": _csv, "json": _json, "json_bulk": _json_bulk, "json_array": _json_array}[format_name]
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return count(file)
     except (csv.Error, ValueError, LookupError) as error:
         raise WrongFileError(f"{path} is no {format_name}: {error}") from error
+
+
+def _xlsx(path: Path) -> int:
+    """Rows of the data's sheets, without their headers."""
+    try:
+        book = python_calamine.CalamineWorkbook.from_path(str(path))
+    except python_calamine.CalamineError as error:
+        raise WrongFileError(f"{path} is no workbook: {error}") from error
+    sheets = [book.get_sheet_by_name(name) for name in book.sheet_names if name.startswith("Export")]
+    return sum(len(sheet.to_python()) - 1 for sheet in sheets)
 
 
 def _csv(file: TextIO) -> int:

@@ -149,7 +149,7 @@ def report_page(name: str) -> str:
 
 def _published_lines(item: Publication) -> list[str]:
     aliases = f" (also {', '.join(f'`{alias}`' for alias in item.aliases)})" if item.aliases else ""
-    lines = ["", f"## In {item.dialect}: {item.title}", "", f"Ordered as `{item.slug}`{aliases}.", ""]
+    lines = ["", f"## In {item.dialect}: {item.title}", "", f"Ordered as `{item.slug}`{aliases}.{_sorted(item)}", ""]
     lines += ["| name | shows | as | |", "| --- | --- | --- | --- |"]
     for column in item.columns:
         notes = [f"label {column.label}"] if column.label else []
@@ -159,6 +159,10 @@ def _published_lines(item: Publication) -> list[str]:
         cells = (f"`{column.name}`", f"`{column.source}`", f"`{column.rendering.value}`", _cell("; ".join(notes)))
         lines.append(f"| {' | '.join(cells)} |")
     return lines
+
+
+def _sorted(item: Publication) -> str:
+    return f" Rows are sorted by {', '.join(f'`{name}`' for name in item.order)}." if item.order else ""
 
 
 @lru_cache(maxsize=1)

@@ -10,12 +10,16 @@
     │   │   └── InvalidScope        ask for no more than was granted
     │   ├── NotAuthenticated        get a (new) token
     │   ├── InvalidGrant            begin again with the client's own proof
+    │   ├── AccountNotVerified      have the account verified
     │   ├── NotPermitted            ask for the missing scope
+    │   │   └── ImpersonationRefused    act for yourself, or for somebody you may act for
     │   ├── JobNotFound             unknown, or another tenant's: never told apart
     │   ├── ArtifactNotFound        not ready, expired, deleted or unknown
     │   ├── ArtifactGone            nothing is left to delete
     │   ├── JobStateConflict        not possible in the job's present state
+    │   ├── IdempotencyConflict     repeat the first request, or use another key
     │   ├── LinkRefused             mint a new download link
+    │   │   └── LinkExpired         the same; it was genuine once
     │   ├── QuotaExceeded           wait until a job ends
     │   ├── RateExceeded            wait, then go slower
     │   ├── AuditUnavailable        try again: nothing happened
@@ -123,8 +127,18 @@ class NotAuthenticated(ExportError):
     code = "not_authenticated"
 
 
+class AccountNotVerified(ExportError):
+    code = "account_not_verified"
+
+
 class NotPermitted(ExportError):
     code = "not_permitted"
+
+
+class ImpersonationRefused(NotPermitted):
+    """The caller may not act for others, or not for that one, or there is no such person: never told apart."""
+
+    code = "impersonation_refused"
 
 
 class JobNotFound(ExportError):
@@ -143,8 +157,18 @@ class JobStateConflict(ExportError):
     code = "job_state_conflict"
 
 
+class IdempotencyConflict(ExportError):
+    """The key was used before, for another request."""
+
+    code = "idempotency_conflict"
+
+
 class LinkRefused(ExportError):
     code = "link_refused"
+
+
+class LinkExpired(LinkRefused):
+    code = "link_expired"
 
 
 class Waitable(ExportError):
@@ -163,7 +187,13 @@ class QuotaExceeded(Waitable):
 
 
 class RateExceeded(Waitable):
+    """More requests than the ``allowed`` ones; the next window begins after ``retry_after`` seconds."""
+
     code = "rate_exceeded"
+
+    def __init__(self, message: str, *, retry_after: int, allowed: int) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.allowed = allowed
 
 
 class AuditUnavailable(Waitable):

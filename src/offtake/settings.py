@@ -25,6 +25,7 @@ from offtake.section import Section
 from offtake.tomlfile import TomlFile, TomlSyntaxError, read_toml
 from offtake.wire import DIALECTS
 from offtake.wire.khoros.settings import KhorosSettings
+from offtake.wire.loop.settings import LoopSettings
 from offtake.wire.talkdesk.settings import TalkdeskSettings
 
 PREFIX = "OFFTAKE_"
@@ -107,6 +108,7 @@ class Settings(BaseSettings):
     catalogue: CatalogueSettings = CatalogueSettings()
     talkdesk: TalkdeskSettings = TalkdeskSettings()
     khoros: KhorosSettings = KhorosSettings()
+    loop: LoopSettings = LoopSettings()
     log: LogSettings = LogSettings()
     tenants: dict[str, dict[str, dict[str, Any]]] = {}
 

@@ -30,6 +30,7 @@ COMMANDS = (
     ("worker",),
     ("tenant",),
     ("tenant", "add"),
+    ("tenant", "verify"),
     ("credential",),
     ("credential", "add"),
     ("credential", "list"),
@@ -207,6 +208,28 @@ def test_credentials_are_printed_once_and_are_all_different(home: Path) -> None:
     assert all_scopes["client_secret"] != reader["client_secret"]
     secret = all_scopes["client_secret"].encode()
     assert [path for path in home.rglob("*") if path.is_file() and secret in path.read_bytes()] == []
+
+
+def test_tokens_of_people_and_of_the_tenant(home: Path) -> None:
+    add = ("credential", "add", "acme", "--kind", "token", "--json")
+    first, second = (result(command(*add, "--user", "Rita@acme.example", home=home)) for _ in range(2))
+    assert first.keys() == {"tenant", "kind", "scopes", "user", "token"}
+    assert (first["user"], first["scopes"]) == ("Rita@acme.example", ["read", "write"])
+    assert first["token"] != second["token"]  # a person may have several, to replace one by another
+    grants = ("--scope", "read", "--scope", "impersonate", "--scope", "admin")
+    whole = result(command(*add, *grants, home=home))
+    assert whole.keys() == {"tenant", "kind", "scopes", "token"}
+    assert whole["scopes"] == ["admin", "impersonate", "read"]
+    secrets = [made["token"].partition(".")[2].encode() for made in (first, second, whole)]
+    assert [path for path in home.rglob("*") if path.is_file() and any(s in path.read_bytes() for s in secrets)] == []
+    refused(command("credential", "add", "acme", "--kind", "oauth", "--user", "x", home=home), 2, "belongs to no user")
+
+
+def test_an_account_is_verified_or_not(home: Path) -> None:
+    verify = ("tenant", "verify", "acme", "--json")
+    assert result(command(*verify, "--undo", home=home)) == {"tenant": "acme", "verified": False}
+    assert result(command(*verify, home=home)) == {"tenant": "acme", "verified": True}
+    refused(command("tenant", "verify", "nobody", home=home), 6, "There is no tenant")
 
 
 def test_keys_of_a_client_come_and_go(home: Path, tmp_path: Path) -> None:

@@ -165,6 +165,10 @@ WIRE_FAULTS = [
     pytest.param('mark = "seen"', 'mark = "sene"', 6, "did you mean 'seen'?", id="unknown-mark"),
     pytest.param('label = "Ended (Z)"', 'label = ""', 6, "'label' must be a text that is not empty", id="empty-label"),
     pytest.param('aliases = ["ring"', 'aliases = ["rings"', 2, "'rings' is claimed by report 'rings'", id="own-alias"),
+    pytest.param(
+        'title = "Rings"', 'title = "Rings"\norder = ["wait_second"]', 4, "did you mean 'wait_seconds'?", id="order"
+    ),
+    pytest.param('title = "Rings"', 'title = "Rings"\norder = ["ended_at"]', 4, "add ring_id", id="order-with-ties"),
 ]
 QUERY_FAULTS = [
     pytest.param("SELECT call_id", "SELEKT call_id", 2, "not SQL", id="no-sql"),

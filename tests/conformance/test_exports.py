@@ -16,6 +16,7 @@ from offtake.core.policy import PerTenant
 from offtake.core.services import Services
 from offtake.errors import (
     AuditUnavailable,
+    IdempotencyConflict,
     JobNotFound,
     JobStateConflict,
     NotPermitted,
@@ -25,7 +26,8 @@ from offtake.errors import (
     TimespanTooLong,
 )
 from offtake.model.job import Lease, Status
-from offtake.model.tenant import Scope, Tenant
+from offtake.model.request import Parameters
+from offtake.model.tenant import ORDINARY, Scope, Tenant
 from offtake.model.timespan import Timespan
 from offtake.store import jobs
 from offtake.store.schema import audit
@@ -192,3 +194,59 @@ def test_rows_of_the_last_minutes_are_left_out_from_the_order_on(on: Services) -
     assert exports.get(ref(bounded.id), caller(), lagging).request == bounded.request
     prompt = replace(lagging, limits={"talkdesk": PerTenant(every=replace(every, freshness=timedelta(0)))})
     assert exports.create(ORDER, caller(), prompt).request.end == NOON
+
+
+LOOP_ORDER = replace(ORDER, dialect="loop", report="inbox_conversations", format="json", row_limit=None)
+
+
+def test_racing_orders_with_one_key_are_one_job(on: Services) -> None:
+    """The key is looked up and added in the transaction of the job, behind the tenant's lock."""
+    made: list[str] = []
+
+    def order() -> None:
+        made.append(exports.create(LOOP_ORDER, caller(), on, key="march").id)
+
+    threads = [threading.Thread(target=order) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 8
+    assert len(set(made)) == 1
+    assert counted(on) == (1, 8)  # each order is in the log, all but one as a repetition
+
+
+def test_a_key_stands_for_one_order_of_one_tenant(on: Services) -> None:
+    first = exports.create(LOOP_ORDER, caller(), on, key="march")
+    later = replace(on, clock=lambda: on.clock() + timedelta(days=1))
+    assert exports.create(LOOP_ORDER, caller(), later, key="march") == first
+    assert exports.create(LOOP_ORDER, caller("umbra"), on, key="march").id != first.id
+    for other in (replace(LOOP_ORDER, format="xlsx"), replace(LOOP_ORDER, parameters=Parameters(tag_ids=("a",)))):
+        with pytest.raises(IdempotencyConflict):
+            exports.create(other, caller(), on, key="march")
+    rita = replace(caller(), principal=replace(caller().principal, user="rita@acme.example"))
+    with pytest.raises(IdempotencyConflict):  # another person's rows
+        exports.create(LOOP_ORDER, rita, on, key="march")
+    refused = replace(caller(), principal=replace(caller().principal, scopes=frozenset({Scope.READ})))
+    with pytest.raises(NotPermitted):
+        exports.create(LOOP_ORDER, refused, on, key="april")
+    assert exports.create(LOOP_ORDER, caller(), on, key="april").id != first.id
+
+
+def test_a_refused_order_does_not_use_its_key(on: Services) -> None:
+    jobs_of = on.limits["loop"].every.open_jobs
+    made = [exports.create(LOOP_ORDER, caller(), on) for _ in range(jobs_of)]
+    with pytest.raises(QuotaExceeded):
+        exports.create(LOOP_ORDER, caller(), on, key="march")
+    exports.cancel(ref(made[0].id, "loop"), caller(), on)
+    assert exports.create(LOOP_ORDER, caller(), on, key="march").status is Status.QUEUED
+
+
+def test_a_job_knows_who_ordered_it_for_whom(on: Services) -> None:
+    principal = replace(caller().principal, scopes=ORDINARY, user="olga@acme.example", effective="rita@acme.example")
+    job = exports.create(LOOP_ORDER, replace(caller(), principal=principal), on)
+    with on.database.read() as connection:
+        stored = jobs.get(connection, job.id)
+    assert stored == job
+    assert (job.actor, job.effective) == ("olga@acme.example", "rita@acme.example")
+    assert job.request.parameters.viewer_email == "rita@acme.example"

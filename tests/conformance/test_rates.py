@@ -29,10 +29,10 @@ def acme(database: Database) -> Database:
 
 
 def counted(
-    database: Database, by: Principal, *, after: timedelta = timedelta(), dialect: str = "khoros"
+    database: Database, by: Principal, *, after: timedelta = timedelta(), dialect: str = "khoros", operation: str = ""
 ) -> rates.Counted:
     with database.write() as connection:
-        return rates.count(connection, by, dialect, now=NOON + after, period=MINUTE)
+        return rates.count(connection, by, (dialect, operation), now=NOON + after, period=MINUTE)
 
 
 def test_a_window_begins_with_its_first_request_and_ends_a_period_later(acme: Database) -> None:
@@ -49,6 +49,12 @@ def test_principals_and_dialects_are_counted_apart(acme: Database) -> None:
     for by, dialect in ((ANN, "khoros"), (BOB, "khoros"), (ANN, "loop")):
         assert counted(acme, by, dialect=dialect).number == 1
     assert counted(acme, ANN).number == 2
+
+
+def test_operations_are_counted_apart(acme: Database) -> None:
+    for operation in ("read", "create", ""):
+        assert counted(acme, ANN, operation=operation).number == 1
+    assert counted(acme, ANN, operation="read").number == 2
 
 
 def test_no_request_of_eight_racing_nodes_is_lost(acme: Database) -> None:

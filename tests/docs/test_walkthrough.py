@@ -9,9 +9,11 @@ import re
 import socket
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 from offtake.wire.khoros.settings import KhorosSettings
+from offtake.wire.loop.settings import LoopSettings
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -108,3 +110,17 @@ def test_a_report_of_ones_own(tmp_path: Path) -> None:
         header, *rows = csv.reader(file)
     assert header == ["Call Id", "End At", "Wait Time", "Team Name"]
     assert len(rows) > 100
+
+
+def test_moving_from_loop(tmp_path: Path) -> None:
+    printed = _paste("docs/how-to/move-from-loop.md", tmp_path).splitlines()
+    assert "Completed" in printed
+    assert printed[-1] == "Processing"
+    rows = json.loads((tmp_path / "conversations.json").read_text("utf-8"))
+    assert len(rows) > 20
+    assert rows == sorted(rows, key=lambda row: (datetime.fromisoformat(row["createdAt"]), row["conversationId"]))
+
+
+def test_every_loop_option_is_on_that_page() -> None:
+    page = (ROOT / "docs" / "how-to" / "move-from-loop.md").read_text("utf-8")
+    assert [name for name in LoopSettings.model_fields if f"`{name}`" not in page] == []

@@ -117,6 +117,7 @@ def inbox_conversations(care: Care, timespan: Timespan, parameters: Parameters) 
             _lets(parameters.inbox_ids, {conversation["inbox_id"]})
             and _lets(parameters.tag_ids, set(tags))
             and _lets(parameters.agent_emails, emails)
+            and _may_look(care, conversation["inbox_id"], parameters.viewer_email)
             and _lets(parameters.customer_emails, {_folded(customer["email"])} if customer else set())
         ):
             continue
@@ -243,3 +244,10 @@ COLUMNS: Mapping[str, str] = {
     "resolvedById": "resolved_by_email",
     "slaBreached": "is_sla_breached",
 }
+
+
+def _may_look(care: Care, inbox_id: str, viewer: str | None) -> bool:
+    """An inbox with members is theirs alone."""
+    members = {row["agent_id"] for row in care.rows["inbox_member"] if row["inbox_id"] == inbox_id}
+    agents = [row for row in care.rows["agent"] if row["agent_id"] in members]
+    return viewer is None or not members or viewer in {_folded(row["email"]) for row in agents}

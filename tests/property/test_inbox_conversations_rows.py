@@ -16,7 +16,7 @@ from tests.property.exporting import in_any_order, stored
 from tests.property.threads import with_threads
 from tests.strategies import Care, Row, Scenario, scenarios
 
-FACTS = ("conversation", "conversation_action", "conversation_tag", "post")
+FACTS = ("inbox_member", "conversation", "conversation_action", "conversation_tag", "post")
 TELLING = ("CLOSED", "REOPENED", "SNOOZE_SET", "SNOOZE_EXPIRED", "CLAIMED", "ASSIGNED", "ASSIGNED", "UNASSIGNED")
 
 
@@ -71,6 +71,7 @@ def _parameters(care: Care) -> st.SearchStrategy[Parameters]:
         tag_ids=some([row["tag_id"] for row in care.rows["conversation_tag"]]),
         agent_emails=some(_emails(care, "agent")),
         customer_emails=some(_emails(care, "customer")),
+        viewer_email=st.sampled_from([None, "nobody's", *_emails(care, "agent")]),
     )
 
 

@@ -63,7 +63,7 @@ def read_publication(path: Path, report: Report, faults: list[str]) -> Publicati
 
 
 def _publication(section: Section, report: Report) -> Publication:
-    section.only("slug", "aliases", "title", "columns")
+    section.only("slug", "aliases", "title", "columns", "order")
     return Publication(
         dialect=dialect_of(section.file.path),
         report=report.name,
@@ -71,7 +71,24 @@ def _publication(section: Section, report: Report) -> Publication:
         title=section.text("title"),
         aliases=section.texts("aliases"),
         columns=_columns(section, report),
+        order=_order(section, report),
     )
+
+
+def _order(section: Section, report: Report) -> tuple[str, ...]:
+    """Columns to sort by. Rows that are equal in them would have no order, so the report's key is among them; and null
+    has no place in an order."""
+    names = section.texts("order")
+    known = {column.name: column for column in report.columns}
+    for index, name in enumerate(names):
+        if name not in known:
+            section.fault(f"the report has no column {name!r}; {nearest(name, known)}", "order", index)
+        elif known[name].nullable:
+            section.fault(f"rows cannot be sorted by {name!r}, which may be null", "order", index)
+    missing = [name for name in report.key if names and name not in names]
+    if missing:
+        section.fault(f"rows alike in {', '.join(names)} have no order; add {', '.join(missing)}", "order")
+    return names
 
 
 def _columns(section: Section, report: Report) -> tuple[PublishedColumn, ...]:

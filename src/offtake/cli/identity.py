@@ -11,7 +11,7 @@ from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, open_home,
 from offtake.core import identity
 from offtake.core.identity import NewCredential
 from offtake.errors import InvalidZone
-from offtake.model.tenant import TENANT_NAME, CredentialKind, Scope, Tenant
+from offtake.model.tenant import ORDINARY, TENANT_NAME, CredentialKind, Scope, Tenant
 from offtake.model.timespan import zone
 
 tenants = typer.Typer(help="Tenants: the walls between customers.", no_args_is_help=True, rich_markup_mode=None)
@@ -26,9 +26,6 @@ credentials.add_typer(keys, name="key")
 
 _LONGEST_KID = 255
 CredentialArgument = Annotated[str, typer.Argument(help="The client id, as `credential list` shows it.")]
-
-# Kinds that only dialects of later releases accept.
-_NOT_SERVED = frozenset({CredentialKind.TOKEN})
 
 
 @tenants.callback()
@@ -62,27 +59,51 @@ def add_tenant(
     show(result, as_json, f"Tenant {name} is ready. Next: offtake credential add {name} --kind oauth")
 
 
+@tenants.command("verify")
+def verify_tenant(
+    name: Annotated[str, typer.Argument(help="The tenant.")],
+    home: HomeOption = DEFAULT_HOME,
+    undo: Annotated[bool, typer.Option("--undo", help="The account is not verified (any more).")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say that the account behind a tenant was verified, as every new one is taken to be.
+
+    The Loop dialect refuses the calls of an account that is not; other dialects do not ask.
+    """
+    identity.set_verified(name, open_home(home), is_verified=not undo)
+    show({"tenant": name, "verified": not undo}, as_json, f"Tenant {name} is {'not ' if undo else ''}verified.")
+
+
 @credentials.command("add")
 def add_credential(
     tenant: Annotated[str, typer.Argument(help="The tenant it belongs to.")],
     kind: Annotated[
         CredentialKind,
         typer.Option(
-            help="oauth: client id and secret (Talkdesk); basic: user and password (Khoros); token: not served yet."
+            help="oauth: client id and secret (Talkdesk); basic: user and password (Khoros); "
+            "token: one token of a person, or of the whole tenant (Loop)."
         ),
     ],
     home: HomeOption = DEFAULT_HOME,
-    user: Annotated[str | None, typer.Option(help="User name; basic needs one.")] = None,
-    scope: Annotated[list[Scope] | None, typer.Option(help="What it may do; repeat for more. Default: all.")] = None,
+    user: Annotated[
+        str | None, typer.Option(help="User name, which basic needs; e-mail address of a token's owner.")
+    ] = None,
+    scope: Annotated[
+        list[Scope] | None,
+        typer.Option(
+            metavar="WORD",
+            help="What it may do: read, write, impersonate, admin; repeat for more. Default: read, write.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a credential and print its secret: the only time it can be seen."""
-    if (kind is CredentialKind.BASIC) != (user is not None):
-        raise typer.BadParameter("basic needs a user name, the other kinds have none", param_hint="--user")
-    scopes = frozenset(scope) if scope else frozenset(Scope)
+    if kind is CredentialKind.BASIC and user is None:
+        raise typer.BadParameter("basic needs a user name", param_hint="--user")
+    if kind is CredentialKind.OAUTH and user is not None:
+        raise typer.BadParameter("an oauth client belongs to no user", param_hint="--user")
+    scopes = frozenset(scope) if scope else ORDINARY
     new = identity.add_credential(tenant, kind, open_home(home), user=user, scopes=scopes)
-    if kind in _NOT_SERVED:
-        typer.echo(f"Note: no dialect of this version accepts {kind} credentials yet.", err=True)
     result = _result(new)
     show(result, as_json, "\n".join(f"{key}: {value}" for key, value in result.items()))
 
@@ -159,4 +180,5 @@ def _result(new: NewCredential) -> dict[str, Any]:
         return shared | {"client_id": credential.id, "client_secret": new.secret}
     if credential.kind is CredentialKind.BASIC:
         return shared | {"user": credential.user, "password": new.secret}
-    return shared | {"token": f"{credential.id}.{new.secret}"}
+    owner = {"user": credential.user} if credential.user else {}
+    return shared | owner | {"token": f"{credential.id}.{new.secret}"}

@@ -16,7 +16,7 @@ from pathlib import Path
 from offtake.core import exports
 from offtake.core.exports import Caller, JobRef
 from offtake.core.services import Services
-from offtake.errors import ArtifactNotFound, JobNotFound, LinkRefused
+from offtake.errors import ArtifactNotFound, JobNotFound, LinkExpired, LinkRefused
 from offtake.formats import format_named
 from offtake.model.artifact import Artifact
 from offtake.model.audit import AuditEntry
@@ -42,6 +42,7 @@ class Download:
     artifact: Artifact
     file_name: str
     media_type: str
+    job: Job
 
 
 def mint(ref: JobRef, by: Caller, on: Services) -> Link:
@@ -54,7 +55,7 @@ def mint(ref: JobRef, by: Caller, on: Services) -> Link:
         job = exports.find(ref, by, on)
     except JobNotFound as error:
         raise ArtifactNotFound("There is no such file.") from error
-    if job.artifact is None or job.expires_at is None or job.expires_at <= now:
+    if job.expires_at is None or not has_file(job, now):
         raise ArtifactNotFound("There is no such file.")
     expires = int(min(now + on.limits[ref.dialect].of(job.tenant).link_life, job.expires_at).timestamp())
     entry = AuditEntry(
@@ -64,6 +65,8 @@ def mint(ref: JobRef, by: Caller, on: Services) -> Link:
         principal=by.principal.credential,
         job=job.id,
         address=by.address,
+        actor=by.principal.user,
+        effective=by.principal.effective,
     )
     with on.database.write() as connection:
         audit.record(connection, entry, now=now)
@@ -72,18 +75,27 @@ def mint(ref: JobRef, by: Caller, on: Services) -> Link:
 
 
 def open_link(job_id: str, *, expires: str, signature: str, on: Services) -> Download:
-    """The file a link stands for. Raises LinkRefused when altered or too old, ArtifactNotFound when it is gone."""
+    """The file a link stands for. Raises LinkRefused when altered, ArtifactNotFound when the file is gone, LinkExpired
+    when it is there and the link is too old."""
     if not _genuine(job_id, expires, signature, on.link_key):  # before any look at the job: a guess learns nothing
         raise LinkRefused("The link is not valid.")
-    if datetime.fromtimestamp(int(expires), UTC) <= on.clock():
-        raise LinkRefused("The link has expired; ask for a new one.")
+    now = on.clock()
     with on.database.read() as connection:
         job = jobs.get(connection, job_id)
-    if job is None or job.artifact is None or not on.artifacts.path(job.artifact.key).is_file():
+    if job is None or not has_file(job, now) or job.artifact is None:
         raise ArtifactNotFound("There is no such file.")
-    kind = format_named(job.request.format)
     path = on.artifacts.path(job.artifact.key)
-    return Download(path=path, artifact=job.artifact, file_name=file_name(job), media_type=kind.media_type)
+    if not path.is_file():
+        raise ArtifactNotFound("There is no such file.")
+    if datetime.fromtimestamp(int(expires), UTC) <= now:
+        raise LinkExpired("The link has expired; ask for a new one.")
+    media_type = format_named(job.request.format).media_type
+    return Download(path=path, artifact=job.artifact, file_name=file_name(job), media_type=media_type, job=job)
+
+
+def has_file(job: Job, now: datetime) -> bool:
+    """Whether the job's file is there to be had: published, and its retention not over, swept already or not."""
+    return job.artifact is not None and job.expires_at is not None and job.expires_at > now
 
 
 def file_name(job: Job) -> str:
@@ -91,6 +103,11 @@ def file_name(job: Job) -> str:
     span = job.request.timespan
     days = f"{span.start:%Y-%m-%d}_{span.end:%Y-%m-%d}"
     return f"{job.request.report}_{days}_{job.id[:8]}.{format_named(job.request.format).suffix}"
+
+
+def key_id(on: Services) -> str:
+    """A name for the key that signs, which tells nothing of it."""
+    return "K" + hashlib.sha256(b"name of\n" + on.link_key).hexdigest()[:13].upper()
 
 
 def _genuine(job_id: str, expires: str, signature: str, key: bytes) -> bool:

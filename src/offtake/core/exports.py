@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from offtake.core.grants import require
+from offtake.core.grants import may_see, require
 from offtake.core.services import Services
 from offtake.errors import (
     ArtifactGone,
     AttemptError,
     FieldFault,
+    IdempotencyConflict,
     JobNotFound,
     JobStateConflict,
+    NotPermitted,
     QuotaExceeded,
     TimespanTooLong,
     Unavailable,
@@ -24,7 +28,8 @@ from offtake.model.audit import AuditEntry
 from offtake.model.job import OPEN, Job, JobFilter, Status
 from offtake.model.request import ExportRequest
 from offtake.model.tenant import Principal, Scope
-from offtake.store import audit, jobs
+from offtake.store import audit, idempotency, jobs
+from offtake.store.records import request_to_json
 
 # An open job ends, or not: nobody knows when. A caller who looks again this soon does no harm.
 _QUOTA_RETRY_AFTER = 5
@@ -39,12 +44,14 @@ class Caller:
     address: str | None = None
 
 
-def create(request: ExportRequest, by: Caller, on: Services, *, reference: str | None = None) -> Job:
+def create(
+    request: ExportRequest, by: Caller, on: Services, *, reference: str | None = None, key: str | None = None
+) -> Job:
     """Accept an export, or refuse it and leave nothing behind.
 
-    ``reference`` is what the dialect calls the job, where that is not the id; no other job may have it.
-    One transaction: audit row, quota, job. Raises NotPermitted, TimespanTooLong, QuotaExceeded, AuditUnavailable,
-    Unavailable.
+    ``reference`` is what the dialect calls the job, where that is not the id; no other job may have it. ``key`` is an
+    idempotency key: the same order under the same key is the same job. One transaction: audit row, key, quota, job.
+    Raises NotPermitted, TimespanTooLong, IdempotencyConflict, QuotaExceeded, AuditUnavailable, Unavailable.
     """
     require(by.principal, Scope.WRITE)
     limits = on.limits[request.dialect].of(by.principal.tenant)
@@ -52,6 +59,7 @@ def create(request: ExportRequest, by: Caller, on: Services, *, reference: str |
     if longest is not None and request.timespan.length() > longest:
         message = f"The timespan is longer than {longest.days} days."
         raise TimespanTooLong(message, [FieldFault("timespan", "too long")])
+    request = _narrowed(request, by, on)
     now = on.clock()
     job = Job(
         id=on.new_id(),
@@ -64,14 +72,47 @@ def create(request: ExportRequest, by: Caller, on: Services, *, reference: str |
         created_at=now,
         not_before=now,
         reference=reference,
+        actor=by.principal.user,
+        effective=by.principal.person,
     )
+    digest = _digest(request, by)
     with on.database.write() as connection:
         jobs.lock_tenant(connection, job.tenant)
+        used = key and idempotency.find(connection, key, tenant=job.tenant, dialect=request.dialect)
+        if used:
+            return _repeated(connection, used, digest, by=by, now=now)
         audit.record(connection, _entry("job.create", job.id, request.dialect, by), now=now)
         if jobs.count_open(connection, tenant=job.tenant, dialect=request.dialect) >= limits.open_jobs:
             message = f"The account already has {limits.open_jobs} exports that have not ended."
             raise QuotaExceeded(message, retry_after=_QUOTA_RETRY_AFTER)
         jobs.add(connection, job)
+        if key:
+            idempotency.add(connection, key, digest, job=job, now=now)
+    return job
+
+
+def _narrowed(request: ExportRequest, by: Caller, on: Services) -> ExportRequest:
+    """The request with the rows that the caller may see."""
+    if by.principal.sees_all:
+        return request
+    if "viewer_email" not in on.catalogue.reports[request.report].parameters:
+        raise NotPermitted("The report cannot be cut to what one person may see.")
+    return replace(request, parameters=replace(request.parameters, viewer_email=by.principal.person))
+
+
+def _digest(request: ExportRequest, by: Caller) -> str:
+    """Equal for equal orders by the same person."""
+    order = {"report": request.report, "format": request.format, "by": by.principal.person, **request_to_json(request)}
+    return hashlib.sha256(json.dumps(order, sort_keys=True).encode()).hexdigest()
+
+
+def _repeated(connection: Connection, used: idempotency.Used, digest: str, *, by: Caller, now: datetime) -> Job:
+    """The job that the key stands for already."""
+    job = jobs.get(connection, used.job, tenant=by.principal.tenant)
+    if job is None or used.digest != digest:
+        raise IdempotencyConflict("The idempotency key was used for another request.")
+    entry = _entry("job.create", job.id, job.request.dialect, by)
+    audit.record(connection, replace(entry, outcome="repeated"), now=now)
     return job
 
 
@@ -86,7 +127,8 @@ class JobRef:
 
 
 def get(ref: JobRef, by: Caller, on: Services) -> Job:
-    """The caller's own job; any other id, a foreign one included, is JobNotFound. Recorded where reads are."""
+    """The caller's own job; any other id, a foreign one included, is JobNotFound. Recorded where reads are, and always
+    when it is on behalf of somebody else."""
     job = find(ref, by, on)
     _record_read("job.read", ref.dialect, by, on, job_id=job.id)
     return job
@@ -189,8 +231,9 @@ def _complete_until(request: ExportRequest, freshness: timedelta, now: datetime,
 
 
 def _record_read(operation: str, dialect: str, by: Caller, on: Services, *, job_id: str | None = None) -> None:
-    """Looking has no effect and must stay cheap, so it is recorded only where the operator wants that."""
-    if on.limits[dialect].of(by.principal.tenant).audit_reads:
+    """Looking has no effect and must stay cheap: it is recorded where the operator wants that, or the look is one with
+    another person's eyes."""
+    if by.principal.effective is not None or on.limits[dialect].of(by.principal.tenant).audit_reads:
         with on.database.write() as connection:
             audit.record(connection, _entry(operation, job_id, dialect, by), now=on.clock())
 
@@ -199,7 +242,7 @@ def _own(connection: Connection, ref: JobRef, by: Caller) -> Job:
     find = jobs.get_by_reference if ref.is_reference else jobs.get
     job = find(connection, ref.id, tenant=by.principal.tenant)
     fits = job is not None and job.request.dialect == ref.dialect and ref.report in (None, job.request.report)
-    if job is None or not fits:
+    if job is None or not fits or not may_see(by.principal, job):
         raise JobNotFound("There is no such job.")
     return job
 
@@ -212,4 +255,6 @@ def _entry(operation: str, job_id: str | None, dialect: str, by: Caller) -> Audi
         principal=by.principal.credential,
         job=job_id,
         address=by.address,
+        actor=by.principal.user,
+        effective=by.principal.effective,
     )

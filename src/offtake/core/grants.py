@@ -1,8 +1,9 @@
-"""Who may do what."""
+"""Who may do what, and see which jobs."""
 
 from __future__ import annotations
 
 from offtake.errors import NotPermitted
+from offtake.model.job import Job
 from offtake.model.tenant import Principal, Scope
 
 
@@ -10,3 +11,9 @@ def require(principal: Principal, scope: Scope) -> None:
     """Raise NotPermitted unless the principal has the scope."""
     if scope not in principal.scopes:
         raise NotPermitted(f"The credentials lack the scope to {scope} exports.")
+
+
+def may_see(principal: Principal, job: Job) -> bool:
+    """Whether a job of the principal's tenant is the principal's to see: who ordered it, whom it belongs to, and those
+    from whom nothing is hidden (contracts/loop.md 4)."""
+    return principal.sees_all or principal.person in (job.actor, job.effective)

@@ -38,6 +38,15 @@ def add_tenant(tenant: Tenant, on: Services) -> None:
         audit.record(connection, _operator("tenant.add", tenant.name), now=on.clock())
 
 
+def set_verified(name: str, on: Services, *, is_verified: bool) -> None:
+    """Say whether the account behind a tenant was verified. Raises UnknownName."""
+    get_tenant(name, on)
+    with on.database.write() as connection:
+        identity.set_verified(connection, name, is_verified=is_verified)
+        operation = "tenant.verify" if is_verified else "tenant.unverify"
+        audit.record(connection, _operator(operation, name), now=on.clock())
+
+
 def get_tenant(name: str, on: Services) -> Tenant:
     """The tenant of that name. Raises UnknownName."""
     with on.database.read() as connection:
@@ -64,12 +73,13 @@ def add_credential(
         tenant=tenant,
         kind=kind,
         user=user,
-        secret_hash=hash_secret(secret),
+        secret_hash=hash_secret(secret, kind),
         scopes=scopes,
         created_at=on.clock(),
     )
     with on.database.write() as connection:
-        if user is not None and identity.user_taken(connection, tenant, user):
+        # One password a name; of tokens a person may have several, to replace one by another.
+        if kind is CredentialKind.BASIC and user is not None and identity.user_taken(connection, tenant, user):
             raise NameTaken("The tenant has a credential for that user already.")
         identity.add_credential(connection, credential)
         audit.record(connection, _operator("credential.add", tenant, credential.id), now=on.clock())

@@ -14,6 +14,8 @@ from offtake.model.view import TableView
 
 # Measured with reports that join and group everything they read; `make bench ARGS=--reports` shows whether it holds.
 ROWS_PER_MEMORY_MB = 2_048
+# Rows that are sorted at once, so that rows of two kilobytes take half of the memory.
+SORTED_ROWS_PER_MEMORY_MB = 256
 
 
 def number_of_parts(report: Report, views: Sequence[TableView], *, part_rows: int) -> int:

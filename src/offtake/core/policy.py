@@ -36,11 +36,12 @@ class DialectLimits:
 
     open_jobs: int
     longest_timespan: timedelta | None  # None: the dialect has a rule of its own
-    rows: int
+    rows: int | None  # None: any number
     retention: timedelta
     link_life: timedelta
     token_life: timedelta
     rate: Rate | None = None  # None: as many requests as may come
+    rates: Mapping[str, Rate] = field(default_factory=dict)  # of operations that the dialect counts apart
     refresh_life: timedelta = timedelta(0)  # zero: no refresh tokens
     freshness: timedelta = timedelta(0)  # rows younger than this when a job is made are left out
     audit_reads: bool = False  # whether looking at jobs is recorded, too

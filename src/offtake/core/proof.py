@@ -1,12 +1,15 @@
-"""How a client proves who it is: by its secret, or by a JWT signed with a registered key (RFC 7521, RFC 7523).
+"""How a client proves who it is: by its secret, by a JWT signed with a registered key (RFC 7521, RFC 7523), or by a
+long-lived token.
 
-Secrets are made once, shown once, and kept only as argon2id hashes. Of keys only the public half is known. A refusal
-says why only to who could sign: before a signature is verified, every fault looks alike.
+Secrets are made once, shown once, and kept only as argon2id hashes; those of long-lived tokens as SHA-256, because they
+come with every request, are random, and have more entropy than any hash could add. Of keys only the public half is
+known. A refusal says why only to who could sign: before a signature is verified, every fault looks alike.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,7 +20,7 @@ from argon2.exceptions import VerificationError
 
 from offtake.core.services import Services
 from offtake.errors import NotAuthenticated
-from offtake.model.tenant import Credential, CredentialKind
+from offtake.model.tenant import Credential, CredentialKind, Principal, person
 from offtake.store import identity
 
 # OWASP's smaller argon2id profile: many token requests at once must not need gigabytes.
@@ -66,15 +69,16 @@ class Proven:
 Proof = SecretProof | AssertionProof
 
 
-def hash_secret(secret: str) -> str:
+def hash_secret(secret: str, kind: CredentialKind) -> str:
     """A secret as it is kept."""
-    return _HASHER.hash(secret)
+    return _digest(secret) if kind is CredentialKind.TOKEN else _HASHER.hash(secret)
 
 
 def secret_fits(credential: Credential | None, secret: str) -> bool:
-    """Whether it is the credential's secret; takes as long for nobody's as for somebody's."""
+    """Whether it is the credential's secret; takes as long for nobody's, or a token's, as for somebody's."""
+    kept = _NOBODY if credential is None or credential.kind is CredentialKind.TOKEN else credential.secret_hash
     try:
-        return _HASHER.verify(_NOBODY if credential is None else credential.secret_hash, secret)
+        return _HASHER.verify(kept, secret)
     except VerificationError:
         return False
 
@@ -82,6 +86,29 @@ def secret_fits(credential: Credential | None, secret: str) -> bool:
 def prove(proof: Proof, on: Services) -> Proven:
     """The OAuth client that a proof is of. Raises NotAuthenticated."""
     return _by_secret(proof, on) if isinstance(proof, SecretProof) else _by_assertion(proof, on)
+
+
+def bearer(token: str, on: Services) -> Principal:
+    """Who a long-lived token (its credential's id, a dot, the secret) stands for: its owner, where it has one.
+
+    Raises NotAuthenticated for an unknown or revoked one alike.
+    """
+    credential_id, _, secret = token.partition(".")
+    with on.database.read() as connection:
+        credential = identity.get_credential(connection, credential_id)
+    kept = credential.secret_hash if credential is not None and credential.kind is CredentialKind.TOKEN else ""
+    if credential is None or not hmac.compare_digest(kept.encode(), _digest(secret).encode()):
+        raise NotAuthenticated("The token is missing, unknown or was revoked.")
+    return Principal(
+        tenant=credential.tenant,
+        credential=credential.id,
+        scopes=credential.scopes,
+        user=person(credential.user) if credential.user else None,
+    )
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def _by_secret(proof: SecretProof, on: Services) -> Proven:

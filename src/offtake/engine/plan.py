@@ -28,11 +28,12 @@ def plan_rows(report: Report, request: ExportRequest, *, tenant: str) -> Query:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """What a file shows of a report: columns in order, their names there, and how a locale writes instants."""
+    """What a file shows of a report: columns in order, their names there, the order of rows, a locale's instants."""
 
     columns: tuple[PublishedColumn, ...]
     headers: tuple[str, ...]
     instant_pattern: str = DEFAULT_PATTERN
+    order: tuple[str, ...] = ()  # columns of the report, not of the file
     guarded: bool = False  # whether texts that a spreadsheet would run as a formula get an apostrophe before them
 
 
@@ -45,10 +46,13 @@ def plan(
         _shown(column, types[column.source], guarded=shown.guarded, empty_text_is_null=empty_text_is_null)
         for column in shown.columns
     )
-    named = (f"{value} AS {identifier(header)}" for value, header in zip(values, shown.headers, strict=True))
+    named = [f"{value} AS {identifier(header)}" for value, header in zip(values, shown.headers, strict=True)]
+    order = tuple(f"order by {name}" for name in shown.order)  # no header: those come from the catalogue
+    named += [f"{identifier(by)} AS {identifier(name)}" for by, name in zip(shown.order, order, strict=True)]
     # Only identifiers and renderings are put into the text, all of them from the catalogue; values are bound.
     sql = f"SELECT {', '.join(named)} FROM (\n{report.sql}\n) AS report"  # noqa: S608
-    return _query(sql, shown.headers, request, tenant=tenant, instant_pattern=shown.instant_pattern)
+    query = _query(sql, shown.headers, request, tenant=tenant, instant_pattern=shown.instant_pattern)
+    return dataclasses.replace(query, order=order)
 
 
 def _shown(column: PublishedColumn, kind: ColumnType, *, guarded: bool, empty_text_is_null: bool) -> str:

@@ -19,6 +19,8 @@ class AuditEntry:
     job: str | None = None
     address: str | None = None
     outcome: str = "allowed"
+    actor: str | None = None  # the person behind the credential, where the dialect knows one
+    effective: str | None = None  # the person that one acted as
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

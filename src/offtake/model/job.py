@@ -74,6 +74,8 @@ class Job:
     artifact: Artifact | None = None  # set exactly when succeeded
     failure: Failure | None = None  # set exactly when failed (kept after deletion)
     reference: str | None = None  # what its dialect calls it, where that is not the id; unique
+    actor: str | None = None  # the person who ordered it; None: the tenant as a whole did
+    effective: str | None = None  # the person it belongs to: the actor, or whom the actor acted as
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -128,3 +128,4 @@ class Publication:
     title: str
     aliases: tuple[str, ...]
     columns: tuple[PublishedColumn, ...]
+    order: tuple[str, ...] = ()  # columns of the report that the file's rows are sorted by; empty: in no order

@@ -40,6 +40,7 @@ class Parameters:
     campaign_ids: tuple[str, ...] | None = None
     agent_emails: tuple[str, ...] | None = None  # lower case
     customer_emails: tuple[str, ...] | None = None  # lower case
+    viewer_email: str | None = None  # lower case; who must be allowed to see the rows; None: nobody in particular
     priorities: tuple[str, ...] | None = None
     smart_view_id: str | None = None
     business_hours: BusinessHours | None = None

@@ -15,6 +15,11 @@ class Scope(StrEnum):
 
     READ = "read"  # see jobs and download artifacts
     WRITE = "write"  # create, cancel and delete
+    IMPERSONATE = "impersonate"  # act as another person of the tenant
+    ADMIN = "admin"  # see what every person of the tenant may see, and act as any of them
+
+
+ORDINARY = frozenset({Scope.READ, Scope.WRITE})  # what a credential may do unless somebody says otherwise
 
 
 class CredentialKind(StrEnum):
@@ -33,6 +38,7 @@ class Tenant:
     zone: str = "UTC"
     company_key: str | None = None
     created_at: datetime | None = None
+    is_verified: bool = True  # whether the account behind it was checked; some dialects refuse one that was not
 
     def __post_init__(self) -> None:
         if not TENANT_NAME.fullmatch(self.name):
@@ -61,13 +67,34 @@ class PublicKey:
     pem: str
 
 
+def person(name: str) -> str:
+    """A person's name as it is compared and kept: the e-mail address in lower case."""
+    return name.strip().lower()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """The authenticated caller."""
+    """The authenticated caller: a person of the tenant, or the tenant as a whole.
+
+    People go by their e-mail addresses, in lower case, as the lake's table ``agent`` has them.
+    """
 
     tenant: str
     credential: str
     scopes: frozenset[Scope]
+    user: str | None = None  # whose credential it is, in a dialect that cares; None: the tenant's
+    effective: str | None = None  # the person it acts as, where that is somebody else
+
+    @property
+    def person(self) -> str | None:
+        """Whose eyes the caller sees with; None for the tenant's."""
+        return self.effective or self.user
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether nothing of the tenant is hidden from the caller. An administrator who acts as somebody sees what
+        that person sees."""
+        return self.person is None or (self.effective is None and Scope.ADMIN in self.scopes)
 
 
 class TokenKind(StrEnum):

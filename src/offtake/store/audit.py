@@ -26,6 +26,8 @@ def record(connection: Connection, entry: AuditEntry, *, now: datetime) -> None:
         job=entry.job,
         address=entry.address,
         outcome=entry.outcome,
+        actor=entry.actor,
+        effective=entry.effective,
     )
     try:
         connection.execute(statement)
@@ -53,5 +55,7 @@ def entries(
             job=row.job,
             address=row.address,
             outcome=row.outcome,
+            actor=row.actor,
+            effective=row.effective,
         )
         yield AuditRow(happened_at=row.at, entry=entry)

@@ -23,8 +23,21 @@ _PRINCIPAL = (
 
 def add_tenant(connection: Connection, new: Tenant, *, now: datetime) -> None:
     """Insert a tenant; the caller has looked whether the name is free."""
-    values = {"name": new.name, "zone": new.zone, "company_key": new.company_key, "created_at": now}
-    connection.execute(insert(tenant).values(values))
+    connection.execute(
+        insert(tenant).values(
+            name=new.name,
+            zone=new.zone,
+            company_key=new.company_key,
+            created_at=now,
+            is_verified=new.is_verified,
+        )
+    )
+
+
+def set_verified(connection: Connection, name: str, *, is_verified: bool) -> bool:
+    """Say whether a tenant's account was verified; False where there is no such tenant."""
+    statement = update(tenant).where(tenant.c.name == name).values(is_verified=is_verified)
+    return connection.execute(statement).rowcount == 1
 
 
 def get_tenant(connection: Connection, name: str) -> Tenant | None:
@@ -77,8 +90,10 @@ def credentials_of_user(
 
 
 def user_taken(connection: Connection, tenant_name: str, user: str) -> bool:
-    """Whether the tenant has a credential for that user name."""
-    statement = select(credential.c.id).where(credential.c.tenant == tenant_name, credential.c.user == user)
+    """Whether the tenant has a password for that user name."""
+    statement = select(credential.c.id).where(
+        credential.c.tenant == tenant_name, credential.c.user == user, credential.c.kind == CredentialKind.BASIC
+    )
     return connection.execute(statement).first() is not None
 
 
@@ -196,7 +211,13 @@ def principal_of(connection: Connection, hash_: str, *, now: datetime) -> Princi
 
 
 def _tenant(row: Row[Any]) -> Tenant:
-    return Tenant(name=row.name, zone=row.zone, company_key=row.company_key, created_at=row.created_at)
+    return Tenant(
+        name=row.name,
+        zone=row.zone,
+        company_key=row.company_key,
+        created_at=row.created_at,
+        is_verified=row.is_verified,
+    )
 
 
 def _credential(row: Row[Any]) -> Credential:

@@ -66,6 +66,8 @@ def add(connection: Connection, new: Job) -> None:
             created_at=new.created_at,
             not_before=new.not_before,
             reference=new.reference,
+            actor=new.actor,
+            effective=new.effective,
         )
     )
 

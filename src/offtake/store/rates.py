@@ -1,4 +1,4 @@
-"""Requests counted by principal and dialect, in windows that begin with the first request in them.
+"""Requests counted by principal, dialect and operation, in windows that begin with the first request in them.
 
 One row each, so that all nodes of an installation count together and the table stays as small as the number of
 credentials.
@@ -31,14 +31,22 @@ class Counted:
     began_at: datetime
 
 
-def count(connection: Connection, principal: Principal, dialect: str, *, now: datetime, period: timedelta) -> Counted:
-    """Count one request: in the present window, or as the first of a new one."""
+def count(
+    connection: Connection, principal: Principal, what: tuple[str, str], *, now: datetime, period: timedelta
+) -> Counted:
+    """Count one request of a dialect and operation: in the present window, or as the first of a new one."""
+    dialect, operation = what
     is_over = rate.c.began_at <= literal(now - period, Instant())
     statement = _INSERT[connection.dialect.name](rate).values(
-        tenant=principal.tenant, principal=principal.credential, dialect=dialect, began_at=now, requests=1
+        tenant=principal.tenant,
+        principal=principal.credential,
+        dialect=dialect,
+        operation=operation,
+        began_at=now,
+        requests=1,
     )
     statement = statement.on_conflict_do_update(
-        index_elements=[rate.c.tenant, rate.c.principal, rate.c.dialect],
+        index_elements=list(rate.primary_key.columns),
         set_={
             "requests": case((is_over, 1), else_=rate.c.requests + 1),
             "began_at": case((is_over, literal(now, Instant())), else_=rate.c.began_at),

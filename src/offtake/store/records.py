@@ -67,6 +67,8 @@ def job_from_row(row: Row[Any]) -> Job:
         artifact=_artifact(row),
         failure=_failure(row),
         reference=row.reference,
+        actor=row.actor,
+        effective=row.effective,
     )
 
 

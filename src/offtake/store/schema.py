@@ -91,6 +91,7 @@ tenant = Table(
     Column("zone", String(64), nullable=False),
     Column("company_key", String(64), nullable=True, unique=True),
     Column("created_at", Instant, nullable=False),
+    Column("is_verified", Boolean, nullable=False, server_default=text("true")),
 )
 
 credential = Table(
@@ -164,6 +165,8 @@ job = Table(
     Column("failure_code", String(64), nullable=True),
     Column("failure_message", Text, nullable=True),
     Column("reference", String(128), nullable=True),
+    Column("actor", String(320), nullable=True),
+    Column("effective", String(320), nullable=True),
     CheckConstraint(f"status IN ({_listed(frozenset(Status))})", name="status"),
     CheckConstraint(f"(finished_at IS NOT NULL) = (status IN ({_ENDED}))", name="finished"),
     CheckConstraint(
@@ -196,8 +199,20 @@ rate = Table(
     Column("tenant", String(63), ForeignKey("tenant.name"), primary_key=True),
     Column("principal", String(64), primary_key=True),
     Column("dialect", String(16), primary_key=True),
+    Column("operation", String(16), primary_key=True, server_default=text("''")),
     Column("began_at", Instant, nullable=False),
     Column("requests", Integer, nullable=False),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("tenant", String(63), ForeignKey("tenant.name"), primary_key=True),
+    Column("dialect", String(16), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("digest", String(64), nullable=False),
+    Column("job", String(36), ForeignKey("job.id"), nullable=False),
+    Column("created_at", Instant, nullable=False),
 )
 
 audit = Table(
@@ -212,5 +227,7 @@ audit = Table(
     Column("job", String(36), nullable=True),
     Column("address", String(64), nullable=True),
     Column("outcome", String(32), nullable=False),
+    Column("actor", String(320), nullable=True),
+    Column("effective", String(320), nullable=True),
 )
 Index("ix_audit_tenant_at", audit.c.tenant, audit.c.at)

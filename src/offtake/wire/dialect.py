@@ -46,14 +46,21 @@ class HttpFault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorSurface:
-    """Paths whose errors are said in one set of words. ``render`` gets what happened and the request's path."""
+    """Paths whose errors are said in one set of words. ``render`` gets what happened and the request's path.
+
+    A prefix stands for itself and all paths below it; one that ends with ``_``, for all that begin with it.
+    """
 
     prefixes: tuple[str, ...]
     render: Callable[[OfftakeError | HttpFault, str], Response]
+    max_body: int | None = None  # bytes of a request's body, where the contract says; None: what holds for all paths
 
     def owns(self, path: str) -> bool:
         """Whether errors on that path are said in these words."""
-        return any(path == prefix or path.startswith(prefix + "/") for prefix in self.prefixes)
+        return any(
+            path == prefix or path.startswith(prefix if prefix.endswith("_") else prefix + "/")
+            for prefix in self.prefixes
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

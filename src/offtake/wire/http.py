@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Coroutine, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import structlog
@@ -25,6 +26,7 @@ from offtake.errors import ExportError, InvalidRequest, OfftakeError, places
 from offtake.wire.dialect import ErrorSurface, HttpFault
 
 _log = structlog.get_logger("offtake.http")
+_current_request: ContextVar[str] = ContextVar("offtake_request", default="")
 Renderer = Callable[[OfftakeError | HttpFault, str], Response]
 
 
@@ -46,7 +48,7 @@ def chain(app: FastAPI, routers: Sequence[APIRouter], surfaces: Sequence[ErrorSu
     """The application, which has these routers, as served: each step wraps the one before it."""
     render = _renderer(surfaces)
     _answer_errors(app, routers, render)
-    return _observed(_bounded(app, max_body), render)
+    return _observed(_bounded(app, _limit(surfaces, max_body)), render)
 
 
 class DirectRoute(APIRoute):
@@ -64,6 +66,11 @@ class DirectRoute(APIRoute):
             return response
 
         return handle
+
+
+def current_request() -> str:
+    """The id of the request that is being answered, for answers that have it in their body."""
+    return _current_request.get()
 
 
 def remote_address(request: Request) -> str | None:
@@ -124,14 +131,24 @@ def _answer_errors(app: FastAPI, routers: Sequence[APIRouter], render: Renderer)
     app.add_exception_handler(RequestValidationError, invalid)
 
 
-def _bounded(app: ASGIApp, limit: int) -> ASGIApp:
-    """Refuse a body over ``limit`` bytes, announced or not."""
+def _limit(surfaces: Sequence[ErrorSurface], max_body: int) -> Callable[[str], int]:
+    """How many bytes of a body a path takes."""
+    own = [(surface, surface.max_body) for surface in surfaces if surface.max_body is not None]
+
+    def limit(path: str) -> int:
+        return next((size for surface, size in own if surface.owns(path)), max_body)
+
+    return limit
+
+
+def _bounded(app: ASGIApp, limit_of: Callable[[str], int]) -> ASGIApp:
+    """Refuse a body that is larger than its path takes, announced or not."""
 
     async def bounded(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await app(scope, receive, send)
             return
-        taken = 0
+        taken, limit = 0, limit_of(scope["path"])
 
         async def counted() -> Message:
             nonlocal taken
@@ -154,6 +171,7 @@ def _observed(app: ASGIApp, render: Renderer) -> ASGIApp:
             await app(scope, receive, send)
             return
         request_id, began, status = uuid.uuid4().hex, time.monotonic(), 0
+        _current_request.set(request_id)
 
         async def noted(message: Message) -> None:
             nonlocal status

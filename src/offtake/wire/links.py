@@ -1,8 +1,12 @@
-"""The download path: one for all dialects. The link is its own authorisation; an Authorization header is ignored."""
+"""The download path, for dialects that have none of their own.
+
+The link is its own authorisation; an Authorization header is ignored.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from urllib.parse import quote
 
 from fastapi import APIRouter
@@ -18,6 +22,7 @@ from offtake.errors import ArtifactNotFound, LinkRefused, OfftakeError
 from offtake.wire.dialect import ErrorSurface, HttpFault, nearest
 
 PREFIX = "/download"
+Render = Callable[[OfftakeError | HttpFault, str], Response]
 _RANGES = re.compile(r"bytes\s*=\s*((\d{1,18}-\d{0,18}|-\d{1,18})\s*(,\s*|$))+", re.ASCII | re.IGNORECASE)
 _STATUS: dict[type[OfftakeError], int] = {LinkRefused: 403, ArtifactNotFound: 404, OfftakeError: 500}
 
@@ -30,9 +35,10 @@ class _File(FileResponse):
 
     chunk_size = 1024 * 1024
 
-    def __init__(self, found: Download, headers: dict[str, str]) -> None:
+    def __init__(self, found: Download, headers: dict[str, str], render: Render) -> None:
         super().__init__(found.path, media_type=found.media_type, filename=found.file_name, headers=headers)
         self._size = found.artifact.bytes
+        self._render = render
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the file, or the part that was asked for."""
@@ -44,7 +50,7 @@ class _File(FileResponse):
             fault = HttpFault(
                 status=416, message="The range is beyond the file.", headers={"content-range": f"bytes */{self._size}"}
             )
-            await _render_error(fault, scope["path"])(scope, receive, send)
+            await self._render(fault, scope["path"])(scope, receive, send)
             return
         await super().__call__(scope, receive, send)
 
@@ -88,22 +94,22 @@ def router(on: Services) -> APIRouter:
     return routes
 
 
-def answer(found: Download) -> Response:
-    """The file itself."""
+def _render_error(error: OfftakeError | HttpFault, path: str) -> Response:
+    """Errors of the download path, as JSON."""
+    if isinstance(error, HttpFault):
+        return JSONResponse({"code": "http", "message": error.message}, error.status, headers=dict(error.headers))
+    return JSONResponse({"code": error.code, "message": error.message}, nearest(_STATUS, error))
+
+
+def answer(found: Download, render: Render = _render_error) -> Response:
+    """The file, or the part of it that was asked for; ``render`` words a range that is beyond it."""
     headers = {
         "etag": f'"{found.artifact.sha256}"',
         "cache-control": "private, no-store",
         "x-content-type-options": "nosniff",
         "x-export-rows": str(found.artifact.rows),
     }
-    return _File(found, headers)
-
-
-def _render_error(error: OfftakeError | HttpFault, path: str) -> Response:
-    """Errors of the download path, as JSON."""
-    if isinstance(error, HttpFault):
-        return JSONResponse({"code": "http", "message": error.message}, error.status, headers=dict(error.headers))
-    return JSONResponse({"code": error.code, "message": error.message}, nearest(_STATUS, error))
+    return _File(found, headers, render)
 
 
 ERRORS = ErrorSurface(prefixes=(PREFIX,), render=_render_error)

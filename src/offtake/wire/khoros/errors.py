@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from offtake.errors import (
+    AccountNotVerified,
     ArtifactGone,
     ArtifactNotFound,
     AuditUnavailable,
     ExportError,
+    IdempotencyConflict,
+    ImpersonationRefused,
     InvalidGrant,
     InvalidRequest,
     InvalidScope,
     InvalidZone,
     JobNotFound,
     JobStateConflict,
+    LinkExpired,
     LinkRefused,
     NotAuthenticated,
     NotPermitted,
@@ -40,12 +44,16 @@ ERRORS: dict[type[OfftakeError], int] = {
     InvalidScope: 400,  # the dialect issues no tokens
     InvalidGrant: 400,
     NotAuthenticated: 401,
+    AccountNotVerified: 403,  # nobody asks in this dialect
     NotPermitted: 403,
+    ImpersonationRefused: 403,  # nobody acts for others in this dialect
     LinkRefused: 403,  # the dialect's own paths never raise it
+    LinkExpired: 403,
     JobNotFound: 404,
     ArtifactNotFound: 404,
     ArtifactGone: 404,  # the dialect deletes nothing
     JobStateConflict: 409,
+    IdempotencyConflict: 409,  # the dialect has no such keys
     QuotaExceeded: 429,
     RateExceeded: 429,
     AuditUnavailable: 503,

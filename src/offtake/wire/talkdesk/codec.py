@@ -52,7 +52,7 @@ def refuse_other_media(content_type: str | None) -> None:
         raise UnsupportedMedia("The body is not JSON; send application/json.")
 
 
-def decode_create(body: bytes, publication: Publication, *, row_limit: int, account_zone: str) -> ExportRequest:
+def decode_create(body: bytes, publication: Publication, *, row_limit: int | None, account_zone: str) -> ExportRequest:
     """The export request in a create body.
 
     In the order of section 2.2: shape and field formats, then the zone, then the order of the bounds.

@@ -7,10 +7,12 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 
 from offtake.errors import (
+    AccountNotVerified,
     ArtifactGone,
     ArtifactNotFound,
     AuditUnavailable,
     ExportError,
+    IdempotencyConflict,
     InvalidGrant,
     InvalidRequest,
     InvalidScope,
@@ -44,8 +46,10 @@ ERRORS: dict[type[OfftakeError], tuple[int, str]] = {
     LinkRefused: (403, "1020004"),  # proposed; the dialect's own paths never raise it
     JobNotFound: (404, "1020011"),
     ArtifactNotFound: (404, "1020008"),
+    AccountNotVerified: (403, "1020004"),  # proposed; nobody asks in this dialect
     ArtifactGone: (404, "1020009"),
     JobStateConflict: (409, "1020007"),
+    IdempotencyConflict: (409, "1020007"),  # proposed; this dialect has no such keys
     QuotaExceeded: (429, "1020017"),
     RateExceeded: (429, "1020017"),  # proposed; this dialect counts no requests
     AuditUnavailable: (503, "1020019"),

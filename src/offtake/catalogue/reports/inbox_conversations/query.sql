@@ -22,6 +22,14 @@ WITH touched AS (
         AND in_part(conversation_id)
 ),
 
+-- The inboxes that the one who looks is a member of.
+entered AS (
+    SELECT inbox_member.inbox_id
+    FROM inbox_member
+    INNER JOIN agent ON agent.tenant = $tenant AND agent.agent_id = inbox_member.agent_id
+    WHERE inbox_member.tenant = $tenant AND lower(trim(agent.email)) = $viewer_email
+),
+
 picked AS MATERIALIZED (
     SELECT
         conversation.conversation_id,
@@ -47,6 +55,12 @@ picked AS MATERIALIZED (
         AND conversation.conversation_id IN (SELECT conversation_id FROM touched)
         AND chosen($inbox_ids, conversation.inbox_id)
         AND chosen($customer_emails, lower(trim(customer.email)))
+        -- An inbox with members is theirs alone.
+        AND (
+            $viewer_email IS NULL
+            OR conversation.inbox_id IN (SELECT inbox_id FROM entered)
+            OR conversation.inbox_id NOT IN (SELECT inbox_id FROM inbox_member WHERE tenant = $tenant)
+        )
 ),
 
 traffic AS MATERIALIZED (

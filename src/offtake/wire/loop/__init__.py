@@ -1,0 +1,21 @@
+"""Loop export reports (contracts/loop.md): JSON over HTTP, tokens of people, links on a path of their own."""
+
+from offtake.wire.dialect import Dialect, ErrorSurface
+from offtake.wire.loop.errors import render_error
+from offtake.wire.loop.openapi import document
+from offtake.wire.loop.presentation import presentation
+from offtake.wire.loop.routes import router
+from offtake.wire.loop.settings import LoopSettings, limits
+from offtake.wire.loop.tables import API, LARGEST_BODY, LINK, NAME
+
+LOOP = Dialect(
+    name=NAME,
+    settings=LoopSettings,
+    limits=limits,
+    router=router,
+    presentation=presentation,
+    document=document,
+    errors=ErrorSurface(prefixes=(API, LINK), render=render_error, max_body=LARGEST_BODY),
+)
+
+__all__ = ["LOOP"]

@@ -1,0 +1,361 @@
+"""Reading an export: who may, whose it is, how its state is worded (contract, sections 3, 4, 6, 7, 9)."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from sqlalchemy import update
+
+from offtake.core import exports, identity
+from offtake.core.exports import Caller, JobRef
+from offtake.errors import ExportError, InvalidGrant
+from offtake.model.job import Failure, Status
+from offtake.model.tenant import ORDINARY, Principal, Scope, Tenant
+from offtake.store import audit, jobs
+from offtake.store.schema import credential, job
+from offtake.wire.dialect import nearest
+from offtake.wire.loop.errors import ERRORS
+from offtake.wire.loop.tables import STATUS
+from tests.fixtures import loop
+from tests.fixtures.golden import golden
+from tests.fixtures.inside import Inside, inside
+from tests.fixtures.loop import ADMIN, BOSS, END, OLGA, PEOPLE, RITA, START, TALKS, UNKNOWN, LoopClient, assert_refused
+
+PATIENT = "[loop]\ncreates_per_minute = 100000\nreads_per_minute = 100000\nopen_jobs = 1000\n"
+GONE = {"status": "PendingOrExpired"}
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
+    with inside(tmp_path_factory.mktemp("read"), PATIENT) as made:
+        for name in ("acme", "globex"):
+            identity.add_tenant(Tenant(name=name), made.on)
+        loop.load(made.installation, "acme", [*PEOPLE, *TALKS])
+        yield made
+
+
+def member(here: Inside, user: str | None, scopes: frozenset[Scope] = ORDINARY, **headers: str) -> LoopClient:
+    """A client with a token of that person."""
+    token = loop.token(here.installation, "acme", user, scopes)
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return LoopClient(here.http, {"Authorization": f"Bearer {token}", **named})
+
+
+@pytest.fixture(scope="module")
+def boss(here: Inside) -> LoopClient:
+    return member(here, BOSS, ADMIN)
+
+
+def shown(answer: httpx.Response) -> dict[str, str]:
+    """The export-result object without its id."""
+    assert answer.status_code == 200, answer.text
+    return {name: value for name, value in answer.json().items() if name != "id"}
+
+
+def test_every_state_has_a_word() -> None:
+    assert set(STATUS) == set(Status)
+    assert {word for word in STATUS.values() if word} == {"Processing", "Completed", "Failed"}
+
+
+WORDS = [
+    golden("7.2", "proposed", "current", "", "PendingOrExpired"),
+    golden("7.2", "documented", "legacy", 'status_dialect = "legacy"\n', "Expired"),
+]
+
+
+@pytest.mark.parametrize(("setting", "word"), WORDS)
+def test_the_word_of_each_state(tmp_path: Path, setting: str, word: str) -> None:
+    """7.2, proposed."""
+    with inside(tmp_path, PATIENT + setting) as here:
+        identity.add_tenant(Tenant(name="acme"), here.on)
+        client = member(here, BOSS)
+        export = client.create()
+        seen = {"queued": shown(client.read(export))}
+        with here.on.database.write() as connection:
+            lease = jobs.claim(connection, worker="w", now=here.now, until=here.now + timedelta(hours=1))
+        assert lease is not None
+        seen["running"] = shown(client.read(export))
+        with here.on.database.write() as connection:
+            assert jobs.retry(connection, lease, not_before=here.now)
+        here.work()
+        done = shown(client.read(export))
+        assert done.pop("url").startswith("http://loop.test/RF_")
+        assert done == {"status": "Completed"}
+        here.later(8 * 86_400)
+        seen["expired"] = shown(client.read(export))
+        seen["unknown"] = shown(client.read(UNKNOWN))
+        failed, cancelled = client.create(), client.create()
+        with here.on.database.write() as connection:
+            other = jobs.claim(connection, worker="w", now=here.now, until=here.now + timedelta(hours=1))
+            assert other is not None
+            failure = Failure(code="query_failed", message="The report's query failed.")
+            assert jobs.fail(connection, other, failure, now=here.now)
+            left = ({failed, cancelled} - {other.job.id}).pop()
+            assert jobs.cancel(connection, left, tenant="acme", now=here.now)
+        seen["failed"], seen["cancelled"] = shown(client.read(other.job.id)), shown(client.read(left))
+    words = {"queued": "Processing", "running": "Processing", "failed": "Failed", "cancelled": "Failed"}
+    assert seen == {state: {"status": words.get(state, word)} for state in seen}
+
+
+MALFORMED = [
+    golden("7.3", "proposed", "short", "123"),
+    golden("7.3", "proposed", "no-dashes", UNKNOWN.replace("-", "")),
+    golden("7.3", "proposed", "a-letter-too-many", UNKNOWN + "a"),
+    golden("7.3", "proposed", "no-hex", UNKNOWN.replace("0", "g")),
+    golden("7.3", "proposed", "injection", "'%20OR%201=1"),
+]
+
+
+@pytest.mark.parametrize("asked", MALFORMED)
+def test_what_is_no_id(boss: LoopClient, asked: str) -> None:
+    assert_refused(boss.read(asked), 400, "InvalidExportId", "id")
+
+
+def test_an_id_is_answered_as_it_was_asked(boss: LoopClient) -> None:
+    export = boss.create()
+    assert boss.read(export.upper()).json() == {"id": export.upper(), "status": "Processing"}
+
+
+def test_unknown_ids_may_be_404(tmp_path: Path) -> None:
+    with inside(tmp_path, "[loop]\nunknown_id = 404\n") as here:
+        for name in ("acme", "globex"):
+            identity.add_tenant(Tenant(name=name), here.on)
+        token = loop.token(here.installation, "globex")
+        foreign = LoopClient(here.http, {"Authorization": f"Bearer {token}"}).create()
+        client = member(here, BOSS)
+        bodies = [assert_refused(client.read(export), 404, "NotFound") for export in (foreign, UNKNOWN)]
+    assert bodies[0] == bodies[1] | {"requestId": bodies[0]["requestId"]}
+
+
+def test_whose_export_it_is(here: Inside, boss: LoopClient) -> None:
+    """4, proposed: seen by its actor, its effective user and administrators; to others it does not exist."""
+    rita, olga = member(here, RITA), member(here, OLGA, ORDINARY | {Scope.IMPERSONATE})
+    as_rita = LoopClient(here.http, {**olga.headers, "X-Impersonate-User": RITA})
+    boss_as_olga = LoopClient(here.http, {**boss.headers, "X-Impersonate-User": OLGA})
+    whole = member(here, None)
+    everyone = {"rita": rita, "olga": olga, "as_rita": as_rita, "boss": boss, "whole": whole}
+    everyone["boss_as_olga"] = boss_as_olga
+    sees = {
+        "rita": (rita, {"rita", "as_rita", "boss", "whole"}),
+        "olga": (olga, {"olga", "boss", "boss_as_olga", "whole"}),
+        "for rita, by olga": (as_rita, {"rita", "olga", "as_rita", "boss", "boss_as_olga", "whole"}),
+        "boss": (boss, {"boss", "whole"}),
+        "whole": (whole, {"boss", "whole"}),
+    }
+    for whose, (owner, wanted) in sees.items():
+        export = owner.create()
+        found = {name for name, client in everyone.items() if client.status(export) == "Processing"}
+        assert found == wanted, whose
+        hidden = {client.read(export).text for name, client in everyone.items() if name not in wanted}
+        assert hidden <= {f'{{"id":"{export}","status":"PendingOrExpired"}}'}
+
+
+def test_a_person_sees_rows_of_inboxes_that_are_open_or_the_persons(here: Inside) -> None:
+    """4 and V15, proposed: the owner of a token is its effective user, and asking for an inbox opens it for nobody."""
+
+    def ids(client: LoopClient, **body: object) -> list[str]:
+        export = client.create(**body)
+        with here.on.database.write() as connection:  # other tests leave theirs in the queue
+            others = update(job).where(job.c.id != export, job.c.status == "queued")
+            connection.execute(others.values(not_before=here.now + timedelta(days=1000)))
+        here.work()
+        return [row["conversationId"] for row in here.http.get(client.url(export)).json()]
+
+    assert ids(member(here, RITA)) == ["c1", "c3", "c5"]
+    assert ids(member(here, RITA), teamIds=["sales"]) == []
+    assert ids(member(here, "Olga@acme.example")) == loop.ALL
+    assert ids(member(here, "nobody@acme.example")) == ["c1", "c3", "c5"]
+    assert ids(member(here, None)) == ids(member(here, BOSS, ADMIN)) == loop.ALL
+
+
+IMPERSONATIONS = [
+    golden("4", "proposed", "too-long", b"a" * 310 + b"@acme.example"),
+    golden("4", "proposed", "control-character", b"rita\tx@acme.example"),
+    golden("4", "proposed", "no-printable-character", "rita\u2028@acme.example".encode()),
+]
+
+
+@pytest.mark.parametrize("name", IMPERSONATIONS)
+def test_what_names_nobody(boss: LoopClient, name: bytes) -> None:
+    headers = [*boss.raw, (b"X-Impersonate-User", name)]
+    answer = boss.http.get(f"{loop.API}/exports/{UNKNOWN}", headers=headers)
+    assert_refused(answer, 400, "InvalidImpersonation", "X-Impersonate-User")
+
+
+def test_one_name_at_a_time_and_a_blank_one_is_none(boss: LoopClient) -> None:
+    path = f"{loop.API}/exports/{UNKNOWN}"
+    twice = [*boss.headers.items(), ("X-Impersonate-User", RITA), ("X-Impersonate-User", OLGA)]
+    assert_refused(boss.http.get(path, headers=twice), 400, "InvalidImpersonation", "X-Impersonate-User")
+    for blank in (b"", b"  "):
+        answer = boss.http.get(path, headers=[*boss.raw, (b"X-Impersonate-User", blank)])
+        assert shown(answer) == GONE
+
+
+def test_every_impersonated_call_is_in_the_log(here: Inside) -> None:
+    """4, proposed: those that are refused as well."""
+    client = member(here, "auditor@acme.example", ORDINARY | {Scope.IMPERSONATE}, X_Impersonate_User=RITA)
+    refused = LoopClient(here.http, {**client.headers, "X-Impersonate-User": "Nobody@acme.example"})
+    client.read(UNKNOWN)
+    client.order({"start": 1, "end": 0})
+    refused.read(UNKNOWN)
+    with here.on.database.read() as connection:
+        span = (here.now - timedelta(days=1), here.now + timedelta(days=1))
+        log = [each.entry for each in audit.entries(connection, tenant="acme", start=span[0], end=span[1])]
+    mine = [entry for entry in log if entry.actor == "auditor@acme.example"]
+    assert {(entry.operation, entry.dialect) for entry in mine} == {("impersonate", "loop")}
+    told = [(entry.effective, entry.outcome) for entry in mine]
+    assert told == [(RITA, "allowed"), (RITA, "allowed"), ("nobody@acme.example", "refused")]
+
+
+TOKENS = [
+    golden("3", "documented", "none", {}),
+    golden("3", "documented", "empty", {"Authorization": ""}),
+    golden("3", "proposed", "scheme-alone", {"Authorization": "Bearer"}),
+    golden("3", "proposed", "unknown", {"Authorization": "Bearer abc.def"}),
+    golden("3", "proposed", "no-dot", {"Authorization": "0f6d1c7e5b0a4c559d3e7a1f2b90c3aa"}),
+    golden("3", "proposed", "basic", {"Authorization": "Basic cml0YTpyaXRh"}),
+    golden("3", "proposed", "not-ascii", {"Authorization": "Bearer é".encode("latin-1")}),
+]
+
+
+@pytest.mark.parametrize("headers", TOKENS)
+def test_who_is_not_known(here: Inside, headers: dict[str, str]) -> None:
+    for answer in (
+        here.http.get(f"{loop.API}/exports/{UNKNOWN}", headers=headers),
+        here.http.post(f"{loop.API}/export", headers=headers, json={"start": START, "end": END}),
+    ):
+        assert_refused(answer, 401, "Unauthorized")
+        assert answer.headers["www-authenticate"] == "Bearer"
+
+
+def test_a_wrong_secret_another_kind_and_a_revoked_token(here: Inside) -> None:
+    client = member(here, RITA)
+    token = client.headers["Authorization"]
+    wrong = LoopClient(here.http, {"Authorization": token[:-1] + ("A" if token[-1] != "A" else "B")})
+    assert_refused(wrong.read(UNKNOWN), 401, "Unauthorized")
+    oauth = here.installation.add_client("acme")
+    other = LoopClient(here.http, {"Authorization": f"Bearer {oauth.client_id}.{oauth.client_secret}"})
+    assert_refused(other.read(UNKNOWN), 401, "Unauthorized")
+    # Nor is a Loop token good for another dialect's door.
+    secret = token.removeprefix("Bearer ").split(".")
+    answer = here.http.post("/oauth/token", data={"grant_type": "client_credentials"}, auth=(secret[0], secret[1]))
+    assert answer.status_code == 401
+    assert shown(client.read(UNKNOWN)) == GONE
+    with here.on.database.write() as connection:
+        connection.execute(update(credential).where(credential.c.id == secret[0].split(" ")[-1]).values(revoked=True))
+    assert_refused(client.read(UNKNOWN), 401, "Unauthorized")
+
+
+def test_what_a_token_may_do(here: Inside) -> None:
+    reader, writer = (member(here, RITA, frozenset({scope})) for scope in (Scope.READ, Scope.WRITE))
+    assert_refused(reader.order({"start": START, "end": END}), 403, "Forbidden")
+    assert_refused(writer.read(UNKNOWN), 403, "Forbidden")
+    assert shown(reader.read(UNKNOWN)) == GONE
+    assert writer.create()
+
+
+def test_an_account_that_is_not_verified(here: Inside) -> None:
+    """3, documented that there is such an error; its number and code are proposed."""
+    identity.add_tenant(Tenant(name="unverified", is_verified=False), here.on)
+    token = loop.token(here.installation, "unverified")
+    client = LoopClient(here.http, {"Authorization": f"Bearer {token}"})
+    assert_refused(client.order({"start": START, "end": END}), 451, "AccountNotVerified")
+    assert_refused(client.read(UNKNOWN), 451, "AccountNotVerified")
+    identity.set_verified("unverified", here.on, is_verified=True)
+    assert shown(client.read(UNKNOWN)) == GONE
+    identity.set_verified("unverified", here.on, is_verified=False)
+    assert_refused(client.read(UNKNOWN), 451, "AccountNotVerified")
+
+
+PATHS = [
+    golden("1", "documented", "create-in-the-plural", "POST", f"{loop.API}/exports", 404),
+    golden("1", "documented", "read-in-the-singular", "GET", f"{loop.API}/export/{UNKNOWN}", 404),
+    golden("1", "documented", "no-list", "GET", f"{loop.API}/exports", 404),
+    golden("9", "proposed", "root", "GET", loop.API, 404),
+    golden("9", "proposed", "get-create", "GET", f"{loop.API}/export", 405),
+    golden("9", "proposed", "delete", "DELETE", f"{loop.API}/exports/{UNKNOWN}", 405),
+    golden("9", "proposed", "post-a-file", "POST", f"/RF_{UNKNOWN}", 405),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "status"), PATHS)
+def test_paths_and_methods_that_do_not_exist(boss: LoopClient, method: str, path: str, status: int) -> None:
+    answer = boss.http.request(method, path, headers=boss.headers)
+    assert_refused(answer, status, {404: "NotFound", 405: "MethodNotAllowed"}[status])
+
+
+def test_every_error_has_a_row() -> None:
+    """9, proposed; the dialect has no endpoint for tokens."""
+    for kind in _leaves(ExportError):
+        if kind.__module__ == "offtake.errors" and kind is not InvalidGrant:
+            assert nearest(ERRORS, kind.__new__(kind)) != ERRORS[ExportError], kind
+
+
+def _leaves(kind: type[ExportError]) -> Iterator[type[ExportError]]:
+    below = kind.__subclasses__()
+    yield from itertools.chain.from_iterable(map(_leaves, below)) if below else (kind,)
+
+
+def test_links_lead_where_the_settings_say(tmp_path: Path) -> None:
+    """8, documented: another host than the API's, path and query of one form."""
+    with inside(tmp_path, '[loop]\nlink_url = "https://files.example.test/exports/"\n') as here:
+        identity.add_tenant(Tenant(name="acme"), here.on)
+        client = member(here, BOSS)
+        export = client.create()
+        here.work()
+        link = urlsplit(client.url(export))
+        assert (link.scheme, link.netloc, link.path) == ("https", "files.example.test", f"/exports/RF_{export}")
+        names = [part.partition("=")[0] for part in link.query.split("&")]
+        assert names == ["Expires", "Signature", "Key-Pair-Id"]
+        file = here.http.get(f"/RF_{export}?{link.query}")
+        assert (file.status_code, file.json()) == (200, [])
+        told = file.headers
+        assert told["content-disposition"] == f'attachment; filename="loop-export_{START}_{END}_{export[:8]}.json"'
+        assert told["cache-control"] == "private, no-store"
+        assert told["x-content-type-options"] == "nosniff"
+        assert told["accept-ranges"] == "bytes"
+        head = here.http.head(f"/RF_{export}?{link.query}")
+        assert (head.status_code, head.headers["content-length"]) == (200, str(len(file.content)))
+        beyond = here.http.get(f"/RF_{export}?{link.query}", headers={"Range": "bytes=9999-"})
+        assert_refused(beyond, 416, "RangeNotSatisfiable")
+        for changed in (link.query.replace("Key-Pair-Id=K", "Key-Pair-Id=X"), link.query.replace("&Key-Pair-Id", "&x")):
+            assert_refused(here.http.get(f"/RF_{export}?{changed}"), 403, "SignatureInvalid")
+        foreign = f"/RF_{UNKNOWN}?{link.query}"
+        assert_refused(here.http.get(foreign), 403, "SignatureInvalid")
+
+
+def test_what_the_server_knows_beyond_the_body_is_in_headers(tmp_path: Path) -> None:
+    """13, proposed."""
+    with inside(tmp_path) as here:
+        identity.add_tenant(Tenant(name="acme"), here.on)
+        client = member(here, BOSS)
+        export = client.create()
+        assert client.read(export).headers["x-export-state"] == "queued"
+        here.work()
+        told = client.read(export).headers
+        file = here.http.get(client.url(export))
+        assert (told["x-export-rows"], told["x-export-bytes"]) == ("0", str(len(file.content)))
+        assert f'"{told["x-export-sha256"]}"' == file.headers["etag"]
+        assert told["x-export-expires"] == "2026-04-09T00:00:00Z"
+
+
+def test_a_report_that_cannot_be_cut_is_not_for_one_person(here: Inside, boss: LoopClient) -> None:
+    """4, proposed: a company's own report without the parameter would show everything."""
+    with here.on.database.read() as connection:
+        mine = jobs.get(connection, boss.create())
+    assert mine is not None
+    person = Principal(tenant="acme", credential="c", scopes=ORDINARY, user=RITA)
+    calls = Caller(principal=person)
+    assert exports.create(mine.request, calls, here.on).request.parameters.viewer_email == RITA
+    other = replace(mine.request, report="calls")
+    with pytest.raises(ExportError, match="one person"):
+        exports.create(other, calls, here.on)
+    with pytest.raises(ExportError):
+        exports.get(JobRef(id=mine.id, dialect="loop"), calls, here.on)
