@@ -57,7 +57,9 @@ class Session:
         self._interrupted = threading.Event()
         self._connection = duckdb.connect(
             config={
-                "threads": limits.threads,
+                # What a join or a group must at least hold, every thread holds: a query so large that it is made in
+                # parts has no memory left for a second one (DuckDB 2.0: two threads fail in 256 MiB where one fits).
+                "threads": limits.threads if parts == 1 else 1,
                 "memory_limit": f"{limits.memory_mb}MiB",
                 "temp_directory": str(limits.temp_folder),
                 "preserve_insertion_order": "false",
