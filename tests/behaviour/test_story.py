@@ -128,6 +128,9 @@ def test_a_file_can_be_deleted_once_it_is_there(waiting: Account, account: Accou
 @everyone
 def test_a_file_goes_when_its_time_is_over(account: Account, busy: Served) -> None:
     job = finished(account)
+    busy.installation.outlive(account.stored(job))
+    assert account.state(job) in (State.GONE, State.UNKNOWN)
+    assert account.download(job) is None
     busy.installation.expire(account.stored(job))
     assert files(busy, account, job) == []
     assert account.state(job) in (State.GONE, State.UNKNOWN)

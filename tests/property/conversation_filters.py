@@ -39,13 +39,18 @@ def with_accounts(draw: DrawFn, cares: tuple[Care, ...]) -> tuple[Care, ...]:
 def parameters(draw: DrawFn, care: Care) -> Parameters:
     """The shared filters, each of them off more often than not."""
     priorities = ["0", "3", "9", *(str(row["priority"]) for row in care.rows["conversation"] if row["priority"])]
-    queues = ["7", *(str(row["number"]) for row in care.rows["queue"] if row["number"] is not None)]
+    queues = ["7", *(number_or_id(row, "queue_id") for row in care.rows["queue"])]
     return Parameters(
         priorities=draw(perhaps_some(priorities)),
         queue_ids=draw(perhaps_some(queues)),
         smart_view_id=draw(st.sampled_from([None, None, None, None, *VIEWS, "unknown"])),
         business_hours=draw(st.sampled_from([None, None, *BusinessHours])),
     )
+
+
+def number_or_id(row: Row, key: str) -> str:
+    """What a filter calls a row: its short number, or else its id."""
+    return str(row[key] if row["number"] is None else row["number"])
 
 
 def perhaps_some(values: list[str]) -> st.SearchStrategy[tuple[str, ...] | None]:
@@ -61,8 +66,8 @@ def is_about(care: Care, wanted: Parameters, conversation: Row | None) -> bool:
     if wanted.priorities is not None and as_text(conversation["priority"]) not in wanted.priorities:
         return False
     if wanted.queue_ids is not None:
-        numbers = {row["queue_id"]: row["number"] for row in care.rows["queue"]}
-        if as_text(numbers.get(conversation["queue_id"])) not in wanted.queue_ids:
+        numbers = {row["queue_id"]: number_or_id(row, "queue_id") for row in care.rows["queue"]}
+        if numbers.get(conversation["queue_id"]) not in wanted.queue_ids:
             return False
     if wanted.smart_view_id is None:
         return True

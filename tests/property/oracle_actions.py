@@ -12,7 +12,7 @@ from itertools import groupby
 
 from offtake.model.request import Parameters
 from offtake.model.timespan import Timespan
-from tests.property.conversation_filters import as_text, fits_the_hours, is_about
+from tests.property.conversation_filters import fits_the_hours, is_about, number_or_id
 from tests.property.elapsed import seconds_rounded_down
 from tests.property.khoros_values import duration, english_time, text
 from tests.property.lookups import find
@@ -84,7 +84,7 @@ def raw_expert_help(care: Care, timespan: Timespan, wanted: Parameters) -> list[
 
 def response_approval(care: Care, timespan: Timespan, wanted: Parameters) -> list[Row]:
     """One row per submission in the timespan, by agents of the teams asked for who may still log in."""
-    numbers = {row["team_id"]: as_text(row["number"]) for row in care.rows["team"]}
+    numbers = {row["team_id"]: number_or_id(row, "team_id") for row in care.rows["team"]}
     rows = []
     for approval in care.rows["response_approval"]:
         at = approval["submitted_at"]

@@ -186,8 +186,8 @@ class Asked:
 
     def _queue_number(self, conversation: Row) -> str | None:
         for queue in self.care.rows["queue"]:
-            if queue["queue_id"] == conversation.get("queue_id") and queue["number"] is not None:
-                return str(queue["number"])
+            if queue["queue_id"] == conversation.get("queue_id"):
+                return str(queue["queue_id"] if queue["number"] is None else queue["number"])
         return None
 
 

@@ -71,7 +71,7 @@ def work(draw: DrawFn, care: Care, timespans: Sequence[Timespan]) -> Care:
 
 def about_conversations(care: Care) -> SearchStrategy[dict[str, Any]]:
     """Filters about conversations, most of them off."""
-    queues = [str(row["number"]) for row in care.rows["queue"] if row["number"] is not None]
+    queues = _shown(care, "queue")
     priorities = [str(row["priority"]) for row in care.rows["conversation"] if row["priority"] is not None]
     return st.fixed_dictionaries(
         {

@@ -8,6 +8,9 @@ CREATE TEMP MACRO chosen(wanted, value) AS
 CREATE TEMP MACRO chosen_any(wanted, held) AS
     CAST(wanted AS VARCHAR[]) IS NULL OR coalesce(list_has_any(CAST(wanted AS VARCHAR[]), CAST(held AS VARCHAR[])), false);
 
+-- What a filter calls something that may have a short number: the number, or else the id.
+CREATE TEMP MACRO number_or_id(number, id) AS coalesce(CAST(number AS VARCHAR), id);
+
 -- Whether the part that is being made has what belongs to a key. An attempt that has only one part reads without it.
 CREATE TEMP MACRO in_part(key) AS
     coalesce(CAST(getvariable('parts') AS UBIGINT), 1) = 1

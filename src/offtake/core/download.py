@@ -20,7 +20,7 @@ from offtake.errors import ArtifactNotFound, JobNotFound, LinkExpired, LinkRefus
 from offtake.formats import format_named
 from offtake.model.artifact import Artifact
 from offtake.model.audit import AuditEntry
-from offtake.model.job import Job
+from offtake.model.job import Job, has_file
 from offtake.store import audit, jobs
 
 
@@ -91,11 +91,6 @@ def open_link(job_id: str, *, expires: str, signature: str, on: Services) -> Dow
         raise LinkExpired("The link has expired; ask for a new one.")
     media_type = format_named(job.request.format).media_type
     return Download(path=path, artifact=job.artifact, file_name=file_name(job), media_type=media_type, job=job)
-
-
-def has_file(job: Job, now: datetime) -> bool:
-    """Whether the job's file is there to be had: published, and its retention not over, swept already or not."""
-    return job.artifact is not None and job.expires_at is not None and job.expires_at > now
 
 
 def file_name(job: Job) -> str:

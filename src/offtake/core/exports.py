@@ -25,7 +25,7 @@ from offtake.errors import (
     Unavailable,
 )
 from offtake.model.audit import AuditEntry
-from offtake.model.job import OPEN, Job, JobFilter, Status
+from offtake.model.job import OPEN, Job, JobFilter, Status, seen_at
 from offtake.model.request import ExportRequest
 from offtake.model.tenant import Principal, Scope
 from offtake.store import audit, idempotency, jobs
@@ -101,8 +101,9 @@ def _narrowed(request: ExportRequest, by: Caller, on: Services) -> ExportRequest
 
 
 def _digest(request: ExportRequest, by: Caller) -> str:
-    """Equal for equal orders by the same person."""
-    order = {"report": request.report, "format": request.format, "by": by.principal.person, **request_to_json(request)}
+    """Equal for equal orders by the same person, whatever the server's settings are at the time."""
+    sent = request_to_json(replace(request, row_limit=None, account_zone="UTC"))
+    order = {"report": request.report, "format": request.format, "by": by.principal.person, **sent}
     return hashlib.sha256(json.dumps(order, sort_keys=True).encode()).hexdigest()
 
 
@@ -138,7 +139,7 @@ def find(ref: JobRef, by: Caller, on: Services) -> Job:
     """As ``get``, for those who record more than a look."""
     require(by.principal, Scope.READ)
     with on.database.read() as connection:
-        return _own(connection, ref, by)
+        return seen_at(_own(connection, ref, by), on.clock())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +172,8 @@ def list_jobs(listing: Listing, by: Caller, on: Services) -> JobPage:
     if offset >= total:  # also keeps numbers from the database that it has no room for
         return JobPage(jobs=(), total=total)
     with on.database.read() as connection:
-        return JobPage(jobs=jobs.newest(connection, wanted, limit=listing.per_page, offset=offset), total=total)
+        found = jobs.newest(connection, wanted, limit=listing.per_page, offset=offset)
+    return JobPage(jobs=[seen_at(job, on.clock()) for job in found], total=total)
 
 
 def cancel(ref: JobRef, by: Caller, on: Services) -> Job:
@@ -200,7 +202,7 @@ def delete(ref: JobRef, by: Caller, on: Services) -> None:
     require(by.principal, Scope.WRITE)
     now = on.clock()
     with on.database.write() as connection:
-        job = _own(connection, ref, by)
+        job = seen_at(_own(connection, ref, by), now)
         if job.status in OPEN:
             raise JobStateConflict("The job has not ended; cancel it, or wait for its end.")
         if job.status in (Status.EXPIRED, Status.DELETED):

@@ -68,7 +68,7 @@ def _produce(lease: Lease, kind: Format, staged: Path, *, on: Services, interrup
     report = _report(request, on)
     uses = (*report.tables, *selection.tables(report))
     views = snapshot(on.lake, uses, tenant=job.tenant, timespan=request.timespan)
-    limits = _limits(lease, on)
+    limits = _limits(lease, on, ordered=bool(on.catalogue.publications[request.dialect, request.report].order))
     on.reached("querying", lease)
     parts = number_of_parts(report, views, part_rows=on.attempt.part_rows)
     opened = Session(limits, views, writable=(staged, part_file(staged)), parts=parts)
@@ -123,10 +123,13 @@ def _planned(job: Job, request: ExportRequest, kind: Format, on: Services) -> tu
     return query, replace(layout.envelope, facts=layout.facts(job, on.clock()))
 
 
-def _limits(lease: Lease, on: Services) -> Limits:
+def _limits(lease: Lease, on: Services, *, ordered: bool) -> Limits:
+    """Rows in order are sorted and written by one thread: a second one holds whole batches of the file until it is
+    their turn (DuckDB 2.0: 130,000 rows of 2 kB fail in 256 MiB with two threads)."""
     policy = on.attempt
     spill = on.artifacts.spill(lease.job.id, lease.fence)
-    return Limits(threads=policy.threads, memory_mb=policy.memory_mb, temp_folder=spill, temp_mb=policy.temp_mb)
+    threads = 1 if ordered else policy.threads
+    return Limits(threads=threads, memory_mb=policy.memory_mb, temp_folder=spill, temp_mb=policy.temp_mb)
 
 
 def _publish(lease: Lease, artifact: Artifact, staged: Path, on: Services) -> None:

@@ -143,17 +143,18 @@ class Session:
                 self._choose(part)
                 start = "INSERT INTO kept" if part else "CREATE TEMP TABLE kept AS"
                 self._connection.execute(f"{start}\n{query.sql}", dict(query.values))
-        by = [identifier(name) for name in query.order]
+        by = ", ".join(identifier(name) for name in query.order)
+        place = f"row({by})"  # of all columns: rows may be alike in the first one, thousands of them
         with _as_ours():
             counted = self._connection.execute("SELECT count(*) FROM kept").fetchone()
             self.parts = max(1, -(-counted[0] // part_rows)) if counted else 1
             if self.parts > 1:
                 bounds = ", ".join(f"{part / self.parts}" for part in range(1, self.parts))
-                quantiles = f"SELECT quantile_disc({by[0]}, [{bounds}]) FROM kept"  # noqa: S608 - an identifier
+                quantiles = f"SELECT quantile_disc({place}, [{bounds}]) FROM kept"  # noqa: S608 - an identifier
                 self._connection.execute(f"SET VARIABLE bounds = ({quantiles})")
-        within = f"WHERE {_within(by[0])} " if self.parts > 1 else ""
+        within = f"WHERE {_within(place)} " if self.parts > 1 else ""
         columns = ", ".join(map(identifier, query.columns))
-        sql = f"SELECT {columns} FROM kept {within}ORDER BY {', '.join(by)}"  # noqa: S608 - identifiers
+        sql = f"SELECT {columns} FROM kept {within}ORDER BY {by}"  # noqa: S608 - identifiers
         return Query(sql=sql, values={}, columns=query.columns)
 
     def types(self, query: Query) -> Sequence[str]:
@@ -204,12 +205,12 @@ class Session:
         self.close()
 
 
-def _within(column: str) -> str:
+def _within(place: str) -> str:
     """Whether a row belongs to the chosen part: from its bound on, and before that of the next. The first part has no
-    lower bound and the last one no upper; reading beyond the ends of the list gives null."""
+    lower bound and the last one no upper; reading beyond the ends of the list gives null. A place is never null."""
     part = "CAST(getvariable('part') AS BIGINT)"
-    lower = f"({part} = 0 OR {column} >= getvariable('bounds')[{part}])"
-    return f"{lower} AND coalesce({column} < getvariable('bounds')[{part} + 1], true)"
+    lower = f"({part} = 0 OR {place} >= getvariable('bounds')[{part}])"
+    return f"{lower} AND coalesce({place} < getvariable('bounds')[{part} + 1], true)"
 
 
 @contextmanager

@@ -6,7 +6,7 @@ repeats the invariants as CHECKs, ``docs/explanation/jobs.md`` draws it, and a t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -86,6 +86,18 @@ class JobFilter:
     dialect: str
     report: str | None = None
     since: datetime | None = None  # made then or later
+
+
+def has_file(job: Job, now: datetime) -> bool:
+    """Whether the job's file is there to be had: published, and its retention not over, swept already or not."""
+    return job.artifact is not None and job.expires_at is not None and job.expires_at > now
+
+
+def seen_at(job: Job, now: datetime) -> Job:
+    """The job as whoever looks then must see it: a file whose time is over has expired, swept already or not."""
+    if job.status is Status.SUCCEEDED and not has_file(job, now):
+        return replace(job, status=Status.EXPIRED, artifact=None)
+    return job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

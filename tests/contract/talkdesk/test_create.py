@@ -265,6 +265,8 @@ def test_all_faulty_fields_are_named_at_once(client: Client) -> None:
 MISSING = [
     golden("2.2", "documented", "no-timespan", {}, ["timespan[from]", "timespan[to]"]),
     golden("2.2", "documented", "empty-timespan", {"timespan": {}}, ["timespan[from]", "timespan[to]"]),
+    golden("2.2", "decision", "null-timespan", {"timespan": None}, ["timespan[from]", "timespan[to]"]),
+    golden("2.2", "decision", "list-for-a-timespan", {"timespan": []}, ["timespan[from]", "timespan[to]"]),
     golden("2.2", "documented", "no-from", {"timespan": {"to": SPAN["to"]}}, ["timespan[from]"]),
     golden("2.2", "documented", "no-to", {"timespan": {"from": SPAN["from"]}}, ["timespan[to]"]),
 ]
@@ -454,6 +456,15 @@ def test_a_body_of_another_type_is_415(media: str, status: int, client: Client) 
     else:
         assert answer.status_code == status
         assert client.cancel("calls", answer.json()["job"]["id"]).status_code == 204
+
+
+def test_who_asks_is_looked_at_before_what_is_sent(client: Client) -> None:
+    """2.2, decision: authentication, then the slug, then the body."""
+    media = {"Content-Type": "application/xml"}
+    assert_refused(client.http.post("/data/reports/calls/jobs", content="<a/>", headers=media), 401, "1020018")
+    headers = {**client.headers, **media}
+    answer = client.http.post("/data/reports/nothing/jobs", content="<a/>", headers=headers)
+    assert_refused(answer, 400, "1020001", ["report_type"])
 
 
 ALIASES = [

@@ -58,8 +58,10 @@ def shown(*order: str) -> Shown:
     return Shown(columns=COLUMNS, headers=("at", "id", "note"), order=order)
 
 
-def test_a_file_is_sorted_though_its_rows_do_not_fit_into_memory(tmp_path: Path) -> None:
-    query = plan(REPORT, shown("place", "row_id"), REQUEST, tenant="acme")
+@pytest.mark.parametrize("place", [f"hash(number) % {TIES}", "0"], ids=["many-places", "one-place"])
+def test_a_file_is_sorted_though_its_rows_do_not_fit_into_memory(tmp_path: Path, place: str) -> None:
+    report = replace(REPORT, sql=SQL.replace(f"hash(number) % {TIES} AS place", f"{place} AS place"))
+    query = plan(report, shown("place", "row_id"), REQUEST, tenant="acme")
     file, spill = tmp_path / "file.json", tmp_path / "spill"
     with Session(
         Limits(threads=2, memory_mb=128, temp_folder=spill, temp_mb=2_000), [], writable=[file, part_file(file)]

@@ -81,11 +81,9 @@ def encode_export(asked: str, status: str, url: str | None = None) -> dict[str, 
     return document if url is None else {**document, "url": url}
 
 
-def status_word(job: Job, settings: LoopSettings, *, has_file: bool) -> str:
-    """How the dialect says where a job stands; a file whose time is over is gone, swept or not."""
-    word = STATUS[job.status]
-    lost = job.artifact is not None and not has_file
-    return gone_word(settings) if word is None or lost else word
+def status_word(job: Job, settings: LoopSettings) -> str:
+    """How the dialect says where a job stands."""
+    return STATUS[job.status] or gone_word(settings)
 
 
 def gone_word(settings: LoopSettings) -> str:

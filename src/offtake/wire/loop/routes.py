@@ -13,7 +13,7 @@ from offtake.core import download, exports, rate
 from offtake.core.exports import Caller, JobRef
 from offtake.core.grants import require
 from offtake.errors import ArtifactNotFound, ExportError, JobNotFound
-from offtake.model.job import Job
+from offtake.model.job import Job, Status, seen_at
 from offtake.model.tenant import Scope
 from offtake.wire.dialect import Wire
 from offtake.wire.http import DirectRoute, UnsupportedMedia, bind_log
@@ -107,10 +107,11 @@ class _Endpoints:
     def _answer(self, request: Request, asked: str, job: Job, by: Caller) -> Response:
         """The export-result object, and what the product knows beyond it in headers (section 13)."""
         settings = self._wire.settings.of(job.tenant)
-        if not download.has_file(job, self._on.clock()):
-            word = status_word(job, settings, has_file=False)
-            if word == gone_word(settings):
-                return _gone(asked, settings)
+        job = seen_at(job, self._on.clock())
+        word = status_word(job, settings)
+        if word == gone_word(settings):
+            return _gone(asked, settings)
+        if job.status is not Status.SUCCEEDED:
             return JSONResponse(encode_export(asked, word), headers=_more(job))
         try:
             link = download.mint(JobRef(id=job.id, dialect=NAME), by, self._on)
@@ -118,7 +119,7 @@ class _Endpoints:
             return _gone(asked, settings)
         path = link_path(link, self._on)
         url = settings.link_url + path if settings.link_url else self._wire.absolute(request, path)
-        return JSONResponse(encode_export(asked, status_word(job, settings, has_file=True), url), headers=_more(job))
+        return JSONResponse(encode_export(asked, word, url), headers=_more(job))
 
 
 def _gone(asked: str, settings: LoopSettings) -> Response:

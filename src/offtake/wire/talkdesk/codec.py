@@ -169,8 +169,8 @@ def _parse(body: bytes) -> CreateBody:
 
 
 def _completed(details: list[ErrorDetails]) -> list[ErrorDetails]:
-    """A missing timespan is a missing ``timespan[from]`` and a missing ``timespan[to]``."""
-    if any(detail["loc"] == ("timespan",) and detail["type"] == "missing" for detail in details):
+    """A timespan that is missing, or no object, is a missing ``timespan[from]`` and a missing ``timespan[to]``."""
+    if any(detail["loc"] == ("timespan",) for detail in details):
         others = [detail for detail in details if detail["loc"] != ("timespan",)]
         missing: list[ErrorDetails] = [
             {"type": "missing", "loc": ("timespan", bound), "msg": "Field required", "input": None}

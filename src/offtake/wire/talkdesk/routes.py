@@ -77,12 +77,12 @@ class _Endpoints:
 
     async def create(self, request: Request, report_type: str) -> Response:
         """Order an export: 202 with the job."""
-        refuse_other_media(request.headers.get("content-type"))
         body = await request.body()
 
         def work(by: Caller) -> Response:
             require(by.principal, Scope.WRITE)
             publication = self._publication(report_type)
+            refuse_other_media(request.headers.get("content-type"))
             tenant = identity.get_tenant(by.principal.tenant, self._on)
             limits = self._on.limits[NAME].of(tenant.name)
             order = decode_create(body, publication, row_limit=limits.rows, account_zone=tenant.zone)

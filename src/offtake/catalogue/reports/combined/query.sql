@@ -170,5 +170,5 @@ LEFT JOIN team ON team.tenant = $tenant AND team.team_id = document.team_id
 WHERE
     -- The filters look at the conversation: one that the lake does not know has no priority, no queue and no view.
     chosen($priorities, document.priority)
-    AND chosen($queue_ids, queue.number)
+    AND chosen($queue_ids, number_or_id(queue.number, queue.queue_id))
     AND ($smart_view_id IS NULL OR document.known_conversation_id IN (SELECT conversation_id FROM in_smart_view))

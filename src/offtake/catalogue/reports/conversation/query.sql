@@ -55,7 +55,7 @@ picked AS MATERIALIZED ( -- the rest is counted for these only
         END
         AND fits_business_hours($business_hours, conversation.created_at)
         AND chosen($priorities, conversation.priority)
-        AND chosen($queue_ids, queue.number)
+        AND chosen($queue_ids, number_or_id(queue.number, queue.queue_id))
         AND ($smart_view_id IS NULL OR conversation.conversation_id IN (SELECT conversation_id FROM in_smart_view))
 ),
 

@@ -74,5 +74,5 @@ WHERE
     AND fits_business_hours($business_hours, post.happened_at)
     -- The other filters look at the conversation: one that the lake does not know has no priority, no queue and no view.
     AND chosen($priorities, conversation.priority)
-    AND chosen($queue_ids, queue.number)
+    AND chosen($queue_ids, number_or_id(queue.number, queue.queue_id))
     AND ($smart_view_id IS NULL OR conversation.conversation_id IN (SELECT conversation_id FROM in_smart_view))

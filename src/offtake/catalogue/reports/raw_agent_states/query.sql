@@ -52,7 +52,7 @@ teams AS (
     SELECT
         membership.agent_id,
         list(coalesce(team.name, membership.team_id) ORDER BY coalesce(team.name, membership.team_id)) AS team_names,
-        list(coalesce(CAST(team.number AS VARCHAR), membership.team_id)) AS team_ids
+        list(number_or_id(team.number, membership.team_id)) AS team_ids
     FROM membership
     LEFT JOIN team ON team.tenant = $tenant AND team.team_id = membership.team_id
     GROUP BY membership.agent_id

@@ -9,7 +9,7 @@ team_mate AS (
     SELECT DISTINCT team_member.agent_id
     FROM team_member
     INNER JOIN team ON team.tenant = $tenant AND team.team_id = team_member.team_id
-    WHERE team_member.tenant = $tenant AND chosen($team_ids, team.number)
+    WHERE team_member.tenant = $tenant AND chosen($team_ids, number_or_id(team.number, team.team_id))
 )
 
 SELECT
@@ -53,5 +53,5 @@ WHERE
     AND (CAST($team_ids AS VARCHAR[]) IS NULL OR approval.agent_id IN (SELECT agent_id FROM team_mate))
     -- The filters look at the conversation: one that the lake does not know has no priority, no queue and no view.
     AND chosen($priorities, conversation.priority)
-    AND chosen($queue_ids, queue.number)
+    AND chosen($queue_ids, number_or_id(queue.number, queue.queue_id))
     AND ($smart_view_id IS NULL OR conversation.conversation_id IN (SELECT conversation_id FROM in_smart_view))

@@ -21,7 +21,7 @@ about AS (
         CASE WHEN conversation.direction = 'inbound' THEN first_response.happened_at END AS first_response_at,
         conversation.handle_milliseconds,
         chosen($priorities, conversation.priority)
-        AND chosen($queue_ids, queue.number)
+        AND chosen($queue_ids, number_or_id(queue.number, queue.queue_id))
         AND ($smart_view_id IS NULL OR conversation.conversation_id IN (SELECT conversation_id FROM in_smart_view))
             AS is_wanted
     FROM conversation
@@ -166,7 +166,7 @@ teams AS (
     SELECT
         membership.agent_id,
         list(coalesce(team.name, membership.team_id) ORDER BY coalesce(team.name, membership.team_id)) AS team_names,
-        list(coalesce(CAST(team.number AS VARCHAR), membership.team_id)) AS team_ids
+        list(number_or_id(team.number, membership.team_id)) AS team_ids
     FROM membership
     LEFT JOIN team ON team.tenant = $tenant AND team.team_id = membership.team_id
     GROUP BY membership.agent_id
