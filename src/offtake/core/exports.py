@@ -202,7 +202,7 @@ def delete(ref: JobRef, by: Caller, on: Services) -> None:
     require(by.principal, Scope.WRITE)
     now = on.clock()
     with on.database.write() as connection:
-        job = seen_at(_own(connection, ref, by), now)
+        job = _own(connection, ref, by)  # as stored: a deletion that failed may be tried again
         if job.status in OPEN:
             raise JobStateConflict("The job has not ended; cancel it, or wait for its end.")
         if job.status in (Status.EXPIRED, Status.DELETED):
