@@ -145,7 +145,7 @@ def _by_fastexcels_word(value: Value) -> Value:
 def _same(found: Value, wanted: Value) -> bool:
     """Equal, and truth is no number; fastexcel's text of a number has its own digits, which say less of tiny ones."""
     if isinstance(found, str) and isinstance(wanted, float):
-        return float(found) == pytest.approx(wanted, rel=1e-15, abs=1e-15)
+        return float(found) == pytest.approx(wanted, rel=1e-15, abs=1e-9)
     return found == wanted and isinstance(found, bool) == isinstance(wanted, bool)
 
 
