@@ -56,7 +56,7 @@ class Result:
 def main() -> int:
     """Run the demo; the exit code says whether everything matched."""
     options = _options()
-    console = Console(stderr=False)
+    console = Console(stderr=False, width=None if sys.stdout.isatty() else 120)
     began = time.monotonic()
     try:
         results = _demo(options, console)
