@@ -75,7 +75,7 @@ def create(
         actor=by.principal.user,
         effective=by.principal.person,
     )
-    digest = _digest(request, by)
+    digest = _digest(request, by) if key else ""
     with on.database.write() as connection:
         jobs.lock_tenant(connection, job.tenant)
         used = key and idempotency.find(connection, key, tenant=job.tenant, dialect=request.dialect)

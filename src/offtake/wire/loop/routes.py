@@ -46,6 +46,7 @@ class _Endpoints:
     def __init__(self, wire: Wire[LoopSettings]) -> None:
         self._wire = wire
         self._on = wire.on
+        self._openapi = document(wire.on.catalogue, wire.public_url)
 
     async def create(self, request: Request) -> Response:
         """Order an export: 200 with its id."""
@@ -84,7 +85,7 @@ class _Endpoints:
     async def described(self, request: Request) -> Response:
         """This document."""
         del request
-        return JSONResponse(document(self._on.catalogue, self._wire.public_url))
+        return JSONResponse(self._openapi)
 
     async def _authenticated(self, request: Request, scope: Scope, work: Work) -> Response:
         return await run_in_threadpool(self._work, request, scope, work)
