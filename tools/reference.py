@@ -65,10 +65,11 @@ def settings_page() -> str:
         " `[tenants.acme.talkdesk]` with `open_jobs = 30` gives the tenant acme twice the quota. What is not said there"
         " is as for everyone.",
     ]
-    section = ""
+    section: str | None = None
     for name, option, default, description, _ in rows():
         if name != section:
-            lines += ["", f"## [{name}]", "", "| option | default | meaning |", "| --- | --- | --- |"]
+            heading = f"[{name}]" if name else "Before the first section"
+            lines += ["", f"## {heading}", "", "| option | default | meaning |", "| --- | --- | --- |"]
             section = name
         shown = "" if default is None else f"`{json.dumps(default)}`"
         lines.append(f"| `{option}` | {shown} | {_cell(description)} |")

@@ -33,7 +33,7 @@ Made = TypeVar("Made")
 def build_services(home: Home, settings: Settings) -> Services:
     """Open the home: database (brought to the newest schema), catalogue, artifact store, lake."""
     home.require()
-    database = Database(sqlite_url(home.state))
+    database = Database(settings.state_url or sqlite_url(home.state))
     migrate(database)
     artifacts = ArtifactStore(home.artifacts)
     artifacts.prepare()

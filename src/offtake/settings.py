@@ -1,8 +1,9 @@
 """Every option of the product, with its type, default, bounds and one line of help.
 
 Later beats earlier: defaults, ``offtake.toml`` in the home folder, environment (``OFFTAKE_WORKER__THREADS=4`` for
-``[worker] threads``), flags. An option nobody knows, a value that does not fit or two values that contradict each other
-stop the start with the file and the line. ``docs/reference/settings.md`` is generated from here.
+``[worker] threads``, ``OFFTAKE_STATE_URL`` for ``state_url`` above the first table), flags. An option nobody knows, a
+value that does not fit or two values that contradict each other stop the start with the file and the line.
+``docs/reference/settings.md`` is generated from here.
 
 A dialect describes its own options (``wire/<dialect>/settings.py``). A tenant may have its own values of them, in the
 file only: ``[tenants.acme.talkdesk]``.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -103,6 +105,13 @@ class Settings(BaseSettings):
         nested_model_default_partial_update=True,
     )
 
+    state_url: str | None = Field(
+        None,
+        pattern=r"^(sqlite:///.+|postgresql://.+)$",
+        description="Database of jobs, identity and audit log, as postgresql://user:password@host/database. "
+        "Without it, the SQLite file state.db in the home folder.",
+    )
+
     server: ServerSettings = ServerSettings()
     worker: WorkerSettings = WorkerSettings()
     catalogue: CatalogueSettings = CatalogueSettings()
@@ -138,6 +147,15 @@ class Settings(BaseSettings):
         )
 
 
+_WHOLE = tuple(name for name, field in Settings.model_fields.items() if field.description)  # options of no section
+_PASSWORD = re.compile(r"(?<=://)([^/@:]*):[^/@]*@")
+
+
+def masked(value: Any) -> Any:
+    """A value as it may be shown: a URL without its password."""
+    return _PASSWORD.sub(r"\1:***@", value) if isinstance(value, str) else value
+
+
 def load_settings(file: Path, flags: Mapping[str, Mapping[str, Any]] | None = None) -> Settings:
     """The settings of an installation. Raises SettingsError with ``file:line`` or the variable's name."""
     toml = _read(file)
@@ -156,7 +174,14 @@ def load_settings(file: Path, flags: Mapping[str, Mapping[str, Any]] | None = No
 
 
 def rows(settings: Settings | None = None) -> Iterator[tuple[str, str, Any, str, Any]]:
-    """Section, option, default, help and, where settings are given, the value in force."""
+    """Section (empty before the first), option, default, help and, where settings are given, the value in force.
+
+    Passwords in URLs are masked.
+    """
+    for name in _WHOLE:
+        option = Settings.model_fields[name]
+        value = getattr(settings, name) if settings else option.default
+        yield "", name, option.default, option.description or "", masked(value)
     for section, field in Settings.model_fields.items():
         model = field.annotation
         if not (isinstance(model, type) and issubclass(model, BaseModel)):
@@ -222,7 +247,7 @@ def _written(keys: tuple[str, ...], toml: TomlFile) -> bool:
 
 
 def _meant(keys: tuple[str, ...]) -> str:
-    known = {f"{section}.{name}" for section, name, *_ in rows()} | set(Settings.model_fields)
+    known = {".".join(filter(None, (section, name))) for section, name, *_ in rows()} | set(Settings.model_fields)
     head, option = (keys[:2], keys[2:]) if keys[0] == "tenants" and len(keys) > 2 else ((), keys)
     close = difflib.get_close_matches(".".join(option), sorted(known), n=1, cutoff=0.6)
     return f"; did you mean {'.'.join((*head, close[0]))}?" if close else ""
@@ -230,7 +255,7 @@ def _meant(keys: tuple[str, ...]) -> str:
 
 def _unknown_variables() -> Iterator[str]:
     """An OFFTAKE_ variable that is no option is as wrong as an unknown line of the file."""
-    known = {PREFIX + f"{section}__{name}".upper() for section, name, *_ in rows()}
+    known = {PREFIX + "__".join(filter(None, (section, name))).upper() for section, name, *_ in rows()}
     for name in sorted(os.environ):
         if name.upper().startswith(PREFIX) and name.upper() not in known | _NOT_OPTIONS:
             close = difflib.get_close_matches(name.upper(), sorted(known), n=1, cutoff=0.6)

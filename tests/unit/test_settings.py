@@ -102,6 +102,27 @@ def test_every_option_has_help() -> None:
     assert [name for _, name, _, description, _ in rows() if not description.endswith(".")] == []
 
 
+def test_an_option_of_no_section_comes_from_the_file_or_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = written(tmp_path, "state_url = 'postgresql://a:b@db/file'\n[server]\nport = 1\n")
+    assert load_settings(file).state_url == "postgresql://a:b@db/file"
+    monkeypatch.setenv("OFFTAKE_STATE_URL", "postgresql://a:b@db/variable")
+    assert load_settings(file).state_url == "postgresql://a:b@db/variable"
+
+
+def test_an_unusable_state_url_stops_the_start_and_is_not_repeated(tmp_path: Path) -> None:
+    said = refused(tmp_path, "state_url = 'mysql://a:secret@db/x'\n")
+    assert "/offtake.toml:1: state_url: " in said
+    assert "secret" not in said
+
+
+def test_a_password_in_a_url_is_shown_to_nobody(tmp_path: Path) -> None:
+    settings = load_settings(written(tmp_path, "state_url = 'postgresql://ann:secret@db/offtake'\n"))
+    shown = {name: value for section, name, _, _, value in rows(settings) if not section}
+    assert shown["state_url"] == "postgresql://ann:***@db/offtake"
+
+
 def test_public_url_loses_its_last_slash(tmp_path: Path) -> None:
     settings = load_settings(written(tmp_path, "[server]\npublic_url = 'https://e.example/x/'\n"))
     assert settings.server.public_url == "https://e.example/x"

@@ -9,7 +9,7 @@ import typer
 
 from offtake.cli.options import DEFAULT_HOME, HomeOption
 from offtake.home import Home
-from offtake.settings import load_settings, rows
+from offtake.settings import load_settings, masked, rows
 
 commands = typer.Typer(help="The settings in force.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -26,16 +26,17 @@ def show(
 ) -> None:
     """Print every option with its value: defaults, overlaid by offtake.toml, overlaid by the environment.
 
-    The text form is TOML that can be pasted into offtake.toml. Secrets are not settings: they are files of the home.
+    The text form is TOML that can be pasted into offtake.toml. Passwords are masked.
     """
     settings = load_settings(Home(home).settings)
     if as_json:
-        typer.echo(json.dumps(settings.model_dump(mode="json")))
+        whole = settings.model_dump(mode="json")
+        typer.echo(json.dumps(whole | {name: masked(value) for name, value in whole.items()}))
         return
     section = ""
     for name, option, default, description, value in rows(settings):
         if name != section:
-            typer.echo(f"\n[{name}]" if section else f"[{name}]")
+            typer.echo(f"\n[{name}]")
             section = name
         comment = "" if value == default else f"  (default: {json.dumps(default)})"
         typer.echo(f"# {description}{comment}")

@@ -65,6 +65,8 @@ class Database:
 
 
 def _engine(url: str, connections: int) -> Engine:
+    # The URL that every other program takes; which driver speaks to the server is our business.
+    url = url.replace("postgresql://", "postgresql+psycopg://", 1)
     return create_engine(url, pool_size=connections, max_overflow=10, pool_timeout=30)
 
 
