@@ -24,7 +24,7 @@ _CHANNEL = "offtake_queued"
 _LISTEN = f"LISTEN {_CHANNEL}"
 _NOTIFY = text(f"SELECT pg_notify('{_CHANNEL}', '')")
 _SLICE = 0.1  # seconds for which the wish to stop may go unnoticed
-_CONNECT_AGAIN = 5.0  # seconds between attempts to reach a server that does not listen
+_CONNECT_AGAIN = 1.0  # seconds between attempts to reach a server that does not listen
 
 
 class Wakeup(Protocol):
@@ -138,6 +138,7 @@ class Notices:
                 self._changed = True
         except psycopg.Error as error:
             self._lost(error)
+            self._connect_at = 0.0  # it did listen until now
 
     def _lost(self, error: psycopg.Error) -> None:
         _log.warning("listener_lost", kind=type(error).__name__)
