@@ -87,8 +87,14 @@ def test_a_wait_ends_when_asked_to_stop(changes: Wakeup) -> None:
 
 def test_what_is_rolled_back_wakes_nobody(changes: Wakeup, other: Database) -> None:
     job = queued()
-    with pytest.raises(IntegrityError), other.write() as connection:
-        jobs.add(connection, job), jobs.add(connection, job)
+
+    def queue_twice() -> None:
+        with other.write() as connection:
+            for _ in range(2):
+                jobs.add(connection, job)
+
+    with pytest.raises(IntegrityError):
+        queue_twice()
     looks = iter([False] * 5 + [True])
     changes.wait(EVER, lambda: next(looks))
     assert list(looks) == []  # it was the stop that ended it
