@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fixtures.databases import fresh_database, postgresql_server, state_setting
 from tests.fixtures.installation import Installation, Served
 from tests.fixtures.sample import Sample, sample_in
 
@@ -26,6 +27,13 @@ PUBLIC_URL = "https://exports.example.org/care"
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
     """A lake with sample data, to be read only."""
     return sample_in(tmp_path_factory.mktemp("sample"))
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server for all tests."""
+    with postgresql_server(tmp_path_factory.mktemp("postgresql")) as url:
+        yield url
 
 
 @pytest.fixture
@@ -73,6 +81,22 @@ def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server without workers, behind a proxy as it believes: every job stays as it was created."""
     settings = f'[server]\npublic_url = "{PUBLIC_URL}"\n{PATIENT}'
     with _served(tmp_path_factory.mktemp("idle") / "home", settings, workers=0) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def busy_on_postgresql(tmp_path_factory: pytest.TempPathFactory, postgresql: str) -> Iterator[Served]:
+    """As ``busy``, with its state in PostgreSQL."""
+    settings = f"{state_setting(fresh_database(postgresql))}\n{PATIENT}"
+    with _served(tmp_path_factory.mktemp("busy-postgresql") / "home", settings, workers=1) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def idle_on_postgresql(tmp_path_factory: pytest.TempPathFactory, postgresql: str) -> Iterator[Served]:
+    """As ``idle``, with its state in PostgreSQL."""
+    settings = f"{state_setting(fresh_database(postgresql))}\n{PATIENT}"
+    with _served(tmp_path_factory.mktemp("idle-postgresql") / "home", settings, workers=0) as served:
         yield served
 
 

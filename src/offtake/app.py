@@ -34,6 +34,7 @@ def build_services(home: Home, settings: Settings) -> Services:
     """Open the home: database (brought to the newest schema), catalogue, artifact store, lake."""
     home.require()
     database = Database(settings.state_url or sqlite_url(home.state))
+    database.require()
     migrate(database)
     artifacts = ArtifactStore(home.artifacts)
     artifacts.prepare()

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from tests.fixtures.clients import SPEAKERS, Account, Speaker, State
+from tests.fixtures.databases import KINDS
 from tests.fixtures.installation import Served, wait_for
 
 
@@ -34,25 +35,47 @@ def speaker(request: pytest.FixtureRequest) -> Speaker:
     return found
 
 
+@pytest.fixture(scope="module", params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """On every database."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def account(speaker: Speaker, busy: Served) -> Iterator[Account]:
+def working(request: pytest.FixtureRequest, kind: str) -> Served:
+    """A server that runs exports."""
+    name = "busy" if kind == "sqlite" else "busy_on_postgresql"
+    served: Served = request.getfixturevalue(name)
+    return served
+
+
+@pytest.fixture(scope="module")
+def resting(request: pytest.FixtureRequest, kind: str) -> Served:
+    """A server without workers."""
+    name = "idle" if kind == "sqlite" else "idle_on_postgresql"
+    served: Served = request.getfixturevalue(name)
+    return served
+
+
+@pytest.fixture(scope="module")
+def account(speaker: Speaker, working: Served) -> Iterator[Account]:
     """A tenant with data, on a server that runs exports."""
-    with speaker.account(busy, "story") as made:
-        speaker.fill(busy, made.tenant)
+    with speaker.account(working, "story") as made:
+        speaker.fill(working, made.tenant)
         yield made
 
 
 @pytest.fixture(scope="module")
-def stranger(speaker: Speaker, busy: Served) -> Iterator[Account]:
+def stranger(speaker: Speaker, working: Served) -> Iterator[Account]:
     """A tenant without data, on the same server."""
-    with speaker.account(busy, "stranger") as made:
+    with speaker.account(working, "stranger") as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def waiting(speaker: Speaker, idle: Served) -> Iterator[Account]:
+def waiting(speaker: Speaker, resting: Served) -> Iterator[Account]:
     """A tenant on a server that runs no export."""
-    with speaker.account(idle, "story") as made:
+    with speaker.account(resting, "story") as made:
         yield made
 
 
@@ -114,25 +137,25 @@ def test_a_job_can_be_cancelled_until_it_ends(waiting: Account, account: Account
 
 
 @able("delete")
-def test_a_file_can_be_deleted_once_it_is_there(waiting: Account, account: Account, busy: Served) -> None:
+def test_a_file_can_be_deleted_once_it_is_there(waiting: Account, account: Account, working: Served) -> None:
     assert not waiting.delete(waiting.order())
     job = finished(account)
-    assert files(busy, account, job)
+    assert files(working, account, job)
     assert account.delete(job)
-    assert files(busy, account, job) == []
+    assert files(working, account, job) == []
     assert account.state(job) in (State.GONE, State.UNKNOWN)
     assert account.download(job) is None
     assert not account.delete(job)
 
 
 @everyone
-def test_a_file_goes_when_its_time_is_over(account: Account, busy: Served) -> None:
+def test_a_file_goes_when_its_time_is_over(account: Account, working: Served) -> None:
     job = finished(account)
-    busy.installation.outlive(account.stored(job))
+    working.installation.outlive(account.stored(job))
     assert account.state(job) in (State.GONE, State.UNKNOWN)
     assert account.download(job) is None
-    busy.installation.expire(account.stored(job))
-    assert files(busy, account, job) == []
+    working.installation.expire(account.stored(job))
+    assert files(working, account, job) == []
     assert account.state(job) in (State.GONE, State.UNKNOWN)
     assert account.download(job) is None
 

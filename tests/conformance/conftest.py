@@ -16,14 +16,7 @@ from offtake.home import Home
 from offtake.settings import Settings
 from offtake.store.database import Database, sqlite_url
 from offtake.store.migrate import migrate
-from tests.fixtures.databases import KINDS, fresh_database, postgresql_server
-
-
-@pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL server for all tests."""
-    with postgresql_server(tmp_path_factory.mktemp("postgresql")) as url:
-        yield url
+from tests.fixtures.databases import KINDS, fresh_database
 
 
 @pytest.fixture(params=KINDS)

@@ -32,7 +32,7 @@ from offtake.model.timespan import Timespan
 from offtake.store import jobs
 from offtake.store.schema import audit
 from offtake.store.schema import job as job_table
-from tests.fixtures.orders import NOON, ORDER, caller
+from tests.fixtures.orders import NOON, ORDER, caller, let_pass
 
 
 @pytest.fixture
@@ -126,15 +126,9 @@ def test_cancel_frees_the_quota_and_can_be_done_once(on: Services) -> None:
         exports.cancel(ref(made[3].id), caller(), on)
 
 
-def later(on: Services, *, hours: int) -> Services:
-    """The same services with their clock put forward."""
-    at = on.clock() + timedelta(hours=hours)
-    return replace(on, clock=lambda: at)
-
-
 def leased(on: Services) -> Lease:
-    now = on.clock()
     with on.database.write() as connection:
+        now = on.now(connection)
         lease = jobs.claim(connection, worker="w1", now=now, until=now + on.attempt.lease)
     assert lease is not None
     return lease
@@ -163,9 +157,11 @@ def test_what_becomes_of_a_job_whose_attempt_failed(on: Services) -> None:
 
 def test_a_job_whose_workers_always_die_fails_in_the_end(on: Services) -> None:
     job = exports.create(ORDER, caller(), on)
-    for hour in range(on.attempt.attempts):
-        leased(later(on, hours=hour))
-        assert settlement.recover(later(on, hours=hour + 1)) == 1
+    for _ in range(on.attempt.attempts):
+        leased(on)
+        assert settlement.recover(on) == 0
+        let_pass(on, timedelta(hours=1))
+        assert settlement.recover(on) == 1
     ended = exports.get(ref(job.id), caller(), on)
     assert ended.status is Status.FAILED
     assert ended.failure is not None

@@ -19,7 +19,7 @@ _TICK = timedelta(microseconds=1)
 def expose(session: Session, database: Database, request: ExportRequest, *, tenant: str) -> None:
     """Make ``server_audit``: the tenant's entries inside the timespan that are not later than the order itself."""
     end = request.timespan.end if request.as_of is None else min(request.timespan.end, request.as_of + _TICK)
-    with database.read() as connection:
+    with database.stream() as connection:
         fill(session, audit.entries(connection, tenant=tenant, start=request.timespan.start, end=end))
 
 

@@ -85,6 +85,7 @@ def create(
         if jobs.count_open(connection, tenant=job.tenant, dialect=request.dialect) >= limits.open_jobs:
             message = f"The account already has {limits.open_jobs} exports that have not ended."
             raise QuotaExceeded(message, retry_after=_QUOTA_RETRY_AFTER)
+        job = replace(job, not_before=on.now(connection))
         jobs.add(connection, job)
         if key:
             idempotency.add(connection, key, digest, job=job, now=now)
@@ -182,8 +183,8 @@ def cancel(ref: JobRef, by: Caller, on: Services) -> Job:
     Raises JobNotFound, or JobStateConflict when the job has ended already.
     """
     require(by.principal, Scope.WRITE)
-    now = on.clock()
     with on.database.write() as connection:
+        now = on.now(connection)
         job = _own(connection, ref, by)
         audit.record(connection, _entry("job.cancel", job.id, ref.dialect, by), now=now)
         cancelled = jobs.cancel(connection, job.id, tenant=job.tenant, now=now)
@@ -200,8 +201,8 @@ def delete(ref: JobRef, by: Caller, on: Services) -> None:
     was deleted or has expired before, JobStateConflict while the job is open.
     """
     require(by.principal, Scope.WRITE)
-    now = on.clock()
     with on.database.write() as connection:
+        now = on.now(connection)
         job = _own(connection, ref, by)  # as stored: a deletion that failed may be tried again
         if job.status in OPEN:
             raise JobStateConflict("The job has not ended; cancel it, or wait for its end.")

@@ -35,7 +35,7 @@ class Tally:
 def expire(on: Services) -> Tally:
     """Remove artifacts whose retention is over: the file first, then the state, so that no file outlives its row."""
     with on.database.read() as connection:
-        over = jobs.expired(connection, now=on.clock())
+        over = jobs.expired(connection, now=on.now(connection))
     tally = Tally()
     for job in over:
         with tally.one():

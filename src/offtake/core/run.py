@@ -140,10 +140,10 @@ def _publish(lease: Lease, artifact: Artifact, staged: Path, on: Services) -> No
             raise AttemptInterrupted("The lease was lost before the file could be published.")
     on.artifacts.keep(staged, artifact.key)
     on.reached("renamed", lease)
-    now = on.clock()
-    expires_at = now + on.limits[lease.job.request.dialect].of(lease.job.tenant).retention
+    retention = on.limits[lease.job.request.dialect].of(lease.job.tenant).retention
     with on.database.write() as connection:
-        published = jobs.succeed(connection, lease, artifact, now=now, expires_at=expires_at)
+        now = on.now(connection)
+        published = jobs.succeed(connection, lease, artifact, now=now, expires_at=now + retention)
     if not published:
         on.artifacts.remove(artifact.key)
         raise AttemptInterrupted("The lease was lost before the file could be published.")

@@ -6,12 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import Connection
+
 from offtake.artifacts.store import ArtifactStore
 from offtake.catalogue.load import Catalogue
 from offtake.core.policy import AttemptPolicy, DialectLimits, PerTenant
 from offtake.core.presentation import Presentation
 from offtake.lake.delta import Lake
 from offtake.model.job import Lease
+from offtake.store import clock
 from offtake.store.database import Database
 
 
@@ -35,3 +38,7 @@ class Services:
     new_id: Callable[[], str]  # a fresh lower-case UUID
     new_secret: Callable[[], str]  # unguessable, safe in URLs
     reached: Callable[[str, Lease], None] = _silent  # told when an attempt reaches a named point (``core.run.POINTS``)
+
+    def now(self, connection: Connection) -> datetime:
+        """What leases, due times and the end of retention are set from and compared with (``store.clock``)."""
+        return clock.present(connection, self.clock)

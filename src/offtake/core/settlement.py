@@ -37,8 +37,8 @@ def settle(lease: Lease, error: OfftakeError, reason: Reason | None, on: Service
     """Move the job on after its attempt ended in ``error``; says in one word what became of it."""
     if reason is Reason.LEASE_LOST:
         return "lease_lost"
-    now = on.clock()
     with on.database.write() as connection:
+        now = on.now(connection)
         if reason is Reason.STOPPING:
             moved, outcome = jobs.hand_back(connection, lease, now=now), "handed_back"
         else:
@@ -55,11 +55,12 @@ def recover(on: Services, *, dead_worker: str | None = None) -> int:
 
     Such a job is tried again at once: its worker's end says nothing against it, until it happens at every attempt.
     """
-    now, moved = on.clock(), 0
+    moved = 0
     with on.database.read() as connection:
-        if not jobs.abandoned(connection, now=now, worker=dead_worker):
+        if not jobs.abandoned(connection, now=on.now(connection), worker=dead_worker):
             return 0
     with on.database.write() as connection:
+        now = on.now(connection)
         for lease in jobs.abandoned(connection, now=now, worker=dead_worker):
             if lease.job.attempts < on.attempt.attempts:
                 moved += jobs.retry(connection, lease, not_before=now)

@@ -53,10 +53,11 @@ class Heartbeat:
 
     def _held(self, *, renew: bool) -> bool:
         """Whether the lease is ours. A store that cannot be reached does not take it away; its end will."""
-        database, until = self._on.database, self._on.clock() + self._on.attempt.lease
+        database = self._on.database
         try:
             if renew:
                 with database.write() as connection:
+                    until = self._on.now(connection) + self._on.attempt.lease
                     return jobs.renew(connection, self._lease, until=until)
             with database.read() as connection:
                 return jobs.holds(connection, self._lease)

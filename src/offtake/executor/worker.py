@@ -36,7 +36,7 @@ def _loop(on: Services, worker: str, stopping: Stopping, *, upkeep: Upkeep, chan
         try:
             upkeep.when_due()  # also under load: a lease that ran out must not wait for an empty queue
             changes.clear()  # before the claim: a job that arrives in between is seen by the claim or by the wait
-            lease = _claim(on, worker)
+            lease = claim_next(on, worker)
             if lease is not None:
                 _attempt(lease, on, stopping)
                 continue
@@ -46,18 +46,19 @@ def _loop(on: Services, worker: str, stopping: Stopping, *, upkeep: Upkeep, chan
             time.sleep(_STORE_AWAY)
 
 
-def _claim(on: Services, worker: str) -> Lease | None:
-    now = on.clock()
+def claim_next(on: Services, worker: str) -> Lease | None:
+    """Lease the job whose turn it is, where there is one."""
     if not _work_is_due(on):
         return None
     with on.database.write() as connection:
+        now = on.now(connection)
         return jobs.claim(connection, worker=worker, now=now, until=now + on.attempt.lease)
 
 
 def _work_is_due(on: Services) -> bool:
     """A look that takes no lock: idle workers must not hold up those who create jobs."""
     with on.database.read() as connection:
-        return jobs.is_due(connection, now=on.clock())
+        return jobs.is_due(connection, now=on.now(connection))
 
 
 def _attempt(lease: Lease, on: Services, stopping: Stopping) -> None:

@@ -3,6 +3,9 @@
 ``write`` on SQLite begins IMMEDIATE: the writer's lock is taken before the first read, so a count and the insert that
 depends on it cannot be overtaken. ``read`` never waits for a writer (WAL). ``synchronous=FULL``:
 an acknowledged commit survives a loss of power.
+
+On PostgreSQL connections are tested when they are taken from the pool, so that a restarted server costs those who were
+in the middle of something, and nobody else.
 """
 
 from __future__ import annotations
@@ -14,32 +17,68 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import OperationalError
+import psycopg
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as SqlTimeoutError
 
-from offtake.errors import Unavailable
+from offtake.errors import SettingsError, Unavailable
 
 _RETRY_AFTER = 2
 _BUSY_MILLISECONDS = 15_000
+_SQLITE_CONNECTIONS = 20
+_POSTGRESQL_CONNECTIONS = 10  # a server has 100 for all; what serves HTTP uses these, a worker two or three
+_OVERFLOW = 10
+# A host that is gone without a word must not hold a query for hours. The URL may say otherwise.
+_PATIENCE = {
+    "application_name": "offtake",
+    "connect_timeout": "5",
+    "keepalives_idle": "30",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "30000",
+}
+# Classes and codes that speak of the server and not of the statement: connection, transaction rolled back (deadlock,
+# serialization), resources, operator intervention, system; a server that has become a read-only standby; a transaction
+# that was ended for being idle.
+_TROUBLE = ("08", "40", "53", "57", "58", "25006", "25P03")
 
 
 class Database:
-    """An engine with its transactions. Safe for threads; not for forked processes."""
+    """An engine with its transactions. Safe for threads; not for forked processes.
 
-    def __init__(self, url: str, *, connections: int = 20) -> None:
-        self.engine = _engine(url, connections)
-        self._reader = self.engine
+    Raises SettingsError for a URL that cannot be read; nothing is connected before the first transaction.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = _parsed(url)
+        is_sqlite = self.url.get_backend_name() == "sqlite"
+        connections = _SQLITE_CONNECTIONS if is_sqlite else _POSTGRESQL_CONNECTIONS
+        self.engine = _engine(self.url, connections)
         # SQLite has one writer at a time, and lets those who wait sleep ever longer; threads had better queue up here.
-        self._writers = threading.BoundedSemaphore(1 if self.engine.dialect.name == "sqlite" else connections)
+        self._writers = threading.BoundedSemaphore(1 if is_sqlite else connections)
         # Point reads that never leave the process are quicker than a trip to another thread, and wait for nobody.
-        self.reads_at_once = self.engine.dialect.name == "sqlite"
-        if self.reads_at_once:
+        self.reads_at_once = is_sqlite
+        # Readers begin nothing: a statement alone sees one state, and saves the trips that begin and end a transaction.
+        if is_sqlite:
             event.listen(self.engine, "connect", _tune_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
-            # Readers begin nothing: a statement alone sees one state, and the engine is quicker without a listener.
-            self._reader = _engine(url, connections)
+            self._reader = _engine(self.url, connections)
             event.listen(self._reader, "connect", _tune_sqlite)
+            self._streamer = self._reader
+        else:
+            self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+            self._streamer = self.engine
+
+    def require(self) -> None:
+        """Connect once. Raises Unavailable with the reason, which is for operators and never for callers of an API."""
+        try:
+            with self._reader.connect() as connection:
+                connection.execute(text("SELECT 1"))
+        except (DBAPIError, sqlite3.Error) as error:
+            reason = error.orig if isinstance(error, DBAPIError) else error
+            first = str(reason).strip().partition("\n")[0].removeprefix("connection failed: ")
+            raise Unavailable(f"The job store cannot be reached: {first}", retry_after=_RETRY_AFTER) from error
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -58,16 +97,54 @@ class Database:
         with _reachable(), self._reader.connect() as connection:
             yield connection
 
+    @contextmanager
+    def stream(self) -> Iterator[Connection]:
+        """As ``read``, for one result that is fetched bit by bit."""
+        with _reachable(), self._streamer.connect() as connection:
+            yield connection
+
+    def connect_directly(self) -> psycopg.Connection:
+        """A connection to PostgreSQL outside the pool, which commits each statement. Raises psycopg.Error."""
+        _, options = self.engine.dialect.create_connect_args(self.url)
+        return psycopg.connect(**{**_patience(self.url), **options}, autocommit=True)
+
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
         self._reader.dispose()
 
 
-def _engine(url: str, connections: int) -> Engine:
-    # The URL that every other program takes; which driver speaks to the server is our business.
-    url = url.replace("postgresql://", "postgresql+psycopg://", 1)
-    return create_engine(url, pool_size=connections, max_overflow=10, pool_timeout=30)
+def _parsed(url: str) -> URL:
+    """Never quotes the URL: a password with an unescaped ``@`` or ``:`` would show as host or port."""
+    message = (
+        "state_url cannot be read as postgresql://user:password@host:port/database; "
+        "special characters of the password are written as %40 for @, %3A for :, %2F for /."
+    )
+    try:
+        # The URL that every other program takes; which driver speaks to the server is our business.
+        parsed = make_url(url.replace("postgresql://", "postgresql+psycopg://", 1))
+    except (ArgumentError, ValueError):
+        raise SettingsError(message) from None  # the cause quotes it
+    if "@" in (parsed.host or ""):
+        raise SettingsError(message)
+    return parsed
+
+
+def _engine(url: URL, connections: int) -> Engine:
+    if url.get_backend_name() == "sqlite":
+        return create_engine(url, pool_size=connections, max_overflow=_OVERFLOW, pool_timeout=30)
+    return create_engine(
+        url,
+        pool_size=connections,
+        max_overflow=_OVERFLOW,
+        pool_timeout=15,
+        pool_pre_ping=True,
+        connect_args=_patience(url),
+    )
+
+
+def _patience(url: URL) -> dict[str, str]:
+    return {name: value for name, value in _PATIENCE.items() if name not in url.query}
 
 
 def sqlite_url(path: Path) -> str:
@@ -80,18 +157,29 @@ def _reachable() -> Iterator[None]:
     """Trouble of the database itself is Unavailable; a broken constraint stays what it is: a defect of ours."""
     try:
         yield
-    except (OperationalError, SqlTimeoutError) as error:
+    except SqlTimeoutError as error:
+        raise Unavailable("The job store is busy.", retry_after=_RETRY_AFTER) from error
+    except DBAPIError as error:
+        if not _is_trouble(error):
+            raise
         raise Unavailable("The job store cannot be reached.", retry_after=_RETRY_AFTER) from error
+
+
+def _is_trouble(error: DBAPIError) -> bool:
+    if isinstance(error, OperationalError) or error.connection_invalidated:
+        return True
+    state = error.orig.sqlstate if isinstance(error.orig, psycopg.Error) else None
+    return state is not None and state.startswith(_TROUBLE)
 
 
 def _tune_sqlite(connection: Any, _: Any) -> None:
     connection.isolation_level = None  # we begin transactions ourselves
     cursor = connection.cursor()
     for pragma in (
+        f"busy_timeout={_BUSY_MILLISECONDS}",  # first: the next one may have to wait for others who open the file
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
-        f"busy_timeout={_BUSY_MILLISECONDS}",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

@@ -27,6 +27,7 @@ from offtake.model.artifact import Artifact
 from offtake.model.job import LEASED, OPEN, Failure, Job, JobFilter, Lease, Status, sources
 from offtake.store.records import job_from_row, request_to_json
 from offtake.store.schema import job, tenant
+from offtake.store.wakeup import announce
 
 # Built once: polls read a job thousands of times a second, and building an expression costs more than running it.
 _GET = select(job).where(job.c.id == bindparam("job"))
@@ -70,6 +71,7 @@ def add(connection: Connection, new: Job) -> None:
             effective=new.effective,
         )
     )
+    announce(connection)
 
 
 def get(connection: Connection, job_id: str, *, tenant: str | None = None) -> Job | None:
@@ -169,13 +171,13 @@ def fail(connection: Connection, lease: Lease, failure: Failure, *, now: datetim
 def retry(connection: Connection, lease: Lease, *, not_before: datetime) -> bool:
     """Back to the queue for another attempt, not before that instant."""
     statement = _move(Status.QUEUED, _held(lease)).values(not_before=not_before, **_NO_LEASE)
-    return connection.execute(statement).rowcount == 1
+    return _queued(connection, statement)
 
 
 def hand_back(connection: Connection, lease: Lease, *, now: datetime) -> bool:
     """Back to the queue because the worker stops; the attempt does not count."""
     statement = _move(Status.QUEUED, _held(lease)).values(not_before=now, attempts=job.c.attempts - 1, **_NO_LEASE)
-    return connection.execute(statement).rowcount == 1
+    return _queued(connection, statement)
 
 
 def abandoned(connection: Connection, *, now: datetime, worker: str | None = None) -> Sequence[Lease]:
@@ -244,6 +246,14 @@ def _among(statuses: Collection[Status]) -> ColumnElement[bool]:
 
 def _move(target: Status, condition: ColumnElement[bool]) -> Update:
     return update(job).where(condition, _among(sources(target))).values(status=target)
+
+
+def _queued(connection: Connection, statement: Update) -> bool:
+    """Put a job back, and wake the workers when the transaction is committed."""
+    moved = connection.execute(statement).rowcount == 1
+    if moved:
+        announce(connection)
+    return moved
 
 
 def _held(lease: Lease) -> ColumnElement[bool]:

@@ -1,0 +1,169 @@
+"""Trouble of the database is said as such, whatever kind it is, and never with the password."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from sqlalchemy import Connection, text
+
+from offtake.errors import SettingsError, Unavailable
+from offtake.model.tenant import Tenant
+from offtake.store import identity
+from offtake.store.database import Database
+from tests.fixtures.databases import role_with_password
+from tests.fixtures.orders import NOON
+
+END_OF_OTHERS = "SELECT pg_terminate_backend(:pid, 10000)"
+
+
+def tenants(database: Database) -> list[str]:
+    with database.read() as connection:
+        return list(connection.execute(text("SELECT name FROM tenant ORDER BY name")).scalars())
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+class TestServer:
+    """What only a server can do to its clients."""
+
+    def test_a_connection_that_ends_in_mid_transaction_leaves_nothing(self, database: Database) -> None:
+        def transaction() -> None:
+            with database.write() as connection:
+                identity.add_tenant(connection, Tenant(name="half"), now=NOON)
+                pid = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+                with database.write() as other:
+                    assert other.execute(text(END_OF_OTHERS), {"pid": pid}).scalar_one()
+                identity.add_tenant(connection, Tenant(name="other half"), now=NOON)
+
+        with pytest.raises(Unavailable):
+            transaction()
+        assert tenants(database) == []
+
+    def test_a_commit_into_the_void_is_unavailable(self, database: Database) -> None:
+        def cut_off(connection: Connection) -> None:
+            pid = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+            with database.write() as other:
+                other.execute(text(END_OF_OTHERS), {"pid": pid})
+
+        def transaction() -> None:
+            with database.write() as connection:
+                identity.add_tenant(connection, Tenant(name="lost"), now=NOON)
+                cut_off(connection)
+
+        with pytest.raises(Unavailable):
+            transaction()
+        assert tenants(database) == []
+
+    def test_connections_that_ended_while_nobody_used_them_are_made_again(self, database: Database) -> None:
+        assert tenants(database) == []
+        direct = database.connect_directly()
+        ended = "SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+        found = direct.execute(f"{ended} AND datname = current_database()").fetchone()
+        direct.close()
+        assert found is not None
+        assert found[0] >= 1
+        assert tenants(database) == []
+
+    @pytest.mark.parametrize("level", ["SERIALIZABLE", "REPEATABLE READ"])
+    def test_transactions_that_cannot_be_put_in_order_are_unavailable(self, database: Database, level: str) -> None:
+        with database.write() as connection:
+            identity.add_tenant(connection, Tenant(name="acme"), now=NOON)
+
+        def transaction() -> None:
+            with database.write() as connection:
+                connection.execute(text(f"SET TRANSACTION ISOLATION LEVEL {level}"))
+                connection.execute(text("SELECT * FROM tenant")).all()
+                with database.write() as other:
+                    other.execute(text("UPDATE tenant SET zone = 'Asia/Tokyo'"))
+                connection.execute(text("UPDATE tenant SET zone = 'Europe/Prague'"))
+
+        with pytest.raises(Unavailable):
+            transaction()
+
+    def test_a_deadlock_is_unavailable_for_one_of_the_two(self, database: Database) -> None:
+        with database.write() as connection:
+            for name in ("one", "two"):
+                identity.add_tenant(connection, Tenant(name=name), now=NOON)
+        both, outcomes = threading.Barrier(2), []
+
+        def lock(first: str, second: str) -> None:
+            try:
+                with database.write() as connection:
+                    connection.execute(text("UPDATE tenant SET zone = 'x' WHERE name = :name"), {"name": first})
+                    both.wait(60)
+                    connection.execute(text("UPDATE tenant SET zone = 'y' WHERE name = :name"), {"name": second})
+                outcomes.append("done")
+            except Unavailable:
+                outcomes.append("unavailable")
+
+        threads = [threading.Thread(target=lock, args=pair) for pair in (("one", "two"), ("two", "one"))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(outcomes) == ["done", "unavailable"]
+
+    def test_a_server_that_has_become_read_only_is_unavailable(self, database: Database) -> None:
+        def transaction() -> None:
+            with database.write() as connection:
+                connection.execute(text("SET TRANSACTION READ ONLY"))
+                identity.add_tenant(connection, Tenant(name="acme"), now=NOON)
+
+        with pytest.raises(Unavailable):
+            transaction()
+
+
+SECRET = "s3cret-pass"
+
+
+def reasons(postgresql: str) -> dict[str, str]:
+    """URLs that lead nowhere, and what must be said of each."""
+    there = postgresql.replace("+psycopg", "")
+    return {
+        f"postgresql://ann:{SECRET}@127.0.0.1:1/offtake": "refused",
+        f"postgresql://ann:{SECRET}@no-such-host.invalid/offtake": "no-such-host.invalid",
+        there.replace("/postgres?", "/nothing?"): '"nothing" does not exist',
+        there.replace("postgres:", f"nobody:{SECRET}"): '"nobody" does not exist',
+        role_with_password(postgresql, "careful", "another").replace(
+            "another", SECRET
+        ): "password authentication failed",
+    }
+
+
+def test_a_url_that_leads_nowhere_is_said_clearly_and_without_the_password(postgresql: str) -> None:
+    for url, reason in reasons(postgresql).items():
+        database = Database(url)
+        with pytest.raises(Unavailable) as refused:
+            database.require()
+        assert reason in refused.value.message
+        assert SECRET not in refused.value.message
+        with pytest.raises(Unavailable) as met, database.read() as connection:
+            connection.execute(text("SELECT 1"))
+        assert met.value.message == "The job store cannot be reached."  # callers of an API learn no more
+        database.close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"postgresql://ann:{SECRET}@{SECRET}@host/offtake",
+        f"postgresql://ann:{SECRET}@host:{SECRET}/offtake",
+        f"postgresql:/ann:{SECRET}",
+    ],
+)
+def test_a_url_that_cannot_be_read_is_a_setting_to_mend_and_is_not_quoted(url: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        Database(url)
+    assert "state_url" in refused.value.message
+    assert SECRET not in refused.value.message
+
+
+def test_a_file_that_cannot_be_opened_is_said_clearly() -> None:
+    with pytest.raises(Unavailable, match="unable to open database file"):
+        Database("sqlite:////no-such-folder/state.db").require()
+
+
+def test_the_right_password_opens(postgresql: str) -> None:
+    database = Database(role_with_password(postgresql, "welcome", SECRET))
+    database.require()
+    database.close()
