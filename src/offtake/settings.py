@@ -98,7 +98,7 @@ class TemporalSettings(Section):
         description="How often files are expired and swept, lost leases taken back, and jobs rung for again that "
         "waited that long in vain.",
     )
-    tls: bool = Field(False, description="Speak TLS. The four options below ask for it by themselves.")
+    tls: bool = Field(False, description="Speak TLS. Each option below asks for it by itself.")
     tls_ca_file: str | None = Field(
         None, description="PEM file of the authorities that vouch for Temporal; without it, the system's."
     )

@@ -75,7 +75,7 @@ def add_overdue(connection: Connection, *, due_by: datetime, now: datetime, limi
     )
     columns = ["job", "kind", "tenant", "created_at", "not_before", "tries"]
     statement = _INSERT[connection.dialect.name](outbox).from_select(columns, overdue)
-    return connection.execute(statement.on_conflict_do_nothing()).rowcount
+    return len(connection.execute(statement.on_conflict_do_nothing().returning(outbox.c.job)).all())
 
 
 def is_due(connection: Connection, *, now: datetime) -> bool:

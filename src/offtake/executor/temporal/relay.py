@@ -32,7 +32,7 @@ from offtake.store.wakeup import Wakeup, wakeup
 _log = structlog.get_logger("offtake.relay")
 _POLL = 0.5  # seconds between looks at the outbox when nothing wakes the relay
 _AT_ONCE = 20  # rings taken in one go
-_TAKEN = timedelta(seconds=30)  # for so long nobody else tells what one relay has taken
+_TAKEN = timedelta(seconds=10)  # for so long nobody else tells what one relay has taken
 _LONGEST_DELAY = 10.0  # seconds between tries
 _PATIENCE = timedelta(seconds=3)  # for one answer
 _ENSURE_EVERY = 60.0  # seconds; Temporal may have lost its memory
@@ -69,42 +69,11 @@ class Relay:
                 ensured = time.monotonic()
                 runner.run(ensure_upkeep(client, self._address))
             changes.clear()  # before the look: a ring that comes in between is seen by the look or by the wait
-            taken = self._take()
-            if not taken:
+            taken = take(self._on)
+            if taken:
+                self._settle(taken, runner.run(tell(client, taken, self._on, self._address)))
+            else:
                 changes.wait(_POLL, self._stop.is_set)
-                continue
-            self._settle(taken, runner.run(self._tell_all(client, taken)))
-
-    def _take(self) -> Sequence[Ring]:
-        now = self._on.clock()
-        with self._on.database.read() as connection:
-            if not outbox.is_due(connection, now=now):
-                return ()
-        with self._on.database.write() as connection:
-            return outbox.take(connection, now=now, again=now + _TAKEN, limit=_AT_ONCE)
-
-    async def _tell_all(self, client: Client, rings: Sequence[Ring]) -> Sequence[BaseException | None]:
-        return await asyncio.gather(*(self._tell(client, ring) for ring in rings), return_exceptions=True)
-
-    async def _tell(self, client: Client, ring: Ring) -> None:
-        """Once or more often: a workflow of that id that runs already is the answer, too."""
-        if ring.kind is Kind.CANCEL:
-            try:
-                await client.get_workflow_handle(ring.job).cancel(rpc_timeout=_PATIENCE)
-            except RPCError as error:
-                if error.status is not RPCStatusCode.NOT_FOUND:  # never begun, or over
-                    raise
-            return
-        await client.start_workflow(
-            EXPORT,
-            Order(job=ring.job, silence=self._on.attempt.lease.total_seconds()),
-            id=ring.job,
-            task_queue=self._address.queue,
-            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            priority=Priority(fairness_key=ring.tenant),
-            rpc_timeout=_PATIENCE,
-        )
 
     def _settle(self, rings: Sequence[Ring], errors: Sequence[BaseException | None]) -> None:
         """Forget what was told; what was not is tried again later. Raises what went wrong, if nothing went well."""
@@ -141,3 +110,46 @@ class Relay:
     ) -> None:
         self._stop.set()
         self._thread.join()
+
+
+def take(on: Services) -> Sequence[Ring]:
+    """What is to be told now; for a while nobody else takes it."""
+    now = on.clock()
+    with on.database.read() as connection:
+        if not outbox.is_due(connection, now=now):
+            return ()
+    with on.database.write() as connection:
+        return outbox.take(connection, now=now, again=now + _TAKEN, limit=_AT_ONCE)
+
+
+async def tell(
+    client: Client, rings: Sequence[Ring], on: Services, address: TemporalAddress
+) -> Sequence[BaseException | None]:
+    """Tell Temporal; for each ring, what went wrong. That a ring was told before is nothing wrong."""
+    silence = on.attempt.lease.total_seconds()
+    tellings = (
+        _cancel(client, ring) if ring.kind is Kind.CANCEL else _start(client, ring, address.queue, silence)
+        for ring in rings
+    )
+    return await asyncio.gather(*tellings, return_exceptions=True)
+
+
+async def _start(client: Client, ring: Ring, queue: str, silence: float) -> None:
+    await client.start_workflow(
+        EXPORT,
+        Order(job=ring.job, silence=silence),
+        id=ring.job,
+        task_queue=queue,
+        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        priority=Priority(fairness_key=ring.tenant),
+        rpc_timeout=_PATIENCE,
+    )
+
+
+async def _cancel(client: Client, ring: Ring) -> None:
+    try:
+        await client.get_workflow_handle(ring.job).cancel(rpc_timeout=_PATIENCE)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:  # never begun, or over
+            raise
