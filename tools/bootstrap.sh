@@ -85,7 +85,7 @@ sync_environment() {
     export UV_PYTHON_DOWNLOADS=never UV_COMPILE_BYTECODE=true UV_PROJECT_ENVIRONMENT="$root/.venv"
     # An environment that works is kept; only an explicit PYTHON replaces its interpreter.
     if [ -n "${PYTHON:-}" ] || ! new_enough "$root/.venv/bin/python" >/dev/null; then export UV_PYTHON="$python"; fi
-    "$root/.bootstrap/bin/uv" sync --locked --project "$root" >&2 ||
+    "$root/.bootstrap/bin/uv" sync --locked --all-extras --project "$root" >&2 ||
         die "uv sync --locked failed: the reason is above. If it says that the lock is stale, run: .bootstrap/bin/uv lock"
 }
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 import uuid
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -18,6 +20,10 @@ from offtake.catalogue.load import Catalogue, load_catalogue
 from offtake.core.parts import ROWS_PER_MEMORY_MB
 from offtake.core.policy import AttemptPolicy, PerTenant
 from offtake.core.services import Services
+from offtake.errors import SettingsError
+from offtake.executor.stopping import Stopping
+from offtake.executor.temporal.address import TemporalAddress, Tls
+from offtake.executor.worker import work
 from offtake.home import Home
 from offtake.lake.delta import Lake
 from offtake.lake.tables import tables
@@ -50,6 +56,7 @@ def build_services(home: Home, settings: Settings) -> Services:
         clock=lambda: datetime.now(UTC),
         new_id=lambda: str(uuid.uuid4()),
         new_secret=lambda: secrets.token_urlsafe(32),
+        rings=settings.executor == "temporal",
     )
 
 
@@ -71,6 +78,59 @@ def build_app(services: Services, settings: Settings) -> ASGIApp:
         app.include_router(router)
     surfaces = [*(dialect.errors for dialect in DIALECTS), links.ERRORS]
     return chain(app, routers, surfaces, max_body=settings.server.max_body_bytes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Executor:
+    """Who gives jobs to workers."""
+
+    work: Callable[[Services, str, Stopping], None]  # a worker's whole life, under that name
+    beside: Callable[[Services], AbstractContextManager[object]]  # what runs beside the server
+
+
+def build_executor(home: Home, settings: Settings) -> Executor:
+    """The executor of the settings; Temporal's library is imported only then. Raises SettingsError."""
+    if settings.executor == "workers":
+        return Executor(work=work, beside=lambda on: nullcontext())
+    address = build_temporal(home, settings)
+    try:
+        from offtake.executor.temporal import relay, worker
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != "temporalio":
+            raise
+        message = (
+            'executor: "temporal" needs a library that is not installed; get it with: pip install "offtake[temporal]"'
+        )
+        raise SettingsError(message) from error
+    return Executor(
+        work=lambda on, name, stopping: worker.work(on, name, stopping, address),
+        beside=lambda on: relay.Relay(on, address),
+    )
+
+
+def build_temporal(home: Home, settings: Settings) -> TemporalAddress:
+    """Where Temporal is, with the contents of the files that prove who we are. Raises SettingsError."""
+    given = settings.temporal
+
+    def content(option: str) -> bytes | None:
+        name: str | None = getattr(given, option)
+        try:
+            return (home.root / name).read_bytes() if name else None
+        except OSError as error:
+            raise SettingsError(f"temporal.{option}: {name} cannot be read: {error.strerror}") from error
+
+    tls = Tls(root=content("tls_ca_file"), certificate=content("tls_certificate_file"), key=content("tls_key_file"))
+    from_file = content("api_key_file")
+    key = from_file.decode("utf-8", "replace").strip() if from_file else None
+    return TemporalAddress(
+        target=given.address,
+        namespace=given.namespace,
+        queue=given.task_queue,
+        tls=tls if given.speaks_tls else None,
+        api_key=given.api_key.get_secret_value() if given.api_key else key,
+        activities=given.activities,
+        upkeep_seconds=given.upkeep_seconds,
+    )
 
 
 def _documents(services: Services, public_url: str | None) -> dict[str, dict[str, Any]]:

@@ -13,12 +13,11 @@ from types import FrameType
 import structlog
 import uvicorn
 
-from offtake.app import build_app, build_services
+from offtake.app import build_app, build_executor, build_services
 from offtake.core.identity import unknown_tenants
 from offtake.errors import HomeError
 from offtake.executor.stopping import Stopping
 from offtake.executor.supervisor import Supervisor
-from offtake.executor.worker import work
 from offtake.home import Home
 from offtake.settings import Settings
 
@@ -50,6 +49,7 @@ class _Server(uvicorn.Server):
 
 def serve(home: Home, settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, then drain. Raises HomeError when the address cannot be had."""
+    executor = build_executor(home, settings)
     services = build_services(home, settings)
     for name in unknown_tenants(settings.tenants, services):  # made later perhaps, or a slip of the pen
         _log.warning("settings_of_unknown_tenant", tenant=name)
@@ -66,7 +66,8 @@ def serve(home: Home, settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _ignore)
     try:
-        _Server(config, _url(listener), supervisor).run(sockets=[listener])
+        with executor.beside(services):
+            _Server(config, _url(listener), supervisor).run(sockets=[listener])
     finally:
         supervisor.stop(settings.worker.drain_seconds + _LAST_PATIENCE)
         services.database.close()
@@ -78,9 +79,10 @@ def run_worker(home: Home, settings: Settings, *, name: str, stop_with_input: bo
     stopping.on_signals()
     if stop_with_input:
         stopping.on_end_of_input()
+    executor = build_executor(home, settings)
     services = build_services(home, settings)
     try:
-        work(services, name, stopping)
+        executor.work(services, name, stopping)
     finally:
         services.database.close()
 

@@ -16,9 +16,9 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -80,6 +80,51 @@ class WorkerSettings(Section):
         return value
 
 
+class TemporalSettings(Section):
+    """Temporal, where `executor` is "temporal"."""
+
+    address: str = Field("127.0.0.1:7233", pattern=r"^[^/@\s]+:\d+$", description="Temporal's host and port.")
+    namespace: str = Field("default", min_length=1, description="Temporal's namespace.")
+    task_queue: str = Field(
+        "offtake",
+        min_length=1,
+        max_length=200,
+        description="Task queue that workers poll. Installations that share a namespace need one each.",
+    )
+    activities: int = Field(1, ge=1, le=64, description="Attempts that one worker process runs at once.")
+    upkeep_seconds: float = Field(
+        60.0,
+        ge=1,
+        description="How often files are expired and swept, lost leases taken back, and jobs rung for again that "
+        "waited that long in vain.",
+    )
+    tls: bool = Field(False, description="Speak TLS. Each option below asks for it by itself.")
+    tls_ca_file: str | None = Field(
+        None, description="PEM file of the authorities that vouch for Temporal; without it, the system's."
+    )
+    tls_certificate_file: str | None = Field(None, description="PEM file of our own certificate.")
+    tls_key_file: str | None = Field(None, description="PEM file of the key of our certificate.")
+    api_key_file: str | None = Field(
+        None, description="File that holds an API key of Temporal Cloud; a relative path is in the home folder."
+    )
+    api_key: SecretStr | None = Field(
+        None, description="The API key itself: meant for the environment, OFFTAKE_TEMPORAL__API_KEY."
+    )
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if (self.tls_certificate_file is None) != (self.tls_key_file is None):
+            raise ValueError("tls_certificate_file and tls_key_file need each other")
+        if self.api_key is not None and self.api_key_file is not None:
+            raise ValueError("api_key contradicts api_key_file: give one of them")
+        return self
+
+    @property
+    def speaks_tls(self) -> bool:
+        """Whether anything asks for TLS; an API key is never sent without."""
+        return self.tls or any((self.tls_ca_file, self.tls_certificate_file, self.api_key_file, self.api_key))
+
+
 class CatalogueSettings(Section):
     """The report catalogue."""
 
@@ -112,8 +157,15 @@ class Settings(BaseSettings):
         "Without it, the SQLite file state.db in the home folder.",
     )
 
+    executor: Literal["workers", "temporal"] = Field(
+        "workers",
+        description='Who gives jobs to workers: "workers" take them from the job store themselves, "temporal" has '
+        "Temporal ring for them.",
+    )
+
     server: ServerSettings = ServerSettings()
     worker: WorkerSettings = WorkerSettings()
+    temporal: TemporalSettings = TemporalSettings()
     catalogue: CatalogueSettings = CatalogueSettings()
     talkdesk: TalkdeskSettings = TalkdeskSettings()
     khoros: KhorosSettings = KhorosSettings()
@@ -152,7 +204,9 @@ _PASSWORD = re.compile(r"(?<=://)([^/@:]*):[^/@]*@")
 
 
 def masked(value: Any) -> Any:
-    """A value as it may be shown: a URL without its password."""
+    """A value as it may be shown: a URL without its password, and nothing of what is secret as a whole."""
+    if isinstance(value, SecretStr):
+        return "***"
     return _PASSWORD.sub(r"\1:***@", value) if isinstance(value, str) else value
 
 
@@ -176,7 +230,7 @@ def load_settings(file: Path, flags: Mapping[str, Mapping[str, Any]] | None = No
 def rows(settings: Settings | None = None) -> Iterator[tuple[str, str, Any, str, Any]]:
     """Section (empty before the first), option, default, help and, where settings are given, the value in force.
 
-    Passwords in URLs are masked.
+    Secrets, and passwords in URLs, are masked.
     """
     for name in _WHOLE:
         option = Settings.model_fields[name]
@@ -188,7 +242,7 @@ def rows(settings: Settings | None = None) -> Iterator[tuple[str, str, Any, str,
             continue  # tenants: options of other tables once more
         for name, option in model.model_fields.items():
             value = getattr(getattr(settings, section), name) if settings else option.default
-            yield section, name, option.default, option.description or "", value
+            yield section, name, option.default, option.description or "", masked(value)
 
 
 def _read(file: Path) -> TomlFile:

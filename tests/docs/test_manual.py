@@ -78,6 +78,7 @@ def test_the_reference_is_what_the_code_says() -> None:
 def test_every_dependency_has_its_line() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     named = [*project["project"]["dependencies"], *chain(*project["dependency-groups"].values())]
+    named += chain(*project["project"]["optional-dependencies"].values())
     connector = tomllib.loads((ROOT / "tests" / "fixtures" / "airbyte" / "pyproject.toml").read_text("utf-8"))
     named += connector["project"]["dependencies"]
     wanted = {re.split(r"[^\w-]", requirement)[0] for requirement in named} | {"hatchling", "uv"}

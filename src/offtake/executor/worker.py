@@ -38,7 +38,7 @@ def _loop(on: Services, worker: str, stopping: Stopping, *, upkeep: Upkeep, chan
             changes.clear()  # before the claim: a job that arrives in between is seen by the claim or by the wait
             lease = claim_next(on, worker)
             if lease is not None:
-                _attempt(lease, on, stopping)
+                attempt(lease, on, stopping, Interruption())
                 continue
             changes.wait(_POLL, stopping.asked)
         except (Unavailable, AuditUnavailable):  # what cannot be recorded does not happen: the lease will run out
@@ -61,12 +61,15 @@ def _work_is_due(on: Services) -> bool:
         return jobs.is_due(connection, now=on.now(connection))
 
 
-def _attempt(lease: Lease, on: Services, stopping: Stopping) -> None:
+def attempt(lease: Lease, on: Services, stopping: Stopping, interruption: Interruption) -> None:
+    """Run a leased job to its end, its next attempt or its hand-over; others may stop it by ``interruption``.
+
+    Raises Unavailable or AuditUnavailable when what became of it cannot be recorded: then the lease runs out.
+    """
     job, began = lease.job, time.monotonic()
     log = _log.bind(
         tenant=job.tenant, job=job.id, attempt=job.attempts, dialect=job.request.dialect, report=job.request.report
     )
-    interruption = Interruption()
     error: OfftakeError | None = None
     fields: dict[str, object] = {}
     with Heartbeat(lease, on, interruption=interruption, stopping=stopping):

@@ -116,17 +116,7 @@ def claim(connection: Connection, *, worker: str, now: datetime, until: datetime
         .with_for_update(skip_locked=True)
         .scalar_subquery()
     )
-    statement = _move(Status.RUNNING, job.c.id == candidate).values(
-        fence=job.c.fence + 1,
-        attempts=job.c.attempts + 1,
-        started_at=now,
-        lease_worker=worker,
-        lease_until=until,
-    )
-    row = connection.execute(statement.returning(job)).one_or_none()
-    if row is None:
-        return None
-    return Lease(job=job_from_row(row), fence=row.fence, worker=worker, until=until)
+    return _leased(connection, job.c.id == candidate, worker=worker, now=now, until=until)
 
 
 def renew(connection: Connection, lease: Lease, *, until: datetime) -> bool:
@@ -258,3 +248,26 @@ def _queued(connection: Connection, statement: Update) -> bool:
 
 def _held(lease: Lease) -> ColumnElement[bool]:
     return and_(job.c.id == lease.job.id, job.c.fence == lease.fence, _among(LEASED))
+
+
+def claim_one(connection: Connection, job_id: str, *, worker: str, now: datetime, until: datetime) -> Lease | None:
+    """Lease that job if it waits and may run now."""
+    condition = and_(job.c.id == job_id, job.c.not_before <= now)
+    return _leased(connection, condition, worker=worker, now=now, until=until)
+
+
+def _leased(
+    connection: Connection, condition: ColumnElement[bool], *, worker: str, now: datetime, until: datetime
+) -> Lease | None:
+    """Begin an attempt at the queued job that is meant: the next fence, one more attempt."""
+    statement = _move(Status.RUNNING, condition).values(
+        fence=job.c.fence + 1,
+        attempts=job.c.attempts + 1,
+        started_at=now,
+        lease_worker=worker,
+        lease_until=until,
+    )
+    row = connection.execute(statement.returning(job)).one_or_none()
+    if row is None:
+        return None
+    return Lease(job=job_from_row(row), fence=row.fence, worker=worker, until=until)

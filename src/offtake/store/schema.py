@@ -215,6 +215,18 @@ idempotency = Table(
     Column("created_at", Instant, nullable=False),
 )
 
+# No reference to the job: a ring for a job that is gone does no harm, and must not keep it.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("job", String(36), primary_key=True),
+    Column("kind", String(8), primary_key=True),
+    Column("tenant", String(63), nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("not_before", Instant, nullable=False, index=True),
+    Column("tries", Integer, nullable=False),
+)
+
 audit = Table(
     "audit",
     metadata,

@@ -1,0 +1,150 @@
+"""What a ring makes a worker do: see to one job, or to upkeep."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+import structlog
+from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, CancelledError
+
+from offtake.core import rings, settlement
+from offtake.core.interruption import Interruption, Reason
+from offtake.core.services import Services
+from offtake.errors import AuditUnavailable, Unavailable, places
+from offtake.executor.stopping import Stopping
+from offtake.executor.temporal.workflows import ATTEMPT, UPKEEP
+from offtake.executor.upkeep import Upkeep
+from offtake.executor.worker import attempt
+from offtake.model.job import ENDED, Job, Lease, Status
+from offtake.store import jobs
+
+_log = structlog.get_logger("offtake.temporal")
+_SHORTEST_WAIT = timedelta(milliseconds=100)
+_STORE_AWAY = timedelta(seconds=1)
+_DEFECT = timedelta(seconds=30)
+_LOOK = 0.2  # seconds between looks whether Temporal wants the attempt to stop
+_UNKNOWN = "unknown"  # the job is in no state: this store does not have it
+
+
+class Activities:
+    """One worker's. ``worker`` names it in leases."""
+
+    def __init__(self, on: Services, worker: str, stopping: Stopping, *, patience: timedelta) -> None:
+        self._on = on
+        self._worker = worker
+        self._stopping = stopping
+        self._patience = patience
+
+    @activity.defn(name=ATTEMPT, no_thread_cancel_exception=True)
+    def attempt(self, job_id: str) -> str:
+        """The state the job has ended in, once it has. Until then it asks to be rung again: later, when the job may
+        run, or when whoever has it now must have given a sign of life."""
+        interruption = Interruption()
+        try:
+            with _Pulse(interruption, every=self._on.attempt.heartbeat) as pulse:
+                job = self._see_to(job_id, interruption)
+        except (Unavailable, AuditUnavailable):  # no cause: Temporal keeps causes, and shows them
+            raise _later(_STORE_AWAY) from None
+        except Exception as error:  # noqa: BLE001 - the outermost loop: the text of a defect may quote rows
+            raise _defect(error) from None
+        if job is None:
+            return _UNKNOWN
+        if job.status in ENDED:
+            return str(job.status)
+        if pulse.cancelled():
+            raise CancelledError("Cancelled in Temporal; the job waits, and is rung for again.")
+        raise _later(job.not_before - self._on.clock() if job.status is Status.QUEUED else self._on.attempt.lease / 3)
+
+    @activity.defn(name=UPKEEP, no_thread_cancel_exception=True)
+    def upkeep(self) -> None:
+        """Everything that an idle worker does now and then, once; and rings for jobs that Temporal has lost."""
+        try:
+            Upkeep(self._on).when_due()
+            rung = rings.again(self._on, patience=self._patience)
+        except (Unavailable, AuditUnavailable):
+            raise _later(_STORE_AWAY) from None
+        except Exception as error:  # noqa: BLE001 - as above
+            raise _defect(error) from None
+        if rung:
+            _log.info("rung_again", jobs=rung)
+
+    def _see_to(self, job_id: str, interruption: Interruption) -> Job | None:
+        """Run an attempt if it is the job's time; the job as it is afterwards."""
+        job = self._find(job_id)
+        if job is None or job.status in ENDED or self._stopping.asked():
+            return job
+        if job.status is not Status.QUEUED:
+            settlement.recover(self._on)  # whoever has it may be dead, and its lease over
+        lease = self._claim(job_id)
+        if lease is None:
+            return self._find(job_id)
+        attempt(lease, self._on, self._stopping, interruption)
+        return self._find(job_id)
+
+    def _find(self, job_id: str) -> Job | None:
+        with self._on.database.read() as connection:
+            return jobs.get(connection, job_id)
+
+    def _claim(self, job_id: str) -> Lease | None:
+        now = self._on.clock()
+        with self._on.database.write() as connection:
+            return jobs.claim_one(connection, job_id, worker=self._worker, now=now, until=now + self._on.attempt.lease)
+
+
+class _Pulse:
+    """Tells Temporal that the attempt lives, from a thread of its own, and stops the attempt when the workflow was
+    cancelled there. Loss of Temporal stops nothing: while the row's lease holds, the attempt may go on and publish."""
+
+    def __init__(self, interruption: Interruption, *, every: timedelta) -> None:
+        self._interruption = interruption
+        self._every = every.total_seconds()
+        self._done = threading.Event()
+        context = contextvars.copy_context()  # where the library keeps which activity this is
+        self._thread = threading.Thread(target=context.run, args=(self._beat,), name="pulse", daemon=True)
+
+    def _beat(self) -> None:
+        waited = self._every
+        while not self._done.is_set():
+            if waited >= self._every:
+                activity.heartbeat()
+                waited = 0.0
+            if self.cancelled():
+                self._interruption.ask(Reason.STOPPING)
+            self._done.wait(_LOOK)
+            waited += _LOOK
+
+    def cancelled(self) -> bool:
+        """Whether the workflow was cancelled. Within the activity only."""
+        details = activity.cancellation_details()
+        return details is not None and details.cancel_requested
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._done.set()
+        self._thread.join()
+
+
+def _later(delay: timedelta) -> ApplicationError:
+    """Have Temporal ring again."""
+    return ApplicationError(
+        "Not now.",
+        type="Later",
+        next_retry_delay=max(delay, _SHORTEST_WAIT),
+        category=ApplicationErrorCategory.BENIGN,
+    )
+
+
+def _defect(error: Exception) -> ApplicationError:
+    """Something that should not happen: logged by its kind and place, and tried again."""
+    _log.error("activity_defect", kind=type(error).__name__, places=places(error))
+    return ApplicationError("A defect of the worker; its log says more.", type="Defect", next_retry_delay=_DEFECT)

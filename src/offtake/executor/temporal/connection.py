@@ -1,0 +1,49 @@
+"""Connecting to Temporal: addresses into clients, and its library's own log lines into ours."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from functools import cache
+
+from temporalio.client import Client
+from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
+from temporalio.service import RetryConfig, RPCError, TLSConfig
+
+from offtake.executor.temporal.address import TemporalAddress, Tls
+
+_PATIENCE = timedelta(seconds=5)  # to reach the server
+
+
+async def connect(address: TemporalAddress, *, identity: str, retries: RetryConfig) -> Client:
+    """A client that goes on trying by itself once it was connected. Raises what ``trouble`` understands."""
+    return await Client.connect(
+        address.target,
+        namespace=address.namespace,
+        api_key=address.api_key,
+        tls=_tls(address.tls) if address.tls else False,
+        connect_timeout=_PATIENCE,
+        retry_config=retries,
+        identity=identity,
+        runtime=_runtime(),
+    )
+
+
+AWAY = (RPCError, RuntimeError)  # what the library raises where the server is away, or refuses us
+
+
+def trouble(error: BaseException) -> str:
+    """What is wrong, in a word for the log. Its text may be the server's, and is repeated nowhere."""
+    return error.status.name.lower() if isinstance(error, RPCError) else "not_connected"
+
+
+def _tls(tls: Tls) -> TLSConfig:
+    return TLSConfig(server_root_ca_cert=tls.root, client_cert=tls.certificate, client_private_key=tls.key)
+
+
+@cache
+def _runtime() -> Runtime:
+    """One for the process: it has threads of its own."""
+    forwarding = LogForwardingConfig(logger=logging.getLogger("temporal"), append_log_fields_to_message=False)
+    level = TelemetryFilter(core_level="WARN", other_level="ERROR")
+    return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter=level, forwarding=forwarding)))

@@ -1,0 +1,155 @@
+"""Carries rings from the outbox to Temporal, in a thread of the server and of every worker.
+
+Temporal may be away for as long as it likes: rings wait in the store, and jobs are accepted all the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+import structlog
+from temporalio.client import Client
+from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.service import RetryConfig, RPCError, RPCStatusCode
+
+from offtake.core.services import Services
+from offtake.errors import Unavailable
+from offtake.executor.temporal.address import TemporalAddress
+from offtake.executor.temporal.connection import AWAY, connect, trouble
+from offtake.executor.temporal.schedule import ensure_upkeep
+from offtake.executor.temporal.workflows import EXPORT, Order
+from offtake.store import outbox
+from offtake.store.outbox import Kind, Ring
+from offtake.store.wakeup import Wakeup, wakeup
+
+_log = structlog.get_logger("offtake.relay")
+_POLL = 0.5  # seconds between looks at the outbox when nothing wakes the relay
+_AT_ONCE = 20  # rings taken in one go
+_TAKEN = timedelta(seconds=10)  # for so long nobody else tells what one relay has taken
+_LONGEST_DELAY = 10.0  # seconds between tries
+_PATIENCE = timedelta(seconds=3)  # for one answer
+_ENSURE_EVERY = 60.0  # seconds; Temporal may have lost its memory
+_RETRIES = RetryConfig(max_elapsed_time_millis=2000, max_retries=2)  # the outbox is what tries again
+
+
+class Relay:
+    """Runs while the block runs."""
+
+    def __init__(self, on: Services, address: TemporalAddress) -> None:
+        self._on = on
+        self._address = address
+        self._stop = threading.Event()
+        self._failures = 0  # in a row
+        self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
+
+    def _run(self) -> None:
+        with asyncio.Runner() as runner:
+            while not self._stop.is_set():
+                try:
+                    client = runner.run(connect(self._address, identity="offtake-relay", retries=_RETRIES))
+                    with closing(wakeup(self._on.database)) as changes:
+                        self._carry(runner, client, changes)
+                except AWAY as error:
+                    self._away(error)
+                except Unavailable:
+                    self._stop.wait(_POLL)
+
+    def _carry(self, runner: asyncio.Runner, client: Client, changes: Wakeup) -> None:
+        """Tell what there is to tell, until Temporal or the store is away."""
+        ensured = float("-inf")
+        while not self._stop.is_set():
+            if time.monotonic() - ensured >= _ENSURE_EVERY:
+                ensured = time.monotonic()
+                runner.run(ensure_upkeep(client, self._address))
+            changes.clear()  # before the look: a ring that comes in between is seen by the look or by the wait
+            taken = take(self._on)
+            if taken:
+                self._settle(taken, runner.run(tell(client, taken, self._on, self._address)))
+            else:
+                changes.wait(_POLL, self._stop.is_set)
+
+    def _settle(self, rings: Sequence[Ring], errors: Sequence[BaseException | None]) -> None:
+        """Forget what was told; what was not is tried again later. Raises what went wrong, if nothing went well."""
+        now = self._on.clock()
+        with self._on.database.write() as connection:
+            for ring, error in zip(rings, errors, strict=True):
+                if error is None:
+                    outbox.told(connection, ring)
+                else:
+                    delay = timedelta(seconds=min(_LONGEST_DELAY, 0.5 * 2 ** min(ring.tries, 10)))
+                    outbox.postpone(connection, ring, now=now, delay=delay)
+        if None in errors:
+            self._back()
+        else:
+            raise next(error for error in errors if error is not None)
+
+    def _away(self, error: BaseException) -> None:
+        self._failures += 1
+        if self._failures == 1:
+            _log.warning("temporal_away", trouble=trouble(error))
+        self._stop.wait(min(_LONGEST_DELAY, 0.25 * 2 ** min(self._failures, 10)))
+
+    def _back(self) -> None:
+        if self._failures:
+            _log.info("temporal_back", failures=self._failures)
+        self._failures = 0
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+def take(on: Services) -> Sequence[Ring]:
+    """What is to be told now; for a while nobody else takes it."""
+    now = on.clock()
+    with on.database.read() as connection:
+        if not outbox.is_due(connection, now=now):
+            return ()
+    with on.database.write() as connection:
+        return outbox.take(connection, now=now, again=now + _TAKEN, limit=_AT_ONCE)
+
+
+async def tell(
+    client: Client, rings: Sequence[Ring], on: Services, address: TemporalAddress
+) -> Sequence[BaseException | None]:
+    """Tell Temporal; for each ring, what went wrong. That a ring was told before is nothing wrong."""
+    silence = on.attempt.lease.total_seconds()
+    tellings = (
+        _cancel(client, ring) if ring.kind is Kind.CANCEL else _start(client, ring, address.queue, silence)
+        for ring in rings
+    )
+    return await asyncio.gather(*tellings, return_exceptions=True)
+
+
+async def _start(client: Client, ring: Ring, queue: str, silence: float) -> None:
+    await client.start_workflow(
+        EXPORT,
+        Order(job=ring.job, silence=silence),
+        id=ring.job,
+        task_queue=queue,
+        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        priority=Priority(fairness_key=ring.tenant),
+        rpc_timeout=_PATIENCE,
+    )
+
+
+async def _cancel(client: Client, ring: Ring) -> None:
+    try:
+        await client.get_workflow_handle(ring.job).cancel(rpc_timeout=_PATIENCE)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:  # never begun, or over
+            raise

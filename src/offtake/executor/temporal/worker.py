@@ -1,0 +1,80 @@
+"""The worker's process: polls Temporal for rings, and drains when asked to stop."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import structlog
+from temporalio.client import Client
+from temporalio.service import RetryConfig
+from temporalio.worker import Worker
+
+from offtake.core.services import Services
+from offtake.executor.stopping import Stopping
+from offtake.executor.temporal.activities import Activities
+from offtake.executor.temporal.address import TemporalAddress
+from offtake.executor.temporal.connection import AWAY, connect, trouble
+from offtake.executor.temporal.relay import Relay
+from offtake.executor.temporal.workflows import Export, Upkeep
+
+_log = structlog.get_logger("offtake.temporal")
+_LOOK = 0.1  # seconds between looks whether to stop
+_LONGEST_PAUSE = 10.0  # seconds between tries to reach Temporal
+_LAST_PATIENCE = timedelta(seconds=5)  # beyond their drain time, before activities are given up
+
+
+def work(on: Services, worker: str, stopping: Stopping, address: TemporalAddress) -> None:
+    """See to jobs until asked to stop. ``worker`` names this process in leases, and in Temporal."""
+    with Relay(on, address), ThreadPoolExecutor(address.activities + 1, thread_name_prefix="attempt") as threads:
+        asyncio.run(_work(on, worker, stopping, address=address, threads=threads))
+
+
+async def _work(
+    on: Services, worker: str, stopping: Stopping, *, address: TemporalAddress, threads: ThreadPoolExecutor
+) -> None:
+    failures = 0
+    activities = Activities(on, worker, stopping, patience=timedelta(seconds=address.upkeep_seconds))
+    while not stopping.asked():
+        try:
+            client = await connect(address, identity=worker, retries=RetryConfig())
+            failures = 0
+            await _poll(_worker(client, address, activities, threads, drain=on.attempt.drain), stopping)
+        except AWAY as error:
+            failures += 1
+            _log.warning("temporal_away", trouble=trouble(error), worker=worker)
+            await _pause(min(_LONGEST_PAUSE, 0.25 * 2 ** min(failures, 10)), stopping)
+
+
+def _worker(
+    client: Client, address: TemporalAddress, activities: Activities, threads: ThreadPoolExecutor, *, drain: timedelta
+) -> Worker:
+    """Workflows are not kept in memory: they have a handful of events, and a dead worker's are taken over at once."""
+    return Worker(
+        client,
+        task_queue=address.queue,
+        workflows=[Export, Upkeep],
+        activities=[activities.attempt, activities.upkeep],
+        activity_executor=threads,
+        max_concurrent_activities=address.activities,
+        max_concurrent_local_activities=1,
+        max_cached_workflows=0,
+        graceful_shutdown_timeout=drain + _LAST_PATIENCE,
+    )
+
+
+async def _poll(worker: Worker, stopping: Stopping) -> None:
+    """Until asked to stop; then attempts end, or are handed back by their heartbeats when they have had their time."""
+    running = asyncio.create_task(worker.run())
+    while not stopping.asked() and not running.done():
+        await asyncio.wait([running], timeout=_LOOK)
+    if not running.done():
+        await worker.shutdown()
+    await running
+
+
+async def _pause(seconds: float, stopping: Stopping) -> None:
+    end = asyncio.get_running_loop().time() + seconds
+    while asyncio.get_running_loop().time() < end and not stopping.asked():
+        await asyncio.sleep(_LOOK)
