@@ -19,6 +19,7 @@ from offtake.catalogue import BUILT_IN
 from offtake.catalogue.load import Catalogue, load_catalogue
 from offtake.core.parts import ROWS_PER_MEMORY_MB
 from offtake.core.policy import AttemptPolicy, PerTenant
+from offtake.core.readiness import needs
 from offtake.core.services import Services
 from offtake.errors import SettingsError
 from offtake.executor.stopping import Stopping
@@ -30,8 +31,13 @@ from offtake.lake.tables import tables
 from offtake.settings import Settings
 from offtake.store.database import Database, sqlite_url
 from offtake.store.migrate import migrate
-from offtake.wire import DIALECTS, Dialect, Wire, described, links
-from offtake.wire.http import chain
+from offtake.tls import Tls
+from offtake.wire import DIALECTS, Dialect, Wire, described, links, probes
+from offtake.wire.admission import Traffic
+from offtake.wire.http import Rules, chain
+from offtake.wire.metrics import Metrics
+from offtake.wire.probes import Readiness
+from offtake.wire.proxies import Proxies
 
 Made = TypeVar("Made")
 
@@ -66,18 +72,51 @@ def build_catalogue(home: Home, settings: Settings) -> Catalogue:
     return load_catalogue(BUILT_IN, *own, tables={name: dict(table.stored_columns) for name, table in tables().items()})
 
 
-def build_app(services: Services, settings: Settings) -> ASGIApp:
-    """The HTTP application: every dialect, and the download path they share."""
+def build_tls(home: Home, settings: Settings) -> Tls | None:
+    """The server's certificate, where it has one. Raises SettingsError."""
+    server = settings.server
+    if server.tls_certificate is None or server.tls_key is None:
+        return None
+    return Tls(home.root / server.tls_certificate, home.root / server.tls_key, minimum=server.tls_minimum)
+
+
+def build_traffic(settings: Settings) -> Traffic:
+    """How many requests may be answered at once."""
+    return Traffic(at_once=settings.server.concurrent_requests)
+
+
+def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIApp:
+    """The HTTP application: every dialect, the download path they share, and what watches over the server."""
     app = FastAPI(openapi_url=None, redirect_slashes=False)  # routes read requests themselves; dialects describe them
     public_url = settings.server.public_url
-    routers = [links.router(services), described.router(_documents(services, public_url), __version__, public_url)]
+    metrics = Metrics(services, [dialect.name for dialect in DIALECTS])
+    token = settings.metrics.token
+    routers = [
+        probes.router(
+            traffic, _readiness(services, settings), metrics.exposition, token.get_secret_value() if token else None
+        ),
+        links.router(services),
+        described.router(_documents(services, public_url), __version__, public_url),
+    ]
     for dialect in DIALECTS:
         own = _for_each(dialect, lambda options: options, settings)
         routers.append(dialect.router(Wire(on=services, settings=own, public_url=public_url)))
     for router in routers:
         app.include_router(router)
     surfaces = [*(dialect.errors for dialect in DIALECTS), links.ERRORS]
-    return chain(app, routers, surfaces, max_body=settings.server.max_body_bytes)
+    rules = Rules(
+        max_body=settings.server.max_body_bytes,
+        traffic=traffic,
+        proxies=Proxies(settings.server.trusted_proxies),
+        heard=metrics.heard,
+    )
+    return chain(app, routers, surfaces, rules)
+
+
+def _readiness(services: Services, settings: Settings) -> Readiness:
+    server = settings.server
+    silence = timedelta(seconds=server.worker_silence_seconds)
+    return Readiness(needs(services, free_bytes=server.min_free_mb * 1024 * 1024, silence=silence))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,8 @@
-"""The server process: uvicorn over the application, with its workers beside it."""
+"""The server process: uvicorn over the application, with its workers beside it.
+
+SIGTERM or SIGINT drains it: what is being answered goes on, new requests get 503 and ``/readyz`` says why, running
+attempts end or are handed back. The signal once more ends it at once: downloads are cut, attempts handed back.
+"""
 
 from __future__ import annotations
 
@@ -7,67 +11,107 @@ import json
 import signal
 import socket
 import sys
-from datetime import timedelta
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from types import FrameType
 
 import structlog
 import uvicorn
+from starlette.types import ASGIApp
 
-from offtake.app import build_app, build_executor, build_services
+from offtake.app import build_app, build_executor, build_services, build_tls, build_traffic
 from offtake.core.identity import unknown_tenants
-from offtake.errors import HomeError
+from offtake.errors import HomeError, SettingsError
 from offtake.executor.stopping import Stopping
 from offtake.executor.supervisor import Supervisor
 from offtake.home import Home
-from offtake.settings import Settings
+from offtake.notify import notify
+from offtake.settings import ServerSettings, Settings
+from offtake.tls import Tls
+from offtake.wire.admission import Traffic
+from offtake.wire.connection import guarded
 
 _log = structlog.get_logger("offtake.server")
 _BACKLOG = 2048
+_LOOK = 0.05  # seconds between looks at what is still being answered
 _LAST_PATIENCE = 5.0  # seconds beyond their drain time before workers are killed
 
 
 class _Server(uvicorn.Server):
-    """Says when it is ready, and lets the workers drain while downloads finish."""
+    """Says when it is ready, and lets the workers drain while downloads finish.
 
-    def __init__(self, config: uvicorn.Config, url: str, supervisor: Supervisor) -> None:
+    Its listeners stay open while it drains: who asks then is told to try again, instead of not being let in.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, supervisor: Supervisor, traffic: Traffic, tls: Tls | None, *, drain: float
+    ) -> None:
         super().__init__(config)
-        self._url = url
         self._supervisor = supervisor
+        self._traffic = traffic
+        self._tls = tls
+        self._drain = drain
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then print the ready line that scripts wait for."""
         await super().startup(sockets)
-        if not self.should_exit:
-            sys.stdout.write(json.dumps({"url": self._url}) + "\n")
+        if self._tls is not None:  # in the event loop, where handshakes begin
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, self._tls)
+        if not self.should_exit and sockets:
+            sys.stdout.write(json.dumps({"url": _url(sockets[0], is_tls=self._tls is not None)}) + "\n")
             sys.stdout.flush()
+            notify("READY=1")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Both drain at the same time."""
+        """Server and workers drain at the same time."""
+        notify("STOPPING=1")
+        self._traffic.is_draining = True
+        deadline = time.monotonic() + self._drain
         await asyncio.to_thread(self._supervisor.ask)
+        while self._traffic.running and not self.force_exit and time.monotonic() < deadline:
+            await asyncio.sleep(_LOOK)
+        if self._traffic.running:
+            _log.warning("requests_cut", running=self._traffic.running)
+        # What was answered may still be on its way through the socket.
+        left = 0.0 if self.force_exit or self._traffic.running else max(1.0, deadline - time.monotonic())
+        self.config.timeout_graceful_shutdown = int(left)
         await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal asks, the second does not wait any longer."""
+        if self.should_exit:
+            self.force_exit = True
+            self._supervisor.hurry()
+        self.should_exit = True
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Ours were set before anything could take time, and stay until the last worker has ended."""
+        yield
 
 
 def serve(home: Home, settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, then drain. Raises HomeError when the address cannot be had."""
+    """Serve until SIGTERM or SIGINT, then drain. Raises HomeError when the address cannot be had, SettingsError for a
+    certificate that cannot be used."""
+    tls = build_tls(home, settings)
     executor = build_executor(home, settings)
     services = build_services(home, settings)
     for name in unknown_tenants(settings.tenants, services):  # made later perhaps, or a slip of the pen
         _log.warning("settings_of_unknown_tenant", tenant=name)
     listener = _listen(settings.server.host, settings.server.port)
     supervisor = Supervisor(services, lambda name: _worker_command(home, name), workers=settings.server.workers)
-    config = uvicorn.Config(
-        build_app(services, settings),
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=int(settings.server.drain_seconds),
-    )
-    # uvicorn raises the signal once more after it has drained; by then there are still workers to wait for.
+    traffic = build_traffic(settings)
+    config = _config(build_app(services, settings, traffic), settings.server, tls)
+    server = _Server(config, supervisor, traffic, tls, drain=settings.server.drain_seconds)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _ignore)
+        signal.signal(number, server.handle_exit)
+    if tls is not None:
+        _warn_if_expired(tls)
     try:
         with executor.beside(services):
-            _Server(config, _url(listener), supervisor).run(sockets=[listener])
+            server.run(sockets=[listener])
     finally:
         supervisor.stop(settings.worker.drain_seconds + _LAST_PATIENCE)
         services.database.close()
@@ -87,6 +131,36 @@ def run_worker(home: Home, settings: Settings, *, name: str, stop_with_input: bo
         services.database.close()
 
 
+def _config(app: ASGIApp, server: ServerSettings, tls: Tls | None) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # wire/proxies.py believes those that the settings name, and no others
+        ws="none",
+        http=guarded(header_seconds=server.header_seconds, max_header_bytes=server.max_header_bytes),
+        timeout_keep_alive=server.keep_alive_seconds,  # type: ignore[arg-type]  # goes to call_later as it is
+        ssl_context_factory=None if tls is None else lambda config, default: tls.context,
+    )
+
+
+def _reload(tls: Tls) -> None:
+    """A pair that cannot be used changes nothing."""
+    try:
+        tls.reload()
+    except SettingsError as error:
+        _log.error("tls_certificate_kept", reason=error.message)
+        return
+    _log.info("tls_certificate_reloaded", expires=tls.expires_at.isoformat())
+    _warn_if_expired(tls)
+
+
+def _warn_if_expired(tls: Tls) -> None:
+    if tls.expires_at <= datetime.now(UTC):
+        _log.warning("tls_certificate_expired", expired=tls.expires_at.isoformat())
+
+
 def _listen(host: str, port: int) -> socket.socket:
     """A listening socket; port 0 takes a free one."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -101,14 +175,10 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _url(listener: socket.socket) -> str:
+def _url(listener: socket.socket, *, is_tls: bool) -> str:
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{'https' if is_tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _worker_command(home: Home, name: str) -> list[str]:
     return [sys.executable, "-m", "offtake", "worker", "--home", str(home.root), "--name", name, "--stop-with-input"]
-
-
-def _ignore(number: int, frame: FrameType | None) -> None:
-    """The server is draining already."""

@@ -45,6 +45,18 @@ class ArtifactStore:
         for folder in (self.root / "staging", self.root / "files", self.root / "spill"):
             folder.mkdir(parents=True, exist_ok=True)
 
+    def check(self, *, free_bytes: int) -> None:
+        """Raise StorageUnavailable when nothing can be written, ResourceExhausted when less than that is free."""
+        probe = self.root / "staging" / f".ready-{os.getpid()}"
+        try:
+            probe.write_bytes(b"ready")
+            probe.unlink()
+            free = shutil.disk_usage(self.root).free
+        except OSError as error:
+            raise storage_error(error) from error
+        if free < free_bytes:
+            raise ResourceExhausted("The artifact store has too little free space.")
+
     def staging(self, job: str, fence: int, suffix: str) -> Path:
         """Where the attempt with that fence writes."""
         return self.root / "staging" / f"{job}.{fence}.{suffix}"

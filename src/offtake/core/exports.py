@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from offtake.core import rings
+from offtake.core.figures import jobs_ended
 from offtake.core.grants import may_see, require
 from offtake.core.services import Services
 from offtake.errors import (
@@ -29,7 +30,7 @@ from offtake.model.audit import AuditEntry
 from offtake.model.job import OPEN, Job, JobFilter, Status, seen_at
 from offtake.model.request import ExportRequest
 from offtake.model.tenant import Principal, Scope
-from offtake.store import audit, idempotency, jobs, outbox
+from offtake.store import audit, figures, idempotency, jobs, outbox
 from offtake.store.records import request_to_json
 
 # An open job ends, or not: nobody knows when. A caller who looks again this soon does no harm.
@@ -193,6 +194,7 @@ def cancel(ref: JobRef, by: Caller, on: Services) -> Job:
         if cancelled is None:
             raise JobStateConflict("The job has ended already.")
         rings.ring(connection, cancelled, outbox.Kind.CANCEL, on, now=now)
+        figures.add(connection, jobs_ended({ref.dialect: 1}, Status.CANCELLED))
         return cancelled
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from offtake.artifacts.inspection import Inspected, Inspection
 from offtake.artifacts.store import storage_error
 from offtake.core import audit_log, selection, steps
+from offtake.core.figures import published as figures_of
 from offtake.core.interruption import Interruption, Reason
 from offtake.core.parts import SORTED_ROWS_PER_MEMORY_MB, number_of_parts
 from offtake.core.presentation import choose
@@ -27,7 +28,7 @@ from offtake.model.job import Job, Lease
 from offtake.model.query import Query
 from offtake.model.report import Report
 from offtake.model.request import ExportRequest
-from offtake.store import jobs
+from offtake.store import figures, jobs
 
 # Where an attempt may be at any moment; a worker killed at any of them leaves the job in a truthful state.
 POINTS = ("claimed", "querying", "writing", "staged", "renamed", "published")
@@ -144,6 +145,8 @@ def _publish(lease: Lease, artifact: Artifact, staged: Path, on: Services) -> No
     with on.database.write() as connection:
         now = on.now(connection)
         published = jobs.succeed(connection, lease, artifact, now=now, expires_at=now + retention)
+        if published:
+            figures.add(connection, figures_of(lease, artifact, now=now))
     if not published:
         on.artifacts.remove(artifact.key)
         raise AttemptInterrupted("The lease was lost before the file could be published.")

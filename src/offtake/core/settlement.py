@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from offtake.core.figures import attempt, jobs_ended, leases_lost
 from offtake.core.interruption import Reason
 from offtake.core.policy import AttemptPolicy
 from offtake.core.services import Services
 from offtake.errors import OfftakeError
 from offtake.model.audit import AuditEntry
-from offtake.model.job import Failure, Lease
-from offtake.store import audit, jobs
+from offtake.model.job import Failure, Lease, Status
+from offtake.store import audit, figures, jobs
 
 _LONGEST_DELAY = timedelta(minutes=10)
 _ABANDONED = "The worker that ran the export ended or stopped answering, at every attempt."
@@ -35,11 +37,11 @@ def decide(error: OfftakeError, attempts: int, policy: AttemptPolicy) -> Again |
 
 def settle(lease: Lease, error: OfftakeError, reason: Reason | None, on: Services) -> str:
     """Move the job on after its attempt ended in ``error``; says in one word what became of it."""
-    if reason is Reason.LEASE_LOST:
-        return "lease_lost"
     with on.database.write() as connection:
         now = on.now(connection)
-        if reason is Reason.STOPPING:
+        if reason is Reason.LEASE_LOST:
+            moved, outcome = False, ""
+        elif reason is Reason.STOPPING:
             moved, outcome = jobs.hand_back(connection, lease, now=now), "handed_back"
         else:
             verdict = decide(error, lease.job.attempts, on.attempt)
@@ -47,7 +49,10 @@ def settle(lease: Lease, error: OfftakeError, reason: Reason | None, on: Service
                 moved, outcome = jobs.retry(connection, lease, not_before=now + verdict.delay), "retry"
             else:
                 moved, outcome = _fail(connection, lease, verdict, now=now), "failed"
-    return outcome if moved else "lease_lost"
+        outcome = outcome if moved else "lease_lost"
+        failed = {lease.job.request.dialect: 1} if outcome == "failed" else {}
+        figures.add(connection, [*attempt(lease, outcome, now=now), *jobs_ended(failed, Status.FAILED)])
+    return outcome
 
 
 def recover(on: Services, *, dead_worker: str | None = None) -> int:
@@ -55,19 +60,22 @@ def recover(on: Services, *, dead_worker: str | None = None) -> int:
 
     Such a job is tried again at once: its worker's end says nothing against it, until it happens at every attempt.
     """
-    moved = 0
+    lost: Counter[str] = Counter()
+    failed: Counter[str] = Counter()
     with on.database.read() as connection:
         if not jobs.abandoned(connection, now=on.now(connection), worker=dead_worker):
             return 0
     with on.database.write() as connection:
         now = on.now(connection)
         for lease in jobs.abandoned(connection, now=now, worker=dead_worker):
+            dialect = lease.job.request.dialect
             if lease.job.attempts < on.attempt.attempts:
-                moved += jobs.retry(connection, lease, not_before=now)
-            else:
-                failure = Failure(code="attempts_exhausted", message=_ABANDONED)
-                moved += _fail(connection, lease, failure, now=now)
-    return moved
+                lost[dialect] += jobs.retry(connection, lease, not_before=now)
+            elif _fail(connection, lease, Failure(code="attempts_exhausted", message=_ABANDONED), now=now):
+                lost[dialect] += 1
+                failed[dialect] += 1
+        figures.add(connection, [*leases_lost(lost), *jobs_ended(failed, Status.FAILED)])
+    return lost.total()
 
 
 def _fail(connection: Connection, lease: Lease, failure: Failure, *, now: datetime) -> bool:

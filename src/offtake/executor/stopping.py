@@ -1,7 +1,8 @@
 """The request to stop, and how long a running attempt may still take.
 
 Asked by SIGTERM, SIGINT, or the end of standard input when a supervisor holds its other end: a worker must not outlive
-the server that started it.
+the server that started it. SIGINT once more ends the patience; SIGTERM does not, because a service manager may send it
+to a worker that its server has told already.
 """
 
 from __future__ import annotations
@@ -28,6 +29,11 @@ class Stopping:
             self._deadline = time.monotonic() + self._drain
             self._asked.set()
 
+    def hurry(self) -> None:
+        """Stop, and do not let the running attempt go on: it is handed back."""
+        self._deadline = time.monotonic()
+        self._asked.set()
+
     def asked(self) -> bool:
         """Whether somebody asked."""
         return self._asked.is_set()
@@ -37,9 +43,11 @@ class Stopping:
         return self._asked.is_set() and time.monotonic() >= self._deadline
 
     def on_signals(self) -> None:
-        """Ask on SIGTERM and SIGINT. Main thread only."""
+        """Ask on SIGTERM and SIGINT, hurry on SIGINT after either. Main thread only."""
 
         def handle(number: int, frame: FrameType | None) -> None:
+            if self.asked() and number == signal.SIGINT:
+                self.hurry()
             self.ask()
 
         signal.signal(signal.SIGTERM, handle)

@@ -5,6 +5,7 @@ A worker that died is known to be dead, so its leases are taken back at once ins
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import threading
 import time
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from offtake.core import settlement
+from offtake.core import presence, settlement
 from offtake.core.services import Services
 from offtake.errors import OfftakeError
 
@@ -42,6 +43,7 @@ class Supervisor:
         self._on = on
         self._command = command
         self._stop = threading.Event()
+        self._hurried = False
         self._places = [self._filled() for _ in range(workers)]
         self._thread = threading.Thread(target=self._watch, name="supervisor", daemon=True)
         self._thread.start()
@@ -79,6 +81,7 @@ class Supervisor:
             place.process.stdin.close()
         try:
             recovered = settlement.recover(self._on, dead_worker=place.name)
+            presence.leave(place.name, self._on)
         except (OfftakeError, SQLAlchemyError):
             recovered = 0  # the leases run out by themselves
         _log.warning("worker_died", worker=place.name, code=place.process.returncode, jobs_recovered=recovered)
@@ -93,14 +96,21 @@ class Supervisor:
             if place.process.poll() is None:
                 place.process.terminate()
 
+    def hurry(self) -> None:
+        """From now on ``stop`` has running attempts handed back at once. Takes no lock: signal handlers call it."""
+        self._hurried = True
+
     def stop(self, patience: float) -> None:
         """Ask, wait for ``patience`` seconds at most, then kill what is left."""
         self.ask()
         deadline = time.monotonic() + patience
+        while time.monotonic() < deadline and any(place.process.poll() is None for place in self._places):
+            if self._hurried:
+                for place in self._places:
+                    place.process.send_signal(signal.SIGINT)
+            time.sleep(_LOOK)
         for place in self._places:
-            try:
-                place.process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
+            if place.process.poll() is None:
                 place.process.kill()
                 place.process.wait()
             if place.process.stdin is not None:

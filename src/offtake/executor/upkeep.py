@@ -6,7 +6,7 @@ import time
 
 import structlog
 
-from offtake.core import retention, settlement
+from offtake.core import figures, presence, retention, settlement
 from offtake.core.services import Services
 
 _log = structlog.get_logger("offtake.upkeep")
@@ -35,8 +35,10 @@ class Upkeep:
             self._sweep()
 
     def _sweep(self) -> None:
+        presence.forget(self._on)
         for event, chore in (("expiry", retention.expire), ("sweep", retention.sweep)):
             tally = chore(self._on)
+            figures.swept(event, self._on, done=tally.done, failed=tally.failed)
             if tally.done or tally.failed:
                 level = _log.warning if tally.failed else _log.info
                 level(event, removed=tally.done, failed=tally.failed)

@@ -13,6 +13,7 @@ from offtake.core.run import run
 from offtake.core.services import Services
 from offtake.errors import AttemptError, AuditUnavailable, OfftakeError, Unavailable, places
 from offtake.executor.heartbeat import Heartbeat
+from offtake.executor.presence import Presence
 from offtake.executor.stopping import Stopping
 from offtake.executor.upkeep import Upkeep
 from offtake.model.job import Lease
@@ -27,7 +28,7 @@ _STORE_AWAY = 1.0  # seconds to wait when the store cannot be reached
 def work(on: Services, worker: str, stopping: Stopping) -> None:
     """Run jobs until asked to stop. ``worker`` names this process in leases."""
     upkeep = Upkeep(on)
-    with closing(wakeup(on.database)) as changes:
+    with closing(wakeup(on.database)) as changes, Presence(worker, on):
         _loop(on, worker, stopping, upkeep=upkeep, changes=changes)
 
 

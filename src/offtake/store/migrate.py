@@ -6,10 +6,13 @@ and the others find the work done.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from offtake.store.database import Database
@@ -20,10 +23,30 @@ _ADVISORY_LOCK = 7_013_346  # any number, the same in every release
 
 def migrate(database: Database) -> None:
     """Upgrade to the newest revision; a database that is newer than this program is refused by Alembic."""
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config = _config()
     with database.write() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def is_older(database: Database) -> bool:
+    """Whether the database lacks a revision that this program needs. A newer one is fine: what is added later does not
+    disturb those who do not know it, and two releases run side by side during an upgrade."""
+    with database.read() as connection:
+        revision = MigrationContext.configure(connection).get_current_revision()
+    return revision is None or revision in _earlier()
+
+
+@lru_cache
+def _earlier() -> frozenset[str]:
+    """Every revision before the newest."""
+    scripts = ScriptDirectory.from_config(_config())
+    return frozenset(script.revision for script in scripts.walk_revisions()) - {scripts.get_current_head() or ""}
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    return config

@@ -6,21 +6,14 @@ credentials.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Table, case, literal
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, case, literal
 
 from offtake.model.tenant import Principal
+from offtake.store.inserts import insert_into
 from offtake.store.schema import Instant, rate
-
-# Both have the same clause under the same name, each in its own module.
-_INSERT: dict[str, Callable[[Table], postgresql.Insert | sqlite.Insert]] = {
-    "postgresql": postgresql.insert,
-    "sqlite": sqlite.insert,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +30,7 @@ def count(
     """Count one request of a dialect and operation: in the present window, or as the first of a new one."""
     dialect, operation = what
     is_over = rate.c.began_at <= literal(now - period, Instant())
-    statement = _INSERT[connection.dialect.name](rate).values(
+    statement = insert_into(connection, rate).values(
         tenant=principal.tenant,
         principal=principal.credential,
         dialect=dialect,

@@ -243,3 +243,19 @@ audit = Table(
     Column("effective", String(320), nullable=True),
 )
 Index("ix_audit_tenant_at", audit.c.tenant, audit.c.at)
+
+figure = Table(
+    "figure",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("dialect", String(16), primary_key=True),
+    Column("kind", String(32), primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+worker = Table(
+    "worker",
+    metadata,
+    Column("name", String(128), primary_key=True),
+    Column("seen_at", Instant, nullable=False),
+)

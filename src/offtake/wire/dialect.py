@@ -44,15 +44,18 @@ class HttpFault:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+Renderer = Callable[[OfftakeError | HttpFault, str], Response]  # what happened, and the request's path
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorSurface:
-    """Paths whose errors are said in one set of words. ``render`` gets what happened and the request's path.
+    """Paths whose errors are said in one set of words.
 
     A prefix stands for itself and all paths below it; one that ends with ``_``, for all that begin with it.
     """
 
     prefixes: tuple[str, ...]
-    render: Callable[[OfftakeError | HttpFault, str], Response]
+    render: Renderer
     max_body: int | None = None  # bytes of a request's body, where the contract says; None: what holds for all paths
 
     def owns(self, path: str) -> bool:

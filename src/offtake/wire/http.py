@@ -1,18 +1,14 @@
-"""What happens to every request, from the outside in: an id, one log line, an answer to any error, a bound for bodies.
+"""What happens to every request, from the outside in.
 
-Query strings, headers and bodies never reach the log: they hold tokens, signatures
-and filter values.
+Where it comes from, an id and one log line, whether it is taken at all, a bound for its body, an answer to any error.
 """
 
 from __future__ import annotations
 
-import time
-import uuid
 from collections.abc import Callable, Coroutine, Sequence
-from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
-import structlog
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
@@ -22,12 +18,21 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from offtake.errors import ExportError, InvalidRequest, OfftakeError, places
-from offtake.wire.dialect import ErrorSurface, HttpFault
+from offtake.errors import ExportError, InvalidRequest, OfftakeError, Waitable
+from offtake.wire.access import Heard, observed
+from offtake.wire.admission import Traffic, admitted
+from offtake.wire.dialect import ErrorSurface, HttpFault, Renderer
+from offtake.wire.proxies import Proxies, forwarded
 
-_log = structlog.get_logger("offtake.http")
-_current_request: ContextVar[str] = ContextVar("offtake_request", default="")
-Renderer = Callable[[OfftakeError | HttpFault, str], Response]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What holds for every request, whichever dialect it speaks."""
+
+    max_body: int  # bytes
+    traffic: Traffic
+    proxies: Proxies
+    heard: Heard  # is told of every answered request
 
 
 class BodyTooLarge(HTTPException):
@@ -44,11 +49,12 @@ class UnsupportedMedia(HTTPException):
         super().__init__(415, message)
 
 
-def chain(app: FastAPI, routers: Sequence[APIRouter], surfaces: Sequence[ErrorSurface], *, max_body: int) -> ASGIApp:
+def chain(app: FastAPI, routers: Sequence[APIRouter], surfaces: Sequence[ErrorSurface], rules: Rules) -> ASGIApp:
     """The application, which has these routers, as served: each step wraps the one before it."""
     render = _renderer(surfaces)
     _answer_errors(app, routers, render)
-    return _observed(_bounded(app, _limit(surfaces, max_body)), render)
+    taken = admitted(_bounded(app, _limit(surfaces, rules.max_body)), render, rules.traffic)
+    return forwarded(observed(taken, render, rules.heard), rules.proxies)
 
 
 class DirectRoute(APIRoute):
@@ -66,11 +72,6 @@ class DirectRoute(APIRoute):
             return response
 
         return handle
-
-
-def current_request() -> str:
-    """The id of the request that is being answered, for answers that have it in their body."""
-    return _current_request.get()
 
 
 def remote_address(request: Request) -> str | None:
@@ -94,7 +95,10 @@ def _plain(error: OfftakeError | HttpFault) -> Response:
     if isinstance(error, HttpFault):
         body = {"code": "http", "message": error.message}
         return JSONResponse(body, error.status, headers=dict(error.headers))
-    return JSONResponse({"code": error.code, "message": error.message}, 500)
+    body = {"code": error.code, "message": error.message}
+    if isinstance(error, Waitable):
+        return JSONResponse(body, 503, headers={"retry-after": str(error.retry_after)})
+    return JSONResponse(body, 500)
 
 
 def _allowed(routers: Sequence[APIRouter], scope: Scope) -> str:
@@ -161,51 +165,3 @@ def _bounded(app: ASGIApp, limit_of: Callable[[str], int]) -> ASGIApp:
         await app(scope, counted, send)
 
     return bounded
-
-
-def _observed(app: ASGIApp, render: Renderer) -> ASGIApp:
-    """One log line a request; an error nobody expected is answered in the dialect's words and logged by kind."""
-
-    async def observed(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await app(scope, receive, send)
-            return
-        request_id, began, status = uuid.uuid4().hex, time.monotonic(), 0
-        _current_request.set(request_id)
-
-        async def noted(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
-            await send(message)
-
-        try:
-            await app(scope, receive, noted)
-        except Exception as error:  # noqa: BLE001 - the outermost loop of a request
-            _log.error("request_defect", request=request_id, kind=type(error).__name__, places=places(error))
-            if status == 0:  # broken before the framework could answer
-                fault = HttpFault(status=500, message="The server made a mistake.")
-                await render(fault, scope["path"])(scope, receive, noted)
-        finally:
-            _line(scope, request_id, status, seconds=time.monotonic() - began)
-
-    return observed
-
-
-def _line(scope: Scope, request_id: str, status: int, *, seconds: float) -> None:
-    route = scope.get("route")
-    _log.info(
-        "request",
-        request=request_id,
-        method=scope["method"],
-        route=getattr(route, "path", None),
-        status=status,
-        milliseconds=round(seconds * 1000, 2),
-        **scope.get("state", {}).get("log", {}),
-    )
-
-
-def bind_log(request: Request, **fields: object) -> None:
-    """Add fields to the request's log line."""
-    request.scope.setdefault("state", {}).setdefault("log", {}).update(fields)

@@ -18,13 +18,14 @@ from starlette.types import Receive, Scope, Send
 
 from offtake.core.download import Download, Link, open_link
 from offtake.core.services import Services
-from offtake.errors import ArtifactNotFound, LinkRefused, OfftakeError
+from offtake.errors import ArtifactNotFound, LinkRefused, OfftakeError, Waitable
+from offtake.wire.access import bind_log
 from offtake.wire.dialect import ErrorSurface, HttpFault, nearest
 
 PREFIX = "/download"
 Render = Callable[[OfftakeError | HttpFault, str], Response]
 _RANGES = re.compile(r"bytes\s*=\s*((\d{1,18}-\d{0,18}|-\d{1,18})\s*(,\s*|$))+", re.ASCII | re.IGNORECASE)
-_STATUS: dict[type[OfftakeError], int] = {LinkRefused: 403, ArtifactNotFound: 404, OfftakeError: 500}
+_STATUS: dict[type[OfftakeError], int] = {LinkRefused: 403, ArtifactNotFound: 404, Waitable: 503, OfftakeError: 500}
 
 
 class _File(FileResponse):
@@ -89,6 +90,7 @@ def router(on: Services) -> APIRouter:
         found = await run_in_threadpool(
             open_link, job, expires=query.get("expires", ""), signature=query.get("signature", ""), on=on
         )
+        bind_log(request, dialect=found.job.request.dialect, tenant=found.job.tenant, job=job)
         return answer(found)
 
     return routes
@@ -98,7 +100,8 @@ def _render_error(error: OfftakeError | HttpFault, path: str) -> Response:
     """Errors of the download path, as JSON."""
     if isinstance(error, HttpFault):
         return JSONResponse({"code": "http", "message": error.message}, error.status, headers=dict(error.headers))
-    return JSONResponse({"code": error.code, "message": error.message}, nearest(_STATUS, error))
+    headers = {"retry-after": str(error.retry_after)} if isinstance(error, Waitable) else None
+    return JSONResponse({"code": error.code, "message": error.message}, nearest(_STATUS, error), headers=headers)
 
 
 def answer(found: Download, render: Render = _render_error) -> Response:

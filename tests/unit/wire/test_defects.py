@@ -12,7 +12,7 @@ import httpx
 import pytest
 import structlog
 
-from offtake.app import build_app, build_services
+from offtake.app import build_app, build_services, build_traffic
 from offtake.core.services import Services
 from offtake.home import Home
 from offtake.settings import Settings
@@ -35,7 +35,9 @@ def broken(tmp_path: Path) -> Iterator[Services]:
 
 
 def ask(services: Services, path: str, **headers: str) -> httpx.Response:
-    transport = httpx.ASGITransport(app=build_app(services, Settings()), raise_app_exceptions=True)
+    transport = httpx.ASGITransport(
+        app=build_app(services, Settings(), build_traffic(Settings())), raise_app_exceptions=True
+    )
 
     async def run() -> httpx.Response:
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:

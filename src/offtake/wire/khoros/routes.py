@@ -18,8 +18,9 @@ from offtake.errors import UnknownReport
 from offtake.model.job import Job
 from offtake.model.tenant import Scope, Tenant
 from offtake.wire import links
+from offtake.wire.access import bind_log
 from offtake.wire.dialect import Wire
-from offtake.wire.http import DirectRoute, bind_log
+from offtake.wire.http import DirectRoute
 from offtake.wire.khoros.arguments import Arguments, arguments
 from offtake.wire.khoros.auth import TOKEN, caller, company_key, opens
 from offtake.wire.khoros.codec import Ordering, decode_order
@@ -177,7 +178,7 @@ class _Endpoints:
         def run() -> Response:
             sent = arguments(request, body)
             by = caller(request, sent, self._on)
-            bind_log(request, dialect=NAME, tenant=by.principal.tenant)
+            bind_log(request, dialect=NAME, tenant=by.principal.tenant, principal=by.principal.credential)
             rate.admit(by.principal, NAME, self._on)
             tenant = identity.get_tenant(by.principal.tenant, self._on)
             settings = self._wire.settings.of(tenant.name)

@@ -34,8 +34,8 @@ from offtake.errors import (
     UnknownReport,
     Waitable,
 )
+from offtake.wire.access import current_request
 from offtake.wire.dialect import HttpFault, nearest
-from offtake.wire.http import current_request
 
 ERRORS: dict[type[OfftakeError], tuple[int, str]] = {
     InvalidRequest: (400, "InvalidRequest"),

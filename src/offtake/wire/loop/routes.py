@@ -15,8 +15,9 @@ from offtake.core.grants import require
 from offtake.errors import ArtifactNotFound, ExportError, JobNotFound
 from offtake.model.job import Job, Status, seen_at
 from offtake.model.tenant import Scope
+from offtake.wire.access import bind_log
 from offtake.wire.dialect import Wire
-from offtake.wire.http import DirectRoute, UnsupportedMedia, bind_log
+from offtake.wire.http import DirectRoute, UnsupportedMedia
 from offtake.wire.loop.auth import Call, acting, authenticate
 from offtake.wire.loop.codec import decode_create, decode_id, decode_key, encode_export, gone_word, status_word
 from offtake.wire.loop.errors import rate_headers, render_error
@@ -93,7 +94,7 @@ class _Endpoints:
     def _work(self, request: Request, scope: Scope, work: Work) -> Response:
         """Who calls, may they, how often, on whose behalf; then the work. What is left of the rate is always said."""
         call = authenticate(request, self._wire)
-        bind_log(request, dialect=NAME, tenant=call.tenant.name)
+        bind_log(request, dialect=NAME, tenant=call.tenant.name, principal=call.by.principal.credential)
         operation = CREATE if scope is Scope.WRITE else READ
         allowance = rate.admit(call.by.principal, NAME, self._on, operation=operation)
         try:

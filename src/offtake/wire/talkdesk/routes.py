@@ -18,8 +18,9 @@ from offtake.errors import FieldFault, UnknownReport
 from offtake.model.job import Status
 from offtake.model.report import Publication
 from offtake.model.tenant import Scope
+from offtake.wire.access import bind_log
 from offtake.wire.dialect import Wire
-from offtake.wire.http import DirectRoute, bind_log, remote_address
+from offtake.wire.http import DirectRoute, remote_address
 from offtake.wire.links import link_path
 from offtake.wire.talkdesk.auth import caller
 from offtake.wire.talkdesk.codec import (
@@ -153,7 +154,7 @@ class _Endpoints:
     ) -> Response:
         def run() -> Response:
             by = caller(request, self._on)
-            bind_log(request, dialect=NAME, tenant=by.principal.tenant)
+            bind_log(request, dialect=NAME, tenant=by.principal.tenant, principal=by.principal.credential)
             return work(by)
 
         return run() if at_once else await run_in_threadpool(run)
@@ -161,7 +162,7 @@ class _Endpoints:
     def _token(self, request: Request, body: bytes) -> Response:
         wanted = decode_token_request(Parameters.of(request, body), self._audiences(request))
         client, at = prove(wanted.proof, self._on), _endpoint(request)
-        bind_log(request, dialect=NAME, tenant=client.credential.tenant)
+        bind_log(request, dialect=NAME, tenant=client.credential.tenant, principal=client.credential.id)
         if wanted.refresh_token is not None:
             token = tokens.refresh(wanted.refresh_token, client, at, self._on, wanted=wanted.scopes)
         else:
@@ -172,7 +173,7 @@ class _Endpoints:
         sent = Parameters.of(request, body)
         token = decode_revocation(sent)
         client = prove(sent.proof(self._audiences(request)), self._on)
-        bind_log(request, dialect=NAME, tenant=client.credential.tenant)
+        bind_log(request, dialect=NAME, tenant=client.credential.tenant, principal=client.credential.id)
         tokens.revoke(token, client, _endpoint(request), self._on)
         return JSONResponse({}, headers={"cache-control": "no-store"})
 

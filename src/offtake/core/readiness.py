@@ -1,0 +1,66 @@
+"""What the server needs to be of use, and what of it is missing, in words for whoever runs it.
+
+The words name no address, path or secret: a probe needs no credentials. A faulty catalogue is not looked for: a server
+that has one does not start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from offtake.core import presence
+from offtake.core.services import Services
+from offtake.errors import AttemptError, Unavailable
+from offtake.lake.tables import tables
+from offtake.store.migrate import is_older
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """Something the server needs; ``look`` says what is wrong with it, or nothing."""
+
+    name: str
+    look: Callable[[], str | None]
+
+
+def needs(on: Services, *, free_bytes: int, silence: timedelta) -> tuple[Need, ...]:
+    """All that is needed; ``silence``, if not zero, is how long ago the last worker may have been seen."""
+
+    def state() -> str | None:
+        try:
+            older = is_older(on.database)
+        except (Unavailable, SQLAlchemyError):
+            return "The state database cannot be reached."
+        return "The state database has the schema of an older release." if older else None
+
+    def artifacts() -> str | None:
+        try:
+            on.artifacts.check(free_bytes=free_bytes)
+        except AttemptError as error:
+            return error.message
+        return None
+
+    def lake() -> str | None:
+        try:
+            on.lake.open(next(iter(tables().values())))
+        except AttemptError:
+            return "The lake cannot be opened."
+        return None
+
+    def workers() -> str | None:
+        try:
+            alive = presence.count(on, within=silence)
+        except (Unavailable, SQLAlchemyError):
+            return None  # said already: nobody can know
+        return None if alive else f"No worker has been alive for {silence.total_seconds():g} seconds."
+
+    found = (
+        Need(name="The state database", look=state),
+        Need(name="The artifact store", look=artifacts),
+        Need(name="The lake", look=lake),
+    )
+    return (*found, Need(name="The list of workers", look=workers)) if silence else found
