@@ -13,7 +13,7 @@ from types import FrameType
 import structlog
 import uvicorn
 
-from offtake.app import build_app, build_services
+from offtake.app import build_app, build_services, check_storage
 from offtake.core.identity import unknown_tenants
 from offtake.errors import HomeError
 from offtake.executor.stopping import Stopping
@@ -51,6 +51,7 @@ class _Server(uvicorn.Server):
 def serve(home: Home, settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, then drain. Raises HomeError when the address cannot be had."""
     services = build_services(home, settings)
+    check_storage(services)
     for name in unknown_tenants(settings.tenants, services):  # made later perhaps, or a slip of the pen
         _log.warning("settings_of_unknown_tenant", tenant=name)
     listener = _listen(settings.server.host, settings.server.port)
@@ -80,6 +81,7 @@ def run_worker(home: Home, settings: Settings, *, name: str, stop_with_input: bo
         stopping.on_end_of_input()
     services = build_services(home, settings)
     try:
+        check_storage(services)
         work(services, name, stopping)
     finally:
         services.database.close()
