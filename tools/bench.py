@@ -158,7 +158,8 @@ def _planned(on: Services, order: Order) -> Bare:
         tenant=TENANT,
         empty_text_is_null=kind.empty_text_is_null,
     )
-    views = snapshot(on.lake, report.tables, tenant=TENANT, timespan=request.timespan)
+    with snapshot(on.lake, report.tables, tenant=TENANT, timespan=request.timespan) as views:  # of a local lake
+        pass
     return Bare(query=query, views=views, threads=on.attempt.threads, memory_mb=on.attempt.memory_mb)
 
 

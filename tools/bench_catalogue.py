@@ -75,7 +75,8 @@ def _of_report(on: Services, report: Report, timespan: Timespan) -> Line:
             temp_mb=10_000,
         )
         began = time.perf_counter()
-        with Session(limits, snapshot(on.lake, uses, tenant=TENANT, timespan=timespan), writable=(file,)) as session:
+        seen = snapshot(on.lake, uses, tenant=TENANT, timespan=timespan)
+        with seen as views, Session(limits, views, writable=(file,)) as session:
             prepared = selection.prepare(session, report, request, tenant=TENANT)
             if report.server_audit:
                 audit_log.fill(session, [])

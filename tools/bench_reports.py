@@ -120,7 +120,8 @@ def _multiplied(
     """Views as a session would have them, facts multiplied by as much as the main one needs; and its rows."""
     uses = (*report.tables, *selection.tables(report))
     main = main_fact(report)
-    whole = {use.table: snapshot(lake, [_all_of(use)], tenant=TENANT, timespan=timespan)[0] for use in uses}
+    with snapshot(lake, [_all_of(use) for use in uses], tenant=TENANT, timespan=timespan) as seen:  # a local lake
+        whole = {view.table: view for view in seen}
     with duckdb.connect(config={"threads": 2, "memory_limit": "1GB", "temp_directory": str(work / "spill")}) as base:
         base.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false")
         held = _count(base, whole[main.name])

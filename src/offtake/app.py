@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
+import structlog
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from offtake import __version__
+from offtake.artifacts.bucket import BucketArtifacts
+from offtake.artifacts.folder import FolderArtifacts
 from offtake.artifacts.store import ArtifactStore
 from offtake.catalogue import BUILT_IN
 from offtake.catalogue.load import Catalogue, load_catalogue
@@ -23,11 +28,15 @@ from offtake.core.readiness import needs
 from offtake.core.services import Services
 from offtake.errors import SettingsError
 from offtake.executor.stopping import Stopping
-from offtake.executor.temporal.address import TemporalAddress, Tls
+from offtake.executor.temporal.address import TemporalAddress
+from offtake.executor.temporal.address import Tls as TemporalTls
 from offtake.executor.worker import work
-from offtake.home import Home
+from offtake.home import Home, read_storage_secrets
 from offtake.lake.delta import Lake
+from offtake.lake.ground import BucketGround, FolderGround, Ground
 from offtake.lake.tables import tables
+from offtake.objects.bucket import Bucket
+from offtake.objects.place import Access, place_of
 from offtake.settings import Settings
 from offtake.store.database import Database, sqlite_url
 from offtake.store.migrate import migrate
@@ -40,6 +49,7 @@ from offtake.wire.probes import Readiness
 from offtake.wire.proxies import Proxies
 
 Made = TypeVar("Made")
+_log = structlog.get_logger("offtake.app")
 
 
 def build_services(home: Home, settings: Settings) -> Services:
@@ -48,11 +58,11 @@ def build_services(home: Home, settings: Settings) -> Services:
     database = Database(settings.state_url or sqlite_url(home.state))
     database.require()
     migrate(database)
-    artifacts = ArtifactStore(home.artifacts)
+    artifacts = _artifacts(home, settings)
     artifacts.prepare()
     return Services(
         database=database,
-        lake=Lake(home.lake),
+        lake=Lake(_ground(home, settings)),
         artifacts=artifacts,
         catalogue=build_catalogue(home, settings),
         presentations={item.name: _for_each(item, item.presentation, settings) for item in DIALECTS},
@@ -63,6 +73,50 @@ def build_services(home: Home, settings: Settings) -> Services:
         new_id=lambda: str(uuid.uuid4()),
         new_secret=lambda: secrets.token_urlsafe(32),
         rings=settings.executor == "temporal",
+    )
+
+
+def check_storage(services: Services) -> None:
+    """Look whether lake and artifacts can be reached, before anybody relies on it.
+
+    Raises SettingsError for what an operator has to mend. A service that does not answer is logged only: it may come
+    back, and jobs wait for it.
+    """
+    for option, answers in (("artifacts_url", services.artifacts.check), ("lake_url", services.lake.ground.check)):
+        if not answers():
+            _log.warning("storage_unreachable", option=option)
+
+
+def _artifacts(home: Home, settings: Settings) -> ArtifactStore:
+    place = place_of(settings.artifacts_url) if settings.artifacts_url else home.artifacts
+    if isinstance(place, Path):
+        return FolderArtifacts(place)
+    return BucketArtifacts(home.artifacts, Bucket(place, _access(home, settings)))
+
+
+def _ground(home: Home, settings: Settings) -> Ground:
+    place, storage = place_of(settings.lake_url) if settings.lake_url else home.lake, settings.storage
+    if isinstance(place, Path):
+        return FolderGround(place)
+    folder = home.root / storage.cache_folder if storage.cache_folder else home.cache
+    return BucketGround(Bucket(place, _access(home, settings)), folder, storage.cache_mb * 1024 * 1024)
+
+
+def _access(home: Home, settings: Settings) -> Access:
+    """How object storage is spoken to; what the environment has goes before the file of credentials."""
+    storage = settings.storage
+    stored = read_storage_secrets(home.storage_secrets)
+    known = stored | {name: os.environ[name] for name in stored if name in os.environ}
+    return Access(
+        endpoint=storage.endpoint,
+        region=storage.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"),
+        path_style=storage.path_style,
+        allow_http=storage.allow_http,
+        timeout_seconds=storage.timeout_seconds,
+        connect_seconds=storage.connect_seconds,
+        retries=storage.retries,
+        retry_seconds=storage.retry_seconds,
+        secrets=known,
     )
 
 
@@ -158,7 +212,7 @@ def build_temporal(home: Home, settings: Settings) -> TemporalAddress:
         except OSError as error:
             raise SettingsError(f"temporal.{option}: {name} cannot be read: {error.strerror}") from error
 
-    tls = Tls(root=content("tls_ca_file"), certificate=content("tls_certificate_file"), key=content("tls_key_file"))
+    tls = TemporalTls(root=content("tls_ca_file"), certificate=content("tls_certificate_file"), key=content("tls_key_file"))
     from_file = content("api_key_file")
     key = from_file.decode("utf-8", "replace").strip() if from_file else None
     return TemporalAddress(

@@ -2,7 +2,8 @@
 
 offtake.toml   settings            state.db    jobs, identity, audit
 lake/          care data           artifacts/  finished files
-secrets/       the key that signs download links (readable by the owner only)
+secrets/       the key that signs download links, credentials of object storage (readable by the owner only)
+cache/         copies of lake files that lie elsewhere
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from offtake.errors import HomeError
 
 _KEY_BYTES = 32
+_CLOUDS = ("AWS_", "GOOGLE_", "AZURE_")
 _STARTING_SETTINGS = """\
 # Settings of this installation. Every option and its default: offtake config show --home <this folder>
 # An option that is not listed there stops the start.
@@ -52,6 +54,16 @@ class Home:
         return self.root / "artifacts"
 
     @property
+    def cache(self) -> Path:
+        """The folder of copies of lake files."""
+        return self.root / "cache" / "lake"
+
+    @property
+    def storage_secrets(self) -> Path:
+        """The file of credentials of object storage, which need not exist."""
+        return self.root / "secrets" / "storage.env"
+
+    @property
     def link_key(self) -> Path:
         """The file of the key that signs download links."""
         return self.root / "secrets" / "link.key"
@@ -84,6 +96,30 @@ class Home:
         if len(key) != _KEY_BYTES:
             raise HomeError(f"{self.link_key}: is not a key of {_KEY_BYTES} bytes; remove it and run offtake init")
         return key
+
+
+def read_storage_secrets(file: Path) -> dict[str, str]:
+    """The lines ``NAME=value`` of a file of credentials; none where there is no file. HomeError tells no value.
+
+    A file that others may read is refused: whoever can read it can read and remove every export.
+    """
+    try:
+        if file.stat().st_mode & 0o077:
+            raise HomeError(f"{file}: can be read by others; mend that with: chmod 600 {file}")
+        lines = file.read_text("utf-8").splitlines()
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise HomeError(f"{file}: cannot be read") from error
+    secrets_read = {}
+    for number, line in enumerate(lines, start=1):
+        name, equals, value = (part.strip() for part in line.partition("="))
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        if not equals or not name.startswith(_CLOUDS):
+            raise HomeError(f"{file}:{number}: not a line NAME=value with a name of {', '.join(_CLOUDS)}…")
+        secrets_read[name] = value
+    return secrets_read
 
 
 def _write_new(path: Path, content: bytes, *, mode: int) -> None:

@@ -21,7 +21,7 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
-from offtake.app import build_app, build_executor, build_services, build_tls, build_traffic
+from offtake.app import build_app, build_executor, build_services, build_tls, build_traffic, check_storage
 from offtake.core.identity import unknown_tenants
 from offtake.errors import HomeError, SettingsError
 from offtake.executor.stopping import Stopping
@@ -98,6 +98,7 @@ def serve(home: Home, settings: Settings) -> None:
     tls = build_tls(home, settings)
     executor = build_executor(home, settings)
     services = build_services(home, settings)
+    check_storage(services)
     for name in unknown_tenants(settings.tenants, services):  # made later perhaps, or a slip of the pen
         _log.warning("settings_of_unknown_tenant", tenant=name)
     listener = _listen(settings.server.host, settings.server.port)
@@ -126,6 +127,7 @@ def run_worker(home: Home, settings: Settings, *, name: str, stop_with_input: bo
     executor = build_executor(home, settings)
     services = build_services(home, settings)
     try:
+        check_storage(services)
         executor.work(services, name, stopping)
     finally:
         services.database.close()

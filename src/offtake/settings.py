@@ -33,6 +33,7 @@ from offtake.wire.talkdesk.settings import TalkdeskSettings
 
 PREFIX = "OFFTAKE_"
 _NOT_OPTIONS = frozenset({"OFFTAKE_HOME"})
+_STORAGE_URL = r"^((s3|gs|az)://[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9._=/-]*)?|file:///.+)$"
 
 
 class ServerSettings(Section):
@@ -187,6 +188,37 @@ class MetricsSettings(Section):
         description="What `Authorization: Bearer …` has to carry to read /metrics. Without it, there is no such path.",
     )
 
+class StorageSettings(Section):
+    """Object storage: what `artifacts_url` and `lake_url` leave open. Credentials are not options; they come from the
+    environment (`AWS_ACCESS_KEY_ID` and so on), the machine's own role, or `secrets/storage.env` in the home folder."""
+
+    endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://[^/?#@]+$",
+        description="Where the service answers, as https://s3.example.com; without it, the cloud's own.",
+    )
+    region: str | None = Field(None, description="Region of the buckets; without it, AWS_REGION, else us-east-1.")
+    path_style: bool = Field(
+        True, description="Whether the bucket stands in the path of a URL (S3 and its likes) or before the host."
+    )
+    allow_http: bool = Field(False, description="Whether the endpoint may be plain HTTP.")
+    timeout_seconds: float = Field(30.0, gt=0, description="How long one request may take.")
+    connect_seconds: float = Field(5.0, gt=0, description="How long it may take to connect.")
+    retries: int = Field(5, ge=0, le=100, description="How often a request that failed is repeated.")
+    retry_seconds: float = Field(60.0, ge=0, description="Not repeated any more after so many seconds.")
+    cache_mb: int = Field(
+        10_240, ge=0, description="Copies of the lake's files that a machine keeps, in MiB; those in use come on top."
+    )
+    cache_folder: str | None = Field(
+        None, description="Where they are kept; a relative path is in the home folder. Without it, cache/lake there."
+    )
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.endpoint is not None and self.endpoint.startswith("http://") and not self.allow_http:
+            raise ValueError("endpoint is plain HTTP, which allow_http = false forbids")
+        return self
+
 
 class LogSettings(Section):
     """Logs: JSON lines on standard error."""
@@ -217,6 +249,17 @@ class Settings(BaseSettings):
         description='Who gives jobs to workers: "workers" take them from the job store themselves, "temporal" has '
         "Temporal ring for them.",
     )
+    artifacts_url: str | None = Field(
+        None,
+        pattern=_STORAGE_URL,
+        description="Where finished files are kept: s3://bucket/prefix, gs://…, az://container/… or file:///folder. "
+        "Without it, the folder artifacts in the home folder.",
+    )
+    lake_url: str | None = Field(
+        None,
+        pattern=_STORAGE_URL,
+        description="Where the lake's tables are, in the same form. Without it, the folder lake in the home folder.",
+    )
 
     server: ServerSettings = ServerSettings()
     worker: WorkerSettings = WorkerSettings()
@@ -226,6 +269,7 @@ class Settings(BaseSettings):
     khoros: KhorosSettings = KhorosSettings()
     loop: LoopSettings = LoopSettings()
     metrics: MetricsSettings = MetricsSettings()
+    storage: StorageSettings = StorageSettings()
     log: LogSettings = LogSettings()
     tenants: dict[str, dict[str, dict[str, Any]]] = {}
 

@@ -25,8 +25,8 @@ from offtake.core.presentation import choose
 from offtake.engine.duckdb import Limits, Session
 from offtake.engine.plan import DEFAULT_PATTERN, Shown, plan, plan_rows
 from offtake.lake.delta import Lake
+from offtake.lake.ground import FolderGround
 from offtake.lake.load import load
-from offtake.lake.snapshot import snapshot
 from offtake.lake.tables import tables
 from offtake.model.audit import AuditEntry
 from offtake.model.report import Column, ColumnType, Report
@@ -36,6 +36,7 @@ from offtake.store import audit
 from offtake.store.database import Database, sqlite_url
 from offtake.store.migrate import migrate
 from tests.fixtures.instants import with_instants
+from tests.fixtures.places import views_of
 
 LOCALE_PATTERN = "%m/%d/%Y %I:%M:%S %p"  # English, contracts/khoros.md 5.2
 TENANT = "acme"  # the tenant that asks; rows without a tenant are its own
@@ -149,7 +150,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Filled:
     @cache
     def lake_of(case: Case) -> Lake:
         folder = tmp_path_factory.mktemp("case")
-        lake = Lake(folder / "lake")
+        lake = Lake(FolderGround(folder / "lake"))
         for number, (table, tenant, rows) in enumerate(case.inputs()):
             if table != "server_audit":  # not of the lake
                 _load(lake, folder / f"{number}.jsonl", rows, table=table, tenant=tenant)
@@ -207,7 +208,7 @@ def _session(
     """The engine over what these tenants have of the case's tables; an export sees one tenant only."""
     report, request = CATALOGUE.reports[case.report], case.request()
     uses, timespan = (*report.tables, *selection.tables(report)), request.timespan
-    seen = [snapshot(lake, uses, tenant=tenant, timespan=timespan) for tenant in tenants]
+    seen = [views_of(lake, uses, tenant=tenant, timespan=timespan) for tenant in tenants]
     views = [
         dataclasses.replace(same[0], files=tuple(file for view in same for file in view.files))
         for same in zip(*seen, strict=True)

@@ -27,6 +27,7 @@ from offtake.engine.plan import Shown
 from offtake.errors import AttemptInterrupted, RowLimitExceeded
 from offtake.formats import Fact, Tally
 from offtake.lake.delta import Lake
+from offtake.lake.ground import FolderGround
 from offtake.lake.seed import SeedPlan, seed
 from offtake.model.artifact import Artifact
 from offtake.model.job import Job, Lease
@@ -36,6 +37,7 @@ from offtake.model.tenant import Tenant
 from offtake.model.timespan import Timespan
 from offtake.store import jobs
 from tests.fixtures.orders import caller
+from tests.fixtures.places import artifact_path
 
 ZONE = "Europe/Prague"
 PLAN = SeedPlan(tenant="acme", until=date(2026, 3, 31), calls=20_000, days=31)
@@ -52,7 +54,7 @@ DAY = replace(ORDER, timespan=Timespan(start=PLAN.end - timedelta(days=1), end=P
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """Enough calls for an attempt that can be met half done."""
-    made = Lake(tmp_path_factory.mktemp("lake"))
+    made = Lake(FolderGround(tmp_path_factory.mktemp("lake")))
     seed(made, PLAN, only=("team", "queue", "agent", "call"))
     return made
 
@@ -94,7 +96,7 @@ def _leased(on: Services, request: ExportRequest) -> Lease:
 
 def _published(on: Services, request: ExportRequest) -> tuple[Artifact, Path]:
     artifact = run(_leased(on, request), on, Interruption())
-    return artifact, on.artifacts.path(artifact.key)
+    return artifact, artifact_path(on, artifact.key)
 
 
 def test_a_workbook_is_published_and_holds_what_json_does(on: Services) -> None:

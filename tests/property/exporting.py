@@ -23,8 +23,8 @@ from offtake.engine.duckdb import Limits, Session
 from offtake.engine.plan import DEFAULT_PATTERN, Shown, plan, plan_rows
 from offtake.formats import format_named, part_file
 from offtake.lake.delta import Lake
+from offtake.lake.ground import FolderGround
 from offtake.lake.load import load
-from offtake.lake.snapshot import snapshot
 from offtake.lake.tables import tables
 from offtake.model.report import Publication
 from offtake.model.request import ExportRequest, Parameters
@@ -32,6 +32,7 @@ from offtake.model.timespan import Timespan
 from offtake.wire.talkdesk.presentation import presentation
 from offtake.wire.talkdesk.settings import TalkdeskSettings
 from tests.fixtures.instants import with_instants
+from tests.fixtures.places import views_of
 from tests.strategies import Care, Row
 
 EPOCH = datetime.fromisoformat("1970-01-01T00:00:00Z")
@@ -75,7 +76,7 @@ class Stored:
         )
         known = catalogue().reports[report]
         uses = (*known.tables, *selection.tables(known))
-        views = snapshot(self.lake, uses, tenant=care.tenant, timespan=timespan)
+        views = views_of(self.lake, uses, tenant=care.tenant, timespan=timespan)
         file = self.folder / "export"
         with Session(limits(self.folder), views, writable=(file, part_file(file)), parts=parts) as session:
             request = selection.prepare(session, known, request, tenant=care.tenant)
@@ -148,7 +149,7 @@ def limits(folder: Path) -> Limits:
 def stored(cares: tuple[Care, ...]) -> Iterator[Stored]:
     """Load everything with the real loader into a new lake; a table without rows is never loaded."""
     with tempfile.TemporaryDirectory(prefix="offtake-property-") as name, ThreadPoolExecutor(4) as pool:
-        here = Stored(lake=Lake(Path(name) / "lake"), folder=Path(name))
+        here = Stored(lake=Lake(FolderGround(Path(name) / "lake")), folder=Path(name))
         for care in cares:
             # Tables are independent of each other, so their loads may overlap.
             list(pool.map(lambda item, tenant=care.tenant: _load(here, tenant, *item), care.rows.items()))

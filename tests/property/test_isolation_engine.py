@@ -15,12 +15,13 @@ import pytest
 from offtake.engine.duckdb import Limits, Session
 from offtake.errors import QueryFailed, ResourceExhausted
 from offtake.lake.delta import Lake
+from offtake.lake.ground import FolderGround
 from offtake.lake.load import load
-from offtake.lake.snapshot import snapshot
 from offtake.lake.tables import tables
 from offtake.model.query import Query
 from offtake.model.report import Prune, TableUse
 from offtake.model.timespan import Timespan
+from tests.fixtures.places import views_of
 
 REFUSALS = (duckdb.PermissionException, duckdb.InvalidInputException)  # what DuckDB says behind the lock
 
@@ -133,7 +134,7 @@ class Walls:
 def walls(tmp_path_factory: pytest.TempPathFactory) -> Walls:
     """A lake in which two tenants have an agent each."""
     folder = tmp_path_factory.mktemp("walls")
-    lake = Lake(folder / "lake")
+    lake = Lake(FolderGround(folder / "lake"))
     for tenant, name in (("acme", "Ann"), ("globex", SECRET)):
         rows = folder / f"{tenant}.jsonl"
         rows.write_text(f'{{"agent_id": "a", "name": "{name}", "email": "{name}", "is_active": true}}\n')
@@ -143,14 +144,14 @@ def walls(tmp_path_factory: pytest.TempPathFactory) -> Walls:
 
 
 def _files(lake: Lake, tenant: str) -> tuple[str, ...]:
-    return snapshot(lake, [TableUse(table="agent", prune=Prune.ALL)], tenant=tenant, timespan=SPAN)[0].files
+    return views_of(lake, [TableUse(table="agent", prune=Prune.ALL)], tenant=tenant, timespan=SPAN)[0].files
 
 
 @contextmanager
 def _session(walls: Walls) -> Iterator[Session]:
     """What an export of the tenant acme gets, its staging file included."""
-    lake = Lake(walls.folder / "lake")
-    views = snapshot(lake, [TableUse(table="agent", prune=Prune.ALL)], tenant="acme", timespan=SPAN)
+    lake = Lake(FolderGround(walls.folder / "lake"))
+    views = views_of(lake, [TableUse(table="agent", prune=Prune.ALL)], tenant="acme", timespan=SPAN)
     limits = Limits(threads=1, memory_mb=128, temp_folder=walls.folder / "temp", temp_mb=16)
     with Session(limits, views, writable=(walls.staged,)) as session:
         yield session

@@ -14,11 +14,11 @@ import pytest
 
 from offtake.core import audit_log
 from offtake.lake.delta import Lake
-from offtake.lake.snapshot import snapshot
 from offtake.lake.tables import Table, tables
 from offtake.model.report import ColumnType, Prune, TableUse
 from offtake.model.request import Parameters, Selection
 from offtake.model.timespan import Timespan
+from tests.fixtures.places import views_of
 from tests.fixtures.sample import PLAN, Sample
 from tests.property import (
     oracle,
@@ -117,7 +117,7 @@ def test_the_sample_fills_the_report_and_the_calculation_agrees(
 
 def _rows(lake: Lake, table: Table) -> Iterator[Row]:
     """All rows of a table, instants as Python has them."""
-    view = snapshot(lake, [TableUse(table=table.name, prune=Prune.ALL)], tenant=PLAN.tenant, timespan=EVER)[0]
+    view = views_of(lake, [TableUse(table=table.name, prune=Prune.ALL)], tenant=PLAN.tenant, timespan=EVER)[0]
     names = [column.name for column in table.columns]
     instants = {column.name for column in table.columns if column.type is ColumnType.INSTANT}
     shown = ", ".join(f'epoch_us("{name}")' if name in instants else f'"{name}"' for name in names)

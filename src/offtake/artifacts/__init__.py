@@ -1,1 +1,1 @@
-"""Artifacts: finished files, staged under a key that carries the fence, published by a rename."""
+"""Artifacts: finished files, staged under a key that carries the fence, published whole in a folder or a bucket."""

@@ -1,10 +1,12 @@
-"""The artifact store in a local folder.
+"""The artifact store: where attempts write, and where finished files are kept.
 
-``staging/<job>.<fence>.<suffix>``    being written by the attempt with that fence
+``staging/<job>.<fence>.<suffix>``    being written by the attempt with that fence; always a local file
+``spill/<job>.<fence>/``              what that attempt's query could not hold in memory
 ``files/<tenant>/<job>.<fence>.<suffix>``  whole; named by a job's row, or soon swept
 
-A rename within one file system is atomic, so a reader sees a whole file or none. File and folders are flushed to the
-disk before the row that names the file is written. Keys come from job ids and fences only, never from a caller.
+Only the last of them differs between the implementations (``folder.py``, ``bucket.py``). A reader sees a whole file
+or none, and a file is safe before the row that names it is written. Keys come from job ids and fences only, never from
+a caller; two attempts never write the same one.
 """
 
 from __future__ import annotations
@@ -12,38 +14,45 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from offtake.errors import AttemptError, ResourceExhausted, StorageUnavailable
 
+FILES = "files"
 _NAME = re.compile(r"(?P<job>[0-9a-f-]{36})\.(?P<fence>\d+)(\..*)?")
 _FULL = frozenset({28, 122})  # ENOSPC, EDQUOT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFile:
-    """A file found in the store: which attempt made it, and whether it is still being staged."""
+    """Something found in the store: which attempt made it, whether it was published, and how to remove it."""
 
-    path: Path
     key: str
     job: str
     fence: int
     staged: bool
+    remove: Callable[[], None] = field(compare=False)  # raises StorageUnavailable
 
 
-@dataclass(frozen=True, slots=True)
-class ArtifactStore:
-    """All paths of artifacts are made here."""
+class ArtifactStore(ABC):
+    """All names of artifacts are made here. ``root`` is a local folder."""
 
-    root: Path
+    def __init__(self, root: Path) -> None:
+        self.root = root
 
     def prepare(self) -> None:
         """Make the folders."""
-        for folder in (self.root / "staging", self.root / "files", self.root / "spill"):
-            folder.mkdir(parents=True, exist_ok=True)
+        for name in ("staging", "spill"):
+            (self.root / name).mkdir(parents=True, exist_ok=True)
+
+    @abstractmethod
+    def check(self) -> bool:
+        """Whether the store answers. Raises SettingsError for what does not pass by itself."""
 
     def check(self, *, free_bytes: int) -> None:
         """Raise StorageUnavailable when nothing can be written, ResourceExhausted when less than that is free."""
@@ -67,34 +76,30 @@ class ArtifactStore:
 
     def key(self, tenant: str, job: str, fence: int, suffix: str) -> str:
         """Name of the published file, relative to the store."""
-        return f"files/{tenant}/{job}.{fence}.{suffix}"
+        return f"{FILES}/{tenant}/{job}.{fence}.{suffix}"
 
-    def path(self, key: str) -> Path:
-        """Where the file of that key is."""
-        return self.root / key
+    @abstractmethod
+    def keep(self, staged: Path, key: str, between: Callable[[], None]) -> None:
+        """Put a flushed staging file, which must not change any more, where downloads find it. All of it is safe there
+        when this returns. ``between`` is called now and then; what it raises ends the undertaking.
 
-    def keep(self, staged: Path, key: str) -> None:
-        """Give a flushed staging file its final name, and flush both folders. The file must not change any more."""
-        target = self.path(key)
-        try:
-            if not target.parent.is_dir():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                _flush_folder(target.parent.parent)
-            staged.rename(target)
-            _flush_folder(target.parent)
-            _flush_folder(staged.parent)
-        except OSError as error:
-            raise storage_error(error) from error
+        Raises StorageUnavailable, ResourceExhausted; nothing to be read is under the key then, or what the sweep takes.
+        """
 
+    @abstractmethod
+    def size(self, key: str) -> int | None:
+        """How many bytes a published file has; None when there is none. Raises StorageUnavailable."""
+
+    @abstractmethod
+    def read(self, key: str, first: int, end: int) -> Iterator[bytes]:
+        """The bytes from ``first`` up to, not including, ``end``; StorageUnavailable when there are fewer, too."""
+
+    @abstractmethod
     def remove(self, key: str) -> None:
-        """Remove a published file; absent is fine."""
-        try:
-            self.path(key).unlink(missing_ok=True)
-        except OSError as error:
-            raise storage_error(error) from error
+        """Remove a published file; absent is fine. Raises StorageUnavailable."""
 
     def discard(self, job: str, fence: int, suffix: str) -> None:
-        """Remove whatever the attempt left outside ``files/``; what cannot be removed now is left to the sweep."""
+        """Remove whatever the attempt left in local folders; what cannot be removed now is left to the sweep."""
         with suppress(OSError):
             staged = self.staging(job, fence, suffix)
             for path in (staged, *staged.parent.glob(f"{staged.name}.*")):  # and the part that was being written
@@ -102,23 +107,35 @@ class ArtifactStore:
         shutil.rmtree(self.spill(job, fence), ignore_errors=True)
 
     def found(self) -> Iterator[StoredFile]:
-        """Every file and spill folder that carries a job and a fence in its name."""
-        for folder, staged in (("staging", True), ("spill", True), ("files", False)):
-            pattern = "*" if staged else "*/*"
-            for path in sorted((self.root / folder).glob(pattern)):
-                name = _NAME.fullmatch(path.name)
-                if name:
-                    key = path.relative_to(self.root).as_posix()
-                    yield StoredFile(path=path, key=key, job=name["job"], fence=int(name["fence"]), staged=staged)
+        """Everything whose name carries a job and a fence: this machine's folders, then all that is published.
+
+        Raises StorageUnavailable.
+        """
+        for folder in ("staging", "spill"):
+            for path in sorted((self.root / folder).iterdir()):
+                key = path.relative_to(self.root).as_posix()
+                yield from stored(key, partial(remove_path, path), staged=True)
+        yield from self.published()
+
+    @abstractmethod
+    def published(self) -> Iterator[StoredFile]:
+        """Everything under ``files/``, and what was begun there and never finished. Raises StorageUnavailable."""
 
 
-def remove_found(file: StoredFile) -> None:
-    """Remove a file or spill folder that no row names. Raises StorageUnavailable."""
+def stored(key: str, remove: Callable[[], None], *, staged: bool = False) -> Iterator[StoredFile]:
+    """The one file of that key, or none when its name says of no job."""
+    name = _NAME.fullmatch(key.rpartition("/")[2])
+    if name:
+        yield StoredFile(key=key, job=name["job"], fence=int(name["fence"]), staged=staged, remove=remove)
+
+
+def remove_path(path: Path) -> None:
+    """Remove a file or a folder; absent is fine. Raises StorageUnavailable."""
     try:
-        if file.path.is_dir():
-            shutil.rmtree(file.path)
+        if path.is_dir():
+            shutil.rmtree(path)
         else:
-            file.path.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
     except OSError as error:
         raise storage_error(error) from error
 
@@ -130,7 +147,7 @@ def storage_error(error: OSError) -> AttemptError:
     return StorageUnavailable("The artifact store cannot be read or written.")
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
     """A rename is only durable once its folder is on the disk."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

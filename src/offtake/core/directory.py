@@ -82,8 +82,8 @@ def _found(kind: type[Entry], sql: str, tables: tuple[str, ...], by: Caller, on:
     # Nothing may spill, so nothing is ever written into that folder.
     limits = Limits(threads=1, memory_mb=_MEMORY_MB, temp_folder=on.artifacts.spill("look-up", 0), temp_mb=0)
     try:
-        views = snapshot(on.lake, uses, tenant=tenant, timespan=timespan)
-        with Session(limits, views) as session:
+        seen = snapshot(on.lake, uses, tenant=tenant, timespan=timespan)
+        with seen as views, Session(limits, views) as session:
             return [kind(**row) for row in session.rows(query)]
     except AttemptError as error:
         raise Unavailable("The lake cannot be read at the moment.", retry_after=_RETRY_AFTER) from error

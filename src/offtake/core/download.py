@@ -9,19 +9,22 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from functools import partial
 
 from offtake.core import exports
 from offtake.core.exports import Caller, JobRef
 from offtake.core.services import Services
-from offtake.errors import ArtifactNotFound, JobNotFound, LinkExpired, LinkRefused
+from offtake.errors import ArtifactNotFound, JobNotFound, LinkExpired, LinkRefused, StorageUnavailable, Unavailable
 from offtake.formats import format_named
 from offtake.model.artifact import Artifact
 from offtake.model.audit import AuditEntry
 from offtake.model.job import Job, has_file
 from offtake.store import audit, jobs
+
+RETRY_AFTER = 5  # seconds until a store that did not answer may be asked again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +41,7 @@ class Link:
 class Download:
     """A file that may be sent."""
 
-    path: Path
+    read: Callable[[int, int], Iterator[bytes]]  # from a byte up to another; raises StorageUnavailable
     artifact: Artifact
     file_name: str
     media_type: str
@@ -76,7 +79,7 @@ def mint(ref: JobRef, by: Caller, on: Services) -> Link:
 
 def open_link(job_id: str, *, expires: str, signature: str, on: Services) -> Download:
     """The file a link stands for. Raises LinkRefused when altered, ArtifactNotFound when the file is gone, LinkExpired
-    when it is there and the link is too old."""
+    when it is there and the link is too old, Unavailable when the store does not answer."""
     if not _genuine(job_id, expires, signature, on.link_key):  # before any look at the job: a guess learns nothing
         raise LinkRefused("The link is not valid.")
     now = on.clock()
@@ -84,13 +87,24 @@ def open_link(job_id: str, *, expires: str, signature: str, on: Services) -> Dow
         job = jobs.get(connection, job_id)
     if job is None or not has_file(job, now) or job.artifact is None:
         raise ArtifactNotFound("There is no such file.")
-    path = on.artifacts.path(job.artifact.key)
-    if not path.is_file():
+    if not _is_kept(job.artifact, on):
         raise ArtifactNotFound("There is no such file.")
     if datetime.fromtimestamp(int(expires), UTC) <= now:
         raise LinkExpired("The link has expired; ask for a new one.")
     media_type = format_named(job.request.format).media_type
-    return Download(path=path, artifact=job.artifact, file_name=file_name(job), media_type=media_type, job=job)
+    read = partial(on.artifacts.read, job.artifact.key)
+    return Download(read=read, artifact=job.artifact, file_name=file_name(job), media_type=media_type, job=job)
+
+
+def _is_kept(artifact: Artifact, on: Services) -> bool:
+    """Whether the file is there, as it was published."""
+    try:
+        size = on.artifacts.size(artifact.key)
+    except StorageUnavailable as error:
+        raise Unavailable("The file cannot be read at the moment.", retry_after=RETRY_AFTER) from error
+    if size not in (None, artifact.bytes):
+        raise Unavailable("The file is not as it was published.", retry_after=RETRY_AFTER)
+    return size is not None
 
 
 def file_name(job: Job) -> str:

@@ -56,13 +56,13 @@ def _teammate(name: str, tenant: str, on: Services) -> str | None:
     """The address of an active teammate."""
     now = on.clock()
     today = Timespan(start=now, end=now + timedelta(days=1), zone="UTC")  # of no matter to a dimension
-    views = snapshot(on.lake, _AGENT, tenant=tenant, timespan=today)
     query = Query(
         sql=_FIND,
         values=MappingProxyType({"tenant": tenant, "name": name, "email": person(name)}),
         columns=("email",),
     )
     limits = Limits(threads=1, memory_mb=64, temp_folder=on.artifacts.spill("impersonation", 0), temp_mb=0)
-    with Session(limits, views) as session:
+    seen = snapshot(on.lake, _AGENT, tenant=tenant, timespan=today)
+    with seen as views, Session(limits, views) as session:
         rows = session.rows(query)
     return str(rows[0]["email"]) if rows else None

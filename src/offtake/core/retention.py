@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from offtake.artifacts.store import remove_found
 from offtake.core.services import Services
 from offtake.errors import StorageUnavailable
 from offtake.model.audit import AuditEntry
@@ -56,13 +55,17 @@ def _entry(job: Job) -> AuditEntry:
 def sweep(on: Services) -> Tally:
     """Remove files that no row has a use for: left by attempts that were killed, or that lost their lease.
 
-    The row is read after the file was found. Fences only grow, so an attempt that may still need the file is seen.
+    The row is read after the file was found. Files of an attempt that still runs are needed, half sent ones included;
+    fences only grow, so an attempt that may still need the file is seen.
     """
     tally = Tally()
-    for file in on.artifacts.found():
-        with on.database.read() as connection:
-            needed = jobs.names_file(connection, file.job, file.fence, file.key)
-        if not needed:
-            with tally.one():
-                remove_found(file)
+    try:
+        for file in on.artifacts.found():
+            with on.database.read() as connection:
+                needed = jobs.names_file(connection, file.job, file.fence, file.key)
+            if not needed:
+                with tally.one():
+                    file.remove()
+    except StorageUnavailable:  # the store cannot be listed; what was found until then is gone
+        tally.failed += 1
     return tally

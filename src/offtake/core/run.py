@@ -6,7 +6,8 @@ with the newest fence. Whatever goes wrong before leaves a staging file that nob
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from offtake.model.job import Job, Lease
 from offtake.model.query import Query
 from offtake.model.report import Report
 from offtake.model.request import ExportRequest
+from offtake.model.view import TableView
 from offtake.store import figures, jobs
 
 # Where an attempt may be at any moment; a worker killed at any of them leaves the job in a truthful state.
@@ -41,12 +43,13 @@ def run(lease: Lease, on: Services, interruption: Interruption) -> Artifact:
     kind = format_named(job.request.format)
     staged = on.artifacts.staging(job.id, lease.fence, kind.suffix)
     try:
-        inspected = _produce(lease, kind, staged, on=on, interruption=interruption)
+        with _seen(lease, on, interruption) as views:
+            inspected = _produce(lease, kind, staged, views, on=on, interruption=interruption)
         on.reached("staged", lease)
         interruption.check()
         key = on.artifacts.key(job.tenant, job.id, lease.fence, kind.suffix)
         artifact = Artifact(key=key, rows=inspected.rows, bytes=inspected.bytes, sha256=inspected.sha256)
-        _publish(lease, artifact, staged, on)
+        _publish(lease, artifact, staged, on=on, interruption=interruption)
     except AttemptInterrupted as error:
         if interruption.reason is not Reason.TOO_MANY_ROWS:
             raise
@@ -60,15 +63,22 @@ def run(lease: Lease, on: Services, interruption: Interruption) -> Artifact:
     return artifact
 
 
-def _produce(lease: Lease, kind: Format, staged: Path, *, on: Services, interruption: Interruption) -> Inspected:
+def _seen(lease: Lease, on: Services, interruption: Interruption) -> AbstractContextManager[tuple[TableView, ...]]:
+    """What the job's report may see of the lake; a lease lost while files are brought here ends that."""
+    job, report = lease.job, _report(lease.job.request, on)
+    uses = (*report.tables, *selection.tables(report))
+    return snapshot(on.lake, uses, tenant=job.tenant, timespan=job.request.timespan, check=interruption.check)
+
+
+def _produce(
+    lease: Lease, kind: Format, staged: Path, views: Sequence[TableView], *, on: Services, interruption: Interruption
+) -> Inspected:
     """Write the staging file and read it back: what the writer says it wrote must be what the bytes hold.
 
     A row limit is enforced by counting while the file grows; a LIMIT would hold the whole result in memory.
     """
     job, request = lease.job, lease.job.request
     report = _report(request, on)
-    uses = (*report.tables, *selection.tables(report))
-    views = snapshot(on.lake, uses, tenant=job.tenant, timespan=request.timespan)
     limits = _limits(lease, on, ordered=bool(on.catalogue.publications[request.dialect, request.report].order))
     on.reached("querying", lease)
     parts = number_of_parts(report, views, part_rows=on.attempt.part_rows)
@@ -134,12 +144,12 @@ def _limits(lease: Lease, on: Services, *, ordered: bool) -> Limits:
     return Limits(threads=threads, memory_mb=policy.memory_mb, temp_folder=spill, temp_mb=policy.temp_mb)
 
 
-def _publish(lease: Lease, artifact: Artifact, staged: Path, on: Services) -> None:
-    """Rename, then the one fenced UPDATE. A lease lost in between takes the renamed file away again."""
+def _publish(lease: Lease, artifact: Artifact, staged: Path, *, on: Services, interruption: Interruption) -> None:
+    """Keep the file, then the one fenced UPDATE. A lease lost in between takes the kept file away again."""
     with on.database.write() as connection:
         if not jobs.upload(connection, lease):
             raise AttemptInterrupted("The lease was lost before the file could be published.")
-    on.artifacts.keep(staged, artifact.key)
+    on.artifacts.keep(staged, artifact.key, interruption.check)
     on.reached("renamed", lease)
     retention = on.limits[lease.job.request.dialect].of(lease.job.tenant).retention
     with on.database.write() as connection:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+from deltalake.exceptions import CommitFailedError
+
 from offtake.lake.delta import WRITER, Lake, storage_faults
 from offtake.lake.tables import Table
 
@@ -19,7 +21,7 @@ def compact(lake: Lake, table: Table, *, tenant: str, files_allowed: int = FILES
 
     Returns how many partitions were compacted.
 
-    Takes the table's writing lock. Raises StorageUnavailable; the rows are the same then, too.
+    Queues up with the table's writers. Raises StorageUnavailable; the rows are the same then, too.
     """
     with lake.writing(table):
         delta = lake.open(table)
@@ -30,6 +32,11 @@ def compact(lake: Lake, table: Table, *, tenant: str, files_allowed: int = FILES
         with storage_faults(table):
             for month in crowded:
                 partition = [("tenant", "=", tenant), *([("month", "=", month)] if month else [])]
-                delta.optimize.compact(partition_filters=partition, writer_properties=WRITER)
-            delta.vacuum(dry_run=False)  # every time: a load that corrects rows replaces files without crowding
+                try:
+                    delta.optimize.compact(partition_filters=partition, writer_properties=WRITER)
+                except CommitFailedError:
+                    return 0  # another writer touched these files just now; the next load compacts again
+            # Every time: a load that corrects rows replaces files without crowding. Files that a killed writer left are
+            # in no log and found only by listing the table, so that is done when there was much to do anyway.
+            delta.vacuum(dry_run=False, full=bool(crowded))
         return len(crowded)

@@ -1,16 +1,14 @@
-"""The lake on disk: one Delta table per table of the model, in a local folder.
+"""The lake: one Delta table per table of the model, on the ground that ``ground.py`` knows.
 
-Owns how a table is opened, created and locked, and turns the storage library's errors into ours. Which rows go in is
+Owns how a table is opened, created and read, and turns the storage library's errors into ours. Which rows go in is
 ``upsert.py``'s business, which files a report sees is ``snapshot.py``'s.
 """
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from urllib.parse import unquote
 
@@ -20,6 +18,8 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.schema import ArrayType, PrimitiveType
 
 from offtake.errors import StorageUnavailable
+from offtake.lake.cache import Wanted
+from offtake.lake.ground import Ground
 from offtake.lake.tables import Table
 from offtake.model.report import ColumnType
 
@@ -51,77 +51,97 @@ WRITER = WriterProperties(max_row_group_size=122_880, compression="SNAPPY")
 class LakeFile:
     """One Parquet file of one tenant; ``month`` is None in dimension tables.
 
-    ``rows`` is what the table's log says, 0 where another engine wrote the file and left it out.
+    ``path`` is relative to the lake, or absolute once the file was made local. ``rows`` is what the table's log says, 0
+    where another engine wrote the file and left it out; ``bytes`` is always there.
     """
 
     path: str
+    bytes: int
     month: str | None
     rows: int
 
 
 @dataclass(frozen=True, slots=True)
 class Lake:
-    """The folder ``root``; the table ``call`` is ``root/call``."""
+    """All tables, on one ground."""
 
-    root: Path
-
-    def path(self, table: Table) -> Path:
-        """Absolute folder of a table."""
-        return self.root.absolute() / table.name
+    ground: Ground
 
     def open(self, table: Table) -> DeltaTable | None:
         """The newest version of a table, or None before its first load. Raises StorageUnavailable."""
         with storage_faults(table):
             try:
-                delta = DeltaTable(self.path(table))
+                delta = DeltaTable(self.ground.uri(table.name), storage_options=self._options)
             except TableNotFoundError:
                 return None
             _refuse_unreadable(delta, table)
             return delta
 
     def create(self, table: Table) -> DeltaTable:
-        """The newest version of a table, made empty if it does not exist. Call it while holding the writer's lock."""
+        """The newest version of a table, made empty if it does not exist. Raises StorageUnavailable."""
         found = self.open(table)
         if found is not None:
             return found
         with storage_faults(table):
-            self.path(table).mkdir(parents=True, exist_ok=True)
-            return DeltaTable.create(
-                self.path(table),
-                schema=_schema(table),
-                mode="error",
-                partition_by=list(table.partition_by),
-                name=table.name,
-                description=table.meaning,
-            )
+            self.ground.prepare(table.name)
+            try:
+                return DeltaTable.create(
+                    self.ground.uri(table.name),
+                    schema=_schema(table),
+                    mode="error",
+                    partition_by=list(table.partition_by),
+                    name=table.name,
+                    description=table.meaning,
+                    storage_options=self._options,
+                )
+            except DeltaError:
+                found = self.open(table)  # another writer may have made it just now
+                if found is None:
+                    raise
+                return found
 
     def files(self, delta: DeltaTable, table: Table, tenant: str) -> tuple[LakeFile, ...]:
         """The files of one tenant in that version, by month, then in the order they were written."""
         with storage_faults(table):
             actions = delta.get_add_actions(flatten=True)
-            names = ["partition.tenant", "path", "modification_time", "num_records", "partition.month"]
-            columns = [actions.column(name).to_pylist() for name in names[: 3 + len(table.partition_by)]]
+            names = ["partition.tenant", "path", "modification_time", "num_records", "size_bytes", "partition.month"]
+            columns = [actions.column(name).to_pylist() for name in names[: 4 + len(table.partition_by)]]
         own = [row for row in zip(*columns, strict=True) if row[0] == tenant]
-        own.sort(key=lambda row: (*row[4:], row[2], row[1]))
-        folder = self.path(table)
+        own.sort(key=lambda row: (*row[5:], row[2], row[1]))
         return tuple(
-            LakeFile(path=str(folder / unquote(row[1])), month=row[4] if row[4:] else None, rows=row[3] or 0)
+            LakeFile(
+                path=f"{table.name}/{unquote(row[1])}",
+                bytes=row[4],
+                month=row[5] if row[5:] else None,
+                rows=row[3] or 0,
+            )
             for row in own
         )
 
     @contextmanager
-    def writing(self, table: Table) -> Iterator[None]:
-        """Hold the table's only writer's lock, across processes; the kernel frees it when the holder dies.
+    def local(
+        self, files: Sequence[LakeFile], check: Callable[[], None] = lambda: None
+    ) -> Iterator[Sequence[LakeFile]]:
+        """The same files with absolute local paths, which are good while the block runs.
 
-        Appends alone would not need it. An upsert does: it looks for existing keys and then writes, and two of them
-        that looked at the same version would both insert the same key.
+        ``check`` is called again and again while they are brought; what it raises ends that. Raises StorageUnavailable.
         """
-        with storage_faults(table):
-            self.root.mkdir(parents=True, exist_ok=True)
-            handle = (self.root / f"{table.name}.lock").open("a")
-        with handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        wanted = [Wanted(name=file.path, size=file.bytes) for file in files]
+        with self.ground.local(wanted, check) as paths:
+            yield [replace(file, path=str(path)) for file, path in zip(files, paths, strict=True)]
+
+    @contextmanager
+    def writing(self, table: Table) -> Iterator[None]:
+        """Queue up behind other writers of the table on this machine. Raises StorageUnavailable, LakeError."""
+        with ExitStack() as held:
+            with storage_faults(table):
+                held.enter_context(self.ground.queue(table.name))
             yield
+
+    @property
+    def _options(self) -> dict[str, str] | None:
+        options = self.ground.options
+        return None if options is None else dict(options)
 
 
 @contextmanager

@@ -6,7 +6,8 @@ cannot reach another tenant's rows whatever its SQL says.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from offtake.lake.delta import Lake, LakeFile
@@ -18,19 +19,33 @@ from offtake.model.view import TableView
 _TICK = timedelta(microseconds=1)  # instants have microseconds, so the last one inside [start, end) is one tick earlier
 
 
-def snapshot(lake: Lake, uses: Sequence[TableUse], *, tenant: str, timespan: Timespan) -> tuple[TableView, ...]:
+@contextmanager
+def snapshot(
+    lake: Lake,
+    uses: Sequence[TableUse],
+    *,
+    tenant: str,
+    timespan: Timespan,
+    check: Callable[[], None] = lambda: None,
+) -> Iterator[tuple[TableView, ...]]:
     """The newest version of each table, cut to this tenant and these months; a table never loaded has no files.
 
-    Raises StorageUnavailable if a table exists and cannot be opened.
+    The files can be read while the block runs. ``check`` is called again and again while they are brought here; what it
+    raises ends that. Raises StorageUnavailable if a table exists and cannot be opened, or a file cannot be had.
     """
-    return tuple(_view(lake, use, tenant=tenant, timespan=timespan) for use in uses)
+    listed = [_files(lake, use, tenant=tenant, timespan=timespan) for use in uses]
+    with lake.local([file for files in listed for file in files], check) as found:
+        left = iter(found)
+        yield tuple(
+            view(tables()[use.table], [next(left) for _ in files]) for use, files in zip(uses, listed, strict=True)
+        )
 
 
-def _view(lake: Lake, use: TableUse, *, tenant: str, timespan: Timespan) -> TableView:
+def _files(lake: Lake, use: TableUse, *, tenant: str, timespan: Timespan) -> Sequence[LakeFile]:
     table = tables()[use.table]
     delta = lake.open(table)
     files = () if delta is None else lake.files(delta, table, tenant)
-    return view(table, [file for file in files if _needed(file, use.prune, timespan)])
+    return [file for file in files if _needed(file, use.prune, timespan)]
 
 
 def view(table: Table, files: Sequence[LakeFile]) -> TableView:

@@ -1,5 +1,9 @@
 """The incoming rows go into the lake: one commit, one row per key.
 
+An upsert looks for existing keys and then writes; two that looked at the same version would both insert the same key.
+So a commit is only made on top of the very version that was looked at. The table's log refuses it when another writer,
+on this machine or elsewhere, was quicker, and everything is looked at again. Appends alone would not need that.
+
 New keys only: the rows are appended. Otherwise the months that hold a row with an incoming key, and those that
 receive one, are written anew in one replacing commit. That is what a merge does as well, but written here through
 DuckDB: in bounded memory, sorted by event time, and with a changed event time moving the row to its new month.
@@ -11,13 +15,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
-from deltalake import DeltaTable, write_deltalake
+from deltalake import CommitProperties, DeltaTable, write_deltalake
+from deltalake.exceptions import CommitFailedError
 
+from offtake.errors import StorageUnavailable
 from offtake.lake.delta import WRITER, Lake, LakeFile, storage_faults
 from offtake.lake.sqltext import comma, literal, quoted
 from offtake.lake.staging import INCOMING, scalar
 from offtake.lake.tables import Table
 from offtake.model.tenant import TENANT_NAME
+
+_TRIES = 20
+_ON_TOP = CommitProperties(max_commit_retries=0)  # of what was looked at; else fail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +39,7 @@ class Upserted:
 
 
 def upsert(connection: duckdb.DuckDBPyConnection, lake: Lake, table: Table, *, tenant: str) -> Upserted:
-    """Store the incoming rows that have no faults. Call it while holding the table's writing lock.
+    """Store the incoming rows that have no faults. Call it while queued up for writing: it spares others their work.
 
     Raises StorageUnavailable. Without any good row nothing is committed.
     """
@@ -41,15 +50,26 @@ def upsert(connection: duckdb.DuckDBPyConnection, lake: Lake, table: Table, *, t
     if total == 0:
         return Upserted(inserted=0, updated=0, superseded=superseded)
     connection.execute("SET VARIABLE tenant = $tenant", {"tenant": tenant})
+    for _ in range(_TRIES):
+        updated = _store(connection, lake, table, tenant=tenant)
+        if updated is not None:
+            return Upserted(inserted=total - updated, updated=updated, superseded=superseded)
+    raise StorageUnavailable(f"The lake table {table.name} is being written by others all the time.")
+
+
+def _store(connection: duckdb.DuckDBPyConnection, lake: Lake, table: Table, *, tenant: str) -> int | None:
+    """How many of the keys were there before, or None when another writer's commit came in between."""
     delta = lake.create(table)
-    files = lake.files(delta, table, tenant)
-    with storage_faults(table):
+    with lake.local(lake.files(delta, table, tenant)) as files, storage_faults(table):
         updated, months = _known(connection, table, files)
-        if updated == 0:
-            _append(connection, delta, table)
-        else:
-            _replace(connection, delta, table, tenant=tenant, files=files, months=months)
-    return Upserted(inserted=total - updated, updated=updated, superseded=superseded)
+        try:
+            if updated == 0:
+                _append(connection, delta, table)
+            else:
+                _replace(connection, delta, table, tenant=tenant, files=files, months=months)
+        except CommitFailedError:
+            return None
+    return updated
 
 
 def _keep_latest(connection: duckdb.DuckDBPyConnection, table: Table) -> int:
@@ -95,7 +115,9 @@ def _expose_stored(connection: duckdb.DuckDBPyConnection, table: Table, files: S
 
 def _append(connection: duckdb.DuckDBPyConnection, delta: DeltaTable, table: Table) -> None:
     rows = connection.sql(f"{_incoming(table)} ORDER BY {_order(table)}, rowid")
-    write_deltalake(delta, rows, mode="append", schema_mode="merge", writer_properties=WRITER)
+    write_deltalake(
+        delta, rows, mode="append", schema_mode="merge", writer_properties=WRITER, commit_properties=_ON_TOP
+    )
 
 
 def _replace(
@@ -119,7 +141,15 @@ def _replace(
         f"SELECT * FROM (SELECT * FROM stored ANTI JOIN {INCOMING} USING ({_keys(table)}) "  # noqa: S608
         f"UNION ALL BY NAME {_incoming(table)}) ORDER BY {_order(table)}"
     )
-    write_deltalake(delta, rows, mode="overwrite", predicate=predicate, schema_mode="merge", writer_properties=WRITER)
+    write_deltalake(
+        delta,
+        rows,
+        mode="overwrite",
+        predicate=predicate,
+        schema_mode="merge",
+        writer_properties=WRITER,
+        commit_properties=_ON_TOP,
+    )
 
 
 def _incoming(table: Table) -> str:

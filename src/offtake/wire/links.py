@@ -5,72 +5,118 @@ The link is its own authorisation; an Authorization header is ignored.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+import secrets
+from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from urllib.parse import quote
 
+import structlog
 from fastapi import APIRouter
-from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers
+from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from offtake.core.download import Download, Link, open_link
+from offtake.core.download import RETRY_AFTER, Download, Link, open_link
 from offtake.core.services import Services
-from offtake.errors import ArtifactNotFound, LinkRefused, OfftakeError, Waitable
+from offtake.errors import ArtifactNotFound, LinkRefused, OfftakeError, StorageUnavailable, Waitable
 from offtake.wire.access import bind_log
 from offtake.wire.dialect import ErrorSurface, HttpFault, nearest
+from offtake.wire.ranges import Stretch, wanted
 
+_log = structlog.get_logger("offtake.download")
 PREFIX = "/download"
 Render = Callable[[OfftakeError | HttpFault, str], Response]
-_RANGES = re.compile(r"bytes\s*=\s*((\d{1,18}-\d{0,18}|-\d{1,18})\s*(,\s*|$))+", re.ASCII | re.IGNORECASE)
 _STATUS: dict[type[OfftakeError], int] = {LinkRefused: 403, ArtifactNotFound: 404, Waitable: 503, OfftakeError: 500}
 
 
-class _File(FileResponse):
-    """Range, If-Range and HEAD are Starlette's; larger chunks mean fewer trips through the event loop.
+class _File(Response):
+    """Sends a file wherever it is kept: Range, If-Range and HEAD, a chunk at a time, read outside the event loop.
 
-    A Range header that is no range of bytes is ignored (RFC 9110 14.2), one beyond the file is 416 as JSON.
+    A Range header that is no range of bytes is ignored (RFC 9110 14.2), one beyond the file is 416. The first chunk is
+    read before the status is sent, so that a store which does not answer is said as an error; one that breaks off later
+    cuts the connection, and the client sees that bytes are missing.
     """
 
-    chunk_size = 1024 * 1024
-
     def __init__(self, found: Download, headers: dict[str, str], render: Render) -> None:
-        super().__init__(found.path, media_type=found.media_type, filename=found.file_name, headers=headers)
-        self._size = found.artifact.bytes
+        self._found = found
         self._render = render
+        self.status_code = 200
+        self.media_type = found.media_type
+        self.background = None
+        self.init_headers(headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the file, or the part that was asked for."""
-        asked = Headers(scope=scope)
-        wanted = asked.get("range")
-        if wanted is not None and not _understood(wanted):
-            scope = {**scope, "headers": [(name, value) for name, value in scope["headers"] if name != b"range"]}
-        elif wanted is not None and asked.get("if-range") in (None, self.headers["etag"]) and self._beyond(wanted):
+        asked, size = Headers(scope=scope), self._found.artifact.bytes
+        whole = asked.get("if-range") not in (None, self.headers["etag"])
+        stretches = None if whole else wanted(asked.get("range"), size)
+        answer: Response
+        if stretches is not None and not stretches:
             fault = HttpFault(
-                status=416, message="The range is beyond the file.", headers={"content-range": f"bytes */{self._size}"}
+                status=416, message="The range is beyond the file.", headers={"content-range": f"bytes */{size}"}
             )
-            await self._render(fault, scope["path"])(scope, receive, send)
-            return
-        await super().__call__(scope, receive, send)
+            answer = self._render(fault, scope["path"])
+        else:
+            try:
+                answer = await self._answer(stretches, head=scope["method"] == "HEAD")
+            except StorageUnavailable:
+                unavailable = Unavailable("The file cannot be read at the moment.", retry_after=RETRY_AFTER)
+                answer = self._render(unavailable, scope["path"])
+        try:
+            await answer(scope, receive, send)
+        except StorageUnavailable:
+            # Without the end of the body the server closes the connection.
+            _log.warning("download_broken_off", job=self._found.job.id)
 
-    def _beyond(self, wanted: str) -> bool:
-        """Whether no range touches the file."""
-        return all(int(first) >= self._size if first else int(last) == 0 for first, last in _ranges(wanted))
+    async def _answer(self, stretches: Sequence[Stretch] | None, *, head: bool) -> Response:
+        headers, size = MutableHeaders(raw=list(self.raw_headers)), self._found.artifact.bytes
+        parts = [(b"", Stretch(0, size))] if stretches is None else [(b"", stretches[0])]
+        ending = b""
+        if stretches is not None and len(stretches) > 1:
+            boundary = secrets.token_hex(13)
+            kind = headers["content-type"]
+            parts = [(_part_head(boundary, kind, each.of(size)), each) for each in stretches]
+            ending = f"\r\n--{boundary}--\r\n".encode()
+            headers["content-type"] = f"multipart/byteranges; boundary={boundary}"
+        elif stretches is not None:
+            headers["content-range"] = stretches[0].of(size)
+        length = sum(len(before) + each.length for before, each in parts) + len(ending)
+        headers["content-length"] = str(length)
+        answer = Response() if head else StreamingResponse(await self._body(parts, ending))
+        answer.status_code = 200 if stretches is None else 206
+        answer.raw_headers = headers.raw
+        return answer
+
+    async def _body(self, parts: Sequence[tuple[bytes, Stretch]], ending: bytes) -> AsyncIterator[bytes]:
+        """The bytes to send, the first of them read already. Raises StorageUnavailable."""
+        read = self._found.read
+
+        def chunks() -> Generator[bytes]:
+            for before, each in parts:
+                if before:
+                    yield before
+                yield from read(each.first, each.end)
+            if ending:
+                yield ending
+
+        produced = chunks()
+        first = await run_in_threadpool(next, produced, b"")
+
+        async def body() -> AsyncIterator[bytes]:
+            try:
+                yield first
+                async for chunk in iterate_in_threadpool(produced):
+                    yield chunk
+            finally:
+                produced.close()
+
+        return body()
 
 
-def _understood(wanted: str) -> bool:
-    """Whether a Range header names ranges of bytes, none of them backwards."""
-    if not _RANGES.fullmatch(wanted.strip()):
-        return False
-    return all(int(first) <= int(last) for first, last in _ranges(wanted) if first and last)
-
-
-def _ranges(wanted: str) -> list[tuple[str, str]]:
-    """First and last byte of each range, either of them empty where it is left out."""
-    parts = (part.strip() for part in wanted.partition("=")[2].split(","))
-    return [(part.partition("-")[0], part.partition("-")[2]) for part in parts if part]
+def _part_head(boundary: str, kind: str, content_range: str) -> bytes:
+    """What stands before one of several parts (RFC 9110 14.6)."""
+    return f"\r\n--{boundary}\r\nContent-Type: {kind}\r\nContent-Range: {content_range}\r\n\r\n".encode()
 
 
 def link_path(link: Link) -> str:
@@ -106,7 +152,11 @@ def _render_error(error: OfftakeError | HttpFault, path: str) -> Response:
 
 def answer(found: Download, render: Render = _render_error) -> Response:
     """The file, or the part of it that was asked for; ``render`` words a range that is beyond it."""
+    name = quote(found.file_name)
+    named = f'filename="{name}"' if name == found.file_name else f"filename*=utf-8''{name}"
     headers = {
+        "accept-ranges": "bytes",
+        "content-disposition": f"attachment; {named}",
         "etag": f'"{found.artifact.sha256}"',
         "cache-control": "private, no-store",
         "x-content-type-options": "nosniff",

@@ -22,6 +22,7 @@ from deltalake import DeltaTable
 
 from offtake.lake.seed import SeedPlan, seed
 from tests.fixtures.installation import Credential, Served
+from tests.fixtures.places import lake_folder
 
 ROOT = Path(__file__).parents[3]
 CERTIFICATES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
@@ -73,7 +74,7 @@ def halves(busy: Served) -> tuple[dict[str, list[dict[str, Any]]], dict[str, lis
     donor, last = busy.tenant("airbyte-donor").tenant, (datetime.now(UTC) - timedelta(days=2)).date()
     with busy.installation.services() as on:
         seed(on.lake, SeedPlan(tenant=donor, days=10, until=last, calls=120, seed=7), only=(*DIMENSIONS, *FACTS))
-        lake = on.lake.root
+        lake = lake_folder(on.lake)
     first: dict[str, list[dict[str, Any]]] = {name: _rows(lake / name, donor) for name in DIMENSIONS}
     second: dict[str, list[dict[str, Any]]] = {}
     middle = datetime.combine(last, datetime.min.time(), UTC) - timedelta(days=3)

@@ -33,6 +33,7 @@ from offtake.settings import CatalogueSettings, Settings
 from offtake.store import jobs
 from offtake.store.migrate import migrate
 from tests.fixtures.orders import NOON, ORDER, caller
+from tests.fixtures.places import artifact_path
 
 TAGGINGS = 40
 FOLDER = {
@@ -94,7 +95,7 @@ def _leased(on: Services, *, format_name: str = "csv", row_limit: int | None = N
 @pytest.mark.parametrize("format_name", [kind.name for kind in FORMATS])
 def test_an_attempt_joins_its_parts_into_one_published_file(on: Services, format_name: str) -> None:
     artifact = run(_leased(on, format_name=format_name), on, Interruption())
-    data = on.artifacts.path(artifact.key).read_bytes()
+    data = artifact_path(on, artifact.key).read_bytes()
     assert artifact.rows == TAGGINGS
     assert artifact.bytes == len(data)
     found = _tags(data, format_name)
@@ -105,7 +106,7 @@ def test_an_attempt_joins_its_parts_into_one_published_file(on: Services, format
 
 def _in_one_part(on: Services, format_name: str) -> bytes:
     whole = replace(on, attempt=replace(on.attempt, part_rows=TAGGINGS))
-    return on.artifacts.path(run(_leased(whole, format_name=format_name), whole, Interruption()).key).read_bytes()
+    return artifact_path(on, run(_leased(whole, format_name=format_name), whole, Interruption()).key).read_bytes()
 
 
 def _tags(data: bytes, format_name: str) -> list[str]:

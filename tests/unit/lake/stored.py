@@ -8,11 +8,11 @@ from pathlib import Path
 import duckdb
 
 from offtake.lake.delta import Lake
-from offtake.lake.snapshot import snapshot
 from offtake.lake.tables import Table, tables
 from offtake.model.report import Prune, TableUse
 from offtake.model.timespan import Timespan
 from offtake.model.view import TableView
+from tests.fixtures.places import views_of
 
 TABLES = tables()
 TEAM, AGENT, CALL, STATE = (TABLES[name] for name in ("team", "agent", "call", "agent_state"))
@@ -23,7 +23,7 @@ Stored = dict[tuple[object, ...], dict[str, object]]
 
 def seen(lake: Lake, table: Table, tenant: str = "acme") -> TableView:
     """The whole of one tenant's table."""
-    return snapshot(lake, [TableUse(table=table.name, prune=Prune.ALL)], tenant=tenant, timespan=EVER)[0]
+    return views_of(lake, [TableUse(table=table.name, prune=Prune.ALL)], tenant=tenant, timespan=EVER)[0]
 
 
 def database(view: TableView) -> duckdb.DuckDBPyConnection:

@@ -14,7 +14,9 @@ import pytest
 
 from offtake.errors import LakeError, LoadRejected, StorageUnavailable
 from offtake.lake.delta import Lake
+from offtake.lake.ground import FolderGround
 from offtake.lake.load import LoadCounts, load
+from tests.fixtures.places import lake_folder
 from tests.unit.lake.stored import AGENT, CALL, STATE, TEAM, seen, stored, version, written
 
 TRICKY = [
@@ -47,7 +49,7 @@ COUNTS = LoadCounts(read=0, inserted=0, updated=0, superseded=0, rejected=0)
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
-    return Lake(tmp_path / "lake")
+    return Lake(FolderGround(tmp_path / "lake"))
 
 
 def _csv(rows: list[list[str]]) -> bytes:
@@ -220,7 +222,7 @@ def test_progress_counts_the_rows_read(lake: Lake, tmp_path: Path) -> None:
 def test_a_damaged_table_is_said_to_be_unavailable(lake: Lake, tmp_path: Path) -> None:
     path = written(tmp_path / "a.csv", "team_id,name\na,1\n")
     load(lake, TEAM, [path], tenant="acme")
-    for entry in (lake.root / "team" / "_delta_log").glob("*.json"):
+    for entry in (lake_folder(lake) / "team" / "_delta_log").glob("*.json"):
         entry.write_text("{")
     with pytest.raises(StorageUnavailable, match="team") as caught:
         seen(lake, TEAM)
@@ -234,7 +236,7 @@ def test_a_name_that_is_no_tenant_never_reaches_the_lake(lake: Lake, tmp_path: P
 
 
 def _load_in_process(root: Path, path: Path) -> None:
-    load(Lake(root), TEAM, [path], tenant="acme")
+    load(Lake(FolderGround(root)), TEAM, [path], tenant="acme")
 
 
 def test_two_processes_loading_the_same_keys_make_no_duplicate(lake: Lake, tmp_path: Path) -> None:
@@ -243,7 +245,7 @@ def test_two_processes_loading_the_same_keys_make_no_duplicate(lake: Lake, tmp_p
         written(tmp_path / f"{n}.csv", "team_id,name\n" + "".join(f"t{row},from {n}\n" for row in range(500)))
         for n in range(3)
     ]
-    processes = [context.Process(target=_load_in_process, args=(lake.root, path)) for path in files]
+    processes = [context.Process(target=_load_in_process, args=(lake_folder(lake), path)) for path in files]
     for process in processes:
         process.start()
     for process in processes:

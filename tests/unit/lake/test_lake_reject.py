@@ -11,6 +11,7 @@ import pytest
 
 from offtake.errors import LakeError, LoadRejected
 from offtake.lake.delta import Lake
+from offtake.lake.ground import FolderGround
 from offtake.lake.load import LoadCounts, load
 from tests.fixtures.care import call
 from tests.unit.lake.stored import AGENT, CALL, STATE, TEAM, stored, version, written
@@ -20,7 +21,7 @@ GOOD_CALL = call("a", "2026-01-01T00:00:10Z", started_at="2026-01-01T00:00:00Z")
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
-    return Lake(tmp_path / "lake")
+    return Lake(FolderGround(tmp_path / "lake"))
 
 
 def _as_csv(row: dict[str, Any]) -> str:

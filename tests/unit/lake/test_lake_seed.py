@@ -11,6 +11,7 @@ import duckdb
 import pytest
 
 from offtake.lake.delta import Lake
+from offtake.lake.ground import FolderGround
 from offtake.lake.load import load
 from offtake.lake.seed import SeedPlan, seed
 from offtake.lake.seed.calendar import changes_of_clocks, slots, stretches
@@ -61,7 +62,7 @@ def test_what_is_made_is_counted_and_told_on_the_way(sample: Sample, rows: dict[
 def test_the_same_plan_makes_the_same_rows_and_seeding_again_changes_none(
     digest: dict[str, str], tmp_path: Path
 ) -> None:
-    other = Lake(tmp_path / "lake")
+    other = Lake(FolderGround(tmp_path / "lake"))
     seed(other, PLAN)
     assert _digest(_rows(other)) == digest
     seed(other, PLAN)
@@ -69,7 +70,7 @@ def test_the_same_plan_makes_the_same_rows_and_seeding_again_changes_none(
 
 
 def test_a_table_made_alone_is_the_same_as_among_the_others(digest: dict[str, str], tmp_path: Path) -> None:
-    other, alone = Lake(tmp_path / "lake"), ("contact", "brand_post")
+    other, alone = Lake(FolderGround(tmp_path / "lake")), ("contact", "brand_post")
     assert set(seed(other, PLAN, only=alone)) == set(alone)
     made = _digest(_rows(other))
     assert [made[name] for name in alone] == [digest[name] for name in alone]
@@ -82,7 +83,7 @@ def test_the_rows_are_these_rows_on_every_machine(digest: dict[str, str]) -> Non
 
 
 def test_another_seed_or_tenant_makes_other_rows(lake: Lake, tmp_path: Path) -> None:
-    other = Lake(tmp_path / "lake")
+    other = Lake(FolderGround(tmp_path / "lake"))
     for plan in (replace(PLAN, seed=8, calls=50, days=2), replace(PLAN, tenant="bolt", calls=50, days=2)):
         seed(other, plan, only=("call",))
     ids = [
@@ -94,7 +95,7 @@ def test_another_seed_or_tenant_makes_other_rows(lake: Lake, tmp_path: Path) -> 
 
 def test_sample_data_obeys_the_model(lake: Lake, digest: dict[str, str], tmp_path: Path) -> None:
     """The rows go out as Parquet and back in through the validating load."""
-    other = Lake(tmp_path / "lake")
+    other = Lake(FolderGround(tmp_path / "lake"))
     for name in SEEDED:
         table, path = tables()[name], tmp_path / f"{name}.parquet"
         columns = ", ".join(f'"{column.name}"' for column in table.columns)
@@ -248,7 +249,7 @@ def test_slots_hold_exactly_the_calls_planned(calls: int, days: int) -> None:
 
 
 def test_a_tiny_plan_and_one_in_the_past(tmp_path: Path) -> None:
-    lake = Lake(tmp_path / "lake")
+    lake = Lake(FolderGround(tmp_path / "lake"))
     plan = SeedPlan(tenant="acme", until=date(2024, 2, 29), calls=1, days=1)
     assert seed(lake, plan)["call"] == 1
     assert len(stored(lake, TABLES["call"])) == 1

@@ -1,0 +1,75 @@
+"""Artifacts in a local folder, published by a rename: within one file system that is atomic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from offtake.artifacts.store import FILES, ArtifactStore, StoredFile, flush_folder, remove_path, storage_error, stored
+from offtake.errors import StorageUnavailable
+
+_CHUNK = 1024 * 1024
+
+
+class FolderArtifacts(ArtifactStore):
+    """Published files lie beside the staging folder."""
+
+    def prepare(self) -> None:
+        """Make the folders."""
+        super().prepare()
+        (self.root / FILES).mkdir(parents=True, exist_ok=True)
+
+    def check(self) -> bool:
+        """The folders were just made."""
+        return True
+
+    def path(self, key: str) -> Path:
+        """Where the file of that key is."""
+        return self.root / key
+
+    def keep(self, staged: Path, key: str, between: Callable[[], None]) -> None:
+        """Rename, and flush both folders."""
+        between()
+        target = self.path(key)
+        try:
+            if not target.parent.is_dir():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                flush_folder(target.parent.parent)
+            staged.rename(target)
+            flush_folder(target.parent)
+            flush_folder(staged.parent)
+        except OSError as error:
+            raise storage_error(error) from error
+
+    def size(self, key: str) -> int | None:
+        """What the file system says."""
+        try:
+            return self.path(key).stat().st_size
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise storage_error(error) from error
+
+    def read(self, key: str, first: int, end: int) -> Iterator[bytes]:
+        """In large chunks: each is a trip to a thread for whoever sends it."""
+        try:
+            with self.path(key).open("rb", buffering=0) as file:
+                file.seek(first)
+                while first < end:
+                    chunk = file.read(min(_CHUNK, end - first))
+                    if not chunk:
+                        raise StorageUnavailable("The file is shorter than it was.")
+                    first += len(chunk)
+                    yield chunk
+        except OSError as error:
+            raise storage_error(error) from error
+
+    def remove(self, key: str) -> None:
+        """Absent is fine."""
+        remove_path(self.path(key))
+
+    def published(self) -> Iterator[StoredFile]:
+        """A rename is never half done, so there is nothing unfinished."""
+        for path in sorted((self.root / FILES).glob("*/*")):
+            yield from stored(path.relative_to(self.root).as_posix(), partial(remove_path, path))
