@@ -212,7 +212,9 @@ def build_temporal(home: Home, settings: Settings) -> TemporalAddress:
         except OSError as error:
             raise SettingsError(f"temporal.{option}: {name} cannot be read: {error.strerror}") from error
 
-    tls = TemporalTls(root=content("tls_ca_file"), certificate=content("tls_certificate_file"), key=content("tls_key_file"))
+    tls = TemporalTls(
+        root=content("tls_ca_file"), certificate=content("tls_certificate_file"), key=content("tls_key_file")
+    )
     from_file = content("api_key_file")
     key = from_file.decode("utf-8", "replace").strip() if from_file else None
     return TemporalAddress(

@@ -188,6 +188,7 @@ class MetricsSettings(Section):
         description="What `Authorization: Bearer …` has to carry to read /metrics. Without it, there is no such path.",
     )
 
+
 class StorageSettings(Section):
     """Object storage: what `artifacts_url` and `lake_url` leave open. Credentials are not options; they come from the
     environment (`AWS_ACCESS_KEY_ID` and so on), the machine's own role, or `secrets/storage.env` in the home folder."""

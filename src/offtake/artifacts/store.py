@@ -54,8 +54,8 @@ class ArtifactStore(ABC):
     def check(self) -> bool:
         """Whether the store answers. Raises SettingsError for what does not pass by itself."""
 
-    def check(self, *, free_bytes: int) -> None:
-        """Raise StorageUnavailable when nothing can be written, ResourceExhausted when less than that is free."""
+    def require_room(self, free_bytes: int) -> None:
+        """Raise StorageUnavailable when attempts cannot write on this machine, ResourceExhausted when less than that is free."""
         probe = self.root / "staging" / f".ready-{os.getpid()}"
         try:
             probe.write_bytes(b"ready")

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from offtake.core import presence
 from offtake.core.services import Services
-from offtake.errors import AttemptError, Unavailable
+from offtake.errors import AttemptError, SettingsError, Unavailable
 from offtake.lake.tables import tables
 from offtake.store.migrate import is_older
 
@@ -39,10 +39,13 @@ def needs(on: Services, *, free_bytes: int, silence: timedelta) -> tuple[Need, .
 
     def artifacts() -> str | None:
         try:
-            on.artifacts.check(free_bytes=free_bytes)
+            on.artifacts.require_room(free_bytes)
+            answers = on.artifacts.check()
         except AttemptError as error:
             return error.message
-        return None
+        except SettingsError:
+            answers = False
+        return None if answers else "The artifact store does not answer, or refuses."
 
     def lake() -> str | None:
         try:

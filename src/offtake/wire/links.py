@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from offtake.core.download import RETRY_AFTER, Download, Link, open_link
 from offtake.core.services import Services
-from offtake.errors import ArtifactNotFound, LinkRefused, OfftakeError, StorageUnavailable, Waitable
+from offtake.errors import ArtifactNotFound, LinkRefused, OfftakeError, StorageUnavailable, Unavailable, Waitable
 from offtake.wire.access import bind_log
 from offtake.wire.dialect import ErrorSurface, HttpFault, nearest
 from offtake.wire.ranges import Stretch, wanted
