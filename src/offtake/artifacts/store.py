@@ -55,7 +55,8 @@ class ArtifactStore(ABC):
         """Whether the store answers. Raises SettingsError for what does not pass by itself."""
 
     def require_room(self, free_bytes: int) -> None:
-        """Raise StorageUnavailable when attempts cannot write on this machine, ResourceExhausted when less than that is free."""
+        """Whether attempts can write on this machine. Raises StorageUnavailable, or ResourceExhausted when less than
+        that is free."""
         probe = self.root / "staging" / f".ready-{os.getpid()}"
         try:
             probe.write_bytes(b"ready")
