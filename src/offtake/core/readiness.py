@@ -46,7 +46,7 @@ def needs(on: Services, *, free_bytes: int, silence: timedelta) -> tuple[Need, .
 
     def lake() -> str | None:
         try:
-            on.lake.open(next(iter(tables().values())))
+            on.lake.check(next(iter(tables().values())))
         except AttemptError:
             return "The lake cannot be opened."
         return None

@@ -69,6 +69,12 @@ class Lake:
         """Absolute folder of a table."""
         return self.root.absolute() / table.name
 
+    def check(self, table: Table) -> None:
+        """Raise StorageUnavailable unless the folder can be read, and that table opened where it exists."""
+        with storage_faults(table):
+            next(self.root.iterdir(), None)
+        self.open(table)
+
     def open(self, table: Table) -> DeltaTable | None:
         """The newest version of a table, or None before its first load. Raises StorageUnavailable."""
         with storage_faults(table):
