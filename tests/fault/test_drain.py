@@ -1,4 +1,4 @@
-"""SIGTERM in the middle of things: downloads arrive whole, newcomers are told to come again, attempts are handed back."""
+"""SIGTERM in the middle of things: downloads arrive whole, newcomers are refused, attempts are handed back."""
 
 from __future__ import annotations
 
@@ -34,14 +34,16 @@ def filled(shared_installations: Callable[[str], Installation]) -> tuple[Install
 
 @contextmanager
 def slow_download(link: str) -> Iterator[Callable[[], bytes]]:
-    """A client that has asked for a file and reads no more than its beginning; calling it reads the answer to its end."""
+    """A client that has asked for a file and reads no more than its beginning; calling it reads the rest, too."""
     parts = urlsplit(link)
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
         connection.settimeout(90)
         connection.connect((parts.hostname, parts.port))
         connection.sendall(f"GET {parts.path}?{parts.query} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode())
-        first = connection.recv(10_000, socket.MSG_WAITALL)
+        first = b""
+        while len(first) < 10_000:
+            first += connection.recv(10_000)
         assert first.startswith(b"HTTP/1.1 200 "), first
 
         def rest() -> bytes:
