@@ -49,7 +49,7 @@ def needs(on: Services, *, free_bytes: int, silence: timedelta) -> tuple[Need, .
 
     def lake() -> str | None:
         try:
-            on.lake.open(next(iter(tables().values())))
+            on.lake.check(next(iter(tables().values())))
         except AttemptError:
             return "The lake cannot be opened."
         return None

@@ -67,6 +67,12 @@ class Lake:
 
     ground: Ground
 
+    def check(self, table: Table) -> None:
+        """Raise StorageUnavailable unless the folder can be read, and that table opened where it exists."""
+        with storage_faults(table):
+            next(self.root.iterdir(), None)
+        self.open(table)
+
     def open(self, table: Table) -> DeltaTable | None:
         """The newest version of a table, or None before its first load. Raises StorageUnavailable."""
         with storage_faults(table):

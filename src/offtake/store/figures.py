@@ -37,6 +37,15 @@ class OpenJobs:
     due_at: datetime
 
 
+# Literals, so that SQLite can prove that the partial index fits.
+_UNFINISHED = job.c.status.in_([literal_column(f"'{status}'") for status in sorted(OPEN)])
+OPEN_JOBS = (
+    select(job.c.dialect, job.c.status, func.count().label("number"), func.min(job.c.not_before).label("due_at"))
+    .where(_UNFINISHED)
+    .group_by(job.c.dialect, job.c.status)
+)
+
+
 def add(connection: Connection, figures: Sequence[Figure]) -> None:
     """Add to the sums. Let it be the transaction's last statement: others wait for these rows."""
     # All transactions take the rows in the same order, so that no two wait for each other.
@@ -60,14 +69,7 @@ def read(connection: Connection) -> Sequence[Figure]:
 
 def open_jobs(connection: Connection) -> Sequence[OpenJobs]:
     """How many jobs have not ended; the partial index of open jobs holds no others."""
-    # Literals, so that SQLite can prove that the partial index fits.
-    unfinished = job.c.status.in_([literal_column(f"'{status}'") for status in sorted(OPEN)])
-    statement = (
-        select(job.c.dialect, job.c.status, func.count().label("number"), func.min(job.c.not_before).label("due_at"))
-        .where(unfinished)
-        .group_by(job.c.dialect, job.c.status)
-    )
     return [
         OpenJobs(dialect=row.dialect, status=Status(row.status), number=row.number, due_at=row.due_at)
-        for row in connection.execute(statement)
+        for row in connection.execute(OPEN_JOBS)
     ]

@@ -7,12 +7,10 @@ other text could be a secret.
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -70,21 +68,15 @@ def observed(app: ASGIApp, render: Renderer, heard: Heard) -> ASGIApp:
         except Exception as error:  # noqa: BLE001 - the outermost loop of a request
             await _mend(answer, error, render)
         finally:
-            answer.close()
             _line(answer, heard, seconds=time.monotonic() - began)
 
     return observe
 
 
-class ClientLeft(Exception):
-    """Nobody is there any more to send the rest to."""
-
-
 class _Answer:
-    """The answer on its way out: carries the id, counts bytes, and stops once the client has left.
+    """The answer on its way out: carries the id, and counts what was handed to the connection.
 
-    uvicorn takes what is sent to a closed connection without a word. So a long answer is accompanied by somebody who
-    listens for the end of the connection.
+    The framework stops sending when the client leaves, so an answer that did not come to its end was cut.
     """
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -96,52 +88,25 @@ class _Answer:
         self.bytes = 0
         self.is_whole = False
         self._send = send
-        self._leaving: asyncio.Task[None] | None = None
-
-    @property
-    def has_left(self) -> bool:
-        """Whether the client is gone, as far as a long answer knows."""
-        return self._leaving is not None and self._leaving.done()
 
     async def send(self, message: Message) -> None:
-        """Pass a part of the answer on. Raises ClientLeft."""
+        """Pass a part of the answer on."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = [*message["headers"], (b"x-request-id", self.request_id.encode())]
             await self._send({**message, "headers": headers})
             return
-        more = message.get("more_body", False)
-        if more and self._leaving is None:
-            self._leaving = asyncio.create_task(self._listen())
-        if self._leaving is not None:
-            # Waits until what was sent before is nearly out, so that who left meanwhile is noticed even at the end.
-            await self._send({"type": "http.response.body", "body": b"", "more_body": True})
-            await asyncio.sleep(0)
-            if self.has_left:
-                raise ClientLeft
         await self._send(message)
         self.bytes += 0 if self.scope["method"] == "HEAD" else len(message.get("body", b""))
-        self.is_whole = not more
-
-    async def _listen(self) -> None:
-        while (await self.receive())["type"] != "http.disconnect":
-            pass
-
-    def close(self) -> None:
-        """Stop listening."""
-        if self._leaving is not None:
-            self._leaving.cancel()
+        self.is_whole = not message.get("more_body", False)
 
 
 async def _mend(answer: _Answer, error: Exception, render: Renderer) -> None:
-    """Answer what broke before the framework could, and log what was no business of the client's."""
-    if answer.has_left:
-        return
+    """Log what nobody expected, and answer what broke before the framework could."""
     _log.error("request_defect", request=answer.request_id, kind=type(error).__name__, places=places(error))
     if answer.status == 0:
         fault = HttpFault(status=500, message="The server made a mistake.")
-        with suppress(ClientLeft):
-            await render(fault, answer.scope["path"])(answer.scope, answer.receive, answer.send)
+        await render(fault, answer.scope["path"])(answer.scope, answer.receive, answer.send)
 
 
 def _line(answer: _Answer, heard: Heard, *, seconds: float) -> None:

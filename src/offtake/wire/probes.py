@@ -37,9 +37,10 @@ class Readiness:
     system costs one thread, not one for each probe.
     """
 
-    def __init__(self, needs: Sequence[Need], *, patience: float = _PATIENCE) -> None:
+    def __init__(self, needs: Sequence[Need], *, patience: float = _PATIENCE, fresh: float = _FRESH) -> None:
         self._needs = needs
         self._patience = patience
+        self._fresh = fresh
         self._running: dict[str, asyncio.Future[str | None]] = {}
         self._looked_at = float("-inf")
         self._missing: list[str] = []
@@ -48,7 +49,7 @@ class Readiness:
     async def missing(self) -> list[str]:
         """What is missing; empty when all is well."""
         async with self._turn:
-            if time.monotonic() - self._looked_at >= _FRESH:
+            if time.monotonic() - self._looked_at >= self._fresh:
                 missing = await self._look()
                 if missing != self._missing:
                     _log.warning("readiness", missing=missing)

@@ -1,0 +1,163 @@
+"""SIGTERM in the middle of things: downloads arrive whole, newcomers are refused, attempts are handed back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from tests.fixtures.care import call
+from tests.fixtures.installation import Client, Credential, Installation, Running, wait_for
+
+MARCH = ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z")
+NOTES = "x" * 2000
+ROWS = 16_000  # times NOTES: more than both ends of a connection keep for each other
+
+
+@pytest.fixture(scope="module")
+def filled(shared_installations: Callable[[str], Installation]) -> tuple[Installation, Credential]:
+    """A home whose export is larger than what the kernel keeps of a connection."""
+    made = shared_installations("drain")
+    made.init("[server]\ndrain_seconds = 60\n")
+    credential = made.add_tenant("acme")
+    row = call("", "2026-03-05T10:00:00Z", notes=NOTES)
+    made.load("call", ({**row, "call_id": f"c{number}"} for number in range(ROWS)), tenant="acme")
+    return made, credential
+
+
+@contextmanager
+def slow_download(link: str) -> Iterator[Callable[[], bytes]]:
+    """A client that has asked for a file and reads no more than its beginning; calling it reads the rest, too."""
+    parts = urlsplit(link)
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        connection.settimeout(90)
+        connection.connect((parts.hostname, parts.port))
+        connection.sendall(f"GET {parts.path}?{parts.query} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode())
+        first = b""
+        while len(first) < 10_000:
+            first += connection.recv(10_000)
+        assert first.startswith(b"HTTP/1.1 200 "), first
+
+        def rest() -> bytes:
+            return first + b"".join(iter(lambda: connection.recv(1024 * 1024), b""))
+
+        yield rest
+
+
+def finished(running: Running, credential: Credential) -> tuple[str, int]:
+    """A fresh link to a large file, and the file's size."""
+    with Client.connect(running.url, credential) as client:
+        job = client.create("calls", *MARCH, format_="csv")
+        assert client.wait("calls", job) == "done"
+        link = client.link("calls", job)
+        return link, int(httpx.head(link, trust_env=False).headers["content-length"])
+
+
+def test_a_download_that_runs_at_sigterm_arrives_whole(filled: tuple[Installation, Credential]) -> None:
+    made, credential = filled
+    running = made.serve(workers=1)
+    link, size = finished(running, credential)
+    assert size > ROWS * len(NOTES)
+    with slow_download(link) as rest:
+        running.process.send_signal(signal.SIGTERM)
+
+        def probed() -> httpx.Response | None:
+            answer = httpx.get(f"{running.url}/readyz", trust_env=False)
+            return answer if answer.status_code == 503 else None
+
+        probe = wait_for("the probe to say it", probed)
+        assert probe.json()["missing"] == ["The server is stopping."]
+        assert httpx.get(f"{running.url}/healthz", trust_env=False).status_code == 200
+        refused = httpx.get(f"{running.url}/data/reports/calls/jobs", trust_env=False)
+        assert refused.status_code == 503
+        assert refused.headers["connection"] == "close"
+        assert int(refused.headers["retry-after"]) > 0
+        assert refused.json()["code"] == "1020019"  # in the words of the dialect that owns the path
+        assert httpx.get(link, trust_env=False).status_code == 503
+        head, _, body = rest().partition(b"\r\n\r\n")
+    assert len(body) == size
+    assert body.count(b"\n") == ROWS + 1
+    assert running.process.wait(timeout=90) == 0
+    lines = [line for line in running.log_lines() if line.get("route") == "/download/{job}/{file_name}"]
+    whole = [line for line in lines if line["status"] == 200 and line["method"] == "GET"]
+    assert [(line["bytes"], line.get("cut"), line["tenant"]) for line in whole] == [(size, None, "acme")]
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert running.stop() == 0
+
+
+def test_a_client_that_leaves_early_is_noticed(filled: tuple[Installation, Credential]) -> None:
+    made, credential = filled
+    running = made.serve(workers=1)
+    link, size = finished(running, credential)
+    with slow_download(link):
+        pass
+
+    def cut() -> list[dict[str, object]]:
+        return [line for line in running.log_lines() if line.get("cut")]
+
+    (line,) = wait_for("the line of the cut download", cut)
+    assert line["status"] == 200
+    assert isinstance(line["bytes"], int)
+    assert 0 < line["bytes"] < size
+    assert [line for line in running.log_lines() if line["event"] == "request_defect"] == []
+    assert running.stop() == 0
+
+
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
+def test_the_second_signal_does_not_wait(filled: tuple[Installation, Credential], second: signal.Signals) -> None:
+    made, credential = filled
+    running = made.serve(workers=1)
+    link, size = finished(running, credential)
+    with slow_download(link) as rest:
+        running.process.send_signal(signal.SIGTERM)
+        wait_for("the drain", lambda: httpx.get(f"{running.url}/readyz", trust_env=False).status_code == 503)
+        running.process.send_signal(second)
+        assert running.process.wait(timeout=30) == 0  # of 60 seconds that the drain may take
+        assert len(rest()) < size
+    assert running.stop() == 0
+
+
+def test_a_download_longer_than_the_drain_is_cut(filled: tuple[Installation, Credential]) -> None:
+    made, credential = filled
+    running = made.serve(workers=1, environment={"OFFTAKE_SERVER__DRAIN_SECONDS": "0.2"})
+    link, size = finished(running, credential)
+    with slow_download(link) as rest:
+        assert running.stop() == 0
+        assert len(rest()) < size
+    assert [line["running"] for line in running.log_lines() if line["event"] == "requests_cut"] == [1]
+
+
+def test_a_second_sigint_has_a_worker_hand_its_job_back_at_once(large: Installation) -> None:
+    """The worker may take its time (an hour here) after the first signal; not after the second."""
+    patient = {"OFFTAKE_WORKER__DRAIN_SECONDS": "3600"}
+    running = large.serve(workers=1, environment=patient)
+    with Client.connect(running.url, large.add_client("acme")) as client:
+        job = client.create("calls", *MARCH, format_="json_bulk")
+        staging = large.home / "artifacts" / "staging"
+        wait_for("a half written file", lambda: any(path.stat().st_size > 0 for path in staging.glob(f"{job}.*")))
+        running.process.send_signal(signal.SIGTERM)
+        running.process.send_signal(signal.SIGINT)
+        assert running.process.wait(timeout=60) == 0
+    outcomes = [line["outcome"] for line in running.log_lines() if line["event"] == "attempt" and line["job"] == job]
+    assert outcomes == ["handed_back"]
+    assert running.stop() == 0
+
+
+def test_the_service_manager_is_told(installation: Installation, tmp_path: Path) -> None:
+    installation.init()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        address = tmp_path / "notify"
+        manager.bind(os.fspath(address))
+        manager.settimeout(90)
+        running = installation.serve(workers=0, environment={"NOTIFY_SOCKET": os.fspath(address)})
+        assert manager.recv(100) == b"READY=1"
+        assert running.stop() == 0
+        assert manager.recv(100) == b"STOPPING=1"
