@@ -46,7 +46,7 @@ CREATE TEMP MACRO fits_business_hours(wanted, moment) AS
     wanted IS NULL OR in_business_hours(moment) = (CAST(wanted AS VARCHAR) = 'inside');
 
 -- The instant at which the clocks of a zone show a midnight. DuckDB takes the second instant of a midnight that occurs twice
--- (Havana, every November), the product takes the first: the one with the offset that was in force the day before. Where
+-- (Havana, in November), the product takes the first: the one with the offset that was in force the day before. Where
 -- clocks changed in between, that offset is the wrong one and does not give the reading. A midnight that does not exist is
 -- the instant of the change: the day begins an hour late.
 CREATE TEMP MACRO midnight_by_the_offset_before(midnight, zone) AS
