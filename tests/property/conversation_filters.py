@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
 from offtake.model.request import BusinessHours, Parameters
+from tests.property.lookups import shown_id
 from tests.strategies import Care, Row, zone
 
 VIEWS: dict[str, tuple[str, Callable[[Row], bool]]] = {  # id -> what is stored, and what it means
@@ -38,19 +39,15 @@ def with_accounts(draw: DrawFn, cares: tuple[Care, ...]) -> tuple[Care, ...]:
 @st.composite
 def parameters(draw: DrawFn, care: Care) -> Parameters:
     """The shared filters, each of them off more often than not."""
-    priorities = ["0", "3", "9", *(str(row["priority"]) for row in care.rows["conversation"] if row["priority"])]
-    queues = ["7", *(number_or_id(row, "queue_id") for row in care.rows["queue"])]
+    conversations = care.rows["conversation"]
+    priorities = ["0", "3", "9", *(str(row["priority"]) for row in conversations if row["priority"])]
+    queues = ["7", *(shown_id(care, "queue", row["queue_id"]) or "" for row in (*care.rows["queue"], *conversations))]
     return Parameters(
         priorities=draw(perhaps_some(priorities)),
         queue_ids=draw(perhaps_some(queues)),
         smart_view_id=draw(st.sampled_from([None, None, None, None, *VIEWS, "unknown"])),
         business_hours=draw(st.sampled_from([None, None, *BusinessHours])),
     )
-
-
-def number_or_id(row: Row, key: str) -> str:
-    """What a filter calls a row: its short number, or else its id."""
-    return str(row[key] if row["number"] is None else row["number"])
 
 
 def perhaps_some(values: list[str]) -> st.SearchStrategy[tuple[str, ...] | None]:
@@ -65,10 +62,8 @@ def is_about(care: Care, wanted: Parameters, conversation: Row | None) -> bool:
         return filters == (None, None, None)
     if wanted.priorities is not None and as_text(conversation["priority"]) not in wanted.priorities:
         return False
-    if wanted.queue_ids is not None:
-        numbers = {row["queue_id"]: number_or_id(row, "queue_id") for row in care.rows["queue"]}
-        if numbers.get(conversation["queue_id"]) not in wanted.queue_ids:
-            return False
+    if wanted.queue_ids is not None and shown_id(care, "queue", conversation["queue_id"]) not in wanted.queue_ids:
+        return False
     if wanted.smart_view_id is None:
         return True
     return wanted.smart_view_id in VIEWS and VIEWS[wanted.smart_view_id][1](conversation)

@@ -22,6 +22,12 @@ def names(care: Care, table: str) -> Mapping[str | None, str]:
     return {row[f"{table}_id"]: row["name"] for row in care.rows[table]}
 
 
+def shown_id(care: Care, table: str, wanted: str | None) -> str | None:
+    """What files call it: its short number, or the id where there is none."""
+    number = find(care, table, wanted).get("number")
+    return wanted if number is None else str(number)
+
+
 def named(ids: Sequence[str] | None, known: Mapping[str | None, str]) -> list[str] | None:
     """Names in the list's order; what is not known goes by its id; none at all is null."""
     return [known.get(each, each) for each in ids] if ids else None

@@ -12,10 +12,11 @@ from itertools import groupby
 
 from offtake.model.request import Parameters
 from offtake.model.timespan import Timespan
-from tests.property.conversation_filters import fits_the_hours, is_about, number_or_id
+from tests.property.conversation_filters import fits_the_hours, is_about
 from tests.property.elapsed import seconds_rounded_down
 from tests.property.khoros_values import duration, english_time, text
-from tests.property.lookups import find
+from tests.property.lookups import find, shown_id
+from tests.property.oracle_people import People
 from tests.property.shapes import Shape
 from tests.strategies import Care, Row
 
@@ -84,8 +85,7 @@ def raw_expert_help(care: Care, timespan: Timespan, wanted: Parameters) -> list[
 
 def response_approval(care: Care, timespan: Timespan, wanted: Parameters) -> list[Row]:
     """One row per submission in the timespan, by agents of the teams asked for who may still log in."""
-    numbers = {row["team_id"]: number_or_id(row, "team_id") for row in care.rows["team"]}
-    rows = []
+    rows, people = [], People(care)
     for approval in care.rows["response_approval"]:
         at = approval["submitted_at"]
         if not (timespan.start <= at < timespan.end and fits_the_hours(care, wanted, at)):
@@ -93,8 +93,7 @@ def response_approval(care: Care, timespan: Timespan, wanted: Parameters) -> lis
         agent = find(care, "agent", approval["agent_id"])
         if agent and not agent["is_active"] and not wanted.include_disabled:
             continue
-        teams = {row["team_id"] for row in care.rows["team_member"] if row["agent_id"] == approval["agent_id"]}
-        if wanted.team_ids is not None and not {numbers.get(team) for team in teams} & set(wanted.team_ids):
+        if not people.in_teams(approval["agent_id"], wanted.team_ids):
             continue
         conversation = _conversation(care, timespan, approval["conversation_id"])
         if is_about(care, wanted, conversation):
@@ -112,7 +111,8 @@ def response_approval(care: Care, timespan: Timespan, wanted: Parameters) -> lis
 
 def _person(care: Care, agent_id: str | None, role: str) -> Row:
     agent = find(care, "agent", agent_id)
-    return {f"{role}_{name}": agent.get(name) for name in ("number", "name", "email")}
+    known = {f"{role}_{name}": agent.get(name) for name in ("name", "email")}
+    return known | {f"{role}_id": shown_id(care, "agent", agent_id)}
 
 
 def _of_conversation(care: Care, conversation: Row | None, column: str) -> Row:
@@ -129,14 +129,14 @@ def _action(care: Care, action: Row, conversation: Row | None, post: Row | None)
     queue = find(care, "queue", about.get("queue_id"))
     passed_on = ("action_id", "happened_at", "kind", "detail", "actor", "old_value", "new_value", "conversation_id")
     return {name: action[name] for name in passed_on} | {
-        "agent_number": agent.get("number"),
+        "agent_id": shown_id(care, "agent", action["agent_id"]),
         "agent_name": agent.get("name"),
         "agent_email": agent.get("email"),
         "team_name": find(care, "team", action["team_id"]).get("name"),
         "conversation_number": about.get("number"),
         "status": about["status"].upper() if about else None,
         "priority": about.get("priority"),
-        "queue_number": queue.get("number"),
+        "queue_id": shown_id(care, "queue", about.get("queue_id")),
         "queue_name": queue.get("name"),
         "network": about.get("network"),
         "author_id": about.get("author_id"),
@@ -157,7 +157,7 @@ CONVERSATION_ACTIONS: Shape = (
     ("ACTION_TYPE", "kind", text),
     ("ACTION_DETAIL", "detail", text),
     ("ACTOR_TYPE", "actor", text),
-    ("AGENT_ID", "agent_number", text),
+    ("AGENT_ID", "agent_id", text),
     ("AGENT_NAME", "agent_name", text),
     ("AGENT_EMAIL", "agent_email", text),
     ("TEAM_NAME", "team_name", text),
@@ -167,7 +167,7 @@ CONVERSATION_ACTIONS: Shape = (
     ("CONVERSATION_DISPLAY_ID", "conversation_number", text),
     ("STATUS", "status", text),
     ("PRIORITY", "priority", text),
-    ("WORK_QUEUE_ID", "queue_number", text),
+    ("WORK_QUEUE_ID", "queue_id", text),
     ("WORK_QUEUE_NAME", "queue_name", text),
     ("NETWORK", "network", text),
     ("AUTHOR_ID", "author_id", text),
@@ -182,10 +182,10 @@ CONVERSATION_HISTORY_ACTION: Shape = (
 RAW_EXPERT_HELP: Shape = (
     ("HELP_REQUEST_ID", "help_request_id", text),
     ("REQUEST_TIME", "requested_at", english_time),
-    ("REQUESTING_AGENT_ID", "requesting_agent_number", text),
+    ("REQUESTING_AGENT_ID", "requesting_agent_id", text),
     ("REQUESTING_AGENT_NAME", "requesting_agent_name", text),
     ("REQUESTING_AGENT_EMAIL", "requesting_agent_email", text),
-    ("EXPERT_ID", "expert_agent_number", text),
+    ("EXPERT_ID", "expert_agent_id", text),
     ("EXPERT_NAME", "expert_agent_name", text),
     ("EXPERT_EMAIL", "expert_agent_email", text),
     ("HELP_REQUEST_STATUS", "status", text),
@@ -201,10 +201,10 @@ RAW_EXPERT_HELP: Shape = (
 RESPONSE_APPROVAL: Shape = (
     ("RESPONSE_ID", "response_id", text),
     ("SUBMITTED_TIME", "submitted_at", english_time),
-    ("SUBMITTING_AGENT_ID", "submitting_agent_number", text),
+    ("SUBMITTING_AGENT_ID", "submitting_agent_id", text),
     ("SUBMITTING_AGENT_NAME", "submitting_agent_name", text),
     ("SUBMITTING_AGENT_EMAIL", "submitting_agent_email", text),
-    ("REVIEWER_ID", "reviewer_agent_number", text),
+    ("REVIEWER_ID", "reviewer_agent_id", text),
     ("REVIEWER_NAME", "reviewer_agent_name", text),
     ("REVIEWER_EMAIL", "reviewer_agent_email", text),
     ("REVIEW_CLAIMED_TIME", "claimed_at", english_time),

@@ -14,7 +14,7 @@ from offtake.model.timespan import Timespan
 from tests.property.conversation_filters import fits_the_hours, is_about, is_open
 from tests.property.elapsed import seconds_never_negative
 from tests.property.khoros_values import duration, duration_of_milliseconds, english_time, flag, listed, text
-from tests.property.lookups import find
+from tests.property.lookups import find, shown_id
 from tests.property.shapes import Shape
 from tests.strategies import Care, Row
 
@@ -38,12 +38,10 @@ def conversations(care: Care, timespan: Timespan, wanted: Parameters) -> list[Ro
 
 
 def _turns(care: Care, conversation: Row, end: datetime) -> list[Row]:
-    """Closings and reopenings in order of time; at one instant closings come first, those of known agents last."""
-    agents = sorted(row["agent_id"] for row in care.rows["agent"])
+    """Closings and reopenings in order of time; at one instant closings come first, by the agents' ids."""
 
-    def order(action: Row) -> tuple[datetime, bool, int]:
-        known = action["agent_id"] in agents
-        return action["happened_at"], action["kind"] == "REOPENED", agents.index(action["agent_id"]) if known else -1
+    def order(action: Row) -> tuple[datetime, bool, str]:
+        return action["happened_at"], action["kind"] == "REOPENED", action["agent_id"] or ""
 
     own = _history(care, "conversation_action", conversation, end)
     return sorted((action for action in own if action["kind"] in ("CLOSED", "REOPENED")), key=order)
@@ -57,7 +55,7 @@ def _row(care: Care, conversation: Row, turns: list[Row], end: datetime) -> Row:
     closings = [turn for turn in turns if turn["kind"] == "CLOSED"]
     reopenings = [turn for turn in turns if turn["kind"] == "REOPENED"]
     assigned = find(care, "agent", conversation["assigned_agent_id"])
-    closer = find(care, "agent", closings[-1]["agent_id"]) if closings else {}
+    closer_id = closings[-1]["agent_id"] if closings else None
     queue = find(care, "queue", conversation["queue_id"])
     author = find(care, "author", conversation["author_id"])
     created_at = conversation["created_at"]
@@ -69,11 +67,11 @@ def _row(care: Care, conversation: Row, turns: list[Row], end: datetime) -> Row:
     return {name: conversation[name] for name in passed_on} | {
         "status": conversation["status"].upper(),
         "conversation_number": conversation["number"],
-        "assigned_agent_number": assigned.get("number"),
+        "assigned_agent_id": shown_id(care, "agent", conversation["assigned_agent_id"]),
         "assigned_agent_name": assigned.get("name"),
         "assigned_agent_email": assigned.get("email"),
         "assigned_team_name": find(care, "team", conversation["assigned_team_id"]).get("name"),
-        "queue_number": queue.get("number"),
+        "queue_id": shown_id(care, "queue", conversation["queue_id"]),
         "queue_name": queue.get("name"),
         "tag_names": _tags(care, conversation, end),
         "author_name": author.get("name"),
@@ -82,8 +80,8 @@ def _row(care: Care, conversation: Row, turns: list[Row], end: datetime) -> Row:
         "last_response_at": sent[-1] if sent else None,
         "closed_at": closings[-1]["happened_at"] if closings else None,
         "reopened_at": reopenings[-1]["happened_at"] if reopenings else None,
-        "closed_by_agent_number": closer.get("number"),
-        "closed_by_agent_name": closer.get("name"),
+        "closed_by_agent_id": shown_id(care, "agent", closer_id),
+        "closed_by_agent_name": find(care, "agent", closer_id).get("name"),
         "incoming_posts": len(received),
         "responses": len(sent),
         "notes": len(noted),
@@ -117,11 +115,11 @@ def _tags(care: Care, conversation: Row, end: datetime) -> list[str] | None:
 CONVERSATION: Shape = (
     ("CONVERSATION_ID", "conversation_id", text),
     ("STATUS", "status", text),
-    ("ASSIGNED_AGENT_DISPLAY_ID", "assigned_agent_number", text),
+    ("ASSIGNED_AGENT_DISPLAY_ID", "assigned_agent_id", text),
     ("CONVERSATION_DISPLAY_ID", "conversation_number", text),
     ("CONVERSATION_LINK", "url", text),
     ("PRIORITY", "priority", text),
-    ("WORK_QUEUE_ID", "queue_number", text),
+    ("WORK_QUEUE_ID", "queue_id", text),
     ("WORK_QUEUE_NAME", "queue_name", text),
     ("CONVERSATION_TAGS", "tag_names", listed),
     ("NETWORK", "network", text),
@@ -142,7 +140,7 @@ CONVERSATION: Shape = (
     ("SNOOZE_EXPIRATION_TIME", "snoozed_until_at", english_time),
     ("DISPOSITION", "disposition", text),
     ("CUSTOM_DISPOSITION", "custom_disposition", text),
-    ("CLOSED_BY_AGENT_ID", "closed_by_agent_number", text),
+    ("CLOSED_BY_AGENT_ID", "closed_by_agent_id", text),
     ("CLOSED_BY_AGENT_NAME", "closed_by_agent_name", text),
     ("TOTAL_POSTS", "incoming_posts", text),
     ("TOTAL_RESPONSES", "responses", text),

@@ -14,7 +14,7 @@ from offtake.model.timespan import Timespan
 from tests.property.conversation_filters import fits_the_hours, is_about, is_open
 from tests.property.elapsed import seconds_rounded_down
 from tests.property.khoros_values import duration, english_time, flag, listed, text
-from tests.property.lookups import find
+from tests.property.lookups import find, shown_id
 from tests.property.shapes import Shape
 from tests.strategies import Care, Row
 
@@ -132,7 +132,7 @@ def brand_post(care: Care, timespan: Timespan, wanted: Parameters) -> list[Row]:
             {name: value for name, value in post.items() if name not in replaced}
             | {
                 "campaign_name": find(asked.care, "campaign", post["campaign_id"]).get("name"),
-                "agent_number": writer.get("number"),
+                "agent_id": shown_id(asked.care, "agent", post["agent_id"]),
                 "agent_name": writer.get("name"),
                 "agent_email": writer.get("email"),
                 "approving_agent_name": approver.get("name"),
@@ -170,7 +170,7 @@ def _response(asked: _Asked, post: Row) -> Row:
         "agent_name": agent.get("name"),
         "agent_email": agent.get("email"),
         "response_id": post["post_id"],
-        "agent_number": agent.get("number"),
+        "agent_id": shown_id(asked.care, "agent", post["agent_id"]),
         "team_name": find(asked.care, "team", post["team_id"]).get("name"),
         "sent_at": post["happened_at"],
         **{name: post[name] for name in ("body", "url", "delivery", "in_reply_to_post_id", "is_private")},
@@ -196,7 +196,7 @@ def _surroundings(asked: _Asked, post: Row) -> Row:
         "conversation_id": post["conversation_id"],
         "conversation_number": conversation.get("number"),
         "priority": conversation.get("priority"),
-        "queue_number": queue.get("number"),
+        "queue_id": shown_id(asked.care, "queue", conversation.get("queue_id")),
         "queue_name": queue.get("name"),
     }
 
@@ -232,7 +232,7 @@ _OF_RESPONSES = {
     "agent_name": "agent_name",
     "agent_email": "agent_email",
     "response_id": "response_id",
-    "agent_number": "agent_number",
+    "agent_id": "agent_id",
     "team_name": "team_name",
     "sent_at": "sent_at",
     "body": "response_body",
@@ -256,7 +256,7 @@ _CONVERSATION: Shape = (
     ("CONVERSATION_ID", "conversation_id", text),
     ("CONVERSATION_DISPLAY_ID", "conversation_number", text),
     ("PRIORITY", "priority", text),
-    ("WORK_QUEUE_ID", "queue_number", text),
+    ("WORK_QUEUE_ID", "queue_id", text),
     ("WORK_QUEUE_NAME", "queue_name", text),
 )
 INCOMING_POST: Shape = (
@@ -287,7 +287,7 @@ RESPONSE: Shape = (
     ("RESPONDING_AGENT_NAME", "agent_name", text),
     ("RESPONDING_AGENT_EMAIL", "agent_email", text),
     ("RESPONSE_ID", "response_id", text),
-    ("RESPONDING_AGENT_ID", "agent_number", text),
+    ("RESPONDING_AGENT_ID", "agent_id", text),
     ("RESPONDING_TEAM_NAME", "team_name", text),
     ("RESPONSE_TIME", "sent_at", english_time),
     ("RESPONSE_TEXT", "body", text),
@@ -341,7 +341,7 @@ BRAND_POST: Shape = (
     ("CAMPAIGN_ID", "campaign_id", text),
     ("CAMPAIGN_NAME", "campaign_name", text),
     ("POST_TAGS", "tags", listed),
-    ("AUTHORING_AGENT_ID", "agent_number", text),
+    ("AUTHORING_AGENT_ID", "agent_id", text),
     ("AUTHORING_AGENT_NAME", "agent_name", text),
     ("AUTHORING_AGENT_EMAIL", "agent_email", text),
     ("APPROVING_AGENT_NAME", "approving_agent_name", text),

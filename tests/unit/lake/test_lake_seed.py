@@ -15,7 +15,7 @@ from offtake.lake.ground import FolderGround
 from offtake.lake.load import load
 from offtake.lake.seed import SeedPlan, seed
 from offtake.lake.seed.calendar import changes_of_clocks, slots, stretches
-from offtake.lake.seed.generate import seeded
+from offtake.lake.seed.generate import needs_conversations, seeded
 from offtake.lake.tables import tables
 from tests.fixtures.sample import PLAN, Sample
 from tests.unit.lake.questions import none, some, values_and_gaps
@@ -69,11 +69,28 @@ def test_the_same_plan_makes_the_same_rows_and_seeding_again_changes_none(
     assert _digest(_rows(other)) == digest
 
 
-def test_a_table_made_alone_is_the_same_as_among_the_others(digest: dict[str, str], tmp_path: Path) -> None:
-    other, alone = Lake(FolderGround(tmp_path / "lake")), ("contact", "brand_post")
-    assert set(seed(other, PLAN, only=alone)) == set(alone)
+OF_CONVERSATIONS = {
+    "conversation",
+    "conversation_action",
+    "conversation_tag",
+    "help_request",
+    "post",
+    "response_approval",
+}
+
+
+def test_conversations_are_invented_only_for_the_tables_that_are_made_of_them() -> None:
+    assert {name for name in SEEDED if needs_conversations(name)} == OF_CONVERSATIONS
+
+
+@pytest.mark.parametrize("alone", [set(SEEDED) - OF_CONVERSATIONS, {"help_request"}], ids=["all others", "one of them"])
+def test_a_table_made_alone_is_the_same_as_among_the_others(
+    alone: set[str], digest: dict[str, str], tmp_path: Path
+) -> None:
+    other = Lake(FolderGround(tmp_path / "lake"))
+    assert set(seed(other, PLAN, only=alone)) == alone
     made = _digest(_rows(other))
-    assert [made[name] for name in alone] == [digest[name] for name in alone]
+    assert {name: made[name] for name in alone} == {name: digest[name] for name in alone}
 
 
 def test_the_rows_are_these_rows_on_every_machine(digest: dict[str, str]) -> None:

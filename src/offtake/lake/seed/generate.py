@@ -6,6 +6,7 @@ plan again replaces the same rows by key. They are not validated on the way: the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,6 +22,7 @@ from offtake.lake.tables import tables
 from offtake.lake.upsert import upsert
 
 _FOLDER = Path(__file__).parent
+_OF_CONVERSATIONS = re.compile(r"\b(?:FROM|JOIN) (?:thread|life)\b")
 _CHUNK = 245_760  # calls made by one statement: two of DuckDB's row groups, so that two threads share them
 
 
@@ -41,6 +43,8 @@ def seed(
     steps = plan.calls * len(names)  # every table counts alike; calls are told chunk by chunk
     with staging() as connection:
         _prepare(connection, plan)
+        if any(needs_conversations(name) for name in names):
+            connection.execute(_statement("conversation_life"))
         for number, name in enumerate(names):
             table, before = tables()[name], plan.calls * number
             create_incoming(connection, table)
@@ -56,6 +60,11 @@ def seed(
 def seeded() -> Sequence[str]:
     """The tables that have an SQL file beside this module, in the order of the data model."""
     return [name for name in tables() if (_FOLDER / f"{name}.sql").exists()]
+
+
+def needs_conversations(name: str) -> bool:
+    """Whether the table is made of the lives of conversations, which take longer to invent than most tables."""
+    return _OF_CONVERSATIONS.search(_statement(name)) is not None
 
 
 def _make(connection: duckdb.DuckDBPyConnection, plan: SeedPlan, name: str) -> Iterator[int]:
@@ -92,7 +101,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, plan: SeedPlan) -> None:
     _calendar(connection, plan)
     connection.execute(_statement("rolled_call"))
     connection.execute(f"CREATE VIEW stay AS {_statement('agent_state')}")  # the same stays, to be measured again
-    connection.execute(_statement("conversation_life"))
+    connection.execute(_statement("conversation_words"))
     connection.execute(_statement("messaging_leg"))
 
 

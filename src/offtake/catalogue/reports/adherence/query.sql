@@ -9,56 +9,25 @@ WITH day_reading AS (
     )) AS reading
 ),
 
-day_candidate AS (
-    -- DuckDB takes the second instant of a midnight that occurs twice (Havana, every November), the product takes the
-    -- first: the one with the offset that was in force the day before.
-    SELECT
-        reading,
-        reading AT TIME ZONE $account_zone AS second_instant,
-        (reading - (
-            (reading - INTERVAL 1 DAY) - ((reading - INTERVAL 1 DAY) AT TIME ZONE $account_zone) AT TIME ZONE 'UTC'
-        )) AT TIME ZONE 'UTC' AS first_instant
+account_day AS (
+    SELECT reading, instant_of_midnight(reading, $account_zone) AS starts_at
     FROM day_reading
 ),
 
-account_day AS (
-    -- The offset of the day before is the wrong one where clocks changed in between; then it does not give the reading.
-    -- A midnight that does not exist is the instant of the change: the day begins an hour late.
-    SELECT
-        reading,
-        CASE
-            WHEN first_instant AT TIME ZONE $account_zone = reading THEN first_instant
-            ELSE second_instant
-        END AS starts_at
-    FROM day_candidate
-),
-
--- Names are looked up once per list of queue ids, not once per row.
 route AS (
-    SELECT DISTINCT queue_ids
+    SELECT DISTINCT queue_ids AS ids
     FROM adherence_event
     WHERE tenant = $tenant AND started_at >= $start AND started_at < $end
 ),
 
-stop AS (
-    SELECT queue_ids, unnest(queue_ids) AS queue_id, generate_subscripts(queue_ids, 1) AS position
-    FROM route
-),
-
-named_route AS (
-    SELECT
-        stop.queue_ids,
-        -- An event may arrive before the queue it names; the id is better than a gap.
-        list(coalesce(queue.name, stop.queue_id) ORDER BY stop.position) AS queue_names
-    FROM stop
-    LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = stop.queue_id
-    GROUP BY stop.queue_ids
+known_queue AS (
+    SELECT queue_id AS id, name FROM queue WHERE tenant = $tenant
 )
 
 SELECT
     coalesce(agent.name, event.agent_id) AS agent_name, -- never null for the vendor's clients
     agent.email AS agent_email,
-    named_route.queue_names,
+    named_route.names AS queue_names,
     team.name AS team_name,
     -- The vendor's example shows a city; the zone's own name ends with it.
     replace(regexp_extract($account_zone, '[^/]*$'), '_', ' ') AS account_zone_name,
@@ -78,5 +47,5 @@ FROM adherence_event AS event
 LEFT JOIN account_day ON account_day.reading = date_trunc('day', event.started_at AT TIME ZONE $account_zone)
 LEFT JOIN agent ON agent.tenant = $tenant AND agent.agent_id = event.agent_id
 LEFT JOIN team ON team.tenant = $tenant AND team.team_id = event.team_id
-LEFT JOIN named_route ON named_route.queue_ids = event.queue_ids
+LEFT JOIN named_lists('route', 'known_queue') AS named_route ON named_route.ids = event.queue_ids
 WHERE event.tenant = $tenant AND event.started_at >= $start AND event.started_at < $end

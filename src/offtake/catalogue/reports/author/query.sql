@@ -10,7 +10,7 @@ WITH chosen_conversation AS (
         -- A month's file may hold conversations from after the timespan: which are seen must not depend on that.
         AND conversation.created_at < $end
         AND chosen($priorities, conversation.priority)
-        AND chosen($queue_ids, number_or_id(queue.number, queue.queue_id))
+        AND chosen($queue_ids, number_or_id(queue.number, conversation.queue_id))
         AND ($smart_view_id IS NULL OR conversation.conversation_id IN (SELECT conversation_id FROM in_smart_view))
 ),
 

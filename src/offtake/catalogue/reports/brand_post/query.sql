@@ -11,7 +11,7 @@ SELECT
     brand_post.campaign_id,
     campaign.name AS campaign_name,
     brand_post.tags,
-    writer.number AS agent_number,
+    number_or_id(writer.number, brand_post.agent_id) AS agent_id,
     writer.name AS agent_name,
     writer.email AS agent_email,
     approver.name AS approving_agent_name,

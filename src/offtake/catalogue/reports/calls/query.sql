@@ -4,27 +4,14 @@ WITH people AS (
     SELECT agent_id, name, email FROM agent WHERE tenant = $tenant
 ),
 
--- Thousands of lists of queue ids serve millions of calls: names are looked up once per list, and the calls are joined
--- to the finished lists.
 route AS (
-    SELECT DISTINCT queue_ids
+    SELECT DISTINCT queue_ids AS ids
     FROM call
     WHERE tenant = $tenant AND ended_at >= $start AND ended_at < $end
 ),
 
-stop AS (
-    SELECT queue_ids, unnest(queue_ids) AS queue_id, generate_subscripts(queue_ids, 1) AS position
-    FROM route
-),
-
-named_route AS (
-    SELECT
-        stop.queue_ids,
-        -- A call may arrive before the queue it names; the id is better than a gap.
-        list(coalesce(queue.name, stop.queue_id) ORDER BY stop.position) AS queue_names
-    FROM stop
-    LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = stop.queue_id
-    GROUP BY stop.queue_ids
+known_queue AS (
+    SELECT queue_id AS id, name FROM queue WHERE tenant = $tenant
 )
 
 SELECT
@@ -48,7 +35,7 @@ SELECT
     call.disposition_code,
     call.notes,
     call.voice_rating,
-    named_route.queue_names,
+    named_route.names AS queue_names,
     call.ivr_options,
     call.is_in_business_hours,
     call.is_queue_callback,
@@ -84,5 +71,5 @@ FROM call
 LEFT JOIN people AS person ON person.agent_id = call.agent_id
 LEFT JOIN people AS handler ON handler.agent_id = call.handling_agent_id
 LEFT JOIN team ON team.tenant = $tenant AND team.team_id = call.team_id
-LEFT JOIN named_route ON named_route.queue_ids = call.queue_ids
+LEFT JOIN named_lists('route', 'known_queue') AS named_route ON named_route.ids = call.queue_ids
 WHERE call.tenant = $tenant AND call.ended_at >= $start AND call.ended_at < $end

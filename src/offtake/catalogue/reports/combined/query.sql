@@ -58,24 +58,18 @@ opener AS (
     GROUP BY earlier.conversation_id
 ),
 
-tagged AS (
-    -- A tag may have been put on twice; what counts is that it was on at the end.
-    SELECT DISTINCT tagging.conversation_id, tagging.tag_id
-    FROM conversation_tag AS tagging
+tagging AS (
+    SELECT conversation_id, tag_id, attached_at, detached_at
+    FROM conversation_tag
     WHERE
-        tagging.tenant = $tenant
-        AND tagging.attached_at < $end
-        AND (tagging.detached_at IS NULL OR tagging.detached_at >= $end)
-        AND in_part(tagging.conversation_id)
-        AND tagging.conversation_id IN (SELECT conversation_id FROM asked_for)
+        tenant = $tenant
+        AND attached_at < $end
+        AND in_part(conversation_id)
+        AND conversation_id IN (SELECT conversation_id FROM asked_for)
 ),
 
-labelled AS (
-    -- A tagging may arrive before the tag it names; the id is better than a gap.
-    SELECT tagged.conversation_id, list_sort(list(coalesce(tag.name, tagged.tag_id))) AS names
-    FROM tagged
-    LEFT JOIN tag ON tag.tenant = $tenant AND tag.tag_id = tagged.tag_id
-    GROUP BY tagged.conversation_id
+known_tag AS (
+    SELECT tag_id AS id, name FROM tag WHERE tenant = $tenant
 ),
 
 document AS (
@@ -140,14 +134,14 @@ SELECT
     document.conversation_id,
     document.conversation_number,
     document.priority,
-    queue.number AS queue_number,
+    number_or_id(queue.number, document.queue_id) AS queue_id,
     queue.name AS queue_name,
     CASE WHEN NOT document.is_response THEN answer.first_at IS NOT NULL END AS is_answered,
     answer.first_at AS first_response_at,
     CASE WHEN document.is_response THEN agent.name END AS agent_name,
     CASE WHEN document.is_response THEN agent.email END AS agent_email,
     CASE WHEN document.is_response THEN document.post_id END AS response_id,
-    CASE WHEN document.is_response THEN agent.number END AS agent_number,
+    CASE WHEN document.is_response THEN number_or_id(agent.number, document.agent_id) END AS agent_id,
     CASE WHEN document.is_response THEN team.name END AS team_name,
     CASE WHEN document.is_response THEN document.happened_at END AS sent_at,
     CASE WHEN document.is_response THEN document.body END AS response_body,
@@ -158,17 +152,17 @@ SELECT
     seconds_between(document.answered_at, document.happened_at) AS time_to_respond_seconds,
     CASE WHEN document.is_response THEN opener.post_id IS NOT NULL END AS is_first_response,
     CASE WHEN document.is_response THEN in_business_hours(document.happened_at) END AS is_sent_in_business_hours,
-    labelled.names AS conversation_tags
+    carried.tag_names AS conversation_tags
 FROM document
 LEFT JOIN author ON author.tenant = $tenant AND author.author_id = document.other_side_id
 LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = document.queue_id
 LEFT JOIN answer ON answer.post_id = document.post_id
 LEFT JOIN opener ON opener.post_id = document.post_id
-LEFT JOIN labelled ON labelled.conversation_id = document.conversation_id
+LEFT JOIN tags_carried('tagging', 'known_tag', $end) AS carried ON carried.conversation_id = document.conversation_id
 LEFT JOIN agent ON agent.tenant = $tenant AND agent.agent_id = document.agent_id
 LEFT JOIN team ON team.tenant = $tenant AND team.team_id = document.team_id
 WHERE
     -- The filters look at the conversation: one that the lake does not know has no priority, no queue and no view.
     chosen($priorities, document.priority)
-    AND chosen($queue_ids, number_or_id(queue.number, queue.queue_id))
+    AND chosen($queue_ids, number_or_id(queue.number, document.queue_id))
     AND ($smart_view_id IS NULL OR document.known_conversation_id IN (SELECT conversation_id FROM in_smart_view))

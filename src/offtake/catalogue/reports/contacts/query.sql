@@ -2,9 +2,9 @@
 -- held to the tenant here as well, although the views only hold that tenant's files: two walls, so that a mistake in one
 -- of them shows nothing.
 
--- Names are looked up once per list of ids, not once per contact; a queue's list may stand in either of two columns.
+-- A list of queue ids may stand in either of two columns.
 WITH route AS (
-    SELECT queue_ids
+    SELECT queue_ids AS ids
     FROM contact
     WHERE tenant = $tenant AND ended_at >= $start AND ended_at < $end
     UNION
@@ -13,39 +13,22 @@ WITH route AS (
     WHERE tenant = $tenant AND ended_at >= $start AND ended_at < $end
 ),
 
-stop AS (
-    SELECT queue_ids, unnest(queue_ids) AS queue_id, generate_subscripts(queue_ids, 1) AS position
-    FROM route
+known_queue AS (
+    SELECT queue_id AS id, name FROM queue WHERE tenant = $tenant
 ),
 
 named_route AS (
-    SELECT
-        stop.queue_ids,
-        -- A contact may arrive before the queue it names; the id is better than a gap.
-        list(coalesce(queue.name, stop.queue_id) ORDER BY stop.position) AS queue_names
-    FROM stop
-    LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = stop.queue_id
-    GROUP BY stop.queue_ids
+    SELECT ids, names FROM named_lists('route', 'known_queue')
 ),
 
 party AS (
-    SELECT DISTINCT direct_agent_ids
+    SELECT DISTINCT direct_agent_ids AS ids
     FROM contact
     WHERE tenant = $tenant AND ended_at >= $start AND ended_at < $end
 ),
 
-member AS (
-    SELECT direct_agent_ids, unnest(direct_agent_ids) AS agent_id, generate_subscripts(direct_agent_ids, 1) AS position
-    FROM party
-),
-
-named_party AS (
-    SELECT
-        member.direct_agent_ids,
-        list(coalesce(agent.name, member.agent_id) ORDER BY member.position) AS direct_agent_names
-    FROM member
-    LEFT JOIN agent ON agent.tenant = $tenant AND agent.agent_id = member.agent_id
-    GROUP BY member.direct_agent_ids
+known_agent AS (
+    SELECT agent_id AS id, name FROM agent WHERE tenant = $tenant
 )
 
 SELECT
@@ -91,21 +74,21 @@ SELECT
     contact.is_transferred_in,
     CASE contact.transfer_in_kind WHEN 'warm' THEN 'Warm' WHEN 'blind' THEN 'Blind' END AS transfer_in_kind,
     contact.is_callback,
-    targeted.queue_names,
+    targeted.names AS queue_names,
     person.name AS agent_name,
-    named_party.direct_agent_names,
+    named_party.names AS direct_agent_names,
     team.name AS team_name,
     contact.agent_id,
     CASE WHEN len(contact.direct_agent_ids) > 0 THEN contact.direct_agent_ids END AS direct_agent_ids,
     contact.team_id,
-    handling.queue_names AS handling_queue_names,
+    handling.names AS handling_queue_names,
     contact.agent_disconnected,
     contact.is_last,
     CASE WHEN contact.is_damaged THEN 'Damaged' ELSE 'Valid' END AS data_status
 FROM contact
 LEFT JOIN agent AS person ON person.tenant = $tenant AND person.agent_id = contact.agent_id
 LEFT JOIN team ON team.tenant = $tenant AND team.team_id = contact.team_id
-LEFT JOIN named_route AS targeted ON targeted.queue_ids = contact.queue_ids
-LEFT JOIN named_route AS handling ON handling.queue_ids = contact.handling_queue_ids
-LEFT JOIN named_party ON named_party.direct_agent_ids = contact.direct_agent_ids
+LEFT JOIN named_route AS targeted ON targeted.ids = contact.queue_ids
+LEFT JOIN named_route AS handling ON handling.ids = contact.handling_queue_ids
+LEFT JOIN named_lists('party', 'known_agent') AS named_party ON named_party.ids = contact.direct_agent_ids
 WHERE contact.tenant = $tenant AND contact.ended_at >= $start AND contact.ended_at < $end

@@ -2,10 +2,31 @@
 -- in its row and is as of now; what happened to it is counted up to the end, so that nothing later shows. Every table is
 -- held to the tenant here as well, although the views only hold that tenant's files: two walls, so that a mistake in one
 -- of them shows nothing.
-WITH person AS (
-    SELECT agent_id, number, name, email, row_number() OVER (ORDER BY agent_id) AS place
+WITH agent_id AS (
+    SELECT agent.agent_id
     FROM agent
     WHERE agent.tenant = $tenant
+    UNION
+    -- Whoever closed something shows, known or not.
+    SELECT action.agent_id
+    FROM conversation_action AS action
+    WHERE
+        action.tenant = $tenant
+        AND action.happened_at < $end
+        AND action.kind = 'CLOSED'
+        AND action.agent_id IS NOT NULL
+        AND in_part(action.conversation_id)
+),
+
+person AS (
+    SELECT
+        agent_id.agent_id,
+        agent.number,
+        agent.name,
+        agent.email,
+        row_number() OVER (ORDER BY agent_id.agent_id) AS place
+    FROM agent_id
+    LEFT JOIN agent ON agent.tenant = $tenant AND agent.agent_id = agent_id.agent_id
 ),
 
 turn AS (
@@ -55,7 +76,7 @@ picked AS MATERIALIZED ( -- the rest is counted for these only
         END
         AND fits_business_hours($business_hours, conversation.created_at)
         AND chosen($priorities, conversation.priority)
-        AND chosen($queue_ids, number_or_id(queue.number, queue.queue_id))
+        AND chosen($queue_ids, number_or_id(queue.number, conversation.queue_id))
         AND ($smart_view_id IS NULL OR conversation.conversation_id IN (SELECT conversation_id FROM in_smart_view))
 ),
 
@@ -88,36 +109,30 @@ written AS (
     GROUP BY post.conversation_id
 ),
 
-tagged AS (
-    -- A tag may have been taken off and put on again; what counts is that it was on at the end.
-    SELECT DISTINCT tagging.conversation_id, tagging.tag_id
-    FROM conversation_tag AS tagging
+tagging AS (
+    SELECT conversation_id, tag_id, attached_at, detached_at
+    FROM conversation_tag
     WHERE
-        tagging.tenant = $tenant
-        AND tagging.attached_at < $end
-        AND (tagging.detached_at IS NULL OR tagging.detached_at >= $end)
-        AND in_part(tagging.conversation_id)
-        AND tagging.conversation_id IN (SELECT conversation_id FROM picked)
+        tenant = $tenant
+        AND attached_at < $end
+        AND in_part(conversation_id)
+        AND conversation_id IN (SELECT conversation_id FROM picked)
 ),
 
-labelled AS (
-    -- A tagging may arrive before the tag it names; the id is better than a gap.
-    SELECT tagged.conversation_id, list_sort(list(coalesce(tag.name, tagged.tag_id))) AS tag_names
-    FROM tagged
-    LEFT JOIN tag ON tag.tenant = $tenant AND tag.tag_id = tagged.tag_id
-    GROUP BY tagged.conversation_id
+known_tag AS (
+    SELECT tag_id AS id, name FROM tag WHERE tenant = $tenant
 )
 
 SELECT
     conversation.conversation_id,
     upper(conversation.status) AS status,
-    assigned.number AS assigned_agent_number,
+    number_or_id(assigned.number, conversation.assigned_agent_id) AS assigned_agent_id,
     conversation.number AS conversation_number,
     conversation.url,
     conversation.priority,
-    queue.number AS queue_number,
+    number_or_id(queue.number, conversation.queue_id) AS queue_id,
     queue.name AS queue_name,
-    labelled.tag_names,
+    carried.tag_names,
     conversation.network,
     conversation.network_instance,
     assigned.name AS assigned_agent_name,
@@ -136,7 +151,7 @@ SELECT
     conversation.snoozed_until_at,
     conversation.disposition,
     conversation.custom_disposition,
-    closer.number AS closed_by_agent_number,
+    number_or_id(closer.number, closer.agent_id) AS closed_by_agent_id,
     closer.name AS closed_by_agent_name,
     coalesce(written.incoming_posts, 0) AS incoming_posts,
     coalesce(written.responses, 0) AS responses,
@@ -158,7 +173,7 @@ FROM conversation
 INNER JOIN picked ON picked.conversation_id = conversation.conversation_id
 LEFT JOIN noted ON noted.conversation_id = conversation.conversation_id
 LEFT JOIN written ON written.conversation_id = conversation.conversation_id
-LEFT JOIN labelled ON labelled.conversation_id = conversation.conversation_id
+LEFT JOIN tags_carried('tagging', 'known_tag', $end) AS carried ON carried.conversation_id = conversation.conversation_id
 LEFT JOIN person AS assigned ON assigned.agent_id = conversation.assigned_agent_id
 LEFT JOIN person AS closer ON closer.place = picked.closer
 LEFT JOIN team ON team.tenant = $tenant AND team.team_id = conversation.assigned_team_id

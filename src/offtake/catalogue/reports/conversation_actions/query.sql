@@ -24,7 +24,7 @@ SELECT
     action.kind,
     action.detail,
     action.actor,
-    agent.number AS agent_number,
+    number_or_id(agent.number, action.agent_id) AS agent_id,
     agent.name AS agent_name,
     agent.email AS agent_email,
     team.name AS team_name,
@@ -34,7 +34,7 @@ SELECT
     conversation.number AS conversation_number,
     upper(conversation.status) AS status,
     conversation.priority,
-    queue.number AS queue_number,
+    number_or_id(queue.number, conversation.queue_id) AS queue_id,
     queue.name AS queue_name,
     conversation.network,
     conversation.author_id,
@@ -60,5 +60,5 @@ WHERE
     AND fits_business_hours($business_hours, action.happened_at)
     -- The filters look at the conversation: one that the lake does not know has no priority, no queue and no view.
     AND chosen($priorities, conversation.priority)
-    AND chosen($queue_ids, number_or_id(queue.number, queue.queue_id))
+    AND chosen($queue_ids, number_or_id(queue.number, conversation.queue_id))
     AND ($smart_view_id IS NULL OR conversation.conversation_id IN (SELECT conversation_id FROM in_smart_view))

@@ -20,7 +20,7 @@ picked AS (
         upper(conversation.status) AS status,
         conversation.priority,
         conversation.queue_id,
-        queue.number AS queue_number,
+        number_or_id(queue.number, conversation.queue_id) AS shown_queue_id,
         conversation.network,
         conversation.author_id
     FROM touched
@@ -34,7 +34,7 @@ picked AS (
     WHERE
         -- One that the lake does not know has no priority, no queue and no view.
         chosen($priorities, conversation.priority)
-        AND chosen($queue_ids, number_or_id(queue.number, queue.queue_id))
+        AND chosen($queue_ids, number_or_id(queue.number, conversation.queue_id))
         AND ($smart_view_id IS NULL OR conversation.conversation_id IN (SELECT conversation_id FROM in_smart_view))
 ),
 
@@ -78,7 +78,7 @@ SELECT
     history.kind,
     history.detail,
     history.actor,
-    agent.number AS agent_number,
+    number_or_id(agent.number, history.agent_id) AS agent_id,
     agent.name AS agent_name,
     agent.email AS agent_email,
     team.name AS team_name,
@@ -88,7 +88,7 @@ SELECT
     picked.conversation_number,
     picked.status,
     picked.priority,
-    picked.queue_number,
+    picked.shown_queue_id AS queue_id,
     queue.name AS queue_name,
     picked.network,
     picked.author_id,

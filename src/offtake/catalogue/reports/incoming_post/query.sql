@@ -51,7 +51,7 @@ SELECT
     post.conversation_id,
     conversation.number AS conversation_number,
     conversation.priority,
-    queue.number AS queue_number,
+    number_or_id(queue.number, conversation.queue_id) AS queue_id,
     queue.name AS queue_name,
     answer.first_at IS NOT NULL AS is_answered,
     answer.first_at AS first_response_at
@@ -74,5 +74,5 @@ WHERE
     AND fits_business_hours($business_hours, post.happened_at)
     -- The other filters look at the conversation: one that the lake does not know has no priority, no queue and no view.
     AND chosen($priorities, conversation.priority)
-    AND chosen($queue_ids, number_or_id(queue.number, queue.queue_id))
+    AND chosen($queue_ids, number_or_id(queue.number, conversation.queue_id))
     AND ($smart_view_id IS NULL OR conversation.conversation_id IN (SELECT conversation_id FROM in_smart_view))

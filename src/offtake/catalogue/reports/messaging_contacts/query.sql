@@ -28,30 +28,22 @@ interaction AS (
     GROUP BY interaction_id
 ),
 
--- Names are looked up once per list of queue ids, not once per contact.
 route AS (
-    SELECT queue_ids
+    SELECT queue_ids AS ids
     FROM messaging_contact
     WHERE tenant = $tenant AND started_at < $end AND finished_at >= $start AND finished_at < $end
     UNION
-    SELECT handling_queue_ids AS queue_ids
+    SELECT handling_queue_ids
     FROM messaging_contact
     WHERE tenant = $tenant AND started_at < $end AND finished_at >= $start AND finished_at < $end
 ),
 
-stop AS (
-    SELECT queue_ids, unnest(queue_ids) AS queue_id, generate_subscripts(queue_ids, 1) AS position
-    FROM route
+known_queue AS (
+    SELECT queue_id AS id, name FROM queue WHERE tenant = $tenant
 ),
 
 named_route AS (
-    SELECT
-        stop.queue_ids,
-        -- A contact may arrive before the queue it names; the id is better than a gap.
-        list(coalesce(queue.name, stop.queue_id) ORDER BY stop.position) AS queue_names
-    FROM stop
-    LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = stop.queue_id
-    GROUP BY stop.queue_ids
+    SELECT ids, names FROM named_lists('route', 'known_queue')
 )
 
 SELECT
@@ -72,7 +64,7 @@ SELECT
     CASE contact.direction WHEN 'inbound' THEN 'Inbound' ELSE 'Outbound' END AS direction,
     contact.disposition,
     contact.first_response_seconds,
-    handling_route.queue_names AS handling_queue_names,
+    handling_route.names AS handling_queue_names,
     seconds_between(interaction.started_at, interaction.finished_at) AS interaction_seconds,
     interaction.finished_at AS interaction_finished_at,
     interaction.handle_seconds AS interaction_handle_seconds,
@@ -81,7 +73,7 @@ SELECT
     CASE WHEN interaction.finished_at IS NULL THEN 'OPEN' ELSE 'CLOSED' END AS interaction_status,
     contact.virtual_agent_id IS NOT NULL AS is_virtual_agent,
     contact.notes,
-    queue_route.queue_names,
+    queue_route.names AS queue_names,
     contact.company_address,
     contact.company_address_label,
     contact.is_transfer_out,
@@ -96,8 +88,8 @@ LEFT JOIN people AS person ON person.agent_id = contact.agent_id
 LEFT JOIN people AS direct ON direct.agent_id = contact.direct_agent_id
 LEFT JOIN virtual_agent
     ON virtual_agent.tenant = $tenant AND virtual_agent.virtual_agent_id = contact.virtual_agent_id
-LEFT JOIN named_route AS queue_route ON queue_route.queue_ids = contact.queue_ids
-LEFT JOIN named_route AS handling_route ON handling_route.queue_ids = contact.handling_queue_ids
+LEFT JOIN named_route AS queue_route ON queue_route.ids = contact.queue_ids
+LEFT JOIN named_route AS handling_route ON handling_route.ids = contact.handling_queue_ids
 WHERE
     contact.tenant = $tenant
     AND contact.started_at < $end

@@ -16,26 +16,14 @@ edited AS (
     GROUP BY evaluation_id
 ),
 
--- Names are looked up once per list of queue ids, not once per row.
 route AS (
-    SELECT DISTINCT queue_ids
+    SELECT DISTINCT queue_ids AS ids
     FROM evaluation
     WHERE tenant = $tenant AND evaluated_at >= $start AND evaluated_at < $end
 ),
 
-stop AS (
-    SELECT queue_ids, unnest(queue_ids) AS queue_id, generate_subscripts(queue_ids, 1) AS position
-    FROM route
-),
-
-named_route AS (
-    SELECT
-        stop.queue_ids,
-        -- An evaluation may arrive before the queue it names; the id is better than a gap.
-        list(coalesce(queue.name, stop.queue_id) ORDER BY stop.position) AS queue_names
-    FROM stop
-    LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = stop.queue_id
-    GROUP BY stop.queue_ids
+known_queue AS (
+    SELECT queue_id AS id, name FROM queue WHERE tenant = $tenant
 )
 
 SELECT
@@ -68,7 +56,7 @@ SELECT
     evaluation.question_max_score,
     evaluation.question_obtained_score,
     evaluation.interaction_id,
-    named_route.queue_names,
+    named_route.names AS queue_names,
     team.name AS team_name,
     evaluation.branch_to,
     evaluation.first_evaluated_at,
@@ -91,7 +79,7 @@ LEFT JOIN edited ON edited.evaluation_id = evaluation.evaluation_id
 LEFT JOIN people AS person ON person.agent_id = evaluation.agent_id
 LEFT JOIN people AS evaluator ON evaluator.agent_id = evaluation.evaluator_agent_id
 LEFT JOIN team ON team.tenant = $tenant AND team.team_id = evaluation.team_id
-LEFT JOIN named_route ON named_route.queue_ids = evaluation.queue_ids
+LEFT JOIN named_lists('route', 'known_queue') AS named_route ON named_route.ids = evaluation.queue_ids
 WHERE
     evaluation.tenant = $tenant
     AND evaluation.evaluated_at >= $start

@@ -41,27 +41,22 @@ before_under_way AS (
     GROUP BY stay.agent_id, stay.started_at
 ),
 
--- A source may fill an agent's own team, the memberships, or both.
-membership AS (
-    SELECT agent_id, team_id FROM team_member WHERE tenant = $tenant
-    UNION
-    SELECT agent_id, team_id FROM agent WHERE tenant = $tenant AND team_id IS NOT NULL
+own_team AS (
+    SELECT agent_id, team_id FROM agent WHERE tenant = $tenant
 ),
 
-teams AS (
-    SELECT
-        membership.agent_id,
-        list(coalesce(team.name, membership.team_id) ORDER BY coalesce(team.name, membership.team_id)) AS team_names,
-        list(number_or_id(team.number, membership.team_id)) AS team_ids
-    FROM membership
-    LEFT JOIN team ON team.tenant = $tenant AND team.team_id = membership.team_id
-    GROUP BY membership.agent_id
+joined_team AS (
+    SELECT agent_id, team_id FROM team_member WHERE tenant = $tenant
+),
+
+known_team AS (
+    SELECT team_id, number, name FROM team WHERE tenant = $tenant
 )
 
 SELECT
     agent.name AS agent_name,
     agent.email AS agent_email,
-    coalesce(CAST(agent.number AS VARCHAR), stay.agent_id) AS agent_id,
+    number_or_id(agent.number, stay.agent_id) AS agent_id,
     teams.team_names,
     stay.state_id,
     stay.state,
@@ -82,5 +77,5 @@ LEFT JOIN last_before ON last_before.agent_id = stay.agent_id
 LEFT JOIN before_under_way
     ON before_under_way.agent_id = stay.agent_id AND before_under_way.started_at = stay.started_at
 LEFT JOIN agent ON agent.tenant = $tenant AND agent.agent_id = stay.agent_id
-LEFT JOIN teams ON teams.agent_id = stay.agent_id
+LEFT JOIN teams_of_agents('own_team', 'joined_team', 'known_team') AS teams ON teams.agent_id = stay.agent_id
 WHERE chosen_any($team_ids, teams.team_ids)

@@ -7,10 +7,10 @@ WITH people AS (
 SELECT
     request.help_request_id,
     request.requested_at,
-    requester.number AS requesting_agent_number,
+    number_or_id(requester.number, request.agent_id) AS requesting_agent_id,
     requester.name AS requesting_agent_name,
     requester.email AS requesting_agent_email,
-    expert.number AS expert_agent_number,
+    number_or_id(expert.number, request.expert_agent_id) AS expert_agent_id,
     expert.name AS expert_agent_name,
     expert.email AS expert_agent_email,
     request.status,
@@ -38,5 +38,5 @@ WHERE
     AND fits_business_hours($business_hours, request.requested_at)
     -- The filters look at the conversation: one that the lake does not know has no priority, no queue and no view.
     AND chosen($priorities, conversation.priority)
-    AND chosen($queue_ids, number_or_id(queue.number, queue.queue_id))
+    AND chosen($queue_ids, number_or_id(queue.number, conversation.queue_id))
     AND ($smart_view_id IS NULL OR conversation.conversation_id IN (SELECT conversation_id FROM in_smart_view))

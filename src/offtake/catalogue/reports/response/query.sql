@@ -36,31 +36,25 @@ opener AS (
     GROUP BY earlier.conversation_id
 ),
 
-tagged AS (
-    -- A tag may have been put on twice; what counts is that it was on at the end.
-    SELECT DISTINCT tagging.conversation_id, tagging.tag_id
-    FROM conversation_tag AS tagging
+tagging AS (
+    SELECT conversation_id, tag_id, attached_at, detached_at
+    FROM conversation_tag
     WHERE
-        tagging.tenant = $tenant
-        AND tagging.attached_at < $end
-        AND (tagging.detached_at IS NULL OR tagging.detached_at >= $end)
-        AND in_part(tagging.conversation_id)
-        AND tagging.conversation_id IN (SELECT conversation_id FROM asked_for)
+        tenant = $tenant
+        AND attached_at < $end
+        AND in_part(conversation_id)
+        AND conversation_id IN (SELECT conversation_id FROM asked_for)
 ),
 
-labelled AS (
-    -- A tagging may arrive before the tag it names; the id is better than a gap.
-    SELECT tagged.conversation_id, list_sort(list(coalesce(tag.name, tagged.tag_id))) AS names
-    FROM tagged
-    LEFT JOIN tag ON tag.tenant = $tenant AND tag.tag_id = tagged.tag_id
-    GROUP BY tagged.conversation_id
+known_tag AS (
+    SELECT tag_id AS id, name FROM tag WHERE tenant = $tenant
 )
 
 SELECT
     agent.name AS agent_name,
     agent.email AS agent_email,
     post.post_id AS response_id,
-    agent.number AS agent_number,
+    number_or_id(agent.number, post.agent_id) AS agent_id,
     team.name AS team_name,
     post.happened_at AS sent_at,
     post.body,
@@ -80,9 +74,9 @@ SELECT
     post.conversation_id,
     conversation.number AS conversation_number,
     conversation.priority,
-    queue.number AS queue_number,
+    number_or_id(queue.number, conversation.queue_id) AS queue_id,
     queue.name AS queue_name,
-    labelled.names AS conversation_tags
+    carried.tag_names AS conversation_tags
 FROM post
 -- A month's file may hold conversations from after the timespan: which ones are seen must not depend on that.
 LEFT JOIN conversation
@@ -92,7 +86,7 @@ LEFT JOIN conversation
     AND in_part(conversation.conversation_id)
 LEFT JOIN answered ON answered.post_id = post.in_reply_to_post_id AND answered.happened_at <= post.happened_at
 LEFT JOIN opener ON opener.post_id = post.post_id
-LEFT JOIN labelled ON labelled.conversation_id = post.conversation_id
+LEFT JOIN tags_carried('tagging', 'known_tag', $end) AS carried ON carried.conversation_id = post.conversation_id
 LEFT JOIN agent ON agent.tenant = $tenant AND agent.agent_id = post.agent_id
 LEFT JOIN team ON team.tenant = $tenant AND team.team_id = post.team_id
 LEFT JOIN author
@@ -107,5 +101,5 @@ WHERE
     AND fits_business_hours($business_hours, post.happened_at)
     -- The other filters look at the conversation: one that the lake does not know has no priority, no queue and no view.
     AND chosen($priorities, conversation.priority)
-    AND chosen($queue_ids, number_or_id(queue.number, queue.queue_id))
+    AND chosen($queue_ids, number_or_id(queue.number, conversation.queue_id))
     AND ($smart_view_id IS NULL OR conversation.conversation_id IN (SELECT conversation_id FROM in_smart_view))

@@ -4,21 +4,32 @@ WITH people AS (
     SELECT agent_id, number, name, email, is_active FROM agent WHERE tenant = $tenant
 ),
 
--- The teams asked for by their numbers, and who is in them today.
+own_team AS (
+    SELECT agent_id, team_id FROM agent WHERE tenant = $tenant
+),
+
+joined_team AS (
+    SELECT agent_id, team_id FROM team_member WHERE tenant = $tenant
+),
+
+known_team AS (
+    SELECT team_id, number, name FROM team WHERE tenant = $tenant
+),
+
+-- Who is in the teams asked for today.
 team_mate AS (
-    SELECT DISTINCT team_member.agent_id
-    FROM team_member
-    INNER JOIN team ON team.tenant = $tenant AND team.team_id = team_member.team_id
-    WHERE team_member.tenant = $tenant AND chosen($team_ids, number_or_id(team.number, team.team_id))
+    SELECT agent_id
+    FROM teams_of_agents('own_team', 'joined_team', 'known_team')
+    WHERE chosen_any($team_ids, team_ids)
 )
 
 SELECT
     approval.response_id,
     approval.submitted_at,
-    submitter.number AS submitting_agent_number,
+    number_or_id(submitter.number, approval.agent_id) AS submitting_agent_id,
     submitter.name AS submitting_agent_name,
     submitter.email AS submitting_agent_email,
-    reviewer.number AS reviewer_agent_number,
+    number_or_id(reviewer.number, approval.reviewer_agent_id) AS reviewer_agent_id,
     reviewer.name AS reviewer_agent_name,
     reviewer.email AS reviewer_agent_email,
     approval.claimed_at,
@@ -53,5 +64,5 @@ WHERE
     AND (CAST($team_ids AS VARCHAR[]) IS NULL OR approval.agent_id IN (SELECT agent_id FROM team_mate))
     -- The filters look at the conversation: one that the lake does not know has no priority, no queue and no view.
     AND chosen($priorities, conversation.priority)
-    AND chosen($queue_ids, number_or_id(queue.number, queue.queue_id))
+    AND chosen($queue_ids, number_or_id(queue.number, conversation.queue_id))
     AND ($smart_view_id IS NULL OR conversation.conversation_id IN (SELECT conversation_id FROM in_smart_view))

@@ -1,26 +1,13 @@
 -- Attempts that stopped ringing in the timespan. Every table is held to the tenant here as well, although the views only
 -- hold that tenant's files: two walls, so that a mistake in one of them shows nothing.
-
--- Names are looked up once per list of queue ids, not once per attempt.
 WITH route AS (
-    SELECT DISTINCT queue_ids
+    SELECT DISTINCT queue_ids AS ids
     FROM ring_attempt
     WHERE tenant = $tenant AND ended_at >= $start AND ended_at < $end
 ),
 
-stop AS (
-    SELECT queue_ids, unnest(queue_ids) AS queue_id, generate_subscripts(queue_ids, 1) AS position
-    FROM route
-),
-
-named_route AS (
-    SELECT
-        stop.queue_ids,
-        -- An attempt may arrive before the queue it names; the id is better than a gap.
-        list(coalesce(queue.name, stop.queue_id) ORDER BY stop.position) AS queue_names
-    FROM stop
-    LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = stop.queue_id
-    GROUP BY stop.queue_ids
+known_queue AS (
+    SELECT queue_id AS id, name FROM queue WHERE tenant = $tenant
 )
 
 SELECT
@@ -41,9 +28,9 @@ SELECT
     agent.name AS agent_name,
     agent.email AS agent_email,
     team.name AS team_name,
-    named_route.queue_names
+    named_route.names AS queue_names
 FROM ring_attempt AS attempt
 LEFT JOIN agent ON agent.tenant = $tenant AND agent.agent_id = attempt.agent_id
 LEFT JOIN team ON team.tenant = $tenant AND team.team_id = attempt.team_id
-LEFT JOIN named_route ON named_route.queue_ids = attempt.queue_ids
+LEFT JOIN named_lists('route', 'known_queue') AS named_route ON named_route.ids = attempt.queue_ids
 WHERE attempt.tenant = $tenant AND attempt.ended_at >= $start AND attempt.ended_at < $end

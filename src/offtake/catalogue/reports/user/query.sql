@@ -37,34 +37,20 @@ total AS (
     GROUP BY agent_id
 ),
 
--- A source may fill an agent's own team, the memberships, or both.
-membership AS (
+own_team AS (
+    SELECT agent_id, team_id FROM agent WHERE tenant = $tenant
+),
+
+joined_team AS (
     SELECT agent_id, team_id FROM team_member WHERE tenant = $tenant
-    UNION
-    SELECT agent_id, team_id FROM agent WHERE tenant = $tenant AND team_id IS NOT NULL
 ),
 
-named AS (
-    SELECT
-        membership.agent_id,
-        membership.team_id,
-        coalesce(team.name, membership.team_id) AS name,
-        coalesce(CAST(team.number AS VARCHAR), membership.team_id) AS number
-    FROM membership
-    LEFT JOIN team ON team.tenant = $tenant AND team.team_id = membership.team_id
-),
-
-teams AS (
-    SELECT
-        agent_id,
-        list(name ORDER BY name, team_id) AS names,
-        list(number ORDER BY name, team_id) AS numbers
-    FROM named
-    GROUP BY agent_id
+known_team AS (
+    SELECT team_id, number, name FROM team WHERE tenant = $tenant
 )
 
 SELECT
-    coalesce(CAST(agent.number AS VARCHAR), agent.agent_id) AS agent_id,
+    number_or_id(agent.number, agent.agent_id) AS agent_id,
     agent.name AS agent_name,
     agent.email AS agent_email,
     coalesce(total.logged_in, 0) // 1000000 AS logged_in_seconds,
@@ -82,8 +68,8 @@ SELECT
     agent.given_name,
     agent.family_name,
     agent.role,
-    teams.numbers AS team_numbers,
-    teams.names AS team_names,
+    teams.team_ids,
+    teams.team_names,
     agent.is_active AS is_enabled,
     agent.created_at,
     agent.last_login_at,
@@ -92,9 +78,9 @@ SELECT
     agent.time_zone
 FROM agent
 LEFT JOIN total ON total.agent_id = agent.agent_id
-LEFT JOIN teams ON teams.agent_id = agent.agent_id
+LEFT JOIN teams_of_agents('own_team', 'joined_team', 'known_team') AS teams ON teams.agent_id = agent.agent_id
 WHERE
     agent.tenant = $tenant
     AND ($include_disabled OR agent.is_active)
-    AND chosen($agent_ids, coalesce(CAST(agent.number AS VARCHAR), agent.agent_id))
-    AND chosen_any($team_ids, teams.numbers)
+    AND chosen($agent_ids, number_or_id(agent.number, agent.agent_id))
+    AND chosen_any($team_ids, teams.team_ids)

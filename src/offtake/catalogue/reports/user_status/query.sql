@@ -10,26 +10,9 @@ WITH month_reading AS (
     )) AS reading
 ),
 
-month_candidate AS (
-    -- DuckDB takes the second instant of a midnight that occurs twice (Havana, 1 November 2020), the product takes the
-    -- first: the one with the offset that was in force the day before.
-    SELECT
-        reading,
-        reading AT TIME ZONE $account_zone AS second_instant,
-        (reading - (
-            (reading - INTERVAL 1 DAY) - ((reading - INTERVAL 1 DAY) AT TIME ZONE $account_zone) AT TIME ZONE 'UTC'
-        )) AT TIME ZONE 'UTC' AS first_instant
-    FROM month_reading
-),
-
 month_start AS (
-    -- The offset of the day before is the wrong one where clocks changed in between; then it does not give the reading.
-    SELECT
-        CASE
-            WHEN first_instant AT TIME ZONE $account_zone = reading THEN first_instant
-            ELSE second_instant
-        END AS starts_at
-    FROM month_candidate
+    SELECT instant_of_midnight(reading, $account_zone) AS starts_at
+    FROM month_reading
 ),
 
 account_month AS (
@@ -86,10 +69,10 @@ piece AS (
     WHERE least(ended_at, period.ends_at) >= $start AND least(ended_at, period.ends_at) < $end
 ),
 
--- Names are looked up once per list of queue ids, not once per row. There are few such lists, which DuckDB learns from
--- the one row they stand in: it keeps them in memory then, and not the stays.
+-- There are few lists of queue ids, which DuckDB learns from the one row they stand in: it keeps them in memory then, and
+-- not the stays.
 route AS (
-    SELECT unnest(list(DISTINCT queue_ids)) AS queue_ids
+    SELECT unnest(list(DISTINCT queue_ids)) AS ids
     FROM agent_state
     WHERE
         tenant = $tenant
@@ -97,19 +80,8 @@ route AS (
         AND (ended_at >= $start OR ended_at IS NULL)
 ),
 
-stop AS (
-    SELECT queue_ids, unnest(queue_ids) AS queue_id, generate_subscripts(queue_ids, 1) AS position
-    FROM route
-),
-
-named_route AS (
-    SELECT
-        stop.queue_ids,
-        -- A stay may arrive before the queue it names; the id is better than a gap.
-        list(coalesce(queue.name, stop.queue_id) ORDER BY stop.position) AS queue_names
-    FROM stop
-    LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = stop.queue_id
-    GROUP BY stop.queue_ids
+known_queue AS (
+    SELECT queue_id AS id, name FROM queue WHERE tenant = $tenant
 )
 
 SELECT
@@ -124,8 +96,8 @@ SELECT
     coalesce(agent.is_active, false) AS is_agent_active,
     piece.team_id,
     team.name AS team_name,
-    named_route.queue_names
+    named_route.names AS queue_names
 FROM piece
 LEFT JOIN agent ON agent.tenant = $tenant AND agent.agent_id = piece.agent_id
 LEFT JOIN team ON team.tenant = $tenant AND team.team_id = piece.team_id
-LEFT JOIN named_route ON named_route.queue_ids = piece.queue_ids
+LEFT JOIN named_lists('route', 'known_queue') AS named_route ON named_route.ids = piece.queue_ids
