@@ -14,7 +14,7 @@ from offtake.artifacts.inspection import Inspected, Inspection
 from offtake.artifacts.store import storage_error
 from offtake.core import audit_log, selection
 from offtake.core.interruption import Interruption, Reason
-from offtake.core.parts import SORTED_ROWS_PER_MEMORY_MB, number_of_parts
+from offtake.core.parts import SORTED_BYTES_PER_MEMORY_MB, number_of_parts
 from offtake.core.presentation import choose
 from offtake.core.services import Services
 from offtake.engine.duckdb import Limits, Session
@@ -78,7 +78,7 @@ def _produce(lease: Lease, kind: Format, staged: Path, *, on: Services, interrup
             audit_log.expose(session, on.database, request, tenant=job.tenant)
         query, envelope = _planned(job, request, kind, on)
         if query.order:
-            query = session.sort(query, part_rows=limits.memory_mb * SORTED_ROWS_PER_MEMORY_MB)
+            query = session.sort(query, stretch_bytes=limits.memory_mb * SORTED_BYTES_PER_MEMORY_MB)
         on.reached("writing", lease)
         limited = _limited(request.row_limit, interruption)
         with Inspection(staged, kind.counter(), limited, in_order=kind.in_order) as inspection:
