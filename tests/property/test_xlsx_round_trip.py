@@ -7,6 +7,7 @@ LibreOffice has tests of its own, because it takes seconds to start.
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, time
 from pathlib import Path
@@ -214,3 +215,33 @@ def test_a_long_text_is_cut_at_what_a_cell_holds_and_counted(session: Session, t
             assert 0.74 * TEXT_LIMIT < _units(cell) <= TEXT_LIMIT
             assert _units(cell) >= TEXT_LIMIT - 1 or len({_units(character) for character in text}) == 2
     assert _by_openpyxl(path, "About")[0] == ["Cut", sum(_units(text) > TEXT_LIMIT for text in texts)]
+
+
+def test_what_is_cut_on_the_sheet_about_is_counted_there(session: Session) -> None:
+    """Beside a cut cell and a cut header: a label, a value, and the longest text that needs no cut."""
+    path = staged(session)
+    long, whole = "x" * (TEXT_LIMIT + 1), "y" * TEXT_LIMIT
+    facts = (
+        Fact(label="Cut", value=Tally.CUT_CELLS),
+        Fact(label="Rows", value=Tally.ROWS),
+        Fact(label=long, value=whole),
+        Fact(label="Filter", value=long),
+        Fact(label="Version", value=10**15),
+    )
+    table = Table(names=(long, "b"), types=("VARCHAR", "VARCHAR"), rows=((long, whole), ("", None)))
+    XLSX.write(session, table.query(empty_text_is_null=True), path, envelope=Envelope(facts=facts))
+    cut = long[: TEXT_LIMIT - 1] + "…"
+    for read in (_by_openpyxl, _by_calamine):
+        about = [["Cut", 4], ["Rows", 2], [cut, whole], ["Filter", cut], ["Version", 10**15]]
+        assert read(path, "About") == about
+        assert _trimmed(read(path, "Export")) == [[cut, "b"], [cut, whole]]
+
+
+def test_nothing_is_a_cell_without_content(session: Session) -> None:
+    """Null, an empty text, an empty list: a reader may tell an empty text from nothing."""
+    path = staged(session)
+    table = Table(names=("a", "b"), types=("VARCHAR", "VARCHAR[]"), rows=((None, None), ("", []), (None, [""])))
+    XLSX.write(session, table.query(empty_text_is_null=True), path, envelope=Envelope())
+    with zipfile.ZipFile(path) as package:
+        sheet = package.read("xl/worksheets/sheet1.xml").decode()
+    assert re.findall("<row>.*</row>", sheet)[1:] == ["<row><c/><c/></row>"] * 3

@@ -50,7 +50,7 @@ def needs(on: Services, *, free_bytes: int, silence: timedelta) -> tuple[Need, .
     def lake() -> str | None:
         try:
             on.lake.check(next(iter(tables().values())))
-        except AttemptError:
+        except (AttemptError, SettingsError):
             return "The lake cannot be opened."
         return None
 

@@ -16,7 +16,7 @@ from offtake.artifacts.store import storage_error
 from offtake.core import audit_log, selection, steps
 from offtake.core.figures import published as figures_of
 from offtake.core.interruption import Interruption, Reason
-from offtake.core.parts import SORTED_ROWS_PER_MEMORY_MB, number_of_parts
+from offtake.core.parts import SORTED_BYTES_PER_MEMORY_MB, number_of_parts
 from offtake.core.presentation import choose
 from offtake.core.services import Services
 from offtake.engine.duckdb import Limits, Session
@@ -90,7 +90,7 @@ def _produce(
         steps.make(session, report, request, tenant=job.tenant)
         query, envelope = _planned(job, request, kind, on)
         if query.order:
-            query = session.sort(query, part_rows=limits.memory_mb * SORTED_ROWS_PER_MEMORY_MB)
+            query = session.sort(query, stretch_bytes=limits.memory_mb * SORTED_BYTES_PER_MEMORY_MB)
         on.reached("writing", lease)
         limited = _limited(request.row_limit, interruption)
         with Inspection(staged, kind.counter(), limited, in_order=kind.in_order) as inspection:

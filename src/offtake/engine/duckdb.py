@@ -17,6 +17,7 @@ from typing import Any, Self
 import duckdb
 
 from offtake.engine.render import identifier
+from offtake.engine.stretches import Stretches
 from offtake.errors import AttemptError, AttemptInterrupted, QueryFailed, ResourceExhausted, StorageUnavailable
 from offtake.model.query import Query
 from offtake.model.view import TableView
@@ -55,6 +56,7 @@ class Session:
     ) -> None:
         self.parts = parts
         self._interrupted = threading.Event()
+        self._stretches: Stretches | None = None  # what parts are once rows have been sorted
         self._connection = duckdb.connect(
             config={
                 # What a join or a group must at least hold, every thread holds: a query so large that it is made in
@@ -148,27 +150,22 @@ class Session:
         with _as_ours():
             self._connection.execute("SET VARIABLE parts = CAST(1 AS UBIGINT)")
 
-    def sort(self, query: Query, *, part_rows: int) -> Query:
+    def sort(self, query: Query, *, stretch_bytes: int) -> Query:
         """Make the rows of a query that has an order, and answer a query whose parts hold them in that order.
 
-        The rows are kept in a table that spills, part by part of the given query; each part of the answer is a stretch
-        of the order of about ``part_rows`` rows, sorted alone. One sort of all rows needs the more memory the more rows
-        there are, and the more threads write (DuckDB 2.0: 200,000 rows of 1 kB fail in 256 MiB with two threads).
+        The rows are kept in tables that spill, part by part of the given query; each part of the answer is a stretch of
+        the order of at most so many bytes (of one row at least), sorted alone.
         """
-        self.keep("kept", query, divided=True)
-        by = ", ".join(identifier(name) for name in query.order)
-        place = f"row({by})"  # of all columns: rows may be alike in the first one, thousands of them
+        stretches = Stretches(self._connection, check=self._check)
+        for part in range(self.parts):
+            with _as_ours():
+                self._choose(part)
+                stretches.keep(query, part=part)
         with _as_ours():
-            counted = self._connection.execute("SELECT count(*) FROM kept").fetchone()
-            self.parts = max(1, -(-counted[0] // part_rows)) if counted else 1
-            if self.parts > 1:
-                bounds = ", ".join(f"{part / self.parts}" for part in range(1, self.parts))
-                quantiles = f"SELECT quantile_disc({place}, [{bounds}]) FROM kept"  # noqa: S608 - an identifier
-                self._connection.execute(f"SET VARIABLE bounds = ({quantiles})")
-        within = f"WHERE {_within(place)} " if self.parts > 1 else ""
-        columns = ", ".join(map(identifier, query.columns))
-        sql = f"SELECT {columns} FROM kept {within}ORDER BY {by}"  # noqa: S608 - identifiers
-        return Query(sql=sql, values={}, columns=query.columns)
+            in_order = stretches.cut(query, room=stretch_bytes)
+        self._stretches, self.parts = stretches, len(stretches)
+        self._choose(0)
+        return in_order
 
     def types(self, query: Query) -> Sequence[str]:
         """DuckDB's names of the types of the query's columns, in order; nothing is run."""
@@ -199,6 +196,8 @@ class Session:
 
     def _choose(self, part: int) -> None:
         self._connection.execute("SET VARIABLE part = CAST($part AS UBIGINT)", {"part": part})
+        if self._stretches is not None:
+            self._stretches.choose(part)
 
     def interrupt(self) -> None:
         """Stop whatever runs; the running call raises AttemptInterrupted, and so does every later ``copy``."""
@@ -216,14 +215,6 @@ class Session:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _within(place: str) -> str:
-    """Whether a row belongs to the chosen part: from its bound on, and before that of the next. The first part has no
-    lower bound and the last one no upper; reading beyond the ends of the list gives null. A place is never null."""
-    part = "CAST(getvariable('part') AS BIGINT)"
-    lower = f"({part} = 0 OR {place} >= getvariable('bounds')[{part}])"
-    return f"{lower} AND coalesce({place} < getvariable('bounds')[{part} + 1], true)"
 
 
 @contextmanager

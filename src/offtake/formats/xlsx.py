@@ -6,7 +6,7 @@ than a batch of rows is ever held. The layout is described in docs/reference/xls
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain
 from pathlib import Path
@@ -89,6 +89,7 @@ def workbook_writer(room: Room) -> Writer:
 
     def write(rows: RowSource, query: Query, path: Path, *, envelope: Envelope) -> int:
         kinds = rows.types(query)
+        header, cuts = _text_cells(rows, query.columns, Style.BOLD)
         with path.open("wb", buffering=_BUFFER) as file:
             package = Package(file.write)
             package.add("_rels/.rels", parts.PACKAGE_RELATIONS)
@@ -98,11 +99,11 @@ def workbook_writer(room: Room) -> Writer:
             sheets = _Sheets(
                 package,
                 head=parts.widths(query.columns, kinds),
-                header=cells.row(_text_cells(rows, query.columns, Style.BOLD)),
+                header=cells.row(header),
                 width=len(query.columns),
                 room=room,
             )
-            tallies = dict.fromkeys(Tally, 0)
+            tallies = {Tally.ROWS: 0, Tally.CUT_CELLS: cuts}
             encoded = cells.rows(query, kinds)
             for batch in chain.from_iterable(rows.encoded(encoded, part=part) for part in range(rows.parts)):
                 sheets.write([row for row, _ in batch])
@@ -132,23 +133,29 @@ def _add_index(package: Package, sheets: list[Sheet]) -> None:
     package.add("[Content_Types].xml", parts.content_types(sheets))
 
 
-def _about(rows: RowSource, facts: tuple[Fact, ...], tallies: dict[Tally, int]) -> bytes:
-    """The last sheet: labels and values."""
+def _about(rows: RowSource, facts: tuple[Fact, ...], tallies: Mapping[Tally, int]) -> bytes:
+    """The last sheet: labels and values. What is cut here is counted as well, before the count is written."""
     told = {fact.value for fact in facts}
     lines = [*facts, *(fact for fact in _TALLIES if fact.value not in told)]
-    values = [tallies[fact.value] if isinstance(fact.value, Tally) else fact.value for fact in lines]
-    labels = _text_cells(rows, [fact.label for fact in lines], Style.PLAIN)
-    texts = _text_cells(rows, [str(value) for value in values], Style.PLAIN)
+    labels, cut_labels = _text_cells(rows, [fact.label for fact in lines], Style.PLAIN)
+    said = [fact.value if isinstance(fact.value, str) else "" for fact in lines]
+    texts, cut_texts = _text_cells(rows, said, Style.PLAIN)
+    tallies = {**tallies, Tally.CUT_CELLS: tallies[Tally.CUT_CELLS] + cut_labels + cut_texts}
     shown = (
-        cells.row((label, text if isinstance(value, str) else cells.number_cell(value)))
-        for label, text, value in zip(labels, texts, values, strict=True)
+        cells.row((label, text if isinstance(fact.value, str) else cells.number_cell(_number(fact.value, tallies))))
+        for label, text, fact in zip(labels, texts, lines, strict=True)
     )
     return parts.plain_sheet_head(parts.columns(_ABOUT_WIDTHS)) + b"".join(shown) + parts.sheet_tail(None)
 
 
-def _text_cells(rows: RowSource, texts: Sequence[str], style: Style) -> list[bytes]:
-    """Cells of texts that are not rows of the report."""
-    return [cell for batch in rows.encoded(cells.text_cells(texts, style)) for cell, _ in batch]
+def _number(value: int | Tally, tallies: Mapping[Tally, int]) -> int:
+    return tallies[value] if isinstance(value, Tally) else value
+
+
+def _text_cells(rows: RowSource, texts: Sequence[str], style: Style) -> tuple[list[bytes], int]:
+    """Cells of texts that are not rows of the report, and how many of them were cut."""
+    found = [each for batch in rows.encoded(cells.text_cells(texts, style)) for each in batch]
+    return [cell for cell, _ in found], sum(cut for _, cut in found)
 
 
 XLSX: Format = Format(

@@ -68,9 +68,10 @@ class Lake:
     ground: Ground
 
     def check(self, table: Table) -> None:
-        """Raise StorageUnavailable unless the folder can be read, and that table opened where it exists."""
-        with storage_faults(table):
-            next(self.root.iterdir(), None)
+        """Raise StorageUnavailable unless the ground answers, and that table can be opened where it exists; SettingsError
+        for what does not pass by itself."""
+        if not self.ground.check():
+            raise StorageUnavailable("The lake does not answer.")
         self.open(table)
 
     def open(self, table: Table) -> DeltaTable | None:

@@ -59,7 +59,11 @@ class FolderGround:
         return self.root / table
 
     def check(self) -> bool:
-        """A folder is there, or will be made."""
+        """Whether the folder is there and can be read: one that was not mounted has no tables, either."""
+        try:
+            next(self.root.iterdir(), None)
+        except OSError:
+            return False
         return True
 
     def prepare(self, table: str) -> None:

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from offtake.core.parts import SORTED_ROWS_PER_MEMORY_MB
+from offtake.core.parts import SORTED_BYTES_PER_MEMORY_MB
 from offtake.engine.duckdb import Limits, Session
 from offtake.engine.plan import Shown, plan
+from offtake.errors import AttemptInterrupted
 from offtake.formats import Envelope, part_file
 from offtake.formats.json import JSON
+from offtake.model.query import Query
 from offtake.model.report import Column, ColumnType, Mark, PublishedColumn, Rendering, Report
 from offtake.model.request import ExportRequest
 from offtake.model.timespan import Timespan
 
-ROWS = 200_000
-PART = 128 * SORTED_ROWS_PER_MEMORY_MB
-TIES = 1_000  # rows of one place share a bound
-# Rows of about a kilobyte: all of them are more than the session may hold, a part is a quarter of that.
+ROWS = 160_000
+ROOM = 128 * SORTED_BYTES_PER_MEMORY_MB
+TIES = 1_000
+# Rows of about a kilobyte: all of them are more than the session may hold.
 SQL = f"""
 SELECT CAST(number AS VARCHAR) AS row_id, hash(number) % {TIES} AS place,
     repeat(md5(CAST(number AS VARCHAR)), 32) AS note
@@ -58,44 +63,102 @@ def shown(*order: str) -> Shown:
     return Shown(columns=COLUMNS, headers=("at", "id", "note"), order=order)
 
 
-@pytest.mark.parametrize("place", [f"hash(number) % {TIES}", "0"], ids=["many-places", "one-place"])
-def test_a_file_is_sorted_though_its_rows_do_not_fit_into_memory(tmp_path: Path, place: str) -> None:
-    report = replace(REPORT, sql=SQL.replace(f"hash(number) % {TIES} AS place", f"{place} AS place"))
+@contextmanager
+def session(folder: Path, *writable: Path, threads: int = 1) -> Iterator[Session]:
+    limits = Limits(threads=threads, memory_mb=128, temp_folder=folder / "spill", temp_mb=2_000)
+    with Session(limits, [], writable=writable) as made:
+        yield made
+
+
+def whole(made: Session, query: Query) -> list[dict[str, Any]]:
+    """The rows of all parts."""
+    return [row for part in range(made.parts) for row in made.rows(query, part=part)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "kilobytes", "place"),
+    [(ROWS, 1, f"hash(number) % {TIES}"), (ROWS, 1, "0"), (40_000, 4, f"hash(number) % {TIES}")],
+    ids=["many-places", "one-place", "long-rows"],
+)
+def test_a_file_is_sorted_though_its_rows_do_not_fit_into_memory(
+    tmp_path: Path, rows: int, kilobytes: int, place: str
+) -> None:
+    sql = SQL.replace(f"hash(number) % {TIES} AS place", f"{place} AS place").replace(
+        f"range({ROWS})", f"range({rows})"
+    )
+    report = replace(REPORT, sql=sql.replace("32) AS note", f"{32 * kilobytes}) AS note"))
     query = plan(report, shown("place", "row_id"), REQUEST, tenant="acme")
-    file, spill = tmp_path / "file.json", tmp_path / "spill"
-    with Session(
-        Limits(threads=2, memory_mb=128, temp_folder=spill, temp_mb=2_000), [], writable=[file, part_file(file)]
-    ) as session:
-        in_order = session.sort(query, part_rows=PART)
-        assert session.parts == -(-ROWS // PART)
-        assert JSON.write(session, in_order, file, envelope=Envelope()) == ROWS
-    rows = [(int(row["at"]), row["id"]) for row in json.loads(file.read_text("utf-8"))]
-    assert len(rows) == ROWS
-    assert all(before < after for before, after in pairwise(rows))
+    file = tmp_path / "file.json"
+    with session(tmp_path, file, part_file(file)) as made:
+        in_order = made.sort(query, stretch_bytes=ROOM)
+        assert made.parts > rows * kilobytes * 1024 // ROOM  # so there is more than one table
+        assert JSON.write(made, in_order, file, envelope=Envelope()) == rows
+    places = [(int(row["at"]), row["id"]) for row in json.loads(file.read_text("utf-8"))]
+    assert len(places) == rows
+    assert all(before < after for before, after in pairwise(places))
 
 
-@pytest.mark.parametrize("rows", [0, 1, PART])
+@pytest.mark.parametrize("rows", [0, 1, 1_000])
 def test_few_rows_are_one_part(tmp_path: Path, rows: int) -> None:
     report = replace(REPORT, sql=SQL.replace(f"range({ROWS})", f"range({rows})"))
     query = plan(report, shown("place", "row_id"), REQUEST, tenant="acme")
-    with Session(Limits(threads=1, memory_mb=128, temp_folder=tmp_path, temp_mb=100), []) as session:
-        found = session.rows(session.sort(query, part_rows=PART))
-        assert session.parts == 1
+    with session(tmp_path) as made:
+        found = made.rows(made.sort(query, stretch_bytes=ROOM))
+        assert made.parts == 1
     places = [(int(row["at"]), row["id"]) for row in found]
     assert (len(places), places) == (rows, sorted(places))
     assert all(row.keys() == {"at", "id", "note"} for row in found)
 
 
-def test_all_rows_in_one_place_are_not_lost(tmp_path: Path) -> None:
-    report = replace(
-        REPORT, sql=SQL.replace(f"% {TIES} AS place", "* 0 AS place").replace(f"range({ROWS})", "range(500)")
+# Of every type that has an order, with nulls, capitals, letters beyond ASCII, and the same place again and again.
+KEYS = """
+SELECT number AS id, CASE WHEN number % 7 = 0 THEN NULL ELSE
+    TIMESTAMP '2026-03-29 00:59:59.999999' + to_microseconds(CAST(hash(number) % 50 AS BIGINT)) END AS moment,
+    (['a', 'A', 'é', '', 'z', 'aa', NULL, chr(0), '😀', chr(65535)])[CAST(1 + hash(number) % 10 AS INTEGER)] AS key,
+    CAST(hash(number) % 3 AS DECIMAL(9, 2)) AS amount, repeat('x', CAST(hash(number) % 90 AS INTEGER)) AS note
+FROM range(400) AS counted (number)
+"""
+
+
+@pytest.mark.parametrize("room", [100, 2_000, 10**9])
+@pytest.mark.parametrize("order", [("moment", "key"), ("amount",), ("key", "amount", "moment")], ids=len)
+def test_stretches_make_the_order_that_one_sort_makes(tmp_path: Path, order: tuple[str, ...], room: int) -> None:
+    """However small the room: rows that are longer than it are a stretch each."""
+    order_by = ", ".join(f"{name} ASC NULLS LAST" for name in order)
+    query = Query(
+        sql=f"SELECT id, note, {', '.join(f'{name} AS by_{name}' for name in order)} FROM ({KEYS})",
+        values={},
+        columns=("id", "note"),
+        order=tuple(f"by_{name}" for name in order),
     )
-    query = plan(report, shown("place", "row_id"), REQUEST, tenant="acme")
-    with Session(Limits(threads=1, memory_mb=128, temp_folder=tmp_path, temp_mb=100), []) as session:
-        in_order = session.sort(query, part_rows=100)
-        found = [row["id"] for part in range(session.parts) for row in session.rows(in_order, part=part)]
-    assert session.parts == 5
-    assert found == sorted(map(str, range(500)))
+    sorted_at_once = f"SELECT id, dense_rank() OVER (ORDER BY {order_by}) AS place FROM ({KEYS})"
+    with session(tmp_path) as made:
+        expected = made.rows(Query(sql=sorted_at_once, values={}, columns=("id", "place")))
+        places = {row["id"]: row["place"] for row in expected}
+        found = whole(made, made.sort(query, stretch_bytes=room))
+        assert (made.parts == 1) == (room == 10**9)
+    assert sorted(row["id"] for row in found) == list(range(400))
+    assert all(places[one["id"]] <= places[other["id"]] for one, other in pairwise(found))
+
+
+def test_a_stretch_has_as_many_bytes_as_it_may_and_not_as_many_rows(tmp_path: Path) -> None:
+    """One row in a hundred has half a stretch; where these stand, stretches have fewer rows."""
+    sql = "SELECT n AS id, repeat('x', CASE WHEN n < 5000 AND n % 50 = 0 THEN 20000 ELSE 9 END) AS note, n AS by_n "
+    query = Query(sql=f"{sql} FROM range(10000) AS r (n)", values={}, columns=("id", "note"), order=("by_n",))
+    with session(tmp_path) as made:
+        in_order = made.sort(query, stretch_bytes=60_000)
+        parts = [made.rows(in_order, part=part) for part in range(made.parts)]
+    assert [row["id"] for part in parts for row in part] == list(range(10_000))
+    assert max(sum(len(row["note"]) for row in part) for part in parts) <= 60_000
+    assert len(parts[0]) < 200 < 1000 < len(parts[-1])
+
+
+def test_a_session_that_is_to_stop_does_not_go_on_cutting(tmp_path: Path) -> None:
+    query = Query(sql="SELECT 1 AS id, 2 AS by_it", values={}, columns=("id",), order=("by_it",))
+    with session(tmp_path) as made:
+        made.interrupt()
+        with pytest.raises(AttemptInterrupted):
+            made.sort(query, stretch_bytes=ROOM)
 
 
 def test_there_is_no_order_unless_somebody_asks() -> None:

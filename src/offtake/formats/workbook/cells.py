@@ -4,7 +4,7 @@ The type of a column decides what its cells are; nothing else has a say. ECMA-37
 18.3.1.53, the escape ``_xHHHH_`` 22.9.2.19, dates 18.17.4.1. What Excel cannot hold is written as text, never rounded:
 
     text                 inline string; what XML cannot say is escaped; longer than Excel's limit: cut, and counted
-    list                 its items joined with ``; ``, as text
+    list                 its items joined with ``; ``, as text; an empty one: nothing
     whole number         number; as text where a double-precision number would not be exact
     DOUBLE, FLOAT        number; ``nan`` and ``inf`` as text
     DECIMAL              number where double precision holds it exactly enough to give it back, else text
@@ -115,7 +115,7 @@ def _value(number: int, kind: str) -> str:
     column = f"c{number}"
     if kind == "VARCHAR" or not _is_text(kind):
         return column
-    return f"array_to_string({column}, '; ')" if kind == "VARCHAR[]" else f"CAST({column} AS VARCHAR)"
+    return f"nullif(array_to_string({column}, '; '), '')" if kind == "VARCHAR[]" else f"CAST({column} AS VARCHAR)"
 
 
 # --- text -------------------------------------------------------------------------------------------------------------
