@@ -68,8 +68,10 @@ class Lake:
     ground: Ground
 
     def check(self, table: Table) -> None:
-        """Raise StorageUnavailable unless the ground answers and that table, where it exists, can be opened. SettingsError
-        says what does not pass by itself."""
+        """Raise StorageUnavailable unless the ground answers and that table, where it exists, can be opened.
+
+        Raises SettingsError for what does not pass by itself.
+        """
         if not self.ground.check():
             raise StorageUnavailable("The lake does not answer.")
         self.open(table)
