@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ READ_WHOLE = {
     ("conversation_history_action", "conversation_action"),
     ("conversation_history_action", "post"),
 }
+TICK = timedelta(microseconds=1)
 _COMMENT = re.compile(r"--[^\n]*")
 _SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
@@ -110,6 +112,28 @@ def test_personal_data_of_the_lake_stays_marked(report: Report) -> None:
 def test_there_are_cases_enough(report: Report) -> None:
     cases = {path.name for path in (BUILT_IN / report.name / "cases").iterdir()}
     assert {"ordinary", "empty", "edges"} < cases
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_both_edges_of_the_timespan_are_met_to_the_microsecond(report: Report) -> None:
+    """Some row lies at each bound, and some one beside it; at the start on whichever side matters."""
+    met: set[tuple[str, int]] = set()
+    for case in (BUILT_IN / report.name / "cases").iterdir():
+        request = tomllib.loads((case / "request.toml").read_text(encoding="utf-8"))
+        for path in (case / "input").glob("*.jsonl"):
+            texts = re.findall(r'"(\d{4}-\d\d-\d\dT[^"]*)"', path.read_text(encoding="utf-8"))
+            for instant in map(datetime.fromisoformat, texts):
+                met |= {(bound, (instant - request[bound]) // TICK) for bound in ("start", "end")}
+    assert {("start", 0), ("end", 0), ("end", -1)} <= met
+    assert {("start", -1), ("start", 1)} & met or report.window is None
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_an_independent_calculation_is_held_against_the_report(report: Report) -> None:
+    path = ROOT / f"tests/property/test_{report.name}_rows.py"
+    text = path.read_text(encoding="utf-8")
+    assert "compare_rows(" in text
+    assert f'"{report.name}"' in text
 
 
 @pytest.mark.parametrize("publication", PUBLICATIONS)
