@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,16 @@ _SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 def test_every_folder_is_a_report() -> None:
     assert {path.name for path in BUILT_IN.iterdir() if path.is_dir()} == set(CATALOGUE.reports)
+
+
+def test_every_export_of_the_vendors_is_there() -> None:
+    """contracts/khoros.md 3, contracts/talkdesk.md 2.1, contracts/loop.md 12.2."""
+    assert Counter(dialect for dialect, _ in CATALOGUE.publications) == {"khoros": 14, "talkdesk": 14, "loop": 1}
+    assert len(CATALOGUE.publications["loop", "inbox_conversations"].columns) == 27
+    users = CATALOGUE.publications["khoros", "user"].columns
+    in_json_only = [column.name for column in users if column.formats == ("json",)]
+    assert len(in_json_only) == 5
+    assert all(name.endswith("_MILLIS") for name in in_json_only)
 
 
 @pytest.mark.parametrize("report", REPORTS)
