@@ -27,9 +27,9 @@ from offtake.engine.plan import DEFAULT_PATTERN, Shown, plan, plan_rows
 from offtake.lake.delta import Lake
 from offtake.lake.ground import FolderGround
 from offtake.lake.load import load
-from offtake.lake.tables import tables
+from offtake.lake.tables import Kind, tables
 from offtake.model.audit import AuditEntry
-from offtake.model.report import Column, ColumnType, Report
+from offtake.model.report import Column, ColumnType, Prune, Report, TableUse
 from offtake.model.request import BusinessHours, ExportRequest, Parameters, Selection
 from offtake.model.timespan import Timespan
 from offtake.store import audit
@@ -201,13 +201,58 @@ def test_the_query_alone_keeps_tenants_apart(case: Case, filled: Filled, tmp_pat
         assert as_multiset(session.rows(query)) == as_multiset(case.expected(report))
 
 
+NARROWER = {Prune.UNTIL: Prune.WINDOW, Prune.ALL: Prune.UNTIL}
+HISTORIES = [
+    pytest.param(report, use, id=f"{report.name}-{use.table}")
+    for report in CATALOGUE.reports.values()
+    for use in report.tables
+    if tables()[use.table].kind is Kind.FACT and use.prune in NARROWER
+]
+
+
+@pytest.mark.parametrize(("report", "use"), HISTORIES)
+def test_history_that_is_read_is_needed(report: Report, use: TableUse, filled: Filled, tmp_path: Path) -> None:
+    """Some case gives other rows when fewer months of the table are read; else reading them is waste."""
+    narrower = dataclasses.replace(use, prune=NARROWER[use.prune])
+    uses = tuple(narrower if each is use else each for each in report.tables)
+    differing = (
+        case
+        for number, case in enumerate(
+            case for case in ALL if case.report == report.name and _reaches_out(case, use.table)
+        )
+        if _rows(case, filled(case), tmp_path / str(number), uses) != as_multiset(case.expected(report))
+    )
+    assert next(differing, None) is not None
+
+
+def _reaches_out(case: Case, table: str) -> bool:
+    """Whether the table has rows of other months than the timespan."""
+    event_time, start = tables()[table].event_time or "", case.request().timespan.start
+    instants = (row[event_time] for name, _, rows in case.inputs() if name == table for row in rows)
+    return any(instant[:7] != f"{start:%Y-%m}" for instant in instants)
+
+
+def _rows(case: Case, lake: Lake, folder: Path, uses: tuple[TableUse, ...]) -> list[str]:
+    report = CATALOGUE.reports[case.report]
+    with _session(case, lake, folder, uses=uses) as (session, request):
+        query = with_instants(plan_rows(report, request, tenant=TENANT), report, _as_text)
+        return as_multiset(session.rows(query))
+
+
 @contextmanager
 def _session(
-    case: Case, lake: Lake, folder: Path, *, tenants: tuple[str, ...] = (TENANT,), parts: int = 1
+    case: Case,
+    lake: Lake,
+    folder: Path,
+    *,
+    tenants: tuple[str, ...] = (TENANT,),
+    parts: int = 1,
+    uses: tuple[TableUse, ...] = (),
 ) -> Iterator[tuple[Session, ExportRequest]]:
-    """The engine over what these tenants have of the case's tables; an export sees one tenant only."""
+    """The engine over what these tenants have of the case's tables; an export sees one tenant only. ``uses`` in place
+    of what the report says it reads."""
     report, request = CATALOGUE.reports[case.report], case.request()
-    uses, timespan = (*report.tables, *selection.tables(report)), request.timespan
+    uses, timespan = (*(uses or report.tables), *selection.tables(report)), request.timespan
     seen = [views_of(lake, uses, tenant=tenant, timespan=timespan) for tenant in tenants]
     views = [
         dataclasses.replace(same[0], files=tuple(file for view in same for file in view.files))

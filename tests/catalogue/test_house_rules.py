@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,7 @@ READ_WHOLE = {
     ("conversation_history_action", "conversation_action"),
     ("conversation_history_action", "post"),
 }
+TICK = timedelta(microseconds=1)
 _COMMENT = re.compile(r"--[^\n]*")
 _SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
@@ -47,6 +50,16 @@ def test_every_folder_is_a_report() -> None:
 def test_every_shared_step_is_of_use() -> None:
     shared = {path.stem for path in (BUILT_IN / "_steps").iterdir()}
     assert shared <= {step.name for report in CATALOGUE.reports.values() for step in report.steps}
+
+
+def test_every_export_of_the_vendors_is_there() -> None:
+    """contracts/khoros.md 3, contracts/talkdesk.md 2.1, contracts/loop.md 12.2."""
+    assert Counter(dialect for dialect, _ in CATALOGUE.publications) == {"khoros": 14, "talkdesk": 14, "loop": 1}
+    assert len(CATALOGUE.publications["loop", "inbox_conversations"].columns) == 27
+    users = CATALOGUE.publications["khoros", "user"].columns
+    in_json_only = [column.name for column in users if column.formats == ("json",)]
+    assert len(in_json_only) == 5
+    assert all(name.endswith("_MILLIS") for name in in_json_only)
 
 
 @pytest.mark.parametrize("report", REPORTS)
@@ -123,6 +136,28 @@ def test_personal_data_of_the_lake_stays_marked(report: Report) -> None:
 def test_there_are_cases_enough(report: Report) -> None:
     cases = {path.name for path in (BUILT_IN / report.name / "cases").iterdir()}
     assert {"ordinary", "empty", "edges"} < cases
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_both_edges_of_the_timespan_are_met_to_the_microsecond(report: Report) -> None:
+    """Some row lies at each bound, and some one beside it; at the start on whichever side matters."""
+    met: set[tuple[str, int]] = set()
+    for case in (BUILT_IN / report.name / "cases").iterdir():
+        request = tomllib.loads((case / "request.toml").read_text(encoding="utf-8"))
+        for path in (case / "input").glob("*.jsonl"):
+            texts = re.findall(r'"(\d{4}-\d\d-\d\dT[^"]*)"', path.read_text(encoding="utf-8"))
+            for instant in map(datetime.fromisoformat, texts):
+                met |= {(bound, (instant - request[bound]) // TICK) for bound in ("start", "end")}
+    assert {("start", 0), ("end", 0), ("end", -1)} <= met
+    assert {("start", -1), ("start", 1)} & met or report.window is None
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_an_independent_calculation_is_held_against_the_report(report: Report) -> None:
+    path = ROOT / f"tests/property/test_{report.name}_rows.py"
+    text = path.read_text(encoding="utf-8")
+    assert "compare_rows(" in text
+    assert f'"{report.name}"' in text
 
 
 @pytest.mark.parametrize("publication", PUBLICATIONS)

@@ -14,7 +14,7 @@ from offtake.lake.delta import Lake
 from offtake.lake.ground import FolderGround
 from offtake.lake.load import LoadCounts, load
 from tests.fixtures.care import call
-from tests.unit.lake.stored import AGENT, CALL, STATE, TEAM, stored, version, written
+from tests.unit.lake.stored import AGENT, CALL, STATE, TABLES, TEAM, stored, version, written
 
 GOOD_CALL = call("a", "2026-01-01T00:00:10Z", started_at="2026-01-01T00:00:00Z")
 
@@ -229,6 +229,29 @@ def test_a_quote_that_is_never_closed(lake: Lake, tmp_path: Path) -> None:
     path = written(tmp_path / "t.csv", 'team_id,name\na,b\nb,"open\nc,d\n')
     with pytest.raises(LoadRejected, match=r"line 3.*quote"):
         load(lake, TEAM, [path], tenant="acme")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".ndjson", ".parquet"])
+def test_a_smart_view_that_nobody_can_read_is_refused_when_it_is_loaded(
+    lake: Lake, tmp_path: Path, suffix: str
+) -> None:
+    """An order that names it later would otherwise fail, or show everything."""
+    texts = ["priority >= 3", "priority >= high", "", "colour = 1", "priority = 1); DROP TABLE queue"]
+    rows = [{"smart_view_id": f"v{number}", "name": "V", "expression": text} for number, text in enumerate(texts)]
+    lines = written(tmp_path / "views.ndjson", "".join(json.dumps(row) + "\n" for row in rows))
+    path = lines.with_suffix(suffix)
+    if suffix == ".csv":
+        head, *others = (_as_csv(row) for row in rows)
+        written(path, head + "".join(other.partition("\n")[2] for other in others))
+    elif suffix == ".parquet":
+        duckdb.sql(f"COPY (FROM read_json('{lines}')) TO '{path}' (FORMAT parquet)")
+    with pytest.raises(LoadRejected, match="column expression"):
+        load(lake, TABLES["smart_view"], [path], tenant="acme")
+    assert version(lake, TABLES["smart_view"]) == -1
+    out = tmp_path / "bad"
+    assert load(lake, TABLES["smart_view"], [path], tenant="acme", reject_to=out).rejected == len(texts) - 1
+    assert set(stored(lake, TABLES["smart_view"])) == {("v0",)}
+    assert {json.loads(line)["column"] for line in out.read_text().splitlines()} == {"expression"}
 
 
 def test_a_reject_file_is_written_even_when_empty_and_replaced_only_by_success(lake: Lake, tmp_path: Path) -> None:
