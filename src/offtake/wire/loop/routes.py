@@ -15,7 +15,7 @@ from offtake.core.grants import require
 from offtake.errors import ArtifactNotFound, ExportError, JobNotFound
 from offtake.model.job import Job, Status, seen_at
 from offtake.model.tenant import Scope
-from offtake.wire.dialect import Wire
+from offtake.wire.dialect import HttpFault, Wire
 from offtake.wire.http import DirectRoute, UnsupportedMedia, bind_log
 from offtake.wire.loop.auth import Call, acting, authenticate
 from offtake.wire.loop.codec import decode_create, decode_id, decode_key, encode_export, gone_word, status_word
@@ -101,6 +101,8 @@ class _Endpoints:
             response = work(call, acting(request, call.by, self._on))
         except ExportError as error:
             response = render_error(error, request.url.path)
+        except UnsupportedMedia as error:
+            response = render_error(HttpFault(status=error.status_code, message=error.detail), request.url.path)
         if allowance is not None:
             response.headers.update(rate_headers(allowance.requests, allowance.left, allowance.resets_in))
         return response
