@@ -46,7 +46,8 @@ class _Endpoints:
     def __init__(self, wire: Wire[LoopSettings]) -> None:
         self._wire = wire
         self._on = wire.on
-        self._openapi = document(wire.on.catalogue, wire.public_url)
+        most = max(each.list_entries for each in (wire.settings.every, *wire.settings.own.values()))
+        self._openapi = document(wire.on.catalogue, wire.public_url, most_entries=most)
 
     async def create(self, request: Request) -> Response:
         """Order an export: 200 with its id."""
