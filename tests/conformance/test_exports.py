@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select, text
 
 from offtake.core import exports, identity, settlement
-from offtake.core.exports import JobRef
+from offtake.core.exports import Caller, JobRef
 from offtake.core.interruption import Reason
 from offtake.core.policy import PerTenant
 from offtake.core.services import Services
@@ -25,8 +25,9 @@ from offtake.errors import (
     StorageUnavailable,
     TimespanTooLong,
 )
-from offtake.model.job import Lease, Status
-from offtake.model.request import Parameters
+from offtake.model.artifact import Artifact
+from offtake.model.job import Failure, Lease, Status
+from offtake.model.request import ExportRequest, Parameters
 from offtake.model.tenant import ORDINARY, Scope, Tenant
 from offtake.model.timespan import Timespan
 from offtake.store import jobs
@@ -220,13 +221,102 @@ def test_a_key_stands_for_one_order_of_one_tenant(on: Services) -> None:
     for other in (replace(LOOP_ORDER, format="xlsx"), replace(LOOP_ORDER, parameters=Parameters(tag_ids=("a",)))):
         with pytest.raises(IdempotencyConflict):
             exports.create(other, caller(), on, key="march")
-    rita = replace(caller(), principal=replace(caller().principal, user="rita@acme.example"))
-    with pytest.raises(IdempotencyConflict):  # another person's rows
-        exports.create(LOOP_ORDER, rita, on, key="march")
     refused = replace(caller(), principal=replace(caller().principal, scopes=frozenset({Scope.READ})))
     with pytest.raises(NotPermitted):
         exports.create(LOOP_ORDER, refused, on, key="april")
     assert exports.create(LOOP_ORDER, caller(), on, key="april").id != first.id
+
+
+def person(name: str, credential: str = "hers", *, effective: str | None = None) -> Caller:
+    principal = replace(caller().principal, credential=credential, user=name, effective=effective, scopes=ORDINARY)
+    return replace(caller(), principal=principal)
+
+
+def test_a_key_belongs_to_whom_its_job_belongs(on: Services) -> None:
+    """Nobody can use up another's keys, and a person's new credential has those of the old one."""
+    rita, olga = "rita@acme.example", "olga@acme.example"
+    nobodys = exports.create(LOOP_ORDER, caller(), on, key="march")
+    hers = exports.create(LOOP_ORDER, person(rita), on, key="march")
+    others = exports.create(replace(LOOP_ORDER, format="xlsx"), person(olga), on, key="march")
+    assert len({nobodys.id, hers.id, others.id}) == 3
+    assert exports.create(LOOP_ORDER, person(rita, "new"), on, key="march") == hers
+    assert exports.create(LOOP_ORDER, person(olga, effective=rita), on, key="march") == hers
+    other = replace(caller(), principal=replace(caller().principal, credential="another"))
+    assert exports.create(LOOP_ORDER, other, on, key="march").id != nobodys.id
+    all_of_it = replace(
+        person(rita), principal=replace(person(rita).principal, scopes=frozenset({*ORDINARY, Scope.ADMIN}))
+    )
+    with pytest.raises(IdempotencyConflict):  # the same order, of more rows
+        exports.create(LOOP_ORDER, all_of_it, on, key="march")
+
+
+def test_filters_are_the_same_in_any_order(on: Services) -> None:
+    def order(*tags: str, inboxes: tuple[str, ...] | None = None) -> ExportRequest:
+        return replace(LOOP_ORDER, parameters=Parameters(tag_ids=tags, inbox_ids=inboxes))
+
+    first = exports.create(order("b", "a", "c"), caller(), on, key="march")
+    assert exports.create(order("c", "b", "a"), caller(), on, key="march") == first
+    for other in (order("a", "b"), order("a", "b", "c", inboxes=("a",)), LOOP_ORDER):
+        with pytest.raises(IdempotencyConflict):
+            exports.create(other, caller(), on, key="march")
+    shown = exports.create(replace(LOOP_ORDER, columns=("b", "a")), caller(), on, key="columns")
+    with pytest.raises(IdempotencyConflict):  # in a file, order means something
+        exports.create(replace(LOOP_ORDER, columns=("a", "b")), caller(), on, key="columns")
+    assert exports.create(replace(LOOP_ORDER, columns=("b", "a")), caller(), on, key="columns") == shown
+
+
+def _ended(on: Services, how: str) -> tuple[str, Services]:
+    """A job with the key ``march`` that came to such an end, and the services as they are then."""
+    job, now = exports.create(LOOP_ORDER, caller(), on, key="march"), on.clock()
+    if how == "cancelled":
+        exports.cancel(ref(job.id, "loop"), caller(), on)
+        return job.id, on
+    with on.database.write() as connection:
+        lease = jobs.claim(connection, worker="w", now=now, until=now + timedelta(minutes=1))
+        assert lease is not None
+        if how == "failed":
+            jobs.fail(connection, lease, Failure(code="any", message="Any."), now=now)
+            return job.id, on
+        jobs.upload(connection, lease)
+        file = Artifact(key="any", rows=0, bytes=1, sha256="0" * 64)
+        jobs.succeed(connection, lease, file, now=now, expires_at=now + timedelta(days=1))
+    if how == "deleted":
+        exports.delete(ref(job.id, "loop"), caller(), on)
+    later = timedelta(days=1 if how == "expired" else 0)
+    return job.id, replace(on, clock=lambda: now + later)
+
+
+@pytest.mark.parametrize("how", ["failed", "cancelled", "expired", "deleted"])
+def test_pain_a_key_does_not_repeat_a_failure_for_ever(on: Services, how: str) -> None:
+    """Nor does it hold whoever retries to a file that is gone; then it is as if it had not been used."""
+    first, then = _ended(on, how)
+    other = replace(LOOP_ORDER, format="xlsx")  # even this
+    second = exports.create(other, caller(), then, key="march")
+    assert second.id != first
+    assert exports.create(other, caller(), then, key="march") == second
+    with pytest.raises(IdempotencyConflict):
+        exports.create(LOOP_ORDER, caller(), then, key="march")
+
+
+def test_a_key_stands_for_a_file_while_there_is_one(on: Services) -> None:
+    first, then = _ended(on, "succeeded")
+    assert exports.create(LOOP_ORDER, caller(), then, key="march").id == first
+    with pytest.raises(IdempotencyConflict):
+        exports.create(replace(LOOP_ORDER, format="xlsx"), caller(), then, key="march")
+
+
+def test_racing_orders_with_a_key_that_was_let_go_are_one_new_job(on: Services) -> None:
+    first, then = _ended(on, "failed")
+    made: list[str] = []
+    threads = [
+        threading.Thread(target=lambda: made.append(exports.create(LOOP_ORDER, caller(), then, key="march").id))
+        for _ in range(6)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(made), len(set(made)), first in made) == (6, 1, False)
 
 
 def test_a_refused_order_does_not_use_its_key(on: Services) -> None:

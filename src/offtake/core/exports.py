@@ -27,7 +27,7 @@ from offtake.errors import (
     Unavailable,
 )
 from offtake.model.audit import AuditEntry
-from offtake.model.job import OPEN, Job, JobFilter, Status, seen_at
+from offtake.model.job import ENDED, OPEN, Job, JobFilter, Status, seen_at
 from offtake.model.request import ExportRequest
 from offtake.model.tenant import Principal, Scope
 from offtake.store import audit, figures, idempotency, jobs, outbox
@@ -52,7 +52,8 @@ def create(
     """Accept an export, or refuse it and leave nothing behind.
 
     ``reference`` is what the dialect calls the job, where that is not the id; no other job may have it. ``key`` is an
-    idempotency key: the same order under the same key is the same job. One transaction: audit row, key, quota, job.
+    idempotency key: the same order of the same person under the same key is the same job, as long as that may still be
+    of use. One transaction: audit row, key, quota, job.
     Raises NotPermitted, TimespanTooLong, IdempotencyConflict, QuotaExceeded, AuditUnavailable, Unavailable.
     """
     require(by.principal, Scope.WRITE)
@@ -77,12 +78,15 @@ def create(
         actor=by.principal.user,
         effective=by.principal.person,
     )
-    digest = _digest(request, by) if key else ""
+    named = _key(key, request, by) if key else None
+    digest = _digest(request) if key else ""
     with on.database.write() as connection:
         jobs.lock_tenant(connection, job.tenant)
-        used = key and idempotency.find(connection, key, tenant=job.tenant, dialect=request.dialect)
-        if used:
-            return _repeated(connection, used, digest, by=by, now=now)
+        repeated = _repeated(connection, named, digest, now=now) if named else None
+        if repeated:
+            entry = _entry("job.create", repeated.id, request.dialect, by)
+            audit.record(connection, replace(entry, outcome="repeated"), now=now)
+            return repeated
         audit.record(connection, _entry("job.create", job.id, request.dialect, by), now=now)
         if jobs.count_open(connection, tenant=job.tenant, dialect=request.dialect) >= limits.open_jobs:
             message = f"The account already has {limits.open_jobs} exports that have not ended."
@@ -90,8 +94,8 @@ def create(
         job = replace(job, not_before=on.now(connection))
         jobs.add(connection, job)
         rings.ring(connection, job, outbox.Kind.START, on, now=now)
-        if key:
-            idempotency.add(connection, key, digest, job=job, now=now)
+        if named:
+            idempotency.use(connection, named, idempotency.Used(digest=digest, job=job.id), now=now)
     return job
 
 
@@ -104,20 +108,35 @@ def _narrowed(request: ExportRequest, by: Caller, on: Services) -> ExportRequest
     return replace(request, parameters=replace(request.parameters, viewer_email=by.principal.person))
 
 
-def _digest(request: ExportRequest, by: Caller) -> str:
-    """Equal for equal orders by the same person, whatever the server's settings are at the time."""
+def _key(text: str, request: ExportRequest, by: Caller) -> idempotency.Key:
+    """The key belongs to whom the job does; a credential that is nobody's in particular has its own."""
+    owner = by.principal.person or by.principal.credential
+    return idempotency.Key(tenant=by.principal.tenant, dialect=request.dialect, owner=owner, text=text)
+
+
+def _digest(request: ExportRequest) -> str:
+    """Equal for equal orders, whatever the server's settings are at the time. Filters are sets: the order in which a
+    script names their members may be another each time."""
     sent = request_to_json(replace(request, row_limit=None, account_zone="UTC"))
-    order = {"report": request.report, "format": request.format, "by": by.principal.person, **sent}
+    filters = {
+        name: sorted(value) if isinstance(value, list | tuple) else value for name, value in sent["parameters"].items()
+    }
+    order = {"report": request.report, "format": request.format, **sent, "parameters": filters}
     return hashlib.sha256(json.dumps(order, sort_keys=True).encode()).hexdigest()
 
 
-def _repeated(connection: Connection, used: idempotency.Used, digest: str, *, by: Caller, now: datetime) -> Job:
-    """The job that the key stands for already."""
-    job = jobs.get(connection, used.job, tenant=by.principal.tenant)
-    if job is None or used.digest != digest:
+# Nothing can be had of such a job (any more), so a key need not stand for it.
+_OF_NO_USE = ENDED - {Status.SUCCEEDED}
+
+
+def _repeated(connection: Connection, key: idempotency.Key, digest: str, *, now: datetime) -> Job | None:
+    """The job that the key stands for, unless it ended without a file, or its file is gone."""
+    used = idempotency.find(connection, key)
+    job = used and jobs.get(connection, used.job, tenant=key.tenant)
+    if not used or not job or seen_at(job, now).status in _OF_NO_USE:
+        return None
+    if used.digest != digest:
         raise IdempotencyConflict("The idempotency key was used for another request.")
-    entry = _entry("job.create", job.id, job.request.dialect, by)
-    audit.record(connection, replace(entry, outcome="repeated"), now=now)
     return job
 
 

@@ -209,6 +209,7 @@ idempotency = Table(
     metadata,
     Column("tenant", String(63), ForeignKey("tenant.name"), primary_key=True),
     Column("dialect", String(16), primary_key=True),
+    Column("owner", String(320), primary_key=True),
     Column("key", String(255), primary_key=True),
     Column("digest", String(64), nullable=False),
     Column("job", String(36), ForeignKey("job.id"), nullable=False),

@@ -305,6 +305,28 @@ def test_check_21_too_many_creates_and_a_true_wait(here: Inside) -> None:
     assert client.create()
 
 
+def test_check_21_every_counted_answer_says_what_is_left(here: Inside) -> None:
+    """Whatever the answer is, as soon as it is known who asks."""
+    client = joined(here)
+    order = {"start": START, "end": END}
+    answers = [
+        client.order(order, Idempotency_Key="k"),
+        client.order({**order, "end": START}),
+        client.order(order, Content_Type="text/plain"),
+        client.order(order, X_Impersonate_User="nobody@acme.example"),
+        client.order({**order, "resultFormat": "Xlsx"}, Idempotency_Key="k"),
+    ]
+    assert [answer.status_code for answer in answers] == [200, 400, 415, 403, 409]
+    assert [answer.headers["ratelimit-remaining"] for answer in answers] == ["9", "8", "7", "6", "5"]
+    assert {answer.headers["ratelimit-limit"] for answer in answers} == {"10"}
+    assert {answer.headers["ratelimit-reset"] for answer in answers} == {"60"}
+    reads = [client.read(loop.UNKNOWN), client.read("no id")]
+    assert [(answer.status_code, answer.headers["ratelimit-remaining"]) for answer in reads] == [
+        (200, "59"),
+        (400, "58"),
+    ]
+
+
 def test_check_21_too_many_unfinished_exports(idle: Served) -> None:
     """Ten of one workspace, whoever ordered them; a refused one leaves no job behind."""
     tenant = loop.tenant(idle, "crowd")

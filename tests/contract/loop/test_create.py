@@ -221,6 +221,8 @@ def test_an_idempotency_key_gives_the_same_export(client: LoopClient, here: Insi
     again = client.order({"end": float(END), "start": START, "tagIds": ["a"]}, Idempotency_Key="march-1")
     assert first.json() == again.json()
     assert_refused(client.order(body(tagIds=["b"]), Idempotency_Key="march-1"), 409, "IdempotencyConflict")
+    lists = [client.order(body(teammateIds=each), Idempotency_Key="set") for each in (["a@b", "c@d"], ["C@d ", "a@b"])]
+    assert lists[0].json() == lists[1].json()
     assert client.order(body(tagIds=["a"]), Idempotency_Key="march-2").json()["id"] != first.json()["id"]
     assert client.order(body(tagIds=["a"])).json()["id"] != first.json()["id"]
     identity.add_tenant(Tenant(name="globex"), here.on)

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
+import httpx
 import pytest
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
+from sqlalchemy import text
 
+from offtake.core import identity
+from offtake.model.tenant import Scope, Tenant
+from offtake.wire.loop.errors import ERRORS
+from offtake.wire.loop.tables import LISTS
 from tests.fixtures import loop
 from tests.fixtures.described import INVALID, VALID, Described
+from tests.fixtures.inside import Inside, inside
 from tests.fixtures.installation import Served
-from tests.fixtures.loop import API, END, START, UNKNOWN, LoopClient
+from tests.fixtures.loop import ADMIN, API, BOSS, END, PEOPLE, START, TALKS, UNKNOWN, LoopClient
 
 CREATE, READ, FILE = f"{API}/export", f"{API}/exports/{{id}}", "/RF_{id}"
-OPERATIONS = [("POST", CREATE), ("GET", READ), ("GET", FILE)]
+OPERATIONS = [("POST", CREATE), ("GET", READ), ("GET", FILE), ("HEAD", FILE)]
 MADE_UP = [
     pytest.param(*operation, mode, id="-".join((*operation, mode.value)))
     for operation in OPERATIONS
@@ -71,3 +79,130 @@ def test_every_answer_of_an_exports_life_is_as_described(
     assert [answer.status_code for *_, answer in answers] == [200, 400, 200, 200, 200, 200]
     for method, path, answer in answers:
         described.schema[path][method].validate_response(answer)
+
+
+ONE_EACH = """
+[tenants.acme.loop]
+reads_per_minute = 1000
+creates_per_minute = 1000
+[tenants.slow.loop]
+reads_per_minute = 1
+creates_per_minute = 1
+[tenants.strict.loop]
+unknown_id = "404"
+list_entries = 2000
+"""
+Seen = tuple[str, str, httpx.Response]
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
+    with inside(tmp_path_factory.mktemp("described"), ONE_EACH) as made:
+        for name in ("acme", "slow", "strict"):
+            identity.add_tenant(Tenant(name=name), made.on)
+        identity.add_tenant(Tenant(name="new", is_verified=False), made.on)
+        loop.load(made.installation, "acme", [*PEOPLE, *TALKS])
+        yield made
+
+
+def joined(here: Inside, tenant: str, scopes: frozenset[Scope] = ADMIN, *, acting_as: str = "") -> LoopClient:
+    token = loop.token(here.installation, tenant, BOSS, scopes)
+    return LoopClient(here.http, {"Authorization": f"Bearer {token}", "X-Impersonate-User": acting_as})
+
+
+def _finish(here: Inside, client: LoopClient, export: str) -> None:
+    """Others may have ordered before."""
+    while client.status(export) != "Completed":
+        here.work()
+
+
+def _called(here: Inside, *, audit_away: Callable[[], AbstractContextManager[None]]) -> Iterator[Seen]:
+    """Everything that orders and reads may be answered."""
+    body = {"start": START, "end": END}
+    acme, slow, strict = (joined(here, name) for name in ("acme", "slow", "strict"))
+    nobody, new = LoopClient(here.http, {}), joined(here, "new")
+    idle = joined(here, "acme", frozenset({Scope.IMPERSONATE}))
+    fooled = joined(here, "acme", acting_as="x" * 321)
+    made = acme.order(body, Idempotency_Key="one")
+    export = made.json()["id"]
+    for client in (nobody, new, idle, fooled, slow, slow):
+        yield "POST", CREATE, client.order(body)
+        yield "GET", READ, client.read(export)
+    yield "POST", CREATE, made
+    yield "POST", CREATE, acme.order({"start": START, "end": START, "tagIds": [1]})
+    yield "POST", CREATE, acme.order({**body, "resultFormat": "xlsx"}, Idempotency_Key="one")
+    yield "POST", CREATE, acme.order(body, Content_Type="text/plain")
+    yield "POST", CREATE, acme.order({**body, "tagIds": ["x" * 1024 * 1024]})
+    yield "GET", READ, acme.read("no-id")
+    yield "GET", READ, acme.read(UNKNOWN)
+    yield "GET", READ, strict.read(UNKNOWN)
+    _finish(here, acme, export)
+    yield "GET", READ, acme.read(export)
+    yield "POST", CREATE, acme.order(body, Idempotency_Key="one")
+    with audit_away():
+        yield "POST", CREATE, acme.order(body)
+        yield "GET", READ, acme.read(export)
+
+
+def _downloaded(here: Inside) -> Iterator[Seen]:
+    """Everything that a link may be answered. A part of a JSON file would not be JSON."""
+    client = joined(here, "acme")
+    export = client.create(resultFormat="Xlsx")
+    _finish(here, client, export)
+    url = client.url(export)
+    whole = here.http.get(url)
+    ranges = ("", "bytes=0-9", "bytes=0-0,5-9", f"bytes={len(whole.content)}-", "lines=1-2")
+    for method in ("GET", "HEAD"):
+        for asked in ranges:
+            yield method, FILE, here.http.request(method, url, headers={"Range": asked} if asked else {})
+        yield method, FILE, here.http.request(method, url, headers={"Range": "bytes=0-1", "If-Range": '"other"'})
+        yield method, FILE, here.http.request(method, url.replace("Signature=", "Signature=A"))
+    here.later(3600)
+    for method in ("GET", "HEAD"):
+        yield method, FILE, here.http.request(method, url)
+    here.later(8 * 86_400)
+    for method in ("GET", "HEAD"):
+        yield method, FILE, here.http.request(method, url)
+
+
+def test_each_status_that_is_described_is_seen_and_no_other(here: Inside) -> None:
+    """With the headers that it is said to have, and each of these at least once."""
+
+    @contextmanager
+    def audit_away() -> Iterator[None]:
+        for one, other in (("audit", "away"), ("away", "audit")):
+            with here.on.database.write() as connection:
+                connection.execute(text(f"ALTER TABLE {one} RENAME TO {other}"))
+            if other == "away":
+                yield
+
+    described = Described.of("http://loop.test", here.http.get(f"{API}/openapi.json").json())
+    seen: dict[tuple[str, str], set[int]] = {}
+    headers: dict[tuple[str, str, int], set[str]] = {}
+    for method, path, answer in (*_called(here, audit_away=audit_away), *_downloaded(here)):
+        described.schema[path][method].validate_response(answer)
+        seen.setdefault((method, path), set()).add(answer.status_code)
+        headers.setdefault((method, path, answer.status_code), set()).update(answer.headers)
+        if method == "HEAD":
+            assert answer.content == b""
+    assert seen == {operation: described.statuses(*operation) for operation in OPERATIONS}
+    told = {status for statuses in seen.values() for status in statuses}
+    assert {status for status, _ in ERRORS.values()} - {500} <= told
+    for (method, path, status), found in headers.items():
+        answer = described.schema.raw_schema["paths"][path][method.lower()]["responses"][str(status)]
+        missing = {name.lower() for name in answer["headers"]} - found
+        # A failure is another's test; everything else that is described has been met here.
+        assert missing <= {"x-export-failure"}, (method, path, status)
+
+
+def test_the_document_says_how_long_a_filter_may_be(here: Inside, described: Described) -> None:
+    """The most that any tenant may have; the document that all dialects share knows no settings."""
+    found = [
+        document["paths"][CREATE]["post"]["requestBody"]["content"]["application/json"]["schema"]["properties"]
+        for document in (
+            here.http.get(f"{API}/openapi.json").json(),
+            described.schema.raw_schema,
+            here.http.get("/openapi.json").json(),
+        )
+    ]
+    assert [{fields[name]["maxItems"] for name in LISTS} for fields in found] == [{2000}, {1000}, {100_000}]

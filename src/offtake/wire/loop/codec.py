@@ -170,9 +170,9 @@ def _list(
         return None
     entries = dict.fromkeys(each.strip().lower() if addresses else each.strip() for each in value)
     if len(value) > settings.list_entries:
-        faults.append(_filter_fault(11, name, f"may have {settings.list_entries} entries"))
+        faults.append(_filter_fault(11, name, f"may have at most {settings.list_entries} entries"))
     if any(len(each) > LONGEST_ENTRY for each in value):
-        faults.append(_filter_fault(11, name, f"may have entries of {LONGEST_ENTRY} characters"))
+        faults.append(_filter_fault(11, name, f"may have entries of at most {LONGEST_ENTRY} characters"))
     if addresses and not all("@" in each for each in entries):
         faults.append(_filter_fault(12, name, "must hold e-mail addresses"))
     return tuple(entries) or None

@@ -1,18 +1,19 @@
-"""The dialect's OpenAPI document, made from its tables.
+"""The dialect's OpenAPI document, made from its tables: what each operation answers, and with which headers.
 
-How many entries a filter may have is a setting of each tenant, and not described.
+An answer that only a mistake of the server could make, 500, is not described.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 from offtake import __version__
 from offtake.catalogue.load import Catalogue
+from offtake.model.job import Status
 from offtake.wire.loop.auth import IMPERSONATE
-from offtake.wire.loop.errors import ERRORS
+from offtake.wire.loop.settings import MOST_ENTRIES
 from offtake.wire.loop.tables import (
     API,
     FORMATS,
@@ -26,20 +27,75 @@ from offtake.wire.loop.tables import (
     TOO_LATE,
 )
 
+Schema = dict[str, Any]
 _JSON = "application/json"
-_STRING: dict[str, Any] = {"type": "string"}
-_UUID: dict[str, Any] = {"type": "string", "pattern": "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"}
-_SECONDS: dict[str, Any] = {"type": "integer", "minimum": 0, "exclusiveMaximum": TOO_LATE}
-_HTTP = (HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
 _FILES = (_JSON, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
+_STRING: Schema = {"type": "string"}
+_COUNT: Schema = {"type": "integer", "minimum": 0}
+_WAIT: Schema = {"type": "integer", "minimum": 1}
+_UUID: Schema = {"type": "string", "pattern": "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"}
+_SECONDS: Schema = {"type": "integer", "minimum": 0, "exclusiveMaximum": TOO_LATE}
+_HASH = "[0-9a-f]{64}"
+
+_HEADERS: dict[str, Schema] = {
+    "X-Request-Id": _STRING,
+    "RateLimit-Limit": _WAIT,
+    "RateLimit-Remaining": _COUNT,
+    "RateLimit-Reset": _WAIT,
+    "Retry-After": _WAIT,
+    "WWW-Authenticate": {"const": "Bearer"},
+    "X-Export-State": {"enum": [status.value for status in Status]},
+    "X-Export-Rows": _COUNT,
+    "X-Export-Bytes": _COUNT,
+    "X-Export-Sha256": {**_STRING, "pattern": f"^{_HASH}$"},
+    "X-Export-Expires": {**_STRING, "format": "date-time"},
+    "X-Export-Failure": _STRING,
+    "ETag": {**_STRING, "pattern": f'^"{_HASH}"$'},
+    "Accept-Ranges": {"const": "bytes"},
+    "Content-Length": _COUNT,
+    "Content-Range": {**_STRING, "pattern": r"^bytes (\d+-\d+|\*)/\d+$"},
+    "Content-Disposition": {
+        **_STRING,
+        "pattern": r'^attachment; filename="loop-export_\d+_\d+_[0-9a-f]{8}\.(json|xlsx)"$',
+    },
+    "X-Content-Type-Options": {"const": "nosniff"},
+    "Cache-Control": {"const": "private, no-store"},
+}
+_EVERY = ("X-Request-Id",)
+_COUNTED = (*_EVERY, "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+# Beyond the contract's object (section 13). An order that is repeated may be answered with a finished export, never
+# with one that failed or is gone.
+_TOLD = ("X-Export-State", "X-Export-Rows", "X-Export-Bytes", "X-Export-Sha256", "X-Export-Expires")
+_TOLD_LATER = (*_TOLD, "X-Export-Failure", "Retry-After")
+_FILE = (
+    *_EVERY,
+    *("ETag", "Accept-Ranges", "Content-Length", "Content-Disposition", "X-Content-Type-Options", "Cache-Control"),
+    "X-Export-Rows",
+)
+# What each operation may refuse with, and the headers that stand there then. Who calls is found out, then it is
+# counted: a call that fails before has no rate.
+_CALL: dict[int, Sequence[str]] = {
+    400: _COUNTED,
+    401: (*_EVERY, "WWW-Authenticate"),
+    403: _COUNTED,
+    429: (*_COUNTED, "Retry-After"),
+    451: _EVERY,
+    503: (*_COUNTED, "Retry-After"),
+}
+_CREATE = {**_CALL, 409: _COUNTED, 413: _EVERY, 415: _COUNTED}
+_READ = {**_CALL, 404: _COUNTED}
+_LINK: dict[int, Sequence[str]] = {403: _EVERY, 410: _EVERY, 416: (*_EVERY, "Content-Range")}
 
 
-def document(catalogue: Catalogue, public_url: str | None) -> dict[str, Any]:
-    """The document, in OpenAPI 3.1; the dialect has one report, so the catalogue has no say."""
+def document(catalogue: Catalogue, public_url: str | None, *, most_entries: int = MOST_ENTRIES) -> dict[str, Any]:
+    """The document, in OpenAPI 3.1; the dialect has one report, so the catalogue has no say. No filter of any tenant
+    may have more than ``most_entries``; one tenant's limit can be lower."""
     del catalogue
-    create = _operation("create", "Order an export.", [_header("Idempotency-Key", {**_STRING, "pattern": KEY_PATTERN})])
-    create["requestBody"] = {"required": True, "content": {_JSON: {"schema": _body()}}}
-    read = _operation("read", "Where an export stands, and a fresh link to its file.", [_path("id", _UUID)])
+    key = _header("Idempotency-Key", {**_STRING, "pattern": KEY_PATTERN})
+    create = _operation("create", "Order an export.", [key], told=_TOLD, refusals=_CREATE)
+    create["requestBody"] = {"required": True, "content": {_JSON: {"schema": _body(most_entries)}}}
+    what = "Where an export stands, and a fresh link to its file."
+    read = _operation("read", what, [_path("id", _UUID)], told=_TOLD_LATER, refusals=_READ)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -51,13 +107,23 @@ def document(catalogue: Catalogue, public_url: str | None) -> dict[str, Any]:
         "paths": {
             f"{API}/export": {"post": create},
             f"{API}/exports/{{id}}": {"get": read},
-            f"{LINK}{{id}}": {"get": _download()},
+            f"{LINK}{{id}}": {
+                "get": _download("download", "The file of a link."),
+                "head": _download("downloadHead", "What the file of a link is, without its bytes."),
+            },
         },
         "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
     }
 
 
-def _operation(name: str, summary: str, parameters: list[dict[str, Any]]) -> dict[str, Any]:
+def _operation(
+    name: str,
+    summary: str,
+    parameters: list[Schema],
+    *,
+    told: Sequence[str],
+    refusals: Mapping[int, Sequence[str]],
+) -> dict[str, Any]:
     words = sorted({word for word in STATUS.values() if word} | {GONE, GONE_LEGACY})
     result = _object({"id": _UUID, "status": {"enum": words}, "url": _STRING}, required=("id", "status"))
     return {
@@ -65,30 +131,39 @@ def _operation(name: str, summary: str, parameters: list[dict[str, Any]]) -> dic
         "summary": summary,
         "security": [{"token": []}],
         "parameters": [*parameters, _header(IMPERSONATE, _STRING)],
-        "responses": {"200": {"description": "The export.", "content": {_JSON: {"schema": result}}}} | _refusals(),
-    }
-
-
-def _download() -> dict[str, Any]:
-    query = ("Expires", "Signature", "Key-Pair-Id")
-    files: dict[str, Any] = {media: {"schema": {}} for media in _FILES}
-    return {
-        "operationId": "download",
-        "summary": "The file of a link.",
-        "security": [],
-        "parameters": [_path("id", _STRING), *(_parameter(name, "query", _STRING, required=False) for name in query)],
         "responses": {
-            "200": {"description": "The file.", "content": files},
-            "206": {"description": "A part of it.", "content": files},
-            **_refusals(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE),
+            "200": _answer("The export.", {_JSON: result}, _COUNTED, perhaps=told),
+            **_refusals(refusals),
         },
     }
 
 
-def _body() -> dict[str, Any]:
+def _download(name: str, summary: str) -> dict[str, Any]:
+    query = ("Expires", "Signature", "Key-Pair-Id")
+    whole: dict[str, Schema] = {media: {} for media in _FILES}
+    # Several ranges come as one body of parts, each with its own Content-Range.
+    some: dict[str, Schema] = {**whole, "multipart/byteranges": {}}
+    return {
+        "operationId": name,
+        "summary": summary,
+        "security": [],
+        "parameters": [
+            _path("id", _STRING),
+            *(_parameter(each, "query", _STRING, required=False) for each in query),
+            *(_header(each, _STRING) for each in ("Range", "If-Range")),
+        ],
+        "responses": {
+            "200": _answer("The file.", whole, _FILE),
+            "206": _answer("A part of it.", some, _FILE, perhaps=("Content-Range",)),
+            **_refusals(_LINK),
+        },
+    }
+
+
+def _body(most_entries: int) -> dict[str, Any]:
     """Section 5.1; unknown properties are ignored."""
     words = "|".join("".join(f"[{letter.upper()}{letter.lower()}]" for letter in word) for word in FORMATS)
-    lists = {name: _list("@" if addresses else r"\S") for name, addresses in LISTS.items()}
+    lists = {name: _list("@" if addresses else r"\S", most_entries) for name, addresses in LISTS.items()}
     return {
         "type": "object",
         "properties": {
@@ -102,13 +177,13 @@ def _body() -> dict[str, Any]:
     }
 
 
-def _list(pattern: str) -> dict[str, Any]:
+def _list(pattern: str, most: int) -> dict[str, Any]:
     entry = {**_STRING, "pattern": pattern, "maxLength": LONGEST_ENTRY}
-    return {"type": ["array", "null"], "items": entry}
+    return {"type": ["array", "null"], "items": entry, "maxItems": most}
 
 
-def _refusals(*more: HTTPStatus) -> dict[str, Any]:
-    """Every status that an error of the dialect may have, and those of HTTP itself."""
+def _refusals(headers: Mapping[int, Sequence[str]]) -> dict[str, Any]:
+    """Answers with the dialect's error (section 9)."""
     fault = _object(dict.fromkeys(("field", "errorCode", "message"), _STRING))
     fields = {
         "errorCode": _STRING,
@@ -116,13 +191,21 @@ def _refusals(*more: HTTPStatus) -> dict[str, Any]:
         "errors": {"type": "array", "items": fault},
         "requestId": _STRING,
     }
-    statuses = sorted({*(status for status, _ in ERRORS.values()), *_HTTP, *more} - {500})
     return {
-        str(int(status)): {
-            "description": HTTPStatus(status).phrase,
-            "content": {_JSON: {"schema": _object(fields)}},
-        }
-        for status in statuses
+        str(status): _answer(HTTPStatus(status).phrase, {_JSON: _object(fields)}, headers[status])
+        for status in sorted(headers)
+    }
+
+
+def _answer(
+    description: str, content: Mapping[str, Schema], headers: Sequence[str], *, perhaps: Sequence[str] = ()
+) -> dict[str, Any]:
+    """An answer with these headers, some of them not always."""
+    always = {name: {"required": True, "schema": _HEADERS[name]} for name in headers}
+    return {
+        "description": description,
+        "headers": {name: {"schema": _HEADERS[name]} for name in perhaps} | always,
+        "content": {media: {"schema": schema} for media, schema in content.items()},
     }
 
 

@@ -16,7 +16,7 @@ from offtake.errors import ArtifactNotFound, ExportError, JobNotFound
 from offtake.model.job import Job, Status, seen_at
 from offtake.model.tenant import Scope
 from offtake.wire.access import bind_log
-from offtake.wire.dialect import Wire
+from offtake.wire.dialect import HttpFault, Wire
 from offtake.wire.http import DirectRoute, UnsupportedMedia
 from offtake.wire.loop.auth import Call, acting, authenticate
 from offtake.wire.loop.codec import decode_create, decode_id, decode_key, encode_export, gone_word, status_word
@@ -47,7 +47,8 @@ class _Endpoints:
     def __init__(self, wire: Wire[LoopSettings]) -> None:
         self._wire = wire
         self._on = wire.on
-        self._openapi = document(wire.on.catalogue, wire.public_url)
+        most = max(each.list_entries for each in (wire.settings.every, *wire.settings.own.values()))
+        self._openapi = document(wire.on.catalogue, wire.public_url, most_entries=most)
 
     async def create(self, request: Request) -> Response:
         """Order an export: 200 with its id."""
@@ -102,6 +103,8 @@ class _Endpoints:
             response = work(call, acting(request, call.by, self._on))
         except ExportError as error:
             response = render_error(error, request.url.path)
+        except UnsupportedMedia as error:
+            response = render_error(HttpFault(status=error.status_code, message=error.detail), request.url.path)
         if allowance is not None:
             response.headers.update(rate_headers(allowance.requests, allowance.left, allowance.resets_in))
         return response

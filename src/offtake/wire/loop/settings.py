@@ -11,6 +11,7 @@ from offtake.core.policy import DialectLimits, Rate
 from offtake.section import Section
 
 READ, CREATE = "read", "create"  # operations that are counted apart
+MOST_ENTRIES = 100_000  # that a filter may be allowed
 _MINUTE = timedelta(minutes=1)
 
 
@@ -34,7 +35,7 @@ class LoopSettings(Section):
     )
     reads_per_minute: int = Field(60, ge=1, le=1_000_000, description="Reads of one token in a minute.")
     creates_per_minute: int = Field(10, ge=1, le=1_000_000, description="Orders of one token in a minute.")
-    list_entries: int = Field(1000, ge=1, le=100_000, description="Entries of one filter.")
+    list_entries: int = Field(1000, ge=1, le=MOST_ENTRIES, description="Entries of one filter.")
     status_dialect: Literal["current", "legacy"] = Field(
         "current", description="Word for exports that are gone: PendingOrExpired, or Expired as in older documents."
     )
