@@ -101,4 +101,5 @@ def _attempt_policy(settings: Settings) -> AttemptPolicy:
         heartbeat=timedelta(seconds=worker.heartbeat_seconds),
         retry_delay=timedelta(seconds=worker.retry_seconds),
         drain=timedelta(seconds=worker.drain_seconds),
+        long=timedelta(seconds=worker.long_seconds),
     )

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from datetime import timedelta
+from functools import partial
 from types import FrameType
 
 import structlog
@@ -18,7 +19,7 @@ from offtake.core.identity import unknown_tenants
 from offtake.errors import HomeError
 from offtake.executor.stopping import Stopping
 from offtake.executor.supervisor import Supervisor
-from offtake.executor.worker import work
+from offtake.executor.worker import Worker, work
 from offtake.home import Home
 from offtake.settings import Settings
 
@@ -54,7 +55,7 @@ def serve(home: Home, settings: Settings) -> None:
     for name in unknown_tenants(settings.tenants, services):  # made later perhaps, or a slip of the pen
         _log.warning("settings_of_unknown_tenant", tenant=name)
     listener = _listen(settings.server.host, settings.server.port)
-    supervisor = Supervisor(services, lambda name: _worker_command(home, name), workers=settings.server.workers)
+    supervisor = Supervisor(services, partial(_worker_command, home), workers=settings.server.workers)
     config = uvicorn.Config(
         build_app(services, settings),
         log_config=None,
@@ -72,7 +73,7 @@ def serve(home: Home, settings: Settings) -> None:
         services.database.close()
 
 
-def run_worker(home: Home, settings: Settings, *, name: str, stop_with_input: bool) -> None:
+def run_worker(home: Home, settings: Settings, *, name: str, stop_with_input: bool, quick: bool) -> None:
     """Run jobs until SIGTERM or SIGINT, or until standard input ends where a supervisor holds it."""
     stopping = Stopping(timedelta(seconds=settings.worker.drain_seconds))
     stopping.on_signals()
@@ -80,7 +81,7 @@ def run_worker(home: Home, settings: Settings, *, name: str, stop_with_input: bo
         stopping.on_end_of_input()
     services = build_services(home, settings)
     try:
-        work(services, name, stopping)
+        work(services, Worker(name=name, longest=services.attempt.long if quick else None), stopping)
     finally:
         services.database.close()
 
@@ -104,8 +105,9 @@ def _url(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _worker_command(home: Home, name: str) -> list[str]:
-    return [sys.executable, "-m", "offtake", "worker", "--home", str(home.root), "--name", name, "--stop-with-input"]
+def _worker_command(home: Home, name: str, *, quick: bool) -> list[str]:
+    command = [sys.executable, "-m", "offtake", "worker", "--home", str(home.root), "--name", name, "--stop-with-input"]
+    return [*command, "--quick"] if quick else command
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:

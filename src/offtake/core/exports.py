@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from offtake.core.forecast import expected_time
 from offtake.core.grants import may_see, require
 from offtake.core.services import Services
 from offtake.errors import (
@@ -74,6 +75,7 @@ def create(
         reference=reference,
         actor=by.principal.user,
         effective=by.principal.person,
+        expected=timedelta(seconds=int(expected_time(request, by.principal.tenant, on).total_seconds())),
     )
     digest = _digest(request, by) if key else ""
     with on.database.write() as connection:
