@@ -30,7 +30,7 @@ from offtake.errors import SettingsError
 from offtake.executor.stopping import Stopping
 from offtake.executor.temporal.address import TemporalAddress
 from offtake.executor.temporal.address import Tls as TemporalTls
-from offtake.executor.worker import work
+from offtake.executor.worker import Worker, work
 from offtake.home import Home, read_storage_secrets
 from offtake.lake.delta import Lake
 from offtake.lake.ground import BucketGround, FolderGround, Ground
@@ -177,7 +177,7 @@ def _readiness(services: Services, settings: Settings) -> Readiness:
 class Executor:
     """Who gives jobs to workers."""
 
-    work: Callable[[Services, str, Stopping], None]  # a worker's whole life, under that name
+    work: Callable[[Services, Worker, Stopping], None]  # a worker's whole life
     beside: Callable[[Services], AbstractContextManager[object]]  # what runs beside the server
 
 
@@ -196,7 +196,7 @@ def build_executor(home: Home, settings: Settings) -> Executor:
         )
         raise SettingsError(message) from error
     return Executor(
-        work=lambda on, name, stopping: worker.work(on, name, stopping, address),
+        work=lambda on, who, stopping: worker.work(on, who.name, stopping, address),
         beside=lambda on: relay.Relay(on, address),
     )
 
@@ -256,4 +256,5 @@ def _attempt_policy(settings: Settings) -> AttemptPolicy:
         heartbeat=timedelta(seconds=worker.heartbeat_seconds),
         retry_delay=timedelta(seconds=worker.retry_seconds),
         drain=timedelta(seconds=worker.drain_seconds),
+        long=timedelta(seconds=worker.long_seconds),
     )

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import FrameType
 
 import structlog
@@ -26,6 +27,7 @@ from offtake.core.identity import unknown_tenants
 from offtake.errors import HomeError, SettingsError
 from offtake.executor.stopping import Stopping
 from offtake.executor.supervisor import Supervisor
+from offtake.executor.worker import Worker
 from offtake.home import Home
 from offtake.notify import notify
 from offtake.settings import ServerSettings, Settings
@@ -102,7 +104,7 @@ def serve(home: Home, settings: Settings) -> None:
     for name in unknown_tenants(settings.tenants, services):  # made later perhaps, or a slip of the pen
         _log.warning("settings_of_unknown_tenant", tenant=name)
     listener = _listen(settings.server.host, settings.server.port)
-    supervisor = Supervisor(services, lambda name: _worker_command(home, name), workers=settings.server.workers)
+    supervisor = Supervisor(services, partial(_worker_command, home), workers=settings.server.workers)
     traffic = build_traffic(settings)
     config = _config(build_app(services, settings, traffic), settings.server, tls)
     server = _Server(config, supervisor, traffic, tls, drain=settings.server.drain_seconds)
@@ -118,7 +120,7 @@ def serve(home: Home, settings: Settings) -> None:
         services.database.close()
 
 
-def run_worker(home: Home, settings: Settings, *, name: str, stop_with_input: bool) -> None:
+def run_worker(home: Home, settings: Settings, *, name: str, stop_with_input: bool, quick: bool) -> None:
     """Run jobs until SIGTERM or SIGINT, or until standard input ends where a supervisor holds it."""
     stopping = Stopping(timedelta(seconds=settings.worker.drain_seconds))
     stopping.on_signals()
@@ -128,7 +130,7 @@ def run_worker(home: Home, settings: Settings, *, name: str, stop_with_input: bo
     services = build_services(home, settings)
     try:
         check_storage(services)
-        executor.work(services, name, stopping)
+        executor.work(services, Worker(name=name, longest=services.attempt.long if quick else None), stopping)
     finally:
         services.database.close()
 
@@ -182,5 +184,6 @@ def _url(listener: socket.socket, *, is_tls: bool) -> str:
     return f"{'https' if is_tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def _worker_command(home: Home, name: str) -> list[str]:
-    return [sys.executable, "-m", "offtake", "worker", "--home", str(home.root), "--name", name, "--stop-with-input"]
+def _worker_command(home: Home, name: str, *, quick: bool) -> list[str]:
+    command = [sys.executable, "-m", "offtake", "worker", "--home", str(home.root), "--name", name, "--stop-with-input"]
+    return [*command, "--quick"] if quick else command

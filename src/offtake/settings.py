@@ -117,6 +117,13 @@ class WorkerSettings(Section):
         10.0, ge=0, description="After SIGTERM, how long an attempt may go on before its job is handed back."
     )
 
+    long_seconds: float = Field(
+        60.0,
+        ge=0,
+        description="Of several workers started by `offtake serve`, one leaves exports that are expected to run longer "
+        "to the others, so that short ones need not wait; 0 for none.",
+    )
+
     @field_validator("lease_seconds")
     @classmethod
     def _outlives_heartbeats(cls, value: float, info: ValidationInfo) -> float:

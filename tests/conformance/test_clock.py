@@ -15,7 +15,7 @@ from offtake.core.interruption import Interruption
 from offtake.core.services import Services
 from offtake.executor.heartbeat import Heartbeat
 from offtake.executor.stopping import Stopping
-from offtake.executor.worker import claim_next
+from offtake.executor.worker import Worker, claim_next
 from offtake.model.job import Lease
 from offtake.model.tenant import Tenant
 from offtake.store import jobs
@@ -39,7 +39,7 @@ def off(on: Services, skew: timedelta) -> Services:
 
 
 def claimed(on: Services, worker: str) -> Lease:
-    lease = claim_next(on, worker)
+    lease = claim_next(on, Worker(name=worker))
     assert lease is not None
     return lease
 

@@ -38,12 +38,16 @@ def serve(
 
 def worker(
     home: HomeOption = DEFAULT_HOME,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Leave exports that are expected to run long to other workers.")
+    ] = False,
     name: Annotated[str | None, typer.Option(hidden=True)] = None,
     stop_with_input: Annotated[bool, typer.Option("--stop-with-input", hidden=True)] = False,
 ) -> None:
     """Run exports without serving the API: one more worker on the same home. SIGTERM drains it."""
     folder, settings = _open(home, {})
-    process.run_worker(folder, settings, name=name or str(uuid.uuid4()), stop_with_input=stop_with_input)
+    name = name or str(uuid.uuid4())
+    process.run_worker(folder, settings, name=name, stop_with_input=stop_with_input, quick=quick)
 
 
 def _open(home: Path, flags: dict[str, dict[str, Any]]) -> tuple[Home, Settings]:

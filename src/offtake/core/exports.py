@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from offtake.core import rings
 from offtake.core.figures import jobs_ended
+from offtake.core.forecast import expected_time
 from offtake.core.grants import may_see, require
 from offtake.core.services import Services
 from offtake.errors import (
@@ -77,6 +78,7 @@ def create(
         reference=reference,
         actor=by.principal.user,
         effective=by.principal.person,
+        expected=timedelta(seconds=int(expected_time(request, by.principal.tenant, on).total_seconds())),
     )
     named = _key(key, request, by) if key else None
     digest = _digest(request) if key else ""

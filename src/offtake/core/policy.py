@@ -60,3 +60,4 @@ class AttemptPolicy:
     heartbeat: timedelta
     retry_delay: timedelta
     drain: timedelta
+    long: timedelta  # a job expected to run longer is not for the worker that is kept free for others; zero: none is

@@ -9,8 +9,9 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -25,11 +26,19 @@ _SHORTEST_LIFE = 5.0  # seconds; a worker that dies younger is restarted ever mo
 _LONGEST_PAUSE = 10.0  # seconds
 
 
+class Command(Protocol):
+    """How to start a worker."""
+
+    def __call__(self, name: str, *, quick: bool) -> Sequence[str]:
+        """Program and arguments; a quick one leaves long jobs to others."""
+
+
 @dataclass(slots=True)
 class _Place:
     """One worker's place: its process, its name, and how often in a row it died young."""
 
     name: str
+    quick: bool
     process: subprocess.Popen[bytes]
     began: float = field(default_factory=time.monotonic)
     early_deaths: int = 0
@@ -37,24 +46,28 @@ class _Place:
 
 
 class Supervisor:
-    """``command(name)`` is how to start a worker of that name. Its standard input ends when this process ends."""
+    """``command`` is how to start a worker of a name. Its standard input ends when this process ends.
 
-    def __init__(self, on: Services, command: Callable[[str], Sequence[str]], *, workers: int) -> None:
+    The first of several leaves long jobs to the others.
+    """
+
+    def __init__(self, on: Services, command: Command, *, workers: int) -> None:
         self._on = on
         self._command = command
         self._stop = threading.Event()
         self._hurried = False
-        self._places = [self._filled() for _ in range(workers)]
+        keeps_one_free = workers > 1 and bool(on.attempt.long)
+        self._places = [self._filled(quick=keeps_one_free and number == 0) for number in range(workers)]
         self._thread = threading.Thread(target=self._watch, name="supervisor", daemon=True)
         self._thread.start()
 
-    def _filled(self, early_deaths: int = 0) -> _Place:
+    def _filled(self, *, quick: bool, early_deaths: int = 0) -> _Place:
         name = self._on.new_id()
         # A process group of its own: Ctrl-C reaches the server, and the server tells its workers.
         process = subprocess.Popen(  # noqa: S603 - our own program
-            list(self._command(name)), stdin=subprocess.PIPE, process_group=0
+            list(self._command(name, quick=quick)), stdin=subprocess.PIPE, process_group=0
         )
-        return _Place(name=name, process=process, early_deaths=early_deaths)
+        return _Place(name=name, quick=quick, process=process, early_deaths=early_deaths)
 
     def _watch(self) -> None:
         while not self._stop.wait(_LOOK):
@@ -66,7 +79,7 @@ class Supervisor:
 
     def _refill(self, index: int, place: _Place) -> None:
         try:
-            self._places[index] = self._filled(place.early_deaths)
+            self._places[index] = self._filled(quick=place.quick, early_deaths=place.early_deaths)
         except OSError as error:  # no memory or process to be had now; the watch must go on
             place.restart_at = time.monotonic() + _LONGEST_PAUSE
             _log.error("worker_not_started", kind=type(error).__name__)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
+from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
 
@@ -25,14 +27,22 @@ _POLL = 1.0  # seconds between claims when nothing wakes the worker: retries bec
 _STORE_AWAY = 1.0  # seconds to wait when the store cannot be reached
 
 
-def work(on: Services, worker: str, stopping: Stopping) -> None:
-    """Run jobs until asked to stop. ``worker`` names this process in leases."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """Who claims: the name in leases, and the longest jobs it takes, by expectation; None: any."""
+
+    name: str
+    longest: timedelta | None = None
+
+
+def work(on: Services, worker: Worker, stopping: Stopping) -> None:
+    """Run jobs until asked to stop."""
     upkeep = Upkeep(on)
-    with closing(wakeup(on.database)) as changes, Presence(worker, on):
+    with closing(wakeup(on.database)) as changes, Presence(worker.name, on):
         _loop(on, worker, stopping, upkeep=upkeep, changes=changes)
 
 
-def _loop(on: Services, worker: str, stopping: Stopping, *, upkeep: Upkeep, changes: Wakeup) -> None:
+def _loop(on: Services, worker: Worker, stopping: Stopping, *, upkeep: Upkeep, changes: Wakeup) -> None:
     while not stopping.asked():
         try:
             upkeep.when_due()  # also under load: a lease that ran out must not wait for an empty queue
@@ -43,23 +53,24 @@ def _loop(on: Services, worker: str, stopping: Stopping, *, upkeep: Upkeep, chan
                 continue
             changes.wait(_POLL, stopping.asked)
         except (Unavailable, AuditUnavailable):  # what cannot be recorded does not happen: the lease will run out
-            _log.warning("store_unavailable", worker=worker)
+            _log.warning("store_unavailable", worker=worker.name)
             time.sleep(_STORE_AWAY)
 
 
-def claim_next(on: Services, worker: str) -> Lease | None:
+def claim_next(on: Services, worker: Worker) -> Lease | None:
     """Lease the job whose turn it is, where there is one."""
-    if not _work_is_due(on):
+    if not _work_is_due(on, worker):
         return None
     with on.database.write() as connection:
         now = on.now(connection)
-        return jobs.claim(connection, worker=worker, now=now, until=now + on.attempt.lease)
+        until = now + on.attempt.lease
+        return jobs.claim(connection, worker=worker.name, now=now, until=until, longest=worker.longest)
 
 
-def _work_is_due(on: Services) -> bool:
+def _work_is_due(on: Services, worker: Worker) -> bool:
     """A look that takes no lock: idle workers must not hold up those who create jobs."""
     with on.database.read() as connection:
-        return jobs.is_due(connection, now=on.now(connection))
+        return jobs.is_due(connection, now=on.now(connection), longest=worker.longest)
 
 
 def attempt(lease: Lease, on: Services, stopping: Stopping, interruption: Interruption) -> None:

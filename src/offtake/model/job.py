@@ -7,7 +7,7 @@ repeats the invariants as CHECKs, ``docs/explanation/jobs.md`` draws it, and a t
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from offtake.model.artifact import Artifact
@@ -76,15 +76,18 @@ class Job:
     reference: str | None = None  # what its dialect calls it, where that is not the id; unique
     actor: str | None = None  # the person who ordered it; None: the tenant as a whole did
     effective: str | None = None  # the person it belongs to: the actor, or whom the actor acted as
+    expected: timedelta = timedelta(0)  # how long it may run, in whole seconds; what is expected long yields
+    held_at: datetime | None = None  # since when its file must be kept, whatever retention and callers say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilter:
-    """Which of a tenant's jobs are meant. A criterion that is None is off."""
+    """Which jobs are meant. A criterion that is None is off."""
 
-    tenant: str
-    dialect: str
+    tenant: str | None = None
+    dialect: str | None = None
     report: str | None = None
+    status: Status | None = None
     since: datetime | None = None  # made then or later
 
 

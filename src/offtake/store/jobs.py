@@ -7,26 +7,30 @@ job, the fence. No row updated means somebody else moved the job first: callers 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    FromClause,
+    Subquery,
     Update,
     and_,
     bindparam,
+    case,
     func,
     insert,
     literal_column,
     or_,
     select,
+    true,
     update,
 )
 
 from offtake.model.artifact import Artifact
 from offtake.model.job import LEASED, OPEN, Failure, Job, JobFilter, Lease, Status, sources
 from offtake.store.records import job_from_row, request_to_json
-from offtake.store.schema import job, tenant
+from offtake.store.schema import job, later, tenant
 from offtake.store.wakeup import announce
 
 # Built once: polls read a job thousands of times a second, and building an expression costs more than running it.
@@ -69,6 +73,7 @@ def add(connection: Connection, new: Job) -> None:
             reference=new.reference,
             actor=new.actor,
             effective=new.effective,
+            expected_seconds=int(new.expected.total_seconds()),
         )
     )
     announce(connection)
@@ -100,23 +105,51 @@ def newest(connection: Connection, wanted: JobFilter, *, limit: int, offset: int
     return [job_from_row(row) for row in connection.execute(statement.limit(limit).offset(offset))]
 
 
-def is_due(connection: Connection, *, now: datetime) -> bool:
-    """Whether there is a job to claim."""
-    statement = select(job.c.id).where(_among({Status.QUEUED}), job.c.not_before <= now).limit(1)
+def is_due(connection: Connection, *, now: datetime, longest: timedelta | None = None) -> bool:
+    """Whether there is a job to claim, not expected to run longer than ``longest`` where that is given."""
+    statement = select(job.c.id).where(_due(job, now, longest)).limit(1)
     return connection.execute(statement).first() is not None
 
 
-def claim(connection: Connection, *, worker: str, now: datetime, until: datetime) -> Lease | None:
-    """Lease the oldest job that may run. One row by ``=``: an IN with a LIMIT may be evaluated twice and claim two."""
+def claim(
+    connection: Connection, *, worker: str, now: datetime, until: datetime, longest: timedelta | None = None
+) -> Lease | None:
+    """Lease the job whose turn it is, of those not expected to run longer than ``longest``.
+
+    The turn is that of the tenant with the fewest running jobs, among such the one that has waited longest for a
+    worker; within a tenant the older job comes first, but each yields for as long as it is expected to run itself.
+    One row by ``=``: an IN with a LIMIT may be evaluated twice and claim two.
+    """
+    waiting, turn = job.alias("waiting"), _turns()
+    place = later(waiting.c.created_at, waiting.c.expected_seconds)
+    # Compared as an expression: with the column SQLite would go through all jobs the tenant has ever had.
     candidate = (
-        select(job.c.id)
-        .where(_among({Status.QUEUED}), job.c.not_before <= now)
-        .order_by(job.c.created_at, job.c.id)
+        select(waiting.c.id)
+        .join(turn, turn.c.tenant == waiting.c.tenant.concat(""))
+        .where(_due(waiting, now, longest))
+        .order_by(turn.c.running, turn.c.served_at.nulls_first(), place, waiting.c.id)
         .limit(1)
-        .with_for_update(skip_locked=True)
+        .with_for_update(skip_locked=True, of=waiting)
         .scalar_subquery()
     )
     return _leased(connection, job.c.id == candidate, worker=worker, now=now, until=until)
+
+
+def _turns() -> Subquery:
+    """Tenants with open jobs: how many of their jobs run, and when a worker last took one.
+
+    Grouped, so that no planner looks a tenant up once for each of its jobs.
+    """
+    served = job.alias("served")
+    last_served = select(func.max(served.c.started_at)).where(served.c.tenant == job.c.tenant).scalar_subquery()
+    running = func.sum(case((_among(LEASED), 1), else_=0))
+    columns = select(job.c.tenant, running.label("running"), last_served.label("served_at"))
+    return columns.where(_among(OPEN)).group_by(job.c.tenant).subquery("turn")
+
+
+def _due(waiting: FromClause, now: datetime, longest: timedelta | None) -> ColumnElement[bool]:
+    due = and_(_among({Status.QUEUED}, waiting), waiting.c.not_before <= now)
+    return due if longest is None else and_(due, waiting.c.expected_seconds <= int(longest.total_seconds()))
 
 
 def renew(connection: Connection, lease: Lease, *, until: datetime) -> bool:
@@ -221,17 +254,25 @@ def names_file(connection: Connection, job_id: str, fence: int, key: str) -> boo
 
 
 def _meant(wanted: JobFilter) -> ColumnElement[bool]:
-    criteria = [job.c.tenant == wanted.tenant, job.c.dialect == wanted.dialect]
-    if wanted.report is not None:
-        criteria.append(job.c.report == wanted.report)
+    given = [
+        column == value
+        for column, value in (
+            (job.c.tenant, wanted.tenant),
+            (job.c.dialect, wanted.dialect),
+            (job.c.report, wanted.report),
+            (job.c.status, wanted.status),
+        )
+        if value is not None
+    ]
     if wanted.since is not None:
-        criteria.append(job.c.created_at >= wanted.since)
-    return and_(*criteria)
+        given.append(job.c.created_at >= wanted.since)
+    return and_(true(), *given)
 
 
-def _among(statuses: Collection[Status]) -> ColumnElement[bool]:
+def _among(statuses: Collection[Status], of: FromClause = job) -> ColumnElement[bool]:
     """In one of these states; written as literals so that SQLite can prove a partial index fits."""
-    return job.c.status.in_([literal_column(f"'{status}'") for status in sorted(statuses)])
+    words: list[ColumnElement[str]] = [literal_column(f"'{status}'") for status in sorted(statuses)]
+    return of.c.status == words[0] if len(words) == 1 else of.c.status.in_(words)
 
 
 def _move(target: Status, condition: ColumnElement[bool]) -> Update:

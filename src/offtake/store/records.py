@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row
@@ -69,6 +69,8 @@ def job_from_row(row: Row[Any]) -> Job:
         reference=row.reference,
         actor=row.actor,
         effective=row.effective,
+        expected=timedelta(seconds=row.expected_seconds),
+        held_at=row.held_at,
     )
 
 

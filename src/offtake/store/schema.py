@@ -26,6 +26,9 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from offtake.model.job import LEASED, OPEN, Status
@@ -63,6 +66,25 @@ class Instant(TypeDecorator[datetime]):
             found: datetime = value
             return found.astimezone(UTC)
         return _EPOCH + timedelta(microseconds=value)
+
+
+class later(FunctionElement[datetime]):  # noqa: N801 - a function of the database
+    """An instant and whole seconds: the instant so many seconds later."""
+
+    type = Instant()
+    inherit_cache = True
+
+
+@compiles(later)
+def _later(element: later, compiler: SQLCompiler, **options: Any) -> str:
+    instant, seconds = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"({instant} + {seconds} * 1000000)"
+
+
+@compiles(later, "postgresql")
+def _later_on_postgresql(element: later, compiler: SQLCompiler, **options: Any) -> str:
+    instant, seconds = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"({instant} + {seconds} * interval '1 second')"
 
 
 _JSON = JSON().with_variant(JSONB(), "postgresql")
@@ -167,6 +189,8 @@ job = Table(
     Column("reference", String(128), nullable=True),
     Column("actor", String(320), nullable=True),
     Column("effective", String(320), nullable=True),
+    Column("expected_seconds", Integer, nullable=False, server_default=text("0")),
+    Column("held_at", Instant, nullable=True),
     CheckConstraint(f"status IN ({_listed(frozenset(Status))})", name="status"),
     CheckConstraint(f"(finished_at IS NOT NULL) = (status IN ({_ENDED}))", name="finished"),
     CheckConstraint(
@@ -187,6 +211,7 @@ Index("ix_job_open", job.c.tenant, job.c.dialect, postgresql_where=job.c.status.
       sqlite_where=job.c.status.in_(sorted(OPEN)))  # fmt: skip
 Index("ix_job_lease", job.c.lease_until, postgresql_where=job.c.lease_until.is_not(None),
       sqlite_where=job.c.lease_until.is_not(None))  # fmt: skip
+Index("ix_job_served", job.c.tenant, job.c.started_at)
 Index("ix_job_list", job.c.tenant, job.c.dialect, job.c.report, job.c.created_at)
 Index("ix_job_list_all", job.c.tenant, job.c.dialect, job.c.created_at)
 Index("ix_job_expiry", job.c.expires_at, postgresql_where=job.c.status == "succeeded",

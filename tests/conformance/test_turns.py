@@ -1,0 +1,153 @@
+"""Whose turn it is: no tenant waits for another's queue, and short jobs need not wait behind long ones."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import event, insert, text
+
+from offtake.core import exports, identity
+from offtake.core.services import Services
+from offtake.executor.worker import Worker, claim_next
+from offtake.model.artifact import Artifact
+from offtake.model.job import Job, Lease
+from offtake.model.tenant import Tenant
+from offtake.model.timespan import Timespan
+from offtake.store import jobs
+from offtake.store.database import Database
+from offtake.store.schema import job as table
+from tests.fixtures.orders import NOON, ORDER, caller, queued
+
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+FILE = Artifact(key="files/acme/x", rows=3, bytes=99, sha256="0" * 64)
+
+
+@pytest.fixture
+def on(services: Services) -> Services:
+    """Services with three tenants."""
+    for name in ("acme", "umbra", "globex"):
+        identity.add_tenant(Tenant(name=name), services)
+    return services
+
+
+def add(on: Services, *made: Job) -> None:
+    with on.database.write() as connection:
+        for job in made:
+            jobs.add(connection, job)
+
+
+def claim(on: Services, longest: timedelta | None = None) -> Lease | None:
+    return claim_next(on, Worker(name="w", longest=longest))
+
+
+def claimed(on: Services) -> Lease:
+    lease = claim(on)
+    assert lease is not None
+    return lease
+
+
+def end(on: Services, lease: Lease) -> None:
+    with on.database.write() as connection:
+        jobs.upload(connection, lease)
+        now = on.now(connection)
+        assert jobs.succeed(connection, lease, FILE, now=now, expires_at=now)
+
+
+def test_pain_25_a_thousand_jobs_of_one_tenant_delay_anothers_by_one_run(on: Services) -> None:
+    add(on, *(queued("acme", created_at=NOON - timedelta(hours=1)) for _ in range(1_000)))
+    running = claimed(on)
+    single = queued("umbra")
+    add(on, single)
+    end(on, running)  # one worker: it is busy with the first tenant's job when the second one orders
+    assert claimed(on).job.id == single.id
+
+
+def test_tenants_take_turns_and_share_the_workers(on: Services) -> None:
+    for name in ("acme", "umbra", "globex"):
+        add(on, *(queued(name) for _ in range(10)))
+    leases = [claimed(on) for _ in range(6)]
+    assert Counter(lease.job.tenant for lease in leases) == {"acme": 2, "umbra": 2, "globex": 2}
+    ended = leases[0]
+    end(on, ended)
+    assert claimed(on).job.tenant == ended.job.tenant  # it has fewer running than the others
+    for lease in leases[1:]:
+        end(on, lease)
+    assert {claimed(on).job.tenant for _ in range(2)} == {"acme", "umbra", "globex"} - {ended.job.tenant}
+
+
+def test_a_job_yields_for_as_long_as_it_is_expected_to_run(on: Services) -> None:
+    long = replace(queued(created_at=NOON), expected=10 * MINUTE)
+    before = queued(created_at=NOON + 9 * MINUTE)
+    after = queued(created_at=NOON + 11 * MINUTE)  # yields to nobody for ever
+    add(on, after, long, before)
+    assert [claimed(on).job.id for _ in range(3)] == [before.id, long.id, after.id]
+
+
+def test_the_worker_that_is_kept_free_takes_no_long_job(on: Services) -> None:
+    long, short = replace(queued(), expected=61 * SECOND), replace(queued("umbra"), expected=60 * SECOND)
+    add(on, long)
+    assert claim(on, MINUTE) is None
+    add(on, short)
+    lease = claim(on, MINUTE)
+    assert lease is not None
+    assert lease.job.id == short.id
+    assert claim(on, MINUTE) is None
+    assert claimed(on).job.id == long.id
+
+
+def test_what_is_expected_is_what_earlier_exports_of_the_kind_took(on: Services) -> None:
+    assert exports.create(ORDER, caller(), on).expected == timedelta(0)
+    took(on, claimed(on), 21 * SECOND)  # 20 seconds for a day, without the second that each takes
+    assert exports.create(ORDER, caller(), on).expected == 20 * SECOND
+    month = replace(ORDER, timespan=Timespan(start=NOON - timedelta(days=30), end=NOON, zone="UTC"))
+    assert exports.create(month, caller(), on).expected == 600 * SECOND
+    assert exports.create(month, caller("umbra"), on).expected == timedelta(0)
+    assert exports.create(replace(month, format="json"), caller(), on).expected == timedelta(0)
+    assert exports.create(replace(month, report="user_status"), caller(), on).expected == timedelta(0)
+
+
+def took(on: Services, lease: Lease, time: timedelta) -> None:
+    """End the job as if it had run for that time."""
+    started = lease.job.started_at
+    assert started is not None
+    with on.database.write() as connection:
+        jobs.upload(connection, lease)
+        jobs.succeed(connection, lease, FILE, now=started + time, expires_at=started + timedelta(days=1))
+
+
+def test_a_claim_reads_no_ended_job(on: Services) -> None:
+    """Cheap with 20,000 ended jobs and 1,000 queued: the plan goes through indexes of what is open."""
+    database = on.database
+    shape = {"principal": "p", "dialect": "talkdesk", "report": "calls", "format": "csv", "request": {}, "fence": 1}
+    shape |= {"attempts": 1, "created_at": NOON, "not_before": NOON, "started_at": NOON, "failure_code": "c"}
+    ended = shape | {"status": "failed", "failure_message": "m", "finished_at": NOON}
+    open_ = shape | {"status": "queued", "failure_code": None}
+    rows = [{"id": f"e{number}", "tenant": f"{('acme', 'umbra')[number % 2]}", **ended} for number in range(20_000)]
+    with database.write() as connection:
+        connection.execute(insert(table), rows)
+        connection.execute(insert(table), [{"id": f"q{number}", "tenant": "acme", **open_} for number in range(1_000)])
+        connection.execute(text("ANALYZE"))
+    for longest in (None, MINUTE):
+        plan = plan_of_claim(database, longest)
+        assert "ix_job_served" in plan  # when a tenant was last served, without a look at its jobs
+        assert "Seq Scan" not in plan
+        assert "SEARCH waiting USING INDEX ix_job_claim" in plan or not database.reads_at_once
+        assert not [
+            line for line in plan.splitlines() if line.startswith("SCAN") and "USING" not in line + "USING queued"
+        ]
+
+
+def plan_of_claim(database: Database, longest: timedelta | None) -> str:
+    """How the database finds the job, in its own words."""
+    seen: list[tuple[str, Any]] = []
+    explain = "EXPLAIN QUERY PLAN" if database.reads_at_once else "EXPLAIN"
+    with database.write() as connection:
+        event.listen(connection, "before_cursor_execute", lambda c, cursor, *sent: seen.append((sent[0], sent[1])))
+        jobs.claim(connection, worker="w", now=NOON - MINUTE, until=NOON, longest=longest)
+        statement, parameters = seen[0]
+        plan = connection.exec_driver_sql(f"{explain} {statement}", parameters)
+        return "\n".join(str(row[-1]) for row in plan)
