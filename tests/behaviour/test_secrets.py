@@ -86,7 +86,10 @@ def test_log_lines_carry_the_ids_that_support_needs(busy: Served, credential: Cr
         assert client.wait("calls", job) == "done"
     lines = [line for line in busy.running.log_lines() if line.get("request") == request]
     assert [line["event"] for line in lines] == ["request"]  # one line a request
-    assert lines[0] | {"tenant": credential.tenant, "job": job, "dialect": "talkdesk", "status": 202} == lines[0]
+    told = {"tenant": credential.tenant, "job": job, "dialect": "talkdesk", "principal": credential.client_id}
+    seen = {"method": "POST", "route": "/data/reports/{report_type}/jobs", "status": 202, "bytes": len(answer.content)}
+    assert lines[0] | told | seen == lines[0]
+    assert lines[0]["milliseconds"] > 0
 
     def attempts() -> list[dict[str, object]]:
         return [line for line in busy.running.log_lines() if line["event"] == "attempt" and line["job"] == job]
@@ -94,6 +97,51 @@ def test_log_lines_carry_the_ids_that_support_needs(busy: Served, credential: Cr
     (attempt,) = wait_for("the log line of the attempt", attempts)
     expected = {"tenant": credential.tenant, "attempt": 1, "dialect": "talkdesk", "outcome": "succeeded", "rows": 1}
     assert attempt | expected == attempt
+
+
+def test_a_secret_in_any_place_of_a_request_stays_out_of_the_log(busy: Served) -> None:
+    """Header by header, in paths, queries and bodies, of every kind of path."""
+    secret = "s3cret-that-nobody-may-read"
+    names = ["user-agent", "referer", "cookie", "x-request-id", "x-forwarded-for", "x-forwarded-host", "forwarded"]
+    names += [
+        "range",
+        "if-range",
+        "if-none-match",
+        "idempotency-key",
+        "impersonate",
+        "content-type",
+        "accept",
+        "origin",
+    ]
+    headers = [{name: secret} for name in names]
+    headers += [{"authorization": f"{scheme} {secret}"} for scheme in ("Bearer", "Basic", "Digest", secret)]
+    paths = ["/healthz", "/readyz", "/metrics", "/oauth/token", "/data/reports", "/openapi.json", "/download/a/b"]
+    paths += ["/api/public/reports/report/x", f"/{secret}", f"/data/reports/{secret}/jobs/{secret}"]
+    paths += [f"/download/{secret}/b"]
+    before = len(busy.running.log.read_text())
+    with httpx.Client(base_url=busy.url, trust_env=False, timeout=60) as http:
+        for path in paths:
+            for one in headers:
+                http.get(path, headers=one)
+            for method in ("GET", "HEAD", "POST", "DELETE", "PATCH"):
+                http.request(method, path, params={"q": secret, secret: "x"})
+            http.post(path, json={"a": secret})
+            http.post(path, content=secret, headers={"transfer-encoding": secret})
+    log = busy.running.log.read_text()[before:]
+    assert log.count('"event": "request"') >= len(paths) * (len(headers) + 5)
+    assert secret not in log
+
+
+def test_the_line_of_a_download_says_whose_it_is_and_how_much_was_sent(busy: Served, credential: Credential) -> None:
+    with busy.client(credential) as client:
+        job = client.create("calls", *MARCH)
+        assert client.wait("calls", job) == "done"
+        answer = client.download("calls", job)
+    lines = [line for line in busy.running.log_lines() if line.get("request") == answer.headers["x-request-id"]]
+    expected = {"tenant": credential.tenant, "dialect": "talkdesk", "job": job, "bytes": len(answer.content)}
+    assert [line | expected for line in lines] == lines
+    assert len(lines) == 1
+    assert "cut" not in lines[0]
 
 
 def _exports(client: Client) -> tuple[list[str], list[str]]:

@@ -1,0 +1,94 @@
+"""What one client may cost the others: slow and large headers, and more requests at once than the server bears."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from tests.fixtures.installation import Installation, Served, wait_for
+
+HEAD = b"POST /oauth/token HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.fixture(scope="module")
+def strict(shared_installations: Callable[[str], Installation]) -> Served:
+    """A server with little patience that answers one request at a time."""
+    made = shared_installations("strict")
+    made.init("[server]\nheader_seconds = 0.3\nmax_header_bytes = 4096\nconcurrent_requests = 1\n")
+    return Served(made, made.serve(workers=0))
+
+
+@contextmanager
+def connection(served: Served) -> Iterator[socket.socket]:
+    parts = urlsplit(served.url)
+    with socket.create_connection((parts.hostname, parts.port), timeout=60) as made:
+        yield made
+
+
+def rest(made: socket.socket) -> bytes:
+    """Everything until the server closes the connection."""
+    try:
+        return b"".join(iter(lambda: made.recv(65_536), b""))
+    except ConnectionResetError:  # it did not read all that we sent
+        return b""
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /healthz HT", HEAD], ids=["nothing", "half a line", "no end of headers"])
+def test_who_does_not_come_to_the_point_is_disconnected(strict: Served, sent: bytes) -> None:
+    with connection(strict) as made:
+        made.sendall(sent)
+        assert rest(made) == b""
+
+
+def test_a_second_request_has_to_come_to_the_point_too(strict: Served) -> None:
+    with connection(strict) as made:
+        made.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        first = made.recv(65_536)
+        assert first.startswith(b"HTTP/1.1 200 ")
+        made.sendall(b"GET /healthz HT")
+        assert b"HTTP/1.1" not in rest(made)
+
+
+def test_large_headers_are_refused(strict: Served) -> None:
+    with connection(strict) as made:
+        made.sendall(HEAD + b"X-Large: " + b"x" * 5000 + b"\r\n\r\n")
+        assert rest(made).startswith(b"HTTP/1.1 431 ")
+    with connection(strict) as made:
+        made.sendall(HEAD + b"X-Fits: " + b"x" * 3000 + b"\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+        assert rest(made).startswith(b"HTTP/1.1 40")  # read, and found to prove nothing
+
+
+def test_a_header_without_end_is_not_collected(strict: Served) -> None:
+    """The parser keeps an unfinished line to itself; what it has got counts all the same."""
+    with connection(strict) as made:
+        made.sendall(HEAD + b"X-Endless: " + b"x" * 10_000)
+        assert rest(made).startswith(b"HTTP/1.1 431 ")
+
+
+def test_what_is_too_much_at_once_is_told_to_wait_in_its_dialects_words(strict: Served) -> None:
+    body = b"grant_type=client_credentials"
+    head = HEAD + b"Content-Type: application/x-www-form-urlencoded\r\nConnection: close\r\n"
+    with connection(strict) as made:
+        made.sendall(head + f"Content-Length: {len(body)}\r\n\r\n".encode())  # taken, and waited for
+
+        def refused() -> httpx.Response | None:
+            answer = httpx.get(f"{strict.url}/data/reports/calls/jobs", trust_env=False)
+            return answer if answer.status_code == 503 else None
+
+        answer = wait_for("the one place to be taken", refused)
+        assert answer.json()["code"] == "1020019"
+        assert int(answer.headers["retry-after"]) > 0
+        link = httpx.get(f"{strict.url}/download/x/y", trust_env=False)
+        assert (link.status_code, link.json()["code"]) == (503, "unavailable")
+        assert httpx.get(f"{strict.url}/healthz", trust_env=False).status_code == 200
+        made.sendall(body)
+        assert rest(made).startswith(b"HTTP/1.1 401 ")
+    url = f"{strict.url}/data/reports"
+    wait_for("the place to be free", lambda: httpx.get(url, trust_env=False).status_code != 503)
+    lines = [line for line in strict.running.log_lines() if line["event"] == "request" and line["status"] == 503]
+    assert lines  # what is refused is logged like anything else

@@ -1,0 +1,327 @@
+"""The deployment files: they say what their programs understand, name settings that exist, and give time to drain."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import trustme
+import typer.main
+import yaml
+
+from offtake.cli import app
+from offtake.settings import PREFIX, Settings, load_settings
+from offtake.wire.access import Answered
+from offtake.wire.metrics import Metrics
+from tests.fixtures.installation import Client, Installation, wait_for
+from tests.fixtures.programs import program
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+MANUAL = ROOT / "docs" / "how-to" / "deploy.md"
+GIVEN = {
+    "OFFTAKE_HOST_NAME": "exports.example.com",
+    "OFFTAKE_DATABASE_PASSWORD": "secret-of-the-database",
+    "OFFTAKE_METRICS_TOKEN": "a-token-for-figures",
+}  # as in .env
+BEYOND_DRAIN = 5  # seconds that a server gives its workers after their time is over
+MARCH = ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z")
+
+
+def documents(file: Path) -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all(file.read_text("utf-8")))
+
+
+def settings_of(variables: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The settings that a process with these variables has; an unknown one is refused."""
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        monkeypatch.delenv(name)
+    for name, value in variables.items():
+        if name.startswith(PREFIX):
+            monkeypatch.setenv(name, value)
+    return load_settings(Path("no-such-file.toml"))
+
+
+def assert_command(arguments: list[str]) -> None:
+    """A command of ours, with options that it has."""
+    group: Any = typer.main.get_command(app)
+    command = group.commands[arguments[0]]
+    command.make_context(arguments[0], arguments[1:], resilient_parsing=True)
+
+
+# --- compose -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def compose() -> dict[str, Any]:
+    """The compose file with its variables filled in."""
+    text = (DEPLOY / "compose.yaml").read_text("utf-8")
+    filled = re.sub(r"\$\{(\w+):\?\}", lambda found: GIVEN[found[1]], text)
+    assert "${" not in filled
+    loaded: dict[str, Any] = yaml.safe_load(filled)
+    return loaded
+
+
+def test_the_example_names_every_variable_of_the_compose_file() -> None:
+    used = set(re.findall(r"\$\{(\w+)", (DEPLOY / "compose.yaml").read_text("utf-8")))
+    named = re.findall(r"^(\w+)=", (DEPLOY / "compose.env.example").read_text("utf-8"), re.MULTILINE)
+    assert used == set(named) == GIVEN.keys()
+
+
+@pytest.mark.parametrize("service", ["migrate", "worker", "server"])
+def test_compose_runs_our_commands_with_our_settings(
+    compose: dict[str, Any], service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    described = compose["services"][service]
+    assert_command(described["command"])
+    settings = settings_of(described["environment"], monkeypatch)
+    assert settings.state_url == f"postgresql://offtake:{GIVEN['OFFTAKE_DATABASE_PASSWORD']}@database/offtake"
+    grace = int(described.get("stop_grace_period", "0s").removesuffix("s"))
+    if service == "worker":
+        assert grace > settings.worker.drain_seconds + BEYOND_DRAIN
+    if service == "server":
+        assert grace > max(settings.server.drain_seconds, settings.worker.drain_seconds + BEYOND_DRAIN)
+        subnet = compose["networks"]["inside"]["ipam"]["config"][0]["subnet"]
+        assert settings.server.trusted_proxies == (subnet,)
+        assert settings.server.public_url == "https://exports.example.com"
+        assert compose["services"]["proxy"]["environment"]["OFFTAKE_UPSTREAM"] == f"{service}:8080"
+        assert settings.server.port == 8080
+
+
+# --- Kubernetes ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def manifests() -> dict[tuple[str, str], dict[str, Any]]:
+    """Every manifest by kind and name."""
+    found = [document for file in sorted((DEPLOY / "kubernetes").glob("*.yaml")) for document in documents(file)]
+    return {(document["kind"], document["metadata"]["name"]): document for document in found}
+
+
+def test_kubernetes_gives_settings_that_exist_and_time_to_drain(
+    manifests: dict[tuple[str, str], dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variables = manifests["ConfigMap", "offtake"]["data"] | manifests["Secret", "offtake"]["stringData"]
+    settings = settings_of(variables, monkeypatch)
+    assert settings.server.host == "0.0.0.0"
+    assert settings.server.worker_silence_seconds == 0
+    server = manifests["Deployment", "offtake-server"]["spec"]["template"]["spec"]
+    worker = manifests["Deployment", "offtake-worker"]["spec"]["template"]["spec"]
+    pause = server["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert server["terminationGracePeriodSeconds"] > pause + settings.server.drain_seconds
+    assert worker["terminationGracePeriodSeconds"] > settings.worker.drain_seconds + BEYOND_DRAIN
+    for pod in (server, worker):
+        assert pod["enableServiceLinks"] is False  # OFFTAKE_PORT=tcp://… would be an unknown setting
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        for container in [*pod.get("initContainers", []), *pod["containers"]]:
+            assert_command(container["args"])
+            assert container["securityContext"]["readOnlyRootFilesystem"] is True
+            assert [each[kind]["name"] for each in container["envFrom"] for kind in each] == ["offtake", "offtake"]
+    (container,) = server["containers"]
+    assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
+    assert container["livenessProbe"]["httpGet"] == container["startupProbe"]["httpGet"]
+    assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
+    assert container["readinessProbe"]["timeoutSeconds"] > 2  # as long as a look may take
+    assert container["ports"] == [{"name": "http", "containerPort": settings.server.port}]
+    labels = manifests["Deployment", "offtake-server"]["spec"]["template"]["metadata"]["labels"]
+    assert manifests["Service", "offtake"]["spec"]["selector"] == labels
+
+
+def test_a_variable_that_is_no_setting_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Exception, match="OFFTAKE_PORT: unknown option"):
+        settings_of({"OFFTAKE_PORT": "tcp://10.0.0.1:80"}, monkeypatch)
+
+
+# --- image ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_image_is_built_from_the_lock_and_does_not_run_as_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (DEPLOY / "Containerfile").read_text("utf-8")
+    steps = [line.split(maxsplit=1) for line in re.sub(r"\\\n", " ", text).splitlines() if re.match(r"[A-Z]+ ", line)]
+    last = dict(steps)
+    assert last["USER"] == "10001:10001"
+    assert [rest for word, rest in steps if word == "RUN" and "uv sync" in rest and "--locked" not in rest] == []
+    bootstrap = (ROOT / "tools" / "bootstrap.sh").read_text("utf-8")
+    assert re.findall(r"uv==(\S+)", text) == re.findall(r"uv_version=(\S+)", bootstrap)
+    variables = dict(re.findall(r"(OFFTAKE_\w+)=(\S+)", text))
+    assert settings_of(variables, monkeypatch).server.host == "0.0.0.0"
+    assert last["EXPOSE"] == str(Settings().server.port)
+    copied = {name for word, rest in steps if word == "COPY" and "--from" not in rest for name in rest.split()[:-1]}
+    assert [name for name in copied if not (ROOT / name).exists()] == []
+    kept = (DEPLOY / "Containerfile.dockerignore").read_text("utf-8").splitlines()
+    assert copied == {line[1:] for line in kept if line.startswith("!")}
+    assert_command([re.findall(r'"(\w+)"', last["CMD"])[0]])
+
+
+# --- systemd -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["offtake.service", "offtake-worker@.service"])
+def test_systemd_understands_the_units(name: str, tmp_path: Path) -> None:
+    text = (DEPLOY / "systemd" / name).read_text("utf-8")
+    (started,) = re.findall(r"^ExecStart=(.*)$", text, re.MULTILINE)
+    assert_command(started.split()[1:])
+    here = Path(sys.executable).with_name("offtake")
+    unit = tmp_path / name.replace("@", "@1")
+    unit.write_text(text.replace(started.split()[0], str(here)))
+    command = [program("systemd-analyze", "deployment"), "verify", "--man=no", "--recursive-errors=no", str(unit)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    grace = int(re.findall(r"^TimeoutStopSec=(\d+)$", text, re.MULTILINE)[0])
+    settings = Settings()
+    assert grace > max(settings.server.drain_seconds, settings.worker.drain_seconds + BEYOND_DRAIN)
+
+
+# --- the manual ----------------------------------------------------------------------------------------------------
+
+
+def test_the_manual_names_the_figures_that_there_are(installation: Installation) -> None:
+    installation.init()
+    with installation.services() as on:
+        metrics = Metrics(on, ["talkdesk"])
+        metrics.heard(Answered(method="GET", route="/x", status=200, seconds=0.1, bytes=1, cut=True))
+        text = bytes(metrics.exposition().body).decode()
+    there = set(re.findall(r"^# TYPE (offtake_\w+) ", text, re.MULTILINE))
+    there = {name for name in there if not name.endswith("_created")}
+    page = MANUAL.read_text("utf-8")
+    table = page.partition("| figure |")[2].partition("No figure has a tenant")[0]
+    assert set(re.findall(r"`(offtake_\w+)", table)) == there
+    alerts = page.partition("Alert on:")[2]
+    assert set(re.findall(r"\b(offtake_\w+)", alerts)) <= there
+
+
+def test_a_backup_made_as_the_manual_says_can_be_restored(installation: Installation, tmp_path: Path) -> None:
+    """While the server runs; the files after the database."""
+    installation.init()
+    credential = installation.add_tenant("acme")
+    running = installation.serve(workers=1)
+    with Client.connect(running.url, credential) as client:
+        job = client.create("calls", *MARCH)
+        assert client.wait("calls", job) == "done"
+        before = client.download("calls", job).content
+        page = MANUAL.read_text("utf-8")
+        (statement,) = re.findall(r'"(VACUUM INTO [^"]*)"', page)
+        (copied,) = re.findall(r"^rsync --archive (.*) /backup/$", page, re.MULTILINE)
+        backup = tmp_path / "backup"
+        backup.mkdir()
+        with closing(sqlite3.connect(installation.home / "state.db")) as connection:
+            connection.execute(statement.replace("/backup", str(backup)))
+        for name in [Path(path).relative_to("/srv/offtake").name for path in copied.split()]:
+            source = installation.home / name
+            if source.is_dir():
+                shutil.copytree(source, backup / name)
+            else:
+                shutil.copy2(source, backup / name)
+    assert running.stop() == 0
+    again = Installation(backup).serve(workers=1)
+    with Client.connect(again.url, credential) as client:
+        assert client.download("calls", job).content == before
+    assert again.stop() == 0
+
+
+# --- proxies -------------------------------------------------------------------------------------------------------
+
+
+def test_caddy_understands_its_file() -> None:
+    command = [program("caddy", "deployment"), "validate", "--adapter", "caddyfile", "--config"]
+    environment = {**os.environ, **GIVEN, "OFFTAKE_UPSTREAM": "server:8080"}
+    done = subprocess.run(
+        [*command, str(DEPLOY / "Caddyfile")], capture_output=True, text=True, check=False, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    assert '"level":"warn"' not in done.stderr
+    (kept,) = re.findall(r"keepalive (\d+)s", (DEPLOY / "Caddyfile").read_text("utf-8"))
+    assert int(kept) < Settings().server.keep_alive_seconds
+
+
+@pytest.fixture
+def nginx(installation: Installation, tmp_path: Path) -> Iterator[tuple[str, trustme.CA, Path]]:
+    """A server behind a real nginx with our file: only paths, ports and the address of the server are others."""
+    installation.init("[server]\ntrusted_proxies = ['127.0.0.1']\n")
+    running = installation.serve(workers=1)
+    authority, port = trustme.CA(), _free_port()
+    made = authority.issue_cert("localhost")
+    (tmp_path / "offtake.pem").write_bytes(b"".join(blob.bytes() for blob in made.cert_chain_pems))
+    made.private_key_pem.write_to_path(str(tmp_path / "offtake.key"))
+    text = (DEPLOY / "nginx.conf").read_text("utf-8")
+    changes = {
+        "server 127.0.0.1:8080;": f"server {running.url.removeprefix('http://')};",
+        "listen 80;": f"listen 127.0.0.1:{_free_port()};",
+        "listen 443 ssl;": f"listen 127.0.0.1:{port} ssl;",
+        "/etc/nginx/tls": str(tmp_path),
+        "/var/log/nginx": str(tmp_path),
+        "/run/nginx.pid": str(tmp_path / "nginx.pid"),
+        "proxy_set_header X-Forwarded-Host $host;": "proxy_set_header X-Forwarded-Host $http_host;",  # with our port
+        "http {\n": "http {\n" + "".join(f"    {kind}_temp_path {tmp_path};\n" for kind in _TEMPORARY),
+    }
+    for before, after in changes.items():
+        assert text.count(before) >= 1, before
+        text = text.replace(before, after)
+    file = tmp_path / "nginx.conf"
+    file.write_text(text)
+    command = [program("nginx", "deployment"), "-e", str(tmp_path / "error.log"), "-c", str(file)]
+    tested = subprocess.run([*command, "-t"], capture_output=True, text=True, check=False)
+    assert tested.returncode == 0, tested.stderr
+    assert "[warn]" not in tested.stderr
+    process = subprocess.Popen([*command, "-g", "daemon off; master_process off;"])
+    try:
+        yield f"https://localhost:{port}", authority, tmp_path
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+        assert running.stop() == 0
+
+
+_TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+
+
+def test_an_export_through_nginx(nginx: tuple[str, trustme.CA, Path], installation: Installation) -> None:
+    url, authority, folder = nginx
+    context = httpx.create_ssl_context(trust_env=False)
+    authority.configure_trust(context)
+    credential = installation.add_tenant("acme")
+    with httpx.Client(base_url=url, verify=context, trust_env=False, timeout=60) as http:
+        wait_for("nginx", lambda: _answers(http))
+        client = Client(http, "")
+        client.renew(credential)
+        job = client.create("calls", *MARCH)
+        assert client.wait("calls", job) == "done"
+        link = client.link("calls", job)
+        assert link.startswith(f"{url}/download/")
+        answer = http.get(link)
+        assert (answer.status_code, answer.json()["total"]) == (200, 0)
+        for path in ("/metrics", "/readyz", "/healthz"):  # not for the world
+            assert http.get(path).status_code == 404
+    log = (folder / "offtake.log").read_text()
+    assert "/download/" in log
+    assert "signature" not in log
+    ids = {line.split()[-1] for line in log.splitlines()}
+    (line,) = [
+        line for line in installation.servers[0].log_lines() if line.get("route") == "/download/{job}/{file_name}"
+    ]
+    assert line["request"] in ids  # one id in both logs
+
+
+def _answers(http: httpx.Client) -> bool:
+    try:
+        return http.get("/data/reports").status_code == 404
+    except httpx.ConnectError:
+        return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
