@@ -10,7 +10,7 @@ from temporalio.client import Client
 from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import RetryConfig, RPCError, TLSConfig
 
-from offtake.executor.temporal.address import TemporalAddress, Tls
+from offtake.executor.temporal.address import TemporalAddress
 
 _PATIENCE = timedelta(seconds=5)  # to reach the server
 
@@ -21,7 +21,7 @@ async def connect(address: TemporalAddress, *, identity: str, retries: RetryConf
         address.target,
         namespace=address.namespace,
         api_key=address.api_key,
-        tls=_tls(address.tls) if address.tls else False,
+        tls=tls_config(address),
         connect_timeout=_PATIENCE,
         retry_config=retries,
         identity=identity,
@@ -37,7 +37,11 @@ def trouble(error: BaseException) -> str:
     return error.status.name.lower() if isinstance(error, RPCError) else "not_connected"
 
 
-def _tls(tls: Tls) -> TLSConfig:
+def tls_config(address: TemporalAddress) -> TLSConfig | bool:
+    """The library's own; False is plain text."""
+    tls = address.tls
+    if tls is None:
+        return False
     return TLSConfig(server_root_ca_cert=tls.root, client_cert=tls.certificate, client_private_key=tls.key)
 
 

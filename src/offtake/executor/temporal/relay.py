@@ -68,6 +68,7 @@ class Relay:
             if time.monotonic() - ensured >= _ENSURE_EVERY:
                 ensured = time.monotonic()
                 runner.run(ensure_upkeep(client, self._address))
+                self._back()
             changes.clear()  # before the look: a ring that comes in between is seen by the look or by the wait
             taken = take(self._on)
             if taken:
