@@ -127,6 +127,18 @@ def result(temporal: TemporalServer, workflow: str) -> Any:
     return temporal.ask(lambda client: client.get_workflow_handle(workflow).result())
 
 
+def events(server: Running) -> list[dict[str, Any]]:
+    return [line for line in server.log_lines() if line["event"] == "attempt"]
+
+
+def schedules(temporal: TemporalServer, ending: str) -> list[str]:
+    async def found(client: Any) -> list[str]:
+        return [item.id async for item in await client.list_schedules() if item.id.endswith(ending)]
+
+    ids: list[str] = temporal.ask(found)
+    return ids
+
+
 def test_a_job_is_rung_for_run_and_published(on_each_database: Place, temporal: TemporalServer) -> None:
     place = on_each_database
     with place.served(environment(temporal, place.made.home.parent.name), workers=1) as (_, client):
@@ -173,6 +185,22 @@ def test_a_ring_too_many_changes_nothing(place: Place, temporal: TemporalServer)
     assert (before.fence, before.attempts) == (1, 1)
 
 
+def test_attempts_are_counted_by_the_row_and_the_last_ends_the_workflow(place: Place, temporal: TemporalServer) -> None:
+    counted = {"OFFTAKE_WORKER__ATTEMPTS": "3", "OFFTAKE_WORKER__RETRY_SECONDS": "0.2"}
+    staging = place.made.home / "artifacts" / "staging"
+    with place.served(environment(temporal, "home", **counted), workers=1) as (server, client):
+        staging.rename(staging.with_name("gone"))
+        try:
+            job = client.create("calls", START, END)
+            assert client.wait("calls", job) == "failed"
+        finally:
+            staging.with_name("gone").rename(staging)
+        assert result(temporal, job) == "failed"
+        assert [line["outcome"] for line in events(server)] == ["retry", "retry", "failed"]
+    row = place.row(job)
+    assert (row.attempts, row.fence, row.failure and row.failure.code) == (3, 3, "storage_unavailable")
+
+
 def test_a_worker_on_another_machine_joins_with_nothing_but_settings(
     tmp_path: Path, postgresql: str, temporal: TemporalServer
 ) -> None:
@@ -205,11 +233,7 @@ def test_upkeep_is_scheduled_once_and_expires_files(place: Place, temporal: Temp
         assert client.wait("calls", job) == "done"
         place.made.outlive(job)
         wait_for("the file to expire", lambda: place.row(job).status is Status.EXPIRED)
-
-    async def schedules(client: Any) -> list[str]:
-        return [item.id async for item in await client.list_schedules() if item.id.endswith("-home")]
-
-    assert temporal.ask(schedules) == ["offtake-upkeep-home"]
+    assert schedules(temporal, "-home") == ["offtake-upkeep-home"]
 
 
 def test_the_schedule_follows_the_settings_and_keeps_a_pause(temporal: TemporalServer) -> None:
@@ -239,10 +263,6 @@ def slow(large: Installation) -> Iterator[Place]:
         yield Place(large, large.add_client("acme"), on.database)
 
 
-def events(server: Running) -> list[dict[str, Any]]:
-    return [line for line in server.log_lines() if line["event"] == "attempt"]
-
-
 def test_a_cancel_interrupts_the_attempt_and_ends_the_workflow(slow: Place, temporal: TemporalServer) -> None:
     with slow.served(environment(temporal, "cancel"), workers=1) as (server, client):
         job = client.create("calls", START, END)
@@ -255,6 +275,19 @@ def test_a_cancel_interrupts_the_attempt_and_ends_the_workflow(slow: Place, temp
         assert client.wait("calls", queued) == "done"
     assert slow.row(job).status is Status.CANCELLED
     assert list((slow.made.home / "artifacts").rglob(f"{job}*")) == []
+
+
+def test_one_worker_runs_as_many_attempts_at_once_as_it_may(slow: Place, temporal: TemporalServer) -> None:
+    settings = environment(temporal, "at-once", OFFTAKE_TEMPORAL__ACTIVITIES="2")
+    with slow.served(settings, workers=1) as (_, client):
+        both = [client.create("calls", START, END) for _ in range(2)]
+
+        def at_once() -> bool:
+            return [client.status("calls", job) for job in both] == ["processing", "processing"]
+
+        wait_for("both to run", at_once)
+        assert [client.wait("calls", job) for job in both] == ["done", "done"]
+    assert [slow.row(job).attempts for job in both] == [1, 1]
 
 
 def test_a_cancel_before_any_worker_ends_the_workflow(slow: Place, temporal: TemporalServer) -> None:

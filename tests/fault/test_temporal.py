@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,11 @@ def row_of(home: Installation, job: str) -> dict[str, Any]:
     return dict(row._mapping)
 
 
+def froze(home: Installation, job: str, pid: int) -> bool:
+    """Whether that process stands still with the job in its hands."""
+    return row_of(home, job)["fence"] == 1 and psutil.Process(pid).status() == psutil.STATUS_STOPPED
+
+
 def rings(home: Installation) -> int:
     engine = create_engine(f"sqlite:///{home.home / 'state.db'}")
     with engine.connect() as connection:
@@ -145,7 +151,7 @@ def test_a_worker_killed_in_mid_attempt_leaves_its_job_to_another(
 def test_a_worker_that_slept_does_not_publish_what_another_has(home: Installation, client: Client) -> None:
     job = client.create("calls", START, END)
     with process(*script("doomed_worker", home, "staged", "freeze")) as sleeper:
-        wait_for("the worker to freeze", lambda: psutil.Process(sleeper.pid).status() == psutil.STATUS_STOPPED)
+        wait_for("the worker to freeze", partial(froze, home, job, sleeper.pid))
         with process(*worker(home)):
             assert client.wait("calls", job) == "done"
             before = row_of(home, job)
@@ -183,7 +189,7 @@ def test_temporal_killed_in_mid_attempt_stops_nothing(
     settings.write_text(settings.read_text().replace("lease_seconds = 1.5", "lease_seconds = 20"))
     job = client.create("calls", START, END)
     with process(*script("doomed_worker", home, "staged", "freeze")) as held:
-        wait_for("the worker to freeze", lambda: psutil.Process(held.pid).status() == psutil.STATUS_STOPPED)
+        wait_for("the worker to freeze", partial(froze, home, job, held.pid))
         temporal.kill()
         held.send_signal(signal.SIGCONT)
         assert client.wait("calls", job) == "done"

@@ -7,11 +7,13 @@ from datetime import timedelta
 from functools import cache
 
 from temporalio.client import Client
-from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
+from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig
 from temporalio.service import RetryConfig, RPCError, TLSConfig
 
 from offtake.executor.temporal.address import TemporalAddress
 
+# Every poll that is tried again would be a warning; that Temporal is away we say ourselves, once.
+_SPOKEN = "error,temporalio_sdk_core=warn,temporalio_client=error"
 _PATIENCE = timedelta(seconds=5)  # to reach the server
 
 
@@ -49,5 +51,4 @@ def tls_config(address: TemporalAddress) -> TLSConfig | bool:
 def _runtime() -> Runtime:
     """One for the process: it has threads of its own."""
     forwarding = LogForwardingConfig(logger=logging.getLogger("temporal"), append_log_fields_to_message=False)
-    level = TelemetryFilter(core_level="WARN", other_level="ERROR")
-    return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter=level, forwarding=forwarding)))
+    return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter=_SPOKEN, forwarding=forwarding)))
