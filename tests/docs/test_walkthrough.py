@@ -12,6 +12,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
+from offtake.settings import TemporalSettings
 from offtake.wire.khoros.settings import KhorosSettings
 from offtake.wire.loop.settings import LoopSettings
 
@@ -26,9 +27,11 @@ def _free_port() -> str:
 
 
 def _paste(page: str, folder: Path) -> str:
-    """Run all blocks of a page in ``folder`` as if it were the checkout, on a free port; returns what they print."""
+    """Run all blocks of a page in ``folder`` as if it were the checkout, on free ports; returns what they print."""
+    ports = {"8080": _free_port(), "7233": _free_port()}
     (folder / ".venv").symlink_to(sys.prefix)
-    script = "\n".join(BLOCK.findall((ROOT / page).read_text("utf-8"))).replace("8080", _free_port())
+    script = "\n".join(BLOCK.findall((ROOT / page).read_text("utf-8")))
+    script = re.sub(r"\b(8080|7233)\b", lambda port: ports[port[0]], script)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OFFTAKE_")}
     with (
         (folder / "stdout").open("wb") as out,
@@ -124,3 +127,16 @@ def test_moving_from_loop(tmp_path: Path) -> None:
 def test_every_loop_option_is_on_that_page() -> None:
     page = (ROOT / "docs" / "how-to" / "move-from-loop.md").read_text("utf-8")
     assert [name for name in LoopSettings.model_fields if f"`{name}`" not in page] == []
+
+
+def test_growing_with_temporal(tmp_path: Path) -> None:
+    printed = _paste("docs/how-to/grow-with-temporal.md", tmp_path)
+    assert "created" in printed.splitlines()
+    assert "succeeded" in printed
+    with (tmp_path / "calls.csv").open(encoding="utf-8", newline="") as file:
+        assert 1800 <= len(list(csv.reader(file))) - 1 <= 2000
+
+
+def test_every_temporal_option_is_on_that_page() -> None:
+    page = (ROOT / "docs" / "how-to" / "grow-with-temporal.md").read_text("utf-8")
+    assert [name for name in TemporalSettings.model_fields if f"{name}" not in page.lower()] == []

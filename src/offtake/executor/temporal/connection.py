@@ -7,11 +7,13 @@ from datetime import timedelta
 from functools import cache
 
 from temporalio.client import Client
-from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
+from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig
 from temporalio.service import RetryConfig, RPCError, TLSConfig
 
-from offtake.executor.temporal.address import TemporalAddress, Tls
+from offtake.executor.temporal.address import TemporalAddress
 
+# Every poll that is tried again would be a warning; that Temporal is away we say ourselves, once.
+_SPOKEN = "error,temporalio_sdk_core=warn,temporalio_client=error"
 _PATIENCE = timedelta(seconds=5)  # to reach the server
 
 
@@ -21,7 +23,7 @@ async def connect(address: TemporalAddress, *, identity: str, retries: RetryConf
         address.target,
         namespace=address.namespace,
         api_key=address.api_key,
-        tls=_tls(address.tls) if address.tls else False,
+        tls=tls_config(address),
         connect_timeout=_PATIENCE,
         retry_config=retries,
         identity=identity,
@@ -37,7 +39,11 @@ def trouble(error: BaseException) -> str:
     return error.status.name.lower() if isinstance(error, RPCError) else "not_connected"
 
 
-def _tls(tls: Tls) -> TLSConfig:
+def tls_config(address: TemporalAddress) -> TLSConfig | bool:
+    """The library's own; False is plain text."""
+    tls = address.tls
+    if tls is None:
+        return False
     return TLSConfig(server_root_ca_cert=tls.root, client_cert=tls.certificate, client_private_key=tls.key)
 
 
@@ -45,5 +51,4 @@ def _tls(tls: Tls) -> TLSConfig:
 def _runtime() -> Runtime:
     """One for the process: it has threads of its own."""
     forwarding = LogForwardingConfig(logger=logging.getLogger("temporal"), append_log_fields_to_message=False)
-    level = TelemetryFilter(core_level="WARN", other_level="ERROR")
-    return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter=level, forwarding=forwarding)))
+    return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter=_SPOKEN, forwarding=forwarding)))

@@ -19,6 +19,7 @@ from temporalio.client import Client
 from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.service import RetryConfig, RPCError, RPCStatusCode
 
+from offtake.core import rings
 from offtake.core.services import Services
 from offtake.errors import Unavailable
 from offtake.executor.temporal.address import TemporalAddress
@@ -64,10 +65,12 @@ class Relay:
     def _carry(self, runner: asyncio.Runner, client: Client, changes: Wakeup) -> None:
         """Tell what there is to tell, until Temporal or the store is away."""
         ensured = float("-inf")
+        rings.again(self._on, patience=timedelta(0))  # jobs made while nobody rang, or forgotten with Temporal's memory
         while not self._stop.is_set():
             if time.monotonic() - ensured >= _ENSURE_EVERY:
                 ensured = time.monotonic()
                 runner.run(ensure_upkeep(client, self._address))
+                self._back()
             changes.clear()  # before the look: a ring that comes in between is seen by the look or by the wait
             taken = take(self._on)
             if taken:
@@ -75,11 +78,11 @@ class Relay:
             else:
                 changes.wait(_POLL, self._stop.is_set)
 
-    def _settle(self, rings: Sequence[Ring], errors: Sequence[BaseException | None]) -> None:
+    def _settle(self, taken: Sequence[Ring], errors: Sequence[BaseException | None]) -> None:
         """Forget what was told; what was not is tried again later. Raises what went wrong, if nothing went well."""
         now = self._on.clock()
         with self._on.database.write() as connection:
-            for ring, error in zip(rings, errors, strict=True):
+            for ring, error in zip(taken, errors, strict=True):
                 if error is None:
                     outbox.told(connection, ring)
                 else:
@@ -123,13 +126,13 @@ def take(on: Services) -> Sequence[Ring]:
 
 
 async def tell(
-    client: Client, rings: Sequence[Ring], on: Services, address: TemporalAddress
+    client: Client, taken: Sequence[Ring], on: Services, address: TemporalAddress
 ) -> Sequence[BaseException | None]:
     """Tell Temporal; for each ring, what went wrong. That a ring was told before is nothing wrong."""
     silence = on.attempt.lease.total_seconds()
     tellings = (
         _cancel(client, ring) if ring.kind is Kind.CANCEL else _start(client, ring, address.queue, silence)
-        for ring in rings
+        for ring in taken
     )
     return await asyncio.gather(*tellings, return_exceptions=True)
 

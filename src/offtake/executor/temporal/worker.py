@@ -22,6 +22,10 @@ from offtake.executor.temporal.workflows import Export, Upkeep
 _log = structlog.get_logger("offtake.temporal")
 _LOOK = 0.1  # seconds between looks whether to stop
 _LONGEST_PAUSE = 10.0  # seconds between tries to reach Temporal
+# Upkeep is a local activity: its workflow must stay in memory. The others have a handful of events: to read them again
+# costs nothing, and those of a dead worker had better not wait for it.
+_CACHED = 16
+_STICKY = timedelta(seconds=2)
 _LAST_PATIENCE = timedelta(seconds=5)  # beyond their drain time, before activities are given up
 
 
@@ -43,14 +47,14 @@ async def _work(
             await _poll(_worker(client, address, activities, threads, drain=on.attempt.drain), stopping)
         except AWAY as error:
             failures += 1
-            _log.warning("temporal_away", trouble=trouble(error), worker=worker)
+            if failures == 1:
+                _log.warning("temporal_away", trouble=trouble(error), worker=worker)
             await _pause(min(_LONGEST_PAUSE, 0.25 * 2 ** min(failures, 10)), stopping)
 
 
 def _worker(
     client: Client, address: TemporalAddress, activities: Activities, threads: ThreadPoolExecutor, *, drain: timedelta
 ) -> Worker:
-    """Workflows are not kept in memory: they have a handful of events, and a dead worker's are taken over at once."""
     return Worker(
         client,
         task_queue=address.queue,
@@ -59,7 +63,8 @@ def _worker(
         activity_executor=threads,
         max_concurrent_activities=address.activities,
         max_concurrent_local_activities=1,
-        max_cached_workflows=0,
+        max_cached_workflows=_CACHED,
+        sticky_queue_schedule_to_start_timeout=_STICKY,
         graceful_shutdown_timeout=drain + _LAST_PATIENCE,
     )
 

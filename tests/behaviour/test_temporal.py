@@ -1,0 +1,348 @@
+"""Exports with Temporal as the doorbell: a real dev server, real servers and workers, both databases."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import WorkflowExecutionStatus as Workflow
+
+from offtake.executor.temporal.address import TemporalAddress
+from offtake.executor.temporal.schedule import ensure_upkeep, schedule_id
+from offtake.model.job import Job, Status
+from offtake.store import jobs, outbox
+from offtake.store.database import Database
+from offtake.store.outbox import Kind
+from tests.fixtures.commands import command
+from tests.fixtures.databases import KINDS, fresh_database, postgresql_server
+from tests.fixtures.installation import Client, Credential, Installation, Running, wait_for
+from tests.fixtures.temporal import TemporalServer
+
+CALLS = 300
+START, END = "2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z"
+
+
+@pytest.fixture(scope="module")
+def temporal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TemporalServer]:
+    """One for all tests here; each installation has a task queue of its own."""
+    server = TemporalServer(tmp_path_factory.mktemp("temporal"))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="module")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server."""
+    with postgresql_server(tmp_path_factory.mktemp("postgresql")) as url:
+        yield url
+
+
+def state_on(server: str) -> str:
+    """The setting for a new database there."""
+    url = fresh_database(server).replace("postgresql+psycopg://", "postgresql://", 1)
+    return f'state_url = "{url}"\n'
+
+
+def environment(temporal: TemporalServer, queue: str, **more: str) -> dict[str, str]:
+    """Temporal as the executor, whatever the settings say."""
+    place = {"OFFTAKE_TEMPORAL__ADDRESS": temporal.address, "OFFTAKE_TEMPORAL__TASK_QUEUE": queue}
+    return {"OFFTAKE_EXECUTOR": "temporal", "OFFTAKE_TEMPORAL__UPKEEP_SECONDS": "1", **place, **more}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An installation, a client's credential, and the store as it is seen from outside the server."""
+
+    made: Installation
+    credential: Credential
+    database: Database
+
+    @contextmanager
+    def served(self, settings: dict[str, str], *, workers: int) -> Iterator[tuple[Running, Client]]:
+        """A server with those settings, and a client of it."""
+        running = self.made.serve(workers=workers, environment=settings)
+        with Client.connect(running.url, self.credential) as client:
+            yield running, client
+        assert running.stop() == 0
+
+    def row(self, job: str) -> Job:
+        """The job as it is stored."""
+        with self.database.read() as connection:
+            found = jobs.get(connection, job)
+        assert found is not None
+        return found
+
+    def is_told(self) -> bool:
+        """Whether Temporal knows all there is to know."""
+        with self.database.read() as connection:
+            return not outbox.is_due(connection, now=datetime.now(UTC) + timedelta(days=1))
+
+    def ring(self, job: str) -> None:
+        """Have Temporal told of a job once more."""
+        with self.database.write() as connection:
+            outbox.add(connection, self.row(job), Kind.START, now=datetime.now(UTC))
+        wait_for("the ring to be told", self.is_told)
+
+
+@contextmanager
+def stocked(made: Installation, settings: str = "") -> Iterator[Place]:
+    """A home with a month of calls."""
+    made.init(settings)
+    credential = made.add_tenant("acme")
+    made.seed("acme", calls=CALLS, until=date(2026, 3, 31))
+    with made.services() as on:
+        yield Place(made, credential, on.database)
+
+
+@pytest.fixture(scope="module")
+def place(shared_installations: Callable[[str], Installation]) -> Iterator[Place]:
+    """On SQLite."""
+    with stocked(shared_installations("temporal-home")) as made:
+        yield made
+
+
+@pytest.fixture(params=KINDS)
+def on_each_database(request: pytest.FixtureRequest) -> Place:
+    """On each database."""
+    found: Place = request.getfixturevalue({"sqlite": "place", "postgresql": "postgresql_place"}[request.param])
+    return found
+
+
+@pytest.fixture(scope="module")
+def postgresql_place(shared_installations: Callable[[str], Installation], postgresql: str) -> Iterator[Place]:
+    """On PostgreSQL."""
+    with stocked(shared_installations("temporal-postgresql"), state_on(postgresql)) as made:
+        yield made
+
+
+def result(temporal: TemporalServer, workflow: str) -> Any:
+    return temporal.ask(lambda client: client.get_workflow_handle(workflow).result())
+
+
+def events(server: Running) -> list[dict[str, Any]]:
+    return [line for line in server.log_lines() if line["event"] == "attempt"]
+
+
+def schedules(temporal: TemporalServer, ending: str) -> list[str]:
+    async def found(client: Any) -> list[str]:
+        return [item.id async for item in await client.list_schedules() if item.id.endswith(ending)]
+
+    ids: list[str] = temporal.ask(found)
+    return ids
+
+
+def test_a_job_is_rung_for_run_and_published(on_each_database: Place, temporal: TemporalServer) -> None:
+    place = on_each_database
+    with place.served(environment(temporal, place.made.home.parent.name), workers=1) as (_, client):
+        job = client.create("calls", START, END)
+        assert client.wait("calls", job) == "done"
+        assert client.download("calls", job).json()["total"] > CALLS // 2
+        assert result(temporal, job) == "succeeded"
+        wait_for("the outbox to be empty", place.is_told)
+    row = place.row(job)
+    assert (row.fence, row.attempts) == (1, 1)
+
+
+def test_jobs_made_without_temporal_run_with_it_and_the_other_way_round(place: Place, temporal: TemporalServer) -> None:
+    settings = environment(temporal, "home")
+    with place.served({}, workers=0) as (_, client):
+        before = [client.create("calls", START, END) for _ in range(2)]
+    with place.served(settings, workers=1) as (_, client):
+        assert [client.wait("calls", job) for job in before] == ["done", "done"]
+    with place.served(settings, workers=0) as (_, client):
+        after = client.create("calls", START, END)
+        wait_for("the workflow to begin", lambda: temporal.state(after) is Workflow.RUNNING)
+    with place.served({}, workers=1) as (_, client):
+        assert client.wait("calls", after) == "done"
+    assert temporal.state(after) is Workflow.RUNNING  # nobody has told it
+    with place.served(settings, workers=1):
+        assert result(temporal, after) == "succeeded"
+    assert {(row.fence, row.attempts) for row in (place.row(job) for job in (*before, after))} == {(1, 1)}
+
+
+def test_a_ring_too_many_changes_nothing(place: Place, temporal: TemporalServer) -> None:
+    settings = environment(temporal, "home")
+
+    with place.served(settings, workers=0) as (_, client):
+        job = client.create("calls", START, END)
+        wait_for("the workflow to begin", lambda: temporal.state(job) is Workflow.RUNNING)
+        place.ring(job)
+    with place.served(settings, workers=1) as (_, client):
+        assert client.wait("calls", job) == "done"
+        before = place.row(job)
+        assert result(temporal, job) == "succeeded"
+        place.ring(job)  # for a job that has ended: another run of the workflow
+        assert result(temporal, job) == "succeeded"
+    assert place.row(job) == before
+    assert (before.fence, before.attempts) == (1, 1)
+
+
+def test_attempts_are_counted_by_the_row_and_the_last_ends_the_workflow(place: Place, temporal: TemporalServer) -> None:
+    counted = {"OFFTAKE_WORKER__ATTEMPTS": "3", "OFFTAKE_WORKER__RETRY_SECONDS": "0.2"}
+    staging = place.made.home / "artifacts" / "staging"
+    with place.served(environment(temporal, "home", **counted), workers=1) as (server, client):
+        staging.rename(staging.with_name("gone"))
+        try:
+            job = client.create("calls", START, END)
+            assert client.wait("calls", job) == "failed"
+        finally:
+            staging.with_name("gone").rename(staging)
+        assert result(temporal, job) == "failed"
+        assert [line["outcome"] for line in events(server)] == ["retry", "retry", "failed"]
+    row = place.row(job)
+    assert (row.attempts, row.fence, row.failure and row.failure.code) == (3, 3, "storage_unavailable")
+
+
+def test_a_worker_on_another_machine_joins_with_nothing_but_settings(
+    tmp_path: Path, postgresql: str, temporal: TemporalServer
+) -> None:
+    """Its home has settings of its own, and reaches the same lake and files."""
+    state, temporals = state_on(postgresql), f'[temporal]\naddress = "{temporal.address}"\ntask_queue = "far"\n'
+    near, far = Installation(tmp_path / "near"), Installation(tmp_path / "far")
+    far.init(f'executor = "temporal"\n{state}{temporals}')
+    for folder in ("lake", "artifacts"):
+        (far.home / folder).rmdir()
+        (far.home / folder).symlink_to(near.home / folder)
+    command = [sys.executable, "-m", "offtake", "worker", "--home", str(far.home)]
+    with (
+        stocked(near, f'executor = "temporal"\n{state}{temporals}') as place,
+        place.served({}, workers=0) as (_, client),
+    ):
+        worker = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        try:
+            job = client.create("calls", START, END)
+            assert client.wait("calls", job) == "done"
+            assert client.download("calls", job).json()["total"] > CALLS // 2
+        finally:
+            worker.terminate()
+            _, said = worker.communicate(timeout=60)
+    assert (worker.returncode, b'"event": "attempt"' in said) == (0, True)
+
+
+def test_upkeep_is_scheduled_once_and_expires_files(place: Place, temporal: TemporalServer) -> None:
+    with place.served(environment(temporal, "home"), workers=1) as (_, client):
+        job = client.create("calls", START, END)
+        assert client.wait("calls", job) == "done"
+        place.made.outlive(job)
+        wait_for("the file to expire", lambda: place.row(job).status is Status.EXPIRED)
+    assert schedules(temporal, "-home") == ["offtake-upkeep-home"]
+
+
+def test_the_schedule_follows_the_settings_and_keeps_a_pause(temporal: TemporalServer) -> None:
+    def address(seconds: float) -> TemporalAddress:
+        return TemporalAddress(target=temporal.address, namespace="default", queue="kept", upkeep_seconds=seconds)
+
+    async def made(client: Any) -> tuple[list[timedelta], bool]:
+        await ensure_upkeep(client, address(5))
+        handle = client.get_schedule_handle(schedule_id(address(5)))
+        await handle.pause()
+        for _ in range(2):
+            await ensure_upkeep(client, address(7))
+        found = (await handle.describe()).schedule
+        await handle.delete()
+        return [interval.every for interval in found.spec.intervals], found.state.paused
+
+    assert temporal.ask(made) == ([timedelta(seconds=7)], True)
+
+
+# --- exports that take seconds ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def slow(large: Installation) -> Iterator[Place]:
+    """Whose exports take seconds."""
+    with large.services() as on:
+        yield Place(large, large.add_client("acme"), on.database)
+
+
+def test_a_cancel_interrupts_the_attempt_and_ends_the_workflow(slow: Place, temporal: TemporalServer) -> None:
+    with slow.served(environment(temporal, "cancel"), workers=1) as (server, client):
+        job = client.create("calls", START, END)
+        wait_for("the export to begin", lambda: client.status("calls", job) == "processing")
+        assert client.cancel("calls", job).status_code == 204
+        wait_for("the attempt to be over", lambda: events(server))
+        wait_for("the workflow to end", lambda: temporal.state(job) is not Workflow.RUNNING)
+        assert [(line["outcome"], line["attempt"]) for line in events(server)] == [("lease_lost", 1)]
+        queued = client.create("calls", START, END)  # the worker is free
+        assert client.wait("calls", queued) == "done"
+    assert slow.row(job).status is Status.CANCELLED
+    assert list((slow.made.home / "artifacts").rglob(f"{job}*")) == []
+
+
+def test_one_worker_runs_as_many_attempts_at_once_as_it_may(slow: Place, temporal: TemporalServer) -> None:
+    settings = environment(temporal, "at-once", OFFTAKE_TEMPORAL__ACTIVITIES="2")
+    with slow.served(settings, workers=1) as (_, client):
+        both = [client.create("calls", START, END) for _ in range(2)]
+
+        def at_once() -> bool:
+            return [client.status("calls", job) for job in both] == ["processing", "processing"]
+
+        wait_for("both to run", at_once)
+        assert [client.wait("calls", job) for job in both] == ["done", "done"]
+    assert [slow.row(job).attempts for job in both] == [1, 1]
+
+
+def test_a_cancel_before_any_worker_ends_the_workflow(slow: Place, temporal: TemporalServer) -> None:
+    with slow.served(environment(temporal, "cancel-early"), workers=0) as (_, client):
+        job = client.create("calls", START, END)
+        wait_for("the workflow to begin", lambda: temporal.state(job) is Workflow.RUNNING)
+        assert client.cancel("calls", job).status_code == 204
+    with slow.served(environment(temporal, "cancel-early"), workers=1):
+        wait_for("the workflow to end", lambda: temporal.state(job) is not Workflow.RUNNING)
+    assert slow.row(job).attempts == 0
+
+
+def test_a_worker_that_is_told_to_stop_hands_its_job_back(slow: Place, temporal: TemporalServer) -> None:
+    settings = environment(temporal, "drain")
+    with slow.served(settings, workers=1) as (server, client):
+        job = client.create("calls", START, END)
+        wait_for("the export to begin", lambda: client.status("calls", job) == "processing")
+    assert [line["outcome"] for line in events(server)] == ["handed_back"]
+    handed_back = slow.row(job)
+    assert (handed_back.status, handed_back.attempts, handed_back.fence) == (Status.QUEUED, 0, 1)
+    with slow.served(settings, workers=1) as (_, client):
+        assert client.wait("calls", job) == "done"
+    done = slow.row(job)
+    assert (done.attempts, done.fence) == (1, 2)
+
+
+@pytest.mark.parametrize("how", ["cancel", "terminate"])
+def test_a_workflow_ended_by_hand_in_temporal_does_not_end_the_job(
+    slow: Place, temporal: TemporalServer, how: str
+) -> None:
+    with slow.served(environment(temporal, f"by-hand-{how}"), workers=1) as (_, client):
+        job = client.create("calls", START, END)
+        wait_for("the export to begin", lambda: client.status("calls", job) == "processing")
+        temporal.ask(lambda client: getattr(client.get_workflow_handle(job), how)())
+        assert client.wait("calls", job) == "done"
+    assert slow.row(job).attempts == 1
+
+
+def test_the_key_of_temporal_reaches_no_log(installation: Installation, temporal: TemporalServer) -> None:
+    """The dev server speaks no TLS and the key is not sent without, so that this one is never reached."""
+    installation.init()
+    credential = installation.add_tenant("acme")
+    settings = environment(temporal, "secret", OFFTAKE_TEMPORAL__API_KEY="kept-to-ourselves")
+    running = installation.serve(workers=1, environment=settings)
+    with Client.connect(running.url, credential) as client:
+        job = client.create("calls", START, END)
+        away = wait_for(
+            "both to find Temporal away",
+            lambda: [line for line in running.log_lines() if line["event"] == "temporal_away" and "worker" in line],
+        )
+    assert away[0]["trouble"] == "not_connected"
+    assert temporal.state(job) is None
+    assert running.stop() == 0
+    shown = [
+        command("config", "show", *flags, home=installation.home, environment=settings) for flags in ([], ["--json"])
+    ]
+    assert all(done.code == 0 and "api_key" in done.out for done in shown)
+    assert "kept-to-ourselves" not in running.log.read_text() + "".join(done.out + done.err for done in shown)

@@ -1,0 +1,59 @@
+"""Workflows that run today replay with the workflows of today: a change that would break them turns red here.
+
+A history is what a real server recorded, as ``temporal workflow show -w ID --output json`` prints it. A new release of
+the workflows adds histories and keeps the old ones, until none that began before can be running any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from temporalio import workflow
+from temporalio.client import WorkflowHistory
+from temporalio.worker import Replayer
+
+from offtake.executor.temporal.workflows import ATTEMPT, EXPORT, Export, Order, Upkeep
+
+HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))
+
+
+@workflow.defn(name=EXPORT)
+class Changed:
+    """What nobody may do to ``Export`` while its workflows run: another step before the attempt."""
+
+    @workflow.run
+    async def run(self, order: Order) -> str:
+        """Waits, then as before."""
+        await asyncio.sleep(1)
+        done: str = await workflow.execute_activity(
+            ATTEMPT, order.job, result_type=str, start_to_close_timeout=timedelta(days=30)
+        )
+        return done
+
+
+def history(file: Path) -> WorkflowHistory:
+    return WorkflowHistory.from_json("recorded", file.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("file", HISTORIES, ids=lambda file: file.stem)
+def test_a_recorded_history_replays(file: Path) -> None:
+    asyncio.run(Replayer(workflows=[Export, Upkeep]).replay_workflow(history(file)))
+
+
+def test_every_way_to_end_is_among_the_histories() -> None:
+    ends = {
+        json.loads(file.read_text("utf-8"))["events"][-1]["eventType"].removeprefix("EVENT_TYPE_WORKFLOW_")
+        for file in HISTORIES
+    }
+    assert ends >= {"EXECUTION_COMPLETED", "EXECUTION_CANCELED"}
+    assert {file.stem.partition("-")[0] for file in HISTORIES} == {"export", "upkeep"}
+
+
+def test_a_change_that_breaks_running_workflows_is_found() -> None:
+    (done,) = (file for file in HISTORIES if file.stem == "export-succeeded")
+    with pytest.raises(workflow.NondeterminismError):
+        asyncio.run(Replayer(workflows=[Changed]).replay_workflow(history(done)))
