@@ -14,7 +14,7 @@ from rich.table import Table
 from bench_home import TENANT, BenchHome
 from offtake.app import build_services
 from offtake.catalogue import BUILT_IN
-from offtake.core import audit_log, selection
+from offtake.core import audit_log, selection, steps
 from offtake.core.services import Services
 from offtake.engine.duckdb import Limits, Session
 from offtake.engine.plan import plan_rows
@@ -79,6 +79,7 @@ def _of_report(on: Services, report: Report, timespan: Timespan) -> Line:
             prepared = selection.prepare(session, report, request, tenant=TENANT)
             if report.server_audit:
                 audit_log.fill(session, [])
+            steps.make(session, report, prepared, tenant=TENANT)
             rows = session.copy(plan_rows(report, prepared, tenant=TENANT), file, options=_CSV, as_json=False)
         seconds = time.perf_counter() - began
     cases = BUILT_IN / report.name / "cases"

@@ -12,7 +12,7 @@ from typing import Any
 
 from offtake.catalogue import BUILT_IN
 from offtake.catalogue.load import load_catalogue
-from offtake.core import audit_log, selection
+from offtake.core import audit_log, selection, steps
 from offtake.engine.duckdb import Limits, Session
 from offtake.engine.plan import plan_rows
 from offtake.lake.tables import tables
@@ -37,8 +37,9 @@ def main() -> None:
         temp_mb=wanted["temp_mb"],
     )
     with Session(limits, views, writable=(NOWHERE,), parts=wanted["parts"]) as session:
-        query = _report(session, wanted) if wanted["report"] else _scan(wanted["scan"])
+        prepared = _prepared(session, wanted) if wanted["report"] else None
         began = time.perf_counter()
+        query = _report(session, *prepared, tenant=wanted["tenant"]) if prepared else _scan(wanted["scan"])
         rows = sum(
             session.copy(query, NOWHERE, options="FORMAT csv, HEADER true", as_json=False, part=part)
             for part in range(session.parts)
@@ -52,7 +53,7 @@ def _view(found: dict[str, Any]) -> TableView:
     return TableView(table=found["table"], files=tuple(found["files"]), columns=columns, rows=found["rows"])
 
 
-def _report(session: Session, wanted: dict[str, Any]) -> Query:
+def _prepared(session: Session, wanted: dict[str, Any]) -> tuple[Report, ExportRequest]:
     catalogue = load_catalogue(BUILT_IN, tables={name: dict(table.stored_columns) for name, table in tables().items()})
     report: Report = catalogue.reports[wanted["report"]]
     timespan = Timespan(
@@ -64,7 +65,12 @@ def _report(session: Session, wanted: dict[str, Any]) -> Query:
     request = selection.prepare(session, report, request, tenant=wanted["tenant"])
     if report.server_audit:
         audit_log.fill(session, [])
-    return plan_rows(report, request, tenant=wanted["tenant"])
+    return report, request
+
+
+def _report(session: Session, report: Report, request: ExportRequest, *, tenant: str) -> Query:
+    steps.make(session, report, request, tenant=tenant)
+    return plan_rows(report, request, tenant=tenant)
 
 
 def _scan(table: str) -> Query:

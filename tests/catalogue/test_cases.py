@@ -20,7 +20,7 @@ import pytest
 
 from offtake.catalogue import BUILT_IN
 from offtake.catalogue.load import load_catalogue
-from offtake.core import audit_log, selection
+from offtake.core import audit_log, selection, steps
 from offtake.core.presentation import choose
 from offtake.engine.duckdb import Limits, Session
 from offtake.engine.plan import DEFAULT_PATTERN, Shown, plan, plan_rows
@@ -263,6 +263,7 @@ def _session(
         if report.server_audit:
             with closing(_recorded(case, folder)) as database:
                 audit_log.expose(session, database, request, tenant=TENANT)
+        steps.make(session, report, request, tenant=TENANT)
         yield session, request
 
 

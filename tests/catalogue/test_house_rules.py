@@ -39,8 +39,17 @@ _COMMENT = re.compile(r"--[^\n]*")
 _SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
+def _texts(report: Report) -> list[str]:
+    return [*(step.sql for step in report.steps), report.sql]
+
+
 def test_every_folder_is_a_report() -> None:
-    assert {path.name for path in BUILT_IN.iterdir() if path.is_dir()} == set(CATALOGUE.reports)
+    assert {path.name for path in BUILT_IN.iterdir() if path.is_dir()} == {*CATALOGUE.reports, "_steps"}
+
+
+def test_every_shared_step_is_of_use() -> None:
+    shared = {path.stem for path in (BUILT_IN / "_steps").iterdir()}
+    assert shared <= {step.name for report in CATALOGUE.reports.values() for step in report.steps}
 
 
 def test_every_export_of_the_vendors_is_there() -> None:
@@ -79,20 +88,24 @@ def test_the_key_is_never_null(report: Report) -> None:
 
 
 @pytest.mark.parametrize("report", REPORTS)
-def test_the_query_is_one_select_without_surprises(report: Report) -> None:
-    statements = duckdb.extract_statements(report.sql)
-    assert [statement.type for statement in statements] == [duckdb.StatementType.SELECT]
-    assert {"tenant", "start", "end"} <= statements[0].named_parameters
-    words = set(re.findall(r"[a-z_]+", _COMMENT.sub("", report.sql).lower()))
-    # No clock and no chance: an attempt repeated tomorrow gives the same rows. Order is not promised, and costs memory.
-    assert not words & {"now", "current_timestamp", "current_date", "today", "random", "uuid", "limit", "sample"}
-    assert not re.search(r"ORDER BY[^()]*$", _COMMENT.sub("", report.sql), re.IGNORECASE)
+def test_the_query_and_each_step_is_one_select_without_surprises(report: Report) -> None:
+    bound: set[str] = set()
+    for sql in _texts(report):
+        statements = duckdb.extract_statements(sql)
+        assert [statement.type for statement in statements] == [duckdb.StatementType.SELECT]
+        bound |= statements[0].named_parameters
+        words = set(re.findall(r"[a-z_]+", _COMMENT.sub("", sql).lower()))
+        # No clock and no chance: an attempt repeated tomorrow gives the same rows. Order is not promised, and costs
+        # memory.
+        assert not words & {"now", "current_timestamp", "current_date", "today", "random", "uuid", "limit", "sample"}
+        assert not re.search(r"ORDER BY[^()]*$", _COMMENT.sub("", sql), re.IGNORECASE)
+    assert {"tenant", "start", "end"} <= bound
 
 
 @pytest.mark.parametrize("report", REPORTS)
 def test_every_table_reference_is_held_to_the_tenant(report: Report) -> None:
     """The second wall; the first is that the views hold no other tenant's files."""
-    sql = _COMMENT.sub("", report.sql)
+    sql = _COMMENT.sub("", "\n".join(_texts(report)))
     for use in report.tables:
         references = re.findall(rf"\b(?:FROM|JOIN)\s+{use.table}\b(?:\s+AS\s+(\w+))?", sql, re.IGNORECASE)
         assert references, f"{use.table} is declared and never read"

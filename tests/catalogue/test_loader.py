@@ -329,3 +329,71 @@ def test_a_query_that_does_not_divide_as_declared_is_refused(write: Write, query
 def test_a_query_that_divides_without_saying_so_is_refused(write: Write) -> None:
     message = refusal(divided(write, DIVIDED, declared='key = ["ring_id"]'))
     assert "query.sql:4: in_part(call.call_id) divides by another column than report.toml says; declare it" in message
+
+
+KEPT = 'key = ["ring_id"]\nparts_by = "call_id"\nsteps = ["ended"]'
+STEP = """\
+-- rings that ended
+SELECT call_id, ended_at, wait
+FROM call
+WHERE tenant = $tenant AND ended_at >= $start AND in_part(call.call_id)
+"""
+OVER_STEP = """\
+SELECT call_id AS ring_id, ended_at, wait AS wait_seconds
+FROM ended
+WHERE ended_at < $end
+"""
+
+
+def stepped(write: Write, step: str | None, *, query: str = OVER_STEP, declared: str = KEPT) -> Path:
+    folder = divided(write, query, declared=declared)
+    if step is not None:
+        (folder / "step.ended.sql").write_text(step, encoding="utf-8")
+    return folder
+
+
+def test_a_query_may_be_made_over_steps(write: Write) -> None:
+    report = load(stepped(write, STEP)).reports["rings"]
+    assert [(step.name, step.sql) for step in report.steps] == [("ended", STEP.strip())]
+
+
+def test_a_step_may_be_shared_by_several_reports(write: Write) -> None:
+    folder = stepped(write, None)
+    shared = folder.parent / "_steps"
+    shared.mkdir()
+    (shared / "ended.sql").write_text(STEP, encoding="utf-8")
+    assert [step.sql for step in load(folder).reports["rings"].steps] == [STEP.strip()]
+    own = STEP.replace("rings", "own rings")
+    (folder / "step.ended.sql").write_text(own, encoding="utf-8")
+    assert [step.sql for step in load(folder).reports["rings"].steps] == [own.strip()]
+
+
+@pytest.mark.parametrize(
+    ("step", "declared", "said"),
+    [
+        (None, KEPT, "report.toml:6: there is no step.ended.sql beside this file, and no _steps/ended.sql"),
+        (STEP, KEPT.replace('["ended"]', '["ended", "ended"]'), "report.toml:6: step 'ended' must have a snake_case"),
+        (STEP, KEPT.replace('["ended"]', '["ended", "agent"]'), "report.toml:6: step 'agent' must have a snake_case"),
+        (STEP, KEPT.replace('["ended"]', '["ended", "../x"]'), "report.toml:6: step '../x' must have a snake_case"),
+        (STEP, DECLARED, "step.ended.sql:1: no file of a report"),
+        (STEP.replace("wait\n", "weight\n"), KEPT, "step.ended.sql:2: the step does not run over the declared tables"),
+        (STEP.replace("$start", "$begin"), KEPT, "step.ended.sql:4: unknown bound value $begin"),
+        (f"{STEP};\nSELECT 1", KEPT, "step.ended.sql:1: a query is exactly one SELECT"),
+        (STEP.replace("call.call_id", "call.wait"), KEPT, "step.ended.sql:4: in_part(call.wait) divides by another"),
+        (STEP.replace("ended_at >= $start AND ", ""), KEPT, "query.sql:1: the query does not use $start"),
+    ],
+    ids=[
+        "absent",
+        "twice",
+        "name of a table",
+        "name that is a path",
+        "not declared",
+        "unknown column",
+        "unknown value",
+        "two statements",
+        "divided otherwise",
+        "value bound nowhere",
+    ],
+)
+def test_a_faulty_step_is_refused(write: Write, step: str | None, declared: str, said: str) -> None:
+    assert said in refusal(stepped(write, step, declared=declared))

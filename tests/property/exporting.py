@@ -17,7 +17,7 @@ from typing import Any
 
 from offtake.catalogue import BUILT_IN
 from offtake.catalogue.load import Catalogue, load_catalogue
-from offtake.core import selection
+from offtake.core import selection, steps
 from offtake.core.presentation import choose
 from offtake.engine.duckdb import Limits, Session
 from offtake.engine.plan import DEFAULT_PATTERN, Shown, plan, plan_rows
@@ -79,6 +79,7 @@ class Stored:
         file = self.folder / "export"
         with Session(limits(self.folder), views, writable=(file, part_file(file)), parts=parts) as session:
             request = selection.prepare(session, known, request, tenant=care.tenant)
+            steps.make(session, known, request, tenant=care.tenant)
             yield Export(session=session, request=request, tenant=care.tenant, file=file)
 
 

@@ -1,4 +1,4 @@
-"""``report.toml`` with ``query.sql`` beside it becomes a ``Report``."""
+"""``report.toml`` with ``query.sql`` and the steps beside it becomes a ``Report``."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from offtake.catalogue.section import Section, nearest, open_section
-from offtake.model.report import Column, ColumnType, Mark, Prune, Report, TableUse
+from offtake.model.report import Column, ColumnType, Mark, Prune, Report, Step, TableUse
 from offtake.model.request import Parameters
 
 Tables = Mapping[str, Mapping[str, str]]  # lake table -> column -> DuckDB type, in order
 PARAMETERS = tuple(field.name for field in dataclasses.fields(Parameters))
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+_KEYS = ("title", "grain", "window", "key", "parameters", "server_audit", "parts_by", "steps", "tables", "columns")
+SHARED = "_steps"  # the folder, beside those of the reports, of the steps that several of them have
 
 
 def read_report(folder: Path, tables: Tables, faults: list[str]) -> Report | None:
@@ -23,15 +25,21 @@ def read_report(folder: Path, tables: Tables, faults: list[str]) -> Report | Non
         faults.append(f"{folder}:1: a report's folder is named in snake_case, such as ring_attempts")
     section = open_section(folder / "report.toml", faults)
     sql = _query_text(folder / "query.sql", faults)
-    report = _report(section, folder.name, sql=sql, tables=tables) if section else None
+    report = _report(section, folder, sql=sql, tables=tables) if section else None
     return report if len(faults) == before else None
 
 
-def _report(section: Section, name: str, *, sql: str, tables: Tables) -> Report:
-    section.only("title", "grain", "window", "key", "parameters", "server_audit", "parts_by", "tables", "columns")
+def step_file(folder: Path, name: str) -> Path:
+    """Where the step of that name stands: with its report, or else with those that are shared."""
+    own = folder / f"step.{name}.sql"
+    return own if own.is_file() else folder.parent / SHARED / f"{name}.sql"
+
+
+def _report(section: Section, folder: Path, *, sql: str, tables: Tables) -> Report:
+    section.only(*_KEYS)
     columns = _columns(section)
     report = Report(
-        name=name,
+        name=folder.name,
         title=section.text("title"),
         grain=section.text("grain"),
         window=section.optional_text("window"),
@@ -41,11 +49,28 @@ def _report(section: Section, name: str, *, sql: str, tables: Tables) -> Report:
         sql=sql,
         server_audit=section.flag("server_audit", default=False),
         parts_by=section.optional_text("parts_by"),
+        steps=_steps(section, folder, tables),
         parameters=_parameters(section),
     )
     _check_window_and_key(section, report)
     _check_parts(section, report, tables)
     return report
+
+
+def _steps(section: Section, folder: Path, tables: Tables) -> tuple[Step, ...]:
+    steps: list[Step] = []
+    for index, name in enumerate(section.texts("steps")):
+        if not NAME.fullmatch(name) or name in tables or name in {step.name for step in steps}:
+            fault = f"step {name!r} must have a snake_case name of its own, which no table of the lake has"
+            section.fault(fault, "steps", index)
+            continue
+        path = step_file(folder, name)
+        if path.is_file():
+            steps.append(Step(name=name, sql=_query_text(path, section.faults)))
+        else:
+            fault = f"there is no step.{name}.sql beside this file, and no {SHARED}/{name}.sql beside its folder"
+            section.fault(f"{fault}; write one of the two, or take the step out", "steps", index)
+    return tuple(steps)
 
 
 def _columns(section: Section) -> tuple[Column, ...]:

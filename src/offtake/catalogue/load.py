@@ -6,19 +6,19 @@ watching. What is wrong inside one file is the business of the other modules; wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from offtake.catalogue.folder import NAME, Tables, read_report
+from offtake.catalogue.folder import NAME, SHARED, Tables, read_report, step_file
 from offtake.catalogue.publication import dialect_of, read_publication
 from offtake.catalogue.query import QueryCheck
 from offtake.errors import CatalogueError
 from offtake.model.report import Publication, Report
 from offtake.tomlfile import read_toml
 
-_IGNORED = frozenset({"__pycache__"})
+_IGNORED = frozenset({"__pycache__", SHARED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +48,10 @@ def load_catalogue(*folders: Path, tables: Tables) -> Catalogue:
             report = read_report(folder, tables, faults)
             if report is None:
                 continue
-            check.check(report, folder / "query.sql")
+            steps = [step_file(folder, step.name) for step in report.steps]
+            check.check(report, folder / "query.sql", steps)
             loading.add_report(report, folder)
-            for path in _wire_files(folder, faults):
+            for path in _wire_files(folder, steps, faults):
                 publication = read_publication(path, report, faults)
                 if publication is not None:
                     loading.add_publication(publication, path)
@@ -108,10 +109,12 @@ def _report_folders(folders: tuple[Path, ...], faults: list[str]) -> Iterator[Pa
                 yield path
 
 
-def _wire_files(folder: Path, faults: list[str]) -> Iterator[Path]:
+def _wire_files(folder: Path, steps: Collection[Path], faults: list[str]) -> Iterator[Path]:
     """The wire files of a report; another ``.toml`` or ``.sql`` would be a misspelling that nobody notices."""
     for path in sorted(folder.iterdir()):
         if path.name in {"report.toml", "query.sql"} or path.suffix not in {".toml", ".sql"} or _is_ignored(path):
+            continue
+        if path in steps:
             continue
         dialect = dialect_of(path)
         if path.name == f"wire.{dialect}.toml" and NAME.fullmatch(dialect):

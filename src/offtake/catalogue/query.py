@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from offtake.catalogue.folder import Tables
 from offtake.catalogue.macros import MACROS
 from offtake.catalogue.section import nearest
 from offtake.model.audit import SERVER_AUDIT
-from offtake.model.report import ColumnType, Report
+from offtake.model.report import ColumnType, Report, Step, divisions
 from offtake.model.request import Parameters
 
 _BOUND: dict[str, object] = {
@@ -35,8 +35,6 @@ _BOUND: dict[str, object] = {
 _REQUIRED = ("tenant", "start", "end")
 _DEFAULTS = dataclasses.asdict(Parameters())
 _PARAMETER = re.compile(r"\$([A-Za-z_0-9]+)")
-_IN_PART = re.compile(r"\bin_part\((?:\w+\.)?(?P<column>\w*)[^)]*\)")
-_COMMENT = re.compile(r"--.*")
 _ERROR_LINE = re.compile(r"^LINE (\d+): ", re.MULTILINE)
 _YIELDS: dict[ColumnType, str] = {
     ColumnType.TEXT: r"VARCHAR",
@@ -69,14 +67,19 @@ class QueryCheck:
     ) -> None:
         self._connection.close()
 
-    def check(self, report: Report, path: Path) -> None:
-        """Note everything that is wrong with the query of ``report``, which stands in ``path``."""
-        self._check_parts(report, path)
-        parameters = self._parameters(report.sql, path)
-        if parameters is None or not self._are_bound(report, parameters, path):
+    def check(self, report: Report, path: Path, steps: Sequence[Path] = ()) -> None:
+        """Note everything that is wrong with the query of ``report``, which stands in ``path``, and with its steps."""
+        texts = [*((step.sql, file) for step, file in zip(report.steps, steps, strict=True)), (report.sql, path)]
+        self._check_parts(report, texts)
+        found = [self._parameters(sql, file) for sql, file in texts]
+        bound = [parameters for parameters in found if parameters is not None]
+        if len(bound) < len(texts) or not self._are_bound(report, texts, bound):
             return
         with self._empty_tables(report):
-            yielded = self._yielded(report.sql, parameters, path)
+            for step, file, parameters in zip(report.steps, steps, bound, strict=False):
+                if not self._make_step(step, parameters, file):
+                    return
+            yielded = self._yielded(report.sql, bound[-1], path)
         if yielded is not None:
             self._compare(report, yielded, path)
 
@@ -95,21 +98,36 @@ class QueryCheck:
             return None
         return set(statements[0].named_parameters)
 
-    def _are_bound(self, report: Report, parameters: set[str], path: Path) -> bool:
-        before, sql = len(self._faults), report.sql
+    def _are_bound(self, report: Report, texts: Sequence[tuple[str, Path]], bound: Sequence[set[str]]) -> bool:
+        """What the texts together must use, and what each may."""
+        before, everything, path = len(self._faults), set[str]().union(*bound), texts[-1][1]
         known = (*_BOUND, *report.parameters)
-        missing = [f"${name}" for name in _REQUIRED if name not in parameters]
+        missing = [f"${name}" for name in _REQUIRED if name not in everything]
         if missing:
             self._fault(path, 1, f"the query does not use {', '.join(missing)}; every report is bound to them")
-        for name in sorted(parameters.difference(known)):
-            hint = "declare it among the parameters of report.toml" if name in _DEFAULTS else nearest(name, known)
-            self._fault(path, _line_of(sql, f"${name}"), f"unknown bound value ${name}; {hint}")
-        for name in sorted(set(report.parameters) - parameters):
+        for name in sorted(set(report.parameters) - everything):
             self._fault(path, 1, f"report.toml promises the parameter {name!r}, but the query does not use ${name}")
-        # The engine binds what the text names, and DuckDB refuses a value that only a comment or a string names.
-        for name in sorted(set(_PARAMETER.findall(sql)) - parameters):
-            self._fault(path, _line_of(sql, f"${name}"), f"${name} stands in a comment or string only; leave out the $")
+        for (sql, file), parameters in zip(texts, bound, strict=True):
+            for name in sorted(parameters.difference(known)):
+                hint = "declare it among the parameters of report.toml" if name in _DEFAULTS else nearest(name, known)
+                self._fault(file, _line_of(sql, f"${name}"), f"unknown bound value ${name}; {hint}")
+            # The engine binds what the text names, and DuckDB refuses a value that only a comment or a string names.
+            for name in sorted(set(_PARAMETER.findall(sql)) - parameters):
+                fault = f"${name} stands in a comment or string only; leave out the $"
+                self._fault(file, _line_of(sql, f"${name}"), fault)
         return len(self._faults) == before
+
+    def _make_step(self, step: Step, parameters: set[str], path: Path) -> bool:
+        """The empty table that the texts after it read; False where its text does not run."""
+        values = {name: (_BOUND | _DEFAULTS)[name] for name in parameters}
+        try:
+            # The text is the report's own; values are bound. It ends on the line it ended on, for the errors' sake.
+            self._connection.execute(f"CREATE TABLE {_quoted(step.name)} AS FROM (\n{step.sql}\n)", values)
+        except duckdb.Error as error:
+            fault = f"the step does not run over the declared tables and the steps before it: {_first_line(error)}"
+            self._fault(path, _line(error, 1), fault)
+            return False
+        return True
 
     @contextmanager
     def _empty_tables(self, report: Report) -> Iterator[None]:
@@ -138,20 +156,17 @@ class QueryCheck:
             return None
         return [(column[0], str(column[1])) for column in found.description or ()]
 
-    def _check_parts(self, report: Report, path: Path) -> None:
-        """A declaration without a division would write every row once per part; another column, some rows never."""
-        divided = False
-        for found in _IN_PART.finditer(_COMMENT.sub("", report.sql)):
-            divided = True
-            if found["column"] != report.parts_by:
-                self._fault(
-                    path,
-                    _line_of(report.sql, found[0]),
-                    f"{found[0]} divides by another column than report.toml says; "
-                    f"{'divide by ' + repr(report.parts_by) if report.parts_by else 'declare it there as parts_by'}",
-                )
-        if report.parts_by and not divided:
-            self._fault(path, 1, f"report.toml says parts_by {report.parts_by!r}, but nothing is held to in_part(…)")
+    def _check_parts(self, report: Report, texts: Sequence[tuple[str, Path]]) -> None:
+        """A declaration without a division would do nothing; by another column, some rows would come never."""
+        hint = f"divide by {report.parts_by!r}" if report.parts_by else "declare it there as parts_by"
+        for sql, path in texts:
+            for text, column in divisions(sql):
+                if column != report.parts_by:
+                    fault = f"{text} divides by another column than report.toml says; {hint}"
+                    self._fault(path, _line_of(sql, text), fault)
+        if report.parts_by and not any(divisions(sql) for sql, _ in texts):
+            fault = f"report.toml says parts_by {report.parts_by!r}, but nothing is held to in_part(…)"
+            self._fault(texts[-1][1], 1, fault)
 
     def _compare(self, report: Report, yielded: list[tuple[str, str]], path: Path) -> None:
         declared = [column.name for column in report.columns]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from offtake.artifacts.inspection import Inspected, Inspection
 from offtake.artifacts.store import storage_error
-from offtake.core import audit_log, selection
+from offtake.core import audit_log, selection, steps
 from offtake.core.interruption import Interruption, Reason
 from offtake.core.parts import SORTED_ROWS_PER_MEMORY_MB, number_of_parts
 from offtake.core.presentation import choose
@@ -76,6 +76,7 @@ def _produce(lease: Lease, kind: Format, staged: Path, *, on: Services, interrup
         request = selection.prepare(session, report, request, tenant=job.tenant)
         if report.server_audit:
             audit_log.expose(session, on.database, request, tenant=job.tenant)
+        steps.make(session, report, request, tenant=job.tenant)
         query, envelope = _planned(job, request, kind, on)
         if query.order:
             query = session.sort(query, part_rows=limits.memory_mb * SORTED_ROWS_PER_MEMORY_MB)

@@ -130,6 +130,24 @@ class Session:
             raise QueryFailed("The writer did not say how many rows it wrote.")
         return int(found[0])
 
+    def keep(self, name: str, query: Query, *, divided: bool) -> None:
+        """Make a table of the rows of a query, part by part if it is divided, that later queries may name. It spills.
+
+        Raises AttemptInterrupted as ``copy`` does.
+        """
+        for part in range(self.parts if divided else 1):
+            self._check()
+            with _as_ours():
+                self._choose(part)
+                start = f"INSERT INTO {identifier(name)}" if part else f"CREATE TEMP TABLE {identifier(name)} AS"
+                self._connection.execute(f"{start}\n{query.sql}", dict(query.values))
+
+    def join_parts(self) -> None:
+        """What had to be made in parts is kept; from now on there is one, which has everything."""
+        self.parts = 1
+        with _as_ours():
+            self._connection.execute("SET VARIABLE parts = CAST(1 AS UBIGINT)")
+
     def sort(self, query: Query, *, part_rows: int) -> Query:
         """Make the rows of a query that has an order, and answer a query whose parts hold them in that order.
 
@@ -137,12 +155,7 @@ class Session:
         of the order of about ``part_rows`` rows, sorted alone. One sort of all rows needs the more memory the more rows
         there are, and the more threads write (DuckDB 2.0: 200,000 rows of 1 kB fail in 256 MiB with two threads).
         """
-        for part in range(self.parts):
-            self._check()
-            with _as_ours():
-                self._choose(part)
-                start = "INSERT INTO kept" if part else "CREATE TEMP TABLE kept AS"
-                self._connection.execute(f"{start}\n{query.sql}", dict(query.values))
+        self.keep("kept", query, divided=True)
         by = ", ".join(identifier(name) for name in query.order)
         place = f"row({by})"  # of all columns: rows may be alike in the first one, thousands of them
         with _as_ours():

@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from offtake.engine.render import WRITTEN_BY_PEOPLE, guard, identifier, render
 from offtake.model.query import Query
-from offtake.model.report import ColumnType, PublishedColumn, Report
+from offtake.model.report import ColumnType, PublishedColumn, Report, Step
 from offtake.model.request import ExportRequest, Parameters
 
 _PARAMETER = re.compile(r"\$([a-z_]+)\b")
@@ -24,6 +24,11 @@ DEFAULT_PATTERN = "%Y-%m-%d %H:%M:%S"  # of instants, where no locale has a say
 def plan_rows(report: Report, request: ExportRequest, *, tenant: str) -> Query:
     """The report's rows as the catalogue defines them, without any dialect's presentation."""
     return _query(report.sql, [column.name for column in report.columns], request, tenant=tenant)
+
+
+def plan_step(step: Step, request: ExportRequest, *, tenant: str) -> Query:
+    """Rows that are made before those of the report, under the names their text gives them."""
+    return _query(step.sql, (), request, tenant=tenant)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -87,6 +88,14 @@ class TableUse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """Rows made before a report's own, and kept for the steps and the query that come after as the table ``name``."""
+
+    name: str
+    sql: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """A catalogue entry. ``sql`` is one SELECT with the bound values ``$tenant``, ``$start``, ``$end`` and, where it
     needs them, ``$zone``, ``$account_zone`` and ``$as_of``; it yields exactly ``columns``."""
@@ -101,7 +110,18 @@ class Report:
     sql: str
     server_audit: bool = False  # whether the query reads the relation ``server_audit`` (``model.audit``)
     parts_by: str | None = None  # the rows of one of its values need nothing of another's: ``in_part`` may divide by it
+    steps: tuple[Step, ...] = ()  # in the order in which they are made
     parameters: tuple[str, ...] = ()  # which fields of ``model.request.Parameters`` the report honours
+
+
+_IN_PART = re.compile(r"\bin_part\((?:\w+\.)?(?P<column>\w*)[^)]*\)")
+_COMMENT = re.compile(r"--.*")
+
+
+def divisions(sql: str) -> list[tuple[str, str]]:
+    """Where a text holds itself to a part: each ``in_part(…)`` with the column it names. A text without any is made
+    once, however many parts there are."""
+    return [(found[0], found["column"]) for found in _IN_PART.finditer(_COMMENT.sub("", sql))]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,70 @@
+-- The buckets of the timespan, each by the hours since 1970 that it meets: facts find theirs by the hour, so that millions
+-- of them need not be sorted, whatever the shape of the buckets.
+WITH way AS (
+    -- A zone that is a mere offset has no days of its own: its buckets are counted from the start, like short ones.
+    SELECT
+        $interval_milliseconds > 604800000
+        OR $interval_milliseconds IN (86400000, 604800000)
+        AND NOT regexp_full_match($zone, 'Etc/.*|UTC|UCT|Universal|Zulu|Greenwich|GMT([+-]?0|[+-][0-9:]+)?') AS is_by_calendar
+),
+
+reading AS (
+    -- Midnights on the clocks of the zone: of days, of Mondays, of the first of each month.
+    SELECT unnest(CASE
+        WHEN $interval_milliseconds > 604800000 THEN generate_series(
+            date_trunc('month', $start AT TIME ZONE $zone), $end AT TIME ZONE $zone + INTERVAL 1 DAY, INTERVAL 1 MONTH
+        )
+        WHEN $interval_milliseconds = 604800000 THEN generate_series(
+            date_trunc('week', $start AT TIME ZONE $zone), $end AT TIME ZONE $zone + INTERVAL 1 DAY, INTERVAL 7 DAY
+        )
+        ELSE generate_series(
+            date_trunc('day', $start AT TIME ZONE $zone), $end AT TIME ZONE $zone + INTERVAL 1 DAY, INTERVAL 1 DAY
+        )
+    END) AS midnight
+    FROM way
+    WHERE way.is_by_calendar
+),
+
+candidate AS (
+    -- DuckDB takes the second instant of a midnight that occurs twice (Havana, 1 November 2020), the product takes the
+    -- first: the one with the offset that was in force the day before.
+    SELECT
+        midnight,
+        midnight AT TIME ZONE $zone AS second_instant,
+        (midnight - (
+            (midnight - INTERVAL 1 DAY) - ((midnight - INTERVAL 1 DAY) AT TIME ZONE $zone) AT TIME ZONE 'UTC'
+        )) AT TIME ZONE 'UTC' AS first_instant
+    FROM reading
+),
+
+cut AS (
+    SELECT $start AS starts_at
+    UNION
+    -- The offset of the day before is the wrong one where clocks changed in between; then it does not give the reading.
+    SELECT CASE WHEN first_instant AT TIME ZONE $zone = midnight THEN first_instant ELSE second_instant END
+    FROM candidate
+    UNION
+    SELECT make_timestamptz(unnest(range(
+        epoch_us($start), epoch_us($end), 1000 * CAST($interval_milliseconds AS BIGINT)
+    )))
+    FROM way
+    WHERE NOT way.is_by_calendar
+),
+
+bucket AS (
+    SELECT
+        starts_at,
+        lead(starts_at, 1, $end) OVER (ORDER BY starts_at) AS ends_at,
+        CAST(row_number() OVER (ORDER BY starts_at) AS INTEGER) AS number
+    FROM cut
+    WHERE starts_at >= $start AND starts_at < $end
+)
+
+SELECT
+    number AS bucket,
+    starts_at,
+    ends_at,
+    epoch_us(starts_at) AS start_micros,
+    epoch_us(ends_at) AS end_micros,
+    unnest(range(epoch_us(starts_at) // 3600000000, (epoch_us(ends_at) - 1) // 3600000000 + 1)) AS hour
+FROM bucket
