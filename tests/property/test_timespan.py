@@ -14,6 +14,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
+from offtake.catalogue.macros import MACROS
 from offtake.errors import InvalidZone, ReversedTimespan
 from offtake.model.timespan import Timespan, clocks, fixed_zone, resolve, zone, zone_names
 from tests.strategies import LAST, TICK, ZONES, instants, landmarks, timespans, transitions
@@ -128,6 +129,32 @@ def test_the_engine_shows_local_time_as_python_does_in_every_zone() -> None:
     for name, (first, last) in spans.items():
         assert BEHIND[name][0] <= first <= last <= BEHIND[name][1], spans
     assert min(first for first, _ in BEHIND.values()) > LAST  # so no other property meets the difference
+
+
+def test_a_midnight_of_the_reports_is_the_instant_that_a_request_means_by_it() -> None:
+    """The word of ``macros.sql``, around every change of clocks in every zone: some midnights come twice, some not."""
+    with duckdb.connect() as engine:
+        engine.execute("SET TimeZone = 'UTC'")
+        engine.execute(MACROS)
+        for name in NAMES:
+            midnights = sorted(_midnights(name))
+            found = engine.execute(
+                "SELECT epoch_us(instant_of_midnight(make_timestamp(reading), $zone)) "
+                "FROM (SELECT unnest($readings) AS reading)",
+                {"zone": name, "readings": [_microseconds(midnight.replace(tzinfo=UTC)) for midnight in midnights]},
+            ).fetchall()
+            meant = [_microseconds(resolve(midnight, name)) for midnight in midnights]
+            assert [instant for (instant,) in found] == meant, name
+
+
+def _midnights(name: str) -> Iterator[datetime]:
+    """The local midnights of the days around each change of clocks, as far as the engine knows of the change."""
+    known = BEHIND[name][0] - timedelta(days=3) if name in BEHIND else date(SHOWN_UNTIL, 12, 1)
+    for change in transitions(name, date(FIRST_YEAR, 1, 1), date(SHOWN_UNTIL, 12, 31)):
+        if change.date() >= known:
+            continue
+        day = _wall(change, locked_zone(name)).replace(hour=0, minute=0, second=0, microsecond=0)
+        yield from (day + timedelta(days=days) for days in (-1, 0, 1))
 
 
 def test_the_manual_lists_the_zones_in_which_the_engine_is_behind() -> None:
