@@ -185,10 +185,11 @@ class Asked:
         return hours is None or is_open(self.care, fact["happened_at"]) == (hours == "inside")
 
     def _queue_number(self, conversation: Row) -> str | None:
+        """As files and filters call it: the number, or else the id, also of a queue that the lake does not know."""
         for queue in self.care.rows["queue"]:
-            if queue["queue_id"] == conversation.get("queue_id"):
-                return str(queue["queue_id"] if queue["number"] is None else queue["number"])
-        return None
+            if queue["queue_id"] == conversation.get("queue_id") and queue["number"] is not None:
+                return str(queue["number"])
+        return conversation.get("queue_id")
 
 
 def _in_view(conversation: Row, expression: str) -> bool:

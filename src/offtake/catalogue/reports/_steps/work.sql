@@ -38,7 +38,7 @@ about AS (
         CASE WHEN conversation.direction = 'inbound' THEN first_response.happened_at END AS first_response_at,
         conversation.handle_milliseconds,
         chosen($priorities, conversation.priority)
-        AND chosen($queue_ids, number_or_id(queue.number, queue.queue_id))
+        AND chosen($queue_ids, number_or_id(queue.number, conversation.queue_id))
         AND ($smart_view_id IS NULL OR conversation.conversation_id IN (SELECT conversation_id FROM in_smart_view))
             AS is_wanted
     FROM conversation

@@ -45,21 +45,16 @@ present AS (
     GROUP BY agent_id
 ),
 
--- A source may fill an agent's own team, the memberships, or both.
-membership AS (
-    SELECT agent_id, team_id FROM team_member WHERE tenant = $tenant
-    UNION
-    SELECT agent_id, team_id FROM agent WHERE tenant = $tenant AND team_id IS NOT NULL
+own_team AS (
+    SELECT agent_id, team_id FROM agent WHERE tenant = $tenant
 ),
 
-teams AS (
-    SELECT
-        membership.agent_id,
-        list(coalesce(team.name, membership.team_id) ORDER BY coalesce(team.name, membership.team_id)) AS team_names,
-        list(number_or_id(team.number, membership.team_id)) AS team_ids
-    FROM membership
-    LEFT JOIN team ON team.tenant = $tenant AND team.team_id = membership.team_id
-    GROUP BY membership.agent_id
+joined_team AS (
+    SELECT agent_id, team_id FROM team_member WHERE tenant = $tenant
+),
+
+known_team AS (
+    SELECT team_id, number, name FROM team WHERE tenant = $tenant
 ),
 
 -- All agents, those who did nothing as well, and those whom the lake does not know once they did something.
@@ -101,7 +96,7 @@ SELECT
     coalesce(present.mobile, 0) // 1000000 AS mobile_seconds
 FROM person
 LEFT JOIN agent ON agent.tenant = $tenant AND agent.agent_id = person.agent_id
-LEFT JOIN teams ON teams.agent_id = person.agent_id
+LEFT JOIN teams_of_agents('own_team', 'joined_team', 'known_team') AS teams ON teams.agent_id = person.agent_id
 LEFT JOIN done ON done.agent_id = person.agent_id
 LEFT JOIN present ON present.agent_id = person.agent_id
 WHERE

@@ -25,24 +25,10 @@ reading AS (
     WHERE way.is_by_calendar
 ),
 
-candidate AS (
-    -- DuckDB takes the second instant of a midnight that occurs twice (Havana, 1 November 2020), the product takes the
-    -- first: the one with the offset that was in force the day before.
-    SELECT
-        midnight,
-        midnight AT TIME ZONE $zone AS second_instant,
-        (midnight - (
-            (midnight - INTERVAL 1 DAY) - ((midnight - INTERVAL 1 DAY) AT TIME ZONE $zone) AT TIME ZONE 'UTC'
-        )) AT TIME ZONE 'UTC' AS first_instant
-    FROM reading
-),
-
 cut AS (
     SELECT $start AS starts_at
     UNION
-    -- The offset of the day before is the wrong one where clocks changed in between; then it does not give the reading.
-    SELECT CASE WHEN first_instant AT TIME ZONE $zone = midnight THEN first_instant ELSE second_instant END
-    FROM candidate
+    SELECT instant_of_midnight(midnight, $zone) FROM reading
     UNION
     SELECT make_timestamptz(unnest(range(
         epoch_us($start), epoch_us($end), 1000 * CAST($interval_milliseconds AS BIGINT)
