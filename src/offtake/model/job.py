@@ -86,6 +86,7 @@ class JobFilter:
     dialect: str
     report: str | None = None
     since: datetime | None = None  # made then or later
+    person: str | None = None  # who ordered them, or whom they belong to
 
 
 def has_file(job: Job, now: datetime) -> bool:

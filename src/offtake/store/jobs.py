@@ -234,6 +234,8 @@ def _meant(wanted: JobFilter) -> ColumnElement[bool]:
         criteria.append(job.c.report == wanted.report)
     if wanted.since is not None:
         criteria.append(job.c.created_at >= wanted.since)
+    if wanted.person is not None:
+        criteria.append(or_(job.c.actor == wanted.person, job.c.effective == wanted.person))
     return and_(*criteria)
 
 
