@@ -19,7 +19,7 @@ import pytest
 
 from offtake.core import identity, retention
 from offtake.model.tenant import ORDINARY, Scope, Tenant
-from offtake.store import audit
+from offtake.store import audit, jobs
 from tests.fixtures import loop
 from tests.fixtures.inside import Inside, inside
 from tests.fixtures.installation import Installation, Served, wait_for
@@ -337,6 +337,8 @@ def test_check_21_too_many_unfinished_exports(idle: Served) -> None:
         assert_refused(refused, 429, "TooManyRequests")
         assert int(refused.headers["retry-after"]) >= 1
         assert {one.status(export) for export in exports} == {"Processing"}
+    with idle.installation.services() as on, on.database.read() as connection:
+        assert jobs.count_open(connection, tenant=tenant, dialect="loop") == 10
 
 
 @pytest.mark.parametrize("operation", ["create", "read"])

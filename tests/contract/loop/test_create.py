@@ -144,12 +144,19 @@ def test_a_refused_create_leaves_no_job_and_quotes_nothing(client: LoopClient, h
     """9, proposed: no message repeats tokens or customer addresses."""
     secret = "sEcReT<b>"
     sent = body(timezone=secret, resultFormat=secret, tagIds=[secret * 100], customerIds=[secret])
+    before = _open_jobs(here)
     answer = client.order(sent, Idempotency_Key=f"{secret} {secret}")
     assert answer.status_code == 400
     assert "sEcReT" not in client.order(sent).text
     assert "sEcReT" not in answer.text
+    assert _open_jobs(here) == before
+    client.create()
+    assert _open_jobs(here) == before + 1
+
+
+def _open_jobs(here: Inside) -> int:
     with here.on.database.read() as connection:
-        assert jobs.count_open(connection, tenant="nobody", dialect="loop") == 0
+        return jobs.count_open(connection, tenant="acme", dialect="loop")
 
 
 ACCEPTED = [
