@@ -254,6 +254,10 @@ def narrow(tmp_path: Path) -> Iterator[LoopClient]:
 def test_settings_move_the_limits(narrow: LoopClient) -> None:
     assert narrow.order(body(end=START + DAY, tagIds=["a", "b"])).status_code == 200
     assert_refused(narrow.order(body(end=START + DAY + 1)), 400, "PeriodTooLong", "end")
-    assert_refused(narrow.order(body(end=START + 1, tagIds=["a", "b", "c"])), 400, "InvalidFilter", "tagIds")
+    sent = body(end=START + 1, tagIds=["a", "b", "c"], teamIds=["x" * 321])
+    refused = assert_refused(narrow.order(sent), 400, "InvalidFilter", "tagIds", "teamIds")
+    texts = ["may have at most 2 entries", "may have entries of at most 320 characters"]
+    assert [each["message"] for each in refused["errors"]] == texts
+    assert refused["message"] == "'tagIds' may have at most 2 entries."
     bare = {"Authorization": narrow.headers["Authorization"].removeprefix("Bearer ")}
     assert_refused(narrow.http.get(f"{loop.API}/exports/{loop.UNKNOWN}", headers=bare), 401, "Unauthorized")
