@@ -153,6 +153,21 @@ def test_a_stretch_has_as_many_bytes_as_it_may_and_not_as_many_rows(tmp_path: Pa
     assert len(parts[0]) < 200 < 1000 < len(parts[-1])
 
 
+def test_bytes_of_every_type_are_counted(tmp_path: Path) -> None:
+    """A list, a structure or a blob may be as long as a text; as many rows of numbers are one stretch."""
+    long = ("repeat('x', 900)", "list_value(repeat('x', 900))", "{'a': repeat('x', 900)}", "encode(repeat('x', 900))")
+    short = ("n", "CAST(n AS UINTEGER)", "n / 7", "CAST(n AS DECIMAL(18, 3))", "TIMESTAMPTZ '2026-03-01 00:00:00+01'")
+    parts: dict[str, int] = {}
+    for value in (*long, *short):
+        sql = f"SELECT {value} AS shown, n AS by_n FROM range(100) AS t (n)"
+        query = Query(sql=sql, values={}, columns=("shown",), order=("by_n",))
+        with session(tmp_path) as made:
+            made.sort(query, stretch_bytes=10_000)
+            parts[value] = made.parts
+    assert {value: parts[value] > 9 for value in long} == dict.fromkeys(long, True)
+    assert {value: parts[value] for value in short} == dict.fromkeys(short, 1)
+
+
 def test_a_session_that_is_to_stop_does_not_go_on_cutting(tmp_path: Path) -> None:
     query = Query(sql="SELECT 1 AS id, 2 AS by_it", values={}, columns=("id",), order=("by_it",))
     with session(tmp_path) as made:
