@@ -7,10 +7,12 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from tests.fixtures import loop
 from tests.fixtures.bodies import UNKNOWN_JOB
 from tests.fixtures.care import call
 from tests.fixtures.installation import Client, Credential, Served, wait_for
 from tests.fixtures.khoros import connect, new_user
+from tests.fixtures.loop import LoopClient
 
 NUMBER = "+420777123456"
 TEXT = "the customer's secret words"
@@ -76,6 +78,37 @@ def test_a_khoros_journey_leaves_no_secret_behind(busy: Served) -> None:
     assert [secret for secret in secrets if secret in bodies] == []
     log = busy.running.log.read_text()
     assert log.count("/api/public/reports/report/") > len(refusals)  # it does log
+    assert [secret for secret in secrets if secret in log] == []
+
+
+def test_a_loop_journey_leaves_no_secret_behind(busy: Served) -> None:
+    """Tokens, signatures, filter values, and whom one would like to act as."""
+    tenant = loop.tenant(busy, "loop-secrets", [*loop.PEOPLE, *loop.TALKS])
+    token = loop.token(busy.installation, tenant)
+    with LoopClient.connect(busy.url, token) as client:
+        export = client.create(tagIds=[NUMBER], customerIds=[EMAIL], teammateIds=[loop.RITA])
+        assert client.wait(export) == "Completed"
+        link = client.url(export)
+        assert httpx.get(link, trust_env=False).status_code == 200
+        path = f"{loop.API}/exports/{export}"
+        order = {"start": loop.START, "end": loop.END}
+        refusals = [
+            client.order({**order, "timezone": TEXT, "tagIds": [NUMBER * 40], "customerIds": [TEXT]}),
+            client.order({**order, "resultFormat": NAME}, X_Impersonate_User=EMAIL),
+            client.order(order, Idempotency_Key=TEXT),
+            client.read(TEXT),
+            client.http.get(path, headers={"Authorization": f"Bearer {token[:-4]}wrong-secret"}),
+            client.http.get(path, headers={"Authorization": TEXT}),
+            httpx.get(link.replace("Signature=", "Signature=x"), trust_env=False),
+            httpx.get(link.replace("Expires=", "Expires=1"), trust_env=False),
+        ]
+    assert all(400 <= answer.status_code < 500 for answer in refusals)
+    signature = parse_qs(urlsplit(link).query)["Signature"][0]
+    secrets = [token, token.partition(".")[2], signature, NUMBER, TEXT, EMAIL, NAME, loop.RITA, "wrong-secret"]
+    bodies = "".join(answer.text for answer in refusals)
+    assert [secret for secret in secrets if secret in bodies] == []
+    log = busy.running.log.read_text()
+    assert log.count(loop.API) > len(refusals)  # it does log
     assert [secret for secret in secrets if secret in log] == []
 
 

@@ -11,11 +11,11 @@ import pytest
 from sqlalchemy import text
 
 from offtake.core import download, exports, identity, retention
-from offtake.core.exports import JobRef, Listing
+from offtake.core.exports import Caller, JobRef, Listing
 from offtake.core.services import Services
 from offtake.errors import ArtifactGone, ArtifactNotFound, AuditUnavailable, JobNotFound, JobStateConflict, Unavailable
 from offtake.model.job import Status
-from offtake.model.tenant import Tenant
+from offtake.model.tenant import ORDINARY, Tenant
 from offtake.store import jobs
 from tests.fixtures.orders import NOON, ORDER, caller, let_pass, published, queued
 
@@ -66,6 +66,53 @@ def test_pages_are_newest_first_and_meet_every_job_once(on: Services) -> None:
     assert ids(on, since) == (5, wanted[:5])
     assert ids(on, replace(calls, per_page=50, report=None))[0] == 8  # all reports of the dialect
     assert ids(on, calls, "umbra")[0] == 1
+
+
+def test_a_list_has_what_its_reader_may_look_at(on: Services) -> None:
+    """Page by page and in its total: the same jobs that ``get`` finds."""
+    rita, olga, boss = "rita@acme.example", "olga@acme.example", "boss@acme.example"
+    made = [
+        replace(queued(), actor=actor, effective=effective, created_at=NOON + timedelta(seconds=second))
+        for second, (actor, effective) in enumerate(((rita, rita), (olga, olga), (boss, rita), (None, None)))
+    ]
+    with on.database.write() as connection:
+        for job in made:
+            jobs.add(connection, job)
+    hers, others, for_her, everybodys = (job.id for job in made)
+    acme = caller().principal
+    readers = {
+        "rita": replace(acme, user=rita, scopes=ORDINARY),
+        "olga": replace(acme, user=olga, scopes=ORDINARY),
+        "boss as rita": replace(acme, user=boss, effective=rita),
+        "boss without a grant": replace(acme, user=boss, scopes=ORDINARY),
+        "boss": replace(acme, user=boss),
+        "the tenant": acme,
+    }
+    found: dict[str, list[str]] = {}
+    for name, principal in readers.items():
+        by = replace(caller(), principal=principal)
+        page = exports.list_jobs(Listing(dialect="talkdesk", per_page=2), by, on)
+        second = exports.list_jobs(Listing(dialect="talkdesk", per_page=2, page=2), by, on)
+        found[name] = [job.id for job in (*page.jobs, *second.jobs)]
+        assert page.total == second.total == len(found[name])
+        assert set(found[name]) == {job.id for job in made if _is_found(job.id, by, on)}
+    all_of_them = [everybodys, for_her, others, hers]
+    assert found == {
+        "rita": [for_her, hers],
+        "olga": [others],
+        "boss as rita": [for_her, hers],
+        "boss without a grant": [for_her],
+        "boss": all_of_them,
+        "the tenant": all_of_them,
+    }
+
+
+def _is_found(job_id: str, by: Caller, on: Services) -> bool:
+    try:
+        exports.get(ref(job_id), by, on)
+    except JobNotFound:
+        return False
+    return True
 
 
 def test_a_deletion_is_recorded_and_takes_the_file(on: Services) -> None:

@@ -196,7 +196,7 @@ def test_rows_of_the_last_minutes_are_left_out_from_the_order_on(on: Services) -
 LOOP_ORDER = replace(ORDER, dialect="loop", report="inbox_conversations", format="json", row_limit=None)
 
 
-def test_racing_orders_with_one_key_are_one_job(on: Services) -> None:
+def test_pain_12_racing_orders_with_one_key_are_one_job(on: Services) -> None:
     """The key is looked up and added in the transaction of the job, behind the tenant's lock."""
     made: list[str] = []
 
@@ -287,7 +287,7 @@ def _ended(on: Services, how: str) -> tuple[str, Services]:
 
 
 @pytest.mark.parametrize("how", ["failed", "cancelled", "expired", "deleted"])
-def test_pain_a_key_does_not_repeat_a_failure_for_ever(on: Services, how: str) -> None:
+def test_pain_12_a_key_does_not_repeat_a_failure_for_ever(on: Services, how: str) -> None:
     """Nor does it hold whoever retries to a file that is gone; then it is as if it had not been used."""
     first, then = _ended(on, how)
     other = replace(LOOP_ORDER, format="xlsx")  # even this

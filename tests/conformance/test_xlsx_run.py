@@ -1,7 +1,7 @@
 """A workbook goes the way of every format: planned, written, counted, limited, interrupted, published once.
 
-No dialect offers workbooks yet. The one here shows a report of another with nothing but what a dialect has to say:
-which renderings are cells, the header's texts, and the facts of the sheet ``About``.
+The dialect here shows a report of one that offers no workbooks, with nothing but what a dialect has to say: which
+renderings are cells, the header's texts, and the facts of the sheet ``About``.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from offtake.core import rings
 from offtake.core.figures import jobs_ended
 from offtake.core.forecast import expected_time
-from offtake.core.grants import may_see, require
+from offtake.core.grants import jobs_of, may_see, require
 from offtake.core.services import Services
 from offtake.errors import (
     ArtifactGone,
@@ -187,10 +187,17 @@ class JobPage:
 
 
 def list_jobs(listing: Listing, by: Caller, on: Services) -> JobPage:
-    """The caller's own jobs, whatever their state. A job made while one pages moves the others on by one place."""
+    """The jobs that the caller may see (``grants.may_see``), whatever their state. A job made while one pages moves the
+    others on by one place."""
     require(by.principal, Scope.READ)
     _record_read("job.list", listing.dialect, by, on)
-    wanted = JobFilter(tenant=by.principal.tenant, dialect=listing.dialect, report=listing.report, since=listing.since)
+    wanted = JobFilter(
+        tenant=by.principal.tenant,
+        dialect=listing.dialect,
+        report=listing.report,
+        since=listing.since,
+        person=jobs_of(by.principal),
+    )
     offset = (listing.page - 1) * listing.per_page
     with on.database.read() as connection:
         total = jobs.count(connection, wanted)

@@ -16,4 +16,10 @@ def require(principal: Principal, scope: Scope) -> None:
 def may_see(principal: Principal, job: Job) -> bool:
     """Whether a job of the principal's tenant is the principal's to see: who ordered it, whom it belongs to, and those
     from whom nothing is hidden (contracts/loop.md 4)."""
-    return principal.sees_all or principal.person in (job.actor, job.effective)
+    whose = jobs_of(principal)
+    return whose is None or whose in (job.actor, job.effective)
+
+
+def jobs_of(principal: Principal) -> str | None:
+    """The person whose jobs are all that the principal may see; None for those from whom nothing is hidden."""
+    return None if principal.sees_all else principal.person

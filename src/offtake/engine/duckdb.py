@@ -163,8 +163,8 @@ class Session:
                 stretches.keep(query, part=part)
         with _as_ours():
             in_order = stretches.cut(query, room=stretch_bytes)
-        self._stretches, self.parts = stretches, len(stretches)
-        self._choose(0)
+            self._stretches, self.parts = stretches, len(stretches)
+            self._choose(0)
         return in_order
 
     def types(self, query: Query) -> Sequence[str]:

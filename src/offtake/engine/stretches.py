@@ -8,6 +8,7 @@ where one table would have to be read too often, from there to several, each for
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -23,7 +24,10 @@ _READ_AT_MOST = 16
 _SAMPLE = 1_000  # rows that stand for all of a table; what they get wrong is measured and cut again
 _FILLED = 0.75  # of the room that a stretch has, so that one that was estimated too small still fits
 _CELL = 16  # bytes of a value at least
-_OF_ONE_SIZE = ("BOOLEAN", "DATE", "DECIMAL", "DOUBLE", "FLOAT", "TIME", "INTERVAL", "UUID")  # and all integers
+# Types whose values are no larger than that.
+_OF_ONE_SIZE = re.compile(
+    r"U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|(BOOLEAN|DATE|DECIMAL|DOUBLE|FLOAT|INTERVAL|TIME|UUID)[^\[]*"
+)
 # Names that no header has: those come from the catalogue.
 _PLACE, _SIZE, _NUMBER = (identifier(name) for name in ("place of the row", "size of the row", "number of the row"))
 _SHOWN = identifier("rows of the stretch")
@@ -156,7 +160,7 @@ def _length(column: str, kind: str) -> str:
     """How many bytes a value has beyond those of its cell."""
     if kind == "VARCHAR":
         return f"coalesce(strlen({column}), 0)"
-    if kind.endswith("INT") or kind == "INTEGER" or (kind.startswith(_OF_ONE_SIZE) and not kind.endswith("]")):
+    if _OF_ONE_SIZE.fullmatch(kind):
         return "0"
     return f"coalesce(strlen(CAST({column} AS VARCHAR)), 0)"
 
@@ -178,5 +182,5 @@ def _divided(sample: Sequence[tuple[bytes, int]], parts: int) -> list[bytes]:
         if before * parts // total > begun:
             begun = before * parts // total
             bounds.append(place)
-    # With nearly all bytes in the last row, that one has to stand alone.
+    # Nearly all bytes are in the last row: that one has to stand alone.
     return bounds or [place for place, _ in sample[-1:]]

@@ -89,6 +89,7 @@ class JobFilter:
     report: str | None = None
     status: Status | None = None
     since: datetime | None = None  # made then or later
+    person: str | None = None  # who ordered them, or whom they belong to
 
 
 def has_file(job: Job, now: datetime) -> bool:

@@ -266,6 +266,8 @@ def _meant(wanted: JobFilter) -> ColumnElement[bool]:
     ]
     if wanted.since is not None:
         given.append(job.c.created_at >= wanted.since)
+    if wanted.person is not None:
+        given.append(or_(job.c.actor == wanted.person, job.c.effective == wanted.person))
     return and_(true(), *given)
 
 

@@ -19,7 +19,7 @@ import pytest
 
 from offtake.core import identity, retention
 from offtake.model.tenant import ORDINARY, Scope, Tenant
-from offtake.store import audit
+from offtake.store import audit, jobs
 from tests.fixtures import loop
 from tests.fixtures.inside import Inside, inside
 from tests.fixtures.installation import Installation, Served, wait_for
@@ -255,6 +255,25 @@ def test_check_18_a_change_of_clocks(busy: Served) -> None:
     assert row["averageResponseSeconds"] == 3600.0
 
 
+def test_check_18_the_hour_that_comes_twice(here: Inside) -> None:
+    """On 26 October 2025, 02:00 in Lisbon was 01:00 again; rows follow each other by the instant, not by the clock."""
+    rows = [*talk("again", "2025-10-26T01:15:00Z"), *talk("first", "2025-10-26T00:30:00Z")]
+    loop.load(here.installation, "acme", [*rows, loop.answer("first", "2025-10-26T01:20:00Z", "user_1")])
+    client = joined(here)
+    found: dict[str, bytes] = {}
+    for kind in ("Json", "Xlsx"):
+        export = client.create(start=1_761_436_800, end=1_761_523_200, timezone="Europe/Lisbon", resultFormat=kind)
+        here.work()
+        found[kind] = here.http.get(client.url(export)).content
+    first, again = json.loads(found["Json"])
+    assert (first["conversationId"], again["conversationId"]) == ("first", "again")
+    assert (first["createdAt"], again["createdAt"]) == ("2025-10-26T01:30:00+01:00", "2025-10-26T01:15:00+00:00")
+    assert (first["firstResponseAt"], first["firstResponseSeconds"]) == ("2025-10-26T01:20:00+00:00", 3000)
+    _, *sheet = openpyxl.load_workbook(io.BytesIO(found["Xlsx"]))["Export"].iter_rows(values_only=True)
+    created = HEADERS.index("Created")
+    assert [(row[0], f"{row[created]:%H:%M}") for row in sheet] == [("first", "01:30"), ("again", "01:15")]
+
+
 def test_check_19_zero_rows_are_a_whole_file(client: LoopClient) -> None:
     assert client.export(tagIds=["nobody's"]) == []
     assert client.export(start=4_000_000_000, end=4_000_000_001) == []  # V7: a future that has not happened
@@ -337,6 +356,8 @@ def test_check_21_too_many_unfinished_exports(idle: Served) -> None:
         assert_refused(refused, 429, "TooManyRequests")
         assert int(refused.headers["retry-after"]) >= 1
         assert {one.status(export) for export in exports} == {"Processing"}
+    with idle.installation.services() as on, on.database.read() as connection:
+        assert jobs.count_open(connection, tenant=tenant, dialect="loop") == 10
 
 
 @pytest.mark.parametrize("operation", ["create", "read"])

@@ -144,12 +144,19 @@ def test_a_refused_create_leaves_no_job_and_quotes_nothing(client: LoopClient, h
     """9, proposed: no message repeats tokens or customer addresses."""
     secret = "sEcReT<b>"
     sent = body(timezone=secret, resultFormat=secret, tagIds=[secret * 100], customerIds=[secret])
+    before = _open_jobs(here)
     answer = client.order(sent, Idempotency_Key=f"{secret} {secret}")
     assert answer.status_code == 400
     assert "sEcReT" not in client.order(sent).text
     assert "sEcReT" not in answer.text
+    assert _open_jobs(here) == before
+    client.create()
+    assert _open_jobs(here) == before + 1
+
+
+def _open_jobs(here: Inside) -> int:
     with here.on.database.read() as connection:
-        assert jobs.count_open(connection, tenant="nobody", dialect="loop") == 0
+        return jobs.count_open(connection, tenant="acme", dialect="loop")
 
 
 ACCEPTED = [
@@ -247,6 +254,10 @@ def narrow(tmp_path: Path) -> Iterator[LoopClient]:
 def test_settings_move_the_limits(narrow: LoopClient) -> None:
     assert narrow.order(body(end=START + DAY, tagIds=["a", "b"])).status_code == 200
     assert_refused(narrow.order(body(end=START + DAY + 1)), 400, "PeriodTooLong", "end")
-    assert_refused(narrow.order(body(end=START + 1, tagIds=["a", "b", "c"])), 400, "InvalidFilter", "tagIds")
+    sent = body(end=START + 1, tagIds=["a", "b", "c"], teamIds=["x" * 321])
+    refused = assert_refused(narrow.order(sent), 400, "InvalidFilter", "tagIds", "teamIds")
+    texts = ["may have at most 2 entries", "may have entries of at most 320 characters"]
+    assert [each["message"] for each in refused["errors"]] == texts
+    assert refused["message"] == "'tagIds' may have at most 2 entries."
     bare = {"Authorization": narrow.headers["Authorization"].removeprefix("Bearer ")}
     assert_refused(narrow.http.get(f"{loop.API}/exports/{loop.UNKNOWN}", headers=bare), 401, "Unauthorized")

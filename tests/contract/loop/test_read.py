@@ -214,6 +214,21 @@ def test_every_impersonated_call_is_in_the_log(here: Inside) -> None:
     assert told == [(RITA, "allowed"), (RITA, "allowed"), ("nobody@acme.example", "refused")]
 
 
+def test_an_impersonated_call_counts_against_who_makes_it(tmp_path: Path) -> None:
+    """4, proposed: against the actor's rate, and the workspace's exports."""
+    with inside(tmp_path, "[loop]\nopen_jobs = 2\n") as here:
+        identity.add_tenant(Tenant(name="acme"), here.on)
+        loop.load(here.installation, "acme", PEOPLE)
+        olga, rita = member(here, OLGA, ORDINARY | {Scope.IMPERSONATE}), member(here, RITA)
+        as_rita = LoopClient(here.http, {**olga.headers, "X-Impersonate-User": RITA})
+        callers = (as_rita, as_rita, olga, rita)
+        left = [client.read(UNKNOWN).headers["ratelimit-remaining"] for client in callers]
+        assert left == ["59", "58", "57", "59"]
+        as_rita.create()
+        olga.create()
+        assert_refused(rita.order({"start": START, "end": END}), 429, "TooManyRequests")
+
+
 TOKENS = [
     golden("3", "documented", "none", {}),
     golden("3", "documented", "empty", {"Authorization": ""}),

@@ -76,26 +76,25 @@ def whole(made: Session, query: Query) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("rows", "kilobytes", "place"),
-    [(ROWS, 1, f"hash(number) % {TIES}"), (ROWS, 1, "0"), (40_000, 4, f"hash(number) % {TIES}")],
-    ids=["many-places", "one-place", "long-rows"],
+    ("rows", "kilobytes", "order"),
+    [(ROWS, 1, ("place", "row_id")), (ROWS, 1, ("place",)), (40_000, 4, ("place", "row_id"))],
+    ids=["many-places", "thousand-places", "long-rows"],
 )
 def test_a_file_is_sorted_though_its_rows_do_not_fit_into_memory(
-    tmp_path: Path, rows: int, kilobytes: int, place: str
+    tmp_path: Path, rows: int, kilobytes: int, order: tuple[str, ...]
 ) -> None:
-    sql = SQL.replace(f"hash(number) % {TIES} AS place", f"{place} AS place").replace(
-        f"range({ROWS})", f"range({rows})"
-    )
+    """Where order says no more, hundreds of rows share each place."""
+    sql = SQL.replace(f"range({ROWS})", f"range({rows})")
     report = replace(REPORT, sql=sql.replace("32) AS note", f"{32 * kilobytes}) AS note"))
-    query = plan(report, shown("place", "row_id"), REQUEST, tenant="acme")
+    query = plan(report, shown(*order), REQUEST, tenant="acme")
     file = tmp_path / "file.json"
     with session(tmp_path, file, part_file(file)) as made:
         in_order = made.sort(query, stretch_bytes=ROOM)
         assert made.parts > rows * kilobytes * 1024 // ROOM  # so there is more than one table
         assert JSON.write(made, in_order, file, envelope=Envelope()) == rows
-    places = [(int(row["at"]), row["id"]) for row in json.loads(file.read_text("utf-8"))]
-    assert len(places) == rows
-    assert all(before < after for before, after in pairwise(places))
+    found = [(int(row["at"]), row["id"]) for row in json.loads(file.read_text("utf-8"))]
+    assert len(set(found)) == len(found) == rows
+    assert all(before[: len(order)] <= after[: len(order)] for before, after in pairwise(found))
 
 
 @pytest.mark.parametrize("rows", [0, 1, 1_000])
@@ -141,6 +140,17 @@ def test_stretches_make_the_order_that_one_sort_makes(tmp_path: Path, order: tup
     assert all(places[one["id"]] <= places[other["id"]] for one, other in pairwise(found))
 
 
+@pytest.mark.parametrize("room", [10_000, 10**9])
+def test_thousands_of_rows_in_one_place_are_in_the_order_in_which_they_came(tmp_path: Path, room: int) -> None:
+    """Any order would do; this one is the same at every attempt, and any stretch of it can be cut off."""
+    sql = "SELECT n AS id, 'the same' AS by_it, NULL AS by_nothing FROM range(9000) AS t (n)"
+    query = Query(sql=sql, values={}, columns=("id",), order=("by_it", "by_nothing"))
+    with session(tmp_path) as made:
+        found = whole(made, made.sort(query, stretch_bytes=room))
+        assert (made.parts > 14) == (room == 10_000)
+    assert [row["id"] for row in found] == list(range(9000))
+
+
 def test_a_stretch_has_as_many_bytes_as_it_may_and_not_as_many_rows(tmp_path: Path) -> None:
     """One row in a hundred has half a stretch; where these stand, stretches have fewer rows."""
     sql = "SELECT n AS id, repeat('x', CASE WHEN n < 5000 AND n % 50 = 0 THEN 20000 ELSE 9 END) AS note, n AS by_n "
@@ -151,6 +161,21 @@ def test_a_stretch_has_as_many_bytes_as_it_may_and_not_as_many_rows(tmp_path: Pa
     assert [row["id"] for part in parts for row in part] == list(range(10_000))
     assert max(sum(len(row["note"]) for row in part) for part in parts) <= 60_000
     assert len(parts[0]) < 200 < 1000 < len(parts[-1])
+
+
+def test_bytes_of_every_type_are_counted(tmp_path: Path) -> None:
+    """A list, a structure or a blob may be as long as a text; as many rows of numbers are one stretch."""
+    long = ("repeat('x', 900)", "list_value(repeat('x', 900))", "{'a': repeat('x', 900)}", "encode(repeat('x', 900))")
+    short = ("n", "CAST(n AS UINTEGER)", "n / 7", "CAST(n AS DECIMAL(18, 3))", "TIMESTAMPTZ '2026-03-01 00:00:00+01'")
+    parts: dict[str, int] = {}
+    for value in (*long, *short):
+        sql = f"SELECT {value} AS shown, n AS by_n FROM range(100) AS t (n)"
+        query = Query(sql=sql, values={}, columns=("shown",), order=("by_n",))
+        with session(tmp_path) as made:
+            made.sort(query, stretch_bytes=10_000)
+            parts[value] = made.parts
+    assert {value: parts[value] > 9 for value in long} == dict.fromkeys(long, True)
+    assert {value: parts[value] for value in short} == dict.fromkeys(short, 1)
 
 
 def test_a_session_that_is_to_stop_does_not_go_on_cutting(tmp_path: Path) -> None:
