@@ -64,7 +64,13 @@ def _work_is_due(on: Services) -> bool:
 def _attempt(lease: Lease, on: Services, stopping: Stopping) -> None:
     job, began = lease.job, time.monotonic()
     log = _log.bind(
-        tenant=job.tenant, job=job.id, attempt=job.attempts, dialect=job.request.dialect, report=job.request.report
+        tenant=job.tenant,
+        principal=job.principal,
+        job=job.id,
+        attempt=job.attempts,
+        dialect=job.request.dialect,
+        report=job.request.report,
+        worker=lease.worker,
     )
     interruption = Interruption()
     error: OfftakeError | None = None
