@@ -146,7 +146,7 @@ def test_figures_are_what_was_done(watched: Served) -> None:
     assert not any(tenant.tenant in str(labels) for _, labels in after)
 
 
-def test_figures_of_a_queue_nobody_works_on(installation: Installation) -> None:
+def test_pain_10_a_queue_that_nobody_works_on_is_seen_by_its_age(installation: Installation) -> None:
     installation.init(SETTINGS)
     tenant = installation.add_tenant("acme")
     url = installation.serve(workers=0).url
