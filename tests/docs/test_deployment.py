@@ -303,14 +303,15 @@ def test_an_export_through_nginx(nginx: tuple[str, trustme.CA, Path], installati
         assert (answer.status_code, answer.json()["total"]) == (200, 0)
         for path in ("/metrics", "/readyz", "/healthz"):  # not for the world
             assert http.get(path).status_code == 404
-    log = (folder / "offtake.log").read_text()
-    assert "/download/" in log
-    assert "signature" not in log
-    ids = {line.split()[-1] for line in log.splitlines()}
-    (line,) = [
-        line for line in installation.servers[0].log_lines() if line.get("route") == "/download/{job}/{file_name}"
-    ]
-    assert line["request"] in ids  # one id in both logs
+    route = "/download/{job}/{file_name}"
+    server = installation.servers[0]
+    (line,) = wait_for("the line", lambda: [one for one in server.log_lines() if one.get("route") == route])
+    log = folder / "offtake.log"
+    wait_for(
+        "the same id in both logs", lambda: line["request"] in {one.split()[-1] for one in log.read_text().splitlines()}
+    )
+    assert "/download/" in log.read_text()
+    assert "signature" not in log.read_text()
 
 
 def _answers(http: httpx.Client) -> bool:

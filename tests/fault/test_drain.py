@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,7 +17,7 @@ import httpx
 import pytest
 
 from tests.fixtures.care import call
-from tests.fixtures.installation import Client, Credential, Installation, Running, wait_for
+from tests.fixtures.installation import Client, Credential, Installation, Running, catches_sigterm, wait_for
 
 MARCH = ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z")
 NOTES = "x" * 2000
@@ -149,6 +152,16 @@ def test_a_second_sigint_has_a_worker_hand_its_job_back_at_once(large: Installat
     outcomes = [line["outcome"] for line in running.log_lines() if line["event"] == "attempt" and line["job"] == job]
     assert outcomes == ["handed_back"]
     assert running.stop() == 0
+
+
+def test_sigterm_during_the_start_is_not_lost(installation: Installation) -> None:
+    """Sent as soon as anybody listens for it; the server may be anywhere between that and its ready line."""
+    installation.init()
+    command = [sys.executable, "-m", "offtake", "serve", "--home", str(installation.home), "--port", "0"]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as server:
+        wait_for("the server to listen", partial(catches_sigterm, server.pid))
+        server.terminate()
+        assert server.wait(timeout=60) == 0
 
 
 def test_the_service_manager_is_told(installation: Installation, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from offtake.core.run import POINTS
-from tests.fixtures.installation import Client, Credential, Installation, Running, wait_for
+from tests.fixtures.installation import Client, Credential, Installation, Running, catches_sigterm, wait_for
 
 SETTINGS = """
 [worker]
@@ -82,6 +82,15 @@ def row_of(made: Installation, job: str) -> dict[str, Any]:
     connection.row_factory = sqlite3.Row
     try:
         return dict(connection.execute("SELECT * FROM job WHERE id = ?", (job,)).fetchone())
+    finally:
+        connection.close()
+
+
+def figures_of(made: Installation) -> dict[tuple[str, str], int]:
+    connection = sqlite3.connect(made.home / "state.db")
+    try:
+        rows = connection.execute("SELECT name, kind, value FROM figure WHERE dialect = 'talkdesk'")
+        return {(name, kind): value for name, kind, value in rows}
     finally:
         connection.close()
 
@@ -150,10 +159,20 @@ def test_a_worker_of_the_server_killed_in_mid_export_is_replaced_and_the_job_is_
     running = made.serve(workers=1)
     client = Client.connect(running.url, credential)
     job = client.create("calls", START, END)
+    before = figures_of(made)
     wait_for("the export to begin", lambda: row_of(made, job)["status"] != "queued")
     (victim,) = running.workers()
     victim.kill()
     assert client.wait("calls", job) == "done"
+    # Exact, although one attempt could not say how it ended.
+    row, grown = row_of(made, job), {name: value - before.get(name, 0) for name, value in figures_of(made).items()}
+    expected = {
+        ("attempts", "succeeded"): 1,
+        ("leases_lost", ""): 1,
+        ("rows", ""): row["rows"],
+        ("bytes", ""): row["bytes"],
+    }
+    assert {name: grown[name] for name in expected} == expected
     assert_one_whole_file(made, client, job)
     replacement = wait_for("a new worker", running.workers)
     assert replacement[0].pid != victim.pid
@@ -202,7 +221,7 @@ def test_a_worker_ends_well_on_sigterm_and_at_the_end_of_its_input(seeded: tuple
         worker = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
         assert worker.stdin is not None
         assert worker.stderr is not None
-        wait_for("the worker to listen", partial(_catches_sigterm, worker.pid))
+        wait_for("the worker to listen", partial(catches_sigterm, worker.pid))
         if end == "signal":
             worker.terminate()
         else:
@@ -211,10 +230,3 @@ def test_a_worker_ends_well_on_sigterm_and_at_the_end_of_its_input(seeded: tuple
         assert b"Fatal" not in worker.stderr.read()
         worker.stdin.close()
         worker.stderr.close()
-
-
-def _catches_sigterm(pid: int) -> bool:
-    """Whether that process has a handler of its own for SIGTERM (Linux)."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    caught = int(next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")), 16)
-    return bool(caught & 1 << (signal.SIGTERM - 1))

@@ -49,11 +49,27 @@ def test_flags_beat_environment_beats_file(tmp_path: Path, monkeypatch: pytest.M
             "[worker]\nheartbeat_seconds = 10\nlease_seconds = 20\n",
             r"/offtake.toml:3: worker.lease_seconds: contradicts heartbeat_seconds = 10",
         ),
+        ("[server]\ntls_certificate = 'x'\n", r"server.tls_key: tls_certificate and tls_key belong together"),
+        ("[server]\ntls_key = 'x'\n", r"/offtake.toml:2: server.tls_key: tls_certificate and tls_key belong together"),
+        ("[server]\ntls_minimum = '1.1'\n", r"/offtake.toml:2: server.tls_minimum: .*'1.2' or '1.3'"),
+        (
+            "[server]\ntrusted_proxies = ['proxy']\n",
+            r"/offtake.toml:2: server.trusted_proxies: 'proxy' does not appear",
+        ),
+        ("[server]\ntrusted_proxies = ['10.1.2.3/8']\n", r"server.trusted_proxies: 10.1.2.3/8 has host bits set"),
+        ("[metrics]\ntoken = 'too short'\n", r"/offtake.toml:2: metrics.token: (?!.*too short)"),
         ("[server\n", r"/offtake.toml:1: not TOML"),
     ],
 )
 def test_a_bad_line_stops_the_start_and_is_named(tmp_path: Path, text: str, expected: str) -> None:
     assert re.search(expected, refused(tmp_path, text)), refused(tmp_path, text)
+
+
+def test_a_secret_is_not_shown(tmp_path: Path) -> None:
+    settings = load_settings(written(tmp_path, "[metrics]\ntoken = 'quite-a-long-secret'\n"))
+    shown = {(section, name): value for section, name, _, _, value in rows(settings)}
+    assert shown["metrics", "token"] == "***"
+    assert "quite-a-long-secret" not in f"{settings!r}{settings.model_dump(mode='json')}"
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:

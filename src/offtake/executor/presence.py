@@ -11,6 +11,8 @@ from offtake.core import presence
 from offtake.core.services import Services
 from offtake.errors import Unavailable
 
+_PATIENCE = 2.0  # seconds; a store that is away must not hold up the end, and silence says the same a little later
+
 
 class Presence:
     """Seen while the block runs, and gone after it."""
@@ -38,4 +40,4 @@ class Presence:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._done.set()
-        self._thread.join()
+        self._thread.join(_PATIENCE)

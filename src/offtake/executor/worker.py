@@ -80,7 +80,13 @@ def attempt(lease: Lease, on: Services, stopping: Stopping, interruption: Interr
     """
     job, began = lease.job, time.monotonic()
     log = _log.bind(
-        tenant=job.tenant, job=job.id, attempt=job.attempts, dialect=job.request.dialect, report=job.request.report
+        tenant=job.tenant,
+        principal=job.principal,
+        job=job.id,
+        attempt=job.attempts,
+        dialect=job.request.dialect,
+        report=job.request.report,
+        worker=lease.worker,
     )
     error: OfftakeError | None = None
     fields: dict[str, object] = {}

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
 
-from offtake.core.readiness import Need
+from offtake.core.readiness import Need, needs
+from offtake.store.database import Database, sqlite_url
+from offtake.wire.metrics import Metrics
 from offtake.wire.probes import Readiness
+from tests.fixtures.installation import Installation
 
 
 def test_a_look_that_hangs_is_said_and_not_repeated() -> None:
@@ -53,3 +59,19 @@ def test_a_defect_in_a_look_is_something_missing_and_is_not_quoted() -> None:
 
     readiness = Readiness([Need(name="The state database", look=broken)])
     assert asyncio.run(readiness.missing()) == ["The state database cannot be looked at (ValueError)."]
+
+
+def test_a_database_that_is_away_is_said_and_its_figures_are_left_out(
+    installation: Installation, tmp_path: Path
+) -> None:
+    installation.init()
+    with installation.services() as whole:
+        away = Database(sqlite_url(tmp_path / "no-such-folder" / "state.db"))
+        on = replace(whole, database=away)
+        looked = [need.look() for need in needs(on, free_bytes=0, silence=timedelta(seconds=30))]
+        assert [text for text in looked if text] == ["The state database cannot be reached."]
+        text = bytes(Metrics(on, ["talkdesk"]).exposition().body).decode()
+        away.close()
+    assert "offtake_store_up 0.0" in text
+    assert "offtake_open_jobs" not in text
+    assert str(tmp_path) not in text
