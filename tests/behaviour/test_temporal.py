@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +16,7 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowExecutionStatus as Workflow
 
+from offtake.core import exports
 from offtake.executor.temporal.address import TemporalAddress
 from offtake.executor.temporal.schedule import ensure_upkeep, schedule_id
 from offtake.model.job import Job, Status
@@ -23,6 +26,7 @@ from offtake.store.outbox import Kind
 from tests.fixtures.commands import command
 from tests.fixtures.databases import KINDS, fresh_database, postgresql_server
 from tests.fixtures.installation import Client, Credential, Installation, Running, wait_for
+from tests.fixtures.orders import ORDER, caller
 from tests.fixtures.temporal import TemporalServer
 
 CALLS = 300
@@ -124,7 +128,19 @@ def postgresql_place(shared_installations: Callable[[str], Installation], postgr
 
 
 def result(temporal: TemporalServer, workflow: str) -> Any:
+    """What it ends with, once it has begun."""
+    wait_for("the workflow to begin", lambda: temporal.state(workflow) is not None)
     return temporal.ask(lambda client: client.get_workflow_handle(workflow).result())
+
+
+def carried(temporal: TemporalServer, workflow: str) -> set[str]:
+    """Every value that Temporal has of a workflow."""
+
+    async def history(client: Any) -> str:
+        found = await client.get_workflow_handle(workflow).fetch_history()
+        return str(found.to_json())
+
+    return {base64.b64decode(value).decode() for value in re.findall(r'"data": ?"([^"]+)"', temporal.ask(history))}
 
 
 def events(server: Running) -> list[dict[str, Any]]:
@@ -147,25 +163,25 @@ def test_a_job_is_rung_for_run_and_published(on_each_database: Place, temporal: 
         assert client.download("calls", job).json()["total"] > CALLS // 2
         assert result(temporal, job) == "succeeded"
         wait_for("the outbox to be empty", place.is_told)
+    assert carried(temporal, job) == {f'{{"job":"{job}","silence":15.0}}', f'"{job}"', '"succeeded"'}
     row = place.row(job)
     assert (row.fence, row.attempts) == (1, 1)
 
 
-def test_jobs_made_without_temporal_run_with_it_and_the_other_way_round(place: Place, temporal: TemporalServer) -> None:
+def test_jobs_made_with_temporal_run_without_it_and_the_other_way_round(place: Place, temporal: TemporalServer) -> None:
     settings = environment(temporal, "home")
-    with place.served({}, workers=0) as (_, client):
-        before = [client.create("calls", START, END) for _ in range(2)]
-    with place.served(settings, workers=1) as (_, client):
-        assert [client.wait("calls", job) for job in before] == ["done", "done"]
     with place.served(settings, workers=0) as (_, client):
-        after = client.create("calls", START, END)
-        wait_for("the workflow to begin", lambda: temporal.state(after) is Workflow.RUNNING)
+        rung_for = client.create("calls", START, END)
+        wait_for("the workflow to begin", lambda: temporal.state(rung_for) is Workflow.RUNNING)
     with place.served({}, workers=1) as (_, client):
-        assert client.wait("calls", after) == "done"
-    assert temporal.state(after) is Workflow.RUNNING  # nobody has told it
+        assert client.wait("calls", rung_for) == "done"
+    assert temporal.state(rung_for) is Workflow.RUNNING  # nobody has told it
+    with place.made.services() as on:
+        not_rung_for = [exports.create(ORDER, caller(), on).id for _ in range(2)]
+    assert place.is_told()
     with place.served(settings, workers=1):
-        assert result(temporal, after) == "succeeded"
-    assert {(row.fence, row.attempts) for row in (place.row(job) for job in (*before, after))} == {(1, 1)}
+        assert [result(temporal, job) for job in (rung_for, *not_rung_for)] == ["succeeded"] * 3
+    assert {(row.fence, row.attempts) for row in map(place.row, (rung_for, *not_rung_for))} == {(1, 1)}
 
 
 def test_a_ring_too_many_changes_nothing(place: Place, temporal: TemporalServer) -> None:
@@ -189,6 +205,7 @@ def test_attempts_are_counted_by_the_row_and_the_last_ends_the_workflow(place: P
     counted = {"OFFTAKE_WORKER__ATTEMPTS": "3", "OFFTAKE_WORKER__RETRY_SECONDS": "0.2"}
     staging = place.made.home / "artifacts" / "staging"
     with place.served(environment(temporal, "home", **counted), workers=1) as (server, client):
+        assert client.wait("calls", client.create("calls", START, END)) == "done"  # the worker has made its folders
         staging.rename(staging.with_name("gone"))
         try:
             job = client.create("calls", START, END)
@@ -196,7 +213,7 @@ def test_attempts_are_counted_by_the_row_and_the_last_ends_the_workflow(place: P
         finally:
             staging.with_name("gone").rename(staging)
         assert result(temporal, job) == "failed"
-        assert [line["outcome"] for line in events(server)] == ["retry", "retry", "failed"]
+        assert [line["outcome"] for line in events(server)] == ["succeeded", "retry", "retry", "failed"]
     row = place.row(job)
     assert (row.attempts, row.fence, row.failure and row.failure.code) == (3, 3, "storage_unavailable")
 
@@ -338,7 +355,7 @@ def test_the_key_of_temporal_reaches_no_log(installation: Installation, temporal
             "both to find Temporal away",
             lambda: [line for line in running.log_lines() if line["event"] == "temporal_away" and "worker" in line],
         )
-    assert away[0]["trouble"] == "not_connected"
+    assert away[0]["trouble"] == "not_accepted"
     assert temporal.state(job) is None
     assert running.stop() == 0
     shown = [

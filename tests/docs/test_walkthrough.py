@@ -139,4 +139,4 @@ def test_growing_with_temporal(tmp_path: Path) -> None:
 
 def test_every_temporal_option_is_on_that_page() -> None:
     page = (ROOT / "docs" / "how-to" / "grow-with-temporal.md").read_text("utf-8")
-    assert [name for name in TemporalSettings.model_fields if f"{name}" not in page.lower()] == []
+    assert [name for name in TemporalSettings.model_fields if name not in page.lower()] == []

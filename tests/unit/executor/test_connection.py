@@ -100,7 +100,7 @@ def test_what_contradicts_itself_stops_the_start(tmp_path: Path, text: str, expe
 
 def test_trouble_is_told_in_a_word_and_not_in_the_servers_text() -> None:
     assert trouble(RPCError("sesame", RPCStatusCode.PERMISSION_DENIED, b"")) == "permission_denied"
-    assert trouble(RuntimeError("sesame")) == "not_connected"
+    assert trouble(RuntimeError("sesame")) == "not_accepted"
 
 
 def python(code: str) -> str:

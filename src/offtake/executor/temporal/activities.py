@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import threading
+from contextlib import suppress
 from datetime import timedelta
 from types import TracebackType
 from typing import Self
@@ -111,7 +112,8 @@ class _Pulse:
         waited = self._every
         while not self._done.is_set():
             if waited >= self._every:
-                activity.heartbeat()
+                with suppress(TimeoutError):  # a process that is short of breath: the next one counts
+                    activity.heartbeat()
                 waited = 0.0
             if self.cancelled():
                 self._interruption.ask(Reason.STOPPING)

@@ -35,8 +35,11 @@ AWAY = (RPCError, RuntimeError)  # what the library raises where the server is a
 
 
 def trouble(error: BaseException) -> str:
-    """What is wrong, in a word for the log. Its text may be the server's, and is repeated nowhere."""
-    return error.status.name.lower() if isinstance(error, RPCError) else "not_connected"
+    """What is wrong, in a word for the log. Its text may be the server's, and is repeated nowhere.
+
+    The library does not tell whether it got no connection, or the server has no such namespace for a worker.
+    """
+    return error.status.name.lower() if isinstance(error, RPCError) else "not_accepted"
 
 
 def tls_config(address: TemporalAddress) -> TLSConfig | bool:

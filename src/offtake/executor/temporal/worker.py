@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -21,6 +22,7 @@ from offtake.executor.temporal.workflows import Export, Upkeep
 
 _log = structlog.get_logger("offtake.temporal")
 _LOOK = 0.1  # seconds between looks whether to stop
+_SHORTEST_LIFE = 60.0  # seconds; a connection that fails sooner is tried again ever more slowly
 _LONGEST_PAUSE = 10.0  # seconds between tries to reach Temporal
 # Upkeep is a local activity: its workflow must stay in memory. The others have a handful of events: to read them again
 # costs nothing, and those of a dead worker had better not wait for it.
@@ -41,12 +43,12 @@ async def _work(
     failures = 0
     activities = Activities(on, worker, stopping, patience=timedelta(seconds=address.upkeep_seconds))
     while not stopping.asked():
+        began = time.monotonic()
         try:
             client = await connect(address, identity=worker, retries=RetryConfig())
-            failures = 0
             await _poll(_worker(client, address, activities, threads, drain=on.attempt.drain), stopping)
         except AWAY as error:
-            failures += 1
+            failures = failures + 1 if time.monotonic() - began < _SHORTEST_LIFE else 1
             if failures == 1:
                 _log.warning("temporal_away", trouble=trouble(error), worker=worker)
             await _pause(min(_LONGEST_PAUSE, 0.25 * 2 ** min(failures, 10)), stopping)
