@@ -1,6 +1,6 @@
 # Everything from a bare checkout: the machine needs make and Python >= 3.11 (PYTHON=… picks one), nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check lint bench fault browser docs reference serve
+.PHONY: help env demo test check lint bench fault chaos browser docs reference serve
 
 PY := .venv/bin/python
 OFFTAKE := .venv/bin/offtake
@@ -52,6 +52,9 @@ endef
 
 fault: env ## the tests that kill, cut, fill and slow things down
 	$(call part,fault,fault tests)
+
+chaos: env ## many jobs under random kill -9 (ARGS="--jobs 1000 --state postgresql --executor temporal"; minutes)
+	@$(PY) -m tools.chaos $(ARGS)
 
 browser: env ## the tests that drive the console in a browser
 	$(call part,browser,browser tests (the console does not exist))

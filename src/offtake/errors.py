@@ -29,6 +29,7 @@
     │   ├── ResourceExhausted       out of memory, disk or temporary space
     │   ├── StorageUnavailable      lake or artifact store cannot be read or written
     │   ├── ArtifactMismatch        the written file is not what was counted
+    │   ├── NotUnderstood           of another release or catalogue; a worker of that one can run it
     │   ├── RowLimitExceeded        more rows than the request may have
     │   └── QueryFailed             the data or the report's query is wrong
     └── OperatorError               said to a person at the command line
@@ -230,6 +231,11 @@ class StorageUnavailable(AttemptError):
 
 class ArtifactMismatch(AttemptError):
     code = "artifact_mismatch"
+    retryable = True
+
+
+class NotUnderstood(AttemptError):
+    code = "not_understood"
     retryable = True
 
 

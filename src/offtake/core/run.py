@@ -21,7 +21,7 @@ from offtake.core.presentation import choose
 from offtake.core.services import Services
 from offtake.engine.duckdb import Limits, Session
 from offtake.engine.plan import plan
-from offtake.errors import ArtifactMismatch, AttemptInterrupted, QueryFailed, RowLimitExceeded
+from offtake.errors import ArtifactMismatch, AttemptInterrupted, NotUnderstood, RowLimitExceeded
 from offtake.formats import Envelope, Format, format_named, part_file
 from offtake.lake.snapshot import snapshot
 from offtake.model.artifact import Artifact
@@ -114,9 +114,11 @@ def _limited(limit: int | None, interruption: Interruption) -> Callable[[int], N
 
 
 def _report(request: ExportRequest, on: Services) -> Report:
+    if request.unknown:  # half of an order would be a wrong file
+        raise NotUnderstood("The export was ordered from a newer release than the worker's.")
     if on.catalogue.publication(request.dialect, request.report) is None:
-        # accepted by another release, whose catalogue had it
-        raise QueryFailed("This server does not have the report any more.")
+        # accepted by another release, or before a folder was taken away; a worker that has it may come by
+        raise NotUnderstood("The worker does not have the report.")
     return on.catalogue.reports[request.report]
 
 

@@ -66,6 +66,7 @@ class ExportRequest:
     locale: str | None = None  # whose words and patterns the file uses, where a dialect has locales
     columns: tuple[str, ...] = ()  # names on the wire, in the order asked for; empty: those shown by default
     parameters: Parameters = field(default_factory=Parameters)
+    unknown: tuple[str, ...] = ()  # what a newer release stored with it and this one cannot read; never run like that
 
     @property
     def end(self) -> datetime:

@@ -1,9 +1,15 @@
-"""The single door between rows of the job table and values."""
+"""The single door between rows of the job table and values.
+
+Two releases share the table during an upgrade. What an older one left out has its default. What a newer one added, and
+this one cannot read, is named in ``ExportRequest.unknown``: such a job can be seen, cancelled and ended by anybody, but
+is run by those who know what it says.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Row
@@ -14,6 +20,12 @@ from offtake.model.request import BusinessHours, ExportRequest, Parameters, Sele
 from offtake.model.timespan import Timespan
 
 _NO_PARAMETERS = Parameters()
+_KNOWN = frozenset(
+    {"start", "end", "zone", "name", "row_limit", "as_of", "complete_until", "account_zone", "locale", "columns"}
+    | {"parameters"}
+)
+_PARAMETERS = frozenset(field.name for field in dataclasses.fields(Parameters))
+_WORDS: dict[str, type[StrEnum]] = {"business_hours": BusinessHours, "selection": Selection}
 
 
 def request_to_json(request: ExportRequest) -> dict[str, Any]:
@@ -37,6 +49,7 @@ def job_from_row(row: Row[Any]) -> Job:
     """A job as it stands in the table."""
     stored = row.request
     timespan = Timespan(start=_instant(stored["start"]), end=_instant(stored["end"]), zone=stored["zone"])
+    parameters, unreadable = _parameters_from_json(stored.get("parameters", {}))
     request = ExportRequest(
         dialect=row.dialect,
         report=row.report,
@@ -49,7 +62,8 @@ def job_from_row(row: Row[Any]) -> Job:
         account_zone=stored["account_zone"],
         locale=stored.get("locale"),
         columns=tuple(stored.get("columns", ())),
-        parameters=_parameters_from_json(stored.get("parameters", {})),
+        parameters=parameters,
+        unknown=(*sorted(stored.keys() - _KNOWN), *unreadable),
     )
     return Job(
         id=row.id,
@@ -80,15 +94,22 @@ def _parameters_to_json(parameters: Parameters) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value != default[name]}
 
 
-def _parameters_from_json(stored: dict[str, Any]) -> Parameters:
+def _parameters_from_json(stored: dict[str, Any]) -> tuple[Parameters, tuple[str, ...]]:
+    """The parameters, and the names of those that cannot be read."""
     if not stored:
-        return _NO_PARAMETERS
-    values: dict[str, Any] = {k: tuple(value) if isinstance(value, list) else value for k, value in stored.items()}
-    if "business_hours" in values:
-        values["business_hours"] = BusinessHours(values["business_hours"])
-    if "selection" in values:
-        values["selection"] = Selection(values["selection"])
-    return Parameters(**values)
+        return _NO_PARAMETERS, ()
+    unreadable = tuple(sorted(name for name, value in stored.items() if not _is_readable(name, value)))
+    return Parameters(**{k: _value(k, v) for k, v in stored.items() if k not in unreadable}), unreadable
+
+
+def _is_readable(name: str, value: Any) -> bool:
+    return name in _PARAMETERS and (name not in _WORDS or value in list(_WORDS[name]))
+
+
+def _value(name: str, value: Any) -> Any:
+    if name in _WORDS:
+        return _WORDS[name](value)
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _instant(text: str) -> datetime:

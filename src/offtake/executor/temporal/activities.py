@@ -49,6 +49,7 @@ class Activities:
         try:
             with _Pulse(interruption, every=self._on.attempt.heartbeat) as pulse:
                 job = self._see_to(job_id, interruption)
+                wait = self._wait(job)
         except (Unavailable, AuditUnavailable):  # no cause: Temporal keeps causes, and shows them
             raise _later(_STORE_AWAY) from None
         except Exception as error:  # noqa: BLE001 - the outermost loop: the text of a defect may quote rows
@@ -59,7 +60,7 @@ class Activities:
             return str(job.status)
         if pulse.cancelled():
             raise CancelledError("Cancelled in Temporal; the job waits, and is rung for again.")
-        raise _later(job.not_before - self._on.clock() if job.status is Status.QUEUED else self._on.attempt.lease / 3)
+        raise _later(wait)
 
     @activity.defn(name=UPKEEP, no_thread_cancel_exception=True)
     def upkeep(self) -> None:
@@ -87,13 +88,20 @@ class Activities:
         attempt(lease, self._on, self._stopping, interruption)
         return self._find(job_id)
 
+    def _wait(self, job: Job | None) -> timedelta:
+        """Until it may run, or must have been heard of."""
+        if job is None or job.status is not Status.QUEUED:
+            return self._on.attempt.lease / 3
+        with self._on.database.read() as connection:
+            return job.not_before - self._on.now(connection)
+
     def _find(self, job_id: str) -> Job | None:
         with self._on.database.read() as connection:
             return jobs.get(connection, job_id)
 
     def _claim(self, job_id: str) -> Lease | None:
-        now = self._on.clock()
         with self._on.database.write() as connection:
+            now = self._on.now(connection)
             return jobs.claim_one(connection, job_id, worker=self._worker, now=now, until=now + self._on.attempt.lease)
 
 

@@ -1,0 +1,83 @@
+"""A worker stopped (SIGSTOP) in mid-attempt for longer than its lease: another does the job, the sleeper does no harm.
+
+It is stopped between two transactions. One that is stopped within a transaction keeps the database's locks: on SQLite
+all writers wait for it, which the last test shows; on PostgreSQL those who want the same rows do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from offtake.core import retention
+from offtake.core.run import POINTS
+from tests.fixtures.bodies import assert_refused
+from tests.fixtures.care import call
+from tests.fixtures.databases import KINDS, fresh_database, state_setting
+from tests.fixtures.installation import Client, Installation, wait_for
+from tests.fixtures.workers import BRIEF, doomed, order, row_of, work_off
+
+CALLS = 3_000
+BEFORE_PUBLISHED = [point for point in POINTS if point != "published"]
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def home(shared_installations: Callable[[str], Installation], request: pytest.FixtureRequest) -> Installation:
+    """An installation with some calls, on either database."""
+    made = shared_installations(f"stopped-{request.param}")
+    state = ""
+    if request.param == "postgresql":
+        state = state_setting(fresh_database(request.getfixturevalue("postgresql")))
+    made.init(f"{state}\n{BRIEF}")
+    made.add_tenant("acme")
+    made.seed("acme", calls=CALLS, until=date(2026, 3, 31))
+    return made
+
+
+def files_of(home: Installation, job: str) -> list[Path]:
+    return list((home.home / "artifacts").rglob(f"{job}*"))
+
+
+@pytest.mark.parametrize("point", BEFORE_PUBLISHED)
+def test_a_worker_that_slept_past_its_lease_publishes_nothing(home: Installation, point: str) -> None:
+    job = order(home)
+    with doomed(home, point, "freeze") as sleeper, home.services() as on:
+        assert row_of(home, job)["fence"] == 1
+        assert work_off(on).id == job
+        done = row_of(home, job)
+        assert (done["status"], done["fence"], done["attempts"]) == ("succeeded", 2, 2)
+        sleeper.go_on()
+        (line,) = wait_for("the sleeper to find out", lambda: sleeper.lines("attempt"))
+        assert (line["job"], line["outcome"]) == (job, "lease_lost")
+        assert sleeper.stop() == 0
+        assert row_of(home, job) == done
+        retention.sweep(on)
+    published = home.home / "artifacts" / done["artifact_key"]
+    assert files_of(home, job) == [published]
+    assert hashlib.sha256(published.read_bytes()).hexdigest() == done["sha256"]
+
+
+def test_a_worker_stopped_within_a_transaction_makes_others_wait_until_it_goes_on_or_dies(
+    installation: Installation,
+) -> None:
+    """SQLite has one lock for all writers, and it belongs to the process until that ends or goes on."""
+    installation.init(BRIEF)
+    credential = installation.add_tenant("acme")
+    installation.load("call", [call("c1", "2026-03-01T00:00:00Z")], tenant="acme")
+    day = ("2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z")
+    server = installation.serve(workers=0)
+    with Client.connect(server.url, credential) as client:
+        first = client.create("calls", *day)
+        with doomed(installation, "writing", "freeze-in-transaction"):
+            assert client.status("calls", first) == "processing"  # reading goes on
+            refused = client.order("calls", {"timespan": dict(zip(("from", "to"), day, strict=True))})
+            assert_refused(refused, 503, "1020019")
+            assert int(refused.headers["retry-after"]) >= 1
+        second = client.create("calls", *day)  # the sleeper is dead
+        with installation.services() as on:
+            assert {work_off(on).id, work_off(on).id} == {first, second}
+        assert {client.status("calls", job) for job in (first, second)} == {"done"}

@@ -1,0 +1,140 @@
+"""Two machines that share PostgreSQL, object storage and perhaps Temporal, and nothing else: one is cut off in mid-run.
+
+A machine is a home of its own, with secrets, cache and staging folder of its own, which reaches the three services by
+cables of its own. That is what a network namespace would give it, and it needs no privileges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from sqlalchemy import make_url
+
+from offtake.core import retention
+from tests.fixtures.buckets import ENVIRONMENT, S3Server, moto_server
+from tests.fixtures.cable import Cable, cable
+from tests.fixtures.databases import fresh_database, state_setting
+from tests.fixtures.installation import Client, Credential, Installation, wait_for
+from tests.fixtures.temporal import TemporalServer
+from tests.fixtures.workers import BRIEF, doomed, row_of, worker
+
+CALLS = 3_000
+MARCH = ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A home and the cables that lead to it."""
+
+    home: Installation
+    cables: tuple[Cable, ...]
+
+    def cut_off(self) -> None:
+        """It reaches nothing any more."""
+        for one in self.cables:
+            one.cut()
+
+    def reconnect(self) -> None:
+        """It reaches everything again."""
+        for one in self.cables:
+            one.mend()
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """The three services."""
+
+    database: str
+    storage: S3Server
+    bucket: str
+    temporal: TemporalServer | None
+
+
+@contextmanager
+def machine(folder: Path, shared: Shared) -> Iterator[Machine]:
+    """One that shares them."""
+    database, storage = make_url(shared.database), urlsplit(shared.storage.url)
+    assert storage.port is not None
+    with ExitStack() as stack:
+        state = stack.enter_context(cable(f"{database.query['host']}/.s.PGSQL.5432"))
+        files = stack.enter_context(cable(("127.0.0.1", storage.port)))
+        host, _, port = state.address.partition(":")
+        own = state_setting(f"postgresql://postgres@{host}:{port}/{database.database}")
+        settings = shared.storage.settings(shared.bucket, url=f"http://{files.address}")
+        cables = [state, files]
+        if shared.temporal is not None:
+            rings = stack.enter_context(cable(("127.0.0.1", shared.temporal.port)))
+            cables.append(rings)
+            own = f'executor = "temporal"\n{own}'
+            settings += f'[temporal]\naddress = "{rings.address}"\ntask_queue = "machines"\nupkeep_seconds = 1\n'
+        home = Installation(folder)
+        home.init(f"{own}\n{settings}{BRIEF}")
+        stack.callback(home.close)
+        yield Machine(home, tuple(cables))
+
+
+@pytest.fixture(params=["workers", "temporal"])
+def shared(
+    request: pytest.FixtureRequest, tmp_path: Path, postgresql: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Shared]:
+    """The services, with either executor."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    temporal = TemporalServer(tmp_path) if request.param == "temporal" else None
+    with moto_server() as storage:
+        if temporal is not None:
+            temporal.start()
+        try:
+            yield Shared(fresh_database(postgresql), storage, storage.fresh_bucket(), temporal)
+        finally:
+            if temporal is not None:
+                temporal.kill()
+
+
+def stocked(home: Installation) -> Credential:
+    credential = home.add_tenant("acme")
+    home.seed("acme", calls=CALLS, until=date(2026, 3, 31))
+    return credential
+
+
+def left_behind(home: Installation) -> list[Path]:
+    """What attempts left on that machine."""
+    return [path for name in ("staging", "spill") for path in (home.home / "artifacts" / name).iterdir()]
+
+
+def test_a_machine_cut_off_in_mid_run_loses_its_job_to_the_other_and_comes_back(shared: Shared, tmp_path: Path) -> None:
+    with machine(tmp_path / "near", shared) as near, machine(tmp_path / "far", shared) as far:
+        credential = stocked(near.home)
+        server = near.home.serve(workers=0)
+        with Client.connect(server.url, credential) as client:
+            first = client.create("calls", *MARCH)
+            with doomed(far.home, "writing", "freeze") as there:
+                far.cut_off()
+                there.go_on()
+                with worker(near.home) as here:
+                    assert client.wait("calls", first) == "done"
+                    assert [line["job"] for line in here.lines("attempt")] == [first]
+                    assert here.stop() == 0
+                done = row_of(near.home, first)
+                assert (done["fence"], done["attempts"]) == (2, 2)
+                wait_for("the attempt that was cut off to end", lambda: not left_behind(far.home))
+                far.reconnect()
+                second = client.create("calls", *MARCH)  # here nobody works any more
+                assert client.wait("calls", second) == "done"
+                assert there.stop() == 0
+                succeeded = [line["job"] for line in there.lines("attempt") if line["outcome"] == "succeeded"]
+                assert succeeded == [second]
+            assert row_of(near.home, first) == done
+            assert client.download("calls", first).content == client.download("calls", second).content
+        assert server.stop() == 0
+        with near.home.services() as on:
+            retention.sweep(on)
+            kept = {file.key for file in on.artifacts.found()}
+        assert kept == {done["artifact_key"], row_of(near.home, second)["artifact_key"]}
+        assert left_behind(near.home) == left_behind(far.home) == []

@@ -1,0 +1,191 @@
+"""Two releases side by side on one database, as they are for a while during an upgrade.
+
+What the release before this one did with the database is recorded here as text: ``REVISION`` is its last migration,
+``OLD`` its statements, ``REQUEST`` a request as it stored it. They run on a database that this release has migrated,
+between statements of this release, on both kinds of database. That is what of an old process another one can notice;
+its code itself is not run, because a checkout does not have it. The release after this one is played the other way
+round: its orders hold words that nobody here knows.
+
+When a migration is added that the release before must live with, these texts stay; when a release is made, they are
+recorded afresh from it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import bindparam, text, update
+
+import offtake.store
+from offtake.core import exports, settlement
+from offtake.core.services import Services
+from offtake.model.job import Job, Status
+from offtake.store import jobs
+from offtake.store.database import Database, sqlite_url
+from offtake.store.schema import Instant
+from offtake.store.schema import job as table
+from tests.fixtures.care import call
+from tests.fixtures.databases import KINDS, fresh_database, state_setting
+from tests.fixtures.installation import Installation, wait_for
+from tests.fixtures.orders import caller
+from tests.fixtures.workers import CALLS, row_of, work_off
+
+REVISION = "0004"
+REQUEST: dict[str, Any] = {
+    "start": "2026-03-01T00:00:00+00:00",
+    "end": "2026-04-01T00:00:00+00:00",
+    "zone": "UTC",
+    "name": "march",
+    "row_limit": None,
+    "as_of": "2026-04-02T00:00:00+00:00",
+    "complete_until": None,
+    "account_zone": "UTC",
+    "locale": None,
+    "columns": [],
+    "parameters": {"queue_ids": ["sales"]},
+}
+OLD = {
+    "tenant": "INSERT INTO tenant (name, zone, created_at) VALUES (:tenant, 'UTC', :now)",
+    "create": "INSERT INTO job (id, tenant, principal, dialect, report, format, request, status, fence, attempts, "
+    "created_at, not_before, reference, actor, effective) VALUES (:id, :tenant, 'someone', 'talkdesk', 'calls', "
+    "'json', :request, 'queued', 0, 0, :now, :now, NULL, NULL, NULL)",
+    "audit": "INSERT INTO audit (at, tenant, principal, operation, dialect, job, outcome) "
+    "VALUES (:now, :tenant, 'someone', 'job.create', 'talkdesk', :id, 'allowed')",
+    "claim": "UPDATE job SET status = 'running', fence = fence + 1, attempts = attempts + 1, started_at = :now, "
+    "lease_worker = 'old', lease_until = :until WHERE id = :id AND status IN ('queued')",
+    "renew": "UPDATE job SET lease_until = :until WHERE id = :id AND fence = :fence AND status IN "
+    "('running', 'uploading')",
+    "upload": "UPDATE job SET status = 'uploading' WHERE id = :id AND fence = :fence AND status IN ('running')",
+    "succeed": "UPDATE job SET status = 'succeeded', finished_at = :now, expires_at = :until, "
+    "artifact_key = 'files/x', rows = 1, bytes = 1, sha256 = 'x', lease_worker = NULL, lease_until = NULL "
+    "WHERE id = :id AND fence = :fence AND status IN ('uploading')",
+    "retry": "UPDATE job SET status = 'queued', not_before = :now, lease_worker = NULL, lease_until = NULL "
+    "WHERE id = :id AND fence = :fence AND status IN ('running', 'uploading')",
+    "cancel": "UPDATE job SET status = 'cancelled', finished_at = :now, lease_worker = NULL, lease_until = NULL "
+    "WHERE id = :id AND tenant = :tenant AND status IN ('queued', 'running', 'uploading')",
+}
+_TYPES = {"now": Instant(), "until": Instant(), "request": table.c.request.type}
+
+
+@pytest.fixture(params=KINDS)
+def home(request: pytest.FixtureRequest, installation: Installation) -> Installation:
+    """An installation that the release before has left: its schema, one tenant, one job that waits."""
+    url = sqlite_url(installation.home / "state.db")
+    state = ""
+    if request.param == "postgresql":
+        url = fresh_database(request.getfixturevalue("postgresql"))
+        state = state_setting(url)
+    installation.init(f"{state}\n[worker]\nretry_seconds = 0\nattempts = 2\n")
+    database = Database(url)
+    config = Config()
+    config.set_main_option("script_location", f"{next(iter(offtake.store.__path__))}/migrations")
+    with database.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, REVISION)
+    database.close()
+    return installation
+
+
+def old(on: Database, statement: str, clock: Services, job: str = "", **values: object) -> int:
+    """Do as the release before does; how many rows it met."""
+    now = clock.clock()
+    given: dict[str, object] = {"id": job, "tenant": "acme", "now": now, "until": now + timedelta(minutes=1), **values}
+    sql = text(OLD[statement])
+    used = [name for name in given if f":{name}" in OLD[statement].replace(f":{name}s", "")]
+    typed = [bindparam(name, type_=_TYPES[name]) for name in used if name in _TYPES]
+    with on.write() as connection:
+        return connection.execute(sql.bindparams(*typed), {name: given[name] for name in used}).rowcount
+
+
+def ordered(on: Services, request: Mapping[str, Any] = REQUEST) -> str:
+    """A job made by the release before."""
+    job = str(uuid.uuid4())
+    for statement in ("create", "audit"):
+        assert old(on.database, statement, on, job, request=dict(request)) == 1
+    return job
+
+
+def read(on: Services, job: str) -> Job:
+    with on.database.read() as connection:
+        found = jobs.get(connection, job)
+    assert found is not None
+    return found
+
+
+def stocked(home: Installation, on: Services) -> None:
+    """A tenant of the release before, with a call of this one."""
+    assert old(on.database, "tenant", on) == 1
+    home.load("call", [call("c1", "2026-03-02T10:00:00Z", queue_ids=["sales"])], tenant="acme")
+
+
+def test_every_migration_since_is_one_that_an_old_process_can_live_with(home: Installation) -> None:
+    """Its statements are run below; here it is that there is something to be migrated at all."""
+    scripts = ScriptDirectory(f"{next(iter(offtake.store.__path__))}/migrations")
+    since = [one.revision for one in scripts.walk_revisions(base=REVISION, head="heads")]
+    assert len(since) > 1
+    with home.services() as on, on.database.read() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == since[0]
+
+
+def test_an_old_server_and_an_old_worker_go_on_beside_new_ones(home: Installation) -> None:
+    with home.services() as on:
+        stocked(home, on)
+        # Ordered by the old server, run by a new worker.
+        first = ordered(on)
+        assert work_off(on).id == first
+        assert read(on, first).status is Status.SUCCEEDED
+        # Ordered by a new server, run by an old worker.
+        second = exports.create(CALLS, caller(), on).id
+        assert old(on.database, "claim", on, second) == 1
+        assert [old(on.database, name, on, second, fence=1) for name in ("renew", "upload", "succeed")] == [1, 1, 1]
+        assert read(on, second).status is Status.SUCCEEDED
+        # An old worker dies; a new one takes over, and the old one's fence is worth nothing any more.
+        third = ordered(on)
+        assert old(on.database, "claim", on, third) == 1
+        assert settlement.recover(on, dead_worker="old") == 1
+        assert work_off(on).id == third
+        assert [old(on.database, name, on, third, fence=1) for name in ("renew", "upload", "retry")] == [0, 0, 0]
+        assert read(on, third).status is Status.SUCCEEDED
+        # The old server cancels what a new worker is to run.
+        fourth = exports.create(CALLS, caller(), on).id
+        assert old(on.database, "cancel", on, fourth) == 1
+        assert read(on, fourth).status is Status.CANCELLED
+    assert row_of(home, first)["rows"] == 1
+
+
+@pytest.mark.parametrize(
+    "added",
+    [{"moon": "full"}, {"parameters": {"moon": "full"}}, {"parameters": {"selection": "of_the_moon"}}],
+    ids=["word", "parameter", "value"],
+)
+def test_an_order_of_the_next_release_is_not_run_by_half(home: Installation, added: Mapping[str, Any]) -> None:
+    """It can be looked at and cancelled; a worker that does not understand it leaves it to others, and says so."""
+    with home.services() as on:
+        stocked(home, on)
+        strange, other = (ordered(on, {**REQUEST, **added}) for _ in range(2))
+        assert read(on, strange).request.unknown == (next(iter(added.get("parameters", added))),)
+        ref = exports.JobRef(id=other, dialect="talkdesk")
+        assert exports.get(ref, caller(), on).status is Status.QUEUED
+        assert exports.cancel(ref, caller(), on).status is Status.CANCELLED
+        plain = ordered(on)
+        ran = {work_off(on).id for _ in range(3)}  # twice the strange one: it may be tried twice
+        assert ran == {strange, plain}
+        assert read(on, plain).status is Status.SUCCEEDED
+        failed = read(on, strange)
+        assert failed.failure is not None
+        assert (failed.status, failed.attempts, failed.failure.code) == (Status.FAILED, 2, "not_understood")
+        # A worker of the next release, had it come in time, would have run it.
+        later = ordered(on, {**REQUEST, **added})
+        assert work_off(on).id == later
+        assert read(on, later).status is Status.QUEUED
+        with on.database.write() as connection:
+            connection.execute(update(table).where(table.c.id == later).values(request=REQUEST))
+        assert work_off(on).id == later
+        wait_for("its end", lambda: read(on, later).status is Status.SUCCEEDED)
