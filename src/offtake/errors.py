@@ -39,6 +39,8 @@
         │   └── LoadRejected        a row that breaks the data model, with file, line, column and reason
         ├── InvalidExpression       a filter expression that cannot be read, and where
         ├── HomeError               the home folder is missing or unusable
+        │   └── HomeInUse           stop the servers and workers on it
+        ├── StateError              the state cannot be moved there, or not now
         ├── UnknownName             no such tenant, table, credential, job
         ├── InvalidKey              a key that is not what may be registered
         └── NameTaken               it exists already
@@ -279,6 +281,14 @@ class InvalidExpression(OperatorError):
 
 class HomeError(OperatorError):
     code = "home"
+
+
+class HomeInUse(HomeError):
+    code = "home_in_use"
+
+
+class StateError(OperatorError):
+    code = "state"
 
 
 class UnknownName(OperatorError):

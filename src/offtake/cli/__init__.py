@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from offtake.cli import config, data, home, identity, jobs, report, server, sweep
+from offtake.cli import config, data, home, identity, jobs, report, server, state, sweep
 from offtake.cli.exits import EXITS, exit_code
 from offtake.errors import OfftakeError
 
@@ -28,6 +28,7 @@ for group in (home, data, server, sweep):
 app.add_typer(identity.tenants, name="tenant")
 app.add_typer(identity.credentials, name="credential")
 app.add_typer(jobs.commands, name="jobs")
+app.add_typer(state.commands, name="state")
 app.add_typer(config.commands, name="config")
 app.add_typer(report.commands, name="report")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from offtake.errors import (
     CatalogueError,
     HomeError,
+    HomeInUse,
     InvalidKey,
     JobStateConflict,
     LakeError,
@@ -13,6 +14,7 @@ from offtake.errors import (
     OfftakeError,
     QuotaExceeded,
     SettingsError,
+    StateError,
     UnknownName,
     Waitable,
 )
@@ -29,7 +31,7 @@ EXITS: dict[int, str] = {
     8: "rows were refused and nothing was loaded",
     9: "the lake or a file cannot be read or written",
     10: "the job store cannot be reached; try again",
-    11: "the job's state, or a quota, does not allow it",
+    11: "the state of things does not allow it: a job's, a quota, a server that runs, a database that is not empty",
 }
 
 _CODES: dict[type[OfftakeError], int] = {
@@ -43,6 +45,8 @@ _CODES: dict[type[OfftakeError], int] = {
     LakeError: 9,
     JobStateConflict: 11,
     QuotaExceeded: 11,
+    HomeInUse: 11,
+    StateError: 11,
     Waitable: 10,
     OfftakeError: 9,  # storage of the lake, in words of the engine
 }

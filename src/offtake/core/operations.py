@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from offtake.core.services import Services
 from offtake.errors import JobStateConflict, QuotaExceeded, UnknownName
 from offtake.model.audit import AuditEntry
-from offtake.model.job import Job, JobFilter
+from offtake.model.job import Job, JobFilter, Status
 from offtake.store import audit, jobs
 
 _QUOTA_RETRY_AFTER = 5
@@ -49,6 +49,8 @@ def retry(job_id: str, operator: str, on: Services) -> Job:
     with on.database.write() as connection:
         job = _known(connection, job_id)
         dialect = job.request.dialect
+        if job.status is not Status.FAILED:
+            raise JobStateConflict(f"The job is {job.status}; only one that has failed can be tried again.")
         jobs.lock_tenant(connection, job.tenant)
         allowed = on.limits[dialect].of(job.tenant).open_jobs
         if jobs.count_open(connection, tenant=job.tenant, dialect=dialect) >= allowed:
@@ -56,7 +58,7 @@ def retry(job_id: str, operator: str, on: Services) -> Job:
             raise QuotaExceeded(message, retry_after=_QUOTA_RETRY_AFTER)
         queued = jobs.requeue(connection, job.id, now=on.now(connection))
         if queued is None:
-            raise JobStateConflict(f"The job is {job.status}; only one that has failed can be tried again.")
+            raise JobStateConflict("The job was deleted or tried again by somebody else at this moment.")
         _record(connection, "job.retry", job, operator, on)
         return queued
 
