@@ -20,6 +20,7 @@ import bench_catalogue
 import bench_export
 import bench_home
 import bench_http
+import bench_jobs
 import bench_reports
 import bench_xlsx
 from bench_export import Bare
@@ -56,6 +57,8 @@ def main() -> int:
         return 0
     if options.xlsx:
         return _workbooks(options, console)
+    if options.jobs:
+        return _jobs(options, console)
     needed = ("team", "queue", "agent", "call") if options.reports is None else ()
     home = bench_home.prepare(options.folder, options.calls, only=needed)
     figures: list[Figure] = []
@@ -94,6 +97,17 @@ def _workbooks(options: argparse.Namespace, console: Console) -> int:
     return 0
 
 
+def _jobs(options: argparse.Namespace, console: Console) -> int:
+    """The job store on both databases, instead of everything else."""
+    figures: list[Figure] = []
+    with console.status("Creating, polling and running small jobs") as status:
+        for found in bench_jobs.measure(options.folder / "jobs"):
+            figures.append(found)
+            status.update(f"The last was {found.what}: {found.measured}")
+    console.print(table(figures, "The job store on both databases"))
+    return 0
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
@@ -110,6 +124,7 @@ def _options() -> argparse.Namespace:
         help="list every report with its figures over the medium sample data instead",
     )
     parser.add_argument("--xlsx", action="store_true", help="measure workbooks against other writers instead")
+    parser.add_argument("--jobs", action="store_true", help="measure the job store on both databases instead")
     parser.add_argument("--rows", type=int, default=10_000_000, help="rows for --reports (default 10000000)")
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
     return parser.parse_args()

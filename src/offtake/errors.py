@@ -17,6 +17,7 @@
     │   ├── ArtifactNotFound        not ready, expired, deleted or unknown
     │   ├── ArtifactGone            nothing is left to delete
     │   ├── JobStateConflict        not possible in the job's present state
+    │   │   └── JobOnHold           have the operator release it
     │   ├── IdempotencyConflict     repeat the first request, or use another key
     │   ├── LinkRefused             mint a new download link
     │   │   └── LinkExpired         the same; it was genuine once
@@ -39,7 +40,9 @@
         │   └── LoadRejected        a row that breaks the data model, with file, line, column and reason
         ├── InvalidExpression       a filter expression that cannot be read, and where
         ├── HomeError               the home folder is missing or unusable
-        ├── UnknownName             no such tenant, table, credential
+        │   └── HomeInUse           stop the servers and workers on it
+        ├── StateError              the state cannot be moved there, or not now
+        ├── UnknownName             no such tenant, table, credential, job
         ├── InvalidKey              a key that is not what may be registered
         └── NameTaken               it exists already
 
@@ -156,6 +159,12 @@ class ArtifactGone(ExportError):
 
 class JobStateConflict(ExportError):
     code = "job_state_conflict"
+
+
+class JobOnHold(JobStateConflict):
+    """The file must be kept, whoever wants it gone."""
+
+    code = "job_on_hold"
 
 
 class IdempotencyConflict(ExportError):
@@ -278,6 +287,14 @@ class InvalidExpression(OperatorError):
 
 class HomeError(OperatorError):
     code = "home"
+
+
+class HomeInUse(HomeError):
+    code = "home_in_use"
+
+
+class StateError(OperatorError):
+    code = "state"
 
 
 class UnknownName(OperatorError):

@@ -8,13 +8,15 @@ cache/         copies of lake files that lie elsewhere
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from offtake.errors import HomeError
+from offtake.errors import HomeError, HomeInUse
 
 _KEY_BYTES = 32
 _CLOUDS = ("AWS_", "GOOGLE_", "AZURE_")
@@ -86,6 +88,31 @@ class Home:
         """Raise HomeError unless ``offtake init`` was here."""
         if not self.link_key.is_file():
             raise HomeError(f"{self.root} is not a home folder; make it one with: offtake init --home {self.root}")
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """While the block runs, nobody has the home alone. Raises HomeInUse while somebody has."""
+        with self._locked(fcntl.LOCK_SH, "is being worked on by another command, which needs it alone"):
+            yield
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """While the block runs, no server or worker may start. Raises HomeInUse where one runs on this machine."""
+        with self._locked(fcntl.LOCK_EX, "is in use by a server or worker; stop it first"):
+            yield
+
+    @contextmanager
+    def _locked(self, kind: int, otherwise: str) -> Iterator[None]:
+        """The lock goes with the process, however that ends."""
+        handle = os.open(self.root / ".in-use", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(handle, kind | fcntl.LOCK_NB)
+            except OSError as error:
+                raise HomeInUse(f"{self.root} {otherwise}.") from error
+            yield
+        finally:
+            os.close(handle)
 
     def read_link_key(self) -> bytes:
         """The key that signs download links."""

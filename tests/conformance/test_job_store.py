@@ -344,7 +344,9 @@ MOVERS: dict[Status, Callable[[Connection, Lease], bool]] = {
     Status.UPLOADING: jobs.upload,
     Status.SUCCEEDED: lambda c, lease: jobs.succeed(c, lease, FILE, now=NOON, expires_at=LATER),
     Status.FAILED: lambda c, lease: jobs.fail(c, lease, FAILURE, now=NOON),
-    Status.QUEUED: lambda c, lease: jobs.retry(c, lease, not_before=NOON),
+    Status.QUEUED: lambda c, lease: (
+        jobs.retry(c, lease, not_before=NOON) or jobs.requeue(c, lease.job.id, now=NOON) is not None
+    ),
     Status.CANCELLED: lambda c, lease: jobs.cancel(c, lease.job.id, tenant="acme", now=NOON) is not None,
     Status.EXPIRED: lambda c, lease: jobs.expire(c, lease.job.id),
 }

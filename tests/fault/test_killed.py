@@ -200,6 +200,7 @@ def test_a_server_killed_after_the_202_runs_the_job_after_its_restart(
 def test_workers_do_not_outlive_a_killed_server(seeded: tuple[Installation, Credential]) -> None:
     running = seeded[0].serve(workers=2)
     workers = wait_for("both workers", lambda: running.workers() if len(running.workers()) == 2 else None)
+    assert sum("--quick" in worker.cmdline() for worker in workers) == 1  # one is kept free for short exports
     running.process.kill()
     running.process.wait()
     gone, alive = psutil.wait_procs(workers, timeout=60)

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from offtake.cli import config, data, home, identity, report, server
+from offtake.cli import config, data, home, identity, jobs, report, server, state, sweep
 from offtake.cli.exits import EXITS, exit_code
 from offtake.errors import OfftakeError
 
@@ -23,10 +23,12 @@ _EPILOG = "Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in EX
 app = typer.Typer(
     help=_HELP, epilog=_EPILOG, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
 )
-for group in (home, data, server):
+for group in (home, data, server, sweep):
     group.register(app)
 app.add_typer(identity.tenants, name="tenant")
 app.add_typer(identity.credentials, name="credential")
+app.add_typer(jobs.commands, name="jobs")
+app.add_typer(state.commands, name="state")
 app.add_typer(config.commands, name="config")
 app.add_typer(report.commands, name="report")
 

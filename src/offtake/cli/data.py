@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, TenantOption, open_home, show
+from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, TenantOption, bar, open_home, show
 from offtake.core import identity
 from offtake.errors import UnknownName
 from offtake.lake.load import load as load_files
@@ -55,7 +51,7 @@ def seed(
     identity.get_tenant(tenant, services)
     last = until.date() if until else datetime.now(UTC).date()
     plan = SeedPlan(tenant=tenant, days=days, until=last, calls=calls or SIZES[size], seed=seed)
-    with _bar("Making sample data", "{task.percentage:>3.0f} %") as progress:
+    with bar("Making sample data", "{task.percentage:>3.0f} %") as progress:
         task = progress.add_task("rows", total=None)
         made = seed_lake(
             services.lake, plan, lambda done, total: progress.update(task, completed=done, total=total), only=only
@@ -77,7 +73,7 @@ def load(
     """Load files into a table: upsert by key, all or nothing. A bad row stops the load unless --reject-to is given."""
     services = open_home(home)
     identity.get_tenant(tenant, services)
-    with _bar(f"Loading {table}", "{task.completed:,.0f} rows") as progress:
+    with bar(f"Loading {table}", "{task.completed:,.0f} rows") as progress:
         task = progress.add_task("rows", total=None)
         counts = load_files(
             services.lake,
@@ -100,17 +96,3 @@ def _table(name: str) -> Table:
     if found is None:
         raise UnknownName(f"There is no table {name}; the tables are {', '.join(tables())}.")
     return found
-
-
-@contextmanager
-def _bar(what: str, shown: str) -> Iterator[Progress]:
-    """A progress bar on standard error; results go to standard output."""
-    columns = (
-        SpinnerColumn(),
-        TextColumn(what),
-        BarColumn(),
-        TextColumn(shown),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        yield progress

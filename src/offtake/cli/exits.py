@@ -5,12 +5,16 @@ from __future__ import annotations
 from offtake.errors import (
     CatalogueError,
     HomeError,
+    HomeInUse,
     InvalidKey,
+    JobStateConflict,
     LakeError,
     LoadRejected,
     NameTaken,
     OfftakeError,
+    QuotaExceeded,
     SettingsError,
+    StateError,
     UnknownName,
     Waitable,
 )
@@ -22,11 +26,12 @@ EXITS: dict[int, str] = {
     3: "the settings are wrong",
     4: "the home folder is missing or unusable",
     5: "a report folder is wrong",
-    6: "no such tenant, table or credential",
+    6: "no such tenant, table, credential or job",
     7: "the name is taken",
     8: "rows were refused and nothing was loaded",
     9: "the lake or a file cannot be read or written",
     10: "the job store cannot be reached; try again",
+    11: "the state of things does not allow it: a job's, a quota, a server that runs, a database that is not empty",
 }
 
 _CODES: dict[type[OfftakeError], int] = {
@@ -38,6 +43,10 @@ _CODES: dict[type[OfftakeError], int] = {
     NameTaken: 7,
     LoadRejected: 8,
     LakeError: 9,
+    JobStateConflict: 11,
+    QuotaExceeded: 11,
+    HomeInUse: 11,
+    StateError: 11,
     Waitable: 10,
     OfftakeError: 9,  # storage of the lake, in words of the engine
 }

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from offtake.app import build_services
 from offtake.core.services import Services
@@ -34,3 +38,17 @@ def open_home(path: Path) -> Services:
 def show(result: dict[str, Any], as_json: bool, text: str) -> None:
     """Print a result for a program or for a person."""
     typer.echo(json.dumps(result) if as_json else text)
+
+
+@contextmanager
+def bar(what: str, shown: str) -> Iterator[Progress]:
+    """A progress bar on standard error; results go to standard output."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn(what),
+        BarColumn(),
+        TextColumn(shown),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        yield progress

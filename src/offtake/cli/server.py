@@ -33,7 +33,8 @@ def serve(
     """
     flags = {"host": host, "port": port, "workers": workers}
     folder, settings = _open(home, {"server": {name: value for name, value in flags.items() if value is not None}})
-    process.serve(folder, settings)
+    with folder.used():
+        process.serve(folder, settings)
 
 
 def worker(
@@ -47,7 +48,8 @@ def worker(
     """Run exports without serving the API: one more worker on the same home. SIGTERM drains it."""
     folder, settings = _open(home, {})
     name = name or str(uuid.uuid4())
-    process.run_worker(folder, settings, name=name, stop_with_input=stop_with_input, quick=quick)
+    with folder.used():
+        process.run_worker(folder, settings, name=name, stop_with_input=stop_with_input, quick=quick)
 
 
 def _open(home: Path, flags: dict[str, dict[str, Any]]) -> tuple[Home, Settings]:

@@ -21,6 +21,7 @@ from offtake.errors import (
     FieldFault,
     IdempotencyConflict,
     JobNotFound,
+    JobOnHold,
     JobStateConflict,
     NotPermitted,
     QuotaExceeded,
@@ -231,7 +232,7 @@ def delete(ref: JobRef, by: Caller, on: Services) -> None:
 
     Recorded first, then the file goes, then the state changes. Who dies in between has already ended the artifact's
     retention, so no link to it is given any more and upkeep does the rest. Raises JobNotFound, ArtifactGone when it
-    was deleted or has expired before, JobStateConflict while the job is open.
+    was deleted or has expired before, JobStateConflict while the job is open, JobOnHold while the operator keeps it.
     """
     require(by.principal, Scope.WRITE)
     with on.database.write() as connection:
@@ -245,7 +246,10 @@ def delete(ref: JobRef, by: Caller, on: Services) -> None:
         if job.artifact is None:
             jobs.delete(connection, job.id)
             return
-        jobs.retire(connection, job.id, now=now)
+        if not jobs.retire(connection, job.id, now=now):
+            if _own(connection, ref, by).held_at is None:
+                raise ArtifactGone("The file was deleted before, or its time was over.")
+            raise JobOnHold("The file must be kept at present; it cannot be deleted.")
     try:
         on.artifacts.remove(job.artifact.key)
     except AttemptError as error:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from offtake.artifacts.store import StoredFile
 from offtake.core.services import Services
 from offtake.errors import StorageUnavailable
 from offtake.model.audit import AuditEntry
@@ -31,12 +32,20 @@ class Tally:
             self.done += 1
 
 
+def over(on: Services, *, limit: int = 100) -> Sequence[Job]:
+    """Jobs whose files' retention is over; held ones stay."""
+    with on.database.read() as connection:
+        return jobs.expired(connection, now=on.now(connection), limit=limit)
+
+
 def expire(on: Services) -> Tally:
     """Remove artifacts whose retention is over: the file first, then the state, so that no file outlives its row."""
-    with on.database.read() as connection:
-        over = jobs.expired(connection, now=on.now(connection))
     tally = Tally()
-    for job in over:
+    for job in over(on):
+        with on.database.write() as connection:
+            goes = jobs.retire(connection, job.id, now=on.now(connection))
+        if not goes:  # held, or gone, since it was listed
+            continue
         with tally.one():
             if job.artifact is not None:
                 on.artifacts.remove(job.artifact.key)
@@ -60,12 +69,18 @@ def sweep(on: Services) -> Tally:
     """
     tally = Tally()
     try:
-        for file in on.artifacts.found():
-            with on.database.read() as connection:
-                needed = jobs.names_file(connection, file.job, file.fence, file.key)
-            if not needed:
-                with tally.one():
-                    file.remove()
+        for file in orphans(on):
+            with tally.one():
+                file.remove()
     except StorageUnavailable:  # the store cannot be listed; what was found until then is gone
         tally.failed += 1
     return tally
+
+
+def orphans(on: Services) -> Iterator[StoredFile]:
+    """Files that no row has a use for. Raises StorageUnavailable when the store cannot be listed."""
+    for file in on.artifacts.found():
+        with on.database.read() as connection:
+            needed = jobs.names_file(connection, file.job, file.fence, file.key)
+        if not needed:
+            yield file

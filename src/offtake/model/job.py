@@ -32,7 +32,7 @@ MOVES: dict[Status, frozenset[Status]] = {
     Status.RUNNING: frozenset({Status.UPLOADING, Status.QUEUED, Status.FAILED, Status.CANCELLED}),
     Status.UPLOADING: frozenset({Status.SUCCEEDED, Status.QUEUED, Status.FAILED, Status.CANCELLED}),
     Status.SUCCEEDED: frozenset({Status.EXPIRED, Status.DELETED}),
-    Status.FAILED: frozenset({Status.DELETED}),
+    Status.FAILED: frozenset({Status.DELETED, Status.QUEUED}),
     Status.CANCELLED: frozenset({Status.DELETED}),
     Status.EXPIRED: frozenset({Status.DELETED}),
     Status.DELETED: frozenset(),

@@ -20,6 +20,7 @@ from sqlalchemy import (
     case,
     func,
     insert,
+    literal,
     literal_column,
     or_,
     select,
@@ -30,7 +31,7 @@ from sqlalchemy import (
 from offtake.model.artifact import Artifact
 from offtake.model.job import LEASED, OPEN, Failure, Job, JobFilter, Lease, Status, sources
 from offtake.store.records import job_from_row, request_to_json
-from offtake.store.schema import job, later, tenant
+from offtake.store.schema import Instant, job, later, tenant
 from offtake.store.wakeup import announce
 
 # Built once: polls read a job thousands of times a second, and building an expression costs more than running it.
@@ -221,9 +222,48 @@ def cancel(connection: Connection, job_id: str, *, tenant: str, now: datetime) -
     return None if row is None else job_from_row(row)
 
 
+def requeue(connection: Connection, job_id: str, *, now: datetime) -> Job | None:
+    """Put a failed job back into the queue as if it had never been tried; its fence goes on."""
+    statement = (
+        update(job)
+        .where(job.c.id == job_id, _among({Status.FAILED}))
+        .values(
+            status=Status.QUEUED,
+            not_before=now,
+            attempts=0,
+            finished_at=None,
+            failure_code=None,
+            failure_message=None,
+        )
+    )
+    row = connection.execute(statement.returning(job)).one_or_none()
+    if row is None:
+        return None
+    announce(connection)
+    return job_from_row(row)
+
+
+def hold(connection: Connection, job_id: str, *, now: datetime) -> Job | None:
+    """Keep the file that the job has or will have. None where there is none, or where its removal may have begun."""
+    has_time = and_(_among({Status.SUCCEEDED}), job.c.expires_at > now)
+    statement = update(job).where(job.c.id == job_id, or_(_among(OPEN), has_time))
+    row = connection.execute(
+        statement.values(held_at=func.coalesce(job.c.held_at, literal(now, Instant()))).returning(job)
+    ).one_or_none()
+    return None if row is None else job_from_row(row)
+
+
+def release(connection: Connection, job_id: str) -> Job | None:
+    """End a hold."""
+    statement = update(job).where(job.c.id == job_id, job.c.held_at.is_not(None)).values(held_at=None)
+    row = connection.execute(statement.returning(job)).one_or_none()
+    return None if row is None else job_from_row(row)
+
+
 def expired(connection: Connection, *, now: datetime, limit: int = 100) -> Sequence[Job]:
-    """Published jobs whose retention is over."""
-    statement = select(job).where(_among({Status.SUCCEEDED}), job.c.expires_at <= now).limit(limit)
+    """Published jobs whose retention is over and whose files nobody holds."""
+    over = and_(_among({Status.SUCCEEDED}), job.c.expires_at <= now, job.c.held_at.is_(None))
+    statement = select(job).where(over).order_by(job.c.expires_at).limit(limit)
     return [job_from_row(row) for row in connection.execute(statement)]
 
 
@@ -234,9 +274,11 @@ def expire(connection: Connection, job_id: str) -> bool:
 
 
 def retire(connection: Connection, job_id: str, *, now: datetime) -> bool:
-    """The retention of a published artifact ends now: no link to it is given any more, and upkeep removes the file
-    should whoever wants it gone not come to that."""
-    statement = update(job).where(job.c.id == job_id, _among({Status.SUCCEEDED})).values(expires_at=now)
+    """The retention of a published artifact ends now, if not before: no link to it is given any more, and upkeep
+    removes the file should whoever wants it gone not come to that. False where it is held; afterwards it cannot be."""
+    ends_at = case((job.c.expires_at < now, job.c.expires_at), else_=literal(now, Instant()))
+    statement = update(job).where(job.c.id == job_id, _among({Status.SUCCEEDED}), job.c.held_at.is_(None))
+    statement = statement.values(expires_at=ends_at)
     return connection.execute(statement).rowcount == 1
 
 

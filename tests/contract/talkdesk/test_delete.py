@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from offtake.core import operations
 from tests.fixtures.bodies import UNKNOWN_JOB, assert_refused
 from tests.fixtures.care import call
 from tests.fixtures.installation import Client, Served
@@ -44,6 +45,18 @@ def test_a_deleted_report_is_gone_but_for_its_name(client: Client, busy: Served)
     assert_refused(client.cancel("calls", job), 409, "1020007")
     listed = client.http.get("/data/reports/calls/jobs", headers=client.headers).json()["_embedded"]["jobs"]
     assert {item["status"] for item in listed if item["id"] == job} == {"deleted"}
+
+
+def test_a_report_that_must_be_kept_is_a_conflict(client: Client, busy: Served) -> None:
+    """3, proposed: 409 and 1020007, as for a job whose state does not allow it; the file can still be downloaded."""
+    job = finished(client)
+    with busy.installation.services() as on:
+        operations.hold(job, "root", on)
+    assert_refused(client.delete("calls", job), 409, "1020007")
+    assert client.download("calls", job).json()["total"] == 1
+    with busy.installation.services() as on:
+        operations.release(job, "root", on)
+    assert client.delete("calls", job).status_code == 204
 
 
 @pytest.mark.parametrize("report", ["contacts", "feedback_flow", "adherence"])

@@ -1,0 +1,156 @@
+"""``offtake jobs``: what an operator sees of jobs and does to them. Values of filters are never shown."""
+
+from __future__ import annotations
+
+import dataclasses
+import getpass
+import os
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, open_home, show
+from offtake.core import operations
+from offtake.core.services import Services
+from offtake.model.job import Job, JobFilter, Status
+from offtake.model.request import Parameters
+from offtake.wire import DIALECTS
+
+commands = typer.Typer(help="Jobs of all tenants.", no_args_is_help=True, rich_markup_mode=None)
+
+JobArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of the job, as `jobs list` shows it.")]
+_DIALECTS = ", ".join(dialect.name for dialect in DIALECTS)
+
+
+@commands.callback()
+def group() -> None:
+    """Jobs of all tenants."""
+
+
+@commands.command("list")
+def list_jobs(
+    home: HomeOption = DEFAULT_HOME,
+    tenant: Annotated[str | None, typer.Option(help="Only jobs of this tenant.")] = None,
+    status: Annotated[Status | None, typer.Option(help="Only jobs in this state.")] = None,
+    dialect: Annotated[str | None, typer.Option(help=f"Only jobs of this dialect: {_DIALECTS}.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """List jobs, newest first."""
+    if dialect is not None and dialect not in _DIALECTS.split(", "):
+        raise typer.BadParameter(f"use one of {_DIALECTS}", param_hint="--dialect")
+    wanted = JobFilter(tenant=tenant, status=status, dialect=dialect)
+    found = operations.list_jobs(wanted, open_home(home), limit=limit)
+    if as_json:
+        show({"jobs": [described(job) for job in found]}, as_json, "")
+        return
+    table = Table(box=box.SIMPLE)
+    for heading in ("id", "tenant", "dialect", "report", "status", "created", "attempts", "rows", "failure"):
+        table.add_column(heading, no_wrap=True)
+    for job in found:
+        rows = "" if job.artifact is None else f"{job.artifact.rows:,}"
+        failure = "" if job.failure is None else job.failure.code
+        words = (job.id, job.tenant, job.request.dialect, job.request.report, f"{job.status}{' held' * held(job)}")
+        table.add_row(*words, f"{job.created_at:%Y-%m-%d %H:%M:%S}", str(job.attempts), rows, failure)
+    Console().print(table)
+
+
+@commands.command("show")
+def show_job(job: JobArgument, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
+    """Show all that is known of a job, but for the values of its filters."""
+    _show(operations.get(job, open_home(home)), as_json)
+
+
+@commands.command("cancel")
+def cancel_job(job: JobArgument, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
+    """Cancel a job that has not ended: its quota is free at once, and a running query is interrupted."""
+    _show(_do(operations.cancel, job, open_home(home)), as_json)
+
+
+@commands.command("retry")
+def retry_job(job: JobArgument, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
+    """Put a failed job back into the queue, with all its attempts before it again. It counts towards the quota."""
+    _show(_do(operations.retry, job, open_home(home)), as_json)
+
+
+@commands.command("hold")
+def hold_job(job: JobArgument, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
+    """Keep a job's file whatever happens (legal hold): neither retention nor a deletion removes it until `release`.
+
+    Clients still lose sight of the file when its retention is over.
+    """
+    _show(_do(operations.hold, job, open_home(home)), as_json)
+
+
+@commands.command("release")
+def release_job(job: JobArgument, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
+    """End a hold: a file whose retention is over goes at once."""
+    _show(_do(operations.release, job, open_home(home)), as_json)
+
+
+def _do(deed: Callable[[str, str, Services], Job], job: str, on: Services) -> Job:
+    try:
+        operator = getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as containers have
+        operator = str(os.getuid())
+    return deed(job, operator, on)
+
+
+def held(job: Job) -> bool:
+    """Whether the job's file must be kept."""
+    return job.held_at is not None
+
+
+def described(job: Job) -> dict[str, Any]:
+    """A job as JSON. Of its filters only the names are told."""
+    request, artifact, failure = job.request, job.artifact, job.failure
+    given, usual = dataclasses.asdict(request.parameters), dataclasses.asdict(Parameters())
+    return {
+        "id": job.id,
+        "tenant": job.tenant,
+        "dialect": request.dialect,
+        "report": request.report,
+        "format": request.format,
+        "start": request.timespan.start.isoformat(),
+        "end": request.timespan.end.isoformat(),
+        "zone": request.timespan.zone,
+        "parameters": [name for name, value in given.items() if value != usual[name]],
+        "status": job.status.value,
+        "attempts": job.attempts,
+        "fence": job.fence,
+        "expected_seconds": int(job.expected.total_seconds()),
+        "created_at": _instant(job.created_at),
+        "not_before": _instant(job.not_before),
+        "started_at": _instant(job.started_at),
+        "finished_at": _instant(job.finished_at),
+        "expires_at": _instant(job.expires_at),
+        "held_at": _instant(job.held_at),
+        "rows": artifact.rows if artifact else None,
+        "bytes": artifact.bytes if artifact else None,
+        "sha256": artifact.sha256 if artifact else None,
+        "failure": {"code": failure.code, "message": failure.message} if failure else None,
+        "principal": job.principal,
+        "actor": job.actor,
+        "effective": job.effective,
+    }
+
+
+def _show(job: Job, as_json: bool) -> None:
+    result = described(job)
+    lines = [f"{name:>16}  {_word(value)}" for name, value in result.items() if value not in (None, [])]
+    show(result, as_json, "\n".join(lines))
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, dict):
+        return ": ".join(map(str, value.values()))
+    return " ".join(value) if isinstance(value, list) else str(value)
+
+
+def _instant(value: datetime | None) -> str | None:
+    return None if value is None else value.isoformat()

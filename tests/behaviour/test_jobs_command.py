@@ -1,0 +1,121 @@
+"""``offtake jobs`` and ``offtake sweep``, as an operator and a script use them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from offtake.core import exports, operations, settlement
+from offtake.core.services import Services
+from offtake.errors import QueryFailed
+from offtake.executor.worker import Worker, claim_next
+from offtake.model.job import JobFilter, Status
+from offtake.model.request import Parameters
+from tests.fixtures.commands import Done, command
+from tests.fixtures.installation import Installation
+from tests.fixtures.orders import ORDER, caller, let_pass, published
+
+SECRET = "ann@customer.example"
+
+
+@pytest.fixture(scope="module")
+def made(shared_installations: Callable[[str], Installation]) -> Installation:
+    """A home with two tenants and no server."""
+    installation = shared_installations("jobs")
+    installation.init()
+    for name in ("acme", "umbra"):
+        installation.add_tenant(name)
+    return installation
+
+
+def jobs(made: Installation, *arguments: str) -> Done:
+    return command("jobs", *arguments, home=made.home)
+
+
+def result(done: Done) -> dict[str, Any]:
+    assert done.code == 0, done.err
+    found: dict[str, Any] = json.loads(done.out)
+    return found
+
+
+def fail(on: Services) -> str:
+    job = exports.create(ORDER, caller("umbra"), on)
+    lease = claim_next(on, Worker(name="w"))
+    assert lease is not None
+    settlement.settle(lease, QueryFailed("The report's query failed."), None, on)
+    return job.id
+
+
+def test_jobs_are_listed_shown_cancelled_and_tried_again(made: Installation) -> None:
+    with made.services() as on:
+        failed = fail(on)
+        filtered = replace(ORDER, parameters=Parameters(customer_emails=(SECRET,)))
+        waiting = exports.create(filtered, caller(), on).id
+    listed = result(jobs(made, "list", "--json"))["jobs"]
+    assert [job["id"] for job in listed] == [waiting, failed]
+    for option, value, found in (
+        ("--tenant", "umbra", [failed]),
+        ("--status", "queued", [waiting]),
+        ("--dialect", "loop", []),
+        ("--limit", "1", [waiting]),
+    ):
+        assert [job["id"] for job in result(jobs(made, "list", option, value, "--json"))["jobs"]] == found
+    assert failed in jobs(made, "list").out
+
+    shown = result(jobs(made, "show", waiting, "--json"))
+    assert (shown["tenant"], shown["status"], shown["parameters"]) == ("acme", "queued", ["customer_emails"])
+    for output in (jobs(made, "show", waiting).out, json.dumps(shown), json.dumps(listed)):
+        assert SECRET not in output
+    assert "query_failed: The report's query failed." in jobs(made, "show", failed).out
+
+    assert result(jobs(made, "cancel", waiting, "--json"))["status"] == "cancelled"
+    again = result(jobs(made, "retry", failed, "--json"))
+    assert (again["status"], again["attempts"], again["failure"]) == ("queued", 0, None)
+
+
+def test_what_cannot_be_done_is_said_with_a_code(made: Installation) -> None:
+    with made.services() as on:
+        job = exports.create(ORDER, caller(), on).id
+    for arguments, code, words in (
+        (("show", "nothing"), 6, "There is no such job; see: offtake jobs list"),
+        (("retry", job), 11, "The job is queued; only one that has failed can be tried again."),
+        (("release", job), 11, "The job is not held."),
+        (("list", "--status", "done"), 2, "--status"),
+        (("list", "--dialect", "esperanto"), 2, "talkdesk"),
+    ):
+        done = jobs(made, *arguments)
+        assert done.code == code
+        assert words in done.err
+        assert done.out == ""
+
+
+def test_a_sweep_says_first_what_would_go_and_leaves_what_is_held(made: Installation) -> None:
+    with made.services() as on:
+        kept, gone = published_for(on), published_for(on)
+        orphan = gone[1].with_name(f"{'0' * 36}.1.csv")
+        orphan.write_text("x")
+    assert result(jobs(made, "hold", kept[0], "--json"))["held_at"] is not None
+    with made.services() as on:
+        let_pass(on, timedelta(days=40))
+    sweep = ("sweep", "--json")
+    would = result(command(*sweep, "--dry-run", home=made.home))
+    assert would == {"dry_run": True, "expired": 1, "orphaned": 1}
+    assert (kept[1].is_file(), gone[1].is_file(), orphan.is_file()) == (True, True, True)
+    assert result(command(*sweep, home=made.home)) == {"dry_run": False, "expired": 1, "orphaned": 1, "failed": 0}
+    assert (kept[1].is_file(), gone[1].is_file(), orphan.is_file()) == (True, False, False)
+    assert result(jobs(made, "release", kept[0], "--json"))["held_at"] is None
+    assert result(command(*sweep, home=made.home))["expired"] == 1
+    assert not kept[1].exists()
+
+
+def published_for(on: Services) -> tuple[str, Path]:
+    """A job of ``acme`` with a file; whatever else waits is cancelled first, so that it is the one that runs."""
+    for job in operations.list_jobs(JobFilter(status=Status.QUEUED), on, limit=100):
+        operations.cancel(job.id, "root", on)
+    return published(on)

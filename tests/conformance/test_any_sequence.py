@@ -1,0 +1,313 @@
+"""Any sequence of what may happen to jobs, beside a plain model: no move outside MOVES, one file at most, the quota."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from sqlalchemy import delete
+
+from offtake.core import exports, identity, operations, retention, settlement
+from offtake.core.exports import JobRef
+from offtake.core.interruption import Reason
+from offtake.core.policy import PerTenant
+from offtake.core.services import Services
+from offtake.errors import (
+    ArtifactGone,
+    JobOnHold,
+    JobStateConflict,
+    OfftakeError,
+    QueryFailed,
+    QuotaExceeded,
+    StorageUnavailable,
+)
+from offtake.executor.worker import Worker, claim_next
+from offtake.model.artifact import Artifact
+from offtake.model.job import LEASED, MOVES, OPEN, JobFilter, Lease, Status
+from offtake.model.tenant import Tenant
+from offtake.store import jobs
+from offtake.store.schema import job as table
+from tests.fixtures.orders import ORDER, caller, let_pass
+from tests.fixtures.places import artifact_path
+
+QUOTA, ATTEMPTS = 3, 2
+LEASE, RETENTION = timedelta(seconds=15), timedelta(days=30)
+TENANTS = ("acme", "umbra")
+ANY = st.integers(min_value=0, max_value=1_000_000)  # which of those there are, counted round
+
+
+@dataclass(slots=True)
+class Model:
+    """A job as it must be."""
+
+    tenant: str
+    status: Status = Status.QUEUED
+    fence: int = 0
+    attempts: int = 0
+    held: bool = False
+    over: bool = False  # the file's retention
+
+    def move(self, target: Status) -> None:
+        """No move but those in the table."""
+        assert target in MOVES[self.status]
+        self.status = target
+
+
+class Sequences(RuleBasedStateMachine):
+    """Whatever clients, workers, operators and time do."""
+
+    def __init__(self, on: Services) -> None:
+        super().__init__()
+        every = replace(on.limits["talkdesk"].every, open_jobs=QUOTA, retention=RETENTION)
+        attempt = replace(on.attempt, attempts=ATTEMPTS, retry_delay=timedelta(0), lease=LEASE)
+        self.on = replace(on, limits={"talkdesk": PerTenant(every=every)}, attempt=attempt)
+        self.jobs: dict[str, Model] = {}
+        self.leases: list[Lease] = []
+        self.published: Counter[str] = Counter()
+
+    def teardown(self) -> None:
+        """The next sequence begins with nothing."""
+        with self.on.database.write() as connection:
+            connection.execute(delete(table))
+        for path in self.files():
+            path.unlink()
+
+    def files(self) -> list[Path]:
+        """What the artifact store has."""
+        return [path for path in (self.on.artifacts.root / "files").rglob("*") if path.is_file()]
+
+    def open(self, tenant: str) -> int:
+        """How many of the tenant's jobs have not ended."""
+        return sum(job.tenant == tenant and job.status in OPEN for job in self.jobs.values())
+
+    def some(self, number: int) -> tuple[str, Model]:
+        """One of the jobs."""
+        return list(self.jobs.items())[number % len(self.jobs)]
+
+    def lease(self, number: int) -> tuple[Lease, Model, bool]:
+        """One of all leases there ever were, its job, and whether it lasts."""
+        lease = self.leases[number % len(self.leases)]
+        job = self.jobs[lease.job.id]
+        return lease, job, job.status in LEASED and job.fence == lease.fence
+
+    def tried(self, job: Model) -> None:
+        """An attempt ended that another may follow."""
+        job.move(Status.QUEUED if job.attempts < ATTEMPTS else Status.FAILED)
+
+    @rule(tenant=st.sampled_from(TENANTS))
+    def order(self, tenant: str) -> None:
+        """A client orders."""
+        try:
+            made = exports.create(ORDER, caller(tenant), self.on)
+        except QuotaExceeded:
+            assert self.open(tenant) == QUOTA
+        else:
+            assert self.open(tenant) < QUOTA
+            self.jobs[made.id] = Model(tenant=tenant)
+
+    @rule()
+    def claim(self) -> None:
+        """A worker asks for a job."""
+        lease = claim_next(self.on, Worker(name=f"w{len(self.leases)}"))
+        queued = [job for job in self.jobs.values() if job.status is Status.QUEUED]
+        if lease is None:
+            assert not queued
+            return
+        job = self.jobs[lease.job.id]
+        job.move(Status.RUNNING)
+        job.fence += 1
+        job.attempts += 1
+        assert (lease.fence, lease.job.attempts) == (job.fence, job.attempts)
+        self.leases.append(lease)
+
+    @precondition(lambda self: self.leases)
+    @rule(number=ANY)
+    def verified(self, number: int) -> None:
+        """An attempt has its file; perhaps one that was taken for dead."""
+        lease, job, lasts = self.lease(number)
+        allowed = lasts and job.status is Status.RUNNING
+        with self.on.database.write() as connection:
+            assert jobs.upload(connection, lease) is allowed
+        if allowed:
+            job.move(Status.UPLOADING)
+
+    @precondition(lambda self: self.leases)
+    @rule(number=ANY)
+    def publish(self, number: int) -> None:
+        """An attempt publishes, or finds that it may not."""
+        lease, job, lasts = self.lease(number)
+        allowed = lasts and job.status is Status.UPLOADING
+        key = self.on.artifacts.key(job.tenant, lease.job.id, lease.fence, "csv")
+        file = Artifact(key=key, rows=0, bytes=1, sha256="0" * 64)
+        path = artifact_path(self.on, key)
+        if allowed:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("x")
+        with self.on.database.write() as connection:
+            now = self.on.now(connection)
+            assert jobs.succeed(connection, lease, file, now=now, expires_at=now + RETENTION) is allowed
+        if allowed:
+            job.move(Status.SUCCEEDED)
+            self.published[lease.job.id] += 1
+
+    @precondition(lambda self: self.leases)
+    @rule(number=ANY, error=st.sampled_from([QueryFailed("wrong"), StorageUnavailable("away")]))
+    def attempt_fails(self, number: int, error: OfftakeError) -> None:
+        """An attempt ends in an error."""
+        lease, job, lasts = self.lease(number)
+        outcome = settlement.settle(lease, error, None, self.on)
+        if not lasts:
+            assert outcome == "lease_lost"
+        elif error.retryable:
+            self.tried(job)
+        else:
+            job.move(Status.FAILED)
+
+    @precondition(lambda self: self.leases)
+    @rule(number=ANY)
+    def hand_back(self, number: int) -> None:
+        """A worker is told to stop."""
+        lease, job, lasts = self.lease(number)
+        settlement.settle(lease, StorageUnavailable("stopped"), Reason.STOPPING, self.on)
+        if lasts:
+            job.move(Status.QUEUED)
+            job.attempts -= 1
+
+    @precondition(lambda self: self.leases)
+    @rule(number=ANY)
+    def crash(self, number: int) -> None:
+        """A worker is found dead."""
+        lease, job, lasts = self.lease(number)
+        assert settlement.recover(self.on, dead_worker=lease.worker) == lasts
+        if lasts:
+            self.tried(job)
+
+    @rule()
+    def leases_run_out(self) -> None:
+        """Nobody renews for longer than a lease lasts."""
+        let_pass(self.on, LEASE * 2)
+        abandoned = [job for job in self.jobs.values() if job.status in LEASED]
+        assert settlement.recover(self.on) == len(abandoned)
+        for job in abandoned:
+            self.tried(job)
+
+    @rule(sweep=st.booleans())
+    def retention_ends(self, sweep: bool) -> None:
+        """A month goes by."""
+        let_pass(self.on, RETENTION)
+        for job in self.jobs.values():
+            job.over = job.over or job.status is Status.SUCCEEDED
+        if sweep:
+            self.upkeep()
+
+    @rule()
+    def upkeep(self) -> None:
+        """What workers do every minute."""
+        going = [job for job in self.jobs.values() if job.status is Status.SUCCEEDED and job.over and not job.held]
+        tally = retention.expire(self.on)
+        assert (tally.done, tally.failed) == (len(going), 0)
+        for job in going:
+            job.move(Status.EXPIRED)
+        assert retention.sweep(self.on).failed == 0
+
+    @precondition(lambda self: self.jobs)
+    @rule(number=ANY)
+    def cancel(self, number: int) -> None:
+        """A client cancels."""
+        id_, job = self.some(number)
+        try:
+            exports.cancel(JobRef(id=id_, dialect="talkdesk"), caller(job.tenant), self.on)
+        except JobStateConflict:
+            assert job.status not in OPEN
+        else:
+            job.move(Status.CANCELLED)
+
+    @precondition(lambda self: self.jobs)
+    @rule(number=ANY)
+    def delete(self, number: int) -> None:
+        """A client deletes."""
+        id_, job = self.some(number)
+        try:
+            exports.delete(JobRef(id=id_, dialect="talkdesk"), caller(job.tenant), self.on)
+        except JobOnHold:
+            assert job.held
+            assert job.status is Status.SUCCEEDED
+        except JobStateConflict:
+            assert job.status in OPEN
+        except ArtifactGone:
+            assert job.status in (Status.EXPIRED, Status.DELETED)
+        else:
+            job.move(Status.DELETED)
+
+    @precondition(lambda self: self.jobs)
+    @rule(number=ANY)
+    def retry(self, number: int) -> None:
+        """The operator has a job tried again."""
+        id_, job = self.some(number)
+        try:
+            operations.retry(id_, "root", self.on)
+        except QuotaExceeded:
+            assert job.status is Status.FAILED
+            assert self.open(job.tenant) == QUOTA
+        except JobStateConflict:
+            assert job.status is not Status.FAILED
+        else:
+            assert self.open(job.tenant) < QUOTA
+            job.move(Status.QUEUED)
+            job.attempts = 0
+
+    @precondition(lambda self: self.jobs)
+    @rule(number=ANY)
+    def hold(self, number: int) -> None:
+        """The operator keeps a file."""
+        id_, job = self.some(number)
+        allowed = job.status in OPEN or (job.status is Status.SUCCEEDED and not job.over)
+        try:
+            operations.hold(id_, "root", self.on)
+        except JobStateConflict:
+            assert not allowed
+        else:
+            assert allowed
+            job.held = True
+
+    @precondition(lambda self: self.jobs)
+    @rule(number=ANY)
+    def release(self, number: int) -> None:
+        """The operator keeps it no longer."""
+        id_, job = self.some(number)
+        try:
+            operations.release(id_, "root", self.on)
+        except JobStateConflict:
+            assert not job.held
+        else:
+            assert job.held
+            job.held = False
+
+    @invariant()
+    def the_store_is_as_the_model(self) -> None:
+        """Every job, every file, every quota."""
+        with self.on.database.read() as connection:
+            stored = jobs.newest(connection, JobFilter(), limit=1_000)
+        found = {job.id: (job.status, job.fence, job.attempts, job.held_at is not None) for job in stored}
+        assert found == {id_: (job.status, job.fence, job.attempts, job.held) for id_, job in self.jobs.items()}
+        assert max(self.published.values(), default=0) <= 1
+        named = {artifact_path(self.on, job.artifact.key) for job in stored if job.artifact is not None}
+        assert set(self.files()) == named
+        assert all(self.open(tenant) <= QUOTA for tenant in TENANTS)
+
+
+def test_no_sequence_leads_astray(services: Services) -> None:
+    for name in TENANTS:
+        identity.add_tenant(Tenant(name=name), services)
+    few = settings(max_examples=20, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
+
+    class Here(Sequences):
+        def __init__(self) -> None:
+            super().__init__(services)
+
+    run_state_machine_as_test(Here, settings=few)

@@ -1,0 +1,174 @@
+"""The whole state moves from one database to another, row by row, or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, text
+
+from offtake.core import exports, identity, rate, settlement
+from offtake.core.policy import PerTenant, Rate
+from offtake.core.services import Services
+from offtake.errors import QueryFailed, StateError
+from offtake.executor.worker import Worker, claim_next
+from offtake.home import Home
+from offtake.model.tenant import ORDINARY, CredentialKind, Tenant
+from offtake.store.database import Database, sqlite_url
+from offtake.store.migrate import migrate
+from offtake.store.schema import audit, metadata
+from offtake.store.transfer import copy_all
+from tests.fixtures.commands import command
+from tests.fixtures.databases import fresh_database, state_setting
+from tests.fixtures.orders import ORDER, caller, published
+
+LOOP_ORDER = replace(ORDER, dialect="loop", report="inbox_conversations", format="json", row_limit=None)
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """Nobody looks."""
+
+
+@pytest.fixture
+def on(services: Services) -> Services:
+    """Services of a state with something in most tables."""
+    for name in ("acme", "umbra", "zubr-1"):
+        identity.add_tenant(Tenant(name=name, company_key=f"key-{name}"), services)
+    identity.add_credential("acme", CredentialKind.BASIC, services, user="ann", scopes=ORDINARY)
+    published(services)
+    exports.create(LOOP_ORDER, caller(), services, key="march")
+    exports.create(ORDER, caller(), services)
+    lease = claim_next(services, Worker(name="w"))
+    assert lease is not None
+    settlement.settle(lease, QueryFailed("wrong"), None, services)
+    every = replace(services.limits["khoros"].every, rate=Rate(requests=5, period=timedelta(minutes=1)))
+    rate.admit(caller().principal, "khoros", replace(services, limits={"khoros": PerTenant(every=every)}))
+    exports.create(replace(ORDER, name="Größe, 日本"), caller("umbra"), services)
+    return services
+
+
+@pytest.fixture
+def target(on: Services, tmp_path: Path, postgresql: str) -> Iterator[Database]:
+    """An empty database of the other kind."""
+    made = Database(fresh_database(postgresql) if on.database.reads_at_once else sqlite_url(tmp_path / "target.db"))
+    migrate(made)
+    yield made
+    made.close()
+
+
+def rows(database: Database) -> dict[str, dict[tuple[Any, ...], tuple[Any, ...]]]:
+    """All there is, by table and key."""
+    found = {}
+    with database.stream() as connection:
+        for table in metadata.sorted_tables:
+            key = [column.name for column in table.primary_key]
+            read = connection.execute(select(table)).all()
+            found[table.name] = {tuple(row._mapping[name] for name in key): tuple(row) for row in read}
+    return found
+
+
+def test_every_row_arrives_and_numbers_go_on(on: Services, target: Database) -> None:
+    seen: list[tuple[int, int]] = []
+    counts = copy_all(on.database, target, lambda what, done, total: seen.append((done, total)))
+    assert rows(target) == rows(on.database)
+    assert counts == {name: len(found) for name, found in rows(target).items()}
+    assert {name for name, count in counts.items() if count} >= {"tenant", "credential", "job", "audit", "rate"}
+    assert counts["idempotency"] == 1
+    assert seen == sorted(seen)
+    assert seen[-1][0] == seen[-1][1]
+    moved = replace(on, database=target)
+    with on.database.read() as connection:
+        last = connection.execute(select(func.max(audit.c.id))).scalar_one()
+    exports.create(ORDER, caller(), moved)
+    with target.read() as connection:
+        assert connection.execute(select(func.max(audit.c.id))).scalar_one() == last + 1
+
+
+def test_more_rows_than_one_batch_arrive(on: Services, target: Database) -> None:
+    for number in range(120):
+        for kind in ("A", "a", "_", "é", "Z"):
+            with on.database.write() as connection:
+                connection.execute(
+                    text(
+                        "INSERT INTO tenant (name, zone, created_at) SELECT :name, zone, created_at FROM tenant"
+                        " WHERE name = 'acme'"
+                    ),
+                    [{"name": f"{kind}{number}{extra}"} for extra in ("", "-x")],
+                )
+    counts = copy_all(on.database, target, silent)
+    assert counts["tenant"] > 1_000
+    assert rows(target) == rows(on.database)
+
+
+def test_a_target_that_holds_anything_is_refused(on: Services, target: Database) -> None:
+    copy_all(on.database, target, silent)
+    before = rows(target)
+    with pytest.raises(StateError, match="not empty"):
+        copy_all(on.database, target, silent)
+    assert rows(target) == before
+
+
+def test_a_running_export_is_not_moved_away_from_its_worker(on: Services, target: Database) -> None:
+    assert claim_next(on, Worker(name="w")) is not None
+    with pytest.raises(StateError, match="1 exports are running"):
+        copy_all(on.database, target, silent)
+    assert all(not found for found in rows(target).values())
+
+
+def test_a_copy_that_differs_is_not_kept(on: Services, target: Database) -> None:
+    """A database that stores something else than it was told."""
+    with target.write() as connection:
+        if target.reads_at_once:
+            lie = "BEGIN UPDATE credential SET scopes = 'admin'; END"
+            connection.execute(text(f"CREATE TRIGGER liar AFTER INSERT ON credential {lie}"))
+        else:
+            connection.execute(
+                text(
+                    "CREATE FUNCTION lie() RETURNS trigger LANGUAGE plpgsql AS"
+                    " $$ BEGIN NEW.scopes := 'admin'; RETURN NEW; END $$"
+                )
+            )
+            connection.execute(
+                text("CREATE TRIGGER liar BEFORE INSERT ON credential FOR EACH ROW EXECUTE FUNCTION lie()")
+            )
+    with pytest.raises(StateError, match="credential differs"):
+        copy_all(on.database, target, silent)
+    assert all(not found for found in rows(target).values())
+
+
+def test_a_postgresql_that_others_work_on_is_refused(on: Services, target: Database) -> None:
+    if on.database.reads_at_once:
+        return  # the lock on the home says it
+    direct = on.database.connect_directly()
+    with pytest.raises(StateError, match="open"):
+        copy_all(on.database, target, silent)
+    direct.close()
+
+
+def test_an_installation_moves_by_command(tmp_path: Path, postgresql: str) -> None:
+    home, url = Home(tmp_path / "home"), fresh_database(postgresql).replace("+psycopg", "")
+    home.create()
+    assert command("tenant", "add", "acme", home=home.root).code == 0
+    with home.used():
+        refused = command("state", "move", "--to", url, home=home.root)
+    assert (refused.code, refused.out) == (11, "")
+    assert "is in use by a server or worker" in refused.err
+    moved = command("state", "move", "--to", url.replace("postgres:", "postgres:s3cret"), "--json", home=home.root)
+    assert moved.code == 0, moved.err
+    result = json.loads(moved.out)
+    assert result["rows"]["tenant"] == 1
+    assert result["setting"] == f'state_url = "{url.replace("postgres:", "postgres:***")}"'
+    assert "s3cret" not in moved.out + moved.err
+    again = command("state", "move", "--to", url, home=home.root)
+    assert again.code == 11
+    assert "not empty" in again.err
+    home.settings.write_text(state_setting(url))
+    taken = command("tenant", "add", "acme", home=home.root)
+    assert taken.code == 7  # it is there
+    with home.alone():
+        assert command("serve", "--port", "0", home=home.root).code == 11
