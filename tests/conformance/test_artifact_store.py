@@ -220,7 +220,7 @@ def test_refused_credentials_are_said_and_not_shown(kind: str, request: pytest.F
     server: S3Server = request.getfixturevalue(kind)
     wrong = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": "a-wrong-secret"}
     bucket = server.bucket(server.fresh_bucket(), secrets=wrong)
-    with pytest.raises(SettingsError, match="lake_url: .* credentials are refused") as caught:
+    with pytest.raises(SettingsError, match=r"lake_url: .* credentials are refused") as caught:
         bucket.probe("lake_url")
     assert "wrong-secret" not in caught.value.message
     assert KEY not in caught.value.message
