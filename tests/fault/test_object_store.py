@@ -38,7 +38,7 @@ from tests.fixtures.installation import Client, Installation, Running, wait_for
 from tests.fixtures.proxy import Fault, Proxy, proxy
 
 JOB = "0" * 36
-CONTENT = os.urandom(3 * 1024 * 1024)
+CONTENT = os.urandom(9 * 1024 * 1024)  # read in three requests
 LARGE = 40 * 1024 * 1024
 BROKEN = (Fault.REFUSE, Fault.RESET, Fault.SHORT)
 START, END = "2026-03-01T00:00:00Z", "2026-03-15T00:00:00Z"
