@@ -10,9 +10,11 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import httpx
@@ -41,8 +43,8 @@ JOB = "0" * 36
 CONTENT = os.urandom(9 * 1024 * 1024)  # read in three requests
 LARGE = 40 * 1024 * 1024
 BROKEN = (Fault.REFUSE, Fault.RESET, Fault.SHORT)
-START, END = "2026-03-01T00:00:00Z", "2026-03-15T00:00:00Z"
-HASTY = """
+START, SOON, END = "2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z", "2026-03-15T00:00:00Z"
+PATIENT = """
 [worker]
 attempts = 50
 retry_seconds = 0.05
@@ -50,8 +52,7 @@ heartbeat_seconds = 0.2
 lease_seconds = 1.0
 drain_seconds = 0
 """
-TWO_ATTEMPTS = HASTY.replace("attempts = 50", "attempts = 2")
-CALLS = 300
+BRIEF = PATIENT.replace("attempts = 50", "attempts = 2")
 TEAM = tables()["team"]
 EVER = Timespan(start=datetime(1, 1, 1, tzinfo=UTC), end=datetime(9999, 12, 31, tzinfo=UTC), zone="UTC")
 
@@ -174,9 +175,9 @@ class World:
     between: Proxy
     bucket: Bucket  # the artifacts, past the proxy
 
-    def order(self) -> str:
-        """Create an export."""
-        return self.client.create("calls", START, END)
+    def order(self, end: str = SOON) -> str:
+        """Create an export; one of all days is sent in several parts, and read in several blocks."""
+        return self.client.create("calls", START, end)
 
     def row(self, job: str) -> Job:
         """The job as it is stored."""
@@ -185,13 +186,16 @@ class World:
         assert found is not None
         return found
 
-    def objects(self) -> list[str]:
-        """Keys of all published files."""
-        return list(self.bucket.keys("files/"))
+    def objects(self, job: str) -> list[str]:
+        """Keys of the job's files, those of uploads under way included."""
+        keys = [*self.bucket.keys("files/"), *(found.key for found in unfinished(self.bucket, "files/"))]
+        return [key for key in keys if job in key]
 
-    def unfinished(self) -> list[str]:
-        """Keys of uploads under way."""
-        return [found.key for found in unfinished(self.bucket, "files/")]
+    def only_object(self, job: str) -> str:
+        """The key that the job's row names."""
+        artifact = self.row(job).artifact
+        assert artifact is not None
+        return artifact.key
 
     def sweep(self) -> None:
         """What a worker does now and then."""
@@ -207,20 +211,47 @@ class World:
         assert json.loads(content)["total"] == artifact.rows > 0
 
 
+@contextmanager
+def _world(moto: S3Server, home: Path, settings: str, *, calls: int) -> Iterator[World]:
+    """One worker."""
+    made, name = Installation(home), moto.fresh_bucket()
+    with proxy(moto.url) as between:
+        moto.install(made, name, settings, url=between.url)
+        credential = made.add_tenant("acme")
+        made.seed("acme", calls=calls, until=date(2026, 3, 14), days=14)
+        running = made.serve(workers=1)
+        with Client.connect(running.url, credential) as client:
+            yield World(made, running, client, between, moto.bucket(name, "artifacts"))
+        between.heal()
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def patient_world(moto: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Jobs are tried again and again."""
+    with _world(moto, tmp_path_factory.mktemp("patient") / "home", PATIENT, calls=14_000) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def brief_world(moto: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Jobs are tried twice."""
+    with _world(moto, tmp_path_factory.mktemp("brief") / "home", BRIEF, calls=300) as made:
+        yield made
+
+
 @pytest.fixture
-def world(request: pytest.FixtureRequest, moto: S3Server, between: Proxy, tmp_path: Path) -> Iterator[World]:
-    """One worker; a test may ask for other settings, and for more calls."""
-    settings, calls = getattr(request, "param", (HASTY, CALLS))
-    made, name = Installation(tmp_path / "home"), moto.fresh_bucket()
-    moto.install(made, name, settings, url=between.url)
-    credential = made.add_tenant("acme")
-    made.seed("acme", calls=calls, until=date(2026, 3, 14), days=14)
-    running = made.serve(workers=1)
-    client = Client.connect(running.url, credential)
-    yield World(made, running, client, between, moto.bucket(name, "artifacts"))
-    between.heal()
-    client.close()
-    made.close()
+def world(patient_world: World) -> Iterator[World]:
+    """Healed after each test."""
+    yield patient_world
+    patient_world.between.heal()
+
+
+@pytest.fixture
+def brief(brief_world: World) -> Iterator[World]:
+    """Healed after each test."""
+    yield brief_world
+    brief_world.between.heal()
 
 
 UPLOAD, LAKE_FILE, LAKE_LOG = meant("PUT", "/files/"), meant("GET", ".parquet"), meant("GET", "_delta_log")
@@ -248,22 +279,19 @@ def test_a_job_waits_for_storage_that_broke_and_is_done_when_it_is_healed(
     assert world.client.wait("calls", job) == "done"
     world.assert_whole(job)
     world.sweep()
-    artifact = world.row(job).artifact
-    assert artifact is not None
-    assert world.objects() == [artifact.key]
+    assert world.objects(job) == [world.only_object(job)]
 
 
-@pytest.mark.parametrize("world", [(TWO_ATTEMPTS, CALLS)], indirect=True)
 @pytest.mark.parametrize("only", [UPLOAD, LAKE_LOG], ids=["artifacts", "lake"])
-def test_a_job_fails_with_its_reason_when_storage_stays_away(world: World, only: Callable[[str], bool]) -> None:
-    world.between.break_down(Fault.REFUSE, only)
-    job = world.order()
-    assert world.client.wait("calls", job) == "failed"
-    row = world.row(job)
+def test_a_job_fails_with_its_reason_when_storage_stays_away(brief: World, only: Callable[[str], bool]) -> None:
+    brief.between.break_down(Fault.REFUSE, only)
+    job = brief.order()
+    assert brief.client.wait("calls", job) == "failed"
+    row = brief.row(job)
     assert row.failure is not None
     assert (row.failure.code, row.attempts, row.artifact) == ("storage_unavailable", 2, None)
-    assert world.objects() == []
-    assert world.client.file("calls", job).status_code == 404
+    assert brief.objects(job) == []
+    assert brief.client.file("calls", job).status_code == 404
 
 
 def test_an_upload_that_hangs_does_not_lose_the_lease(world: World) -> None:
@@ -298,14 +326,13 @@ def test_a_cancelled_upload_leaves_nothing(world: World) -> None:
     other = world.order()  # the same worker does it, so it is done with the first
     assert world.client.wait("calls", other) == "done"
     world.sweep()
-    assert [key.split("/")[-1].split(".")[0] for key in world.objects()] == [other]
+    assert world.objects(job) == []
 
 
-@pytest.mark.parametrize("world", [(HASTY, 60_000)], indirect=True)
 def test_a_worker_killed_in_the_middle_of_an_upload_leaves_parts_that_are_swept(world: World) -> None:
     second_part = meant("PUT", "/files/", "partNumber=2")
     world.between.break_down(Fault.HOLD, second_part)
-    job = world.order()
+    job = world.order(END)
     wait_for("the second part", world.between.met)
     (victim,) = world.running.workers()
     victim.kill()
@@ -313,29 +340,38 @@ def test_a_worker_killed_in_the_middle_of_an_upload_leaves_parts_that_are_swept(
     assert world.client.wait("calls", job) == "done"
     assert world.row(job).fence == 2
     world.assert_whole(job)
+    wait_for("another worker", world.running.workers)
     world.sweep()
-    artifact = world.row(job).artifact
-    assert artifact is not None
-    assert world.objects() == [artifact.key]
-    assert world.unfinished() == []
+    assert world.objects(job) == [world.only_object(job)]
 
 
 @pytest.mark.parametrize("fault", BROKEN)
-def test_a_client_never_takes_a_broken_download_for_a_whole_one(world: World, fault: Fault) -> None:
+def test_a_download_that_cannot_begin_is_503(world: World, fault: Fault) -> None:
     job = world.order()
     assert world.client.wait("calls", job) == "done"
     link = world.client.link("calls", job)
     world.between.break_down(fault, meant("GET", "/files/"))
-    if fault is Fault.REFUSE:
-        refused = httpx.get(link, trust_env=False)
-        assert refused.status_code == 503
-        assert int(refused.headers["retry-after"]) > 0
-    else:
-        with pytest.raises(httpx.RemoteProtocolError):
-            httpx.get(link, trust_env=False)
+    refused = httpx.get(link, trust_env=False)
+    assert refused.status_code == 503
+    assert int(refused.headers["retry-after"]) > 0
     world.between.heal()
     world.assert_whole(job)
-    assert "request_defect" not in {line["event"] for line in world.running.log_lines()}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_client_never_takes_a_broken_download_for_a_whole_one(world: World, fault: Fault) -> None:
+    """The first block of the file is sent; what comes behind it breaks."""
+    job = world.order(END)
+    assert world.client.wait("calls", job) == "done"
+    link, blocks = world.client.link("calls", job), count()
+    world.between.break_down(fault, lambda line: meant("GET", "/files/")(line) and next(blocks) > 0)
+    with pytest.raises(httpx.RemoteProtocolError):
+        httpx.get(link, trust_env=False, timeout=60)
+    world.between.heal()
+    world.assert_whole(job)
+    events = {line["event"] for line in world.running.log_lines()}
+    assert "download_broken_off" in events
+    assert "request_defect" not in events
 
 
 def test_a_file_that_cannot_be_looked_for_is_not_said_to_be_gone(world: World) -> None:
@@ -346,19 +382,17 @@ def test_a_file_that_cannot_be_looked_for_is_not_said_to_be_gone(world: World) -
     assert httpx.get(link, trust_env=False).status_code == 503
     world.between.heal()
     assert httpx.get(link, trust_env=False).status_code == 200
-    artifact = world.row(job).artifact
-    assert artifact is not None
-    obstore.delete(world.bucket.store, artifact.key)
+    obstore.delete(world.bucket.store, world.only_object(job))
     assert httpx.get(link, trust_env=False).status_code == 404
 
 
-def test_storage_that_is_away_stops_neither_the_start_nor_the_upkeep(world: World) -> None:
-    assert world.running.stop() == 0
-    world.between.break_down(Fault.REFUSE)
-    again = world.made.serve(workers=1)
+def test_storage_that_is_away_stops_neither_the_start_nor_the_upkeep(brief: World) -> None:
+    assert brief.running.stop() == 0
+    brief.between.break_down(Fault.REFUSE)
+    again = brief.made.serve(workers=1)
     wait_for("a worker", again.workers)
     names = partial(lambda: {line["event"] for line in again.log_lines()})
     wait_for("a sweep in vain", lambda: {"storage_unreachable", "sweep"} <= names())
-    world.between.heal()
+    brief.between.heal()
     assert len(again.workers()) == 1
     assert "worker_died" not in names()
