@@ -141,7 +141,7 @@ def test_a_wrong_bucket_stops_the_start_with_the_name_of_the_option(moto: S3Serv
     moto.install(installation, "nobodys-bucket")
     for command in ("serve", "worker"):
         done = installation.run(command)
-        assert done.returncode == 2, done.stderr
+        assert done.returncode == 3, done.stderr
         assert "artifacts_url: s3://nobodys-bucket/artifacts: there is no such bucket" in done.stderr
         assert SECRET not in done.stderr
 
@@ -151,7 +151,7 @@ def test_refused_credentials_stop_the_start(rclone: S3Server, installation: Inst
     secrets = installation.home / "secrets" / "storage.env"
     secrets.write_text("AWS_ACCESS_KEY_ID=somebody\nAWS_SECRET_ACCESS_KEY=something-else\n")
     done = installation.run("serve")
-    assert done.returncode == 2, done.stderr
+    assert done.returncode == 3, done.stderr
     assert "artifacts_url" in done.stderr
     assert "credentials are refused" in done.stderr
     assert "something-else" not in done.stderr

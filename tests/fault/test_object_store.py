@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -197,6 +198,10 @@ class World:
         assert artifact is not None
         return artifact.key
 
+    def forget(self) -> None:
+        """Empty the cache of lake files: nothing runs just now."""
+        shutil.rmtree(self.made.home / "cache", ignore_errors=True)
+
     def sweep(self) -> None:
         """What a worker does now and then."""
         with self.made.services() as on:
@@ -270,6 +275,7 @@ UPLOAD, LAKE_FILE, LAKE_LOG = meant("PUT", "/files/"), meant("GET", ".parquet"),
 def test_a_job_waits_for_storage_that_broke_and_is_done_when_it_is_healed(
     world: World, fault: Fault, only: Callable[[str], bool]
 ) -> None:
+    world.forget()
     world.between.break_down(fault, only)
     job = world.order()
     wait_for("another attempt", lambda: world.row(job).attempts > 1)
