@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fixtures.buckets import S3Server, moto_server, rclone_server
 from tests.fixtures.databases import fresh_database, postgresql_server, state_setting
 from tests.fixtures.installation import Installation, Served
 from tests.fixtures.sample import Sample, sample_in
@@ -117,3 +118,17 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     made.seed("acme", calls=LARGE_CALLS, until=date(2026, 3, 31))
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[S3Server]:
+    """An S3 server with all its conditions, but without checks of signatures."""
+    with moto_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """An S3 server that checks signatures, and knows neither ranges nor conditions."""
+    with rclone_server(tmp_path_factory.mktemp("rclone")) as server:
+        yield server

@@ -11,10 +11,12 @@ import subprocess
 import sys
 from datetime import datetime
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 from offtake.settings import TemporalSettings
 from offtake.wire.khoros.settings import KhorosSettings
 from offtake.wire.loop.settings import LoopSettings
+from tests.fixtures.buckets import S3Server
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -26,11 +28,14 @@ def _free_port() -> str:
         return str(probe.getsockname()[1])
 
 
-def _paste(page: str, folder: Path) -> str:
-    """Run all blocks of a page in ``folder`` as if it were the checkout, on free ports; returns what they print."""
+def _paste(page: str, folder: Path, *, storage: str = "") -> str:
+    """Run all blocks of a page in ``folder`` as if it were the checkout, on free ports; returns what they print.
+
+    ``storage`` is the URL of the object storage that stands for the page's.
+    """
     ports = {"8080": _free_port(), "7233": _free_port()}
     (folder / ".venv").symlink_to(sys.prefix)
-    script = "\n".join(BLOCK.findall((ROOT / page).read_text("utf-8")))
+    script = "\n".join(BLOCK.findall((ROOT / page).read_text("utf-8"))).replace("http://127.0.0.1:9000", storage)
     script = re.sub(r"\b(8080|7233)\b", lambda port: ports[port[0]], script)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OFFTAKE_")}
     with (
@@ -75,6 +80,14 @@ def test_moving_from_khoros(tmp_path: Path) -> None:
         assert json.loads((tmp_path / f"{name}.json").read_text("utf-8"))["result"]
     for name in ("smartviews", "workqueues"):
         assert json.loads((tmp_path / f"{name}.json").read_text("utf-8"))["data"]
+
+
+def test_keeping_files_in_object_storage(tmp_path: Path, moto: S3Server) -> None:
+    with urlopen(Request(f"{moto.url}/care", method="PUT"), timeout=60):
+        printed = _paste("docs/how-to/keep-files-in-object-storage.md", tmp_path, storage=moto.url)
+    assert 'artifacts_url = "s3://care/artifacts"' in printed.splitlines()
+    assert list(moto.bucket("care", "lake").keys("call/tenant=acme"))
+    assert not list((tmp_path / "home" / "lake").iterdir())
 
 
 def test_every_khoros_option_is_on_that_page() -> None:

@@ -66,15 +66,14 @@ def machine(folder: Path, shared: Shared) -> Iterator[Machine]:
         files = stack.enter_context(cable(("127.0.0.1", storage.port)))
         host, _, port = state.address.partition(":")
         own = state_setting(f"postgresql://postgres@{host}:{port}/{database.database}")
-        settings = shared.storage.settings(shared.bucket, url=f"http://{files.address}")
-        cables = [state, files]
+        more, cables = BRIEF, [state, files]
         if shared.temporal is not None:
             rings = stack.enter_context(cable(("127.0.0.1", shared.temporal.port)))
             cables.append(rings)
             own = f'executor = "temporal"\n{own}'
-            settings += f'[temporal]\naddress = "{rings.address}"\ntask_queue = "machines"\nupkeep_seconds = 1\n'
+            more = f'[temporal]\naddress = "{rings.address}"\ntask_queue = "machines"\nupkeep_seconds = 1\n{BRIEF}'
         home = Installation(folder)
-        home.init(f"{own}\n{settings}{BRIEF}")
+        shared.storage.install(home, shared.bucket, more, url=f"http://{files.address}", before=f"{own}\n")
         stack.callback(home.close)
         yield Machine(home, tuple(cables))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from offtake.errors import HomeError
-from offtake.home import Home
+from offtake.home import Home, read_storage_secrets
 
 
 def test_a_new_home_is_its_owner_s_alone_and_keeps_what_it_has(tmp_path: Path) -> None:
@@ -29,3 +29,29 @@ def test_a_key_that_is_none_is_refused(tmp_path: Path, content: bytes) -> None:
     home.link_key.write_bytes(content)
     with pytest.raises(HomeError, match="not a key"):
         home.read_link_key()
+
+
+def _secrets(tmp_path: Path, text: str, mode: int = 0o600) -> Path:
+    file = tmp_path / "storage.env"
+    file.write_text(text)
+    file.chmod(mode)
+    return file
+
+
+def test_credentials_of_object_storage_are_lines(tmp_path: Path) -> None:
+    file = _secrets(tmp_path, "# ours\n\nAWS_ACCESS_KEY_ID = id\nAWS_SECRET_ACCESS_KEY=a=b/c+d==\n")
+    assert read_storage_secrets(file) == {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "a=b/c+d=="}
+    assert read_storage_secrets(tmp_path / "none") == {}
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604])
+def test_credentials_that_others_can_read_are_refused(tmp_path: Path, mode: int) -> None:
+    with pytest.raises(HomeError, match="chmod 600"):
+        read_storage_secrets(_secrets(tmp_path, "AWS_ACCESS_KEY_ID=id\n", mode))
+
+
+@pytest.mark.parametrize("line", ["hunter2", "PATH=hunter2", "export AWS_ACCESS_KEY_ID=hunter2"])
+def test_a_line_that_is_no_credential_is_refused_and_not_repeated(tmp_path: Path, line: str) -> None:
+    with pytest.raises(HomeError, match=r"storage\.env:2") as caught:
+        read_storage_secrets(_secrets(tmp_path, f"# ours\n{line}\n"))
+    assert "hunter2" not in caught.value.message

@@ -142,3 +142,26 @@ def test_a_password_in_a_url_is_shown_to_nobody(tmp_path: Path) -> None:
 def test_public_url_loses_its_last_slash(tmp_path: Path) -> None:
     settings = load_settings(written(tmp_path, "[server]\npublic_url = 'https://e.example/x/'\n"))
     assert settings.server.public_url == "https://e.example/x"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("lake_url = 's3://key:secret@bucket/x'\n", "/offtake.toml:1: lake_url: "),
+        ("artifacts_url = 'ftp://host/secret'\n", "/offtake.toml:1: artifacts_url: "),
+        ("artifacts_url = 's3:///secret'\n", "/offtake.toml:1: artifacts_url: "),
+        ("lake_url = 's3://b/../secret?x'\n", "/offtake.toml:1: lake_url: "),
+        ("[storage]\nendpoint = 'https://me:secret@host'\n", "/offtake.toml:2: storage.endpoint: "),
+        ("[storage]\nendpoint = 'http://host:9000'\n", "allow_http = false forbids"),
+    ],
+)
+def test_an_unusable_place_stops_the_start_and_is_not_repeated(tmp_path: Path, text: str, said: str) -> None:
+    message = refused(tmp_path, text)
+    assert said in message
+    assert "secret" not in message
+
+
+@pytest.mark.parametrize("url", ["s3://b", "s3://b.ucket-1/a/b=c", "gs://b/x", "az://container/x", "file:///mnt/x"])
+def test_places_that_are_taken(tmp_path: Path, url: str) -> None:
+    settings = load_settings(written(tmp_path, f"artifacts_url = '{url}'\nlake_url = '{url}'\n"))
+    assert settings.artifacts_url == settings.lake_url == url

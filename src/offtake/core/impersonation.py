@@ -9,7 +9,7 @@ from types import MappingProxyType
 from offtake.core.exports import Caller
 from offtake.core.services import Services
 from offtake.engine.duckdb import Limits, Session
-from offtake.errors import ImpersonationRefused
+from offtake.errors import AttemptError, ImpersonationRefused, Unavailable
 from offtake.lake.snapshot import snapshot
 from offtake.model.audit import AuditEntry
 from offtake.model.query import Query
@@ -18,6 +18,7 @@ from offtake.model.tenant import Scope, person
 from offtake.model.timespan import Timespan
 from offtake.store import audit
 
+_RETRY_AFTER = 5
 _GRANTS = frozenset({Scope.IMPERSONATE, Scope.ADMIN})
 _AGENT = (TableUse(table="agent", prune=Prune.ALL),)
 # Teammates by address, whatever its capitals, or by id; who may not log in today cannot be acted as.
@@ -32,7 +33,7 @@ HAVING count(DISTINCT lower(trim(email))) = 1
 def impersonate(name: str, by: Caller, on: Services, *, dialect: str) -> Caller:
     """The caller, acting as the teammate of that address or id; allowed or refused, the audit log has it.
 
-    Raises ImpersonationRefused, always in the same words: addresses cannot be probed.
+    Raises ImpersonationRefused, always in the same words: addresses cannot be probed. Raises Unavailable.
     """
     found = _teammate(name, by.principal.tenant, on) if by.principal.scopes & _GRANTS else None
     entry = AuditEntry(
@@ -63,6 +64,9 @@ def _teammate(name: str, tenant: str, on: Services) -> str | None:
     )
     limits = Limits(threads=1, memory_mb=64, temp_folder=on.artifacts.spill("impersonation", 0), temp_mb=0)
     seen = snapshot(on.lake, _AGENT, tenant=tenant, timespan=today)
-    with seen as views, Session(limits, views) as session:
-        rows = session.rows(query)
+    try:
+        with seen as views, Session(limits, views) as session:
+            rows = session.rows(query)
+    except AttemptError as error:
+        raise Unavailable("The lake cannot be read at the moment.", retry_after=_RETRY_AFTER) from error
     return str(rows[0]["email"]) if rows else None

@@ -9,11 +9,13 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
+from offtake.core import rings
+from offtake.core.figures import jobs_ended
 from offtake.core.services import Services
 from offtake.errors import JobStateConflict, QuotaExceeded, UnknownName
 from offtake.model.audit import AuditEntry
 from offtake.model.job import Job, JobFilter, Status
-from offtake.store import audit, jobs
+from offtake.store import audit, figures, jobs, outbox
 
 _QUOTA_RETRY_AFTER = 5
 
@@ -34,10 +36,13 @@ def cancel(job_id: str, operator: str, on: Services) -> Job:
     """End a job that has not ended; its attempt is interrupted. Raises UnknownName, JobStateConflict."""
     with on.database.write() as connection:
         job = _known(connection, job_id)
-        cancelled = jobs.cancel(connection, job.id, tenant=job.tenant, now=on.now(connection))
+        now = on.now(connection)
+        cancelled = jobs.cancel(connection, job.id, tenant=job.tenant, now=now)
         if cancelled is None:
             raise JobStateConflict(f"The job is {job.status}; only one that has not ended can be cancelled.")
         _record(connection, "job.cancel", job, operator, on)
+        rings.ring(connection, cancelled, outbox.Kind.CANCEL, on, now=now)
+        figures.add(connection, jobs_ended({job.request.dialect: 1}, Status.CANCELLED))
         return cancelled
 
 
@@ -56,10 +61,12 @@ def retry(job_id: str, operator: str, on: Services) -> Job:
         if jobs.count_open(connection, tenant=job.tenant, dialect=dialect) >= allowed:
             message = f"The account already has {allowed} exports that have not ended."
             raise QuotaExceeded(message, retry_after=_QUOTA_RETRY_AFTER)
-        queued = jobs.requeue(connection, job.id, now=on.now(connection))
+        now = on.now(connection)
+        queued = jobs.requeue(connection, job.id, now=now)
         if queued is None:
             raise JobStateConflict("The job was deleted or tried again by somebody else at this moment.")
         _record(connection, "job.retry", job, operator, on)
+        rings.ring(connection, queued, outbox.Kind.START, on, now=now)
         return queued
 
 

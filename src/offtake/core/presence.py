@@ -14,7 +14,7 @@ _FORGOTTEN_AFTER = timedelta(hours=1)
 def see(worker: str, on: Services) -> None:
     """That worker is alive."""
     with on.database.write() as connection:
-        presence.see(connection, worker, now=on.clock())
+        presence.see(connection, worker, now=on.now(connection))
 
 
 def leave(worker: str, on: Services) -> None:
@@ -26,10 +26,10 @@ def leave(worker: str, on: Services) -> None:
 def count(on: Services, *, within: timedelta) -> int:
     """Workers that were alive in that time."""
     with on.database.read() as connection:
-        return presence.count(connection, since=on.clock() - within)
+        return presence.count(connection, since=on.now(connection) - within)
 
 
 def forget(on: Services) -> None:
     """Forget those that were killed long ago."""
     with on.database.write() as connection:
-        presence.forget(connection, before=on.clock() - _FORGOTTEN_AFTER)
+        presence.forget(connection, before=on.now(connection) - _FORGOTTEN_AFTER)

@@ -26,6 +26,6 @@ def ring(connection: Connection, job: Job, kind: outbox.Kind, on: Services, *, n
 def again(on: Services, *, patience: timedelta) -> int:
     """Ring once more for jobs that could have run for as long as ``patience`` and did not: the engine lost them, or
     they were made when there was none. Returns how many."""
-    now = on.clock()
     with on.database.write() as connection:
+        now = on.now(connection)
         return outbox.add_overdue(connection, due_by=now - patience, now=now, limit=_AT_ONCE)

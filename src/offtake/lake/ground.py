@@ -87,7 +87,7 @@ class BucketGround:
     """Tables in object storage. A worker keeps copies of their files in ``cache``."""
 
     def __init__(self, bucket: Bucket, cache_folder: Path, cache_bytes: int) -> None:
-        self._bucket = bucket
+        self.bucket = bucket
         self._folder = cache_folder
         name = hashlib.sha256(f"{bucket.access.endpoint} {bucket.place.url}".encode()).hexdigest()[:16]
         self._cache = FileCache(folder=cache_folder, lake=name, limit=cache_bytes)
@@ -95,11 +95,11 @@ class BucketGround:
 
     def uri(self, table: str) -> str:
         """A URL."""
-        return f"{self._bucket.place.url}/{table}"
+        return f"{self.bucket.place.url}/{table}"
 
     def check(self) -> bool:
         """Look into the bucket."""
-        return self._bucket.probe("lake_url")
+        return self.bucket.probe("lake_url")
 
     def prepare(self, table: str) -> None:
         """There are no folders in a bucket."""
@@ -109,7 +109,7 @@ class BucketGround:
         """By a lock in this machine's cache. Raises LakeError when the storage cannot keep two writers apart."""
         if not self._keeps_writers_apart:
             raise LakeError(
-                f"{self._bucket.place.url}: this storage ignores conditions (If-None-Match), so two writers would "
+                f"{self.bucket.place.url}: this storage ignores conditions (If-None-Match), so two writers would "
                 "overwrite each other's commits; the lake can be read there, not written."
             )
         with _lock(self._folder / "locks" / f"{self._cache.lake}-{table}"):
@@ -117,7 +117,7 @@ class BucketGround:
 
     @cached_property
     def _keeps_writers_apart(self) -> bool:
-        return self._bucket.creates_only_once()
+        return self.bucket.creates_only_once()
 
     @contextmanager
     def local(self, files: Sequence[Wanted], check: Callable[[], None]) -> Iterator[Sequence[Path]]:
@@ -127,7 +127,7 @@ class BucketGround:
                 raise StorageUnavailable("A lake table has files outside its own place, unknown here.")
 
         def bring(file: Wanted) -> Iterator[bytes]:
-            return self._bucket.read(file.name, 0, file.size)
+            return self.bucket.read(file.name, 0, file.size)
 
         if not files:
             yield ()

@@ -21,7 +21,9 @@ from offtake.objects.place import Access, Place
 _PART = 16 * 1024 * 1024  # bytes; a file that is larger is sent in several parts
 _PARTS = 9_000  # a service takes 10,000 parts of one object
 _AT_ONCE = 3  # parts under way: so many are held in memory
+_BLOCK = 4 * 1024 * 1024  # bytes that are asked for at once when a file is read
 _CHUNK = 1024 * 1024
+_CUT = "The object storage broke off in the middle of a file."
 _STORES = {"s3": S3Store, "gs": GCSStore, "az": AzureStore}
 _REFUSED = (PermissionDeniedError, UnauthenticatedError)
 
@@ -72,37 +74,44 @@ class Bucket:
                 return None
 
     def read(self, key: str, first: int, end: int) -> Iterator[bytes]:
-        """The bytes from ``first`` up to, not including, ``end``, as a stream; raises as well when there are fewer.
+        """The bytes from ``first`` up to, not including, ``end``, block by block; raises as well when there are fewer.
 
-        Some services answer a range with the whole object. Then everything before ``first`` is read and dropped.
+        Each block is a request of its own: a reader may take as long as it likes between two, while a request that is
+        not read to its end runs into its time limit. Some services answer a range with the whole object. Then there is
+        one request, and everything before ``first`` is dropped.
         """
-        left = end - first
-        for chunk in self._stream(key, first, end):
-            wanted = bytes(chunk)[:left]
-            left -= len(wanted)
-            yield wanted
-            if left == 0:
+        while first < end:
+            block = self._block(key, first, min(end, first + _BLOCK))
+            if block is None:
+                yield from self._rest(key, first, end)
                 return
-        if left:
-            raise StorageUnavailable("The object storage broke off in the middle of a file.")
+            yield block
+            first += len(block)
 
-    def _stream(self, key: str, first: int, end: int) -> Iterator[bytes]:
-        if first == end:
-            return
+    def _block(self, key: str, first: int, end: int) -> bytes | None:
+        """That range, or None when the service answers with the whole object."""
         try:
             with _ours():
-                found = obstore.get(self.store, key, options={"range": (first, end)})
-                skip = 0
+                block = bytes(obstore.get_range(self.store, key, start=first, end=end))
         except StorageUnavailable as error:
-            if not _ignores_ranges(error):
-                raise
-            with _ours():
-                found, skip = obstore.get(self.store, key), first
+            if _ignores_ranges(error):
+                return None
+            raise
+        if len(block) != end - first:
+            raise StorageUnavailable(_CUT)
+        return block
+
+    def _rest(self, key: str, first: int, end: int) -> Iterator[bytes]:
+        skip, left = first, end - first
         with _ours():
-            for chunk in found.stream(min_chunk_size=_CHUNK):
-                if skip < len(chunk):
-                    yield bytes(chunk)[skip:]
-                skip = max(0, skip - len(chunk))
+            for chunk in obstore.get(self.store, key).stream(min_chunk_size=_CHUNK):
+                wanted = bytes(chunk)[skip : skip + left]
+                skip, left = max(0, skip - len(chunk)), left - len(wanted)
+                if wanted:
+                    yield wanted
+                if left == 0:
+                    return
+        raise StorageUnavailable(_CUT)
 
     def remove(self, key: str) -> None:
         """Remove an object; absent is fine."""

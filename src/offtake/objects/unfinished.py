@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Literal
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode
 from urllib.request import Request, urlopen
 from xml.etree import ElementTree
@@ -27,6 +27,7 @@ from obstore.store import S3Store
 from offtake.errors import StorageUnavailable
 from offtake.objects.bucket import Bucket
 
+PAGE = 1000  # uploads in one answer
 _LIFE = timedelta(minutes=5)
 _REGION = "us-east-1"  # the client's own default
 _MOST = 16 * 1024 * 1024  # bytes of one answer; a page of a thousand uploads is far smaller
@@ -52,11 +53,14 @@ def abort(bucket: Bucket, found: Unfinished) -> None:
 
 def _find_in_s3(bucket: Bucket, prefix: str) -> Iterator[Unfinished]:
     own = _whole(bucket, "")
-    asked = {"uploads": "", "prefix": _whole(bucket, prefix)}
+    asked = {"uploads": "", "prefix": _whole(bucket, prefix), "max-uploads": str(PAGE)}
     page: Mapping[str, str] = {}
     while True:
+        found = _send(bucket, "GET", "", {**asked, **page})
+        if found is None:  # a way to say that there are none
+            return
         try:
-            answer = ElementTree.fromstring(_send(bucket, "GET", "", {**asked, **page}))  # noqa: S314 - see above
+            answer = ElementTree.fromstring(found)  # noqa: S314 - what the operator's own storage answers
         except ElementTree.ParseError as error:
             raise StorageUnavailable("The object storage's list of uploads cannot be read.") from error
         for each in answer.iterfind("{*}Upload"):
@@ -79,7 +83,8 @@ def _text(element: ElementTree.Element, name: str) -> str:
     return element.findtext(f"{{*}}{name}", "")
 
 
-def _send(bucket: Bucket, method: Literal["GET", "DELETE"], path: str, query: Mapping[str, str]) -> bytes:
+def _send(bucket: Bucket, method: Literal["GET", "DELETE"], path: str, query: Mapping[str, str]) -> bytes | None:
+    """The answer's body, None when it is 404."""
     access, place = bucket.access, bucket.place
     host = (access.endpoint or f"https://s3.{access.region or _REGION}.amazonaws.com").rstrip("/")
     options = place.options(access) | {
@@ -92,8 +97,8 @@ def _send(bucket: Bucket, method: Literal["GET", "DELETE"], path: str, query: Ma
         with urlopen(Request(url, method=method), timeout=access.timeout_seconds) as answer:  # noqa: S310 - our endpoint
             return bytes(answer.read(_MOST))
     except (obstore.exceptions.BaseError, URLError, OSError) as error:
-        if getattr(error, "code", None) == 404 and method == "DELETE":
-            return b""
+        if isinstance(error, HTTPError) and error.code == 404:
+            return None
         raise StorageUnavailable("The object storage's unfinished uploads cannot be listed or aborted.") from error
 
 

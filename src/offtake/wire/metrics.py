@@ -101,7 +101,7 @@ class _Stored(Collector):
             with self._on.database.read() as connection:
                 stored = figures.read(connection)
             with self._on.database.read() as connection:
-                unfinished = figures.open_jobs(connection)
+                unfinished, now = figures.open_jobs(connection), self._on.now(connection)
             alive = presence.count(self._on, within=_ALIVE)
         except (Unavailable, SQLAlchemyError):
             up.add_metric([], 0)
@@ -112,7 +112,7 @@ class _Stored(Collector):
         workers = GaugeMetricFamily("offtake_workers", f"Workers alive in the last {_ALIVE.total_seconds():g} seconds.")
         workers.add_metric([], alive)
         yield workers
-        yield from _queue(unfinished, self._dialects, now=self._on.clock())
+        yield from _queue(unfinished, self._dialects, now=now)
         yield from _sums(stored)
         yield _durations(stored, self._dialects)
 

@@ -80,8 +80,8 @@ class Relay:
 
     def _settle(self, taken: Sequence[Ring], errors: Sequence[BaseException | None]) -> None:
         """Forget what was told; what was not is tried again later. Raises what went wrong, if nothing went well."""
-        now = self._on.clock()
         with self._on.database.write() as connection:
+            now = self._on.now(connection)
             for ring, error in zip(taken, errors, strict=True):
                 if error is None:
                     outbox.told(connection, ring)
@@ -117,11 +117,11 @@ class Relay:
 
 def take(on: Services) -> Sequence[Ring]:
     """What is to be told now; for a while nobody else takes it."""
-    now = on.clock()
     with on.database.read() as connection:
-        if not outbox.is_due(connection, now=now):
+        if not outbox.is_due(connection, now=on.now(connection)):
             return ()
     with on.database.write() as connection:
+        now = on.now(connection)
         return outbox.take(connection, now=now, again=now + _TAKEN, limit=_AT_ONCE)
 
 

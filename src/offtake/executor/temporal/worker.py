@@ -13,6 +13,7 @@ from temporalio.service import RetryConfig
 from temporalio.worker import Worker
 
 from offtake.core.services import Services
+from offtake.executor.presence import Presence
 from offtake.executor.stopping import Stopping
 from offtake.executor.temporal.activities import Activities
 from offtake.executor.temporal.address import TemporalAddress
@@ -33,7 +34,8 @@ _LAST_PATIENCE = timedelta(seconds=5)  # beyond their drain time, before activit
 
 def work(on: Services, worker: str, stopping: Stopping, address: TemporalAddress) -> None:
     """See to jobs until asked to stop. ``worker`` names this process in leases, and in Temporal."""
-    with Relay(on, address), ThreadPoolExecutor(address.activities + 1, thread_name_prefix="attempt") as threads:
+    pool = ThreadPoolExecutor(address.activities + 1, thread_name_prefix="attempt")
+    with Relay(on, address), Presence(worker, on), pool as threads:
         asyncio.run(_work(on, worker, stopping, address=address, threads=threads))
 
 

@@ -1,0 +1,185 @@
+"""Lake and artifacts in object storage, jobs in PostgreSQL: the same story, with workers on another machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+import httpx
+import pytest
+
+from tests.fixtures.buckets import SECRET, S3Server
+from tests.fixtures.databases import fresh_database, postgresql_server
+from tests.fixtures.installation import Client, Credential, Installation, Running, wait_for
+
+START, END = "2026-03-01T00:00:00Z", "2026-03-15T00:00:00Z"
+CALLS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A machine that serves and runs nothing, and the home of another one."""
+
+    here: Installation
+    there: Installation
+    running: Running
+    credential: Credential
+
+
+@pytest.fixture(scope="module")
+def spread(tmp_path_factory: pytest.TempPathFactory, moto: S3Server) -> Iterator[Spread]:
+    """Both have settings of the same words, and share nothing else: no folder, no key of links."""
+    with postgresql_server(tmp_path_factory.mktemp("postgresql")) as server:
+        state = fresh_database(server).replace("postgresql+psycopg://", "postgresql://")
+        here, there = (Installation(tmp_path_factory.mktemp(name) / "home") for name in ("here", "there"))
+        name = moto.fresh_bucket()
+        for made in (here, there):
+            moto.install(made, name, before=f'state_url = "{state}"\n')
+        credential = here.add_tenant("acme")
+        here.seed("acme", calls=CALLS, until=date(2026, 3, 14), days=14)
+        running = here.serve(workers=0)
+        yield Spread(here, there, running, credential)
+        here.close()
+        there.close()
+
+
+@pytest.fixture(scope="module")
+def worker(spread: Spread) -> Iterator[subprocess.Popen[bytes]]:
+    """``offtake worker`` on the other machine."""
+    command = [sys.executable, "-m", "offtake", "worker", "--home", str(spread.there.home)]
+    with (spread.there.home / "worker.log").open("wb") as log:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=log)
+        yield process
+        process.terminate()
+        assert process.wait(timeout=60) == 0
+
+
+@pytest.fixture
+def client(spread: Spread, worker: subprocess.Popen[bytes]) -> Iterator[Client]:
+    """A client of the machine that serves."""
+    with Client.connect(spread.running.url, spread.credential) as made:
+        yield made
+
+
+@pytest.mark.parametrize("format_", ["json", "csv"])
+def test_a_worker_elsewhere_runs_the_job_and_the_server_sends_its_file(
+    client: Client, spread: Spread, format_: str
+) -> None:
+    job = client.create("calls", START, END, format_=format_)
+    assert client.wait("calls", job) == "done"
+    link = client.link("calls", job)
+    whole = httpx.get(link, trust_env=False)
+    assert whole.status_code == 200
+    etag = whole.headers["etag"]
+    assert etag == f'"{hashlib.sha256(whole.content).hexdigest()}"'
+    rows = int(whole.headers["x-export-rows"])
+    assert rows > CALLS // 2
+    if format_ == "json":
+        assert len(json.loads(whole.content)["entries"]) == rows
+    _assert_served_in_ranges(link, whole.content, etag)
+    for made in (spread.here, spread.there):
+        left = [path for path in (made.home / "artifacts").rglob("*") if path.is_file()]
+        assert left == [], "nothing stays on either machine"
+
+
+def _assert_served_in_ranges(link: str, content: bytes, etag: str) -> None:
+    with httpx.Client(trust_env=False) as bare:
+        head = bare.head(link)
+        assert (head.status_code, head.content, head.headers["etag"]) == (200, b"", etag)
+        assert head.headers["content-length"] == str(len(content))
+        size = len(content)
+        for header, first, end in (("bytes=5-", 5, size), ("bytes=100-299", 100, 300), ("bytes=-7", size - 7, size)):
+            part = bare.get(link, headers={"Range": header, "If-Range": etag})
+            assert (part.status_code, part.content) == (206, content[first:end])
+            assert part.headers["content-range"] == f"bytes {first}-{end - 1}/{size}"
+        assert bare.get(link, headers={"Range": f"bytes={size}-"}).status_code == 416
+        other = bare.get(link, headers={"Range": "bytes=5-9", "If-Range": '"other"'})
+        assert (other.status_code, other.content) == (200, content)
+        several = bare.get(link, headers={"Range": "bytes=0-9,20-29"})
+        assert several.status_code == 206
+        assert several.headers["content-type"].startswith("multipart/byteranges; boundary=")
+        assert content[:10] in several.content
+        assert content[20:30] in several.content
+        assert several.headers["content-length"] == str(len(several.content))
+
+
+def test_files_of_the_lake_are_brought_to_a_machine_once(client: Client, spread: Spread) -> None:
+    cache = spread.there.home / "cache" / "lake" / "files"
+    assert client.wait("calls", client.create("calls", START, END)) == "done"
+    first = {path: path.stat().st_ino for path in cache.rglob("*.parquet")}
+    assert first
+    assert client.wait("calls", client.create("calls", START, END)) == "done"
+    assert {path: path.stat().st_ino for path in cache.rglob("*.parquet")} == first
+
+
+def test_a_deleted_file_is_gone_from_the_bucket(client: Client, spread: Spread) -> None:
+    job = client.create("calls", START, END)
+    assert client.wait("calls", job) == "done"
+    link = client.link("calls", job)
+    assert client.delete("calls", job).status_code == 204
+    assert httpx.get(link, trust_env=False).status_code == 404
+    with spread.here.services() as on:
+        assert job not in {file.job for file in on.artifacts.found()}
+
+
+def test_neither_settings_nor_logs_show_a_secret(client: Client, spread: Spread) -> None:
+    assert client.wait("calls", client.create("calls", START, END)) == "done"
+    shown = spread.here.run("config", "show")
+    assert shown.returncode == 0
+    assert "s3://" in shown.stdout
+    logs = spread.running.log.read_text() + (spread.there.home / "worker.log").read_text()
+    assert "request" in logs
+    assert SECRET not in shown.stdout + logs
+
+
+def test_a_wrong_bucket_stops_the_start_with_the_name_of_the_option(moto: S3Server, installation: Installation) -> None:
+    moto.install(installation, "nobodys-bucket")
+    for command in ("serve", "worker"):
+        done = installation.run(command)
+        assert done.returncode == 3, done.stderr
+        assert "artifacts_url: s3://nobodys-bucket/artifacts: there is no such bucket" in done.stderr
+        assert SECRET not in done.stderr
+
+
+def test_refused_credentials_stop_the_start(rclone: S3Server, installation: Installation) -> None:
+    rclone.install(installation, rclone.fresh_bucket())
+    secrets = installation.home / "secrets" / "storage.env"
+    secrets.write_text("AWS_ACCESS_KEY_ID=somebody\nAWS_SECRET_ACCESS_KEY=something-else\n")
+    done = installation.run("serve")
+    assert done.returncode == 3, done.stderr
+    assert "artifacts_url" in done.stderr
+    assert "credentials are refused" in done.stderr
+    assert "something-else" not in done.stderr
+
+
+def test_credentials_that_others_may_read_stop_the_start(moto: S3Server, installation: Installation) -> None:
+    moto.install(installation, "any")
+    (installation.home / "secrets" / "storage.env").chmod(0o644)
+    done = installation.run("tenant", "add", "acme")
+    assert done.returncode != 0
+    assert "chmod 600" in done.stderr
+    assert SECRET not in done.stderr
+
+
+def test_storage_that_answers_ranges_with_the_whole_object_does_no_harm(
+    rclone: S3Server, installation: Installation
+) -> None:
+    """Artifacts there, with checked signatures; the lake stays in its folder."""
+    rclone.install(installation, rclone.fresh_bucket())
+    file = installation.home / "offtake.toml"
+    file.write_text("".join(line for line in file.read_text().splitlines(True) if not line.startswith("lake_url")))
+    credential = installation.add_tenant("acme")
+    installation.seed("acme", calls=CALLS, until=date(2026, 3, 14), days=14)
+    running = installation.serve(workers=1)
+    with Client.connect(running.url, credential) as client:
+        job = client.create("calls", START, END)
+        assert client.wait("calls", job) == "done"
+        link = client.link("calls", job)
+        whole = httpx.get(link, trust_env=False)
+        _assert_served_in_ranges(link, whole.content, whole.headers["etag"])
+    wait_for("a worker", running.workers)

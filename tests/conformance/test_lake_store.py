@@ -1,0 +1,256 @@
+"""One suite, every ground a lake may stand on: a folder, and object storage as two servers speak it.
+
+rclone ignores conditions, which a commit cannot do without: a lake is not written there. So one is written into the
+folder that rclone serves, and read through it.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import duckdb
+import obstore
+import pytest
+from deltalake import DeltaTable
+
+from offtake.errors import AttemptInterrupted, LakeError, StorageUnavailable
+from offtake.lake.compact import compact
+from offtake.lake.delta import Lake, LakeFile
+from offtake.lake.ground import BucketGround, FolderGround
+from offtake.lake.load import load
+from offtake.lake.seed import SeedPlan, seed
+from offtake.lake.snapshot import snapshot
+from offtake.lake.tables import Table, tables
+from offtake.model.report import Prune, TableUse
+from offtake.model.timespan import Timespan
+from tests.fixtures.buckets import S3Server
+
+TEAM, STATE = tables()["team"], tables()["agent_state"]
+EVER = Timespan(start=datetime(1, 1, 1, tzinfo=UTC), end=datetime(9999, 12, 31, tzinfo=UTC), zone="UTC")
+CACHE = 64 * 1024 * 1024
+PREFIX = "care/lake"
+
+
+@dataclass(frozen=True, slots=True)
+class Both:
+    """The same lake, for who writes and for who reads."""
+
+    writer: Lake
+    reader: Lake
+    cache: Path
+
+    def load(self, folder: Path, table: Table, content: str, *, tenant: str = "acme") -> None:
+        """Upsert lines of CSV."""
+        file = folder / "rows.csv"
+        file.write_text(content)
+        load(self.writer, table, [file], tenant=tenant)
+
+    def rows(self, table: Table, columns: str, *, tenant: str = "acme") -> list[tuple[object, ...]]:
+        """What a report would read, sorted."""
+        uses = [TableUse(table=table.name, prune=Prune.ALL)]
+        with snapshot(self.reader, uses, tenant=tenant, timespan=EVER) as (view,):
+            assert view.rows == _count(view.files)
+            if not view.files:
+                return []
+            with duckdb.connect() as connection:
+                found = connection.execute(
+                    f"SELECT {columns} FROM read_parquet({list(view.files)!r}, hive_partitioning = true, "
+                    "union_by_name = true) ORDER BY ALL"
+                )
+                return found.fetchall()
+
+
+def _count(files: tuple[str, ...]) -> int:
+    with duckdb.connect() as connection:
+        found = connection.execute(f"SELECT count(*) FROM read_parquet({list(files)!r})").fetchone() if files else (0,)
+    return int(found[0]) if found else 0
+
+
+def bucket_lake(server: S3Server, name: str, cache: Path, *, limit: int = CACHE) -> Lake:
+    """A lake in that bucket."""
+    return Lake(BucketGround(server.bucket(name, PREFIX), cache, limit))
+
+
+@pytest.fixture(params=["folder", "moto", "rclone"])
+def both(request: pytest.FixtureRequest, tmp_path: Path) -> Both:
+    """An empty lake."""
+    cache = tmp_path / "cache"
+    if request.param == "folder":
+        lake = Lake(FolderGround(tmp_path / "lake"))
+        return Both(lake, lake, cache)
+    server: S3Server = request.getfixturevalue(request.param)
+    name = server.fresh_bucket()
+    lake = bucket_lake(server, name, cache)
+    if server.folder is None:
+        return Both(lake, lake, cache)
+    return Both(Lake(FolderGround(server.folder / name / PREFIX)), lake, cache)
+
+
+@pytest.fixture
+def remote(moto: S3Server, tmp_path: Path) -> Both:
+    """An empty lake in object storage that can be written."""
+    lake = bucket_lake(moto, moto.fresh_bucket(), tmp_path / "cache")
+    return Both(lake, lake, tmp_path / "cache")
+
+
+def test_rows_that_were_loaded_are_read(both: Both, tmp_path: Path) -> None:
+    both.load(tmp_path, TEAM, "team_id,name\na,one\nb,two\n")
+    both.load(tmp_path, TEAM, "team_id,name\nx,other\n", tenant="bolt")
+    assert both.rows(TEAM, "team_id, name, tenant") == [("a", "one", "acme"), ("b", "two", "acme")]
+    assert both.rows(TEAM, "team_id", tenant="bolt") == [("x",)]
+
+
+def test_a_table_that_was_never_loaded_is_empty(both: Both) -> None:
+    assert both.rows(TEAM, "team_id") == []
+
+
+def test_months_are_read_from_where_they_lie(both: Both, tmp_path: Path) -> None:
+    lines = "".join(f"a,2026-{month:02}-15T00:00:00Z,x\n" for month in (1, 2, 3))
+    both.load(tmp_path, STATE, "agent_id,started_at,state\n" + lines)
+    timespan = Timespan(start=datetime(2026, 2, 1, tzinfo=UTC), end=datetime(2026, 3, 1, tzinfo=UTC), zone="UTC")
+    uses = [TableUse(table="agent_state", prune=Prune.WINDOW)]
+    with snapshot(both.reader, uses, tenant="acme", timespan=timespan) as (view,):
+        (file,) = view.files
+        assert file.split("/")[-4:-1] == ["agent_state", "tenant=acme", "month=2026-02"]
+        assert Path(file).is_file()
+
+
+def test_an_upsert_replaces_and_a_compaction_keeps(remote: Both, tmp_path: Path) -> None:
+    for number in range(5):
+        remote.load(tmp_path, TEAM, f"team_id,name\nsame,{number}\nt{number},x\n")
+    before = remote.rows(TEAM, "team_id, name")
+    assert before == [("same", "4"), *((f"t{number}", "x") for number in range(5))]
+    for number in range(5, 8):
+        remote.load(tmp_path, TEAM, f"team_id,name\nt{number},x\n")
+    assert compact(remote.writer, TEAM, tenant="acme", files_allowed=1) == 1
+    delta = remote.reader.open(TEAM)
+    assert delta is not None
+    assert len(remote.reader.files(delta, TEAM, "acme")) == 1
+    assert len(remote.rows(TEAM, "team_id")) == 9
+
+
+def test_seeding_twice_adds_nothing(remote: Both) -> None:
+    plan = SeedPlan(tenant="acme", days=3, until=date(2026, 3, 31), calls=50, seed=7)
+    first = seed(remote.writer, plan, only=("agent", "call"))
+    once = remote.rows(tables()["call"], "call_id")
+    assert seed(remote.writer, plan, only=("agent", "call")) == first
+    assert remote.rows(tables()["call"], "call_id") == once
+    assert len(once) == first["call"] > 0
+
+
+def _load_in_process(server: S3Server, name: str, cache: Path, path: Path) -> None:
+    load(bucket_lake(server, name, cache), TEAM, [path], tenant="acme")
+
+
+def test_processes_on_several_machines_upserting_the_same_keys_make_no_duplicate(
+    moto: S3Server, tmp_path: Path
+) -> None:
+    """A cache of its own is a machine of its own: no lock stands between these, only the table's log."""
+    context, name = multiprocessing.get_context("spawn"), moto.fresh_bucket()
+    server = S3Server(kind=moto.kind, url=moto.url, access=moto.access)
+    processes = []
+    for number in range(3):
+        file = tmp_path / f"{number}.csv"
+        file.write_text("team_id,name\n" + "".join(f"t{row},from {number}\n" for row in range(200)))
+        arguments = (server, name, tmp_path / f"machine-{number}", file)
+        processes.append(context.Process(target=_load_in_process, args=arguments))
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(timeout=200)
+        assert process.exitcode == 0
+    lake = bucket_lake(moto, name, tmp_path / "cache")
+    rows = Both(lake, lake, tmp_path).rows(TEAM, "team_id, name")
+    assert len({row[0] for row in rows}) == len(rows) == 200
+    assert len({row[1] for row in rows}) == 1, "one whole load came last"
+
+
+def test_a_commit_that_came_in_between_is_not_overwritten(
+    moto: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second writer looks, the first one commits, the second one has to look again."""
+    name, files = moto.fresh_bucket(), Lake.files
+    first, second = (bucket_lake(moto, name, tmp_path / machine) for machine in ("first", "second"))
+    Both(first, first, tmp_path).load(tmp_path, TEAM, "team_id,name\nz,x\n")
+    met: list[int] = []
+
+    def meanwhile(lake: Lake, delta: DeltaTable, table: Table, tenant: str) -> tuple[LakeFile, ...]:
+        found = files(lake, delta, table, tenant)
+        if lake is second and not met:
+            met.append(1)
+            Both(first, first, tmp_path).load(tmp_path, TEAM, "team_id,name\na,first\n")
+        return found
+
+    monkeypatch.setattr(Lake, "files", meanwhile)
+    file = tmp_path / "second.csv"
+    file.write_text("team_id,name\na,second\n")
+    counts = load(second, TEAM, [file], tenant="acme")
+    assert (counts.inserted, counts.updated) == (0, 1)
+    assert Both(second, second, tmp_path).rows(TEAM, "team_id, name") == [("a", "second"), ("z", "x")]
+
+
+def test_storage_that_ignores_conditions_is_not_written(rclone: S3Server, tmp_path: Path) -> None:
+    lake = bucket_lake(rclone, rclone.fresh_bucket(), tmp_path / "cache")
+    with pytest.raises(LakeError, match="ignores conditions"):
+        Both(lake, lake, tmp_path).load(tmp_path, TEAM, "team_id,name\na,x\n")
+
+
+def test_credentials_that_are_refused_are_no_empty_lake(rclone: S3Server, tmp_path: Path) -> None:
+    name = rclone.fresh_bucket()
+    wrong = {"AWS_ACCESS_KEY_ID": "somebody-else", "AWS_SECRET_ACCESS_KEY": "somebody-else"}
+    lake = Lake(BucketGround(rclone.bucket(name, PREFIX, secrets=wrong), tmp_path / "cache", CACHE))
+    with pytest.raises(StorageUnavailable, match="team"):
+        lake.open(TEAM)
+
+
+def test_a_lake_that_is_away_is_no_empty_lake(moto: S3Server, tmp_path: Path) -> None:
+    away = moto.bucket("any", PREFIX, endpoint="http://127.0.0.1:9")
+    with pytest.raises(StorageUnavailable, match="team"):
+        Lake(BucketGround(away, tmp_path / "cache", CACHE)).open(TEAM)
+
+
+def test_a_bucket_that_is_gone_is_no_empty_lake(moto: S3Server, tmp_path: Path) -> None:
+    with pytest.raises(StorageUnavailable, match="team"):
+        bucket_lake(moto, "nobodys-bucket", tmp_path / "cache").open(TEAM)
+
+
+def test_a_file_that_was_removed_meanwhile_ends_the_attempt_and_no_row_is_made_up(both: Both, tmp_path: Path) -> None:
+    both.load(tmp_path, TEAM, "team_id,name\na,one\n")
+    delta = both.writer.open(TEAM)
+    assert delta is not None
+    (file,) = both.writer.files(delta, TEAM, "acme")
+    if isinstance(both.writer.ground, FolderGround):
+        (both.writer.ground.root / file.path).unlink()
+    else:
+        assert isinstance(both.writer.ground, BucketGround)
+        obstore.delete(both.writer.ground.bucket.store, file.path)
+    with pytest.raises((StorageUnavailable, duckdb.IOException)):  # the engine says the latter as the former
+        both.rows(TEAM, "team_id")
+
+
+def test_local_files_are_copied_nowhere(tmp_path: Path) -> None:
+    lake = Lake(FolderGround(tmp_path / "lake"))
+    both = Both(lake, lake, tmp_path / "cache")
+    both.load(tmp_path, TEAM, "team_id,name\na,one\n")
+    with snapshot(lake, [TableUse(table="team", prune=Prune.ALL)], tenant="acme", timespan=EVER) as (view,):
+        assert all(Path(file).is_relative_to(tmp_path / "lake") for file in view.files)
+    assert not both.cache.exists()
+
+
+def test_a_wish_to_stop_is_met_while_files_are_brought(remote: Both, tmp_path: Path) -> None:
+    remote.load(tmp_path, TEAM, "team_id,name\na,one\n")
+    checks: list[int] = []
+
+    def check() -> None:
+        checks.append(1)
+        raise AttemptInterrupted("The attempt was asked to stop.")
+
+    uses = [TableUse(table="team", prune=Prune.ALL)]
+    seen = snapshot(remote.reader, uses, tenant="acme", timespan=EVER, check=check)
+    with pytest.raises(AttemptInterrupted), seen:
+        pytest.fail("nobody stopped")
+    assert checks
+    assert list((remote.cache / "held").iterdir()) == []

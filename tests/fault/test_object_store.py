@@ -1,0 +1,404 @@
+"""Object storage that refuses, hangs, resets or sends short: a job ends truthfully, and goes on once it is healed.
+
+A proxy stands between the product and the server. Nothing is said of time: each test waits for the fault to be met, or
+for a state.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+import httpx
+import obstore
+import pytest
+
+from offtake.artifacts.bucket import BucketArtifacts
+from offtake.errors import StorageUnavailable
+from offtake.executor.upkeep import Upkeep
+from offtake.lake.delta import Lake
+from offtake.lake.ground import BucketGround
+from offtake.lake.load import load
+from offtake.lake.snapshot import snapshot
+from offtake.lake.tables import tables
+from offtake.model.job import Job
+from offtake.model.report import Prune, TableUse
+from offtake.model.timespan import Timespan
+from offtake.objects.bucket import Bucket
+from offtake.objects.unfinished import unfinished
+from offtake.store import jobs
+from tests.fixtures.buckets import S3Server
+from tests.fixtures.installation import Client, Installation, Running, wait_for
+from tests.fixtures.proxy import Fault, Proxy, proxy
+
+JOB = "0" * 36
+CONTENT = os.urandom(9 * 1024 * 1024)  # read in three requests
+LARGE = 40 * 1024 * 1024
+BROKEN = (Fault.REFUSE, Fault.RESET, Fault.SHORT)
+START, SOON, END = "2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z", "2026-03-15T00:00:00Z"
+PATIENT = """
+[worker]
+attempts = 50
+retry_seconds = 0.05
+heartbeat_seconds = 0.2
+lease_seconds = 1.0
+drain_seconds = 0
+"""
+BRIEF = PATIENT.replace("attempts = 50", "attempts = 2")
+TEAM = tables()["team"]
+EVER = Timespan(start=datetime(1, 1, 1, tzinfo=UTC), end=datetime(9999, 12, 31, tzinfo=UTC), zone="UTC")
+
+
+@pytest.fixture
+def between(moto: S3Server) -> Iterator[Proxy]:
+    """A healthy proxy in front of moto."""
+    with proxy(moto.url) as made:
+        yield made
+
+
+@pytest.fixture
+def bucket(moto: S3Server, between: Proxy) -> Bucket:
+    """A bucket seen through the proxy, by a client that soon gives up."""
+    return moto.bucket(moto.fresh_bucket(), endpoint=between.url, retries=0, retry_seconds=1.0)
+
+
+@pytest.fixture
+def store(bucket: Bucket, tmp_path: Path) -> BucketArtifacts:
+    """Artifacts in it."""
+    made = BucketArtifacts(tmp_path / "artifacts", bucket)
+    made.prepare()
+    return made
+
+
+def kept(store: BucketArtifacts, content: bytes, fence: int = 1) -> str:
+    staged, key = store.staging(JOB, fence, "csv"), store.key("acme", JOB, fence, "csv")
+    staged.write_bytes(content)
+    store.keep(staged, key, lambda: None)
+    return key
+
+
+def collect(chunks: Iterator[bytes], into: bytearray) -> None:
+    """Keeps what came before an error."""
+    for chunk in chunks:
+        into += chunk
+
+
+def meant(method: str, *words: str) -> Callable[[str], bool]:
+    """Requests of that method whose first line has all these words."""
+    return lambda line: line.startswith(method) and all(word in line for word in words)
+
+
+@pytest.mark.parametrize("size", [1000, LARGE], ids=["one-request", "parts"])
+@pytest.mark.parametrize("method", ["PUT", "HEAD", "POST"])
+def test_an_upload_that_breaks_is_an_error_and_can_be_repeated(
+    store: BucketArtifacts, between: Proxy, method: str, size: int
+) -> None:
+    if (method, size) == ("POST", 1000):
+        pytest.skip("a small file is sent in one request, which is no POST")
+    between.break_down(Fault.REFUSE, meant(method))
+    with pytest.raises(StorageUnavailable):
+        kept(store, bytes(size))
+    assert between.met()
+    between.heal()
+    key = kept(store, bytes(size), fence=2)
+    assert store.size(key) == size
+    for file in store.found():
+        if file.key != key:
+            file.remove()
+    assert [file.key for file in store.found()] == [key]
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_download_that_breaks_never_looks_whole(store: BucketArtifacts, between: Proxy, fault: Fault) -> None:
+    key = kept(store, CONTENT)
+    between.break_down(fault, meant("GET"))
+    got = bytearray()
+    with pytest.raises(StorageUnavailable):
+        collect(store.read(key, 10, len(CONTENT)), got)
+    assert between.met()
+    assert len(got) < len(CONTENT) - 10
+    assert CONTENT[10:].startswith(got), "what came was right"
+    between.heal()
+    assert b"".join(store.read(key, 10, len(CONTENT))) == CONTENT[10:]
+
+
+@pytest.mark.parametrize("words", ["_delta_log", ".parquet"])
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_lake_that_breaks_is_neither_empty_nor_cut(
+    bucket: Bucket, between: Proxy, fault: Fault, words: str, tmp_path: Path
+) -> None:
+    lake = Lake(BucketGround(bucket, tmp_path / "cache", 1024**2))
+    file = tmp_path / "rows.csv"
+    file.write_text("team_id,name\n" + "".join(f"t{n},{'x' * 50}\n" for n in range(2000)))
+    load(lake, TEAM, [file], tenant="acme")
+    uses = [TableUse(table="team", prune=Prune.ALL)]
+    between.break_down(fault, meant("GET", words))
+    with pytest.raises(StorageUnavailable), snapshot(lake, uses, tenant="acme", timespan=EVER):
+        pytest.fail("a broken lake was shown")
+    assert between.met()
+    assert list((tmp_path / "cache").rglob("*.parquet")) == []
+    between.heal()
+    with snapshot(lake, uses, tenant="acme", timespan=EVER) as (view,):
+        assert view.rows == 2000
+
+
+def test_a_load_that_breaks_stores_nothing_and_can_be_repeated(bucket: Bucket, between: Proxy, tmp_path: Path) -> None:
+    lake = Lake(BucketGround(bucket, tmp_path / "cache", 1024**2))
+    file = tmp_path / "rows.csv"
+    file.write_text("team_id,name\na,one\n")
+    load(lake, TEAM, [file], tenant="acme")
+    file.write_text("team_id,name\na,two\nb,two\n")
+    between.break_down(Fault.REFUSE, meant("PUT", "_delta_log"))
+    with pytest.raises(StorageUnavailable):
+        load(lake, TEAM, [file], tenant="acme")
+    assert between.met()
+    between.heal()
+    counts = load(lake, TEAM, [file], tenant="acme")
+    assert (counts.inserted, counts.updated) == (1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A server whose storage is behind a proxy, with a client."""
+
+    made: Installation
+    running: Running
+    client: Client
+    between: Proxy
+    bucket: Bucket  # the artifacts, past the proxy
+
+    def order(self, end: str = SOON) -> str:
+        """Create an export; one of all days is sent in several parts, and read in several blocks."""
+        return self.client.create("calls", START, end)
+
+    def row(self, job: str) -> Job:
+        """The job as it is stored."""
+        with self.made.services() as on, on.database.read() as connection:
+            found = jobs.get(connection, job)
+        assert found is not None
+        return found
+
+    def objects(self, job: str) -> list[str]:
+        """Keys of the job's files, those of uploads under way included."""
+        keys = [*self.bucket.keys("files/"), *(found.key for found in unfinished(self.bucket, "files/"))]
+        return [key for key in keys if job in key]
+
+    def only_object(self, job: str) -> str:
+        """The key that the job's row names."""
+        artifact = self.row(job).artifact
+        assert artifact is not None
+        return artifact.key
+
+    def forget(self) -> None:
+        """Empty the cache of lake files: nothing runs just now."""
+        shutil.rmtree(self.made.home / "cache", ignore_errors=True)
+
+    def sweep(self) -> None:
+        """What a worker does now and then."""
+        with self.made.services() as on:
+            Upkeep(on).when_due()
+
+    def assert_whole(self, job: str) -> None:
+        """The published file is what the job's row says, and the only one."""
+        artifact = self.row(job).artifact
+        assert artifact is not None
+        content = self.client.download("calls", job).content
+        assert hashlib.sha256(content).hexdigest() == artifact.sha256
+        assert json.loads(content)["total"] == artifact.rows > 0
+
+
+@contextmanager
+def _world(moto: S3Server, home: Path, settings: str, *, calls: int) -> Iterator[World]:
+    """One worker."""
+    made, name = Installation(home), moto.fresh_bucket()
+    with proxy(moto.url) as between:
+        moto.install(made, name, settings, url=between.url)
+        credential = made.add_tenant("acme")
+        made.seed("acme", calls=calls, until=date(2026, 3, 14), days=14)
+        running = made.serve(workers=1)
+        with Client.connect(running.url, credential) as client:
+            yield World(made, running, client, between, moto.bucket(name, "artifacts"))
+        between.heal()
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def patient_world(moto: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Jobs are tried again and again."""
+    with _world(moto, tmp_path_factory.mktemp("patient") / "home", PATIENT, calls=14_000) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def brief_world(moto: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Jobs are tried twice."""
+    with _world(moto, tmp_path_factory.mktemp("brief") / "home", BRIEF, calls=300) as made:
+        yield made
+
+
+@pytest.fixture
+def world(patient_world: World) -> Iterator[World]:
+    """Healed after each test."""
+    yield patient_world
+    patient_world.between.heal()
+
+
+@pytest.fixture
+def brief(brief_world: World) -> Iterator[World]:
+    """Healed after each test."""
+    yield brief_world
+    brief_world.between.heal()
+
+
+UPLOAD, LAKE_FILE, LAKE_LOG = meant("PUT", "/files/"), meant("GET", ".parquet"), meant("GET", "_delta_log")
+
+
+@pytest.mark.parametrize(
+    ("fault", "only"),
+    [
+        pytest.param(Fault.REFUSE, UPLOAD, id="upload-refused"),
+        pytest.param(Fault.REFUSE, meant("HEAD", "/files/"), id="look-refused"),
+        pytest.param(Fault.RESET, LAKE_FILE, id="lake-reset"),
+        pytest.param(Fault.SHORT, LAKE_FILE, id="lake-short"),
+        pytest.param(Fault.REFUSE, LAKE_LOG, id="lake-refused"),
+    ],
+)
+def test_a_job_waits_for_storage_that_broke_and_is_done_when_it_is_healed(
+    world: World, fault: Fault, only: Callable[[str], bool]
+) -> None:
+    world.forget()
+    world.between.break_down(fault, only)
+    job = world.order()
+    wait_for("another attempt", lambda: world.row(job).attempts > 1)
+    assert world.between.met()
+    assert world.client.status("calls", job) in ("created", "processing", "uploading")
+    world.between.heal()
+    assert world.client.wait("calls", job) == "done"
+    world.assert_whole(job)
+    world.sweep()
+    assert world.objects(job) == [world.only_object(job)]
+
+
+@pytest.mark.parametrize("only", [UPLOAD, LAKE_LOG], ids=["artifacts", "lake"])
+def test_a_job_fails_with_its_reason_when_storage_stays_away(brief: World, only: Callable[[str], bool]) -> None:
+    brief.between.break_down(Fault.REFUSE, only)
+    job = brief.order()
+    assert brief.client.wait("calls", job) == "failed"
+    row = brief.row(job)
+    assert row.failure is not None
+    assert (row.failure.code, row.attempts, row.artifact) == ("storage_unavailable", 2, None)
+    assert brief.objects(job) == []
+    assert brief.client.file("calls", job).status_code == 404
+
+
+def test_an_upload_that_hangs_does_not_lose_the_lease(world: World) -> None:
+    world.between.break_down(Fault.HOLD, UPLOAD)
+    job = world.order()
+    wait_for("the upload", world.between.met)
+    first = world.row(job)
+    assert first.status == "uploading"
+    with world.made.services() as on, on.database.read() as connection:
+        assert not jobs.abandoned(connection, now=on.clock())
+        began = on.clock()
+
+    def outlived() -> bool:
+        """Whether the lease would be over by now if nobody had renewed it, twice."""
+        with world.made.services() as on, on.database.read() as connection:
+            return (on.clock() - began).total_seconds() > 2 and not jobs.abandoned(connection, now=on.clock())
+
+    wait_for("two leases' time", outlived)
+    world.between.heal()
+    assert world.client.wait("calls", job) == "done"
+    assert (world.row(job).attempts, world.row(job).fence) == (1, 1)
+    world.assert_whole(job)
+
+
+def test_a_cancelled_upload_leaves_nothing(world: World) -> None:
+    world.between.break_down(Fault.HOLD, UPLOAD)
+    job = world.order()
+    wait_for("the upload", world.between.met)
+    assert world.client.cancel("calls", job).status_code == 204
+    assert world.client.status("calls", job) == "canceled"
+    world.between.heal()
+    other = world.order()  # the same worker does it, so it is done with the first
+    assert world.client.wait("calls", other) == "done"
+    world.sweep()
+    assert world.objects(job) == []
+
+
+def test_a_worker_killed_in_the_middle_of_an_upload_leaves_parts_that_are_swept(world: World) -> None:
+    second_part = meant("PUT", "/files/", "partNumber=2")
+    world.between.break_down(Fault.HOLD, second_part)
+    job = world.order(END)
+    wait_for("the second part", world.between.met)
+    (victim,) = world.running.workers()
+    victim.kill()
+    world.between.heal()
+    assert world.client.wait("calls", job) == "done"
+    assert world.row(job).fence == 2
+    world.assert_whole(job)
+    wait_for("another worker", world.running.workers)
+    world.sweep()
+    assert world.objects(job) == [world.only_object(job)]
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_download_that_cannot_begin_is_503(world: World, fault: Fault) -> None:
+    job = world.order()
+    assert world.client.wait("calls", job) == "done"
+    link = world.client.link("calls", job)
+    world.between.break_down(fault, meant("GET", "/files/"))
+    refused = httpx.get(link, trust_env=False)
+    assert refused.status_code == 503
+    assert int(refused.headers["retry-after"]) > 0
+    world.between.heal()
+    world.assert_whole(job)
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_client_never_takes_a_broken_download_for_a_whole_one(world: World, fault: Fault) -> None:
+    """The first block of the file is sent; what comes behind it breaks."""
+    job = world.order(END)
+    assert world.client.wait("calls", job) == "done"
+    link, blocks = world.client.link("calls", job), count()
+    world.between.break_down(fault, lambda line: meant("GET", "/files/")(line) and next(blocks) > 0)
+    with pytest.raises(httpx.RemoteProtocolError):
+        httpx.get(link, trust_env=False, timeout=60)
+    world.between.heal()
+    world.assert_whole(job)
+    events = {line["event"] for line in world.running.log_lines()}
+    assert "download_broken_off" in events
+    assert "request_defect" not in events
+
+
+def test_a_file_that_cannot_be_looked_for_is_not_said_to_be_gone(world: World) -> None:
+    job = world.order()
+    assert world.client.wait("calls", job) == "done"
+    link = world.client.link("calls", job)
+    world.between.break_down(Fault.REFUSE, meant("HEAD"))
+    assert httpx.get(link, trust_env=False).status_code == 503
+    world.between.heal()
+    assert httpx.get(link, trust_env=False).status_code == 200
+    obstore.delete(world.bucket.store, world.only_object(job))
+    assert httpx.get(link, trust_env=False).status_code == 404
+
+
+def test_storage_that_is_away_stops_neither_the_start_nor_the_upkeep(brief: World) -> None:
+    assert brief.running.stop() == 0
+    brief.between.break_down(Fault.REFUSE)
+    again = brief.made.serve(workers=1)
+    wait_for("a worker", again.workers)
+    names = partial(lambda: {line["event"] for line in again.log_lines()})
+    wait_for("a sweep in vain", lambda: {"storage_unreachable", "sweep"} <= names())
+    brief.between.heal()
+    assert len(again.workers()) == 1
+    assert "worker_died" not in names()
