@@ -19,8 +19,8 @@ env: ## create or refresh .venv from uv.lock (every other target does it first)
 demo: env ## sample data, a real server, exports of every report and format, a table of results
 	@$(PY) tools/demo.py $(ARGS)
 
-test: env ## every test (ARGS="-k word" passes options to pytest)
-	@$(PY) -m pytest $(ARGS)
+test: env ## every test, on all cores (ARGS="-k word" passes options to pytest)
+	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 lint: env ## format, lint rules, strict types, import contracts
 	@$(PY) -m ruff format --check .
