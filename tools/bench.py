@@ -103,6 +103,7 @@ def _jobs(options: argparse.Namespace, console: Console) -> int:
     with console.status("Creating, polling and running small jobs") as status:
         for found in bench_jobs.measure(options.folder / "jobs"):
             figures.append(found)
+            console.print(f"{found.what}: {found.measured}")
             status.update(f"The last was {found.what}: {found.measured}")
     console.print(table(figures, "The job store on both databases"))
     return 0

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import statistics
 import tempfile
 import time
@@ -16,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import psycopg
 from sqlalchemy import func, select
 
@@ -37,6 +39,7 @@ _SECONDS = 5
 _ONE_BY_ONE = 30
 _REPORT = "calls"
 _PATIENCE = 600.0
+_LAST_STEPS = 2.0  # seconds from its handler to a worker's first look at the queue
 
 
 def measure(folder: Path) -> Iterator[Figure]:
@@ -71,6 +74,7 @@ def _measure(home: BenchHome, log: Path, settings: Mapping[str, str]) -> Iterato
         for workers in WORKERS:
             served = serving(home.path, log, workers=workers, settings=environment)
             with served as server, _client(server, home) as client:
+                _await_workers(server.pid, workers)
                 if workers == 1:
                     yield _pick_up(client, database, order)
                 _forget_jobs(database)
@@ -128,6 +132,24 @@ def _pick_up(client: ExportClient, database: Database, order: Order) -> Figure:
     median = statistics.median(waits)
     measured = f"p50 {median:.1f} ms, longest {max(waits):.1f} ms, {_ONE_BY_ONE} jobs one by one"
     return Figure(what="queued → running", measured=measured, value=median, unit=" ms", budget=50)
+
+
+def _await_workers(server: int, workers: int) -> None:
+    """A server is ready before its workers are: those that are have a handler of their own for SIGTERM (Linux)."""
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        children = psutil.Process(server).children()
+        if sum(map(_catches_sigterm, children)) == workers:
+            time.sleep(_LAST_STEPS)
+            return
+        time.sleep(0.1)
+    raise RuntimeError(f"{workers} workers were not there within {_PATIENCE:g} s")
+
+
+def _catches_sigterm(process: psutil.Process) -> bool:
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    caught = int(next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")), 16)
+    return bool(caught & 1 << (signal.SIGTERM - 1))
 
 
 def _forget_jobs(database: Database) -> None:
