@@ -76,7 +76,10 @@ def test_an_export_that_never_finds_room_ends_failed_and_leaves_nothing(installa
         with Client.connect(server.url, credential) as client:
             job = client.create("calls", *MARCH)
             assert client.wait("calls", job) == "failed"
-        assert [line["error"] for line in attempts_at(server, job)] == ["resource_exhausted"] * 2
+        lines = wait_for(
+            "both attempts to be logged", lambda: found if len(found := attempts_at(server, job)) == 2 else None
+        )
+        assert [line["error"] for line in lines] == ["resource_exhausted"] * 2
         row = row_of(installation, job)
         assert (row["failure_code"], row["failure_message"]) == (
             "resource_exhausted",
