@@ -107,6 +107,7 @@ def left_behind(home: Installation) -> list[Path]:
     return [path for name in ("staging", "spill") for path in (home.home / "artifacts" / name).iterdir()]
 
 
+@pytest.mark.timeout(600)
 def test_a_machine_cut_off_in_mid_run_loses_its_job_to_the_other_and_comes_back(shared: Shared, tmp_path: Path) -> None:
     with machine(tmp_path / "near", shared) as near, machine(tmp_path / "far", shared) as far:
         credential = stocked(near.home)
@@ -118,8 +119,8 @@ def test_a_machine_cut_off_in_mid_run_loses_its_job_to_the_other_and_comes_back(
                 there.go_on()
                 with worker(near.home) as here:
                     assert client.wait("calls", first) == "done"
-                    assert [line["job"] for line in here.lines("attempt")] == [first]
                     assert here.stop() == 0
+                    assert [line["job"] for line in here.lines("attempt")] == [first]
                 done = row_of(near.home, first)
                 assert (done["fence"], done["attempts"]) == (2, 2)
                 wait_for("the attempt that was cut off to end", lambda: not left_behind(far.home))

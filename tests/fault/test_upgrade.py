@@ -134,6 +134,15 @@ def test_every_migration_since_is_one_that_an_old_process_can_live_with(home: In
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == since[0]
 
 
+def test_a_process_that_starts_after_the_next_release_has_migrated_says_so(home: Installation) -> None:
+    with home.services() as on, on.database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    done = home.run("worker")
+    assert done.returncode == 3
+    assert "newer release" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_an_old_server_and_an_old_worker_go_on_beside_new_ones(home: Installation) -> None:
     with home.services() as on:
         stocked(home, on)

@@ -15,6 +15,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
+from offtake.errors import SettingsError
 from offtake.store.database import Database
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
@@ -22,11 +23,14 @@ _ADVISORY_LOCK = 7_013_346  # any number, the same in every release
 
 
 def migrate(database: Database) -> None:
-    """Upgrade to the newest revision; a database that is newer than this program is refused by Alembic."""
+    """Upgrade to the newest revision. Raises SettingsError when a newer release than this one has migrated it."""
     config = _config()
     with database.write() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+        revision = MigrationContext.configure(connection).get_current_revision()
+        if revision is not None and revision not in _all():
+            raise SettingsError("The state database was migrated by a newer release of Offtake: run that one.")
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
@@ -40,10 +44,15 @@ def is_older(database: Database) -> bool:
 
 
 @lru_cache
+def _all() -> frozenset[str]:
+    """Every revision that this release knows."""
+    return frozenset(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
+
+
+@lru_cache
 def _earlier() -> frozenset[str]:
     """Every revision before the newest."""
-    scripts = ScriptDirectory.from_config(_config())
-    return frozenset(script.revision for script in scripts.walk_revisions()) - {scripts.get_current_head() or ""}
+    return _all() - {ScriptDirectory.from_config(_config()).get_current_head() or ""}
 
 
 def _config() -> Config:

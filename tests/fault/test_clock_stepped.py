@@ -1,0 +1,140 @@
+"""Clocks that are wrong, and clocks that jump: no job is lost, and none is published twice.
+
+On PostgreSQL the database's clock decides and a host's does not matter; ``tests/conformance/test_clock.py`` shows it of
+each rule, and here whole workers do. A SQLite file has one host, whose clock decides: when it is put forward, leases
+run out early, and the fence keeps the two attempts apart; when it is put back, leases and waits last longer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from offtake.core import exports, retention, settlement
+from offtake.core.interruption import Interruption
+from offtake.core.services import Services
+from offtake.executor.stopping import Stopping
+from offtake.executor.worker import attempt, claim_next
+from offtake.model.job import Job, Lease, Status
+from offtake.store import jobs
+from tests.fixtures.care import call
+from tests.fixtures.databases import fresh_database, state_setting
+from tests.fixtures.installation import Client, Installation
+from tests.fixtures.orders import caller
+from tests.fixtures.workers import CALLS, row_of, skewed
+
+HOUR = timedelta(hours=1)
+NEVER = Stopping(timedelta(days=1))
+
+
+@dataclass(slots=True)
+class Host:
+    """A machine with SQLite, whose clock somebody moves; everything on it reads the same clock."""
+
+    on: Services
+    now: datetime
+
+    def read(self, job: str) -> Job:
+        with self.on.database.read() as connection:
+            found = jobs.get(connection, job)
+        assert found is not None
+        return found
+
+    def claim(self, worker: str) -> Lease | None:
+        return claim_next(self.on, worker)
+
+    def files(self) -> list[Path]:
+        return [path for path in self.on.artifacts.root.rglob("*") if path.is_file()]
+
+
+@pytest.fixture
+def host(installation: Installation) -> Iterator[Host]:
+    """One with a tenant and a call. Heartbeats are so rare that none renews a lease here: the step comes first."""
+    installation.init("[worker]\nretry_seconds = 60\n")
+    installation.add_tenant("acme")
+    installation.load("call", [call("c1", "2026-03-02T10:00:00Z")], tenant="acme")
+    with installation.services() as on:
+        made = Host(on, datetime.now(UTC))
+        made.on = replace(on, clock=lambda: made.now, attempt=replace(on.attempt, heartbeat=HOUR))
+        yield made
+
+
+@pytest.mark.parametrize("point", ["claimed", "writing", "staged", "renamed"])
+def test_a_clock_put_forward_in_mid_attempt_makes_two_attempts_and_one_file(host: Host, point: str) -> None:
+    job = exports.create(CALLS, caller(), host.on).id
+
+    def step(name: str, lease: Lease) -> None:
+        """An hour passes at once, and another worker finds a lease that has run out."""
+        if name != point:
+            return
+        host.now += HOUR
+        assert settlement.recover(host.on) == 1
+        taken = host.claim("second")
+        assert taken is not None
+        attempt(taken, host.on, NEVER, Interruption())
+        assert host.read(job).status is Status.SUCCEEDED
+
+    first = host.claim("first")
+    assert first is not None
+    attempt(first, replace(host.on, reached=step), NEVER, Interruption())
+    done = host.read(job)
+    assert (done.status, done.fence, done.attempts) == (Status.SUCCEEDED, 2, 2)
+    retention.sweep(host.on)
+    assert done.artifact is not None
+    assert [path.relative_to(host.on.artifacts.root).as_posix() for path in host.files()] == [done.artifact.key]
+
+
+def test_a_clock_put_back_makes_leases_and_waits_longer_and_loses_nothing(host: Host) -> None:
+    orphaned, waiting = (exports.create(CALLS, caller(), host.on).id for _ in range(2))
+    lease = host.claim("dies")
+    assert lease is not None
+    assert lease.job.id == orphaned
+    host.now -= HOUR
+    assert host.claim("lives") is None  # what was ordered before is not due yet
+    assert settlement.recover(host.on) == 0
+    fresh = exports.create(CALLS, caller(), host.on).id  # what is ordered now is
+    run = host.claim("lives")
+    assert run is not None
+    assert run.job.id == fresh
+    attempt(run, host.on, NEVER, Interruption())
+    host.now += HOUR + host.on.attempt.lease + timedelta(seconds=1)
+    assert settlement.recover(host.on) == 1
+    for _ in range(2):
+        run = host.claim("lives")
+        assert run is not None
+        attempt(run, host.on, NEVER, Interruption())
+    assert {host.read(job).status for job in (orphaned, waiting, fresh)} == {Status.SUCCEEDED}
+    assert len(host.files()) == 3
+
+
+def test_a_worker_known_to_be_dead_is_not_waited_for_whatever_the_clock_says(host: Host) -> None:
+    job = exports.create(CALLS, caller(), host.on).id
+    assert host.claim("dies") is not None
+    host.now -= HOUR
+    assert settlement.recover(host.on, dead_worker="dies") == 1
+    host.now += HOUR
+    assert host.claim("lives") is not None
+    assert host.read(job).attempts == 2
+
+
+def test_workers_whose_clocks_are_hours_apart_share_a_postgresql_in_peace(
+    installation: Installation, postgresql: str
+) -> None:
+    """None takes a lease that holds, and none waits for what is due."""
+    installation.init(state_setting(fresh_database(postgresql)))
+    credential = installation.add_tenant("acme")
+    installation.load("call", [call("c1", "2026-03-02T10:00:00Z")], tenant="acme")
+    server = installation.serve(workers=0)
+    with skewed(installation, HOUR) as ahead, skewed(installation, -HOUR) as behind:
+        with Client.connect(server.url, credential) as client:
+            made = [client.create("calls", "2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z") for _ in range(10)]
+            assert {client.wait("calls", job) for job in made} == {"done"}
+        assert (ahead.stop(), behind.stop()) == (0, 0)
+        lines = [line for process in (ahead, behind) for line in process.lines("attempt")]
+    assert sorted(str(line["job"]) for line in lines) == sorted(made)
+    assert {row_of(installation, job)["fence"] for job in made} == {1}
+    assert server.stop() == 0

@@ -1,0 +1,141 @@
+"""Disks that are full: of files being written, of what a query spills, and of the state database itself."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from offtake.engine.duckdb import Limits, Session
+from offtake.errors import ResourceExhausted
+from offtake.model.query import Query
+from tests.fixtures.bodies import assert_refused
+from tests.fixtures.care import call
+from tests.fixtures.disks import small_disk
+from tests.fixtures.installation import Client, Credential, Installation, Running, wait_for
+from tests.fixtures.workers import doomed, row_of
+
+MARCH = ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z")
+FIRST_DAY = ("2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z")
+MEGABYTES = 3
+ROWS = 3_000  # of two kilobytes: twice the disk
+NOTES = "x" * 2_000
+
+
+def stocked(home: Installation) -> Credential:
+    """March is larger than the disk, its first day is small."""
+    credential = home.add_tenant("acme")
+    rows = [call(f"c{number}", "2026-03-05T10:00:00Z", notes=NOTES) for number in range(ROWS)]
+    home.load("call", [*rows, call("early", "2026-03-01T10:00:00Z")], tenant="acme")
+    return credential
+
+
+def attempts_at(server: Running, job: str) -> list[dict[str, Any]]:
+    return [line for line in server.log_lines() if line["event"] == "attempt" and line["job"] == job]
+
+
+def files(home: Installation) -> set[str]:
+    """All files of the artifact store."""
+    root = home.home / "artifacts"
+    return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+
+
+def test_an_export_without_room_waits_for_it_and_others_go_on(installation: Installation) -> None:
+    """A full disk is a wait; nothing of a half-written file can be seen."""
+    installation.init("[worker]\nattempts = 100\nretry_seconds = 0.2\n")
+    with small_disk(installation.home / "artifacts", MEGABYTES) as disk:
+        credential = stocked(installation)
+        server = installation.serve(workers=1)
+        with Client.connect(server.url, credential) as client:
+            large = client.create("calls", *MARCH)
+            line = wait_for("an attempt without room", lambda: attempts_at(server, large))[0]
+            assert (line["outcome"], line["error"]) == ("retry", "resource_exhausted")
+            small = client.create("calls", *FIRST_DAY)
+            assert client.wait("calls", small) == "done"
+            assert client.status("calls", large) in ("created", "processing")
+            published = row_of(installation, small)["artifact_key"]
+            assert {name for name in files(installation) if name.startswith("files/")} == {published}
+            disk.grow(MEGABYTES * 20)
+            assert client.wait("calls", large) == "done"
+            row = row_of(installation, large)
+            content = client.download("calls", large).content
+            assert (len(content), hashlib.sha256(content).hexdigest()) == (row["bytes"], row["sha256"])
+            assert row["rows"] == ROWS + 1
+        assert files(installation) == {published, row["artifact_key"]}
+        assert server.stop() == 0
+
+
+def test_an_export_that_never_finds_room_ends_failed_and_leaves_nothing(installation: Installation) -> None:
+    installation.init("[worker]\nattempts = 2\nretry_seconds = 0\n")
+    with small_disk(installation.home / "artifacts", MEGABYTES):
+        credential = stocked(installation)
+        server = installation.serve(workers=1)
+        with Client.connect(server.url, credential) as client:
+            job = client.create("calls", *MARCH)
+            assert client.wait("calls", job) == "failed"
+        lines = wait_for(
+            "both attempts to be logged", lambda: found if len(found := attempts_at(server, job)) == 2 else None
+        )
+        assert [line["error"] for line in lines] == ["resource_exhausted"] * 2
+        row = row_of(installation, job)
+        assert (row["failure_code"], row["failure_message"]) == (
+            "resource_exhausted",
+            "There is no space left to write to.",
+        )
+        assert files(installation) == set()
+        assert server.stop() == 0
+
+
+def test_what_a_query_spills_finds_no_room(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", MEGABYTES) as disk:
+        limits = Limits(threads=1, memory_mb=32, temp_folder=disk.folder / "spill", temp_mb=10_000)
+        sql = "SELECT range AS number, md5(CAST(range AS VARCHAR)) || repeat('x', 200) AS filler FROM range(1000000)"
+        query = Query(sql=sql, values={}, columns=("number", "filler"))
+        with Session(limits, ()) as session, pytest.raises(ResourceExhausted):
+            session.keep("kept", query, divided=False)
+
+
+def test_a_full_disk_under_the_state_database_costs_waiting_and_nothing_else(
+    installation: Installation, tmp_path: Path
+) -> None:
+    """Orders are told to wait and leave nothing; an attempt that cannot be recorded is made again."""
+    with small_disk(tmp_path / "disk", MEGABYTES) as disk:
+        installation.init(
+            f'state_url = "sqlite:///{disk.folder}/state.db"\n'
+            "[worker]\nheartbeat_seconds = 0.3\nlease_seconds = 1.5\nretry_seconds = 0\n[talkdesk]\nopen_jobs = 1000\n"
+        )
+        credential = installation.add_tenant("acme")
+        installation.load("call", [call("c1", FIRST_DAY[0])], tenant="acme")
+        server = installation.serve(workers=0)
+        with Client.connect(server.url, credential) as client:
+            accepted = [client.create("calls", *FIRST_DAY)]
+            with doomed(installation, "writing", "freeze") as worker:
+                disk.fill()
+
+                def refusal() -> httpx.Response | None:
+                    """What was there before has room in its pages for some more."""
+                    answer = client.order("calls", {"timespan": dict(zip(("from", "to"), FIRST_DAY, strict=True))})
+                    if answer.status_code == 202:
+                        accepted.append(answer.json()["job"]["id"])
+                        return None
+                    return answer
+
+                refused = wait_for("a refusal", refusal)
+                assert_refused(refused, 503, "1020019")
+                assert int(refused.headers["retry-after"]) >= 1
+                assert client.status("calls", accepted[0]) == "processing"  # as before; looking needs no room
+                worker.go_on()
+                wait_for("an attempt that cannot be recorded", lambda: worker.lines("store_unavailable"))
+                assert {name for name in files(installation) if name.startswith("files/")} == set()
+                disk.free()
+                accepted.append(client.create("calls", *FIRST_DAY))
+                assert {client.wait("calls", job) for job in accepted} == {"done"}
+                assert worker.stop() == 0
+            listed = client.http.get("/data/reports/calls/jobs?per_page=100", headers=client.headers).json()
+            assert listed["total"] == len(accepted)
+        assert "Traceback" not in server.log.read_text()
+        assert server.stop() == 0
+        assert files(installation) == {row_of(installation, job)["artifact_key"] for job in accepted}
