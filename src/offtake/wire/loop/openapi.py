@@ -84,7 +84,12 @@ _CALL: dict[int, Sequence[str]] = {
 }
 _CREATE = {**_CALL, 409: _COUNTED, 413: _EVERY, 415: _COUNTED}
 _READ = {**_CALL, 404: _COUNTED}
-_LINK: dict[int, Sequence[str]] = {403: _EVERY, 410: _EVERY, 416: (*_EVERY, "Content-Range")}
+_LINK: dict[int, Sequence[str]] = {
+    403: _EVERY,
+    410: _EVERY,
+    416: (*_EVERY, "Content-Range"),
+    503: (*_EVERY, "Retry-After"),
+}
 
 
 def document(catalogue: Catalogue, public_url: str | None, *, most_entries: int = MOST_ENTRIES) -> dict[str, Any]:
