@@ -76,7 +76,9 @@ def test_a_server_without_descriptors_turns_callers_away_and_comes_back(
         accepted.append(client.create("calls", *DAY))
         with limited(running.process.pid, SPARE), crowd(running.url):
             for _ in range(3):  # by newcomers, and by one who was let in before
-                for answer in (ordered(running.url, client.headers), _asked(client)):
+                newcomer = ordered(running.url, client.headers)
+                assert newcomer is None or newcomer.status_code == 503
+                for answer in (newcomer, _asked(client)):
                     if answer is None:
                         continue
                     assert answer.status_code in (202, 503), answer.text

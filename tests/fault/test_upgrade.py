@@ -198,3 +198,18 @@ def test_an_order_of_the_next_release_is_not_run_by_half(home: Installation, add
             connection.execute(update(table).where(table.c.id == later).values(request=REQUEST))
         assert work_off(on).id == later
         wait_for("its end", lambda: read(on, later).status is Status.SUCCEEDED)
+
+
+def test_a_report_of_the_next_release_is_left_to_its_workers(home: Installation) -> None:
+    """An old worker that comes first does not end the job."""
+    with home.services() as on:
+        stocked(home, on)
+        job = ordered(on)
+        with on.database.write() as connection:
+            connection.execute(update(table).where(table.c.id == job).values(report="calls_of_tomorrow"))
+        assert work_off(on).id == job
+        assert read(on, job).status is Status.QUEUED
+        with on.database.write() as connection:
+            connection.execute(update(table).where(table.c.id == job).values(report="calls"))
+        assert work_off(on).id == job
+        assert read(on, job).status is Status.SUCCEEDED
