@@ -18,7 +18,7 @@ from offtake.core import exports, retention, settlement
 from offtake.core.interruption import Interruption
 from offtake.core.services import Services
 from offtake.executor.stopping import Stopping
-from offtake.executor.worker import attempt, claim_next
+from offtake.executor.worker import Worker, attempt, claim_next
 from offtake.model.job import Job, Lease, Status
 from offtake.store import jobs
 from tests.fixtures.care import call
@@ -45,7 +45,7 @@ class Host:
         return found
 
     def claim(self, worker: str) -> Lease | None:
-        return claim_next(self.on, worker)
+        return claim_next(self.on, Worker(name=worker))
 
     def files(self) -> list[Path]:
         return [path for path in self.on.artifacts.root.rglob("*") if path.is_file()]
