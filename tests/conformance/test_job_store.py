@@ -372,13 +372,13 @@ def test_a_file_is_needed_while_its_row_names_it_or_its_attempt_runs(acme: Datab
     job = added(acme)
     lease = claimed(acme)
     with acme.write() as connection:
-        assert jobs.names_file(connection, job.id, 1, "staging/any")
-        assert not jobs.names_file(connection, job.id, 0, "staging/any")
+        assert jobs.needed(connection, [(job.id, 1, "staging/any")]) == {"staging/any"}
+        assert not jobs.needed(connection, [(job.id, 0, "staging/any")])
         jobs.upload(connection, lease)
         jobs.succeed(connection, lease, FILE, now=NOON, expires_at=LATER)
-        assert jobs.names_file(connection, job.id, 1, FILE.key)
-        assert not jobs.names_file(connection, job.id, 1, "staging/any")
-        assert not jobs.names_file(connection, "unknown", 1, FILE.key)
+        assert jobs.needed(connection, [(job.id, 1, FILE.key)]) == {FILE.key}
+        assert not jobs.needed(connection, [(job.id, 1, "staging/any")])
+        assert not jobs.needed(connection, [("unknown", 1, FILE.key)])
 
 
 FILTERED = replace(

@@ -25,7 +25,7 @@ def sweep(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Remove files whose retention is over, and files that no job names. Workers do the same every minute.
+    """Remove files whose retention is over, and files that no job names. Workers do the same now and then.
 
     Files of jobs on hold stay.
     """

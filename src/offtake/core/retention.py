@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 
 from offtake.artifacts.store import StoredFile
 from offtake.core.services import Services
@@ -12,6 +13,9 @@ from offtake.errors import StorageUnavailable
 from offtake.model.audit import AuditEntry
 from offtake.model.job import Job
 from offtake.store import audit, jobs
+
+EXPIRED_AT_ONCE = 100
+_AT_ONCE = 500  # files whose rows are read by one statement
 
 
 @dataclass(slots=True)
@@ -32,7 +36,7 @@ class Tally:
             self.done += 1
 
 
-def over(on: Services, *, limit: int = 100) -> Sequence[Job]:
+def over(on: Services, *, limit: int = EXPIRED_AT_ONCE) -> Sequence[Job]:
     """Jobs whose files' retention is over; held ones stay."""
     with on.database.read() as connection:
         return jobs.expired(connection, now=on.now(connection), limit=limit)
@@ -79,8 +83,8 @@ def sweep(on: Services) -> Tally:
 
 def orphans(on: Services) -> Iterator[StoredFile]:
     """Files that no row has a use for. Raises StorageUnavailable when the store cannot be listed."""
-    for file in on.artifacts.found():
+    found = iter(on.artifacts.found())
+    while files := tuple(islice(found, _AT_ONCE)):
         with on.database.read() as connection:
-            needed = jobs.names_file(connection, file.job, file.fence, file.key)
-        if not needed:
-            yield file
+            needed = jobs.needed(connection, [(file.job, file.fence, file.key) for file in files])
+        yield from (file for file in files if file.key not in needed)

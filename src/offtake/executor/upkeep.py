@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import structlog
 
@@ -11,7 +12,8 @@ from offtake.core.services import Services
 
 _log = structlog.get_logger("offtake.upkeep")
 _RECOVER_EVERY = 1.0  # seconds
-_SWEEP_EVERY = 60.0  # seconds
+_EXPIRE_EVERY = 60.0  # seconds
+_SWEEP_EVERY = 600.0  # seconds; it lists every file there is, and there should be nothing to find
 
 
 class Upkeep:
@@ -20,6 +22,7 @@ class Upkeep:
     def __init__(self, on: Services) -> None:
         self._on = on
         self._recovered = float("-inf")
+        self._expired = float("-inf")
         self._swept = float("-inf")
 
     def when_due(self) -> None:
@@ -30,15 +33,19 @@ class Upkeep:
             recovered = settlement.recover(self._on)
             if recovered:
                 _log.info("leases_recovered", jobs=recovered)
+                self._swept = float("-inf")  # whoever lost them may have left files
+        if now - self._expired >= _EXPIRE_EVERY:
+            presence.forget(self._on)
+            done = self._counted("expiry", retention.expire)
+            self._expired = float("-inf") if done >= retention.EXPIRED_AT_ONCE else now  # more may be over
         if now - self._swept >= _SWEEP_EVERY:
             self._swept = now
-            self._sweep()
+            self._counted("sweep", retention.sweep)
 
-    def _sweep(self) -> None:
-        presence.forget(self._on)
-        for event, chore in (("expiry", retention.expire), ("sweep", retention.sweep)):
-            tally = chore(self._on)
-            figures.swept(event, self._on, done=tally.done, failed=tally.failed)
-            if tally.done or tally.failed:
-                level = _log.warning if tally.failed else _log.info
-                level(event, removed=tally.done, failed=tally.failed)
+    def _counted(self, event: str, chore: Callable[[Services], retention.Tally]) -> int:
+        tally = chore(self._on)
+        figures.swept(event, self._on, done=tally.done, failed=tally.failed)
+        if tally.done or tally.failed:
+            level = _log.warning if tally.failed else _log.info
+            level(event, removed=tally.done, failed=tally.failed)
+        return tally.done

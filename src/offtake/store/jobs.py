@@ -288,11 +288,17 @@ def delete(connection: Connection, job_id: str) -> bool:
     return connection.execute(statement).rowcount == 1
 
 
-def names_file(connection: Connection, job_id: str, fence: int, key: str) -> bool:
-    """Whether a row has a use for a file: it names it, or the attempt with that fence is still running."""
-    running = and_(_among(LEASED), job.c.fence == fence)
-    statement = select(job.c.id).where(job.c.id == job_id, or_(job.c.artifact_key == key, running))
-    return connection.execute(statement).one_or_none() is not None
+def needed(connection: Connection, files: Collection[tuple[str, int, str]]) -> set[str]:
+    """Of files, each given by its job, fence and key, the keys of those that a row has a use for: it names the file, or
+    the attempt with that fence is still running."""
+    columns = select(job.c.id, job.c.fence, job.c.artifact_key, _among(LEASED).label("runs"))
+    found = connection.execute(columns.where(job.c.id.in_({job_id for job_id, _, _ in files}))).all()
+    rows = {row.id: row for row in found}
+    return {
+        key
+        for job_id, fence, key in files
+        if (row := rows.get(job_id)) and (row.artifact_key == key or (row.runs and row.fence == fence))
+    }
 
 
 def _meant(wanted: JobFilter) -> ColumnElement[bool]:

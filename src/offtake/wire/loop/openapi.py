@@ -80,7 +80,7 @@ _CALL: dict[int, Sequence[str]] = {
     403: _COUNTED,
     429: (*_COUNTED, "Retry-After"),
     451: _EVERY,
-    503: (*_COUNTED, "Retry-After"),
+    503: (*_EVERY, "Retry-After"),
 }
 _CREATE = {**_CALL, 409: _COUNTED, 413: _EVERY, 415: _COUNTED}
 _READ = {**_CALL, 404: _COUNTED}
