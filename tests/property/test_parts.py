@@ -28,8 +28,8 @@ class _Asked(TypedDict):
     parts: int
 
 
-# What happens to conversations and hangs together by their ids and those of their posts.
-FACTS = ("conversation", "conversation_action", "post", "conversation_tag")
+# What happens to conversations and hangs together by their ids and those of their posts; and what agents did besides.
+FACTS = ("conversation", "conversation_action", "post", "conversation_tag", "agent_state")
 
 
 def test_the_tables_below_are_those_that_divided_reports_read() -> None:
@@ -52,6 +52,7 @@ def test_parts_hold_together_what_the_whole_holds(
                 data.draw(parameters(care), label="parameters"),
                 selection=data.draw(st.sampled_from(Selection), label="selection"),
                 actions_cap=data.draw(st.sampled_from((1, 2, 500)), label="cap"),
+                interval_milliseconds=data.draw(st.sampled_from((3_600_000, 86_400_000)), label="interval"),
             )
             whole, divided = (
                 _rows(here, report, care, timespan, as_of=scenario.asked_at, parameters=wanted, parts=number)

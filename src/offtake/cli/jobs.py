@@ -25,6 +25,7 @@ commands = typer.Typer(help="Jobs of all tenants.", no_args_is_help=True, rich_m
 
 JobArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of the job, as `jobs list` shows it.")]
 _DIALECTS = ", ".join(dialect.name for dialect in DIALECTS)
+_STATES = ", ".join(Status)
 
 
 @commands.callback()
@@ -36,7 +37,7 @@ def group() -> None:
 def list_jobs(
     home: HomeOption = DEFAULT_HOME,
     tenant: Annotated[str | None, typer.Option(help="Only jobs of this tenant.")] = None,
-    status: Annotated[Status | None, typer.Option(help="Only jobs in this state.")] = None,
+    status: Annotated[Status | None, typer.Option(metavar="STATE", help=f"Only jobs that are {_STATES}.")] = None,
     dialect: Annotated[str | None, typer.Option(help=f"Only jobs of this dialect: {_DIALECTS}.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
     as_json: JsonOption = False,

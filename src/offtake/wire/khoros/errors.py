@@ -15,6 +15,7 @@ from offtake.errors import (
     InvalidScope,
     InvalidZone,
     JobNotFound,
+    JobOnHold,
     JobStateConflict,
     LinkExpired,
     LinkRefused,
@@ -53,6 +54,7 @@ ERRORS: dict[type[OfftakeError], int] = {
     ArtifactNotFound: 404,
     ArtifactGone: 404,  # the dialect deletes nothing
     JobStateConflict: 409,
+    JobOnHold: 409,
     IdempotencyConflict: 409,  # the dialect has no such keys
     QuotaExceeded: 429,
     RateExceeded: 429,
