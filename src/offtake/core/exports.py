@@ -66,21 +66,7 @@ def create(
         raise TimespanTooLong(message, [FieldFault("timespan", "too long")])
     request = _narrowed(request, by, on)
     now = on.clock()
-    job = Job(
-        id=on.new_id(),
-        tenant=by.principal.tenant,
-        principal=by.principal.credential,
-        request=replace(request, as_of=now, complete_until=_complete_until(request, limits.freshness, now, on)),
-        status=Status.QUEUED,
-        fence=0,
-        attempts=0,
-        created_at=now,
-        not_before=now,
-        reference=reference,
-        actor=by.principal.user,
-        effective=by.principal.person,
-        expected=timedelta(seconds=int(expected_time(request, by.principal.tenant, on).total_seconds())),
-    )
+    job = _ordered(request, by, on, reference=reference, now=now)
     named = _key(key, request, by) if key else None
     digest = _digest(request) if key else ""
     with on.database.write() as connection:
@@ -96,10 +82,30 @@ def create(
             raise QuotaExceeded(message, retry_after=_QUOTA_RETRY_AFTER)
         job = replace(job, not_before=on.now(connection))
         jobs.add(connection, job)
-        rings.ring(connection, job, outbox.Kind.START, on, now=now)
+        rings.ring(connection, job, outbox.Kind.START, on, now=job.not_before)
         if named:
             idempotency.use(connection, named, idempotency.Used(digest=digest, job=job.id), now=now)
     return job
+
+
+def _ordered(request: ExportRequest, by: Caller, on: Services, *, reference: str | None, now: datetime) -> Job:
+    """The job that an order becomes if it is accepted."""
+    limits = on.limits[request.dialect].of(by.principal.tenant)
+    return Job(
+        id=on.new_id(),
+        tenant=by.principal.tenant,
+        principal=by.principal.credential,
+        request=replace(request, as_of=now, complete_until=_complete_until(request, limits.freshness, now, on)),
+        status=Status.QUEUED,
+        fence=0,
+        attempts=0,
+        created_at=now,
+        not_before=now,
+        reference=reference,
+        actor=by.principal.user,
+        effective=by.principal.person,
+        expected=timedelta(seconds=int(expected_time(request, by.principal.tenant, on).total_seconds())),
+    )
 
 
 def _narrowed(request: ExportRequest, by: Caller, on: Services) -> ExportRequest:

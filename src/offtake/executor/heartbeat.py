@@ -6,14 +6,12 @@ interrupted at once; the same when the worker has been asked to stop and its tim
 
 from __future__ import annotations
 
-import threading
 import time
-from types import TracebackType
-from typing import Self
 
 from offtake.core.interruption import Interruption, Reason
 from offtake.core.services import Services
 from offtake.errors import Unavailable
+from offtake.executor.beside import Beside
 from offtake.executor.stopping import Stopping
 from offtake.model.job import Lease
 from offtake.store import jobs
@@ -22,16 +20,15 @@ _LOOK = 0.2  # seconds between looks at the job's row: a cancel interrupts well 
 _AGAIN = 0.05  # seconds between interrupts of a query that has not noticed yet
 
 
-class Heartbeat:
+class Heartbeat(Beside):
     """Runs while the block runs."""
 
     def __init__(self, lease: Lease, on: Services, *, interruption: Interruption, stopping: Stopping) -> None:
+        super().__init__("heartbeat", self._beat)
         self._lease = lease
         self._on = on
         self._interruption = interruption
         self._stopping = stopping
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
     def _beat(self) -> None:
         every = self._on.attempt.heartbeat.total_seconds()
@@ -63,13 +60,3 @@ class Heartbeat:
                 return jobs.holds(connection, self._lease)
         except Unavailable:
             return True
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._done.set()
-        self._thread.join()

@@ -19,7 +19,7 @@ import time
 import uuid
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,16 +82,9 @@ class FileCache:
             if failed:
                 raise StorageUnavailable("Another file of the lake could not be read.")
 
-        def one(file: Wanted) -> None:
-            try:
-                self._hold(file, own, bring, go_on)
-            except BaseException as error:
-                failed.append(error)
-                raise
-
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="lake-file") as pool:
-            for _ in [pool.submit(one, file) for file in files]:
-                pass
+            for brought in as_completed([pool.submit(self._hold, file, own, bring, go_on) for file in files]):
+                failed += filter(None, (brought.exception(),))
         if failed:
             raise failed[0]
 

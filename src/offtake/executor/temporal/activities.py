@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextvars
-import threading
 from contextlib import suppress
 from datetime import timedelta
-from types import TracebackType
-from typing import Self
+from functools import partial
 
 import structlog
 from temporalio import activity
@@ -17,6 +15,7 @@ from offtake.core import rings, settlement
 from offtake.core.interruption import Interruption, Reason
 from offtake.core.services import Services
 from offtake.errors import AuditUnavailable, Unavailable, places
+from offtake.executor.beside import Beside
 from offtake.executor.stopping import Stopping
 from offtake.executor.temporal.workflows import ATTEMPT, UPKEEP
 from offtake.executor.upkeep import Upkeep
@@ -105,16 +104,15 @@ class Activities:
             return jobs.claim_one(connection, job_id, worker=self._worker, now=now, until=now + self._on.attempt.lease)
 
 
-class _Pulse:
+class _Pulse(Beside):
     """Tells Temporal that the attempt lives, from a thread of its own, and stops the attempt when the workflow was
     cancelled there. Loss of Temporal stops nothing: while the row's lease holds, the attempt may go on and publish."""
 
     def __init__(self, interruption: Interruption, *, every: timedelta) -> None:
+        context = contextvars.copy_context()  # where the library keeps which activity this is
+        super().__init__("pulse", partial(context.run, self._beat))
         self._interruption = interruption
         self._every = every.total_seconds()
-        self._done = threading.Event()
-        context = contextvars.copy_context()  # where the library keeps which activity this is
-        self._thread = threading.Thread(target=context.run, args=(self._beat,), name="pulse", daemon=True)
 
     def _beat(self) -> None:
         waited = self._every
@@ -132,16 +130,6 @@ class _Pulse:
         """Whether the workflow was cancelled. Within the activity only."""
         details = activity.cancellation_details()
         return details is not None and details.cancel_requested
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._done.set()
-        self._thread.join()
 
 
 def _later(delay: timedelta) -> ApplicationError:

@@ -6,13 +6,10 @@ Temporal may be away for as long as it likes: rings wait in the store, and jobs 
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import timedelta
-from types import TracebackType
-from typing import Self
 
 import structlog
 from temporalio.client import Client
@@ -22,6 +19,7 @@ from temporalio.service import RetryConfig, RPCError, RPCStatusCode
 from offtake.core import rings
 from offtake.core.services import Services
 from offtake.errors import Unavailable
+from offtake.executor.beside import Beside
 from offtake.executor.temporal.address import TemporalAddress
 from offtake.executor.temporal.connection import AWAY, connect, trouble
 from offtake.executor.temporal.schedule import ensure_upkeep
@@ -40,19 +38,18 @@ _ENSURE_EVERY = 60.0  # seconds; Temporal may have lost its memory
 _RETRIES = RetryConfig(max_elapsed_time_millis=2000, max_retries=2)  # the outbox is what tries again
 
 
-class Relay:
+class Relay(Beside):
     """Runs while the block runs."""
 
     def __init__(self, on: Services, address: TemporalAddress) -> None:
+        super().__init__("relay", self._run)
         self._on = on
         self._address = address
-        self._stop = threading.Event()
         self._failures = 0  # in a row
-        self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
 
     def _run(self) -> None:
         with asyncio.Runner() as runner:
-            while not self._stop.is_set():
+            while not self._done.is_set():
                 try:
                     client = runner.run(connect(self._address, identity="offtake-relay", retries=_RETRIES))
                     with closing(wakeup(self._on.database)) as changes:
@@ -60,13 +57,13 @@ class Relay:
                 except AWAY as error:
                     self._away(error)
                 except Unavailable:
-                    self._stop.wait(_POLL)
+                    self._done.wait(_POLL)
 
     def _carry(self, runner: asyncio.Runner, client: Client, changes: Wakeup) -> None:
         """Tell what there is to tell, until Temporal or the store is away."""
         ensured = float("-inf")
         rings.again(self._on, patience=timedelta(0))  # jobs made while nobody rang, or forgotten with Temporal's memory
-        while not self._stop.is_set():
+        while not self._done.is_set():
             if time.monotonic() - ensured >= _ENSURE_EVERY:
                 ensured = time.monotonic()
                 runner.run(ensure_upkeep(client, self._address))
@@ -76,7 +73,7 @@ class Relay:
             if taken:
                 self._settle(taken, runner.run(tell(client, taken, self._on, self._address)))
             else:
-                changes.wait(_POLL, self._stop.is_set)
+                changes.wait(_POLL, self._done.is_set)
 
     def _settle(self, taken: Sequence[Ring], errors: Sequence[BaseException | None]) -> None:
         """Forget what was told; what was not is tried again later. Raises what went wrong, if nothing went well."""
@@ -97,22 +94,12 @@ class Relay:
         self._failures += 1
         if self._failures == 1:
             _log.warning("temporal_away", trouble=trouble(error))
-        self._stop.wait(min(_LONGEST_DELAY, 0.25 * 2 ** min(self._failures, 10)))
+        self._done.wait(min(_LONGEST_DELAY, 0.25 * 2 ** min(self._failures, 10)))
 
     def _back(self) -> None:
         if self._failures:
             _log.info("temporal_back", failures=self._failures)
         self._failures = 0
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
 
 
 def take(on: Services) -> Sequence[Ring]:
