@@ -19,7 +19,8 @@ from offtake.store.database import Database
 from offtake.store.outbox import Kind, Ring
 from tests.fixtures.orders import NOON, ORDER, caller, queued
 
-SOON = NOON + timedelta(seconds=10)
+WHILE = timedelta(seconds=10)
+SOON = NOON + WHILE
 MINUTE = timedelta(minutes=1)
 
 
@@ -37,9 +38,9 @@ def present(ringing: Services) -> datetime:
         return ringing.now(connection)
 
 
-def taken(database: Database, *, now: datetime = NOON, limit: int = 100) -> list[tuple[str, Kind]]:
+def taken(database: Database, *, now: datetime, limit: int = 100) -> list[tuple[str, Kind]]:
     with database.write() as connection:
-        found = outbox.take(connection, now=now, again=now + timedelta(seconds=10), limit=limit)
+        found = outbox.take(connection, now=now, again=now + WHILE, limit=limit)
     return [(ring.job, ring.kind) for ring in found]
 
 
@@ -51,7 +52,7 @@ def test_a_job_is_rung_for_when_it_is_made_and_when_it_is_cancelled(ringing: Ser
 
 def test_without_an_engine_nothing_is_told(ringing: Services) -> None:
     exports.create(ORDER, caller(), replace(ringing, rings=False))
-    assert taken(ringing.database) == []
+    assert taken(ringing.database, now=present(ringing)) == []
 
 
 def test_an_order_that_is_refused_rings_for_nothing(ringing: Services) -> None:
@@ -59,56 +60,59 @@ def test_an_order_that_is_refused_rings_for_nothing(ringing: Services) -> None:
         exports.create(ORDER, caller(), ringing)
     with pytest.raises(QuotaExceeded):
         exports.create(ORDER, caller(), ringing)
-    assert len(taken(ringing.database)) == 15
+    assert len(taken(ringing.database, now=present(ringing))) == 15
 
 
 def test_the_same_key_twice_rings_once(ringing: Services) -> None:
     first = exports.create(ORDER, caller(), ringing, key="k")
     assert exports.create(ORDER, caller(), ringing, key="k").id == first.id
-    assert taken(ringing.database) == [(first.id, Kind.START)]
+    assert taken(ringing.database, now=present(ringing)) == [(first.id, Kind.START)]
 
 
 def test_what_was_taken_is_nobody_elses_for_a_while_and_then_anybodys(ringing: Services) -> None:
     job = exports.create(ORDER, caller(), ringing)
-    assert taken(ringing.database) == [(job.id, Kind.START)]
-    assert taken(ringing.database, now=SOON - timedelta(seconds=1)) == []
+    now = present(ringing)
+    assert taken(ringing.database, now=now) == [(job.id, Kind.START)]
+    assert taken(ringing.database, now=now + WHILE - timedelta(seconds=1)) == []
     with ringing.database.write() as connection:
-        (again,) = outbox.take(connection, now=SOON, again=SOON + MINUTE, limit=1)
+        (again,) = outbox.take(connection, now=now + WHILE, again=now + MINUTE, limit=1)
     assert (again.job, again.tenant, again.tries) == (job.id, "acme", 2)
 
 
 def test_what_was_told_is_gone_and_what_was_not_comes_back(ringing: Services) -> None:
     told, late = (exports.create(ORDER, caller(), ringing) for _ in range(2))
+    now = present(ringing)
     with ringing.database.write() as connection:
-        for ring in outbox.take(connection, now=NOON, again=NOON + MINUTE, limit=2):
+        for ring in outbox.take(connection, now=now, again=now + MINUTE, limit=2):
             if ring.job == told.id:
                 outbox.told(connection, ring)
             else:
-                outbox.postpone(connection, ring, now=NOON, delay=timedelta(seconds=2))
+                outbox.postpone(connection, ring, now=now, delay=timedelta(seconds=2))
     with ringing.database.read() as connection:
-        assert not outbox.is_due(connection, now=NOON + timedelta(seconds=1))
-        assert outbox.is_due(connection, now=NOON + timedelta(seconds=2))
-    assert taken(ringing.database, now=NOON + timedelta(seconds=2)) == [(late.id, Kind.START)]
+        assert not outbox.is_due(connection, now=now + timedelta(seconds=1))
+        assert outbox.is_due(connection, now=now + timedelta(seconds=2))
+    assert taken(ringing.database, now=now + timedelta(seconds=2)) == [(late.id, Kind.START)]
 
 
 def test_the_oldest_are_told_first(ringing: Services) -> None:
-    made = [
-        exports.create(ORDER, caller(), replace(ringing, clock=lambda age=age: NOON - timedelta(seconds=age)))  # type: ignore[misc]
-        for age in (2, 3, 1)
-    ]
-    first = taken(ringing.database, limit=2)
-    assert [job for job, _ in first] == [made[1].id, made[0].id]
+    middle, oldest, youngest = queued(), queued(), queued()
+    with ringing.database.write() as connection:
+        for job, age in ((middle, 2), (oldest, 3), (youngest, 1)):
+            outbox.add(connection, job, Kind.START, now=NOON - timedelta(seconds=age))
+    first = taken(ringing.database, now=NOON, limit=2)
+    assert [job for job, _ in first] == [oldest.id, middle.id]
 
 
 def test_several_that_take_at_once_get_others(ringing: Services) -> None:
     made = {exports.create(ORDER, caller(), ringing).id for _ in range(15)}
+    now = present(ringing)
     found: list[str] = []
     start = threading.Barrier(5)
 
     def take() -> None:
         start.wait()
         for _ in range(15):
-            found.extend(job for job, _ in taken(ringing.database, limit=2))
+            found.extend(job for job, _ in taken(ringing.database, now=now, limit=2))
 
     threads = [threading.Thread(target=take) for _ in range(5)]
     for thread in threads:
@@ -136,9 +140,10 @@ def test_jobs_that_wait_in_vain_are_rung_for_again(ringing: Services) -> None:
 
 def test_a_ring_that_waits_is_not_doubled(ringing: Services) -> None:
     job = exports.create(ORDER, caller(), ringing)
+    now = present(ringing)
     with ringing.database.write() as connection:
-        outbox.add(connection, job, Kind.START, now=NOON)
-    assert taken(ringing.database) == [(job.id, Kind.START)]
+        outbox.add(connection, job, Kind.START, now=now)
+    assert taken(ringing.database, now=now) == [(job.id, Kind.START)]
 
 
 def test_a_ring_for_a_job_that_is_gone_is_told_all_the_same(ringing: Services) -> None:
