@@ -1,6 +1,6 @@
 """What every table of ``offtake.toml`` is: frozen options, none of them unknown.
 
-It stands this low because each dialect describes its own options, in its own folder, and ``settings.py`` puts them all
+It stands this low because each part describes its own options, in its own folder, and ``settings.py`` puts them all
 together.
 """
 

@@ -30,10 +30,11 @@ from offtake.executor.supervisor import Supervisor
 from offtake.executor.worker import Worker
 from offtake.home import Home
 from offtake.notify import notify
-from offtake.settings import ServerSettings, Settings
+from offtake.settings import Settings
 from offtake.tls import Tls
 from offtake.wire.admission import Traffic
 from offtake.wire.connection import guarded
+from offtake.wire.settings import ServerSettings
 
 _log = structlog.get_logger("offtake.server")
 _BACKLOG = 2048

@@ -5,8 +5,9 @@ Later beats earlier: defaults, ``offtake.toml`` in the home folder, environment 
 value that does not fit or two values that contradict each other stop the start with the file and the line.
 ``docs/reference/settings.md`` is generated from here.
 
-A dialect describes its own options (``wire/<dialect>/settings.py``). A tenant may have its own values of them, in the
-file only: ``[tenants.acme.talkdesk]``.
+The parts describe their own options (``wire/settings.py``, ``executor/settings.py``), and so does each dialect
+(``wire/<dialect>/settings.py``). A tenant may have its own values of a dialect's, in the file only:
+``[tenants.acme.talkdesk]``.
 """
 
 from __future__ import annotations
@@ -15,167 +16,27 @@ import difflib
 import os
 import re
 from collections.abc import Iterator, Mapping
-from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from offtake.errors import SettingsError
+from offtake.executor.settings import TemporalSettings, WorkerSettings
+from offtake.objects.settings import StorageSettings
 from offtake.section import Section
 from offtake.tomlfile import TomlFile, TomlSyntaxError, read_toml
 from offtake.wire import DIALECTS
 from offtake.wire.khoros.settings import KhorosSettings
 from offtake.wire.loop.settings import LoopSettings
+from offtake.wire.settings import MetricsSettings, ServerSettings
 from offtake.wire.talkdesk.settings import TalkdeskSettings
 
 PREFIX = "OFFTAKE_"
 _NOT_OPTIONS = frozenset({"OFFTAKE_HOME"})
 _STORAGE_URL = r"^((s3|gs|az)://[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9._=/-]*)?|file:///.+)$"
-
-
-class ServerSettings(Section):
-    """The HTTP process and the workers it starts."""
-
-    host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
-    public_url: str | None = Field(
-        None,
-        pattern=r"^https?://[^/?#]+(/[^?#]*)?$",
-        description="How clients reach the server, as https://exports.example.com; links are built from it. "
-        "Without it, links repeat the host the client asked for.",
-    )
-    workers: int = Field(2, ge=0, le=64, description="Worker processes started by `offtake serve`; 0 for none.")
-    max_body_bytes: int = Field(65_536, ge=1024, description="Larger request bodies are refused.")
-    drain_seconds: float = Field(20.0, ge=0, description="After SIGTERM, how long running downloads may go on.")
-    tls_certificate: str | None = Field(
-        None,
-        description="File of the certificate and the chain above it (PEM); the server then speaks HTTPS only. "
-        "A relative path is in the home folder; SIGHUP reads both files again.",
-    )
-    tls_key: str | None = Field(
-        None, validate_default=True, description="File of the certificate's private key (PEM, without a password)."
-    )
-    tls_minimum: Literal["1.2", "1.3"] = Field("1.2", description="Oldest version of TLS that is spoken.")
-    trusted_proxies: tuple[str, ...] = Field(
-        (),
-        description="Addresses or networks of proxies in front, as 10.0.0.5 or 10.0.0.0/8. X-Forwarded-For, "
-        "X-Forwarded-Proto and X-Forwarded-Host are believed from those only.",
-    )
-    concurrent_requests: int = Field(
-        1000, ge=1, description="Requests and downloads answered at once; more get 503 with Retry-After."
-    )
-    header_seconds: float = Field(
-        10.0, gt=0, description="How long a client may take to send a request's headers; then it is disconnected."
-    )
-    max_header_bytes: int = Field(32_768, ge=4096, description="Larger request headers are refused.")
-    keep_alive_seconds: float = Field(5.0, gt=0, description="How long an idle connection is kept open.")
-    min_free_mb: int = Field(
-        512, ge=0, description="The server is not ready while the artifact store has less free space, in MiB."
-    )
-    worker_silence_seconds: float = Field(
-        30.0,
-        ge=0,
-        description="The server is not ready when no worker has been alive for so long; 0: workers may be away.",
-    )
-
-    @field_validator("public_url")
-    @classmethod
-    def _no_slash(cls, value: str | None) -> str | None:
-        return value.rstrip("/") if value else value
-
-    @field_validator("tls_key")
-    @classmethod
-    def _both_or_none(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if (value is None) != (info.data.get("tls_certificate") is None):
-            raise ValueError("tls_certificate and tls_key belong together")
-        return value
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for item in value:
-            ip_network(item)  # raises ValueError, which names it
-        return value
-
-
-class WorkerSettings(Section):
-    """Attempts: what one may use, and how one ends."""
-
-    threads: int = Field(2, ge=1, le=256, description="Threads of one attempt's query.")
-    memory_mb: int = Field(256, ge=128, description="Memory of one attempt's query, in MiB; what is over it spills.")
-    temp_mb: int = Field(20_480, ge=0, description="Disk space one attempt may spill to, in MiB.")
-    attempts: int = Field(4, ge=1, le=100, description="Attempts at one job before it fails.")
-    retry_seconds: float = Field(5.0, ge=0, description="Wait before the second attempt; it doubles each time.")
-    heartbeat_seconds: float = Field(2.0, gt=0, description="How often a running attempt renews its lease.")
-    lease_seconds: float = Field(
-        15.0, gt=0, description="How long an attempt may be silent before its job is given to another worker."
-    )
-    drain_seconds: float = Field(
-        10.0, ge=0, description="After SIGTERM, how long an attempt may go on before its job is handed back."
-    )
-
-    long_seconds: float = Field(
-        60.0,
-        ge=0,
-        description="Of several workers started by `offtake serve`, one leaves exports that are expected to run longer "
-        "to the others, so that short ones need not wait; 0 for none.",
-    )
-
-    @field_validator("lease_seconds")
-    @classmethod
-    def _outlives_heartbeats(cls, value: float, info: ValidationInfo) -> float:
-        heartbeat = info.data.get("heartbeat_seconds")
-        if heartbeat is not None and value < 3 * heartbeat:
-            raise ValueError(f"contradicts heartbeat_seconds = {heartbeat:g}: a lease must last three heartbeats")
-        return value
-
-
-class TemporalSettings(Section):
-    """Temporal, where `executor` is "temporal"."""
-
-    address: str = Field("127.0.0.1:7233", pattern=r"^[^/@\s]+:\d+$", description="Temporal's host and port.")
-    namespace: str = Field("default", min_length=1, description="Temporal's namespace.")
-    task_queue: str = Field(
-        "offtake",
-        min_length=1,
-        max_length=200,
-        description="Task queue that workers poll. Installations that share a namespace need one each.",
-    )
-    activities: int = Field(1, ge=1, le=64, description="Attempts that one worker process runs at once.")
-    upkeep_seconds: float = Field(
-        60.0,
-        ge=1,
-        description="How often files are expired and swept, lost leases taken back, and jobs rung for again that "
-        "waited that long in vain.",
-    )
-    tls: bool = Field(False, description="Speak TLS. Each option below asks for it by itself.")
-    tls_ca_file: str | None = Field(
-        None, description="PEM file of the authorities that vouch for Temporal; without it, the system's."
-    )
-    tls_certificate_file: str | None = Field(None, description="PEM file of our own certificate.")
-    tls_key_file: str | None = Field(None, description="PEM file of the key of our certificate.")
-    api_key_file: str | None = Field(
-        None, description="File that holds an API key of Temporal Cloud; a relative path is in the home folder."
-    )
-    api_key: SecretStr | None = Field(
-        None, description="The API key itself: meant for the environment, OFFTAKE_TEMPORAL__API_KEY."
-    )
-
-    @model_validator(mode="after")
-    def _agrees(self) -> Self:
-        if (self.tls_certificate_file is None) != (self.tls_key_file is None):
-            raise ValueError("tls_certificate_file and tls_key_file need each other")
-        if self.api_key is not None and self.api_key_file is not None:
-            raise ValueError("api_key contradicts api_key_file: give one of them")
-        return self
-
-    @property
-    def speaks_tls(self) -> bool:
-        """Whether anything asks for TLS; an API key is never sent without."""
-        return self.tls or any((self.tls_ca_file, self.tls_certificate_file, self.api_key_file, self.api_key))
 
 
 class CatalogueSettings(Section):
@@ -184,48 +45,6 @@ class CatalogueSettings(Section):
     folders: tuple[str, ...] = Field(
         (), description="Folders of your own reports, beside the built-in ones; a relative path is in the home folder."
     )
-
-
-class MetricsSettings(Section):
-    """Figures for Prometheus at `/metrics`."""
-
-    token: SecretStr | None = Field(
-        None,
-        min_length=16,
-        description="What `Authorization: Bearer …` has to carry to read /metrics. Without it, there is no such path.",
-    )
-
-
-class StorageSettings(Section):
-    """Object storage: what `artifacts_url` and `lake_url` leave open. Credentials are not options; they come from the
-    environment (`AWS_ACCESS_KEY_ID` and so on), the machine's own role, or `secrets/storage.env` in the home folder."""
-
-    endpoint: str | None = Field(
-        None,
-        pattern=r"^https?://[^/?#@]+$",
-        description="Where the service answers, as https://s3.example.com; without it, the cloud's own.",
-    )
-    region: str | None = Field(None, description="Region of the buckets; without it, AWS_REGION, else us-east-1.")
-    path_style: bool = Field(
-        True, description="Whether the bucket stands in the path of a URL (S3 and its likes) or before the host."
-    )
-    allow_http: bool = Field(False, description="Whether the endpoint may be plain HTTP.")
-    timeout_seconds: float = Field(30.0, gt=0, description="How long one request may take.")
-    connect_seconds: float = Field(5.0, gt=0, description="How long it may take to connect.")
-    retries: int = Field(5, ge=0, le=100, description="How often a request that failed is repeated.")
-    retry_seconds: float = Field(60.0, ge=0, description="Not repeated any more after so many seconds.")
-    cache_mb: int = Field(
-        10_240, ge=0, description="Copies of the lake's files that a machine keeps, in MiB; those in use come on top."
-    )
-    cache_folder: str | None = Field(
-        None, description="Where they are kept; a relative path is in the home folder. Without it, cache/lake there."
-    )
-
-    @model_validator(mode="after")
-    def _agree(self) -> Self:
-        if self.endpoint is not None and self.endpoint.startswith("http://") and not self.allow_http:
-            raise ValueError("endpoint is plain HTTP, which allow_http = false forbids")
-        return self
 
 
 class LogSettings(Section):

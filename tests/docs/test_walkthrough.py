@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from urllib.request import Request, urlopen
 
-from offtake.settings import TemporalSettings
+from offtake.executor.settings import TemporalSettings
 from offtake.wire.khoros.settings import KhorosSettings
 from offtake.wire.loop.settings import LoopSettings
 from tests.fixtures.buckets import S3Server

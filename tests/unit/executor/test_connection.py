@@ -11,10 +11,11 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from offtake.app import build_temporal
 from offtake.errors import SettingsError
+from offtake.executor.settings import TemporalSettings
 from offtake.executor.temporal.address import TemporalAddress, Tls
 from offtake.executor.temporal.connection import tls_config, trouble
 from offtake.home import Home
-from offtake.settings import Settings, TemporalSettings, load_settings, rows
+from offtake.settings import Settings, load_settings, rows
 
 
 @pytest.fixture
