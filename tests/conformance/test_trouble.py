@@ -22,6 +22,12 @@ def tenants(database: Database) -> list[str]:
         return list(connection.execute(text("SELECT name FROM tenant ORDER BY name")).scalars())
 
 
+def idle_after(database: Database, patience: str) -> str:
+    """The URL of the same database, for connections that may be idle in a transaction for so long."""
+    options = {"options": f"-c idle_in_transaction_session_timeout={patience}"}
+    return database.url.update_query_dict(options).render_as_string(hide_password=False)
+
+
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 class TestServer:
     """What only a server can do to its clients."""
@@ -63,6 +69,29 @@ class TestServer:
         assert found is not None
         assert found[0] >= 1
         assert tenants(database) == []
+
+    def test_who_stands_still_in_a_transaction_loses_its_locks(self, database: Database) -> None:
+        impatient = Database(idle_after(database, "100ms"))
+
+        def transaction() -> None:
+            with impatient.write() as connection:
+                identity.add_tenant(connection, Tenant(name="acme"), now=NOON)
+                with database.write() as other:
+                    other.execute(text("SET LOCAL lock_timeout = '30s'"))
+                    identity.add_tenant(other, Tenant(name="acme"), now=NOON)  # waits for the fate of the first
+                connection.execute(text("SELECT 1"))
+
+        with pytest.raises(Unavailable):
+            transaction()
+        assert tenants(database) == ["acme"]
+        impatient.close()
+
+    def test_for_how_long_is_ours_unless_somebody_has_said_it(self, database: Database) -> None:
+        patient = Database(idle_after(database, "5min"))
+        for opened, expected in ((database, "1min"), (patient, "5min")):
+            with opened.write() as connection:
+                assert connection.execute(text("SHOW idle_in_transaction_session_timeout")).scalar_one() == expected
+        patient.close()
 
     @pytest.mark.parametrize("level", ["SERIALIZABLE", "REPEATABLE READ"])
     def test_transactions_that_cannot_be_put_in_order_are_unavailable(self, database: Database, level: str) -> None:

@@ -9,16 +9,23 @@ import re
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from urllib.request import Request, urlopen
+
+from sqlalchemy import create_engine, make_url, text
 
 from offtake.executor.settings import TemporalSettings
 from offtake.wire.khoros.settings import KhorosSettings
 from offtake.wire.loop.settings import LoopSettings
 from tests.fixtures.buckets import S3Server
+from tests.fixtures.installation import Installation
+from tests.fixtures.workers import order, row_of, work_off
 
 ROOT = Path(__file__).parents[2]
+NOTHING: Mapping[str, str] = MappingProxyType({})
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -28,14 +35,17 @@ def _free_port() -> str:
         return str(probe.getsockname()[1])
 
 
-def _paste(page: str, folder: Path, *, storage: str = "") -> str:
+def _paste(page: str, folder: Path, *, elsewhere: Mapping[str, str] = NOTHING) -> str:
     """Run all blocks of a page in ``folder`` as if it were the checkout, on free ports; returns what they print.
 
-    ``storage`` is the URL of the object storage that stands for the page's.
+    ``elsewhere`` are URLs of the page, and those of the servers that stand for them.
     """
     ports = {"8080": _free_port(), "7233": _free_port()}
     (folder / ".venv").symlink_to(sys.prefix)
-    script = "\n".join(BLOCK.findall((ROOT / page).read_text("utf-8"))).replace("http://127.0.0.1:9000", storage)
+    script = "\n".join(BLOCK.findall((ROOT / page).read_text("utf-8")))
+    for theirs, ours in elsewhere.items():
+        assert theirs in script
+        script = script.replace(theirs, ours)
     script = re.sub(r"\b(8080|7233)\b", lambda port: ports[port[0]], script)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OFFTAKE_")}
     with (
@@ -84,10 +94,36 @@ def test_moving_from_khoros(tmp_path: Path) -> None:
 
 def test_keeping_files_in_object_storage(tmp_path: Path, moto: S3Server) -> None:
     with urlopen(Request(f"{moto.url}/care", method="PUT"), timeout=60):
-        printed = _paste("docs/how-to/keep-files-in-object-storage.md", tmp_path, storage=moto.url)
+        printed = _paste(
+            "docs/how-to/keep-files-in-object-storage.md", tmp_path, elsewhere={"http://127.0.0.1:9000": moto.url}
+        )
     assert 'artifacts_url = "s3://care/artifacts"' in printed.splitlines()
     assert list(moto.bucket("care", "lake").keys("call/tenant=acme"))
     assert not list((tmp_path / "home" / "lake").iterdir())
+
+
+def test_growing_onto_postgresql(tmp_path: Path, postgresql: str) -> None:
+    home = Installation(tmp_path / "offtake-home")
+    home.init()
+    home.add_tenant("acme")
+    done, waiting = order(home), order(home)
+    with home.services() as on:
+        assert work_off(on).id == done
+    page = "docs/how-to/grow-onto-postgresql.md"
+    engine = create_engine(postgresql, isolation_level="AUTOCOMMIT")
+    (statements,) = re.findall(r"^```sql\n(.*?)^```", (ROOT / page).read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    with engine.connect() as connection:
+        for statement in statements.strip().splitlines():
+            connection.execute(text(statement))
+    engine.dispose()
+    ours = make_url(postgresql).set(drivername="postgresql", username="offtake", database="offtake")
+    theirs = "postgresql://offtake:PASSWORD@db.example.com:5432/offtake"
+    printed = _paste(page, tmp_path, elsewhere={theirs: ours.render_as_string(hide_password=False)})
+    assert [line for line in printed.splitlines() if "state_url" in line and str(ours) in line]
+    assert {job for job in (done, waiting) if job in printed} == {done, waiting}
+    with home.database() as database:
+        assert database.url.database == "offtake"
+    assert (row_of(home, done)["status"], row_of(home, done)["attempts"]) == ("succeeded", 1)
 
 
 def test_every_khoros_option_is_on_that_page() -> None:

@@ -1,7 +1,7 @@
 """A worker stopped (SIGSTOP) in mid-attempt for longer than its lease: another does the job, the sleeper does no harm.
 
 It is stopped between two transactions. One that is stopped within a transaction keeps the database's locks: on SQLite
-all writers wait for it, which the last test shows; on PostgreSQL those who want the same rows do.
+all writers wait for it, which the last test shows; PostgreSQL takes them from it (``conformance/test_trouble.py``).
 """
 
 from __future__ import annotations

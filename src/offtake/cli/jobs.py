@@ -11,10 +11,9 @@ from typing import Annotated, Any
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
-from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, open_home, show
+from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, open_home, show, show_table
 from offtake.core import operations
 from offtake.core.services import Services
 from offtake.model.job import Job, JobFilter, Status
@@ -58,7 +57,7 @@ def list_jobs(
         failure = "" if job.failure is None else job.failure.code
         words = (job.id, job.tenant, job.request.dialect, job.request.report, f"{job.status}{' held' * held(job)}")
         table.add_row(*words, f"{job.created_at:%Y-%m-%d %H:%M:%S}", str(job.attempts), rows, failure)
-    Console().print(table)
+    show_table(table)
 
 
 @commands.command("show")

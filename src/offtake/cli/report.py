@@ -7,12 +7,11 @@ from typing import Annotated, Any
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from offtake.app import build_catalogue
 from offtake.catalogue.load import Catalogue
-from offtake.cli.options import DEFAULT_HOME, HomeOption
+from offtake.cli.options import DEFAULT_HOME, HomeOption, show_table
 from offtake.home import Home
 from offtake.settings import load_settings
 
@@ -46,7 +45,7 @@ def list_reports(
     for report in reports:
         published = "\n".join(f"{dialect} {slug}" for dialect, slug in report["slugs"].items())
         table.add_row(report["name"], published, str(len(report["columns"])), report["grain"])
-    Console().print(table)
+    show_table(table)
 
 
 def _described(catalogue: Catalogue) -> list[dict[str, Any]]:

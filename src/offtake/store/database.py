@@ -5,7 +5,7 @@ depends on it cannot be overtaken. ``read`` never waits for a writer (WAL). ``sy
 an acknowledged commit survives a loss of power.
 
 On PostgreSQL connections are tested when they are taken from the pool, so that a restarted server costs those who were
-in the middle of something, and nobody else.
+in the middle of something, and nobody else; and a process that stands still inside a transaction loses its locks.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ _PATIENCE = {
     "keepalives_count": "3",
     "tcp_user_timeout": "30000",
 }
+# A process that is frozen inside a transaction holds locks that others wait for. Nothing of ours pauses in one.
+_IDLE_SECONDS = 60
 # Classes and codes that speak of the server and not of the statement: connection, transaction rolled back (deadlock,
 # serialization), resources, operator intervention, system; a server that has become a read-only standby; a transaction
 # that was ended for being idle.
@@ -67,6 +69,7 @@ class Database:
             event.listen(self._reader, "connect", _tune_sqlite)
             self._streamer = self._reader
         else:
+            event.listen(self.engine, "connect", _tune_postgresql)
             self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT")
             self._streamer = self.engine
 
@@ -183,6 +186,16 @@ def _tune_sqlite(connection: Any, _: Any) -> None:
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _tune_postgresql(connection: Any, _: Any) -> None:
+    """What the role, the database or the URL says goes before our own patience."""
+    connection.execute(
+        "SELECT set_config(name, %s, false) FROM pg_settings"
+        " WHERE name = 'idle_in_transaction_session_timeout' AND setting = '0'",
+        [f"{_IDLE_SECONDS}s"],
+    )
+    connection.commit()
 
 
 def _begin_sqlite(connection: Connection) -> None:
