@@ -4,12 +4,14 @@
 depends on it cannot be overtaken. ``read`` never waits for a writer (WAL). ``synchronous=FULL``:
 an acknowledged commit survives a loss of power.
 
-On PostgreSQL connections are tested when they are taken from the pool, so that a restarted server costs those who were
-in the middle of something, and nobody else; and a process that stands still inside a transaction loses its locks.
+On PostgreSQL a connection that the server has ended is noticed when it is taken from the pool, so that a restarted
+server costs those who were in the middle of something, and nobody else; and a process that stands still inside a
+transaction loses its locks.
 """
 
 from __future__ import annotations
 
+import select
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -19,7 +21,7 @@ from typing import Any
 
 import psycopg
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.exc import TimeoutError as SqlTimeoutError
 
 from offtake.errors import SettingsError, Unavailable
@@ -40,6 +42,7 @@ _PATIENCE = {
 }
 # A process that is frozen inside a transaction holds locks that others wait for. Nothing of ours pauses in one.
 _IDLE_SECONDS = 60
+_BEGINS = "offtake_begins"  # whether a transaction is begun; not for single statements that read
 # Classes and codes that speak of the server and not of the statement: connection, transaction rolled back (deadlock,
 # serialization), resources, operator intervention, system; a server that has become a read-only standby; a transaction
 # that was ended for being idle.
@@ -70,7 +73,9 @@ class Database:
             self._streamer = self._reader
         else:
             event.listen(self.engine, "connect", _tune_postgresql)
-            self._reader = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+            event.listen(self.engine, "checkout", _require_open)
+            event.listen(self.engine, "begin", _begin_postgresql)
+            self._reader = self.engine.execution_options(**{_BEGINS: False})
             self._streamer = self.engine
 
     def require(self) -> None:
@@ -141,7 +146,6 @@ def _engine(url: URL, connections: int) -> Engine:
         pool_size=connections,
         max_overflow=_OVERFLOW,
         pool_timeout=15,
-        pool_pre_ping=True,
         connect_args=_patience(url),
     )
 
@@ -190,12 +194,26 @@ def _tune_sqlite(connection: Any, _: Any) -> None:
 
 def _tune_postgresql(connection: Any, _: Any) -> None:
     """What the role, the database or the URL says goes before our own patience."""
+    connection.autocommit = True  # we begin transactions ourselves
     connection.execute(
         "SELECT set_config(name, %s, false) FROM pg_settings"
         " WHERE name = 'idle_in_transaction_session_timeout' AND setting = '0'",
         [f"{_IDLE_SECONDS}s"],
     )
-    connection.commit()
+
+
+def _require_open(connection: Any, *_: Any) -> None:
+    """Nothing is to be read from an idle connection but the news that the server has ended it: a look at the socket,
+    where asking the server costs as much as a point read. The pool then makes another."""
+    look = select.poll()
+    look.register(connection.fileno(), select.POLLIN)
+    if look.poll(0):
+        raise DisconnectionError("The server has ended the connection.")
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    if connection.get_execution_options().get(_BEGINS, True):
+        connection.exec_driver_sql("BEGIN")
 
 
 def _begin_sqlite(connection: Connection) -> None:
