@@ -28,6 +28,7 @@ from bench_figure import Figure, table
 from bench_home import TENANT, BenchHome
 from export_client import ExportClient, Order
 from offtake.app import build_services
+from offtake.catalogue.macros import MACROS
 from offtake.core.services import Services
 from offtake.engine.plan import plan
 from offtake.formats import format_named
@@ -176,7 +177,7 @@ def _planned(on: Services, order: Order) -> Bare:
     )
     with snapshot(on.lake, report.tables, tenant=TENANT, timespan=request.timespan) as views:  # of a local lake
         pass
-    return Bare(query=query, views=views, threads=on.attempt.threads, memory_mb=on.attempt.memory_mb)
+    return Bare(query=query, words=MACROS, views=views, threads=on.attempt.threads, memory_mb=on.attempt.memory_mb)
 
 
 def _http(client: ExportClient, server: Server, home: BenchHome, folder: Path) -> list[Figure]:

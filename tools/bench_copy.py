@@ -25,6 +25,7 @@ def main() -> None:
     connection.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false")
     for view in wanted["views"]:
         _expose(connection, view)
+    connection.execute(wanted["words"])
     values = {name: _value(value) for name, value in wanted["values"].items()}
     target = wanted["target"].replace("'", "''")
     began = time.perf_counter()

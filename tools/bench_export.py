@@ -38,9 +38,10 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bare:
-    """What the yardstick needs: the same SQL, files and limits as the attempt."""
+    """What the yardstick needs: the same SQL, words of the catalogue, files and limits as the attempt."""
 
     query: Query
+    words: str
     views: Sequence[TableView]
     threads: int
     memory_mb: int
@@ -89,6 +90,7 @@ def _job(client: ExportClient, server_pid: int, state: Path, order: Order) -> Me
 
 def _bare_copy(bare: Bare, format_name: str, target: Path) -> Measured:
     wanted = {
+        "words": bare.words,
         "sql": bare.query.sql,
         "values": {name: _portable(value) for name, value in bare.query.values.items()},
         "views": [{"table": view.table, "files": view.files, "columns": view.columns} for view in bare.views],
@@ -100,7 +102,7 @@ def _bare_copy(bare: Bare, format_name: str, target: Path) -> Measured:
     script = str(Path(__file__).with_name("bench_copy.py"))
     try:
         done = subprocess.run(
-            [sys.executable, script], input=json.dumps(wanted), capture_output=True, text=True, check=True
+            [sys.executable, script], input=json.dumps(wanted), stdout=subprocess.PIPE, text=True, check=True
         )
     finally:
         target.unlink(missing_ok=True)
