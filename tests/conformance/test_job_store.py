@@ -31,6 +31,8 @@ from offtake.store.schema import job as table
 from tests.fixtures.orders import NOON, ORDER, queued
 
 LATER = NOON + timedelta(seconds=15)
+HOUR = timedelta(hours=1)
+SECOND = timedelta(seconds=1)
 FILE = Artifact(key="files/acme/x", rows=3, bytes=99, sha256="0" * 64)
 KEYS_BEFORE = named(
     "idempotency", *map(column, ("tenant", "dialect", "key", "digest", "job")), column("created_at", Instant())
@@ -235,10 +237,26 @@ def test_leases_that_ran_out_and_leases_of_the_dead_are_found(acme: Database) ->
     added(acme)
     lease = claimed(acme)
     with acme.read() as connection:
-        assert jobs.abandoned(connection, now=LATER) == []
-        assert [item.job.id for item in jobs.abandoned(connection, now=LATER + timedelta(seconds=1))] == [lease.job.id]
-        assert [item.fence for item in jobs.abandoned(connection, now=NOON, worker="w1")] == [1]
-        assert jobs.abandoned(connection, now=NOON, worker="w2") == []
+        assert jobs.abandoned(connection, now=LATER, furthest=HOUR) == []
+        (over,) = jobs.abandoned(connection, now=LATER + SECOND, furthest=HOUR)
+        assert over.job.id == lease.job.id
+        assert [item.fence for item in jobs.abandoned(connection, now=NOON, furthest=HOUR, worker="w1")] == [1]
+        assert jobs.abandoned(connection, now=NOON, furthest=HOUR, worker="w2") == []
+
+
+def test_what_reaches_further_than_anything_can_was_written_by_another_clock(acme: Database) -> None:
+    added(acme)
+    lease = claimed(acme)
+    waiting = added(acme)
+    with acme.write() as connection:
+        before = LATER - HOUR
+        assert jobs.abandoned(connection, now=before, furthest=HOUR) == []
+        (found,) = jobs.abandoned(connection, now=before - SECOND, furthest=HOUR)
+        assert found.job.id == lease.job.id
+        assert jobs.make_due(connection, now=NOON - HOUR, furthest=HOUR) == 0
+        assert jobs.make_due(connection, now=NOON - HOUR - SECOND, furthest=HOUR) == 1
+    assert read(acme, waiting.id).not_before == NOON - HOUR - SECOND
+    assert read(acme, lease.job.id).not_before == lease.job.not_before
 
 
 def test_open_jobs_are_counted_per_tenant_and_dialect(acme: Database) -> None:

@@ -2,7 +2,8 @@
 
 On PostgreSQL the database's clock decides and a host's does not matter; ``tests/conformance/test_clock.py`` shows it of
 each rule, and here whole workers do. A SQLite file has one host, whose clock decides: when it is put forward, leases
-run out early, and the fence keeps the two attempts apart; when it is put back, leases and waits last longer.
+run out early, and the fence keeps the two attempts apart; when it is put back, leases and waits last longer, though
+not without end.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from offtake.core import exports, retention, settlement
 from offtake.core.interruption import Interruption
 from offtake.core.services import Services
 from offtake.executor.stopping import Stopping
+from offtake.executor.upkeep import Upkeep
 from offtake.executor.worker import Worker, attempt, claim_next
 from offtake.model.job import Job, Lease, Status
 from offtake.store import jobs
@@ -44,6 +46,11 @@ class Host:
         assert found is not None
         return found
 
+    def order(self) -> str:
+        """The id of a new job. A moment passes, so that of two jobs one is older."""
+        self.now += timedelta(milliseconds=1)
+        return exports.create(CALLS, caller(), self.on).id
+
     def claim(self, worker: str) -> Lease | None:
         return claim_next(self.on, Worker(name=worker))
 
@@ -65,7 +72,7 @@ def host(installation: Installation) -> Iterator[Host]:
 
 @pytest.mark.parametrize("point", ["claimed", "writing", "staged", "renamed"])
 def test_a_clock_put_forward_in_mid_attempt_makes_two_attempts_and_one_file(host: Host, point: str) -> None:
-    job = exports.create(CALLS, caller(), host.on).id
+    job = host.order()
 
     def step(name: str, lease: Lease) -> None:
         """An hour passes at once, and another worker finds a lease that has run out."""
@@ -89,19 +96,20 @@ def test_a_clock_put_forward_in_mid_attempt_makes_two_attempts_and_one_file(host
 
 
 def test_a_clock_put_back_makes_leases_and_waits_longer_and_loses_nothing(host: Host) -> None:
-    orphaned, waiting = (exports.create(CALLS, caller(), host.on).id for _ in range(2))
+    orphaned, waiting = host.order(), host.order()
     lease = host.claim("dies")
     assert lease is not None
     assert lease.job.id == orphaned
-    host.now -= HOUR
+    host.now -= settlement.LONGEST_DELAY
+    Upkeep(host.on).when_due()
     assert host.claim("lives") is None  # what was ordered before is not due yet
-    assert settlement.recover(host.on) == 0
-    fresh = exports.create(CALLS, caller(), host.on).id  # what is ordered now is
+    assert host.read(orphaned).status is Status.RUNNING
+    fresh = host.order()  # what is ordered now is
     run = host.claim("lives")
     assert run is not None
     assert run.job.id == fresh
     attempt(run, host.on, NEVER, Interruption())
-    host.now += HOUR + host.on.attempt.lease + timedelta(seconds=1)
+    host.now += settlement.LONGEST_DELAY + host.on.attempt.lease + timedelta(seconds=1)
     assert settlement.recover(host.on) == 1
     for _ in range(2):
         run = host.claim("lives")
@@ -111,8 +119,26 @@ def test_a_clock_put_back_makes_leases_and_waits_longer_and_loses_nothing(host: 
     assert len(host.files()) == 3
 
 
+def test_a_clock_put_back_by_days_is_noticed(host: Host) -> None:
+    """As of a machine that started with a wrong clock: what was written then is not waited for."""
+    orphaned, waiting = host.order(), host.order()
+    assert host.claim("dies") is not None
+    host.now -= 3 * 24 * HOUR
+    assert host.claim("lives") is None
+    Upkeep(host.on).when_due()
+    for _ in range(2):
+        run = host.claim("lives")
+        assert run is not None
+        attempt(run, host.on, NEVER, Interruption())
+    assert [(host.read(job).status, host.read(job).attempts) for job in (orphaned, waiting)] == [
+        (Status.SUCCEEDED, 2),
+        (Status.SUCCEEDED, 1),
+    ]
+    assert len(host.files()) == 2
+
+
 def test_a_worker_known_to_be_dead_is_not_waited_for_whatever_the_clock_says(host: Host) -> None:
-    job = exports.create(CALLS, caller(), host.on).id
+    job = host.order()
     assert host.claim("dies") is not None
     host.now -= HOUR
     assert settlement.recover(host.on, dead_worker="dies") == 1

@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -40,6 +40,7 @@ from tests.fixtures.buckets import S3Server
 from tests.fixtures.installation import Client, Installation, Running, wait_for
 from tests.fixtures.proxy import Fault, Proxy, proxy
 
+HOUR = timedelta(hours=1)
 JOB = "0" * 36
 CONTENT = os.urandom(9 * 1024 * 1024)  # read in three requests
 LARGE = 40 * 1024 * 1024
@@ -306,13 +307,15 @@ def test_an_upload_that_hangs_does_not_lose_the_lease(world: World) -> None:
     first = world.row(job)
     assert first.status == "uploading"
     with world.made.services() as on, on.database.read() as connection:
-        assert not jobs.abandoned(connection, now=on.clock())
+        assert not jobs.abandoned(connection, now=on.clock(), furthest=HOUR)
         began = on.clock()
 
     def outlived() -> bool:
         """Whether the lease would be over by now if nobody had renewed it, twice."""
         with world.made.services() as on, on.database.read() as connection:
-            return (on.clock() - began).total_seconds() > 2 and not jobs.abandoned(connection, now=on.clock())
+            return (on.clock() - began).total_seconds() > 2 and not jobs.abandoned(
+                connection, now=on.clock(), furthest=HOUR
+            )
 
     wait_for("two leases' time", outlived)
     world.between.heal()

@@ -17,7 +17,8 @@ from offtake.model.audit import AuditEntry
 from offtake.model.job import Failure, Lease, Status
 from offtake.store import audit, figures, jobs
 
-_LONGEST_DELAY = timedelta(minutes=10)
+LONGEST_DELAY = timedelta(minutes=10)
+_LONGEST_LEASE = timedelta(hours=1)  # or twice ours, should that be more: others may have other settings
 _ABANDONED = "The worker that ran the export ended or stopped answering, at every attempt."
 
 
@@ -31,7 +32,7 @@ class Again:
 def decide(error: OfftakeError, attempts: int, policy: AttemptPolicy) -> Again | Failure:
     """Another attempt, later each time, while the error may pass and attempts are left; else the job fails."""
     if error.retryable and attempts < policy.attempts:
-        return Again(delay=min(policy.retry_delay * 2 ** (attempts - 1), _LONGEST_DELAY))
+        return Again(delay=min(policy.retry_delay * 2 ** (attempts - 1), LONGEST_DELAY))
     return Failure(code=error.code, message=error.message)
 
 
@@ -62,12 +63,13 @@ def recover(on: Services, *, dead_worker: str | None = None) -> int:
     """
     lost: Counter[str] = Counter()
     failed: Counter[str] = Counter()
+    furthest = max(_LONGEST_LEASE, 2 * on.attempt.lease)
     with on.database.read() as connection:
-        if not jobs.abandoned(connection, now=on.now(connection), worker=dead_worker):
+        if not jobs.abandoned(connection, now=on.now(connection), furthest=furthest, worker=dead_worker):
             return 0
     with on.database.write() as connection:
         now = on.now(connection)
-        for lease in jobs.abandoned(connection, now=now, worker=dead_worker):
+        for lease in jobs.abandoned(connection, now=now, furthest=furthest, worker=dead_worker):
             dialect = lease.job.request.dialect
             if lease.job.attempts < on.attempt.attempts:
                 lost[dialect] += jobs.retry(connection, lease, not_before=now)
@@ -76,6 +78,15 @@ def recover(on: Services, *, dead_worker: str | None = None) -> int:
                 failed[dialect] += 1
         figures.add(connection, [*leases_lost(lost), *jobs_ended(failed, Status.FAILED)])
     return lost.total()
+
+
+def catch_up(on: Services) -> int:
+    """Make due what no wait of ours can have put off so long: the clock has been put back since. Returns how many jobs.
+
+    Waits that may be ours are kept, so after such a step a job may wait for as long as the longest of them.
+    """
+    with on.database.write() as connection:
+        return jobs.make_due(connection, now=on.now(connection), furthest=LONGEST_DELAY)
 
 
 def _fail(connection: Connection, lease: Lease, failure: Failure, *, now: datetime) -> bool:

@@ -36,6 +36,9 @@ class Upkeep:
                 self._swept = float("-inf")  # whoever lost them may have left files
         if now - self._expired >= _EXPIRE_EVERY:
             presence.forget(self._on)
+            caught_up = settlement.catch_up(self._on)
+            if caught_up:
+                _log.warning("clock_put_back", jobs=caught_up)
             done = self._counted("expiry", retention.expire)
             self._expired = float("-inf") if done >= retention.EXPIRED_AT_ONCE else now  # more may be over
         if now - self._swept >= _SWEEP_EVERY:

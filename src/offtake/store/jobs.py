@@ -204,13 +204,26 @@ def hand_back(connection: Connection, lease: Lease, *, now: datetime) -> bool:
     return _queued(connection, statement)
 
 
-def abandoned(connection: Connection, *, now: datetime, worker: str | None = None) -> Sequence[Lease]:
-    """Leases that ran out (their workers died, hang, or cannot reach the store), or all leases of a dead worker."""
-    gone = job.c.lease_until < now if worker is None else job.c.lease_worker == worker
+def abandoned(
+    connection: Connection, *, now: datetime, furthest: timedelta, worker: str | None = None
+) -> Sequence[Lease]:
+    """Leases that ran out (their workers died, hang, or cannot reach the store), or all leases of a dead worker.
+
+    One that lasts longer than ``furthest`` from now was given before the clock was put back.
+    """
+    over = or_(job.c.lease_until < now, job.c.lease_until > now + furthest)
+    gone = over if worker is None else job.c.lease_worker == worker
     rows = connection.execute(select(job).where(_among(LEASED), gone)).all()
     return [
         Lease(job=job_from_row(row), fence=row.fence, worker=row.lease_worker, until=row.lease_until) for row in rows
     ]
+
+
+def make_due(connection: Connection, *, now: datetime, furthest: timedelta) -> int:
+    """Make due now what would wait longer than ``furthest``: it was queued before the clock was put back. Returns how
+    many jobs."""
+    waits = and_(_among({Status.QUEUED}), job.c.not_before > now + furthest)
+    return connection.execute(update(job).where(waits).values(not_before=now)).rowcount
 
 
 def cancel(connection: Connection, job_id: str, *, tenant: str, now: datetime) -> Job | None:

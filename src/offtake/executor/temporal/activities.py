@@ -92,7 +92,7 @@ class Activities:
         if job is None or job.status is not Status.QUEUED:
             return self._on.attempt.lease / 3
         with self._on.database.read() as connection:
-            return job.not_before - self._on.now(connection)
+            return min(job.not_before - self._on.now(connection), settlement.LONGEST_DELAY)  # clocks may be put back
 
     def _find(self, job_id: str) -> Job | None:
         with self._on.database.read() as connection:
