@@ -10,13 +10,15 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from offtake.core import exports, identity, retention, settlement
+from offtake.core import download, exports, identity, retention, settlement
+from offtake.core.exports import JobRef
 from offtake.core.interruption import Interruption
 from offtake.core.services import Services
+from offtake.errors import ArtifactNotFound
 from offtake.executor.heartbeat import Heartbeat
 from offtake.executor.stopping import Stopping
 from offtake.executor.worker import Worker, claim_next
-from offtake.model.job import Lease
+from offtake.model.job import Lease, Status
 from offtake.model.tenant import Tenant
 from offtake.store import jobs
 from tests.fixtures.installation import wait_for
@@ -80,6 +82,29 @@ def test_a_host_whose_clock_is_off_removes_no_file_before_its_time(on: Services,
     let_pass(on, timedelta(days=2))
     assert retention.expire(wrong).done == 1
     assert not path.exists()
+
+
+@pytest.mark.parametrize("skew", [timedelta(days=-90), timedelta(days=90)], ids=["behind", "ahead"])
+def test_a_host_whose_clock_is_off_sees_files_as_long_as_they_are_to_be_had(on: Services, skew: timedelta) -> None:
+    if on.database.reads_at_once:
+        return
+    wrong = off(on, skew)
+    job, _ = published(on)
+    ref = JobRef(id=job, dialect="talkdesk")
+    listing = exports.Listing(dialect="talkdesk", per_page=10)
+    assert exports.get(ref, caller(), wrong).status is Status.SUCCEEDED
+    assert [each.status for each in exports.list_jobs(listing, caller(), wrong).jobs] == [Status.SUCCEEDED]
+    link = download.mint(ref, caller(), wrong)
+    for host in (on, wrong):
+        found = download.open_link(link.job, expires=str(link.expires), signature=link.signature, on=host)
+        assert found.artifact.bytes
+    let_pass(on, timedelta(days=2))
+    assert exports.get(ref, caller(), wrong).status is Status.EXPIRED
+    assert [each.status for each in exports.list_jobs(listing, caller(), wrong).jobs] == [Status.EXPIRED]
+    with pytest.raises(ArtifactNotFound):
+        download.mint(ref, caller(), wrong)
+    with pytest.raises(ArtifactNotFound):
+        download.open_link(link.job, expires=str(link.expires), signature=link.signature, on=wrong)
 
 
 def lease_end(on: Services, lease: Lease) -> datetime:

@@ -17,6 +17,7 @@ from offtake.core.services import Services
 from offtake.errors import (
     AuditUnavailable,
     IdempotencyConflict,
+    InvalidRequest,
     JobNotFound,
     JobStateConflict,
     NotPermitted,
@@ -30,6 +31,7 @@ from offtake.model.job import Failure, Lease, Status
 from offtake.model.request import ExportRequest, Parameters
 from offtake.model.tenant import ORDINARY, Scope, Tenant
 from offtake.model.timespan import Timespan
+from offtake.store import identity as store_identity
 from offtake.store import jobs
 from offtake.store.schema import audit
 from offtake.store.schema import job as job_table
@@ -265,51 +267,51 @@ def test_filters_are_the_same_in_any_order(on: Services) -> None:
     assert exports.create(replace(LOOP_ORDER, columns=("b", "a")), caller(), on, key="columns") == shown
 
 
-def _ended(on: Services, how: str) -> tuple[str, Services]:
-    """A job with the key ``march`` that came to such an end, and the services as they are then."""
+def _ended(on: Services, how: str) -> str:
+    """A job with the key ``march`` that came to such an end."""
     job, now = exports.create(LOOP_ORDER, caller(), on, key="march"), on.clock()
     if how == "cancelled":
         exports.cancel(ref(job.id, "loop"), caller(), on)
-        return job.id, on
+        return job.id
     with on.database.write() as connection:
         lease = jobs.claim(connection, worker="w", now=now, until=now + timedelta(minutes=1))
         assert lease is not None
         if how == "failed":
             jobs.fail(connection, lease, Failure(code="any", message="Any."), now=now)
-            return job.id, on
+            return job.id
         jobs.upload(connection, lease)
         file = Artifact(key="any", rows=0, bytes=1, sha256="0" * 64)
-        jobs.succeed(connection, lease, file, now=now, expires_at=now + timedelta(days=1))
+        life = timedelta(days=0 if how == "expired" else 1)
+        jobs.succeed(connection, lease, file, now=now, expires_at=now + life)
     if how == "deleted":
         exports.delete(ref(job.id, "loop"), caller(), on)
-    later = timedelta(days=1 if how == "expired" else 0)
-    return job.id, replace(on, clock=lambda: now + later)
+    return job.id
 
 
 @pytest.mark.parametrize("how", ["failed", "cancelled", "expired", "deleted"])
 def test_pain_12_a_key_does_not_repeat_a_failure_for_ever(on: Services, how: str) -> None:
     """Nor does it hold whoever retries to a file that is gone; then it is as if it had not been used."""
-    first, then = _ended(on, how)
+    first = _ended(on, how)
     other = replace(LOOP_ORDER, format="xlsx")  # even this
-    second = exports.create(other, caller(), then, key="march")
+    second = exports.create(other, caller(), on, key="march")
     assert second.id != first
-    assert exports.create(other, caller(), then, key="march") == second
+    assert exports.create(other, caller(), on, key="march") == second
     with pytest.raises(IdempotencyConflict):
-        exports.create(LOOP_ORDER, caller(), then, key="march")
+        exports.create(LOOP_ORDER, caller(), on, key="march")
 
 
 def test_a_key_stands_for_a_file_while_there_is_one(on: Services) -> None:
-    first, then = _ended(on, "succeeded")
-    assert exports.create(LOOP_ORDER, caller(), then, key="march").id == first
+    first = _ended(on, "succeeded")
+    assert exports.create(LOOP_ORDER, caller(), on, key="march").id == first
     with pytest.raises(IdempotencyConflict):
-        exports.create(replace(LOOP_ORDER, format="xlsx"), caller(), then, key="march")
+        exports.create(replace(LOOP_ORDER, format="xlsx"), caller(), on, key="march")
 
 
 def test_racing_orders_with_a_key_that_was_let_go_are_one_new_job(on: Services) -> None:
-    first, then = _ended(on, "failed")
+    first = _ended(on, "failed")
     made: list[str] = []
     threads = [
-        threading.Thread(target=lambda: made.append(exports.create(LOOP_ORDER, caller(), then, key="march").id))
+        threading.Thread(target=lambda: made.append(exports.create(LOOP_ORDER, caller(), on, key="march").id))
         for _ in range(6)
     ]
     for thread in threads:
@@ -317,6 +319,42 @@ def test_racing_orders_with_a_key_that_was_let_go_are_one_new_job(on: Services) 
     for thread in threads:
         thread.join()
     assert (len(made), len(set(made)), first in made) == (6, 1, False)
+
+
+NUL = "a\0b"
+
+
+@pytest.mark.parametrize(
+    ("field", "order"),
+    [
+        ("name", replace(ORDER, name=NUL)),
+        ("customer_emails", replace(ORDER, parameters=Parameters(customer_emails=("a@b.example", NUL)))),
+    ],
+)
+def test_a_text_that_not_every_database_has_is_refused(on: Services, field: str, order: ExportRequest) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        exports.create(order, caller(), on)
+    assert [fault.name for fault in refused.value.fields] == [field]
+
+
+def test_nothing_is_called_by_a_name_with_a_nul(on: Services) -> None:
+    with pytest.raises(JobNotFound):
+        exports.get(ref(NUL), caller(), on)
+    with on.database.read() as connection:
+        assert jobs.get_by_reference(connection, NUL, tenant="acme") is None
+        assert store_identity.get_credential(connection, NUL) is None
+        assert list(store_identity.credentials_of_user(connection, NUL, company_key=None, limit=1)) == []
+        assert list(store_identity.credentials_of_user(connection, "u", company_key=NUL, limit=1)) == []
+        assert store_identity.get_key(connection, "someone", NUL) is None
+
+
+def test_a_job_put_back_in_mid_deletion_is_not_said_to_be_deleted(
+    on: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = _ended(on, "failed")
+    monkeypatch.setattr(jobs, "delete", lambda connection, job_id: False)  # as the row is by then
+    with pytest.raises(JobStateConflict):
+        exports.delete(ref(failed, "loop"), caller(), on)
 
 
 def test_a_refused_order_does_not_use_its_key(on: Services) -> None:

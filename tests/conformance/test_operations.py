@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from offtake.executor.worker import Worker, claim_next
 from offtake.model.job import Status
 from offtake.model.tenant import Tenant
 from offtake.store import jobs
+from tests.fixtures.installation import wait_for
 from tests.fixtures.orders import ORDER, caller, let_pass, published
 
 WORKER = Worker(name="w")
@@ -140,9 +142,38 @@ def test_a_file_held_after_it_was_listed_stays(on: Services, monkeypatch: pytest
     operations.hold(job, "root", on)
     let_pass(on, timedelta(days=2))
     held = operations.get(job, on)
-    monkeypatch.setattr(retention, "over", lambda on: [held])  # as a sweeper saw it just before the hold
+    seen = iter([[held], []])  # as a sweeper saw it just before the hold
+    monkeypatch.setattr(retention, "over", lambda on, **_: next(seen))
     assert retention.expire(on).done == 0
     assert path.is_file()
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_hold_that_comes_while_the_file_goes_is_refused(on: Services) -> None:
+    """It waits for whoever ends the retention, and sees the end; on SQLite nobody is in between."""
+    job, _ = published(on)
+    said: list[str] = []
+
+    def hold() -> None:
+        try:
+            operations.hold(job, "root", on)
+        except JobStateConflict:
+            said.append("too late")
+
+    holder = threading.Thread(target=hold)
+    with on.database.write() as connection:
+        jobs.lock(connection, job)
+        holder.start()
+        wait_for("the hold to wait", lambda: waits_for_a_lock(on))
+        assert jobs.retire(connection, job, now=on.now(connection))
+    holder.join()
+    assert said == ["too late"]
+
+
+def waits_for_a_lock(on: Services) -> bool:
+    statement = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with on.database.read() as connection:
+        return bool(connection.execute(text(statement)).scalar_one())
 
 
 def test_an_unknown_job_is_said(on: Services) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from datetime import timedelta
 from pathlib import Path
 
@@ -54,6 +55,32 @@ def test_the_sweep_takes_what_no_row_names_and_nothing_else(on: Services) -> Non
     on.artifacts.spill(job, 1).mkdir(parents=True)
     assert (retention.sweep(on).done, retention.sweep(on).done) == (4, 0)
     assert (path.is_file(), needed.is_file(), [orphan.exists() for orphan in left]) == (True, True, [False] * 3)
+
+
+def test_a_round_of_stubborn_files_keeps_no_others(on: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does a disk that is too full to delete from end the worker."""
+    monkeypatch.setattr(retention, "EXPIRED_AT_ONCE", 2)
+    made = [published(on) for _ in range(4)]
+    let_pass(on, timedelta(days=2))
+    stubborn, unlink = [path for _, path in made[:3]], Path.unlink
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        if path in stubborn:
+            raise OSError(errno.ENOSPC, "no space left")
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    assert retention.expire(on) == retention.Tally(done=1, failed=3)
+    assert [status(on, job) for job, _ in made] == [Status.EXPIRED] * 4
+    assert [path.exists() for _, path in made] == [True] * 3 + [False]
+
+
+def test_a_store_that_cannot_be_listed_keeps_nobody(on: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, pattern: str) -> None:
+        raise PermissionError(errno.EACCES, f"not permitted: {path.name}/{pattern}")
+
+    monkeypatch.setattr(Path, "glob", refuse)
+    assert retention.sweep(on) == retention.Tally(done=0, failed=1)
 
 
 def test_one_stubborn_file_keeps_neither_the_others_nor_the_worker(

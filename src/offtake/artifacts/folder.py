@@ -6,7 +6,16 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from offtake.artifacts.store import FILES, ArtifactStore, StoredFile, flush_folder, remove_path, storage_error, stored
+from offtake.artifacts.store import (
+    FILES,
+    ArtifactStore,
+    StoredFile,
+    flush_folder,
+    listed,
+    remove_path,
+    storage_error,
+    stored,
+)
 from offtake.errors import StorageUnavailable
 
 _CHUNK = 1024 * 1024
@@ -71,5 +80,5 @@ class FolderArtifacts(ArtifactStore):
 
     def published(self) -> Iterator[StoredFile]:
         """A rename is never half done, so there is nothing unfinished."""
-        for path in sorted((self.root / FILES).glob("*/*")):
+        for path in listed(self.root / FILES, "*/*"):
             yield from stored(path.relative_to(self.root).as_posix(), partial(remove_path, path))

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -36,7 +37,7 @@ class StoredFile:
     job: str
     fence: int
     staged: bool
-    remove: Callable[[], None] = field(compare=False)  # raises StorageUnavailable
+    remove: Callable[[], None] = field(compare=False)  # raises StorageUnavailable, ResourceExhausted
 
 
 class ArtifactStore(ABC):
@@ -57,10 +58,10 @@ class ArtifactStore(ABC):
     def require_room(self, free_bytes: int) -> None:
         """Whether attempts can write on this machine. Raises StorageUnavailable, or ResourceExhausted when less than
         that is free."""
-        probe = self.root / "staging" / f".ready-{os.getpid()}"
+        probe = self.root / "staging" / f".ready-{secrets.token_hex(8)}"  # in containers, every process is number 1
         try:
             probe.write_bytes(b"ready")
-            probe.unlink()
+            probe.unlink(missing_ok=True)
             free = shutil.disk_usage(self.root).free
         except OSError as error:
             raise storage_error(error) from error
@@ -113,7 +114,7 @@ class ArtifactStore(ABC):
         Raises StorageUnavailable.
         """
         for folder in ("staging", "spill"):
-            for path in sorted((self.root / folder).iterdir()):
+            for path in listed(self.root / folder, "*"):
                 key = path.relative_to(self.root).as_posix()
                 yield from stored(key, partial(remove_path, path), staged=True)
         yield from self.published()
@@ -130,6 +131,14 @@ def stored(key: str, remove: Callable[[], None], *, staged: bool = False) -> Ite
         yield StoredFile(key=key, job=name["job"], fence=int(name["fence"]), staged=staged, remove=remove)
 
 
+def listed(folder: Path, pattern: str) -> list[Path]:
+    """What is there, by name. Raises StorageUnavailable."""
+    try:
+        return sorted(folder.glob(pattern))
+    except OSError as error:
+        raise storage_error(error) from error
+
+
 def remove_path(path: Path) -> None:
     """Remove a file or a folder; absent is fine. Raises StorageUnavailable."""
     try:
@@ -137,6 +146,8 @@ def remove_path(path: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+    except FileNotFoundError:  # somebody else removes the same folder
+        return
     except OSError as error:
         raise storage_error(error) from error
 

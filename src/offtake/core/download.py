@@ -21,7 +21,7 @@ from offtake.errors import ArtifactNotFound, JobNotFound, LinkExpired, LinkRefus
 from offtake.formats import format_named
 from offtake.model.artifact import Artifact
 from offtake.model.audit import AuditEntry
-from offtake.model.job import Job, has_file
+from offtake.model.job import Job, Status, has_file
 from offtake.store import audit, jobs
 
 RETRY_AFTER = 5  # seconds until a store that did not answer may be asked again
@@ -53,14 +53,12 @@ def mint(ref: JobRef, by: Caller, on: Services) -> Link:
 
     Raises ArtifactNotFound unless it is the caller's own job and has a published artifact.
     """
-    now = on.clock()
     try:
         job = exports.find(ref, by, on)
     except JobNotFound as error:
         raise ArtifactNotFound("There is no such file.") from error
-    if job.expires_at is None or not has_file(job, now):
+    if job.expires_at is None or job.status is not Status.SUCCEEDED:
         raise ArtifactNotFound("There is no such file.")
-    expires = int(min(now + on.limits[ref.dialect].of(job.tenant).link_life, job.expires_at).timestamp())
     entry = AuditEntry(
         operation="artifact.link",
         dialect=ref.dialect,
@@ -72,7 +70,9 @@ def mint(ref: JobRef, by: Caller, on: Services) -> Link:
         effective=by.principal.effective,
     )
     with on.database.write() as connection:
+        now = on.now(connection)
         audit.record(connection, entry, now=now)
+    expires = int(min(now + on.limits[ref.dialect].of(job.tenant).link_life, job.expires_at).timestamp())
     signature = _sign(job.id, expires, on.link_key)
     return Link(job=job.id, file_name=file_name(job), expires=expires, signature=signature)
 
@@ -82,9 +82,8 @@ def open_link(job_id: str, *, expires: str, signature: str, on: Services) -> Dow
     when it is there and the link is too old, Unavailable when the store does not answer."""
     if not _genuine(job_id, expires, signature, on.link_key):  # before any look at the job: a guess learns nothing
         raise LinkRefused("The link is not valid.")
-    now = on.clock()
     with on.database.read() as connection:
-        job = jobs.get(connection, job_id)
+        job, now = jobs.get(connection, job_id), on.now(connection)
     if job is None or not has_file(job, now) or job.artifact is None:
         raise ArtifactNotFound("There is no such file.")
     if not _is_kept(job.artifact, on):

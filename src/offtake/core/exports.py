@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -20,6 +20,7 @@ from offtake.errors import (
     AttemptError,
     FieldFault,
     IdempotencyConflict,
+    InvalidRequest,
     JobNotFound,
     JobOnHold,
     JobStateConflict,
@@ -64,6 +65,7 @@ def create(
     if longest is not None and request.timespan.length() > longest:
         message = f"The timespan is longer than {longest.days} days."
         raise TimespanTooLong(message, [FieldFault("timespan", "too long")])
+    _require_text(request)
     request = _narrowed(request, by, on)
     now = on.clock()
     job = _ordered(request, by, on, reference=reference, now=now)
@@ -71,7 +73,7 @@ def create(
     digest = _digest(request) if key else ""
     with on.database.write() as connection:
         jobs.lock_tenant(connection, job.tenant)
-        repeated = _repeated(connection, named, digest, now=now) if named else None
+        repeated = _repeated(connection, named, digest, on) if named else None
         if repeated:
             entry = _entry("job.create", repeated.id, request.dialect, by)
             audit.record(connection, replace(entry, outcome="repeated"), now=now)
@@ -108,6 +110,22 @@ def _ordered(request: ExportRequest, by: Caller, on: Services, *, reference: str
     )
 
 
+def _require_text(request: ExportRequest) -> None:
+    """A character that no database and no spreadsheet has in a text is refused, whichever field it is in."""
+    sent = request_to_json(request)
+    for name, value in (sent | sent.pop("parameters")).items():
+        if _has_nul(value):
+            raise InvalidRequest("A text has a NUL character.", [FieldFault(name, "has a NUL character")])
+
+
+def _has_nul(value: object) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, Mapping):
+        return any(map(_has_nul, (*value.keys(), *value.values())))
+    return isinstance(value, list | tuple) and any(map(_has_nul, value))
+
+
 def _narrowed(request: ExportRequest, by: Caller, on: Services) -> ExportRequest:
     """The request with the rows that the caller may see."""
     if by.principal.sees_all:
@@ -138,11 +156,11 @@ def _digest(request: ExportRequest) -> str:
 _OF_NO_USE = ENDED - {Status.SUCCEEDED}
 
 
-def _repeated(connection: Connection, key: idempotency.Key, digest: str, *, now: datetime) -> Job | None:
+def _repeated(connection: Connection, key: idempotency.Key, digest: str, on: Services) -> Job | None:
     """The job that the key stands for, unless it ended without a file, or its file is gone."""
     used = idempotency.find(connection, key)
     job = used and jobs.get(connection, used.job, tenant=key.tenant)
-    if not used or not job or seen_at(job, now).status in _OF_NO_USE:
+    if not used or not job or seen(connection, job, on).status in _OF_NO_USE:
         return None
     if used.digest != digest:
         raise IdempotencyConflict("The idempotency key was used for another request.")
@@ -171,7 +189,12 @@ def find(ref: JobRef, by: Caller, on: Services) -> Job:
     """As ``get``, for those who record more than a look."""
     require(by.principal, Scope.READ)
     with on.database.read() as connection:
-        return seen_at(_own(connection, ref, by), on.clock())
+        return seen(connection, _own(connection, ref, by), on)
+
+
+def seen(connection: Connection, job: Job, on: Services) -> Job:
+    """The job as it is to be seen now. Only of one that has a file is the store's clock asked."""
+    return job if job.expires_at is None else seen_at(job, on.now(connection))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,7 +235,8 @@ def list_jobs(listing: Listing, by: Caller, on: Services) -> JobPage:
         return JobPage(jobs=(), total=total)
     with on.database.read() as connection:
         found = jobs.newest(connection, wanted, limit=listing.per_page, offset=offset)
-    return JobPage(jobs=[seen_at(job, on.clock()) for job in found], total=total)
+        now = on.now(connection)
+    return JobPage(jobs=[seen_at(job, now) for job in found], total=total)
 
 
 def cancel(ref: JobRef, by: Caller, on: Services) -> Job:
@@ -250,7 +274,8 @@ def delete(ref: JobRef, by: Caller, on: Services) -> None:
             raise ArtifactGone("The file was deleted before, or its time was over.")
         audit.record(connection, _entry("artifact.delete", job.id, ref.dialect, by), now=now)
         if job.artifact is None:
-            jobs.delete(connection, job.id)
+            if not jobs.delete(connection, job.id):
+                raise JobStateConflict("The job has been put back into the queue.")
             return
         if not jobs.retire(connection, job.id, now=now):
             if _own(connection, ref, by).held_at is None:

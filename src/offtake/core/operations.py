@@ -77,6 +77,7 @@ def hold(job_id: str, operator: str, on: Services) -> Job:
     JobStateConflict.
     """
     with on.database.write() as connection:
+        jobs.lock(connection, job_id)  # the clock is read after whoever ends its retention at this moment
         job = _known(connection, job_id)
         held = jobs.hold(connection, job.id, now=on.now(connection))
         if held is None:

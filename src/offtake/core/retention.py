@@ -9,7 +9,7 @@ from itertools import islice
 
 from offtake.artifacts.store import StoredFile
 from offtake.core.services import Services
-from offtake.errors import StorageUnavailable
+from offtake.errors import AttemptError
 from offtake.model.audit import AuditEntry
 from offtake.model.job import Job
 from offtake.store import audit, jobs
@@ -30,22 +30,32 @@ class Tally:
         """Count what the block does."""
         try:
             yield
-        except StorageUnavailable:
+        except AttemptError:
             self.failed += 1
         else:
             self.done += 1
 
 
-def over(on: Services, *, limit: int = EXPIRED_AT_ONCE) -> Sequence[Job]:
-    """Jobs whose files' retention is over; held ones stay."""
+def over(on: Services, *, limit: int | None = None, after: Job | None = None) -> Sequence[Job]:
+    """Jobs whose files' retention is over, the longest over first, or those after one of them; held ones stay."""
     with on.database.read() as connection:
-        return jobs.expired(connection, now=on.now(connection), limit=limit)
+        return jobs.expired(connection, now=on.now(connection), limit=limit or EXPIRED_AT_ONCE, after=after)
 
 
 def expire(on: Services) -> Tally:
-    """Remove artifacts whose retention is over: the file first, then the state, so that no file outlives its row."""
-    tally = Tally()
-    for job in over(on):
+    """Remove artifacts whose retention is over: the file first, then the state, so that no file outlives its row.
+
+    As many as are listed at once; more only as long as none of them could be removed.
+    """
+    tally, found = Tally(), over(on)
+    while found:
+        _expire(found, tally, on)
+        found = () if tally.done else over(on, after=found[-1])
+    return tally
+
+
+def _expire(found: Sequence[Job], tally: Tally, on: Services) -> None:
+    for job in found:
         with on.database.write() as connection:
             goes = jobs.retire(connection, job.id, now=on.now(connection))
         if not goes:  # held, or gone, since it was listed
@@ -56,7 +66,6 @@ def expire(on: Services) -> Tally:
             with on.database.write() as connection:
                 if jobs.expire(connection, job.id):
                     audit.record(connection, _entry(job), now=on.clock())
-    return tally
 
 
 def _entry(job: Job) -> AuditEntry:
@@ -76,7 +85,7 @@ def sweep(on: Services) -> Tally:
         for file in orphans(on):
             with tally.one():
                 file.remove()
-    except StorageUnavailable:  # the store cannot be listed; what was found until then is gone
+    except AttemptError:  # the store cannot be listed; what was found until then is gone
         tally.failed += 1
     return tally
 

@@ -7,15 +7,23 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+import structlog
+
+from offtake.errors import places
+
+_log = structlog.get_logger("offtake.thread")
+_AGAIN = 1.0  # seconds until what ended by a defect begins anew
+
 
 class Beside:
     """``run`` looks at ``_done`` again and again. Leaving the block waits for its end, for ``patience`` seconds at most
-    where they are given."""
+    where they are given. A defect is logged and does not end it: nobody would renew the lease, or ring."""
 
     def __init__(self, name: str, run: Callable[[], object], *, patience: float | None = None) -> None:
         self._done = threading.Event()
         self._patience = patience
-        self._thread = threading.Thread(target=run, name=name, daemon=True)
+        self._run_once = run
+        self._thread = threading.Thread(target=self._keep_running, name=name, daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -26,3 +34,13 @@ class Beside:
     ) -> None:
         self._done.set()
         self._thread.join(self._patience)
+
+    def _keep_running(self) -> None:
+        while True:
+            try:
+                self._run_once()
+            except Exception as error:  # noqa: BLE001 - its text may quote rows, so only its kind and place are logged
+                _log.error("thread_defect", thread=self._thread.name, kind=type(error).__name__, places=places(error))
+                if not self._done.wait(_AGAIN):
+                    continue
+            return

@@ -23,6 +23,7 @@ import psycopg
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.exc import TimeoutError as SqlTimeoutError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from offtake.errors import SettingsError, Unavailable
 
@@ -42,6 +43,7 @@ _PATIENCE = {
 }
 # A process that is frozen inside a transaction holds locks that others wait for. Nothing of ours pauses in one.
 _IDLE_SECONDS = 60
+_NEW = "offtake_new"  # a connection that nobody has used
 _BEGINS = "offtake_begins"  # whether a transaction is begun; not for single statements that read
 # Classes and codes that speak of the server and not of the statement: connection, transaction rolled back (deadlock,
 # serialization), resources, operator intervention, system; a server that has become a read-only standby; a transaction
@@ -140,12 +142,13 @@ def _parsed(url: str) -> URL:
 
 def _engine(url: URL, connections: int) -> Engine:
     if url.get_backend_name() == "sqlite":
-        return create_engine(url, pool_size=connections, max_overflow=_OVERFLOW, pool_timeout=30)
+        return create_engine(url, pool_size=connections, max_overflow=_OVERFLOW, pool_timeout=30, hide_parameters=True)
     return create_engine(
         url,
         pool_size=connections,
         max_overflow=_OVERFLOW,
         pool_timeout=15,
+        hide_parameters=True,
         connect_args=_patience(url),
     )
 
@@ -192,19 +195,22 @@ def _tune_sqlite(connection: Any, _: Any) -> None:
     cursor.close()
 
 
-def _tune_postgresql(connection: Any, _: Any) -> None:
+def _tune_postgresql(connection: Any, record: ConnectionPoolEntry) -> None:
     """What the role, the database or the URL says goes before our own patience."""
+    record.info[_NEW] = True
     connection.autocommit = True  # we begin transactions ourselves
     connection.execute(
         "SELECT set_config(name, %s, false) FROM pg_settings"
-        " WHERE name = 'idle_in_transaction_session_timeout' AND setting = '0'",
+        " WHERE name = 'idle_in_transaction_session_timeout' AND source = 'default'",
         [f"{_IDLE_SECONDS}s"],
     )
 
 
-def _require_open(connection: Any, *_: Any) -> None:
+def _require_open(connection: Any, record: ConnectionPoolEntry, _: Any) -> None:
     """Nothing is to be read from an idle connection but the news that the server has ended it: a look at the socket,
     where asking the server costs as much as a point read. The pool then makes another."""
+    if record.info.pop(_NEW, False):  # one that breaks at once is told by its first statement
+        return
     look = select.poll()
     look.register(connection.fileno(), select.POLLIN)
     if look.poll(0):

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, bindparam, case, delete, insert, select,
 from sqlalchemy.exc import IntegrityError
 
 from offtake.model.tenant import Credential, CredentialKind, Principal, PublicKey, Scope, Tenant, Token, TokenKind
-from offtake.store.schema import assertion, credential, credential_key, tenant, token
+from offtake.store.schema import NUL, assertion, credential, credential_key, tenant, token
 
 # Built once, because every request runs it.
 _PRINCIPAL = (
@@ -70,6 +70,8 @@ def add_credential(connection: Connection, new: Credential) -> None:
 
 def get_credential(connection: Connection, credential_id: str) -> Credential | None:
     """The credential of that id, unless it was revoked."""
+    if NUL in credential_id:
+        return None
     statement = select(credential).where(credential.c.id == credential_id, credential.c.revoked.is_(False))
     row = connection.execute(statement).one_or_none()
     return None if row is None else _credential(row)
@@ -79,6 +81,8 @@ def credentials_of_user(
     connection: Connection, user: str, *, company_key: str | None, limit: int
 ) -> Sequence[Credential]:
     """Credentials with a password for that user name, not revoked; those of the tenant with that company key first."""
+    if NUL in user or NUL in (company_key or ""):
+        return ()
     statement = (
         select(credential)
         .join(tenant, tenant.c.name == credential.c.tenant)
@@ -121,6 +125,8 @@ def add_key(connection: Connection, key: PublicKey, *, now: datetime) -> None:
 
 def get_key(connection: Connection, credential_id: str, kid: str) -> PublicKey | None:
     """The key of that name."""
+    if NUL in kid:
+        return None
     statement = select(credential_key).where(credential_key.c.credential == credential_id, credential_key.c.kid == kid)
     row = connection.execute(statement).one_or_none()
     return None if row is None else PublicKey(credential=row.credential, kid=row.kid, pem=row.public_key)

@@ -31,7 +31,7 @@ from sqlalchemy import (
 from offtake.model.artifact import Artifact
 from offtake.model.job import LEASED, OPEN, Failure, Job, JobFilter, Lease, Status, sources
 from offtake.store.records import job_from_row, request_to_json
-from offtake.store.schema import Instant, job, later, tenant
+from offtake.store.schema import NUL, Instant, job, later, tenant
 from offtake.store.wakeup import announce
 
 # Built once: polls read a job thousands of times a second, and building an expression costs more than running it.
@@ -80,8 +80,15 @@ def add(connection: Connection, new: Job) -> None:
     announce(connection)
 
 
+def lock(connection: Connection, job_id: str) -> None:
+    """Let nobody change that job until the transaction ends (SQLite: the writer's lock does it)."""
+    connection.execute(select(job.c.id).where(job.c.id == job_id).with_for_update())
+
+
 def get(connection: Connection, job_id: str, *, tenant: str | None = None) -> Job | None:
     """The job of that id, of that tenant when one is given."""
+    if NUL in job_id:
+        return None
     if tenant is None:
         row = connection.execute(_GET, {"job": job_id}).one_or_none()
     else:
@@ -91,6 +98,8 @@ def get(connection: Connection, job_id: str, *, tenant: str | None = None) -> Jo
 
 def get_by_reference(connection: Connection, reference: str, *, tenant: str) -> Job | None:
     """The tenant's job that its dialect knows by that reference."""
+    if NUL in reference:
+        return None
     row = connection.execute(_GET_REFERENCED, {"reference": reference, "tenant_name": tenant}).one_or_none()
     return None if row is None else job_from_row(row)
 
@@ -273,10 +282,14 @@ def release(connection: Connection, job_id: str) -> Job | None:
     return None if row is None else job_from_row(row)
 
 
-def expired(connection: Connection, *, now: datetime, limit: int = 100) -> Sequence[Job]:
-    """Published jobs whose retention is over and whose files nobody holds."""
+def expired(connection: Connection, *, now: datetime, limit: int = 100, after: Job | None = None) -> Sequence[Job]:
+    """Published jobs whose retention is over and whose files nobody holds, the longest over first; those that come
+    after one of them, where it is given."""
     over = and_(_among({Status.SUCCEEDED}), job.c.expires_at <= now, job.c.held_at.is_(None))
-    statement = select(job).where(over).order_by(job.c.expires_at).limit(limit)
+    if after is not None:
+        later_id = and_(job.c.expires_at == after.expires_at, job.c.id > after.id)
+        over = and_(over, or_(job.c.expires_at > after.expires_at, later_id))
+    statement = select(job).where(over).order_by(job.c.expires_at, job.c.id).limit(limit)
     return [job_from_row(row) for row in connection.execute(statement)]
 
 

@@ -33,6 +33,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from offtake.model.job import LEASED, OPEN, Status
 
+NUL = "\0"  # PostgreSQL has it in no text and refuses to compare with one that does: nothing is called so
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -31,6 +31,9 @@ def copy_all(source: Database, target: Database, progress: Progress) -> dict[str
     Raises StateError when the target holds anything, when an attempt is running, or when the copy differs.
     """
     with source.write() as old, target.write() as new:
+        for connection in (old, new):
+            if connection.dialect.name == "postgresql":  # one side is idle while the other sorts
+                connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
         if old.dialect.name == "postgresql":
             _lock_tables(old)
         _require_rest(old)
@@ -79,31 +82,15 @@ def _count(connection: Connection, table: Table) -> int:
 
 def _batches(connection: Connection, table: Table) -> Iterator[list[Row[Any]]]:
     """All rows in the order of the key, byte by byte: collations of two databases differ."""
-    last: tuple[Any, ...] | None = None
-    key = list(table.primary_key.columns)
-    order = [_bytewise(connection, column) for column in key]
-    while True:
-        statement = select(table).order_by(*order).limit(_AT_ONCE)
-        if last is not None:
-            statement = statement.where(_after(order, last))
-        rows = list(connection.execute(statement))
-        if not rows:
-            return
-        yield rows
-        last = tuple(rows[-1]._mapping[column.name] for column in key)
+    order = [_bytewise(connection, column) for column in table.primary_key.columns]
+    statement = select(table).order_by(*order).execution_options(yield_per=_AT_ONCE)
+    for batch in connection.execute(statement).partitions():
+        yield list(batch)
 
 
 def _bytewise(connection: Connection, column: Any) -> Any:
     is_text = column.type.python_type is str
     return column.collate("C") if is_text and connection.dialect.name == "postgresql" else column
-
-
-def _after(order: list[Any], last: tuple[Any, ...]) -> Any:
-    """Greater than the last key, column by column; row values would lose the collation."""
-    first, value = order[0], last[0]
-    if len(order) == 1:
-        return first > value
-    return (first > value) | ((first == value) & _after(order[1:], last[1:]))
 
 
 def _compared(old: Connection, new: Connection, table: Table) -> Iterator[int]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import timedelta
 
 import structlog
 from temporalio.client import Client
 from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RetryConfig, RPCError, RPCStatusCode
 
 from offtake.core import rings
@@ -125,16 +126,17 @@ async def tell(
 
 
 async def _start(client: Client, ring: Ring, queue: str, silence: float) -> None:
-    await client.start_workflow(
-        EXPORT,
-        Order(job=ring.job, silence=silence),
-        id=ring.job,
-        task_queue=queue,
-        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        priority=Priority(fairness_key=ring.tenant),
-        rpc_timeout=_PATIENCE,
-    )
+    with suppress(WorkflowAlreadyStartedError):  # a Temporal that does not know the policy for conflicts
+        await client.start_workflow(
+            EXPORT,
+            Order(job=ring.job, silence=silence),
+            id=ring.job,
+            task_queue=queue,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            priority=Priority(fairness_key=ring.tenant),
+            rpc_timeout=_PATIENCE,
+        )
 
 
 async def _cancel(client: Client, ring: Ring) -> None:

@@ -13,7 +13,7 @@ from offtake.core import download, exports, rate
 from offtake.core.exports import Caller, JobRef
 from offtake.core.grants import require
 from offtake.errors import ArtifactNotFound, ExportError, JobNotFound
-from offtake.model.job import Job, Status, seen_at
+from offtake.model.job import Job, Status
 from offtake.model.tenant import Scope
 from offtake.wire.access import bind_log
 from offtake.wire.dialect import HttpFault, Wire
@@ -112,7 +112,6 @@ class _Endpoints:
     def _answer(self, request: Request, asked: str, job: Job, by: Caller) -> Response:
         """The export-result object, and what the product knows beyond it in headers (section 13)."""
         settings = self._wire.settings.of(job.tenant)
-        job = seen_at(job, self._on.clock())
         word = status_word(job, settings)
         if word == gone_word(settings):
             return _gone(asked, settings)
