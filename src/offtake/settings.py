@@ -127,14 +127,17 @@ class Settings(BaseSettings):
 
 
 _WHOLE = tuple(name for name, field in Settings.model_fields.items() if field.description)  # options of no section
-_PASSWORD = re.compile(r"(?<=://)([^/@:]*):[^/@]*@")
+_PASSWORD = re.compile(r"(?<=://)([^/@:]*):(?:[^?]*|.*)@", re.DOTALL)  # it may hold any character, even unescaped
+_PARAMETER = re.compile(r"([?&](?:password|sslpassword|oauth_client_secret|scram_(?:client|server)_key)=)[^&]*", re.I)
 
 
 def masked(value: Any) -> Any:
-    """A value as it may be shown: a URL without its password, nothing of a secret."""
+    """A value as it may be shown: a URL without its passwords, nothing of a secret."""
     if isinstance(value, SecretStr):
         return "***"
-    return _PASSWORD.sub(r"\1:***@", value) if isinstance(value, str) else value
+    if isinstance(value, str) and "://" in value:
+        return _PARAMETER.sub(r"\1***", _PASSWORD.sub(r"\1:***@", value))
+    return value
 
 
 def load_settings(file: Path, flags: Mapping[str, Mapping[str, Any]] | None = None) -> Settings:

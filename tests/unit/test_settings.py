@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from offtake.errors import SettingsError
-from offtake.settings import Settings, load_settings, rows
+from offtake.settings import Settings, load_settings, masked, rows
 from offtake.wire.talkdesk.settings import TalkdeskSettings
 
 
@@ -137,6 +137,30 @@ def test_a_password_in_a_url_is_shown_to_nobody(tmp_path: Path) -> None:
     settings = load_settings(written(tmp_path, "state_url = 'postgresql://ann:secret@db/offtake'\n"))
     shown = {name: value for section, name, _, _, value in rows(settings) if not section}
     assert shown["state_url"] == "postgresql://ann:***@db/offtake"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://ann:SEC/RET@db/offtake", "postgresql://ann:***@db/offtake"),
+        ("postgresql://ann:SEC:RET@db:5432/offtake", "postgresql://ann:***@db:5432/offtake"),
+        ("postgresql://ann:SEC@R/ET@db/offtake", "postgresql://ann:***@db/offtake"),
+        ("postgresql://ann:SEC?RET@db/offtake", "postgresql://ann:***@db/offtake"),
+        ("postgresql://:SECRET@db/offtake", "postgresql://:***@db/offtake"),
+        (
+            "postgresql://db/offtake?user=ann&password=SECRET&sslpassword=SEC/RET&sslmode=require",
+            "postgresql://db/offtake?user=ann&password=***&sslpassword=***&sslmode=require",
+        ),
+        (
+            "postgresql://ann:SECRET@db/offtake?application_name=a@b&password=SEC@RET",
+            "postgresql://ann:***@db/offtake?application_name=a@b&password=***",
+        ),
+        ("postgresql://ann@db:5432/offtake?passfile=/x", "postgresql://ann@db:5432/offtake?passfile=/x"),
+        ("sqlite:////srv/offtake/state.db", "sqlite:////srv/offtake/state.db"),
+    ],
+)
+def test_passwords_are_masked_wherever_they_stand_in_a_url(url: str, shown: str) -> None:
+    assert masked(url) == shown
 
 
 def test_public_url_loses_its_last_slash(tmp_path: Path) -> None:
