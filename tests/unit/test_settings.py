@@ -86,6 +86,29 @@ def test_a_bad_variable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert "environment variable OFFTAKE_SERVER__PORT: server.port" in refused(tmp_path, "")
 
 
+@pytest.mark.parametrize("name", ["OFFTAKE_SERVER__TRUSTED_PROXIES", "OFFTAKE_CATALOGUE__FOLDERS"])
+def test_a_variable_that_should_be_a_list_is_named_and_not_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("OFFTAKE_SERVER__HOST", "10.0.0.0/8")
+    monkeypatch.setenv(name, "10.0.0.0/8")
+    assert (
+        refused(tmp_path, "") == f'environment variable {name}: not a list; write it as JSON, {name}=\'["one", "two"]\''
+    )
+
+
+def test_a_list_in_a_variable_is_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OFFTAKE_SERVER__TRUSTED_PROXIES", '["10.0.0.0/8"]')
+    assert load_settings(tmp_path / "absent.toml").server.trusted_proxies == ("10.0.0.0/8",)
+
+
+def test_a_variable_for_a_whole_table_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OFFTAKE_SERVER", "secret")
+    said = refused(tmp_path, "")
+    assert "environment variable OFFTAKE_SERVER: unknown option" in said
+    assert "secret" not in said
+
+
 def test_a_flag_does_not_hide_a_bad_line(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"offtake.toml:2: server.port"):
         load_settings(written(tmp_path, "[server]\nport = 'x'\n"), {"server": {"port": 0}})
