@@ -9,6 +9,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -99,6 +100,11 @@ def test_compose_runs_our_commands_with_our_settings(
         assert settings.server.port == 8080
 
 
+def test_compose_asks_the_database_where_its_clients_will(compose: dict[str, Any]) -> None:
+    """On the socket the image's own server answers, too, which makes the database and goes."""
+    assert "--host=127.0.0.1" in compose["services"]["database"]["healthcheck"]["test"]
+
+
 # --- Kubernetes ----------------------------------------------------------------------------------------------------
 
 
@@ -162,6 +168,21 @@ def test_the_image_is_built_from_the_lock_and_does_not_run_as_root(monkeypatch: 
     kept = (DEPLOY / "Containerfile.dockerignore").read_text("utf-8").splitlines()
     assert copied == {line[1:] for line in kept if line.startswith("!")}
     assert_command([re.findall(r'"(\w+)"', last["CMD"])[0]])
+
+
+def test_the_image_can_have_the_extra_that_the_manual_names() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    asked = re.findall(r"--build-arg (\w+)=(\w+)", MANUAL.read_text("utf-8"))
+    assert {extra for _, extra in asked} == {"temporal"} <= set(extras)
+    text = (DEPLOY / "Containerfile").read_text("utf-8")
+    assert {name for name, _ in asked} == set(re.findall(r"^ARG (\w+)=$", text, re.MULTILINE))
+    steps = re.findall(r"^RUN (uv sync .*)$", text, re.MULTILINE)
+    assert len(steps) == 2
+    for step in steps:  # as the image's shell reads them
+        for value, expected in (("", []), ("temporal", ["--extra=temporal"])):
+            command = ["sh", "-c", step.replace("uv sync", "echo")]
+            said = subprocess.run(command, capture_output=True, text=True, check=True, env={"EXTRA": value}).stdout
+            assert [word for word in said.split() if word.startswith("--extra")] == expected
 
 
 # --- systemd -------------------------------------------------------------------------------------------------------
