@@ -144,6 +144,22 @@ def test_kubernetes_gives_settings_that_exist_and_time_to_drain(
     assert manifests["Service", "offtake"]["spec"]["selector"] == labels
 
 
+def test_the_cache_of_a_pod_is_its_own(
+    manifests: dict[tuple[str, str], dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not in the home, which all pods share."""
+    variables = manifests["ConfigMap", "offtake"]["data"]
+    folder = settings_of(variables, monkeypatch).storage.cache_folder
+    assert folder
+    assert not Path(folder).is_relative_to(variables["OFFTAKE_HOME"])
+    for name in ("offtake-server", "offtake-worker"):
+        pod = manifests["Deployment", name]["spec"]["template"]["spec"]
+        own = {volume["name"] for volume in pod["volumes"] if "emptyDir" in volume}
+        for container in [*pod.get("initContainers", []), *pod["containers"]]:
+            (mounted,) = [each["name"] for each in container["volumeMounts"] if each["mountPath"] == folder]
+            assert mounted in own
+
+
 def test_a_variable_that_is_no_setting_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Exception, match="OFFTAKE_PORT: unknown option"):
         settings_of({"OFFTAKE_PORT": "tcp://10.0.0.1:80"}, monkeypatch)
