@@ -218,6 +218,22 @@ def test_systemd_understands_the_units(name: str, tmp_path: Path) -> None:
     assert grace > max(settings.server.drain_seconds, settings.worker.drain_seconds + BEYOND_DRAIN)
 
 
+def test_the_user_of_the_units_can_read_its_certificate_and_nobody_else_the_secrets() -> None:
+    page = MANUAL.read_text("utf-8")
+    made = {
+        line.split()[-1]: line.split()[1:] for line in re.findall(r"^install .*/etc/offtake.*$", page, re.MULTILINE)
+    }
+    modes = {Path(path).name: int(words[words.index("--mode") + 1], 8) for path, words in made.items()}
+    groups = {Path(path).name: words[words.index("--group") + 1] for path, words in made.items() if "--group" in words}
+    assert modes == {"offtake": 0o750, "tls.pem": 0o644, "tls.key": 0o640}
+    assert "chmod 0600 /etc/offtake/environment\n" in page
+    assert set(re.findall(r'^tls_\w+ = "(.*)"$', page, re.MULTILINE)) < made.keys()
+    for file in (DEPLOY / "systemd").iterdir():
+        (group,) = re.findall(r"^Group=(.*)$", file.read_text("utf-8"), re.MULTILINE)
+        assert groups == {"offtake": group, "tls.key": group}
+        assert "EnvironmentFile=-/etc/offtake/environment" in file.read_text("utf-8")
+
+
 # --- the manual ----------------------------------------------------------------------------------------------------
 
 
