@@ -151,8 +151,8 @@ def read_storage_secrets(file: Path) -> dict[str, str]:
 
 def _write_new(path: Path, content: bytes, *, mode: int) -> None:
     """Write a file unless it exists: whole or not at all, and never over another's."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}")  # in containers, all have the same process id
+    handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -161,4 +161,4 @@ def _write_new(path: Path, content: bytes, *, mode: int) -> None:
         with suppress(FileExistsError):
             os.link(unfinished, path)
     finally:
-        unfinished.unlink()
+        unfinished.unlink(missing_ok=True)

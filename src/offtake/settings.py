@@ -13,6 +13,7 @@ The parts describe their own options (``wire/settings.py``, ``executor/settings.
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsError as NotJson
 
 from offtake.errors import SettingsError
 from offtake.executor.settings import TemporalSettings, WorkerSettings
@@ -127,14 +129,17 @@ class Settings(BaseSettings):
 
 
 _WHOLE = tuple(name for name, field in Settings.model_fields.items() if field.description)  # options of no section
-_PASSWORD = re.compile(r"(?<=://)([^/@:]*):[^/@]*@")
+_PASSWORD = re.compile(r"(?<=://)([^/@:]*):(?:[^?]*|.*)@", re.DOTALL)  # it may hold any character, even unescaped
+_PARAMETER = re.compile(r"([?&](?:password|sslpassword|oauth_client_secret|scram_(?:client|server)_key)=)[^&]*", re.I)
 
 
 def masked(value: Any) -> Any:
-    """A value as it may be shown: a URL without its password, nothing of a secret."""
+    """A value as it may be shown: a URL without its passwords, nothing of a secret."""
     if isinstance(value, SecretStr):
         return "***"
-    return _PASSWORD.sub(r"\1:***@", value) if isinstance(value, str) else value
+    if isinstance(value, str) and "://" in value:
+        return _PARAMETER.sub(r"\1***", _PASSWORD.sub(r"\1:***@", value))
+    return value
 
 
 def load_settings(file: Path, flags: Mapping[str, Mapping[str, Any]] | None = None) -> Settings:
@@ -147,6 +152,8 @@ def load_settings(file: Path, flags: Mapping[str, Mapping[str, Any]] | None = No
         settings = Settings(_file=toml.data, **given)  # type: ignore[call-arg, arg-type]
     except ValidationError as error:
         faults += [_fault(detail, toml) for detail in error.errors(include_url=False)]
+    except NotJson as error:
+        faults += list(_lists_that_are_none()) or [str(error)]
     else:
         faults += _faults_of_tenants(settings, toml)
     if faults:
@@ -232,6 +239,19 @@ def _meant(keys: tuple[str, ...]) -> str:
     head, option = (keys[:2], keys[2:]) if keys[0] == "tenants" and len(keys) > 2 else ((), keys)
     close = difflib.get_close_matches(".".join(option), sorted(known), n=1, cutoff=0.6)
     return f"; did you mean {'.'.join((*head, close[0]))}?" if close else ""
+
+
+def _lists_that_are_none() -> Iterator[str]:
+    """Variables of options that are lists, whose values are not JSON; the value itself is told nobody."""
+    lists = {
+        f"{PREFIX}{section}__{name}".upper() for section, name, default, *_ in rows() if isinstance(default, tuple)
+    }
+    for name, value in sorted(os.environ.items()):
+        try:
+            if name.upper() in lists and value:
+                json.loads(value)
+        except ValueError:
+            yield f'environment variable {name}: not a list; write it as JSON, {name}=\'["one", "two"]\''
 
 
 def _unknown_variables() -> Iterator[str]:

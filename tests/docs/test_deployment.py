@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import socket
-import sqlite3
+import stat
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +98,11 @@ def test_compose_runs_our_commands_with_our_settings(
         assert settings.server.port == 8080
 
 
+def test_compose_asks_the_database_where_its_clients_will(compose: dict[str, Any]) -> None:
+    """On the socket the image's own server answers, too, which makes the database and goes."""
+    assert "--host=127.0.0.1" in compose["services"]["database"]["healthcheck"]["test"]
+
+
 # --- Kubernetes ----------------------------------------------------------------------------------------------------
 
 
@@ -138,6 +142,22 @@ def test_kubernetes_gives_settings_that_exist_and_time_to_drain(
     assert manifests["Service", "offtake"]["spec"]["selector"] == labels
 
 
+def test_the_cache_of_a_pod_is_its_own(
+    manifests: dict[tuple[str, str], dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not in the home, which all pods share."""
+    variables = manifests["ConfigMap", "offtake"]["data"]
+    folder = settings_of(variables, monkeypatch).storage.cache_folder
+    assert folder
+    assert not Path(folder).is_relative_to(variables["OFFTAKE_HOME"])
+    for name in ("offtake-server", "offtake-worker"):
+        pod = manifests["Deployment", name]["spec"]["template"]["spec"]
+        own = {volume["name"] for volume in pod["volumes"] if "emptyDir" in volume}
+        for container in [*pod.get("initContainers", []), *pod["containers"]]:
+            (mounted,) = [each["name"] for each in container["volumeMounts"] if each["mountPath"] == folder]
+            assert mounted in own
+
+
 def test_a_variable_that_is_no_setting_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Exception, match="OFFTAKE_PORT: unknown option"):
         settings_of({"OFFTAKE_PORT": "tcp://10.0.0.1:80"}, monkeypatch)
@@ -164,6 +184,21 @@ def test_the_image_is_built_from_the_lock_and_does_not_run_as_root(monkeypatch: 
     assert_command([re.findall(r'"(\w+)"', last["CMD"])[0]])
 
 
+def test_the_image_can_have_the_extra_that_the_manual_names() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    asked = re.findall(r"--build-arg (\w+)=(\w+)", MANUAL.read_text("utf-8"))
+    assert {extra for _, extra in asked} == {"temporal"} <= set(extras)
+    text = (DEPLOY / "Containerfile").read_text("utf-8")
+    assert {name for name, _ in asked} == set(re.findall(r"^ARG (\w+)=$", text, re.MULTILINE))
+    steps = re.findall(r"^RUN (uv sync .*)$", text, re.MULTILINE)
+    assert len(steps) == 2
+    for step in steps:  # as the image's shell reads them
+        for value, expected in (("", []), ("temporal", ["--extra=temporal"])):
+            command = ["sh", "-c", step.replace("uv sync", "echo")]
+            said = subprocess.run(command, capture_output=True, text=True, check=True, env={"EXTRA": value}).stdout
+            assert [word for word in said.split() if word.startswith("--extra")] == expected
+
+
 # --- systemd -------------------------------------------------------------------------------------------------------
 
 
@@ -181,6 +216,22 @@ def test_systemd_understands_the_units(name: str, tmp_path: Path) -> None:
     grace = int(re.findall(r"^TimeoutStopSec=(\d+)$", text, re.MULTILINE)[0])
     settings = Settings()
     assert grace > max(settings.server.drain_seconds, settings.worker.drain_seconds + BEYOND_DRAIN)
+
+
+def test_the_user_of_the_units_can_read_its_certificate_and_nobody_else_the_secrets() -> None:
+    page = MANUAL.read_text("utf-8")
+    made = {
+        line.split()[-1]: line.split()[1:] for line in re.findall(r"^install .*/etc/offtake.*$", page, re.MULTILINE)
+    }
+    modes = {Path(path).name: int(words[words.index("--mode") + 1], 8) for path, words in made.items()}
+    groups = {Path(path).name: words[words.index("--group") + 1] for path, words in made.items() if "--group" in words}
+    assert modes == {"offtake": 0o750, "tls.pem": 0o644, "tls.key": 0o640}
+    assert "chmod 0600 /etc/offtake/environment\n" in page
+    assert set(re.findall(r'^tls_\w+ = "(.*)"$', page, re.MULTILINE)) < made.keys()
+    for file in (DEPLOY / "systemd").iterdir():
+        (group,) = re.findall(r"^Group=(.*)$", file.read_text("utf-8"), re.MULTILINE)
+        assert groups == {"offtake": group, "tls.key": group}
+        assert "EnvironmentFile=-/etc/offtake/environment" in file.read_text("utf-8")
 
 
 # --- the manual ----------------------------------------------------------------------------------------------------
@@ -202,32 +253,53 @@ def test_the_manual_names_the_figures_that_there_are(installation: Installation)
 
 
 def test_a_backup_made_as_the_manual_says_can_be_restored(installation: Installation, tmp_path: Path) -> None:
-    """While the server runs; the files after the database."""
+    """While the server runs, a second time over the first; the files after the database, which is its owner's alone."""
     installation.init()
     credential = installation.add_tenant("acme")
     running = installation.serve(workers=1)
+    backup = tmp_path / "backup"
+    backup.mkdir()
     with Client.connect(running.url, credential) as client:
-        job = client.create("calls", *MARCH)
-        assert client.wait("calls", job) == "done"
-        before = client.download("calls", job).content
-        page = MANUAL.read_text("utf-8")
-        (statement,) = re.findall(r'"(VACUUM INTO [^"]*)"', page)
-        (copied,) = re.findall(r"^rsync --archive (.*) /backup/$", page, re.MULTILINE)
-        backup = tmp_path / "backup"
-        backup.mkdir()
-        with closing(sqlite3.connect(installation.home / "state.db")) as connection:
-            connection.execute(statement.replace("/backup", str(backup)))
-        for name in [Path(path).relative_to("/srv/offtake").name for path in copied.split()]:
-            source = installation.home / name
-            if source.is_dir():
-                shutil.copytree(source, backup / name)
-            else:
-                shutil.copy2(source, backup / name)
+        jobs, before = [], []
+        for _ in range(2):
+            jobs.append(client.create("calls", *MARCH))
+            assert client.wait("calls", jobs[-1]) == "done"
+            before.append(client.download("calls", jobs[-1]).content)
+            _back_up(installation.home, backup, tmp_path)
     assert running.stop() == 0
+    assert stat.S_IMODE((backup / "state.db").stat().st_mode) == 0o600
+    assert not (backup / "state.db.new").exists()
     again = Installation(backup).serve(workers=1)
     with Client.connect(again.url, credential) as client:
-        assert client.download("calls", job).content == before
+        assert [client.download("calls", job).content for job in jobs] == before
     assert again.stop() == 0
+
+
+def _back_up(home: Path, backup: Path, tmp_path: Path) -> None:
+    """Run the manual's script. Not every machine has its programs: Python does what they are asked."""
+    (script,) = re.findall(r"^```sh\n(#!/bin/sh\n.*?)^```$", MANUAL.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    assert 'sqlite3 /srv/offtake/state.db "' in script
+    assert "rsync --archive /srv/offtake/" in script
+    programs = tmp_path / "programs"
+    programs.mkdir(exist_ok=True)
+    for name, code in _PROGRAMS.items():
+        (programs / name).write_text(f"#!{sys.executable}\n{code}")
+        (programs / name).chmod(0o700)
+    done = subprocess.run(
+        ["sh", "-c", script.replace("/srv/offtake", str(home)).replace("/backup", str(backup))],
+        env={"PATH": f"{programs}:{os.environ['PATH']}"},
+        umask=0o022,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+_PROGRAMS = {
+    "sqlite3": "import sqlite3, sys\nsqlite3.connect(sys.argv[1]).execute(sys.argv[2]).connection.close()\n",
+    "rsync": "import os, sys\nos.execvp('cp', ['cp', '-a', *sys.argv[2:]])\n",
+}
 
 
 # --- proxies -------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -20,6 +21,17 @@ def test_a_new_home_is_its_owner_s_alone_and_keeps_what_it_has(tmp_path: Path) -
     assert stat.S_IMODE(home.root.stat().st_mode) == 0o700
     assert stat.S_IMODE(home.link_key.stat().st_mode) == 0o600
     assert [path.name for path in home.link_key.parent.iterdir()] == ["link.key"]
+
+
+def test_what_another_container_is_writing_stays_whole(tmp_path: Path) -> None:
+    """Its process id is ours: in containers, all are 1."""
+    home = Home(tmp_path / "home")
+    unfinished = home.link_key.with_name(f".link.key.{os.getpid()}")
+    unfinished.parent.mkdir(parents=True)
+    unfinished.write_bytes(b"another's")
+    home.create()
+    assert unfinished.read_bytes() == b"another's"
+    assert len(home.read_link_key()) == 32
 
 
 @pytest.mark.parametrize("content", [b"", b"short", b"x" * 33])

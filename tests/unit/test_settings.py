@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from offtake.errors import SettingsError
-from offtake.settings import Settings, load_settings, rows
+from offtake.settings import Settings, load_settings, masked, rows
 from offtake.wire.talkdesk.settings import TalkdeskSettings
 
 
@@ -86,6 +86,29 @@ def test_a_bad_variable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert "environment variable OFFTAKE_SERVER__PORT: server.port" in refused(tmp_path, "")
 
 
+@pytest.mark.parametrize("name", ["OFFTAKE_SERVER__TRUSTED_PROXIES", "OFFTAKE_CATALOGUE__FOLDERS"])
+def test_a_variable_that_should_be_a_list_is_named_and_not_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("OFFTAKE_SERVER__HOST", "10.0.0.0/8")
+    monkeypatch.setenv(name, "10.0.0.0/8")
+    assert (
+        refused(tmp_path, "") == f'environment variable {name}: not a list; write it as JSON, {name}=\'["one", "two"]\''
+    )
+
+
+def test_a_list_in_a_variable_is_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OFFTAKE_SERVER__TRUSTED_PROXIES", '["10.0.0.0/8"]')
+    assert load_settings(tmp_path / "absent.toml").server.trusted_proxies == ("10.0.0.0/8",)
+
+
+def test_a_variable_for_a_whole_table_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OFFTAKE_SERVER", "secret")
+    said = refused(tmp_path, "")
+    assert "environment variable OFFTAKE_SERVER: unknown option" in said
+    assert "secret" not in said
+
+
 def test_a_flag_does_not_hide_a_bad_line(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"offtake.toml:2: server.port"):
         load_settings(written(tmp_path, "[server]\nport = 'x'\n"), {"server": {"port": 0}})
@@ -137,6 +160,30 @@ def test_a_password_in_a_url_is_shown_to_nobody(tmp_path: Path) -> None:
     settings = load_settings(written(tmp_path, "state_url = 'postgresql://ann:secret@db/offtake'\n"))
     shown = {name: value for section, name, _, _, value in rows(settings) if not section}
     assert shown["state_url"] == "postgresql://ann:***@db/offtake"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://ann:SEC/RET@db/offtake", "postgresql://ann:***@db/offtake"),
+        ("postgresql://ann:SEC:RET@db:5432/offtake", "postgresql://ann:***@db:5432/offtake"),
+        ("postgresql://ann:SEC@R/ET@db/offtake", "postgresql://ann:***@db/offtake"),
+        ("postgresql://ann:SEC?RET@db/offtake", "postgresql://ann:***@db/offtake"),
+        ("postgresql://:SECRET@db/offtake", "postgresql://:***@db/offtake"),
+        (
+            "postgresql://db/offtake?user=ann&password=SECRET&sslpassword=SEC/RET&sslmode=require",
+            "postgresql://db/offtake?user=ann&password=***&sslpassword=***&sslmode=require",
+        ),
+        (
+            "postgresql://ann:SECRET@db/offtake?application_name=a@b&password=SEC@RET",
+            "postgresql://ann:***@db/offtake?application_name=a@b&password=***",
+        ),
+        ("postgresql://ann@db:5432/offtake?passfile=/x", "postgresql://ann@db:5432/offtake?passfile=/x"),
+        ("sqlite:////srv/offtake/state.db", "sqlite:////srv/offtake/state.db"),
+    ],
+)
+def test_passwords_are_masked_wherever_they_stand_in_a_url(url: str, shown: str) -> None:
+    assert masked(url) == shown
 
 
 def test_public_url_loses_its_last_slash(tmp_path: Path) -> None:

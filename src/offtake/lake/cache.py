@@ -129,7 +129,7 @@ class FileCache:
     def _remove_left(self) -> None:
         """What holders left that were killed."""
         for lock_path in (self.folder / "held").glob("*.lock"):
-            with suppress(FileNotFoundError), lock_path.open("r") as lock:
+            with suppress(FileNotFoundError), lock_path.open("r+") as lock:
                 if _locked(lock):
                     shutil.rmtree(lock_path.with_suffix(""), ignore_errors=True)
                     lock_path.unlink(missing_ok=True)
@@ -196,7 +196,10 @@ def _download(file: Wanted, target: Path, bring: Bring, check: Callable[[], None
 
 
 def _locked(file: IO[str]) -> bool:
-    """Take the lock if nobody has it; the kernel frees it when the file is closed, or its owner dies."""
+    """Take the lock if nobody has it; the kernel frees it when the file is closed, or its owner dies.
+
+    The file is open for writing: a network file system makes of this a lock that asks for it (flock(2), NFS details).
+    """
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

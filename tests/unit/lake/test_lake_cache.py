@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -187,6 +188,17 @@ def test_what_a_killed_process_held_is_removed_and_what_a_living_one_holds_is_no
     process.stdout.close()
     use(made, source, "b")
     assert (held(made), entries(made)) == ([], [])
+
+
+def test_what_was_left_is_removed_where_locks_ask_for_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An NFS client makes a lock of fcntl(2) out of flock(2)."""
+    left = tmp_path / "cache" / "held" / "dead"
+    left.mkdir(parents=True)
+    (left / "copy").touch()
+    left.with_suffix(".lock").touch()
+    monkeypatch.setattr(fcntl, "flock", fcntl.lockf)
+    use(cache(tmp_path), Source(), "a")
+    assert list((tmp_path / "cache" / "held").iterdir()) == []
 
 
 def test_lakes_do_not_mix(tmp_path: Path) -> None:
