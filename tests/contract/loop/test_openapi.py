@@ -157,6 +157,9 @@ def _downloaded(here: Inside, *, away: Away) -> Iterator[Seen]:
         for asked in ranges:
             yield method, FILE, here.http.request(method, url, headers={"Range": asked} if asked else {})
         yield method, FILE, here.http.request(method, url, headers={"Range": "bytes=0-1", "If-Range": '"other"'})
+        for condition in ("If-Match", "If-None-Match"):
+            value = '"other"' if condition == "If-Match" else whole.headers["etag"]
+            yield method, FILE, here.http.request(method, url, headers={condition: value})
         yield method, FILE, here.http.request(method, url.replace("Signature=", "Signature=A"))
         with away("job"):
             yield method, FILE, here.http.request(method, url)
