@@ -13,7 +13,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -23,6 +23,8 @@ from offtake.wire.access import Heard, observed
 from offtake.wire.admission import Traffic, admitted
 from offtake.wire.dialect import ErrorSurface, HttpFault, Renderer
 from offtake.wire.proxies import Proxies, forwarded
+
+_LEFT = 499  # the client went away in the middle of its request; the number is nginx's, RFC 9110 has none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +131,11 @@ def _answer_errors(app: FastAPI, routers: Sequence[APIRouter], render: Renderer)
         # again for us to log.
         return render(HttpFault(status=500, message="The server made a mistake."), request.url.path)
 
+    async def left(request: Request, error: Exception) -> Response:
+        return Response(status_code=_LEFT)  # read by nobody, but counted
+
     app.add_exception_handler(Exception, defect)
+    app.add_exception_handler(ClientDisconnect, left)
     app.add_exception_handler(ExportError, ours)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(RequestValidationError, invalid)
