@@ -82,7 +82,7 @@ _CALL: dict[int, Sequence[str]] = {
     451: _EVERY,
     503: (*_EVERY, "Retry-After"),
 }
-_CREATE = {**_CALL, 409: _COUNTED, 413: _EVERY, 415: _COUNTED}
+_CREATE = {**_CALL, 408: _EVERY, 409: _COUNTED, 413: _EVERY, 415: _COUNTED}
 _READ = {**_CALL, 404: _COUNTED}
 _LINK: dict[int, Sequence[str]] = {
     403: _EVERY,
