@@ -160,6 +160,7 @@ def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIA
     surfaces = [*(dialect.errors for dialect in DIALECTS), links.ERRORS]
     rules = Rules(
         max_body=settings.server.max_body_bytes,
+        body_seconds=settings.server.body_seconds,
         traffic=traffic,
         proxies=Proxies(settings.server.trusted_proxies),
         heard=metrics.heard,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -91,4 +92,20 @@ def test_what_is_too_much_at_once_is_told_to_wait_in_its_dialects_words(strict: 
     url = f"{strict.url}/data/reports"
     wait_for("the place to be free", lambda: httpx.get(url, trust_env=False).status_code != 503)
     lines = [line for line in strict.running.log_lines() if line["event"] == "request" and line["status"] == 503]
-    assert lines  # what is refused is logged like anything else
+    assert {line["route"] for line in lines} == {"(refused)"}  # what is refused is logged like anything else
+
+
+def test_a_body_that_does_not_come_to_its_end_loses_its_place(installation: Installation) -> None:
+    """Whoever it is: nothing has been proved yet."""
+    installation.init("[server]\nbody_seconds = 0.3\nconcurrent_requests = 1\n")
+    served = Served(installation, installation.serve(workers=0))
+    with connection(served) as made:
+        made.sendall(HEAD + b"Content-Length: 100\r\n\r\ng")
+        head, _, body = rest(made).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 408 ")
+    assert b"\r\nconnection: close" in head.lower()
+    assert json.loads(body)["error"] == "invalid_request"
+    url = f"{served.url}/data/reports"
+    wait_for("the place to be free", lambda: httpx.get(url, trust_env=False).status_code != 503)
+    events = [line["event"] for line in served.running.log_lines()]
+    assert "request_defect" not in events

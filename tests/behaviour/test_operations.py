@@ -172,6 +172,13 @@ def test_a_path_that_leads_nowhere_adds_no_series(watched: Served) -> None:
     assert at("offtake_http_requests_total", method="GET", route="(none)", status="404")[1] in routes
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_the_document_of_all_dialects_has_its_route(watched: Served, method: str) -> None:
+    assert httpx.request(method, f"{watched.url}/openapi.json", trust_env=False).status_code == 200
+    answered = at("offtake_http_requests_total", method=method, route="/openapi.json", status="200")
+    wait_for("it to be counted", lambda: answered in scrape(watched.url))
+
+
 def test_a_request_id_is_taken_over_where_it_is_one(watched: Served) -> None:
     sent = str(uuid.uuid4())
     url = f"{watched.url}/data/reports"

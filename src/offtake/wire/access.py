@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from offtake.errors import places
-from offtake.wire.admission import PROBES
+from offtake.wire.admission import PROBES, ROUTE
 from offtake.wire.dialect import HttpFault, Renderer
 
 _log = structlog.get_logger("offtake.http")
@@ -34,7 +34,7 @@ class Answered:
     client left before it had all of them."""
 
     method: str
-    route: str | None  # as it was registered; None where the path leads nowhere
+    route: str | None  # as it was registered, or "(refused)"; None where the path leads nowhere
     status: int
     seconds: float
     bytes: int
@@ -113,7 +113,7 @@ def _line(answer: _Answer, heard: Heard, *, seconds: float) -> None:
     scope = answer.scope
     answered = Answered(
         method=scope["method"],
-        route=getattr(scope.get("route"), "path", None),
+        route=scope.get(ROUTE) or getattr(scope.get("route"), "path", None),
         status=answer.status,
         seconds=seconds,
         bytes=answer.bytes,

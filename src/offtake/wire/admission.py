@@ -12,6 +12,8 @@ from offtake.errors import Unavailable
 from offtake.wire.dialect import Renderer
 
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})  # asked by machines that watch, again and again
+ROUTE = "offtake.route"  # in the scope: what the log and the figures call the route of a request that took none
+_REFUSED = "(refused)"
 _RETRY_AFTER = 2  # seconds
 
 
@@ -41,6 +43,7 @@ def admitted(app: ASGIApp, render: Renderer, traffic: Traffic) -> ASGIApp:
             return
         refusal = traffic.refusal()
         if refusal is not None:
+            scope[ROUTE] = _REFUSED
             response = render(refusal, scope["path"])
             response.headers["connection"] = "close"  # the next try should find another server, or another moment
             await response(scope, receive, send)

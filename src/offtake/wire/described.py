@@ -21,7 +21,7 @@ def router(documents: Mapping[str, Mapping[str, Any]], version: str, public_url:
     async def document(request: Request) -> Response:
         return JSONResponse(merged)
 
-    routes.add_route("/openapi.json", document, methods=["GET"])
+    routes.add_api_route("/openapi.json", document, methods=["GET", "HEAD"])
     return routes
 
 

@@ -5,6 +5,7 @@ Where it comes from, an id and one log line, whether it is taken at all, a bound
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,12 +25,15 @@ from offtake.wire.admission import Traffic, admitted
 from offtake.wire.dialect import ErrorSurface, HttpFault, Renderer
 from offtake.wire.proxies import Proxies, forwarded
 
+_LEFT = 499  # the client went away in the middle of its request; the number is nginx's, RFC 9110 has none
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """What holds for every request, whichever dialect it speaks."""
 
     max_body: int  # bytes
+    body_seconds: float  # for the whole body, from the end of the headers
     traffic: Traffic
     proxies: Proxies
     heard: Heard  # is told of every answered request
@@ -40,6 +44,13 @@ class BodyTooLarge(HTTPException):
 
     def __init__(self, limit: int) -> None:
         super().__init__(413, f"The body is larger than {limit} bytes.")
+
+
+class BodyTooSlow(HTTPException):
+    """Raised while reading; the rest of the body would be taken for the next request, so the connection ends."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(408, f"The body took longer than {seconds:g} seconds.", {"connection": "close"})
 
 
 class UnsupportedMedia(HTTPException):
@@ -53,7 +64,8 @@ def chain(app: FastAPI, routers: Sequence[APIRouter], surfaces: Sequence[ErrorSu
     """The application, which has these routers, as served: each step wraps the one before it."""
     render = _renderer(surfaces)
     _answer_errors(app, routers, render)
-    taken = admitted(_bounded(app, _limit(surfaces, rules.max_body)), render, rules.traffic)
+    bounded = _bounded(app, _limit(surfaces, rules.max_body), rules.body_seconds)
+    taken = admitted(bounded, render, rules.traffic)
     return forwarded(observed(taken, render, rules.heard), rules.proxies)
 
 
@@ -129,7 +141,11 @@ def _answer_errors(app: FastAPI, routers: Sequence[APIRouter], render: Renderer)
         # again for us to log.
         return render(HttpFault(status=500, message="The server made a mistake."), request.url.path)
 
+    async def left(request: Request, error: Exception) -> Response:
+        return Response(status_code=_LEFT)  # read by nobody, but counted
+
     app.add_exception_handler(Exception, defect)
+    app.add_exception_handler(ClientDisconnect, left)
     app.add_exception_handler(ExportError, ours)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(RequestValidationError, invalid)
@@ -145,23 +161,51 @@ def _limit(surfaces: Sequence[ErrorSurface], max_body: int) -> Callable[[str], i
     return limit
 
 
-def _bounded(app: ASGIApp, limit_of: Callable[[str], int]) -> ASGIApp:
-    """Refuse a body that is larger than its path takes, announced or not."""
+def _bounded(app: ASGIApp, limit_of: Callable[[str], int], seconds: float) -> ASGIApp:
+    """Refuse a body that is larger than its path takes, announced or not, and one that does not come to its end."""
 
     async def bounded(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await app(scope, receive, send)
             return
-        taken, limit = 0, limit_of(scope["path"])
-
-        async def counted() -> Message:
-            nonlocal taken
-            message = await receive()
-            taken += len(message.get("body", b""))
-            if taken > limit:
-                raise BodyTooLarge(limit)
-            return message
-
-        await app(scope, counted, send)
+        body = _Body(receive, send, limit=limit_of(scope["path"]), seconds=seconds)
+        await app(scope, body.receive, body.send)
 
     return bounded
+
+
+class _Body:
+    """A request's body on its way in. Once the answer has begun, nobody waits for the rest: what is still received is
+    only whether the client leaves, for which there is no deadline."""
+
+    def __init__(self, receive: Receive, send: Send, *, limit: int, seconds: float) -> None:
+        self._receive = receive
+        self._send = send
+        self._limit = limit
+        self._seconds = seconds
+        self._taken = 0
+        self._deadline: float | None = asyncio.get_running_loop().time() + seconds
+        self._clock: asyncio.Timeout | None = None  # while something is waited for
+
+    async def receive(self) -> Message:
+        """The next part. Raises BodyTooLarge and BodyTooSlow."""
+        try:
+            async with asyncio.timeout_at(self._deadline) as self._clock:
+                message = await self._receive()
+        except TimeoutError as error:
+            raise BodyTooSlow(self._seconds) from error
+        finally:
+            self._clock = None
+        self._taken += len(message.get("body", b""))
+        if self._taken > self._limit:
+            raise BodyTooLarge(self._limit)
+        if not message.get("more_body", False):
+            self._deadline = None
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Pass a part of the answer on."""
+        self._deadline = None
+        if self._clock is not None:
+            self._clock.reschedule(None)
+        await self._send(message)

@@ -22,6 +22,7 @@ from offtake.core.services import Services
 from offtake.errors import ArtifactNotFound, LinkRefused, OfftakeError, StorageUnavailable, Unavailable, Waitable
 from offtake.wire.access import bind_log
 from offtake.wire.dialect import ErrorSurface, HttpFault, nearest
+from offtake.wire.preconditions import unmet
 from offtake.wire.ranges import Stretch, wanted
 
 _log = structlog.get_logger("offtake.download")
@@ -31,9 +32,10 @@ _STATUS: dict[type[OfftakeError], int] = {LinkRefused: 403, ArtifactNotFound: 40
 
 
 class _File(Response):
-    """Sends a file wherever it is kept: Range, If-Range and HEAD, a chunk at a time, read outside the event loop.
+    """Sends a file wherever it is kept: conditions, Range and HEAD, a chunk at a time, read outside the event loop.
 
-    A Range header that is no range of bytes is ignored (RFC 9110 14.2), one beyond the file is 416. The first chunk is
+    Conditions go before ranges (RFC 9110 13.2.2). A Range header that is no range of bytes, or comes with another
+    method than GET, is ignored (14.2); one beyond the file is 416. The first chunk is
     read before the status is sent, so that a store which does not answer is said as an error; one that breaks off later
     cuts the connection, and the client sees that bytes are missing.
     """
@@ -47,27 +49,45 @@ class _File(Response):
         self.init_headers(headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the file, or the part that was asked for."""
-        asked, size = Headers(scope=scope), self._found.artifact.bytes
-        whole = asked.get("if-range") not in (None, self.headers["etag"])
-        stretches = None if whole else wanted(asked.get("range"), size)
-        answer: Response
-        if stretches is not None and not stretches:
-            fault = HttpFault(
-                status=416, message="The range is beyond the file.", headers={"content-range": f"bytes */{size}"}
-            )
-            answer = self._render(fault, scope["path"])
-        else:
-            try:
-                answer = await self._answer(stretches, head=scope["method"] == "HEAD")
-            except StorageUnavailable:
-                unavailable = Unavailable("The file cannot be read at the moment.", retry_after=RETRY_AFTER)
-                answer = self._render(unavailable, scope["path"])
+        """Send the file, or the part that was asked for, or say why not."""
+        asked, is_get = Headers(scope=scope), scope["method"] == "GET"
+        answer = self._instead(asked, scope["path"])
+        if answer is None:
+            stretches = self._stretches(asked) if is_get else None
+            if stretches is not None and not stretches:
+                answer = self._beyond(scope["path"])
+            else:
+                answer = await self._sent(stretches, scope["path"], head=not is_get)
         try:
             await answer(scope, receive, send)
         except StorageUnavailable:
             # Without the end of the body the server closes the connection.
             _log.warning("download_broken_off", job=self._found.job.id)
+
+    def _instead(self, asked: Headers, path: str) -> Response | None:
+        """The answer where a condition is not met."""
+        meant, held = (", ".join(asked.getlist(name)) for name in ("if-match", "if-none-match"))
+        status = unmet(meant, held, self.headers["etag"])
+        if status == 412:
+            return self._render(HttpFault(status=status, message="The file is not the one that was meant."), path)
+        kept = {name: self.headers[name] for name in ("etag", "cache-control")}  # what a 304 has to repeat (15.4.5)
+        return None if status is None else Response(status_code=status, headers=kept)
+
+    def _stretches(self, asked: Headers) -> Sequence[Stretch] | None:
+        """None: the whole file; empty: none of it."""
+        whole = asked.get("if-range") not in (None, self.headers["etag"])
+        return None if whole else wanted(asked.get("range"), self._found.artifact.bytes)
+
+    def _beyond(self, path: str) -> Response:
+        told = {"content-range": f"bytes */{self._found.artifact.bytes}"}
+        return self._render(HttpFault(status=416, message="The range is beyond the file.", headers=told), path)
+
+    async def _sent(self, stretches: Sequence[Stretch] | None, path: str, *, head: bool) -> Response:
+        try:
+            return await self._answer(stretches, head=head)
+        except StorageUnavailable:
+            unavailable = Unavailable("The file cannot be read at the moment.", retry_after=RETRY_AFTER)
+            return self._render(unavailable, path)
 
     async def _answer(self, stretches: Sequence[Stretch] | None, *, head: bool) -> Response:
         headers, size = MutableHeaders(raw=list(self.raw_headers)), self._found.artifact.bytes
@@ -131,7 +151,7 @@ def router(on: Services) -> APIRouter:
 
     @routes.api_route(PREFIX + "/{job}/{file_name}", methods=["GET", "HEAD"], operation_id="download")
     async def download(request: Request, job: str, file_name: str) -> Response:
-        """The file of a finished export. Supports Range and If-Range."""
+        """The file of a finished export. Supports Range, If-Range, If-Match and If-None-Match."""
         query = request.query_params
         found = await run_in_threadpool(
             open_link, job, expires=query.get("expires", ""), signature=query.get("signature", ""), on=on
@@ -151,7 +171,7 @@ def _render_error(error: OfftakeError | HttpFault, path: str) -> Response:
 
 
 def answer(found: Download, render: Render = _render_error) -> Response:
-    """The file, or the part of it that was asked for; ``render`` words a range that is beyond it."""
+    """The file, or the part of it that was asked for; ``render`` words a condition that is not met."""
     name = quote(found.file_name)
     named = f'filename="{name}"' if name == found.file_name else f"filename*=utf-8''{name}"
     headers = {

@@ -44,6 +44,9 @@ class ServerSettings(Section):
     header_seconds: float = Field(
         10.0, gt=0, description="How long a client may take to send a request's headers; then it is disconnected."
     )
+    body_seconds: float = Field(
+        30.0, gt=0, description="How long a client may take to send a request's body; then it is answered 408."
+    )
     max_header_bytes: int = Field(32_768, ge=4096, description="Larger request headers are refused.")
     keep_alive_seconds: float = Field(5.0, gt=0, description="How long an idle connection is kept open.")
     min_free_mb: int = Field(

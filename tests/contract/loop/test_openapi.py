@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 import httpx
@@ -82,6 +83,8 @@ def test_every_answer_of_an_exports_life_is_as_described(
 
 
 ONE_EACH = """
+[server]
+body_seconds = 0.2
 [tenants.acme.loop]
 reads_per_minute = 1000
 creates_per_minute = 1000
@@ -117,6 +120,14 @@ def _finish(here: Inside, client: LoopClient, export: str) -> None:
         here.work()
 
 
+class _Stalled(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A body that begins and never ends."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+
 def _called(here: Inside, *, away: Away) -> Iterator[Seen]:
     """Everything that orders and reads may be answered."""
     body = {"start": START, "end": END}
@@ -134,6 +145,10 @@ def _called(here: Inside, *, away: Away) -> Iterator[Seen]:
     yield "POST", CREATE, acme.order({**body, "resultFormat": "xlsx"}, Idempotency_Key="one")
     yield "POST", CREATE, acme.order(body, Content_Type="text/plain")
     yield "POST", CREATE, acme.order({**body, "tagIds": ["x" * 1024 * 1024]})
+    url = f"{here.http.base_url}{CREATE}"
+    stalled = here.http.send(httpx.Request("POST", url, headers=acme.headers, stream=_Stalled()))
+    stalled.request = httpx.Request("POST", url, headers=acme.headers, content=b"{")  # the validator reads it again
+    yield "POST", CREATE, stalled
     yield "GET", READ, acme.read("no-id")
     yield "GET", READ, acme.read(UNKNOWN)
     yield "GET", READ, strict.read(UNKNOWN)
@@ -157,6 +172,9 @@ def _downloaded(here: Inside, *, away: Away) -> Iterator[Seen]:
         for asked in ranges:
             yield method, FILE, here.http.request(method, url, headers={"Range": asked} if asked else {})
         yield method, FILE, here.http.request(method, url, headers={"Range": "bytes=0-1", "If-Range": '"other"'})
+        for condition in ("If-Match", "If-None-Match"):
+            value = '"other"' if condition == "If-Match" else whole.headers["etag"]
+            yield method, FILE, here.http.request(method, url, headers={condition: value})
         yield method, FILE, here.http.request(method, url.replace("Signature=", "Signature=A"))
         with away("job"):
             yield method, FILE, here.http.request(method, url)

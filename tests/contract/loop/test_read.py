@@ -340,6 +340,8 @@ def test_links_lead_where_the_settings_say(tmp_path: Path) -> None:
         assert (head.status_code, head.headers["content-length"]) == (200, str(len(file.content)))
         beyond = here.http.get(f"/RF_{export}?{link.query}", headers={"Range": "bytes=9999-"})
         assert_refused(beyond, 416, "RangeNotSatisfiable")
+        other = here.http.get(f"/RF_{export}?{link.query}", headers={"If-Match": '"another"'})
+        assert_refused(other, 412, "PreconditionFailed")
         for changed in (link.query.replace("Key-Pair-Id=K", "Key-Pair-Id=X"), link.query.replace("&Key-Pair-Id", "&x")):
             assert_refused(here.http.get(f"/RF_{export}?{changed}"), 403, "SignatureInvalid")
         foreign = f"/RF_{UNKNOWN}?{link.query}"

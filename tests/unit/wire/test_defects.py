@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 import structlog
+from starlette.types import Message, Scope
 
 from offtake.app import build_app, build_services, build_traffic
 from offtake.core.services import Services
@@ -67,3 +68,26 @@ def test_paths_of_no_dialect_are_refused_as_json(broken: Services) -> None:
     assert answer.status_code == 404
     assert answer.json()["code"] == "http"
     assert answer.headers["x-request-id"]
+
+
+def test_a_client_that_leaves_while_it_sends_is_no_defect(broken: Services) -> None:
+    said: list[Message] = [
+        {"type": "http.request", "body": b"grant_", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    asked = {"method": "POST", "path": "/oauth/token", "headers": [], "query_string": b""}
+    scope: Scope = {"type": "http", "scheme": "http", "client": None, "server": None, **asked}
+
+    async def receive() -> Message:
+        return said.pop(0)
+
+    async def send(message: Message) -> None:
+        """There is nobody any more."""
+
+    async def run() -> None:
+        await build_app(broken, Settings(), build_traffic(Settings()))(scope, receive, send)
+
+    with structlog.testing.capture_logs() as lines:
+        asyncio.run(run())
+    (line,) = lines
+    assert (line["event"], line["status"], line["route"]) == ("request", 499, "/oauth/token")

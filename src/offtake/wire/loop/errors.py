@@ -64,6 +64,8 @@ ERRORS: dict[type[OfftakeError], tuple[int, str]] = {
 _HTTP: dict[int, str] = {
     404: "NotFound",
     405: "MethodNotAllowed",
+    408: "RequestTimeout",
+    412: "PreconditionFailed",
     413: "PayloadTooLarge",
     415: "UnsupportedMediaType",
     416: "RangeNotSatisfiable",

@@ -82,14 +82,15 @@ _CALL: dict[int, Sequence[str]] = {
     451: _EVERY,
     503: (*_EVERY, "Retry-After"),
 }
-_CREATE = {**_CALL, 409: _COUNTED, 413: _EVERY, 415: _COUNTED}
+_CREATE = {**_CALL, 408: _EVERY, 409: _COUNTED, 413: _EVERY, 415: _COUNTED}
 _READ = {**_CALL, 404: _COUNTED}
 _LINK: dict[int, Sequence[str]] = {
     403: _EVERY,
     410: _EVERY,
-    416: (*_EVERY, "Content-Range"),
+    412: _EVERY,
     503: (*_EVERY, "Retry-After"),
 }
+_PART = {**_LINK, 416: (*_EVERY, "Content-Range")}
 
 
 def document(catalogue: Catalogue, public_url: str | None, *, most_entries: int = MOST_ENTRIES) -> dict[str, Any]:
@@ -113,8 +114,8 @@ def document(catalogue: Catalogue, public_url: str | None, *, most_entries: int 
             f"{API}/export": {"post": create},
             f"{API}/exports/{{id}}": {"get": read},
             f"{LINK}{{id}}": {
-                "get": _download("download", "The file of a link."),
-                "head": _download("downloadHead", "What the file of a link is, without its bytes."),
+                "get": _download(),
+                "head": _file("downloadHead", "What the file of a link is, without its bytes.", refusals=_LINK),
             },
         },
         "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
@@ -143,11 +144,18 @@ def _operation(
     }
 
 
-def _download(name: str, summary: str) -> dict[str, Any]:
-    query = ("Expires", "Signature", "Key-Pair-Id")
-    whole: dict[str, Schema] = {media: {} for media in _FILES}
+def _download() -> dict[str, Any]:
+    """Ranges are for GET alone (RFC 9110 section 14.2)."""
+    made = _file("download", "The file of a link.", refusals=_PART)
+    made["parameters"] += [_header(each, _STRING) for each in ("Range", "If-Range")]
     # Several ranges come as one body of parts, each with its own Content-Range.
-    some: dict[str, Schema] = {**whole, "multipart/byteranges": {}}
+    some: dict[str, Schema] = {**{media: {} for media in _FILES}, "multipart/byteranges": {}}
+    made["responses"]["206"] = _answer("A part of it.", some, _FILE, perhaps=("Content-Range",))
+    return made
+
+
+def _file(name: str, summary: str, *, refusals: Mapping[int, Sequence[str]]) -> dict[str, Any]:
+    query = ("Expires", "Signature", "Key-Pair-Id")
     return {
         "operationId": name,
         "summary": summary,
@@ -155,12 +163,12 @@ def _download(name: str, summary: str) -> dict[str, Any]:
         "parameters": [
             _path("id", _STRING),
             *(_parameter(each, "query", _STRING, required=False) for each in query),
-            *(_header(each, _STRING) for each in ("Range", "If-Range")),
+            *(_header(each, _STRING) for each in ("If-Match", "If-None-Match")),
         ],
         "responses": {
-            "200": _answer("The file.", whole, _FILE),
-            "206": _answer("A part of it.", some, _FILE, perhaps=("Content-Range",)),
-            **_refusals(_LINK),
+            "200": _answer("The file.", {media: {} for media in _FILES}, _FILE),
+            "304": _answer("The client has it.", {}, (*_EVERY, "ETag", "Cache-Control")),
+            **_refusals(refusals),
         },
     }
 

@@ -81,7 +81,7 @@ class _Endpoints:
         return await self._authenticated(request, Scope.READ, work)
 
     async def download(self, request: Request, file_id: str) -> Response:
-        """The file of a finished export; the link is its own authorisation. Supports Range and If-Range."""
+        """The file of a finished export; the link is its own authorisation. Supports Range and conditions."""
         return await run_in_threadpool(send, request, file_id, self._on)
 
     async def described(self, request: Request) -> Response:

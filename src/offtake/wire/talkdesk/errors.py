@@ -66,8 +66,8 @@ OAUTH_ERRORS: dict[type[OfftakeError], tuple[int, str]] = {
     Waitable: (503, "temporarily_unavailable"),
     OfftakeError: (500, "server_error"),
 }
-OAUTH_FAULT = "invalid_request"  # 405, 413 at the token endpoints
-HTTP_CODE = "1020000"  # proposed: 404 of no route, 405, 406, 413, 415
+OAUTH_FAULT = "invalid_request"  # 405, 408, 413 at the token endpoints
+HTTP_CODE = "1020000"  # proposed: 404 of no route, 405, 406, 408, 413, 415
 
 
 class OAuthRefusal(ExportError):

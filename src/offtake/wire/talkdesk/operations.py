@@ -77,7 +77,7 @@ OPERATIONS: tuple[Operation, ...] = (
         body=TokenBody,
         errors=(InvalidRequest, InvalidGrant, InvalidScope, *_ALWAYS),
         words=((400, UNSUPPORTED_GRANT),),
-        faults=(413,),
+        faults=(408, 413),
     ),
     Operation(
         name="revoke",
@@ -88,7 +88,7 @@ OPERATIONS: tuple[Operation, ...] = (
         sent=RevokeForm,
         body=Nothing,
         errors=(InvalidRequest, *_ALWAYS),
-        faults=(413,),
+        faults=(408, 413),
     ),
     Operation(
         name="create",
@@ -99,7 +99,7 @@ OPERATIONS: tuple[Operation, ...] = (
         sent=CreateBody,
         body=CreatedDocument,
         errors=(*_REPORTS, ReversedTimespan, TimespanTooLong, InvalidZone, QuotaExceeded),
-        faults=(413, 415),
+        faults=(408, 413, 415),
         scope=Scope.WRITE,
     ),
     Operation(
