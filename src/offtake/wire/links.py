@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 import structlog
 from fastapi import APIRouter
-from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -24,6 +23,7 @@ from offtake.wire.access import bind_log
 from offtake.wire.dialect import ErrorSurface, HttpFault, nearest
 from offtake.wire.preconditions import unmet
 from offtake.wire.ranges import Stretch, wanted
+from offtake.wire.threads import in_download_thread
 
 _log = structlog.get_logger("offtake.download")
 PREFIX = "/download"
@@ -121,12 +121,12 @@ class _File(Response):
                 yield ending
 
         produced = chunks()
-        first = await run_in_threadpool(next, produced, b"")
+        first = await in_download_thread(next, produced, b"")
 
         async def body() -> AsyncIterator[bytes]:
             try:
                 yield first
-                async for chunk in iterate_in_threadpool(produced):
+                while (chunk := await in_download_thread(next, produced, None)) is not None:
                     yield chunk
             finally:
                 produced.close()
@@ -153,7 +153,7 @@ def router(on: Services) -> APIRouter:
     async def download(request: Request, job: str, file_name: str) -> Response:
         """The file of a finished export. Supports Range, If-Range, If-Match and If-None-Match."""
         query = request.query_params
-        found = await run_in_threadpool(
+        found = await in_download_thread(
             open_link, job, expires=query.get("expires", ""), signature=query.get("signature", ""), on=on
         )
         bind_log(request, dialect=found.job.request.dialect, tenant=found.job.tenant, job=job)

@@ -25,6 +25,7 @@ from offtake.wire.loop.links import link_path, send
 from offtake.wire.loop.openapi import document
 from offtake.wire.loop.settings import CREATE, READ, LoopSettings
 from offtake.wire.loop.tables import API, LINK, NAME, REPORT
+from offtake.wire.threads import in_download_thread
 
 _LOOK_AGAIN = 60  # seconds; a client of the published example polls for ever, so it had better do so slowly (7.3)
 Work = Callable[[Call, Caller], Response]
@@ -82,7 +83,7 @@ class _Endpoints:
 
     async def download(self, request: Request, file_id: str) -> Response:
         """The file of a finished export; the link is its own authorisation. Supports Range and conditions."""
-        return await run_in_threadpool(send, request, file_id, self._on)
+        return await in_download_thread(send, request, file_id, self._on)
 
     async def described(self, request: Request) -> Response:
         """This document."""
