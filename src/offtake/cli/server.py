@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import uuid
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -35,6 +37,7 @@ def serve(
     folder, settings = _open(home, {"server": {name: value for name, value in flags.items() if value is not None}})
     with folder.used():
         process.serve(folder, settings)
+    _end()
 
 
 def worker(
@@ -50,6 +53,15 @@ def worker(
     name = name or str(uuid.uuid4())
     with folder.used():
         process.run_worker(folder, settings, name=name, stop_with_input=stop_with_input, quick=quick)
+    _end()
+
+
+def _end() -> NoReturn:
+    """Everything is closed. What an interpreter does at its end is left out: Temporal's library (1.35) may wait there
+    for a thread that waits for the interpreter, and the process would stay for ever."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(0)
 
 
 def _open(home: Path, flags: dict[str, dict[str, Any]]) -> tuple[Home, Settings]:

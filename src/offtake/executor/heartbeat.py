@@ -1,12 +1,16 @@
 """Keeps a lease alive from a thread of its own, and carries back the wish to stop.
 
 A long query never delays it. When the lease is gone (cancelled, or taken over because this process hung) the query is
-interrupted at once; the same when the worker has been asked to stop and its time to drain is over.
+interrupted at once; the same when the worker has been asked to stop and its time to drain is over. Should an attempt
+not end for all that, its process does: a worker that hangs is a worker less, and a new one begins in its place.
 """
 
 from __future__ import annotations
 
+import os
 import time
+
+import structlog
 
 from offtake.core.interruption import Interruption, Reason
 from offtake.core.services import Services
@@ -16,7 +20,10 @@ from offtake.executor.stopping import Stopping
 from offtake.model.job import Lease
 from offtake.store import jobs
 
+_log = structlog.get_logger("offtake.heartbeat")
 _LOOK = 0.2  # seconds between looks at the job's row: a cancel interrupts well within a second
+_STUCK = 180.0  # seconds after the first interrupt; a request to a store that does not answer takes half of that
+_STUCK_CODE = 70  # EX_SOFTWARE
 _AGAIN = 0.05  # seconds between interrupts of a query that has not noticed yet
 
 
@@ -29,12 +36,14 @@ class Heartbeat(Beside):
         self._on = on
         self._interruption = interruption
         self._stopping = stopping
+        self._interrupted_at: float | None = None
 
     def _beat(self) -> None:
         every = self._on.attempt.heartbeat.total_seconds()
         renew_at = time.monotonic() + every  # the claim has just set the lease
         while not self._done.is_set():
             if self._interruption.reason is not None:
+                self._end_if_stuck()
                 self._interruption.ask(self._interruption.reason)
                 self._done.wait(_AGAIN)
                 continue
@@ -47,6 +56,14 @@ class Heartbeat(Beside):
             if due:
                 renew_at = time.monotonic() + every
             self._done.wait(_LOOK)
+
+    def _end_if_stuck(self) -> None:
+        """DuckDB 2.0 may wait for itself for ever when a COPY is interrupted while its file is being written."""
+        now = time.monotonic()
+        self._interrupted_at = self._interrupted_at or now
+        if now - self._interrupted_at >= _STUCK:
+            _log.error("attempt_stuck", job=self._lease.job.id, reason=str(self._interruption.reason))
+            os._exit(_STUCK_CODE)
 
     def _held(self, *, renew: bool) -> bool:
         """Whether the lease is ours. A store that cannot be reached does not take it away; its end will."""

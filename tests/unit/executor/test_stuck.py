@@ -1,0 +1,34 @@
+"""An attempt that does not end however often it is interrupted ends its process, and says so."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+_SCRIPT = """
+import threading
+from datetime import timedelta
+from types import SimpleNamespace
+
+from offtake.core.interruption import Interruption, Reason
+from offtake.executor import heartbeat
+from offtake.executor.stopping import Stopping
+
+heartbeat._STUCK = 0.0
+interruption = Interruption()
+interruption.ask(Reason.LEASE_LOST)
+on = SimpleNamespace(attempt=SimpleNamespace(heartbeat=timedelta(hours=1)))
+lease = SimpleNamespace(job=SimpleNamespace(id="the job"))
+with heartbeat.Heartbeat(lease, on, interruption=interruption, stopping=Stopping(timedelta(hours=1))):
+    threading.Event().wait()  # what no interrupt ends
+"""
+
+
+def test_a_worker_that_hangs_ends(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _SCRIPT], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 70, done.stderr
+    assert "attempt_stuck" in done.stdout + done.stderr
+    assert "the job" in done.stdout + done.stderr
