@@ -62,6 +62,9 @@ class Session:
                 # What a join or a group must at least hold, every thread holds: a query so large that it is made in
                 # parts has no memory left for a second one (DuckDB 2.0: two threads fail in 256 MiB where one fits).
                 "threads": limits.threads if parts == 1 else 1,
+                # Whoever runs the query writes the file, too. With threads for writing, an interrupt may find them
+                # waiting for each other for ever (DuckDB 2.0: with one after four tries, with eight once in hundreds).
+                "async_threads": 0,
                 "memory_limit": f"{limits.memory_mb}MiB",
                 "temp_directory": str(limits.temp_folder),
                 "preserve_insertion_order": "false",
