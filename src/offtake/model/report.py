@@ -121,8 +121,8 @@ _COMMENT = re.compile(r"--.*")
 
 
 def partition_markers(sql: str) -> list[tuple[str, str]]:
-    """Where a text holds itself to a part: each ``in_partition(…)`` with the column it names. A text without any is made
-    once, however many parts there are."""
+    """Each ``in_partition(…)`` of a query with the column it names. A query without any runs once, whatever the number
+    of partitions."""
     return [(found[0], found["column"]) for found in _IN_PART.finditer(_COMMENT.sub("", sql))]
 
 

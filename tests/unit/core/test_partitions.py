@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 import python_calamine
-from offtake.model.layout import Framing
 
 from offtake.app import build_services
 from offtake.core.admin import identity
@@ -28,6 +27,7 @@ from offtake.home import Home
 from offtake.lake.ingest.load import load
 from offtake.lake.tables import tables
 from offtake.model.job import Lease
+from offtake.model.layout import Framing
 from offtake.model.query import Query
 from offtake.model.tenant import Tenant
 from offtake.model.view import TableView
