@@ -1,14 +1,14 @@
 """File formats. To add one, write its module and name it here."""
 
-from offtake.formats.copying import part_file
+from offtake.formats.copy_writer import partition_file
 from offtake.formats.csv import CSV
-from offtake.formats.format import Envelope, Fact, Format, Tally
+from offtake.formats.format import Format
 from offtake.formats.json import JSON, JSON_LINES
 from offtake.formats.xlsx import XLSX
 
 FORMATS: tuple[Format, ...] = (CSV, JSON, JSON_LINES, XLSX)
 
-__all__ = ["FORMATS", "Envelope", "Fact", "Format", "Tally", "format_named", "part_file"]
+__all__ = ["FORMATS", "Format", "format_named", "partition_file"]
 
 
 def format_named(name: str) -> Format:
