@@ -172,7 +172,6 @@ def _planned(on: Services, order: Order) -> Bare:
         report,
         layout.shown,
         request,
-        tenant=TENANT,
         empty_text_is_null=kind.empty_text_is_null,
     )
     with snapshot(on.lake, report.tables, tenant=TENANT, timespan=request.timespan) as views:  # of a local lake

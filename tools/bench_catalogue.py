@@ -76,12 +76,12 @@ def _of_report(on: Services, report: Report, timespan: Timespan) -> Line:
         )
         began = time.perf_counter()
         seen = snapshot(on.lake, uses, tenant=TENANT, timespan=timespan)
-        with seen as views, Session(limits, views, writable=(file,)) as session:
-            prepared = selection.prepare(session, report, request, tenant=TENANT)
+        with seen as views, Session(limits, views, tenant=TENANT, writable=(file,)) as session:
+            prepared = selection.prepare(session, report, request)
             if report.server_audit:
                 audit_log.fill(session, [])
-            steps.make(session, report, prepared, tenant=TENANT)
-            rows = session.copy(plan_rows(report, prepared, tenant=TENANT), file, options=_CSV, as_json=False)
+            steps.make(session, report, prepared)
+            rows = session.copy(plan_rows(report, prepared), file, options=_CSV, as_json=False)
         seconds = time.perf_counter() - began
     cases = BUILT_IN / report.name / "cases"
     return Line(

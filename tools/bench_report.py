@@ -36,10 +36,10 @@ def main() -> None:
         temp_folder=Path(wanted["temp"]),
         temp_mb=wanted["temp_mb"],
     )
-    with Session(limits, views, writable=(NOWHERE,), parts=wanted["parts"]) as session:
+    with Session(limits, views, tenant=wanted["tenant"], writable=(NOWHERE,), parts=wanted["parts"]) as session:
         prepared = _prepared(session, wanted) if wanted["report"] else None
         began = time.perf_counter()
-        query = _report(session, *prepared, tenant=wanted["tenant"]) if prepared else _scan(wanted["scan"])
+        query = _report(session, *prepared) if prepared else _scan(wanted["scan"])
         rows = sum(
             session.copy(query, NOWHERE, options="FORMAT csv, HEADER true", as_json=False, part=part)
             for part in range(session.parts)
@@ -62,15 +62,15 @@ def _prepared(session: Session, wanted: dict[str, Any]) -> tuple[Report, ExportR
         zone=wanted["zone"],
     )
     request = ExportRequest(dialect="any", report=report.name, format="csv", timespan=timespan, name="bench")
-    request = selection.prepare(session, report, request, tenant=wanted["tenant"])
+    request = selection.prepare(session, report, request)
     if report.server_audit:
         audit_log.fill(session, [])
     return report, request
 
 
-def _report(session: Session, report: Report, request: ExportRequest, *, tenant: str) -> Query:
-    steps.make(session, report, request, tenant=tenant)
-    return plan_rows(report, request, tenant=tenant)
+def _report(session: Session, report: Report, request: ExportRequest) -> Query:
+    steps.make(session, report, request)
+    return plan_rows(report, request)
 
 
 def _scan(table: str) -> Query:

@@ -163,7 +163,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Filled:
 def test_the_report_gives_the_expected_rows(case: Case, filled: Filled, tmp_path: Path) -> None:
     report = CATALOGUE.reports[case.report]
     with _session(case, filled(case), tmp_path) as (session, request):
-        query = with_instants(plan_rows(report, request, tenant=TENANT), report, _as_text)
+        query = with_instants(plan_rows(report, request), report, _as_text)
         assert as_multiset(session.rows(query)) == as_multiset(case.expected(report))
 
 
@@ -174,7 +174,7 @@ DIVIDED = [pytest.param(case, id=case.id) for case in ALL if CATALOGUE.reports[c
 def test_parts_hold_together_what_the_whole_holds(case: Case, filled: Filled, tmp_path: Path) -> None:
     report = CATALOGUE.reports[case.report]
     with _session(case, filled(case), tmp_path, parts=3) as (session, request):
-        query = with_instants(plan_rows(report, request, tenant=TENANT), report, _as_text)
+        query = with_instants(plan_rows(report, request), report, _as_text)
         rows = [row for part in range(session.parts) for row in session.rows(query, part=part)]
         assert as_multiset(rows) == as_multiset(case.expected(report))
 
@@ -188,16 +188,16 @@ def test_the_dialect_shows_the_expected_entries(case: Case, dialect: str, filled
     pattern = LOCALE_PATTERN if dialect == "khoros" else DEFAULT_PATTERN
     shown = Shown(columns=columns, headers=tuple(column.name for column in columns), instant_pattern=pattern)
     with _session(case, filled(case), tmp_path) as (session, request):
-        query = plan(CATALOGUE.reports[case.report], shown, request, tenant=TENANT)
+        query = plan(CATALOGUE.reports[case.report], shown, request)
         assert as_multiset(session.rows(query)) == as_multiset(case.shown(dialect) or [])
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case.id) for case in ALL if case.folder.name == "other_tenant"])
-def test_the_query_alone_keeps_tenants_apart(case: Case, filled: Filled, tmp_path: Path) -> None:
-    """The second wall stands even where the first has fallen and the views hold every tenant's files."""
+def test_views_whose_files_hold_foreign_rows_show_none(case: Case, filled: Filled, tmp_path: Path) -> None:
+    """The second wall holds by itself: the views are given every tenant's files."""
     report = CATALOGUE.reports[case.report]
     with _session(case, filled(case), tmp_path, tenants=(TENANT, "globex")) as (session, request):
-        query = with_instants(plan_rows(report, request, tenant=TENANT), report, _as_text)
+        query = with_instants(plan_rows(report, request), report, _as_text)
         assert as_multiset(session.rows(query)) == as_multiset(case.expected(report))
 
 
@@ -235,7 +235,7 @@ def _reaches_out(case: Case, table: str) -> bool:
 def _rows(case: Case, lake: Lake, folder: Path, uses: tuple[TableUse, ...]) -> list[str]:
     report = CATALOGUE.reports[case.report]
     with _session(case, lake, folder, uses=uses) as (session, request):
-        query = with_instants(plan_rows(report, request, tenant=TENANT), report, _as_text)
+        query = with_instants(plan_rows(report, request), report, _as_text)
         return as_multiset(session.rows(query))
 
 
@@ -259,12 +259,12 @@ def _session(
         for same in zip(*seen, strict=True)
     ]
     limits = Limits(threads=1, memory_mb=256, temp_folder=folder / "temp", temp_mb=64)
-    with Session(limits, views, parts=parts) as session:
-        request = selection.prepare(session, report, request, tenant=TENANT)
+    with Session(limits, views, tenant=TENANT, parts=parts) as session:
+        request = selection.prepare(session, report, request)
         if report.server_audit:
             with closing(_recorded(case, folder)) as database:
-                audit_log.expose(session, database, request, tenant=TENANT)
-        steps.make(session, report, request, tenant=TENANT)
+                audit_log.expose(session, database, request)
+        steps.make(session, report, request)
         yield session, request
 
 

@@ -78,10 +78,12 @@ class Stored:
         uses = (*known.tables, *selection.tables(known))
         views = views_of(self.lake, uses, tenant=care.tenant, timespan=timespan)
         file = self.folder / "export"
-        with Session(limits(self.folder), views, writable=(file, part_file(file)), parts=parts) as session:
-            request = selection.prepare(session, known, request, tenant=care.tenant)
-            steps.make(session, known, request, tenant=care.tenant)
-            yield Export(session=session, request=request, tenant=care.tenant, file=file)
+        with Session(
+            limits(self.folder), views, tenant=care.tenant, writable=(file, part_file(file)), parts=parts
+        ) as session:
+            request = selection.prepare(session, known, request)
+            steps.make(session, known, request)
+            yield Export(session=session, request=request, file=file)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,13 +92,12 @@ class Export:
 
     session: Session
     request: ExportRequest
-    tenant: str
     file: Path
 
     def rows(self) -> list[Row]:
         """The report's rows, instants as ``microseconds`` gives them."""
         report = catalogue().reports[self.request.report]
-        query = with_instants(plan_rows(report, self.request, tenant=self.tenant), report, _as_microseconds)
+        query = with_instants(plan_rows(report, self.request), report, _as_microseconds)
         return [row for part in range(self.session.parts) for row in self.session.rows(query, part=part)]
 
     def shown(self, *, format_name: str = "json", instant_pattern: str = DEFAULT_PATTERN) -> list[Row]:
@@ -105,7 +106,7 @@ class Export:
         headers = tuple(column.name for column in chosen.columns)
         shown = Shown(columns=chosen.columns, headers=headers, instant_pattern=instant_pattern)
         report = catalogue().reports[self.request.report]
-        return self.session.rows(plan(report, shown, self.request, tenant=self.tenant))
+        return self.session.rows(plan(report, shown, self.request))
 
     def json(self, **settings: Any) -> Any:
         """The document in the json file."""
@@ -125,7 +126,6 @@ class Export:
             catalogue().reports[self.request.report],
             layout.shown,
             self.request,
-            tenant=self.tenant,
             empty_text_is_null=kind.empty_text_is_null,
         )
         written = kind.write(self.session, query, self.file, envelope=layout.envelope)

@@ -45,7 +45,7 @@ PATTERNS = ["dd/MM/yyyy HH:mm:ss", "d.M.yy H:m:s", "yyyy-MM-dd'T'HH:mm:ss.SSS", 
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
-    with Session(limits(tmp_path_factory.mktemp("session")), ()) as opened:
+    with Session(limits(tmp_path_factory.mktemp("session")), (), tenant="acme") as opened:
         opened.define(MACROS)
         yield opened
 
@@ -110,7 +110,7 @@ def written(export: Export, publication: Publication, language: str, format_name
     kind = format_named(format_name)
     layout = presentation(KhorosSettings(**settings))(choose(publication, (), format_name), request)
     report = catalogue().reports[publication.report]
-    query = plan(report, layout.shown, request, tenant=export.tenant, empty_text_is_null=kind.empty_text_is_null)
+    query = plan(report, layout.shown, request, empty_text_is_null=kind.empty_text_is_null)
     rows = kind.write(export.session, query, export.file, envelope=layout.envelope)
     counter = kind.counter()
     counter.feed(export.file.read_bytes())

@@ -25,14 +25,13 @@ from offtake.model.report import ColumnType, Report, Step, divisions
 from offtake.model.request import Parameters
 
 _BOUND: dict[str, object] = {
-    "tenant": "",
     "start": datetime(2026, 1, 1, tzinfo=UTC),
     "end": datetime(2026, 2, 1, tzinfo=UTC),
     "zone": "UTC",
     "account_zone": "UTC",
     "as_of": datetime(2026, 1, 15, tzinfo=UTC),
 }
-_REQUIRED = ("tenant", "start", "end")
+_REQUIRED = ("start", "end")
 _DEFAULTS = dataclasses.asdict(Parameters())
 _PARAMETER = re.compile(r"\$([A-Za-z_0-9]+)")
 _ERROR_LINE = re.compile(r"^LINE (\d+): ", re.MULTILINE)
@@ -109,8 +108,7 @@ class QueryCheck:
             self._fault(path, 1, f"report.toml promises the parameter {name!r}, but the query does not use ${name}")
         for (sql, file), parameters in zip(texts, bound, strict=True):
             for name in sorted(parameters.difference(known)):
-                hint = "declare it among the parameters of report.toml" if name in _DEFAULTS else nearest(name, known)
-                self._fault(file, _line_of(sql, f"${name}"), f"unknown bound value ${name}; {hint}")
+                self._fault(file, _line_of(sql, f"${name}"), f"unknown bound value ${name}; {_hint(name, known)}")
             # The engine binds what the text names, and DuckDB refuses a value that only a comment or a string names.
             for name in sorted(set(_PARAMETER.findall(sql)) - parameters):
                 fault = f"${name} stands in a comment or string only; leave out the $"
@@ -190,6 +188,12 @@ def _difference(names: list[str], declared: list[str]) -> str:
         at = next((index for index, pair in enumerate(zip(names, declared, strict=False)) if pair[0] != pair[1]), -1)
         said = [f"their order differs from {names[at]!r} on"]
     return "; ".join(said)
+
+
+def _hint(name: str, known: Sequence[str]) -> str:
+    if name == "tenant":
+        return "leave the condition out: the tables show the rows of the request's tenant only"
+    return "declare it among the parameters of report.toml" if name in _DEFAULTS else nearest(name, known)
 
 
 def _quoted(name: str) -> str:

@@ -30,11 +30,10 @@ _TEAMS = """
 SELECT team.team_id AS id, team.number, team.name, team.description, count(membership.agent_id) AS members
 FROM team
 LEFT JOIN (
-    SELECT team_id, agent_id FROM team_member WHERE tenant = $tenant
+    SELECT team_id, agent_id FROM team_member
     UNION
-    SELECT team_id, agent_id FROM agent WHERE tenant = $tenant AND team_id IS NOT NULL
+    SELECT team_id, agent_id FROM agent WHERE team_id IS NOT NULL
 ) AS membership ON membership.team_id = team.team_id
-WHERE team.tenant = $tenant
 GROUP BY ALL
 ORDER BY team.name, team.team_id
 LIMIT $most
@@ -42,14 +41,13 @@ LIMIT $most
 _QUEUES = """
 SELECT queue_id AS id, number, name, description
 FROM queue
-WHERE tenant = $tenant AND NOT coalesce(is_archived, false)
+WHERE NOT coalesce(is_archived, false)
 ORDER BY name, queue_id
 LIMIT $most
 """
 _SMART_VIEWS = """
 SELECT smart_view_id AS id, name, description
 FROM smart_view
-WHERE tenant = $tenant
 ORDER BY name, smart_view_id
 LIMIT $most
 """
@@ -75,7 +73,7 @@ def _found(kind: type[Entry], sql: str, tables: tuple[str, ...], by: Caller, on:
     require(by.principal, Scope.READ)
     tenant, now = by.principal.tenant, on.clock()
     columns = tuple(field.name for field in dataclasses.fields(kind))
-    query = Query(sql=sql, values=MappingProxyType({"tenant": tenant, "most": _MOST}), columns=columns)
+    query = Query(sql=sql, values=MappingProxyType({"most": _MOST}), columns=columns)
     uses = [TableUse(table=table, prune=Prune.ALL) for table in tables]
     # Whole tables are read, so the timespan has no say.
     timespan = Timespan(start=now, end=now + timedelta(microseconds=1), zone="UTC")
@@ -83,7 +81,7 @@ def _found(kind: type[Entry], sql: str, tables: tuple[str, ...], by: Caller, on:
     limits = Limits(threads=1, memory_mb=_MEMORY_MB, temp_folder=on.artifacts.spill("look-up", 0), temp_mb=0)
     try:
         seen = snapshot(on.lake, uses, tenant=tenant, timespan=timespan)
-        with seen as views, Session(limits, views) as session:
+        with seen as views, Session(limits, views, tenant=tenant) as session:
             return [kind(**row) for row in session.rows(query)]
     except AttemptError as error:
         raise Unavailable("The lake cannot be read at the moment.", retry_after=_RETRY_AFTER) from error

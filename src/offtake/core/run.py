@@ -82,12 +82,12 @@ def _produce(
     limits = _limits(lease, on, ordered=bool(on.catalogue.publications[request.dialect, request.report].order))
     on.reached("querying", lease)
     parts = number_of_parts(report, views, part_rows=on.attempt.part_rows)
-    opened = Session(limits, views, writable=(staged, part_file(staged)), parts=parts)
+    opened = Session(limits, views, tenant=job.tenant, writable=(staged, part_file(staged)), parts=parts)
     with opened as session, interruption.reaching(session.interrupt):
-        request = selection.prepare(session, report, request, tenant=job.tenant)
+        request = selection.prepare(session, report, request)
         if report.server_audit:
-            audit_log.expose(session, on.database, request, tenant=job.tenant)
-        steps.make(session, report, request, tenant=job.tenant)
+            audit_log.expose(session, on.database, request)
+        steps.make(session, report, request)
         query, envelope = _planned(job, request, kind, on)
         if query.order:
             query = session.sort(query, stretch_bytes=limits.memory_mb * SORTED_BYTES_PER_MEMORY_MB)
@@ -131,7 +131,6 @@ def _planned(job: Job, request: ExportRequest, kind: Format, on: Services) -> tu
         on.catalogue.reports[request.report],
         layout.shown,
         request,
-        tenant=job.tenant,
         empty_text_is_null=kind.empty_text_is_null,
     )
     return query, replace(layout.envelope, facts=layout.facts(job, on.clock()))

@@ -8,10 +8,10 @@ from offtake.model.report import Report, divisions
 from offtake.model.request import ExportRequest
 
 
-def make(session: Session, report: Report, request: ExportRequest, *, tenant: str) -> None:
+def make(session: Session, report: Report, request: ExportRequest) -> None:
     """Make the report's steps in their order. A query that is not divided itself is then run once, over all of them."""
     for step in report.steps:
-        query = plan_step(step, request, tenant=tenant)
+        query = plan_step(step, request)
         session.keep(step.name, query, divided=bool(divisions(step.sql)))
     if report.steps and not divisions(report.sql):
         session.join_parts()

@@ -1,7 +1,8 @@
 """DuckDB as the engine: one private in-memory database per attempt, with its own limits.
 
-After the views are made the database is locked: it can read the files named by the views, write the one staging file,
-and nothing else. A report that tried to look at another tenant's files would be refused by DuckDB itself.
+Two walls keep tenants apart, and both hold for every query, a custom report's included. After the views are made the
+database is locked: it reads the files named by the views, writes the one staging file, and DuckDB refuses every other
+path. And each view shows the rows of the session's tenant only, whatever its files hold.
 """
 
 from __future__ import annotations
@@ -48,12 +49,14 @@ class Limits:
 class Session:
     """A locked DuckDB database over one tenant's files. Use as a context manager; ``interrupt`` from any thread.
 
-    ``parts`` is into how many a query that names the word ``in_part`` is divided: ``copy`` then writes one of them.
+    Only rows of ``tenant`` are visible. ``parts`` is into how many a query that names the word ``in_part`` is divided:
+    ``copy`` then writes one of them.
     """
 
     def __init__(
-        self, limits: Limits, views: Sequence[TableView], *, writable: Sequence[Path] = (), parts: int = 1
+        self, limits: Limits, views: Sequence[TableView], *, tenant: str, writable: Sequence[Path] = (), parts: int = 1
     ) -> None:
+        self.tenant = tenant
         self.parts = parts
         self._interrupted = threading.Event()
         self._stretches: Stretches | None = None  # what parts are once rows have been sorted
@@ -83,6 +86,7 @@ class Session:
             self._connection.execute("SET TimeZone = 'UTC'")
             # Given when connecting, this limit is shown as set but not obeyed (DuckDB 1.5 to 2.0).
             self._connection.execute("SET max_temp_directory_size = $size", {"size": f"{temp_mb}MiB"})
+            self._connection.execute("SET VARIABLE tenant = $tenant", {"tenant": self.tenant})
             for view in views:
                 self._expose(view)
             if self.parts > 1:
@@ -96,14 +100,21 @@ class Session:
             self._connection.execute("SET lock_configuration = true")
 
     def _expose(self, view: TableView) -> None:
-        """The typed, empty first branch gives the view its columns where files lack some or there are none."""
+        """Make the view of a table: the tenant's rows in its files.
+
+        The typed, empty first branch gives the view its columns where files lack some or there are none. DuckDB applies
+        the tenant to the names of the files (``tenant=…/``) while it plans: another tenant's file is not scanned, and
+        the tenant's own files cost nothing.
+        """
         typed = ", ".join(f"CAST(NULL AS {kind}) AS {identifier(name)}" for name, kind in view.columns)
         sql = f"CREATE TEMP VIEW {identifier(view.table)} AS SELECT {typed} WHERE false"
         if view.files:
             variable = identifier(f"files of {view.table}")
             self._connection.execute(f"SET VARIABLE {variable} = $files", {"files": list(view.files)})
             files = f"read_parquet(getvariable('files of {view.table}'), {_HIVE}, union_by_name = true)"
-            sql += f" UNION ALL BY NAME SELECT * FROM {files}"  # noqa: S608 - a table's name, from the data model
+            # Only the name of a table of the data model is in the text; a view cannot have bound values, so the files
+            # and the tenant are variables of the session.
+            sql += f" UNION ALL BY NAME SELECT * FROM {files} WHERE tenant = getvariable('tenant')"  # noqa: S608
         self._connection.execute(sql)
 
     def define(self, sql: str, values: Mapping[str, object] | None = None) -> None:

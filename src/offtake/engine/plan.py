@@ -21,14 +21,14 @@ _PARAMETER = re.compile(r"\$([a-z_]+)\b")
 DEFAULT_PATTERN = "%Y-%m-%d %H:%M:%S"  # of instants, where no locale has a say
 
 
-def plan_rows(report: Report, request: ExportRequest, *, tenant: str) -> Query:
+def plan_rows(report: Report, request: ExportRequest) -> Query:
     """The report's rows as the catalogue defines them, without any dialect's presentation."""
-    return _query(report.sql, [column.name for column in report.columns], request, tenant=tenant)
+    return _query(report.sql, [column.name for column in report.columns], request)
 
 
-def plan_step(step: Step, request: ExportRequest, *, tenant: str) -> Query:
+def plan_step(step: Step, request: ExportRequest) -> Query:
     """Rows that are made before those of the report, under the names their text gives them."""
-    return _query(step.sql, (), request, tenant=tenant)
+    return _query(step.sql, (), request)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +42,7 @@ class Shown:
     guarded: bool = False  # whether texts that a spreadsheet would run as a formula get an apostrophe before them
 
 
-def plan(
-    report: Report, shown: Shown, request: ExportRequest, *, tenant: str, empty_text_is_null: bool = False
-) -> Query:
+def plan(report: Report, shown: Shown, request: ExportRequest, *, empty_text_is_null: bool = False) -> Query:
     """The report's rows as a dialect shows them: the columns rendered in order under their headers."""
     types = {column.name: column.type for column in report.columns}
     values = (
@@ -56,7 +54,7 @@ def plan(
     named += [f"{identifier(by)} AS {identifier(name)}" for by, name in zip(shown.order, order, strict=True)]
     # Only identifiers and renderings are put into the text, all of them from the catalogue; values are bound.
     sql = f"SELECT {', '.join(named)} FROM (\n{report.sql}\n) AS report"  # noqa: S608
-    query = _query(sql, shown.headers, request, tenant=tenant, instant_pattern=shown.instant_pattern)
+    query = _query(sql, shown.headers, request, instant_pattern=shown.instant_pattern)
     return dataclasses.replace(query, order=order)
 
 
@@ -70,11 +68,9 @@ def _query(
     columns: Sequence[str],
     request: ExportRequest,
     *,
-    tenant: str,
     instant_pattern: str = DEFAULT_PATTERN,
 ) -> Query:
     known: dict[str, object] = {
-        "tenant": tenant,
         "start": request.timespan.start,
         "end": request.end,
         "zone": request.timespan.zone,

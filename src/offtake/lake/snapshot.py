@@ -1,7 +1,7 @@
 """What one query may see of the lake: the files of one tenant and the months it needs.
 
-The tenant wall of every report stands here. A query is given nothing but the file lists made by this module, so it
-cannot reach another tenant's rows whatever its SQL says.
+The first tenant wall stands here: a session is given nothing but the file lists made by this module, and cannot open
+any other file. The second is in the views that the engine makes of them.
 """
 
 from __future__ import annotations

@@ -97,8 +97,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A catalogue entry. ``sql`` is one SELECT with the bound values ``$tenant``, ``$start``, ``$end`` and, where it
-    needs them, ``$zone``, ``$account_zone`` and ``$as_of``; it yields exactly ``columns``."""
+    """A catalogue entry. ``sql`` is one SELECT with the bound values ``$start``, ``$end`` and, where it needs them,
+    ``$zone``, ``$account_zone`` and ``$as_of``; it yields exactly ``columns``. The views hold it to a tenant."""
 
     name: str
     title: str
