@@ -29,7 +29,8 @@ from offtake.lake.ground import FolderGround
 from offtake.lake.load import load
 from offtake.lake.tables import Kind, tables
 from offtake.model.audit import AuditEntry
-from offtake.model.report import Column, ColumnType, Prune, Report, TableUse
+from offtake.model.column_type import ColumnType
+from offtake.model.report import Column, Prune, Report, TableUse
 from offtake.model.request import BusinessHours, ExportRequest, Parameters, Selection
 from offtake.model.timespan import Timespan
 from offtake.store import audit

@@ -9,7 +9,9 @@ import pytest
 
 from offtake.catalogue.load import Catalogue, load_catalogue
 from offtake.errors import CatalogueError
-from offtake.model.report import ColumnType, Mark, Prune, Rendering
+from offtake.model.column_type import ColumnType
+from offtake.model.rendering import Rendering
+from offtake.model.report import Mark, Prune
 
 TABLES = {
     "call": {"call_id": "VARCHAR", "ended_at": "TIMESTAMP WITH TIME ZONE", "wait": "BIGINT", "tenant": "VARCHAR"},

@@ -20,7 +20,7 @@ import pytest
 from offtake.core import exports, identity
 from offtake.core.interruption import Interruption, Reason
 from offtake.core.policy import PerTenant
-from offtake.core.presentation import CELLS, Layout
+from offtake.core.presentation import Layout
 from offtake.core.run import run
 from offtake.core.services import Services
 from offtake.engine.plan import Shown
@@ -31,6 +31,7 @@ from offtake.lake.ground import FolderGround
 from offtake.lake.seed import SeedPlan, seed
 from offtake.model.artifact import Artifact
 from offtake.model.job import Job, Lease
+from offtake.model.rendering import in_cells
 from offtake.model.report import Publication
 from offtake.model.request import ExportRequest
 from offtake.model.tenant import Tenant
@@ -72,7 +73,7 @@ def on(services: Services, lake: Lake) -> Services:
 
 
 def _workbook(publication: Publication) -> Layout:
-    columns = tuple(replace(c, rendering=CELLS.get(c.rendering, c.rendering)) for c in publication.columns)
+    columns = tuple(replace(c, rendering=in_cells(c.rendering)) for c in publication.columns)
     return Layout(shown=Shown(columns=columns, headers=tuple(c.name for c in columns)), facts=_facts)
 
 

@@ -8,7 +8,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from offtake.catalogue.section import Section, nearest, open_section
-from offtake.model.report import Column, ColumnType, Mark, Prune, Report, Step, TableUse
+from offtake.model.column_type import ColumnType
+from offtake.model.report import Column, Mark, Prune, Report, Step, TableUse
 from offtake.model.request import Parameters
 
 Tables = Mapping[str, Mapping[str, str]]  # lake table -> column -> DuckDB type, in order

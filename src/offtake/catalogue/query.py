@@ -21,7 +21,8 @@ from offtake.catalogue.folder import Tables
 from offtake.catalogue.macros import MACROS
 from offtake.catalogue.section import nearest
 from offtake.model.audit import SERVER_AUDIT
-from offtake.model.report import ColumnType, Report, Step, divisions
+from offtake.model.column_type import ColumnType
+from offtake.model.report import Report, Step, divisions
 from offtake.model.request import Parameters
 
 _BOUND: dict[str, object] = {

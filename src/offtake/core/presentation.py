@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from offtake.engine.plan import Shown
 from offtake.formats import Envelope, Fact
 from offtake.model.job import Job
-from offtake.model.report import Publication, Rendering
+from offtake.model.report import Publication
 from offtake.model.request import ExportRequest
-
-# A workbook has cells for dates; every other rendering is a cell of the type it yields, a list is joined by the format.
-CELLS: Mapping[Rendering, Rendering] = dict.fromkeys(
-    (
-        Rendering.INSTANT_Z,
-        Rendering.INSTANT_Z_OR_EMPTY,
-        Rendering.INSTANT_OFFSET,
-        Rendering.INSTANT_LOCALE,
-        Rendering.LOCAL_SECONDS,
-        Rendering.LOCAL_MILLISECONDS,
-    ),
-    Rendering.LOCAL_INSTANT,
-)
 
 
 def _no_facts(job: Job, made_at: datetime) -> tuple[Fact, ...]:

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from offtake.engine.render import WRITTEN_BY_PEOPLE, guard, identifier, render
+from offtake.engine.render import identifier, render
 from offtake.model.query import Query
-from offtake.model.report import ColumnType, PublishedColumn, Report, Step
+from offtake.model.report import PublishedColumn, Report, Step
 from offtake.model.request import ExportRequest, Parameters
 
 _PARAMETER = re.compile(r"\$([a-z_]+)\b")
@@ -46,7 +46,13 @@ def plan(report: Report, shown: Shown, request: ExportRequest, *, empty_text_is_
     """The report's rows as a dialect shows them: the columns rendered in order under their headers."""
     types = {column.name: column.type for column in report.columns}
     values = (
-        _shown(column, types[column.source], guarded=shown.guarded, empty_text_is_null=empty_text_is_null)
+        render(
+            column.source,
+            types[column.source],
+            column.rendering,
+            empty_text_is_null=empty_text_is_null,
+            guarded=shown.guarded,
+        )
         for column in shown.columns
     )
     named = [f"{value} AS {identifier(header)}" for value, header in zip(values, shown.headers, strict=True)]
@@ -56,11 +62,6 @@ def plan(report: Report, shown: Shown, request: ExportRequest, *, empty_text_is_
     sql = f"SELECT {', '.join(named)} FROM (\n{report.sql}\n) AS report"  # noqa: S608
     query = _query(sql, shown.headers, request, instant_pattern=shown.instant_pattern)
     return dataclasses.replace(query, order=order)
-
-
-def _shown(column: PublishedColumn, kind: ColumnType, *, guarded: bool, empty_text_is_null: bool) -> str:
-    value = render(column.source, kind, column.rendering, empty_text_is_null=empty_text_is_null)
-    return guard(value) if guarded and kind in WRITTEN_BY_PEOPLE else value
 
 
 def _query(

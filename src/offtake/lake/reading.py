@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from offtake.lake.sqltext import literal
-from offtake.model.report import ColumnType
+from offtake.model.column_type import ColumnType
 
 _CLOCK = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
 _OFFSET = r"(Z|[+-][01][0-9](:?[0-5][0-9])?)"

@@ -20,7 +20,7 @@ from offtake.errors import LakeError
 from offtake.lake.reading import Reading, read_json, read_text, read_typed
 from offtake.lake.sqltext import comma, literal, quoted
 from offtake.lake.tables import Table, TableColumn
-from offtake.model.report import ColumnType
+from offtake.model.column_type import ColumnType
 
 TENANT = TableColumn(name="tenant", type=ColumnType.ID, meaning="The tenant a row is for; may be left out.")
 UNKNOWN_COLUMN = "is not a column of this table"

@@ -17,8 +17,8 @@ from offtake.lake.source import TENANT, Source
 from offtake.lake.sqltext import comma, literal, quoted
 from offtake.lake.staging import INCOMING
 from offtake.lake.tables import DUCKDB_TYPES, Table, TableColumn
+from offtake.model.column_type import ColumnType
 from offtake.model.expression import parse
-from offtake.model.report import ColumnType
 
 _YEARS = "TIMESTAMPTZ '0001-01-01 00:00:00+00' AND TIMESTAMPTZ '9999-12-31 23:59:59.999999+00'"
 _SHOWN = 80  # characters of a faulty value that are kept

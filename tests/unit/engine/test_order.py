@@ -19,8 +19,10 @@ from offtake.engine.plan import Shown, plan
 from offtake.errors import AttemptInterrupted
 from offtake.formats import Envelope, part_file
 from offtake.formats.json import JSON
+from offtake.model.column_type import ColumnType
 from offtake.model.query import Query
-from offtake.model.report import Column, ColumnType, Mark, PublishedColumn, Rendering, Report
+from offtake.model.rendering import Rendering
+from offtake.model.report import Column, Mark, PublishedColumn, Report
 from offtake.model.request import ExportRequest
 from offtake.model.timespan import Timespan
 
