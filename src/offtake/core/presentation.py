@@ -6,14 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from offtake.engine.plan import Shown
-from offtake.formats import Envelope, Fact
 from offtake.model.job import Job
+from offtake.model.layout import AboutEntry, ColumnLayout, Framing
 from offtake.model.report import Publication
 from offtake.model.request import ExportRequest
 
 
-def _no_facts(job: Job, made_at: datetime) -> tuple[Fact, ...]:
+def _no_about(job: Job, made_at: datetime) -> tuple[AboutEntry, ...]:
     """A dialect that says nothing about the job inside the file."""
     return ()
 
@@ -22,13 +21,13 @@ def _no_facts(job: Job, made_at: datetime) -> tuple[Fact, ...]:
 class Layout:
     """What the file shows, and what stands around and between its rows.
 
-    ``facts`` says, for formats with a place for it, what the file is about: of which job, made when. The envelope is
+    ``about`` says, for formats with a place for it, what the file is about: of which job, made when. The envelope is
     given its answer when the job runs.
     """
 
-    shown: Shown
-    envelope: Envelope = field(default_factory=Envelope)
-    facts: Callable[[Job, datetime], tuple[Fact, ...]] = _no_facts
+    shown: ColumnLayout
+    framing: Framing = field(default_factory=Framing)
+    about: Callable[[Job, datetime], tuple[AboutEntry, ...]] = _no_about
 
 
 Presentation = Callable[[Publication, ExportRequest], Layout]  # the columns that were chosen, for that request

@@ -13,19 +13,23 @@ from typing import Any
 import pytest
 
 from offtake.app import build_services
-from offtake.core import directory, exports, identity, impersonation, run
-from offtake.core.interruption import Interruption
+from offtake.core import lookups
+from offtake.core.admin import identity
+from offtake.core.attempt import run
+from offtake.core.attempt.cancellation import Cancellation
+from offtake.core.auth import impersonation
+from offtake.core.exports.create import create_export
 from offtake.core.services import Services
 from offtake.engine.duckdb import Limits, Session
 from offtake.errors import ImpersonationRefused
 from offtake.home import Home
 from offtake.lake.delta import Lake
-from offtake.lake.load import load
+from offtake.lake.ingest.load import load
 from offtake.lake.snapshot import snapshot
 from offtake.lake.tables import tables
 from offtake.model.query import Query
 from offtake.model.report import Prune, TableUse
-from offtake.model.request import BusinessHours, ExportRequest, Parameters
+from offtake.model.request import BusinessHours, ExportRequest, ReportParameters
 from offtake.model.tenant import Tenant
 from offtake.model.view import TableView
 from offtake.settings import CatalogueSettings, Settings
@@ -131,12 +135,12 @@ def every_tenants(lake: Lake, uses: Sequence[TableUse], *, tenant: str, **rest: 
 
 def exported(on: Services, request: ExportRequest) -> list[dict[str, Any]]:
     """The rows of the file that an attempt makes."""
-    exports.create(request, caller(), on)
+    create_export(request, caller(), on)
     now = on.clock()
     with on.database.write() as connection:
         lease = jobs.claim(connection, worker="w", now=now, until=now + timedelta(minutes=1))
     assert lease is not None
-    artifact = run.run(lease, on, Interruption())
+    artifact = run.run_attempt(lease, on, Cancellation())
     text = artifact_path(on, artifact.key).read_text(encoding="utf-8")
     assert SECRET not in text
     found: Any = json.loads(text)
@@ -191,15 +195,15 @@ def test_a_smart_view_looks_at_the_tenants_view_conversations_and_tags_only(on: 
     asked = replace(ORDER, dialect="khoros", report="conversation", format="json", row_limit=None)
     whole = exported(on, asked)
     assert len(whole) == 2
-    tagged = exported(on, replace(asked, parameters=Parameters(smart_view_id="v")))
+    tagged = exported(on, replace(asked, parameters=ReportParameters(smart_view_id="v")))
     assert len(tagged) == 1
     assert tagged[0] in whole
-    inside = Parameters(business_hours=BusinessHours("inside"))  # ours begin at 23:00, theirs at 0:00
+    inside = ReportParameters(business_hours=BusinessHours("inside"))  # ours begin at 23:00, theirs at 0:00
     assert exported(on, replace(asked, parameters=inside)) == []
 
 
 def test_look_ups_show_the_tenants_rows_only(on: Services) -> None:
-    for look_up in (directory.teams, directory.queues, directory.smart_views):
+    for look_up in (lookups.teams, lookups.queues, lookups.smart_views):
         assert [entry.name for entry in look_up(caller(), on)] == ["ours"]
 
 

@@ -11,7 +11,7 @@ WITH agent_id AS (
         action.happened_at < $end
         AND action.kind = 'CLOSED'
         AND action.agent_id IS NOT NULL
-        AND in_part(action.conversation_id)
+        AND in_partition(action.conversation_id)
 ),
 
 person AS (
@@ -43,7 +43,7 @@ turn AS (
     WHERE
         action.happened_at < $end
         AND action.kind IN ('CLOSED', 'REOPENED')
-        AND in_part(action.conversation_id)
+        AND in_partition(action.conversation_id)
     GROUP BY action.conversation_id
 ),
 
@@ -59,7 +59,7 @@ picked AS MATERIALIZED ( -- the rest is counted for these only
     LEFT JOIN queue ON queue.queue_id = conversation.queue_id
     WHERE
         conversation.created_at < $end
-        AND in_part(conversation.conversation_id)
+        AND in_partition(conversation.conversation_id)
         AND CASE $selection
             WHEN 'created' THEN conversation.created_at >= $start
             -- Any closing counts, also one that was undone; a conversation that was closed twice is one row.
@@ -80,7 +80,7 @@ noted AS (
     WHERE
         action.happened_at < $end
         AND action.kind = 'NOTE_ADDED'
-        AND in_part(action.conversation_id)
+        AND in_partition(action.conversation_id)
         AND action.conversation_id IN (SELECT conversation_id FROM picked)
     GROUP BY action.conversation_id
 ),
@@ -96,7 +96,7 @@ written AS (
     WHERE
         post.happened_at < $end
         AND (post.kind = 'incoming' OR post.kind = 'response' AND post.delivery IS DISTINCT FROM 'failed')
-        AND in_part(post.conversation_id)
+        AND in_partition(post.conversation_id)
         AND post.conversation_id IN (SELECT conversation_id FROM picked)
     GROUP BY post.conversation_id
 ),
@@ -106,7 +106,7 @@ tagging AS (
     FROM conversation_tag
     WHERE
         attached_at < $end
-        AND in_part(conversation_id)
+        AND in_partition(conversation_id)
         AND conversation_id IN (SELECT conversation_id FROM picked)
 ),
 
@@ -170,4 +170,4 @@ LEFT JOIN person AS closer ON closer.place = picked.closer
 LEFT JOIN team ON team.team_id = conversation.assigned_team_id
 LEFT JOIN queue ON queue.queue_id = conversation.queue_id
 LEFT JOIN author ON author.author_id = conversation.author_id
-WHERE conversation.created_at < $end AND in_part(conversation.conversation_id)
+WHERE conversation.created_at < $end AND in_partition(conversation.conversation_id)

@@ -11,7 +11,7 @@ WITH numbered AS (
             WHERE
                 named.happened_at >= $start
                 AND named.happened_at < $end
-                AND in_part(named.conversation_id)
+                AND in_partition(named.conversation_id)
         )
 )
 
@@ -42,7 +42,7 @@ FROM conversation_action AS action
 LEFT JOIN conversation
     ON conversation.conversation_id = action.conversation_id
     AND conversation.created_at < $end
-    AND in_part(conversation.conversation_id)
+    AND in_partition(conversation.conversation_id)
 LEFT JOIN numbered AS post ON post.post_id = action.post_id
 LEFT JOIN agent ON agent.agent_id = action.agent_id
 LEFT JOIN team ON team.team_id = action.team_id
@@ -51,7 +51,7 @@ LEFT JOIN author ON author.author_id = conversation.author_id
 WHERE
     action.happened_at >= $start
     AND action.happened_at < $end
-    AND in_part(action.conversation_id)
+    AND in_partition(action.conversation_id)
     AND fits_business_hours($business_hours, action.happened_at)
     -- The filters look at the conversation: one that the lake does not know has no priority, no queue and no view.
     AND chosen($priorities, conversation.priority)
