@@ -114,7 +114,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
 @pytest.fixture
 def on(filled: Services, monkeypatch: pytest.MonkeyPatch) -> Services:
     """Services whose first wall has fallen: every snapshot holds the files of both tenants."""
-    for module in (run, directory, impersonation):
+    for module in (run, lookups, impersonation):
         monkeypatch.setattr(module, "snapshot", every_tenants)
     return filled
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from offtake.model.layout import ColumnLayout, Framing
 
 from offtake.core.attempt.partitions import SORTED_BYTES_PER_MEMORY_MB
 from offtake.engine.duckdb import Limits, Session
@@ -21,6 +20,7 @@ from offtake.errors import AttemptInterrupted
 from offtake.formats import partition_file
 from offtake.formats.json import JSON
 from offtake.model.column_type import ColumnType
+from offtake.model.layout import ColumnLayout, Framing
 from offtake.model.query import Query
 from offtake.model.rendering import Rendering
 from offtake.model.report import Column, Mark, PublishedColumn, Report
