@@ -75,7 +75,7 @@ def _of_report(on: Services, report: Report, timespan: Timespan) -> Line:
             temp_mb=10_000,
         )
         began = time.perf_counter()
-        seen = snapshot(on.lake, uses, tenant=TENANT, timespan=timespan)
+        seen = snapshot(on.lake, uses, tenant=TENANT, start=timespan.start, end=timespan.end)
         with seen as views, Session(limits, views, tenant=TENANT, writable=(file,)) as session:
             prepared = filters.prepare(session, report, request)
             if report.server_audit:

@@ -36,7 +36,7 @@ from offtake.settings import CatalogueSettings, Settings
 from offtake.store import jobs
 from offtake.store.migrate import migrate
 from tests.fixtures.care import call
-from tests.fixtures.orders import NOON, ORDER, SPAN, caller
+from tests.fixtures.orders import NOON, ORDER, caller
 from tests.fixtures.places import artifact_path
 
 SECRET = "globex-secret-7f3a"
@@ -154,7 +154,7 @@ def test_a_careless_select_shows_the_tenants_rows_only(on: Services, table: str,
     uses, limits = [TableUse(table=table, prune=Prune.ALL)], _limits(tmp_path)
     sql = f"SELECT CAST(to_json(each) AS VARCHAR) FROM (SELECT * FROM {table}) AS each"
     query = Query(sql=sql, values={}, columns=("row",))
-    with every_tenants(on.lake, uses, tenant="acme", timespan=SPAN) as views:
+    with every_tenants(on.lake, uses, tenant="acme") as views:
         for tenant, other in (("acme", "globex"), ("globex", "acme")):
             with Session(limits, views, tenant=tenant) as session:
                 rows = [json.loads(each["row"]) for each in session.rows(query)]
@@ -168,7 +168,7 @@ def test_another_tenants_file_is_not_even_scanned(on: Services, tmp_path: Path) 
     uses = [TableUse(table="call", prune=Prune.ALL)]
     query = Query(sql="EXPLAIN ANALYZE SELECT notes FROM call", values={}, columns=("kind", "plan"))
     with (
-        every_tenants(on.lake, uses, tenant="acme", timespan=SPAN) as (view,),
+        every_tenants(on.lake, uses, tenant="acme") as (view,),
         Session(_limits(tmp_path), [view], tenant="acme") as session,
     ):
         plan = str(session.rows(query)[0]["plan"])

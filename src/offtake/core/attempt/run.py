@@ -68,7 +68,8 @@ def _seen(lease: Lease, on: Services, cancellation: Cancellation) -> AbstractCon
     """What the job's report may see of the lake; a lease lost while files are brought here ends that."""
     job, report = lease.job, _report(lease.job.request, on)
     uses = (*report.tables, *filters.tables(report))
-    return snapshot(on.lake, uses, tenant=job.tenant, timespan=job.request.timespan, check=cancellation.check)
+    start, end = job.request.timespan.start, job.request.effective_end
+    return snapshot(on.lake, uses, tenant=job.tenant, start=start, end=end, check=cancellation.check)
 
 
 def _produce(

@@ -17,8 +17,8 @@ _TICK = timedelta(microseconds=1)
 
 
 def expose(session: Session, database: Database, request: ExportRequest) -> None:
-    """Make ``server_audit``: the tenant's entries inside the timespan that are not later than the order itself."""
-    end = request.timespan.end if request.as_of is None else min(request.timespan.end, request.as_of + _TICK)
+    """Make ``server_audit``: the tenant's entries between the bounds of the rows, none later than the request."""
+    end = request.effective_end if request.as_of is None else min(request.effective_end, request.as_of + _TICK)
     with database.stream() as connection:
         fill(session, audit.entries(connection, tenant=session.tenant, start=request.timespan.start, end=end))
 
