@@ -24,6 +24,7 @@ from offtake.model.audit import SERVER_AUDIT
 from offtake.model.column_type import ColumnType
 from offtake.model.report import IntermediateTable, Report, partition_markers
 from offtake.model.request import ReportParameters
+from offtake.sql_text import quote_identifier
 
 _BOUND: dict[str, object] = {
     "start": datetime(2026, 1, 1, tzinfo=UTC),
@@ -130,7 +131,7 @@ class QueryCheck:
         try:
             # The text is the report's own; values are bound. It ends on the line it ended on, for the errors' sake.
             self._connection.execute(
-                f"CREATE TABLE {_quoted(intermediate.name)} AS FROM (\n{intermediate.sql}\n)", values
+                f"CREATE TABLE {quote_identifier(intermediate.name)} AS FROM (\n{intermediate.sql}\n)", values
             )
         except duckdb.Error as error:
             fault = f"the step does not run over the declared tables and the steps before it: {_first_line(error)}"
@@ -144,8 +145,10 @@ class QueryCheck:
         self._connection.begin()
         try:
             for use in report.tables:
-                columns = ", ".join(f"{_quoted(name)} {kind}" for name, kind in self._tables[use.table].items())
-                self._connection.execute(f"CREATE TABLE {_quoted(use.table)} ({columns})")
+                columns = ", ".join(
+                    f"{quote_identifier(name)} {kind}" for name, kind in self._tables[use.table].items()
+                )
+                self._connection.execute(f"CREATE TABLE {quote_identifier(use.table)} ({columns})")
             if report.server_audit:
                 columns = ", ".join(f"{name} {kind}" for name, kind in SERVER_AUDIT.items())
                 self._connection.execute(f"CREATE TABLE server_audit ({columns})")
@@ -205,10 +208,6 @@ def _hint(name: str, known: Sequence[str]) -> str:
     if name == "tenant":
         return "leave the condition out: the tables show the rows of the request's tenant only"
     return "declare it among the parameters of report.toml" if name in _DEFAULTS else nearest(name, known)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _line_of(sql: str, text: str) -> int:

@@ -18,10 +18,10 @@ from typing import Any, Self
 import duckdb
 
 from offtake.engine.external_sort import ExternalSort
-from offtake.engine.render import identifier
 from offtake.errors import AttemptError, AttemptInterrupted, QueryFailed, ResourceExhausted, StorageUnavailable
 from offtake.model.query import Query
 from offtake.model.view import TableView
+from offtake.sql_text import quote_identifier, quote_literal, select_typed
 
 # The first row that fits decides. Texts of the driver may quote rows, so ours say only what kind of thing happened.
 _ERRORS: tuple[tuple[type[duckdb.Error], type[AttemptError], str], ...] = (
@@ -31,7 +31,6 @@ _ERRORS: tuple[tuple[type[duckdb.Error], type[AttemptError], str], ...] = (
     (duckdb.HTTPException, StorageUnavailable, "The lake's storage did not answer."),
     (duckdb.Error, QueryFailed, "The report's query failed."),
 )
-_HIVE = "hive_partitioning = true, hive_types_autocast = false"
 _BATCH = 256  # rows that are Python objects at a time; more are not faster, and wide rows are megabytes
 _NO_SPACE = ("No space left", "max_temp_directory_size", "Disk quota")
 
@@ -108,22 +107,16 @@ class Session:
             self._connection.execute("SET lock_configuration = true")
 
     def _expose(self, view: TableView) -> None:
-        """Make the view of a table: the tenant's rows in its files.
+        """Make the view of a table: the rows of the tenant in its files.
 
-        The typed, empty first branch gives the view its columns where files lack some or there are none. DuckDB applies
-        the tenant to the names of the files (``tenant=…/``) while it plans: another tenant's file is not scanned, and
-        the tenant's own files cost nothing.
+        DuckDB applies the tenant to the names of the files (``tenant=…/``) while it plans: it does not scan another
+        tenant's file, and the condition costs nothing on the tenant's own.
         """
-        typed = ", ".join(f"CAST(NULL AS {kind}) AS {identifier(name)}" for name, kind in view.columns)
-        sql = f"CREATE TEMP VIEW {identifier(view.table)} AS SELECT {typed} WHERE false"
-        if view.files:
-            variable = identifier(f"files of {view.table}")
-            self._connection.execute(f"SET VARIABLE {variable} = $files", {"files": list(view.files)})
-            files = f"read_parquet(getvariable('files of {view.table}'), {_HIVE}, union_by_name = true)"
-            # Only the name of a table of the data model is in the text; a view cannot have bound values, so the files
-            # and the tenant are variables of the session.
-            sql += f" UNION ALL BY NAME SELECT * FROM {files} WHERE tenant = getvariable('tenant')"  # noqa: S608
-        self._connection.execute(sql)
+        files = f"files of {view.table}" if view.files else None
+        if files is not None:
+            self._connection.execute(f"SET VARIABLE {quote_identifier(files)} = $files", {"files": list(view.files)})
+        rows = select_typed(view.columns, files=files, condition="tenant = getvariable('tenant')")
+        self._connection.execute(f"CREATE TEMP VIEW {quote_identifier(view.table)} AS {rows}")
 
     def define(self, sql: str, values: Mapping[str, object] | None = None) -> None:
         """Run statements that give a query more words: macros, variables, views. Never with a caller's text in them."""
@@ -145,10 +138,9 @@ class Session:
         """
         self._check()
         rows = f"SELECT to_json(shown) FROM (\n{query.sql}\n) AS shown" if as_json else query.sql  # noqa: S608
-        target = str(path).replace("'", "''")
         with _as_ours():
             self._choose(partition)
-            statement = f"COPY (\n{rows}\n) TO '{target}' ({options}, USE_TMP_FILE false)"
+            statement = f"COPY (\n{rows}\n) TO {quote_literal(str(path))} ({options}, USE_TMP_FILE false)"
             found = self._connection.execute(statement, dict(query.values)).fetchone()
         if found is None:
             raise QueryFailed("The writer did not say how many rows it wrote.")
@@ -163,7 +155,11 @@ class Session:
             self._check()
             with _as_ours():
                 self._choose(partition)
-                start = f"INSERT INTO {identifier(name)}" if partition else f"CREATE TEMP TABLE {identifier(name)} AS"
+                start = (
+                    f"INSERT INTO {quote_identifier(name)}"
+                    if partition
+                    else f"CREATE TEMP TABLE {quote_identifier(name)} AS"
+                )
                 self._connection.execute(f"{start}\n{query.sql}", dict(query.values))
 
     def merge_partitions(self) -> None:

@@ -11,11 +11,12 @@ import re
 from collections.abc import Sequence
 from types import MappingProxyType
 
-from offtake.engine.render import identifier, render
+from offtake.engine.render import render
 from offtake.model.layout import DEFAULT_PATTERN, ColumnLayout
 from offtake.model.query import Query
 from offtake.model.report import IntermediateTable, Report
 from offtake.model.request import ExportRequest, ReportParameters
+from offtake.sql_text import quote_identifier
 
 _PARAMETER = re.compile(r"\$([a-z_]+)\b")
 
@@ -43,9 +44,11 @@ def plan(report: Report, shown: ColumnLayout, request: ExportRequest, *, empty_t
         )
         for column in shown.columns
     )
-    named = [f"{value} AS {identifier(header)}" for value, header in zip(values, shown.headers, strict=True)]
+    named = [f"{value} AS {quote_identifier(header)}" for value, header in zip(values, shown.headers, strict=True)]
     order = tuple(f"order by {name}" for name in shown.order)  # no header: those come from the catalogue
-    named += [f"{identifier(by)} AS {identifier(name)}" for by, name in zip(shown.order, order, strict=True)]
+    named += [
+        f"{quote_identifier(by)} AS {quote_identifier(name)}" for by, name in zip(shown.order, order, strict=True)
+    ]
     # Only identifiers and renderings are put into the text, all of them from the catalogue; values are bound.
     sql = f"SELECT {', '.join(named)} FROM (\n{report.sql}\n) AS report"  # noqa: S608
     query = _query(sql, shown.headers, request, instant_pattern=shown.instant_pattern)

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from offtake.model.column_type import ColumnType
 from offtake.model.rendering import Empty, Rendering
+from offtake.sql_text import quote_identifier
 
 _UNITS_PER_SECOND = {ColumnType.SECONDS: 1, ColumnType.MILLISECONDS: 1000}
 # Columns that hold text that people typed; numbers, instants and flags cannot be formulas.
 _TYPED_BY_PEOPLE = frozenset({ColumnType.TEXT, ColumnType.ID, ColumnType.LIST})
-
-
-def identifier(name: str) -> str:
-    """``name`` as a quoted SQL identifier; wire names hold dots, hyphens and question marks."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def render(
@@ -24,7 +20,7 @@ def render(
     run as a formula gets an apostrophe before it.
     """
     row = rendering.row
-    shown = row.sql.format(value=identifier(column), second=_UNITS_PER_SECOND.get(kind, 1))
+    shown = row.sql.format(value=quote_identifier(column), second=_UNITS_PER_SECOND.get(kind, 1))
     if empty_text_is_null and row.empty is not Empty.NEVER:
         shown = f"nullif({shown}, '')"
     if guarded and row.json == "string" and kind in _TYPED_BY_PEOPLE:
