@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from offtake.lake.tables import Table, TableColumn, tables
-from offtake.model.report import ColumnType
+from offtake.model.column_type import ColumnType
 from offtake.model.timespan import Timespan
 
 Row = dict[str, Any]  # column -> text, int, float, bool, UTC datetime, list of text or None

@@ -172,10 +172,9 @@ def _planned(on: Services, order: Order) -> Bare:
         report,
         layout.shown,
         request,
-        tenant=TENANT,
         empty_text_is_null=kind.empty_text_is_null,
     )
-    with snapshot(on.lake, report.tables, tenant=TENANT, timespan=request.timespan) as views:  # of a local lake
+    with snapshot(on.lake, report.tables, tenant=TENANT, start=order.start, end=order.end) as views:  # of a local lake
         pass
     return Bare(query=query, words=MACROS, views=views, threads=on.attempt.threads, memory_mb=on.attempt.memory_mb)
 

@@ -75,13 +75,13 @@ def _of_report(on: Services, report: Report, timespan: Timespan) -> Line:
             temp_mb=10_000,
         )
         began = time.perf_counter()
-        seen = snapshot(on.lake, uses, tenant=TENANT, timespan=timespan)
-        with seen as views, Session(limits, views, writable=(file,)) as session:
-            prepared = filters.prepare(session, report, request, tenant=TENANT)
+        seen = snapshot(on.lake, uses, tenant=TENANT, start=timespan.start, end=timespan.end)
+        with seen as views, Session(limits, views, tenant=TENANT, writable=(file,)) as session:
+            prepared = filters.prepare(session, report, request)
             if report.server_audit:
                 server_audit.fill(session, [])
-            intermediate.create_tables(session, report, prepared, tenant=TENANT)
-            rows = session.copy(plan_rows(report, prepared, tenant=TENANT), file, options=_CSV, as_json=False)
+            intermediate.create_tables(session, report, prepared)
+            rows = session.copy(plan_rows(report, prepared), file, options=_CSV, as_json=False)
         seconds = time.perf_counter() - began
     cases = BUILT_IN / report.name / "cases"
     return Line(

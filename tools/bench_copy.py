@@ -13,6 +13,7 @@ from typing import Any
 
 import duckdb
 
+from offtake.sql_text import quote_identifier, quote_literal, select_typed
 from process_memory import peak_mb
 
 OPTIONS = {"csv": "FORMAT csv, HEADER true", "json": "FORMAT json, ARRAY true", "json_bulk": "FORMAT json"}
@@ -27,9 +28,9 @@ def main() -> None:
         _expose(connection, view)
     connection.execute(wanted["words"])
     values = {name: _value(value) for name, value in wanted["values"].items()}
-    target = wanted["target"].replace("'", "''")
+    target = quote_literal(wanted["target"])
     began = time.perf_counter()
-    found = connection.execute(f"COPY (\n{wanted['sql']}\n) TO '{target}' ({OPTIONS[wanted['format']]})", values)
+    found = connection.execute(f"COPY (\n{wanted['sql']}\n) TO {target} ({OPTIONS[wanted['format']]})", values)
     rows = found.fetchone()
     seconds = time.perf_counter() - began
     json.dump({"seconds": seconds, "rows": rows[0] if rows else 0, "peak_mb": peak_mb(["self"])}, sys.stdout)
@@ -37,15 +38,12 @@ def main() -> None:
 
 def _expose(connection: duckdb.DuckDBPyConnection, view: dict[str, Any]) -> None:
     """The files under the table's name; columns that no file has are null."""
-    typed = ", ".join(f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in view["columns"])
-    sql = f'CREATE TEMP VIEW "{view["table"]}" AS SELECT {typed} WHERE false'
-    if view["files"]:
-        connection.execute(f'SET VARIABLE "files of {view["table"]}" = $files', {"files": view["files"]})
-        sql += (
-            f" UNION ALL BY NAME SELECT * FROM read_parquet(getvariable('files of {view['table']}'),"
-            " hive_partitioning = true, hive_types_autocast = false, union_by_name = true)"
-        )
-    connection.execute(sql)
+    files = f"files of {view['table']}" if view["files"] else None
+    if files is not None:
+        connection.execute(f"SET VARIABLE {quote_identifier(files)} = $files", {"files": view["files"]})
+    connection.execute(
+        f"CREATE TEMP VIEW {quote_identifier(view['table'])} AS {select_typed(view['columns'], files=files)}"
+    )
 
 
 def _value(value: Any) -> Any:

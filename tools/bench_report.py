@@ -36,10 +36,12 @@ def main() -> None:
         temp_folder=Path(wanted["temp"]),
         temp_mb=wanted["temp_mb"],
     )
-    with Session(limits, views, writable=(NOWHERE,), partitions=wanted["partitions"]) as session:
+    with Session(
+        limits, views, tenant=wanted["tenant"], writable=(NOWHERE,), partitions=wanted["partitions"]
+    ) as session:
         prepared = _prepared(session, wanted) if wanted["report"] else None
         began = time.perf_counter()
-        query = _report(session, *prepared, tenant=wanted["tenant"]) if prepared else _scan(wanted["scan"])
+        query = _report(session, *prepared) if prepared else _scan(wanted["scan"])
         rows = sum(
             session.copy(query, NOWHERE, options="FORMAT csv, HEADER true", as_json=False, partition=partition)
             for partition in range(session.partitions)
@@ -62,15 +64,15 @@ def _prepared(session: Session, wanted: dict[str, Any]) -> tuple[Report, ExportR
         zone=wanted["zone"],
     )
     request = ExportRequest(dialect="any", report=report.name, format="csv", timespan=timespan, name="bench")
-    request = filters.prepare(session, report, request, tenant=wanted["tenant"])
+    request = filters.prepare(session, report, request)
     if report.server_audit:
         server_audit.fill(session, [])
     return report, request
 
 
-def _report(session: Session, report: Report, request: ExportRequest, *, tenant: str) -> Query:
-    intermediate.create_tables(session, report, request, tenant=tenant)
-    return plan_rows(report, request, tenant=tenant)
+def _report(session: Session, report: Report, request: ExportRequest) -> Query:
+    intermediate.create_tables(session, report, request)
+    return plan_rows(report, request)
 
 
 def _scan(table: str) -> Query:

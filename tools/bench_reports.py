@@ -64,7 +64,7 @@ def main_fact(report: Report) -> Table:
 
 def _of_report(on: Services, report: Report, timespan: Timespan, work: Path, *, rows: int) -> list[Figure]:
     main = main_fact(report)
-    views, held = _multiplied(on.lake, report, timespan, work, rows=rows)
+    views, held = _multiplied(on.lake, report, work, rows=rows)
     wanted = {
         "report": report.name,
         "tenant": TENANT,
@@ -114,13 +114,11 @@ def _run(wanted: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _multiplied(
-    lake: Lake, report: Report, timespan: Timespan, work: Path, *, rows: int
-) -> tuple[list[TableView], int]:
+def _multiplied(lake: Lake, report: Report, work: Path, *, rows: int) -> tuple[list[TableView], int]:
     """Views as a session would have them, facts multiplied by as much as the main one needs; and its rows."""
     uses = (*report.tables, *filters.tables(report))
     main = main_fact(report)
-    with snapshot(lake, [_all_of(use) for use in uses], tenant=TENANT, timespan=timespan) as seen:  # a local lake
+    with snapshot(lake, [_all_of(use) for use in uses], tenant=TENANT) as seen:  # a local lake
         whole = {view.table: view for view in seen}
     with duckdb.connect(config={"threads": 2, "memory_limit": "1GB", "temp_directory": str(work / "spill")}) as base:
         base.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false")

@@ -38,11 +38,11 @@ def _offtake(source: str, target: Path) -> int:
     found = duckdb.connect().execute(f"DESCRIBE {_query(source)}").fetchall()
     columns = tuple((str(name), str(kind)) for name, kind, *_ in found)
     view = TableView(table="rows", files=(source,), columns=columns, rows=0)
-    query = Query(sql="SELECT * FROM rows", values={}, columns=tuple(name for name, _ in columns))
+    query = Query(sql="SELECT * EXCLUDE (tenant) FROM rows", values={}, columns=tuple(name for name, _ in columns))
     with tempfile.TemporaryDirectory() as temp:
         limits = Limits(threads=THREADS, memory_mb=MEMORY_MB, temp_folder=Path(temp), temp_mb=1000)
         with (
-            Session(limits, [view], writable=(target,)) as session,
+            Session(limits, [view], tenant="bench", writable=(target,)) as session,
             FileVerification(target, XLSX.counter(), in_order=XLSX.in_order) as inspection,
         ):
             written = XLSX.write(session, query, target, framing=Framing())
@@ -52,7 +52,7 @@ def _offtake(source: str, target: Path) -> int:
 
 
 def _query(source: str) -> str:
-    return f"SELECT * FROM read_parquet('{source}')"
+    return f"SELECT * FROM read_parquet('{source}', hive_partitioning = false)"
 
 
 def _connection() -> duckdb.DuckDBPyConnection:

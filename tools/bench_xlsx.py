@@ -82,10 +82,10 @@ def _others(folder: Path) -> Path:
 
 
 def _source(size: Size, folder: Path) -> Path:
-    """A Parquet file of that size, made once."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"rows-{size.rows}-{size.columns}.parquet"
+    """A Parquet file of that size, made once. A session shows a tenant's rows only, so the file has one."""
+    path = folder / "tenant=bench" / f"rows-{size.rows}-{size.columns}.parquet"
     if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
         columns = ", ".join(f"{_KINDS[n % len(_KINDS)].format(n=n)} AS column_{n}" for n in range(size.columns))
         made = path.with_suffix(".part")
         rows = f"SELECT {columns} FROM range({size.rows}) AS t (row)"

@@ -29,7 +29,6 @@ from offtake.model.timespan import Timespan
 from tests.fixtures.buckets import S3Server
 
 TEAM, STATE = tables()["team"], tables()["agent_state"]
-EVER = Timespan(start=datetime(1, 1, 1, tzinfo=UTC), end=datetime(9999, 12, 31, tzinfo=UTC), zone="UTC")
 CACHE = 64 * 1024 * 1024
 PREFIX = "care/lake"
 
@@ -51,7 +50,7 @@ class Both:
     def rows(self, table: Table, columns: str, *, tenant: str = "acme") -> list[tuple[object, ...]]:
         """What a report would read, sorted."""
         uses = [TableUse(table=table.name, prune=Prune.ALL)]
-        with snapshot(self.reader, uses, tenant=tenant, timespan=EVER) as (view,):
+        with snapshot(self.reader, uses, tenant=tenant) as (view,):
             assert view.rows == _count(view.files)
             if not view.files:
                 return []
@@ -112,7 +111,7 @@ def test_months_are_read_from_where_they_lie(both: Both, tmp_path: Path) -> None
     both.load(tmp_path, STATE, "agent_id,started_at,state\n" + lines)
     timespan = Timespan(start=datetime(2026, 2, 1, tzinfo=UTC), end=datetime(2026, 3, 1, tzinfo=UTC), zone="UTC")
     uses = [TableUse(table="agent_state", prune=Prune.WINDOW)]
-    with snapshot(both.reader, uses, tenant="acme", timespan=timespan) as (view,):
+    with snapshot(both.reader, uses, tenant="acme", start=timespan.start, end=timespan.end) as (view,):
         (file,) = view.files
         assert file.split("/")[-4:-1] == ["agent_state", "tenant=acme", "month=2026-02"]
         assert Path(file).is_file()
@@ -235,7 +234,7 @@ def test_local_files_are_copied_nowhere(tmp_path: Path) -> None:
     lake = Lake(FolderTableStorage(tmp_path / "lake"))
     both = Both(lake, lake, tmp_path / "cache")
     both.load(tmp_path, TEAM, "team_id,name\na,one\n")
-    with snapshot(lake, [TableUse(table="team", prune=Prune.ALL)], tenant="acme", timespan=EVER) as (view,):
+    with snapshot(lake, [TableUse(table="team", prune=Prune.ALL)], tenant="acme") as (view,):
         assert all(Path(file).is_relative_to(tmp_path / "lake") for file in view.files)
     assert not both.cache.exists()
 
@@ -249,7 +248,7 @@ def test_a_wish_to_stop_is_met_while_files_are_brought(remote: Both, tmp_path: P
         raise AttemptInterrupted("The attempt was asked to stop.")
 
     uses = [TableUse(table="team", prune=Prune.ALL)]
-    seen = snapshot(remote.reader, uses, tenant="acme", timespan=EVER, check=check)
+    seen = snapshot(remote.reader, uses, tenant="acme", check=check)
     with pytest.raises(AttemptInterrupted), seen:
         pytest.fail("nobody stopped")
     assert checks

@@ -72,7 +72,7 @@ class Made:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     folder = tmp_path_factory.mktemp("programs")
     found = Made(folder / "odd.xlsx", folder / "parted.xlsx", folder / "empty.xlsx")
-    with Session(limits(folder), []) as session:
+    with Session(limits(folder), [], tenant="acme") as session:
         for table, path, room in (
             (ODD, found.odd, Room()),
             (ODD, found.parted, Room(rows=20)),
@@ -165,7 +165,7 @@ def test_pain_08_rows_beyond_a_sheet_go_on_in_the_next(tmp_path: Path) -> None:
     """One row more than Excel's sheets hold below a header."""
     path, most = tmp_path / "long.xlsx", 1_048_575
     query = Query(sql=f"SELECT n FROM range({most + 1}) AS t (n)", values={}, columns=("n",))
-    with Session(limits(tmp_path), []) as session:
+    with Session(limits(tmp_path), [], tenant="acme") as session:
         assert XLSX.write(session, query, path, framing=Framing()) == most + 1
     counter = XLSX.counter()
     counter.feed(path.read_bytes())

@@ -22,7 +22,6 @@ from offtake.core.attempt.cancellation import Cancellation, CancelReason
 from offtake.core.attempt.run import run_attempt
 from offtake.core.exports.create import create_export
 from offtake.core.policy import PerTenant
-from offtake.core.presentation import CELLS
 from offtake.core.services import Services
 from offtake.errors import AttemptInterrupted, RowLimitExceeded
 from offtake.lake.delta import Lake
@@ -31,6 +30,7 @@ from offtake.lake.storage import FolderTableStorage
 from offtake.model.artifact import Artifact
 from offtake.model.job import Job, Lease
 from offtake.model.layout import AboutEntry, ColumnLayout, FinalCount, Layout
+from offtake.model.rendering import in_cells
 from offtake.model.report import Publication
 from offtake.model.request import ExportRequest
 from offtake.model.tenant import Tenant
@@ -72,7 +72,7 @@ def on(services: Services, lake: Lake) -> Services:
 
 
 def _workbook(publication: Publication) -> Layout:
-    columns = tuple(replace(c, rendering=CELLS.get(c.rendering, c.rendering)) for c in publication.columns)
+    columns = tuple(replace(c, rendering=in_cells(c.rendering)) for c in publication.columns)
     return Layout(shown=ColumnLayout(columns=columns, headers=tuple(c.name for c in columns)), about=_facts)
 
 

@@ -94,7 +94,7 @@ def test_what_a_query_spills_finds_no_room(tmp_path: Path) -> None:
         limits = Limits(threads=1, memory_mb=32, temp_folder=disk.folder / "spill", temp_mb=10_000)
         sql = "SELECT range AS number, md5(CAST(range AS VARCHAR)) || repeat('x', 200) AS filler FROM range(1000000)"
         query = Query(sql=sql, values={}, columns=("number", "filler"))
-        with Session(limits, ()) as session, pytest.raises(ResourceExhausted):
+        with Session(limits, (), tenant="acme") as session, pytest.raises(ResourceExhausted):
             session.create_table("kept", query, divided=False)
 
 

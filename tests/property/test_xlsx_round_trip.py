@@ -60,7 +60,7 @@ def _long_texts() -> st.SearchStrategy[str]:
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     """One session for all examples."""
     folder = tmp_path_factory.mktemp("xlsx")
-    with Session(limits(folder), [], writable=(folder / "staged.xlsx",)) as opened:
+    with Session(limits(folder), [], tenant="acme", writable=(folder / "staged.xlsx",)) as opened:
         yield opened
 
 

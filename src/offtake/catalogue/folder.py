@@ -8,7 +8,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from offtake.catalogue.toml_reader import TomlTable, nearest, open_table
-from offtake.model.report import Column, ColumnType, IntermediateTable, Mark, Prune, Report, TableUse
+from offtake.model.column_type import ColumnType
+from offtake.model.report import Column, IntermediateTable, Mark, Prune, Report, TableUse
 from offtake.model.request import ReportParameters
 
 Tables = Mapping[str, Mapping[str, str]]  # lake table -> column -> DuckDB type, in order

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import timedelta
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -17,7 +16,6 @@ from offtake.model.lookups import Queue, SmartView, Team
 from offtake.model.query import Query
 from offtake.model.report import Prune, TableUse
 from offtake.model.tenant import Scope
-from offtake.model.timespan import Timespan
 
 Entry = TypeVar("Entry", Team, Queue, SmartView)
 
@@ -30,11 +28,10 @@ _TEAMS = """
 SELECT team.team_id AS id, team.number, team.name, team.description, count(membership.agent_id) AS members
 FROM team
 LEFT JOIN (
-    SELECT team_id, agent_id FROM team_member WHERE tenant = $tenant
+    SELECT team_id, agent_id FROM team_member
     UNION
-    SELECT team_id, agent_id FROM agent WHERE tenant = $tenant AND team_id IS NOT NULL
+    SELECT team_id, agent_id FROM agent WHERE team_id IS NOT NULL
 ) AS membership ON membership.team_id = team.team_id
-WHERE team.tenant = $tenant
 GROUP BY ALL
 ORDER BY team.name, team.team_id
 LIMIT $most
@@ -42,14 +39,13 @@ LIMIT $most
 _QUEUES = """
 SELECT queue_id AS id, number, name, description
 FROM queue
-WHERE tenant = $tenant AND NOT coalesce(is_archived, false)
+WHERE NOT coalesce(is_archived, false)
 ORDER BY name, queue_id
 LIMIT $most
 """
 _SMART_VIEWS = """
 SELECT smart_view_id AS id, name, description
 FROM smart_view
-WHERE tenant = $tenant
 ORDER BY name, smart_view_id
 LIMIT $most
 """
@@ -73,17 +69,15 @@ def smart_views(by: Caller, on: Services) -> list[SmartView]:
 def _found(kind: type[Entry], sql: str, tables: tuple[str, ...], by: Caller, on: Services) -> list[Entry]:
     """Each query gives the fields of its kind, in their order."""
     require(by.principal, Scope.READ)
-    tenant, now = by.principal.tenant, on.clock()
+    tenant = by.principal.tenant
     columns = tuple(field.name for field in dataclasses.fields(kind))
-    query = Query(sql=sql, values=MappingProxyType({"tenant": tenant, "most": _MOST}), columns=columns)
+    query = Query(sql=sql, values=MappingProxyType({"most": _MOST}), columns=columns)
     uses = [TableUse(table=table, prune=Prune.ALL) for table in tables]
-    # Whole tables are read, so the timespan has no say.
-    timespan = Timespan(start=now, end=now + timedelta(microseconds=1), zone="UTC")
     # Nothing may spill, so nothing is ever written into that folder.
     limits = Limits(threads=1, memory_mb=_MEMORY_MB, temp_folder=on.artifacts.spill("look-up", 0), temp_mb=0)
     try:
-        seen = snapshot(on.lake, uses, tenant=tenant, timespan=timespan)
-        with seen as views, Session(limits, views) as session:
+        seen = snapshot(on.lake, uses, tenant=tenant)
+        with seen as views, Session(limits, views, tenant=tenant) as session:
             return [kind(**row) for row in session.rows(query)]
     except AttemptError as error:
         raise Unavailable("The lake cannot be read at the moment.", retry_after=_RETRY_AFTER) from error

@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 from offtake.model.layout import Layout
-from offtake.model.report import Publication, Rendering
+from offtake.model.report import Publication
 from offtake.model.request import ExportRequest
-
-# A workbook has cells for dates; every other rendering is a cell of the type it yields, a list is joined by the format.
-CELLS: Mapping[Rendering, Rendering] = dict.fromkeys(
-    (
-        Rendering.INSTANT_Z,
-        Rendering.INSTANT_Z_OR_EMPTY,
-        Rendering.INSTANT_OFFSET,
-        Rendering.INSTANT_LOCALE,
-        Rendering.LOCAL_SECONDS,
-        Rendering.LOCAL_MILLISECONDS,
-    ),
-    Rendering.LOCAL_INSTANT,
-)
-
 
 Presentation = Callable[[Publication, ExportRequest], Layout]  # the columns that were chosen, for that request
 

@@ -15,8 +15,8 @@ from itertools import accumulate, pairwise
 
 import duckdb
 
-from offtake.engine.render import identifier
 from offtake.model.query import Query
+from offtake.sql_text import quote_identifier
 
 # A table is read once for each of its stretches. Writing it again costs about as much as reading it four to eight
 # times; at this number of stretches all of it together grows least with the rows.
@@ -29,8 +29,10 @@ _OF_ONE_SIZE = re.compile(
     r"U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|(BOOLEAN|DATE|DECIMAL|DOUBLE|FLOAT|INTERVAL|TIME|UUID)[^\[]*"
 )
 # Names that no header has: those come from the catalogue.
-_PLACE, _SIZE, _NUMBER = (identifier(name) for name in ("place of the row", "size of the row", "number of the row"))
-_SHOWN = identifier("rows of the stretch")
+_PLACE, _SIZE, _NUMBER = (
+    quote_identifier(name) for name in ("place of the row", "size of the row", "number of the row")
+)
+_SHOWN = quote_identifier("rows of the stretch")
 _ASCENDING = "'ASC NULLS LAST'"
 
 
@@ -63,9 +65,9 @@ class ExternalSort:
         """Make the rows of the query's chosen part and add them to those that are kept."""
         self._check()
         described = self._connection.execute(f"DESCRIBE\n{query.sql}", dict(query.values)).fetchall()
-        kinds = {identifier(row[0]): str(row[1]) for row in described}
-        columns = [identifier(name) for name in query.columns]
-        by = [*map(identifier, query.order), str(partition), _NUMBER]
+        kinds = {quote_identifier(row[0]): str(row[1]) for row in described}
+        columns = [quote_identifier(name) for name in query.columns]
+        by = [*map(quote_identifier, query.order), str(partition), _NUMBER]
         place = ", ".join(f"{column}, {_ASCENDING}" for column in by)
         size = " + ".join([str(_CELL * len(columns)), *(_length(name, kinds[name]) for name in columns)])
         start = f"INSERT INTO {self._kept}" if partition else f"CREATE TEMP TABLE {self._kept} AS"
@@ -82,7 +84,7 @@ class ExternalSort:
         found = self._connection.execute(f"SELECT max({_PLACE}) FROM {self._kept}").fetchone()  # noqa: S608
         last: bytes = found[0] if found and found[0] is not None else b""
         self._cut = list(self._ranges(self._measured(self._kept, b"", last + b"\0"), room))
-        columns = ", ".join(map(identifier, query.columns))
+        columns = ", ".join(map(quote_identifier, query.columns))
         sql = f"SELECT {columns} FROM {_SHOWN} ORDER BY {_PLACE}"  # noqa: S608
         return Query(sql=sql, values={}, columns=query.columns)
 
@@ -150,7 +152,7 @@ class ExternalSort:
 
     def _new_table(self) -> str:
         self._tables += 1
-        return identifier(f"kept rows {self._tables}")
+        return quote_identifier(f"kept rows {self._tables}")
 
 
 _WITHIN = f"{_PLACE} >= getvariable('lower_place') AND {_PLACE} < getvariable('upper_place')"

@@ -20,8 +20,7 @@ _COLUMNS = {
 _TYPES = {FieldType.TEXT: "VARCHAR", FieldType.NUMBER: "BIGINT", FieldType.FLAG: "BOOLEAN"}
 _TAGGED = (
     "conversation_id IN (SELECT conversation_id FROM conversation_tag "
-    "WHERE tenant = getvariable('smart_view_tenant') AND detached_at IS NULL "
-    "AND attached_at < getvariable('smart_view_end'){condition})"
+    "WHERE detached_at IS NULL AND attached_at < getvariable('smart_view_end'){condition})"
 )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from offtake.formats.copy_writer import Joint, Recipe, by_copy
 from offtake.formats.format import Format
 from offtake.model.layout import Framing
+from offtake.sql_text import quote_literal
 
 # A delimiter that JSON text cannot contain: control characters are escaped in it.
 _NEVER = "\x01"
@@ -72,19 +73,17 @@ class LineCounter:
         return self._lines
 
 
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
 def _array(framing: Framing) -> Recipe:
-    rows_alone = f"FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '{_NEVER}', NEW_LINE {_literal(_BETWEEN)}"
+    rows_alone = (
+        f"FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '{_NEVER}', NEW_LINE {quote_literal(_BETWEEN)}"
+    )
     head, tail = f"{framing.head}\n", f"\n{framing.tail}"
 
     def end(rows: int) -> str:
         return f"{rows if framing.counted else ''}{framing.end}\n"
 
     return Recipe(
-        options=f"{rows_alone}, PREFIX {_literal(head)}, SUFFIX {_literal(tail)}",
+        options=f"{rows_alone}, PREFIX {quote_literal(head)}, SUFFIX {quote_literal(tail)}",
         as_json=True,
         closing=lambda rows: end(rows).encode(),
         joint=Joint(

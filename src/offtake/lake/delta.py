@@ -21,7 +21,7 @@ from offtake.errors import StorageUnavailable
 from offtake.lake.cache import Wanted
 from offtake.lake.storage import TableStorage
 from offtake.lake.tables import Table
-from offtake.model.report import ColumnType
+from offtake.model.column_type import ColumnType
 
 # Other engines may switch these on. File lists alone do not honour them, so reading on would show deleted rows or
 # miss renamed columns.

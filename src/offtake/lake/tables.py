@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from offtake.model.report import ColumnType
+from offtake.model.column_type import ColumnType
 from offtake.tomlfile import read_toml
 
 TABLES_FILE = Path(__file__).with_name("tables.toml")

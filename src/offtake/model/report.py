@@ -6,19 +6,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-
-class ColumnType(StrEnum):
-    """What a column holds; a dialect's rendering decides what it looks like."""
-
-    TEXT = "text"
-    ID = "id"
-    INTEGER = "integer"
-    DECIMAL = "decimal"
-    BOOLEAN = "boolean"
-    INSTANT = "instant"
-    SECONDS = "seconds"  # elapsed time as whole seconds
-    MILLISECONDS = "milliseconds"  # elapsed time as whole milliseconds
-    LIST = "list"  # list of text
+from offtake.model.column_type import ColumnType
+from offtake.model.rendering import Rendering
 
 
 class Mark(StrEnum):
@@ -28,35 +17,6 @@ class Mark(StrEnum):
     SEEN = "seen"
     INFERRED = "inferred"
     PROPOSED = "proposed"
-
-
-class Rendering(StrEnum):
-    """How one value is shown. ``engine/render.py`` has the SQL for each; ``None`` stays null unless said otherwise."""
-
-    TEXT = "text"
-    TEXT_OR_EMPTY = "text_or_empty"  # null becomes ""
-    INTEGER = "integer"
-    DECIMAL = "decimal"
-    BOOLEAN = "boolean"
-    YES_NO = "yes_no"  # Yes / No
-    YES_NO_CAPITALS = "yes_no_capitals"  # YES / NO
-    DAY_FRACTION = "day_fraction"  # elapsed time as a fraction of a day: 6 s is 0.0000694…
-    DAYS_TO_SECONDS = "days_to_seconds"  # 0d 0h 0m 42s
-    HOURS_TO_SECONDS = "hours_to_seconds"  # 26:03:04, null becomes ""
-    INSTANT_Z = "instant_z"  # 2026-03-01T08:00:00Z
-    INSTANT_Z_OR_EMPTY = "instant_z_or_empty"
-    INSTANT_OFFSET = "instant_offset"  # 2026-03-01T09:00:00+01:00, the offset of the request's zone at that instant
-    INSTANT_LOCALE = "instant_locale"  # in the request's zone and the pattern of its locale, null becomes ""
-    LOCAL_SECONDS = "local_seconds"  # 2026-03-01 09:00:00 in the request's zone
-    LOCAL_MILLISECONDS = "local_milliseconds"  # 2026-03-01 09:00:00.250 in the request's zone
-    LOCAL_INSTANT = "local_instant"  # the wall time of the request's zone as a value, where the format has dates
-    JOINED_PLUS = "joined_plus"  # a+b+c
-    JOINED_PLUS_OR_EMPTY = "joined_plus_or_empty"
-    JOINED_SPACED_PLUS = "joined_spaced_plus"  # a + b + c
-    JOINED_COMMA = "joined_comma"  # a, b, c, null becomes ""
-    LIST = "list"  # ["a","b"]: an array where the format has arrays, else its JSON text
-    LIST_TEXT = "list_text"  # the JSON text of the array, in every format
-    PLAIN = "plain"  # any single value as text, null becomes ""
 
 
 class Prune(StrEnum):
@@ -97,8 +57,8 @@ class IntermediateTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A catalogue entry. ``sql`` is one SELECT with the bound values ``$tenant``, ``$start``, ``$end`` and, where it
-    needs them, ``$zone``, ``$account_zone`` and ``$as_of``; it yields exactly ``columns``."""
+    """A catalogue entry. ``sql`` is one SELECT with the bound values ``$start``, ``$end`` and, where it needs them,
+    ``$zone``, ``$account_zone`` and ``$as_of``; it yields exactly ``columns``. The views hold it to a tenant."""
 
     name: str
     title: str

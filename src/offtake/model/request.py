@@ -70,7 +70,12 @@ class ExportRequest:
 
     @property
     def effective_end(self) -> datetime:
-        """Where the rows end: with the timespan, or before, where the data may not be complete yet."""
+        """The instant before which the rows end: the end of the timespan, or the watermark where that is earlier.
+
+        It is ``$end`` of every query and intermediate table, and the last month of a fact table that an attempt reads
+        is the one that it ends in. So no row at or after it is seen in a table that is read by month; what a report
+        needs from later on (the newest action of a conversation, say) it reads from tables with ``prune = "all"``.
+        """
         if self.watermark is None:
             return self.timespan.end
         return max(self.timespan.start, min(self.timespan.end, self.watermark))

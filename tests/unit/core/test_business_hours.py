@@ -65,8 +65,8 @@ def answers(folder: Path, instants: Sequence[datetime], *, week: bool = True, zo
         "fits_business_hours('inside', moment) AS c, fits_business_hours('outside', moment) AS d "
         "FROM (SELECT unnest($instants) AS moment)"
     )
-    with Session(limits, views) as session:
-        filters.prepare(session, REPORT, request, tenant="acme")
+    with Session(limits, views, tenant="acme") as session:
+        filters.prepare(session, REPORT, request)
         names = ("a", "b", "c", "d")
         found = session.rows(Query(sql=sql, values={"instants": list(instants)}, columns=names))
     return [list(row.values()) for row in found]

@@ -54,7 +54,7 @@ columns = [
     "query.sql": """\
 SELECT tag_id, attached_at
 FROM conversation_tag
-WHERE tenant = $tenant AND attached_at >= $start AND attached_at < $end AND in_partition(tag_id)
+WHERE attached_at >= $start AND attached_at < $end AND in_partition(tag_id)
 """,
     "wire.talkdesk.toml": """\
 slug = "taggings"
@@ -146,7 +146,7 @@ def test_an_interrupt_between_two_parts_is_not_lost(tmp_path: Path) -> None:
     limits = Limits(threads=1, memory_mb=128, temp_folder=tmp_path / "temp", temp_mb=16)
     query = Query(sql="SELECT getvariable('partition') AS part", values={}, columns=("part",))
     with (
-        _StoppedAfterOne(limits, [], writable=(file, partition_file(file)), partitions=3) as session,
+        _StoppedAfterOne(limits, [], tenant="acme", writable=(file, partition_file(file)), partitions=3) as session,
         pytest.raises(AttemptInterrupted),
     ):
         CSV.write(session, query, file, framing=Framing())

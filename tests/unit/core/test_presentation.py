@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from offtake.core.presentation import choose
-from offtake.model.report import Mark, Publication, PublishedColumn, Rendering
+from offtake.model.rendering import Rendering
+from offtake.model.report import Mark, Publication, PublishedColumn
 
 
 def column(name: str, *, hidden: bool = False, formats: tuple[str, ...] = ()) -> PublishedColumn:

@@ -31,7 +31,7 @@ def sheets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Worksheet]:
     """Seven rows, five of them in a sheet."""
     path: Path = tmp_path_factory.mktemp("workbook") / "made.xlsx"
     query = Query(sql=SQL, values={}, columns=COLUMNS)
-    with Session(limits(path.parent), []) as session:
+    with Session(limits(path.parent), [], tenant="acme") as session:
         assert workbook_writer(Room(rows=6))(session, query, path, framing=Framing()) == 7
     book = openpyxl.load_workbook(path)
     return {name: book[name] for name in book.sheetnames}

@@ -14,7 +14,8 @@ from offtake.lake.delta import Lake
 from offtake.lake.ingest.load import load
 from offtake.lake.storage import FolderTableStorage
 from offtake.lake.tables import Table, TableColumn, tables
-from offtake.model.report import ColumnType, Prune, TableUse
+from offtake.model.column_type import ColumnType
+from offtake.model.report import Prune, TableUse
 from offtake.model.timespan import Timespan
 from tests.fixtures.places import views_of
 from tests.unit.lake.stored import STATE, TEAM, database, seen, stored, version, written

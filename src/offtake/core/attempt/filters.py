@@ -1,6 +1,6 @@
 """What a report's filters need beside their bound values: the account's calendar and the stored smart view.
 
-Both live in the lake, so they are read in the attempt's own session, from the tenant's own files.
+Both live in the lake, so the attempt's own session reads them, through the views that show the tenant's rows only.
 """
 
 from __future__ import annotations
@@ -25,15 +25,14 @@ _OPENING = """
 SET VARIABLE business_minutes = (
     SELECT
         CASE
-            WHEN EXISTS (SELECT 1 FROM business_hours AS any_day WHERE any_day.tenant = $tenant)
-                THEN list(is_open ORDER BY minute)
+            WHEN EXISTS (SELECT 1 FROM business_hours) THEN list(is_open ORDER BY minute)
         END
     FROM (
         SELECT
             minute,
             EXISTS (
                 SELECT 1 FROM business_hours AS day
-                WHERE day.tenant = $tenant AND CAST(day.weekday AS INTEGER) - 1 = minute // 1440
+                WHERE CAST(day.weekday AS INTEGER) - 1 = minute // 1440
                 AND minute % 1440 >= 60 * CAST(day.opens[1:2] AS INTEGER) + CAST(day.opens[4:5] AS INTEGER)
                 AND minute % 1440 < 60 * CAST(day.closes[1:2] AS INTEGER) + CAST(day.closes[4:5] AS INTEGER)
             ) AS is_open
@@ -41,7 +40,7 @@ SET VARIABLE business_minutes = (
     )
 )
 """
-_HOLIDAYS = "SET VARIABLE holidays = (SELECT list(CAST(day AS DATE)) FROM holiday WHERE holiday.tenant = $tenant)"
+_HOLIDAYS = "SET VARIABLE holidays = (SELECT list(CAST(day AS DATE)) FROM holiday)"
 
 
 def tables(report: Report) -> Sequence[TableUse]:
@@ -55,35 +54,33 @@ def tables(report: Report) -> Sequence[TableUse]:
     return [TableUse(table=name, prune=prune) for name, prune in wanted.items() if name not in own]
 
 
-def prepare(session: Session, report: Report, request: ExportRequest, *, tenant: str) -> ExportRequest:
+def prepare(session: Session, report: Report, request: ExportRequest) -> ExportRequest:
     """Give the session what the report's query may name; the request, with what a smart view overrides in it."""
     session.define(MACROS)
     if "business_hours" in report.parameters:
         session.define("SET VARIABLE business_zone = $zone", {"zone": request.account_zone})
-        session.define(_OPENING, {"tenant": tenant})
-        session.define(_HOLIDAYS, {"tenant": tenant})
+        session.define(_OPENING)
+        session.define(_HOLIDAYS)
     if "smart_view_id" in report.parameters:
         own = " AND in_partition(conversation_id)" if report.partition_by == "conversation_id" else ""
-        return _with_smart_view(session, request, tenant=tenant, own=own)
+        return _with_smart_view(session, request, own=own)
     return request
 
 
-def _with_smart_view(session: Session, request: ExportRequest, *, tenant: str, own: str) -> ExportRequest:
+def _with_smart_view(session: Session, request: ExportRequest, *, own: str) -> ExportRequest:
     """Make the relation ``in_smart_view``; an unknown smart view shows nothing. ``own`` keeps it to one part."""
     found = session.rows(
         Query(
-            sql="SELECT expression, business_hours FROM smart_view WHERE tenant = $tenant AND smart_view_id = $id",
-            values=MappingProxyType({"tenant": tenant, "id": request.parameters.smart_view_id}),
+            sql="SELECT expression, business_hours FROM smart_view WHERE smart_view_id = $id",
+            values=MappingProxyType({"id": request.parameters.smart_view_id}),
             columns=("expression", "business_hours"),
         )
     )
     shown, values = filter_condition(parse(found[0]["expression"])) if found else ("false", [])
-    session.define("SET VARIABLE smart_view_tenant = $tenant", {"tenant": tenant})
     session.define("SET VARIABLE smart_view_end = $end", {"end": request.effective_end})
     session.define("SET VARIABLE smart_view_values = $values", {"values": values})
     session.define(
-        "CREATE TEMP VIEW in_smart_view AS SELECT conversation_id FROM conversation "  # noqa: S608 - see predicate
-        f"WHERE tenant = getvariable('smart_view_tenant') AND ({shown}){own}"
+        f"CREATE TEMP VIEW in_smart_view AS SELECT conversation_id FROM conversation WHERE ({shown}){own}"  # noqa: S608 - see predicate
     )
     if not found or found[0]["business_hours"] is None:
         return request

@@ -68,7 +68,8 @@ def _seen(lease: Lease, on: Services, cancellation: Cancellation) -> AbstractCon
     """What the job's report may see of the lake; a lease lost while files are brought here ends that."""
     job, report = lease.job, _report(lease.job.request, on)
     uses = (*report.tables, *filters.tables(report))
-    return snapshot(on.lake, uses, tenant=job.tenant, timespan=job.request.timespan, check=cancellation.check)
+    start, end = job.request.timespan.start, job.request.effective_end
+    return snapshot(on.lake, uses, tenant=job.tenant, start=start, end=end, check=cancellation.check)
 
 
 def _produce(
@@ -83,12 +84,12 @@ def _produce(
     limits = _limits(lease, on, ordered=bool(on.catalogue.publications[request.dialect, request.report].order))
     on.reached("querying", lease)
     partitions = number_of_partitions(report, views, partition_rows=on.attempt.partition_rows)
-    opened = Session(limits, views, writable=(staged, partition_file(staged)), partitions=partitions)
+    opened = Session(limits, views, tenant=job.tenant, writable=(staged, partition_file(staged)), partitions=partitions)
     with opened as session, cancellation.notifying(session.interrupt):
-        request = filters.prepare(session, report, request, tenant=job.tenant)
+        request = filters.prepare(session, report, request)
         if report.server_audit:
-            server_audit.expose(session, on.database, request, tenant=job.tenant)
-        intermediate.create_tables(session, report, request, tenant=job.tenant)
+            server_audit.expose(session, on.database, request)
+        intermediate.create_tables(session, report, request)
         query, framing = _planned(job, request, kind, on)
         if query.order:
             query = session.sort(query, range_bytes=limits.memory_mb * SORTED_BYTES_PER_MEMORY_MB)
@@ -132,7 +133,6 @@ def _planned(job: Job, request: ExportRequest, kind: Format, on: Services) -> tu
         on.catalogue.reports[request.report],
         layout.shown,
         request,
-        tenant=job.tenant,
         empty_text_is_null=kind.empty_text_is_null,
     )
     return query, replace(layout.framing, about=layout.about(job, on.clock()))

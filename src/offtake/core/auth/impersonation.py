@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from types import MappingProxyType
 
 from offtake.core.auth.caller import Caller
@@ -15,7 +14,6 @@ from offtake.model.audit import AuditEntry
 from offtake.model.query import Query
 from offtake.model.report import Prune, TableUse
 from offtake.model.tenant import Scope, person
-from offtake.model.timespan import Timespan
 from offtake.store import audit
 
 _RETRY_AFTER = 5
@@ -25,7 +23,7 @@ _AGENT = (TableUse(table="agent", prune=Prune.ALL),)
 _FIND = """
 SELECT min(lower(trim(email))) AS email
 FROM agent
-WHERE tenant = $tenant AND is_active AND (agent_id = $name OR lower(trim(email)) = $email)
+WHERE is_active AND (agent_id = $name OR lower(trim(email)) = $email)
 HAVING count(DISTINCT lower(trim(email))) = 1
 """
 
@@ -55,17 +53,15 @@ def impersonate(name: str, by: Caller, on: Services, *, dialect: str) -> Caller:
 
 def _teammate(name: str, tenant: str, on: Services) -> str | None:
     """The address of an active teammate."""
-    now = on.clock()
-    today = Timespan(start=now, end=now + timedelta(days=1), zone="UTC")  # of no matter to a dimension
     query = Query(
         sql=_FIND,
-        values=MappingProxyType({"tenant": tenant, "name": name, "email": person(name)}),
+        values=MappingProxyType({"name": name, "email": person(name)}),
         columns=("email",),
     )
     limits = Limits(threads=1, memory_mb=64, temp_folder=on.artifacts.spill("impersonation", 0), temp_mb=0)
-    seen = snapshot(on.lake, _AGENT, tenant=tenant, timespan=today)
+    seen = snapshot(on.lake, _AGENT, tenant=tenant)
     try:
-        with seen as views, Session(limits, views) as session:
+        with seen as views, Session(limits, views, tenant=tenant) as session:
             rows = session.rows(query)
     except AttemptError as error:
         raise Unavailable("The lake cannot be read at the moment.", retry_after=_RETRY_AFTER) from error

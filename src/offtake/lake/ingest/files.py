@@ -18,9 +18,9 @@ import duckdb
 
 from offtake.errors import LakeError
 from offtake.lake.ingest.parsing import ParseExpressions, read_json, read_text, read_typed
-from offtake.lake.sqltext import comma, literal, quoted
 from offtake.lake.tables import Table, TableColumn
-from offtake.model.report import ColumnType
+from offtake.model.column_type import ColumnType
+from offtake.sql_text import comma_separated, quote_identifier, quote_literal
 
 TENANT = TableColumn(name="tenant", type=ColumnType.ID, meaning="The tenant a row is for; may be left out.")
 UNKNOWN_COLUMN = "is not a column of this table"
@@ -77,14 +77,14 @@ def unreadable(path: Path) -> Iterator[None]:
 def _csv_source(connection: duckdb.DuckDBPyConnection, table: Table, path: Path, number: int) -> SourceFile:
     names = _csv_header(path)
     columns = _checked(table, names, path)
-    typed = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
+    typed = ", ".join(f"{quote_literal(name)}: 'VARCHAR'" for name in names)
     relation = (
         f"SELECT * FROM read_csv($path, columns = {{{typed}}}, auto_detect = false, header = true, delim = ',', "  # noqa: S608
         "quote = '\"', escape = '\"', nullstr = '', allow_quoted_nulls = false, strict_mode = true, "
         f"max_line_size = 16777216, store_rejects = true, rejects_limit = 0, "
         f"rejects_table = 'broken_{number}', rejects_scan = 'broken_scan_{number}')"
     )
-    readings = {column.name: read_text(column.type, quoted(column.name)) for column in columns}
+    readings = {column.name: read_text(column.type, quote_identifier(column.name)) for column in columns}
     return SourceFile(
         path=path,
         number=number,
@@ -111,7 +111,7 @@ def _parquet_source(connection: duckdb.DuckDBPyConnection, table: Table, path: P
     types = {str(row[0]): str(row[1]) for row in described}
     readings = {}
     for column in _checked(table, list(types), path):
-        reading = read_typed(column.type, quoted(column.name), types[column.name])
+        reading = read_typed(column.type, quote_identifier(column.name), types[column.name])
         if reading is None:
             naive = " (without an offset from UTC)" if types[column.name].startswith("TIMESTAMP") else ""
             found = f"has type {types[column.name]}{naive}, which cannot hold {column.type} values"
@@ -130,25 +130,29 @@ def _parquet_source(connection: duckdb.DuckDBPyConnection, table: Table, path: P
 
 def _ndjson_source(connection: duckdb.DuckDBPyConnection, table: Table, path: Path, number: int) -> SourceFile:
     columns = [TENANT, *table.columns]
-    paths = ", ".join(literal(f'$."{column.name}"') for column in columns)
+    paths = ", ".join(quote_literal(f'$."{column.name}"') for column in columns)
     values = [f"nullif(_values[{n}], 'null'::JSON) AS {_as_json(column)}" for n, column in enumerate(columns, start=1)]
-    texts = [f"({_as_json(column)} ->> '$') AS {quoted(column.name)}" for column in columns]
+    texts = [f"({_as_json(column)} ->> '$') AS {quote_identifier(column.name)}" for column in columns]
     relation = (
-        f"SELECT *,\n    {comma(texts)}\nFROM (SELECT _json, _keys,\n    {comma(values)}\n"
+        f"SELECT *,\n    {comma_separated(texts)}\nFROM (SELECT _json, _keys,\n    {comma_separated(values)}\n"
         f"FROM (SELECT json AS _json, json_extract(json, [{paths}]) AS _values,\n"
         "    CASE WHEN json_type(json) = 'OBJECT' THEN json_keys(json) END AS _keys\n"
         "FROM read_ndjson_objects($path, ignore_errors = true)))"
     )
-    known = ", ".join(literal(column.name) for column in columns)
+    known = ", ".join(quote_literal(column.name) for column in columns)
     unknown = f"list_filter(_keys, lambda key: NOT list_contains([{known}], key))[1]"
     fault = (
         "CASE WHEN _json IS NULL THEN 'is not JSON' WHEN _keys IS NULL THEN 'is not a JSON object' "
-        f"WHEN NOT list_has_all([{known}], _keys) THEN {literal(UNKNOWN_COLUMN)} "
+        f"WHEN NOT list_has_all([{known}], _keys) THEN {quote_literal(UNKNOWN_COLUMN)} "
         "WHEN len(_keys) <> len(list_distinct(_keys)) THEN 'names a column twice' END"
     )
-    readings = {column.name: read_json(column.type, quoted(column.name), _as_json(column)) for column in columns[1:]}
+    readings = {
+        column.name: read_json(column.type, quote_identifier(column.name), _as_json(column)) for column in columns[1:]
+    }
     # A file without the key anywhere is fine, a null tenant is not: only rows that name a tenant are compared.
-    readings[TENANT.name] = read_json(TENANT.type, f"coalesce({quoted(TENANT.name)}, $tenant)", _as_json(TENANT))
+    readings[TENANT.name] = read_json(
+        TENANT.type, f"coalesce({quote_identifier(TENANT.name)}, $tenant)", _as_json(TENANT)
+    )
     return SourceFile(
         path=path,
         number=number,
@@ -162,12 +166,12 @@ def _ndjson_source(connection: duckdb.DuckDBPyConnection, table: Table, path: Pa
 
 
 def _as_json(column: TableColumn) -> str:
-    return quoted(f"{column.name} as json")
+    return quote_identifier(f"{column.name} as json")
 
 
 def _row_as_json(names: Sequence[str]) -> str:
     """The row as its file has it, every value as text, for the reject file."""
-    fields = ", ".join(f"{quoted(name)} := CAST({quoted(name)} AS VARCHAR)" for name in names)
+    fields = ", ".join(f"{quote_identifier(name)} := CAST({quote_identifier(name)} AS VARCHAR)" for name in names)
     return f"CAST(to_json(struct_pack({fields})) AS VARCHAR)"
 
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from offtake.lake.sqltext import literal
-from offtake.model.report import ColumnType
+from offtake.model.column_type import ColumnType
+from offtake.sql_text import quote_literal
 
 _CLOCK = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
 _OFFSET = r"(Z|[+-][01][0-9](:?[0-5][0-9])?)"
@@ -46,9 +46,9 @@ def read_text(kind: ColumnType, written: str) -> ParseExpressions:
 def read_json(kind: ColumnType, written: str, json: str) -> ParseExpressions:
     """A value written as JSON, with its text beside it: its JSON type must fit, the rest is read from the text."""
     kinds, reason = _JSON_TYPES[kind]
-    accepted = ", ".join(literal(name) for name in kinds)
+    accepted = ", ".join(quote_literal(name) for name in kinds)
     inner = read_text(kind, written)
-    refusal = f"CASE WHEN json_type({json}) NOT IN ({accepted}) THEN {literal(reason)} ELSE {inner.refusal} END"
+    refusal = f"CASE WHEN json_type({json}) NOT IN ({accepted}) THEN {quote_literal(reason)} ELSE {inner.refusal} END"
     return ParseExpressions(written=written, value=inner.value, refusal=refusal)
 
 
@@ -65,8 +65,8 @@ def read_typed(kind: ColumnType, written: str, duckdb_type: str) -> ParseExpress
 _AS_IT_IS = ("{v}", "NULL")
 _WHOLE = (
     "try_cast({v} AS BIGINT)",
-    f"CASE WHEN NOT regexp_full_match({{v}}, {literal('-?[0-9]+')}) THEN {literal(NOT_WHOLE)} "
-    f"WHEN try_cast({{v}} AS BIGINT) IS NULL THEN {literal(TOO_LARGE)} END",
+    f"CASE WHEN NOT regexp_full_match({{v}}, {quote_literal('-?[0-9]+')}) THEN {quote_literal(NOT_WHOLE)} "
+    f"WHEN try_cast({{v}} AS BIGINT) IS NULL THEN {quote_literal(TOO_LARGE)} END",
 )
 _LIST = (
     "CASE WHEN json_valid({v}) THEN CASE WHEN json_type({v}) = 'ARRAY' AND "
@@ -77,7 +77,7 @@ _LIST = (
 
 def _braced(pattern: str) -> str:
     """A pattern inside a text that ``str.format`` will read."""
-    return literal(pattern).replace("{", "{{").replace("}", "}}")
+    return quote_literal(pattern).replace("{", "{{").replace("}", "}}")
 
 
 _TEXT_READINGS: Mapping[ColumnType, tuple[str, str]] = MappingProxyType(
@@ -89,21 +89,21 @@ _TEXT_READINGS: Mapping[ColumnType, tuple[str, str]] = MappingProxyType(
         ColumnType.MILLISECONDS: _WHOLE,
         ColumnType.DECIMAL: (
             "try_cast({v} AS DOUBLE)",
-            f"CASE WHEN NOT regexp_full_match({{v}}, {_braced(_NUMBER)}) THEN {literal(NOT_NUMBER)} "
-            f"WHEN NOT coalesce(isfinite(try_cast({{v}} AS DOUBLE)), false) THEN {literal(TOO_LARGE)} END",
+            f"CASE WHEN NOT regexp_full_match({{v}}, {_braced(_NUMBER)}) THEN {quote_literal(NOT_NUMBER)} "
+            f"WHEN NOT coalesce(isfinite(try_cast({{v}} AS DOUBLE)), false) THEN {quote_literal(TOO_LARGE)} END",
         ),
         ColumnType.BOOLEAN: (
             "CASE lower({v}) WHEN 'true' THEN true WHEN 'false' THEN false END",
-            f"CASE WHEN lower({{v}}) NOT IN ('true', 'false') THEN {literal(NOT_BOOLEAN)} END",
+            f"CASE WHEN lower({{v}}) NOT IN ('true', 'false') THEN {quote_literal(NOT_BOOLEAN)} END",
         ),
         ColumnType.INSTANT: (
             "try_cast({v} AS TIMESTAMPTZ)",
             f"CASE WHEN NOT regexp_full_match({{v}}, {_braced(_CLOCK + _OFFSET)}) THEN "
-            f"CASE WHEN regexp_full_match({{v}}, {_braced(_CLOCK)}) THEN {literal(NO_OFFSET)} "
-            f"ELSE {literal(NOT_INSTANT)} END "
-            f"WHEN try_cast({{v}} AS TIMESTAMPTZ) IS NULL THEN {literal(NO_SUCH_TIME)} END",
+            f"CASE WHEN regexp_full_match({{v}}, {_braced(_CLOCK)}) THEN {quote_literal(NO_OFFSET)} "
+            f"ELSE {quote_literal(NOT_INSTANT)} END "
+            f"WHEN try_cast({{v}} AS TIMESTAMPTZ) IS NULL THEN {quote_literal(NO_SUCH_TIME)} END",
         ),
-        ColumnType.LIST: (_LIST, f"CASE WHEN ({_LIST}) IS NULL THEN {literal(NOT_LIST)} END"),
+        ColumnType.LIST: (_LIST, f"CASE WHEN ({_LIST}) IS NULL THEN {quote_literal(NOT_LIST)} END"),
     }
 )
 _WHOLE_JSON = (("BIGINT", "UBIGINT"), NOT_WHOLE)
@@ -138,7 +138,7 @@ _ACCEPTED: Mapping[ColumnType, frozenset[str]] = MappingProxyType(
 )
 _WHOLE_TYPED = (
     "try_cast({v} AS BIGINT)",
-    f"CASE WHEN try_cast({{v}} AS BIGINT) IS NULL THEN {literal(TOO_LARGE)} END",
+    f"CASE WHEN try_cast({{v}} AS BIGINT) IS NULL THEN {quote_literal(TOO_LARGE)} END",
 )
 _TYPED_READINGS: Mapping[ColumnType, tuple[str, str]] = MappingProxyType(
     {
@@ -147,13 +147,13 @@ _TYPED_READINGS: Mapping[ColumnType, tuple[str, str]] = MappingProxyType(
         ColumnType.MILLISECONDS: _WHOLE_TYPED,
         ColumnType.DECIMAL: (
             "try_cast({v} AS DOUBLE)",
-            f"CASE WHEN NOT isfinite(CAST({{v}} AS DOUBLE)) THEN {literal(NOT_NUMBER)} END",
+            f"CASE WHEN NOT isfinite(CAST({{v}} AS DOUBLE)) THEN {quote_literal(NOT_NUMBER)} END",
         ),
         ColumnType.BOOLEAN: _AS_IT_IS,
-        ColumnType.INSTANT: ("{v}", f"CASE WHEN NOT isfinite({{v}}) THEN {literal(NO_SUCH_TIME)} END"),
+        ColumnType.INSTANT: ("{v}", f"CASE WHEN NOT isfinite({{v}}) THEN {quote_literal(NO_SUCH_TIME)} END"),
         ColumnType.LIST: (
             "{v}",
-            f"CASE WHEN len(list_filter({{v}}, lambda part: part IS NULL)) > 0 THEN {literal(NOT_LIST)} END",
+            f"CASE WHEN len(list_filter({{v}}, lambda part: part IS NULL)) > 0 THEN {quote_literal(NOT_LIST)} END",
         ),
     }
 )

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import duckdb
 
-from offtake.lake.sqltext import comma, quoted
 from offtake.lake.tables import DUCKDB_TYPES, Table
+from offtake.sql_text import comma_separated, quote_identifier
 
 INCOMING = "incoming"  # the rows on their way into the lake; ``_faults`` is null in a good row
 _SETTINGS: dict[str, str | int | float | list[str]] = {
@@ -39,10 +39,10 @@ def staging() -> Iterator[duckdb.DuckDBPyConnection]:
 
 def create_incoming(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
     """The table all sources are read into: the model's columns, the partition month, and where each row came from."""
-    own = [f"{quoted(column.name)} {DUCKDB_TYPES[column.type]}" for column in table.columns]
+    own = [f"{quote_identifier(column.name)} {DUCKDB_TYPES[column.type]}" for column in table.columns]
     month = ["month VARCHAR"] if "month" in table.partition_columns else []
     extra = ["_file INTEGER", '_faults STRUCT("column" VARCHAR, "value" VARCHAR, reason VARCHAR)[]', "_raw VARCHAR"]
-    connection.execute(f"CREATE OR REPLACE TABLE {INCOMING} (\n    {comma([*own, *month, *extra])}\n)")
+    connection.execute(f"CREATE OR REPLACE TABLE {INCOMING} (\n    {comma_separated([*own, *month, *extra])}\n)")
 
 
 def scalar(connection: duckdb.DuckDBPyConnection, sql: str, values: dict[str, object] | None = None) -> int:

@@ -21,9 +21,9 @@ from deltalake.exceptions import CommitFailedError
 from offtake.errors import StorageUnavailable
 from offtake.lake.delta import WRITER, Lake, LakeFile, storage_faults
 from offtake.lake.ingest.staging import INCOMING, scalar
-from offtake.lake.sqltext import comma, literal, quoted
 from offtake.lake.tables import Table
 from offtake.model.tenant import TENANT_NAME
+from offtake.sql_text import comma_separated, quote_identifier, quote_literal, select_typed
 
 _TRIES = 20
 _ON_TOP = CommitProperties(max_commit_retries=0)  # of what was looked at; else fail
@@ -104,13 +104,9 @@ def _known(
 
 def _expose_stored(connection: duckdb.DuckDBPyConnection, table: Table, files: Sequence[LakeFile]) -> None:
     """The tenant's rows in these files as ``stored``: older files that lack a column of the model have null there."""
-    typed = ", ".join(f"CAST(NULL AS {kind}) AS {quoted(name)}" for name, kind in table.stored_columns)
     connection.execute("SET VARIABLE stored_files = $files", {"files": [file.path for file in files]})
-    connection.execute(
-        f"CREATE OR REPLACE TEMP VIEW stored AS SELECT {typed} WHERE false UNION ALL BY NAME "  # noqa: S608
-        "SELECT * FROM read_parquet(getvariable('stored_files'), hive_partitioning = true, "
-        "hive_types_autocast = false, union_by_name = true)"
-    )
+    rows = select_typed(table.stored_columns, files="stored_files")
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW stored AS {rows}")
 
 
 def _append(connection: duckdb.DuckDBPyConnection, delta: DeltaTable, table: Table) -> None:
@@ -130,11 +126,11 @@ def _replace(
     months: frozenset[str],
 ) -> None:
     """Write the touched months anew: what they hold, without the incoming keys, plus the incoming rows."""
-    predicate = f"tenant = {literal(tenant)}"
+    predicate = f"tenant = {quote_literal(tenant)}"
     if "month" in table.partition_columns:
         arriving = connection.execute(f"SELECT DISTINCT month FROM {INCOMING}").fetchall()  # noqa: S608
         touched = sorted(months.union(str(row[0]) for row in arriving))
-        predicate += f" AND month IN ({', '.join(literal(month) for month in touched)})"
+        predicate += f" AND month IN ({', '.join(quote_literal(month) for month in touched)})"
         files = [file for file in files if file.month in touched]
     _expose_stored(connection, table, files)
     rows = connection.sql(
@@ -154,18 +150,18 @@ def _replace(
 
 def _incoming(table: Table) -> str:
     month = ["month"] if "month" in table.partition_columns else []
-    columns = [*(quoted(column.name) for column in table.columns), "getvariable('tenant') AS tenant", *month]
-    return f"SELECT {comma(columns)}\nFROM {INCOMING}"
+    columns = [*(quote_identifier(column.name) for column in table.columns), "getvariable('tenant') AS tenant", *month]
+    return f"SELECT {comma_separated(columns)}\nFROM {INCOMING}"
 
 
 def _order(table: Table) -> str:
     """The event time decides; the key makes the order, and so the file, the same every time."""
-    return comma([*(["month", quoted(table.event_time)] if table.event_time else []), _keys(table)])
+    return comma_separated([*(["month", quote_identifier(table.event_time)] if table.event_time else []), _keys(table)])
 
 
 def _keys(table: Table) -> str:
-    return ", ".join(quoted(name) for name in table.key)
+    return ", ".join(quote_identifier(name) for name in table.key)
 
 
 def _same_key(table: Table, left: str, right: str) -> str:
-    return " AND ".join(f"{quoted(name, of=left)} = {quoted(name, of=right)}" for name in table.key)
+    return " AND ".join(f"{quote_identifier(name, of=left)} = {quote_identifier(name, of=right)}" for name in table.key)

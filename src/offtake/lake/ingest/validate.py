@@ -15,10 +15,10 @@ from offtake.errors import InvalidExpression
 from offtake.lake.ingest.files import TENANT, SourceFile
 from offtake.lake.ingest.parsing import NO_SUCH_TIME, ParseExpressions
 from offtake.lake.ingest.staging import INCOMING
-from offtake.lake.sqltext import comma, literal, quoted
 from offtake.lake.tables import DUCKDB_TYPES, Table, TableColumn
+from offtake.model.column_type import ColumnType
 from offtake.model.expression import parse
-from offtake.model.report import ColumnType
+from offtake.sql_text import comma_separated, quote_identifier, quote_literal
 
 _YEARS = "TIMESTAMPTZ '0001-01-01 00:00:00+00' AND TIMESTAMPTZ '9999-12-31 23:59:59.999999+00'"
 _SHOWN = 80  # characters of a faulty value that are kept
@@ -46,7 +46,7 @@ def _parse(connection: duckdb.DuckDBPyConnection, source: SourceFile, column: Ta
         except InvalidExpression as error:
             reasons[text or ""] = str(error)
     connection.execute(
-        f"SET VARIABLE {quoted('faults of ' + column.name)} = map($texts, $reasons)",
+        f"SET VARIABLE {quote_identifier('faults of ' + column.name)} = map($texts, $reasons)",
         {"texts": list(reasons), "reasons": list(reasons.values())},
     )
 
@@ -55,28 +55,28 @@ def _statement(table: Table, source: SourceFile) -> str:
     """Three layers, so that no expression is written, or computed, twice: values, reasons, faults."""
     readings = source.readings
     values = [f"{_value(column, readings)} AS {_v(column)}" for column in table.columns]
-    refusals = [f"{reading.refusal} AS {quoted('refusal ' + name)}" for name, reading in readings.items()]
+    refusals = [f"{reading.refusal} AS {quote_identifier('refusal ' + name)}" for name, reading in readings.items()]
     checked = [column for column in (*table.columns, TENANT) if column.name in readings]
     reasons = [f"{_reason(table, column, readings)} AS {_r(column)}" for column in checked]
-    month = [f"strftime({quoted('value ' + table.event_time)}, '%Y-%m') AS month"] if table.event_time else []
-    own = [f"{_v(column)} AS {quoted(column.name)}" for column in table.columns]
+    month = [f"strftime({quote_identifier('value ' + table.event_time)}, '%Y-%m') AS month"] if table.event_time else []
+    own = [f"{_v(column)} AS {quote_identifier(column.name)}" for column in table.columns]
     last = [*own, *month, f"{source.number} AS _file", f"{_faults(checked, readings)} AS _faults"]
     return (
         f"INSERT INTO {INCOMING} BY NAME\n"
-        f"SELECT {comma([*last, 'CASE WHEN _faults IS NOT NULL THEN _text END AS _raw'])}\n"
-        f"FROM (SELECT *, {comma(reasons)}\n"
+        f"SELECT {comma_separated([*last, 'CASE WHEN _faults IS NOT NULL THEN _text END AS _raw'])}\n"
+        f"FROM (SELECT *, {comma_separated(reasons)}\n"
         f"FROM (SELECT *, {source.raw} AS _text,\n"
         f"    {source.row_fault} AS _row_fault, {source.row_column} AS _row_column,\n"
-        f"    {comma([*values, *refusals])}\nFROM ({source.relation})))"
+        f"    {comma_separated([*values, *refusals])}\nFROM ({source.relation})))"
     )
 
 
 def _v(column: TableColumn) -> str:
-    return quoted(f"value {column.name}")
+    return quote_identifier(f"value {column.name}")
 
 
 def _r(column: TableColumn) -> str:
-    return quoted(f"reason {column.name}")
+    return quote_identifier(f"reason {column.name}")
 
 
 def _value(column: TableColumn, readings: Mapping[str, ParseExpressions]) -> str:
@@ -89,10 +89,10 @@ def _reason(table: Table, column: TableColumn, readings: Mapping[str, ParseExpre
     written = readings[column.name].written
     if column is TENANT:
         return f"CASE WHEN {written} IS DISTINCT FROM $tenant THEN 'is not the tenant of this load' END"
-    absent = literal("is required") if column.name in table.must_have else "NULL"
+    absent = quote_literal("is required") if column.name in table.must_have else "NULL"
     rules = " ".join(f"WHEN {rule} THEN {reason}" for rule, reason in _rules(column, readings))
     broken = f", CASE {rules} END" if rules else ""
-    refusal = f"coalesce({quoted('refusal ' + column.name)}{broken})"
+    refusal = f"coalesce({quote_identifier('refusal ' + column.name)}{broken})"
     return f"CASE WHEN {written} IS NULL THEN {absent} ELSE {refusal} END"
 
 
@@ -101,21 +101,21 @@ def _rules(column: TableColumn, readings: Mapping[str, ParseExpressions]) -> lis
     value = _v(column)
     rules = []
     if column.type is ColumnType.INSTANT:
-        rules.append((f"{value} NOT BETWEEN {_YEARS}", literal(NO_SUCH_TIME)))
+        rules.append((f"{value} NOT BETWEEN {_YEARS}", quote_literal(NO_SUCH_TIME)))
     if column.values:
-        allowed = ", ".join(literal(word) for word in column.values)
-        rules.append((f"{value} NOT IN ({allowed})", literal(f"is not one of {', '.join(column.values)}")))
+        allowed = ", ".join(quote_literal(word) for word in column.values)
+        rules.append((f"{value} NOT IN ({allowed})", quote_literal(f"is not one of {', '.join(column.values)}")))
     if column.matches is not None:
-        rule = f"NOT regexp_full_match({value}, {literal(column.matches)})"
-        rules.append((rule, literal(f"does not match {column.matches}")))
+        rule = f"NOT regexp_full_match({value}, {quote_literal(column.matches)})"
+        rules.append((rule, quote_literal(f"does not match {column.matches}")))
     if column.syntax == "filter":
-        reason = f"getvariable({literal('faults of ' + column.name)})[{value}]"
+        reason = f"getvariable({quote_literal('faults of ' + column.name)})[{value}]"
         rules.append((f"{reason} IS NOT NULL", reason))
     if column.minimum is not None:
-        rules.append((f"{value} < {column.minimum}", literal(f"is less than {column.minimum}")))
+        rules.append((f"{value} < {column.minimum}", quote_literal(f"is less than {column.minimum}")))
     if column.not_before is not None and column.not_before in readings:
-        before = literal(f"is before {column.not_before}")
-        rules.append((f"{value} < {quoted('value ' + column.not_before)}", before))
+        before = quote_literal(f"is before {column.not_before}")
+        rules.append((f"{value} < {quote_identifier('value ' + column.not_before)}", before))
     return rules
 
 
@@ -123,12 +123,12 @@ def _faults(checked: list[TableColumn], readings: Mapping[str, ParseExpressions]
     """SQL: all faults of a row as a list, or NULL; the list is built for bad rows only."""
     row = "CASE WHEN _row_fault IS NOT NULL THEN {'column': _row_column, 'value': NULL, 'reason': _row_fault} END"
     each = [
-        f"CASE WHEN {_r(column)} IS NOT NULL THEN {{'column': {literal(column.name)}, "
+        f"CASE WHEN {_r(column)} IS NOT NULL THEN {{'column': {quote_literal(column.name)}, "
         f"'value': left(CAST({readings[column.name].written} AS VARCHAR), {_SHOWN}), 'reason': {_r(column)}}} END"
         for column in checked
     ]
     reasons = ", ".join(_r(column) for column in checked)
     return (
         f"CASE WHEN _row_fault IS NOT NULL THEN [{row}] WHEN coalesce({reasons}) IS NOT NULL THEN\n"
-        f"    list_filter([{comma(each)}], lambda fault: fault IS NOT NULL) END"
+        f"    list_filter([{comma_separated(each)}], lambda fault: fault IS NOT NULL) END"
     )

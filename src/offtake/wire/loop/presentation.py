@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from offtake.core.presentation import CELLS, Presentation
+from offtake.core.presentation import Presentation
 from offtake.model.job import Job
 from offtake.model.layout import AboutEntry, ColumnLayout, FinalCount, Layout
+from offtake.model.rendering import in_cells
 from offtake.model.report import Publication, PublishedColumn
 from offtake.model.request import ExportRequest
 from offtake.model.timespan import clocks
@@ -24,9 +25,7 @@ def presentation(settings: LoopSettings) -> Presentation:
     def present(publication: Publication, request: ExportRequest) -> Layout:
         columns = publication.columns
         if request.format == "xlsx":
-            cells = tuple(
-                replace(column, rendering=CELLS.get(column.rendering, column.rendering)) for column in columns
-            )
+            cells = tuple(replace(column, rendering=in_cells(column.rendering)) for column in columns)
             headers = tuple(map(_header, columns))
             return Layout(shown=ColumnLayout(columns=cells, headers=headers, order=publication.order), about=about)
         names = tuple(column.name for column in columns)

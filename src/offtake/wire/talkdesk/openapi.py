@@ -16,7 +16,8 @@ from pydantic.json_schema import JsonSchemaMode
 from offtake import __version__
 from offtake.catalogue.load import Catalogue
 from offtake.http.errors import nearest_of
-from offtake.model.report import Publication, PublishedColumn, Rendering, Report
+from offtake.model.rendering import Empty
+from offtake.model.report import Publication, PublishedColumn, Report
 from offtake.wire.talkdesk.errors import ERRORS, HTTP_CODE, OAUTH_ERRORS, OAUTH_FAULT
 from offtake.wire.talkdesk.operations import OPERATIONS, Operation
 from offtake.wire.talkdesk.schema import (
@@ -35,24 +36,6 @@ _JSON = "application/json"
 _FORM = "application/x-www-form-urlencoded"
 _INPUTS = (CreateBody, TokenForm, RevokeForm)
 _OPEN = frozenset(kind.__name__ for kind in (*_INPUTS, TimespanBody))  # unknown keys are ignored there
-_TYPES = {
-    Rendering.INTEGER: "integer",
-    Rendering.DECIMAL: "number",
-    Rendering.DAY_FRACTION: "number",
-    Rendering.BOOLEAN: "boolean",
-    Rendering.LIST: "array",
-}
-_NEVER_NULL = frozenset(
-    {
-        Rendering.TEXT_OR_EMPTY,
-        Rendering.PLAIN,
-        Rendering.HOURS_TO_SECONDS,
-        Rendering.INSTANT_Z_OR_EMPTY,
-        Rendering.INSTANT_LOCALE,
-        Rendering.JOINED_PLUS_OR_EMPTY,
-        Rendering.JOINED_COMMA,
-    }
-)
 
 
 def document(catalogue: Catalogue, public_url: str | None) -> dict[str, Any]:
@@ -192,6 +175,6 @@ def _file(publication: Publication, report: Report) -> dict[str, Any]:
 
 
 def _cell(column: PublishedColumn, *, nullable: bool) -> dict[str, Any]:
-    kind = _TYPES.get(column.rendering, "string")
-    items = {"items": {"type": "string"}} if kind == "array" else {}
-    return {"type": [kind, "null"] if nullable and column.rendering not in _NEVER_NULL else kind, **items}
+    row = column.rendering.row
+    items = {"items": {"type": "string"}} if row.json == "array" else {}
+    return {"type": [row.json, "null"] if nullable and row.empty is not Empty.FOR_NULL else row.json, **items}

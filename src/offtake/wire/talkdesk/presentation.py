@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from offtake.core.presentation import Presentation
 from offtake.model.layout import ColumnLayout, Framing, Layout
-from offtake.model.report import Publication, PublishedColumn, Rendering
+from offtake.model.rendering import Rendering
+from offtake.model.report import Publication, PublishedColumn
 from offtake.model.request import ExportRequest
 from offtake.wire.talkdesk.settings import TalkdeskSettings
 from offtake.wire.talkdesk.tables import FILE_VERSION

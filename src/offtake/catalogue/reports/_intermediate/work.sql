@@ -5,8 +5,7 @@ WITH response AS (
     SELECT post.conversation_id, post.agent_id, post.happened_at, post.in_reply_to_post_id
     FROM post
     WHERE
-        post.tenant = $tenant
-        AND post.kind = 'response'
+        post.kind = 'response'
         AND post.delivery IS DISTINCT FROM 'failed'
         AND post.happened_at < $end
         AND in_partition(post.conversation_id)
@@ -16,8 +15,7 @@ asked AS (
     SELECT incoming.post_id, incoming.happened_at
     FROM post AS incoming
     WHERE
-        incoming.tenant = $tenant
-        AND incoming.kind = 'incoming'
+        incoming.kind = 'incoming'
         AND incoming.happened_at < $end
         AND incoming.post_id IN (
             SELECT in_reply_to_post_id FROM response WHERE happened_at >= $start AND agent_id IS NOT NULL
@@ -43,10 +41,9 @@ about AS (
             AS is_wanted
     FROM conversation
     LEFT JOIN first_response ON first_response.conversation_id = conversation.conversation_id
-    LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = conversation.queue_id
+    LEFT JOIN queue ON queue.queue_id = conversation.queue_id
     WHERE
-        conversation.tenant = $tenant
-        AND conversation.created_at < $end
+        conversation.created_at < $end
         AND in_partition(conversation.conversation_id)
 ),
 
@@ -69,8 +66,7 @@ deed AS (
         NULL
     FROM conversation_action AS action
     WHERE
-        action.tenant = $tenant
-        AND action.agent_id IS NOT NULL
+        action.agent_id IS NOT NULL
         AND action.happened_at >= $start
         AND action.happened_at < $end
         AND in_partition(action.conversation_id)
