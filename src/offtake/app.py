@@ -57,7 +57,7 @@ def build_services(home: Home, settings: Settings) -> Services:
     """Open the home: database (brought to the newest schema), catalogue, artifact store, lake."""
     home.require()
     database = Database(settings.state_url or sqlite_url(home.state))
-    database.require()
+    database.check_connection()
     migrate(database)
     artifacts = _artifacts(home, settings)
     artifacts.prepare()
@@ -237,8 +237,8 @@ def _documents(services: Services, public_url: str | None) -> dict[str, dict[str
 def _for_each(dialect: Dialect[Any], make: Callable[[Any], Made], settings: Settings) -> PerTenant[Made]:
     """What is made of a dialect's settings: once for all tenants, and for each that has its own."""
     return PerTenant(
-        every=make(settings.section(dialect.name)),
-        own={
+        default=make(settings.section(dialect.name)),
+        overrides={
             tenant: make(settings.section(dialect.name, tenant))
             for tenant, own in settings.tenants.items()
             if dialect.name in own

@@ -49,7 +49,7 @@ def move(
             raise StateError("The state is there already.")
         try:
             for database in (source, target):
-                database.require()
+                database.check_connection()
                 migrate(database)
             with bar("Moving the state", "{task.description}") as progress:
                 task = progress.add_task("", total=None)

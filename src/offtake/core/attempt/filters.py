@@ -1,6 +1,6 @@
-"""What a report's filters need beside their bound values: the account's calendar and the stored smart view.
+"""Input of a report's filters from the lake: the account's calendar and the stored smart view.
 
-Both live in the lake, so they are read in the attempt's own session, from the tenant's own files.
+The attempt's session reads them from the tenant's files.
 """
 
 from __future__ import annotations
