@@ -111,7 +111,7 @@ async def _answer_defect(answer: _TrackedResponse, error: Exception, render: Ren
         "request_defect",
         request=answer.request_id,
         kind=type(error).__name__,
-        traceback_locations=traceback_locations(error),
+        locations=traceback_locations(error),
     )
     if answer.status == 0:
         fault = HttpFault(status=500, message="The server made a mistake.")

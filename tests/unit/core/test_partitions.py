@@ -161,7 +161,7 @@ def test_what_an_attempt_left_goes_with_its_part(on: Services) -> None:
     assert list(staged.parent.iterdir()) == [other]
 
 
-@pytest.mark.parametrize(("rows", "parts"), [(0, 1), (9, 1), (10, 2), (18, 2), (19, 3)])
+@pytest.mark.parametrize(("rows", "partitions"), [(0, 1), (9, 1), (10, 2), (18, 2), (19, 3)])
 def test_the_rows_that_are_divided_say_how_many_parts(on: Services, rows: int, partitions: int) -> None:
     report = on.catalogue.reports["taggings"]
     views = [
