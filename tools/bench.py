@@ -167,7 +167,7 @@ def _planned(on: Services, order: Order) -> Bare:
     )
     report = on.catalogue.reports[order.report]
     publication = on.catalogue.publications[DIALECT, order.report]
-    layout = on.presentations[DIALECT].every(publication, request)
+    layout = on.presentations[DIALECT].default(publication, request)
     query = plan(
         report,
         layout.shown,

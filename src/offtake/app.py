@@ -57,7 +57,7 @@ def build_services(home: Home, settings: Settings) -> Services:
     """Open the home: database (migrated to the current schema), catalogue, artifact store and lake."""
     home.require()
     database = Database(settings.state_url or sqlite_url(home.state))
-    database.require()
+    database.check_connection()
     migrate(database)
     artifacts = _artifacts(home, settings)
     artifacts.prepare()
@@ -235,8 +235,8 @@ def _documents(services: Services, public_url: str | None) -> dict[str, dict[str
 def _per_tenant(dialect: Dialect[Any], make: Callable[[Any], Built], settings: Settings) -> PerTenant[Built]:
     """Build a value from a dialect's settings: one for all tenants, and one for each tenant with its own settings."""
     return PerTenant(
-        every=make(settings.table(dialect.name)),
-        own={
+        default=make(settings.table(dialect.name)),
+        overrides={
             tenant: make(settings.table(dialect.name, tenant))
             for tenant, own in settings.tenants.items()
             if dialect.name in own

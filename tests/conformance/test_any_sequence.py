@@ -69,9 +69,9 @@ class Sequences(RuleBasedStateMachine):
 
     def __init__(self, on: Services) -> None:
         super().__init__()
-        every = replace(on.limits["talkdesk"].every, open_jobs=QUOTA, retention=RETENTION)
+        default = replace(on.limits["talkdesk"].default, open_jobs=QUOTA, retention=RETENTION)
         attempt = replace(on.attempt, attempts=ATTEMPTS, retry_delay=timedelta(0), lease=LEASE)
-        self.on = replace(on, limits={"talkdesk": PerTenant(every=every)}, attempt=attempt)
+        self.on = replace(on, limits={"talkdesk": PerTenant(default=default)}, attempt=attempt)
         self.jobs: dict[str, Model] = {}
         self.leases: list[Lease] = []
         self.published: Counter[str] = Counter()

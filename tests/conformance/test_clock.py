@@ -51,7 +51,7 @@ def claimed(on: Services, worker: str) -> Lease:
 
 @pytest.mark.parametrize("skew", [-HOUR, HOUR], ids=["behind", "ahead"])
 def test_a_host_whose_clock_is_off_has_leases_like_any_other(on: Services, skew: timedelta) -> None:
-    if on.database.reads_at_once:  # SQLite
+    if on.database.reads_in_process:  # SQLite
         with on.database.read() as connection:
             assert on.now(connection) - on.clock() < HOUR
             assert abs(off(on, skew).now(connection) - on.clock() - skew) < timedelta(minutes=1)
@@ -77,7 +77,7 @@ def test_a_host_whose_clock_is_off_has_leases_like_any_other(on: Services, skew:
 
 @pytest.mark.parametrize("skew", [timedelta(days=-90), timedelta(days=90)], ids=["behind", "ahead"])
 def test_a_host_whose_clock_is_off_removes_no_file_before_its_time(on: Services, skew: timedelta) -> None:
-    if on.database.reads_at_once:
+    if on.database.reads_in_process:
         return
     wrong = off(on, skew)
     _, path = published(wrong)
@@ -89,7 +89,7 @@ def test_a_host_whose_clock_is_off_removes_no_file_before_its_time(on: Services,
 
 @pytest.mark.parametrize("skew", [timedelta(days=-90), timedelta(days=90)], ids=["behind", "ahead"])
 def test_a_host_whose_clock_is_off_sees_files_as_long_as_they_are_to_be_had(on: Services, skew: timedelta) -> None:
-    if on.database.reads_at_once:
+    if on.database.reads_in_process:
         return
     wrong = off(on, skew)
     job, _ = published(on)
@@ -112,5 +112,5 @@ def test_a_host_whose_clock_is_off_sees_files_as_long_as_they_are_to_be_had(on: 
 
 def lease_end(on: Services, lease: Lease) -> datetime:
     with on.database.read() as connection:
-        (found,) = jobs.expired_leases(connection, now=lease.until, furthest=HOUR, worker=lease.worker)
+        (found,) = jobs.expired_leases(connection, now=lease.until, horizon=HOUR, worker=lease.worker)
     return found.until

@@ -20,7 +20,7 @@ from offtake.core.exports.read import JobRef, Listing, get_export, list_exports
 from offtake.core.services import Services
 from offtake.errors import ArtifactGone, ArtifactNotFound, AuditUnavailable, JobNotFound, JobStateConflict, Unavailable
 from offtake.model.job import Status
-from offtake.model.tenant import ORDINARY, Tenant
+from offtake.model.tenant import DEFAULT_SCOPES, Tenant
 from offtake.store import jobs
 from tests.fixtures.orders import NOON, ORDER, caller, let_pass, published, queued
 
@@ -86,10 +86,10 @@ def test_a_list_has_what_its_reader_may_look_at(on: Services) -> None:
     hers, others, for_her, everybodys = (job.id for job in made)
     acme = caller().principal
     readers = {
-        "rita": replace(acme, user=rita, scopes=ORDINARY),
-        "olga": replace(acme, user=olga, scopes=ORDINARY),
+        "rita": replace(acme, user=rita, scopes=DEFAULT_SCOPES),
+        "olga": replace(acme, user=olga, scopes=DEFAULT_SCOPES),
         "boss as rita": replace(acme, user=boss, effective=rita),
-        "boss without a grant": replace(acme, user=boss, scopes=ORDINARY),
+        "boss without a grant": replace(acme, user=boss, scopes=DEFAULT_SCOPES),
         "boss": replace(acme, user=boss),
         "the tenant": acme,
     }
@@ -206,8 +206,8 @@ def test_reads_are_recorded_where_the_operator_wants_that(on: Services) -> None:
     job, _ = published(on)
     get_export(ref(job), caller(), on)
     assert operations(on, job) == ["job.create"]
-    every = replace(on.limits["talkdesk"].every, audit_reads=True)
-    watched = replace(on, limits={"talkdesk": replace(on.limits["talkdesk"], every=every)})
+    default = replace(on.limits["talkdesk"].default, audit_reads=True)
+    watched = replace(on, limits={"talkdesk": replace(on.limits["talkdesk"], default=default)})
     get_export(ref(job), caller(), watched)
     list_exports(Listing(dialect="talkdesk", per_page=1), caller(), watched)
     download.mint(ref(job), caller(), watched)

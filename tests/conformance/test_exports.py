@@ -34,7 +34,7 @@ from offtake.errors import (
 from offtake.model.artifact import Artifact
 from offtake.model.job import Failure, Lease, Status
 from offtake.model.request import ExportRequest, ReportParameters
-from offtake.model.tenant import ORDINARY, Scope, Tenant
+from offtake.model.tenant import DEFAULT_SCOPES, Scope, Tenant
 from offtake.model.timespan import Timespan
 from offtake.store import identity as store_identity
 from offtake.store import jobs
@@ -185,8 +185,8 @@ def failures(on: Services) -> list[str]:
 
 
 def test_rows_of_the_last_minutes_are_left_out_from_the_order_on(on: Services) -> None:
-    every = replace(on.limits["talkdesk"].every, freshness=timedelta(minutes=5))
-    lagging = replace(on, limits={"talkdesk": PerTenant(every=every)}, clock=lambda: NOON)
+    default = replace(on.limits["talkdesk"].default, freshness=timedelta(minutes=5))
+    lagging = replace(on, limits={"talkdesk": PerTenant(default=default)}, clock=lambda: NOON)
     assert create_export(ORDER, caller(), lagging).request.effective_end == NOON - timedelta(minutes=5)
     young = Timespan(start=NOON - timedelta(minutes=1), end=NOON, zone="UTC")
     assert (
@@ -198,7 +198,7 @@ def test_rows_of_the_last_minutes_are_left_out_from_the_order_on(on: Services) -
     assert log.request.effective_end == NOON
     bounded = create_export(ORDER, caller(), lagging)
     assert get_export(ref(bounded.id), caller(), lagging).request == bounded.request
-    prompt = replace(lagging, limits={"talkdesk": PerTenant(every=replace(every, freshness=timedelta(0)))})
+    prompt = replace(lagging, limits={"talkdesk": PerTenant(default=replace(default, freshness=timedelta(0)))})
     assert create_export(ORDER, caller(), prompt).request.effective_end == NOON
 
 
@@ -237,7 +237,9 @@ def test_a_key_stands_for_one_order_of_one_tenant(on: Services) -> None:
 
 
 def person(name: str, credential: str = "hers", *, effective: str | None = None) -> Caller:
-    principal = replace(caller().principal, credential=credential, user=name, effective=effective, scopes=ORDINARY)
+    principal = replace(
+        caller().principal, credential=credential, user=name, effective=effective, scopes=DEFAULT_SCOPES
+    )
     return replace(caller(), principal=principal)
 
 
@@ -253,7 +255,7 @@ def test_a_key_belongs_to_whom_its_job_belongs(on: Services) -> None:
     other = replace(caller(), principal=replace(caller().principal, credential="another"))
     assert create_export(LOOP_ORDER, other, on, key="march").id != nobodys.id
     all_of_it = replace(
-        person(rita), principal=replace(person(rita).principal, scopes=frozenset({*ORDINARY, Scope.ADMIN}))
+        person(rita), principal=replace(person(rita).principal, scopes=frozenset({*DEFAULT_SCOPES, Scope.ADMIN}))
     )
     with pytest.raises(IdempotencyConflict):  # the same order, of more rows
         create_export(LOOP_ORDER, all_of_it, on, key="march")
@@ -365,7 +367,7 @@ def test_a_job_put_back_in_mid_deletion_is_not_said_to_be_deleted(
 
 
 def test_a_refused_order_does_not_use_its_key(on: Services) -> None:
-    jobs_of = on.limits["loop"].every.open_jobs
+    jobs_of = on.limits["loop"].default.open_jobs
     made = [create_export(LOOP_ORDER, caller(), on) for _ in range(jobs_of)]
     with pytest.raises(QuotaExceeded):
         create_export(LOOP_ORDER, caller(), on, key="march")
@@ -374,7 +376,9 @@ def test_a_refused_order_does_not_use_its_key(on: Services) -> None:
 
 
 def test_a_job_knows_who_ordered_it_for_whom(on: Services) -> None:
-    principal = replace(caller().principal, scopes=ORDINARY, user="olga@acme.example", effective="rita@acme.example")
+    principal = replace(
+        caller().principal, scopes=DEFAULT_SCOPES, user="olga@acme.example", effective="rita@acme.example"
+    )
     job = create_export(LOOP_ORDER, replace(caller(), principal=principal), on)
     with on.database.read() as connection:
         stored = jobs.get(connection, job.id)

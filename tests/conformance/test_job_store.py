@@ -237,11 +237,11 @@ def test_leases_that_ran_out_and_leases_of_the_dead_are_found(acme: Database) ->
     added(acme)
     lease = claimed(acme)
     with acme.read() as connection:
-        assert jobs.expired_leases(connection, now=LATER, furthest=HOUR) == []
-        (over,) = jobs.expired_leases(connection, now=LATER + SECOND, furthest=HOUR)
+        assert jobs.expired_leases(connection, now=LATER, horizon=HOUR) == []
+        (over,) = jobs.expired_leases(connection, now=LATER + SECOND, horizon=HOUR)
         assert over.job.id == lease.job.id
-        assert [item.fence for item in jobs.expired_leases(connection, now=NOON, furthest=HOUR, worker="w1")] == [1]
-        assert jobs.expired_leases(connection, now=NOON, furthest=HOUR, worker="w2") == []
+        assert [item.fence for item in jobs.expired_leases(connection, now=NOON, horizon=HOUR, worker="w1")] == [1]
+        assert jobs.expired_leases(connection, now=NOON, horizon=HOUR, worker="w2") == []
 
 
 def test_what_reaches_further_than_anything_can_was_written_by_another_clock(acme: Database) -> None:
@@ -250,11 +250,11 @@ def test_what_reaches_further_than_anything_can_was_written_by_another_clock(acm
     waiting = added(acme)
     with acme.write() as connection:
         before = LATER - HOUR
-        assert jobs.expired_leases(connection, now=before, furthest=HOUR) == []
-        (found,) = jobs.expired_leases(connection, now=before - SECOND, furthest=HOUR)
+        assert jobs.expired_leases(connection, now=before, horizon=HOUR) == []
+        (found,) = jobs.expired_leases(connection, now=before - SECOND, horizon=HOUR)
         assert found.job.id == lease.job.id
-        assert jobs.make_due(connection, now=NOON - HOUR, furthest=HOUR) == 0
-        assert jobs.make_due(connection, now=NOON - HOUR - SECOND, furthest=HOUR) == 1
+        assert jobs.make_due(connection, now=NOON - HOUR, horizon=HOUR) == 0
+        assert jobs.make_due(connection, now=NOON - HOUR - SECOND, horizon=HOUR) == 1
     assert read(acme, waiting.id).not_before == NOON - HOUR - SECOND
     assert read(acme, lease.job.id).not_before == lease.job.not_before
 
@@ -390,13 +390,13 @@ def test_a_file_is_needed_while_its_row_names_it_or_its_attempt_runs(acme: Datab
     job = added(acme)
     lease = claimed(acme)
     with acme.write() as connection:
-        assert jobs.needed(connection, [(job.id, 1, "staging/any")]) == {"staging/any"}
-        assert not jobs.needed(connection, [(job.id, 0, "staging/any")])
+        assert jobs.referenced_keys(connection, [(job.id, 1, "staging/any")]) == {"staging/any"}
+        assert not jobs.referenced_keys(connection, [(job.id, 0, "staging/any")])
         jobs.upload(connection, lease)
         jobs.succeed(connection, lease, FILE, now=NOON, expires_at=LATER)
-        assert jobs.needed(connection, [(job.id, 1, FILE.key)]) == {FILE.key}
-        assert not jobs.needed(connection, [(job.id, 1, "staging/any")])
-        assert not jobs.needed(connection, [("unknown", 1, FILE.key)])
+        assert jobs.referenced_keys(connection, [(job.id, 1, FILE.key)]) == {FILE.key}
+        assert not jobs.referenced_keys(connection, [(job.id, 1, "staging/any")])
+        assert not jobs.referenced_keys(connection, [("unknown", 1, FILE.key)])
 
 
 FILTERED = replace(

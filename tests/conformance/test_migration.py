@@ -40,7 +40,7 @@ def make_old(url: str) -> None:
     with database.write() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, FIRST)
-    instant = NOON if not database.reads_at_once else int(NOON.timestamp() * 1_000_000)
+    instant = NOON if not database.reads_in_process else int(NOON.timestamp() * 1_000_000)
     values = {"now": instant}
     with database.write() as connection:
         connection.execute(text("INSERT INTO tenant (name, zone, created_at) VALUES ('acme', 'UTC', :now)"), values)

@@ -170,7 +170,7 @@ def test_a_hold_that_comes_while_the_file_goes_is_refused(on: Services) -> None:
         jobs.lock(connection, job)
         holder.start()
         wait_for("the hold to wait", lambda: waits_for_a_lock(on))
-        assert jobs.retire(connection, job, now=on.now(connection))
+        assert jobs.end_retention(connection, job, now=on.now(connection))
     holder.join()
     assert said == ["too late"]
 

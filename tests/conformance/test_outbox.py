@@ -42,7 +42,7 @@ def present(ringing: Services) -> datetime:
 
 def taken(database: Database, *, now: datetime, limit: int = 100) -> list[tuple[str, MessageKind]]:
     with database.write() as connection:
-        found = outbox.claim(connection, now=now, again=now + WHILE, limit=limit)
+        found = outbox.claim(connection, now=now, retry_at=now + WHILE, limit=limit)
     return [(message.job, message.kind) for message in found]
 
 
@@ -80,7 +80,7 @@ def test_what_was_taken_is_nobody_elses_for_a_while_and_then_anybodys(ringing: S
     assert taken(ringing.database, now=now) == [(job.id, MessageKind.START)]
     assert taken(ringing.database, now=now + WHILE - timedelta(seconds=1)) == []
     with ringing.database.write() as connection:
-        (again,) = outbox.claim(connection, now=now + WHILE, again=now + MINUTE, limit=1)
+        (again,) = outbox.claim(connection, now=now + WHILE, retry_at=now + MINUTE, limit=1)
     assert (again.job, again.tenant, again.tries) == (job.id, "acme", 2)
 
 
@@ -88,7 +88,7 @@ def test_what_was_told_is_gone_and_what_was_not_comes_back(ringing: Services) ->
     told, late = (create_export(ORDER, caller(), ringing) for _ in range(2))
     now = present(ringing)
     with ringing.database.write() as connection:
-        for message in outbox.claim(connection, now=now, again=now + MINUTE, limit=2):
+        for message in outbox.claim(connection, now=now, retry_at=now + MINUTE, limit=2):
             if message.job == told.id:
                 outbox.acknowledge(connection, message)
             else:
@@ -155,7 +155,7 @@ def test_a_ring_for_a_job_that_is_gone_is_told_all_the_same(ringing: Services) -
     gone = queued()
     with ringing.database.write() as connection:
         outbox.add(connection, gone, MessageKind.START, now=NOON)
-        (message,) = outbox.claim(connection, now=NOON, again=SOON, limit=1)
+        (message,) = outbox.claim(connection, now=NOON, retry_at=SOON, limit=1)
     assert message == Message(job=gone.id, kind=MessageKind.START, tenant="acme", tries=1)
 
 

@@ -30,7 +30,7 @@ def acme(database: Database) -> Database:
 
 def counted(
     database: Database, by: Principal, *, after: timedelta = timedelta(), dialect: str = "khoros", operation: str = ""
-) -> rate_limits.Counted:
+) -> rate_limits.WindowCount:
     with database.write() as connection:
         return rate_limits.count(connection, by, (dialect, operation), now=NOON + after, period=MINUTE)
 
@@ -38,10 +38,10 @@ def counted(
 def test_a_window_begins_with_its_first_request_and_ends_a_period_later(acme: Database) -> None:
     almost = MINUTE - timedelta(microseconds=1)
     assert [counted(acme, ANN, after=after) for after in (timedelta(), timedelta(seconds=1), almost, MINUTE)] == [
-        rate_limits.Counted(number=1, began_at=NOON),
-        rate_limits.Counted(number=2, began_at=NOON),
-        rate_limits.Counted(number=3, began_at=NOON),
-        rate_limits.Counted(number=1, began_at=NOON + MINUTE),
+        rate_limits.WindowCount(number=1, began_at=NOON),
+        rate_limits.WindowCount(number=2, began_at=NOON),
+        rate_limits.WindowCount(number=3, began_at=NOON),
+        rate_limits.WindowCount(number=1, began_at=NOON + MINUTE),
     ]
 
 
@@ -75,8 +75,8 @@ def test_no_request_of_eight_racing_nodes_is_lost(acme: Database) -> None:
 def test_pain_17_the_wait_is_true_to_the_second(services: Services) -> None:
     """Whoever comes back when told to is let in, and a second earlier is not."""
     principal = caller().principal
-    limits = replace(services.limits["khoros"].every, rate=Rate(requests=2, period=MINUTE))
-    on = replace(services, limits={"khoros": PerTenant(every=limits)}, clock=lambda: NOON)
+    limits = replace(services.limits["khoros"].default, rate=Rate(requests=2, period=MINUTE))
+    on = replace(services, limits={"khoros": PerTenant(default=limits)}, clock=lambda: NOON)
     with on.database.write() as connection:
         identity.add_tenant(connection, Tenant(name="acme"), now=NOON)
 
@@ -92,7 +92,7 @@ def test_pain_17_the_wait_is_true_to_the_second(services: Services) -> None:
 
 
 def test_without_a_rate_nothing_is_counted(services: Services) -> None:
-    limits = replace(services.limits["khoros"].every, rate=None)
-    on = replace(services, limits={"khoros": PerTenant(every=limits)})
+    limits = replace(services.limits["khoros"].default, rate=None)
+    on = replace(services, limits={"khoros": PerTenant(default=limits)})
     for _ in range(50):
         rate_limit.count_request(caller("nobody-has-made-this-tenant").principal, "khoros", on)

@@ -21,7 +21,7 @@ from offtake.core.services import Services
 from offtake.errors import QueryFailed, StateError
 from offtake.executor.worker import Worker, claim_next
 from offtake.home import Home
-from offtake.model.tenant import ORDINARY, CredentialKind, Tenant
+from offtake.model.tenant import DEFAULT_SCOPES, CredentialKind, Tenant
 from offtake.store.database import Database, sqlite_url
 from offtake.store.migrate import migrate
 from offtake.store.schema import audit, metadata
@@ -42,15 +42,17 @@ def on(services: Services) -> Services:
     """Services of a state with something in most tables."""
     for name in ("acme", "umbra", "zubr-1"):
         identity.add_tenant(Tenant(name=name, company_key=f"key-{name}"), services)
-    identity.add_credential("acme", CredentialKind.BASIC, services, user="ann", scopes=ORDINARY)
+    identity.add_credential("acme", CredentialKind.BASIC, services, user="ann", scopes=DEFAULT_SCOPES)
     published(services)
     create_export(LOOP_ORDER, caller(), services, key="march")
     create_export(ORDER, caller(), services)
     lease = claim_next(services, Worker(name="w"))
     assert lease is not None
     outcome.record_outcome(lease, QueryFailed("wrong"), None, services)
-    every = replace(services.limits["khoros"].every, rate=Rate(requests=5, period=timedelta(minutes=1)))
-    rate_limit.count_request(caller().principal, "khoros", replace(services, limits={"khoros": PerTenant(every=every)}))
+    default = replace(services.limits["khoros"].default, rate=Rate(requests=5, period=timedelta(minutes=1)))
+    rate_limit.count_request(
+        caller().principal, "khoros", replace(services, limits={"khoros": PerTenant(default=default)})
+    )
     create_export(replace(ORDER, name="Größe, 日本"), caller("umbra"), services)
     return services
 
@@ -58,7 +60,7 @@ def on(services: Services) -> Services:
 @pytest.fixture
 def target(on: Services, tmp_path: Path, postgresql: str) -> Iterator[Database]:
     """An empty database of the other kind."""
-    made = Database(fresh_database(postgresql) if on.database.reads_at_once else sqlite_url(tmp_path / "target.db"))
+    made = Database(fresh_database(postgresql) if on.database.reads_in_process else sqlite_url(tmp_path / "target.db"))
     migrate(made)
     yield made
     made.close()
@@ -126,7 +128,7 @@ def test_a_running_export_is_not_moved_away_from_its_worker(on: Services, target
 def test_a_copy_that_differs_is_not_kept(on: Services, target: Database) -> None:
     """A database that stores something else than it was told."""
     with target.write() as connection:
-        if target.reads_at_once:
+        if target.reads_in_process:
             lie = "BEGIN UPDATE credential SET scopes = 'admin'; END"
             connection.execute(text(f"CREATE TRIGGER liar AFTER INSERT ON credential {lie}"))
         else:
@@ -145,7 +147,7 @@ def test_a_copy_that_differs_is_not_kept(on: Services, target: Database) -> None
 
 
 def test_a_postgresql_that_others_work_on_is_refused(on: Services, target: Database) -> None:
-    if on.database.reads_at_once:
+    if on.database.reads_in_process:
         return  # the lock on the home says it
     direct = on.database.connect_directly()
     with pytest.raises(StateError, match="open"):

@@ -163,7 +163,7 @@ def test_a_url_that_leads_nowhere_is_said_clearly_and_without_the_password(postg
     for url, reason in reasons(postgresql).items():
         database = Database(url)
         with pytest.raises(Unavailable) as refused:
-            database.require()
+            database.check_connection()
         assert reason in refused.value.message
         assert SECRET not in refused.value.message
         with pytest.raises(Unavailable) as met, database.read() as connection:
@@ -189,10 +189,10 @@ def test_a_url_that_cannot_be_read_is_a_setting_to_mend_and_is_not_quoted(url: s
 
 def test_a_file_that_cannot_be_opened_is_said_clearly() -> None:
     with pytest.raises(Unavailable, match="unable to open database file"):
-        Database("sqlite:////no-such-folder/state.db").require()
+        Database("sqlite:////no-such-folder/state.db").check_connection()
 
 
 def test_the_right_password_opens(postgresql: str) -> None:
     database = Database(role_with_password(postgresql, "welcome", SECRET))
-    database.require()
+    database.check_connection()
     database.close()

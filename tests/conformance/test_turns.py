@@ -139,7 +139,7 @@ def test_a_claim_reads_no_ended_job(on: Services) -> None:
         plan = plan_of_claim(database, longest)
         assert "ix_job_served" in plan  # when a tenant was last served, without a look at its jobs
         assert "Seq Scan" not in plan
-        assert "SEARCH waiting USING INDEX ix_job_claim" in plan or not database.reads_at_once
+        assert "SEARCH waiting USING INDEX ix_job_claim" in plan or not database.reads_in_process
         assert not [
             line for line in plan.splitlines() if line.startswith("SCAN") and "USING" not in line + "USING queued"
         ]
@@ -148,7 +148,7 @@ def test_a_claim_reads_no_ended_job(on: Services) -> None:
 def plan_of_claim(database: Database, longest: timedelta | None) -> str:
     """How the database finds the job, in its own words."""
     seen: list[tuple[str, Any]] = []
-    explain = "EXPLAIN QUERY PLAN" if database.reads_at_once else "EXPLAIN"
+    explain = "EXPLAIN QUERY PLAN" if database.reads_in_process else "EXPLAIN"
     with database.write() as connection:
         event.listen(connection, "before_cursor_execute", lambda c, cursor, *sent: seen.append((sent[0], sent[1])))
         jobs.claim(connection, worker="w", now=NOON - MINUTE, until=NOON, longest=longest)

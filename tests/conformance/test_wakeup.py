@@ -14,7 +14,7 @@ from offtake.model.job import Lease
 from offtake.model.tenant import Tenant
 from offtake.store import identity, jobs
 from offtake.store.database import Database
-from offtake.store.wakeup import Notices, Wakeup, wakeup
+from offtake.store.wakeup import NotificationListener, Wakeup, wakeup
 from tests.fixtures.orders import NOON, queued
 
 EVER = 600.0  # seconds: far longer than a test may take
@@ -102,7 +102,7 @@ def test_what_is_rolled_back_wakes_nobody(changes: Wakeup, other: Database) -> N
 
 def test_a_listener_that_was_cut_off_listens_again(changes: Wakeup, other: Database) -> None:
     """SQLite's look at its file cannot be cut off."""
-    if not isinstance(changes, Notices):
+    if not isinstance(changes, NotificationListener):
         return
     with other.write() as connection:
         ended = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
@@ -115,7 +115,7 @@ def test_a_listener_that_was_cut_off_listens_again(changes: Wakeup, other: Datab
 
 
 def test_a_listener_without_a_server_waits_for_its_time_only() -> None:
-    absent = Notices(Database("postgresql://nobody@127.0.0.1:1/nothing").connect_directly)
+    absent = NotificationListener(Database("postgresql://nobody@127.0.0.1:1/nothing").connect_directly)
     absent.clear()
     absent.wait(0.05, lambda: False)
     absent.close()

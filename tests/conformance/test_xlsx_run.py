@@ -63,12 +63,12 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
 def on(services: Services, lake: Lake) -> Services:
     """Services whose dialect offers workbooks."""
     identity.add_tenant(Tenant(name="acme"), services)
-    usual = services.presentations["talkdesk"].every
+    usual = services.presentations["talkdesk"].default
 
     def present(publication: Publication, request: ExportRequest) -> Layout:
         return _workbook(publication) if request.format == "xlsx" else usual(publication, request)
 
-    return replace(services, lake=lake, presentations={"talkdesk": PerTenant(every=present)})
+    return replace(services, lake=lake, presentations={"talkdesk": PerTenant(default=present)})
 
 
 def _workbook(publication: Publication) -> Layout:

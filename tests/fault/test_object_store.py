@@ -305,14 +305,14 @@ def test_an_upload_that_hangs_does_not_lose_the_lease(world: World) -> None:
     first = world.row(job)
     assert first.status == "uploading"
     with world.made.services() as on, on.database.read() as connection:
-        assert not jobs.expired_leases(connection, now=on.clock(), furthest=HOUR)
+        assert not jobs.expired_leases(connection, now=on.clock(), horizon=HOUR)
         began = on.clock()
 
     def outlived() -> bool:
         """Whether the lease would be over by now if nobody had renewed it, twice."""
         with world.made.services() as on, on.database.read() as connection:
             return (on.clock() - began).total_seconds() > 2 and not jobs.expired_leases(
-                connection, now=on.clock(), furthest=HOUR
+                connection, now=on.clock(), horizon=HOUR
             )
 
     wait_for("two leases' time", outlived)

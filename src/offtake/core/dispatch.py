@@ -1,7 +1,7 @@
-"""Telling an engine that spreads jobs over workers, where there is one: in the same transaction as the change itself.
+"""Dispatch job ids to an engine (Temporal) through the transactional outbox.
 
-The engine carries ids and nothing else; the job's row stays the truth. So a ring that comes twice, late or for nothing
-changes nothing, and one that got lost is made good by ``redispatch``.
+A message carries the job's id only; state lives in the database. A duplicate, late or unnecessary message therefore has
+no effect, and ``redispatch`` replaces a lost one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _AT_ONCE = 1000  # jobs that are rung for again in one go
 
 
 def enqueue(connection: Connection, job: Job, kind: outbox.MessageKind, on: Services, *, now: datetime) -> None:
-    """Have the engine told, if there is one."""
+    """Write a message about the job to the outbox, if an engine dispatches jobs."""
     if on.dispatches:
         outbox.add(connection, job, kind, now=now)
 

@@ -19,7 +19,7 @@ import pytest
 
 from offtake.core.admin import identity
 from offtake.core.exports import retention
-from offtake.model.tenant import ORDINARY, Scope, Tenant
+from offtake.model.tenant import DEFAULT_SCOPES, Scope, Tenant
 from offtake.store import audit, jobs
 from tests.fixtures import loop
 from tests.fixtures.inside import Inside, inside
@@ -368,8 +368,8 @@ def test_check_22_impersonation_that_is_not_allowed(busy: Served, acme: str, fin
     """Without the grant, of nobody, of somebody disabled, of another tenant's user: byte for byte the same."""
     other = loop.tenant(busy, "elsewhere", [{**PEOPLE[0], "email": "foreign@acme.example"}])
     assert other != acme
-    plain = loop.token(busy.installation, acme, RITA, ORDINARY)
-    granted = loop.token(busy.installation, acme, OLGA, ORDINARY | {Scope.IMPERSONATE})
+    plain = loop.token(busy.installation, acme, RITA, DEFAULT_SCOPES)
+    granted = loop.token(busy.installation, acme, OLGA, DEFAULT_SCOPES | {Scope.IMPERSONATE})
     tries = [
         (plain, OLGA),
         (plain, "nobody@acme.example"),
@@ -386,7 +386,7 @@ def test_check_22_impersonation_that_is_not_allowed(busy: Served, acme: str, fin
 
 @pytest.mark.parametrize("name", [RITA, RITA.upper(), "user_1"])
 def test_check_23_an_impersonated_export(busy: Served, acme: str, client: LoopClient, name: str) -> None:
-    token = loop.token(busy.installation, acme, OLGA, ORDINARY | {Scope.IMPERSONATE})
+    token = loop.token(busy.installation, acme, OLGA, DEFAULT_SCOPES | {Scope.IMPERSONATE})
     with LoopClient.connect(busy.url, token, X_Impersonate_User=name) as acting:
         rows = acting.export()
         export = acting.create(tagIds=["vip"])

@@ -20,7 +20,7 @@ from offtake.core.exports.read import JobRef, get_export
 from offtake.errors import ExportError, InvalidGrant
 from offtake.http.errors import nearest
 from offtake.model.job import Failure, Status
-from offtake.model.tenant import ORDINARY, Principal, Scope, Tenant
+from offtake.model.tenant import DEFAULT_SCOPES, Principal, Scope, Tenant
 from offtake.store import audit, jobs
 from offtake.store.schema import credential, job
 from offtake.wire.loop.errors import ERRORS
@@ -43,7 +43,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
         yield made
 
 
-def member(here: Inside, user: str | None, scopes: frozenset[Scope] = ORDINARY, **headers: str) -> LoopClient:
+def member(here: Inside, user: str | None, scopes: frozenset[Scope] = DEFAULT_SCOPES, **headers: str) -> LoopClient:
     """A client with a token of that person."""
     token = loop.token(here.installation, "acme", user, scopes)
     named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -139,7 +139,7 @@ def test_unknown_ids_may_be_404(tmp_path: Path) -> None:
 def test_whose_export_it_is(here: Inside, boss: LoopClient) -> None:
     """Loop contract 4, proposed: seen by its actor, its effective user and administrators; to others it does not
     exist."""
-    rita, olga = member(here, RITA), member(here, OLGA, ORDINARY | {Scope.IMPERSONATE})
+    rita, olga = member(here, RITA), member(here, OLGA, DEFAULT_SCOPES | {Scope.IMPERSONATE})
     as_rita = LoopClient(here.http, {**olga.headers, "X-Impersonate-User": RITA})
     boss_as_olga = LoopClient(here.http, {**boss.headers, "X-Impersonate-User": OLGA})
     whole = member(here, None)
@@ -204,7 +204,7 @@ def test_one_name_at_a_time_and_a_blank_one_is_none(boss: LoopClient) -> None:
 
 def test_every_impersonated_call_is_in_the_log(here: Inside) -> None:
     """Loop contract 4, proposed: those that are refused as well."""
-    client = member(here, "auditor@acme.example", ORDINARY | {Scope.IMPERSONATE}, X_Impersonate_User=RITA)
+    client = member(here, "auditor@acme.example", DEFAULT_SCOPES | {Scope.IMPERSONATE}, X_Impersonate_User=RITA)
     refused = LoopClient(here.http, {**client.headers, "X-Impersonate-User": "Nobody@acme.example"})
     client.read(UNKNOWN)
     client.order({"start": 1, "end": 0})
@@ -223,7 +223,7 @@ def test_an_impersonated_call_counts_against_who_makes_it(tmp_path: Path) -> Non
     with inside(tmp_path, "[loop]\nopen_jobs = 2\n") as here:
         identity.add_tenant(Tenant(name="acme"), here.on)
         loop.load(here.installation, "acme", PEOPLE)
-        olga, rita = member(here, OLGA, ORDINARY | {Scope.IMPERSONATE}), member(here, RITA)
+        olga, rita = member(here, OLGA, DEFAULT_SCOPES | {Scope.IMPERSONATE}), member(here, RITA)
         as_rita = LoopClient(here.http, {**olga.headers, "X-Impersonate-User": RITA})
         callers = (as_rita, as_rita, olga, rita)
         left = [client.read(UNKNOWN).headers["ratelimit-remaining"] for client in callers]
@@ -372,7 +372,7 @@ def test_a_report_that_cannot_be_cut_is_not_for_one_person(here: Inside, boss: L
     with here.on.database.read() as connection:
         mine = jobs.get(connection, boss.create())
     assert mine is not None
-    person = Principal(tenant="acme", credential="c", scopes=ORDINARY, user=RITA)
+    person = Principal(tenant="acme", credential="c", scopes=DEFAULT_SCOPES, user=RITA)
     calls = Caller(principal=person)
     assert create_export(mine.request, calls, here.on).request.parameters.viewer_email == RITA
     other = replace(mine.request, report="calls")

@@ -1,6 +1,6 @@
-"""What a report's filters need beside their bound values: the account's calendar and the stored smart view.
+"""Input of a report's filters from the lake: the account's calendar and the stored smart view.
 
-Both live in the lake, so the attempt's own session reads them, through the views that show the tenant's rows only.
+The attempt's session reads them through its views, which show only the tenant's rows.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The server's own audit log as a relation that a report can read beside the lake's tables."""
+"""The server's audit log as the relation ``server_audit``, which a report can join with the lake's tables."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from offtake.model.request import ExportRequest
 from offtake.store import audit
 from offtake.store.database import Database
 
-_BATCH = 5_000
-_TICK = timedelta(microseconds=1)
+_BATCH_SIZE = 5_000  # rows
+_INSTANT_STEP = timedelta(microseconds=1)
 
 
 def expose(session: Session, database: Database, request: ExportRequest) -> None:
-    """Make ``server_audit``: the tenant's entries between the bounds of the rows, none later than the request."""
-    end = request.effective_end if request.as_of is None else min(request.effective_end, request.as_of + _TICK)
+    """Create ``server_audit`` with the tenant's entries up to the effective end and the creation of the export."""
+    end = request.effective_end if request.as_of is None else min(request.effective_end, request.as_of + _INSTANT_STEP)
     with database.stream() as connection:
         fill(session, audit.entries(connection, tenant=session.tenant, start=request.timespan.start, end=end))
 
 
 def fill(session: Session, rows: Iterable[AuditRow]) -> None:
-    """Make ``server_audit`` of these rows; the engine keeps them, and spills them where they are many.
+    """Create ``server_audit`` from these rows in batches; the engine spills them to disk if they exceed its memory.
 
-    Another tenant's row is numbered and left out: the relation shows the session's tenant only, as every view does.
+    Rows of other tenants are numbered but left out, as in every view of the session.
     """
     columns = ", ".join(f"{name} {kind}" for name, kind in SERVER_AUDIT.items())
     session.define(f"CREATE TEMP TABLE server_audit ({columns})")
     own = ((number, row) for number, row in enumerate(rows, start=1) if row.entry.tenant == session.tenant)
-    while batch := list(islice(own, _BATCH)):
+    while batch := list(islice(own, _BATCH_SIZE)):
         values = {
             "number": [number for number, _ in batch],
             "happened_at": [row.happened_at for _, row in batch],

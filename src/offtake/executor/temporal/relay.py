@@ -112,7 +112,7 @@ def claim(on: Services) -> Sequence[Message]:
             return ()
     with on.database.write() as connection:
         now = on.now(connection)
-        return outbox.claim(connection, now=now, again=now + _TAKEN, limit=_AT_ONCE)
+        return outbox.claim(connection, now=now, retry_at=now + _TAKEN, limit=_AT_ONCE)
 
 
 async def dispatch_messages(

@@ -11,7 +11,7 @@ from offtake.model.layout import AboutEntry, ColumnLayout, FinalCount, Layout
 from offtake.model.rendering import in_cells
 from offtake.model.report import Publication, PublishedColumn
 from offtake.model.request import ExportRequest
-from offtake.model.timespan import clocks
+from offtake.model.timespan import tzinfo_of
 from offtake.wire.loop.settings import LoopSettings
 from offtake.wire.loop.tables import COLUMNS_VERSION
 
@@ -42,7 +42,7 @@ def about(job: Job, made_at: datetime) -> tuple[AboutEntry, ...]:
     """The sheet ``About`` (Loop contract 12.4): instants in UTC, bounds by the clocks of the zone as well."""
     request = job.request
     span, wanted = request.timespan, request.parameters
-    local = clocks(span.zone)
+    local = tzinfo_of(span.zone)
     return (
         AboutEntry(label="Export ID", value=job.id),
         AboutEntry(label="Workspace", value=job.tenant),

@@ -53,7 +53,7 @@ class _Endpoints:
     def __init__(self, wire: Wire[LoopSettings]) -> None:
         self._wire = wire
         self._on = wire.on
-        most = max(each.list_entries for each in (wire.settings.every, *wire.settings.own.values()))
+        most = max(each.list_entries for each in (wire.settings.default, *wire.settings.overrides.values()))
         self._openapi = document(wire.on.catalogue, wire.public_url, most_entries=most)
 
     async def create(self, request: Request) -> Response:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
-from offtake.core.auth.client_auth import ClientAssertion, ClientProof, ClientSecret
+from offtake.core.auth.client_auth import ClientAssertion, ClientAuthentication, ClientSecret
 from offtake.core.auth.tokens import IssuedToken
 from offtake.errors import NotAuthenticated
 from offtake.model.tenant import Scope
@@ -33,7 +33,7 @@ _MANY = 64  # parameters of a token request
 class TokenRequest:
     """A request for a token."""
 
-    client: ClientProof
+    client: ClientAuthentication
     scopes: frozenset[Scope]  # empty: everything the client was granted
     refresh_token: str | None = None  # to be exchanged
     service_life: timedelta | None = None  # of an opaque service token
@@ -54,7 +54,7 @@ class TokenParameters:
         sent = dict(request.query_params) | form
         return cls(all=sent, form=form, authorization=request.headers.get("authorization", ""))
 
-    def client(self, audiences: frozenset[str]) -> ClientProof:
+    def client(self, audiences: frozenset[str]) -> ClientAuthentication:
         """How the client proves itself: HTTP Basic, an assertion, or id and secret in the body.
 
         Raises NotAuthenticated, OAuthRefusal.

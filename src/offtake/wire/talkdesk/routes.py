@@ -69,8 +69,10 @@ class _Endpoints:
         self._wire = wire
         self._on = wire.on
         limits = wire.on.limits[NAME]
-        recorded = any(each.audit_reads for each in (limits.every, *limits.own.values()))
-        self._reads_at_once = wire.on.database.reads_at_once and not recorded  # a record is written, and that waits
+        recorded = any(each.audit_reads for each in (limits.default, *limits.overrides.values()))
+        self._reads_in_process = (
+            wire.on.database.reads_in_process and not recorded
+        )  # a record is written, and that waits
 
     async def token(self, request: Request) -> Response:
         """A token by client credentials or for a refresh token; parameters in the query or in the form body."""
@@ -123,7 +125,7 @@ class _Endpoints:
                 return JSONResponse(document)
             return JSONResponse(document, 303, headers={"location": document["_links"]["files"]["href"]})
 
-        return await self._authenticated(request, work, at_once=self._reads_at_once)
+        return await self._authenticated(request, work, at_once=self._reads_in_process)
 
     async def cancel(self, request: Request, report_type: str, job_id: str) -> Response:
         """End a job that has not ended (extension of Talkdesk contract 2)."""
