@@ -30,7 +30,7 @@ from offtake.formats.csv import CSV
 from offtake.formats.json import JSON, JSON_LINES
 from offtake.formats.xlsx import XLSX
 from tests.property.exporting import limits
-from tests.property.shapes import csv_cell
+from tests.property.oracles.shapes import csv_cell
 from tests.property.tables import Table, Value, names, staged
 from tests.strategies import decimals, integers, texts
 

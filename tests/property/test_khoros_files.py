@@ -78,7 +78,7 @@ def moments(clocks: tzinfo) -> st.SearchStrategy[datetime]:
 
 @hypothesis.settings(max_examples=150, deadline=None)
 @hypothesis.given(where=anywhere(), language=st.sampled_from(LANGUAGES), data=st.data())
-def test_pain_18_instants_are_written_as_babel_writes_them(
+def test_instants_are_written_as_babel_writes_them(
     session: Session, where: tuple[str, tzinfo], language: str, data: st.DataObject
 ) -> None:
     """contracts/khoros.md 5.2, with the patterns that the dialect comes with."""
