@@ -41,7 +41,7 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def sampled(sample: Sample, tmp_path_factory: pytest.TempPathFactory) -> tuple[Stored, Care]:
-    """The sample's lake, and the same rows as Python values."""
+    """The lake with sample data, and the same rows as Python values."""
     rows = {name: tuple(_rows(sample.lake, table)) for name, table in tables().items()}
     assert [name for name, found in rows.items() if not found] == [], "the sample data fills every table"
     here = Stored(lake=sample.lake, folder=tmp_path_factory.mktemp("exports"))
@@ -64,7 +64,7 @@ def test_the_sample_data_fills_the_report_and_the_oracle_agrees(
 
 
 def _rows(lake: Lake, table: Table) -> Iterator[Row]:
-    """All rows of a table, instants as Python has them."""
+    """All rows of a table with instants as datetimes."""
     view = views_of(lake, [TableUse(table=table.name, prune=Prune.ALL)], tenant=PLAN.tenant, timespan=EVER)[0]
     names = [column.name for column in table.columns]
     instants = {column.name for column in table.columns if column.type is ColumnType.INSTANT}

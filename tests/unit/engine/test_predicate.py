@@ -1,4 +1,4 @@
-"""Does a smart view's SQL keep the conversations that a plain reading of its expression keeps?"""
+"""The SQL of a smart view keeps the conversations that an interpreter of its expression keeps."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def conversations(draw: st.DrawFn) -> Conversation:
 
 
 def keeps(expression: Expression, row: Conversation) -> bool:
-    """The expression, read plainly."""
+    """An interpreter of the expression."""
     match expression:
         case Combination("and", terms):
             return all(keeps(term, row) for term in terms)
@@ -113,7 +113,7 @@ def test_the_sql_keeps_what_the_expression_says(expression: Expression, rows: li
             tagged = "INSERT INTO conversation_tag VALUES (?, ?, ?, ?, ?)"
             for tag in row["tag"]:
                 connection.execute(tagged, ["acme", str(number), tag, BEFORE, None])
-            # Tags that were taken off, those put on later, and another tenant's on the same id are not seen.
+            # Detached tags, tags attached later, and another tenant's tags of the same id do not count.
             connection.execute(tagged, ["acme", str(number), "vip", BEFORE, BEFORE])
             connection.execute(tagged, ["acme", str(number), "a", END, None])
             connection.execute(tagged, ["globex", str(number), "b", BEFORE, None])

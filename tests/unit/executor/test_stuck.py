@@ -1,4 +1,4 @@
-"""An attempt that does not end however often it is interrupted ends its process, and says so."""
+"""A worker whose attempt ignores its interrupts logs this and ends its process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ interruption.ask(Reason.LEASE_LOST)
 on = SimpleNamespace(attempt=SimpleNamespace(heartbeat=timedelta(hours=1)))
 lease = SimpleNamespace(job=SimpleNamespace(id="the job"))
 with heartbeat.Heartbeat(lease, on, interruption=interruption, stopping=Stopping(timedelta(hours=1))):
-    threading.Event().wait()  # what no interrupt ends
+    threading.Event().wait()  # ignores every interrupt
 """
 
 
