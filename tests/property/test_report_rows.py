@@ -8,7 +8,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from offtake.core import audit_log
+from offtake.core.attempt import server_audit
 from tests.property.exporting import catalogue, in_any_order, microseconds, stored
 from tests.property.oracles import ORACLES
 from tests.property.oracles.report_oracle import ExportCase, ReportOracle
@@ -42,7 +42,7 @@ def test_the_report_yields_what_the_oracle_calculates(oracle: ReportOracle, data
                 parameters=case.parameters,
             ) as export:
                 if catalogue().reports[oracle.report].server_audit:
-                    audit_log.fill(export.session, case.server_audit)
+                    server_audit.fill(export.session, case.server_audit)
                 assert in_any_order(export.rows()) == in_any_order(microseconds(expected))
                 oracle.check_file(export, expected, data)
 

@@ -12,11 +12,11 @@ from typing import Any
 import duckdb
 import pytest
 
-from offtake.core import audit_log
+from offtake.core.attempt import server_audit
 from offtake.lake.delta import Lake
 from offtake.lake.tables import Table, tables
 from offtake.model.report import ColumnType, Prune, TableUse
-from offtake.model.request import Parameters, Selection
+from offtake.model.request import ReportParameters, Selection
 from offtake.model.timespan import Timespan
 from tests.fixtures.places import views_of
 from tests.fixtures.sample import PLAN, Sample
@@ -53,11 +53,11 @@ def test_the_sample_data_fills_the_report_and_the_oracle_agrees(
     oracle: ReportOracle, selection: Selection, sampled: tuple[Stored, Care]
 ) -> None:
     here, care = sampled
-    parameters = Parameters(selection=selection, interval_milliseconds=DAY)
+    parameters = ReportParameters(selection=selection, interval_milliseconds=DAY)
     case = ExportCase(care=care, timespan=SPAN, asked_at=END, parameters=parameters)
     with here.export(oracle.report, care, SPAN, as_of=END, dialect=oracle.dialect, parameters=parameters) as export:
         if catalogue().reports[oracle.report].server_audit:
-            audit_log.fill(export.session, case.server_audit)
+            server_audit.fill(export.session, case.server_audit)
         found = export.rows()
     assert found
     assert in_any_order(found) == in_any_order(microseconds(oracle.expected_rows(case)))

@@ -15,10 +15,10 @@ from offtake.core.policy import DialectLimits, PerTenant
 from offtake.core.presentation import Presentation
 from offtake.core.services import Services
 from offtake.errors import OfftakeError
-from offtake.section import Section
+from offtake.settings_section import SettingsSection
 
 Row = TypeVar("Row")
-Options = TypeVar("Options", bound=Section)
+Options = TypeVar("Options", bound=SettingsSection)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

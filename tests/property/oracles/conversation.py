@@ -9,7 +9,7 @@ from datetime import datetime
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from offtake.model.request import Parameters, Selection
+from offtake.model.request import ReportParameters, Selection
 from offtake.model.timespan import Timespan
 from tests.property.oracles.conversation_filters import (
     conversation_parameters,
@@ -143,7 +143,7 @@ def _eventful(rows: Mapping[str, tuple[Row, ...]], kinds: list[str | None]) -> d
     }
 
 
-def every_selection(care: Care, timespan: Timespan) -> SearchStrategy[Sequence[Parameters]]:
+def every_selection(care: Care, timespan: Timespan) -> SearchStrategy[Sequence[ReportParameters]]:
     """The same filters with each selection of conversations."""
     return conversation_parameters(care).map(
         lambda filters: [replace(filters, selection=selection) for selection in Selection]

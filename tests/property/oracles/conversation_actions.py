@@ -10,7 +10,7 @@ from itertools import groupby
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from offtake.model.request import Parameters
+from offtake.model.request import ReportParameters
 from offtake.model.timespan import Timespan
 from tests.property.oracles.conversation_filters import (
     accounts_drawn,
@@ -169,7 +169,7 @@ _CAPS = st.sampled_from((1, 2, 3, 500))
 
 
 @st.composite
-def capped_requests(draw: DrawFn, care: Care, timespan: Timespan) -> Sequence[Parameters]:
+def capped_requests(draw: DrawFn, care: Care, timespan: Timespan) -> Sequence[ReportParameters]:
     """Filters and a cap on the actions per conversation."""
     return [replace(draw(conversation_parameters(care)), actions_cap=draw(_CAPS))]
 
@@ -193,7 +193,7 @@ def _with_teams(draw: DrawFn, care: Care) -> Care:
 
 
 @st.composite
-def team_requests(draw: DrawFn, care: Care, timespan: Timespan) -> Sequence[Parameters]:
+def team_requests(draw: DrawFn, care: Care, timespan: Timespan) -> Sequence[ReportParameters]:
     """Filters about conversations, teams and disabled agents."""
     teams = (row["team_id"] for table in ("team", "team_member", "agent") for row in care.rows[table])
     numbers = ["7", *(shown_id(care, "team", team) or "" for team in teams)]

@@ -13,7 +13,7 @@ from datetime import datetime
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from offtake.model.request import BusinessHours, Parameters
+from offtake.model.request import BusinessHours, ReportParameters
 from offtake.model.timespan import Timespan
 from tests.property.oracles.lookups import shown_id
 from tests.strategies import Care, Row, Scenario, zone
@@ -42,18 +42,18 @@ def accounts_drawn(scenario: Scenario) -> SearchStrategy[tuple[Care, ...]]:
     return with_accounts(scenario.tenants)
 
 
-def filtered_requests(care: Care, timespan: Timespan) -> SearchStrategy[Sequence[Parameters]]:
+def filtered_requests(care: Care, timespan: Timespan) -> SearchStrategy[Sequence[ReportParameters]]:
     """One request with some of the shared filters."""
     return conversation_parameters(care).map(lambda filters: [filters])
 
 
 @st.composite
-def conversation_parameters(draw: DrawFn, care: Care) -> Parameters:
+def conversation_parameters(draw: DrawFn, care: Care) -> ReportParameters:
     """The shared filters; each is off in more than half of the examples."""
     conversations = care.rows["conversation"]
     priorities = ["0", "3", "9", *(str(row["priority"]) for row in conversations if row["priority"])]
     queues = ["7", *(shown_id(care, "queue", row["queue_id"]) or "" for row in (*care.rows["queue"], *conversations))]
-    return Parameters(
+    return ReportParameters(
         priorities=draw(perhaps_some(priorities)),
         queue_ids=draw(perhaps_some(queues)),
         smart_view_id=draw(st.sampled_from([None, None, None, None, *VIEWS, "unknown"])),
@@ -66,7 +66,7 @@ def perhaps_some(values: list[str]) -> st.SearchStrategy[tuple[str, ...] | None]
     return st.none() | st.none() | st.lists(st.sampled_from(values), max_size=3).map(tuple)
 
 
-def is_about(care: Care, wanted: Parameters, conversation: Row | None) -> bool:
+def is_about(care: Care, wanted: ReportParameters, conversation: Row | None) -> bool:
     """Whether the filters about the conversation keep it; an unknown conversation passes no filter."""
     filters = (wanted.priorities, wanted.queue_ids, wanted.smart_view_id)
     if conversation is None:
@@ -80,7 +80,7 @@ def is_about(care: Care, wanted: Parameters, conversation: Row | None) -> bool:
     return wanted.smart_view_id in VIEWS and VIEWS[wanted.smart_view_id][1](conversation)
 
 
-def fits_the_hours(care: Care, wanted: Parameters, at: datetime) -> bool:
+def fits_the_hours(care: Care, wanted: ReportParameters, at: datetime) -> bool:
     """Whether the filter by business hours keeps an instant; the smart view's filter overrides the request's."""
     own = [row["business_hours"] for row in care.rows["smart_view"] if row["smart_view_id"] == wanted.smart_view_id]
     side = own[0] if own and own[0] else wanted.business_hours

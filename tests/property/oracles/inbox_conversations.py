@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from offtake.model.request import Parameters
+from offtake.model.request import ReportParameters
 from offtake.model.timespan import Timespan
 from tests.property.exporting import Export, in_any_order
 from tests.property.oracles.elapsed import seconds_rounded_towards_zero
@@ -291,7 +291,7 @@ def _state_change(action: Row, agents: Sequence[Row]) -> Row:
     return kinds | assigned
 
 
-def inbox_requests(care: Care, timespan: Timespan) -> SearchStrategy[Sequence[Parameters]]:
+def inbox_requests(care: Care, timespan: Timespan) -> SearchStrategy[Sequence[ReportParameters]]:
     """No filter, or any of the filters by inbox, tag, agent, customer and viewer."""
 
     def some(values: Sequence[str]) -> SearchStrategy[tuple[str, ...] | None]:
@@ -299,14 +299,14 @@ def inbox_requests(care: Care, timespan: Timespan) -> SearchStrategy[Sequence[Pa
         return st.none() | few
 
     filtered = st.builds(
-        Parameters,
+        ReportParameters,
         inbox_ids=some([row["inbox_id"] for row in care.rows["inbox"]]),
         tag_ids=some([row["tag_id"] for row in care.rows["conversation_tag"]]),
         agent_emails=some(_emails(care, "agent")),
         customer_emails=some(_emails(care, "customer")),
         viewer_email=st.sampled_from([None, "unknown", *_emails(care, "agent")]),
     )
-    return (st.just(Parameters()) | filtered).map(lambda parameters: [parameters])
+    return (st.just(ReportParameters()) | filtered).map(lambda parameters: [parameters])
 
 
 def _emails(care: Care, table: str) -> list[str]:

@@ -9,9 +9,9 @@ from fractions import Fraction
 
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
+from offtake.model.layout import DEFAULT_PATTERN
 
-from offtake.engine.plan import DEFAULT_PATTERN
-from offtake.model.request import Parameters
+from offtake.model.request import ReportParameters
 from offtake.model.timespan import Timespan
 from tests.property.oracles.agent_filters import agent_parameters, chosen_agents, chosen_teams, tenants_with_work
 from tests.property.oracles.conversation_filters import is_open
@@ -53,7 +53,7 @@ class People:
         """Whether the filter by teams keeps the agent."""
         return wanted is None or any(team in wanted for _, team in self.teams(agent_id))
 
-    def pass_filters(self, agent_id: str, parameters: Parameters) -> bool:
+    def pass_filters(self, agent_id: str, parameters: ReportParameters) -> bool:
         """Whether the filters by teams and by enabled agents keep an agent of the lake."""
         enabled = self.agents[agent_id]["is_active"] or parameters.include_disabled
         return enabled and self.in_teams(agent_id, parameters.team_ids)
@@ -330,16 +330,16 @@ def _per_hour(responses: int, logged_in: timedelta) -> float | None:
 
 
 @st.composite
-def state_requests(draw: DrawFn, care: Care, timespan: Timespan) -> Sequence[Parameters]:
+def state_requests(draw: DrawFn, care: Care, timespan: Timespan) -> Sequence[ReportParameters]:
     """A filter by teams, or none."""
-    return [Parameters(team_ids=draw(chosen_teams(care)))]
+    return [ReportParameters(team_ids=draw(chosen_teams(care)))]
 
 
 @st.composite
-def user_requests(draw: DrawFn, care: Care, timespan: Timespan) -> Sequence[Parameters]:
+def user_requests(draw: DrawFn, care: Care, timespan: Timespan) -> Sequence[ReportParameters]:
     """Filters by agents, teams and disabled agents."""
     return [
-        Parameters(
+        ReportParameters(
             agent_ids=draw(chosen_agents(care)),
             team_ids=draw(chosen_teams(care)),
             include_disabled=draw(st.booleans()),
@@ -348,9 +348,9 @@ def user_requests(draw: DrawFn, care: Care, timespan: Timespan) -> Sequence[Para
 
 
 @st.composite
-def performance_requests(draw: DrawFn, care: Care, timespan: Timespan) -> Sequence[Parameters]:
+def performance_requests(draw: DrawFn, care: Care, timespan: Timespan) -> Sequence[ReportParameters]:
     """Filters about conversations and agents."""
-    return [Parameters(**draw(agent_parameters(care)))]
+    return [ReportParameters(**draw(agent_parameters(care)))]
 
 
 _HOUR = 3_600_000
@@ -359,12 +359,12 @@ _MONTHS = 168 * _HOUR + 1
 
 
 @st.composite
-def interval_requests(draw: DrawFn, care: Care, timespan: Timespan) -> Sequence[Parameters]:
+def interval_requests(draw: DrawFn, care: Care, timespan: Timespan) -> Sequence[ReportParameters]:
     """Filters, and an interval that makes fewer than 150 buckets; those of the calendar are drawn often."""
     length = timespan.end - timespan.start
     fitting = [each for each in _INTERVALS if length / timedelta(milliseconds=each) < 150]
     interval = draw(st.sampled_from([*fitting, *fitting[-2:], _MONTHS]))
-    return [Parameters(interval_milliseconds=interval, **draw(agent_parameters(care)))]
+    return [ReportParameters(interval_milliseconds=interval, **draw(agent_parameters(care)))]
 
 
 RAW_AGENT_STATES: Shape = (

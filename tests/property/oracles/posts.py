@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hypothesis.strategies import SearchStrategy
 
-from offtake.model.request import Parameters
+from offtake.model.request import ReportParameters
 from offtake.model.timespan import Timespan
 from tests.property.oracles.conversation_filters import (
     filtered_requests,
@@ -260,10 +260,10 @@ _OF_RESPONSES = {
 }
 
 
-def campaign_requests(care: Care, timespan: Timespan) -> SearchStrategy[Sequence[Parameters]]:
+def campaign_requests(care: Care, timespan: Timespan) -> SearchStrategy[Sequence[ReportParameters]]:
     """A filter by campaigns, or none."""
     known = [row["campaign_id"] for row in care.rows["brand_post"] if row["campaign_id"] is not None]
-    return perhaps_some(["none", *known]).map(lambda chosen: [Parameters(campaign_ids=chosen)])
+    return perhaps_some(["none", *known]).map(lambda chosen: [ReportParameters(campaign_ids=chosen)])
 
 
 _AUTHOR: Shape = (

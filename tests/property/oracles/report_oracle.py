@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from offtake.model.audit import AuditRow
-from offtake.model.request import Parameters
+from offtake.model.request import ReportParameters
 from offtake.model.timespan import Timespan
 from tests.property.exporting import Export
 from tests.strategies import Care, Row, Scenario
@@ -27,7 +27,7 @@ class ExportCase:
     care: Care
     timespan: Timespan
     asked_at: datetime | None = None  # None: at the end of the timespan
-    parameters: Parameters = field(default_factory=Parameters)
+    parameters: ReportParameters = field(default_factory=ReportParameters)
     server_audit: tuple[AuditRow, ...] = ()  # what the server recorded about all tenants
 
     @property
@@ -40,8 +40,8 @@ def _tenants_as_drawn(scenario: Scenario) -> SearchStrategy[tuple[Care, ...]]:
     return st.just(scenario.tenants)
 
 
-def _one_request_without_filters(care: Care, timespan: Timespan) -> SearchStrategy[Sequence[Parameters]]:
-    return st.just((Parameters(),))
+def _one_request_without_filters(care: Care, timespan: Timespan) -> SearchStrategy[Sequence[ReportParameters]]:
+    return st.just((ReportParameters(),))
 
 
 def _no_server_audit(scenario: Scenario) -> SearchStrategy[tuple[AuditRow, ...]]:
@@ -64,5 +64,5 @@ class ReportOracle:
     max_rows: int = 10  # per fact table
     rounds: int = 1  # a report with rare branches is tested with several times as many examples
     tenants: Callable[[Scenario], SearchStrategy[tuple[Care, ...]]] = _tenants_as_drawn
-    requests: Callable[[Care, Timespan], SearchStrategy[Sequence[Parameters]]] = _one_request_without_filters
+    requests: Callable[[Care, Timespan], SearchStrategy[Sequence[ReportParameters]]] = _one_request_without_filters
     server_audit: Callable[[Scenario], SearchStrategy[tuple[AuditRow, ...]]] = _no_server_audit

@@ -7,21 +7,21 @@ import hmac
 
 from starlette.requests import Request
 
-from offtake.core import passwords
-from offtake.core.exports import Caller
+from offtake.core.auth import passwords
+from offtake.core.auth.caller import Caller
 from offtake.core.services import Services
 from offtake.errors import FieldFault, InvalidRequest, JobNotFound, NotAuthenticated, NotPermitted
+from offtake.http.middleware import remote_address
 from offtake.model.job import Job
 from offtake.model.tenant import Tenant
-from offtake.wire.http import remote_address
-from offtake.wire.khoros.arguments import Arguments
 from offtake.wire.khoros.ids import is_token_of
+from offtake.wire.khoros.parameters import SentParameters
 
 _KEY, TOKEN = "companyKey", "analyticsAccessToken"
 _MISSING = "Some parameters are missing or not valid."
 
 
-def caller(request: Request, sent: Arguments, on: Services) -> Caller:
+def caller(request: Request, sent: SentParameters, on: Services) -> Caller:
     """Who the user name and password of the Authorization header stand for. Raises NotAuthenticated."""
     scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "basic":
@@ -36,7 +36,7 @@ def caller(request: Request, sent: Arguments, on: Services) -> Caller:
     return Caller(principal=principal, address=remote_address(request))
 
 
-def company_key(sent: Arguments, tenant: Tenant, *, required: bool = True) -> str:
+def company_key(sent: SentParameters, tenant: Tenant, *, required: bool = True) -> str:
     """The tenant's own key, which a request has to name.
 
     Any other is refused alike, whether some tenant has it or none. Raises InvalidRequest, NotPermitted.
@@ -50,7 +50,7 @@ def company_key(sent: Arguments, tenant: Tenant, *, required: bool = True) -> st
     return tenant.company_key or ""
 
 
-def opens(sent: Arguments, tenant: Tenant, job: Job, key: bytes) -> None:
+def opens(sent: SentParameters, tenant: Tenant, job: Job, key: bytes) -> None:
     """Whether a status or a download was asked for with the company key or with the job's token: either will do.
 
     Raises InvalidRequest where there is neither, NotPermitted for a foreign key, JobNotFound for a foreign token.
@@ -63,7 +63,7 @@ def opens(sent: Arguments, tenant: Tenant, job: Job, key: bytes) -> None:
     company_key(sent, tenant)
 
 
-def _nameless(sent: Arguments, tenant: Tenant) -> str | None:
+def _nameless(sent: SentParameters, tenant: Tenant) -> str | None:
     """A vendor's sample ends in ``/download?<key>``, without the parameter's name (section 7)."""
     return next((name for name in sent.nameless() if _same(name, tenant.company_key)), None)
 

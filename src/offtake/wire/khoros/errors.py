@@ -30,9 +30,9 @@ from offtake.errors import (
     UnknownReport,
     Waitable,
 )
-from offtake.wire.dialect import HttpFault, nearest
-from offtake.wire.khoros.envelope import Answer, failed
+from offtake.http.errors import HttpFault, nearest
 from offtake.wire.khoros.interval import TooManyBuckets
+from offtake.wire.khoros.responses import Answer, failed
 from offtake.wire.khoros.tables import CARE_ROOT
 
 # No status of an error is public; all of them are proposed by section 4.7.

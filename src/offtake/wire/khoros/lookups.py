@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from offtake.model.directory import Queue, SmartView, Team
+from offtake.model.lookups import Queue, SmartView, Team
 
 
 def team_list(teams: Iterable[Team]) -> list[dict[str, Any]]:

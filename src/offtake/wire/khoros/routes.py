@@ -11,23 +11,28 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from offtake.core import directory, download, exports, identity, rate
-from offtake.core.exports import Caller, JobRef
-from offtake.core.grants import require
+from offtake.core import lookups
+from offtake.core.admin import identity
+from offtake.core.auth import rate_limit
+from offtake.core.auth.authorization import require
+from offtake.core.auth.caller import Caller
+from offtake.core.exports import download
+from offtake.core.exports.create import create_export
+from offtake.core.exports.read import JobRef, Listing, find_export, get_export, list_exports
 from offtake.errors import UnknownReport
+from offtake.http import downloads
+from offtake.http.access_log import bind_log
+from offtake.http.middleware import DirectRoute
 from offtake.model.job import Job
 from offtake.model.tenant import Scope, Tenant
-from offtake.wire import links
-from offtake.wire.access import bind_log
 from offtake.wire.dialect import Wire
-from offtake.wire.http import DirectRoute
-from offtake.wire.khoros.arguments import Arguments, arguments
 from offtake.wire.khoros.auth import TOKEN, caller, company_key, opens
-from offtake.wire.khoros.codec import Ordering, decode_order
-from offtake.wire.khoros.envelope import Answer, Url, answer, created, listed, status
 from offtake.wire.khoros.ids import access_token, job_path, new_reference
 from offtake.wire.khoros.lookups import smart_view_list, team_list, work_queue_list
 from offtake.wire.khoros.openapi import document
+from offtake.wire.khoros.parameters import SentParameters, read_parameters
+from offtake.wire.khoros.requests import DecodeContext, decode_create
+from offtake.wire.khoros.responses import Answer, Url, answer, created, listed, status
 from offtake.wire.khoros.settings import KhorosSettings
 from offtake.wire.khoros.tables import CARE_ROOT, LANGUAGES, NAME, ROOT
 from offtake.wire.khoros.timezones import timezones
@@ -61,7 +66,7 @@ def router(wire: Wire[KhorosSettings]) -> APIRouter:
 class _Call:
     """A request whose user is known."""
 
-    sent: Arguments
+    sent: SentParameters
     by: Caller
     tenant: Tenant
     settings: KhorosSettings
@@ -87,7 +92,7 @@ class _Endpoints:
         """How a job stands."""
 
         def work(call: _Call) -> Response:
-            job = exports.get(_ref(workflow_id, run_id), call.by, self._on)
+            job = get_export(_ref(workflow_id, run_id), call.by, self._on)
             opens(call.sent, call.tenant, job, self._on.link_key)
             url = self._url(request, job, name=TOKEN, value=access_token(job, self._on.link_key))
             as_documented = call.settings.result == "as_documented"
@@ -100,13 +105,13 @@ class _Endpoints:
 
         def work(call: _Call) -> Response:
             ref = _ref(workflow_id, run_id)
-            job = exports.find(ref, call.by, self._on)
+            job = find_export(ref, call.by, self._on)
             opens(call.sent, call.tenant, job, self._on.link_key)
             link = download.mint(ref, call.by, self._on)
             if call.settings.download == "direct":
                 expires, signature = str(link.expires), link.signature
-                return links.answer(download.open_link(link.job, expires=expires, signature=signature, on=self._on))
-            return RedirectResponse(self._wire.absolute(request, links.link_path(link)), 307)
+                return downloads.answer(download.open_link(link.job, expires=expires, signature=signature, on=self._on))
+            return RedirectResponse(self._wire.absolute(request, downloads.link_path(link)), 307)
 
         return await self._answered(request, work)
 
@@ -116,8 +121,8 @@ class _Endpoints:
         def work(call: _Call) -> Response:
             key = company_key(call.sent, call.tenant, required=False)
             since = self._on.clock() - timedelta(hours=call.settings.jobs_hours)
-            wanted = exports.Listing(dialect=NAME, per_page=_MOST_JOBS, since=since)
-            found = exports.list_jobs(wanted, call.by, self._on).jobs
+            wanted = Listing(dialect=NAME, per_page=_MOST_JOBS, since=since)
+            found = list_exports(wanted, call.by, self._on).jobs
             return answer(
                 request, [listed(job, self._url(request, job, name="companyKey", value=key)) for job in found]
             )
@@ -140,19 +145,19 @@ class _Endpoints:
 
         def work(call: _Call) -> Response:
             company_key(call.sent, call.tenant)
-            return answer(request, team_list(directory.teams(call.by, self._on)))
+            return answer(request, team_list(lookups.teams(call.by, self._on)))
 
         return await self._answered(request, work)
 
     async def smart_views(self, request: Request) -> Response:
         """Smart views, for ``smartViewId``."""
         return await self._answered(
-            request, lambda call: Answer(smart_view_list(directory.smart_views(call.by, self._on)))
+            request, lambda call: Answer(smart_view_list(lookups.smart_views(call.by, self._on)))
         )
 
     async def work_queues(self, request: Request) -> Response:
         """Work queues in use, for ``workqueueIds``."""
-        return await self._answered(request, lambda call: Answer(work_queue_list(directory.queues(call.by, self._on))))
+        return await self._answered(request, lambda call: Answer(work_queue_list(lookups.queues(call.by, self._on))))
 
     async def openapi(self, request: Request) -> Response:
         """What the dialect says of itself, for whoever asks."""
@@ -164,9 +169,9 @@ class _Endpoints:
         def work(call: _Call) -> Response:
             require(call.by.principal, Scope.WRITE)
             key = company_key(call.sent, call.tenant)
-            order = decode_order(call.sent, self._ordering(slug, call))
+            order = decode_create(call.sent, self._ordering(slug, call))
             reference = new_reference(order, tenant=call.tenant.name, secret=self._on.new_secret())
-            job = exports.create(order, call.by, self._on, reference=reference)
+            job = create_export(order, call.by, self._on, reference=reference)
             bind_log(request, job=job.id)
             return answer(request, created(job, self._url(request, job, name="companyKey", value=key)))
 
@@ -176,21 +181,21 @@ class _Endpoints:
         """In the thread pool: every request verifies a password, which takes its time."""
 
         def run() -> Response:
-            sent = arguments(request, body)
+            sent = read_parameters(request, body)
             by = caller(request, sent, self._on)
             bind_log(request, dialect=NAME, tenant=by.principal.tenant, principal=by.principal.credential)
-            rate.admit(by.principal, NAME, self._on)
+            rate_limit.count_request(by.principal, NAME, self._on)
             tenant = identity.get_tenant(by.principal.tenant, self._on)
             settings = self._wire.settings.of(tenant.name)
             return work(_Call(sent=sent, by=by, tenant=tenant, settings=settings))
 
         return await run_in_threadpool(run)
 
-    def _ordering(self, slug: str, call: _Call) -> Ordering:
+    def _ordering(self, slug: str, call: _Call) -> DecodeContext:
         publication = self._on.catalogue.by_slug(NAME, slug)
         if publication is None:
             raise UnknownReport("There is no such report.")
-        return Ordering(
+        return DecodeContext(
             publication=publication,
             report=self._on.catalogue.reports[publication.report],
             tenant=call.tenant,

@@ -11,13 +11,13 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from offtake.core.policy import DialectLimits, Rate
-from offtake.section import Section
+from offtake.settings_section import SettingsSection
 from offtake.wire.khoros.patterns import strftime_pattern
 
 _PATTERN = "Date and time in {}; letters as in CLDR and Java."
 
 
-class KhorosSettings(Section):
+class KhorosSettings(SettingsSection):
     """The Khoros dialect; defaults are the vendor's values where it documents any."""
 
     requests_per_minute: int = Field(

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from offtake.core import identity, proof
-from offtake.core.exports import Caller
-from offtake.core.impersonation import impersonate
+from offtake.core.admin import identity
+from offtake.core.auth import client_auth
+from offtake.core.auth.caller import Caller
+from offtake.core.auth.impersonation import impersonate
 from offtake.core.services import Services
 from offtake.errors import AccountNotVerified, NotAuthenticated
+from offtake.http.middleware import remote_address
 from offtake.model.tenant import Tenant
 from offtake.wire.dialect import Wire
-from offtake.wire.http import remote_address
 from offtake.wire.loop.errors import refuse
 from offtake.wire.loop.settings import LoopSettings
 from offtake.wire.loop.tables import NAME
@@ -40,7 +41,7 @@ def authenticate(request: Request, wire: Wire[LoopSettings]) -> Call:
     header = request.headers.get("authorization", "").strip()
     scheme, _, token = header.partition(" ")
     is_bare = scheme.lower() != "bearer"
-    by = proof.bearer(header if is_bare else token.strip(), wire.on)
+    by = client_auth.authenticate_bearer(header if is_bare else token.strip(), wire.on)
     settings = wire.settings.of(by.tenant)
     if is_bare and not settings.bare_token:
         raise NotAuthenticated(_MISSING)

@@ -34,8 +34,8 @@ from offtake.errors import (
     UnknownReport,
     Waitable,
 )
-from offtake.wire.access import current_request
-from offtake.wire.dialect import HttpFault, nearest
+from offtake.http.access_log import current_request
+from offtake.http.errors import HttpFault, nearest
 
 ERRORS: dict[type[OfftakeError], tuple[int, str]] = {
     InvalidRequest: (400, "InvalidRequest"),

@@ -7,12 +7,12 @@ from dataclasses import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
-from offtake.core.download import Download, Link, key_id, open_link
+from offtake.core.exports.download import Download, Link, key_id, open_link
 from offtake.core.services import Services
 from offtake.errors import ArtifactNotFound, LinkRefused
 from offtake.formats import format_named
+from offtake.http.downloads import answer
 from offtake.model.job import Job
-from offtake.wire.links import answer
 from offtake.wire.loop.errors import render_error
 from offtake.wire.loop.tables import LINK, NAME
 

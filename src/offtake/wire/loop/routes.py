@@ -9,23 +9,27 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from offtake.core import download, exports, rate
-from offtake.core.exports import Caller, JobRef
-from offtake.core.grants import require
+from offtake.core.auth import rate_limit
+from offtake.core.auth.authorization import require
+from offtake.core.auth.caller import Caller
+from offtake.core.exports import download
+from offtake.core.exports.create import create_export
+from offtake.core.exports.read import JobRef, get_export
 from offtake.errors import ArtifactNotFound, ExportError, JobNotFound
+from offtake.http.access_log import bind_log
+from offtake.http.download_threads import in_download_thread
+from offtake.http.errors import HttpFault
+from offtake.http.middleware import DirectRoute, UnsupportedMedia
 from offtake.model.job import Job, Status
 from offtake.model.tenant import Scope
-from offtake.wire.access import bind_log
-from offtake.wire.dialect import HttpFault, Wire
-from offtake.wire.http import DirectRoute, UnsupportedMedia
+from offtake.wire.dialect import Wire
 from offtake.wire.loop.auth import Call, acting, authenticate
-from offtake.wire.loop.codec import decode_create, decode_id, decode_key, encode_export, gone_word, status_word
 from offtake.wire.loop.errors import rate_headers, render_error
 from offtake.wire.loop.links import link_path, send
 from offtake.wire.loop.openapi import document
+from offtake.wire.loop.requests import decode_create, decode_id, decode_key, encode_export, gone_word, status_word
 from offtake.wire.loop.settings import CREATE, READ, LoopSettings
 from offtake.wire.loop.tables import API, LINK, NAME, REPORT
-from offtake.wire.threads import in_download_thread
 
 _LOOK_AGAIN = 60  # seconds; a client of the published example polls for ever, so it had better do so slowly (7.3)
 Work = Callable[[Call, Caller], Response]
@@ -60,7 +64,7 @@ class _Endpoints:
             publication = self._on.catalogue.slugs[NAME, REPORT]
             key = decode_key(request.headers.get("idempotency-key"))
             order = decode_create(body, publication, call.settings, account_zone=call.tenant.zone)
-            job = exports.create(order, by, self._on, key=key)
+            job = create_export(order, by, self._on, key=key)
             bind_log(request, job=job.id)
             return self._answer(request, job.id, job, by)
 
@@ -72,7 +76,7 @@ class _Endpoints:
         def work(call: Call, by: Caller) -> Response:
             job_id = decode_id(export_id)
             try:
-                job = exports.get(JobRef(id=job_id, dialect=NAME), by, self._on)
+                job = get_export(JobRef(id=job_id, dialect=NAME), by, self._on)
             except JobNotFound:
                 if call.settings.unknown_id == "404":
                     raise
@@ -98,7 +102,7 @@ class _Endpoints:
         call = authenticate(request, self._wire)
         bind_log(request, dialect=NAME, tenant=call.tenant.name, principal=call.by.principal.credential)
         operation = CREATE if scope is Scope.WRITE else READ
-        allowance = rate.admit(call.by.principal, NAME, self._on, operation=operation)
+        allowance = rate_limit.count_request(call.by.principal, NAME, self._on, operation=operation)
         try:
             require(call.by.principal, scope)
             response = work(call, acting(request, call.by, self._on))

@@ -8,14 +8,14 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, field_validator
 
 from offtake.core.policy import DialectLimits, Rate
-from offtake.section import Section
+from offtake.settings_section import SettingsSection
 
 READ, CREATE = "read", "create"  # operations that are counted apart
 MOST_ENTRIES = 100_000  # that a filter may be allowed
 _MINUTE = timedelta(minutes=1)
 
 
-class LoopSettings(Section):
+class LoopSettings(SettingsSection):
     """The Loop dialect; defaults are the contract's values."""
 
     open_jobs: int = Field(10, ge=1, le=1_000_000, description="Unfinished exports of one workspace; more are refused.")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
-from offtake.core import tokens
-from offtake.core.exports import Caller
+from offtake.core.auth import tokens
+from offtake.core.auth.caller import Caller
 from offtake.core.services import Services
 from offtake.errors import NotAuthenticated
-from offtake.wire.http import remote_address
+from offtake.http.middleware import remote_address
 
 
 def caller(request: Request, on: Services) -> Caller:

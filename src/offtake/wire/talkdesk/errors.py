@@ -31,7 +31,7 @@ from offtake.errors import (
     UnknownReport,
     Waitable,
 )
-from offtake.wire.dialect import HttpFault, nearest
+from offtake.http.errors import HttpFault, nearest
 
 # Class: status, code. Documented unless marked.
 ERRORS: dict[type[OfftakeError], tuple[int, str]] = {

@@ -10,8 +10,8 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
-from offtake.core.proof import AssertionProof, Proof, SecretProof
-from offtake.core.tokens import IssuedToken
+from offtake.core.auth.client_auth import ClientAssertion, ClientProof, ClientSecret
+from offtake.core.auth.tokens import IssuedToken
 from offtake.errors import NotAuthenticated
 from offtake.model.tenant import Scope
 from offtake.wire.talkdesk.errors import OAuthRefusal
@@ -33,14 +33,14 @@ _MANY = 64  # parameters of a token request
 class TokenRequest:
     """A request for a token."""
 
-    proof: Proof
+    client: ClientProof
     scopes: frozenset[Scope]  # empty: everything the client was granted
     refresh_token: str | None = None  # to be exchanged
     service_life: timedelta | None = None  # of an opaque service token
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parameters:
+class TokenParameters:
     """What was sent: in the query and in the form body, which wins, and in the Authorization header."""
 
     all: Mapping[str, str]
@@ -48,13 +48,13 @@ class Parameters:
     authorization: str
 
     @classmethod
-    def of(cls, request: Request, body: bytes) -> Parameters:
+    def of(cls, request: Request, body: bytes) -> TokenParameters:
         """Raises OAuthRefusal for a body that is no form."""
         form = _form(body)
         sent = dict(request.query_params) | form
         return cls(all=sent, form=form, authorization=request.headers.get("authorization", ""))
 
-    def proof(self, audiences: frozenset[str]) -> Proof:
+    def client(self, audiences: frozenset[str]) -> ClientProof:
         """How the client proves itself: HTTP Basic, an assertion, or id and secret in the body.
 
         Raises NotAuthenticated, OAuthRefusal.
@@ -67,7 +67,7 @@ class Parameters:
                 raise OAuthRefusal("invalid_request", "Send an assertion or HTTP Basic, not both.")
             if kind != ASSERTION_TYPE:
                 raise OAuthRefusal("invalid_request", f"The parameter client_assertion_type must be {ASSERTION_TYPE}.")
-            return AssertionProof(
+            return ClientAssertion(
                 text=assertion or "", audiences=audiences, client_id=self.all.get("client_id") or None
             )
         if basic:
@@ -75,11 +75,11 @@ class Parameters:
             if pair is not None:
                 return pair
         if self.form.get("client_id") and self.form.get("client_secret"):  # never from the query: logs keep it
-            return SecretProof(client_id=self.form["client_id"], secret=self.form["client_secret"])
+            return ClientSecret(client_id=self.form["client_id"], secret=self.form["client_secret"])
         raise NotAuthenticated("Client credentials are missing; send them by HTTP Basic or sign an assertion.")
 
 
-def decode_token_request(sent: Parameters, audiences: frozenset[str]) -> TokenRequest:
+def decode_token_request(sent: TokenParameters, audiences: frozenset[str]) -> TokenRequest:
     """What kind of token is asked for, and by whom. Raises OAuthRefusal, NotAuthenticated."""
     grant = sent.all.get("grant_type", "")
     if not grant:
@@ -94,14 +94,14 @@ def decode_token_request(sent: Parameters, audiences: frozenset[str]) -> TokenRe
         raise OAuthRefusal("invalid_request", "The parameter refresh_token is missing.")
     life = _service_life(sent.all) if grant == CLIENT_CREDENTIALS else None
     return TokenRequest(
-        proof=sent.proof(audiences),
+        client=sent.client(audiences),
         scopes=scopes,
         refresh_token=refresh if grant == REFRESH_TOKEN else None,
         service_life=life,
     )
 
 
-def decode_revocation(sent: Parameters) -> str:
+def decode_revocation(sent: TokenParameters) -> str:
     """The token to end. Raises OAuthRefusal."""
     token = sent.all.get("token")
     if not token:
@@ -141,9 +141,9 @@ def _form(body: bytes) -> dict[str, str]:
         raise OAuthRefusal("invalid_request", "The body is not a form.") from error
 
 
-def _pair(encoded: str) -> SecretProof | None:
+def _pair(encoded: str) -> ClientSecret | None:
     try:
         client_id, colon, secret = base64.b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
     except ValueError as error:  # not base64, not ASCII or not UTF-8
         raise NotAuthenticated("The Authorization header is not valid HTTP Basic.") from error
-    return SecretProof(client_id=client_id, secret=secret) if colon else None
+    return ClientSecret(client_id=client_id, secret=secret) if colon else None

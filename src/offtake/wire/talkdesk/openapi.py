@@ -15,8 +15,8 @@ from pydantic.json_schema import JsonSchemaMode
 
 from offtake import __version__
 from offtake.catalogue.load import Catalogue
+from offtake.http.errors import nearest_of
 from offtake.model.report import Publication, PublishedColumn, Rendering, Report
-from offtake.wire.dialect import nearest_of
 from offtake.wire.talkdesk.errors import ERRORS, HTTP_CODE, OAUTH_ERRORS, OAUTH_FAULT
 from offtake.wire.talkdesk.operations import OPERATIONS, Operation
 from offtake.wire.talkdesk.schema import (

@@ -9,21 +9,30 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from offtake.core import download, exports, identity, tokens
-from offtake.core.exports import Caller, JobRef
-from offtake.core.grants import require
-from offtake.core.proof import prove
-from offtake.core.tokens import Endpoint
+from offtake.core.admin import identity
+from offtake.core.auth import tokens
+from offtake.core.auth.authorization import require
+from offtake.core.auth.caller import Caller
+from offtake.core.auth.client_auth import authenticate_client
+from offtake.core.auth.tokens import Endpoint
+from offtake.core.exports import download
+from offtake.core.exports.cancel import cancel_export
+from offtake.core.exports.create import create_export
+from offtake.core.exports.delete import delete_export
+from offtake.core.exports.read import JobRef, get_export, list_exports
 from offtake.errors import FieldFault, UnknownReport
+from offtake.http.access_log import bind_log
+from offtake.http.downloads import link_path
+from offtake.http.middleware import DirectRoute, remote_address
 from offtake.model.job import Status
 from offtake.model.report import Publication
 from offtake.model.tenant import Scope
-from offtake.wire.access import bind_log
 from offtake.wire.dialect import Wire
-from offtake.wire.http import DirectRoute, remote_address
-from offtake.wire.links import link_path
 from offtake.wire.talkdesk.auth import caller
-from offtake.wire.talkdesk.codec import (
+from offtake.wire.talkdesk.oauth import TokenParameters, decode_revocation, decode_token_request, encode_token
+from offtake.wire.talkdesk.openapi import document
+from offtake.wire.talkdesk.operations import DOCUMENT_PATH, OPERATIONS, TOKEN_PATH
+from offtake.wire.talkdesk.requests import (
     Absolute,
     decode_create,
     decode_list,
@@ -32,9 +41,6 @@ from offtake.wire.talkdesk.codec import (
     encode_list,
     refuse_other_media,
 )
-from offtake.wire.talkdesk.oauth import Parameters, decode_revocation, decode_token_request, encode_token
-from offtake.wire.talkdesk.openapi import document
-from offtake.wire.talkdesk.operations import DOCUMENT_PATH, OPERATIONS, TOKEN_PATH
 from offtake.wire.talkdesk.settings import TalkdeskSettings
 from offtake.wire.talkdesk.tables import NAME
 
@@ -87,7 +93,7 @@ class _Endpoints:
             tenant = identity.get_tenant(by.principal.tenant, self._on)
             limits = self._on.limits[NAME].of(tenant.name)
             order = decode_create(body, publication, row_limit=limits.rows, account_zone=tenant.zone)
-            job = exports.create(order, by, self._on)
+            job = create_export(order, by, self._on)
             bind_log(request, job=job.id)
             return JSONResponse(encode_created(job, publication, self._absolute(request)), 202)
 
@@ -100,7 +106,7 @@ class _Endpoints:
             require(by.principal, Scope.READ)
             publication = self._publication(report_type)
             listing = decode_list(request.query_params, publication)
-            found = exports.list_jobs(listing, by, self._on)
+            found = list_exports(listing, by, self._on)
             return JSONResponse(encode_list(found, listing, publication, self._absolute(request)))
 
         return await self._authenticated(request, work)
@@ -111,7 +117,7 @@ class _Endpoints:
         def work(by: Caller) -> Response:
             require(by.principal, Scope.READ)
             publication = self._publication(report_type)
-            job = exports.get(_ref(job_id, publication), by, self._on)
+            job = get_export(_ref(job_id, publication), by, self._on)
             document = encode_job(job, publication, self._absolute(request))
             if job.status is not Status.SUCCEEDED:
                 return JSONResponse(document)
@@ -124,7 +130,7 @@ class _Endpoints:
 
         def work(by: Caller) -> Response:
             require(by.principal, Scope.WRITE)
-            exports.cancel(_ref(job_id, self._publication(report_type)), by, self._on)
+            cancel_export(_ref(job_id, self._publication(report_type)), by, self._on)
             return Response(status_code=204)
 
         return await self._authenticated(request, work)
@@ -144,7 +150,7 @@ class _Endpoints:
 
         def work(by: Caller) -> Response:
             require(by.principal, Scope.WRITE)
-            exports.delete(_ref(job_id, self._publication(report_type)), by, self._on)
+            delete_export(_ref(job_id, self._publication(report_type)), by, self._on)
             return Response(status_code=204)
 
         return await self._authenticated(request, work)
@@ -160,8 +166,8 @@ class _Endpoints:
         return run() if at_once else await run_in_threadpool(run)
 
     def _token(self, request: Request, body: bytes) -> Response:
-        wanted = decode_token_request(Parameters.of(request, body), self._audiences(request))
-        client, at = prove(wanted.proof, self._on), _endpoint(request)
+        wanted = decode_token_request(TokenParameters.of(request, body), self._audiences(request))
+        client, at = authenticate_client(wanted.client, self._on), _endpoint(request)
         bind_log(request, dialect=NAME, tenant=client.credential.tenant, principal=client.credential.id)
         if wanted.refresh_token is not None:
             token = tokens.refresh(wanted.refresh_token, client, at, self._on, wanted=wanted.scopes)
@@ -170,9 +176,9 @@ class _Endpoints:
         return JSONResponse(encode_token(token), headers={"cache-control": "no-store"})
 
     def _revoke(self, request: Request, body: bytes) -> Response:
-        sent = Parameters.of(request, body)
+        sent = TokenParameters.of(request, body)
         token = decode_revocation(sent)
-        client = prove(sent.proof(self._audiences(request)), self._on)
+        client = authenticate_client(sent.client(self._audiences(request)), self._on)
         bind_log(request, dialect=NAME, tenant=client.credential.tenant, principal=client.credential.id)
         tokens.revoke(token, client, _endpoint(request), self._on)
         return JSONResponse({}, headers={"cache-control": "no-store"})

@@ -8,10 +8,10 @@ from typing import Literal
 from pydantic import Field
 
 from offtake.core.policy import DialectLimits
-from offtake.section import Section
+from offtake.settings_section import SettingsSection
 
 
-class TalkdeskSettings(Section):
+class TalkdeskSettings(SettingsSection):
     """The Talkdesk dialect; defaults are the vendor's values where it documents any."""
 
     open_jobs: int = Field(15, ge=1, le=1_000_000, description="Unfinished jobs of one account; more are refused.")

@@ -1,0 +1,91 @@
+"""Parameters of a request, from wherever a client puts them (section 1.4).
+
+Query and body are merged for every call and both methods. Names are exact, blanks around them and empty pairs are
+tolerated, and nobody minds a name that is not known.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+
+from offtake.errors import InvalidRequest
+
+_MANY = 2_000  # parameters of one request
+_NOTHING = frozenset({"", "null"})
+Pairs = Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentParameters:
+    """What was sent, by name: texts without blanks around them, in the order sent."""
+
+    query: Pairs
+    body: Pairs
+
+    def one(self, name: str) -> str | None:
+        """The value of a parameter that has one; the body wins over the query, the last over the first."""
+        for pairs in (self.body, self.query):
+            for value in reversed(pairs.get(name, ())):
+                if value.lower() not in _NOTHING:
+                    return value
+        return None
+
+    def many(self, name: str) -> tuple[str, ...]:
+        """The values of a repeatable parameter: repeats and comma lists alike, query before body, each once."""
+        sent = (*self.query.get(name, ()), *self.body.get(name, ()))
+        values = (part.strip() for value in sent for part in value.split(","))
+        return tuple(dict.fromkeys(value for value in values if value.lower() not in _NOTHING))
+
+    def nameless(self) -> Iterable[str]:
+        """Names without a value in the query: one of the vendor's samples writes ``/download?<key>`` (section 7)."""
+        return (name for name, values in self.query.items() if not any(values))
+
+
+def read_parameters(request: Request, body: bytes = b"") -> SentParameters:
+    """The parameters of a request. Raises InvalidRequest when the body is no form and no flat JSON object."""
+    return SentParameters(query=_pairs(request.scope["query_string"]), body=_body(body))
+
+
+def _body(body: bytes) -> Pairs:
+    """By its first character: the vendor's own description calls the form ``application/json``."""
+    return _object(body) if body.lstrip().startswith(b"{") else _pairs(body)
+
+
+def _pairs(text: bytes) -> Pairs:
+    try:
+        pairs = parse_qsl(text.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_MANY)
+    except ValueError as error:
+        raise InvalidRequest("There are too many parameters.") from error
+    return _by_name((name, (value,)) for name, value in pairs)
+
+
+def _object(body: bytes) -> Pairs:
+    try:
+        sent = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest("The body is not JSON.") from error
+    return _by_name((name, _texts(value)) for name, value in sent.items())
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if isinstance(value, list):
+        return tuple(text for item in value for text in _texts(item) if not isinstance(item, list))
+    if value is None:
+        return ()
+    if isinstance(value, bool):
+        return ("true" if value else "false",)
+    if isinstance(value, str | int):
+        return (str(value),)
+    raise InvalidRequest("The body is not a flat JSON object.")
+
+
+def _by_name(pairs: Iterable[tuple[str, tuple[str, ...]]]) -> Pairs:
+    found: dict[str, tuple[str, ...]] = {}
+    for name, values in pairs:
+        found[name.strip()] = (*found.get(name.strip(), ()), *(value.strip() for value in values))
+    return found
