@@ -11,14 +11,14 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from offtake.core.auth.caller import Caller
-from offtake.core.exports.read import JobRef, get_export
-from offtake.http.errors import nearest
 from sqlalchemy import update
 
 from offtake.core.admin import identity
+from offtake.core.auth.caller import Caller
 from offtake.core.exports.create import create_export
+from offtake.core.exports.read import JobRef, get_export
 from offtake.errors import ExportError, InvalidGrant
+from offtake.http.errors import nearest
 from offtake.model.job import Failure, Status
 from offtake.model.tenant import ORDINARY, Principal, Scope, Tenant
 from offtake.store import audit, jobs

@@ -9,8 +9,8 @@ from fractions import Fraction
 
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
-from offtake.model.layout import DEFAULT_PATTERN
 
+from offtake.model.layout import DEFAULT_PATTERN
 from offtake.model.request import ReportParameters
 from offtake.model.timespan import Timespan
 from tests.property.oracles.agent_filters import agent_parameters, chosen_agents, chosen_teams, tenants_with_work
