@@ -1,4 +1,4 @@
-"""Fixtures that are shared because they take seconds to make: sample data, and whole installations with servers."""
+"""Shared fixtures that take seconds to make: sample data, and installations with running servers."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tests.fixtures.databases import fresh_database, postgresql_server, state_se
 from tests.fixtures.installation import Installation, Served
 from tests.fixtures.sample import Sample, sample_in
 
-# Enough rows for an export that can be met half done.
+# Enough rows for an export that takes seconds, so that tests can act while it runs.
 LARGE_CALLS = 200_000
-# Tests ask faster than the vendors allow, and for months that will once be too long ago.
+# Tests send more requests than the vendors allow, and for months that become too old.
 PATIENT = (
     "[khoros]\nrequests_per_minute = 0\nhistory_months = 0\n"
     "[loop]\nreads_per_minute = 100000\ncreates_per_minute = 100000\n"
@@ -26,7 +26,7 @@ PUBLIC_URL = "https://exports.example.org/care"
 
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
-    """A lake with sample data, to be read only."""
+    """A lake with sample data; tests only read it."""
     return sample_in(tmp_path_factory.mktemp("sample"))
 
 
@@ -39,7 +39,7 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def installation(tmp_path: Path) -> Iterator[Installation]:
-    """An empty installation; whatever it started is stopped."""
+    """An empty installation; its processes are stopped afterwards."""
     made = Installation(tmp_path / "home")
     yield made
     made.close()
@@ -71,7 +71,7 @@ def _served(home: Path, settings: str, *, workers: int) -> Iterator[Served]:
 
 @pytest.fixture(scope="session")
 def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server that runs exports, with the settings it comes with, but for its most talkative log and ``PATIENT``."""
+    """A server that runs exports, with default settings except for the debug log and ``PATIENT``."""
     settings = f'[log]\nlevel = "debug"\n{PATIENT}'
     with _served(tmp_path_factory.mktemp("busy") / "home", settings, workers=1) as served:
         yield served
@@ -79,7 +79,7 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture(scope="session")
 def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server without workers, behind a proxy as it believes: every job stays as it was created."""
+    """A server without workers and with a public URL: every job stays queued."""
     settings = f'[server]\npublic_url = "{PUBLIC_URL}"\n{PATIENT}'
     with _served(tmp_path_factory.mktemp("idle") / "home", settings, workers=0) as served:
         yield served
@@ -103,7 +103,7 @@ def idle_on_postgresql(tmp_path_factory: pytest.TempPathFactory, postgresql: str
 
 @pytest.fixture(scope="session")
 def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server whose tokens and links live two seconds, and whose exports may have three rows (but for Khoros)."""
+    """A server whose tokens and links live two seconds, with a limit of three rows except for Khoros."""
     settings = f"[talkdesk]\nrows = 3\nlink_seconds = 2\ntoken_seconds = 2\n{PATIENT}rows = 3\nlink_seconds = 2\n"
     with _served(tmp_path_factory.mktemp("hasty") / "home", settings, workers=1) as served:
         yield served
@@ -111,7 +111,7 @@ def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture(scope="session")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """A home with a tenant ``acme`` whose calls take seconds to export; a worker that stops does not wait for them."""
+    """A home with a tenant ``acme`` whose calls take seconds to export; its workers stop without waiting for them."""
     made = Installation(tmp_path_factory.mktemp("large") / "home")
     made.init("[worker]\nthreads = 1\ndrain_seconds = 0\n")
     made.add_tenant("acme")
@@ -122,13 +122,13 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
 
 @pytest.fixture(scope="session")
 def moto() -> Iterator[S3Server]:
-    """An S3 server with all its conditions, but without checks of signatures."""
+    """An S3 server that supports conditional requests and does not check signatures."""
     with moto_server() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    """An S3 server that checks signatures, and knows neither ranges nor conditions."""
+    """An S3 server that checks signatures and supports neither ranges nor conditional requests."""
     with rclone_server(tmp_path_factory.mktemp("rclone")) as server:
         yield server

@@ -1,8 +1,8 @@
-"""Random care data that hangs together, and timespans that hurt: the one shared Hypothesis file.
+"""Shared Hypothesis strategies: consistent customer-care data, and timespans with difficult bounds.
 
-Everything is derived from the data model (``lake/tables.toml``): a new column is covered on the day it is added.
-Instants are not spread evenly. They cluster, to the microsecond, around the edges of the timespans that are asked for,
-around month starts and around changes of clocks, because that is where rows are lost.
+Everything is derived from the data model (``lake/tables.toml``), so that a new column is covered at once. Instants
+cluster, to the microsecond, around the bounds of the requested timespans, month starts and changes of clocks, because
+errors at bounds lose rows.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from offtake.model.timespan import Timespan
 Row = dict[str, Any]  # column -> text, int, float, bool, UTC datetime, list of text or None
 
 TICK = timedelta(microseconds=1)
-# Where all instants lie. Later than this the time zone databases of Python and of the engine disagree about one zone:
+# The range of all instants. After it the time zone databases of Python and of the engine differ in one zone:
 # tests/property/test_timespan.py.
 FIRST, LAST = date(2019, 1, 1), date(2026, 8, 31)
 
-# Zones whose clocks differ in kind, and what each is here for.
+# Zones with different rules, and the reason for each.
 ZONES = (
     "UTC",
     "Europe/Lisbon",  # changes at 01:00, in winter equal to UTC
     "America/New_York",  # changes at 02:00
-    "America/Sao_Paulo",  # gave up daylight saving in 2019
+    "America/Sao_Paulo",  # abolished daylight saving in 2019
     "Asia/Kolkata",  # half an hour, never changes
     "Australia/Lord_Howe",  # changes by half an hour
     "Pacific/Apia",  # thirteen hours ahead
@@ -81,7 +81,7 @@ TRICKY_TEXTS = (
     "العربية",
     "\u202eright to left",
     "é",
-    "e\u0301",  # the same to the eye, another text
+    "e\u0301",  # looks the same, but is another text
     "👩‍👩‍👧 family",
     "😀",
     "\u2028",
@@ -104,7 +104,7 @@ _BIG = 2**63
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Care:
-    """What one tenant has in the lake: rows by table, unique by key."""
+    """The data of one tenant: rows by table, unique by key."""
 
     tenant: str
     zone: str
@@ -113,7 +113,7 @@ class Care:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """Tenants that share ids but not rows, the timespans somebody asks for, and when."""
+    """Tenants that share ids but not rows, the requested timespans, and the instant of the request."""
 
     tenants: tuple[Care, ...]
     timespans: tuple[Timespan, ...]
@@ -127,7 +127,7 @@ def texts(*, max_size: int = 10) -> SearchStrategy[str]:
 
 
 def sheet_texts(*, max_size: int = 10) -> SearchStrategy[str]:
-    """Any text, often with what a spreadsheet might take for something else: escapes, formulas, white space."""
+    """Any text, often with escapes, formulas or white space that a spreadsheet may interpret."""
     escapes = st.sampled_from(("_x0041_", "_x0041", "_x005F_", "_X0041_", "_x00e9_", "_", "x", "41_", "\x01", "\ufffe"))
     formulas = st.sampled_from(
         ("=1+1", "+1", "-1", "@SUM(A1)", "=cmd|' /C calc'!A0", "'quoted", "]]>", "&amp;", "<c/>")
@@ -137,7 +137,7 @@ def sheet_texts(*, max_size: int = 10) -> SearchStrategy[str]:
 
 
 def wall_times() -> SearchStrategy[datetime]:
-    """Readings of a clock on any day there is, mostly of days that a spreadsheet knows, and at their edges."""
+    """Local times of any year, mostly within the days that a spreadsheet supports, and at their bounds."""
     edges = (datetime(1900, 2, 28, 23, 59, 59, 999_999), datetime(1900, 3, 1), datetime(1970, 1, 1))  # noqa: DTZ001
     near = st.builds(
         lambda edge, seconds: edge + timedelta(seconds=seconds), st.sampled_from(edges), st.integers(-2, 2)
@@ -147,7 +147,7 @@ def wall_times() -> SearchStrategy[datetime]:
 
 
 def integers() -> SearchStrategy[int]:
-    """Whole numbers of 64 bits, mostly small."""
+    """Integers of 64 bits, mostly small."""
     return st.integers(-3, 5000) | st.integers(-_BIG, _BIG - 1)
 
 
@@ -165,14 +165,14 @@ def values() -> SearchStrategy[str | int | float | bool | None]:
 
 @lru_cache(maxsize=1024)
 def zone(name: str) -> ZoneInfo:
-    """A zone as the locked ``tzdata`` package has it; the machine's own database may be years older."""
+    """A zone of the locked ``tzdata`` package; the database of the machine may be years older."""
     with files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as data:
         return ZoneInfo.from_file(data, key=name)
 
 
 @lru_cache(maxsize=1024)
 def transitions(name: str, first: date, last: date) -> tuple[datetime, ...]:
-    """The instants at which a zone's offset from UTC changes: found by looking at every noon, then by halving."""
+    """The instants at which a zone's offset from UTC changes: found by comparing noons, then by bisection."""
     local = zone(name)
     at, end = (datetime(day.year, day.month, day.day, 12, tzinfo=UTC) for day in (first, last))
     found = []
@@ -219,7 +219,7 @@ def odd_months() -> tuple[tuple[str, datetime], ...]:
 
 
 def instants(anchors: Sequence[datetime]) -> SearchStrategy[datetime]:
-    """UTC instants with microseconds: at an anchor, beside one, near one, or years away."""
+    """UTC instants with microseconds: at an anchor, next to one, or up to years away."""
     away = (st.timedeltas(min_value=timedelta(days=-days), max_value=timedelta(days=days)) for days in (45, 800))
     return st.sampled_from(anchors) | st.builds(
         _moved, st.sampled_from(anchors), st.one_of(st.sampled_from(_NUDGES), *away)
@@ -232,7 +232,7 @@ def _moved(anchor: datetime, by: timedelta) -> datetime:
 
 
 def timespans(anchors: Sequence[datetime], zones: Sequence[str]) -> SearchStrategy[Timespan]:
-    """Timespans whose bounds lie at or beside the anchors."""
+    """Timespans whose bounds lie at or near the anchors."""
     bounds = st.lists(instants(anchors), min_size=2, max_size=2, unique=True).map(sorted)
     return st.builds(
         lambda pair, name: Timespan(start=pair[0], end=pair[1], zone=name), bounds, st.sampled_from(list(zones))
@@ -241,7 +241,7 @@ def timespans(anchors: Sequence[datetime], zones: Sequence[str]) -> SearchStrate
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Pool:
-    """The few values a scenario is made of. Rows pick from them: that is quick, and equal values meet."""
+    """The few values of a scenario. Rows draw from them, which is fast and makes values of different rows equal."""
 
     ids: tuple[str, ...]
     texts: tuple[str, ...]
@@ -290,19 +290,21 @@ def _pools(anchors: Sequence[datetime]) -> SearchStrategy[_Pool]:
 
 @st.composite
 def _tenant_rows(draw: DrawFn, facts: Sequence[Table], pool: _Pool, max_rows: int) -> dict[str, tuple[Row, ...]]:
-    """These tables and every dimension they refer to; some of the ids are rows there, the others are unknown."""
+    """Rows of these tables and of every dimension they refer to; some ids exist there, the others are unknown."""
     referred = {column.references for fact in facts for column in fact.columns if column.references}
     dimensions = sorted(name for name in referred - {fact.name for fact in facts} if tables()[name].event_time is None)
     rows = {table: tuple(draw(_rows(tables()[table], pool, least=0, most=3))) for table in dimensions}
     for fact in facts:
         least = draw(st.integers(0, max_rows))
-        rows[fact.name] = tuple(draw(_rows(fact, pool, least=least, most=max_rows, met=fact.name in referred)))
+        rows[fact.name] = tuple(draw(_rows(fact, pool, least=least, most=max_rows, is_referred=fact.name in referred)))
     return rows
 
 
-def _rows(table: Table, pool: _Pool, *, least: int, most: int, met: bool = False) -> SearchStrategy[list[Row]]:
-    """Rows of a table; where other tables refer to it (``met``), their ids are drawn from the few that meet."""
-    row = st.fixed_dictionaries({column.name: _cell(table, column, pool, met=met) for column in table.columns})
+def _rows(table: Table, pool: _Pool, *, least: int, most: int, is_referred: bool = False) -> SearchStrategy[list[Row]]:
+    """Rows of a table; if other tables refer to it (``is_referred``), its ids are drawn from the shared few."""
+    row = st.fixed_dictionaries(
+        {column.name: _cell(table, column, pool, is_referred=is_referred) for column in table.columns}
+    )
     return st.lists(row, min_size=least, max_size=most).map(lambda drawn: _by_key(table, drawn))
 
 
@@ -312,7 +314,7 @@ def _by_key(table: Table, drawn: Sequence[Row]) -> list[Row]:
     return list({tuple(row[name] for name in table.key): row for row in rows}.values())
 
 
-def _cell(table: Table, column: TableColumn, pool: _Pool, *, met: bool) -> SearchStrategy[Any]:
+def _cell(table: Table, column: TableColumn, pool: _Pool, *, is_referred: bool) -> SearchStrategy[Any]:
     if column.type is ColumnType.LIST:
         given = st.lists(st.sampled_from(pool.ids), max_size=4)
         return given if column.name in table.must_have else st.none() | given
@@ -331,13 +333,13 @@ def _cell(table: Table, column: TableColumn, pool: _Pool, *, met: bool) -> Searc
     )
     if column.minimum is not None:
         choices = [max(column.minimum, number) for number in choices]
-    if table.key == (column.name,) and table.event_time and not met:
+    if table.key == (column.name,) and table.event_time and not is_referred:
         return texts()  # facts have many ids
     return st.sampled_from(choices if column.name in table.must_have else [None, *choices])
 
 
 def _in_order(table: Table, row: Row) -> Row:
-    """Instants that must not be earlier than another one of the row change places with it."""
+    """Swaps instants of a row that would violate ``not_before``."""
     for column in table.columns:
         if column.not_before is not None and row[column.name] is not None and row[column.not_before] is not None:
             row[column.not_before], row[column.name] = sorted((row[column.not_before], row[column.name]))

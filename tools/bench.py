@@ -71,7 +71,7 @@ def main() -> int:
             with console.status(f"Exporting {options.calls:,} calls as {format_name}, against a bare COPY"):
                 figures += _exports(client, server, home, format_name, options.runs)
         with console.status("Creating, polling and downloading"):
-            figures += _http(client, server, home, options.folder)
+            figures += _http(client, server, home, options.folder, seconds=options.seconds)
     console.print(table(figures, f"{options.calls:,} calls, one run of everything"))
     if options.json:
         rows = [{**dataclasses.asdict(figure), "within": figure.within} for figure in figures]
@@ -116,6 +116,7 @@ def _options() -> argparse.Namespace:
         "--calls", type=int, default=1_000_000, help="calls to export (default 1000000, the API's limit)"
     )
     parser.add_argument("--runs", type=int, default=3, help="exports per format (default 3)")
+    parser.add_argument("--seconds", type=int, default=10, help="length of the load on the API (default 10)")
     parser.add_argument("--folder", type=Path, default=Path(".bench"), help="where data is kept between runs")
     parser.add_argument(
         "--reports", nargs="*", metavar="REPORT", help="measure these reports (none named: all) over many rows instead"
@@ -179,7 +180,7 @@ def _planned(on: Services, order: Order) -> Bare:
     return Bare(query=query, words=MACROS, views=views, threads=on.attempt.threads, memory_mb=on.attempt.memory_mb)
 
 
-def _http(client: ExportClient, server: Server, home: BenchHome, folder: Path) -> list[Figure]:
+def _http(client: ExportClient, server: Server, home: BenchHome, folder: Path, *, seconds: int) -> list[Figure]:
     state, url = Home(home.path).state, server.url
     instant = Order(report=REPORT, format="json", start=home.start, end=home.start + timedelta(minutes=1))
     whole = Order(report=REPORT, format="json", start=home.start, end=home.end)
@@ -187,9 +188,9 @@ def _http(client: ExportClient, server: Server, home: BenchHome, folder: Path) -
     files = client.wait(REPORT, job)
     return [
         bench_http.pick_up(client, state, order=instant),
-        bench_http.poll(client, url, server.pid, report=REPORT, job=job),
+        bench_http.poll(client, url, server.pid, report=REPORT, job=job, seconds=seconds / 2),
         bench_http.download(client, url, files=files, file=_artifact(home, job), work=folder / "nginx"),
-        bench_http.create(client, url, order=instant),
+        bench_http.create(client, url, order=instant, seconds=seconds),
     ]
 
 

@@ -38,7 +38,7 @@ def pick_up(client: ExportClient, state: Path, *, order: Order, jobs: int = 30) 
     )
 
 
-def create(client: ExportClient, url: str, *, order: Order, seconds: int = 10) -> Figure:
+def create(client: ExportClient, url: str, *, order: Order, seconds: int) -> Figure:
     """Creating at a steady rate, each request timed from the instant it was due, while workers run the jobs."""
     body = json.dumps(
         {"format": order.format, "timespan": {"from": order.start.isoformat(), "to": order.end.isoformat()}}
@@ -59,7 +59,7 @@ def create(client: ExportClient, url: str, *, order: Order, seconds: int = 10) -
     )
 
 
-def poll(client: ExportClient, url: str, server_pid: int, *, report: str, job: str, seconds: float = 5) -> Figure:
+def poll(client: ExportClient, url: str, server_pid: int, *, report: str, job: str, seconds: float) -> Figure:
     """Asking for the status of a finished job, eight connections, each again as soon as it is answered."""
     request = request_bytes("GET", f"{url}/data/reports/{report}/jobs/{job}", client.headers())
     server = psutil.Process(server_pid)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -124,6 +125,16 @@ def _access(home: Home, settings: Settings) -> Access:
 def build_catalogue(home: Home, settings: Settings) -> Catalogue:
     """Load the built-in and the configured reports, checked against the lake's tables. Raises CatalogueError."""
     own = [home.root / folder for folder in settings.catalogue.folders]
+    return _load_catalogue(*own) if own else _built_in_catalogue()
+
+
+@lru_cache(maxsize=1)
+def _built_in_catalogue() -> Catalogue:
+    """Load the built-in reports once per process: they cannot change, and checking them takes half a second."""
+    return _load_catalogue()
+
+
+def _load_catalogue(*own: Path) -> Catalogue:
     return load_catalogue(BUILT_IN, *own, tables={name: dict(table.stored_columns) for name, table in tables().items()})
 
 

@@ -182,7 +182,7 @@ def _read(file: Path) -> TomlFile:
     try:
         return read_toml(file)
     except FileNotFoundError:
-        return TomlFile(file, {}, {})
+        return TomlFile(file, {}, "")
     except TomlSyntaxError as error:
         raise SettingsError(f"{file}:{error.line}: not TOML: {error}") from error
     except (OSError, UnicodeDecodeError) as error:

@@ -11,6 +11,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +34,18 @@ class TomlSyntaxError(ValueError):
         self.line = line
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: a cached property needs a dictionary
 class TomlFile:
     """The parsed ``data`` of ``path`` and the line of each key."""
 
     path: Path
     data: dict[str, Any]
-    lines: dict[Keys, int]
+    text: str = field(repr=False)
+
+    @cached_property
+    def lines(self) -> dict[Keys, int]:
+        """The line of each key. Only faults need it, so that a process without any starts faster."""
+        return _Positions(_tokens(self.text)).document()
 
     def line(self, *keys: str | int) -> int:
         """Return the line of a key, or of its nearest existing ancestor. Numbers index arrays."""
@@ -62,7 +68,7 @@ def read_toml(path: Path) -> TomlFile:
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"at line (\d+)", str(error))
         raise TomlSyntaxError(str(error), int(found.group(1)) if found else text.count("\n") + 1) from error
-    return TomlFile(path, data, _Positions(_tokens(text)).document())
+    return TomlFile(path, data, text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -465,7 +465,7 @@ def test_serve_prints_one_line_and_ends_with_0(home: Path) -> None:
     assert all(isinstance(json.loads(line), dict) for line in err.splitlines())
 
 
-def test_pain_13_a_cancelled_export_is_interrupted_and_frees_the_quota(large: Installation) -> None:
+def test_cancelling_a_running_export_interrupts_it_and_frees_the_quota(large: Installation) -> None:
     """The query stops in the middle, what it wrote is gone, and the worker has a hand free for the next one."""
     server = large.serve(workers=1)
     with Client.connect(server.url, large.add_client("acme")) as client:

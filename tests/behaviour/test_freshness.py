@@ -9,7 +9,7 @@ from tests.fixtures.care import call
 from tests.fixtures.installation import Client, Installation
 
 
-def test_pain_23_what_may_still_be_incomplete_is_left_for_the_next_export(installation: Installation) -> None:
+def test_rows_that_may_be_incomplete_are_left_for_the_next_export(installation: Installation) -> None:
     """A client that goes on where its last export ended misses no row that arrived late."""
     installation.init("[tenants.eager.talkdesk]\nfreshness_seconds = 0\n")
     now = datetime.now(UTC)

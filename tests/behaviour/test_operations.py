@@ -148,7 +148,7 @@ def test_figures_are_what_was_done(watched: Served) -> None:
     assert not any(tenant.tenant in str(labels) for _, labels in after)
 
 
-def test_pain_10_a_queue_that_nobody_works_on_is_seen_by_its_age(installation: Installation) -> None:
+def test_the_age_of_the_queue_shows_that_no_worker_serves_it(installation: Installation) -> None:
     installation.init(SETTINGS)
     tenant = installation.add_tenant("acme")
     url = installation.serve(workers=0).url

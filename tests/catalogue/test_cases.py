@@ -1,4 +1,4 @@
-"""Does every report give the rows its cases say, through the real lake and the real engine?
+"""Every report yields the rows of its cases, through the real lake and the real engine.
 
 A case is data; ``docs/reference/report-folder.md`` describes its files.
 """
@@ -41,7 +41,7 @@ from tests.fixtures.instants import with_instants
 from tests.fixtures.places import views_of
 
 LOCALE_PATTERN = "%m/%d/%Y %I:%M:%S %p"  # English, Khoros contract 5.2
-TENANT = "acme"  # the tenant that asks; rows without a tenant are its own
+TENANT = "acme"  # the tenant of the export; rows without a tenant are its own
 
 Row = dict[str, Any]
 
@@ -58,7 +58,7 @@ class Case:
         return f"{self.report}/{self.folder.name}"
 
     def request(self) -> ExportRequest:
-        """What is asked for."""
+        """The export request."""
         said = self._said()
         return ExportRequest(
             dialect=next(dialect for dialect, report in CATALOGUE.publications if report == self.report),
@@ -73,7 +73,7 @@ class Case:
         )
 
     def inputs(self) -> Iterator[tuple[str, str, list[Row]]]:
-        """Table, tenant and that tenant's rows, the defaults of the case filled in."""
+        """Table, tenant and the tenant's rows, completed with the defaults of the case."""
         defaults: Mapping[str, Row] = self._said().get("defaults", {})
         for path in sorted((self.folder / "input").glob("*.jsonl")):
             by_tenant: dict[str, list[Row]] = {}
@@ -84,7 +84,7 @@ class Case:
                 yield path.stem, tenant, rows
 
     def expected(self, report: Report) -> list[Row]:
-        """The report's rows; a column that is left out is null, and instants are text with all six decimals."""
+        """The expected rows; an omitted column is null, and instants are text with six decimals."""
         columns = {column.name: column for column in report.columns}
         rows = read_jsonl(self.folder / "expected.jsonl")
         for row in rows:
@@ -92,7 +92,7 @@ class Case:
         return [{name: _typed(column, row.get(name)) for name, column in columns.items()} for row in rows]
 
     def shown(self, dialect: str) -> list[Row] | None:
-        """The rows as that dialect shows them in JSON, where the case says so."""
+        """The expected JSON entries of a dialect, if the case has any."""
         path = self.folder / f"expected.{dialect}.jsonl"
         return read_jsonl(path) if path.exists() else None
 
@@ -101,12 +101,12 @@ class Case:
 
 
 def read_jsonl(path: Path) -> list[Row]:
-    """One object a line; a line separator inside a text is no line's end."""
+    """One object per line; only a newline ends a line, a line separator inside a text does not."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
 
 
 def as_multiset(rows: list[Row]) -> list[str]:
-    """Rows in an order of their own, because a report promises none; 1, 1.0 and true stay different."""
+    """Sorted rows, because a report promises no order; 1, 1.0 and true stay different."""
     return sorted(repr(sorted(row.items())) for row in rows)
 
 
@@ -147,14 +147,14 @@ Filled = Callable[[Case], Lake]
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Filled:
-    """The lake with what a case puts in, filled when the first of the tests about that case asks."""
+    """The lake of a case, filled when the first test of that case needs it."""
 
     @cache
     def lake_of(case: Case) -> Lake:
         folder = tmp_path_factory.mktemp("case")
         lake = Lake(FolderTableStorage(folder / "lake"))
         for number, (table, tenant, rows) in enumerate(case.inputs()):
-            if table != "server_audit":  # not of the lake
+            if table != "server_audit":  # a table of the server, not of the lake
                 _load(lake, folder / f"{number}.jsonl", rows, table=table, tenant=tenant)
         return lake
 
@@ -214,7 +214,7 @@ HISTORIES = [
 
 @pytest.mark.parametrize(("report", "use"), HISTORIES)
 def test_history_that_is_read_is_needed(report: Report, use: TableUse, filled: Filled, tmp_path: Path) -> None:
-    """Some case gives other rows when fewer months of the table are read; else reading them is waste."""
+    """Some case yields other rows if fewer months of the table are read; otherwise reading them is unnecessary."""
     narrower = dataclasses.replace(use, prune=NARROWER[use.prune])
     uses = tuple(narrower if each is use else each for each in report.tables)
     differing = (

@@ -1,4 +1,4 @@
-"""Is every mistake in a report folder refused, with the line it stands on and a way to mend it?"""
+"""The loader refuses every mistake in a report folder and names the line and the remedy."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ Write = Callable[..., Path]
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    """Writes a report folder; ``was`` is replaced by ``now`` in ``file``, and must be there."""
+    """Writes a report folder in which ``now`` replaces ``was`` in ``file``."""
 
     def written(name: str = "rings", *, file: str = "report.toml", was: str = "", now: str = "") -> Path:
         folder = tmp_path / "reports" / name
@@ -118,7 +118,7 @@ def test_a_catalogue_cannot_be_changed(write: Write) -> None:
         catalogue.reports["more"] = catalogue.reports["rings"]  # type: ignore[index]
 
 
-def test_what_is_no_report_is_passed_over(write: Write) -> None:
+def test_files_that_are_not_reports_are_ignored(write: Write) -> None:
     folder = write()
     for name in (".git", "__pycache__"):
         (folder.parent / name).mkdir()
@@ -193,7 +193,7 @@ QUERY_FAULTS = [
     pytest.param("call_id AS ring_id, ended_at", "ended_at, call_id AS ring_id", 1, "order differs", id="other-order"),
     pytest.param("wait AS", "wait / 1000 AS", 1, "'wait_seconds' as DOUBLE, report.toml says seconds", id="other-type"),
 ]
-# Of a faulty report several things may be told; of these files, one is told first.
+# A faulty report may have several errors; in these files one error is reported first.
 FIRST_FAULTS = [
     pytest.param(file, *fault.values, id=f"{file}-{fault.id}")
     for file, faults in (("wire.talkdesk.toml", WIRE_FAULTS), ("query.sql", QUERY_FAULTS))
@@ -218,7 +218,7 @@ def test_a_faulty_publication_or_query_is_refused(
     assert said in message
 
 
-def test_all_faults_are_told_at_once(write: Write) -> None:
+def test_all_errors_are_reported_at_once(write: Write) -> None:
     folder = write(file="report.toml", was='type = "id", mark = "documented"', now='type = "a", mark = "b"')
     write("other", file="query.sql", was="$end", now="$ende")
     message = refusal(folder)
@@ -249,7 +249,7 @@ def test_two_dialects_may_use_one_slug(write: Write) -> None:
     assert catalogue.by_slug("loop", "ring") is not catalogue.by_slug("talkdesk", "ring")
 
 
-def test_a_name_is_given_once_over_all_folders(write: Write, tmp_path: Path) -> None:
+def test_a_name_is_unique_over_all_folders(write: Write, tmp_path: Path) -> None:
     folder = write()
     own = tmp_path / "own" / "rings"
     own.mkdir(parents=True)
@@ -276,7 +276,7 @@ def test_a_file_that_is_missing_or_no_text_is_refused(write: Write, name: str) -
 
 
 @pytest.mark.parametrize("name", ["wire_talkdesk.toml", "wire.Talk Desk.toml", "wire.toml", "query.postgres.sql"])
-def test_a_file_nobody_reads_is_refused(write: Write, name: str) -> None:
+def test_an_unknown_file_is_refused(write: Write, name: str) -> None:
     folder = write()
     (folder / name).write_text("", encoding="utf-8")
     assert refusal(folder).startswith(f"{folder / name}:1: no file of a report")

@@ -205,7 +205,7 @@ def test_rows_of_the_last_minutes_are_left_out_from_the_order_on(on: Services) -
 LOOP_ORDER = replace(ORDER, dialect="loop", report="inbox_conversations", format="json", row_limit=None)
 
 
-def test_pain_12_racing_orders_with_one_key_are_one_job(on: Services) -> None:
+def test_concurrent_creates_with_one_idempotency_key_make_one_job(on: Services) -> None:
     """The key is looked up and added in the transaction of the job, behind the tenant's lock."""
     made: list[str] = []
 
@@ -298,7 +298,7 @@ def _ended(on: Services, how: str) -> str:
 
 
 @pytest.mark.parametrize("how", ["failed", "cancelled", "expired", "deleted"])
-def test_pain_12_a_key_does_not_repeat_a_failure_for_ever(on: Services, how: str) -> None:
+def test_an_idempotency_key_is_released_when_its_job_has_no_file(on: Services, how: str) -> None:
     """Nor does it hold whoever retries to a file that is gone; then it is as if it had not been used."""
     first = _ended(on, how)
     other = replace(LOOP_ORDER, format="xlsx")  # even this

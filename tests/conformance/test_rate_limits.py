@@ -72,7 +72,7 @@ def test_no_request_of_eight_racing_nodes_is_lost(acme: Database) -> None:
     assert sorted(numbers) == list(range(1, 41))
 
 
-def test_pain_17_the_wait_is_true_to_the_second(services: Services) -> None:
+def test_the_wait_is_exact_to_the_second(services: Services) -> None:
     """Whoever comes back when told to is let in, and a second earlier is not."""
     principal = caller().principal
     limits = replace(services.limits["khoros"].default, rate=Rate(requests=2, period=MINUTE))

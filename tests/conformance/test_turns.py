@@ -58,7 +58,7 @@ def end(on: Services, lease: Lease) -> None:
         assert jobs.succeed(connection, lease, FILE, now=now, expires_at=now)
 
 
-def test_pain_25_a_thousand_jobs_of_one_tenant_delay_anothers_by_one_run(on: Services) -> None:
+def test_a_thousand_jobs_of_one_tenant_delay_another_tenants_job_by_one_run(on: Services) -> None:
     add(on, *(queued("acme", created_at=NOON - timedelta(hours=1)) for _ in range(1_000)))
     running = claimed(on)
     single = queued("umbra")

@@ -161,7 +161,7 @@ def _said(value: Value) -> str:
     return "" if value is None else str(value)
 
 
-def test_pain_08_rows_beyond_a_sheet_go_on_in_the_next(tmp_path: Path) -> None:
+def test_rows_beyond_the_limit_of_a_sheet_continue_on_the_next_sheet(tmp_path: Path) -> None:
     """One row more than Excel's sheets hold below a header."""
     path, most = tmp_path / "long.xlsx", 1_048_575
     query = Query(sql=f"SELECT n FROM range({most + 1}) AS t (n)", values={}, columns=("n",))

@@ -25,7 +25,7 @@ SIZES = {
 def test_of_jobs_in_a_storm_none_is_lost_or_doubled(
     installation: Installation, request: pytest.FixtureRequest, tmp_path: Path, state: str, executor: str
 ) -> None:
-    """test_pain_10: no worker's or server's end leaves a job that stays open for ever."""
+    """No end of a worker or a server leaves a job open for ever."""
     plan = SIZES[state, executor]
     server = request.getfixturevalue("postgresql") if state == "postgresql" else None
     with machinery(tmp_path, postgresql=server, temporal=executor == "temporal") as settings:

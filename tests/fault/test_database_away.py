@@ -34,7 +34,7 @@ def orders(client: Client) -> int:
 def test_a_restart_of_the_database_costs_waiting_and_nothing_else(
     installation: Installation, server: Stoppable
 ) -> None:
-    """test_pain_8: what was accepted is done; what was not accepted has left nothing behind."""
+    """Every accepted export is finished; a refused one leaves nothing behind."""
     installation.init(f"{state_setting(fresh_database(server.url))}\n[talkdesk]\nopen_jobs = 100\n")
     credential = installation.add_tenant("acme")
     installation.load("call", [call("c1", DAY[0])], tenant="acme")

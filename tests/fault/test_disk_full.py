@@ -44,7 +44,7 @@ def files(home: Installation) -> set[str]:
 
 
 def test_an_export_without_room_waits_for_it_and_others_go_on(installation: Installation) -> None:
-    """test_pain_25: a full disk is a wait; nothing of a half-written file can be seen."""
+    """A full disk delays an export; a partial file is never visible."""
     installation.init("[worker]\nattempts = 100\nretry_seconds = 0.2\n")
     with small_disk(installation.home / "artifacts", MEGABYTES) as disk:
         credential = stocked(installation)

@@ -1,4 +1,4 @@
-"""The real path of an export without its server: load, snapshot, plan, engine, format; and reading its files back."""
+"""The export pipeline without a server: load, snapshot, plan, engine and format, and reading the files back."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def catalogue() -> Catalogue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """A lake that holds what some tenants have."""
+    """A lake with the data of some tenants."""
 
     lake: Lake
     folder: Path
@@ -64,7 +64,7 @@ class Stored:
         parameters: ReportParameters = ReportParameters(),  # noqa: B008 - frozen
         partitions: int = 1,
     ) -> Iterator[Export]:
-        """One tenant's export of a report, its session open."""
+        """An export of a report for one tenant, with an open session."""
         request = ExportRequest(
             dialect=dialect,
             report=report,
@@ -89,14 +89,14 @@ class Stored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
-    """A request that can be answered as rows of the report and as a file of the dialect."""
+    """An open export: the rows of the report, and the file of a dialect."""
 
     session: Session
     request: ExportRequest
     file: Path
 
     def rows(self) -> list[Row]:
-        """The report's rows, instants as ``microseconds`` gives them."""
+        """The rows of the report, instants in the form of ``microseconds``."""
         report = catalogue().reports[self.request.report]
         query = with_instants(plan_rows(report, self.request), report, _as_microseconds)
         return [
@@ -104,7 +104,7 @@ class Export:
         ]
 
     def shown(self, *, format_name: str = "json", instant_pattern: str = DEFAULT_PATTERN) -> list[Row]:
-        """The rows as the dialect shows them, by their names on the wire; for dialects that are not served yet."""
+        """The rows as the dialect shows them, under their wire names."""
         chosen = choose(self._publication(), self.request.columns, format_name)
         headers = tuple(column.name for column in chosen.columns)
         shown = ColumnLayout(columns=chosen.columns, headers=headers, instant_pattern=instant_pattern)
@@ -112,15 +112,15 @@ class Export:
         return self.session.rows(plan(report, shown, self.request))
 
     def json(self, **settings: Any) -> Any:
-        """The document in the json file."""
+        """The document of the JSON file."""
         return json.loads(self._write("json", settings))
 
     def csv(self, **settings: Any) -> list[list[str]]:
-        """The cells of the csv file, header first."""
+        """The cells of the CSV file, header first."""
         return list(csv.reader(io.StringIO(self._write("csv", settings), newline=""), strict=True))
 
     def _write(self, name: str, settings: Mapping[str, Any]) -> str:
-        """Write the file and count it as an export does; its text."""
+        """Write the file and count its records as an export does; returns the text."""
         kind = format_named(name)
         layout = presentation(TalkdeskSettings(**settings))(
             choose(self._publication(), (), name), replace(self.request, format=name)
@@ -144,17 +144,17 @@ class Export:
 
 
 def limits(folder: Path) -> Limits:
-    """Enough for a small export."""
+    """Limits for a small export."""
     return Limits(threads=1, memory_mb=256, temp_folder=folder / "temp", temp_mb=64)
 
 
 @contextmanager
 def stored(cares: tuple[Care, ...]) -> Iterator[Stored]:
-    """Load everything with the real loader into a new lake; a table without rows is never loaded."""
+    """Load all rows into a new lake with the loader; a table without rows is not loaded."""
     with tempfile.TemporaryDirectory(prefix="offtake-property-") as name, ThreadPoolExecutor(4) as pool:
         here = Stored(lake=Lake(FolderTableStorage(Path(name) / "lake")), folder=Path(name))
         for care in cares:
-            # Tables are independent of each other, so their loads may overlap.
+            # Tables are independent, so their loads may overlap.
             list(pool.map(lambda item, tenant=care.tenant: _load(here, tenant, *item), care.rows.items()))
         yield here
 
@@ -169,7 +169,7 @@ def _load(here: Stored, tenant: str, table: str, rows: tuple[Row, ...]) -> None:
 
 
 def _line(number: int, row: Row) -> str:
-    """Every other row leaves its nulls out and escapes what is not ASCII: both spellings mean the same."""
+    """Every second row omits its nulls and does not escape text beyond ASCII; both spellings mean the same."""
     sparse = number % 2 == 1
     shown = {name: _json_value(value) for name, value in row.items() if not (sparse and value is None)}
     return json.dumps(shown, ensure_ascii=sparse) + "\n"
@@ -193,5 +193,5 @@ def _microseconds(value: object) -> object:
 
 
 def in_any_order(rows: Iterable[Any]) -> list[str]:
-    """A multiset that pytest can show; keys keep no order, and 1, 1.0 and true stay different."""
+    """A sorted multiset; the order of keys does not count, and 1, 1.0 and true stay different."""
     return sorted(repr(sorted(row.items()) if isinstance(row, dict) else row) for row in rows)

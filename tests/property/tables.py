@@ -1,4 +1,4 @@
-"""Any table, as a query and as a file of a format, without a report."""
+"""Tables of any columns and values, as queries for the tests of formats."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Value = str | int | float | bool | datetime | list[str] | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Typed columns under any names, and rows of values."""
+    """Named and typed columns, and rows of values."""
 
     names: tuple[str, ...]
     types: tuple[str, ...]
@@ -40,14 +40,14 @@ class Table:
 
 
 def names() -> st.SearchStrategy[str]:
-    """Names of columns come from the catalogue: never empty, but with dots, question marks and other scripts."""
+    """Names of columns: never empty, but with dots, question marks and other scripts, as in the catalogue."""
     return st.sampled_from(("call_id", "in_business_hours?", "a.b", "it's", 'the "name"', "a,b", "Žluťoučký")) | texts(
         max_size=4
     ).filter(bool)
 
 
 def staged(session: Session) -> Path:
-    """The file the session may write; the one beside it is for its parts."""
+    """The file that the session may write; the second writable path is for its partitions."""
     (found,) = session.rows(
         Query(sql="SELECT list_sort(current_setting('allowed_paths'))[1]", values={}, columns=("path",))
     )

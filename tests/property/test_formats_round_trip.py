@@ -31,7 +31,7 @@ from offtake.formats.json import JSON, JSON_LINES
 from offtake.formats.xlsx import XLSX
 from offtake.model.layout import Framing
 from tests.property.exporting import limits
-from tests.property.shapes import csv_cell
+from tests.property.oracles.shapes import csv_cell
 from tests.property.tables import Table, Value, names, staged
 from tests.strategies import decimals, integers, texts
 
@@ -59,14 +59,14 @@ def _tables(draw: DrawFn) -> Table:
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
-    """One session for all examples, as an export has it: without any file but the staged one."""
+    """One session for all examples, which may write the staged file only."""
     folder = tmp_path_factory.mktemp("formats")
     with Session(limits(folder), [], tenant="acme", writable=(folder / "staged",)) as opened:
         yield opened
 
 
 def _written(session: Session, kind: Format, table: Table, framing: Framing = ENVELOPES[0]) -> bytes:
-    """The bytes of the file; the writer's number of rows is right."""
+    """The bytes of the file; also checks the number of rows that the writer returns."""
     path = staged(session)
     query = table.query(empty_text_is_null=kind.empty_text_is_null)
     assert kind.write(session, query, path, framing=framing) == len(table.rows)
@@ -76,7 +76,7 @@ def _written(session: Session, kind: Format, table: Table, framing: Framing = EN
 @hypothesis.settings(max_examples=200, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 @hypothesis.given(table=_tables())
 def test_csv_reads_back_as_text(session: Session, table: Table) -> None:
-    """Null and empty text are both an empty field; everything else is its own text."""
+    """Null and empty text are both an empty field; any other value is its text."""
     header, *lines = _csv_lines(_written(session, CSV, table))
     assert header == list(table.names)
     assert sorted(lines) == sorted([csv_cell(value) for value in row] for row in table.rows)
@@ -84,7 +84,7 @@ def test_csv_reads_back_as_text(session: Session, table: Table) -> None:
 
 def _csv_lines(data: bytes) -> list[list[str]]:
     lines = csv.reader(io.StringIO(data.decode(), newline=""), strict=True)
-    return [line or [""] for line in lines]  # Python reads an empty field on a line of its own as no field
+    return [line or [""] for line in lines]  # csv.reader reads a line with one empty field as no field
 
 
 @hypothesis.settings(max_examples=200, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
@@ -110,7 +110,7 @@ def _objects(table: Table) -> list[dict[str, Value]]:
 
 
 def _as_multiset(rows: Sequence[dict[str, Value]]) -> list[str]:
-    """Order is not promised; 1, 1.0 and true stay different."""
+    """No order is promised; 1, 1.0 and true stay different."""
     return sorted(repr(sorted(row.items())) for row in rows)
 
 
@@ -123,7 +123,7 @@ def _count(kind: Format, chunks: Sequence[bytes]) -> int:
 
 @pytest.fixture(scope="module", params=(2, 5))
 def in_parts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
-    """A session that makes files of several parts."""
+    """A session that writes files in several partitions."""
     staged = tmp_path_factory.mktemp("parts") / "staged"
     with Session(
         limits(staged.parent), [], tenant="acme", writable=(staged, partition_file(staged)), partitions=request.param
@@ -138,7 +138,7 @@ def in_parts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 def test_a_file_made_of_parts_is_the_file_made_at_once(
     session: Session, in_parts: Session, kind: Format, table: Table, framing: Framing
 ) -> None:
-    """But for the order of rows; and nothing of the parts is left."""
+    """The order of rows may differ; no temporary file is left."""
     path = staged(in_parts)
     query = table.query(empty_text_is_null=kind.empty_text_is_null)
     divided = replace(query, sql=f"{query.sql} WHERE in_partition(c0)")
@@ -150,7 +150,7 @@ def test_a_file_made_of_parts_is_the_file_made_at_once(
 
 
 def _records(kind: Format, data: bytes) -> tuple[bytes, list[Any], bytes]:
-    """What stands before the rows, the rows in an order of their own, and what stands behind them."""
+    """The bytes before the rows, the sorted rows, and the bytes after them."""
     if kind is CSV:
         header, *cells = _csv_lines(data)
         return repr(header).encode(), sorted(cells), b""
@@ -159,7 +159,7 @@ def _records(kind: Format, data: bytes) -> tuple[bytes, list[Any], bytes]:
         titles, *rows_of_sheet = book.get_sheet_by_name("Export").to_python(skip_empty_area=False)
         return (
             repr(titles).encode(),
-            sorted(repr(row) for row in rows_of_sheet if any(cell != "" for cell in row)),  # it trims rows of nothing
+            sorted(repr(row) for row in rows_of_sheet if any(cell != "" for cell in row)),  # calamine drops empty rows
             repr(book.get_sheet_by_name("About").to_python()).encode(),
         )
     lines = data.split(b"\n")
@@ -171,7 +171,7 @@ def _records(kind: Format, data: bytes) -> tuple[bytes, list[Any], bytes]:
 
 @st.composite
 def _pieces(draw: DrawFn, data: bytes) -> list[bytes]:
-    """The bytes cut anywhere, empty pieces included."""
+    """The bytes cut at any positions, with empty pieces."""
     cuts = sorted(draw(st.lists(st.integers(0, len(data)), max_size=8)))
     return [data[start:end] for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True)]
 
@@ -191,8 +191,9 @@ def test_a_counter_counts_the_rows_however_the_bytes_come(
 def test_a_file_cut_anywhere_never_counts_as_whole(
     session: Session, kind: Format, table: Table, framing: Framing
 ) -> None:
-    """Refused, or fewer rows than the query had: either way nothing is published. Of the array and the workbook every
-    cut is refused, because their ends are known; lines can only be cut between two of them and then count as fewer."""
+    """The counter refuses the file or counts fewer rows than the query had: either way nothing is published.
+
+    Arrays and workbooks are always refused, because their ends are known; lines cut at a line end count as fewer."""
     written = _written(session, kind, table, framing)
     counter = kind.counter()
     for end in range(len(written)):
@@ -209,7 +210,7 @@ def test_a_file_cut_anywhere_never_counts_as_whole(
 
 
 def test_an_array_without_its_tail_is_refused() -> None:
-    """As a writer would leave it that no longer knew the options for what stands around the rows."""
+    """A writer without the options of the envelope would leave such a file."""
     for data in (b'{"entries":[\n{"a":1}\n', b'{"entries":[\n{"a":1}1}\n', b'{"entries":[\n', b"1}\n"):
         with pytest.raises(ValueError, match="last line"):
             _count(JSON, [data])
@@ -217,7 +218,7 @@ def test_an_array_without_its_tail_is_refused() -> None:
 
 @st.composite
 def _writes(draw: DrawFn) -> list[tuple[int, bytes]]:
-    """Blocks of a file with their places, in the order in which they are written: often the file's, but also any."""
+    """Blocks of a file with their offsets, in the order of writing: often that of the file, but also any other."""
     blocks = draw(
         st.lists(st.binary(min_size=1, max_size=2000) | st.sampled_from((b"\n", b"row\n", b"\0")), max_size=8)
     )
@@ -237,7 +238,7 @@ def test_an_inspection_of_a_growing_file_is_about_the_bytes_on_the_disk(
             with path.open("wb", buffering=0) as file:
                 for place, block in writes:
                     os.pwrite(file.fileno(), block, place)
-                    if waiting:  # until the follower has seen what there is before the first hole or zero byte
+                    if waiting:  # until the follower has read up to the first hole or zero byte
                         counter.wait_for(len(path.read_bytes().partition(b"\0")[0]))
             inspected = inspection.finish()
         whole = path.read_bytes()
@@ -247,7 +248,7 @@ def test_an_inspection_of_a_growing_file_is_about_the_bytes_on_the_disk(
 
 
 def test_an_inspection_of_a_file_written_in_order_does_not_wait_at_zero_bytes() -> None:
-    """They are bytes and no holes: what is there is read before the writer says that it is done."""
+    """Zero bytes are data and not holes: the follower reads them before the writer finishes."""
     with _growing() as path:
         counter = _Collector()
         with FileVerification(path, counter, in_order=True) as inspection:
@@ -265,7 +266,7 @@ def _growing() -> Iterator[Path]:
 
 
 class _Collector:
-    """A counter that keeps what it was fed and lets a writer wait until it has been read."""
+    """A counter that keeps the bytes it received and lets a writer wait for them."""
 
     def __init__(self) -> None:
         self.whole = b""

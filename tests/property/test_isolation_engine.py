@@ -1,4 +1,4 @@
-"""Can SQL inside a session reach anything but its own tenant's files? And does spilling work behind the lock?"""
+"""SQL in a session reaches only the files of its own tenant, and spilling works in the locked session."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from offtake.model.report import Prune, TableUse
 from offtake.model.timespan import Timespan
 from tests.fixtures.places import views_of
 
-REFUSALS = (duckdb.PermissionException, duckdb.InvalidInputException)  # what DuckDB says behind the lock
+REFUSALS = (duckdb.PermissionException, duckdb.InvalidInputException)  # the errors of a locked DuckDB
 
 
 class _Options(TypedDict):
@@ -38,7 +38,7 @@ SPAN = Timespan(start=datetime(2026, 1, 1, tzinfo=UTC), end=datetime(2026, 2, 1,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Walls:
-    """Two tenants' files, and where things are that must stay out of reach."""
+    """Files of two tenants, and the paths that must be unreachable."""
 
     own: Path
     foreign: Path
@@ -50,14 +50,14 @@ class Walls:
         return self.folder / "staged"
 
     def attempts(self) -> tuple[str, ...]:
-        """Statements that would read or write what is not theirs."""
+        """Statements that would read or write files of others."""
         reading = tuple(
             f"SELECT * FROM {source}" for spelling in self._spellings() for source in self.readers(spelling)
         )
         return (*reading, *self._others())
 
     def _spellings(self) -> tuple[str, ...]:
-        """The foreign file by other names: a detour, a link, a pattern, a URL."""
+        """Other spellings of the foreign file: a relative path, a link, a pattern, a URL."""
         detour = self.own.parent / ".." / self.own.parent.name / Path(*[".."] * len(self.own.parts[1:-1]))
         link = self.folder / "link.parquet"
         if not link.is_symlink():
@@ -75,7 +75,7 @@ class Walls:
         )
 
     def readers(self, spelling: str) -> tuple[str, ...]:
-        """Every way to read a file of that name."""
+        """Every function that reads a file of that name."""
         text = spelling.replace("'", "''")
         return (
             f"read_parquet('{text}')",
@@ -132,7 +132,7 @@ class Walls:
 
 @pytest.fixture(scope="module")
 def walls(tmp_path_factory: pytest.TempPathFactory) -> Walls:
-    """A lake in which two tenants have an agent each."""
+    """A lake in which two tenants have one agent each."""
     folder = tmp_path_factory.mktemp("walls")
     lake = Lake(FolderTableStorage(folder / "lake"))
     for tenant, name in (("acme", "Ann"), ("globex", SECRET)):
@@ -149,7 +149,7 @@ def _files(lake: Lake, tenant: str) -> tuple[str, ...]:
 
 @contextmanager
 def _session(walls: Walls) -> Iterator[Session]:
-    """What an export of the tenant acme gets, its staging file included."""
+    """The session of an export of the tenant acme, with its staging file."""
     lake = Lake(FolderTableStorage(walls.folder / "lake"))
     views = views_of(lake, [TableUse(table="agent", prune=Prune.ALL)], tenant="acme", timespan=SPAN)
     limits = Limits(threads=1, memory_mb=128, temp_folder=walls.folder / "temp", temp_mb=16)
@@ -157,14 +157,14 @@ def _session(walls: Walls) -> Iterator[Session]:
         yield session
 
 
-# A report is one SELECT and goes through Session.rows, count or copy; the lock has to hold against any statement.
+# Reports run as one SELECT through Session.rows, count or copy; the lock must hold against any statement.
 def _execute(session: Session, statement: str) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = session._connection.execute(statement).fetchall()
     return rows
 
 
 def test_no_statement_reads_or_writes_what_is_not_the_tenants(walls: Walls) -> None:
-    """Each is refused by the lock itself, and not for a misspelling of ours."""
+    """The lock refuses each statement; no statement fails for another reason."""
     attempts = walls.attempts()
     before = _contents(walls.folder)
     for statement in attempts:
@@ -203,7 +203,7 @@ def test_the_tenants_own_files_and_the_staging_file_are_there(walls: Walls) -> N
     walls.staged.unlink()
 
 
-# Text that does not compress, so that what has to be spilled is what it seems to be.
+# Text that does not compress, so that the spilled size is known.
 ROWS = 1_500_000
 HUNGRY = {
     "sort": f"SELECT md5(n::VARCHAR) || md5((n + 1)::VARCHAR) AS text, n FROM range({ROWS}) AS t(n) ORDER BY text",
@@ -219,7 +219,7 @@ def test_what_does_not_fit_into_memory_goes_to_the_temporary_folder(kind: str, t
     with _hungry(tmp_path, temp_mb=2048) as session:
         assert session.copy(_query(kind), tmp_path / "staged", **CSV) == ROWS
     assert (tmp_path / "staged").read_bytes().count(b"\n") == ROWS + 1
-    assert not list((tmp_path / "temp").glob("*"))  # gone with the session
+    assert not list((tmp_path / "temp").glob("*"))  # removed with the session
 
 
 @pytest.mark.parametrize("kind", HUNGRY)

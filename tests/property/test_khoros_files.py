@@ -1,6 +1,6 @@
-"""Khoros files: instants as an independent implementation writes them, and csv and json that hold the same rows.
+"""Khoros files: instants as Babel writes them, and CSV and JSON files with the same rows.
 
-Babel is that implementation. The server takes nothing from it here: its patterns run inside the query.
+Babel is an independent implementation here: the server renders the patterns inside the query.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ SHOWN = render("instant", ColumnType.INSTANT, Rendering.INSTANT_LOCALE)
 SQL = f"SELECT {SHOWN} AS shown FROM (SELECT make_timestamptz(unnest($micros)) AS instant) AS given"
 SECOND = timedelta(seconds=1)
 BOUNDS = [datetime(day.year, day.month, day.day) for day in (FIRST, LAST)]  # noqa: DTZ001 - given a zone below
-# Fields of all lengths, literals and quotes; only names of the day's halves differ between languages, so none of these.
+# Fields of all lengths, literals and quotes; without AM and PM, whose names depend on the language.
 PATTERNS = ["dd/MM/yyyy HH:mm:ss", "d.M.yy H:m:s", "yyyy-MM-dd'T'HH:mm:ss.SSS", "h 'o''clock' y 100%"]
 
 
@@ -60,7 +60,7 @@ def shown(session: Session, given: list[datetime], zone: str, pattern: str) -> l
 
 
 def anywhere() -> st.SearchStrategy[tuple[str, tzinfo]]:
-    """A zone, or a fixed offset to the second, with the clocks that Babel reads."""
+    """A zone or a fixed offset in seconds, and the tzinfo for Babel."""
     offsets = st.timedeltas(min_value=timedelta(hours=-18), max_value=timedelta(hours=18)).map(
         lambda t: t // SECOND * SECOND
     )
@@ -70,7 +70,7 @@ def anywhere() -> st.SearchStrategy[tuple[str, tzinfo]]:
 
 
 def moments(clocks: tzinfo) -> st.SearchStrategy[datetime]:
-    """Any instant, often beside a change of clocks."""
+    """Any instant, often near a change of clocks."""
     free = st.datetimes(*BOUNDS).map(lambda naive: naive.replace(tzinfo=UTC))
     if not hasattr(clocks, "key"):
         return free
@@ -80,10 +80,10 @@ def moments(clocks: tzinfo) -> st.SearchStrategy[datetime]:
 
 @hypothesis.settings(max_examples=150, deadline=None)
 @hypothesis.given(where=anywhere(), language=st.sampled_from(LANGUAGES), data=st.data())
-def test_pain_18_instants_are_written_as_babel_writes_them(
+def test_instants_are_written_as_babel_writes_them(
     session: Session, where: tuple[str, tzinfo], language: str, data: st.DataObject
 ) -> None:
-    """Khoros contract 5.2, with the patterns that the dialect comes with."""
+    """Khoros contract 5.2, with the default patterns of the dialect."""
     name, clocks = where
     given = data.draw(st.lists(moments(clocks), min_size=1, max_size=40))
     settings = KhorosSettings()
@@ -97,10 +97,10 @@ def test_pain_18_instants_are_written_as_babel_writes_them(
 def test_other_patterns_are_written_as_babel_writes_them(
     session: Session, where: tuple[str, tzinfo], pattern: str, data: st.DataObject
 ) -> None:
-    """The letters mean what they mean in CLDR."""
+    """Pattern letters have their meaning in CLDR."""
     name, clocks = where
     given = data.draw(st.lists(moments(clocks), min_size=1, max_size=20))
-    # CLDR cuts the fraction, Babel rounds it.
+    # CLDR truncates the fraction, Babel rounds it.
     whole = [at.replace(microsecond=at.microsecond // 1000 * 1000) for at in given]
     wanted = [format_datetime(at, pattern, tzinfo=clocks, locale="de") for at in whole]
     assert shown(session, whole, name, KhorosSettings(pattern_de=pattern).instant_pattern("de")) == wanted
@@ -132,7 +132,7 @@ FACTS = {
 OTHERS = ("post", "conversation", "conversation_action", "conversation_tag")
 
 
-@pytest.mark.timeout(900)  # a failing example is made small before it is shown
+@pytest.mark.timeout(900)  # Hypothesis reduces a failing example before it reports it
 @pytest.mark.parametrize("report", REPORTS)
 @hypothesis.settings(max_examples=4, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 @hypothesis.given(data=st.data(), language=st.sampled_from(LANGUAGES), bom=st.booleans())

@@ -1,4 +1,4 @@
-"""Any sequence of loads leaves what a dictionary would hold, and every row is counted once."""
+"""Any sequence of loads leaves the rows that a dictionary would hold, and counts every row once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _INSTANTS = [f"2026-0{month}-01T00:00:0{second}.000000Z" for month in (1, 2, 3) 
 
 @dataclass(frozen=True)
 class Line:
-    """A row of agent_state as it is offered; ``good`` says whether the model takes it."""
+    """A row of agent_state in an input file; ``good`` tells whether the model accepts it."""
 
     agent: str
     started_at: str

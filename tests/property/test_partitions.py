@@ -1,4 +1,4 @@
-"""Do the parts of a report hold what the whole holds, each row once, whatever the data and the filters?"""
+"""The partitions of a report hold together every row of the whole report once, for any data and any filters."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from offtake.lake.tables import TableKind, tables
 from offtake.model.report import Report
 from offtake.model.request import ReportParameters, Selection
 from offtake.model.timespan import Timespan
-from tests.property.conversation_filters import parameters, with_accounts
 from tests.property.exporting import Stored, catalogue, in_any_order, stored
-from tests.property.threads import with_threads
+from tests.property.oracles.conversation_filters import conversation_parameters, with_accounts
+from tests.property.oracles.threads import with_threads
 from tests.strategies import Care, Scenario, scenarios
 
 DIVIDED = tuple(report for report in catalogue().reports.values() if report.partition_by is not None)
@@ -28,7 +28,7 @@ class _Asked(TypedDict):
     partitions: int
 
 
-# What happens to conversations and hangs together by their ids and those of their posts; and what agents did besides.
+# Fact tables that refer to each other by ids of conversations and posts, and the states of agents.
 FACTS = ("conversation", "conversation_action", "post", "conversation_tag", "agent_state")
 
 
@@ -38,7 +38,7 @@ def test_the_tables_below_are_those_that_divided_reports_read() -> None:
 
 
 @pytest.mark.parametrize("report", DIVIDED, ids=lambda report: report.name)
-@pytest.mark.timeout(900)  # a failing example is made small before it is shown
+@pytest.mark.timeout(900)  # Hypothesis reduces a failing example before it reports it
 @hypothesis.settings(max_examples=5, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 @hypothesis.given(scenario=scenarios(*FACTS), partitions=st.integers(2, 4), data=st.data())
 def test_parts_hold_together_what_the_whole_holds(
@@ -49,7 +49,7 @@ def test_parts_hold_together_what_the_whole_holds(
     with stored(cares) as here:
         for care in cares:
             wanted = replace(
-                data.draw(parameters(care), label="parameters"),
+                data.draw(conversation_parameters(care), label="parameters"),
                 selection=data.draw(st.sampled_from(Selection), label="selection"),
                 actions_cap=data.draw(st.sampled_from((1, 2, 500)), label="cap"),
                 interval_milliseconds=data.draw(st.sampled_from((3_600_000, 86_400_000)), label="interval"),

@@ -1,4 +1,4 @@
-"""Are timespans right at every change of clocks, and do Python and the engine agree about local time?"""
+"""Timespans are right at every change of clocks, and Python and the engine agree about local time."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ SHOWN_UNTIL = 2030  # local time is compared with the engine's up to here
 MONTH = timedelta(days=31)
 NAMES = sorted(zone_names())
 
-# The engine's database (ICU's, inside DuckDB 2.0.0) is older than tzdata 2026.6 in one point: tzdata lets Cuba keep its
-# summer time in the winter of 2026/27. A job that shows local time of that winter in these zones is an hour off, as the
-# manual says (docs/reference/lake.md). The test fails when a newer DuckDB or another tzdata changes this list.
+# The engine's database (ICU in DuckDB 2.0.0) and tzdata 2026.6 differ in one rule: in tzdata Cuba keeps summer time in
+# the winter of 2026/27. Local times of that winter in these zones are an hour off, as docs/reference/lake.md says. The
+# test fails if a newer DuckDB or another tzdata changes this list.
 BEHIND = {"America/Havana": (date(2026, 11, 1), date(2027, 3, 14)), "Cuba": (date(2026, 11, 1), date(2027, 3, 14))}
 
 
@@ -39,7 +39,7 @@ def test_every_reading_near_a_change_of_clocks_means_the_earliest_instant_that_s
 
 
 def _changes(name: str, first_year: int) -> Iterator[datetime]:
-    """Changes of clocks as the server's own database has them."""
+    """Changes of clocks in the server's time zone database."""
     local = zone(name)
     for change in transitions(name, date(first_year, 1, 1), date(LAST_YEAR, 12, 31)):
         if (change - TICK).astimezone(local).utcoffset() != change.astimezone(local).utcoffset():
@@ -47,7 +47,7 @@ def _changes(name: str, first_year: int) -> Iterator[datetime]:
 
 
 def _readings_near(change: datetime, local: ZoneInfo) -> Iterator[datetime]:
-    """Wall-clock readings just outside, at the edges of, and inside the gap or the overlap."""
+    """Wall-clock readings just outside, at the bounds of, and inside the gap or the overlap."""
     before, after = _wall(change - TICK, local) + TICK, _wall(change, local)
     low, high = min(before, after), max(before, after)
     for edge in (low, low + (high - low) / 2, high):
@@ -59,12 +59,12 @@ def _wall(instant: datetime, local: ZoneInfo) -> datetime:
 
 
 def _meant(reading: datetime, local: ZoneInfo, change: datetime) -> datetime:
-    """Tried out: the instants at which a clock shows the reading, by the two offsets that are in force around it."""
+    """The earliest instant at which a clock shows the reading, found with the two offsets around the change."""
     old = (change - TICK).astimezone(local).utcoffset() or timedelta(0)
     new = change.astimezone(local).utcoffset() or timedelta(0)
     candidates = sorted({(reading - offset).replace(tzinfo=UTC) for offset in (old, new)})
     shown = [instant for instant in candidates if _wall(instant, local) == reading]
-    return shown[0] if shown else (reading - old).replace(tzinfo=UTC)  # in a gap: the offset in force before it
+    return shown[0] if shown else (reading - old).replace(tzinfo=UTC)  # in a gap: the offset before it
 
 
 @hypothesis.settings(max_examples=300, deadline=None)
@@ -120,7 +120,7 @@ def test_nothing_but_a_zone_name_is_a_zone(name: str) -> None:
 
 
 def test_the_engine_shows_local_time_as_python_does_in_every_zone() -> None:
-    """Around every change of clocks of sixteen years, and at random: to the second, in all zones but ``BEHIND``."""
+    """Around every change of clocks of sixteen years and at random instants, in all zones except ``BEHIND``."""
     with duckdb.connect() as engine:
         engine.execute("SET TimeZone = 'UTC'")
         wrong = {name: found for name in NAMES if (found := _differences(engine, name))}
@@ -128,11 +128,11 @@ def test_the_engine_shows_local_time_as_python_does_in_every_zone() -> None:
     assert spans.keys() == BEHIND.keys(), spans
     for name, (first, last) in spans.items():
         assert BEHIND[name][0] <= first <= last <= BEHIND[name][1], spans
-    assert min(first for first, _ in BEHIND.values()) > LAST  # so no other property meets the difference
+    assert min(first for first, _ in BEHIND.values()) > LAST  # so the difference cannot occur in other tests
 
 
 def test_a_midnight_of_the_reports_is_the_instant_that_a_request_means_by_it() -> None:
-    """The word of ``macros.sql``, around every change of clocks in every zone: some midnights come twice, some not."""
+    """The macro ``instant_of_midnight``, around every change of clocks: some midnights occur twice, some never."""
     with duckdb.connect() as engine:
         engine.execute("SET TimeZone = 'UTC'")
         engine.execute(MACROS)
@@ -148,7 +148,7 @@ def test_a_midnight_of_the_reports_is_the_instant_that_a_request_means_by_it() -
 
 
 def _midnights(name: str) -> Iterator[datetime]:
-    """The local midnights of the days around each change of clocks, as far as the engine knows of the change."""
+    """The local midnights of the days around each change of clocks that the engine's database contains."""
     known = BEHIND[name][0] - timedelta(days=3) if name in BEHIND else date(SHOWN_UNTIL, 12, 1)
     for change in transitions(name, date(FIRST_YEAR, 1, 1), date(SHOWN_UNTIL, 12, 31)):
         if change.date() >= known:
@@ -164,7 +164,7 @@ def test_the_manual_lists_the_zones_in_which_the_engine_is_behind() -> None:
 
 
 def _differences(engine: duckdb.DuckDBPyConnection, name: str) -> list[datetime]:
-    """The instants at which the engine's clock in a zone shows something else than Python's."""
+    """The instants for which the engine and Python show different local times."""
     moments = sorted(_moments(name))
     shown = engine.execute(
         "SELECT strftime(make_timestamptz(moment) AT TIME ZONE $zone, '%Y-%m-%d %H:%M:%S.%f') "
@@ -177,7 +177,7 @@ def _differences(engine: duckdb.DuckDBPyConnection, name: str) -> list[datetime]
 
 
 def _moments(name: str) -> set[datetime]:
-    chance = random.Random(name)  # the same every time
+    chance = random.Random(name)  # deterministic
     first, last = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC), datetime(SHOWN_UNTIL, 12, 31, tzinfo=UTC)
     anywhere = {first + timedelta(microseconds=chance.randrange((last - first) // TICK)) for _ in range(30)}
     months = {first + timedelta(days=15 * number) for number in range((last - first) // timedelta(days=15))}

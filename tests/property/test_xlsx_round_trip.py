@@ -1,7 +1,7 @@
-"""Does a workbook give back what was put into it, whoever reads it?
+"""Three independent readers find in a workbook every value that was written to it.
 
-Three readers that share nothing with the writer: openpyxl, calamine and fastexcel (calamine's cells as typed columns).
-LibreOffice has tests of its own, because it takes seconds to start.
+The readers are openpyxl, calamine and fastexcel (calamine's cells as typed columns). LibreOffice takes seconds to start
+and is tested in ``tests/conformance/test_xlsx_programs.py``.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _tables(draw: DrawFn) -> Table:
 
 
 def _long_texts() -> st.SearchStrategy[str]:
-    """Texts around and beyond what a cell holds."""
+    """Texts around and beyond the size limit of a cell."""
     pieces = st.lists(sheet_texts(max_size=4), min_size=1, max_size=3).map("".join)
     return st.builds(lambda piece, times: piece * times, pieces, st.integers(5_000, 33_000))
 
@@ -64,7 +64,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
         yield opened
 
 
-# --- what must be in a cell: docs/reference/xlsx.md -------------------------------------------------------------------
+# --- expected cells: docs/reference/xlsx.md ---------------------------------------------------------------------------
 
 
 def _expected(value: Value) -> Value:
@@ -83,7 +83,7 @@ def _expected(value: Value) -> Value:
 
 
 def _fitted(text: str) -> str | None:
-    """Nothing is an empty cell; of a text that is too long the property is another."""
+    """An empty text is an empty cell; texts beyond the limit have a test of their own."""
     hypothesis.assume(_units(text) <= TEXT_LIMIT)
     return text or None
 
@@ -92,11 +92,11 @@ def _units(text: str) -> int:
     return len(text.encode("utf-16-le")) // 2
 
 
-# --- readers: the cells of a sheet, row by row, and how each says a value ---------------------------------------------
+# --- readers: the cells of a sheet, row by row, and each reader's form of a value -------------------------------------
 
 
 def _by_openpyxl(path: Path, sheet: str) -> Rows:
-    """openpyxl leaves escapes to its caller (ECMA-376 part 1, 22.9.2.19)."""
+    """openpyxl does not resolve escapes (ECMA-376 part 1, 22.9.2.19)."""
     rows = openpyxl.load_workbook(path)[sheet].iter_rows(values_only=True)
     return [[_unescaped(value) if isinstance(value, str) else _plain(value) for value in row] for row in rows]
 
@@ -111,13 +111,13 @@ def _by_calamine(path: Path, sheet: str) -> Rows:
 
 
 def _by_fastexcel(path: Path, sheet: str) -> Rows:
-    """Every cell as text: what a column of mixed cells would become."""
+    """Every cell as text, as in a column of mixed cells."""
     frame = fastexcel.read_excel(path).load_sheet(sheet, header_row=None, dtypes="string").to_polars()
     return [[value or None for value in row] for row in frame.iter_rows()]
 
 
 def _plain(value: object) -> Value:
-    """calamine says midnight as a day, and nothing as an empty text."""
+    """calamine returns midnight as a date, and an empty cell as an empty text."""
     match value:
         case datetime() | bool() | int() | float():
             return value
@@ -129,22 +129,22 @@ def _plain(value: object) -> Value:
     return None
 
 
-def _by_calamines_word(value: Value) -> Value:
-    """calamine leaves the two escapes alone that stand for no character."""
+def _in_calamine(value: Value) -> Value:
+    """calamine does not resolve the two escapes of noncharacters."""
     return re.sub("[\ufffe\uffff]", lambda found: f"_x{ord(found[0]):04X}_", value) if isinstance(value, str) else value
 
 
-def _by_fastexcels_word(value: Value) -> Value:
+def _in_fastexcel(value: Value) -> Value:
     match value:
         case bool():
             return str(value).lower()
         case int() | datetime():
             return str(value)
-    return _by_calamines_word(value)
+    return _in_calamine(value)
 
 
 def _same(found: Value, wanted: Value) -> bool:
-    """Equal, and truth is no number; fastexcel's text of a number has its own digits, which say less of tiny ones."""
+    """Equal, and booleans are not numbers; fastexcel writes numbers with its own digits, with less precision near 0."""
     if isinstance(found, str) and isinstance(wanted, float):
         return float(found) == pytest.approx(wanted, rel=1e-15, abs=1e-9)
     return found == wanted and isinstance(found, bool) == isinstance(wanted, bool)
@@ -152,13 +152,13 @@ def _same(found: Value, wanted: Value) -> bool:
 
 READERS: Mapping[str, tuple[Callable[[Path, str], Rows], Callable[[Value], Value]]] = {
     "openpyxl": (_by_openpyxl, lambda value: value),
-    "calamine": (_by_calamine, _by_calamines_word),
-    "fastexcel": (_by_fastexcel, _by_fastexcels_word),
+    "calamine": (_by_calamine, _in_calamine),
+    "fastexcel": (_by_fastexcel, _in_fastexcel),
 }
 
 
 def _compare(found: Rows, wanted: Rows) -> None:
-    """Cell by cell; readers leave out what is empty at the end of a row or a sheet, or fill it up."""
+    """Compares cell by cell; readers omit or pad empty cells at the end of a row or a sheet."""
     found, wanted = _trimmed(found), _trimmed(wanted)
     assert len(found) == len(wanted)
     for row, wanted_row in zip(found, wanted, strict=True):
@@ -217,8 +217,8 @@ def test_a_long_text_is_cut_at_what_a_cell_holds_and_counted(session: Session, t
     assert _by_openpyxl(path, "About")[0] == ["Cut", sum(_units(text) > TEXT_LIMIT for text in texts)]
 
 
-def test_what_is_cut_on_the_sheet_about_is_counted_there(session: Session) -> None:
-    """Beside a cut cell and a cut header: a label, a value, and the longest text that needs no cut."""
+def test_truncated_texts_on_the_sheet_about_are_counted_there(session: Session) -> None:
+    """A truncated cell, header, label and value are counted; the longest text that fits is not."""
     path = staged(session)
     long, whole = "x" * (TEXT_LIMIT + 1), "y" * TEXT_LIMIT
     facts = (
@@ -237,8 +237,8 @@ def test_what_is_cut_on_the_sheet_about_is_counted_there(session: Session) -> No
         assert _trimmed(read(path, "Export")) == [[cut, "b"], [cut, whole]]
 
 
-def test_nothing_is_a_cell_without_content(session: Session) -> None:
-    """Null, an empty text, an empty list: a reader may tell an empty text from nothing."""
+def test_an_empty_value_is_a_cell_without_content(session: Session) -> None:
+    """Null, an empty text and an empty list: a reader may distinguish an empty text from an empty cell."""
     path = staged(session)
     table = Table(names=("a", "b"), types=("VARCHAR", "VARCHAR[]"), rows=((None, None), ("", []), (None, [""])))
     XLSX.write(session, table.query(empty_text_is_null=True), path, framing=Framing())

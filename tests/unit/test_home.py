@@ -1,4 +1,4 @@
-"""The home folder: private, whole, and never signed with a key that is none."""
+"""The home folder: private, complete, and without an invalid signing key."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from offtake.errors import HomeError
 from offtake.home import Home, read_storage_secrets
 
 
-def test_a_new_home_is_its_owner_s_alone_and_keeps_what_it_has(tmp_path: Path) -> None:
+def test_a_new_home_is_private_and_keeps_existing_files(tmp_path: Path) -> None:
     home = Home(tmp_path / "deep" / "home")
     assert home.create()
     key = home.read_link_key()
@@ -23,8 +23,8 @@ def test_a_new_home_is_its_owner_s_alone_and_keeps_what_it_has(tmp_path: Path) -
     assert [path.name for path in home.link_key.parent.iterdir()] == ["link.key"]
 
 
-def test_what_another_container_is_writing_stays_whole(tmp_path: Path) -> None:
-    """Its process id is ours: in containers, all are 1."""
+def test_a_file_that_another_container_writes_stays_complete(tmp_path: Path) -> None:
+    """Its process id may equal ours: in containers both are 1."""
     home = Home(tmp_path / "home")
     unfinished = home.link_key.with_name(f".link.key.{os.getpid()}")
     unfinished.parent.mkdir(parents=True)
@@ -35,7 +35,7 @@ def test_what_another_container_is_writing_stays_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"short", b"x" * 33])
-def test_a_key_that_is_none_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_an_invalid_key_is_refused(tmp_path: Path, content: bytes) -> None:
     home = Home(tmp_path / "home")
     home.create()
     home.link_key.write_bytes(content)

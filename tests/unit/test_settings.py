@@ -1,4 +1,4 @@
-"""Settings: what wins, and what stops the start with file, line and the name it might have meant."""
+"""Settings: precedence, and the errors that stop the start with file, line and a suggestion."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_secret_is_not_shown(tmp_path: Path) -> None:
     assert "quite-a-long-secret" not in f"{settings!r}{settings.model_dump(mode='json')}"
 
 
-def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+def test_all_errors_are_reported_at_once(tmp_path: Path) -> None:
     assert len(refused(tmp_path, "[server]\nport = -1\nhots = 'x'\n").splitlines()) == 2
 
 
@@ -156,7 +156,7 @@ def test_an_unusable_state_url_stops_the_start_and_is_not_repeated(tmp_path: Pat
     assert "secret" not in said
 
 
-def test_a_password_in_a_url_is_shown_to_nobody(tmp_path: Path) -> None:
+def test_a_password_in_a_url_is_never_shown(tmp_path: Path) -> None:
     settings = load_settings(written(tmp_path, "state_url = 'postgresql://ann:secret@db/offtake'\n"))
     shown = {name: value for section, name, _, _, value in rows(settings) if not section}
     assert shown["state_url"] == "postgresql://ann:***@db/offtake"

@@ -1,4 +1,4 @@
-"""Certificates that can be used, and what is said of those that cannot."""
+"""Usable certificates, and the errors for unusable ones."""
 
 from __future__ import annotations
 
@@ -68,13 +68,13 @@ def test_a_reload_that_fails_changes_nothing(tmp_path: Path) -> None:
 
 
 def issue_over(key: Path) -> None:
-    """Another certificate's key in the place of this one."""
+    """Replaces the key by the key of another certificate."""
     _, other = issue(key.parent / "other")
     other.replace(key)
 
 
 def lock(key: Path) -> None:
-    """The same key, with a password."""
+    """Encrypts the key with a password."""
     loaded = load_pem_private_key(key.read_bytes(), None)
     key.write_bytes(
         loaded.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, BestAvailableEncryption(b"word"))

@@ -1,4 +1,4 @@
-"""Does every key know its line?"""
+"""Every key of a TOML file knows its line."""
 
 from __future__ import annotations
 

@@ -245,7 +245,7 @@ def test_the_download_is_the_file_itself_by_a_setting(other_ways: KhorosClient) 
     assert rows[0]["postText"] == "=1+1"  # json is guarded by its own rules
 
 
-def test_pain_21_a_setting_keeps_spreadsheets_from_running_cells(plain: KhorosClient, other_ways: KhorosClient) -> None:
+def test_a_setting_keeps_spreadsheets_from_running_cells(plain: KhorosClient, other_ways: KhorosClient) -> None:
     """Khoros contract 5.5, proposed: off by default, because pipelines read what was written."""
     assert '"=1+1"' in plain.export("incoming_post", DAY).text
     assert ",=1+1," in plain.export("incoming_post", DAY, reportFormat="csv").text

@@ -87,7 +87,7 @@ def test_without_a_public_url_links_repeat_the_host_of_the_request(busy: Served)
     assert document["_links"]["self"]["href"] == f"http://exports.example.net:8443{path}"
 
 
-def test_pain_04_the_answer_does_not_wait_for_the_export(client: Client) -> None:
+def test_create_answers_before_the_export_runs(client: Client) -> None:
     """Talkdesk contract 2.2, documented: 202 and a job, whatever the export will take; here nobody will ever run it."""
     document = accepted(client, {"timespan": SPAN})
     assert document["job"]["status"] == "created"
@@ -191,7 +191,7 @@ def test_a_zone_that_is_no_iana_name_is_1020016(zone: str, inside: bool, client:
     assert_refused(client.order("calls", body), 400, "1020016")
 
 
-def test_pain_18_naive_bounds_are_wall_clock_in_the_zone_of_the_job(client: Client) -> None:
+def test_naive_bounds_are_wall_clock_time_in_the_zone_of_the_job(client: Client) -> None:
     """Talkdesk contract 5.4, proposed; the hour that occurs twice is its first one, the hour that does not is moved
     on."""
     prague = {"timezone": "Europe/Prague"}
@@ -414,7 +414,7 @@ def test_each_fault_hides_all_later_ones(faults: tuple[str, str], full: tuple[Cl
     assert_refused(_faulty(full, set(faults)), status, code, [FIELD[first]] if first in FIELD else [])
 
 
-def test_pain_17_the_quota_says_when_to_come_back(full: tuple[Client, str]) -> None:
+def test_an_exceeded_quota_says_when_to_retry(full: tuple[Client, str]) -> None:
     """Talkdesk contract 3, documented: 15 unfinished jobs of all types together; the header is proposed."""
     client, _ = full
     for report in ("calls", "user_status"):

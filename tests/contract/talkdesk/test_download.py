@@ -290,7 +290,7 @@ def test_no_file_before_the_job_is_done(idle: Served) -> None:
         assert "entries" not in json.loads(answer.content)
 
 
-def test_pain_09_a_dead_link_is_replaced_by_asking_again(hasty: Served, bare: httpx.Client) -> None:
+def test_an_expired_link_is_replaced_by_the_next_status_request(hasty: Served, bare: httpx.Client) -> None:
     """Talkdesk contract 2.4, proposed: a link lives a moment; the address of the file lives as long as the file."""
     credential = hasty.tenant("links")
     with hasty.client(credential) as client:

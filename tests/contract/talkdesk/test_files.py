@@ -182,7 +182,7 @@ def test_json_holds_every_value_with_its_type(case: Case, file_of: Files) -> Non
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_pain_22_columns_stand_in_the_contracts_order(case: Case, file_of: Files) -> None:
+def test_columns_stand_in_the_order_of_the_contract(case: Case, file_of: Files) -> None:
     """Talkdesk contract 6.1 and 6.5: positional loaders break when columns move."""
     names, labels = list(LABELS[case.report]), list(LABELS[case.report].values())
     assert all(list(entry) == names for entry in _strict(file_of(case, "json").decode())["entries"])
@@ -251,7 +251,7 @@ def test_a_tenant_without_any_data_gets_empty_files(busy: Served) -> None:
             assert document == {"type": report, "version": "v1", "entries": [], "total": 0}
 
 
-def test_pain_18_the_zone_of_the_job_is_the_zone_of_the_file(file_of: Files) -> None:
+def test_the_zone_of_the_job_is_the_zone_of_the_file(file_of: Files) -> None:
     """Talkdesk contract 5.4, proposed: values with Z stay UTC, zone-less ones are the job's wall clock, also where an
     hour is twice."""
     spring = _strict(file_of(Case("calls", SPRING, ZONE), "json").decode())["entries"]
@@ -265,7 +265,7 @@ def test_pain_18_the_zone_of_the_job_is_the_zone_of_the_file(file_of: Files) -> 
     assert times["across"] == ("2026-10-25 02:00:00", 7200)
 
 
-def test_pain_20_no_digit_is_eaten(file_of: Files) -> None:
+def test_long_numbers_keep_every_digit(file_of: Files) -> None:
     """Talkdesk contract 5.4: ids and phone numbers are text; integers beyond 2**53 keep their last digit, in every
     format."""
     case = Case("calls", SPRING, ZONE)
@@ -276,7 +276,7 @@ def test_pain_20_no_digit_is_eaten(file_of: Files) -> None:
         assert "+420600000002" in text
 
 
-def test_pain_21_leading_signs_are_left_alone(file_of: Files) -> None:
+def test_leading_signs_are_left_alone(file_of: Files) -> None:
     """Talkdesk contract 5.2: this csv is read by programs; text that begins like a formula is neither cut nor
     prefixed."""
     rows = csv.DictReader(io.StringIO(file_of(Case("calls", SPRING, ZONE), "csv").decode(), newline=""))

@@ -141,7 +141,7 @@ def client(large: Installation, running: Running) -> Iterator[Client]:
         yield made
 
 
-def test_pain_13_cancelling_a_running_job_stops_its_work(large: Installation, running: Running, client: Client) -> None:
+def test_cancelling_a_running_job_stops_its_work(large: Installation, running: Running, client: Client) -> None:
     """The attempt is interrupted, what it wrote is gone, the worker is free for the next job."""
     job = client.create("calls", *MARCH, format_="json")
     staging = large.home / "artifacts" / "staging"

@@ -127,7 +127,7 @@ def test_an_unknown_report_is_400(client: Client, done: str) -> None:
         assert_refused(answer, 400, "1020001", ["report_type"])
 
 
-def test_pain_05_too_many_rows_fail_the_job_and_nothing_is_cut(hasty: Served) -> None:
+def test_too_many_rows_fail_the_job_and_no_file_is_truncated(hasty: Served) -> None:
     """Talkdesk contract 3, proposed: the job ends ``failed``, as 200; there is no file, whole or cut. Three rows are
     not too many."""
     credential = hasty.tenant("rows")
@@ -148,7 +148,7 @@ def test_pain_05_too_many_rows_fail_the_job_and_nothing_is_cut(hasty: Served) ->
     assert _files(hasty, too_many) == []
 
 
-def test_pain_06_no_error_text_inside_a_file(hasty: Served) -> None:
+def test_an_error_text_never_appears_inside_a_file(hasty: Served) -> None:
     """Talkdesk contract 3, proposed: what goes wrong is said by the status; nothing that could be taken for a file is
     left."""
     credential = hasty.tenant("error")

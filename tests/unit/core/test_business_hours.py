@@ -1,4 +1,4 @@
-"""Do the macros see an account's business hours as its calendar says, in its own zone, across changes of clocks?"""
+"""The macros apply an account's business hours in its own zone and across changes of clocks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from offtake.model.timespan import Timespan
 from tests.fixtures.places import views_of
 
 ZONE = "America/New_York"
-WEEK = [  # weekday, opens, closes: two stretches on Monday, a night that ends at midnight on Saturday
+WEEK = [  # weekday, opens, closes: two periods on Monday, and one that ends at midnight on Saturday
     ("1", "09:00", "12:30"),
     ("1", "13:15", "18:00"),
     ("2", "09:00", "18:00"),
@@ -38,7 +38,7 @@ REPORT = Report(
 
 
 def is_open(at: datetime) -> bool:
-    """The calendar, read plainly."""
+    """An independent reading of the calendar."""
     local = at.astimezone(ZoneInfo(ZONE))
     clock = f"{local.hour:02}:{local.minute:02}"
     if local.date().isoformat() == HOLIDAY:
@@ -47,7 +47,7 @@ def is_open(at: datetime) -> bool:
 
 
 def answers(folder: Path, instants: Sequence[datetime], *, week: bool = True, zone: str = ZONE) -> list[list[bool]]:
-    """For each instant: is it open, and do the filters off, inside and outside let it through."""
+    """For each instant: whether the account is open, and which of the filters off, inside and outside keep it."""
     lake = Lake(FolderTableStorage(folder / "lake"))
     if week:
         rows = [{"weekday": day, "opens": opens, "closes": closes} for day, opens, closes in WEEK]
@@ -93,13 +93,13 @@ def test_bounds_hold_to_the_microsecond(tmp_path: Path) -> None:
     assert [row[0] for row in found] == [False, True, True, False]
 
 
-def test_hours_that_never_open_are_hours(tmp_path: Path) -> None:
+def test_business_hours_without_an_opening_close_the_account(tmp_path: Path) -> None:
     lake = Lake(FolderTableStorage(tmp_path / "lake"))
     _load(lake, tmp_path, "business_hours", [{"weekday": "1", "opens": "09:00", "closes": "09:00"}], tenant="acme")
     assert answers(tmp_path, [AT], week=False) == [[False, True, False, True]]
 
 
-def test_a_day_off_is_one_without_hours_as_well(tmp_path: Path) -> None:
+def test_a_holiday_also_closes_an_account_without_business_hours(tmp_path: Path) -> None:
     lake = Lake(FolderTableStorage(tmp_path / "lake"))
     _load(lake, tmp_path, "holiday", [{"day": HOLIDAY, "name": "Polls"}], tenant="acme")
     noon = datetime(2026, 11, 3, 12, tzinfo=ZoneInfo(ZONE)).astimezone(UTC)

@@ -1,4 +1,4 @@
-"""Look-ups are bounded, see one tenant only, and say when the lake cannot be read."""
+"""Look-ups are bounded, read one tenant only, and report an unavailable lake."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ def test_queues_in_use_of_one_tenant_by_name(here: Installation, on: Services) -
     assert lookups.teams(caller(), on) == []
 
 
-def test_a_look_up_has_an_end(here: Installation, on: Services) -> None:
+def test_a_look_up_is_bounded(here: Installation, on: Services) -> None:
     here.load("queue", [{"queue_id": f"q{n}", "name": f"{n:06}"} for n in range(MANY)], tenant="acme")
     assert len(lookups.queues(caller(), on)) == MANY - 1
 
 
-def test_whoever_may_not_read_may_not_look_up(on: Services) -> None:
+def test_a_look_up_needs_the_read_scope(on: Services) -> None:
     with pytest.raises(NotPermitted):
         lookups.teams(caller(scopes=frozenset()), on)
 
 
-def test_a_lake_that_cannot_be_read_is_a_matter_of_waiting(here: Installation, on: Services) -> None:
+def test_an_unavailable_lake_is_a_retryable_error(here: Installation, on: Services) -> None:
     here.load("smart_view", [{"smart_view_id": "v", "name": "V", "expression": "priority >= 1"}], tenant="acme")
     for file in (here.home / "lake" / "smart_view").rglob("*.parquet"):
         file.write_bytes(b"not a table")

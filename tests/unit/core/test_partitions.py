@@ -1,4 +1,4 @@
-"""Is an export made in parts one whole, true file, and can it be stopped between two of them?"""
+"""An export in several partitions is one complete file, and an interrupt between two partitions stops it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ columns = [{ name = "tag", from = "tag_id", as = "text", mark = "proposed" }]
 
 @pytest.fixture
 def on(tmp_path: Path) -> Iterator[Services]:
-    """Services with a report of their own, forty of its rows, and attempts whose parts are made from nine each."""
+    """Services with a report of 40 rows, and attempts that divide it into partitions of 9 rows."""
     report = tmp_path / "own" / "taggings"
     report.mkdir(parents=True)
     for name, text in FOLDER.items():
@@ -102,7 +102,9 @@ def test_an_attempt_joins_its_parts_into_one_published_file(on: Services, format
     assert artifact.bytes == len(data)
     found = _tags(data, format_name)
     assert sorted(found) == sorted(f"t{number}" for number in range(TAGGINGS))
-    assert found != _tags(_in_one_part(on, format_name), format_name)  # parts do change the order, so there were some
+    assert found != _tags(
+        _in_one_part(on, format_name), format_name
+    )  # partitions change the order, so there were several
     assert list(on.artifacts.found()) == [each for each in on.artifacts.found() if not each.staged]
 
 
@@ -132,10 +134,10 @@ def test_a_row_limit_holds_over_all_parts(on: Services) -> None:
 
 
 class _StoppedAfterOne(Session):
-    """A session that somebody interrupts when its first part is written and the second has not begun."""
+    """A session that is interrupted after its first partition and before its second."""
 
     def copy(self, query: Query, path: Path, *, options: str, as_json: bool, partition: int = 0) -> int:
-        """Write the part, and be interrupted."""
+        """Write the partition, then interrupt the session."""
         found = super().copy(query, path, options=options, as_json=as_json, partition=partition)
         self.interrupt()
         return found

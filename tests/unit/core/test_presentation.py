@@ -1,4 +1,4 @@
-"""Which columns a file shows: all by default, those asked for in their order, hidden ones by name, some by format."""
+"""The columns of a file: the default ones, or the requested ones in their order; some depend on the format."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PUBLICATION = Publication(
         (("c", "a"), "json", ["c", "a"]),
         (("b",), "json", ["b"]),
         (("d_millis", "b", "c"), "json", ["d_millis", "b", "c"]),
-        (("d_millis", "b", "c"), "csv", ["b", "c"]),  # Khoros contract 5.3: dropped without a word
+        (("d_millis", "b", "c"), "csv", ["b", "c"]),  # Khoros contract 5.3: dropped without an error
     ],
 )
 def test_the_columns_that_are_shown(asked: tuple[str, ...], format_name: str, shown: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Does a file's order hold, whatever does not fit into memory, and is there none unless a dialect asks for it?"""
+"""Sorted files: the order holds for rows that exceed memory, and files are sorted only if a dialect demands it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from offtake.model.timespan import Timespan
 ROWS = 160_000
 ROOM = 128 * SORTED_BYTES_PER_MEMORY_MB
 TIES = 1_000
-# Rows of about a kilobyte: all of them are more than the session may hold.
+# Rows of about a kilobyte; together they exceed the memory of the session.
 SQL = f"""
 SELECT CAST(number AS VARCHAR) AS row_id, hash(number) % {TIES} AS place,
     repeat(md5(CAST(number AS VARCHAR)), 32) AS note
@@ -55,7 +55,7 @@ REPORT = Report(
     columns=(column("row_id", ColumnType.ID), column("place", ColumnType.INTEGER), column("note", ColumnType.TEXT)),
     sql=SQL,
 )
-# The column that is sorted by is shown as text: the sort goes by what the report has, 9 before 10.
+# The file shows the sort column as text, but the sort uses the report's value: 9 comes before 10.
 COLUMNS = tuple(
     PublishedColumn(name=name, source=source, rendering=Rendering.PLAIN, mark=Mark.PROPOSED)
     for name, source in (("at", "place"), ("id", "row_id"), ("note", "note"))
@@ -74,7 +74,7 @@ def session(folder: Path, *writable: Path, threads: int = 1) -> Iterator[Session
 
 
 def whole(made: Session, query: Query) -> list[dict[str, Any]]:
-    """The rows of all parts."""
+    """The rows of all partitions."""
     return [row for partition in range(made.partitions) for row in made.rows(query, partition=partition)]
 
 
@@ -86,7 +86,7 @@ def whole(made: Session, query: Query) -> list[dict[str, Any]]:
 def test_a_file_is_sorted_though_its_rows_do_not_fit_into_memory(
     tmp_path: Path, rows: int, kilobytes: int, order: tuple[str, ...]
 ) -> None:
-    """Where order says no more, hundreds of rows share each place."""
+    """Hundreds of rows share each value of the sort column."""
     sql = SQL.replace(f"range({ROWS})", f"range({rows})")
     report = replace(REPORT, sql=sql.replace("32) AS note", f"{32 * kilobytes}) AS note"))
     query = plan(report, shown(*order), REQUEST)
@@ -101,7 +101,7 @@ def test_a_file_is_sorted_though_its_rows_do_not_fit_into_memory(
 
 
 @pytest.mark.parametrize("rows", [0, 1, 1_000])
-def test_few_rows_are_one_part(tmp_path: Path, rows: int) -> None:
+def test_few_rows_are_one_partition(tmp_path: Path, rows: int) -> None:
     report = replace(REPORT, sql=SQL.replace(f"range({ROWS})", f"range({rows})"))
     query = plan(report, shown("place", "row_id"), REQUEST)
     with session(tmp_path) as made:
@@ -112,7 +112,7 @@ def test_few_rows_are_one_part(tmp_path: Path, rows: int) -> None:
     assert all(row.keys() == {"at", "id", "note"} for row in found)
 
 
-# Of every type that has an order, with nulls, capitals, letters beyond ASCII, and the same place again and again.
+# Every sortable type, with nulls, capitals, letters beyond ASCII, and many equal values.
 KEYS = """
 SELECT number AS id, CASE WHEN number % 7 = 0 THEN NULL ELSE
     TIMESTAMP '2026-03-29 00:59:59.999999' + to_microseconds(CAST(hash(number) % 50 AS BIGINT)) END AS moment,
@@ -124,8 +124,8 @@ FROM range(400) AS counted (number)
 
 @pytest.mark.parametrize("room", [100, 2_000, 10**9])
 @pytest.mark.parametrize("order", [("moment", "key"), ("amount",), ("key", "amount", "moment")], ids=len)
-def test_stretches_make_the_order_that_one_sort_makes(tmp_path: Path, order: tuple[str, ...], room: int) -> None:
-    """However small the room: rows that are longer than it are a stretch each."""
+def test_sort_ranges_give_the_order_of_one_sort(tmp_path: Path, order: tuple[str, ...], room: int) -> None:
+    """For any size of a range: a row that is larger than a range is a range of its own."""
     order_by = ", ".join(f"{name} ASC NULLS LAST" for name in order)
     query = Query(
         sql=f"SELECT id, note, {', '.join(f'{name} AS by_{name}' for name in order)} FROM ({KEYS})",
@@ -144,8 +144,8 @@ def test_stretches_make_the_order_that_one_sort_makes(tmp_path: Path, order: tup
 
 
 @pytest.mark.parametrize("room", [10_000, 10**9])
-def test_thousands_of_rows_in_one_place_are_in_the_order_in_which_they_came(tmp_path: Path, room: int) -> None:
-    """Any order would do; this one is the same at every attempt, and any stretch of it can be cut off."""
+def test_thousands_of_equal_rows_keep_their_order_of_arrival(tmp_path: Path, room: int) -> None:
+    """Equal rows keep their order of arrival, so that every attempt writes the same file."""
     sql = "SELECT n AS id, 'the same' AS by_it, NULL AS by_nothing FROM range(9000) AS t (n)"
     query = Query(sql=sql, values={}, columns=("id",), order=("by_it", "by_nothing"))
     with session(tmp_path) as made:
@@ -154,8 +154,8 @@ def test_thousands_of_rows_in_one_place_are_in_the_order_in_which_they_came(tmp_
     assert [row["id"] for row in found] == list(range(9000))
 
 
-def test_a_stretch_has_as_many_bytes_as_it_may_and_not_as_many_rows(tmp_path: Path) -> None:
-    """One row in a hundred has half a stretch; where these stand, stretches have fewer rows."""
+def test_a_sort_range_is_bounded_by_bytes_and_not_by_rows(tmp_path: Path) -> None:
+    """One row in a hundred fills half a range; ranges with such rows have fewer rows."""
     sql = "SELECT n AS id, repeat('x', CASE WHEN n < 5000 AND n % 50 = 0 THEN 20000 ELSE 9 END) AS note, n AS by_n "
     query = Query(sql=f"{sql} FROM range(10000) AS r (n)", values={}, columns=("id", "note"), order=("by_n",))
     with session(tmp_path) as made:
@@ -167,7 +167,7 @@ def test_a_stretch_has_as_many_bytes_as_it_may_and_not_as_many_rows(tmp_path: Pa
 
 
 def test_bytes_of_every_type_are_counted(tmp_path: Path) -> None:
-    """A list, a structure or a blob may be as long as a text; as many rows of numbers are one stretch."""
+    """Lists, structures and blobs count with their bytes; the same number of rows with numbers is one range."""
     long = ("repeat('x', 900)", "list_value(repeat('x', 900))", "{'a': repeat('x', 900)}", "encode(repeat('x', 900))")
     short = ("n", "CAST(n AS UINTEGER)", "n / 7", "CAST(n AS DECIMAL(18, 3))", "TIMESTAMPTZ '2026-03-01 00:00:00+01'")
     partitions: dict[str, int] = {}
@@ -181,7 +181,7 @@ def test_bytes_of_every_type_are_counted(tmp_path: Path) -> None:
     assert {value: partitions[value] for value in short} == dict.fromkeys(short, 1)
 
 
-def test_a_session_that_is_to_stop_does_not_go_on_cutting(tmp_path: Path) -> None:
+def test_an_interrupted_session_stops_dividing_ranges(tmp_path: Path) -> None:
     query = Query(sql="SELECT 1 AS id, 2 AS by_it", values={}, columns=("id",), order=("by_it",))
     with session(tmp_path) as made:
         made.interrupt()
@@ -189,5 +189,5 @@ def test_a_session_that_is_to_stop_does_not_go_on_cutting(tmp_path: Path) -> Non
             made.sort(query, range_bytes=ROOM)
 
 
-def test_there_is_no_order_unless_somebody_asks() -> None:
+def test_files_are_not_sorted_by_default() -> None:
     assert plan(REPORT, shown(), REQUEST).order == ()

@@ -1,4 +1,4 @@
-"""Does a smart view's SQL keep the conversations that a plain reading of its expression keeps?"""
+"""The SQL of a smart view keeps the conversations that an interpreter of its expression keeps."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def conversations(draw: st.DrawFn) -> Conversation:
 
 
 def keeps(expression: Expression, row: Conversation) -> bool:
-    """The expression, read plainly."""
+    """An interpreter of the expression."""
     match expression:
         case Combination("and", terms):
             return all(keeps(term, row) for term in terms)
@@ -115,7 +115,7 @@ def test_the_sql_keeps_what_the_expression_says(expression: Expression, rows: li
             tagged = "INSERT INTO conversation_tag VALUES (?, ?, ?, ?)"
             for tag in row["tag"]:
                 connection.execute(tagged, [str(number), tag, BEFORE, None])
-            # Tags that were taken off and those put on later are not seen.
+            # Detached tags and tags attached later do not count.
             connection.execute(tagged, [str(number), "vip", BEFORE, BEFORE])
             connection.execute(tagged, [str(number), "a", END, None])
         connection.execute("SET VARIABLE smart_view_end = $end", {"end": END})

@@ -1,4 +1,4 @@
-"""A thread beside a block: it ends with the block, and a defect does not end it before."""
+"""A background thread ends with its block; an unexpected error does not end it earlier."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of Temporal from the settings: TLS, keys, and what is said when something is missing."""
+"""Settings of the connection to Temporal: TLS, keys, and the errors for missing values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from offtake.settings import Settings, load_settings, rows
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
-    """A home with files that prove who we are."""
+    """A home with a client certificate and its key."""
     for name in ("ca", "certificate", "key"):
         (tmp_path / f"{name}.pem").write_text(f"contents of {name}")
     (tmp_path / "api.key").write_text("the api key\n")
@@ -53,7 +53,7 @@ def test_certificates_are_read_from_files_of_the_home_or_of_anywhere(home: Home,
 @pytest.mark.parametrize(
     "given", [{"tls": True}, {"api_key": "k"}, {"api_key_file": "api.key"}, {"tls_ca_file": "ca.pem"}]
 )
-def test_whatever_is_secret_asks_for_tls(home: Home, given: dict[str, object]) -> None:
+def test_secrets_require_tls(home: Home, given: dict[str, object]) -> None:
     assert tls_config(address(home, **given))
 
 
@@ -91,7 +91,7 @@ def test_a_file_that_is_not_there_is_named(home: Home, option: str) -> None:
         ("activities = 0", "temporal.activities"),
     ],
 )
-def test_what_contradicts_itself_stops_the_start(tmp_path: Path, text: str, expected: str) -> None:
+def test_contradictory_settings_stop_the_start(tmp_path: Path, text: str, expected: str) -> None:
     file = tmp_path / "offtake.toml"
     file.write_text(f"executor = 'temporal'\n[temporal]\n{text}\n")
     with pytest.raises(SettingsError, match=expected) as error:
@@ -99,7 +99,7 @@ def test_what_contradicts_itself_stops_the_start(tmp_path: Path, text: str, expe
     assert "sesame" not in error.value.message
 
 
-def test_trouble_is_told_in_a_word_and_not_in_the_servers_text() -> None:
+def test_an_error_names_its_kind_and_never_the_servers_text() -> None:
     assert describe_error(RPCError("sesame", RPCStatusCode.PERMISSION_DENIED, b"")) == "permission_denied"
     assert describe_error(RuntimeError("sesame")) == "not_accepted"
 
@@ -108,7 +108,7 @@ def python(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def test_the_library_is_imported_only_where_it_is_wanted() -> None:
+def test_the_library_is_imported_only_if_temporal_is_chosen() -> None:
     code = (
         "import sys, offtake.cli, offtake.server; print(sorted(m for m in sys.modules if m.startswith('temporalio')))"
     )

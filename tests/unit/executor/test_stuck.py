@@ -1,4 +1,4 @@
-"""An attempt that does not end however often it is interrupted ends its process, and says so."""
+"""A worker whose attempt ignores its interrupts logs this and ends its process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ cancellation.request(CancelReason.LEASE_LOST)
 on = SimpleNamespace(attempt=SimpleNamespace(heartbeat=timedelta(hours=1)))
 lease = SimpleNamespace(job=SimpleNamespace(id="the job"))
 with lease_heartbeat.LeaseHeartbeat(lease, on, cancellation=cancellation, shutdown=Shutdown(timedelta(hours=1))):
-    threading.Event().wait()  # what no interrupt ends
+    threading.Event().wait()  # ignores every interrupt
 """
 
 

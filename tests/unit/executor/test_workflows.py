@@ -1,4 +1,4 @@
-"""Workflows that run today replay with the workflows of today: a change that would break them turns red here.
+"""Recorded workflow histories replay with the current workflows: an incompatible change fails here.
 
 A history is what a real server recorded, as ``temporal workflow show -w ID --output json`` prints it. A new release of
 the workflows adds histories and keeps the old ones, until none that began before can be running any more.
@@ -23,11 +23,11 @@ HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))
 
 @workflow.defn(name=EXPORT)
 class Changed:
-    """What nobody may do to ``Export`` while its workflows run: another step before the attempt."""
+    """An incompatible change of ``Export``: another step before the attempt."""
 
     @workflow.run
     async def run(self, order: ExportInput) -> str:
-        """Waits, then as before."""
+        """Waits, then runs the workflow."""
         await asyncio.sleep(1)
         done: str = await workflow.execute_activity(
             ATTEMPT, order.job, result_type=str, start_to_close_timeout=timedelta(days=30)

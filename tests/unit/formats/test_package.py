@@ -1,4 +1,4 @@
-"""The zip file around a workbook: what stands in its headers, near and far, and whether its counter believes them."""
+"""The ZIP container of a workbook: its local and central headers, and the counter that verifies them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_package_is_a_zip_file_of_1980() -> None:
 
 
 def test_a_package_beyond_four_gigabytes_has_zip64_in_its_directory_only(tmp_path: Path) -> None:
-    """The file has a hole of five gigabytes before its first part, which takes no room on the disk."""
+    """The file is sparse: five gigabytes before its first entry take no space on the disk."""
     path, hole = tmp_path / "far.zip", 5 * 2**30
     with path.open("wb") as file:
         file.seek(hole)
@@ -66,7 +66,7 @@ def _packed_size(found: zipfile.ZipFile) -> int:
 
 
 def test_a_changed_byte_is_noticed_where_it_matters() -> None:
-    """Dates, versions and attributes may be anything; with all else changed the file is none, or says the same."""
+    """Dates, versions and attributes are free; any other changed byte is refused or does not change the result."""
     whole = _packed()
     believed = [changed for changed in map(_changed, range(len(whole))) if _is_believed(changed)]
     assert 0 < len(believed) < len(whole) // 4
@@ -92,7 +92,7 @@ def _is_believed(data: bytes) -> bool:
     [b"", b"<worksheet><sheetData></sheetData></worksheet>", SHEET[:-1], SHEET + b"\n"],
     ids=["nothing", "no header row", "cut", "more"],
 )
-def test_a_sheet_that_is_not_whole_is_none(content: bytes) -> None:
+def test_an_incomplete_sheet_is_refused(content: bytes) -> None:
     written: list[bytes] = []
     package = Package(written.append)
     package.add("xl/worksheets/sheet1.xml", content)

@@ -1,4 +1,4 @@
-"""What a sheet looks like before anybody touches it: docs/reference/xlsx.md."""
+"""The initial view of a sheet: docs/reference/xlsx.md."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COLUMNS = (
 
 @pytest.fixture(scope="module")
 def sheets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Worksheet]:
-    """Seven rows, five of them in a sheet."""
+    """Seven rows in sheets of five rows."""
     path: Path = tmp_path_factory.mktemp("workbook") / "made.xlsx"
     query = Query(sql=SQL, values={}, columns=COLUMNS)
     with Session(limits(path.parent), [], tenant="acme") as session:
@@ -51,7 +51,7 @@ def test_the_header_is_bold_stays_in_view_and_filters(sheets: dict[str, Workshee
 
 
 def test_columns_are_wide_enough_for_their_header_and_what_they_hold(sheets: dict[str, Worksheet]) -> None:
-    """And for the button of the filter; an instant in a narrow column would be a row of number signs."""
+    """Room for the filter button is included; a spreadsheet shows an instant in a narrow column as number signs."""
     for name in ("Export", "Export 2"):
         widths = [sheets[name].column_dimensions[letter].width for letter in "ABCDEFG"]
         assert all(width >= len(header) + 2 for width, header in zip(widths, COLUMNS, strict=True))

@@ -1,4 +1,4 @@
-"""An error nobody expected: answered in the dialect's words, logged by kind and place, never by its text."""
+"""Unexpected errors: answered in the dialect's shape, logged with class and location, never with their text."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SECRET = "a row that must stay inside"
 
 @pytest.fixture
 def broken(tmp_path: Path) -> Iterator[Services]:
-    """Services whose clock breaks."""
+    """Services whose clock raises an error."""
     home = Home(tmp_path / "home")
     home.create()
     services = build_services(home, Settings())
@@ -70,7 +70,7 @@ def test_paths_of_no_dialect_are_refused_as_json(broken: Services) -> None:
     assert answer.headers["x-request-id"]
 
 
-def test_a_client_that_leaves_while_it_sends_is_no_defect(broken: Services) -> None:
+def test_a_client_that_disconnects_while_sending_is_not_an_error(broken: Services) -> None:
     said: list[Message] = [
         {"type": "http.request", "body": b"grant_", "more_body": True},
         {"type": "http.disconnect"},
@@ -82,7 +82,7 @@ def test_a_client_that_leaves_while_it_sends_is_no_defect(broken: Services) -> N
         return said.pop(0)
 
     async def send(message: Message) -> None:
-        """There is nobody any more."""
+        """The client has disconnected."""
 
     async def run() -> None:
         await build_app(broken, Settings(), build_traffic(Settings()))(scope, receive, send)

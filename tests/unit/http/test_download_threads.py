@@ -1,4 +1,4 @@
-"""Downloads have threads of their own."""
+"""Downloads run in their own threads."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.fixtures.loop import ADMIN, BOSS, LoopClient
 
 
 def test_a_store_that_hangs_stalls_downloads_alone(tmp_path: Path) -> None:
-    """More of them than there are threads; what other requests do in threads is done all the same."""
+    """More downloads than threads are waiting; other requests still run in theirs."""
     released, begun, sent = threading.Event(), threading.Semaphore(0), []
 
     def hang(first: int, end: int) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""Looks at what is needed: bounded in time, not repeated while one hangs, kept for a moment, never an endless wait."""
+"""Health checks: bounded in time, not repeated while one hangs, and cached for a moment."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from offtake.store.database import Database, sqlite_url
 from tests.fixtures.installation import Installation
 
 
-def test_a_look_that_hangs_is_said_and_not_repeated() -> None:
+def test_a_check_that_hangs_is_reported_and_not_repeated() -> None:
     release = threading.Event()
     began: list[int] = []
 
@@ -41,7 +41,7 @@ def test_a_look_that_hangs_is_said_and_not_repeated() -> None:
     asyncio.run(asyncio.wait_for(ask(), 60))
 
 
-def test_an_answer_holds_for_a_while() -> None:
+def test_an_answer_is_cached() -> None:
     looks: list[int] = []
 
     def look() -> None:
@@ -56,7 +56,7 @@ def test_an_answer_holds_for_a_while() -> None:
     assert looks == [1]
 
 
-def test_a_defect_in_a_look_is_something_missing_and_is_not_quoted() -> None:
+def test_an_unexpected_error_in_a_check_is_reported_without_its_text() -> None:
     def broken() -> str | None:
         raise ValueError("postgresql://offtake:secret@db/offtake")
 
@@ -64,7 +64,7 @@ def test_a_defect_in_a_look_is_something_missing_and_is_not_quoted() -> None:
     assert asyncio.run(readiness.missing()) == ["The state database cannot be looked at (ValueError)."]
 
 
-def test_a_database_that_is_away_is_said_and_its_figures_are_left_out(
+def test_an_unreachable_database_is_reported_and_its_metrics_are_omitted(
     installation: Installation, tmp_path: Path
 ) -> None:
     installation.init()

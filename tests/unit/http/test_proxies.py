@@ -1,4 +1,4 @@
-"""Who asks, as proxies tell it: only those that are named are believed, and only as far as they can know."""
+"""Client addresses from proxies: only configured proxies are trusted, and only for their own part of the header."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PROXIES = Proxies(["10.0.0.0/8", "2001:db8::1"])
     [
         ("203.0.113.7", "203.0.113.7"),
         ("203.0.113.7, 10.1.1.1", "203.0.113.7"),
-        ("1.2.3.4, 203.0.113.7, 10.1.1.1", "203.0.113.7"),  # who wrote the first one is not known
+        ("1.2.3.4, 203.0.113.7, 10.1.1.1", "203.0.113.7"),  # the first address is not from a trusted proxy
         ("203.0.113.7:55123", "203.0.113.7"),
         ("[2001:db8::7]:55123", "2001:db8::7"),
         ("::ffff:203.0.113.7", "203.0.113.7"),
@@ -62,20 +62,20 @@ TOLD = {
 }
 
 
-def test_a_named_proxy_is_believed() -> None:
+def test_a_configured_proxy_is_trusted() -> None:
     assert seen("10.9.9.9", TOLD) == ("203.0.113.7", "https", "exports.example.com")
     assert seen("::ffff:10.9.9.9", TOLD) == ("203.0.113.7", "https", "exports.example.com")
 
 
-def test_anybody_else_is_not() -> None:
+def test_any_other_address_is_not_trusted() -> None:
     assert seen("192.0.2.1", TOLD) == ("192.0.2.1", "http", "inside:8080")
 
 
-def test_what_a_caller_put_in_front_of_the_proxys_own_words_is_not_used() -> None:
+def test_values_that_a_caller_put_before_those_of_the_proxy_are_ignored() -> None:
     told = {"x-forwarded-proto": "gopher, https", "x-forwarded-host": "evil.example, exports.example.com"}
     assert seen("10.9.9.9", told) == ("10.9.9.9", "https", "exports.example.com")
 
 
 @pytest.mark.parametrize("host", ["a b", "x/../y", "user@host", "[::1", "h:port", "é.example"])
-def test_a_host_that_is_none_is_not_used(host: str) -> None:
+def test_an_invalid_host_is_ignored(host: str) -> None:
     assert seen("10.9.9.9", {"x-forwarded-host": host, "x-forwarded-proto": "ftp"})[1:] == ("http", "inside:8080")

@@ -1,4 +1,4 @@
-"""Range headers: what they mean, and when they mean nothing."""
+"""Range headers: valid ones, and those that are ignored."""
 
 from __future__ import annotations
 

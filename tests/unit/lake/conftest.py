@@ -1,4 +1,4 @@
-"""The sample data as tables of a database: made once, for all the tests that ask it questions."""
+"""The sample data as tables of a database, made once for all tests that query it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def sample_tables(sample: Sample) -> Iterator[duckdb.DuckDBPyConnection]:
 
 @pytest.fixture
 def db(sample_tables: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A session of its own: what it creates as TEMP goes with it."""
+    """A connection of its own; its temporary tables end with it."""
     with sample_tables.cursor() as session:
         session.execute("SET TimeZone = 'UTC'")
         yield session

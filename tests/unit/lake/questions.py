@@ -1,4 +1,4 @@
-"""Questions that the tests of sample data ask: is there none, is there some, is there every word and a gap?"""
+"""Assertions over the sample data: no such row, some such row, every value and a null."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from tests.unit.lake.stored import TABLES
 
 
 def none(db: duckdb.DuckDBPyConnection, sql: str) -> None:
-    """The query finds nothing; of what it finds, some rows are shown."""
+    """The query finds nothing; a failure shows some of the rows found."""
     assert db.execute(f"SELECT COLUMNS(*)::VARCHAR FROM ({sql})").fetchmany(3) == []
 
 
 def never(db: duckdb.DuckDBPyConnection, table: str, *conditions: str) -> None:
-    """None of the conditions is met by a row."""
+    """No row meets any of the conditions."""
     for condition in conditions:
         none(db, f"SELECT * FROM {table} WHERE {condition}")
 
 
 def some(db: duckdb.DuckDBPyConnection, table: str, *conditions: str) -> None:
-    """Each condition is met by a row."""
+    """At least one row meets each condition."""
     for condition in conditions:
         found = db.execute(f"SELECT count(*) > 0 FROM {table} WHERE {condition}").fetchone()
         assert found == (True,), condition
 
 
 def values_and_gaps(db: duckdb.DuckDBPyConnection, table: str, *, never_null: Collection[str] = ()) -> None:
-    """Every column that may be null is so in some rows, but for those of ``never_null``, and is not in others."""
+    """Every nullable column, except those of ``never_null``, is null in some rows and not in others."""
     for column in TABLES[table].columns:
         if column.name not in TABLES[table].must_have:
             counted = f'SELECT count("{column.name}") > 0, count("{column.name}") < count(*) FROM "{table}"'
@@ -36,7 +36,7 @@ def values_and_gaps(db: duckdb.DuckDBPyConnection, table: str, *, never_null: Co
 
 
 def every_word(db: duckdb.DuckDBPyConnection, table: str) -> None:
-    """Every column with words of its own uses all of them."""
+    """Every column with a fixed set of values uses all of them."""
     for column in TABLES[table].columns:
         if column.values:
             found = db.execute(f'SELECT DISTINCT "{column.name}" FROM "{table}"').fetchall()

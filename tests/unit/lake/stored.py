@@ -1,4 +1,4 @@
-"""What a lake holds, read the way reports read it: through a snapshot."""
+"""The rows of a lake, read through a snapshot as reports read them."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ Stored = dict[tuple[object, ...], dict[str, object]]
 
 
 def seen(lake: Lake, table: Table, tenant: str = "acme") -> TableView:
-    """The whole of one tenant's table."""
+    """One tenant's table with all its months."""
     return views_of(lake, [TableUse(table=table.name, prune=Prune.ALL)], tenant=tenant, timespan=EVER)[0]
 
 
 def database(view: TableView) -> duckdb.DuckDBPyConnection:
-    """A database in which the view is a view, instants as text (``…Z``)."""
+    """A database with the table as a view, instants as text (``…Z``)."""
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
     typed = ", ".join(f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in view.columns)
@@ -45,7 +45,7 @@ def database(view: TableView) -> duckdb.DuckDBPyConnection:
 
 
 def stored(lake: Lake, table: Table, tenant: str = "acme") -> Stored:
-    """All rows of a tenant by key; a key that is there twice is an error at once."""
+    """All rows of a tenant by key; a duplicate key is an error."""
     view = seen(lake, table, tenant)
     with database(view) as connection:
         found = connection.execute(f'SELECT * FROM "{table.name}"')

@@ -1,4 +1,4 @@
-"""The cache of lake files: brought once, bounded, never broken, and nothing is taken from who uses it."""
+"""The cache of lake files: each file is fetched once, the size is bounded, and files in use are never removed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def wanted(*names: str) -> list[Wanted]:
 
 
 class Source:
-    """Where files come from; counts how often each was asked for."""
+    """A source of files that counts the fetches of each."""
 
     def __init__(self, content: bytes = CONTENT) -> None:
         self.content = content
@@ -43,7 +43,7 @@ def cache(tmp_path: Path, *, limit: int = 10 * SIZE) -> FileCache:
 
 
 def unbothered() -> None:
-    """Nobody wants to stop."""
+    """Never stopped."""
 
 
 def entries(of: FileCache) -> list[str]:
@@ -60,7 +60,7 @@ def use(of: FileCache, source: Source, *names: str) -> None:
         assert [(folder / file.name).read_bytes() for file in files] == [source.content] * len(files)
 
 
-def test_a_file_is_brought_once(tmp_path: Path) -> None:
+def test_a_file_is_fetched_once(tmp_path: Path) -> None:
     made, source = cache(tmp_path), Source()
     for _ in range(3):
         use(made, source, "a", "b")
@@ -68,7 +68,7 @@ def test_a_file_is_brought_once(tmp_path: Path) -> None:
     assert held(made) == []
 
 
-def test_who_was_used_longest_ago_goes_first(tmp_path: Path) -> None:
+def test_the_least_recently_used_file_is_removed_first(tmp_path: Path) -> None:
     made, source = cache(tmp_path, limit=2 * SIZE), Source()
     for name, day in (("a", 1), ("b", 2)):
         use(made, source, name)
@@ -79,7 +79,7 @@ def test_who_was_used_longest_ago_goes_first(tmp_path: Path) -> None:
     assert source.asked == {"a": 1, "b": 1, "c": 1}
 
 
-def test_what_is_in_use_stays_and_goes_afterwards(tmp_path: Path) -> None:
+def test_a_file_in_use_is_removed_only_afterwards(tmp_path: Path) -> None:
     made, source = cache(tmp_path, limit=SIZE), Source()
     with made.held(wanted("a", "b", "c"), source, unbothered) as folder:
         use(made, source, "d")
@@ -108,7 +108,7 @@ def test_a_broken_file_is_refused_and_never_kept(tmp_path: Path, content: bytes)
     use(made, Source(), "a")
 
 
-def test_a_copy_that_the_disk_lost_bytes_of_is_brought_again(tmp_path: Path) -> None:
+def test_a_truncated_copy_is_fetched_again(tmp_path: Path) -> None:
     made, source = cache(tmp_path), Source()
     use(made, source, "a")
     os.truncate(made.folder / "files" / "one" / wanted("a")[0].name, 10)
@@ -117,7 +117,7 @@ def test_a_copy_that_the_disk_lost_bytes_of_is_brought_again(tmp_path: Path) -> 
     assert source.asked == {"a": 2}
 
 
-def test_a_wish_to_stop_ends_it_at_once(tmp_path: Path) -> None:
+def test_a_stop_request_ends_a_fetch_at_once(tmp_path: Path) -> None:
     made, chunks = cache(tmp_path), 0
 
     def check() -> None:
@@ -127,7 +127,7 @@ def test_a_wish_to_stop_ends_it_at_once(tmp_path: Path) -> None:
             raise AttemptInterrupted("The attempt was asked to stop.")
 
     with pytest.raises(AttemptInterrupted), made.held(wanted("a", "b"), Source(), check):
-        pytest.fail("nobody stopped")
+        pytest.fail("the fetch was not stopped")
     assert (entries(made), held(made)) == ([], [])
 
 
@@ -144,7 +144,7 @@ def test_one_file_that_fails_ends_the_others(tmp_path: Path) -> None:
     assert held(made) == []
 
 
-def test_threads_that_want_the_same_file_bring_it_once(tmp_path: Path) -> None:
+def test_threads_that_need_the_same_file_fetch_it_once(tmp_path: Path) -> None:
     made, source, began = cache(tmp_path), Source(), threading.Barrier(4)
     failed: list[BaseException] = []
 
@@ -175,7 +175,7 @@ with cache(Path(sys.argv[1]), limit=0).held(wanted("a"), Source(), unbothered):
 """
 
 
-def test_what_a_killed_process_held_is_removed_and_what_a_living_one_holds_is_not(tmp_path: Path) -> None:
+def test_files_held_by_a_killed_process_are_removed_and_those_of_a_living_one_stay(tmp_path: Path) -> None:
     made, source = cache(tmp_path, limit=0), Source()
     process = subprocess.Popen([sys.executable, "-c", _HOLDS, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -190,8 +190,8 @@ def test_what_a_killed_process_held_is_removed_and_what_a_living_one_holds_is_no
     assert (held(made), entries(made)) == ([], [])
 
 
-def test_what_was_left_is_removed_where_locks_ask_for_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An NFS client makes a lock of fcntl(2) out of flock(2)."""
+def test_leftovers_are_removed_where_locks_need_write_access(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An NFS client turns flock(2) into a lock of fcntl(2), which needs write access."""
     left = tmp_path / "cache" / "held" / "dead"
     left.mkdir(parents=True)
     (left / "copy").touch()

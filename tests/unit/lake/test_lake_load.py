@@ -1,4 +1,4 @@
-"""Loading: values arrive as they were written, keys stay unique, and it is all or nothing."""
+"""Loading: values arrive unchanged, keys stay unique, and a load is atomic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bad rows: named with their true line, or written out in full, and always counted."""
+"""Rejected rows: reported with their line or written to a file, and always counted."""
 
 from __future__ import annotations
 
@@ -232,10 +232,8 @@ def test_a_quote_that_is_never_closed(lake: Lake, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".ndjson", ".parquet"])
-def test_a_smart_view_that_nobody_can_read_is_refused_when_it_is_loaded(
-    lake: Lake, tmp_path: Path, suffix: str
-) -> None:
-    """An order that names it later would otherwise fail, or show everything."""
+def test_a_smart_view_with_an_invalid_expression_is_refused_by_load(lake: Lake, tmp_path: Path, suffix: str) -> None:
+    """Otherwise a later export with this view would fail or show every conversation."""
     texts = ["priority >= 3", "priority >= high", "", "colour = 1", "priority = 1); DROP TABLE queue"]
     rows = [{"smart_view_id": f"v{number}", "name": "V", "expression": text} for number, text in enumerate(texts)]
     lines = written(tmp_path / "views.ndjson", "".join(json.dumps(row) + "\n" for row in rows))

@@ -1,4 +1,4 @@
-"""Sample data: the same every time, and consistent in itself."""
+"""Sample data is deterministic and consistent."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _digest(rows: dict[str, Stored]) -> dict[str, str]:
     return found
 
 
-def test_what_is_made_is_counted_and_told_on_the_way(sample: Sample, rows: dict[str, Stored]) -> None:
+def test_progress_reports_every_row_made(sample: Sample, rows: dict[str, Stored]) -> None:
     assert list(sample.counts) == list(SEEDED)
     assert {name: len(found) for name, found in rows.items()} == dict(sample.counts)
     steps = PLAN.calls * len(SEEDED)
@@ -94,7 +94,7 @@ def test_a_table_made_alone_is_the_same_as_among_the_others(
 
 
 def test_the_rows_are_these_rows_on_every_machine(digest: dict[str, str]) -> None:
-    """A change of this digest is a change of everybody's sample data: it needs a line in the change log."""
+    """A change of this digest changes all sample data: it needs a changelog fragment."""
     whole = hashlib.sha256(repr(sorted(digest.items())).encode()).hexdigest()
     assert whole == "8b4f3f39cd4153eca1074d6890b1e794d79e9b2b84766144a3fbd528a922a148"
 
@@ -111,7 +111,7 @@ def test_another_seed_or_tenant_makes_other_rows(lake: Lake, tmp_path: Path) -> 
 
 
 def test_sample_data_obeys_the_model(lake: Lake, digest: dict[str, str], tmp_path: Path) -> None:
-    """The rows go out as Parquet and back in through the validating load."""
+    """The rows are written as Parquet and loaded again with validation."""
     other = Lake(FolderTableStorage(tmp_path / "lake"))
     for name in SEEDED:
         table, path = tables()[name], tmp_path / f"{name}.parquet"
@@ -241,7 +241,7 @@ def test_both_changes_of_clocks_are_covered(db: duckdb.DuckDBPyConnection) -> No
     assert inside[0] > 0.9 * PLAN.calls
 
 
-def test_names_hurt(lake: Lake) -> None:
+def test_names_contain_difficult_characters(lake: Lake) -> None:
     names = "".join(
         str(row["name"]) for name in ("agent", "queue", "team") for row in stored(lake, TABLES[name]).values()
     )
@@ -284,7 +284,7 @@ def test_the_steps_of_a_flow_follow_each_other(db: duckdb.DuckDBPyConnection) ->
     none(
         db, "SELECT * FROM walk WHERE started_at + to_milliseconds(step_milliseconds) <> coalesce(next, flow_ended_at)"
     )
-    # A run lies in the wait of its call; the calls of the runs that still last are no rows yet.
+    # A run lies within the waiting time of its call; calls of unfinished runs are not rows yet.
     none(
         db,
         "SELECT * FROM flow_step AS s LEFT JOIN call AS c ON c.carrier_call_id = s.carrier_call_id "
@@ -294,7 +294,7 @@ def test_the_steps_of_a_flow_follow_each_other(db: duckdb.DuckDBPyConnection) ->
     some(db, "flow_step", "flow_ended_at IS NULL", "exit IS NULL", "exit = 'call_aborted'", "component = 'Voicemail'")
 
 
-def test_a_dialled_call_says_what_its_call_says(db: duckdb.DuckDBPyConnection) -> None:
+def test_a_dialled_call_agrees_with_its_call(db: duckdb.DuckDBPyConnection) -> None:
     none(
         db,
         "SELECT * FROM dialer_call AS d LEFT JOIN call AS c ON c.call_id = d.interaction_id WHERE c.call_id IS NULL "
@@ -305,7 +305,7 @@ def test_a_dialled_call_says_what_its_call_says(db: duckdb.DuckDBPyConnection) -
         "OR d.disposition IS DISTINCT FROM c.disposition_code OR d.notes IS DISTINCT FROM c.notes "
         "OR d.customer_ringing_seconds + d.queue_seconds + d.agent_ringing_seconds <> c.wait_seconds",
     )
-    # Attempts for a record are counted from one, for one campaign, and end with an answer.
+    # Attempts for a record belong to one campaign, count from one, and end with an answer.
     none(
         db,
         "SELECT record_id FROM dialer_call WHERE record_id IS NOT NULL GROUP BY record_id "

@@ -1,4 +1,4 @@
-"""What a query is shown: this tenant's files, these months, every column."""
+"""A snapshot holds the files of one tenant and of the needed months, with every column."""
 
 from __future__ import annotations
 

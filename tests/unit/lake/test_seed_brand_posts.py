@@ -1,4 +1,4 @@
-"""Sample data of brand posts: each is drafted, perhaps planned and approved, and perhaps appears, in that order."""
+"""Sample data of brand posts: drafted, then perhaps scheduled and approved, then perhaps published."""
 
 from __future__ import annotations
 

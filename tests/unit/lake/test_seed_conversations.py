@@ -1,4 +1,4 @@
-"""Sample data of conversations: each lives one consistent life."""
+"""Sample data of conversations: posts, actions and tags of each are consistent."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from tests.fixtures.sample import PLAN
 from tests.unit.lake.questions import none, some, values_and_gaps
 
 OWN = ("author", "customer", "inbox", "tag", "conversation", "conversation_tag", "conversation_action", "post")
-ALWAYS = {"conversation": ("network",), "post": ("form",)}  # never null, although they may be
+ALWAYS = {"conversation": ("network",), "post": ("form",)}  # nullable, but never null in the sample data
 
 
 @pytest.fixture(autouse=True)
 def life(db: duckdb.DuckDBPyConnection) -> None:
-    """A table of conversations, each with its first post and its turns."""
+    """A table of conversations with their first posts and their last actions."""
     db.execute(
         "CREATE TEMP TABLE life AS SELECT * FROM conversation JOIN ("
         "SELECT conversation_id, min(happened_at) AS first_post, arg_min(kind, happened_at) AS first_kind "

@@ -1,4 +1,4 @@
-"""Sample data of messaging: contacts of an interaction follow each other, and messages lie within their contact."""
+"""Sample data of messaging: contacts of an interaction are consecutive, and messages lie within their contact."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sample data about people: teams, agents, their states, smart views and the account's calendar fit together."""
+"""Sample data about agents: teams, states, smart views and the account's calendar are consistent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sample data of help and reviews: they agree with the lives of the conversations they are about."""
+"""Sample data of help requests and approvals: they agree with their conversations."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import duckdb
 from tests.unit.lake.questions import none, some
 
 
-def test_help_is_asked_of_somebody_else_in_a_conversation_that_has_begun(db: duckdb.DuckDBPyConnection) -> None:
+def test_help_is_requested_of_another_agent_after_the_conversation_begins(db: duckdb.DuckDBPyConnection) -> None:
     none(db, "SELECT help_request_id FROM help_request WHERE agent_id = expert_agent_id")
     none(
         db,

@@ -1,4 +1,4 @@
-"""Sample data about the course of calls: contacts add up to their calls, attempts and fields belong to theirs."""
+"""Sample data about calls: contacts add up to their calls, and ring attempts and custom fields belong to them."""
 
 from __future__ import annotations
 

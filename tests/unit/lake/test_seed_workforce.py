@@ -1,4 +1,4 @@
-"""Sample data about quality and planning: evaluations add up and belong to calls, adherence to stays."""
+"""Sample data about quality and planning: scores add up, evaluations belong to calls, adherence events to states."""
 
 from __future__ import annotations
 

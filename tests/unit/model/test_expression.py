@@ -1,4 +1,4 @@
-"""Filter expressions: what is one, what is not, and where it is wrong."""
+"""Filter expressions: valid ones, invalid ones, and the position of an error."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ def test_an_expression_is_read(text: str, tree: object) -> None:
         ("(" * 5_000, "is longer than 4000 characters"),
     ],
 )
-def test_what_is_no_expression_is_refused_by_its_place(text: str, said: str) -> None:
+def test_an_invalid_expression_is_refused_with_the_position_of_the_error(text: str, said: str) -> None:
     with pytest.raises(InvalidExpression) as error:
         parse(text)
     assert said in error.value.message
 
 
 @given(st.text(max_size=200) | st.text(alphabet='abprioty ()<>=!"\\0123,notrd', max_size=60))
-def test_any_text_is_read_or_refused(text: str) -> None:
+def test_any_text_is_parsed_or_refused(text: str) -> None:
     with contextlib.suppress(InvalidExpression):
         parse(text)
 
@@ -79,7 +79,7 @@ def test_the_manual_lists_every_field() -> None:
     assert [field for field in FIELDS if f"`{field}`" not in page] == []
 
 
-def test_nesting_is_bounded_so_that_nobody_runs_out_of_stack() -> None:
+def test_nesting_is_bounded() -> None:
     assert parse("(" * 100 + "priority = 1" + ")" * 100) == Comparison("priority", "=", (1,))
     for text in ("(" * 101 + "priority = 1" + ")" * 101, "not " * 101 + "priority = 1"):
         with pytest.raises(InvalidExpression, match="parentheses and nots"):

@@ -1,4 +1,4 @@
-"""Places and options: three services by URL, one set of options for both clients, secrets kept to themselves."""
+"""Object locations and their options: three services by URL, one set of options for both clients, no shared secrets."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ def test_a_file_url_names_a_folder() -> None:
 
 @pytest.mark.parametrize("url", URLS)
 def test_every_service_can_be_made_from_the_same_settings(url: str, tmp_path: Path) -> None:
-    """Google's and Azure's cannot be talked to here; their clients take the options, which they do not when unknown."""
+    """Tests have no Google or Azure service, but the clients accept the options and refuse unknown ones."""
     bucket = Bucket(location(url), ACCESS)
-    assert not bucket.probe("artifacts_url")  # nobody answers there
+    assert not bucket.probe("artifacts_url")  # no server answers there
     store = BucketArtifacts(tmp_path, bucket)
     store.prepare()
     storage = BucketTableStorage(bucket, tmp_path / "cache", 0)

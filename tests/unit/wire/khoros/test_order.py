@@ -1,4 +1,4 @@
-"""What the dialect makes of parameters (Khoros contract 1.4, 1.5, 5 and 6)."""
+"""Decoding of request parameters (Khoros contract 1.4, 1.5, 5 and 6)."""
 
 from __future__ import annotations
 

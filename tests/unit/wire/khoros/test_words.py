@@ -1,4 +1,4 @@
-"""Tables of the Khoros dialect are total, ids have the vendor's shapes, patterns say what they cannot show."""
+"""Tables of the Khoros dialect are total, ids have the vendor's shapes, and unsupported patterns are refused."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_every_state_has_its_words() -> None:
 
 
 def test_every_error_of_an_api_has_a_row() -> None:
-    """Khoros contract 4.7: none falls through to the root."""
+    """Khoros contract 4.7: no error uses the row of the root class."""
     kinds = {kind for kind in vars(all_errors).values() if isinstance(kind, type) and issubclass(kind, ExportError)}
     assert kinds - ERRORS.keys() == {all_errors.Waitable}
     assert OfftakeError in ERRORS

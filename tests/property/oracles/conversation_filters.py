@@ -1,0 +1,134 @@
+"""The filters that reports about conversations share: strategies of requests, and what each filter keeps.
+
+``tests/unit`` covers the full syntax of smart views and business hours. These strategies check that a report applies
+them to the right conversation, at the right instant and in the right zone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn, SearchStrategy
+
+from offtake.model.request import BusinessHours, ReportParameters
+from offtake.model.timespan import Timespan
+from tests.property.oracles.lookups import shown_id
+from tests.strategies import Care, Row, Scenario, zone
+
+VIEWS: dict[str, tuple[str, Callable[[Row], bool]]] = {  # id -> the stored expression, and its meaning
+    "high": ("priority >= 3", lambda row: row["priority"] is not None and row["priority"] >= 3),
+    "not-4": ("priority != 4", lambda row: row["priority"] != 4),
+    "open": (
+        'status = "open" or not (is_private = true)',
+        lambda row: row["status"] == "open" or not row["is_private"],
+    ),
+    "unassigned": ("agent is empty", lambda row: row["assigned_agent_id"] is None),
+}
+
+
+@st.composite
+def with_accounts(draw: DrawFn, cares: tuple[Care, ...]) -> tuple[Care, ...]:
+    """The same tenants, each with the smart views above and, in some examples, business hours and holidays."""
+    return tuple(
+        replace(care, rows={**care.rows, "smart_view": _smart_views(draw), **_calendar(draw, care)}) for care in cares
+    )
+
+
+def accounts_drawn(scenario: Scenario) -> SearchStrategy[tuple[Care, ...]]:
+    """The tenants of a scenario with smart views, business hours and holidays."""
+    return with_accounts(scenario.tenants)
+
+
+def filtered_requests(care: Care, timespan: Timespan) -> SearchStrategy[Sequence[ReportParameters]]:
+    """One request with some of the shared filters."""
+    return conversation_parameters(care).map(lambda filters: [filters])
+
+
+@st.composite
+def conversation_parameters(draw: DrawFn, care: Care) -> ReportParameters:
+    """The shared filters; each is off in more than half of the examples."""
+    conversations = care.rows["conversation"]
+    priorities = ["0", "3", "9", *(str(row["priority"]) for row in conversations if row["priority"])]
+    queues = ["7", *(shown_id(care, "queue", row["queue_id"]) or "" for row in (*care.rows["queue"], *conversations))]
+    return ReportParameters(
+        priorities=draw(perhaps_some(priorities)),
+        queue_ids=draw(perhaps_some(queues)),
+        smart_view_id=draw(st.sampled_from([None, None, None, None, *VIEWS, "unknown"])),
+        business_hours=draw(st.sampled_from([None, None, *BusinessHours])),
+    )
+
+
+def perhaps_some(values: list[str]) -> st.SearchStrategy[tuple[str, ...] | None]:
+    """A filter by some of these values, or no filter."""
+    return st.none() | st.none() | st.lists(st.sampled_from(values), max_size=3).map(tuple)
+
+
+def is_about(care: Care, wanted: ReportParameters, conversation: Row | None) -> bool:
+    """Whether the filters about the conversation keep it; an unknown conversation passes no filter."""
+    filters = (wanted.priorities, wanted.queue_ids, wanted.smart_view_id)
+    if conversation is None:
+        return filters == (None, None, None)
+    if wanted.priorities is not None and as_text(conversation["priority"]) not in wanted.priorities:
+        return False
+    if wanted.queue_ids is not None and shown_id(care, "queue", conversation["queue_id"]) not in wanted.queue_ids:
+        return False
+    if wanted.smart_view_id is None:
+        return True
+    return wanted.smart_view_id in VIEWS and VIEWS[wanted.smart_view_id][1](conversation)
+
+
+def fits_the_hours(care: Care, wanted: ReportParameters, at: datetime) -> bool:
+    """Whether the filter by business hours keeps an instant; the smart view's filter overrides the request's."""
+    own = [row["business_hours"] for row in care.rows["smart_view"] if row["smart_view_id"] == wanted.smart_view_id]
+    side = own[0] if own and own[0] else wanted.business_hours
+    return side is None or is_open(care, at) == (side == "inside")
+
+
+def as_text(number: int | None) -> str | None:
+    """A short number in the form in which requests name it."""
+    return None if number is None else str(number)
+
+
+def is_open(care: Care, at: datetime) -> bool:
+    """Whether the account is open at an instant; without business hours it is open except on holidays."""
+    local = at.astimezone(zone(care.zone))
+    if local.date().isoformat() in {row["day"] for row in care.rows["holiday"]}:
+        return False
+    week = care.rows["business_hours"]
+    today = [row for row in week if row["weekday"] == str(local.isoweekday())]
+    return not week or any(row["opens"] <= local.strftime("%H:%M") < row["closes"] for row in today)
+
+
+def _smart_views(draw: DrawFn) -> tuple[Row, ...]:
+    return tuple(
+        {
+            "smart_view_id": name,
+            "name": name,
+            "expression": expression,
+            "business_hours": draw(st.sampled_from([None, None, "inside", "outside"])),
+        }
+        for name, (expression, _) in VIEWS.items()
+    )
+
+
+def _calendar(draw: DrawFn, care: Care) -> dict[str, tuple[Row, ...]]:
+    """A few opening periods; if there are any, holidays on days of the drawn rows."""
+    opening = st.fixed_dictionaries(
+        {
+            "weekday": st.sampled_from("1234567"),
+            "opens": st.sampled_from(["00:00", "07:30", "12:59"]),
+            "closes": st.sampled_from(["13:00", "18:45", "24:00"]),
+        }
+    )
+    week = draw(st.lists(opening, max_size=9, unique_by=lambda row: (row["weekday"], row["opens"])))
+    instants = {value for rows in care.rows.values() for row in rows for value in row.values() if _is_instant(value)}
+    days = sorted({at.astimezone(zone(care.zone)).date().isoformat() for at in instants})
+    closed = draw(st.lists(st.sampled_from(days), max_size=2, unique=True)) if days and week else []
+    return {"business_hours": tuple(week), "holiday": tuple({"day": day} for day in closed)}
+
+
+def _is_instant(value: object) -> bool:
+    return isinstance(value, datetime)

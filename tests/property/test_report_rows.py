@@ -1,0 +1,64 @@
+"""Every report yields the rows and the files that its oracle calculates, for any data and any filters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+
+from offtake.core.attempt import server_audit
+from tests.property.exporting import catalogue, in_any_order, microseconds, stored
+from tests.property.oracles import ORACLES
+from tests.property.oracles.report_oracle import ExportCase, ReportOracle
+from tests.strategies import Care, Scenario, scenarios
+
+# An example loads a lake and exports from it, which takes about a third of a second.
+EXAMPLES = 25
+ROUNDS = [
+    pytest.param(oracle, id=oracle.report if oracle.rounds == 1 else f"{oracle.report}-{number}")
+    for oracle in ORACLES
+    for number in range(1, oracle.rounds + 1)
+]
+
+
+@pytest.mark.timeout(900)  # Hypothesis reduces a failing example before it reports it
+@pytest.mark.parametrize("oracle", ROUNDS)
+@hypothesis.settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.given(data=st.data())
+def test_the_report_yields_what_the_oracle_calculates(oracle: ReportOracle, data: st.DataObject) -> None:
+    scenario = data.draw(scenarios(*oracle.tables, max_rows=oracle.max_rows), label="scenario")
+    cares = data.draw(oracle.tenants(scenario), label="tenants")
+    with stored(cares) as here:
+        for case in _cases(oracle, scenario, cares, data):
+            expected = oracle.expected_rows(case)
+            with here.export(
+                oracle.report,
+                case.care,
+                case.timespan,
+                as_of=case.asked_at,
+                dialect=oracle.dialect,
+                parameters=case.parameters,
+            ) as export:
+                if catalogue().reports[oracle.report].server_audit:
+                    server_audit.fill(export.session, case.server_audit)
+                assert in_any_order(export.rows()) == in_any_order(microseconds(expected))
+                oracle.check_file(export, expected, data)
+
+
+def _cases(
+    oracle: ReportOracle, scenario: Scenario, cares: tuple[Care, ...], data: st.DataObject
+) -> Iterator[ExportCase]:
+    """Every tenant, timespan and variant of the request; parameters are drawn as each is reached."""
+    server_audit = data.draw(oracle.server_audit(scenario), label="server audit")
+    for care in cares:
+        for timespan in scenario.timespans:
+            for parameters in data.draw(oracle.requests(care, timespan), label="requests"):
+                yield ExportCase(
+                    care=care,
+                    timespan=timespan,
+                    asked_at=scenario.asked_at,
+                    parameters=parameters,
+                    server_audit=server_audit,
+                )
