@@ -18,8 +18,8 @@ from offtake.lake.tables import Table, tables
 from offtake.model.report import ColumnType, Prune, TableUse
 from offtake.model.request import ReportParameters, Selection
 from offtake.model.timespan import Timespan
-from tests.fixtures.places import views_of
 from tests.fixtures.sample import PLAN, Sample
+from tests.fixtures.storage_paths import views_of
 from tests.property import (
     oracle,
     oracle_actions,

@@ -25,7 +25,7 @@ SHOWN_UNTIL = 2030  # local time is compared with the engine's up to here
 MONTH = timedelta(days=31)
 NAMES = sorted(zone_names())
 
-# Zones whose local time the engine's database (ICU in DuckDB) and tzdata give differently, with the days from and until:
+# Zones whose local time the engine's database (ICU in DuckDB) and tzdata give differently, from and until which day:
 # none with DuckDB 2.0.1 and tzdata 2026.6. docs/reference/lake.md lists the same zones. The test fails when a newer
 # DuckDB or tzdata changes this list.
 BEHIND: dict[str, tuple[date, date]] = {}

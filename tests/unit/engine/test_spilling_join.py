@@ -107,7 +107,7 @@ def test_a_semi_join_that_spills_returns_the_rows_of_every_key(tmp_path: Path, t
 def _run(query: str, tables: Path, folder: Path, *, memory: str, threads: int) -> tuple[tuple[object, ...] | None, int]:
     """The query's row, and the bytes that DuckDB wrote to its temporary folder."""
     profile = folder / "profile.json"
-    config: dict[str, str | int] = {
+    config: dict[str, str | bool | int | float | list[str]] = {
         "threads": threads,
         "async_threads": 0,
         "memory_limit": memory,
