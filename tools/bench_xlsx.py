@@ -64,7 +64,7 @@ class Run:
 
 
 def measure(folder: Path, *, runs: int) -> Iterator[list[Measurement]]:
-    """Figures as they come."""
+    """Measure all sizes; yield each group of results as it is available."""
     folder = folder.resolve()
     python = _others(folder)
     for size in SIZES:

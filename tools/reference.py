@@ -150,7 +150,7 @@ def report_page(name: str) -> str:
 
 def _published_lines(item: Publication) -> list[str]:
     aliases = f" (also {', '.join(f'`{alias}`' for alias in item.aliases)})" if item.aliases else ""
-    lines = ["", f"## In {item.dialect}: {item.title}", "", f"Ordered as `{item.slug}`{aliases}.{_sorted(item)}", ""]
+    lines = ["", f"## In {item.dialect}: {item.title}", "", f"Published as `{item.slug}`{aliases}.{_sorted(item)}", ""]
     lines += ["| name | shows | as | |", "| --- | --- | --- | --- |"]
     for column in item.columns:
         notes = [f"label {column.label}"] if column.label else []

@@ -45,7 +45,7 @@ class Export:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job: its id in the dialect's spelling, and the report it exports ("" where the dialect does not tell)."""
+    """A job: its id in the dialect's spelling, and the report it exports ("" if the dialect does not name it)."""
 
     id: str
     report: str = ""

@@ -78,7 +78,7 @@ class KhorosClient(ExportClient):
         return str(response.headers["location"])
 
     def list_jobs(self, report: str) -> list[Job]:
-        """List the company's jobs of all reports, newest first; the dialect does not tell which job is of which."""
+        """List the company's jobs of all reports, newest first; the dialect does not name a job's report."""
         return [Job(_job_id(item["jobInfo"])) for item in _result(self.send(self.build("GET", f"{ROOT}/reports/jobs")))]
 
 
@@ -92,6 +92,6 @@ def _job_id(info: dict[str, str]) -> str:
 
 
 def _result(response: httpx.Response) -> Any:
-    """What the server answers in its envelope."""
+    """Return the ``result`` of a response."""
     expect(response, httpx.codes.OK)
     return response.json()["result"]

@@ -24,7 +24,7 @@ _REFUSED = (httpx.codes.NOT_FOUND, httpx.codes.CONFLICT)
 
 
 class TalkdeskClient(ExportClient):
-    """One OAuth client. It asks for a token with its first request and again when the token has expired."""
+    """One OAuth client. It gets a token with its first request, and a new one when the token has expired."""
 
     dialect = "talkdesk"
     operations = frozenset(Operation)
