@@ -54,7 +54,7 @@ fault: env ## the tests that kill, cut, fill and slow things down
 	$(call part,fault,fault tests)
 
 chaos: env ## many jobs under random kill -9 (ARGS="--jobs 1000 --state postgresql --executor temporal"; minutes)
-	@$(PY) -m tools.chaos $(ARGS)
+	@PYTHONPATH=. $(PY) tools/chaos.py $(ARGS)
 
 browser: env ## the tests that drive the console in a browser
 	$(call part,browser,browser tests (the console does not exist))

@@ -1,8 +1,8 @@
-"""Writes one workbook from a Parquet file with one writer, and says how long it took and how much memory.
+"""Write one workbook from a Parquet file with one writer, and print its time and peak memory.
 
-Run by ``bench_xlsx.py``: with the server's own environment for ``offtake``, with that of the group ``bench`` for the
-others. Every writer gets the same rows (lists joined, instants as wall time), reads them by itself in the way it takes
-them fastest, and is asked for what we do anyway: header in bold, frozen, filtered; dates as dates.
+``bench_xlsx.py`` runs it: with the server's environment for ``offtake``, with that of the group ``bench`` for others.
+Every writer gets the same rows (lists joined, instants as wall time), reads them in its fastest way, and writes what
+Offtake writes: a bold, frozen, filtered header, and dates as dates.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _rows(source: str) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
 
 
 def _jetxl(source: str, target: Path) -> int:
-    """It takes the whole table."""
+    """This writer takes the whole table at once."""
     table = _connection().sql(_query(source)).to_arrow_table()
     import_module("jetxl").write_sheet_arrow(
         table, str(target), sheet_name="Export", auto_filter=True, freeze_rows=1, styled_headers=True
@@ -80,7 +80,7 @@ def _jetxl(source: str, target: Path) -> int:
 
 
 def _rustpy_xlsxwriter(source: str, target: Path) -> int:
-    """It takes a reader of Arrow batches, too, and is fastest with it."""
+    """This writer is fastest with a reader of Arrow batches."""
     connection = _connection()
     found = connection.sql(f"SELECT count(*) FROM read_parquet('{source}')").fetchall()
     reader = connection.sql(_query(source)).to_arrow_reader(BATCH)

@@ -20,7 +20,9 @@ from offtake.lake.tables import tables
 from offtake.store.jobs import count_open
 from tests.fixtures.care import call
 from tests.fixtures.commands import Done, command
-from tests.fixtures.installation import Client, Installation, wait_for
+from tests.fixtures.installation import Installation
+from tests.fixtures.polling import wait_for
+from tests.fixtures.talkdesk import TalkdeskWire
 
 COMMANDS = (
     (),
@@ -468,7 +470,7 @@ def test_serve_prints_one_line_and_ends_with_0(home: Path) -> None:
 def test_cancelling_a_running_export_interrupts_it_and_frees_the_quota(large: Installation) -> None:
     """The query stops in the middle, what it wrote is gone, and the worker has a hand free for the next one."""
     server = large.serve(workers=1)
-    with Client.connect(server.url, large.add_client("acme")) as client:
+    with TalkdeskWire.connect(server.url, large.add_client("acme")) as client:
         job = client.create("calls", *MARCH, format_="json_bulk")
         staging = large.home / "artifacts" / "staging"
         wait_for("a half written file", lambda: [path for path in staging.glob(f"{job}.*") if path.stat().st_size > 0])
@@ -482,7 +484,7 @@ def test_cancelling_a_running_export_interrupts_it_and_frees_the_quota(large: In
         lines = [line for line in server.log_lines() if line.get("job") == job]
         return [line.get("outcome", "stuck") for line in lines if line["event"] in ("attempt", "attempt_stuck")]
 
-    assert wait_for("the attempt's end", ended, patience=300) in (["lease_lost"], ["stuck"])
+    assert wait_for("the attempt's end", ended, timeout_seconds=300) in (["lease_lost"], ["stuck"])
     wait_for("nothing to be left", lambda: not list((large.home / "artifacts").rglob(f"{job}*")))
     assert server.stop() == 0
 
@@ -490,7 +492,7 @@ def test_cancelling_a_running_export_interrupts_it_and_frees_the_quota(large: In
 def test_a_stopped_server_hands_its_running_export_back(large: Installation) -> None:
     """SIGTERM in mid-export ends the server with 0; the job is as it was, and the next start brings it to its end."""
     server = large.serve(workers=1)
-    with Client.connect(server.url, large.add_client("acme")) as client:
+    with TalkdeskWire.connect(server.url, large.add_client("acme")) as client:
         job = client.create("calls", *MARCH, format_="json_bulk")
         staging = large.home / "artifacts" / "staging"
         wait_for("a half written file", lambda: [path for path in staging.glob(f"{job}.*") if path.stat().st_size > 0])
@@ -500,7 +502,7 @@ def test_a_stopped_server_hands_its_running_export_back(large: Installation) -> 
     assert list((large.home / "artifacts").rglob(f"{job}*")) == []
 
     again = large.serve(workers=1)
-    with Client.connect(again.url, large.add_client("acme")) as client:
+    with TalkdeskWire.connect(again.url, large.add_client("acme")) as client:
         assert client.wait("calls", job) == "done"
         content = client.download("calls", job)
     assert int(content.headers["x-export-rows"]) == content.content.count(b"\n")

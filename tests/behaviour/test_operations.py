@@ -12,7 +12,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.fixtures.care import call
-from tests.fixtures.installation import Client, Installation, Served, wait_for
+from tests.fixtures.installation import Installation, Served
+from tests.fixtures.polling import wait_for
+from tests.fixtures.talkdesk import TalkdeskWire
 
 TOKEN = "a-token-for-figures"
 MARCH = ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z")
@@ -153,7 +155,7 @@ def test_the_age_of_the_queue_shows_that_no_worker_serves_it(installation: Insta
     tenant = installation.add_tenant("acme")
     url = installation.serve(workers=0).url
     assert scrape(url)[at("offtake_queue_age_seconds", dialect="talkdesk")] == 0
-    with Client.connect(url, tenant) as client:
+    with TalkdeskWire.connect(url, tenant) as client:
         jobs = [client.create("calls", *MARCH) for _ in range(3)]
         cancelled = client.cancel("calls", jobs[0])
     assert cancelled.status_code == 204

@@ -25,8 +25,10 @@ from offtake.store.database import Database
 from offtake.store.outbox import MessageKind
 from tests.fixtures.commands import command
 from tests.fixtures.databases import KINDS, fresh_database, postgresql_server
-from tests.fixtures.installation import Client, Credential, Installation, Running, wait_for
-from tests.fixtures.orders import ORDER, caller
+from tests.fixtures.exports import EXPORT, caller
+from tests.fixtures.installation import Installation, Running
+from tests.fixtures.polling import wait_for
+from tests.fixtures.talkdesk import Credential, TalkdeskWire
 from tests.fixtures.temporal import TemporalServer
 
 CALLS = 300
@@ -70,10 +72,10 @@ class Place:
     database: Database
 
     @contextmanager
-    def served(self, settings: dict[str, str], *, workers: int) -> Iterator[tuple[Running, Client]]:
+    def served(self, settings: dict[str, str], *, workers: int) -> Iterator[tuple[Running, TalkdeskWire]]:
         """A server with those settings, and a client of it."""
         running = self.made.serve(workers=workers, environment=settings)
-        with Client.connect(running.url, self.credential) as client:
+        with TalkdeskWire.connect(running.url, self.credential) as client:
             yield running, client
         assert running.stop() == 0
 
@@ -177,7 +179,7 @@ def test_jobs_made_with_temporal_run_without_it_and_the_other_way_round(place: P
         assert client.wait("calls", rung_for) == "done"
     assert temporal.state(rung_for) is Workflow.RUNNING  # nobody has told it
     with place.made.services() as on:
-        not_rung_for = [create_export(ORDER, caller(), on).id for _ in range(2)]
+        not_rung_for = [create_export(EXPORT, caller(), on).id for _ in range(2)]
     assert place.is_told()
     with place.served(settings, workers=1):
         assert [result(temporal, job) for job in (rung_for, *not_rung_for)] == ["succeeded"] * 3
@@ -349,7 +351,7 @@ def test_the_key_of_temporal_reaches_no_log(installation: Installation, temporal
     credential = installation.add_tenant("acme")
     settings = environment(temporal, "secret", OFFTAKE_TEMPORAL__API_KEY="kept-to-ourselves")
     running = installation.serve(workers=1, environment=settings)
-    with Client.connect(running.url, credential) as client:
+    with TalkdeskWire.connect(running.url, credential) as client:
         job = client.create("calls", START, END)
         away = wait_for(
             "both to find Temporal away",

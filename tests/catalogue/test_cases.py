@@ -38,7 +38,7 @@ from offtake.store import audit
 from offtake.store.database import Database, sqlite_url
 from offtake.store.migrate import migrate
 from tests.fixtures.instants import with_instants
-from tests.fixtures.places import views_of
+from tests.fixtures.storage_paths import views_of
 
 LOCALE_PATTERN = "%m/%d/%Y %I:%M:%S %p"  # English, Khoros contract 5.2
 TENANT = "acme"  # the tenant of the export; rows without a tenant are its own

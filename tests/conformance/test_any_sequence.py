@@ -38,8 +38,8 @@ from offtake.model.job import LEASED, MOVES, OPEN, JobFilter, Lease, Status
 from offtake.model.tenant import Tenant
 from offtake.store import jobs
 from offtake.store.schema import job as table
-from tests.fixtures.orders import ORDER, caller, let_pass
-from tests.fixtures.places import artifact_path
+from tests.fixtures.exports import EXPORT, age_jobs, caller
+from tests.fixtures.storage_paths import artifact_path
 
 QUOTA, ATTEMPTS = 3, 2
 LEASE, RETENTION = timedelta(seconds=15), timedelta(days=30)
@@ -109,7 +109,7 @@ class Sequences(RuleBasedStateMachine):
     def order(self, tenant: str) -> None:
         """A client orders."""
         try:
-            made = create_export(ORDER, caller(tenant), self.on)
+            made = create_export(EXPORT, caller(tenant), self.on)
         except QuotaExceeded:
             assert self.open(tenant) == QUOTA
         else:
@@ -196,7 +196,7 @@ class Sequences(RuleBasedStateMachine):
     @rule()
     def leases_run_out(self) -> None:
         """Nobody renews for longer than a lease lasts."""
-        let_pass(self.on, LEASE * 2)
+        age_jobs(self.on, LEASE * 2)
         abandoned = [job for job in self.jobs.values() if job.status in LEASED]
         assert outcome.rescue_expired_leases(self.on) == len(abandoned)
         for job in abandoned:
@@ -205,7 +205,7 @@ class Sequences(RuleBasedStateMachine):
     @rule(sweep=st.booleans())
     def retention_ends(self, sweep: bool) -> None:
         """A month goes by."""
-        let_pass(self.on, RETENTION)
+        age_jobs(self.on, RETENTION)
         for job in self.jobs.values():
             job.over = job.over or job.status is Status.SUCCEEDED
         if sweep:

@@ -24,8 +24,8 @@ from offtake.executor.worker import Worker, claim_next
 from offtake.model.job import Lease, Status
 from offtake.model.tenant import Tenant
 from offtake.store import jobs
-from tests.fixtures.installation import wait_for
-from tests.fixtures.orders import ORDER, caller, let_pass, published
+from tests.fixtures.exports import EXPORT, age_jobs, caller, published
+from tests.fixtures.polling import wait_for
 
 HOUR = timedelta(hours=1)
 
@@ -57,13 +57,13 @@ def test_a_host_whose_clock_is_off_has_leases_like_any_other(on: Services, skew:
             assert abs(off(on, skew).now(connection) - on.clock() - skew) < timedelta(minutes=1)
         return
     wrong = off(on, skew)
-    create_export(ORDER, caller(), wrong)
+    create_export(EXPORT, caller(), wrong)
     mine = claimed(on, "right")  # what the wrong clock ordered is due
     assert outcome.rescue_expired_leases(wrong) == 0  # it does not steal
     with on.database.write() as connection:
         assert jobs.holds(connection, mine)
         jobs.cancel(connection, mine.job.id, tenant="acme", now=on.now(connection))
-    create_export(ORDER, caller(), on)
+    create_export(EXPORT, caller(), on)
     theirs = claimed(wrong, "wrong")
     assert outcome.rescue_expired_leases(on) == 0  # it does not lose
     brief = replace(wrong, attempt=replace(wrong.attempt, heartbeat=timedelta(seconds=0.01)))
@@ -71,7 +71,7 @@ def test_a_host_whose_clock_is_off_has_leases_like_any_other(on: Services, skew:
         wait_for("a renewal", lambda: lease_end(on, theirs) != theirs.until)
     assert timedelta(0) < lease_end(on, theirs) - theirs.until < HOUR
     assert outcome.rescue_expired_leases(on) == 0
-    let_pass(on, HOUR)
+    age_jobs(on, HOUR)
     assert outcome.rescue_expired_leases(wrong) == 1
 
 
@@ -82,7 +82,7 @@ def test_a_host_whose_clock_is_off_removes_no_file_before_its_time(on: Services,
     wrong = off(on, skew)
     _, path = published(wrong)
     assert retention.expire(wrong).done == 0
-    let_pass(on, timedelta(days=2))
+    age_jobs(on, timedelta(days=2))
     assert retention.expire(wrong).done == 1
     assert not path.exists()
 
@@ -101,7 +101,7 @@ def test_a_host_whose_clock_is_off_sees_files_as_long_as_they_are_to_be_had(on: 
     for host in (on, wrong):
         found = download.open_link(link.job, expires=str(link.expires), signature=link.signature, on=host)
         assert found.artifact.bytes
-    let_pass(on, timedelta(days=2))
+    age_jobs(on, timedelta(days=2))
     assert get_export(ref, caller(), wrong).status is Status.EXPIRED
     assert [each.status for each in list_exports(listing, caller(), wrong).jobs] == [Status.EXPIRED]
     with pytest.raises(ArtifactNotFound):

@@ -25,7 +25,7 @@ from offtake.store import counters, jobs
 from offtake.store.counters import CounterValue
 from offtake.store.database import Database
 from offtake.store.migrate import is_older
-from tests.fixtures.orders import NOON, queued
+from tests.fixtures.exports import NOON, queued
 
 THREADS, ROUNDS = 8, 10
 

@@ -22,7 +22,7 @@ from offtake.errors import ArtifactGone, ArtifactNotFound, AuditUnavailable, Job
 from offtake.model.job import Status
 from offtake.model.tenant import DEFAULT_SCOPES, Tenant
 from offtake.store import jobs
-from tests.fixtures.orders import NOON, ORDER, caller, let_pass, published, queued
+from tests.fixtures.exports import EXPORT, NOON, age_jobs, caller, published, queued
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def status(on: Services, job_id: str) -> Status:
 def operations(on: Services, job_id: str) -> list[str]:
     """What the audit log says of a job."""
     with on.database.read() as connection:
-        statement = text("SELECT operation FROM audit WHERE job = :job ORDER BY id")
+        statement = text("SELECT operation FROM audit WHERE job = :job EXPORT BY id")
         return [row.operation for row in connection.execute(statement, {"job": job_id})]
 
 
@@ -60,8 +60,8 @@ def test_pages_are_newest_first_and_meet_every_job_once(on: Services) -> None:
         for job in made:
             jobs.add(connection, job)
         jobs.add(connection, queued("umbra"))
-        jobs.add(connection, replace(queued(), request=replace(ORDER, dialect="loop")))
-        jobs.add(connection, replace(queued(), request=replace(ORDER, report="user_status")))
+        jobs.add(connection, replace(queued(), request=replace(EXPORT, dialect="loop")))
+        jobs.add(connection, replace(queued(), request=replace(EXPORT, report="user_status")))
     wanted = [job.id for job in sorted(made, key=lambda job: (job.created_at, job.id), reverse=True)]
     calls = Listing(dialect="talkdesk", report="calls", per_page=3)
     pages = [ids(on, replace(calls, page=number)) for number in (1, 2, 3, 4)]
@@ -131,7 +131,7 @@ def test_a_deletion_is_recorded_and_takes_the_file(on: Services) -> None:
 
 
 def test_what_is_open_foreign_or_gone_is_not_deleted(on: Services) -> None:
-    job = create_export(ORDER, caller(), on)
+    job = create_export(EXPORT, caller(), on)
     with pytest.raises(JobStateConflict):
         delete_export(ref(job.id), caller(), on)
     with pytest.raises(JobNotFound):
@@ -141,7 +141,7 @@ def test_what_is_open_foreign_or_gone_is_not_deleted(on: Services) -> None:
     delete_export(ref(job.id), caller(), on)
     assert status(on, job.id) is Status.DELETED
     expired, _ = published(on)
-    let_pass(on, timedelta(days=2))
+    age_jobs(on, timedelta(days=2))
     retention.expire(on)
     with pytest.raises(ArtifactGone):
         delete_export(ref(expired), caller(), on)

@@ -40,7 +40,7 @@ from offtake.store import identity as store_identity
 from offtake.store import jobs
 from offtake.store.schema import audit
 from offtake.store.schema import job as job_table
-from tests.fixtures.orders import NOON, ORDER, caller, let_pass
+from tests.fixtures.exports import EXPORT, NOON, age_jobs, caller
 
 
 @pytest.fixture
@@ -64,16 +64,16 @@ def ref(job_id: str, dialect: str = "talkdesk", report: str | None = None) -> Jo
 
 
 def test_an_accepted_export_is_recorded_and_audited(on: Services) -> None:
-    job = create_export(ORDER, caller(), on)
+    job = create_export(EXPORT, caller(), on)
     assert get_export(ref(job.id, report="calls"), caller(), on) == job
-    assert job.request == replace(ORDER, as_of=job.created_at)
+    assert job.request == replace(EXPORT, as_of=job.created_at)
     assert counted(on) == (1, 1)
 
 
 @pytest.mark.parametrize("meant", [("umbra", "talkdesk", None), ("acme", "loop", None), ("acme", "talkdesk", "other")])
 def test_any_id_but_an_own_one_is_unknown(on: Services, meant: tuple[str, str, str | None]) -> None:
     tenant, dialect, report = meant
-    job = create_export(ORDER, caller(), on)
+    job = create_export(EXPORT, caller(), on)
     with pytest.raises(JobNotFound) as foreign:
         get_export(ref(job.id, dialect, report), caller(tenant), on)
     with pytest.raises(JobNotFound) as unknown:
@@ -87,7 +87,7 @@ def test_without_an_audit_record_nothing_happens(on: Services) -> None:
     with on.database.write() as connection:
         connection.execute(text("ALTER TABLE audit RENAME TO audit_away"))
     with pytest.raises(AuditUnavailable):
-        create_export(ORDER, caller(), on)
+        create_export(EXPORT, caller(), on)
     with on.database.write() as connection:
         connection.execute(text("ALTER TABLE audit_away RENAME TO audit"))
     assert counted(on) == (0, 0)
@@ -95,12 +95,12 @@ def test_without_an_audit_record_nothing_happens(on: Services) -> None:
 
 def test_scopes_and_the_longest_timespan_are_checked_first(on: Services) -> None:
     with pytest.raises(NotPermitted):
-        create_export(ORDER, caller(scopes=frozenset({Scope.READ})), on)
+        create_export(EXPORT, caller(scopes=frozenset({Scope.READ})), on)
     long = Timespan(start=NOON - timedelta(days=31, microseconds=1), end=NOON, zone="UTC")
     with pytest.raises(TimespanTooLong):
-        create_export(replace(ORDER, timespan=long), caller(), on)
+        create_export(replace(EXPORT, timespan=long), caller(), on)
     just = Timespan(start=NOON - timedelta(days=31), end=NOON, zone="UTC")
-    create_export(replace(ORDER, timespan=just), caller(), on)
+    create_export(replace(EXPORT, timespan=just), caller(), on)
     assert counted(on) == (1, 1)
 
 
@@ -109,7 +109,7 @@ def test_forty_racing_creators_and_a_quota_of_fifteen(on: Services) -> None:
 
     def order() -> None:
         try:
-            create_export(ORDER, caller(), on)
+            create_export(EXPORT, caller(), on)
             outcomes.append("accepted")
         except QuotaExceeded:
             outcomes.append("refused")
@@ -121,15 +121,15 @@ def test_forty_racing_creators_and_a_quota_of_fifteen(on: Services) -> None:
         thread.join()
     assert (outcomes.count("accepted"), outcomes.count("refused")) == (15, 25)
     assert counted(on) == (15, 15)
-    create_export(ORDER, caller("umbra"), on)  # the other tenant has a quota of its own
+    create_export(EXPORT, caller("umbra"), on)  # the other tenant has a quota of its own
 
 
 def test_cancel_frees_the_quota_and_can_be_done_once(on: Services) -> None:
-    made = [create_export(ORDER, caller(), on) for _ in range(15)]
+    made = [create_export(EXPORT, caller(), on) for _ in range(15)]
     with pytest.raises(QuotaExceeded):
-        create_export(ORDER, caller(), on)
+        create_export(EXPORT, caller(), on)
     assert cancel_export(ref(made[3].id), caller(), on).status is Status.CANCELLED
-    create_export(ORDER, caller(), on)
+    create_export(EXPORT, caller(), on)
     with pytest.raises(JobStateConflict):
         cancel_export(ref(made[3].id), caller(), on)
 
@@ -143,7 +143,7 @@ def leased(on: Services) -> Lease:
 
 
 def test_what_becomes_of_a_job_whose_attempt_failed(on: Services) -> None:
-    job = create_export(ORDER, caller(), on)
+    job = create_export(EXPORT, caller(), on)
     patient = replace(on, attempt=replace(on.attempt, attempts=3, retry_delay=timedelta(0)))
     passing, final = StorageUnavailable("away"), QueryFailed("wrong")
     assert outcome.record_outcome(leased(on), passing, None, patient) == "retry"
@@ -158,17 +158,17 @@ def test_what_becomes_of_a_job_whose_attempt_failed(on: Services) -> None:
         3,
         "storage_unavailable",
     )
-    create_export(ORDER, caller(), on)
+    create_export(EXPORT, caller(), on)
     assert outcome.record_outcome(leased(on), final, None, patient) == "failed"
     assert failures(on) == ["storage_unavailable", "query_failed"]
 
 
 def test_a_job_whose_workers_always_die_fails_in_the_end(on: Services) -> None:
-    job = create_export(ORDER, caller(), on)
+    job = create_export(EXPORT, caller(), on)
     for _ in range(on.attempt.attempts):
         leased(on)
         assert outcome.rescue_expired_leases(on) == 0
-        let_pass(on, timedelta(hours=1))
+        age_jobs(on, timedelta(hours=1))
         assert outcome.rescue_expired_leases(on) == 1
     ended = get_export(ref(job.id), caller(), on)
     assert ended.status is Status.FAILED
@@ -187,22 +187,22 @@ def failures(on: Services) -> list[str]:
 def test_rows_of_the_last_minutes_are_left_out_from_the_order_on(on: Services) -> None:
     default = replace(on.limits["talkdesk"].default, freshness=timedelta(minutes=5))
     lagging = replace(on, limits={"talkdesk": PerTenant(default=default)}, clock=lambda: NOON)
-    assert create_export(ORDER, caller(), lagging).request.effective_end == NOON - timedelta(minutes=5)
+    assert create_export(EXPORT, caller(), lagging).request.effective_end == NOON - timedelta(minutes=5)
     young = Timespan(start=NOON - timedelta(minutes=1), end=NOON, zone="UTC")
     assert (
-        create_export(replace(ORDER, timespan=young), caller(), lagging).request.effective_end == young.start
+        create_export(replace(EXPORT, timespan=young), caller(), lagging).request.effective_end == young.start
     )  # no rows
     old = Timespan(start=NOON - timedelta(days=1), end=NOON - timedelta(minutes=5), zone="UTC")
-    assert create_export(replace(ORDER, timespan=old), caller(), lagging).request.watermark is None
-    log = create_export(replace(ORDER, report="audit_logs"), caller(), lagging)  # complete at once
+    assert create_export(replace(EXPORT, timespan=old), caller(), lagging).request.watermark is None
+    log = create_export(replace(EXPORT, report="audit_logs"), caller(), lagging)  # complete at once
     assert log.request.effective_end == NOON
-    bounded = create_export(ORDER, caller(), lagging)
+    bounded = create_export(EXPORT, caller(), lagging)
     assert get_export(ref(bounded.id), caller(), lagging).request == bounded.request
     prompt = replace(lagging, limits={"talkdesk": PerTenant(default=replace(default, freshness=timedelta(0)))})
-    assert create_export(ORDER, caller(), prompt).request.effective_end == NOON
+    assert create_export(EXPORT, caller(), prompt).request.effective_end == NOON
 
 
-LOOP_ORDER = replace(ORDER, dialect="loop", report="inbox_conversations", format="json", row_limit=None)
+LOOP_ORDER = replace(EXPORT, dialect="loop", report="inbox_conversations", format="json", row_limit=None)
 
 
 def test_concurrent_creates_with_one_idempotency_key_make_one_job(on: Services) -> None:
@@ -336,8 +336,8 @@ NUL = "a\0b"
 @pytest.mark.parametrize(
     ("field", "order"),
     [
-        ("name", replace(ORDER, name=NUL)),
-        ("customer_emails", replace(ORDER, parameters=ReportParameters(customer_emails=("a@b.example", NUL)))),
+        ("name", replace(EXPORT, name=NUL)),
+        ("customer_emails", replace(EXPORT, parameters=ReportParameters(customer_emails=("a@b.example", NUL)))),
     ],
 )
 def test_a_text_that_not_every_database_has_is_refused(on: Services, field: str, order: ExportRequest) -> None:

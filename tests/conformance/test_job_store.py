@@ -28,7 +28,7 @@ from offtake.store.database import Database
 from offtake.store.migrate import migrate
 from offtake.store.schema import Instant, metadata
 from offtake.store.schema import job as table
-from tests.fixtures.orders import NOON, ORDER, queued
+from tests.fixtures.exports import EXPORT, NOON, queued
 
 LATER = NOON + timedelta(seconds=15)
 HOUR = timedelta(hours=1)
@@ -400,7 +400,7 @@ def test_a_file_is_needed_while_its_row_names_it_or_its_attempt_runs(acme: Datab
 
 
 FILTERED = replace(
-    ORDER,
+    EXPORT,
     columns=("b", "a"),
     parameters=ReportParameters(
         agent_ids=("1", "2"),
@@ -416,7 +416,7 @@ FILTERED = replace(
 )
 
 
-@pytest.mark.parametrize("request_", [ORDER, FILTERED])
+@pytest.mark.parametrize("request_", [EXPORT, FILTERED])
 def test_a_request_comes_back_as_it_was_stored(acme: Database, request_: ExportRequest) -> None:
     job = replace(queued(), request=request_)
     with acme.write() as connection:

@@ -18,7 +18,7 @@ import offtake.store
 from offtake.store.database import Database
 from offtake.store.migrate import migrate
 from offtake.store.schema import metadata
-from tests.fixtures.orders import NOON
+from tests.fixtures.exports import NOON
 
 ROOT = Path(__file__).parents[2]
 MIGRATIONS = Path(offtake.store.__file__).parent / "migrations"

@@ -30,8 +30,8 @@ from offtake.executor.worker import Worker, claim_next
 from offtake.model.job import Status
 from offtake.model.tenant import Tenant
 from offtake.store import jobs
-from tests.fixtures.installation import wait_for
-from tests.fixtures.orders import ORDER, caller, let_pass, published
+from tests.fixtures.exports import EXPORT, age_jobs, caller, published
+from tests.fixtures.polling import wait_for
 
 WORKER = Worker(name="w")
 
@@ -48,7 +48,7 @@ def ref(job: str) -> JobRef:
 
 
 def failed(on: Services) -> str:
-    job = create_export(ORDER, caller(), on)
+    job = create_export(EXPORT, caller(), on)
     lease = claim_next(on, WORKER)
     assert lease is not None
     assert outcome.record_outcome(lease, QueryFailed("wrong"), None, on) == "failed"
@@ -58,7 +58,7 @@ def failed(on: Services) -> str:
 def deeds(on: Services, job: str) -> list[tuple[str, str | None]]:
     """What the audit log says an operator did to a job."""
     with on.database.read() as connection:
-        statement = text("SELECT operation, actor FROM audit WHERE job = :job AND dialect = 'operator' ORDER BY id")
+        statement = text("SELECT operation, actor FROM audit WHERE job = :job AND dialect = 'operator' EXPORT BY id")
         return [(row.operation, row.actor) for row in connection.execute(statement, {"job": job})]
 
 
@@ -77,7 +77,7 @@ def test_a_failed_job_is_tried_again_as_a_new_one(on: Services) -> None:
 def test_trying_again_counts_towards_the_quota(on: Services) -> None:
     job = failed(on)
     for _ in range(15):
-        create_export(ORDER, caller(), on)
+        create_export(EXPORT, caller(), on)
     with pytest.raises(QuotaExceeded):
         admin_jobs.retry(job, "root", on)
     assert admin_jobs.get(job, on).status is Status.FAILED
@@ -85,7 +85,7 @@ def test_trying_again_counts_towards_the_quota(on: Services) -> None:
 
 
 def test_an_operator_cancels_what_has_not_ended(on: Services) -> None:
-    job = create_export(ORDER, caller(), on).id
+    job = create_export(EXPORT, caller(), on).id
     lease = claim_next(on, WORKER)
     assert lease is not None
     assert admin_jobs.cancel(job, "root", on).status is Status.CANCELLED
@@ -102,7 +102,7 @@ def test_a_held_file_outlives_retention_and_deletion_until_it_is_released(on: Se
     with pytest.raises(JobOnHold):
         delete_export(ref(job), caller(), on)
     assert download.mint(ref(job), caller(), on).job == job  # the refused deletion has not ended its retention
-    let_pass(on, timedelta(days=2))
+    age_jobs(on, timedelta(days=2))
     assert (retention.expire(on).done, retention.sweep(on).done) == (0, 0)
     with pytest.raises(JobOnHold):
         delete_export(ref(job), caller(), on)
@@ -118,7 +118,7 @@ def test_a_held_file_outlives_retention_and_deletion_until_it_is_released(on: Se
 
 
 def test_a_job_is_held_before_its_file_is_there(on: Services) -> None:
-    job = create_export(ORDER, caller(), on).id
+    job = create_export(EXPORT, caller(), on).id
     first = admin_jobs.hold(job, "root", on)
     assert (first.status, admin_jobs.hold(job, "root", on).held_at) == (Status.QUEUED, first.held_at)
 
@@ -145,7 +145,7 @@ def test_it_is_too_late_to_hold_what_may_be_on_its_way_out(on: Services, monkeyp
 def test_a_file_held_after_it_was_listed_stays(on: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     job, path = published(on)
     admin_jobs.hold(job, "root", on)
-    let_pass(on, timedelta(days=2))
+    age_jobs(on, timedelta(days=2))
     held = admin_jobs.get(job, on)
     seen = iter([[held], []])  # as a sweeper saw it just before the hold
     monkeypatch.setattr(retention, "over", lambda on, **_: next(seen))

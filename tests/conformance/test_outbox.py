@@ -19,7 +19,7 @@ from offtake.model.tenant import Tenant
 from offtake.store import identity, jobs, outbox
 from offtake.store.database import Database
 from offtake.store.outbox import Message, MessageKind
-from tests.fixtures.orders import NOON, ORDER, caller, queued
+from tests.fixtures.exports import EXPORT, NOON, caller, queued
 
 WHILE = timedelta(seconds=10)
 SOON = NOON + WHILE
@@ -47,7 +47,7 @@ def taken(database: Database, *, now: datetime, limit: int = 100) -> list[tuple[
 
 
 def test_a_job_is_rung_for_when_it_is_made_and_when_it_is_cancelled(ringing: Services) -> None:
-    job = create_export(ORDER, caller(), ringing)
+    job = create_export(EXPORT, caller(), ringing)
     cancel_export(JobRef(id=job.id, dialect="talkdesk"), caller(), ringing)
     assert sorted(taken(ringing.database, now=present(ringing))) == [
         (job.id, MessageKind.CANCEL),
@@ -56,26 +56,26 @@ def test_a_job_is_rung_for_when_it_is_made_and_when_it_is_cancelled(ringing: Ser
 
 
 def test_without_an_engine_nothing_is_told(ringing: Services) -> None:
-    create_export(ORDER, caller(), replace(ringing, dispatches=False))
+    create_export(EXPORT, caller(), replace(ringing, dispatches=False))
     assert taken(ringing.database, now=present(ringing)) == []
 
 
 def test_an_order_that_is_refused_rings_for_nothing(ringing: Services) -> None:
     for _ in range(15):
-        create_export(ORDER, caller(), ringing)
+        create_export(EXPORT, caller(), ringing)
     with pytest.raises(QuotaExceeded):
-        create_export(ORDER, caller(), ringing)
+        create_export(EXPORT, caller(), ringing)
     assert len(taken(ringing.database, now=present(ringing))) == 15
 
 
 def test_the_same_key_twice_rings_once(ringing: Services) -> None:
-    first = create_export(ORDER, caller(), ringing, key="k")
-    assert create_export(ORDER, caller(), ringing, key="k").id == first.id
+    first = create_export(EXPORT, caller(), ringing, key="k")
+    assert create_export(EXPORT, caller(), ringing, key="k").id == first.id
     assert taken(ringing.database, now=present(ringing)) == [(first.id, MessageKind.START)]
 
 
 def test_what_was_taken_is_nobody_elses_for_a_while_and_then_anybodys(ringing: Services) -> None:
-    job = create_export(ORDER, caller(), ringing)
+    job = create_export(EXPORT, caller(), ringing)
     now = present(ringing)
     assert taken(ringing.database, now=now) == [(job.id, MessageKind.START)]
     assert taken(ringing.database, now=now + WHILE - timedelta(seconds=1)) == []
@@ -85,7 +85,7 @@ def test_what_was_taken_is_nobody_elses_for_a_while_and_then_anybodys(ringing: S
 
 
 def test_what_was_told_is_gone_and_what_was_not_comes_back(ringing: Services) -> None:
-    told, late = (create_export(ORDER, caller(), ringing) for _ in range(2))
+    told, late = (create_export(EXPORT, caller(), ringing) for _ in range(2))
     now = present(ringing)
     with ringing.database.write() as connection:
         for message in outbox.claim(connection, now=now, retry_at=now + MINUTE, limit=2):
@@ -109,7 +109,7 @@ def test_the_oldest_are_told_first(ringing: Services) -> None:
 
 
 def test_several_that_take_at_once_get_others(ringing: Services) -> None:
-    made = {create_export(ORDER, caller(), ringing).id for _ in range(15)}
+    made = {create_export(EXPORT, caller(), ringing).id for _ in range(15)}
     now = present(ringing)
     found: list[str] = []
     start = threading.Barrier(5)
@@ -144,7 +144,7 @@ def test_jobs_that_wait_in_vain_are_rung_for_again(ringing: Services) -> None:
 
 
 def test_a_ring_that_waits_is_not_doubled(ringing: Services) -> None:
-    job = create_export(ORDER, caller(), ringing)
+    job = create_export(EXPORT, caller(), ringing)
     now = present(ringing)
     with ringing.database.write() as connection:
         outbox.add(connection, job, MessageKind.START, now=now)

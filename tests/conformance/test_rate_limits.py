@@ -15,7 +15,7 @@ from offtake.errors import RateExceeded
 from offtake.model.tenant import Principal, Tenant
 from offtake.store import identity, rate_limits
 from offtake.store.database import Database
-from tests.fixtures.orders import NOON, caller
+from tests.fixtures.exports import NOON, caller
 
 MINUTE = timedelta(minutes=1)
 ANN, BOB = (Principal(tenant="acme", credential=name, scopes=frozenset()) for name in ("ann", "bob"))

@@ -18,7 +18,7 @@ from offtake.executor.maintenance import Maintenance
 from offtake.model.job import Status
 from offtake.model.tenant import Tenant
 from offtake.store import jobs
-from tests.fixtures.orders import ORDER, caller, let_pass, published
+from tests.fixtures.exports import EXPORT, age_jobs, caller, published
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_an_artifact_goes_when_its_retention_is_over_and_not_before(on: Services
     job, path = published(on)
     assert retention.expire(on).done == 0
     assert path.is_file()
-    let_pass(on, timedelta(days=2))
+    age_jobs(on, timedelta(days=2))
     assert retention.expire(on).done == 1
     assert not path.exists()
     assert status(on, job) is Status.EXPIRED
@@ -44,7 +44,7 @@ def test_an_artifact_goes_when_its_retention_is_over_and_not_before(on: Services
 
 def test_the_sweep_takes_what_no_row_names_and_nothing_else(on: Services) -> None:
     job, path = published(on)
-    running = create_export(ORDER, caller(), on)
+    running = create_export(EXPORT, caller(), on)
     now = on.clock()
     with on.database.write() as connection:
         lease = jobs.claim(connection, worker="w", now=now, until=now + timedelta(minutes=1))
@@ -63,7 +63,7 @@ def test_a_round_of_stubborn_files_keeps_no_others(on: Services, monkeypatch: py
     """Nor does a disk that is too full to delete from end the worker."""
     monkeypatch.setattr(retention, "EXPIRED_AT_ONCE", 2)
     made = [published(on) for _ in range(4)]
-    let_pass(on, timedelta(days=2))
+    age_jobs(on, timedelta(days=2))
     stubborn, unlink = [path for _, path in made[:3]], Path.unlink
 
     def refuse(path: Path, missing_ok: bool = False) -> None:
@@ -89,7 +89,7 @@ def test_one_stubborn_file_keeps_neither_the_others_nor_the_worker(
     on: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = [published(on) for _ in range(3)]
-    let_pass(on, timedelta(days=2))
+    age_jobs(on, timedelta(days=2))
     stubborn, unlink = made[0][1], Path.unlink
 
     def refuse(path: Path, missing_ok: bool = False) -> None:

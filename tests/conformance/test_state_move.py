@@ -28,9 +28,9 @@ from offtake.store.schema import audit, metadata
 from offtake.store.transfer import copy_all
 from tests.fixtures.commands import command
 from tests.fixtures.databases import fresh_database, state_setting
-from tests.fixtures.orders import ORDER, caller, published
+from tests.fixtures.exports import EXPORT, caller, published
 
-LOOP_ORDER = replace(ORDER, dialect="loop", report="inbox_conversations", format="json", row_limit=None)
+LOOP_ORDER = replace(EXPORT, dialect="loop", report="inbox_conversations", format="json", row_limit=None)
 
 
 def silent(what: str, done: int, total: int) -> None:
@@ -45,15 +45,14 @@ def on(services: Services) -> Services:
     identity.add_credential("acme", CredentialKind.BASIC, services, user="ann", scopes=DEFAULT_SCOPES)
     published(services)
     create_export(LOOP_ORDER, caller(), services, key="march")
-    create_export(ORDER, caller(), services)
+    create_export(EXPORT, caller(), services)
     lease = claim_next(services, Worker(name="w"))
     assert lease is not None
     outcome.record_outcome(lease, QueryFailed("wrong"), None, services)
     default = replace(services.limits["khoros"].default, rate=Rate(requests=5, period=timedelta(minutes=1)))
-    rate_limit.count_request(
-        caller().principal, "khoros", replace(services, limits={"khoros": PerTenant(default=default)})
-    )
-    create_export(replace(ORDER, name="Größe, 日本"), caller("umbra"), services)
+    khoros = replace(services, limits={"khoros": PerTenant(default=default)})
+    rate_limit.count_request(caller().principal, "khoros", khoros)
+    create_export(replace(EXPORT, name="Größe, 日本"), caller("umbra"), services)
     return services
 
 
@@ -89,7 +88,7 @@ def test_every_row_arrives_and_numbers_go_on(on: Services, target: Database) -> 
     moved = replace(on, database=target)
     with on.database.read() as connection:
         last = connection.execute(select(func.max(audit.c.id))).scalar_one()
-    create_export(ORDER, caller(), moved)
+    create_export(EXPORT, caller(), moved)
     with target.read() as connection:
         assert connection.execute(select(func.max(audit.c.id))).scalar_one() == last + 1
 

@@ -12,7 +12,7 @@ from offtake.model.tenant import Tenant
 from offtake.store import identity
 from offtake.store.database import Database
 from tests.fixtures.databases import role_with_password
-from tests.fixtures.orders import NOON
+from tests.fixtures.exports import NOON
 
 END_OF_OTHERS = "SELECT pg_terminate_backend(:pid, 10000)"
 

@@ -21,7 +21,7 @@ from offtake.model.timespan import Timespan
 from offtake.store import jobs
 from offtake.store.database import Database
 from offtake.store.schema import job as table
-from tests.fixtures.orders import NOON, ORDER, caller, queued
+from tests.fixtures.exports import EXPORT, NOON, caller, queued
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 FILE = Artifact(key="files/acme/x", rows=3, bytes=99, sha256="0" * 64)
@@ -104,10 +104,10 @@ def test_the_worker_that_is_kept_free_takes_no_long_job(on: Services) -> None:
 
 
 def test_what_is_expected_is_what_earlier_exports_of_the_kind_took(on: Services) -> None:
-    assert create_export(ORDER, caller(), on).estimated_duration == timedelta(0)
+    assert create_export(EXPORT, caller(), on).estimated_duration == timedelta(0)
     took(on, claimed(on), 21 * SECOND)  # 20 seconds for a day, without the second that each takes
-    assert create_export(ORDER, caller(), on).estimated_duration == 20 * SECOND
-    month = replace(ORDER, timespan=Timespan(start=NOON - timedelta(days=30), end=NOON, zone="UTC"))
+    assert create_export(EXPORT, caller(), on).estimated_duration == 20 * SECOND
+    month = replace(EXPORT, timespan=Timespan(start=NOON - timedelta(days=30), end=NOON, zone="UTC"))
     assert create_export(month, caller(), on).estimated_duration == 600 * SECOND
     assert create_export(month, caller("umbra"), on).estimated_duration == timedelta(0)
     assert create_export(replace(month, format="json"), caller(), on).estimated_duration == timedelta(0)

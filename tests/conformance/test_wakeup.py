@@ -15,7 +15,7 @@ from offtake.model.tenant import Tenant
 from offtake.store import identity, jobs
 from offtake.store.database import Database
 from offtake.store.wakeup import NotificationListener, Wakeup, wakeup
-from tests.fixtures.orders import NOON, queued
+from tests.fixtures.exports import NOON, queued
 
 EVER = 600.0  # seconds: far longer than a test may take
 

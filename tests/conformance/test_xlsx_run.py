@@ -36,8 +36,8 @@ from offtake.model.request import ExportRequest
 from offtake.model.tenant import Tenant
 from offtake.model.timespan import Timespan
 from offtake.store import jobs
-from tests.fixtures.orders import caller
-from tests.fixtures.places import artifact_path
+from tests.fixtures.exports import caller
+from tests.fixtures.storage_paths import artifact_path
 
 ZONE = "Europe/Prague"
 PLAN = SeedPlan(tenant="acme", until=date(2026, 3, 31), calls=20_000, days=31)

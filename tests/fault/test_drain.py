@@ -17,7 +17,9 @@ import httpx
 import pytest
 
 from tests.fixtures.care import call
-from tests.fixtures.installation import Client, Credential, Installation, Running, catches_sigterm, wait_for
+from tests.fixtures.installation import Installation, Running, catches_sigterm
+from tests.fixtures.polling import wait_for
+from tests.fixtures.talkdesk import Credential, TalkdeskWire
 
 MARCH = ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z")
 NOTES = "x" * 2000
@@ -57,7 +59,7 @@ def slow_download(link: str) -> Iterator[Callable[[], bytes]]:
 
 def finished(running: Running, credential: Credential) -> tuple[str, int]:
     """A fresh link to a large file, and the file's size."""
-    with Client.connect(running.url, credential) as client:
+    with TalkdeskWire.connect(running.url, credential) as client:
         job = client.create("calls", *MARCH, format_="csv")
         assert client.wait("calls", job) == "done"
         link = client.link("calls", job)
@@ -142,7 +144,7 @@ def test_a_second_sigint_has_a_worker_hand_its_job_back_at_once(large: Installat
     """The worker may take its time (an hour here) after the first signal; not after the second."""
     patient = {"OFFTAKE_WORKER__DRAIN_SECONDS": "3600"}
     running = large.serve(workers=1, environment=patient)
-    with Client.connect(running.url, large.add_client("acme")) as client:
+    with TalkdeskWire.connect(running.url, large.add_client("acme")) as client:
         job = client.create("calls", *MARCH, format_="json_bulk")
         staging = large.home / "artifacts" / "staging"
         wait_for("a half written file", lambda: any(path.stat().st_size > 0 for path in staging.glob(f"{job}.*")))

@@ -18,7 +18,9 @@ import psutil
 import pytest
 
 from offtake.core.attempt.run import POINTS
-from tests.fixtures.installation import Client, Credential, Installation, Running, catches_sigterm, wait_for
+from tests.fixtures.installation import Installation, Running, catches_sigterm
+from tests.fixtures.polling import wait_for
+from tests.fixtures.talkdesk import Credential, TalkdeskWire
 
 SETTINGS = """
 [worker]
@@ -50,9 +52,9 @@ def server(seeded: tuple[Installation, Credential]) -> Iterator[Running]:
 
 
 @pytest.fixture
-def client(seeded: tuple[Installation, Credential], server: Running) -> Iterator[Client]:
+def client(seeded: tuple[Installation, Credential], server: Running) -> Iterator[TalkdeskWire]:
     """A client of that server."""
-    connected = Client.connect(server.url, seeded[1])
+    connected = TalkdeskWire.connect(server.url, seeded[1])
     yield connected
     connected.close()
 
@@ -99,7 +101,7 @@ def files_of(made: Installation, job: str) -> list[Path]:
     return list((made.home / "artifacts").rglob(f"{job}*"))
 
 
-def assert_one_whole_file(made: Installation, client: Client, job: str) -> None:
+def assert_one_whole_file(made: Installation, client: TalkdeskWire, job: str) -> None:
     row = row_of(made, job)
     content = client.download("calls", job).content
     assert hashlib.sha256(content).hexdigest() == row["sha256"]
@@ -116,7 +118,7 @@ def assert_one_whole_file(made: Installation, client: Client, job: str) -> None:
     [(point, "kill") for point in POINTS] + [("writing", "kill-after-bytes")],
 )
 def test_a_worker_killed_anywhere_leaves_a_job_that_ends_with_one_whole_file(
-    seeded: tuple[Installation, Credential], client: Client, worker: Callable[[], None], point: str, fate: str
+    seeded: tuple[Installation, Credential], client: TalkdeskWire, worker: Callable[[], None], point: str, fate: str
 ) -> None:
     made = seeded[0]
     job = client.create("calls", START, END)
@@ -135,7 +137,7 @@ def test_a_worker_killed_anywhere_leaves_a_job_that_ends_with_one_whole_file(
 
 @pytest.mark.parametrize("point", ["staged", "renamed"])
 def test_a_worker_that_slept_past_its_lease_does_not_publish(
-    seeded: tuple[Installation, Credential], client: Client, worker: Callable[[], None], point: str
+    seeded: tuple[Installation, Credential], client: TalkdeskWire, worker: Callable[[], None], point: str
 ) -> None:
     made = seeded[0]
     job = client.create("calls", START, END)
@@ -157,7 +159,7 @@ def test_a_worker_of_the_server_killed_in_mid_export_is_replaced_and_the_job_is_
 ) -> None:
     made, credential = seeded
     running = made.serve(workers=1)
-    client = Client.connect(running.url, credential)
+    client = TalkdeskWire.connect(running.url, credential)
     job = client.create("calls", START, END)
     before = figures_of(made)
     wait_for("the export to begin", lambda: row_of(made, job)["status"] != "queued")
@@ -185,12 +187,12 @@ def test_a_server_killed_after_the_202_runs_the_job_after_its_restart(
 ) -> None:
     made, credential = seeded
     running = made.serve(workers=1)
-    client = Client.connect(running.url, credential)
+    client = TalkdeskWire.connect(running.url, credential)
     job = client.create("calls", START, END)
     running.kill()
     client.close()
     again = made.serve(workers=1)
-    client = Client.connect(again.url, credential)
+    client = TalkdeskWire.connect(again.url, credential)
     assert client.wait("calls", job) == "done"
     assert_one_whole_file(made, client, job)
     client.close()

@@ -36,9 +36,10 @@ from offtake.store.schema import Instant
 from offtake.store.schema import job as table
 from tests.fixtures.care import call
 from tests.fixtures.databases import KINDS, fresh_database, state_setting
-from tests.fixtures.installation import Installation, wait_for
-from tests.fixtures.orders import caller
-from tests.fixtures.workers import CALLS, row_of, work_off
+from tests.fixtures.exports import caller
+from tests.fixtures.installation import Installation
+from tests.fixtures.polling import wait_for
+from tests.fixtures.workers import CALLS, job_row, run_next_attempt
 
 REVISION = "0004"
 REQUEST: dict[str, Any] = {
@@ -151,7 +152,7 @@ def test_an_old_server_and_an_old_worker_go_on_beside_new_ones(home: Installatio
         stocked(home, on)
         # Ordered by the old server, run by a new worker.
         first = ordered(on)
-        assert work_off(on).id == first
+        assert run_next_attempt(on).id == first
         assert read(on, first).status is Status.SUCCEEDED
         # Ordered by a new server, run by an old worker.
         second = create_export(CALLS, caller(), on).id
@@ -162,14 +163,14 @@ def test_an_old_server_and_an_old_worker_go_on_beside_new_ones(home: Installatio
         third = ordered(on)
         assert old(on.database, "claim", on, third) == 1
         assert outcome.rescue_expired_leases(on, dead_worker="old") == 1
-        assert work_off(on).id == third
+        assert run_next_attempt(on).id == third
         assert [old(on.database, name, on, third, fence=1) for name in ("renew", "upload", "retry")] == [0, 0, 0]
         assert read(on, third).status is Status.SUCCEEDED
         # The old server cancels what a new worker is to run.
         fourth = create_export(CALLS, caller(), on).id
         assert old(on.database, "cancel", on, fourth) == 1
         assert read(on, fourth).status is Status.CANCELLED
-    assert row_of(home, first)["rows"] == 1
+    assert job_row(home, first)["rows"] == 1
 
 
 @pytest.mark.parametrize(
@@ -187,7 +188,7 @@ def test_an_order_of_the_next_release_is_not_run_by_half(home: Installation, add
         assert get_export(ref, caller(), on).status is Status.QUEUED
         assert cancel_export(ref, caller(), on).status is Status.CANCELLED
         plain = ordered(on)
-        ran = {work_off(on).id for _ in range(3)}  # twice the strange one: it may be tried twice
+        ran = {run_next_attempt(on).id for _ in range(3)}  # twice the strange one: it may be tried twice
         assert ran == {strange, plain}
         assert read(on, plain).status is Status.SUCCEEDED
         failed = read(on, strange)
@@ -195,11 +196,11 @@ def test_an_order_of_the_next_release_is_not_run_by_half(home: Installation, add
         assert (failed.status, failed.attempts, failed.failure.code) == (Status.FAILED, 2, "not_understood")
         # A worker of the next release, had it come in time, would have run it.
         later = ordered(on, {**REQUEST, **added})
-        assert work_off(on).id == later
+        assert run_next_attempt(on).id == later
         assert read(on, later).status is Status.QUEUED
         with on.database.write() as connection:
             connection.execute(update(table).where(table.c.id == later).values(request=REQUEST))
-        assert work_off(on).id == later
+        assert run_next_attempt(on).id == later
         wait_for("its end", lambda: read(on, later).status is Status.SUCCEEDED)
 
 
@@ -210,9 +211,9 @@ def test_a_report_of_the_next_release_is_left_to_its_workers(home: Installation)
         job = ordered(on)
         with on.database.write() as connection:
             connection.execute(update(table).where(table.c.id == job).values(report="calls_of_tomorrow"))
-        assert work_off(on).id == job
+        assert run_next_attempt(on).id == job
         assert read(on, job).status is Status.QUEUED
         with on.database.write() as connection:
             connection.execute(update(table).where(table.c.id == job).values(report="calls"))
-        assert work_off(on).id == job
+        assert run_next_attempt(on).id == job
         assert read(on, job).status is Status.SUCCEEDED

@@ -33,7 +33,7 @@ from offtake.model.timespan import Timespan
 from offtake.wire.talkdesk.presentation import presentation
 from offtake.wire.talkdesk.settings import TalkdeskSettings
 from tests.fixtures.instants import with_instants
-from tests.fixtures.places import views_of
+from tests.fixtures.storage_paths import views_of
 from tests.strategies import Care, Row
 
 EPOCH = datetime.fromisoformat("1970-01-01T00:00:00Z")

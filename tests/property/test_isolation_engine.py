@@ -21,7 +21,7 @@ from offtake.lake.tables import tables
 from offtake.model.query import Query
 from offtake.model.report import Prune, TableUse
 from offtake.model.timespan import Timespan
-from tests.fixtures.places import views_of
+from tests.fixtures.storage_paths import views_of
 
 REFUSALS = (duckdb.PermissionException, duckdb.InvalidInputException)  # the errors of a locked DuckDB
 

@@ -19,8 +19,8 @@ from offtake.model.column_type import ColumnType
 from offtake.model.report import Prune, TableUse
 from offtake.model.request import ReportParameters, Selection
 from offtake.model.timespan import Timespan
-from tests.fixtures.places import views_of
 from tests.fixtures.sample import PLAN, Sample
+from tests.fixtures.storage_paths import views_of
 from tests.property.exporting import EPOCH, Stored, catalogue, in_any_order, microseconds
 from tests.property.oracles import ORACLES
 from tests.property.oracles.report_oracle import ExportCase, ReportOracle

@@ -17,8 +17,9 @@ import pytest
 import requests
 
 from tests.fixtures.golden import golden
-from tests.fixtures.installation import Served, wait_for
-from tests.fixtures.khoros import ROOT, KhorosClient, User, connect, ms, new_user
+from tests.fixtures.installation import Served
+from tests.fixtures.khoros import ROOT, KhorosWire, User, connect, ms, new_user
+from tests.fixtures.polling import wait_for
 
 FIRST = datetime(2026, 3, 1, tzinfo=UTC)
 EDGES = ("00:00:00Z", "00:00:00.000001Z", "12:00:00Z", "23:59:59.999Z", "23:59:59.999999Z")
@@ -52,7 +53,7 @@ def user(busy: Served) -> User:
 
 
 @pytest.fixture(scope="module")
-def client(busy: Served, user: User) -> Iterator[KhorosClient]:
+def client(busy: Served, user: User) -> Iterator[KhorosWire]:
     with connect(busy, user) as made:
         yield made
 
@@ -143,7 +144,7 @@ def test_curl_lines(line: str, user: User, busy: Served) -> None:
     assert run(line, user, busy.url)["status"] == "PASS"
 
 
-def test_the_quick_start_from_end_to_end(user: User, busy: Served, client: KhorosClient, tmp_path: Path) -> None:
+def test_the_quick_start_from_end_to_end(user: User, busy: Served, client: KhorosWire, tmp_path: Path) -> None:
     """Order, status, download with ``curl -L``; its second line for the download asks for the status
     (Khoros contract 7.5)."""
     created = run(LINES[0].values[0], user, busy.url)["result"]

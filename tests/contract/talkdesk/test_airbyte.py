@@ -21,8 +21,9 @@ import pytest
 from deltalake import DeltaTable
 
 from offtake.lake.seed import SeedPlan, seed
-from tests.fixtures.installation import Credential, Served
-from tests.fixtures.places import lake_folder
+from tests.fixtures.installation import Served
+from tests.fixtures.storage_paths import lake_folder
+from tests.fixtures.talkdesk import Credential
 
 ROOT = Path(__file__).parents[3]
 CERTIFICATES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")

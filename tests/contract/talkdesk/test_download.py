@@ -15,7 +15,9 @@ import pytest
 from tests.fixtures.bodies import assert_refused
 from tests.fixtures.care import call
 from tests.fixtures.golden import golden
-from tests.fixtures.installation import Client, Served, wait_for
+from tests.fixtures.installation import Served
+from tests.fixtures.polling import wait_for
+from tests.fixtures.talkdesk import TalkdeskWire
 
 DAY = ("2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z")
 MEDIA_TYPES = {
@@ -36,7 +38,7 @@ class Exported:
 
 
 @pytest.fixture(scope="module")
-def client(busy: Served) -> Iterator[Client]:
+def client(busy: Served) -> Iterator[TalkdeskWire]:
     tenant = busy.tenant("download")
     rows = [call(f"c{number}", f"2026-03-01T10:00:{number:02}Z", notes="🙂" * number) for number in range(50)]
     busy.installation.load("call", rows, tenant=tenant.tenant)
@@ -45,7 +47,7 @@ def client(busy: Served) -> Iterator[Client]:
 
 
 @pytest.fixture(scope="module")
-def exported(client: Client) -> dict[str, Exported]:
+def exported(client: TalkdeskWire) -> dict[str, Exported]:
     """One export per format."""
     jobs = {word: client.create("calls", *DAY, format_=word) for word in MEDIA_TYPES}
     assert {client.wait("calls", job) for job in jobs.values()} == {"done"}
@@ -67,7 +69,7 @@ def bare() -> Iterator[httpx.Client]:
         yield made
 
 
-def test_the_file_is_a_302_to_an_absolute_link(client: Client, file: Exported) -> None:
+def test_the_file_is_a_302_to_an_absolute_link(client: TalkdeskWire, file: Exported) -> None:
     """Talkdesk contract 2.4, documented: 302 and Location; absolute, because a client hands it on as it is."""
     answer = client.file("calls", file.job)
     assert answer.status_code == 302
@@ -104,14 +106,14 @@ def test_the_link_needs_no_authorization_and_ignores_one(header: str, file: Expo
     assert bare.get(file.link, headers={"Authorization": header}).content == file.content
 
 
-def test_a_body_in_the_get_is_ignored(client: Client, file: Exported) -> None:
+def test_a_body_in_the_get_is_ignored(client: TalkdeskWire, file: Exported) -> None:
     """Talkdesk contract 2.4, seen: the droom script sends JSON with its GET."""
     path = f"/data/reports/calls/files/{file.job}"
     answer = client.http.request("GET", path, headers=client.headers, json={"format": "csv"})
     assert answer.status_code == 302
 
 
-def test_a_file_can_be_had_many_times(client: Client, file: Exported, bare: httpx.Client) -> None:
+def test_a_file_can_be_had_many_times(client: TalkdeskWire, file: Exported, bare: httpx.Client) -> None:
     """Talkdesk contract 2.4, documented: until it is deleted or expires; the ETag stays."""
     answers = [client.download("calls", file.job) for _ in range(3)] + [bare.get(file.link)]
     assert {answer.content for answer in answers} == {file.content}
@@ -297,7 +299,7 @@ def test_an_expired_link_is_replaced_by_the_next_status_request(hasty: Served, b
         job = client.create("calls", *DAY, format_="csv")
 
         def linked() -> str | None:
-            client.renew(credential)  # tokens live two seconds here
+            client.renew()  # tokens live two seconds here
             answer = client.file("calls", job)
             return answer.headers["location"] if answer.status_code == 302 else None
 

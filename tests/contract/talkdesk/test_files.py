@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from tests.fixtures.care import CALLS_LABELS, TRICKY, USER_STATUS_LABELS, Care, Row, call, stay
-from tests.fixtures.installation import Client, Served
+from tests.fixtures.installation import Served
+from tests.fixtures.talkdesk import TalkdeskWire
 
 ZONE = "Europe/Prague"
 SPRING = ("2026-03-20T00:00:00Z", "2026-04-10T00:00:00Z")  # clocks change on 29 March, 01:00 UTC
@@ -133,7 +134,7 @@ def by_key(report: str, entries: list[Row]) -> list[Row]:
 
 
 @pytest.fixture(scope="module")
-def client(busy: Served) -> Iterator[Client]:
+def client(busy: Served) -> Iterator[TalkdeskWire]:
     tenant = busy.tenant("files")
     busy.installation.load_all(CARE.tables(), tenant=tenant.tenant)
     with busy.client(tenant) as made:
@@ -141,7 +142,7 @@ def client(busy: Served) -> Iterator[Client]:
 
 
 @pytest.fixture(scope="module")
-def file_of(client: Client) -> Callable[[Case, str], bytes]:
+def file_of(client: TalkdeskWire) -> Callable[[Case, str], bytes]:
     """The file of a case in a format; each is exported once."""
     made: dict[tuple[Case, str], bytes] = {}
 
@@ -229,7 +230,7 @@ def test_csv_byte_by_byte(case: Case, file_of: Files) -> None:
 @pytest.mark.parametrize(("report", "labels"), LABELS.items(), ids=LABELS)
 @pytest.mark.parametrize("zone", ["UTC", ZONE])
 def test_pitfall_04_an_empty_export_has_its_frame(
-    report: str, labels: Mapping[str, str], zone: str, client: Client
+    report: str, labels: Mapping[str, str], zone: str, client: TalkdeskWire
 ) -> None:
     """Talkdesk contract 7.4, seen: clients look for ``entries`` even where there are none."""
     bounds = ("2020-02-01T00:00:00", "2020-03-01T00:00:00")

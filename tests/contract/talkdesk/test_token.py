@@ -21,7 +21,8 @@ from tests.conftest import PUBLIC_URL
 from tests.fixtures.bodies import UNKNOWN_JOB, assert_oauth_refused, assert_refused
 from tests.fixtures.commands import command
 from tests.fixtures.golden import golden
-from tests.fixtures.installation import Credential, Served
+from tests.fixtures.installation import Served
+from tests.fixtures.talkdesk import Credential
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 GRANT = "grant_type=client_credentials"
@@ -385,7 +386,7 @@ def test_tokens_do_not_end_each_other(idle: Served, credential: Credential) -> N
     """Talkdesk contract 1.3, inferred: clients get a new token in the middle of polling, others still use theirs."""
     with idle.client(credential) as client:
         first = client.token
-        client.renew(credential)
+        client.renew()
         assert client.token != first
-        client.token = first
+        client.client.token = first
         assert_refused(client.poll("calls", UNKNOWN_JOB), 404, "1020011")

@@ -20,7 +20,7 @@ from offtake.model.query import Query
 from offtake.model.report import Report
 from offtake.model.request import ExportRequest
 from offtake.model.timespan import Timespan
-from tests.fixtures.places import views_of
+from tests.fixtures.storage_paths import views_of
 
 ZONE = "America/New_York"
 WEEK = [  # weekday, opens, closes: two periods on Monday, and one that ends at midnight on Saturday

@@ -30,8 +30,8 @@ from offtake.settings import Settings
 from offtake.store import jobs
 from offtake.store.migrate import migrate
 from tests.fixtures.care import call
-from tests.fixtures.orders import ORDER, queued
-from tests.fixtures.places import artifact_path
+from tests.fixtures.exports import EXPORT, queued
+from tests.fixtures.storage_paths import artifact_path
 
 SPAN = Timespan(start=datetime(2026, 2, 1, tzinfo=UTC), end=datetime(2026, 4, 1, tzinfo=UTC), zone="UTC")
 ENDED = ("2026-01-31T23:59:59Z", "2026-02-10T00:00:00Z", "2026-02-28T23:59:59.999999Z", "2026-03-01T00:00:00Z")
@@ -75,7 +75,7 @@ def test_rows_and_months_end_at_the_same_instant(
             yield views
 
     monkeypatch.setattr(run, "snapshot", watched)
-    request = replace(ORDER, format="json", timespan=SPAN, watermark=watermark)
+    request = replace(EXPORT, format="json", timespan=SPAN, watermark=watermark)
     with on.database.write() as connection:
         now = on.now(connection)
         jobs.add(connection, replace(queued(created_at=now), request=request))

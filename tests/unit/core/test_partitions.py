@@ -34,8 +34,8 @@ from offtake.model.view import TableView
 from offtake.settings import CatalogueSettings, Settings
 from offtake.store import jobs
 from offtake.store.migrate import migrate
-from tests.fixtures.orders import NOON, ORDER, caller
-from tests.fixtures.places import artifact_path
+from tests.fixtures.exports import EXPORT, NOON, caller
+from tests.fixtures.storage_paths import artifact_path
 
 TAGGINGS = 40
 FOLDER = {
@@ -86,7 +86,7 @@ def on(tmp_path: Path) -> Iterator[Services]:
 
 
 def _leased(on: Services, *, format_name: str = "csv", row_limit: int | None = None) -> Lease:
-    create_export(replace(ORDER, report="taggings", format=format_name, row_limit=row_limit), caller(), on)
+    create_export(replace(EXPORT, report="taggings", format=format_name, row_limit=row_limit), caller(), on)
     now = on.clock()
     with on.database.write() as connection:
         lease = jobs.claim(connection, worker="w", now=now, until=now + timedelta(minutes=1))

@@ -36,8 +36,8 @@ from offtake.settings import CatalogueSettings, Settings
 from offtake.store import jobs
 from offtake.store.migrate import migrate
 from tests.fixtures.care import call
-from tests.fixtures.orders import NOON, ORDER, caller
-from tests.fixtures.places import artifact_path
+from tests.fixtures.exports import EXPORT, NOON, caller
+from tests.fixtures.storage_paths import artifact_path
 
 SECRET = "globex-secret-7f3a"
 AT = (NOON - timedelta(hours=1)).isoformat()
@@ -177,7 +177,7 @@ def test_another_tenants_file_is_not_even_scanned(on: Services, tmp_path: Path) 
 
 
 def test_a_report_shows_the_tenants_rows_only(on: Services) -> None:
-    rows = exported(on, replace(ORDER, format="json"))
+    rows = exported(on, replace(EXPORT, format="json"))
     assert sorted((row["call_id"], row["notes"], row["user_name"]) for row in rows) == [
         ("c-ours", "ours", None),
         ("c1", "ours", None),
@@ -185,14 +185,14 @@ def test_a_report_shows_the_tenants_rows_only(on: Services) -> None:
 
 
 def test_a_careless_report_of_a_company_shows_the_tenants_rows_only(on: Services) -> None:
-    rows = exported(on, replace(ORDER, report="careless", format="json"))
+    rows = exported(on, replace(EXPORT, report="careless", format="json"))
     expected = [{"call": "c-ours", "notes": "ours", "agent": "ours"}, {"call": "c1", "notes": "ours", "agent": "ours"}]
     assert sorted(rows, key=lambda row: str(row["call"])) == expected
 
 
 def test_a_smart_view_looks_at_the_tenants_view_conversations_and_tags_only(on: Services) -> None:
     """The other tenant's tagging of our conversation does not count, and neither do its business hours."""
-    asked = replace(ORDER, dialect="khoros", report="conversation", format="json", row_limit=None)
+    asked = replace(EXPORT, dialect="khoros", report="conversation", format="json", row_limit=None)
     whole = exported(on, asked)
     assert len(whole) == 2
     tagged = exported(on, replace(asked, parameters=ReportParameters(smart_view_id="v")))

@@ -18,8 +18,8 @@ from offtake.http import downloads
 from offtake.http.download_threads import AT_ONCE
 from offtake.model.tenant import Tenant
 from tests.fixtures import loop
-from tests.fixtures.inside import inside
-from tests.fixtures.loop import ADMIN, BOSS, LoopClient
+from tests.fixtures.in_process import in_process
+from tests.fixtures.loop import ADMIN, BOSS, LoopWire
 
 
 def test_a_store_that_hangs_stalls_downloads_alone(tmp_path: Path) -> None:
@@ -48,10 +48,10 @@ def test_a_store_that_hangs_stalls_downloads_alone(tmp_path: Path) -> None:
         released.set()
         await asyncio.gather(*downloads)
 
-    with inside(tmp_path) as here:
+    with in_process(tmp_path) as here:
         identity.add_tenant(Tenant(name="acme"), here.on)
         token = loop.token(here.installation, "acme", BOSS, ADMIN)
-        client = LoopClient(here.http, {"Authorization": f"Bearer {token}"})
+        client = LoopWire(here.http, {"Authorization": f"Bearer {token}"})
         export = client.create()
         here.work()
         query = dict(part.split("=", 1) for part in client.url(export).partition("?")[2].split("&"))

@@ -16,7 +16,7 @@ from offtake.errors import LakeError, LoadRejected, StorageUnavailable
 from offtake.lake.delta import Lake
 from offtake.lake.ingest.load import LoadCounts, load
 from offtake.lake.storage import FolderTableStorage
-from tests.fixtures.places import lake_folder
+from tests.fixtures.storage_paths import lake_folder
 from tests.unit.lake.stored import AGENT, CALL, STATE, TEAM, seen, stored, version, written
 
 TRICKY = [

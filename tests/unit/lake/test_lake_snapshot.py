@@ -17,7 +17,7 @@ from offtake.lake.tables import Table, TableColumn, tables
 from offtake.model.column_type import ColumnType
 from offtake.model.report import Prune, TableUse
 from offtake.model.timespan import Timespan
-from tests.fixtures.places import views_of
+from tests.fixtures.storage_paths import views_of
 from tests.unit.lake.stored import STATE, TEAM, database, seen, stored, version, written
 
 MONTHS = ["2025-12", "2026-01", "2026-02", "2026-03"]

@@ -20,7 +20,7 @@ from offtake.wire.khoros.patterns import strftime_pattern
 from offtake.wire.khoros.presentation import label, presentation, translations
 from offtake.wire.khoros.settings import KhorosSettings
 from offtake.wire.khoros.tables import LANGUAGES, STATES
-from tests.fixtures.orders import ORDER, queued
+from tests.fixtures.exports import EXPORT, queued
 from tests.property.exporting import catalogue
 
 SECRET = base64.urlsafe_b64encode(bytes(range(200, 232))).rstrip(b"=").decode()
@@ -44,7 +44,7 @@ def test_every_error_of_an_api_has_a_row() -> None:
 
 def test_ids_have_the_shapes_of_the_samples() -> None:
     """Khoros contract 4.1, seen: a version-3 UUID, and 23 before Base64 of 32 bytes."""
-    job = replace(queued(), reference=new_reference(ORDER, tenant="acme", secret=SECRET))
+    job = replace(queued(), reference=new_reference(EXPORT, tenant="acme", secret=SECRET))
     workflow, run = ids(job)
     assert uuid.UUID(workflow).version == 3
     assert re.fullmatch(r"23[A-Za-z0-9+/]{43}=", run)
@@ -58,11 +58,11 @@ def test_ids_have_the_shapes_of_the_samples() -> None:
 
 def test_the_workflow_is_the_content_of_the_request() -> None:
     """Khoros contract 4.1, inferred: the same content gives the same workflowId, any other content another."""
-    others = [replace(ORDER, format="json"), replace(ORDER, columns=("A",)), replace(ORDER, locale="de")]
-    references = [new_reference(order, tenant="acme", secret=SECRET) for order in (ORDER, *others)]
-    references.append(new_reference(ORDER, tenant="other", secret=SECRET))
+    others = [replace(EXPORT, format="json"), replace(EXPORT, columns=("A",)), replace(EXPORT, locale="de")]
+    references = [new_reference(order, tenant="acme", secret=SECRET) for order in (EXPORT, *others)]
+    references.append(new_reference(EXPORT, tenant="other", secret=SECRET))
     assert len(set(references)) == len(references)
-    assert new_reference(replace(ORDER), tenant="acme", secret=SECRET) == references[0]
+    assert new_reference(replace(EXPORT), tenant="acme", secret=SECRET) == references[0]
 
 
 def test_a_token_is_bound_to_its_job() -> None:
@@ -150,6 +150,6 @@ def test_names_of_columns_in_a_file(settings: dict[str, Any], format_name: str, 
     publication = catalogue().publication("khoros", "user")
     assert publication is not None
     columns = tuple(column for column in publication.columns if column.name in ("AGENT_ID", "TOTAL_MOBILE_TIME_MILLIS"))
-    request = replace(ORDER, format=format_name, locale="de")
+    request = replace(EXPORT, format=format_name, locale="de")
     layout = presentation(KhorosSettings(**settings))(replace(publication, columns=columns), request)
     assert layout.shown.headers == headers
