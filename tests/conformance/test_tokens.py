@@ -21,7 +21,7 @@ from sqlalchemy import text
 from offtake.core import identity, tokens
 from offtake.core.proof import AssertionProof, Proven, SecretProof, prove
 from offtake.core.services import Services
-from offtake.core.tokens import Endpoint, IssuedToken
+from offtake.core.tokens import IssuedToken, TokenEndpoint
 from offtake.errors import (
     AuditUnavailable,
     InvalidGrant,
@@ -33,7 +33,7 @@ from offtake.errors import (
 )
 from offtake.model.tenant import CredentialKind, Scope, Tenant
 
-AT = Endpoint(dialect="talkdesk", address="127.0.0.1")
+AT = TokenEndpoint(dialect="talkdesk", address="127.0.0.1")
 URL = "https://exports.example.org/oauth/token"
 BOTH = frozenset(Scope)
 KEY = ec.generate_private_key(ec.SECP256R1())

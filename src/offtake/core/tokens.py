@@ -25,7 +25,7 @@ _NO_GRANT = "The refresh token is unknown, has expired, was used before or belon
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
+class TokenEndpoint:
     """Where tokens are asked for, and from where."""
 
     dialect: str
@@ -43,7 +43,7 @@ class IssuedToken:
 
 
 def issue(
-    client: Proven, at: Endpoint, on: Services, *, wanted: frozenset[Scope], service_life: timedelta | None = None
+    client: Proven, at: TokenEndpoint, on: Services, *, wanted: frozenset[Scope], service_life: timedelta | None = None
 ) -> IssuedToken:
     """An access token with the scopes wanted, as far as the client has them; nothing wanted means all of them.
 
@@ -63,7 +63,7 @@ def issue(
         return IssuedToken(text=text, principal=principal, life=service_life)
 
 
-def refresh(text: str, client: Proven, at: Endpoint, on: Services, *, wanted: frozenset[Scope]) -> IssuedToken:
+def refresh(text: str, client: Proven, at: TokenEndpoint, on: Services, *, wanted: frozenset[Scope]) -> IssuedToken:
     """Exchange a refresh token for a new pair; the new access token may have fewer scopes, never more.
 
     Raises InvalidGrant, InvalidScope.
@@ -88,7 +88,7 @@ def refresh(text: str, client: Proven, at: Endpoint, on: Services, *, wanted: fr
     raise InvalidGrant(_NO_GRANT)
 
 
-def revoke(text: str, client: Proven, at: Endpoint, on: Services) -> None:
+def revoke(text: str, client: Proven, at: TokenEndpoint, on: Services) -> None:
     """End a client's own token and all that came from the same proof; an unknown one is ended already (RFC 7009)."""
     now = on.clock()
     with on.database.write() as connection:
@@ -148,7 +148,7 @@ def _use(client: Proven, connection: Connection, now: datetime) -> None:
         raise NotAuthenticated("The client assertion was used before; sign a new one for each request.")
 
 
-def _entry(operation: str, principal: Principal, at: Endpoint, outcome: str = "allowed") -> AuditEntry:
+def _entry(operation: str, principal: Principal, at: TokenEndpoint, outcome: str = "allowed") -> AuditEntry:
     return AuditEntry(
         operation=operation,
         dialect=at.dialect,

@@ -1,4 +1,4 @@
-"""What a dialect is to the server: a name, paths, routes, words for errors, and a way to show reports."""
+"""A dialect as the server sees it: name, options, routes, errors, presentation of reports, OpenAPI document."""
 
 from __future__ import annotations
 
@@ -11,55 +11,56 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from offtake.catalogue.load import Catalogue
-from offtake.core.policy import DialectLimits, PerTenant
+from offtake.core.policy import PerTenant
 from offtake.core.presentation import Presentation
 from offtake.core.services import Services
 from offtake.errors import OfftakeError
-from offtake.section import Section
+from offtake.wire.dialect_settings import DialectSettings
 
 Row = TypeVar("Row")
-Options = TypeVar("Options", bound=Section)
+Options = TypeVar("Options", bound=DialectSettings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wire(Generic[Options]):
-    """What routes need: the core's services and how the outside world reaches this server."""
+    """What the routes of a dialect need: the core's services, the options, and the server's public URL."""
 
+    dialect: Dialect[Options]
     on: Services
-    settings: PerTenant[Options]  # the dialect's own
-    public_url: str | None  # without a slash at the end; None: as the client addressed us
+    settings: PerTenant[Options]
+    public_url: str | None  # without a slash at the end; None: links repeat the host that the client addressed
 
     def absolute(self, request: Request, path: str) -> str:
-        """The absolute URL of a path of ours; clients use it as it is."""
+        """The absolute URL of a path of this server; clients use it as it is."""
         base = self.public_url or str(request.base_url).rstrip("/")
         return base + path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpFault:
-    """A refusal by HTTP itself: no such path, wrong method, body too large."""
+    """A refusal by HTTP itself, such as an unknown path, a wrong method or a body that is too large."""
 
     status: int
     message: str
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Renderer = Callable[[OfftakeError | HttpFault, str], Response]  # what happened, and the request's path
+Renderer = Callable[[OfftakeError | HttpFault, str], Response]  # the error, and the request's path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorSurface:
-    """Paths whose errors are said in one set of words.
+    """The paths whose errors one renderer answers.
 
-    A prefix stands for itself and all paths below it; one that ends with ``_``, for all that begin with it.
+    A prefix matches itself and all paths below it; a prefix that ends with ``_`` matches all paths that begin with it.
     """
 
     prefixes: tuple[str, ...]
     render: Renderer
-    max_body: int | None = None  # bytes of a request's body, where the contract says; None: what holds for all paths
+    max_body: int | None = None  # bytes of a request's body; None: the server's own limit
 
     def owns(self, path: str) -> bool:
-        """Whether errors on that path are said in these words."""
+        """Whether this renderer answers errors on that path."""
         return any(
             path == prefix or path.startswith(prefix if prefix.endswith("_") else prefix + "/")
             for prefix in self.prefixes
@@ -68,22 +69,21 @@ class ErrorSurface:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect(Generic[Options]):
-    """One wire language. Its name is also that of its table in the settings."""
+    """One wire language. The settings have a table of the same name."""
 
     name: str
     settings: type[Options]
-    limits: Callable[[Options], DialectLimits]
     router: Callable[[Wire[Options]], APIRouter]
     presentation: Callable[[Options], Presentation]
     errors: ErrorSurface
-    document: Callable[[Catalogue, str | None], dict[str, Any]] | None = None  # OpenAPI, with the public URL if known
+    document: Callable[[Catalogue, str | None], dict[str, Any]]  # OpenAPI; the second argument is the public URL
 
 
 def nearest(table: Mapping[type[OfftakeError], Row], error: OfftakeError) -> Row:
-    """The row of the error's nearest ancestor; every table has one for the root."""
+    """The row of the error's class, or else of its nearest ancestor; every table has a row for the root."""
     return nearest_of(table, type(error))
 
 
-def nearest_of(table: Mapping[type[OfftakeError], Row], kind: type[OfftakeError]) -> Row:
-    """The row of an error that has yet to happen."""
-    return next(table[ancestor] for ancestor in kind.__mro__ if ancestor in table)
+def nearest_of(table: Mapping[type[OfftakeError], Row], error_class: type[OfftakeError]) -> Row:
+    """The row of an error class, or else of its nearest ancestor."""
+    return next(table[ancestor] for ancestor in error_class.__mro__ if ancestor in table)

@@ -1,7 +1,7 @@
-"""Patterns of date and time: written as CLDR and Java write them (section 5.2), rendered by the engine's ``strftime``.
+"""Translates date and time patterns of CLDR and Java (section 5.2) to those of the engine's ``strftime``.
 
-A pattern is made of digits-only fields, so that it can run inside the query at its full speed; ``a`` is AM or PM in
-every language. Names of months and days, eras and zones are refused.
+Only numeric fields are supported, so that the engine renders them inside the query; ``a`` is AM or PM in every
+language. Names of months and days, eras and zones are refused.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _FIELDS = {
 
 
 def strftime_pattern(pattern: str) -> str:
-    """The pattern in the engine's words. ValueError with the part that it cannot show."""
+    """The pattern for ``strftime``. Raises ValueError with the unsupported field."""
     shown, position = [], 0
     while position < len(pattern):
         found = _TOKEN.match(pattern, position)

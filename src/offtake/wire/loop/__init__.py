@@ -5,13 +5,12 @@ from offtake.wire.loop.errors import render_error
 from offtake.wire.loop.openapi import document
 from offtake.wire.loop.presentation import presentation
 from offtake.wire.loop.routes import router
-from offtake.wire.loop.settings import LoopSettings, limits
+from offtake.wire.loop.settings import LoopSettings
 from offtake.wire.loop.tables import API, LARGEST_BODY, LINK, NAME
 
 LOOP = Dialect(
     name=NAME,
     settings=LoopSettings,
-    limits=limits,
     router=router,
     presentation=presentation,
     document=document,

@@ -5,13 +5,12 @@ from offtake.wire.talkdesk.errors import render_error
 from offtake.wire.talkdesk.openapi import document
 from offtake.wire.talkdesk.presentation import presentation
 from offtake.wire.talkdesk.routes import router
-from offtake.wire.talkdesk.settings import TalkdeskSettings, limits
+from offtake.wire.talkdesk.settings import TalkdeskSettings
 from offtake.wire.talkdesk.tables import NAME
 
 TALKDESK = Dialect(
     name=NAME,
     settings=TalkdeskSettings,
-    limits=limits,
     router=router,
     presentation=presentation,
     document=document,

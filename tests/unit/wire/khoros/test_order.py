@@ -14,8 +14,8 @@ from offtake.errors import InvalidRequest, InvalidZone, ReversedTimespan, Timesp
 from offtake.model.report import Publication, Report
 from offtake.model.request import BusinessHours, ExportRequest, Parameters, Selection
 from offtake.model.tenant import Tenant
-from offtake.wire.khoros.arguments import Arguments, arguments
-from offtake.wire.khoros.codec import Ordering, decode_order
+from offtake.wire.khoros.arguments import SentParameters, read_parameters
+from offtake.wire.khoros.codec import DecodeContext, decode_create
 from offtake.wire.khoros.interval import TooManyBuckets
 from offtake.wire.khoros.settings import KhorosSettings
 from tests.fixtures.golden import golden
@@ -28,22 +28,22 @@ WINDOW = {"startTime": str(START), "endTime": str(START + DAY)}
 SECOND = {"startTime": str(START), "endTime": str(START + 1_000)}
 
 
-def sent(query: str, body: bytes = b"") -> Arguments:
-    return arguments(Request({"type": "http", "query_string": query.encode(), "headers": []}), body)
+def sent(query: str, body: bytes = b"") -> SentParameters:
+    return read_parameters(Request({"type": "http", "query_string": query.encode(), "headers": []}), body)
 
 
 def decoded(slug: str, query: dict[str, str] | str, *, zone: str = "UTC", **settings: Any) -> ExportRequest:
     publication: Publication | None = catalogue().by_slug("khoros", slug)
     assert publication is not None
     report: Report = catalogue().reports[publication.report]
-    ordering = Ordering(
+    context = DecodeContext(
         publication=publication,
         report=report,
         tenant=Tenant(name="acme", zone=zone),
         settings=KhorosSettings(**settings),
         now=NOW,
     )
-    return decode_order(sent(query if isinstance(query, str) else urlencode(query)), ordering)
+    return decode_create(sent(query if isinstance(query, str) else urlencode(query)), context)
 
 
 # --- 1.4: how parameters travel --------------------------------------------------------------------------------------
