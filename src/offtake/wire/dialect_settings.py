@@ -16,7 +16,7 @@ OpenJobs = Annotated[
 LongestDays = Annotated[int, Field(ge=1, le=36_500, description="Longest timespan of one export, in days.")]
 Rows = Annotated[
     int | None,
-    Field(ge=1, description="Most rows of one export; an export with more rows fails. Without it, there is no limit."),
+    Field(ge=1, description="Most rows of one export; an export with more rows fails."),
 ]
 RetentionDays = Annotated[float, Field(gt=0, le=36_500, description="How long a finished file is kept, in days.")]
 LinkSeconds = Annotated[

@@ -113,7 +113,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "responses": {str(status): _answer(status, answer) for status, answer in sorted(operation.answers.items())},
     }
     if operation.body:
-        body = {"content": _content(operation.body)}
+        body: dict[str, Any] = {"content": _content(operation.body)}
         described["requestBody"] = {"required": True, **body} if operation.body_required else body
     return described
 
@@ -130,7 +130,7 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
 
 def _answer(status: int, answer: Answer) -> dict[str, Any]:
     described: dict[str, Any] = {"description": answer.description or HTTPStatus(status).phrase}
-    headers = {name: {"schema": schema} for name, schema in answer.optional_headers.items()}
+    headers: dict[str, Any] = {name: {"schema": schema} for name, schema in answer.optional_headers.items()}
     headers |= {name: {"required": True, "schema": schema} for name, schema in answer.headers.items()}
     if headers:
         described["headers"] = headers

@@ -183,8 +183,14 @@ def _care(body: Schema) -> dict[int, Answer]:
     return {200: Answer(content={JSON: body}), **_refusals(_CARE_FAILURE)}
 
 
+_FILE: dict[str, Schema] = {JSON: {}, "text/csv": {}}
+# With download = "redirect" the answer is 307; with "direct", it is 200 and those of ranges and conditions.
 _FILE_ANSWERS: dict[int, Answer] = {
-    200: Answer(description="The file itself, if a setting says so.", content={JSON: {}, "text/csv": {}}),
+    200: Answer(description="The file itself, if a setting says so.", content=_FILE),
+    206: Answer(description="The requested ranges of it.", content={**_FILE, "multipart/byteranges": {}}),
+    304: Answer(description="The client has it."),
+    412: Answer(content={JSON: _FAILURE}),
+    416: Answer(content={JSON: _FAILURE}, headers={"content-range": STRING}),
     307: Answer(description="To a signed link that expires soon.", headers={"location": STRING}),
     **_refusals(_FAILURE),
 }

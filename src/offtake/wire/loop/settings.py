@@ -24,6 +24,12 @@ class LoopSettings(DialectSettings):
 
     open_jobs: OpenJobs = 10
     longest_days: LongestDays = 366
+    rows: Annotated[
+        int | None,
+        Field(
+            ge=1, description="Most rows of one export; an export with more rows fails. Without it, there is no limit."
+        ),
+    ] = None
     retention_days: RetentionDays = 7.0
     link_seconds: LinkSeconds = 3600
     link_url: str | None = Field(
