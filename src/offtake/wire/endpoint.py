@@ -172,8 +172,8 @@ def _run_authenticated(endpoint: Endpoint[Any, AnyCall, Any, Any], call: AnyCall
 
 
 def _render(error: ExportError | HTTPException, incoming: IncomingRequest[Any]) -> Response:
-    shown = HttpFault(status=error.status_code, message=error.detail) if isinstance(error, HTTPException) else error
-    return incoming.wire.dialect.errors.render(shown, incoming.request.url.path)
+    answered = HttpFault(status=error.status_code, message=error.detail) if isinstance(error, HTTPException) else error
+    return incoming.wire.dialect.errors.render(answered, incoming.request.url.path)
 
 
 def _handler(

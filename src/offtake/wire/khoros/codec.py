@@ -148,8 +148,8 @@ def _zone(sent: SentParameters, context: DecodeContext, faults: list[FieldFault]
 
 def _language(sent: SentParameters, settings: KhorosSettings) -> str:
     """The language of the locale: en for en_US. The account's own for an unknown language (section 5.2, proposed)."""
-    asked = re.split("[-_]", sent.one("locale") or "", maxsplit=1)[0].lower()
-    return asked if asked in LANGUAGES else settings.locale
+    language = re.split("[-_]", sent.one("locale") or "", maxsplit=1)[0].lower()
+    return language if language in LANGUAGES else settings.locale
 
 
 def _columns(

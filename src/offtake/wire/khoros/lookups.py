@@ -19,8 +19,8 @@ from offtake.wire.khoros.timezones import timezones
 
 def _decode_language(call: KhorosCall) -> str:
     """The language of the zones' names; English for an unknown one."""
-    asked = (call.sent.one("locale") or "en").replace("-", "_").partition("_")[0].lower()
-    return asked if asked in LANGUAGES else "en"
+    language = (call.sent.one("locale") or "en").replace("-", "_").partition("_")[0].lower()
+    return language if language in LANGUAGES else "en"
 
 
 def _zones(call: KhorosCall, language: str) -> list[dict[str, Any]]:
@@ -47,7 +47,7 @@ def _teams(call: KhorosCall, _: None) -> Sequence[Team]:
 
 def _answer_teams(call: KhorosCall, _: None, teams: Iterable[Team]) -> Response:
     """The list of teams (section 4.6). Filters by ``teamId`` and ``teamIds`` take its ``teamId``."""
-    shown = [
+    entries = [
         {
             "uuid": team.id,
             "teamId": _number(team.number, team.id),
@@ -57,7 +57,7 @@ def _answer_teams(call: KhorosCall, _: None, teams: Iterable[Team]) -> Response:
         }
         for team in teams
     ]
-    return answer(call.request, shown)
+    return answer(call.request, entries)
 
 
 TEAMS = Endpoint(
@@ -76,8 +76,8 @@ def _smart_views(call: KhorosCall, _: None) -> Sequence[SmartView]:
 
 def _answer_smart_views(call: KhorosCall, _: None, views: Iterable[SmartView]) -> Response:
     """The list of smart views, with a status as in the vendor's sample."""
-    shown = [{"id": _number(None, view.id), "name": view.name, "description": view.description} for view in views]
-    return Answer({"status": "success", "data": shown})
+    entries = [{"id": _number(None, view.id), "name": view.name, "description": view.description} for view in views]
+    return Answer({"status": "success", "data": entries})
 
 
 SMART_VIEWS = Endpoint(
@@ -96,7 +96,7 @@ def _work_queues(call: KhorosCall, _: None) -> Sequence[Queue]:
 
 def _answer_work_queues(call: KhorosCall, _: None, queues: Iterable[Queue]) -> Response:
     """The list of work queues, without a status as in the vendor's sample."""
-    shown = [
+    entries = [
         {
             "id": _number(queue.number, queue.id),
             "uuid": queue.id,
@@ -106,7 +106,7 @@ def _answer_work_queues(call: KhorosCall, _: None, queues: Iterable[Queue]) -> R
         }
         for queue in queues
     ]
-    return Answer({"data": shown})
+    return Answer({"data": entries})
 
 
 WORK_QUEUES = Endpoint(

@@ -105,10 +105,10 @@ _JOB_PARAMETERS = (
 
 def operations(catalogue: Catalogue) -> tuple[Operation, ...]:
     """A row for each operation. The report types are those of the catalogue."""
-    ours = [publication for (dialect, _), publication in catalogue.publications.items() if dialect == NAME]
+    published = [publication for (dialect, _), publication in catalogue.publications.items() if dialect == NAME]
     # An export of Publishing has an alias below marketing/.
-    publishing = {alias.removeprefix("marketing/") for each in ours for alias in each.aliases if "/" in alias}
-    care = {each.slug for each in ours} - publishing
+    publishing = {alias.removeprefix("marketing/") for each in published for alias in each.aliases if "/" in alias}
+    care = {each.slug for each in published} - publishing
     return (
         *_create("create", "Create a Care export.", "/{report_type}", sorted(care), doubled="/report/{report_type}"),
         *_create("create_publishing", "Create a Publishing export.", "/marketing/{report_type}", sorted(publishing)),

@@ -32,14 +32,14 @@ _FIELDS = {
 
 def strftime_pattern(pattern: str) -> str:
     """The pattern for ``strftime``. Raises ValueError with the unsupported field."""
-    shown, position = [], 0
+    translated, position = [], 0
     while position < len(pattern):
         found = _TOKEN.match(pattern, position)
         if found is None:
             raise ValueError("a quote is not closed")
-        shown.append(_field(found))
+        translated.append(_field(found))
         position = found.end()
-    return "".join(shown)
+    return "".join(translated)
 
 
 def _field(found: re.Match[str]) -> str:
@@ -48,5 +48,5 @@ def _field(found: re.Match[str]) -> str:
         literal = (found.group(1) or "").replace("''", "'") or "'" if text.startswith("'") else text
         return literal.replace("%", "%%")
     if text not in _FIELDS:
-        raise ValueError(f"{text} cannot be shown; possible are: {', '.join(_FIELDS)}")
+        raise ValueError(f"{text} is not supported; use one of {', '.join(_FIELDS)}")
     return _FIELDS[text]

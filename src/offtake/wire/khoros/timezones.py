@@ -27,8 +27,8 @@ def timezones(language: str, now: datetime) -> list[dict[str, Any]]:
 
 @lru_cache(maxsize=16)
 def _listed(language: str, now: datetime) -> list[dict[str, Any]]:
-    shown = [_zone(name, now.astimezone(zone(name)), language) for name in sorted(zone_names())]
-    return sorted(shown, key=lambda each: each["offsetMillis"])  # stable: by id among equals
+    entries = [_zone(name, now.astimezone(zone(name)), language) for name in sorted(zone_names())]
+    return sorted(entries, key=lambda each: each["offsetMillis"])  # stable: by id among equals
 
 
 def _zone(name: str, local: datetime, language: str) -> dict[str, Any]:

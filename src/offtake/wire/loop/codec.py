@@ -130,9 +130,9 @@ def _zone(sent: Body, faults: list[Fault]) -> str | None:
 def _format(sent: Body, faults: list[Fault]) -> str | None:
     """Rule V9. A missing format is the default; null is refused."""
     word = sent.get("resultFormat", DEFAULT_FORMAT)
-    asked = word.lower() if isinstance(word, str) else ""
-    if asked in _FORMATS:
-        return _FORMATS[asked]
+    name = word.lower() if isinstance(word, str) else ""
+    if name in _FORMATS:
+        return _FORMATS[name]
     text = f"must be {' or '.join(FORMATS)}"
     faults.append(Fault(rule=9, code="InvalidResultFormat", field="resultFormat", text=text))
     return None

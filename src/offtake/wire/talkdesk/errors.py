@@ -52,7 +52,7 @@ CODES: dict[type[OfftakeError], str] = {
     QuotaExceeded: "1020017",
     RateExceeded: "1020017",  # proposed; the dialect counts no requests
     AuditUnavailable: "1020019",
-    Unavailable: "1020019",  # the only documented 503: what cannot be stored cannot be audited either
+    Unavailable: "1020019",  # the only documented 503; without the store there is no audit log either
     OfftakeError: "1020000",  # proposed
 }
 # Words of the token endpoints (section 1.2; RFC 6749 5.2).

@@ -86,11 +86,11 @@ def _bodies() -> dict[str, Any]:
 def _file(publication: Publication, report: Report) -> dict[str, Any]:
     """A json file (section 5.1). Columns that a setting can leave out are not required."""
     nullable = {column.name: column.nullable for column in report.columns}
-    shown = [column for column in publication.columns if not column.hidden]
+    columns = [column for column in publication.columns if not column.hidden]
     row = {
         "type": "object",
-        "properties": {column.name: _cell(column, nullable=nullable[column.source]) for column in shown},
-        "required": [column.name for column in shown if not column.legacy],
+        "properties": {column.name: _cell(column, nullable=nullable[column.source]) for column in columns},
+        "required": [column.name for column in columns if not column.legacy],
         "additionalProperties": False,
     }
     fields = {

@@ -99,8 +99,8 @@ class JobDocument(TypedDict):
 
 
 class CreatedDocument(JobFields):
-    """The answer to a create request: the fields in ``job`` and again beside it, as the vendor's page shows them flat
-    (section 2.2)."""
+    """The answer to a create request: the fields in ``job`` and again next to it, as in the flat table of the
+    vendor's page (section 2.2)."""
 
     job: JobFields
     _links: JobLinks

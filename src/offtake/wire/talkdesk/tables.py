@@ -21,7 +21,7 @@ STATUS: dict[Status, str] = {
 
 # Sections 2.2 and 5: the default is csv; json_bulk is one object a line (proposed, the vendor does not describe it).
 FORMATS: dict[str, str] = {"csv": "csv", "json": "json", "json_bulk": "json_lines"}
-FORMAT_WORDS: dict[str, str] = {ours: word for word, ours in FORMATS.items()}
+FORMAT_WORDS: dict[str, str] = {name: word for word, name in FORMATS.items()}
 DEFAULT_FORMAT = "csv"
 
 # Section 1.3, documented and seen.
