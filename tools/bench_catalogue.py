@@ -14,18 +14,18 @@ from rich.table import Table
 from bench_home import TENANT, BenchHome
 from offtake.app import build_services
 from offtake.catalogue import BUILT_IN
-from offtake.core import audit_log, selection, steps
+from offtake.core.attempt import filters, intermediate, server_audit
 from offtake.core.services import Services
 from offtake.engine.duckdb import Limits, Session
 from offtake.engine.plan import plan_rows
 from offtake.home import Home
 from offtake.lake.snapshot import snapshot
 from offtake.model.report import Report
-from offtake.model.request import ExportRequest, Parameters
+from offtake.model.request import ExportRequest, ReportParameters
 from offtake.model.timespan import Timespan
 from offtake.settings import load_settings
 
-_DAY = Parameters(interval_milliseconds=86_400_000)
+_DAY = ReportParameters(interval_milliseconds=86_400_000)
 _CSV = "FORMAT csv, HEADER true"
 
 
@@ -65,7 +65,7 @@ def _of_report(on: Services, report: Report, timespan: Timespan) -> Line:
     request = ExportRequest(
         dialect="any", report=report.name, format="csv", timespan=timespan, name="bench", parameters=_DAY
     )
-    uses = (*report.tables, *selection.tables(report))
+    uses = (*report.tables, *filters.tables(report))
     with TemporaryDirectory() as folder:
         file = Path(folder) / "rows.csv"
         limits = Limits(
@@ -77,10 +77,10 @@ def _of_report(on: Services, report: Report, timespan: Timespan) -> Line:
         began = time.perf_counter()
         seen = snapshot(on.lake, uses, tenant=TENANT, timespan=timespan)
         with seen as views, Session(limits, views, writable=(file,)) as session:
-            prepared = selection.prepare(session, report, request, tenant=TENANT)
+            prepared = filters.prepare(session, report, request, tenant=TENANT)
             if report.server_audit:
-                audit_log.fill(session, [])
-            steps.make(session, report, prepared, tenant=TENANT)
+                server_audit.fill(session, [])
+            intermediate.create_tables(session, report, prepared, tenant=TENANT)
             rows = session.copy(plan_rows(report, prepared, tenant=TENANT), file, options=_CSV, as_json=False)
         seconds = time.perf_counter() - began
     cases = BUILT_IN / report.name / "cases"

@@ -12,7 +12,7 @@ from typing import Any
 
 from offtake.catalogue import BUILT_IN
 from offtake.catalogue.load import load_catalogue
-from offtake.core import audit_log, selection, steps
+from offtake.core.attempt import filters, intermediate, server_audit
 from offtake.engine.duckdb import Limits, Session
 from offtake.engine.plan import plan_rows
 from offtake.lake.tables import tables
@@ -36,13 +36,13 @@ def main() -> None:
         temp_folder=Path(wanted["temp"]),
         temp_mb=wanted["temp_mb"],
     )
-    with Session(limits, views, writable=(NOWHERE,), parts=wanted["parts"]) as session:
+    with Session(limits, views, writable=(NOWHERE,), partitions=wanted["partitions"]) as session:
         prepared = _prepared(session, wanted) if wanted["report"] else None
         began = time.perf_counter()
         query = _report(session, *prepared, tenant=wanted["tenant"]) if prepared else _scan(wanted["scan"])
         rows = sum(
-            session.copy(query, NOWHERE, options="FORMAT csv, HEADER true", as_json=False, part=part)
-            for part in range(session.parts)
+            session.copy(query, NOWHERE, options="FORMAT csv, HEADER true", as_json=False, partition=partition)
+            for partition in range(session.partitions)
         )
         seconds = time.perf_counter() - began
     json.dump({"seconds": seconds, "rows": rows, "peak_mb": peak_mb(["self"])}, sys.stdout)
@@ -62,14 +62,14 @@ def _prepared(session: Session, wanted: dict[str, Any]) -> tuple[Report, ExportR
         zone=wanted["zone"],
     )
     request = ExportRequest(dialect="any", report=report.name, format="csv", timespan=timespan, name="bench")
-    request = selection.prepare(session, report, request, tenant=wanted["tenant"])
+    request = filters.prepare(session, report, request, tenant=wanted["tenant"])
     if report.server_audit:
-        audit_log.fill(session, [])
+        server_audit.fill(session, [])
     return report, request
 
 
 def _report(session: Session, report: Report, request: ExportRequest, *, tenant: str) -> Query:
-    steps.make(session, report, request, tenant=tenant)
+    intermediate.create_tables(session, report, request, tenant=tenant)
     return plan_rows(report, request, tenant=tenant)
 
 

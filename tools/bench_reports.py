@@ -22,13 +22,13 @@ import duckdb
 from bench_figure import Figure
 from bench_home import TENANT, BenchHome
 from offtake.app import build_services
-from offtake.core import selection
-from offtake.core.parts import number_of_parts
+from offtake.core.attempt import filters
+from offtake.core.attempt.partitions import number_of_partitions
 from offtake.core.services import Services
 from offtake.home import Home
 from offtake.lake.delta import Lake
 from offtake.lake.snapshot import snapshot
-from offtake.lake.tables import Kind, Table, tables
+from offtake.lake.tables import Table, TableKind, tables
 from offtake.model.report import Prune, Report, TableUse
 from offtake.model.timespan import Timespan
 from offtake.model.view import TableView
@@ -59,7 +59,7 @@ def measure(home: BenchHome, folder: Path, *, rows: int, only: Sequence[str] = (
 def main_fact(report: Report) -> Table:
     """The table whose rows a report is mostly made of: the first fact it names."""
     facts = (tables()[use.table] for use in report.tables)
-    return next(table for table in facts if table.kind is Kind.FACT)
+    return next(table for table in facts if table.kind is TableKind.FACT)
 
 
 def _of_report(on: Services, report: Report, timespan: Timespan, work: Path, *, rows: int) -> list[Figure]:
@@ -72,13 +72,13 @@ def _of_report(on: Services, report: Report, timespan: Timespan, work: Path, *, 
         "end": timespan.end.isoformat(),
         "zone": timespan.zone,
         "views": [asdict(view) for view in views],
-        "parts": number_of_parts(report, views, part_rows=on.attempt.part_rows),
+        "partitions": number_of_partitions(report, views, partition_rows=on.attempt.partition_rows),
         "threads": on.attempt.threads,
         "memory_mb": on.attempt.memory_mb,
         "temp": str(work / "temp"),
         "temp_mb": 100_000,
     }
-    scan = _run(wanted | {"report": None, "scan": main.name, "parts": 1})
+    scan = _run(wanted | {"report": None, "scan": main.name, "partitions": 1})
     what = f"{report.name}: {held:,} of {main.name}"
     try:
         ours = _run(wanted)
@@ -118,7 +118,7 @@ def _multiplied(
     lake: Lake, report: Report, timespan: Timespan, work: Path, *, rows: int
 ) -> tuple[list[TableView], int]:
     """Views as a session would have them, facts multiplied by as much as the main one needs; and its rows."""
-    uses = (*report.tables, *selection.tables(report))
+    uses = (*report.tables, *filters.tables(report))
     main = main_fact(report)
     with snapshot(lake, [_all_of(use) for use in uses], tenant=TENANT, timespan=timespan) as seen:  # a local lake
         whole = {view.table: view for view in seen}
@@ -128,7 +128,7 @@ def _multiplied(
         times = max(1, -(-rows // max(1, held)))
         views = [
             _copies(base, whole[use.table], work, times=times)
-            if tables()[use.table].kind is Kind.FACT
+            if tables()[use.table].kind is TableKind.FACT
             else whole[use.table]
             for use in uses
         ]
@@ -149,7 +149,7 @@ def _copies(base: duckdb.DuckDBPyConnection, view: TableView, work: Path, *, tim
     """``times`` copies of a fact table's rows in one file, with ids of their own."""
     table = tables()[view.table]
     own = {name for name in table.key if table.by_name[name].type.value == "id"}
-    facts = {name for name, other in tables().items() if other.kind is Kind.FACT}
+    facts = {name for name, other in tables().items() if other.kind is TableKind.FACT}
     renamed = [
         f"{name} || '-' || copy AS {name}"
         for name, column in table.by_name.items()

@@ -28,9 +28,10 @@ BATCH = 2048
 
 def _offtake(source: str, target: Path) -> int:
     """An attempt's way: query, workbook, and at the same time the inspection that reads the file back."""
-    from offtake.artifacts.inspection import Inspection
+    from offtake.model.layout import Framing
+
+    from offtake.core.attempt.verification import FileVerification
     from offtake.engine.duckdb import Limits, Session
-    from offtake.formats import Envelope
     from offtake.formats.xlsx import XLSX
     from offtake.model.query import Query
     from offtake.model.view import TableView
@@ -43,9 +44,9 @@ def _offtake(source: str, target: Path) -> int:
         limits = Limits(threads=THREADS, memory_mb=MEMORY_MB, temp_folder=Path(temp), temp_mb=1000)
         with (
             Session(limits, [view], writable=(target,)) as session,
-            Inspection(target, XLSX.counter(), in_order=XLSX.in_order) as inspection,
+            FileVerification(target, XLSX.counter(), in_order=XLSX.in_order) as inspection,
         ):
-            written = XLSX.write(session, query, target, envelope=Envelope())
+            written = XLSX.write(session, query, target, framing=Framing())
             if inspection.finish().rows != written:
                 raise SystemExit("the file does not have the rows that were written")
     return written

@@ -22,31 +22,32 @@ from offtake.artifacts.folder import FolderArtifacts
 from offtake.artifacts.store import ArtifactStore
 from offtake.catalogue import BUILT_IN
 from offtake.catalogue.load import Catalogue, load_catalogue
-from offtake.core.parts import ROWS_PER_MEMORY_MB
+from offtake.core.admin.health import health_checks
+from offtake.core.attempt.partitions import ROWS_PER_MEMORY_MB
 from offtake.core.policy import AttemptPolicy, PerTenant
-from offtake.core.readiness import needs
 from offtake.core.services import Services
 from offtake.errors import SettingsError
-from offtake.executor.stopping import Stopping
+from offtake.executor.shutdown import Shutdown
 from offtake.executor.temporal.address import TemporalAddress
 from offtake.executor.temporal.address import Tls as TemporalTls
 from offtake.executor.worker import Worker, work
 from offtake.home import Home, read_storage_secrets
+from offtake.http import downloads, health
+from offtake.http.admission import Traffic
+from offtake.http.health import Readiness
+from offtake.http.metrics import Metrics
+from offtake.http.middleware import RequestLimits, build_middleware
+from offtake.http.proxies import Proxies
 from offtake.lake.delta import Lake
-from offtake.lake.ground import BucketGround, FolderGround, Ground
+from offtake.lake.storage import BucketTableStorage, FolderTableStorage, TableStorage
 from offtake.lake.tables import tables
 from offtake.objects.bucket import Bucket
-from offtake.objects.place import Access, place_of
+from offtake.objects.location import Access, parse_location
 from offtake.settings import Settings
 from offtake.store.database import Database, sqlite_url
 from offtake.store.migrate import migrate
 from offtake.tls import Tls
-from offtake.wire import DIALECTS, Dialect, Wire, described, links, probes
-from offtake.wire.admission import Traffic
-from offtake.wire.http import Rules, chain
-from offtake.wire.metrics import Metrics
-from offtake.wire.probes import Readiness
-from offtake.wire.proxies import Proxies
+from offtake.wire import DIALECTS, Dialect, Wire, openapi
 
 Made = TypeVar("Made")
 _log = structlog.get_logger("offtake.app")
@@ -62,7 +63,7 @@ def build_services(home: Home, settings: Settings) -> Services:
     artifacts.prepare()
     return Services(
         database=database,
-        lake=Lake(_ground(home, settings)),
+        lake=Lake(_table_storage(home, settings)),
         artifacts=artifacts,
         catalogue=build_catalogue(home, settings),
         presentations={item.name: _for_each(item, item.presentation, settings) for item in DIALECTS},
@@ -72,7 +73,7 @@ def build_services(home: Home, settings: Settings) -> Services:
         clock=lambda: datetime.now(UTC),
         new_id=lambda: str(uuid.uuid4()),
         new_secret=lambda: secrets.token_urlsafe(32),
-        rings=settings.executor == "temporal",
+        dispatches=settings.executor == "temporal",
     )
 
 
@@ -82,24 +83,24 @@ def check_storage(services: Services) -> None:
     Raises SettingsError for what an operator has to mend. A service that does not answer is logged only: it may come
     back, and jobs wait for it.
     """
-    for option, answers in (("artifacts_url", services.artifacts.check), ("lake_url", services.lake.ground.check)):
+    for option, answers in (("artifacts_url", services.artifacts.check), ("lake_url", services.lake.storage.check)):
         if not answers():
             _log.warning("storage_unreachable", option=option)
 
 
 def _artifacts(home: Home, settings: Settings) -> ArtifactStore:
-    place = place_of(settings.artifacts_url) if settings.artifacts_url else home.artifacts
-    if isinstance(place, Path):
-        return FolderArtifacts(place)
-    return BucketArtifacts(home.artifacts, Bucket(place, _access(home, settings)))
+    location = parse_location(settings.artifacts_url) if settings.artifacts_url else home.artifacts
+    if isinstance(location, Path):
+        return FolderArtifacts(location)
+    return BucketArtifacts(home.artifacts, Bucket(location, _access(home, settings)))
 
 
-def _ground(home: Home, settings: Settings) -> Ground:
-    place, storage = place_of(settings.lake_url) if settings.lake_url else home.lake, settings.storage
-    if isinstance(place, Path):
-        return FolderGround(place)
+def _table_storage(home: Home, settings: Settings) -> TableStorage:
+    location, storage = parse_location(settings.lake_url) if settings.lake_url else home.lake, settings.storage
+    if isinstance(location, Path):
+        return FolderTableStorage(location)
     folder = home.root / storage.cache_folder if storage.cache_folder else home.cache
-    return BucketGround(Bucket(place, _access(home, settings)), folder, storage.cache_mb * 1024 * 1024)
+    return BucketTableStorage(Bucket(location, _access(home, settings)), folder, storage.cache_mb * 1024 * 1024)
 
 
 def _access(home: Home, settings: Settings) -> Access:
@@ -146,46 +147,46 @@ def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIA
     metrics = Metrics(services, [dialect.name for dialect in DIALECTS])
     token = settings.metrics.token
     routers = [
-        probes.router(
+        health.router(
             traffic, _readiness(services, settings), metrics.exposition, token.get_secret_value() if token else None
         ),
-        links.router(services),
-        described.router(_documents(services, public_url), __version__, public_url),
+        downloads.router(services),
+        openapi.router(_documents(services, public_url), __version__, public_url),
     ]
     for dialect in DIALECTS:
         own = _for_each(dialect, lambda options: options, settings)
         routers.append(dialect.router(Wire(dialect=dialect, on=services, settings=own, public_url=public_url)))
     for router in routers:
         app.include_router(router)
-    surfaces = [*(dialect.errors for dialect in DIALECTS), links.ERRORS]
-    rules = Rules(
+    surfaces = [*(dialect.errors for dialect in DIALECTS), downloads.ERRORS]
+    rules = RequestLimits(
         max_body=settings.server.max_body_bytes,
         body_seconds=settings.server.body_seconds,
         traffic=traffic,
         proxies=Proxies(settings.server.trusted_proxies),
-        heard=metrics.heard,
+        record_request=metrics.record_request,
     )
-    return chain(app, routers, surfaces, rules)
+    return build_middleware(app, routers, surfaces, rules)
 
 
 def _readiness(services: Services, settings: Settings) -> Readiness:
     server = settings.server
     silence = timedelta(seconds=server.worker_silence_seconds)
-    return Readiness(needs(services, free_bytes=server.min_free_mb * 1024 * 1024, silence=silence))
+    return Readiness(health_checks(services, free_bytes=server.min_free_mb * 1024 * 1024, silence=silence))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Executor:
     """Who gives jobs to workers."""
 
-    work: Callable[[Services, Worker, Stopping], None]  # a worker's whole life
-    beside: Callable[[Services], AbstractContextManager[object]]  # what runs beside the server
+    work: Callable[[Services, Worker, Shutdown], None]  # a worker's whole life
+    background: Callable[[Services], AbstractContextManager[object]]  # what runs beside the server
 
 
 def build_executor(home: Home, settings: Settings) -> Executor:
     """The executor of the settings; Temporal's library is imported only then. Raises SettingsError."""
     if settings.executor == "workers":
-        return Executor(work=work, beside=lambda on: nullcontext())
+        return Executor(work=work, background=lambda on: nullcontext())
     address = build_temporal(home, settings)
     try:
         from offtake.executor.temporal import relay, worker
@@ -197,8 +198,8 @@ def build_executor(home: Home, settings: Settings) -> Executor:
         )
         raise SettingsError(message) from error
     return Executor(
-        work=lambda on, who, stopping: worker.work(on, who.name, stopping, address),
-        beside=lambda on: relay.Relay(on, address),
+        work=lambda on, who, shutdown: worker.work(on, who.name, shutdown, address),
+        background=lambda on: relay.Relay(on, address),
     )
 
 
@@ -225,7 +226,7 @@ def build_temporal(home: Home, settings: Settings) -> TemporalAddress:
         tls=tls if given.speaks_tls else None,
         api_key=given.api_key.get_secret_value() if given.api_key else key,
         activities=given.activities,
-        upkeep_seconds=given.upkeep_seconds,
+        maintenance_seconds=given.maintenance_seconds,
     )
 
 
@@ -250,7 +251,7 @@ def _attempt_policy(settings: Settings) -> AttemptPolicy:
     return AttemptPolicy(
         threads=worker.threads,
         memory_mb=worker.memory_mb,
-        part_rows=worker.memory_mb * ROWS_PER_MEMORY_MB,
+        partition_rows=worker.memory_mb * ROWS_PER_MEMORY_MB,
         temp_mb=worker.temp_mb,
         attempts=worker.attempts,
         lease=timedelta(seconds=worker.lease_seconds),

@@ -69,7 +69,7 @@ class OfftakeError(Exception):
         self.message = message
 
 
-def places(error: BaseException) -> list[str]:
+def traceback_locations(error: BaseException) -> list[str]:
     """Where an error came from, innermost last: what may be logged of an error whose text may quote rows."""
     trace, found = error.__traceback__, []
     while trace is not None:

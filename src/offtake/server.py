@@ -23,18 +23,18 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from offtake.app import build_app, build_executor, build_services, build_tls, build_traffic, check_storage
-from offtake.core.identity import unknown_tenants
+from offtake.core.admin.identity import unknown_tenants
 from offtake.errors import HomeError, SettingsError
-from offtake.executor.stopping import Stopping
+from offtake.executor.shutdown import Shutdown
 from offtake.executor.supervisor import Supervisor
 from offtake.executor.worker import Worker
 from offtake.home import Home
+from offtake.http.admission import Traffic
+from offtake.http.connection import bounded_protocol
+from offtake.http.settings import ServerSettings
 from offtake.notify import notify
 from offtake.settings import Settings
 from offtake.tls import Tls
-from offtake.wire.admission import Traffic
-from offtake.wire.connection import guarded
-from offtake.wire.settings import ServerSettings
 
 _log = structlog.get_logger("offtake.server")
 _BACKLOG = 2048
@@ -72,7 +72,7 @@ class _Server(uvicorn.Server):
         notify("STOPPING=1")
         self._traffic.is_draining = True
         deadline = time.monotonic() + self._drain
-        await asyncio.to_thread(self._supervisor.ask)
+        await asyncio.to_thread(self._supervisor.request)
         while self._traffic.running and not self.force_exit and time.monotonic() < deadline:
             await asyncio.sleep(_LOOK)
         if self._traffic.running:
@@ -86,7 +86,7 @@ class _Server(uvicorn.Server):
         """The first signal asks, the second does not wait any longer."""
         if self.should_exit:
             self.force_exit = True
-            self._supervisor.hurry()
+            self._supervisor.force()
         self.should_exit = True
 
     @contextmanager
@@ -114,7 +114,7 @@ def serve(home: Home, settings: Settings) -> None:
     if tls is not None:
         _warn_if_expired(tls)
     try:
-        with executor.beside(services):
+        with executor.background(services):
             server.run(sockets=[listener])
     finally:
         supervisor.stop(settings.worker.drain_seconds + _LAST_PATIENCE)
@@ -123,15 +123,15 @@ def serve(home: Home, settings: Settings) -> None:
 
 def run_worker(home: Home, settings: Settings, *, name: str, stop_with_input: bool, quick: bool) -> None:
     """Run jobs until SIGTERM or SIGINT, or until standard input ends where a supervisor holds it."""
-    stopping = Stopping(timedelta(seconds=settings.worker.drain_seconds))
-    stopping.on_signals()
+    shutdown = Shutdown(timedelta(seconds=settings.worker.drain_seconds))
+    shutdown.on_signals()
     if stop_with_input:
-        stopping.on_end_of_input()
+        shutdown.on_end_of_input()
     executor = build_executor(home, settings)
     services = build_services(home, settings)
     try:
         check_storage(services)
-        executor.work(services, Worker(name=name, longest=services.attempt.long if quick else None), stopping)
+        executor.work(services, Worker(name=name, longest=services.attempt.long if quick else None), shutdown)
     finally:
         services.database.close()
 
@@ -142,9 +142,9 @@ def _config(app: ASGIApp, server: ServerSettings, tls: Tls | None) -> uvicorn.Co
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # wire/proxies.py believes those that the settings name, and no others
+        proxy_headers=False,  # http/proxies.py believes those that the settings name, and no others
         ws="none",
-        http=guarded(header_seconds=server.header_seconds, max_header_bytes=server.max_header_bytes),
+        http=bounded_protocol(header_seconds=server.header_seconds, max_header_bytes=server.max_header_bytes),
         timeout_keep_alive=server.keep_alive_seconds,  # type: ignore[arg-type]  # goes to call_later as it is
         ssl_context_factory=None if tls is None else lambda config, default: tls.context,
     )

@@ -5,7 +5,7 @@ Later beats earlier: defaults, ``offtake.toml`` in the home folder, environment 
 value that does not fit or two values that contradict each other stop the start with the file and the line.
 ``docs/reference/settings.md`` is generated from here.
 
-The parts describe their own options (``wire/settings.py``, ``executor/settings.py``), and so does each dialect
+The parts describe their own options (``http/settings.py``, ``executor/settings.py``), and so does each dialect
 (``wire/<dialect>/settings.py``). A tenant may have its own values of a dialect's, in the file only:
 ``[tenants.acme.talkdesk]``.
 """
@@ -27,13 +27,13 @@ from pydantic_settings import SettingsError as NotJson
 
 from offtake.errors import SettingsError
 from offtake.executor.settings import TemporalSettings, WorkerSettings
+from offtake.http.settings import MetricsSettings, ServerSettings
 from offtake.objects.settings import StorageSettings
-from offtake.section import Section
+from offtake.settings_section import SettingsSection
 from offtake.tomlfile import TomlFile, TomlSyntaxError, read_toml
 from offtake.wire import DIALECTS
 from offtake.wire.khoros.settings import KhorosSettings
 from offtake.wire.loop.settings import LoopSettings
-from offtake.wire.settings import MetricsSettings, ServerSettings
 from offtake.wire.talkdesk.settings import TalkdeskSettings
 
 PREFIX = "OFFTAKE_"
@@ -41,7 +41,7 @@ _NOT_OPTIONS = frozenset({"OFFTAKE_HOME"})
 _STORAGE_URL = r"^((s3|gs|az)://[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9._=/-]*)?|file:///.+)$"
 
 
-class CatalogueSettings(Section):
+class CatalogueSettings(SettingsSection):
     """The report catalogue."""
 
     folders: tuple[str, ...] = Field(
@@ -49,7 +49,7 @@ class CatalogueSettings(Section):
     )
 
 
-class LogSettings(Section):
+class LogSettings(SettingsSection):
     """Logs: JSON lines on standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least important level written.")
@@ -102,9 +102,9 @@ class Settings(BaseSettings):
     log: LogSettings = LogSettings()
     tenants: dict[str, dict[str, dict[str, Any]]] = {}
 
-    def section(self, name: str, tenant: str | None = None) -> Section:
+    def section(self, name: str, tenant: str | None = None) -> SettingsSection:
         """A table of options, with a tenant's own values over those that hold for all."""
-        every: Section = getattr(self, name)
+        every: SettingsSection = getattr(self, name)
         own = self.tenants.get(tenant, {}).get(name) if tenant else None
         return type(every).model_validate({**every.model_dump(), **own}) if own else every
 

@@ -496,7 +496,7 @@ def test_a_stopped_server_hands_its_running_export_back(large: Installation) -> 
         wait_for("a half written file", lambda: [path for path in staging.glob(f"{job}.*") if path.stat().st_size > 0])
     assert server.stop() == 0
     outcomes = [line["outcome"] for line in server.log_lines() if line["event"] == "attempt" and line["job"] == job]
-    assert outcomes == ["handed_back"]
+    assert outcomes == ["requeued"]
     assert list((large.home / "artifacts").rglob(f"{job}*")) == []
 
     again = large.serve(workers=1)

@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 
-from offtake.core import exports, operations, settlement
+from offtake.core.admin import jobs as admin_jobs
+from offtake.core.attempt import outcome
+from offtake.core.exports.create import create_export
 from offtake.core.services import Services
 from offtake.errors import QueryFailed
 from offtake.executor.worker import Worker, claim_next
 from offtake.model.job import JobFilter, Status
-from offtake.model.request import Parameters
+from offtake.model.request import ReportParameters
 from tests.fixtures.commands import Done, command
 from tests.fixtures.installation import Installation
 from tests.fixtures.orders import ORDER, caller, let_pass, published
@@ -45,18 +47,18 @@ def result(done: Done) -> dict[str, Any]:
 
 
 def fail(on: Services) -> str:
-    job = exports.create(ORDER, caller("umbra"), on)
+    job = create_export(ORDER, caller("umbra"), on)
     lease = claim_next(on, Worker(name="w"))
     assert lease is not None
-    settlement.settle(lease, QueryFailed("The report's query failed."), None, on)
+    outcome.record_outcome(lease, QueryFailed("The report's query failed."), None, on)
     return job.id
 
 
 def test_jobs_are_listed_shown_cancelled_and_tried_again(made: Installation) -> None:
     with made.services() as on:
         failed = fail(on)
-        filtered = replace(ORDER, parameters=Parameters(customer_emails=(SECRET,)))
-        waiting = exports.create(filtered, caller(), on).id
+        filtered = replace(ORDER, parameters=ReportParameters(customer_emails=(SECRET,)))
+        waiting = create_export(filtered, caller(), on).id
     listed = result(jobs(made, "list", "--json"))["jobs"]
     assert [job["id"] for job in listed] == [waiting, failed]
     for option, value, found in (
@@ -81,7 +83,7 @@ def test_jobs_are_listed_shown_cancelled_and_tried_again(made: Installation) -> 
 
 def test_what_cannot_be_done_is_said_with_a_code(made: Installation) -> None:
     with made.services() as on:
-        job = exports.create(ORDER, caller(), on).id
+        job = create_export(ORDER, caller(), on).id
     for arguments, code, words in (
         (("show", "nothing"), 6, "There is no such job; see: offtake jobs list"),
         (("retry", job), 11, "The job is queued; only one that has failed can be tried again."),
@@ -116,6 +118,6 @@ def test_a_sweep_says_first_what_would_go_and_leaves_what_is_held(made: Installa
 
 def published_for(on: Services) -> tuple[str, Path]:
     """A job of ``acme`` with a file; whatever else waits is cancelled first, so that it is the one that runs."""
-    for job in operations.list_jobs(JobFilter(status=Status.QUEUED), on, limit=100):
-        operations.cancel(job.id, "root", on)
+    for job in admin_jobs.list_jobs(JobFilter(status=Status.QUEUED), on, limit=100):
+        admin_jobs.cancel(job.id, "root", on)
     return published(on)

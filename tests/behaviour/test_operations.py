@@ -143,7 +143,7 @@ def test_figures_are_what_was_done(watched: Served) -> None:
     assert grown("offtake_attempt_duration_seconds_sum", dialect="talkdesk") > 0
     assert grown("offtake_http_response_bytes_total", route=route) == sum(len(file.content) for file in files)
     assert after[at("offtake_open_jobs", dialect="talkdesk", status="queued")] == 0
-    assert after[at("offtake_sweeps_total", chore="sweep")] >= 1
+    assert after[at("offtake_sweeps_total", task="sweep")] >= 1
     assert after[at("offtake_store_up")] == 1
     assert not any(tenant.tenant in str(labels) for _, labels in after)
 

@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowExecutionStatus as Workflow
 
-from offtake.core import exports
+from offtake.core.exports.create import create_export
 from offtake.executor.temporal.address import TemporalAddress
-from offtake.executor.temporal.schedule import ensure_upkeep, schedule_id
+from offtake.executor.temporal.schedule import ensure_maintenance, schedule_id
 from offtake.model.job import Job, Status
 from offtake.store import jobs, outbox
 from offtake.store.database import Database
-from offtake.store.outbox import Kind
+from offtake.store.outbox import MessageKind
 from tests.fixtures.commands import command
 from tests.fixtures.databases import KINDS, fresh_database, postgresql_server
 from tests.fixtures.installation import Client, Credential, Installation, Running, wait_for
@@ -89,10 +89,10 @@ class Place:
         with self.database.read() as connection:
             return not outbox.is_due(connection, now=datetime.now(UTC) + timedelta(days=1))
 
-    def ring(self, job: str) -> None:
+    def message(self, job: str) -> None:
         """Have Temporal told of a job once more."""
         with self.database.write() as connection:
-            outbox.add(connection, self.row(job), Kind.START, now=datetime.now(UTC))
+            outbox.add(connection, self.row(job), MessageKind.START, now=datetime.now(UTC))
         wait_for("the ring to be told", self.is_told)
 
 
@@ -177,7 +177,7 @@ def test_jobs_made_with_temporal_run_without_it_and_the_other_way_round(place: P
         assert client.wait("calls", rung_for) == "done"
     assert temporal.state(rung_for) is Workflow.RUNNING  # nobody has told it
     with place.made.services() as on:
-        not_rung_for = [exports.create(ORDER, caller(), on).id for _ in range(2)]
+        not_rung_for = [create_export(ORDER, caller(), on).id for _ in range(2)]
     assert place.is_told()
     with place.served(settings, workers=1):
         assert [result(temporal, job) for job in (rung_for, *not_rung_for)] == ["succeeded"] * 3
@@ -190,12 +190,12 @@ def test_a_ring_too_many_changes_nothing(place: Place, temporal: TemporalServer)
     with place.served(settings, workers=0) as (_, client):
         job = client.create("calls", START, END)
         wait_for("the workflow to begin", lambda: temporal.state(job) is Workflow.RUNNING)
-        place.ring(job)
+        place.message(job)
     with place.served(settings, workers=1) as (_, client):
         assert client.wait("calls", job) == "done"
         before = place.row(job)
         assert result(temporal, job) == "succeeded"
-        place.ring(job)  # for a job that has ended: another run of the workflow
+        place.message(job)  # for a job that has ended: another run of the workflow
         assert result(temporal, job) == "succeeded"
     assert place.row(job) == before
     assert (before.fence, before.attempts) == (1, 1)
@@ -250,19 +250,19 @@ def test_upkeep_is_scheduled_once_and_expires_files(place: Place, temporal: Temp
         assert client.wait("calls", job) == "done"
         place.made.outlive(job)
         wait_for("the file to expire", lambda: place.row(job).status is Status.EXPIRED)
-    assert schedules(temporal, "-home") == ["offtake-upkeep-home"]
+    assert schedules(temporal, "-home") == ["offtake-maintenance-home"]
 
 
 def test_the_schedule_follows_the_settings_and_keeps_a_pause(temporal: TemporalServer) -> None:
     def address(seconds: float) -> TemporalAddress:
-        return TemporalAddress(target=temporal.address, namespace="default", queue="kept", upkeep_seconds=seconds)
+        return TemporalAddress(target=temporal.address, namespace="default", queue="kept", maintenance_seconds=seconds)
 
     async def made(client: Any) -> tuple[list[timedelta], bool]:
-        await ensure_upkeep(client, address(5))
+        await ensure_maintenance(client, address(5))
         handle = client.get_schedule_handle(schedule_id(address(5)))
         await handle.pause()
         for _ in range(2):
-            await ensure_upkeep(client, address(7))
+            await ensure_maintenance(client, address(7))
         found = (await handle.describe()).schedule
         await handle.delete()
         return [interval.every for interval in found.spec.intervals], found.state.paused
@@ -322,7 +322,7 @@ def test_a_worker_that_is_told_to_stop_hands_its_job_back(slow: Place, temporal:
     with slow.served(settings, workers=1) as (server, client):
         job = client.create("calls", START, END)
         wait_for("the export to begin", lambda: client.status("calls", job) == "processing")
-    assert [line["outcome"] for line in events(server)] == ["handed_back"]
+    assert [line["outcome"] for line in events(server)] == ["requeued"]
     handed_back = slow.row(job)
     assert (handed_back.status, handed_back.attempts, handed_back.fence) == (Status.QUEUED, 0, 1)
     with slow.served(settings, workers=1) as (_, client):
@@ -353,7 +353,9 @@ def test_the_key_of_temporal_reaches_no_log(installation: Installation, temporal
         job = client.create("calls", START, END)
         away = wait_for(
             "both to find Temporal away",
-            lambda: [line for line in running.log_lines() if line["event"] == "temporal_away" and "worker" in line],
+            lambda: [
+                line for line in running.log_lines() if line["event"] == "temporal_unreachable" and "worker" in line
+            ],
         )
     assert away[0]["trouble"] == "not_accepted"
     assert temporal.state(job) is None

@@ -17,20 +17,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from offtake.model.layout import DEFAULT_PATTERN, ColumnLayout
 
 from offtake.catalogue import BUILT_IN
 from offtake.catalogue.load import load_catalogue
-from offtake.core import audit_log, selection, steps
+from offtake.core.attempt import filters, intermediate, server_audit
 from offtake.core.presentation import choose
 from offtake.engine.duckdb import Limits, Session
-from offtake.engine.plan import DEFAULT_PATTERN, Shown, plan, plan_rows
+from offtake.engine.plan import plan, plan_rows
 from offtake.lake.delta import Lake
-from offtake.lake.ground import FolderGround
-from offtake.lake.load import load
-from offtake.lake.tables import Kind, tables
+from offtake.lake.ingest.load import load
+from offtake.lake.storage import FolderTableStorage
+from offtake.lake.tables import TableKind, tables
 from offtake.model.audit import AuditEntry
 from offtake.model.report import Column, ColumnType, Prune, Report, TableUse
-from offtake.model.request import BusinessHours, ExportRequest, Parameters, Selection
+from offtake.model.request import BusinessHours, ExportRequest, ReportParameters, Selection
 from offtake.model.timespan import Timespan
 from offtake.store import audit
 from offtake.store.database import Database, sqlite_url
@@ -108,14 +109,14 @@ def as_multiset(rows: list[Row]) -> list[str]:
     return sorted(repr(sorted(row.items())) for row in rows)
 
 
-def _parameters(said: Mapping[str, Any]) -> Parameters:
+def _parameters(said: Mapping[str, Any]) -> ReportParameters:
     """The table ``[parameters]`` of a request: lists of ids, words, numbers."""
     given: dict[str, Any] = {name: tuple(each) if isinstance(each, list) else each for name, each in said.items()}
     if "business_hours" in given:
         given["business_hours"] = BusinessHours(given["business_hours"])
     if "selection" in given:
         given["selection"] = Selection(given["selection"])
-    return Parameters(**given)
+    return ReportParameters(**given)
 
 
 def _utc(value: datetime) -> datetime:
@@ -150,7 +151,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Filled:
     @cache
     def lake_of(case: Case) -> Lake:
         folder = tmp_path_factory.mktemp("case")
-        lake = Lake(FolderGround(folder / "lake"))
+        lake = Lake(FolderTableStorage(folder / "lake"))
         for number, (table, tenant, rows) in enumerate(case.inputs()):
             if table != "server_audit":  # not of the lake
                 _load(lake, folder / f"{number}.jsonl", rows, table=table, tenant=tenant)
@@ -167,15 +168,15 @@ def test_the_report_gives_the_expected_rows(case: Case, filled: Filled, tmp_path
         assert as_multiset(session.rows(query)) == as_multiset(case.expected(report))
 
 
-DIVIDED = [pytest.param(case, id=case.id) for case in ALL if CATALOGUE.reports[case.report].parts_by is not None]
+DIVIDED = [pytest.param(case, id=case.id) for case in ALL if CATALOGUE.reports[case.report].partition_by is not None]
 
 
 @pytest.mark.parametrize("case", DIVIDED)
 def test_parts_hold_together_what_the_whole_holds(case: Case, filled: Filled, tmp_path: Path) -> None:
     report = CATALOGUE.reports[case.report]
-    with _session(case, filled(case), tmp_path, parts=3) as (session, request):
+    with _session(case, filled(case), tmp_path, partitions=3) as (session, request):
         query = with_instants(plan_rows(report, request, tenant=TENANT), report, _as_text)
-        rows = [row for part in range(session.parts) for row in session.rows(query, part=part)]
+        rows = [row for partition in range(session.partitions) for row in session.rows(query, partition=partition)]
         assert as_multiset(rows) == as_multiset(case.expected(report))
 
 
@@ -186,7 +187,7 @@ def test_the_dialect_shows_the_expected_entries(case: Case, dialect: str, filled
     request = case.request()
     columns = choose(publication, request.columns, "json").columns
     pattern = LOCALE_PATTERN if dialect == "khoros" else DEFAULT_PATTERN
-    shown = Shown(columns=columns, headers=tuple(column.name for column in columns), instant_pattern=pattern)
+    shown = ColumnLayout(columns=columns, headers=tuple(column.name for column in columns), instant_pattern=pattern)
     with _session(case, filled(case), tmp_path) as (session, request):
         query = plan(CATALOGUE.reports[case.report], shown, request, tenant=TENANT)
         assert as_multiset(session.rows(query)) == as_multiset(case.shown(dialect) or [])
@@ -206,7 +207,7 @@ HISTORIES = [
     pytest.param(report, use, id=f"{report.name}-{use.table}")
     for report in CATALOGUE.reports.values()
     for use in report.tables
-    if tables()[use.table].kind is Kind.FACT and use.prune in NARROWER
+    if tables()[use.table].kind is TableKind.FACT and use.prune in NARROWER
 ]
 
 
@@ -246,25 +247,25 @@ def _session(
     folder: Path,
     *,
     tenants: tuple[str, ...] = (TENANT,),
-    parts: int = 1,
+    partitions: int = 1,
     uses: tuple[TableUse, ...] = (),
 ) -> Iterator[tuple[Session, ExportRequest]]:
     """The engine over what these tenants have of the case's tables; an export sees one tenant only. ``uses`` in place
     of what the report says it reads."""
     report, request = CATALOGUE.reports[case.report], case.request()
-    uses, timespan = (*(uses or report.tables), *selection.tables(report)), request.timespan
+    uses, timespan = (*(uses or report.tables), *filters.tables(report)), request.timespan
     seen = [views_of(lake, uses, tenant=tenant, timespan=timespan) for tenant in tenants]
     views = [
         dataclasses.replace(same[0], files=tuple(file for view in same for file in view.files))
         for same in zip(*seen, strict=True)
     ]
     limits = Limits(threads=1, memory_mb=256, temp_folder=folder / "temp", temp_mb=64)
-    with Session(limits, views, parts=parts) as session:
-        request = selection.prepare(session, report, request, tenant=TENANT)
+    with Session(limits, views, partitions=partitions) as session:
+        request = filters.prepare(session, report, request, tenant=TENANT)
         if report.server_audit:
             with closing(_recorded(case, folder)) as database:
-                audit_log.expose(session, database, request, tenant=TENANT)
-        steps.make(session, report, request, tenant=TENANT)
+                server_audit.expose(session, database, request, tenant=TENANT)
+        intermediate.create_tables(session, report, request, tenant=TENANT)
         yield session, request
 
 

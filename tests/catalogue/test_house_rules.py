@@ -15,7 +15,7 @@ import pytest
 from offtake.catalogue import BUILT_IN
 from offtake.catalogue.load import Catalogue, load_catalogue
 from offtake.catalogue.publication import FITTING
-from offtake.lake.tables import Kind, tables
+from offtake.lake.tables import TableKind, tables
 from offtake.model.report import ColumnType, Mark, Prune, Publication, Rendering, Report
 
 ROOT = Path(__file__).parents[2]
@@ -40,16 +40,16 @@ _SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
 def _texts(report: Report) -> list[str]:
-    return [*(step.sql for step in report.steps), report.sql]
+    return [*(step.sql for step in report.intermediate_tables), report.sql]
 
 
 def test_every_folder_is_a_report() -> None:
-    assert {path.name for path in BUILT_IN.iterdir() if path.is_dir()} == {*CATALOGUE.reports, "_steps"}
+    assert {path.name for path in BUILT_IN.iterdir() if path.is_dir()} == {*CATALOGUE.reports, "_intermediate"}
 
 
 def test_every_shared_step_is_of_use() -> None:
-    shared = {path.stem for path in (BUILT_IN / "_steps").iterdir()}
-    assert shared <= {step.name for report in CATALOGUE.reports.values() for step in report.steps}
+    shared = {path.stem for path in (BUILT_IN / "_intermediate").iterdir()}
+    assert shared <= {step.name for report in CATALOGUE.reports.values() for step in report.intermediate_tables}
 
 
 def test_every_export_of_the_vendors_is_there() -> None:
@@ -119,7 +119,7 @@ def test_every_table_reference_is_held_to_the_tenant(report: Report) -> None:
 @pytest.mark.parametrize("report", REPORTS)
 def test_dimensions_are_read_whole_and_facts_by_month(report: Report) -> None:
     for use in report.tables:
-        whole = tables()[use.table].kind is Kind.DIMENSION or (report.name, use.table) in READ_WHOLE
+        whole = tables()[use.table].kind is TableKind.DIMENSION or (report.name, use.table) in READ_WHOLE
         assert (use.prune is Prune.ALL) == whole
 
 

@@ -288,7 +288,7 @@ def test_an_empty_folder_is_an_empty_catalogue(tmp_path: Path) -> None:
 
 
 DECLARED = 'key = ["ring_id"]\nparts_by = "call_id"'
-DIVIDED = QUERY.replace("WHERE ", "WHERE in_part(call.call_id) AND ")
+DIVIDED = QUERY.replace("WHERE ", "WHERE in_partition(call.call_id) AND ")
 
 
 def divided(write: Write, query: str, *, declared: str = DECLARED) -> Path:
@@ -299,25 +299,29 @@ def divided(write: Write, query: str, *, declared: str = DECLARED) -> Path:
 
 def test_a_report_may_be_divided_by_a_column_of_its_tables(write: Write) -> None:
     report = load(divided(write, DIVIDED)).reports["rings"]
-    assert report.parts_by == "call_id"
+    assert report.partition_by == "call_id"
 
 
 def test_parts_by_a_column_that_no_table_has_are_refused(write: Write) -> None:
     declared = DECLARED.replace("call_id", "cal_id")
     message = refusal(divided(write, DIVIDED, declared=declared))
     assert (
-        "report.toml:5: parts_by names 'cal_id', which no table of the report has; did you mean 'call_id'?" in message
+        "report.toml:5: partition_by names 'cal_id', which no table of the report has; did you mean 'call_id'?"
+        in message
     )
 
 
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        (QUERY, "query.sql:1: report.toml says parts_by 'call_id', but nothing is held to in_part(…)"),
-        (f"-- in_part(call_id)\n{QUERY}", "query.sql:1: report.toml says parts_by 'call_id', but nothing is held"),
+        (QUERY, "query.sql:1: report.toml says partition_by 'call_id', but nothing is held to in_partition(…)"),
+        (
+            f"-- in_partition(call_id)\n{QUERY}",
+            "query.sql:1: report.toml says partition_by 'call_id', but nothing is held",
+        ),
         (
             DIVIDED.replace("call.call_id)", "call.wait)"),
-            "query.sql:4: in_part(call.wait) divides by another column than report.toml says; divide by 'call_id'",
+            "query.sql:4: in_partition(call.wait) divides by another column than report.toml says; divide by 'call_id'",
         ),
     ],
     ids=["nothing divided", "in a comment only", "by another column"],
@@ -328,7 +332,9 @@ def test_a_query_that_does_not_divide_as_declared_is_refused(write: Write, query
 
 def test_a_query_that_divides_without_saying_so_is_refused(write: Write) -> None:
     message = refusal(divided(write, DIVIDED, declared='key = ["ring_id"]'))
-    assert "query.sql:4: in_part(call.call_id) divides by another column than report.toml says; declare it" in message
+    assert (
+        "query.sql:4: in_partition(call.call_id) divides by another column than report.toml says; declare it" in message
+    )
 
 
 KEPT = 'key = ["ring_id"]\nparts_by = "call_id"\nsteps = ["ended"]'
@@ -336,7 +342,7 @@ STEP = """\
 -- rings that ended
 SELECT call_id, ended_at, wait
 FROM call
-WHERE tenant = $tenant AND ended_at >= $start AND in_part(call.call_id)
+WHERE tenant = $tenant AND ended_at >= $start AND in_partition(call.call_id)
 """
 OVER_STEP = """\
 SELECT call_id AS ring_id, ended_at, wait AS wait_seconds
@@ -348,38 +354,50 @@ WHERE ended_at < $end
 def stepped(write: Write, step: str | None, *, query: str = OVER_STEP, declared: str = KEPT) -> Path:
     folder = divided(write, query, declared=declared)
     if step is not None:
-        (folder / "step.ended.sql").write_text(step, encoding="utf-8")
+        (folder / "intermediate.ended.sql").write_text(step, encoding="utf-8")
     return folder
 
 
 def test_a_query_may_be_made_over_steps(write: Write) -> None:
     report = load(stepped(write, STEP)).reports["rings"]
-    assert [(step.name, step.sql) for step in report.steps] == [("ended", STEP.strip())]
+    assert [(step.name, step.sql) for step in report.intermediate_tables] == [("ended", STEP.strip())]
 
 
 def test_a_step_may_be_shared_by_several_reports(write: Write) -> None:
     folder = stepped(write, None)
-    shared = folder.parent / "_steps"
+    shared = folder.parent / "_intermediate"
     shared.mkdir()
     (shared / "ended.sql").write_text(STEP, encoding="utf-8")
-    assert [step.sql for step in load(folder).reports["rings"].steps] == [STEP.strip()]
+    assert [step.sql for step in load(folder).reports["rings"].intermediate_tables] == [STEP.strip()]
     own = STEP.replace("rings", "own rings")
-    (folder / "step.ended.sql").write_text(own, encoding="utf-8")
-    assert [step.sql for step in load(folder).reports["rings"].steps] == [own.strip()]
+    (folder / "intermediate.ended.sql").write_text(own, encoding="utf-8")
+    assert [step.sql for step in load(folder).reports["rings"].intermediate_tables] == [own.strip()]
 
 
 @pytest.mark.parametrize(
     ("step", "declared", "said"),
     [
-        (None, KEPT, "report.toml:6: there is no step.ended.sql beside this file, and no _steps/ended.sql"),
+        (
+            None,
+            KEPT,
+            "report.toml:6: there is no intermediate.ended.sql beside this file, and no _intermediate/ended.sql",
+        ),
         (STEP, KEPT.replace('["ended"]', '["ended", "ended"]'), "report.toml:6: step 'ended' must have a snake_case"),
         (STEP, KEPT.replace('["ended"]', '["ended", "agent"]'), "report.toml:6: step 'agent' must have a snake_case"),
         (STEP, KEPT.replace('["ended"]', '["ended", "../x"]'), "report.toml:6: step '../x' must have a snake_case"),
-        (STEP, DECLARED, "step.ended.sql:1: no file of a report"),
-        (STEP.replace("wait\n", "weight\n"), KEPT, "step.ended.sql:2: the step does not run over the declared tables"),
-        (STEP.replace("$start", "$begin"), KEPT, "step.ended.sql:4: unknown bound value $begin"),
-        (f"{STEP};\nSELECT 1", KEPT, "step.ended.sql:1: a query is exactly one SELECT"),
-        (STEP.replace("call.call_id", "call.wait"), KEPT, "step.ended.sql:4: in_part(call.wait) divides by another"),
+        (STEP, DECLARED, "intermediate.ended.sql:1: no file of a report"),
+        (
+            STEP.replace("wait\n", "weight\n"),
+            KEPT,
+            "intermediate.ended.sql:2: the step does not run over the declared tables",
+        ),
+        (STEP.replace("$start", "$begin"), KEPT, "intermediate.ended.sql:4: unknown bound value $begin"),
+        (f"{STEP};\nSELECT 1", KEPT, "intermediate.ended.sql:1: a query is exactly one SELECT"),
+        (
+            STEP.replace("call.call_id", "call.wait"),
+            KEPT,
+            "intermediate.ended.sql:4: in_partition(call.wait) divides by another",
+        ),
         (STEP.replace("ended_at >= $start AND ", ""), KEPT, "query.sql:1: the query does not use $start"),
     ],
     ids=[

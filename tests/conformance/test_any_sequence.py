@@ -10,11 +10,17 @@ from pathlib import Path
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from offtake.core.exports.cancel import cancel_export
+from offtake.core.exports.delete import delete_export
+from offtake.core.exports.read import JobRef
 from sqlalchemy import delete
 
-from offtake.core import exports, identity, operations, retention, settlement
-from offtake.core.exports import JobRef
-from offtake.core.interruption import Reason
+from offtake.core.admin import identity
+from offtake.core.admin import jobs as admin_jobs
+from offtake.core.attempt import outcome
+from offtake.core.attempt.cancellation import CancelReason
+from offtake.core.exports import retention
+from offtake.core.exports.create import create_export
 from offtake.core.policy import PerTenant
 from offtake.core.services import Services
 from offtake.errors import (
@@ -103,7 +109,7 @@ class Sequences(RuleBasedStateMachine):
     def order(self, tenant: str) -> None:
         """A client orders."""
         try:
-            made = exports.create(ORDER, caller(tenant), self.on)
+            made = create_export(ORDER, caller(tenant), self.on)
         except QuotaExceeded:
             assert self.open(tenant) == QUOTA
         else:
@@ -160,7 +166,7 @@ class Sequences(RuleBasedStateMachine):
     def attempt_fails(self, number: int, error: OfftakeError) -> None:
         """An attempt ends in an error."""
         lease, job, lasts = self.lease(number)
-        outcome = settlement.settle(lease, error, None, self.on)
+        outcome = outcome.record_outcome(lease, error, None, self.on)
         if not lasts:
             assert outcome == "lease_lost"
         elif error.retryable:
@@ -173,7 +179,7 @@ class Sequences(RuleBasedStateMachine):
     def hand_back(self, number: int) -> None:
         """A worker is told to stop."""
         lease, job, lasts = self.lease(number)
-        settlement.settle(lease, StorageUnavailable("stopped"), Reason.STOPPING, self.on)
+        outcome.record_outcome(lease, StorageUnavailable("stopped"), CancelReason.STOPPING, self.on)
         if lasts:
             job.move(Status.QUEUED)
             job.attempts -= 1
@@ -183,7 +189,7 @@ class Sequences(RuleBasedStateMachine):
     def crash(self, number: int) -> None:
         """A worker is found dead."""
         lease, job, lasts = self.lease(number)
-        assert settlement.recover(self.on, dead_worker=lease.worker) == lasts
+        assert outcome.rescue_expired_leases(self.on, dead_worker=lease.worker) == lasts
         if lasts:
             self.tried(job)
 
@@ -192,7 +198,7 @@ class Sequences(RuleBasedStateMachine):
         """Nobody renews for longer than a lease lasts."""
         let_pass(self.on, LEASE * 2)
         abandoned = [job for job in self.jobs.values() if job.status in LEASED]
-        assert settlement.recover(self.on) == len(abandoned)
+        assert outcome.rescue_expired_leases(self.on) == len(abandoned)
         for job in abandoned:
             self.tried(job)
 
@@ -203,10 +209,10 @@ class Sequences(RuleBasedStateMachine):
         for job in self.jobs.values():
             job.over = job.over or job.status is Status.SUCCEEDED
         if sweep:
-            self.upkeep()
+            self.maintenance()
 
     @rule()
-    def upkeep(self) -> None:
+    def maintenance(self) -> None:
         """What workers do every minute."""
         going = [job for job in self.jobs.values() if job.status is Status.SUCCEEDED and job.over and not job.held]
         tally = retention.expire(self.on)
@@ -221,7 +227,7 @@ class Sequences(RuleBasedStateMachine):
         """A client cancels."""
         id_, job = self.some(number)
         try:
-            exports.cancel(JobRef(id=id_, dialect="talkdesk"), caller(job.tenant), self.on)
+            cancel_export(JobRef(id=id_, dialect="talkdesk"), caller(job.tenant), self.on)
         except JobStateConflict:
             assert job.status not in OPEN
         else:
@@ -233,7 +239,7 @@ class Sequences(RuleBasedStateMachine):
         """A client deletes."""
         id_, job = self.some(number)
         try:
-            exports.delete(JobRef(id=id_, dialect="talkdesk"), caller(job.tenant), self.on)
+            delete_export(JobRef(id=id_, dialect="talkdesk"), caller(job.tenant), self.on)
         except JobOnHold:
             assert job.held
             assert job.status is Status.SUCCEEDED
@@ -250,7 +256,7 @@ class Sequences(RuleBasedStateMachine):
         """The operator has a job tried again."""
         id_, job = self.some(number)
         try:
-            operations.retry(id_, "root", self.on)
+            admin_jobs.retry(id_, "root", self.on)
         except QuotaExceeded:
             assert job.status is Status.FAILED
             assert self.open(job.tenant) == QUOTA
@@ -268,7 +274,7 @@ class Sequences(RuleBasedStateMachine):
         id_, job = self.some(number)
         allowed = job.status in OPEN or (job.status is Status.SUCCEEDED and not job.over)
         try:
-            operations.hold(id_, "root", self.on)
+            admin_jobs.hold(id_, "root", self.on)
         except JobStateConflict:
             assert not allowed
         else:
@@ -281,7 +287,7 @@ class Sequences(RuleBasedStateMachine):
         """The operator keeps it no longer."""
         id_, job = self.some(number)
         try:
-            operations.release(id_, "root", self.on)
+            admin_jobs.release(id_, "root", self.on)
         except JobStateConflict:
             assert not job.held
         else:

@@ -15,7 +15,7 @@ from offtake.artifacts.bucket import BucketArtifacts
 from offtake.artifacts.folder import FolderArtifacts
 from offtake.artifacts.store import ArtifactStore
 from offtake.errors import AttemptInterrupted, SettingsError, StorageUnavailable
-from offtake.objects import unfinished as uploads
+from offtake.objects import multipart_uploads as uploads
 from offtake.objects.bucket import Bucket
 from tests.fixtures.buckets import ENVIRONMENT, KEY, SECRET, S3Server
 from tests.fixtures.gaps import gap
@@ -193,7 +193,7 @@ def test_more_unfinished_uploads_than_one_page_has(moto: S3Server, monkeypatch: 
     keys = [f"files/acme/{JOB}.{fence}.csv" for fence in range(1, 6)]
     for key in keys:
         _begun(bucket, key)
-    assert sorted(found.key for found in uploads.unfinished(bucket, "files/")) == keys
+    assert sorted(found.key for found in uploads.list_multipart_uploads(bucket, "files/")) == keys
 
 
 @pytest.mark.parametrize("kind", SERVERS)

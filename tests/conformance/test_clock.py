@@ -9,14 +9,17 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from offtake.core.exports.read import JobRef, Listing, get_export, list_exports
 
-from offtake.core import download, exports, identity, retention, settlement
-from offtake.core.exports import JobRef
-from offtake.core.interruption import Interruption
+from offtake.core.admin import identity
+from offtake.core.attempt import outcome
+from offtake.core.attempt.cancellation import Cancellation
+from offtake.core.exports import download, retention
+from offtake.core.exports.create import create_export
 from offtake.core.services import Services
 from offtake.errors import ArtifactNotFound
-from offtake.executor.heartbeat import Heartbeat
-from offtake.executor.stopping import Stopping
+from offtake.executor.lease_heartbeat import LeaseHeartbeat
+from offtake.executor.shutdown import Shutdown
 from offtake.executor.worker import Worker, claim_next
 from offtake.model.job import Lease, Status
 from offtake.model.tenant import Tenant
@@ -54,22 +57,22 @@ def test_a_host_whose_clock_is_off_has_leases_like_any_other(on: Services, skew:
             assert abs(off(on, skew).now(connection) - on.clock() - skew) < timedelta(minutes=1)
         return
     wrong = off(on, skew)
-    exports.create(ORDER, caller(), wrong)
+    create_export(ORDER, caller(), wrong)
     mine = claimed(on, "right")  # what the wrong clock ordered is due
-    assert settlement.recover(wrong) == 0  # it does not steal
+    assert outcome.rescue_expired_leases(wrong) == 0  # it does not steal
     with on.database.write() as connection:
         assert jobs.holds(connection, mine)
         jobs.cancel(connection, mine.job.id, tenant="acme", now=on.now(connection))
-    exports.create(ORDER, caller(), on)
+    create_export(ORDER, caller(), on)
     theirs = claimed(wrong, "wrong")
-    assert settlement.recover(on) == 0  # it does not lose
+    assert outcome.rescue_expired_leases(on) == 0  # it does not lose
     brief = replace(wrong, attempt=replace(wrong.attempt, heartbeat=timedelta(seconds=0.01)))
-    with Heartbeat(theirs, brief, interruption=Interruption(), stopping=Stopping(HOUR)):
+    with LeaseHeartbeat(theirs, brief, cancellation=Cancellation(), shutdown=Shutdown(HOUR)):
         wait_for("a renewal", lambda: lease_end(on, theirs) != theirs.until)
     assert timedelta(0) < lease_end(on, theirs) - theirs.until < HOUR
-    assert settlement.recover(on) == 0
+    assert outcome.rescue_expired_leases(on) == 0
     let_pass(on, HOUR)
-    assert settlement.recover(wrong) == 1
+    assert outcome.rescue_expired_leases(wrong) == 1
 
 
 @pytest.mark.parametrize("skew", [timedelta(days=-90), timedelta(days=90)], ids=["behind", "ahead"])
@@ -91,16 +94,16 @@ def test_a_host_whose_clock_is_off_sees_files_as_long_as_they_are_to_be_had(on: 
     wrong = off(on, skew)
     job, _ = published(on)
     ref = JobRef(id=job, dialect="talkdesk")
-    listing = exports.Listing(dialect="talkdesk", per_page=10)
-    assert exports.get(ref, caller(), wrong).status is Status.SUCCEEDED
-    assert [each.status for each in exports.list_jobs(listing, caller(), wrong).jobs] == [Status.SUCCEEDED]
+    listing = Listing(dialect="talkdesk", per_page=10)
+    assert get_export(ref, caller(), wrong).status is Status.SUCCEEDED
+    assert [each.status for each in list_exports(listing, caller(), wrong).jobs] == [Status.SUCCEEDED]
     link = download.mint(ref, caller(), wrong)
     for host in (on, wrong):
         found = download.open_link(link.job, expires=str(link.expires), signature=link.signature, on=host)
         assert found.artifact.bytes
     let_pass(on, timedelta(days=2))
-    assert exports.get(ref, caller(), wrong).status is Status.EXPIRED
-    assert [each.status for each in exports.list_jobs(listing, caller(), wrong).jobs] == [Status.EXPIRED]
+    assert get_export(ref, caller(), wrong).status is Status.EXPIRED
+    assert [each.status for each in list_exports(listing, caller(), wrong).jobs] == [Status.EXPIRED]
     with pytest.raises(ArtifactNotFound):
         download.mint(ref, caller(), wrong)
     with pytest.raises(ArtifactNotFound):
@@ -109,5 +112,5 @@ def test_a_host_whose_clock_is_off_sees_files_as_long_as_they_are_to_be_had(on: 
 
 def lease_end(on: Services, lease: Lease) -> datetime:
     with on.database.read() as connection:
-        (found,) = jobs.abandoned(connection, now=lease.until, furthest=HOUR, worker=lease.worker)
+        (found,) = jobs.expired_leases(connection, now=lease.until, furthest=HOUR, worker=lease.worker)
     return found.until

@@ -8,10 +8,15 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from offtake.core.auth.caller import Caller
+from offtake.core.exports.cancel import cancel_export
+from offtake.core.exports.delete import delete_export
+from offtake.core.exports.read import JobRef, Listing, get_export, list_exports
 from sqlalchemy import text
 
-from offtake.core import download, exports, identity, retention
-from offtake.core.exports import Caller, JobRef, Listing
+from offtake.core.admin import identity
+from offtake.core.exports import download, retention
+from offtake.core.exports.create import create_export
 from offtake.core.services import Services
 from offtake.errors import ArtifactGone, ArtifactNotFound, AuditUnavailable, JobNotFound, JobStateConflict, Unavailable
 from offtake.model.job import Status
@@ -33,7 +38,7 @@ def ref(job_id: str) -> JobRef:
 
 
 def status(on: Services, job_id: str) -> Status:
-    return exports.get(ref(job_id), caller(), on).status
+    return get_export(ref(job_id), caller(), on).status
 
 
 def operations(on: Services, job_id: str) -> list[str]:
@@ -44,7 +49,7 @@ def operations(on: Services, job_id: str) -> list[str]:
 
 
 def ids(on: Services, listing: Listing, tenant: str = "acme") -> tuple[int, Sequence[str]]:
-    page = exports.list_jobs(listing, caller(tenant), on)
+    page = list_exports(listing, caller(tenant), on)
     return page.total, [job.id for job in page.jobs]
 
 
@@ -91,8 +96,8 @@ def test_a_list_has_what_its_reader_may_look_at(on: Services) -> None:
     found: dict[str, list[str]] = {}
     for name, principal in readers.items():
         by = replace(caller(), principal=principal)
-        page = exports.list_jobs(Listing(dialect="talkdesk", per_page=2), by, on)
-        second = exports.list_jobs(Listing(dialect="talkdesk", per_page=2, page=2), by, on)
+        page = list_exports(Listing(dialect="talkdesk", per_page=2), by, on)
+        second = list_exports(Listing(dialect="talkdesk", per_page=2, page=2), by, on)
         found[name] = [job.id for job in (*page.jobs, *second.jobs)]
         assert page.total == second.total == len(found[name])
         assert set(found[name]) == {job.id for job in made if _is_found(job.id, by, on)}
@@ -109,7 +114,7 @@ def test_a_list_has_what_its_reader_may_look_at(on: Services) -> None:
 
 def _is_found(job_id: str, by: Caller, on: Services) -> bool:
     try:
-        exports.get(ref(job_id), by, on)
+        get_export(ref(job_id), by, on)
     except JobNotFound:
         return False
     return True
@@ -117,29 +122,29 @@ def _is_found(job_id: str, by: Caller, on: Services) -> bool:
 
 def test_a_deletion_is_recorded_and_takes_the_file(on: Services) -> None:
     job, path = published(on)
-    exports.delete(ref(job), caller(), on)
+    delete_export(ref(job), caller(), on)
     assert not path.exists()
     assert status(on, job) is Status.DELETED
     assert operations(on, job) == ["job.create", "artifact.delete"]
     with pytest.raises(ArtifactGone):
-        exports.delete(ref(job), caller(), on)
+        delete_export(ref(job), caller(), on)
 
 
 def test_what_is_open_foreign_or_gone_is_not_deleted(on: Services) -> None:
-    job = exports.create(ORDER, caller(), on)
+    job = create_export(ORDER, caller(), on)
     with pytest.raises(JobStateConflict):
-        exports.delete(ref(job.id), caller(), on)
+        delete_export(ref(job.id), caller(), on)
     with pytest.raises(JobNotFound):
-        exports.delete(ref(job.id), caller("umbra"), on)
+        delete_export(ref(job.id), caller("umbra"), on)
     assert operations(on, job.id) == ["job.create"]
-    exports.cancel(ref(job.id), caller(), on)
-    exports.delete(ref(job.id), caller(), on)
+    cancel_export(ref(job.id), caller(), on)
+    delete_export(ref(job.id), caller(), on)
     assert status(on, job.id) is Status.DELETED
     expired, _ = published(on)
     let_pass(on, timedelta(days=2))
     retention.expire(on)
     with pytest.raises(ArtifactGone):
-        exports.delete(ref(expired), caller(), on)
+        delete_export(ref(expired), caller(), on)
     assert status(on, expired) is Status.EXPIRED
 
 
@@ -148,7 +153,7 @@ def test_without_an_audit_record_nothing_is_deleted(on: Services) -> None:
     with on.database.write() as connection:
         connection.execute(text("ALTER TABLE audit RENAME TO audit_away"))
     with pytest.raises(AuditUnavailable):
-        exports.delete(ref(job), caller(), on)
+        delete_export(ref(job), caller(), on)
     assert path.is_file()
     assert status(on, job) is Status.SUCCEEDED
     with on.database.write() as connection:
@@ -171,7 +176,7 @@ def test_a_deletion_that_dies_in_the_middle_is_brought_to_its_end(
     with monkeypatch.context() as patched:
         patched.setattr(Path, "unlink", die)
         with pytest.raises(KeyboardInterrupt):
-            exports.delete(ref(job), caller(), on)
+            delete_export(ref(job), caller(), on)
     assert operations(on, job) == ["job.create", "artifact.delete"]
     with pytest.raises(ArtifactNotFound):  # nobody gets a link any more, whether the file is there or not
         download.mint(ref(job), caller(), on)
@@ -189,28 +194,28 @@ def test_a_file_that_cannot_be_removed_is_said_and_tried_again(on: Services, mon
     with monkeypatch.context() as patched:
         patched.setattr(Path, "unlink", refuse)
         with pytest.raises(Unavailable):
-            exports.delete(ref(job), caller(), on)
+            delete_export(ref(job), caller(), on)
     with pytest.raises(ArtifactNotFound):
         download.mint(ref(job), caller(), on)
-    exports.delete(ref(job), caller(), on)
+    delete_export(ref(job), caller(), on)
     assert not path.exists()
     assert status(on, job) is Status.DELETED
 
 
 def test_reads_are_recorded_where_the_operator_wants_that(on: Services) -> None:
     job, _ = published(on)
-    exports.get(ref(job), caller(), on)
+    get_export(ref(job), caller(), on)
     assert operations(on, job) == ["job.create"]
     every = replace(on.limits["talkdesk"].every, audit_reads=True)
     watched = replace(on, limits={"talkdesk": replace(on.limits["talkdesk"], every=every)})
-    exports.get(ref(job), caller(), watched)
-    exports.list_jobs(Listing(dialect="talkdesk", per_page=1), caller(), watched)
+    get_export(ref(job), caller(), watched)
+    list_exports(Listing(dialect="talkdesk", per_page=1), caller(), watched)
     download.mint(ref(job), caller(), watched)
     assert operations(on, job) == ["job.create", "job.read", "artifact.link"]
     with on.database.write() as connection:
         connection.execute(text("ALTER TABLE audit RENAME TO audit_away"))
     with pytest.raises(AuditUnavailable):
-        exports.get(ref(job), caller(), watched)
+        get_export(ref(job), caller(), watched)
     with pytest.raises(AuditUnavailable):
-        exports.list_jobs(Listing(dialect="talkdesk", per_page=1), caller(), watched)
-    exports.get(ref(job), caller(), on)
+        list_exports(Listing(dialect="talkdesk", per_page=1), caller(), watched)
+    get_export(ref(job), caller(), on)

@@ -7,11 +7,16 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from offtake.core.auth.caller import Caller
+from offtake.core.exports.cancel import cancel_export
+from offtake.core.exports.delete import delete_export
+from offtake.core.exports.read import JobRef, get_export
 from sqlalchemy import func, select, text
 
-from offtake.core import exports, identity, settlement
-from offtake.core.exports import Caller, JobRef
-from offtake.core.interruption import Reason
+from offtake.core.admin import identity
+from offtake.core.attempt import outcome
+from offtake.core.attempt.cancellation import CancelReason
+from offtake.core.exports.create import create_export
 from offtake.core.policy import PerTenant
 from offtake.core.services import Services
 from offtake.errors import (
@@ -28,7 +33,7 @@ from offtake.errors import (
 )
 from offtake.model.artifact import Artifact
 from offtake.model.job import Failure, Lease, Status
-from offtake.model.request import ExportRequest, Parameters
+from offtake.model.request import ExportRequest, ReportParameters
 from offtake.model.tenant import ORDINARY, Scope, Tenant
 from offtake.model.timespan import Timespan
 from offtake.store import identity as store_identity
@@ -59,8 +64,8 @@ def ref(job_id: str, dialect: str = "talkdesk", report: str | None = None) -> Jo
 
 
 def test_an_accepted_export_is_recorded_and_audited(on: Services) -> None:
-    job = exports.create(ORDER, caller(), on)
-    assert exports.get(ref(job.id, report="calls"), caller(), on) == job
+    job = create_export(ORDER, caller(), on)
+    assert get_export(ref(job.id, report="calls"), caller(), on) == job
     assert job.request == replace(ORDER, as_of=job.created_at)
     assert counted(on) == (1, 1)
 
@@ -68,21 +73,21 @@ def test_an_accepted_export_is_recorded_and_audited(on: Services) -> None:
 @pytest.mark.parametrize("meant", [("umbra", "talkdesk", None), ("acme", "loop", None), ("acme", "talkdesk", "other")])
 def test_any_id_but_an_own_one_is_unknown(on: Services, meant: tuple[str, str, str | None]) -> None:
     tenant, dialect, report = meant
-    job = exports.create(ORDER, caller(), on)
+    job = create_export(ORDER, caller(), on)
     with pytest.raises(JobNotFound) as foreign:
-        exports.get(ref(job.id, dialect, report), caller(tenant), on)
+        get_export(ref(job.id, dialect, report), caller(tenant), on)
     with pytest.raises(JobNotFound) as unknown:
-        exports.get(ref("0" * 36, dialect, report), caller(tenant), on)
+        get_export(ref("0" * 36, dialect, report), caller(tenant), on)
     assert str(foreign.value) == str(unknown.value)
     with pytest.raises(JobNotFound):
-        exports.cancel(ref(job.id, dialect, report), caller(tenant), on)
+        cancel_export(ref(job.id, dialect, report), caller(tenant), on)
 
 
 def test_without_an_audit_record_nothing_happens(on: Services) -> None:
     with on.database.write() as connection:
         connection.execute(text("ALTER TABLE audit RENAME TO audit_away"))
     with pytest.raises(AuditUnavailable):
-        exports.create(ORDER, caller(), on)
+        create_export(ORDER, caller(), on)
     with on.database.write() as connection:
         connection.execute(text("ALTER TABLE audit_away RENAME TO audit"))
     assert counted(on) == (0, 0)
@@ -90,12 +95,12 @@ def test_without_an_audit_record_nothing_happens(on: Services) -> None:
 
 def test_scopes_and_the_longest_timespan_are_checked_first(on: Services) -> None:
     with pytest.raises(NotPermitted):
-        exports.create(ORDER, caller(scopes=frozenset({Scope.READ})), on)
+        create_export(ORDER, caller(scopes=frozenset({Scope.READ})), on)
     long = Timespan(start=NOON - timedelta(days=31, microseconds=1), end=NOON, zone="UTC")
     with pytest.raises(TimespanTooLong):
-        exports.create(replace(ORDER, timespan=long), caller(), on)
+        create_export(replace(ORDER, timespan=long), caller(), on)
     just = Timespan(start=NOON - timedelta(days=31), end=NOON, zone="UTC")
-    exports.create(replace(ORDER, timespan=just), caller(), on)
+    create_export(replace(ORDER, timespan=just), caller(), on)
     assert counted(on) == (1, 1)
 
 
@@ -104,7 +109,7 @@ def test_forty_racing_creators_and_a_quota_of_fifteen(on: Services) -> None:
 
     def order() -> None:
         try:
-            exports.create(ORDER, caller(), on)
+            create_export(ORDER, caller(), on)
             outcomes.append("accepted")
         except QuotaExceeded:
             outcomes.append("refused")
@@ -116,17 +121,17 @@ def test_forty_racing_creators_and_a_quota_of_fifteen(on: Services) -> None:
         thread.join()
     assert (outcomes.count("accepted"), outcomes.count("refused")) == (15, 25)
     assert counted(on) == (15, 15)
-    exports.create(ORDER, caller("umbra"), on)  # the other tenant has a quota of its own
+    create_export(ORDER, caller("umbra"), on)  # the other tenant has a quota of its own
 
 
 def test_cancel_frees_the_quota_and_can_be_done_once(on: Services) -> None:
-    made = [exports.create(ORDER, caller(), on) for _ in range(15)]
+    made = [create_export(ORDER, caller(), on) for _ in range(15)]
     with pytest.raises(QuotaExceeded):
-        exports.create(ORDER, caller(), on)
-    assert exports.cancel(ref(made[3].id), caller(), on).status is Status.CANCELLED
-    exports.create(ORDER, caller(), on)
+        create_export(ORDER, caller(), on)
+    assert cancel_export(ref(made[3].id), caller(), on).status is Status.CANCELLED
+    create_export(ORDER, caller(), on)
     with pytest.raises(JobStateConflict):
-        exports.cancel(ref(made[3].id), caller(), on)
+        cancel_export(ref(made[3].id), caller(), on)
 
 
 def leased(on: Services) -> Lease:
@@ -138,34 +143,34 @@ def leased(on: Services) -> Lease:
 
 
 def test_what_becomes_of_a_job_whose_attempt_failed(on: Services) -> None:
-    job = exports.create(ORDER, caller(), on)
+    job = create_export(ORDER, caller(), on)
     patient = replace(on, attempt=replace(on.attempt, attempts=3, retry_delay=timedelta(0)))
     passing, final = StorageUnavailable("away"), QueryFailed("wrong")
-    assert settlement.settle(leased(on), passing, None, patient) == "retry"
-    assert settlement.settle(leased(on), passing, Reason.STOPPING, patient) == "handed_back"
-    assert settlement.settle(leased(on), passing, Reason.LEASE_LOST, patient) == "lease_lost"
-    assert settlement.recover(patient) == 0  # the lease lasts
-    assert settlement.recover(patient, dead_worker="w1") == 1
-    assert settlement.settle(leased(on), passing, None, patient) == "failed"
-    ended = exports.get(ref(job.id), caller(), on)
+    assert outcome.record_outcome(leased(on), passing, None, patient) == "retry"
+    assert outcome.record_outcome(leased(on), passing, CancelReason.STOPPING, patient) == "requeued"
+    assert outcome.record_outcome(leased(on), passing, CancelReason.LEASE_LOST, patient) == "lease_lost"
+    assert outcome.rescue_expired_leases(patient) == 0  # the lease lasts
+    assert outcome.rescue_expired_leases(patient, dead_worker="w1") == 1
+    assert outcome.record_outcome(leased(on), passing, None, patient) == "failed"
+    ended = get_export(ref(job.id), caller(), on)
     assert (ended.status, ended.attempts, ended.failure and ended.failure.code) == (
         Status.FAILED,
         3,
         "storage_unavailable",
     )
-    exports.create(ORDER, caller(), on)
-    assert settlement.settle(leased(on), final, None, patient) == "failed"
+    create_export(ORDER, caller(), on)
+    assert outcome.record_outcome(leased(on), final, None, patient) == "failed"
     assert failures(on) == ["storage_unavailable", "query_failed"]
 
 
 def test_a_job_whose_workers_always_die_fails_in_the_end(on: Services) -> None:
-    job = exports.create(ORDER, caller(), on)
+    job = create_export(ORDER, caller(), on)
     for _ in range(on.attempt.attempts):
         leased(on)
-        assert settlement.recover(on) == 0
+        assert outcome.rescue_expired_leases(on) == 0
         let_pass(on, timedelta(hours=1))
-        assert settlement.recover(on) == 1
-    ended = exports.get(ref(job.id), caller(), on)
+        assert outcome.rescue_expired_leases(on) == 1
+    ended = get_export(ref(job.id), caller(), on)
     assert ended.status is Status.FAILED
     assert ended.failure is not None
     assert ended.failure.code == "attempts_exhausted"
@@ -182,17 +187,19 @@ def failures(on: Services) -> list[str]:
 def test_rows_of_the_last_minutes_are_left_out_from_the_order_on(on: Services) -> None:
     every = replace(on.limits["talkdesk"].every, freshness=timedelta(minutes=5))
     lagging = replace(on, limits={"talkdesk": PerTenant(every=every)}, clock=lambda: NOON)
-    assert exports.create(ORDER, caller(), lagging).request.end == NOON - timedelta(minutes=5)
+    assert create_export(ORDER, caller(), lagging).request.effective_end == NOON - timedelta(minutes=5)
     young = Timespan(start=NOON - timedelta(minutes=1), end=NOON, zone="UTC")
-    assert exports.create(replace(ORDER, timespan=young), caller(), lagging).request.end == young.start  # no rows
+    assert (
+        create_export(replace(ORDER, timespan=young), caller(), lagging).request.effective_end == young.start
+    )  # no rows
     old = Timespan(start=NOON - timedelta(days=1), end=NOON - timedelta(minutes=5), zone="UTC")
-    assert exports.create(replace(ORDER, timespan=old), caller(), lagging).request.complete_until is None
-    log = exports.create(replace(ORDER, report="audit_logs"), caller(), lagging)  # complete at once
-    assert log.request.end == NOON
-    bounded = exports.create(ORDER, caller(), lagging)
-    assert exports.get(ref(bounded.id), caller(), lagging).request == bounded.request
+    assert create_export(replace(ORDER, timespan=old), caller(), lagging).request.watermark is None
+    log = create_export(replace(ORDER, report="audit_logs"), caller(), lagging)  # complete at once
+    assert log.request.effective_end == NOON
+    bounded = create_export(ORDER, caller(), lagging)
+    assert get_export(ref(bounded.id), caller(), lagging).request == bounded.request
     prompt = replace(lagging, limits={"talkdesk": PerTenant(every=replace(every, freshness=timedelta(0)))})
-    assert exports.create(ORDER, caller(), prompt).request.end == NOON
+    assert create_export(ORDER, caller(), prompt).request.effective_end == NOON
 
 
 LOOP_ORDER = replace(ORDER, dialect="loop", report="inbox_conversations", format="json", row_limit=None)
@@ -203,7 +210,7 @@ def test_pain_12_racing_orders_with_one_key_are_one_job(on: Services) -> None:
     made: list[str] = []
 
     def order() -> None:
-        made.append(exports.create(LOOP_ORDER, caller(), on, key="march").id)
+        made.append(create_export(LOOP_ORDER, caller(), on, key="march").id)
 
     threads = [threading.Thread(target=order) for _ in range(8)]
     for thread in threads:
@@ -216,17 +223,17 @@ def test_pain_12_racing_orders_with_one_key_are_one_job(on: Services) -> None:
 
 
 def test_a_key_stands_for_one_order_of_one_tenant(on: Services) -> None:
-    first = exports.create(LOOP_ORDER, caller(), on, key="march")
+    first = create_export(LOOP_ORDER, caller(), on, key="march")
     later = replace(on, clock=lambda: on.clock() + timedelta(days=1))
-    assert exports.create(LOOP_ORDER, caller(), later, key="march") == first
-    assert exports.create(LOOP_ORDER, caller("umbra"), on, key="march").id != first.id
-    for other in (replace(LOOP_ORDER, format="xlsx"), replace(LOOP_ORDER, parameters=Parameters(tag_ids=("a",)))):
+    assert create_export(LOOP_ORDER, caller(), later, key="march") == first
+    assert create_export(LOOP_ORDER, caller("umbra"), on, key="march").id != first.id
+    for other in (replace(LOOP_ORDER, format="xlsx"), replace(LOOP_ORDER, parameters=ReportParameters(tag_ids=("a",)))):
         with pytest.raises(IdempotencyConflict):
-            exports.create(other, caller(), on, key="march")
+            create_export(other, caller(), on, key="march")
     refused = replace(caller(), principal=replace(caller().principal, scopes=frozenset({Scope.READ})))
     with pytest.raises(NotPermitted):
-        exports.create(LOOP_ORDER, refused, on, key="april")
-    assert exports.create(LOOP_ORDER, caller(), on, key="april").id != first.id
+        create_export(LOOP_ORDER, refused, on, key="april")
+    assert create_export(LOOP_ORDER, caller(), on, key="april").id != first.id
 
 
 def person(name: str, credential: str = "hers", *, effective: str | None = None) -> Caller:
@@ -237,41 +244,41 @@ def person(name: str, credential: str = "hers", *, effective: str | None = None)
 def test_a_key_belongs_to_whom_its_job_belongs(on: Services) -> None:
     """Nobody can use up another's keys, and a person's new credential has those of the old one."""
     rita, olga = "rita@acme.example", "olga@acme.example"
-    nobodys = exports.create(LOOP_ORDER, caller(), on, key="march")
-    hers = exports.create(LOOP_ORDER, person(rita), on, key="march")
-    others = exports.create(replace(LOOP_ORDER, format="xlsx"), person(olga), on, key="march")
+    nobodys = create_export(LOOP_ORDER, caller(), on, key="march")
+    hers = create_export(LOOP_ORDER, person(rita), on, key="march")
+    others = create_export(replace(LOOP_ORDER, format="xlsx"), person(olga), on, key="march")
     assert len({nobodys.id, hers.id, others.id}) == 3
-    assert exports.create(LOOP_ORDER, person(rita, "new"), on, key="march") == hers
-    assert exports.create(LOOP_ORDER, person(olga, effective=rita), on, key="march") == hers
+    assert create_export(LOOP_ORDER, person(rita, "new"), on, key="march") == hers
+    assert create_export(LOOP_ORDER, person(olga, effective=rita), on, key="march") == hers
     other = replace(caller(), principal=replace(caller().principal, credential="another"))
-    assert exports.create(LOOP_ORDER, other, on, key="march").id != nobodys.id
+    assert create_export(LOOP_ORDER, other, on, key="march").id != nobodys.id
     all_of_it = replace(
         person(rita), principal=replace(person(rita).principal, scopes=frozenset({*ORDINARY, Scope.ADMIN}))
     )
     with pytest.raises(IdempotencyConflict):  # the same order, of more rows
-        exports.create(LOOP_ORDER, all_of_it, on, key="march")
+        create_export(LOOP_ORDER, all_of_it, on, key="march")
 
 
 def test_filters_are_the_same_in_any_order(on: Services) -> None:
     def order(*tags: str, inboxes: tuple[str, ...] | None = None) -> ExportRequest:
-        return replace(LOOP_ORDER, parameters=Parameters(tag_ids=tags, inbox_ids=inboxes))
+        return replace(LOOP_ORDER, parameters=ReportParameters(tag_ids=tags, inbox_ids=inboxes))
 
-    first = exports.create(order("b", "a", "c"), caller(), on, key="march")
-    assert exports.create(order("c", "b", "a"), caller(), on, key="march") == first
+    first = create_export(order("b", "a", "c"), caller(), on, key="march")
+    assert create_export(order("c", "b", "a"), caller(), on, key="march") == first
     for other in (order("a", "b"), order("a", "b", "c", inboxes=("a",)), LOOP_ORDER):
         with pytest.raises(IdempotencyConflict):
-            exports.create(other, caller(), on, key="march")
-    shown = exports.create(replace(LOOP_ORDER, columns=("b", "a")), caller(), on, key="columns")
+            create_export(other, caller(), on, key="march")
+    shown = create_export(replace(LOOP_ORDER, columns=("b", "a")), caller(), on, key="columns")
     with pytest.raises(IdempotencyConflict):  # in a file, order means something
-        exports.create(replace(LOOP_ORDER, columns=("a", "b")), caller(), on, key="columns")
-    assert exports.create(replace(LOOP_ORDER, columns=("b", "a")), caller(), on, key="columns") == shown
+        create_export(replace(LOOP_ORDER, columns=("a", "b")), caller(), on, key="columns")
+    assert create_export(replace(LOOP_ORDER, columns=("b", "a")), caller(), on, key="columns") == shown
 
 
 def _ended(on: Services, how: str) -> str:
     """A job with the key ``march`` that came to such an end."""
-    job, now = exports.create(LOOP_ORDER, caller(), on, key="march"), on.clock()
+    job, now = create_export(LOOP_ORDER, caller(), on, key="march"), on.clock()
     if how == "cancelled":
-        exports.cancel(ref(job.id, "loop"), caller(), on)
+        cancel_export(ref(job.id, "loop"), caller(), on)
         return job.id
     with on.database.write() as connection:
         lease = jobs.claim(connection, worker="w", now=now, until=now + timedelta(minutes=1))
@@ -284,7 +291,7 @@ def _ended(on: Services, how: str) -> str:
         life = timedelta(days=0 if how == "expired" else 1)
         jobs.succeed(connection, lease, file, now=now, expires_at=now + life)
     if how == "deleted":
-        exports.delete(ref(job.id, "loop"), caller(), on)
+        delete_export(ref(job.id, "loop"), caller(), on)
     return job.id
 
 
@@ -293,25 +300,25 @@ def test_pain_12_a_key_does_not_repeat_a_failure_for_ever(on: Services, how: str
     """Nor does it hold whoever retries to a file that is gone; then it is as if it had not been used."""
     first = _ended(on, how)
     other = replace(LOOP_ORDER, format="xlsx")  # even this
-    second = exports.create(other, caller(), on, key="march")
+    second = create_export(other, caller(), on, key="march")
     assert second.id != first
-    assert exports.create(other, caller(), on, key="march") == second
+    assert create_export(other, caller(), on, key="march") == second
     with pytest.raises(IdempotencyConflict):
-        exports.create(LOOP_ORDER, caller(), on, key="march")
+        create_export(LOOP_ORDER, caller(), on, key="march")
 
 
 def test_a_key_stands_for_a_file_while_there_is_one(on: Services) -> None:
     first = _ended(on, "succeeded")
-    assert exports.create(LOOP_ORDER, caller(), on, key="march").id == first
+    assert create_export(LOOP_ORDER, caller(), on, key="march").id == first
     with pytest.raises(IdempotencyConflict):
-        exports.create(replace(LOOP_ORDER, format="xlsx"), caller(), on, key="march")
+        create_export(replace(LOOP_ORDER, format="xlsx"), caller(), on, key="march")
 
 
 def test_racing_orders_with_a_key_that_was_let_go_are_one_new_job(on: Services) -> None:
     first = _ended(on, "failed")
     made: list[str] = []
     threads = [
-        threading.Thread(target=lambda: made.append(exports.create(LOOP_ORDER, caller(), on, key="march").id))
+        threading.Thread(target=lambda: made.append(create_export(LOOP_ORDER, caller(), on, key="march").id))
         for _ in range(6)
     ]
     for thread in threads:
@@ -328,18 +335,18 @@ NUL = "a\0b"
     ("field", "order"),
     [
         ("name", replace(ORDER, name=NUL)),
-        ("customer_emails", replace(ORDER, parameters=Parameters(customer_emails=("a@b.example", NUL)))),
+        ("customer_emails", replace(ORDER, parameters=ReportParameters(customer_emails=("a@b.example", NUL)))),
     ],
 )
 def test_a_text_that_not_every_database_has_is_refused(on: Services, field: str, order: ExportRequest) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        exports.create(order, caller(), on)
+        create_export(order, caller(), on)
     assert [fault.name for fault in refused.value.fields] == [field]
 
 
 def test_nothing_is_called_by_a_name_with_a_nul(on: Services) -> None:
     with pytest.raises(JobNotFound):
-        exports.get(ref(NUL), caller(), on)
+        get_export(ref(NUL), caller(), on)
     with on.database.read() as connection:
         assert jobs.get_by_reference(connection, NUL, tenant="acme") is None
         assert store_identity.get_credential(connection, NUL) is None
@@ -354,21 +361,21 @@ def test_a_job_put_back_in_mid_deletion_is_not_said_to_be_deleted(
     failed = _ended(on, "failed")
     monkeypatch.setattr(jobs, "delete", lambda connection, job_id: False)  # as the row is by then
     with pytest.raises(JobStateConflict):
-        exports.delete(ref(failed, "loop"), caller(), on)
+        delete_export(ref(failed, "loop"), caller(), on)
 
 
 def test_a_refused_order_does_not_use_its_key(on: Services) -> None:
     jobs_of = on.limits["loop"].every.open_jobs
-    made = [exports.create(LOOP_ORDER, caller(), on) for _ in range(jobs_of)]
+    made = [create_export(LOOP_ORDER, caller(), on) for _ in range(jobs_of)]
     with pytest.raises(QuotaExceeded):
-        exports.create(LOOP_ORDER, caller(), on, key="march")
-    exports.cancel(ref(made[0].id, "loop"), caller(), on)
-    assert exports.create(LOOP_ORDER, caller(), on, key="march").status is Status.QUEUED
+        create_export(LOOP_ORDER, caller(), on, key="march")
+    cancel_export(ref(made[0].id, "loop"), caller(), on)
+    assert create_export(LOOP_ORDER, caller(), on, key="march").status is Status.QUEUED
 
 
 def test_a_job_knows_who_ordered_it_for_whom(on: Services) -> None:
     principal = replace(caller().principal, scopes=ORDINARY, user="olga@acme.example", effective="rita@acme.example")
-    job = exports.create(LOOP_ORDER, replace(caller(), principal=principal), on)
+    job = create_export(LOOP_ORDER, replace(caller(), principal=principal), on)
     with on.database.read() as connection:
         stored = jobs.get(connection, job.id)
     assert stored == job

@@ -21,7 +21,7 @@ from sqlalchemy.exc import IntegrityError
 
 from offtake.model.artifact import Artifact
 from offtake.model.job import LEASED, MOVES, Failure, Job, Lease, Status
-from offtake.model.request import BusinessHours, ExportRequest, Parameters, Selection
+from offtake.model.request import BusinessHours, ExportRequest, ReportParameters, Selection
 from offtake.model.tenant import Tenant
 from offtake.store import idempotency, identity, jobs
 from offtake.store.database import Database
@@ -104,7 +104,7 @@ def test_keys_that_are_in_use_stay_with_whom_their_jobs_belong_to(acme: Database
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
         for key, owner in (("march", "rita@acme.example"), ("april", "someone")):
             wanted = idempotency.Key(tenant="acme", dialect="loop", owner=owner, text=key)
-            assert idempotency.find(connection, wanted) == idempotency.Used(digest=key, job=made[key].id)
+            assert idempotency.find(connection, wanted) == idempotency.KeyUse(digest=key, job=made[key].id)
 
 
 def test_a_job_comes_back_as_it_was_added(acme: Database) -> None:
@@ -139,7 +139,7 @@ def test_a_lease_carries_the_fence_and_the_attempt(acme: Database) -> None:
     first = claimed(acme)
     assert (first.fence, first.job.attempts, first.job.status) == (1, 1, Status.RUNNING)
     with acme.write() as connection:
-        assert jobs.retry(connection, first, not_before=NOON)
+        assert jobs.schedule_retry(connection, first, not_before=NOON)
     second = claimed(acme)
     assert (second.fence, second.job.attempts) == (2, 2)
 
@@ -172,8 +172,8 @@ FENCED: dict[str, Callable[[Connection, Lease], bool]] = {
     "holds": jobs.holds,
     "upload": jobs.upload,
     "fail": lambda connection, lease: jobs.fail(connection, lease, FAILURE, now=NOON),
-    "retry": lambda connection, lease: jobs.retry(connection, lease, not_before=NOON),
-    "hand_back": lambda connection, lease: jobs.hand_back(connection, lease, now=NOON),
+    "retry": lambda connection, lease: jobs.schedule_retry(connection, lease, not_before=NOON),
+    "hand_back": lambda connection, lease: jobs.requeue(connection, lease, now=NOON),
 }
 
 
@@ -182,7 +182,7 @@ def test_an_old_fence_moves_nothing(acme: Database, name: str) -> None:
     added(acme)
     old = claimed(acme)
     with acme.write() as connection:
-        jobs.retry(connection, old, not_before=NOON)
+        jobs.schedule_retry(connection, old, not_before=NOON)
     new = claimed(acme, "w2")
     with acme.write() as connection:
         assert FENCED[name](connection, old) is False
@@ -196,7 +196,7 @@ def test_only_the_newest_fence_publishes(acme: Database) -> None:
     old = claimed(acme)
     with acme.write() as connection:
         assert jobs.upload(connection, old)
-        jobs.retry(connection, old, not_before=NOON)
+        jobs.schedule_retry(connection, old, not_before=NOON)
     new = claimed(acme, "w2")
     with acme.write() as connection:
         assert not jobs.succeed(connection, old, FILE, now=NOON, expires_at=LATER)
@@ -211,7 +211,7 @@ def test_only_the_newest_fence_publishes(acme: Database) -> None:
 def test_a_handed_back_attempt_does_not_count(acme: Database) -> None:
     job = added(acme)
     with acme.write() as connection:
-        assert jobs.hand_back(connection, claimed_in(connection), now=NOON)
+        assert jobs.requeue(connection, claimed_in(connection), now=NOON)
     assert (read(acme, job.id).attempts, read(acme, job.id).fence) == (0, 1)
 
 
@@ -237,11 +237,11 @@ def test_leases_that_ran_out_and_leases_of_the_dead_are_found(acme: Database) ->
     added(acme)
     lease = claimed(acme)
     with acme.read() as connection:
-        assert jobs.abandoned(connection, now=LATER, furthest=HOUR) == []
-        (over,) = jobs.abandoned(connection, now=LATER + SECOND, furthest=HOUR)
+        assert jobs.expired_leases(connection, now=LATER, furthest=HOUR) == []
+        (over,) = jobs.expired_leases(connection, now=LATER + SECOND, furthest=HOUR)
         assert over.job.id == lease.job.id
-        assert [item.fence for item in jobs.abandoned(connection, now=NOON, furthest=HOUR, worker="w1")] == [1]
-        assert jobs.abandoned(connection, now=NOON, furthest=HOUR, worker="w2") == []
+        assert [item.fence for item in jobs.expired_leases(connection, now=NOON, furthest=HOUR, worker="w1")] == [1]
+        assert jobs.expired_leases(connection, now=NOON, furthest=HOUR, worker="w2") == []
 
 
 def test_what_reaches_further_than_anything_can_was_written_by_another_clock(acme: Database) -> None:
@@ -250,8 +250,8 @@ def test_what_reaches_further_than_anything_can_was_written_by_another_clock(acm
     waiting = added(acme)
     with acme.write() as connection:
         before = LATER - HOUR
-        assert jobs.abandoned(connection, now=before, furthest=HOUR) == []
-        (found,) = jobs.abandoned(connection, now=before - SECOND, furthest=HOUR)
+        assert jobs.expired_leases(connection, now=before, furthest=HOUR) == []
+        (found,) = jobs.expired_leases(connection, now=before - SECOND, furthest=HOUR)
         assert found.job.id == lease.job.id
         assert jobs.make_due(connection, now=NOON - HOUR, furthest=HOUR) == 0
         assert jobs.make_due(connection, now=NOON - HOUR - SECOND, furthest=HOUR) == 1
@@ -363,7 +363,7 @@ MOVERS: dict[Status, Callable[[Connection, Lease], bool]] = {
     Status.SUCCEEDED: lambda c, lease: jobs.succeed(c, lease, FILE, now=NOON, expires_at=LATER),
     Status.FAILED: lambda c, lease: jobs.fail(c, lease, FAILURE, now=NOON),
     Status.QUEUED: lambda c, lease: (
-        jobs.retry(c, lease, not_before=NOON) or jobs.requeue(c, lease.job.id, now=NOON) is not None
+        jobs.schedule_retry(c, lease, not_before=NOON) or jobs.reset_failed(c, lease.job.id, now=NOON) is not None
     ),
     Status.CANCELLED: lambda c, lease: jobs.cancel(c, lease.job.id, tenant="acme", now=NOON) is not None,
     Status.EXPIRED: lambda c, lease: jobs.expire(c, lease.job.id),
@@ -402,7 +402,7 @@ def test_a_file_is_needed_while_its_row_names_it_or_its_attempt_runs(acme: Datab
 FILTERED = replace(
     ORDER,
     columns=("b", "a"),
-    parameters=Parameters(
+    parameters=ReportParameters(
         agent_ids=("1", "2"),
         tag_ids=(),
         customer_emails=("ann@example.org",),

@@ -19,10 +19,10 @@ from deltalake import DeltaTable
 from offtake.errors import AttemptInterrupted, LakeError, StorageUnavailable
 from offtake.lake.compact import compact
 from offtake.lake.delta import Lake, LakeFile
-from offtake.lake.ground import BucketGround, FolderGround
-from offtake.lake.load import load
+from offtake.lake.ingest.load import load
 from offtake.lake.seed import SeedPlan, seed
 from offtake.lake.snapshot import snapshot
+from offtake.lake.storage import BucketTableStorage, FolderTableStorage
 from offtake.lake.tables import Table, tables
 from offtake.model.report import Prune, TableUse
 from offtake.model.timespan import Timespan
@@ -71,7 +71,7 @@ def _count(files: tuple[str, ...]) -> int:
 
 def bucket_lake(server: S3Server, name: str, cache: Path, *, limit: int = CACHE) -> Lake:
     """A lake in that bucket."""
-    return Lake(BucketGround(server.bucket(name, PREFIX), cache, limit))
+    return Lake(BucketTableStorage(server.bucket(name, PREFIX), cache, limit))
 
 
 @pytest.fixture(params=["folder", "moto", "rclone"])
@@ -79,14 +79,14 @@ def both(request: pytest.FixtureRequest, tmp_path: Path) -> Both:
     """An empty lake."""
     cache = tmp_path / "cache"
     if request.param == "folder":
-        lake = Lake(FolderGround(tmp_path / "lake"))
+        lake = Lake(FolderTableStorage(tmp_path / "lake"))
         return Both(lake, lake, cache)
     server: S3Server = request.getfixturevalue(request.param)
     name = server.fresh_bucket()
     lake = bucket_lake(server, name, cache)
     if server.folder is None:
         return Both(lake, lake, cache)
-    return Both(Lake(FolderGround(server.folder / name / PREFIX)), lake, cache)
+    return Both(Lake(FolderTableStorage(server.folder / name / PREFIX)), lake, cache)
 
 
 @pytest.fixture
@@ -201,7 +201,7 @@ def test_storage_that_ignores_conditions_is_not_written(rclone: S3Server, tmp_pa
 def test_credentials_that_are_refused_are_no_empty_lake(rclone: S3Server, tmp_path: Path) -> None:
     name = rclone.fresh_bucket()
     wrong = {"AWS_ACCESS_KEY_ID": "somebody-else", "AWS_SECRET_ACCESS_KEY": "somebody-else"}
-    lake = Lake(BucketGround(rclone.bucket(name, PREFIX, secrets=wrong), tmp_path / "cache", CACHE))
+    lake = Lake(BucketTableStorage(rclone.bucket(name, PREFIX, secrets=wrong), tmp_path / "cache", CACHE))
     with pytest.raises(StorageUnavailable, match="team"):
         lake.open(TEAM)
 
@@ -209,7 +209,7 @@ def test_credentials_that_are_refused_are_no_empty_lake(rclone: S3Server, tmp_pa
 def test_a_lake_that_is_away_is_no_empty_lake(moto: S3Server, tmp_path: Path) -> None:
     away = moto.bucket("any", PREFIX, endpoint="http://127.0.0.1:9")
     with pytest.raises(StorageUnavailable, match="team"):
-        Lake(BucketGround(away, tmp_path / "cache", CACHE)).open(TEAM)
+        Lake(BucketTableStorage(away, tmp_path / "cache", CACHE)).open(TEAM)
 
 
 def test_a_bucket_that_is_gone_is_no_empty_lake(moto: S3Server, tmp_path: Path) -> None:
@@ -222,17 +222,17 @@ def test_a_file_that_was_removed_meanwhile_ends_the_attempt_and_no_row_is_made_u
     delta = both.writer.open(TEAM)
     assert delta is not None
     (file,) = both.writer.files(delta, TEAM, "acme")
-    if isinstance(both.writer.ground, FolderGround):
-        (both.writer.ground.root / file.path).unlink()
+    if isinstance(both.writer.storage, FolderTableStorage):
+        (both.writer.storage.root / file.path).unlink()
     else:
-        assert isinstance(both.writer.ground, BucketGround)
-        obstore.delete(both.writer.ground.bucket.store, file.path)
+        assert isinstance(both.writer.storage, BucketTableStorage)
+        obstore.delete(both.writer.storage.bucket.store, file.path)
     with pytest.raises((StorageUnavailable, duckdb.IOException)):  # the engine says the latter as the former
         both.rows(TEAM, "team_id")
 
 
 def test_local_files_are_copied_nowhere(tmp_path: Path) -> None:
-    lake = Lake(FolderGround(tmp_path / "lake"))
+    lake = Lake(FolderTableStorage(tmp_path / "lake"))
     both = Both(lake, lake, tmp_path / "cache")
     both.load(tmp_path, TEAM, "team_id,name\na,one\n")
     with snapshot(lake, [TableUse(table="team", prune=Prune.ALL)], tenant="acme", timespan=EVER) as (view,):

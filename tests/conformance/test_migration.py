@@ -87,6 +87,6 @@ def assert_newest(url: str, *, jobs: int) -> None:
     migrate(database)
     with database.write() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-        found = connection.execute(text("SELECT count(*) FROM job WHERE expected_seconds = 0")).scalar_one()
+        found = connection.execute(text("SELECT count(*) FROM job WHERE estimated_seconds = 0")).scalar_one()
     database.close()
     assert found == jobs

@@ -7,10 +7,15 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from offtake.core.exports.delete import delete_export
+from offtake.core.exports.read import JobRef
 from sqlalchemy import text
 
-from offtake.core import download, exports, identity, operations, retention, settlement
-from offtake.core.exports import JobRef
+from offtake.core.admin import identity
+from offtake.core.admin import jobs as admin_jobs
+from offtake.core.attempt import outcome
+from offtake.core.exports import download, retention
+from offtake.core.exports.create import create_export
 from offtake.core.services import Services
 from offtake.errors import (
     ArtifactGone,
@@ -43,10 +48,10 @@ def ref(job: str) -> JobRef:
 
 
 def failed(on: Services) -> str:
-    job = exports.create(ORDER, caller(), on)
+    job = create_export(ORDER, caller(), on)
     lease = claim_next(on, WORKER)
     assert lease is not None
-    assert settlement.settle(lease, QueryFailed("wrong"), None, on) == "failed"
+    assert outcome.record_outcome(lease, QueryFailed("wrong"), None, on) == "failed"
     return job.id
 
 
@@ -59,63 +64,63 @@ def deeds(on: Services, job: str) -> list[tuple[str, str | None]]:
 
 def test_a_failed_job_is_tried_again_as_a_new_one(on: Services) -> None:
     job = failed(on)
-    queued = operations.retry(job, "root", on)
+    queued = admin_jobs.retry(job, "root", on)
     assert (queued.status, queued.attempts, queued.failure, queued.finished_at) == (Status.QUEUED, 0, None, None)
     lease = claim_next(on, WORKER)
     assert lease is not None
     assert (lease.job.id, lease.fence, lease.job.attempts) == (job, 2, 1)
     assert deeds(on, job) == [("job.retry", "root")]
     with pytest.raises(JobStateConflict, match="running"):
-        operations.retry(job, "root", on)
+        admin_jobs.retry(job, "root", on)
 
 
 def test_trying_again_counts_towards_the_quota(on: Services) -> None:
     job = failed(on)
     for _ in range(15):
-        exports.create(ORDER, caller(), on)
+        create_export(ORDER, caller(), on)
     with pytest.raises(QuotaExceeded):
-        operations.retry(job, "root", on)
-    assert operations.get(job, on).status is Status.FAILED
+        admin_jobs.retry(job, "root", on)
+    assert admin_jobs.get(job, on).status is Status.FAILED
     assert deeds(on, job) == []
 
 
 def test_an_operator_cancels_what_has_not_ended(on: Services) -> None:
-    job = exports.create(ORDER, caller(), on).id
+    job = create_export(ORDER, caller(), on).id
     lease = claim_next(on, WORKER)
     assert lease is not None
-    assert operations.cancel(job, "root", on).status is Status.CANCELLED
+    assert admin_jobs.cancel(job, "root", on).status is Status.CANCELLED
     with on.database.read() as connection:
         assert not jobs.holds(connection, lease)
     with pytest.raises(JobStateConflict, match="cancelled"):
-        operations.cancel(job, "root", on)
+        admin_jobs.cancel(job, "root", on)
     assert deeds(on, job) == [("job.cancel", "root")]
 
 
 def test_a_held_file_outlives_retention_and_deletion_until_it_is_released(on: Services) -> None:
     job, path = published(on)
-    assert operations.hold(job, "root", on).held_at is not None
+    assert admin_jobs.hold(job, "root", on).held_at is not None
     with pytest.raises(JobOnHold):
-        exports.delete(ref(job), caller(), on)
+        delete_export(ref(job), caller(), on)
     assert download.mint(ref(job), caller(), on).job == job  # the refused deletion has not ended its retention
     let_pass(on, timedelta(days=2))
     assert (retention.expire(on).done, retention.sweep(on).done) == (0, 0)
     with pytest.raises(JobOnHold):
-        exports.delete(ref(job), caller(), on)
+        delete_export(ref(job), caller(), on)
     assert path.is_file()
     with pytest.raises(ArtifactNotFound):  # kept, and nobody's to download any more
         download.mint(ref(job), caller(), on)
-    assert operations.release(job, "root", on).held_at is None
+    assert admin_jobs.release(job, "root", on).held_at is None
     assert retention.expire(on).done == 1
     assert not path.exists()
     with pytest.raises(ArtifactGone):
-        exports.delete(ref(job), caller(), on)
+        delete_export(ref(job), caller(), on)
     assert deeds(on, job) == [("job.hold", "root"), ("job.release", "root")]
 
 
 def test_a_job_is_held_before_its_file_is_there(on: Services) -> None:
-    job = exports.create(ORDER, caller(), on).id
-    first = operations.hold(job, "root", on)
-    assert (first.status, operations.hold(job, "root", on).held_at) == (Status.QUEUED, first.held_at)
+    job = create_export(ORDER, caller(), on).id
+    first = admin_jobs.hold(job, "root", on)
+    assert (first.status, admin_jobs.hold(job, "root", on).held_at) == (Status.QUEUED, first.held_at)
 
 
 def test_it_is_too_late_to_hold_what_may_be_on_its_way_out(on: Services, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,24 +129,24 @@ def test_it_is_too_late_to_hold_what_may_be_on_its_way_out(on: Services, monkeyp
 
     def hold_meanwhile(path: Path, missing_ok: bool = False) -> None:
         with pytest.raises(JobStateConflict):
-            operations.hold(job, "root", on)
+            admin_jobs.hold(job, "root", on)
         unlink(path, missing_ok=missing_ok)
 
     with monkeypatch.context() as patched:
         patched.setattr(Path, "unlink", hold_meanwhile)
-        exports.delete(ref(job), caller(), on)
+        delete_export(ref(job), caller(), on)
     for late in (job, failed(on)):
         with pytest.raises(JobStateConflict):
-            operations.hold(late, "root", on)
+            admin_jobs.hold(late, "root", on)
         with pytest.raises(JobStateConflict):
-            operations.release(late, "root", on)
+            admin_jobs.release(late, "root", on)
 
 
 def test_a_file_held_after_it_was_listed_stays(on: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     job, path = published(on)
-    operations.hold(job, "root", on)
+    admin_jobs.hold(job, "root", on)
     let_pass(on, timedelta(days=2))
-    held = operations.get(job, on)
+    held = admin_jobs.get(job, on)
     seen = iter([[held], []])  # as a sweeper saw it just before the hold
     monkeypatch.setattr(retention, "over", lambda on, **_: next(seen))
     assert retention.expire(on).done == 0
@@ -156,7 +161,7 @@ def test_a_hold_that_comes_while_the_file_goes_is_refused(on: Services) -> None:
 
     def hold() -> None:
         try:
-            operations.hold(job, "root", on)
+            admin_jobs.hold(job, "root", on)
         except JobStateConflict:
             said.append("too late")
 
@@ -177,6 +182,6 @@ def waits_for_a_lock(on: Services) -> bool:
 
 
 def test_an_unknown_job_is_said(on: Services) -> None:
-    for deed in (operations.cancel, operations.retry, operations.hold, operations.release):
+    for deed in (admin_jobs.cancel, admin_jobs.retry, admin_jobs.hold, admin_jobs.release):
         with pytest.raises(UnknownName):
             deed("0" * 36, "root", on)

@@ -7,16 +7,18 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from offtake.core.exports.cancel import cancel_export
+from offtake.core.exports.read import JobRef
 
-from offtake.core import exports, rings
-from offtake.core.exports import JobRef
+from offtake.core import dispatch
+from offtake.core.exports.create import create_export
 from offtake.core.services import Services
 from offtake.errors import QuotaExceeded
 from offtake.model.job import Job, Status
 from offtake.model.tenant import Tenant
 from offtake.store import identity, jobs, outbox
 from offtake.store.database import Database
-from offtake.store.outbox import Kind, Ring
+from offtake.store.outbox import Message, MessageKind
 from tests.fixtures.orders import NOON, ORDER, caller, queued
 
 WHILE = timedelta(seconds=10)
@@ -29,7 +31,7 @@ def ringing(services: Services) -> Services:
     """Services of an installation with an engine, and a tenant; the clock stands at noon."""
     with services.database.write() as connection:
         identity.add_tenant(connection, Tenant(name="acme"), now=NOON)
-    return replace(services, rings=True, clock=lambda: NOON)
+    return replace(services, dispatches=True, clock=lambda: NOON)
 
 
 def present(ringing: Services) -> datetime:
@@ -38,73 +40,76 @@ def present(ringing: Services) -> datetime:
         return ringing.now(connection)
 
 
-def taken(database: Database, *, now: datetime, limit: int = 100) -> list[tuple[str, Kind]]:
+def taken(database: Database, *, now: datetime, limit: int = 100) -> list[tuple[str, MessageKind]]:
     with database.write() as connection:
-        found = outbox.take(connection, now=now, again=now + WHILE, limit=limit)
-    return [(ring.job, ring.kind) for ring in found]
+        found = outbox.claim(connection, now=now, again=now + WHILE, limit=limit)
+    return [(message.job, message.kind) for message in found]
 
 
 def test_a_job_is_rung_for_when_it_is_made_and_when_it_is_cancelled(ringing: Services) -> None:
-    job = exports.create(ORDER, caller(), ringing)
-    exports.cancel(JobRef(id=job.id, dialect="talkdesk"), caller(), ringing)
-    assert sorted(taken(ringing.database, now=present(ringing))) == [(job.id, Kind.CANCEL), (job.id, Kind.START)]
+    job = create_export(ORDER, caller(), ringing)
+    cancel_export(JobRef(id=job.id, dialect="talkdesk"), caller(), ringing)
+    assert sorted(taken(ringing.database, now=present(ringing))) == [
+        (job.id, MessageKind.CANCEL),
+        (job.id, MessageKind.START),
+    ]
 
 
 def test_without_an_engine_nothing_is_told(ringing: Services) -> None:
-    exports.create(ORDER, caller(), replace(ringing, rings=False))
+    create_export(ORDER, caller(), replace(ringing, dispatches=False))
     assert taken(ringing.database, now=present(ringing)) == []
 
 
 def test_an_order_that_is_refused_rings_for_nothing(ringing: Services) -> None:
     for _ in range(15):
-        exports.create(ORDER, caller(), ringing)
+        create_export(ORDER, caller(), ringing)
     with pytest.raises(QuotaExceeded):
-        exports.create(ORDER, caller(), ringing)
+        create_export(ORDER, caller(), ringing)
     assert len(taken(ringing.database, now=present(ringing))) == 15
 
 
 def test_the_same_key_twice_rings_once(ringing: Services) -> None:
-    first = exports.create(ORDER, caller(), ringing, key="k")
-    assert exports.create(ORDER, caller(), ringing, key="k").id == first.id
-    assert taken(ringing.database, now=present(ringing)) == [(first.id, Kind.START)]
+    first = create_export(ORDER, caller(), ringing, key="k")
+    assert create_export(ORDER, caller(), ringing, key="k").id == first.id
+    assert taken(ringing.database, now=present(ringing)) == [(first.id, MessageKind.START)]
 
 
 def test_what_was_taken_is_nobody_elses_for_a_while_and_then_anybodys(ringing: Services) -> None:
-    job = exports.create(ORDER, caller(), ringing)
+    job = create_export(ORDER, caller(), ringing)
     now = present(ringing)
-    assert taken(ringing.database, now=now) == [(job.id, Kind.START)]
+    assert taken(ringing.database, now=now) == [(job.id, MessageKind.START)]
     assert taken(ringing.database, now=now + WHILE - timedelta(seconds=1)) == []
     with ringing.database.write() as connection:
-        (again,) = outbox.take(connection, now=now + WHILE, again=now + MINUTE, limit=1)
+        (again,) = outbox.claim(connection, now=now + WHILE, again=now + MINUTE, limit=1)
     assert (again.job, again.tenant, again.tries) == (job.id, "acme", 2)
 
 
 def test_what_was_told_is_gone_and_what_was_not_comes_back(ringing: Services) -> None:
-    told, late = (exports.create(ORDER, caller(), ringing) for _ in range(2))
+    told, late = (create_export(ORDER, caller(), ringing) for _ in range(2))
     now = present(ringing)
     with ringing.database.write() as connection:
-        for ring in outbox.take(connection, now=now, again=now + MINUTE, limit=2):
-            if ring.job == told.id:
-                outbox.told(connection, ring)
+        for message in outbox.claim(connection, now=now, again=now + MINUTE, limit=2):
+            if message.job == told.id:
+                outbox.acknowledge(connection, message)
             else:
-                outbox.postpone(connection, ring, now=now, delay=timedelta(seconds=2))
+                outbox.postpone(connection, message, now=now, delay=timedelta(seconds=2))
     with ringing.database.read() as connection:
         assert not outbox.is_due(connection, now=now + timedelta(seconds=1))
         assert outbox.is_due(connection, now=now + timedelta(seconds=2))
-    assert taken(ringing.database, now=now + timedelta(seconds=2)) == [(late.id, Kind.START)]
+    assert taken(ringing.database, now=now + timedelta(seconds=2)) == [(late.id, MessageKind.START)]
 
 
 def test_the_oldest_are_told_first(ringing: Services) -> None:
     middle, oldest, youngest = queued(), queued(), queued()
     with ringing.database.write() as connection:
         for job, age in ((middle, 2), (oldest, 3), (youngest, 1)):
-            outbox.add(connection, job, Kind.START, now=NOON - timedelta(seconds=age))
+            outbox.add(connection, job, MessageKind.START, now=NOON - timedelta(seconds=age))
     first = taken(ringing.database, now=NOON, limit=2)
     assert [job for job, _ in first] == [oldest.id, middle.id]
 
 
 def test_several_that_take_at_once_get_others(ringing: Services) -> None:
-    made = {exports.create(ORDER, caller(), ringing).id for _ in range(15)}
+    made = {create_export(ORDER, caller(), ringing).id for _ in range(15)}
     now = present(ringing)
     found: list[str] = []
     start = threading.Barrier(5)
@@ -131,27 +136,27 @@ def test_jobs_that_wait_in_vain_are_rung_for_again(ringing: Services) -> None:
     with database.write() as connection:
         for job in (lost, fresh, waiting, running, later):
             jobs.add(connection, job)
-        outbox.add(connection, waiting, Kind.START, now=NOON)
+        outbox.add(connection, waiting, MessageKind.START, now=NOON)
         assert jobs.claim_one(connection, running.id, worker="w", now=now, until=now + MINUTE) is not None
-    assert rings.again(ringing, patience=MINUTE) == 1
-    assert rings.again(ringing, patience=MINUTE) == 0  # it is waiting to be told now
+    assert dispatch.redispatch(ringing, patience=MINUTE) == 1
+    assert dispatch.redispatch(ringing, patience=MINUTE) == 0  # it is waiting to be told now
     assert {job for job, _ in taken(database, now=present(ringing))} == {lost.id, waiting.id}
 
 
 def test_a_ring_that_waits_is_not_doubled(ringing: Services) -> None:
-    job = exports.create(ORDER, caller(), ringing)
+    job = create_export(ORDER, caller(), ringing)
     now = present(ringing)
     with ringing.database.write() as connection:
-        outbox.add(connection, job, Kind.START, now=now)
-    assert taken(ringing.database, now=now) == [(job.id, Kind.START)]
+        outbox.add(connection, job, MessageKind.START, now=now)
+    assert taken(ringing.database, now=now) == [(job.id, MessageKind.START)]
 
 
 def test_a_ring_for_a_job_that_is_gone_is_told_all_the_same(ringing: Services) -> None:
     gone = queued()
     with ringing.database.write() as connection:
-        outbox.add(connection, gone, Kind.START, now=NOON)
-        (ring,) = outbox.take(connection, now=NOON, again=SOON, limit=1)
-    assert ring == Ring(job=gone.id, kind=Kind.START, tenant="acme", tries=1)
+        outbox.add(connection, gone, MessageKind.START, now=NOON)
+        (message,) = outbox.claim(connection, now=NOON, again=SOON, limit=1)
+    assert message == Message(job=gone.id, kind=MessageKind.START, tenant="acme", tries=1)
 
 
 def found(database: Database, job: Job) -> Job:

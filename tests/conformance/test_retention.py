@@ -7,12 +7,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from offtake.core.exports.read import JobRef, get_export
 
-from offtake.core import exports, identity, retention
-from offtake.core.exports import JobRef
+from offtake.core.admin import identity
+from offtake.core.exports import retention
+from offtake.core.exports.create import create_export
 from offtake.core.services import Services
 from offtake.errors import StorageUnavailable
-from offtake.executor.upkeep import Upkeep
+from offtake.executor.maintenance import Maintenance
 from offtake.model.job import Status
 from offtake.model.tenant import Tenant
 from offtake.store import jobs
@@ -27,7 +29,7 @@ def on(services: Services) -> Services:
 
 
 def status(on: Services, job_id: str) -> Status:
-    return exports.get(JobRef(id=job_id, dialect="talkdesk"), caller(), on).status
+    return get_export(JobRef(id=job_id, dialect="talkdesk"), caller(), on).status
 
 
 def test_an_artifact_goes_when_its_retention_is_over_and_not_before(on: Services) -> None:
@@ -42,7 +44,7 @@ def test_an_artifact_goes_when_its_retention_is_over_and_not_before(on: Services
 
 def test_the_sweep_takes_what_no_row_names_and_nothing_else(on: Services) -> None:
     job, path = published(on)
-    running = exports.create(ORDER, caller(), on)
+    running = create_export(ORDER, caller(), on)
     now = on.clock()
     with on.database.write() as connection:
         lease = jobs.claim(connection, worker="w", now=now, until=now + timedelta(minutes=1))
@@ -70,7 +72,7 @@ def test_a_round_of_stubborn_files_keeps_no_others(on: Services, monkeypatch: py
         unlink(path, missing_ok=missing_ok)
 
     monkeypatch.setattr(Path, "unlink", refuse)
-    assert retention.expire(on) == retention.Tally(done=1, failed=3)
+    assert retention.expire(on) == retention.RemovalCounts(done=1, failed=3)
     assert [status(on, job) for job, _ in made] == [Status.EXPIRED] * 4
     assert [path.exists() for _, path in made] == [True] * 3 + [False]
 
@@ -80,7 +82,7 @@ def test_a_store_that_cannot_be_listed_keeps_nobody(on: Services, monkeypatch: p
         raise PermissionError(errno.EACCES, f"not permitted: {path.name}/{pattern}")
 
     monkeypatch.setattr(Path, "glob", refuse)
-    assert retention.sweep(on) == retention.Tally(done=0, failed=1)
+    assert retention.sweep(on) == retention.RemovalCounts(done=0, failed=1)
 
 
 def test_one_stubborn_file_keeps_neither_the_others_nor_the_worker(
@@ -98,7 +100,7 @@ def test_one_stubborn_file_keeps_neither_the_others_nor_the_worker(
     monkeypatch.setattr(Path, "unlink", refuse)
     orphan = stubborn.with_name(f"{'0' * 36}.1.csv")
     orphan.write_text("y")
-    Upkeep(on).when_due()
+    Maintenance(on).when_due()
     with on.database.read() as connection:
         stored = [jobs.get(connection, job) for job, _ in made]
     found = [job.status for job in stored if job is not None]

@@ -12,7 +12,10 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, text
 
-from offtake.core import exports, identity, rate, settlement
+from offtake.core.admin import identity
+from offtake.core.attempt import outcome
+from offtake.core.auth import rate_limit
+from offtake.core.exports.create import create_export
 from offtake.core.policy import PerTenant, Rate
 from offtake.core.services import Services
 from offtake.errors import QueryFailed, StateError
@@ -41,14 +44,14 @@ def on(services: Services) -> Services:
         identity.add_tenant(Tenant(name=name, company_key=f"key-{name}"), services)
     identity.add_credential("acme", CredentialKind.BASIC, services, user="ann", scopes=ORDINARY)
     published(services)
-    exports.create(LOOP_ORDER, caller(), services, key="march")
-    exports.create(ORDER, caller(), services)
+    create_export(LOOP_ORDER, caller(), services, key="march")
+    create_export(ORDER, caller(), services)
     lease = claim_next(services, Worker(name="w"))
     assert lease is not None
-    settlement.settle(lease, QueryFailed("wrong"), None, services)
+    outcome.record_outcome(lease, QueryFailed("wrong"), None, services)
     every = replace(services.limits["khoros"].every, rate=Rate(requests=5, period=timedelta(minutes=1)))
-    rate.admit(caller().principal, "khoros", replace(services, limits={"khoros": PerTenant(every=every)}))
-    exports.create(replace(ORDER, name="Größe, 日本"), caller("umbra"), services)
+    rate_limit.count_request(caller().principal, "khoros", replace(services, limits={"khoros": PerTenant(every=every)}))
+    create_export(replace(ORDER, name="Größe, 日本"), caller("umbra"), services)
     return services
 
 
@@ -84,7 +87,7 @@ def test_every_row_arrives_and_numbers_go_on(on: Services, target: Database) -> 
     moved = replace(on, database=target)
     with on.database.read() as connection:
         last = connection.execute(select(func.max(audit.c.id))).scalar_one()
-    exports.create(ORDER, caller(), moved)
+    create_export(ORDER, caller(), moved)
     with target.read() as connection:
         assert connection.execute(select(func.max(audit.c.id))).scalar_one() == last + 1
 

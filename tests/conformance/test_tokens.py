@@ -18,10 +18,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from jwt.algorithms import ECAlgorithm
 from sqlalchemy import text
 
-from offtake.core import identity, tokens
-from offtake.core.proof import AssertionProof, Proven, SecretProof, prove
+from offtake.core.admin import identity
+from offtake.core.auth import tokens
+from offtake.core.auth.client_auth import AuthenticatedClient, ClientAssertion, ClientSecret, authenticate_client
+from offtake.core.auth.tokens import IssuedToken, TokenEndpoint
 from offtake.core.services import Services
-from offtake.core.tokens import IssuedToken, TokenEndpoint
 from offtake.errors import (
     AuditUnavailable,
     InvalidGrant,
@@ -53,15 +54,15 @@ def on(services: Services) -> Services:
 
 
 @pytest.fixture
-def proof(on: Services) -> SecretProof:
+def proof(on: Services) -> ClientSecret:
     """A client's."""
     made = identity.add_credential("acme", CredentialKind.OAUTH, on, user=None, scopes=BOTH)
-    return SecretProof(client_id=made.credential.id, secret=made.secret)
+    return ClientSecret(client_id=made.credential.id, secret=made.secret)
 
 
 @pytest.fixture
-def client(on: Services, proof: SecretProof) -> Proven:
-    return prove(proof, on)
+def client(on: Services, proof: ClientSecret) -> AuthenticatedClient:
+    return authenticate_client(proof, on)
 
 
 def later(on: Services, life: timedelta) -> Services:
@@ -70,7 +71,7 @@ def later(on: Services, life: timedelta) -> Services:
     return replace(on, clock=lambda: at)
 
 
-def issue(client: Proven, on: Services, *scopes: Scope, **more: Any) -> IssuedToken:
+def issue(client: AuthenticatedClient, on: Services, *scopes: Scope, **more: Any) -> IssuedToken:
     return tokens.issue(client, AT, on, wanted=frozenset(scopes), **more)
 
 
@@ -81,12 +82,12 @@ def valid(token: IssuedToken, on: Services) -> bool:
         return False
 
 
-def refreshed(text: str | None, client: Proven, on: Services, *scopes: Scope) -> IssuedToken:
+def refreshed(text: str | None, client: AuthenticatedClient, on: Services, *scopes: Scope) -> IssuedToken:
     assert text is not None
     return tokens.refresh(text, client, AT, on, wanted=frozenset(scopes))
 
 
-def test_a_token_lives_until_it_expires(on: Services, client: Proven) -> None:
+def test_a_token_lives_until_it_expires(on: Services, client: AuthenticatedClient) -> None:
     token = issue(client, on, Scope.READ)
     assert token.principal.scopes == {Scope.READ}
     assert valid(token, on)
@@ -94,20 +95,22 @@ def test_a_token_lives_until_it_expires(on: Services, client: Proven) -> None:
     assert token.life == timedelta(seconds=599)
 
 
-def test_a_wrong_secret_proves_nothing(on: Services, proof: SecretProof) -> None:
+def test_a_wrong_secret_proves_nothing(on: Services, proof: ClientSecret) -> None:
     for wrong in (replace(proof, secret="wrong"), replace(proof, client_id="nobody")):
         with pytest.raises(NotAuthenticated):
-            prove(wrong, on)
+            authenticate_client(wrong, on)
 
 
-def test_a_service_token_lives_as_long_as_asked_and_cannot_be_refreshed(on: Services, client: Proven) -> None:
+def test_a_service_token_lives_as_long_as_asked_and_cannot_be_refreshed(
+    on: Services, client: AuthenticatedClient
+) -> None:
     token = issue(client, on, service_life=timedelta(days=90))
     assert token.refresh is None
     assert valid(token, later(on, timedelta(days=89)))
     assert not valid(token, later(on, timedelta(days=90)))
 
 
-def test_a_refresh_token_is_no_access_token(on: Services, client: Proven) -> None:
+def test_a_refresh_token_is_no_access_token(on: Services, client: AuthenticatedClient) -> None:
     token = issue(client, on)
     assert token.refresh is not None
     with pytest.raises(NotAuthenticated):
@@ -116,7 +119,7 @@ def test_a_refresh_token_is_no_access_token(on: Services, client: Proven) -> Non
         refreshed(token.text, client, on)
 
 
-def test_refreshing_gives_a_new_pair_with_as_many_scopes_or_fewer(on: Services, client: Proven) -> None:
+def test_refreshing_gives_a_new_pair_with_as_many_scopes_or_fewer(on: Services, client: AuthenticatedClient) -> None:
     first = issue(client, on, Scope.READ)
     with pytest.raises(InvalidScope):
         refreshed(first.refresh, client, on, Scope.WRITE)
@@ -129,7 +132,7 @@ def test_refreshing_gives_a_new_pair_with_as_many_scopes_or_fewer(on: Services, 
     assert refreshed(narrow.refresh, client, on).principal.scopes == BOTH  # the grant itself was not narrowed
 
 
-def test_a_refresh_token_that_is_used_twice_ends_its_family(on: Services, client: Proven) -> None:
+def test_a_refresh_token_that_is_used_twice_ends_its_family(on: Services, client: AuthenticatedClient) -> None:
     first, other = issue(client, on), issue(client, on)
     second = refreshed(first.refresh, client, on)
     third = refreshed(second.refresh, client, on)
@@ -141,7 +144,9 @@ def test_a_refresh_token_that_is_used_twice_ends_its_family(on: Services, client
     assert operations(on).count("token.reuse") == 1
 
 
-def test_of_ten_that_refresh_at_once_one_may_and_the_token_counts_as_stolen(on: Services, client: Proven) -> None:
+def test_of_ten_that_refresh_at_once_one_may_and_the_token_counts_as_stolen(
+    on: Services, client: AuthenticatedClient
+) -> None:
     first = issue(client, on)
     done: list[IssuedToken | None] = []
 
@@ -161,9 +166,9 @@ def test_of_ten_that_refresh_at_once_one_may_and_the_token_counts_as_stolen(on: 
     assert not valid(given[0], on)
 
 
-def test_a_refresh_token_belongs_to_its_client_and_lasts_its_time(on: Services, client: Proven) -> None:
+def test_a_refresh_token_belongs_to_its_client_and_lasts_its_time(on: Services, client: AuthenticatedClient) -> None:
     made = identity.add_credential("acme", CredentialKind.OAUTH, on, user=None, scopes=BOTH)
-    other = prove(SecretProof(client_id=made.credential.id, secret=made.secret), on)
+    other = authenticate_client(ClientSecret(client_id=made.credential.id, secret=made.secret), on)
     token = issue(client, on)
     with pytest.raises(InvalidGrant):
         refreshed(token.refresh, other, on)
@@ -172,9 +177,9 @@ def test_a_refresh_token_belongs_to_its_client_and_lasts_its_time(on: Services, 
     assert refreshed(token.refresh, client, on).refresh
 
 
-def test_revoking_a_token_ends_what_came_with_it(on: Services, client: Proven) -> None:
+def test_revoking_a_token_ends_what_came_with_it(on: Services, client: AuthenticatedClient) -> None:
     made = identity.add_credential("acme", CredentialKind.OAUTH, on, user=None, scopes=BOTH)
-    other = prove(SecretProof(client_id=made.credential.id, secret=made.secret), on)
+    other = authenticate_client(ClientSecret(client_id=made.credential.id, secret=made.secret), on)
     first, second = issue(client, on), issue(client, on)
     tokens.revoke(first.text, other, AT, on)  # not the other client's to revoke
     assert valid(first, on)
@@ -185,7 +190,9 @@ def test_revoking_a_token_ends_what_came_with_it(on: Services, client: Proven) -
         refreshed(first.refresh, client, on)
 
 
-def test_revoking_a_credential_ends_everything_it_has(on: Services, client: Proven, proof: SecretProof) -> None:
+def test_revoking_a_credential_ends_everything_it_has(
+    on: Services, client: AuthenticatedClient, proof: ClientSecret
+) -> None:
     token, service = issue(client, on), issue(client, on, service_life=timedelta(days=90))
     identity.add_key(proof.client_id, pem(KEY), on, kid="k")
     assert [found.id for found, _ in identity.list_credentials("acme", on)] == [proof.client_id]
@@ -193,9 +200,9 @@ def test_revoking_a_credential_ends_everything_it_has(on: Services, client: Prov
     assert not valid(token, on)
     assert not valid(service, on)
     with pytest.raises(NotAuthenticated):
-        prove(proof, on)
+        authenticate_client(proof, on)
     with pytest.raises(NotAuthenticated):
-        prove(assertion(on, proof.client_id), on)
+        authenticate_client(assertion(on, proof.client_id), on)
     with pytest.raises(UnknownName):
         identity.revoke_credential(proof.client_id, on)
     assert identity.list_credentials("acme", on) == []
@@ -203,7 +210,7 @@ def test_revoking_a_credential_ends_everything_it_has(on: Services, client: Prov
 
 def assertion(
     on: Services, client_id: str, *, key: Any = KEY, header: Mapping[str, Any] | None = None, **claims: Any
-) -> AssertionProof:
+) -> ClientAssertion:
     """What a client signs, but for what differs; a claim that is None is left out."""
     now = int(on.clock().timestamp())
     sent = {"iss": client_id, "sub": client_id, "aud": URL, "jti": on.new_id(), "iat": now, "exp": now + 300, **claims}
@@ -211,23 +218,23 @@ def assertion(
     given = {"alg": "ES256", "kid": "k", **(header or {})}
     head = {name: value for name, value in given.items() if value is not None}
     signed = jwt.PyJWS().encode(json.dumps(sent).encode(), key, algorithm=head["alg"], headers=head)
-    return AssertionProof(text=signed, audiences=frozenset({URL}))
+    return ClientAssertion(text=signed, audiences=frozenset({URL}))
 
 
-def test_a_signed_assertion_proves_a_client_once(on: Services, proof: SecretProof) -> None:
+def test_a_signed_assertion_proves_a_client_once(on: Services, proof: ClientSecret) -> None:
     key = identity.add_key(proof.client_id, pem(KEY), on, kid="k")
     assert key.kid == "k"
     made = assertion(on, proof.client_id)
-    first = issue(prove(made, on), on)
+    first = issue(authenticate_client(made, on), on)
     assert valid(first, on)
     with pytest.raises(NotAuthenticated, match="used before"):
-        issue(prove(made, on), on)
-    assert valid(issue(prove(assertion(on, proof.client_id), on), on), on)
+        issue(authenticate_client(made, on), on)
+    assert valid(issue(authenticate_client(assertion(on, proof.client_id), on), on), on)
     several = assertion(on, proof.client_id, aud=["https://elsewhere.example.org", URL])
-    assert valid(issue(prove(several, on), on), on)
+    assert valid(issue(authenticate_client(several, on), on), on)
     identity.remove_key(proof.client_id, "k", on)
     with pytest.raises(NotAuthenticated):
-        prove(assertion(on, proof.client_id), on)
+        authenticate_client(assertion(on, proof.client_id), on)
 
 
 OTHER = ec.generate_private_key(ec.SECP256R1())
@@ -255,10 +262,10 @@ WRONG: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_what_is_wrong_with_an_assertion_is_refused(wrong: str, on: Services, proof: SecretProof) -> None:
+def test_what_is_wrong_with_an_assertion_is_refused(wrong: str, on: Services, proof: ClientSecret) -> None:
     identity.add_key(proof.client_id, pem(KEY), on, kid="k")
     with pytest.raises(NotAuthenticated):
-        prove(assertion(on, proof.client_id, **WRONG[wrong]), on)
+        authenticate_client(assertion(on, proof.client_id, **WRONG[wrong]), on)
 
 
 @pytest.mark.parametrize(
@@ -266,7 +273,7 @@ def test_what_is_wrong_with_an_assertion_is_refused(wrong: str, on: Services, pr
     [(0, 300, True), (-600, -29, True), (-600, -31, False), (29, 300, True), (31, 300, False), (0, 3660, False)],
 )
 def test_an_assertion_is_valid_in_its_time_only(
-    issued: int, expires: int, accepted: bool, on: Services, proof: SecretProof
+    issued: int, expires: int, accepted: bool, on: Services, proof: ClientSecret
 ) -> None:
     identity.add_key(proof.client_id, pem(KEY), on, kid="k")
     still = later(on, timedelta(0))
@@ -274,19 +281,19 @@ def test_an_assertion_is_valid_in_its_time_only(
     still = replace(still, clock=lambda: on.clock().fromtimestamp(now, on.clock().tzinfo))
     made = assertion(still, proof.client_id, iat=now + issued, exp=now + expires)
     if accepted:
-        assert prove(made, still).credential.id == proof.client_id
+        assert authenticate_client(made, still).credential.id == proof.client_id
     else:
         with pytest.raises(NotAuthenticated):
-            prove(made, still)
+            authenticate_client(made, still)
 
 
 @pytest.mark.parametrize("noise", ["", "a", "a.b.c", "e30.e30.e30", "é.é.é", "." * 1000, "W10.W10.W10"])
 def test_noise_is_refused(noise: str, on: Services) -> None:
     with pytest.raises(NotAuthenticated):
-        prove(AssertionProof(text=noise, audiences=frozenset({URL})), on)
+        authenticate_client(ClientAssertion(text=noise, audiences=frozenset({URL})), on)
 
 
-def test_which_keys_may_be_registered(on: Services, proof: SecretProof) -> None:
+def test_which_keys_may_be_registered(on: Services, proof: ClientSecret) -> None:
     private = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     for wrong in (
         private,
@@ -313,14 +320,14 @@ def test_which_keys_may_be_registered(on: Services, proof: SecretProof) -> None:
 
 
 def test_without_an_audit_record_there_is_no_token_and_no_assertion_is_used_up(
-    on: Services, client: Proven, proof: SecretProof
+    on: Services, client: AuthenticatedClient, proof: ClientSecret
 ) -> None:
     identity.add_key(proof.client_id, pem(KEY), on, kid="k")
     token, made = issue(client, on), assertion(on, proof.client_id)
     with on.database.write() as connection:
         connection.execute(text("ALTER TABLE audit RENAME TO audit_away"))
     with pytest.raises(AuditUnavailable):
-        issue(prove(made, on), on)
+        issue(authenticate_client(made, on), on)
     with pytest.raises(AuditUnavailable):
         refreshed(token.refresh, client, on)
     with pytest.raises(AuditUnavailable):
@@ -329,10 +336,10 @@ def test_without_an_audit_record_there_is_no_token_and_no_assertion_is_used_up(
         connection.execute(text("ALTER TABLE audit_away RENAME TO audit"))
     assert valid(token, on)
     assert refreshed(token.refresh, client, on).refresh
-    assert valid(issue(prove(made, on), on), on)
+    assert valid(issue(authenticate_client(made, on), on), on)
 
 
-def test_neither_secret_nor_token_is_stored(on: Services, client: Proven, proof: SecretProof) -> None:
+def test_neither_secret_nor_token_is_stored(on: Services, client: AuthenticatedClient, proof: ClientSecret) -> None:
     first = issue(client, on)
     second = refreshed(first.refresh, client, on)
     with on.database.read() as connection:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import event, insert, text
 
-from offtake.core import exports, identity
+from offtake.core.admin import identity
+from offtake.core.exports.create import create_export
 from offtake.core.services import Services
 from offtake.executor.worker import Worker, claim_next
 from offtake.model.artifact import Artifact
@@ -80,7 +81,7 @@ def test_tenants_take_turns_and_share_the_workers(on: Services) -> None:
 
 
 def test_a_job_yields_for_as_long_as_it_is_expected_to_run(on: Services) -> None:
-    long = replace(queued(created_at=NOON), expected=10 * MINUTE)
+    long = replace(queued(created_at=NOON), estimated_duration=10 * MINUTE)
     before = queued(created_at=NOON + 9 * MINUTE)
     after = queued(created_at=NOON + 11 * MINUTE)  # yields to nobody for ever
     add(on, after, long, before)
@@ -88,7 +89,10 @@ def test_a_job_yields_for_as_long_as_it_is_expected_to_run(on: Services) -> None
 
 
 def test_the_worker_that_is_kept_free_takes_no_long_job(on: Services) -> None:
-    long, short = replace(queued(), expected=61 * SECOND), replace(queued("umbra"), expected=60 * SECOND)
+    long, short = (
+        replace(queued(), estimated_duration=61 * SECOND),
+        replace(queued("umbra"), estimated_duration=60 * SECOND),
+    )
     add(on, long)
     assert claim(on, MINUTE) is None
     add(on, short)
@@ -100,14 +104,14 @@ def test_the_worker_that_is_kept_free_takes_no_long_job(on: Services) -> None:
 
 
 def test_what_is_expected_is_what_earlier_exports_of_the_kind_took(on: Services) -> None:
-    assert exports.create(ORDER, caller(), on).expected == timedelta(0)
+    assert create_export(ORDER, caller(), on).estimated_duration == timedelta(0)
     took(on, claimed(on), 21 * SECOND)  # 20 seconds for a day, without the second that each takes
-    assert exports.create(ORDER, caller(), on).expected == 20 * SECOND
+    assert create_export(ORDER, caller(), on).estimated_duration == 20 * SECOND
     month = replace(ORDER, timespan=Timespan(start=NOON - timedelta(days=30), end=NOON, zone="UTC"))
-    assert exports.create(month, caller(), on).expected == 600 * SECOND
-    assert exports.create(month, caller("umbra"), on).expected == timedelta(0)
-    assert exports.create(replace(month, format="json"), caller(), on).expected == timedelta(0)
-    assert exports.create(replace(month, report="user_status"), caller(), on).expected == timedelta(0)
+    assert create_export(month, caller(), on).estimated_duration == 600 * SECOND
+    assert create_export(month, caller("umbra"), on).estimated_duration == timedelta(0)
+    assert create_export(replace(month, format="json"), caller(), on).estimated_duration == timedelta(0)
+    assert create_export(replace(month, report="user_status"), caller(), on).estimated_duration == timedelta(0)
 
 
 def took(on: Services, lease: Lease, time: timedelta) -> None:

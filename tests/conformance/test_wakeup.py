@@ -44,8 +44,8 @@ def queue(database: Database) -> None:
 
 
 GIVE_BACK: tuple[Callable[[Connection, Lease], bool], ...] = (
-    lambda connection, lease: jobs.retry(connection, lease, not_before=NOON),
-    lambda connection, lease: jobs.hand_back(connection, lease, now=NOON),
+    lambda connection, lease: jobs.schedule_retry(connection, lease, not_before=NOON),
+    lambda connection, lease: jobs.requeue(connection, lease, now=NOON),
 )
 
 

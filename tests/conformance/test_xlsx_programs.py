@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 import python_calamine
+from offtake.model.layout import AboutEntry, FinalCount, Framing
 
 from offtake.engine.duckdb import Session
-from offtake.formats import Envelope, Fact, Tally
 from offtake.formats.xlsx import XLSX, Room, workbook_writer
 from offtake.model.query import Query
 from tests.fixtures.programs import faults, sheets_as_csv
@@ -40,10 +40,10 @@ MOMENTS = (
     None,
 )
 FACTS = (
-    Fact(label="Export", value="3f2a"),
-    Fact(label="Rows in all", value=Tally.ROWS),
-    Fact(label="=1+1", value="-1"),
-    Fact(label="Version", value=3),
+    AboutEntry(label="Export", value="3f2a"),
+    AboutEntry(label="Rows in all", value=FinalCount.ROWS),
+    AboutEntry(label="=1+1", value="-1"),
+    AboutEntry(label="Version", value=3),
 )
 ODD = Table(
     names=("text", "a & b <c>", "=when()", "flag", "lists"),
@@ -79,7 +79,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
             (EMPTY, found.empty, Room()),
         ):
             query = table.query(empty_text_is_null=True)
-            written = workbook_writer(room)(session, query, path, envelope=Envelope(facts=FACTS))
+            written = workbook_writer(room)(session, query, path, framing=Framing(about=FACTS))
             assert written == len(table.rows)
     return found
 
@@ -166,7 +166,7 @@ def test_pain_08_rows_beyond_a_sheet_go_on_in_the_next(tmp_path: Path) -> None:
     path, most = tmp_path / "long.xlsx", 1_048_575
     query = Query(sql=f"SELECT n FROM range({most + 1}) AS t (n)", values={}, columns=("n",))
     with Session(limits(tmp_path), []) as session:
-        assert XLSX.write(session, query, path, envelope=Envelope()) == most + 1
+        assert XLSX.write(session, query, path, framing=Framing()) == most + 1
     counter = XLSX.counter()
     counter.feed(path.read_bytes())
     assert counter.records() == most + 1

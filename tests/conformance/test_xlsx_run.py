@@ -16,19 +16,19 @@ from zoneinfo import ZoneInfo
 
 import openpyxl
 import pytest
+from offtake.model.layout import AboutEntry, ColumnLayout, FinalCount, Layout
 
-from offtake.core import exports, identity
-from offtake.core.interruption import Interruption, Reason
+from offtake.core.admin import identity
+from offtake.core.attempt.cancellation import Cancellation, CancelReason
+from offtake.core.attempt.run import run_attempt
+from offtake.core.exports.create import create_export
 from offtake.core.policy import PerTenant
-from offtake.core.presentation import CELLS, Layout
-from offtake.core.run import run
+from offtake.core.presentation import CELLS
 from offtake.core.services import Services
-from offtake.engine.plan import Shown
 from offtake.errors import AttemptInterrupted, RowLimitExceeded
-from offtake.formats import Fact, Tally
 from offtake.lake.delta import Lake
-from offtake.lake.ground import FolderGround
 from offtake.lake.seed import SeedPlan, seed
+from offtake.lake.storage import FolderTableStorage
 from offtake.model.artifact import Artifact
 from offtake.model.job import Job, Lease
 from offtake.model.report import Publication
@@ -54,7 +54,7 @@ DAY = replace(ORDER, timespan=Timespan(start=PLAN.end - timedelta(days=1), end=P
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """Enough calls for an attempt that can be met half done."""
-    made = Lake(FolderGround(tmp_path_factory.mktemp("lake")))
+    made = Lake(FolderTableStorage(tmp_path_factory.mktemp("lake")))
     seed(made, PLAN, only=("team", "queue", "agent", "call"))
     return made
 
@@ -73,20 +73,20 @@ def on(services: Services, lake: Lake) -> Services:
 
 def _workbook(publication: Publication) -> Layout:
     columns = tuple(replace(c, rendering=CELLS.get(c.rendering, c.rendering)) for c in publication.columns)
-    return Layout(shown=Shown(columns=columns, headers=tuple(c.name for c in columns)), facts=_facts)
+    return Layout(shown=ColumnLayout(columns=columns, headers=tuple(c.name for c in columns)), about=_facts)
 
 
-def _facts(job: Job, made_at: datetime) -> tuple[Fact, ...]:
+def _facts(job: Job, made_at: datetime) -> tuple[AboutEntry, ...]:
     return (
-        Fact(label="Export", value=job.id),
-        Fact(label="Zone", value=job.request.timespan.zone),
-        Fact(label="Rows in all", value=Tally.ROWS),
-        Fact(label="Made", value=made_at.isoformat()),
+        AboutEntry(label="Export", value=job.id),
+        AboutEntry(label="Zone", value=job.request.timespan.zone),
+        AboutEntry(label="Rows in all", value=FinalCount.ROWS),
+        AboutEntry(label="Made", value=made_at.isoformat()),
     )
 
 
 def _leased(on: Services, request: ExportRequest) -> Lease:
-    exports.create(request, caller(), on)
+    create_export(request, caller(), on)
     now = on.clock()
     with on.database.write() as connection:
         lease = jobs.claim(connection, worker="w", now=now, until=now + timedelta(minutes=5))
@@ -95,7 +95,7 @@ def _leased(on: Services, request: ExportRequest) -> Lease:
 
 
 def _published(on: Services, request: ExportRequest) -> tuple[Artifact, Path]:
-    artifact = run(_leased(on, request), on, Interruption())
+    artifact = run_attempt(_leased(on, request), on, Cancellation())
     return artifact, artifact_path(on, artifact.key)
 
 
@@ -133,7 +133,7 @@ def _as_cell(value: object) -> object:
 
 def test_too_many_rows_end_the_attempt(on: Services) -> None:
     with pytest.raises(RowLimitExceeded):
-        run(_leased(on, replace(ORDER, row_limit=100)), on, Interruption())
+        run_attempt(_leased(on, replace(ORDER, row_limit=100)), on, Cancellation())
     assert list(on.artifacts.found()) == []
 
 
@@ -141,26 +141,26 @@ def test_exactly_as_many_rows_as_allowed_are_published(on: Services) -> None:
     rows = _published(on, DAY)[0].rows
     assert _published(on, replace(DAY, row_limit=rows))[0].rows == rows
     with pytest.raises(RowLimitExceeded):
-        run(_leased(on, replace(DAY, row_limit=rows - 1)), on, Interruption())
+        run_attempt(_leased(on, replace(DAY, row_limit=rows - 1)), on, Cancellation())
 
 
 def test_an_attempt_interrupted_while_its_file_grows_leaves_nothing(on: Services) -> None:
-    lease, interruption, over = _leased(on, ORDER), Interruption(), threading.Event()
+    lease, cancellation, over = _leased(on, ORDER), Cancellation(), threading.Event()
     staged = on.artifacts.staging(lease.job.id, lease.fence, "xlsx")
-    watcher = threading.Thread(target=_interrupt_when, args=(staged, interruption, over))
+    watcher = threading.Thread(target=_interrupt_when, args=(staged, cancellation, over))
     watcher.start()
     try:
         with pytest.raises(AttemptInterrupted):
-            run(lease, on, interruption)
+            run_attempt(lease, on, cancellation)
     finally:
         over.set()
         watcher.join()
-    assert interruption.reason is Reason.STOPPING
+    assert cancellation.reason is CancelReason.STOPPING
     assert list(on.artifacts.found()) == []
 
 
-def _interrupt_when(staged: Path, interruption: Interruption, over: threading.Event) -> None:
+def _interrupt_when(staged: Path, cancellation: Cancellation, over: threading.Event) -> None:
     """Ask again and again, as a heartbeat does, from the moment on at which there is a file."""
     while not over.wait(0.001):
         if staged.exists():
-            interruption.ask(Reason.STOPPING)
+            cancellation.request(CancelReason.STOPPING)

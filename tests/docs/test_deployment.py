@@ -20,9 +20,9 @@ import typer.main
 import yaml
 
 from offtake.cli import app
+from offtake.http.access_log import CompletedRequest
+from offtake.http.metrics import Metrics
 from offtake.settings import PREFIX, Settings, load_settings
-from offtake.wire.access import Answered
-from offtake.wire.metrics import Metrics
 from tests.fixtures.installation import Client, Installation, wait_for
 from tests.fixtures.programs import program
 
@@ -241,7 +241,7 @@ def test_the_manual_names_the_figures_that_there_are(installation: Installation)
     installation.init()
     with installation.services() as on:
         metrics = Metrics(on, ["talkdesk"])
-        metrics.heard(Answered(method="GET", route="/x", status=200, seconds=0.1, bytes=1, cut=True))
+        metrics.record_request(CompletedRequest(method="GET", route="/x", status=200, seconds=0.1, bytes=1, cut=True))
         text = bytes(metrics.exposition().body).decode()
     there = set(re.findall(r"^# TYPE (offtake_\w+) ", text, re.MULTILINE))
     there = {name for name in there if not name.endswith("_created")}

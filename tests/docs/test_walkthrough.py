@@ -94,9 +94,7 @@ def test_moving_from_khoros(tmp_path: Path) -> None:
 
 def test_keeping_files_in_object_storage(tmp_path: Path, moto: S3Server) -> None:
     with urlopen(Request(f"{moto.url}/care", method="PUT"), timeout=60):
-        printed = _paste(
-            "docs/how-to/keep-files-in-object-storage.md", tmp_path, elsewhere={"http://127.0.0.1:9000": moto.url}
-        )
+        printed = _paste("docs/how-to/use-object-storage.md", tmp_path, elsewhere={"http://127.0.0.1:9000": moto.url})
     assert 'artifacts_url = "s3://care/artifacts"' in printed.splitlines()
     assert list(moto.bucket("care", "lake").keys("call/tenant=acme"))
     assert not list((tmp_path / "home" / "lake").iterdir())
@@ -109,7 +107,7 @@ def test_growing_onto_postgresql(tmp_path: Path, postgresql: str) -> None:
     done, waiting = order(home), order(home)
     with home.services() as on:
         assert work_off(on).id == done
-    page = "docs/how-to/grow-onto-postgresql.md"
+    page = "docs/how-to/use-postgresql.md"
     engine = create_engine(postgresql, isolation_level="AUTOCOMMIT")
     (statements,) = re.findall(r"^```sql\n(.*?)^```", (ROOT / page).read_text("utf-8"), re.MULTILINE | re.DOTALL)
     with engine.connect() as connection:
@@ -179,7 +177,7 @@ def test_every_loop_option_is_on_that_page() -> None:
 
 
 def test_growing_with_temporal(tmp_path: Path) -> None:
-    printed = _paste("docs/how-to/grow-with-temporal.md", tmp_path)
+    printed = _paste("docs/how-to/use-temporal.md", tmp_path)
     assert "created" in printed.splitlines()
     assert "succeeded" in printed
     with (tmp_path / "calls.csv").open(encoding="utf-8", newline="") as file:
@@ -187,5 +185,5 @@ def test_growing_with_temporal(tmp_path: Path) -> None:
 
 
 def test_every_temporal_option_is_on_that_page() -> None:
-    page = (ROOT / "docs" / "how-to" / "grow-with-temporal.md").read_text("utf-8")
+    page = (ROOT / "docs" / "how-to" / "use-temporal.md").read_text("utf-8")
     assert [name for name in TemporalSettings.model_fields if name not in page.lower()] == []

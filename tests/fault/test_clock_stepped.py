@@ -15,11 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from offtake.core import exports, retention, settlement
-from offtake.core.interruption import Interruption
+from offtake.core.attempt import outcome
+from offtake.core.attempt.cancellation import Cancellation
+from offtake.core.exports import retention
+from offtake.core.exports.create import create_export
 from offtake.core.services import Services
-from offtake.executor.stopping import Stopping
-from offtake.executor.upkeep import Upkeep
+from offtake.executor.maintenance import Maintenance
+from offtake.executor.shutdown import Shutdown
 from offtake.executor.worker import Worker, attempt, claim_next
 from offtake.model.job import Job, Lease, Status
 from offtake.store import jobs
@@ -30,7 +32,7 @@ from tests.fixtures.orders import caller
 from tests.fixtures.workers import CALLS, row_of, skewed
 
 HOUR = timedelta(hours=1)
-NEVER = Stopping(timedelta(days=1))
+NEVER = Shutdown(timedelta(days=1))
 
 
 @dataclass(slots=True)
@@ -49,7 +51,7 @@ class Host:
     def order(self) -> str:
         """The id of a new job. A moment passes, so that of two jobs one is older."""
         self.now += timedelta(milliseconds=1)
-        return exports.create(CALLS, caller(), self.on).id
+        return create_export(CALLS, caller(), self.on).id
 
     def claim(self, worker: str) -> Lease | None:
         return claim_next(self.on, Worker(name=worker))
@@ -79,15 +81,15 @@ def test_a_clock_put_forward_in_mid_attempt_makes_two_attempts_and_one_file(host
         if name != point:
             return
         host.now += HOUR
-        assert settlement.recover(host.on) == 1
+        assert outcome.rescue_expired_leases(host.on) == 1
         taken = host.claim("second")
         assert taken is not None
-        attempt(taken, host.on, NEVER, Interruption())
+        attempt(taken, host.on, NEVER, Cancellation())
         assert host.read(job).status is Status.SUCCEEDED
 
     first = host.claim("first")
     assert first is not None
-    attempt(first, replace(host.on, reached=step), NEVER, Interruption())
+    attempt(first, replace(host.on, reached=step), NEVER, Cancellation())
     done = host.read(job)
     assert (done.status, done.fence, done.attempts) == (Status.SUCCEEDED, 2, 2)
     retention.sweep(host.on)
@@ -100,21 +102,21 @@ def test_a_clock_put_back_makes_leases_and_waits_longer_and_loses_nothing(host: 
     lease = host.claim("dies")
     assert lease is not None
     assert lease.job.id == orphaned
-    host.now -= settlement.LONGEST_DELAY
-    Upkeep(host.on).when_due()
+    host.now -= outcome.MAX_DELAY
+    Maintenance(host.on).when_due()
     assert host.claim("lives") is None  # what was ordered before is not due yet
     assert host.read(orphaned).status is Status.RUNNING
     fresh = host.order()  # what is ordered now is
     run = host.claim("lives")
     assert run is not None
     assert run.job.id == fresh
-    attempt(run, host.on, NEVER, Interruption())
-    host.now += settlement.LONGEST_DELAY + host.on.attempt.lease + timedelta(seconds=1)
-    assert settlement.recover(host.on) == 1
+    attempt(run, host.on, NEVER, Cancellation())
+    host.now += outcome.MAX_DELAY + host.on.attempt.lease + timedelta(seconds=1)
+    assert outcome.rescue_expired_leases(host.on) == 1
     for _ in range(2):
         run = host.claim("lives")
         assert run is not None
-        attempt(run, host.on, NEVER, Interruption())
+        attempt(run, host.on, NEVER, Cancellation())
     assert {host.read(job).status for job in (orphaned, waiting, fresh)} == {Status.SUCCEEDED}
     assert len(host.files()) == 3
 
@@ -125,11 +127,11 @@ def test_a_clock_put_back_by_days_is_noticed(host: Host) -> None:
     assert host.claim("dies") is not None
     host.now -= 3 * 24 * HOUR
     assert host.claim("lives") is None
-    Upkeep(host.on).when_due()
+    Maintenance(host.on).when_due()
     for _ in range(2):
         run = host.claim("lives")
         assert run is not None
-        attempt(run, host.on, NEVER, Interruption())
+        attempt(run, host.on, NEVER, Cancellation())
     assert [(host.read(job).status, host.read(job).attempts) for job in (orphaned, waiting)] == [
         (Status.SUCCEEDED, 2),
         (Status.SUCCEEDED, 1),
@@ -141,7 +143,7 @@ def test_a_worker_known_to_be_dead_is_not_waited_for_whatever_the_clock_says(hos
     job = host.order()
     assert host.claim("dies") is not None
     host.now -= HOUR
-    assert settlement.recover(host.on, dead_worker="dies") == 1
+    assert outcome.rescue_expired_leases(host.on, dead_worker="dies") == 1
     host.now += HOUR
     assert host.claim("lives") is not None
     assert host.read(job).attempts == 2

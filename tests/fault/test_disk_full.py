@@ -95,7 +95,7 @@ def test_what_a_query_spills_finds_no_room(tmp_path: Path) -> None:
         sql = "SELECT range AS number, md5(CAST(range AS VARCHAR)) || repeat('x', 200) AS filler FROM range(1000000)"
         query = Query(sql=sql, values={}, columns=("number", "filler"))
         with Session(limits, ()) as session, pytest.raises(ResourceExhausted):
-            session.keep("kept", query, divided=False)
+            session.create_table("kept", query, divided=False)
 
 
 def test_a_full_disk_under_the_state_database_costs_waiting_and_nothing_else(

@@ -150,7 +150,7 @@ def test_a_second_sigint_has_a_worker_hand_its_job_back_at_once(large: Installat
         running.process.send_signal(signal.SIGINT)
         assert running.process.wait(timeout=60) == 0
     outcomes = [line["outcome"] for line in running.log_lines() if line["event"] == "attempt" and line["job"] == job]
-    assert outcomes == ["handed_back"]
+    assert outcomes == ["requeued"]
     assert running.stop() == 0
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
-from offtake.core.run import POINTS
+from offtake.core.attempt.run import POINTS
 from tests.fixtures.installation import Client, Credential, Installation, Running, catches_sigterm, wait_for
 
 SETTINGS = """

@@ -24,17 +24,17 @@ import pytest
 
 from offtake.artifacts.bucket import BucketArtifacts
 from offtake.errors import StorageUnavailable
-from offtake.executor.upkeep import Upkeep
+from offtake.executor.maintenance import Maintenance
 from offtake.lake.delta import Lake
-from offtake.lake.ground import BucketGround
-from offtake.lake.load import load
+from offtake.lake.ingest.load import load
 from offtake.lake.snapshot import snapshot
+from offtake.lake.storage import BucketTableStorage
 from offtake.lake.tables import tables
 from offtake.model.job import Job
 from offtake.model.report import Prune, TableUse
 from offtake.model.timespan import Timespan
 from offtake.objects.bucket import Bucket
-from offtake.objects.unfinished import unfinished
+from offtake.objects.multipart_uploads import list_multipart_uploads
 from offtake.store import jobs
 from tests.fixtures.buckets import S3Server
 from tests.fixtures.installation import Client, Installation, Running, wait_for
@@ -136,7 +136,7 @@ def test_a_download_that_breaks_never_looks_whole(store: BucketArtifacts, betwee
 def test_a_lake_that_breaks_is_neither_empty_nor_cut(
     bucket: Bucket, between: Proxy, fault: Fault, words: str, tmp_path: Path
 ) -> None:
-    lake = Lake(BucketGround(bucket, tmp_path / "cache", 1024**2))
+    lake = Lake(BucketTableStorage(bucket, tmp_path / "cache", 1024**2))
     file = tmp_path / "rows.csv"
     file.write_text("team_id,name\n" + "".join(f"t{n},{'x' * 50}\n" for n in range(2000)))
     load(lake, TEAM, [file], tenant="acme")
@@ -152,7 +152,7 @@ def test_a_lake_that_breaks_is_neither_empty_nor_cut(
 
 
 def test_a_load_that_breaks_stores_nothing_and_can_be_repeated(bucket: Bucket, between: Proxy, tmp_path: Path) -> None:
-    lake = Lake(BucketGround(bucket, tmp_path / "cache", 1024**2))
+    lake = Lake(BucketTableStorage(bucket, tmp_path / "cache", 1024**2))
     file = tmp_path / "rows.csv"
     file.write_text("team_id,name\na,one\n")
     load(lake, TEAM, [file], tenant="acme")
@@ -189,7 +189,7 @@ class World:
 
     def objects(self, job: str) -> list[str]:
         """Keys of the job's files, those of uploads under way included."""
-        keys = [*self.bucket.keys("files/"), *(found.key for found in unfinished(self.bucket, "files/"))]
+        keys = [*self.bucket.keys("files/"), *(found.key for found in list_multipart_uploads(self.bucket, "files/"))]
         return [key for key in keys if job in key]
 
     def only_object(self, job: str) -> str:
@@ -205,7 +205,7 @@ class World:
     def sweep(self) -> None:
         """What a worker does now and then."""
         with self.made.services() as on:
-            Upkeep(on).when_due()
+            Maintenance(on).when_due()
 
     def assert_whole(self, job: str) -> None:
         """The published file is what the job's row says, and the only one."""
@@ -307,13 +307,13 @@ def test_an_upload_that_hangs_does_not_lose_the_lease(world: World) -> None:
     first = world.row(job)
     assert first.status == "uploading"
     with world.made.services() as on, on.database.read() as connection:
-        assert not jobs.abandoned(connection, now=on.clock(), furthest=HOUR)
+        assert not jobs.expired_leases(connection, now=on.clock(), furthest=HOUR)
         began = on.clock()
 
     def outlived() -> bool:
         """Whether the lease would be over by now if nobody had renewed it, twice."""
         with world.made.services() as on, on.database.read() as connection:
-            return (on.clock() - began).total_seconds() > 2 and not jobs.abandoned(
+            return (on.clock() - began).total_seconds() > 2 and not jobs.expired_leases(
                 connection, now=on.clock(), furthest=HOUR
             )
 

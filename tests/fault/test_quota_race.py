@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from offtake.core import identity
+from offtake.core.admin import identity
 from offtake.model.tenant import Tenant
 from offtake.store import jobs
 from tests.fixtures.databases import KINDS, fresh_database, state_setting

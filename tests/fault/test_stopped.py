@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from offtake.core import retention
-from offtake.core.run import POINTS
+from offtake.core.attempt.run import POINTS
+from offtake.core.exports import retention
 from tests.fixtures.bodies import assert_refused
 from tests.fixtures.care import call
 from tests.fixtures.databases import KINDS, fresh_database, state_setting

@@ -34,7 +34,7 @@ retry_seconds = 0
 [temporal]
 address = "{address}"
 task_queue = "{queue}"
-upkeep_seconds = 1
+maintenance_seconds = 1
 """
 
 
@@ -116,7 +116,7 @@ def froze(home: Installation, job: str, pid: int) -> bool:
     return row_of(home, job)["fence"] == 1 and psutil.Process(pid).status() == psutil.STATUS_STOPPED
 
 
-def rings(home: Installation) -> int:
+def messages(home: Installation) -> int:
     engine = create_engine(f"sqlite:///{home.home / 'state.db'}")
     with engine.connect() as connection:
         found = int(connection.execute(select(func.count()).select_from(outbox)).scalar_one())
@@ -167,17 +167,17 @@ def test_jobs_are_accepted_while_temporal_is_away_and_run_when_it_is_back(
     home: Installation, client: Client, temporal: TemporalServer
 ) -> None:
     before = client.create("calls", START, END)
-    wait_for("Temporal to know", lambda: rings(home) == 0)
+    wait_for("Temporal to know", lambda: messages(home) == 0)
     temporal.kill()
     away = [client.create("calls", START, END) for _ in range(2)]  # answered 202, as ever
     assert [client.status("calls", job) for job in (before, *away)] == ["created"] * 3
     cancelled = client.create("calls", START, END)
     assert client.cancel("calls", cancelled).status_code == 204
-    assert rings(home) == 4
+    assert messages(home) == 4
     with process(*worker(home)):  # it starts without Temporal, and waits
         temporal.start()
         assert [client.wait("calls", job) for job in (before, *away)] == ["done"] * 3
-        wait_for("everything to be told", lambda: rings(home) == 0)
+        wait_for("everything to be told", lambda: messages(home) == 0)
     assert client.status("calls", cancelled) == "canceled"
     assert {row_of(home, job)["attempts"] for job in (before, *away)} == {1}
 
@@ -202,7 +202,7 @@ def test_a_temporal_that_lost_its_memory_is_told_again(
     home: Installation, client: Client, temporal: TemporalServer
 ) -> None:
     forgotten = client.create("calls", START, END)
-    wait_for("Temporal to know", lambda: rings(home) == 0)
+    wait_for("Temporal to know", lambda: messages(home) == 0)
     temporal.kill()
     for file in temporal.folder.glob("temporal.db*"):
         file.unlink()
@@ -223,12 +223,12 @@ def test_a_relay_killed_between_telling_temporal_and_the_store(
     make_due(home)
     with process(*script("dying_relay", home)) as relay:
         assert relay.wait(timeout=90) == -signal.SIGKILL
-    assert rings(home) == 1
+    assert messages(home) == 1
     assert temporal.state(job) is not None
     running = home.serve(workers=1)
     with Client.connect(running.url, seeded[1]) as client:
         assert client.wait("calls", job) == "done"
-        wait_for("the ring to be told once more", lambda: rings(home) == 0)
+        wait_for("the ring to be told once more", lambda: messages(home) == 0)
         assert_published_once(home, client, job, attempts=1)
     assert running.stop() == 0
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import make_url
 
-from offtake.core import retention
+from offtake.core.exports import retention
 from tests.fixtures.buckets import ENVIRONMENT, S3Server, moto_server
 from tests.fixtures.cable import Cable, cable
 from tests.fixtures.databases import fresh_database, state_setting

@@ -21,10 +21,13 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from offtake.core.exports.cancel import cancel_export
+from offtake.core.exports.read import JobRef, get_export
 from sqlalchemy import bindparam, text, update
 
 import offtake.store
-from offtake.core import exports, settlement
+from offtake.core.attempt import outcome
+from offtake.core.exports.create import create_export
 from offtake.core.services import Services
 from offtake.model.job import Job, Status
 from offtake.store import jobs
@@ -45,7 +48,7 @@ REQUEST: dict[str, Any] = {
     "name": "march",
     "row_limit": None,
     "as_of": "2026-04-02T00:00:00+00:00",
-    "complete_until": None,
+    "watermark": None,
     "account_zone": "UTC",
     "locale": None,
     "columns": [],
@@ -151,19 +154,19 @@ def test_an_old_server_and_an_old_worker_go_on_beside_new_ones(home: Installatio
         assert work_off(on).id == first
         assert read(on, first).status is Status.SUCCEEDED
         # Ordered by a new server, run by an old worker.
-        second = exports.create(CALLS, caller(), on).id
+        second = create_export(CALLS, caller(), on).id
         assert old(on.database, "claim", on, second) == 1
         assert [old(on.database, name, on, second, fence=1) for name in ("renew", "upload", "succeed")] == [1, 1, 1]
         assert read(on, second).status is Status.SUCCEEDED
         # An old worker dies; a new one takes over, and the old one's fence is worth nothing any more.
         third = ordered(on)
         assert old(on.database, "claim", on, third) == 1
-        assert settlement.recover(on, dead_worker="old") == 1
+        assert outcome.rescue_expired_leases(on, dead_worker="old") == 1
         assert work_off(on).id == third
         assert [old(on.database, name, on, third, fence=1) for name in ("renew", "upload", "retry")] == [0, 0, 0]
         assert read(on, third).status is Status.SUCCEEDED
         # The old server cancels what a new worker is to run.
-        fourth = exports.create(CALLS, caller(), on).id
+        fourth = create_export(CALLS, caller(), on).id
         assert old(on.database, "cancel", on, fourth) == 1
         assert read(on, fourth).status is Status.CANCELLED
     assert row_of(home, first)["rows"] == 1
@@ -180,9 +183,9 @@ def test_an_order_of_the_next_release_is_not_run_by_half(home: Installation, add
         stocked(home, on)
         strange, other = (ordered(on, {**REQUEST, **added}) for _ in range(2))
         assert read(on, strange).request.unknown == (next(iter(added.get("parameters", added))),)
-        ref = exports.JobRef(id=other, dialect="talkdesk")
-        assert exports.get(ref, caller(), on).status is Status.QUEUED
-        assert exports.cancel(ref, caller(), on).status is Status.CANCELLED
+        ref = JobRef(id=other, dialect="talkdesk")
+        assert get_export(ref, caller(), on).status is Status.QUEUED
+        assert cancel_export(ref, caller(), on).status is Status.CANCELLED
         plain = ordered(on)
         ran = {work_off(on).id for _ in range(3)}  # twice the strange one: it may be tried twice
         assert ran == {strange, plain}

@@ -13,7 +13,7 @@ from datetime import datetime
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from offtake.model.request import BusinessHours, Parameters
+from offtake.model.request import BusinessHours, ReportParameters
 from tests.property.lookups import shown_id
 from tests.strategies import Care, Row, zone
 
@@ -37,12 +37,12 @@ def with_accounts(draw: DrawFn, cares: tuple[Care, ...]) -> tuple[Care, ...]:
 
 
 @st.composite
-def parameters(draw: DrawFn, care: Care) -> Parameters:
+def parameters(draw: DrawFn, care: Care) -> ReportParameters:
     """The shared filters, each of them off more often than not."""
     conversations = care.rows["conversation"]
     priorities = ["0", "3", "9", *(str(row["priority"]) for row in conversations if row["priority"])]
     queues = ["7", *(shown_id(care, "queue", row["queue_id"]) or "" for row in (*care.rows["queue"], *conversations))]
-    return Parameters(
+    return ReportParameters(
         priorities=draw(perhaps_some(priorities)),
         queue_ids=draw(perhaps_some(queues)),
         smart_view_id=draw(st.sampled_from([None, None, None, None, *VIEWS, "unknown"])),
@@ -55,7 +55,7 @@ def perhaps_some(values: list[str]) -> st.SearchStrategy[tuple[str, ...] | None]
     return st.none() | st.none() | st.lists(st.sampled_from(values), max_size=3).map(tuple)
 
 
-def is_about(care: Care, wanted: Parameters, conversation: Row | None) -> bool:
+def is_about(care: Care, wanted: ReportParameters, conversation: Row | None) -> bool:
     """The filters that look at the conversation; nothing is known of an unknown one, so it passes none of them."""
     filters = (wanted.priorities, wanted.queue_ids, wanted.smart_view_id)
     if conversation is None:
@@ -69,7 +69,7 @@ def is_about(care: Care, wanted: Parameters, conversation: Row | None) -> bool:
     return wanted.smart_view_id in VIEWS and VIEWS[wanted.smart_view_id][1](conversation)
 
 
-def fits_the_hours(care: Care, wanted: Parameters, at: datetime) -> bool:
+def fits_the_hours(care: Care, wanted: ReportParameters, at: datetime) -> bool:
     """The filter by business hours; a smart view that has its own overrides the request's."""
     own = [row["business_hours"] for row in care.rows["smart_view"] if row["smart_view_id"] == wanted.smart_view_id]
     side = own[0] if own and own[0] else wanted.business_hours
@@ -105,14 +105,14 @@ def _smart_views(draw: DrawFn) -> tuple[Row, ...]:
 
 def _calendar(draw: DrawFn, care: Care) -> dict[str, tuple[Row, ...]]:
     """A few stretches of the week; holidays, where there are stretches, on days on which something happened."""
-    stretch = st.fixed_dictionaries(
+    period = st.fixed_dictionaries(
         {
             "weekday": st.sampled_from("1234567"),
             "opens": st.sampled_from(["00:00", "07:30", "12:59"]),
             "closes": st.sampled_from(["13:00", "18:45", "24:00"]),
         }
     )
-    week = draw(st.lists(stretch, max_size=9, unique_by=lambda row: (row["weekday"], row["opens"])))
+    week = draw(st.lists(period, max_size=9, unique_by=lambda row: (row["weekday"], row["opens"])))
     instants = {value for rows in care.rows.values() for row in rows for value in row.values() if _is_instant(value)}
     days = sorted({at.astimezone(zone(care.zone)).date().isoformat() for at in instants})
     closed = draw(st.lists(st.sampled_from(days), max_size=2, unique=True)) if days and week else []

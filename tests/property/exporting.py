@@ -15,19 +15,21 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from offtake.model.layout import DEFAULT_PATTERN, ColumnLayout
+
 from offtake.catalogue import BUILT_IN
 from offtake.catalogue.load import Catalogue, load_catalogue
-from offtake.core import selection, steps
+from offtake.core.attempt import filters, intermediate
 from offtake.core.presentation import choose
 from offtake.engine.duckdb import Limits, Session
-from offtake.engine.plan import DEFAULT_PATTERN, Shown, plan, plan_rows
-from offtake.formats import format_named, part_file
+from offtake.engine.plan import plan, plan_rows
+from offtake.formats import format_named, partition_file
 from offtake.lake.delta import Lake
-from offtake.lake.ground import FolderGround
-from offtake.lake.load import load
+from offtake.lake.ingest.load import load
+from offtake.lake.storage import FolderTableStorage
 from offtake.lake.tables import tables
 from offtake.model.report import Publication
-from offtake.model.request import ExportRequest, Parameters
+from offtake.model.request import ExportRequest, ReportParameters
 from offtake.model.timespan import Timespan
 from offtake.wire.talkdesk.presentation import presentation
 from offtake.wire.talkdesk.settings import TalkdeskSettings
@@ -60,8 +62,8 @@ class Stored:
         *,
         as_of: datetime | None = None,
         dialect: str = "talkdesk",
-        parameters: Parameters = Parameters(),  # noqa: B008 - frozen
-        parts: int = 1,
+        parameters: ReportParameters = ReportParameters(),  # noqa: B008 - frozen
+        partitions: int = 1,
     ) -> Iterator[Export]:
         """One tenant's export of a report, its session open."""
         request = ExportRequest(
@@ -75,12 +77,14 @@ class Stored:
             parameters=parameters,
         )
         known = catalogue().reports[report]
-        uses = (*known.tables, *selection.tables(known))
+        uses = (*known.tables, *filters.tables(known))
         views = views_of(self.lake, uses, tenant=care.tenant, timespan=timespan)
         file = self.folder / "export"
-        with Session(limits(self.folder), views, writable=(file, part_file(file)), parts=parts) as session:
-            request = selection.prepare(session, known, request, tenant=care.tenant)
-            steps.make(session, known, request, tenant=care.tenant)
+        with Session(
+            limits(self.folder), views, writable=(file, partition_file(file)), partitions=partitions
+        ) as session:
+            request = filters.prepare(session, known, request, tenant=care.tenant)
+            intermediate.create_tables(session, known, request, tenant=care.tenant)
             yield Export(session=session, request=request, tenant=care.tenant, file=file)
 
 
@@ -97,13 +101,15 @@ class Export:
         """The report's rows, instants as ``microseconds`` gives them."""
         report = catalogue().reports[self.request.report]
         query = with_instants(plan_rows(report, self.request, tenant=self.tenant), report, _as_microseconds)
-        return [row for part in range(self.session.parts) for row in self.session.rows(query, part=part)]
+        return [
+            row for partition in range(self.session.partitions) for row in self.session.rows(query, partition=partition)
+        ]
 
     def shown(self, *, format_name: str = "json", instant_pattern: str = DEFAULT_PATTERN) -> list[Row]:
         """The rows as the dialect shows them, by their names on the wire; for dialects that are not served yet."""
         chosen = choose(self._publication(), self.request.columns, format_name)
         headers = tuple(column.name for column in chosen.columns)
-        shown = Shown(columns=chosen.columns, headers=headers, instant_pattern=instant_pattern)
+        shown = ColumnLayout(columns=chosen.columns, headers=headers, instant_pattern=instant_pattern)
         report = catalogue().reports[self.request.report]
         return self.session.rows(plan(report, shown, self.request, tenant=self.tenant))
 
@@ -128,7 +134,7 @@ class Export:
             tenant=self.tenant,
             empty_text_is_null=kind.empty_text_is_null,
         )
-        written = kind.write(self.session, query, self.file, envelope=layout.envelope)
+        written = kind.write(self.session, query, self.file, framing=layout.framing)
         counter = kind.counter()
         counter.feed(self.file.read_bytes())
         assert written == counter.records()
@@ -149,7 +155,7 @@ def limits(folder: Path) -> Limits:
 def stored(cares: tuple[Care, ...]) -> Iterator[Stored]:
     """Load everything with the real loader into a new lake; a table without rows is never loaded."""
     with tempfile.TemporaryDirectory(prefix="offtake-property-") as name, ThreadPoolExecutor(4) as pool:
-        here = Stored(lake=Lake(FolderGround(Path(name) / "lake")), folder=Path(name))
+        here = Stored(lake=Lake(FolderTableStorage(Path(name) / "lake")), folder=Path(name))
         for care in cares:
             # Tables are independent of each other, so their loads may overlap.
             list(pool.map(lambda item, tenant=care.tenant: _load(here, tenant, *item), care.rows.items()))

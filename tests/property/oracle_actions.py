@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from itertools import groupby
 
-from offtake.model.request import Parameters
+from offtake.model.request import ReportParameters
 from offtake.model.timespan import Timespan
 from tests.property.conversation_filters import fits_the_hours, is_about
 from tests.property.elapsed import seconds_rounded_down
@@ -21,7 +21,7 @@ from tests.property.shapes import Shape
 from tests.strategies import Care, Row
 
 
-def conversation_actions(care: Care, timespan: Timespan, wanted: Parameters) -> list[Row]:
+def conversation_actions(care: Care, timespan: Timespan, wanted: ReportParameters) -> list[Row]:
     """One row per action in the timespan that the filters let through."""
     rows = []
     for action in care.rows["conversation_action"]:
@@ -35,7 +35,7 @@ def conversation_actions(care: Care, timespan: Timespan, wanted: Parameters) -> 
     return rows
 
 
-def conversation_history_action(care: Care, timespan: Timespan, wanted: Parameters, as_of: datetime) -> list[Row]:
+def conversation_history_action(care: Care, timespan: Timespan, wanted: ReportParameters, as_of: datetime) -> list[Row]:
     """The whole history, as known at ``as_of``, of the conversations that were worked on in the timespan."""
     known = [action for action in care.rows["conversation_action"] if action["happened_at"] <= as_of]
     known.sort(key=lambda action: (action["conversation_id"], action["happened_at"], action["action_id"]))
@@ -63,7 +63,7 @@ def _numbered(care: Care, history: list[Row], conversation: Row | None, as_of: d
         yield row
 
 
-def raw_expert_help(care: Care, timespan: Timespan, wanted: Parameters) -> list[Row]:
+def raw_expert_help(care: Care, timespan: Timespan, wanted: ReportParameters) -> list[Row]:
     """One row per request for help that was raised in the timespan."""
     rows = []
     for request in care.rows["help_request"]:
@@ -83,7 +83,7 @@ def raw_expert_help(care: Care, timespan: Timespan, wanted: Parameters) -> list[
     return rows
 
 
-def response_approval(care: Care, timespan: Timespan, wanted: Parameters) -> list[Row]:
+def response_approval(care: Care, timespan: Timespan, wanted: ReportParameters) -> list[Row]:
     """One row per submission in the timespan, by agents of the teams asked for who may still log in."""
     rows, people = [], People(care)
     for approval in care.rows["response_approval"]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from offtake.model.request import Parameters, Selection
+from offtake.model.request import ReportParameters, Selection
 from offtake.model.timespan import Timespan
 from tests.property.conversation_filters import fits_the_hours, is_about, is_open
 from tests.property.elapsed import seconds_never_negative
@@ -19,7 +19,7 @@ from tests.property.shapes import Shape
 from tests.strategies import Care, Row
 
 
-def conversations(care: Care, timespan: Timespan, wanted: Parameters) -> list[Row]:
+def conversations(care: Care, timespan: Timespan, wanted: ReportParameters) -> list[Row]:
     """One row per conversation that was chosen and that the filters let through."""
     rows = []
     for conversation in care.rows["conversation"]:

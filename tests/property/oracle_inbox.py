@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from offtake.model.request import Parameters
+from offtake.model.request import ReportParameters
 from offtake.model.timespan import Timespan
 from tests.property.elapsed import seconds_rounded_towards_zero
 from tests.property.lookups import by_id, names
@@ -95,7 +95,7 @@ class _Story:
         self.waiting_since = None
 
 
-def inbox_conversations(care: Care, timespan: Timespan, parameters: Parameters) -> list[Row]:
+def inbox_conversations(care: Care, timespan: Timespan, parameters: ReportParameters) -> list[Row]:
     """One row per conversation of a shared inbox with a message, a resolve or a reopen in the timespan."""
     inboxes = {row["inbox_id"]: row for row in care.rows["inbox"] if row["is_shared"]}
     customers = by_id(care, "customer")

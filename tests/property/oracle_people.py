@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
-from offtake.model.request import Parameters
+from offtake.model.request import ReportParameters
 from offtake.model.timespan import Timespan
 from tests.property.conversation_filters import is_open
 from tests.property.elapsed import SECOND, seconds_rounded_down
@@ -50,7 +50,7 @@ class People:
         """Whether the filter by teams lets the agent through."""
         return wanted is None or any(team in wanted for _, team in self.teams(agent_id))
 
-    def pass_filters(self, agent_id: str, parameters: Parameters) -> bool:
+    def pass_filters(self, agent_id: str, parameters: ReportParameters) -> bool:
         """Whether an agent of today is one of those asked for."""
         enabled = self.agents[agent_id]["is_active"] or parameters.include_disabled
         return enabled and self.in_teams(agent_id, parameters.team_ids)
@@ -66,7 +66,7 @@ def _known_end(stay: Row, as_of: datetime) -> datetime:
     return end
 
 
-def raw_agent_states(care: Care, timespan: Timespan, as_of: datetime, parameters: Parameters) -> list[Row]:
+def raw_agent_states(care: Care, timespan: Timespan, as_of: datetime, parameters: ReportParameters) -> list[Row]:
     """One row per stay that shares an instant with the timespan."""
     people = People(care)
     rows = []
@@ -100,7 +100,7 @@ def raw_agent_states(care: Care, timespan: Timespan, as_of: datetime, parameters
     return rows
 
 
-def user(care: Care, timespan: Timespan, as_of: datetime, parameters: Parameters) -> list[Row]:
+def user(care: Care, timespan: Timespan, as_of: datetime, parameters: ReportParameters) -> list[Row]:
     """One row per agent who passes the filters."""
     people = People(care)
     rows = []
@@ -160,7 +160,7 @@ class Asked:
     care: Care
     timespan: Timespan
     as_of: datetime
-    parameters: Parameters
+    parameters: ReportParameters
 
     def conversation(self, conversation_id: str) -> Row | None:
         """The conversation, if it is known before the end of the timespan."""

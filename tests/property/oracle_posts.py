@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from offtake.model.request import Parameters
+from offtake.model.request import ReportParameters
 from offtake.model.timespan import Timespan
 from tests.property.conversation_filters import fits_the_hours, is_about, is_open
 from tests.property.elapsed import seconds_rounded_down
@@ -25,7 +25,7 @@ class _Asked:
 
     care: Care
     timespan: Timespan
-    wanted: Parameters
+    wanted: ReportParameters
 
     def conversation(self, post: Row) -> Row:
         """The post's conversation; one that begins later is not known."""
@@ -62,19 +62,19 @@ class _Asked:
         return _text(self.conversation(post).get("author_id") if writer is None else writer)
 
 
-def incoming_post(care: Care, timespan: Timespan, wanted: Parameters) -> list[Row]:
+def incoming_post(care: Care, timespan: Timespan, wanted: ReportParameters) -> list[Row]:
     """One row per post received in the timespan."""
     asked = _Asked(care=care, timespan=timespan, wanted=wanted)
     return [_incoming(asked, post) for post in asked.chosen("incoming")]
 
 
-def response(care: Care, timespan: Timespan, wanted: Parameters) -> list[Row]:
+def response(care: Care, timespan: Timespan, wanted: ReportParameters) -> list[Row]:
     """One row per response sent in the timespan."""
     asked = _Asked(care=care, timespan=timespan, wanted=wanted)
     return [_response(asked, post) for post in asked.chosen("response")]
 
 
-def combined(care: Care, timespan: Timespan, wanted: Parameters) -> list[Row]:
+def combined(care: Care, timespan: Timespan, wanted: ReportParameters) -> list[Row]:
     """Both, one after the other: what a document has of its own, and what only one of the two kinds has."""
     asked = _Asked(care=care, timespan=timespan, wanted=wanted)
     rows = []
@@ -89,7 +89,7 @@ def combined(care: Care, timespan: Timespan, wanted: Parameters) -> list[Row]:
     return rows
 
 
-def author(care: Care, timespan: Timespan, wanted: Parameters) -> list[Row]:
+def author(care: Care, timespan: Timespan, wanted: ReportParameters) -> list[Row]:
     """One row per author who wrote at least one of the incoming posts."""
     asked = _Asked(care=care, timespan=timespan, wanted=wanted)
     received = [asked.other_side(post) for post in asked.chosen("response") if post["delivery"] != "failed"]
@@ -117,7 +117,7 @@ def author(care: Care, timespan: Timespan, wanted: Parameters) -> list[Row]:
     return rows
 
 
-def brand_post(care: Care, timespan: Timespan, wanted: Parameters) -> list[Row]:
+def brand_post(care: Care, timespan: Timespan, wanted: ReportParameters) -> list[Row]:
     """One row per post that appeared in the timespan."""
     asked = _Asked(care=care, timespan=timespan, wanted=wanted)
     replaced = ("agent_id", "approving_agent_id")

@@ -6,7 +6,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from offtake.core import audit_log
+from offtake.core.attempt import server_audit
 from offtake.model.audit import AuditEntry, AuditRow
 from offtake.model.timespan import Timespan
 from tests.property.comparing import FEW_EXAMPLES, compare_document, compare_rows
@@ -58,7 +58,7 @@ def test_audit_logs_equals_the_calculation(scenario: Scenario, data: st.DataObje
             for timespan in scenario.timespans:
                 rows = [*history(care, timespan), *recorded(own, care, timespan)]
                 with here.export("audit_logs", care, timespan) as export:
-                    audit_log.fill(export.session, own)
+                    server_audit.fill(export.session, own)
                     compare_rows(export, rows)
                     entries = [shown(row, timespan.zone) for row in rows]
                     compare_document(export.json(), entries, slug="audit_logs")
@@ -82,7 +82,7 @@ def history(care: Care, timespan: Timespan) -> list[Row]:
 
 
 def recorded(own: list[AuditRow], care: Care, timespan: Timespan) -> list[Row]:
-    """The server's own entries of the timespan; ``audit_log.fill`` numbers all it is given."""
+    """The server's own entries of the timespan; ``server_audit.fill`` numbers all it is given."""
     found = []
     for number, row in enumerate(own, start=1):
         entry = row.entry

@@ -6,7 +6,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from offtake.model.request import Parameters
+from offtake.model.request import ReportParameters
 from tests.property import oracle_posts as oracle
 from tests.property.comparing import FEW_EXAMPLES, compare_khoros_entries, compare_rows
 from tests.property.conversation_filters import perhaps_some
@@ -22,7 +22,7 @@ def test_brand_post_equals_the_calculation(scenario: Scenario, data: st.DataObje
         for care in scenario.tenants:
             for timespan in scenario.timespans:
                 known = [row["campaign_id"] for row in care.rows["brand_post"] if row["campaign_id"] is not None]
-                wanted = Parameters(campaign_ids=data.draw(perhaps_some(["none", *known]), label="campaigns"))
+                wanted = ReportParameters(campaign_ids=data.draw(perhaps_some(["none", *known]), label="campaigns"))
                 rows = oracle.brand_post(care, timespan, wanted)
                 with here.export("brand_post", care, timespan, dialect="khoros", parameters=wanted) as export:
                     compare_rows(export, rows)

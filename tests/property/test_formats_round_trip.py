@@ -20,12 +20,13 @@ import pytest
 import python_calamine
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
+from offtake.model.layout import Framing
 
-from offtake.artifacts.inspection import Inspection
 from offtake.catalogue.macros import MACROS
+from offtake.core.attempt.verification import FileVerification
 from offtake.engine.duckdb import Session
 from offtake.errors import ArtifactMismatch
-from offtake.formats import FORMATS, Envelope, Format, part_file
+from offtake.formats import FORMATS, Format, partition_file
 from offtake.formats.csv import CSV
 from offtake.formats.json import JSON, JSON_LINES
 from offtake.formats.xlsx import XLSX
@@ -41,10 +42,10 @@ KINDS = {
     "BOOLEAN": st.booleans(),
 }
 ENVELOPES = (
-    Envelope(),
-    Envelope(head='{"type":"calls","version":"v1","entries":[', tail='],"total":', end="}", counted=True),
-    Envelope(head='{"it\'s":"quoted","entries":[', tail="]", end=',"end":true}'),
-    Envelope(line_end="\r\n"),
+    Framing(),
+    Framing(head='{"type":"calls","version":"v1","entries":[', tail='],"total":', end="}", counted=True),
+    Framing(head='{"it\'s":"quoted","entries":[', tail="]", end=',"end":true}'),
+    Framing(line_end="\r\n"),
 )
 
 
@@ -64,11 +65,11 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
         yield opened
 
 
-def _written(session: Session, kind: Format, table: Table, envelope: Envelope = ENVELOPES[0]) -> bytes:
+def _written(session: Session, kind: Format, table: Table, framing: Framing = ENVELOPES[0]) -> bytes:
     """The bytes of the file; the writer's number of rows is right."""
     path = staged(session)
     query = table.query(empty_text_is_null=kind.empty_text_is_null)
-    assert kind.write(session, query, path, envelope=envelope) == len(table.rows)
+    assert kind.write(session, query, path, framing=framing) == len(table.rows)
     return path.read_bytes()
 
 
@@ -87,12 +88,12 @@ def _csv_lines(data: bytes) -> list[list[str]]:
 
 
 @hypothesis.settings(max_examples=200, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
-@hypothesis.given(table=_tables(), envelope=st.sampled_from(ENVELOPES))
-def test_json_reads_back_equal_in_its_envelope(session: Session, table: Table, envelope: Envelope) -> None:
-    document = json.loads(_written(session, JSON, table, envelope))
+@hypothesis.given(table=_tables(), framing=st.sampled_from(ENVELOPES))
+def test_json_reads_back_equal_in_its_envelope(session: Session, table: Table, framing: Framing) -> None:
+    document = json.loads(_written(session, JSON, table, framing))
     rows = document if isinstance(document, list) else document.pop("entries")
     assert _as_multiset(rows) == _as_multiset(_objects(table))
-    if envelope.counted:
+    if framing.counted:
         assert document == {"type": "calls", "version": "v1", "total": len(table.rows)}
 
 
@@ -124,26 +125,28 @@ def _count(kind: Format, chunks: Sequence[bytes]) -> int:
 def in_parts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     """A session that makes files of several parts."""
     staged = tmp_path_factory.mktemp("parts") / "staged"
-    with Session(limits(staged.parent), [], writable=(staged, part_file(staged)), parts=request.param) as opened:
+    with Session(
+        limits(staged.parent), [], writable=(staged, partition_file(staged)), partitions=request.param
+    ) as opened:
         opened.define(MACROS)
         yield opened
 
 
 @pytest.mark.parametrize("kind", FORMATS, ids=lambda kind: kind.name)
 @hypothesis.settings(max_examples=40, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
-@hypothesis.given(table=_tables(), envelope=st.sampled_from(ENVELOPES))
+@hypothesis.given(table=_tables(), framing=st.sampled_from(ENVELOPES))
 def test_a_file_made_of_parts_is_the_file_made_at_once(
-    session: Session, in_parts: Session, kind: Format, table: Table, envelope: Envelope
+    session: Session, in_parts: Session, kind: Format, table: Table, framing: Framing
 ) -> None:
     """But for the order of rows; and nothing of the parts is left."""
     path = staged(in_parts)
     query = table.query(empty_text_is_null=kind.empty_text_is_null)
-    divided = replace(query, sql=f"{query.sql} WHERE in_part(c0)")
-    assert kind.write(in_parts, divided, path, envelope=envelope) == len(table.rows)
+    divided = replace(query, sql=f"{query.sql} WHERE in_partition(c0)")
+    assert kind.write(in_parts, divided, path, framing=framing) == len(table.rows)
     made = path.read_bytes()
     assert _count(kind, [made]) == len(table.rows)
-    assert _records(kind, made) == _records(kind, _written(session, kind, table, envelope))
-    assert not part_file(path).exists()
+    assert _records(kind, made) == _records(kind, _written(session, kind, table, framing))
+    assert not partition_file(path).exists()
 
 
 def _records(kind: Format, data: bytes) -> tuple[bytes, list[Any], bytes]:
@@ -175,22 +178,22 @@ def _pieces(draw: DrawFn, data: bytes) -> list[bytes]:
 
 @pytest.mark.parametrize("kind", FORMATS, ids=lambda kind: kind.name)
 @hypothesis.settings(max_examples=60, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
-@hypothesis.given(table=_tables(), envelope=st.sampled_from(ENVELOPES), data=st.data())
+@hypothesis.given(table=_tables(), framing=st.sampled_from(ENVELOPES), data=st.data())
 def test_a_counter_counts_the_rows_however_the_bytes_come(
-    session: Session, kind: Format, table: Table, envelope: Envelope, data: st.DataObject
+    session: Session, kind: Format, table: Table, framing: Framing, data: st.DataObject
 ) -> None:
-    assert _count(kind, data.draw(_pieces(_written(session, kind, table, envelope)))) == len(table.rows)
+    assert _count(kind, data.draw(_pieces(_written(session, kind, table, framing)))) == len(table.rows)
 
 
 @pytest.mark.parametrize("kind", FORMATS, ids=lambda kind: kind.name)
 @hypothesis.settings(max_examples=60, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
-@hypothesis.given(table=_tables(), envelope=st.sampled_from(ENVELOPES))
+@hypothesis.given(table=_tables(), framing=st.sampled_from(ENVELOPES))
 def test_a_file_cut_anywhere_never_counts_as_whole(
-    session: Session, kind: Format, table: Table, envelope: Envelope
+    session: Session, kind: Format, table: Table, framing: Framing
 ) -> None:
     """Refused, or fewer rows than the query had: either way nothing is published. Of the array and the workbook every
     cut is refused, because their ends are known; lines can only be cut between two of them and then count as fewer."""
-    written = _written(session, kind, table, envelope)
+    written = _written(session, kind, table, framing)
     counter = kind.counter()
     for end in range(len(written)):
         try:
@@ -230,7 +233,7 @@ def test_an_inspection_of_a_growing_file_is_about_the_bytes_on_the_disk(
 ) -> None:
     with _growing() as path:
         counter = _Collector()
-        with Inspection(path, counter) as inspection:
+        with FileVerification(path, counter) as inspection:
             with path.open("wb", buffering=0) as file:
                 for place, block in writes:
                     os.pwrite(file.fileno(), block, place)
@@ -247,7 +250,7 @@ def test_an_inspection_of_a_file_written_in_order_does_not_wait_at_zero_bytes() 
     """They are bytes and no holes: what is there is read before the writer says that it is done."""
     with _growing() as path:
         counter = _Collector()
-        with Inspection(path, counter, in_order=True) as inspection:
+        with FileVerification(path, counter, in_order=True) as inspection:
             with path.open("wb", buffering=0) as file:
                 for block in (b"\0", b"a\0\0b\n", b"\0\n"):
                     file.write(block)
@@ -290,13 +293,13 @@ class _Collector:
 def test_an_inspection_counts_or_refuses(session: Session, kind: Format, table: Table, data: st.DataObject) -> None:
     written = _written(session, kind, table)
     cut = data.draw(st.just(len(written)) | st.integers(0, len(written)))
-    with _growing() as path, Inspection(path, kind.counter(), in_order=kind.in_order) as inspection:
+    with _growing() as path, FileVerification(path, kind.counter(), in_order=kind.in_order) as inspection:
         path.write_bytes(written[:cut])
         rows = _rows_or_none(inspection)
     assert rows == len(table.rows) if cut == len(written) else rows is None or rows < len(table.rows)
 
 
-def _rows_or_none(inspection: Inspection) -> int | None:
+def _rows_or_none(inspection: FileVerification) -> int | None:
     try:
         return inspection.finish().rows
     except ArtifactMismatch:

@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from offtake.model.request import Parameters
+from offtake.model.request import ReportParameters
 from tests.property import oracle_inbox
 from tests.property.comparing import FEW_EXAMPLES, compare_rows
 from tests.property.exporting import in_any_order, stored
@@ -60,13 +60,13 @@ def _telling(action: Row, agents: Sequence[Row]) -> Row:
     return kinds | given
 
 
-def _parameters(care: Care) -> st.SearchStrategy[Parameters]:
+def _parameters(care: Care) -> st.SearchStrategy[ReportParameters]:
     def some(values: Sequence[str]) -> st.SearchStrategy[tuple[str, ...] | None]:
         few = st.lists(st.sampled_from([*values, "nobody's"]), min_size=1, max_size=3, unique=True).map(tuple)
         return st.none() | few
 
-    return st.just(Parameters()) | st.builds(
-        Parameters,
+    return st.just(ReportParameters()) | st.builds(
+        ReportParameters,
         inbox_ids=some([row["inbox_id"] for row in care.rows["inbox"]]),
         tag_ids=some([row["tag_id"] for row in care.rows["conversation_tag"]]),
         agent_emails=some(_emails(care, "agent")),

@@ -15,8 +15,8 @@ import pytest
 from offtake.engine.duckdb import Limits, Session
 from offtake.errors import QueryFailed, ResourceExhausted
 from offtake.lake.delta import Lake
-from offtake.lake.ground import FolderGround
-from offtake.lake.load import load
+from offtake.lake.ingest.load import load
+from offtake.lake.storage import FolderTableStorage
 from offtake.lake.tables import tables
 from offtake.model.query import Query
 from offtake.model.report import Prune, TableUse
@@ -134,7 +134,7 @@ class Walls:
 def walls(tmp_path_factory: pytest.TempPathFactory) -> Walls:
     """A lake in which two tenants have an agent each."""
     folder = tmp_path_factory.mktemp("walls")
-    lake = Lake(FolderGround(folder / "lake"))
+    lake = Lake(FolderTableStorage(folder / "lake"))
     for tenant, name in (("acme", "Ann"), ("globex", SECRET)):
         rows = folder / f"{tenant}.jsonl"
         rows.write_text(f'{{"agent_id": "a", "name": "{name}", "email": "{name}", "is_active": true}}\n')
@@ -150,7 +150,7 @@ def _files(lake: Lake, tenant: str) -> tuple[str, ...]:
 @contextmanager
 def _session(walls: Walls) -> Iterator[Session]:
     """What an export of the tenant acme gets, its staging file included."""
-    lake = Lake(FolderGround(walls.folder / "lake"))
+    lake = Lake(FolderTableStorage(walls.folder / "lake"))
     views = views_of(lake, [TableUse(table="agent", prune=Prune.ALL)], tenant="acme", timespan=SPAN)
     limits = Limits(threads=1, memory_mb=128, temp_folder=walls.folder / "temp", temp_mb=16)
     with Session(limits, views, writable=(walls.staged,)) as session:

@@ -111,7 +111,7 @@ def written(export: Export, publication: Publication, language: str, format_name
     layout = presentation(KhorosSettings(**settings))(choose(publication, (), format_name), request)
     report = catalogue().reports[publication.report]
     query = plan(report, layout.shown, request, tenant=export.tenant, empty_text_is_null=kind.empty_text_is_null)
-    rows = kind.write(export.session, query, export.file, envelope=layout.envelope)
+    rows = kind.write(export.session, query, export.file, framing=layout.framing)
     counter = kind.counter()
     counter.feed(export.file.read_bytes())
     assert counter.records() == rows

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from offtake.errors import LoadRejected
 from offtake.lake.delta import Lake
-from offtake.lake.ground import FolderGround
-from offtake.lake.load import LoadCounts, load
-from offtake.lake.locate import csv_records
+from offtake.lake.ingest.line_numbers import csv_records
+from offtake.lake.ingest.load import LoadCounts, load
+from offtake.lake.storage import FolderTableStorage
 from tests.unit.lake.stored import STATE, stored, version, written
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
@@ -67,7 +67,7 @@ def _file(folder: Path, as_csv: bool, lines: list[Line], name: str) -> Path:
 def test_loads_agree_with_a_dictionary(loads: list[tuple[str, bool, list[tuple[bool, list[Line]]]]]) -> None:
     model: dict[str, dict[tuple[object, ...], str | None]] = {"acme": {}, "bolt": {}}
     with tempfile.TemporaryDirectory() as folder:
-        lake, bad_to = Lake(FolderGround(Path(folder) / "lake")), Path(folder) / "bad.ndjson"
+        lake, bad_to = Lake(FolderTableStorage(Path(folder) / "lake")), Path(folder) / "bad.ndjson"
         for tenant, tolerant, files in loads:
             paths = [_file(Path(folder), as_csv, lines, f"f{n}") for n, (as_csv, lines) in enumerate(files)]
             lines = [line for _, part in files for line in part]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hypothesis
 import pytest
 from hypothesis import strategies as st
+from offtake.model.layout import DEFAULT_PATTERN
 
-from offtake.engine.plan import DEFAULT_PATTERN
-from offtake.model.request import Parameters
+from offtake.model.request import ReportParameters
 from tests.property import oracle_people as oracle
 from tests.property.comparing import FEW_EXAMPLES, compare_khoros_entries, compare_rows
 from tests.property.exporting import stored
@@ -22,7 +22,7 @@ def test_raw_agent_states_equals_the_calculation(scenario: Scenario, data: st.Da
     with stored(scenario.tenants) as here:
         for care in scenario.tenants:
             for timespan in scenario.timespans:
-                parameters = Parameters(team_ids=data.draw(chosen_teams(care), label="teams"))
+                parameters = ReportParameters(team_ids=data.draw(chosen_teams(care), label="teams"))
                 as_of = scenario.asked_at
                 rows = oracle.raw_agent_states(care, timespan, as_of or timespan.end, parameters)
                 asked = here.export(

@@ -12,11 +12,11 @@ from typing import Any
 import duckdb
 import pytest
 
-from offtake.core import audit_log
+from offtake.core.attempt import server_audit
 from offtake.lake.delta import Lake
 from offtake.lake.tables import Table, tables
 from offtake.model.report import ColumnType, Prune, TableUse
-from offtake.model.request import Parameters, Selection
+from offtake.model.request import ReportParameters, Selection
 from offtake.model.timespan import Timespan
 from tests.fixtures.places import views_of
 from tests.fixtures.sample import PLAN, Sample
@@ -38,15 +38,15 @@ from tests.strategies import Care, Row
 
 END = PLAN.end
 SPAN = Timespan(start=END - timedelta(days=31), end=END, zone="Europe/Lisbon")
-DAILY = Parameters(interval_milliseconds=86_400_000)
+DAILY = ReportParameters(interval_milliseconds=86_400_000)
 EVER = Timespan(start=datetime(1, 1, 1, tzinfo=UTC), end=datetime(9999, 12, 31, tzinfo=UTC), zone="UTC")
 
 
-def asked(care: Care, parameters: Parameters) -> oracle_people.Asked:
+def asked(care: Care, parameters: ReportParameters) -> oracle_people.Asked:
     return oracle_people.Asked(care=care, timespan=SPAN, as_of=END, parameters=parameters)
 
 
-Calculation = Callable[[Care, Parameters], list[Row]]
+Calculation = Callable[[Care, ReportParameters], list[Row]]
 CALCULATIONS: Mapping[str, Calculation] = {
     "adherence": lambda care, _: oracle_workforce.adherence(care, SPAN),
     "audit_logs": lambda care, _: test_audit_logs_rows.history(care, SPAN),
@@ -105,11 +105,11 @@ def test_the_sample_fills_the_report_and_the_calculation_agrees(
     report: str, selection: Selection, sampled: tuple[Stored, Care]
 ) -> None:
     here, care = sampled
-    wanted = Parameters(selection=selection, interval_milliseconds=DAILY.interval_milliseconds)
+    wanted = ReportParameters(selection=selection, interval_milliseconds=DAILY.interval_milliseconds)
     dialect = next(dialect for dialect, name in catalogue().publications if name == report)
     with here.export(report, care, SPAN, as_of=END, dialect=dialect, parameters=wanted) as export:
         if catalogue().reports[report].server_audit:
-            audit_log.fill(export.session, [])
+            server_audit.fill(export.session, [])
         found = export.rows()
     assert found
     assert in_any_order(found) == in_any_order(microseconds(CALCULATIONS[report](care, wanted)))

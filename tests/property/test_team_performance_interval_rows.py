@@ -8,9 +8,9 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
+from offtake.model.layout import DEFAULT_PATTERN
 
-from offtake.engine.plan import DEFAULT_PATTERN
-from offtake.model.request import Parameters
+from offtake.model.request import ReportParameters
 from offtake.model.timespan import Timespan
 from tests.property import oracle_people as oracle
 from tests.property.comparing import FEW_EXAMPLES, compare_khoros_entries, compare_rows
@@ -38,7 +38,7 @@ def test_team_performance_interval_equals_the_calculation(scenario: Scenario, da
     with stored(cares) as here:
         for care in cares:
             for timespan in scenario.timespans:
-                parameters = Parameters(
+                parameters = ReportParameters(
                     interval_milliseconds=data.draw(intervals(timespan), label="interval"),
                     **data.draw(about_conversations(care), label="filters"),
                 )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hypothesis
 import pytest
 from hypothesis import strategies as st
+from offtake.model.layout import DEFAULT_PATTERN
 
-from offtake.engine.plan import DEFAULT_PATTERN
-from offtake.model.request import Parameters
+from offtake.model.request import ReportParameters
 from tests.property import oracle_people as oracle
 from tests.property.comparing import FEW_EXAMPLES, compare_khoros_entries, compare_rows
 from tests.property.exporting import stored
@@ -23,7 +23,7 @@ def test_team_performance_equals_the_calculation(scenario: Scenario, data: st.Da
     with stored(cares) as here:
         for care in cares:
             for timespan in scenario.timespans:
-                parameters = Parameters(**data.draw(about_conversations(care), label="filters"))
+                parameters = ReportParameters(**data.draw(about_conversations(care), label="filters"))
                 as_of = scenario.asked_at or timespan.end
                 asked = oracle.Asked(care=care, timespan=timespan, as_of=as_of, parameters=parameters)
                 rows = oracle.team_performance(asked)

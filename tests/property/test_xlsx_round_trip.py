@@ -19,9 +19,9 @@ import pytest
 import python_calamine
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
+from offtake.model.layout import AboutEntry, FinalCount, Framing
 
 from offtake.engine.duckdb import Session
-from offtake.formats import Envelope, Fact, Tally
 from offtake.formats.workbook.cells import TEXT_LIMIT
 from offtake.formats.xlsx import XLSX, Room, workbook_writer
 from tests.property.exporting import limits
@@ -181,7 +181,7 @@ def test_three_readers_find_every_value_in_its_place(session: Session, table: Ta
     wanted = [[_expected(value) for value in row] for row in table.rows]
     path = staged(session)
     write = workbook_writer(room)
-    assert write(session, table.query(empty_text_is_null=True), path, envelope=Envelope()) == len(table.rows)
+    assert write(session, table.query(empty_text_is_null=True), path, framing=Framing()) == len(table.rows)
     *sheets, about = openpyxl.load_workbook(path, read_only=True).sheetnames
     assert about == "About"
     assert sheets == ["Export", *(f"Export {number}" for number in range(2, len(sheets) + 1))]
@@ -202,8 +202,8 @@ def test_three_readers_find_every_value_in_its_place(session: Session, table: Ta
 def test_a_long_text_is_cut_at_what_a_cell_holds_and_counted(session: Session, texts: list[str]) -> None:
     path = staged(session)
     table = Table(names=("text",), types=("VARCHAR",), rows=tuple((text,) for text in texts))
-    envelope = Envelope(facts=(Fact(label="Cut", value=Tally.CUT_CELLS),))
-    XLSX.write(session, table.query(empty_text_is_null=True), path, envelope=envelope)
+    framing = Framing(about=(AboutEntry(label="Cut", value=FinalCount.CUT_CELLS),))
+    XLSX.write(session, table.query(empty_text_is_null=True), path, framing=framing)
     found = [row[0] if row else None for row in _by_openpyxl(path, "Export")[1:]]
     for text, cell in zip(texts, found + [None] * (len(texts) - len(found)), strict=True):
         if _units(text) <= TEXT_LIMIT:
@@ -222,14 +222,14 @@ def test_what_is_cut_on_the_sheet_about_is_counted_there(session: Session) -> No
     path = staged(session)
     long, whole = "x" * (TEXT_LIMIT + 1), "y" * TEXT_LIMIT
     facts = (
-        Fact(label="Cut", value=Tally.CUT_CELLS),
-        Fact(label="Rows", value=Tally.ROWS),
-        Fact(label=long, value=whole),
-        Fact(label="Filter", value=long),
-        Fact(label="Version", value=10**15),
+        AboutEntry(label="Cut", value=FinalCount.CUT_CELLS),
+        AboutEntry(label="Rows", value=FinalCount.ROWS),
+        AboutEntry(label=long, value=whole),
+        AboutEntry(label="Filter", value=long),
+        AboutEntry(label="Version", value=10**15),
     )
     table = Table(names=(long, "b"), types=("VARCHAR", "VARCHAR"), rows=((long, whole), ("", None)))
-    XLSX.write(session, table.query(empty_text_is_null=True), path, envelope=Envelope(facts=facts))
+    XLSX.write(session, table.query(empty_text_is_null=True), path, framing=Framing(about=facts))
     cut = long[: TEXT_LIMIT - 1] + "…"
     for read in (_by_openpyxl, _by_calamine):
         about = [["Cut", 4], ["Rows", 2], [cut, whole], ["Filter", cut], ["Version", 10**15]]
@@ -241,7 +241,7 @@ def test_nothing_is_a_cell_without_content(session: Session) -> None:
     """Null, an empty text, an empty list: a reader may tell an empty text from nothing."""
     path = staged(session)
     table = Table(names=("a", "b"), types=("VARCHAR", "VARCHAR[]"), rows=((None, None), ("", []), (None, [""])))
-    XLSX.write(session, table.query(empty_text_is_null=True), path, envelope=Envelope())
+    XLSX.write(session, table.query(empty_text_is_null=True), path, framing=Framing())
     with zipfile.ZipFile(path) as package:
         sheet = package.read("xl/worksheets/sheet1.xml").decode()
     assert re.findall("<row>.*</row>", sheet)[1:] == ["<row><c/><c/></row>"] * 3

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from offtake.artifacts.store import FILES, ArtifactStore, StoredFile, storage_error, stored
 from offtake.objects.bucket import Bucket
-from offtake.objects.unfinished import abort, unfinished
+from offtake.objects.multipart_uploads import abort, list_multipart_uploads
 
 
 class BucketArtifacts(ArtifactStore):
@@ -50,5 +50,5 @@ class BucketArtifacts(ArtifactStore):
         """Objects, and uploads that were never finished: those have the key that they were meant for."""
         for key in self._bucket.keys(f"{FILES}/"):
             yield from stored(key, partial(self._bucket.remove, key))
-        for found in unfinished(self._bucket, f"{FILES}/"):
+        for found in list_multipart_uploads(self._bucket, f"{FILES}/"):
             yield from stored(found.key, partial(abort, self._bucket, found))

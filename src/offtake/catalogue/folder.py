@@ -7,15 +7,26 @@ import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from offtake.catalogue.section import Section, nearest, open_section
-from offtake.model.report import Column, ColumnType, Mark, Prune, Report, Step, TableUse
-from offtake.model.request import Parameters
+from offtake.catalogue.toml_reader import TomlTable, nearest, open_table
+from offtake.model.report import Column, ColumnType, IntermediateTable, Mark, Prune, Report, TableUse
+from offtake.model.request import ReportParameters
 
 Tables = Mapping[str, Mapping[str, str]]  # lake table -> column -> DuckDB type, in order
-PARAMETERS = tuple(field.name for field in dataclasses.fields(Parameters))
+PARAMETERS = tuple(field.name for field in dataclasses.fields(ReportParameters))
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
-_KEYS = ("title", "grain", "window", "key", "parameters", "server_audit", "parts_by", "steps", "tables", "columns")
-SHARED = "_steps"  # the folder, beside those of the reports, of the steps that several of them have
+_KEYS = (
+    "title",
+    "grain",
+    "window",
+    "key",
+    "parameters",
+    "server_audit",
+    "partition_by",
+    "intermediate_tables",
+    "tables",
+    "columns",
+)
+SHARED = "_intermediate"  # the folder, beside those of the reports, of the steps that several of them have
 
 
 def read_report(folder: Path, tables: Tables, faults: list[str]) -> Report | None:
@@ -23,59 +34,65 @@ def read_report(folder: Path, tables: Tables, faults: list[str]) -> Report | Non
     before = len(faults)
     if not NAME.fullmatch(folder.name):
         faults.append(f"{folder}:1: a report's folder is named in snake_case, such as ring_attempts")
-    section = open_section(folder / "report.toml", faults)
+    table = open_table(folder / "report.toml", faults)
     sql = _query_text(folder / "query.sql", faults)
-    report = _report(section, folder, sql=sql, tables=tables) if section else None
+    report = _report(table, folder, sql=sql, tables=tables) if table else None
     return report if len(faults) == before else None
 
 
-def step_file(folder: Path, name: str) -> Path:
+def intermediate_file(folder: Path, name: str) -> Path:
     """Where the step of that name stands: with its report, or else with those that are shared."""
-    own = folder / f"step.{name}.sql"
+    own = folder / f"intermediate.{name}.sql"
     return own if own.is_file() else folder.parent / SHARED / f"{name}.sql"
 
 
-def _report(section: Section, folder: Path, *, sql: str, tables: Tables) -> Report:
-    section.only(*_KEYS)
-    columns = _columns(section)
+def _report(table: TomlTable, folder: Path, *, sql: str, tables: Tables) -> Report:
+    table.only(*_KEYS)
+    columns = _columns(table)
     report = Report(
         name=folder.name,
-        title=section.text("title"),
-        grain=section.text("grain"),
-        window=section.optional_text("window"),
-        key=section.texts("key", required=True),
-        tables=_table_uses(section, tables),
+        title=table.text("title"),
+        grain=table.text("grain"),
+        window=table.optional_text("window"),
+        key=table.texts("key", required=True),
+        tables=_table_uses(table, tables),
         columns=columns,
         sql=sql,
-        server_audit=section.flag("server_audit", default=False),
-        parts_by=section.optional_text("parts_by"),
-        steps=_steps(section, folder, tables),
-        parameters=_parameters(section),
+        server_audit=table.flag("server_audit", default=False),
+        partition_by=table.optional_text("partition_by"),
+        intermediate_tables=_intermediate_tables(table, folder, tables),
+        parameters=_parameters(table),
     )
-    _check_window_and_key(section, report)
-    _check_parts(section, report, tables)
+    _check_window_and_key(table, report)
+    _check_parts(table, report, tables)
     return report
 
 
-def _steps(section: Section, folder: Path, tables: Tables) -> tuple[Step, ...]:
-    steps: list[Step] = []
-    for index, name in enumerate(section.texts("steps")):
-        if not NAME.fullmatch(name) or name in tables or name in {step.name for step in steps}:
+def _intermediate_tables(table: TomlTable, folder: Path, tables: Tables) -> tuple[IntermediateTable, ...]:
+    intermediate_tables: list[IntermediateTable] = []
+    for index, name in enumerate(table.texts("intermediate_tables")):
+        if (
+            not NAME.fullmatch(name)
+            or name in tables
+            or name in {intermediate.name for intermediate in intermediate_tables}
+        ):
             fault = f"step {name!r} must have a snake_case name of its own, which no table of the lake has"
-            section.fault(fault, "steps", index)
+            table.fault(fault, "intermediate_tables", index)
             continue
-        path = step_file(folder, name)
+        path = intermediate_file(folder, name)
         if path.is_file():
-            steps.append(Step(name=name, sql=_query_text(path, section.faults)))
+            intermediate_tables.append(IntermediateTable(name=name, sql=_query_text(path, table.faults)))
         else:
-            fault = f"there is no step.{name}.sql beside this file, and no {SHARED}/{name}.sql beside its folder"
-            section.fault(f"{fault}; write one of the two, or take the step out", "steps", index)
-    return tuple(steps)
+            fault = (
+                f"there is no intermediate.{name}.sql beside this file, and no {SHARED}/{name}.sql beside its folder"
+            )
+            table.fault(f"{fault}; write one of the two, or take the step out", "intermediate_tables", index)
+    return tuple(intermediate_tables)
 
 
-def _columns(section: Section) -> tuple[Column, ...]:
+def _columns(table: TomlTable) -> tuple[Column, ...]:
     columns: list[Column] = []
-    for row in section.rows("columns"):
+    for row in table.rows("columns"):
         column = _column(row)
         if column.name in {each.name for each in columns}:
             row.fault(f"column {column.name!r} stands here twice; remove one of the two")
@@ -83,7 +100,7 @@ def _columns(section: Section) -> tuple[Column, ...]:
     return tuple(columns)
 
 
-def _column(row: Section) -> Column:
+def _column(row: TomlTable) -> Column:
     row.only("name", "type", "mark", "nullable", "personal", "meaning")
     name = row.text("name")
     if name and not NAME.fullmatch(name):
@@ -98,19 +115,19 @@ def _column(row: Section) -> Column:
     )
 
 
-def _parameters(section: Section) -> tuple[str, ...]:
-    names = section.texts("parameters")
+def _parameters(table: TomlTable) -> tuple[str, ...]:
+    names = table.texts("parameters")
     for index, name in enumerate(names):
         if name not in PARAMETERS:
-            section.fault(f"no report has a parameter {name!r}; {nearest(name, PARAMETERS)}", "parameters", index)
+            table.fault(f"no report has a parameter {name!r}; {nearest(name, PARAMETERS)}", "parameters", index)
         elif name in names[:index]:
-            section.fault(f"parameter {name!r} stands here twice; remove one of the two", "parameters", index)
+            table.fault(f"parameter {name!r} stands here twice; remove one of the two", "parameters", index)
     return names
 
 
-def _table_uses(section: Section, tables: Tables) -> tuple[TableUse, ...]:
+def _table_uses(table: TomlTable, tables: Tables) -> tuple[TableUse, ...]:
     uses: list[TableUse] = []
-    for row in section.rows("tables"):
+    for row in table.rows("tables"):
         row.only("table", "prune")
         use = TableUse(table=row.text("table"), prune=row.word("prune", Prune))
         if use.table and use.table not in tables:
@@ -121,28 +138,30 @@ def _table_uses(section: Section, tables: Tables) -> tuple[TableUse, ...]:
     return tuple(uses)
 
 
-def _check_window_and_key(section: Section, report: Report) -> None:
+def _check_window_and_key(table: TomlTable, report: Report) -> None:
     columns = {column.name: column for column in report.columns}
     if report.window:
-        _must_be_column(section, report.window, columns, key="window")
+        _must_be_column(table, report.window, columns, key="window")
     for name in report.key:
-        _must_be_column(section, name, columns, key="key")
+        _must_be_column(table, name, columns, key="key")
     window = columns.get(report.window or "")
     if window and (window.type is not ColumnType.INSTANT or window.nullable):
-        section.fault(f"the window column {window.name!r} must be an instant with nullable = false", "window")
+        table.fault(f"the window column {window.name!r} must be an instant with nullable = false", "window")
 
 
-def _check_parts(section: Section, report: Report, tables: Tables) -> None:
+def _check_parts(table: TomlTable, report: Report, tables: Tables) -> None:
     """The column must be one of the tables read: by their rows the number of parts is chosen."""
     held = sorted({name for use in report.tables for name in tables.get(use.table, {})})
-    if report.parts_by is not None and held and report.parts_by not in held:
-        hint = nearest(report.parts_by, held)
-        section.fault(f"parts_by names {report.parts_by!r}, which no table of the report has; {hint}", "parts_by")
+    if report.partition_by is not None and held and report.partition_by not in held:
+        hint = nearest(report.partition_by, held)
+        table.fault(
+            f"partition_by names {report.partition_by!r}, which no table of the report has; {hint}", "partition_by"
+        )
 
 
-def _must_be_column(section: Section, name: str, columns: Collection[str], *, key: str) -> None:
+def _must_be_column(table: TomlTable, name: str, columns: Collection[str], *, key: str) -> None:
     if name not in columns:
-        section.fault(f"{key} names {name!r}, which is no column of the report; {nearest(name, columns)}", key)
+        table.fault(f"{key} names {name!r}, which is no column of the report; {nearest(name, columns)}", key)
 
 
 def _query_text(path: Path, faults: list[str]) -> str:

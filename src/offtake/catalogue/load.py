@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from offtake.catalogue.folder import NAME, SHARED, Tables, read_report, step_file
+from offtake.catalogue.folder import NAME, SHARED, Tables, intermediate_file, read_report
 from offtake.catalogue.publication import dialect_of, read_publication
 from offtake.catalogue.query import QueryCheck
 from offtake.errors import CatalogueError
@@ -48,10 +48,12 @@ def load_catalogue(*folders: Path, tables: Tables) -> Catalogue:
             report = read_report(folder, tables, faults)
             if report is None:
                 continue
-            steps = [step_file(folder, step.name) for step in report.steps]
-            check.check(report, folder / "query.sql", steps)
+            intermediate_tables = [
+                intermediate_file(folder, intermediate.name) for intermediate in report.intermediate_tables
+            ]
+            check.check(report, folder / "query.sql", intermediate_tables)
             loading.add_report(report, folder)
-            for path in _wire_files(folder, steps, faults):
+            for path in _wire_files(folder, intermediate_tables, faults):
                 publication = read_publication(path, report, faults)
                 if publication is not None:
                     loading.add_publication(publication, path)
@@ -109,12 +111,12 @@ def _report_folders(folders: tuple[Path, ...], faults: list[str]) -> Iterator[Pa
                 yield path
 
 
-def _wire_files(folder: Path, steps: Collection[Path], faults: list[str]) -> Iterator[Path]:
+def _wire_files(folder: Path, intermediate_tables: Collection[Path], faults: list[str]) -> Iterator[Path]:
     """The wire files of a report; another ``.toml`` or ``.sql`` would be a misspelling that nobody notices."""
     for path in sorted(folder.iterdir()):
         if path.name in {"report.toml", "query.sql"} or path.suffix not in {".toml", ".sql"} or _is_ignored(path):
             continue
-        if path in steps:
+        if path in intermediate_tables:
             continue
         dialect = dialect_of(path)
         if path.name == f"wire.{dialect}.toml" and NAME.fullmatch(dialect):

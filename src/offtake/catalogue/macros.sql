@@ -13,9 +13,9 @@ CREATE TEMP MACRO chosen_any(wanted, held) AS
 CREATE TEMP MACRO number_or_id(number, id) AS coalesce(CAST(number AS VARCHAR), id);
 
 -- Whether the part that is being made has what belongs to a key. An attempt that has only one part reads without it.
-CREATE TEMP MACRO in_part(key) AS
-    coalesce(CAST(getvariable('parts') AS UBIGINT), 1) = 1
-    OR hash(key) % CAST(getvariable('parts') AS UBIGINT) = CAST(getvariable('part') AS UBIGINT);
+CREATE TEMP MACRO in_partition(key) AS
+    coalesce(CAST(getvariable('partitions') AS UBIGINT), 1) = 1
+    OR hash(key) % CAST(getvariable('partitions') AS UBIGINT) = CAST(getvariable('partition') AS UBIGINT);
 
 -- Elapsed time between two instants, cut to whole units; negative where the second is the earlier one.
 CREATE TEMP MACRO seconds_between(earlier, later) AS CAST(trunc((epoch_us(later) - epoch_us(earlier)) / 1000000) AS BIGINT);

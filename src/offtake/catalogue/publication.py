@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from offtake.catalogue.section import Section, nearest, open_section
+from offtake.catalogue.toml_reader import TomlTable, nearest, open_table
 from offtake.model.report import ColumnType, Mark, Publication, PublishedColumn, Rendering, Report
 
 _SHORT = frozenset({Rendering.TEXT, Rendering.TEXT_OR_EMPTY, Rendering.PLAIN})
@@ -57,44 +57,44 @@ def dialect_of(path: Path) -> str:
 def read_publication(path: Path, report: Report, faults: list[str]) -> Publication | None:
     """The publication of ``report`` that the file describes, or None where a fault was noted."""
     before = len(faults)
-    section = open_section(path, faults)
-    publication = _publication(section, report) if section else None
+    table = open_table(path, faults)
+    publication = _publication(table, report) if table else None
     return publication if len(faults) == before else None
 
 
-def _publication(section: Section, report: Report) -> Publication:
-    section.only("slug", "aliases", "title", "columns", "order")
+def _publication(table: TomlTable, report: Report) -> Publication:
+    table.only("slug", "aliases", "title", "columns", "order")
     return Publication(
-        dialect=dialect_of(section.file.path),
+        dialect=dialect_of(table.file.path),
         report=report.name,
-        slug=section.text("slug"),
-        title=section.text("title"),
-        aliases=section.texts("aliases"),
-        columns=_columns(section, report),
-        order=_order(section, report),
+        slug=table.text("slug"),
+        title=table.text("title"),
+        aliases=table.texts("aliases"),
+        columns=_columns(table, report),
+        order=_order(table, report),
     )
 
 
-def _order(section: Section, report: Report) -> tuple[str, ...]:
+def _order(table: TomlTable, report: Report) -> tuple[str, ...]:
     """Columns to sort by. Rows that are equal in them would have no order, so the report's key is among them; and null
     has no place in an order."""
-    names = section.texts("order")
+    names = table.texts("order")
     known = {column.name: column for column in report.columns}
     for index, name in enumerate(names):
         if name not in known:
-            section.fault(f"the report has no column {name!r}; {nearest(name, known)}", "order", index)
+            table.fault(f"the report has no column {name!r}; {nearest(name, known)}", "order", index)
         elif known[name].nullable:
-            section.fault(f"rows cannot be sorted by {name!r}, which may be null", "order", index)
+            table.fault(f"rows cannot be sorted by {name!r}, which may be null", "order", index)
     missing = [name for name in report.key if names and name not in names]
     if missing:
-        section.fault(f"rows alike in {', '.join(names)} have no order; add {', '.join(missing)}", "order")
+        table.fault(f"rows alike in {', '.join(names)} have no order; add {', '.join(missing)}", "order")
     return names
 
 
-def _columns(section: Section, report: Report) -> tuple[PublishedColumn, ...]:
+def _columns(table: TomlTable, report: Report) -> tuple[PublishedColumn, ...]:
     types = {column.name: column.type for column in report.columns}
     columns: list[PublishedColumn] = []
-    for row in section.rows("columns"):
+    for row in table.rows("columns"):
         column = _column(row)
         _check_source(row, column, types)
         if column.name in {each.name for each in columns}:
@@ -103,7 +103,7 @@ def _columns(section: Section, report: Report) -> tuple[PublishedColumn, ...]:
     return tuple(columns)
 
 
-def _column(row: Section) -> PublishedColumn:
+def _column(row: TomlTable) -> PublishedColumn:
     row.only("name", "from", "as", "mark", "label", "legacy", "hidden", "formats")
     return PublishedColumn(
         name=row.text("name"),
@@ -117,7 +117,7 @@ def _column(row: Section) -> PublishedColumn:
     )
 
 
-def _check_source(row: Section, column: PublishedColumn, types: dict[str, ColumnType]) -> None:
+def _check_source(row: TomlTable, column: PublishedColumn, types: dict[str, ColumnType]) -> None:
     kind = types.get(column.source)
     if kind is None:
         if column.source:

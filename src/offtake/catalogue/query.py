@@ -19,10 +19,10 @@ import duckdb
 
 from offtake.catalogue.folder import Tables
 from offtake.catalogue.macros import MACROS
-from offtake.catalogue.section import nearest
+from offtake.catalogue.toml_reader import nearest
 from offtake.model.audit import SERVER_AUDIT
-from offtake.model.report import ColumnType, Report, Step, divisions
-from offtake.model.request import Parameters
+from offtake.model.report import ColumnType, IntermediateTable, Report, partition_markers
+from offtake.model.request import ReportParameters
 
 _BOUND: dict[str, object] = {
     "tenant": "",
@@ -33,7 +33,7 @@ _BOUND: dict[str, object] = {
     "as_of": datetime(2026, 1, 15, tzinfo=UTC),
 }
 _REQUIRED = ("tenant", "start", "end")
-_DEFAULTS = dataclasses.asdict(Parameters())
+_DEFAULTS = dataclasses.asdict(ReportParameters())
 _PARAMETER = re.compile(r"\$([A-Za-z_0-9]+)")
 _ERROR_LINE = re.compile(r"^LINE (\d+): ", re.MULTILINE)
 _YIELDS: dict[ColumnType, str] = {
@@ -67,17 +67,25 @@ class QueryCheck:
     ) -> None:
         self._connection.close()
 
-    def check(self, report: Report, path: Path, steps: Sequence[Path] = ()) -> None:
+    def check(self, report: Report, path: Path, intermediate_tables: Sequence[Path] = ()) -> None:
         """Note everything that is wrong with the query of ``report``, which stands in ``path``, and with its steps."""
-        texts = [*((step.sql, file) for step, file in zip(report.steps, steps, strict=True)), (report.sql, path)]
+        texts = [
+            *(
+                (intermediate.sql, file)
+                for intermediate, file in zip(report.intermediate_tables, intermediate_tables, strict=True)
+            ),
+            (report.sql, path),
+        ]
         self._check_parts(report, texts)
         found = [self._parameters(sql, file) for sql, file in texts]
         bound = [parameters for parameters in found if parameters is not None]
         if len(bound) < len(texts) or not self._are_bound(report, texts, bound):
             return
         with self._empty_tables(report):
-            for step, file, parameters in zip(report.steps, steps, bound, strict=False):
-                if not self._make_step(step, parameters, file):
+            for intermediate, file, parameters in zip(
+                report.intermediate_tables, intermediate_tables, bound, strict=False
+            ):
+                if not self._create_intermediate(intermediate, parameters, file):
                     return
             yielded = self._yielded(report.sql, bound[-1], path)
         if yielded is not None:
@@ -117,12 +125,14 @@ class QueryCheck:
                 self._fault(file, _line_of(sql, f"${name}"), fault)
         return len(self._faults) == before
 
-    def _make_step(self, step: Step, parameters: set[str], path: Path) -> bool:
+    def _create_intermediate(self, intermediate: IntermediateTable, parameters: set[str], path: Path) -> bool:
         """The empty table that the texts after it read; False where its text does not run."""
         values = {name: (_BOUND | _DEFAULTS)[name] for name in parameters}
         try:
             # The text is the report's own; values are bound. It ends on the line it ended on, for the errors' sake.
-            self._connection.execute(f"CREATE TABLE {_quoted(step.name)} AS FROM (\n{step.sql}\n)", values)
+            self._connection.execute(
+                f"CREATE TABLE {_quoted(intermediate.name)} AS FROM (\n{intermediate.sql}\n)", values
+            )
         except duckdb.Error as error:
             fault = f"the step does not run over the declared tables and the steps before it: {_first_line(error)}"
             self._fault(path, _line(error, 1), fault)
@@ -158,14 +168,14 @@ class QueryCheck:
 
     def _check_parts(self, report: Report, texts: Sequence[tuple[str, Path]]) -> None:
         """A declaration without a division would do nothing; by another column, some rows would come never."""
-        hint = f"divide by {report.parts_by!r}" if report.parts_by else "declare it there as parts_by"
+        hint = f"divide by {report.partition_by!r}" if report.partition_by else "declare it there as partition_by"
         for sql, path in texts:
-            for text, column in divisions(sql):
-                if column != report.parts_by:
+            for text, column in partition_markers(sql):
+                if column != report.partition_by:
                     fault = f"{text} divides by another column than report.toml says; {hint}"
                     self._fault(path, _line_of(sql, text), fault)
-        if report.parts_by and not any(divisions(sql) for sql, _ in texts):
-            fault = f"report.toml says parts_by {report.parts_by!r}, but nothing is held to in_part(…)"
+        if report.partition_by and not any(partition_markers(sql) for sql, _ in texts):
+            fault = f"report.toml says partition_by {report.partition_by!r}, but nothing is held to in_partition(…)"
             self._fault(texts[-1][1], 1, fault)
 
     def _compare(self, report: Report, yielded: list[tuple[str, str]], path: Path) -> None:

@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 
 from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, TenantOption, bar, open_home, show
-from offtake.core import identity
+from offtake.core.admin import identity
 from offtake.errors import UnknownName
-from offtake.lake.load import load as load_files
+from offtake.lake.ingest.load import load as load_files
 from offtake.lake.seed import SIZES, SeedPlan
 from offtake.lake.seed import seed as seed_lake
 from offtake.lake.tables import Table, tables

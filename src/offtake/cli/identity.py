@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, open_home, show
-from offtake.core import identity
-from offtake.core.identity import NewCredential
+from offtake.core.admin import identity
+from offtake.core.admin.identity import NewCredential
 from offtake.errors import InvalidZone
 from offtake.model.tenant import ORDINARY, TENANT_NAME, CredentialKind, Scope, Tenant
 from offtake.model.timespan import zone

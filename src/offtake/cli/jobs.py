@@ -14,10 +14,10 @@ from rich import box
 from rich.table import Table
 
 from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, open_home, show, show_table
-from offtake.core import operations
+from offtake.core.admin import jobs as admin_jobs
 from offtake.core.services import Services
 from offtake.model.job import Job, JobFilter, Status
-from offtake.model.request import Parameters
+from offtake.model.request import ReportParameters
 from offtake.wire import DIALECTS
 
 commands = typer.Typer(help="Jobs of all tenants.", no_args_is_help=True, rich_markup_mode=None)
@@ -45,7 +45,7 @@ def list_jobs(
     if dialect is not None and dialect not in _DIALECTS.split(", "):
         raise typer.BadParameter(f"use one of {_DIALECTS}", param_hint="--dialect")
     wanted = JobFilter(tenant=tenant, status=status, dialect=dialect)
-    found = operations.list_jobs(wanted, open_home(home), limit=limit)
+    found = admin_jobs.list_jobs(wanted, open_home(home), limit=limit)
     if as_json:
         show({"jobs": [described(job) for job in found]}, as_json, "")
         return
@@ -63,19 +63,19 @@ def list_jobs(
 @commands.command("show")
 def show_job(job: JobArgument, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
     """Show all that is known of a job, but for the values of its filters."""
-    _show(operations.get(job, open_home(home)), as_json)
+    _show(admin_jobs.get(job, open_home(home)), as_json)
 
 
 @commands.command("cancel")
 def cancel_job(job: JobArgument, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
     """Cancel a job that has not ended: its quota is free at once, and a running query is interrupted."""
-    _show(_do(operations.cancel, job, open_home(home)), as_json)
+    _show(_do(admin_jobs.cancel, job, open_home(home)), as_json)
 
 
 @commands.command("retry")
 def retry_job(job: JobArgument, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
     """Put a failed job back into the queue, with all its attempts before it again. It counts towards the quota."""
-    _show(_do(operations.retry, job, open_home(home)), as_json)
+    _show(_do(admin_jobs.retry, job, open_home(home)), as_json)
 
 
 @commands.command("hold")
@@ -84,13 +84,13 @@ def hold_job(job: JobArgument, home: HomeOption = DEFAULT_HOME, as_json: JsonOpt
 
     Clients still lose sight of the file when its retention is over.
     """
-    _show(_do(operations.hold, job, open_home(home)), as_json)
+    _show(_do(admin_jobs.hold, job, open_home(home)), as_json)
 
 
 @commands.command("release")
 def release_job(job: JobArgument, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
     """End a hold: a file whose retention is over goes at once."""
-    _show(_do(operations.release, job, open_home(home)), as_json)
+    _show(_do(admin_jobs.release, job, open_home(home)), as_json)
 
 
 def _do(deed: Callable[[str, str, Services], Job], job: str, on: Services) -> Job:
@@ -109,7 +109,7 @@ def held(job: Job) -> bool:
 def described(job: Job) -> dict[str, Any]:
     """A job as JSON. Of its filters only the names are told."""
     request, artifact, failure = job.request, job.artifact, job.failure
-    given, usual = dataclasses.asdict(request.parameters), dataclasses.asdict(Parameters())
+    given, usual = dataclasses.asdict(request.parameters), dataclasses.asdict(ReportParameters())
     return {
         "id": job.id,
         "tenant": job.tenant,
@@ -123,7 +123,7 @@ def described(job: Job) -> dict[str, Any]:
         "status": job.status.value,
         "attempts": job.attempts,
         "fence": job.fence,
-        "expected_seconds": int(job.expected.total_seconds()),
+        "estimated_seconds": int(job.estimated_duration.total_seconds()),
         "created_at": _instant(job.created_at),
         "not_before": _instant(job.not_before),
         "started_at": _instant(job.started_at),

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, open_home, show
-from offtake.core import retention
-from offtake.core.retention import Tally
+from offtake.core.exports import retention
+from offtake.core.exports.retention import RemovalCounts
 from offtake.core.services import Services
 from offtake.errors import LakeError
 
@@ -31,7 +31,7 @@ def sweep(
     """
     services = open_home(home)
     if dry_run:
-        expired, orphaned = len(retention.over(services, limit=_EVERY)), len(list(retention.orphans(services)))
+        expired, orphaned = len(retention.expired_jobs(services, limit=_EVERY)), len(list(retention.orphans(services)))
         result = {"dry_run": True, "expired": expired, "orphaned": orphaned}
         show(result, as_json, f"{expired:,} expired and {orphaned:,} orphaned files would go.")
         return
@@ -43,9 +43,9 @@ def sweep(
         raise LakeError(f"{failed:,} files cannot be removed at the moment; workers try again.")
 
 
-def _expire_all(on: Services) -> Tally:
+def _expire_all(on: Services) -> RemovalCounts:
     """Round after round, until one removes nothing."""
-    whole = Tally()
+    whole = RemovalCounts()
     while True:
         tally = retention.expire(on)
         whole.done += tally.done

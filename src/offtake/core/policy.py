@@ -53,7 +53,7 @@ class AttemptPolicy:
 
     threads: int
     memory_mb: int
-    part_rows: int  # of the lake, that one part of an export is made from
+    partition_rows: int  # of the lake, that one part of an export is made from
     temp_mb: int
     attempts: int
     lease: timedelta

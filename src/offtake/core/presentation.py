@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from offtake.engine.plan import Shown
-from offtake.formats import Envelope, Fact
 from offtake.model.job import Job
+from offtake.model.layout import AboutEntry, ColumnLayout, Framing
 from offtake.model.report import Publication, Rendering
 from offtake.model.request import ExportRequest
 
@@ -26,7 +25,7 @@ CELLS: Mapping[Rendering, Rendering] = dict.fromkeys(
 )
 
 
-def _no_facts(job: Job, made_at: datetime) -> tuple[Fact, ...]:
+def _no_about(job: Job, made_at: datetime) -> tuple[AboutEntry, ...]:
     """A dialect that says nothing about the job inside the file."""
     return ()
 
@@ -35,13 +34,13 @@ def _no_facts(job: Job, made_at: datetime) -> tuple[Fact, ...]:
 class Layout:
     """What the file shows, and what stands around and between its rows.
 
-    ``facts`` says, for formats with a place for it, what the file is about: of which job, made when. The envelope is
+    ``about`` says, for formats with a place for it, what the file is about: of which job, made when. The envelope is
     given its answer when the job runs.
     """
 
-    shown: Shown
-    envelope: Envelope = field(default_factory=Envelope)
-    facts: Callable[[Job, datetime], tuple[Fact, ...]] = _no_facts
+    shown: ColumnLayout
+    framing: Framing = field(default_factory=Framing)
+    about: Callable[[Job, datetime], tuple[AboutEntry, ...]] = _no_about
 
 
 Presentation = Callable[[Publication, ExportRequest], Layout]  # the columns that were chosen, for that request

@@ -37,8 +37,10 @@ class Services:
     clock: Callable[[], datetime]  # the present as a UTC instant
     new_id: Callable[[], str]  # a fresh lower-case UUID
     new_secret: Callable[[], str]  # unguessable, safe in URLs
-    rings: bool = False  # an engine gives jobs to workers, and is told of them by way of the outbox
-    reached: Callable[[str, Lease], None] = _silent  # told when an attempt reaches a named point (``core.run.POINTS``)
+    dispatches: bool = False  # an engine gives jobs to workers, and is told of them by way of the outbox
+    reached: Callable[[str, Lease], None] = (
+        _silent  # told when an attempt reaches a named point (``core.attempt.run.POINTS``)
+    )
 
     def now(self, connection: Connection) -> datetime:
         """What leases, due times and the end of retention are set from and compared with (``store.clock``)."""

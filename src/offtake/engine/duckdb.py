@@ -16,8 +16,8 @@ from typing import Any, Self
 
 import duckdb
 
+from offtake.engine.external_sort import ExternalSort
 from offtake.engine.render import identifier
-from offtake.engine.stretches import Stretches
 from offtake.errors import AttemptError, AttemptInterrupted, QueryFailed, ResourceExhausted, StorageUnavailable
 from offtake.model.query import Query
 from offtake.model.view import TableView
@@ -48,20 +48,20 @@ class Limits:
 class Session:
     """A locked DuckDB database over one tenant's files. Use as a context manager; ``interrupt`` from any thread.
 
-    ``parts`` is into how many a query that names the word ``in_part`` is divided: ``copy`` then writes one of them.
+    ``partitions`` is into how many a query that names the word ``in_partition`` is divided: ``copy`` then writes one of them.
     """
 
     def __init__(
-        self, limits: Limits, views: Sequence[TableView], *, writable: Sequence[Path] = (), parts: int = 1
+        self, limits: Limits, views: Sequence[TableView], *, writable: Sequence[Path] = (), partitions: int = 1
     ) -> None:
-        self.parts = parts
+        self.partitions = partitions
         self._interrupted = threading.Event()
-        self._stretches: Stretches | None = None  # what parts are once rows have been sorted
+        self._external_sort: ExternalSort | None = None  # what parts are once rows have been sorted
         self._connection = duckdb.connect(
             config={
                 # What a join or a group must at least hold, every thread holds: a query so large that it is made in
                 # parts has no memory left for a second one (DuckDB 2.0: two threads fail in 256 MiB where one fits).
-                "threads": limits.threads if parts == 1 else 1,
+                "threads": limits.threads if partitions == 1 else 1,
                 # Whoever runs the query writes the file, too. With threads for writing, an interrupt may find them
                 # waiting for each other for ever (DuckDB 2.0: with one after four tries, with eight once in hundreds).
                 "async_threads": 0,
@@ -85,11 +85,13 @@ class Session:
             self._connection.execute("SET max_temp_directory_size = $size", {"size": f"{temp_mb}MiB"})
             for view in views:
                 self._expose(view)
-            if self.parts > 1:
+            if self.partitions > 1:
                 # A part fits when the side that a query names second is kept, as its author meant. From what DuckDB
                 # guesses of a part it would at times keep the long rows of the other side.
                 self._connection.execute("SET disabled_optimizers = 'build_side_probe_side'")
-            self._connection.execute("SET VARIABLE parts = CAST($parts AS UBIGINT)", {"parts": self.parts})
+            self._connection.execute(
+                "SET VARIABLE partitions = CAST($partitions AS UBIGINT)", {"partitions": self.partitions}
+            )
             allowed = [*(file for view in views for file in view.files), *map(str, writable)]
             self._connection.execute("SET allowed_paths = $paths", {"paths": allowed})
             self._connection.execute("SET enable_external_access = false")
@@ -111,14 +113,14 @@ class Session:
         with _as_ours():
             self._connection.execute(sql, dict(values or {}))
 
-    def rows(self, query: Query, *, part: int = 0) -> list[dict[str, Any]]:
+    def rows(self, query: Query, *, partition: int = 0) -> list[dict[str, Any]]:
         """All rows of one part as dicts: for tests and previews, never for an export."""
         with _as_ours():
-            self._choose(part)
+            self._choose(partition)
             found = self._connection.execute(query.sql, dict(query.values)).fetchall()
         return [dict(zip(query.columns, row, strict=True)) for row in found]
 
-    def copy(self, query: Query, path: Path, *, options: str, as_json: bool, part: int = 0) -> int:
+    def copy(self, query: Query, path: Path, *, options: str, as_json: bool, partition: int = 0) -> int:
         """Write the rows of one part to ``path`` with DuckDB's own writer and return how many it says it wrote.
 
         ``options`` is text of a format, ``as_json`` makes one JSON object of each row. Raises AttemptInterrupted when
@@ -128,45 +130,45 @@ class Session:
         rows = f"SELECT to_json(shown) FROM (\n{query.sql}\n) AS shown" if as_json else query.sql  # noqa: S608
         target = str(path).replace("'", "''")
         with _as_ours():
-            self._choose(part)
+            self._choose(partition)
             statement = f"COPY (\n{rows}\n) TO '{target}' ({options}, USE_TMP_FILE false)"
             found = self._connection.execute(statement, dict(query.values)).fetchone()
         if found is None:
             raise QueryFailed("The writer did not say how many rows it wrote.")
         return int(found[0])
 
-    def keep(self, name: str, query: Query, *, divided: bool) -> None:
+    def create_table(self, name: str, query: Query, *, divided: bool) -> None:
         """Make a table of the rows of a query, part by part if it is divided, that later queries may name. It spills.
 
         Raises AttemptInterrupted as ``copy`` does.
         """
-        for part in range(self.parts if divided else 1):
+        for partition in range(self.partitions if divided else 1):
             self._check()
             with _as_ours():
-                self._choose(part)
-                start = f"INSERT INTO {identifier(name)}" if part else f"CREATE TEMP TABLE {identifier(name)} AS"
+                self._choose(partition)
+                start = f"INSERT INTO {identifier(name)}" if partition else f"CREATE TEMP TABLE {identifier(name)} AS"
                 self._connection.execute(f"{start}\n{query.sql}", dict(query.values))
 
-    def join_parts(self) -> None:
+    def merge_partitions(self) -> None:
         """What had to be made in parts is kept; from now on there is one, which has everything."""
-        self.parts = 1
+        self.partitions = 1
         with _as_ours():
-            self._connection.execute("SET VARIABLE parts = CAST(1 AS UBIGINT)")
+            self._connection.execute("SET VARIABLE partitions = CAST(1 AS UBIGINT)")
 
-    def sort(self, query: Query, *, stretch_bytes: int) -> Query:
+    def sort(self, query: Query, *, range_bytes: int) -> Query:
         """Make the rows of a query that has an order, and answer a query whose parts hold them in that order.
 
         The rows are kept in tables that spill, part by part of the given query; each part of the answer is a stretch of
         the order of at most so many bytes (of one row at least), sorted alone.
         """
-        stretches = Stretches(self._connection, check=self._check)
-        for part in range(self.parts):
+        ranges = ExternalSort(self._connection, check=self._check)
+        for partition in range(self.partitions):
             with _as_ours():
-                self._choose(part)
-                stretches.keep(query, part=part)
+                self._choose(partition)
+                ranges.keep(query, partition=partition)
         with _as_ours():
-            in_order = stretches.cut(query, room=stretch_bytes)
-            self._stretches, self.parts = stretches, len(stretches)
+            in_order = ranges.cut(query, room=range_bytes)
+            self._external_sort, self.partitions = ranges, len(ranges)
             self._choose(0)
         return in_order
 
@@ -176,7 +178,7 @@ class Session:
             found = self._connection.execute(f"DESCRIBE\n{query.sql}", dict(query.values)).fetchall()
         return [row[1] for row in found]
 
-    def encoded(self, query: Query, *, part: int = 0) -> Iterator[Sequence[tuple[bytes, int]]]:
+    def encoded(self, query: Query, *, partition: int = 0) -> Iterator[Sequence[tuple[bytes, int]]]:
         """The rows of one part of a query of two columns, a BLOB and a number, in batches; the result is never held as
         a whole. Raises AttemptInterrupted as ``copy`` does.
 
@@ -184,7 +186,7 @@ class Session:
         """
         self._check()
         with _as_ours():
-            self._choose(part)
+            self._choose(partition)
             streamed = self._connection.execute(query.sql, dict(query.values))
         while True:
             with _as_ours():
@@ -197,10 +199,10 @@ class Session:
         if self._interrupted.is_set():
             raise AttemptInterrupted("The attempt was asked to stop.")
 
-    def _choose(self, part: int) -> None:
-        self._connection.execute("SET VARIABLE part = CAST($part AS UBIGINT)", {"part": part})
-        if self._stretches is not None:
-            self._stretches.choose(part)
+    def _choose(self, partition: int) -> None:
+        self._connection.execute("SET VARIABLE partition = CAST($partition AS UBIGINT)", {"partition": partition})
+        if self._external_sort is not None:
+            self._external_sort.choose(partition)
 
     def interrupt(self) -> None:
         """Stop whatever runs; the running call raises AttemptInterrupted, and so does every later ``copy``."""

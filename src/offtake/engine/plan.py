@@ -14,8 +14,8 @@ from types import MappingProxyType
 
 from offtake.engine.render import WRITTEN_BY_PEOPLE, guard, identifier, render
 from offtake.model.query import Query
-from offtake.model.report import ColumnType, PublishedColumn, Report, Step
-from offtake.model.request import ExportRequest, Parameters
+from offtake.model.report import ColumnType, IntermediateTable, PublishedColumn, Report
+from offtake.model.request import ExportRequest, ReportParameters
 
 _PARAMETER = re.compile(r"\$([a-z_]+)\b")
 DEFAULT_PATTERN = "%Y-%m-%d %H:%M:%S"  # of instants, where no locale has a say
@@ -26,13 +26,13 @@ def plan_rows(report: Report, request: ExportRequest, *, tenant: str) -> Query:
     return _query(report.sql, [column.name for column in report.columns], request, tenant=tenant)
 
 
-def plan_step(step: Step, request: ExportRequest, *, tenant: str) -> Query:
+def plan_intermediate(intermediate: IntermediateTable, request: ExportRequest, *, tenant: str) -> Query:
     """Rows that are made before those of the report, under the names their text gives them."""
-    return _query(step.sql, (), request, tenant=tenant)
+    return _query(intermediate.sql, (), request, tenant=tenant)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class ColumnLayout:
     """What a file shows of a report: columns in order, their names there, the order of rows, a locale's instants."""
 
     columns: tuple[PublishedColumn, ...]
@@ -43,7 +43,7 @@ class Shown:
 
 
 def plan(
-    report: Report, shown: Shown, request: ExportRequest, *, tenant: str, empty_text_is_null: bool = False
+    report: Report, shown: ColumnLayout, request: ExportRequest, *, tenant: str, empty_text_is_null: bool = False
 ) -> Query:
     """The report's rows as a dialect shows them: the columns rendered in order under their headers."""
     types = {column.name: column.type for column in report.columns}
@@ -76,7 +76,7 @@ def _query(
     known: dict[str, object] = {
         "tenant": tenant,
         "start": request.timespan.start,
-        "end": request.end,
+        "end": request.effective_end,
         "zone": request.timespan.zone,
         "as_of": request.as_of or request.timespan.end,
         "account_zone": request.account_zone,
@@ -88,7 +88,7 @@ def _query(
     return Query(sql=sql, values=MappingProxyType(values), columns=tuple(columns))
 
 
-def _bindable(parameters: Parameters) -> dict[str, object]:
+def _bindable(parameters: ReportParameters) -> dict[str, object]:
     """Tuples as lists, which the driver binds."""
     values = dataclasses.asdict(parameters).items()
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values}

@@ -6,10 +6,10 @@ from typing import Self
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
-from offtake.section import Section
+from offtake.settings_section import SettingsSection
 
 
-class WorkerSettings(Section):
+class WorkerSettings(SettingsSection):
     """Attempts: what one may use, and how one ends."""
 
     threads: int = Field(2, ge=1, le=256, description="Threads of one attempt's query.")
@@ -40,7 +40,7 @@ class WorkerSettings(Section):
         return value
 
 
-class TemporalSettings(Section):
+class TemporalSettings(SettingsSection):
     """Temporal, where `executor` is "temporal"."""
 
     address: str = Field("127.0.0.1:7233", pattern=r"^[^/@\s]+:\d+$", description="Temporal's host and port.")
@@ -52,7 +52,7 @@ class TemporalSettings(Section):
         description="Task queue that workers poll. Installations that share a namespace need one each.",
     )
     activities: int = Field(1, ge=1, le=64, description="Attempts that one worker process runs at once.")
-    upkeep_seconds: float = Field(
+    maintenance_seconds: float = Field(
         60.0,
         ge=1,
         description="How often files are expired and swept, lost leases taken back, and jobs rung for again that "

@@ -16,7 +16,8 @@ from typing import Protocol
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from offtake.core import presence, settlement
+from offtake.core.admin import worker_registry
+from offtake.core.attempt import outcome
 from offtake.core.services import Services
 from offtake.errors import OfftakeError
 
@@ -55,7 +56,7 @@ class Supervisor:
         self._on = on
         self._command = command
         self._stop = threading.Event()
-        self._hurried = False
+        self._forced = False
         keeps_one_free = workers > 1 and bool(on.attempt.long)
         self._places = [self._filled(quick=keeps_one_free and number == 0) for number in range(workers)]
         self._thread = threading.Thread(target=self._watch, name="supervisor", daemon=True)
@@ -93,13 +94,13 @@ class Supervisor:
         if place.process.stdin is not None:
             place.process.stdin.close()
         try:
-            recovered = settlement.recover(self._on, dead_worker=place.name)
-            presence.leave(place.name, self._on)
+            recovered = outcome.rescue_expired_leases(self._on, dead_worker=place.name)
+            worker_registry.deregister(place.name, self._on)
         except (OfftakeError, SQLAlchemyError):
             recovered = 0  # the leases run out by themselves
         _log.warning("worker_died", worker=place.name, code=place.process.returncode, jobs_recovered=recovered)
 
-    def ask(self) -> None:
+    def request(self) -> None:
         """Ask every worker to drain; none is restarted from now on."""
         if self._stop.is_set():
             return
@@ -109,16 +110,16 @@ class Supervisor:
             if place.process.poll() is None:
                 place.process.terminate()
 
-    def hurry(self) -> None:
+    def force(self) -> None:
         """From now on ``stop`` has running attempts handed back at once. Takes no lock: signal handlers call it."""
-        self._hurried = True
+        self._forced = True
 
     def stop(self, patience: float) -> None:
         """Ask, wait for ``patience`` seconds at most, then kill what is left."""
-        self.ask()
+        self.request()
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline and any(place.process.poll() is None for place in self._places):
-            if self._hurried:
+            if self._forced:
                 for place in self._places:
                     place.process.send_signal(signal.SIGINT)
             time.sleep(_LOOK)

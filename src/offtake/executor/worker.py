@@ -9,15 +9,15 @@ from datetime import timedelta
 
 import structlog
 
-from offtake.core import settlement
-from offtake.core.interruption import Interruption
-from offtake.core.run import run
+from offtake.core.attempt import outcome
+from offtake.core.attempt.cancellation import Cancellation
+from offtake.core.attempt.run import run_attempt
 from offtake.core.services import Services
-from offtake.errors import AttemptError, AuditUnavailable, OfftakeError, Unavailable, places
-from offtake.executor.heartbeat import Heartbeat
-from offtake.executor.presence import Presence
-from offtake.executor.stopping import Stopping
-from offtake.executor.upkeep import Upkeep
+from offtake.errors import AttemptError, AuditUnavailable, OfftakeError, Unavailable, traceback_locations
+from offtake.executor.lease_heartbeat import LeaseHeartbeat
+from offtake.executor.maintenance import Maintenance
+from offtake.executor.shutdown import Shutdown
+from offtake.executor.worker_heartbeat import WorkerHeartbeat
 from offtake.model.job import Lease
 from offtake.store import jobs
 from offtake.store.wakeup import Wakeup, wakeup
@@ -35,23 +35,23 @@ class Worker:
     longest: timedelta | None = None
 
 
-def work(on: Services, worker: Worker, stopping: Stopping) -> None:
+def work(on: Services, worker: Worker, shutdown: Shutdown) -> None:
     """Run jobs until asked to stop."""
-    upkeep = Upkeep(on)
-    with closing(wakeup(on.database)) as changes, Presence(worker.name, on):
-        _loop(on, worker, stopping, upkeep=upkeep, changes=changes)
+    maintenance = Maintenance(on)
+    with closing(wakeup(on.database)) as changes, WorkerHeartbeat(worker.name, on):
+        _loop(on, worker, shutdown, maintenance=maintenance, changes=changes)
 
 
-def _loop(on: Services, worker: Worker, stopping: Stopping, *, upkeep: Upkeep, changes: Wakeup) -> None:
-    while not stopping.asked():
+def _loop(on: Services, worker: Worker, shutdown: Shutdown, *, maintenance: Maintenance, changes: Wakeup) -> None:
+    while not shutdown.requested():
         try:
-            upkeep.when_due()  # also under load: a lease that ran out must not wait for an empty queue
+            maintenance.when_due()  # also under load: a lease that ran out must not wait for an empty queue
             changes.clear()  # before the claim: a job that arrives in between is seen by the claim or by the wait
             lease = claim_next(on, worker)
             if lease is not None:
-                attempt(lease, on, stopping, Interruption())
+                attempt(lease, on, shutdown, Cancellation())
                 continue
-            changes.wait(_POLL, stopping.asked)
+            changes.wait(_POLL, shutdown.requested)
         except (Unavailable, AuditUnavailable):  # what cannot be recorded does not happen: the lease will run out
             _log.warning("store_unavailable", worker=worker.name)
             time.sleep(_STORE_AWAY)
@@ -73,8 +73,8 @@ def _work_is_due(on: Services, worker: Worker) -> bool:
         return jobs.is_due(connection, now=on.now(connection), longest=worker.longest)
 
 
-def attempt(lease: Lease, on: Services, stopping: Stopping, interruption: Interruption) -> None:
-    """Run a leased job to its end, its next attempt or its hand-over; others may stop it by ``interruption``.
+def attempt(lease: Lease, on: Services, shutdown: Shutdown, cancellation: Cancellation) -> None:
+    """Run a leased job to its end, its next attempt or its hand-over; others may stop it by ``cancellation``.
 
     Raises Unavailable or AuditUnavailable when what became of it cannot be recorded: then the lease runs out.
     """
@@ -90,9 +90,9 @@ def attempt(lease: Lease, on: Services, stopping: Stopping, interruption: Interr
     )
     error: OfftakeError | None = None
     fields: dict[str, object] = {}
-    with Heartbeat(lease, on, interruption=interruption, stopping=stopping):
+    with LeaseHeartbeat(lease, on, cancellation=cancellation, shutdown=shutdown):
         try:
-            artifact = run(lease, on, interruption)
+            artifact = run_attempt(lease, on, cancellation)
             fields = {"rows": artifact.rows, "bytes": artifact.bytes}
         except OfftakeError as expected:
             error = expected
@@ -100,13 +100,13 @@ def attempt(lease: Lease, on: Services, stopping: Stopping, interruption: Interr
             error = _unexpected(unexpected)
     if error is not None:
         fields = {"error": error.code, "cause": _kind(error.__cause__)}
-        fields["outcome"] = settlement.settle(lease, error, interruption.reason, on)
+        fields["outcome"] = outcome.record_outcome(lease, error, cancellation.reason, on)
     log.info("attempt", **({"outcome": "succeeded"} | fields), seconds=round(time.monotonic() - began, 3))
 
 
 def _unexpected(error: Exception) -> AttemptError:
     """A defect of ours. Its text may quote rows, so only its kind and place are logged."""
-    _log.error("attempt_defect", kind=_kind(error), places=places(error))
+    _log.error("attempt_defect", kind=_kind(error), traceback_locations=traceback_locations(error))
     ours = AttemptError("The export failed for a reason the server did not expect.")
     ours.__cause__ = error
     return ours

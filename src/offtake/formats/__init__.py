@@ -1,10 +1,11 @@
 """File formats. To add one, write its module and name it here."""
 
-from offtake.formats.copying import part_file
+from offtake.formats.copy_writer import partition_file
 from offtake.formats.csv import CSV
-from offtake.formats.format import Envelope, Fact, Format, Tally
+from offtake.formats.format import Format
 from offtake.formats.json import JSON, JSON_LINES
 from offtake.formats.xlsx import XLSX
+from offtake.model.layout import AboutEntry, FinalCount, Framing
 
 FORMATS: tuple[Format, ...] = (CSV, JSON, JSON_LINES, XLSX)
 

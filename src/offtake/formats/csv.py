@@ -6,8 +6,9 @@ Null and empty text are both an empty field (contracts/talkdesk.md 5.2).
 
 from __future__ import annotations
 
-from offtake.formats.copying import Joint, Recipe, by_copy
-from offtake.formats.format import Envelope, Format
+from offtake.formats.copy_writer import Joint, Recipe, by_copy
+from offtake.formats.format import Format
+from offtake.model.layout import Framing
 
 _NEITHER_QUOTE_NOR_LINE_END = bytes(set(range(256)) - set(b'"\n'))
 
@@ -53,8 +54,8 @@ class CsvCounter:
 _OPTIONS = "FORMAT csv, DELIMITER ',', QUOTE '\"', COMMENT ''"
 
 
-def _recipe(envelope: Envelope) -> Recipe:
-    options = f"{_OPTIONS}, NEW_LINE '{envelope.line_end}', HEADER"
+def _recipe(framing: Framing) -> Recipe:
+    options = f"{_OPTIONS}, NEW_LINE '{framing.line_end}', HEADER"
     whole, rest = f"{options} true", f"{options} false"
     joint = Joint(first=whole, other=rest, closing=_nothing)
     return Recipe(options=whole, as_json=False, closing=_nothing, joint=joint)

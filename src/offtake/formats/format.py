@@ -19,16 +19,16 @@ class RowSource(Protocol):
     """What a format needs of an engine's session."""
 
     @property
-    def parts(self) -> int:
+    def partitions(self) -> int:
         """Of how many parts, made one after the other, the rows of a query consist."""
 
-    def copy(self, query: Query, path: Path, *, options: str, as_json: bool, part: int = 0) -> int:
+    def copy(self, query: Query, path: Path, *, options: str, as_json: bool, partition: int = 0) -> int:
         """Write the rows of one part of ``query`` to ``path`` and return their number."""
 
     def types(self, query: Query) -> Sequence[str]:
         """The engine's names of the types of the query's columns, in order."""
 
-    def encoded(self, query: Query, *, part: int = 0) -> Iterator[Sequence[tuple[bytes, int]]]:
+    def encoded(self, query: Query, *, partition: int = 0) -> Iterator[Sequence[tuple[bytes, int]]]:
         """The rows of one part, batch by batch, of a query of two columns that are never null: bytes of a file, and a
         number.
 
@@ -49,7 +49,7 @@ class RecordCounter(Protocol):
         """Records seen, header and envelope not counted. ValueError when the bytes do not end as the format must."""
 
 
-class Tally(Enum):
+class FinalCount(Enum):
     """A number that is known only when all rows are written."""
 
     ROWS = "rows"
@@ -57,21 +57,21 @@ class Tally(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
+class AboutEntry:
     """One line about an export, for formats that have a place for such lines."""
 
     label: str
-    value: str | int | Tally
+    value: str | int | FinalCount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Envelope:
+class Framing:
     """What a dialect puts around the rows, each format taking what it has a place for.
 
     Around an array of rows: ``head`` rows ``tail`` number-of-rows ``end``. ``tail`` begins with ``]``, which is how a
     whole file is told from a cut one. ``tail`` and ``end`` may be written without a number between them
     (``counted = False``). Behind each line of a csv file: ``line_end``, which is a line feed or ends with one.
-    ``facts`` fill the last sheet of a workbook, in this order.
+    ``about`` fill the last sheet of a workbook, in this order.
     """
 
     head: str = "["
@@ -79,13 +79,13 @@ class Envelope:
     end: str = ""
     counted: bool = False
     line_end: str = "\n"
-    facts: tuple[Fact, ...] = ()
+    about: tuple[AboutEntry, ...] = ()
 
 
 class Writer(Protocol):
     """How a format makes its file."""
 
-    def __call__(self, rows: RowSource, query: Query, path: Path, *, envelope: Envelope) -> int:
+    def __call__(self, rows: RowSource, query: Query, path: Path, *, framing: Framing) -> int:
         """Write all rows of ``query`` to ``path``; returns the number of rows the writer reports."""
 
 

@@ -7,8 +7,9 @@ plain array costs, while the envelope needs no second pass over the file.
 
 from __future__ import annotations
 
-from offtake.formats.copying import Joint, Recipe, by_copy
-from offtake.formats.format import Envelope, Format
+from offtake.formats.copy_writer import Joint, Recipe, by_copy
+from offtake.formats.format import Format
+from offtake.model.layout import Framing
 
 # A delimiter that JSON text cannot contain: control characters are escaped in it.
 _NEVER = "\x01"
@@ -75,12 +76,12 @@ def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _array(envelope: Envelope) -> Recipe:
+def _array(framing: Framing) -> Recipe:
     rows_alone = f"FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '{_NEVER}', NEW_LINE {_literal(_BETWEEN)}"
-    head, tail = f"{envelope.head}\n", f"\n{envelope.tail}"
+    head, tail = f"{framing.head}\n", f"\n{framing.tail}"
 
     def end(rows: int) -> str:
-        return f"{rows if envelope.counted else ''}{envelope.end}\n"
+        return f"{rows if framing.counted else ''}{framing.end}\n"
 
     return Recipe(
         options=f"{rows_alone}, PREFIX {_literal(head)}, SUFFIX {_literal(tail)}",
@@ -96,7 +97,7 @@ def _array(envelope: Envelope) -> Recipe:
     )
 
 
-def _lines(_: Envelope) -> Recipe:
+def _lines(_: Framing) -> Recipe:
     def nothing(_: int) -> bytes:
         return b""
 

@@ -11,18 +11,22 @@ from dataclasses import dataclass
 from itertools import accumulate, chain
 from pathlib import Path
 
-from offtake.formats.format import Envelope, Fact, Format, RowSource, Tally, Writer
+from offtake.formats.format import Format, RowSource, Writer
 from offtake.formats.workbook import cells, parts
 from offtake.formats.workbook.cells import Style
 from offtake.formats.workbook.counter import DATA_PARTS, WorkbookCounter
 from offtake.formats.workbook.package import Package, Part
 from offtake.formats.workbook.parts import Sheet
+from offtake.model.layout import AboutEntry, FinalCount, Framing
 from offtake.model.query import Query
 
 _BUFFER = 256 * 1024  # bytes between writes to the file
 _ABOUT_WIDTHS = (24, 60)
 # What every workbook says of itself, where the dialect has not put it elsewhere.
-_TALLIES = (Fact(label="Rows", value=Tally.ROWS), Fact(label="Truncated cells", value=Tally.CUT_CELLS))
+_TALLIES = (
+    AboutEntry(label="Rows", value=FinalCount.ROWS),
+    AboutEntry(label="Truncated cells", value=FinalCount.CUT_CELLS),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +91,7 @@ class _Sheets:
 def workbook_writer(room: Room) -> Writer:
     """The writer whose sheets have that room."""
 
-    def write(rows: RowSource, query: Query, path: Path, *, envelope: Envelope) -> int:
+    def write(rows: RowSource, query: Query, path: Path, *, framing: Framing) -> int:
         kinds = rows.types(query)
         header, cuts = _text_cells(rows, query.columns, Style.BOLD)
         with path.open("wb", buffering=_BUFFER) as file:
@@ -103,18 +107,20 @@ def workbook_writer(room: Room) -> Writer:
                 width=len(query.columns),
                 room=room,
             )
-            tallies = {Tally.ROWS: 0, Tally.CUT_CELLS: cuts}
+            tallies = {FinalCount.ROWS: 0, FinalCount.CUT_CELLS: cuts}
             encoded = cells.rows(query, kinds)
-            for batch in chain.from_iterable(rows.encoded(encoded, part=part) for part in range(rows.parts)):
+            for batch in chain.from_iterable(
+                rows.encoded(encoded, partition=partition) for partition in range(rows.partitions)
+            ):
                 sheets.write([row for row, _ in batch])
-                tallies[Tally.ROWS] += len(batch)
-                tallies[Tally.CUT_CELLS] += sum(cut for _, cut in batch)
+                tallies[FinalCount.ROWS] += len(batch)
+                tallies[FinalCount.CUT_CELLS] += sum(cut for _, cut in batch)
             sheets.finish()
-            about = _about(rows, envelope.facts, tallies)
+            about = _about(rows, framing.about, tallies)
             package.add(_ABOUT.part, about)
             _add_index(package, [*sheets.finished, _ABOUT])
             package.close()
-        return tallies[Tally.ROWS]
+        return tallies[FinalCount.ROWS]
 
     return write
 
@@ -133,14 +139,14 @@ def _add_index(package: Package, sheets: list[Sheet]) -> None:
     package.add("[Content_Types].xml", parts.content_types(sheets))
 
 
-def _about(rows: RowSource, facts: tuple[Fact, ...], tallies: Mapping[Tally, int]) -> bytes:
+def _about(rows: RowSource, about: tuple[AboutEntry, ...], tallies: Mapping[FinalCount, int]) -> bytes:
     """The last sheet: labels and values. What is cut here is counted as well, before the count is written."""
-    told = {fact.value for fact in facts}
-    lines = [*facts, *(fact for fact in _TALLIES if fact.value not in told)]
+    told = {fact.value for fact in about}
+    lines = [*about, *(fact for fact in _TALLIES if fact.value not in told)]
     labels, cut_labels = _text_cells(rows, [fact.label for fact in lines], Style.PLAIN)
     said = [fact.value if isinstance(fact.value, str) else "" for fact in lines]
     texts, cut_texts = _text_cells(rows, said, Style.PLAIN)
-    tallies = {**tallies, Tally.CUT_CELLS: tallies[Tally.CUT_CELLS] + cut_labels + cut_texts}
+    tallies = {**tallies, FinalCount.CUT_CELLS: tallies[FinalCount.CUT_CELLS] + cut_labels + cut_texts}
     shown = (
         cells.row((label, text if isinstance(fact.value, str) else cells.number_cell(_number(fact.value, tallies))))
         for label, text, fact in zip(labels, texts, lines, strict=True)
@@ -148,8 +154,8 @@ def _about(rows: RowSource, facts: tuple[Fact, ...], tallies: Mapping[Tally, int
     return parts.plain_sheet_head(parts.columns(_ABOUT_WIDTHS)) + b"".join(shown) + parts.sheet_tail(None)
 
 
-def _number(value: int | Tally, tallies: Mapping[Tally, int]) -> int:
-    return tallies[value] if isinstance(value, Tally) else value
+def _number(value: int | FinalCount, tallies: Mapping[FinalCount, int]) -> int:
+    return tallies[value] if isinstance(value, FinalCount) else value
 
 
 def _text_cells(rows: RowSource, texts: Sequence[str], style: Style) -> tuple[list[bytes], int]:

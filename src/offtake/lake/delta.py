@@ -1,4 +1,4 @@
-"""The lake: one Delta table per table of the model, on the ground that ``ground.py`` knows.
+"""The lake: one Delta table per table of the model, on the ground that ``storage.py`` knows.
 
 Owns how a table is opened, created and read, and turns the storage library's errors into ours. Which rows go in is
 ``upsert.py``'s business, which files a report sees is ``snapshot.py``'s.
@@ -19,7 +19,7 @@ from deltalake.schema import ArrayType, PrimitiveType
 
 from offtake.errors import StorageUnavailable
 from offtake.lake.cache import Wanted
-from offtake.lake.ground import Ground
+from offtake.lake.storage import TableStorage
 from offtake.lake.tables import Table
 from offtake.model.report import ColumnType
 
@@ -65,14 +65,14 @@ class LakeFile:
 class Lake:
     """All tables, on one ground."""
 
-    ground: Ground
+    storage: TableStorage
 
     def check(self, table: Table) -> None:
         """Raise StorageUnavailable unless the ground answers and that table, where it exists, can be opened.
 
         Raises SettingsError for what does not pass by itself.
         """
-        if not self.ground.check():
+        if not self.storage.check():
             raise StorageUnavailable("The lake does not answer.")
         self.open(table)
 
@@ -80,7 +80,7 @@ class Lake:
         """The newest version of a table, or None before its first load. Raises StorageUnavailable."""
         with storage_faults(table):
             try:
-                delta = DeltaTable(self.ground.uri(table.name), storage_options=self._options)
+                delta = DeltaTable(self.storage.uri(table.name), storage_options=self._options)
             except TableNotFoundError:
                 return None
             _refuse_unreadable(delta, table)
@@ -92,13 +92,13 @@ class Lake:
         if found is not None:
             return found
         with storage_faults(table):
-            self.ground.prepare(table.name)
+            self.storage.prepare(table.name)
             try:
                 return DeltaTable.create(
-                    self.ground.uri(table.name),
+                    self.storage.uri(table.name),
                     schema=_schema(table),
                     mode="error",
-                    partition_by=list(table.partition_by),
+                    partition_by=list(table.partition_columns),
                     name=table.name,
                     description=table.meaning,
                     storage_options=self._options,
@@ -114,7 +114,7 @@ class Lake:
         with storage_faults(table):
             actions = delta.get_add_actions(flatten=True)
             names = ["partition.tenant", "path", "modification_time", "num_records", "size_bytes", "partition.month"]
-            columns = [actions.column(name).to_pylist() for name in names[: 4 + len(table.partition_by)]]
+            columns = [actions.column(name).to_pylist() for name in names[: 4 + len(table.partition_columns)]]
         own = [row for row in zip(*columns, strict=True) if row[0] == tenant]
         own.sort(key=lambda row: (*row[5:], row[2], row[1]))
         return tuple(
@@ -136,7 +136,7 @@ class Lake:
         ``check`` is called again and again while they are brought; what it raises ends that. Raises StorageUnavailable.
         """
         wanted = [Wanted(name=file.path, size=file.bytes) for file in files]
-        with self.ground.local(wanted, check) as paths:
+        with self.storage.local(wanted, check) as paths:
             yield [replace(file, path=str(path)) for file, path in zip(files, paths, strict=True)]
 
     @contextmanager
@@ -144,12 +144,12 @@ class Lake:
         """Queue up behind other writers of the table on this machine. Raises StorageUnavailable, LakeError."""
         with ExitStack() as held:
             with storage_faults(table):
-                held.enter_context(self.ground.queue(table.name))
+                held.enter_context(self.storage.queue(table.name))
             yield
 
     @property
     def _options(self) -> dict[str, str] | None:
-        options = self.ground.options
+        options = self.storage.options
         return None if options is None else dict(options)
 
 
@@ -165,7 +165,7 @@ def storage_faults(table: Table) -> Iterator[None]:
 def _schema(table: Table) -> Schema:
     """Every column may be null: a column added to the model later is null in all older rows."""
     fields = [Field(column.name, _DELTA_TYPES[column.type]) for column in table.columns]
-    return Schema([*fields, *(Field(name, _STRING) for name in table.partition_by)])
+    return Schema([*fields, *(Field(name, _STRING) for name in table.partition_columns)])
 
 
 def _refuse_unreadable(delta: DeltaTable, table: Table) -> None:

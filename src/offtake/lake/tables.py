@@ -33,7 +33,7 @@ DUCKDB_TYPES: Mapping[ColumnType, str] = MappingProxyType(
 )
 
 
-class Kind(StrEnum):
+class TableKind(StrEnum):
     """How a table is partitioned: dimensions by tenant, facts by tenant and month of the event time (UTC)."""
 
     DIMENSION = "dimension"
@@ -62,7 +62,7 @@ class Table:
     """One table of the care data model."""
 
     name: str
-    kind: Kind
+    kind: TableKind
     meaning: str
     key: tuple[str, ...]
     event_time: str | None
@@ -80,15 +80,15 @@ class Table:
         return frozenset(required.union(self.key, {self.event_time} if self.event_time else set()))
 
     @property
-    def partition_by(self) -> tuple[str, ...]:
+    def partition_columns(self) -> tuple[str, ...]:
         """Names of the partition columns."""
-        return ("tenant", "month") if self.kind is Kind.FACT else ("tenant",)
+        return ("tenant", "month") if self.kind is TableKind.FACT else ("tenant",)
 
     @property
     def stored_columns(self) -> tuple[tuple[str, str], ...]:
         """Name and DuckDB type of every column as the lake stores it: the model's, then the partition columns."""
         own = tuple((column.name, DUCKDB_TYPES[column.type]) for column in self.columns)
-        return own + tuple((name, "VARCHAR") for name in self.partition_by)
+        return own + tuple((name, "VARCHAR") for name in self.partition_columns)
 
 
 @lru_cache(maxsize=1)
@@ -100,7 +100,7 @@ def tables() -> Mapping[str, Table]:
 def _table(name: str, row: dict[str, Any]) -> Table:
     return Table(
         name=name,
-        kind=Kind(row["kind"]),
+        kind=TableKind(row["kind"]),
         meaning=row["meaning"],
         key=tuple(row["key"]),
         event_time=row.get("event_time"),

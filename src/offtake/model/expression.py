@@ -23,7 +23,7 @@ _LONGEST = 4_000  # characters
 _DEEPEST = 100  # brackets and nots; whoever walks the tree walks it by recursion
 
 
-class Kind(StrEnum):
+class FieldType(StrEnum):
     """What a field holds, and so what it may be compared with."""
 
     TEXT = "text"
@@ -31,34 +31,34 @@ class Kind(StrEnum):
     FLAG = "flag"
 
 
-FIELDS: Mapping[str, Kind] = MappingProxyType(
+FIELDS: Mapping[str, FieldType] = MappingProxyType(
     {
-        "priority": Kind.NUMBER,
-        "status": Kind.TEXT,
-        "direction": Kind.TEXT,
-        "network": Kind.TEXT,
-        "network_instance": Kind.TEXT,
-        "subject": Kind.TEXT,
-        "disposition": Kind.TEXT,
-        "queue": Kind.TEXT,
-        "inbox": Kind.TEXT,
-        "agent": Kind.TEXT,
-        "team": Kind.TEXT,
-        "author": Kind.TEXT,
-        "customer": Kind.TEXT,
-        "tag": Kind.TEXT,
-        "is_private": Kind.FLAG,
-        "needs_attention": Kind.FLAG,
+        "priority": FieldType.NUMBER,
+        "status": FieldType.TEXT,
+        "direction": FieldType.TEXT,
+        "network": FieldType.TEXT,
+        "network_instance": FieldType.TEXT,
+        "subject": FieldType.TEXT,
+        "disposition": FieldType.TEXT,
+        "queue": FieldType.TEXT,
+        "inbox": FieldType.TEXT,
+        "agent": FieldType.TEXT,
+        "team": FieldType.TEXT,
+        "author": FieldType.TEXT,
+        "customer": FieldType.TEXT,
+        "tag": FieldType.TEXT,
+        "is_private": FieldType.FLAG,
+        "needs_attention": FieldType.FLAG,
     }
 )
 _COMPARED = MappingProxyType(
     {
-        Kind.TEXT: frozenset({"=", "!=", "contains"}),
-        Kind.NUMBER: frozenset({"=", "!=", "<", "<=", ">", ">="}),
-        Kind.FLAG: frozenset({"=", "!="}),
+        FieldType.TEXT: frozenset({"=", "!=", "contains"}),
+        FieldType.NUMBER: frozenset({"=", "!=", "<", "<=", ">", ">="}),
+        FieldType.FLAG: frozenset({"=", "!="}),
     }
 )
-_TYPES = {Kind.TEXT: str, Kind.NUMBER: int, Kind.FLAG: bool}
+_TYPES = {FieldType.TEXT: str, FieldType.NUMBER: int, FieldType.FLAG: bool}
 _GRAMMAR = r"""
 ?start: any
 ?any: all (_OR all)*
@@ -186,7 +186,7 @@ def _checked(comparison: Comparison) -> Comparison:
     return comparison
 
 
-def _kind(name: str) -> Kind:
+def _kind(name: str) -> FieldType:
     if name not in FIELDS:
         raise InvalidExpression(f"names an unknown field; there are {', '.join(FIELDS)}")
     return FIELDS[name]

@@ -76,7 +76,7 @@ class Job:
     reference: str | None = None  # what its dialect calls it, where that is not the id; unique
     actor: str | None = None  # the person who ordered it; None: the tenant as a whole did
     effective: str | None = None  # the person it belongs to: the actor, or whom the actor acted as
-    expected: timedelta = timedelta(0)  # how long it may run, in whole seconds; what is expected long yields
+    estimated_duration: timedelta = timedelta(0)  # how long it may run, in whole seconds; what is expected long yields
     held_at: datetime | None = None  # since when its file must be kept, whatever retention and callers say
 
 

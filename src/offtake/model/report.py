@@ -88,7 +88,7 @@ class TableUse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class IntermediateTable:
     """Rows made before a report's own, and kept for the steps and the query that come after as the table ``name``."""
 
     name: str
@@ -109,8 +109,10 @@ class Report:
     columns: tuple[Column, ...]
     sql: str
     server_audit: bool = False  # whether the query reads the relation ``server_audit`` (``model.audit``)
-    parts_by: str | None = None  # the rows of one of its values need nothing of another's: ``in_part`` may divide by it
-    steps: tuple[Step, ...] = ()  # in the order in which they are made
+    partition_by: str | None = (
+        None  # the rows of one of its values need nothing of another's: ``in_partition`` may divide by it
+    )
+    intermediate_tables: tuple[IntermediateTable, ...] = ()  # in the order in which they are made
     parameters: tuple[str, ...] = ()  # which fields of ``model.request.Parameters`` the report honours
 
 
@@ -118,8 +120,8 @@ _IN_PART = re.compile(r"\bin_part\((?:\w+\.)?(?P<column>\w*)[^)]*\)")
 _COMMENT = re.compile(r"--.*")
 
 
-def divisions(sql: str) -> list[tuple[str, str]]:
-    """Where a text holds itself to a part: each ``in_part(…)`` with the column it names. A text without any is made
+def partition_markers(sql: str) -> list[tuple[str, str]]:
+    """Where a text holds itself to a part: each ``in_partition(…)`` with the column it names. A text without any is made
     once, however many parts there are."""
     return [(found[0], found["column"]) for found in _IN_PART.finditer(_COMMENT.sub("", sql))]
 

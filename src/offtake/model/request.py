@@ -25,7 +25,7 @@ class Selection(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parameters:
+class ReportParameters:
     """Filters and options of a report. A filter that is None is off; an id that nobody has matches nothing.
 
     The fields are the names a query may bind (``$agent_ids``); a report declares which ones it honours, the others
@@ -61,16 +61,16 @@ class ExportRequest:
     name: str  # the caller's label for the job
     row_limit: int | None = None  # more rows fail the job; never a truncated file
     as_of: datetime | None = None  # when it was accepted: nothing later is known; None: the timespan's end
-    complete_until: datetime | None = None  # rows of that instant and later are left out: others may still arrive
+    watermark: datetime | None = None  # rows of that instant and later are left out: others may still arrive
     account_zone: str = "UTC"  # the tenant's own zone, where a report depends on the account's calendar
     locale: str | None = None  # whose words and patterns the file uses, where a dialect has locales
     columns: tuple[str, ...] = ()  # names on the wire, in the order asked for; empty: those shown by default
-    parameters: Parameters = field(default_factory=Parameters)
+    parameters: ReportParameters = field(default_factory=ReportParameters)
     unknown: tuple[str, ...] = ()  # what a newer release stored with it and this one cannot read; never run like that
 
     @property
-    def end(self) -> datetime:
+    def effective_end(self) -> datetime:
         """Where the rows end: with the timespan, or before, where the data may not be complete yet."""
-        if self.complete_until is None:
+        if self.watermark is None:
             return self.timespan.end
-        return max(self.timespan.start, min(self.timespan.end, self.complete_until))
+        return max(self.timespan.start, min(self.timespan.end, self.watermark))

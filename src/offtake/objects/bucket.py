@@ -16,7 +16,7 @@ from obstore.exceptions import BaseError, GenericError, PermissionDeniedError, U
 from obstore.store import AzureStore, GCSStore, S3Store
 
 from offtake.errors import SettingsError, StorageUnavailable
-from offtake.objects.place import Access, Place
+from offtake.objects.location import Access, ObjectLocation
 
 _PART = 16 * 1024 * 1024  # bytes; a file that is larger is sent in several parts
 _PARTS = 9_000  # a service takes 10,000 parts of one object
@@ -31,13 +31,13 @@ _REFUSED = (PermissionDeniedError, UnauthenticatedError)
 class Bucket:
     """Safe for threads. Every method but ``probe`` raises StorageUnavailable when the service does not do as asked."""
 
-    def __init__(self, place: Place, access: Access) -> None:
-        self.place = place
+    def __init__(self, location: ObjectLocation, access: Access) -> None:
+        self.location = location
         self.access = access
-        self.store: S3Store | GCSStore | AzureStore = _STORES[place.scheme](
-            place.bucket,
-            prefix=place.prefix or None,
-            config=place.options(access),
+        self.store: S3Store | GCSStore | AzureStore = _STORES[location.scheme](
+            location.bucket,
+            prefix=location.prefix or None,
+            config=location.options(access),
             client_options={
                 "allow_http": access.allow_http,
                 "timeout": timedelta(seconds=access.timeout_seconds),
@@ -151,7 +151,7 @@ class Bucket:
             fault = _lasting_fault(error)
             if fault is None:
                 return False
-            raise SettingsError(f"{option}: {self.place.url}: {fault}") from error
+            raise SettingsError(f"{option}: {self.location.url}: {fault}") from error
         return True
 
 

@@ -6,10 +6,10 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from offtake.section import Section
+from offtake.settings_section import SettingsSection
 
 
-class StorageSettings(Section):
+class StorageSettings(SettingsSection):
     """Object storage: what `artifacts_url` and `lake_url` leave open. Credentials are not options; they come from the
     environment (`AWS_ACCESS_KEY_ID` and so on), the machine's own role, or `secrets/storage.env` in the home folder."""
 

@@ -21,21 +21,21 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Used:
+class KeyUse:
     """What a key was used for last."""
 
     digest: str
     job: str
 
 
-def find(connection: Connection, key: Key) -> Used | None:
+def find(connection: Connection, key: Key) -> KeyUse | None:
     """What that key stands for. Read in the transaction that uses it, with the tenant locked: no twin slips in."""
     statement = select(idempotency.c.digest, idempotency.c.job).where(_is(key))
     row = connection.execute(statement).one_or_none()
-    return None if row is None else Used(digest=row.digest, job=row.job)
+    return None if row is None else KeyUse(digest=row.digest, job=row.job)
 
 
-def use(connection: Connection, key: Key, used: Used, *, now: datetime) -> None:
+def use(connection: Connection, key: Key, used: KeyUse, *, now: datetime) -> None:
     """Let the key stand for that job, and for no other any more, as long as the job table has it."""
     connection.execute(delete(idempotency).where(_is(key)))
     connection.execute(

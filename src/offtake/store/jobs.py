@@ -74,7 +74,7 @@ def add(connection: Connection, new: Job) -> None:
             reference=new.reference,
             actor=new.actor,
             effective=new.effective,
-            expected_seconds=int(new.expected.total_seconds()),
+            estimated_seconds=int(new.estimated_duration.total_seconds()),
         )
     )
     announce(connection)
@@ -131,7 +131,7 @@ def claim(
     One row by ``=``: an IN with a LIMIT may be evaluated twice and claim two.
     """
     waiting, turn = job.alias("waiting"), _turns()
-    place = later(waiting.c.created_at, waiting.c.expected_seconds)
+    place = later(waiting.c.created_at, waiting.c.estimated_seconds)
     # Compared as an expression: with the column SQLite would go through all jobs the tenant has ever had.
     candidate = (
         select(waiting.c.id)
@@ -159,7 +159,7 @@ def _turns() -> Subquery:
 
 def _due(waiting: FromClause, now: datetime, longest: timedelta | None) -> ColumnElement[bool]:
     due = and_(_among({Status.QUEUED}, waiting), waiting.c.not_before <= now)
-    return due if longest is None else and_(due, waiting.c.expected_seconds <= int(longest.total_seconds()))
+    return due if longest is None else and_(due, waiting.c.estimated_seconds <= int(longest.total_seconds()))
 
 
 def renew(connection: Connection, lease: Lease, *, until: datetime) -> bool:
@@ -201,19 +201,19 @@ def fail(connection: Connection, lease: Lease, failure: Failure, *, now: datetim
     return connection.execute(statement).rowcount == 1
 
 
-def retry(connection: Connection, lease: Lease, *, not_before: datetime) -> bool:
+def schedule_retry(connection: Connection, lease: Lease, *, not_before: datetime) -> bool:
     """Back to the queue for another attempt, not before that instant."""
     statement = _move(Status.QUEUED, _held(lease)).values(not_before=not_before, **_NO_LEASE)
     return _queued(connection, statement)
 
 
-def hand_back(connection: Connection, lease: Lease, *, now: datetime) -> bool:
+def requeue(connection: Connection, lease: Lease, *, now: datetime) -> bool:
     """Back to the queue because the worker stops; the attempt does not count."""
     statement = _move(Status.QUEUED, _held(lease)).values(not_before=now, attempts=job.c.attempts - 1, **_NO_LEASE)
     return _queued(connection, statement)
 
 
-def abandoned(
+def expired_leases(
     connection: Connection, *, now: datetime, furthest: timedelta, worker: str | None = None
 ) -> Sequence[Lease]:
     """Leases that ran out (their workers died, hang, or cannot reach the store), or all leases of a dead worker.
@@ -244,7 +244,7 @@ def cancel(connection: Connection, job_id: str, *, tenant: str, now: datetime) -
     return None if row is None else job_from_row(row)
 
 
-def requeue(connection: Connection, job_id: str, *, now: datetime) -> Job | None:
+def reset_failed(connection: Connection, job_id: str, *, now: datetime) -> Job | None:
     """Put a failed job back into the queue as if it had never been tried; its fence goes on."""
     statement = (
         update(job)

@@ -1,6 +1,6 @@
 """What an engine is yet to be told of jobs: written in the transaction that changes the job, deleted once it was told.
 
-A ring is told at least once: whoever takes it and dies before ``told`` leaves it to the next one, a while later. To
+A ring is told at least once: whoever takes it and dies before ``acknowledge`` leaves it to the next one, a while later. To
 hear of a job twice, or of one that has ended, must be harmless to the engine.
 """
 
@@ -36,7 +36,7 @@ _INSERT: dict[str, Callable[[Table], postgresql.Insert | sqlite.Insert]] = {
 }
 
 
-class Kind(StrEnum):
+class MessageKind(StrEnum):
     """What is to be told."""
 
     START = "start"  # the job waits for a worker
@@ -44,19 +44,19 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ring:
+class Message:
     """One thing to tell of one job."""
 
     job: str
-    kind: Kind
+    kind: MessageKind
     tenant: str
     tries: int  # how often it was taken, this time included
 
 
-def add(connection: Connection, told_of: Job, kind: Kind, *, now: datetime) -> None:
+def add(connection: Connection, of: Job, kind: MessageKind, *, now: datetime) -> None:
     """Have it told. What is waiting to be told already is not doubled."""
     statement = _INSERT[connection.dialect.name](outbox).values(
-        job=told_of.id, kind=kind, tenant=told_of.tenant, created_at=now, not_before=now, tries=0
+        job=of.id, kind=kind, tenant=of.tenant, created_at=now, not_before=now, tries=0
     )
     connection.execute(statement.on_conflict_do_nothing())
 
@@ -64,10 +64,15 @@ def add(connection: Connection, told_of: Job, kind: Kind, *, now: datetime) -> N
 def add_overdue(connection: Connection, *, due_by: datetime, now: datetime, limit: int) -> int:
     """Have the engine told of queued jobs that could have run since ``due_by`` and that nothing is waiting to be told
     of, the oldest first. Returns how many."""
-    waits = exists(null()).where(outbox.c.job == job.c.id, outbox.c.kind == literal(Kind.START))
+    waits = exists(null()).where(outbox.c.job == job.c.id, outbox.c.kind == literal(MessageKind.START))
     overdue = (
         select(
-            job.c.id, literal(Kind.START), job.c.tenant, literal(now, Instant()), literal(now, Instant()), literal(0)
+            job.c.id,
+            literal(MessageKind.START),
+            job.c.tenant,
+            literal(now, Instant()),
+            literal(now, Instant()),
+            literal(0),
         )
         .where(job.c.status == literal_column(f"'{Status.QUEUED}'"), job.c.not_before <= due_by, ~waits)
         .order_by(job.c.created_at)
@@ -83,7 +88,7 @@ def is_due(connection: Connection, *, now: datetime) -> bool:
     return connection.execute(select(outbox.c.job).where(outbox.c.not_before <= now).limit(1)).first() is not None
 
 
-def take(connection: Connection, *, now: datetime, again: datetime, limit: int) -> Sequence[Ring]:
+def claim(connection: Connection, *, now: datetime, again: datetime, limit: int) -> Sequence[Message]:
     """Rings to tell now, the oldest first; until ``again`` nobody else gets them.
 
     They are locked before they are moved, so that of several who take at once each gets others.
@@ -95,24 +100,24 @@ def take(connection: Connection, *, now: datetime, again: datetime, limit: int) 
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    taken = [
-        Ring(job=row.job, kind=Kind(row.kind), tenant=row.tenant, tries=row.tries + 1)
+    claimed = [
+        Message(job=row.job, kind=MessageKind(row.kind), tenant=row.tenant, tries=row.tries + 1)
         for row in connection.execute(due).all()
     ]
-    for ring in taken:
-        connection.execute(update(outbox).where(_is(ring)).values(not_before=again, tries=ring.tries))
-    return taken
+    for message in claimed:
+        connection.execute(update(outbox).where(_is(message)).values(not_before=again, tries=message.tries))
+    return claimed
 
 
-def told(connection: Connection, ring: Ring) -> None:
+def acknowledge(connection: Connection, message: Message) -> None:
     """The engine knows."""
-    connection.execute(delete(outbox).where(_is(ring)))
+    connection.execute(delete(outbox).where(_is(message)))
 
 
-def postpone(connection: Connection, ring: Ring, *, now: datetime, delay: timedelta) -> None:
+def postpone(connection: Connection, message: Message, *, now: datetime, delay: timedelta) -> None:
     """The engine could not be told; try again later."""
-    connection.execute(update(outbox).where(_is(ring)).values(not_before=now + delay))
+    connection.execute(update(outbox).where(_is(message)).values(not_before=now + delay))
 
 
-def _is(ring: Ring) -> ColumnElement[bool]:
-    return and_(outbox.c.job == ring.job, outbox.c.kind == ring.kind)
+def _is(message: Message) -> ColumnElement[bool]:
+    return and_(outbox.c.job == message.job, outbox.c.kind == message.kind)

@@ -16,15 +16,15 @@ from sqlalchemy import Row
 
 from offtake.model.artifact import Artifact
 from offtake.model.job import Failure, Job, Status
-from offtake.model.request import BusinessHours, ExportRequest, Parameters, Selection
+from offtake.model.request import BusinessHours, ExportRequest, ReportParameters, Selection
 from offtake.model.timespan import Timespan
 
-_NO_PARAMETERS = Parameters()
+_NO_PARAMETERS = ReportParameters()
 _KNOWN = frozenset(
-    {"start", "end", "zone", "name", "row_limit", "as_of", "complete_until", "account_zone", "locale", "columns"}
+    {"start", "end", "zone", "name", "row_limit", "as_of", "watermark", "account_zone", "locale", "columns"}
     | {"parameters"}
 )
-_PARAMETERS = frozenset(field.name for field in dataclasses.fields(Parameters))
+_PARAMETERS = frozenset(field.name for field in dataclasses.fields(ReportParameters))
 _WORDS: dict[str, type[StrEnum]] = {"business_hours": BusinessHours, "selection": Selection}
 
 
@@ -37,7 +37,7 @@ def request_to_json(request: ExportRequest) -> dict[str, Any]:
         "name": request.name,
         "row_limit": request.row_limit,
         "as_of": request.as_of.isoformat() if request.as_of else None,
-        "complete_until": request.complete_until.isoformat() if request.complete_until else None,
+        "watermark": request.watermark.isoformat() if request.watermark else None,
         "account_zone": request.account_zone,
         "locale": request.locale,
         "columns": list(request.columns),
@@ -58,7 +58,7 @@ def job_from_row(row: Row[Any]) -> Job:
         name=stored["name"],
         row_limit=stored["row_limit"],
         as_of=_instant(stored["as_of"]) if stored["as_of"] else None,
-        complete_until=_instant(stored["complete_until"]) if stored.get("complete_until") else None,
+        watermark=_instant(stored["watermark"]) if stored.get("watermark") else None,
         account_zone=stored["account_zone"],
         locale=stored.get("locale"),
         columns=tuple(stored.get("columns", ())),
@@ -83,23 +83,23 @@ def job_from_row(row: Row[Any]) -> Job:
         reference=row.reference,
         actor=row.actor,
         effective=row.effective,
-        expected=timedelta(seconds=row.expected_seconds),
+        estimated_duration=timedelta(seconds=row.estimated_seconds),
         held_at=row.held_at,
     )
 
 
-def _parameters_to_json(parameters: Parameters) -> dict[str, Any]:
+def _parameters_to_json(parameters: ReportParameters) -> dict[str, Any]:
     """What differs from the defaults: most requests have no filter, and polls read every request."""
     given, default = dataclasses.asdict(parameters), dataclasses.asdict(_NO_PARAMETERS)
     return {name: value for name, value in given.items() if value != default[name]}
 
 
-def _parameters_from_json(stored: dict[str, Any]) -> tuple[Parameters, tuple[str, ...]]:
+def _parameters_from_json(stored: dict[str, Any]) -> tuple[ReportParameters, tuple[str, ...]]:
     """The parameters, and the names of those that cannot be read."""
     if not stored:
         return _NO_PARAMETERS, ()
     unreadable = tuple(sorted(name for name, value in stored.items() if not _is_readable(name, value)))
-    return Parameters(**{k: _value(k, v) for k, v in stored.items() if k not in unreadable}), unreadable
+    return ReportParameters(**{k: _value(k, v) for k, v in stored.items() if k not in unreadable}), unreadable
 
 
 def _is_readable(name: str, value: Any) -> bool:

@@ -190,7 +190,7 @@ job = Table(
     Column("reference", String(128), nullable=True),
     Column("actor", String(320), nullable=True),
     Column("effective", String(320), nullable=True),
-    Column("expected_seconds", Integer, nullable=False, server_default=text("0")),
+    Column("estimated_seconds", Integer, nullable=False, server_default=text("0")),
     Column("held_at", Instant, nullable=True),
     CheckConstraint(f"status IN ({_listed(frozenset(Status))})", name="status"),
     CheckConstraint(f"(finished_at IS NOT NULL) = (status IN ({_ENDED}))", name="finished"),
@@ -271,8 +271,8 @@ audit = Table(
 )
 Index("ix_audit_tenant_at", audit.c.tenant, audit.c.at)
 
-figure = Table(
-    "figure",
+counter = Table(
+    "counter",
     metadata,
     Column("name", String(32), primary_key=True),
     Column("dialect", String(16), primary_key=True),

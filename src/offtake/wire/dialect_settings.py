@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from offtake.core.policy import DialectLimits
-from offtake.section import Section
+from offtake.settings_section import SettingsSection
 
 OpenJobs = Annotated[
     int, Field(ge=1, le=1_000_000, description="Open jobs of one tenant; further create requests are refused.")
@@ -24,7 +24,7 @@ LinkSeconds = Annotated[
 ]
 
 
-class DialectSettings(Section):
+class DialectSettings(SettingsSection):
     """Options of all dialects; each dialect has its own defaults and adds its own options."""
 
     open_jobs: OpenJobs = 10

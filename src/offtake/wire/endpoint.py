@@ -17,15 +17,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from offtake.core.exports import Caller
-from offtake.core.grants import require
+from offtake.core.auth.authorization import require
+from offtake.core.auth.caller import Caller
 from offtake.core.services import Services
 from offtake.errors import ExportError
+from offtake.http.access_log import bind_log
+from offtake.http.errors import HttpFault
+from offtake.http.middleware import DirectRoute
 from offtake.model.tenant import Scope
-from offtake.wire.access import bind_log
-from offtake.wire.dialect import HttpFault, Options, Wire
+from offtake.wire.dialect import Options, Wire
 from offtake.wire.document import JSON, Operation
-from offtake.wire.http import DirectRoute
 
 NO_HEADERS: Mapping[str, str] = {}
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from offtake.artifacts.folder import FolderArtifacts
-from offtake.core import identity
+from offtake.core.admin import identity
 from offtake.errors import StorageUnavailable
 from offtake.model.tenant import CredentialKind, Scope, Tenant
 from tests.contract.khoros.test_create import assert_failed

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from sqlalchemy import update
 
-from offtake.core import identity
+from offtake.core.admin import identity
 from offtake.model.tenant import Tenant
 from offtake.store.schema import job as job_table
 from tests.contract.khoros.test_create import assert_failed

@@ -17,7 +17,8 @@ import httpx
 import openpyxl
 import pytest
 
-from offtake.core import identity, retention
+from offtake.core.admin import identity
+from offtake.core.exports import retention
 from offtake.model.tenant import ORDINARY, Scope, Tenant
 from offtake.store import audit, jobs
 from tests.fixtures import loop

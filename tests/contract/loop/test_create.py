@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from offtake.core import identity
+from offtake.core.admin import identity
 from offtake.model.job import Job
 from offtake.model.tenant import Tenant
 from offtake.store import jobs

@@ -12,7 +12,7 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from sqlalchemy import text
 
-from offtake.core import identity
+from offtake.core.admin import identity
 from offtake.model.tenant import Scope, Tenant
 from offtake.wire.loop.errors import ERRORS
 from offtake.wire.loop.tables import LISTS

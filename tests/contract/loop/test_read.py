@@ -10,10 +10,12 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from offtake.core.auth.caller import Caller
+from offtake.core.exports.read import JobRef, get_export
 from sqlalchemy import update
 
-from offtake.core import exports, identity
-from offtake.core.exports import Caller, JobRef
+from offtake.core.admin import identity
+from offtake.core.exports.create import create_export
 from offtake.errors import ExportError
 from offtake.model.job import Failure, Status
 from offtake.model.tenant import ORDINARY, Principal, Scope, Tenant
@@ -80,7 +82,7 @@ def test_the_word_of_each_state(tmp_path: Path, setting: str, word: str) -> None
         assert lease is not None
         seen["running"] = shown(client.read(export))
         with here.on.database.write() as connection:
-            assert jobs.retry(connection, lease, not_before=here.now)
+            assert jobs.schedule_retry(connection, lease, not_before=here.now)
         here.work()
         done = shown(client.read(export))
         assert done.pop("url").startswith("http://loop.test/RF_")
@@ -355,9 +357,9 @@ def test_a_report_that_cannot_be_cut_is_not_for_one_person(here: Inside, boss: L
     assert mine is not None
     person = Principal(tenant="acme", credential="c", scopes=ORDINARY, user=RITA)
     calls = Caller(principal=person)
-    assert exports.create(mine.request, calls, here.on).request.parameters.viewer_email == RITA
+    assert create_export(mine.request, calls, here.on).request.parameters.viewer_email == RITA
     other = replace(mine.request, report="calls")
     with pytest.raises(ExportError, match="one person"):
-        exports.create(other, calls, here.on)
+        create_export(other, calls, here.on)
     with pytest.raises(ExportError):
-        exports.get(JobRef(id=mine.id, dialect="loop"), calls, here.on)
+        get_export(JobRef(id=mine.id, dialect="loop"), calls, here.on)

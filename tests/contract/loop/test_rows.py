@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from offtake.core import identity
+from offtake.core.admin import identity
 from offtake.model.tenant import Tenant
 from tests.fixtures import loop
 from tests.fixtures.golden import golden

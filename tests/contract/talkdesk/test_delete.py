@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from offtake.core import operations
+from offtake.core.admin import jobs as admin_jobs
 from tests.fixtures.bodies import UNKNOWN_JOB, assert_refused
 from tests.fixtures.care import call
 from tests.fixtures.installation import Client, Served
@@ -51,11 +51,11 @@ def test_a_report_that_must_be_kept_is_a_conflict(client: Client, busy: Served) 
     """3, proposed: 409 and 1020007, as for a job whose state does not allow it; the file can still be downloaded."""
     job = finished(client)
     with busy.installation.services() as on:
-        operations.hold(job, "root", on)
+        admin_jobs.hold(job, "root", on)
     assert_refused(client.delete("calls", job), 409, "1020007")
     assert client.download("calls", job).json()["total"] == 1
     with busy.installation.services() as on:
-        operations.release(job, "root", on)
+        admin_jobs.release(job, "root", on)
     assert client.delete("calls", job).status_code == 204
 
 

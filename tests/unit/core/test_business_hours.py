@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from offtake.core import selection
+from offtake.core.attempt import filters
 from offtake.engine.duckdb import Limits, Session
 from offtake.lake.delta import Lake
-from offtake.lake.ground import FolderGround
-from offtake.lake.load import load
+from offtake.lake.ingest.load import load
+from offtake.lake.storage import FolderTableStorage
 from offtake.lake.tables import tables
 from offtake.model.query import Query
 from offtake.model.report import Report
@@ -48,7 +48,7 @@ def is_open(at: datetime) -> bool:
 
 def answers(folder: Path, instants: Sequence[datetime], *, week: bool = True, zone: str = ZONE) -> list[list[bool]]:
     """For each instant: is it open, and do the filters off, inside and outside let it through."""
-    lake = Lake(FolderGround(folder / "lake"))
+    lake = Lake(FolderTableStorage(folder / "lake"))
     if week:
         rows = [{"weekday": day, "opens": opens, "closes": closes} for day, opens, closes in WEEK]
         _load(lake, folder, "business_hours", rows, tenant="acme")
@@ -58,7 +58,7 @@ def answers(folder: Path, instants: Sequence[datetime], *, week: bool = True, zo
     request = ExportRequest(
         dialect="khoros", report="any", format="json", timespan=timespan, name="any", account_zone=zone
     )
-    views = views_of(lake, selection.tables(REPORT), tenant="acme", timespan=timespan)
+    views = views_of(lake, filters.tables(REPORT), tenant="acme", timespan=timespan)
     limits = Limits(threads=1, memory_mb=128, temp_folder=folder / "temp", temp_mb=16)
     sql = (
         "SELECT in_business_hours(moment) AS a, fits_business_hours(NULL, moment) AS b, "
@@ -66,7 +66,7 @@ def answers(folder: Path, instants: Sequence[datetime], *, week: bool = True, zo
         "FROM (SELECT unnest($instants) AS moment)"
     )
     with Session(limits, views) as session:
-        selection.prepare(session, REPORT, request, tenant="acme")
+        filters.prepare(session, REPORT, request, tenant="acme")
         names = ("a", "b", "c", "d")
         found = session.rows(Query(sql=sql, values={"instants": list(instants)}, columns=names))
     return [list(row.values()) for row in found]
@@ -94,13 +94,13 @@ def test_bounds_hold_to_the_microsecond(tmp_path: Path) -> None:
 
 
 def test_hours_that_never_open_are_hours(tmp_path: Path) -> None:
-    lake = Lake(FolderGround(tmp_path / "lake"))
+    lake = Lake(FolderTableStorage(tmp_path / "lake"))
     _load(lake, tmp_path, "business_hours", [{"weekday": "1", "opens": "09:00", "closes": "09:00"}], tenant="acme")
     assert answers(tmp_path, [AT], week=False) == [[False, True, False, True]]
 
 
 def test_a_day_off_is_one_without_hours_as_well(tmp_path: Path) -> None:
-    lake = Lake(FolderGround(tmp_path / "lake"))
+    lake = Lake(FolderTableStorage(tmp_path / "lake"))
     _load(lake, tmp_path, "holiday", [{"day": HOLIDAY, "name": "Polls"}], tenant="acme")
     noon = datetime(2026, 11, 3, 12, tzinfo=ZoneInfo(ZONE)).astimezone(UTC)
     found = answers(tmp_path, [noon, noon + timedelta(days=1)], week=False)

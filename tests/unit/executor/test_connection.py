@@ -13,7 +13,7 @@ from offtake.app import build_temporal
 from offtake.errors import SettingsError
 from offtake.executor.settings import TemporalSettings
 from offtake.executor.temporal.address import TemporalAddress, Tls
-from offtake.executor.temporal.connection import tls_config, trouble
+from offtake.executor.temporal.connection import describe_error, tls_config
 from offtake.home import Home
 from offtake.settings import Settings, load_settings, rows
 
@@ -100,8 +100,8 @@ def test_what_contradicts_itself_stops_the_start(tmp_path: Path, text: str, expe
 
 
 def test_trouble_is_told_in_a_word_and_not_in_the_servers_text() -> None:
-    assert trouble(RPCError("sesame", RPCStatusCode.PERMISSION_DENIED, b"")) == "permission_denied"
-    assert trouble(RuntimeError("sesame")) == "not_accepted"
+    assert describe_error(RPCError("sesame", RPCStatusCode.PERMISSION_DENIED, b"")) == "permission_denied"
+    assert describe_error(RuntimeError("sesame")) == "not_accepted"
 
 
 def python(code: str) -> str:

@@ -11,9 +11,9 @@ import threading
 from datetime import timedelta
 from types import SimpleNamespace
 
-from offtake.core.interruption import Interruption, Reason
+from offtake.core.attempt.cancellation import Interruption, Reason
 from offtake.executor import heartbeat
-from offtake.executor.stopping import Stopping
+from offtake.executor.shutdown import Stopping
 
 heartbeat._STUCK = 0.0
 interruption = Interruption()

@@ -16,7 +16,7 @@ from temporalio import workflow
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
-from offtake.executor.temporal.workflows import ATTEMPT, EXPORT, Export, Order, Upkeep
+from offtake.executor.temporal.workflows import ATTEMPT, EXPORT, Export, ExportInput, Maintenance
 
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))
 
@@ -26,7 +26,7 @@ class Changed:
     """What nobody may do to ``Export`` while its workflows run: another step before the attempt."""
 
     @workflow.run
-    async def run(self, order: Order) -> str:
+    async def run(self, order: ExportInput) -> str:
         """Waits, then as before."""
         await asyncio.sleep(1)
         done: str = await workflow.execute_activity(
@@ -41,7 +41,7 @@ def history(file: Path) -> WorkflowHistory:
 
 @pytest.mark.parametrize("file", HISTORIES, ids=lambda file: file.stem)
 def test_a_recorded_history_replays(file: Path) -> None:
-    asyncio.run(Replayer(workflows=[Export, Upkeep]).replay_workflow(history(file)))
+    asyncio.run(Replayer(workflows=[Export, Maintenance]).replay_workflow(history(file)))
 
 
 def test_every_way_to_end_is_among_the_histories() -> None:

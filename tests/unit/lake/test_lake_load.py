@@ -14,8 +14,8 @@ import pytest
 
 from offtake.errors import LakeError, LoadRejected, StorageUnavailable
 from offtake.lake.delta import Lake
-from offtake.lake.ground import FolderGround
-from offtake.lake.load import LoadCounts, load
+from offtake.lake.ingest.load import LoadCounts, load
+from offtake.lake.storage import FolderTableStorage
 from tests.fixtures.places import lake_folder
 from tests.unit.lake.stored import AGENT, CALL, STATE, TEAM, seen, stored, version, written
 
@@ -49,7 +49,7 @@ COUNTS = LoadCounts(read=0, inserted=0, updated=0, superseded=0, rejected=0)
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
-    return Lake(FolderGround(tmp_path / "lake"))
+    return Lake(FolderTableStorage(tmp_path / "lake"))
 
 
 def _csv(rows: list[list[str]]) -> bytes:
@@ -236,7 +236,7 @@ def test_a_name_that_is_no_tenant_never_reaches_the_lake(lake: Lake, tmp_path: P
 
 
 def _load_in_process(root: Path, path: Path) -> None:
-    load(Lake(FolderGround(root)), TEAM, [path], tenant="acme")
+    load(Lake(FolderTableStorage(root)), TEAM, [path], tenant="acme")
 
 
 def test_two_processes_loading_the_same_keys_make_no_duplicate(lake: Lake, tmp_path: Path) -> None:

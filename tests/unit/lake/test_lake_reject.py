@@ -11,8 +11,8 @@ import pytest
 
 from offtake.errors import LakeError, LoadRejected
 from offtake.lake.delta import Lake
-from offtake.lake.ground import FolderGround
-from offtake.lake.load import LoadCounts, load
+from offtake.lake.ingest.load import LoadCounts, load
+from offtake.lake.storage import FolderTableStorage
 from tests.fixtures.care import call
 from tests.unit.lake.stored import AGENT, CALL, STATE, TABLES, TEAM, stored, version, written
 
@@ -21,7 +21,7 @@ GOOD_CALL = call("a", "2026-01-01T00:00:10Z", started_at="2026-01-01T00:00:00Z")
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
-    return Lake(FolderGround(tmp_path / "lake"))
+    return Lake(FolderTableStorage(tmp_path / "lake"))
 
 
 def _as_csv(row: dict[str, Any]) -> str:

@@ -11,11 +11,11 @@ import duckdb
 import pytest
 
 from offtake.lake.delta import Lake
-from offtake.lake.ground import FolderGround
-from offtake.lake.load import load
+from offtake.lake.ingest.load import load
 from offtake.lake.seed import SeedPlan, seed
-from offtake.lake.seed.calendar import changes_of_clocks, slots, stretches
+from offtake.lake.seed.calendar import clock_changes, periods, slots
 from offtake.lake.seed.generate import needs_conversations, seeded
+from offtake.lake.storage import FolderTableStorage
 from offtake.lake.tables import tables
 from tests.fixtures.sample import PLAN, Sample
 from tests.unit.lake.questions import none, some, values_and_gaps
@@ -62,7 +62,7 @@ def test_what_is_made_is_counted_and_told_on_the_way(sample: Sample, rows: dict[
 def test_the_same_plan_makes_the_same_rows_and_seeding_again_changes_none(
     digest: dict[str, str], tmp_path: Path
 ) -> None:
-    other = Lake(FolderGround(tmp_path / "lake"))
+    other = Lake(FolderTableStorage(tmp_path / "lake"))
     seed(other, PLAN)
     assert _digest(_rows(other)) == digest
     seed(other, PLAN)
@@ -87,7 +87,7 @@ def test_conversations_are_invented_only_for_the_tables_that_are_made_of_them() 
 def test_a_table_made_alone_is_the_same_as_among_the_others(
     alone: set[str], digest: dict[str, str], tmp_path: Path
 ) -> None:
-    other = Lake(FolderGround(tmp_path / "lake"))
+    other = Lake(FolderTableStorage(tmp_path / "lake"))
     assert set(seed(other, PLAN, only=alone)) == alone
     made = _digest(_rows(other))
     assert {name: made[name] for name in alone} == {name: digest[name] for name in alone}
@@ -100,7 +100,7 @@ def test_the_rows_are_these_rows_on_every_machine(digest: dict[str, str]) -> Non
 
 
 def test_another_seed_or_tenant_makes_other_rows(lake: Lake, tmp_path: Path) -> None:
-    other = Lake(FolderGround(tmp_path / "lake"))
+    other = Lake(FolderTableStorage(tmp_path / "lake"))
     for plan in (replace(PLAN, seed=8, calls=50, days=2), replace(PLAN, tenant="bolt", calls=50, days=2)):
         seed(other, plan, only=("call",))
     ids = [
@@ -112,7 +112,7 @@ def test_another_seed_or_tenant_makes_other_rows(lake: Lake, tmp_path: Path) -> 
 
 def test_sample_data_obeys_the_model(lake: Lake, digest: dict[str, str], tmp_path: Path) -> None:
     """The rows go out as Parquet and back in through the validating load."""
-    other = Lake(FolderGround(tmp_path / "lake"))
+    other = Lake(FolderTableStorage(tmp_path / "lake"))
     for name in SEEDED:
         table, path = tables()[name], tmp_path / f"{name}.parquet"
         columns = ", ".join(f'"{column.name}"' for column in table.columns)
@@ -196,7 +196,7 @@ def test_states_follow_each_other_without_gap_or_overlap(db: duckdb.DuckDBPyConn
         db,
         "SELECT * FROM step WHERE ended_at <= started_at OR ended_at > next OR (ended_at IS NULL AND next IS NOT NULL)",
     )
-    whole = len(stretches(PLAN))
+    whole = len(periods(PLAN))
     gaps = db.execute("SELECT agent_id, count(*) FROM step WHERE ended_at < next GROUP BY agent_id").fetchall()
     assert {count for _, count in gaps} == {whole - 1}
     covered = db.execute(
@@ -219,7 +219,7 @@ def test_states_follow_each_other_without_gap_or_overlap(db: duckdb.DuckDBPyConn
 
 
 def test_both_changes_of_clocks_are_covered(db: duckdb.DuckDBPyConnection) -> None:
-    changes = changes_of_clocks(PLAN)
+    changes = clock_changes(PLAN)
     assert changes == [
         datetime(2026, 3, 8, 7, tzinfo=UTC),
         datetime(2026, 3, 29, 1, tzinfo=UTC),
@@ -266,7 +266,7 @@ def test_slots_hold_exactly_the_calls_planned(calls: int, days: int) -> None:
 
 
 def test_a_tiny_plan_and_one_in_the_past(tmp_path: Path) -> None:
-    lake = Lake(FolderGround(tmp_path / "lake"))
+    lake = Lake(FolderTableStorage(tmp_path / "lake"))
     plan = SeedPlan(tenant="acme", until=date(2024, 2, 29), calls=1, days=1)
     assert seed(lake, plan)["call"] == 1
     assert len(stored(lake, TABLES["call"])) == 1

@@ -11,8 +11,8 @@ import pytest
 
 from offtake.lake.compact import compact
 from offtake.lake.delta import Lake
-from offtake.lake.ground import FolderGround
-from offtake.lake.load import load
+from offtake.lake.ingest.load import load
+from offtake.lake.storage import FolderTableStorage
 from offtake.lake.tables import Table, TableColumn, tables
 from offtake.model.report import ColumnType, Prune, TableUse
 from offtake.model.timespan import Timespan
@@ -24,7 +24,7 @@ MONTHS = ["2025-12", "2026-01", "2026-02", "2026-03"]
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
-    made = Lake(FolderGround(tmp_path / "lake"))
+    made = Lake(FolderTableStorage(tmp_path / "lake"))
     for tenant in ("acme", "acme-2", "bolt"):
         lines = "".join(f"{tenant},{month}-15T00:00:00Z,x\n" for month in MONTHS)
         path = written(tmp_path / f"{tenant}.csv", "agent_id,started_at,state\n" + lines)
@@ -76,10 +76,10 @@ def test_another_tenants_file_is_never_listed(lake: Lake) -> None:
 @pytest.mark.parametrize("name", list(tables()))
 def test_a_table_never_loaded_is_empty_and_typed(tmp_path: Path, name: str) -> None:
     table = tables()[name]
-    view = seen(Lake(FolderGround(tmp_path / "none")), table)
+    view = seen(Lake(FolderTableStorage(tmp_path / "none")), table)
     assert view.files == ()
     assert [column for column, _ in view.columns] == [column.name for column in table.columns] + list(
-        table.partition_by
+        table.partition_columns
     )
     with database(view) as connection:
         assert connection.execute(f'SELECT count(*) FROM "{name}"').fetchone() == (0,)
@@ -88,14 +88,14 @@ def test_a_table_never_loaded_is_empty_and_typed(tmp_path: Path, name: str) -> N
 
 @pytest.mark.parametrize("name", list(tables()))
 def test_stored_types_are_the_models(tmp_path: Path, name: str) -> None:
-    lake = Lake(FolderGround(tmp_path / "lake"))
+    lake = Lake(FolderTableStorage(tmp_path / "lake"))
     delta = lake.create(tables()[name])
     with duckdb.connect() as connection:
         typed = ", ".join(f'CAST(NULL AS {kind}) AS "{column}"' for column, kind in tables()[name].stored_columns)
         connection.execute(f"CREATE TABLE t AS SELECT {typed} WHERE false")
         described = {row[0]: row[1] for row in connection.execute("DESCRIBE t").fetchall()}
     assert {field.name for field in delta.schema().fields} == set(described)
-    assert delta.metadata().partition_columns == list(tables()[name].partition_by)
+    assert delta.metadata().partition_columns == list(tables()[name].partition_columns)
 
 
 NOTHING = dict.fromkeys(column.name for column in TEAM.columns)
@@ -108,7 +108,7 @@ def _grown(table: Table) -> Table:
 
 
 def test_a_table_grows_by_the_models_new_columns(tmp_path: Path) -> None:
-    lake, grown = Lake(FolderGround(tmp_path / "lake")), _grown(TEAM)
+    lake, grown = Lake(FolderTableStorage(tmp_path / "lake")), _grown(TEAM)
     load(lake, TEAM, [written(tmp_path / "1.csv", "team_id,name\na,1\nb,1\n")], tenant="acme")
     old = seen(lake, TEAM)
     assert stored(lake, TEAM)[("a",)] == NOTHING | {"team_id": "a", "name": "1", "tenant": "acme"}
@@ -127,7 +127,7 @@ def test_a_table_grows_by_the_models_new_columns(tmp_path: Path) -> None:
 
 
 def test_an_older_model_keeps_columns_it_does_not_know(tmp_path: Path) -> None:
-    lake, grown = Lake(FolderGround(tmp_path / "lake")), _grown(TEAM)
+    lake, grown = Lake(FolderTableStorage(tmp_path / "lake")), _grown(TEAM)
     load(lake, grown, [written(tmp_path / "1.csv", "team_id,name,nickname\na,1,x\nb,1,y\n")], tenant="acme")
     load(lake, TEAM, [written(tmp_path / "2.csv", "team_id,name\nb,2\nc,2\n")], tenant="acme")
     view = replace(seen(lake, TEAM), columns=grown.stored_columns)
@@ -137,7 +137,7 @@ def test_an_older_model_keeps_columns_it_does_not_know(tmp_path: Path) -> None:
 
 
 def test_compaction_keeps_every_row_and_earlier_readers(tmp_path: Path) -> None:
-    lake = Lake(FolderGround(tmp_path / "lake"))
+    lake = Lake(FolderTableStorage(tmp_path / "lake"))
     for n in range(5):
         content = f"agent_id,started_at,state\na{n},2026-01-0{n + 1}T00:00:00Z,x\na{n},2026-02-01T00:00:00Z,y\n"
         load(lake, STATE, [written(tmp_path / "s.csv", content)], tenant="acme")
@@ -154,7 +154,7 @@ def test_compaction_keeps_every_row_and_earlier_readers(tmp_path: Path) -> None:
 
 
 def test_many_small_loads_compact_by_themselves(tmp_path: Path) -> None:
-    lake = Lake(FolderGround(tmp_path / "lake"))
+    lake = Lake(FolderTableStorage(tmp_path / "lake"))
     for n in range(17):
         load(lake, TEAM, [written(tmp_path / "t.csv", f"team_id,name\nt{n},x\n")], tenant="acme")
     assert len(seen(lake, TEAM).files) == 1

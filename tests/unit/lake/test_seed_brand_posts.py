@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import duckdb
 
-from offtake.lake.seed.calendar import changes_of_clocks
+from offtake.lake.seed.calendar import clock_changes
 from tests.fixtures.sample import PLAN
 from tests.unit.lake.questions import never, some, values_and_gaps
 
@@ -38,5 +38,5 @@ def test_columns_have_values_and_gaps(db: duckdb.DuckDBPyConnection) -> None:
 
 
 def test_some_appear_around_changes_of_clocks(db: duckdb.DuckDBPyConnection) -> None:
-    near = (f"abs(epoch(published_at) - {at.timestamp()}) < 86400" for at in changes_of_clocks(PLAN))
+    near = (f"abs(epoch(published_at) - {at.timestamp()}) < 86400" for at in clock_changes(PLAN))
     some(db, "brand_post", " OR ".join(near))

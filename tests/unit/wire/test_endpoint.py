@@ -15,10 +15,10 @@ from starlette.responses import PlainTextResponse, Response
 from offtake.core.policy import PerTenant
 from offtake.core.services import Services
 from offtake.errors import ExportError, NotPermitted
+from offtake.http.middleware import UnsupportedMedia
 from offtake.wire import DIALECTS, Wire
 from offtake.wire.endpoint import Endpoint, IncomingRequest, add_endpoints, decode_nothing, new_router, permit, run
 from offtake.wire.endpoint import unlimited as no_rate
-from offtake.wire.http import UnsupportedMedia
 from offtake.wire.loop import LOOP
 from offtake.wire.loop.settings import LoopSettings
 from tests.fixtures.inside import inside

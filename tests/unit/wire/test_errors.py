@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from offtake.http.errors import nearest_of
 
 from offtake.errors import (
     ExportError,
@@ -18,7 +19,6 @@ from offtake.errors import (
     Waitable,
 )
 from offtake.wire import DIALECTS, Dialect, khoros, loop, talkdesk
-from offtake.wire.dialect import nearest_of
 from offtake.wire.errors import STATUSES
 from offtake.wire.khoros.errors import ERRORS as KHOROS_ERRORS
 from offtake.wire.loop.errors import CODES as LOOP_CODES

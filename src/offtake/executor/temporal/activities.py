@@ -11,14 +11,15 @@ import structlog
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, CancelledError
 
-from offtake.core import rings, settlement
-from offtake.core.interruption import Interruption, Reason
+from offtake.core import dispatch
+from offtake.core.attempt import outcome
+from offtake.core.attempt.cancellation import Cancellation, CancelReason
 from offtake.core.services import Services
-from offtake.errors import AuditUnavailable, Unavailable, places
-from offtake.executor.beside import Beside
-from offtake.executor.stopping import Stopping
-from offtake.executor.temporal.workflows import ATTEMPT, UPKEEP
-from offtake.executor.upkeep import Upkeep
+from offtake.errors import AuditUnavailable, Unavailable, traceback_locations
+from offtake.executor.background import BackgroundThread
+from offtake.executor.maintenance import Maintenance
+from offtake.executor.shutdown import Shutdown
+from offtake.executor.temporal.workflows import ATTEMPT, MAINTENANCE
 from offtake.executor.worker import attempt
 from offtake.model.job import ENDED, Job, Lease, Status
 from offtake.store import jobs
@@ -34,20 +35,20 @@ _UNKNOWN = "unknown"  # the job is in no state: this store does not have it
 class Activities:
     """One worker's. ``worker`` names it in leases."""
 
-    def __init__(self, on: Services, worker: str, stopping: Stopping, *, patience: timedelta) -> None:
+    def __init__(self, on: Services, worker: str, shutdown: Shutdown, *, patience: timedelta) -> None:
         self._on = on
         self._worker = worker
-        self._stopping = stopping
+        self._shutdown = shutdown
         self._patience = patience
 
     @activity.defn(name=ATTEMPT, no_thread_cancel_exception=True)
     def attempt(self, job_id: str) -> str:
         """The state the job has ended in, once it has. Until then it asks to be rung again: later, when the job may
         run, or when whoever has it now must have given a sign of life."""
-        interruption = Interruption()
+        cancellation = Cancellation()
         try:
-            with _Pulse(interruption, every=self._on.attempt.heartbeat) as pulse:
-                job = self._see_to(job_id, interruption)
+            with _Pulse(cancellation, every=self._on.attempt.heartbeat) as pulse:
+                job = self._see_to(job_id, cancellation)
                 wait = self._wait(job)
         except (Unavailable, AuditUnavailable):  # no cause: Temporal keeps causes, and shows them
             raise _later(_STORE_AWAY) from None
@@ -61,12 +62,12 @@ class Activities:
             raise CancelledError("Cancelled in Temporal; the job waits, and is rung for again.")
         raise _later(wait)
 
-    @activity.defn(name=UPKEEP, no_thread_cancel_exception=True)
-    def upkeep(self) -> None:
+    @activity.defn(name=MAINTENANCE, no_thread_cancel_exception=True)
+    def maintenance(self) -> None:
         """Everything that an idle worker does now and then, once; and rings for jobs that Temporal has lost."""
         try:
-            Upkeep(self._on).when_due()
-            rung = rings.again(self._on, patience=self._patience)
+            Maintenance(self._on).when_due()
+            rung = dispatch.redispatch(self._on, patience=self._patience)
         except (Unavailable, AuditUnavailable):
             raise _later(_STORE_AWAY) from None
         except Exception as error:  # noqa: BLE001 - as above
@@ -74,17 +75,17 @@ class Activities:
         if rung:
             _log.info("rung_again", jobs=rung)
 
-    def _see_to(self, job_id: str, interruption: Interruption) -> Job | None:
+    def _see_to(self, job_id: str, cancellation: Cancellation) -> Job | None:
         """Run an attempt if it is the job's time; the job as it is afterwards."""
         job = self._find(job_id)
-        if job is None or job.status in ENDED or self._stopping.asked():
+        if job is None or job.status in ENDED or self._shutdown.requested():
             return job
         if job.status is not Status.QUEUED:
-            settlement.recover(self._on)  # whoever has it may be dead, and its lease over
+            outcome.rescue_expired_leases(self._on)  # whoever has it may be dead, and its lease over
         lease = self._claim(job_id)
         if lease is None:
             return self._find(job_id)
-        attempt(lease, self._on, self._stopping, interruption)
+        attempt(lease, self._on, self._shutdown, cancellation)
         return self._find(job_id)
 
     def _wait(self, job: Job | None) -> timedelta:
@@ -92,7 +93,7 @@ class Activities:
         if job is None or job.status is not Status.QUEUED:
             return self._on.attempt.lease / 3
         with self._on.database.read() as connection:
-            return min(job.not_before - self._on.now(connection), settlement.LONGEST_DELAY)  # clocks may be put back
+            return min(job.not_before - self._on.now(connection), outcome.MAX_DELAY)  # clocks may be put back
 
     def _find(self, job_id: str) -> Job | None:
         with self._on.database.read() as connection:
@@ -104,14 +105,14 @@ class Activities:
             return jobs.claim_one(connection, job_id, worker=self._worker, now=now, until=now + self._on.attempt.lease)
 
 
-class _Pulse(Beside):
+class _Pulse(BackgroundThread):
     """Tells Temporal that the attempt lives, from a thread of its own, and stops the attempt when the workflow was
     cancelled there. Loss of Temporal stops nothing: while the row's lease holds, the attempt may go on and publish."""
 
-    def __init__(self, interruption: Interruption, *, every: timedelta) -> None:
+    def __init__(self, cancellation: Cancellation, *, every: timedelta) -> None:
         context = contextvars.copy_context()  # where the library keeps which activity this is
         super().__init__("pulse", partial(context.run, self._beat))
-        self._interruption = interruption
+        self._cancellation = cancellation
         self._every = every.total_seconds()
 
     def _beat(self) -> None:
@@ -122,7 +123,7 @@ class _Pulse(Beside):
                     activity.heartbeat()
                 waited = 0.0
             if self.cancelled():
-                self._interruption.ask(Reason.STOPPING)
+                self._cancellation.request(CancelReason.STOPPING)
             self._done.wait(_LOOK)
             waited += _LOOK
 
@@ -144,5 +145,5 @@ def _later(delay: timedelta) -> ApplicationError:
 
 def _defect(error: Exception) -> ApplicationError:
     """Something that should not happen: logged by its kind and place, and tried again."""
-    _log.error("activity_defect", kind=type(error).__name__, places=places(error))
+    _log.error("activity_defect", kind=type(error).__name__, traceback_locations=traceback_locations(error))
     return ApplicationError("A defect of the worker; its log says more.", type="Defect", next_retry_delay=_DEFECT)

@@ -18,7 +18,7 @@ _PATIENCE = timedelta(seconds=5)  # to reach the server
 
 
 async def connect(address: TemporalAddress, *, identity: str, retries: RetryConfig) -> Client:
-    """A client that goes on trying by itself once it was connected. Raises what ``trouble`` understands."""
+    """A client that goes on trying by itself once it was connected. Raises what ``describe_error`` understands."""
     return await Client.connect(
         address.target,
         namespace=address.namespace,
@@ -31,10 +31,10 @@ async def connect(address: TemporalAddress, *, identity: str, retries: RetryConf
     )
 
 
-AWAY = (RPCError, RuntimeError)  # what the library raises where the server is away, or refuses us
+UNREACHABLE = (RPCError, RuntimeError)  # what the library raises where the server is away, or refuses us
 
 
-def trouble(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """What is wrong, in a word for the log. Its text may be the server's, and is repeated nowhere.
 
     The library does not tell whether it got no connection, or the server has no such namespace for a worker.

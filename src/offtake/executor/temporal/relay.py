@@ -17,16 +17,16 @@ from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReus
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RetryConfig, RPCError, RPCStatusCode
 
-from offtake.core import rings
+from offtake.core import dispatch
 from offtake.core.services import Services
 from offtake.errors import Unavailable
-from offtake.executor.beside import Beside
+from offtake.executor.background import BackgroundThread
 from offtake.executor.temporal.address import TemporalAddress
-from offtake.executor.temporal.connection import AWAY, connect, trouble
-from offtake.executor.temporal.schedule import ensure_upkeep
-from offtake.executor.temporal.workflows import EXPORT, Order
+from offtake.executor.temporal.connection import UNREACHABLE, connect, describe_error
+from offtake.executor.temporal.schedule import ensure_maintenance
+from offtake.executor.temporal.workflows import EXPORT, ExportInput
 from offtake.store import outbox
-from offtake.store.outbox import Kind, Ring
+from offtake.store.outbox import Message, MessageKind
 from offtake.store.wakeup import Wakeup, wakeup
 
 _log = structlog.get_logger("offtake.relay")
@@ -39,7 +39,7 @@ _ENSURE_EVERY = 60.0  # seconds; Temporal may have lost its memory
 _RETRIES = RetryConfig(max_elapsed_time_millis=2000, max_retries=2)  # the outbox is what tries again
 
 
-class Relay(Beside):
+class Relay(BackgroundThread):
     """Runs while the block runs."""
 
     def __init__(self, on: Services, address: TemporalAddress) -> None:
@@ -54,94 +54,98 @@ class Relay(Beside):
                 try:
                     client = runner.run(connect(self._address, identity="offtake-relay", retries=_RETRIES))
                     with closing(wakeup(self._on.database)) as changes:
-                        self._carry(runner, client, changes)
-                except AWAY as error:
-                    self._away(error)
+                        self._relay(runner, client, changes)
+                except UNREACHABLE as error:
+                    self._unreachable(error)
                 except Unavailable:
                     self._done.wait(_POLL)
 
-    def _carry(self, runner: asyncio.Runner, client: Client, changes: Wakeup) -> None:
+    def _relay(self, runner: asyncio.Runner, client: Client, changes: Wakeup) -> None:
         """Tell what there is to tell, until Temporal or the store is away."""
         ensured = float("-inf")
-        rings.again(self._on, patience=timedelta(0))  # jobs made while nobody rang, or forgotten with Temporal's memory
+        dispatch.redispatch(
+            self._on, patience=timedelta(0)
+        )  # jobs made while nobody rang, or forgotten with Temporal's memory
         while not self._done.is_set():
             if time.monotonic() - ensured >= _ENSURE_EVERY:
                 ensured = time.monotonic()
-                runner.run(ensure_upkeep(client, self._address))
-                self._back()
+                runner.run(ensure_maintenance(client, self._address))
+                self._reconnected()
             changes.clear()  # before the look: a ring that comes in between is seen by the look or by the wait
-            taken = take(self._on)
-            if taken:
-                self._settle(taken, runner.run(tell(client, taken, self._on, self._address)))
+            claimed = claim(self._on)
+            if claimed:
+                self._acknowledge(claimed, runner.run(dispatch_messages(client, claimed, self._on, self._address)))
             else:
                 changes.wait(_POLL, self._done.is_set)
 
-    def _settle(self, taken: Sequence[Ring], errors: Sequence[BaseException | None]) -> None:
+    def _acknowledge(self, claimed: Sequence[Message], errors: Sequence[BaseException | None]) -> None:
         """Forget what was told; what was not is tried again later. Raises what went wrong, if nothing went well."""
         with self._on.database.write() as connection:
             now = self._on.now(connection)
-            for ring, error in zip(taken, errors, strict=True):
+            for message, error in zip(claimed, errors, strict=True):
                 if error is None:
-                    outbox.told(connection, ring)
+                    outbox.acknowledge(connection, message)
                 else:
-                    delay = timedelta(seconds=min(_LONGEST_DELAY, 0.5 * 2 ** min(ring.tries, 10)))
-                    outbox.postpone(connection, ring, now=now, delay=delay)
+                    delay = timedelta(seconds=min(_LONGEST_DELAY, 0.5 * 2 ** min(message.tries, 10)))
+                    outbox.postpone(connection, message, now=now, delay=delay)
         if None in errors:
-            self._back()
+            self._reconnected()
         else:
             raise next(error for error in errors if error is not None)
 
-    def _away(self, error: BaseException) -> None:
+    def _unreachable(self, error: BaseException) -> None:
         self._failures += 1
         if self._failures == 1:
-            _log.warning("temporal_away", trouble=trouble(error))
+            _log.warning("temporal_unreachable", trouble=describe_error(error))
         self._done.wait(min(_LONGEST_DELAY, 0.25 * 2 ** min(self._failures, 10)))
 
-    def _back(self) -> None:
+    def _reconnected(self) -> None:
         if self._failures:
-            _log.info("temporal_back", failures=self._failures)
+            _log.info("temporal_reconnected", failures=self._failures)
         self._failures = 0
 
 
-def take(on: Services) -> Sequence[Ring]:
+def claim(on: Services) -> Sequence[Message]:
     """What is to be told now; for a while nobody else takes it."""
     with on.database.read() as connection:
         if not outbox.is_due(connection, now=on.now(connection)):
             return ()
     with on.database.write() as connection:
         now = on.now(connection)
-        return outbox.take(connection, now=now, again=now + _TAKEN, limit=_AT_ONCE)
+        return outbox.claim(connection, now=now, again=now + _TAKEN, limit=_AT_ONCE)
 
 
-async def tell(
-    client: Client, taken: Sequence[Ring], on: Services, address: TemporalAddress
+async def dispatch_messages(
+    client: Client, claimed: Sequence[Message], on: Services, address: TemporalAddress
 ) -> Sequence[BaseException | None]:
     """Tell Temporal; for each ring, what went wrong. That a ring was told before is nothing wrong."""
     silence = on.attempt.lease.total_seconds()
     tellings = (
-        _cancel(client, ring) if ring.kind is Kind.CANCEL else _start(client, ring, address.queue, silence)
-        for ring in taken
+        _cancel(client, message)
+        if message.kind is MessageKind.CANCEL
+        else _start(client, message, address.queue, silence)
+        for message in claimed
     )
     return await asyncio.gather(*tellings, return_exceptions=True)
 
 
-async def _start(client: Client, ring: Ring, queue: str, silence: float) -> None:
+async def _start(client: Client, message: Message, queue: str, silence: float) -> None:
     with suppress(WorkflowAlreadyStartedError):  # a Temporal that does not know the policy for conflicts
         await client.start_workflow(
             EXPORT,
-            Order(job=ring.job, silence=silence),
-            id=ring.job,
+            ExportInput(job=message.job, silence=silence),
+            id=message.job,
             task_queue=queue,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            priority=Priority(fairness_key=ring.tenant),
+            priority=Priority(fairness_key=message.tenant),
             rpc_timeout=_PATIENCE,
         )
 
 
-async def _cancel(client: Client, ring: Ring) -> None:
+async def _cancel(client: Client, message: Message) -> None:
     try:
-        await client.get_workflow_handle(ring.job).cancel(rpc_timeout=_PATIENCE)
+        await client.get_workflow_handle(message.job).cancel(rpc_timeout=_PATIENCE)
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:  # never begun, or over
             raise

@@ -18,21 +18,21 @@ from temporalio.client import (
 )
 
 from offtake.executor.temporal.address import TemporalAddress
-from offtake.executor.temporal.workflows import UPKEEP
+from offtake.executor.temporal.workflows import MAINTENANCE
 
 _PATIENCE = timedelta(seconds=3)
 
 
-async def ensure_upkeep(client: Client, address: TemporalAddress) -> None:
+async def ensure_maintenance(client: Client, address: TemporalAddress) -> None:
     """Make the schedule, or have the one there is keep our interval. One for each task queue; may be done by several
     at once, again and again. An operator's pause stays."""
     name = schedule_id(address)
-    spec = ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(seconds=address.upkeep_seconds))])
+    spec = ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(seconds=address.maintenance_seconds))])
     try:
         await client.create_schedule(
             name,
             Schedule(
-                action=ScheduleActionStartWorkflow(UPKEEP, id=name, task_queue=address.queue),
+                action=ScheduleActionStartWorkflow(MAINTENANCE, id=name, task_queue=address.queue),
                 spec=spec,
                 policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(minutes=1)),
             ),
@@ -53,4 +53,4 @@ async def ensure_upkeep(client: Client, address: TemporalAddress) -> None:
 
 def schedule_id(address: TemporalAddress) -> str:
     """Installations that share a namespace have different task queues."""
-    return f"{UPKEEP}-{address.queue}"
+    return f"{MAINTENANCE}-{address.queue}"

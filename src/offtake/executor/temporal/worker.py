@@ -13,13 +13,13 @@ from temporalio.service import RetryConfig
 from temporalio.worker import Worker
 
 from offtake.core.services import Services
-from offtake.executor.presence import Presence
-from offtake.executor.stopping import Stopping
+from offtake.executor.shutdown import Shutdown
 from offtake.executor.temporal.activities import Activities
 from offtake.executor.temporal.address import TemporalAddress
-from offtake.executor.temporal.connection import AWAY, connect, trouble
+from offtake.executor.temporal.connection import UNREACHABLE, connect, describe_error
 from offtake.executor.temporal.relay import Relay
-from offtake.executor.temporal.workflows import Export, Upkeep
+from offtake.executor.temporal.workflows import Export, Maintenance
+from offtake.executor.worker_heartbeat import WorkerHeartbeat
 
 _log = structlog.get_logger("offtake.temporal")
 _LOOK = 0.1  # seconds between looks whether to stop
@@ -32,28 +32,28 @@ _STICKY = timedelta(seconds=2)
 _LAST_PATIENCE = timedelta(seconds=5)  # beyond their drain time, before activities are given up
 
 
-def work(on: Services, worker: str, stopping: Stopping, address: TemporalAddress) -> None:
+def work(on: Services, worker: str, shutdown: Shutdown, address: TemporalAddress) -> None:
     """See to jobs until asked to stop. ``worker`` names this process in leases, and in Temporal."""
     pool = ThreadPoolExecutor(address.activities + 1, thread_name_prefix="attempt")
-    with Relay(on, address), Presence(worker, on), pool as threads:
-        asyncio.run(_work(on, worker, stopping, address=address, threads=threads))
+    with Relay(on, address), WorkerHeartbeat(worker, on), pool as threads:
+        asyncio.run(_work(on, worker, shutdown, address=address, threads=threads))
 
 
 async def _work(
-    on: Services, worker: str, stopping: Stopping, *, address: TemporalAddress, threads: ThreadPoolExecutor
+    on: Services, worker: str, shutdown: Shutdown, *, address: TemporalAddress, threads: ThreadPoolExecutor
 ) -> None:
     failures = 0
-    activities = Activities(on, worker, stopping, patience=timedelta(seconds=address.upkeep_seconds))
-    while not stopping.asked():
+    activities = Activities(on, worker, shutdown, patience=timedelta(seconds=address.maintenance_seconds))
+    while not shutdown.requested():
         began = time.monotonic()
         try:
             client = await connect(address, identity=worker, retries=RetryConfig())
-            await _poll(_worker(client, address, activities, threads, drain=on.attempt.drain), stopping)
-        except AWAY as error:
+            await _poll(_worker(client, address, activities, threads, drain=on.attempt.drain), shutdown)
+        except UNREACHABLE as error:
             failures = failures + 1 if time.monotonic() - began < _SHORTEST_LIFE else 1
             if failures == 1:
-                _log.warning("temporal_away", trouble=trouble(error), worker=worker)
-            await _pause(min(_LONGEST_PAUSE, 0.25 * 2 ** min(failures, 10)), stopping)
+                _log.warning("temporal_unreachable", trouble=describe_error(error), worker=worker)
+            await _pause(min(_LONGEST_PAUSE, 0.25 * 2 ** min(failures, 10)), shutdown)
 
 
 def _worker(
@@ -62,8 +62,8 @@ def _worker(
     return Worker(
         client,
         task_queue=address.queue,
-        workflows=[Export, Upkeep],
-        activities=[activities.attempt, activities.upkeep],
+        workflows=[Export, Maintenance],
+        activities=[activities.attempt, activities.maintenance],
         activity_executor=threads,
         max_concurrent_activities=address.activities,
         max_concurrent_local_activities=1,
@@ -73,17 +73,17 @@ def _worker(
     )
 
 
-async def _poll(worker: Worker, stopping: Stopping) -> None:
+async def _poll(worker: Worker, shutdown: Shutdown) -> None:
     """Until asked to stop; then attempts end, or are handed back by their heartbeats when they have had their time."""
     running = asyncio.create_task(worker.run())
-    while not stopping.asked() and not running.done():
+    while not shutdown.requested() and not running.done():
         await asyncio.wait([running], timeout=_LOOK)
     if not running.done():
         await worker.shutdown()
     await running
 
 
-async def _pause(seconds: float, stopping: Stopping) -> None:
+async def _pause(seconds: float, shutdown: Shutdown) -> None:
     end = asyncio.get_running_loop().time() + seconds
-    while asyncio.get_running_loop().time() < end and not stopping.asked():
+    while asyncio.get_running_loop().time() < end and not shutdown.requested():
         await asyncio.sleep(_LOOK)

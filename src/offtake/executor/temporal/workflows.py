@@ -14,10 +14,10 @@ from temporalio.common import RetryPolicy
 
 EXPORT = "offtake-export"
 ATTEMPT = "offtake-attempt"
-UPKEEP = "offtake-upkeep"
+MAINTENANCE = "offtake-maintenance"
 
 _LONGEST_ATTEMPT = timedelta(days=30)  # Temporal wants a bound; silence ends an attempt long before
-_LONGEST_UPKEEP = timedelta(hours=1)
+_LONGEST_MAINTENANCE = timedelta(hours=1)
 # How often is the row's business: it counts attempts and ends the job. Waits are told by the activity; this is for
 # workers that die.
 _FOR_EVER = RetryPolicy(
@@ -26,7 +26,7 @@ _FOR_EVER = RetryPolicy(
 
 
 @dataclass(frozen=True)
-class Order:
+class ExportInput:
     """What a workflow is started with."""
 
     job: str
@@ -38,7 +38,7 @@ class Export:
     """Rings for one job until it has ended. Its result is the state the job ended in."""
 
     @workflow.run
-    async def run(self, order: Order) -> str:
+    async def run(self, order: ExportInput) -> str:
         """One activity, again and again."""
         ended: str = await workflow.execute_activity(
             ATTEMPT,
@@ -52,15 +52,15 @@ class Export:
         return ended
 
 
-@workflow.defn(name=UPKEEP)
-class Upkeep:
+@workflow.defn(name=MAINTENANCE)
+class Maintenance:
     """Started by a schedule, one at a time. A local activity: it does not queue up behind exports."""
 
     @workflow.run
     async def run(self) -> None:
         """Once; the schedule is what repeats it."""
         await workflow.execute_local_activity(
-            UPKEEP,
-            start_to_close_timeout=_LONGEST_UPKEEP,
+            MAINTENANCE,
+            start_to_close_timeout=_LONGEST_MAINTENANCE,
             retry_policy=RetryPolicy(maximum_attempts=1),
         )

@@ -21,7 +21,7 @@ _SHARE = 20  # one call in so many lies around a change of clocks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stretch:
+class Period:
     """An unbroken piece of time that agents' states cover; the main one holds the days asked for."""
 
     start: datetime
@@ -44,12 +44,12 @@ class Slot:
 class Shift:
     """Eight o'clock in the morning of a working day in one zone."""
 
-    stretch: int
+    period: int
     zone: int
     start: datetime
 
 
-def changes_of_clocks(plan: SeedPlan) -> list[datetime]:
+def clock_changes(plan: SeedPlan) -> list[datetime]:
     """The latest two changes before the end, in each zone that has them."""
     found: list[datetime] = []
     for zone in _CHANGING:
@@ -64,24 +64,24 @@ def changes_of_clocks(plan: SeedPlan) -> list[datetime]:
     return sorted(found)
 
 
-def stretches(plan: SeedPlan) -> list[Stretch]:
+def periods(plan: SeedPlan) -> list[Period]:
     """The days asked for and a day on either side of each change of clocks, joined where they touch."""
-    wanted = [Stretch(start=plan.start, end=plan.end, main=True)]
-    wanted += [Stretch(start=at - _DAY, end=at + _DAY, main=False) for at in changes_of_clocks(plan)]
-    joined: list[Stretch] = []
-    for stretch in sorted(wanted, key=lambda one: (one.start, one.end)):
-        if joined and stretch.start <= joined[-1].end:
+    wanted = [Period(start=plan.start, end=plan.end, main=True)]
+    wanted += [Period(start=at - _DAY, end=at + _DAY, main=False) for at in clock_changes(plan)]
+    joined: list[Period] = []
+    for period in sorted(wanted, key=lambda one: (one.start, one.end)):
+        if joined and period.start <= joined[-1].end:
             last = joined.pop()
-            end = max(last.end, stretch.end)
-            joined.append(Stretch(start=last.start, end=min(end, plan.end), main=last.main or stretch.main))
+            end = max(last.end, period.end)
+            joined.append(Period(start=last.start, end=min(end, plan.end), main=last.main or period.main))
         else:
-            joined.append(Stretch(start=stretch.start, end=min(stretch.end, plan.end), main=stretch.main))
+            joined.append(Period(start=period.start, end=min(period.end, plan.end), main=period.main))
     return joined
 
 
 def slots(plan: SeedPlan) -> list[Slot]:
     """Hours with calls in order of time; the calls of all slots together are exactly as many as planned."""
-    changes = changes_of_clocks(plan)
+    changes = clock_changes(plan)
     near = [at + n * _HOUR for at in changes for n in range(-24, 24) if at + n * _HOUR < plan.end]
     few = -(-plan.calls // _SHARE) if near else 0
     hours = [plan.start + n * _HOUR for n in range(plan.days * 24)]
@@ -101,13 +101,13 @@ def slots(plan: SeedPlan) -> list[Slot]:
 
 def shifts(plan: SeedPlan) -> Iterator[Shift]:
     """The mornings of all working days in all stretches, from the day before each on."""
-    for number, stretch in enumerate(stretches(plan)):
-        days = range((stretch.end - stretch.start) // _DAY + 3)
-        for day in ((stretch.start - _DAY).date() + n * _DAY for n in days):
+    for number, period in enumerate(periods(plan)):
+        days = range((period.end - period.start) // _DAY + 3)
+        for day in ((period.start - _DAY).date() + n * _DAY for n in days):
             for index, zone in enumerate(ZONES):
                 if day.weekday() < 5 or index == 1:  # one zone works at weekends, when the clocks change
                     start = datetime.combine(day, time(8), tzinfo=zone).astimezone(UTC)
-                    yield Shift(stretch=number, zone=index, start=start)
+                    yield Shift(period=number, zone=index, start=start)
 
 
 def _spread(total: int, weights: Sequence[int]) -> list[int]:

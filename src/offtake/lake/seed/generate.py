@@ -15,11 +15,11 @@ import duckdb
 
 from offtake.lake.compact import compact
 from offtake.lake.delta import Lake
-from offtake.lake.seed.calendar import shifts, slots, stretches
+from offtake.lake.ingest.staging import INCOMING, create_incoming, scalar, staging
+from offtake.lake.ingest.upsert import upsert
+from offtake.lake.seed.calendar import periods, shifts, slots
 from offtake.lake.seed.plan import SeedPlan
-from offtake.lake.staging import INCOMING, create_incoming, scalar, staging
 from offtake.lake.tables import tables
-from offtake.lake.upsert import upsert
 
 _FOLDER = Path(__file__).parent
 _OF_CONVERSATIONS = re.compile(r"\b(?:FROM|JOIN) (?:thread|life)\b")
@@ -107,8 +107,8 @@ def _prepare(connection: duckdb.DuckDBPyConnection, plan: SeedPlan) -> None:
 
 def _calendar(connection: duckdb.DuckDBPyConnection, plan: SeedPlan) -> None:
     hours = [(_micros(s.start), s.first, s.calls, list(s.on_duty), s.in_business_hours) for s in slots(plan)]
-    mornings = [(s.stretch, s.zone, _micros(s.start)) for s in shifts(plan)]
-    pieces = [(n, _micros(s.start), _micros(s.end), s.main) for n, s in enumerate(stretches(plan))]
+    mornings = [(s.period, s.zone, _micros(s.start)) for s in shifts(plan)]
+    pieces = [(n, _micros(s.start), _micros(s.end), s.main) for n, s in enumerate(periods(plan))]
     _table(
         connection,
         "slot (micros BIGINT, first BIGINT, calls BIGINT, on_duty INTEGER[], in_business_hours BOOLEAN)",

@@ -1,6 +1,7 @@
 """Khoros Care analytics reports (contracts/khoros.md): HTTP Basic, parameters in query or form, all values as text."""
 
-from offtake.wire.dialect import Dialect, ErrorSurface
+from offtake.http.errors import ErrorSurface
+from offtake.wire.dialect import Dialect
 from offtake.wire.khoros.errors import render_error
 from offtake.wire.khoros.openapi import document
 from offtake.wire.khoros.presentation import presentation

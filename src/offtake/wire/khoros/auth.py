@@ -7,16 +7,17 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from offtake.core import identity, passwords, rate
-from offtake.core.exports import Caller
-from offtake.core.grants import require
+from offtake.core.admin import identity
+from offtake.core.auth import passwords, rate_limit
+from offtake.core.auth.authorization import require
+from offtake.core.auth.caller import Caller
 from offtake.errors import FieldFault, InvalidRequest, JobNotFound, NotAuthenticated, NotPermitted
+from offtake.http.middleware import remote_address
 from offtake.model.job import Job
 from offtake.model.tenant import Scope, Tenant
 from offtake.wire.endpoint import NO_HEADERS, Call, IncomingRequest
-from offtake.wire.http import remote_address
-from offtake.wire.khoros.arguments import SentParameters, read_parameters
 from offtake.wire.khoros.ids import is_token_of
+from offtake.wire.khoros.parameters import SentParameters, read_parameters
 from offtake.wire.khoros.settings import KhorosSettings
 
 KEY, TOKEN = "companyKey", "analyticsAccessToken"
@@ -53,7 +54,7 @@ def authenticate(incoming: IncomingRequest[KhorosSettings]) -> KhorosCall:
 
 def limit_rate(call: KhorosCall) -> Mapping[str, str]:
     """Count the request against the user's rate; the dialect does not report what is left. Raises RateExceeded."""
-    rate.admit(call.by.principal, call.wire.dialect.name, call.on)
+    rate_limit.count_request(call.by.principal, call.wire.dialect.name, call.on)
     return NO_HEADERS
 
 

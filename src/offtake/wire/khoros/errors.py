@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from offtake.errors import InvalidRequest, OfftakeError, UnknownReport
-from offtake.wire.dialect import HttpFault, nearest
+from offtake.http.errors import HttpFault, nearest
 from offtake.wire.errors import STATUSES, error_headers
-from offtake.wire.khoros.envelope import Answer, failed
 from offtake.wire.khoros.interval import TooManyBuckets
+from offtake.wire.khoros.responses import Answer, failed
 from offtake.wire.khoros.tables import CARE_ROOT
 
 # The vendor publishes no status of an error; section 4.7 proposes all of them. One differs from the shared table.

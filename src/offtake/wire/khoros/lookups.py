@@ -7,12 +7,12 @@ from typing import Any
 
 from starlette.responses import Response
 
-from offtake.core import directory
-from offtake.model.directory import Queue, SmartView, Team
+from offtake.core import lookups
+from offtake.model.lookups import Queue, SmartView, Team
 from offtake.model.tenant import Scope
 from offtake.wire.endpoint import Endpoint, decode_nothing, require_scope
 from offtake.wire.khoros.auth import KhorosCall, authenticate, limit_rate, permit_read, require_company_key
-from offtake.wire.khoros.envelope import Answer, answer
+from offtake.wire.khoros.responses import Answer, answer
 from offtake.wire.khoros.tables import LANGUAGES
 from offtake.wire.khoros.timezones import timezones
 
@@ -42,7 +42,7 @@ TIMEZONES = Endpoint(
 
 
 def _teams(call: KhorosCall, _: None) -> Sequence[Team]:
-    return directory.teams(call.by, call.on)
+    return lookups.teams(call.by, call.on)
 
 
 def _answer_teams(call: KhorosCall, _: None, teams: Iterable[Team]) -> Response:
@@ -71,7 +71,7 @@ TEAMS = Endpoint(
 
 
 def _smart_views(call: KhorosCall, _: None) -> Sequence[SmartView]:
-    return directory.smart_views(call.by, call.on)
+    return lookups.smart_views(call.by, call.on)
 
 
 def _answer_smart_views(call: KhorosCall, _: None, views: Iterable[SmartView]) -> Response:
@@ -91,7 +91,7 @@ SMART_VIEWS = Endpoint(
 
 
 def _work_queues(call: KhorosCall, _: None) -> Sequence[Queue]:
-    return directory.queues(call.by, call.on)
+    return lookups.queues(call.by, call.on)
 
 
 def _answer_work_queues(call: KhorosCall, _: None, queues: Iterable[Queue]) -> Response:

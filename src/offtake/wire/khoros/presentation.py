@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources import files
 
-from offtake.core.presentation import Layout, Presentation
-from offtake.engine.plan import Shown
-from offtake.formats import Envelope
+from offtake.core.presentation import Presentation
+from offtake.model.layout import ColumnLayout, Framing, Layout
 from offtake.model.report import Publication, PublishedColumn
 from offtake.model.request import ExportRequest
 from offtake.wire.khoros.settings import KhorosSettings
@@ -28,13 +27,13 @@ def presentation(settings: KhorosSettings) -> Presentation:
         headers = [_header(column, style, words) for column in publication.columns]
         if is_csv and settings.csv_bom:
             headers[0] = _BOM + headers[0]
-        shown = Shown(
+        shown = ColumnLayout(
             columns=publication.columns,
             headers=tuple(headers),
             instant_pattern=settings.instant_pattern(language),
             guarded=is_csv and settings.csv_guard_formulas,
         )
-        return Layout(shown=shown, envelope=Envelope(line_end="\r\n"))
+        return Layout(shown=shown, framing=Framing(line_end="\r\n"))
 
     return present
 

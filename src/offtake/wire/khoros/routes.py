@@ -9,15 +9,16 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import RedirectResponse, Response
 
-from offtake.core import download, exports
-from offtake.core.download import Download, Link
-from offtake.core.exports import JobRef, Listing
+from offtake.core.exports import download
+from offtake.core.exports.create import create_export
+from offtake.core.exports.download import Download, Link
+from offtake.core.exports.read import JobRef, Listing, find_export, get_export, list_exports
 from offtake.errors import UnknownReport
+from offtake.http import downloads
+from offtake.http.access_log import bind_log
 from offtake.model.job import Job
 from offtake.model.request import ExportRequest
 from offtake.model.tenant import Scope
-from offtake.wire import links
-from offtake.wire.access import bind_log
 from offtake.wire.dialect import Wire
 from offtake.wire.endpoint import Endpoint, add_document, add_endpoints, new_router, require_scope
 from offtake.wire.khoros.auth import (
@@ -30,13 +31,13 @@ from offtake.wire.khoros.auth import (
     permit_create,
     permit_optional_company_key,
 )
-from offtake.wire.khoros.codec import DecodeContext, decode_create
-from offtake.wire.khoros.envelope import MEDIA_TYPE, Url, answer, created, listed, status
 from offtake.wire.khoros.errors import render_error
 from offtake.wire.khoros.ids import access_token, job_path, new_reference
 from offtake.wire.khoros.lookups import SMART_VIEWS, TEAMS, TIMEZONES, WORK_QUEUES
 from offtake.wire.khoros.openapi import DOCUMENT_PATH, document
 from offtake.wire.khoros.operations import operations
+from offtake.wire.khoros.requests import DecodeContext, decode_create
+from offtake.wire.khoros.responses import MEDIA_TYPE, Url, answer, created, listed, status
 from offtake.wire.khoros.settings import KhorosSettings
 from offtake.wire.khoros.tables import NAME
 
@@ -89,7 +90,7 @@ def _decode(call: KhorosCall, slug: str) -> ExportRequest:
 
 def _create(call: KhorosCall, request: ExportRequest) -> Job:
     reference = new_reference(request, tenant=call.tenant.name, secret=call.on.new_secret())
-    job = exports.create(request, call.by, call.on, reference=reference)
+    job = create_export(request, call.by, call.on, reference=reference)
     bind_log(call.request, job=job.id)
     return job
 
@@ -127,7 +128,7 @@ def _decode_job(call: KhorosCall) -> JobRef:
 
 
 def _read(call: KhorosCall, ref: JobRef) -> Job:
-    job = exports.get(ref, call.by, call.on)
+    job = get_export(ref, call.by, call.on)
     check_job_access(call, job)
     return job
 
@@ -149,7 +150,7 @@ _STATUS = Endpoint(
 
 def _open(call: KhorosCall, ref: JobRef) -> Link | Download:
     """A new signed link, or the file itself if the settings say so."""
-    check_job_access(call, exports.find(ref, call.by, call.on))
+    check_job_access(call, find_export(ref, call.by, call.on))
     link = download.mint(ref, call.by, call.on)
     if call.settings.download == "redirect":
         return link
@@ -158,8 +159,8 @@ def _open(call: KhorosCall, ref: JobRef) -> Link | Download:
 
 def _answer_file(call: KhorosCall, _: JobRef, found: Link | Download) -> Response:
     if isinstance(found, Download):
-        return links.answer(found, render_error)
-    return RedirectResponse(call.absolute(links.link_path(found)), 307)
+        return downloads.answer(found, render_error)
+    return RedirectResponse(call.absolute(downloads.link_path(found)), 307)
 
 
 _DOWNLOAD = Endpoint(
@@ -182,7 +183,7 @@ def _decode_list(call: KhorosCall) -> Listing:
 
 def _list(call: KhorosCall, listing: Listing) -> Sequence[Job]:
     """The newest first."""
-    return exports.list_jobs(listing, call.by, call.on).jobs
+    return list_exports(listing, call.by, call.on).jobs
 
 
 def _answer_list(call: KhorosCall, _: Listing, jobs: Iterable[Job]) -> Response:

@@ -1,6 +1,7 @@
 """Loop export reports (contracts/loop.md): JSON over HTTP, tokens of people, links on a path of their own."""
 
-from offtake.wire.dialect import Dialect, ErrorSurface
+from offtake.http.errors import ErrorSurface
+from offtake.wire.dialect import Dialect
 from offtake.wire.loop.errors import render_error
 from offtake.wire.loop.openapi import document
 from offtake.wire.loop.presentation import presentation

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from offtake.core import identity, proof, rate
-from offtake.core.exports import Caller
-from offtake.core.grants import require
-from offtake.core.impersonation import impersonate
+from offtake.core.admin import identity
+from offtake.core.auth import client_auth, rate_limit
+from offtake.core.auth.authorization import require
+from offtake.core.auth.caller import Caller
+from offtake.core.auth.impersonation import impersonate
 from offtake.errors import AccountNotVerified, NotAuthenticated
+from offtake.http.middleware import remote_address
 from offtake.model.tenant import Scope, Tenant
 from offtake.wire.endpoint import NO_HEADERS, Call, IncomingRequest
-from offtake.wire.http import remote_address
 from offtake.wire.loop.errors import rate_headers, refuse
 from offtake.wire.loop.settings import LoopSettings
 
@@ -36,7 +37,7 @@ def authenticate(incoming: IncomingRequest[LoopSettings]) -> LoopCall:
     header = incoming.request.headers.get("authorization", "").strip()
     scheme, _, token = header.partition(" ")
     is_bare = scheme.lower() != "bearer"
-    by = proof.bearer(header if is_bare else token.strip(), incoming.on)
+    by = client_auth.authenticate_bearer(header if is_bare else token.strip(), incoming.on)
     if is_bare and not incoming.wire.settings.of(by.tenant).bare_token:
         raise NotAuthenticated(_MISSING)
     tenant = identity.get_tenant(by.tenant, incoming.on)
@@ -55,7 +56,7 @@ def limit_rate(operation: str) -> Callable[[LoopCall], Mapping[str, str]]:
     """The rate-limit step of an operation that is counted on its own. Every answer says what is left of the rate."""
 
     def limit(call: LoopCall) -> Mapping[str, str]:
-        allowance = rate.admit(call.by.principal, call.wire.dialect.name, call.on, operation=operation)
+        allowance = rate_limit.count_request(call.by.principal, call.wire.dialect.name, call.on, operation=operation)
         if allowance is None:
             return NO_HEADERS
         return rate_headers(allowance.requests, allowance.left, allowance.resets_in)

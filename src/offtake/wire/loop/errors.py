@@ -30,8 +30,8 @@ from offtake.errors import (
     TimespanTooLong,
     Waitable,
 )
-from offtake.wire.access import current_request
-from offtake.wire.dialect import HttpFault, nearest
+from offtake.http.access_log import current_request
+from offtake.http.errors import HttpFault, nearest
 from offtake.wire.errors import STATUSES, error_headers
 
 # The shared statuses, and those that differ.

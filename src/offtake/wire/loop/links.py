@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from offtake.core.download import Download, Link, key_id, open_link
+from offtake.core.exports.download import Download, Link, key_id, open_link
 from offtake.core.services import Services
 from offtake.errors import ArtifactNotFound, LinkRefused
 from offtake.formats import format_named

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from offtake.core.presentation import CELLS, Layout, Presentation
-from offtake.engine.plan import Shown
-from offtake.formats import Fact, Tally
+from offtake.core.presentation import CELLS, Presentation
 from offtake.model.job import Job
+from offtake.model.layout import AboutEntry, ColumnLayout, FinalCount, Layout
 from offtake.model.report import Publication, PublishedColumn
 from offtake.model.request import ExportRequest
 from offtake.model.timespan import clocks
@@ -29,9 +28,9 @@ def presentation(settings: LoopSettings) -> Presentation:
                 replace(column, rendering=CELLS.get(column.rendering, column.rendering)) for column in columns
             )
             headers = tuple(map(_header, columns))
-            return Layout(shown=Shown(columns=cells, headers=headers, order=publication.order), facts=about)
+            return Layout(shown=ColumnLayout(columns=cells, headers=headers, order=publication.order), about=about)
         names = tuple(column.name for column in columns)
-        return Layout(shown=Shown(columns=columns, headers=names, order=publication.order))
+        return Layout(shown=ColumnLayout(columns=columns, headers=names, order=publication.order))
 
     return present
 
@@ -40,27 +39,27 @@ def _header(column: PublishedColumn) -> str:
     return column.label or column.name
 
 
-def about(job: Job, made_at: datetime) -> tuple[Fact, ...]:
+def about(job: Job, made_at: datetime) -> tuple[AboutEntry, ...]:
     """The sheet ``About`` (section 12.4): instants in UTC, start and end also in the zone of the export."""
     request = job.request
     span, wanted = request.timespan, request.parameters
     local = clocks(span.zone)
     return (
-        Fact(label="Export ID", value=job.id),
-        Fact(label="Workspace", value=job.tenant),
-        Fact(label="Time zone", value=span.zone),
-        Fact(label="Start", value=_instant(span.start)),
-        Fact(label="Start (local)", value=_reading(span.start.astimezone(local))),
-        Fact(label="End", value=_instant(span.end)),
-        Fact(label="End (local)", value=_reading(span.end.astimezone(local))),
-        Fact(label="Tag IDs", value=_filter(wanted.tag_ids)),
-        Fact(label="Shared inbox IDs", value=_filter(wanted.inbox_ids)),
-        Fact(label="Teammates", value=_filter(wanted.agent_emails)),
-        Fact(label="Customers", value=_filter(wanted.customer_emails)),
-        Fact(label="Rows", value=Tally.ROWS),
-        Fact(label="Truncated cells", value=Tally.CUT_CELLS),
-        Fact(label="Generated at", value=_instant(made_at)),
-        Fact(label="Column version", value=COLUMNS_VERSION),
+        AboutEntry(label="Export ID", value=job.id),
+        AboutEntry(label="Workspace", value=job.tenant),
+        AboutEntry(label="Time zone", value=span.zone),
+        AboutEntry(label="Start", value=_instant(span.start)),
+        AboutEntry(label="Start (local)", value=_reading(span.start.astimezone(local))),
+        AboutEntry(label="End", value=_instant(span.end)),
+        AboutEntry(label="End (local)", value=_reading(span.end.astimezone(local))),
+        AboutEntry(label="Tag IDs", value=_filter(wanted.tag_ids)),
+        AboutEntry(label="Shared inbox IDs", value=_filter(wanted.inbox_ids)),
+        AboutEntry(label="Teammates", value=_filter(wanted.agent_emails)),
+        AboutEntry(label="Customers", value=_filter(wanted.customer_emails)),
+        AboutEntry(label="Rows", value=FinalCount.ROWS),
+        AboutEntry(label="Truncated cells", value=FinalCount.CUT_CELLS),
+        AboutEntry(label="Generated at", value=_instant(made_at)),
+        AboutEntry(label="Column version", value=COLUMNS_VERSION),
     )
 
 

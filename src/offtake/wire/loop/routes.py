@@ -9,14 +9,18 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from offtake.core import download, exports
-from offtake.core.download import Download, Link
-from offtake.core.exports import JobRef
+from offtake.core.exports import download
+from offtake.core.exports.create import create_export
+from offtake.core.exports.download import Download, Link
+from offtake.core.exports.read import JobRef, get_export
 from offtake.errors import ArtifactNotFound, JobNotFound
+from offtake.http.access_log import bind_log
+from offtake.http.download_threads import in_download_thread
+from offtake.http.downloads import answer
+from offtake.http.middleware import UnsupportedMedia
 from offtake.model.job import Job, Status
 from offtake.model.request import ExportRequest
 from offtake.model.tenant import Scope
-from offtake.wire.access import bind_log
 from offtake.wire.dialect import Wire
 from offtake.wire.endpoint import (
     Endpoint,
@@ -28,18 +32,15 @@ from offtake.wire.endpoint import (
     permit,
     unlimited,
 )
-from offtake.wire.http import UnsupportedMedia
-from offtake.wire.links import answer
 from offtake.wire.loop.auth import LoopCall, authenticate, authorise, limit_rate
-from offtake.wire.loop.codec import decode_create, decode_id, decode_key
 from offtake.wire.loop.errors import render_error
 from offtake.wire.loop.links import link_path, open_file
 from offtake.wire.loop.openapi import DOCUMENT_PATH, document
 from offtake.wire.loop.operations import operations
+from offtake.wire.loop.requests import decode_create, decode_id, decode_key
 from offtake.wire.loop.responses import encode_export, encode_gone, is_gone
 from offtake.wire.loop.settings import CREATE, READ, LoopSettings
 from offtake.wire.loop.tables import NAME, REPORT
-from offtake.wire.threads import in_download_thread
 
 
 def router(wire: Wire[LoopSettings]) -> APIRouter:
@@ -78,7 +79,7 @@ def _decode_create(call: LoopCall) -> _CreateRequest:
 
 def _create(call: LoopCall, wanted: _CreateRequest) -> tuple[str, _Export]:
     """The id of the job; the export may be finished already if the idempotency key was used before."""
-    job = exports.create(wanted.request, call.by, call.on, key=wanted.key)
+    job = create_export(wanted.request, call.by, call.on, key=wanted.key)
     bind_log(call.request, job=job.id)
     return job.id, _with_link(call, job)
 
@@ -107,7 +108,7 @@ def _decode_read(call: LoopCall) -> JobRef:
 
 def _read(call: LoopCall, ref: JobRef) -> _Export:
     try:
-        job = exports.get(ref, call.by, call.on)
+        job = get_export(ref, call.by, call.on)
     except JobNotFound:
         if call.settings.unknown_id == "404":
             raise

@@ -1,6 +1,7 @@
 """Talkdesk Explore report jobs (contracts/talkdesk.md): JSON over HTTP, OAuth tokens, redirects to the file."""
 
-from offtake.wire.dialect import Dialect, ErrorSurface
+from offtake.http.errors import ErrorSurface
+from offtake.wire.dialect import Dialect
 from offtake.wire.talkdesk.errors import render_error
 from offtake.wire.talkdesk.openapi import document
 from offtake.wire.talkdesk.presentation import presentation

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from offtake.core import tokens
-from offtake.core.exports import Caller
+from offtake.core.auth import tokens
+from offtake.core.auth.caller import Caller
 from offtake.errors import NotAuthenticated
+from offtake.http.middleware import remote_address
 from offtake.wire.endpoint import Call, IncomingRequest
-from offtake.wire.http import remote_address
 from offtake.wire.talkdesk.settings import TalkdeskSettings
 
 TalkdeskCall = Call[TalkdeskSettings]

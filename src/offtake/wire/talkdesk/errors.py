@@ -31,7 +31,7 @@ from offtake.errors import (
     Unavailable,
     Waitable,
 )
-from offtake.wire.dialect import HttpFault, nearest
+from offtake.http.errors import HttpFault, nearest
 from offtake.wire.errors import STATUSES, error_headers
 
 # The vendor's codes, documented unless marked. All statuses are the shared ones.

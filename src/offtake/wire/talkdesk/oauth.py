@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
-from offtake.core.proof import AssertionProof, Proof, SecretProof
+from offtake.core.auth.client_auth import ClientAssertion, ClientProof, ClientSecret
 from offtake.errors import NotAuthenticated
 from offtake.model.tenant import Scope
 from offtake.wire.talkdesk.errors import OAuthRefusal
@@ -31,7 +31,7 @@ _MANY = 64  # parameters of a token request
 class TokenRequest:
     """A request for a token."""
 
-    client: Proof
+    client: ClientProof
     scopes: frozenset[Scope]  # empty: all that the client was granted
     refresh_token: str | None = None  # to exchange
     service_life: timedelta | None = None  # life of an opaque service token
@@ -52,7 +52,7 @@ class TokenParameters:
         sent = dict(request.query_params) | form
         return cls(all=sent, form=form, authorization=request.headers.get("authorization", ""))
 
-    def client_proof(self, audiences: frozenset[str]) -> Proof:
+    def client_proof(self, audiences: frozenset[str]) -> ClientProof:
         """How the client authenticates: HTTP Basic, an assertion, or id and secret in the body.
 
         Raises NotAuthenticated, OAuthRefusal.
@@ -65,7 +65,7 @@ class TokenParameters:
                 raise OAuthRefusal("invalid_request", "Send an assertion or HTTP Basic, not both.")
             if kind != ASSERTION_TYPE:
                 raise OAuthRefusal("invalid_request", f"The parameter client_assertion_type must be {ASSERTION_TYPE}.")
-            return AssertionProof(
+            return ClientAssertion(
                 text=assertion or "", audiences=audiences, client_id=self.all.get("client_id") or None
             )
         if basic:
@@ -73,7 +73,7 @@ class TokenParameters:
             if pair is not None:
                 return pair
         if self.form.get("client_id") and self.form.get("client_secret"):  # not from the query, which logs record
-            return SecretProof(client_id=self.form["client_id"], secret=self.form["client_secret"])
+            return ClientSecret(client_id=self.form["client_id"], secret=self.form["client_secret"])
         raise NotAuthenticated("Client credentials are missing; send them by HTTP Basic or sign an assertion.")
 
 
@@ -126,9 +126,9 @@ def _form(body: bytes) -> dict[str, str]:
         raise OAuthRefusal("invalid_request", "The body is not a form.") from error
 
 
-def _pair(encoded: str) -> SecretProof | None:
+def _pair(encoded: str) -> ClientSecret | None:
     try:
         client_id, colon, secret = base64.b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
     except ValueError as error:  # not base64, not ASCII or not UTF-8
         raise NotAuthenticated("The Authorization header is not valid HTTP Basic.") from error
-    return SecretProof(client_id=client_id, secret=secret) if colon else None
+    return ClientSecret(client_id=client_id, secret=secret) if colon else None

@@ -23,7 +23,7 @@ from offtake.errors import (
     TimespanTooLong,
     Unavailable,
 )
-from offtake.wire.dialect import nearest_of
+from offtake.http.errors import nearest_of
 from offtake.wire.document import FORM, JSON, Answer, Operation, Parameter, Schema
 from offtake.wire.errors import STATUSES
 from offtake.wire.talkdesk.errors import CODES, HTTP_CODE, OAUTH_FAULT, OAUTH_WORDS

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from offtake.core.presentation import Layout, Presentation
-from offtake.engine.plan import Shown
-from offtake.formats import Envelope
+from offtake.core.presentation import Presentation
+from offtake.model.layout import ColumnLayout, Framing, Layout
 from offtake.model.report import Publication, PublishedColumn, Rendering
 from offtake.model.request import ExportRequest
 from offtake.wire.talkdesk.settings import TalkdeskSettings
@@ -36,16 +35,16 @@ def presentation(settings: TalkdeskSettings) -> Presentation:
         columns = tuple(c for c in publication.columns if settings.legacy_columns or not c.legacy)
         names = tuple(column.name for column in columns)
         if request.format != "csv":
-            return Layout(shown=Shown(columns=columns, headers=names), envelope=_envelope(publication))
+            return Layout(shown=ColumnLayout(columns=columns, headers=names), framing=_framing(publication))
         instead = _CSV | _PLAIN if settings.csv_datetimes == "plain" else _CSV
         columns = tuple(replace(c, rendering=instead.get(c.rendering, c.rendering)) for c in columns)
         headers = tuple(map(label, columns)) if settings.csv_header == "labels" else names
-        return Layout(shown=Shown(columns=columns, headers=headers))
+        return Layout(shown=ColumnLayout(columns=columns, headers=headers))
 
     return present
 
 
-def _envelope(publication: Publication) -> Envelope:
+def _framing(publication: Publication) -> Framing:
     """``{"type","version","entries":[…],"total":n}``, section 5.1."""
     head = json.dumps({"type": publication.slug, "version": FILE_VERSION}, separators=(",", ":"))
-    return Envelope(head=head[:-1] + ',"entries":[', tail='],"total":', end="}", counted=True)
+    return Framing(head=head[:-1] + ',"entries":[', tail='],"total":', end="}", counted=True)

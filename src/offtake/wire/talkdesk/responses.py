@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from offtake.core.exports import JobPage, Listing
-from offtake.core.tokens import IssuedToken
+from offtake.core.auth.tokens import IssuedToken
+from offtake.core.exports.read import JobPage, Listing
 from offtake.model.job import Job
 from offtake.model.report import Publication
 from offtake.wire.talkdesk.schema import (

@@ -7,22 +7,26 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from offtake.core import download, exports, identity
-from offtake.core.download import Link
-from offtake.core.exports import JobPage, JobRef, Listing
+from offtake.core.admin import identity
+from offtake.core.exports import download
+from offtake.core.exports.cancel import cancel_export
+from offtake.core.exports.create import create_export
+from offtake.core.exports.delete import delete_export
+from offtake.core.exports.download import Link
+from offtake.core.exports.read import JobPage, JobRef, Listing, get_export, list_exports
 from offtake.errors import FieldFault, UnknownReport
+from offtake.http.access_log import bind_log
+from offtake.http.downloads import link_path
 from offtake.model.job import Job, Status
 from offtake.model.report import Publication
 from offtake.model.request import ExportRequest
 from offtake.model.tenant import Scope
-from offtake.wire.access import bind_log
 from offtake.wire.dialect import Wire
 from offtake.wire.endpoint import Endpoint, add_document, add_endpoints, new_router, require_scope, unlimited
-from offtake.wire.links import link_path
 from offtake.wire.talkdesk.auth import TalkdeskCall, authenticate
-from offtake.wire.talkdesk.codec import decode_create, decode_list, refuse_other_media
 from offtake.wire.talkdesk.openapi import DOCUMENT_PATH, document
 from offtake.wire.talkdesk.operations import operations
+from offtake.wire.talkdesk.requests import decode_create, decode_list, refuse_other_media
 from offtake.wire.talkdesk.responses import encode_created, encode_job, encode_list
 from offtake.wire.talkdesk.settings import TalkdeskSettings
 from offtake.wire.talkdesk.tables import NAME
@@ -68,7 +72,7 @@ def _decode_create(call: TalkdeskCall) -> ExportRequest:
 
 
 def _create(call: TalkdeskCall, request: ExportRequest) -> Job:
-    job = exports.create(request, call.by, call.on)
+    job = create_export(request, call.by, call.on)
     bind_log(call.request, job=job.id)
     return job
 
@@ -93,7 +97,7 @@ def _decode_list(call: TalkdeskCall) -> Listing:
 
 
 def _list(call: TalkdeskCall, listing: Listing) -> JobPage:
-    return exports.list_jobs(listing, call.by, call.on)
+    return list_exports(listing, call.by, call.on)
 
 
 def _answer_list(call: TalkdeskCall, listing: Listing, page: JobPage) -> Response:
@@ -119,7 +123,7 @@ def _decode_job(call: TalkdeskCall) -> JobRef:
 
 
 def _read(call: TalkdeskCall, ref: JobRef) -> Job:
-    return exports.get(ref, call.by, call.on)
+    return get_export(ref, call.by, call.on)
 
 
 def _answer_status(call: TalkdeskCall, _: JobRef, job: Job) -> Response:
@@ -142,7 +146,7 @@ _STATUS = Endpoint(
 
 
 def _cancel(call: TalkdeskCall, ref: JobRef) -> None:
-    exports.cancel(ref, call.by, call.on)
+    cancel_export(ref, call.by, call.on)
 
 
 def _answer_done(call: TalkdeskCall, _: JobRef, __: None) -> Response:
@@ -179,7 +183,7 @@ _DOWNLOAD = Endpoint(
 
 
 def _delete(call: TalkdeskCall, ref: JobRef) -> None:
-    exports.delete(ref, call.by, call.on)
+    delete_export(ref, call.by, call.on)
 
 
 _DELETE = Endpoint(

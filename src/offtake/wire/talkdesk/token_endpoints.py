@@ -8,11 +8,11 @@ from typing import Generic, TypeVar
 
 from starlette.responses import JSONResponse, Response
 
-from offtake.core import tokens
-from offtake.core.proof import Proven, prove
-from offtake.core.tokens import IssuedToken, TokenEndpoint
+from offtake.core.auth import tokens
+from offtake.core.auth.client_auth import AuthenticatedClient, authenticate_client
+from offtake.core.auth.tokens import IssuedToken, TokenEndpoint
+from offtake.http.middleware import remote_address
 from offtake.wire.endpoint import Endpoint, IncomingRequest, decode_nothing, permit, unlimited
-from offtake.wire.http import remote_address
 from offtake.wire.talkdesk.oauth import TokenParameters, TokenRequest, decode_revocation, decode_token_request
 from offtake.wire.talkdesk.responses import encode_token
 from offtake.wire.talkdesk.settings import TalkdeskSettings
@@ -27,7 +27,7 @@ _NO_STORE = {"cache-control": "no-store"}
 class OAuthCall(IncomingRequest[TalkdeskSettings], Generic[Wanted]):
     """A request of an authenticated OAuth client, and what the client wants."""
 
-    client: Proven
+    client: AuthenticatedClient
     wanted: Wanted
 
     @property
@@ -48,17 +48,17 @@ def authenticate_token_client(incoming: Incoming) -> OAuthCall[TokenRequest]:
     Raises OAuthRefusal, NotAuthenticated.
     """
     wanted = decode_token_request(TokenParameters.of(incoming.request, incoming.body), _audiences(incoming))
-    return _authenticated(incoming, prove(wanted.client, incoming.on), wanted)
+    return _authenticated(incoming, authenticate_client(wanted.client, incoming.on), wanted)
 
 
 def authenticate_revoking_client(incoming: Incoming) -> OAuthCall[str]:
     """The client that ends a token. Raises OAuthRefusal, NotAuthenticated."""
     sent = TokenParameters.of(incoming.request, incoming.body)
     token = decode_revocation(sent)
-    return _authenticated(incoming, prove(sent.client_proof(_audiences(incoming)), incoming.on), token)
+    return _authenticated(incoming, authenticate_client(sent.client_proof(_audiences(incoming)), incoming.on), token)
 
 
-def _authenticated(incoming: Incoming, client: Proven, wanted: Wanted) -> OAuthCall[Wanted]:
+def _authenticated(incoming: Incoming, client: AuthenticatedClient, wanted: Wanted) -> OAuthCall[Wanted]:
     return OAuthCall(request=incoming.request, body=incoming.body, wire=incoming.wire, client=client, wanted=wanted)
 
 

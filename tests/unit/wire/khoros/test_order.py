@@ -12,11 +12,11 @@ from starlette.requests import Request
 
 from offtake.errors import InvalidRequest, InvalidZone, ReversedTimespan, TimespanTooLong
 from offtake.model.report import Publication, Report
-from offtake.model.request import BusinessHours, ExportRequest, Parameters, Selection
+from offtake.model.request import BusinessHours, ExportRequest, ReportParameters, Selection
 from offtake.model.tenant import Tenant
-from offtake.wire.khoros.arguments import SentParameters, read_parameters
-from offtake.wire.khoros.codec import DecodeContext, decode_create
 from offtake.wire.khoros.interval import TooManyBuckets
+from offtake.wire.khoros.parameters import SentParameters, read_parameters
+from offtake.wire.khoros.requests import DecodeContext, decode_create
 from offtake.wire.khoros.settings import KhorosSettings
 from tests.fixtures.golden import golden
 from tests.property.exporting import catalogue
@@ -91,7 +91,7 @@ def test_defaults() -> None:
     order = decoded("conversation", WINDOW)
     assert (order.dialect, order.report, order.format, order.locale) == ("khoros", "conversation", "json", "en")
     assert order.timespan.zone == "UTC"
-    assert (order.columns, order.parameters) == ((), Parameters())
+    assert (order.columns, order.parameters) == ((), ReportParameters())
     assert order.parameters.selection is Selection.OPEN_AT_END
 
 
@@ -117,7 +117,7 @@ def test_an_order_with_everything() -> None:
     )
     assert (order.format, order.locale, order.timespan.zone) == ("csv", "de", "Europe/Prague")
     assert order.columns == ("STATUS", "CONVERSATION_ID")
-    assert order.parameters == Parameters(
+    assert order.parameters == ReportParameters(
         priorities=("0", "5"),
         smart_view_id="17",
         queue_ids=("31", "32"),
@@ -128,7 +128,7 @@ def test_an_order_with_everything() -> None:
 
 def test_users_are_chosen_by_agents_and_teams() -> None:
     order = decoded("user", f"{urlencode(WINDOW)}&agentId=1&agentId=2&agent=3&teamId=4&teamId=5&includeDisabled=true")
-    assert order.parameters == Parameters(agent_ids=("1", "2"), team_ids=("4", "5"), include_disabled=True)
+    assert order.parameters == ReportParameters(agent_ids=("1", "2"), team_ids=("4", "5"), include_disabled=True)
     assert decoded("team_performance", {**WINDOW, "teamIds": "4,5"}).parameters.team_ids == ("4", "5")
 
 

@@ -9,7 +9,7 @@ WITH asked_for AS NOT MATERIALIZED ( -- reading ids again is cheaper than keepin
         AND document.kind IN ('incoming', 'response')
         AND document.happened_at >= $start
         AND document.happened_at < $end
-        AND in_part(document.conversation_id)
+        AND in_partition(document.conversation_id)
 ),
 
 answered AS (
@@ -34,7 +34,7 @@ answer AS (
         AND asked.happened_at <= response.happened_at
         AND asked.happened_at >= $start
         AND asked.happened_at < $end
-        AND in_part(asked.conversation_id)
+        AND in_partition(asked.conversation_id)
     WHERE
         response.tenant = $tenant
         AND response.kind = 'response'
@@ -53,7 +53,7 @@ opener AS (
         AND earlier.kind = 'response'
         AND earlier.delivery IS DISTINCT FROM 'failed'
         AND earlier.happened_at < $end
-        AND in_part(earlier.conversation_id)
+        AND in_partition(earlier.conversation_id)
         AND earlier.conversation_id IN (SELECT conversation_id FROM asked_for WHERE kind = 'response')
     GROUP BY earlier.conversation_id
 ),
@@ -64,7 +64,7 @@ tagging AS (
     WHERE
         tenant = $tenant
         AND attached_at < $end
-        AND in_part(conversation_id)
+        AND in_partition(conversation_id)
         AND conversation_id IN (SELECT conversation_id FROM asked_for)
 ),
 
@@ -93,7 +93,7 @@ document AS (
         ON conversation.tenant = $tenant
         AND conversation.conversation_id = post.conversation_id
         AND conversation.created_at < $end
-        AND in_part(conversation.conversation_id)
+        AND in_partition(conversation.conversation_id)
     LEFT JOIN answered
         ON answered.post_id = CASE WHEN post.kind = 'response' THEN post.in_reply_to_post_id END
         AND answered.happened_at <= post.happened_at
@@ -102,7 +102,7 @@ document AS (
         AND post.kind IN ('incoming', 'response')
         AND post.happened_at >= $start
         AND post.happened_at < $end
-        AND in_part(post.conversation_id)
+        AND in_partition(post.conversation_id)
         AND fits_business_hours($business_hours, post.happened_at)
 )
 

@@ -15,7 +15,7 @@ WITH agent_id AS (
         AND action.happened_at < $end
         AND action.kind = 'CLOSED'
         AND action.agent_id IS NOT NULL
-        AND in_part(action.conversation_id)
+        AND in_partition(action.conversation_id)
 ),
 
 person AS (
@@ -48,7 +48,7 @@ turn AS (
         action.tenant = $tenant
         AND action.happened_at < $end
         AND action.kind IN ('CLOSED', 'REOPENED')
-        AND in_part(action.conversation_id)
+        AND in_partition(action.conversation_id)
     GROUP BY action.conversation_id
 ),
 
@@ -65,7 +65,7 @@ picked AS MATERIALIZED ( -- the rest is counted for these only
     WHERE
         conversation.tenant = $tenant
         AND conversation.created_at < $end
-        AND in_part(conversation.conversation_id)
+        AND in_partition(conversation.conversation_id)
         AND CASE $selection
             WHEN 'created' THEN conversation.created_at >= $start
             -- Any closing counts, also one that was undone; a conversation that was closed twice is one row.
@@ -87,7 +87,7 @@ noted AS (
         action.tenant = $tenant
         AND action.happened_at < $end
         AND action.kind = 'NOTE_ADDED'
-        AND in_part(action.conversation_id)
+        AND in_partition(action.conversation_id)
         AND action.conversation_id IN (SELECT conversation_id FROM picked)
     GROUP BY action.conversation_id
 ),
@@ -104,7 +104,7 @@ written AS (
         post.tenant = $tenant
         AND post.happened_at < $end
         AND (post.kind = 'incoming' OR post.kind = 'response' AND post.delivery IS DISTINCT FROM 'failed')
-        AND in_part(post.conversation_id)
+        AND in_partition(post.conversation_id)
         AND post.conversation_id IN (SELECT conversation_id FROM picked)
     GROUP BY post.conversation_id
 ),
@@ -115,7 +115,7 @@ tagging AS (
     WHERE
         tenant = $tenant
         AND attached_at < $end
-        AND in_part(conversation_id)
+        AND in_partition(conversation_id)
         AND conversation_id IN (SELECT conversation_id FROM picked)
 ),
 
@@ -179,4 +179,4 @@ LEFT JOIN person AS closer ON closer.place = picked.closer
 LEFT JOIN team ON team.tenant = $tenant AND team.team_id = conversation.assigned_team_id
 LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = conversation.queue_id
 LEFT JOIN author ON author.tenant = $tenant AND author.author_id = conversation.author_id
-WHERE conversation.tenant = $tenant AND conversation.created_at < $end AND in_part(conversation.conversation_id)
+WHERE conversation.tenant = $tenant AND conversation.created_at < $end AND in_partition(conversation.conversation_id)

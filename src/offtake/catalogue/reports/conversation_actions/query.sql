@@ -14,7 +14,7 @@ WITH numbered AS (
                 named.tenant = $tenant
                 AND named.happened_at >= $start
                 AND named.happened_at < $end
-                AND in_part(named.conversation_id)
+                AND in_partition(named.conversation_id)
         )
 )
 
@@ -46,7 +46,7 @@ LEFT JOIN conversation
     ON conversation.tenant = $tenant
     AND conversation.conversation_id = action.conversation_id
     AND conversation.created_at < $end
-    AND in_part(conversation.conversation_id)
+    AND in_partition(conversation.conversation_id)
 LEFT JOIN numbered AS post ON post.post_id = action.post_id
 LEFT JOIN agent ON agent.tenant = $tenant AND agent.agent_id = action.agent_id
 LEFT JOIN team ON team.tenant = $tenant AND team.team_id = action.team_id
@@ -56,7 +56,7 @@ WHERE
     action.tenant = $tenant
     AND action.happened_at >= $start
     AND action.happened_at < $end
-    AND in_part(action.conversation_id)
+    AND in_partition(action.conversation_id)
     AND fits_business_hours($business_hours, action.happened_at)
     -- The filters look at the conversation: one that the lake does not know has no priority, no queue and no view.
     AND chosen($priorities, conversation.priority)

@@ -8,7 +8,7 @@ WITH touched AS (
         action.tenant = $tenant
         AND action.happened_at >= $start
         AND action.happened_at < $end
-        AND in_part(action.conversation_id)
+        AND in_partition(action.conversation_id)
         AND action.happened_at <= $as_of
 ),
 
@@ -29,7 +29,7 @@ picked AS (
         ON conversation.tenant = $tenant
         AND conversation.conversation_id = touched.conversation_id
         AND conversation.created_at < $end
-        AND in_part(conversation.conversation_id)
+        AND in_partition(conversation.conversation_id)
     LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = conversation.queue_id
     WHERE
         -- One that the lake does not know has no priority, no queue and no view.
@@ -53,7 +53,7 @@ history AS (
     WHERE
         action.tenant = $tenant
         AND action.happened_at <= $as_of
-        AND in_part(action.conversation_id)
+        AND in_partition(action.conversation_id)
         AND action.conversation_id IN (SELECT conversation_id FROM picked)
     WINDOW from_the_oldest AS (PARTITION BY action.conversation_id ORDER BY action.happened_at, action.action_id)
 ),
@@ -68,7 +68,7 @@ numbered AS (
         AND post.post_id IN (
             SELECT named.post_id
             FROM conversation_action AS named
-            WHERE named.tenant = $tenant AND named.happened_at <= $as_of AND in_part(named.conversation_id)
+            WHERE named.tenant = $tenant AND named.happened_at <= $as_of AND in_partition(named.conversation_id)
         )
 )
 

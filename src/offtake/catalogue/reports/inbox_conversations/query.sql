@@ -10,7 +10,7 @@ WITH touched AS (
         AND happened_at < $end
         -- A response that failed was never sent; one that was taken down later was.
         AND (kind = 'incoming' OR (kind = 'response' AND delivery IS DISTINCT FROM 'failed'))
-        AND in_part(conversation_id)
+        AND in_partition(conversation_id)
     UNION
     SELECT conversation_id
     FROM conversation_action
@@ -19,7 +19,7 @@ WITH touched AS (
         AND happened_at >= $start
         AND happened_at < $end
         AND kind IN ('CLOSED', 'REOPENED')
-        AND in_part(conversation_id)
+        AND in_partition(conversation_id)
 ),
 
 -- The inboxes that the one who looks is a member of.
@@ -51,7 +51,7 @@ picked AS MATERIALIZED (
         conversation.tenant = $tenant
         -- A month's file may hold conversations from after the timespan: which ones are seen must not depend on that.
         AND conversation.created_at < $end
-        AND in_part(conversation.conversation_id)
+        AND in_partition(conversation.conversation_id)
         AND conversation.conversation_id IN (SELECT conversation_id FROM touched)
         AND chosen($inbox_ids, conversation.inbox_id)
         AND chosen($customer_emails, lower(trim(customer.email)))
@@ -82,7 +82,7 @@ traffic AS MATERIALIZED (
     WHERE
         tenant = $tenant
         AND happened_at < $end
-        AND in_part(conversation_id)
+        AND in_partition(conversation_id)
         AND conversation_id IN (SELECT conversation_id FROM picked)
     GROUP BY conversation_id
 ),
@@ -95,7 +95,7 @@ turn AS (
     WHERE
         tenant = $tenant
         AND happened_at < $end
-        AND in_part(conversation_id)
+        AND in_partition(conversation_id)
         AND conversation_id IN (SELECT conversation_id FROM picked)
         AND (
             kind = 'incoming'
@@ -150,7 +150,7 @@ course AS MATERIALIZED (
             'CLOSED', 'REOPENED', 'SNOOZE_SET', 'SNOOZE_UNSET', 'SNOOZE_EXPIRED',
             'CLAIMED', 'ASSIGNED', 'UNCLAIMED', 'UNASSIGNED'
         )
-        AND in_part(conversation_id)
+        AND in_partition(conversation_id)
         AND conversation_id IN (SELECT conversation_id FROM picked)
     GROUP BY conversation_id
 ),
@@ -185,7 +185,7 @@ activity AS (
         AND happened_at < $end
         AND kind <> 'incoming'
         AND agent_id IS NOT NULL
-        AND in_part(conversation_id)
+        AND in_partition(conversation_id)
         AND conversation_id IN (SELECT conversation_id FROM picked)
     UNION
     SELECT conversation_id, agent_id, kind = 'CLOSED' AS is_sent_or_resolved
@@ -195,7 +195,7 @@ activity AS (
         AND happened_at >= $start
         AND happened_at < $end
         AND agent_id IS NOT NULL
-        AND in_part(conversation_id)
+        AND in_partition(conversation_id)
         AND conversation_id IN (SELECT conversation_id FROM picked)
 ),
 
@@ -216,7 +216,7 @@ carried AS (
         tenant = $tenant
         AND attached_at < $end
         AND (detached_at IS NULL OR detached_at >= $end)
-        AND in_part(conversation_id)
+        AND in_partition(conversation_id)
         AND conversation_id IN (SELECT conversation_id FROM picked)
 ),
 

@@ -12,7 +12,7 @@ WITH answer AS (
         AND incoming.happened_at <= response.happened_at
         AND incoming.happened_at >= $start
         AND incoming.happened_at < $end
-        AND in_part(incoming.conversation_id)
+        AND in_partition(incoming.conversation_id)
     WHERE
         response.tenant = $tenant
         AND response.kind = 'response'
@@ -61,7 +61,7 @@ LEFT JOIN conversation
     ON conversation.tenant = $tenant
     AND conversation.conversation_id = post.conversation_id
     AND conversation.created_at < $end
-    AND in_part(conversation.conversation_id)
+    AND in_partition(conversation.conversation_id)
 LEFT JOIN author ON author.tenant = $tenant AND author.author_id = post.author_id
 LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = conversation.queue_id
 LEFT JOIN answer ON answer.post_id = post.post_id
@@ -70,7 +70,7 @@ WHERE
     AND post.kind = 'incoming'
     AND post.happened_at >= $start
     AND post.happened_at < $end
-    AND in_part(post.conversation_id)
+    AND in_partition(post.conversation_id)
     AND fits_business_hours($business_hours, post.happened_at)
     -- The other filters look at the conversation: one that the lake does not know has no priority, no queue and no view.
     AND chosen($priorities, conversation.priority)

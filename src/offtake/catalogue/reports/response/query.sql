@@ -9,7 +9,7 @@ WITH asked_for AS NOT MATERIALIZED ( -- reading ids again is cheaper than keepin
         AND response.kind = 'response'
         AND response.happened_at >= $start
         AND response.happened_at < $end
-        AND in_part(response.conversation_id)
+        AND in_partition(response.conversation_id)
 ),
 
 answered AS (
@@ -31,7 +31,7 @@ opener AS (
         AND earlier.kind = 'response'
         AND earlier.delivery IS DISTINCT FROM 'failed'
         AND earlier.happened_at < $end
-        AND in_part(earlier.conversation_id)
+        AND in_partition(earlier.conversation_id)
         AND earlier.conversation_id IN (SELECT conversation_id FROM asked_for)
     GROUP BY earlier.conversation_id
 ),
@@ -42,7 +42,7 @@ tagging AS (
     WHERE
         tenant = $tenant
         AND attached_at < $end
-        AND in_part(conversation_id)
+        AND in_partition(conversation_id)
         AND conversation_id IN (SELECT conversation_id FROM asked_for)
 ),
 
@@ -83,7 +83,7 @@ LEFT JOIN conversation
     ON conversation.tenant = $tenant
     AND conversation.conversation_id = post.conversation_id
     AND conversation.created_at < $end
-    AND in_part(conversation.conversation_id)
+    AND in_partition(conversation.conversation_id)
 LEFT JOIN answered ON answered.post_id = post.in_reply_to_post_id AND answered.happened_at <= post.happened_at
 LEFT JOIN opener ON opener.post_id = post.post_id
 LEFT JOIN tags_carried('tagging', 'known_tag', $end) AS carried ON carried.conversation_id = post.conversation_id
@@ -97,7 +97,7 @@ WHERE
     AND post.kind = 'response'
     AND post.happened_at >= $start
     AND post.happened_at < $end
-    AND in_part(post.conversation_id)
+    AND in_partition(post.conversation_id)
     AND fits_business_hours($business_hours, post.happened_at)
     -- The other filters look at the conversation: one that the lake does not know has no priority, no queue and no view.
     AND chosen($priorities, conversation.priority)

@@ -16,7 +16,7 @@ depends_on = None
 def upgrade() -> None:
     """Apply."""
     op.create_table(
-        "figure",
+        "counter",
         sa.Column("name", sa.String(length=32), nullable=False),
         sa.Column("dialect", sa.String(length=16), nullable=False),
         sa.Column("kind", sa.String(length=32), nullable=False),
@@ -34,4 +34,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Undo."""
     op.drop_table("worker")
-    op.drop_table("figure")
+    op.drop_table("counter")

@@ -15,7 +15,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Apply."""
-    op.add_column("job", sa.Column("expected_seconds", sa.Integer(), server_default=sa.text("0"), nullable=False))
+    op.add_column("job", sa.Column("estimated_seconds", sa.Integer(), server_default=sa.text("0"), nullable=False))
     op.add_column("job", sa.Column("held_at", Instant(), nullable=True))
     op.create_index("ix_job_served", "job", ["tenant", "started_at"], unique=False)
 
@@ -24,4 +24,4 @@ def downgrade() -> None:
     """Undo."""
     op.drop_index("ix_job_served", "job")
     op.drop_column("job", "held_at")
-    op.drop_column("job", "expected_seconds")
+    op.drop_column("job", "estimated_seconds")

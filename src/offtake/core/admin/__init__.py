@@ -1,0 +1,1 @@
+"""What operators do: tenants, credentials, jobs, workers, health."""

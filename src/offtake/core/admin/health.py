@@ -1,0 +1,69 @@
+"""What the server needs to be of use, and what of it is missing, in words for whoever runs it.
+
+The words name no address, path or secret: a probe needs no credentials. A faulty catalogue is not looked for: a server
+that has one does not start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from offtake.core.admin import worker_registry
+from offtake.core.services import Services
+from offtake.errors import AttemptError, SettingsError, Unavailable
+from offtake.lake.tables import tables
+from offtake.store.migrate import is_older
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthCheck:
+    """Something the server needs; ``look`` says what is wrong with it, or nothing."""
+
+    name: str
+    check: Callable[[], str | None]
+
+
+def health_checks(on: Services, *, free_bytes: int, silence: timedelta) -> tuple[HealthCheck, ...]:
+    """All that is needed; ``silence``, if not zero, is how long ago the last worker may have been seen."""
+
+    def state() -> str | None:
+        try:
+            older = is_older(on.database)
+        except (Unavailable, SQLAlchemyError):
+            return "The state database cannot be reached."
+        return "The state database has the schema of an older release." if older else None
+
+    def artifacts() -> str | None:
+        try:
+            on.artifacts.require_room(free_bytes)
+            answers = on.artifacts.check()
+        except AttemptError as error:
+            return error.message
+        except SettingsError:
+            answers = False
+        return None if answers else "The artifact store does not answer, or refuses."
+
+    def lake() -> str | None:
+        try:
+            on.lake.check(next(iter(tables().values())))
+        except (AttemptError, SettingsError):
+            return "The lake cannot be opened."
+        return None
+
+    def workers() -> str | None:
+        try:
+            alive = worker_registry.count_alive(on, within=silence)
+        except (Unavailable, SQLAlchemyError):
+            return None  # said already: nobody can know
+        return None if alive else f"No worker has been alive for {silence.total_seconds():g} seconds."
+
+    found = (
+        HealthCheck(name="The state database", check=state),
+        HealthCheck(name="The artifact store", check=artifacts),
+        HealthCheck(name="The lake", check=lake),
+    )
+    return (*found, HealthCheck(name="The list of workers", check=workers)) if silence else found

@@ -1,0 +1,142 @@
+"""Tenants, credentials and their keys, as the operator keeps them.
+
+What a client does with a credential is elsewhere: it proves itself (``core.auth.client_auth``) and gets tokens (``core.auth.tokens``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from offtake.core.auth.client_auth import hash_secret
+from offtake.core.auth.public_keys import read_public_key
+from offtake.core.services import Services
+from offtake.errors import InvalidKey, NameTaken, UnknownName
+from offtake.model.audit import AuditEntry
+from offtake.model.tenant import Credential, CredentialKind, PublicKey, Scope, Tenant
+from offtake.store import audit, identity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewCredential:
+    """A credential at the only moment its secret is known."""
+
+    credential: Credential
+    secret: str
+
+
+def add_tenant(tenant: Tenant, on: Services) -> None:
+    """Make a tenant. Raises NameTaken."""
+    with on.database.write() as connection:
+        if identity.get_tenant(connection, tenant.name) is not None:
+            raise NameTaken(f"The tenant {tenant.name} exists already.")
+        if tenant.company_key is not None and identity.company_key_taken(connection, tenant.company_key):
+            raise NameTaken("Another tenant has that company key.")
+        identity.add_tenant(connection, tenant, now=on.clock())
+        audit.record(connection, _operator("tenant.add", tenant.name), now=on.clock())
+
+
+def set_verified(name: str, on: Services, *, is_verified: bool) -> None:
+    """Say whether the account behind a tenant was verified. Raises UnknownName."""
+    get_tenant(name, on)
+    with on.database.write() as connection:
+        identity.set_verified(connection, name, is_verified=is_verified)
+        operation = "tenant.verify" if is_verified else "tenant.unverify"
+        audit.record(connection, _operator(operation, name), now=on.clock())
+
+
+def get_tenant(name: str, on: Services) -> Tenant:
+    """The tenant of that name. Raises UnknownName."""
+    with on.database.read() as connection:
+        tenant = identity.get_tenant(connection, name)
+    if tenant is None:
+        raise UnknownName(f"There is no tenant {name}; make it with: offtake tenant add {name}")
+    return tenant
+
+
+def unknown_tenants(names: Iterable[str], on: Services) -> list[str]:
+    """Those of the names that no tenant has."""
+    with on.database.read() as connection:
+        return [name for name in names if identity.get_tenant(connection, name) is None]
+
+
+def add_credential(
+    tenant: str, kind: CredentialKind, on: Services, *, user: str | None, scopes: frozenset[Scope]
+) -> NewCredential:
+    """Make a credential with a fresh secret. Raises UnknownName, NameTaken."""
+    get_tenant(tenant, on)
+    secret = on.new_secret()
+    credential = Credential(
+        id=on.new_id().replace("-", ""),
+        tenant=tenant,
+        kind=kind,
+        user=user,
+        secret_hash=hash_secret(secret, kind),
+        scopes=scopes,
+        created_at=on.clock(),
+    )
+    with on.database.write() as connection:
+        # One password a name; of tokens a person may have several, to replace one by another.
+        if kind is CredentialKind.BASIC and user is not None and identity.user_taken(connection, tenant, user):
+            raise NameTaken("The tenant has a credential for that user already.")
+        identity.add_credential(connection, credential)
+        audit.record(connection, _operator("credential.add", tenant, credential.id), now=on.clock())
+    return NewCredential(credential=credential, secret=secret)
+
+
+def list_credentials(tenant: str, on: Services) -> list[tuple[Credential, list[str]]]:
+    """The tenant's credentials that are not revoked, each with the names of its keys. Raises UnknownName."""
+    get_tenant(tenant, on)
+    with on.database.write() as connection:  # several statements that must agree
+        found = identity.credentials_of(connection, tenant)
+        return [(credential, list(identity.key_names(connection, credential.id))) for credential in found]
+
+
+def revoke_credential(credential_id: str, on: Services) -> Credential:
+    """End a credential and every token it has, at once and for good. Raises UnknownName."""
+    with on.database.write() as connection:
+        credential = _lasting(connection, credential_id)
+        entry = _operator("credential.revoke", credential.tenant, credential.id)
+        audit.record(connection, entry, now=on.clock())
+        identity.revoke_credential(connection, credential.id)
+    return credential
+
+
+def add_key(credential_id: str, pem: bytes, on: Services, *, kid: str | None = None) -> PublicKey:
+    """Register the public half of a client's P-256 key; without ``kid`` it is named by its RFC 7638 thumbprint.
+
+    Raises UnknownName, InvalidKey, NameTaken.
+    """
+    text, thumbprint = read_public_key(pem)
+    with on.database.write() as connection:
+        credential = _lasting(connection, credential_id)
+        if credential.kind is not CredentialKind.OAUTH:
+            raise InvalidKey("Only clients that ask for tokens (oauth) have keys.")
+        key = PublicKey(credential=credential.id, kid=kid or thumbprint, pem=text)
+        if identity.get_key(connection, credential.id, key.kid) is not None:
+            raise NameTaken(f"The credential has a key {key.kid} already.")
+        audit.record(connection, _operator("key.add", credential.tenant, credential.id), now=on.clock())
+        identity.add_key(connection, key, now=on.clock())
+    return key
+
+
+def remove_key(credential_id: str, kid: str, on: Services) -> None:
+    """Forget a key: assertions signed with it are refused from now on. Raises UnknownName."""
+    with on.database.write() as connection:
+        credential = _lasting(connection, credential_id)
+        audit.record(connection, _operator("key.remove", credential.tenant, credential.id), now=on.clock())
+        if not identity.remove_key(connection, credential.id, kid):
+            raise UnknownName(f"The credential has no key {kid}.")
+
+
+def _lasting(connection: Connection, credential_id: str) -> Credential:
+    credential = identity.get_credential(connection, credential_id)
+    if credential is None:
+        raise UnknownName("There is no such credential, or it was revoked; see: offtake credential list TENANT")
+    return credential
+
+
+def _operator(operation: str, tenant: str, principal: str | None = None) -> AuditEntry:
+    return AuditEntry(operation=operation, dialect="operator", tenant=tenant, principal=principal)

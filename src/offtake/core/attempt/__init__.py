@@ -1,0 +1,1 @@
+"""One attempt at a job: run, partitions, filters, verification, outcome, cancellation."""

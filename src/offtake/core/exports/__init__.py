@@ -1,0 +1,1 @@
+"""Exports as a client sees them: create, read, cancel, delete, download, retention."""

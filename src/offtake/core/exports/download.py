@@ -1,0 +1,129 @@
+"""Download links: signed, short-lived, minted at every read, and of no use for anything but their one file.
+
+A link carries the job, an instant and an HMAC-SHA256 over both; a job has one artifact at most, and that never changes.
+A link needs no credentials and looks at none. It never outlives its artifact.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+from offtake.core.auth.caller import Caller
+from offtake.core.exports.read import JobRef, find_export
+from offtake.core.services import Services
+from offtake.errors import ArtifactNotFound, JobNotFound, LinkExpired, LinkRefused, StorageUnavailable, Unavailable
+from offtake.formats import format_named
+from offtake.model.artifact import Artifact
+from offtake.model.audit import AuditEntry
+from offtake.model.job import Job, Status, has_file
+from offtake.store import audit, jobs
+
+RETRY_AFTER = 5  # seconds until a store that did not answer may be asked again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """What a download URL is made of."""
+
+    job: str
+    file_name: str
+    expires: int  # seconds since 1970
+    signature: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """A file that may be sent."""
+
+    read: Callable[[int, int], Iterator[bytes]]  # from a byte up to another; raises StorageUnavailable
+    artifact: Artifact
+    file_name: str
+    media_type: str
+    job: Job
+
+
+def mint(ref: JobRef, by: Caller, on: Services) -> Link:
+    """A fresh link to the job's artifact, and a line in the audit log that says so.
+
+    Raises ArtifactNotFound unless it is the caller's own job and has a published artifact.
+    """
+    try:
+        job = find_export(ref, by, on)
+    except JobNotFound as error:
+        raise ArtifactNotFound("There is no such file.") from error
+    if job.expires_at is None or job.status is not Status.SUCCEEDED:
+        raise ArtifactNotFound("There is no such file.")
+    entry = AuditEntry(
+        operation="artifact.link",
+        dialect=ref.dialect,
+        tenant=job.tenant,
+        principal=by.principal.credential,
+        job=job.id,
+        address=by.address,
+        actor=by.principal.user,
+        effective=by.principal.effective,
+    )
+    with on.database.write() as connection:
+        now = on.now(connection)
+        audit.record(connection, entry, now=now)
+    expires = int(min(now + on.limits[ref.dialect].of(job.tenant).link_life, job.expires_at).timestamp())
+    signature = _sign(job.id, expires, on.link_key)
+    return Link(job=job.id, file_name=file_name(job), expires=expires, signature=signature)
+
+
+def open_link(job_id: str, *, expires: str, signature: str, on: Services) -> Download:
+    """The file a link stands for. Raises LinkRefused when altered, ArtifactNotFound when the file is gone, LinkExpired
+    when it is there and the link is too old, Unavailable when the store does not answer."""
+    if not _genuine(job_id, expires, signature, on.link_key):  # before any look at the job: a guess learns nothing
+        raise LinkRefused("The link is not valid.")
+    with on.database.read() as connection:
+        job, now = jobs.get(connection, job_id), on.now(connection)
+    if job is None or not has_file(job, now) or job.artifact is None:
+        raise ArtifactNotFound("There is no such file.")
+    if not _is_kept(job.artifact, on):
+        raise ArtifactNotFound("There is no such file.")
+    if datetime.fromtimestamp(int(expires), UTC) <= now:
+        raise LinkExpired("The link has expired; ask for a new one.")
+    media_type = format_named(job.request.format).media_type
+    read = partial(on.artifacts.read, job.artifact.key)
+    return Download(read=read, artifact=job.artifact, file_name=file_name(job), media_type=media_type, job=job)
+
+
+def _is_kept(artifact: Artifact, on: Services) -> bool:
+    """Whether the file is there, as it was published."""
+    try:
+        size = on.artifacts.size(artifact.key)
+    except StorageUnavailable as error:
+        raise Unavailable("The file cannot be read at the moment.", retry_after=RETRY_AFTER) from error
+    if size not in (None, artifact.bytes):
+        raise Unavailable("The file is not as it was published.", retry_after=RETRY_AFTER)
+    return size is not None
+
+
+def file_name(job: Job) -> str:
+    """A name that says what is inside: report, first and last day, the id's first eight characters."""
+    span = job.request.timespan
+    days = f"{span.start:%Y-%m-%d}_{span.end:%Y-%m-%d}"
+    return f"{job.request.report}_{days}_{job.id[:8]}.{format_named(job.request.format).suffix}"
+
+
+def key_id(on: Services) -> str:
+    """A name for the key that signs, which tells nothing of it."""
+    return "K" + hashlib.sha256(b"name of\n" + on.link_key).hexdigest()[:13].upper()
+
+
+def _genuine(job_id: str, expires: str, signature: str, key: bytes) -> bool:
+    if not (expires.isascii() and expires.isdigit() and len(expires) <= 12):
+        return False
+    return hmac.compare_digest(_sign(job_id, int(expires), key).encode(), signature.encode())
+
+
+def _sign(job_id: str, expires: int, key: bytes) -> str:
+    digest = hmac.new(key, f"{job_id}\n{expires}".encode(), hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

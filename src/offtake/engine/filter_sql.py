@@ -1,0 +1,71 @@
+"""A filter expression as SQL over the table ``conversation``.
+
+Only the names below get into the text. Values are kept apart, as text, in the session's variable ``smart_view_values``,
+because a view cannot have bound values. Of tags, those put on before the end of the timespan count: which months of
+them a session sees must make no difference.
+"""
+
+from __future__ import annotations
+
+from offtake.model.expression import FIELDS, Absence, Combination, Comparison, Expression, FieldType, Negation
+
+_COLUMNS = {
+    "queue": "queue_id",
+    "inbox": "inbox_id",
+    "agent": "assigned_agent_id",
+    "team": "assigned_team_id",
+    "author": "author_id",
+    "customer": "customer_id",
+}
+_TYPES = {FieldType.TEXT: "VARCHAR", FieldType.NUMBER: "BIGINT", FieldType.FLAG: "BOOLEAN"}
+_TAGGED = (
+    "conversation_id IN (SELECT conversation_id FROM conversation_tag "
+    "WHERE tenant = getvariable('smart_view_tenant') AND detached_at IS NULL "
+    "AND attached_at < getvariable('smart_view_end'){condition})"
+)
+
+
+def filter_condition(expression: Expression) -> tuple[str, list[str]]:
+    """The condition, and the values that ``smart_view_values`` must hold for it. It is never null."""
+    values: list[str] = []
+    return _condition(expression, values), values
+
+
+def _condition(expression: Expression, values: list[str]) -> str:
+    match expression:
+        case Combination(word, terms):
+            return "(" + f" {word.upper()} ".join(_condition(term, values) for term in terms) + ")"
+        case Negation(of):
+            return f"(NOT {_condition(of, values)})"
+        case Absence("tag"):
+            return f"(NOT {_TAGGED.format(condition='')})"
+        case Absence(field):
+            return f"({_COLUMNS.get(field, field)} IS NULL)"
+        case Comparison("tag", operator, wanted):
+            return _of_tags(operator, [_value(value, FieldType.TEXT, values) for value in wanted])
+        case Comparison(field, operator, wanted):
+            shown = [_value(value, FIELDS[field], values) for value in wanted]
+            return _compared(_COLUMNS.get(field, field), operator, shown)
+
+
+def _compared(column: str, operator: str, values: list[str]) -> str:
+    """A field without a value equals nothing, and differs from everything."""
+    if operator == "contains":
+        return f"coalesce(contains({column}, {values[0]}), false)"
+    if operator == "!=":
+        return f"({column} IS DISTINCT FROM {values[0]})"
+    if operator == "=":
+        return f"coalesce({column} IN ({', '.join(values)}), false)"
+    return f"coalesce({column} {operator} {values[0]}, false)"
+
+
+def _of_tags(operator: str, values: list[str]) -> str:
+    if operator == "contains":
+        return _TAGGED.format(condition=f" AND contains(tag_id, {values[0]})")
+    held = _TAGGED.format(condition=f" AND tag_id IN ({', '.join(values)})")
+    return f"(NOT {held})" if operator == "!=" else held
+
+
+def _value(value: str | int | bool, kind: FieldType, values: list[str]) -> str:
+    values.append(str(value))
+    return f"CAST(getvariable('smart_view_values')[{len(values)}] AS {_TYPES[kind]})"

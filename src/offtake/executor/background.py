@@ -1,0 +1,51 @@
+"""A thread that runs beside a block and is asked to end with it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from offtake.errors import traceback_locations
+
+_log = structlog.get_logger("offtake.thread")
+_AGAIN = 1.0  # seconds until what ended by a defect begins anew
+
+
+class BackgroundThread:
+    """``run`` looks at ``_done`` again and again. Leaving the block waits for its end, for ``patience`` seconds at most
+    where they are given. A defect is logged and does not end it: nobody would renew the lease, or ring."""
+
+    def __init__(self, name: str, run: Callable[[], object], *, patience: float | None = None) -> None:
+        self._done = threading.Event()
+        self._patience = patience
+        self._run_once = run
+        self._thread = threading.Thread(target=self._keep_running, name=name, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._done.set()
+        self._thread.join(self._patience)
+
+    def _keep_running(self) -> None:
+        while True:
+            try:
+                self._run_once()
+            except Exception as error:  # noqa: BLE001 - its text may quote rows, so only its kind and place are logged
+                _log.error(
+                    "thread_defect",
+                    thread=self._thread.name,
+                    kind=type(error).__name__,
+                    traceback_locations=traceback_locations(error),
+                )
+                if not self._done.wait(_AGAIN):
+                    continue
+            return

@@ -1,0 +1,82 @@
+"""Who really asks, where proxies stand in front: addresses, scheme and host, believed from named proxies only.
+
+Anybody can write ``X-Forwarded-For``. What a proxy that we do not know says of its caller is not looked at; then the
+proxy itself is the caller.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+_HOST = re.compile(r"([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:\d{1,5})?", re.ASCII)
+_PORT = re.compile(r"(?P<v4>[\d.]+):\d{1,5}|\[(?P<v6>[0-9A-Fa-f:.]+)\](:\d{1,5})?", re.ASCII)
+
+
+class Proxies:
+    """The proxies that are believed, by address or network."""
+
+    def __init__(self, networks: Sequence[str]) -> None:
+        self._networks = [ip_network(network) for network in networks]
+
+    def __contains__(self, host: str) -> bool:
+        found = _address(host)
+        return found is not None and any(found in network for network in self._networks)
+
+    def client(self, ProxyHeadersMiddleware: str) -> str | None:
+        """The nearest address that is no proxy of ours; None where the header makes no sense.
+
+        Every proxy adds whom it saw at the end, so only what stands right of the first unknown address is vouched for.
+        """
+        client = None
+        for entry in reversed(ProxyHeadersMiddleware.split(",")):
+            address = _address(entry.strip())
+            if address is None:
+                return client
+            client = str(address)
+            if client not in self:
+                return client
+        return client
+
+
+def ProxyHeadersMiddleware(app: ASGIApp, proxies: Proxies) -> ASGIApp:
+    """The application, which sees the caller as its proxies describe it."""
+
+    async def forward(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["client"] and scope["client"][0] in proxies:
+            _believe(scope, Headers(scope=scope), proxies)
+        await app(scope, receive, send)
+
+    return forward
+
+
+def _believe(scope: Scope, sent: Headers, proxies: Proxies) -> None:
+    client = proxies.client(", ".join(sent.getlist("x-forwarded-for")))
+    if client is not None:
+        scope["client"] = (client, 0)
+    scheme = _last(sent, "x-forwarded-proto").lower()
+    if scheme in ("http", "https"):
+        scope["scheme"] = scheme
+    host = _last(sent, "x-forwarded-host")
+    if _HOST.fullmatch(host):
+        others = [(name, value) for name, value in scope["headers"] if name != b"host"]
+        scope["headers"] = [*others, (b"host", host.encode())]
+
+
+def _last(sent: Headers, name: str) -> str:
+    """What the proxy nearest to us wrote."""
+    values = sent.getlist(name)
+    return values[-1].rpartition(",")[2].strip() if values else ""
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    with_port = _PORT.fullmatch(text)
+    try:
+        found = ip_address((with_port["v4"] or with_port["v6"]) if with_port else text)
+    except ValueError:
+        return None
+    return found.ipv4_mapped or found if isinstance(found, IPv6Address) else found

@@ -1,0 +1,1 @@
+"""Loading: files are read, validated, upserted; bad rows are rejected."""

@@ -1,0 +1,66 @@
+"""Do the parts of a report hold what the whole holds, each row once, whatever the data and the filters?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import TypedDict, Unpack
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+
+from offtake.lake.tables import TableKind, tables
+from offtake.model.report import Report
+from offtake.model.request import ReportParameters, Selection
+from offtake.model.timespan import Timespan
+from tests.property.conversation_filters import parameters, with_accounts
+from tests.property.exporting import Stored, catalogue, in_any_order, stored
+from tests.property.threads import with_threads
+from tests.strategies import Care, Scenario, scenarios
+
+DIVIDED = tuple(report for report in catalogue().reports.values() if report.partition_by is not None)
+
+
+class _Asked(TypedDict):
+    as_of: datetime | None
+    parameters: ReportParameters
+    partitions: int
+
+
+# What happens to conversations and hangs together by their ids and those of their posts; and what agents did besides.
+FACTS = ("conversation", "conversation_action", "post", "conversation_tag", "agent_state")
+
+
+def test_the_tables_below_are_those_that_divided_reports_read() -> None:
+    read = {use.table for report in DIVIDED for use in report.tables}
+    assert {name for name in read if tables()[name].kind is TableKind.FACT} == set(FACTS)
+
+
+@pytest.mark.parametrize("report", DIVIDED, ids=lambda report: report.name)
+@pytest.mark.timeout(900)  # a failing example is made small before it is shown
+@hypothesis.settings(max_examples=5, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.given(scenario=scenarios(*FACTS), partitions=st.integers(2, 4), data=st.data())
+def test_parts_hold_together_what_the_whole_holds(
+    report: Report, scenario: Scenario, partitions: int, data: st.DataObject
+) -> None:
+    cares = data.draw(with_threads(data.draw(with_accounts(scenario.tenants))), label="tenants")
+    timespan = scenario.timespans[0]
+    with stored(cares) as here:
+        for care in cares:
+            wanted = replace(
+                data.draw(parameters(care), label="parameters"),
+                selection=data.draw(st.sampled_from(Selection), label="selection"),
+                actions_cap=data.draw(st.sampled_from((1, 2, 500)), label="cap"),
+                interval_milliseconds=data.draw(st.sampled_from((3_600_000, 86_400_000)), label="interval"),
+            )
+            whole, divided = (
+                _rows(here, report, care, timespan, as_of=scenario.asked_at, parameters=wanted, partitions=number)
+                for number in (1, partitions)
+            )
+            assert divided == whole
+
+
+def _rows(here: Stored, report: Report, care: Care, timespan: Timespan, **asked: Unpack[_Asked]) -> list[str]:
+    with here.export(report.name, care, timespan, dialect="khoros", **asked) as export:
+        return in_any_order(export.rows())

@@ -1,0 +1,172 @@
+"""Is an export made in parts one whole, true file, and can it be stopped between two of them?"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import python_calamine
+from offtake.model.layout import Framing
+
+from offtake.app import build_services
+from offtake.core.admin import identity
+from offtake.core.attempt.cancellation import Cancellation
+from offtake.core.attempt.partitions import number_of_partitions
+from offtake.core.attempt.run import run_attempt
+from offtake.core.exports.create import create_export
+from offtake.core.services import Services
+from offtake.engine.duckdb import Limits, Session
+from offtake.errors import AttemptInterrupted, RowLimitExceeded
+from offtake.formats import FORMATS, partition_file
+from offtake.formats.csv import CSV
+from offtake.home import Home
+from offtake.lake.ingest.load import load
+from offtake.lake.tables import tables
+from offtake.model.job import Lease
+from offtake.model.query import Query
+from offtake.model.tenant import Tenant
+from offtake.model.view import TableView
+from offtake.settings import CatalogueSettings, Settings
+from offtake.store import jobs
+from offtake.store.migrate import migrate
+from tests.fixtures.orders import NOON, ORDER, caller
+from tests.fixtures.places import artifact_path
+
+TAGGINGS = 40
+FOLDER = {
+    "report.toml": """\
+title = "Taggings"
+grain = "One row per tagging."
+window = "attached_at"
+key = ["tag_id"]
+partition_by = "tag_id"
+tables = [{ table = "conversation_tag", prune = "window" }]
+columns = [
+    { name = "tag_id", type = "id", mark = "proposed", nullable = false, meaning = "The tag." },
+    { name = "attached_at", type = "instant", mark = "proposed", nullable = false, meaning = "When." },
+]
+""",
+    "query.sql": """\
+SELECT tag_id, attached_at
+FROM conversation_tag
+WHERE tenant = $tenant AND attached_at >= $start AND attached_at < $end AND in_partition(tag_id)
+""",
+    "wire.talkdesk.toml": """\
+slug = "taggings"
+title = "Taggings"
+columns = [{ name = "tag", from = "tag_id", as = "text", mark = "proposed" }]
+""",
+}
+
+
+@pytest.fixture
+def on(tmp_path: Path) -> Iterator[Services]:
+    """Services with a report of their own, forty of its rows, and attempts whose parts are made from nine each."""
+    report = tmp_path / "own" / "taggings"
+    report.mkdir(parents=True)
+    for name, text in FOLDER.items():
+        (report / name).write_text(text)
+    home = Home(tmp_path / "home")
+    home.create()
+    services = build_services(home, Settings(catalogue=CatalogueSettings(folders=(str(report.parent),))))
+    migrate(services.database)
+    identity.add_tenant(Tenant(name="acme"), services)
+    at = (NOON - timedelta(hours=1)).isoformat()
+    rows = ({"conversation_id": "c", "tag_id": f"t{number}", "attached_at": at} for number in range(TAGGINGS))
+    file = tmp_path / "taggings.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    load(services.lake, tables()["conversation_tag"], [file], tenant="acme")
+    yield replace(services, attempt=replace(services.attempt, partition_rows=9))
+    services.database.close()
+
+
+def _leased(on: Services, *, format_name: str = "csv", row_limit: int | None = None) -> Lease:
+    create_export(replace(ORDER, report="taggings", format=format_name, row_limit=row_limit), caller(), on)
+    now = on.clock()
+    with on.database.write() as connection:
+        lease = jobs.claim(connection, worker="w", now=now, until=now + timedelta(minutes=1))
+    assert lease is not None
+    return lease
+
+
+@pytest.mark.parametrize("format_name", [kind.name for kind in FORMATS])
+def test_an_attempt_joins_its_parts_into_one_published_file(on: Services, format_name: str) -> None:
+    artifact = run_attempt(_leased(on, format_name=format_name), on, Cancellation())
+    data = artifact_path(on, artifact.key).read_bytes()
+    assert artifact.rows == TAGGINGS
+    assert artifact.bytes == len(data)
+    found = _tags(data, format_name)
+    assert sorted(found) == sorted(f"t{number}" for number in range(TAGGINGS))
+    assert found != _tags(_in_one_part(on, format_name), format_name)  # parts do change the order, so there were some
+    assert list(on.artifacts.found()) == [each for each in on.artifacts.found() if not each.staged]
+
+
+def _in_one_part(on: Services, format_name: str) -> bytes:
+    whole = replace(on, attempt=replace(on.attempt, partition_rows=TAGGINGS))
+    return artifact_path(
+        on, run_attempt(_leased(whole, format_name=format_name), whole, Cancellation()).key
+    ).read_bytes()
+
+
+def _tags(data: bytes, format_name: str) -> list[str]:
+    if format_name == "xlsx":
+        book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
+        return [str(tag) for (tag,) in book.get_sheet_by_name("Export").to_python()[1:]]
+    text = data.decode()
+    if format_name == "csv":
+        return text.splitlines()[1:]
+    rows = json.loads(text)["entries"] if format_name == "json" else [json.loads(line) for line in text.splitlines()]
+    return [row["tag"] for row in rows]
+
+
+def test_a_row_limit_holds_over_all_parts(on: Services) -> None:
+    with pytest.raises(RowLimitExceeded):
+        run_attempt(_leased(on, row_limit=TAGGINGS - 1), on, Cancellation())
+    assert list(on.artifacts.found()) == []
+    assert run_attempt(_leased(on, row_limit=TAGGINGS), on, Cancellation()).rows == TAGGINGS
+
+
+class _StoppedAfterOne(Session):
+    """A session that somebody interrupts when its first part is written and the second has not begun."""
+
+    def copy(self, query: Query, path: Path, *, options: str, as_json: bool, partition: int = 0) -> int:
+        """Write the part, and be interrupted."""
+        found = super().copy(query, path, options=options, as_json=as_json, partition=partition)
+        self.interrupt()
+        return found
+
+
+def test_an_interrupt_between_two_parts_is_not_lost(tmp_path: Path) -> None:
+    file = tmp_path / "staged"
+    limits = Limits(threads=1, memory_mb=128, temp_folder=tmp_path / "temp", temp_mb=16)
+    query = Query(sql="SELECT getvariable('partition') AS part", values={}, columns=("part",))
+    with (
+        _StoppedAfterOne(limits, [], writable=(file, partition_file(file)), partitions=3) as session,
+        pytest.raises(AttemptInterrupted),
+    ):
+        CSV.write(session, query, file, framing=Framing())
+    assert file.read_text() == "part\n0\n"
+
+
+def test_what_an_attempt_left_goes_with_its_part(on: Services) -> None:
+    staged, other = on.artifacts.staging("job", 1, "csv"), on.artifacts.staging("job", 10, "csv")
+    for path in (staged, partition_file(staged), other):
+        path.write_text("x")
+    on.artifacts.discard("job", 1, "csv")
+    assert list(staged.parent.iterdir()) == [other]
+
+
+@pytest.mark.parametrize(("rows", "parts"), [(0, 1), (9, 1), (10, 2), (18, 2), (19, 3)])
+def test_the_rows_that_are_divided_say_how_many_parts(on: Services, rows: int, partitions: int) -> None:
+    report = on.catalogue.reports["taggings"]
+    views = [
+        TableView(table="conversation_tag", files=(), columns=(("tag_id", "VARCHAR"),), rows=rows),
+        TableView(table="agent", files=(), columns=(("agent_id", "VARCHAR"),), rows=1000),
+    ]
+    assert number_of_partitions(report, views, partition_rows=9) == partitions
+    assert number_of_partitions(replace(report, partition_by=None), views, partition_rows=9) == 1

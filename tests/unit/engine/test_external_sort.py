@@ -1,0 +1,191 @@
+"""Does a file's order hold, whatever does not fit into memory, and is there none unless a dialect asks for it?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from offtake.model.layout import ColumnLayout, Framing
+
+from offtake.core.attempt.partitions import SORTED_BYTES_PER_MEMORY_MB
+from offtake.engine.duckdb import Limits, Session
+from offtake.engine.plan import plan
+from offtake.errors import AttemptInterrupted
+from offtake.formats import partition_file
+from offtake.formats.json import JSON
+from offtake.model.query import Query
+from offtake.model.report import Column, ColumnType, Mark, PublishedColumn, Rendering, Report
+from offtake.model.request import ExportRequest
+from offtake.model.timespan import Timespan
+
+ROWS = 160_000
+ROOM = 128 * SORTED_BYTES_PER_MEMORY_MB
+TIES = 1_000
+# Rows of about a kilobyte: all of them are more than the session may hold.
+SQL = f"""
+SELECT CAST(number AS VARCHAR) AS row_id, hash(number) % {TIES} AS place,
+    repeat(md5(CAST(number AS VARCHAR)), 32) AS note
+FROM range({ROWS}) AS counted (number)
+WHERE $tenant = 'acme' AND $start < $end
+"""
+SPAN = Timespan(start=datetime(2026, 3, 1, tzinfo=UTC), end=datetime(2026, 4, 1, tzinfo=UTC), zone="UTC")
+REQUEST = ExportRequest(dialect="any", report="any", format="json", timespan=SPAN, name="any")
+
+
+def column(name: str, kind: ColumnType) -> Column:
+    return Column(name=name, type=kind, meaning="Any.", mark=Mark.PROPOSED)
+
+
+REPORT = Report(
+    name="any",
+    title="Any",
+    grain="One row per number.",
+    window=None,
+    key=("row_id",),
+    tables=(),
+    columns=(column("row_id", ColumnType.ID), column("place", ColumnType.INTEGER), column("note", ColumnType.TEXT)),
+    sql=SQL,
+)
+# The column that is sorted by is shown as text: the sort goes by what the report has, 9 before 10.
+COLUMNS = tuple(
+    PublishedColumn(name=name, source=source, rendering=Rendering.PLAIN, mark=Mark.PROPOSED)
+    for name, source in (("at", "place"), ("id", "row_id"), ("note", "note"))
+)
+
+
+def shown(*order: str) -> ColumnLayout:
+    return ColumnLayout(columns=COLUMNS, headers=("at", "id", "note"), order=order)
+
+
+@contextmanager
+def session(folder: Path, *writable: Path, threads: int = 1) -> Iterator[Session]:
+    limits = Limits(threads=threads, memory_mb=128, temp_folder=folder / "spill", temp_mb=2_000)
+    with Session(limits, [], writable=writable) as made:
+        yield made
+
+
+def whole(made: Session, query: Query) -> list[dict[str, Any]]:
+    """The rows of all parts."""
+    return [row for partition in range(made.partitions) for row in made.rows(query, partition=partition)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "kilobytes", "order"),
+    [(ROWS, 1, ("place", "row_id")), (ROWS, 1, ("place",)), (40_000, 4, ("place", "row_id"))],
+    ids=["many-places", "thousand-places", "long-rows"],
+)
+def test_a_file_is_sorted_though_its_rows_do_not_fit_into_memory(
+    tmp_path: Path, rows: int, kilobytes: int, order: tuple[str, ...]
+) -> None:
+    """Where order says no more, hundreds of rows share each place."""
+    sql = SQL.replace(f"range({ROWS})", f"range({rows})")
+    report = replace(REPORT, sql=sql.replace("32) AS note", f"{32 * kilobytes}) AS note"))
+    query = plan(report, shown(*order), REQUEST, tenant="acme")
+    file = tmp_path / "file.json"
+    with session(tmp_path, file, partition_file(file)) as made:
+        in_order = made.sort(query, range_bytes=ROOM)
+        assert made.partitions > rows * kilobytes * 1024 // ROOM  # so there is more than one table
+        assert JSON.write(made, in_order, file, framing=Framing()) == rows
+    found = [(int(row["at"]), row["id"]) for row in json.loads(file.read_text("utf-8"))]
+    assert len(set(found)) == len(found) == rows
+    assert all(before[: len(order)] <= after[: len(order)] for before, after in pairwise(found))
+
+
+@pytest.mark.parametrize("rows", [0, 1, 1_000])
+def test_few_rows_are_one_part(tmp_path: Path, rows: int) -> None:
+    report = replace(REPORT, sql=SQL.replace(f"range({ROWS})", f"range({rows})"))
+    query = plan(report, shown("place", "row_id"), REQUEST, tenant="acme")
+    with session(tmp_path) as made:
+        found = made.rows(made.sort(query, range_bytes=ROOM))
+        assert made.partitions == 1
+    places = [(int(row["at"]), row["id"]) for row in found]
+    assert (len(places), places) == (rows, sorted(places))
+    assert all(row.keys() == {"at", "id", "note"} for row in found)
+
+
+# Of every type that has an order, with nulls, capitals, letters beyond ASCII, and the same place again and again.
+KEYS = """
+SELECT number AS id, CASE WHEN number % 7 = 0 THEN NULL ELSE
+    TIMESTAMP '2026-03-29 00:59:59.999999' + to_microseconds(CAST(hash(number) % 50 AS BIGINT)) END AS moment,
+    (['a', 'A', 'é', '', 'z', 'aa', NULL, chr(0), '😀', chr(65535)])[CAST(1 + hash(number) % 10 AS INTEGER)] AS key,
+    CAST(hash(number) % 3 AS DECIMAL(9, 2)) AS amount, repeat('x', CAST(hash(number) % 90 AS INTEGER)) AS note
+FROM range(400) AS counted (number)
+"""
+
+
+@pytest.mark.parametrize("room", [100, 2_000, 10**9])
+@pytest.mark.parametrize("order", [("moment", "key"), ("amount",), ("key", "amount", "moment")], ids=len)
+def test_stretches_make_the_order_that_one_sort_makes(tmp_path: Path, order: tuple[str, ...], room: int) -> None:
+    """However small the room: rows that are longer than it are a stretch each."""
+    order_by = ", ".join(f"{name} ASC NULLS LAST" for name in order)
+    query = Query(
+        sql=f"SELECT id, note, {', '.join(f'{name} AS by_{name}' for name in order)} FROM ({KEYS})",
+        values={},
+        columns=("id", "note"),
+        order=tuple(f"by_{name}" for name in order),
+    )
+    sorted_at_once = f"SELECT id, dense_rank() OVER (ORDER BY {order_by}) AS place FROM ({KEYS})"
+    with session(tmp_path) as made:
+        expected = made.rows(Query(sql=sorted_at_once, values={}, columns=("id", "place")))
+        places = {row["id"]: row["place"] for row in expected}
+        found = whole(made, made.sort(query, range_bytes=room))
+        assert (made.partitions == 1) == (room == 10**9)
+    assert sorted(row["id"] for row in found) == list(range(400))
+    assert all(places[one["id"]] <= places[other["id"]] for one, other in pairwise(found))
+
+
+@pytest.mark.parametrize("room", [10_000, 10**9])
+def test_thousands_of_rows_in_one_place_are_in_the_order_in_which_they_came(tmp_path: Path, room: int) -> None:
+    """Any order would do; this one is the same at every attempt, and any stretch of it can be cut off."""
+    sql = "SELECT n AS id, 'the same' AS by_it, NULL AS by_nothing FROM range(9000) AS t (n)"
+    query = Query(sql=sql, values={}, columns=("id",), order=("by_it", "by_nothing"))
+    with session(tmp_path) as made:
+        found = whole(made, made.sort(query, range_bytes=room))
+        assert (made.partitions > 14) == (room == 10_000)
+    assert [row["id"] for row in found] == list(range(9000))
+
+
+def test_a_stretch_has_as_many_bytes_as_it_may_and_not_as_many_rows(tmp_path: Path) -> None:
+    """One row in a hundred has half a stretch; where these stand, stretches have fewer rows."""
+    sql = "SELECT n AS id, repeat('x', CASE WHEN n < 5000 AND n % 50 = 0 THEN 20000 ELSE 9 END) AS note, n AS by_n "
+    query = Query(sql=f"{sql} FROM range(10000) AS r (n)", values={}, columns=("id", "note"), order=("by_n",))
+    with session(tmp_path) as made:
+        in_order = made.sort(query, range_bytes=60_000)
+        partitions = [made.rows(in_order, partition=partition) for partition in range(made.partitions)]
+    assert [row["id"] for partition in partitions for row in partition] == list(range(10_000))
+    assert max(sum(len(row["note"]) for row in partition) for partition in partitions) <= 60_000
+    assert len(partitions[0]) < 200 < 1000 < len(partitions[-1])
+
+
+def test_bytes_of_every_type_are_counted(tmp_path: Path) -> None:
+    """A list, a structure or a blob may be as long as a text; as many rows of numbers are one stretch."""
+    long = ("repeat('x', 900)", "list_value(repeat('x', 900))", "{'a': repeat('x', 900)}", "encode(repeat('x', 900))")
+    short = ("n", "CAST(n AS UINTEGER)", "n / 7", "CAST(n AS DECIMAL(18, 3))", "TIMESTAMPTZ '2026-03-01 00:00:00+01'")
+    partitions: dict[str, int] = {}
+    for value in (*long, *short):
+        sql = f"SELECT {value} AS shown, n AS by_n FROM range(100) AS t (n)"
+        query = Query(sql=sql, values={}, columns=("shown",), order=("by_n",))
+        with session(tmp_path) as made:
+            made.sort(query, range_bytes=10_000)
+            partitions[value] = made.partitions
+    assert {value: partitions[value] > 9 for value in long} == dict.fromkeys(long, True)
+    assert {value: partitions[value] for value in short} == dict.fromkeys(short, 1)
+
+
+def test_a_session_that_is_to_stop_does_not_go_on_cutting(tmp_path: Path) -> None:
+    query = Query(sql="SELECT 1 AS id, 2 AS by_it", values={}, columns=("id",), order=("by_it",))
+    with session(tmp_path) as made:
+        made.interrupt()
+        with pytest.raises(AttemptInterrupted):
+            made.sort(query, range_bytes=ROOM)
+
+
+def test_there_is_no_order_unless_somebody_asks() -> None:
+    assert plan(REPORT, shown(), REQUEST, tenant="acme").order == ()

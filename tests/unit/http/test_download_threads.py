@@ -1,0 +1,61 @@
+"""Downloads have threads of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+from starlette.types import Message, Scope
+
+from offtake.core.admin import identity
+from offtake.core.exports.download import open_link
+from offtake.http import downloads
+from offtake.http.download_threads import AT_ONCE
+from offtake.model.tenant import Tenant
+from tests.fixtures import loop
+from tests.fixtures.inside import inside
+from tests.fixtures.loop import ADMIN, BOSS, LoopClient
+
+
+def test_a_store_that_hangs_stalls_downloads_alone(tmp_path: Path) -> None:
+    """More of them than there are threads; what other requests do in threads is done all the same."""
+    released, begun, sent = threading.Event(), threading.Semaphore(0), []
+
+    def hang(first: int, end: int) -> Iterator[bytes]:
+        begun.release()
+        assert released.wait(60)
+        yield bytes(end - first)
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+    async def send(message: Message) -> None:
+        sent.append(message["type"])
+
+    async def run(answers: list[Response], scope: Scope) -> None:
+        downloads = [asyncio.create_task(answer(scope, receive, send)) for answer in answers]
+        for _ in range(AT_ONCE):
+            while not begun.acquire(blocking=False):
+                await asyncio.sleep(0)
+        assert await asyncio.wait_for(run_in_threadpool(lambda: "done"), 60) == "done"
+        assert sent == []
+        released.set()
+        await asyncio.gather(*downloads)
+
+    with inside(tmp_path) as here:
+        identity.add_tenant(Tenant(name="acme"), here.on)
+        token = loop.token(here.installation, "acme", BOSS, ADMIN)
+        client = LoopClient(here.http, {"Authorization": f"Bearer {token}"})
+        export = client.create()
+        here.work()
+        query = dict(part.split("=", 1) for part in client.url(export).partition("?")[2].split("&"))
+        found = open_link(export, expires=query["Expires"], signature=query["Signature"], on=here.on)
+        answers = [downloads.answer(replace(found, read=hang)) for _ in range(AT_ONCE + 5)]
+        asyncio.run(run(answers, {"type": "http", "method": "GET", "path": "/download/x/y", "headers": []}))
+    assert sent.count("http.response.start") == len(answers)

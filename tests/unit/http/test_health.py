@@ -1,0 +1,80 @@
+"""Looks at what is needed: bounded in time, not repeated while one hangs, kept for a moment, never an endless wait."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from offtake.core.admin.health import HealthCheck, health_checks
+from offtake.http.health import Readiness
+from offtake.http.metrics import Metrics
+from offtake.store.database import Database, sqlite_url
+from tests.fixtures.installation import Installation
+
+
+def test_a_look_that_hangs_is_said_and_not_repeated() -> None:
+    release = threading.Event()
+    began: list[int] = []
+
+    def hang() -> str | None:
+        began.append(1)
+        release.wait(60)
+        return None
+
+    health_checks = [
+        HealthCheck(name="The lake", check=hang),
+        HealthCheck(name="The state database", check=lambda: "is away"),
+    ]
+    readiness = Readiness(health_checks, patience=0.01, fresh=0)
+
+    async def ask() -> None:
+        for _ in range(3):
+            assert await readiness.missing() == ["The lake does not answer in time.", "is away"]
+        assert began == [1]
+        release.set()
+        while (await readiness.missing())[0] != "is away":
+            await asyncio.sleep(0)
+
+    asyncio.run(asyncio.wait_for(ask(), 60))
+
+
+def test_an_answer_holds_for_a_while() -> None:
+    looks: list[int] = []
+
+    def look() -> None:
+        looks.append(1)
+
+    readiness = Readiness([HealthCheck(name="x", check=look)], fresh=3600)
+
+    async def ask() -> list[list[str]]:
+        return await asyncio.gather(*(readiness.missing() for _ in range(20)))
+
+    assert asyncio.run(ask()) == [[]] * 20
+    assert looks == [1]
+
+
+def test_a_defect_in_a_look_is_something_missing_and_is_not_quoted() -> None:
+    def broken() -> str | None:
+        raise ValueError("postgresql://offtake:secret@db/offtake")
+
+    readiness = Readiness([HealthCheck(name="The state database", check=broken)])
+    assert asyncio.run(readiness.missing()) == ["The state database cannot be looked at (ValueError)."]
+
+
+def test_a_database_that_is_away_is_said_and_its_figures_are_left_out(
+    installation: Installation, tmp_path: Path
+) -> None:
+    installation.init()
+    with installation.services() as whole:
+        away = Database(sqlite_url(tmp_path / "no-such-folder" / "state.db"))
+        on = replace(whole, database=away)
+        looked = [health_check.check() for need in health_checks(on, free_bytes=0, silence=timedelta(seconds=30))]
+        assert [text for text in looked if text] == ["The state database cannot be reached."]
+        text = bytes(Metrics(on, ["talkdesk"]).exposition().body).decode()
+        away.close()
+    assert "offtake_store_up 0.0" in text
+    assert "offtake_open_jobs" not in text
+    assert str(tmp_path) not in text
