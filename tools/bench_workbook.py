@@ -28,11 +28,10 @@ BATCH = 2048
 
 def _offtake(source: str, target: Path) -> int:
     """An attempt's way: query, workbook, and at the same time the inspection that reads the file back."""
-    from offtake.model.layout import Framing
-
     from offtake.core.attempt.verification import FileVerification
     from offtake.engine.duckdb import Limits, Session
     from offtake.formats.xlsx import XLSX
+    from offtake.model.layout import Framing
     from offtake.model.query import Query
     from offtake.model.view import TableView
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from offtake.model.layout import DEFAULT_PATTERN, ColumnLayout
 
 from offtake.catalogue import BUILT_IN
 from offtake.catalogue.load import load_catalogue
@@ -30,6 +29,7 @@ from offtake.lake.ingest.load import load
 from offtake.lake.storage import FolderTableStorage
 from offtake.lake.tables import TableKind, tables
 from offtake.model.audit import AuditEntry
+from offtake.model.layout import DEFAULT_PATTERN, ColumnLayout
 from offtake.model.report import Column, ColumnType, Prune, Report, TableUse
 from offtake.model.request import BusinessHours, ExportRequest, ReportParameters, Selection
 from offtake.model.timespan import Timespan

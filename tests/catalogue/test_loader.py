@@ -287,7 +287,7 @@ def test_an_empty_folder_is_an_empty_catalogue(tmp_path: Path) -> None:
     assert not load_catalogue(tmp_path, tables=TABLES).reports
 
 
-DECLARED = 'key = ["ring_id"]\nparts_by = "call_id"'
+DECLARED = 'key = ["ring_id"]\npartition_by = "call_id"'
 DIVIDED = QUERY.replace("WHERE ", "WHERE in_partition(call.call_id) AND ")
 
 
@@ -337,7 +337,7 @@ def test_a_query_that_divides_without_saying_so_is_refused(write: Write) -> None
     )
 
 
-KEPT = 'key = ["ring_id"]\nparts_by = "call_id"\nsteps = ["ended"]'
+KEPT = 'key = ["ring_id"]\npartition_by = "call_id"\nintermediate_tables = ["ended"]'
 STEP = """\
 -- rings that ended
 SELECT call_id, ended_at, wait

@@ -10,9 +10,6 @@ from pathlib import Path
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
-from offtake.core.exports.cancel import cancel_export
-from offtake.core.exports.delete import delete_export
-from offtake.core.exports.read import JobRef
 from sqlalchemy import delete
 
 from offtake.core.admin import identity
@@ -20,7 +17,10 @@ from offtake.core.admin import jobs as admin_jobs
 from offtake.core.attempt import outcome
 from offtake.core.attempt.cancellation import CancelReason
 from offtake.core.exports import retention
+from offtake.core.exports.cancel import cancel_export
 from offtake.core.exports.create import create_export
+from offtake.core.exports.delete import delete_export
+from offtake.core.exports.read import JobRef
 from offtake.core.policy import PerTenant
 from offtake.core.services import Services
 from offtake.errors import (
@@ -166,9 +166,9 @@ class Sequences(RuleBasedStateMachine):
     def attempt_fails(self, number: int, error: OfftakeError) -> None:
         """An attempt ends in an error."""
         lease, job, lasts = self.lease(number)
-        outcome = outcome.record_outcome(lease, error, None, self.on)
+        ended = outcome.record_outcome(lease, error, None, self.on)
         if not lasts:
-            assert outcome == "lease_lost"
+            assert ended == "lease_lost"
         elif error.retryable:
             self.tried(job)
         else:

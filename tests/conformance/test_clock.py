@@ -9,13 +9,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from offtake.core.exports.read import JobRef, Listing, get_export, list_exports
 
 from offtake.core.admin import identity
 from offtake.core.attempt import outcome
 from offtake.core.attempt.cancellation import Cancellation
 from offtake.core.exports import download, retention
 from offtake.core.exports.create import create_export
+from offtake.core.exports.read import JobRef, Listing, get_export, list_exports
 from offtake.core.services import Services
 from offtake.errors import ArtifactNotFound
 from offtake.executor.lease_heartbeat import LeaseHeartbeat

@@ -8,15 +8,15 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from offtake.core.auth.caller import Caller
-from offtake.core.exports.cancel import cancel_export
-from offtake.core.exports.delete import delete_export
-from offtake.core.exports.read import JobRef, Listing, get_export, list_exports
 from sqlalchemy import text
 
 from offtake.core.admin import identity
+from offtake.core.auth.caller import Caller
 from offtake.core.exports import download, retention
+from offtake.core.exports.cancel import cancel_export
 from offtake.core.exports.create import create_export
+from offtake.core.exports.delete import delete_export
+from offtake.core.exports.read import JobRef, Listing, get_export, list_exports
 from offtake.core.services import Services
 from offtake.errors import ArtifactGone, ArtifactNotFound, AuditUnavailable, JobNotFound, JobStateConflict, Unavailable
 from offtake.model.job import Status

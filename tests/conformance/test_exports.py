@@ -7,16 +7,16 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from offtake.core.auth.caller import Caller
-from offtake.core.exports.cancel import cancel_export
-from offtake.core.exports.delete import delete_export
-from offtake.core.exports.read import JobRef, get_export
 from sqlalchemy import func, select, text
 
 from offtake.core.admin import identity
 from offtake.core.attempt import outcome
 from offtake.core.attempt.cancellation import CancelReason
+from offtake.core.auth.caller import Caller
+from offtake.core.exports.cancel import cancel_export
 from offtake.core.exports.create import create_export
+from offtake.core.exports.delete import delete_export
+from offtake.core.exports.read import JobRef, get_export
 from offtake.core.policy import PerTenant
 from offtake.core.services import Services
 from offtake.errors import (

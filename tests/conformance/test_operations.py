@@ -7,8 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from offtake.core.exports.delete import delete_export
-from offtake.core.exports.read import JobRef
 from sqlalchemy import text
 
 from offtake.core.admin import identity
@@ -16,6 +14,8 @@ from offtake.core.admin import jobs as admin_jobs
 from offtake.core.attempt import outcome
 from offtake.core.exports import download, retention
 from offtake.core.exports.create import create_export
+from offtake.core.exports.delete import delete_export
+from offtake.core.exports.read import JobRef
 from offtake.core.services import Services
 from offtake.errors import (
     ArtifactGone,

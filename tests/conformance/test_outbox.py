@@ -7,11 +7,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from offtake.core.exports.cancel import cancel_export
-from offtake.core.exports.read import JobRef
 
 from offtake.core import dispatch
+from offtake.core.exports.cancel import cancel_export
 from offtake.core.exports.create import create_export
+from offtake.core.exports.read import JobRef
 from offtake.core.services import Services
 from offtake.errors import QuotaExceeded
 from offtake.model.job import Job, Status

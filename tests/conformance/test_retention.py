@@ -7,11 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from offtake.core.exports.read import JobRef, get_export
 
 from offtake.core.admin import identity
 from offtake.core.exports import retention
 from offtake.core.exports.create import create_export
+from offtake.core.exports.read import JobRef, get_export
 from offtake.core.services import Services
 from offtake.errors import StorageUnavailable
 from offtake.executor.maintenance import Maintenance

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 import python_calamine
-from offtake.model.layout import AboutEntry, FinalCount, Framing
 
 from offtake.engine.duckdb import Session
 from offtake.formats.xlsx import XLSX, Room, workbook_writer
+from offtake.model.layout import AboutEntry, FinalCount, Framing
 from offtake.model.query import Query
 from tests.fixtures.programs import faults, sheets_as_csv
 from tests.property.exporting import limits

@@ -16,7 +16,6 @@ from zoneinfo import ZoneInfo
 
 import openpyxl
 import pytest
-from offtake.model.layout import AboutEntry, ColumnLayout, FinalCount, Layout
 
 from offtake.core.admin import identity
 from offtake.core.attempt.cancellation import Cancellation, CancelReason
@@ -31,6 +30,7 @@ from offtake.lake.seed import SeedPlan, seed
 from offtake.lake.storage import FolderTableStorage
 from offtake.model.artifact import Artifact
 from offtake.model.job import Job, Lease
+from offtake.model.layout import AboutEntry, ColumnLayout, FinalCount, Layout
 from offtake.model.report import Publication
 from offtake.model.request import ExportRequest
 from offtake.model.tenant import Tenant

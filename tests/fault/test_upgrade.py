@@ -21,13 +21,13 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from offtake.core.exports.cancel import cancel_export
-from offtake.core.exports.read import JobRef, get_export
 from sqlalchemy import bindparam, text, update
 
 import offtake.store
 from offtake.core.attempt import outcome
+from offtake.core.exports.cancel import cancel_export
 from offtake.core.exports.create import create_export
+from offtake.core.exports.read import JobRef, get_export
 from offtake.core.services import Services
 from offtake.model.job import Job, Status
 from offtake.store import jobs

@@ -15,8 +15,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from offtake.model.layout import DEFAULT_PATTERN, ColumnLayout
-
 from offtake.catalogue import BUILT_IN
 from offtake.catalogue.load import Catalogue, load_catalogue
 from offtake.core.attempt import filters, intermediate
@@ -28,6 +26,7 @@ from offtake.lake.delta import Lake
 from offtake.lake.ingest.load import load
 from offtake.lake.storage import FolderTableStorage
 from offtake.lake.tables import tables
+from offtake.model.layout import DEFAULT_PATTERN, ColumnLayout
 from offtake.model.report import Publication
 from offtake.model.request import ExportRequest, ReportParameters
 from offtake.model.timespan import Timespan

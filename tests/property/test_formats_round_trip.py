@@ -20,7 +20,6 @@ import pytest
 import python_calamine
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
-from offtake.model.layout import Framing
 
 from offtake.catalogue.macros import MACROS
 from offtake.core.attempt.verification import FileVerification
@@ -30,6 +29,7 @@ from offtake.formats import FORMATS, Format, partition_file
 from offtake.formats.csv import CSV
 from offtake.formats.json import JSON, JSON_LINES
 from offtake.formats.xlsx import XLSX
+from offtake.model.layout import Framing
 from tests.property.exporting import limits
 from tests.property.shapes import csv_cell
 from tests.property.tables import Table, Value, names, staged

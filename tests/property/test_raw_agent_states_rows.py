@@ -5,8 +5,8 @@ from __future__ import annotations
 import hypothesis
 import pytest
 from hypothesis import strategies as st
-from offtake.model.layout import DEFAULT_PATTERN
 
+from offtake.model.layout import DEFAULT_PATTERN
 from offtake.model.request import ReportParameters
 from tests.property import oracle_people as oracle
 from tests.property.comparing import FEW_EXAMPLES, compare_khoros_entries, compare_rows

@@ -8,8 +8,8 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
-from offtake.model.layout import DEFAULT_PATTERN
 
+from offtake.model.layout import DEFAULT_PATTERN
 from offtake.model.request import ReportParameters
 from offtake.model.timespan import Timespan
 from tests.property import oracle_people as oracle

@@ -19,11 +19,11 @@ import pytest
 import python_calamine
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
-from offtake.model.layout import AboutEntry, FinalCount, Framing
 
 from offtake.engine.duckdb import Session
 from offtake.formats.workbook.cells import TEXT_LIMIT
 from offtake.formats.xlsx import XLSX, Room, workbook_writer
+from offtake.model.layout import AboutEntry, FinalCount, Framing
 from tests.property.exporting import limits
 from tests.property.tables import Table, Value, names, staged
 from tests.strategies import decimals, integers, sheet_texts, wall_times

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import replace
 
-from offtake.model.job import Job
-from offtake.model.layout import AboutEntry, ColumnLayout, Framing
+from offtake.model.layout import Layout
 from offtake.model.report import Publication, Rendering
 from offtake.model.request import ExportRequest
 
@@ -23,24 +21,6 @@ CELLS: Mapping[Rendering, Rendering] = dict.fromkeys(
     ),
     Rendering.LOCAL_INSTANT,
 )
-
-
-def _no_about(job: Job, made_at: datetime) -> tuple[AboutEntry, ...]:
-    """A dialect that says nothing about the job inside the file."""
-    return ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
-    """What the file shows, and what stands around and between its rows.
-
-    ``about`` says, for formats with a place for it, what the file is about: of which job, made when. The envelope is
-    given its answer when the job runs.
-    """
-
-    shown: ColumnLayout
-    framing: Framing = field(default_factory=Framing)
-    about: Callable[[Job, datetime], tuple[AboutEntry, ...]] = _no_about
 
 
 Presentation = Callable[[Publication, ExportRequest], Layout]  # the columns that were chosen, for that request

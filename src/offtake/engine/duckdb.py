@@ -48,7 +48,7 @@ class Limits:
 class Session:
     """A locked DuckDB database over one tenant's files. Use as a context manager; ``interrupt`` from any thread.
 
-    ``partitions`` is into how many a query that names the word ``in_partition`` is divided: ``copy`` then writes one of them.
+    ``partitions`` is the number of partitions of a query that calls ``in_partition``; ``copy`` writes one of them.
     """
 
     def __init__(

@@ -9,16 +9,15 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from offtake.engine.render import WRITTEN_BY_PEOPLE, guard, identifier, render
+from offtake.model.layout import DEFAULT_PATTERN, ColumnLayout
 from offtake.model.query import Query
 from offtake.model.report import ColumnType, IntermediateTable, PublishedColumn, Report
 from offtake.model.request import ExportRequest, ReportParameters
 
 _PARAMETER = re.compile(r"\$([a-z_]+)\b")
-DEFAULT_PATTERN = "%Y-%m-%d %H:%M:%S"  # of instants, where no locale has a say
 
 
 def plan_rows(report: Report, request: ExportRequest, *, tenant: str) -> Query:
@@ -29,17 +28,6 @@ def plan_rows(report: Report, request: ExportRequest, *, tenant: str) -> Query:
 def plan_intermediate(intermediate: IntermediateTable, request: ExportRequest, *, tenant: str) -> Query:
     """Rows that are made before those of the report, under the names their text gives them."""
     return _query(intermediate.sql, (), request, tenant=tenant)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ColumnLayout:
-    """What a file shows of a report: columns in order, their names there, the order of rows, a locale's instants."""
-
-    columns: tuple[PublishedColumn, ...]
-    headers: tuple[str, ...]
-    instant_pattern: str = DEFAULT_PATTERN
-    order: tuple[str, ...] = ()  # columns of the report, not of the file
-    guarded: bool = False  # whether texts that a spreadsheet would run as a formula get an apostrophe before them
 
 
 def plan(

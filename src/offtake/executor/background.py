@@ -44,7 +44,7 @@ class BackgroundThread:
                     "thread_defect",
                     thread=self._thread.name,
                     kind=type(error).__name__,
-                    traceback_locations=traceback_locations(error),
+                    locations=traceback_locations(error),
                 )
                 if not self._done.wait(_AGAIN):
                     continue

@@ -106,7 +106,7 @@ def attempt(lease: Lease, on: Services, shutdown: Shutdown, cancellation: Cancel
 
 def _unexpected(error: Exception) -> AttemptError:
     """A defect of ours. Its text may quote rows, so only its kind and place are logged."""
-    _log.error("attempt_defect", kind=_kind(error), traceback_locations=traceback_locations(error))
+    _log.error("attempt_defect", kind=_kind(error), locations=traceback_locations(error))
     ours = AttemptError("The export failed for a reason the server did not expect.")
     ours.__cause__ = error
     return ours

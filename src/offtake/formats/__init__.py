@@ -5,11 +5,10 @@ from offtake.formats.csv import CSV
 from offtake.formats.format import Format
 from offtake.formats.json import JSON, JSON_LINES
 from offtake.formats.xlsx import XLSX
-from offtake.model.layout import AboutEntry, FinalCount, Framing
 
 FORMATS: tuple[Format, ...] = (CSV, JSON, JSON_LINES, XLSX)
 
-__all__ = ["FORMATS", "Envelope", "Fact", "Format", "Tally", "format_named", "part_file"]
+__all__ = ["FORMATS", "Format", "format_named", "partition_file"]
 
 
 def format_named(name: str) -> Format:

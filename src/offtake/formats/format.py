@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
+from offtake.model.layout import Framing
 from offtake.model.query import Query
 
 
@@ -47,39 +47,6 @@ class RecordCounter(Protocol):
 
     def records(self) -> int:
         """Records seen, header and envelope not counted. ValueError when the bytes do not end as the format must."""
-
-
-class FinalCount(Enum):
-    """A number that is known only when all rows are written."""
-
-    ROWS = "rows"
-    CUT_CELLS = "cut cells"  # texts that were longer than the format can hold
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AboutEntry:
-    """One line about an export, for formats that have a place for such lines."""
-
-    label: str
-    value: str | int | FinalCount
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Framing:
-    """What a dialect puts around the rows, each format taking what it has a place for.
-
-    Around an array of rows: ``head`` rows ``tail`` number-of-rows ``end``. ``tail`` begins with ``]``, which is how a
-    whole file is told from a cut one. ``tail`` and ``end`` may be written without a number between them
-    (``counted = False``). Behind each line of a csv file: ``line_end``, which is a line feed or ends with one.
-    ``about`` fill the last sheet of a workbook, in this order.
-    """
-
-    head: str = "["
-    tail: str = "]"
-    end: str = ""
-    counted: bool = False
-    line_end: str = "\n"
-    about: tuple[AboutEntry, ...] = ()
 
 
 class Writer(Protocol):

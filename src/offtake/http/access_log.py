@@ -54,26 +54,30 @@ def bind_log(request: Request, **fields: object) -> None:
     request.scope.setdefault("state", {}).setdefault("log", {}).update(fields)
 
 
-def AccessLogMiddleware(app: ASGIApp, render: Renderer, record_request: RequestRecorder) -> ASGIApp:
-    """One log line a request; an error nobody expected is answered in the dialect's words and logged by kind."""
+class AccessLogMiddleware:
+    """Writes one log line for each request and answers unexpected errors in the dialect's words."""
 
-    async def observe(scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, app: ASGIApp, render: Renderer, record_request: RequestRecorder) -> None:
+        self._app = app
+        self._render = render
+        self._record_request = record_request
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle the request, then log and count it."""
         if scope["type"] != "http":
-            await app(scope, receive, send)
+            await self._app(scope, receive, send)
             return
-        began, answer = time.monotonic(), _Answer(scope, receive, send)
-        _current_request.set(answer.request_id)
+        began, response = time.monotonic(), _TrackedResponse(scope, receive, send)
+        _current_request.set(response.request_id)
         try:
-            await app(scope, receive, answer.send)
+            await self._app(scope, receive, response.send)
         except Exception as error:  # noqa: BLE001 - the outermost loop of a request
-            await _mend(answer, error, render)
+            await _answer_defect(response, error, self._render)
         finally:
-            _line(answer, record_request, seconds=time.monotonic() - began)
-
-    return observe
+            _log_request(response, self._record_request, seconds=time.monotonic() - began)
 
 
-class _Answer:
+class _TrackedResponse:
     """The answer on its way out: carries the id, and counts what was handed to the connection.
 
     The framework stops sending when the client leaves, so an answer that did not come to its end was cut.
@@ -101,20 +105,20 @@ class _Answer:
         self.is_whole = not message.get("more_body", False)
 
 
-async def _mend(answer: _Answer, error: Exception, render: Renderer) -> None:
+async def _answer_defect(answer: _TrackedResponse, error: Exception, render: Renderer) -> None:
     """Log what nobody expected, and answer what broke before the framework could."""
     _log.error(
         "request_defect",
         request=answer.request_id,
         kind=type(error).__name__,
-        traceback_locations=traceback_locations(error),
+        locations=traceback_locations(error),
     )
     if answer.status == 0:
         fault = HttpFault(status=500, message="The server made a mistake.")
         await render(fault, answer.scope["path"])(answer.scope, answer.receive, answer.send)
 
 
-def _line(answer: _Answer, record_request: RequestRecorder, *, seconds: float) -> None:
+def _log_request(answer: _TrackedResponse, record_request: RequestRecorder, *, seconds: float) -> None:
     scope = answer.scope
     answered = CompletedRequest(
         method=scope["method"],

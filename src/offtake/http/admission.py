@@ -34,24 +34,28 @@ class Traffic:
         return None
 
 
-def AdmissionMiddleware(app: ASGIApp, render: Renderer, traffic: Traffic) -> ASGIApp:
-    """Count what runs, refuse what cannot."""
+class AdmissionMiddleware:
+    """Counts running requests and refuses new ones while the server drains or the concurrency limit is reached."""
 
-    async def admit(scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, app: ASGIApp, render: Renderer, traffic: Traffic) -> None:
+        self._app = app
+        self._render = render
+        self._traffic = traffic
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer it with the refusal. Probes are always passed on."""
         if scope["type"] != "http" or scope["path"] in PROBES:
-            await app(scope, receive, send)
+            await self._app(scope, receive, send)
             return
-        refusal = traffic.refusal()
+        refusal = self._traffic.refusal()
         if refusal is not None:
             scope[ROUTE] = _REFUSED
-            response = render(refusal, scope["path"])
-            response.headers["connection"] = "close"  # the next try should find another server, or another moment
+            response = self._render(refusal, scope["path"])
+            response.headers["connection"] = "close"  # a retry should reach another server where there is one
             await response(scope, receive, send)
             return
-        traffic.running += 1
+        self._traffic.running += 1
         try:
-            await app(scope, receive, send)
+            await self._app(scope, receive, send)
         finally:
-            traffic.running -= 1
-
-    return admit
+            self._traffic.running -= 1

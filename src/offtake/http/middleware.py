@@ -5,7 +5,6 @@ Where it comes from, an id and one log line, whether it is taken at all, a bound
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,11 +16,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match, Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Scope
 
 from offtake.errors import ExportError, InvalidRequest, OfftakeError, Waitable
 from offtake.http.access_log import AccessLogMiddleware, RequestRecorder
 from offtake.http.admission import AdmissionMiddleware, Traffic
+from offtake.http.body_limit import BodyLimitMiddleware
 from offtake.http.errors import ErrorSurface, HttpFault, Renderer
 from offtake.http.proxies import Proxies, ProxyHeadersMiddleware
 
@@ -39,20 +39,6 @@ class RequestLimits:
     record_request: RequestRecorder  # is told of every answered request
 
 
-class BodyTooLarge(HTTPException):
-    """Raised while reading; answered like any refusal by HTTP."""
-
-    def __init__(self, limit: int) -> None:
-        super().__init__(413, f"The body is larger than {limit} bytes.")
-
-
-class BodyTooSlow(HTTPException):
-    """Raised while reading; the rest of the body would be taken for the next request, so the connection ends."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(408, f"The body took longer than {seconds:g} seconds.", {"connection": "close"})
-
-
 class UnsupportedMedia(HTTPException):
     """The body's declared type is not one that the endpoint reads."""
 
@@ -66,7 +52,7 @@ def build_middleware(
     """The application, which has these routers, as served: each step wraps the one before it."""
     render = _renderer(surfaces)
     _answer_errors(app, routers, render)
-    bounded = _bounded(app, _limit(surfaces, rules.max_body), rules.body_seconds)
+    bounded = BodyLimitMiddleware(app, _limit(surfaces, rules.max_body), rules.body_seconds)
     taken = AdmissionMiddleware(bounded, render, rules.traffic)
     return ProxyHeadersMiddleware(AccessLogMiddleware(taken, render, rules.record_request), rules.proxies)
 
@@ -161,53 +147,3 @@ def _limit(surfaces: Sequence[ErrorSurface], max_body: int) -> Callable[[str], i
         return next((size for surface, size in own if surface.owns(path)), max_body)
 
     return limit
-
-
-def _bounded(app: ASGIApp, limit_of: Callable[[str], int], seconds: float) -> ASGIApp:
-    """Refuse a body that is larger than its path takes, announced or not, and one that does not come to its end."""
-
-    async def bounded(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await app(scope, receive, send)
-            return
-        body = _Body(receive, send, limit=limit_of(scope["path"]), seconds=seconds)
-        await app(scope, body.receive, body.send)
-
-    return bounded
-
-
-class _Body:
-    """A request's body on its way in. Once the answer has begun, nobody waits for the rest: what is still received is
-    only whether the client leaves, for which there is no deadline."""
-
-    def __init__(self, receive: Receive, send: Send, *, limit: int, seconds: float) -> None:
-        self._receive = receive
-        self._send = send
-        self._limit = limit
-        self._seconds = seconds
-        self._taken = 0
-        self._deadline: float | None = asyncio.get_running_loop().time() + seconds
-        self._clock: asyncio.Timeout | None = None  # while something is waited for
-
-    async def receive(self) -> Message:
-        """The next part. Raises BodyTooLarge and BodyTooSlow."""
-        try:
-            async with asyncio.timeout_at(self._deadline) as self._clock:
-                message = await self._receive()
-        except TimeoutError as error:
-            raise BodyTooSlow(self._seconds) from error
-        finally:
-            self._clock = None
-        self._taken += len(message.get("body", b""))
-        if self._taken > self._limit:
-            raise BodyTooLarge(self._limit)
-        if not message.get("more_body", False):
-            self._deadline = None
-        return message
-
-    async def send(self, message: Message) -> None:
-        """Pass a part of the answer on."""
-        self._deadline = None
-        if self._clock is not None:
-            self._clock.reschedule(None)
-        await self._send(message)

@@ -27,13 +27,13 @@ class Proxies:
         found = _address(host)
         return found is not None and any(found in network for network in self._networks)
 
-    def client(self, ProxyHeadersMiddleware: str) -> str | None:
+    def client(self, forwarded: str) -> str | None:
         """The nearest address that is no proxy of ours; None where the header makes no sense.
 
         Every proxy adds whom it saw at the end, so only what stands right of the first unknown address is vouched for.
         """
         client = None
-        for entry in reversed(ProxyHeadersMiddleware.split(",")):
+        for entry in reversed(forwarded.split(",")):
             address = _address(entry.strip())
             if address is None:
                 return client
@@ -43,18 +43,21 @@ class Proxies:
         return client
 
 
-def ProxyHeadersMiddleware(app: ASGIApp, proxies: Proxies) -> ASGIApp:
-    """The application, which sees the caller as its proxies describe it."""
+class ProxyHeadersMiddleware:
+    """Sets address, scheme and host of a request from the headers of a trusted proxy."""
 
-    async def forward(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["client"] and scope["client"][0] in proxies:
-            _believe(scope, Headers(scope=scope), proxies)
-        await app(scope, receive, send)
+    def __init__(self, app: ASGIApp, proxies: Proxies) -> None:
+        self._app = app
+        self._proxies = proxies
 
-    return forward
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Apply the headers and pass the request on."""
+        if scope["type"] == "http" and scope["client"] and scope["client"][0] in self._proxies:
+            _apply(scope, Headers(scope=scope), self._proxies)
+        await self._app(scope, receive, send)
 
 
-def _believe(scope: Scope, sent: Headers, proxies: Proxies) -> None:
+def _apply(scope: Scope, sent: Headers, proxies: Proxies) -> None:
     client = proxies.client(", ".join(sent.getlist("x-forwarded-for")))
     if client is not None:
         scope["client"] = (client, 0)

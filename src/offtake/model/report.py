@@ -116,14 +116,14 @@ class Report:
     parameters: tuple[str, ...] = ()  # which fields of ``model.request.Parameters`` the report honours
 
 
-_IN_PART = re.compile(r"\bin_part\((?:\w+\.)?(?P<column>\w*)[^)]*\)")
+_IN_PARTITION = re.compile(r"\bin_partition\((?:\w+\.)?(?P<column>\w*)[^)]*\)")
 _COMMENT = re.compile(r"--.*")
 
 
 def partition_markers(sql: str) -> list[tuple[str, str]]:
-    """Where a text holds itself to a part: each ``in_partition(…)`` with the column it names. A text without any is made
-    once, however many parts there are."""
-    return [(found[0], found["column"]) for found in _IN_PART.finditer(_COMMENT.sub("", sql))]
+    """Each ``in_partition(…)`` of a query with the column it names. A query without any runs once, whatever the number
+    of partitions."""
+    return [(found[0], found["column"]) for found in _IN_PARTITION.finditer(_COMMENT.sub("", sql))]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
-"""What an engine is yet to be told of jobs: written in the transaction that changes the job, deleted once it was told.
+"""The transactional outbox: messages about jobs, written with the change of the job, deleted when acknowledged.
 
-A ring is told at least once: whoever takes it and dies before ``acknowledge`` leaves it to the next one, a while later. To
-hear of a job twice, or of one that has ended, must be harmless to the engine.
+Delivery is at least once: a relay that ends between ``claim`` and ``acknowledge`` leaves the message to the next claim.
+The consumer must accept a message about a job twice, and about a job that has ended.
 """
 
 from __future__ import annotations

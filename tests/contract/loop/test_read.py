@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from offtake.core.auth.caller import Caller
-from offtake.core.exports.read import JobRef, get_export
 from sqlalchemy import update
 
 from offtake.core.admin import identity
+from offtake.core.auth.caller import Caller
 from offtake.core.exports.create import create_export
+from offtake.core.exports.read import JobRef, get_export
 from offtake.errors import ExportError
 from offtake.model.job import Failure, Status
 from offtake.model.tenant import ORDINARY, Principal, Scope, Tenant

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 import python_calamine
-from offtake.model.layout import Framing
 
 from offtake.app import build_services
 from offtake.core.admin import identity
@@ -28,6 +27,7 @@ from offtake.home import Home
 from offtake.lake.ingest.load import load
 from offtake.lake.tables import tables
 from offtake.model.job import Lease
+from offtake.model.layout import Framing
 from offtake.model.query import Query
 from offtake.model.tenant import Tenant
 from offtake.model.view import TableView
@@ -161,7 +161,7 @@ def test_what_an_attempt_left_goes_with_its_part(on: Services) -> None:
     assert list(staged.parent.iterdir()) == [other]
 
 
-@pytest.mark.parametrize(("rows", "parts"), [(0, 1), (9, 1), (10, 2), (18, 2), (19, 3)])
+@pytest.mark.parametrize(("rows", "partitions"), [(0, 1), (9, 1), (10, 2), (18, 2), (19, 3)])
 def test_the_rows_that_are_divided_say_how_many_parts(on: Services, rows: int, partitions: int) -> None:
     report = on.catalogue.reports["taggings"]
     views = [

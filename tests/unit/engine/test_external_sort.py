@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from offtake.model.layout import ColumnLayout, Framing
 
 from offtake.core.attempt.partitions import SORTED_BYTES_PER_MEMORY_MB
 from offtake.engine.duckdb import Limits, Session
@@ -20,6 +19,7 @@ from offtake.engine.plan import plan
 from offtake.errors import AttemptInterrupted
 from offtake.formats import partition_file
 from offtake.formats.json import JSON
+from offtake.model.layout import ColumnLayout, Framing
 from offtake.model.query import Query
 from offtake.model.report import Column, ColumnType, Mark, PublishedColumn, Rendering, Report
 from offtake.model.request import ExportRequest

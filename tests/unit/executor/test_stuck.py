@@ -11,16 +11,16 @@ import threading
 from datetime import timedelta
 from types import SimpleNamespace
 
-from offtake.core.attempt.cancellation import Interruption, Reason
-from offtake.executor import heartbeat
-from offtake.executor.shutdown import Stopping
+from offtake.core.attempt.cancellation import Cancellation, CancelReason
+from offtake.executor import lease_heartbeat
+from offtake.executor.shutdown import Shutdown
 
-heartbeat._STUCK = 0.0
-interruption = Interruption()
-interruption.ask(Reason.LEASE_LOST)
+lease_heartbeat._STUCK = 0.0
+cancellation = Cancellation()
+cancellation.request(CancelReason.LEASE_LOST)
 on = SimpleNamespace(attempt=SimpleNamespace(heartbeat=timedelta(hours=1)))
 lease = SimpleNamespace(job=SimpleNamespace(id="the job"))
-with heartbeat.Heartbeat(lease, on, interruption=interruption, stopping=Stopping(timedelta(hours=1))):
+with lease_heartbeat.LeaseHeartbeat(lease, on, cancellation=cancellation, shutdown=Shutdown(timedelta(hours=1))):
     threading.Event().wait()  # what no interrupt ends
 """
 

@@ -50,7 +50,7 @@ def test_every_way_to_end_is_among_the_histories() -> None:
         for file in HISTORIES
     }
     assert ends >= {"EXECUTION_COMPLETED", "EXECUTION_CANCELED"}
-    assert {file.stem.partition("-")[0] for file in HISTORIES} == {"export", "upkeep"}
+    assert {file.stem.partition("-")[0] for file in HISTORIES} == {"export", "maintenance"}
 
 
 def test_a_change_that_breaks_running_workflows_is_found() -> None:

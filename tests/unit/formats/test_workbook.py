@@ -6,11 +6,11 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from offtake.model.layout import Framing
 from openpyxl.worksheet.worksheet import Worksheet
 
 from offtake.engine.duckdb import Session
 from offtake.formats.xlsx import Room, workbook_writer
+from offtake.model.layout import Framing
 from offtake.model.query import Query
 from tests.property.exporting import limits
 

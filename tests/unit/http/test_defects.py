@@ -58,7 +58,7 @@ def test_a_defect_is_answered_as_json_and_its_text_is_kept_inside(broken: Servic
     }
     defect = next(line for line in lines if line["event"] == "request_defect")
     assert defect["kind"] == "ValueError"
-    assert any("clock" in place for place in defect["places"])
+    assert any("clock" in place for place in defect["locations"])
     assert SECRET not in str(lines)
     assert SECRET not in answer.text
 

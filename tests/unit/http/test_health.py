@@ -71,7 +71,9 @@ def test_a_database_that_is_away_is_said_and_its_figures_are_left_out(
     with installation.services() as whole:
         away = Database(sqlite_url(tmp_path / "no-such-folder" / "state.db"))
         on = replace(whole, database=away)
-        looked = [health_check.check() for need in health_checks(on, free_bytes=0, silence=timedelta(seconds=30))]
+        looked = [
+            health_check.check() for health_check in health_checks(on, free_bytes=0, silence=timedelta(seconds=30))
+        ]
         assert [text for text in looked if text] == ["The state database cannot be reached."]
         text = bytes(Metrics(on, ["talkdesk"]).exposition().body).decode()
         away.close()

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from offtake.http.errors import nearest_of
 
 from offtake.errors import (
     ExportError,
@@ -18,6 +17,7 @@ from offtake.errors import (
     UnknownReport,
     Waitable,
 )
+from offtake.http.errors import nearest_of
 from offtake.wire import DIALECTS, Dialect, khoros, loop, talkdesk
 from offtake.wire.errors import STATUSES
 from offtake.wire.khoros.errors import ERRORS as KHOROS_ERRORS

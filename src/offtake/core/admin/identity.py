@@ -1,6 +1,6 @@
 """Tenants, credentials and their keys, as the operator keeps them.
 
-What a client does with a credential is elsewhere: it proves itself (``core.auth.client_auth``) and gets tokens (``core.auth.tokens``).
+Clients authenticate in ``core.auth.client_auth`` and get tokens in ``core.auth.tokens``.
 """
 
 from __future__ import annotations

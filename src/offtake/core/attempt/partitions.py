@@ -1,7 +1,7 @@
-"""Into how many parts an attempt divides its query, so that what a part holds at once fits into its memory.
+"""How many partitions an attempt divides its query into, so that each fits into the memory of the attempt.
 
-A report with ``partition_by`` can be made in parts (``docs/reference/report-folder.md``). One part is made after the other
-by the same query, which reads the lake again for each; so there are no more of them than the memory asks for, and an
+A report with ``partition_by`` can be partitioned (``docs/reference/report-folder.md``). The same query runs for one
+partition after the other and reads the lake again for each, so there are only as many as the memory requires; an
 ordinary export has one.
 """
 

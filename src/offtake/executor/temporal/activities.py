@@ -145,5 +145,5 @@ def _later(delay: timedelta) -> ApplicationError:
 
 def _defect(error: Exception) -> ApplicationError:
     """Something that should not happen: logged by its kind and place, and tried again."""
-    _log.error("activity_defect", kind=type(error).__name__, traceback_locations=traceback_locations(error))
+    _log.error("activity_defect", kind=type(error).__name__, locations=traceback_locations(error))
     return ApplicationError("A defect of the worker; its log says more.", type="Defect", next_retry_delay=_DEFECT)

@@ -1,7 +1,7 @@
 """The files a load reads: their formats, and their columns checked against the model.
 
-A ``SourceFile`` is one opened file: the SQL that reads it (path bound as ``$path``), how each of its columns is read, and
-the raw row as JSON for the reject file. Whatever is wrong with a file as a whole is a LakeError from here.
+A ``SourceFile`` is one opened file: the SQL that reads it (path bound as ``$path``), how each column is parsed, and the
+raw row as JSON for the reject file. Whatever is wrong with a file as a whole is a LakeError from here.
 """
 
 from __future__ import annotations
