@@ -1,4 +1,4 @@
-"""``download = "direct"``: the file under the dialect's own path, with refusals in the dialect's envelope (4.7)."""
+"""``download = "direct"``: the file under the dialect's path, refusals in the envelope (Khoros contract 4.7)."""
 
 from __future__ import annotations
 

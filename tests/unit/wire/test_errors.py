@@ -72,7 +72,7 @@ def test_the_token_endpoints_have_a_word_for_what_they_raise() -> None:
 
 
 def test_a_dialect_changes_the_shared_statuses_only_where_its_contract_says_so() -> None:
-    """Khoros 4.7; Loop 9."""
+    """Khoros contract 4.7 and Loop contract 9."""
     assert KHOROS_ERRORS.items() - STATUSES.items() == {(UnknownReport, 404)}
     assert {error.__name__: status for error, status in LOOP_ERRORS.items() - STATUSES.items()} == {
         "ArtifactNotFound": 410,

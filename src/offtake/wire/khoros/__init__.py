@@ -1,4 +1,4 @@
-"""Khoros Care analytics reports (contracts/khoros.md): HTTP Basic, parameters in query or form, all values as text."""
+"""Khoros Care analytics reports (the Khoros contract): HTTP Basic, parameters in query or form, all values as text."""
 
 from offtake.http.errors import ErrorSurface
 from offtake.wire.dialect import Dialect

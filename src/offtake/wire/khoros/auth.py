@@ -1,4 +1,4 @@
-"""Authentication by HTTP Basic, and authorisation by the tenant's key or the job's token (section 1.2)."""
+"""Authentication by HTTP Basic, and authorisation by the tenant's key or the job's token (Khoros contract 1.2)."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _names_company(sent: SentParameters, tenant: Tenant) -> bool:
 
 
 def _nameless(sent: SentParameters, tenant: Tenant) -> str | None:
-    """The key without the parameter's name: one of the vendor's samples ends in ``/download?<key>`` (section 7)."""
+    """The key without the parameter's name, as in a vendor's sample: ``/download?<key>`` (Khoros contract 7)."""
     return next((name for name in sent.nameless() if _same(name, tenant.company_key)), None)
 
 

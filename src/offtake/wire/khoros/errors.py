@@ -1,4 +1,4 @@
-"""The dialect's error bodies: the envelope of section 4.7, and the lower-case one of the Care look-ups (1.3)."""
+"""Error bodies: the envelope of Khoros contract 4.7, and that of the Care look-ups (Khoros contract 1.3)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from offtake.wire.khoros.interval import TooManyBuckets
 from offtake.wire.khoros.responses import Answer, failed
 from offtake.wire.khoros.tables import CARE_ROOT
 
-# The vendor publishes no status of an error; section 4.7 proposes all of them. One differs from the shared table.
+# The vendor publishes no status of an error; Khoros contract 4.7 proposes all of them. One differs from the shared
+# table.
 ERRORS: dict[type[OfftakeError], int] = {**STATUSES, UnknownReport: 404}
 _CHALLENGE = 'Basic realm="offtake", charset="UTF-8"'
 

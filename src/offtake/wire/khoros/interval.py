@@ -1,4 +1,4 @@
-"""Checks ``timeInterval``, the length of a bucket (section 5.4)."""
+"""Checks ``timeInterval``, the length of a bucket (Khoros contract 5.4)."""
 
 from __future__ import annotations
 

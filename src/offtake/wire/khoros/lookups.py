@@ -1,4 +1,4 @@
-"""The look-ups that help to choose filters: time zones, teams, smart views, work queues (sections 1.3, 4.5, 4.6)."""
+"""The look-ups for filters: time zones, teams, smart views, work queues (Khoros contract 1.3, 4.5 and 4.6)."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _teams(call: KhorosCall, _: None) -> Sequence[Team]:
 
 
 def _answer_teams(call: KhorosCall, _: None, teams: Iterable[Team]) -> Response:
-    """The list of teams (section 4.6). Filters by ``teamId`` and ``teamIds`` take its ``teamId``."""
+    """The list of teams (Khoros contract 4.6). Filters by ``teamId`` and ``teamIds`` take its ``teamId``."""
     entries = [
         {
             "uuid": team.id,

@@ -1,6 +1,6 @@
-"""The dialect's operations: paths, and what each may answer (sections 1.3, 1.5 and 4).
+"""The dialect's operations: paths, and what each may answer (Khoros contract 1.3, 1.5 and 4).
 
-The tolerated spellings of section 1.3 (a doubled and a swapped segment) are served and not described.
+The tolerated spellings of Khoros contract 1.3 (a doubled and a swapped segment) are served and not described.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _UUID: Schema = {"type": "string", "format": "uuid"}
 _RUN: Schema = {"type": "string", "pattern": "^23[A-Za-z0-9+/]{43}=$"}
 _KEY: Schema = {"type": "string", "minLength": 1}
 
-# Section 1.5: name, schema, meaning. The page of a report says which of them it honours.
+# Khoros contract 1.5: name, schema, meaning. The page of a report says which of them it honours.
 PARAMETERS: tuple[tuple[str, Schema, str], ...] = (
     ("startTime", _MILLISECONDS, "Start of the timespan: milliseconds since 1970. Required, here or in the body."),
     ("endTime", _MILLISECONDS, "End of the timespan: milliseconds since 1970. Required, here or in the body."),

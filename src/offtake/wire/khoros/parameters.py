@@ -1,4 +1,4 @@
-"""Reads the parameters of a request from its query and its body (section 1.4).
+"""Reads the parameters of a request from its query and its body (Khoros contract 1.4).
 
 Both are merged, for every call and both methods. Names are case-sensitive; blanks around them, empty pairs and unknown
 names are tolerated.
@@ -42,7 +42,7 @@ class SentParameters:
         return tuple(dict.fromkeys(value for value in values if value.lower() not in _ABSENT))
 
     def nameless(self) -> Iterable[str]:
-        """Names in the query without a value: one of the vendor's samples writes ``/download?<key>`` (section 7)."""
+        """Names in the query without a value, as in a vendor's sample: ``/download?<key>`` (Khoros contract 7)."""
         return (name for name, values in self.query.items() if not any(values))
 
 

@@ -1,4 +1,4 @@
-"""Translates date and time patterns of CLDR and Java (section 5.2) to those of the engine's ``strftime``.
+"""Translates date and time patterns of CLDR and Java (Khoros contract 5.2) to those of the engine's ``strftime``.
 
 Only numeric fields are supported, so that the engine renders them inside the query; ``a`` is AM or PM in every
 language. Names of months and days, eras and zones are refused.

@@ -1,4 +1,4 @@
-"""The layout of the dialect's files: section 5 of contracts/khoros.md."""
+"""The layout of the dialect's files: Khoros contract 5."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BOM = "\ufeff"
 
 
 def presentation(settings: KhorosSettings) -> Presentation:
-    """The layout of section 5 under the options of one tenant."""
+    """The layout of Khoros contract 5 under the options of one tenant."""
 
     def present(publication: Publication, request: ExportRequest) -> Layout:
         language = request.locale or settings.locale

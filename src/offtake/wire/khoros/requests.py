@@ -1,4 +1,4 @@
-"""Decodes the parameters of a create request (sections 1.4, 1.5 and 5)."""
+"""Decodes the parameters of a create request (Khoros contract 1.4, 1.5 and 5)."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _milliseconds(sent: SentParameters, name: str, faults: list[FieldFault], *, 
 
 
 def _check(start: datetime, end: datetime, context: DecodeContext) -> None:
-    """Check the limits of section 6 against the instants of the request. Raises ReversedTimespan, TimespanTooLong."""
+    """Check the instants of the request by Khoros contract 6. Raises ReversedTimespan, TimespanTooLong."""
     settings = context.settings
     if end < start or (end == start and settings.end == "exclusive"):
         raise ReversedTimespan("startTime must be earlier than endTime.")
@@ -124,7 +124,8 @@ def _timespan(start: datetime, end: datetime, zone_name: str, settings: KhorosSe
 
 
 def _zone(sent: SentParameters, context: DecodeContext, faults: list[FieldFault]) -> str:
-    """``timezone``, else ``timezoneOffset``, else the account's zone; a setting swaps the first two (section 5.2)."""
+    """``timezone``, else ``timezoneOffset``, else the account's zone (Khoros contract 5.2); a setting swaps the first
+    two."""
     named = sent.one("timezone")
     offset = _milliseconds(sent, "timezoneOffset", faults)
     if named is not None and (offset is None or context.settings.zone_by == "timezone"):
@@ -139,7 +140,7 @@ def _zone(sent: SentParameters, context: DecodeContext, faults: list[FieldFault]
 
 
 def _language(sent: SentParameters, settings: KhorosSettings) -> str:
-    """The language of the locale: en for en_US. The account's own for an unknown language (section 5.2, proposed)."""
+    """The language of the locale: en for en_US; the setting's for an unknown one (Khoros contract 5.2, proposed)."""
     language = re.split("[-_]", sent.one("locale") or "", maxsplit=1)[0].lower()
     return language if language in LANGUAGES else settings.locale
 
@@ -160,7 +161,7 @@ def _columns(
 
 
 class ParameterDecoder:
-    """Decodes the filters that the report honours; all others are ignored (section 1.4, seen)."""
+    """Decodes the filters that the report honours; all others are ignored (Khoros contract 1.4, seen)."""
 
     def __init__(self, sent: SentParameters, context: DecodeContext, faults: list[FieldFault]) -> None:
         self._sent = sent
@@ -194,7 +195,7 @@ class ParameterDecoder:
         return wanted
 
     def _business_hours(self) -> BusinessHours | None:
-        """The filter by business hours; enabled without a type means around the clock (section 1.5, inferred)."""
+        """The filter by business hours; enabled without a type is no filter (Khoros contract 1.5, inferred)."""
         if "business_hours" not in self._honoured:
             return None
         enabled, inside = self._flag("enableBusinessHour"), self._flag("businessHourType")

@@ -1,4 +1,4 @@
-"""Encodes answers: the envelope of four keys, and the documents inside it (section 4)."""
+"""Encodes answers: the envelope of four keys, and the documents inside it (Khoros contract 4)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Answer(JSONResponse):
 
 
 def answer(request: Request, result: object) -> Answer:
-    """``result`` in the envelope, as text/plain if the client accepts nothing else, like the vendor (section 4)."""
+    """``result`` in the envelope, as text/plain if the client accepts nothing else (Khoros contract 4)."""
     accepted = [media.partition(";")[0].strip().lower() for media in request.headers.get("accept", "").split(",")]
     return Answer(passed(result), media_type=_TEXT if accepted == ["text/plain"] else MEDIA_TYPE)
 
@@ -40,13 +40,13 @@ def failed(message: str, result: str) -> dict[str, Any]:
 
 
 def created(job: Job, url: Url) -> dict[str, Any]:
-    """The result of a create request (section 4.1)."""
+    """The result of a create request (Khoros contract 4.1)."""
     workflow, run = ids(job)
     return {"workflowId": workflow, "runId": run, "downloadUrl": _download(job, url), "statusUrl": url("status")}
 
 
 def status(job: Job, url: Url, *, as_documented: bool) -> object:
-    """The result of a status request (section 4.2).
+    """The result of a status request (Khoros contract 4.2).
 
     The vendor's samples show a list for a run that has not completed; a client in production does not expect one.
     """
@@ -55,9 +55,9 @@ def status(job: Job, url: Url, *, as_documented: bool) -> object:
 
 
 def listed(job: Job, url: Url) -> dict[str, Any]:
-    """One job of the list (section 4.4): it has no statusUrl, and ``details``, always null, in place of ``detail``.
+    """One job of the list (Khoros contract 4.4).
 
-    A failed job has a blank downloadUrl.
+    It has no statusUrl, and ``details``, always null, in place of ``detail``. A failed job has a blank downloadUrl.
     """
     workflow, run = ids(job)
     info = {"workflowId": workflow, "runId": run}
@@ -68,11 +68,11 @@ def listed(job: Job, url: Url) -> dict[str, Any]:
 
 
 def _download(job: Job, url: Url) -> str:
-    """The download URL; blank as long as the job has no file (section 4.2)."""
+    """The download URL; blank as long as the job has no file (Khoros contract 4.2)."""
     return url("download") if job.status is Status.SUCCEEDED else ""
 
 
 def _run(job: Job, **detail: str | None) -> dict[str, Any]:
-    """The state of a run. The last three are null in every sample, and their meaning is undocumented (section 4.2)."""
+    """The state of a run. The last three are null in every sample and undocumented (Khoros contract 4.2)."""
     counts = {"currentCount": None, "totalCount": None, "lastAcknowledgeTime": None}
     return {"runnerState": STATES[job.status][0], "reason": None, **detail, **counts}

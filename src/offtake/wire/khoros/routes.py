@@ -1,4 +1,4 @@
-"""The dialect's endpoints for jobs (section 1.3): create, status, download and the list of jobs."""
+"""The dialect's endpoints for jobs (Khoros contract 1.3): create, status, download and the list of jobs."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def router(wire: Wire[KhorosSettings]) -> APIRouter:
 
 
 def _job_url(call: KhorosCall, job: Job, *, name: str, value: str) -> Url:
-    """The URLs of a job, with the parameter that opens it; absolute, because clients use them as they are (1.1)."""
+    """The URLs of a job, with the parameter that opens it; absolute, as clients need them (Khoros contract 1.1)."""
     return lambda verb: call.absolute(job_path(job, verb, name=name, value=value))
 
 

@@ -1,4 +1,4 @@
-"""Options of the dialect and the limits that the core derives from them (section 6 of contracts/khoros.md).
+"""Options of the dialect and the limits that the core derives from them (Khoros contract 6).
 
 Where the vendor publishes no value, the default is a choice of this product.
 """

@@ -1,4 +1,4 @@
-"""Encodes the list of time zones (section 4.5): names, short names and present offsets."""
+"""Encodes the list of time zones (Khoros contract 4.5): names, short names and present offsets."""
 
 from __future__ import annotations
 

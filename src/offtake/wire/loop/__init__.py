@@ -1,4 +1,4 @@
-"""Loop export reports (contracts/loop.md): JSON over HTTP, tokens of people, links on a path of their own."""
+"""Loop export reports (the Loop contract): JSON over HTTP, tokens of people, links on a path of their own."""
 
 from offtake.http.errors import ErrorSurface
 from offtake.wire.dialect import Dialect

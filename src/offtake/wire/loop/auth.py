@@ -1,4 +1,4 @@
-"""Authentication by token (section 3), rate limits (section 9), authorisation with impersonation (section 4)."""
+"""Authentication by token, authorisation with impersonation, and rate limits (Loop contract 3, 4 and 9)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class LoopCall(Call[LoopSettings]):
 
 
 def authenticate(incoming: IncomingRequest[LoopSettings]) -> LoopCall:
-    """The owner of the token: ``Bearer <token>``, or the token alone as in the vendor's generated sample (section 3).
+    """The owner of the token: ``Bearer <token>``, or the token alone as in a vendor's sample (Loop contract 3).
 
     Raises NotAuthenticated, AccountNotVerified.
     """

@@ -1,4 +1,4 @@
-"""The dialect's error bodies: section 9 of contracts/loop.md. The statuses are documented, the codes proposed."""
+"""The dialect's error bodies: Loop contract 9. The statuses are documented, the codes proposed."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ _HTTP_CODES: dict[int, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """A fault of a request: the rule of section 5.2 that it breaks, the code, the field and the text.
+    """A fault of a request: the rule of Loop contract 5.2 that it breaks, the code, the field and the text.
 
     The text continues a sentence that begins with the field's name. Without a field, it is a whole sentence.
     """
@@ -123,7 +123,7 @@ def render_error(error: OfftakeError | HttpFault, path: str) -> Response:
 
 
 def rate_headers(allowed: int, left: int, resets_in: int) -> dict[str, str]:
-    """How many requests the client may send, how many are left, and when that ends, in seconds (section 9)."""
+    """How many requests the client may send, how many are left, and when that ends, in seconds (Loop contract 9)."""
     return {"ratelimit-limit": str(allowed), "ratelimit-remaining": str(left), "ratelimit-reset": str(resets_in)}
 
 

@@ -1,4 +1,4 @@
-"""The dialect's operations: paths, and what each may answer with which headers (sections 5 to 9 and 13).
+"""The dialect's operations: paths, and what each may answer with which headers (Loop contract 5 to 9 and 13).
 
 An answer that only a defect of the server causes, 500, is not described.
 """
@@ -58,8 +58,8 @@ _HEADERS: dict[str, Schema] = {
 _EVERY = ("X-Request-Id",)
 _COUNTED = (*_EVERY, "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 _RETRY = (*_EVERY, "Retry-After")
-# Headers beyond the contract's object (section 13). A repeated create request may be answered with a finished export,
-# but not with one that failed or is gone.
+# Headers beyond the contract's object (Loop contract 13). A repeated create request may be answered with a finished
+# export, but not with one that failed or is gone.
 _EXPORT = ("X-Export-State", "X-Export-Rows", "X-Export-Bytes", "X-Export-Sha256", "X-Export-Expires")
 _READ_EXPORT = (*_EXPORT, "X-Export-Failure", "Retry-After")
 _FILE = (
@@ -121,7 +121,7 @@ def operations(*, most_entries: int) -> tuple[Operation, ...]:
 
 
 def _create_body(most_entries: int) -> Schema:
-    """Section 5.1. Unknown properties are ignored."""
+    """Loop contract 5.1. Unknown properties are ignored."""
     lists = {name: _list("@" if addresses else r"\S", most_entries) for name, addresses in LISTS.items()}
     return {
         "type": "object",
@@ -198,7 +198,7 @@ _FILE_OPERATIONS = (
             **_errors(_GET_ERRORS),
         },
     ),
-    Operation(  # without Range, which is for GET only (RFC 9110 section 14.2)
+    Operation(  # without Range, which is for GET only (RFC 9110 14.2)
         name="download",
         operation_id="downloadHead",
         method="HEAD",

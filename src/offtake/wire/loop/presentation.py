@@ -1,4 +1,4 @@
-"""The layout of the dialect's files: section 12 of contracts/loop.md."""
+"""The layout of the dialect's files: Loop contract 12."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _header(column: PublishedColumn) -> str:
 
 
 def about(job: Job, made_at: datetime) -> tuple[AboutEntry, ...]:
-    """The sheet ``About`` (section 12.4): instants in UTC, start and end also in the zone of the export."""
+    """The sheet ``About`` (Loop contract 12.4): instants in UTC, start and end also in the zone of the export."""
     request = job.request
     span, wanted = request.timespan, request.parameters
     local = clocks(span.zone)

@@ -1,4 +1,4 @@
-"""Decodes create and read requests (sections 5, 6 and 13)."""
+"""Decodes create and read requests (Loop contract 5, 6 and 13)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Body = Mapping[str, Any]
 
 
 def decode_create(body: bytes, publication: Publication, settings: LoopSettings, *, account_zone: str) -> ExportRequest:
-    """The export request in a create body. Raises Refused with all faults, by the rules V1 to V12 of section 5.2."""
+    """The export request in a create body. Raises Refused with all faults by rules V1 to V12 of Loop contract 5.2."""
     sent = _parse(body)
     faults: list[Fault] = []
     zone_name = _zone(sent, faults)
@@ -57,7 +57,7 @@ def decode_id(text: str) -> str:
 
 
 def decode_key(header: str | None) -> str | None:
-    """The idempotency key, if there is one (section 13). Raises Refused."""
+    """The idempotency key, if there is one (Loop contract 13). Raises Refused."""
     if header is not None and not _KEY.fullmatch(header):
         raise refuse("InvalidRequest", "must be 1 to 255 visible ASCII characters", field="Idempotency-Key")
     return header
@@ -74,7 +74,7 @@ def _parse(body: bytes) -> Body:
 
 
 def _timespan(sent: Body, zone_name: str, settings: LoopSettings, faults: list[Fault]) -> Timespan | None:
-    """Rules V2 to V6. Start and end are compared only if both are instants."""
+    """Loop contract 5.2, V2 to V6. Start and end are compared only if both are instants."""
     start, end = (_second(sent, name, faults) for name in ("start", "end"))
     if start is None or end is None:
         return None
@@ -107,7 +107,7 @@ def _second(sent: Body, name: str, faults: list[Fault]) -> int | None:
 
 
 def _zone(sent: Body, faults: list[Fault]) -> str | None:
-    """Rule V8. A missing zone and an empty text mean UTC."""
+    """Loop contract 5.2, V8. A missing zone and an empty text mean UTC."""
     name = sent.get("timezone")
     try:
         if name is None or isinstance(name, str):
@@ -120,7 +120,7 @@ def _zone(sent: Body, faults: list[Fault]) -> str | None:
 
 
 def _format(sent: Body, faults: list[Fault]) -> str | None:
-    """Rule V9. A missing format is the default; null is refused."""
+    """Loop contract 5.2, V9. A missing format is the default; null is refused."""
     word = sent.get("resultFormat", DEFAULT_FORMAT)
     name = word.lower() if isinstance(word, str) else ""
     if name in _FORMATS:
@@ -133,7 +133,7 @@ def _format(sent: Body, faults: list[Fault]) -> str | None:
 def _list(
     sent: Body, name: str, settings: LoopSettings, faults: list[Fault], *, addresses: bool
 ) -> tuple[str, ...] | None:
-    """Rules V10 to V13. An empty list is no filter (section 11)."""
+    """Loop contract 5.2, V10 to V13. An empty list is no filter (Loop contract 11)."""
     value = sent.get(name)
     if value is None:
         return None

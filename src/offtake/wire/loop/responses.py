@@ -1,4 +1,4 @@
-"""Encodes exports (sections 5.3, 7 and 13)."""
+"""Encodes exports (Loop contract 5.3, 7 and 13)."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from offtake.model.job import Job
 from offtake.wire.loop.settings import LoopSettings
 from offtake.wire.loop.tables import GONE, GONE_LEGACY, STATUS
 
-_RETRY_AFTER = 60  # seconds; long, because the vendor's published example polls an export that is gone for ever (7.3)
+_RETRY_AFTER = 60  # seconds; the vendor's published example polls for an export that is gone (Loop contract 7.3)
 
 
 def encode_export(id_: str, job: Job, settings: LoopSettings, url: str | None) -> Response:
-    """The export-result object, and more about the job in headers (section 13).
+    """The export-result object, and more about the job in headers (Loop contract 13).
 
     ``id_`` is the id in the client's spelling; ``url`` is that of the file, if there is one.
     """
     document = {"id": id_, "status": STATUS[job.status] or _gone_word(settings)}
-    if url is not None:  # only Completed has a url (section 5.3)
+    if url is not None:  # only Completed has a url (Loop contract 5.3)
         document["url"] = url
     return JSONResponse(document, headers=_headers(job))
 
 
 def encode_gone(id_: str, settings: LoopSettings) -> Response:
-    """The answer for an export that is gone, never existed, or is hidden from the caller (sections 7.2 and 7.3)."""
+    """The answer for an export that is gone, unknown, or hidden from the caller (Loop contract 7.2 and 7.3)."""
     document = {"id": id_, "status": _gone_word(settings)}
     return JSONResponse(document, headers={"retry-after": str(_RETRY_AFTER)})
 

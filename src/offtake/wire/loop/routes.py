@@ -1,4 +1,4 @@
-"""The dialect's endpoints: create, read, and the files (section 1)."""
+"""The dialect's endpoints: create, read, and the files (Loop contract 1)."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def _encode(call: LoopCall, id_: str, export: _Export) -> Response:
 
 
 def _require_json(request: Request) -> None:
-    """Raise UnsupportedMedia for a body that is not JSON, with or without a charset (section 2; 415 is proposed)."""
+    """Raise UnsupportedMedia unless the content type is JSON (Loop contract 2; 415 is proposed)."""
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media != "application/json":
         raise UnsupportedMedia("Send the body as application/json.")

@@ -1,4 +1,4 @@
-"""Options of the dialect and the limits that the core derives from them (sections 5.2, 8 and 9 of contracts/loop.md).
+"""Options of the dialect and the limits that the core derives from them (Loop contract 5.2, 8 and 9).
 
 The contract proposes nearly all defaults.
 """

@@ -1,4 +1,4 @@
-"""Talkdesk Explore report jobs (contracts/talkdesk.md): JSON over HTTP, OAuth tokens, redirects to the file."""
+"""Talkdesk Explore report jobs (the Talkdesk contract): JSON over HTTP, OAuth tokens, redirects to the file."""
 
 from offtake.http.errors import ErrorSurface
 from offtake.wire.dialect import Dialect

@@ -1,4 +1,4 @@
-"""Authentication by Bearer token (section 1.3)."""
+"""Authentication by Bearer token (Talkdesk contract 1.3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dialect's error bodies: section 4 of contracts/talkdesk.md, and the OAuth shape of section 1.2."""
+"""The dialect's error bodies: Talkdesk contract 4, and the OAuth shape of Talkdesk contract 1.2."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ CODES: dict[type[OfftakeError], str] = {
     Unavailable: "1020019",  # the only documented 503; without the store there is no audit log either
     OfftakeError: "1020000",  # proposed
 }
-# Words of the token endpoints (section 1.2; RFC 6749 5.2).
+# Words of the token endpoints (Talkdesk contract 1.2; RFC 6749 5.2).
 OAUTH_WORDS: dict[type[OfftakeError], str] = {
     NotAuthenticated: "invalid_client",
     InvalidGrant: "invalid_grant",

@@ -1,4 +1,4 @@
-"""The dialect's operations: paths, and what each may answer (sections 1.2, 2 and 4)."""
+"""The dialect's operations: paths, and what each may answer (Talkdesk contract 1.2, 2 and 4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The layout of the dialect's files: section 5 of contracts/talkdesk.md."""
+"""The layout of the dialect's files: Talkdesk contract 5."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from offtake.wire.talkdesk.tables import FILE_VERSION
 
 # A csv file cannot hold arrays.
 _CSV = {Rendering.LIST: Rendering.LIST_TEXT}
-# With csv_datetimes = "plain" (the literal reading of section 5.2), instants in csv have no zone letter.
+# With csv_datetimes = "plain" (the literal reading of Talkdesk contract 5.2), instants in csv have no zone letter.
 _PLAIN = {
     Rendering.INSTANT_Z: Rendering.LOCAL_SECONDS,
     Rendering.INSTANT_Z_OR_EMPTY: Rendering.LOCAL_SECONDS,
@@ -29,7 +29,7 @@ def label(column: PublishedColumn) -> str:
 
 
 def presentation(settings: TalkdeskSettings) -> Presentation:
-    """The layout of section 5 under the settings ``csv_header``, ``csv_datetimes`` and ``legacy_columns``."""
+    """The layout of Talkdesk contract 5 under the settings ``csv_header``, ``csv_datetimes`` and ``legacy_columns``."""
 
     def present(publication: Publication, request: ExportRequest) -> Layout:
         columns = tuple(c for c in publication.columns if settings.legacy_columns or not c.legacy)
@@ -45,6 +45,6 @@ def presentation(settings: TalkdeskSettings) -> Presentation:
 
 
 def _framing(publication: Publication) -> Framing:
-    """``{"type","version","entries":[…],"total":n}``, section 5.1."""
+    """``{"type","version","entries":[…],"total":n}``, Talkdesk contract 5.1."""
     head = json.dumps({"type": publication.slug, "version": FILE_VERSION}, separators=(",", ":"))
     return Framing(head=head[:-1] + ',"entries":[', tail='],"total":', end="}", counted=True)

@@ -1,4 +1,4 @@
-"""Decodes create and list requests (sections 2.2 and 2.5)."""
+"""Decodes create and list requests (Talkdesk contract 2.2 and 2.5)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from offtake.wire.talkdesk.schema import DATETIME, DEFAULT_PAGE, LONGEST_PAGE, C
 from offtake.wire.talkdesk.tables import DEFAULT_FORMAT, FORMATS, NAME
 
 _INVALID = "Some input values are not valid."
-# Every spelling of section 2.2; a date without a time is refused. Digits beyond microseconds are cut.
+# Every spelling of Talkdesk contract 2.2; a date without a time is refused. Digits beyond microseconds are cut.
 _DATETIME = re.compile(DATETIME, re.ASCII)
 _MEDIA = frozenset({"application/json", "text/json", "text/plain", "application/x-www-form-urlencoded"})
 _WHOLE = re.compile(r"\d{1,18}", re.ASCII)
@@ -40,7 +40,7 @@ def refuse_other_media(content_type: str | None) -> None:
 def decode_create(body: bytes, publication: Publication, *, row_limit: int | None, account_zone: str) -> ExportRequest:
     """The export request in a create body.
 
-    Checks in the sequence of section 2.2: shape and field formats, the zone, start before end.
+    Checks in the sequence of Talkdesk contract 2.2: shape and field formats, the zone, start before end.
     Raises InvalidRequest with all faulty fields, InvalidZone, ReversedTimespan.
     """
     sent = _parse(body)

@@ -1,4 +1,4 @@
-"""Encodes jobs, pages of jobs and tokens (sections 1.2, 2.2, 2.3 and 2.5)."""
+"""Encodes jobs, pages of jobs and tokens (Talkdesk contract 1.2, 2.2, 2.3 and 2.5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dialect's endpoints for jobs and files: create, list, status, cancel, download, delete (section 2)."""
+"""The dialect's endpoints for jobs and files: create, list, status, cancel, download, delete (Talkdesk contract 2)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def router(wire: Wire[TalkdeskSettings]) -> APIRouter:
 
 
 def _publication(call: TalkdeskCall) -> Publication:
-    """The report that the path names. Raises UnknownReport: an unknown report type is 400, not 404 (section 2.1)."""
+    """The report that the path names. Raises UnknownReport, which is 400, not 404 (Talkdesk contract 2.1)."""
     publication = call.on.catalogue.by_slug(NAME, call.request.path_params["report_type"])
     if publication is None:
         raise UnknownReport("There is no such report type.", [FieldFault("report_type", "unknown")])

@@ -1,4 +1,4 @@
-"""Options of the dialect and the limits that the core derives from them (section 3 of contracts/talkdesk.md)."""
+"""Options of the dialect and the limits that the core derives from them (Talkdesk contract 3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The token endpoints: issue, refresh, revoke (section 1.2; RFC 6749, RFC 7009)."""
+"""The token endpoints: issue, refresh, revoke (Talkdesk contract 1.2; RFC 6749, RFC 7009)."""
 
 from __future__ import annotations
 
