@@ -68,7 +68,7 @@ def build_services(home: Home, settings: Settings) -> Services:
         artifacts=artifacts,
         catalogue=build_catalogue(home, settings),
         presentations={item.name: _per_tenant(item, item.presentation, settings) for item in DIALECTS},
-        limits={item.name: _per_tenant(item, item.limits, settings) for item in DIALECTS},
+        limits={item.name: _per_tenant(item, lambda options: options.limits(), settings) for item in DIALECTS},
         attempt=_attempt_policy(settings),
         link_key=home.read_link_key(),
         clock=lambda: datetime.now(UTC),
@@ -166,7 +166,7 @@ def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIA
     ]
     for dialect in DIALECTS:
         own = _per_tenant(dialect, lambda options: options, settings)
-        routers.append(dialect.router(Wire(on=services, settings=own, public_url=public_url)))
+        routers.append(dialect.router(Wire(dialect=dialect, on=services, settings=own, public_url=public_url)))
     for router in routers:
         app.include_router(router)
     surfaces = [*(dialect.errors for dialect in DIALECTS), downloads.ERRORS]
@@ -240,7 +240,7 @@ def build_temporal(home: Home, settings: Settings) -> TemporalAddress:
 
 
 def _documents(services: Services, public_url: str | None) -> dict[str, dict[str, Any]]:
-    return {item.name: item.document(services.catalogue, public_url) for item in DIALECTS if item.document}
+    return {item.name: item.document(services.catalogue, public_url) for item in DIALECTS}
 
 
 def _per_tenant(dialect: Dialect[Any], make: Callable[[Any], Built], settings: Settings) -> PerTenant[Built]:

@@ -21,7 +21,7 @@ from sqlalchemy import text
 from offtake.core.admin import identity
 from offtake.core.auth import tokens
 from offtake.core.auth.client_auth import AuthenticatedClient, ClientAssertion, ClientSecret, authenticate_client
-from offtake.core.auth.tokens import Endpoint, IssuedToken
+from offtake.core.auth.tokens import IssuedToken, TokenEndpoint
 from offtake.core.services import Services
 from offtake.errors import (
     AuditUnavailable,
@@ -34,7 +34,7 @@ from offtake.errors import (
 )
 from offtake.model.tenant import CredentialKind, Scope, Tenant
 
-AT = Endpoint(dialect="talkdesk", address="127.0.0.1")
+AT = TokenEndpoint(dialect="talkdesk", address="127.0.0.1")
 URL = "https://exports.example.org/oauth/token"
 BOTH = frozenset(Scope)
 KEY = ec.generate_private_key(ec.SECP256R1())

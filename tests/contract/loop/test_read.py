@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -17,13 +16,11 @@ from offtake.core.admin import identity
 from offtake.core.auth.caller import Caller
 from offtake.core.exports.create import create_export
 from offtake.core.exports.read import JobRef, get_export
-from offtake.errors import ExportError, InvalidGrant
-from offtake.http.errors import nearest
+from offtake.errors import ExportError
 from offtake.model.job import Failure, Status
 from offtake.model.tenant import DEFAULT_SCOPES, Principal, Scope, Tenant
 from offtake.store import audit, jobs
 from offtake.store.schema import credential, job
-from offtake.wire.loop.errors import ERRORS
 from offtake.wire.loop.tables import STATUS
 from tests.fixtures import loop
 from tests.fixtures.golden import golden
@@ -308,18 +305,6 @@ PATHS = [
 def test_paths_and_methods_that_do_not_exist(boss: LoopWire, method: str, path: str, status: int) -> None:
     answer = boss.http.request(method, path, headers=boss.headers)
     assert_refused(answer, status, {404: "NotFound", 405: "MethodNotAllowed"}[status])
-
-
-def test_every_error_has_a_row() -> None:
-    """Loop contract 9, proposed; the dialect has no endpoint for tokens."""
-    for kind in _leaves(ExportError):
-        if kind.__module__ == "offtake.errors" and kind is not InvalidGrant:
-            assert nearest(ERRORS, kind.__new__(kind)) != ERRORS[ExportError], kind
-
-
-def _leaves(kind: type[ExportError]) -> Iterator[type[ExportError]]:
-    below = kind.__subclasses__()
-    yield from itertools.chain.from_iterable(map(_leaves, below)) if below else (kind,)
 
 
 def test_links_lead_where_the_settings_say(tmp_path: Path) -> None:

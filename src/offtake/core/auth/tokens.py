@@ -25,7 +25,7 @@ _INVALID_GRANT = "The refresh token is unknown, has expired, was used before or 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
+class TokenEndpoint:
     """The dialect of the token endpoint, and the client's network address."""
 
     dialect: str
@@ -44,7 +44,7 @@ class IssuedToken:
 
 def issue(
     client: AuthenticatedClient,
-    at: Endpoint,
+    at: TokenEndpoint,
     on: Services,
     *,
     wanted: frozenset[Scope],
@@ -69,7 +69,7 @@ def issue(
 
 
 def refresh(
-    text: str, client: AuthenticatedClient, at: Endpoint, on: Services, *, wanted: frozenset[Scope]
+    text: str, client: AuthenticatedClient, at: TokenEndpoint, on: Services, *, wanted: frozenset[Scope]
 ) -> IssuedToken:
     """Exchange a refresh token for a new pair. The new access token has the same scopes or fewer.
 
@@ -97,7 +97,7 @@ def refresh(
     raise InvalidGrant(_INVALID_GRANT)
 
 
-def revoke(text: str, client: AuthenticatedClient, at: Endpoint, on: Services) -> None:
+def revoke(text: str, client: AuthenticatedClient, at: TokenEndpoint, on: Services) -> None:
     """Revoke a client's token and its family. An unknown token is not an error (RFC 7009)."""
     now = on.clock()
     with on.database.write() as connection:
@@ -168,7 +168,7 @@ def _use_assertion(client: AuthenticatedClient, connection: Connection, now: dat
         raise NotAuthenticated("The client assertion was used before; sign a new one for each request.")
 
 
-def _audit_entry(operation: str, principal: Principal, at: Endpoint, outcome: str = "allowed") -> AuditEntry:
+def _audit_entry(operation: str, principal: Principal, at: TokenEndpoint, outcome: str = "allowed") -> AuditEntry:
     return AuditEntry(
         operation=operation,
         dialect=at.dialect,

@@ -1,4 +1,4 @@
-"""How the dialect shows a report in a file: Loop contract 12."""
+"""The layout of the dialect's files: Loop contract 12."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NO_FILTER = "all"
 
 
 def presentation(settings: LoopSettings) -> Presentation:
-    """A bare array of flat objects, or a workbook whose last sheet says what it is about; no setting changes it."""
+    """A bare array of flat objects, or a workbook with a last sheet about the export; no setting changes it."""
     del settings
 
     def present(publication: Publication, request: ExportRequest) -> Layout:
@@ -39,7 +39,7 @@ def _header(column: PublishedColumn) -> str:
 
 
 def about(job: Job, made_at: datetime) -> tuple[AboutEntry, ...]:
-    """The sheet ``About`` (Loop contract 12.4): instants in UTC, bounds by the clocks of the zone as well."""
+    """The sheet ``About`` (Loop contract 12.4): instants in UTC, start and end also in the zone of the export."""
     request = job.request
     span, wanted = request.timespan, request.parameters
     local = tzinfo_of(span.zone)

@@ -36,14 +36,14 @@ def decoded(slug: str, query: dict[str, str] | str, *, zone: str = "UTC", **sett
     publication: Publication | None = catalogue().by_slug("khoros", slug)
     assert publication is not None
     report: Report = catalogue().reports[publication.report]
-    ordering = DecodeContext(
+    context = DecodeContext(
         publication=publication,
         report=report,
         tenant=Tenant(name="acme", zone=zone),
         settings=KhorosSettings(**settings),
         now=NOW,
     )
-    return decode_create(sent(query if isinstance(query, str) else urlencode(query)), ordering)
+    return decode_create(sent(query if isinstance(query, str) else urlencode(query)), context)
 
 
 # --- 1.4: how parameters travel --------------------------------------------------------------------------------------

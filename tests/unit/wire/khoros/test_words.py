@@ -11,10 +11,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from offtake import errors as all_errors
-from offtake.errors import ExportError, OfftakeError
 from offtake.model.job import OPEN, Status
-from offtake.wire.khoros.errors import ERRORS
 from offtake.wire.khoros.ids import access_token, ids, is_token_of, job_path, new_reference
 from offtake.wire.khoros.patterns import strftime_pattern
 from offtake.wire.khoros.presentation import label, presentation, translations
@@ -33,13 +30,6 @@ def test_every_state_has_its_words() -> None:
     assert STATES.keys() == set(Status)
     assert set(STATES.values()) == {("RUNNING", ""), ("CLOSED", "COMPLETED"), ("CLOSED", "FAILED")}
     assert {status for status, (state, _) in STATES.items() if state == "RUNNING"} == OPEN
-
-
-def test_every_error_of_an_api_has_a_row() -> None:
-    """Khoros contract 4.7: no error uses the row of the root class."""
-    kinds = {kind for kind in vars(all_errors).values() if isinstance(kind, type) and issubclass(kind, ExportError)}
-    assert kinds - ERRORS.keys() == {all_errors.Waitable}
-    assert OfftakeError in ERRORS
 
 
 def test_ids_have_the_shapes_of_the_samples() -> None:
