@@ -11,7 +11,7 @@ from offtake.model.rendering import Rendering
 
 
 class Mark(StrEnum):
-    """How sure we are that the vendor has it (contracts, first page)."""
+    """How sure we are that the vendor has it (docs/reference/contracts/README.md)."""
 
     DOCUMENTED = "documented"
     SEEN = "seen"
