@@ -73,7 +73,7 @@ def machine(folder: Path, shared: Shared) -> Iterator[Machine]:
             rings = stack.enter_context(tcp_proxy(("127.0.0.1", shared.temporal.port)))
             cables.append(rings)
             own = f'executor = "temporal"\n{own}'
-            more = f'[temporal]\naddress = "{rings.address}"\ntask_queue = "machines"\nupkeep_seconds = 1\n{BRIEF}'
+            more = f'[temporal]\naddress = "{rings.address}"\ntask_queue = "machines"\nmaintenance_seconds = 1\n{BRIEF}'
         home = Installation(folder)
         shared.storage.install(home, shared.bucket, more, url=f"http://{files.address}", before=f"{own}\n")
         stack.callback(home.close)
