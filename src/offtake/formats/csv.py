@@ -1,7 +1,7 @@
 """CSV by RFC 4180: header line, comma, quotes only where needed and doubled inside, UTF-8 without a mark.
 Lines end as the dialect has it.
 
-Null and empty text are both an empty field (contracts/talkdesk.md 5.2).
+Null and empty text are both an empty field (Talkdesk contract 5.2).
 """
 
 from __future__ import annotations

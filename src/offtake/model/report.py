@@ -22,7 +22,7 @@ class ColumnType(StrEnum):
 
 
 class Mark(StrEnum):
-    """Evidence for a vendor's column (contracts, first page)."""
+    """Evidence for a vendor's column (docs/reference/contracts/README.md)."""
 
     DOCUMENTED = "documented"
     SEEN = "seen"

@@ -15,7 +15,7 @@ def require(principal: Principal, scope: Scope) -> None:
 
 def may_see(principal: Principal, job: Job) -> bool:
     """Whether the principal may see a job of its tenant: as its actor, its owner or with access to all jobs
-    (contracts/loop.md 4)."""
+    (Loop contract 4)."""
     person = person_filter(principal)
     return person is None or person in (job.actor, job.effective)
 

@@ -38,7 +38,7 @@ _INTEGERS = frozenset(
 # From 1899-12-30, Excel's day nought, to 1970, in microseconds.
 _BEFORE_1970 = 25_569 * 86_400_000_000
 
-# What XML 1.0 cannot say (section 2.2).
+# What XML 1.0 cannot say (XML 1.0, 2.2).
 _FORBIDDEN = r"\x00-\x08\x0B\x0C\x0E-\x1F\x{FFFE}\x{FFFF}"
 _LIKE_AN_ESCAPE = "_x[0-9A-Fa-f]{4}"  # whether or not an underscore follows: what comes next may bring one
 # Whatever may not stand in the XML as it is, or only where xml:space is said.
