@@ -1,6 +1,6 @@
-"""Whose clock counts: where hosts share a database, one whose clock is off by an hour neither steals nor loses a lease.
+"""The clock of leases and retention: on PostgreSQL, a host with a wrong clock neither takes nor loses a lease.
 
-On SQLite there is one host, and its clock is the only one.
+A SQLite file has one host, whose clock is used.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def on(services: Services) -> Services:
     return services
 
 
-def off(on: Services, skew: timedelta) -> Services:
-    """The same installation on a host whose clock is wrong."""
+def with_skew(on: Services, skew: timedelta) -> Services:
+    """Return the services of a host of the same installation whose clock is off by ``skew``."""
     clock = on.clock
     return replace(on, clock=lambda: clock() + skew)
 
@@ -50,22 +50,22 @@ def claimed(on: Services, worker: str) -> Lease:
 
 
 @pytest.mark.parametrize("skew", [-HOUR, HOUR], ids=["behind", "ahead"])
-def test_a_host_whose_clock_is_off_has_leases_like_any_other(on: Services, skew: timedelta) -> None:
+def test_leases_do_not_depend_on_the_hosts_clock(on: Services, skew: timedelta) -> None:
     if on.database.reads_in_process:  # SQLite
         with on.database.read() as connection:
             assert on.now(connection) - on.clock() < HOUR
-            assert abs(off(on, skew).now(connection) - on.clock() - skew) < timedelta(minutes=1)
+            assert abs(with_skew(on, skew).now(connection) - on.clock() - skew) < timedelta(minutes=1)
         return
-    wrong = off(on, skew)
+    wrong = with_skew(on, skew)
     create_export(EXPORT, caller(), wrong)
-    mine = claimed(on, "right")  # what the wrong clock ordered is due
-    assert outcome.rescue_expired_leases(wrong) == 0  # it does not steal
+    mine = claimed(on, "right")  # the job of the host with the wrong clock is due
+    assert outcome.rescue_expired_leases(wrong) == 0  # it takes no valid lease
     with on.database.write() as connection:
         assert jobs.holds(connection, mine)
         jobs.cancel(connection, mine.job.id, tenant="acme", now=on.now(connection))
     create_export(EXPORT, caller(), on)
     theirs = claimed(wrong, "wrong")
-    assert outcome.rescue_expired_leases(on) == 0  # it does not lose
+    assert outcome.rescue_expired_leases(on) == 0  # it loses no valid lease
     brief = replace(wrong, attempt=replace(wrong.attempt, heartbeat=timedelta(seconds=0.01)))
     with LeaseHeartbeat(theirs, brief, cancellation=Cancellation(), shutdown=Shutdown(HOUR)):
         wait_for("a renewal", lambda: lease_end(on, theirs) != theirs.until)
@@ -76,10 +76,10 @@ def test_a_host_whose_clock_is_off_has_leases_like_any_other(on: Services, skew:
 
 
 @pytest.mark.parametrize("skew", [timedelta(days=-90), timedelta(days=90)], ids=["behind", "ahead"])
-def test_a_host_whose_clock_is_off_removes_no_file_before_its_time(on: Services, skew: timedelta) -> None:
+def test_a_wrong_host_clock_removes_no_file_early(on: Services, skew: timedelta) -> None:
     if on.database.reads_in_process:
         return
-    wrong = off(on, skew)
+    wrong = with_skew(on, skew)
     _, path = published(wrong)
     assert retention.expire(wrong).done == 0
     age_jobs(on, timedelta(days=2))
@@ -88,10 +88,10 @@ def test_a_host_whose_clock_is_off_removes_no_file_before_its_time(on: Services,
 
 
 @pytest.mark.parametrize("skew", [timedelta(days=-90), timedelta(days=90)], ids=["behind", "ahead"])
-def test_a_host_whose_clock_is_off_sees_files_as_long_as_they_are_to_be_had(on: Services, skew: timedelta) -> None:
+def test_a_wrong_host_clock_does_not_change_the_availability_of_files(on: Services, skew: timedelta) -> None:
     if on.database.reads_in_process:
         return
-    wrong = off(on, skew)
+    wrong = with_skew(on, skew)
     job, _ = published(on)
     ref = JobRef(id=job, dialect="talkdesk")
     listing = Listing(dialect="talkdesk", per_page=10)

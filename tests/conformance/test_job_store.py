@@ -1,4 +1,4 @@
-"""The job table keeps its promises on every database: moves, fences, invariants, one winner among many."""
+"""The job table: moves, fences, CHECK constraints and concurrent claims."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_several_processes_may_migrate_at_once(database_url: str) -> None:
     database.close()
 
 
-def test_keys_that_are_in_use_stay_with_whom_their_jobs_belong_to(acme: Database) -> None:
+def test_the_migration_assigns_keys_to_the_owners_of_their_jobs(acme: Database) -> None:
     """Before revision 0005 a key was the tenant's."""
     made = {"march": replace(queued(), effective="rita@acme.example"), "april": queued()}
     with acme.write() as connection:
@@ -107,12 +107,12 @@ def test_keys_that_are_in_use_stay_with_whom_their_jobs_belong_to(acme: Database
             assert idempotency.find(connection, wanted) == idempotency.KeyUse(digest=key, job=made[key].id)
 
 
-def test_a_job_comes_back_as_it_was_added(acme: Database) -> None:
+def test_a_stored_job_is_read_back_unchanged(acme: Database) -> None:
     job = added(acme)
     assert read(acme, job.id) == job
 
 
-def test_a_job_is_found_by_what_its_dialect_calls_it(acme: Database) -> None:
+def test_a_job_is_found_by_its_reference(acme: Database) -> None:
     job = replace(queued(), reference="workflow/23+/=")
     with acme.write() as connection:
         jobs.add(connection, job)
@@ -122,7 +122,7 @@ def test_a_job_is_found_by_what_its_dialect_calls_it(acme: Database) -> None:
         assert jobs.get_by_reference(connection, "WORKFLOW/23+/=", tenant="acme") is None
     with pytest.raises(IntegrityError), acme.write() as connection:
         jobs.add(connection, replace(queued(), reference=job.reference))
-    assert added(acme).reference is None  # as many as there are
+    assert added(acme).reference is None  # several jobs may have no reference
 
 
 def test_the_oldest_due_job_is_claimed_first_and_only_once(acme: Database) -> None:
@@ -144,7 +144,7 @@ def test_a_lease_carries_the_fence_and_the_attempt(acme: Database) -> None:
     assert (second.fence, second.job.attempts) == (2, 2)
 
 
-def test_fifty_jobs_and_eight_racing_workers_give_fifty_leases(acme: Database) -> None:
+def test_eight_concurrent_workers_claim_fifty_jobs_once_each(acme: Database) -> None:
     expected = {added(acme).id for _ in range(50)}
     taken: list[str] = []
     lock = threading.Lock()
@@ -173,7 +173,7 @@ FENCED: dict[str, Callable[[Connection, Lease], bool]] = {
     "upload": jobs.upload,
     "fail": lambda connection, lease: jobs.fail(connection, lease, FAILURE, now=NOON),
     "retry": lambda connection, lease: jobs.schedule_retry(connection, lease, not_before=NOON),
-    "hand_back": lambda connection, lease: jobs.requeue(connection, lease, now=NOON),
+    "requeue": lambda connection, lease: jobs.requeue(connection, lease, now=NOON),
 }
 
 
@@ -208,7 +208,7 @@ def test_only_the_newest_fence_publishes(acme: Database) -> None:
     assert (done.status, done.artifact, done.finished_at, done.expires_at) == (Status.SUCCEEDED, FILE, NOON, LATER)
 
 
-def test_a_handed_back_attempt_does_not_count(acme: Database) -> None:
+def test_a_requeued_attempt_does_not_count(acme: Database) -> None:
     job = added(acme)
     with acme.write() as connection:
         assert jobs.requeue(connection, claimed_in(connection), now=NOON)
@@ -233,7 +233,7 @@ def test_cancel_takes_the_lease_away(acme: Database) -> None:
     assert read(acme, job.id).status is Status.CANCELLED
 
 
-def test_leases_that_ran_out_and_leases_of_the_dead_are_found(acme: Database) -> None:
+def test_expired_leases_and_leases_of_a_dead_worker_are_found(acme: Database) -> None:
     added(acme)
     lease = claimed(acme)
     with acme.read() as connection:
@@ -244,7 +244,7 @@ def test_leases_that_ran_out_and_leases_of_the_dead_are_found(acme: Database) ->
         assert jobs.expired_leases(connection, now=NOON, horizon=HOUR, worker="w2") == []
 
 
-def test_what_reaches_further_than_anything_can_was_written_by_another_clock(acme: Database) -> None:
+def test_leases_and_delays_beyond_the_horizon_are_ended(acme: Database) -> None:
     added(acme)
     lease = claimed(acme)
     waiting = added(acme)
@@ -269,7 +269,7 @@ def test_open_jobs_are_counted_per_tenant_and_dialect(acme: Database) -> None:
         assert jobs.count_open(connection, tenant="other", dialect="talkdesk") == 0
 
 
-def test_expiry_forgets_the_file_and_keeps_the_figures(acme: Database) -> None:
+def test_expiry_removes_the_artifact_from_the_job(acme: Database) -> None:
     added(acme)
     lease = claimed(acme)
     with acme.write() as connection:
@@ -283,8 +283,8 @@ def test_expiry_forgets_the_file_and_keeps_the_figures(acme: Database) -> None:
     assert (found.status, found.artifact) == (Status.EXPIRED, None)
 
 
-def legal(status: Status) -> dict[str, Any]:
-    """Columns of a row that is truthful in that state."""
+def consistent(status: Status) -> dict[str, Any]:
+    """Return the columns of a consistent row in that state."""
     leased, ended = status in LEASED, status not in {Status.QUEUED, *LEASED}
     return {
         "status": status,
@@ -301,14 +301,14 @@ def legal(status: Status) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("status", list(Status))
-def test_every_state_can_be_stored_truthfully(acme: Database, status: Status) -> None:
+def test_a_consistent_row_of_every_state_is_accepted(acme: Database, status: Status) -> None:
     job = added(acme)
     with acme.write() as connection:
-        connection.execute(update(table).where(table.c.id == job.id).values(**legal(status)))
+        connection.execute(update(table).where(table.c.id == job.id).values(**consistent(status)))
     assert read(acme, job.id).status is status
 
 
-LIES: list[tuple[Status, dict[str, Any]]] = [
+INCONSISTENT: list[tuple[Status, dict[str, Any]]] = [
     (Status.QUEUED, {"finished_at": NOON}),
     (Status.QUEUED, {"lease_worker": "w1", "lease_until": LATER}),
     (Status.QUEUED, {"attempts": -1}),
@@ -330,10 +330,10 @@ LIES: list[tuple[Status, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("status", "lie"), LIES)
-def test_the_database_itself_refuses_a_row_that_lies(acme: Database, status: Status, lie: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("status", "changes"), INCONSISTENT)
+def test_the_database_refuses_an_inconsistent_row(acme: Database, status: Status, changes: dict[str, Any]) -> None:
     job = added(acme)
-    values = {**legal(status), **lie}
+    values = {**consistent(status), **changes}
     with pytest.raises(IntegrityError), acme.write() as connection:
         connection.execute(update(table).where(table.c.id == job.id).values(**values))
 
@@ -368,15 +368,15 @@ MOVERS: dict[Status, Callable[[Connection, Lease], bool]] = {
     Status.CANCELLED: lambda c, lease: jobs.cancel(c, lease.job.id, tenant="acme", now=NOON) is not None,
     Status.EXPIRED: lambda c, lease: jobs.expire(c, lease.job.id),
 }
-# Moves that MOVES allows and no statement makes yet.
+# Moves that MOVES allows but no statement makes.
 NOT_MADE = {(Status.QUEUED, Status.FAILED)}
 
 
 @pytest.mark.parametrize("target", MOVERS)
 @pytest.mark.parametrize("source", list(Status))
-def test_statements_move_exactly_as_the_table_of_moves_says(acme: Database, source: Status, target: Status) -> None:
+def test_statements_make_exactly_the_moves_of_the_state_machine(acme: Database, source: Status, target: Status) -> None:
     job = added(acme)
-    values = {**legal(source), "fence": 1, "attempts": 1}
+    values = {**consistent(source), "fence": 1, "attempts": 1}
     with acme.write() as connection:
         connection.execute(update(table).where(table.c.id == job.id).values(**values))
     lease = Lease(job=read(acme, job.id), fence=1, worker="w1", until=LATER)
@@ -386,7 +386,7 @@ def test_statements_move_exactly_as_the_table_of_moves_says(acme: Database, sour
     assert read(acme, job.id).status is (target if allowed else source)
 
 
-def test_a_file_is_needed_while_its_row_names_it_or_its_attempt_runs(acme: Database) -> None:
+def test_a_job_references_its_artifact_and_the_files_of_its_running_attempt(acme: Database) -> None:
     job = added(acme)
     lease = claimed(acme)
     with acme.write() as connection:
@@ -417,7 +417,7 @@ FILTERED = replace(
 
 
 @pytest.mark.parametrize("request_", [EXPORT, FILTERED])
-def test_a_request_comes_back_as_it_was_stored(acme: Database, request_: ExportRequest) -> None:
+def test_a_stored_request_is_read_back_unchanged(acme: Database, request_: ExportRequest) -> None:
     job = replace(queued(), request=request_)
     with acme.write() as connection:
         jobs.add(connection, job)

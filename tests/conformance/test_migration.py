@@ -1,4 +1,4 @@
-"""Migrations when several processes start at once and one of them is killed: one schema in the end, every row kept."""
+"""Concurrent and killed migrations: the result is one schema with all rows."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def start(url: str, killed_after: int) -> subprocess.Popen[bytes]:
 
 
 def make_old(url: str) -> None:
-    """A database as the first release left it, with a tenant and a job that waits."""
+    """Create a database of the first release with a tenant and a queued job."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     database = Database(url)
@@ -56,19 +56,19 @@ def make_old(url: str) -> None:
 
 
 @pytest.mark.parametrize("age", ["empty", "old"])
-def test_starts_at_once_with_one_killed_in_the_middle_make_one_schema(database_url: str, age: str) -> None:
+def test_concurrent_migrations_with_killed_processes_make_one_schema(database_url: str, age: str) -> None:
     if age == "old":
         make_old(database_url)
     doomed = [start(database_url, killed_after) for killed_after in (8, 14)]
     spared = [start(database_url, SPARED) for _ in range(AT_ONCE)]
-    # Whoever finds the work done by another has too few statements left to be killed.
+    # A process that finds the migration done executes too few statements to be killed.
     assert {process.wait(120) for process in doomed} <= {-signal.SIGKILL, 0}
     assert [process.wait(120) for process in spared] == [0] * AT_ONCE
     assert_newest(database_url, jobs=1 if age == "old" else 0)
 
 
 @pytest.mark.parametrize("age", ["empty", "old"])
-def test_a_migration_killed_anywhere_leaves_what_was_there(database_url: str, age: str) -> None:
+def test_a_killed_migration_leaves_the_database_unchanged(database_url: str, age: str) -> None:
     if age == "old":
         make_old(database_url)
     for killed_after in (4, 9, 15):

@@ -1,4 +1,4 @@
-"""What an operator does to jobs, on every database: cancel, try again, hold, release; and the sweep that obeys."""
+"""Operations of the operator on jobs: cancel, retry, hold and release; expiry respects holds."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ def failed(on: Services) -> str:
 
 
 def deeds(on: Services, job: str) -> list[tuple[str, str | None]]:
-    """What the audit log says an operator did to a job."""
+    """Return the audited operations of the operator on a job."""
     with on.database.read() as connection:
-        statement = text("SELECT operation, actor FROM audit WHERE job = :job AND dialect = 'operator' EXPORT BY id")
+        statement = text("SELECT operation, actor FROM audit WHERE job = :job AND dialect = 'operator' ORDER BY id")
         return [(row.operation, row.actor) for row in connection.execute(statement, {"job": job})]
 
 
-def test_a_failed_job_is_tried_again_as_a_new_one(on: Services) -> None:
+def test_a_retry_resets_a_failed_job(on: Services) -> None:
     job = failed(on)
     queued = admin_jobs.retry(job, "root", on)
     assert (queued.status, queued.attempts, queued.failure, queued.finished_at) == (Status.QUEUED, 0, None, None)
@@ -74,7 +74,7 @@ def test_a_failed_job_is_tried_again_as_a_new_one(on: Services) -> None:
         admin_jobs.retry(job, "root", on)
 
 
-def test_trying_again_counts_towards_the_quota(on: Services) -> None:
+def test_a_retry_counts_towards_the_quota(on: Services) -> None:
     job = failed(on)
     for _ in range(15):
         create_export(EXPORT, caller(), on)
@@ -84,7 +84,7 @@ def test_trying_again_counts_towards_the_quota(on: Services) -> None:
     assert deeds(on, job) == []
 
 
-def test_an_operator_cancels_what_has_not_ended(on: Services) -> None:
+def test_the_operator_cancels_open_jobs_only(on: Services) -> None:
     job = create_export(EXPORT, caller(), on).id
     lease = claim_next(on, WORKER)
     assert lease is not None
@@ -117,13 +117,13 @@ def test_a_held_file_outlives_retention_and_deletion_until_it_is_released(on: Se
     assert deeds(on, job) == [("job.hold", "root"), ("job.release", "root")]
 
 
-def test_a_job_is_held_before_its_file_is_there(on: Services) -> None:
+def test_a_job_can_be_held_before_its_file_exists(on: Services) -> None:
     job = create_export(EXPORT, caller(), on).id
     first = admin_jobs.hold(job, "root", on)
     assert (first.status, admin_jobs.hold(job, "root", on).held_at) == (Status.QUEUED, first.held_at)
 
 
-def test_it_is_too_late_to_hold_what_may_be_on_its_way_out(on: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_whose_removal_may_have_begun_cannot_be_held(on: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     job, _ = published(on)
     unlink = Path.unlink
 
@@ -147,15 +147,15 @@ def test_a_file_held_after_it_was_listed_stays(on: Services, monkeypatch: pytest
     admin_jobs.hold(job, "root", on)
     age_jobs(on, timedelta(days=2))
     held = admin_jobs.get(job, on)
-    seen = iter([[held], []])  # as a sweeper saw it just before the hold
-    monkeypatch.setattr(retention, "over", lambda on, **_: next(seen))
+    batches = iter([[held], []])  # listed just before the hold
+    monkeypatch.setattr(retention, "expired_jobs", lambda on, **_: next(batches))
     assert retention.expire(on).done == 0
     assert path.is_file()
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
-def test_a_hold_that_comes_while_the_file_goes_is_refused(on: Services) -> None:
-    """It waits for whoever ends the retention, and sees the end; on SQLite nobody is in between."""
+def test_a_hold_during_the_end_of_retention_is_refused(on: Services) -> None:
+    """The hold waits for the concurrent end of retention and then sees it. SQLite serialises the two anyway."""
     job, _ = published(on)
     said: list[str] = []
 
@@ -181,7 +181,7 @@ def waits_for_a_lock(on: Services) -> bool:
         return bool(connection.execute(text(statement)).scalar_one())
 
 
-def test_an_unknown_job_is_said(on: Services) -> None:
+def test_an_unknown_job_raises_unknown_name(on: Services) -> None:
     for deed in (admin_jobs.cancel, admin_jobs.retry, admin_jobs.hold, admin_jobs.release):
         with pytest.raises(UnknownName):
             deed("0" * 36, "root", on)

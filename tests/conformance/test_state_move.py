@@ -1,4 +1,4 @@
-"""The whole state moves from one database to another, row by row, or not at all."""
+"""Copy of the whole state to another database, complete or not at all."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ LOOP_ORDER = replace(EXPORT, dialect="loop", report="inbox_conversations", forma
 
 
 def silent(what: str, done: int, total: int) -> None:
-    """Nobody looks."""
+    """Ignore the progress."""
 
 
 @pytest.fixture
 def on(services: Services) -> Services:
-    """Services of a state with something in most tables."""
+    """Services with rows in most tables."""
     for name in ("acme", "umbra", "zubr-1"):
         identity.add_tenant(Tenant(name=name, company_key=f"key-{name}"), services)
     identity.add_credential("acme", CredentialKind.BASIC, services, user="ann", scopes=DEFAULT_SCOPES)
@@ -66,7 +66,7 @@ def target(on: Services, tmp_path: Path, postgresql: str) -> Iterator[Database]:
 
 
 def rows(database: Database) -> dict[str, dict[tuple[Any, ...], tuple[Any, ...]]]:
-    """All there is, by table and key."""
+    """Return all rows by table and key."""
     found = {}
     with database.stream() as connection:
         for table in metadata.sorted_tables:
@@ -76,7 +76,7 @@ def rows(database: Database) -> dict[str, dict[tuple[Any, ...], tuple[Any, ...]]
     return found
 
 
-def test_every_row_arrives_and_numbers_go_on(on: Services, target: Database) -> None:
+def test_every_row_is_copied_and_sequences_continue(on: Services, target: Database) -> None:
     seen: list[tuple[int, int]] = []
     counts = copy_all(on.database, target, lambda what, done, total: seen.append((done, total)))
     assert rows(target) == rows(on.database)
@@ -93,7 +93,7 @@ def test_every_row_arrives_and_numbers_go_on(on: Services, target: Database) -> 
         assert connection.execute(select(func.max(audit.c.id))).scalar_one() == last + 1
 
 
-def test_more_rows_than_one_batch_arrive(on: Services, target: Database) -> None:
+def test_more_rows_than_one_batch_are_copied(on: Services, target: Database) -> None:
     for number in range(120):
         for kind in ("A", "a", "_", "é", "Z"):
             with on.database.write() as connection:
@@ -109,7 +109,7 @@ def test_more_rows_than_one_batch_arrive(on: Services, target: Database) -> None
     assert rows(target) == rows(on.database)
 
 
-def test_a_target_that_holds_anything_is_refused(on: Services, target: Database) -> None:
+def test_a_target_that_is_not_empty_is_refused(on: Services, target: Database) -> None:
     copy_all(on.database, target, silent)
     before = rows(target)
     with pytest.raises(StateError, match="not empty"):
@@ -117,37 +117,37 @@ def test_a_target_that_holds_anything_is_refused(on: Services, target: Database)
     assert rows(target) == before
 
 
-def test_a_running_export_is_not_moved_away_from_its_worker(on: Services, target: Database) -> None:
+def test_a_copy_is_refused_while_an_export_is_running(on: Services, target: Database) -> None:
     assert claim_next(on, Worker(name="w")) is not None
     with pytest.raises(StateError, match="1 exports are running"):
         copy_all(on.database, target, silent)
     assert all(not found for found in rows(target).values())
 
 
-def test_a_copy_that_differs_is_not_kept(on: Services, target: Database) -> None:
-    """A database that stores something else than it was told."""
+def test_a_copy_that_differs_is_rolled_back(on: Services, target: Database) -> None:
+    """A trigger changes the rows that are written."""
     with target.write() as connection:
         if target.reads_in_process:
-            lie = "BEGIN UPDATE credential SET scopes = 'admin'; END"
-            connection.execute(text(f"CREATE TRIGGER liar AFTER INSERT ON credential {lie}"))
+            body = "BEGIN UPDATE credential SET scopes = 'admin'; END"
+            connection.execute(text(f"CREATE TRIGGER tampering AFTER INSERT ON credential {body}"))
         else:
             connection.execute(
                 text(
-                    "CREATE FUNCTION lie() RETURNS trigger LANGUAGE plpgsql AS"
+                    "CREATE FUNCTION tamper() RETURNS trigger LANGUAGE plpgsql AS"
                     " $$ BEGIN NEW.scopes := 'admin'; RETURN NEW; END $$"
                 )
             )
             connection.execute(
-                text("CREATE TRIGGER liar BEFORE INSERT ON credential FOR EACH ROW EXECUTE FUNCTION lie()")
+                text("CREATE TRIGGER tampering BEFORE INSERT ON credential FOR EACH ROW EXECUTE FUNCTION tamper()")
             )
     with pytest.raises(StateError, match="credential differs"):
         copy_all(on.database, target, silent)
     assert all(not found for found in rows(target).values())
 
 
-def test_a_postgresql_that_others_work_on_is_refused(on: Services, target: Database) -> None:
+def test_a_postgresql_with_other_connections_is_refused(on: Services, target: Database) -> None:
     if on.database.reads_in_process:
-        return  # the lock on the home says it
+        return  # on SQLite the lock on the home prevents it
     direct = on.database.connect_directly()
     with pytest.raises(StateError, match="open"):
         copy_all(on.database, target, silent)
@@ -173,6 +173,6 @@ def test_an_installation_moves_by_command(tmp_path: Path, postgresql: str) -> No
     assert "not empty" in again.err
     home.settings.write_text(state_setting(url))
     taken = command("tenant", "add", "acme", home=home.root)
-    assert taken.code == 7  # it is there
+    assert taken.code == 7  # the tenant exists
     with home.alone():
         assert command("serve", "--port", "0", home=home.root).code == 11
