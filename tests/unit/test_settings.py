@@ -49,8 +49,11 @@ def test_flags_beat_environment_beats_file(tmp_path: Path, monkeypatch: pytest.M
             "[worker]\nheartbeat_seconds = 10\nlease_seconds = 20\n",
             r"/offtake.toml:3: worker.lease_seconds: contradicts heartbeat_seconds = 10",
         ),
-        ("[server]\ntls_certificate = 'x'\n", r"server.tls_key: tls_certificate and tls_key belong together"),
-        ("[server]\ntls_key = 'x'\n", r"/offtake.toml:2: server.tls_key: tls_certificate and tls_key belong together"),
+        ("[server]\ntls_certificate = 'x'\n", r"server.tls_key: tls_certificate and tls_key must be set together"),
+        (
+            "[server]\ntls_key = 'x'\n",
+            r"/offtake.toml:2: server.tls_key: tls_certificate and tls_key must be set together",
+        ),
         ("[server]\ntls_minimum = '1.1'\n", r"/offtake.toml:2: server.tls_minimum: .*'1.2' or '1.3'"),
         (
             "[server]\ntrusted_proxies = ['proxy']\n",

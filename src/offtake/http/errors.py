@@ -1,4 +1,4 @@
-"""Errors on the wire: refusals by HTTP itself, and who words the errors of a path."""
+"""HTTP errors: faults of the HTTP layer, and the renderer of each path's errors."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpFault:
-    """A refusal by HTTP itself: no such path, wrong method, body too large."""
+    """An error of the HTTP layer: unknown path, wrong method, body too large."""
 
     status: int
     message: str
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Renderer = Callable[[OfftakeError | HttpFault, str], Response]  # what happened, and the request's path
+Renderer = Callable[[OfftakeError | HttpFault, str], Response]  # (error, request path) -> response
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorSurface:
-    """Paths whose errors are said in one set of words.
+    """Paths whose errors one renderer answers.
 
-    A prefix stands for itself and all paths below it; one that ends with ``_``, for all that begin with it.
+    A prefix covers itself and all paths below it; a prefix that ends with ``_`` covers every path that starts with it.
     """
 
     prefixes: tuple[str, ...]
     render: Renderer
-    max_body: int | None = None  # bytes of a request's body, where the contract says; None: what holds for all paths
+    max_body: int | None = None  # bytes of a request body, from the contract; None: the server's max_body_bytes
 
     def owns(self, path: str) -> bool:
-        """Whether errors on that path are said in these words."""
+        """Whether this surface renders the errors of ``path``."""
         return any(
             path == prefix or path.startswith(prefix if prefix.endswith("_") else prefix + "/")
             for prefix in self.prefixes
@@ -45,10 +45,10 @@ class ErrorSurface:
 
 
 def nearest(table: Mapping[type[OfftakeError], Row], error: OfftakeError) -> Row:
-    """The row of the error's nearest ancestor; every table has one for the root."""
+    """Return the table row of the error's nearest ancestor; every table has a row for the root class."""
     return nearest_of(table, type(error))
 
 
 def nearest_of(table: Mapping[type[OfftakeError], Row], kind: type[OfftakeError]) -> Row:
-    """The row of an error that has yet to happen."""
+    """Return the table row for an error class."""
     return next(table[ancestor] for ancestor in kind.__mro__ if ancestor in table)
