@@ -127,7 +127,7 @@ class Bucket:
             for page in obstore.list(self.store, prefix=prefix):
                 yield from (str(found["path"]) for found in page)
 
-    def creates_only_once(self) -> bool:
+    def has_conditional_writes(self) -> bool:
         """Whether the service refuses to create an object that exists, on which every commit of the lake relies.
 
         Leaves one empty object behind, for the next who asks.
