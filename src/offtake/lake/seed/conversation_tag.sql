@@ -1,4 +1,5 @@
--- A step that attaches puts all tags of the conversation on; the next one that detaches takes the first of them off.
+-- Tags of conversations. A TAGS_ATTACHED step attaches all tags of the conversation; the next TAGS_DETACHED step
+-- detaches the first of them.
 WITH attached AS (
     SELECT
         life.k, life.micros, thread.tags,
@@ -12,7 +13,7 @@ WITH attached AS (
 one_each AS (
     SELECT k, micros, off, unnest(tags) AS tag, generate_subscripts(tags, 1) AS place FROM attached
 ),
--- Where the second of two tags is still on, attaching both again adds the first only.
+-- If the second of two tags is still attached, attaching both again adds only the first.
 new AS (
     SELECT * FROM one_each QUALIFY place = 1 OR row_number() OVER (PARTITION BY k, tag ORDER BY micros) = 1
 )
