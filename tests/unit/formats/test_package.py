@@ -97,7 +97,7 @@ def test_a_sheet_that_is_not_whole_is_none(content: bytes) -> None:
     package = Package(written.append)
     package.add("xl/worksheets/sheet1.xml", content)
     package.close()
-    with pytest.raises(ValueError, match="not whole"):
+    with pytest.raises(ValueError, match="data sheet is incomplete"):
         _count(b"".join(written))
 
 
