@@ -202,7 +202,7 @@ def test_public_url_loses_its_last_slash(tmp_path: Path) -> None:
         ("artifacts_url = 's3:///secret'\n", "/offtake.toml:1: artifacts_url: "),
         ("lake_url = 's3://b/../secret?x'\n", "/offtake.toml:1: lake_url: "),
         ("[storage]\nendpoint = 'https://me:secret@host'\n", "/offtake.toml:2: storage.endpoint: "),
-        ("[storage]\nendpoint = 'http://host:9000'\n", "allow_http = false forbids"),
+        ("[storage]\nendpoint = 'http://host:9000'\n", "use https:// or set allow_http = true"),
     ],
 )
 def test_an_unusable_place_stops_the_start_and_is_not_repeated(tmp_path: Path, text: str, said: str) -> None:
