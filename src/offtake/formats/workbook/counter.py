@@ -153,15 +153,15 @@ class WorkbookCounter:
         self._at += used
         return used > 0
 
-    def _local(self, held: bytes) -> int:
-        if len(held) < zip_file.LOCAL.size:
+    def _local(self, header: bytes) -> int:
+        if len(header) < zip_file.LOCAL.size:
             return 0
-        _, _, flags, method, _, _, crc, packed, size, name_length, extra = zip_file.LOCAL.unpack_from(held)
+        _, _, flags, method, _, _, crc, packed, size, name_length, extra = zip_file.LOCAL.unpack_from(header)
         used = zip_file.LOCAL.size + int(name_length)
-        if len(held) < used:
+        if len(header) < used:
             return 0
         _require(method == zip_file.DEFLATED and not extra and not self._listed, "a local header has unexpected values")
-        name = held[zip_file.LOCAL.size : used]
+        name = header[zip_file.LOCAL.size : used]
         self._content = _PartReader(Entry(name=name, flags=flags, crc=crc, packed=packed, size=size, offset=self._at))
         return used
 
@@ -180,29 +180,29 @@ class WorkbookCounter:
         )
         self._rows += content.row_ends - 1 if content.holds_data else 0
 
-    def _descriptor(self, held: bytes) -> int:
-        if len(held) < zip_file.DESCRIPTOR.size:
+    def _descriptor(self, header: bytes) -> int:
+        if len(header) < zip_file.DESCRIPTOR.size:
             return 0
-        _, *declared = zip_file.DESCRIPTOR.unpack_from(held)
+        _, *declared = zip_file.DESCRIPTOR.unpack_from(header)
         entry = self._entries[-1]
         _require(declared == [entry.crc, entry.packed, entry.size], "size or checksum of a part is wrong")
         self._awaits_descriptor = False
         return zip_file.DESCRIPTOR.size
 
-    def _central(self, held: bytes) -> int:
-        if len(held) < zip_file.CENTRAL.size:
+    def _central(self, header: bytes) -> int:
+        if len(header) < zip_file.CENTRAL.size:
             return 0
-        fields = zip_file.CENTRAL.unpack_from(held)
+        fields = zip_file.CENTRAL.unpack_from(header)
         name_end = zip_file.CENTRAL.size + int(fields[10])
         used = name_end + int(fields[11])
-        if len(held) < used:
+        if len(header) < used:
             return 0
         _require(self._listed < len(self._entries), "the directory lists a part that does not exist")
         entry = self._entries[self._listed]
         is_plain = fields[4] == zip_file.DEFLATED and fields[12:14] == (0, 0)  # no comment, on the first disk
         _require(is_plain and fields[11] in (0, zip_file.OFFSET_64.size), "a directory entry has unexpected values")
-        offset = zip_file.OFFSET_64.unpack(held[name_end:used])[2] if fields[11] else fields[16]
-        declared = (held[zip_file.CENTRAL.size : name_end], fields[3], *fields[7:10], offset)
+        offset = zip_file.OFFSET_64.unpack(header[name_end:used])[2] if fields[11] else fields[16]
+        declared = (header[zip_file.CENTRAL.size : name_end], fields[3], *fields[7:10], offset)
         actual = (entry.name, entry.flags, entry.crc, entry.packed, entry.size, entry.offset)
         _require(declared == actual, "a directory entry contradicts its part")
         if self._listed == 0:
@@ -210,26 +210,26 @@ class WorkbookCounter:
         self._listed += 1
         return used
 
-    def _end_64(self, held: bytes) -> int:
-        if len(held) < zip_file.END_64.size:
+    def _end_64(self, header: bytes) -> int:
+        if len(header) < zip_file.END_64.size:
             return 0
-        fields = zip_file.END_64.unpack_from(held)
+        fields = zip_file.END_64.unpack_from(header)
         _require(fields[4:6] == (0, 0), "the file spans several disks")
         self._check_end(fields[6:])
         self._is_zip64 = True
         return zip_file.END_64.size
 
-    def _locator_64(self, held: bytes) -> int:
-        if len(held) < zip_file.LOCATOR_64.size:
+    def _locator_64(self, header: bytes) -> int:
+        if len(header) < zip_file.LOCATOR_64.size:
             return 0
-        end = zip_file.LOCATOR_64.unpack_from(held)[2] + zip_file.END_64.size
+        end = zip_file.LOCATOR_64.unpack_from(header)[2] + zip_file.END_64.size
         _require(self._is_zip64 and end == self._at, "the zip64 end record is not at the declared offset")
         return zip_file.LOCATOR_64.size
 
-    def _end(self, held: bytes) -> int:
-        if len(held) < zip_file.END.size:
+    def _end(self, header: bytes) -> int:
+        if len(header) < zip_file.END.size:
             return 0
-        _, disk, first_disk, here, count, size, offset, comment = zip_file.END.unpack_from(held)
+        _, disk, first_disk, here, count, size, offset, comment = zip_file.END.unpack_from(header)
         _require((disk, first_disk, comment) == (0, 0, 0), "the file spans several disks or has a comment")
         if self._is_zip64:
             _require(

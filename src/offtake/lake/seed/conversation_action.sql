@@ -1,5 +1,5 @@
 -- Actions on conversations.
-WITH told AS (
+WITH action AS (
     SELECT
         life.*, thread.tags, thread.snooze_micros, thread.queue_first, thread.queue_later, thread.priority_first, thread.priority_later,
         -- the agent assigned until this step; null after the conversation was given back
@@ -49,5 +49,5 @@ SELECT
         WHEN what = 'RESPONSE_FAILED' THEN id_of('post', k || '/' || response)
     END AS post_id,
     strftime(happened_at, '%Y-%m') AS month
-FROM told
+FROM action
 WHERE what <> 'incoming'

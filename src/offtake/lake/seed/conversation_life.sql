@@ -6,7 +6,7 @@
 --   k                     0, 1, 2 ...; id_of('conversation', k) is its id
 --   began                 time of its first post, in microseconds
 --   direction, script     inbound or outbound; number of its script
---   network, instance     the network and instance it takes place on
+--   network, instance     network and instance
 --   author                number of the author; id_of('author', author)
 --   customer              number of the customer, null if unknown; id_of('customer', customer)
 --   inbox, is_shared      number of the inbox, null if there is none; id_of('inbox', inbox); the first ones are shared
@@ -126,7 +126,7 @@ SELECT
     (uniform(a, 1, len(getvariable('queue_ids'))) + 1) % len(getvariable('queue_ids')) AS queue_later,
     CASE WHEN uniform(d, 2, 12) > 0 THEN uniform(d, 3, 6) END AS priority_first,
     CASE WHEN uniform(d, 2, 12) > 0 THEN (uniform(d, 3, 6) + 2) % 6 ELSE 5 END AS priority_later,
-    list_transform(range(1 + uniform(b, 3, 2)), lambda place: (uniform(a, 2, len(getvariable('tag_names'))) + 5 * place) % len(getvariable('tag_names'))) AS tags,
+    list_transform(range(1 + uniform(b, 3, 2)), lambda position: (uniform(a, 2, len(getvariable('tag_names'))) + 5 * position) % len(getvariable('tag_names'))) AS tags,
     1000000 * CASE WHEN snoozes_long THEN 86400 * (1 + uniform(b, 2, 30)) ELSE 3600 * (1 + uniform(b, 2, 72)) END AS snooze_micros,
     a, b, c, d
 FROM peopled

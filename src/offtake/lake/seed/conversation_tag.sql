@@ -11,16 +11,16 @@ WITH attached AS (
     GROUP BY life.k, life.step, life.micros, thread.tags
 ),
 one_each AS (
-    SELECT k, micros, off, unnest(tags) AS tag, generate_subscripts(tags, 1) AS place FROM attached
+    SELECT k, micros, off, unnest(tags) AS tag, generate_subscripts(tags, 1) AS position FROM attached
 ),
 -- If the second of two tags is still attached, attaching both again adds only the first.
 new AS (
-    SELECT * FROM one_each QUALIFY place = 1 OR row_number() OVER (PARTITION BY k, tag ORDER BY micros) = 1
+    SELECT * FROM one_each QUALIFY position = 1 OR row_number() OVER (PARTITION BY k, tag ORDER BY micros) = 1
 )
 SELECT
     id_of('conversation', k) AS conversation_id,
     id_of('tag', tag) AS tag_id,
     at_micros(micros) AS attached_at,
-    CASE WHEN place = 1 THEN at_micros(off) END AS detached_at,
+    CASE WHEN position = 1 THEN at_micros(off) END AS detached_at,
     strftime(attached_at, '%Y-%m') AS month
 FROM new
