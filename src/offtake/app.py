@@ -1,4 +1,4 @@
-"""The composition root: the only place that sees everything, and that turns settings into services, app and worker."""
+"""The composition root: builds services, application and workers from the settings."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ from offtake.store.migrate import migrate
 from offtake.tls import Tls
 from offtake.wire import DIALECTS, Dialect, Wire, openapi
 
-Made = TypeVar("Made")
+Built = TypeVar("Built")
 _log = structlog.get_logger("offtake.app")
 
 
 def build_services(home: Home, settings: Settings) -> Services:
-    """Open the home: database (brought to the newest schema), catalogue, artifact store, lake."""
+    """Open the home: database (migrated to the current schema), catalogue, artifact store and lake."""
     home.require()
     database = Database(settings.state_url or sqlite_url(home.state))
     database.require()
@@ -66,8 +66,8 @@ def build_services(home: Home, settings: Settings) -> Services:
         lake=Lake(_table_storage(home, settings)),
         artifacts=artifacts,
         catalogue=build_catalogue(home, settings),
-        presentations={item.name: _for_each(item, item.presentation, settings) for item in DIALECTS},
-        limits={item.name: _for_each(item, item.limits, settings) for item in DIALECTS},
+        presentations={item.name: _per_tenant(item, item.presentation, settings) for item in DIALECTS},
+        limits={item.name: _per_tenant(item, item.limits, settings) for item in DIALECTS},
         attempt=_attempt_policy(settings),
         link_key=home.read_link_key(),
         clock=lambda: datetime.now(UTC),
@@ -78,13 +78,13 @@ def build_services(home: Home, settings: Settings) -> Services:
 
 
 def check_storage(services: Services) -> None:
-    """Look whether lake and artifacts can be reached, before anybody relies on it.
+    """Check at the start that lake and artifact store can be reached.
 
-    Raises SettingsError for what an operator has to mend. A service that does not answer is logged only: it may come
-    back, and jobs wait for it.
+    Raises SettingsError for a fault that only the operator can fix. A service that does not answer is only logged:
+    jobs wait until it is back.
     """
-    for option, answers in (("artifacts_url", services.artifacts.check), ("lake_url", services.lake.storage.check)):
-        if not answers():
+    for option, check in (("artifacts_url", services.artifacts.check), ("lake_url", services.lake.storage.check)):
+        if not check():
             _log.warning("storage_unreachable", option=option)
 
 
@@ -104,10 +104,10 @@ def _table_storage(home: Home, settings: Settings) -> TableStorage:
 
 
 def _access(home: Home, settings: Settings) -> Access:
-    """How object storage is spoken to; what the environment has goes before the file of credentials."""
+    """How to connect to object storage. Environment variables override the file of credentials."""
     storage = settings.storage
     stored = read_storage_secrets(home.storage_secrets)
-    known = stored | {name: os.environ[name] for name in stored if name in os.environ}
+    credentials = stored | {name: os.environ[name] for name in stored if name in os.environ}
     return Access(
         endpoint=storage.endpoint,
         region=storage.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"),
@@ -117,18 +117,18 @@ def _access(home: Home, settings: Settings) -> Access:
         connect_seconds=storage.connect_seconds,
         retries=storage.retries,
         retry_seconds=storage.retry_seconds,
-        secrets=known,
+        secrets=credentials,
     )
 
 
 def build_catalogue(home: Home, settings: Settings) -> Catalogue:
-    """The built-in reports and the company's own, checked against the lake's tables. Raises CatalogueError."""
+    """Load the built-in and the configured reports, checked against the lake's tables. Raises CatalogueError."""
     own = [home.root / folder for folder in settings.catalogue.folders]
     return load_catalogue(BUILT_IN, *own, tables={name: dict(table.stored_columns) for name, table in tables().items()})
 
 
 def build_tls(home: Home, settings: Settings) -> Tls | None:
-    """The server's certificate, where it has one. Raises SettingsError."""
+    """Load the server's certificate; None without TLS. Raises SettingsError."""
     server = settings.server
     if server.tls_certificate is None or server.tls_key is None:
         return None
@@ -136,13 +136,13 @@ def build_tls(home: Home, settings: Settings) -> Tls | None:
 
 
 def build_traffic(settings: Settings) -> Traffic:
-    """How many requests may be answered at once."""
+    """The limit of concurrent requests."""
     return Traffic(limit=settings.server.concurrent_requests)
 
 
 def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIApp:
-    """The HTTP application: every dialect, the download path they share, and what watches over the server."""
-    app = FastAPI(openapi_url=None, redirect_slashes=False)  # routes read requests themselves; dialects describe them
+    """Build the HTTP application: all dialects, the shared download path, health checks and metrics."""
+    app = FastAPI(openapi_url=None, redirect_slashes=False)  # dialects read and document requests
     public_url = settings.server.public_url
     metrics = Metrics(services, [dialect.name for dialect in DIALECTS])
     token = settings.metrics.token
@@ -154,7 +154,7 @@ def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIA
         openapi.router(_documents(services, public_url), __version__, public_url),
     ]
     for dialect in DIALECTS:
-        own = _for_each(dialect, lambda options: options, settings)
+        own = _per_tenant(dialect, lambda options: options, settings)
         routers.append(dialect.router(Wire(on=services, settings=own, public_url=public_url)))
     for router in routers:
         app.include_router(router)
@@ -177,14 +177,14 @@ def _readiness(services: Services, settings: Settings) -> Readiness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Executor:
-    """Who gives jobs to workers."""
+    """How jobs are dispatched: workers poll the job store, or Temporal dispatches them."""
 
-    work: Callable[[Services, Worker, Shutdown], None]  # a worker's whole life
-    background: Callable[[Services], AbstractContextManager[object]]  # what runs beside the server
+    work: Callable[[Services, Worker, Shutdown], None]  # run jobs until shutdown
+    background: Callable[[Services], AbstractContextManager[object]]  # what runs in the background of the server
 
 
 def build_executor(home: Home, settings: Settings) -> Executor:
-    """The executor of the settings; Temporal's library is imported only then. Raises SettingsError."""
+    """Build the configured executor. Only "temporal" imports Temporal's library. Raises SettingsError."""
     if settings.executor == "workers":
         return Executor(work=work, background=lambda on: nullcontext())
     address = build_temporal(home, settings)
@@ -193,9 +193,7 @@ def build_executor(home: Home, settings: Settings) -> Executor:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != "temporalio":
             raise
-        message = (
-            'executor: "temporal" needs a library that is not installed; get it with: pip install "offtake[temporal]"'
-        )
+        message = 'executor = "temporal": install Temporal\'s library with: pip install "offtake[temporal]"'
         raise SettingsError(message) from error
     return Executor(
         work=lambda on, who, shutdown: worker.work(on, who.name, shutdown, address),
@@ -204,11 +202,11 @@ def build_executor(home: Home, settings: Settings) -> Executor:
 
 
 def build_temporal(home: Home, settings: Settings) -> TemporalAddress:
-    """Where Temporal is, with the contents of the files that prove who we are. Raises SettingsError."""
-    given = settings.temporal
+    """Read how to connect to Temporal, including certificate, key and API key files. Raises SettingsError."""
+    temporal = settings.temporal
 
     def content(option: str) -> bytes | None:
-        name: str | None = getattr(given, option)
+        name: str | None = getattr(temporal, option)
         try:
             return (home.root / name).read_bytes() if name else None
         except OSError as error:
@@ -220,13 +218,13 @@ def build_temporal(home: Home, settings: Settings) -> TemporalAddress:
     from_file = content("api_key_file")
     key = from_file.decode("utf-8", "replace").strip() if from_file else None
     return TemporalAddress(
-        target=given.address,
-        namespace=given.namespace,
-        queue=given.task_queue,
-        tls=tls if given.speaks_tls else None,
-        api_key=given.api_key.get_secret_value() if given.api_key else key,
-        activities=given.activities,
-        maintenance_seconds=given.maintenance_seconds,
+        target=temporal.address,
+        namespace=temporal.namespace,
+        queue=temporal.task_queue,
+        tls=tls if temporal.speaks_tls else None,
+        api_key=temporal.api_key.get_secret_value() if temporal.api_key else key,
+        activities=temporal.activities,
+        maintenance_seconds=temporal.maintenance_seconds,
     )
 
 
@@ -234,12 +232,12 @@ def _documents(services: Services, public_url: str | None) -> dict[str, dict[str
     return {item.name: item.document(services.catalogue, public_url) for item in DIALECTS if item.document}
 
 
-def _for_each(dialect: Dialect[Any], make: Callable[[Any], Made], settings: Settings) -> PerTenant[Made]:
-    """What is made of a dialect's settings: once for all tenants, and for each that has its own."""
+def _per_tenant(dialect: Dialect[Any], make: Callable[[Any], Built], settings: Settings) -> PerTenant[Built]:
+    """Build a value from a dialect's settings: one for all tenants, and one for each tenant with its own settings."""
     return PerTenant(
-        every=make(settings.section(dialect.name)),
+        every=make(settings.table(dialect.name)),
         own={
-            tenant: make(settings.section(dialect.name, tenant))
+            tenant: make(settings.table(dialect.name, tenant))
             for tenant, own in settings.tenants.items()
             if dialect.name in own
         },

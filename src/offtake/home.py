@@ -1,9 +1,9 @@
-"""The home folder: everything an embedded installation owns. A new one can be read by its owner only.
+"""The home folder: all files of an embedded installation. A new one is accessible to its owner only.
 
 offtake.toml   settings            state.db    jobs, identity, audit
 lake/          care data           artifacts/  finished files
-secrets/       the key that signs download links, credentials of object storage (readable by the owner only)
-cache/         copies of lake files that lie elsewhere
+secrets/       the key that signs download links, credentials of object storage (accessible to the owner only)
+cache/         copies of lake files from object storage
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _KEY_BYTES = 32
 _CLOUDS = ("AWS_", "GOOGLE_", "AZURE_")
 _STARTING_SETTINGS = """\
 # Settings of this installation. Every option and its default: offtake config show --home <this folder>
-# An option that is not listed there stops the start.
+# The server does not start with an option that is not listed there.
 
 [server]
 # public_url = "https://exports.example.com"
@@ -57,12 +57,12 @@ class Home:
 
     @property
     def cache(self) -> Path:
-        """The folder of copies of lake files."""
+        """The folder of cached lake files."""
         return self.root / "cache" / "lake"
 
     @property
     def storage_secrets(self) -> Path:
-        """The file of credentials of object storage, which need not exist."""
+        """The optional file of credentials of object storage."""
         return self.root / "secrets" / "storage.env"
 
     @property
@@ -71,11 +71,11 @@ class Home:
         return self.root / "secrets" / "link.key"
 
     def create(self) -> bool:
-        """Make what is missing; an existing home keeps all it has. Says whether anything was made."""
+        """Create what is missing and keep what exists. Return whether anything was created. Raises HomeError."""
         missing = not self.link_key.is_file() or not self.settings.is_file()
         try:
             self.root.parent.mkdir(parents=True, exist_ok=True)
-            self.root.mkdir(mode=0o700, exist_ok=True)  # care data and finished files are nobody else's business
+            self.root.mkdir(mode=0o700, exist_ok=True)  # care data and finished files are confidential
             for folder in (self.lake, self.artifacts, self.link_key.parent):
                 folder.mkdir(mode=0o700, exist_ok=True)
             _write_new(self.link_key, secrets.token_bytes(_KEY_BYTES), mode=0o600)
@@ -85,54 +85,55 @@ class Home:
         return missing
 
     def require(self) -> None:
-        """Raise HomeError unless ``offtake init`` was here."""
+        """Raise HomeError unless ``offtake init`` created this home."""
         if not self.link_key.is_file():
-            raise HomeError(f"{self.root} is not a home folder; make it one with: offtake init --home {self.root}")
+            raise HomeError(f"{self.root} is not a home folder; create one with: offtake init --home {self.root}")
 
     @contextmanager
     def used(self) -> Iterator[None]:
-        """While the block runs, nobody has the home alone. Raises HomeInUse while somebody has."""
-        with self._locked(fcntl.LOCK_SH, "is being worked on by another command, which needs it alone"):
+        """Hold the shared lock of the home. Raises HomeInUse while another command holds it exclusively."""
+        with self._locked(fcntl.LOCK_SH, "is locked by a command that needs exclusive access; retry when it has ended"):
             yield
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """While the block runs, no server or worker may start. Raises HomeInUse where one runs on this machine."""
+        """Hold the exclusive lock of the home, so that no server or worker starts. Raises HomeInUse while one runs."""
         with self._locked(fcntl.LOCK_EX, "is in use by a server or worker; stop it first"):
             yield
 
     @contextmanager
-    def _locked(self, kind: int, otherwise: str) -> Iterator[None]:
-        """The lock goes with the process, however that ends."""
+    def _locked(self, kind: int, refusal: str) -> Iterator[None]:
+        """Hold a file lock; the system releases it when the process ends."""
         handle = os.open(self.root / ".in-use", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             try:
                 fcntl.flock(handle, kind | fcntl.LOCK_NB)
             except OSError as error:
-                raise HomeInUse(f"{self.root} {otherwise}.") from error
+                raise HomeInUse(f"{self.root} {refusal}.") from error
             yield
         finally:
             os.close(handle)
 
     def read_link_key(self) -> bytes:
-        """The key that signs download links."""
+        """Read the key that signs download links. Raises HomeError."""
         try:
             key = self.link_key.read_bytes()
         except OSError as error:
             raise HomeError(f"{self.link_key}: cannot be read: {error.strerror}") from error
         if len(key) != _KEY_BYTES:
-            raise HomeError(f"{self.link_key}: is not a key of {_KEY_BYTES} bytes; remove it and run offtake init")
+            raise HomeError(f"{self.link_key}: must hold {_KEY_BYTES} bytes; remove it and run offtake init")
         return key
 
 
 def read_storage_secrets(file: Path) -> dict[str, str]:
-    """The lines ``NAME=value`` of a file of credentials; none where there is no file. HomeError tells no value.
+    """Read the lines ``NAME=value`` of the file of storage credentials; empty without a file.
 
-    A file that others may read is refused: whoever can read it can read and remove every export.
+    Raises HomeError, without values in its message. A file that other users may read is refused, because its
+    credentials allow reading and removing every export.
     """
     try:
         if file.stat().st_mode & 0o077:
-            raise HomeError(f"{file}: can be read by others; mend that with: chmod 600 {file}")
+            raise HomeError(f"{file}: is readable by other users; fix with: chmod 600 {file}")
         lines = file.read_text("utf-8").splitlines()
     except FileNotFoundError:
         return {}
@@ -144,14 +145,14 @@ def read_storage_secrets(file: Path) -> dict[str, str]:
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         if not equals or not name.startswith(_CLOUDS):
-            raise HomeError(f"{file}:{number}: not a line NAME=value with a name of {', '.join(_CLOUDS)}…")
+            raise HomeError(f"{file}:{number}: expected NAME=value with a name that begins with {', '.join(_CLOUDS)}")
         secrets_read[name] = value
     return secrets_read
 
 
 def _write_new(path: Path, content: bytes, *, mode: int) -> None:
-    """Write a file unless it exists: whole or not at all, and never over another's."""
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}")  # in containers, all have the same process id
+    """Write a file atomically unless it exists."""
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}")  # process ids are equal in containers
     handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         with os.fdopen(handle, "wb") as file:

@@ -1,4 +1,4 @@
-"""Logs: one JSON line per event on standard error, through a chain of plain functions."""
+"""Logs: one JSON line per event on standard error."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import structlog
 
 
 def configure_logs(level: str) -> None:
-    """Write events of ``level`` and above. Libraries' own loggers speak only from warning up, without tracebacks."""
+    """Write events of ``level`` and above. Log records of libraries are written from warning up, without tracebacks."""
     number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[
@@ -27,10 +27,10 @@ def configure_logs(level: str) -> None:
 
 
 class _Forward(logging.Handler):
-    """Library messages as our events. Exceptions are named, not quoted: their texts may hold rows."""
+    """Writes log records of libraries as events. Exceptions are named, not quoted: their texts may hold rows."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Hand a record on."""
+        """Write a record."""
         kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
         structlog.get_logger("offtake.library").warning(
             "library", logger=record.name, level=record.levelname.lower(), message=str(record.msg), kind=kind

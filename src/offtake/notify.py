@@ -1,4 +1,4 @@
-"""Telling the service manager how the server is (sd_notify(3)), where there is one that listens."""
+"""Notify the service manager of the server's state (sd_notify(3))."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import suppress
 
 
 def notify(state: str) -> None:
-    """Send ``READY=1`` or the like to the socket that ``NOTIFY_SOCKET`` names. Nobody listening is fine."""
+    """Send ``READY=1`` or another state to the socket in ``NOTIFY_SOCKET``. Does nothing without a listener."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return

@@ -1,7 +1,7 @@
-"""The server process: uvicorn over the application, with its workers beside it.
+"""The server process: uvicorn serves the application, and a supervisor runs the worker processes.
 
-SIGTERM or SIGINT drains it: what is being answered goes on, new requests get 503 and ``/readyz`` says why, running
-attempts end or are handed back. The signal once more ends it at once: downloads are cut, attempts handed back.
+SIGTERM or SIGINT drains it: running requests continue, new requests get 503, ``/readyz`` reports the shutdown, and
+running attempts finish or are requeued. A second signal forces the shutdown: downloads are cut, attempts requeued.
 """
 
 from __future__ import annotations
@@ -38,14 +38,15 @@ from offtake.tls import Tls
 
 _log = structlog.get_logger("offtake.server")
 _BACKLOG = 2048
-_LOOK = 0.05  # seconds between looks at what is still being answered
-_LAST_PATIENCE = 5.0  # seconds beyond their drain time before workers are killed
+_POLL_SECONDS = 0.05  # between checks for running requests
+_KILL_AFTER_SECONDS = 5.0  # beyond the drain time of the workers
 
 
 class _Server(uvicorn.Server):
-    """Says when it is ready, and lets the workers drain while downloads finish.
+    """Reports readiness and drains workers and downloads at the same time.
 
-    Its listeners stay open while it drains: who asks then is told to try again, instead of not being let in.
+    Its listeners stay open while it drains, so that new requests get 503 with Retry-After instead of a refused
+    connection.
     """
 
     def __init__(
@@ -58,9 +59,9 @@ class _Server(uvicorn.Server):
         self._drain = drain
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then print the ready line that scripts wait for."""
+        """Start, then print the JSON line with the URL that scripts wait for."""
         await super().startup(sockets)
-        if self._tls is not None:  # in the event loop, where handshakes begin
+        if self._tls is not None:  # handshakes begin in the event loop
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, self._tls)
         if not self.should_exit and sockets:
             sys.stdout.write(json.dumps({"url": _url(sockets[0], is_tls=self._tls is not None)}) + "\n")
@@ -68,22 +69,22 @@ class _Server(uvicorn.Server):
             notify("READY=1")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Server and workers drain at the same time."""
+        """Drain server and workers at the same time."""
         notify("STOPPING=1")
         self._traffic.is_draining = True
         deadline = time.monotonic() + self._drain
         await asyncio.to_thread(self._supervisor.request)
         while self._traffic.running and not self.force_exit and time.monotonic() < deadline:
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(_POLL_SECONDS)
         if self._traffic.running:
             _log.warning("requests_cut", running=self._traffic.running)
-        # What was answered may still be on its way through the socket.
-        left = 0.0 if self.force_exit or self._traffic.running else max(1.0, deadline - time.monotonic())
-        self.config.timeout_graceful_shutdown = int(left)
+        # Sent responses may still be in the socket's buffer.
+        grace = 0.0 if self.force_exit or self._traffic.running else max(1.0, deadline - time.monotonic())
+        self.config.timeout_graceful_shutdown = int(grace)
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """The first signal asks, the second does not wait any longer."""
+        """Drain at the first signal; force the shutdown at the second."""
         if self.should_exit:
             self.force_exit = True
             self._supervisor.force()
@@ -91,18 +92,20 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Ours were set before anything could take time, and stay until the last worker has ended."""
+        """Keep the signal handlers that ``serve`` installed; they stay until the last worker has ended."""
         yield
 
 
 def serve(home: Home, settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, then drain. Raises HomeError when the address cannot be had, SettingsError for a
-    certificate that cannot be used."""
+    """Serve until SIGTERM or SIGINT, then drain.
+
+    Raises HomeError when it cannot listen on the address, SettingsError for an unusable certificate.
+    """
     tls = build_tls(home, settings)
     executor = build_executor(home, settings)
     services = build_services(home, settings)
     check_storage(services)
-    for name in unknown_tenants(settings.tenants, services):  # made later perhaps, or a slip of the pen
+    for name in unknown_tenants(settings.tenants, services):  # created later, or a typing error
         _log.warning("settings_of_unknown_tenant", tenant=name)
     listener = _listen(settings.server.host, settings.server.port)
     supervisor = Supervisor(services, partial(_worker_command, home), workers=settings.server.workers)
@@ -117,12 +120,12 @@ def serve(home: Home, settings: Settings) -> None:
         with executor.background(services):
             server.run(sockets=[listener])
     finally:
-        supervisor.stop(settings.worker.drain_seconds + _LAST_PATIENCE)
+        supervisor.stop(settings.worker.drain_seconds + _KILL_AFTER_SECONDS)
         services.database.close()
 
 
 def run_worker(home: Home, settings: Settings, *, name: str, stop_with_input: bool, quick: bool) -> None:
-    """Run jobs until SIGTERM or SIGINT, or until standard input ends where a supervisor holds it."""
+    """Run jobs until SIGTERM or SIGINT, or, under a supervisor, until standard input ends."""
     shutdown = Shutdown(timedelta(seconds=settings.worker.drain_seconds))
     shutdown.on_signals()
     if stop_with_input:
@@ -142,16 +145,16 @@ def _config(app: ASGIApp, server: ServerSettings, tls: Tls | None) -> uvicorn.Co
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # http/proxies.py believes those that the settings name, and no others
+        proxy_headers=False,  # http/proxies.py accepts only the proxies of the settings
         ws="none",
         http=limited_protocol(header_seconds=server.header_seconds, max_header_bytes=server.max_header_bytes),
-        timeout_keep_alive=server.keep_alive_seconds,  # type: ignore[arg-type]  # goes to call_later as it is
+        timeout_keep_alive=server.keep_alive_seconds,  # type: ignore[arg-type]  # uvicorn passes it to call_later unchanged
         ssl_context_factory=None if tls is None else lambda config, default: tls.context,
     )
 
 
 def _reload(tls: Tls) -> None:
-    """A pair that cannot be used changes nothing."""
+    """Reload certificate and key; an unusable pair leaves the current one in use."""
     try:
         tls.reload()
     except SettingsError as error:
@@ -167,7 +170,7 @@ def _warn_if_expired(tls: Tls) -> None:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 takes a free one."""
+    """Open a listening socket; port 0 selects a free port. Raises HomeError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

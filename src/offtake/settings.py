@@ -1,13 +1,12 @@
-"""Every option of the product, with its type, default, bounds and one line of help.
+"""All options with type, default, bounds and one line of help.
 
-Later beats earlier: defaults, ``offtake.toml`` in the home folder, environment (``OFFTAKE_WORKER__THREADS=4`` for
-``[worker] threads``, ``OFFTAKE_STATE_URL`` for ``state_url`` above the first table), flags. An option nobody knows, a
-value that does not fit or two values that contradict each other stop the start with the file and the line.
-``docs/reference/settings.md`` is generated from here.
+Precedence, lowest first: defaults, ``offtake.toml`` in the home folder, environment (``OFFTAKE_WORKER__THREADS=4`` for
+``[worker] threads``, ``OFFTAKE_STATE_URL`` for ``state_url`` above the first table), flags. An unknown option, an
+invalid value or contradicting values stop the start with file and line. ``docs/reference/settings.md`` is generated
+from this module.
 
-The parts describe their own options (``http/settings.py``, ``executor/settings.py``), and so does each dialect
-(``wire/<dialect>/settings.py``). A tenant may have its own values of a dialect's, in the file only:
-``[tenants.acme.talkdesk]``.
+Each room defines its own options (``http/settings.py``, ``executor/settings.py``), and so does each dialect
+(``wire/<dialect>/settings.py``). The file may override a dialect's options for one tenant: ``[tenants.acme.talkdesk]``.
 """
 
 from __future__ import annotations
@@ -45,18 +44,19 @@ class CatalogueSettings(SettingsSection):
     """The report catalogue."""
 
     folders: tuple[str, ...] = Field(
-        (), description="Folders of your own reports, beside the built-in ones; a relative path is in the home folder."
+        (),
+        description="Folders of your own reports, added to the built-in ones. Relative paths start in the home folder.",
     )
 
 
 class LogSettings(SettingsSection):
     """Logs: JSON lines on standard error."""
 
-    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least important level written.")
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is written.")
 
 
 class Settings(BaseSettings):
-    """All options; frozen once read."""
+    """All options. Frozen."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -70,24 +70,23 @@ class Settings(BaseSettings):
         None,
         pattern=r"^(sqlite:///.+|postgresql://.+)$",
         description="Database of jobs, identity and audit log, as postgresql://user:password@host/database. "
-        "Without it, the SQLite file state.db in the home folder.",
+        "Default: the SQLite file state.db in the home folder.",
     )
 
     executor: Literal["workers", "temporal"] = Field(
         "workers",
-        description='Who gives jobs to workers: "workers" take them from the job store themselves, "temporal" has '
-        "Temporal ring for them.",
+        description='How jobs are dispatched: workers poll the job store ("workers"), or "temporal" dispatches them.',
     )
     artifacts_url: str | None = Field(
         None,
         pattern=_STORAGE_URL,
-        description="Where finished files are kept: s3://bucket/prefix, gs://…, az://container/… or file:///folder. "
-        "Without it, the folder artifacts in the home folder.",
+        description="Artifact store: s3://bucket/prefix, gs://…, az://container/… or file:///folder. "
+        "Default: the folder artifacts in the home folder.",
     )
     lake_url: str | None = Field(
         None,
         pattern=_STORAGE_URL,
-        description="Where the lake's tables are, in the same form. Without it, the folder lake in the home folder.",
+        description="Location of the lake's tables, in the same form. Default: the folder lake in the home folder.",
     )
 
     server: ServerSettings = ServerSettings()
@@ -102,8 +101,8 @@ class Settings(BaseSettings):
     log: LogSettings = LogSettings()
     tenants: dict[str, dict[str, dict[str, Any]]] = {}
 
-    def section(self, name: str, tenant: str | None = None) -> SettingsSection:
-        """A table of options, with a tenant's own values over those that hold for all."""
+    def table(self, name: str, tenant: str | None = None) -> SettingsSection:
+        """The options of one table, overridden by the tenant's own values where it has any."""
         every: SettingsSection = getattr(self, name)
         own = self.tenants.get(tenant, {}).get(name) if tenant else None
         return type(every).model_validate({**every.model_dump(), **own}) if own else every
@@ -128,13 +127,13 @@ class Settings(BaseSettings):
         )
 
 
-_WHOLE = tuple(name for name, field in Settings.model_fields.items() if field.description)  # options of no section
-_PASSWORD = re.compile(r"(?<=://)([^/@:]*):(?:[^?]*|.*)@", re.DOTALL)  # it may hold any character, even unescaped
+_TOP_LEVEL = tuple(name for name, field in Settings.model_fields.items() if field.description)
+_PASSWORD = re.compile(r"(?<=://)([^/@:]*):(?:[^?]*|.*)@", re.DOTALL)  # may hold any character, even unescaped
 _PARAMETER = re.compile(r"([?&](?:password|sslpassword|oauth_client_secret|scram_(?:client|server)_key)=)[^&]*", re.I)
 
 
 def masked(value: Any) -> Any:
-    """A value as it may be shown: a URL without its passwords, nothing of a secret."""
+    """Return the value with secrets and passwords in URLs replaced by ``***``."""
     if isinstance(value, SecretStr):
         return "***"
     if isinstance(value, str) and "://" in value:
@@ -143,17 +142,17 @@ def masked(value: Any) -> Any:
 
 
 def load_settings(file: Path, flags: Mapping[str, Mapping[str, Any]] | None = None) -> Settings:
-    """The settings of an installation. Raises SettingsError with ``file:line`` or the variable's name."""
+    """Load the settings. Raises SettingsError with ``file:line`` or the variable's name for each fault."""
     toml = _read(file)
     faults = list(_unknown_variables())
-    given = {section: dict(values) for section, values in (flags or {}).items() if values}
+    overrides = {table: dict(values) for table, values in (flags or {}).items() if values}
     try:
-        Settings(_file=toml.data)  # type: ignore[call-arg]  # a flag must not hide a bad line
-        settings = Settings(_file=toml.data, **given)  # type: ignore[call-arg, arg-type]
+        Settings(_file=toml.data)  # type: ignore[call-arg]  # a flag must not hide an invalid line of the file
+        settings = Settings(_file=toml.data, **overrides)  # type: ignore[call-arg, arg-type]
     except ValidationError as error:
         faults += [_fault(detail, toml) for detail in error.errors(include_url=False)]
     except NotJson as error:
-        faults += list(_lists_that_are_none()) or [str(error)]
+        faults += list(_faults_of_lists()) or [str(error)]
     else:
         faults += _faults_of_tenants(settings, toml)
     if faults:
@@ -162,21 +161,21 @@ def load_settings(file: Path, flags: Mapping[str, Mapping[str, Any]] | None = No
 
 
 def rows(settings: Settings | None = None) -> Iterator[tuple[str, str, Any, str, Any]]:
-    """Section (empty before the first), option, default, help and, where settings are given, the value in force.
+    """Yield table (empty above the first), option, default, help, and the value in force or else the default.
 
-    Secrets, and passwords in URLs, are masked.
+    Secrets and passwords in URLs are masked.
     """
-    for name in _WHOLE:
+    for name in _TOP_LEVEL:
         option = Settings.model_fields[name]
         value = getattr(settings, name) if settings else option.default
         yield "", name, option.default, option.description or "", masked(value)
-    for section, field in Settings.model_fields.items():
+    for table, field in Settings.model_fields.items():
         model = field.annotation
         if not (isinstance(model, type) and issubclass(model, BaseModel)):
-            continue  # tenants: options of other tables once more
+            continue  # tenants repeat the options of other tables
         for name, option in model.model_fields.items():
-            value = getattr(getattr(settings, section), name) if settings else option.default
-            yield section, name, option.default, option.description or "", masked(value)
+            value = getattr(getattr(settings, table), name) if settings else option.default
+            yield table, name, option.default, option.description or "", masked(value)
 
 
 def _read(file: Path) -> TomlFile:
@@ -191,17 +190,17 @@ def _read(file: Path) -> TomlFile:
 
 
 def _faults_of_tenants(settings: Settings, toml: TomlFile) -> Iterator[str]:
-    """What is wrong with the tenants' own values: only the tables of dialects may be there."""
+    """Yield the faults of the tenants' own values. Only tables of dialects are allowed."""
     dialects = {dialect.name for dialect in DIALECTS}
     for tenant, own in settings.tenants.items():
-        for section in own:
-            at = ("tenants", tenant, section)
-            if section not in dialects:
+        for table in own:
+            at = ("tenants", tenant, table)
+            if table not in dialects:
                 known = ", ".join(sorted(dialects))
-                yield f"{toml.where(*at)}: {'.'.join(at)}: a tenant may have its own values of {known} only"
+                yield f"{toml.where(*at)}: {'.'.join(at)}: a tenant may override only the tables {known}"
                 continue
             try:
-                settings.section(section, tenant)
+                settings.table(table, tenant)
             except ValidationError as error:
                 for detail in error.errors(include_url=False):
                     yield _fault({**detail, "loc": (*at, *detail["loc"])}, toml)
@@ -211,21 +210,21 @@ def _fault(detail: ErrorDetails, toml: TomlFile) -> str:
     keys = tuple(str(key) for key in detail["loc"])
     where, option = _origin(keys, toml), ".".join(keys)
     if detail["type"] == "extra_forbidden":
-        return f"{where}: unknown option {option}{_meant(keys)}"
+        return f"{where}: unknown option {option}{_suggestion(keys)}"
     return f"{where}: {option}: {detail['msg'].removeprefix('Value error, ')}"
 
 
 def _origin(keys: tuple[str, ...], toml: TomlFile) -> str:
-    """Where a value came from: a variable, or a line of the file, or else a flag."""
+    """Where a value was set: an environment variable, a line of the file, or a flag."""
     variable = PREFIX + "__".join(keys).upper()
     if variable in {name.upper() for name in os.environ}:
         return f"environment variable {variable}"
     if keys in toml.lines or not toml.data:
         return toml.where(*keys) if toml.data else "flag"
-    return toml.where(*keys) if _written(keys, toml) else "flag"
+    return toml.where(*keys) if _is_in_file(keys, toml) else "flag"
 
 
-def _written(keys: tuple[str, ...], toml: TomlFile) -> bool:
+def _is_in_file(keys: tuple[str, ...], toml: TomlFile) -> bool:
     data: Any = toml.data
     for key in keys:
         if not isinstance(data, dict) or key not in data:
@@ -234,18 +233,16 @@ def _written(keys: tuple[str, ...], toml: TomlFile) -> bool:
     return True
 
 
-def _meant(keys: tuple[str, ...]) -> str:
-    known = {".".join(filter(None, (section, name))) for section, name, *_ in rows()} | set(Settings.model_fields)
+def _suggestion(keys: tuple[str, ...]) -> str:
+    known = {".".join(filter(None, (table, name))) for table, name, *_ in rows()} | set(Settings.model_fields)
     head, option = (keys[:2], keys[2:]) if keys[0] == "tenants" and len(keys) > 2 else ((), keys)
     close = difflib.get_close_matches(".".join(option), sorted(known), n=1, cutoff=0.6)
     return f"; did you mean {'.'.join((*head, close[0]))}?" if close else ""
 
 
-def _lists_that_are_none() -> Iterator[str]:
-    """Variables of options that are lists, whose values are not JSON; the value itself is told nobody."""
-    lists = {
-        f"{PREFIX}{section}__{name}".upper() for section, name, default, *_ in rows() if isinstance(default, tuple)
-    }
+def _faults_of_lists() -> Iterator[str]:
+    """Yield the environment variables of list options whose values are not JSON, without the values."""
+    lists = {f"{PREFIX}{table}__{name}".upper() for table, name, default, *_ in rows() if isinstance(default, tuple)}
     for name, value in sorted(os.environ.items()):
         try:
             if name.upper() in lists and value:
@@ -255,8 +252,8 @@ def _lists_that_are_none() -> Iterator[str]:
 
 
 def _unknown_variables() -> Iterator[str]:
-    """An OFFTAKE_ variable that is no option is as wrong as an unknown line of the file."""
-    known = {PREFIX + "__".join(filter(None, (section, name))).upper() for section, name, *_ in rows()}
+    """Yield the OFFTAKE_ variables that set no known option."""
+    known = {PREFIX + "__".join(filter(None, (table, name))).upper() for table, name, *_ in rows()}
     for name in sorted(os.environ):
         if name.upper().startswith(PREFIX) and name.upper() not in known | _NOT_OPTIONS:
             close = difflib.get_close_matches(name.upper(), sorted(known), n=1, cutoff=0.6)

@@ -1,7 +1,6 @@
-"""What every table of ``offtake.toml`` is: frozen options, none of them unknown.
+"""Base class of the tables of ``offtake.toml``: frozen, and unknown options are refused.
 
-It stands this low because each part describes its own options, in its own folder, and ``settings.py`` puts them all
-together.
+It is in the lowest layer because every room defines its own options and ``settings.py`` assembles them.
 """
 
 from __future__ import annotations
@@ -10,6 +9,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class SettingsSection(BaseModel):
-    """Options that belong together. Each has a type, a default, bounds and a line of help."""
+    """One table of options. Each option has a type, a default, bounds and a line of help."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

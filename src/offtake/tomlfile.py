@@ -1,8 +1,8 @@
-"""TOML files that can say on which line a key stands.
+"""TOML files with the line of every key.
 
-The standard library's parser gives values without positions; people who mend a settings file or a report need both.
-The positions are found by reading the text once more, after the real parser has accepted it: so this second reading
-may be lenient, and only has to tell keys, headers, arrays and inline tables apart.
+The standard library's parser returns values without positions; error messages need both. A second, lenient pass over
+the text that the parser has accepted finds the positions. It only distinguishes keys, headers, arrays and inline
+tables.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _TOKEN = re.compile(
 
 
 class TomlSyntaxError(ValueError):
-    """The text is not TOML; ``line`` is where the parser stopped."""
+    """The text is not TOML. ``line`` is where the parser stopped."""
 
     def __init__(self, message: str, line: int) -> None:
         super().__init__(message)
@@ -35,14 +35,14 @@ class TomlSyntaxError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class TomlFile:
-    """The parsed ``data`` of ``path``, and where each key was written."""
+    """The parsed ``data`` of ``path`` and the line of each key."""
 
     path: Path
     data: dict[str, Any]
     lines: dict[Keys, int]
 
     def line(self, *keys: str | int) -> int:
-        """The line of a key (numbers index arrays); its nearest written ancestor's where it is absent."""
+        """Return the line of a key, or of its nearest existing ancestor. Numbers index arrays."""
         for length in range(len(keys), 0, -1):
             found = self.lines.get(keys[:length])
             if found is not None:
@@ -50,7 +50,7 @@ class TomlFile:
         return 1
 
     def where(self, *keys: str | int) -> str:
-        """``file:line`` of a key, as editors and terminals understand it."""
+        """Return ``file:line`` of a key."""
         return f"{self.path}:{self.line(*keys)}"
 
 
@@ -72,7 +72,7 @@ class _Token:
 
 
 def _tokens(text: str) -> list[_Token]:
-    """Everything but blanks and comments; a line's end is a token, because it ends a header and a key's value."""
+    """Return all tokens except blanks and comments. A line end is a token: it ends a header and a value."""
 
     def found() -> Iterator[_Token]:
         line = 1
@@ -86,7 +86,7 @@ def _tokens(text: str) -> list[_Token]:
 
 @dataclass(slots=True)
 class _Positions:
-    """Walks the tokens once and notes the line of every key, row and element."""
+    """Walks the tokens once and records the line of every key, row and element."""
 
     tokens: list[_Token]
     at: int = 0
@@ -94,7 +94,7 @@ class _Positions:
     rows: dict[Keys, int] = field(default_factory=dict)  # last index of each array of tables so far
 
     def document(self) -> dict[Keys, int]:
-        """Headers and top-level statements, to the end of the text."""
+        """Read headers and statements to the end of the text."""
         table: Keys = ()
         while self.at < len(self.tokens):
             if self._text() == "\n":
@@ -171,15 +171,15 @@ class _Positions:
         self.at += 1
 
     def _name(self) -> tuple[str, ...]:
-        """The parts of a possibly dotted, possibly quoted key, up to the mark that ends it."""
-        parts: list[str] = []
+        """Read a dotted or quoted key up to the mark that ends it."""
+        names: list[str] = []
         while self._text() not in {"=", "]", "\n", ""}:
             text = self._text()
-            parts += [text[1:-1]] if text[0] in "\"'" else [part for part in text.split(".") if part]
+            names += [text[1:-1]] if text[0] in "\"'" else [name for name in text.split(".") if name]
             self.at += 1
-        return tuple(parts)
+        return tuple(names)
 
     def _note(self, keys: Keys, line: int) -> None:
-        """Parents that have no line of their own (`[a.b]`, `a.b = 1`) stand where their first child does."""
+        """Record a line; a parent without a line of its own (`[a.b]`, `a.b = 1`) gets that of its first child."""
         for length in range(1, len(keys) + 1):
             self.lines.setdefault(keys[:length], line)

@@ -39,7 +39,7 @@ from offtake.store.migrate import migrate
 from tests.fixtures.instants import with_instants
 from tests.fixtures.places import views_of
 
-LOCALE_PATTERN = "%m/%d/%Y %I:%M:%S %p"  # English, contracts/khoros.md 5.2
+LOCALE_PATTERN = "%m/%d/%Y %I:%M:%S %p"  # English, Khoros contract 5.2
 TENANT = "acme"  # the tenant that asks; rows without a tenant are its own
 
 Row = dict[str, Any]

@@ -53,7 +53,7 @@ def test_every_shared_step_is_of_use() -> None:
 
 
 def test_every_export_of_the_vendors_is_there() -> None:
-    """contracts/khoros.md 3, contracts/talkdesk.md 2.1, contracts/loop.md 12.2."""
+    """Khoros contract 3, Talkdesk contract 2.1, Loop contract 12.2."""
     assert Counter(dialect for dialect, _ in CATALOGUE.publications) == {"khoros": 14, "talkdesk": 14, "loop": 1}
     assert len(CATALOGUE.publications["loop", "inbox_conversations"].columns) == 27
     users = CATALOGUE.publications["khoros", "user"].columns

@@ -1,4 +1,4 @@
-"""What cannot be recorded in the audit log does not happen, whatever the operation is (contracts/talkdesk.md 4)."""
+"""What cannot be recorded in the audit log does not happen, whatever the operation is (Talkdesk contract 4)."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def compare_rows(export: Export, rows: list[Row]) -> None:
 
 
 def compare_document(document: dict[str, Any], expected: list[Any], *, slug: str) -> None:
-    """The json file of contracts/talkdesk.md 5.1 holds exactly these entries."""
+    """The json file of Talkdesk contract 5.1 holds exactly these entries."""
     found = document.pop("entries")
     assert document == {"type": slug, "version": "v1", "total": len(expected)}
     assert in_any_order(found) == in_any_order(expected)

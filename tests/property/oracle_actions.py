@@ -1,6 +1,6 @@
 """What the reports about work on conversations must yield, worked out row by row in plain Python.
 
-Written from the contract (contracts/khoros.md 3.2, 3.3, 3.9, 3.10 and 5), the data model and the meanings of the
+Written from Khoros contract 3.2, 3.3, 3.9, 3.10 and 5, the data model and the meanings of the
 columns, without a look at the reports' SQL, so that a mistake in one of the two shows as a difference.
 """
 

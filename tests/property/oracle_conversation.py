@@ -1,6 +1,6 @@
 """What `conversation` must yield, worked out conversation by conversation in plain Python.
 
-Written from the contract (contracts/khoros.md 3.0, 3.1 and 5), the data model and the meanings of the columns, without
+Written from Khoros contract 3.0, 3.1 and 5, the data model and the meanings of the columns, without
 a look at the report's SQL, so that a mistake in one of the two shows as a difference. A conversation's history is lived
 through in order of time.
 """

@@ -1,6 +1,6 @@
 """What `studio_flow_execution`, `outbound_dialer_calls` and `feedback` must yield, worked out in plain Python.
 
-Written from the contract (contracts/talkdesk.md 5, 6.4, 6.8, 6.9), the data model and the meanings of the columns,
+Written from Talkdesk contract 5, 6.4, 6.8, 6.9, the data model and the meanings of the columns,
 without a look at the reports' SQL, so that a mistake in one of the two shows as a difference.
 """
 

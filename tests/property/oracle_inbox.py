@@ -1,6 +1,6 @@
 """What `inbox_conversations` must yield: each conversation's story is told in order up to the timespan's end.
 
-Written from the contract (contracts/loop.md 10 to 12), the data model and the meanings of the columns, without a look
+Written from Loop contract 10 to 12, the data model and the meanings of the columns, without a look
 at the report's SQL, so that a mistake in one of the two shows as a difference.
 """
 
@@ -201,7 +201,7 @@ def _mean_seconds(waits: Sequence[int]) -> float | None:
 
 
 def shown(rows: Sequence[Row], zone_name: str) -> list[Row]:
-    """The rows under their names of section 12.2, instants with the offset of the zone."""
+    """The rows under their names of Loop contract 12.2, instants with the offset of the zone."""
     return [
         {key: _shown(row[source], zone_name, empty=key == "customerId") for key, source in COLUMNS.items()}
         for row in rows

@@ -1,6 +1,6 @@
 """What `messaging_contacts` and `messaging_traffic` must yield, worked out row by row in plain Python.
 
-Written from the contract (contracts/talkdesk.md 5, 6.6 and 6.7), the data model and the meanings of the columns,
+Written from Talkdesk contract 5, 6.6 and 6.7, the data model and the meanings of the columns,
 without a look at the reports' SQL, so that a mistake in one of the two shows as a difference.
 """
 

@@ -1,6 +1,6 @@
 """What the reports about people must yield, worked out one row at a time in plain Python.
 
-Written from the contract (contracts/khoros.md 3.8 and 3.11 to 3.13), the data model and the meanings of the columns,
+Written from Khoros contract 3.8 and 3.11 to 3.13, the data model and the meanings of the columns,
 without a look at the reports' SQL.
 """
 
@@ -212,7 +212,7 @@ def team_performance_interval(asked: Asked) -> list[Row]:
 
 
 def buckets(timespan: Timespan, milliseconds: int) -> list[tuple[datetime, datetime]]:
-    """The timespan cut as section 5.4 says."""
+    """The timespan cut as Khoros contract 5.4 says."""
     cuts = [timespan.start]
     day, week = 86_400_000, 604_800_000
     if (milliseconds in (day, week) and timespan.zone == "UTC") or (milliseconds < week and milliseconds != day):

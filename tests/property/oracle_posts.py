@@ -1,6 +1,6 @@
 """What the reports about posts and their authors must yield, worked out row by row in plain Python.
 
-Written from the contract (contracts/khoros.md 3.4 to 3.7, 3.14 and 5), the data model and the meanings of the columns,
+Written from Khoros contract 3.4 to 3.7, 3.14 and 5, the data model and the meanings of the columns,
 without a look at the reports' SQL, so that a mistake in one of the two shows as a difference.
 """
 
@@ -142,7 +142,7 @@ def brand_post(care: Care, timespan: Timespan, wanted: ReportParameters) -> list
 
 
 def _incoming(asked: _Asked, post: Row) -> Row:
-    """The columns of section 3.4, for a document that went either way."""
+    """The columns of Khoros contract 3.4, for a document that went either way."""
     responses = [row for row in asked.posts("response") if row["in_reply_to_post_id"] == post["post_id"]]
     reached = [row for row in responses if row["delivery"] != "failed" and row["happened_at"] >= post["happened_at"]]
     same = ("url", "form", "title", "body", "language", "published_at", "in_reply_to_post_id", "is_private")
@@ -159,7 +159,7 @@ def _incoming(asked: _Asked, post: Row) -> Row:
 
 
 def _response(asked: _Asked, post: Row) -> Row:
-    """The columns of section 3.5."""
+    """The columns of Khoros contract 3.5."""
     agent, answered = find(asked.care, "agent", post["agent_id"]), asked.answered(post)
     firsts = [
         row["post_id"]

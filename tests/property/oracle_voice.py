@@ -1,6 +1,6 @@
 """What `contacts`, `ring_attempts` and `interaction_custom_fields` must yield, and how they are shown, in plain Python.
 
-Written from the contract (contracts/talkdesk.md 5, 6.2, 6.3 and 6.13), the data model and the meanings of the columns,
+Written from Talkdesk contract 5, 6.2, 6.3 and 6.13, the data model and the meanings of the columns,
 without a look at the reports' SQL, so that a mistake in one of the two shows as a difference.
 """
 

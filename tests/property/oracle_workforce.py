@@ -1,6 +1,6 @@
 """What the reports on quality, adherence and staffing must yield, worked out row by row in plain Python.
 
-Written from the contract (contracts/talkdesk.md 5, 6.10, 6.11, 6.14), the data model and the meanings of the columns,
+Written from Talkdesk contract 5, 6.10, 6.11, 6.14, the data model and the meanings of the columns,
 without a look at the reports' SQL.
 """
 

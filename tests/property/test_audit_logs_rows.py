@@ -108,7 +108,7 @@ def recorded(own: list[AuditRow], care: Care, timespan: Timespan) -> list[Row]:
 
 
 def shown(row: Row, zone_name: str) -> Row:
-    """A row as section 6.12 shows it: real lists, and instants with milliseconds in the zone asked for."""
+    """A row as Talkdesk contract 6.12 shows it: real lists, and instants with milliseconds in the zone asked for."""
     entry = {name: row[source] for name, source in SHOWN.items()}
     local = row["happened_at"].astimezone(zone(zone_name))
     entry["timestamp"] = f"{local:%Y-%m-%d %H:%M:%S}.{local.microsecond // 1000:03}"

@@ -81,7 +81,7 @@ def moments(clocks: tzinfo) -> st.SearchStrategy[datetime]:
 def test_pain_18_instants_are_written_as_babel_writes_them(
     session: Session, where: tuple[str, tzinfo], language: str, data: st.DataObject
 ) -> None:
-    """contracts/khoros.md 5.2, with the patterns that the dialect comes with."""
+    """Khoros contract 5.2, with the patterns that the dialect comes with."""
     name, clocks = where
     given = data.draw(st.lists(moments(clocks), min_size=1, max_size=40))
     settings = KhorosSettings()
@@ -135,7 +135,7 @@ OTHERS = ("post", "conversation", "conversation_action", "conversation_tag")
 @hypothesis.settings(max_examples=4, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 @hypothesis.given(data=st.data(), language=st.sampled_from(LANGUAGES), bom=st.booleans())
 def test_csv_and_json_read_back_give_the_same_rows(report: str, data: st.DataObject, language: str, bom: bool) -> None:
-    """contracts/khoros.md 5.1, 5.5 and 5.6: all text, the same keys in every row, labels in the first line."""
+    """Khoros contract 5.1, 5.5 and 5.6: all text, the same keys in every row, labels in the first line."""
     scenario: Scenario = data.draw(scenarios(*FACTS.get(report, OTHERS), max_rows=5))
     publication = catalogue().publication("khoros", report)
     assert publication is not None

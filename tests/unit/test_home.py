@@ -39,7 +39,7 @@ def test_a_key_that_is_none_is_refused(tmp_path: Path, content: bytes) -> None:
     home = Home(tmp_path / "home")
     home.create()
     home.link_key.write_bytes(content)
-    with pytest.raises(HomeError, match="not a key"):
+    with pytest.raises(HomeError, match="must hold"):
         home.read_link_key()
 
 

@@ -120,8 +120,8 @@ def test_a_flag_does_not_hide_a_bad_line(tmp_path: Path) -> None:
 def test_a_tenant_has_its_own_values_over_those_for_all(tmp_path: Path) -> None:
     text = "[talkdesk]\nopen_jobs = 20\nrows = 7\n[tenants.acme.talkdesk]\nopen_jobs = 30\n"
     settings = load_settings(written(tmp_path, text))
-    assert settings.section("talkdesk", "acme") == TalkdeskSettings(open_jobs=30, rows=7)
-    assert settings.section("talkdesk", "other") == settings.talkdesk == TalkdeskSettings(open_jobs=20, rows=7)
+    assert settings.table("talkdesk", "acme") == TalkdeskSettings(open_jobs=30, rows=7)
+    assert settings.table("talkdesk", "other") == settings.talkdesk == TalkdeskSettings(open_jobs=20, rows=7)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_a_tenant_has_its_own_values_over_those_for_all(tmp_path: Path) -> None:
             r"/offtake.toml:2: unknown option tenants.acme.talkdesk.open_job; did you mean .*open_jobs\?",
         ),
         ("[tenants.acme.talkdesk]\n\nrows = 0\n", r"/offtake.toml:3: tenants.acme.talkdesk.rows: .*greater"),
-        ("[tenants.acme.worker]\nthreads = 2\n", r"/offtake.toml:1: tenants.acme.worker: .*of .*talkdesk.* only"),
+        ("[tenants.acme.worker]\nthreads = 2\n", r"/offtake.toml:1: tenants.acme.worker: .*override only .*talkdesk"),
         ("[tenants]\nacme = 2\n", r"/offtake.toml:2: tenants.acme: "),
     ],
 )

@@ -38,10 +38,10 @@ def test_a_pair_that_fits_can_be_used(tmp_path: Path) -> None:
     [
         (lambda chain, key: chain.unlink(), "server.tls_certificate: {chain} cannot be read: No such file"),
         (lambda chain, key: key.unlink(), "server.tls_key: {key} cannot be read: No such file"),
-        (lambda chain, key: key.write_bytes(b"no key"), "are no certificate and key in PEM"),
-        (lambda chain, key: chain.write_bytes(b"no certificate"), "are no certificate and key in PEM"),
+        (lambda chain, key: key.write_bytes(b"no key"), "must be certificate and key in PEM"),
+        (lambda chain, key: chain.write_bytes(b"no certificate"), "must be certificate and key in PEM"),
         (lambda chain, key: issue_over(key), "server.tls_key: {key} is not the key of the certificate {chain}"),
-        (lambda chain, key: lock(key), "server.tls_key: {key} is locked with a password"),
+        (lambda chain, key: lock(key), "server.tls_key: {key} is encrypted; store it without a password"),
     ],
     ids=["no certificate", "no key", "broken key", "broken certificate", "another key", "locked key"],
 )

@@ -34,7 +34,7 @@ app.add_typer(report.commands, name="report")
 
 
 def main() -> None:
-    """Run a command; an error of ours becomes one message on standard error and its exit code."""
+    """Run a command. An OfftakeError is printed as one message on standard error and sets the exit code."""
     try:
         app(prog_name="offtake")
     except OfftakeError as error:

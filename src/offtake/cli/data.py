@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, TenantOption, bar, open_home, show
+from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, TenantOption, open_home, progress_bar, show
 from offtake.core.admin import identity
 from offtake.errors import UnknownName
 from offtake.lake.ingest.load import load as load_files
@@ -29,21 +29,21 @@ def register(app: typer.Typer) -> None:
 def seed(
     tenant: TenantOption,
     home: HomeOption = DEFAULT_HOME,
-    days: Annotated[int, typer.Option(min=1, max=3660, help="How many days, ending with --until.")] = 31,
+    days: Annotated[int, typer.Option(min=1, max=3660, help="Number of days; the last one is --until.")] = 31,
     until: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day. Default: today (UTC).")
     ] = None,
     size: Annotated[
-        str, typer.Option(help="How many calls: " + ", ".join(f"{k} {v:,}" for k, v in SIZES.items()))
+        str, typer.Option(help="Number of calls: " + ", ".join(f"{k} {v:,}" for k, v in SIZES.items()))
     ] = "small",
-    calls: Annotated[int | None, typer.Option(min=1, help="Exactly so many calls, instead of --size.")] = None,
+    calls: Annotated[int | None, typer.Option(min=1, help="Exact number of calls, instead of --size.")] = None,
     table: Annotated[
         list[str] | None, typer.Option("--table", help="Fill this table only; may be given several times.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="The same seed and plan make the same rows.")] = 7,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the generator. Equal options produce equal rows.")] = 7,
     as_json: JsonOption = False,
 ) -> None:
-    """Fill every table with consistent sample data. The same seed makes the same rows; running it again adds none."""
+    """Fill every table with consistent sample data. A repeated run with the same options adds no rows."""
     if size not in SIZES:
         raise typer.BadParameter(f"use one of {', '.join(SIZES)}", param_hint="--size")
     only = [_table(name).name for name in table or ()]
@@ -51,13 +51,13 @@ def seed(
     identity.get_tenant(tenant, services)
     last = until.date() if until else datetime.now(UTC).date()
     plan = SeedPlan(tenant=tenant, days=days, until=last, calls=calls or SIZES[size], seed=seed)
-    with bar("Making sample data", "{task.percentage:>3.0f} %") as progress:
+    with progress_bar("Generating sample data", "{task.percentage:>3.0f} %") as progress:
         task = progress.add_task("rows", total=None)
-        made = seed_lake(
+        seeded = seed_lake(
             services.lake, plan, lambda done, total: progress.update(task, completed=done, total=total), only=only
         )
-    lines = [f"{rows:>10,} {table}" for table, rows in made.items()]
-    show({"tenant": tenant, "until": last.isoformat(), "rows": dict(made)}, as_json, "\n".join(lines))
+    lines = [f"{rows:>10,} {table}" for table, rows in seeded.items()]
+    show({"tenant": tenant, "until": last.isoformat(), "rows": dict(seeded)}, as_json, "\n".join(lines))
 
 
 def load(
@@ -66,14 +66,14 @@ def load(
     tenant: TenantOption,
     home: HomeOption = DEFAULT_HOME,
     reject_to: Annotated[
-        Path | None, typer.Option(help="Let good rows in and write bad ones, with their reasons, to this file.")
+        Path | None, typer.Option(help="Load the valid rows and write the rejected ones, with reasons, to this file.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Load files into a table: upsert by key, all or nothing. A bad row stops the load unless --reject-to is given."""
+    """Load files into a table by upsert on its key. Without --reject-to, a bad row stops the load; nothing changes."""
     services = open_home(home)
     identity.get_tenant(tenant, services)
-    with bar(f"Loading {table}", "{task.completed:,.0f} rows") as progress:
+    with progress_bar(f"Loading {table}", "{task.completed:,.0f} rows") as progress:
         task = progress.add_task("rows", total=None)
         counts = load_files(
             services.lake,
@@ -87,12 +87,12 @@ def load(
     show(
         {"table": table, "tenant": tenant} | result,
         as_json,
-        "\n".join(f"{n:>10,} {what}" for what, n in result.items()),
+        "\n".join(f"{number:>10,} {name}" for name, number in result.items()),
     )
 
 
 def _table(name: str) -> Table:
-    found = tables().get(name)
-    if found is None:
+    table = tables().get(name)
+    if table is None:
         raise UnknownName(f"There is no table {name}; the tables are {', '.join(tables())}.")
-    return found
+    return table

@@ -1,4 +1,4 @@
-"""Exit codes: what a script can tell apart. Stable; ``docs/reference/cli.md`` repeats them and a test compares."""
+"""Exit codes of the command line. They are stable; ``docs/reference/cli.md`` lists them and a test compares both."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from offtake.errors import (
 
 EXITS: dict[int, str] = {
     0: "done",
-    1: "a defect of the program",
-    2: "the command line is wrong",
-    3: "the settings are wrong",
+    1: "internal error",
+    2: "invalid command line",
+    3: "invalid settings",
     4: "the home folder is missing or unusable",
-    5: "a report folder is wrong",
-    6: "no such tenant, table, credential or job",
+    5: "invalid report folder",
+    6: "unknown tenant, table, credential or job",
     7: "the name is taken",
-    8: "rows were refused and nothing was loaded",
+    8: "rows were rejected and nothing was loaded",
     9: "the lake or a file cannot be read or written",
-    10: "the job store cannot be reached; try again",
-    11: "the state of things does not allow it: a job's, a quota, a server that runs, a database that is not empty",
+    10: "the state database cannot be reached; retry later",
+    11: "the current state does not allow it: of the job, the quota, a running server or a database that is not empty",
 }
 
 _CODES: dict[type[OfftakeError], int] = {
@@ -48,10 +48,10 @@ _CODES: dict[type[OfftakeError], int] = {
     HomeInUse: 11,
     StateError: 11,
     Waitable: 10,
-    OfftakeError: 9,  # storage of the lake, in words of the engine
+    OfftakeError: 9,  # storage errors of the lake that the engine reports
 }
 
 
 def exit_code(error: OfftakeError) -> int:
-    """The code of the error's nearest ancestor."""
+    """Return the exit code of the error's nearest ancestor class in the table."""
     return next(_CODES[kind] for kind in type(error).__mro__ if kind in _CODES)

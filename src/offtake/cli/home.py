@@ -16,13 +16,13 @@ def register(app: typer.Typer) -> None:
 
 
 def init(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
-    """Make a home folder: settings, database, lake, artifacts, and a fresh key that signs download links.
+    """Create a home folder: settings, database, lake, artifacts, and a new key that signs download links.
 
-    What exists is kept; running it again does no harm.
+    Existing files are kept, so the command can be repeated.
     """
     folder = Home(home)
-    made = folder.create()
+    created = folder.create()
     build_services(folder, load_settings(folder.settings)).database.close()
     path = str(home.absolute())
-    text = f"{path} is ready. Next: offtake tenant add NAME --home {home}" if made else f"{path} was ready already."
-    show({"home": path, "created": made}, as_json, text)
+    text = f"{path} is ready. Next: offtake tenant add NAME --home {home}" if created else f"{path} exists already."
+    show({"home": path, "created": created}, as_json, text)

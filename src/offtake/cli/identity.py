@@ -14,28 +14,30 @@ from offtake.errors import InvalidZone
 from offtake.model.tenant import ORDINARY, TENANT_NAME, CredentialKind, Scope, Tenant
 from offtake.model.timespan import zone
 
-tenants = typer.Typer(help="Tenants: the walls between customers.", no_args_is_help=True, rich_markup_mode=None)
+tenants = typer.Typer(help="Manage tenants: isolated customers.", no_args_is_help=True, rich_markup_mode=None)
 credentials = typer.Typer(
-    help="Credentials: how clients prove who they are.", no_args_is_help=True, rich_markup_mode=None
+    help="Manage credentials, with which clients authenticate.", no_args_is_help=True, rich_markup_mode=None
 )
 
 keys = typer.Typer(
-    help="Public keys of clients that sign instead of sending a secret.", no_args_is_help=True, rich_markup_mode=None
+    help="Manage public keys of clients that sign assertions.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 credentials.add_typer(keys, name="key")
 
-_LONGEST_KID = 255
+_MAX_KID_LENGTH = 255
 CredentialArgument = Annotated[str, typer.Argument(help="The client id, as `credential list` shows it.")]
 
 
 @tenants.callback()
 def tenant_group() -> None:
-    """Tenants: the walls between customers."""
+    """Manage tenants: isolated customers."""
 
 
 @credentials.callback()
 def credential_group() -> None:
-    """Credentials: how clients prove who they are."""
+    """Manage credentials, with which clients authenticate."""
 
 
 @tenants.command("add")
@@ -46,7 +48,7 @@ def add_tenant(
     timezone: Annotated[str, typer.Option(help="IANA zone of the account's calendar.")] = "UTC",
     as_json: JsonOption = False,
 ) -> None:
-    """Make a tenant. Its data, jobs, files and credentials are invisible to every other."""
+    """Create a tenant. Other tenants cannot see its data, jobs, files and credentials."""
     if not TENANT_NAME.fullmatch(name):
         raise typer.BadParameter("use 1 to 63 lower-case letters, digits and dashes", param_hint="NAME")
     try:
@@ -63,12 +65,12 @@ def add_tenant(
 def verify_tenant(
     name: Annotated[str, typer.Argument(help="The tenant.")],
     home: HomeOption = DEFAULT_HOME,
-    undo: Annotated[bool, typer.Option("--undo", help="The account is not verified (any more).")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Mark the account as not verified.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Say that the account behind a tenant was verified, as every new one is taken to be.
+    """Mark a tenant's account as verified. New tenants are verified.
 
-    The Loop dialect refuses the calls of an account that is not; other dialects do not ask.
+    The Loop dialect refuses requests of accounts that are not verified; the other dialects do not check.
     """
     identity.set_verified(name, open_home(home), is_verified=not undo)
     show({"tenant": name, "verified": not undo}, as_json, f"Tenant {name} is {'not ' if undo else ''}verified.")
@@ -76,7 +78,7 @@ def verify_tenant(
 
 @credentials.command("add")
 def add_credential(
-    tenant: Annotated[str, typer.Argument(help="The tenant it belongs to.")],
+    tenant: Annotated[str, typer.Argument(help="Tenant that owns the credential.")],
     kind: Annotated[
         CredentialKind,
         typer.Option(
@@ -92,12 +94,12 @@ def add_credential(
         list[Scope] | None,
         typer.Option(
             metavar="WORD",
-            help="What it may do: read, write, impersonate, admin; repeat for more. Default: read, write.",
+            help="Permission: read, write, impersonate or admin; repeat for more. Default: read, write.",
         ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a credential and print its secret: the only time it can be seen."""
+    """Create a credential and print its secret, which cannot be shown again."""
     if kind is CredentialKind.BASIC and user is None:
         raise typer.BadParameter("basic needs a user name", param_hint="--user")
     if kind is CredentialKind.OAUTH and user is not None:
@@ -110,13 +112,13 @@ def add_credential(
 
 @credentials.command("list")
 def list_credentials(
-    tenant: Annotated[str, typer.Argument(help="Whose credentials.")],
+    tenant: Annotated[str, typer.Argument(help="Tenant whose credentials to list.")],
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
-    """List a tenant's credentials, without secrets. Revoked ones are not shown."""
+    """List a tenant's credentials without secrets. Revoked credentials are left out."""
     listed = identity.list_credentials(tenant, open_home(home))
-    found = [
+    records = [
         {
             "id": credential.id,
             "kind": credential.kind.value,
@@ -131,17 +133,17 @@ def list_credentials(
         f"{credential.id}  {credential.kind.value}  {' '.join(sorted(credential.scopes))}  keys: {len(names)}"
         for credential, names in listed
     ]
-    show({"tenant": tenant, "credentials": found}, as_json, "\n".join(lines))
+    show({"tenant": tenant, "credentials": records}, as_json, "\n".join(lines))
 
 
 @credentials.command("revoke")
 def revoke_credential(
     credential: CredentialArgument, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False
 ) -> None:
-    """End a credential and all its tokens, at once and for good. Its jobs and files stay."""
-    ended = identity.revoke_credential(credential, open_home(home))
-    result = {"tenant": ended.tenant, "id": ended.id, "revoked": True}
-    show(result, as_json, f"Credential {ended.id} of {ended.tenant} is revoked.")
+    """Revoke a credential and all its tokens at once and permanently. Its jobs and files stay."""
+    revoked = identity.revoke_credential(credential, open_home(home))
+    result = {"tenant": revoked.tenant, "id": revoked.id, "revoked": True}
+    show(result, as_json, f"Credential {revoked.id} of {revoked.tenant} is revoked.")
 
 
 @keys.command("add")
@@ -150,13 +152,13 @@ def add_key(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="PEM file with the public P-256 key.")],
     home: HomeOption = DEFAULT_HOME,
     kid: Annotated[
-        str | None, typer.Option(help="What the client's assertions call the key. Default: its thumbprint.")
+        str | None, typer.Option(help="Key id that the client's assertions carry. Default: the key's thumbprint.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let a client prove itself by assertions signed with the private half of this key (ES256)."""
-    if kid is not None and not 0 < len(kid) <= _LONGEST_KID:
-        raise typer.BadParameter(f"use 1 to {_LONGEST_KID} characters", param_hint="--kid")
+    """Register a public key: the client may authenticate by assertions signed with its private key (ES256)."""
+    if kid is not None and not 0 < len(kid) <= _MAX_KID_LENGTH:
+        raise typer.BadParameter(f"use 1 to {_MAX_KID_LENGTH} characters", param_hint="--kid")
     key = identity.add_key(credential, file.read_bytes(), open_home(home), kid=kid)
     show({"client_id": key.credential, "kid": key.kid}, as_json, f"Key {key.kid} of {key.credential} is registered.")
 
@@ -164,11 +166,11 @@ def add_key(
 @keys.command("remove")
 def remove_key(
     credential: CredentialArgument,
-    kid: Annotated[str, typer.Argument(help="Name of the key.")],
+    kid: Annotated[str, typer.Argument(help="Id of the key.")],
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
-    """Refuse assertions signed with this key from now on. Tokens it has brought live to their end."""
+    """Remove a key: assertions signed with it are refused. Tokens already issued stay valid until they expire."""
     identity.remove_key(credential, kid, open_home(home))
     show({"client_id": credential, "kid": kid, "removed": True}, as_json, f"Key {kid} is removed.")
 

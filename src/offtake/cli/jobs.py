@@ -1,4 +1,4 @@
-"""``offtake jobs``: what an operator sees of jobs and does to them. Values of filters are never shown."""
+"""``offtake jobs``: list, show, cancel, retry, hold and release jobs. Values of filters are never shown."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from offtake.model.job import Job, JobFilter, Status
 from offtake.model.request import ReportParameters
 from offtake.wire import DIALECTS
 
-commands = typer.Typer(help="Jobs of all tenants.", no_args_is_help=True, rich_markup_mode=None)
+commands = typer.Typer(help="Inspect and manage jobs of all tenants.", no_args_is_help=True, rich_markup_mode=None)
 
 JobArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of the job, as `jobs list` shows it.")]
 _DIALECTS = ", ".join(dialect.name for dialect in DIALECTS)
@@ -29,30 +29,30 @@ _STATES = ", ".join(Status)
 
 @commands.callback()
 def group() -> None:
-    """Jobs of all tenants."""
+    """Inspect and manage jobs of all tenants."""
 
 
 @commands.command("list")
 def list_jobs(
     home: HomeOption = DEFAULT_HOME,
     tenant: Annotated[str | None, typer.Option(help="Only jobs of this tenant.")] = None,
-    status: Annotated[Status | None, typer.Option(metavar="STATE", help=f"Only jobs that are {_STATES}.")] = None,
+    status: Annotated[Status | None, typer.Option(metavar="STATE", help=f"Only jobs in this state: {_STATES}.")] = None,
     dialect: Annotated[str | None, typer.Option(help=f"Only jobs of this dialect: {_DIALECTS}.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Maximum number of jobs.")] = 50,
     as_json: JsonOption = False,
 ) -> None:
     """List jobs, newest first."""
     if dialect is not None and dialect not in _DIALECTS.split(", "):
         raise typer.BadParameter(f"use one of {_DIALECTS}", param_hint="--dialect")
-    wanted = JobFilter(tenant=tenant, status=status, dialect=dialect)
-    found = admin_jobs.list_jobs(wanted, open_home(home), limit=limit)
+    job_filter = JobFilter(tenant=tenant, status=status, dialect=dialect)
+    listed = admin_jobs.list_jobs(job_filter, open_home(home), limit=limit)
     if as_json:
-        show({"jobs": [described(job) for job in found]}, as_json, "")
+        show({"jobs": [job_record(job) for job in listed]}, as_json, "")
         return
     table = Table(box=box.SIMPLE)
     for heading in ("id", "tenant", "dialect", "report", "status", "created", "attempts", "rows", "failure"):
         table.add_column(heading, no_wrap=True)
-    for job in found:
+    for job in listed:
         rows = "" if job.artifact is None else f"{job.artifact.rows:,}"
         failure = "" if job.failure is None else job.failure.code
         words = (job.id, job.tenant, job.request.dialect, job.request.report, f"{job.status}{' held' * held(job)}")
@@ -62,20 +62,20 @@ def list_jobs(
 
 @commands.command("show")
 def show_job(job: JobArgument, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
-    """Show all that is known of a job, but for the values of its filters."""
+    """Show one job. Of its filters only the names are shown."""
     _show(admin_jobs.get(job, open_home(home)), as_json)
 
 
 @commands.command("cancel")
 def cancel_job(job: JobArgument, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
-    """Cancel a job that has not ended: its quota is free at once, and a running query is interrupted."""
-    _show(_do(admin_jobs.cancel, job, open_home(home)), as_json)
+    """Cancel a job that has not ended. Its place in the quota is free at once; a running query is interrupted."""
+    _show(_as_operator(admin_jobs.cancel, job, open_home(home)), as_json)
 
 
 @commands.command("retry")
 def retry_job(job: JobArgument, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
     """Put a failed job back into the queue, with all its attempts before it again. It counts towards the quota."""
-    _show(_do(admin_jobs.retry, job, open_home(home)), as_json)
+    _show(_as_operator(admin_jobs.retry, job, open_home(home)), as_json)
 
 
 @commands.command("hold")
@@ -84,32 +84,32 @@ def hold_job(job: JobArgument, home: HomeOption = DEFAULT_HOME, as_json: JsonOpt
 
     Clients still lose sight of the file when its retention is over.
     """
-    _show(_do(admin_jobs.hold, job, open_home(home)), as_json)
+    _show(_as_operator(admin_jobs.hold, job, open_home(home)), as_json)
 
 
 @commands.command("release")
 def release_job(job: JobArgument, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
-    """End a hold: a file whose retention is over goes at once."""
-    _show(_do(admin_jobs.release, job, open_home(home)), as_json)
+    """Release a hold. A file whose retention has ended is then removed by the next maintenance run."""
+    _show(_as_operator(admin_jobs.release, job, open_home(home)), as_json)
 
 
-def _do(deed: Callable[[str, str, Services], Job], job: str, on: Services) -> Job:
+def _as_operator(action: Callable[[str, str, Services], Job], job: str, on: Services) -> Job:
     try:
         operator = getpass.getuser()
-    except (KeyError, OSError):  # a user id without a name, as containers have
+    except (KeyError, OSError):  # a user id without a name, as in many containers
         operator = str(os.getuid())
-    return deed(job, operator, on)
+    return action(job, operator, on)
 
 
 def held(job: Job) -> bool:
-    """Whether the job's file must be kept."""
+    """Return whether the job is on hold."""
     return job.held_at is not None
 
 
-def described(job: Job) -> dict[str, Any]:
-    """A job as JSON. Of its filters only the names are told."""
+def job_record(job: Job) -> dict[str, Any]:
+    """Return a job as a JSON object, with the names of its filters but not their values."""
     request, artifact, failure = job.request, job.artifact, job.failure
-    given, usual = dataclasses.asdict(request.parameters), dataclasses.asdict(ReportParameters())
+    parameters, defaults = dataclasses.asdict(request.parameters), dataclasses.asdict(ReportParameters())
     return {
         "id": job.id,
         "tenant": job.tenant,
@@ -119,7 +119,7 @@ def described(job: Job) -> dict[str, Any]:
         "start": request.timespan.start.isoformat(),
         "end": request.timespan.end.isoformat(),
         "zone": request.timespan.zone,
-        "parameters": [name for name, value in given.items() if value != usual[name]],
+        "parameters": [name for name, value in parameters.items() if value != defaults[name]],
         "status": job.status.value,
         "attempts": job.attempts,
         "fence": job.fence,
@@ -141,7 +141,7 @@ def described(job: Job) -> dict[str, Any]:
 
 
 def _show(job: Job, as_json: bool) -> None:
-    result = described(job)
+    result = job_record(job)
     lines = [f"{name:>16}  {_word(value)}" for name, value in result.items() if value not in (None, [])]
     show(result, as_json, "\n".join(lines))
 

@@ -1,4 +1,4 @@
-"""Options that several commands have, and how a command opens an installation."""
+"""Options shared by several commands, output helpers, and opening an installation."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from offtake.settings import load_settings
 HomeOption = Annotated[
     Path, typer.Option("--home", envvar="OFFTAKE_HOME", help="Home folder of the installation.", show_default=True)
 ]
-_WIDEST = 10_000  # columns of text
+_MAX_WIDTH = 10_000  # characters
 DEFAULT_HOME = Path("offtake-home")
-TenantOption = Annotated[str, typer.Option("--tenant", help="The tenant whose data it is.")]
+TenantOption = Annotated[str, typer.Option("--tenant", help="Tenant that owns the data.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on standard output.")]
 
 
 def open_home(path: Path) -> Services:
-    """The services of an installation, for a command that works on it and ends."""
+    """Open the installation in a home folder for one command."""
     home = Home(path)
     home.require()
     settings = load_settings(home.settings)
@@ -38,28 +38,28 @@ def open_home(path: Path) -> Services:
 
 
 def show(result: dict[str, Any], as_json: bool, text: str) -> None:
-    """Print a result for a program or for a person."""
+    """Print a result as JSON or as text."""
     typer.echo(json.dumps(result) if as_json else text)
 
 
 def show_table(table: Table) -> None:
-    """Print a table in which no name is cut. Only a terminal bounds its width, and only where columns can be wrapped;
-    what is piped into ``grep`` is whole."""
+    """Print a table without cutting names. Only a terminal limits its width, and only if a column can wrap; piped
+    output is never cut."""
     console = Console()
     if not console.is_terminal or all(column.no_wrap for column in table.columns):
-        needed = console.measure(table, options=console.options.update(max_width=_WIDEST)).maximum
+        needed = console.measure(table, options=console.options.update(max_width=_MAX_WIDTH)).maximum
         console.width = max(console.width, needed)
     console.print(table)
 
 
 @contextmanager
-def bar(what: str, shown: str) -> Iterator[Progress]:
-    """A progress bar on standard error; results go to standard output."""
+def progress_bar(title: str, counter: str) -> Iterator[Progress]:
+    """Show a progress bar on standard error. ``counter`` is a format of rich's TextColumn."""
     columns = (
         SpinnerColumn(),
-        TextColumn(what),
+        TextColumn(title),
         BarColumn(),
-        TextColumn(shown),
+        TextColumn(counter),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:

@@ -15,12 +15,12 @@ from offtake.cli.options import DEFAULT_HOME, HomeOption, show_table
 from offtake.home import Home
 from offtake.settings import load_settings
 
-commands = typer.Typer(help="The report catalogue.", no_args_is_help=True, rich_markup_mode=None)
+commands = typer.Typer(help="Inspect the report catalogue.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @commands.callback()
 def group() -> None:
-    """The report catalogue."""
+    """Inspect the report catalogue."""
 
 
 @commands.command("list")
@@ -28,13 +28,12 @@ def list_reports(
     home: HomeOption = DEFAULT_HOME,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Check every report, your own included, and list them with the names under which dialects publish them.
+    """Check all reports, your own included, and list them with the names under which dialects publish them.
 
-    A report that breaks a rule is named with file, line and a way to mend it, and nothing is listed: the server would
-    not start with it either.
+    An invalid report is reported with file, line and remedy, and nothing is listed; the server would not start either.
     """
     catalogue = build_catalogue(Home(home), load_settings(Home(home).settings))
-    reports = _described(catalogue)
+    reports = _report_records(catalogue)
     if as_json:
         typer.echo(json.dumps({"reports": reports}, ensure_ascii=False))
         return
@@ -48,7 +47,7 @@ def list_reports(
     show_table(table)
 
 
-def _described(catalogue: Catalogue) -> list[dict[str, Any]]:
+def _report_records(catalogue: Catalogue) -> list[dict[str, Any]]:
     publications = sorted(catalogue.publications.items())
     return [
         {

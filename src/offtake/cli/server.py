@@ -26,10 +26,10 @@ def register(app: typer.Typer) -> None:
 def serve(
     home: HomeOption = DEFAULT_HOME,
     host: Annotated[str | None, typer.Option(help="Address to listen on. Default: settings, else 127.0.0.1.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one. Default: settings, else 8080.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Worker processes. Default: settings, else 2.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 selects a free one. Default: settings, else 8080.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Number of worker processes. Default: settings, else 2.")] = None,
 ) -> None:
-    """Serve the API and run exports until SIGTERM or Ctrl-C, then let downloads and running exports finish.
+    """Serve the APIs and run exports until SIGTERM or Ctrl-C; then drain downloads and running exports.
 
     Prints one JSON line {"url": "http://…"} on standard output when ready; logs go to standard error.
     """
@@ -37,28 +37,28 @@ def serve(
     folder, settings = _open(home, {"server": {name: value for name, value in flags.items() if value is not None}})
     with folder.used():
         process.serve(folder, settings)
-    _end()
+    _exit()
 
 
 def worker(
     home: HomeOption = DEFAULT_HOME,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Leave exports that are expected to run long to other workers.")
+        bool, typer.Option("--quick", help="Leave exports with a long estimated duration to other workers.")
     ] = False,
     name: Annotated[str | None, typer.Option(hidden=True)] = None,
     stop_with_input: Annotated[bool, typer.Option("--stop-with-input", hidden=True)] = False,
 ) -> None:
-    """Run exports without serving the API: one more worker on the same home. SIGTERM drains it."""
+    """Run exports without serving the APIs: an additional worker on the same home. SIGTERM drains it."""
     folder, settings = _open(home, {})
     name = name or str(uuid.uuid4())
     with folder.used():
         process.run_worker(folder, settings, name=name, stop_with_input=stop_with_input, quick=quick)
-    _end()
+    _exit()
 
 
-def _end() -> NoReturn:
-    """Everything is closed. What an interpreter does at its end is left out: Temporal's library (1.35) may wait there
-    for a thread that waits for the interpreter, and the process would stay for ever."""
+def _exit() -> NoReturn:
+    """End the process without the interpreter's finalization, in which Temporal's library (1.35) can deadlock: it waits
+    for a thread that waits for the interpreter. The caller has closed everything."""
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os._exit(0)

@@ -1,4 +1,4 @@
-"""``offtake state``: where the state is, and moving it."""
+"""``offtake state``: move the state database."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, bar, show
+from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, progress_bar, show
 from offtake.errors import StateError
 from offtake.home import Home
 from offtake.logs import configure_logs
@@ -16,13 +16,13 @@ from offtake.store.migrate import migrate
 from offtake.store.transfer import copy_all
 
 commands = typer.Typer(
-    help="The database of jobs, identity and audit log.", no_args_is_help=True, rich_markup_mode=None
+    help="Manage the database of jobs, identity and audit log.", no_args_is_help=True, rich_markup_mode=None
 )
 
 
 @commands.callback()
 def group() -> None:
-    """The database of jobs, identity and audit log."""
+    """Manage the database of jobs, identity and audit log."""
 
 
 @commands.command("move")
@@ -34,10 +34,10 @@ def move(
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
-    """Copy the state into another, empty database, and compare row by row. The old one is left as it is.
+    """Copy the state into another, empty database and compare every row. The source is not changed.
 
-    Refused while a server or worker runs on this home (they hold a lock on it), while other connections of ours are
-    open in a PostgreSQL source, and while an export is unfinished in the hands of a worker.
+    Refused while a server or worker runs on this home (it holds a lock), while other Offtake connections to a
+    PostgreSQL source are open, and while a worker holds the lease of an export.
     """
     folder = Home(home)
     folder.require()
@@ -46,12 +46,12 @@ def move(
     with folder.alone():
         source, target = Database(url), Database(to)
         if source.url == target.url:
-            raise StateError("The state is there already.")
+            raise StateError("--to names the database that this home uses already; name another one.")
         try:
             for database in (source, target):
                 database.require()
                 migrate(database)
-            with bar("Moving the state", "{task.description}") as progress:
+            with progress_bar("Moving the state", "{task.description}") as progress:
                 task = progress.add_task("", total=None)
                 counts = copy_all(
                     source,
@@ -65,11 +65,11 @@ def move(
     lines = [f"{rows:>10,} {table}" for table, rows in counts.items()]
     lines += [
         "",
-        "Every row is there and was compared. Put this above the first section of offtake.toml, with the password",
-        "(or into the environment as OFFTAKE_STATE_URL), then start the server:",
+        "All rows were copied and compared. Put this line above the first table of offtake.toml, with the password",
+        "(or set OFFTAKE_STATE_URL in the environment), then start the server:",
         "",
         f"    {line}",
         "",
-        "The old database was not touched; it is of no more use once the server has run on the new one.",
+        "The old database is unchanged. It becomes outdated as soon as the server runs on the new one.",
     ]
     show({"rows": counts, "setting": line}, as_json, "\n".join(lines))

@@ -12,7 +12,7 @@ from offtake.core.exports.retention import RemovalCounts
 from offtake.core.services import Services
 from offtake.errors import LakeError
 
-_EVERY = 1_000_000  # more jobs than one sweep meets
+_NO_LIMIT = 1_000_000  # more jobs than one sweep finds
 
 
 def register(app: typer.Typer) -> None:
@@ -22,33 +22,36 @@ def register(app: typer.Typer) -> None:
 
 def sweep(
     home: HomeOption = DEFAULT_HOME,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count the files that would be removed.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Remove files whose retention is over, and files that no job names. Workers do the same now and then.
+    """Remove files whose retention has ended and files that no job refers to, as the maintenance loop does regularly.
 
     Files of jobs on hold stay.
     """
     services = open_home(home)
     if dry_run:
-        expired, orphaned = len(retention.expired_jobs(services, limit=_EVERY)), len(list(retention.orphans(services)))
+        expired, orphaned = (
+            len(retention.expired_jobs(services, limit=_NO_LIMIT)),
+            len(list(retention.orphans(services))),
+        )
         result = {"dry_run": True, "expired": expired, "orphaned": orphaned}
-        show(result, as_json, f"{expired:,} expired and {orphaned:,} orphaned files would go.")
+        show(result, as_json, f"{expired:,} expired and {orphaned:,} orphaned files would be removed.")
         return
     expiry, orphans = _expire_all(services), retention.sweep(services)
     failed = expiry.failed + orphans.failed
     result = {"dry_run": False, "expired": expiry.done, "orphaned": orphans.done, "failed": failed}
-    show(result, as_json, f"{expiry.done:,} expired and {orphans.done:,} orphaned files are gone.")
+    show(result, as_json, f"{expiry.done:,} expired and {orphans.done:,} orphaned files were removed.")
     if failed:
-        raise LakeError(f"{failed:,} files cannot be removed at the moment; workers try again.")
+        raise LakeError(f"{failed:,} files could not be removed; the maintenance loop tries again.")
 
 
 def _expire_all(on: Services) -> RemovalCounts:
-    """Round after round, until one removes nothing."""
-    whole = RemovalCounts()
+    """Expire files in batches until a batch removes nothing."""
+    total = RemovalCounts()
     while True:
-        tally = retention.expire(on)
-        whole.done += tally.done
-        if not tally.done:
-            whole.failed = tally.failed
-            return whole
+        batch = retention.expire(on)
+        total.done += batch.done
+        if not batch.done:
+            total.failed = batch.failed
+            return total

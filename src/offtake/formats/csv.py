@@ -1,6 +1,6 @@
 """CSV (RFC 4180): a header line, commas, quotes only where needed, UTF-8 without a byte order mark.
 
-The dialect chooses the line ending. Null and empty text are both an empty field (contracts/talkdesk.md 5.2).
+The dialect chooses the line ending. Null and empty text are both an empty field (Talkdesk contract 5.2).
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ class ColumnType(StrEnum):
 
 
 class Mark(StrEnum):
-    """How sure we are that the vendor has it (contracts, first page)."""
+    """How sure we are that the vendor has it (docs/reference/contracts/README.md)."""
 
     DOCUMENTED = "documented"
     SEEN = "seen"

@@ -17,7 +17,7 @@ class BusinessHours(StrEnum):
 
 
 class Selection(StrEnum):
-    """Which conversations a conversation export holds (contracts/khoros.md 3.1)."""
+    """Which conversations a conversation export holds (Khoros contract 3.1)."""
 
     OPEN_AT_END = "open_at_end"
     CLOSED = "closed"

@@ -1,4 +1,4 @@
-"""Orders on the wire (contracts/khoros.md 1.2 to 1.4, 2 and 4.1)."""
+"""Orders on the wire (Khoros contract 1.2 to 1.4, 2 and 4.1)."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def client(idle: Served, user: User) -> Iterator[KhorosClient]:
 
 
 def assert_created(answer: httpx.Response, user: User) -> dict[str, Any]:
-    """4.1, field by field; nothing else."""
+    """Khoros contract 4.1, field by field; nothing else."""
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "application/json; charset=utf-8"
     body = answer.json()
@@ -70,7 +70,7 @@ def assert_created(answer: httpx.Response, user: User) -> dict[str, Any]:
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("report", [*CARE, "report/conversation", "marketing/brand_post"])
 def test_every_export_by_both_methods(report: str, method: str, client: KhorosClient, user: User) -> None:
-    """1.3, documented for each: POST or GET; the doubled segment and the Publishing path included."""
+    """Khoros contract 1.3, documented for each: POST or GET; the doubled segment and the Publishing path included."""
     assert_created(client.create(report, method=method, timeInterval="86400000", raiselimit="true"), user)
 
 
@@ -91,7 +91,7 @@ def test_parameters_in_the_body(report: str, sent: dict[str, Any], client: Khoro
 
 
 def test_the_same_request_is_the_same_workflow_and_another_run(client: KhorosClient, user: User) -> None:
-    """4.1, inferred: also where it comes another way."""
+    """Khoros contract 4.1, inferred: also where it comes another way."""
     first = assert_created(client.create("user", reportFormat="CSV"), user)
     again = assert_created(client.create("user", method="GET", reportFormat="csv", nonsense="x"), user)
     body = {"startTime": START, "endTime": END, "reportFormat": "csv"}
@@ -123,7 +123,7 @@ def test_the_media_type_of_an_answer(headers: dict[str, str], media_type: str, c
 
 
 def assert_failed(answer: httpx.Response, status: int) -> str:
-    """4.7, proposed: the envelope of every error; its result, which may say more than its message."""
+    """Khoros contract 4.7, proposed: the envelope of every error; its result, which may say more than its message."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"].startswith("application/json")
     body = answer.json()
@@ -170,7 +170,7 @@ def test_a_wrong_password_and_an_unknown_user_are_told_alike(idle: Served, user:
 
 
 def test_another_tenants_key_is_refused_like_one_that_nobody_has(idle: Served, client: KhorosClient) -> None:
-    """1.2 and 4.7: without telling more."""
+    """Khoros contract 1.2 and 4.7: without telling more."""
     other = new_user(idle, "other")
     answers = [client.create("user", companyKey=key) for key in (other.company_key, "nobody-has-this")]
     assert assert_failed(answers[0], 403) == assert_failed(answers[1], 403)
@@ -178,7 +178,7 @@ def test_another_tenants_key_is_refused_like_one_that_nobody_has(idle: Served, c
 
 
 def test_a_user_without_the_grant_is_refused(idle: Served, user: User) -> None:
-    """1.2, documented: the account needs the Analytics role."""
+    """Khoros contract 1.2, documented: the account needs the Analytics role."""
     reader = add_user(idle, user.tenant, user.company_key, name="reader@example.org", scopes=frozenset({Scope.READ}))
     nobody = add_user(idle, user.tenant, user.company_key, name="nobody@example.org", scopes=frozenset())
     with connect(idle, reader) as reading, connect(idle, nobody) as idling:
@@ -198,7 +198,7 @@ def test_the_same_name_in_two_tenants(idle: Served, user: User) -> None:
 
 
 def test_a_nameless_key(client: KhorosClient, user: User) -> None:
-    """7: one of the vendor's samples ends in ``?<key>``."""
+    """Khoros contract 7: one of the vendor's samples ends in ``?<key>``."""
     assert client.http.get(f"{ROOT}/teams?{user.company_key}").status_code == 200
     assert_failed(client.http.get(f"{ROOT}/teams?other"), 400)
 
@@ -224,7 +224,7 @@ def test_refusals(report: str, more: dict[str, Any], status: int, client: Khoros
 
 
 def test_the_only_public_error_text(client: KhorosClient) -> None:
-    """4.7, documented: the count is the window by the interval plus one."""
+    """Khoros contract 4.7, documented: the count is the window by the interval plus one."""
     window = ("2026-03-01T00:00:00", "2026-04-01T00:00:00")
     result = assert_failed(client.create("team_performance_interval", window, timeInterval="3600000"), 400)
     assert result.startswith("Unable to hydrate filter for export info:")
@@ -256,7 +256,7 @@ def test_a_body_that_is_too_large(client: KhorosClient) -> None:
 
 
 def test_open_jobs_are_bounded(idle: Served) -> None:
-    """6: no number is public, so it is a setting."""
+    """Khoros contract 6: no number is public, so it is a setting."""
     with connect(idle, new_user(idle, "quota")) as client:
         codes = [client.create("user").status_code for _ in range(101)]
         assert codes == [200] * 100 + [429]
@@ -266,7 +266,7 @@ def test_open_jobs_are_bounded(idle: Served) -> None:
 
 
 def test_the_path_of_a_status_url(client: KhorosClient) -> None:
-    """1.1: scheme, host and prefix are the configured ones, whatever the client addressed."""
+    """Khoros contract 1.1: scheme, host and prefix are the configured ones, whatever the client addressed."""
     url = urlsplit(client.order("user"))
     assert f"{url.scheme}://{url.netloc}" == "https://exports.example.org"
     assert url.path.startswith("/care/api/public/reports/report/")

@@ -51,7 +51,7 @@ def described(idle: Served, client: KhorosClient) -> Described:
 
 
 def test_the_document_has_every_endpoint(described: Described) -> None:
-    """1.3; spellings that are only tolerated are left out."""
+    """Khoros contract 1.3; spellings that are only tolerated are left out."""
     assert described.operations() == set(OPERATIONS)
 
 
@@ -60,10 +60,10 @@ def test_the_document_has_every_endpoint(described: Described) -> None:
 def test_answers_are_as_described(
     method: str, path: str, mode: GenerationMode, authorized: bool, described: Described, client: KhorosClient
 ) -> None:
-    """4: no 5xx, and no status, header or body outside the schema.
+    """Khoros contract 4: no 5xx, and no status, header or body outside the schema.
 
     That startTime lies before endTime, or that a zone exists, no schema can say; and whatever does not apply to an
-    export is ignored, be it what it may (1.4).
+    export is ignored, be it what it may (Khoros contract 1.4).
     """
     user = base64.b64encode(f"{client.user.name}:{client.user.password}".encode()).decode()
     headers = {"Authorization": f"Basic {user}"} if authorized else {}
@@ -72,7 +72,7 @@ def test_answers_are_as_described(
 
 
 def test_every_answer_of_a_runs_life_is_as_described(described: Described, client: KhorosClient, busy: Served) -> None:
-    """4: also those that made-up requests never meet."""
+    """Khoros contract 4: also those that made-up requests never meet."""
     waiting = client.create("user", DAY)
     with connect(busy, new_user(busy, "described")) as made:
         created = made.create("marketing/brand_post", DAY, method="GET")

@@ -1,4 +1,4 @@
-"""Runs on the wire: status, download, the list of jobs (contracts/khoros.md 4.2 to 4.4 and 6), on real exports."""
+"""Runs on the wire: status, download, the list of jobs (Khoros contract 4.2 to 4.4 and 6), on real exports."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def parts(url: str) -> tuple[str, str, str, dict[str, list[str]]]:
 
 
 def test_a_run_that_waits(idle: Served) -> None:
-    """4.2: an object while running (a client in production reads it so), no downloadUrl yet."""
+    """Khoros contract 4.2: an object while running (a client in production reads it so), no downloadUrl yet."""
     with connect(idle, new_user(idle, "waits")) as client:
         created = client.create("user", DAY).json()["result"]
         path = urlsplit(created["statusUrl"]).path.removeprefix("/care")
@@ -130,7 +130,7 @@ def test_a_run_that_waits(idle: Served) -> None:
 
 
 def test_a_run_that_has_completed(plain: KhorosClient, finished: dict[str, Any]) -> None:
-    """4.2, documented; both URLs carry the token (seen)."""
+    """Khoros contract 4.2, documented; both URLs carry the token (seen)."""
     assert finished["result"] == RUN | {"runnerState": "CLOSED", "detail": "COMPLETED"}
     info = finished["jobInfo"]
     for url, verb in ((info["statusUrl"], "status"), (info["downloadUrl"], "download")):
@@ -144,7 +144,8 @@ def test_a_run_that_has_completed(plain: KhorosClient, finished: dict[str, Any])
 
 
 def test_a_run_that_failed(documented: KhorosClient) -> None:
-    """4.2, documented: the envelope says PASS all the same. A list of one, as in the vendor's samples."""
+    """Khoros contract 4.2, documented: the envelope says PASS all the same. A list of one, as in the vendor's
+    samples."""
     status_url = documented.order("incoming_post", DAY)
 
     def closed() -> Any:
@@ -157,7 +158,7 @@ def test_a_run_that_failed(documented: KhorosClient) -> None:
     answer = documented.http.get(status_url)
     assert (answer.status_code, answer.json()["status"]) == (200, "PASS")
     assert_failed(documented.http.get(status_url.replace("/status?", "/download?")), 404)
-    # 4.2: a run that has completed is an object in the samples, too
+    # Khoros contract 4.2: a run that has completed is an object in the samples, too
     user_url = documented.order("user", DAY)
 
     def completed() -> Any:
@@ -178,7 +179,7 @@ SPELLINGS = [
 @pytest.mark.parametrize("spelling", SPELLINGS)
 @pytest.mark.parametrize("root", ["/reports/report", "/report/reports"])
 def test_a_run_id_in_any_spelling(spelling: Any, root: str, plain: KhorosClient) -> None:
-    """4.1 and 1.3: %2F is inside one segment; plus is no blank; the swapped path is the same."""
+    """Khoros contract 4.1 and 1.3: %2F is inside one segment; plus is no blank; the swapped path is the same."""
     for _ in range(6):  # most of them have a slash or a plus sign
         info = plain.create("user", DAY).json()["result"]
         answer = plain.get(f"{root}/{info['workflowId']}/{spelling(info['runId'])}/status")
@@ -187,7 +188,7 @@ def test_a_run_id_in_any_spelling(spelling: Any, root: str, plain: KhorosClient)
 
 
 def test_key_or_token_opens_a_run(plain: KhorosClient, finished: dict[str, Any], varied: Served) -> None:
-    """1.2, proposed: either of them beside the password."""
+    """Khoros contract 1.2, proposed: either of them beside the password."""
     url = finished["jobInfo"]["statusUrl"]
     bare, token = url.partition("?")[0], parts(url)[3]["analyticsAccessToken"][0]
     other = parts(plain.wait(plain.order("user", DAY))["jobInfo"]["statusUrl"])[3]["analyticsAccessToken"][0]
@@ -200,14 +201,14 @@ def test_key_or_token_opens_a_run(plain: KhorosClient, finished: dict[str, Any],
     assert status() == 400
     assert status(companyKey="other-ways-c01") == 403
     assert status(analyticsAccessToken=other) == status(analyticsAccessToken="x") == 404
-    assert plain.http.get(f"{bare}?plain-c01").status_code == 200  # 7: the key without its name
+    assert plain.http.get(f"{bare}?plain-c01").status_code == 200  # Khoros contract 7: the key without its name
     assert httpx.get(url, trust_env=False).status_code == 401
     with connect(varied, add_user(varied, "hurried", "hurried-c01", name="else@example.org")) as stranger:
         assert_failed(stranger.http.get(url), 404)
 
 
 def test_a_run_under_another_workflow_is_not_found(plain: KhorosClient, finished: dict[str, Any]) -> None:
-    """4.1: the pair is the key."""
+    """Khoros contract 4.1: the pair is the key."""
     info = finished["jobInfo"]
     run = quote(info["runId"], safe="")
     assert_failed(plain.get(f"/reports/report/60a7f89c-e446-309c-8b4f-460bfdfd0dee/{run}/status"), 404)
@@ -215,7 +216,8 @@ def test_a_run_under_another_workflow_is_not_found(plain: KhorosClient, finished
 
 
 def test_the_download_is_a_redirect_to_a_link_of_ours(plain: KhorosClient, finished: dict[str, Any]) -> None:
-    """4.3, documented: 307 to a signed URL. It needs no password and does not mind one, as libraries keep it."""
+    """Khoros contract 4.3, documented: 307 to a signed URL. It needs no password and does not mind one, as libraries
+    keep it."""
     first, again = (plain.http.get(finished["jobInfo"]["downloadUrl"]) for _ in range(2))
     assert (first.status_code, again.status_code) == (307, 307)
     link = first.headers["location"]
@@ -234,7 +236,7 @@ def test_the_download_is_a_redirect_to_a_link_of_ours(plain: KhorosClient, finis
 
 
 def test_the_download_is_the_file_itself_by_a_setting(other_ways: KhorosClient) -> None:
-    """4.3, proposed: for clients that do not follow redirects. The other settings of files besides."""
+    """Khoros contract 4.3, proposed: for clients that do not follow redirects. The other settings of files besides."""
     found = other_ways.wait(other_ways.order("incoming_post", DAY))
     answer = other_ways.http.get(found["jobInfo"]["downloadUrl"])
     assert answer.status_code == 200
@@ -244,7 +246,7 @@ def test_the_download_is_the_file_itself_by_a_setting(other_ways: KhorosClient) 
 
 
 def test_pain_21_a_setting_keeps_spreadsheets_from_running_cells(plain: KhorosClient, other_ways: KhorosClient) -> None:
-    """5.5, proposed: off by default, because pipelines read what was written."""
+    """Khoros contract 5.5, proposed: off by default, because pipelines read what was written."""
     assert '"=1+1"' in plain.export("incoming_post", DAY).text
     assert ",=1+1," in plain.export("incoming_post", DAY, reportFormat="csv").text
     text = other_ways.export("incoming_post", DAY, reportFormat="csv").content
@@ -254,7 +256,8 @@ def test_pain_21_a_setting_keeps_spreadsheets_from_running_cells(plain: KhorosCl
 
 
 def test_the_list_of_jobs(varied: Served) -> None:
-    """4.4: a list, ``details`` that is null, no statusUrl; a closed run has a downloadUrl with the company key."""
+    """Khoros contract 4.4: a list, ``details`` that is null, no statusUrl; a closed run has a downloadUrl with the
+    company key."""
     user = new_user(varied, "jobs")
     with connect(varied, user) as client:
         assert client.get("/reports/jobs").json()["result"] == []
@@ -278,7 +281,7 @@ def test_the_list_of_jobs(varied: Served) -> None:
 
 
 def test_a_running_job_in_the_list(idle: Served) -> None:
-    """4.4, seen: only the two ids."""
+    """Khoros contract 4.4, seen: only the two ids."""
     with connect(idle, new_user(idle, "list")) as client:
         created = client.create("user", DAY).json()["result"]
         [entry] = client.get("/reports/jobs").json()["result"]
@@ -288,7 +291,8 @@ def test_a_running_job_in_the_list(idle: Served) -> None:
 
 
 def test_twenty_requests_a_minute_or_as_many_as_a_tenant_may(varied: Served) -> None:
-    """6, documented; polls and look-ups count (7, inferred), another user's do not."""
+    """Khoros contract 6, documented; polls and look-ups count (Khoros contract 7.13, inferred), another user's do
+    not."""
     ann, bob = (add_user(varied, "hurried", "hurried-c01", name=f"{name}@example.org") for name in ("ann", "bob"))
     with connect(varied, ann) as client, connect(varied, bob) as other:
         status_url = client.order("user", DAY)
@@ -319,7 +323,8 @@ def test_instants_in_zones_and_offsets(more: dict[str, str], first: str, plain: 
 
 
 def test_days_of_an_offset_begin_with_the_timespan_and_days_of_a_zone_at_midnight(plain: KhorosClient) -> None:
-    """5.4, proposed: a fixed offset has no days of its own; the last millisecond of the window is its own bucket's."""
+    """Khoros contract 5.4, proposed: a fixed offset has no days of its own; the last millisecond of the window is its
+    own bucket's."""
     window = ("2026-03-05T06:00:00", "2026-03-06T05:59:59.999")
     starts = {
         name: sorted(
@@ -337,7 +342,7 @@ def test_days_of_an_offset_begin_with_the_timespan_and_days_of_a_zone_at_midnigh
 
 
 def test_labels_in_five_languages(plain: KhorosClient) -> None:
-    """5.2 and 5.5, proposed: the header line has the labels, in the order asked for."""
+    """Khoros contract 5.2 and 5.5, proposed: the header line has the labels, in the order asked for."""
     heads = {
         locale: plain.export(
             "user", DAY, reportFormat="CSV", locale=locale, reportMetrics="agent_name,AGENT_ID,Agent_Name"
@@ -355,7 +360,7 @@ def test_labels_in_five_languages(plain: KhorosClient) -> None:
 
 
 def test_milliseconds_are_in_json_only(plain: KhorosClient) -> None:
-    """5.3, documented; asked for by name in csv, they are dropped (proposed)."""
+    """Khoros contract 5.3, documented; asked for by name in csv, they are dropped (proposed)."""
     wanted = "AGENT_ID,TOTAL_MOBILE_TIME_MILLIS,TOTAL_MOBILE_TIME"
     [row] = plain.export("user", DAY, reportMetrics=wanted).json()
     assert row == {"AGENT_ID": "20417", "TOTAL_MOBILE_TIME_MILLIS": "0", "TOTAL_MOBILE_TIME": "00:00:00"}
@@ -373,14 +378,14 @@ def test_milliseconds_are_in_json_only(plain: KhorosClient) -> None:
 
 
 def test_an_export_without_rows(plain: KhorosClient) -> None:
-    """5.5 and 5.6: a header line alone; an empty list."""
+    """Khoros contract 5.5 and 5.6: a header line alone; an empty list."""
     empty = ("2026-02-01T00:00:00", "2026-02-01T01:00:00")
     assert plain.export("incoming_post", empty, reportMetrics="POST_ID", reportFormat="csv").text == "Post ID\r\n"
     assert json.loads(plain.export("incoming_post", empty).text) == []
 
 
 def test_both_bounds_belong_to_the_timespan(plain: KhorosClient, other_ways: KhorosClient) -> None:
-    """5.7, proposed; the other tenant's end is exclusive."""
+    """Khoros contract 5.7, proposed; the other tenant's end is exclusive."""
     window = ("2026-03-05T16:07:00", "2026-03-05T16:07:02")
     assert sorted(row["POST_ID"] for row in plain.export("incoming_post", window).json()) == ["p0", "p1", "p2"]
     assert sorted(row["postId"] for row in other_ways.export("incoming_post", window).json()) == ["p0", "p1"]

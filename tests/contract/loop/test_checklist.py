@@ -1,4 +1,4 @@
-"""The checks of contracts/loop.md section 14, each under its number. What the other files here test is left to them."""
+"""The checks of Loop contract 14, each under its number. What the other files here test is left to them."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_check_03_without_a_format_the_file_is_a_json_array(client: LoopClient, 
     rows = json.loads(answer.content)
     assert isinstance(rows, list)
     assert [row["conversationId"] for row in rows] == ALL
-    # 12.3: one object per line inside the array, so that it can be read line by line as well.
+    # Loop contract 12.3: one object per line inside the array, so that it can be read line by line as well.
     opening, *lines, closing = answer.text.splitlines()
     assert (opening, closing) == ("[", "]")
     assert [json.loads(line.removesuffix(",")) for line in lines] == rows
@@ -240,7 +240,8 @@ def test_check_17_the_start_is_in_and_the_end_is_out(busy: Served) -> None:
     token = loop.token(busy.installation, loop.tenant(busy, "edges", [*PEOPLE, *edges]))
     with LoopClient.connect(busy.url, token) as client:
         assert client.ids() == ["first", "last"]
-        assert client.ids(timezone="Asia/Kolkata") == ["first", "last"]  # 10: the zone does not shift the bounds
+        # Loop contract 10: the zone does not shift the bounds
+        assert client.ids(timezone="Asia/Kolkata") == ["first", "last"]
         assert client.ids(start=END, end=END + 1) == ["late"]
 
 
@@ -277,7 +278,8 @@ def test_check_18_the_hour_that_comes_twice(here: Inside) -> None:
 
 def test_check_19_zero_rows_are_a_whole_file(client: LoopClient) -> None:
     assert client.export(tagIds=["nobody's"]) == []
-    assert client.export(start=4_000_000_000, end=4_000_000_001) == []  # V7: a future that has not happened
+    # Loop contract 5.2, V7: a future that has not happened
+    assert client.export(start=4_000_000_000, end=4_000_000_001) == []
 
 
 def test_check_19_zero_rows_are_a_workbook_with_its_header(client: LoopClient) -> None:

@@ -1,4 +1,4 @@
-"""What a create is refused for, rule by rule (contract, section 5.2), and what it leaves alone."""
+"""What a create is refused for, rule by rule (Loop contract 5.2), and what it leaves alone."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_a_body_that_is_no_object(client: LoopClient, content: bytes) -> None:
 
 
 def test_all_faults_are_told_and_the_first_rule_speaks(client: LoopClient) -> None:
-    """5.2, proposed: the first by the order of the rules, whatever the order of the fields."""
+    """Loop contract 5.2, proposed: the first by the order of the rules, whatever the order of the fields."""
     sent = {
         "customerIds": ["x"],
         "tagIds": [1],
@@ -141,7 +141,7 @@ def test_all_faults_are_told_and_the_first_rule_speaks(client: LoopClient) -> No
 
 
 def test_a_refused_create_leaves_no_job_and_quotes_nothing(client: LoopClient, here: Inside) -> None:
-    """9, proposed: no message repeats tokens or customer addresses."""
+    """Loop contract 9, proposed: no message repeats tokens or customer addresses."""
     secret = "sEcReT<b>"
     sent = body(timezone=secret, resultFormat=secret, tagIds=[secret * 100], customerIds=[secret])
     before = _open_jobs(here)
@@ -209,7 +209,7 @@ def test_bodies_are_sent_as_json(client: LoopClient, media: str, status: int) ->
 
 @pytest.mark.parametrize(("size", "status"), [(1024 * 1024, 200), (1024 * 1024 + 1, 413)])
 def test_a_body_may_have_a_mebibyte(client: LoopClient, size: int, status: int) -> None:
-    """V16, proposed: more than the paths of other dialects take."""
+    """Loop contract 5.2, V16, proposed: more than the paths of other dialects take."""
     content = json.dumps(body()).encode()
     content += b" " * (size - len(content))
     answer = client.http.post(f"{loop.API}/export", content=content, headers={**JSON, **client.headers})
@@ -223,7 +223,7 @@ def test_a_body_may_have_a_mebibyte(client: LoopClient, size: int, status: int) 
 
 
 def test_an_idempotency_key_gives_the_same_export(client: LoopClient, here: Inside) -> None:
-    """13, proposed."""
+    """Loop contract 13, proposed."""
     first = client.order(body(tagIds=["a"]), Idempotency_Key="march-1")
     again = client.order({"end": float(END), "start": START, "tagIds": ["a"]}, Idempotency_Key="march-1")
     assert first.json() == again.json()

@@ -52,7 +52,7 @@ def test_the_document_has_every_endpoint(described: Described) -> None:
 def test_answers_are_as_described(
     method: str, path: str, mode: GenerationMode, authorized: bool, described: Described, client: LoopClient
 ) -> None:
-    """9: no 5xx, and no status, header or body outside the schema.
+    """Loop contract 9: no 5xx, and no status, header or body outside the schema.
 
     That end is later than start, or that a zone exists, no schema can say.
     """
@@ -64,7 +64,7 @@ def test_answers_are_as_described(
 def test_every_answer_of_an_exports_life_is_as_described(
     described: Described, client: LoopClient, busy: Served
 ) -> None:
-    """6 and 7: also those that made-up requests never meet."""
+    """Loop contract 6 and 7: also those that made-up requests never meet."""
     with LoopClient.connect(busy.url, loop.token(busy.installation, loop.tenant(busy, "described"))) as made:
         created = made.order({"start": START, "end": END})
         export = created.json()["id"]

@@ -1,4 +1,4 @@
-"""Reading an export: who may, whose it is, how its state is worded (contract, sections 3, 4, 6, 7, 9)."""
+"""Reading an export: who may, whose it is, how its state is worded (Loop contract 3, 4, 6, 7, 9)."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ WORDS = [
 
 @pytest.mark.parametrize(("setting", "word"), WORDS)
 def test_the_word_of_each_state(tmp_path: Path, setting: str, word: str) -> None:
-    """7.2, proposed."""
+    """Loop contract 7.2, proposed."""
     with inside(tmp_path, PATIENT + setting) as here:
         identity.add_tenant(Tenant(name="acme"), here.on)
         client = member(here, BOSS)
@@ -137,7 +137,8 @@ def test_unknown_ids_may_be_404(tmp_path: Path) -> None:
 
 
 def test_whose_export_it_is(here: Inside, boss: LoopClient) -> None:
-    """4, proposed: seen by its actor, its effective user and administrators; to others it does not exist."""
+    """Loop contract 4, proposed: seen by its actor, its effective user and administrators; to others it does not
+    exist."""
     rita, olga = member(here, RITA), member(here, OLGA, ORDINARY | {Scope.IMPERSONATE})
     as_rita = LoopClient(here.http, {**olga.headers, "X-Impersonate-User": RITA})
     boss_as_olga = LoopClient(here.http, {**boss.headers, "X-Impersonate-User": OLGA})
@@ -160,7 +161,8 @@ def test_whose_export_it_is(here: Inside, boss: LoopClient) -> None:
 
 
 def test_a_person_sees_rows_of_inboxes_that_are_open_or_the_persons(here: Inside) -> None:
-    """4 and V15, proposed: the owner of a token is its effective user, and asking for an inbox opens it for nobody."""
+    """Loop contract 4 and 5.2, V15, proposed: the owner of a token is its effective user, and asking for an inbox opens
+    it for nobody."""
 
     def ids(client: LoopClient, **body: object) -> list[str]:
         export = client.create(**body)
@@ -201,7 +203,7 @@ def test_one_name_at_a_time_and_a_blank_one_is_none(boss: LoopClient) -> None:
 
 
 def test_every_impersonated_call_is_in_the_log(here: Inside) -> None:
-    """4, proposed: those that are refused as well."""
+    """Loop contract 4, proposed: those that are refused as well."""
     client = member(here, "auditor@acme.example", ORDINARY | {Scope.IMPERSONATE}, X_Impersonate_User=RITA)
     refused = LoopClient(here.http, {**client.headers, "X-Impersonate-User": "Nobody@acme.example"})
     client.read(UNKNOWN)
@@ -217,7 +219,7 @@ def test_every_impersonated_call_is_in_the_log(here: Inside) -> None:
 
 
 def test_an_impersonated_call_counts_against_who_makes_it(tmp_path: Path) -> None:
-    """4, proposed: against the actor's rate, and the workspace's exports."""
+    """Loop contract 4, proposed: against the actor's rate, and the workspace's exports."""
     with inside(tmp_path, "[loop]\nopen_jobs = 2\n") as here:
         identity.add_tenant(Tenant(name="acme"), here.on)
         loop.load(here.installation, "acme", PEOPLE)
@@ -279,7 +281,7 @@ def test_what_a_token_may_do(here: Inside) -> None:
 
 
 def test_an_account_that_is_not_verified(here: Inside) -> None:
-    """3, documented that there is such an error; its number and code are proposed."""
+    """Loop contract 3, documented that there is such an error; its number and code are proposed."""
     identity.add_tenant(Tenant(name="unverified", is_verified=False), here.on)
     token = loop.token(here.installation, "unverified")
     client = LoopClient(here.http, {"Authorization": f"Bearer {token}"})
@@ -309,7 +311,7 @@ def test_paths_and_methods_that_do_not_exist(boss: LoopClient, method: str, path
 
 
 def test_every_error_has_a_row() -> None:
-    """9, proposed; the dialect has no endpoint for tokens."""
+    """Loop contract 9, proposed; the dialect has no endpoint for tokens."""
     for kind in _leaves(ExportError):
         if kind.__module__ == "offtake.errors" and kind is not InvalidGrant:
             assert nearest(ERRORS, kind.__new__(kind)) != ERRORS[ExportError], kind
@@ -321,7 +323,7 @@ def _leaves(kind: type[ExportError]) -> Iterator[type[ExportError]]:
 
 
 def test_links_lead_where_the_settings_say(tmp_path: Path) -> None:
-    """8, documented: another host than the API's, path and query of one form."""
+    """Loop contract 8, documented: another host than the API's, path and query of one form."""
     with inside(tmp_path, '[loop]\nlink_url = "https://files.example.test/exports/"\n') as here:
         identity.add_tenant(Tenant(name="acme"), here.on)
         client = member(here, BOSS)
@@ -351,7 +353,7 @@ def test_links_lead_where_the_settings_say(tmp_path: Path) -> None:
 
 
 def test_what_the_server_knows_beyond_the_body_is_in_headers(tmp_path: Path) -> None:
-    """13, proposed."""
+    """Loop contract 13, proposed."""
     with inside(tmp_path) as here:
         identity.add_tenant(Tenant(name="acme"), here.on)
         client = member(here, BOSS)
@@ -366,7 +368,7 @@ def test_what_the_server_knows_beyond_the_body_is_in_headers(tmp_path: Path) -> 
 
 
 def test_a_report_that_cannot_be_cut_is_not_for_one_person(here: Inside, boss: LoopClient) -> None:
-    """4, proposed: a company's own report without the parameter would show everything."""
+    """Loop contract 4, proposed: a company's own report without the parameter would show everything."""
     with here.on.database.read() as connection:
         mine = jobs.get(connection, boss.create())
     assert mine is not None

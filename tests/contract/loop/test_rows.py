@@ -1,4 +1,4 @@
-"""The bytes of a Json file: section 12 of the contract, by its own example."""
+"""The bytes of a Json file: Loop contract 12, by its own example."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _action(kind: str, at: str) -> Row:
     return {"table": "conversation_action", "actor": "AGENT", **made}
 
 
-# What happened in the example of section 12.3, by the clocks of UTC; the sub-seconds are ours.
+# What happened in the example of Loop contract 12.3, by the clocks of UTC; the sub-seconds are ours.
 PARCEL = [
     *talk("cv_10021", "2024-06-03T08:15:00.250Z", tags=["refund"]),
     _action("CLAIMED", "2024-06-03T08:20:00Z"),
@@ -68,7 +68,7 @@ ROW: Row = {
     "resolvedById": RITA,
     "slaBreached": False,
 }
-# Keys are always there, and null where there is nothing to say (12.2).
+# Keys are always there, and null where there is nothing to say (Loop contract 12.2).
 QUIET: Row = {
     **dict.fromkeys(ROW),
     "conversationId": "cv_9",

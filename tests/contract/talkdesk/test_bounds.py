@@ -67,7 +67,7 @@ def client(busy: Served) -> Iterator[Client]:
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("span", SPANS)
 def test_pain_18_every_spelling_selects_the_same_rows_as_a_calculation(span: str, place: str, client: Client) -> None:
-    """2.2, 3 and 5.4: inclusive start, exclusive end; each bound is resolved by itself."""
+    """Talkdesk contract 2.2, 3 and 5.4: inclusive start, exclusive end; each bound is resolved by itself."""
     start, end = (datetime.fromisoformat(text) for text in SPANS[span])
     wanted, jobs = {}, {}
     combinations = list(itertools.product(SPELLINGS, ENDINGS))

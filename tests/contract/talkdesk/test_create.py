@@ -1,4 +1,4 @@
-"""Creating a job, ``POST /data/reports/{type}/jobs`` (contract, section 2.2)."""
+"""Creating a job, ``POST /data/reports/{type}/jobs`` (Talkdesk contract 2.2)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ def span(client: Client, start: str, end: str, **body: Any) -> dict[str, str]:
 
 
 def test_the_202_field_by_field(client: Client) -> None:
-    """2.2, documented: id, name, timezone, status, format, timespan; seen: type and created_at, all under ``job``."""
+    """Talkdesk contract 2.2, documented: id, name, timezone, status, format, timespan; seen: type and created_at, all
+    under ``job``."""
     before = datetime.now(UTC).replace(microsecond=0, tzinfo=None)
     body = {"name": "march calls", "timezone": "Europe/Prague", "format": "csv", "timespan": SPAN}
     answer = client.order("calls", body)
@@ -77,7 +78,7 @@ def test_the_202_field_by_field(client: Client) -> None:
 
 
 def test_without_a_public_url_links_repeat_the_host_of_the_request(busy: Served) -> None:
-    """2.2, decision: hrefs are absolute; a client requests them as they are."""
+    """Talkdesk contract 2.2, proposed: hrefs are absolute; a client requests them as they are."""
     with busy.client(busy.tenant("host")) as client:
         body = {"timespan": {"from": "2020-01-01T00:00:00Z", "to": "2020-01-02T00:00:00Z"}}
         headers = {**client.headers, "Host": "exports.example.net:8443"}
@@ -87,7 +88,7 @@ def test_without_a_public_url_links_repeat_the_host_of_the_request(busy: Served)
 
 
 def test_pain_04_the_answer_does_not_wait_for_the_export(client: Client) -> None:
-    """2.2, documented: 202 and a job, whatever the export will take; here nobody will ever run it."""
+    """Talkdesk contract 2.2, documented: 202 and a job, whatever the export will take; here nobody will ever run it."""
     document = accepted(client, {"timespan": SPAN})
     assert document["job"]["status"] == "created"
 
@@ -99,7 +100,7 @@ SPELLINGS = [
     golden("2.2", "seen", "microseconds", "2026-03-01T00:00:00.123456Z", "2026-03-01T00:00:00.123456Z"),
     golden("2.2", "seen", "offset-east", "2026-03-01T00:00:00+02:00", "2026-02-28T22:00:00Z"),
     golden("2.2", "seen", "offset-west", "2026-03-01T00:00:00-03:30", "2026-03-01T03:30:00Z"),
-    golden("2.2", "decision", "blank-for-t", "2026-03-01 00:00:00", "2026-03-01T00:00:00Z"),
+    golden("2.2", "proposed", "blank-for-t", "2026-03-01 00:00:00", "2026-03-01T00:00:00Z"),
     golden("2.2", "inferred", "blank-and-fraction-and-z", "2026-03-01 00:00:00.5Z", "2026-03-01T00:00:00.500000Z"),
     golden("2.2", "inferred", "nanoseconds-are-cut", "2026-03-01T00:00:00.123456789Z", "2026-03-01T00:00:00.123456Z"),
 ]
@@ -114,7 +115,7 @@ def test_every_spelling_of_a_datetime_is_accepted(text: str, understood: str, cl
 
 
 NO_DATETIMES = [
-    golden("2.2", "decision", "date-only", "2026-03-01"),
+    golden("2.2", "proposed", "date-only", "2026-03-01"),
     golden("2.2", "inferred", "empty", ""),
     golden("2.2", "inferred", "no-such-day", "2026-02-30T00:00:00Z"),
     golden("2.2", "inferred", "no-such-hour", "2026-03-01T25:00:00Z"),
@@ -158,10 +159,10 @@ def test_the_ends_of_the_calendar_are_refused_not_tripped_over(start: str, end: 
 ZONES = [
     golden("2.2", "documented", "top-level", {"timezone": "Europe/Prague"}, None, "Europe/Prague"),
     golden("2.2", "seen", "airbyte-inside-timespan", {}, "Europe/Prague", "Europe/Prague"),
-    golden("2.2", "decision", "both", {"timezone": "Asia/Kolkata"}, "Europe/Prague", "Asia/Kolkata"),
-    golden("2.2", "decision", "top-level-over-a-wrong-one", {"timezone": "UTC"}, "Nowhere/Land", "UTC"),
+    golden("2.2", "proposed", "both", {"timezone": "Asia/Kolkata"}, "Europe/Prague", "Asia/Kolkata"),
+    golden("2.2", "proposed", "top-level-over-a-wrong-one", {"timezone": "UTC"}, "Nowhere/Land", "UTC"),
     golden("2.2", "seen", "absent", {}, None, "UTC"),
-    golden("2.2", "decision", "null", {"timezone": None}, None, "UTC"),
+    golden("2.2", "proposed", "null", {"timezone": None}, None, "UTC"),
     golden("2.2", "inferred", "link-name", {"timezone": "US/Eastern"}, None, "US/Eastern"),
 ]
 
@@ -185,13 +186,14 @@ def test_the_zone_is_found_wherever_clients_put_it(
 )
 @pytest.mark.parametrize("inside", [False, True])
 def test_a_zone_that_is_no_iana_name_is_1020016(zone: str, inside: bool, client: Client) -> None:
-    """2.2, documented code; which names are refused is a decision."""
+    """Talkdesk contract 2.2, documented code; which names are refused is proposed."""
     body = {"timespan": {**SPAN, "timezone": zone}} if inside else {"timezone": zone, "timespan": SPAN}
     assert_refused(client.order("calls", body), 400, "1020016")
 
 
 def test_pain_18_naive_bounds_are_wall_clock_in_the_zone_of_the_job(client: Client) -> None:
-    """5.4, decision; the hour that occurs twice is its first one, the hour that does not is moved on."""
+    """Talkdesk contract 5.4, proposed; the hour that occurs twice is its first one, the hour that does not is moved
+    on."""
     prague = {"timezone": "Europe/Prague"}
     assert span(client, "2026-03-28T00:00:00", "2026-03-30T00:00:00", **prague) == {
         "from": "2026-03-27T23:00:00Z",
@@ -205,7 +207,7 @@ def test_pain_18_naive_bounds_are_wall_clock_in_the_zone_of_the_job(client: Clie
 
 
 def test_each_bound_is_resolved_by_itself(client: Client) -> None:
-    """2.2, seen: Airbyte sends its cursor with Z and the present as naive local time."""
+    """Talkdesk contract 2.2, seen: Airbyte sends its cursor with Z and the present as naive local time."""
     understood = span(client, "2026-03-01T00:00:00Z", "2026-03-02T00:00:00", timezone="Europe/Prague")
     assert understood == {"from": "2026-03-01T00:00:00Z", "to": "2026-03-01T23:00:00Z"}
     answer = client.order(
@@ -217,8 +219,8 @@ def test_each_bound_is_resolved_by_itself(client: Client) -> None:
 
 NAMES = [
     golden("2.2", "seen", "absent", {}, "calls", "Calls"),
-    golden("2.2", "decision", "absent-user-status", {}, "user_status", "User Status"),
-    golden("2.2", "decision", "null", {"name": None}, "calls", "Calls"),
+    golden("2.2", "proposed", "absent-user-status", {}, "user_status", "User Status"),
+    golden("2.2", "proposed", "null", {"name": None}, "calls", "Calls"),
     golden("2.2", "seen", "capital-n-is-ignored", {"Name": "mine"}, "calls", "Calls"),
     golden("2.2", "documented", "given", {"name": "ring 'n\" run 🙂\n"}, "calls", "ring 'n\" run 🙂\n"),
 ]
@@ -233,12 +235,12 @@ def test_the_name_is_optional(body: dict[str, Any], report: str, name: str, clie
     ("body", "word"),
     [
         golden("2.2", "documented", "absent", {}, "csv"),
-        golden("2.2", "decision", "null", {"format": None}, "csv"),
+        golden("2.2", "proposed", "null", {"format": None}, "csv"),
         golden("2.2", "documented", "csv", {"format": "csv"}, "csv"),
         golden("2.2", "documented", "json", {"format": "json"}, "json"),
         golden("2.2", "documented", "json-bulk", {"format": "json_bulk"}, "json_bulk"),
-        golden("2.2", "decision", "upper-case", {"format": "JSON"}, "json"),
-        golden("2.2", "decision", "mixed-case", {"format": "Json_Bulk"}, "json_bulk"),
+        golden("2.2", "proposed", "upper-case", {"format": "JSON"}, "json"),
+        golden("2.2", "proposed", "mixed-case", {"format": "Json_Bulk"}, "json_bulk"),
     ],
 )
 def test_the_format(body: dict[str, Any], word: str, client: Client) -> None:
@@ -247,12 +249,12 @@ def test_the_format(body: dict[str, Any], word: str, client: Client) -> None:
 
 @pytest.mark.parametrize("value", ["xlsx", "parquet", "json_lines", " csv", 7, ["csv"]])
 def test_another_format_is_refused_by_the_name_of_its_field(value: object, client: Client) -> None:
-    """2.2, documented code and field."""
+    """Talkdesk contract 2.2, documented code and field."""
     assert_refused(client.order("calls", {"format": value, "timespan": SPAN}), 400, "1020001", ["format"])
 
 
 def test_unknown_keys_are_ignored(client: Client) -> None:
-    """2.2, decision."""
+    """Talkdesk contract 2.2, proposed."""
     body = {"timespan": {**SPAN, "unit": "day"}, "filters": [1], "entries": {}, "report_type": "contacts"}
     assert accepted(client, body)["job"]["type"] == "calls"
 
@@ -265,8 +267,8 @@ def test_all_faulty_fields_are_named_at_once(client: Client) -> None:
 MISSING = [
     golden("2.2", "documented", "no-timespan", {}, ["timespan[from]", "timespan[to]"]),
     golden("2.2", "documented", "empty-timespan", {"timespan": {}}, ["timespan[from]", "timespan[to]"]),
-    golden("2.2", "decision", "null-timespan", {"timespan": None}, ["timespan[from]", "timespan[to]"]),
-    golden("2.2", "decision", "list-for-a-timespan", {"timespan": []}, ["timespan[from]", "timespan[to]"]),
+    golden("2.2", "proposed", "null-timespan", {"timespan": None}, ["timespan[from]", "timespan[to]"]),
+    golden("2.2", "proposed", "list-for-a-timespan", {"timespan": []}, ["timespan[from]", "timespan[to]"]),
     golden("2.2", "documented", "no-from", {"timespan": {"to": SPAN["to"]}}, ["timespan[from]"]),
     golden("2.2", "documented", "no-to", {"timespan": {"from": SPAN["from"]}}, ["timespan[to]"]),
 ]
@@ -280,21 +282,21 @@ def test_missing_bounds_are_named(body: dict[str, Any], fields: list[str], clien
 
 
 NOT_AN_ORDER = [
-    golden("4", "decision", "empty", b""),
-    golden("4", "decision", "no-json", b"{"),
-    golden("4", "decision", "a-form", b"format=csv&name=x"),
-    golden("4", "decision", "not-utf-8", b'{"name": "\xff\xfe\xfa"}'),
-    golden("4", "decision", "array", b"[]"),
-    golden("4", "decision", "text", b'"calls"'),
-    golden("4", "decision", "number", b"1"),
-    golden("4", "decision", "null", b"null"),
-    golden("4", "decision", "deeply-nested", b"[" * 30_000),
-    golden("4", "decision", "huge-number", b'{"timespan": ' + b"9" * 20_000 + b"}"),
-    golden("4", "decision", "timespan-is-text", b'{"timespan": "today"}'),
-    golden("4", "decision", "timespan-is-null", b'{"timespan": null}'),
-    golden("4", "decision", "name-is-a-number", json.dumps({"name": 7, "timespan": SPAN}).encode()),
-    golden("4", "decision", "name-with-half-a-character", json.dumps({"name": "\ud800", "timespan": SPAN}).encode()),
-    golden("4", "decision", "zone-is-a-number", json.dumps({"timezone": 7, "timespan": SPAN}).encode()),
+    golden("4", "proposed", "empty", b""),
+    golden("4", "proposed", "no-json", b"{"),
+    golden("4", "proposed", "a-form", b"format=csv&name=x"),
+    golden("4", "proposed", "not-utf-8", b'{"name": "\xff\xfe\xfa"}'),
+    golden("4", "proposed", "array", b"[]"),
+    golden("4", "proposed", "text", b'"calls"'),
+    golden("4", "proposed", "number", b"1"),
+    golden("4", "proposed", "null", b"null"),
+    golden("4", "proposed", "deeply-nested", b"[" * 30_000),
+    golden("4", "proposed", "huge-number", b'{"timespan": ' + b"9" * 20_000 + b"}"),
+    golden("4", "proposed", "timespan-is-text", b'{"timespan": "today"}'),
+    golden("4", "proposed", "timespan-is-null", b'{"timespan": null}'),
+    golden("4", "proposed", "name-is-a-number", json.dumps({"name": 7, "timespan": SPAN}).encode()),
+    golden("4", "proposed", "name-with-half-a-character", json.dumps({"name": "\ud800", "timespan": SPAN}).encode()),
+    golden("4", "proposed", "zone-is-a-number", json.dumps({"timezone": 7, "timespan": SPAN}).encode()),
 ]
 
 
@@ -305,7 +307,7 @@ def test_a_body_that_is_no_order_is_1020001(body: bytes, client: Client) -> None
 
 @pytest.mark.parametrize("announced", [True, False])
 def test_a_huge_body_is_413_as_json(announced: bool, client: Client) -> None:
-    """4, decision: a status that the vendor does not list has the same shape."""
+    """Talkdesk contract 4, proposed: a status that the vendor does not list has the same shape."""
     body = b'{"name": "' + b"x" * 200_000 + b'"}'
     content: Any = body if announced else iter([body[:100_000], body[100_000:]])
     answer = client.http.post("/data/reports/calls/jobs", content=content, headers=client.headers)
@@ -313,7 +315,7 @@ def test_a_huge_body_is_413_as_json(announced: bool, client: Client) -> None:
 
 
 LENGTHS = [
-    golden("2.2", "decision", "exactly-31-days", "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z", "UTC", True),
+    golden("2.2", "proposed", "exactly-31-days", "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z", "UTC", True),
     golden("2.2", "documented", "a-second-more", "2026-01-01T00:00:00Z", "2026-02-01T00:00:01Z", "UTC", False),
     golden("2.2", "inferred", "a-blink-more", "2026-01-01T00:00:00Z", "2026-02-01T00:00:00.000001Z", "UTC", False),
     golden(
@@ -344,7 +346,7 @@ def test_31_days_are_allowed_and_no_more(start: str, end: str, zone: str, allowe
 
 
 def test_the_end_may_lie_in_the_future(client: Client) -> None:
-    """2.2, seen: clients ask until now, or until the end of today."""
+    """Talkdesk contract 2.2, seen: clients ask until now, or until the end of today."""
     now = datetime.now(UTC)
     bounds = [f"{now + timedelta(days=days):%Y-%m-%dT%H:%M:%SZ}" for days in (-1, 20)]
     assert span(client, *bounds) == dict(zip(("from", "to"), bounds, strict=True))
@@ -354,8 +356,8 @@ def test_the_end_may_lie_in_the_future(client: Client) -> None:
     ("start", "end"),
     [
         golden("2.2", "documented", "reversed", "2026-03-02T00:00:00Z", "2026-03-01T00:00:00Z"),
-        golden("2.2", "decision", "equal", "2026-03-01T00:00:00Z", "2026-03-01T00:00:00Z"),
-        golden("2.2", "decision", "equal-in-two-spellings", "2026-03-01T02:00:00+02:00", "2026-03-01 00:00:00.000Z"),
+        golden("2.2", "proposed", "equal", "2026-03-01T00:00:00Z", "2026-03-01T00:00:00Z"),
+        golden("2.2", "proposed", "equal-in-two-spellings", "2026-03-01T02:00:00+02:00", "2026-03-01 00:00:00.000Z"),
         golden("2.2", "inferred", "equal-up-to-microseconds", "2026-03-01T00:00:00.0000001Z", "2026-03-01T00:00:00Z"),
     ],
 )
@@ -363,7 +365,7 @@ def test_the_end_must_be_later_than_the_start(start: str, end: str, client: Clie
     assert_refused(client.order("calls", {"timespan": {"from": start, "to": end}}), 400, "1020005")
 
 
-# In the order in which they are found (2.2, decision): what is wrong, status and code.
+# In the order in which they are found (Talkdesk contract 2.2, proposed): what is wrong, status and code.
 FAULTS = {
     "token": (401, "1020018"),
     "scope": (403, "1020004"),
@@ -413,7 +415,7 @@ def test_each_fault_hides_all_later_ones(faults: tuple[str, str], full: tuple[Cl
 
 
 def test_pain_17_the_quota_says_when_to_come_back(full: tuple[Client, str]) -> None:
-    """3, documented: 15 unfinished jobs of all types together; the header is a decision."""
+    """Talkdesk contract 3, documented: 15 unfinished jobs of all types together; the header is proposed."""
     client, _ = full
     for report in ("calls", "user_status"):
         answer = client.order(report, {"timespan": SPAN})
@@ -422,7 +424,7 @@ def test_pain_17_the_quota_says_when_to_come_back(full: tuple[Client, str]) -> N
 
 
 def test_a_refused_order_leaves_no_job(idle: Served) -> None:
-    """3, decision: refusals do not count towards the quota."""
+    """Talkdesk contract 3, proposed: refusals do not count towards the quota."""
     tenant: Credential = idle.tenant("refused")
     with idle.client(tenant) as client:
         for _ in range(20):
@@ -438,17 +440,17 @@ MEDIA = [
     golden("4", "documented", "json", "application/json", 202),
     golden("4", "inferred", "json-with-charset", "application/json; charset=utf-8", 202),
     golden("4", "inferred", "json-of-a-kind", "application/vnd.example+json", 202),
-    golden("4", "decision", "curl-without-a-header", "application/x-www-form-urlencoded", 202),
-    golden("4", "decision", "text", "text/plain", 202),
-    golden("4", "decision", "xml", "application/xml", 415),
-    golden("4", "decision", "parts", "multipart/form-data; boundary=x", 415),
-    golden("4", "decision", "nonsense", "nonsense", 415),
+    golden("4", "proposed", "curl-without-a-header", "application/x-www-form-urlencoded", 202),
+    golden("4", "proposed", "text", "text/plain", 202),
+    golden("4", "proposed", "xml", "application/xml", 415),
+    golden("4", "proposed", "parts", "multipart/form-data; boundary=x", 415),
+    golden("4", "proposed", "nonsense", "nonsense", 415),
 ]
 
 
 @pytest.mark.parametrize(("media", "status"), MEDIA)
 def test_a_body_of_another_type_is_415(media: str, status: int, client: Client) -> None:
-    """4, decision: 415 in the shape of all errors, but only for a body that says it is no JSON."""
+    """Talkdesk contract 4, proposed: 415 in the shape of all errors, but only for a body that says it is no JSON."""
     headers = {**client.headers, "Content-Type": media}
     answer = client.http.post("/data/reports/calls/jobs", content=json.dumps({"timespan": SPAN}), headers=headers)
     if status == 415:
@@ -459,7 +461,7 @@ def test_a_body_of_another_type_is_415(media: str, status: int, client: Client) 
 
 
 def test_who_asks_is_looked_at_before_what_is_sent(client: Client) -> None:
-    """2.2, decision: authentication, then the slug, then the body."""
+    """Talkdesk contract 2.2, proposed: authentication, then the slug, then the body."""
     media = {"Content-Type": "application/xml"}
     assert_refused(client.http.post("/data/reports/calls/jobs", content="<a/>", headers=media), 401, "1020018")
     headers = {**client.headers, **media}
@@ -477,7 +479,8 @@ ALIASES = [
 
 @pytest.mark.parametrize(("alias", "slug"), ALIASES)
 def test_an_alias_is_the_report_itself(alias: str, slug: str, client: Client) -> None:
-    """2.1, decision: the answers carry the report's own slug, and the job is found under either name."""
+    """Talkdesk contract 2.1, proposed: the answers carry the report's own slug, and the job is found under either
+    name."""
     document = client.order(alias, {"timespan": SPAN}).json()
     job = document["job"]["id"]
     assert document["job"]["type"] == slug
@@ -506,5 +509,5 @@ KINDS = [
 
 @pytest.mark.parametrize("slug", KINDS)
 def test_every_kind_of_report_can_be_ordered(slug: str, client: Client) -> None:
-    """2.1: the vendor's page lists fourteen kinds."""
+    """Talkdesk contract 2.1: the vendor's page lists fourteen kinds."""
     assert accepted(client, {"timespan": SPAN}, slug)["job"]["type"] == slug

@@ -1,4 +1,4 @@
-"""Every error body is JSON with a code, a message and a description (contract, section 4)."""
+"""Every error body is JSON with a code, a message and a description (Talkdesk contract 4)."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ def client(idle: Served) -> Iterator[Client]:
 
 
 PATHS = [
-    golden("4", "decision", "root-of-the-api", "GET", "/data/reports", 404),
-    golden("4", "decision", "report-alone", "GET", "/data/reports/calls", 404),
-    golden("4", "decision", "unknown-part", "GET", "/data/reports/calls/nonsense", 404),
-    golden("4", "decision", "deeper", "GET", f"{JOB}/rows", 404),
-    golden("4", "decision", "slash-inside-the-id", "GET", f"{JOBS}/a%2Fb", 404),
-    golden("4", "decision", "dots", "GET", f"{JOBS}/..%2F..%2Fetc%2Fpasswd", 404),
-    golden("4", "decision", "put-a-job", "PUT", JOB, 405),
-    golden("4", "decision", "patch-a-job", "PATCH", JOB, 405),
-    golden("4", "decision", "post-a-job", "POST", JOB, 405),
-    golden("4", "decision", "delete-all-jobs", "DELETE", JOBS, 405),
-    golden("4", "decision", "put-all-jobs", "PUT", JOBS, 405),
-    golden("4", "decision", "post-a-file", "POST", FILE, 405),
+    golden("4", "proposed", "root-of-the-api", "GET", "/data/reports", 404),
+    golden("4", "proposed", "report-alone", "GET", "/data/reports/calls", 404),
+    golden("4", "proposed", "unknown-part", "GET", "/data/reports/calls/nonsense", 404),
+    golden("4", "proposed", "deeper", "GET", f"{JOB}/rows", 404),
+    golden("4", "proposed", "slash-inside-the-id", "GET", f"{JOBS}/a%2Fb", 404),
+    golden("4", "proposed", "dots", "GET", f"{JOBS}/..%2F..%2Fetc%2Fpasswd", 404),
+    golden("4", "proposed", "put-a-job", "PUT", JOB, 405),
+    golden("4", "proposed", "patch-a-job", "PATCH", JOB, 405),
+    golden("4", "proposed", "post-a-job", "POST", JOB, 405),
+    golden("4", "proposed", "delete-all-jobs", "DELETE", JOBS, 405),
+    golden("4", "proposed", "put-all-jobs", "PUT", JOBS, 405),
+    golden("4", "proposed", "post-a-file", "POST", FILE, 405),
 ]
 
 
@@ -57,9 +57,9 @@ def test_405_names_every_method_of_the_path(path: str, methods: str, client: Cli
 
 
 ACCEPTS = [
-    golden("4", "decision", "html", {"Accept": "text/html"}),
-    golden("4", "decision", "xml", {"Accept": "application/xml"}),
-    golden("4", "decision", "nothing", {"Accept": ""}),
+    golden("4", "proposed", "html", {"Accept": "text/html"}),
+    golden("4", "proposed", "xml", {"Accept": "application/xml"}),
+    golden("4", "proposed", "nothing", {"Accept": ""}),
 ]
 
 
@@ -70,7 +70,8 @@ def test_errors_are_json_whatever_the_client_prefers(headers: dict[str, Any], cl
 
 
 def test_an_error_quotes_nothing_that_was_sent(client: Client) -> None:
-    """4, decision: no error can carry a filter value, a token or an injected text to whoever reads it."""
+    """Talkdesk contract 4, proposed: no error can carry a filter value, a token or an injected text to whoever reads
+    it."""
     secret = "sEcReT<script>"
     body = {"name": secret, "format": secret, "timezone": secret, "timespan": {"from": secret, "to": secret}}
     answers = [
@@ -96,6 +97,6 @@ def test_an_error_quotes_nothing_that_was_sent(client: Client) -> None:
 
 
 def test_every_answer_has_an_id_of_its_own(client: Client) -> None:
-    """4, inferred from ``platform-tid``: support can find the line in the log."""
+    """Talkdesk contract 4, inferred from ``platform-tid``: support can find the line in the log."""
     ids = {client.http.get(path, headers=client.headers).headers["x-request-id"] for path in (JOB, FILE, "/data", JOB)}
     assert len(ids) == 4

@@ -40,7 +40,7 @@ def described(idle: Served) -> Described:
 
 
 def test_the_document_has_every_endpoint(described: Described) -> None:
-    """1.2, 2: what is served is described."""
+    """Talkdesk contract 1.2 and 2: what is served is described."""
     assert described.operations() == set(OPERATIONS)
 
 
@@ -62,14 +62,15 @@ def test_the_whole_servers_document_has_it_all_once_more(described: Described, c
 def test_answers_are_as_described(
     method: str, path: str, mode: GenerationMode, authorized: bool, described: Described, client: Client
 ) -> None:
-    """4: no 5xx, no status, header or body outside the schema, and what does not fit the schema is refused."""
+    """Talkdesk contract 4: no 5xx, no status, header or body outside the schema, and what does not fit the schema is
+    refused."""
     headers = client.headers if authorized else {}
     without = [positive_data_acceptance] if path in RULES_BETWEEN_FIELDS and method == "POST" else []
     described.hold(method, path, mode, headers=headers, examples=25, without=without)
 
 
 def test_every_answer_of_a_jobs_life_is_as_described(described: Described, client: Client, busy: Served) -> None:
-    """2, 4: also those that made-up requests never meet."""
+    """Talkdesk contract 2 and 4: also those that made-up requests never meet."""
     day = ("2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z")
     job, file = OPERATIONS[4][1], OPERATIONS[6][1]
     with busy.client(busy.tenant("described")) as made:

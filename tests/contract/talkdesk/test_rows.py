@@ -1,4 +1,5 @@
-"""The files of all fourteen reports over sample data, decoded by models written from the contract (sections 5, 6)."""
+"""The files of all fourteen reports over sample data, decoded by models written from the contract (Talkdesk contract 5
+and 6)."""
 
 from __future__ import annotations
 
@@ -39,7 +40,8 @@ def document(busy: Served, client: Client) -> dict[str, Any]:
 def test_a_strict_client_decodes_every_row_in_every_format(
     report: str, client: Client, document: dict[str, Any]
 ) -> None:
-    """5.1 to 5.4 and 6: types, nulls, vocabularies, names and their order; the served document says the same."""
+    """Talkdesk contract 5.1 to 5.4 and 6: types, nulls, vocabularies, names and their order; the served document says
+    the same."""
     content = {
         word: client.export(report, *MONTH, format_=word, timezone=ZONE) for word in ("json", "csv", "json_bulk")
     }
@@ -61,7 +63,8 @@ def test_a_strict_client_decodes_every_row_in_every_format(
 
 
 def test_times_are_the_job_zones_own(client: Client) -> None:
-    """5.4, decision: in each zone-less report the rows of a local month have readings of that month."""
+    """Talkdesk contract 5.4, proposed: in each zone-less report the rows of a local month have readings of that
+    month."""
     for report, column in (
         ("contacts", "finished_at"),
         ("user_status", "status_end_at"),
@@ -73,7 +76,7 @@ def test_times_are_the_job_zones_own(client: Client) -> None:
 
 
 def test_every_alias_gives_the_reports_own_file(client: Client) -> None:
-    """2.1, decision."""
+    """Talkdesk contract 2.1, proposed."""
     for alias, slug in (("feedback_flow", "feedback"), ("wfm_timeseries", "timeseries_report")):
         assert json.loads(client.export(alias, *MONTH))["type"] == slug
 

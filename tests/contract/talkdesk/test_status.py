@@ -1,4 +1,4 @@
-"""Looking at a job, ``GET /data/reports/{type}/jobs/{id}``, and ending it (contract, sections 2.3, 2 and 3)."""
+"""Looking at a job, ``GET /data/reports/{type}/jobs/{id}``, and ending it (Talkdesk contract 2.3, 2 and 3)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def done(client: Client) -> str:
 
 
 def test_an_unfinished_job_is_200_with_the_document_of_its_creation(waiting: Client) -> None:
-    """2.3, documented: 200, same body."""
+    """Talkdesk contract 2.3, documented: 200, same body."""
     made = waiting.order("calls", ORDER)
     job = made.json()["job"]["id"]
     answer = waiting.poll("calls", job)
@@ -52,7 +52,8 @@ def test_an_unfinished_job_is_200_with_the_document_of_its_creation(waiting: Cli
 
 
 def test_a_done_job_is_303_to_its_file(client: Client, done: str) -> None:
-    """2.3, documented: 303 with Location and the job document; absolute, as the legacy documents show."""
+    """Talkdesk contract 2.3, documented: 303 with Location and the job document; absolute, as the legacy documents
+    show."""
     answer = client.poll("calls", done)
     assert answer.status_code == 303
     assert answer.headers["content-type"] == "application/json"
@@ -65,12 +66,12 @@ def test_a_done_job_is_303_to_its_file(client: Client, done: str) -> None:
 
 
 def test_a_done_job_is_never_a_plain_200(client: Client, done: str) -> None:
-    """2.3 and 7.1, seen: a client that reads 200 as "not ready" would poll for ever."""
+    """Talkdesk contract 2.3 and 7.1, seen: a client that reads 200 as "not ready" would poll for ever."""
     assert {client.poll("calls", done).status_code for _ in range(3)} == {303}
 
 
 def test_no_status_answer_has_a_key_named_entries(client: Client, done: str, waiting: Client) -> None:
-    """2.2, seen: that key is how most clients tell the file from the job."""
+    """Talkdesk contract 2.2, seen: that key is how most clients tell the file from the job."""
     job = waiting.create("calls", *DAY)
     for document in (client.poll("calls", done).json(), waiting.poll("calls", job).json()):
         assert "entries" not in document
@@ -92,14 +93,14 @@ NO_IDS = [
 
 @pytest.mark.parametrize("job", NO_IDS)
 def test_what_is_no_job_of_ours_is_not_found(job: str, client: Client) -> None:
-    """2.3, 2.4 and 2: 1020011 for the job, 1020008 for its file."""
+    """Talkdesk contract 2.3, 2.4 and 2: 1020011 for the job, 1020008 for its file."""
     assert_refused(client.poll("calls", job), 404, "1020011")
     assert_refused(client.cancel("calls", job), 404, "1020011")
     assert_refused(client.file("calls", job), 404, "1020008")
 
 
 def test_another_tenants_job_is_not_found(busy: Served, done: str) -> None:
-    """2.3, inferred: and the refusal does not differ from that of an unknown id."""
+    """Talkdesk contract 2.3, inferred: and the refusal does not differ from that of an unknown id."""
     with busy.client(busy.tenant("stranger")) as stranger:
         for job in (done, UNKNOWN_JOB):
             assert_refused(stranger.poll("calls", job), 404, "1020011")
@@ -109,25 +110,26 @@ def test_another_tenants_job_is_not_found(busy: Served, done: str) -> None:
 
 
 def test_a_job_is_not_found_under_another_report(client: Client, done: str) -> None:
-    """2.3, inferred: the id belongs to one type."""
+    """Talkdesk contract 2.3, inferred: the id belongs to one type."""
     assert_refused(client.poll("user_status", done), 404, "1020011")
     assert_refused(client.cancel("user_status", done), 404, "1020011")
     assert_refused(client.file("user_status", done), 404, "1020008")
 
 
 def test_an_id_in_capitals_is_another_id(client: Client, done: str) -> None:
-    """2, documented: a lower-case UUID with dashes."""
+    """Talkdesk contract 2, documented: a lower-case UUID with dashes."""
     assert_refused(client.poll("calls", done.upper()), 404, "1020011")
 
 
 def test_an_unknown_report_is_400(client: Client, done: str) -> None:
-    """2.1, documented: 400 and not 404, for every endpoint."""
+    """Talkdesk contract 2.1, documented: 400 and not 404, for every endpoint."""
     for answer in (client.poll("nonsense", done), client.file("nonsense", done), client.cancel("nonsense", done)):
         assert_refused(answer, 400, "1020001", ["report_type"])
 
 
 def test_pain_05_too_many_rows_fail_the_job_and_nothing_is_cut(hasty: Served) -> None:
-    """3, decision: the job ends ``failed``, as 200; there is no file, whole or cut. Three rows are not too many."""
+    """Talkdesk contract 3, proposed: the job ends ``failed``, as 200; there is no file, whole or cut. Three rows are
+    not too many."""
     credential = hasty.tenant("rows")
     rows = [call(f"c{number}", f"2026-03-0{1 + number // 4}T0{number}:00:00Z") for number in range(7)]
     hasty.installation.load("call", rows, tenant=credential.tenant)
@@ -147,7 +149,8 @@ def test_pain_05_too_many_rows_fail_the_job_and_nothing_is_cut(hasty: Served) ->
 
 
 def test_pain_06_no_error_text_inside_a_file(hasty: Served) -> None:
-    """3, decision: what goes wrong is said by the status; nothing that could be taken for a file is left."""
+    """Talkdesk contract 3, proposed: what goes wrong is said by the status; nothing that could be taken for a file is
+    left."""
     credential = hasty.tenant("error")
     rows = [call(f"c{number}", f"2026-03-01T0{number}:00:00Z") for number in range(4)]
     hasty.installation.load("call", rows, tenant=credential.tenant)
@@ -193,7 +196,7 @@ def _files(served: Served, job: str) -> list[str]:
 
 
 def test_pitfall_05_a_token_may_end_in_the_middle_of_polling(hasty: Served) -> None:
-    """1.3 and 7.5, seen: 401 1020018, and a new token goes on with the same job."""
+    """Talkdesk contract 1.3 and 7.5, seen: 401 1020018, and a new token goes on with the same job."""
     credential = hasty.tenant("expiry")
     with hasty.client(credential) as client:
         job = client.create("calls", *DAY)
@@ -211,7 +214,7 @@ def test_pitfall_05_a_token_may_end_in_the_middle_of_polling(hasty: Served) -> N
 
 
 def test_a_missing_scope_is_403(idle: Served, waiting: Client) -> None:
-    """1.3, documented: reading and writing are two scopes."""
+    """Talkdesk contract 1.3, documented: reading and writing are two scopes."""
     tenant = idle.tenant("scopes").tenant
     with (
         idle.client(idle.installation.add_client(tenant, scopes=["read"])) as reader,
@@ -228,7 +231,7 @@ def test_a_missing_scope_is_403(idle: Served, waiting: Client) -> None:
 
 
 def test_cancelling(waiting: Client, client: Client, done: str) -> None:
-    """2, decision: 204 without a body; 409 1020007 for a job that has ended, in whatever way."""
+    """Talkdesk contract 2, proposed: 204 without a body; 409 1020007 for a job that has ended, in whatever way."""
     job = waiting.create("calls", *DAY)
     answer = waiting.cancel("calls", job)
     assert (answer.status_code, answer.content) == (204, b"")

@@ -32,7 +32,7 @@ PUBLICATION = Publication(
         (("c", "a"), "json", ["c", "a"]),
         (("b",), "json", ["b"]),
         (("d_millis", "b", "c"), "json", ["d_millis", "b", "c"]),
-        (("d_millis", "b", "c"), "csv", ["b", "c"]),  # contracts/khoros.md 5.3: dropped without a word
+        (("d_millis", "b", "c"), "csv", ["b", "c"]),  # Khoros contract 5.3: dropped without a word
     ],
 )
 def test_the_columns_that_are_shown(asked: tuple[str, ...], format_name: str, shown: list[str]) -> None:

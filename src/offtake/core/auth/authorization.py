@@ -15,7 +15,7 @@ def require(principal: Principal, scope: Scope) -> None:
 
 def may_see(principal: Principal, job: Job) -> bool:
     """Whether a job of the principal's tenant is the principal's to see: who ordered it, whom it belongs to, and those
-    from whom nothing is hidden (contracts/loop.md 4)."""
+    from whom nothing is hidden (Loop contract 4)."""
     whose = jobs_of(principal)
     return whose is None or whose in (job.actor, job.effective)
 

@@ -1,4 +1,4 @@
-"""Acting as another person of the tenant (contracts/loop.md 4)."""
+"""Acting as another person of the tenant (Loop contract 4)."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ _INTEGERS = frozenset(
 # From Excel's day 0, 1899-12-30, to 1970, in microseconds.
 _BEFORE_1970 = 25_569 * 86_400_000_000
 
-# Characters that XML 1.0 forbids (section 2.2).
+# Characters that XML forbids (XML 1.0, 2.2).
 _FORBIDDEN = r"\x00-\x08\x0B\x0C\x0E-\x1F\x{FFFE}\x{FFFF}"
 _ESCAPE_START = "_x[0-9A-Fa-f]{4}"  # without its final underscore, which the following escape may add
 # Characters that need escaping or xml:space="preserve".

@@ -1,4 +1,4 @@
-"""Who calls: HTTP Basic, and the key of the tenant or the token of the job beside it (section 1.2)."""
+"""Who calls: HTTP Basic, and the key of the tenant or the token of the job beside it (Khoros contract 1.2)."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def opens(sent: SentParameters, tenant: Tenant, job: Job, key: bytes) -> None:
 
 
 def _nameless(sent: SentParameters, tenant: Tenant) -> str | None:
-    """A vendor's sample ends in ``/download?<key>``, without the parameter's name (section 7)."""
+    """A vendor's sample ends in ``/download?<key>``, without the parameter's name (Khoros contract 7)."""
     return next((name for name in sent.nameless() if _same(name, tenant.company_key)), None)
 
 

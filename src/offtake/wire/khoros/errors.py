@@ -1,4 +1,5 @@
-"""Errors in the dialect's words: the envelope of section 4.7, and the lower-case one of the Care look-ups (1.3)."""
+"""Errors in the dialect's words: the envelope of Khoros contract 4.7, and the lower-case one of the Care look-ups
+(Khoros contract 1.3)."""
 
 from __future__ import annotations
 
@@ -35,7 +36,7 @@ from offtake.wire.khoros.interval import TooManyBuckets
 from offtake.wire.khoros.responses import Answer, failed
 from offtake.wire.khoros.tables import CARE_ROOT
 
-# No status of an error is public; all of them are proposed by section 4.7.
+# No status of an error is public; all of them are proposed by Khoros contract 4.7.
 ERRORS: dict[type[OfftakeError], int] = {
     InvalidRequest: 400,
     UnknownReport: 404,

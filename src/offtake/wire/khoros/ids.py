@@ -1,4 +1,4 @@
-"""The two ids of a job, its token, and the URLs made of them (sections 1.2 and 4.1)."""
+"""The two ids of a job, its token, and the URLs made of them (Khoros contract 1.2 and 4.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``timeInterval`` (section 5.4): which buckets a timespan may be cut into."""
+"""``timeInterval`` (Khoros contract 5.4): which buckets a timespan may be cut into."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The documents of teams, smart views and work queues (sections 1.3 and 4.6)."""
+"""The documents of teams, smart views and work queues (Khoros contract 1.3 and 4.6)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from offtake.model.lookups import Queue, SmartView, Team
 
 
 def team_list(teams: Iterable[Team]) -> list[dict[str, Any]]:
-    """Section 4.6. ``teamId`` is the value for ``teamId`` and ``teamIds``."""
+    """Khoros contract 4.6. ``teamId`` is the value for ``teamId`` and ``teamIds``."""
     return [
         {
             "uuid": team.id,

@@ -1,6 +1,7 @@
 """The dialect's OpenAPI document, made from its tables and the catalogue.
 
-Spellings that are only tolerated (the doubled and the swapped segments of section 1.3) are served and not described.
+Spellings that are only tolerated (the doubled and the swapped segments of Khoros contract 1.3) are served and not
+described.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _UUID: dict[str, Any] = {"type": "string", "format": "uuid"}
 _RUN: dict[str, Any] = {"type": "string", "pattern": "^23[A-Za-z0-9+/]{43}=$"}
 _KEY: dict[str, Any] = {"type": "string", "minLength": 1}
 
-# Section 1.5: name, schema, meaning. Which of them an export obeys, its page among the reports says.
+# Khoros contract 1.5: name, schema, meaning. Which of them an export obeys, its page among the reports says.
 PARAMETERS: tuple[tuple[str, Mapping[str, Any], str], ...] = (
     ("startTime", _MILLISECONDS, "Start of the timespan: milliseconds since 1970. Required, here or in the body."),
     ("endTime", _MILLISECONDS, "End of the timespan: milliseconds since 1970. Required, here or in the body."),

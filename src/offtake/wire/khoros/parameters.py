@@ -1,4 +1,4 @@
-"""Parameters of a request, from wherever a client puts them (section 1.4).
+"""Parameters of a request, from wherever a client puts them (Khoros contract 1.4).
 
 Query and body are merged for every call and both methods. Names are exact, blanks around them and empty pairs are
 tolerated, and nobody minds a name that is not known.
@@ -42,7 +42,8 @@ class SentParameters:
         return tuple(dict.fromkeys(value for value in values if value.lower() not in _NOTHING))
 
     def nameless(self) -> Iterable[str]:
-        """Names without a value in the query: one of the vendor's samples writes ``/download?<key>`` (section 7)."""
+        """Names without a value in the query: one of the vendor's samples writes ``/download?<key>``
+        (Khoros contract 7)."""
         return (name for name, values in self.query.items() if not any(values))
 
 

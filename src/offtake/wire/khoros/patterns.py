@@ -1,4 +1,5 @@
-"""Patterns of date and time: written as CLDR and Java write them (section 5.2), rendered by the engine's ``strftime``.
+"""Patterns of date and time: written as CLDR and Java write them (Khoros contract 5.2), rendered by the engine's
+``strftime``.
 
 A pattern is made of digits-only fields, so that it can run inside the query at its full speed; ``a`` is AM or PM in
 every language. Names of months and days, eras and zones are refused.

@@ -1,4 +1,4 @@
-"""How the dialect shows a report in a file: section 5 of contracts/khoros.md."""
+"""How the dialect shows a report in a file: Khoros contract 5."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BOM = "\ufeff"
 
 
 def presentation(settings: KhorosSettings) -> Presentation:
-    """Section 5 under the options of one tenant."""
+    """Khoros contract 5 under the options of one tenant."""
 
     def present(publication: Publication, request: ExportRequest) -> Layout:
         language = request.locale or settings.locale

@@ -1,4 +1,4 @@
-"""From parameters to an export request (sections 1.4, 1.5 and 5)."""
+"""From parameters to an export request (Khoros contract 1.4, 1.5 and 5)."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _milliseconds(sent: SentParameters, name: str, faults: list[FieldFault], *, 
 
 
 def _check(start: datetime, end: datetime, ordering: DecodeContext) -> None:
-    """The bounds of section 6, measured between the instants that were sent."""
+    """The bounds of Khoros contract 6, measured between the instants that were sent."""
     settings = ordering.settings
     if end < start or (end == start and settings.end == "exclusive"):
         raise ReversedTimespan("startTime must be earlier than endTime.")
@@ -124,7 +124,8 @@ def _timespan(start: datetime, end: datetime, zone_name: str, settings: KhorosSe
 
 
 def _zone(sent: SentParameters, ordering: DecodeContext, faults: list[FieldFault]) -> str:
-    """``timezone`` over ``timezoneOffset`` (a setting turns that round) over the account's zone (section 5.2)."""
+    """``timezone`` over ``timezoneOffset`` (a setting turns that round) over the account's zone
+    (Khoros contract 5.2)."""
     named = sent.one("timezone")
     offset = _milliseconds(sent, "timezoneOffset", faults)
     if named is not None and (offset is None or ordering.settings.zone_by == "timezone"):
@@ -139,7 +140,8 @@ def _zone(sent: SentParameters, ordering: DecodeContext, faults: list[FieldFault
 
 
 def _language(sent: SentParameters, settings: KhorosSettings) -> str:
-    """By its first part: en_US is en. One the dialect does not have is the account's own (section 5.2, proposed)."""
+    """By its first part: en_US is en. One the dialect does not have is the account's own (Khoros contract 5.2,
+    proposed)."""
     asked = re.split("[-_]", sent.one("locale") or "", maxsplit=1)[0].lower()
     return asked if asked in LANGUAGES else settings.locale
 
@@ -160,7 +162,8 @@ def _columns(
 
 
 class _ParameterDecoder:
-    """Filters, as far as the report honours them; whatever does not apply to it is ignored (section 1.4, seen)."""
+    """Filters, as far as the report honours them; whatever does not apply to it is ignored (Khoros contract 1.4,
+    seen)."""
 
     def __init__(self, sent: SentParameters, ordering: DecodeContext, faults: list[FieldFault]) -> None:
         self._sent = sent
@@ -194,7 +197,7 @@ class _ParameterDecoder:
         return wanted
 
     def _business_hours(self) -> BusinessHours | None:
-        """Switched on and without a type: around the clock (section 1.5, inferred)."""
+        """Switched on and without a type: around the clock (Khoros contract 1.5, inferred)."""
         if "business_hours" not in self._honoured:
             return None
         enabled, inside = self._flag("enableBusinessHour"), self._flag("businessHourType")

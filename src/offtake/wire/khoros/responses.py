@@ -1,4 +1,4 @@
-"""The four keys around every answer, and the documents inside them (section 4)."""
+"""The four keys around every answer, and the documents inside them (Khoros contract 4)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ class Answer(JSONResponse):
 
 
 def answer(request: Request, result: object) -> Answer:
-    """``result`` in the envelope; called text where the client accepts nothing else, as the vendor does (section 4)."""
+    """``result`` in the envelope; called text where the client accepts nothing else, as the vendor does
+    (Khoros contract 4)."""
     accepted = [part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "").split(",")]
     return Answer(passed(result), media_type=_TEXT if accepted == ["text/plain"] else _JSON)
 
@@ -40,21 +41,21 @@ def failed(message: str, result: str) -> dict[str, Any]:
 
 
 def created(job: Job, url: Url) -> dict[str, Any]:
-    """Section 4.1."""
+    """Khoros contract 4.1."""
     workflow, run = ids(job)
     return {"workflowId": workflow, "runId": run, "downloadUrl": _download(job, url), "statusUrl": url("status")}
 
 
 def status(job: Job, url: Url, *, as_documented: bool) -> object:
-    """Section 4.2. The vendor's samples of a run that has not completed show a list; a client in production does not
-    expect one."""
+    """Khoros contract 4.2. The vendor's samples of a run that has not completed show a list; a client in production
+    does not expect one."""
     document = {"jobInfo": created(job, url), "result": _run(job, detail=STATES[job.status][1])}
     return [document] if as_documented and STATES[job.status][1] != "COMPLETED" else document
 
 
 def listed(job: Job, url: Url) -> dict[str, Any]:
-    """One job of the list (section 4.4): no statusUrl, ``details`` in place of ``detail``, and that null as in all
-    samples; a blank downloadUrl tells one that failed."""
+    """One job of the list (Khoros contract 4.4): no statusUrl, ``details`` in place of ``detail``, and that null as in
+    all samples; a blank downloadUrl tells one that failed."""
     workflow, run = ids(job)
     info = {"workflowId": workflow, "runId": run}
     state, _ = STATES[job.status]
@@ -64,11 +65,11 @@ def listed(job: Job, url: Url) -> dict[str, Any]:
 
 
 def _download(job: Job, url: Url) -> str:
-    """Blank as long as there is no file (section 4.2)."""
+    """Blank as long as there is no file (Khoros contract 4.2)."""
     return url("download") if job.status is Status.SUCCEEDED else ""
 
 
 def _run(job: Job, **detail: str | None) -> dict[str, Any]:
-    """The last three are null in every sample, and nothing says what they would count (section 4.2)."""
+    """The last three are null in every sample, and nothing says what they would count (Khoros contract 4.2)."""
     counts = {"currentCount": None, "totalCount": None, "lastAcknowledgeTime": None}
     return {"runnerState": STATES[job.status][0], "reason": None, **detail, **counts}

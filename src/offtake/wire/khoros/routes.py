@@ -1,4 +1,5 @@
-"""The dialect's endpoints (section 1.3): create, status, download, the list of jobs, and look-ups for filters."""
+"""The dialect's endpoints (Khoros contract 1.3): create, status, download, the list of jobs, and look-ups for
+filters."""
 
 from __future__ import annotations
 
@@ -204,7 +205,7 @@ class _Endpoints:
         )
 
     def _url(self, request: Request, job: Job, *, name: str, value: str) -> Url:
-        """Absolute, because clients use it as it is (section 1.1)."""
+        """Absolute, because clients use it as it is (Khoros contract 1.1)."""
         return lambda verb: self._wire.absolute(request, job_path(job, verb, name=name, value=value))
 
 

@@ -94,7 +94,7 @@ class KhorosSettings(SettingsSection):
 
 
 def limits(settings: KhorosSettings) -> DialectLimits:
-    """Section 6, as far as the core counts; timespans are measured when decoded, because ``user`` is exempt."""
+    """Khoros contract 6, as far as the core counts; timespans are measured when decoded, because ``user`` is exempt."""
     per_minute = settings.requests_per_minute
     return DialectLimits(
         open_jobs=settings.open_jobs,

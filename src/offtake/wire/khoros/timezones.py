@@ -1,4 +1,4 @@
-"""The list of time zones (section 4.5): names, short names and offsets by the rule in force now."""
+"""The list of time zones (Khoros contract 4.5): names, short names and offsets by the rule in force now."""
 
 from __future__ import annotations
 

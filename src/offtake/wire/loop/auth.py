@@ -1,4 +1,4 @@
-"""Who calls, and on whose behalf (sections 3 and 4)."""
+"""Who calls, and on whose behalf (Loop contract 3 and 4)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Call:
 
 
 def authenticate(request: Request, wire: Wire[LoopSettings]) -> Call:
-    """Whose token it is: ``Bearer <token>``, or the token alone as in the vendor's generated sample (section 3).
+    """Whose token it is: ``Bearer <token>``, or the token alone as in the vendor's generated sample (Loop contract 3).
 
     Raises NotAuthenticated, AccountNotVerified.
     """

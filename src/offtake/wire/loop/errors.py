@@ -1,4 +1,4 @@
-"""Errors in the dialect's words: section 9 of contracts/loop.md. The statuses are documented, the words proposed."""
+"""Errors in the dialect's words: Loop contract 9. The statuses are documented, the words proposed."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ _HTTP: dict[int, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """What is wrong with one field: the rule of section 5.2 that it breaks, the code, and the rest of a sentence that
-    begins with the field's name. Without a field, a whole sentence."""
+    """What is wrong with one field: the rule of Loop contract 5.2 that it breaks, the code, and the rest of a sentence
+    that begins with the field's name. Without a field, a whole sentence."""
 
     rule: int
     code: str
@@ -135,5 +135,5 @@ def _headers(error: OfftakeError) -> dict[str, str]:
 
 
 def rate_headers(allowed: int, left: int, resets_in: int) -> dict[str, str]:
-    """What a client may do until when (section 9)."""
+    """What a client may do until when (Loop contract 9)."""
     return {"ratelimit-limit": str(allowed), "ratelimit-remaining": str(left), "ratelimit-reset": str(resets_in)}

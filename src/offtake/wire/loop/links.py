@@ -1,4 +1,4 @@
-"""Download links of the dialect's own form: ``/RF_<uuid>?Expires=…&Signature=…&Key-Pair-Id=…`` (section 8)."""
+"""Download links of the dialect's own form: ``/RF_<uuid>?Expires=…&Signature=…&Key-Pair-Id=…`` (Loop contract 8)."""
 
 from __future__ import annotations
 

@@ -63,8 +63,8 @@ _HEADERS: dict[str, Schema] = {
 }
 _EVERY = ("X-Request-Id",)
 _COUNTED = (*_EVERY, "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
-# Beyond the contract's object (section 13). An order that is repeated may be answered with a finished export, never
-# with one that failed or is gone.
+# Beyond the contract's object (Loop contract 13). An order that is repeated may be answered with a finished export,
+# never with one that failed or is gone.
 _TOLD = ("X-Export-State", "X-Export-Rows", "X-Export-Bytes", "X-Export-Sha256", "X-Export-Expires")
 _TOLD_LATER = (*_TOLD, "X-Export-Failure", "Retry-After")
 _FILE = (
@@ -174,7 +174,7 @@ def _file(name: str, summary: str, *, refusals: Mapping[int, Sequence[str]]) -> 
 
 
 def _body(most_entries: int) -> dict[str, Any]:
-    """Section 5.1; unknown properties are ignored."""
+    """Loop contract 5.1; unknown properties are ignored."""
     words = "|".join("".join(f"[{letter.upper()}{letter.lower()}]" for letter in word) for word in FORMATS)
     lists = {name: _list("@" if addresses else r"\S", most_entries) for name, addresses in LISTS.items()}
     return {
@@ -196,7 +196,7 @@ def _list(pattern: str, most: int) -> dict[str, Any]:
 
 
 def _refusals(headers: Mapping[int, Sequence[str]]) -> dict[str, Any]:
-    """Answers with the dialect's error (section 9)."""
+    """Answers with the dialect's error (Loop contract 9)."""
     fault = _object(dict.fromkeys(("field", "errorCode", "message"), _STRING))
     fields = {
         "errorCode": _STRING,

@@ -1,4 +1,4 @@
-"""How the dialect shows a report in a file: section 12 of contracts/loop.md."""
+"""How the dialect shows a report in a file: Loop contract 12."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _header(column: PublishedColumn) -> str:
 
 
 def about(job: Job, made_at: datetime) -> tuple[AboutEntry, ...]:
-    """The sheet ``About`` (section 12.4): instants in UTC, bounds by the clocks of the zone as well."""
+    """The sheet ``About`` (Loop contract 12.4): instants in UTC, bounds by the clocks of the zone as well."""
     request = job.request
     span, wanted = request.timespan, request.parameters
     local = clocks(span.zone)

@@ -1,4 +1,4 @@
-"""From bytes to an export request, and from a job to its document (sections 5 and 7)."""
+"""From bytes to an export request, and from a job to its document (Loop contract 5 and 7)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ Body = Mapping[str, Any]
 
 
 def decode_create(body: bytes, publication: Publication, settings: LoopSettings, *, account_zone: str) -> ExportRequest:
-    """The export request in a create body. Raises Refused with all faults, by the rules V1 to V12 of section 5.2."""
+    """The export request in a create body. Raises Refused with all faults, by the rules V1 to V12 of
+    Loop contract 5.2."""
     sent = _parse(body)
     faults: list[Fault] = []
     zone_name = _zone(sent, faults)
@@ -69,14 +70,14 @@ def decode_id(asked: str) -> str:
 
 
 def decode_key(header: str | None) -> str | None:
-    """The idempotency key (section 13). Raises Refused."""
+    """The idempotency key (Loop contract 13). Raises Refused."""
     if header is not None and not _KEY.fullmatch(header):
         raise refuse("InvalidRequest", "must be 1 to 255 visible ASCII characters", field="Idempotency-Key")
     return header
 
 
 def encode_export(asked: str, status: str, url: str | None = None) -> dict[str, str]:
-    """The export-result object: ``url`` stands there with ``Completed`` only (section 5.3)."""
+    """The export-result object: ``url`` stands there with ``Completed`` only (Loop contract 5.3)."""
     document = {"id": asked, "status": status}
     return document if url is None else {**document, "url": url}
 
@@ -102,7 +103,7 @@ def _parse(body: bytes) -> Body:
 
 
 def _timespan(sent: Body, zone_name: str, settings: LoopSettings, faults: list[Fault]) -> Timespan | None:
-    """V2 to V6. What the bounds are to each other is looked at once both are instants."""
+    """Loop contract 5.2, V2 to V6. What the bounds are to each other is looked at once both are instants."""
     start, end = (_second(sent, name, faults) for name in ("start", "end"))
     if start is None or end is None:
         return None
@@ -135,7 +136,7 @@ def _second(sent: Body, name: str, faults: list[Fault]) -> int | None:
 
 
 def _zone(sent: Body, faults: list[Fault]) -> str | None:
-    """V8; nothing and an empty text mean UTC."""
+    """Loop contract 5.2, V8; nothing and an empty text mean UTC."""
     name = sent.get("timezone")
     try:
         if name is None or isinstance(name, str):
@@ -148,7 +149,7 @@ def _zone(sent: Body, faults: list[Fault]) -> str | None:
 
 
 def _format(sent: Body, faults: list[Fault]) -> str | None:
-    """V9; a format that is left out is the default, one that is null is not a format."""
+    """Loop contract 5.2, V9; a format that is left out is the default, one that is null is not a format."""
     word = sent.get("resultFormat", DEFAULT_FORMAT)
     asked = word.lower() if isinstance(word, str) else ""
     if asked in _FORMATS:
@@ -161,7 +162,7 @@ def _format(sent: Body, faults: list[Fault]) -> str | None:
 def _list(
     sent: Body, name: str, settings: LoopSettings, faults: list[Fault], *, addresses: bool
 ) -> tuple[str, ...] | None:
-    """V10 to V13; an empty list is no filter (section 11)."""
+    """Loop contract 5.2, V10 to V13; an empty list is no filter (Loop contract 11)."""
     value = sent.get(name)
     if value is None:
         return None

@@ -1,4 +1,4 @@
-"""The dialect's endpoints: create, read, and the files (section 1)."""
+"""The dialect's endpoints: create, read, and the files (Loop contract 1)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ from offtake.wire.loop.requests import decode_create, decode_id, decode_key, enc
 from offtake.wire.loop.settings import CREATE, READ, LoopSettings
 from offtake.wire.loop.tables import API, LINK, NAME, REPORT
 
-_LOOK_AGAIN = 60  # seconds; a client of the published example polls for ever, so it had better do so slowly (7.3)
+# seconds; a client of the published example polls for ever, so it had better do so slowly (Loop contract 7.3)
+_LOOK_AGAIN = 60
 Work = Callable[[Call, Caller], Response]
 
 
@@ -115,7 +116,7 @@ class _Endpoints:
         return response
 
     def _answer(self, request: Request, asked: str, job: Job, by: Caller) -> Response:
-        """The export-result object, and what the product knows beyond it in headers (section 13)."""
+        """The export-result object, and what the product knows beyond it in headers (Loop contract 13)."""
         settings = self._wire.settings.of(job.tenant)
         word = status_word(job, settings)
         if word == gone_word(settings):
@@ -132,7 +133,7 @@ class _Endpoints:
 
 
 def _gone(asked: str, settings: LoopSettings) -> Response:
-    """The one answer for what is gone, was never there, or is not the caller's to see (sections 7.2 and 7.3)."""
+    """The one answer for what is gone, was never there, or is not the caller's to see (Loop contract 7.2 and 7.3)."""
     return JSONResponse(encode_export(asked, gone_word(settings)), headers={"retry-after": str(_LOOK_AGAIN)})
 
 
@@ -149,7 +150,8 @@ def _more(job: Job) -> dict[str, str]:
 
 
 def _require_json(request: Request) -> None:
-    """Section 2: bodies are sent as JSON (documented), others are 415 (proposed). A charset makes no difference."""
+    """Loop contract 2: bodies are sent as JSON (documented), others are 415 (proposed). A charset makes no
+    difference."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise UnsupportedMedia("Send the body as application/json.")

@@ -51,7 +51,7 @@ class LoopSettings(SettingsSection):
 
 
 def limits(settings: LoopSettings) -> DialectLimits:
-    """Sections 5.2, 8 and 9 of contracts/loop.md, as far as the core counts and measures."""
+    """Loop contract 5.2, 8 and 9, as far as the core counts and measures."""
     return DialectLimits(
         open_jobs=settings.open_jobs,
         longest_timespan=timedelta(days=settings.longest_days),

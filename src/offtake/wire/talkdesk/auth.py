@@ -1,4 +1,4 @@
-"""Who calls: the Bearer token (section 1.3)."""
+"""Who calls: the Bearer token (Talkdesk contract 1.3)."""
 
 from __future__ import annotations
 

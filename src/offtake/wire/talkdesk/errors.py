@@ -1,4 +1,4 @@
-"""Errors in the dialect's words: section 4 of contracts/talkdesk.md, and the OAuth shape of section 1.2."""
+"""Errors in the dialect's words: Talkdesk contract 4, and the OAuth shape of Talkdesk contract 1.2."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ ERRORS: dict[type[OfftakeError], tuple[int, str]] = {
     ExportError: (500, "1020000"),  # proposed
     OfftakeError: (500, "1020000"),  # proposed
 }
-# At the token endpoints: status and word (section 1.2; RFC 6749 5.2).
+# At the token endpoints: status and word (Talkdesk contract 1.2; RFC 6749 5.2).
 OAUTH_ERRORS: dict[type[OfftakeError], tuple[int, str]] = {
     NotAuthenticated: (401, "invalid_client"),
     InvalidGrant: (400, "invalid_grant"),

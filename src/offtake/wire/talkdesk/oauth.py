@@ -1,4 +1,4 @@
-"""Requests to the token endpoints, and their answers (section 1.2; RFC 6749, 7009, 7523)."""
+"""Requests to the token endpoints, and their answers (Talkdesk contract 1.2; RFC 6749, 7009, 7523)."""
 
 from __future__ import annotations
 
@@ -88,7 +88,8 @@ def decode_token_request(sent: TokenParameters, audiences: frozenset[str]) -> To
         known = " and ".join(GRANTS)
         raise OAuthRefusal("unsupported_grant_type", f"This server grants {known}; it has no login pages for people.")
     known_words = (SCOPES.get(word) for word in sent.all.get("scope", "").split())
-    scopes = frozenset(scope for scope in known_words if scope is not None)  # unknown words are ignored (section 1.2)
+    # unknown words are ignored (Talkdesk contract 1.2)
+    scopes = frozenset(scope for scope in known_words if scope is not None)
     refresh = sent.all.get("refresh_token")
     if grant == REFRESH_TOKEN and not refresh:
         raise OAuthRefusal("invalid_request", "The parameter refresh_token is missing.")

@@ -173,7 +173,7 @@ def _header(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _file(publication: Publication, report: Report) -> dict[str, Any]:
-    """A json file (section 5.1). Columns that a setting can leave out are not required."""
+    """A json file (Talkdesk contract 5.1). Columns that a setting can leave out are not required."""
     nullable = {column.name: column.nullable for column in report.columns}
     shown = [column for column in publication.columns if not column.hidden]
     row = {

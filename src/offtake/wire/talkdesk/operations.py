@@ -1,4 +1,4 @@
-"""The dialect's operations: paths, scopes, and what each may answer (sections 1.2, 2 and 4).
+"""The dialect's operations: paths, scopes, and what each may answer (Talkdesk contract 1.2, 2 and 4).
 
 The router adds a route for each, and the OpenAPI document describes each, so that neither can forget one.
 """

@@ -1,4 +1,4 @@
-"""How the dialect shows a report in a file: section 5 of contracts/talkdesk.md."""
+"""How the dialect shows a report in a file: Talkdesk contract 5."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from offtake.wire.talkdesk.tables import FILE_VERSION
 
 # A csv file has no arrays.
 _CSV = {Rendering.LIST: Rendering.LIST_TEXT}
-# With csv_datetimes = "plain" (section 5.2 read literally) no csv file has a zone letter.
+# With csv_datetimes = "plain" (Talkdesk contract 5.2 read literally) no csv file has a zone letter.
 _PLAIN = {
     Rendering.INSTANT_Z: Rendering.LOCAL_SECONDS,
     Rendering.INSTANT_Z_OR_EMPTY: Rendering.LOCAL_SECONDS,
@@ -29,7 +29,7 @@ def label(column: PublishedColumn) -> str:
 
 
 def presentation(settings: TalkdeskSettings) -> Presentation:
-    """Section 5 under the dialect's settings ``csv_header``, ``csv_datetimes`` and ``legacy_columns``."""
+    """Talkdesk contract 5 under the dialect's settings ``csv_header``, ``csv_datetimes`` and ``legacy_columns``."""
 
     def present(publication: Publication, request: ExportRequest) -> Layout:
         columns = tuple(c for c in publication.columns if settings.legacy_columns or not c.legacy)
@@ -45,6 +45,6 @@ def presentation(settings: TalkdeskSettings) -> Presentation:
 
 
 def _framing(publication: Publication) -> Framing:
-    """``{"type","version","entries":[…],"total":n}``, section 5.1."""
+    """``{"type","version","entries":[…],"total":n}``, Talkdesk contract 5.1."""
     head = json.dumps({"type": publication.slug, "version": FILE_VERSION}, separators=(",", ":"))
     return Framing(head=head[:-1] + ',"entries":[', tail='],"total":', end="}", counted=True)

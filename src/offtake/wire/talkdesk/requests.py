@@ -1,4 +1,4 @@
-"""From bytes to an export request, and from jobs to their documents (sections 2.2, 2.3 and 2.5)."""
+"""From bytes to an export request, and from jobs to their documents (Talkdesk contract 2.2, 2.3 and 2.5)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from offtake.wire.talkdesk.tables import DEFAULT_FORMAT, FORMAT_WORDS, FORMATS, 
 
 Absolute = Callable[[str], str]  # the absolute URL of a path of ours
 _INVALID = "Some input values are not valid."
-# Every spelling of section 2.2; a date alone is refused. Digits beyond microseconds are cut.
+# Every spelling of Talkdesk contract 2.2; a date alone is refused. Digits beyond microseconds are cut.
 _DATETIME = re.compile(DATETIME, re.ASCII)
 _MEDIA = frozenset({"application/json", "text/json", "text/plain", "application/x-www-form-urlencoded"})
 _WHOLE = re.compile(r"\d{1,18}", re.ASCII)
@@ -55,7 +55,7 @@ def refuse_other_media(content_type: str | None) -> None:
 def decode_create(body: bytes, publication: Publication, *, row_limit: int | None, account_zone: str) -> ExportRequest:
     """The export request in a create body.
 
-    In the order of section 2.2: shape and field formats, then the zone, then the order of the bounds.
+    In the order of Talkdesk contract 2.2: shape and field formats, then the zone, then the order of the bounds.
     Raises InvalidRequest with all faulty fields, InvalidZone, ReversedTimespan.
     """
     sent = _parse(body)

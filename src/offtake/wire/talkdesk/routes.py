@@ -1,4 +1,4 @@
-"""The dialect's endpoints: token, create, list, status, cancel, download, delete (sections 1.2 and 2)."""
+"""The dialect's endpoints: token, create, list, status, cancel, download, delete (Talkdesk contract 1.2 and 2)."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ class _Endpoints:
         return await self._authenticated(request, work, at_once=self._reads_at_once)
 
     async def cancel(self, request: Request, report_type: str, job_id: str) -> Response:
-        """End a job that has not ended (extension of section 2)."""
+        """End a job that has not ended (extension of Talkdesk contract 2)."""
 
         def work(by: Caller) -> Response:
             require(by.principal, Scope.WRITE)
@@ -188,7 +188,7 @@ class _Endpoints:
         return frozenset(self._wire.absolute(request, path) for path in (TOKEN_PATH, request.url.path))
 
     def _publication(self, report_type: str) -> Publication:
-        """An unknown slug is 400, not 404 (section 2.1)."""
+        """An unknown slug is 400, not 404 (Talkdesk contract 2.1)."""
         publication = self._on.catalogue.by_slug(NAME, report_type)
         if publication is None:
             raise UnknownReport("There is no such report type.", [FieldFault("report_type", "unknown")])

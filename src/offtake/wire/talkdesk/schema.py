@@ -1,4 +1,5 @@
-"""The shapes of bodies: what a create request may be (section 2.2), and what answers are (sections 1.2, 2 and 4).
+"""The shapes of bodies: what a create request may be (Talkdesk contract 2.2), and what answers are
+(Talkdesk contract 1.2, 2 and 4).
 
 Answers are plain dicts of these types, because a poll has no time for models; the OpenAPI document is made from them.
 """
@@ -15,8 +16,8 @@ from offtake.model.timespan import zone_names
 from offtake.wire.talkdesk.tables import ASSERTION_TYPE, FORMATS, GRANTS, LONGEST_SERVICE, SHORTEST_SERVICE, STATUS
 
 LONGEST_NAME = 255  # proposed: characters of a job's label
-LONGEST_PAGE = 200  # section 2.5, documented
-DEFAULT_PAGE = 20  # section 2.5, documented
+LONGEST_PAGE = 200  # Talkdesk contract 2.5, documented
+DEFAULT_PAGE = 20  # Talkdesk contract 2.5, documented
 
 _UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 _NAIVE = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}$"
@@ -97,7 +98,7 @@ class JobFields(TypedDict):
 
 
 class JobDocument(TypedDict):
-    """A job with its links (section 2.3)."""
+    """A job with its links (Talkdesk contract 2.3)."""
 
     job: JobFields
     _links: JobLinks
@@ -105,14 +106,14 @@ class JobDocument(TypedDict):
 
 class CreatedDocument(JobFields):
     """The answer to a create request: the fields once more outside of ``job``, for readers of the flat table of the
-    vendor's page (section 2.2)."""
+    vendor's page (Talkdesk contract 2.2)."""
 
     job: JobFields
     _links: JobLinks
 
 
 class ListedJob(JobFields):
-    """A job in a list: flat (section 2.5)."""
+    """A job in a list: flat (Talkdesk contract 2.5)."""
 
     _links: JobLinks
 
@@ -132,7 +133,7 @@ class PageLinks(TypedDict):
 
 
 class JobList(TypedDict):
-    """A page of jobs (section 2.5)."""
+    """A page of jobs (Talkdesk contract 2.5)."""
 
     total: int
     count: int
@@ -148,7 +149,7 @@ class FaultyField(TypedDict):
 
 
 class ErrorBody(TypedDict):
-    """An error (section 4)."""
+    """An error (Talkdesk contract 4)."""
 
     code: Annotated[str, _text(pattern=r"^102\d{4}$")]
     message: str
@@ -157,7 +158,7 @@ class ErrorBody(TypedDict):
 
 
 class TokenBody(TypedDict):
-    """A token (section 1.2). ``scope`` is always one string, perhaps an empty one."""
+    """A token (Talkdesk contract 1.2). ``scope`` is always one string, perhaps an empty one."""
 
     access_token: str
     token_type: Annotated[str, _text(enum=["Bearer"])]
@@ -167,14 +168,14 @@ class TokenBody(TypedDict):
 
 
 class OAuthError(TypedDict):
-    """A refusal of a token endpoint (section 1.2, RFC 6749 5.2)."""
+    """A refusal of a token endpoint (Talkdesk contract 1.2, RFC 6749 5.2)."""
 
     error: str
     error_description: str
 
 
 class TokenForm(TypedDict):
-    """A token request (section 1.2). The same parameters may stand in the query."""
+    """A token request (Talkdesk contract 1.2). The same parameters may stand in the query."""
 
     grant_type: Annotated[str, _text(enum=list(GRANTS))]
     scope: NotRequired[str]

@@ -41,7 +41,7 @@ class TalkdeskSettings(SettingsSection):
 
 
 def limits(settings: TalkdeskSettings) -> DialectLimits:
-    """Section 3 of contracts/talkdesk.md, as far as the core counts and measures."""
+    """Talkdesk contract 3, as far as the core counts and measures."""
     return DialectLimits(
         open_jobs=settings.open_jobs,
         longest_timespan=timedelta(days=settings.longest_days),

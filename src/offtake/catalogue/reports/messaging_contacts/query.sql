@@ -4,8 +4,8 @@ WITH people AS (
     SELECT agent_id, name FROM agent WHERE tenant = $tenant
 ),
 
--- The contract does not say as of when an interaction is seen. Here it is the end of the timespan: the same request
--- repeated later gives the same row, although a further contact may have begun since.
+-- Talkdesk contract 6.6 does not say as of when an interaction is seen. Here it is the end of the timespan: the same
+-- request repeated later gives the same row, although a further contact may have begun since.
 interaction AS (
     SELECT
         interaction_id,
