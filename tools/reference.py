@@ -93,7 +93,7 @@ def tables_page() -> str:
         lines += ["", f"## {table.name}", "", f"{table.meaning} A {table.kind.value}, kept {kept}; key {key}."]
         lines += ["", "| column | type | | meaning |", "| --- | --- | --- | --- |"]
         for column in table.columns:
-            marks = ["req."] if column.name in table.must_have else []
+            marks = ["req."] if column.name in table.not_null else []
             marks += ["personal"] if column.personal else []
             marks += [f"→ {column.references}"] if column.references else []
             lines.append(f"| `{column.name}` | {column.type.value} | {', '.join(marks)} | {_cell(_meaning(column))} |")

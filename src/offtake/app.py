@@ -148,7 +148,7 @@ def build_tls(home: Home, settings: Settings) -> Tls | None:
 
 def build_traffic(settings: Settings) -> Traffic:
     """The limit of concurrent requests."""
-    return Traffic(at_once=settings.server.concurrent_requests)
+    return Traffic(limit=settings.server.concurrent_requests)
 
 
 def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIApp:

@@ -30,7 +30,7 @@ from offtake.executor.supervisor import Supervisor
 from offtake.executor.worker import Worker
 from offtake.home import Home
 from offtake.http.admission import Traffic
-from offtake.http.connection import bounded_protocol
+from offtake.http.connection import limited_protocol
 from offtake.http.settings import ServerSettings
 from offtake.notify import notify
 from offtake.settings import Settings
@@ -147,7 +147,7 @@ def _config(app: ASGIApp, server: ServerSettings, tls: Tls | None) -> uvicorn.Co
         server_header=False,
         proxy_headers=False,  # http/proxies.py accepts only the proxies of the settings
         ws="none",
-        http=bounded_protocol(header_seconds=server.header_seconds, max_header_bytes=server.max_header_bytes),
+        http=limited_protocol(header_seconds=server.header_seconds, max_header_bytes=server.max_header_bytes),
         timeout_keep_alive=server.keep_alive_seconds,  # type: ignore[arg-type]  # uvicorn passes it to call_later unchanged
         ssl_context_factory=None if tls is None else lambda config, default: tls.context,
     )

@@ -399,7 +399,12 @@ def test_a_bad_row_is_8_and_stops_the_load(home: Path, tmp_path: Path) -> None:
     file = _ndjson(tmp_path / "b.ndjson", good, bad, {**bad, "call_id": "worse"})
     load = ("load", "call", file, "--tenant", "strict", "--json")
     refused(
-        command(*load, home=home), 8, file, "line 2", "talk_seconds", "is less than 0", "1 more", "Nothing was loaded"
+        command(*load, home=home),
+        8,
+        f"{file}:2: column talk_seconds",
+        "is less than the minimum 0",
+        "1 more",
+        "Nothing was loaded",
     )
 
     rejects = tmp_path / "rejects.ndjson"
@@ -407,8 +412,8 @@ def test_a_bad_row_is_8_and_stops_the_load(home: Path, tmp_path: Path) -> None:
     assert (counts["read"], counts["inserted"], counts["rejected"]) == (3, 1, 2)
     lines = [json.loads(line) for line in rejects.read_text().splitlines()]
     assert [(line["line"], line["column"], line["reason"]) for line in lines] == [
-        (2, "talk_seconds", "is less than 0"),
-        (3, "talk_seconds", "is less than 0"),
+        (2, "talk_seconds", "is less than the minimum 0"),
+        (3, "talk_seconds", "is less than the minimum 0"),
     ]
     assert lines[0]["row"]["call_id"] == "bad"
 

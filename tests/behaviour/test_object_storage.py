@@ -144,7 +144,7 @@ def test_a_wrong_bucket_stops_the_start_with_the_name_of_the_option(moto: S3Serv
     for command in ("serve", "worker"):
         done = installation.run(command)
         assert done.returncode == 3, done.stderr
-        assert "artifacts_url: s3://nobodys-bucket/artifacts: there is no such bucket" in done.stderr
+        assert "artifacts_url: s3://nobodys-bucket/artifacts: the bucket does not exist" in done.stderr
         assert SECRET not in done.stderr
 
 
@@ -155,7 +155,7 @@ def test_refused_credentials_stop_the_start(rclone: S3Server, installation: Inst
     done = installation.run("serve")
     assert done.returncode == 3, done.stderr
     assert "artifacts_url" in done.stderr
-    assert "credentials are refused" in done.stderr
+    assert "access denied" in done.stderr
     assert "something-else" not in done.stderr
 
 

@@ -104,7 +104,7 @@ def test_too_little_space_is_missing(installation: Installation) -> None:
     free = shutil.disk_usage(installation.home.parent).free // 1024**2
     installation.init(f"[server]\nmin_free_mb = {free * 10}\nworker_silence_seconds = 0\n")
     answer = ready(installation.serve(workers=0).url)
-    assert answer.json()["missing"] == ["The artifact store has too little free space."]
+    assert answer.json()["missing"] == [f"The artifact store has less than {free * 10} MiB of free space."]
 
 
 def test_figures_want_their_token(watched: Served, idle: Served) -> None:

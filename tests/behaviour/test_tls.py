@@ -185,4 +185,4 @@ def test_a_certificate_that_cannot_be_used_stops_the_start(installation: Install
     installation.init('[server]\ntls_certificate = "x.pem"\n')
     done = installation.run("serve", "--port", "0")
     assert done.returncode == 3
-    assert "tls_certificate and tls_key belong together" in done.stderr
+    assert "tls_certificate and tls_key must be set together" in done.stderr

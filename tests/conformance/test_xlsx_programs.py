@@ -16,7 +16,7 @@ import pytest
 import python_calamine
 
 from offtake.engine.duckdb import Session
-from offtake.formats.xlsx import XLSX, Room, workbook_writer
+from offtake.formats.xlsx import XLSX, SheetLimits, workbook_writer
 from offtake.model.layout import AboutEntry, FinalCount, Framing
 from offtake.model.query import Query
 from tests.fixtures.programs import faults, sheets_as_csv
@@ -73,9 +73,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     found = Made(folder / "odd.xlsx", folder / "parted.xlsx", folder / "empty.xlsx")
     with Session(limits(folder), [], tenant="acme") as session:
         for table, path, room in (
-            (ODD, found.odd, Room()),
-            (ODD, found.parted, Room(rows=20)),
-            (EMPTY, found.empty, Room()),
+            (ODD, found.odd, SheetLimits()),
+            (ODD, found.parted, SheetLimits(rows=20)),
+            (EMPTY, found.empty, SheetLimits()),
         ):
             query = table.query(empty_text_is_null=True)
             written = workbook_writer(room)(session, query, path, framing=Framing(about=FACTS))

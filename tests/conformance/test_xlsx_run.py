@@ -30,6 +30,7 @@ from offtake.lake.storage import FolderTableStorage
 from offtake.model.artifact import Artifact
 from offtake.model.job import Job, Lease
 from offtake.model.layout import AboutEntry, ColumnLayout, FinalCount, Layout
+from offtake.model.rendering import in_cells
 from offtake.model.report import Publication
 from offtake.model.request import ExportRequest
 from offtake.model.tenant import Tenant

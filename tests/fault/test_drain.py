@@ -79,7 +79,7 @@ def test_a_download_that_runs_at_sigterm_arrives_whole(filled: tuple[Installatio
             return answer if answer.status_code == 503 else None
 
         probe = wait_for("the probe to say it", probed)
-        assert probe.json()["missing"] == ["The server is stopping."]
+        assert probe.json()["missing"] == ["The server is shutting down."]
         assert httpx.get(f"{running.url}/healthz", trust_env=False).status_code == 200
         refused = httpx.get(f"{running.url}/data/reports/calls/jobs", trust_env=False)
         assert refused.status_code == 503

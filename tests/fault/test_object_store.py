@@ -380,7 +380,7 @@ def test_a_client_never_takes_a_broken_download_for_a_whole_one(world: World, fa
     world.between.clear()
     world.assert_whole(job)
     events = {line["event"] for line in world.running.log_lines()}
-    assert "download_broken_off" in events
+    assert "download_aborted" in events
     assert "request_defect" not in events
 
 

@@ -1,7 +1,7 @@
-"""What one query may see of the lake: the files of one tenant and the months it needs.
+"""Snapshots of the lake for one query: the files of one tenant and the months it needs.
 
-The first tenant wall stands here: a session is given nothing but the file lists made by this module, and cannot open
-any other file. The second is in the views that the engine makes of them.
+This module isolates tenants: a session reads only the files listed here and cannot open any other file. The views that
+the engine creates over them also show only the tenant's rows.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from offtake.lake.tables import Table, tables
 from offtake.model.report import Prune, TableUse
 from offtake.model.view import TableView
 
-_TICK = timedelta(microseconds=1)  # instants have microseconds, so the last one inside [start, end) is one tick earlier
+_MICROSECOND = timedelta(microseconds=1)  # resolution of instants: the last one in [start, end) is end - 1 µs
 
 
 @contextmanager
@@ -28,19 +28,20 @@ def snapshot(
     end: datetime | None = None,
     check: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[TableView, ...]]:
-    """The newest version of each table, cut to this tenant and these months; a table never loaded has no files.
+    """Yield a view of the newest version of each table, limited to the tenant and the months of ``timespan``.
 
-    ``start`` and ``end`` are the bounds of an export's rows (``ExportRequest.effective_end``): months before and after
-    them are left out as ``prune`` says. A bound that is None leaves out no month.
+    ``start`` and ``end`` are the bounds of the exported rows (``ExportRequest.effective_end``); ``prune`` skips months
+    outside them. Without a bound, no month is skipped on that side.
 
-    The files can be read while the block runs. ``check`` is called again and again while they are brought here; what it
-    raises ends that. Raises StorageUnavailable if a table exists and cannot be opened, or a file cannot be had.
+    A table that was never loaded has no files. The files are readable while the block runs. ``check`` is called
+    repeatedly while files are fetched; an exception it raises aborts. Raises StorageUnavailable if a table cannot be
+    opened or a file cannot be fetched.
     """
-    listed = [_files(lake, use, tenant=tenant, start=start, end=end) for use in uses]
-    with lake.local([file for files in listed for file in files], check) as found:
-        left = iter(found)
+    remote = [_files(lake, use, tenant=tenant, start=start, end=end) for use in uses]
+    with lake.local([file for files in remote for file in files], check) as local:
+        remaining = iter(local)
         yield tuple(
-            view(tables()[use.table], [next(left) for _ in files]) for use, files in zip(uses, listed, strict=True)
+            view(tables()[use.table], [next(remaining) for _ in files]) for use, files in zip(uses, remote, strict=True)
         )
 
 
@@ -50,11 +51,11 @@ def _files(
     table = tables()[use.table]
     delta = lake.open(table)
     files = () if delta is None else lake.files(delta, table, tenant)
-    return [file for file in files if _needed(file.month, use.prune, start, end)]
+    return [file for file in files if _is_needed(file.month, use.prune, start, end)]
 
 
 def view(table: Table, files: Sequence[LakeFile]) -> TableView:
-    """A table exposed through these files only."""
+    """Return the view of a table through these files only."""
     return TableView(
         table=table.name,
         files=tuple(file.path for file in files),
@@ -63,15 +64,15 @@ def view(table: Table, files: Sequence[LakeFile]) -> TableView:
     )
 
 
-def _needed(month: str | None, prune: Prune, start: datetime | None, end: datetime | None) -> bool:
+def _is_needed(month: str | None, prune: Prune, start: datetime | None, end: datetime | None) -> bool:
     if month is None or prune is Prune.ALL:
         return True
-    if end is not None and month > month_of(end - _TICK):
+    if end is not None and month > month_of(end - _MICROSECOND):
         return False
     return prune is Prune.UNTIL or start is None or month >= month_of(start)
 
 
 def month_of(instant: datetime) -> str:
-    """The partition of an instant. Years have four digits, so months sort as text."""
+    """Return the month partition (YYYY-MM, UTC) of an instant. Years have four digits, so months sort as text."""
     at = instant.astimezone(UTC)
     return f"{at.year:04}-{at.month:02}"

@@ -145,8 +145,8 @@ def test_compaction_keeps_every_row_and_earlier_readers(tmp_path: Path) -> None:
         load(lake, STATE, [written(tmp_path / "s.csv", content)], tenant="bolt")
     before, rows, others = seen(lake, STATE), stored(lake, STATE), seen(lake, STATE, "bolt").files
     assert len(before.files) == 10
-    assert compact(lake, STATE, tenant="acme", files_allowed=5) == 0
-    assert compact(lake, STATE, tenant="acme", files_allowed=4) == 2
+    assert compact(lake, STATE, tenant="acme", max_files=5) == 0
+    assert compact(lake, STATE, tenant="acme", max_files=4) == 2
     assert len(seen(lake, STATE).files) == 2
     assert stored(lake, STATE) == rows
     assert seen(lake, STATE, "bolt").files == others
