@@ -28,6 +28,8 @@ from offtake.core.attempt.partitions import ROWS_PER_MEMORY_MB
 from offtake.core.policy import AttemptPolicy, PerTenant
 from offtake.core.services import Services
 from offtake.errors import SettingsError
+from offtake.executor.maintenance import Maintenance
+from offtake.executor.maintenance_tasks import Intervals
 from offtake.executor.shutdown import Shutdown
 from offtake.executor.temporal.address import TemporalAddress
 from offtake.executor.temporal.address import Tls as TemporalTls
@@ -212,6 +214,18 @@ def build_executor(home: Home, settings: Settings) -> Executor:
     )
 
 
+def build_maintenance(services: Services, settings: Settings, *, holder: str) -> Maintenance:
+    """This process's part in the maintenance of the installation; ``holder`` names it among the others."""
+    given = settings.maintenance
+    intervals = Intervals(
+        rescue=timedelta(seconds=given.rescue_seconds),
+        expire=timedelta(seconds=given.expire_seconds),
+        sweep=timedelta(seconds=given.sweep_seconds),
+        redispatch=timedelta(seconds=given.redispatch_seconds),
+    )
+    return Maintenance(services, holder, intervals)
+
+
 def build_temporal(home: Home, settings: Settings) -> TemporalAddress:
     """Read how to connect to Temporal, including certificate, key and API key files. Raises SettingsError."""
     temporal = settings.temporal
@@ -235,7 +249,6 @@ def build_temporal(home: Home, settings: Settings) -> TemporalAddress:
         tls=tls if temporal.speaks_tls else None,
         api_key=temporal.api_key.get_secret_value() if temporal.api_key else key,
         activities=temporal.activities,
-        maintenance_seconds=temporal.maintenance_seconds,
     )
 
 

@@ -88,10 +88,10 @@ def test_each_thing_that_is_missing_is_named_and_nothing_else_is_told(installati
     wait_for("the store to be back", lambda: missing() == [])
 
     with sqlite3.connect(home / "state.db") as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0004'")
+        connection.execute("DELETE FROM alembic_version")
     wait_for("the schema", lambda: missing() == ["The state database has the schema of an older release."])
     with sqlite3.connect(home / "state.db") as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")  # of a newer release: runs beside ours
+        connection.execute("INSERT INTO alembic_version VALUES ('9999')")  # of a newer release: runs beside ours
     wait_for("the schema to be new enough", lambda: missing() == [])
     connection.close()
 
@@ -147,6 +147,7 @@ def test_figures_are_what_was_done(watched: Served) -> None:
     assert after[at("offtake_open_jobs", dialect="talkdesk", status="queued")] == 0
     assert after[at("offtake_sweeps_total", task="sweep")] >= 1
     assert after[at("offtake_store_up")] == 1
+    assert after[at("offtake_maintenance_leader")] == 1
     assert not any(tenant.tenant in str(labels) for _, labels in after)
 
 

@@ -17,8 +17,6 @@ import pytest
 from temporalio.client import WorkflowExecutionStatus as Workflow
 
 from offtake.core.exports.create import create_export
-from offtake.executor.temporal.address import TemporalAddress
-from offtake.executor.temporal.schedule import ensure_maintenance, schedule_id
 from offtake.model.job import Job, Status
 from offtake.store import jobs, outbox
 from offtake.store.database import Database
@@ -60,7 +58,8 @@ def state_on(server: str) -> str:
 def environment(temporal: TemporalServer, queue: str, **more: str) -> dict[str, str]:
     """Temporal as the executor, whatever the settings say."""
     place = {"OFFTAKE_TEMPORAL__ADDRESS": temporal.address, "OFFTAKE_TEMPORAL__TASK_QUEUE": queue}
-    return {"OFFTAKE_EXECUTOR": "temporal", "OFFTAKE_TEMPORAL__UPKEEP_SECONDS": "1", **place, **more}
+    often = {f"OFFTAKE_MAINTENANCE__{task}_SECONDS": "1" for task in ("EXPIRE", "SWEEP", "REDISPATCH")}
+    return {"OFFTAKE_EXECUTOR": "temporal", **often, **place, **more}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +148,9 @@ def events(server: Running) -> list[dict[str, Any]]:
     return [line for line in server.log_lines() if line["event"] == "attempt"]
 
 
-def schedules(temporal: TemporalServer, ending: str) -> list[str]:
+def schedules(temporal: TemporalServer) -> list[str]:
     async def found(client: Any) -> list[str]:
-        return [item.id async for item in await client.list_schedules() if item.id.endswith(ending)]
+        return [item.id async for item in await client.list_schedules()]
 
     ids: list[str] = temporal.ask(found)
     return ids
@@ -246,30 +245,19 @@ def test_a_worker_on_another_machine_joins_with_nothing_but_settings(
     assert (worker.returncode, b'"event": "attempt"' in said) == (0, True)
 
 
-def test_upkeep_is_scheduled_once_and_expires_files(place: Place, temporal: TemporalServer) -> None:
-    with place.served(environment(temporal, "home"), workers=1) as (_, client):
+def test_maintenance_runs_beside_temporal_and_needs_no_schedule(
+    on_each_database: Place, temporal: TemporalServer
+) -> None:
+    place, queue = on_each_database, on_each_database.made.home.parent.name
+    with place.served(environment(temporal, queue), workers=1) as (_, client):
         job = client.create("calls", START, END)
         assert client.wait("calls", job) == "done"
+        orphan = place.made.home / "artifacts" / "files" / "acme" / f"{'0' * 36}.1.csv"
+        orphan.write_text("of an attempt that no row knows")
         place.made.outlive(job)
         wait_for("the file to expire", lambda: place.row(job).status is Status.EXPIRED)
-    assert schedules(temporal, "-home") == ["offtake-maintenance-home"]
-
-
-def test_the_schedule_follows_the_settings_and_keeps_a_pause(temporal: TemporalServer) -> None:
-    def address(seconds: float) -> TemporalAddress:
-        return TemporalAddress(target=temporal.address, namespace="default", queue="kept", maintenance_seconds=seconds)
-
-    async def made(client: Any) -> tuple[list[timedelta], bool]:
-        await ensure_maintenance(client, address(5))
-        handle = client.get_schedule_handle(schedule_id(address(5)))
-        await handle.pause()
-        for _ in range(2):
-            await ensure_maintenance(client, address(7))
-        found = (await handle.describe()).schedule
-        await handle.delete()
-        return [interval.every for interval in found.spec.intervals], found.state.paused
-
-    assert temporal.ask(made) == ([timedelta(seconds=7)], True)
+        wait_for("the sweep", lambda: not orphan.exists())
+    assert schedules(temporal) == []
 
 
 # --- exports that take seconds ---------------------------------------------------------------------------------------

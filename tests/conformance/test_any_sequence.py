@@ -209,15 +209,15 @@ class Sequences(RuleBasedStateMachine):
         for job in self.jobs.values():
             job.over = job.over or job.status is Status.SUCCEEDED
         if sweep:
-            self.maintenance()
+            self.expire()
 
     @rule()
-    def maintenance(self) -> None:
-        """Expire artifacts and sweep orphaned files."""
-        expiring = [job for job in self.jobs.values() if job.status is Status.SUCCEEDED and job.over and not job.held]
-        counts = retention.expire(self.on)
-        assert (counts.done, counts.failed) == (len(expiring), 0)
-        for job in expiring:
+    def expire(self) -> None:
+        """What the maintenance does every minute."""
+        going = [job for job in self.jobs.values() if job.status is Status.SUCCEEDED and job.over and not job.held]
+        tally = retention.expire(self.on)
+        assert (tally.done, tally.failed) == (len(going), 0)
+        for job in going:
             job.move(Status.EXPIRED)
         assert retention.sweep(self.on).failed == 0
 

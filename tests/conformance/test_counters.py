@@ -24,7 +24,6 @@ from offtake.model.tenant import Tenant
 from offtake.store import counters, jobs
 from offtake.store.counters import CounterValue
 from offtake.store.database import Database
-from offtake.store.migrate import is_older
 from tests.fixtures.exports import NOON, queued
 
 THREADS, ROUNDS = 8, 10
@@ -130,17 +129,6 @@ def test_counters_of_attempts_by_outcome_and_of_lost_leases(services: Services) 
     assert sums[names.LEASES_LOST, "talkdesk", ""] == 1
     assert sums[names.JOBS_ENDED, "talkdesk", "failed"] == 2  # one had no attempts left
     assert sum(value for (name, *_), value in sums.items() if name == names.ATTEMPTS_WITHIN) == 4
-
-
-def test_an_older_schema_is_detected_and_a_newer_one_accepted(database: Database) -> None:
-    assert not is_older(database)
-    for revision, expected in (("0001", True), ("9999", False)):
-        with database.write() as connection:
-            connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
-        assert is_older(database) is expected
-    with database.write() as connection:
-        connection.execute(text("DELETE FROM alembic_version"))
-    assert is_older(database)
 
 
 def with_tenant(on: Services) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,22 +9,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from sqlalchemy import Connection, column, insert, update
-from sqlalchemy import table as named
+from sqlalchemy import Connection, insert, update
 from sqlalchemy.exc import IntegrityError
 
 from offtake.model.artifact import Artifact
 from offtake.model.job import LEASED, MOVES, Failure, Job, Lease, Status
 from offtake.model.request import BusinessHours, ExportRequest, ReportParameters, Selection
 from offtake.model.tenant import Tenant
-from offtake.store import idempotency, identity, jobs
+from offtake.store import identity, jobs
 from offtake.store.database import Database
-from offtake.store.migrate import migrate
-from offtake.store.schema import Instant, metadata
 from offtake.store.schema import job as table
 from tests.fixtures.exports import EXPORT, NOON, queued
 
@@ -34,9 +25,6 @@ LATER = NOON + timedelta(seconds=15)
 HOUR = timedelta(hours=1)
 SECOND = timedelta(seconds=1)
 FILE = Artifact(key="files/acme/x", rows=3, bytes=99, sha256="0" * 64)
-KEYS_BEFORE = named(
-    "idempotency", *map(column, ("tenant", "dialect", "key", "digest", "job")), column("created_at", Instant())
-)
 FAILURE = Failure(code="query_failed", message="The report's query failed.")
 
 
@@ -69,45 +57,7 @@ def read(database: Database, job_id: str) -> Job:
     return found
 
 
-def test_migrations_make_the_schema(database: Database) -> None:
-    with database.read() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-
-
-def test_several_processes_may_migrate_at_once(database_url: str) -> None:
-    code = (
-        "import sys; from offtake.store.database import Database; from offtake.store.migrate import migrate;"
-        "migrate(Database(sys.argv[1]))"
-    )
-    started = [subprocess.Popen([sys.executable, "-c", code, database_url]) for _ in range(3)]
-    assert [process.wait() for process in started] == [0, 0, 0]
-    database = Database(database_url)
-    migrate(database)
-    database.close()
-
-
-def test_the_migration_assigns_keys_to_the_owners_of_their_jobs(acme: Database) -> None:
-    """Before revision 0005 a key was the tenant's."""
-    made = {"march": replace(queued(), effective="rita@acme.example"), "april": queued()}
-    with acme.write() as connection:
-        for job in made.values():
-            jobs.add(connection, job)
-        config = Config()
-        config.set_main_option("script_location", "offtake:store/migrations")
-        config.attributes["connection"] = connection
-        command.downgrade(config, "0004")
-        for key, job in made.items():
-            values = {"tenant": "acme", "dialect": "loop", "key": key, "digest": key, "job": job.id, "created_at": NOON}
-            connection.execute(insert(KEYS_BEFORE).values(values))
-    migrate(acme)
-    with acme.read() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-        for key, owner in (("march", "rita@acme.example"), ("april", "someone")):
-            wanted = idempotency.Key(tenant="acme", dialect="loop", owner=owner, text=key)
-            assert idempotency.find(connection, wanted) == idempotency.KeyUse(digest=key, job=made[key].id)
-
-
-def test_a_stored_job_is_read_back_unchanged(acme: Database) -> None:
+def test_a_job_comes_back_as_it_was_added(acme: Database) -> None:
     job = added(acme)
     assert read(acme, job.id) == job
 

@@ -14,11 +14,11 @@ from offtake.core.exports.create import create_export
 from offtake.core.exports.read import JobRef, get_export
 from offtake.core.services import Services
 from offtake.errors import StorageUnavailable
-from offtake.executor.maintenance import Maintenance
 from offtake.model.job import Status
 from offtake.model.tenant import Tenant
 from offtake.store import jobs
 from tests.fixtures.exports import EXPORT, age_jobs, caller, published
+from tests.fixtures.maintenance import maintain
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_a_failed_removal_stops_neither_the_other_removals_nor_the_worker(
     monkeypatch.setattr(Path, "unlink", refuse)
     orphan = undeletable.with_name(f"{'0' * 36}.1.csv")
     orphan.write_text("y")
-    Maintenance(on).when_due()
+    maintain(on)
     with on.database.read() as connection:
         stored = [jobs.get(connection, job) for job, _ in made]
     found = [job.status for job in stored if job is not None]

@@ -20,7 +20,6 @@ from offtake.core.attempt.cancellation import Cancellation
 from offtake.core.exports import retention
 from offtake.core.exports.create import create_export
 from offtake.core.services import Services
-from offtake.executor.maintenance import Maintenance
 from offtake.executor.shutdown import Shutdown
 from offtake.executor.worker import Worker, attempt, claim_next
 from offtake.model.job import Job, Lease, Status
@@ -29,6 +28,7 @@ from tests.fixtures.care import call
 from tests.fixtures.databases import fresh_database, state_setting
 from tests.fixtures.exports import caller
 from tests.fixtures.installation import Installation
+from tests.fixtures.maintenance import maintain
 from tests.fixtures.talkdesk import TalkdeskWire
 from tests.fixtures.workers import CALLS, job_row, skewed
 
@@ -104,7 +104,7 @@ def test_a_clock_put_back_makes_leases_and_waits_longer_and_loses_nothing(host: 
     assert lease is not None
     assert lease.job.id == orphaned
     host.now -= outcome.MAX_DELAY
-    Maintenance(host.on).when_due()
+    maintain(host.on)
     assert host.claim("lives") is None  # what was ordered before is not due yet
     assert host.read(orphaned).status is Status.RUNNING
     fresh = host.create()  # what is ordered now is
@@ -128,7 +128,7 @@ def test_a_clock_put_back_by_days_is_noticed(host: Host) -> None:
     assert host.claim("dies") is not None
     host.now -= 3 * 24 * HOUR
     assert host.claim("lives") is None
-    Maintenance(host.on).when_due()
+    maintain(host.on)
     for _ in range(2):
         run = host.claim("lives")
         assert run is not None

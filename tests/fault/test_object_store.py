@@ -24,7 +24,6 @@ import pytest
 
 from offtake.artifacts.bucket import BucketArtifacts
 from offtake.errors import StorageUnavailable
-from offtake.executor.maintenance import Maintenance
 from offtake.lake.delta import Lake
 from offtake.lake.ingest.load import load
 from offtake.lake.snapshot import snapshot
@@ -38,6 +37,7 @@ from offtake.store import jobs
 from tests.fixtures.buckets import S3Server
 from tests.fixtures.http_proxy import Fault, HttpProxy, http_proxy
 from tests.fixtures.installation import Installation, Running
+from tests.fixtures.maintenance import maintain
 from tests.fixtures.polling import wait_for
 from tests.fixtures.talkdesk import TalkdeskWire
 
@@ -55,7 +55,7 @@ heartbeat_seconds = 0.2
 lease_seconds = 1.0
 drain_seconds = 0
 """
-BRIEF = PATIENT.replace("attempts = 50", "attempts = 2")
+BRIEF = PATIENT.replace("attempts = 50", "attempts = 2") + "[maintenance]\nsweep_seconds = 1\n"
 TEAM = tables()["team"]
 
 
@@ -205,9 +205,9 @@ class World:
         shutil.rmtree(self.made.home / "cache", ignore_errors=True)
 
     def sweep(self) -> None:
-        """What a worker does now and then."""
+        """What the maintenance does now and then."""
         with self.made.services() as on:
-            Maintenance(on).when_due()
+            maintain(on)
 
     def assert_whole(self, job: str) -> None:
         """The published file is what the job's row says, and the only one."""
@@ -396,13 +396,13 @@ def test_a_file_that_cannot_be_looked_for_is_not_said_to_be_gone(world: World) -
     assert httpx.get(link, trust_env=False).status_code == 404
 
 
-def test_storage_that_is_away_stops_neither_the_start_nor_the_upkeep(brief: World) -> None:
+def test_storage_that_is_away_stops_neither_the_start_nor_the_maintenance(brief: World) -> None:
     assert brief.running.stop() == 0
     brief.between.inject(Fault.REFUSE)
     again = brief.made.serve(workers=1)
     wait_for("a worker", again.workers)
     names = partial(lambda: {line["event"] for line in again.log_lines()})
-    wait_for("a sweep in vain", lambda: {"storage_unreachable", "sweep"} <= names())
+    wait_for("a sweep in vain", lambda: {"storage_unreachable", "files_removed"} <= names())
     brief.between.clear()
     assert len(again.workers()) == 1
     assert "worker_died" not in names()

@@ -36,7 +36,8 @@ retry_seconds = 0
 [temporal]
 address = "{address}"
 task_queue = "{queue}"
-maintenance_seconds = 1
+[maintenance]
+redispatch_seconds = 1
 """
 
 

@@ -28,6 +28,7 @@ from tests.fixtures.workers import BRIEF, doomed, job_row, worker
 
 CALLS = 3_000
 MARCH = ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z")
+REDISPATCH = "[maintenance]\nredispatch_seconds = 1\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def machine(folder: Path, shared: Shared) -> Iterator[Machine]:
             rings = stack.enter_context(tcp_proxy(("127.0.0.1", shared.temporal.port)))
             cables.append(rings)
             own = f'executor = "temporal"\n{own}'
-            more = f'[temporal]\naddress = "{rings.address}"\ntask_queue = "machines"\nmaintenance_seconds = 1\n{BRIEF}'
+            more = f'[temporal]\naddress = "{rings.address}"\ntask_queue = "machines"\n{REDISPATCH}{BRIEF}'
         home = Installation(folder)
         shared.storage.install(home, shared.bucket, more, url=f"http://{files.address}", before=f"{own}\n")
         stack.callback(home.close)

@@ -118,11 +118,15 @@ class ArtifactStore(ABC):
 
         Raises StorageUnavailable.
         """
+        yield from self.local()
+        yield from self.published()
+
+    def local(self) -> Iterator[StoredFile]:
+        """What attempts have staged and spilled on this machine. Raises StorageUnavailable."""
         for folder in ("staging", "spill"):
             for path in listed(self.root / folder, "*"):
                 key = path.relative_to(self.root).as_posix()
                 yield from stored(key, partial(remove_path, path), staged=True)
-        yield from self.published()
 
     @abstractmethod
     def published(self) -> Iterator[StoredFile]:

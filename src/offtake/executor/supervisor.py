@@ -1,6 +1,7 @@
 """Keeps N worker processes running beside the server: starts them, restarts those that die, stops them all.
 
-A worker that died is known to be dead, so its leases are taken back at once instead of after they run out.
+A worker that died is known to be dead, so its leases are taken back at once instead of after they run out, and so is
+the maintenance that it may have led.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from offtake.core.admin import worker_registry
 from offtake.core.attempt import outcome
 from offtake.core.services import Services
 from offtake.errors import OfftakeError
+from offtake.executor import leader
 
 _log = structlog.get_logger("offtake.supervisor")
 _LOOK = 0.1  # seconds between looks at the processes
@@ -96,6 +98,7 @@ class Supervisor:
         try:
             recovered = outcome.rescue_expired_leases(self._on, dead_worker=place.name)
             worker_registry.deregister(place.name, self._on)
+            leader.release(place.name, self._on)
         except (OfftakeError, SQLAlchemyError):
             recovered = 0  # the leases run out by themselves
         _log.warning("worker_died", worker=place.name, code=place.process.returncode, jobs_recovered=recovered)

@@ -15,7 +15,6 @@ from offtake.core.attempt.run import run_attempt
 from offtake.core.services import Services
 from offtake.errors import AttemptError, AuditUnavailable, OfftakeError, Unavailable, traceback_locations
 from offtake.executor.lease_heartbeat import LeaseHeartbeat
-from offtake.executor.maintenance import Maintenance
 from offtake.executor.shutdown import Shutdown
 from offtake.executor.worker_heartbeat import WorkerHeartbeat
 from offtake.model.job import Lease
@@ -23,7 +22,7 @@ from offtake.store import jobs
 from offtake.store.wakeup import Wakeup, wakeup
 
 _log = structlog.get_logger("offtake.worker")
-_POLL = 1.0  # seconds between claims when nothing wakes the worker: retries become due, leases run out
+_POLL = 1.0  # seconds between claims when nothing wakes the worker: retries become due
 _STORE_AWAY = 1.0  # seconds to wait when the store cannot be reached
 
 
@@ -37,15 +36,13 @@ class Worker:
 
 def work(on: Services, worker: Worker, shutdown: Shutdown) -> None:
     """Run jobs until asked to stop."""
-    maintenance = Maintenance(on)
     with closing(wakeup(on.database)) as changes, WorkerHeartbeat(worker.name, on):
-        _loop(on, worker, shutdown, maintenance=maintenance, changes=changes)
+        _loop(on, worker, shutdown, changes)
 
 
-def _loop(on: Services, worker: Worker, shutdown: Shutdown, *, maintenance: Maintenance, changes: Wakeup) -> None:
+def _loop(on: Services, worker: Worker, shutdown: Shutdown, changes: Wakeup) -> None:
     while not shutdown.requested():
         try:
-            maintenance.when_due()  # also under load: a lease that ran out must not wait for an empty queue
             changes.clear()  # before the claim: a job that arrives in between is seen by the claim or by the wait
             lease = claim_next(on, worker)
             if lease is not None:

@@ -24,7 +24,7 @@ from offtake.core.services import Services
 from offtake.errors import Unavailable
 from offtake.http.access_log import CompletedRequest
 from offtake.model.job import OPEN, Status
-from offtake.store import counters
+from offtake.store import counters, leaders
 from offtake.store.counters import CounterValue, OpenJobs
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -104,6 +104,7 @@ class _StoreCollector(Collector):
                 stored = counters.read(connection)
             with self._on.database.read() as connection:
                 open_jobs, now = counters.open_jobs(connection), self._on.now(connection)
+                is_led = leaders.is_held(connection, leaders.MAINTENANCE, now=now)
             alive = worker_registry.count_alive(self._on, within=_WORKER_TIMEOUT)
         except (Unavailable, SQLAlchemyError):
             up.add_metric([], 0)
@@ -116,6 +117,9 @@ class _StoreCollector(Collector):
         )
         workers.add_metric([], alive)
         yield workers
+        leader = GaugeMetricFamily("offtake_maintenance_leader", "1 if a process runs the maintenance tasks.")
+        leader.add_metric([], is_led)
+        yield leader
         yield from _queue(open_jobs, self._dialects, now=now)
         yield from _sums(stored)
         yield _durations(stored, self._dialects)

@@ -286,3 +286,20 @@ worker = Table(
     Column("name", String(128), primary_key=True),
     Column("seen_at", Instant, nullable=False),
 )
+
+# The process that holds a role which one process has at a time, until its lease runs out (``store/leaders.py``).
+leader = Table(
+    "leader",
+    metadata,
+    Column("role", String(32), primary_key=True),
+    Column("holder", String(128), nullable=False),
+    Column("lease_until", Instant, nullable=False),
+)
+
+# When a task of maintenance is to run next; a task without a row is due (``store/maintenance_tasks.py``).
+maintenance_task = Table(
+    "maintenance_task",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("due_at", Instant, nullable=False),
+)

@@ -15,7 +15,7 @@ from offtake.core.services import Services
 from offtake.errors import OfftakeError
 from offtake.model.audit import AuditEntry
 from offtake.model.job import Failure, Lease, Status
-from offtake.store import audit, counters, jobs
+from offtake.store import audit, counters, jobs, maintenance_tasks
 
 MAX_DELAY = timedelta(minutes=10)
 _MAX_LEASE = timedelta(hours=1)  # at least twice our own lease: other hosts may have other settings
@@ -77,6 +77,8 @@ def rescue_expired_leases(on: Services, *, dead_worker: str | None = None) -> in
             elif _fail(connection, lease, Failure(code="attempts_exhausted", message=_ABANDONED), now=now):
                 lost[dialect] += 1
                 failed[dialect] += 1
+        if lost:
+            maintenance_tasks.request(connection, maintenance_tasks.SWEEP, now=now)  # those attempts left files
         counters.add(connection, [*leases_lost(lost), *jobs_ended(failed, Status.FAILED)])
     return lost.total()
 

@@ -75,14 +75,29 @@ def _entry(job: Job) -> AuditEntry:
 
 
 def sweep(on: Services) -> RemovalCounts:
-    """Remove orphaned files: those of attempts that were killed or lost their lease.
+    """Remove all orphaned files: those of attempts that were killed or lost their lease."""
+    return _sweep(on.artifacts.found(), on)
 
-    Files of a running attempt are kept, incomplete uploads included. The job is read after its file was listed, and
-    fences only increase, so an attempt that still needs the file is never missed.
-    """
+
+def sweep_local(on: Services) -> RemovalCounts:
+    """Remove the orphaned files that attempts staged or spilled on this machine."""
+    return _sweep(on.artifacts.local(), on)
+
+
+def sweep_published(on: Services) -> RemovalCounts:
+    """Remove the orphaned files at the place of downloads."""
+    return _sweep(on.artifacts.published(), on)
+
+
+def orphans(on: Services) -> Iterator[StoredFile]:
+    """Yield files that no job references. Raises StorageUnavailable if the store cannot be listed."""
+    return _unreferenced(on.artifacts.found(), on)
+
+
+def _sweep(files: Iterator[StoredFile], on: Services) -> RemovalCounts:
     counts = RemovalCounts()
     try:
-        for file in orphans(on):
+        for file in _unreferenced(files, on):
             with counts.count():
                 file.remove()
     except AttemptError:  # the store cannot be listed any further
@@ -90,10 +105,13 @@ def sweep(on: Services) -> RemovalCounts:
     return counts
 
 
-def orphans(on: Services) -> Iterator[StoredFile]:
-    """Yield files that no job references. Raises StorageUnavailable if the store cannot be listed."""
-    stored = iter(on.artifacts.found())
-    while files := tuple(islice(stored, _BATCH_SIZE)):
+def _unreferenced(files: Iterator[StoredFile], on: Services) -> Iterator[StoredFile]:
+    """Yield the files that no job references.
+
+    Files of a running attempt are kept, incomplete uploads included. The job is read after its file was listed, and
+    fences only increase, so an attempt that still needs the file is never missed.
+    """
+    while batch := tuple(islice(files, _BATCH_SIZE)):
         with on.database.read() as connection:
-            referenced = jobs.referenced_keys(connection, [(file.job, file.fence, file.key) for file in files])
-        yield from (file for file in files if file.key not in referenced)
+            referenced = jobs.referenced_keys(connection, [(file.job, file.fence, file.key) for file in batch])
+        yield from (file for file in batch if file.key not in referenced)

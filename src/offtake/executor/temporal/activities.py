@@ -1,4 +1,4 @@
-"""What a ring makes a worker do: see to one job, or to upkeep."""
+"""What a ring makes a worker do: see to one job."""
 
 from __future__ import annotations
 
@@ -11,15 +11,13 @@ import structlog
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, CancelledError
 
-from offtake.core import dispatch
 from offtake.core.attempt import outcome
 from offtake.core.attempt.cancellation import Cancellation, CancelReason
 from offtake.core.services import Services
 from offtake.errors import AuditUnavailable, Unavailable, traceback_locations
 from offtake.executor.background import BackgroundThread
-from offtake.executor.maintenance import Maintenance
 from offtake.executor.shutdown import Shutdown
-from offtake.executor.temporal.workflows import ATTEMPT, MAINTENANCE
+from offtake.executor.temporal.workflows import ATTEMPT
 from offtake.executor.worker import attempt
 from offtake.model.job import ENDED, Job, Lease, Status
 from offtake.store import jobs
@@ -35,11 +33,10 @@ _UNKNOWN = "unknown"  # the job is in no state: this store does not have it
 class Activities:
     """One worker's. ``worker`` names it in leases."""
 
-    def __init__(self, on: Services, worker: str, shutdown: Shutdown, *, patience: timedelta) -> None:
+    def __init__(self, on: Services, worker: str, shutdown: Shutdown) -> None:
         self._on = on
         self._worker = worker
         self._shutdown = shutdown
-        self._patience = patience
 
     @activity.defn(name=ATTEMPT, no_thread_cancel_exception=True)
     def attempt(self, job_id: str) -> str:
@@ -61,19 +58,6 @@ class Activities:
         if pulse.cancelled():
             raise CancelledError("Cancelled in Temporal; the job waits, and is rung for again.")
         raise _later(wait)
-
-    @activity.defn(name=MAINTENANCE, no_thread_cancel_exception=True)
-    def maintenance(self) -> None:
-        """Everything that an idle worker does now and then, once; and rings for jobs that Temporal has lost."""
-        try:
-            Maintenance(self._on).when_due()
-            rung = dispatch.redispatch(self._on, patience=self._patience)
-        except (Unavailable, AuditUnavailable):
-            raise _later(_STORE_AWAY) from None
-        except Exception as error:  # noqa: BLE001 - as above
-            raise _defect(error) from None
-        if rung:
-            _log.info("rung_again", jobs=rung)
 
     def _see_to(self, job_id: str, cancellation: Cancellation) -> Job | None:
         """Run an attempt if it is the job's time; the job as it is afterwards."""

@@ -24,4 +24,3 @@ class TemporalAddress:
     tls: Tls | None = None  # None: plain text
     api_key: str | None = field(default=None, repr=False)
     activities: int = 1  # attempts at once, in one worker
-    maintenance_seconds: float = 60.0  # how often what must not stay is looked for

@@ -22,8 +22,7 @@ from offtake.core.services import Services
 from offtake.errors import Unavailable
 from offtake.executor.background import BackgroundThread
 from offtake.executor.temporal.address import TemporalAddress
-from offtake.executor.temporal.connection import UNREACHABLE, connect, describe_error
-from offtake.executor.temporal.schedule import ensure_maintenance
+from offtake.executor.temporal.connection import UNREACHABLE, check_namespace, connect, describe_error
 from offtake.executor.temporal.workflows import EXPORT, ExportInput
 from offtake.store import outbox
 from offtake.store.outbox import Message, MessageKind
@@ -35,7 +34,7 @@ _AT_ONCE = 20  # rings taken in one go
 _TAKEN = timedelta(seconds=10)  # for so long nobody else tells what one relay has taken
 _LONGEST_DELAY = 10.0  # seconds between tries
 _PATIENCE = timedelta(seconds=3)  # for one answer
-_ENSURE_EVERY = 60.0  # seconds; Temporal may have lost its memory
+_CHECK_EVERY = 60.0  # seconds between looks whether Temporal is there, also when there is nothing to tell
 _RETRIES = RetryConfig(max_elapsed_time_millis=2000, max_retries=2)  # the outbox is what tries again
 
 
@@ -62,14 +61,14 @@ class Relay(BackgroundThread):
 
     def _relay(self, runner: asyncio.Runner, client: Client, changes: Wakeup) -> None:
         """Tell what there is to tell, until Temporal or the store is away."""
-        ensured = float("-inf")
+        checked = float("-inf")
         dispatch.redispatch(
             self._on, patience=timedelta(0)
         )  # jobs made while nobody rang, or forgotten with Temporal's memory
         while not self._done.is_set():
-            if time.monotonic() - ensured >= _ENSURE_EVERY:
-                ensured = time.monotonic()
-                runner.run(ensure_maintenance(client, self._address))
+            if time.monotonic() - checked >= _CHECK_EVERY:
+                checked = time.monotonic()
+                runner.run(check_namespace(client, patience=_PATIENCE))
                 self._reconnected()
             changes.clear()  # before the look: a ring that comes in between is seen by the look or by the wait
             claimed = claim(self._on)

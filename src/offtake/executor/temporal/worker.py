@@ -18,15 +18,15 @@ from offtake.executor.temporal.activities import Activities
 from offtake.executor.temporal.address import TemporalAddress
 from offtake.executor.temporal.connection import UNREACHABLE, connect, describe_error
 from offtake.executor.temporal.relay import Relay
-from offtake.executor.temporal.workflows import Export, Maintenance
+from offtake.executor.temporal.workflows import Export
 from offtake.executor.worker_heartbeat import WorkerHeartbeat
 
 _log = structlog.get_logger("offtake.temporal")
 _LOOK = 0.1  # seconds between looks whether to stop
 _SHORTEST_LIFE = 60.0  # seconds; a connection that fails sooner is tried again ever more slowly
 _LONGEST_PAUSE = 10.0  # seconds between tries to reach Temporal
-# Upkeep is a local activity: its workflow must stay in memory. The others have a handful of events: to read them again
-# costs nothing, and those of a dead worker had better not wait for it.
+# A workflow has a handful of events: to read them again costs nothing, and those of a dead worker had better not wait
+# for it.
 _CACHED = 16
 _STICKY = timedelta(seconds=2)
 _LAST_PATIENCE = timedelta(seconds=5)  # beyond their drain time, before activities are given up
@@ -34,7 +34,7 @@ _LAST_PATIENCE = timedelta(seconds=5)  # beyond their drain time, before activit
 
 def work(on: Services, worker: str, shutdown: Shutdown, address: TemporalAddress) -> None:
     """See to jobs until asked to stop. ``worker`` names this process in leases, and in Temporal."""
-    pool = ThreadPoolExecutor(address.activities + 1, thread_name_prefix="attempt")
+    pool = ThreadPoolExecutor(address.activities, thread_name_prefix="attempt")
     with Relay(on, address), WorkerHeartbeat(worker, on), pool as threads:
         asyncio.run(_work(on, worker, shutdown, address=address, threads=threads))
 
@@ -43,7 +43,7 @@ async def _work(
     on: Services, worker: str, shutdown: Shutdown, *, address: TemporalAddress, threads: ThreadPoolExecutor
 ) -> None:
     failures = 0
-    activities = Activities(on, worker, shutdown, patience=timedelta(seconds=address.maintenance_seconds))
+    activities = Activities(on, worker, shutdown)
     while not shutdown.requested():
         began = time.monotonic()
         try:
@@ -62,11 +62,10 @@ def _worker(
     return Worker(
         client,
         task_queue=address.queue,
-        workflows=[Export, Maintenance],
-        activities=[activities.attempt, activities.maintenance],
+        workflows=[Export],
+        activities=[activities.attempt],
         activity_executor=threads,
         max_concurrent_activities=address.activities,
-        max_concurrent_local_activities=1,
         max_cached_workflows=_CACHED,
         sticky_queue_schedule_to_start_timeout=_STICKY,
         graceful_shutdown_timeout=drain + _LAST_PATIENCE,

@@ -14,10 +14,8 @@ from temporalio.common import RetryPolicy
 
 EXPORT = "offtake-export"
 ATTEMPT = "offtake-attempt"
-MAINTENANCE = "offtake-maintenance"
 
 _LONGEST_ATTEMPT = timedelta(days=30)  # Temporal wants a bound; silence ends an attempt long before
-_LONGEST_MAINTENANCE = timedelta(hours=1)
 # How often is the row's business: it counts attempts and ends the job. Waits are told by the activity; this is for
 # workers that die.
 _FOR_EVER = RetryPolicy(
@@ -50,17 +48,3 @@ class Export:
             cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         )
         return ended
-
-
-@workflow.defn(name=MAINTENANCE)
-class Maintenance:
-    """Started by a schedule, one at a time. A local activity: it does not queue up behind exports."""
-
-    @workflow.run
-    async def run(self) -> None:
-        """Once; the schedule is what repeats it."""
-        await workflow.execute_local_activity(
-            MAINTENANCE,
-            start_to_close_timeout=_LONGEST_MAINTENANCE,
-            retry_policy=RetryPolicy(maximum_attempts=1),
-        )
