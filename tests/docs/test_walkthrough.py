@@ -142,7 +142,7 @@ def test_loading_your_own_data(tmp_path: Path) -> None:
 
 
 def test_a_plain_script_that_pulls(tmp_path: Path) -> None:
-    printed = _paste("docs/how-to/point-airbyte-at-offtake.md", tmp_path).splitlines()
+    printed = _paste("docs/how-to/use-airbyte.md", tmp_path).splitlines()
     found = {line.split()[-1]: int(line.split()[0]) for line in printed if " rows of " in line}
     assert found.keys() == {"calls", "user_status", "contacts"}
     assert 450 <= found["calls"] <= 500  # calls of the last midnight may end a day later
