@@ -138,8 +138,8 @@ def test_overdue_jobs_without_a_message_are_dispatched_again(dispatching: Servic
             jobs.add(connection, job)
         outbox.add(connection, waiting, MessageKind.START, now=NOON)
         assert jobs.claim_one(connection, running.id, worker="w", now=now, until=now + MINUTE) is not None
-    assert dispatch.redispatch(dispatching, patience=MINUTE) == 1
-    assert dispatch.redispatch(dispatching, patience=MINUTE) == 0  # its message is pending now
+    assert dispatch.redispatch(dispatching, min_age=MINUTE) == 1
+    assert dispatch.redispatch(dispatching, min_age=MINUTE) == 0  # its message is pending now
     assert {job for job, _ in claimed(database, now=current_time(dispatching))} == {lost.id, waiting.id}
 
 

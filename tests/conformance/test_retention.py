@@ -61,7 +61,7 @@ def test_the_sweep_removes_orphaned_files_only(on: Services) -> None:
 
 def test_a_batch_of_failed_removals_does_not_stop_the_next_batch(on: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     """A full disk that refuses deletions does not end the worker."""
-    monkeypatch.setattr(retention, "EXPIRED_AT_ONCE", 2)
+    monkeypatch.setattr(retention, "EXPIRY_BATCH_SIZE", 2)
     made = [published(on) for _ in range(4)]
     age_jobs(on, timedelta(days=2))
     undeletable, unlink = [path for _, path in made[:3]], Path.unlink

@@ -99,7 +99,7 @@ def _expire(on: Services) -> bool:
     """Remove files whose retention is over."""
     tally = retention.expire(on)
     count_removed("expire", on, tally)
-    return tally.done >= retention.EXPIRED_AT_ONCE
+    return tally.done >= retention.EXPIRY_BATCH_SIZE
 
 
 def _sweep(on: Services) -> bool:
@@ -124,7 +124,7 @@ def _fix_timestamps(on: Services) -> bool:
 
 def _redispatch(on: Services, *, min_age: timedelta) -> bool:
     """Dispatch jobs again that have been runnable for ``min_age`` and are unclaimed."""
-    dispatched = dispatch.redispatch(on, patience=min_age)
+    dispatched = dispatch.redispatch(on, min_age=min_age)
     if dispatched:
         _log.info("jobs_redispatched", jobs=dispatched)
     return False

@@ -21,7 +21,7 @@ class WorkerHeartbeat(BackgroundThread):
         self._on = on
 
     def _say(self) -> None:
-        every = worker_registry.EVERY.total_seconds()
+        every = worker_registry.HEARTBEAT_INTERVAL.total_seconds()
         while not self._done.is_set():
             with suppress(Unavailable):  # then nobody learns of us; the store will be back
                 worker_registry.heartbeat(self._worker, self._on)

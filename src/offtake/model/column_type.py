@@ -1,4 +1,4 @@
-"""The types of columns: of the tables in the lake and of the reports."""
+"""Types of columns of lake tables and reports."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class ColumnType(StrEnum):
-    """What a column holds; a dialect's rendering decides what it looks like."""
+    """Type of a column; a dialect's rendering determines its form in the file."""
 
     TEXT = "text"
     ID = "id"

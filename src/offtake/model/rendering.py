@@ -1,12 +1,11 @@
-"""The table of renderings: how one value of a column is shown.
+"""The table of renderings, which convert a column's value to its form in the file.
 
-A rendering is one row: its name in ``wire.<dialect>.toml``, its SQL, the column types that it accepts, its type in JSON
-and what becomes of empty text and of null. The catalogue checks a publication against it, the engine puts its SQL
-around the column, and a dialect's OpenAPI document says its type. The manual has a row for each as well
-(``docs/reference/report-folder.md``).
+Each rendering is one row: its name in ``wire.<dialect>.toml``, its SQL, the column types that it accepts, its JSON type
+and its treatment of null and empty text. The catalogue checks publications against the table, the engine applies the
+SQL, and the OpenAPI documents read the JSON type. ``docs/reference/report-folder.md`` documents each rendering.
 
-The SQL runs inside the report's query. ``{value}`` stands for the column, ``{second}`` for how many of its units make a
-second; ``$zone`` and ``$instant_pattern`` are bound by the plan.
+The SQL runs inside the report's query. ``{value}`` is the column and ``{second}`` the number of its units per second;
+the plan binds ``$zone`` and ``$instant_pattern``.
 """
 
 from __future__ import annotations
@@ -21,16 +20,16 @@ JsonType = Literal["string", "integer", "number", "boolean", "array"]
 
 
 class Empty(Enum):
-    """Whether a rendering shows empty text, which some file formats cannot tell from null."""
+    """Whether a rendering yields empty text, which some file formats cannot distinguish from null."""
 
-    NEVER = auto()  # null stays null, and no value is shown as empty text
+    NEVER = auto()  # null stays null, and no value becomes empty text
     KEPT = auto()  # null stays null, and a value may be empty text
-    FOR_NULL = auto()  # null becomes empty text, so null is never shown
+    FOR_NULL = auto()  # null becomes empty text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What the table says of one rendering."""
+    """One row of the table."""
 
     sql: str
     accepts: frozenset[ColumnType]
@@ -65,22 +64,22 @@ _HOURS_TO_SECONDS = (
 
 
 def _as_is(accepts: frozenset[ColumnType], json: JsonType, empty: Empty = Empty.NEVER) -> Row:
-    """The value itself."""
+    """Return a row that keeps the value."""
     return Row(sql="{value}", accepts=accepts, json=json, empty=empty)
 
 
 def _text(sql: str, accepts: frozenset[ColumnType], empty: Empty = Empty.NEVER) -> Row:
-    """A text made of the value."""
+    """Return a row that converts the value to text."""
     return Row(sql=sql, accepts=accepts, json="string", empty=empty)
 
 
 class Rendering(StrEnum):
-    """How one value is shown: the name, and its row of the table."""
+    """A rendering: its name and its row of the table."""
 
     row: Row
 
     def __new__(cls, name: str, row: Row) -> Self:
-        """A member is its name; the row comes with it."""
+        """Create a member that equals its name and carries its row."""
         member = str.__new__(cls, name)
         member._value_ = name
         member.row = row
@@ -113,7 +112,7 @@ class Rendering(StrEnum):
     # 2026-03-01 09:00:00 and 2026-03-01 09:00:00.250 in the request's zone
     LOCAL_SECONDS = "local_seconds", _text(f"strftime({_LOCAL}, '%Y-%m-%d %H:%M:%S')", _INSTANT)
     LOCAL_MILLISECONDS = "local_milliseconds", _text(f"strftime({_LOCAL}, '%Y-%m-%d %H:%M:%S.%g')", _INSTANT)
-    # the wall time of the request's zone as a value, where the format has dates; JSON shows its text
+    # the local time in the request's zone, as a date value in formats that have them; as text in JSON
     LOCAL_INSTANT = "local_instant", _text(_LOCAL, _INSTANT)
     JOINED_PLUS = "joined_plus", _text("array_to_string({value}, '+')", _LIST, Empty.KEPT)  # a+b+c
     JOINED_PLUS_OR_EMPTY = (
@@ -132,10 +131,10 @@ class Rendering(StrEnum):
 
 
 def fitting(kind: ColumnType) -> frozenset[Rendering]:
-    """The renderings that accept a column of that type."""
+    """Return the renderings that accept a column of that type."""
     return frozenset(rendering for rendering in Rendering if kind in rendering.row.accepts)
 
 
 def in_cells(rendering: Rendering) -> Rendering:
-    """The rendering in a workbook: its cells hold dates, and every other value as the rendering has it."""
+    """Return the rendering for a workbook, whose cells can contain dates; others are unchanged."""
     return Rendering.LOCAL_INSTANT if rendering.row.accepts == _INSTANT else rendering

@@ -15,7 +15,7 @@ from offtake.store.schema import leader
 
 MAINTENANCE = "maintenance"  # the role of the process that runs the maintenance tasks
 LONGEST_LEASE = timedelta(seconds=15)
-_FURTHEST = timedelta(minutes=1)  # a lease that ends later was given before the clock was put back
+_HORIZON = timedelta(minutes=1)  # a lease that ends later was granted before the clock was set back
 
 
 def is_held(connection: Connection, role: str, *, now: datetime) -> bool:
@@ -41,4 +41,4 @@ def release(connection: Connection, holder: str) -> None:
 
 
 def _is_over(now: datetime) -> ColumnElement[bool]:
-    return or_(leader.c.lease_until < now, leader.c.lease_until > now + _FURTHEST)
+    return or_(leader.c.lease_until < now, leader.c.lease_until > now + _HORIZON)

@@ -20,8 +20,8 @@ from offtake.model.request import BusinessHours, ExportRequest
 _CALENDAR = ("business_hours", "holiday")
 _SMART_VIEW = ("conversation", "conversation_tag")
 
-# A flag for each minute of the week from Monday on; null where the account has no business hours.
-_OPENING = """
+# A flag for each minute of the week, from Monday 00:00 on; null if the account has no business hours.
+_BUSINESS_MINUTES = """
 SET VARIABLE business_minutes = (
     SELECT
         CASE
@@ -44,45 +44,45 @@ _HOLIDAYS = "SET VARIABLE holidays = (SELECT list(CAST(day AS DATE)) FROM holida
 
 
 def tables(report: Report) -> Sequence[TableUse]:
-    """The lake tables that the report's filters read, beyond those of its query."""
-    wanted: dict[str, Prune] = {}
+    """Return the lake tables that only the report's filters read."""
+    required: dict[str, Prune] = {}
     if "business_hours" in report.parameters:
-        wanted |= dict.fromkeys(_CALENDAR, Prune.ALL)
+        required |= dict.fromkeys(_CALENDAR, Prune.ALL)
     if "smart_view_id" in report.parameters:
-        wanted |= dict.fromkeys(_SMART_VIEW, Prune.UNTIL) | {"smart_view": Prune.ALL}
-    own = {use.table for use in report.tables}
-    return [TableUse(table=name, prune=prune) for name, prune in wanted.items() if name not in own]
+        required |= dict.fromkeys(_SMART_VIEW, Prune.UNTIL) | {"smart_view": Prune.ALL}
+    of_query = {use.table for use in report.tables}
+    return [TableUse(table=name, prune=prune) for name, prune in required.items() if name not in of_query]
 
 
 def prepare(session: Session, report: Report, request: ExportRequest) -> ExportRequest:
-    """Give the session what the report's query may name; the request, with what a smart view overrides in it."""
+    """Define the macros, variables and views of the filters. Return the request, as its smart view overrides it."""
     session.define(MACROS)
     if "business_hours" in report.parameters:
         session.define("SET VARIABLE business_zone = $zone", {"zone": request.account_zone})
-        session.define(_OPENING)
+        session.define(_BUSINESS_MINUTES)
         session.define(_HOLIDAYS)
     if "smart_view_id" in report.parameters:
-        own = " AND in_partition(conversation_id)" if report.partition_by == "conversation_id" else ""
-        return _with_smart_view(session, request, own=own)
+        partition = " AND in_partition(conversation_id)" if report.partition_by == "conversation_id" else ""
+        return _with_smart_view(session, request, partition=partition)
     return request
 
 
-def _with_smart_view(session: Session, request: ExportRequest, *, own: str) -> ExportRequest:
-    """Make the relation ``in_smart_view``; an unknown smart view shows nothing. ``own`` keeps it to one part."""
-    found = session.rows(
+def _with_smart_view(session: Session, request: ExportRequest, *, partition: str) -> ExportRequest:
+    """Create the view ``in_smart_view``, which is empty for an unknown smart view; ``partition`` restricts it."""
+    rows = session.rows(
         Query(
             sql="SELECT expression, business_hours FROM smart_view WHERE smart_view_id = $id",
             values=MappingProxyType({"id": request.parameters.smart_view_id}),
             columns=("expression", "business_hours"),
         )
     )
-    shown, values = filter_condition(parse(found[0]["expression"])) if found else ("false", [])
+    condition, values = filter_condition(parse(rows[0]["expression"])) if rows else ("false", [])
     session.define("SET VARIABLE smart_view_end = $end", {"end": request.effective_end})
     session.define("SET VARIABLE smart_view_values = $values", {"values": values})
     session.define(
-        f"CREATE TEMP VIEW in_smart_view AS SELECT conversation_id FROM conversation WHERE ({shown}){own}"  # noqa: S608 - see predicate
+        f"CREATE TEMP VIEW in_smart_view AS SELECT conversation_id FROM conversation WHERE ({condition}){partition}"  # noqa: S608 - see predicate
     )
-    if not found or found[0]["business_hours"] is None:
+    if not rows or rows[0]["business_hours"] is None:
         return request
-    own = BusinessHours(found[0]["business_hours"])
-    return replace(request, parameters=replace(request.parameters, business_hours=own))
+    override = BusinessHours(rows[0]["business_hours"])
+    return replace(request, parameters=replace(request.parameters, business_hours=override))

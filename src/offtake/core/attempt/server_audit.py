@@ -26,7 +26,7 @@ def expose(session: Session, database: Database, request: ExportRequest) -> None
 def fill(session: Session, rows: Iterable[AuditRow]) -> None:
     """Create ``server_audit`` from these rows in batches; the engine spills them to disk if they exceed its memory.
 
-    Rows of other tenants are numbered but left out, as in every view of the session.
+    Rows of other tenants are numbered but omitted, as in every view of the session.
     """
     columns = ", ".join(f"{name} {kind}" for name, kind in SERVER_AUDIT.items())
     session.define(f"CREATE TEMP TABLE server_audit ({columns})")

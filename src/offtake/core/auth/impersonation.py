@@ -16,11 +16,11 @@ from offtake.model.report import Prune, TableUse
 from offtake.model.tenant import Scope, person
 from offtake.store import audit
 
-_RETRY_AFTER = 5
-_GRANTS = frozenset({Scope.IMPERSONATE, Scope.ADMIN})
-_AGENT = (TableUse(table="agent", prune=Prune.ALL),)
-# Teammates by address, whatever its capitals, or by id; who may not log in today cannot be acted as.
-_FIND = """
+_RETRY_SECONDS = 5
+_IMPERSONATION_SCOPES = frozenset({Scope.IMPERSONATE, Scope.ADMIN})
+_TABLES = (TableUse(table="agent", prune=Prune.ALL),)
+# The agent with that id or e-mail address, in any case. Inactive agents cannot be impersonated.
+_ACTIVE_AGENT = """
 SELECT min(lower(trim(email))) AS email
 FROM agent
 WHERE is_active AND (agent_id = $name OR lower(trim(email)) = $email)
@@ -29,40 +29,40 @@ HAVING count(DISTINCT lower(trim(email))) = 1
 
 
 def impersonate(name: str, by: Caller, on: Services, *, dialect: str) -> Caller:
-    """The caller, acting as the teammate of that address or id; allowed or refused, the audit log has it.
+    """Return the caller, acting as the agent with that e-mail address or id. Both outcomes are audited.
 
-    Raises ImpersonationRefused, always in the same words: addresses cannot be probed. Raises Unavailable.
+    Raises ImpersonationRefused, always with the same message, so that addresses cannot be probed; and Unavailable.
     """
-    found = _teammate(name, by.principal.tenant, on) if by.principal.scopes & _GRANTS else None
+    email = _active_agent(name, by.principal.tenant, on) if by.principal.scopes & _IMPERSONATION_SCOPES else None
     entry = AuditEntry(
         operation="impersonate",
         dialect=dialect,
         tenant=by.principal.tenant,
         principal=by.principal.credential,
         address=by.address,
-        outcome="refused" if found is None else "allowed",
+        outcome="refused" if email is None else "allowed",
         actor=by.principal.user,
-        effective=found or person(name),
+        effective=email or person(name),
     )
     with on.database.write() as connection:
         audit.record(connection, entry, now=on.clock())
-    if found is None:
+    if email is None:
         raise ImpersonationRefused("You may not act for that user, or there is no such user.")
-    return replace(by, principal=replace(by.principal, effective=found))
+    return replace(by, principal=replace(by.principal, effective=email))
 
 
-def _teammate(name: str, tenant: str, on: Services) -> str | None:
-    """The address of an active teammate."""
+def _active_agent(name: str, tenant: str, on: Services) -> str | None:
+    """Return the e-mail address of an active agent."""
     query = Query(
-        sql=_FIND,
+        sql=_ACTIVE_AGENT,
         values=MappingProxyType({"name": name, "email": person(name)}),
         columns=("email",),
     )
     limits = Limits(threads=1, memory_mb=64, temp_folder=on.artifacts.spill("impersonation", 0), temp_mb=0)
-    seen = snapshot(on.lake, _AGENT, tenant=tenant)
+    opened = snapshot(on.lake, _TABLES, tenant=tenant)
     try:
-        with seen as views, Session(limits, views, tenant=tenant) as session:
+        with opened as views, Session(limits, views, tenant=tenant) as session:
             rows = session.rows(query)
     except AttemptError as error:
-        raise Unavailable("The lake cannot be read at the moment.", retry_after=_RETRY_AFTER) from error
+        raise Unavailable("The lake cannot be read at the moment.", retry_after=_RETRY_SECONDS) from error
     return str(rows[0]["email"]) if rows else None

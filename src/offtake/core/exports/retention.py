@@ -14,7 +14,7 @@ from offtake.model.audit import AuditEntry
 from offtake.model.job import Job
 from offtake.store import audit, jobs
 
-EXPIRED_AT_ONCE = 100
+EXPIRY_BATCH_SIZE = 100
 _BATCH_SIZE = 500  # files per statement
 
 
@@ -39,7 +39,7 @@ class RemovalCounts:
 def expired_jobs(on: Services, *, limit: int | None = None, after: Job | None = None) -> Sequence[Job]:
     """Return jobs whose retention is over and that are not held, longest expired first, starting behind ``after``."""
     with on.database.read() as connection:
-        return jobs.expired(connection, now=on.now(connection), limit=limit or EXPIRED_AT_ONCE, after=after)
+        return jobs.expired(connection, now=on.now(connection), limit=limit or EXPIRY_BATCH_SIZE, after=after)
 
 
 def expire(on: Services) -> RemovalCounts:

@@ -63,7 +63,7 @@ class Relay(BackgroundThread):
         """Tell what there is to tell, until Temporal or the store is away."""
         checked = float("-inf")
         dispatch.redispatch(
-            self._on, patience=timedelta(0)
+            self._on, min_age=timedelta(0)
         )  # jobs made while nobody rang, or forgotten with Temporal's memory
         while not self._done.is_set():
             if time.monotonic() - checked >= _CHECK_EVERY:

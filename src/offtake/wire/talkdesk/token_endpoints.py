@@ -70,8 +70,8 @@ def _audiences(incoming: Incoming) -> frozenset[str]:
 def _issue(call: OAuthCall[TokenRequest], _: None) -> IssuedToken:
     wanted = call.wanted
     if wanted.refresh_token is not None:
-        return tokens.refresh(wanted.refresh_token, call.client, call.endpoint, call.on, wanted=wanted.scopes)
-    return tokens.issue(call.client, call.endpoint, call.on, wanted=wanted.scopes, service_life=wanted.service_life)
+        return tokens.refresh(wanted.refresh_token, call.client, call.endpoint, call.on, requested=wanted.scopes)
+    return tokens.issue(call.client, call.endpoint, call.on, requested=wanted.scopes, service_life=wanted.service_life)
 
 
 def _answer_token(call: OAuthCall[TokenRequest], _: None, token: IssuedToken) -> Response:
