@@ -1,7 +1,7 @@
 """What one query may see of the lake: the files of one tenant and the months it needs.
 
-The first tenant wall stands here: a session is given nothing but the file lists made by this module, and cannot open
-any other file. The second is in the views that the engine makes of them.
+The first of the two barriers between tenants: a session is given nothing but the file lists made by this module, and
+cannot open any other file. The second is the condition in the views that the engine makes of them.
 """
 
 from __future__ import annotations
