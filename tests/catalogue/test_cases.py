@@ -196,7 +196,7 @@ def test_the_dialect_shows_the_expected_entries(case: Case, dialect: str, filled
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case.id) for case in ALL if case.folder.name == "other_tenant"])
 def test_views_whose_files_hold_foreign_rows_show_none(case: Case, filled: Filled, tmp_path: Path) -> None:
-    """The second wall holds by itself: the views are given every tenant's files."""
+    """The condition in the views suffices alone: here they are given every tenant's files."""
     report = CATALOGUE.reports[case.report]
     with _session(case, filled(case), tmp_path, tenants=(TENANT, "globex")) as (session, request):
         query = with_instants(plan_rows(report, request), report, _as_text)

@@ -1,8 +1,8 @@
 """DuckDB as the engine: one private in-memory database per attempt, with its own limits.
 
-Two walls keep tenants apart, and both hold for every query, a custom report's included. After the views are made the
-database is locked: it reads the files named by the views, writes the one staging file, and DuckDB refuses every other
-path. And each view shows the rows of the session's tenant only, whatever its files hold.
+Two independent barriers separate tenants, and both hold for every query, a custom report's included. After the views
+are made the database is locked: it reads the files named by the views, writes the one staging file, and DuckDB refuses
+every other path. And each view shows the rows of the session's tenant only, whatever its files hold.
 """
 
 from __future__ import annotations

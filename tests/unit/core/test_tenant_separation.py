@@ -113,7 +113,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
 
 @pytest.fixture
 def on(filled: Services, monkeypatch: pytest.MonkeyPatch) -> Services:
-    """Services whose first wall has fallen: every snapshot holds the files of both tenants."""
+    """Services without the first barrier: every snapshot holds the files of both tenants."""
     for module in (run, lookups, impersonation):
         monkeypatch.setattr(module, "snapshot", every_tenants)
     return filled
@@ -126,7 +126,7 @@ def _load(lake: Lake, path: Path, table: str, rows: Sequence[Mapping[str, Any]],
 
 @contextmanager
 def every_tenants(lake: Lake, uses: Sequence[TableUse], *, tenant: str, **rest: Any) -> Iterator[tuple[TableView, ...]]:
-    """A snapshot with a hole in it."""
+    """A snapshot that lists the files of a foreign tenant, too."""
     with snapshot(lake, uses, tenant=tenant, **rest) as own, snapshot(lake, uses, tenant="globex", **rest) as foreign:
         found = tuple(replace(view, files=view.files + other.files) for view, other in zip(own, foreign, strict=True))
         assert all(any("tenant=globex" in file for file in view.files) for view in found if view.files)
@@ -164,7 +164,7 @@ def test_a_careless_select_shows_the_tenants_rows_only(on: Services, table: str,
 
 
 def test_another_tenants_file_is_not_even_scanned(on: Services, tmp_path: Path) -> None:
-    """DuckDB applies the tenant to the names of the files, so that the wall costs a query nothing."""
+    """DuckDB applies the tenant to the names of the files, so that the condition costs a query nothing."""
     uses = [TableUse(table="call", prune=Prune.ALL)]
     query = Query(sql="EXPLAIN ANALYZE SELECT notes FROM call", values={}, columns=("kind", "plan"))
     with (
