@@ -260,7 +260,7 @@ def _create_records() -> None:
         sa.Column("dialect", sa.String(length=16), nullable=False),
         sa.Column("kind", sa.String(length=32), nullable=False),
         sa.Column("value", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("name", "dialect", "kind", name=op.f("pk_figure")),
+        sa.PrimaryKeyConstraint("name", "dialect", "kind", name=op.f("pk_counter")),
     )
     op.create_table(
         "worker",
