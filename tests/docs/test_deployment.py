@@ -239,7 +239,7 @@ def test_the_user_of_the_units_can_read_its_certificate_and_nobody_else_the_secr
 # --- the manual ----------------------------------------------------------------------------------------------------
 
 
-def test_the_manual_names_the_figures_that_there_are(installation: Installation) -> None:
+def test_the_manual_lists_every_metric(installation: Installation) -> None:
     installation.init()
     with installation.services() as on:
         metrics = Metrics(on, ["talkdesk"])
@@ -248,7 +248,7 @@ def test_the_manual_names_the_figures_that_there_are(installation: Installation)
     there = set(re.findall(r"^# TYPE (offtake_\w+) ", text, re.MULTILINE))
     there = {name for name in there if not name.endswith("_created")}
     page = MANUAL.read_text("utf-8")
-    table = page.partition("| figure |")[2].partition("No figure has a tenant")[0]
+    table = page.partition("| metric |")[2].partition("Metrics have no tenant label")[0]
     assert set(re.findall(r"`(offtake_\w+)", table)) == there
     alerts = page.partition("Alert on:")[2]
     assert set(re.findall(r"\b(offtake_\w+)", alerts)) <= there
