@@ -70,8 +70,8 @@ class Session:
                 # What a join or a group must at least hold, every thread holds: a query so large that it is made in
                 # parts has no memory left for a second one (DuckDB 2.0: two threads fail in 256 MiB where one fits).
                 "threads": limits.threads if partitions == 1 else 1,
-                # Whoever runs the query writes the file, too. With threads for writing, an interrupt may find them
-                # waiting for each other for ever (DuckDB 2.0: with one after four tries, with eight once in hundreds).
+                # The thread that runs the query also writes the file. With separate writer threads, an interrupt can
+                # cause a deadlock (DuckDB 2.0: with one thread after four interrupts, with eight once in hundreds).
                 "async_threads": 0,
                 "memory_limit": f"{limits.memory_mb}MiB",
                 "temp_directory": str(limits.temp_folder),
@@ -191,10 +191,10 @@ class Session:
             self._connection.execute("SET VARIABLE partitions = CAST(1 AS UBIGINT)")
 
     def sort(self, query: Query, *, range_bytes: int) -> Query:
-        """Make the rows of a query that has an order, and answer a query whose parts hold them in that order.
+        """Sort the rows of a query that has an order. Return a query whose partitions contain them in that order.
 
-        The rows are kept in tables that spill, part by part of the given query; each part of the answer is a stretch of
-        the order of at most so many bytes (of one row at least), sorted alone.
+        The rows are stored partition by partition in tables that spill. Each partition of the result is a sort range of
+        at most ``range_bytes`` bytes (or one row), sorted alone.
         """
         ranges = ExternalSort(self._connection, check=self._check)
         for partition in range(self.partitions):
