@@ -91,7 +91,7 @@ def row_of(made: Installation, job: str) -> dict[str, Any]:
 def figures_of(made: Installation) -> dict[tuple[str, str], int]:
     connection = sqlite3.connect(made.home / "state.db")
     try:
-        rows = connection.execute("SELECT name, kind, value FROM figure WHERE dialect = 'talkdesk'")
+        rows = connection.execute("SELECT name, kind, value FROM counter WHERE dialect = 'talkdesk'")
         return {(name, kind): value for name, kind, value in rows}
     finally:
         connection.close()
