@@ -27,7 +27,7 @@ BATCH = 2048
 
 
 def _offtake(source: str, target: Path) -> int:
-    """An attempt's way: query, workbook, and at the same time the inspection that reads the file back."""
+    """An attempt's way: query, workbook, and at the same time the verification that reads the file back."""
     from offtake.core.attempt.verification import FileVerification
     from offtake.engine.duckdb import Limits, Session
     from offtake.formats.xlsx import XLSX
@@ -43,10 +43,10 @@ def _offtake(source: str, target: Path) -> int:
         limits = Limits(threads=THREADS, memory_mb=MEMORY_MB, temp_folder=Path(temp), temp_mb=1000)
         with (
             Session(limits, [view], tenant="bench", writable=(target,)) as session,
-            FileVerification(target, XLSX.counter(), in_order=XLSX.in_order) as inspection,
+            FileVerification(target, XLSX.counter(), in_order=XLSX.in_order) as verification,
         ):
             written = XLSX.write(session, query, target, framing=Framing())
-            if inspection.finish().rows != written:
+            if verification.finish().rows != written:
                 raise SystemExit("the file does not have the rows that were written")
     return written
 
@@ -135,7 +135,7 @@ WRITERS: dict[str, Callable[[str, Path], int]] = {
 def main() -> None:
     """``bench_workbook.py WRITER SOURCE TARGET``"""
     name, source, target = sys.argv[1:]
-    Path(target).unlink(missing_ok=True)  # an inspection follows a new file, as staging files are
+    Path(target).unlink(missing_ok=True)  # the verification follows a new file, like a staging file
     began, used = time.perf_counter(), time.process_time()
     rows = WRITERS[name](source, Path(target))
     seconds, processor = time.perf_counter() - began, time.process_time() - used

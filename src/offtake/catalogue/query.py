@@ -1,4 +1,4 @@
-"""Proves a report's SQL before anyone orders it: one SELECT, the right bound values, exactly the declared columns.
+"""Checks a report's SQL at the start: one SELECT, the right bound values, exactly the declared columns.
 
 The query is run over empty tables of the lake's types, wrapped as the engine wraps it, so a typing slip is found at the
 start and not in a customer's first job. The database is private, has no rows and may not open files.

@@ -14,6 +14,7 @@ from offtake.core.auth.caller import Caller
 from offtake.core.services import Services
 from offtake.engine.duckdb import Limits, Session
 from offtake.errors import AttemptError, Unavailable
+from offtake.lake.queries import read_query
 from offtake.lake.snapshot import snapshot
 from offtake.model.lookups import Queue, SmartView, Team
 from offtake.model.query import Query
@@ -26,47 +27,20 @@ _MAX_ROWS = 10_000
 _MEMORY_MB = 128
 _RETRY_SECONDS = 5
 
-# A source may provide the team of each agent, the memberships, or both.
-_TEAMS = """
-SELECT team.team_id AS id, team.number, team.name, team.description, count(membership.agent_id) AS members
-FROM team
-LEFT JOIN (
-    SELECT team_id, agent_id FROM team_member
-    UNION
-    SELECT team_id, agent_id FROM agent WHERE team_id IS NOT NULL
-) AS membership ON membership.team_id = team.team_id
-GROUP BY ALL
-ORDER BY team.name, team.team_id
-LIMIT $max_rows
-"""
-_QUEUES = """
-SELECT queue_id AS id, number, name, description
-FROM queue
-WHERE NOT coalesce(is_archived, false)
-ORDER BY name, queue_id
-LIMIT $max_rows
-"""
-_SMART_VIEWS = """
-SELECT smart_view_id AS id, name, description
-FROM smart_view
-ORDER BY name, smart_view_id
-LIMIT $max_rows
-"""
-
 
 def teams(by: Caller, on: Services) -> list[Team]:
     """Return the account's teams with their numbers of members, sorted by name. Raises NotPermitted, Unavailable."""
-    return _look_up(Team, _TEAMS, ("team", "team_member", "agent"), by, on)
+    return _look_up(Team, read_query("teams"), ("team", "team_member", "agent"), by, on)
 
 
 def queues(by: Caller, on: Services) -> list[Queue]:
     """Return the account's queues that are not archived, sorted by name. Raises NotPermitted, Unavailable."""
-    return _look_up(Queue, _QUEUES, ("queue",), by, on)
+    return _look_up(Queue, read_query("queues"), ("queue",), by, on)
 
 
 def smart_views(by: Caller, on: Services) -> list[SmartView]:
     """Return the account's smart views, sorted by name. Raises NotPermitted, Unavailable."""
-    return _look_up(SmartView, _SMART_VIEWS, ("smart_view",), by, on)
+    return _look_up(SmartView, read_query("smart_views"), ("smart_view",), by, on)
 
 
 def _look_up(entry: type[Entry], sql: str, tables: tuple[str, ...], by: Caller, on: Services) -> list[Entry]:

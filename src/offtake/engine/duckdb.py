@@ -8,7 +8,7 @@ every other path. And each view shows the rows of the session's tenant only, wha
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,8 +70,8 @@ class Session:
                 # What a join or a group must at least hold, every thread holds: a query so large that it is made in
                 # parts has no memory left for a second one (DuckDB 2.0: two threads fail in 256 MiB where one fits).
                 "threads": limits.threads if partitions == 1 else 1,
-                # Whoever runs the query writes the file, too. With threads for writing, an interrupt may find them
-                # waiting for each other for ever (DuckDB 2.0: with one after four tries, with eight once in hundreds).
+                # The thread that runs the query also writes the file. With separate writer threads, an interrupt can
+                # cause a deadlock (DuckDB 2.0: with one thread after four interrupts, with eight once in hundreds).
                 "async_threads": 0,
                 "memory_limit": f"{limits.memory_mb}MiB",
                 "temp_directory": str(limits.temp_folder),
@@ -118,10 +118,32 @@ class Session:
         rows = select_typed(view.columns, files=files, condition="tenant = getvariable('tenant')")
         self._connection.execute(f"CREATE TEMP VIEW {quote_identifier(view.table)} AS {rows}")
 
-    def define(self, sql: str, values: Mapping[str, object] | None = None) -> None:
-        """Run statements that give a query more words: macros, variables, views. Never with a caller's text in them."""
+    def define(self, sql: str) -> None:
+        """Run statements that define macros or views for later queries. They must not contain text of a caller."""
         with _as_ours():
-            self._connection.execute(sql, dict(values or {}))
+            self._connection.execute(sql)
+
+    def set_variable(self, name: str, value: object) -> None:
+        """Set a session variable, which queries read with ``getvariable``."""
+        with _as_ours():
+            self._connection.execute(f"SET VARIABLE {quote_identifier(name)} = $value", {"value": value})
+
+    def select_variable(self, name: str, sql: str) -> None:
+        """Set a session variable to the single value that a query returns."""
+        with _as_ours():
+            self._connection.execute(f"SET VARIABLE {quote_identifier(name)} = (\n{sql}\n)")
+
+    def create_relation(self, name: str, columns: Mapping[str, str], batches: Iterable[Mapping[str, object]]) -> None:
+        """Create a table from batches of rows; the engine spills it if it exceeds the memory.
+
+        ``columns`` maps names to DuckDB types. A batch maps each name to the list of its values.
+        """
+        declared = ", ".join(f"{quote_identifier(column)} {kind}" for column, kind in columns.items())
+        lists = ", ".join(f"unnest(CAST(${column} AS {kind}[]))" for column, kind in columns.items())
+        with _as_ours():
+            self._connection.execute(f"CREATE TEMP TABLE {quote_identifier(name)} ({declared})")
+            for batch in batches:
+                self._connection.execute(f"INSERT INTO {quote_identifier(name)} SELECT {lists}", dict(batch))
 
     def rows(self, query: Query, *, partition: int = 0) -> list[dict[str, Any]]:
         """All rows of one part as dicts: for tests and previews, never for an export."""
@@ -169,10 +191,10 @@ class Session:
             self._connection.execute("SET VARIABLE partitions = CAST(1 AS UBIGINT)")
 
     def sort(self, query: Query, *, range_bytes: int) -> Query:
-        """Make the rows of a query that has an order, and answer a query whose parts hold them in that order.
+        """Sort the rows of a query that has an order. Return a query whose partitions contain them in that order.
 
-        The rows are kept in tables that spill, part by part of the given query; each part of the answer is a stretch of
-        the order of at most so many bytes (of one row at least), sorted alone.
+        The rows are stored partition by partition in tables that spill. Each partition of the result is a sort range of
+        at most ``range_bytes`` bytes (or one row), sorted alone.
         """
         ranges = ExternalSort(self._connection, check=self._check)
         for partition in range(self.partitions):

@@ -24,6 +24,13 @@ _TAGGED = (
 )
 
 
+def smart_view_relation(condition: str, *, is_partitioned: bool) -> str:
+    """Return the statement that creates ``in_smart_view``, the conversations that fulfil a filter condition."""
+    partition = " AND in_partition(conversation_id)" if is_partitioned else ""
+    # The condition comes from ``filter_condition``, which binds all values.
+    return f"CREATE TEMP VIEW in_smart_view AS SELECT conversation_id FROM conversation WHERE ({condition}){partition}"  # noqa: S608
+
+
 def filter_condition(expression: Expression) -> tuple[str, list[str]]:
     """The condition, and the values that ``smart_view_values`` must hold for it. It is never null."""
     values: list[str] = []

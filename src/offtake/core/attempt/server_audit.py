@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from itertools import islice
 
@@ -28,11 +28,13 @@ def fill(session: Session, rows: Iterable[AuditRow]) -> None:
 
     Rows of other tenants are numbered but omitted, as in every view of the session.
     """
-    columns = ", ".join(f"{name} {kind}" for name, kind in SERVER_AUDIT.items())
-    session.define(f"CREATE TEMP TABLE server_audit ({columns})")
     own = ((number, row) for number, row in enumerate(rows, start=1) if row.entry.tenant == session.tenant)
-    while batch := list(islice(own, _BATCH_SIZE)):
-        values = {
+    session.create_relation("server_audit", SERVER_AUDIT, _batches(own))
+
+
+def _batches(numbered: Iterator[tuple[int, AuditRow]]) -> Iterator[Mapping[str, object]]:
+    while batch := list(islice(numbered, _BATCH_SIZE)):
+        yield {
             "number": [number for number, _ in batch],
             "happened_at": [row.happened_at for _, row in batch],
             **{
@@ -40,5 +42,3 @@ def fill(session: Session, rows: Iterable[AuditRow]) -> None:
                 for name in ("tenant", "principal", "operation", "dialect", "job", "address", "outcome")
             },
         }
-        lists = ", ".join(f"unnest(CAST(${name} AS {kind}[]))" for name, kind in SERVER_AUDIT.items())
-        session.define(f"INSERT INTO server_audit SELECT {lists}", values)

@@ -9,6 +9,7 @@ from offtake.core.auth.caller import Caller
 from offtake.core.services import Services
 from offtake.engine.duckdb import Limits, Session
 from offtake.errors import AttemptError, ImpersonationRefused, Unavailable
+from offtake.lake.queries import read_query
 from offtake.lake.snapshot import snapshot
 from offtake.model.audit import AuditEntry
 from offtake.model.query import Query
@@ -19,13 +20,6 @@ from offtake.store import audit
 _RETRY_SECONDS = 5
 _IMPERSONATION_SCOPES = frozenset({Scope.IMPERSONATE, Scope.ADMIN})
 _TABLES = (TableUse(table="agent", prune=Prune.ALL),)
-# The agent with that id or e-mail address, in any case. Inactive agents cannot be impersonated.
-_ACTIVE_AGENT = """
-SELECT min(lower(trim(email))) AS email
-FROM agent
-WHERE is_active AND (agent_id = $name OR lower(trim(email)) = $email)
-HAVING count(DISTINCT lower(trim(email))) = 1
-"""
 
 
 def impersonate(name: str, by: Caller, on: Services, *, dialect: str) -> Caller:
@@ -54,7 +48,7 @@ def impersonate(name: str, by: Caller, on: Services, *, dialect: str) -> Caller:
 def _active_agent(name: str, tenant: str, on: Services) -> str | None:
     """Return the e-mail address of an active agent."""
     query = Query(
-        sql=_ACTIVE_AGENT,
+        sql=read_query("active_agent"),
         values=MappingProxyType({"name": name, "email": person(name)}),
         columns=("email",),
     )

@@ -1,4 +1,4 @@
-"""Where Temporal is, and how this installation proves who it is. Knows no settings and no Temporal."""
+"""How to connect and authenticate to Temporal. Independent of the settings and of Temporal's library."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Tls:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemporalAddress:
-    """Where jobs are rung for, and by whom."""
+    """The Temporal server, namespace, task queue and credentials."""
 
     target: str  # host:port
     namespace: str

@@ -6,7 +6,7 @@ from offtake.errors import InvalidRequest, OfftakeError, UnknownReport
 from offtake.http.errors import HttpFault, nearest
 from offtake.wire.errors import STATUSES, error_headers
 from offtake.wire.khoros.interval import TooManyBuckets
-from offtake.wire.khoros.responses import Answer, failed
+from offtake.wire.khoros.responses import KhorosResponse, failed
 from offtake.wire.khoros.tables import CARE_ROOT
 
 # The vendor publishes no status of an error; Khoros contract 4.7 proposes all of them. One differs from the shared
@@ -15,15 +15,15 @@ ERRORS: dict[type[OfftakeError], int] = {**STATUSES, UnknownReport: 404}
 _CHALLENGE = 'Basic realm="offtake", charset="UTF-8"'
 
 
-def render_error(error: OfftakeError | HttpFault, path: str) -> Answer:
+def render_error(error: OfftakeError | HttpFault, path: str) -> KhorosResponse:
     """The answer to an error on one of the dialect's paths."""
     if isinstance(error, HttpFault):
         status, headers = error.status, dict(error.headers)
     else:
         status, headers = nearest(ERRORS, error), error_headers(error, challenge=_CHALLENGE)
     if path.startswith(CARE_ROOT):
-        return Answer({"status": "fail", "message": error.message}, status, headers=headers)
-    return Answer(failed(error.message, _result(error)), status, headers=headers)
+        return KhorosResponse({"status": "fail", "message": error.message}, status, headers=headers)
+    return KhorosResponse(failed(error.message, _result(error)), status, headers=headers)
 
 
 def _result(error: OfftakeError | HttpFault) -> str:

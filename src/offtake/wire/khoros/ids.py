@@ -36,7 +36,7 @@ def ids(job: Job) -> tuple[str, str]:
 
 
 def access_token(job: Job, key: bytes) -> str:
-    """The job's ``analyticsAccessToken``. It proves only that its holder has read this job's status."""
+    """The job's ``analyticsAccessToken``. Its holder has read the status of this job."""
     digest = hmac.new(key, f"analyticsAccessToken\n{job.id}".encode(), hashlib.sha256).digest()
     return base64.b64encode(digest[:_TOKEN_BYTES]).decode()
 

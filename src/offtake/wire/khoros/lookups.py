@@ -12,7 +12,7 @@ from offtake.model.lookups import Queue, SmartView, Team
 from offtake.model.tenant import Scope
 from offtake.wire.endpoint import Endpoint, decode_nothing, require_scope
 from offtake.wire.khoros.auth import KhorosCall, authenticate, limit_rate, permit_read, require_company_key
-from offtake.wire.khoros.responses import Answer, answer
+from offtake.wire.khoros.responses import KhorosResponse, answer
 from offtake.wire.khoros.tables import LANGUAGES
 from offtake.wire.khoros.timezones import timezones
 
@@ -77,7 +77,7 @@ def _smart_views(call: KhorosCall, _: None) -> Sequence[SmartView]:
 def _answer_smart_views(call: KhorosCall, _: None, views: Iterable[SmartView]) -> Response:
     """The list of smart views, with a status as in the vendor's sample."""
     entries = [{"id": _number(None, view.id), "name": view.name, "description": view.description} for view in views]
-    return Answer({"status": "success", "data": entries})
+    return KhorosResponse({"status": "success", "data": entries})
 
 
 SMART_VIEWS = Endpoint(
@@ -106,7 +106,7 @@ def _answer_work_queues(call: KhorosCall, _: None, queues: Iterable[Queue]) -> R
         }
         for queue in queues
     ]
-    return Answer({"data": entries})
+    return KhorosResponse({"data": entries})
 
 
 WORK_QUEUES = Endpoint(

@@ -17,16 +17,16 @@ _TEXT = "text/plain; charset=utf-8"
 Url = Callable[[str], str]  # the URL of one of the job's verbs: status or download
 
 
-class Answer(JSONResponse):
+class KhorosResponse(JSONResponse):
     """JSON with a charset in its content type."""
 
     media_type = MEDIA_TYPE
 
 
-def answer(request: Request, result: object) -> Answer:
+def answer(request: Request, result: object) -> KhorosResponse:
     """``result`` in the envelope, as text/plain if the client accepts nothing else (Khoros contract 4)."""
     accepted = [media.partition(";")[0].strip().lower() for media in request.headers.get("accept", "").split(",")]
-    return Answer(passed(result), media_type=_TEXT if accepted == ["text/plain"] else MEDIA_TYPE)
+    return KhorosResponse(passed(result), media_type=_TEXT if accepted == ["text/plain"] else MEDIA_TYPE)
 
 
 def passed(result: object) -> dict[str, Any]:

@@ -52,7 +52,7 @@ class TokenParameters:
         sent = dict(request.query_params) | form
         return cls(all=sent, form=form, authorization=request.headers.get("authorization", ""))
 
-    def client_proof(self, audiences: frozenset[str]) -> ClientAuthentication:
+    def client_authentication(self, audiences: frozenset[str]) -> ClientAuthentication:
         """How the client authenticates: HTTP Basic, an assertion, or id and secret in the body.
 
         Raises NotAuthenticated, OAuthRefusal.
@@ -94,7 +94,7 @@ def decode_token_request(sent: TokenParameters, audiences: frozenset[str]) -> To
         raise OAuthRefusal("invalid_request", "The parameter refresh_token is missing.")
     life = _service_life(sent.all) if grant == CLIENT_CREDENTIALS else None
     return TokenRequest(
-        client=sent.client_proof(audiences),
+        client=sent.client_authentication(audiences),
         scopes=scopes,
         refresh_token=refresh if grant == REFRESH_TOKEN else None,
         service_life=life,

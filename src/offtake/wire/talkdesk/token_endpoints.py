@@ -55,7 +55,9 @@ def authenticate_revoking_client(incoming: Incoming) -> OAuthCall[str]:
     """The client that ends a token. Raises OAuthRefusal, NotAuthenticated."""
     sent = TokenParameters.of(incoming.request, incoming.body)
     token = decode_revocation(sent)
-    return _authenticated(incoming, authenticate_client(sent.client_proof(_audiences(incoming)), incoming.on), token)
+    return _authenticated(
+        incoming, authenticate_client(sent.client_authentication(_audiences(incoming)), incoming.on), token
+    )
 
 
 def _authenticated(incoming: Incoming, client: AuthenticatedClient, wanted: Wanted) -> OAuthCall[Wanted]:

@@ -1,4 +1,4 @@
--- What agents did to conversations in each bucket (`piece`): a row per agent and bucket in each part, so that whoever reads
+-- What agents did to conversations in each bucket (`piece`): a row per agent and bucket in each part, so that the query that reads
 -- it adds the parts up. Averages are kept as sums and counts for that. A fact whose conversation the lake does not know
 -- counts as long as no filter about conversations is on.
 WITH response AS (

@@ -21,7 +21,7 @@ answered AS (
 
 answer AS (
     -- A response is not earlier than the post it answers, so those of the timespan are all that its posts had at its end;
-    -- one that failed has reached nobody.
+    -- a failed one was not delivered.
     SELECT response.in_reply_to_post_id AS post_id, min(response.happened_at) AS first_at
     FROM post AS response
     INNER JOIN post AS asked

@@ -4,7 +4,7 @@ WITH agent_id AS (
     SELECT agent.agent_id
     FROM agent
     UNION
-    -- Whoever closed something shows, known or not.
+    -- Every agent who closed a conversation is listed, known to the lake or not.
     SELECT action.agent_id
     FROM conversation_action AS action
     WHERE
@@ -33,7 +33,7 @@ turn AS (
         count(*) FILTER (action.kind = 'REOPENED') AS reopenings,
         bool_or(action.kind = 'CLOSED' AND action.happened_at >= $start) AS is_closed_inside,
         -- The last closing's agent. Of closings at the same instant one has to be taken, the same one every time; an agent
-        -- goes before nobody. Places instead of ids keep the state of the aggregate small.
+        -- precedes a missing agent. Positions instead of ids keep the state of the aggregate small.
         arg_max(
             coalesce(person.place, 0),
             CAST(epoch_us(action.happened_at) AS HUGEINT) * 4294967296 + coalesce(person.place, 0)

@@ -1,7 +1,7 @@
 -- Posts received in the timespan, with what their conversations are now.
 WITH answer AS (
     -- A response answers the post that it names. It is not earlier than that post, so those of the timespan are all there
-    -- were at its end; one that failed has reached nobody.
+    -- were at its end; a failed one was not delivered.
     SELECT incoming.post_id, min(response.happened_at) AS first_at
     FROM post AS response
     INNER JOIN post AS incoming

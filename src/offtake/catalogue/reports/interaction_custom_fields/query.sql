@@ -20,7 +20,7 @@ FROM call
 WHERE
     call.ended_at >= $start
     AND call.ended_at < $end
-    -- Most calls have no such field and are no rows. An empty text is a value: somebody may have emptied the field.
+    -- Most calls have no such field and are no rows. An empty text is a value: a user may have emptied the field.
     AND (
         call.integer_custom_1 IS NOT NULL
         OR call.integer_custom_2 IS NOT NULL

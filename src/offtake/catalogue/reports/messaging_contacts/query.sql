@@ -12,7 +12,7 @@ interaction AS (
         CASE WHEN bool_and(finished_at IS NOT NULL AND finished_at < $end) THEN max(finished_at) END AS finished_at,
         coalesce(
             TRY_CAST(sum(handle_seconds) FILTER (WHERE finished_at < $end) AS BIGINT),
-            -- No real sum comes near 64 bits; an absurd figure is cut, so that it does not fail the whole export.
+            -- No real sum comes near 64 bits; an absurd number is cut, so that it does not fail the whole export.
             CASE WHEN count(handle_seconds) FILTER (WHERE finished_at < $end) > 0 THEN 9223372036854775807 END
         ) AS handle_seconds
     FROM messaging_contact

@@ -36,7 +36,7 @@ SELECT
     evaluation.max_score,
     evaluation.obtained_score,
     CASE
-        -- The vendor's own words; they stay when a person edits, whose name then stands beside them.
+        -- The vendor's own words; they stay when a person edits, whose name is then shown in addition.
         WHEN evaluation.is_automatic OR evaluation.evaluator_agent_id IS NULL THEN 'AI Scored Evaluation'
         ELSE evaluation.evaluator_agent_id
     END AS evaluator_id,

@@ -56,7 +56,7 @@ WHERE
     approval.submitted_at >= $start
     AND approval.submitted_at < $end
     AND fits_business_hours($business_hours, approval.submitted_at)
-    -- These two look at the agent who submitted, not at the reviewer; nobody says that an unknown agent is disabled.
+    -- These two look at the agent who submitted, not at the reviewer; an unknown agent does not count as disabled.
     AND ($include_disabled OR coalesce(submitter.is_active, true))
     AND (CAST($team_ids AS VARCHAR[]) IS NULL OR approval.agent_id IN (SELECT agent_id FROM team_mate))
     -- The filters look at the conversation: one that the lake does not know has no priority, no queue and no view.

@@ -1,4 +1,4 @@
--- What agents did in the timespan. Figures about conversations, which the steps `work` and `done` make, obey the filters about
+-- What agents did in the timespan. Numbers about conversations, from the intermediate tables `work` and `done`, obey the filters about
 -- conversations, the times in states do not.
 WITH stay AS (
     SELECT

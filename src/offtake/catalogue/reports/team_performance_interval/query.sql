@@ -1,4 +1,4 @@
--- What agents did in each bucket of the timespan, which the step `piece` makes. Figures about conversations, which the steps
+-- What agents did in each bucket of the timespan, from the intermediate table `piece`. Numbers about conversations, which the intermediate tables
 -- `work` and `done` make, obey the filters about conversations, the times in states do not.
 WITH bucket AS (
     SELECT DISTINCT bucket, starts_at, ends_at FROM piece

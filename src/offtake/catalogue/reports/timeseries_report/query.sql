@@ -13,7 +13,7 @@ SELECT
     slot.required_agents,
     slot.scheduled_agents,
     slot.shrinkage,
-    -- Measured against all contacts that came: whoever gave up was not answered in time.
+    -- Measured against all contacts that came: a caller who gave up was not answered in time.
     CAST(slot.answered_in_time_contacts AS DOUBLE) / nullif(CAST(slot.offered_contacts AS DOUBLE), 0) AS service_level,
     slot.abandoned_contacts
 FROM workforce_interval AS slot
