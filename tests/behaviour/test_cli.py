@@ -208,7 +208,7 @@ def test_a_name_that_is_taken_is_7(home: Path) -> None:
     refused(command("tenant", "add", "acme", home=home), 7, "acme exists already")
     first = ("credential", "add", "acme", "--kind", "basic", "--user", "ann")
     assert command(*first, home=home).code == 0
-    refused(command(*first, home=home), 7, "that user already")
+    refused(command(*first, home=home), 7, "already has a credential for that user")
 
 
 def test_credentials_are_printed_once_and_are_all_different(home: Path) -> None:
