@@ -384,7 +384,7 @@ def test_a_step_may_be_shared_by_several_reports(write: Write) -> None:
         (
             None,
             KEPT,
-            "report.toml:6: there is no intermediate.ended.sql beside this file, and no _intermediate/ended.sql",
+            "report.toml:6: intermediate.ended.sql is missing in this folder, and _intermediate/ended.sql",
         ),
         (STEP, KEPT.replace('["ended"]', '["ended", "ended"]'), "report.toml:6: step 'ended' must have a snake_case"),
         (STEP, KEPT.replace('["ended"]', '["ended", "agent"]'), "report.toml:6: step 'agent' must have a snake_case"),
