@@ -17,7 +17,9 @@ class WorkerSettings(SettingsSection):
         256, ge=128, description="Memory of one attempt's query, in MiB; the query spills beyond it."
     )
     temp_mb: int = Field(20_480, ge=0, description="Disk space for the spilled data of one attempt, in MiB.")
-    attempts: int = Field(4, ge=1, le=100, description="Maximum attempts of one job.")
+    attempts: int = Field(
+        4, ge=1, le=100, description="Maximum attempts of one job; when the last one fails, the job fails."
+    )
     retry_seconds: float = Field(5.0, ge=0, description="Delay before the second attempt; it doubles each time.")
     heartbeat_seconds: float = Field(2.0, gt=0, description="Interval at which a running attempt renews its lease.")
     lease_seconds: float = Field(

@@ -25,8 +25,8 @@ _log = structlog.get_logger("offtake.temporal")
 _POLL_SECONDS = 0.1  # between checks for a shutdown
 _EARLY_SECONDS = 60.0  # a connection that fails within this time is retried with an increasing delay
 _MAX_DELAY_SECONDS = 10.0  # between attempts to connect
-# A workflow has few events, so replaying it is cheap. With a short sticky timeout, another worker soon gets the workflows
-# of a dead one.
+# A workflow has few events, so replaying it is cheap. With a short sticky timeout, another worker soon gets the
+# workflows of a dead one.
 _CACHED_WORKFLOWS = 16
 _STICKY_TIMEOUT = timedelta(seconds=2)
 _SHUTDOWN_GRACE = timedelta(seconds=5)  # for activities after their drain time, before Temporal's library cancels them
