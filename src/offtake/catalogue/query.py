@@ -140,7 +140,8 @@ class QueryCheck:
             )
         except duckdb.Error as error:
             fault = (
-                "the intermediate table cannot be created from the declared tables and the earlier intermediate tables: "
+                "the intermediate table cannot be created from the declared tables "
+                "and the earlier intermediate tables: "
                 f"{_first_line(error)}"
             )
             self._fault(path, _line(error, 1), fault)
