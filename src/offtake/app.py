@@ -246,7 +246,7 @@ def build_temporal(home: Home, settings: Settings) -> TemporalAddress:
         target=temporal.address,
         namespace=temporal.namespace,
         queue=temporal.task_queue,
-        tls=tls if temporal.speaks_tls else None,
+        tls=tls if temporal.uses_tls else None,
         api_key=temporal.api_key.get_secret_value() if temporal.api_key else key,
         activities=temporal.activities,
     )

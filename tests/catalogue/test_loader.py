@@ -137,7 +137,11 @@ REPORT_FAULTS = [
     pytest.param('"window" }', '"never" }', 6, "allowed are: window, until, all", id="prune-words"),
     pytest.param('table = "call"', 'table = "calls"', 6, "no table 'calls'; did you mean 'call'?", id="unknown-table"),
     pytest.param(
-        '"window" },', '"all" },\n{ table = "call", prune = "all" },', 7, "stands here twice", id="table-twice"
+        '"window" },',
+        '"all" },\n{ table = "call", prune = "all" },',
+        7,
+        "table 'call' is listed twice",
+        id="table-twice",
     ),
     pytest.param('type = "id"', 'type = "ids"', 9, "did you mean 'id'?", id="unknown-type"),
     pytest.param('type = "id"', 'type = "xyz"', 9, "allowed are: text, id, integer", id="type-words"),
@@ -147,51 +151,57 @@ REPORT_FAULTS = [
     ),
     pytest.param("personal = true", 'personal = "yes"', 11, "'personal' must be true or false", id="flag"),
     pytest.param("personal = true", "personnal = true", 11, "did you mean 'personal'?", id="unknown-column-key"),
-    pytest.param('"wait_seconds"', '"ended_at"', 11, "column 'ended_at' stands here twice", id="column-twice"),
+    pytest.param('"wait_seconds"', '"ended_at"', 11, "column 'ended_at' is declared twice", id="column-twice"),
     pytest.param('"wait_seconds"', '"waitSeconds"', 11, "must be snake_case", id="column-name"),
     pytest.param('key = ["ring_id"]', 'key = ["ringid"]', 4, "did you mean 'ring_id'?", id="key-unknown"),
-    pytest.param('key = ["ring_id"]', "key = []", 4, "'key' must name at least one", id="key-empty"),
+    pytest.param('key = ["ring_id"]', "key = []", 4, "'key' must have at least one entry", id="key-empty"),
     pytest.param('key = ["ring_id"]', 'key = "ring_id"', 4, "'key' must be a list of texts", id="key-no-list"),
     pytest.param('window = "ended_at"', 'window = "begun_at"', 3, "window names 'begun_at'", id="window-unknown"),
     pytest.param('window = "ended_at"', 'window = "ring_id"', 3, "must be an instant", id="window-no-instant"),
     pytest.param('{ table = "call", prune = "window" },', "", 5, "'tables' must be a list of rows", id="no-tables"),
     pytest.param("columns = [", 'columns = [\n"ring_id",', 9, "'columns' must hold rows", id="column-no-row"),
-    pytest.param('window = "ended_at"', "window = ended_at", 3, "not TOML", id="no-toml"),
+    pytest.param('window = "ended_at"', "window = ended_at", 3, "not valid TOML", id="no-toml"),
 ]
 WIRE_FAULTS = [
     pytest.param('slug = "rings"', 'slugg = "rings"', 1, "did you mean 'slug'?", id="unknown-key"),
     pytest.param('from = "ring_id"', 'from = "ringid"', 5, "did you mean 'ring_id'?", id="unknown-column"),
     pytest.param('as = "text"', 'as = "txt"', 5, "did you mean 'text'?", id="unknown-rendering"),
-    pytest.param('as = "integer"', 'as = "yes_no"', 7, "cannot be shown as 'yes_no'; fitting are: day_f", id="unfit"),
+    pytest.param(
+        'as = "integer"', 'as = "yes_no"', 7, "cannot be rendered as 'yes_no'; allowed are: day_f", id="unfit"
+    ),
     pytest.param('name = "wait"', 'name = "ended?"', 7, "two columns are published as 'ended?'", id="name-twice"),
     pytest.param('mark = "seen"', 'mark = "sene"', 6, "did you mean 'seen'?", id="unknown-mark"),
     pytest.param('label = "Ended (Z)"', 'label = ""', 6, "'label' must be a text that is not empty", id="empty-label"),
-    pytest.param('aliases = ["ring"', 'aliases = ["rings"', 2, "'rings' is claimed by report 'rings'", id="own-alias"),
+    pytest.param(
+        'aliases = ["ring"', 'aliases = ["rings"', 2, "report 'rings' already uses the slug 'rings'", id="own-alias"
+    ),
     pytest.param(
         'title = "Rings"', 'title = "Rings"\norder = ["wait_second"]', 4, "did you mean 'wait_seconds'?", id="order"
     ),
     pytest.param('title = "Rings"', 'title = "Rings"\norder = ["ended_at"]', 4, "add ring_id", id="order-with-ties"),
 ]
 QUERY_FAULTS = [
-    pytest.param("SELECT call_id", "SELEKT call_id", 2, "not SQL", id="no-sql"),
-    pytest.param(QUERY, "", 1, "exactly one SELECT", id="nothing"),
+    pytest.param("SELECT call_id", "SELEKT call_id", 2, "not valid SQL", id="no-sql"),
+    pytest.param(QUERY, "", 1, "must be exactly one SELECT", id="nothing"),
     pytest.param(QUERY, QUERY + ";\nSELECT 1", 1, "exactly one SELECT", id="two"),
     pytest.param("< $end", "< $end;", 4, "does not run", id="semicolon"),
     pytest.param(QUERY, "DELETE FROM call", 1, "exactly one SELECT", id="no-select"),
-    pytest.param("< $end", "< $end AND tenant = $tenant", 4, "show the rows of the request's tenant only", id="tenant"),
+    pytest.param("< $end", "< $end AND tenant = $tenant", 4, "show only the rows of the request's tenant", id="tenant"),
     pytest.param(" AND ended_at < $end", "", 1, "does not use $end", id="no-end"),
     pytest.param("< $end", "< $end AND call_id <> $zon", 4, "$zon; did you mean 'zone'?", id="unknown-value"),
     pytest.param(
         QUERY, QUERY.split("ended_at >=")[0] + "ended_at >= ?", 1, "unknown bound value $1", id="unnamed-value"
     ),
-    pytest.param("-- rings", "-- rings in\n-- $zone", 2, "$zone stands in a comment", id="value-in-comment"),
+    pytest.param("-- rings", "-- rings in\n-- $zone", 2, "$zone occurs only in a comment", id="value-in-comment"),
     pytest.param("call_id AS", "call_idd AS", 2, 'column "call_idd" not found', id="unknown-lake-column"),
     pytest.param("FROM call", "FROM agent", 3, "agent does not exist", id="undeclared-table"),
     pytest.param("FROM call", "FROM read_csv('/etc/hosts')", 3, "disabled by configuration", id="a-file"),
-    pytest.param("AS ring_id", "AS ringid", 1, "'ringid' is not declared; 'ring_id' is not yielded", id="other-name"),
+    pytest.param("AS ring_id", "AS ringid", 1, "'ringid' is not declared; 'ring_id' is not returned", id="other-name"),
     pytest.param("wait AS wait_seconds", "1 AS wait_seconds, 2 AS b", 1, "'b' is not declared", id="one-more"),
     pytest.param("call_id AS ring_id, ended_at", "ended_at, call_id AS ring_id", 1, "order differs", id="other-order"),
-    pytest.param("wait AS", "wait / 1000 AS", 1, "'wait_seconds' as DOUBLE, report.toml says seconds", id="other-type"),
+    pytest.param(
+        "wait AS", "wait / 1000 AS", 1, "'wait_seconds' as DOUBLE, report.toml declares seconds", id="other-type"
+    ),
 ]
 # A faulty report may have several errors; in these files one error is reported first.
 FIRST_FAULTS = [
@@ -237,7 +247,7 @@ def test_two_reports_cannot_claim_one_slug(write: Write) -> None:
     )
     message = refusal(folder)
     assert (
-        message == f"{second / 'wire.talkdesk.toml'}:2: 'ringing' is claimed by report 'rings' already; choose another"
+        message == f"{second / 'wire.talkdesk.toml'}:2: report 'rings' already uses the slug 'ringing'; choose another"
     )
 
 
@@ -257,13 +267,13 @@ def test_a_name_is_unique_over_all_folders(write: Write, tmp_path: Path) -> None
         (own / name).write_text(FILES[name], encoding="utf-8")
     with pytest.raises(CatalogueError) as caught:
         load_catalogue(folder.parent, own.parent, tables=TABLES)
-    assert caught.value.message.startswith(f"{own / 'report.toml'}:1: {folder} is a report of that name already")
+    assert caught.value.message.startswith(f"{own / 'report.toml'}:1: the report {folder} has the same name")
 
 
 @pytest.mark.parametrize("name", ["Rings", "ring-attempts", "1st", "ring__s"])
 def test_a_folder_is_named_in_snake_case(write: Write, name: str) -> None:
     folder = write(name)
-    assert refusal(folder).startswith(f"{folder}:1: a report's folder is named in snake_case")
+    assert refusal(folder).startswith(f"{folder}:1: the folder of a report must be named in snake_case")
 
 
 @pytest.mark.parametrize("name", ["report.toml", "query.sql"])
@@ -279,7 +289,7 @@ def test_a_file_that_is_missing_or_no_text_is_refused(write: Write, name: str) -
 def test_an_unknown_file_is_refused(write: Write, name: str) -> None:
     folder = write()
     (folder / name).write_text("", encoding="utf-8")
-    assert refusal(folder).startswith(f"{folder / name}:1: no file of a report")
+    assert refusal(folder).startswith(f"{folder / name}:1: not a file of a report")
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
@@ -318,14 +328,15 @@ def test_parts_by_a_column_that_no_table_has_are_refused(write: Write) -> None:
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        (QUERY, "query.sql:1: report.toml says partition_by 'call_id', but nothing is held to in_partition(…)"),
+        (QUERY, "query.sql:1: report.toml declares partition_by 'call_id', but no query calls in_partition(…)"),
         (
             f"-- in_partition(call_id)\n{QUERY}",
-            "query.sql:1: report.toml says partition_by 'call_id', but nothing is held",
+            "query.sql:1: report.toml declares partition_by 'call_id', but no query calls",
         ),
         (
             DIVIDED.replace("call.call_id)", "call.wait)"),
-            "query.sql:4: in_partition(call.wait) divides by another column than report.toml says; divide by 'call_id'",
+            "query.sql:4: in_partition(call.wait) partitions by another column than report.toml declares; "
+            "partition by 'call_id'",
         ),
     ],
     ids=["nothing divided", "in a comment only", "by another column"],
@@ -337,7 +348,8 @@ def test_a_query_that_does_not_divide_as_declared_is_refused(write: Write, query
 def test_a_query_that_divides_without_saying_so_is_refused(write: Write) -> None:
     message = refusal(divided(write, DIVIDED, declared='key = ["ring_id"]'))
     assert (
-        "query.sql:4: in_partition(call.call_id) divides by another column than report.toml says; declare it" in message
+        "query.sql:4: in_partition(call.call_id) partitions by another column than report.toml declares; declare"
+        in message
     )
 
 
@@ -386,21 +398,33 @@ def test_a_step_may_be_shared_by_several_reports(write: Write) -> None:
             KEPT,
             "report.toml:6: intermediate.ended.sql is missing in this folder, and _intermediate/ended.sql",
         ),
-        (STEP, KEPT.replace('["ended"]', '["ended", "ended"]'), "report.toml:6: step 'ended' must have a snake_case"),
-        (STEP, KEPT.replace('["ended"]', '["ended", "agent"]'), "report.toml:6: step 'agent' must have a snake_case"),
-        (STEP, KEPT.replace('["ended"]', '["ended", "../x"]'), "report.toml:6: step '../x' must have a snake_case"),
-        (STEP, DECLARED, "intermediate.ended.sql:1: no file of a report"),
+        (
+            STEP,
+            KEPT.replace('["ended"]', '["ended", "ended"]'),
+            "report.toml:6: intermediate table 'ended' must have a unique snake_case",
+        ),
+        (
+            STEP,
+            KEPT.replace('["ended"]', '["ended", "agent"]'),
+            "report.toml:6: intermediate table 'agent' must have a unique snake_case",
+        ),
+        (
+            STEP,
+            KEPT.replace('["ended"]', '["ended", "../x"]'),
+            "report.toml:6: intermediate table '../x' must have a unique snake_case",
+        ),
+        (STEP, DECLARED, "intermediate.ended.sql:1: not a file of a report"),
         (
             STEP.replace("wait\n", "weight\n"),
             KEPT,
-            "intermediate.ended.sql:2: the step does not run over the declared tables",
+            "intermediate.ended.sql:2: the intermediate table cannot be created from the declared tables",
         ),
         (STEP.replace("$start", "$begin"), KEPT, "intermediate.ended.sql:4: unknown bound value $begin"),
-        (f"{STEP};\nSELECT 1", KEPT, "intermediate.ended.sql:1: a query is exactly one SELECT"),
+        (f"{STEP};\nSELECT 1", KEPT, "intermediate.ended.sql:1: a query must be exactly one SELECT"),
         (
             STEP.replace("call.call_id", "call.wait"),
             KEPT,
-            "intermediate.ended.sql:4: in_partition(call.wait) divides by another",
+            "intermediate.ended.sql:4: in_partition(call.wait) partitions by another",
         ),
         (STEP.replace("ended_at >= $start AND ", ""), KEPT, "query.sql:1: the query does not use $start"),
     ],

@@ -1,8 +1,8 @@
-"""The report catalogue: folders of data that become values when the product starts.
+"""The report catalogue: folders of files that are loaded once, when a process starts.
 
-``load.py`` reads the folders and holds them against each other, ``folder.py`` reads what a report is,
-``publication.py`` how a dialect shows it, ``query.py`` checks its SQL,
-``toml_reader.py`` collects faults with their lines.
+``load.py`` reads the folders and checks them against each other, ``folder.py`` reads the definition of a report,
+``publication.py`` its presentation in a dialect, ``query.py`` checks its SQL, and ``toml_reader.py`` collects faults
+with their lines.
 """
 
 from __future__ import annotations

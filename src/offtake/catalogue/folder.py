@@ -31,10 +31,12 @@ SHARED = "_intermediate"  # folder of the intermediate tables that several repor
 
 
 def read_report(folder: Path, tables: Tables, faults: list[str]) -> Report | None:
-    """The report of that folder, or None where a fault was noted. The query's text is taken as it is."""
+    """Return the report of the folder, or None after a fault. The SQL is not checked."""
     before = len(faults)
     if not NAME.fullmatch(folder.name):
-        faults.append(f"{folder}:1: a report's folder is named in snake_case, such as ring_attempts")
+        faults.append(
+            f"{folder}:1: the folder of a report must be named in snake_case, such as ring_attempts; rename it"
+        )
     table = open_table(folder / "report.toml", faults)
     sql = _query_text(folder / "query.sql", faults)
     report = _report(table, folder, sql=sql, tables=tables) if table else None
@@ -42,13 +44,13 @@ def read_report(folder: Path, tables: Tables, faults: list[str]) -> Report | Non
 
 
 def intermediate_file(folder: Path, name: str) -> Path:
-    """Where the step of that name stands: with its report, or else with those that are shared."""
-    own = folder / f"intermediate.{name}.sql"
-    return own if own.is_file() else folder.parent / SHARED / f"{name}.sql"
+    """Return the file of an intermediate table: in the folder of the report if there is one, else the shared one."""
+    private = folder / f"intermediate.{name}.sql"
+    return private if private.is_file() else folder.parent / SHARED / f"{name}.sql"
 
 
 def _report(table: TomlTable, folder: Path, *, sql: str, tables: Tables) -> Report:
-    table.only(*_KEYS)
+    table.allow(*_KEYS)
     columns = _columns(table)
     report = Report(
         name=folder.name,
@@ -65,7 +67,7 @@ def _report(table: TomlTable, folder: Path, *, sql: str, tables: Tables) -> Repo
         parameters=_parameters(table),
     )
     _check_window_and_key(table, report)
-    _check_parts(table, report, tables)
+    _check_partition_by(table, report, tables)
     return report
 
 
@@ -77,7 +79,10 @@ def _intermediate_tables(table: TomlTable, folder: Path, tables: Tables) -> tupl
             or name in tables
             or name in {intermediate.name for intermediate in intermediate_tables}
         ):
-            fault = f"step {name!r} must have a snake_case name of its own, which no table of the lake has"
+            fault = (
+                f"intermediate table {name!r} must have a unique snake_case name, which no table of the lake has; "
+                "rename it"
+            )
             table.fault(fault, "intermediate_tables", index)
             continue
         path = intermediate_file(folder, name)
@@ -85,7 +90,9 @@ def _intermediate_tables(table: TomlTable, folder: Path, tables: Tables) -> tupl
             intermediate_tables.append(IntermediateTable(name=name, sql=_query_text(path, table.faults)))
         else:
             fault = f"intermediate.{name}.sql is missing in this folder, and {SHARED}/{name}.sql in its parent"
-            table.fault(f"{fault}; write one of the two, or take the step out", "intermediate_tables", index)
+            table.fault(
+                f"{fault}; write one of the two files, or remove {name!r} from the list", "intermediate_tables", index
+            )
     return tuple(intermediate_tables)
 
 
@@ -94,13 +101,13 @@ def _columns(table: TomlTable) -> tuple[Column, ...]:
     for row in table.rows("columns"):
         column = _column(row)
         if column.name in {each.name for each in columns}:
-            row.fault(f"column {column.name!r} stands here twice; remove one of the two")
+            row.fault(f"column {column.name!r} is declared twice; remove or rename one of the two")
         columns.append(column)
     return tuple(columns)
 
 
 def _column(row: TomlTable) -> Column:
-    row.only("name", "type", "mark", "nullable", "personal", "meaning")
+    row.allow("name", "type", "mark", "nullable", "personal", "meaning")
     name = row.text("name")
     if name and not NAME.fullmatch(name):
         row.fault(f"column {name!r} must be snake_case, such as started_at", "name")
@@ -118,21 +125,21 @@ def _parameters(table: TomlTable) -> tuple[str, ...]:
     names = table.texts("parameters")
     for index, name in enumerate(names):
         if name not in PARAMETERS:
-            table.fault(f"no report has a parameter {name!r}; {nearest(name, PARAMETERS)}", "parameters", index)
+            table.fault(f"{name!r} is not a parameter of reports; {nearest(name, PARAMETERS)}", "parameters", index)
         elif name in names[:index]:
-            table.fault(f"parameter {name!r} stands here twice; remove one of the two", "parameters", index)
+            table.fault(f"parameter {name!r} is listed twice; remove one of the two", "parameters", index)
     return names
 
 
 def _table_uses(table: TomlTable, tables: Tables) -> tuple[TableUse, ...]:
     uses: list[TableUse] = []
     for row in table.rows("tables"):
-        row.only("table", "prune")
+        row.allow("table", "prune")
         use = TableUse(table=row.text("table"), prune=row.word("prune", Prune))
         if use.table and use.table not in tables:
             row.fault(f"the lake has no table {use.table!r}; {nearest(use.table, tables)}", "table")
         elif use.table in {each.table for each in uses}:
-            row.fault(f"table {use.table!r} stands here twice; remove one of the two")
+            row.fault(f"table {use.table!r} is listed twice; remove one of the two")
         uses.append(use)
     return tuple(uses)
 
@@ -140,27 +147,27 @@ def _table_uses(table: TomlTable, tables: Tables) -> tuple[TableUse, ...]:
 def _check_window_and_key(table: TomlTable, report: Report) -> None:
     columns = {column.name: column for column in report.columns}
     if report.window:
-        _must_be_column(table, report.window, columns, key="window")
+        _check_is_column(table, report.window, columns, key="window")
     for name in report.key:
-        _must_be_column(table, name, columns, key="key")
+        _check_is_column(table, name, columns, key="key")
     window = columns.get(report.window or "")
     if window and (window.type is not ColumnType.INSTANT or window.nullable):
         table.fault(f"the window column {window.name!r} must be an instant with nullable = false", "window")
 
 
-def _check_parts(table: TomlTable, report: Report, tables: Tables) -> None:
-    """The column must be one of the tables read: by their rows the number of parts is chosen."""
-    held = sorted({name for use in report.tables for name in tables.get(use.table, {})})
-    if report.partition_by is not None and held and report.partition_by not in held:
-        hint = nearest(report.partition_by, held)
+def _check_partition_by(table: TomlTable, report: Report, tables: Tables) -> None:
+    """Check that one of the report's tables has the column, because its rows determine the number of partitions."""
+    columns = sorted({name for use in report.tables for name in tables.get(use.table, {})})
+    if report.partition_by is not None and columns and report.partition_by not in columns:
+        hint = nearest(report.partition_by, columns)
         table.fault(
             f"partition_by names {report.partition_by!r}, which no table of the report has; {hint}", "partition_by"
         )
 
 
-def _must_be_column(table: TomlTable, name: str, columns: Collection[str], *, key: str) -> None:
+def _check_is_column(table: TomlTable, name: str, columns: Collection[str], *, key: str) -> None:
     if name not in columns:
-        table.fault(f"{key} names {name!r}, which is no column of the report; {nearest(name, columns)}", key)
+        table.fault(f"{key} names {name!r}, which is not a column of the report; {nearest(name, columns)}", key)
 
 
 def _query_text(path: Path, faults: list[str]) -> str:

@@ -1,7 +1,7 @@
-"""Reads report folders into one ``Catalogue`` and holds the reports against each other.
+"""Reads report folders into one ``Catalogue`` and checks the reports against each other.
 
-A faulty folder stops the load: a report that cannot be trusted must not be ordered, and a start is when someone is
-watching. What is wrong inside one file is the business of the other modules; what two folders dispute is decided here.
+A faulty folder stops the load: clients must not export from a report that is wrong, and an operator watches the start.
+The other modules check each file; this module finds conflicts between folders.
 """
 
 from __future__ import annotations
@@ -23,26 +23,29 @@ _IGNORED = frozenset({"__pycache__", SHARED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:
-    """All reports, and what each dialect calls them."""
+    """All reports and their publications in the dialects."""
 
     reports: Mapping[str, Report]
     publications: Mapping[tuple[str, str], Publication]  # by dialect and report
     slugs: Mapping[tuple[str, str], Publication]  # by dialect and slug, aliases included
 
     def publication(self, dialect: str, report: str) -> Publication | None:
-        """How a dialect shows a report; None where it does not."""
+        """Return the publication of a report in a dialect, or None if the dialect does not publish it."""
         return self.publications.get((dialect, report))
 
     def by_slug(self, dialect: str, slug: str) -> Publication | None:
-        """What a dialect means by a slug or one of its aliases; None where it means nothing."""
+        """Return the publication that has the slug or alias in a dialect, or None."""
         return self.slugs.get((dialect, slug))
 
 
 def load_catalogue(*folders: Path, tables: Tables) -> Catalogue:
-    """Every report under ``folders``. ``tables`` gives each lake table's columns with their DuckDB types, because the
-    catalogue does not know the lake. Raises CatalogueError with one line of ``file:line: fault`` per fault."""
+    """Load every report under ``folders``.
+
+    ``tables`` maps each table of the lake to its columns and their DuckDB types, because the catalogue does not depend
+    on the lake. Raises CatalogueError with one line ``file:line: fault`` for each fault.
+    """
     faults: list[str] = []
-    loading = _Loading(faults)
+    builder = _CatalogueBuilder(faults)
     with QueryCheck(tables, faults) as check:
         for folder in _report_folders(folders, faults):
             report = read_report(folder, tables, faults)
@@ -52,18 +55,18 @@ def load_catalogue(*folders: Path, tables: Tables) -> Catalogue:
                 intermediate_file(folder, intermediate.name) for intermediate in report.intermediate_tables
             ]
             check.check(report, folder / "query.sql", intermediate_tables)
-            loading.add_report(report, folder)
+            builder.add_report(report, folder)
             for path in _wire_files(folder, intermediate_tables, faults):
                 publication = read_publication(path, report, faults)
                 if publication is not None:
-                    loading.add_publication(publication, path)
+                    builder.add_publication(publication, path)
     if faults:
         raise CatalogueError("\n".join(faults))
-    return loading.catalogue()
+    return builder.catalogue()
 
 
-class _Loading:
-    """What has been read so far, and from where, so that a dispute can name both sides."""
+class _CatalogueBuilder:
+    """Collects reports and publications with their files, so that a fault can name both sides of a conflict."""
 
     def __init__(self, faults: list[str]) -> None:
         self._faults = faults
@@ -73,27 +76,25 @@ class _Loading:
         self._folders: dict[str, Path] = {}
 
     def add_report(self, report: Report, folder: Path) -> None:
-        """Take a report in; its name must be free."""
+        """Add a report, or a fault if another folder has its name."""
         if report.name in self._reports:
             other = self._folders[report.name]
-            self._faults.append(
-                f"{folder / 'report.toml'}:1: {other} is a report of that name already; rename this folder"
-            )
+            self._faults.append(f"{folder / 'report.toml'}:1: the report {other} has the same name; rename this folder")
             return
         self._reports[report.name] = report
         self._folders[report.name] = folder
 
     def add_publication(self, publication: Publication, path: Path) -> None:
-        """Take a publication in; its slug and aliases must be free in its dialect."""
+        """Add a publication, or a fault if another publication of its dialect has its slug or one of its aliases."""
         self._publications[publication.dialect, publication.report] = publication
         for index, slug in enumerate((publication.slug, *publication.aliases)):
             holder = self._slugs.setdefault((publication.dialect, slug), publication)
             if holder is not publication or slug in (publication.slug, *publication.aliases)[:index]:
                 where = read_toml(path).where(*(("aliases", index - 1) if index else ("slug",)))
-                self._faults.append(f"{where}: {slug!r} is claimed by report {holder.report!r} already; choose another")
+                self._faults.append(f"{where}: report {holder.report!r} already uses the slug {slug!r}; choose another")
 
     def catalogue(self) -> Catalogue:
-        """The finished value."""
+        """Return the catalogue of everything that was added."""
         return Catalogue(
             reports=MappingProxyType(self._reports),
             publications=MappingProxyType(self._publications),
@@ -104,7 +105,7 @@ class _Loading:
 def _report_folders(folders: tuple[Path, ...], faults: list[str]) -> Iterator[Path]:
     for folder in folders:
         if not folder.is_dir():
-            faults.append(f"{folder}:1: no such folder; make it, or take it out of the settings")
+            faults.append(f"{folder}:1: no such folder; create it, or remove it from the settings")
             continue
         for path in sorted(folder.iterdir()):
             if path.is_dir() and not _is_ignored(path):
@@ -112,7 +113,7 @@ def _report_folders(folders: tuple[Path, ...], faults: list[str]) -> Iterator[Pa
 
 
 def _wire_files(folder: Path, intermediate_tables: Collection[Path], faults: list[str]) -> Iterator[Path]:
-    """The wire files of a report; another ``.toml`` or ``.sql`` is refused as a misspelling."""
+    """Yield the wire files of a report. Another ``.toml`` or ``.sql`` is a fault: probably a misspelt name."""
     for path in sorted(folder.iterdir()):
         if path.name in {"report.toml", "query.sql"} or path.suffix not in {".toml", ".sql"} or _is_ignored(path):
             continue
@@ -122,7 +123,7 @@ def _wire_files(folder: Path, intermediate_tables: Collection[Path], faults: lis
         if path.name == f"wire.{dialect}.toml" and NAME.fullmatch(dialect):
             yield path
         else:
-            faults.append(f"{path}:1: no file of a report; rename it to wire.<dialect>.toml, or remove it")
+            faults.append(f"{path}:1: not a file of a report; rename it to wire.<dialect>.toml, or remove it")
 
 
 def _is_ignored(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""The words that a report's SQL may use beyond DuckDB's own; ``macros.sql`` defines them."""
+"""The DuckDB macros for the SQL of reports, which ``macros.sql`` defines."""
 
 from __future__ import annotations
 

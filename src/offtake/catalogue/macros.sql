@@ -1,29 +1,29 @@
--- Words for the reports, the same in the check at the start and in every attempt.
+-- Macros for the SQL of reports, the same in the check at the start and in every attempt.
 
--- Whether a filter lets a value through: one that is off (null) lets everything through.
-CREATE TEMP MACRO chosen(wanted, value) AS
-    CAST(wanted AS VARCHAR[]) IS NULL OR coalesce(list_contains(CAST(wanted AS VARCHAR[]), CAST(value AS VARCHAR)), false);
+-- Whether a value passes a filter. If the filter is off (null), every value passes.
+CREATE TEMP MACRO chosen(accepted, value) AS
+    CAST(accepted AS VARCHAR[]) IS NULL OR coalesce(list_contains(CAST(accepted AS VARCHAR[]), CAST(value AS VARCHAR)), false);
 
--- The same for a row that has several values: one of them is enough.
-CREATE TEMP MACRO chosen_any(wanted, held) AS
-    CAST(wanted AS VARCHAR[]) IS NULL OR coalesce(list_has_any(CAST(wanted AS VARCHAR[]), CAST(held AS VARCHAR[])), false);
+-- The same for a row that has several values, of which one must pass.
+CREATE TEMP MACRO chosen_any(accepted, list_of_values) AS
+    CAST(accepted AS VARCHAR[]) IS NULL OR coalesce(list_has_any(CAST(accepted AS VARCHAR[]), CAST(list_of_values AS VARCHAR[])), false);
 
--- What files and filters call something that may have a short number: the number, or else the id. The id is the one that
--- the fact has: what the lake does not know yet has no number, and shows its id, too.
+-- The identifier in files and filters of something that may have a short number: the number, or else the id. Pass the id
+-- that the fact has, because a row that the lake does not have yet has no number and is identified by its id.
 CREATE TEMP MACRO number_or_id(number, id) AS coalesce(CAST(number AS VARCHAR), id);
 
--- Whether the part that is being made has what belongs to a key. An attempt that has only one part reads without it.
+-- Whether a key belongs to the partition of the current query. With one partition, every key does.
 CREATE TEMP MACRO in_partition(key) AS
     coalesce(CAST(getvariable('partitions') AS UBIGINT), 1) = 1
     OR hash(key) % CAST(getvariable('partitions') AS UBIGINT) = CAST(getvariable('partition') AS UBIGINT);
 
--- Elapsed time between two instants, cut to whole units; negative where the second is the earlier one.
+-- Elapsed time between two instants in whole units, truncated; negative if `later` is the earlier one.
 CREATE TEMP MACRO seconds_between(earlier, later) AS CAST(trunc((epoch_us(later) - epoch_us(earlier)) / 1000000) AS BIGINT);
 CREATE TEMP MACRO milliseconds_between(earlier, later) AS CAST(trunc((epoch_us(later) - epoch_us(earlier)) / 1000) AS BIGINT);
 
--- Whether an instant lies in the account's business hours. The engine sets the variables from the tables business_hours
--- and holiday, in the account's zone: a flag for each minute of the week from Monday on, and the days off. An account
--- without business hours is open around the clock, but for its days off.
+-- Whether an instant is within the account's business hours. The engine sets the variables from the tables business_hours
+-- and holiday, in the account's zone: a flag for each minute of the week from Monday on, and the holidays. An account
+-- without business hours is always open except on its holidays.
 CREATE TEMP MACRO in_business_hours(moment) AS
     coalesce(
         CAST(getvariable('business_minutes') AS BOOLEAN[])[
@@ -41,14 +41,14 @@ CREATE TEMP MACRO in_business_hours(moment) AS
         true
     );
 
--- Whether the filter by business hours (inside, outside, or null for off) lets an instant through.
-CREATE TEMP MACRO fits_business_hours(wanted, moment) AS
-    wanted IS NULL OR in_business_hours(moment) = (CAST(wanted AS VARCHAR) = 'inside');
+-- Whether an instant passes the filter by business hours (inside, outside, or null for off).
+CREATE TEMP MACRO fits_business_hours(side, moment) AS
+    side IS NULL OR in_business_hours(moment) = (CAST(side AS VARCHAR) = 'inside');
 
--- The instant at which the clocks of a zone show a midnight. DuckDB takes the second instant of a midnight that occurs twice
--- (Havana, in November), the product takes the first: the one with the offset that was in force the day before. Where
--- clocks changed in between, that offset is the wrong one and does not give the reading. A midnight that does not exist is
--- the instant of the change: the day begins an hour late.
+-- The instant of a midnight on the clocks of a zone. If a midnight occurs twice (Havana, in November), DuckDB takes the
+-- second instant and this macro the first: the one with the offset of the day before. If the clocks changed in between,
+-- that offset does not give midnight, and DuckDB's instant is right. A midnight that does not exist is the instant of the
+-- change, so the day begins an hour late.
 CREATE TEMP MACRO midnight_by_the_offset_before(midnight, zone) AS
     (midnight - (
         (midnight - INTERVAL 1 DAY) - ((midnight - INTERVAL 1 DAY) AT TIME ZONE zone) AT TIME ZONE 'UTC'
@@ -60,12 +60,12 @@ CREATE TEMP MACRO instant_of_midnight(midnight, zone) AS
         ELSE midnight AT TIME ZONE zone
     END;
 
--- The macros below make a table from tables. Their arguments are the names of common table expressions of the query, which
--- give the columns the names that the macro reads.
+-- The macros below return tables. Their arguments are names of common table expressions of the query, which must have the
+-- columns that the comment of the macro lists.
 
--- Lists of ids with the names behind them, in each list's order. `lists` has `ids`, each list once: thousands of lists serve
--- millions of rows, so names are looked up once per list. `known` has `id` and `name`. A fact may arrive before what it
--- names; the id is better than a gap.
+-- Lists of ids with the names of their entries, in the order of each list. `lists` has `ids`, each list once: millions of
+-- rows share thousands of lists, so names are looked up once per list. `known` has `id` and `name`. An id without a name,
+-- because the fact arrived first, is shown as the id.
 CREATE TEMP MACRO named_lists(lists, known) AS TABLE
     SELECT entry.ids, list(coalesce(known.name, entry.id) ORDER BY entry.position) AS names
     FROM (
@@ -75,8 +75,8 @@ CREATE TEMP MACRO named_lists(lists, known) AS TABLE
     LEFT JOIN query_table(known) AS known ON known.id = entry.id
     GROUP BY entry.ids;
 
--- The teams of each agent who has any, in order of name: `team_names`, and `team_ids` as files and filters call them. A
--- source may fill an agent's own team (`own`: `agent_id`, `team_id`), the memberships (`joined`: the same), or both. `known`
+-- The teams of each agent that has any, sorted by name: `team_names`, and `team_ids` as in files and filters. A source may
+-- fill an agent's own team (`own`: `agent_id`, `team_id`), the memberships (`joined`: the same columns), or both. `known`
 -- has `team_id`, `number` and `name`.
 CREATE TEMP MACRO teams_of_agents(own, joined, known) AS TABLE
     SELECT
@@ -97,9 +97,9 @@ CREATE TEMP MACRO teams_of_agents(own, joined, known) AS TABLE
     LEFT JOIN query_table(known) AS team ON team.team_id = membership.team_id
     GROUP BY membership.agent_id;
 
--- The tags that conversations carried at an instant, in order of name. A tag may have been put on twice, or taken off and
--- put on again; what counts is that it was on. `taggings` has `conversation_id`, `tag_id`, `attached_at` and `detached_at`,
--- `known` has `id` and `name`; a tagging may arrive before the tag it names, and the id is better than a gap.
+-- The tags that were attached to conversations at an instant, sorted by name. A tag that was attached several times counts
+-- once. `taggings` has `conversation_id`, `tag_id`, `attached_at` and `detached_at`, `known` has `id` and `name`. A tag
+-- without a name, because the tagging arrived first, is shown as its id.
 CREATE TEMP MACRO tags_carried(taggings, known, moment) AS TABLE
     SELECT carried.conversation_id, list_sort(list(coalesce(known.name, carried.tag_id))) AS tag_names
     FROM (

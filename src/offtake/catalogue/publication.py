@@ -1,4 +1,4 @@
-"""``wire.<dialect>.toml`` becomes a ``Publication``: a report in one dialect's words."""
+"""Reads ``wire.<dialect>.toml`` into a ``Publication``: the presentation of a report in one dialect."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from offtake.model.report import Mark, Publication, PublishedColumn, Report
 
 
 def dialect_of(path: Path) -> str:
-    """The middle word of ``wire.<dialect>.toml``."""
+    """Return the dialect in a file name ``wire.<dialect>.toml``."""
     return path.name.removeprefix("wire.").removesuffix(".toml")
 
 
 def read_publication(path: Path, report: Report, faults: list[str]) -> Publication | None:
-    """The publication of ``report`` that the file describes, or None where a fault was noted."""
+    """Return the publication of ``report`` in the file, or None after a fault."""
     before = len(faults)
     table = open_table(path, faults)
     publication = _publication(table, report) if table else None
@@ -24,7 +24,7 @@ def read_publication(path: Path, report: Report, faults: list[str]) -> Publicati
 
 
 def _publication(table: TomlTable, report: Report) -> Publication:
-    table.only("slug", "aliases", "title", "columns", "order")
+    table.allow("slug", "aliases", "title", "columns", "order")
     return Publication(
         dialect=dialect_of(table.file.path),
         report=report.name,
@@ -37,18 +37,21 @@ def _publication(table: TomlTable, report: Report) -> Publication:
 
 
 def _order(table: TomlTable, report: Report) -> tuple[str, ...]:
-    """Columns to sort by. Rows that are equal in them would have no order, so the report's key is among them; and null
-    has no place in an order."""
+    """Return the columns to sort by.
+
+    They must include the report's key, because rows that are equal in all of them would have no defined order, and must
+    not be nullable.
+    """
     names = table.texts("order")
     known = {column.name: column for column in report.columns}
     for index, name in enumerate(names):
         if name not in known:
             table.fault(f"the report has no column {name!r}; {nearest(name, known)}", "order", index)
         elif known[name].nullable:
-            table.fault(f"rows cannot be sorted by {name!r}, which may be null", "order", index)
+            table.fault(f"{name!r} may be null, so rows cannot be sorted by it; remove it", "order", index)
     missing = [name for name in report.key if names and name not in names]
     if missing:
-        table.fault(f"rows alike in {', '.join(names)} have no order; add {', '.join(missing)}", "order")
+        table.fault(f"rows with equal {', '.join(names)} have no defined order; add {', '.join(missing)}", "order")
     return names
 
 
@@ -65,7 +68,7 @@ def _columns(table: TomlTable, report: Report) -> tuple[PublishedColumn, ...]:
 
 
 def _column(row: TomlTable) -> PublishedColumn:
-    row.only("name", "from", "as", "mark", "label", "legacy", "hidden", "formats")
+    row.allow("name", "from", "as", "mark", "label", "legacy", "hidden", "formats")
     return PublishedColumn(
         name=row.text("name"),
         source=row.text("from"),
@@ -85,7 +88,7 @@ def _check_source(row: TomlTable, column: PublishedColumn, types: dict[str, Colu
             row.fault(f"the report has no column {column.source!r}; {nearest(column.source, types)}", "from")
     elif column.rendering == row.data.get("as") and kind not in column.rendering.row.accepts:
         row.fault(
-            f"{column.source!r} is {kind.value} and cannot be shown as {column.rendering.value!r}; "
-            f"fitting are: {', '.join(sorted(fitting(kind)))}",
+            f"{column.source!r} is {kind.value} and cannot be rendered as {column.rendering.value!r}; "
+            f"allowed are: {', '.join(sorted(fitting(kind)))}",
             "as",
         )

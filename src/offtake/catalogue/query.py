@@ -1,7 +1,7 @@
 """Checks a report's SQL at the start: one SELECT, the right bound values, exactly the declared columns.
 
-The query is run over empty tables of the lake's types, wrapped as the engine wraps it, so a typing slip is found at the
-start and not in a customer's first job. The database is private, has no rows and may not open files.
+The check runs the query over empty tables with the lake's types, wrapped as the engine wraps it. So a faulty query
+fails at the start, not in the first job of a client. The database is private, has no rows and must not open files.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _REQUIRED = ("start", "end")
 _DEFAULTS = dataclasses.asdict(ReportParameters())
 _PARAMETER = re.compile(r"\$([A-Za-z_0-9]+)")
 _ERROR_LINE = re.compile(r"^LINE (\d+): ", re.MULTILINE)
-_YIELDS: dict[ColumnType, str] = {
+_RESULT_TYPES: dict[ColumnType, str] = {
     ColumnType.TEXT: r"VARCHAR",
     ColumnType.ID: r"VARCHAR",
     ColumnType.INTEGER: r"(TINY|SMALL|BIG)?INT(EGER)?",
@@ -51,7 +51,10 @@ _YIELDS: dict[ColumnType, str] = {
 
 
 class QueryCheck:
-    """One database for a whole load, because opening one costs more than a check. Use as a context manager."""
+    """Checks queries in one database for the whole load, because opening one costs more than a check.
+
+    Use as a context manager.
+    """
 
     def __init__(self, tables: Tables, faults: list[str]) -> None:
         self._tables = tables
@@ -69,7 +72,7 @@ class QueryCheck:
         self._connection.close()
 
     def check(self, report: Report, path: Path, intermediate_tables: Sequence[Path] = ()) -> None:
-        """Note everything that is wrong with the query of ``report``, which stands in ``path``, and with its steps."""
+        """Add a fault for each error in the query of ``report``, read from ``path``, and its intermediate tables."""
         texts = [
             *(
                 (intermediate.sql, file)
@@ -77,10 +80,10 @@ class QueryCheck:
             ),
             (report.sql, path),
         ]
-        self._check_parts(report, texts)
-        found = [self._parameters(sql, file) for sql, file in texts]
-        bound = [parameters for parameters in found if parameters is not None]
-        if len(bound) < len(texts) or not self._are_bound(report, texts, bound):
+        self._check_partition_markers(report, texts)
+        parsed = [self._parameters(sql, file) for sql, file in texts]
+        bound = [parameters for parameters in parsed if parameters is not None]
+        if len(bound) < len(texts) or not self._check_bound_values(report, texts, bound):
             return
         with self._empty_tables(report):
             for intermediate, file, parameters in zip(
@@ -88,60 +91,66 @@ class QueryCheck:
             ):
                 if not self._create_intermediate(intermediate, parameters, file):
                     return
-            yielded = self._yielded(report.sql, bound[-1], path)
-        if yielded is not None:
-            self._compare(report, yielded, path)
+            columns = self._result_columns(report.sql, bound[-1], path)
+        if columns is not None:
+            self._compare(report, columns, path)
 
     def _fault(self, path: Path, line: int, text: str) -> None:
         self._faults.append(f"{path}:{line}: {text}")
 
     def _parameters(self, sql: str, path: Path) -> set[str] | None:
-        """The bound values of the one SELECT; None where there is not exactly one."""
+        """Return the names of the bound values of the SELECT, or None unless the text is exactly one SELECT."""
         try:
             statements = self._connection.extract_statements(sql)
         except duckdb.Error as error:
-            self._fault(path, _line(error, 0), f"not SQL: {_first_line(error)}")
+            self._fault(path, _line(error, 0), f"not valid SQL: {_first_line(error)}")
             return None
         if len(statements) != 1 or statements[0].type is not duckdb.StatementType.SELECT:
-            self._fault(path, 1, "a query is exactly one SELECT; move everything else into common table expressions")
+            self._fault(
+                path, 1, "a query must be exactly one SELECT; move everything else into common table expressions"
+            )
             return None
         return set(statements[0].named_parameters)
 
-    def _are_bound(self, report: Report, texts: Sequence[tuple[str, Path]], bound: Sequence[set[str]]) -> bool:
-        """What the texts together must use, and what each may."""
-        before, everything, path = len(self._faults), set[str]().union(*bound), texts[-1][1]
+    def _check_bound_values(self, report: Report, texts: Sequence[tuple[str, Path]], bound: Sequence[set[str]]) -> bool:
+        """Whether the texts together use every required value, and each text uses only known ones."""
+        faults_before, used, path = len(self._faults), set[str]().union(*bound), texts[-1][1]
         known = (*_BOUND, *report.parameters)
-        missing = [f"${name}" for name in _REQUIRED if name not in everything]
+        missing = [f"${name}" for name in _REQUIRED if name not in used]
         if missing:
-            self._fault(path, 1, f"the query does not use {', '.join(missing)}; every report is bound to them")
-        for name in sorted(set(report.parameters) - everything):
-            self._fault(path, 1, f"report.toml promises the parameter {name!r}, but the query does not use ${name}")
+            self._fault(path, 1, f"the query does not use {', '.join(missing)}; every report must use them")
+        for name in sorted(set(report.parameters) - used):
+            self._fault(path, 1, f"report.toml declares the parameter {name!r}, but the query does not use ${name}")
         for (sql, file), parameters in zip(texts, bound, strict=True):
             for name in sorted(parameters.difference(known)):
                 self._fault(file, _line_of(sql, f"${name}"), f"unknown bound value ${name}; {_hint(name, known)}")
-            # The engine binds what the text names, and DuckDB refuses a value that only a comment or a string names.
+            # The engine binds every name in the text, and DuckDB rejects a value that only a comment or a string names.
             for name in sorted(set(_PARAMETER.findall(sql)) - parameters):
-                fault = f"${name} stands in a comment or string only; leave out the $"
+                fault = f"${name} occurs only in a comment or string; remove the $"
                 self._fault(file, _line_of(sql, f"${name}"), fault)
-        return len(self._faults) == before
+        return len(self._faults) == faults_before
 
     def _create_intermediate(self, intermediate: IntermediateTable, parameters: set[str], path: Path) -> bool:
-        """The empty table that the texts after it read; False where its text does not run."""
+        """Create an empty intermediate table for the texts after it. Return False, after a fault, if that fails."""
         values = {name: (_BOUND | _DEFAULTS)[name] for name in parameters}
         try:
-            # The text is the report's own; values are bound. It ends on the line it ended on, for the errors' sake.
+            # The text is the report's, and values are bound. The line breaks keep the line numbers of errors right.
             self._connection.execute(
                 f"CREATE TABLE {quote_identifier(intermediate.name)} AS FROM (\n{intermediate.sql}\n)", values
             )
         except duckdb.Error as error:
-            fault = f"the step does not run over the declared tables and the steps before it: {_first_line(error)}"
+            fault = (
+                "the intermediate table cannot be created from the declared tables "
+                "and the earlier intermediate tables: "
+                f"{_first_line(error)}"
+            )
             self._fault(path, _line(error, 1), fault)
             return False
         return True
 
     @contextmanager
     def _empty_tables(self, report: Report) -> Iterator[None]:
-        """The tables the report declares, and no others; gone again afterwards."""
+        """Create the tables that the report declares, empty, and drop them after the block."""
         self._connection.begin()
         try:
             for use in report.tables:
@@ -158,67 +167,75 @@ class QueryCheck:
         finally:
             self._connection.rollback()
 
-    def _yielded(self, sql: str, parameters: set[str], path: Path) -> list[tuple[str, str]] | None:
+    def _result_columns(self, sql: str, parameters: set[str], path: Path) -> list[tuple[str, str]] | None:
+        """Return name and type of each column of the result, or None, after a fault, if the query does not run."""
         values = {name: (_BOUND | _DEFAULTS)[name] for name in parameters}
         try:
-            # The text is the report's own, wrapped as the engine does; values are bound.
-            found = self._connection.execute(f"SELECT * FROM (\n{sql}\n) AS report", values)  # noqa: S608
+            # The text is the report's, wrapped as the engine wraps it, and values are bound.
+            result = self._connection.execute(f"SELECT * FROM (\n{sql}\n) AS report", values)  # noqa: S608
         except duckdb.Error as error:
             self._fault(path, _line(error, 1), f"the query does not run over the declared tables: {_first_line(error)}")
             return None
-        return [(column[0], str(column[1])) for column in found.description or ()]
+        return [(column[0], str(column[1])) for column in result.description or ()]
 
-    def _check_parts(self, report: Report, texts: Sequence[tuple[str, Path]]) -> None:
-        """A declaration without a division would do nothing; by another column, some rows would come never."""
-        hint = f"divide by {report.partition_by!r}" if report.partition_by else "declare it there as partition_by"
+    def _check_partition_markers(self, report: Report, texts: Sequence[tuple[str, Path]]) -> None:
+        """Check that the texts call ``in_partition`` if ``partition_by`` is declared, and only for its column.
+
+        Without a call, every partition would have all rows; with another column, rows would be lost.
+        """
+        hint = (
+            f"partition by {report.partition_by!r}"
+            if report.partition_by
+            else "declare the column there as partition_by"
+        )
         for sql, path in texts:
             for text, column in partition_markers(sql):
                 if column != report.partition_by:
-                    fault = f"{text} divides by another column than report.toml says; {hint}"
+                    fault = f"{text} partitions by another column than report.toml declares; {hint}"
                     self._fault(path, _line_of(sql, text), fault)
         if report.partition_by and not any(partition_markers(sql) for sql, _ in texts):
-            fault = f"report.toml says partition_by {report.partition_by!r}, but nothing is held to in_partition(…)"
+            fault = f"report.toml declares partition_by {report.partition_by!r}, but no query calls in_partition(…)"
             self._fault(texts[-1][1], 1, fault)
 
-    def _compare(self, report: Report, yielded: list[tuple[str, str]], path: Path) -> None:
+    def _compare(self, report: Report, columns: list[tuple[str, str]], path: Path) -> None:
         declared = [column.name for column in report.columns]
-        names = [name for name, _ in yielded]
+        names = [name for name, _ in columns]
         if names != declared:
             self._fault(
-                path, 1, f"the query yields other columns than report.toml declares: {_difference(names, declared)}"
+                path, 1, f"the query returns other columns than report.toml declares: {_difference(names, declared)}"
             )
             return
-        for column, (name, kind) in zip(report.columns, yielded, strict=True):
-            if not re.fullmatch(_YIELDS[column.type], kind):
+        for column, (name, kind) in zip(report.columns, columns, strict=True):
+            if not re.fullmatch(_RESULT_TYPES[column.type], kind):
                 self._fault(
-                    path, 1, f"the query yields {name!r} as {kind}, report.toml says {column.type.value}; cast it"
+                    path, 1, f"the query returns {name!r} as {kind}, report.toml declares {column.type.value}; cast it"
                 )
 
 
 def _difference(names: list[str], declared: list[str]) -> str:
-    said = [f"{name!r} is not declared" for name in names if name not in declared]
-    said += [f"{name!r} is not yielded" for name in declared if name not in names]
-    if not said:
+    differences = [f"{name!r} is not declared" for name in names if name not in declared]
+    differences += [f"{name!r} is not returned" for name in declared if name not in names]
+    if not differences:
         at = next((index for index, pair in enumerate(zip(names, declared, strict=False)) if pair[0] != pair[1]), -1)
-        said = [f"their order differs from {names[at]!r} on"]
-    return "; ".join(said)
+        differences = [f"their order differs from {names[at]!r} on"]
+    return "; ".join(differences)
 
 
 def _hint(name: str, known: Sequence[str]) -> str:
     if name == "tenant":
-        return "leave the condition out: the tables show the rows of the request's tenant only"
+        return "remove the condition: the tables show only the rows of the request's tenant"
     return "declare it among the parameters of report.toml" if name in _DEFAULTS else nearest(name, known)
 
 
 def _line_of(sql: str, text: str) -> int:
-    before, found, _ = sql.partition(text)
-    return before.count("\n") + 1 if found else 1
+    before, match, _ = sql.partition(text)
+    return before.count("\n") + 1 if match else 1
 
 
 def _line(error: duckdb.Error, above: int) -> int:
-    """The line DuckDB points at, less the lines put above the report's own text."""
-    found = _ERROR_LINE.search(str(error))
-    return max(1, int(found.group(1)) - above) if found else 1
+    """Return the line that DuckDB names, minus the lines ``above`` the report's text."""
+    match = _ERROR_LINE.search(str(error))
+    return max(1, int(match.group(1)) - above) if match else 1
 
 
 def _first_line(error: duckdb.Error) -> str:

@@ -1,7 +1,7 @@
-"""One table of a TOML file, read key by key; whatever is wrong is noted with its line, and reading goes on.
+"""Reads a table of a TOML file key by key and collects faults with their lines.
 
-People mend a file faster when they see all that is wrong with it at once, so nothing here raises: a faulty entry is
-answered with a stand-in of the right type, and a load that noted a fault never gives a value out.
+The methods report every fault of a file at once, so they do not raise: for a faulty entry they return a placeholder of
+the right type, and a load with a fault returns no value.
 """
 
 from __future__ import annotations
@@ -28,37 +28,37 @@ class TomlTable:
     keys: Keys = ()
 
     def fault(self, text: str, *keys: str | int) -> None:
-        """Note what is wrong at a key of this table, or near where it should stand."""
+        """Add a fault at a key of this table, or at the nearest line if the key is missing."""
         self.faults.append(f"{self.file.where(*self.keys, *keys)}: {text}")
 
-    def only(self, *allowed: str) -> None:
-        """Note every key that has no meaning here."""
+    def allow(self, *allowed: str) -> None:
+        """Add a fault for every key that is not allowed."""
         for key in self.data:
             if key not in allowed:
                 self.fault(f"unknown key {key!r}; {nearest(key, allowed)}", key)
 
     def text(self, key: str) -> str:
-        """A text that must be there and say something."""
+        """Return a required text, which must not be empty."""
         value = self.data.get(key)
         if isinstance(value, str) and value.strip():
             return value
-        self.fault(f"{key!r} must be a text that is not empty; {'mend' if key in self.data else 'add'} it", key)
+        self.fault(f"{key!r} must be a text that is not empty; {'correct' if key in self.data else 'add'} it", key)
         return ""
 
     def optional_text(self, key: str) -> str | None:
-        """A text that may be left out, but not left empty."""
+        """Return a text that may be missing, but not empty."""
         return self.text(key) if key in self.data else None
 
     def flag(self, key: str, *, default: bool) -> bool:
-        """True or false, without quotes."""
+        """Return true or false, which the file has without quotes."""
         value = self.data.get(key, default)
         if isinstance(value, bool):
             return value
-        self.fault(f"{key!r} must be true or false", key)
+        self.fault(f"{key!r} must be true or false, without quotes", key)
         return default
 
     def word(self, key: str, words: type[Word]) -> Word:
-        """One of a fixed set of words."""
+        """Return one of a fixed set of words."""
         value = self.data.get(key)
         for word in words:
             if word.value == value:
@@ -67,17 +67,17 @@ class TomlTable:
         return next(iter(words))
 
     def texts(self, key: str, *, required: bool = False) -> tuple[str, ...]:
-        """A list of texts, none of them empty."""
+        """Return a list of texts, none of them empty."""
         value = self.data.get(key, [])
         if not isinstance(value, list) or not all(isinstance(each, str) and each.strip() for each in value):
-            self.fault(f"{key!r} must be a list of texts", key)
+            self.fault(f"{key!r} must be a list of texts that are not empty", key)
             return ()
         if required and not value:
-            self.fault(f"{key!r} must name at least one", key)
+            self.fault(f"{key!r} must have at least one entry", key)
         return tuple(value)
 
     def rows(self, key: str) -> Iterator[TomlTable]:
-        """The inline tables of a list, each with its own line; there must be one at least."""
+        """Yield the inline tables of a list, each with its own line. The list must not be empty."""
         value = self.data.get(key)
         if not isinstance(value, list) or not value:
             self.fault(f"{key!r} must be a list of rows such as {{ name = ... }}", key)
@@ -90,11 +90,11 @@ class TomlTable:
 
 
 def open_table(path: Path, faults: list[str]) -> TomlTable | None:
-    """The whole file as a section, or None (and a fault) where it is no readable TOML."""
+    """Return the whole file as a table, or None, after a fault, if it cannot be read or is not TOML."""
     try:
         file = read_toml(path)
     except TomlSyntaxError as error:
-        faults.append(f"{path}:{error.line}: not TOML: {error}")
+        faults.append(f"{path}:{error.line}: not valid TOML: {error}")
     except UnicodeDecodeError:
         faults.append(f"{path}:1: not UTF-8 text; save it as UTF-8")
     except OSError as error:
@@ -105,6 +105,6 @@ def open_table(path: Path, faults: list[str]) -> TomlTable | None:
 
 
 def nearest(name: str, known: Collection[str]) -> str:
-    """A hint: the word that was probably meant, or all that are allowed."""
+    """Return a hint: the known word that is similar to ``name``, or else all known words."""
     close = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {close[0]!r}?" if close else f"allowed are: {', '.join(known)}"

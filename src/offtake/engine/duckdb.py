@@ -1,8 +1,8 @@
 """DuckDB as the engine: one private in-memory database per attempt, with its own limits.
 
-Two independent barriers separate tenants, and both hold for every query, a custom report's included. After the views
-are made the database is locked: it reads the files named by the views, writes the one staging file, and DuckDB refuses
-every other path. And each view shows the rows of the session's tenant only, whatever its files hold.
+Two independent barriers separate tenants in every query, also in those of custom reports. First, the database is locked
+once the views exist: it reads only the files of the views and writes only the staging file, and DuckDB refuses every
+other path. Second, each view shows only the rows of the session's tenant, whichever rows its files contain.
 """
 
 from __future__ import annotations
@@ -23,21 +23,25 @@ from offtake.model.query import Query
 from offtake.model.view import TableView
 from offtake.sql_text import quote_identifier, quote_literal, select_typed
 
-# The first row that fits decides. Texts of the driver may quote rows, so ours say only what kind of thing happened.
+# The first matching row applies. Messages of the driver may quote rows, so these name only the kind of the failure.
 _ERRORS: tuple[tuple[type[duckdb.Error], type[AttemptError], str], ...] = (
     (duckdb.InterruptException, AttemptInterrupted, "The query was interrupted."),
-    (duckdb.OutOfMemoryException, ResourceExhausted, "The query needs more memory or temporary space than it may use."),
+    (
+        duckdb.OutOfMemoryException,
+        ResourceExhausted,
+        "The query needs more memory or temporary space than its limits allow.",
+    ),
     (duckdb.IOException, StorageUnavailable, "A file of the lake or the staging folder cannot be read or written."),
     (duckdb.HTTPException, StorageUnavailable, "The lake's storage did not answer."),
     (duckdb.Error, QueryFailed, "The report's query failed."),
 )
-_BATCH = 256  # rows that are Python objects at a time; more are not faster, and wide rows are megabytes
-_NO_SPACE = ("No space left", "max_temp_directory_size", "Disk quota")
+_BATCH_SIZE = 256  # rows held as Python objects; larger batches are not faster, and wide rows take megabytes
+_DISK_FULL_TEXTS = ("No space left", "max_temp_directory_size", "Disk quota")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one attempt may use."""
+    """Resource limits of one attempt."""
 
     threads: int
     memory_mb: int
@@ -46,10 +50,10 @@ class Limits:
 
 
 class Session:
-    """A locked DuckDB database over one tenant's files. Use as a context manager; ``interrupt`` from any thread.
+    """A locked DuckDB database over one tenant's files. Use as a context manager; any thread may call ``interrupt``.
 
-    It shows rows of ``tenant`` only. ``partitions`` is the number of partitions of a query that calls ``in_partition``;
-    ``copy`` writes one of them.
+    Its views show only rows of ``tenant``. A query that calls ``in_partition`` is divided into ``partitions``; ``copy``
+    writes one of them.
     """
 
     def __init__(
@@ -64,11 +68,11 @@ class Session:
         self.tenant = tenant
         self.partitions = partitions
         self._interrupted = threading.Event()
-        self._external_sort: ExternalSort | None = None  # what parts are once rows have been sorted
+        self._external_sort: ExternalSort | None = None  # set by ``sort``; its ranges are then the partitions
         self._connection = duckdb.connect(
             config={
-                # What a join or a group must at least hold, every thread holds: a query so large that it is made in
-                # parts has no memory left for a second one (DuckDB 2.0: two threads fail in 256 MiB where one fits).
+                # Each thread needs the minimum memory of a join or an aggregate. A query that is large enough to be
+                # partitioned has no memory for a second thread (DuckDB 2.0: two threads fail in 256 MiB, one does not).
                 "threads": limits.threads if partitions == 1 else 1,
                 # The thread that runs the query also writes the file. With separate writer threads, an interrupt can
                 # cause a deadlock (DuckDB 2.0: with one thread after four interrupts, with eight once in hundreds).
@@ -87,16 +91,16 @@ class Session:
             raise
 
     def _prepare(self, views: Sequence[TableView], writable: Sequence[Path], *, temp_mb: int) -> None:
-        with _as_ours():
+        with _translate_errors():
             self._connection.execute("SET TimeZone = 'UTC'")
-            # Given when connecting, this limit is shown as set but not obeyed (DuckDB 1.5 to 2.0).
+            # As an option of the connection, DuckDB reports this limit but does not enforce it (1.5 to 2.0).
             self._connection.execute("SET max_temp_directory_size = $size", {"size": f"{temp_mb}MiB"})
             self._connection.execute("SET VARIABLE tenant = $tenant", {"tenant": self.tenant})
             for view in views:
-                self._expose(view)
+                self._create_view(view)
             if self.partitions > 1:
-                # A part fits when the side that a query names second is kept, as its author meant. From what DuckDB
-                # guesses of a part it would at times keep the long rows of the other side.
+                # A partition fits into memory if a join builds its hash table from the side that the query names last.
+                # With its estimates for a partition, DuckDB would sometimes choose the other side with its long rows.
                 self._connection.execute("SET disabled_optimizers = 'build_side_probe_side'")
             self._connection.execute(
                 "SET VARIABLE partitions = CAST($partitions AS UBIGINT)", {"partitions": self.partitions}
@@ -106,77 +110,77 @@ class Session:
             self._connection.execute("SET enable_external_access = false")
             self._connection.execute("SET lock_configuration = true")
 
-    def _expose(self, view: TableView) -> None:
-        """Make the view of a table: the rows of the tenant in its files.
+    def _create_view(self, view: TableView) -> None:
+        """Create the view of a table: the tenant's rows in its files.
 
-        DuckDB applies the tenant to the names of the files (``tenant=…/``) while it plans: it does not scan another
-        tenant's file, and the condition costs nothing on the tenant's own.
+        When DuckDB plans a query, it compares the tenant with the names of the files (``tenant=…/``). So it does not
+        scan files of another tenant, and the condition costs nothing on the tenant's own files.
         """
-        files = f"files of {view.table}" if view.files else None
-        if files is not None:
-            self._connection.execute(f"SET VARIABLE {quote_identifier(files)} = $files", {"files": list(view.files)})
-        rows = select_typed(view.columns, files=files, condition="tenant = getvariable('tenant')")
+        variable = f"files of {view.table}" if view.files else None
+        if variable is not None:
+            self._connection.execute(f"SET VARIABLE {quote_identifier(variable)} = $files", {"files": list(view.files)})
+        rows = select_typed(view.columns, files=variable, condition="tenant = getvariable('tenant')")
         self._connection.execute(f"CREATE TEMP VIEW {quote_identifier(view.table)} AS {rows}")
 
     def define(self, sql: str) -> None:
-        """Run statements that define macros or views for later queries. They must not contain text of a caller."""
-        with _as_ours():
+        """Run statements that define macros or views for later queries. They must not contain text from a request."""
+        with _translate_errors():
             self._connection.execute(sql)
 
     def set_variable(self, name: str, value: object) -> None:
         """Set a session variable, which queries read with ``getvariable``."""
-        with _as_ours():
+        with _translate_errors():
             self._connection.execute(f"SET VARIABLE {quote_identifier(name)} = $value", {"value": value})
 
     def select_variable(self, name: str, sql: str) -> None:
         """Set a session variable to the single value that a query returns."""
-        with _as_ours():
+        with _translate_errors():
             self._connection.execute(f"SET VARIABLE {quote_identifier(name)} = (\n{sql}\n)")
 
     def create_relation(self, name: str, columns: Mapping[str, str], batches: Iterable[Mapping[str, object]]) -> None:
-        """Create a table from batches of rows; the engine spills it if it exceeds the memory.
+        """Create a table from batches of rows, which spills if it exceeds the memory.
 
         ``columns`` maps names to DuckDB types. A batch maps each name to the list of its values.
         """
         declared = ", ".join(f"{quote_identifier(column)} {kind}" for column, kind in columns.items())
         lists = ", ".join(f"unnest(CAST(${column} AS {kind}[]))" for column, kind in columns.items())
-        with _as_ours():
+        with _translate_errors():
             self._connection.execute(f"CREATE TEMP TABLE {quote_identifier(name)} ({declared})")
             for batch in batches:
                 self._connection.execute(f"INSERT INTO {quote_identifier(name)} SELECT {lists}", dict(batch))
 
     def rows(self, query: Query, *, partition: int = 0) -> list[dict[str, Any]]:
-        """All rows of one part as dicts: for tests and previews, never for an export."""
-        with _as_ours():
-            self._choose(partition)
-            found = self._connection.execute(query.sql, dict(query.values)).fetchall()
-        return [dict(zip(query.columns, row, strict=True)) for row in found]
+        """Return all rows of one partition as dicts: for tests and previews, never for an export."""
+        with _translate_errors():
+            self._select_partition(partition)
+            rows = self._connection.execute(query.sql, dict(query.values)).fetchall()
+        return [dict(zip(query.columns, row, strict=True)) for row in rows]
 
     def copy(self, query: Query, path: Path, *, options: str, as_json: bool, partition: int = 0) -> int:
-        """Write the rows of one part to ``path`` with DuckDB's own writer and return how many it says it wrote.
+        """Write the rows of one partition to ``path`` with DuckDB's writer; return the number of rows that it reports.
 
-        ``options`` is text of a format, ``as_json`` makes one JSON object of each row. Raises AttemptInterrupted when
-        the session was interrupted before, so that no interrupt is lost between two parts.
+        ``options`` are those of the format; with ``as_json``, each row becomes one JSON object. Raises
+        AttemptInterrupted also if ``interrupt`` was called between two partitions.
         """
-        self._check()
+        self._raise_if_interrupted()
         rows = f"SELECT to_json(shown) FROM (\n{query.sql}\n) AS shown" if as_json else query.sql  # noqa: S608
-        with _as_ours():
-            self._choose(partition)
+        with _translate_errors():
+            self._select_partition(partition)
             statement = f"COPY (\n{rows}\n) TO {quote_literal(str(path))} ({options}, USE_TMP_FILE false)"
-            found = self._connection.execute(statement, dict(query.values)).fetchone()
-        if found is None:
-            raise QueryFailed("The writer did not say how many rows it wrote.")
-        return int(found[0])
+            result = self._connection.execute(statement, dict(query.values)).fetchone()
+        if result is None:
+            raise QueryFailed("DuckDB did not return the number of rows that it wrote.")
+        return int(result[0])
 
     def create_table(self, name: str, query: Query, *, divided: bool) -> None:
-        """Make a table of the rows of a query, part by part if it is divided, that later queries may name. It spills.
+        """Create a table of the rows of a query, which later queries may name. The table spills.
 
-        Raises AttemptInterrupted as ``copy`` does.
+        If ``divided``, the query runs once for each partition. Raises AttemptInterrupted as ``copy`` does.
         """
         for partition in range(self.partitions if divided else 1):
-            self._check()
-            with _as_ours():
-                self._choose(partition)
+            self._raise_if_interrupted()
+            with _translate_errors():
+                self._select_partition(partition)
                 start = (
                     f"INSERT INTO {quote_identifier(name)}"
                     if partition
@@ -185,67 +189,67 @@ class Session:
                 self._connection.execute(f"{start}\n{query.sql}", dict(query.values))
 
     def merge_partitions(self) -> None:
-        """What had to be made in parts is kept; from now on there is one, which has everything."""
+        """Continue with one partition that contains all rows, once the partitioned tables have been created."""
         self.partitions = 1
-        with _as_ours():
+        with _translate_errors():
             self._connection.execute("SET VARIABLE partitions = CAST(1 AS UBIGINT)")
 
     def sort(self, query: Query, *, range_bytes: int) -> Query:
-        """Sort the rows of a query that has an order. Return a query whose partitions contain them in that order.
+        """Sort the rows of a query that has an order. Return a query whose partitions contain the rows in that order.
 
-        The rows are stored partition by partition in tables that spill. Each partition of the result is a sort range of
-        at most ``range_bytes`` bytes (or one row), sorted alone.
+        The rows of each partition are stored in tables that spill. Each partition of the result is a sort range of at
+        most ``range_bytes`` bytes (or one row), and is sorted separately.
         """
-        ranges = ExternalSort(self._connection, check=self._check)
+        ranges = ExternalSort(self._connection, check=self._raise_if_interrupted)
         for partition in range(self.partitions):
-            with _as_ours():
-                self._choose(partition)
-                ranges.keep(query, partition=partition)
-        with _as_ours():
-            in_order = ranges.cut(query, room=range_bytes)
+            with _translate_errors():
+                self._select_partition(partition)
+                ranges.store(query, partition=partition)
+        with _translate_errors():
+            sorted_query = ranges.divide(query, range_bytes=range_bytes)
             self._external_sort, self.partitions = ranges, len(ranges)
-            self._choose(0)
-        return in_order
+            self._select_partition(0)
+        return sorted_query
 
     def types(self, query: Query) -> Sequence[str]:
-        """DuckDB's names of the types of the query's columns, in order; nothing is run."""
-        with _as_ours():
-            found = self._connection.execute(f"DESCRIBE\n{query.sql}", dict(query.values)).fetchall()
-        return [row[1] for row in found]
+        """Return DuckDB's type names of the query's columns, in order, without running the query."""
+        with _translate_errors():
+            columns = self._connection.execute(f"DESCRIBE\n{query.sql}", dict(query.values)).fetchall()
+        return [column[1] for column in columns]
 
     def encoded(self, query: Query, *, partition: int = 0) -> Iterator[Sequence[tuple[bytes, int]]]:
-        """The rows of one part of a query of two columns, a BLOB and a number, in batches; the result is never held as
-        a whole. Raises AttemptInterrupted as ``copy`` does.
+        """Yield the rows of one partition in batches, so that memory never holds the whole result.
 
-        Bytes and not text: Python would decode it only to encode it again.
+        The query has two columns, a BLOB and a number. The text is already encoded, because Python would decode it
+        only to encode it again. Raises AttemptInterrupted as ``copy`` does.
         """
-        self._check()
-        with _as_ours():
-            self._choose(partition)
+        self._raise_if_interrupted()
+        with _translate_errors():
+            self._select_partition(partition)
             streamed = self._connection.execute(query.sql, dict(query.values))
         while True:
-            with _as_ours():
-                batch: list[tuple[bytes, int]] = streamed.fetchmany(_BATCH)
+            with _translate_errors():
+                batch: list[tuple[bytes, int]] = streamed.fetchmany(_BATCH_SIZE)
             if not batch:
                 return
             yield batch
 
-    def _check(self) -> None:
+    def _raise_if_interrupted(self) -> None:
         if self._interrupted.is_set():
-            raise AttemptInterrupted("The attempt was asked to stop.")
+            raise AttemptInterrupted("The attempt was interrupted.")
 
-    def _choose(self, partition: int) -> None:
+    def _select_partition(self, partition: int) -> None:
         self._connection.execute("SET VARIABLE partition = CAST($partition AS UBIGINT)", {"partition": partition})
         if self._external_sort is not None:
-            self._external_sort.choose(partition)
+            self._external_sort.select(partition)
 
     def interrupt(self) -> None:
-        """Stop whatever runs; the running call raises AttemptInterrupted, and so does every later ``copy``."""
+        """Interrupt the running statement: its call raises AttemptInterrupted, and so does every later ``copy``."""
         self._interrupted.set()
         self._connection.interrupt()
 
     def close(self) -> None:
-        """Close the database; temporary files go with it."""
+        """Close the database and remove its temporary files."""
         self._connection.close()
 
     def __enter__(self) -> Self:
@@ -258,12 +262,12 @@ class Session:
 
 
 @contextmanager
-def _as_ours() -> Iterator[None]:
-    """The one seam where the driver's errors become ours, the cause kept."""
+def _translate_errors() -> Iterator[None]:
+    """Raise an AttemptError in place of an error of the driver, which becomes its cause."""
     try:
         yield
     except duckdb.Error as error:
-        if any(sign in str(error) for sign in _NO_SPACE):
+        if any(text in str(error) for text in _DISK_FULL_TEXTS):
             raise ResourceExhausted("There is no space left to write to.") from error
-        ours, message = next((ours, message) for theirs, ours, message in _ERRORS if isinstance(error, theirs))
-        raise ours(message) from error
+        kind, message = next((kind, message) for caught, kind, message in _ERRORS if isinstance(error, caught))
+        raise kind(message) from error

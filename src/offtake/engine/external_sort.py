@@ -1,8 +1,8 @@
 """External sort: the rows of a sorted export are stored on disk and divided into sort ranges that fit into memory.
 
 The memory of a full sort grows with the number and length of the rows (DuckDB 2.0: 200,000 rows of 4 kB fail in
-256 MiB with one thread). Therefore all rows are only written to a table and, if that table would be read too often,
-distributed to several tables; each range is then sorted alone.
+256 MiB with one thread). Therefore the sort first writes all rows to a table and, if that table would be read too
+often, distributes them to several tables; then it sorts each range separately.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ import duckdb
 from offtake.model.query import Query
 from offtake.sql_text import quote_identifier
 
-# A table is read once per range. Writing it again costs about as much as reading it four to eight times; with this
-# limit, the total cost grows least with the number of rows.
+# Each range reads its whole table. Writing a table again costs about as much as reading it four to eight times; with
+# this limit, the total cost grows least with the number of rows.
 _MAX_RANGES = 16
-_SAMPLE = 1_000  # rows of the sample; a range that is still too large is divided again
-_FILLED = 0.75  # of the maximum size, so that an underestimated range still fits
-_CELL = 16  # minimum bytes of a value
-# Types whose values are not larger.
-_OF_ONE_SIZE = re.compile(
+_SAMPLE_ROWS = 1_000  # a range that is still too large is divided again
+_FILL_FACTOR = 0.75  # of the maximum size, so that an underestimated range still fits
+_VALUE_BYTES = 16  # minimum of a value
+# Types whose values are never larger.
+_FIXED_SIZE = re.compile(
     r"U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|(BOOLEAN|DATE|DECIMAL|DOUBLE|FLOAT|INTERVAL|TIME|UUID)[^\[]*"
 )
-# Names that do not occur as headers, which come from the catalogue.
-_PLACE, _SIZE, _NUMBER = (
-    quote_identifier(name) for name in ("place of the row", "size of the row", "number of the row")
+# Names that never occur as headers, which come from the catalogue.
+_SORT_KEY, _SIZE, _NUMBER = (
+    quote_identifier(name) for name in ("sort key of the row", "size of the row", "number of the row")
 )
-_SHOWN = quote_identifier("rows of the range")
+_RANGE_VIEW = quote_identifier("rows of the range")
 _ASCENDING = "'ASC NULLS LAST'"
 
 
@@ -50,141 +50,149 @@ class SortRange:
 class ExternalSort:
     """Stores rows, then divides them into ranges. ``check`` is called between statements and raises to stop.
 
-    The sort key (place) of a row is one value: bytes that compare like the columns of the order one after the other.
-    Its last component is the number of the row, so keys are unique even if rows are equal in all columns.
+    The sort key of a row is one value: bytes that compare like the columns of the order in sequence. Its last component
+    is the number of the row, so keys are unique even if rows are equal in all columns.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, *, check: Callable[[], None]) -> None:
         self._connection = connection
         self._check = check
         self._tables = 0
-        self._kept = self._new_table()
-        self._cut: list[SortRange] = []
+        self._stored = self._new_table()
+        self._sort_ranges: list[SortRange] = []
 
-    def keep(self, query: Query, *, partition: int) -> None:
+    def store(self, query: Query, *, partition: int) -> None:
         """Run the query for the selected partition and store its rows."""
         self._check()
-        described = self._connection.execute(f"DESCRIBE\n{query.sql}", dict(query.values)).fetchall()
-        kinds = {quote_identifier(row[0]): str(row[1]) for row in described}
+        description = self._connection.execute(f"DESCRIBE\n{query.sql}", dict(query.values)).fetchall()
+        kinds = {quote_identifier(row[0]): str(row[1]) for row in description}
         columns = [quote_identifier(name) for name in query.columns]
         by = [*map(quote_identifier, query.order), str(partition), _NUMBER]
-        place = ", ".join(f"{column}, {_ASCENDING}" for column in by)
-        size = " + ".join([str(_CELL * len(columns)), *(_length(name, kinds[name]) for name in columns)])
-        start = f"INSERT INTO {self._kept}" if partition else f"CREATE TEMP TABLE {self._kept} AS"
-        # Identifiers and the report's own query; what a caller sent is bound.
+        sort_key = ", ".join(f"{column}, {_ASCENDING}" for column in by)
+        size = " + ".join([str(_VALUE_BYTES * len(columns)), *(_length(name, kinds[name]) for name in columns)])
+        start = f"INSERT INTO {self._stored}" if partition else f"CREATE TEMP TABLE {self._stored} AS"
+        # The text contains identifiers and the report's query; values of the request are bound.
         self._connection.execute(
-            f"{start} SELECT {', '.join(columns)}, create_sort_key({place}) AS {_PLACE}, {size} AS {_SIZE}\n"  # noqa: S608
+            f"{start} SELECT {', '.join(columns)}, create_sort_key({sort_key}) AS {_SORT_KEY}, {size} AS {_SIZE}\n"  # noqa: S608
             f"FROM (SELECT *, row_number() OVER () AS {_NUMBER} FROM (\n{query.sql}\n))",
             dict(query.values),
         )
 
-    def cut(self, query: Query, *, room: int) -> Query:
-        """Divide the stored rows into ranges of at most ``room`` bytes, or of one row.
+    def divide(self, query: Query, *, range_bytes: int) -> Query:
+        """Divide the stored rows into ranges of at most ``range_bytes`` bytes, or of one row.
 
         Return a query for the rows of the selected range.
         """
-        found = self._connection.execute(f"SELECT max({_PLACE}) FROM {self._kept}").fetchone()  # noqa: S608
-        last: bytes = found[0] if found and found[0] is not None else b""
-        self._cut = list(self._ranges(self._measured(self._kept, b"", last + b"\0"), room))
+        row = self._connection.execute(f"SELECT max({_SORT_KEY}) FROM {self._stored}").fetchone()  # noqa: S608
+        last: bytes = row[0] if row and row[0] is not None else b""
+        self._sort_ranges = list(self._ranges(self._measure(self._stored, b"", last + b"\0"), range_bytes))
         columns = ", ".join(map(quote_identifier, query.columns))
-        sql = f"SELECT {columns} FROM {_SHOWN} ORDER BY {_PLACE}"  # noqa: S608
+        sql = f"SELECT {columns} FROM {_RANGE_VIEW} ORDER BY {_SORT_KEY}"  # noqa: S608
         return Query(sql=sql, values={}, columns=query.columns)
 
     def __len__(self) -> int:
-        return len(self._cut)
+        return len(self._sort_ranges)
 
-    def choose(self, number: int) -> None:
-        """Select the range whose rows the query of ``cut`` returns; required before the query runs."""
-        range_ = self._cut[number]
-        self._bound(range_.lower, range_.upper)
+    def select(self, number: int) -> None:
+        """Select the range whose rows the query of ``divide`` returns; required before that query runs."""
+        range_ = self._sort_ranges[number]
+        self._set_bounds(range_.lower, range_.upper)
         self._connection.execute(
-            f"CREATE OR REPLACE TEMP VIEW {_SHOWN} AS SELECT * FROM {range_.table} WHERE {_WITHIN}"  # noqa: S608
+            f"CREATE OR REPLACE TEMP VIEW {_RANGE_VIEW} AS SELECT * FROM {range_.table} WHERE {_IN_RANGE}"  # noqa: S608
         )
 
-    def _ranges(self, whole: SortRange, room: int) -> Iterator[SortRange]:
+    def _ranges(self, whole: SortRange, range_bytes: int) -> Iterator[SortRange]:
         """Yield the range itself if it fits; otherwise its subranges in order, in the same or in separate tables."""
-        needed = -(-whole.size // room) if whole.rows > 1 else 1
+        needed = -(-whole.size // range_bytes) if whole.rows > 1 else 1
         if needed == 1:
             yield whole
             return
-        wanted = int(needed / _FILLED) + 1
-        apart = wanted > _MAX_RANGES
-        places = [whole.lower, *self._bounds(whole, _at_once(wanted)), whole.upper]
-        partitions = [self._part(whole, *ends, apart=apart) for ends in pairwise(places)]
-        if apart:
+        number = int(needed / _FILL_FACTOR) + 1
+        separate = number > _MAX_RANGES
+        bounds = [whole.lower, *self._bounds(whole, _ranges_per_pass(number)), whole.upper]
+        subranges = [self._subrange(whole, *ends, separate=separate) for ends in pairwise(bounds)]
+        if separate:
             self._connection.execute(f"DROP TABLE {whole.table}")
-        for partition in partitions:
-            yield from self._ranges(partition, room)
+        for subrange in subranges:
+            yield from self._ranges(subrange, range_bytes)
 
-    def _part(self, whole: SortRange, lower: bytes, upper: bytes, *, apart: bool) -> SortRange:
-        """Return a subrange."""
+    def _subrange(self, whole: SortRange, lower: bytes, upper: bytes, *, separate: bool) -> SortRange:
+        """Return a subrange, copied to a separate table if ``separate``."""
         self._check()
         table = whole.table
-        if apart:
+        if separate:
             table = self._new_table()
-            self._bound(lower, upper)
+            self._set_bounds(lower, upper)
             self._connection.execute(
-                f"CREATE TEMP TABLE {table} AS SELECT * FROM {whole.table} WHERE {_WITHIN}"  # noqa: S608
+                f"CREATE TEMP TABLE {table} AS SELECT * FROM {whole.table} WHERE {_IN_RANGE}"  # noqa: S608
             )
-        return self._measured(table, lower, upper)
+        return self._measure(table, lower, upper)
 
-    def _bounds(self, whole: SortRange, partitions: int) -> list[bytes]:
-        """Return sort keys that divide a range into about ``parts`` non-empty subranges of about the same size."""
-        step = max(1, whole.rows // _SAMPLE)
-        self._bound(whole.lower, whole.upper)
+    def _bounds(self, whole: SortRange, number: int) -> list[bytes]:
+        """Return sort keys that divide a range into about ``number`` non-empty subranges of about the same size."""
+        step = max(1, whole.rows // _SAMPLE_ROWS)
+        self._set_bounds(whole.lower, whole.upper)
         sample = self._connection.execute(
-            f"SELECT {_PLACE}, {_SIZE} FROM {whole.table} WHERE {_WITHIN} AND hash(rowid) % {step} = 0 "  # noqa: S608
-            f"ORDER BY {_PLACE}"
+            f"SELECT {_SORT_KEY}, {_SIZE} FROM {whole.table} WHERE {_IN_RANGE} AND hash(rowid) % {step} = 0 "  # noqa: S608
+            f"ORDER BY {_SORT_KEY}"
         ).fetchall()
-        return _divided(sample, partitions)
+        return _lower_bounds(sample, number)
 
-    def _measured(self, table: str, lower: bytes, upper: bytes) -> SortRange:
-        self._bound(lower, upper)
-        found = self._connection.execute(
-            f"SELECT count(*), coalesce(sum({_SIZE}), 0) FROM {table} WHERE {_WITHIN}"  # noqa: S608
+    def _measure(self, table: str, lower: bytes, upper: bytes) -> SortRange:
+        self._set_bounds(lower, upper)
+        totals = self._connection.execute(
+            f"SELECT count(*), coalesce(sum({_SIZE}), 0) FROM {table} WHERE {_IN_RANGE}"  # noqa: S608
         ).fetchone()
-        rows, size = found or (0, 0)
+        rows, size = totals or (0, 0)
         return SortRange(table=table, lower=lower, upper=upper, rows=int(rows), size=int(size))
 
-    def _bound(self, lower: bytes, upper: bytes) -> None:
-        """Values of the session, which a view may name as well; DuckDB takes them for constants and reads no more of a
-        table than it must."""
-        self._connection.execute("SET VARIABLE lower_place = $place", {"place": lower})
-        self._connection.execute("SET VARIABLE upper_place = $place", {"place": upper})
+    def _set_bounds(self, lower: bytes, upper: bytes) -> None:
+        """Set the bounds of ``_IN_RANGE`` as session variables, which a view may name.
+
+        DuckDB treats them as constants, so it skips row groups outside the bounds.
+        """
+        self._connection.execute("SET VARIABLE lower_sort_key = $key", {"key": lower})
+        self._connection.execute("SET VARIABLE upper_sort_key = $key", {"key": upper})
 
     def _new_table(self) -> str:
         self._tables += 1
-        return quote_identifier(f"kept rows {self._tables}")
+        return quote_identifier(f"stored rows {self._tables}")
 
 
-_WITHIN = f"{_PLACE} >= getvariable('lower_place') AND {_PLACE} < getvariable('upper_place')"
+_IN_RANGE = f"{_SORT_KEY} >= getvariable('lower_sort_key') AND {_SORT_KEY} < getvariable('upper_sort_key')"
 
 
 def _length(column: str, kind: str) -> str:
-    """How many bytes a value has beyond those of its cell."""
+    """Return the SQL for the bytes of a value beyond ``_VALUE_BYTES``."""
     if kind == "VARCHAR":
         return f"coalesce(strlen({column}), 0)"
-    if _OF_ONE_SIZE.fullmatch(kind):
+    if _FIXED_SIZE.fullmatch(kind):
         return "0"
     return f"coalesce(strlen(CAST({column} AS VARCHAR)), 0)"
 
 
-def _at_once(wanted: int) -> int:
-    """Into how many parts to cut at once what has to become so many: all of them, or a root of their number, so that
-    no step reads a table more often than another."""
-    steps = 1
-    while wanted > _MAX_RANGES**steps:
-        steps += 1
-    return math.ceil(math.pow(wanted, 1 / steps))
+def _ranges_per_pass(number: int) -> int:
+    """Return into how many subranges one pass divides a range that needs ``number`` subranges.
+
+    These are all of them or, if several passes are necessary, a root of the number, so that each pass reads its table
+    equally often.
+    """
+    passes = 1
+    while number > _MAX_RANGES**passes:
+        passes += 1
+    return math.ceil(math.pow(number, 1 / passes))
 
 
-def _divided(sample: Sequence[tuple[bytes, int]], partitions: int) -> list[bytes]:
-    """Where a new part begins: at the first place that has as many bytes before it as the parts before should hold."""
+def _lower_bounds(sample: Sequence[tuple[bytes, int]], number: int) -> list[bytes]:
+    """Return the sort keys at which subranges begin, without the first one.
+
+    A subrange begins at the first sort key that has as many bytes before it as the earlier subranges should have.
+    """
     total, begun = sum(size for _, size in sample), 0
     bounds: list[bytes] = []
-    for before, (place, _) in zip(accumulate(size for _, size in sample), sample[1:], strict=False):
-        if before * partitions // total > begun:
-            begun = before * partitions // total
-            bounds.append(place)
-    # Nearly all bytes are in the last row: that one has to stand alone.
-    return bounds or [place for place, _ in sample[-1:]]
+    for before, (sort_key, _) in zip(accumulate(size for _, size in sample), sample[1:], strict=False):
+        if before * number // total > begun:
+            begun = before * number // total
+            bounds.append(sort_key)
+    # Without a bound, nearly all bytes are in the last row, which becomes a subrange of its own.
+    return bounds or [sort_key for sort_key, _ in sample[-1:]]

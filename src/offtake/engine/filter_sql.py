@@ -1,8 +1,8 @@
-"""A filter expression as SQL over the table ``conversation``.
+"""Translates a filter expression into SQL over the table ``conversation``.
 
-Only the names below get into the text. Values are kept apart, as text, in the session's variable ``smart_view_values``,
-because a view cannot have bound values. Of tags, those put on before the end of the timespan count: which months of
-them a session sees must make no difference.
+The text contains only the names below. The values are texts in the session variable ``smart_view_values``, because a
+view cannot have bound values. A tag counts if it was attached before the end of the timespan, so that the result does
+not depend on which months of taggings a session reads.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _TAGGED = (
 
 
 def smart_view_relation(condition: str, *, is_partitioned: bool) -> str:
-    """Return the statement that creates ``in_smart_view``, the conversations that fulfil a filter condition."""
+    """Return the statement that creates ``in_smart_view``: the conversations that fulfil a filter condition."""
     partition = " AND in_partition(conversation_id)" if is_partitioned else ""
-    # The condition comes from ``filter_condition``, which binds all values.
+    # The condition comes from ``filter_condition``, so it contains no values.
     return f"CREATE TEMP VIEW in_smart_view AS SELECT conversation_id FROM conversation WHERE ({condition}){partition}"  # noqa: S608
 
 
 def filter_condition(expression: Expression) -> tuple[str, list[str]]:
-    """The condition, and the values that ``smart_view_values`` must hold for it. It is never null."""
+    """Return the condition, which is never null, and the values that ``smart_view_values`` must have for it."""
     values: list[str] = []
     return _condition(expression, values), values
 
@@ -47,15 +47,15 @@ def _condition(expression: Expression, values: list[str]) -> str:
             return f"(NOT {_TAGGED.format(condition='')})"
         case Absence(field):
             return f"({_COLUMNS.get(field, field)} IS NULL)"
-        case Comparison("tag", operator, wanted):
-            return _of_tags(operator, [_value(value, FieldType.TEXT, values) for value in wanted])
-        case Comparison(field, operator, wanted):
-            shown = [_value(value, FIELDS[field], values) for value in wanted]
-            return _compared(_COLUMNS.get(field, field), operator, shown)
+        case Comparison("tag", operator, operands):
+            return _tag_condition(operator, [_value(value, FieldType.TEXT, values) for value in operands])
+        case Comparison(field, operator, operands):
+            expressions = [_value(value, FIELDS[field], values) for value in operands]
+            return _column_condition(_COLUMNS.get(field, field), operator, expressions)
 
 
-def _compared(column: str, operator: str, values: list[str]) -> str:
-    """A field without a value equals nothing, and differs from everything."""
+def _column_condition(column: str, operator: str, values: list[str]) -> str:
+    """Return a comparison of a column. A null equals no value and differs from every value."""
     if operator == "contains":
         return f"coalesce(contains({column}, {values[0]}), false)"
     if operator == "!=":
@@ -65,13 +65,14 @@ def _compared(column: str, operator: str, values: list[str]) -> str:
     return f"coalesce({column} {operator} {values[0]}, false)"
 
 
-def _of_tags(operator: str, values: list[str]) -> str:
+def _tag_condition(operator: str, values: list[str]) -> str:
     if operator == "contains":
         return _TAGGED.format(condition=f" AND contains(tag_id, {values[0]})")
-    held = _TAGGED.format(condition=f" AND tag_id IN ({', '.join(values)})")
-    return f"(NOT {held})" if operator == "!=" else held
+    has_tag = _TAGGED.format(condition=f" AND tag_id IN ({', '.join(values)})")
+    return f"(NOT {has_tag})" if operator == "!=" else has_tag
 
 
 def _value(value: str | int | bool, kind: FieldType, values: list[str]) -> str:
+    """Append a value to ``values`` and return the SQL that reads it."""
     values.append(str(value))
     return f"CAST(getvariable('smart_view_values')[{len(values)}] AS {_TYPES[kind]})"

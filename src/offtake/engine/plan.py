@@ -1,7 +1,7 @@
-"""From a report and a request to one SQL text and its bound values. Pure: no file, no connection.
+"""Turns a report and a request into one SQL text and its bound values. Pure: no file, no connection.
 
-The report's own query stands inside, untouched; around it goes the presentation: which columns, under which names, in
-which rendering. Nothing the caller sent is ever part of the text.
+The text wraps the unchanged query of the report in the presentation: the columns, their headers and their renderings.
+It never contains values of the request.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ _PARAMETER = re.compile(r"\$([a-z_]+)\b")
 
 
 def plan_rows(report: Report, request: ExportRequest) -> Query:
-    """The report's rows as the catalogue defines them, without any dialect's presentation."""
+    """Return the query for the report's rows as the catalogue defines them, without the presentation of a dialect."""
     return _query(report.sql, [column.name for column in report.columns], request)
 
 
 def plan_intermediate(intermediate: IntermediateTable, request: ExportRequest) -> Query:
-    """Rows that are made before those of the report, under the names their text gives them."""
+    """Return the query for the rows of an intermediate table, with the column names of its SQL."""
     return _query(intermediate.sql, (), request)
 
 
-def plan(report: Report, shown: ColumnLayout, request: ExportRequest, *, empty_text_is_null: bool = False) -> Query:
-    """The report's rows as a dialect shows them: the columns rendered in order under their headers."""
+def plan(report: Report, layout: ColumnLayout, request: ExportRequest, *, empty_text_is_null: bool = False) -> Query:
+    """Return the query for the report's rows as a dialect shows them: its columns, rendered, under its headers."""
     types = {column.name: column.type for column in report.columns}
     values = (
         render(
@@ -40,18 +40,20 @@ def plan(report: Report, shown: ColumnLayout, request: ExportRequest, *, empty_t
             types[column.source],
             column.rendering,
             empty_text_is_null=empty_text_is_null,
-            guarded=shown.guarded,
+            guarded=layout.guarded,
         )
-        for column in shown.columns
+        for column in layout.columns
     )
-    named = [f"{value} AS {quote_identifier(header)}" for value, header in zip(values, shown.headers, strict=True)]
-    order = tuple(f"order by {name}" for name in shown.order)  # no header: those come from the catalogue
-    named += [
-        f"{quote_identifier(by)} AS {quote_identifier(name)}" for by, name in zip(shown.order, order, strict=True)
+    columns = [f"{value} AS {quote_identifier(header)}" for value, header in zip(values, layout.headers, strict=True)]
+    order = tuple(
+        f"order by {name}" for name in layout.order
+    )  # never equal to a header, which comes from the catalogue
+    columns += [
+        f"{quote_identifier(by)} AS {quote_identifier(name)}" for by, name in zip(layout.order, order, strict=True)
     ]
-    # Only identifiers and renderings are put into the text, all of them from the catalogue; values are bound.
-    sql = f"SELECT {', '.join(named)} FROM (\n{report.sql}\n) AS report"  # noqa: S608
-    query = _query(sql, shown.headers, request, instant_pattern=shown.instant_pattern)
+    # The text contains only identifiers and renderings, all from the catalogue; values are bound.
+    sql = f"SELECT {', '.join(columns)} FROM (\n{report.sql}\n) AS report"  # noqa: S608
+    query = _query(sql, layout.headers, request, instant_pattern=layout.instant_pattern)
     return dataclasses.replace(query, order=order)
 
 
@@ -71,12 +73,12 @@ def _query(
         "instant_pattern": instant_pattern,
         **_bindable(request.parameters),
     }
-    used = set(_PARAMETER.findall(sql))  # DuckDB refuses values that the text does not name
+    used = set(_PARAMETER.findall(sql))  # DuckDB rejects values that the text does not name
     values = {name: value for name, value in known.items() if name in used}
     return Query(sql=sql, values=MappingProxyType(values), columns=tuple(columns))
 
 
 def _bindable(parameters: ReportParameters) -> dict[str, object]:
-    """Tuples as lists, which the driver binds."""
+    """Return the parameters with lists instead of tuples, which the driver cannot bind."""
     values = dataclasses.asdict(parameters).items()
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values}

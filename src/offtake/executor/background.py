@@ -12,19 +12,19 @@ import structlog
 from offtake.errors import traceback_locations
 
 _log = structlog.get_logger("offtake.thread")
-_RESTART_SECONDS = 1.0  # between a defect and the next start
+_RESTART_SECONDS = 1.0  # after a defect
 
 
 class BackgroundThread:
     """A thread whose ``run`` returns soon after ``_done`` is set.
 
-    Leaving the block waits for the thread, at most ``patience`` seconds if given. A defect is logged and the thread
-    starts again, because leases and dispatch depend on it.
+    Leaving the block waits for the thread, at most ``join_seconds`` if given. After a defect the thread logs it and
+    starts again, because leases and dispatch depend on the thread.
     """
 
-    def __init__(self, name: str, run: Callable[[], object], *, patience: float | None = None) -> None:
+    def __init__(self, name: str, run: Callable[[], object], *, join_seconds: float | None = None) -> None:
         self._done = threading.Event()
-        self._patience = patience
+        self._join_seconds = join_seconds
         self._run_once = run
         self._thread = threading.Thread(target=self._keep_running, name=name, daemon=True)
 
@@ -36,7 +36,7 @@ class BackgroundThread:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._done.set()
-        self._thread.join(self._patience)
+        self._thread.join(self._join_seconds)
 
     def _keep_running(self) -> None:
         while True:

@@ -1,8 +1,8 @@
-"""Renews the lease of a running attempt from a thread of its own, and interrupts the attempt when it must stop.
+"""Renews the lease of a running attempt from a separate thread, and interrupts the attempt when it must stop.
 
-A long query does not delay the renewal. The query is interrupted when the lease is lost (the job was cancelled, or
-another worker leased it because this process hung) and when the drain time of a shutdown is over. If the attempt does
-not end when interrupted, the process ends, so that another worker replaces it.
+A long query does not delay the renewal. The thread interrupts the query when the lease is lost (the job was cancelled,
+or another worker leased it because this process hung) and when the drain time of a shutdown is over. If the attempt
+does not end when interrupted, the thread ends the process, and another worker replaces it.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from offtake.model.job import Lease
 from offtake.store import jobs
 
 _log = structlog.get_logger("offtake.heartbeat")
-_POLL_SECONDS = 0.2  # between reads of the job's row; a cancel interrupts within a second
-_STUCK = 180.0  # seconds after the first interrupt; a storage request times out in half of that
-_STUCK_CODE = 70  # EX_SOFTWARE
+_POLL_SECONDS = 0.2  # between reads of the job's row, so that a cancelled job stops within a second
+_STUCK_SECONDS = 180.0  # after the first interrupt; a storage request times out in half of that
+_STUCK_EXIT_CODE = 70  # EX_SOFTWARE
 _INTERRUPT_SECONDS = 0.05  # between repeated interrupts of a running query
 
 
@@ -40,7 +40,7 @@ class LeaseHeartbeat(BackgroundThread):
 
     def _beat(self) -> None:
         every = self._on.attempt.heartbeat.total_seconds()
-        renew_at = time.monotonic() + every  # the claim has just set the lease
+        renew_at = time.monotonic() + every  # the claim has just started the lease
         while not self._done.is_set():
             if self._cancellation.reason is not None:
                 self._end_if_stuck()
@@ -51,7 +51,7 @@ class LeaseHeartbeat(BackgroundThread):
                 self._cancellation.request(CancelReason.STOPPING)
                 continue
             due = time.monotonic() >= renew_at
-            if not self._held(renew=due):
+            if not self._holds_lease(renew=due):
                 self._cancellation.request(CancelReason.LEASE_LOST)
             if due:
                 renew_at = time.monotonic() + every
@@ -61,12 +61,12 @@ class LeaseHeartbeat(BackgroundThread):
         """End the process of a stuck attempt: DuckDB 2.0 can deadlock when a COPY is interrupted while writing."""
         now = time.monotonic()
         self._interrupted_at = self._interrupted_at or now
-        if now - self._interrupted_at >= _STUCK:
+        if now - self._interrupted_at >= _STUCK_SECONDS:
             _log.error("attempt_stuck", job=self._lease.job.id, reason=str(self._cancellation.reason))
-            os._exit(_STUCK_CODE)
+            os._exit(_STUCK_EXIT_CODE)
 
-    def _held(self, *, renew: bool) -> bool:
-        """Whether this worker holds the lease; assumed while the database is unreachable, until the lease ends."""
+    def _holds_lease(self, *, renew: bool) -> bool:
+        """Whether this worker holds the lease. While the database is unreachable, assume that it does."""
         database = self._on.database
         try:
             if renew:

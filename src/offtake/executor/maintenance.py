@@ -1,14 +1,14 @@
-"""The maintenance loop of an installation: it runs in every server and worker process, and one of them does the work.
+"""The maintenance loop of an installation: every server and worker process runs it, and one of them does the work.
 
-The processes elect a leader in the state database (``leader.py``). Each task has a thread of its own in the leader's
-process, so a sweep that takes an hour delays neither the rescue of leases nor the renewal of the leader's lease, and a
-worker that runs a job delays no task. Another process takes over when the leader exits, or when its lease has run out.
+The processes elect the leader in the state database (``leader.py``). The leader runs each task in a separate thread, so
+a sweep that takes an hour delays neither the rescue of leases nor the renewal of the leader's lease, and a worker that
+runs a job delays no task. Another process takes over when the leader exits or its lease expires.
 
 A leader that was paused may continue for a moment after its successor has started. Its writes need no fence, because
-every step of every task is conditional on the row that it finds (``maintenance_tasks.py``).
+every statement of every task is conditional on the row that it finds (``maintenance_tasks.py``).
 
-Attempts stage and spill files on their machine's disk, which other machines cannot read. So every process sweeps those
-of its own machine: at its start, and whenever the sweep was requested or has run.
+Attempts stage and spill files on the disk of their machine, which other machines cannot read. So every process sweeps
+the disk of its own machine: at its start, and whenever a sweep was requested or has run.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from offtake.executor.maintenance_tasks import Intervals, Task, count_removed, r
 from offtake.store import leaders, maintenance_tasks
 
 _log = structlog.get_logger("offtake.maintenance")
-_POLL_SECONDS = 2.0  # between two checks whether a task is due
-_RETRY_SECONDS = 10.0  # until a task that failed runs again
-_EXIT_SECONDS = 2.0  # given to a running task when the process leaves; the next leader repeats the run
+_POLL_SECONDS = 2.0  # between checks whether a task is due
+_RETRY_SECONDS = 10.0  # after a task has failed
+_JOIN_SECONDS = 2.0  # for a running task when the process exits; the next leader repeats the run
 
 
 class Maintenance(BackgroundThread):
-    """Run the maintenance tasks while the block runs and this process leads. ``holder`` names this process."""
+    """Runs the maintenance tasks while the block runs and this process leads. ``holder`` names this process."""
 
     def __init__(self, on: Services, holder: str, intervals: Intervals) -> None:
-        super().__init__("maintenance", self._run, patience=_EXIT_SECONDS)
+        super().__init__("maintenance", self._run, join_seconds=_JOIN_SECONDS)
         self._on = on
         self._holder = holder
         self._tasks = tasks(on, intervals)
@@ -46,7 +46,7 @@ class Maintenance(BackgroundThread):
     def _run(self) -> None:
         with _LocalSweep(self._on):
             while not self._done.is_set():
-                with suppress(Unavailable):  # no process leads until the store is back
+                with suppress(Unavailable):  # no process leads until the database is reachable
                     if self._leadership.take():
                         self._lead()
                 self._done.wait(self._leadership.pause)
@@ -64,23 +64,23 @@ class Maintenance(BackgroundThread):
     def _keep_lease(self) -> None:
         """Renew the lease until this process exits or the lease is lost."""
         lease = self._leadership.lease.total_seconds()
-        over_at = time.monotonic() + lease
+        expires_at = time.monotonic() + lease
         while not self._done.wait(self._leadership.pause):
-            asked_at = time.monotonic()
+            started_at = time.monotonic()
             try:
                 if not self._leadership.renew():
                     return
-                over_at = asked_at + lease
+                expires_at = started_at + lease
             except Unavailable:
-                if time.monotonic() >= over_at:
+                if time.monotonic() >= expires_at:
                     return
 
 
 class _TaskThread(BackgroundThread):
-    """Run one task whenever it is due."""
+    """Runs one task whenever it is due."""
 
     def __init__(self, task: Task, on: Services) -> None:
-        super().__init__(f"maintenance-{task.name}", self._run, patience=_EXIT_SECONDS)
+        super().__init__(f"maintenance-{task.name}", self._run, join_seconds=_JOIN_SECONDS)
         self._task = task
         self._on = on
         self._pause = 0.0
@@ -88,7 +88,7 @@ class _TaskThread(BackgroundThread):
     def _run(self) -> None:
         every = self._task.every.total_seconds()
         while not self._done.wait(self._pause):
-            self._pause = min(_RETRY_SECONDS, every)  # until the run succeeds; a defect restarts this method
+            self._pause = min(_RETRY_SECONDS, every)  # unless the run succeeds; after a defect this method starts again
             try:
                 is_due = run_if_due(self._task, self._on)
             except OfftakeError as error:
@@ -98,13 +98,13 @@ class _TaskThread(BackgroundThread):
 
 
 class _LocalSweep(BackgroundThread):
-    """Remove files of this machine that no attempt needs."""
+    """Removes files of this machine that no attempt needs."""
 
     def __init__(self, on: Services) -> None:
-        super().__init__("local-sweep", self._run, patience=_EXIT_SECONDS)
+        super().__init__("local-sweep", self._run, join_seconds=_JOIN_SECONDS)
         self._on = on
         self._is_first = True
-        self._seen: datetime | None = None  # when the sweep of published files was due, at the last local sweep
+        self._last_due_at: datetime | None = None  # of the sweep of published files, at the last local sweep
 
     def _run(self) -> None:
         while not self._done.is_set():
@@ -115,9 +115,9 @@ class _LocalSweep(BackgroundThread):
     def _sweep_if_changed(self) -> None:
         with self._on.database.read() as connection:
             due_at = maintenance_tasks.due_at(connection, maintenance_tasks.SWEEP)
-        if due_at == self._seen and not self._is_first:
+        if due_at == self._last_due_at and not self._is_first:
             return
-        tally = retention.sweep_local(self._on)
-        if tally.done or tally.failed:
-            count_removed("local_sweep", self._on, tally)
-        self._seen, self._is_first = due_at, False
+        removed = retention.sweep_local(self._on)
+        if removed.done or removed.failed:
+            count_removed("local_sweep", self._on, removed)
+        self._last_due_at, self._is_first = due_at, False

@@ -1,7 +1,7 @@
-"""The maintenance tasks: what each does, and how often.
+"""The maintenance tasks and their intervals.
 
-Every step of every task is one conditional statement, or removes a file that no row needs any more. So two processes
-that run the same task at the same time do no harm.
+Every task consists of conditional statements and of removals of files that no row needs any more. So two processes may
+run the same task at the same time.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from offtake.store import maintenance_tasks
 from offtake.store.maintenance_tasks import SWEEP
 
 _log = structlog.get_logger("offtake.maintenance")
-_RECORDS_EVERY = timedelta(minutes=1)
+_RECORDS_INTERVAL = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +37,10 @@ class Intervals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One task. ``run`` returns whether more is left to do than one run does.
+    """One task. ``run`` returns whether work is left for another run.
 
-    ``recorded``: the state database keeps when the task is due. A task that runs every second is not recorded, because
-    the record would cost more than the run.
+    ``recorded``: the state database records when the task is due. A task that runs every second is not recorded,
+    because the record would cost more than the run.
     """
 
     name: str
@@ -50,45 +50,47 @@ class Task:
 
 
 def tasks(on: Services, intervals: Intervals) -> tuple[Task, ...]:
-    """Every task of an installation."""
-    every = (
+    """Return every task of an installation."""
+    common = (
         Task(name="rescue", every=intervals.rescue, run=_rescue, recorded=False),
         Task(name="expire", every=intervals.expire, run=_expire),
         Task(name=SWEEP, every=intervals.sweep, run=_sweep),
-        Task(name="forget_workers", every=_RECORDS_EVERY, run=_forget_workers),
-        Task(name="fix_timestamps", every=_RECORDS_EVERY, run=_fix_timestamps),
+        Task(name="forget_workers", every=_RECORDS_INTERVAL, run=_forget_workers),
+        Task(name="fix_timestamps", every=_RECORDS_INTERVAL, run=_fix_timestamps),
     )
-    again = Task(name="redispatch", every=intervals.redispatch, run=partial(_redispatch, min_age=intervals.redispatch))
-    return (*every, again) if on.dispatches else every
+    redispatch = Task(
+        name="redispatch", every=intervals.redispatch, run=partial(_redispatch, min_age=intervals.redispatch)
+    )
+    return (*common, redispatch) if on.dispatches else common
 
 
 def run_if_due(task: Task, on: Services) -> bool:
-    """Run the task if it is due. Return whether it is due again at once. Raises OfftakeError."""
+    """Run the task if it is due; return whether it is due again at once. Raises OfftakeError."""
     if not task.recorded:
         return task.run(on)
     with on.database.read() as connection:
-        seen, now = maintenance_tasks.due_at(connection, task.name), on.now(connection)
-    # A later instant is from before the clock was put back, or from a longer interval.
-    if seen is not None and now < seen <= now + task.every:
+        recorded, now = maintenance_tasks.due_at(connection, task.name), on.now(connection)
+    # An instant later than that was recorded before the clock was put back, or with a longer interval.
+    if recorded is not None and now < recorded <= now + task.every:
         return False
-    more = task.run(on)
+    has_more = task.run(on)
     with on.database.write() as connection:
         now = on.now(connection)
-        due_at = now if more else now + task.every
-        maintenance_tasks.reschedule(connection, task.name, seen=seen, due_at=due_at)
-    return more
+        due_at = now if has_more else now + task.every
+        maintenance_tasks.reschedule(connection, task.name, seen=recorded, due_at=due_at)
+    return has_more
 
 
-def count_removed(task: str, on: Services, tally: retention.RemovalCounts) -> None:
-    """Count and log the files that a run of that task removed."""
-    counters.swept(task, on, done=tally.done, failed=tally.failed)
-    if tally.done or tally.failed:
-        level = _log.warning if tally.failed else _log.info
-        level("files_removed", task=task, removed=tally.done, failed=tally.failed)
+def count_removed(task: str, on: Services, removed: retention.RemovalCounts) -> None:
+    """Count and log the files that one run of a task removed or failed to remove."""
+    counters.swept(task, on, done=removed.done, failed=removed.failed)
+    if removed.done or removed.failed:
+        log = _log.warning if removed.failed else _log.info
+        log("files_removed", task=task, removed=removed.done, failed=removed.failed)
 
 
 def _rescue(on: Services) -> bool:
-    """Take back the leases of workers that died or fell silent."""
+    """Requeue jobs whose worker died or stopped renewing its lease."""
     rescued = outcome.rescue_expired_leases(on)
     if rescued:
         _log.info("leases_rescued", jobs=rescued)
@@ -97,9 +99,9 @@ def _rescue(on: Services) -> bool:
 
 def _expire(on: Services) -> bool:
     """Remove files whose retention is over."""
-    tally = retention.expire(on)
-    count_removed("expire", on, tally)
-    return tally.done >= retention.EXPIRY_BATCH_SIZE
+    removed = retention.expire(on)
+    count_removed("expire", on, removed)
+    return removed.done >= retention.EXPIRY_BATCH_SIZE
 
 
 def _sweep(on: Services) -> bool:
@@ -109,13 +111,13 @@ def _sweep(on: Services) -> bool:
 
 
 def _forget_workers(on: Services) -> bool:
-    """Forget workers that were killed long ago."""
+    """Deregister workers whose registration expired long ago."""
     worker_registry.forget_stale(on)
     return False
 
 
 def _fix_timestamps(on: Services) -> bool:
-    """Make due the jobs that wait only because the clock was put back."""
+    """Make jobs due that wait only because the clock was put back."""
     fixed = outcome.fix_future_timestamps(on)
     if fixed:
         _log.warning("clock_put_back", jobs=fixed)
@@ -123,7 +125,7 @@ def _fix_timestamps(on: Services) -> bool:
 
 
 def _redispatch(on: Services, *, min_age: timedelta) -> bool:
-    """Dispatch jobs again that have been runnable for ``min_age`` and are unclaimed."""
+    """Re-dispatch jobs that have been runnable for at least ``min_age`` and are unclaimed."""
     dispatched = dispatch.redispatch(on, min_age=min_age)
     if dispatched:
         _log.info("jobs_redispatched", jobs=dispatched)

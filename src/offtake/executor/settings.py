@@ -10,30 +10,34 @@ from offtake.settings_section import SettingsSection
 
 
 class WorkerSettings(SettingsSection):
-    """Attempts: what one may use, and how one ends."""
+    """Limits, retries and leases of attempts."""
 
     threads: int = Field(2, ge=1, le=256, description="Threads of one attempt's query.")
-    memory_mb: int = Field(256, ge=128, description="Memory of one attempt's query, in MiB; what is over it spills.")
-    temp_mb: int = Field(20_480, ge=0, description="Disk space one attempt may spill to, in MiB.")
-    attempts: int = Field(4, ge=1, le=100, description="Attempts at one job before it fails.")
-    retry_seconds: float = Field(5.0, ge=0, description="Wait before the second attempt; it doubles each time.")
-    heartbeat_seconds: float = Field(2.0, gt=0, description="How often a running attempt renews its lease.")
+    memory_mb: int = Field(
+        256, ge=128, description="Memory of one attempt's query, in MiB; the query spills beyond it."
+    )
+    temp_mb: int = Field(20_480, ge=0, description="Disk space for the spilled data of one attempt, in MiB.")
+    attempts: int = Field(
+        4, ge=1, le=100, description="Maximum attempts of one job; when the last one fails, the job fails."
+    )
+    retry_seconds: float = Field(5.0, ge=0, description="Delay before the second attempt; it doubles each time.")
+    heartbeat_seconds: float = Field(2.0, gt=0, description="Interval at which a running attempt renews its lease.")
     lease_seconds: float = Field(
-        15.0, gt=0, description="How long an attempt may be silent before its job is given to another worker."
+        15.0, gt=0, description="Duration of a lease. If it is not renewed, another worker runs the job."
     )
     drain_seconds: float = Field(
-        10.0, ge=0, description="After SIGTERM, how long an attempt may go on before its job is handed back."
+        10.0, ge=0, description="Time that a running attempt has after SIGTERM before its job is requeued."
     )
     long_seconds: float = Field(
         60.0,
         ge=0,
-        description="Of several workers started by `offtake serve`, one leaves exports that are expected to run longer "
-        "to the others, so that short ones need not wait; 0 for none.",
+        description="Of several workers that `offtake serve` starts, one leaves exports with a longer estimated "
+        "duration to the others, so that short exports need not wait; 0: no worker does.",
     )
 
     @field_validator("lease_seconds")
     @classmethod
-    def _outlives_heartbeats(cls, value: float, info: ValidationInfo) -> float:
+    def _check_lease(cls, value: float, info: ValidationInfo) -> float:
         heartbeat = info.data.get("heartbeat_seconds")
         if heartbeat is not None and value < 3 * heartbeat:
             raise ValueError(f"contradicts heartbeat_seconds = {heartbeat:g}: a lease must last three heartbeats")
@@ -44,7 +48,7 @@ class MaintenanceSettings(SettingsSection):
     """The maintenance loop: intervals of its tasks. One process at a time runs them for the whole installation."""
 
     rescue_seconds: float = Field(
-        1.0, ge=0.1, description="Interval between two rescues of jobs whose worker let its lease run out."
+        1.0, ge=0.1, description="Interval between two rescues of jobs whose lease has expired."
     )
     expire_seconds: float = Field(
         60.0, ge=1, description="Interval between two removals of files whose retention is over."
@@ -52,19 +56,19 @@ class MaintenanceSettings(SettingsSection):
     sweep_seconds: float = Field(
         600.0,
         ge=1,
-        description="Interval between two sweeps for files that no job needs. A sweep lists every published file. A "
-        "rescued job starts one at once.",
+        description="Interval between two sweeps for files that no job needs. A sweep lists every published file. "
+        "The rescue of a job requests a sweep at once.",
     )
     redispatch_seconds: float = Field(
         60.0,
         ge=1,
-        description="With Temporal, interval between two re-dispatches, and how long a job has been runnable and "
-        "unclaimed by then.",
+        description="With Temporal, interval between two re-dispatches of unclaimed jobs, and the minimum time that "
+        "such a job has been runnable.",
     )
 
 
 class TemporalSettings(SettingsSection):
-    """Temporal, where `executor` is "temporal"."""
+    """Connection to Temporal, used if `executor` is "temporal"."""
 
     address: str = Field("127.0.0.1:7233", pattern=r"^[^/@\s]+:\d+$", description="Temporal's host and port.")
     namespace: str = Field("default", min_length=1, description="Temporal's namespace.")
@@ -72,31 +76,31 @@ class TemporalSettings(SettingsSection):
         "offtake",
         min_length=1,
         max_length=200,
-        description="Task queue that workers poll. Installations that share a namespace need one each.",
+        description="Task queue that workers poll. Installations that share a namespace need separate queues.",
     )
-    activities: int = Field(1, ge=1, le=64, description="Attempts that one worker process runs at once.")
-    tls: bool = Field(False, description="Speak TLS. Each option below asks for it by itself.")
+    activities: int = Field(1, ge=1, le=64, description="Maximum concurrent attempts of one worker process.")
+    tls: bool = Field(False, description="Use TLS. Each option below implies it.")
     tls_ca_file: str | None = Field(
-        None, description="PEM file of the authorities that vouch for Temporal; without it, the system's."
+        None, description="PEM file of the certificate authorities of Temporal; default: those of the system."
     )
-    tls_certificate_file: str | None = Field(None, description="PEM file of our own certificate.")
-    tls_key_file: str | None = Field(None, description="PEM file of the key of our certificate.")
+    tls_certificate_file: str | None = Field(None, description="PEM file of the client certificate.")
+    tls_key_file: str | None = Field(None, description="PEM file of the key of the client certificate.")
     api_key_file: str | None = Field(
         None, description="File that holds an API key of Temporal Cloud; a relative path is in the home folder."
     )
     api_key: SecretStr | None = Field(
-        None, description="The API key itself: meant for the environment, OFFTAKE_TEMPORAL__API_KEY."
+        None, description="The API key itself; set it in the environment, as OFFTAKE_TEMPORAL__API_KEY."
     )
 
     @model_validator(mode="after")
-    def _agrees(self) -> Self:
+    def _check_combinations(self) -> Self:
         if (self.tls_certificate_file is None) != (self.tls_key_file is None):
-            raise ValueError("tls_certificate_file and tls_key_file need each other")
+            raise ValueError("tls_certificate_file and tls_key_file need each other: set both or neither")
         if self.api_key is not None and self.api_key_file is not None:
-            raise ValueError("api_key contradicts api_key_file: give one of them")
+            raise ValueError("api_key contradicts api_key_file: set one of them")
         return self
 
     @property
-    def speaks_tls(self) -> bool:
-        """Whether anything asks for TLS; an API key is never sent without."""
+    def uses_tls(self) -> bool:
+        """Whether any option requires TLS; an API key is never sent without it."""
         return self.tls or any((self.tls_ca_file, self.tls_certificate_file, self.api_key_file, self.api_key))

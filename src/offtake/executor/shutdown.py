@@ -1,8 +1,8 @@
 """The request to shut down, and the time in which a running attempt may finish.
 
-SIGTERM and SIGINT request it, and so does the end of standard input if a supervisor holds its other end: a worker must
-not outlive its server. A second SIGINT forces the shutdown; a second SIGTERM does not, because a service manager may
-send it to a worker that has already got one from its server.
+SIGTERM and SIGINT request a shutdown. The end of standard input requests it too if a supervisor holds the other end,
+because a worker must not outlive its server. A second SIGINT forces the shutdown; a second SIGTERM does not, because a
+service manager may send one to a worker that has already received one from its server.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from types import FrameType
 
 
 class Shutdown:
-    """Requested once; ``drained`` becomes true when the drain time is over."""
+    """A shutdown: requested once, drained when ``drain`` has passed since the request."""
 
     def __init__(self, drain: timedelta) -> None:
         self._drain = drain.total_seconds()
@@ -24,13 +24,13 @@ class Shutdown:
         self._deadline = 0.0
 
     def request(self) -> None:
-        """Stop after the running attempt, which may continue for the drain time."""
+        """Stop after the running attempt, which may continue until the drain time is over."""
         if not self._requested.is_set():
             self._deadline = time.monotonic() + self._drain
             self._requested.set()
 
     def force(self) -> None:
-        """Stop now; the running attempt is interrupted and its job requeued."""
+        """Stop at once: interrupt the running attempt and requeue its job."""
         self._deadline = time.monotonic()
         self._requested.set()
 

@@ -1,6 +1,6 @@
-"""Runs the worker processes of the server: starts them, restarts those that die, and stops them.
+"""Supervises the worker processes of the server: starts them, restarts those that die, and stops them.
 
-The leases of a dead worker are rescued at once instead of after they expire, and so is its leadership of maintenance.
+When a worker dies, the supervisor requeues its jobs and releases its leadership at once, before the leases expire.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ class Command(Protocol):
     """The command line of a worker."""
 
     def __call__(self, name: str, *, quick: bool) -> Sequence[str]:
-        """Return program and arguments. A quick worker leaves long jobs to others."""
+        """Return program and arguments. A quick worker leaves long jobs to the others."""
 
 
 @dataclass(slots=True)
 class _Slot:
-    """One worker: its process, its name, and the number of consecutive early deaths."""
+    """One worker: its name, its process, and the number of consecutive early deaths."""
 
     name: str
     quick: bool
@@ -65,8 +65,8 @@ class Supervisor:
 
     def _start(self, *, quick: bool, early_deaths: int = 0) -> _Slot:
         name = self._on.new_id()
-        # A separate process group: Ctrl-C reaches only the server, which then stops its workers.
-        process = subprocess.Popen(  # noqa: S603 - the own program
+        # In a separate process group, so that Ctrl-C reaches only the server, which then stops its workers.
+        process = subprocess.Popen(  # noqa: S603 - this program
             list(self._command(name, quick=quick)), stdin=subprocess.PIPE, process_group=0
         )
         return _Slot(name=name, quick=quick, process=process, early_deaths=early_deaths)
@@ -75,7 +75,7 @@ class Supervisor:
         while not self._stop.wait(_POLL_SECONDS):
             for index, slot in enumerate(self._slots):
                 if slot.restart_at is None and slot.process.poll() is not None:
-                    self._clear(slot)
+                    self._clean_up(slot)
                 if slot.restart_at is not None and time.monotonic() >= slot.restart_at:
                     self._restart(index, slot)
 
@@ -86,12 +86,12 @@ class Supervisor:
             slot.restart_at = time.monotonic() + _MAX_DELAY_SECONDS
             _log.error("worker_not_started", kind=type(error).__name__)
 
-    def _clear(self, slot: _Slot) -> None:
-        """Rescue the leases of a dead worker and schedule its restart, with a delay after an early death."""
-        young = time.monotonic() - slot.began < _EARLY_SECONDS
-        slot.early_deaths = slot.early_deaths + 1 if young else 0
-        pause = min(_POLL_SECONDS * 2**slot.early_deaths, _MAX_DELAY_SECONDS) if young else 0.0
-        slot.restart_at = time.monotonic() + pause
+    def _clean_up(self, slot: _Slot) -> None:
+        """Requeue the jobs of a dead worker and schedule its restart, with a delay after an early death."""
+        is_early = time.monotonic() - slot.began < _EARLY_SECONDS
+        slot.early_deaths = slot.early_deaths + 1 if is_early else 0
+        delay = min(_POLL_SECONDS * 2**slot.early_deaths, _MAX_DELAY_SECONDS) if is_early else 0.0
+        slot.restart_at = time.monotonic() + delay
         if slot.process.stdin is not None:
             slot.process.stdin.close()
         try:
@@ -103,7 +103,7 @@ class Supervisor:
         _log.warning("worker_died", worker=slot.name, code=slot.process.returncode, jobs_recovered=recovered)
 
     def request(self) -> None:
-        """Tell every worker to drain; none is restarted from now on."""
+        """Request every worker to drain, and restart none from now on."""
         if self._stop.is_set():
             return
         self._stop.set()
@@ -116,10 +116,10 @@ class Supervisor:
         """Make ``stop`` interrupt running attempts at once. Takes no lock, because signal handlers call it."""
         self._forced = True
 
-    def stop(self, patience: float) -> None:
-        """Drain the workers for at most ``patience`` seconds, then kill the remaining ones."""
+    def stop(self, timeout_seconds: float) -> None:
+        """Drain the workers for at most ``timeout_seconds``, then kill the remaining ones."""
         self.request()
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + timeout_seconds
         while time.monotonic() < deadline and any(slot.process.poll() is None for slot in self._slots):
             if self._forced:
                 for slot in self._slots:

@@ -22,13 +22,13 @@ from offtake.store import jobs
 from offtake.store.wakeup import Wakeup, wakeup
 
 _log = structlog.get_logger("offtake.worker")
-_POLL_SECONDS = 1.0  # between claims without a wake-up, for retries that become due
+_POLL_SECONDS = 1.0  # between claims without a wake-up; retries become due without one
 _UNAVAILABLE_SECONDS = 1.0  # pause while the database is unreachable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """A worker: its name in leases, and the maximum estimated duration of its jobs; None: unlimited."""
+    """A worker: its name in leases, and the maximum estimated duration of its jobs (None: unlimited)."""
 
     name: str
     longest: timedelta | None = None
@@ -55,8 +55,8 @@ def _loop(on: Services, worker: Worker, shutdown: Shutdown, changes: Wakeup) -> 
 
 
 def claim_next(on: Services, worker: Worker) -> Lease | None:
-    """Lease the next job; None if no job is due."""
-    if not _work_is_due(on, worker):
+    """Lease the next job; return None if no job is due."""
+    if not _is_job_due(on, worker):
         return None
     with on.database.write() as connection:
         now = on.now(connection)
@@ -64,14 +64,14 @@ def claim_next(on: Services, worker: Worker) -> Lease | None:
         return jobs.claim(connection, worker=worker.name, now=now, until=until, longest=worker.longest)
 
 
-def _work_is_due(on: Services, worker: Worker) -> bool:
-    """Check without a lock whether a job is due, so that idle workers do not delay the creation of jobs."""
+def _is_job_due(on: Services, worker: Worker) -> bool:
+    """Whether a job is due. Takes no lock, so that idle workers do not delay the creation of jobs."""
     with on.database.read() as connection:
         return jobs.is_due(connection, now=on.now(connection), longest=worker.longest)
 
 
 def attempt(lease: Lease, on: Services, shutdown: Shutdown, cancellation: Cancellation) -> None:
-    """Run one attempt of a leased job and record its outcome. ``cancellation`` stops it from other threads.
+    """Run one attempt of a leased job and record its outcome. Other threads stop it through ``cancellation``.
 
     Raises Unavailable or AuditUnavailable if the outcome cannot be recorded; the lease then expires.
     """
@@ -93,16 +93,19 @@ def attempt(lease: Lease, on: Services, shutdown: Shutdown, cancellation: Cancel
             fields = {"rows": artifact.rows, "bytes": artifact.bytes}
         except OfftakeError as expected:
             error = expected
-        except Exception as unexpected:  # noqa: BLE001 - the outermost loop of an attempt: a job must end truthfully
-            error = _unexpected(unexpected)
+        except Exception as unexpected:  # noqa: BLE001 - the outermost handler of an attempt: every job must get an outcome
+            error = _defect(unexpected)
     if error is not None:
         fields = {"error": error.code, "cause": _kind(error.__cause__)}
         fields["outcome"] = outcome.record_outcome(lease, error, cancellation.reason, on)
     log.info("attempt", **({"outcome": "succeeded"} | fields), seconds=round(time.monotonic() - began, 3))
 
 
-def _unexpected(error: Exception) -> AttemptError:
-    """Log a defect of this program. Its text may quote rows, so only class and locations are logged."""
+def _defect(error: Exception) -> AttemptError:
+    """Log a defect of this program and return the failure of the attempt.
+
+    The text of the error may quote rows, so the log gets only its class and locations.
+    """
     _log.error("attempt_defect", kind=_kind(error), locations=traceback_locations(error))
     failure = AttemptError("The export failed because of an internal error.")
     failure.__cause__ = error

@@ -1,4 +1,4 @@
-"""Registers this worker regularly from a thread of its own, because an attempt may take hours."""
+"""Registers this worker at intervals from a separate thread, because an attempt may take hours."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from offtake.core.services import Services
 from offtake.errors import Unavailable
 from offtake.executor.background import BackgroundThread
 
-_STOP_SECONDS = 2.0  # an unreachable database must not delay the shutdown; the registration expires anyway
+_JOIN_SECONDS = 2.0  # an unreachable database must not delay the shutdown; the registration expires anyway
 
 
 class WorkerHeartbeat(BackgroundThread):
     """Registers the worker while the block runs and deregisters it afterwards."""
 
     def __init__(self, worker: str, on: Services) -> None:
-        super().__init__("worker-heartbeat", self._beat, patience=_STOP_SECONDS)
+        super().__init__("worker-heartbeat", self._beat, join_seconds=_JOIN_SECONDS)
         self._worker = worker
         self._on = on
 

@@ -1,4 +1,4 @@
-"""The dialects. A new dialect has a folder of its own and a place in ``DIALECTS``."""
+"""The dialects. To add one, create its folder and add it to ``DIALECTS``."""
 
 from typing import Any
 

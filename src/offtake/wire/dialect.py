@@ -21,7 +21,7 @@ Options = TypeVar("Options", bound=DialectSettings)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wire(Generic[Options]):
-    """What the routes of a dialect need: the core's services, the options, and the server's public URL."""
+    """The dependencies of a dialect's routes: the core's services, the options, and the server's public URL."""
 
     dialect: Dialect[Options]
     on: Services
@@ -29,7 +29,7 @@ class Wire(Generic[Options]):
     public_url: str | None  # without a slash at the end; None: links repeat the host that the client addressed
 
     def absolute(self, request: Request, path: str) -> str:
-        """The absolute URL of a path of this server; clients use it as it is."""
+        """Return the absolute URL of a path of this server, which clients use unchanged."""
         base = self.public_url or str(request.base_url).rstrip("/")
         return base + path
 

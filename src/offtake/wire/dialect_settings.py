@@ -34,7 +34,7 @@ class DialectSettings(SettingsSection):
     link_seconds: LinkSeconds = 300
 
     def limits(self) -> DialectLimits:
-        """What one tenant may ask for, as far as the core counts and measures it."""
+        """Return the limits of one tenant that the core enforces."""
         return DialectLimits(
             open_jobs=self.open_jobs,
             longest_timespan=timedelta(days=self.longest_days),

@@ -34,7 +34,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What an operation may answer under one status."""
+    """A possible response of an operation: the one with a given status."""
 
     description: str | None = None  # None: the phrase of the status
     content: Mapping[str, Schema] = field(default_factory=dict)  # by media type

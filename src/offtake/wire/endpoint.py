@@ -33,7 +33,7 @@ NO_HEADERS: Mapping[str, str] = {}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncomingRequest(Generic[Options]):
-    """A request before authentication: what the client sent, and the dialect that it addressed."""
+    """A request before authentication, with its body and the dialect that it addresses."""
 
     request: Request
     body: bytes  # empty unless the endpoint has a body
@@ -46,11 +46,11 @@ class IncomingRequest(Generic[Options]):
 
     @property
     def log_fields(self) -> Mapping[str, str]:
-        """Who sent the request, for its log line; empty as long as the sender is unknown."""
+        """The sender's fields for the log line of the request; empty before authentication."""
         return {}
 
     def absolute(self, path: str) -> str:
-        """The absolute URL of a path of this server; clients use it as it is."""
+        """Return the absolute URL of a path of this server, which clients use unchanged."""
         return self.wire.absolute(self.request, path)
 
 
@@ -62,7 +62,7 @@ class Call(IncomingRequest[Options]):
 
     @property
     def settings(self) -> Options:
-        """The dialect's options, as they hold for the caller's tenant."""
+        """The dialect's options for the caller's tenant."""
         return self.wire.settings.of(self.by.principal.tenant)
 
     @property
@@ -88,8 +88,8 @@ class Endpoint(Generic[Options, AnyCall, Decoded, Result]):
     """One operation of a dialect as six steps. The steps may block: they run in a thread."""
 
     authenticate: Callable[[IncomingRequest[Options]], AnyCall]  # raises NotAuthenticated
-    limit_rate: Callable[[AnyCall], Mapping[str, str]]  # headers that say what is left; raises RateExceeded
-    authorise: Callable[[AnyCall], AnyCall]  # may change on whose behalf the call acts; raises NotPermitted
+    limit_rate: Callable[[AnyCall], Mapping[str, str]]  # headers with the remaining rate; raises RateExceeded
+    authorise: Callable[[AnyCall], AnyCall]  # may set the impersonated user; raises NotPermitted
     decode: Callable[[AnyCall], Decoded]  # raises InvalidRequest
     act: Callable[[AnyCall, Decoded], Result]  # calls the core
     encode: Callable[[AnyCall, Decoded, Result], Response]

@@ -15,7 +15,7 @@ from offtake.core.attempt.cancellation import Cancellation, CancelReason
 from offtake.executor import lease_heartbeat
 from offtake.executor.shutdown import Shutdown
 
-lease_heartbeat._STUCK = 0.0
+lease_heartbeat._STUCK_SECONDS = 0.0
 cancellation = Cancellation()
 cancellation.request(CancelReason.LEASE_LOST)
 on = SimpleNamespace(attempt=SimpleNamespace(heartbeat=timedelta(hours=1)))

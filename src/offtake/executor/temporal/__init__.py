@@ -1,5 +1,6 @@
 """Dispatch by Temporal: it delivers job ids to workers on any machine and retries until the job is final.
 
-Nothing here decides what becomes of a job: the row and its fence do. Modules are imported when this executor is chosen,
-``workflows`` alone by Temporal's sandbox; so this one imports nothing.
+Temporal holds no state of a job: the row in the state database and its fence decide. The modules are imported only if
+the settings choose this executor, and the sandbox of Temporal imports ``workflows`` alone; so this module imports
+nothing.
 """

@@ -1,4 +1,4 @@
-"""How to connect and authenticate to Temporal. Independent of the settings and of Temporal's library."""
+"""Address and credentials of Temporal, independent of the settings and of Temporal's library."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tls:
-    """Contents of PEM files; what is None is the system's, or not needed."""
+    """Contents of PEM files. ``root`` None: the authorities of the system; the others None: no client certificate."""
 
     root: bytes | None = None
     certificate: bytes | None = field(default=None, repr=False)
@@ -23,4 +23,4 @@ class TemporalAddress:
     queue: str
     tls: Tls | None = None  # None: plain text
     api_key: str | None = field(default=None, repr=False)
-    activities: int = 1  # attempts at once, in one worker
+    activities: int = 1  # maximum concurrent attempts of one worker

@@ -1,4 +1,4 @@
-"""Connecting to Temporal: addresses into clients, and its library's own log lines into ours."""
+"""Connects to Temporal, and forwards the log lines of its library to the log of this program."""
 
 from __future__ import annotations
 
@@ -13,44 +13,44 @@ from temporalio.service import RetryConfig, RPCError, TLSConfig
 
 from offtake.executor.temporal.address import TemporalAddress
 
-# Every poll that is tried again would be a warning; that Temporal is away we say ourselves, once.
-_SPOKEN = "error,temporalio_sdk_core=warn,temporalio_client=error"
-_PATIENCE = timedelta(seconds=5)  # to reach the server
+# At the level warn the client would log every retried poll; relay and worker log once that Temporal is unreachable.
+_LOG_FILTER = "error,temporalio_sdk_core=warn,temporalio_client=error"
+_CONNECT_TIMEOUT = timedelta(seconds=5)
 
 
 async def connect(address: TemporalAddress, *, identity: str, retries: RetryConfig) -> Client:
-    """A client that goes on trying by itself once it was connected. Raises what ``describe_error`` understands."""
+    """Return a connected client, which reconnects by itself. Raises an error of ``UNREACHABLE``."""
     return await Client.connect(
         address.target,
         namespace=address.namespace,
         api_key=address.api_key,
         tls=tls_config(address),
-        connect_timeout=_PATIENCE,
+        connect_timeout=_CONNECT_TIMEOUT,
         retry_config=retries,
         identity=identity,
         runtime=_runtime(),
     )
 
 
-async def check_namespace(client: Client, *, patience: timedelta) -> None:
-    """Ask Temporal for the client's namespace. Raises what ``describe_error`` understands."""
+async def check_namespace(client: Client, *, timeout: timedelta) -> None:
+    """Check that Temporal answers and has the client's namespace. Raises an error of ``UNREACHABLE``."""
     request = DescribeNamespaceRequest(namespace=client.namespace)
-    await client.workflow_service.describe_namespace(request, timeout=patience)
+    await client.workflow_service.describe_namespace(request, timeout=timeout)
 
 
-UNREACHABLE = (RPCError, RuntimeError)  # what the library raises where the server is away, or refuses us
+UNREACHABLE = (RPCError, RuntimeError)  # if the server is unreachable or refuses the client
 
 
 def describe_error(error: BaseException) -> str:
-    """What is wrong, in a word for the log. Its text may be the server's, and is repeated nowhere.
+    """Return one word for the log. The text of the error may come from the server and is never logged.
 
-    The library does not tell whether it got no connection, or the server has no such namespace for a worker.
+    The library does not distinguish a failed connection from a namespace that the server does not have for a worker.
     """
     return error.status.name.lower() if isinstance(error, RPCError) else "not_accepted"
 
 
 def tls_config(address: TemporalAddress) -> TLSConfig | bool:
-    """The library's own; False is plain text."""
+    """Return the TLS configuration for the library; False means plain text."""
     tls = address.tls
     if tls is None:
         return False
@@ -59,6 +59,6 @@ def tls_config(address: TemporalAddress) -> TLSConfig | bool:
 
 @cache
 def _runtime() -> Runtime:
-    """One for the process: it has threads of its own."""
+    """Return the runtime of the process; one is enough, because it starts threads."""
     forwarding = LogForwardingConfig(logger=logging.getLogger("temporal"), append_log_fields_to_message=False)
-    return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter=_SPOKEN, forwarding=forwarding)))
+    return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter=_LOG_FILTER, forwarding=forwarding)))

@@ -31,10 +31,10 @@ from offtake.store.wakeup import Wakeup, wakeup
 _log = structlog.get_logger("offtake.relay")
 _POLL_SECONDS = 0.5  # between reads of the outbox without a wake-up
 _BATCH_SIZE = 20  # messages per claim
-_CLAIM_TIME = timedelta(seconds=10)  # other relays do not claim these messages before
-_LONGEST_DELAY = 10.0  # seconds between tries
-_PATIENCE = timedelta(seconds=3)  # for one answer
-_CHECK_EVERY = 60.0  # seconds between looks whether Temporal is there, also when there is nothing to tell
+_CLAIM_DURATION = timedelta(seconds=10)  # after it, other relays may claim the same messages
+_MAX_DELAY_SECONDS = 10.0  # between tries
+_RPC_TIMEOUT = timedelta(seconds=3)
+_CHECK_SECONDS = 60.0  # between checks whether Temporal is reachable, also without messages
 _RETRIES = RetryConfig(max_elapsed_time_millis=2000, max_retries=2)  # the outbox retries
 
 
@@ -45,7 +45,7 @@ class Relay(BackgroundThread):
         super().__init__("relay", self._run)
         self._on = on
         self._address = address
-        self._failures = 0  # in a row
+        self._failures = 0  # consecutive
 
     def _run(self) -> None:
         with asyncio.Runner() as runner:
@@ -61,14 +61,13 @@ class Relay(BackgroundThread):
 
     def _relay(self, runner: asyncio.Runner, client: Client, changes: Wakeup) -> None:
         """Dispatch messages until Temporal or the database is unreachable."""
-        checked = float("-inf")
-        dispatch.redispatch(
-            self._on, min_age=timedelta(0)
-        )  # jobs created without Temporal, or lost with Temporal's state
+        checked_at = float("-inf")
+        # Jobs may have been created without Temporal, or lost with the state of Temporal.
+        dispatch.redispatch(self._on, min_age=timedelta(0))
         while not self._done.is_set():
-            if time.monotonic() - checked >= _CHECK_EVERY:
-                checked = time.monotonic()
-                runner.run(check_namespace(client, patience=_PATIENCE))
+            if time.monotonic() - checked_at >= _CHECK_SECONDS:
+                checked_at = time.monotonic()
+                runner.run(check_namespace(client, timeout=_RPC_TIMEOUT))
                 self._reconnected()
             changes.clear()  # before the claim, so that a message written in between is claimed or ends the wait
             claimed = claim(self._on)
@@ -85,7 +84,7 @@ class Relay(BackgroundThread):
                 if error is None:
                     outbox.acknowledge(connection, message)
                 else:
-                    delay = timedelta(seconds=min(_LONGEST_DELAY, 0.5 * 2 ** min(message.tries, 10)))
+                    delay = timedelta(seconds=min(_MAX_DELAY_SECONDS, 0.5 * 2 ** min(message.tries, 10)))
                     outbox.postpone(connection, message, now=now, delay=delay)
         if None in errors:
             self._reconnected()
@@ -96,7 +95,7 @@ class Relay(BackgroundThread):
         self._failures += 1
         if self._failures == 1:
             _log.warning("temporal_unreachable", trouble=describe_error(error))
-        self._done.wait(min(_LONGEST_DELAY, 0.25 * 2 ** min(self._failures, 10)))
+        self._done.wait(min(_MAX_DELAY_SECONDS, 0.25 * 2 ** min(self._failures, 10)))
 
     def _reconnected(self) -> None:
         if self._failures:
@@ -105,46 +104,46 @@ class Relay(BackgroundThread):
 
 
 def claim(on: Services) -> Sequence[Message]:
-    """Claim the messages that are due; other relays skip them for ``_CLAIM_TIME``."""
+    """Claim the messages that are due; other relays skip them for ``_CLAIM_DURATION``."""
     with on.database.read() as connection:
         if not outbox.is_due(connection, now=on.now(connection)):
             return ()
     with on.database.write() as connection:
         now = on.now(connection)
-        return outbox.claim(connection, now=now, retry_at=now + _CLAIM_TIME, limit=_BATCH_SIZE)
+        return outbox.claim(connection, now=now, retry_at=now + _CLAIM_DURATION, limit=_BATCH_SIZE)
 
 
 async def dispatch_messages(
     client: Client, claimed: Sequence[Message], on: Services, address: TemporalAddress
 ) -> Sequence[BaseException | None]:
-    """Dispatch messages to Temporal. Return the error of each, or None; a repeated dispatch is not an error."""
-    silence = on.attempt.lease.total_seconds()
+    """Dispatch messages to Temporal. Return an error or None for each; a repeated dispatch is not an error."""
+    heartbeat_timeout = on.attempt.lease.total_seconds()
     calls = (
         _cancel(client, message)
         if message.kind is MessageKind.CANCEL
-        else _start(client, message, address.queue, silence)
+        else _start(client, message, address.queue, heartbeat_timeout)
         for message in claimed
     )
     return await asyncio.gather(*calls, return_exceptions=True)
 
 
-async def _start(client: Client, message: Message, queue: str, silence: float) -> None:
+async def _start(client: Client, message: Message, queue: str, heartbeat_timeout: float) -> None:
     with suppress(WorkflowAlreadyStartedError):  # an older Temporal ignores the conflict policy
         await client.start_workflow(
             EXPORT,
-            ExportInput(job=message.job, silence=silence),
+            ExportInput(job=message.job, silence=heartbeat_timeout),
             id=message.job,
             task_queue=queue,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             priority=Priority(fairness_key=message.tenant),
-            rpc_timeout=_PATIENCE,
+            rpc_timeout=_RPC_TIMEOUT,
         )
 
 
 async def _cancel(client: Client, message: Message) -> None:
     try:
-        await client.get_workflow_handle(message.job).cancel(rpc_timeout=_PATIENCE)
+        await client.get_workflow_handle(message.job).cancel(rpc_timeout=_RPC_TIMEOUT)
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:  # never started, or already closed
             raise

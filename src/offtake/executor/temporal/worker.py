@@ -1,4 +1,4 @@
-"""The worker process under Temporal: polls its task queue, and drains on shutdown."""
+"""The worker process with Temporal: polls the task queue, and drains on shutdown."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _log = structlog.get_logger("offtake.temporal")
 _POLL_SECONDS = 0.1  # between checks for a shutdown
 _EARLY_SECONDS = 60.0  # a connection that fails within this time is retried with an increasing delay
 _MAX_DELAY_SECONDS = 10.0  # between attempts to connect
-# A workflow has a handful of events: to read them again costs nothing, and those of a dead worker had better not wait
-# for it.
-_CACHED = 16
-_STICKY = timedelta(seconds=2)
-_LAST_PATIENCE = timedelta(seconds=5)  # beyond their drain time, before activities are given up
+# A workflow has few events, so replaying it is cheap. With a short sticky timeout, another worker soon gets the
+# workflows of a dead one.
+_CACHED_WORKFLOWS = 16
+_STICKY_TIMEOUT = timedelta(seconds=2)
+_SHUTDOWN_GRACE = timedelta(seconds=5)  # for activities after their drain time, before Temporal's library cancels them
 
 
 def work(on: Services, worker: str, shutdown: Shutdown, address: TemporalAddress) -> None:
@@ -66,9 +66,9 @@ def _worker(
         activities=[activities.attempt],
         activity_executor=threads,
         max_concurrent_activities=address.activities,
-        max_cached_workflows=_CACHED,
-        sticky_queue_schedule_to_start_timeout=_STICKY,
-        graceful_shutdown_timeout=drain + _LAST_PATIENCE,
+        max_cached_workflows=_CACHED_WORKFLOWS,
+        sticky_queue_schedule_to_start_timeout=_STICKY_TIMEOUT,
+        graceful_shutdown_timeout=drain + _SHUTDOWN_GRACE,
     )
 
 

@@ -1,7 +1,7 @@
-"""The workflows. They refer to activities by name; this module imports nothing of the product.
+"""The workflow that dispatches an export. It names its activity; this module imports nothing of the product.
 
-Histories outlive releases: a change that replays them differently breaks running workflows. The tests replay recorded
-histories.
+Temporal replays histories that earlier releases recorded, so a change of the sequence of commands breaks running
+workflows. The tests replay recorded histories.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from temporalio.common import RetryPolicy
 EXPORT = "offtake-export"
 ATTEMPT = "offtake-attempt"
 
-_LONGEST_ATTEMPT = timedelta(days=30)  # Temporal requires a bound; a missing heartbeat ends an attempt much earlier
-# The job's row limits the attempts, and the activity asks for its own delays; this policy applies when workers die.
-_FOR_EVER = RetryPolicy(
+_MAX_DURATION = timedelta(days=30)  # Temporal requires a limit; a missing heartbeat ends an attempt much earlier
+# The row of the job limits the attempts, and the activity sets its own delays; this policy applies when workers die.
+_UNLIMITED_RETRIES = RetryPolicy(
     initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(seconds=30)
 )
 
 
 @dataclass(frozen=True)
 class ExportInput:
-    """Input of the workflow."""
+    """Input of the workflow. Running workflows hold it, so its fields must not be renamed."""
 
     job: str
     silence: float  # seconds without a heartbeat after which another worker gets the attempt
@@ -35,15 +35,15 @@ class Export:
     """Dispatches one job until it has ended. The result is the final state of the job."""
 
     @workflow.run
-    async def run(self, order: ExportInput) -> str:
-        """Run the one activity, with retries."""
+    async def run(self, export: ExportInput) -> str:
+        """Run the activity until it returns the final state of the job."""
         ended: str = await workflow.execute_activity(
             ATTEMPT,
-            order.job,
+            export.job,
             result_type=str,
-            heartbeat_timeout=timedelta(seconds=order.silence),
-            start_to_close_timeout=_LONGEST_ATTEMPT,
-            retry_policy=_FOR_EVER,
+            heartbeat_timeout=timedelta(seconds=export.silence),
+            start_to_close_timeout=_MAX_DURATION,
+            retry_policy=_UNLIMITED_RETRIES,
             cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         )
         return ended

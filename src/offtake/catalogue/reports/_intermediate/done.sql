@@ -1,4 +1,4 @@
--- What agents did to conversations in each bucket: the parts of `work` added up.
+-- The work of agents on conversations in each bucket: the sum of the partitions of `work`.
 SELECT
     agent_id,
     bucket,

@@ -1,6 +1,6 @@
--- What agents did to conversations in each bucket (`piece`): a row per agent and bucket in each part, so that the query that reads
--- it adds the parts up. Averages are kept as sums and counts for that. A fact whose conversation the lake does not know
--- counts as long as no filter about conversations is on.
+-- The work of agents on conversations in each bucket (`piece`): one row per agent, bucket and partition. The query that
+-- reads the table sums the partitions, so averages are stored as sums and counts. A fact of a conversation that the lake
+-- does not have counts unless a filter of conversations is set.
 WITH response AS (
     SELECT post.conversation_id, post.agent_id, post.happened_at, post.in_reply_to_post_id
     FROM post
@@ -28,7 +28,7 @@ first_response AS (
     GROUP BY conversation_id
 ),
 
--- Conversations as far as they matter here, so that posts and actions meet one narrow row each.
+-- Only the columns of conversations that are needed, so that posts and actions join narrow rows.
 about AS (
     SELECT
         conversation.conversation_id,
@@ -85,7 +85,7 @@ touched AS (
         count(*) FILTER (deed.kind = 'REOPENED') AS reopenings,
         sum(deed.waited) AS waited,
         count(deed.waited) AS waits,
-        -- A conversation that another was merged into may have a history from before its creation.
+        -- A conversation into which another was merged may have a history from before its creation.
         sum(greatest(epoch_us(deed.happened_at) - epoch_us(about.created_at), 0))
             FILTER (deed.kind = 'RESPONSE' AND deed.happened_at = about.first_response_at) AS waited_first,
         count(*) FILTER (deed.kind = 'RESPONSE' AND deed.happened_at = about.first_response_at) AS first_waits,
@@ -100,7 +100,7 @@ touched AS (
     LEFT JOIN about ON about.conversation_id = deed.conversation_id
     WHERE
         fits_business_hours($business_hours, deed.happened_at)
-        -- A conversation that the lake does not know has no priority, no queue and no view.
+        -- A conversation that the lake does not have has no priority, queue or view.
         AND coalesce(about.is_wanted, $priorities IS NULL AND $queue_ids IS NULL AND $smart_view_id IS NULL)
     GROUP BY deed.agent_id, piece.bucket, deed.conversation_id
 )

@@ -1,6 +1,6 @@
--- Pieces of agents' time that began in the timespan.
+-- Pieces of agents' time, compared with their schedules, that began in the timespan.
 WITH day_reading AS (
-    -- Midnights on the account's clocks, a day more than the timespan on either side.
+    -- Midnights in the account's zone, from one day before the timespan to one day after it.
     SELECT unnest(generate_series(
         date_trunc('day', $start AT TIME ZONE $account_zone) - INTERVAL 1 DAY,
         date_trunc('day', $end AT TIME ZONE $account_zone) + INTERVAL 1 DAY,
@@ -28,10 +28,10 @@ SELECT
     agent.email AS agent_email,
     named_route.names AS queue_names,
     team.name AS team_name,
-    -- The vendor's example shows a city; the zone's own name ends with it.
+    -- The vendor's example shows a city, which is the end of the zone's name.
     replace(regexp_extract($account_zone, '[^/]*$'), '_', ' ') AS account_zone_name,
-    -- The vendor's example shows midnight for some pieces and the beginning of work for others and says no more. With the
-    -- beginning of the shift, what was worked after midnight still counts under the evening before.
+    -- The vendor's example shows midnight for some rows and the beginning of work for others, without a rule. Here it
+    -- is the beginning of the shift, so that work after midnight counts towards the evening before.
     coalesce(event.shift_started_at, account_day.starts_at) AS reference_at,
     event.started_at,
     event.ended_at,

@@ -1,4 +1,4 @@
--- What the care platform recorded (loaded history), and what this server itself recorded about exports.
+-- The audit log of the care platform (loaded history) and the audit log of this server about exports.
 SELECT
     event.actor_id,
     event.generator AS generator_name,

@@ -1,11 +1,11 @@
--- Authors of whom posts were received in the timespan, and how much. The filters look at each post and each response, so
--- the counts are of those that they let through.
+-- Authors whose posts were received in the timespan, with counts. The filters apply to each post and each response, so
+-- the counts include only those that pass.
 WITH chosen_conversation AS (
     SELECT conversation.conversation_id, conversation.author_id
     FROM conversation
     LEFT JOIN queue ON queue.queue_id = conversation.queue_id
     WHERE
-        -- A month's file may hold conversations from after the timespan: which are seen must not depend on that.
+        -- A month's file may contain later conversations; the result must not depend on the files that are read.
         conversation.created_at < $end
         AND chosen($priorities, conversation.priority)
         AND chosen($queue_ids, number_or_id(queue.number, conversation.queue_id))
@@ -27,7 +27,7 @@ document AS (
         AND post.happened_at >= $start
         AND post.happened_at < $end
         AND fits_business_hours($business_hours, post.happened_at)
-        -- A conversation that the lake does not know has no priority, no queue and no view: it passes where none is asked for.
+        -- A conversation that the lake does not have has no priority, queue or view; it passes if none is requested.
         AND (
             chosen_conversation.conversation_id IS NOT NULL
             OR $priorities IS NULL AND $queue_ids IS NULL AND $smart_view_id IS NULL
@@ -45,7 +45,7 @@ written AS (
     GROUP BY author_id
 ),
 
--- Apart from the other counts, because distinct values inside them would be kept in memory, and these can be spilled.
+-- A separate aggregate, because distinct values inside the other counts cannot spill, and these can.
 thread AS (
     SELECT DISTINCT author_id, conversation_id
     FROM document

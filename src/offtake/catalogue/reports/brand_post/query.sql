@@ -1,4 +1,4 @@
--- Posts that the brand published in the timespan, whatever has become of them since.
+-- Posts that the brand published in the timespan, also if they were removed later.
 SELECT
     brand_post.brand_post_id,
     brand_post.url,

@@ -1,6 +1,6 @@
--- Incoming posts and responses of the timespan in one list, with what their conversations are now. The columns that both
--- have describe the document whichever way it went.
-WITH asked_for AS NOT MATERIALIZED ( -- reading ids again is cheaper than keeping them
+-- Incoming posts and responses of the timespan in one list, with the current state of their conversations. Columns that
+-- both have describe the document, whether it was received or sent.
+WITH asked_for AS NOT MATERIALIZED ( -- reading ids twice takes less memory than storing them
     SELECT document.conversation_id, document.in_reply_to_post_id, document.kind
     FROM post AS document
     WHERE
@@ -20,8 +20,8 @@ answered AS (
 ),
 
 answer AS (
-    -- A response is not earlier than the post it answers, so those of the timespan are all that its posts had at its end;
-    -- a failed one was not delivered.
+    -- A response is not earlier than its post, so the responses of the timespan are all that its posts had at its end.
+    -- A failed response was not delivered.
     SELECT response.in_reply_to_post_id AS post_id, min(response.happened_at) AS first_at
     FROM post AS response
     INNER JOIN post AS asked
@@ -40,7 +40,7 @@ answer AS (
 ),
 
 opener AS (
-    -- The first response of a conversation: of two at the same instant the one with the smaller id, so that there is one.
+    -- The first response of a conversation; of two at the same instant, the one with the smaller id.
     SELECT min({'at': earlier.happened_at, 'id': earlier.post_id}).id AS post_id
     FROM post AS earlier
     WHERE
@@ -81,7 +81,7 @@ document AS (
         conversation.network,
         conversation.network_instance
     FROM post
-    -- A month's file may hold conversations from after the timespan: which ones are seen must not depend on that.
+    -- A month's file may contain later conversations; the result must not depend on the files that are read.
     LEFT JOIN conversation
         ON conversation.conversation_id = post.conversation_id
         AND conversation.created_at < $end
@@ -116,7 +116,7 @@ SELECT
     document.sentiment,
     document.ingest_method,
     coalesce(document.network, author.network) AS network,
-    -- A presence belongs to its network, so the two are taken from the same side.
+    -- A presence belongs to a network, so both come from the same row.
     CASE WHEN document.network IS NULL THEN author.network_instance ELSE document.network_instance END AS network_instance,
     document.other_side_id AS author_id,
     author.number AS author_number,
@@ -153,7 +153,7 @@ LEFT JOIN tags_carried('tagging', 'known_tag', $end) AS carried ON carried.conve
 LEFT JOIN agent ON agent.agent_id = document.agent_id
 LEFT JOIN team ON team.team_id = document.team_id
 WHERE
-    -- The filters look at the conversation: one that the lake does not know has no priority, no queue and no view.
+    -- The filters apply to the conversation; one that the lake does not have has no priority, queue or view.
     chosen($priorities, document.priority)
     AND chosen($queue_ids, number_or_id(queue.number, document.queue_id))
     AND ($smart_view_id IS NULL OR document.known_conversation_id IN (SELECT conversation_id FROM in_smart_view))

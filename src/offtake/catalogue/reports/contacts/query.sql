@@ -1,6 +1,6 @@
--- Contacts that ended in the timespan; the other legs of their interactions are rows of their own day.
+-- Contacts that ended in the timespan. The other legs of their interactions belong to the timespan in which they ended.
 
--- A list of queue ids may stand in either of two columns.
+-- Either of two columns may have a list of queue ids.
 WITH route AS (
     SELECT queue_ids AS ids
     FROM contact

@@ -1,10 +1,10 @@
--- Conversations that were open at the end of the timespan, closed in it or created in it. What a conversation is stands
--- in its row and is as of now; what happened to it is counted up to the end, so that nothing later shows.
+-- Conversations that were open at the end of the timespan, or were closed or created in it. The attributes of a
+-- conversation are the current ones; its events are counted up to the end of the timespan.
 WITH agent_id AS (
     SELECT agent.agent_id
     FROM agent
     UNION
-    -- Every agent who closed a conversation is listed, known to the lake or not.
+    -- All agents who closed a conversation, also those that the lake does not have.
     SELECT action.agent_id
     FROM conversation_action AS action
     WHERE
@@ -32,7 +32,7 @@ turn AS (
         max(action.happened_at) FILTER (action.kind = 'REOPENED') AS reopened_at,
         count(*) FILTER (action.kind = 'REOPENED') AS reopenings,
         bool_or(action.kind = 'CLOSED' AND action.happened_at >= $start) AS is_closed_inside,
-        -- The last closing's agent. Of closings at the same instant one has to be taken, the same one every time; an agent
+        -- The agent of the last closing. Of closings at the same instant the choice must be deterministic; an agent
         -- precedes a missing agent. Positions instead of ids keep the state of the aggregate small.
         arg_max(
             coalesce(person.place, 0),
@@ -47,7 +47,7 @@ turn AS (
     GROUP BY action.conversation_id
 ),
 
-picked AS MATERIALIZED ( -- the rest is counted for these only
+picked AS MATERIALIZED ( -- the events of only these conversations are counted
     SELECT
         conversation.conversation_id,
         turn.closed_at,
@@ -62,9 +62,9 @@ picked AS MATERIALIZED ( -- the rest is counted for these only
         AND in_partition(conversation.conversation_id)
         AND CASE $selection
             WHEN 'created' THEN conversation.created_at >= $start
-            -- Any closing counts, also one that was undone; a conversation that was closed twice is one row.
+            -- Every closing counts, also one that was undone; a conversation that was closed twice has one row.
             WHEN 'closed' THEN coalesce(turn.is_closed_inside, false)
-            -- The history decides, not the row, which says how things stand now. Of a closing and a reopening at the same
+            -- The history decides, because the row has the current status. Of a closing and a reopening at the same
             -- instant the reopening counts, so that no open conversation is missed.
             ELSE turn.closed_at IS NULL OR coalesce(turn.reopened_at >= turn.closed_at, false)
         END
@@ -148,7 +148,7 @@ SELECT
     coalesce(written.responses, 0) AS responses,
     coalesce(noted.notes, 0) AS notes,
     coalesce(picked.reopenings, 0) AS reopenings,
-    -- A conversation that another was merged into may have a history from before its creation.
+    -- A conversation into which another was merged may have a history from before its creation.
     CASE
         WHEN conversation.direction = 'inbound' AND written.first_response_at IS NOT NULL
             THEN greatest(seconds_between(conversation.created_at, written.first_response_at), 0)

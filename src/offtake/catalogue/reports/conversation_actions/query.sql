@@ -1,6 +1,6 @@
--- Actions that happened in the timespan, with what their conversations are now.
+-- Actions in the timespan, with the current state of their conversations.
 WITH numbered AS (
-    -- What an action concerns may be a post of any conversation.
+    -- The object of an action may be a post of any conversation.
     SELECT post.post_id, post.number
     FROM post
     WHERE
@@ -38,7 +38,7 @@ SELECT
     author.name AS author_name,
     post.number AS post_number
 FROM conversation_action AS action
--- A month's file may hold conversations and posts from after the timespan: which ones are seen must not depend on that.
+-- A month's file may contain later conversations and posts; the result must not depend on the files that are read.
 LEFT JOIN conversation
     ON conversation.conversation_id = action.conversation_id
     AND conversation.created_at < $end
@@ -53,7 +53,7 @@ WHERE
     AND action.happened_at < $end
     AND in_partition(action.conversation_id)
     AND fits_business_hours($business_hours, action.happened_at)
-    -- The filters look at the conversation: one that the lake does not know has no priority, no queue and no view.
+    -- The filters apply to the conversation; one that the lake does not have has no priority, queue or view.
     AND chosen($priorities, conversation.priority)
     AND chosen($queue_ids, number_or_id(queue.number, conversation.queue_id))
     AND ($smart_view_id IS NULL OR conversation.conversation_id IN (SELECT conversation_id FROM in_smart_view))

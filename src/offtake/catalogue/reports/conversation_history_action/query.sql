@@ -1,5 +1,5 @@
--- Conversations with an action in the timespan, each with its whole history: from its first action, maybe years ago, to
--- the last one known when the export was ordered.
+-- Conversations with an action in the timespan, each with its whole history: from its first action, possibly years ago,
+-- to the last one known when the export was created.
 WITH touched AS (
     SELECT DISTINCT action.conversation_id
     FROM conversation_action AS action
@@ -10,7 +10,7 @@ WITH touched AS (
         AND action.happened_at <= $as_of
 ),
 
--- Filters come before the history is put in order, so that only what is shown is sorted.
+-- The filters apply before the history is sorted, so that only rows of the result are sorted.
 picked AS (
     SELECT
         touched.conversation_id,
@@ -22,21 +22,21 @@ picked AS (
         conversation.network,
         conversation.author_id
     FROM touched
-    -- A month's file may hold conversations from after the timespan: which ones are seen must not depend on that.
+    -- A month's file may contain later conversations; the result must not depend on the files that are read.
     LEFT JOIN conversation
         ON conversation.conversation_id = touched.conversation_id
         AND conversation.created_at < $end
         AND in_partition(conversation.conversation_id)
     LEFT JOIN queue ON queue.queue_id = conversation.queue_id
     WHERE
-        -- One that the lake does not know has no priority, no queue and no view.
+        -- A conversation that the lake does not have has no priority, queue or view.
         chosen($priorities, conversation.priority)
         AND chosen($queue_ids, number_or_id(queue.number, conversation.queue_id))
         AND ($smart_view_id IS NULL OR conversation.conversation_id IN (SELECT conversation_id FROM in_smart_view))
 ),
 
--- Numbers and gaps are those of the whole history. The filter by business hours then leaves out actions by their own time,
--- and the cap counts what is left, because it is there to keep the file small.
+-- Numbers and gaps are those of the whole history. The filter by business hours then removes actions by their time, and
+-- the cap counts the remaining ones, because it limits the size of the file.
 history AS (
     SELECT
         action.*,
@@ -55,7 +55,7 @@ history AS (
 ),
 
 numbered AS (
-    -- What an action concerns may be a post of any conversation.
+    -- The object of an action may be a post of any conversation.
     SELECT post.post_id, post.number
     FROM post
     WHERE

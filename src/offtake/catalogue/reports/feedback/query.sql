@@ -1,4 +1,4 @@
--- Events of surveys in the timespan: a question that was sent and then answered has two rows, each at its own time.
+-- Events of surveys in the timespan. A question that was sent and answered has two rows, each with its own time.
 SELECT
     feedback.happened_at,
     feedback.interaction_id,

@@ -1,12 +1,11 @@
--- Conversations of shared inboxes with something in the timespan, as they were at its end: nothing that happened later is
--- looked at.
+-- Conversations of shared inboxes with activity in the timespan, as they were at its end. Later events do not count.
 WITH touched AS (
     SELECT conversation_id
     FROM post
     WHERE
         happened_at >= $start
         AND happened_at < $end
-        -- A response that failed was never sent; one that was taken down later was.
+        -- A failed response was not sent; a response that was removed later was sent.
         AND (kind = 'incoming' OR (kind = 'response' AND delivery IS DISTINCT FROM 'failed'))
         AND in_partition(conversation_id)
     UNION
@@ -19,7 +18,7 @@ WITH touched AS (
         AND in_partition(conversation_id)
 ),
 
--- The inboxes that the one who looks is a member of.
+-- The inboxes of which the viewer is a member.
 entered AS (
     SELECT inbox_member.inbox_id
     FROM inbox_member
@@ -41,17 +40,17 @@ picked AS MATERIALIZED (
         conversation.created_at,
         conversation.is_sla_breached
     FROM conversation
-    -- An inbox that the lake does not know may be personal: its conversations stay out until it does.
+    -- An inbox that the lake does not have may be personal, so its conversations are left out.
     INNER JOIN inbox ON inbox.inbox_id = conversation.inbox_id AND inbox.is_shared
     LEFT JOIN customer ON customer.customer_id = conversation.customer_id
     WHERE
-        -- A month's file may hold conversations from after the timespan: which ones are seen must not depend on that.
+        -- A month's file may contain later conversations; the result must not depend on the files that are read.
         conversation.created_at < $end
         AND in_partition(conversation.conversation_id)
         AND conversation.conversation_id IN (SELECT conversation_id FROM touched)
         AND chosen($inbox_ids, conversation.inbox_id)
         AND chosen($customer_emails, lower(trim(customer.email)))
-        -- An inbox with members is theirs alone.
+        -- Only its members see an inbox that has members.
         AND (
             $viewer_email IS NULL
             OR conversation.inbox_id IN (SELECT inbox_id FROM entered)
@@ -82,8 +81,8 @@ traffic AS MATERIALIZED (
     GROUP BY conversation_id
 ),
 
--- Only the turns of the talk matter: the first message of each run of the customer's, and the answer that ends the run.
--- Of two at the same instant the customer's is the earlier one. The windows see the picked conversations only.
+-- Only the turns count: the first of consecutive messages of the customer, and the answer that follows them. Of two
+-- messages at the same instant, the customer's is the earlier one. The windows read only the picked conversations.
 turn AS (
     SELECT conversation_id, post_id, kind, happened_at, agent_id
     FROM post
@@ -111,7 +110,7 @@ answering AS MATERIALIZED (
     SELECT
         conversation_id,
         min(happened_at) AS first_response_at,
-        arg_min(agent_id, happened_at) AS first_responder_id, -- at one instant there is no second answer
+        arg_min(agent_id, happened_at) AS first_responder_id, -- a conversation has one answer at an instant
         count(*) FILTER (WHERE happened_at >= $start) AS answers,
         sum(epoch_us(happened_at) - epoch_us(asked_at)) FILTER (WHERE happened_at >= $start) AS waited_microseconds
     FROM answer
@@ -132,7 +131,7 @@ course AS MATERIALIZED (
             'happened_at': happened_at,
             'action_id': action_id,
             'kind': kind,
-            -- Who gets it is what stands there now; a source that does not say so means the agent of the action.
+            -- The assignee is the new value; without one, it is the agent of the action.
             'agent_id': coalesce(new_value, agent_id)
         }) FILTER (WHERE kind IN ('CLAIMED', 'ASSIGNED', 'UNCLAIMED', 'UNASSIGNED')) AS assignment,
         count(*) FILTER (WHERE kind = 'REOPENED' AND happened_at >= $start) AS reopen_count
@@ -148,8 +147,8 @@ course AS MATERIALIZED (
     GROUP BY conversation_id
 ),
 
--- In an account that keeps a history, a conversation without a resolve before the end was open then, whatever became of it
--- later. Only an account without any such history shows what the conversations are today.
+-- If the account has a history of status changes, a conversation that was not resolved before the end was open then.
+-- Without such a history, the current status is shown. The same applies to assignments.
 history AS (
     SELECT
         coalesce(
@@ -168,7 +167,7 @@ wanted_agent AS (
     SELECT agent_id FROM people WHERE chosen($agent_emails, lower(trim(email)))
 ),
 
--- Those who sent or resolved something count for the filter; those who wrote or did anything are shown.
+-- The filter applies to agents who sent or resolved something; the file shows all agents who wrote or acted.
 activity AS (
     SELECT conversation_id, agent_id, kind = 'response' AND delivery IS DISTINCT FROM 'failed' AS is_sent_or_resolved
     FROM post
@@ -226,7 +225,7 @@ standing AS (
         CASE
             WHEN NOT history.tells_status
                 THEN CASE picked.status WHEN 'closed' THEN 'Resolved' WHEN 'snoozed' THEN 'Snoozed' ELSE 'Open' END
-            -- A resolve or a reopen ends a snooze, and a snooze does not open what is resolved.
+            -- A resolve or a reopen ends a snooze; a snooze does not reopen a resolved conversation.
             WHEN course.resolution.kind = 'CLOSED' THEN 'Resolved'
             WHEN course.change.kind = 'SNOOZE_SET' THEN 'Snoozed'
             ELSE 'Open'
@@ -266,7 +265,7 @@ SELECT
     coalesce(traffic.comment_count, 0) AS comment_count,
     standing.reopen_count,
     seconds_between(traffic.first_received_at, answering.first_response_at) AS first_response_seconds,
-    -- In whole numbers, so that every machine rounds a half alike: up.
+    -- In integers, so that every machine rounds a half up.
     CASE
         WHEN answering.answers > 0
             THEN CAST(
@@ -276,7 +275,7 @@ SELECT
     seconds_between(standing.created_at, standing.resolved_at) AS resolution_seconds,
     first_responder.email AS first_responder_email,
     resolver.email AS resolved_by_email,
-    standing.is_sla_breached -- the lake keeps no history of it
+    standing.is_sla_breached -- the lake has no history of it
 FROM standing
 LEFT JOIN traffic ON traffic.conversation_id = standing.conversation_id
 LEFT JOIN answering ON answering.conversation_id = standing.conversation_id

@@ -1,7 +1,7 @@
--- Posts received in the timespan, with what their conversations are now.
+-- Posts received in the timespan, with the current state of their conversations.
 WITH answer AS (
-    -- A response answers the post that it names. It is not earlier than that post, so those of the timespan are all there
-    -- were at its end; a failed one was not delivered.
+    -- A response names the post that it answers. It is not earlier than that post, so the responses of the timespan are
+    -- all that existed at its end. A failed response was not delivered.
     SELECT incoming.post_id, min(response.happened_at) AS first_at
     FROM post AS response
     INNER JOIN post AS incoming
@@ -37,7 +37,7 @@ SELECT
     post.sentiment,
     post.ingest_method,
     coalesce(conversation.network, author.network) AS network,
-    -- A presence belongs to its network, so the two are taken from the same side.
+    -- A presence belongs to a network, so both come from the same row.
     CASE
         WHEN conversation.network IS NULL THEN author.network_instance ELSE conversation.network_instance
     END AS network_instance,
@@ -53,7 +53,7 @@ SELECT
     answer.first_at IS NOT NULL AS is_answered,
     answer.first_at AS first_response_at
 FROM post
--- A month's file may hold conversations from after the timespan: which ones are seen must not depend on that.
+-- A month's file may contain later conversations; the result must not depend on the files that are read.
 LEFT JOIN conversation
     ON conversation.conversation_id = post.conversation_id
     AND conversation.created_at < $end
@@ -67,7 +67,7 @@ WHERE
     AND post.happened_at < $end
     AND in_partition(post.conversation_id)
     AND fits_business_hours($business_hours, post.happened_at)
-    -- The other filters look at the conversation: one that the lake does not know has no priority, no queue and no view.
+    -- The other filters apply to the conversation; one that the lake does not have has no priority, queue or view.
     AND chosen($priorities, conversation.priority)
     AND chosen($queue_ids, number_or_id(queue.number, conversation.queue_id))
     AND ($smart_view_id IS NULL OR conversation.conversation_id IN (SELECT conversation_id FROM in_smart_view))

@@ -1,5 +1,5 @@
--- Account-defined fields of interactions that ended in the timespan: those of calls stand with the calls, those of all
--- other channels in a table of their own.
+-- Account-defined fields of interactions that ended in the timespan: those of calls are in the table of calls, those of
+-- all other channels in a separate table.
 SELECT
     call.call_id AS interaction_id,
     NULL AS contact_id,
@@ -20,7 +20,7 @@ FROM call
 WHERE
     call.ended_at >= $start
     AND call.ended_at < $end
-    -- Most calls have no such field and are no rows. An empty text is a value: a user may have emptied the field.
+    -- Calls without such a field, which are most, have no row. An empty text is a value: a user may have cleared it.
     AND (
         call.integer_custom_1 IS NOT NULL
         OR call.integer_custom_2 IS NOT NULL
@@ -53,6 +53,6 @@ FROM custom_field AS field
 WHERE
     field.ended_at >= $start
     AND field.ended_at < $end
-    -- A row is here because its fields were written, so it is one even where all are null again. One that says VOICE
-    -- breaks the data model and would show a call twice; it is passed over.
+    -- This table has a row if fields were written, so the row counts even if all fields are null again. A row with VOICE
+    -- violates the data model and would show a call twice; it is ignored.
     AND field.channel <> 'VOICE'

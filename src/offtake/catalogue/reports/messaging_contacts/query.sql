@@ -3,8 +3,8 @@ WITH people AS (
     SELECT agent_id, name FROM agent
 ),
 
--- Talkdesk contract 6.6 does not say as of when an interaction is seen. Here it is the end of the timespan: the same
--- request repeated later gives the same row, although a further contact may have begun since.
+-- Talkdesk contract 6.6 does not define the instant at which an interaction is evaluated. Here it is the end of the
+-- timespan, so that a repeated request returns the same row although a further contact may have begun since.
 interaction AS (
     SELECT
         interaction_id,
@@ -12,7 +12,7 @@ interaction AS (
         CASE WHEN bool_and(finished_at IS NOT NULL AND finished_at < $end) THEN max(finished_at) END AS finished_at,
         coalesce(
             TRY_CAST(sum(handle_seconds) FILTER (WHERE finished_at < $end) AS BIGINT),
-            -- No real sum comes near 64 bits; an absurd number is cut, so that it does not fail the whole export.
+            -- No real sum reaches 64 bits; an implausible one is limited, so that it does not fail the whole export.
             CASE WHEN count(handle_seconds) FILTER (WHERE finished_at < $end) > 0 THEN 9223372036854775807 END
         ) AS handle_seconds
     FROM messaging_contact

@@ -1,4 +1,4 @@
--- Messages received or sent in the timespan, with what their contacts know.
+-- Messages received or sent in the timespan, with attributes of their contacts.
 SELECT
     message.contact_id,
     contact.channel,
@@ -8,11 +8,11 @@ SELECT
     message.created_at,
     CASE message.direction WHEN 'inbound' THEN 'Inbound' ELSE 'Outbound' END AS direction,
     message.message_id,
-    -- A source may name the agent who received a message; the column is for the one who wrote it.
+    -- A source may name the agent who received a message, but the column is for the agent who wrote it.
     CASE message.direction WHEN 'outbound' THEN message.agent_id END AS agent_id,
     agent.name AS agent_name
 FROM messaging_traffic AS message
--- A month's file may hold contacts that began after the timespan: which ones are seen must not depend on that.
+-- A month's file may contain later contacts; the result must not depend on the files that are read.
 LEFT JOIN messaging_contact AS contact ON contact.contact_id = message.contact_id AND contact.started_at < $end
 LEFT JOIN agent ON agent.agent_id = message.agent_id AND message.direction = 'outbound'
 WHERE message.created_at >= $start AND message.created_at < $end

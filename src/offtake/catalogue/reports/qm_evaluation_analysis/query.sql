@@ -1,12 +1,12 @@
 -- Questions of evaluations that were submitted in the timespan. An edit submits the whole evaluation again as its next
--- version and may drop questions, so the rows of earlier versions are passed over as a whole. An edit after the timespan
--- is not known to it: asking for the same timespan again gives the same rows, and asking for the next one gives the edit.
+-- version and may drop questions, so all rows of earlier versions are ignored. An edit after the timespan does not
+-- count: another export of the timespan returns the same rows, and an export of the next timespan returns the edit.
 WITH people AS (
     SELECT agent_id, name, email FROM agent
 ),
 
--- Few evaluations are ever edited. Looking for the last version among those alone keeps this small; where an evaluation
--- is not in here, all that the timespan has of it is version 0.
+-- Few evaluations are edited, so the last version is looked up only among those, which keeps this table small. Of an
+-- evaluation that is not in it, the timespan has only version 0.
 edited AS (
     SELECT evaluation_id, max(version) AS version
     FROM evaluation
@@ -25,7 +25,7 @@ known_queue AS (
 )
 
 SELECT
-    -- A name and an e-mail address are known together or not at all.
+    -- Either both a name and an e-mail address are known, or neither.
     coalesce(person.name || ' (' || person.email || ') ', '') || '[' || evaluation.agent_id || ']' AS agent_in_full,
     evaluation.agent_id,
     coalesce(person.name, evaluation.agent_id) AS agent_name, -- never null for the vendor's clients
@@ -36,7 +36,7 @@ SELECT
     evaluation.max_score,
     evaluation.obtained_score,
     CASE
-        -- The vendor's own words; they stay when a person edits, whose name is then shown in addition.
+        -- The vendor's words. If a person edits the evaluation, they stay and the person's name is shown in addition.
         WHEN evaluation.is_automatic OR evaluation.evaluator_agent_id IS NULL THEN 'AI Scored Evaluation'
         ELSE evaluation.evaluator_agent_id
     END AS evaluator_id,
@@ -64,7 +64,7 @@ SELECT
     evaluation.is_mandatory,
     evaluation.interaction_channel,
     evaluation.interaction_started_at,
-    -- Words of the vendor's newer reports; what this one says is not public.
+    -- Words of the vendor's newer reports; those of this report are not public.
     CASE evaluation.interaction_direction
         WHEN 'inbound' THEN 'Inbound'
         WHEN 'outbound' THEN 'Outbound'

@@ -1,4 +1,4 @@
--- Stays that overlap the timespan, shown whole; their time counts as far as it lies in the timespan.
+-- Stays that overlap the timespan, with their full bounds; only their time within the timespan counts.
 WITH stay AS (
     SELECT
         agent_id,
@@ -8,17 +8,17 @@ WITH stay AS (
         started_at,
         ended_at,
         changed_by,
-        -- That an open stay will last beyond the order is not known.
+        -- An open stay is not known to last beyond the creation of the export.
         coalesce(ended_at, greatest(started_at, $as_of)) AS lasts_until
     FROM agent_state
     WHERE
         started_at < $end
-        -- A stay of no length at the very start lies in the timespan; one that ends there does not.
+        -- A stay of no length at the start of the timespan is in it; a stay that ends there is not.
         AND (started_at >= $start OR coalesce(ended_at, $as_of) > $start)
 ),
 
--- The state before is the one before by its beginning. History is long and the timespan is short, so history is only
--- passed through: once for each agent's last stay before the timespan, and once for what came before the stays that were
+-- The previous state is the one that began last before. History is long and the timespan is short, so history is only
+-- scanned, not sorted: once for each agent's last stay before the timespan, and once for the stays before those that were
 -- under way at its start.
 last_before AS (
     SELECT agent_id, arg_max(state, started_at) AS state

@@ -1,4 +1,4 @@
--- Requests for help that were raised in the timespan, as they stand now.
+-- Requests for help that were raised in the timespan, in their current state.
 WITH people AS (
     SELECT agent_id, number, name, email FROM agent
 )
@@ -22,7 +22,7 @@ SELECT
     conversation.priority,
     queue.name AS queue_name
 FROM help_request AS request
--- A month's file may hold conversations from after the timespan: which ones are seen must not depend on that.
+-- A month's file may contain later conversations; the result must not depend on the files that are read.
 LEFT JOIN conversation
     ON conversation.conversation_id = request.conversation_id
     AND conversation.created_at < $end
@@ -33,7 +33,7 @@ WHERE
     request.requested_at >= $start
     AND request.requested_at < $end
     AND fits_business_hours($business_hours, request.requested_at)
-    -- The filters look at the conversation: one that the lake does not know has no priority, no queue and no view.
+    -- The filters apply to the conversation; one that the lake does not have has no priority, queue or view.
     AND chosen($priorities, conversation.priority)
     AND chosen($queue_ids, number_or_id(queue.number, conversation.queue_id))
     AND ($smart_view_id IS NULL OR conversation.conversation_id IN (SELECT conversation_id FROM in_smart_view))

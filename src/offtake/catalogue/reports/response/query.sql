@@ -1,5 +1,5 @@
--- Responses sent in the timespan, with what they answer and what their conversations are now.
-WITH asked_for AS NOT MATERIALIZED ( -- reading ids again is cheaper than keeping them
+-- Responses sent in the timespan, with the posts they answer and the current state of their conversations.
+WITH asked_for AS NOT MATERIALIZED ( -- reading ids twice takes less memory than storing them
     SELECT response.conversation_id, response.in_reply_to_post_id
     FROM post AS response
     WHERE
@@ -19,7 +19,7 @@ answered AS (
 ),
 
 opener AS (
-    -- The first response of a conversation: of two at the same instant the one with the smaller id, so that there is one.
+    -- The first response of a conversation; of two at the same instant, the one with the smaller id.
     SELECT min({'at': earlier.happened_at, 'id': earlier.post_id}).id AS post_id
     FROM post AS earlier
     WHERE
@@ -72,7 +72,7 @@ SELECT
     queue.name AS queue_name,
     carried.tag_names AS conversation_tags
 FROM post
--- A month's file may hold conversations from after the timespan: which ones are seen must not depend on that.
+-- A month's file may contain later conversations; the result must not depend on the files that are read.
 LEFT JOIN conversation
     ON conversation.conversation_id = post.conversation_id
     AND conversation.created_at < $end
@@ -90,7 +90,7 @@ WHERE
     AND post.happened_at < $end
     AND in_partition(post.conversation_id)
     AND fits_business_hours($business_hours, post.happened_at)
-    -- The other filters look at the conversation: one that the lake does not know has no priority, no queue and no view.
+    -- The other filters apply to the conversation; one that the lake does not have has no priority, queue or view.
     AND chosen($priorities, conversation.priority)
     AND chosen($queue_ids, number_or_id(queue.number, conversation.queue_id))
     AND ($smart_view_id IS NULL OR conversation.conversation_id IN (SELECT conversation_id FROM in_smart_view))

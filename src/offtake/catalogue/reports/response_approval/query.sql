@@ -1,4 +1,4 @@
--- Responses that were submitted for review in the timespan, as they stand now.
+-- Responses that were submitted for review in the timespan, in their current state.
 WITH people AS (
     SELECT agent_id, number, name, email, is_active FROM agent
 ),
@@ -15,7 +15,7 @@ known_team AS (
     SELECT team_id, number, name FROM team
 ),
 
--- Who is in the teams asked for today.
+-- The current members of the requested teams.
 team_mate AS (
     SELECT agent_id
     FROM teams_of_agents('own_team', 'joined_team', 'known_team')
@@ -45,7 +45,7 @@ SELECT
     conversation.network,
     queue.name AS queue_name
 FROM response_approval AS approval
--- A month's file may hold conversations from after the timespan: which ones are seen must not depend on that.
+-- A month's file may contain later conversations; the result must not depend on the files that are read.
 LEFT JOIN conversation
     ON conversation.conversation_id = approval.conversation_id
     AND conversation.created_at < $end
@@ -56,10 +56,10 @@ WHERE
     approval.submitted_at >= $start
     AND approval.submitted_at < $end
     AND fits_business_hours($business_hours, approval.submitted_at)
-    -- These two look at the agent who submitted, not at the reviewer; an unknown agent does not count as disabled.
+    -- These two filters apply to the agent who submitted, not to the reviewer; an unknown agent is not disabled.
     AND ($include_disabled OR coalesce(submitter.is_active, true))
     AND (CAST($team_ids AS VARCHAR[]) IS NULL OR approval.agent_id IN (SELECT agent_id FROM team_mate))
-    -- The filters look at the conversation: one that the lake does not know has no priority, no queue and no view.
+    -- The filters apply to the conversation; one that the lake does not have has no priority, queue or view.
     AND chosen($priorities, conversation.priority)
     AND chosen($queue_ids, number_or_id(queue.number, conversation.queue_id))
     AND ($smart_view_id IS NULL OR conversation.conversation_id IN (SELECT conversation_id FROM in_smart_view))

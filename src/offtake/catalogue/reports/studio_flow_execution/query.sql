@@ -1,5 +1,5 @@
--- Steps of flows whose run ended in the timespan; all steps of a run come together, whenever each began. The end of a
--- run that still lasts is null, which no comparison lets through.
+-- Steps of runs of flows that ended in the timespan: all steps of a run, whenever each began. The end of a current run
+-- is null, for which the comparisons are not true.
 SELECT
     step.carrier_call_id,
     step.interaction_id,
@@ -17,7 +17,7 @@ SELECT
     step.flow_execution_id
 FROM flow_step AS step
 WHERE
-    -- The run cannot have ended before the step began: later files are not opened, later row groups not read.
+    -- A step begins before its run ends. With this condition, later files and row groups are not read.
     step.started_at < $end
     AND step.flow_ended_at >= $start
     AND step.flow_ended_at < $end

@@ -1,4 +1,4 @@
--- The timespan is the one bucket, by the hours since 1970 that it meets: as facts find it in `work`.
+-- The timespan as the only bucket: one row for each hour since 1970 that it overlaps, by which `work` joins facts.
 SELECT
     1 AS bucket,
     epoch_us($start) AS start_micros,

@@ -1,11 +1,11 @@
--- What agents did in the timespan. Numbers about conversations, from the intermediate tables `work` and `done`, obey the filters about
--- conversations, the times in states do not.
+-- The work of agents in the timespan. The filters of conversations apply to the numbers about conversations, from the
+-- intermediate tables `work` and `done`, but not to the times in states.
 WITH stay AS (
     SELECT
         agent_id,
         kind,
         is_mobile,
-        -- That an open stay will last beyond the order is not known.
+        -- An open stay is not known to last beyond the creation of the export.
         epoch_us(least(coalesce(ended_at, greatest(started_at, $as_of)), $end)) - epoch_us(greatest(started_at, $start)) AS microseconds
     FROM agent_state
     WHERE started_at < $end AND coalesce(ended_at, $as_of) > $start
@@ -14,7 +14,7 @@ WITH stay AS (
 present AS (
     SELECT
         agent_id,
-        -- Colours add up to the time logged in, so a state of unknown kind has one, too.
+        -- The colours add up to the time logged in, so a state of unknown kind has a colour, too.
         CAST(sum(CASE WHEN kind = 'offline' THEN 0 ELSE microseconds END) AS BIGINT) AS logged_in,
         CAST(sum(CASE WHEN kind = 'available' THEN microseconds ELSE 0 END) AS BIGINT) AS green,
         CAST(sum(CASE WHEN kind = 'away' OR kind IS NULL THEN microseconds ELSE 0 END) AS BIGINT) AS yellow,
@@ -37,7 +37,7 @@ known_team AS (
     SELECT team_id, number, name FROM team
 ),
 
--- All agents, those who did nothing as well, and those whom the lake does not know once they did something.
+-- All agents, also those without activity, and agents with activity that the lake does not have.
 person AS (
     SELECT agent_id FROM agent
     UNION
@@ -62,7 +62,7 @@ SELECT
     CAST(done.wait // 1000000 AS BIGINT) AS average_time_to_respond_seconds,
     CAST(done.handle_milliseconds // 1000 AS BIGINT) AS average_handle_seconds,
     CAST(done.time_to_close // 1000000 AS BIGINT) AS average_time_to_close_seconds,
-    -- In whole hundredths first, so that the rounding does not depend on how a fraction is stored.
+    -- Rounded in whole hundredths, so that the result does not depend on the binary form of a fraction.
     CASE
         WHEN present.logged_in > 0
             THEN CAST(
@@ -80,6 +80,6 @@ LEFT JOIN teams_of_agents('own_team', 'joined_team', 'known_team') AS teams ON t
 LEFT JOIN done ON done.agent_id = person.agent_id
 LEFT JOIN present ON present.agent_id = person.agent_id
 WHERE
-    -- Whether an agent whom the lake does not know is disabled is not known either.
+    -- An agent that the lake does not have counts as not disabled.
     ($include_disabled OR coalesce(agent.is_active, true))
     AND chosen_any($team_ids, teams.team_ids)

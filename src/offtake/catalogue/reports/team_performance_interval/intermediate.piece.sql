@@ -1,7 +1,7 @@
--- The buckets of the timespan, each by the hours since 1970 that it meets: facts find theirs by the hour, so that millions
--- of them need not be sorted, whatever the shape of the buckets.
+-- The buckets of the timespan: one row for each hour since 1970 that a bucket overlaps. Facts join their bucket by the
+-- hour, so that millions of facts need not be sorted, for any kind of bucket.
 WITH way AS (
-    -- A zone that is a mere offset has no days of its own: its buckets are counted from the start, like short ones.
+    -- With a fixed offset as zone, buckets of days are counted from the start, like short buckets.
     SELECT
         $interval_milliseconds > 604800000
         OR $interval_milliseconds IN (86400000, 604800000)
@@ -9,7 +9,7 @@ WITH way AS (
 ),
 
 reading AS (
-    -- Midnights on the clocks of the zone: of days, of Mondays, of the first of each month.
+    -- Midnights in the zone: of days, of Mondays, of the first of each month.
     SELECT unnest(CASE
         WHEN $interval_milliseconds > 604800000 THEN generate_series(
             date_trunc('month', $start AT TIME ZONE $zone), $end AT TIME ZONE $zone + INTERVAL 1 DAY, INTERVAL 1 MONTH

@@ -1,4 +1,4 @@
--- Planning intervals that began in the timespan, which may reach into the future: there the forecast stands alone.
+-- Planning intervals that began in the timespan. In the future, they have only a forecast.
 SELECT
     slot.queue_id,
     coalesce(queue.name, slot.queue_id) AS queue_name, -- an interval may arrive before its queue
@@ -8,12 +8,12 @@ SELECT
     slot.forecast_contacts,
     slot.offered_contacts AS actual_contacts,
     slot.forecast_seconds_per_contact,
-    -- Of nothing there is no average, which is not the same as an average of nothing.
+    -- Without contacts the average is null, not zero.
     CAST(slot.handle_seconds AS DOUBLE) / nullif(CAST(slot.handled_contacts AS DOUBLE), 0) AS actual_seconds_per_contact,
     slot.required_agents,
     slot.scheduled_agents,
     slot.shrinkage,
-    -- Measured against all contacts that came: a caller who gave up was not answered in time.
+    -- Relative to all contacts: an abandoned call was not answered in time.
     CAST(slot.answered_in_time_contacts AS DOUBLE) / nullif(CAST(slot.offered_contacts AS DOUBLE), 0) AS service_level,
     slot.abandoned_contacts
 FROM workforce_interval AS slot

@@ -1,4 +1,4 @@
--- Agents of today, the time of their stays in states as far as it lies in the timespan, and the state they are in.
+-- Current agents, the time of their stays in states within the timespan, and their current state.
 WITH stay AS (
     SELECT
         agent_id,
@@ -7,7 +7,7 @@ WITH stay AS (
         is_mobile,
         started_at,
         started_at <= $as_of AND (ended_at > $as_of OR ended_at IS NULL) AS is_current,
-        -- That an open stay will last beyond the order is not known.
+        -- An open stay is not known to last beyond the creation of the export.
         greatest(
             epoch_us(least(coalesce(ended_at, greatest(started_at, $as_of)), $end)) - epoch_us(greatest(started_at, $start)),
             0
@@ -21,7 +21,7 @@ WITH stay AS (
 total AS (
     SELECT
         agent_id,
-        -- Colours add up to the time logged in, so a state of unknown kind has one, too.
+        -- The colours add up to the time logged in, so a state of unknown kind has a colour, too.
         CAST(sum(CASE WHEN kind = 'offline' THEN 0 ELSE microseconds END) AS BIGINT) AS logged_in,
         CAST(sum(CASE WHEN kind = 'available' THEN microseconds ELSE 0 END) AS BIGINT) AS green,
         CAST(sum(CASE WHEN kind = 'away' OR kind IS NULL THEN microseconds ELSE 0 END) AS BIGINT) AS yellow,

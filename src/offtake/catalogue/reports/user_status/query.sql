@@ -1,6 +1,6 @@
--- Stays of agents in states, cut where the account's month changes; a row's end lies in the timespan.
+-- Stays of agents in states, split at the months of the account's zone, with the rows that end in the timespan.
 WITH month_reading AS (
-    -- The first of each month on the account's clocks: from the month before the timespan, whose end may be its start.
+    -- The first of each month in the account's zone, from the month before the timespan, which may end at its start.
     SELECT unnest(generate_series(
         date_trunc('month', $start AT TIME ZONE $account_zone) - INTERVAL 1 MONTH,
         date_trunc('month', $end AT TIME ZONE $account_zone) + INTERVAL 1 MONTH,
@@ -19,8 +19,8 @@ account_month AS (
     QUALIFY ends_at IS NOT NULL
 ),
 
--- A handful of months in one row. A join with them would look to DuckDB as if hardly a stay came out of it, and it would
--- keep all stays in memory to look up their names in what it takes for the larger tables.
+-- The months as a list in one row. For a join with a table of months, DuckDB would estimate very few stays and then hold
+-- all of them in memory as the smaller side of the joins with names.
 calendar AS (
     SELECT list({'starts_at': starts_at, 'ends_at': ends_at}) AS months FROM account_month
 ),
@@ -39,35 +39,35 @@ met AS (
             AND (
                 stay.ended_at > period.starts_at
                 OR stay.ended_at IS NULL
-                OR stay.started_at >= period.starts_at -- a stay of no length at the very start of the month
+                OR stay.started_at >= period.starts_at -- a stay of no length at the start of the month
             )
-            -- The timespan may reach into the future; that an open stay will last until then is not known.
+            -- The timespan may reach into the future, until which an open stay is not known to last.
             AND (stay.ended_at IS NOT NULL OR period.ends_at <= $as_of)
         )) AS period
     FROM agent_state AS stay
     CROSS JOIN calendar
     WHERE
-        -- Known of the pieces' ends already here, so that history is dropped while the files are read.
+        -- A necessary condition of the ends of pieces, so that older stays are dropped while the files are read.
         stay.started_at < $end
         AND (stay.ended_at >= $start OR stay.ended_at IS NULL)
 ),
 
 piece AS (
-    -- Nearly every stay meets one month only and comes out as it is. An open stay meets all of them; its piece in the
-    -- month that still runs at the end of the timespan ends too late to be a row.
+    -- Nearly every stay overlaps one month and stays whole. An open stay overlaps all months; its piece in the month
+    -- that contains the end of the timespan ends too late to be a row.
     SELECT
         agent_id,
         state,
         team_id,
         queue_ids,
         greatest(started_at, period.starts_at) AS started_at,
-        least(ended_at, period.ends_at) AS ended_at -- least() passes over null, the end of an open stay
+        least(ended_at, period.ends_at) AS ended_at -- least() ignores null, the end of an open stay
     FROM met
     WHERE least(ended_at, period.ends_at) >= $start AND least(ended_at, period.ends_at) < $end
 ),
 
--- There are few lists of queue ids, which DuckDB learns from the one row they stand in: it keeps them in memory then, and
--- not the stays.
+-- There are few lists of queue ids. As they come from one row, DuckDB estimates that and holds them in memory instead of
+-- the stays.
 route AS (
     SELECT unnest(list(DISTINCT queue_ids)) AS ids
     FROM agent_state
@@ -87,7 +87,7 @@ SELECT
     piece.state,
     piece.started_at,
     piece.ended_at,
-    -- Not date_diff(), which counts the seconds' boundaries crossed; this counts whole seconds elapsed.
+    -- date_diff() would count crossed boundaries of seconds; this counts whole elapsed seconds.
     (epoch_us(piece.ended_at) - epoch_us(piece.started_at)) // 1000000 AS state_seconds,
     coalesce(agent.is_active, false) AS is_agent_active,
     piece.team_id,
