@@ -34,7 +34,7 @@ def home(request: pytest.FixtureRequest, installation: Installation) -> Installa
 
 @pytest.fixture
 def creators(home: Installation) -> Iterator[list[subprocess.Popen[str]]]:
-    """Processes that order when they are told for whom."""
+    """Processes that create exports for each tenant they read from standard input."""
     command = [sys.executable, "-m", "tests.fixtures.concurrent_creates", str(home.home), str(THREADS)]
     started = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ)
