@@ -24,7 +24,7 @@ from offtake.store import jobs, outbox
 from offtake.store.database import Database
 from offtake.store.outbox import MessageKind
 from tests.fixtures.commands import command
-from tests.fixtures.databases import KINDS, fresh_database, postgresql_server
+from tests.fixtures.databases import fresh_database, postgresql_server
 from tests.fixtures.installation import Client, Credential, Installation, Running, wait_for
 from tests.fixtures.orders import ORDER, caller
 from tests.fixtures.temporal import TemporalServer
@@ -113,13 +113,6 @@ def place(shared_installations: Callable[[str], Installation]) -> Iterator[Place
         yield made
 
 
-@pytest.fixture(params=KINDS)
-def on_each_database(request: pytest.FixtureRequest) -> Place:
-    """On each database."""
-    found: Place = request.getfixturevalue({"sqlite": "place", "postgresql": "postgresql_place"}[request.param])
-    return found
-
-
 @pytest.fixture(scope="module")
 def postgresql_place(shared_installations: Callable[[str], Installation], postgresql: str) -> Iterator[Place]:
     """On PostgreSQL."""
@@ -143,8 +136,9 @@ def carried(temporal: TemporalServer, workflow: str) -> set[str]:
     return {base64.b64decode(value).decode() for value in re.findall(r'"data": ?"([^"]+)"', temporal.ask(history))}
 
 
-def events(server: Running) -> list[dict[str, Any]]:
-    return [line for line in server.log_lines() if line["event"] == "attempt"]
+def events(server: Running, job: str) -> list[dict[str, Any]]:
+    """The log lines of the job's attempts."""
+    return [line for line in server.log_lines() if line["event"] == "attempt" and line["job"] == job]
 
 
 def schedules(temporal: TemporalServer, ending: str) -> list[str]:
@@ -155,17 +149,63 @@ def schedules(temporal: TemporalServer, ending: str) -> list[str]:
     return ids
 
 
-def test_a_job_is_rung_for_run_and_published(on_each_database: Place, temporal: TemporalServer) -> None:
-    place = on_each_database
-    with place.served(environment(temporal, place.made.home.parent.name), workers=1) as (_, client):
-        job = client.create("calls", START, END)
-        assert client.wait("calls", job) == "done"
-        assert client.download("calls", job).json()["total"] > CALLS // 2
-        assert result(temporal, job) == "succeeded"
-        wait_for("the outbox to be empty", place.is_told)
+def check_an_export(place: Place, client: Client, temporal: TemporalServer) -> None:
+    """A job is dispatched, run and published, and Temporal holds nothing but its id."""
+    job = client.create("calls", START, END)
+    assert client.wait("calls", job) == "done"
+    assert client.download("calls", job).json()["total"] > CALLS // 2
+    assert result(temporal, job) == "succeeded"
+    wait_for("the outbox to be empty", place.is_told)
     assert carried(temporal, job) == {f'{{"job":"{job}","silence":15.0}}', f'"{job}"', '"succeeded"'}
     row = place.row(job)
     assert (row.fence, row.attempts) == (1, 1)
+
+
+def test_a_job_on_postgresql_is_dispatched_run_and_published(postgresql_place: Place, temporal: TemporalServer) -> None:
+    with postgresql_place.served(environment(temporal, "postgresql"), workers=1) as (_, client):
+        check_an_export(postgresql_place, client, temporal)
+
+
+class TestOneServer:
+    """Tests that share one server and worker, because the two take seconds to start with Temporal's library."""
+
+    @pytest.fixture(scope="class")
+    def served(self, place: Place, temporal: TemporalServer) -> Iterator[tuple[Running, Client]]:
+        counted = {"OFFTAKE_WORKER__ATTEMPTS": "3", "OFFTAKE_WORKER__RETRY_SECONDS": "0.2"}
+        with place.served(environment(temporal, "home", **counted), workers=1) as served:
+            yield served
+
+    def test_a_job_is_dispatched_run_and_published(
+        self, place: Place, served: tuple[Running, Client], temporal: TemporalServer
+    ) -> None:
+        check_an_export(place, served[1], temporal)
+
+    def test_attempts_are_counted_by_the_row_and_the_last_ends_the_workflow(
+        self, place: Place, served: tuple[Running, Client], temporal: TemporalServer
+    ) -> None:
+        server, client = served
+        staging = place.made.home / "artifacts" / "staging"
+        assert client.wait("calls", client.create("calls", START, END)) == "done"  # the worker has made its folders
+        staging.rename(staging.with_name("gone"))
+        try:
+            job = client.create("calls", START, END)
+            assert client.wait("calls", job) == "failed"
+        finally:
+            staging.with_name("gone").rename(staging)
+        assert result(temporal, job) == "failed"
+        assert [line["outcome"] for line in events(server, job)] == ["retry", "retry", "failed"]
+        row = place.row(job)
+        assert (row.attempts, row.fence, row.failure and row.failure.code) == (3, 3, "storage_unavailable")
+
+    def test_maintenance_is_scheduled_once_and_expires_files(
+        self, place: Place, served: tuple[Running, Client], temporal: TemporalServer
+    ) -> None:
+        _, client = served
+        job = client.create("calls", START, END)
+        assert client.wait("calls", job) == "done"
+        place.made.outlive(job)
+        wait_for("the file to expire", lambda: place.row(job).status is Status.EXPIRED)
+        assert schedules(temporal, "-home") == ["offtake-maintenance-home"]
 
 
 def test_jobs_made_with_temporal_run_without_it_and_the_other_way_round(place: Place, temporal: TemporalServer) -> None:
@@ -201,23 +241,6 @@ def test_a_ring_too_many_changes_nothing(place: Place, temporal: TemporalServer)
     assert (before.fence, before.attempts) == (1, 1)
 
 
-def test_attempts_are_counted_by_the_row_and_the_last_ends_the_workflow(place: Place, temporal: TemporalServer) -> None:
-    counted = {"OFFTAKE_WORKER__ATTEMPTS": "3", "OFFTAKE_WORKER__RETRY_SECONDS": "0.2"}
-    staging = place.made.home / "artifacts" / "staging"
-    with place.served(environment(temporal, "home", **counted), workers=1) as (server, client):
-        assert client.wait("calls", client.create("calls", START, END)) == "done"  # the worker has made its folders
-        staging.rename(staging.with_name("gone"))
-        try:
-            job = client.create("calls", START, END)
-            assert client.wait("calls", job) == "failed"
-        finally:
-            staging.with_name("gone").rename(staging)
-        assert result(temporal, job) == "failed"
-        assert [line["outcome"] for line in events(server)] == ["succeeded", "retry", "retry", "failed"]
-    row = place.row(job)
-    assert (row.attempts, row.fence, row.failure and row.failure.code) == (3, 3, "storage_unavailable")
-
-
 def test_a_worker_on_another_machine_joins_with_nothing_but_settings(
     tmp_path: Path, postgresql: str, temporal: TemporalServer
 ) -> None:
@@ -242,15 +265,6 @@ def test_a_worker_on_another_machine_joins_with_nothing_but_settings(
             worker.terminate()
             _, said = worker.communicate(timeout=60)
     assert (worker.returncode, b'"event": "attempt"' in said) == (0, True)
-
-
-def test_upkeep_is_scheduled_once_and_expires_files(place: Place, temporal: TemporalServer) -> None:
-    with place.served(environment(temporal, "home"), workers=1) as (_, client):
-        job = client.create("calls", START, END)
-        assert client.wait("calls", job) == "done"
-        place.made.outlive(job)
-        wait_for("the file to expire", lambda: place.row(job).status is Status.EXPIRED)
-    assert schedules(temporal, "-home") == ["offtake-maintenance-home"]
 
 
 def test_the_schedule_follows_the_settings_and_keeps_a_pause(temporal: TemporalServer) -> None:
@@ -280,23 +294,31 @@ def slow(large: Installation) -> Iterator[Place]:
         yield Place(large, large.add_client("acme"), on.database)
 
 
-def test_a_cancel_interrupts_the_attempt_and_ends_the_workflow(slow: Place, temporal: TemporalServer) -> None:
-    with slow.served(environment(temporal, "cancel"), workers=1) as (server, client):
+class TestOneServerOfSlowExports:
+    """Tests that share one server, and one worker that may run two attempts at once."""
+
+    @pytest.fixture(scope="class")
+    def served(self, slow: Place, temporal: TemporalServer) -> Iterator[tuple[Running, Client]]:
+        with slow.served(environment(temporal, "slow", OFFTAKE_TEMPORAL__ACTIVITIES="2"), workers=1) as served:
+            yield served
+
+    def test_a_cancel_interrupts_the_attempt_and_ends_the_workflow(
+        self, slow: Place, served: tuple[Running, Client], temporal: TemporalServer
+    ) -> None:
+        server, client = served
         job = client.create("calls", START, END)
         wait_for("the export to begin", lambda: client.status("calls", job) == "processing")
         assert client.cancel("calls", job).status_code == 204
-        wait_for("the attempt to be over", lambda: events(server))
+        (line,) = wait_for("the attempt to be over", lambda: events(server, job))
         wait_for("the workflow to end", lambda: temporal.state(job) is not Workflow.RUNNING)
-        assert [(line["outcome"], line["attempt"]) for line in events(server)] == [("lease_lost", 1)]
-        queued = client.create("calls", START, END)  # the worker is free
-        assert client.wait("calls", queued) == "done"
-    assert slow.row(job).status is Status.CANCELLED
-    assert list((slow.made.home / "artifacts").rglob(f"{job}*")) == []
+        assert (line["outcome"], line["attempt"]) == ("lease_lost", 1)
+        assert slow.row(job).status is Status.CANCELLED
+        assert list((slow.made.home / "artifacts").rglob(f"{job}*")) == []
 
-
-def test_one_worker_runs_as_many_attempts_at_once_as_it_may(slow: Place, temporal: TemporalServer) -> None:
-    settings = environment(temporal, "at-once", OFFTAKE_TEMPORAL__ACTIVITIES="2")
-    with slow.served(settings, workers=1) as (_, client):
+    def test_one_worker_runs_as_many_attempts_at_once_as_it_may(
+        self, slow: Place, served: tuple[Running, Client]
+    ) -> None:
+        _, client = served
         both = [client.create("calls", START, END) for _ in range(2)]
 
         def at_once() -> bool:
@@ -304,7 +326,18 @@ def test_one_worker_runs_as_many_attempts_at_once_as_it_may(slow: Place, tempora
 
         wait_for("both to run", at_once)
         assert [client.wait("calls", job) for job in both] == ["done", "done"]
-    assert [slow.row(job).attempts for job in both] == [1, 1]
+        assert [slow.row(job).attempts for job in both] == [1, 1]
+
+    @pytest.mark.parametrize("how", ["cancel", "terminate"])
+    def test_a_workflow_ended_by_hand_in_temporal_does_not_end_the_job(
+        self, slow: Place, served: tuple[Running, Client], temporal: TemporalServer, how: str
+    ) -> None:
+        _, client = served
+        job = client.create("calls", START, END)
+        wait_for("the export to begin", lambda: client.status("calls", job) == "processing")
+        temporal.ask(lambda client: getattr(client.get_workflow_handle(job), how)())
+        assert client.wait("calls", job) == "done"
+        assert slow.row(job).attempts == 1
 
 
 def test_a_cancel_before_any_worker_ends_the_workflow(slow: Place, temporal: TemporalServer) -> None:
@@ -322,25 +355,13 @@ def test_a_worker_that_is_told_to_stop_hands_its_job_back(slow: Place, temporal:
     with slow.served(settings, workers=1) as (server, client):
         job = client.create("calls", START, END)
         wait_for("the export to begin", lambda: client.status("calls", job) == "processing")
-    assert [line["outcome"] for line in events(server)] == ["requeued"]
+    assert [line["outcome"] for line in events(server, job)] == ["requeued"]
     handed_back = slow.row(job)
     assert (handed_back.status, handed_back.attempts, handed_back.fence) == (Status.QUEUED, 0, 1)
     with slow.served(settings, workers=1) as (_, client):
         assert client.wait("calls", job) == "done"
     done = slow.row(job)
     assert (done.attempts, done.fence) == (1, 2)
-
-
-@pytest.mark.parametrize("how", ["cancel", "terminate"])
-def test_a_workflow_ended_by_hand_in_temporal_does_not_end_the_job(
-    slow: Place, temporal: TemporalServer, how: str
-) -> None:
-    with slow.served(environment(temporal, f"by-hand-{how}"), workers=1) as (_, client):
-        job = client.create("calls", START, END)
-        wait_for("the export to begin", lambda: client.status("calls", job) == "processing")
-        temporal.ask(lambda client: getattr(client.get_workflow_handle(job), how)())
-        assert client.wait("calls", job) == "done"
-    assert slow.row(job).attempts == 1
 
 
 def test_the_key_of_temporal_reaches_no_log(installation: Installation, temporal: TemporalServer) -> None:
