@@ -1,4 +1,4 @@
-# Everything from a bare checkout: the machine needs make and Python >= 3.11 (PYTHON=… picks one), nothing else.
+# All targets run in a bare checkout. They need only make and Python >= 3.11 (PYTHON=… selects the interpreter).
 .DEFAULT_GOAL := help
 .PHONY: help env demo test check lint bench fault chaos browser docs reference serve
 
@@ -7,54 +7,54 @@ OFFTAKE := .venv/bin/offtake
 OFFTAKE_HOME ?= ./offtake-home
 ARGS ?=
 
-# The caller's own environment must not leak into ours; and without bytecode every command would start slowly.
+# The caller's Python environment must not affect the targets. Without bytecode, every command would start slowly.
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH PYTHONDONTWRITEBYTECODE
 
-help: ## list these targets
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
-env: ## create or refresh .venv from uv.lock (every other target does it first)
+env: ## create or update .venv from uv.lock (all other targets run this first)
 	@sh tools/bootstrap.sh
 
-demo: env ## sample data, a real server, exports of every report and format, a table of results
+demo: env ## show sample data, a real server, exports of every report and format, and a table of results
 	@$(PY) tools/demo.py $(ARGS)
 
-test: env ## every test, on all cores (ARGS="-k word" passes options to pytest)
+test: env ## run every test, on up to 4 cores (ARGS="-k word" passes options to pytest)
 	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
-lint: env ## format, lint rules, strict types, import contracts
+lint: env ## check format, lint rules, strict types and import contracts
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
 	@.venv/bin/lint-imports
 
-check: lint ## lint, and the tests that need no server: run it before every commit
+check: lint ## run lint and the tests that need no server; run it before every commit
 	@$(PY) -m pytest tests/unit tests/catalogue $(ARGS)
 
-bench: env ## measure speed and memory against the budgets (minutes; prints a table)
+bench: env ## measure speed and memory, and compare them with the budgets (takes minutes; prints a table)
 	@$(PY) tools/bench.py $(ARGS)
 
-docs: env ## the tests that execute the manual
+docs: env ## run the tests that execute the manual
 	@$(PY) -m pytest tests/docs $(ARGS)
 
-reference: env ## write the pages of the manual that are made from the code
+reference: env ## write the pages of the manual that are generated from the code
 	@$(PY) tools/reference.py $(ARGS)
 
-serve: env ## run the server on ./offtake-home (OFFTAKE_HOME=… names another), made if missing
+serve: env ## run the server on ./offtake-home (or OFFTAKE_HOME=…); create the home folder if it is missing
 	@test -f "$(OFFTAKE_HOME)/offtake.toml" || $(OFFTAKE) init --home "$(OFFTAKE_HOME)"
 	@exec $(OFFTAKE) serve --home "$(OFFTAKE_HOME)" $(ARGS)
 
-# $(call part,folder,what): run the tests of a part, or say that it does not exist yet.
-define part
+# $(call run_tests,folder,what): run the tests in tests/<folder>; fail with a message if there are none.
+define run_tests
 	@if find tests/$(1) -name 'test_*.py' 2>/dev/null | grep -q .; then exec $(PY) -m pytest tests/$(1) $(ARGS); \
 	else echo "make $(1): there are no $(2) yet." >&2; exit 2; fi
 endef
 
-fault: env ## the tests that kill, cut, fill and slow things down
-	$(call part,fault,fault tests)
+fault: env ## run the tests that kill processes, cut connections, fill disks and slow services down
+	$(call run_tests,fault,fault tests)
 
-chaos: env ## many jobs under random kill -9 (ARGS="--jobs 1000 --state postgresql --executor temporal"; minutes)
-	@$(PY) -m tools.chaos $(ARGS)
+chaos: env ## run many jobs under random kill -9 (ARGS="--jobs 1000 --state postgresql --executor temporal"; takes minutes)
+	@PYTHONPATH=. $(PY) tools/chaos.py $(ARGS)
 
-browser: env ## the tests that drive the console in a browser
-	$(call part,browser,browser tests (the console does not exist))
+browser: env ## run the browser tests of the console
+	$(call run_tests,browser,browser tests (the console does not exist))

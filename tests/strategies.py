@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from offtake.lake.tables import Table, TableColumn, tables
-from offtake.model.report import ColumnType
+from offtake.model.column_type import ColumnType
 from offtake.model.timespan import Timespan
 
 Row = dict[str, Any]  # column -> text, int, float, bool, UTC datetime, list of text or None
@@ -317,7 +317,7 @@ def _by_key(table: Table, drawn: Sequence[Row]) -> list[Row]:
 def _cell(table: Table, column: TableColumn, pool: _Pool, *, is_referred: bool) -> SearchStrategy[Any]:
     if column.type is ColumnType.LIST:
         given = st.lists(st.sampled_from(pool.ids), max_size=4)
-        return given if column.name in table.must_have else st.none() | given
+        return given if column.name in table.not_null else st.none() | given
     choices: Sequence[Any] = (
         column.values
         or {
@@ -335,7 +335,7 @@ def _cell(table: Table, column: TableColumn, pool: _Pool, *, is_referred: bool) 
         choices = [max(column.minimum, number) for number in choices]
     if table.key == (column.name,) and table.event_time and not is_referred:
         return texts()  # facts have many ids
-    return st.sampled_from(choices if column.name in table.must_have else [None, *choices])
+    return st.sampled_from(choices if column.name in table.not_null else [None, *choices])
 
 
 def _in_order(table: Table, row: Row) -> Row:

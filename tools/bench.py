@@ -1,6 +1,6 @@
-"""`make bench`: speed and memory, measured in one run, as ratios beside the budgets.
+"""`make bench`: measure speed and memory in one run, as ratios with their budgets.
 
-Everything stays on this machine and its loopback interface. Figures differ from run to run; no test asserts them.
+All traffic stays on the loopback interface. Results differ from run to run, and no test asserts them.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ import argparse
 import dataclasses
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,10 +21,10 @@ import bench_http
 import bench_jobs
 import bench_reports
 import bench_xlsx
-from bench_export import Bare
-from bench_figure import Figure, table
+from bench_export import BareCopy
 from bench_home import TENANT, BenchHome
-from export_client import ExportClient, Order
+from bench_result import Measurement, table
+from dialect_clients import Export, ExportClient, Job, TalkdeskClient
 from offtake.app import build_services
 from offtake.catalogue.macros import MACROS
 from offtake.core.services import Services
@@ -40,16 +38,16 @@ from offtake.model.timespan import Timespan
 from offtake.settings import load_settings
 from offtake_process import Server, serving
 
-FORMATS = {"csv": "csv", "json": "json", "json_bulk": "json_lines"}  # on the wire, and inside
+FORMATS = {"csv": "csv", "json": "json", "json_bulk": "json_lines"}  # the dialect's name: the format's own
 DIALECT = "talkdesk"
-_WIDTH = 150  # of the table where there is no terminal to ask
-# Creating at a steady rate must not meet the quota, which has tests of its own.
+_WIDTH = 150  # of the table without a terminal
+# Jobs created at a steady rate must not reach the quota, which has its own tests.
 SETTINGS = {"OFFTAKE_TALKDESK__OPEN_JOBS": "1000000"}
 REPORT = "calls"
 
 
 def main() -> int:
-    """Measure, print the table, write the figures if asked to."""
+    """Measure, print the table, and write the results if ``--json`` is given."""
     options = _options()
     console = Console(width=None if sys.stdout.isatty() else _WIDTH)
     if options.catalogue:
@@ -62,51 +60,51 @@ def main() -> int:
         return _jobs(options, console)
     needed = ("team", "queue", "agent", "call") if options.reports is None else ()
     home = bench_home.prepare(options.folder, options.calls, only=needed)
-    figures: list[Figure] = []
+    measurements: list[Measurement] = []
     if options.reports is not None:
         return _reports(home, options, console)
     log = options.folder / "server.log"
     with serving(home.path, log, workers=1, settings=SETTINGS) as server, _client(server, home) as client:
         for format_name in FORMATS:
             with console.status(f"Exporting {options.calls:,} calls as {format_name}, against a bare COPY"):
-                figures += _exports(client, server, home, format_name, options.runs)
+                measurements += _exports(client, server, home, format_name, options.runs)
         with console.status("Creating, polling and downloading"):
-            figures += _http(client, server, home, options.folder, seconds=options.seconds)
-    console.print(table(figures, f"{options.calls:,} calls, one run of everything"))
+            measurements += _http(client, server, home, options.folder, seconds=options.seconds)
+    console.print(table(measurements, f"{options.calls:,} calls, one run of everything"))
     if options.json:
-        rows = [{**dataclasses.asdict(figure), "within": figure.within} for figure in figures]
+        rows = [{**dataclasses.asdict(measurement), "within": measurement.within} for measurement in measurements]
         options.json.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
     return 0
 
 
 def _reports(home: BenchHome, options: argparse.Namespace, console: Console) -> int:
-    """Every report over many rows, instead of everything else."""
-    figures: list[Figure] = []
+    """Measure every report over many rows, and nothing else."""
+    measurements: list[Measurement] = []
     with console.status("Running reports") as status:
         for found in bench_reports.measure(home, options.folder, rows=options.rows, only=options.reports):
-            figures += found
-            status.update(f"Running reports; the last was {found[0].what}: {found[0].measured}")
-    console.print(table(figures, f"Reports over {options.rows:,} rows of their main tables"))
+            measurements += found
+            status.update(f"Running reports; the last was {found[0].name}: {found[0].measured}")
+    console.print(table(measurements, f"Reports over {options.rows:,} rows of their main tables"))
     return 0
 
 
 def _workbooks(options: argparse.Namespace, console: Console) -> int:
-    """Workbooks against other writers, instead of everything else."""
-    with console.status("Writing workbooks with every writer: minutes"):
+    """Measure workbooks against other writers, and nothing else."""
+    with console.status("Writing workbooks with every writer (takes minutes)"):
         for found in bench_xlsx.measure(options.folder / "xlsx", runs=options.runs):
             console.print(table(found, "Workbooks of the same rows"))
     return 0
 
 
 def _jobs(options: argparse.Namespace, console: Console) -> int:
-    """The job store on both databases, instead of everything else."""
-    figures: list[Figure] = []
+    """Measure the job store on both databases, and nothing else."""
+    measurements: list[Measurement] = []
     with console.status("Creating, polling and running small jobs") as status:
         for found in bench_jobs.measure(options.folder / "jobs"):
-            figures.append(found)
-            console.print(f"{found.what}: {found.measured}")
-            status.update(f"The last was {found.what}: {found.measured}")
-    console.print(table(figures, "The job store on both databases"))
+            measurements.append(found)
+            console.print(f"{found.name}: {found.measured}")
+            status.update(f"The last was {found.name}: {found.measured}")
+    console.print(table(measurements, "The job store on both databases"))
     return 0
 
 
@@ -124,80 +122,75 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--catalogue",
         action="store_true",
-        help="list every report with its figures over the medium sample data instead",
+        help="list every report with its measurements over the medium sample data instead",
     )
     parser.add_argument("--xlsx", action="store_true", help="measure workbooks against other writers instead")
     parser.add_argument("--jobs", action="store_true", help="measure the job store on both databases instead")
     parser.add_argument("--rows", type=int, default=10_000_000, help="rows for --reports (default 10000000)")
-    parser.add_argument("--json", type=Path, help="write the figures to this file, too")
+    parser.add_argument("--json", type=Path, help="write the measurements to this file, too")
     return parser.parse_args()
 
 
-@contextmanager
-def _client(server: Server, home: BenchHome) -> Iterator[ExportClient]:
-    client = ExportClient(server.url, client_id=home.client_id, client_secret=home.client_secret)
-    try:
-        yield client
-    finally:
-        client.close()
+def _client(server: Server, home: BenchHome) -> TalkdeskClient:
+    return TalkdeskClient(server.url, client_id=home.client_id, client_secret=home.client_secret)
 
 
-def _exports(client: ExportClient, server: Server, home: BenchHome, format_name: str, runs: int) -> list[Figure]:
-    order = Order(report=REPORT, format=format_name, start=home.start, end=home.end)
-    bare = _bare(home, order)
-    return bench_export.measure(client, server.pid, Home(home.path).state, order=order, bare=bare, runs=runs)
+def _exports(client: ExportClient, server: Server, home: BenchHome, format_name: str, runs: int) -> list[Measurement]:
+    export = Export(report=REPORT, format=format_name, start=home.start, end=home.end)
+    state = Home(home.path).state
+    return bench_export.measure(client, server.pid, state, export=export, copy=_bare_copy(home, export), runs=runs)
 
 
-def _bare(home: BenchHome, order: Order) -> Bare:
-    """The SQL, files and limits that the server's own attempt has, from the server's own code."""
+def _bare_copy(home: BenchHome, export: Export) -> BareCopy:
+    """Return the SQL, files and limits of the server's own attempt, from the server's code."""
     on = build_services(Home(home.path), load_settings(Home(home.path).settings))
     try:
-        return _planned(on, order)
+        return _planned(on, export)
     finally:
         on.database.close()
 
 
-def _planned(on: Services, order: Order) -> Bare:
-    kind = format_named(FORMATS[order.format])
+def _planned(on: Services, export: Export) -> BareCopy:
+    kind = format_named(FORMATS[export.format])
     request = ExportRequest(
         dialect=DIALECT,
-        report=order.report,
+        report=export.report,
         format=kind.name,
-        timespan=Timespan(start=order.start, end=order.end, zone="UTC"),
+        timespan=Timespan(start=export.start, end=export.end, zone="UTC"),
         name="bench",
     )
-    report = on.catalogue.reports[order.report]
-    publication = on.catalogue.publications[DIALECT, order.report]
-    layout = on.presentations[DIALECT].every(publication, request)
+    report = on.catalogue.reports[export.report]
+    publication = on.catalogue.publications[DIALECT, export.report]
+    layout = on.presentations[DIALECT].default(publication, request)
     query = plan(
         report,
         layout.shown,
         request,
-        tenant=TENANT,
         empty_text_is_null=kind.empty_text_is_null,
     )
-    with snapshot(on.lake, report.tables, tenant=TENANT, timespan=request.timespan) as views:  # of a local lake
+    with snapshot(
+        on.lake, report.tables, tenant=TENANT, start=export.start, end=export.end
+    ) as views:  # of a local lake
         pass
-    return Bare(query=query, words=MACROS, views=views, threads=on.attempt.threads, memory_mb=on.attempt.memory_mb)
+    return BareCopy(query=query, macros=MACROS, views=views, threads=on.attempt.threads, memory_mb=on.attempt.memory_mb)
 
 
-def _http(client: ExportClient, server: Server, home: BenchHome, folder: Path, *, seconds: int) -> list[Figure]:
-    state, url = Home(home.path).state, server.url
-    instant = Order(report=REPORT, format="json", start=home.start, end=home.start + timedelta(minutes=1))
-    whole = Order(report=REPORT, format="json", start=home.start, end=home.end)
-    job = client.create(whole)
-    files = client.wait(REPORT, job)
+def _http(client: TalkdeskClient, server: Server, home: BenchHome, folder: Path, *, seconds: int) -> list[Measurement]:
+    short = Export(report=REPORT, format="json", start=home.start, end=home.start + timedelta(minutes=1))
+    full = Export(report=REPORT, format="json", start=home.start, end=home.end)
+    job = client.create(full)
+    client.wait(job)
     return [
-        bench_http.pick_up(client, state, order=instant),
-        bench_http.poll(client, url, server.pid, report=REPORT, job=job, seconds=seconds / 2),
-        bench_http.download(client, url, files=files, file=_artifact(home, job), work=folder / "nginx"),
-        bench_http.create(client, url, order=instant, seconds=seconds),
+        bench_http.claim_delay(client, Home(home.path).state, export=short),
+        bench_http.poll(client, server.pid, job=job, seconds=seconds / 2),
+        bench_http.download(client, job=job, file=_artifact(home, job), work=folder / "nginx"),
+        bench_http.create(client, export=short, seconds=seconds),
     ]
 
 
-def _artifact(home: BenchHome, job: str) -> Path:
-    """The published file of a job, so that nginx can serve the same bytes."""
-    return next(Home(home.path).artifacts.glob(f"files/{TENANT}/{job}.*"))
+def _artifact(home: BenchHome, job: Job) -> Path:
+    """Return the published file of a job, for nginx to serve."""
+    return next(Home(home.path).artifacts.glob(f"files/{TENANT}/{job.id}.*"))
 
 
 if __name__ == "__main__":

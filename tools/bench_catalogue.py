@@ -1,4 +1,4 @@
-"""`make bench ARGS=--catalogue`: every report over the sample data, in the session an attempt has."""
+"""`make bench ARGS=--catalogue`: run every report over the sample data, in a session as an attempt has it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _CSV = "FORMAT csv, HEADER true"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One report: how much there is of it, and how long a month of it takes."""
+    """One report: its size, and the time that a month of it takes."""
 
     report: str
     columns: int
@@ -41,7 +41,7 @@ class Line:
 
 
 def measure(home: BenchHome) -> Iterator[Line]:
-    """The month that the sample data ends with, report by report."""
+    """Run each report over the last month of the sample data."""
     on = build_services(Home(home.path), load_settings(Home(home.path).settings))
     timespan = Timespan(start=home.end - timedelta(days=31), end=home.end, zone="Europe/Lisbon")
     try:
@@ -52,7 +52,7 @@ def measure(home: BenchHome) -> Iterator[Line]:
 
 
 def table(lines: list[Line]) -> Table:
-    """The lines, as they are quoted."""
+    """Return the lines as a table."""
     made = Table(title="Every report over a month of sample data", title_justify="left")
     for heading in Line.__slots__:
         made.add_column(heading, justify="left" if heading == "report" else "right")
@@ -75,13 +75,13 @@ def _of_report(on: Services, report: Report, timespan: Timespan) -> Line:
             temp_mb=10_000,
         )
         began = time.perf_counter()
-        seen = snapshot(on.lake, uses, tenant=TENANT, timespan=timespan)
-        with seen as views, Session(limits, views, writable=(file,)) as session:
-            prepared = filters.prepare(session, report, request, tenant=TENANT)
+        seen = snapshot(on.lake, uses, tenant=TENANT, start=timespan.start, end=timespan.end)
+        with seen as views, Session(limits, views, tenant=TENANT, writable=(file,)) as session:
+            prepared = filters.prepare(session, report, request)
             if report.server_audit:
                 server_audit.fill(session, [])
-            intermediate.create_tables(session, report, prepared, tenant=TENANT)
-            rows = session.copy(plan_rows(report, prepared, tenant=TENANT), file, options=_CSV, as_json=False)
+            intermediate.create_tables(session, report, prepared)
+            rows = session.copy(plan_rows(report, prepared), file, options=_CSV, as_json=False)
         seconds = time.perf_counter() - began
     cases = BUILT_IN / report.name / "cases"
     return Line(

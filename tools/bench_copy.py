@@ -1,6 +1,6 @@
-"""The yardstick of an export: the same SQL as a bare DuckDB COPY, in a process that does nothing else.
+"""The yardstick of an export: its SQL as a bare DuckDB COPY, in a process of its own.
 
-Run by ``bench_export.py`` with a JSON object on standard input; prints seconds of the COPY and the peak memory.
+``bench_export.py`` runs it with a JSON object on standard input. It prints the seconds of the COPY and the peak memory.
 """
 
 from __future__ import annotations
@@ -13,43 +13,45 @@ from typing import Any
 
 import duckdb
 
+from offtake.sql_text import quote_identifier, quote_literal, select_typed
 from process_memory import peak_mb
 
 OPTIONS = {"csv": "FORMAT csv, HEADER true", "json": "FORMAT json, ARRAY true", "json_bulk": "FORMAT json"}
 
 
 def main() -> None:
-    """Read the specification, copy, print the figures."""
-    wanted: dict[str, Any] = json.load(sys.stdin)
-    connection = duckdb.connect(config={"threads": wanted["threads"], "memory_limit": f"{wanted['memory_mb']}MB"})
+    """Read the specification, copy, and print the result."""
+    specification: dict[str, Any] = json.load(sys.stdin)
+    connection = duckdb.connect(
+        config={"threads": specification["threads"], "memory_limit": f"{specification['memory_mb']}MB"}
+    )
     connection.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false")
-    for view in wanted["views"]:
+    for view in specification["views"]:
         _expose(connection, view)
-    connection.execute(wanted["words"])
-    values = {name: _value(value) for name, value in wanted["values"].items()}
-    target = wanted["target"].replace("'", "''")
+    connection.execute(specification["macros"])
+    values = {name: _value(value) for name, value in specification["values"].items()}
+    target = quote_literal(specification["target"])
     began = time.perf_counter()
-    found = connection.execute(f"COPY (\n{wanted['sql']}\n) TO '{target}' ({OPTIONS[wanted['format']]})", values)
-    rows = found.fetchone()
+    counted = connection.execute(
+        f"COPY (\n{specification['sql']}\n) TO {target} ({OPTIONS[specification['format']]})", values
+    )
+    rows = counted.fetchone()
     seconds = time.perf_counter() - began
     json.dump({"seconds": seconds, "rows": rows[0] if rows else 0, "peak_mb": peak_mb(["self"])}, sys.stdout)
 
 
 def _expose(connection: duckdb.DuckDBPyConnection, view: dict[str, Any]) -> None:
-    """The files under the table's name; columns that no file has are null."""
-    typed = ", ".join(f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in view["columns"])
-    sql = f'CREATE TEMP VIEW "{view["table"]}" AS SELECT {typed} WHERE false'
-    if view["files"]:
-        connection.execute(f'SET VARIABLE "files of {view["table"]}" = $files', {"files": view["files"]})
-        sql += (
-            f" UNION ALL BY NAME SELECT * FROM read_parquet(getvariable('files of {view['table']}'),"
-            " hive_partitioning = true, hive_types_autocast = false, union_by_name = true)"
-        )
-    connection.execute(sql)
+    """Create a view of a table's files; columns that no file has are null."""
+    files = f"files of {view['table']}" if view["files"] else None
+    if files is not None:
+        connection.execute(f"SET VARIABLE {quote_identifier(files)} = $files", {"files": view["files"]})
+    connection.execute(
+        f"CREATE TEMP VIEW {quote_identifier(view['table'])} AS {select_typed(view['columns'], files=files)}"
+    )
 
 
 def _value(value: Any) -> Any:
-    """Instants come as ``{"instant": …}``."""
+    """Return a bound value; an instant arrives as ``{"instant": …}``."""
     return datetime.fromisoformat(value["instant"]) if isinstance(value, dict) else value
 
 

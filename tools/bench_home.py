@@ -1,4 +1,4 @@
-"""The home folder of the bench: made afresh each run, its lake taken from a cache that costs a minute to fill."""
+"""The benchmark's home folder: each run creates it and copies the lake from a cache that takes a minute to fill."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SOURCES = Path(__file__).parents[1] / "src" / "offtake" / "lake"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchHome:
-    """A home with one tenant, its calls, and a credential."""
+    """A home with one tenant, its calls and a credential."""
 
     path: Path
     start: datetime
@@ -29,22 +29,24 @@ class BenchHome:
 
 
 def prepare(folder: Path, calls: int, *, only: Sequence[str] = ()) -> BenchHome:
-    """A fresh home in ``folder``; the sample data is made only when it, or the code that makes it, has changed.
+    """Create a home in ``folder``. The sample data is created when the lake's code or the number of calls has changed.
 
-    ``only`` names the tables that are needed; without it, all are filled.
+    ``only`` names the tables to fill; without it, all are filled.
     """
     folder.mkdir(parents=True, exist_ok=True)
     cached = folder / f"lake-{calls}-{'-'.join(only) or 'whole'}-{_fingerprint()}"
     home = folder / "home"
     shutil.rmtree(home, ignore_errors=True)
     run_visibly("init", "--home", str(home))
-    with (home / "offtake.toml").open("a") as settings:  # made-up data has no rows that arrive late
+    with (home / "offtake.toml").open("a") as settings:  # sample data has no late rows
         settings.write("\n[talkdesk]\nfreshness_seconds = 0\n")
     run_visibly("tenant", "add", TENANT, "--home", str(home))
     if not cached.is_dir():
         _fill(home, cached, calls, only)
     shutil.rmtree(home / "lake", ignore_errors=True)
-    shutil.copytree(cached, home / "lake", copy_function=os.link)  # the lake never changes a file it has written
+    shutil.copytree(
+        cached, home / "lake", copy_function=os.link
+    )  # safe, because the lake never changes a file it has written
     last_day = date.fromisoformat(json.loads((cached / "seeded.json").read_text())["until"])
     credential = run_for_json("credential", "add", TENANT, "--home", str(home), "--kind", "oauth")
     end = datetime.combine(last_day + timedelta(days=1), datetime.min.time(), tzinfo=UTC)

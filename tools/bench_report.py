@@ -1,4 +1,4 @@
-"""One report, or one bare scan, in a process that does nothing else. Run by ``bench_reports.py``."""
+"""Run one report or one bare scan in a process of its own, for ``bench_reports.py``."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from offtake.model.timespan import Timespan
 from offtake.model.view import TableView
 from process_memory import peak_mb
 
-NOWHERE = Path("/dev/null")
+NULL_DEVICE = Path("/dev/null")
 
 
 def main() -> None:
-    """Read what is wanted, run it, print the figures."""
+    """Read the specification, run it, and print the result."""
     wanted: dict[str, Any] = json.load(sys.stdin)
     views = [_view(view) for view in wanted["views"]]
     limits = Limits(
@@ -36,12 +36,14 @@ def main() -> None:
         temp_folder=Path(wanted["temp"]),
         temp_mb=wanted["temp_mb"],
     )
-    with Session(limits, views, writable=(NOWHERE,), partitions=wanted["partitions"]) as session:
+    with Session(
+        limits, views, tenant=wanted["tenant"], writable=(NULL_DEVICE,), partitions=wanted["partitions"]
+    ) as session:
         prepared = _prepared(session, wanted) if wanted["report"] else None
         began = time.perf_counter()
-        query = _report(session, *prepared, tenant=wanted["tenant"]) if prepared else _scan(wanted["scan"])
+        query = _report(session, *prepared) if prepared else _scan(wanted["scan"])
         rows = sum(
-            session.copy(query, NOWHERE, options="FORMAT csv, HEADER true", as_json=False, partition=partition)
+            session.copy(query, NULL_DEVICE, options="FORMAT csv, HEADER true", as_json=False, partition=partition)
             for partition in range(session.partitions)
         )
         seconds = time.perf_counter() - began
@@ -62,19 +64,19 @@ def _prepared(session: Session, wanted: dict[str, Any]) -> tuple[Report, ExportR
         zone=wanted["zone"],
     )
     request = ExportRequest(dialect="any", report=report.name, format="csv", timespan=timespan, name="bench")
-    request = filters.prepare(session, report, request, tenant=wanted["tenant"])
+    request = filters.prepare(session, report, request)
     if report.server_audit:
         server_audit.fill(session, [])
     return report, request
 
 
-def _report(session: Session, report: Report, request: ExportRequest, *, tenant: str) -> Query:
-    intermediate.create_tables(session, report, request, tenant=tenant)
-    return plan_rows(report, request, tenant=tenant)
+def _report(session: Session, report: Report, request: ExportRequest) -> Query:
+    intermediate.create_tables(session, report, request)
+    return plan_rows(report, request)
 
 
 def _scan(table: str) -> Query:
-    """Every column of every row of a table, and nothing else."""
+    """Return a query for every column of every row of a table."""
     names = tuple(name for name, _ in tables()[table].stored_columns)
     return Query(sql=f'SELECT * FROM "{table}"', values=MappingProxyType({}), columns=names)
 

@@ -1,8 +1,8 @@
-"""`make bench ARGS=--reports`: every report over many rows of its main table, beside a bare scan of that table.
+"""`make bench ARGS=--reports`: run every report over many rows of its main table, and compare with a scan of the table.
 
-The sample data is multiplied on disk until the main table has the rows asked for: each copy of a row gets ids of its
-own, and so do the references to it, so that joins stay as they were. Each run is a process of its own with the limits
-of an attempt; what it writes goes to /dev/null.
+The sample data is multiplied on disk until the main table has ``--rows`` rows. Each copy of a row gets its own ids, and
+so do the references to it, so that joins keep their shape. Each run is a process of its own with the limits of an
+attempt, and writes to /dev/null.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from typing import Any
 
 import duckdb
 
-from bench_figure import Figure
 from bench_home import TENANT, BenchHome
+from bench_result import Measurement
 from offtake.app import build_services
 from offtake.core.attempt import filters
 from offtake.core.attempt.partitions import number_of_partitions
@@ -38,8 +38,8 @@ MEMORY_BUDGET_MB = 512
 _ROW_GROUP = 122_880
 
 
-def measure(home: BenchHome, folder: Path, *, rows: int, only: Sequence[str] = ()) -> Iterator[list[Figure]]:
-    """Two figures per report: time against the scan, and memory against the budget."""
+def measure(home: BenchHome, folder: Path, *, rows: int, only: Sequence[str] = ()) -> Iterator[list[Measurement]]:
+    """Two measurements per report: time against the scan, and memory against the budget."""
     settings = load_settings(Home(home.path).settings)
     on = build_services(Home(home.path), settings)
     timespan = Timespan(start=home.end - timedelta(days=31), end=home.end, zone="Europe/Lisbon")
@@ -62,9 +62,9 @@ def main_fact(report: Report) -> Table:
     return next(table for table in facts if table.kind is TableKind.FACT)
 
 
-def _of_report(on: Services, report: Report, timespan: Timespan, work: Path, *, rows: int) -> list[Figure]:
+def _of_report(on: Services, report: Report, timespan: Timespan, work: Path, *, rows: int) -> list[Measurement]:
     main = main_fact(report)
-    views, held = _multiplied(on.lake, report, timespan, work, rows=rows)
+    views, held = _multiplied(on.lake, report, work, rows=rows)
     wanted = {
         "report": report.name,
         "tenant": TENANT,
@@ -83,17 +83,17 @@ def _of_report(on: Services, report: Report, timespan: Timespan, work: Path, *, 
     try:
         ours = _run(wanted)
     except RuntimeError as error:  # one report that fails must not hide the others
-        return [Figure(what=what, measured=f"failed: {str(error).splitlines()[-1]}")]
+        return [Measurement(name=what, measured=f"failed: {str(error).splitlines()[-1]}")]
     return [
-        Figure(
-            what=what,
+        Measurement(
+            name=what,
             measured=f"{ours['seconds']:.1f} s, {ours['rows']:,} rows",
             against=f"scan {scan['seconds']:.1f} s",
             value=ours["seconds"] / scan["seconds"],
             unit=" ×",
         ),
-        Figure(
-            what=f"{report.name}: memory",
+        Measurement(
+            name=f"{report.name}: memory",
             measured="highest peak of the process",
             against=f"scan {scan['peak_mb']:,.0f} MB",
             value=ours["peak_mb"],
@@ -114,13 +114,11 @@ def _run(wanted: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _multiplied(
-    lake: Lake, report: Report, timespan: Timespan, work: Path, *, rows: int
-) -> tuple[list[TableView], int]:
+def _multiplied(lake: Lake, report: Report, work: Path, *, rows: int) -> tuple[list[TableView], int]:
     """Views as a session would have them, facts multiplied by as much as the main one needs; and its rows."""
     uses = (*report.tables, *filters.tables(report))
     main = main_fact(report)
-    with snapshot(lake, [_all_of(use) for use in uses], tenant=TENANT, timespan=timespan) as seen:  # a local lake
+    with snapshot(lake, [_all_of(use) for use in uses], tenant=TENANT) as seen:  # a local lake
         whole = {view.table: view for view in seen}
     with duckdb.connect(config={"threads": 2, "memory_limit": "1GB", "temp_directory": str(work / "spill")}) as base:
         base.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false")

@@ -1,8 +1,8 @@
-"""Writes one workbook from a Parquet file with one writer, and says how long it took and how much memory.
+"""Write one workbook from a Parquet file with one writer, and print its time and peak memory.
 
-Run by ``bench_xlsx.py``: with the server's own environment for ``offtake``, with that of the group ``bench`` for the
-others. Every writer gets the same rows (lists joined, instants as wall time), reads them by itself in the way it takes
-them fastest, and is asked for what we do anyway: header in bold, frozen, filtered; dates as dates.
+``bench_xlsx.py`` runs it: with the server's environment for ``offtake``, with that of the group ``bench`` for others.
+Every writer gets the same rows (lists joined, instants as wall time), reads them in its fastest way, and writes what
+Offtake writes: a bold, frozen, filtered header, and dates as dates.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ BATCH = 2048
 
 
 def _offtake(source: str, target: Path) -> int:
-    """An attempt's way: query, workbook, and at the same time the inspection that reads the file back."""
+    """An attempt's way: query, workbook, and at the same time the verification that reads the file back."""
     from offtake.core.attempt.verification import FileVerification
     from offtake.engine.duckdb import Limits, Session
     from offtake.formats.xlsx import XLSX
@@ -38,21 +38,21 @@ def _offtake(source: str, target: Path) -> int:
     found = duckdb.connect().execute(f"DESCRIBE {_query(source)}").fetchall()
     columns = tuple((str(name), str(kind)) for name, kind, *_ in found)
     view = TableView(table="rows", files=(source,), columns=columns, rows=0)
-    query = Query(sql="SELECT * FROM rows", values={}, columns=tuple(name for name, _ in columns))
+    query = Query(sql="SELECT * EXCLUDE (tenant) FROM rows", values={}, columns=tuple(name for name, _ in columns))
     with tempfile.TemporaryDirectory() as temp:
         limits = Limits(threads=THREADS, memory_mb=MEMORY_MB, temp_folder=Path(temp), temp_mb=1000)
         with (
-            Session(limits, [view], writable=(target,)) as session,
-            FileVerification(target, XLSX.counter(), in_order=XLSX.in_order) as inspection,
+            Session(limits, [view], tenant="bench", writable=(target,)) as session,
+            FileVerification(target, XLSX.counter(), in_order=XLSX.in_order) as verification,
         ):
             written = XLSX.write(session, query, target, framing=Framing())
-            if inspection.finish().rows != written:
+            if verification.finish().rows != written:
                 raise SystemExit("the file does not have the rows that were written")
     return written
 
 
 def _query(source: str) -> str:
-    return f"SELECT * FROM read_parquet('{source}')"
+    return f"SELECT * FROM read_parquet('{source}', hive_partitioning = false)"
 
 
 def _connection() -> duckdb.DuckDBPyConnection:
@@ -71,7 +71,7 @@ def _rows(source: str) -> tuple[list[str], Iterator[tuple[Any, ...]]]:
 
 
 def _jetxl(source: str, target: Path) -> int:
-    """It takes the whole table."""
+    """This writer takes the whole table at once."""
     table = _connection().sql(_query(source)).to_arrow_table()
     import_module("jetxl").write_sheet_arrow(
         table, str(target), sheet_name="Export", auto_filter=True, freeze_rows=1, styled_headers=True
@@ -80,7 +80,7 @@ def _jetxl(source: str, target: Path) -> int:
 
 
 def _rustpy_xlsxwriter(source: str, target: Path) -> int:
-    """It takes a reader of Arrow batches, too, and is fastest with it."""
+    """This writer is fastest with a reader of Arrow batches."""
     connection = _connection()
     found = connection.sql(f"SELECT count(*) FROM read_parquet('{source}')").fetchall()
     reader = connection.sql(_query(source)).to_arrow_reader(BATCH)
@@ -135,7 +135,7 @@ WRITERS: dict[str, Callable[[str, Path], int]] = {
 def main() -> None:
     """``bench_workbook.py WRITER SOURCE TARGET``"""
     name, source, target = sys.argv[1:]
-    Path(target).unlink(missing_ok=True)  # an inspection follows a new file, as staging files are
+    Path(target).unlink(missing_ok=True)  # the verification follows a new file, like a staging file
     began, used = time.perf_counter(), time.process_time()
     rows = WRITERS[name](source, Path(target))
     seconds, processor = time.perf_counter() - began, time.process_time() - used

@@ -1,4 +1,4 @@
-"""How long a workbook takes, and how much memory, against the writers on PyPI, all with the same rows in one run."""
+"""Time and memory of a workbook, against other writers from PyPI, all with the same rows in one run."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pathlib import Path
 
 import duckdb
 
-from bench_figure import Figure
+from bench_result import Measurement
 
 ROOT = Path(__file__).parents[1]
 TIME_BUDGET, MEMORY_BUDGET_MB = 0.7, 350
 GROWTH_BUDGET = 1.1  # of the peak, from the second of the three sizes to the third
 OTHERS = ("rustpy-xlsxwriter", "jetxl", "xlsxwriter, constant memory", "openpyxl, write only")
-# A column of each kind in turn: ids, texts with and without nulls and markup, whole numbers, instants, and so on.
+# Columns of each kind in turn: ids, text with and without nulls and markup, whole numbers, instants, and others.
 _KINDS = (
     "'id-' || lpad(CAST((row * 7919 + {n}) % 10000019 AS VARCHAR), 10, '0')",
     "CASE WHEN row % 13 > 0 THEN 'Customer ' || (row * 31 + {n}) % 5003 END",
@@ -37,7 +37,7 @@ _KINDS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """How much to write, and with which of the others; a slow one sits out the large ones."""
+    """The size of a workbook, and the other writers that write it; slow writers skip the large sizes."""
 
     rows: int
     columns: int
@@ -48,7 +48,7 @@ class Size:
 
 
 SIZES = (Size(rows=200_000, columns=20), Size(rows=1_000_000, columns=40, others=OTHERS[:3]))
-# The smallest is over before both threads have read as far ahead as they may.
+# The smallest size ends before both threads have read ahead as far as they may, and is not compared.
 FLAT = tuple(Size(rows=rows, columns=20, others=()) for rows in (300_000, 1_000_000, 3_000_000))
 
 
@@ -63,8 +63,8 @@ class Run:
     bytes: int
 
 
-def measure(folder: Path, *, runs: int) -> Iterator[list[Figure]]:
-    """Figures as they come."""
+def measure(folder: Path, *, runs: int) -> Iterator[list[Measurement]]:
+    """Measure all sizes; yield each group of results as it is available."""
     folder = folder.resolve()
     python = _others(folder)
     for size in SIZES:
@@ -73,7 +73,7 @@ def measure(folder: Path, *, runs: int) -> Iterator[list[Figure]]:
 
 
 def _others(folder: Path) -> Path:
-    """The Python of an environment with the group ``bench``, which no user of the product needs."""
+    """Return the Python of an environment with the dependency group ``bench``, which is not part of the product."""
     environment = folder / "others"
     command = [str(ROOT / ".bootstrap/bin/uv"), "sync", "--quiet", "--locked", "--only-group", "bench"]
     settings = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(environment.resolve()), "UV_PYTHON": sys.executable}
@@ -82,10 +82,10 @@ def _others(folder: Path) -> Path:
 
 
 def _source(size: Size, folder: Path) -> Path:
-    """A Parquet file of that size, made once."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"rows-{size.rows}-{size.columns}.parquet"
+    """Return a Parquet file of that size; it is written once. A session shows only rows of a tenant, so it has one."""
+    path = folder / "tenant=bench" / f"rows-{size.rows}-{size.columns}.parquet"
     if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
         columns = ", ".join(f"{_KINDS[n % len(_KINDS)].format(n=n)} AS column_{n}" for n in range(size.columns))
         made = path.with_suffix(".part")
         rows = f"SELECT {columns} FROM range({size.rows}) AS t (row)"
@@ -106,8 +106,8 @@ def _write(writer: str, size: Size, folder: Path, python: Path | str) -> Run:
     return Run(**json.loads(done.stdout))
 
 
-def _compare(size: Size, folder: Path, python: Path, *, runs: int) -> list[Figure]:
-    """All writers in turn, so that what else the machine does falls on each; the quick ones several times."""
+def _compare(size: Size, folder: Path, python: Path, *, runs: int) -> list[Measurement]:
+    """Run all writers in turn, so that other load on the machine affects each; the fast ones run ``runs`` times."""
     found: dict[str, list[Run]] = {}
     for turn in range(runs):
         found.setdefault("offtake", []).append(_write("offtake", size, folder, sys.executable))
@@ -117,16 +117,16 @@ def _compare(size: Size, folder: Path, python: Path, *, runs: int) -> list[Figur
     ours, theirs = found["offtake"], {name: found[name] for name in size.others}
     fastest = min(theirs, key=lambda name: _seconds(theirs[name]))
     return [
-        Figure(
-            what=f"workbook, {size}: time",
+        Measurement(
+            name=f"workbook, {size}: time",
             measured=_said(ours),
             against="; ".join(f"{name} {_said(those)}" for name, those in theirs.items()),
             value=_seconds(ours) / _seconds(theirs[fastest]),
             unit=f" × {fastest}",
             budget=TIME_BUDGET,
         ),
-        Figure(
-            what=f"workbook, {size}: memory",
+        Measurement(
+            name=f"workbook, {size}: memory",
             measured=f"{_peak(ours):,.0f} MB, whole process; file {ours[0].bytes / 1e6:,.0f} MB",
             against="; ".join(f"{name} {_peak(those):,.0f} MB" for name, those in theirs.items()),
             value=_peak(ours),
@@ -136,10 +136,10 @@ def _compare(size: Size, folder: Path, python: Path, *, runs: int) -> list[Figur
     ]
 
 
-def _flat(folder: Path) -> Figure:
+def _flat(folder: Path) -> Measurement:
     few, more, most = (_write("offtake", size, folder, sys.executable) for size in FLAT)
-    return Figure(
-        what=f"workbook, {FLAT[2]}: memory",
+    return Measurement(
+        name=f"workbook, {FLAT[2]}: memory",
         measured=f"{most.peak_mb:,.0f} MB, {most.seconds:.1f} s",
         against=f"{FLAT[0]}: {few.peak_mb:,.0f} MB; {FLAT[1]}: {more.peak_mb:,.0f} MB",
         value=most.peak_mb / more.peak_mb,

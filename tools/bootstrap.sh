@@ -1,9 +1,9 @@
 #!/bin/sh
-# Makes .venv from uv.lock on a machine that has nothing but Python >= 3.11. Safe to run again: done is done at once.
+# Creates .venv from uv.lock on a machine with only Python >= 3.11. A second run finds it up to date and ends at once.
 #
 #   PYTHON=/path/to/python sh tools/bootstrap.sh     picks the interpreter
 #
-# uv itself lives in a private environment, .bootstrap, so that nothing is asked of the machine and nothing is left on it.
+# uv is installed into a private environment, .bootstrap, and nothing into the machine's own.
 set -eu
 
 uv_version=0.13.8

@@ -1,6 +1,6 @@
-"""`make demo`: sample data, a real server, exports of every report and format by an ordinary client, all verified.
+"""`make demo`: create sample data, start a server, export every report and format over HTTP, and verify each file.
 
-Everything happens in one folder that is made afresh each time; the files stay there to be looked at.
+All data is in one home folder, which each run empties first; the exported files stay in its ``downloads``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -22,39 +22,38 @@ from deltalake import DeltaTable
 from rich.console import Console
 from rich.table import Table
 
-from export_client import ClientError, Download, ExportClient, Order
+from dialect_clients import ClientError, Download, Export, ExportClient, KhorosClient, LoopClient, TalkdeskClient
 from exported_rows import WrongFileError, count_rows
-from khoros_client import KhorosClient
-from loop_client import LoopClient
 from offtake_process import CommandError, run_for_json, run_visibly, serving
 
 TENANT = "acme"
-SPAN = timedelta(days=31)  # the longest the API allows
+SPAN = timedelta(days=31)  # the longest timespan that the Talkdesk API allows
 FORMATS = {"csv": "csv", "json": "json", "json_bulk": "ndjson"}
 LOOP_FORMATS = {"Json": "json", "Xlsx": "xlsx"}
-ARRAYS = {("khoros", "json"), ("loop", "Json")}  # in a bare array, without an envelope
+ARRAYS = {("khoros", "json"), ("loop", "Json")}  # a JSON array without an object around it
+DAY_INTERVAL = {"timeInterval": "86400000"}  # milliseconds; Khoros ignores it for reports without intervals
 COMPANY_KEY, USER = "acme-c01", "pipeline@example.com"
-# A report's rows counted without the product: which table, and which rows lie in the timespan.
+# For counts that do not use Offtake: a report's table, and the condition for rows within the timespan.
 INDEPENDENT_COUNT = {"calls": ("call", "ended_at >= $start AND ended_at < $end")}
 
 
 class DemoError(Exception):
-    """Something did not match what was promised."""
+    """A file or the home folder is not as expected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """One export, verified."""
+    """One verified export."""
 
     dialect: str
-    order: Order
+    export: Export
     rows: int
     seconds: float
     file: Download
 
 
 def main() -> int:
-    """Run the demo; the exit code says whether everything matched."""
+    """Run the demo; exit code 0 when all files are verified."""
     options = _options()
     console = Console(stderr=False, width=None if sys.stdout.isatty() else 120)
     began = time.monotonic()
@@ -64,26 +63,28 @@ def main() -> int:
         console.print(f"The demo failed: {error}", style="bold red", markup=False, highlight=False)
         return 1
     console.print(_table(results))
-    console.print(_how_to_go_on(options.home, time.monotonic() - began), markup=False, highlight=False, soft_wrap=True)
+    console.print(_next_steps(options.home, time.monotonic() - began), markup=False, highlight=False, soft_wrap=True)
     return 0
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--home", type=Path, default=Path("demo-home"), help="home folder, emptied first")
-    parser.add_argument("--calls", type=int, default=200_000, help="calls to make up (default 200000)")
+    parser.add_argument(
+        "--home", type=Path, default=Path("demo-home"), help="home folder; its contents are deleted first"
+    )
+    parser.add_argument("--calls", type=int, default=200_000, help="calls in the sample data (default 200000)")
     return parser.parse_args()
 
 
 def _demo(options: argparse.Namespace, console: Console) -> list[Result]:
     home: Path = options.home
-    today = datetime.now(UTC).date()  # asked once: midnight may pass while we work
+    today = datetime.now(UTC).date()  # read once, because midnight may pass during the run
     _empty(home)
     console.rule("Sample data")
     run_visibly("init", "--home", str(home))
-    with (home / "offtake.toml").open("a") as settings:  # made-up data has no rows that arrive late
+    with (home / "offtake.toml").open("a") as settings:  # sample data has no late rows
         settings.write("\n[talkdesk]\nfreshness_seconds = 0\n")
-        settings.write("\n[khoros]\nrequests_per_minute = 0\n")  # nor does anybody want to wait
+        settings.write("\n[khoros]\nrequests_per_minute = 0\n")
     run_visibly("tenant", "add", TENANT, "--home", str(home), "--company-key", COMPANY_KEY)
     run_visibly("seed", "--home", str(home), "--tenant", TENANT, "--calls", str(options.calls), "--until", str(today))
     credential = run_for_json("credential", "add", TENANT, "--home", str(home), "--kind", "oauth")
@@ -92,85 +93,78 @@ def _demo(options: argparse.Namespace, console: Console) -> list[Result]:
     console.rule("Exports over HTTP")
     with serving(home, home / "server.log") as server:
         console.print(f"The server answers at {server.url}", highlight=False)
-        talkdesk = ExportClient(
-            server.url, client_id=credential["client_id"], client_secret=credential["client_secret"]
-        )
-        khoros = KhorosClient(server.url, company_key=COMPANY_KEY, user=USER, password=user["password"])
-        loop = LoopClient(server.url, token=token["token"])
-        clients: dict[str, ExportClient | KhorosClient | LoopClient] = {
-            "talkdesk": talkdesk,
-            "khoros": khoros,
-            "loop": loop,
-        }
-        try:
-            orders = _orders(home, today)
-            return [
-                _export(dialect, client.fetch, home, order, console)
-                for dialect, client in clients.items()
-                for order in orders[dialect]
-            ]
-        finally:
-            for client in clients.values():
-                client.close()
+        clients: list[ExportClient] = [
+            TalkdeskClient(server.url, client_id=credential["client_id"], client_secret=credential["client_secret"]),
+            KhorosClient(server.url, company_key=COMPANY_KEY, user=USER, password=user["password"]),
+            LoopClient(server.url, token=token["token"]),
+        ]
+        with ExitStack() as stack:
+            for client in clients:
+                stack.enter_context(client)
+            exports = _exports(home, today)
+            return [_export(client, home, export, console) for client in clients for export in exports[client.dialect]]
 
 
 def _empty(home: Path) -> None:
-    """Remove the folder of an earlier demo, and nothing else."""
+    """Delete the home folder of an earlier demo. Raises DemoError for any other folder that is not empty."""
     if home.exists():
         if any(home.iterdir()) and not (home / "offtake.toml").is_file():
             raise DemoError(f"{home} exists and is no home folder of Offtake; name another with --home")
         shutil.rmtree(home)
 
 
-def _orders(home: Path, last_day: date) -> dict[str, list[Order]]:
-    """By dialect: every report that it publishes, in one format or the other; calls in every format of Talkdesk."""
+def _exports(home: Path, last_day: date) -> dict[str, list[Export]]:
+    """Return the exports by dialect: every published report in alternating formats, and calls in all of Talkdesk's."""
     end = datetime.combine(last_day + timedelta(days=1), datetime.min.time(), tzinfo=UTC)
     reports = run_for_json("report", "list", "--home", str(home))["reports"]
-    conversations = [Order(report="conversations", format=name, start=end - SPAN, end=end) for name in LOOP_FORMATS]
-    found = {"loop": conversations}
+    exports = {
+        "loop": [Export(report="conversations", format=name, start=end - SPAN, end=end) for name in LOOP_FORMATS]
+    }
     for dialect in ("talkdesk", "khoros"):
         slugs = sorted(report["slugs"][dialect] for report in reports if dialect in report["slugs"])
-        wanted = [(slug, "json" if number % 2 else "csv") for number, slug in enumerate(slugs) if slug != "calls"]
+        pairs = [(slug, "json" if number % 2 else "csv") for number, slug in enumerate(slugs) if slug != "calls"]
         if "calls" in slugs:
-            wanted = [*(("calls", name) for name in FORMATS), *wanted]
-        found[dialect] = [Order(report=report, format=name, start=end - SPAN, end=end) for report, name in wanted]
-    return found
+            pairs = [*(("calls", name) for name in FORMATS), *pairs]
+        options = DAY_INTERVAL if dialect == "khoros" else {}
+        exports[dialect] = [
+            Export(report=report, format=name, start=end - SPAN, end=end, options=options) for report, name in pairs
+        ]
+    return exports
 
 
-def _export(
-    dialect: str, fetch: Callable[[Order, Path], Download], home: Path, order: Order, console: Console
-) -> Result:
+def _export(client: ExportClient, home: Path, export: Export, console: Console) -> Result:
     downloads = home / "downloads"
     downloads.mkdir(exist_ok=True)
-    with console.status(f"Exporting {order.report} as {order.format}"):
+    with console.status(f"Exporting {export.report} as {export.format}"):
         began = time.monotonic()
-        name = order.report.rpartition("/")[2]
-        file = fetch(order, downloads / f"{dialect}-{name}.{(FORMATS | LOOP_FORMATS)[order.format]}")
+        name = export.report.rpartition("/")[2]
+        suffix = (FORMATS | LOOP_FORMATS)[export.format]
+        file = client.export(export, downloads / f"{client.dialect}-{name}.{suffix}")
         seconds = time.monotonic() - began
     with console.status(f"Verifying {file.path}"):
-        rows = _verify(dialect, home, order, file)
-    console.print(f"{order.report} as {order.format}: {rows:,} rows verified", highlight=False)
-    return Result(dialect=dialect, order=order, rows=rows, seconds=seconds, file=file)
+        rows = _verify(client.dialect, home, export, file)
+    console.print(f"{export.report} as {export.format}: {rows:,} rows verified", highlight=False)
+    return Result(dialect=client.dialect, export=export, rows=rows, seconds=seconds, file=file)
 
 
-def _verify(dialect: str, home: Path, order: Order, file: Download) -> int:
-    """Rows by parsing the file, against a count that does not go through the product; checksum against the ETag."""
-    rows = count_rows(file.path, "json_array" if (dialect, order.format) in ARRAYS else order.format)
+def _verify(dialect: str, home: Path, export: Export, file: Download) -> int:
+    """Return the file's rows. Compares the checksum with the ETag and, for some reports, the rows with the lake."""
+    rows = count_rows(file.path, "json_array" if (dialect, export.format) in ARRAYS else export.format)
     if not rows:
         raise DemoError(f"{file.path} has no rows")
     if file.etag != file.sha256:
-        raise DemoError(f"{file.path}: the sha-256 of the bytes is {file.sha256}, the server's ETag says {file.etag}")
-    if order.report in INDEPENDENT_COUNT:
-        expected = _independent_count(home, order)
+        raise DemoError(f"{file.path}: the sha-256 of the bytes is {file.sha256}, the server's ETag is {file.etag}")
+    if export.report in INDEPENDENT_COUNT:
+        expected = _independent_count(home, export)
         if rows != expected:
             raise DemoError(f"{file.path} has {rows} rows, the lake has {expected}")
     return rows
 
 
-def _independent_count(home: Path, order: Order) -> int:
-    table, condition = INDEPENDENT_COUNT[order.report]
+def _independent_count(home: Path, export: Export) -> int:
+    table, condition = INDEPENDENT_COUNT[export.report]
     files = [unquote(uri) for uri in DeltaTable(str(home / "lake" / table)).file_uris()]
-    values = {"files": files, "tenant": TENANT, "start": order.start, "end": order.end}
+    values = {"files": files, "tenant": TENANT, "start": export.start, "end": export.end}
     found = duckdb.execute(
         "SELECT count(*) FROM read_parquet($files, hive_partitioning = true, union_by_name = true)"
         f" WHERE tenant = $tenant AND {condition}",
@@ -192,8 +186,8 @@ def _table(results: list[Result]) -> Table:
     for result in results:
         table.add_row(
             result.dialect,
-            result.order.report,
-            result.order.format,
+            result.export.report,
+            result.export.format,
             f"{result.rows:,}",
             f"{result.file.bytes:,}",
             f"{result.seconds:.2f}",
@@ -202,15 +196,15 @@ def _table(results: list[Result]) -> Table:
     return table
 
 
-def _how_to_go_on(home: Path, seconds: float) -> str:
+def _next_steps(home: Path, seconds: float) -> str:
     folder = shlex.quote(str(home))
     return f"""
-Rows were counted by parsing each file, checksums compared with the server's; all of it took {seconds:.0f} s.
+All files were parsed to count their rows and compared with the server's checksums, in {seconds:.0f} s.
 
-How to go on:
+Next steps:
   .venv/bin/offtake serve --home {folder}                        # the same server, on port 8080
-  .venv/bin/offtake credential add {TENANT} --home {folder} --kind oauth --json   # a way in
-  .venv/bin/offtake --help                                        # everything else; the manual is docs/README.md"""
+  .venv/bin/offtake credential add {TENANT} --home {folder} --kind oauth --json   # a credential
+  .venv/bin/offtake --help                                        # all commands; the manual is docs/README.md"""
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Gets a program that stands in front of the server or starts it, for the tests, and prints the command that runs it.
+# Installs a proxy or a service manager for the tests, if it is missing; prints the command that runs it.
 #
 #   sh tools/deployment_programs.sh nginx | caddy | systemd-analyze
 #
-# What the machine lacks is installed from Debian's packages where we may; else the exit status is 1, and why is said.
+# Packages come from Debian and need root. If the program cannot be installed, the reason is printed; exit status 1.
 set -eu
 
 say() { printf '%s\n' "deployment programs: $*" >&2; }

@@ -1,5 +1,5 @@
-"""Counts the rows of a downloaded export by parsing the whole file: with Python's own csv and json, in little memory,
-and workbooks with calamine."""
+"""Count the rows of an exported file by parsing all of it: text with Python's csv and json in little memory, workbooks
+with calamine."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _CHUNK = 1 << 20
 
 
 class WrongFileError(ValueError):
-    """The file is not what its format promises."""
+    """The file is not valid in its format."""
 
 
 def count_rows(path: Path, format_name: str) -> int:
-    """Parse every row of ``path``, a file of the wire format ``format_name``, and return their number.
+    """Parse every row of ``path``, a file of the dialect's format ``format_name``, and return the number of rows.
 
     Raises WrongFileError.
     """
@@ -30,15 +30,15 @@ def count_rows(path: Path, format_name: str) -> int:
         with path.open(encoding="utf-8", newline="") as file:
             return count(file)
     except (csv.Error, ValueError, LookupError) as error:
-        raise WrongFileError(f"{path} is no {format_name}: {error}") from error
+        raise WrongFileError(f"{path} is not valid {format_name}: {error}") from error
 
 
 def _xlsx(path: Path) -> int:
-    """Rows of the data's sheets, without their headers."""
+    """Count rows of the data sheets, without their headers."""
     try:
         book = python_calamine.CalamineWorkbook.from_path(str(path))
     except python_calamine.CalamineError as error:
-        raise WrongFileError(f"{path} is no workbook: {error}") from error
+        raise WrongFileError(f"{path} is not a valid workbook: {error}") from error
     sheets = [book.get_sheet_by_name(name) for name in book.sheet_names if name.startswith("Export")]
     return sum(len(sheet.to_python()) - 1 for sheet in sheets)
 
@@ -59,25 +59,25 @@ def _json_bulk(file: TextIO) -> int:
 
 
 def _json(file: TextIO) -> int:
-    """The envelope around ``entries`` is parsed as one document, the entries one by one."""
+    """Count ``entries`` one by one, then parse the document around them and compare its ``total``."""
     entries = Entries(file)
     rows = sum(1 for _ in entries)
-    envelope = json.loads(entries.before + "[]" + entries.after)
-    if envelope["entries"] != [] or envelope["total"] != rows:
-        raise WrongFileError(f"the file says total = {envelope['total']} and holds {rows} entries")
+    document = json.loads(entries.before + "[]" + entries.after)
+    if document["entries"] != [] or document["total"] != rows:
+        raise WrongFileError(f"the file has total = {document['total']} and {rows} entries")
     return rows
 
 
 def _json_array(file: TextIO) -> int:
-    """Rows that all have the same keys, in one array."""
+    """Count rows in one array; all must have the same keys."""
     rows = json.load(file)
     if not isinstance(rows, list) or len({tuple(row) for row in rows}) > 1:
-        raise WrongFileError("the file is no array of rows with the same keys")
+        raise WrongFileError("the file is not an array of rows with the same keys")
     return len(rows)
 
 
 class Entries:
-    """The objects of the array called ``entries``; ``before`` and ``after`` are the text around the array."""
+    """Iterate over the objects of the array ``entries``; ``before`` and ``after`` are the text around the array."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -90,30 +90,30 @@ class Entries:
         self._at = start + 1
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        while self._next_mark() != "]":
+        while self._next_character() != "]":
             yield self._object()
         self.after = self._text[self._at + 1 :] + self._file.read()
 
-    def _next_mark(self) -> str:
-        """The next character that is neither white space nor a comma between entries."""
+    def _next_character(self) -> str:
+        """Return the next character that is neither white space nor a comma between entries."""
         while True:
             while self._at < len(self._text) and self._text[self._at] in " \t\r\n,":
                 self._at += 1
             if self._at < len(self._text):
                 return self._text[self._at]
-            self._more()
+            self._read_more()
 
     def _object(self) -> dict[str, Any]:
         while True:
             try:
                 found, self._at = self._decoder.raw_decode(self._text, self._at)
             except json.JSONDecodeError:
-                self._more()
+                self._read_more()
             else:
                 row: dict[str, Any] = found
                 return row
 
-    def _more(self) -> None:
+    def _read_more(self) -> None:
         chunk = self._file.read(_CHUNK)
         if not chunk:
             raise WrongFileError("the file ends within its entries")

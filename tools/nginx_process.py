@@ -1,4 +1,4 @@
-"""nginx serving one folder on a free loopback port, where the machine has nginx: the yardstick of downloads."""
+"""nginx as the yardstick of downloads: it serves one folder on a free loopback port, if it is installed."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ http {{
 
 
 def installed() -> str | None:
-    """The command, if there is one; Debian keeps it out of an ordinary user's PATH."""
+    """Return the path of the nginx command, or None. Debian installs it outside an ordinary user's PATH."""
     return shutil.which("nginx", path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"]))
 
 
 @contextmanager
 def serving(command: str, root: Path, work: Path) -> Iterator[str]:
-    """Serves ``root``; yields the address."""
+    """Serve ``root`` for the length of the block; yields the address."""
     work.mkdir(parents=True, exist_ok=True)
     port = _free_port()
     configuration = work / "nginx.conf"

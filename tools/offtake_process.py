@@ -1,6 +1,6 @@
-"""The real ``offtake`` command as a subprocess: single commands, and a server that is stopped again.
+"""The installed ``offtake`` command as a subprocess: single commands, and a server for the length of a block.
 
-Knows nothing of the package's inside: whatever a person types, and no more.
+It uses the command line only, nothing of the package's code.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LOG_LINES = 15
 
 
 class CommandError(Exception):
-    """A command or the server did not do what it was asked; the text says which, and what it printed."""
+    """A command or the server failed; the message names it and has what it printed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class Server:
 
 
 def run_visibly(*arguments: str) -> None:
-    """Run a command whose output belongs to the person watching."""
+    """Run a command with its output on the terminal."""
     code = subprocess.run([OFFTAKE, *arguments], check=False).returncode
     if code:
         raise CommandError(f"`offtake {' '.join(arguments)}` ended with exit code {code}.")
@@ -52,11 +52,12 @@ def run_for_json(*arguments: str) -> dict[str, Any]:
 
 @contextmanager
 def serving(
-    home: Path, log: Path, *, workers: int = 2, settings: Mapping[str, str] | None = None, patience: float = 60
+    home: Path, log: Path, *, workers: int = 2, settings: Mapping[str, str] | None = None, timeout_seconds: float = 60
 ) -> Iterator[Server]:
-    """A server on a free port, ready to be asked; SIGTERM and a clean exit at the end.
+    """Run a server on a free port for the length of the block; it is ready when the block begins.
 
-    Its log lines go to ``log``; ``settings`` are added to its environment.
+    Log lines go to ``log``; ``settings`` are added to the environment. SIGTERM stops the server. Raises CommandError
+    when the server is not ready in time or its exit code is not 0.
     """
     arguments = [OFFTAKE, "serve", "--home", str(home), "--port", "0", "--workers", str(workers)]
     with log.open("wb") as lines:
@@ -69,31 +70,31 @@ def serving(
             env={**os.environ, **(settings or {})},
         )
         try:
-            yield Server(url=_url(process, log, patience), pid=process.pid)
+            yield Server(url=_url(process, log, timeout_seconds), pid=process.pid)
         finally:
             code = _stop(process)
     if code:
-        raise CommandError(f"The server ended with exit code {code}. {_end_of(log)}")
+        raise CommandError(f"The server ended with exit code {code}. {_log_tail(log)}")
 
 
-def _url(process: subprocess.Popen[str], log: Path, patience: float) -> str:
-    """The address in the first line the server prints; a thread reads it, so that a silent server cannot hold us."""
+def _url(process: subprocess.Popen[str], log: Path, timeout_seconds: float) -> str:
+    """Return the address in the first line that the server prints. A thread reads it, so that the wait has a limit."""
     assert process.stdout is not None
     first: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_read_first, args=(process.stdout, first), daemon=True).start()
     try:
-        line = first.get(timeout=patience)
+        line = first.get(timeout=timeout_seconds)
     except queue.Empty:
-        raise CommandError(f"The server was not ready within {patience:g} s. {_end_of(log)}") from None
+        raise CommandError(f"The server was not ready within {timeout_seconds:g} s. {_log_tail(log)}") from None
     if not line:
-        raise CommandError(f"The server ended before it was ready. {_end_of(log)}")
+        raise CommandError(f"The server ended before it was ready. {_log_tail(log)}")
     url: str = json.loads(line)["url"]
     return url
 
 
 def _read_first(stream: IO[str], first: queue.SimpleQueue[str]) -> None:
     first.put(stream.readline())
-    for _ in stream:  # keep reading: a full pipe would stop the server
+    for _ in stream:  # keep reading, because a full pipe blocks the server
         pass
 
 
@@ -107,6 +108,6 @@ def _stop(process: subprocess.Popen[str]) -> int:
         return process.wait() or os.EX_SOFTWARE
 
 
-def _end_of(log: Path) -> str:
+def _log_tail(log: Path) -> str:
     lines = log.read_text(errors="replace").splitlines()[-_LOG_LINES:]
     return "\n".join([f"The end of {log}:", *lines])

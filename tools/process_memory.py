@@ -1,6 +1,6 @@
-"""Peak memory of running processes, as Linux counts it: VmHWM, set back before each measurement.
+"""Peak memory of running processes as Linux counts it (VmHWM), reset before each measurement.
 
-A process is named by its id, or ``self``.
+A process is given by its id, or as ``self``.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from pathlib import Path
 _PEAK = re.compile(r"^VmHWM:\s+(\d+) kB$", re.MULTILINE)
 
 
-def forget_peaks(pids: Iterable[int | str]) -> None:
-    """Start the peaks of these processes anew (value 5 of clear_refs, see proc(5))."""
+def reset_peaks(pids: Iterable[int | str]) -> None:
+    """Reset the peaks of these processes (value 5 of clear_refs, see proc(5))."""
     for pid in pids:
         Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
 def peak_mb(pids: Iterable[int | str]) -> float:
-    """Sum of the peaks of these processes in MiB: never less than the true peak of them together."""
+    """Return the sum of these processes' peaks in MiB, which is an upper bound of their common peak."""
     return sum(_peak_kb(pid) for pid in pids) / 1024
 
 

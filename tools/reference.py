@@ -1,6 +1,6 @@
-"""`make reference`: writes the pages of the manual that repeat what the code says. A test compares them with it.
+"""`make reference`: write the pages of the manual that are generated from the code.
 
-With ``--check`` it writes nothing and fails if a page is not what it would write.
+With ``--check`` it writes nothing and fails if a page is out of date; a test runs it so.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _GENERATED = "<!-- Made by `make reference` from the code; change it there. -->"
 
 
 def cli_page() -> str:
-    """Every command with its options, and the exit codes."""
+    """Return the page of all commands, their options and the exit codes."""
     lines = [
         "# Commands and exit codes",
         "",
@@ -51,7 +51,7 @@ def cli_page() -> str:
 
 
 def settings_page() -> str:
-    """Every option of ``offtake.toml``."""
+    """Return the page of all options of ``offtake.toml``."""
     lines = [
         "# Settings",
         "",
@@ -77,7 +77,7 @@ def settings_page() -> str:
 
 
 def tables_page() -> str:
-    """The care data model."""
+    """Return the page of the care data model."""
     lines = [
         "# Care data model",
         "",
@@ -93,7 +93,7 @@ def tables_page() -> str:
         lines += ["", f"## {table.name}", "", f"{table.meaning} A {table.kind.value}, kept {kept}; key {key}."]
         lines += ["", "| column | type | | meaning |", "| --- | --- | --- | --- |"]
         for column in table.columns:
-            marks = ["req."] if column.name in table.must_have else []
+            marks = ["req."] if column.name in table.not_null else []
             marks += ["personal"] if column.personal else []
             marks += [f"→ {column.references}"] if column.references else []
             lines.append(f"| `{column.name}` | {column.type.value} | {', '.join(marks)} | {_cell(_meaning(column))} |")
@@ -101,7 +101,7 @@ def tables_page() -> str:
 
 
 def _meaning(column: TableColumn) -> str:
-    """What a column means, and what a value must be."""
+    """Return a column's meaning and its constraints."""
     rules = [f"One of {', '.join(column.values)}."] if column.values else []
     rules += [f"At least {column.minimum}."] if column.minimum is not None else []
     rules += ["A [filter expression](smart-views.md)."] if column.syntax else []
@@ -109,7 +109,7 @@ def _meaning(column: TableColumn) -> str:
 
 
 def reports_page() -> str:
-    """All reports in one table."""
+    """Return the page that lists all reports."""
     lines = [
         "# Reports",
         "",
@@ -127,7 +127,7 @@ def reports_page() -> str:
 
 
 def report_page(name: str) -> str:
-    """One report: grain, window, parameters, columns, and what each dialect calls them."""
+    """Return the page of one report: grain, window, parameters, columns, and their names in each dialect."""
     report = _catalogue().reports[name]
     window = (
         f"The timespan applies to `{report.window}`: from its start up to, and without, its end."
@@ -150,7 +150,7 @@ def report_page(name: str) -> str:
 
 def _published_lines(item: Publication) -> list[str]:
     aliases = f" (also {', '.join(f'`{alias}`' for alias in item.aliases)})" if item.aliases else ""
-    lines = ["", f"## In {item.dialect}: {item.title}", "", f"Ordered as `{item.slug}`{aliases}.{_sorted(item)}", ""]
+    lines = ["", f"## In {item.dialect}: {item.title}", "", f"Published as `{item.slug}`{aliases}.{_sorted(item)}", ""]
     lines += ["| name | shows | as | |", "| --- | --- | --- | --- |"]
     for column in item.columns:
         notes = [f"label {column.label}"] if column.label else []
@@ -185,7 +185,7 @@ PAGES = _pages()
 
 
 def main() -> int:
-    """Write the pages, or compare them."""
+    """Write the pages that are out of date, or list them with ``--check``."""
     stale = [name for name, page in PAGES.items() if _read(FOLDER / name) != page()]
     if "--check" in sys.argv[1:]:
         print("\n".join(f"docs/reference/{name} is out of date: make reference" for name in stale))
@@ -202,7 +202,7 @@ def _read(path: Path) -> str:
 
 
 def _commands(name: str, command: Any) -> Iterator[tuple[str, Any]]:
-    """Every command that does something, groups left out."""
+    """Yield every command; groups are descended into and not yielded."""
     inner = getattr(command, "commands", None)
     if inner is None:
         yield name, command
@@ -223,7 +223,7 @@ def _spelling(option: Any) -> str:
 
 
 def _kind(annotation: Any) -> str:
-    """How a value of that type is shown: its choices, or its type in a word."""
+    """Return the placeholder of a value: its choices, or the name of its type."""
     inner = next(iter(get_args(annotation)), annotation)
     if issubclass(inner, Enum):
         return "\\|".join(member.value for member in inner)

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Gets a program that reads or checks workbooks, for the tests, and prints the command that runs it. Done is done at once.
+# Installs a program that reads or checks workbooks, for the tests, if it is missing; prints the command that runs it.
 #
 #   sh tools/spreadsheet_programs.sh libreoffice     LibreOffice Calc without a screen
 #   sh tools/spreadsheet_programs.sh ooxml           the checks of Microsoft's Open XML SDK, in Node (tools/ooxml)
 #
-# What the machine lacks is installed from Debian's packages where we may; else the exit status is 1, and why is said.
+# Packages come from Debian and need root. If the program cannot be installed, the reason is printed; exit status 1.
 set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)

@@ -28,6 +28,8 @@ from offtake.core.attempt.partitions import ROWS_PER_MEMORY_MB
 from offtake.core.policy import AttemptPolicy, PerTenant
 from offtake.core.services import Services
 from offtake.errors import SettingsError
+from offtake.executor.maintenance import Maintenance
+from offtake.executor.maintenance_tasks import Intervals
 from offtake.executor.shutdown import Shutdown
 from offtake.executor.temporal.address import TemporalAddress
 from offtake.executor.temporal.address import Tls as TemporalTls
@@ -58,7 +60,7 @@ def build_services(home: Home, settings: Settings) -> Services:
     """Open the home: database (migrated to the current schema), catalogue, artifact store and lake."""
     home.require()
     database = Database(settings.state_url or sqlite_url(home.state))
-    database.require()
+    database.check_connection()
     migrate(database)
     artifacts = _artifacts(home, settings)
     artifacts.prepare()
@@ -68,7 +70,7 @@ def build_services(home: Home, settings: Settings) -> Services:
         artifacts=artifacts,
         catalogue=build_catalogue(home, settings),
         presentations={item.name: _per_tenant(item, item.presentation, settings) for item in DIALECTS},
-        limits={item.name: _per_tenant(item, item.limits, settings) for item in DIALECTS},
+        limits={item.name: _per_tenant(item, lambda options: options.limits(), settings) for item in DIALECTS},
         attempt=_attempt_policy(settings),
         link_key=home.read_link_key(),
         clock=lambda: datetime.now(UTC),
@@ -148,7 +150,7 @@ def build_tls(home: Home, settings: Settings) -> Tls | None:
 
 def build_traffic(settings: Settings) -> Traffic:
     """The limit of concurrent requests."""
-    return Traffic(at_once=settings.server.concurrent_requests)
+    return Traffic(limit=settings.server.concurrent_requests)
 
 
 def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIApp:
@@ -166,7 +168,7 @@ def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIA
     ]
     for dialect in DIALECTS:
         own = _per_tenant(dialect, lambda options: options, settings)
-        routers.append(dialect.router(Wire(on=services, settings=own, public_url=public_url)))
+        routers.append(dialect.router(Wire(dialect=dialect, on=services, settings=own, public_url=public_url)))
     for router in routers:
         app.include_router(router)
     surfaces = [*(dialect.errors for dialect in DIALECTS), downloads.ERRORS]
@@ -212,6 +214,18 @@ def build_executor(home: Home, settings: Settings) -> Executor:
     )
 
 
+def build_maintenance(services: Services, settings: Settings, *, holder: str) -> Maintenance:
+    """This process's part in the maintenance of the installation; ``holder`` names it among the others."""
+    given = settings.maintenance
+    intervals = Intervals(
+        rescue=timedelta(seconds=given.rescue_seconds),
+        expire=timedelta(seconds=given.expire_seconds),
+        sweep=timedelta(seconds=given.sweep_seconds),
+        redispatch=timedelta(seconds=given.redispatch_seconds),
+    )
+    return Maintenance(services, holder, intervals)
+
+
 def build_temporal(home: Home, settings: Settings) -> TemporalAddress:
     """Read how to connect to Temporal, including certificate, key and API key files. Raises SettingsError."""
     temporal = settings.temporal
@@ -235,19 +249,18 @@ def build_temporal(home: Home, settings: Settings) -> TemporalAddress:
         tls=tls if temporal.speaks_tls else None,
         api_key=temporal.api_key.get_secret_value() if temporal.api_key else key,
         activities=temporal.activities,
-        maintenance_seconds=temporal.maintenance_seconds,
     )
 
 
 def _documents(services: Services, public_url: str | None) -> dict[str, dict[str, Any]]:
-    return {item.name: item.document(services.catalogue, public_url) for item in DIALECTS if item.document}
+    return {item.name: item.document(services.catalogue, public_url) for item in DIALECTS}
 
 
 def _per_tenant(dialect: Dialect[Any], make: Callable[[Any], Built], settings: Settings) -> PerTenant[Built]:
     """Build a value from a dialect's settings: one for all tenants, and one for each tenant with its own settings."""
     return PerTenant(
-        every=make(settings.table(dialect.name)),
-        own={
+        default=make(settings.table(dialect.name)),
+        overrides={
             tenant: make(settings.table(dialect.name, tenant))
             for tenant, own in settings.tenants.items()
             if dialect.name in own

@@ -1,54 +1,54 @@
-"""Every error of the product, one class per thing a caller can do about it.
+"""Error classes of the product, one per action that the recipient can take.
 
     OfftakeError
-    ├── ExportError                 said to the caller of an API, worded by each dialect
-    │   ├── InvalidRequest          mend the named fields
+    ├── ExportError                 answered to the API client; each dialect renders it
+    │   ├── InvalidRequest          correct the named fields
     │   │   ├── UnknownReport       choose a report that exists
-    │   │   ├── InvalidZone         use an IANA zone name
+    │   │   ├── InvalidZone         use an IANA time zone name
     │   │   ├── ReversedTimespan    end must be later than start
     │   │   ├── TimespanTooLong     ask for a shorter timespan
-    │   │   └── InvalidScope        ask for no more than was granted
-    │   ├── NotAuthenticated        get a (new) token
-    │   ├── InvalidGrant            begin again with the client's own proof
+    │   │   └── InvalidScope        ask for granted scopes only
+    │   ├── NotAuthenticated        authenticate, or get a new token
+    │   ├── InvalidGrant            authenticate the client again
     │   ├── AccountNotVerified      have the account verified
     │   ├── NotPermitted            ask for the missing scope
-    │   │   └── ImpersonationRefused    act for yourself, or for somebody you may act for
-    │   ├── JobNotFound             unknown, or another tenant's: never told apart
+    │   │   └── ImpersonationRefused    do not impersonate, or only a permitted person
+    │   ├── JobNotFound             unknown or not visible: the answer does not say which
     │   ├── ArtifactNotFound        not ready, expired, deleted or unknown
-    │   ├── ArtifactGone            nothing is left to delete
-    │   ├── JobStateConflict        not possible in the job's present state
-    │   │   └── JobOnHold           have the operator release it
+    │   ├── ArtifactGone            the file was deleted or has expired
+    │   ├── JobStateConflict        not possible in the job's current state
+    │   │   └── JobOnHold           ask the operator to release the hold
     │   ├── IdempotencyConflict     repeat the first request, or use another key
-    │   ├── LinkRefused             mint a new download link
-    │   │   └── LinkExpired         the same; it was genuine once
+    │   ├── LinkRefused             get a new download link
+    │   │   └── LinkExpired         the same; the link was valid once
     │   ├── QuotaExceeded           wait until a job ends
-    │   ├── RateExceeded            wait, then go slower
-    │   ├── AuditUnavailable        try again: nothing happened
-    │   └── Unavailable             try again: the store cannot be reached
-    ├── AttemptError                ends one attempt of a job; ``retryable`` says whether another may follow
-    │   ├── AttemptInterrupted      the lease is lost, the job was cancelled, or the worker is stopping
+    │   ├── RateExceeded            wait for the next window
+    │   ├── AuditUnavailable        retry: the operation was not carried out
+    │   └── Unavailable             retry: the store cannot be reached
+    ├── AttemptError                ends one attempt of a job; ``retryable`` decides whether another follows
+    │   ├── AttemptInterrupted      the lease was lost, the job was cancelled, or the worker shuts down
     │   ├── ResourceExhausted       out of memory, disk or temporary space
-    │   ├── StorageUnavailable      lake or artifact store cannot be read or written
-    │   ├── ArtifactMismatch        the written file is not what was counted
-    │   ├── NotUnderstood           of another release or catalogue; a worker of that one can run it
-    │   ├── RowLimitExceeded        more rows than the request may have
-    │   └── QueryFailed             the data or the report's query is wrong
-    └── OperatorError               said to a person at the command line
-        ├── SettingsError           file, line and the name that might have been meant
-        ├── CatalogueError          a report folder that breaks a rule, with file and line
-        ├── LakeError               the lake cannot be read or written as asked
-        │   └── LoadRejected        a row that breaks the data model, with file, line, column and reason
-        ├── InvalidExpression       a filter expression that cannot be read, and where
+    │   ├── StorageUnavailable      the lake or the artifact store cannot be read or written
+    │   ├── ArtifactMismatch        the written file does not match the counts
+    │   ├── NotUnderstood           needs a worker with another release or catalogue
+    │   ├── RowLimitExceeded        more rows than the request's limit
+    │   └── QueryFailed             the data or the report's query is faulty
+    └── OperatorError               printed by the command line
+        ├── SettingsError           correct the setting; the message has file, line and similar names
+        ├── CatalogueError          correct the report folder; the message has file and line
+        ├── LakeError               the lake cannot be read or written
+        │   └── LoadRejected        correct the row; the message has file, line, column and reason
+        ├── InvalidExpression       correct the filter expression; the message has the position
         ├── HomeError               the home folder is missing or unusable
-        │   └── HomeInUse           stop the servers and workers on it
-        ├── StateError              the state cannot be moved there, or not now
+        │   └── HomeInUse           stop the servers and workers that use it
+        ├── StateError              the state cannot be copied to the target, or not now
         ├── UnknownName             no such tenant, table, credential, job
-        ├── InvalidKey              a key that is not what may be registered
-        └── NameTaken               it exists already
+        ├── InvalidKey              the key is not a P-256 public key
+        └── NameTaken               choose another name
 
-An error knows no HTTP and no exit code: dialects and the command line each have one table for that.
-Messages never hold secrets, filter values or rows; ``LoadRejected`` alone quotes the offending value, and only to the
-operator who loads the file.
+Errors have no HTTP status and no exit code: each dialect and the command line map them in one table.
+Messages never contain secrets, filter values or rows. The exception is ``LoadRejected``, which quotes the faulty value
+to the operator who loads the file.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ from typing import ClassVar
 
 
 class OfftakeError(Exception):
-    """Root of all errors; ``code`` is stable, ``message`` is safe to show."""
+    """Root of all errors. ``code`` is stable; ``message`` is safe to show."""
 
     code: ClassVar[str] = "internal"
     retryable: ClassVar[bool] = False
@@ -70,19 +70,22 @@ class OfftakeError(Exception):
 
 
 def traceback_locations(error: BaseException) -> list[str]:
-    """Where an error came from, innermost last: what may be logged of an error whose text may quote rows."""
-    trace, found = error.__traceback__, []
+    """Return the last six locations of a traceback, innermost last.
+
+    They are safe to log, unlike the text of the error, which may quote rows.
+    """
+    trace, locations = error.__traceback__, []
     while trace is not None:
-        found.append(f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}")
+        locations.append(f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}")
         trace = trace.tb_next
-    return found[-6:]
+    return locations[-6:]
 
 
-# --- said to the caller of an API ------------------------------------------------------------------------------------
+# --- answered to the API client ---------------------------------------------------------------------------------------
 
 
 class ExportError(OfftakeError):
-    """Something the caller of an API can act on."""
+    """An error that the API client can act on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ class FieldFault:
 
 
 class InvalidRequest(ExportError):
-    """The request cannot be understood; ``fields`` names the culprits."""
+    """The request is invalid; ``fields`` lists the faulty fields."""
 
     code = "invalid_request"
 
@@ -140,7 +143,7 @@ class NotPermitted(ExportError):
 
 
 class ImpersonationRefused(NotPermitted):
-    """The caller may not act for others, or not for that one, or there is no such person: never told apart."""
+    """The caller may not impersonate this person, or no such person exists; the answer does not say which."""
 
     code = "impersonation_refused"
 
@@ -162,13 +165,13 @@ class JobStateConflict(ExportError):
 
 
 class JobOnHold(JobStateConflict):
-    """The file must be kept, whoever wants it gone."""
+    """The operator holds the job, so its file cannot be deleted."""
 
     code = "job_on_hold"
 
 
 class IdempotencyConflict(ExportError):
-    """The key was used before, for another request."""
+    """The idempotency key was used for another request."""
 
     code = "idempotency_conflict"
 
@@ -197,7 +200,7 @@ class QuotaExceeded(Waitable):
 
 
 class RateExceeded(Waitable):
-    """More requests than the ``allowed`` ones; the next window begins after ``retry_after`` seconds."""
+    """More than ``allowed`` requests in the window; the next window begins after ``retry_after`` seconds."""
 
     code = "rate_exceeded"
 
@@ -218,7 +221,7 @@ class Unavailable(Waitable):
 
 
 class AttemptError(OfftakeError):
-    """Ends one attempt; a retryable one goes back to the queue, the others fail the job."""
+    """Ends one attempt. A retryable error returns the job to the queue; the others fail it."""
 
     code = "attempt_failed"
 
@@ -256,11 +259,11 @@ class QueryFailed(AttemptError):
     code = "query_failed"
 
 
-# --- said to a person at the command line ----------------------------------------------------------------------------
+# --- printed by the command line --------------------------------------------------------------------------------------
 
 
 class OperatorError(OfftakeError):
-    """Something the operator can mend."""
+    """An error that the operator can correct."""
 
     code = "operator"
 

@@ -22,7 +22,15 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
-from offtake.app import build_app, build_executor, build_services, build_tls, build_traffic, check_storage
+from offtake.app import (
+    build_app,
+    build_executor,
+    build_maintenance,
+    build_services,
+    build_tls,
+    build_traffic,
+    check_storage,
+)
 from offtake.core.admin.identity import unknown_tenants
 from offtake.errors import HomeError, SettingsError
 from offtake.executor.shutdown import Shutdown
@@ -30,7 +38,7 @@ from offtake.executor.supervisor import Supervisor
 from offtake.executor.worker import Worker
 from offtake.home import Home
 from offtake.http.admission import Traffic
-from offtake.http.connection import bounded_protocol
+from offtake.http.connection import limited_protocol
 from offtake.http.settings import ServerSettings
 from offtake.notify import notify
 from offtake.settings import Settings
@@ -117,7 +125,7 @@ def serve(home: Home, settings: Settings) -> None:
     if tls is not None:
         _warn_if_expired(tls)
     try:
-        with executor.background(services):
+        with executor.background(services), build_maintenance(services, settings, holder=f"server-{services.new_id()}"):
             server.run(sockets=[listener])
     finally:
         supervisor.stop(settings.worker.drain_seconds + _KILL_AFTER_SECONDS)
@@ -134,7 +142,8 @@ def run_worker(home: Home, settings: Settings, *, name: str, stop_with_input: bo
     services = build_services(home, settings)
     try:
         check_storage(services)
-        executor.work(services, Worker(name=name, longest=services.attempt.long if quick else None), shutdown)
+        with build_maintenance(services, settings, holder=name):
+            executor.work(services, Worker(name=name, longest=services.attempt.long if quick else None), shutdown)
     finally:
         services.database.close()
 
@@ -147,7 +156,7 @@ def _config(app: ASGIApp, server: ServerSettings, tls: Tls | None) -> uvicorn.Co
         server_header=False,
         proxy_headers=False,  # http/proxies.py accepts only the proxies of the settings
         ws="none",
-        http=bounded_protocol(header_seconds=server.header_seconds, max_header_bytes=server.max_header_bytes),
+        http=limited_protocol(header_seconds=server.header_seconds, max_header_bytes=server.max_header_bytes),
         timeout_keep_alive=server.keep_alive_seconds,  # type: ignore[arg-type]  # uvicorn passes it to call_later unchanged
         ssl_context_factory=None if tls is None else lambda config, default: tls.context,
     )

@@ -25,7 +25,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 from pydantic_settings import SettingsError as NotJson
 
 from offtake.errors import SettingsError
-from offtake.executor.settings import TemporalSettings, WorkerSettings
+from offtake.executor.settings import MaintenanceSettings, TemporalSettings, WorkerSettings
 from offtake.http.settings import MetricsSettings, ServerSettings
 from offtake.objects.settings import StorageSettings
 from offtake.settings_section import SettingsSection
@@ -91,6 +91,7 @@ class Settings(BaseSettings):
 
     server: ServerSettings = ServerSettings()
     worker: WorkerSettings = WorkerSettings()
+    maintenance: MaintenanceSettings = MaintenanceSettings()
     temporal: TemporalSettings = TemporalSettings()
     catalogue: CatalogueSettings = CatalogueSettings()
     talkdesk: TalkdeskSettings = TalkdeskSettings()

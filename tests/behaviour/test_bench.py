@@ -11,28 +11,18 @@ TOOL = Path(__file__).parents[2] / "tools" / "bench.py"
 
 
 def test_the_bench_measures_everything_it_promises(tmp_path: Path) -> None:
-    figures = tmp_path / "figures.json"
-    command = [
-        sys.executable,
-        str(TOOL),
-        "--calls",
-        "500",
-        "--runs",
-        "1",
-        "--seconds",
-        "1",
-        "--folder",
-        str(tmp_path / "bench"),
-    ]
-    done = subprocess.run([*command, "--json", str(figures)], capture_output=True, text=True, check=False)
+    results = tmp_path / "results.json"
+    options = ["--calls", "500", "--runs", "1", "--seconds", "1", "--folder", str(tmp_path / "bench")]
+    command = [sys.executable, str(TOOL), *options]
+    done = subprocess.run([*command, "--json", str(results)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    found = {figure["what"]: figure for figure in json.loads(figures.read_text("utf-8"))}
-    exports = [what for what in found if what.startswith("export ")]
-    assert sorted(what.split()[1].rstrip(",") for what in exports) == sorted(2 * ["csv", "json", "json_bulk"])
-    assert {what.partition(",")[0] for what in found} - {what.partition(",")[0] for what in exports} == {
+    found = {result["name"]: result for result in json.loads(results.read_text("utf-8"))}
+    exports = [name for name in found if name.startswith("export ")]
+    assert sorted(name.split()[1].rstrip(",") for name in exports) == sorted(2 * ["csv", "json", "json_bulk"])
+    assert {name.partition(",")[0] for name in found} - {name.partition(",")[0] for name in exports} == {
         "queued → running",
         "status poll",
         "download",
         "create",
     }
-    assert all(figure["measured"] for figure in found.values())
+    assert all(result["measured"] for result in found.values())

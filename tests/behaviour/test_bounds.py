@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.fixtures.installation import Installation, Served, wait_for
+from tests.fixtures.installation import Installation, Served
+from tests.fixtures.polling import wait_for
 
 HEAD = b"POST /oauth/token HTTP/1.1\r\nHost: x\r\n"
 

@@ -6,7 +6,8 @@ import json
 from datetime import UTC, datetime, timedelta
 
 from tests.fixtures.care import call
-from tests.fixtures.installation import Client, Installation
+from tests.fixtures.installation import Installation
+from tests.fixtures.talkdesk import TalkdeskWire
 
 
 def test_rows_that_may_be_incomplete_are_left_for_the_next_export(installation: Installation) -> None:
@@ -21,7 +22,7 @@ def test_rows_that_may_be_incomplete_are_left_for_the_next_export(installation: 
     running = installation.serve(workers=1)
     span = ((now - timedelta(days=1)).isoformat(), (now + timedelta(days=1)).isoformat())
     for name, credential in credentials.items():
-        with Client.connect(running.url, credential) as client:
+        with TalkdeskWire.connect(running.url, credential) as client:
             document = json.loads(client.export("calls", *span))
             found[name] = sorted(entry["call_id"] for entry in document["entries"])
             log = json.loads(client.export("audit_logs", *span))

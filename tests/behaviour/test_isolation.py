@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.fixtures.care import call
-from tests.fixtures.installation import Client, Served
+from tests.fixtures.installation import Served
+from tests.fixtures.talkdesk import TalkdeskWire
 
 REQUESTS = 10_000
 THREADS = 4
@@ -35,7 +36,7 @@ class Side:
 
     tenant: str
     word: str
-    client: Client
+    client: TalkdeskWire
     jobs: dict[str, str]
     links: dict[str, str]
 

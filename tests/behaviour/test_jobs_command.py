@@ -20,8 +20,8 @@ from offtake.executor.worker import Worker, claim_next
 from offtake.model.job import JobFilter, Status
 from offtake.model.request import ReportParameters
 from tests.fixtures.commands import Done, command
+from tests.fixtures.exports import EXPORT, age_jobs, caller, published
 from tests.fixtures.installation import Installation
-from tests.fixtures.orders import ORDER, caller, let_pass, published
 
 SECRET = "ann@customer.example"
 
@@ -47,7 +47,7 @@ def result(done: Done) -> dict[str, Any]:
 
 
 def fail(on: Services) -> str:
-    job = create_export(ORDER, caller("umbra"), on)
+    job = create_export(EXPORT, caller("umbra"), on)
     lease = claim_next(on, Worker(name="w"))
     assert lease is not None
     outcome.record_outcome(lease, QueryFailed("The report's query failed."), None, on)
@@ -57,7 +57,7 @@ def fail(on: Services) -> str:
 def test_jobs_are_listed_shown_cancelled_and_tried_again(made: Installation) -> None:
     with made.services() as on:
         failed = fail(on)
-        filtered = replace(ORDER, parameters=ReportParameters(customer_emails=(SECRET,)))
+        filtered = replace(EXPORT, parameters=ReportParameters(customer_emails=(SECRET,)))
         waiting = create_export(filtered, caller(), on).id
     listed = result(jobs(made, "list", "--json"))["jobs"]
     assert [job["id"] for job in listed] == [waiting, failed]
@@ -83,7 +83,7 @@ def test_jobs_are_listed_shown_cancelled_and_tried_again(made: Installation) -> 
 
 def test_what_cannot_be_done_is_said_with_a_code(made: Installation) -> None:
     with made.services() as on:
-        job = create_export(ORDER, caller(), on).id
+        job = create_export(EXPORT, caller(), on).id
     for arguments, code, words in (
         (("show", "nothing"), 6, "There is no such job; see: offtake jobs list"),
         (("retry", job), 11, "The job is queued; only one that has failed can be tried again."),
@@ -104,7 +104,7 @@ def test_a_sweep_says_first_what_would_go_and_leaves_what_is_held(made: Installa
         orphan.write_text("x")
     assert result(jobs(made, "hold", kept[0], "--json"))["held_at"] is not None
     with made.services() as on:
-        let_pass(on, timedelta(days=40))
+        age_jobs(on, timedelta(days=40))
     sweep = ("sweep", "--json")
     would = result(command(*sweep, "--dry-run", home=made.home))
     assert would == {"dry_run": True, "expired": 1, "orphaned": 1}

@@ -12,7 +12,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.fixtures.care import call
-from tests.fixtures.installation import Client, Installation, Served, wait_for
+from tests.fixtures.installation import Installation, Served
+from tests.fixtures.polling import wait_for
+from tests.fixtures.talkdesk import TalkdeskWire
 
 TOKEN = "a-token-for-figures"
 MARCH = ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z")
@@ -86,10 +88,10 @@ def test_each_thing_that_is_missing_is_named_and_nothing_else_is_told(installati
     wait_for("the store to be back", lambda: missing() == [])
 
     with sqlite3.connect(home / "state.db") as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0004'")
+        connection.execute("DELETE FROM alembic_version")
     wait_for("the schema", lambda: missing() == ["The state database has the schema of an older release."])
     with sqlite3.connect(home / "state.db") as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")  # of a newer release: runs beside ours
+        connection.execute("INSERT INTO alembic_version VALUES ('9999')")  # of a newer release: runs beside ours
     wait_for("the schema to be new enough", lambda: missing() == [])
     connection.close()
 
@@ -102,7 +104,7 @@ def test_too_little_space_is_missing(installation: Installation) -> None:
     free = shutil.disk_usage(installation.home.parent).free // 1024**2
     installation.init(f"[server]\nmin_free_mb = {free * 10}\nworker_silence_seconds = 0\n")
     answer = ready(installation.serve(workers=0).url)
-    assert answer.json()["missing"] == ["The artifact store has too little free space."]
+    assert answer.json()["missing"] == [f"The artifact store has less than {free * 10} MiB of free space."]
 
 
 def test_figures_want_their_token(watched: Served, idle: Served) -> None:
@@ -145,6 +147,7 @@ def test_figures_are_what_was_done(watched: Served) -> None:
     assert after[at("offtake_open_jobs", dialect="talkdesk", status="queued")] == 0
     assert after[at("offtake_sweeps_total", task="sweep")] >= 1
     assert after[at("offtake_store_up")] == 1
+    assert after[at("offtake_maintenance_leader")] == 1
     assert not any(tenant.tenant in str(labels) for _, labels in after)
 
 
@@ -153,7 +156,7 @@ def test_the_age_of_the_queue_shows_that_no_worker_serves_it(installation: Insta
     tenant = installation.add_tenant("acme")
     url = installation.serve(workers=0).url
     assert scrape(url)[at("offtake_queue_age_seconds", dialect="talkdesk")] == 0
-    with Client.connect(url, tenant) as client:
+    with TalkdeskWire.connect(url, tenant) as client:
         jobs = [client.create("calls", *MARCH) for _ in range(3)]
         cancelled = client.cancel("calls", jobs[0])
     assert cancelled.status_code == 204

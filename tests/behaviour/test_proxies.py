@@ -9,7 +9,8 @@ from contextlib import closing
 
 import pytest
 
-from tests.fixtures.installation import Client, Installation
+from tests.fixtures.installation import Installation
+from tests.fixtures.talkdesk import TalkdeskWire
 
 MARCH = ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z")
 TOLD = {
@@ -24,7 +25,7 @@ def test_what_a_proxy_tells(shared_installations: Callable[[str], Installation],
     made = shared_installations(f"proxied-{trusted}")
     made.init("[server]\ntrusted_proxies = ['127.0.0.0/8']\n" if trusted else "")
     running = made.serve(workers=1, environment={"FORWARDED_ALLOW_IPS": "*"})  # uvicorn's own setting says nothing
-    with Client.connect(running.url, made.add_tenant("acme")) as client:
+    with TalkdeskWire.connect(running.url, made.add_tenant("acme")) as client:
         client.http.headers.update(TOLD)
         job = client.create("calls", *MARCH)
         assert client.wait("calls", job) == "done"

@@ -11,18 +11,19 @@ import httpx
 import pytest
 
 from tests.fixtures.bodies import assert_refused
-from tests.fixtures.installation import Client, Installation, Served
+from tests.fixtures.installation import Installation, Served
+from tests.fixtures.talkdesk import TalkdeskWire
 
 ORDER = {"timespan": {"from": "2026-03-01T00:00:00Z", "to": "2026-03-02T00:00:00Z"}}
 THREADS = 40
 QUOTA = 15
 
 
-def all_at_once(clients: Sequence[Client]) -> list[httpx.Response]:
+def all_at_once(clients: Sequence[TalkdeskWire]) -> list[httpx.Response]:
     """One order by each client, each from a thread and a connection of its own, none before the others are ready."""
     start = threading.Barrier(len(clients))
 
-    def order(client: Client) -> httpx.Response:
+    def order(client: TalkdeskWire) -> httpx.Response:
         with httpx.Client(base_url=client.http.base_url, timeout=60, trust_env=False) as http:
             assert http.get("/", headers=client.headers).status_code == 404  # the connection is open from here on
             start.wait()
@@ -59,8 +60,8 @@ def test_a_tenant_may_have_a_quota_of_its_own(installation: Installation) -> Non
     credentials = {name: installation.add_tenant(name) for name in ("acme", "other")}
     running = installation.serve(workers=0)
     for name, credential in credentials.items():
-        with Client.connect(running.url, credential) as client:
-            quotas[name] = [client.order("calls", ORDER).status_code for _ in range(4)].count(202)
+        with TalkdeskWire.connect(running.url, credential) as client:
+            quotas[name] = [client.send_create("calls", ORDER).status_code for _ in range(4)].count(202)
     assert quotas == {"acme": 3, "other": 2}
     (line,) = [line for line in running.log_lines() if line["event"] == "settings_of_unknown_tenant"]
     assert line["tenant"] == "gone"

@@ -10,9 +10,11 @@ import pytest
 from tests.fixtures import loop
 from tests.fixtures.bodies import UNKNOWN_JOB
 from tests.fixtures.care import call
-from tests.fixtures.installation import Client, Credential, Served, wait_for
+from tests.fixtures.installation import Served
 from tests.fixtures.khoros import connect, new_user
-from tests.fixtures.loop import LoopClient
+from tests.fixtures.loop import LoopWire
+from tests.fixtures.polling import wait_for
+from tests.fixtures.talkdesk import Credential, TalkdeskWire
 
 NUMBER = "+420777123456"
 TEXT = "the customer's secret words"
@@ -57,15 +59,15 @@ def test_a_khoros_journey_leaves_no_secret_behind(busy: Served) -> None:
     """Passwords, tokens of jobs and filter values; the name of an unknown column alone is repeated to who sent it."""
     user = new_user(busy, "khoros-secrets")
     with connect(busy, user) as client:
-        done = client.wait(client.order("user", agentId=TEXT))["jobInfo"]
+        done = client.wait(client.create("user", agentId=TEXT))["jobInfo"]
         link = client.http.get(done["downloadUrl"]).headers["location"]
         assert client.http.get(link).status_code == 200
         refusals = [
-            client.create("conversation", smartViewId=TEXT, priorities=NUMBER),
-            client.create("conversation", timezone=TEXT, locale=EMAIL),
-            client.create("conversation", businessHourType=TEXT, reportFormat=NAME, timezoneOffset=NUMBER),
-            client.create("conversation", companyKey=TEXT),
-            client.create(TEXT),
+            client.send_create("conversation", smartViewId=TEXT, priorities=NUMBER),
+            client.send_create("conversation", timezone=TEXT, locale=EMAIL),
+            client.send_create("conversation", businessHourType=TEXT, reportFormat=NAME, timezoneOffset=NUMBER),
+            client.send_create("conversation", companyKey=TEXT),
+            client.send_create(TEXT),
             client.http.get(done["statusUrl"], auth=(user.name, "wrong-secret")),
             client.http.get(done["statusUrl"].partition("?")[0], params={"companyKey": TEXT}),
             client.http.get(done["downloadUrl"].partition("?")[0], params={"analyticsAccessToken": TEXT}),
@@ -85,7 +87,7 @@ def test_a_loop_journey_leaves_no_secret_behind(busy: Served) -> None:
     """Tokens, signatures, filter values, and whom one would like to act as."""
     tenant = loop.tenant(busy, "loop-secrets", [*loop.PEOPLE, *loop.TALKS])
     token = loop.token(busy.installation, tenant)
-    with LoopClient.connect(busy.url, token) as client:
+    with LoopWire.connect(busy.url, token) as client:
         export = client.create(tagIds=[NUMBER], customerIds=[EMAIL], teammateIds=[loop.RITA])
         assert client.wait(export) == "Completed"
         link = client.url(export)
@@ -93,9 +95,9 @@ def test_a_loop_journey_leaves_no_secret_behind(busy: Served) -> None:
         path = f"{loop.API}/exports/{export}"
         order = {"start": loop.START, "end": loop.END}
         refusals = [
-            client.order({**order, "timezone": TEXT, "tagIds": [NUMBER * 40], "customerIds": [TEXT]}),
-            client.order({**order, "resultFormat": NAME}, X_Impersonate_User=EMAIL),
-            client.order(order, Idempotency_Key=TEXT),
+            client.send_create({**order, "timezone": TEXT, "tagIds": [NUMBER * 40], "customerIds": [TEXT]}),
+            client.send_create({**order, "resultFormat": NAME}, X_Impersonate_User=EMAIL),
+            client.send_create(order, Idempotency_Key=TEXT),
             client.read(TEXT),
             client.http.get(path, headers={"Authorization": f"Bearer {token[:-4]}wrong-secret"}),
             client.http.get(path, headers={"Authorization": TEXT}),
@@ -114,7 +116,7 @@ def test_a_loop_journey_leaves_no_secret_behind(busy: Served) -> None:
 
 def test_log_lines_carry_the_ids_that_support_needs(busy: Served, credential: Credential) -> None:
     with busy.client(credential) as client:
-        answer = client.order("calls", {"timespan": {"from": MARCH[0], "to": MARCH[1]}})
+        answer = client.send_create("calls", {"timespan": {"from": MARCH[0], "to": MARCH[1]}})
         job, request = answer.json()["job"]["id"], answer.headers["x-request-id"]
         assert client.wait("calls", job) == "done"
     lines = [line for line in busy.running.log_lines() if line.get("request") == request]
@@ -178,7 +180,7 @@ def test_the_line_of_a_download_says_whose_it_is_and_how_much_was_sent(busy: Ser
     assert "cut" not in line
 
 
-def _exports(client: Client) -> tuple[list[str], list[str]]:
+def _exports(client: TalkdeskWire) -> tuple[list[str], list[str]]:
     """Links and jobs of one export per format, downloaded."""
     jobs = [client.create("calls", *MARCH, format_=word, name=NAME) for word in ("csv", "json", "json_bulk")]
     assert {client.wait("calls", job) for job in jobs} == {"done"}
@@ -188,7 +190,7 @@ def _exports(client: Client) -> tuple[list[str], list[str]]:
     return links, jobs
 
 
-def _refused_calls(client: Client, job: str) -> list[httpx.Response]:
+def _refused_calls(client: TalkdeskWire, job: str) -> list[httpx.Response]:
     http, headers = client.http, client.headers
     texts = {"from": TEXT, "to": NUMBER}
     return [
@@ -196,9 +198,9 @@ def _refused_calls(client: Client, job: str) -> list[httpx.Response]:
         client.poll(NUMBER, job),
         client.file("user_status", job),
         client.cancel("calls", job),
-        client.order("calls", {"name": NAME, "timespan": texts}),
-        client.order("calls", {"name": NAME, "timezone": TEXT, "timespan": dict(zip(texts, MARCH, strict=True))}),
-        client.order("calls", {"name": NAME, "timespan": dict(zip(texts, reversed(MARCH), strict=True))}),
+        client.send_create("calls", {"name": NAME, "timespan": texts}),
+        client.send_create("calls", {"name": NAME, "timezone": TEXT, "timespan": dict(zip(texts, MARCH, strict=True))}),
+        client.send_create("calls", {"name": NAME, "timespan": dict(zip(texts, reversed(MARCH), strict=True))}),
         http.post("/data/reports/calls/jobs", content=TEXT, headers=headers),
         http.post("/data/reports/calls/jobs", content=NUMBER * 10_000, headers=headers),
         http.get(f"/data/reports/calls/jobs/{job}", headers={"Authorization": f"Bearer {client.token}x"}),
@@ -216,7 +218,7 @@ def _refused_links(link: str) -> list[httpx.Response]:
     ]
 
 
-def _refused_tokens(client: Client, credential: Credential) -> list[httpx.Response]:
+def _refused_tokens(client: TalkdeskWire, credential: Credential) -> list[httpx.Response]:
     def ask(client_id: str, secret: str, grant: str) -> httpx.Response:
         return client.http.post("/oauth/token", data={"grant_type": grant}, auth=(client_id, secret))
 

@@ -1,49 +1,51 @@
-"""The story of an export, told in every dialect: order, poll, download, cancel, delete, expire, and whose it is.
+"""The life of an export in every dialect: create, poll, download, cancel, delete, list, expire, and access by others.
 
-A dialect joins by its client (``tests/fixtures/clients``); what only one of them does is told in ``tests/contract``.
+A dialect joins with its case (``tests/fixtures/dialects``); ``tests/contract`` has what only one dialect does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from tests.fixtures.clients import SPEAKERS, Account, Speaker, State
+from dialect_clients import Job, JobFailed, JobState, Operation, UnsupportedOperation
 from tests.fixtures.databases import KINDS
-from tests.fixtures.installation import Served, wait_for
+from tests.fixtures.dialects import DIALECT_CASES, Account, DialectCase
+from tests.fixtures.installation import Served
+from tests.fixtures.polling import TIMEOUT_SECONDS, wait_for
 
 
-def able(word: str) -> pytest.MarkDecorator:
-    """All dialects that have a word for it."""
-    return _told_by([speaker for speaker in SPEAKERS if word in speaker.words_for])
+def supporting(operation: Operation) -> pytest.MarkDecorator:
+    """Parametrise with the dialects that have the operation."""
+    return _parametrised([case for case in DIALECT_CASES if operation in case.operations])
 
 
-def _told_by(speakers: Sequence[Speaker]) -> pytest.MarkDecorator:
-    """Tenants are made once a dialect."""
-    names = [speaker.dialect for speaker in speakers]
-    return pytest.mark.parametrize("speaker", speakers, ids=names, indirect=True, scope="module")
+def _parametrised(cases: Sequence[DialectCase]) -> pytest.MarkDecorator:
+    """Parametrise per module, so that each dialect's tenants are created once."""
+    names = [case.dialect for case in cases]
+    return pytest.mark.parametrize("case", cases, ids=names, indirect=True, scope="module")
 
 
-everyone = _told_by(SPEAKERS)
+all_dialects = _parametrised(DIALECT_CASES)
 
 
 @pytest.fixture(scope="module")
-def speaker(request: pytest.FixtureRequest) -> Speaker:
-    """Who tells it."""
-    found: Speaker = request.param
+def case(request: pytest.FixtureRequest) -> DialectCase:
+    """The dialect."""
+    found: DialectCase = request.param
     return found
 
 
 @pytest.fixture(scope="module", params=KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
-    """On every database."""
+    """The database of the state."""
     return str(request.param)
 
 
 @pytest.fixture(scope="module")
 def working(request: pytest.FixtureRequest, kind: str) -> Served:
-    """A server that runs exports."""
+    """A server with a worker."""
     name = "busy" if kind == "sqlite" else "busy_on_postgresql"
     served: Served = request.getfixturevalue(name)
     return served
@@ -58,108 +60,136 @@ def resting(request: pytest.FixtureRequest, kind: str) -> Served:
 
 
 @pytest.fixture(scope="module")
-def account(speaker: Speaker, working: Served) -> Iterator[Account]:
-    """A tenant with data, on a server that runs exports."""
-    with speaker.account(working, "story") as made:
-        speaker.fill(working, made.tenant)
+def account(case: DialectCase, working: Served) -> Iterator[Account]:
+    """A tenant with data, on a server with a worker."""
+    with case.account(working, "story") as made:
+        case.load(working, made.tenant)
         yield made
 
 
 @pytest.fixture(scope="module")
-def stranger(speaker: Speaker, working: Served) -> Iterator[Account]:
+def stranger(case: DialectCase, working: Served) -> Iterator[Account]:
     """A tenant without data, on the same server."""
-    with speaker.account(working, "stranger") as made:
+    with case.account(working, "stranger") as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def waiting(speaker: Speaker, resting: Served) -> Iterator[Account]:
-    """A tenant on a server that runs no export."""
-    with speaker.account(resting, "story") as made:
+def waiting(case: DialectCase, resting: Served) -> Iterator[Account]:
+    """A tenant on a server without workers."""
+    with case.account(resting, "story") as made:
         yield made
 
 
-def finished(account: Account) -> str:
-    """A job whose file is there."""
-    job = account.order()
-    wait_for("a file", lambda: account.state(job) is State.READY)
+def finished(account: Account) -> Job:
+    """Create a job and wait for its file."""
+    job = account.create()
+    account.client.wait(job, timeout_seconds=TIMEOUT_SECONDS, poll_seconds=0.05)
     return job
 
 
-@everyone
-def test_from_the_order_to_the_file(speaker: Speaker, account: Account) -> None:
-    job, seen = account.order(), []
+@all_dialects
+def test_a_job_is_open_until_its_file_is_ready(case: DialectCase, account: Account) -> None:
+    job, states = account.create(), []
 
-    def ready() -> bool:
-        seen.append(account.state(job))
-        return seen[-1] is not State.OPEN
+    def ended() -> bool:
+        states.append(account.client.state(job))
+        return states[-1] is not JobState.OPEN
 
-    wait_for("the end", ready)
-    assert set(seen) <= {State.OPEN, State.READY}
-    assert seen[-1] is State.READY
-    assert [account.download(job) for _ in range(2)] == [list(speaker.wanted)] * 2
-    assert account.state(job) is State.READY
-
-
-@everyone
-def test_nothing_to_export_is_a_whole_file_without_rows(stranger: Account) -> None:
-    assert stranger.download(finished(stranger)) == []
+    wait_for("the end of the job", ended)
+    assert set(states) <= {JobState.OPEN, JobState.READY}
+    assert states[-1] is JobState.READY
+    assert [account.keys(job) for _ in range(2)] == [list(case.expected_keys)] * 2
+    assert account.client.state(job) is JobState.READY
 
 
-@everyone
-def test_there_is_no_file_before_the_end(waiting: Account) -> None:
-    job = waiting.order()
-    assert waiting.state(job) is State.OPEN
-    assert waiting.download(job) is None
+@all_dialects
+def test_an_export_without_rows_is_a_complete_file(stranger: Account) -> None:
+    assert stranger.keys(finished(stranger)) == []
 
 
-@everyone
-def test_a_foreign_job_is_like_one_that_does_not_exist(speaker: Speaker, account: Account, stranger: Account) -> None:
+@all_dialects
+def test_an_open_job_has_no_file(waiting: Account) -> None:
+    job = waiting.create()
+    assert waiting.client.state(job) is JobState.OPEN
+    assert waiting.keys(job) is None
+
+
+@all_dialects
+def test_a_foreign_job_is_like_one_that_does_not_exist(case: DialectCase, account: Account, stranger: Account) -> None:
     job = finished(account)
-    assert stranger.look(job) == stranger.look(speaker.unknown)
-    assert stranger.state(job) is stranger.state(speaker.unknown)
-    assert stranger.download(job) is None
-    for verb in speaker.words_for:
-        assert not getattr(stranger, verb)(job)
-    assert account.download(job) == list(speaker.wanted)
+    assert stranger.read_status(job) == stranger.read_status(case.unknown)
+    assert stranger.client.state(job) is stranger.client.state(case.unknown)
+    assert stranger.keys(job) is None
+    if Operation.CANCEL in case.operations:
+        assert not stranger.client.cancel(job)
+    if Operation.DELETE in case.operations:
+        assert not stranger.client.delete(job)
+    if Operation.LIST in case.operations:
+        assert job.id not in {each.id for each in stranger.client.list_jobs(case.export.report)}
+    assert account.keys(job) == list(case.expected_keys)
 
 
-@able("cancel")
+@supporting(Operation.CANCEL)
 def test_a_job_can_be_cancelled_until_it_ends(waiting: Account, account: Account) -> None:
-    job = waiting.order()
-    assert waiting.cancel(job)
-    assert waiting.state(job) is State.CANCELLED
-    assert waiting.download(job) is None
-    assert not waiting.cancel(job)
+    job = waiting.create()
+    assert waiting.client.cancel(job)
+    assert waiting.client.state(job) is JobState.CANCELLED
+    assert waiting.keys(job) is None
+    assert not waiting.client.cancel(job)
+    with pytest.raises(JobFailed):
+        waiting.client.wait(job)
     done = finished(account)
-    assert not account.cancel(done)
-    assert account.state(done) is State.READY
+    assert not account.client.cancel(done)
+    assert account.client.state(done) is JobState.READY
 
 
-@able("delete")
-def test_a_file_can_be_deleted_once_it_is_there(waiting: Account, account: Account, working: Served) -> None:
-    assert not waiting.delete(waiting.order())
+@supporting(Operation.DELETE)
+def test_a_file_can_be_deleted_once_it_exists(waiting: Account, account: Account, working: Served) -> None:
+    assert not waiting.client.delete(waiting.create())
     job = finished(account)
     assert files(working, account, job)
-    assert account.delete(job)
+    assert account.client.delete(job)
     assert files(working, account, job) == []
-    assert account.state(job) in (State.GONE, State.UNKNOWN)
-    assert account.download(job) is None
-    assert not account.delete(job)
+    assert account.client.state(job) in (JobState.GONE, JobState.UNKNOWN)
+    assert account.keys(job) is None
+    assert not account.client.delete(job)
 
 
-@everyone
-def test_a_file_goes_when_its_time_is_over(account: Account, working: Served) -> None:
+@supporting(Operation.LIST)
+def test_a_list_has_the_jobs_of_the_tenant_newest_first(case: DialectCase, waiting: Account) -> None:
+    older, newer = waiting.create(), waiting.create()
+    assert [job.id for job in waiting.client.list_jobs(case.export.report)][:2] == [newer.id, older.id]
+
+
+@all_dialects
+def test_a_client_refuses_operations_that_its_dialect_does_not_have(case: DialectCase, waiting: Account) -> None:
+    job = waiting.create()
+    client = waiting.client
+    calls: dict[Operation, Callable[[], object]] = {
+        Operation.CANCEL: lambda: client.cancel(job),
+        Operation.DELETE: lambda: client.delete(job),
+        Operation.LIST: lambda: client.list_jobs(case.export.report),
+    }
+    for operation in frozenset(Operation) - case.operations:
+        with pytest.raises(UnsupportedOperation):
+            calls[operation]()
+
+
+@all_dialects
+def test_a_file_is_removed_at_the_end_of_its_retention(account: Account, working: Served) -> None:
     job = finished(account)
-    working.installation.outlive(account.stored(job))
-    assert account.state(job) in (State.GONE, State.UNKNOWN)
-    assert account.download(job) is None
-    working.installation.expire(account.stored(job))
+    job_id = account.case.job_id(working, job)
+    working.installation.outlive(job_id)
+    assert account.client.state(job) in (JobState.GONE, JobState.UNKNOWN)
+    assert account.keys(job) is None
+    working.installation.expire(job_id)
     assert files(working, account, job) == []
-    assert account.state(job) in (State.GONE, State.UNKNOWN)
-    assert account.download(job) is None
+    assert account.client.state(job) in (JobState.GONE, JobState.UNKNOWN)
+    assert account.keys(job) is None
 
 
-def files(served: Served, account: Account, job: str) -> list[str]:
-    """Whatever the artifact store has of a job."""
-    return [path.name for path in (served.installation.home / "artifacts").rglob(f"{account.stored(job)}*")]
+def files(served: Served, account: Account, job: Job) -> list[str]:
+    """Return the names of a job's files in the artifact store."""
+    job_id = account.case.job_id(served, job)
+    return [path.name for path in (served.installation.home / "artifacts").rglob(f"{job_id}*")]

@@ -1,4 +1,4 @@
-"""Exports with Temporal as the doorbell: a real dev server, real servers and workers, both databases."""
+"""Exports that Temporal dispatches: a dev server of Temporal, servers and workers, both databases."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ import pytest
 from temporalio.client import WorkflowExecutionStatus as Workflow
 
 from offtake.core.exports.create import create_export
-from offtake.executor.temporal.address import TemporalAddress
-from offtake.executor.temporal.schedule import ensure_maintenance, schedule_id
 from offtake.model.job import Job, Status
 from offtake.store import jobs, outbox
 from offtake.store.database import Database
 from offtake.store.outbox import MessageKind
 from tests.fixtures.commands import command
 from tests.fixtures.databases import fresh_database, postgresql_server
-from tests.fixtures.installation import Client, Credential, Installation, Running, wait_for
-from tests.fixtures.orders import ORDER, caller
+from tests.fixtures.exports import EXPORT, caller
+from tests.fixtures.installation import Installation, Running
+from tests.fixtures.polling import wait_for
+from tests.fixtures.talkdesk import Credential, TalkdeskWire
 from tests.fixtures.temporal import TemporalServer
 
 CALLS = 300
@@ -58,7 +58,8 @@ def state_on(server: str) -> str:
 def environment(temporal: TemporalServer, queue: str, **more: str) -> dict[str, str]:
     """Temporal as the executor, whatever the settings say."""
     place = {"OFFTAKE_TEMPORAL__ADDRESS": temporal.address, "OFFTAKE_TEMPORAL__TASK_QUEUE": queue}
-    return {"OFFTAKE_EXECUTOR": "temporal", "OFFTAKE_TEMPORAL__UPKEEP_SECONDS": "1", **place, **more}
+    often = {f"OFFTAKE_MAINTENANCE__{task}_SECONDS": "1" for task in ("EXPIRE", "SWEEP", "REDISPATCH")}
+    return {"OFFTAKE_EXECUTOR": "temporal", **often, **place, **more}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +71,10 @@ class Place:
     database: Database
 
     @contextmanager
-    def served(self, settings: dict[str, str], *, workers: int) -> Iterator[tuple[Running, Client]]:
+    def served(self, settings: dict[str, str], *, workers: int) -> Iterator[tuple[Running, TalkdeskWire]]:
         """A server with those settings, and a client of it."""
         running = self.made.serve(workers=workers, environment=settings)
-        with Client.connect(running.url, self.credential) as client:
+        with TalkdeskWire.connect(running.url, self.credential) as client:
             yield running, client
         assert running.stop() == 0
 
@@ -141,15 +142,15 @@ def events(server: Running, job: str) -> list[dict[str, Any]]:
     return [line for line in server.log_lines() if line["event"] == "attempt" and line["job"] == job]
 
 
-def schedules(temporal: TemporalServer, ending: str) -> list[str]:
+def schedules(temporal: TemporalServer) -> list[str]:
     async def found(client: Any) -> list[str]:
-        return [item.id async for item in await client.list_schedules() if item.id.endswith(ending)]
+        return [item.id async for item in await client.list_schedules()]
 
     ids: list[str] = temporal.ask(found)
     return ids
 
 
-def check_an_export(place: Place, client: Client, temporal: TemporalServer) -> None:
+def check_an_export(place: Place, client: TalkdeskWire, temporal: TemporalServer) -> None:
     """A job is dispatched, run and published, and Temporal holds nothing but its id."""
     job = client.create("calls", START, END)
     assert client.wait("calls", job) == "done"
@@ -161,27 +162,58 @@ def check_an_export(place: Place, client: Client, temporal: TemporalServer) -> N
     assert (row.fence, row.attempts) == (1, 1)
 
 
-def test_a_job_on_postgresql_is_dispatched_run_and_published(postgresql_place: Place, temporal: TemporalServer) -> None:
-    with postgresql_place.served(environment(temporal, "postgresql"), workers=1) as (_, client):
-        check_an_export(postgresql_place, client, temporal)
+def check_maintenance(place: Place, client: TalkdeskWire, temporal: TemporalServer) -> None:
+    """Maintenance runs without a schedule in Temporal: it expires files and sweeps orphans."""
+    job = client.create("calls", START, END)
+    assert client.wait("calls", job) == "done"
+    orphan = place.made.home / "artifacts" / "files" / "acme" / f"{'0' * 36}.1.csv"
+    orphan.write_text("of an attempt that no row knows")
+    place.made.outlive(job)
+    wait_for("the file to expire", lambda: place.row(job).status is Status.EXPIRED)
+    wait_for("the sweep", lambda: not orphan.exists())
+    assert schedules(temporal) == []
 
 
-class TestOneServer:
-    """Tests that share one server and worker, because the two take seconds to start with Temporal's library."""
+class TestOnPostgresql:
+    """Tests that share one server and worker, because these take seconds to start with Temporal's library."""
 
     @pytest.fixture(scope="class")
-    def served(self, place: Place, temporal: TemporalServer) -> Iterator[tuple[Running, Client]]:
+    def client(self, postgresql_place: Place, temporal: TemporalServer) -> Iterator[TalkdeskWire]:
+        with postgresql_place.served(environment(temporal, "postgresql"), workers=1) as (_, client):
+            yield client
+
+    def test_a_job_is_dispatched_run_and_published(
+        self, postgresql_place: Place, client: TalkdeskWire, temporal: TemporalServer
+    ) -> None:
+        check_an_export(postgresql_place, client, temporal)
+
+    def test_maintenance_needs_no_schedule_of_temporal(
+        self, postgresql_place: Place, client: TalkdeskWire, temporal: TemporalServer
+    ) -> None:
+        check_maintenance(postgresql_place, client, temporal)
+
+
+class TestOnSqlite:
+    """As above, with few attempts at short intervals."""
+
+    @pytest.fixture(scope="class")
+    def served(self, place: Place, temporal: TemporalServer) -> Iterator[tuple[Running, TalkdeskWire]]:
         counted = {"OFFTAKE_WORKER__ATTEMPTS": "3", "OFFTAKE_WORKER__RETRY_SECONDS": "0.2"}
         with place.served(environment(temporal, "home", **counted), workers=1) as served:
             yield served
 
     def test_a_job_is_dispatched_run_and_published(
-        self, place: Place, served: tuple[Running, Client], temporal: TemporalServer
+        self, place: Place, served: tuple[Running, TalkdeskWire], temporal: TemporalServer
     ) -> None:
         check_an_export(place, served[1], temporal)
 
+    def test_maintenance_needs_no_schedule_of_temporal(
+        self, place: Place, served: tuple[Running, TalkdeskWire], temporal: TemporalServer
+    ) -> None:
+        check_maintenance(place, served[1], temporal)
+
     def test_attempts_are_counted_by_the_row_and_the_last_ends_the_workflow(
-        self, place: Place, served: tuple[Running, Client], temporal: TemporalServer
+        self, place: Place, served: tuple[Running, TalkdeskWire], temporal: TemporalServer
     ) -> None:
         server, client = served
         staging = place.made.home / "artifacts" / "staging"
@@ -197,16 +229,6 @@ class TestOneServer:
         row = place.row(job)
         assert (row.attempts, row.fence, row.failure and row.failure.code) == (3, 3, "storage_unavailable")
 
-    def test_maintenance_is_scheduled_once_and_expires_files(
-        self, place: Place, served: tuple[Running, Client], temporal: TemporalServer
-    ) -> None:
-        _, client = served
-        job = client.create("calls", START, END)
-        assert client.wait("calls", job) == "done"
-        place.made.outlive(job)
-        wait_for("the file to expire", lambda: place.row(job).status is Status.EXPIRED)
-        assert schedules(temporal, "-home") == ["offtake-maintenance-home"]
-
 
 def test_jobs_made_with_temporal_run_without_it_and_the_other_way_round(place: Place, temporal: TemporalServer) -> None:
     settings = environment(temporal, "home")
@@ -217,7 +239,7 @@ def test_jobs_made_with_temporal_run_without_it_and_the_other_way_round(place: P
         assert client.wait("calls", rung_for) == "done"
     assert temporal.state(rung_for) is Workflow.RUNNING  # nobody has told it
     with place.made.services() as on:
-        not_rung_for = [create_export(ORDER, caller(), on).id for _ in range(2)]
+        not_rung_for = [create_export(EXPORT, caller(), on).id for _ in range(2)]
     assert place.is_told()
     with place.served(settings, workers=1):
         assert [result(temporal, job) for job in (rung_for, *not_rung_for)] == ["succeeded"] * 3
@@ -267,23 +289,6 @@ def test_a_worker_on_another_machine_joins_with_nothing_but_settings(
     assert (worker.returncode, b'"event": "attempt"' in said) == (0, True)
 
 
-def test_the_schedule_follows_the_settings_and_keeps_a_pause(temporal: TemporalServer) -> None:
-    def address(seconds: float) -> TemporalAddress:
-        return TemporalAddress(target=temporal.address, namespace="default", queue="kept", maintenance_seconds=seconds)
-
-    async def made(client: Any) -> tuple[list[timedelta], bool]:
-        await ensure_maintenance(client, address(5))
-        handle = client.get_schedule_handle(schedule_id(address(5)))
-        await handle.pause()
-        for _ in range(2):
-            await ensure_maintenance(client, address(7))
-        found = (await handle.describe()).schedule
-        await handle.delete()
-        return [interval.every for interval in found.spec.intervals], found.state.paused
-
-    assert temporal.ask(made) == ([timedelta(seconds=7)], True)
-
-
 # --- exports that take seconds ---------------------------------------------------------------------------------------
 
 
@@ -294,16 +299,16 @@ def slow(large: Installation) -> Iterator[Place]:
         yield Place(large, large.add_client("acme"), on.database)
 
 
-class TestOneServerOfSlowExports:
+class TestSlowExports:
     """Tests that share one server, and one worker that may run two attempts at once."""
 
     @pytest.fixture(scope="class")
-    def served(self, slow: Place, temporal: TemporalServer) -> Iterator[tuple[Running, Client]]:
+    def served(self, slow: Place, temporal: TemporalServer) -> Iterator[tuple[Running, TalkdeskWire]]:
         with slow.served(environment(temporal, "slow", OFFTAKE_TEMPORAL__ACTIVITIES="2"), workers=1) as served:
             yield served
 
     def test_a_cancel_interrupts_the_attempt_and_ends_the_workflow(
-        self, slow: Place, served: tuple[Running, Client], temporal: TemporalServer
+        self, slow: Place, served: tuple[Running, TalkdeskWire], temporal: TemporalServer
     ) -> None:
         server, client = served
         job = client.create("calls", START, END)
@@ -316,8 +321,9 @@ class TestOneServerOfSlowExports:
         assert list((slow.made.home / "artifacts").rglob(f"{job}*")) == []
 
     def test_one_worker_runs_as_many_attempts_at_once_as_it_may(
-        self, slow: Place, served: tuple[Running, Client]
+        self, slow: Place, served: tuple[Running, TalkdeskWire]
     ) -> None:
+        """After the cancelled attempt, so that its place is known to be free."""
         _, client = served
         both = [client.create("calls", START, END) for _ in range(2)]
 
@@ -330,7 +336,7 @@ class TestOneServerOfSlowExports:
 
     @pytest.mark.parametrize("how", ["cancel", "terminate"])
     def test_a_workflow_ended_by_hand_in_temporal_does_not_end_the_job(
-        self, slow: Place, served: tuple[Running, Client], temporal: TemporalServer, how: str
+        self, slow: Place, served: tuple[Running, TalkdeskWire], temporal: TemporalServer, how: str
     ) -> None:
         _, client = served
         job = client.create("calls", START, END)
@@ -370,7 +376,7 @@ def test_the_key_of_temporal_reaches_no_log(installation: Installation, temporal
     credential = installation.add_tenant("acme")
     settings = environment(temporal, "secret", OFFTAKE_TEMPORAL__API_KEY="kept-to-ourselves")
     running = installation.serve(workers=1, environment=settings)
-    with Client.connect(running.url, credential) as client:
+    with TalkdeskWire.connect(running.url, credential) as client:
         job = client.create("calls", START, END)
         away = wait_for(
             "both to find Temporal away",

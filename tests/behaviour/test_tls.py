@@ -15,7 +15,9 @@ import httpx
 import pytest
 import trustme
 
-from tests.fixtures.installation import Client, Credential, Installation, Running, wait_for
+from tests.fixtures.installation import Installation, Running
+from tests.fixtures.polling import wait_for
+from tests.fixtures.talkdesk import Credential, TalkdeskWire
 
 MARCH = ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z")
 _REFUSED = r"(?i)protocol.version|handshake.failure|EOF"  # the event loop may close without an alert
@@ -119,14 +121,12 @@ def test_links_are_https_and_lead_to_the_file(
 ) -> None:
     _, running, credential = secured
     assert running.url.startswith("https://127.0.0.1:")
-    with httpx.Client(base_url=running.url, verify=trusting, trust_env=False, timeout=60) as http:
-        client = Client(http, "")
-        client.renew(credential)
+    with TalkdeskWire.connect(running.url, credential, verify=trusting) as client:
         job = client.create("calls", *MARCH)
         assert client.wait("calls", job) == "done"
         link = client.link("calls", job)
         assert link.startswith(f"{running.url}/download/")
-        assert http.get(link).json()["total"] == 0
+        assert client.http.get(link).json()["total"] == 0
 
 
 def test_sighup_changes_the_certificate_and_keeps_connections(
@@ -185,4 +185,4 @@ def test_a_certificate_that_cannot_be_used_stops_the_start(installation: Install
     installation.init('[server]\ntls_certificate = "x.pem"\n')
     done = installation.run("serve", "--port", "0")
     assert done.returncode == 3
-    assert "tls_certificate and tls_key belong together" in done.stderr
+    assert "tls_certificate and tls_key must be set together" in done.stderr

@@ -29,17 +29,18 @@ from offtake.lake.ingest.load import load
 from offtake.lake.storage import FolderTableStorage
 from offtake.lake.tables import TableKind, tables
 from offtake.model.audit import AuditEntry
+from offtake.model.column_type import ColumnType
 from offtake.model.layout import DEFAULT_PATTERN, ColumnLayout
-from offtake.model.report import Column, ColumnType, Prune, Report, TableUse
+from offtake.model.report import Column, Prune, Report, TableUse
 from offtake.model.request import BusinessHours, ExportRequest, ReportParameters, Selection
 from offtake.model.timespan import Timespan
 from offtake.store import audit
 from offtake.store.database import Database, sqlite_url
 from offtake.store.migrate import migrate
 from tests.fixtures.instants import with_instants
-from tests.fixtures.places import views_of
+from tests.fixtures.storage_paths import views_of
 
-LOCALE_PATTERN = "%m/%d/%Y %I:%M:%S %p"  # English, contracts/khoros.md 5.2
+LOCALE_PATTERN = "%m/%d/%Y %I:%M:%S %p"  # English, Khoros contract 5.2
 TENANT = "acme"  # the tenant of the export; rows without a tenant are its own
 
 Row = dict[str, Any]
@@ -164,7 +165,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Filled:
 def test_the_report_gives_the_expected_rows(case: Case, filled: Filled, tmp_path: Path) -> None:
     report = CATALOGUE.reports[case.report]
     with _session(case, filled(case), tmp_path) as (session, request):
-        query = with_instants(plan_rows(report, request, tenant=TENANT), report, _as_text)
+        query = with_instants(plan_rows(report, request), report, _as_text)
         assert as_multiset(session.rows(query)) == as_multiset(case.expected(report))
 
 
@@ -175,7 +176,7 @@ DIVIDED = [pytest.param(case, id=case.id) for case in ALL if CATALOGUE.reports[c
 def test_parts_hold_together_what_the_whole_holds(case: Case, filled: Filled, tmp_path: Path) -> None:
     report = CATALOGUE.reports[case.report]
     with _session(case, filled(case), tmp_path, partitions=3) as (session, request):
-        query = with_instants(plan_rows(report, request, tenant=TENANT), report, _as_text)
+        query = with_instants(plan_rows(report, request), report, _as_text)
         rows = [row for partition in range(session.partitions) for row in session.rows(query, partition=partition)]
         assert as_multiset(rows) == as_multiset(case.expected(report))
 
@@ -189,16 +190,16 @@ def test_the_dialect_shows_the_expected_entries(case: Case, dialect: str, filled
     pattern = LOCALE_PATTERN if dialect == "khoros" else DEFAULT_PATTERN
     shown = ColumnLayout(columns=columns, headers=tuple(column.name for column in columns), instant_pattern=pattern)
     with _session(case, filled(case), tmp_path) as (session, request):
-        query = plan(CATALOGUE.reports[case.report], shown, request, tenant=TENANT)
+        query = plan(CATALOGUE.reports[case.report], shown, request)
         assert as_multiset(session.rows(query)) == as_multiset(case.shown(dialect) or [])
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case.id) for case in ALL if case.folder.name == "other_tenant"])
-def test_the_query_alone_keeps_tenants_apart(case: Case, filled: Filled, tmp_path: Path) -> None:
-    """The second wall stands even where the first has fallen and the views hold every tenant's files."""
+def test_views_whose_files_hold_foreign_rows_show_none(case: Case, filled: Filled, tmp_path: Path) -> None:
+    """The condition in the views suffices alone: here they are given every tenant's files."""
     report = CATALOGUE.reports[case.report]
     with _session(case, filled(case), tmp_path, tenants=(TENANT, "globex")) as (session, request):
-        query = with_instants(plan_rows(report, request, tenant=TENANT), report, _as_text)
+        query = with_instants(plan_rows(report, request), report, _as_text)
         assert as_multiset(session.rows(query)) == as_multiset(case.expected(report))
 
 
@@ -236,7 +237,7 @@ def _reaches_out(case: Case, table: str) -> bool:
 def _rows(case: Case, lake: Lake, folder: Path, uses: tuple[TableUse, ...]) -> list[str]:
     report = CATALOGUE.reports[case.report]
     with _session(case, lake, folder, uses=uses) as (session, request):
-        query = with_instants(plan_rows(report, request, tenant=TENANT), report, _as_text)
+        query = with_instants(plan_rows(report, request), report, _as_text)
         return as_multiset(session.rows(query))
 
 
@@ -260,12 +261,12 @@ def _session(
         for same in zip(*seen, strict=True)
     ]
     limits = Limits(threads=1, memory_mb=256, temp_folder=folder / "temp", temp_mb=64)
-    with Session(limits, views, partitions=partitions) as session:
-        request = filters.prepare(session, report, request, tenant=TENANT)
+    with Session(limits, views, tenant=TENANT, partitions=partitions) as session:
+        request = filters.prepare(session, report, request)
         if report.server_audit:
             with closing(_recorded(case, folder)) as database:
-                server_audit.expose(session, database, request, tenant=TENANT)
-        intermediate.create_tables(session, report, request, tenant=TENANT)
+                server_audit.expose(session, database, request)
+        intermediate.create_tables(session, report, request)
         yield session, request
 
 

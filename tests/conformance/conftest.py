@@ -1,4 +1,4 @@
-"""One suite, every database: an implementation joins by a word in ``databases.KINDS``."""
+"""Fixtures that run each test on every database of ``databases.KINDS``."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _migrate(url: str) -> None:
 
 @pytest.fixture
 def services(database: Database, tmp_path: Path) -> Services:
-    """The core's services over that database."""
+    """The core's services with that database."""
     home = Home(tmp_path / "home")
     home.create()
     built = build_services(home, Settings())

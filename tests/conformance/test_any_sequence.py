@@ -1,4 +1,4 @@
-"""Any sequence of what may happen to jobs, beside a plain model: no move outside MOVES, one file at most, the quota."""
+"""Random sequences of operations on jobs, compared with a model: moves, fences, files, holds and quota."""
 
 from __future__ import annotations
 
@@ -38,87 +38,87 @@ from offtake.model.job import LEASED, MOVES, OPEN, JobFilter, Lease, Status
 from offtake.model.tenant import Tenant
 from offtake.store import jobs
 from offtake.store.schema import job as table
-from tests.fixtures.orders import ORDER, caller, let_pass
-from tests.fixtures.places import artifact_path
+from tests.fixtures.exports import EXPORT, age_jobs, caller
+from tests.fixtures.storage_paths import artifact_path
 
 QUOTA, ATTEMPTS = 3, 2
 LEASE, RETENTION = timedelta(seconds=15), timedelta(days=30)
 TENANTS = ("acme", "umbra")
-ANY = st.integers(min_value=0, max_value=1_000_000)  # which of those there are, counted round
+ANY = st.integers(min_value=0, max_value=1_000_000)  # index, modulo the number of items
 
 
 @dataclass(slots=True)
 class Model:
-    """A job as it must be."""
+    """Expected state of a job."""
 
     tenant: str
     status: Status = Status.QUEUED
     fence: int = 0
     attempts: int = 0
     held: bool = False
-    over: bool = False  # the file's retention
+    over: bool = False  # whether its retention is over
 
     def move(self, target: Status) -> None:
-        """No move but those in the table."""
+        """Move the job; fail if MOVES does not allow it."""
         assert target in MOVES[self.status]
         self.status = target
 
 
 class Sequences(RuleBasedStateMachine):
-    """Whatever clients, workers, operators and time do."""
+    """Operations of clients, workers and operators, and the passing of time."""
 
     def __init__(self, on: Services) -> None:
         super().__init__()
-        every = replace(on.limits["talkdesk"].every, open_jobs=QUOTA, retention=RETENTION)
+        default = replace(on.limits["talkdesk"].default, open_jobs=QUOTA, retention=RETENTION)
         attempt = replace(on.attempt, attempts=ATTEMPTS, retry_delay=timedelta(0), lease=LEASE)
-        self.on = replace(on, limits={"talkdesk": PerTenant(every=every)}, attempt=attempt)
+        self.on = replace(on, limits={"talkdesk": PerTenant(default=default)}, attempt=attempt)
         self.jobs: dict[str, Model] = {}
         self.leases: list[Lease] = []
         self.published: Counter[str] = Counter()
 
     def teardown(self) -> None:
-        """The next sequence begins with nothing."""
+        """Remove all jobs and files."""
         with self.on.database.write() as connection:
             connection.execute(delete(table))
         for path in self.files():
             path.unlink()
 
     def files(self) -> list[Path]:
-        """What the artifact store has."""
+        """Return the files of the artifact store."""
         return [path for path in (self.on.artifacts.root / "files").rglob("*") if path.is_file()]
 
     def open(self, tenant: str) -> int:
-        """How many of the tenant's jobs have not ended."""
+        """Return the number of the tenant's open jobs."""
         return sum(job.tenant == tenant and job.status in OPEN for job in self.jobs.values())
 
     def some(self, number: int) -> tuple[str, Model]:
-        """One of the jobs."""
+        """Return one of the jobs."""
         return list(self.jobs.items())[number % len(self.jobs)]
 
     def lease(self, number: int) -> tuple[Lease, Model, bool]:
-        """One of all leases there ever were, its job, and whether it lasts."""
+        """Return one of all leases so far, its job, and whether the lease is still valid."""
         lease = self.leases[number % len(self.leases)]
         job = self.jobs[lease.job.id]
         return lease, job, job.status in LEASED and job.fence == lease.fence
 
-    def tried(self, job: Model) -> None:
-        """An attempt ended that another may follow."""
+    def retry_or_fail(self, job: Model) -> None:
+        """Expect another attempt, or a failed job if no attempts are left."""
         job.move(Status.QUEUED if job.attempts < ATTEMPTS else Status.FAILED)
 
     @rule(tenant=st.sampled_from(TENANTS))
-    def order(self, tenant: str) -> None:
-        """A client orders."""
+    def create(self, tenant: str) -> None:
+        """A client creates an export."""
         try:
-            made = create_export(ORDER, caller(tenant), self.on)
+            created = create_export(EXPORT, caller(tenant), self.on)
         except QuotaExceeded:
             assert self.open(tenant) == QUOTA
         else:
             assert self.open(tenant) < QUOTA
-            self.jobs[made.id] = Model(tenant=tenant)
+            self.jobs[created.id] = Model(tenant=tenant)
 
     @rule()
     def claim(self) -> None:
-        """A worker asks for a job."""
+        """A worker claims a job."""
         lease = claim_next(self.on, Worker(name=f"w{len(self.leases)}"))
         queued = [job for job in self.jobs.values() if job.status is Status.QUEUED]
         if lease is None:
@@ -134,7 +134,7 @@ class Sequences(RuleBasedStateMachine):
     @precondition(lambda self: self.leases)
     @rule(number=ANY)
     def verified(self, number: int) -> None:
-        """An attempt has its file; perhaps one that was taken for dead."""
+        """An attempt has verified its file; its lease may be lost."""
         lease, job, lasts = self.lease(number)
         allowed = lasts and job.status is Status.RUNNING
         with self.on.database.write() as connection:
@@ -145,7 +145,7 @@ class Sequences(RuleBasedStateMachine):
     @precondition(lambda self: self.leases)
     @rule(number=ANY)
     def publish(self, number: int) -> None:
-        """An attempt publishes, or finds that it may not."""
+        """An attempt publishes, if its lease is valid."""
         lease, job, lasts = self.lease(number)
         allowed = lasts and job.status is Status.UPLOADING
         key = self.on.artifacts.key(job.tenant, lease.job.id, lease.fence, "csv")
@@ -170,14 +170,14 @@ class Sequences(RuleBasedStateMachine):
         if not lasts:
             assert ended == "lease_lost"
         elif error.retryable:
-            self.tried(job)
+            self.retry_or_fail(job)
         else:
             job.move(Status.FAILED)
 
     @precondition(lambda self: self.leases)
     @rule(number=ANY)
-    def hand_back(self, number: int) -> None:
-        """A worker is told to stop."""
+    def requeue(self, number: int) -> None:
+        """A worker shuts down and requeues its job."""
         lease, job, lasts = self.lease(number)
         outcome.record_outcome(lease, StorageUnavailable("stopped"), CancelReason.STOPPING, self.on)
         if lasts:
@@ -187,33 +187,33 @@ class Sequences(RuleBasedStateMachine):
     @precondition(lambda self: self.leases)
     @rule(number=ANY)
     def crash(self, number: int) -> None:
-        """A worker is found dead."""
+        """A worker is known to be dead."""
         lease, job, lasts = self.lease(number)
         assert outcome.rescue_expired_leases(self.on, dead_worker=lease.worker) == lasts
         if lasts:
-            self.tried(job)
+            self.retry_or_fail(job)
 
     @rule()
-    def leases_run_out(self) -> None:
-        """Nobody renews for longer than a lease lasts."""
-        let_pass(self.on, LEASE * 2)
+    def leases_expire(self) -> None:
+        """No lease is renewed before its end."""
+        age_jobs(self.on, LEASE * 2)
         abandoned = [job for job in self.jobs.values() if job.status in LEASED]
         assert outcome.rescue_expired_leases(self.on) == len(abandoned)
         for job in abandoned:
-            self.tried(job)
+            self.retry_or_fail(job)
 
     @rule(sweep=st.booleans())
     def retention_ends(self, sweep: bool) -> None:
-        """A month goes by."""
-        let_pass(self.on, RETENTION)
+        """The retention of all files ends."""
+        age_jobs(self.on, RETENTION)
         for job in self.jobs.values():
             job.over = job.over or job.status is Status.SUCCEEDED
         if sweep:
-            self.maintenance()
+            self.expire()
 
     @rule()
-    def maintenance(self) -> None:
-        """What workers do every minute."""
+    def expire(self) -> None:
+        """What the maintenance does every minute."""
         going = [job for job in self.jobs.values() if job.status is Status.SUCCEEDED and job.over and not job.held]
         tally = retention.expire(self.on)
         assert (tally.done, tally.failed) == (len(going), 0)
@@ -253,7 +253,7 @@ class Sequences(RuleBasedStateMachine):
     @precondition(lambda self: self.jobs)
     @rule(number=ANY)
     def retry(self, number: int) -> None:
-        """The operator has a job tried again."""
+        """The operator retries a job."""
         id_, job = self.some(number)
         try:
             admin_jobs.retry(id_, "root", self.on)
@@ -270,7 +270,7 @@ class Sequences(RuleBasedStateMachine):
     @precondition(lambda self: self.jobs)
     @rule(number=ANY)
     def hold(self, number: int) -> None:
-        """The operator keeps a file."""
+        """The operator holds a job."""
         id_, job = self.some(number)
         allowed = job.status in OPEN or (job.status is Status.SUCCEEDED and not job.over)
         try:
@@ -284,7 +284,7 @@ class Sequences(RuleBasedStateMachine):
     @precondition(lambda self: self.jobs)
     @rule(number=ANY)
     def release(self, number: int) -> None:
-        """The operator keeps it no longer."""
+        """The operator releases a hold."""
         id_, job = self.some(number)
         try:
             admin_jobs.release(id_, "root", self.on)
@@ -295,19 +295,19 @@ class Sequences(RuleBasedStateMachine):
             job.held = False
 
     @invariant()
-    def the_store_is_as_the_model(self) -> None:
-        """Every job, every file, every quota."""
+    def the_store_matches_the_model(self) -> None:
+        """Compare jobs, files and quotas."""
         with self.on.database.read() as connection:
             stored = jobs.newest(connection, JobFilter(), limit=1_000)
-        found = {job.id: (job.status, job.fence, job.attempts, job.held_at is not None) for job in stored}
-        assert found == {id_: (job.status, job.fence, job.attempts, job.held) for id_, job in self.jobs.items()}
+        actual = {job.id: (job.status, job.fence, job.attempts, job.held_at is not None) for job in stored}
+        assert actual == {id_: (job.status, job.fence, job.attempts, job.held) for id_, job in self.jobs.items()}
         assert max(self.published.values(), default=0) <= 1
-        named = {artifact_path(self.on, job.artifact.key) for job in stored if job.artifact is not None}
-        assert set(self.files()) == named
+        published = {artifact_path(self.on, job.artifact.key) for job in stored if job.artifact is not None}
+        assert set(self.files()) == published
         assert all(self.open(tenant) <= QUOTA for tenant in TENANTS)
 
 
-def test_no_sequence_leads_astray(services: Services) -> None:
+def test_any_sequence_of_operations_matches_the_model(services: Services) -> None:
     for name in TENANTS:
         identity.add_tenant(Tenant(name=name), services)
     few = settings(max_examples=20, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))

@@ -1,4 +1,4 @@
-"""One suite, every place for artifacts: a folder, and object storage as two servers speak it."""
+"""Artifact stores: a folder, and object storage on two S3 servers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LARGE = 40 * 1024 * 1024 + 7  # three parts
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A store, and where attempts of this machine write."""
+    """A store and the staging folder of this host's attempts."""
 
     store: ArtifactStore
     root: Path
@@ -65,7 +65,9 @@ def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Kept:
 
 @pytest.mark.parametrize("prefix", ["", "one", "care/artifacts"])
 @pytest.mark.parametrize("kind", SERVERS)
-def test_any_prefix_will_do(kind: str, prefix: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+def test_a_prefix_with_any_characters_works(
+    kind: str, prefix: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
     server: S3Server = request.getfixturevalue(kind)
     bucket = server.bucket(server.fresh_bucket(), prefix)
     kept = Kept(BucketArtifacts(tmp_path, bucket), tmp_path)
@@ -82,7 +84,7 @@ def test_any_prefix_will_do(kind: str, prefix: str, request: pytest.FixtureReque
     assert kept.found() == []
 
 
-def test_a_file_is_what_was_kept_whole_and_in_ranges(kept: Kept) -> None:
+def test_a_stored_file_is_read_back_whole_and_in_ranges(kept: Kept) -> None:
     content = bytes(range(256)) * 5000
     key, size = kept.keep(content), len(content)
     assert kept.store.size(key) == size
@@ -90,13 +92,13 @@ def test_a_file_is_what_was_kept_whole_and_in_ranges(kept: Kept) -> None:
         assert kept.read(key, first, end) == content[first:end]
 
 
-def test_an_empty_file_is_a_file(kept: Kept) -> None:
+def test_an_empty_file_is_stored_and_read_back(kept: Kept) -> None:
     key = kept.keep(b"")
     assert kept.store.size(key) == 0
     assert kept.read(key, 0, 0) == b""
 
 
-def test_a_file_of_several_parts_is_the_same_file(kept: Kept) -> None:
+def test_a_multipart_upload_stores_the_same_bytes(kept: Kept) -> None:
     content = os.urandom(1024 * 1024) * 40 + b"the end"
     assert len(content) == LARGE
     key = kept.keep(content)
@@ -109,7 +111,7 @@ def test_a_file_of_several_parts_is_the_same_file(kept: Kept) -> None:
 
 
 @pytest.mark.parametrize("stop_at", [1, 2, 3])
-def test_what_is_interrupted_is_not_kept(kept: Kept, stop_at: int) -> None:
+def test_an_interrupted_upload_stores_nothing(kept: Kept, stop_at: int) -> None:
     calls = 0
 
     def between() -> None:
@@ -129,7 +131,7 @@ def test_what_is_interrupted_is_not_kept(kept: Kept, stop_at: int) -> None:
     assert kept.found() == []
 
 
-def test_what_is_not_there_is_not_there(kept: Kept) -> None:
+def test_a_missing_file_is_reported_as_missing(kept: Kept) -> None:
     key = kept.store.key("acme", JOB, 1, "csv")
     assert kept.store.size(key) is None
     with pytest.raises(StorageUnavailable):
@@ -138,13 +140,13 @@ def test_what_is_not_there_is_not_there(kept: Kept) -> None:
     assert kept.found() == []
 
 
-def test_a_file_is_removed_and_another_stays(kept: Kept) -> None:
+def test_removing_a_file_keeps_the_others(kept: Kept) -> None:
     first, second = kept.keep(b"one", fence=1), kept.keep(b"two", fence=2)
     kept.store.remove(first)
     assert (kept.store.size(first), kept.store.size(second)) == (None, 3)
 
 
-def test_a_file_that_is_shorter_than_it_should_be_is_an_error(kept: Kept) -> None:
+def test_a_truncated_file_raises_an_error(kept: Kept) -> None:
     key = kept.keep(b"ten bytes.")
     with pytest.raises(StorageUnavailable):
         kept.read(key, 0, 11)
@@ -152,7 +154,7 @@ def test_a_file_that_is_shorter_than_it_should_be_is_an_error(kept: Kept) -> Non
         kept.read(key, 20, 30)
 
 
-def test_the_sweep_sees_what_carries_a_job_and_a_fence(kept: Kept) -> None:
+def test_the_sweep_lists_files_with_a_job_and_a_fence(kept: Kept) -> None:
     key = kept.keep(b"published")
     staged = kept.store.staging(OTHER, 3, "json")
     staged.write_bytes(b"half")
@@ -171,8 +173,8 @@ def test_the_sweep_sees_what_carries_a_job_and_a_fence(kept: Kept) -> None:
     assert [path.name for path in kept.root.rglob("*") if path.is_file()] == ["not-a-job.1.csv"]
 
 
-def test_an_upload_that_nobody_finishes_is_seen_and_dropped(moto: S3Server, tmp_path: Path) -> None:
-    """moto only: an unfinished upload stops rclone altogether."""
+def test_an_abandoned_multipart_upload_is_listed_and_aborted(moto: S3Server, tmp_path: Path) -> None:
+    """moto only: rclone stops responding after an unfinished upload."""
     bucket = moto.bucket(moto.fresh_bucket())
     kept = Kept(BucketArtifacts(tmp_path, bucket), tmp_path)
     kept.store.prepare()
@@ -187,7 +189,7 @@ def test_an_upload_that_nobody_finishes_is_seen_and_dropped(moto: S3Server, tmp_
     assert kept.found() == [(published, 1, False)]
 
 
-def test_more_unfinished_uploads_than_one_page_has(moto: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_abandoned_uploads_on_several_pages_are_listed(moto: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uploads, "PAGE", 2)
     bucket = moto.bucket(moto.fresh_bucket())
     keys = [f"files/acme/{JOB}.{fence}.csv" for fence in range(1, 6)]
@@ -197,15 +199,17 @@ def test_more_unfinished_uploads_than_one_page_has(moto: S3Server, monkeypatch: 
 
 
 @pytest.mark.parametrize("kind", SERVERS)
-def test_a_bucket_that_is_there_passes_the_check(kind: str, request: pytest.FixtureRequest) -> None:
+def test_an_existing_bucket_passes_the_check(kind: str, request: pytest.FixtureRequest) -> None:
     server: S3Server = request.getfixturevalue(kind)
     assert server.bucket(server.fresh_bucket()).probe("artifacts_url")
 
 
 @pytest.mark.parametrize("kind", SERVERS)
-def test_a_bucket_that_is_not_there_is_said_with_its_option(kind: str, request: pytest.FixtureRequest) -> None:
+def test_a_missing_bucket_is_reported_with_its_setting(kind: str, request: pytest.FixtureRequest) -> None:
     server: S3Server = request.getfixturevalue(kind)
-    with pytest.raises(SettingsError, match=r"^artifacts_url: s3://nobodys-bucket/care/files: there is no such bucket"):
+    with pytest.raises(
+        SettingsError, match=r"^artifacts_url: s3://nobodys-bucket/care/files: the bucket does not exist"
+    ):
         server.bucket("nobodys-bucket").probe("artifacts_url")
 
 
@@ -216,15 +220,15 @@ def test_a_bucket_that_is_not_there_is_said_with_its_option(kind: str, request: 
         "rclone",
     ],
 )
-def test_refused_credentials_are_said_and_not_shown(kind: str, request: pytest.FixtureRequest) -> None:
+def test_refused_credentials_are_reported_without_the_secret(kind: str, request: pytest.FixtureRequest) -> None:
     server: S3Server = request.getfixturevalue(kind)
     wrong = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": "a-wrong-secret"}
     bucket = server.bucket(server.fresh_bucket(), secrets=wrong)
-    with pytest.raises(SettingsError, match=r"lake_url: .* credentials are refused") as caught:
+    with pytest.raises(SettingsError, match=r"lake_url: .* access denied") as caught:
         bucket.probe("lake_url")
     assert "wrong-secret" not in caught.value.message
     assert KEY not in caught.value.message
-    with pytest.raises(StorageUnavailable, match="refuses the credentials"):
+    with pytest.raises(StorageUnavailable, match="denied access"):
         bucket.size("files/x")
 
 
@@ -241,20 +245,20 @@ def test_credentials_may_come_from_the_environment(
     assert kept.read(key, 0, 1) == b"x"
 
 
-def test_a_service_that_is_away_is_not_a_wrong_setting(moto: S3Server) -> None:
+def test_an_unreachable_service_is_not_a_settings_error(moto: S3Server) -> None:
     away = moto.bucket("any", endpoint="http://127.0.0.1:9")
     assert not away.probe("artifacts_url")
     with pytest.raises(StorageUnavailable):
         away.size("files/x")
 
 
-def test_secrets_are_not_shown() -> None:
+def test_representations_hide_secrets() -> None:
     access = replace(S3Server(kind="none", url="").access, secrets={"AWS_SECRET_ACCESS_KEY": SECRET})
     assert SECRET not in repr(access)
 
 
 def _begun(bucket: Bucket, key: str) -> None:
-    """Send a part and never finish, as an attempt does that is killed."""
+    """Upload a part without completing the upload, as a killed attempt does."""
     part = 5 * 1024 * 1024
     writer = obstore.open_writer(bucket.store, key, buffer_size=part, max_concurrency=1)
     writer.write(bytes(2 * part + 1))

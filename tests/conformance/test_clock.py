@@ -1,6 +1,6 @@
-"""Whose clock counts: where hosts share a database, one whose clock is off by an hour neither steals nor loses a lease.
+"""The clock of leases and retention: on PostgreSQL, a host with a wrong clock neither takes nor loses a lease.
 
-On SQLite there is one host, and its clock is the only one.
+A SQLite file has one host, whose clock is used.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from offtake.executor.worker import Worker, claim_next
 from offtake.model.job import Lease, Status
 from offtake.model.tenant import Tenant
 from offtake.store import jobs
-from tests.fixtures.installation import wait_for
-from tests.fixtures.orders import ORDER, caller, let_pass, published
+from tests.fixtures.exports import EXPORT, age_jobs, caller, published
+from tests.fixtures.polling import wait_for
 
 HOUR = timedelta(hours=1)
 
@@ -37,8 +37,8 @@ def on(services: Services) -> Services:
     return services
 
 
-def off(on: Services, skew: timedelta) -> Services:
-    """The same installation on a host whose clock is wrong."""
+def with_skew(on: Services, skew: timedelta) -> Services:
+    """Return the services of a host of the same installation whose clock is off by ``skew``."""
     clock = on.clock
     return replace(on, clock=lambda: clock() + skew)
 
@@ -50,48 +50,48 @@ def claimed(on: Services, worker: str) -> Lease:
 
 
 @pytest.mark.parametrize("skew", [-HOUR, HOUR], ids=["behind", "ahead"])
-def test_a_host_whose_clock_is_off_has_leases_like_any_other(on: Services, skew: timedelta) -> None:
-    if on.database.reads_at_once:  # SQLite
+def test_leases_do_not_depend_on_the_hosts_clock(on: Services, skew: timedelta) -> None:
+    if on.database.reads_in_process:  # SQLite
         with on.database.read() as connection:
             assert on.now(connection) - on.clock() < HOUR
-            assert abs(off(on, skew).now(connection) - on.clock() - skew) < timedelta(minutes=1)
+            assert abs(with_skew(on, skew).now(connection) - on.clock() - skew) < timedelta(minutes=1)
         return
-    wrong = off(on, skew)
-    create_export(ORDER, caller(), wrong)
-    mine = claimed(on, "right")  # what the wrong clock ordered is due
-    assert outcome.rescue_expired_leases(wrong) == 0  # it does not steal
+    wrong = with_skew(on, skew)
+    create_export(EXPORT, caller(), wrong)
+    mine = claimed(on, "right")  # the job of the host with the wrong clock is due
+    assert outcome.rescue_expired_leases(wrong) == 0  # it takes no valid lease
     with on.database.write() as connection:
         assert jobs.holds(connection, mine)
         jobs.cancel(connection, mine.job.id, tenant="acme", now=on.now(connection))
-    create_export(ORDER, caller(), on)
+    create_export(EXPORT, caller(), on)
     theirs = claimed(wrong, "wrong")
-    assert outcome.rescue_expired_leases(on) == 0  # it does not lose
+    assert outcome.rescue_expired_leases(on) == 0  # it loses no valid lease
     brief = replace(wrong, attempt=replace(wrong.attempt, heartbeat=timedelta(seconds=0.01)))
     with LeaseHeartbeat(theirs, brief, cancellation=Cancellation(), shutdown=Shutdown(HOUR)):
         wait_for("a renewal", lambda: lease_end(on, theirs) != theirs.until)
     assert timedelta(0) < lease_end(on, theirs) - theirs.until < HOUR
     assert outcome.rescue_expired_leases(on) == 0
-    let_pass(on, HOUR)
+    age_jobs(on, HOUR)
     assert outcome.rescue_expired_leases(wrong) == 1
 
 
 @pytest.mark.parametrize("skew", [timedelta(days=-90), timedelta(days=90)], ids=["behind", "ahead"])
-def test_a_host_whose_clock_is_off_removes_no_file_before_its_time(on: Services, skew: timedelta) -> None:
-    if on.database.reads_at_once:
+def test_a_wrong_host_clock_removes_no_file_early(on: Services, skew: timedelta) -> None:
+    if on.database.reads_in_process:
         return
-    wrong = off(on, skew)
+    wrong = with_skew(on, skew)
     _, path = published(wrong)
     assert retention.expire(wrong).done == 0
-    let_pass(on, timedelta(days=2))
+    age_jobs(on, timedelta(days=2))
     assert retention.expire(wrong).done == 1
     assert not path.exists()
 
 
 @pytest.mark.parametrize("skew", [timedelta(days=-90), timedelta(days=90)], ids=["behind", "ahead"])
-def test_a_host_whose_clock_is_off_sees_files_as_long_as_they_are_to_be_had(on: Services, skew: timedelta) -> None:
-    if on.database.reads_at_once:
+def test_a_wrong_host_clock_does_not_change_the_availability_of_files(on: Services, skew: timedelta) -> None:
+    if on.database.reads_in_process:
         return
-    wrong = off(on, skew)
+    wrong = with_skew(on, skew)
     job, _ = published(on)
     ref = JobRef(id=job, dialect="talkdesk")
     listing = Listing(dialect="talkdesk", per_page=10)
@@ -101,7 +101,7 @@ def test_a_host_whose_clock_is_off_sees_files_as_long_as_they_are_to_be_had(on: 
     for host in (on, wrong):
         found = download.open_link(link.job, expires=str(link.expires), signature=link.signature, on=host)
         assert found.artifact.bytes
-    let_pass(on, timedelta(days=2))
+    age_jobs(on, timedelta(days=2))
     assert get_export(ref, caller(), wrong).status is Status.EXPIRED
     assert [each.status for each in list_exports(listing, caller(), wrong).jobs] == [Status.EXPIRED]
     with pytest.raises(ArtifactNotFound):
@@ -112,5 +112,5 @@ def test_a_host_whose_clock_is_off_sees_files_as_long_as_they_are_to_be_had(on: 
 
 def lease_end(on: Services, lease: Lease) -> datetime:
     with on.database.read() as connection:
-        (found,) = jobs.expired_leases(connection, now=lease.until, furthest=HOUR, worker=lease.worker)
+        (found,) = jobs.expired_leases(connection, now=lease.until, horizon=HOUR, worker=lease.worker)
     return found.until

@@ -1,4 +1,4 @@
-"""Sums and workers in every database: exact under many writers, and who is silent is not there."""
+"""Counters and the worker registry: exact with concurrent writers; workers without heartbeat are not alive."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ from offtake.model.tenant import Tenant
 from offtake.store import counters, jobs
 from offtake.store.counters import CounterValue
 from offtake.store.database import Database
-from offtake.store.migrate import is_older
-from tests.fixtures.orders import NOON, queued
+from tests.fixtures.exports import NOON, queued
 
 THREADS, ROUNDS = 8, 10
 
@@ -35,8 +34,8 @@ def stored(database: Database) -> dict[tuple[str, str, str], int]:
         return {(one.name, one.dialect, one.kind): one.value for one in counters.read(connection)}
 
 
-def test_no_addition_is_lost_and_no_two_wait_for_each_other(database: Database) -> None:
-    """In whatever order the sums are given: two transactions that take them in two orders would deadlock."""
+def test_concurrent_increments_are_complete_and_do_not_deadlock(database: Database) -> None:
+    """Transactions that lock the same rows in different orders would deadlock."""
     several = [CounterValue(name=f"n{number}", dialect="talkdesk", kind="k", value=number) for number in range(6)]
     start = threading.Barrier(THREADS)
 
@@ -52,21 +51,21 @@ def test_no_addition_is_lost_and_no_two_wait_for_each_other(database: Database) 
     assert stored(database) == {(f"n{number}", "talkdesk", "k"): number * total for number in range(6)}
 
 
-def test_a_sum_may_be_larger_than_32_bits(database: Database) -> None:
+def test_a_counter_may_exceed_32_bits(database: Database) -> None:
     for _ in range(2):
         with database.write() as connection:
             counters.add(connection, [CounterValue(name=names.BYTES, value=2**40)])
     assert stored(database) == {(names.BYTES, "", ""): 2**41}
 
 
-def test_nothing_is_added_by_a_transaction_that_is_undone(database: Database) -> None:
+def test_a_rolled_back_transaction_increments_no_counter(database: Database) -> None:
     with database.write() as connection:
         counters.add(connection, [CounterValue(name="x")])
         connection.rollback()
     assert stored(database) == {}
 
 
-def test_who_falls_silent_is_not_there_and_is_forgotten(services: Services) -> None:
+def test_workers_without_heartbeat_are_not_alive_and_are_forgotten(services: Services) -> None:
     on, long = services, timedelta(days=1)
     worker_registry.heartbeat("one", on)
     worker_registry.heartbeat("two", on)
@@ -88,7 +87,7 @@ def _stored(database: Database, ago: timedelta) -> datetime | int:
     return int(then.timestamp() * 1_000_000) if is_sqlite else then
 
 
-def test_open_jobs_are_counted_by_state_and_the_first_of_them_is_known(services: Services) -> None:
+def test_open_jobs_are_counted_by_state_with_their_earliest_due_time(services: Services) -> None:
     with_tenant(services)
     for minutes in (3, 1, 2):
         put(services, queued(created_at=NOON + timedelta(minutes=minutes)))
@@ -100,7 +99,7 @@ def test_open_jobs_are_counted_by_state_and_the_first_of_them_is_known(services:
     assert found[Status.RUNNING].due_at == lease.job.not_before == NOON + timedelta(minutes=1)
 
 
-def test_jobs_that_ended_cost_the_count_nothing(migrated_sqlite: Path) -> None:
+def test_counting_open_jobs_reads_only_the_partial_index(migrated_sqlite: Path) -> None:
     """The statement reads the partial index of open jobs, not the table (PostgreSQL's plan depends on its rows)."""
     statement = str(counters.OPEN_JOBS.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}))
     with closing(sqlite3.connect(migrated_sqlite)) as connection:
@@ -108,7 +107,7 @@ def test_jobs_that_ended_cost_the_count_nothing(migrated_sqlite: Path) -> None:
     assert any("USING INDEX ix_job_open" in step for step in plan), plan
 
 
-def test_attempts_count_by_how_they_ended_and_leases_by_being_taken_back(services: Services) -> None:
+def test_counters_of_attempts_by_outcome_and_of_lost_leases(services: Services) -> None:
     on = replace(services, attempt=replace(services.attempt, attempts=2))
     with_tenant(on)
     put(on, queued())
@@ -130,17 +129,6 @@ def test_attempts_count_by_how_they_ended_and_leases_by_being_taken_back(service
     assert sums[names.LEASES_LOST, "talkdesk", ""] == 1
     assert sums[names.JOBS_ENDED, "talkdesk", "failed"] == 2  # one had no attempts left
     assert sum(value for (name, *_), value in sums.items() if name == names.ATTEMPTS_WITHIN) == 4
-
-
-def test_an_older_schema_is_told_from_todays_and_from_a_newer_one(database: Database) -> None:
-    assert not is_older(database)
-    for revision, expected in (("0001", True), ("9999", False)):
-        with database.write() as connection:
-            connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
-        assert is_older(database) is expected
-    with database.write() as connection:
-        connection.execute(text("DELETE FROM alembic_version"))
-    assert is_older(database)
 
 
 def with_tenant(on: Services) -> None:

@@ -1,4 +1,4 @@
-"""Listing and deleting jobs on every database: order and pages, and a deletion that is cut off in the middle."""
+"""Listing and deleting jobs: order and pages, visibility, interrupted deletions."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from offtake.core.exports.read import JobRef, Listing, get_export, list_exports
 from offtake.core.services import Services
 from offtake.errors import ArtifactGone, ArtifactNotFound, AuditUnavailable, JobNotFound, JobStateConflict, Unavailable
 from offtake.model.job import Status
-from offtake.model.tenant import ORDINARY, Tenant
+from offtake.model.tenant import DEFAULT_SCOPES, Tenant
 from offtake.store import jobs
-from tests.fixtures.orders import NOON, ORDER, caller, let_pass, published, queued
+from tests.fixtures.exports import EXPORT, NOON, age_jobs, caller, published, queued
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def status(on: Services, job_id: str) -> Status:
 
 
 def operations(on: Services, job_id: str) -> list[str]:
-    """What the audit log says of a job."""
+    """Return the audited operations on a job."""
     with on.database.read() as connection:
         statement = text("SELECT operation FROM audit WHERE job = :job ORDER BY id")
         return [row.operation for row in connection.execute(statement, {"job": job_id})]
@@ -53,28 +53,28 @@ def ids(on: Services, listing: Listing, tenant: str = "acme") -> tuple[int, Sequ
     return page.total, [job.id for job in page.jobs]
 
 
-def test_pages_are_newest_first_and_meet_every_job_once(on: Services) -> None:
-    at = [NOON + timedelta(seconds=second) for second in (5, 1, 3, 3, 3, 4, 2)]  # three were made at one instant
+def test_pages_are_newest_first_and_contain_every_job_once(on: Services) -> None:
+    at = [NOON + timedelta(seconds=second) for second in (5, 1, 3, 3, 3, 4, 2)]  # three jobs have the same instant
     made = [queued(created_at=instant) for instant in at]
     with on.database.write() as connection:
         for job in made:
             jobs.add(connection, job)
         jobs.add(connection, queued("umbra"))
-        jobs.add(connection, replace(queued(), request=replace(ORDER, dialect="loop")))
-        jobs.add(connection, replace(queued(), request=replace(ORDER, report="user_status")))
-    wanted = [job.id for job in sorted(made, key=lambda job: (job.created_at, job.id), reverse=True)]
+        jobs.add(connection, replace(queued(), request=replace(EXPORT, dialect="loop")))
+        jobs.add(connection, replace(queued(), request=replace(EXPORT, report="user_status")))
+    expected = [job.id for job in sorted(made, key=lambda job: (job.created_at, job.id), reverse=True)]
     calls = Listing(dialect="talkdesk", report="calls", per_page=3)
     pages = [ids(on, replace(calls, page=number)) for number in (1, 2, 3, 4)]
-    assert [page[1] for page in pages] == [wanted[:3], wanted[3:6], wanted[6:], []]
+    assert [page[1] for page in pages] == [expected[:3], expected[3:6], expected[6:], []]
     assert {page[0] for page in pages} == {7}
     since = replace(calls, per_page=50, since=NOON + timedelta(seconds=3))
-    assert ids(on, since) == (5, wanted[:5])
+    assert ids(on, since) == (5, expected[:5])
     assert ids(on, replace(calls, per_page=50, report=None))[0] == 8  # all reports of the dialect
     assert ids(on, calls, "umbra")[0] == 1
 
 
-def test_a_list_has_what_its_reader_may_look_at(on: Services) -> None:
-    """Page by page and in its total: the same jobs that ``get`` finds."""
+def test_a_list_contains_the_jobs_that_its_caller_may_see(on: Services) -> None:
+    """The pages and the total contain the same jobs that ``get`` returns."""
     rita, olga, boss = "rita@acme.example", "olga@acme.example", "boss@acme.example"
     made = [
         replace(queued(), actor=actor, effective=effective, created_at=NOON + timedelta(seconds=second))
@@ -83,13 +83,13 @@ def test_a_list_has_what_its_reader_may_look_at(on: Services) -> None:
     with on.database.write() as connection:
         for job in made:
             jobs.add(connection, job)
-    hers, others, for_her, everybodys = (job.id for job in made)
+    hers, others, for_her, without_person = (job.id for job in made)
     acme = caller().principal
     readers = {
-        "rita": replace(acme, user=rita, scopes=ORDINARY),
-        "olga": replace(acme, user=olga, scopes=ORDINARY),
+        "rita": replace(acme, user=rita, scopes=DEFAULT_SCOPES),
+        "olga": replace(acme, user=olga, scopes=DEFAULT_SCOPES),
         "boss as rita": replace(acme, user=boss, effective=rita),
-        "boss without a grant": replace(acme, user=boss, scopes=ORDINARY),
+        "boss without admin": replace(acme, user=boss, scopes=DEFAULT_SCOPES),
         "boss": replace(acme, user=boss),
         "the tenant": acme,
     }
@@ -101,12 +101,12 @@ def test_a_list_has_what_its_reader_may_look_at(on: Services) -> None:
         found[name] = [job.id for job in (*page.jobs, *second.jobs)]
         assert page.total == second.total == len(found[name])
         assert set(found[name]) == {job.id for job in made if _is_found(job.id, by, on)}
-    all_of_them = [everybodys, for_her, others, hers]
+    all_of_them = [without_person, for_her, others, hers]
     assert found == {
         "rita": [for_her, hers],
         "olga": [others],
         "boss as rita": [for_her, hers],
-        "boss without a grant": [for_her],
+        "boss without admin": [for_her],
         "boss": all_of_them,
         "the tenant": all_of_them,
     }
@@ -120,7 +120,7 @@ def _is_found(job_id: str, by: Caller, on: Services) -> bool:
     return True
 
 
-def test_a_deletion_is_recorded_and_takes_the_file(on: Services) -> None:
+def test_a_deletion_is_recorded_and_removes_the_file(on: Services) -> None:
     job, path = published(on)
     delete_export(ref(job), caller(), on)
     assert not path.exists()
@@ -130,8 +130,8 @@ def test_a_deletion_is_recorded_and_takes_the_file(on: Services) -> None:
         delete_export(ref(job), caller(), on)
 
 
-def test_what_is_open_foreign_or_gone_is_not_deleted(on: Services) -> None:
-    job = create_export(ORDER, caller(), on)
+def test_open_foreign_and_expired_jobs_cannot_be_deleted(on: Services) -> None:
+    job = create_export(EXPORT, caller(), on)
     with pytest.raises(JobStateConflict):
         delete_export(ref(job.id), caller(), on)
     with pytest.raises(JobNotFound):
@@ -141,7 +141,7 @@ def test_what_is_open_foreign_or_gone_is_not_deleted(on: Services) -> None:
     delete_export(ref(job.id), caller(), on)
     assert status(on, job.id) is Status.DELETED
     expired, _ = published(on)
-    let_pass(on, timedelta(days=2))
+    age_jobs(on, timedelta(days=2))
     retention.expire(on)
     with pytest.raises(ArtifactGone):
         delete_export(ref(expired), caller(), on)
@@ -162,7 +162,7 @@ def test_without_an_audit_record_nothing_is_deleted(on: Services) -> None:
 
 
 @pytest.mark.parametrize("removed", [False, True], ids=["before-the-file-goes", "after"])
-def test_a_deletion_that_dies_in_the_middle_is_brought_to_its_end(
+def test_maintenance_completes_a_deletion_that_was_killed(
     removed: bool, on: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job, path = published(on)
@@ -178,14 +178,14 @@ def test_a_deletion_that_dies_in_the_middle_is_brought_to_its_end(
         with pytest.raises(KeyboardInterrupt):
             delete_export(ref(job), caller(), on)
     assert operations(on, job) == ["job.create", "artifact.delete"]
-    with pytest.raises(ArtifactNotFound):  # nobody gets a link any more, whether the file is there or not
+    with pytest.raises(ArtifactNotFound):  # no more links, whether or not the file still exists
         download.mint(ref(job), caller(), on)
     assert retention.expire(on).done == 1
     assert not path.exists()
     assert status(on, job) is Status.EXPIRED
 
 
-def test_a_file_that_cannot_be_removed_is_said_and_tried_again(on: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_removal_is_reported_and_can_be_repeated(on: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     job, path = published(on)
 
     def refuse(found: Path, missing_ok: bool = False) -> None:
@@ -202,12 +202,12 @@ def test_a_file_that_cannot_be_removed_is_said_and_tried_again(on: Services, mon
     assert status(on, job) is Status.DELETED
 
 
-def test_reads_are_recorded_where_the_operator_wants_that(on: Services) -> None:
+def test_reads_are_audited_if_the_operator_enables_it(on: Services) -> None:
     job, _ = published(on)
     get_export(ref(job), caller(), on)
     assert operations(on, job) == ["job.create"]
-    every = replace(on.limits["talkdesk"].every, audit_reads=True)
-    watched = replace(on, limits={"talkdesk": replace(on.limits["talkdesk"], every=every)})
+    default = replace(on.limits["talkdesk"].default, audit_reads=True)
+    watched = replace(on, limits={"talkdesk": replace(on.limits["talkdesk"], default=default)})
     get_export(ref(job), caller(), watched)
     list_exports(Listing(dialect="talkdesk", per_page=1), caller(), watched)
     download.mint(ref(job), caller(), watched)

@@ -1,4 +1,4 @@
-"""Creating exports on every database: one transaction, quota and audit included."""
+"""Creation of exports: one transaction with audit entry, quota and idempotency key; outcomes of attempts."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ from offtake.errors import (
 from offtake.model.artifact import Artifact
 from offtake.model.job import Failure, Lease, Status
 from offtake.model.request import ExportRequest, ReportParameters
-from offtake.model.tenant import ORDINARY, Scope, Tenant
+from offtake.model.tenant import DEFAULT_SCOPES, Scope, Tenant
 from offtake.model.timespan import Timespan
 from offtake.store import identity as store_identity
 from offtake.store import jobs
 from offtake.store.schema import audit
 from offtake.store.schema import job as job_table
-from tests.fixtures.orders import NOON, ORDER, caller, let_pass
+from tests.fixtures.exports import EXPORT, NOON, age_jobs, caller
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def on(services: Services) -> Services:
 
 
 def counted(on: Services) -> tuple[int, int]:
-    """Jobs, and audit rows that speak of creating one."""
+    """Return the numbers of jobs and of their audit entries."""
     with on.database.read() as connection:
         made = connection.execute(select(func.count()).select_from(job_table)).scalar_one()
         statement = select(func.count()).select_from(audit).where(audit.c.operation == "job.create")
@@ -64,16 +64,20 @@ def ref(job_id: str, dialect: str = "talkdesk", report: str | None = None) -> Jo
 
 
 def test_an_accepted_export_is_recorded_and_audited(on: Services) -> None:
-    job = create_export(ORDER, caller(), on)
+    job = create_export(EXPORT, caller(), on)
     assert get_export(ref(job.id, report="calls"), caller(), on) == job
-    assert job.request == replace(ORDER, as_of=job.created_at)
+    assert job.request == replace(EXPORT, as_of=job.created_at)
     assert counted(on) == (1, 1)
 
 
-@pytest.mark.parametrize("meant", [("umbra", "talkdesk", None), ("acme", "loop", None), ("acme", "talkdesk", "other")])
-def test_any_id_but_an_own_one_is_unknown(on: Services, meant: tuple[str, str, str | None]) -> None:
-    tenant, dialect, report = meant
-    job = create_export(ORDER, caller(), on)
+@pytest.mark.parametrize(
+    "reference", [("umbra", "talkdesk", None), ("acme", "loop", None), ("acme", "talkdesk", "other")]
+)
+def test_an_id_of_another_tenant_dialect_or_report_is_unknown(
+    on: Services, reference: tuple[str, str, str | None]
+) -> None:
+    tenant, dialect, report = reference
+    job = create_export(EXPORT, caller(), on)
     with pytest.raises(JobNotFound) as foreign:
         get_export(ref(job.id, dialect, report), caller(tenant), on)
     with pytest.raises(JobNotFound) as unknown:
@@ -83,11 +87,11 @@ def test_any_id_but_an_own_one_is_unknown(on: Services, meant: tuple[str, str, s
         cancel_export(ref(job.id, dialect, report), caller(tenant), on)
 
 
-def test_without_an_audit_record_nothing_happens(on: Services) -> None:
+def test_without_an_audit_record_no_export_is_created(on: Services) -> None:
     with on.database.write() as connection:
         connection.execute(text("ALTER TABLE audit RENAME TO audit_away"))
     with pytest.raises(AuditUnavailable):
-        create_export(ORDER, caller(), on)
+        create_export(EXPORT, caller(), on)
     with on.database.write() as connection:
         connection.execute(text("ALTER TABLE audit_away RENAME TO audit"))
     assert counted(on) == (0, 0)
@@ -95,21 +99,21 @@ def test_without_an_audit_record_nothing_happens(on: Services) -> None:
 
 def test_scopes_and_the_longest_timespan_are_checked_first(on: Services) -> None:
     with pytest.raises(NotPermitted):
-        create_export(ORDER, caller(scopes=frozenset({Scope.READ})), on)
+        create_export(EXPORT, caller(scopes=frozenset({Scope.READ})), on)
     long = Timespan(start=NOON - timedelta(days=31, microseconds=1), end=NOON, zone="UTC")
     with pytest.raises(TimespanTooLong):
-        create_export(replace(ORDER, timespan=long), caller(), on)
+        create_export(replace(EXPORT, timespan=long), caller(), on)
     just = Timespan(start=NOON - timedelta(days=31), end=NOON, zone="UTC")
-    create_export(replace(ORDER, timespan=just), caller(), on)
+    create_export(replace(EXPORT, timespan=just), caller(), on)
     assert counted(on) == (1, 1)
 
 
-def test_forty_racing_creators_and_a_quota_of_fifteen(on: Services) -> None:
+def test_forty_concurrent_creates_respect_a_quota_of_fifteen(on: Services) -> None:
     outcomes: list[str] = []
 
     def order() -> None:
         try:
-            create_export(ORDER, caller(), on)
+            create_export(EXPORT, caller(), on)
             outcomes.append("accepted")
         except QuotaExceeded:
             outcomes.append("refused")
@@ -121,15 +125,15 @@ def test_forty_racing_creators_and_a_quota_of_fifteen(on: Services) -> None:
         thread.join()
     assert (outcomes.count("accepted"), outcomes.count("refused")) == (15, 25)
     assert counted(on) == (15, 15)
-    create_export(ORDER, caller("umbra"), on)  # the other tenant has a quota of its own
+    create_export(EXPORT, caller("umbra"), on)  # the other tenant has its own quota
 
 
-def test_cancel_frees_the_quota_and_can_be_done_once(on: Services) -> None:
-    made = [create_export(ORDER, caller(), on) for _ in range(15)]
+def test_a_cancel_frees_the_quota_and_succeeds_once(on: Services) -> None:
+    made = [create_export(EXPORT, caller(), on) for _ in range(15)]
     with pytest.raises(QuotaExceeded):
-        create_export(ORDER, caller(), on)
+        create_export(EXPORT, caller(), on)
     assert cancel_export(ref(made[3].id), caller(), on).status is Status.CANCELLED
-    create_export(ORDER, caller(), on)
+    create_export(EXPORT, caller(), on)
     with pytest.raises(JobStateConflict):
         cancel_export(ref(made[3].id), caller(), on)
 
@@ -142,8 +146,8 @@ def leased(on: Services) -> Lease:
     return lease
 
 
-def test_what_becomes_of_a_job_whose_attempt_failed(on: Services) -> None:
-    job = create_export(ORDER, caller(), on)
+def test_outcomes_of_failed_attempts(on: Services) -> None:
+    job = create_export(EXPORT, caller(), on)
     patient = replace(on, attempt=replace(on.attempt, attempts=3, retry_delay=timedelta(0)))
     passing, final = StorageUnavailable("away"), QueryFailed("wrong")
     assert outcome.record_outcome(leased(on), passing, None, patient) == "retry"
@@ -158,17 +162,17 @@ def test_what_becomes_of_a_job_whose_attempt_failed(on: Services) -> None:
         3,
         "storage_unavailable",
     )
-    create_export(ORDER, caller(), on)
+    create_export(EXPORT, caller(), on)
     assert outcome.record_outcome(leased(on), final, None, patient) == "failed"
     assert failures(on) == ["storage_unavailable", "query_failed"]
 
 
-def test_a_job_whose_workers_always_die_fails_in_the_end(on: Services) -> None:
-    job = create_export(ORDER, caller(), on)
+def test_a_job_whose_workers_always_die_fails_finally(on: Services) -> None:
+    job = create_export(EXPORT, caller(), on)
     for _ in range(on.attempt.attempts):
         leased(on)
         assert outcome.rescue_expired_leases(on) == 0
-        let_pass(on, timedelta(hours=1))
+        age_jobs(on, timedelta(hours=1))
         assert outcome.rescue_expired_leases(on) == 1
     ended = get_export(ref(job.id), caller(), on)
     assert ended.status is Status.FAILED
@@ -178,35 +182,35 @@ def test_a_job_whose_workers_always_die_fails_in_the_end(on: Services) -> None:
 
 
 def failures(on: Services) -> list[str]:
-    """The codes with which jobs failed, as the audit log has them."""
+    """Return the audited failure codes."""
     with on.database.read() as connection:
         statement = select(audit.c.outcome).where(audit.c.operation == "job.fail").order_by(audit.c.id)
         return list(connection.execute(statement).scalars())
 
 
-def test_rows_of_the_last_minutes_are_left_out_from_the_order_on(on: Services) -> None:
-    every = replace(on.limits["talkdesk"].every, freshness=timedelta(minutes=5))
-    lagging = replace(on, limits={"talkdesk": PerTenant(every=every)}, clock=lambda: NOON)
-    assert create_export(ORDER, caller(), lagging).request.effective_end == NOON - timedelta(minutes=5)
+def test_the_watermark_is_fixed_when_the_export_is_created(on: Services) -> None:
+    default = replace(on.limits["talkdesk"].default, freshness=timedelta(minutes=5))
+    lagging = replace(on, limits={"talkdesk": PerTenant(default=default)}, clock=lambda: NOON)
+    assert create_export(EXPORT, caller(), lagging).request.effective_end == NOON - timedelta(minutes=5)
     young = Timespan(start=NOON - timedelta(minutes=1), end=NOON, zone="UTC")
     assert (
-        create_export(replace(ORDER, timespan=young), caller(), lagging).request.effective_end == young.start
+        create_export(replace(EXPORT, timespan=young), caller(), lagging).request.effective_end == young.start
     )  # no rows
     old = Timespan(start=NOON - timedelta(days=1), end=NOON - timedelta(minutes=5), zone="UTC")
-    assert create_export(replace(ORDER, timespan=old), caller(), lagging).request.watermark is None
-    log = create_export(replace(ORDER, report="audit_logs"), caller(), lagging)  # complete at once
+    assert create_export(replace(EXPORT, timespan=old), caller(), lagging).request.watermark is None
+    log = create_export(replace(EXPORT, report="audit_logs"), caller(), lagging)  # always complete
     assert log.request.effective_end == NOON
-    bounded = create_export(ORDER, caller(), lagging)
+    bounded = create_export(EXPORT, caller(), lagging)
     assert get_export(ref(bounded.id), caller(), lagging).request == bounded.request
-    prompt = replace(lagging, limits={"talkdesk": PerTenant(every=replace(every, freshness=timedelta(0)))})
-    assert create_export(ORDER, caller(), prompt).request.effective_end == NOON
+    prompt = replace(lagging, limits={"talkdesk": PerTenant(default=replace(default, freshness=timedelta(0)))})
+    assert create_export(EXPORT, caller(), prompt).request.effective_end == NOON
 
 
-LOOP_ORDER = replace(ORDER, dialect="loop", report="inbox_conversations", format="json", row_limit=None)
+LOOP_ORDER = replace(EXPORT, dialect="loop", report="inbox_conversations", format="json", row_limit=None)
 
 
 def test_concurrent_creates_with_one_idempotency_key_make_one_job(on: Services) -> None:
-    """The key is looked up and added in the transaction of the job, behind the tenant's lock."""
+    """The transaction of the job reads and writes the key while it holds the tenant's lock."""
     made: list[str] = []
 
     def order() -> None:
@@ -219,10 +223,10 @@ def test_concurrent_creates_with_one_idempotency_key_make_one_job(on: Services) 
         thread.join()
     assert len(made) == 8
     assert len(set(made)) == 1
-    assert counted(on) == (1, 8)  # each order is in the log, all but one as a repetition
+    assert counted(on) == (1, 8)  # each request is audited, all but one as repeated
 
 
-def test_a_key_stands_for_one_order_of_one_tenant(on: Services) -> None:
+def test_an_idempotency_key_identifies_one_request_of_one_tenant(on: Services) -> None:
     first = create_export(LOOP_ORDER, caller(), on, key="march")
     later = replace(on, clock=lambda: on.clock() + timedelta(days=1))
     assert create_export(LOOP_ORDER, caller(), later, key="march") == first
@@ -237,29 +241,31 @@ def test_a_key_stands_for_one_order_of_one_tenant(on: Services) -> None:
 
 
 def person(name: str, credential: str = "hers", *, effective: str | None = None) -> Caller:
-    principal = replace(caller().principal, credential=credential, user=name, effective=effective, scopes=ORDINARY)
+    principal = replace(
+        caller().principal, credential=credential, user=name, effective=effective, scopes=DEFAULT_SCOPES
+    )
     return replace(caller(), principal=principal)
 
 
-def test_a_key_belongs_to_whom_its_job_belongs(on: Services) -> None:
-    """Nobody can use up another's keys, and a person's new credential has those of the old one."""
+def test_an_idempotency_key_belongs_to_the_owner_of_its_job(on: Services) -> None:
+    """A person cannot use another's keys; a person's new credential shares the keys of the old one."""
     rita, olga = "rita@acme.example", "olga@acme.example"
-    nobodys = create_export(LOOP_ORDER, caller(), on, key="march")
+    without_person = create_export(LOOP_ORDER, caller(), on, key="march")
     hers = create_export(LOOP_ORDER, person(rita), on, key="march")
     others = create_export(replace(LOOP_ORDER, format="xlsx"), person(olga), on, key="march")
-    assert len({nobodys.id, hers.id, others.id}) == 3
+    assert len({without_person.id, hers.id, others.id}) == 3
     assert create_export(LOOP_ORDER, person(rita, "new"), on, key="march") == hers
     assert create_export(LOOP_ORDER, person(olga, effective=rita), on, key="march") == hers
     other = replace(caller(), principal=replace(caller().principal, credential="another"))
-    assert create_export(LOOP_ORDER, other, on, key="march").id != nobodys.id
+    assert create_export(LOOP_ORDER, other, on, key="march").id != without_person.id
     all_of_it = replace(
-        person(rita), principal=replace(person(rita).principal, scopes=frozenset({*ORDINARY, Scope.ADMIN}))
+        person(rita), principal=replace(person(rita).principal, scopes=frozenset({*DEFAULT_SCOPES, Scope.ADMIN}))
     )
-    with pytest.raises(IdempotencyConflict):  # the same order, of more rows
+    with pytest.raises(IdempotencyConflict):  # the same request with more visible rows
         create_export(LOOP_ORDER, all_of_it, on, key="march")
 
 
-def test_filters_are_the_same_in_any_order(on: Services) -> None:
+def test_idempotency_ignores_the_order_of_filter_values(on: Services) -> None:
     def order(*tags: str, inboxes: tuple[str, ...] | None = None) -> ExportRequest:
         return replace(LOOP_ORDER, parameters=ReportParameters(tag_ids=tags, inbox_ids=inboxes))
 
@@ -269,13 +275,13 @@ def test_filters_are_the_same_in_any_order(on: Services) -> None:
         with pytest.raises(IdempotencyConflict):
             create_export(other, caller(), on, key="march")
     shown = create_export(replace(LOOP_ORDER, columns=("b", "a")), caller(), on, key="columns")
-    with pytest.raises(IdempotencyConflict):  # in a file, order means something
+    with pytest.raises(IdempotencyConflict):  # the order of columns matters
         create_export(replace(LOOP_ORDER, columns=("a", "b")), caller(), on, key="columns")
     assert create_export(replace(LOOP_ORDER, columns=("b", "a")), caller(), on, key="columns") == shown
 
 
 def _ended(on: Services, how: str) -> str:
-    """A job with the key ``march`` that came to such an end."""
+    """Create a job with the key ``march`` that ends in that way, and return its id."""
     job, now = create_export(LOOP_ORDER, caller(), on, key="march"), on.clock()
     if how == "cancelled":
         cancel_export(ref(job.id, "loop"), caller(), on)
@@ -297,7 +303,7 @@ def _ended(on: Services, how: str) -> str:
 
 @pytest.mark.parametrize("how", ["failed", "cancelled", "expired", "deleted"])
 def test_an_idempotency_key_is_released_when_its_job_has_no_file(on: Services, how: str) -> None:
-    """Nor does it hold whoever retries to a file that is gone; then it is as if it had not been used."""
+    """A key whose job failed, or whose file is gone, can be used for a new request."""
     first = _ended(on, how)
     other = replace(LOOP_ORDER, format="xlsx")  # even this
     second = create_export(other, caller(), on, key="march")
@@ -307,14 +313,14 @@ def test_an_idempotency_key_is_released_when_its_job_has_no_file(on: Services, h
         create_export(LOOP_ORDER, caller(), on, key="march")
 
 
-def test_a_key_stands_for_a_file_while_there_is_one(on: Services) -> None:
+def test_an_idempotency_key_is_in_use_while_its_file_exists(on: Services) -> None:
     first = _ended(on, "succeeded")
     assert create_export(LOOP_ORDER, caller(), on, key="march").id == first
     with pytest.raises(IdempotencyConflict):
         create_export(replace(LOOP_ORDER, format="xlsx"), caller(), on, key="march")
 
 
-def test_racing_orders_with_a_key_that_was_let_go_are_one_new_job(on: Services) -> None:
+def test_concurrent_creates_with_a_released_key_make_one_new_job(on: Services) -> None:
     first = _ended(on, "failed")
     made: list[str] = []
     threads = [
@@ -334,17 +340,17 @@ NUL = "a\0b"
 @pytest.mark.parametrize(
     ("field", "order"),
     [
-        ("name", replace(ORDER, name=NUL)),
-        ("customer_emails", replace(ORDER, parameters=ReportParameters(customer_emails=("a@b.example", NUL)))),
+        ("name", replace(EXPORT, name=NUL)),
+        ("customer_emails", replace(EXPORT, parameters=ReportParameters(customer_emails=("a@b.example", NUL)))),
     ],
 )
-def test_a_text_that_not_every_database_has_is_refused(on: Services, field: str, order: ExportRequest) -> None:
+def test_a_text_with_a_nul_character_is_refused(on: Services, field: str, order: ExportRequest) -> None:
     with pytest.raises(InvalidRequest) as refused:
         create_export(order, caller(), on)
     assert [fault.name for fault in refused.value.fields] == [field]
 
 
-def test_nothing_is_called_by_a_name_with_a_nul(on: Services) -> None:
+def test_a_name_with_a_nul_character_matches_nothing(on: Services) -> None:
     with pytest.raises(JobNotFound):
         get_export(ref(NUL), caller(), on)
     with on.database.read() as connection:
@@ -355,26 +361,26 @@ def test_nothing_is_called_by_a_name_with_a_nul(on: Services) -> None:
         assert store_identity.get_key(connection, "someone", NUL) is None
 
 
-def test_a_job_put_back_in_mid_deletion_is_not_said_to_be_deleted(
-    on: Services, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_deletion_conflicts_with_a_concurrent_retry(on: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     failed = _ended(on, "failed")
-    monkeypatch.setattr(jobs, "delete", lambda connection, job_id: False)  # as the row is by then
+    monkeypatch.setattr(jobs, "delete", lambda connection, job_id: False)  # another request has moved the job
     with pytest.raises(JobStateConflict):
         delete_export(ref(failed, "loop"), caller(), on)
 
 
-def test_a_refused_order_does_not_use_its_key(on: Services) -> None:
-    jobs_of = on.limits["loop"].every.open_jobs
-    made = [create_export(LOOP_ORDER, caller(), on) for _ in range(jobs_of)]
+def test_a_refused_create_does_not_use_its_idempotency_key(on: Services) -> None:
+    quota = on.limits["loop"].default.open_jobs
+    made = [create_export(LOOP_ORDER, caller(), on) for _ in range(quota)]
     with pytest.raises(QuotaExceeded):
         create_export(LOOP_ORDER, caller(), on, key="march")
     cancel_export(ref(made[0].id, "loop"), caller(), on)
     assert create_export(LOOP_ORDER, caller(), on, key="march").status is Status.QUEUED
 
 
-def test_a_job_knows_who_ordered_it_for_whom(on: Services) -> None:
-    principal = replace(caller().principal, scopes=ORDINARY, user="olga@acme.example", effective="rita@acme.example")
+def test_a_job_records_its_actor_and_its_owner(on: Services) -> None:
+    principal = replace(
+        caller().principal, scopes=DEFAULT_SCOPES, user="olga@acme.example", effective="rita@acme.example"
+    )
     job = create_export(LOOP_ORDER, replace(caller(), principal=principal), on)
     with on.database.read() as connection:
         stored = jobs.get(connection, job.id)

@@ -1,9 +1,7 @@
-"""The job table keeps its promises on every database: moves, fences, invariants, one winner among many."""
+"""The job table: moves, fences, CHECK constraints and concurrent claims."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,32 +9,22 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from sqlalchemy import Connection, column, insert, update
-from sqlalchemy import table as named
+from sqlalchemy import Connection, insert, update
 from sqlalchemy.exc import IntegrityError
 
 from offtake.model.artifact import Artifact
 from offtake.model.job import LEASED, MOVES, Failure, Job, Lease, Status
 from offtake.model.request import BusinessHours, ExportRequest, ReportParameters, Selection
 from offtake.model.tenant import Tenant
-from offtake.store import idempotency, identity, jobs
+from offtake.store import identity, jobs
 from offtake.store.database import Database
-from offtake.store.migrate import migrate
-from offtake.store.schema import Instant, metadata
 from offtake.store.schema import job as table
-from tests.fixtures.orders import NOON, ORDER, queued
+from tests.fixtures.exports import EXPORT, NOON, queued
 
 LATER = NOON + timedelta(seconds=15)
 HOUR = timedelta(hours=1)
 SECOND = timedelta(seconds=1)
 FILE = Artifact(key="files/acme/x", rows=3, bytes=99, sha256="0" * 64)
-KEYS_BEFORE = named(
-    "idempotency", *map(column, ("tenant", "dialect", "key", "digest", "job")), column("created_at", Instant())
-)
 FAILURE = Failure(code="query_failed", message="The report's query failed.")
 
 
@@ -69,50 +57,12 @@ def read(database: Database, job_id: str) -> Job:
     return found
 
 
-def test_migrations_make_the_schema(database: Database) -> None:
-    with database.read() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-
-
-def test_several_processes_may_migrate_at_once(database_url: str) -> None:
-    code = (
-        "import sys; from offtake.store.database import Database; from offtake.store.migrate import migrate;"
-        "migrate(Database(sys.argv[1]))"
-    )
-    started = [subprocess.Popen([sys.executable, "-c", code, database_url]) for _ in range(3)]
-    assert [process.wait() for process in started] == [0, 0, 0]
-    database = Database(database_url)
-    migrate(database)
-    database.close()
-
-
-def test_keys_that_are_in_use_stay_with_whom_their_jobs_belong_to(acme: Database) -> None:
-    """Before revision 0005 a key was the tenant's."""
-    made = {"march": replace(queued(), effective="rita@acme.example"), "april": queued()}
-    with acme.write() as connection:
-        for job in made.values():
-            jobs.add(connection, job)
-        config = Config()
-        config.set_main_option("script_location", "offtake:store/migrations")
-        config.attributes["connection"] = connection
-        command.downgrade(config, "0004")
-        for key, job in made.items():
-            values = {"tenant": "acme", "dialect": "loop", "key": key, "digest": key, "job": job.id, "created_at": NOON}
-            connection.execute(insert(KEYS_BEFORE).values(values))
-    migrate(acme)
-    with acme.read() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-        for key, owner in (("march", "rita@acme.example"), ("april", "someone")):
-            wanted = idempotency.Key(tenant="acme", dialect="loop", owner=owner, text=key)
-            assert idempotency.find(connection, wanted) == idempotency.KeyUse(digest=key, job=made[key].id)
-
-
 def test_a_job_comes_back_as_it_was_added(acme: Database) -> None:
     job = added(acme)
     assert read(acme, job.id) == job
 
 
-def test_a_job_is_found_by_what_its_dialect_calls_it(acme: Database) -> None:
+def test_a_job_is_found_by_its_reference(acme: Database) -> None:
     job = replace(queued(), reference="workflow/23+/=")
     with acme.write() as connection:
         jobs.add(connection, job)
@@ -122,7 +72,7 @@ def test_a_job_is_found_by_what_its_dialect_calls_it(acme: Database) -> None:
         assert jobs.get_by_reference(connection, "WORKFLOW/23+/=", tenant="acme") is None
     with pytest.raises(IntegrityError), acme.write() as connection:
         jobs.add(connection, replace(queued(), reference=job.reference))
-    assert added(acme).reference is None  # as many as there are
+    assert added(acme).reference is None  # several jobs may have no reference
 
 
 def test_the_oldest_due_job_is_claimed_first_and_only_once(acme: Database) -> None:
@@ -144,7 +94,7 @@ def test_a_lease_carries_the_fence_and_the_attempt(acme: Database) -> None:
     assert (second.fence, second.job.attempts) == (2, 2)
 
 
-def test_fifty_jobs_and_eight_racing_workers_give_fifty_leases(acme: Database) -> None:
+def test_eight_concurrent_workers_claim_fifty_jobs_once_each(acme: Database) -> None:
     expected = {added(acme).id for _ in range(50)}
     taken: list[str] = []
     lock = threading.Lock()
@@ -173,7 +123,7 @@ FENCED: dict[str, Callable[[Connection, Lease], bool]] = {
     "upload": jobs.upload,
     "fail": lambda connection, lease: jobs.fail(connection, lease, FAILURE, now=NOON),
     "retry": lambda connection, lease: jobs.schedule_retry(connection, lease, not_before=NOON),
-    "hand_back": lambda connection, lease: jobs.requeue(connection, lease, now=NOON),
+    "requeue": lambda connection, lease: jobs.requeue(connection, lease, now=NOON),
 }
 
 
@@ -208,7 +158,7 @@ def test_only_the_newest_fence_publishes(acme: Database) -> None:
     assert (done.status, done.artifact, done.finished_at, done.expires_at) == (Status.SUCCEEDED, FILE, NOON, LATER)
 
 
-def test_a_handed_back_attempt_does_not_count(acme: Database) -> None:
+def test_a_requeued_attempt_does_not_count(acme: Database) -> None:
     job = added(acme)
     with acme.write() as connection:
         assert jobs.requeue(connection, claimed_in(connection), now=NOON)
@@ -233,28 +183,28 @@ def test_cancel_takes_the_lease_away(acme: Database) -> None:
     assert read(acme, job.id).status is Status.CANCELLED
 
 
-def test_leases_that_ran_out_and_leases_of_the_dead_are_found(acme: Database) -> None:
+def test_expired_leases_and_leases_of_a_dead_worker_are_found(acme: Database) -> None:
     added(acme)
     lease = claimed(acme)
     with acme.read() as connection:
-        assert jobs.expired_leases(connection, now=LATER, furthest=HOUR) == []
-        (over,) = jobs.expired_leases(connection, now=LATER + SECOND, furthest=HOUR)
+        assert jobs.expired_leases(connection, now=LATER, horizon=HOUR) == []
+        (over,) = jobs.expired_leases(connection, now=LATER + SECOND, horizon=HOUR)
         assert over.job.id == lease.job.id
-        assert [item.fence for item in jobs.expired_leases(connection, now=NOON, furthest=HOUR, worker="w1")] == [1]
-        assert jobs.expired_leases(connection, now=NOON, furthest=HOUR, worker="w2") == []
+        assert [item.fence for item in jobs.expired_leases(connection, now=NOON, horizon=HOUR, worker="w1")] == [1]
+        assert jobs.expired_leases(connection, now=NOON, horizon=HOUR, worker="w2") == []
 
 
-def test_what_reaches_further_than_anything_can_was_written_by_another_clock(acme: Database) -> None:
+def test_leases_and_delays_beyond_the_horizon_are_ended(acme: Database) -> None:
     added(acme)
     lease = claimed(acme)
     waiting = added(acme)
     with acme.write() as connection:
         before = LATER - HOUR
-        assert jobs.expired_leases(connection, now=before, furthest=HOUR) == []
-        (found,) = jobs.expired_leases(connection, now=before - SECOND, furthest=HOUR)
+        assert jobs.expired_leases(connection, now=before, horizon=HOUR) == []
+        (found,) = jobs.expired_leases(connection, now=before - SECOND, horizon=HOUR)
         assert found.job.id == lease.job.id
-        assert jobs.make_due(connection, now=NOON - HOUR, furthest=HOUR) == 0
-        assert jobs.make_due(connection, now=NOON - HOUR - SECOND, furthest=HOUR) == 1
+        assert jobs.make_due(connection, now=NOON - HOUR, horizon=HOUR) == 0
+        assert jobs.make_due(connection, now=NOON - HOUR - SECOND, horizon=HOUR) == 1
     assert read(acme, waiting.id).not_before == NOON - HOUR - SECOND
     assert read(acme, lease.job.id).not_before == lease.job.not_before
 
@@ -269,7 +219,7 @@ def test_open_jobs_are_counted_per_tenant_and_dialect(acme: Database) -> None:
         assert jobs.count_open(connection, tenant="other", dialect="talkdesk") == 0
 
 
-def test_expiry_forgets_the_file_and_keeps_the_figures(acme: Database) -> None:
+def test_expiry_removes_the_artifact_from_the_job(acme: Database) -> None:
     added(acme)
     lease = claimed(acme)
     with acme.write() as connection:
@@ -283,8 +233,8 @@ def test_expiry_forgets_the_file_and_keeps_the_figures(acme: Database) -> None:
     assert (found.status, found.artifact) == (Status.EXPIRED, None)
 
 
-def legal(status: Status) -> dict[str, Any]:
-    """Columns of a row that is truthful in that state."""
+def consistent(status: Status) -> dict[str, Any]:
+    """Return the columns of a consistent row in that state."""
     leased, ended = status in LEASED, status not in {Status.QUEUED, *LEASED}
     return {
         "status": status,
@@ -301,14 +251,14 @@ def legal(status: Status) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("status", list(Status))
-def test_every_state_can_be_stored_truthfully(acme: Database, status: Status) -> None:
+def test_a_consistent_row_of_every_state_is_accepted(acme: Database, status: Status) -> None:
     job = added(acme)
     with acme.write() as connection:
-        connection.execute(update(table).where(table.c.id == job.id).values(**legal(status)))
+        connection.execute(update(table).where(table.c.id == job.id).values(**consistent(status)))
     assert read(acme, job.id).status is status
 
 
-LIES: list[tuple[Status, dict[str, Any]]] = [
+INCONSISTENT: list[tuple[Status, dict[str, Any]]] = [
     (Status.QUEUED, {"finished_at": NOON}),
     (Status.QUEUED, {"lease_worker": "w1", "lease_until": LATER}),
     (Status.QUEUED, {"attempts": -1}),
@@ -330,10 +280,10 @@ LIES: list[tuple[Status, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("status", "lie"), LIES)
-def test_the_database_itself_refuses_a_row_that_lies(acme: Database, status: Status, lie: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("status", "changes"), INCONSISTENT)
+def test_the_database_refuses_an_inconsistent_row(acme: Database, status: Status, changes: dict[str, Any]) -> None:
     job = added(acme)
-    values = {**legal(status), **lie}
+    values = {**consistent(status), **changes}
     with pytest.raises(IntegrityError), acme.write() as connection:
         connection.execute(update(table).where(table.c.id == job.id).values(**values))
 
@@ -368,15 +318,15 @@ MOVERS: dict[Status, Callable[[Connection, Lease], bool]] = {
     Status.CANCELLED: lambda c, lease: jobs.cancel(c, lease.job.id, tenant="acme", now=NOON) is not None,
     Status.EXPIRED: lambda c, lease: jobs.expire(c, lease.job.id),
 }
-# Moves that MOVES allows and no statement makes yet.
+# Moves that MOVES allows but no statement makes.
 NOT_MADE = {(Status.QUEUED, Status.FAILED)}
 
 
 @pytest.mark.parametrize("target", MOVERS)
 @pytest.mark.parametrize("source", list(Status))
-def test_statements_move_exactly_as_the_table_of_moves_says(acme: Database, source: Status, target: Status) -> None:
+def test_statements_make_exactly_the_moves_of_the_state_machine(acme: Database, source: Status, target: Status) -> None:
     job = added(acme)
-    values = {**legal(source), "fence": 1, "attempts": 1}
+    values = {**consistent(source), "fence": 1, "attempts": 1}
     with acme.write() as connection:
         connection.execute(update(table).where(table.c.id == job.id).values(**values))
     lease = Lease(job=read(acme, job.id), fence=1, worker="w1", until=LATER)
@@ -386,21 +336,21 @@ def test_statements_move_exactly_as_the_table_of_moves_says(acme: Database, sour
     assert read(acme, job.id).status is (target if allowed else source)
 
 
-def test_a_file_is_needed_while_its_row_names_it_or_its_attempt_runs(acme: Database) -> None:
+def test_a_job_references_its_artifact_and_the_files_of_its_running_attempt(acme: Database) -> None:
     job = added(acme)
     lease = claimed(acme)
     with acme.write() as connection:
-        assert jobs.needed(connection, [(job.id, 1, "staging/any")]) == {"staging/any"}
-        assert not jobs.needed(connection, [(job.id, 0, "staging/any")])
+        assert jobs.referenced_keys(connection, [(job.id, 1, "staging/any")]) == {"staging/any"}
+        assert not jobs.referenced_keys(connection, [(job.id, 0, "staging/any")])
         jobs.upload(connection, lease)
         jobs.succeed(connection, lease, FILE, now=NOON, expires_at=LATER)
-        assert jobs.needed(connection, [(job.id, 1, FILE.key)]) == {FILE.key}
-        assert not jobs.needed(connection, [(job.id, 1, "staging/any")])
-        assert not jobs.needed(connection, [("unknown", 1, FILE.key)])
+        assert jobs.referenced_keys(connection, [(job.id, 1, FILE.key)]) == {FILE.key}
+        assert not jobs.referenced_keys(connection, [(job.id, 1, "staging/any")])
+        assert not jobs.referenced_keys(connection, [("unknown", 1, FILE.key)])
 
 
 FILTERED = replace(
-    ORDER,
+    EXPORT,
     columns=("b", "a"),
     parameters=ReportParameters(
         agent_ids=("1", "2"),
@@ -416,8 +366,8 @@ FILTERED = replace(
 )
 
 
-@pytest.mark.parametrize("request_", [ORDER, FILTERED])
-def test_a_request_comes_back_as_it_was_stored(acme: Database, request_: ExportRequest) -> None:
+@pytest.mark.parametrize("request_", [EXPORT, FILTERED])
+def test_a_stored_request_is_read_back_unchanged(acme: Database, request_: ExportRequest) -> None:
     job = replace(queued(), request=request_)
     with acme.write() as connection:
         jobs.add(connection, job)

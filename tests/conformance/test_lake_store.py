@@ -1,7 +1,7 @@
-"""One suite, every ground a lake may stand on: a folder, and object storage as two servers speak it.
+"""Storage of a lake: a folder, and object storage on two S3 servers.
 
-rclone ignores conditions, which a commit cannot do without: a lake is not written there. So one is written into the
-folder that rclone serves, and read through it.
+rclone ignores the conditional writes that a commit requires, so a lake cannot be written through it. There the lake is
+written into the folder that rclone serves, and read through rclone.
 """
 
 from __future__ import annotations
@@ -29,14 +29,13 @@ from offtake.model.timespan import Timespan
 from tests.fixtures.buckets import S3Server
 
 TEAM, STATE = tables()["team"], tables()["agent_state"]
-EVER = Timespan(start=datetime(1, 1, 1, tzinfo=UTC), end=datetime(9999, 12, 31, tzinfo=UTC), zone="UTC")
 CACHE = 64 * 1024 * 1024
 PREFIX = "care/lake"
 
 
 @dataclass(frozen=True, slots=True)
 class Both:
-    """The same lake, for who writes and for who reads."""
+    """The same lake opened for writing and for reading."""
 
     writer: Lake
     reader: Lake
@@ -49,9 +48,9 @@ class Both:
         load(self.writer, table, [file], tenant=tenant)
 
     def rows(self, table: Table, columns: str, *, tenant: str = "acme") -> list[tuple[object, ...]]:
-        """What a report would read, sorted."""
+        """Return the rows that a report reads, sorted."""
         uses = [TableUse(table=table.name, prune=Prune.ALL)]
-        with snapshot(self.reader, uses, tenant=tenant, timespan=EVER) as (view,):
+        with snapshot(self.reader, uses, tenant=tenant) as (view,):
             assert view.rows == _count(view.files)
             if not view.files:
                 return []
@@ -70,7 +69,7 @@ def _count(files: tuple[str, ...]) -> int:
 
 
 def bucket_lake(server: S3Server, name: str, cache: Path, *, limit: int = CACHE) -> Lake:
-    """A lake in that bucket."""
+    """Return a lake in the bucket."""
     return Lake(BucketTableStorage(server.bucket(name, PREFIX), cache, limit))
 
 
@@ -107,12 +106,12 @@ def test_a_table_that_was_never_loaded_is_empty(both: Both) -> None:
     assert both.rows(TEAM, "team_id") == []
 
 
-def test_months_are_read_from_where_they_lie(both: Both, tmp_path: Path) -> None:
+def test_a_report_reads_the_files_of_its_months_only(both: Both, tmp_path: Path) -> None:
     lines = "".join(f"a,2026-{month:02}-15T00:00:00Z,x\n" for month in (1, 2, 3))
     both.load(tmp_path, STATE, "agent_id,started_at,state\n" + lines)
     timespan = Timespan(start=datetime(2026, 2, 1, tzinfo=UTC), end=datetime(2026, 3, 1, tzinfo=UTC), zone="UTC")
     uses = [TableUse(table="agent_state", prune=Prune.WINDOW)]
-    with snapshot(both.reader, uses, tenant="acme", timespan=timespan) as (view,):
+    with snapshot(both.reader, uses, tenant="acme", start=timespan.start, end=timespan.end) as (view,):
         (file,) = view.files
         assert file.split("/")[-4:-1] == ["agent_state", "tenant=acme", "month=2026-02"]
         assert Path(file).is_file()
@@ -125,7 +124,7 @@ def test_an_upsert_replaces_and_a_compaction_keeps(remote: Both, tmp_path: Path)
     assert before == [("same", "4"), *((f"t{number}", "x") for number in range(5))]
     for number in range(5, 8):
         remote.load(tmp_path, TEAM, f"team_id,name\nt{number},x\n")
-    assert compact(remote.writer, TEAM, tenant="acme", files_allowed=1) == 1
+    assert compact(remote.writer, TEAM, tenant="acme", max_files=1) == 1
     delta = remote.reader.open(TEAM)
     assert delta is not None
     assert len(remote.reader.files(delta, TEAM, "acme")) == 1
@@ -148,7 +147,7 @@ def _load_in_process(server: S3Server, name: str, cache: Path, path: Path) -> No
 def test_processes_on_several_machines_upserting_the_same_keys_make_no_duplicate(
     moto: S3Server, tmp_path: Path
 ) -> None:
-    """A cache of its own is a machine of its own: no lock stands between these, only the table's log."""
+    """With separate caches the processes share no lock, as on separate hosts; only the table's log coordinates them."""
     context, name = multiprocessing.get_context("spawn"), moto.fresh_bucket()
     server = S3Server(kind=moto.kind, url=moto.url, access=moto.access)
     processes = []
@@ -168,10 +167,10 @@ def test_processes_on_several_machines_upserting_the_same_keys_make_no_duplicate
     assert len({row[1] for row in rows}) == 1, "one whole load came last"
 
 
-def test_a_commit_that_came_in_between_is_not_overwritten(
+def test_a_concurrent_commit_is_not_overwritten(
     moto: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second writer looks, the first one commits, the second one has to look again."""
+    """The first writer commits after the second one has read the table; the second one must read it again."""
     name, files = moto.fresh_bucket(), Lake.files
     first, second = (bucket_lake(moto, name, tmp_path / machine) for machine in ("first", "second"))
     Both(first, first, tmp_path).load(tmp_path, TEAM, "team_id,name\nz,x\n")
@@ -194,30 +193,30 @@ def test_a_commit_that_came_in_between_is_not_overwritten(
 
 def test_storage_that_ignores_conditions_is_not_written(rclone: S3Server, tmp_path: Path) -> None:
     lake = bucket_lake(rclone, rclone.fresh_bucket(), tmp_path / "cache")
-    with pytest.raises(LakeError, match="ignores conditions"):
+    with pytest.raises(LakeError, match="ignores If-None-Match"):
         Both(lake, lake, tmp_path).load(tmp_path, TEAM, "team_id,name\na,x\n")
 
 
-def test_credentials_that_are_refused_are_no_empty_lake(rclone: S3Server, tmp_path: Path) -> None:
+def test_refused_credentials_are_not_an_empty_lake(rclone: S3Server, tmp_path: Path) -> None:
     name = rclone.fresh_bucket()
-    wrong = {"AWS_ACCESS_KEY_ID": "somebody-else", "AWS_SECRET_ACCESS_KEY": "somebody-else"}
+    wrong = {"AWS_ACCESS_KEY_ID": "another-client", "AWS_SECRET_ACCESS_KEY": "another-client"}
     lake = Lake(BucketTableStorage(rclone.bucket(name, PREFIX, secrets=wrong), tmp_path / "cache", CACHE))
     with pytest.raises(StorageUnavailable, match="team"):
         lake.open(TEAM)
 
 
-def test_a_lake_that_is_away_is_no_empty_lake(moto: S3Server, tmp_path: Path) -> None:
+def test_an_unreachable_lake_is_not_an_empty_lake(moto: S3Server, tmp_path: Path) -> None:
     away = moto.bucket("any", PREFIX, endpoint="http://127.0.0.1:9")
     with pytest.raises(StorageUnavailable, match="team"):
         Lake(BucketTableStorage(away, tmp_path / "cache", CACHE)).open(TEAM)
 
 
-def test_a_bucket_that_is_gone_is_no_empty_lake(moto: S3Server, tmp_path: Path) -> None:
+def test_a_missing_bucket_is_not_an_empty_lake(moto: S3Server, tmp_path: Path) -> None:
     with pytest.raises(StorageUnavailable, match="team"):
-        bucket_lake(moto, "nobodys-bucket", tmp_path / "cache").open(TEAM)
+        bucket_lake(moto, "missing-bucket", tmp_path / "cache").open(TEAM)
 
 
-def test_a_file_that_was_removed_meanwhile_ends_the_attempt_and_no_row_is_made_up(both: Both, tmp_path: Path) -> None:
+def test_a_removed_file_ends_the_attempt(both: Both, tmp_path: Path) -> None:
     both.load(tmp_path, TEAM, "team_id,name\na,one\n")
     delta = both.writer.open(TEAM)
     assert delta is not None
@@ -227,20 +226,20 @@ def test_a_file_that_was_removed_meanwhile_ends_the_attempt_and_no_row_is_made_u
     else:
         assert isinstance(both.writer.storage, BucketTableStorage)
         obstore.delete(both.writer.storage.bucket.store, file.path)
-    with pytest.raises((StorageUnavailable, duckdb.IOException)):  # the engine says the latter as the former
+    with pytest.raises((StorageUnavailable, duckdb.IOException)):  # the engine converts the latter to the former
         both.rows(TEAM, "team_id")
 
 
-def test_local_files_are_copied_nowhere(tmp_path: Path) -> None:
+def test_local_files_are_not_copied_to_the_cache(tmp_path: Path) -> None:
     lake = Lake(FolderTableStorage(tmp_path / "lake"))
     both = Both(lake, lake, tmp_path / "cache")
     both.load(tmp_path, TEAM, "team_id,name\na,one\n")
-    with snapshot(lake, [TableUse(table="team", prune=Prune.ALL)], tenant="acme", timespan=EVER) as (view,):
+    with snapshot(lake, [TableUse(table="team", prune=Prune.ALL)], tenant="acme") as (view,):
         assert all(Path(file).is_relative_to(tmp_path / "lake") for file in view.files)
     assert not both.cache.exists()
 
 
-def test_a_wish_to_stop_is_met_while_files_are_brought(remote: Both, tmp_path: Path) -> None:
+def test_a_cancellation_interrupts_the_transfer_of_files(remote: Both, tmp_path: Path) -> None:
     remote.load(tmp_path, TEAM, "team_id,name\na,one\n")
     checks: list[int] = []
 
@@ -249,8 +248,8 @@ def test_a_wish_to_stop_is_met_while_files_are_brought(remote: Both, tmp_path: P
         raise AttemptInterrupted("The attempt was asked to stop.")
 
     uses = [TableUse(table="team", prune=Prune.ALL)]
-    seen = snapshot(remote.reader, uses, tenant="acme", timespan=EVER, check=check)
+    seen = snapshot(remote.reader, uses, tenant="acme", check=check)
     with pytest.raises(AttemptInterrupted), seen:
-        pytest.fail("nobody stopped")
+        pytest.fail("the transfer was not interrupted")
     assert checks
     assert list((remote.cache / "held").iterdir()) == []

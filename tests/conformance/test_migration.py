@@ -1,92 +1,146 @@
-"""Migrations when several processes start at once and one of them is killed: one schema in the end, every row kept."""
+"""Migrations: they make the schema that the code describes, carry data over, and survive several starts at once and
+kills in the middle.
+
+Where two revisions are needed, the second is ``fixtures/next_migration.py``.
+"""
 
 from __future__ import annotations
 
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import Engine, inspect, text
 
-import offtake.store
+from offtake.model.job import Job
+from offtake.model.tenant import Tenant
+from offtake.store import identity, jobs
 from offtake.store.database import Database
-from offtake.store.migrate import migrate
+from offtake.store.migrate import MIGRATIONS, is_older, migrate
 from offtake.store.schema import metadata
-from tests.fixtures.orders import NOON
+from tests.fixtures.exports import NOON, queued
+from tests.fixtures.next_migration import COLUMNS, down_revision, next_release, revision
 
 ROOT = Path(__file__).parents[2]
-MIGRATIONS = Path(offtake.store.__file__).parent / "migrations"
 SPARED = 0
-FIRST = "0001"
 AT_ONCE = 3
 
 
-def start(url: str, killed_after: int) -> subprocess.Popen[bytes]:
-    arguments = [sys.executable, "-m", "tests.fixtures.doomed_migration", url, str(killed_after)]
-    return subprocess.Popen(arguments, cwd=ROOT)
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """A database to be migrated, the folder of migrations, and what is there before."""
+
+    url: str
+    scripts: Path
+    kept: Job | None  # a job that is there before; None for an empty database
+    killed_after: tuple[int, ...]  # statements; fewer than the migration has
+
+    def start(self, killed_after: int) -> subprocess.Popen[bytes]:
+        """A process that migrates."""
+        arguments = [self.url, str(self.scripts), str(killed_after)]
+        return subprocess.Popen([sys.executable, "-m", "tests.fixtures.doomed_migration", *arguments], cwd=ROOT)
+
+    def assert_whole(self) -> None:
+        """The database has the newest schema, and holds what was there."""
+        database = Database(self.url)
+        migrate(database, self.scripts)
+        with database.write() as connection:
+            if self.kept is None:
+                assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+            else:
+                assert MigrationContext.configure(connection).get_current_revision() == revision
+                columns = {column["name"] for column in inspect(connection).get_columns("tenant")}
+                assert columns >= set(COLUMNS)
+                carried = connection.execute(text("SELECT t.label, n.tenant FROM tenant t, next_thing n")).all()
+                assert [tuple(row) for row in carried] == [("acme", "acme")]
+                assert jobs.get(connection, self.kept.id) == self.kept
+        database.close()
 
 
-def make_old(url: str) -> None:
-    """A database as the first release left it, with a tenant and a job that waits."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    database = Database(url)
-    with database.write() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, FIRST)
-    instant = NOON if not database.reads_at_once else int(NOON.timestamp() * 1_000_000)
-    values = {"now": instant}
-    with database.write() as connection:
-        connection.execute(text("INSERT INTO tenant (name, zone, created_at) VALUES ('acme', 'UTC', :now)"), values)
-        connection.execute(
-            text(
-                "INSERT INTO job (id, tenant, principal, dialect, report, format, request, status, fence, attempts,"
-                " created_at, not_before)"
-                " VALUES ('old', 'acme', 'p', 'talkdesk', 'calls', 'csv', '{}', 'queued', 0, 0, :now, :now)"
-            ),
-            values,
-        )
-    database.close()
-
-
-@pytest.mark.parametrize("age", ["empty", "old"])
-def test_starts_at_once_with_one_killed_in_the_middle_make_one_schema(database_url: str, age: str) -> None:
-    if age == "old":
-        make_old(database_url)
-    doomed = [start(database_url, killed_after) for killed_after in (8, 14)]
-    spared = [start(database_url, SPARED) for _ in range(AT_ONCE)]
-    # Whoever finds the work done by another has too few statements left to be killed.
-    assert {process.wait(120) for process in doomed} <= {-signal.SIGKILL, 0}
-    assert [process.wait(120) for process in spared] == [0] * AT_ONCE
-    assert_newest(database_url, jobs=1 if age == "old" else 0)
-
-
-@pytest.mark.parametrize("age", ["empty", "old"])
-def test_a_migration_killed_anywhere_leaves_what_was_there(database_url: str, age: str) -> None:
-    if age == "old":
-        make_old(database_url)
-    for killed_after in (4, 9, 15):
-        assert start(database_url, killed_after).wait(120) == -signal.SIGKILL
+@pytest.fixture(params=["empty", "old"])
+def upgrade(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> Upgrade:
+    """An empty database for this release, or one of this release, with a tenant and a job that waits, for the next."""
+    if request.param == "empty":
+        return Upgrade(database_url, MIGRATIONS, None, (4, 9, 15))
+    waiting = queued()
     database = Database(database_url)
-    with database.write() as connection:
-        revision = MigrationContext.configure(connection).get_current_revision()
-    database.close()
-    assert revision == (FIRST if age == "old" else None)
-    assert start(database_url, SPARED).wait(120) == 0
-    assert_newest(database_url, jobs=1 if age == "old" else 0)
-
-
-def assert_newest(url: str, *, jobs: int) -> None:
-    database = Database(url)
     migrate(database)
     with database.write() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-        found = connection.execute(text("SELECT count(*) FROM job WHERE estimated_seconds = 0")).scalar_one()
+        identity.add_tenant(connection, Tenant(name="acme"), now=NOON)
+        jobs.add(connection, waiting)
     database.close()
-    assert found == jobs
+    return Upgrade(database_url, next_release(tmp_path / "next"), waiting, (4, 7, 10))
+
+
+def test_starts_at_once_with_one_killed_in_the_middle_make_one_schema(upgrade: Upgrade) -> None:
+    doomed = [upgrade.start(killed_after) for killed_after in upgrade.killed_after[1:]]
+    spared = [upgrade.start(SPARED) for _ in range(AT_ONCE)]
+    # A process that finds the work done runs too few statements to be killed.
+    assert {process.wait(120) for process in doomed} <= {-signal.SIGKILL, 0}
+    assert [process.wait(120) for process in spared] == [0] * AT_ONCE
+    upgrade.assert_whole()
+
+
+def test_a_migration_killed_anywhere_leaves_what_was_there(upgrade: Upgrade) -> None:
+    for killed_after in upgrade.killed_after:
+        assert upgrade.start(killed_after).wait(120) == -signal.SIGKILL
+    database = Database(upgrade.url)
+    with database.write() as connection:
+        found = MigrationContext.configure(connection).get_current_revision()
+        assert found == (None if upgrade.kept is None else down_revision)
+    database.close()
+    assert upgrade.start(SPARED).wait(120) == 0
+    upgrade.assert_whole()
+
+
+def test_an_older_schema_is_told_from_todays_and_from_a_newer_one(database: Database, tmp_path: Path) -> None:
+    of_next = next_release(tmp_path / "next")
+    assert (is_older(database), is_older(database, of_next)) == (False, True)
+    migrate(database, of_next)
+    assert (is_older(database), is_older(database, of_next)) == (False, False)
+    with database.write() as connection:
+        connection.execute(text("DELETE FROM alembic_version"))
+    assert is_older(database)
+
+
+def test_migrations_make_exactly_the_schema_that_the_code_describes(database: Database) -> None:
+    """Constraints and conditions of indexes included, which Alembic's comparison leaves out."""
+    with database.write() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    migrated = _reflected(database.engine)
+    metadata.drop_all(database.engine)
+    metadata.create_all(database.engine)
+    assert _reflected(database.engine) == migrated
+
+
+def _reflected(engine: Engine) -> dict[str, Any]:
+    """Every table: its parts by their names."""
+    found = inspect(engine)
+    return {
+        table: {
+            "columns": _named(found.get_columns(table)),
+            "primary key": found.get_pk_constraint(table),
+            "foreign keys": _named(found.get_foreign_keys(table)),
+            "indexes": _named(found.get_indexes(table)),
+            "unique": _named(found.get_unique_constraints(table)),
+            "checks": _named(found.get_check_constraints(table)),
+        }
+        for table in found.get_table_names()
+        if table != "alembic_version"
+    }
+
+
+def _named(parts: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """As text: neither types nor conditions compare."""
+    found = {}
+    for part in parts:
+        options = {name: str(value) for name, value in part.get("dialect_options", {}).items()}
+        found[str(part["name"])] = str({**part, "dialect_options": options})
+    return found

@@ -1,4 +1,4 @@
-"""What an operator does to jobs, on every database: cancel, try again, hold, release; and the sweep that obeys."""
+"""Operations of the operator on jobs: cancel, retry, hold and release; expiry respects holds."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from offtake.executor.worker import Worker, claim_next
 from offtake.model.job import Status
 from offtake.model.tenant import Tenant
 from offtake.store import jobs
-from tests.fixtures.installation import wait_for
-from tests.fixtures.orders import ORDER, caller, let_pass, published
+from tests.fixtures.exports import EXPORT, age_jobs, caller, published
+from tests.fixtures.polling import wait_for
 
 WORKER = Worker(name="w")
 
@@ -48,7 +48,7 @@ def ref(job: str) -> JobRef:
 
 
 def failed(on: Services) -> str:
-    job = create_export(ORDER, caller(), on)
+    job = create_export(EXPORT, caller(), on)
     lease = claim_next(on, WORKER)
     assert lease is not None
     assert outcome.record_outcome(lease, QueryFailed("wrong"), None, on) == "failed"
@@ -56,13 +56,13 @@ def failed(on: Services) -> str:
 
 
 def deeds(on: Services, job: str) -> list[tuple[str, str | None]]:
-    """What the audit log says an operator did to a job."""
+    """Return the audited operations of the operator on a job."""
     with on.database.read() as connection:
         statement = text("SELECT operation, actor FROM audit WHERE job = :job AND dialect = 'operator' ORDER BY id")
         return [(row.operation, row.actor) for row in connection.execute(statement, {"job": job})]
 
 
-def test_a_failed_job_is_tried_again_as_a_new_one(on: Services) -> None:
+def test_a_retry_resets_a_failed_job(on: Services) -> None:
     job = failed(on)
     queued = admin_jobs.retry(job, "root", on)
     assert (queued.status, queued.attempts, queued.failure, queued.finished_at) == (Status.QUEUED, 0, None, None)
@@ -74,18 +74,18 @@ def test_a_failed_job_is_tried_again_as_a_new_one(on: Services) -> None:
         admin_jobs.retry(job, "root", on)
 
 
-def test_trying_again_counts_towards_the_quota(on: Services) -> None:
+def test_a_retry_counts_towards_the_quota(on: Services) -> None:
     job = failed(on)
     for _ in range(15):
-        create_export(ORDER, caller(), on)
+        create_export(EXPORT, caller(), on)
     with pytest.raises(QuotaExceeded):
         admin_jobs.retry(job, "root", on)
     assert admin_jobs.get(job, on).status is Status.FAILED
     assert deeds(on, job) == []
 
 
-def test_an_operator_cancels_what_has_not_ended(on: Services) -> None:
-    job = create_export(ORDER, caller(), on).id
+def test_the_operator_cancels_open_jobs_only(on: Services) -> None:
+    job = create_export(EXPORT, caller(), on).id
     lease = claim_next(on, WORKER)
     assert lease is not None
     assert admin_jobs.cancel(job, "root", on).status is Status.CANCELLED
@@ -102,7 +102,7 @@ def test_a_held_file_outlives_retention_and_deletion_until_it_is_released(on: Se
     with pytest.raises(JobOnHold):
         delete_export(ref(job), caller(), on)
     assert download.mint(ref(job), caller(), on).job == job  # the refused deletion has not ended its retention
-    let_pass(on, timedelta(days=2))
+    age_jobs(on, timedelta(days=2))
     assert (retention.expire(on).done, retention.sweep(on).done) == (0, 0)
     with pytest.raises(JobOnHold):
         delete_export(ref(job), caller(), on)
@@ -117,13 +117,13 @@ def test_a_held_file_outlives_retention_and_deletion_until_it_is_released(on: Se
     assert deeds(on, job) == [("job.hold", "root"), ("job.release", "root")]
 
 
-def test_a_job_is_held_before_its_file_is_there(on: Services) -> None:
-    job = create_export(ORDER, caller(), on).id
+def test_a_job_can_be_held_before_its_file_exists(on: Services) -> None:
+    job = create_export(EXPORT, caller(), on).id
     first = admin_jobs.hold(job, "root", on)
     assert (first.status, admin_jobs.hold(job, "root", on).held_at) == (Status.QUEUED, first.held_at)
 
 
-def test_it_is_too_late_to_hold_what_may_be_on_its_way_out(on: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_whose_removal_may_have_begun_cannot_be_held(on: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     job, _ = published(on)
     unlink = Path.unlink
 
@@ -145,17 +145,17 @@ def test_it_is_too_late_to_hold_what_may_be_on_its_way_out(on: Services, monkeyp
 def test_a_file_held_after_it_was_listed_stays(on: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     job, path = published(on)
     admin_jobs.hold(job, "root", on)
-    let_pass(on, timedelta(days=2))
+    age_jobs(on, timedelta(days=2))
     held = admin_jobs.get(job, on)
-    seen = iter([[held], []])  # as a sweeper saw it just before the hold
-    monkeypatch.setattr(retention, "over", lambda on, **_: next(seen))
+    batches = iter([[held], []])  # listed just before the hold
+    monkeypatch.setattr(retention, "expired_jobs", lambda on, **_: next(batches))
     assert retention.expire(on).done == 0
     assert path.is_file()
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
-def test_a_hold_that_comes_while_the_file_goes_is_refused(on: Services) -> None:
-    """It waits for whoever ends the retention, and sees the end; on SQLite nobody is in between."""
+def test_a_hold_during_the_end_of_retention_is_refused(on: Services) -> None:
+    """The hold waits for the concurrent end of retention and then sees it. SQLite serialises the two anyway."""
     job, _ = published(on)
     said: list[str] = []
 
@@ -170,7 +170,7 @@ def test_a_hold_that_comes_while_the_file_goes_is_refused(on: Services) -> None:
         jobs.lock(connection, job)
         holder.start()
         wait_for("the hold to wait", lambda: waits_for_a_lock(on))
-        assert jobs.retire(connection, job, now=on.now(connection))
+        assert jobs.end_retention(connection, job, now=on.now(connection))
     holder.join()
     assert said == ["too late"]
 
@@ -181,7 +181,7 @@ def waits_for_a_lock(on: Services) -> bool:
         return bool(connection.execute(text(statement)).scalar_one())
 
 
-def test_an_unknown_job_is_said(on: Services) -> None:
+def test_an_unknown_job_raises_unknown_name(on: Services) -> None:
     for deed in (admin_jobs.cancel, admin_jobs.retry, admin_jobs.hold, admin_jobs.release):
         with pytest.raises(UnknownName):
             deed("0" * 36, "root", on)

@@ -1,4 +1,4 @@
-"""What an engine is to be told is written with the job or not at all, and told at least once, on every database."""
+"""The transactional outbox: messages are written with the job, and delivered at least once."""
 
 from __future__ import annotations
 
@@ -19,105 +19,105 @@ from offtake.model.tenant import Tenant
 from offtake.store import identity, jobs, outbox
 from offtake.store.database import Database
 from offtake.store.outbox import Message, MessageKind
-from tests.fixtures.orders import NOON, ORDER, caller, queued
+from tests.fixtures.exports import EXPORT, NOON, caller, queued
 
-WHILE = timedelta(seconds=10)
-SOON = NOON + WHILE
+CLAIM_TIME = timedelta(seconds=10)
+SOON = NOON + CLAIM_TIME
 MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-def ringing(services: Services) -> Services:
-    """Services of an installation with an engine, and a tenant; the clock stands at noon."""
+def dispatching(services: Services) -> Services:
+    """Services with an engine and a tenant; the host's clock is fixed at noon."""
     with services.database.write() as connection:
         identity.add_tenant(connection, Tenant(name="acme"), now=NOON)
     return replace(services, dispatches=True, clock=lambda: NOON)
 
 
-def present(ringing: Services) -> datetime:
-    """What rings are due by: noon, or the clock of a database that has one."""
-    with ringing.database.read() as connection:
-        return ringing.now(connection)
+def current_time(dispatching: Services) -> datetime:
+    """Return the current time: noon, or the database's clock."""
+    with dispatching.database.read() as connection:
+        return dispatching.now(connection)
 
 
-def taken(database: Database, *, now: datetime, limit: int = 100) -> list[tuple[str, MessageKind]]:
+def claimed(database: Database, *, now: datetime, limit: int = 100) -> list[tuple[str, MessageKind]]:
     with database.write() as connection:
-        found = outbox.claim(connection, now=now, again=now + WHILE, limit=limit)
+        found = outbox.claim(connection, now=now, retry_at=now + CLAIM_TIME, limit=limit)
     return [(message.job, message.kind) for message in found]
 
 
-def test_a_job_is_rung_for_when_it_is_made_and_when_it_is_cancelled(ringing: Services) -> None:
-    job = create_export(ORDER, caller(), ringing)
-    cancel_export(JobRef(id=job.id, dialect="talkdesk"), caller(), ringing)
-    assert sorted(taken(ringing.database, now=present(ringing))) == [
+def test_create_and_cancel_each_add_a_message(dispatching: Services) -> None:
+    job = create_export(EXPORT, caller(), dispatching)
+    cancel_export(JobRef(id=job.id, dialect="talkdesk"), caller(), dispatching)
+    assert sorted(claimed(dispatching.database, now=current_time(dispatching))) == [
         (job.id, MessageKind.CANCEL),
         (job.id, MessageKind.START),
     ]
 
 
-def test_without_an_engine_nothing_is_told(ringing: Services) -> None:
-    create_export(ORDER, caller(), replace(ringing, dispatches=False))
-    assert taken(ringing.database, now=present(ringing)) == []
+def test_without_an_engine_no_message_is_added(dispatching: Services) -> None:
+    create_export(EXPORT, caller(), replace(dispatching, dispatches=False))
+    assert claimed(dispatching.database, now=current_time(dispatching)) == []
 
 
-def test_an_order_that_is_refused_rings_for_nothing(ringing: Services) -> None:
+def test_a_refused_create_adds_no_message(dispatching: Services) -> None:
     for _ in range(15):
-        create_export(ORDER, caller(), ringing)
+        create_export(EXPORT, caller(), dispatching)
     with pytest.raises(QuotaExceeded):
-        create_export(ORDER, caller(), ringing)
-    assert len(taken(ringing.database, now=present(ringing))) == 15
+        create_export(EXPORT, caller(), dispatching)
+    assert len(claimed(dispatching.database, now=current_time(dispatching))) == 15
 
 
-def test_the_same_key_twice_rings_once(ringing: Services) -> None:
-    first = create_export(ORDER, caller(), ringing, key="k")
-    assert create_export(ORDER, caller(), ringing, key="k").id == first.id
-    assert taken(ringing.database, now=present(ringing)) == [(first.id, MessageKind.START)]
+def test_a_repeated_create_adds_no_second_message(dispatching: Services) -> None:
+    first = create_export(EXPORT, caller(), dispatching, key="k")
+    assert create_export(EXPORT, caller(), dispatching, key="k").id == first.id
+    assert claimed(dispatching.database, now=current_time(dispatching)) == [(first.id, MessageKind.START)]
 
 
-def test_what_was_taken_is_nobody_elses_for_a_while_and_then_anybodys(ringing: Services) -> None:
-    job = create_export(ORDER, caller(), ringing)
-    now = present(ringing)
-    assert taken(ringing.database, now=now) == [(job.id, MessageKind.START)]
-    assert taken(ringing.database, now=now + WHILE - timedelta(seconds=1)) == []
-    with ringing.database.write() as connection:
-        (again,) = outbox.claim(connection, now=now + WHILE, again=now + MINUTE, limit=1)
+def test_a_claimed_message_can_be_claimed_again_after_a_delay(dispatching: Services) -> None:
+    job = create_export(EXPORT, caller(), dispatching)
+    now = current_time(dispatching)
+    assert claimed(dispatching.database, now=now) == [(job.id, MessageKind.START)]
+    assert claimed(dispatching.database, now=now + CLAIM_TIME - timedelta(seconds=1)) == []
+    with dispatching.database.write() as connection:
+        (again,) = outbox.claim(connection, now=now + CLAIM_TIME, retry_at=now + MINUTE, limit=1)
     assert (again.job, again.tenant, again.tries) == (job.id, "acme", 2)
 
 
-def test_what_was_told_is_gone_and_what_was_not_comes_back(ringing: Services) -> None:
-    told, late = (create_export(ORDER, caller(), ringing) for _ in range(2))
-    now = present(ringing)
-    with ringing.database.write() as connection:
-        for message in outbox.claim(connection, now=now, again=now + MINUTE, limit=2):
-            if message.job == told.id:
+def test_an_acknowledged_message_is_deleted_and_a_postponed_one_returns(dispatching: Services) -> None:
+    delivered, late = (create_export(EXPORT, caller(), dispatching) for _ in range(2))
+    now = current_time(dispatching)
+    with dispatching.database.write() as connection:
+        for message in outbox.claim(connection, now=now, retry_at=now + MINUTE, limit=2):
+            if message.job == delivered.id:
                 outbox.acknowledge(connection, message)
             else:
                 outbox.postpone(connection, message, now=now, delay=timedelta(seconds=2))
-    with ringing.database.read() as connection:
+    with dispatching.database.read() as connection:
         assert not outbox.is_due(connection, now=now + timedelta(seconds=1))
         assert outbox.is_due(connection, now=now + timedelta(seconds=2))
-    assert taken(ringing.database, now=now + timedelta(seconds=2)) == [(late.id, MessageKind.START)]
+    assert claimed(dispatching.database, now=now + timedelta(seconds=2)) == [(late.id, MessageKind.START)]
 
 
-def test_the_oldest_are_told_first(ringing: Services) -> None:
+def test_the_oldest_messages_are_claimed_first(dispatching: Services) -> None:
     middle, oldest, youngest = queued(), queued(), queued()
-    with ringing.database.write() as connection:
+    with dispatching.database.write() as connection:
         for job, age in ((middle, 2), (oldest, 3), (youngest, 1)):
             outbox.add(connection, job, MessageKind.START, now=NOON - timedelta(seconds=age))
-    first = taken(ringing.database, now=NOON, limit=2)
+    first = claimed(dispatching.database, now=NOON, limit=2)
     assert [job for job, _ in first] == [oldest.id, middle.id]
 
 
-def test_several_that_take_at_once_get_others(ringing: Services) -> None:
-    made = {create_export(ORDER, caller(), ringing).id for _ in range(15)}
-    now = present(ringing)
+def test_concurrent_relays_claim_different_messages(dispatching: Services) -> None:
+    made = {create_export(EXPORT, caller(), dispatching).id for _ in range(15)}
+    now = current_time(dispatching)
     found: list[str] = []
     start = threading.Barrier(5)
 
     def take() -> None:
         start.wait()
         for _ in range(15):
-            found.extend(job for job, _ in taken(ringing.database, now=now, limit=2))
+            found.extend(job for job, _ in claimed(dispatching.database, now=now, limit=2))
 
     threads = [threading.Thread(target=take) for _ in range(5)]
     for thread in threads:
@@ -127,8 +127,8 @@ def test_several_that_take_at_once_get_others(ringing: Services) -> None:
     assert sorted(found) == sorted(made)
 
 
-def test_jobs_that_wait_in_vain_are_rung_for_again(ringing: Services) -> None:
-    database, now = ringing.database, present(ringing)
+def test_overdue_jobs_without_a_message_are_dispatched_again(dispatching: Services) -> None:
+    database, now = dispatching.database, current_time(dispatching)
     lost, fresh, waiting, running, later = (
         replace(queued(), created_at=NOON - age, not_before=now - age)
         for age in (2 * MINUTE, MINUTE / 2, 3 * MINUTE, 4 * MINUTE, -MINUTE)
@@ -138,24 +138,24 @@ def test_jobs_that_wait_in_vain_are_rung_for_again(ringing: Services) -> None:
             jobs.add(connection, job)
         outbox.add(connection, waiting, MessageKind.START, now=NOON)
         assert jobs.claim_one(connection, running.id, worker="w", now=now, until=now + MINUTE) is not None
-    assert dispatch.redispatch(ringing, patience=MINUTE) == 1
-    assert dispatch.redispatch(ringing, patience=MINUTE) == 0  # it is waiting to be told now
-    assert {job for job, _ in taken(database, now=present(ringing))} == {lost.id, waiting.id}
+    assert dispatch.redispatch(dispatching, min_age=MINUTE) == 1
+    assert dispatch.redispatch(dispatching, min_age=MINUTE) == 0  # its message is pending now
+    assert {job for job, _ in claimed(database, now=current_time(dispatching))} == {lost.id, waiting.id}
 
 
-def test_a_ring_that_waits_is_not_doubled(ringing: Services) -> None:
-    job = create_export(ORDER, caller(), ringing)
-    now = present(ringing)
-    with ringing.database.write() as connection:
+def test_a_pending_message_is_not_duplicated(dispatching: Services) -> None:
+    job = create_export(EXPORT, caller(), dispatching)
+    now = current_time(dispatching)
+    with dispatching.database.write() as connection:
         outbox.add(connection, job, MessageKind.START, now=now)
-    assert taken(ringing.database, now=now) == [(job.id, MessageKind.START)]
+    assert claimed(dispatching.database, now=now) == [(job.id, MessageKind.START)]
 
 
-def test_a_ring_for_a_job_that_is_gone_is_told_all_the_same(ringing: Services) -> None:
+def test_a_message_about_a_deleted_job_is_delivered(dispatching: Services) -> None:
     gone = queued()
-    with ringing.database.write() as connection:
+    with dispatching.database.write() as connection:
         outbox.add(connection, gone, MessageKind.START, now=NOON)
-        (message,) = outbox.claim(connection, now=NOON, again=SOON, limit=1)
+        (message,) = outbox.claim(connection, now=NOON, retry_at=SOON, limit=1)
     assert message == Message(job=gone.id, kind=MessageKind.START, tenant="acme", tries=1)
 
 
@@ -166,8 +166,8 @@ def found(database: Database, job: Job) -> Job:
     return stored
 
 
-def test_one_job_is_claimed_by_its_id_once_and_when_it_may_run(ringing: Services) -> None:
-    database, job, other = ringing.database, queued(created_at=NOON), queued(created_at=NOON - MINUTE)
+def test_a_job_is_claimed_by_its_id_once_and_only_when_due(dispatching: Services) -> None:
+    database, job, other = dispatching.database, queued(created_at=NOON), queued(created_at=NOON - MINUTE)
     with database.write() as connection:
         jobs.add(connection, job)
         jobs.add(connection, other)

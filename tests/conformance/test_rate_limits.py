@@ -1,4 +1,4 @@
-"""Requests are counted in the store, alike on every database and for every node."""
+"""Rate limits: windows, separate counts, concurrent nodes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from offtake.errors import RateExceeded
 from offtake.model.tenant import Principal, Tenant
 from offtake.store import identity, rate_limits
 from offtake.store.database import Database
-from tests.fixtures.orders import NOON, caller
+from tests.fixtures.exports import NOON, caller
 
 MINUTE = timedelta(minutes=1)
 ANN, BOB = (Principal(tenant="acme", credential=name, scopes=frozenset()) for name in ("ann", "bob"))
@@ -30,7 +30,7 @@ def acme(database: Database) -> Database:
 
 def counted(
     database: Database, by: Principal, *, after: timedelta = timedelta(), dialect: str = "khoros", operation: str = ""
-) -> rate_limits.Counted:
+) -> rate_limits.WindowCount:
     with database.write() as connection:
         return rate_limits.count(connection, by, (dialect, operation), now=NOON + after, period=MINUTE)
 
@@ -38,26 +38,26 @@ def counted(
 def test_a_window_begins_with_its_first_request_and_ends_a_period_later(acme: Database) -> None:
     almost = MINUTE - timedelta(microseconds=1)
     assert [counted(acme, ANN, after=after) for after in (timedelta(), timedelta(seconds=1), almost, MINUTE)] == [
-        rate_limits.Counted(number=1, began_at=NOON),
-        rate_limits.Counted(number=2, began_at=NOON),
-        rate_limits.Counted(number=3, began_at=NOON),
-        rate_limits.Counted(number=1, began_at=NOON + MINUTE),
+        rate_limits.WindowCount(number=1, began_at=NOON),
+        rate_limits.WindowCount(number=2, began_at=NOON),
+        rate_limits.WindowCount(number=3, began_at=NOON),
+        rate_limits.WindowCount(number=1, began_at=NOON + MINUTE),
     ]
 
 
-def test_principals_and_dialects_are_counted_apart(acme: Database) -> None:
+def test_principals_and_dialects_are_counted_separately(acme: Database) -> None:
     for by, dialect in ((ANN, "khoros"), (BOB, "khoros"), (ANN, "loop")):
         assert counted(acme, by, dialect=dialect).number == 1
     assert counted(acme, ANN).number == 2
 
 
-def test_operations_are_counted_apart(acme: Database) -> None:
+def test_operations_are_counted_separately(acme: Database) -> None:
     for operation in ("read", "create", ""):
         assert counted(acme, ANN, operation=operation).number == 1
     assert counted(acme, ANN, operation="read").number == 2
 
 
-def test_no_request_of_eight_racing_nodes_is_lost(acme: Database) -> None:
+def test_concurrent_requests_on_eight_nodes_are_all_counted(acme: Database) -> None:
     numbers: list[int] = []
 
     def race() -> None:
@@ -73,15 +73,15 @@ def test_no_request_of_eight_racing_nodes_is_lost(acme: Database) -> None:
 
 
 def test_the_wait_is_exact_to_the_second(services: Services) -> None:
-    """Whoever comes back when told to is let in, and a second earlier is not."""
+    """A request after ``retry_after`` seconds is accepted, a second earlier it is refused."""
     principal = caller().principal
-    limits = replace(services.limits["khoros"].every, rate=Rate(requests=2, period=MINUTE))
-    on = replace(services, limits={"khoros": PerTenant(every=limits)}, clock=lambda: NOON)
+    limits = replace(services.limits["khoros"].default, rate=Rate(requests=2, period=MINUTE))
+    on = replace(services, limits={"khoros": PerTenant(default=limits)}, clock=lambda: NOON)
     with on.database.write() as connection:
         identity.add_tenant(connection, Tenant(name="acme"), now=NOON)
 
     def at(seconds: float) -> int | None:
-        """How long the caller is told to wait; None where it is let in."""
+        """Return ``retry_after`` of a refused request; None if it is accepted."""
         try:
             rate_limit.count_request(principal, "khoros", replace(on, clock=lambda: NOON + timedelta(seconds=seconds)))
         except RateExceeded as error:
@@ -92,7 +92,7 @@ def test_the_wait_is_exact_to_the_second(services: Services) -> None:
 
 
 def test_without_a_rate_nothing_is_counted(services: Services) -> None:
-    limits = replace(services.limits["khoros"].every, rate=None)
-    on = replace(services, limits={"khoros": PerTenant(every=limits)})
+    limits = replace(services.limits["khoros"].default, rate=None)
+    on = replace(services, limits={"khoros": PerTenant(default=limits)})
     for _ in range(50):
-        rate_limit.count_request(caller("nobody-has-made-this-tenant").principal, "khoros", on)
+        rate_limit.count_request(caller("unknown-tenant").principal, "khoros", on)

@@ -1,4 +1,4 @@
-"""Retention and the sweep: what must go goes, one stubborn file keeps nobody, and what is needed stays."""
+"""Retention and the sweep: which files are removed, and failures of removals."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from offtake.core.exports.create import create_export
 from offtake.core.exports.read import JobRef, get_export
 from offtake.core.services import Services
 from offtake.errors import StorageUnavailable
-from offtake.executor.maintenance import Maintenance
 from offtake.model.job import Status
 from offtake.model.tenant import Tenant
 from offtake.store import jobs
-from tests.fixtures.orders import ORDER, caller, let_pass, published
+from tests.fixtures.exports import EXPORT, age_jobs, caller, published
+from tests.fixtures.maintenance import maintain
 
 
 @pytest.fixture
@@ -32,19 +32,19 @@ def status(on: Services, job_id: str) -> Status:
     return get_export(JobRef(id=job_id, dialect="talkdesk"), caller(), on).status
 
 
-def test_an_artifact_goes_when_its_retention_is_over_and_not_before(on: Services) -> None:
+def test_an_artifact_is_removed_when_its_retention_is_over(on: Services) -> None:
     job, path = published(on)
     assert retention.expire(on).done == 0
     assert path.is_file()
-    let_pass(on, timedelta(days=2))
+    age_jobs(on, timedelta(days=2))
     assert retention.expire(on).done == 1
     assert not path.exists()
     assert status(on, job) is Status.EXPIRED
 
 
-def test_the_sweep_takes_what_no_row_names_and_nothing_else(on: Services) -> None:
+def test_the_sweep_removes_orphaned_files_only(on: Services) -> None:
     job, path = published(on)
-    running = create_export(ORDER, caller(), on)
+    running = create_export(EXPORT, caller(), on)
     now = on.clock()
     with on.database.write() as connection:
         lease = jobs.claim(connection, worker="w", now=now, until=now + timedelta(minutes=1))
@@ -59,15 +59,15 @@ def test_the_sweep_takes_what_no_row_names_and_nothing_else(on: Services) -> Non
     assert (path.is_file(), needed.is_file(), [orphan.exists() for orphan in left]) == (True, True, [False] * 3)
 
 
-def test_a_round_of_stubborn_files_keeps_no_others(on: Services, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor does a disk that is too full to delete from end the worker."""
-    monkeypatch.setattr(retention, "EXPIRED_AT_ONCE", 2)
+def test_a_batch_of_failed_removals_does_not_stop_the_next_batch(on: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk that refuses deletions does not end the worker."""
+    monkeypatch.setattr(retention, "EXPIRY_BATCH_SIZE", 2)
     made = [published(on) for _ in range(4)]
-    let_pass(on, timedelta(days=2))
-    stubborn, unlink = [path for _, path in made[:3]], Path.unlink
+    age_jobs(on, timedelta(days=2))
+    undeletable, unlink = [path for _, path in made[:3]], Path.unlink
 
     def refuse(path: Path, missing_ok: bool = False) -> None:
-        if path in stubborn:
+        if path in undeletable:
             raise OSError(errno.ENOSPC, "no space left")
         unlink(path, missing_ok=missing_ok)
 
@@ -77,7 +77,7 @@ def test_a_round_of_stubborn_files_keeps_no_others(on: Services, monkeypatch: py
     assert [path.exists() for _, path in made] == [True] * 3 + [False]
 
 
-def test_a_store_that_cannot_be_listed_keeps_nobody(on: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_cannot_be_listed_does_not_stop_the_worker(on: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: Path, pattern: str) -> None:
         raise PermissionError(errno.EACCES, f"not permitted: {path.name}/{pattern}")
 
@@ -85,22 +85,22 @@ def test_a_store_that_cannot_be_listed_keeps_nobody(on: Services, monkeypatch: p
     assert retention.sweep(on) == retention.RemovalCounts(done=0, failed=1)
 
 
-def test_one_stubborn_file_keeps_neither_the_others_nor_the_worker(
+def test_a_failed_removal_stops_neither_the_other_removals_nor_the_worker(
     on: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = [published(on) for _ in range(3)]
-    let_pass(on, timedelta(days=2))
-    stubborn, unlink = made[0][1], Path.unlink
+    age_jobs(on, timedelta(days=2))
+    undeletable, unlink = made[0][1], Path.unlink
 
     def refuse(path: Path, missing_ok: bool = False) -> None:
-        if path == stubborn:
+        if path == undeletable:
             raise PermissionError(1, "not permitted")
         unlink(path, missing_ok=missing_ok)
 
     monkeypatch.setattr(Path, "unlink", refuse)
-    orphan = stubborn.with_name(f"{'0' * 36}.1.csv")
+    orphan = undeletable.with_name(f"{'0' * 36}.1.csv")
     orphan.write_text("y")
-    Maintenance(on).when_due()
+    maintain(on)
     with on.database.read() as connection:
         stored = [jobs.get(connection, job) for job, _ in made]
     found = [job.status for job in stored if job is not None]

@@ -1,4 +1,4 @@
-"""The whole state moves from one database to another, row by row, or not at all."""
+"""Copy of the whole state to another database, complete or not at all."""
 
 from __future__ import annotations
 
@@ -21,51 +21,52 @@ from offtake.core.services import Services
 from offtake.errors import QueryFailed, StateError
 from offtake.executor.worker import Worker, claim_next
 from offtake.home import Home
-from offtake.model.tenant import ORDINARY, CredentialKind, Tenant
+from offtake.model.tenant import DEFAULT_SCOPES, CredentialKind, Tenant
 from offtake.store.database import Database, sqlite_url
 from offtake.store.migrate import migrate
 from offtake.store.schema import audit, metadata
 from offtake.store.transfer import copy_all
 from tests.fixtures.commands import command
 from tests.fixtures.databases import fresh_database, state_setting
-from tests.fixtures.orders import ORDER, caller, published
+from tests.fixtures.exports import EXPORT, caller, published
 
-LOOP_ORDER = replace(ORDER, dialect="loop", report="inbox_conversations", format="json", row_limit=None)
+LOOP_ORDER = replace(EXPORT, dialect="loop", report="inbox_conversations", format="json", row_limit=None)
 
 
 def silent(what: str, done: int, total: int) -> None:
-    """Nobody looks."""
+    """Ignore the progress."""
 
 
 @pytest.fixture
 def on(services: Services) -> Services:
-    """Services of a state with something in most tables."""
+    """Services with rows in most tables."""
     for name in ("acme", "umbra", "zubr-1"):
         identity.add_tenant(Tenant(name=name, company_key=f"key-{name}"), services)
-    identity.add_credential("acme", CredentialKind.BASIC, services, user="ann", scopes=ORDINARY)
+    identity.add_credential("acme", CredentialKind.BASIC, services, user="ann", scopes=DEFAULT_SCOPES)
     published(services)
     create_export(LOOP_ORDER, caller(), services, key="march")
-    create_export(ORDER, caller(), services)
+    create_export(EXPORT, caller(), services)
     lease = claim_next(services, Worker(name="w"))
     assert lease is not None
     outcome.record_outcome(lease, QueryFailed("wrong"), None, services)
-    every = replace(services.limits["khoros"].every, rate=Rate(requests=5, period=timedelta(minutes=1)))
-    rate_limit.count_request(caller().principal, "khoros", replace(services, limits={"khoros": PerTenant(every=every)}))
-    create_export(replace(ORDER, name="Größe, 日本"), caller("umbra"), services)
+    default = replace(services.limits["khoros"].default, rate=Rate(requests=5, period=timedelta(minutes=1)))
+    khoros = replace(services, limits={"khoros": PerTenant(default=default)})
+    rate_limit.count_request(caller().principal, "khoros", khoros)
+    create_export(replace(EXPORT, name="Größe, 日本"), caller("umbra"), services)
     return services
 
 
 @pytest.fixture
 def target(on: Services, tmp_path: Path, postgresql: str) -> Iterator[Database]:
     """An empty database of the other kind."""
-    made = Database(fresh_database(postgresql) if on.database.reads_at_once else sqlite_url(tmp_path / "target.db"))
+    made = Database(fresh_database(postgresql) if on.database.reads_in_process else sqlite_url(tmp_path / "target.db"))
     migrate(made)
     yield made
     made.close()
 
 
 def rows(database: Database) -> dict[str, dict[tuple[Any, ...], tuple[Any, ...]]]:
-    """All there is, by table and key."""
+    """Return all rows by table and key."""
     found = {}
     with database.stream() as connection:
         for table in metadata.sorted_tables:
@@ -75,7 +76,7 @@ def rows(database: Database) -> dict[str, dict[tuple[Any, ...], tuple[Any, ...]]
     return found
 
 
-def test_every_row_arrives_and_numbers_go_on(on: Services, target: Database) -> None:
+def test_every_row_is_copied_and_sequences_continue(on: Services, target: Database) -> None:
     seen: list[tuple[int, int]] = []
     counts = copy_all(on.database, target, lambda what, done, total: seen.append((done, total)))
     assert rows(target) == rows(on.database)
@@ -87,12 +88,12 @@ def test_every_row_arrives_and_numbers_go_on(on: Services, target: Database) -> 
     moved = replace(on, database=target)
     with on.database.read() as connection:
         last = connection.execute(select(func.max(audit.c.id))).scalar_one()
-    create_export(ORDER, caller(), moved)
+    create_export(EXPORT, caller(), moved)
     with target.read() as connection:
         assert connection.execute(select(func.max(audit.c.id))).scalar_one() == last + 1
 
 
-def test_more_rows_than_one_batch_arrive(on: Services, target: Database) -> None:
+def test_more_rows_than_one_batch_are_copied(on: Services, target: Database) -> None:
     for number in range(120):
         for kind in ("A", "a", "_", "é", "Z"):
             with on.database.write() as connection:
@@ -108,7 +109,7 @@ def test_more_rows_than_one_batch_arrive(on: Services, target: Database) -> None
     assert rows(target) == rows(on.database)
 
 
-def test_a_target_that_holds_anything_is_refused(on: Services, target: Database) -> None:
+def test_a_target_that_is_not_empty_is_refused(on: Services, target: Database) -> None:
     copy_all(on.database, target, silent)
     before = rows(target)
     with pytest.raises(StateError, match="not empty"):
@@ -116,37 +117,37 @@ def test_a_target_that_holds_anything_is_refused(on: Services, target: Database)
     assert rows(target) == before
 
 
-def test_a_running_export_is_not_moved_away_from_its_worker(on: Services, target: Database) -> None:
+def test_a_copy_is_refused_while_an_export_is_running(on: Services, target: Database) -> None:
     assert claim_next(on, Worker(name="w")) is not None
     with pytest.raises(StateError, match="1 exports are running"):
         copy_all(on.database, target, silent)
     assert all(not found for found in rows(target).values())
 
 
-def test_a_copy_that_differs_is_not_kept(on: Services, target: Database) -> None:
-    """A database that stores something else than it was told."""
+def test_a_copy_that_differs_is_rolled_back(on: Services, target: Database) -> None:
+    """A trigger changes the rows that are written."""
     with target.write() as connection:
-        if target.reads_at_once:
-            lie = "BEGIN UPDATE credential SET scopes = 'admin'; END"
-            connection.execute(text(f"CREATE TRIGGER liar AFTER INSERT ON credential {lie}"))
+        if target.reads_in_process:
+            body = "BEGIN UPDATE credential SET scopes = 'admin'; END"
+            connection.execute(text(f"CREATE TRIGGER tampering AFTER INSERT ON credential {body}"))
         else:
             connection.execute(
                 text(
-                    "CREATE FUNCTION lie() RETURNS trigger LANGUAGE plpgsql AS"
+                    "CREATE FUNCTION tamper() RETURNS trigger LANGUAGE plpgsql AS"
                     " $$ BEGIN NEW.scopes := 'admin'; RETURN NEW; END $$"
                 )
             )
             connection.execute(
-                text("CREATE TRIGGER liar BEFORE INSERT ON credential FOR EACH ROW EXECUTE FUNCTION lie()")
+                text("CREATE TRIGGER tampering BEFORE INSERT ON credential FOR EACH ROW EXECUTE FUNCTION tamper()")
             )
     with pytest.raises(StateError, match="credential differs"):
         copy_all(on.database, target, silent)
     assert all(not found for found in rows(target).values())
 
 
-def test_a_postgresql_that_others_work_on_is_refused(on: Services, target: Database) -> None:
-    if on.database.reads_at_once:
-        return  # the lock on the home says it
+def test_a_postgresql_with_other_connections_is_refused(on: Services, target: Database) -> None:
+    if on.database.reads_in_process:
+        return  # on SQLite the lock on the home prevents it
     direct = on.database.connect_directly()
     with pytest.raises(StateError, match="open"):
         copy_all(on.database, target, silent)
@@ -172,6 +173,6 @@ def test_an_installation_moves_by_command(tmp_path: Path, postgresql: str) -> No
     assert "not empty" in again.err
     home.settings.write_text(state_setting(url))
     taken = command("tenant", "add", "acme", home=home.root)
-    assert taken.code == 7  # it is there
+    assert taken.code == 7  # the tenant exists
     with home.alone():
         assert command("serve", "--port", "0", home=home.root).code == 11

@@ -1,4 +1,4 @@
-"""Tokens on every database: proofs, expiry, rotation, reuse, revocation; nothing secret is stored."""
+"""Client authentication and tokens: expiry, rotation, reuse, revocation; no secret is stored."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sqlalchemy import text
 from offtake.core.admin import identity
 from offtake.core.auth import tokens
 from offtake.core.auth.client_auth import AuthenticatedClient, ClientAssertion, ClientSecret, authenticate_client
-from offtake.core.auth.tokens import Endpoint, IssuedToken
+from offtake.core.auth.tokens import IssuedToken, TokenEndpoint
 from offtake.core.services import Services
 from offtake.errors import (
     AuditUnavailable,
@@ -34,14 +34,14 @@ from offtake.errors import (
 )
 from offtake.model.tenant import CredentialKind, Scope, Tenant
 
-AT = Endpoint(dialect="talkdesk", address="127.0.0.1")
+AT = TokenEndpoint(dialect="talkdesk", address="127.0.0.1")
 URL = "https://exports.example.org/oauth/token"
 BOTH = frozenset(Scope)
 KEY = ec.generate_private_key(ec.SECP256R1())
 
 
 def pem(key: Any) -> bytes:
-    """The public half."""
+    """Return the public key as PEM."""
     found: bytes = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     return found
 
@@ -54,25 +54,25 @@ def on(services: Services) -> Services:
 
 
 @pytest.fixture
-def proof(on: Services) -> ClientSecret:
-    """A client's."""
+def client_secret(on: Services) -> ClientSecret:
+    """The secret of an oauth client."""
     made = identity.add_credential("acme", CredentialKind.OAUTH, on, user=None, scopes=BOTH)
     return ClientSecret(client_id=made.credential.id, secret=made.secret)
 
 
 @pytest.fixture
-def client(on: Services, proof: ClientSecret) -> AuthenticatedClient:
-    return authenticate_client(proof, on)
+def client(on: Services, client_secret: ClientSecret) -> AuthenticatedClient:
+    return authenticate_client(client_secret, on)
 
 
 def later(on: Services, life: timedelta) -> Services:
-    """The same services, after that time."""
+    """Return the same services with the clock moved ahead."""
     at = on.clock() + life
     return replace(on, clock=lambda: at)
 
 
 def issue(client: AuthenticatedClient, on: Services, *scopes: Scope, **more: Any) -> IssuedToken:
-    return tokens.issue(client, AT, on, wanted=frozenset(scopes), **more)
+    return tokens.issue(client, AT, on, requested=frozenset(scopes), **more)
 
 
 def valid(token: IssuedToken, on: Services) -> bool:
@@ -84,10 +84,10 @@ def valid(token: IssuedToken, on: Services) -> bool:
 
 def refreshed(text: str | None, client: AuthenticatedClient, on: Services, *scopes: Scope) -> IssuedToken:
     assert text is not None
-    return tokens.refresh(text, client, AT, on, wanted=frozenset(scopes))
+    return tokens.refresh(text, client, AT, on, requested=frozenset(scopes))
 
 
-def test_a_token_lives_until_it_expires(on: Services, client: AuthenticatedClient) -> None:
+def test_a_token_is_valid_until_it_expires(on: Services, client: AuthenticatedClient) -> None:
     token = issue(client, on, Scope.READ)
     assert token.principal.scopes == {Scope.READ}
     assert valid(token, on)
@@ -95,13 +95,13 @@ def test_a_token_lives_until_it_expires(on: Services, client: AuthenticatedClien
     assert token.life == timedelta(seconds=599)
 
 
-def test_a_wrong_secret_proves_nothing(on: Services, proof: ClientSecret) -> None:
-    for wrong in (replace(proof, secret="wrong"), replace(proof, client_id="nobody")):
+def test_a_wrong_secret_is_refused(on: Services, client_secret: ClientSecret) -> None:
+    for wrong in (replace(client_secret, secret="wrong"), replace(client_secret, client_id="unknown")):
         with pytest.raises(NotAuthenticated):
             authenticate_client(wrong, on)
 
 
-def test_a_service_token_lives_as_long_as_asked_and_cannot_be_refreshed(
+def test_a_service_token_has_the_requested_lifetime_and_no_refresh_token(
     on: Services, client: AuthenticatedClient
 ) -> None:
     token = issue(client, on, service_life=timedelta(days=90))
@@ -110,7 +110,7 @@ def test_a_service_token_lives_as_long_as_asked_and_cannot_be_refreshed(
     assert not valid(token, later(on, timedelta(days=90)))
 
 
-def test_a_refresh_token_is_no_access_token(on: Services, client: AuthenticatedClient) -> None:
+def test_a_refresh_token_does_not_authenticate_requests(on: Services, client: AuthenticatedClient) -> None:
     token = issue(client, on)
     assert token.refresh is not None
     with pytest.raises(NotAuthenticated):
@@ -129,10 +129,10 @@ def test_refreshing_gives_a_new_pair_with_as_many_scopes_or_fewer(on: Services, 
     wide = issue(client, on)
     narrow = refreshed(wide.refresh, client, on, Scope.READ)
     assert narrow.principal.scopes == {Scope.READ}
-    assert refreshed(narrow.refresh, client, on).principal.scopes == BOTH  # the grant itself was not narrowed
+    assert refreshed(narrow.refresh, client, on).principal.scopes == BOTH  # the refresh token keeps the original scopes
 
 
-def test_a_refresh_token_that_is_used_twice_ends_its_family(on: Services, client: AuthenticatedClient) -> None:
+def test_a_second_use_of_a_refresh_token_revokes_its_family(on: Services, client: AuthenticatedClient) -> None:
     first, other = issue(client, on), issue(client, on)
     second = refreshed(first.refresh, client, on)
     third = refreshed(second.refresh, client, on)
@@ -144,7 +144,7 @@ def test_a_refresh_token_that_is_used_twice_ends_its_family(on: Services, client
     assert operations(on).count("token.reuse") == 1
 
 
-def test_of_ten_that_refresh_at_once_one_may_and_the_token_counts_as_stolen(
+def test_of_ten_concurrent_refreshes_one_succeeds_and_the_family_is_revoked(
     on: Services, client: AuthenticatedClient
 ) -> None:
     first = issue(client, on)
@@ -166,7 +166,7 @@ def test_of_ten_that_refresh_at_once_one_may_and_the_token_counts_as_stolen(
     assert not valid(given[0], on)
 
 
-def test_a_refresh_token_belongs_to_its_client_and_lasts_its_time(on: Services, client: AuthenticatedClient) -> None:
+def test_a_refresh_token_is_valid_for_its_client_until_it_expires(on: Services, client: AuthenticatedClient) -> None:
     made = identity.add_credential("acme", CredentialKind.OAUTH, on, user=None, scopes=BOTH)
     other = authenticate_client(ClientSecret(client_id=made.credential.id, secret=made.secret), on)
     token = issue(client, on)
@@ -177,11 +177,11 @@ def test_a_refresh_token_belongs_to_its_client_and_lasts_its_time(on: Services, 
     assert refreshed(token.refresh, client, on).refresh
 
 
-def test_revoking_a_token_ends_what_came_with_it(on: Services, client: AuthenticatedClient) -> None:
+def test_revoking_a_token_revokes_its_family(on: Services, client: AuthenticatedClient) -> None:
     made = identity.add_credential("acme", CredentialKind.OAUTH, on, user=None, scopes=BOTH)
     other = authenticate_client(ClientSecret(client_id=made.credential.id, secret=made.secret), on)
     first, second = issue(client, on), issue(client, on)
-    tokens.revoke(first.text, other, AT, on)  # not the other client's to revoke
+    tokens.revoke(first.text, other, AT, on)  # another client cannot revoke it
     assert valid(first, on)
     tokens.revoke(first.text, client, AT, on)
     tokens.revoke(first.text, client, AT, on)
@@ -190,28 +190,28 @@ def test_revoking_a_token_ends_what_came_with_it(on: Services, client: Authentic
         refreshed(first.refresh, client, on)
 
 
-def test_revoking_a_credential_ends_everything_it_has(
-    on: Services, client: AuthenticatedClient, proof: ClientSecret
+def test_revoking_a_credential_revokes_its_tokens_and_keys(
+    on: Services, client: AuthenticatedClient, client_secret: ClientSecret
 ) -> None:
     token, service = issue(client, on), issue(client, on, service_life=timedelta(days=90))
-    identity.add_key(proof.client_id, pem(KEY), on, kid="k")
-    assert [found.id for found, _ in identity.list_credentials("acme", on)] == [proof.client_id]
-    identity.revoke_credential(proof.client_id, on)
+    identity.add_key(client_secret.client_id, pem(KEY), on, kid="k")
+    assert [found.id for found, _ in identity.list_credentials("acme", on)] == [client_secret.client_id]
+    identity.revoke_credential(client_secret.client_id, on)
     assert not valid(token, on)
     assert not valid(service, on)
     with pytest.raises(NotAuthenticated):
-        authenticate_client(proof, on)
+        authenticate_client(client_secret, on)
     with pytest.raises(NotAuthenticated):
-        authenticate_client(assertion(on, proof.client_id), on)
+        authenticate_client(assertion(on, client_secret.client_id), on)
     with pytest.raises(UnknownName):
-        identity.revoke_credential(proof.client_id, on)
+        identity.revoke_credential(client_secret.client_id, on)
     assert identity.list_credentials("acme", on) == []
 
 
 def assertion(
     on: Services, client_id: str, *, key: Any = KEY, header: Mapping[str, Any] | None = None, **claims: Any
 ) -> ClientAssertion:
-    """What a client signs, but for what differs; a claim that is None is left out."""
+    """Return a signed assertion with changed claims; a claim that is None is omitted."""
     now = int(on.clock().timestamp())
     sent = {"iss": client_id, "sub": client_id, "aud": URL, "jti": on.new_id(), "iat": now, "exp": now + 300, **claims}
     sent = {name: value for name, value in sent.items() if value is not None}
@@ -221,20 +221,20 @@ def assertion(
     return ClientAssertion(text=signed, audiences=frozenset({URL}))
 
 
-def test_a_signed_assertion_proves_a_client_once(on: Services, proof: ClientSecret) -> None:
-    key = identity.add_key(proof.client_id, pem(KEY), on, kid="k")
+def test_a_signed_assertion_authenticates_a_client_once(on: Services, client_secret: ClientSecret) -> None:
+    key = identity.add_key(client_secret.client_id, pem(KEY), on, kid="k")
     assert key.kid == "k"
-    made = assertion(on, proof.client_id)
+    made = assertion(on, client_secret.client_id)
     first = issue(authenticate_client(made, on), on)
     assert valid(first, on)
     with pytest.raises(NotAuthenticated, match="used before"):
         issue(authenticate_client(made, on), on)
-    assert valid(issue(authenticate_client(assertion(on, proof.client_id), on), on), on)
-    several = assertion(on, proof.client_id, aud=["https://elsewhere.example.org", URL])
+    assert valid(issue(authenticate_client(assertion(on, client_secret.client_id), on), on), on)
+    several = assertion(on, client_secret.client_id, aud=["https://elsewhere.example.org", URL])
     assert valid(issue(authenticate_client(several, on), on), on)
-    identity.remove_key(proof.client_id, "k", on)
+    identity.remove_key(client_secret.client_id, "k", on)
     with pytest.raises(NotAuthenticated):
-        authenticate_client(assertion(on, proof.client_id), on)
+        authenticate_client(assertion(on, client_secret.client_id), on)
 
 
 OTHER = ec.generate_private_key(ec.SECP256R1())
@@ -244,9 +244,9 @@ WRONG: dict[str, dict[str, Any]] = {
     "no-kid": {"header": {"kid": None}},
     "not-signed": {"key": None, "header": {"alg": "none"}},
     "signed-with-the-public-key-as-a-secret": {"key": "k" * 64, "header": {"alg": "HS256"}},
-    "another-issuer": {"iss": "nobody"},
+    "another-issuer": {"iss": "unknown"},
     "no-issuer": {"iss": None},
-    "another-subject": {"sub": "nobody"},
+    "another-subject": {"sub": "unknown"},
     "no-subject": {"sub": None},
     "another-audience": {"aud": "https://elsewhere.example.org/oauth/token"},
     "no-audience": {"aud": None},
@@ -262,38 +262,38 @@ WRONG: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_what_is_wrong_with_an_assertion_is_refused(wrong: str, on: Services, proof: ClientSecret) -> None:
-    identity.add_key(proof.client_id, pem(KEY), on, kid="k")
+def test_a_faulty_assertion_is_refused(wrong: str, on: Services, client_secret: ClientSecret) -> None:
+    identity.add_key(client_secret.client_id, pem(KEY), on, kid="k")
     with pytest.raises(NotAuthenticated):
-        authenticate_client(assertion(on, proof.client_id, **WRONG[wrong]), on)
+        authenticate_client(assertion(on, client_secret.client_id, **WRONG[wrong]), on)
 
 
 @pytest.mark.parametrize(
     ("issued", "expires", "accepted"),
     [(0, 300, True), (-600, -29, True), (-600, -31, False), (29, 300, True), (31, 300, False), (0, 3660, False)],
 )
-def test_an_assertion_is_valid_in_its_time_only(
-    issued: int, expires: int, accepted: bool, on: Services, proof: ClientSecret
+def test_an_assertion_is_valid_between_its_times_only(
+    issued: int, expires: int, accepted: bool, on: Services, client_secret: ClientSecret
 ) -> None:
-    identity.add_key(proof.client_id, pem(KEY), on, kid="k")
+    identity.add_key(client_secret.client_id, pem(KEY), on, kid="k")
     still = later(on, timedelta(0))
     now = int(still.clock().timestamp())
     still = replace(still, clock=lambda: on.clock().fromtimestamp(now, on.clock().tzinfo))
-    made = assertion(still, proof.client_id, iat=now + issued, exp=now + expires)
+    made = assertion(still, client_secret.client_id, iat=now + issued, exp=now + expires)
     if accepted:
-        assert authenticate_client(made, still).credential.id == proof.client_id
+        assert authenticate_client(made, still).credential.id == client_secret.client_id
     else:
         with pytest.raises(NotAuthenticated):
             authenticate_client(made, still)
 
 
 @pytest.mark.parametrize("noise", ["", "a", "a.b.c", "e30.e30.e30", "é.é.é", "." * 1000, "W10.W10.W10"])
-def test_noise_is_refused(noise: str, on: Services) -> None:
+def test_a_malformed_assertion_is_refused(noise: str, on: Services) -> None:
     with pytest.raises(NotAuthenticated):
         authenticate_client(ClientAssertion(text=noise, audiences=frozenset({URL})), on)
 
 
-def test_which_keys_may_be_registered(on: Services, proof: ClientSecret) -> None:
+def test_only_p256_public_keys_can_be_registered(on: Services, client_secret: ClientSecret) -> None:
     private = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     for wrong in (
         private,
@@ -302,28 +302,28 @@ def test_which_keys_may_be_registered(on: Services, proof: ClientSecret) -> None
         pem(rsa.generate_private_key(65537, 2048)),
     ):
         with pytest.raises(InvalidKey):
-            identity.add_key(proof.client_id, wrong, on)
-    named = identity.add_key(proof.client_id, pem(KEY), on)
+            identity.add_key(client_secret.client_id, wrong, on)
+    named = identity.add_key(client_secret.client_id, pem(KEY), on)
     members = json.loads(ECAlgorithm.to_jwk(KEY.public_key()))
     wanted = json.dumps({name: members[name] for name in ("crv", "kty", "x", "y")}, separators=(",", ":"))
     digest = hashlib.sha256(wanted.encode()).digest()
     assert named.kid == base64.urlsafe_b64encode(digest).decode().rstrip("=")  # RFC 7638, 3
     with pytest.raises(NameTaken):
-        identity.add_key(proof.client_id, pem(KEY), on)
+        identity.add_key(client_secret.client_id, pem(KEY), on)
     with pytest.raises(UnknownName):
-        identity.add_key("nobody", pem(KEY), on)
+        identity.add_key("unknown", pem(KEY), on)
     with pytest.raises(UnknownName):
-        identity.remove_key(proof.client_id, "other", on)
+        identity.remove_key(client_secret.client_id, "other", on)
     basic = identity.add_credential("acme", CredentialKind.TOKEN, on, user=None, scopes=BOTH)
     with pytest.raises(InvalidKey):
         identity.add_key(basic.credential.id, pem(KEY), on)
 
 
-def test_without_an_audit_record_there_is_no_token_and_no_assertion_is_used_up(
-    on: Services, client: AuthenticatedClient, proof: ClientSecret
+def test_without_an_audit_record_no_token_is_issued_and_no_assertion_is_used(
+    on: Services, client: AuthenticatedClient, client_secret: ClientSecret
 ) -> None:
-    identity.add_key(proof.client_id, pem(KEY), on, kid="k")
-    token, made = issue(client, on), assertion(on, proof.client_id)
+    identity.add_key(client_secret.client_id, pem(KEY), on, kid="k")
+    token, made = issue(client, on), assertion(on, client_secret.client_id)
     with on.database.write() as connection:
         connection.execute(text("ALTER TABLE audit RENAME TO audit_away"))
     with pytest.raises(AuditUnavailable):
@@ -339,17 +339,19 @@ def test_without_an_audit_record_there_is_no_token_and_no_assertion_is_used_up(
     assert valid(issue(authenticate_client(made, on), on), on)
 
 
-def test_neither_secret_nor_token_is_stored(on: Services, client: AuthenticatedClient, proof: ClientSecret) -> None:
+def test_neither_secret_nor_token_is_stored(
+    on: Services, client: AuthenticatedClient, client_secret: ClientSecret
+) -> None:
     first = issue(client, on)
     second = refreshed(first.refresh, client, on)
     with on.database.read() as connection:
         for table in ("credential", "token", "audit"):
             stored = str(connection.execute(text(f"SELECT * FROM {table}")).all())
-            for secret in (proof.secret, first.text, first.refresh, second.text, second.refresh):
+            for secret in (client_secret.secret, first.text, first.refresh, second.text, second.refresh):
                 assert str(secret) not in stored
 
 
 def operations(on: Services) -> list[str]:
-    """What the audit log says, oldest first."""
+    """Return the audited operations, oldest first."""
     with on.database.read() as connection:
         return [row.operation for row in connection.execute(text("SELECT operation FROM audit ORDER BY id"))]

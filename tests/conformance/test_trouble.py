@@ -1,4 +1,4 @@
-"""Trouble of the database is said as such, whatever kind it is, and never with the password."""
+"""Faults of the database server: each raises Unavailable, and no message contains the password."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from offtake.model.tenant import Tenant
 from offtake.store import identity
 from offtake.store.database import Database
 from tests.fixtures.databases import role_with_password
-from tests.fixtures.orders import NOON
+from tests.fixtures.exports import NOON
 
 END_OF_OTHERS = "SELECT pg_terminate_backend(:pid, 10000)"
 
@@ -22,17 +22,17 @@ def tenants(database: Database) -> list[str]:
         return list(connection.execute(text("SELECT name FROM tenant ORDER BY name")).scalars())
 
 
-def idle_after(database: Database, patience: str) -> str:
-    """The URL of the same database, for connections that may be idle in a transaction for so long."""
-    options = {"options": f"-c idle_in_transaction_session_timeout={patience}"}
+def idle_after(database: Database, timeout: str) -> str:
+    """Return the URL of the same database with that idle timeout of transactions."""
+    options = {"options": f"-c idle_in_transaction_session_timeout={timeout}"}
     return database.url.update_query_dict(options).render_as_string(hide_password=False)
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 class TestServer:
-    """What only a server can do to its clients."""
+    """Faults of a database server, which SQLite does not have."""
 
-    def test_a_connection_that_ends_in_mid_transaction_leaves_nothing(self, database: Database) -> None:
+    def test_a_connection_lost_in_a_transaction_rolls_it_back(self, database: Database) -> None:
         def transaction() -> None:
             with database.write() as connection:
                 identity.add_tenant(connection, Tenant(name="half"), now=NOON)
@@ -45,7 +45,7 @@ class TestServer:
             transaction()
         assert tenants(database) == []
 
-    def test_a_commit_into_the_void_is_unavailable(self, database: Database) -> None:
+    def test_a_connection_lost_before_the_commit_is_unavailable(self, database: Database) -> None:
         def cut_off(connection: Connection) -> None:
             pid = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
             with database.write() as other:
@@ -60,7 +60,7 @@ class TestServer:
             transaction()
         assert tenants(database) == []
 
-    def test_connections_that_ended_while_nobody_used_them_are_made_again(self, database: Database) -> None:
+    def test_idle_connections_that_the_server_closed_are_replaced(self, database: Database) -> None:
         assert tenants(database) == []
         direct = database.connect_directly()
         ended = "SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
@@ -70,7 +70,7 @@ class TestServer:
         assert found[0] >= 1
         assert tenants(database) == []
 
-    def test_who_stands_still_in_a_transaction_loses_its_locks(self, database: Database) -> None:
+    def test_a_suspended_transaction_loses_its_locks(self, database: Database) -> None:
         impatient = Database(idle_after(database, "100ms"))
 
         def transaction() -> None:
@@ -78,7 +78,7 @@ class TestServer:
                 identity.add_tenant(connection, Tenant(name="acme"), now=NOON)
                 with database.write() as other:
                     other.execute(text("SET LOCAL lock_timeout = '30s'"))
-                    identity.add_tenant(other, Tenant(name="acme"), now=NOON)  # waits for the fate of the first
+                    identity.add_tenant(other, Tenant(name="acme"), now=NOON)  # waits for the end of the first
                 connection.execute(text("SELECT 1"))
 
         with pytest.raises(Unavailable):
@@ -86,7 +86,7 @@ class TestServer:
         assert tenants(database) == ["acme"]
         impatient.close()
 
-    def test_for_how_long_is_ours_unless_somebody_has_said_it(self, database: Database) -> None:
+    def test_the_idle_timeout_of_the_url_overrides_the_default(self, database: Database) -> None:
         patient = Database(idle_after(database, "5min"))
         for opened, expected in ((database, "1min"), (patient, "5min")):
             with opened.write() as connection:
@@ -94,7 +94,7 @@ class TestServer:
         patient.close()
 
     @pytest.mark.parametrize("level", ["SERIALIZABLE", "REPEATABLE READ"])
-    def test_transactions_that_cannot_be_put_in_order_are_unavailable(self, database: Database, level: str) -> None:
+    def test_a_serialization_failure_is_unavailable(self, database: Database, level: str) -> None:
         with database.write() as connection:
             identity.add_tenant(connection, Tenant(name="acme"), now=NOON)
 
@@ -146,7 +146,7 @@ SECRET = "s3cret-pass"
 
 
 def reasons(postgresql: str) -> dict[str, str]:
-    """URLs that lead nowhere, and what must be said of each."""
+    """Return URLs that cannot be connected to, each with a part of the expected message."""
     there = postgresql.replace("+psycopg", "")
     return {
         f"postgresql://ann:{SECRET}@127.0.0.1:1/offtake": "refused",
@@ -159,16 +159,16 @@ def reasons(postgresql: str) -> dict[str, str]:
     }
 
 
-def test_a_url_that_leads_nowhere_is_said_clearly_and_without_the_password(postgresql: str) -> None:
+def test_a_connection_failure_is_reported_without_the_password(postgresql: str) -> None:
     for url, reason in reasons(postgresql).items():
         database = Database(url)
         with pytest.raises(Unavailable) as refused:
-            database.require()
+            database.check_connection()
         assert reason in refused.value.message
         assert SECRET not in refused.value.message
         with pytest.raises(Unavailable) as met, database.read() as connection:
             connection.execute(text("SELECT 1"))
-        assert met.value.message == "The job store cannot be reached."  # callers of an API learn no more
+        assert met.value.message == "The job store cannot be reached."  # API clients get no details
         database.close()
 
 
@@ -180,19 +180,19 @@ def test_a_url_that_leads_nowhere_is_said_clearly_and_without_the_password(postg
         f"postgresql:/ann:{SECRET}",
     ],
 )
-def test_a_url_that_cannot_be_read_is_a_setting_to_mend_and_is_not_quoted(url: str) -> None:
+def test_an_invalid_url_is_a_settings_error_that_does_not_quote_it(url: str) -> None:
     with pytest.raises(SettingsError) as refused:
         Database(url)
     assert "state_url" in refused.value.message
     assert SECRET not in refused.value.message
 
 
-def test_a_file_that_cannot_be_opened_is_said_clearly() -> None:
+def test_a_file_that_cannot_be_opened_is_reported() -> None:
     with pytest.raises(Unavailable, match="unable to open database file"):
-        Database("sqlite:////no-such-folder/state.db").require()
+        Database("sqlite:////no-such-folder/state.db").check_connection()
 
 
-def test_the_right_password_opens(postgresql: str) -> None:
+def test_the_right_password_connects(postgresql: str) -> None:
     database = Database(role_with_password(postgresql, "welcome", SECRET))
-    database.require()
+    database.check_connection()
     database.close()

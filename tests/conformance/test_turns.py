@@ -1,4 +1,4 @@
-"""Whose turn it is: no tenant waits for another's queue, and short jobs need not wait behind long ones."""
+"""Fair claims: tenants share the workers, and short jobs pass long ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from offtake.model.timespan import Timespan
 from offtake.store import jobs
 from offtake.store.database import Database
 from offtake.store.schema import job as table
-from tests.fixtures.orders import NOON, ORDER, caller, queued
+from tests.fixtures.exports import EXPORT, NOON, caller, queued
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 FILE = Artifact(key="files/acme/x", rows=3, bytes=99, sha256="0" * 64)
@@ -63,32 +63,32 @@ def test_a_thousand_jobs_of_one_tenant_delay_another_tenants_job_by_one_run(on: 
     running = claimed(on)
     single = queued("umbra")
     add(on, single)
-    end(on, running)  # one worker: it is busy with the first tenant's job when the second one orders
+    end(on, running)  # the only worker was busy when the second tenant created its job
     assert claimed(on).job.id == single.id
 
 
-def test_tenants_take_turns_and_share_the_workers(on: Services) -> None:
+def test_tenants_share_the_workers_equally(on: Services) -> None:
     for name in ("acme", "umbra", "globex"):
         add(on, *(queued(name) for _ in range(10)))
     leases = [claimed(on) for _ in range(6)]
     assert Counter(lease.job.tenant for lease in leases) == {"acme": 2, "umbra": 2, "globex": 2}
     ended = leases[0]
     end(on, ended)
-    assert claimed(on).job.tenant == ended.job.tenant  # it has fewer running than the others
+    assert claimed(on).job.tenant == ended.job.tenant  # it has the fewest running jobs
     for lease in leases[1:]:
         end(on, lease)
     assert {claimed(on).job.tenant for _ in range(2)} == {"acme", "umbra", "globex"} - {ended.job.tenant}
 
 
-def test_a_job_yields_for_as_long_as_it_is_expected_to_run(on: Services) -> None:
+def test_a_job_yields_for_its_estimated_duration(on: Services) -> None:
     long = replace(queued(created_at=NOON), estimated_duration=10 * MINUTE)
     before = queued(created_at=NOON + 9 * MINUTE)
-    after = queued(created_at=NOON + 11 * MINUTE)  # yields to nobody for ever
+    after = queued(created_at=NOON + 11 * MINUTE)  # created after the long job's estimated end
     add(on, after, long, before)
     assert [claimed(on).job.id for _ in range(3)] == [before.id, long.id, after.id]
 
 
-def test_the_worker_that_is_kept_free_takes_no_long_job(on: Services) -> None:
+def test_the_quick_worker_takes_no_long_job(on: Services) -> None:
     long, short = (
         replace(queued(), estimated_duration=61 * SECOND),
         replace(queued("umbra"), estimated_duration=60 * SECOND),
@@ -103,11 +103,11 @@ def test_the_worker_that_is_kept_free_takes_no_long_job(on: Services) -> None:
     assert claimed(on).job.id == long.id
 
 
-def test_what_is_expected_is_what_earlier_exports_of_the_kind_took(on: Services) -> None:
-    assert create_export(ORDER, caller(), on).estimated_duration == timedelta(0)
+def test_the_duration_estimate_averages_earlier_exports(on: Services) -> None:
+    assert create_export(EXPORT, caller(), on).estimated_duration == timedelta(0)
     took(on, claimed(on), 21 * SECOND)  # 20 seconds for a day, without the second that each takes
-    assert create_export(ORDER, caller(), on).estimated_duration == 20 * SECOND
-    month = replace(ORDER, timespan=Timespan(start=NOON - timedelta(days=30), end=NOON, zone="UTC"))
+    assert create_export(EXPORT, caller(), on).estimated_duration == 20 * SECOND
+    month = replace(EXPORT, timespan=Timespan(start=NOON - timedelta(days=30), end=NOON, zone="UTC"))
     assert create_export(month, caller(), on).estimated_duration == 600 * SECOND
     assert create_export(month, caller("umbra"), on).estimated_duration == timedelta(0)
     assert create_export(replace(month, format="json"), caller(), on).estimated_duration == timedelta(0)
@@ -115,7 +115,7 @@ def test_what_is_expected_is_what_earlier_exports_of_the_kind_took(on: Services)
 
 
 def took(on: Services, lease: Lease, time: timedelta) -> None:
-    """End the job as if it had run for that time."""
+    """Publish the job as if it had run for that time."""
     started = lease.job.started_at
     assert started is not None
     with on.database.write() as connection:
@@ -123,8 +123,8 @@ def took(on: Services, lease: Lease, time: timedelta) -> None:
         jobs.succeed(connection, lease, FILE, now=started + time, expires_at=started + timedelta(days=1))
 
 
-def test_a_claim_reads_no_ended_job(on: Services) -> None:
-    """Cheap with 20,000 ended jobs and 1,000 queued: the plan goes through indexes of what is open."""
+def test_a_claim_reads_only_indexes_of_open_jobs(on: Services) -> None:
+    """With 20,000 ended and 1,000 queued jobs, the query plan uses the indexes of open jobs only."""
     database = on.database
     shape = {"principal": "p", "dialect": "talkdesk", "report": "calls", "format": "csv", "request": {}, "fence": 1}
     shape |= {"attempts": 1, "created_at": NOON, "not_before": NOON, "started_at": NOON, "failure_code": "c"}
@@ -137,18 +137,18 @@ def test_a_claim_reads_no_ended_job(on: Services) -> None:
         connection.execute(text("ANALYZE"))
     for longest in (None, MINUTE):
         plan = plan_of_claim(database, longest)
-        assert "ix_job_served" in plan  # when a tenant was last served, without a look at its jobs
+        assert "ix_job_served" in plan  # the latest start per tenant comes from an index
         assert "Seq Scan" not in plan
-        assert "SEARCH waiting USING INDEX ix_job_claim" in plan or not database.reads_at_once
+        assert "SEARCH waiting USING INDEX ix_job_claim" in plan or not database.reads_in_process
         assert not [
             line for line in plan.splitlines() if line.startswith("SCAN") and "USING" not in line + "USING queued"
         ]
 
 
 def plan_of_claim(database: Database, longest: timedelta | None) -> str:
-    """How the database finds the job, in its own words."""
+    """Return the database's query plan of a claim."""
     seen: list[tuple[str, Any]] = []
-    explain = "EXPLAIN QUERY PLAN" if database.reads_at_once else "EXPLAIN"
+    explain = "EXPLAIN QUERY PLAN" if database.reads_in_process else "EXPLAIN"
     with database.write() as connection:
         event.listen(connection, "before_cursor_execute", lambda c, cursor, *sent: seen.append((sent[0], sent[1])))
         jobs.claim(connection, worker="w", now=NOON - MINUTE, until=NOON, longest=longest)

@@ -1,4 +1,4 @@
-"""A worker learns of a new job without asking for one, on every database, and goes on when the news is cut off."""
+"""Wake-up of idle workers: queued jobs end the wait, and a lost connection is reopened."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from offtake.model.job import Lease
 from offtake.model.tenant import Tenant
 from offtake.store import identity, jobs
 from offtake.store.database import Database
-from offtake.store.wakeup import Notices, Wakeup, wakeup
-from tests.fixtures.orders import NOON, queued
+from offtake.store.wakeup import NotificationListener, Wakeup, wakeup
+from tests.fixtures.exports import NOON, queued
 
 EVER = 600.0  # seconds: far longer than a test may take
 
 
 @pytest.fixture
 def other(database: Database) -> Iterator[Database]:
-    """The same database as another process sees it, with one tenant."""
+    """A second connection pool to the same database, as of another process, with one tenant."""
     opened = Database(database.url.render_as_string(hide_password=False))
     with opened.write() as connection:
         identity.add_tenant(connection, Tenant(name="acme"), now=NOON)
@@ -32,7 +32,7 @@ def other(database: Database) -> Iterator[Database]:
 
 @pytest.fixture
 def changes(database: Database, other: Database) -> Iterator[Wakeup]:
-    """What a worker waits for; nothing has happened yet."""
+    """The wake-up of a worker, without changes so far."""
     with closing(wakeup(database)) as made:
         made.clear()
         yield made
@@ -43,14 +43,14 @@ def queue(database: Database) -> None:
         jobs.add(connection, queued())
 
 
-GIVE_BACK: tuple[Callable[[Connection, Lease], bool], ...] = (
+REQUEUE: tuple[Callable[[Connection, Lease], bool], ...] = (
     lambda connection, lease: jobs.schedule_retry(connection, lease, not_before=NOON),
     lambda connection, lease: jobs.requeue(connection, lease, now=NOON),
 )
 
 
 def waiting(changes: Wakeup, stop: threading.Event) -> threading.Thread:
-    """Somebody who waits for ever, until something changes or they are told to stop."""
+    """Start a thread that waits for a change or for ``stop``."""
     waiter = threading.Thread(target=changes.wait, args=(EVER, stop.is_set), daemon=True)
     waiter.start()
     return waiter
@@ -64,15 +64,15 @@ def test_a_queued_job_ends_the_wait(changes: Wakeup, other: Database) -> None:
     assert not waiter.is_alive()
 
 
-def test_a_job_that_goes_back_to_the_queue_ends_the_wait(changes: Wakeup, other: Database) -> None:
-    for give_back in GIVE_BACK:
+def test_a_requeued_job_ends_the_wait(changes: Wakeup, other: Database) -> None:
+    for requeue in REQUEUE:
         queue(other)
         with other.write() as connection:
             lease = jobs.claim(connection, worker="w", now=NOON, until=NOON)
         assert lease is not None
         changes.clear()
         with other.write() as connection:
-            assert give_back(connection, lease)
+            assert requeue(connection, lease)
         changes.wait(EVER, lambda: False)
 
 
@@ -85,7 +85,7 @@ def test_a_wait_ends_when_asked_to_stop(changes: Wakeup) -> None:
     changes.wait(EVER, lambda: True)
 
 
-def test_what_is_rolled_back_wakes_nobody(changes: Wakeup, other: Database) -> None:
+def test_a_rolled_back_transaction_wakes_no_worker(changes: Wakeup, other: Database) -> None:
     job = queued()
 
     def queue_twice() -> None:
@@ -97,25 +97,25 @@ def test_what_is_rolled_back_wakes_nobody(changes: Wakeup, other: Database) -> N
         queue_twice()
     looks = iter([False] * 5 + [True])
     changes.wait(EVER, lambda: next(looks))
-    assert list(looks) == []  # it was the stop that ended it
+    assert list(looks) == []  # ``stop`` ended the wait
 
 
-def test_a_listener_that_was_cut_off_listens_again(changes: Wakeup, other: Database) -> None:
-    """SQLite's look at its file cannot be cut off."""
-    if not isinstance(changes, Notices):
+def test_a_lost_listener_reconnects(changes: Wakeup, other: Database) -> None:
+    """PostgreSQL only: SQLite has no connection that can be lost."""
+    if not isinstance(changes, NotificationListener):
         return
     with other.write() as connection:
         ended = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
         assert connection.execute(text(f"{ended} AND datname = current_database()")).scalar_one() == 1
-    changes.wait(EVER, lambda: False)  # the fresh connection may have missed something, so this ends
+    changes.wait(EVER, lambda: False)  # returns at once, because notifications may have been missed
     waiter = waiting(changes, threading.Event())
     queue(other)
     waiter.join(60)
     assert not waiter.is_alive()
 
 
-def test_a_listener_without_a_server_waits_for_its_time_only() -> None:
-    absent = Notices(Database("postgresql://nobody@127.0.0.1:1/nothing").connect_directly)
+def test_a_listener_without_a_server_waits_for_its_timeout() -> None:
+    absent = NotificationListener(Database("postgresql://ann@127.0.0.1:1/nothing").connect_directly)
     absent.clear()
     absent.wait(0.05, lambda: False)
     absent.close()

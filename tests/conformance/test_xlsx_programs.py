@@ -1,7 +1,6 @@
-"""Do the programs that people open workbooks with open ours without repairing them, and show what is in them?
+"""Workbooks in other programs: LibreOffice shows every cell, and Microsoft's Open XML SDK finds no fault.
 
-LibreOffice reads them; the Open XML SDK, Microsoft's own, checks them by the rules that Excel goes by. Both take
-seconds, so a few workbooks hold everything that is odd.
+The SDK validates by the rules of Excel. Both programs take seconds, so a few workbooks contain all special cases.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import pytest
 import python_calamine
 
 from offtake.engine.duckdb import Session
-from offtake.formats.xlsx import XLSX, Room, workbook_writer
+from offtake.formats.xlsx import XLSX, SheetLimits, workbook_writer
 from offtake.model.layout import AboutEntry, FinalCount, Framing
 from offtake.model.query import Query
 from tests.fixtures.programs import faults, sheets_as_csv
@@ -58,7 +57,7 @@ EMPTY = Table(names=ODD.names, types=ODD.types, rows=())
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """Workbooks, each with what is in it."""
+    """The workbooks under test."""
 
     odd: Path
     parted: Path
@@ -72,11 +71,11 @@ class Made:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     folder = tmp_path_factory.mktemp("programs")
     found = Made(folder / "odd.xlsx", folder / "parted.xlsx", folder / "empty.xlsx")
-    with Session(limits(folder), []) as session:
+    with Session(limits(folder), [], tenant="acme") as session:
         for table, path, room in (
-            (ODD, found.odd, Room()),
-            (ODD, found.parted, Room(rows=20)),
-            (EMPTY, found.empty, Room()),
+            (ODD, found.odd, SheetLimits()),
+            (ODD, found.parted, SheetLimits(rows=20)),
+            (EMPTY, found.empty, SheetLimits()),
         ):
             query = table.query(empty_text_is_null=True)
             written = workbook_writer(room)(session, query, path, framing=Framing(about=FACTS))
@@ -88,8 +87,8 @@ def test_the_open_xml_sdk_finds_no_fault(made: Made) -> None:
     assert [faults(path) for path in (made.parted, made.empty)] == [[], []]
 
 
-def test_the_open_xml_sdk_would_find_one(made: Made, tmp_path: Path) -> None:
-    """The rows behind the filter, where the standard wants them before it."""
+def test_the_open_xml_sdk_detects_a_fault(made: Made, tmp_path: Path) -> None:
+    """The filter precedes the rows, which the standard forbids."""
     broken = tmp_path / "broken.xlsx"
     with zipfile.ZipFile(made.empty) as whole, zipfile.ZipFile(broken, "w") as copy:
         for name in whole.namelist():
@@ -102,7 +101,7 @@ def test_the_open_xml_sdk_would_find_one(made: Made, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def shown(made: Made, tmp_path_factory: pytest.TempPathFactory) -> Shown:
-    """The cells of a sheet as LibreOffice shows them."""
+    """Return the cells of a sheet as LibreOffice shows them."""
     folder = tmp_path_factory.mktemp("shown")
     sheets_as_csv(made.paths(), folder)
 
@@ -120,7 +119,7 @@ def test_libreoffice_shows_every_cell(made: Made, shown: Shown) -> None:
 
 
 def test_libreoffice_shows_every_sheet(made: Made, shown: Shown) -> None:
-    """Sheets of twenty rows: nineteen of data below a header each."""
+    """Each sheet has twenty rows: a header and nineteen rows of data."""
     sheets = [shown(made.parted, name) for name in ("Export", "Export 2", "Export 3", "Export 4")]
     assert {tuple(sheet[0]) for sheet in sheets} == {ODD.names}
     assert [len(sheet) for sheet in sheets[:3]] == [20, 20, 20]
@@ -132,8 +131,8 @@ def test_libreoffice_shows_an_empty_export(made: Made, shown: Shown) -> None:
     assert shown(made.empty, "Export") == [list(ODD.names)]
 
 
-def test_libreoffice_shows_what_the_file_is_about(made: Made, shown: Shown) -> None:
-    """The list of one row is as long as a cell may be before its second item."""
+def test_libreoffice_shows_the_about_sheet(made: Made, shown: Shown) -> None:
+    """The first item of one list fills a cell, so the cell is truncated."""
     assert shown(made.odd, "About") == [
         ["Export", "3f2a"],
         ["Rows in all", str(len(ODD.rows))],
@@ -144,28 +143,28 @@ def test_libreoffice_shows_what_the_file_is_about(made: Made, shown: Shown) -> N
 
 
 def _as_shown(row: tuple[Value, ...]) -> list[str]:
-    """LibreOffice takes a carriage return before a line feed for one line end, and shows big numbers short."""
+    """LibreOffice reads CR LF as one line end and abbreviates large numbers."""
     text, number, moment, flag, items = row
     assert isinstance(items, list)
     listed = "; ".join(items)
     return [
         str(text).replace("\r\n", "\n"),
-        "9.00719925474099E+015" if number == 2**53 else _said(number),
-        _said(moment).partition(".")[0],
-        _said(flag).upper(),
+        "9.00719925474099E+015" if number == 2**53 else _text(number),
+        _text(moment).partition(".")[0],
+        _text(flag).upper(),
         (listed if len(listed) <= 32_767 else listed[:32_766] + "…").replace("\r\n", "\n"),
     ]
 
 
-def _said(value: Value) -> str:
+def _text(value: Value) -> str:
     return "" if value is None else str(value)
 
 
 def test_rows_beyond_the_limit_of_a_sheet_continue_on_the_next_sheet(tmp_path: Path) -> None:
-    """One row more than Excel's sheets hold below a header."""
+    """One row more than an Excel sheet holds below a header."""
     path, most = tmp_path / "long.xlsx", 1_048_575
     query = Query(sql=f"SELECT n FROM range({most + 1}) AS t (n)", values={}, columns=("n",))
-    with Session(limits(tmp_path), []) as session:
+    with Session(limits(tmp_path), [], tenant="acme") as session:
         assert XLSX.write(session, query, path, framing=Framing()) == most + 1
     counter = XLSX.counter()
     counter.feed(path.read_bytes())

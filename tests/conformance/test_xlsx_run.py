@@ -1,7 +1,7 @@
-"""A workbook goes the way of every format: planned, written, counted, limited, interrupted, published once.
+"""Attempts that write workbooks: plan, write, verify, row limit, interrupt and publish.
 
-The dialect here shows a report of one that offers no workbooks, with nothing but what a dialect has to say: which
-renderings are cells, the header's texts, and the facts of the sheet ``About``.
+The dialect of these tests publishes workbooks of a report whose own dialect offers none. It defines what every dialect
+must define: the renderings of cells, the headers and the lines of the sheet ``About``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from offtake.core.attempt.cancellation import Cancellation, CancelReason
 from offtake.core.attempt.run import run_attempt
 from offtake.core.exports.create import create_export
 from offtake.core.policy import PerTenant
-from offtake.core.presentation import CELLS
 from offtake.core.services import Services
 from offtake.errors import AttemptInterrupted, RowLimitExceeded
 from offtake.lake.delta import Lake
@@ -31,13 +30,14 @@ from offtake.lake.storage import FolderTableStorage
 from offtake.model.artifact import Artifact
 from offtake.model.job import Job, Lease
 from offtake.model.layout import AboutEntry, ColumnLayout, FinalCount, Layout
+from offtake.model.rendering import in_cells
 from offtake.model.report import Publication
 from offtake.model.request import ExportRequest
 from offtake.model.tenant import Tenant
 from offtake.model.timespan import Timespan
 from offtake.store import jobs
-from tests.fixtures.orders import caller
-from tests.fixtures.places import artifact_path
+from tests.fixtures.exports import caller
+from tests.fixtures.storage_paths import artifact_path
 
 ZONE = "Europe/Prague"
 PLAN = SeedPlan(tenant="acme", until=date(2026, 3, 31), calls=20_000, days=31)
@@ -53,7 +53,7 @@ DAY = replace(ORDER, timespan=Timespan(start=PLAN.end - timedelta(days=1), end=P
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    """Enough calls for an attempt that can be met half done."""
+    """A lake with enough calls for an attempt to be interrupted halfway."""
     made = Lake(FolderTableStorage(tmp_path_factory.mktemp("lake")))
     seed(made, PLAN, only=("team", "queue", "agent", "call"))
     return made
@@ -63,20 +63,20 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
 def on(services: Services, lake: Lake) -> Services:
     """Services whose dialect offers workbooks."""
     identity.add_tenant(Tenant(name="acme"), services)
-    usual = services.presentations["talkdesk"].every
+    usual = services.presentations["talkdesk"].default
 
     def present(publication: Publication, request: ExportRequest) -> Layout:
         return _workbook(publication) if request.format == "xlsx" else usual(publication, request)
 
-    return replace(services, lake=lake, presentations={"talkdesk": PerTenant(every=present)})
+    return replace(services, lake=lake, presentations={"talkdesk": PerTenant(default=present)})
 
 
 def _workbook(publication: Publication) -> Layout:
-    columns = tuple(replace(c, rendering=CELLS.get(c.rendering, c.rendering)) for c in publication.columns)
-    return Layout(shown=ColumnLayout(columns=columns, headers=tuple(c.name for c in columns)), about=_facts)
+    columns = tuple(replace(c, rendering=in_cells(c.rendering)) for c in publication.columns)
+    return Layout(shown=ColumnLayout(columns=columns, headers=tuple(c.name for c in columns)), about=_about)
 
 
-def _facts(job: Job, made_at: datetime) -> tuple[AboutEntry, ...]:
+def _about(job: Job, made_at: datetime) -> tuple[AboutEntry, ...]:
     return (
         AboutEntry(label="Export", value=job.id),
         AboutEntry(label="Zone", value=job.request.timespan.zone),
@@ -99,11 +99,11 @@ def _published(on: Services, request: ExportRequest) -> tuple[Artifact, Path]:
     return artifact, artifact_path(on, artifact.key)
 
 
-def test_a_workbook_is_published_and_holds_what_json_does(on: Services) -> None:
-    made, path = _published(on, DAY)
-    told, document = _published(on, replace(DAY, format="json"))
+def test_a_workbook_contains_the_same_values_as_json(on: Services) -> None:
+    workbook_artifact, path = _published(on, DAY)
+    json_artifact, document = _published(on, replace(DAY, format="json"))
     entries = {entry["call_id"]: entry for entry in json.loads(document.read_bytes())["entries"]}
-    assert made.rows == told.rows == len(entries) > 100
+    assert workbook_artifact.rows == json_artifact.rows == len(entries) > 100
     workbook = openpyxl.load_workbook(path, read_only=True)
     header, *rows = workbook["Export"].iter_rows(values_only=True)
     assert header == tuple(next(iter(entries.values())))
@@ -112,9 +112,9 @@ def test_a_workbook_is_published_and_holds_what_json_does(on: Services) -> None:
     for row in found:
         assert row == {name: _as_cell(value) for name, value in entries[row["call_id"]].items()}
     (_, job), *others = workbook["About"].iter_rows(values_only=True)
-    assert str(job) in made.key
+    assert str(job) in workbook_artifact.key
     assert others[0] == ("Zone", ZONE)
-    assert others[1] == ("Rows in all", made.rows)
+    assert others[1] == ("Rows in all", workbook_artifact.rows)
     assert [label for label, _ in others] == ["Zone", "Rows in all", "Made", "Truncated cells"]
 
 
@@ -122,13 +122,13 @@ INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d+)?Z?")
 
 
 def _as_cell(value: object) -> object:
-    """Instants are wall times of the zone, which one without a Z says already; long numbers keep their digits."""
+    """Instants become local times of the zone, unless they are local already; long numbers become text."""
     if isinstance(value, int) and abs(value) > 2**53:
         return str(value)
     if not isinstance(value, str) or not INSTANT.fullmatch(value):
         return value if value != "" else None
-    said = datetime.fromisoformat(value).replace(microsecond=0)
-    return said.astimezone(ZoneInfo(ZONE)).replace(tzinfo=None) if said.tzinfo else said
+    moment = datetime.fromisoformat(value).replace(microsecond=0)
+    return moment.astimezone(ZoneInfo(ZONE)).replace(tzinfo=None) if moment.tzinfo else moment
 
 
 def test_too_many_rows_end_the_attempt(on: Services) -> None:
@@ -137,14 +137,14 @@ def test_too_many_rows_end_the_attempt(on: Services) -> None:
     assert list(on.artifacts.found()) == []
 
 
-def test_exactly_as_many_rows_as_allowed_are_published(on: Services) -> None:
+def test_exactly_the_row_limit_is_published(on: Services) -> None:
     rows = _published(on, DAY)[0].rows
     assert _published(on, replace(DAY, row_limit=rows))[0].rows == rows
     with pytest.raises(RowLimitExceeded):
         run_attempt(_leased(on, replace(DAY, row_limit=rows - 1)), on, Cancellation())
 
 
-def test_an_attempt_interrupted_while_its_file_grows_leaves_nothing(on: Services) -> None:
+def test_an_attempt_interrupted_while_writing_leaves_no_file(on: Services) -> None:
     lease, cancellation, over = _leased(on, ORDER), Cancellation(), threading.Event()
     staged = on.artifacts.staging(lease.job.id, lease.fence, "xlsx")
     watcher = threading.Thread(target=_interrupt_when, args=(staged, cancellation, over))
@@ -160,7 +160,7 @@ def test_an_attempt_interrupted_while_its_file_grows_leaves_nothing(on: Services
 
 
 def _interrupt_when(staged: Path, cancellation: Cancellation, over: threading.Event) -> None:
-    """Ask again and again, as a heartbeat does, from the moment on at which there is a file."""
+    """Request the cancellation repeatedly, as a heartbeat does, once the staging file exists."""
     while not over.wait(0.001):
         if staged.exists():
             cancellation.request(CancelReason.STOPPING)

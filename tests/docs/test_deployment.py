@@ -23,8 +23,10 @@ from offtake.cli import app
 from offtake.http.access_log import CompletedRequest
 from offtake.http.metrics import Metrics
 from offtake.settings import PREFIX, Settings, load_settings
-from tests.fixtures.installation import Client, Installation, wait_for
+from tests.fixtures.installation import Installation
+from tests.fixtures.polling import wait_for
 from tests.fixtures.programs import program
+from tests.fixtures.talkdesk import TalkdeskWire
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -237,7 +239,7 @@ def test_the_user_of_the_units_can_read_its_certificate_and_nobody_else_the_secr
 # --- the manual ----------------------------------------------------------------------------------------------------
 
 
-def test_the_manual_names_the_figures_that_there_are(installation: Installation) -> None:
+def test_the_manual_lists_every_metric(installation: Installation) -> None:
     installation.init()
     with installation.services() as on:
         metrics = Metrics(on, ["talkdesk"])
@@ -246,7 +248,7 @@ def test_the_manual_names_the_figures_that_there_are(installation: Installation)
     there = set(re.findall(r"^# TYPE (offtake_\w+) ", text, re.MULTILINE))
     there = {name for name in there if not name.endswith("_created")}
     page = MANUAL.read_text("utf-8")
-    table = page.partition("| figure |")[2].partition("No figure has a tenant")[0]
+    table = page.partition("| metric |")[2].partition("Metrics have no tenant label")[0]
     assert set(re.findall(r"`(offtake_\w+)", table)) == there
     alerts = page.partition("Alert on:")[2]
     assert set(re.findall(r"\b(offtake_\w+)", alerts)) <= there
@@ -259,7 +261,7 @@ def test_a_backup_made_as_the_manual_says_can_be_restored(installation: Installa
     running = installation.serve(workers=1)
     backup = tmp_path / "backup"
     backup.mkdir()
-    with Client.connect(running.url, credential) as client:
+    with TalkdeskWire.connect(running.url, credential) as client:
         jobs, before = [], []
         for _ in range(2):
             jobs.append(client.create("calls", *MARCH))
@@ -270,7 +272,7 @@ def test_a_backup_made_as_the_manual_says_can_be_restored(installation: Installa
     assert stat.S_IMODE((backup / "state.db").stat().st_mode) == 0o600
     assert not (backup / "state.db.new").exists()
     again = Installation(backup).serve(workers=1)
-    with Client.connect(again.url, credential) as client:
+    with TalkdeskWire.connect(again.url, credential) as client:
         assert [client.download("calls", job).content for job in jobs] == before
     assert again.stop() == 0
 
@@ -365,8 +367,8 @@ def test_an_export_through_nginx(nginx: tuple[str, trustme.CA, Path], installati
     credential = installation.add_tenant("acme")
     with httpx.Client(base_url=url, verify=context, trust_env=False, timeout=60) as http:
         wait_for("nginx", lambda: _answers(http))
-        client = Client(http, "")
-        client.renew(credential)
+    with TalkdeskWire.connect(url, credential, verify=context) as client:
+        http = client.http
         job = client.create("calls", *MARCH)
         assert client.wait("calls", job) == "done"
         link = client.link("calls", job)

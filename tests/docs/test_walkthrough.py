@@ -22,7 +22,7 @@ from offtake.wire.khoros.settings import KhorosSettings
 from offtake.wire.loop.settings import LoopSettings
 from tests.fixtures.buckets import S3Server
 from tests.fixtures.installation import Installation
-from tests.fixtures.workers import order, row_of, work_off
+from tests.fixtures.workers import create_job, job_row, run_next_attempt
 
 ROOT = Path(__file__).parents[2]
 NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -101,9 +101,9 @@ def test_growing_onto_postgresql(tmp_path: Path, postgresql: str) -> None:
     home = Installation(tmp_path / "offtake-home")
     home.init()
     home.add_tenant("acme")
-    done, waiting = order(home), order(home)
+    done, waiting = create_job(home), create_job(home)
     with home.services() as on:
-        assert work_off(on).id == done
+        assert run_next_attempt(on).id == done
     page = "docs/how-to/use-postgresql.md"
     engine = create_engine(postgresql, isolation_level="AUTOCOMMIT")
     (statements,) = re.findall(r"^```sql\n(.*?)^```", (ROOT / page).read_text("utf-8"), re.MULTILINE | re.DOTALL)
@@ -118,7 +118,7 @@ def test_growing_onto_postgresql(tmp_path: Path, postgresql: str) -> None:
     assert {job for job in (done, waiting) if job in printed} == {done, waiting}
     with home.database() as database:
         assert database.url.database == "offtake"
-    assert (row_of(home, done)["status"], row_of(home, done)["attempts"]) == ("succeeded", 1)
+    assert (job_row(home, done)["status"], job_row(home, done)["attempts"]) == ("succeeded", 1)
 
 
 def test_every_khoros_option_is_on_that_page() -> None:
@@ -142,7 +142,7 @@ def test_loading_your_own_data(tmp_path: Path) -> None:
 
 
 def test_a_plain_script_that_pulls(tmp_path: Path) -> None:
-    printed = _paste("docs/how-to/point-airbyte-at-offtake.md", tmp_path).splitlines()
+    printed = _paste("docs/how-to/use-airbyte.md", tmp_path).splitlines()
     found = {line.split()[-1]: int(line.split()[0]) for line in printed if " rows of " in line}
     assert found.keys() == {"calls", "user_status", "contacts"}
     assert 450 <= found["calls"] <= 500  # calls of the last midnight may end a day later

@@ -1,4 +1,4 @@
-"""What cannot be recorded in the audit log does not happen, whatever the operation is (contracts/talkdesk.md 4)."""
+"""What cannot be recorded in the audit log does not happen, whatever the operation is (Talkdesk contract 4)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from sqlalchemy import text
 
 from tests.fixtures.bodies import assert_oauth_refused, assert_refused
 from tests.fixtures.care import call
-from tests.fixtures.installation import Client, Credential, Installation, wait_for
+from tests.fixtures.installation import Installation
+from tests.fixtures.polling import wait_for
+from tests.fixtures.talkdesk import Credential, TalkdeskWire
 
 DAY = ("2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z")
 ORDER = {"timespan": dict(zip(("from", "to"), DAY, strict=True))}
@@ -49,13 +51,13 @@ def test_without_a_record_there_is_no_effect(installation: Installation, credent
     installation.load("call", [call("c1", DAY[0])], tenant="acme")
     watched = installation.add_tenant("watched")
     server = installation.serve(workers=1)
-    with Client.connect(server.url, credential) as client, Client.connect(server.url, watched) as other:
+    with TalkdeskWire.connect(server.url, credential) as client, TalkdeskWire.connect(server.url, watched) as other:
         done, seen = client.create("calls", *DAY), other.create("calls", *DAY)
         assert (client.wait("calls", done), other.wait("calls", seen)) == ("done", "done")
         files = sorted(path.name for path in (installation.home / "artifacts").rglob("*.json"))
         pair = (credential.client_id, credential.client_secret)
         with audit_away(installation):
-            assert_unavailable(client.order("calls", ORDER))
+            assert_unavailable(client.send_create("calls", ORDER))
             assert_unavailable(client.file("calls", done))
             assert_unavailable(client.delete("calls", done))
             for path in ("/oauth/token?grant_type=client_credentials", f"/oauth/revoke?token={client.token}"):
@@ -79,7 +81,7 @@ def test_a_failure_waits_for_its_record_and_stands_in_the_audit_log(
     """3, decision: too many rows end the job; why is in the log, under the code that its record has."""
     installation.load("call", [call(name, DAY[0]) for name in ("c1", "c2")], tenant="acme")
     server = installation.serve(workers=0)
-    with Client.connect(server.url, credential) as client:
+    with TalkdeskWire.connect(server.url, credential) as client:
         job = client.create("calls", *DAY)
         with audit_away(installation):
             worker = installation.serve(workers=1)

@@ -1,6 +1,6 @@
 """Jobs under random kill -9 of workers and server: all end, none is lost, doubled or damaged, and nothing is left over.
 
-These are small storms; ``make chaos ARGS="--jobs 1000 --state postgresql --executor temporal"`` raises large ones.
+These runs are small; ``make chaos ARGS="--jobs 1000 --state postgresql --executor temporal"`` runs large ones.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures.chaos import Plan, machinery, prove, raise_storm
+from tests.fixtures.chaos import Plan, backend_settings, run_chaos, verify
 from tests.fixtures.installation import Installation
 
-# The more a machinery costs to start again, the fewer.
+# The longer a restart takes, the fewer jobs.
 SIZES = {
     ("sqlite", "workers"): Plan(jobs=40, kills=8, seed=20260301),
     ("postgresql", "workers"): Plan(jobs=18, kills=4, seed=20260302),
@@ -22,16 +22,16 @@ SIZES = {
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(("state", "executor"), SIZES)
-def test_of_jobs_in_a_storm_none_is_lost_or_doubled(
+def test_no_job_is_lost_or_duplicated_while_processes_are_killed(
     installation: Installation, request: pytest.FixtureRequest, tmp_path: Path, state: str, executor: str
 ) -> None:
     """No end of a worker or a server leaves a job open for ever."""
     plan = SIZES[state, executor]
     server = request.getfixturevalue("postgresql") if state == "postgresql" else None
-    with machinery(tmp_path, postgresql=server, temporal=executor == "temporal") as settings:
+    with backend_settings(tmp_path, postgresql=server, temporal=executor == "temporal") as settings:
         installation.init(settings)
-        with raise_storm(plan, installation) as storm:
-            proof = prove(storm)
-    assert proof.jobs >= plan.jobs
-    assert storm.kills.total() == plan.kills
-    assert proof.attempts >= proof.files
+        with run_chaos(plan, installation) as run:
+            totals = verify(run)
+    assert totals.jobs >= plan.jobs
+    assert run.kills.total() == plan.kills
+    assert totals.attempts >= totals.files

@@ -20,16 +20,17 @@ from offtake.core.attempt.cancellation import Cancellation
 from offtake.core.exports import retention
 from offtake.core.exports.create import create_export
 from offtake.core.services import Services
-from offtake.executor.maintenance import Maintenance
 from offtake.executor.shutdown import Shutdown
 from offtake.executor.worker import Worker, attempt, claim_next
 from offtake.model.job import Job, Lease, Status
 from offtake.store import jobs
 from tests.fixtures.care import call
 from tests.fixtures.databases import fresh_database, state_setting
-from tests.fixtures.installation import Client, Installation
-from tests.fixtures.orders import caller
-from tests.fixtures.workers import CALLS, row_of, skewed
+from tests.fixtures.exports import caller
+from tests.fixtures.installation import Installation
+from tests.fixtures.maintenance import maintain
+from tests.fixtures.talkdesk import TalkdeskWire
+from tests.fixtures.workers import CALLS, job_row, skewed
 
 HOUR = timedelta(hours=1)
 NEVER = Shutdown(timedelta(days=1))
@@ -48,7 +49,7 @@ class Host:
         assert found is not None
         return found
 
-    def order(self) -> str:
+    def create(self) -> str:
         """The id of a new job. A moment passes, so that of two jobs one is older."""
         self.now += timedelta(milliseconds=1)
         return create_export(CALLS, caller(), self.on).id
@@ -74,7 +75,7 @@ def host(installation: Installation) -> Iterator[Host]:
 
 @pytest.mark.parametrize("point", ["claimed", "writing", "staged", "renamed"])
 def test_a_clock_put_forward_in_mid_attempt_makes_two_attempts_and_one_file(host: Host, point: str) -> None:
-    job = host.order()
+    job = host.create()
 
     def step(name: str, lease: Lease) -> None:
         """An hour passes at once, and another worker finds a lease that has run out."""
@@ -98,15 +99,15 @@ def test_a_clock_put_forward_in_mid_attempt_makes_two_attempts_and_one_file(host
 
 
 def test_a_clock_put_back_makes_leases_and_waits_longer_and_loses_nothing(host: Host) -> None:
-    orphaned, waiting = host.order(), host.order()
+    orphaned, waiting = host.create(), host.create()
     lease = host.claim("dies")
     assert lease is not None
     assert lease.job.id == orphaned
     host.now -= outcome.MAX_DELAY
-    Maintenance(host.on).when_due()
+    maintain(host.on)
     assert host.claim("lives") is None  # what was ordered before is not due yet
     assert host.read(orphaned).status is Status.RUNNING
-    fresh = host.order()  # what is ordered now is
+    fresh = host.create()  # what is ordered now is
     run = host.claim("lives")
     assert run is not None
     assert run.job.id == fresh
@@ -123,11 +124,11 @@ def test_a_clock_put_back_makes_leases_and_waits_longer_and_loses_nothing(host: 
 
 def test_a_clock_put_back_by_days_is_noticed(host: Host) -> None:
     """As of a machine that started with a wrong clock: what was written then is not waited for."""
-    orphaned, waiting = host.order(), host.order()
+    orphaned, waiting = host.create(), host.create()
     assert host.claim("dies") is not None
     host.now -= 3 * 24 * HOUR
     assert host.claim("lives") is None
-    Maintenance(host.on).when_due()
+    maintain(host.on)
     for _ in range(2):
         run = host.claim("lives")
         assert run is not None
@@ -140,7 +141,7 @@ def test_a_clock_put_back_by_days_is_noticed(host: Host) -> None:
 
 
 def test_a_worker_known_to_be_dead_is_not_waited_for_whatever_the_clock_says(host: Host) -> None:
-    job = host.order()
+    job = host.create()
     assert host.claim("dies") is not None
     host.now -= HOUR
     assert outcome.rescue_expired_leases(host.on, dead_worker="dies") == 1
@@ -158,11 +159,11 @@ def test_workers_whose_clocks_are_hours_apart_share_a_postgresql_in_peace(
     installation.load("call", [call("c1", "2026-03-02T10:00:00Z")], tenant="acme")
     server = installation.serve(workers=0)
     with skewed(installation, HOUR) as ahead, skewed(installation, -HOUR) as behind:
-        with Client.connect(server.url, credential) as client:
+        with TalkdeskWire.connect(server.url, credential) as client:
             made = [client.create("calls", "2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z") for _ in range(10)]
             assert {client.wait("calls", job) for job in made} == {"done"}
         assert (ahead.stop(), behind.stop()) == (0, 0)
         lines = [line for process in (ahead, behind) for line in process.lines("attempt")]
     assert sorted(str(line["job"]) for line in lines) == sorted(made)
-    assert {row_of(installation, job)["fence"] for job in made} == {1}
+    assert {job_row(installation, job)["fence"] for job in made} == {1}
     assert server.stop() == 0

@@ -9,7 +9,9 @@ import pytest
 from tests.fixtures.bodies import assert_refused
 from tests.fixtures.care import call
 from tests.fixtures.databases import Stoppable, fresh_database, state_setting, stoppable_server
-from tests.fixtures.installation import Client, Installation, wait_for
+from tests.fixtures.installation import Installation
+from tests.fixtures.polling import wait_for
+from tests.fixtures.talkdesk import TalkdeskWire
 
 DAY = ("2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z")
 ORDER = {"timespan": dict(zip(("from", "to"), DAY, strict=True))}
@@ -22,9 +24,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stoppable]:
         yield made
 
 
-def orders(client: Client) -> int:
+def orders(client: TalkdeskWire) -> int:
     """Orders once; the status of the answer, which has to be an acceptance or a wish to wait."""
-    answer = client.order("calls", ORDER)
+    answer = client.send_create("calls", ORDER)
     if answer.status_code != 202:
         assert_refused(answer, 503, "1020019")
         assert int(answer.headers["retry-after"]) >= 1
@@ -39,7 +41,7 @@ def test_a_restart_of_the_database_costs_waiting_and_nothing_else(
     credential = installation.add_tenant("acme")
     installation.load("call", [call("c1", DAY[0])], tenant="acme")
     running = installation.serve(workers=1)
-    with Client.connect(running.url, credential) as client:
+    with TalkdeskWire.connect(running.url, credential) as client:
         accepted = [client.create("calls", *DAY)]
         assert client.wait("calls", accepted[0]) == "done"
         server.stop()

@@ -17,8 +17,10 @@ import httpx
 import pytest
 
 from tests.fixtures.care import call
-from tests.fixtures.installation import Client, Credential, Installation, Running, wait_for
-from tests.fixtures.workers import row_of, worker
+from tests.fixtures.installation import Installation, Running
+from tests.fixtures.polling import wait_for
+from tests.fixtures.talkdesk import Credential, TalkdeskWire
+from tests.fixtures.workers import job_row, worker
 
 DAY = ("2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z")
 ORDER = {"timespan": dict(zip(("from", "to"), DAY, strict=True))}
@@ -72,7 +74,7 @@ def test_a_server_without_descriptors_turns_callers_away_and_comes_back(
 ) -> None:
     running: Running = installation.serve(workers=0)
     accepted = []
-    with Client.connect(running.url, credential) as client:
+    with TalkdeskWire.connect(running.url, credential) as client:
         accepted.append(client.create("calls", *DAY))
         with limited(running.process.pid, SPARE), crowd(running.url):
             for _ in range(3):  # by newcomers, and by one who was let in before
@@ -96,16 +98,16 @@ def test_a_server_without_descriptors_turns_callers_away_and_comes_back(
     assert running.stop() == 0
 
 
-def _asked(client: Client) -> httpx.Response | None:
+def _asked(client: TalkdeskWire) -> httpx.Response | None:
     try:
-        return client.order("calls", ORDER)
+        return client.send_create("calls", ORDER)
     except httpx.TransportError:
         return None
 
 
 def test_an_attempt_without_descriptors_is_made_again(installation: Installation, credential: Credential) -> None:
     running = installation.serve(workers=0)
-    with Client.connect(running.url, credential) as client, worker(installation) as process:
+    with TalkdeskWire.connect(running.url, credential) as client, worker(installation) as process:
         first = client.create("calls", *DAY)
         assert client.wait("calls", first) == "done"  # everything a worker needs all the time is open
         with limited(process.process.pid, 0):
@@ -115,10 +117,10 @@ def test_an_attempt_without_descriptors_is_made_again(installation: Installation
         assert client.wait("calls", second) == "done"
         assert process.stop() == 0
         assert process.lines("attempt_defect") == []
-    row = row_of(installation, second)
+    row = job_row(installation, second)
     assert row["attempts"] > 1
     files = [path for path in (installation.home / "artifacts").rglob("*") if path.is_file()]
-    assert {Path(row_of(installation, job)["artifact_key"]).name for job in (first, second)} == {
+    assert {Path(job_row(installation, job)["artifact_key"]).name for job in (first, second)} == {
         path.name for path in files
     }
     assert running.stop() == 0

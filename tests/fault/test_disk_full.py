@@ -15,8 +15,10 @@ from offtake.model.query import Query
 from tests.fixtures.bodies import assert_refused
 from tests.fixtures.care import call
 from tests.fixtures.disks import small_disk
-from tests.fixtures.installation import Client, Credential, Installation, Running, wait_for
-from tests.fixtures.workers import doomed, row_of
+from tests.fixtures.installation import Installation, Running
+from tests.fixtures.polling import wait_for
+from tests.fixtures.talkdesk import Credential, TalkdeskWire
+from tests.fixtures.workers import doomed, job_row
 
 MARCH = ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z")
 FIRST_DAY = ("2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z")
@@ -49,18 +51,18 @@ def test_an_export_without_room_waits_for_it_and_others_go_on(installation: Inst
     with small_disk(installation.home / "artifacts", MEGABYTES) as disk:
         credential = stocked(installation)
         server = installation.serve(workers=1)
-        with Client.connect(server.url, credential) as client:
+        with TalkdeskWire.connect(server.url, credential) as client:
             large = client.create("calls", *MARCH)
             line = wait_for("an attempt without room", lambda: attempts_at(server, large))[0]
             assert (line["outcome"], line["error"]) == ("retry", "resource_exhausted")
             small = client.create("calls", *FIRST_DAY)
             assert client.wait("calls", small) == "done"
             assert client.status("calls", large) in ("created", "processing")
-            published = row_of(installation, small)["artifact_key"]
+            published = job_row(installation, small)["artifact_key"]
             assert {name for name in files(installation) if name.startswith("files/")} == {published}
             disk.grow(MEGABYTES * 20)
             assert client.wait("calls", large) == "done"
-            row = row_of(installation, large)
+            row = job_row(installation, large)
             content = client.download("calls", large).content
             assert (len(content), hashlib.sha256(content).hexdigest()) == (row["bytes"], row["sha256"])
             assert row["rows"] == ROWS + 1
@@ -73,14 +75,14 @@ def test_an_export_that_never_finds_room_ends_failed_and_leaves_nothing(installa
     with small_disk(installation.home / "artifacts", MEGABYTES):
         credential = stocked(installation)
         server = installation.serve(workers=1)
-        with Client.connect(server.url, credential) as client:
+        with TalkdeskWire.connect(server.url, credential) as client:
             job = client.create("calls", *MARCH)
             assert client.wait("calls", job) == "failed"
         lines = wait_for(
             "both attempts to be logged", lambda: found if len(found := attempts_at(server, job)) == 2 else None
         )
         assert [line["error"] for line in lines] == ["resource_exhausted"] * 2
-        row = row_of(installation, job)
+        row = job_row(installation, job)
         assert (row["failure_code"], row["failure_message"]) == (
             "resource_exhausted",
             "There is no space left to write to.",
@@ -94,7 +96,7 @@ def test_what_a_query_spills_finds_no_room(tmp_path: Path) -> None:
         limits = Limits(threads=1, memory_mb=32, temp_folder=disk.folder / "spill", temp_mb=10_000)
         sql = "SELECT range AS number, md5(CAST(range AS VARCHAR)) || repeat('x', 200) AS filler FROM range(1000000)"
         query = Query(sql=sql, values={}, columns=("number", "filler"))
-        with Session(limits, ()) as session, pytest.raises(ResourceExhausted):
+        with Session(limits, (), tenant="acme") as session, pytest.raises(ResourceExhausted):
             session.create_table("kept", query, divided=False)
 
 
@@ -110,14 +112,16 @@ def test_a_full_disk_under_the_state_database_costs_waiting_and_nothing_else(
         credential = installation.add_tenant("acme")
         installation.load("call", [call("c1", FIRST_DAY[0])], tenant="acme")
         server = installation.serve(workers=0)
-        with Client.connect(server.url, credential) as client:
+        with TalkdeskWire.connect(server.url, credential) as client:
             accepted = [client.create("calls", *FIRST_DAY)]
             with doomed(installation, "writing", "freeze") as worker:
                 disk.fill()
 
                 def refusal() -> httpx.Response | None:
                     """What was there before has room in its pages for some more."""
-                    answer = client.order("calls", {"timespan": dict(zip(("from", "to"), FIRST_DAY, strict=True))})
+                    answer = client.send_create(
+                        "calls", {"timespan": dict(zip(("from", "to"), FIRST_DAY, strict=True))}
+                    )
                     if answer.status_code == 202:
                         accepted.append(answer.json()["job"]["id"])
                         return None
@@ -127,7 +131,7 @@ def test_a_full_disk_under_the_state_database_costs_waiting_and_nothing_else(
                 assert_refused(refused, 503, "1020019")
                 assert int(refused.headers["retry-after"]) >= 1
                 assert client.status("calls", accepted[0]) == "processing"  # as before; looking needs no room
-                worker.go_on()
+                worker.resume()
                 wait_for("an attempt that cannot be recorded", lambda: worker.lines("store_unavailable"))
                 assert {name for name in files(installation) if name.startswith("files/")} == set()
                 disk.free()
@@ -138,4 +142,4 @@ def test_a_full_disk_under_the_state_database_costs_waiting_and_nothing_else(
             assert listed["total"] == len(accepted)
         assert "Traceback" not in server.log.read_text()
         assert server.stop() == 0
-        assert files(installation) == {row_of(installation, job)["artifact_key"] for job in accepted}
+        assert files(installation) == {job_row(installation, job)["artifact_key"] for job in accepted}

@@ -18,8 +18,10 @@ import httpx
 import pytest
 
 from tests.fixtures.care import call
-from tests.fixtures.installation import Client, Credential, Installation, Running, catches_sigterm, wait_for
-from tests.fixtures.workers import CALLS, order, work_off
+from tests.fixtures.installation import Installation, Running, catches_sigterm
+from tests.fixtures.polling import wait_for
+from tests.fixtures.talkdesk import Credential, TalkdeskWire
+from tests.fixtures.workers import CALLS, create_job, run_next_attempt
 
 MARCH = ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z")
 NOTES = "x" * 2000
@@ -36,7 +38,7 @@ class Exported:
 
     def link(self, running: Running) -> tuple[str, int]:
         """A fresh link to the file, and the file's size."""
-        with Client.connect(running.url, self.credential) as client:
+        with TalkdeskWire.connect(running.url, self.credential) as client:
             link = client.link("calls", self.job)
             return link, int(httpx.head(link, trust_env=False).headers["content-length"])
 
@@ -49,9 +51,9 @@ def exported(shared_installations: Callable[[str], Installation]) -> Exported:
     credential = made.add_tenant("acme")
     row = call("", "2026-03-05T10:00:00Z", notes=NOTES)
     made.load("call", ({**row, "call_id": f"c{number}"} for number in range(ROWS)), tenant="acme")
-    job = order(made, replace(CALLS, format="csv"))
+    job = create_job(made, replace(CALLS, format="csv"))
     with made.services() as on:
-        assert work_off(on).id == job
+        assert run_next_attempt(on).id == job
     return Exported(made, credential, job)
 
 
@@ -87,7 +89,7 @@ def test_a_download_that_runs_at_sigterm_arrives_whole(exported: Exported) -> No
             return answer if answer.status_code == 503 else None
 
         probe = wait_for("the probe to say it", probed)
-        assert probe.json()["missing"] == ["The server is stopping."]
+        assert probe.json()["missing"] == ["The server is shutting down."]
         assert httpx.get(f"{running.url}/healthz", trust_env=False).status_code == 200
         refused = httpx.get(f"{running.url}/data/reports/calls/jobs", trust_env=False)
         assert refused.status_code == 503
@@ -149,7 +151,7 @@ def test_a_second_sigint_has_a_worker_hand_its_job_back_at_once(large: Installat
     """The worker may take its time (an hour here) after the first signal; not after the second."""
     patient = {"OFFTAKE_WORKER__DRAIN_SECONDS": "3600"}
     running = large.serve(workers=1, environment=patient)
-    with Client.connect(running.url, large.add_client("acme")) as client:
+    with TalkdeskWire.connect(running.url, large.add_client("acme")) as client:
         job = client.create("calls", *MARCH, format_="json_bulk")
         staging = large.home / "artifacts" / "staging"
         wait_for("a half written file", lambda: any(path.stat().st_size > 0 for path in staging.glob(f"{job}.*")))

@@ -19,8 +19,10 @@ import pytest
 
 from offtake.core.attempt.run import POINTS
 from offtake.core.exports import retention
-from tests.fixtures.installation import Client, Credential, Installation, Running, catches_sigterm, wait_for
-from tests.fixtures.workers import BRIEF, doomed, work_off
+from tests.fixtures.installation import Installation, Running, catches_sigterm
+from tests.fixtures.polling import wait_for
+from tests.fixtures.talkdesk import Credential, TalkdeskWire
+from tests.fixtures.workers import BRIEF, doomed, run_next_attempt
 
 CALLS = 20_000
 START, END = "2026-02-15T00:00:00Z", "2026-03-15T00:00:00Z"
@@ -38,16 +40,16 @@ def seeded(shared_installations: Callable[[str], Installation]) -> tuple[Install
 
 @pytest.fixture(scope="module")
 def server(seeded: tuple[Installation, Credential]) -> Iterator[Running]:
-    """A server without workers; it must survive everything that happens to workers."""
+    """A server without workers, which survives whatever happens to workers."""
     running = seeded[0].serve(workers=0)
     yield running
     assert running.stop() == 0
 
 
 @pytest.fixture
-def client(seeded: tuple[Installation, Credential], server: Running) -> Iterator[Client]:
+def client(seeded: tuple[Installation, Credential], server: Running) -> Iterator[TalkdeskWire]:
     """A client of that server."""
-    connected = Client.connect(server.url, seeded[1])
+    connected = TalkdeskWire.connect(server.url, seeded[1])
     yield connected
     connected.close()
 
@@ -74,7 +76,7 @@ def files_of(made: Installation, job: str) -> list[Path]:
     return list((made.home / "artifacts").rglob(f"{job}*"))
 
 
-def assert_one_whole_file(made: Installation, client: Client, job: str) -> None:
+def assert_one_whole_file(made: Installation, client: TalkdeskWire, job: str) -> None:
     row = row_of(made, job)
     content = client.download("calls", job).content
     assert hashlib.sha256(content).hexdigest() == row["sha256"]
@@ -91,7 +93,7 @@ def assert_one_whole_file(made: Installation, client: Client, job: str) -> None:
     [(point, "kill") for point in POINTS] + [("writing", "kill-after-bytes")],
 )
 def test_a_worker_killed_anywhere_leaves_a_job_that_ends_with_one_whole_file(
-    seeded: tuple[Installation, Credential], client: Client, point: str, fate: str
+    seeded: tuple[Installation, Credential], client: TalkdeskWire, point: str, fate: str
 ) -> None:
     made = seeded[0]
     job = client.create("calls", START, END)
@@ -105,7 +107,7 @@ def test_a_worker_killed_anywhere_leaves_a_job_that_ends_with_one_whole_file(
         assert client.http.get(f"/data/reports/calls/files/{job}", headers=client.headers).status_code == 404
     with made.services() as on:
         if point != "published":
-            assert work_off(on).id == job
+            assert run_next_attempt(on).id == job
         retention.sweep(on)
     assert client.status("calls", job) == "done"
     assert row_of(made, job)["attempts"] == (1 if point == "published" else 2)
@@ -117,7 +119,7 @@ def test_a_worker_of_the_server_killed_in_mid_export_is_replaced_and_the_job_is_
 ) -> None:
     made, credential = seeded
     running = made.serve(workers=1)
-    client = Client.connect(running.url, credential)
+    client = TalkdeskWire.connect(running.url, credential)
     job = client.create("calls", START, END)
     before = counters_of(made)
     wait_for("the export to begin", lambda: row_of(made, job)["status"] != "queued")
@@ -145,12 +147,12 @@ def test_a_server_killed_after_the_202_runs_the_job_after_its_restart(
 ) -> None:
     made, credential = seeded
     running = made.serve(workers=1)
-    client = Client.connect(running.url, credential)
+    client = TalkdeskWire.connect(running.url, credential)
     job = client.create("calls", START, END)
     running.kill()
     client.close()
     again = made.serve(workers=1)
-    client = Client.connect(again.url, credential)
+    client = TalkdeskWire.connect(again.url, credential)
     assert client.wait("calls", job) == "done"
     assert_one_whole_file(made, client, job)
     client.close()

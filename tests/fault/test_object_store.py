@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -24,7 +24,6 @@ import pytest
 
 from offtake.artifacts.bucket import BucketArtifacts
 from offtake.errors import StorageUnavailable
-from offtake.executor.maintenance import Maintenance
 from offtake.lake.delta import Lake
 from offtake.lake.ingest.load import load
 from offtake.lake.snapshot import snapshot
@@ -32,13 +31,15 @@ from offtake.lake.storage import BucketTableStorage
 from offtake.lake.tables import tables
 from offtake.model.job import Job
 from offtake.model.report import Prune, TableUse
-from offtake.model.timespan import Timespan
 from offtake.objects.bucket import Bucket
 from offtake.objects.multipart_uploads import list_multipart_uploads
 from offtake.store import jobs
 from tests.fixtures.buckets import S3Server
-from tests.fixtures.installation import Client, Installation, Running, wait_for
-from tests.fixtures.proxy import Fault, Proxy, proxy
+from tests.fixtures.http_proxy import Fault, HttpProxy, http_proxy
+from tests.fixtures.installation import Installation, Running
+from tests.fixtures.maintenance import maintain
+from tests.fixtures.polling import wait_for
+from tests.fixtures.talkdesk import TalkdeskWire
 
 HOUR = timedelta(hours=1)
 JOB = "0" * 36
@@ -54,20 +55,19 @@ heartbeat_seconds = 0.2
 lease_seconds = 1.0
 drain_seconds = 0
 """
-BRIEF = PATIENT.replace("attempts = 50", "attempts = 2")
+BRIEF = PATIENT.replace("attempts = 50", "attempts = 2") + "[maintenance]\nsweep_seconds = 1\n"
 TEAM = tables()["team"]
-EVER = Timespan(start=datetime(1, 1, 1, tzinfo=UTC), end=datetime(9999, 12, 31, tzinfo=UTC), zone="UTC")
 
 
 @pytest.fixture
-def between(moto: S3Server) -> Iterator[Proxy]:
+def between(moto: S3Server) -> Iterator[HttpProxy]:
     """A healthy proxy in front of moto."""
-    with proxy(moto.url) as made:
+    with http_proxy(moto.url) as made:
         yield made
 
 
 @pytest.fixture
-def bucket(moto: S3Server, between: Proxy) -> Bucket:
+def bucket(moto: S3Server, between: HttpProxy) -> Bucket:
     """A bucket seen through the proxy, by a client that soon gives up."""
     return moto.bucket(moto.fresh_bucket(), endpoint=between.url, retries=0, retry_seconds=1.0)
 
@@ -102,13 +102,13 @@ def meant(method: str, *words: str) -> Callable[[str], bool]:
     ("method", "size"), [("PUT", 1000), ("HEAD", 1000), ("PUT", LARGE), ("HEAD", LARGE), ("POST", LARGE)]
 )
 def test_an_upload_that_breaks_is_an_error_and_can_be_repeated(
-    store: BucketArtifacts, between: Proxy, method: str, size: int
+    store: BucketArtifacts, between: HttpProxy, method: str, size: int
 ) -> None:
-    between.break_down(Fault.REFUSE, meant(method))
+    between.inject(Fault.REFUSE, meant(method))
     with pytest.raises(StorageUnavailable):
         kept(store, bytes(size))
-    assert between.met()
-    between.heal()
+    assert between.triggered()
+    between.clear()
     key = kept(store, bytes(size), fence=2)
     assert store.size(key) == size
     for file in store.found():
@@ -118,50 +118,52 @@ def test_an_upload_that_breaks_is_an_error_and_can_be_repeated(
 
 
 @pytest.mark.parametrize("fault", BROKEN)
-def test_a_download_that_breaks_never_looks_whole(store: BucketArtifacts, between: Proxy, fault: Fault) -> None:
+def test_a_download_that_breaks_never_looks_whole(store: BucketArtifacts, between: HttpProxy, fault: Fault) -> None:
     key = kept(store, CONTENT)
-    between.break_down(fault, meant("GET"))
+    between.inject(fault, meant("GET"))
     got = bytearray()
     with pytest.raises(StorageUnavailable):
         collect(store.read(key, 10, len(CONTENT)), got)
-    assert between.met()
+    assert between.triggered()
     assert len(got) < len(CONTENT) - 10
     assert CONTENT[10:].startswith(got), "what came was right"
-    between.heal()
+    between.clear()
     assert b"".join(store.read(key, 10, len(CONTENT))) == CONTENT[10:]
 
 
 @pytest.mark.parametrize("words", ["_delta_log", ".parquet"])
 @pytest.mark.parametrize("fault", BROKEN)
 def test_a_lake_that_breaks_is_neither_empty_nor_cut(
-    bucket: Bucket, between: Proxy, fault: Fault, words: str, tmp_path: Path
+    bucket: Bucket, between: HttpProxy, fault: Fault, words: str, tmp_path: Path
 ) -> None:
     lake = Lake(BucketTableStorage(bucket, tmp_path / "cache", 1024**2))
     file = tmp_path / "rows.csv"
     file.write_text("team_id,name\n" + "".join(f"t{n},{'x' * 50}\n" for n in range(2000)))
     load(lake, TEAM, [file], tenant="acme")
     uses = [TableUse(table="team", prune=Prune.ALL)]
-    between.break_down(fault, meant("GET", words))
-    with pytest.raises(StorageUnavailable), snapshot(lake, uses, tenant="acme", timespan=EVER):
+    between.inject(fault, meant("GET", words))
+    with pytest.raises(StorageUnavailable), snapshot(lake, uses, tenant="acme"):
         pytest.fail("a broken lake was shown")
-    assert between.met()
+    assert between.triggered()
     assert list((tmp_path / "cache").rglob("*.parquet")) == []
-    between.heal()
-    with snapshot(lake, uses, tenant="acme", timespan=EVER) as (view,):
+    between.clear()
+    with snapshot(lake, uses, tenant="acme") as (view,):
         assert view.rows == 2000
 
 
-def test_a_load_that_breaks_stores_nothing_and_can_be_repeated(bucket: Bucket, between: Proxy, tmp_path: Path) -> None:
+def test_a_load_that_breaks_stores_nothing_and_can_be_repeated(
+    bucket: Bucket, between: HttpProxy, tmp_path: Path
+) -> None:
     lake = Lake(BucketTableStorage(bucket, tmp_path / "cache", 1024**2))
     file = tmp_path / "rows.csv"
     file.write_text("team_id,name\na,one\n")
     load(lake, TEAM, [file], tenant="acme")
     file.write_text("team_id,name\na,two\nb,two\n")
-    between.break_down(Fault.REFUSE, meant("PUT", "_delta_log"))
+    between.inject(Fault.REFUSE, meant("PUT", "_delta_log"))
     with pytest.raises(StorageUnavailable):
         load(lake, TEAM, [file], tenant="acme")
-    assert between.met()
-    between.heal()
+    assert between.triggered()
+    between.clear()
     counts = load(lake, TEAM, [file], tenant="acme")
     assert (counts.inserted, counts.updated) == (1, 1)
 
@@ -172,11 +174,11 @@ class World:
 
     made: Installation
     running: Running
-    client: Client
-    between: Proxy
+    client: TalkdeskWire
+    between: HttpProxy
     bucket: Bucket  # the artifacts, past the proxy
 
-    def order(self, end: str = SOON) -> str:
+    def create(self, end: str = SOON) -> str:
         """Create an export; one of all days is sent in several parts, and read in several blocks."""
         return self.client.create("calls", START, end)
 
@@ -203,9 +205,9 @@ class World:
         shutil.rmtree(self.made.home / "cache", ignore_errors=True)
 
     def sweep(self) -> None:
-        """What a worker does now and then."""
+        """What the maintenance does now and then."""
         with self.made.services() as on:
-            Maintenance(on).when_due()
+            maintain(on)
 
     def assert_whole(self, job: str) -> None:
         """The published file is what the job's row says, and the only one."""
@@ -220,14 +222,14 @@ class World:
 def _world(moto: S3Server, home: Path, settings: str, *, calls: int) -> Iterator[World]:
     """One worker."""
     made, name = Installation(home), moto.fresh_bucket()
-    with proxy(moto.url) as between:
+    with http_proxy(moto.url) as between:
         moto.install(made, name, settings, url=between.url)
         credential = made.add_tenant("acme")
         made.seed("acme", calls=calls, until=date(2026, 3, 14), days=14)
         running = made.serve(workers=1)
-        with Client.connect(running.url, credential) as client:
+        with TalkdeskWire.connect(running.url, credential) as client:
             yield World(made, running, client, between, moto.bucket(name, "artifacts"))
-        between.heal()
+        between.clear()
         made.close()
 
 
@@ -249,14 +251,14 @@ def brief_world(moto: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def world(patient_world: World) -> Iterator[World]:
     """Healed after each test."""
     yield patient_world
-    patient_world.between.heal()
+    patient_world.between.clear()
 
 
 @pytest.fixture
 def brief(brief_world: World) -> Iterator[World]:
     """Healed after each test."""
     yield brief_world
-    brief_world.between.heal()
+    brief_world.between.clear()
 
 
 UPLOAD, LAKE_FILE, LAKE_LOG = meant("PUT", "/files/"), meant("GET", ".parquet"), meant("GET", "_delta_log")
@@ -276,12 +278,12 @@ def test_a_job_waits_for_storage_that_broke_and_is_done_when_it_is_healed(
     world: World, fault: Fault, only: Callable[[str], bool]
 ) -> None:
     world.forget()
-    world.between.break_down(fault, only)
-    job = world.order()
+    world.between.inject(fault, only)
+    job = world.create()
     wait_for("another attempt", lambda: world.row(job).attempts > 1)
-    assert world.between.met()
+    assert world.between.triggered()
     assert world.client.status("calls", job) in ("created", "processing", "uploading")
-    world.between.heal()
+    world.between.clear()
     assert world.client.wait("calls", job) == "done"
     world.assert_whole(job)
     world.sweep()
@@ -290,8 +292,8 @@ def test_a_job_waits_for_storage_that_broke_and_is_done_when_it_is_healed(
 
 @pytest.mark.parametrize("only", [UPLOAD, LAKE_LOG], ids=["artifacts", "lake"])
 def test_a_job_fails_with_its_reason_when_storage_stays_away(brief: World, only: Callable[[str], bool]) -> None:
-    brief.between.break_down(Fault.REFUSE, only)
-    job = brief.order()
+    brief.between.inject(Fault.REFUSE, only)
+    job = brief.create()
     assert brief.client.wait("calls", job) == "failed"
     row = brief.row(job)
     assert row.failure is not None
@@ -301,37 +303,37 @@ def test_a_job_fails_with_its_reason_when_storage_stays_away(brief: World, only:
 
 
 def test_an_upload_that_hangs_does_not_lose_the_lease(world: World) -> None:
-    world.between.break_down(Fault.HOLD, UPLOAD)
-    job = world.order()
-    wait_for("the upload", world.between.met)
+    world.between.inject(Fault.HOLD, UPLOAD)
+    job = world.create()
+    wait_for("the upload", world.between.triggered)
     first = world.row(job)
     assert first.status == "uploading"
     with world.made.services() as on, on.database.read() as connection:
-        assert not jobs.expired_leases(connection, now=on.clock(), furthest=HOUR)
+        assert not jobs.expired_leases(connection, now=on.clock(), horizon=HOUR)
         began = on.clock()
 
     def outlived() -> bool:
         """Whether the lease would be over by now if nobody had renewed it, twice."""
         with world.made.services() as on, on.database.read() as connection:
             return (on.clock() - began).total_seconds() > 2 and not jobs.expired_leases(
-                connection, now=on.clock(), furthest=HOUR
+                connection, now=on.clock(), horizon=HOUR
             )
 
     wait_for("two leases' time", outlived)
-    world.between.heal()
+    world.between.clear()
     assert world.client.wait("calls", job) == "done"
     assert (world.row(job).attempts, world.row(job).fence) == (1, 1)
     world.assert_whole(job)
 
 
 def test_a_cancelled_upload_leaves_nothing(world: World) -> None:
-    world.between.break_down(Fault.HOLD, UPLOAD)
-    job = world.order()
-    wait_for("the upload", world.between.met)
+    world.between.inject(Fault.HOLD, UPLOAD)
+    job = world.create()
+    wait_for("the upload", world.between.triggered)
     assert world.client.cancel("calls", job).status_code == 204
     assert world.client.status("calls", job) == "canceled"
-    world.between.heal()
-    other = world.order()  # the same worker does it, so it is done with the first
+    world.between.clear()
+    other = world.create()  # the same worker does it, so it is done with the first
     assert world.client.wait("calls", other) == "done"
     world.sweep()
     assert world.objects(job) == []
@@ -339,12 +341,12 @@ def test_a_cancelled_upload_leaves_nothing(world: World) -> None:
 
 def test_a_worker_killed_in_the_middle_of_an_upload_leaves_parts_that_are_swept(world: World) -> None:
     second_part = meant("PUT", "/files/", "partNumber=2")
-    world.between.break_down(Fault.HOLD, second_part)
-    job = world.order(END)
-    wait_for("the second part", world.between.met)
+    world.between.inject(Fault.HOLD, second_part)
+    job = world.create(END)
+    wait_for("the second part", world.between.triggered)
     (victim,) = world.running.workers()
     victim.kill()
-    world.between.heal()
+    world.between.clear()
     assert world.client.wait("calls", job) == "done"
     assert world.row(job).fence == 2
     world.assert_whole(job)
@@ -355,52 +357,52 @@ def test_a_worker_killed_in_the_middle_of_an_upload_leaves_parts_that_are_swept(
 
 @pytest.mark.parametrize("fault", BROKEN)
 def test_a_download_that_cannot_begin_is_503(world: World, fault: Fault) -> None:
-    job = world.order()
+    job = world.create()
     assert world.client.wait("calls", job) == "done"
     link = world.client.link("calls", job)
-    world.between.break_down(fault, meant("GET", "/files/"))
+    world.between.inject(fault, meant("GET", "/files/"))
     refused = httpx.get(link, trust_env=False)
     assert refused.status_code == 503
     assert int(refused.headers["retry-after"]) > 0
-    world.between.heal()
+    world.between.clear()
     world.assert_whole(job)
 
 
 @pytest.mark.parametrize("fault", BROKEN)
 def test_a_client_never_takes_a_broken_download_for_a_whole_one(world: World, fault: Fault) -> None:
     """The first block of the file is sent; what comes behind it breaks."""
-    job = world.order(END)
+    job = world.create(END)
     assert world.client.wait("calls", job) == "done"
     link, blocks = world.client.link("calls", job), count()
-    world.between.break_down(fault, lambda line: meant("GET", "/files/")(line) and next(blocks) > 0)
+    world.between.inject(fault, lambda line: meant("GET", "/files/")(line) and next(blocks) > 0)
     with pytest.raises(httpx.RemoteProtocolError):
         httpx.get(link, trust_env=False, timeout=60)
-    world.between.heal()
+    world.between.clear()
     world.assert_whole(job)
     events = {line["event"] for line in world.running.log_lines()}
-    assert "download_broken_off" in events
+    assert "download_aborted" in events
     assert "request_defect" not in events
 
 
 def test_a_file_that_cannot_be_looked_for_is_not_said_to_be_gone(world: World) -> None:
-    job = world.order()
+    job = world.create()
     assert world.client.wait("calls", job) == "done"
     link = world.client.link("calls", job)
-    world.between.break_down(Fault.REFUSE, meant("HEAD"))
+    world.between.inject(Fault.REFUSE, meant("HEAD"))
     assert httpx.get(link, trust_env=False).status_code == 503
-    world.between.heal()
+    world.between.clear()
     assert httpx.get(link, trust_env=False).status_code == 200
     obstore.delete(world.bucket.store, world.only_object(job))
     assert httpx.get(link, trust_env=False).status_code == 404
 
 
-def test_storage_that_is_away_stops_neither_the_start_nor_the_upkeep(brief: World) -> None:
+def test_storage_that_is_away_stops_neither_the_start_nor_the_maintenance(brief: World) -> None:
     assert brief.running.stop() == 0
-    brief.between.break_down(Fault.REFUSE)
+    brief.between.inject(Fault.REFUSE)
     again = brief.made.serve(workers=1)
     wait_for("a worker", again.workers)
     names = partial(lambda: {line["event"] for line in again.log_lines()})
-    wait_for("a sweep in vain", lambda: {"storage_unreachable", "sweep"} <= names())
-    brief.between.heal()
+    wait_for("a sweep in vain", lambda: {"storage_unreachable", "files_removed"} <= names())
+    brief.between.clear()
     assert len(again.workers()) == 1
     assert "worker_died" not in names()

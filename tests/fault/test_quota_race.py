@@ -35,7 +35,7 @@ def home(request: pytest.FixtureRequest, installation: Installation) -> Installa
 @pytest.fixture
 def creators(home: Installation) -> Iterator[list[subprocess.Popen[str]]]:
     """Processes that order when they are told for whom."""
-    command = [sys.executable, "-m", "tests.fixtures.creators", str(home.home), str(THREADS)]
+    command = [sys.executable, "-m", "tests.fixtures.concurrent_creates", str(home.home), str(THREADS)]
     started = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ)
         for _ in range(PROCESSES)

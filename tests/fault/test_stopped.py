@@ -18,8 +18,10 @@ from offtake.core.exports import retention
 from tests.fixtures.bodies import assert_refused
 from tests.fixtures.care import call
 from tests.fixtures.databases import KINDS, fresh_database, state_setting
-from tests.fixtures.installation import Client, Installation, wait_for
-from tests.fixtures.workers import BRIEF, doomed, order, row_of, work_off
+from tests.fixtures.installation import Installation
+from tests.fixtures.polling import wait_for
+from tests.fixtures.talkdesk import TalkdeskWire
+from tests.fixtures.workers import BRIEF, create_job, doomed, job_row, run_next_attempt
 
 CALLS = 3_000
 BEFORE_PUBLISHED = [point for point in POINTS if point != "published"]
@@ -44,17 +46,17 @@ def files_of(home: Installation, job: str) -> list[Path]:
 
 @pytest.mark.parametrize("point", BEFORE_PUBLISHED)
 def test_a_worker_that_slept_past_its_lease_publishes_nothing(home: Installation, point: str) -> None:
-    job = order(home)
+    job = create_job(home)
     with doomed(home, point, "freeze") as sleeper, home.services() as on:
-        assert row_of(home, job)["fence"] == 1
-        assert work_off(on).id == job
-        done = row_of(home, job)
+        assert job_row(home, job)["fence"] == 1
+        assert run_next_attempt(on).id == job
+        done = job_row(home, job)
         assert (done["status"], done["fence"], done["attempts"]) == ("succeeded", 2, 2)
-        sleeper.go_on()
+        sleeper.resume()
         (line,) = wait_for("the sleeper to find out", lambda: sleeper.lines("attempt"))
         assert (line["job"], line["outcome"]) == (job, "lease_lost")
         assert sleeper.stop() == 0
-        assert row_of(home, job) == done
+        assert job_row(home, job) == done
         retention.sweep(on)
     published = home.home / "artifacts" / done["artifact_key"]
     assert files_of(home, job) == [published]
@@ -70,14 +72,14 @@ def test_a_worker_stopped_within_a_transaction_makes_others_wait_until_it_goes_o
     installation.load("call", [call("c1", "2026-03-01T00:00:00Z")], tenant="acme")
     day = ("2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z")
     server = installation.serve(workers=0)
-    with Client.connect(server.url, credential) as client:
+    with TalkdeskWire.connect(server.url, credential) as client:
         first = client.create("calls", *day)
         with doomed(installation, "writing", "freeze-in-transaction"):
             assert client.status("calls", first) == "processing"  # reading goes on
-            refused = client.order("calls", {"timespan": dict(zip(("from", "to"), day, strict=True))})
+            refused = client.send_create("calls", {"timespan": dict(zip(("from", "to"), day, strict=True))})
             assert_refused(refused, 503, "1020019")
             assert int(refused.headers["retry-after"]) >= 1
         second = client.create("calls", *day)  # the sleeper is dead
         with installation.services() as on:
-            assert {work_off(on).id, work_off(on).id} == {first, second}
+            assert {run_next_attempt(on).id, run_next_attempt(on).id} == {first, second}
         assert {client.status("calls", job) for job in (first, second)} == {"done"}

@@ -20,7 +20,9 @@ from sqlalchemy import create_engine, func, select
 
 from offtake.store.schema import job as job_table
 from offtake.store.schema import outbox
-from tests.fixtures.installation import Client, Credential, Installation, Running, wait_for
+from tests.fixtures.installation import Installation, Running
+from tests.fixtures.polling import wait_for
+from tests.fixtures.talkdesk import Credential, TalkdeskWire
 from tests.fixtures.temporal import TemporalServer
 
 CALLS = 20_000
@@ -34,7 +36,8 @@ retry_seconds = 0
 [temporal]
 address = "{address}"
 task_queue = "{queue}"
-maintenance_seconds = 1
+[maintenance]
+redispatch_seconds = 1
 """
 
 
@@ -77,9 +80,9 @@ def server(home: Installation) -> Iterator[Running]:
 
 
 @pytest.fixture
-def client(seeded: tuple[Installation, Credential], server: Running) -> Iterator[Client]:
+def client(seeded: tuple[Installation, Credential], server: Running) -> Iterator[TalkdeskWire]:
     """A client of that server."""
-    with Client.connect(server.url, seeded[1]) as connected:
+    with TalkdeskWire.connect(server.url, seeded[1]) as connected:
         yield connected
 
 
@@ -124,7 +127,7 @@ def messages(home: Installation) -> int:
     return found
 
 
-def assert_published_once(home: Installation, client: Client, job: str, *, attempts: int) -> None:
+def assert_published_once(home: Installation, client: TalkdeskWire, job: str, *, attempts: int) -> None:
     row = row_of(home, job)
     assert row["attempts"] == attempts
     parsed = json.loads(client.download("calls", job).content)
@@ -137,7 +140,7 @@ def assert_published_once(home: Installation, client: Client, job: str, *, attem
 
 @pytest.mark.parametrize("point", ["claimed", "writing", "renamed", "published"])
 def test_a_worker_killed_in_mid_attempt_leaves_its_job_to_another(
-    home: Installation, client: Client, temporal: TemporalServer, point: str
+    home: Installation, client: TalkdeskWire, temporal: TemporalServer, point: str
 ) -> None:
     job = client.create("calls", START, END)
     with process(*script("doomed_worker", home, point, "kill")) as doomed:
@@ -148,7 +151,7 @@ def test_a_worker_killed_in_mid_attempt_leaves_its_job_to_another(
         assert_published_once(home, client, job, attempts=1 if point == "published" else 2)
 
 
-def test_a_worker_that_slept_does_not_publish_what_another_has(home: Installation, client: Client) -> None:
+def test_a_worker_that_slept_does_not_publish_what_another_has(home: Installation, client: TalkdeskWire) -> None:
     job = client.create("calls", START, END)
     with process(*script("doomed_worker", home, "staged", "freeze")) as sleeper:
         wait_for("the worker to freeze", partial(froze, home, job, sleeper.pid))
@@ -164,7 +167,7 @@ def test_a_worker_that_slept_does_not_publish_what_another_has(home: Installatio
 
 
 def test_jobs_are_accepted_while_temporal_is_away_and_run_when_it_is_back(
-    home: Installation, client: Client, temporal: TemporalServer
+    home: Installation, client: TalkdeskWire, temporal: TemporalServer
 ) -> None:
     before = client.create("calls", START, END)
     wait_for("Temporal to know", lambda: messages(home) == 0)
@@ -183,7 +186,7 @@ def test_jobs_are_accepted_while_temporal_is_away_and_run_when_it_is_back(
 
 
 def test_temporal_killed_in_mid_attempt_stops_nothing(
-    home: Installation, client: Client, temporal: TemporalServer
+    home: Installation, client: TalkdeskWire, temporal: TemporalServer
 ) -> None:
     settings = home.home / "offtake.toml"
     settings.write_text(settings.read_text().replace("lease_seconds = 1.5", "lease_seconds = 20"))
@@ -199,7 +202,7 @@ def test_temporal_killed_in_mid_attempt_stops_nothing(
 
 
 def test_a_temporal_that_lost_its_memory_is_told_again(
-    home: Installation, client: Client, temporal: TemporalServer
+    home: Installation, client: TalkdeskWire, temporal: TemporalServer
 ) -> None:
     forgotten = client.create("calls", START, END)
     wait_for("Temporal to know", lambda: messages(home) == 0)
@@ -215,7 +218,7 @@ def test_a_temporal_that_lost_its_memory_is_told_again(
 def test_a_relay_killed_between_telling_temporal_and_the_store(
     home: Installation, seeded: tuple[Installation, Credential], temporal: TemporalServer
 ) -> None:
-    with Client.connect(
+    with TalkdeskWire.connect(
         home.serve(workers=0, environment={"OFFTAKE_TEMPORAL__ADDRESS": "127.0.0.1:9"}).url, seeded[1]
     ) as client:
         job = client.create("calls", START, END)
@@ -226,7 +229,7 @@ def test_a_relay_killed_between_telling_temporal_and_the_store(
     assert messages(home) == 1
     assert temporal.state(job) is not None
     running = home.serve(workers=1)
-    with Client.connect(running.url, seeded[1]) as client:
+    with TalkdeskWire.connect(running.url, seeded[1]) as client:
         assert client.wait("calls", job) == "done"
         wait_for("the ring to be told once more", lambda: messages(home) == 0)
         assert_published_once(home, client, job, attempts=1)

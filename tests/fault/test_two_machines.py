@@ -18,14 +18,17 @@ from sqlalchemy import make_url
 
 from offtake.core.exports import retention
 from tests.fixtures.buckets import ENVIRONMENT, S3Server, moto_server
-from tests.fixtures.cable import Cable, cable
 from tests.fixtures.databases import fresh_database, state_setting
-from tests.fixtures.installation import Client, Credential, Installation, wait_for
+from tests.fixtures.installation import Installation
+from tests.fixtures.polling import wait_for
+from tests.fixtures.talkdesk import Credential, TalkdeskWire
+from tests.fixtures.tcp_proxy import TcpProxy, tcp_proxy
 from tests.fixtures.temporal import TemporalServer
-from tests.fixtures.workers import BRIEF, doomed, row_of, worker
+from tests.fixtures.workers import BRIEF, doomed, job_row, worker
 
 CALLS = 3_000
 MARCH = ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z")
+REDISPATCH = "[maintenance]\nredispatch_seconds = 1\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +36,17 @@ class Machine:
     """A home and the cables that lead to it."""
 
     home: Installation
-    cables: tuple[Cable, ...]
+    cables: tuple[TcpProxy, ...]
 
     def cut_off(self) -> None:
         """It reaches nothing any more."""
         for one in self.cables:
-            one.cut()
+            one.disconnect()
 
     def reconnect(self) -> None:
         """It reaches everything again."""
         for one in self.cables:
-            one.mend()
+            one.reconnect()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +65,16 @@ def machine(folder: Path, shared: Shared) -> Iterator[Machine]:
     database, storage = make_url(shared.database), urlsplit(shared.storage.url)
     assert storage.port is not None
     with ExitStack() as stack:
-        state = stack.enter_context(cable(f"{database.query['host']}/.s.PGSQL.5432"))
-        files = stack.enter_context(cable(("127.0.0.1", storage.port)))
+        state = stack.enter_context(tcp_proxy(f"{database.query['host']}/.s.PGSQL.5432"))
+        files = stack.enter_context(tcp_proxy(("127.0.0.1", storage.port)))
         host, _, port = state.address.partition(":")
         own = state_setting(f"postgresql://postgres@{host}:{port}/{database.database}")
         more, cables = BRIEF, [state, files]
         if shared.temporal is not None:
-            rings = stack.enter_context(cable(("127.0.0.1", shared.temporal.port)))
+            rings = stack.enter_context(tcp_proxy(("127.0.0.1", shared.temporal.port)))
             cables.append(rings)
             own = f'executor = "temporal"\n{own}'
-            more = f'[temporal]\naddress = "{rings.address}"\ntask_queue = "machines"\nupkeep_seconds = 1\n{BRIEF}'
+            more = f'[temporal]\naddress = "{rings.address}"\ntask_queue = "machines"\n{REDISPATCH}{BRIEF}'
         home = Installation(folder)
         shared.storage.install(home, shared.bucket, more, url=f"http://{files.address}", before=f"{own}\n")
         stack.callback(home.close)
@@ -112,16 +115,16 @@ def test_a_machine_cut_off_in_mid_run_loses_its_job_to_the_other_and_comes_back(
     with machine(tmp_path / "near", shared) as near, machine(tmp_path / "far", shared) as far:
         credential = stocked(near.home)
         server = near.home.serve(workers=0)
-        with Client.connect(server.url, credential) as client:
+        with TalkdeskWire.connect(server.url, credential) as client:
             first = client.create("calls", *MARCH)
             with doomed(far.home, "writing", "freeze") as there:
                 far.cut_off()
-                there.go_on()
+                there.resume()
                 with worker(near.home) as here:
                     assert client.wait("calls", first) == "done"
                     assert here.stop() == 0
                     assert [line["job"] for line in here.lines("attempt")] == [first]
-                done = row_of(near.home, first)
+                done = job_row(near.home, first)
                 assert (done["fence"], done["attempts"]) == (2, 2)
                 wait_for("the attempt that was cut off to end", lambda: not left_behind(far.home))
                 far.reconnect()
@@ -130,11 +133,11 @@ def test_a_machine_cut_off_in_mid_run_loses_its_job_to_the_other_and_comes_back(
                 assert there.stop() == 0
                 succeeded = [line["job"] for line in there.lines("attempt") if line["outcome"] == "succeeded"]
                 assert succeeded == [second]
-            assert row_of(near.home, first) == done
+            assert job_row(near.home, first) == done
             assert client.download("calls", first).content == client.download("calls", second).content
         assert server.stop() == 0
         with near.home.services() as on:
             retention.sweep(on)
             kept = {file.key for file in on.artifacts.found()}
-        assert kept == {done["artifact_key"], row_of(near.home, second)["artifact_key"]}
+        assert kept == {done["artifact_key"], job_row(near.home, second)["artifact_key"]}
         assert left_behind(near.home) == left_behind(far.home) == []

@@ -1,29 +1,26 @@
 """Two releases side by side on one database, as they are for a while during an upgrade.
 
-What the release before this one did with the database is recorded here as text: ``REVISION`` is its last migration,
-``OLD`` its statements, ``REQUEST`` a request as it stored it. They run on a database that this release has migrated,
-between statements of this release, on both kinds of database. That is what of an old process another one can notice;
-its code itself is not run, because a checkout does not have it. The release after this one is played the other way
-round: its orders hold words that nobody here knows.
+The next release's migration is ``fixtures/next_migration.py``. What a process of this release does with the database
+is recorded here as text: ``OLD`` its statements, ``REQUEST`` a request as it stored it. They run on a database that the
+next release has migrated, beside the code of this release, on both kinds of database. That is what of an old process
+another one can notice. The next release's own orders hold words that this release does not know.
 
-When a migration is added that the release before must live with, these texts stay; when a release is made, they are
-recorded afresh from it.
+When a release is made, the texts are recorded afresh from it; its code itself is not run, because a checkout of the
+next one does not have it. From then on the texts stay as they are while migrations are added.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import bindparam, text, update
 
-import offtake.store
 from offtake.core.attempt import outcome
 from offtake.core.exports.cancel import cancel_export
 from offtake.core.exports.create import create_export
@@ -31,16 +28,18 @@ from offtake.core.exports.read import JobRef, get_export
 from offtake.core.services import Services
 from offtake.model.job import Job, Status
 from offtake.store import jobs
-from offtake.store.database import Database, sqlite_url
+from offtake.store.database import Database
+from offtake.store.migrate import migrate
 from offtake.store.schema import Instant
 from offtake.store.schema import job as table
 from tests.fixtures.care import call
 from tests.fixtures.databases import KINDS, fresh_database, state_setting
-from tests.fixtures.installation import Installation, wait_for
-from tests.fixtures.orders import caller
-from tests.fixtures.workers import CALLS, row_of, work_off
+from tests.fixtures.exports import caller
+from tests.fixtures.installation import Installation
+from tests.fixtures.next_migration import next_release, revision
+from tests.fixtures.polling import wait_for
+from tests.fixtures.workers import CALLS, job_row, run_next_attempt
 
-REVISION = "0004"
 REQUEST: dict[str, Any] = {
     "start": "2026-03-01T00:00:00+00:00",
     "end": "2026-04-01T00:00:00+00:00",
@@ -79,20 +78,11 @@ _TYPES = {"now": Instant(), "until": Instant(), "request": table.c.request.type}
 
 @pytest.fixture(params=KINDS)
 def home(request: pytest.FixtureRequest, installation: Installation) -> Installation:
-    """An installation that the release before has left: its schema, one tenant, one job that waits."""
-    url = sqlite_url(installation.home / "state.db")
+    """An installation of this release."""
     state = ""
     if request.param == "postgresql":
-        url = fresh_database(request.getfixturevalue("postgresql"))
-        state = state_setting(url)
+        state = state_setting(fresh_database(request.getfixturevalue("postgresql")))
     installation.init(f"{state}\n[worker]\nretry_seconds = 0\nattempts = 2\n")
-    database = Database(url)
-    config = Config()
-    config.set_main_option("script_location", f"{next(iter(offtake.store.__path__))}/migrations")
-    with database.write() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, REVISION)
-    database.close()
     return installation
 
 
@@ -122,36 +112,37 @@ def read(on: Services, job: str) -> Job:
     return found
 
 
-def stocked(home: Installation, on: Services) -> None:
-    """A tenant of the release before, with a call of this one."""
-    assert old(on.database, "tenant", on) == 1
-    home.load("call", [call("c1", "2026-03-02T10:00:00Z", queue_ids=["sales"])], tenant="acme")
+@contextmanager
+def upgraded(home: Installation, tmp_path: Path) -> Iterator[Services]:
+    """Services of this release, on a database that the next release has migrated since they were opened, with a tenant
+    and a call."""
+    with home.services() as on:
+        assert old(on.database, "tenant", on) == 1
+        home.load("call", [call("c1", "2026-03-02T10:00:00Z", queue_ids=["sales"])], tenant="acme")
+        migrate(on.database, next_release(tmp_path / "next"))
+        yield on
 
 
-def test_every_migration_since_is_one_that_an_old_process_can_live_with(home: Installation) -> None:
-    """Its statements are run below; here it is that there is something to be migrated at all."""
-    scripts = ScriptDirectory(f"{next(iter(offtake.store.__path__))}/migrations")
-    since = [one.revision for one in scripts.walk_revisions(base=REVISION, head="heads")]
-    assert len(since) > 1
-    with home.services() as on, on.database.read() as connection:
-        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == since[0]
+def test_the_next_release_finds_what_this_one_left_and_adds_to_it(home: Installation, tmp_path: Path) -> None:
+    with upgraded(home, tmp_path) as on, on.database.read() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == revision
+        assert connection.execute(text("SELECT tenant FROM next_thing")).scalar_one() == "acme"
 
 
-def test_a_process_that_starts_after_the_next_release_has_migrated_says_so(home: Installation) -> None:
-    with home.services() as on, on.database.write() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+def test_a_process_that_starts_after_the_next_release_has_migrated_says_so(home: Installation, tmp_path: Path) -> None:
+    with upgraded(home, tmp_path):
+        pass
     done = home.run("worker")
     assert done.returncode == 3
     assert "newer release" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_an_old_server_and_an_old_worker_go_on_beside_new_ones(home: Installation) -> None:
-    with home.services() as on:
-        stocked(home, on)
+def test_an_old_server_and_an_old_worker_go_on_beside_new_ones(home: Installation, tmp_path: Path) -> None:
+    with upgraded(home, tmp_path) as on:
         # Ordered by the old server, run by a new worker.
         first = ordered(on)
-        assert work_off(on).id == first
+        assert run_next_attempt(on).id == first
         assert read(on, first).status is Status.SUCCEEDED
         # Ordered by a new server, run by an old worker.
         second = create_export(CALLS, caller(), on).id
@@ -162,14 +153,14 @@ def test_an_old_server_and_an_old_worker_go_on_beside_new_ones(home: Installatio
         third = ordered(on)
         assert old(on.database, "claim", on, third) == 1
         assert outcome.rescue_expired_leases(on, dead_worker="old") == 1
-        assert work_off(on).id == third
+        assert run_next_attempt(on).id == third
         assert [old(on.database, name, on, third, fence=1) for name in ("renew", "upload", "retry")] == [0, 0, 0]
         assert read(on, third).status is Status.SUCCEEDED
         # The old server cancels what a new worker is to run.
         fourth = create_export(CALLS, caller(), on).id
         assert old(on.database, "cancel", on, fourth) == 1
         assert read(on, fourth).status is Status.CANCELLED
-    assert row_of(home, first)["rows"] == 1
+    assert job_row(home, first)["rows"] == 1
 
 
 @pytest.mark.parametrize(
@@ -177,17 +168,18 @@ def test_an_old_server_and_an_old_worker_go_on_beside_new_ones(home: Installatio
     [{"moon": "full"}, {"parameters": {"moon": "full"}}, {"parameters": {"selection": "of_the_moon"}}],
     ids=["word", "parameter", "value"],
 )
-def test_an_order_of_the_next_release_is_not_run_by_half(home: Installation, added: Mapping[str, Any]) -> None:
+def test_an_order_of_the_next_release_is_not_run_by_half(
+    home: Installation, tmp_path: Path, added: Mapping[str, Any]
+) -> None:
     """It can be looked at and cancelled; a worker that does not understand it leaves it to others, and says so."""
-    with home.services() as on:
-        stocked(home, on)
+    with upgraded(home, tmp_path) as on:
         strange, other = (ordered(on, {**REQUEST, **added}) for _ in range(2))
         assert read(on, strange).request.unknown == (next(iter(added.get("parameters", added))),)
         ref = JobRef(id=other, dialect="talkdesk")
         assert get_export(ref, caller(), on).status is Status.QUEUED
         assert cancel_export(ref, caller(), on).status is Status.CANCELLED
         plain = ordered(on)
-        ran = {work_off(on).id for _ in range(3)}  # twice the strange one: it may be tried twice
+        ran = {run_next_attempt(on).id for _ in range(3)}  # twice the strange one: it may be tried twice
         assert ran == {strange, plain}
         assert read(on, plain).status is Status.SUCCEEDED
         failed = read(on, strange)
@@ -195,24 +187,23 @@ def test_an_order_of_the_next_release_is_not_run_by_half(home: Installation, add
         assert (failed.status, failed.attempts, failed.failure.code) == (Status.FAILED, 2, "not_understood")
         # A worker of the next release, had it come in time, would have run it.
         later = ordered(on, {**REQUEST, **added})
-        assert work_off(on).id == later
+        assert run_next_attempt(on).id == later
         assert read(on, later).status is Status.QUEUED
         with on.database.write() as connection:
             connection.execute(update(table).where(table.c.id == later).values(request=REQUEST))
-        assert work_off(on).id == later
+        assert run_next_attempt(on).id == later
         wait_for("its end", lambda: read(on, later).status is Status.SUCCEEDED)
 
 
-def test_a_report_of_the_next_release_is_left_to_its_workers(home: Installation) -> None:
+def test_a_report_of_the_next_release_is_left_to_its_workers(home: Installation, tmp_path: Path) -> None:
     """An old worker that comes first does not end the job."""
-    with home.services() as on:
-        stocked(home, on)
+    with upgraded(home, tmp_path) as on:
         job = ordered(on)
         with on.database.write() as connection:
             connection.execute(update(table).where(table.c.id == job).values(report="calls_of_tomorrow"))
-        assert work_off(on).id == job
+        assert run_next_attempt(on).id == job
         assert read(on, job).status is Status.QUEUED
         with on.database.write() as connection:
             connection.execute(update(table).where(table.c.id == job).values(report="calls"))
-        assert work_off(on).id == job
+        assert run_next_attempt(on).id == job
         assert read(on, job).status is Status.SUCCEEDED

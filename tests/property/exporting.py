@@ -33,7 +33,7 @@ from offtake.model.timespan import Timespan
 from offtake.wire.talkdesk.presentation import presentation
 from offtake.wire.talkdesk.settings import TalkdeskSettings
 from tests.fixtures.instants import with_instants
-from tests.fixtures.places import views_of
+from tests.fixtures.storage_paths import views_of
 from tests.strategies import Care, Row
 
 EPOCH = datetime.fromisoformat("1970-01-01T00:00:00Z")
@@ -80,11 +80,11 @@ class Stored:
         views = views_of(self.lake, uses, tenant=care.tenant, timespan=timespan)
         file = self.folder / "export"
         with Session(
-            limits(self.folder), views, writable=(file, partition_file(file)), partitions=partitions
+            limits(self.folder), views, tenant=care.tenant, writable=(file, partition_file(file)), partitions=partitions
         ) as session:
-            request = filters.prepare(session, known, request, tenant=care.tenant)
-            intermediate.create_tables(session, known, request, tenant=care.tenant)
-            yield Export(session=session, request=request, tenant=care.tenant, file=file)
+            request = filters.prepare(session, known, request)
+            intermediate.create_tables(session, known, request)
+            yield Export(session=session, request=request, file=file)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,13 +93,12 @@ class Export:
 
     session: Session
     request: ExportRequest
-    tenant: str
     file: Path
 
     def rows(self) -> list[Row]:
         """The rows of the report, instants in the form of ``microseconds``."""
         report = catalogue().reports[self.request.report]
-        query = with_instants(plan_rows(report, self.request, tenant=self.tenant), report, _as_microseconds)
+        query = with_instants(plan_rows(report, self.request), report, _as_microseconds)
         return [
             row for partition in range(self.session.partitions) for row in self.session.rows(query, partition=partition)
         ]
@@ -110,7 +109,7 @@ class Export:
         headers = tuple(column.name for column in chosen.columns)
         shown = ColumnLayout(columns=chosen.columns, headers=headers, instant_pattern=instant_pattern)
         report = catalogue().reports[self.request.report]
-        return self.session.rows(plan(report, shown, self.request, tenant=self.tenant))
+        return self.session.rows(plan(report, shown, self.request))
 
     def json(self, **settings: Any) -> Any:
         """The document of the JSON file."""
@@ -130,7 +129,6 @@ class Export:
             catalogue().reports[self.request.report],
             layout.shown,
             self.request,
-            tenant=self.tenant,
             empty_text_is_null=kind.empty_text_is_null,
         )
         written = kind.write(self.session, query, self.file, framing=layout.framing)

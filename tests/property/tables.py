@@ -9,8 +9,8 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 from offtake.engine.duckdb import Session
-from offtake.engine.render import identifier
 from offtake.model.query import Query
+from offtake.sql_text import quote_identifier
 from tests.strategies import texts
 
 Value = str | int | float | bool | datetime | list[str] | None
@@ -36,7 +36,7 @@ class Table:
     def _cell(self, index: int, empty_text_is_null: bool) -> str:
         as_null = empty_text_is_null and self.types[index] == "VARCHAR"
         value = f"nullif(c{index}, '')" if as_null else f"c{index}"
-        return f"{value} AS {identifier(self.names[index])}"
+        return f"{value} AS {quote_identifier(self.names[index])}"
 
 
 def names() -> st.SearchStrategy[str]:

@@ -61,7 +61,7 @@ def _tables(draw: DrawFn) -> Table:
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     """One session for all examples, which may write the staged file only."""
     folder = tmp_path_factory.mktemp("formats")
-    with Session(limits(folder), [], writable=(folder / "staged",)) as opened:
+    with Session(limits(folder), [], tenant="acme", writable=(folder / "staged",)) as opened:
         yield opened
 
 
@@ -126,7 +126,7 @@ def in_parts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     """A session that writes files in several partitions."""
     staged = tmp_path_factory.mktemp("parts") / "staged"
     with Session(
-        limits(staged.parent), [], writable=(staged, partition_file(staged)), partitions=request.param
+        limits(staged.parent), [], tenant="acme", writable=(staged, partition_file(staged)), partitions=request.param
     ) as opened:
         opened.define(MACROS)
         yield opened

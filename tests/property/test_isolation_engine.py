@@ -21,7 +21,7 @@ from offtake.lake.tables import tables
 from offtake.model.query import Query
 from offtake.model.report import Prune, TableUse
 from offtake.model.timespan import Timespan
-from tests.fixtures.places import views_of
+from tests.fixtures.storage_paths import views_of
 
 REFUSALS = (duckdb.PermissionException, duckdb.InvalidInputException)  # the errors of a locked DuckDB
 
@@ -153,7 +153,7 @@ def _session(walls: Walls) -> Iterator[Session]:
     lake = Lake(FolderTableStorage(walls.folder / "lake"))
     views = views_of(lake, [TableUse(table="agent", prune=Prune.ALL)], tenant="acme", timespan=SPAN)
     limits = Limits(threads=1, memory_mb=128, temp_folder=walls.folder / "temp", temp_mb=16)
-    with Session(limits, views, writable=(walls.staged,)) as session:
+    with Session(limits, views, tenant="acme", writable=(walls.staged,)) as session:
         yield session
 
 
@@ -235,7 +235,7 @@ def _query(kind: str) -> Query:
 
 def _hungry(folder: Path, *, temp_mb: int) -> Session:
     limits = Limits(threads=2, memory_mb=100, temp_folder=folder / "temp", temp_mb=temp_mb)
-    return Session(limits, [], writable=(folder / "staged",))
+    return Session(limits, [], tenant="acme", writable=(folder / "staged",))
 
 
 def _contents(folder: Path) -> dict[Path, bytes]:

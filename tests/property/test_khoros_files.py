@@ -24,8 +24,10 @@ from offtake.engine.duckdb import Session
 from offtake.engine.plan import plan
 from offtake.engine.render import render
 from offtake.formats import format_named
+from offtake.model.column_type import ColumnType
 from offtake.model.query import Query
-from offtake.model.report import ColumnType, Publication, Rendering
+from offtake.model.rendering import Rendering
+from offtake.model.report import Publication
 from offtake.model.timespan import fixed_zone
 from offtake.wire.khoros.presentation import label, presentation
 from offtake.wire.khoros.settings import KhorosSettings
@@ -35,7 +37,7 @@ from tests.strategies import FIRST, LAST, ZONES, Scenario, landmarks, scenarios
 from tests.strategies import zone as locked_zone
 
 REPORTS = sorted(report for dialect, report in catalogue().publications if dialect == "khoros")
-SHOWN = render("instant", ColumnType.INSTANT, Rendering.INSTANT_LOCALE, empty_text_is_null=False)
+SHOWN = render("instant", ColumnType.INSTANT, Rendering.INSTANT_LOCALE)
 SQL = f"SELECT {SHOWN} AS shown FROM (SELECT make_timestamptz(unnest($micros)) AS instant) AS given"
 SECOND = timedelta(seconds=1)
 BOUNDS = [datetime(day.year, day.month, day.day) for day in (FIRST, LAST)]  # noqa: DTZ001 - given a zone below
@@ -45,7 +47,7 @@ PATTERNS = ["dd/MM/yyyy HH:mm:ss", "d.M.yy H:m:s", "yyyy-MM-dd'T'HH:mm:ss.SSS", 
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
-    with Session(limits(tmp_path_factory.mktemp("session")), ()) as opened:
+    with Session(limits(tmp_path_factory.mktemp("session")), (), tenant="acme") as opened:
         opened.define(MACROS)
         yield opened
 
@@ -81,7 +83,7 @@ def moments(clocks: tzinfo) -> st.SearchStrategy[datetime]:
 def test_instants_are_written_as_babel_writes_them(
     session: Session, where: tuple[str, tzinfo], language: str, data: st.DataObject
 ) -> None:
-    """contracts/khoros.md 5.2, with the default patterns of the dialect."""
+    """Khoros contract 5.2, with the default patterns of the dialect."""
     name, clocks = where
     given = data.draw(st.lists(moments(clocks), min_size=1, max_size=40))
     settings = KhorosSettings()
@@ -110,7 +112,7 @@ def written(export: Export, publication: Publication, language: str, format_name
     kind = format_named(format_name)
     layout = presentation(KhorosSettings(**settings))(choose(publication, (), format_name), request)
     report = catalogue().reports[publication.report]
-    query = plan(report, layout.shown, request, tenant=export.tenant, empty_text_is_null=kind.empty_text_is_null)
+    query = plan(report, layout.shown, request, empty_text_is_null=kind.empty_text_is_null)
     rows = kind.write(export.session, query, export.file, framing=layout.framing)
     counter = kind.counter()
     counter.feed(export.file.read_bytes())
@@ -135,7 +137,7 @@ OTHERS = ("post", "conversation", "conversation_action", "conversation_tag")
 @hypothesis.settings(max_examples=4, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 @hypothesis.given(data=st.data(), language=st.sampled_from(LANGUAGES), bom=st.booleans())
 def test_csv_and_json_read_back_give_the_same_rows(report: str, data: st.DataObject, language: str, bom: bool) -> None:
-    """contracts/khoros.md 5.1, 5.5 and 5.6: all text, the same keys in every row, labels in the first line."""
+    """Khoros contract 5.1, 5.5 and 5.6: all text, the same keys in every row, labels in the first line."""
     scenario: Scenario = data.draw(scenarios(*FACTS.get(report, OTHERS), max_rows=5))
     publication = catalogue().publication("khoros", report)
     assert publication is not None

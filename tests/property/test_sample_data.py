@@ -15,11 +15,12 @@ import pytest
 from offtake.core.attempt import server_audit
 from offtake.lake.delta import Lake
 from offtake.lake.tables import Table, tables
-from offtake.model.report import ColumnType, Prune, TableUse
+from offtake.model.column_type import ColumnType
+from offtake.model.report import Prune, TableUse
 from offtake.model.request import ReportParameters, Selection
 from offtake.model.timespan import Timespan
-from tests.fixtures.places import views_of
 from tests.fixtures.sample import PLAN, Sample
+from tests.fixtures.storage_paths import views_of
 from tests.property.exporting import EPOCH, Stored, catalogue, in_any_order, microseconds
 from tests.property.oracles import ORACLES
 from tests.property.oracles.report_oracle import ExportCase, ReportOracle

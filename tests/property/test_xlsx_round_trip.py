@@ -22,7 +22,7 @@ from hypothesis.strategies import DrawFn
 
 from offtake.engine.duckdb import Session
 from offtake.formats.workbook.cells import TEXT_LIMIT
-from offtake.formats.xlsx import XLSX, Room, workbook_writer
+from offtake.formats.xlsx import XLSX, SheetLimits, workbook_writer
 from offtake.model.layout import AboutEntry, FinalCount, Framing
 from tests.property.exporting import limits
 from tests.property.tables import Table, Value, names, staged
@@ -38,7 +38,7 @@ KINDS: Mapping[str, st.SearchStrategy[Value]] = {
 }
 FIRST_DAY = datetime(1900, 3, 1)  # noqa: DTZ001 - wall time
 ESCAPE = re.compile("_x([0-9A-Fa-f]{4})_")
-ROOMS = (Room(), Room(rows=3), Room(bytes=2000))
+ROOMS = (SheetLimits(), SheetLimits(rows=3), SheetLimits(bytes=2000))
 Rows = list[list[Value]]
 
 
@@ -60,7 +60,7 @@ def _long_texts() -> st.SearchStrategy[str]:
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     """One session for all examples."""
     folder = tmp_path_factory.mktemp("xlsx")
-    with Session(limits(folder), [], writable=(folder / "staged.xlsx",)) as opened:
+    with Session(limits(folder), [], tenant="acme", writable=(folder / "staged.xlsx",)) as opened:
         yield opened
 
 
@@ -177,7 +177,7 @@ def _trimmed(rows: Rows) -> Rows:
 
 @hypothesis.settings(max_examples=150, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 @hypothesis.given(table=_tables(), room=st.sampled_from(ROOMS))
-def test_three_readers_find_every_value_in_its_place(session: Session, table: Table, room: Room) -> None:
+def test_three_readers_find_every_value_in_its_place(session: Session, table: Table, room: SheetLimits) -> None:
     wanted = [[_expected(value) for value in row] for row in table.rows]
     path = staged(session)
     write = workbook_writer(room)

@@ -49,8 +49,11 @@ def test_flags_beat_environment_beats_file(tmp_path: Path, monkeypatch: pytest.M
             "[worker]\nheartbeat_seconds = 10\nlease_seconds = 20\n",
             r"/offtake.toml:3: worker.lease_seconds: contradicts heartbeat_seconds = 10",
         ),
-        ("[server]\ntls_certificate = 'x'\n", r"server.tls_key: tls_certificate and tls_key belong together"),
-        ("[server]\ntls_key = 'x'\n", r"/offtake.toml:2: server.tls_key: tls_certificate and tls_key belong together"),
+        ("[server]\ntls_certificate = 'x'\n", r"server.tls_key: tls_certificate and tls_key must be set together"),
+        (
+            "[server]\ntls_key = 'x'\n",
+            r"/offtake.toml:2: server.tls_key: tls_certificate and tls_key must be set together",
+        ),
         ("[server]\ntls_minimum = '1.1'\n", r"/offtake.toml:2: server.tls_minimum: .*'1.2' or '1.3'"),
         (
             "[server]\ntrusted_proxies = ['proxy']\n",
@@ -199,7 +202,7 @@ def test_public_url_loses_its_last_slash(tmp_path: Path) -> None:
         ("artifacts_url = 's3:///secret'\n", "/offtake.toml:1: artifacts_url: "),
         ("lake_url = 's3://b/../secret?x'\n", "/offtake.toml:1: lake_url: "),
         ("[storage]\nendpoint = 'https://me:secret@host'\n", "/offtake.toml:2: storage.endpoint: "),
-        ("[storage]\nendpoint = 'http://host:9000'\n", "allow_http = false forbids"),
+        ("[storage]\nendpoint = 'http://host:9000'\n", "use https:// or set allow_http = true"),
     ],
 )
 def test_an_unusable_place_stops_the_start_and_is_not_repeated(tmp_path: Path, text: str, said: str) -> None:

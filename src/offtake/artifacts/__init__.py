@@ -1,1 +1,1 @@
-"""Artifacts: finished files, staged under a key that carries the fence, published whole in a folder or a bucket."""
+"""Artifacts: finished files of jobs, staged under a key with the fence, then published in a folder or a bucket."""

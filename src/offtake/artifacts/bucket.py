@@ -1,8 +1,7 @@
-"""Artifacts in object storage: staged locally, sent under their final key, then looked at there.
+"""Artifacts in object storage: staged locally, uploaded under their final key, then verified there.
 
-An object appears whole or not at all. No condition is put on its creation: its key carries the fence, so nobody else
-ever writes it, and a condition would turn a request that the client repeats, because its answer was lost, into a
-failure.
+Objects appear atomically. Uploads are unconditional: the key contains the fence, so no other attempt writes it, and a
+condition would make the client's retry fail after a lost response.
 """
 
 from __future__ import annotations
@@ -17,38 +16,38 @@ from offtake.objects.multipart_uploads import abort, list_multipart_uploads
 
 
 class BucketArtifacts(ArtifactStore):
-    """``root`` is this machine's folder for what is being written."""
+    """Publishes to a bucket; ``root`` is this machine's staging folder."""
 
     def __init__(self, root: Path, bucket: Bucket) -> None:
         super().__init__(root)
         self._bucket = bucket
 
     def check(self) -> bool:
-        """Look into the bucket."""
+        """List the bucket."""
         return self._bucket.probe("artifacts_url")
 
     def keep(self, staged: Path, key: str, between: Callable[[], None]) -> None:
-        """Send it, in parts when it is large."""
+        """Upload the file, in several parts if it is large."""
         try:
             self._bucket.upload(staged, key, between)
-        except OSError as error:  # of the local file
+        except OSError as error:  # from reading the local file
             raise storage_error(error) from error
 
     def size(self, key: str) -> int | None:
-        """What the service says."""
+        """Return the object's size."""
         return self._bucket.size(key)
 
     def read(self, key: str, first: int, end: int) -> Iterator[bytes]:
-        """As the service sends it."""
+        """Stream the object's bytes."""
         return self._bucket.read(key, first, end)
 
     def remove(self, key: str) -> None:
-        """Absent is fine."""
+        """Remove the object, if it exists."""
         self._bucket.remove(key)
 
     def published(self) -> Iterator[StoredFile]:
-        """Objects, and uploads that were never finished: those have the key that they were meant for."""
+        """Yield objects, and unfinished multipart uploads under their target key."""
         for key in self._bucket.keys(f"{FILES}/"):
             yield from stored(key, partial(self._bucket.remove, key))
-        for found in list_multipart_uploads(self._bucket, f"{FILES}/"):
-            yield from stored(found.key, partial(abort, self._bucket, found))
+        for upload in list_multipart_uploads(self._bucket, f"{FILES}/"):
+            yield from stored(upload.key, partial(abort, self._bucket, upload))

@@ -1,4 +1,4 @@
-"""Artifacts in a local folder, published by a rename: within one file system that is atomic."""
+"""Artifacts in a local folder, published by a rename, which is atomic within one file system."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ _CHUNK = 1024 * 1024
 
 
 class FolderArtifacts(ArtifactStore):
-    """Published files lie beside the staging folder."""
+    """Publishes to ``files/``, on the same file system as the staging folder."""
 
     def prepare(self) -> None:
-        """Make the folders."""
+        """Create the folders."""
         super().prepare()
         (self.root / FILES).mkdir(parents=True, exist_ok=True)
 
     def check(self) -> bool:
-        """The folders were just made."""
+        """Return True: ``prepare`` created the folders."""
         return True
 
     def path(self, key: str) -> Path:
-        """Where the file of that key is."""
+        """Return the path of a key."""
         return self.root / key
 
     def keep(self, staged: Path, key: str, between: Callable[[], None]) -> None:
-        """Rename, and flush both folders."""
+        """Rename the file and flush both folders."""
         between()
         target = self.path(key)
         try:
@@ -52,7 +52,7 @@ class FolderArtifacts(ArtifactStore):
             raise storage_error(error) from error
 
     def size(self, key: str) -> int | None:
-        """What the file system says."""
+        """Return the file's size."""
         try:
             return self.path(key).stat().st_size
         except FileNotFoundError:
@@ -61,24 +61,24 @@ class FolderArtifacts(ArtifactStore):
             raise storage_error(error) from error
 
     def read(self, key: str, first: int, end: int) -> Iterator[bytes]:
-        """In large chunks: each is a trip to a thread for whoever sends it."""
+        """Read in large chunks, because the HTTP server reads each chunk in a thread."""
         try:
             with self.path(key).open("rb", buffering=0) as file:
                 file.seek(first)
                 while first < end:
                     chunk = file.read(min(_CHUNK, end - first))
                     if not chunk:
-                        raise StorageUnavailable("The file is shorter than it was.")
+                        raise StorageUnavailable("The file is shorter than expected.")
                     first += len(chunk)
                     yield chunk
         except OSError as error:
             raise storage_error(error) from error
 
     def remove(self, key: str) -> None:
-        """Absent is fine."""
+        """Remove the file, if it exists."""
         remove_path(self.path(key))
 
     def published(self) -> Iterator[StoredFile]:
-        """A rename is never half done, so there is nothing unfinished."""
+        """Yield the files; a rename is atomic, so there are no unfinished ones."""
         for path in listed(self.root / FILES, "*/*"):
             yield from stored(path.relative_to(self.root).as_posix(), partial(remove_path, path))

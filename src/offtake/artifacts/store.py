@@ -1,12 +1,12 @@
-"""The artifact store: where attempts write, and where finished files are kept.
+"""The artifact store: staging files and spill folders of attempts, and published files.
 
-``staging/<job>.<fence>.<suffix>``    being written by the attempt with that fence; always a local file
-``spill/<job>.<fence>/``              what that attempt's query could not hold in memory
-``files/<tenant>/<job>.<fence>.<suffix>``  whole; named by a job's row, or soon swept
+``staging/<job>.<fence>.<suffix>``         local file that the attempt with that fence writes
+``spill/<job>.<fence>/``                   temporary files of that attempt's query
+``files/<tenant>/<job>.<fence>.<suffix>``  published file, referenced by a job's row; orphans are swept
 
-Only the last of them differs between the implementations (``folder.py``, ``bucket.py``). A reader sees a whole file
-or none, and a file is safe before the row that names it is written. Keys come from job ids and fences only, never from
-a caller; two attempts never write the same one.
+The implementations (``folder.py``, ``bucket.py``) differ in ``files`` only. Files are published atomically, and are
+durable before the job's row refers to them. Keys consist of tenant, job id and fence, never of a caller's input, so two
+attempts never write the same key.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ from pathlib import Path
 from offtake.errors import AttemptError, ResourceExhausted, StorageUnavailable
 
 FILES = "files"
-_NAME = re.compile(r"(?P<job>[0-9a-f-]{36})\.(?P<fence>\d+)(\..*)?")
-_FULL = frozenset({28, 122})  # ENOSPC, EDQUOT
+_MIB = 1024 * 1024
+_FILE_NAME = re.compile(r"(?P<job>[0-9a-f-]{36})\.(?P<fence>\d+)(\..*)?")
+_DISK_FULL = frozenset({28, 122})  # ENOSPC, EDQUOT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFile:
-    """Something found in the store: which attempt made it, whether it was published, and how to remove it."""
+    """A file of the store: the attempt that wrote it, whether it is only staged, and how to remove it."""
 
     key: str
     job: str
@@ -41,24 +42,28 @@ class StoredFile:
 
 
 class ArtifactStore(ABC):
-    """All names of artifacts are made here. ``root`` is a local folder."""
+    """Base of the implementations; defines all keys. ``root`` is a local folder."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def prepare(self) -> None:
-        """Make the folders."""
+        """Create the folders."""
         for name in ("staging", "spill"):
             (self.root / name).mkdir(parents=True, exist_ok=True)
 
     @abstractmethod
     def check(self) -> bool:
-        """Whether the store answers. Raises SettingsError for what does not pass by itself."""
+        """Return whether the store responds. Raises SettingsError for a fault that needs an operator."""
 
     def require_room(self, free_bytes: int) -> None:
-        """Whether attempts can write on this machine. Raises StorageUnavailable, or ResourceExhausted when less than
-        that is free."""
-        probe = self.root / "staging" / f".ready-{secrets.token_hex(8)}"  # in containers, every process is number 1
+        """Check that attempts can write on this machine and that ``free_bytes`` are free.
+
+        Raises StorageUnavailable, ResourceExhausted.
+        """
+        probe = (
+            self.root / "staging" / f".ready-{secrets.token_hex(8)}"
+        )  # random, as process ids are equal in containers
         try:
             probe.write_bytes(b"ready")
             probe.unlink(missing_ok=True)
@@ -66,73 +71,77 @@ class ArtifactStore(ABC):
         except OSError as error:
             raise storage_error(error) from error
         if free < free_bytes:
-            raise ResourceExhausted("The artifact store has too little free space.")
+            raise ResourceExhausted(f"The artifact store has less than {free_bytes // _MIB} MiB of free space.")
 
     def staging(self, job: str, fence: int, suffix: str) -> Path:
-        """Where the attempt with that fence writes."""
+        """Return the path of the attempt's staging file."""
         return self.root / "staging" / f"{job}.{fence}.{suffix}"
 
     def spill(self, job: str, fence: int) -> Path:
-        """The folder in which that attempt's query may put what does not fit into memory."""
+        """Return the folder for temporary files of the attempt's query."""
         return self.root / "spill" / f"{job}.{fence}"
 
     def key(self, tenant: str, job: str, fence: int, suffix: str) -> str:
-        """Name of the published file, relative to the store."""
+        """Return the key of the published file."""
         return f"{FILES}/{tenant}/{job}.{fence}.{suffix}"
 
     @abstractmethod
     def keep(self, staged: Path, key: str, between: Callable[[], None]) -> None:
-        """Put a flushed staging file, which must not change any more, where downloads find it. All of it is safe there
-        when this returns. ``between`` is called now and then; what it raises ends the undertaking.
+        """Publish a flushed staging file under ``key``; it is durable when this returns.
 
-        Raises StorageUnavailable, ResourceExhausted; nothing to be read is under the key then, or what the sweep takes.
+        ``between`` is called repeatedly; an exception it raises aborts. Raises StorageUnavailable, ResourceExhausted;
+        then the key is absent, or the sweep removes it.
         """
 
     @abstractmethod
     def size(self, key: str) -> int | None:
-        """How many bytes a published file has; None when there is none. Raises StorageUnavailable."""
+        """Return the size of a published file in bytes, or None if it does not exist. Raises StorageUnavailable."""
 
     @abstractmethod
     def read(self, key: str, first: int, end: int) -> Iterator[bytes]:
-        """The bytes from ``first`` up to, not including, ``end``; StorageUnavailable when there are fewer, too."""
+        """Yield the bytes from ``first`` up to, not including, ``end``. Raises StorageUnavailable, also if too few."""
 
     @abstractmethod
     def remove(self, key: str) -> None:
-        """Remove a published file; absent is fine. Raises StorageUnavailable."""
+        """Remove a published file, if it exists. Raises StorageUnavailable."""
 
     def discard(self, job: str, fence: int, suffix: str) -> None:
-        """Remove whatever the attempt left in local folders; what cannot be removed now is left to the sweep."""
+        """Remove the attempt's local files; the sweep removes those that cannot be removed now."""
         with suppress(OSError):
             staged = self.staging(job, fence, suffix)
-            for path in (staged, *staged.parent.glob(f"{staged.name}.*")):  # and the part that was being written
+            for path in (staged, *staged.parent.glob(f"{staged.name}.*")):  # and its partition file
                 path.unlink(missing_ok=True)
         shutil.rmtree(self.spill(job, fence), ignore_errors=True)
 
     def found(self) -> Iterator[StoredFile]:
-        """Everything whose name carries a job and a fence: this machine's folders, then all that is published.
+        """Yield all files whose name has a job and a fence: this machine's local files, then published ones.
 
         Raises StorageUnavailable.
         """
+        yield from self.local()
+        yield from self.published()
+
+    def local(self) -> Iterator[StoredFile]:
+        """What attempts have staged and spilled on this machine. Raises StorageUnavailable."""
         for folder in ("staging", "spill"):
             for path in listed(self.root / folder, "*"):
                 key = path.relative_to(self.root).as_posix()
                 yield from stored(key, partial(remove_path, path), staged=True)
-        yield from self.published()
 
     @abstractmethod
     def published(self) -> Iterator[StoredFile]:
-        """Everything under ``files/``, and what was begun there and never finished. Raises StorageUnavailable."""
+        """Yield all files under ``files/``, including unfinished uploads. Raises StorageUnavailable."""
 
 
 def stored(key: str, remove: Callable[[], None], *, staged: bool = False) -> Iterator[StoredFile]:
-    """The one file of that key, or none when its name says of no job."""
-    name = _NAME.fullmatch(key.rpartition("/")[2])
+    """Yield the file of that key, or nothing if its name has no job."""
+    name = _FILE_NAME.fullmatch(key.rpartition("/")[2])
     if name:
         yield StoredFile(key=key, job=name["job"], fence=int(name["fence"]), staged=staged, remove=remove)
 
 
 def listed(folder: Path, pattern: str) -> list[Path]:
-    """What is there, by name. Raises StorageUnavailable."""
+    """Return the folder's entries that match, sorted by name. Raises StorageUnavailable."""
     try:
         return sorted(folder.glob(pattern))
     except OSError as error:
@@ -140,27 +149,27 @@ def listed(folder: Path, pattern: str) -> list[Path]:
 
 
 def remove_path(path: Path) -> None:
-    """Remove a file or a folder; absent is fine. Raises StorageUnavailable."""
+    """Remove a file or a folder, if it exists. Raises StorageUnavailable."""
     try:
         if path.is_dir():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-    except FileNotFoundError:  # somebody else removes the same folder
+    except FileNotFoundError:  # removed concurrently
         return
     except OSError as error:
         raise storage_error(error) from error
 
 
 def storage_error(error: OSError) -> AttemptError:
-    """Ours for an operating system's: no space, or no access."""
-    if error.errno in _FULL:
+    """Return our error for an operating system's: ResourceExhausted for a full disk, else StorageUnavailable."""
+    if error.errno in _DISK_FULL:
         return ResourceExhausted("There is no space left to write to.")
     return StorageUnavailable("The artifact store cannot be read or written.")
 
 
 def flush_folder(folder: Path) -> None:
-    """A rename is only durable once its folder is on the disk."""
+    """Flush a folder to disk; without it, a rename in it is not durable."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

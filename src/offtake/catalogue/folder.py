@@ -1,4 +1,4 @@
-"""``report.toml`` with ``query.sql`` and the steps beside it becomes a ``Report``."""
+"""Reads ``report.toml``, ``query.sql`` and the intermediate tables of a folder into a ``Report``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from offtake.catalogue.toml_reader import TomlTable, nearest, open_table
-from offtake.model.report import Column, ColumnType, IntermediateTable, Mark, Prune, Report, TableUse
+from offtake.model.column_type import ColumnType
+from offtake.model.report import Column, IntermediateTable, Mark, Prune, Report, TableUse
 from offtake.model.request import ReportParameters
 
 Tables = Mapping[str, Mapping[str, str]]  # lake table -> column -> DuckDB type, in order
@@ -26,7 +27,7 @@ _KEYS = (
     "tables",
     "columns",
 )
-SHARED = "_intermediate"  # the folder, beside those of the reports, of the steps that several of them have
+SHARED = "_intermediate"  # folder of the intermediate tables that several reports share
 
 
 def read_report(folder: Path, tables: Tables, faults: list[str]) -> Report | None:
@@ -83,9 +84,7 @@ def _intermediate_tables(table: TomlTable, folder: Path, tables: Tables) -> tupl
         if path.is_file():
             intermediate_tables.append(IntermediateTable(name=name, sql=_query_text(path, table.faults)))
         else:
-            fault = (
-                f"there is no intermediate.{name}.sql beside this file, and no {SHARED}/{name}.sql beside its folder"
-            )
+            fault = f"intermediate.{name}.sql is missing in this folder, and {SHARED}/{name}.sql in its parent"
             table.fault(f"{fault}; write one of the two, or take the step out", "intermediate_tables", index)
     return tuple(intermediate_tables)
 

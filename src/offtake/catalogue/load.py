@@ -112,7 +112,7 @@ def _report_folders(folders: tuple[Path, ...], faults: list[str]) -> Iterator[Pa
 
 
 def _wire_files(folder: Path, intermediate_tables: Collection[Path], faults: list[str]) -> Iterator[Path]:
-    """The wire files of a report; another ``.toml`` or ``.sql`` would be a misspelling that nobody notices."""
+    """The wire files of a report; another ``.toml`` or ``.sql`` is refused as a misspelling."""
     for path in sorted(folder.iterdir()):
         if path.name in {"report.toml", "query.sql"} or path.suffix not in {".toml", ".sql"} or _is_ignored(path):
             continue

@@ -60,8 +60,8 @@ CREATE TEMP MACRO instant_of_midnight(midnight, zone) AS
         ELSE midnight AT TIME ZONE zone
     END;
 
--- The words below make tables of tables. They are given the names of common table expressions, which have been held to the
--- tenant already, so that no word reads a table of the lake by itself.
+-- The macros below make a table from tables. Their arguments are the names of common table expressions of the query, which
+-- give the columns the names that the macro reads.
 
 -- Lists of ids with the names behind them, in each list's order. `lists` has `ids`, each list once: thousands of lists serve
 -- millions of rows, so names are looked up once per list. `known` has `id` and `name`. A fact may arrive before what it

@@ -5,48 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from offtake.catalogue.toml_reader import TomlTable, nearest, open_table
-from offtake.model.report import ColumnType, Mark, Publication, PublishedColumn, Rendering, Report
-
-_SHORT = frozenset({Rendering.TEXT, Rendering.TEXT_OR_EMPTY, Rendering.PLAIN})
-_ELAPSED = frozenset(
-    {
-        Rendering.INTEGER,
-        Rendering.DAY_FRACTION,
-        Rendering.DAYS_TO_SECONDS,
-        Rendering.HOURS_TO_SECONDS,
-        Rendering.PLAIN,
-    }
-)
-FITTING: dict[ColumnType, frozenset[Rendering]] = {
-    ColumnType.TEXT: _SHORT,
-    ColumnType.ID: _SHORT,
-    ColumnType.INTEGER: frozenset({Rendering.INTEGER, Rendering.PLAIN}),
-    ColumnType.SECONDS: _ELAPSED,
-    ColumnType.MILLISECONDS: _ELAPSED,
-    ColumnType.DECIMAL: frozenset({Rendering.DECIMAL, Rendering.PLAIN}),
-    ColumnType.BOOLEAN: frozenset({Rendering.BOOLEAN, Rendering.YES_NO, Rendering.YES_NO_CAPITALS, Rendering.PLAIN}),
-    ColumnType.INSTANT: frozenset(
-        {
-            Rendering.INSTANT_Z,
-            Rendering.INSTANT_Z_OR_EMPTY,
-            Rendering.INSTANT_OFFSET,
-            Rendering.INSTANT_LOCALE,
-            Rendering.LOCAL_SECONDS,
-            Rendering.LOCAL_MILLISECONDS,
-            Rendering.LOCAL_INSTANT,
-        }
-    ),
-    ColumnType.LIST: frozenset(
-        {
-            Rendering.JOINED_PLUS,
-            Rendering.JOINED_PLUS_OR_EMPTY,
-            Rendering.JOINED_SPACED_PLUS,
-            Rendering.JOINED_COMMA,
-            Rendering.LIST,
-            Rendering.LIST_TEXT,
-        }
-    ),
-}
+from offtake.model.column_type import ColumnType
+from offtake.model.rendering import Rendering, fitting
+from offtake.model.report import Mark, Publication, PublishedColumn, Report
 
 
 def dialect_of(path: Path) -> str:
@@ -122,10 +83,9 @@ def _check_source(row: TomlTable, column: PublishedColumn, types: dict[str, Colu
     if kind is None:
         if column.source:
             row.fault(f"the report has no column {column.source!r}; {nearest(column.source, types)}", "from")
-    elif column.rendering == row.data.get("as") and column.rendering not in FITTING[kind]:
-        fitting = ", ".join(sorted(FITTING[kind]))
+    elif column.rendering == row.data.get("as") and kind not in column.rendering.row.accepts:
         row.fault(
             f"{column.source!r} is {kind.value} and cannot be shown as {column.rendering.value!r}; "
-            f"fitting are: {fitting}",
+            f"fitting are: {', '.join(sorted(fitting(kind)))}",
             "as",
         )

@@ -1,4 +1,4 @@
-"""Proves a report's SQL before anyone orders it: one SELECT, the right bound values, exactly the declared columns.
+"""Checks a report's SQL at the start: one SELECT, the right bound values, exactly the declared columns.
 
 The query is run over empty tables of the lake's types, wrapped as the engine wraps it, so a typing slip is found at the
 start and not in a customer's first job. The database is private, has no rows and may not open files.
@@ -21,18 +21,19 @@ from offtake.catalogue.folder import Tables
 from offtake.catalogue.macros import MACROS
 from offtake.catalogue.toml_reader import nearest
 from offtake.model.audit import SERVER_AUDIT
-from offtake.model.report import ColumnType, IntermediateTable, Report, partition_markers
+from offtake.model.column_type import ColumnType
+from offtake.model.report import IntermediateTable, Report, partition_markers
 from offtake.model.request import ReportParameters
+from offtake.sql_text import quote_identifier
 
 _BOUND: dict[str, object] = {
-    "tenant": "",
     "start": datetime(2026, 1, 1, tzinfo=UTC),
     "end": datetime(2026, 2, 1, tzinfo=UTC),
     "zone": "UTC",
     "account_zone": "UTC",
     "as_of": datetime(2026, 1, 15, tzinfo=UTC),
 }
-_REQUIRED = ("tenant", "start", "end")
+_REQUIRED = ("start", "end")
 _DEFAULTS = dataclasses.asdict(ReportParameters())
 _PARAMETER = re.compile(r"\$([A-Za-z_0-9]+)")
 _ERROR_LINE = re.compile(r"^LINE (\d+): ", re.MULTILINE)
@@ -117,8 +118,7 @@ class QueryCheck:
             self._fault(path, 1, f"report.toml promises the parameter {name!r}, but the query does not use ${name}")
         for (sql, file), parameters in zip(texts, bound, strict=True):
             for name in sorted(parameters.difference(known)):
-                hint = "declare it among the parameters of report.toml" if name in _DEFAULTS else nearest(name, known)
-                self._fault(file, _line_of(sql, f"${name}"), f"unknown bound value ${name}; {hint}")
+                self._fault(file, _line_of(sql, f"${name}"), f"unknown bound value ${name}; {_hint(name, known)}")
             # The engine binds what the text names, and DuckDB refuses a value that only a comment or a string names.
             for name in sorted(set(_PARAMETER.findall(sql)) - parameters):
                 fault = f"${name} stands in a comment or string only; leave out the $"
@@ -131,7 +131,7 @@ class QueryCheck:
         try:
             # The text is the report's own; values are bound. It ends on the line it ended on, for the errors' sake.
             self._connection.execute(
-                f"CREATE TABLE {_quoted(intermediate.name)} AS FROM (\n{intermediate.sql}\n)", values
+                f"CREATE TABLE {quote_identifier(intermediate.name)} AS FROM (\n{intermediate.sql}\n)", values
             )
         except duckdb.Error as error:
             fault = f"the step does not run over the declared tables and the steps before it: {_first_line(error)}"
@@ -145,8 +145,10 @@ class QueryCheck:
         self._connection.begin()
         try:
             for use in report.tables:
-                columns = ", ".join(f"{_quoted(name)} {kind}" for name, kind in self._tables[use.table].items())
-                self._connection.execute(f"CREATE TABLE {_quoted(use.table)} ({columns})")
+                columns = ", ".join(
+                    f"{quote_identifier(name)} {kind}" for name, kind in self._tables[use.table].items()
+                )
+                self._connection.execute(f"CREATE TABLE {quote_identifier(use.table)} ({columns})")
             if report.server_audit:
                 columns = ", ".join(f"{name} {kind}" for name, kind in SERVER_AUDIT.items())
                 self._connection.execute(f"CREATE TABLE server_audit ({columns})")
@@ -202,8 +204,10 @@ def _difference(names: list[str], declared: list[str]) -> str:
     return "; ".join(said)
 
 
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+def _hint(name: str, known: Sequence[str]) -> str:
+    if name == "tenant":
+        return "leave the condition out: the tables show the rows of the request's tenant only"
+    return "declare it among the parameters of report.toml" if name in _DEFAULTS else nearest(name, known)
 
 
 def _line_of(sql: str, text: str) -> int:

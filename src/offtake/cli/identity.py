@@ -11,7 +11,7 @@ from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, open_home,
 from offtake.core.admin import identity
 from offtake.core.admin.identity import NewCredential
 from offtake.errors import InvalidZone
-from offtake.model.tenant import ORDINARY, TENANT_NAME, CredentialKind, Scope, Tenant
+from offtake.model.tenant import DEFAULT_SCOPES, TENANT_NAME, CredentialKind, Scope, Tenant
 from offtake.model.timespan import zone
 
 tenants = typer.Typer(help="Manage tenants: isolated customers.", no_args_is_help=True, rich_markup_mode=None)
@@ -104,7 +104,7 @@ def add_credential(
         raise typer.BadParameter("basic needs a user name", param_hint="--user")
     if kind is CredentialKind.OAUTH and user is not None:
         raise typer.BadParameter("an oauth client belongs to no user", param_hint="--user")
-    scopes = frozenset(scope) if scope else ORDINARY
+    scopes = frozenset(scope) if scope else DEFAULT_SCOPES
     new = identity.add_credential(tenant, kind, open_home(home), user=user, scopes=scopes)
     result = _result(new)
     show(result, as_json, "\n".join(f"{key}: {value}" for key, value in result.items()))

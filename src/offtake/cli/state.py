@@ -49,7 +49,7 @@ def move(
             raise StateError("--to names the database that this home uses already; name another one.")
         try:
             for database in (source, target):
-                database.require()
+                database.check_connection()
                 migrate(database)
             with progress_bar("Moving the state", "{task.description}") as progress:
                 task = progress.add_task("", total=None)

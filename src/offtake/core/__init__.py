@@ -1,1 +1,1 @@
-"""What the product does, one function per verb. Knows no HTTP and no dialect."""
+"""The operations of the product, one function per verb. No module here depends on HTTP or on a dialect."""

@@ -1,4 +1,4 @@
-"""What is counted, under which name. Whoever ends an attempt or a job adds to these sums in the same transaction."""
+"""Names and values of the counters. The transaction that ends an attempt or a job also adds to its counters."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from offtake.model.job import Lease, Status
 from offtake.store import counters
 from offtake.store.counters import CounterValue
 
-ATTEMPTS = "attempts"  # kind: how they ended
+ATTEMPTS = "attempts"  # kind: the outcome
 ATTEMPT_MILLISECONDS = "attempt_milliseconds"
-ATTEMPTS_WITHIN = "attempts_within"  # kind: seconds, as in SECONDS; longer ones: LONGER
+ATTEMPTS_WITHIN = "attempts_within"  # histogram of durations; kind: the upper bound, one of SECONDS, or LONGER
 ROWS = "rows"
 BYTES = "bytes"
 JOBS_ENDED = "jobs_ended"  # kind: the status
 LEASES_LOST = "leases_lost"
-SWEEPS = "sweeps"  # kind: the chore
-SWEPT = "swept"  # kind: the chore
-UNSWEPT = "unswept"  # kind: the chore
+SWEEPS = "sweeps"  # runs of a maintenance task; kind: the task
+SWEPT = "swept"  # files or jobs that a task has removed or moved; kind: the task
+UNSWEPT = "unswept"  # removals that failed; kind: the task
 SECONDS = (1, 5, 15, 60, 300, 1800, 7200)
 LONGER = "+Inf"
 
 
 def attempt(lease: Lease, outcome: str, *, now: datetime) -> list[CounterValue]:
-    """One attempt that said how it ended, and how long it took."""
+    """Return the counters of an attempt that ended: its outcome and its duration."""
     job, dialect = lease.job, lease.job.request.dialect
-    took = max(0.0, (now - (job.started_at or now)).total_seconds())
-    within = next((str(bound) for bound in SECONDS if took <= bound), LONGER)
+    seconds = max(0.0, (now - (job.started_at or now)).total_seconds())
+    within = next((str(bound) for bound in SECONDS if seconds <= bound), LONGER)
     return [
         CounterValue(name=ATTEMPTS, dialect=dialect, kind=outcome),
-        CounterValue(name=ATTEMPT_MILLISECONDS, dialect=dialect, value=round(took * 1000)),
+        CounterValue(name=ATTEMPT_MILLISECONDS, dialect=dialect, value=round(seconds * 1000)),
         CounterValue(name=ATTEMPTS_WITHIN, dialect=dialect, kind=within),
     ]
 
 
 def published(lease: Lease, artifact: Artifact, *, now: datetime) -> list[CounterValue]:
-    """An attempt whose artifact may be downloaded from now on."""
+    """Return the counters of an attempt that published its artifact."""
     dialect = lease.job.request.dialect
     return [
         *attempt(lease, "succeeded", now=now),
@@ -49,7 +49,7 @@ def published(lease: Lease, artifact: Artifact, *, now: datetime) -> list[Counte
 
 
 def jobs_ended(by_dialect: Mapping[str, int], status: Status) -> list[CounterValue]:
-    """Jobs that came to an end."""
+    """Return the counters of jobs that ended in ``status``."""
     return [
         CounterValue(name=JOBS_ENDED, dialect=dialect, kind=status, value=value)
         for dialect, value in by_dialect.items()
@@ -57,12 +57,12 @@ def jobs_ended(by_dialect: Mapping[str, int], status: Status) -> list[CounterVal
 
 
 def leases_lost(by_dialect: Mapping[str, int]) -> list[CounterValue]:
-    """Leases that were taken back from workers that died or fell silent."""
+    """Return the counters of leases that expired and were rescued."""
     return [CounterValue(name=LEASES_LOST, dialect=dialect, value=value) for dialect, value in by_dialect.items()]
 
 
 def swept(task: str, on: Services, *, done: int, failed: int) -> None:
-    """A chore was done."""
-    sums = (CounterValue(name=SWEEPS, kind=task), CounterValue(name=SWEPT, kind=task, value=done))
+    """Record one run of a maintenance task."""
+    values = (CounterValue(name=SWEEPS, kind=task), CounterValue(name=SWEPT, kind=task, value=done))
     with on.database.write() as connection:
-        counters.add(connection, [*sums, CounterValue(name=UNSWEPT, kind=task, value=failed)])
+        counters.add(connection, [*values, CounterValue(name=UNSWEPT, kind=task, value=failed)])

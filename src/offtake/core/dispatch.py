@@ -1,7 +1,7 @@
-"""Telling an engine that spreads jobs over workers, where there is one: in the same transaction as the change itself.
+"""Dispatch job ids to an engine (Temporal) through the transactional outbox.
 
-The engine carries ids and nothing else; the job's row stays the truth. So a ring that comes twice, late or for nothing
-changes nothing, and one that got lost is made good by ``redispatch``.
+A message carries the job's id only; state lives in the database. A duplicate, late or unnecessary message therefore has
+no effect, and ``redispatch`` replaces a lost one.
 """
 
 from __future__ import annotations
@@ -14,18 +14,20 @@ from offtake.core.services import Services
 from offtake.model.job import Job
 from offtake.store import outbox
 
-_AT_ONCE = 1000  # jobs that are rung for again in one go
+_BATCH_SIZE = 1000  # jobs
 
 
 def enqueue(connection: Connection, job: Job, kind: outbox.MessageKind, on: Services, *, now: datetime) -> None:
-    """Have the engine told, if there is one."""
+    """Write a message about the job to the outbox, if an engine dispatches jobs."""
     if on.dispatches:
         outbox.add(connection, job, kind, now=now)
 
 
-def redispatch(on: Services, *, patience: timedelta) -> int:
-    """Ring once more for jobs that could have run for as long as ``patience`` and did not: the engine lost them, or
-    they were made when there was none. Returns how many."""
+def redispatch(on: Services, *, min_age: timedelta) -> int:
+    """Re-dispatch queued jobs that have been due for at least ``min_age``. Return their number.
+
+    The engine has lost their messages, or they were created while no engine dispatched jobs.
+    """
     with on.database.write() as connection:
         now = on.now(connection)
-        return outbox.add_overdue(connection, due_by=now - patience, now=now, limit=_AT_ONCE)
+        return outbox.add_overdue(connection, due_by=now - min_age, now=now, limit=_BATCH_SIZE)

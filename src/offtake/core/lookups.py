@@ -1,9 +1,11 @@
-"""Look-ups in the caller's own lake: small tables, read in the request itself, so both rows and memory are bounded."""
+"""Look-ups of teams, queues and smart views in the tenant's lake.
+
+The request itself reads these small tables, so the number of rows and the memory are limited.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from datetime import timedelta
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -12,78 +14,47 @@ from offtake.core.auth.caller import Caller
 from offtake.core.services import Services
 from offtake.engine.duckdb import Limits, Session
 from offtake.errors import AttemptError, Unavailable
+from offtake.lake.queries import read_query
 from offtake.lake.snapshot import snapshot
 from offtake.model.lookups import Queue, SmartView, Team
 from offtake.model.query import Query
 from offtake.model.report import Prune, TableUse
 from offtake.model.tenant import Scope
-from offtake.model.timespan import Timespan
 
 Entry = TypeVar("Entry", Team, Queue, SmartView)
 
-_MOST = 10_000  # rows of one look-up
+_MAX_ROWS = 10_000
 _MEMORY_MB = 128
-_RETRY_AFTER = 5
-
-# A source may fill an agent's own team, the memberships, or both.
-_TEAMS = """
-SELECT team.team_id AS id, team.number, team.name, team.description, count(membership.agent_id) AS members
-FROM team
-LEFT JOIN (
-    SELECT team_id, agent_id FROM team_member WHERE tenant = $tenant
-    UNION
-    SELECT team_id, agent_id FROM agent WHERE tenant = $tenant AND team_id IS NOT NULL
-) AS membership ON membership.team_id = team.team_id
-WHERE team.tenant = $tenant
-GROUP BY ALL
-ORDER BY team.name, team.team_id
-LIMIT $most
-"""
-_QUEUES = """
-SELECT queue_id AS id, number, name, description
-FROM queue
-WHERE tenant = $tenant AND NOT coalesce(is_archived, false)
-ORDER BY name, queue_id
-LIMIT $most
-"""
-_SMART_VIEWS = """
-SELECT smart_view_id AS id, name, description
-FROM smart_view
-WHERE tenant = $tenant
-ORDER BY name, smart_view_id
-LIMIT $most
-"""
+_RETRY_SECONDS = 5
 
 
 def teams(by: Caller, on: Services) -> list[Team]:
-    """The account's teams with the number of their members, by name. Raises NotPermitted, Unavailable."""
-    return _found(Team, _TEAMS, ("team", "team_member", "agent"), by, on)
+    """Return the account's teams with their numbers of members, sorted by name. Raises NotPermitted, Unavailable."""
+    return _look_up(Team, read_query("teams"), ("team", "team_member", "agent"), by, on)
 
 
 def queues(by: Caller, on: Services) -> list[Queue]:
-    """The account's queues that are in use, by name. Raises NotPermitted, Unavailable."""
-    return _found(Queue, _QUEUES, ("queue",), by, on)
+    """Return the account's queues that are not archived, sorted by name. Raises NotPermitted, Unavailable."""
+    return _look_up(Queue, read_query("queues"), ("queue",), by, on)
 
 
 def smart_views(by: Caller, on: Services) -> list[SmartView]:
-    """The account's smart views, by name. Raises NotPermitted, Unavailable."""
-    return _found(SmartView, _SMART_VIEWS, ("smart_view",), by, on)
+    """Return the account's smart views, sorted by name. Raises NotPermitted, Unavailable."""
+    return _look_up(SmartView, read_query("smart_views"), ("smart_view",), by, on)
 
 
-def _found(kind: type[Entry], sql: str, tables: tuple[str, ...], by: Caller, on: Services) -> list[Entry]:
-    """Each query gives the fields of its kind, in their order."""
+def _look_up(entry: type[Entry], sql: str, tables: tuple[str, ...], by: Caller, on: Services) -> list[Entry]:
+    """Run a query whose columns are the fields of ``entry``, in the same order."""
     require(by.principal, Scope.READ)
-    tenant, now = by.principal.tenant, on.clock()
-    columns = tuple(field.name for field in dataclasses.fields(kind))
-    query = Query(sql=sql, values=MappingProxyType({"tenant": tenant, "most": _MOST}), columns=columns)
+    tenant = by.principal.tenant
+    columns = tuple(field.name for field in dataclasses.fields(entry))
+    query = Query(sql=sql, values=MappingProxyType({"max_rows": _MAX_ROWS}), columns=columns)
     uses = [TableUse(table=table, prune=Prune.ALL) for table in tables]
-    # Whole tables are read, so the timespan has no say.
-    timespan = Timespan(start=now, end=now + timedelta(microseconds=1), zone="UTC")
-    # Nothing may spill, so nothing is ever written into that folder.
+    # temp_mb=0 forbids spilling, so the folder stays empty.
     limits = Limits(threads=1, memory_mb=_MEMORY_MB, temp_folder=on.artifacts.spill("look-up", 0), temp_mb=0)
     try:
-        seen = snapshot(on.lake, uses, tenant=tenant, timespan=timespan)
-        with seen as views, Session(limits, views) as session:
-            return [kind(**row) for row in session.rows(query)]
+        opened = snapshot(on.lake, uses, tenant=tenant)
+        with opened as views, Session(limits, views, tenant=tenant) as session:
+            return [entry(**row) for row in session.rows(query)]
     except AttemptError as error:
-        raise Unavailable("The lake cannot be read at the moment.", retry_after=_RETRY_AFTER) from error
+        raise Unavailable("The lake cannot be read at the moment.", retry_after=_RETRY_SECONDS) from error

@@ -1,4 +1,4 @@
-"""The numbers the core obeys. Their defaults and meanings are among the settings, a dialect's in its own folder."""
+"""Limits and policies of the core. ``settings.py`` and each dialect's settings define their defaults."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PerTenant(Generic[Value]):
-    """Something that holds for every tenant, but for those that have their own."""
+    """A default value and the values of tenants that override it."""
 
-    every: Value
-    own: Mapping[str, Value] = field(default_factory=dict)
+    default: Value
+    overrides: Mapping[str, Value] = field(default_factory=dict)
 
     def of(self, tenant: str) -> Value:
-        """What holds for that tenant."""
-        return self.own.get(tenant, self.every)
+        """Return the value for the tenant."""
+        return self.overrides.get(tenant, self.default)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """So many requests of one principal in each ``period``."""
+    """Maximum number of requests of one principal in each ``period``."""
 
     requests: int
     period: timedelta
@@ -32,32 +32,34 @@ class Rate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DialectLimits:
-    """What one tenant may ask for in one dialect."""
+    """Limits of one tenant in one dialect."""
 
     open_jobs: int
-    longest_timespan: timedelta | None  # None: the dialect has a rule of its own
-    rows: int | None  # None: any number
+    longest_timespan: timedelta | None  # None: the dialect checks the length itself
+    rows: int | None  # None: unlimited
     retention: timedelta
     link_life: timedelta
     token_life: timedelta
-    rate: Rate | None = None  # None: as many requests as may come
-    rates: Mapping[str, Rate] = field(default_factory=dict)  # of operations that the dialect counts apart
+    rate: Rate | None = None  # None: unlimited
+    rates: Mapping[str, Rate] = field(
+        default_factory=dict
+    )  # by operation, for operations that the dialect counts separately
     refresh_life: timedelta = timedelta(0)  # zero: no refresh tokens
-    freshness: timedelta = timedelta(0)  # rows younger than this when a job is made are left out
-    audit_reads: bool = False  # whether looking at jobs is recorded, too
+    freshness: timedelta = timedelta(0)  # rows younger than this at the job's creation are excluded
+    audit_reads: bool = False  # whether the audit log also records reads of jobs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptPolicy:
-    """How attempts run and end."""
+    """Resources, timing and retries of attempts."""
 
     threads: int
     memory_mb: int
-    partition_rows: int  # of the lake, that one part of an export is made from
+    partition_rows: int  # maximum number of lake rows that one partition reads
     temp_mb: int
-    attempts: int
+    attempts: int  # maximum number of attempts of a job
     lease: timedelta
     heartbeat: timedelta
     retry_delay: timedelta
     drain: timedelta
-    long: timedelta  # a job expected to run longer is not for the worker that is kept free for others; zero: none is
+    long: timedelta  # the quick worker leaves jobs with a longer estimated duration to others; zero: it takes all jobs

@@ -1,4 +1,4 @@
-"""Everything the core's verbs need, chosen once in ``app.py``."""
+"""The dependencies of the core's functions. ``app.py`` builds them once."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from offtake.store import clock
 from offtake.store.database import Database
 
 
-def _silent(point: str, lease: Lease) -> None:
-    """Nobody listens."""
+def _ignore_point(point: str, lease: Lease) -> None:
+    """Do nothing; the default of ``Services.reached``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """The frozen bundle. Time, ids and randomness come from here, so tests can choose them."""
+    """Stores, catalogue, limits, clock, ids and secrets. Tests replace the clock and the generators."""
 
     database: Database
     lake: Lake
@@ -34,14 +34,13 @@ class Services:
     limits: Mapping[str, PerTenant[DialectLimits]]  # by dialect
     attempt: AttemptPolicy
     link_key: bytes  # signs download links
-    clock: Callable[[], datetime]  # the present as a UTC instant
-    new_id: Callable[[], str]  # a fresh lower-case UUID
-    new_secret: Callable[[], str]  # unguessable, safe in URLs
-    dispatches: bool = False  # an engine gives jobs to workers, and is told of them by way of the outbox
-    reached: Callable[[str, Lease], None] = (
-        _silent  # told when an attempt reaches a named point (``core.attempt.run.POINTS``)
-    )
+    clock: Callable[[], datetime]  # the current UTC instant of this host
+    new_id: Callable[[], str]  # returns a new lower-case UUID
+    new_secret: Callable[[], str]  # returns an unguessable, URL-safe text
+    dispatches: bool = False  # whether an engine (Temporal) dispatches jobs; messages to it go through the outbox
+    # Called when an attempt reaches a point of ``core.attempt.run.POINTS``; fault tests stop an attempt there.
+    reached: Callable[[str, Lease], None] = _ignore_point
 
     def now(self, connection: Connection) -> datetime:
-        """What leases, due times and the end of retention are set from and compared with (``store.clock``)."""
-        return clock.present(connection, self.clock)
+        """Return the current time by the clock of leases, due times and retention (``store.clock``)."""
+        return clock.current_time(connection, self.clock)

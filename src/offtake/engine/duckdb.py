@@ -1,13 +1,14 @@
 """DuckDB as the engine: one private in-memory database per attempt, with its own limits.
 
-After the views are made the database is locked: it can read the files named by the views, write the one staging file,
-and nothing else. A report that tried to look at another tenant's files would be refused by DuckDB itself.
+Two independent barriers separate tenants, and both hold for every query, a custom report's included. After the views
+are made the database is locked: it reads the files named by the views, writes the one staging file, and DuckDB refuses
+every other path. And each view shows the rows of the session's tenant only, whatever its files hold.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +18,10 @@ from typing import Any, Self
 import duckdb
 
 from offtake.engine.external_sort import ExternalSort
-from offtake.engine.render import identifier
 from offtake.errors import AttemptError, AttemptInterrupted, QueryFailed, ResourceExhausted, StorageUnavailable
 from offtake.model.query import Query
 from offtake.model.view import TableView
+from offtake.sql_text import quote_identifier, quote_literal, select_typed
 
 # The first row that fits decides. Texts of the driver may quote rows, so ours say only what kind of thing happened.
 _ERRORS: tuple[tuple[type[duckdb.Error], type[AttemptError], str], ...] = (
@@ -30,7 +31,6 @@ _ERRORS: tuple[tuple[type[duckdb.Error], type[AttemptError], str], ...] = (
     (duckdb.HTTPException, StorageUnavailable, "The lake's storage did not answer."),
     (duckdb.Error, QueryFailed, "The report's query failed."),
 )
-_HIVE = "hive_partitioning = true, hive_types_autocast = false"
 _BATCH = 256  # rows that are Python objects at a time; more are not faster, and wide rows are megabytes
 _NO_SPACE = ("No space left", "max_temp_directory_size", "Disk quota")
 
@@ -48,12 +48,20 @@ class Limits:
 class Session:
     """A locked DuckDB database over one tenant's files. Use as a context manager; ``interrupt`` from any thread.
 
-    ``partitions`` is the number of partitions of a query that calls ``in_partition``; ``copy`` writes one of them.
+    It shows rows of ``tenant`` only. ``partitions`` is the number of partitions of a query that calls ``in_partition``;
+    ``copy`` writes one of them.
     """
 
     def __init__(
-        self, limits: Limits, views: Sequence[TableView], *, writable: Sequence[Path] = (), partitions: int = 1
+        self,
+        limits: Limits,
+        views: Sequence[TableView],
+        *,
+        tenant: str,
+        writable: Sequence[Path] = (),
+        partitions: int = 1,
     ) -> None:
+        self.tenant = tenant
         self.partitions = partitions
         self._interrupted = threading.Event()
         self._external_sort: ExternalSort | None = None  # what parts are once rows have been sorted
@@ -62,8 +70,8 @@ class Session:
                 # What a join or a group must at least hold, every thread holds: a query so large that it is made in
                 # parts has no memory left for a second one (DuckDB 2.0: two threads fail in 256 MiB where one fits).
                 "threads": limits.threads if partitions == 1 else 1,
-                # Whoever runs the query writes the file, too. With threads for writing, an interrupt may find them
-                # waiting for each other for ever (DuckDB 2.0: with one after four tries, with eight once in hundreds).
+                # The thread that runs the query also writes the file. With separate writer threads, an interrupt can
+                # cause a deadlock (DuckDB 2.0: with one thread after four interrupts, with eight once in hundreds).
                 "async_threads": 0,
                 "memory_limit": f"{limits.memory_mb}MiB",
                 "temp_directory": str(limits.temp_folder),
@@ -83,6 +91,7 @@ class Session:
             self._connection.execute("SET TimeZone = 'UTC'")
             # Given when connecting, this limit is shown as set but not obeyed (DuckDB 1.5 to 2.0).
             self._connection.execute("SET max_temp_directory_size = $size", {"size": f"{temp_mb}MiB"})
+            self._connection.execute("SET VARIABLE tenant = $tenant", {"tenant": self.tenant})
             for view in views:
                 self._expose(view)
             if self.partitions > 1:
@@ -98,20 +107,43 @@ class Session:
             self._connection.execute("SET lock_configuration = true")
 
     def _expose(self, view: TableView) -> None:
-        """The typed, empty first branch gives the view its columns where files lack some or there are none."""
-        typed = ", ".join(f"CAST(NULL AS {kind}) AS {identifier(name)}" for name, kind in view.columns)
-        sql = f"CREATE TEMP VIEW {identifier(view.table)} AS SELECT {typed} WHERE false"
-        if view.files:
-            variable = identifier(f"files of {view.table}")
-            self._connection.execute(f"SET VARIABLE {variable} = $files", {"files": list(view.files)})
-            files = f"read_parquet(getvariable('files of {view.table}'), {_HIVE}, union_by_name = true)"
-            sql += f" UNION ALL BY NAME SELECT * FROM {files}"  # noqa: S608 - a table's name, from the data model
-        self._connection.execute(sql)
+        """Make the view of a table: the rows of the tenant in its files.
 
-    def define(self, sql: str, values: Mapping[str, object] | None = None) -> None:
-        """Run statements that give a query more words: macros, variables, views. Never with a caller's text in them."""
+        DuckDB applies the tenant to the names of the files (``tenant=…/``) while it plans: it does not scan another
+        tenant's file, and the condition costs nothing on the tenant's own.
+        """
+        files = f"files of {view.table}" if view.files else None
+        if files is not None:
+            self._connection.execute(f"SET VARIABLE {quote_identifier(files)} = $files", {"files": list(view.files)})
+        rows = select_typed(view.columns, files=files, condition="tenant = getvariable('tenant')")
+        self._connection.execute(f"CREATE TEMP VIEW {quote_identifier(view.table)} AS {rows}")
+
+    def define(self, sql: str) -> None:
+        """Run statements that define macros or views for later queries. They must not contain text of a caller."""
         with _as_ours():
-            self._connection.execute(sql, dict(values or {}))
+            self._connection.execute(sql)
+
+    def set_variable(self, name: str, value: object) -> None:
+        """Set a session variable, which queries read with ``getvariable``."""
+        with _as_ours():
+            self._connection.execute(f"SET VARIABLE {quote_identifier(name)} = $value", {"value": value})
+
+    def select_variable(self, name: str, sql: str) -> None:
+        """Set a session variable to the single value that a query returns."""
+        with _as_ours():
+            self._connection.execute(f"SET VARIABLE {quote_identifier(name)} = (\n{sql}\n)")
+
+    def create_relation(self, name: str, columns: Mapping[str, str], batches: Iterable[Mapping[str, object]]) -> None:
+        """Create a table from batches of rows; the engine spills it if it exceeds the memory.
+
+        ``columns`` maps names to DuckDB types. A batch maps each name to the list of its values.
+        """
+        declared = ", ".join(f"{quote_identifier(column)} {kind}" for column, kind in columns.items())
+        lists = ", ".join(f"unnest(CAST(${column} AS {kind}[]))" for column, kind in columns.items())
+        with _as_ours():
+            self._connection.execute(f"CREATE TEMP TABLE {quote_identifier(name)} ({declared})")
+            for batch in batches:
+                self._connection.execute(f"INSERT INTO {quote_identifier(name)} SELECT {lists}", dict(batch))
 
     def rows(self, query: Query, *, partition: int = 0) -> list[dict[str, Any]]:
         """All rows of one part as dicts: for tests and previews, never for an export."""
@@ -128,10 +160,9 @@ class Session:
         """
         self._check()
         rows = f"SELECT to_json(shown) FROM (\n{query.sql}\n) AS shown" if as_json else query.sql  # noqa: S608
-        target = str(path).replace("'", "''")
         with _as_ours():
             self._choose(partition)
-            statement = f"COPY (\n{rows}\n) TO '{target}' ({options}, USE_TMP_FILE false)"
+            statement = f"COPY (\n{rows}\n) TO {quote_literal(str(path))} ({options}, USE_TMP_FILE false)"
             found = self._connection.execute(statement, dict(query.values)).fetchone()
         if found is None:
             raise QueryFailed("The writer did not say how many rows it wrote.")
@@ -146,7 +177,11 @@ class Session:
             self._check()
             with _as_ours():
                 self._choose(partition)
-                start = f"INSERT INTO {identifier(name)}" if partition else f"CREATE TEMP TABLE {identifier(name)} AS"
+                start = (
+                    f"INSERT INTO {quote_identifier(name)}"
+                    if partition
+                    else f"CREATE TEMP TABLE {quote_identifier(name)} AS"
+                )
                 self._connection.execute(f"{start}\n{query.sql}", dict(query.values))
 
     def merge_partitions(self) -> None:
@@ -156,10 +191,10 @@ class Session:
             self._connection.execute("SET VARIABLE partitions = CAST(1 AS UBIGINT)")
 
     def sort(self, query: Query, *, range_bytes: int) -> Query:
-        """Make the rows of a query that has an order, and answer a query whose parts hold them in that order.
+        """Sort the rows of a query that has an order. Return a query whose partitions contain them in that order.
 
-        The rows are kept in tables that spill, part by part of the given query; each part of the answer is a stretch of
-        the order of at most so many bytes (of one row at least), sorted alone.
+        The rows are stored partition by partition in tables that spill. Each partition of the result is a sort range of
+        at most ``range_bytes`` bytes (or one row), sorted alone.
         """
         ranges = ExternalSort(self._connection, check=self._check)
         for partition in range(self.partitions):

@@ -1,8 +1,8 @@
-"""The rows of a report that has an order, kept on disk and cut into stretches of it that fit into memory one at a time.
+"""External sort: the rows of a sorted export are stored on disk and divided into sort ranges that fit into memory.
 
-A sort of all rows needs the more memory the more and the longer they are (DuckDB 2.0: 200,000 rows of 4 kB fail in
-256 MiB with one thread). Only what never holds rows back is done with all of them: they are written to a table, and
-where one table would have to be read too often, from there to several, each for some part of the order.
+The memory of a full sort grows with the number and length of the rows (DuckDB 2.0: 200,000 rows of 4 kB fail in
+256 MiB with one thread). Therefore all rows are only written to a table and, if that table would be read too often,
+distributed to several tables; each range is then sorted alone.
 """
 
 from __future__ import annotations
@@ -15,28 +15,30 @@ from itertools import accumulate, pairwise
 
 import duckdb
 
-from offtake.engine.render import identifier
 from offtake.model.query import Query
+from offtake.sql_text import quote_identifier
 
-# A table is read once for each of its stretches. Writing it again costs about as much as reading it four to eight
-# times; at this number of stretches all of it together grows least with the rows.
-_READ_AT_MOST = 16
-_SAMPLE = 1_000  # rows that stand for all of a table; what they get wrong is measured and cut again
-_FILLED = 0.75  # of the room that a stretch has, so that one that was estimated too small still fits
-_CELL = 16  # bytes of a value at least
-# Types whose values are no larger than that.
+# A table is read once per range. Writing it again costs about as much as reading it four to eight times; with this
+# limit, the total cost grows least with the number of rows.
+_MAX_RANGES = 16
+_SAMPLE = 1_000  # rows of the sample; a range that is still too large is divided again
+_FILLED = 0.75  # of the maximum size, so that an underestimated range still fits
+_CELL = 16  # minimum bytes of a value
+# Types whose values are not larger.
 _OF_ONE_SIZE = re.compile(
     r"U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|(BOOLEAN|DATE|DECIMAL|DOUBLE|FLOAT|INTERVAL|TIME|UUID)[^\[]*"
 )
-# Names that no header has: those come from the catalogue.
-_PLACE, _SIZE, _NUMBER = (identifier(name) for name in ("place of the row", "size of the row", "number of the row"))
-_SHOWN = identifier("rows of the stretch")
+# Names that do not occur as headers, which come from the catalogue.
+_PLACE, _SIZE, _NUMBER = (
+    quote_identifier(name) for name in ("place of the row", "size of the row", "number of the row")
+)
+_SHOWN = quote_identifier("rows of the range")
 _ASCENDING = "'ASC NULLS LAST'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SortRange:
-    """Rows of a table from one place to before another, and the bytes they have."""
+    """The rows of a table between two sort keys (the upper one exclusive), with their number and bytes."""
 
     table: str
     lower: bytes
@@ -46,10 +48,10 @@ class SortRange:
 
 
 class ExternalSort:
-    """Keeps rows, then cuts them. ``check`` is called between statements, to raise when the session is to stop.
+    """Stores rows, then divides them into ranges. ``check`` is called between statements and raises to stop.
 
-    A place is what a row is sorted by as one value, bytes that compare as the columns of the order do one after the
-    other. The number of the row is its last part, so no two are equal, however many rows are alike in those columns.
+    The sort key (place) of a row is one value: bytes that compare like the columns of the order one after the other.
+    Its last component is the number of the row, so keys are unique even if rows are equal in all columns.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, *, check: Callable[[], None]) -> None:
@@ -60,12 +62,12 @@ class ExternalSort:
         self._cut: list[SortRange] = []
 
     def keep(self, query: Query, *, partition: int) -> None:
-        """Make the rows of the query's chosen part and add them to those that are kept."""
+        """Run the query for the selected partition and store its rows."""
         self._check()
         described = self._connection.execute(f"DESCRIBE\n{query.sql}", dict(query.values)).fetchall()
-        kinds = {identifier(row[0]): str(row[1]) for row in described}
-        columns = [identifier(name) for name in query.columns]
-        by = [*map(identifier, query.order), str(partition), _NUMBER]
+        kinds = {quote_identifier(row[0]): str(row[1]) for row in described}
+        columns = [quote_identifier(name) for name in query.columns]
+        by = [*map(quote_identifier, query.order), str(partition), _NUMBER]
         place = ", ".join(f"{column}, {_ASCENDING}" for column in by)
         size = " + ".join([str(_CELL * len(columns)), *(_length(name, kinds[name]) for name in columns)])
         start = f"INSERT INTO {self._kept}" if partition else f"CREATE TEMP TABLE {self._kept} AS"
@@ -77,12 +79,14 @@ class ExternalSort:
         )
 
     def cut(self, query: Query, *, room: int) -> Query:
-        """Cut what was kept into stretches of at most ``room`` bytes, though of one row at least; answers a query for
-        the rows of the chosen one."""
+        """Divide the stored rows into ranges of at most ``room`` bytes, or of one row.
+
+        Return a query for the rows of the selected range.
+        """
         found = self._connection.execute(f"SELECT max({_PLACE}) FROM {self._kept}").fetchone()  # noqa: S608
         last: bytes = found[0] if found and found[0] is not None else b""
         self._cut = list(self._ranges(self._measured(self._kept, b"", last + b"\0"), room))
-        columns = ", ".join(map(identifier, query.columns))
+        columns = ", ".join(map(quote_identifier, query.columns))
         sql = f"SELECT {columns} FROM {_SHOWN} ORDER BY {_PLACE}"  # noqa: S608
         return Query(sql=sql, values={}, columns=query.columns)
 
@@ -90,7 +94,7 @@ class ExternalSort:
         return len(self._cut)
 
     def choose(self, number: int) -> None:
-        """Which stretch the query that ``cut`` answered has the rows of; it must be chosen before."""
+        """Select the range whose rows the query of ``cut`` returns; required before the query runs."""
         range_ = self._cut[number]
         self._bound(range_.lower, range_.upper)
         self._connection.execute(
@@ -98,13 +102,13 @@ class ExternalSort:
         )
 
     def _ranges(self, whole: SortRange, room: int) -> Iterator[SortRange]:
-        """The stretch itself where it fits; else its parts, in order, in the same table or in tables of their own."""
+        """Yield the range itself if it fits; otherwise its subranges in order, in the same or in separate tables."""
         needed = -(-whole.size // room) if whole.rows > 1 else 1
         if needed == 1:
             yield whole
             return
         wanted = int(needed / _FILLED) + 1
-        apart = wanted > _READ_AT_MOST
+        apart = wanted > _MAX_RANGES
         places = [whole.lower, *self._bounds(whole, _at_once(wanted)), whole.upper]
         partitions = [self._part(whole, *ends, apart=apart) for ends in pairwise(places)]
         if apart:
@@ -113,7 +117,7 @@ class ExternalSort:
             yield from self._ranges(partition, room)
 
     def _part(self, whole: SortRange, lower: bytes, upper: bytes, *, apart: bool) -> SortRange:
-        """A part of a stretch."""
+        """Return a subrange."""
         self._check()
         table = whole.table
         if apart:
@@ -125,7 +129,7 @@ class ExternalSort:
         return self._measured(table, lower, upper)
 
     def _bounds(self, whole: SortRange, partitions: int) -> list[bytes]:
-        """Places that divide a stretch into about so many parts of about as many bytes; none of them is empty."""
+        """Return sort keys that divide a range into about ``parts`` non-empty subranges of about the same size."""
         step = max(1, whole.rows // _SAMPLE)
         self._bound(whole.lower, whole.upper)
         sample = self._connection.execute(
@@ -150,7 +154,7 @@ class ExternalSort:
 
     def _new_table(self) -> str:
         self._tables += 1
-        return identifier(f"kept rows {self._tables}")
+        return quote_identifier(f"kept rows {self._tables}")
 
 
 _WITHIN = f"{_PLACE} >= getvariable('lower_place') AND {_PLACE} < getvariable('upper_place')"
@@ -169,7 +173,7 @@ def _at_once(wanted: int) -> int:
     """Into how many parts to cut at once what has to become so many: all of them, or a root of their number, so that
     no step reads a table more often than another."""
     steps = 1
-    while wanted > _READ_AT_MOST**steps:
+    while wanted > _MAX_RANGES**steps:
         steps += 1
     return math.ceil(math.pow(wanted, 1 / steps))
 

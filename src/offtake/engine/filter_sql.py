@@ -20,9 +20,15 @@ _COLUMNS = {
 _TYPES = {FieldType.TEXT: "VARCHAR", FieldType.NUMBER: "BIGINT", FieldType.FLAG: "BOOLEAN"}
 _TAGGED = (
     "conversation_id IN (SELECT conversation_id FROM conversation_tag "
-    "WHERE tenant = getvariable('smart_view_tenant') AND detached_at IS NULL "
-    "AND attached_at < getvariable('smart_view_end'){condition})"
+    "WHERE detached_at IS NULL AND attached_at < getvariable('smart_view_end'){condition})"
 )
+
+
+def smart_view_relation(condition: str, *, is_partitioned: bool) -> str:
+    """Return the statement that creates ``in_smart_view``, the conversations that fulfil a filter condition."""
+    partition = " AND in_partition(conversation_id)" if is_partitioned else ""
+    # The condition comes from ``filter_condition``, which binds all values.
+    return f"CREATE TEMP VIEW in_smart_view AS SELECT conversation_id FROM conversation WHERE ({condition}){partition}"  # noqa: S608
 
 
 def filter_condition(expression: Expression) -> tuple[str, list[str]]:

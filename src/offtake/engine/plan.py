@@ -11,46 +11,48 @@ import re
 from collections.abc import Sequence
 from types import MappingProxyType
 
-from offtake.engine.render import WRITTEN_BY_PEOPLE, guard, identifier, render
+from offtake.engine.render import render
 from offtake.model.layout import DEFAULT_PATTERN, ColumnLayout
 from offtake.model.query import Query
-from offtake.model.report import ColumnType, IntermediateTable, PublishedColumn, Report
+from offtake.model.report import IntermediateTable, Report
 from offtake.model.request import ExportRequest, ReportParameters
+from offtake.sql_text import quote_identifier
 
 _PARAMETER = re.compile(r"\$([a-z_]+)\b")
 
 
-def plan_rows(report: Report, request: ExportRequest, *, tenant: str) -> Query:
+def plan_rows(report: Report, request: ExportRequest) -> Query:
     """The report's rows as the catalogue defines them, without any dialect's presentation."""
-    return _query(report.sql, [column.name for column in report.columns], request, tenant=tenant)
+    return _query(report.sql, [column.name for column in report.columns], request)
 
 
-def plan_intermediate(intermediate: IntermediateTable, request: ExportRequest, *, tenant: str) -> Query:
+def plan_intermediate(intermediate: IntermediateTable, request: ExportRequest) -> Query:
     """Rows that are made before those of the report, under the names their text gives them."""
-    return _query(intermediate.sql, (), request, tenant=tenant)
+    return _query(intermediate.sql, (), request)
 
 
-def plan(
-    report: Report, shown: ColumnLayout, request: ExportRequest, *, tenant: str, empty_text_is_null: bool = False
-) -> Query:
+def plan(report: Report, shown: ColumnLayout, request: ExportRequest, *, empty_text_is_null: bool = False) -> Query:
     """The report's rows as a dialect shows them: the columns rendered in order under their headers."""
     types = {column.name: column.type for column in report.columns}
     values = (
-        _shown(column, types[column.source], guarded=shown.guarded, empty_text_is_null=empty_text_is_null)
+        render(
+            column.source,
+            types[column.source],
+            column.rendering,
+            empty_text_is_null=empty_text_is_null,
+            guarded=shown.guarded,
+        )
         for column in shown.columns
     )
-    named = [f"{value} AS {identifier(header)}" for value, header in zip(values, shown.headers, strict=True)]
+    named = [f"{value} AS {quote_identifier(header)}" for value, header in zip(values, shown.headers, strict=True)]
     order = tuple(f"order by {name}" for name in shown.order)  # no header: those come from the catalogue
-    named += [f"{identifier(by)} AS {identifier(name)}" for by, name in zip(shown.order, order, strict=True)]
+    named += [
+        f"{quote_identifier(by)} AS {quote_identifier(name)}" for by, name in zip(shown.order, order, strict=True)
+    ]
     # Only identifiers and renderings are put into the text, all of them from the catalogue; values are bound.
     sql = f"SELECT {', '.join(named)} FROM (\n{report.sql}\n) AS report"  # noqa: S608
-    query = _query(sql, shown.headers, request, tenant=tenant, instant_pattern=shown.instant_pattern)
+    query = _query(sql, shown.headers, request, instant_pattern=shown.instant_pattern)
     return dataclasses.replace(query, order=order)
-
-
-def _shown(column: PublishedColumn, kind: ColumnType, *, guarded: bool, empty_text_is_null: bool) -> str:
-    value = render(column.source, kind, column.rendering, empty_text_is_null=empty_text_is_null)
-    return guard(value) if guarded and kind in WRITTEN_BY_PEOPLE else value
 
 
 def _query(
@@ -58,11 +60,9 @@ def _query(
     columns: Sequence[str],
     request: ExportRequest,
     *,
-    tenant: str,
     instant_pattern: str = DEFAULT_PATTERN,
 ) -> Query:
     known: dict[str, object] = {
-        "tenant": tenant,
         "start": request.timespan.start,
         "end": request.effective_end,
         "zone": request.timespan.zone,

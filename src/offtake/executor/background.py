@@ -1,4 +1,4 @@
-"""A thread that runs beside a block and is asked to end with it."""
+"""A background thread that runs while a ``with`` block runs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ import structlog
 from offtake.errors import traceback_locations
 
 _log = structlog.get_logger("offtake.thread")
-_AGAIN = 1.0  # seconds until what ended by a defect begins anew
+_RESTART_SECONDS = 1.0  # between a defect and the next start
 
 
 class BackgroundThread:
-    """``run`` looks at ``_done`` again and again. Leaving the block waits for its end, for ``patience`` seconds at most
-    where they are given. A defect is logged and does not end it: nobody would renew the lease, or ring."""
+    """A thread whose ``run`` returns soon after ``_done`` is set.
+
+    Leaving the block waits for the thread, at most ``patience`` seconds if given. A defect is logged and the thread
+    starts again, because leases and dispatch depend on it.
+    """
 
     def __init__(self, name: str, run: Callable[[], object], *, patience: float | None = None) -> None:
         self._done = threading.Event()
@@ -39,13 +42,13 @@ class BackgroundThread:
         while True:
             try:
                 self._run_once()
-            except Exception as error:  # noqa: BLE001 - its text may quote rows, so only its kind and place are logged
+            except Exception as error:  # noqa: BLE001 - its text may quote rows, so only class and locations are logged
                 _log.error(
                     "thread_defect",
                     thread=self._thread.name,
                     kind=type(error).__name__,
                     locations=traceback_locations(error),
                 )
-                if not self._done.wait(_AGAIN):
+                if not self._done.wait(_RESTART_SECONDS):
                     continue
             return

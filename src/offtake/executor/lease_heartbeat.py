@@ -1,8 +1,8 @@
-"""Keeps a lease alive from a thread of its own, and carries back the wish to stop.
+"""Renews the lease of a running attempt from a thread of its own, and interrupts the attempt when it must stop.
 
-A long query never delays it. When the lease is gone (cancelled, or taken over because this process hung) the query is
-interrupted at once; the same when the worker has been asked to stop and its time to drain is over. Should an attempt
-not end for all that, its process does: a worker that hangs is a worker less, and a new one begins in its place.
+A long query does not delay the renewal. The query is interrupted when the lease is lost (the job was cancelled, or
+another worker leased it because this process hung) and when the drain time of a shutdown is over. If the attempt does
+not end when interrupted, the process ends, so that another worker replaces it.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from offtake.model.job import Lease
 from offtake.store import jobs
 
 _log = structlog.get_logger("offtake.heartbeat")
-_LOOK = 0.2  # seconds between looks at the job's row: a cancel interrupts well within a second
-_STUCK = 180.0  # seconds after the first interrupt; a request to a store that does not answer takes half of that
+_POLL_SECONDS = 0.2  # between reads of the job's row; a cancel interrupts within a second
+_STUCK = 180.0  # seconds after the first interrupt; a storage request times out in half of that
 _STUCK_CODE = 70  # EX_SOFTWARE
-_AGAIN = 0.05  # seconds between interrupts of a query that has not noticed yet
+_INTERRUPT_SECONDS = 0.05  # between repeated interrupts of a running query
 
 
 class LeaseHeartbeat(BackgroundThread):
-    """Runs while the block runs."""
+    """Renews the lease while the block runs."""
 
     def __init__(self, lease: Lease, on: Services, *, cancellation: Cancellation, shutdown: Shutdown) -> None:
         super().__init__("heartbeat", self._beat)
@@ -45,7 +45,7 @@ class LeaseHeartbeat(BackgroundThread):
             if self._cancellation.reason is not None:
                 self._end_if_stuck()
                 self._cancellation.request(self._cancellation.reason)
-                self._done.wait(_AGAIN)
+                self._done.wait(_INTERRUPT_SECONDS)
                 continue
             if self._shutdown.drained():
                 self._cancellation.request(CancelReason.STOPPING)
@@ -55,10 +55,10 @@ class LeaseHeartbeat(BackgroundThread):
                 self._cancellation.request(CancelReason.LEASE_LOST)
             if due:
                 renew_at = time.monotonic() + every
-            self._done.wait(_LOOK)
+            self._done.wait(_POLL_SECONDS)
 
     def _end_if_stuck(self) -> None:
-        """DuckDB 2.0 may wait for itself for ever when a COPY is interrupted while its file is being written."""
+        """End the process of a stuck attempt: DuckDB 2.0 can deadlock when a COPY is interrupted while writing."""
         now = time.monotonic()
         self._interrupted_at = self._interrupted_at or now
         if now - self._interrupted_at >= _STUCK:
@@ -66,7 +66,7 @@ class LeaseHeartbeat(BackgroundThread):
             os._exit(_STUCK_CODE)
 
     def _held(self, *, renew: bool) -> bool:
-        """Whether the lease is ours. A store that cannot be reached does not take it away; its end will."""
+        """Whether this worker holds the lease; assumed while the database is unreachable, until the lease ends."""
         database = self._on.database
         try:
             if renew:

@@ -1,4 +1,4 @@
-"""Options of those who run jobs: ``[worker]`` and ``[temporal]``."""
+"""Options of the executor: ``[worker]``, ``[maintenance]`` and ``[temporal]``."""
 
 from __future__ import annotations
 
@@ -40,6 +40,29 @@ class WorkerSettings(SettingsSection):
         return value
 
 
+class MaintenanceSettings(SettingsSection):
+    """The maintenance loop: intervals of its tasks. One process at a time runs them for the whole installation."""
+
+    rescue_seconds: float = Field(
+        1.0, ge=0.1, description="Interval between two rescues of jobs whose worker let its lease run out."
+    )
+    expire_seconds: float = Field(
+        60.0, ge=1, description="Interval between two removals of files whose retention is over."
+    )
+    sweep_seconds: float = Field(
+        600.0,
+        ge=1,
+        description="Interval between two sweeps for files that no job needs. A sweep lists every published file. A "
+        "rescued job starts one at once.",
+    )
+    redispatch_seconds: float = Field(
+        60.0,
+        ge=1,
+        description="With Temporal, interval between two re-dispatches, and how long a job has been runnable and "
+        "unclaimed by then.",
+    )
+
+
 class TemporalSettings(SettingsSection):
     """Temporal, where `executor` is "temporal"."""
 
@@ -52,12 +75,6 @@ class TemporalSettings(SettingsSection):
         description="Task queue that workers poll. Installations that share a namespace need one each.",
     )
     activities: int = Field(1, ge=1, le=64, description="Attempts that one worker process runs at once.")
-    maintenance_seconds: float = Field(
-        60.0,
-        ge=1,
-        description="How often files are expired and swept, lost leases taken back, and jobs rung for again that "
-        "waited that long in vain.",
-    )
     tls: bool = Field(False, description="Speak TLS. Each option below asks for it by itself.")
     tls_ca_file: str | None = Field(
         None, description="PEM file of the authorities that vouch for Temporal; without it, the system's."

@@ -1,8 +1,8 @@
-"""The request to stop, and how long a running attempt may still take.
+"""The request to shut down, and the time in which a running attempt may finish.
 
-Asked by SIGTERM, SIGINT, or the end of standard input when a supervisor holds its other end: a worker must not outlive
-the server that started it. SIGINT once more ends the patience; SIGTERM does not, because a service manager may send it
-to a worker that its server has told already.
+SIGTERM and SIGINT request it, and so does the end of standard input if a supervisor holds its other end: a worker must
+not outlive its server. A second SIGINT forces the shutdown; a second SIGTERM does not, because a service manager may
+send it to a worker that has already got one from its server.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from types import FrameType
 
 
 class Shutdown:
-    """Set once; ``drained`` becomes true when the time to finish is over."""
+    """Requested once; ``drained`` becomes true when the drain time is over."""
 
     def __init__(self, drain: timedelta) -> None:
         self._drain = drain.total_seconds()
@@ -24,26 +24,26 @@ class Shutdown:
         self._deadline = 0.0
 
     def request(self) -> None:
-        """Stop after the running attempt, and let that go on for the drain time at most."""
+        """Stop after the running attempt, which may continue for the drain time."""
         if not self._requested.is_set():
             self._deadline = time.monotonic() + self._drain
             self._requested.set()
 
     def force(self) -> None:
-        """Stop, and do not let the running attempt go on: it is handed back."""
+        """Stop now; the running attempt is interrupted and its job requeued."""
         self._deadline = time.monotonic()
         self._requested.set()
 
     def requested(self) -> bool:
-        """Whether somebody asked."""
+        """Whether a shutdown was requested."""
         return self._requested.is_set()
 
     def drained(self) -> bool:
-        """Whether the running attempt has had its time."""
+        """Whether the drain time of the running attempt is over."""
         return self._requested.is_set() and time.monotonic() >= self._deadline
 
     def on_signals(self) -> None:
-        """Ask on SIGTERM and SIGINT, hurry on SIGINT after either. Main thread only."""
+        """Request the shutdown on SIGTERM and SIGINT, and force it on a later SIGINT. Main thread only."""
 
         def handle(number: int, frame: FrameType | None) -> None:
             if self.requested() and number == signal.SIGINT:
@@ -54,10 +54,10 @@ class Shutdown:
         signal.signal(signal.SIGINT, handle)
 
     def on_end_of_input(self) -> None:
-        """Ask when standard input ends."""
+        """Request the shutdown when standard input ends."""
 
         def watch() -> None:
-            while os.read(0, 4096):  # not sys.stdin: its lock would be missed when the interpreter ends
+            while os.read(0, 4096):  # sys.stdin holds a lock that blocks the interpreter's exit
                 pass
             self.request()
 

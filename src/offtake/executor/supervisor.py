@@ -1,6 +1,6 @@
-"""Keeps N worker processes running beside the server: starts them, restarts those that die, stops them all.
+"""Runs the worker processes of the server: starts them, restarts those that die, and stops them.
 
-A worker that died is known to be dead, so its leases are taken back at once instead of after they run out.
+The leases of a dead worker are rescued at once instead of after they expire, and so is its leadership of maintenance.
 """
 
 from __future__ import annotations
@@ -20,36 +20,37 @@ from offtake.core.admin import worker_registry
 from offtake.core.attempt import outcome
 from offtake.core.services import Services
 from offtake.errors import OfftakeError
+from offtake.executor import leader
 
 _log = structlog.get_logger("offtake.supervisor")
-_LOOK = 0.1  # seconds between looks at the processes
-_SHORTEST_LIFE = 5.0  # seconds; a worker that dies younger is restarted ever more slowly
-_LONGEST_PAUSE = 10.0  # seconds
+_POLL_SECONDS = 0.1  # between checks of the processes
+_EARLY_SECONDS = 5.0  # a worker that dies within this time is restarted with an increasing delay
+_MAX_DELAY_SECONDS = 10.0
 
 
 class Command(Protocol):
-    """How to start a worker."""
+    """The command line of a worker."""
 
     def __call__(self, name: str, *, quick: bool) -> Sequence[str]:
-        """Program and arguments; a quick one leaves long jobs to others."""
+        """Return program and arguments. A quick worker leaves long jobs to others."""
 
 
 @dataclass(slots=True)
-class _Place:
-    """One worker's place: its process, its name, and how often in a row it died young."""
+class _Slot:
+    """One worker: its process, its name, and the number of consecutive early deaths."""
 
     name: str
     quick: bool
     process: subprocess.Popen[bytes]
     began: float = field(default_factory=time.monotonic)
     early_deaths: int = 0
-    restart_at: float | None = None  # set while the place is empty
+    restart_at: float | None = None  # set while no process runs in this slot
 
 
 class Supervisor:
-    """``command`` is how to start a worker of a name. Its standard input ends when this process ends.
+    """Supervises ``workers`` processes. Their standard input ends when this process ends.
 
-    The first of several leaves long jobs to the others.
+    The first of several workers leaves long jobs to the others.
     """
 
     def __init__(self, on: Services, command: Command, *, workers: int) -> None:
@@ -58,74 +59,75 @@ class Supervisor:
         self._stop = threading.Event()
         self._forced = False
         keeps_one_free = workers > 1 and bool(on.attempt.long)
-        self._places = [self._filled(quick=keeps_one_free and number == 0) for number in range(workers)]
+        self._slots = [self._start(quick=keeps_one_free and number == 0) for number in range(workers)]
         self._thread = threading.Thread(target=self._watch, name="supervisor", daemon=True)
         self._thread.start()
 
-    def _filled(self, *, quick: bool, early_deaths: int = 0) -> _Place:
+    def _start(self, *, quick: bool, early_deaths: int = 0) -> _Slot:
         name = self._on.new_id()
-        # A process group of its own: Ctrl-C reaches the server, and the server tells its workers.
-        process = subprocess.Popen(  # noqa: S603 - our own program
+        # A separate process group: Ctrl-C reaches only the server, which then stops its workers.
+        process = subprocess.Popen(  # noqa: S603 - the own program
             list(self._command(name, quick=quick)), stdin=subprocess.PIPE, process_group=0
         )
-        return _Place(name=name, quick=quick, process=process, early_deaths=early_deaths)
+        return _Slot(name=name, quick=quick, process=process, early_deaths=early_deaths)
 
     def _watch(self) -> None:
-        while not self._stop.wait(_LOOK):
-            for index, place in enumerate(self._places):
-                if place.restart_at is None and place.process.poll() is not None:
-                    self._empty(place)
-                if place.restart_at is not None and time.monotonic() >= place.restart_at:
-                    self._refill(index, place)
+        while not self._stop.wait(_POLL_SECONDS):
+            for index, slot in enumerate(self._slots):
+                if slot.restart_at is None and slot.process.poll() is not None:
+                    self._clear(slot)
+                if slot.restart_at is not None and time.monotonic() >= slot.restart_at:
+                    self._restart(index, slot)
 
-    def _refill(self, index: int, place: _Place) -> None:
+    def _restart(self, index: int, slot: _Slot) -> None:
         try:
-            self._places[index] = self._filled(quick=place.quick, early_deaths=place.early_deaths)
-        except OSError as error:  # no memory or process to be had now; the watch must go on
-            place.restart_at = time.monotonic() + _LONGEST_PAUSE
+            self._slots[index] = self._start(quick=slot.quick, early_deaths=slot.early_deaths)
+        except OSError as error:  # no memory or process available; the supervisor must continue
+            slot.restart_at = time.monotonic() + _MAX_DELAY_SECONDS
             _log.error("worker_not_started", kind=type(error).__name__)
 
-    def _empty(self, place: _Place) -> None:
-        """The worker died: take back what it had leased, and leave its place empty for a while if it died young."""
-        young = time.monotonic() - place.began < _SHORTEST_LIFE
-        place.early_deaths = place.early_deaths + 1 if young else 0
-        pause = min(_LOOK * 2**place.early_deaths, _LONGEST_PAUSE) if young else 0.0
-        place.restart_at = time.monotonic() + pause
-        if place.process.stdin is not None:
-            place.process.stdin.close()
+    def _clear(self, slot: _Slot) -> None:
+        """Rescue the leases of a dead worker and schedule its restart, with a delay after an early death."""
+        young = time.monotonic() - slot.began < _EARLY_SECONDS
+        slot.early_deaths = slot.early_deaths + 1 if young else 0
+        pause = min(_POLL_SECONDS * 2**slot.early_deaths, _MAX_DELAY_SECONDS) if young else 0.0
+        slot.restart_at = time.monotonic() + pause
+        if slot.process.stdin is not None:
+            slot.process.stdin.close()
         try:
-            recovered = outcome.rescue_expired_leases(self._on, dead_worker=place.name)
-            worker_registry.deregister(place.name, self._on)
+            recovered = outcome.rescue_expired_leases(self._on, dead_worker=slot.name)
+            worker_registry.deregister(slot.name, self._on)
+            leader.release(slot.name, self._on)
         except (OfftakeError, SQLAlchemyError):
-            recovered = 0  # the leases run out by themselves
-        _log.warning("worker_died", worker=place.name, code=place.process.returncode, jobs_recovered=recovered)
+            recovered = 0  # the leases expire
+        _log.warning("worker_died", worker=slot.name, code=slot.process.returncode, jobs_recovered=recovered)
 
     def request(self) -> None:
-        """Ask every worker to drain; none is restarted from now on."""
+        """Tell every worker to drain; none is restarted from now on."""
         if self._stop.is_set():
             return
         self._stop.set()
         self._thread.join()
-        for place in self._places:
-            if place.process.poll() is None:
-                place.process.terminate()
+        for slot in self._slots:
+            if slot.process.poll() is None:
+                slot.process.terminate()
 
     def force(self) -> None:
-        """From now on ``stop`` has running attempts handed back at once. Takes no lock: signal handlers call it."""
+        """Make ``stop`` interrupt running attempts at once. Takes no lock, because signal handlers call it."""
         self._forced = True
 
     def stop(self, patience: float) -> None:
-        """Ask, wait for ``patience`` seconds at most, then kill what is left."""
+        """Drain the workers for at most ``patience`` seconds, then kill the remaining ones."""
         self.request()
         deadline = time.monotonic() + patience
-        while time.monotonic() < deadline and any(place.process.poll() is None for place in self._places):
+        while time.monotonic() < deadline and any(slot.process.poll() is None for slot in self._slots):
             if self._forced:
-                for place in self._places:
-                    place.process.send_signal(signal.SIGINT)
-            time.sleep(_LOOK)
-        for place in self._places:
-            if place.process.poll() is None:
-                place.process.kill()
-                place.process.wait()
-            if place.process.stdin is not None:
-                place.process.stdin.close()
+                for slot in self._slots:
+                    slot.process.send_signal(signal.SIGINT)
+            time.sleep(_POLL_SECONDS)
+        for slot in self._slots:
+            if slot.process.poll() is None:
+                slot.process.kill()
+                slot.process.wait()
+            if slot.process.stdin is not None:
+                slot.process.stdin.close()

@@ -1,4 +1,4 @@
-"""The worker's loop: claim a job, run one attempt, settle it, again."""
+"""The worker's loop: claim a job, run one attempt, record its outcome, repeat."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from offtake.core.attempt.run import run_attempt
 from offtake.core.services import Services
 from offtake.errors import AttemptError, AuditUnavailable, OfftakeError, Unavailable, traceback_locations
 from offtake.executor.lease_heartbeat import LeaseHeartbeat
-from offtake.executor.maintenance import Maintenance
 from offtake.executor.shutdown import Shutdown
 from offtake.executor.worker_heartbeat import WorkerHeartbeat
 from offtake.model.job import Lease
@@ -23,42 +22,40 @@ from offtake.store import jobs
 from offtake.store.wakeup import Wakeup, wakeup
 
 _log = structlog.get_logger("offtake.worker")
-_POLL = 1.0  # seconds between claims when nothing wakes the worker: retries become due, leases run out
-_STORE_AWAY = 1.0  # seconds to wait when the store cannot be reached
+_POLL_SECONDS = 1.0  # between claims without a wake-up, for retries that become due
+_UNAVAILABLE_SECONDS = 1.0  # pause while the database is unreachable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """Who claims: the name in leases, and the longest jobs it takes, by expectation; None: any."""
+    """A worker: its name in leases, and the maximum estimated duration of its jobs; None: unlimited."""
 
     name: str
     longest: timedelta | None = None
 
 
 def work(on: Services, worker: Worker, shutdown: Shutdown) -> None:
-    """Run jobs until asked to stop."""
-    maintenance = Maintenance(on)
+    """Run jobs until a shutdown is requested."""
     with closing(wakeup(on.database)) as changes, WorkerHeartbeat(worker.name, on):
-        _loop(on, worker, shutdown, maintenance=maintenance, changes=changes)
+        _loop(on, worker, shutdown, changes)
 
 
-def _loop(on: Services, worker: Worker, shutdown: Shutdown, *, maintenance: Maintenance, changes: Wakeup) -> None:
+def _loop(on: Services, worker: Worker, shutdown: Shutdown, changes: Wakeup) -> None:
     while not shutdown.requested():
         try:
-            maintenance.when_due()  # also under load: a lease that ran out must not wait for an empty queue
-            changes.clear()  # before the claim: a job that arrives in between is seen by the claim or by the wait
+            changes.clear()  # before the claim, so that a job created in between is found by the claim or ends the wait
             lease = claim_next(on, worker)
             if lease is not None:
                 attempt(lease, on, shutdown, Cancellation())
                 continue
-            changes.wait(_POLL, shutdown.requested)
-        except (Unavailable, AuditUnavailable):  # what cannot be recorded does not happen: the lease will run out
+            changes.wait(_POLL_SECONDS, shutdown.requested)
+        except (Unavailable, AuditUnavailable):  # the lease expires, and maintenance rescues the job
             _log.warning("store_unavailable", worker=worker.name)
-            time.sleep(_STORE_AWAY)
+            time.sleep(_UNAVAILABLE_SECONDS)
 
 
 def claim_next(on: Services, worker: Worker) -> Lease | None:
-    """Lease the job whose turn it is, where there is one."""
+    """Lease the next job; None if no job is due."""
     if not _work_is_due(on, worker):
         return None
     with on.database.write() as connection:
@@ -68,15 +65,15 @@ def claim_next(on: Services, worker: Worker) -> Lease | None:
 
 
 def _work_is_due(on: Services, worker: Worker) -> bool:
-    """A look that takes no lock: idle workers must not hold up those who create jobs."""
+    """Check without a lock whether a job is due, so that idle workers do not delay the creation of jobs."""
     with on.database.read() as connection:
         return jobs.is_due(connection, now=on.now(connection), longest=worker.longest)
 
 
 def attempt(lease: Lease, on: Services, shutdown: Shutdown, cancellation: Cancellation) -> None:
-    """Run a leased job to its end, its next attempt or its hand-over; others may stop it by ``cancellation``.
+    """Run one attempt of a leased job and record its outcome. ``cancellation`` stops it from other threads.
 
-    Raises Unavailable or AuditUnavailable when what became of it cannot be recorded: then the lease runs out.
+    Raises Unavailable or AuditUnavailable if the outcome cannot be recorded; the lease then expires.
     """
     job, began = lease.job, time.monotonic()
     log = _log.bind(
@@ -105,11 +102,11 @@ def attempt(lease: Lease, on: Services, shutdown: Shutdown, cancellation: Cancel
 
 
 def _unexpected(error: Exception) -> AttemptError:
-    """A defect of ours. Its text may quote rows, so only its kind and place are logged."""
+    """Log a defect of this program. Its text may quote rows, so only class and locations are logged."""
     _log.error("attempt_defect", kind=_kind(error), locations=traceback_locations(error))
-    ours = AttemptError("The export failed for a reason the server did not expect.")
-    ours.__cause__ = error
-    return ours
+    failure = AttemptError("The export failed because of an internal error.")
+    failure.__cause__ = error
+    return failure
 
 
 def _kind(error: BaseException | None) -> str | None:

@@ -1,4 +1,4 @@
-"""Says that this worker is alive, from a thread of its own: an attempt may take hours."""
+"""Registers this worker regularly from a thread of its own, because an attempt may take hours."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from offtake.core.services import Services
 from offtake.errors import Unavailable
 from offtake.executor.background import BackgroundThread
 
-_PATIENCE = 2.0  # seconds; a store that is away must not hold up the end, and silence says the same a little later
+_STOP_SECONDS = 2.0  # an unreachable database must not delay the shutdown; the registration expires anyway
 
 
 class WorkerHeartbeat(BackgroundThread):
-    """Seen while the block runs, and gone after it."""
+    """Registers the worker while the block runs and deregisters it afterwards."""
 
     def __init__(self, worker: str, on: Services) -> None:
-        super().__init__("presence", self._say, patience=_PATIENCE)
+        super().__init__("worker-heartbeat", self._beat, patience=_STOP_SECONDS)
         self._worker = worker
         self._on = on
 
-    def _say(self) -> None:
-        every = worker_registry.EVERY.total_seconds()
+    def _beat(self) -> None:
+        every = worker_registry.HEARTBEAT_INTERVAL.total_seconds()
         while not self._done.is_set():
-            with suppress(Unavailable):  # then nobody learns of us; the store will be back
+            with suppress(Unavailable):  # the next heartbeat registers the worker
                 worker_registry.heartbeat(self._worker, self._on)
             self._done.wait(every)
         with suppress(Unavailable):

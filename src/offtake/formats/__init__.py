@@ -1,4 +1,4 @@
-"""File formats. To add one, write its module and name it here."""
+"""File formats. To add a format, write its module and list it in ``FORMATS``."""
 
 from offtake.formats.copy_writer import partition_file
 from offtake.formats.csv import CSV
@@ -12,5 +12,5 @@ __all__ = ["FORMATS", "Format", "format_named", "partition_file"]
 
 
 def format_named(name: str) -> Format:
-    """The format of that name; a name that is in no job cannot come here, so an unknown one is a KeyError."""
+    """Return the format of that name. Raises KeyError; names are validated before a job is created."""
     return {item.name: item for item in FORMATS}[name]

@@ -1,4 +1,4 @@
-"""Files that DuckDB writes itself, at once or made of parts."""
+"""Writers for formats that DuckDB's COPY produces, from one query or from several partitions."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ from offtake.model.query import Query
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Joint:
-    """How the same file is made of parts. Each is written alone and then appended.
+class PartitionedRecipe:
+    """How to build the file from partitions: each is written to a file of its own, then appended.
 
-    The writer ends every row with ``between``; it is cut off behind a part and only put where rows follow rows.
+    COPY ends every row with ``separator``; it is cut off at the end of a partition and written only between rows.
     """
 
-    first: str  # the writer's options for the first part
-    other: str
-    closing: Callable[[int], bytes]
-    opening: bytes = b""
-    between: bytes = b""
+    first: str  # COPY options of the first partition
+    other: str  # COPY options of the other partitions
+    closing: Callable[[int], bytes]  # bytes after the last row, from the number of rows
+    opening: bytes = b""  # bytes before the first row
+    separator: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How DuckDB's own writer makes the file, and what is added behind its last byte."""
+    """How to build the file with one COPY statement, or from partitions."""
 
-    options: str
+    options: str  # COPY options
     as_json: bool
-    closing: Callable[[int], bytes]
-    joint: Joint
+    closing: Callable[[int], bytes]  # bytes to append after COPY, from the number of rows
+    partitioned: PartitionedRecipe
 
 
 def by_copy(recipe: Callable[[Framing], Recipe]) -> Writer:
-    """The writer of a format that DuckDB writes itself.
+    """Return the writer of a format that COPY produces.
 
-    The bytes of a file made of parts are those of a file made at once, but for the order of rows.
+    A file built from partitions has the same bytes as one built by a single COPY, except for the order of rows.
     """
 
     def write(rows: RowSource, query: Query, path: Path, *, framing: Framing) -> int:
-        chosen = recipe(framing)
+        file_recipe = recipe(framing)
         if rows.partitions > 1:
-            return _append_partitions(rows, query, path, chosen)
-        written = rows.copy(query, path, options=chosen.options, as_json=chosen.as_json)
-        closing = chosen.closing(written)
+            return _append_partitions(rows, query, path, file_recipe)
+        written = rows.copy(query, path, options=file_recipe.options, as_json=file_recipe.as_json)
+        closing = file_recipe.closing(written)
         if closing:
             with path.open("ab") as file:
                 file.write(closing)
@@ -58,33 +58,33 @@ def by_copy(recipe: Callable[[Framing], Recipe]) -> Writer:
 
 
 def partition_file(path: Path) -> Path:
-    """Where a part of the file ``path`` is written before it is appended."""
+    """Return the path at which a partition of the file ``path`` is written before it is appended."""
     return path.with_name(f"{path.name}.part")
 
 
 def _append_partitions(rows: RowSource, query: Query, path: Path, recipe: Recipe) -> int:
-    """Only whole parts are appended, so whoever follows the file sees rows that stay."""
-    joint, partition_path, written = recipe.joint, partition_file(path), 0
+    """Append complete partitions only, so that a concurrent reader of the file never sees rows that vanish."""
+    partitioned, partition_path, written = recipe.partitioned, partition_file(path), 0
     with path.open("wb", buffering=0) as file:
-        file.write(joint.opening)
+        file.write(partitioned.opening)
         for partition in range(rows.partitions):
-            options = joint.other if partition else joint.first
-            found = rows.copy(query, partition_path, options=options, as_json=recipe.as_json, partition=partition)
-            if written and found:
-                file.write(joint.between)
-            _append(partition_path, file.fileno(), without=len(joint.between) if found else 0)
-            written += found
-        file.write(joint.closing(written))
+            options = partitioned.other if partition else partitioned.first
+            copied = rows.copy(query, partition_path, options=options, as_json=recipe.as_json, partition=partition)
+            if written and copied:
+                file.write(partitioned.separator)
+            _append(partition_path, file.fileno(), without=len(partitioned.separator) if copied else 0)
+            written += copied
+        file.write(partitioned.closing(written))
     return written
 
 
 def _append(path: Path, target: int, *, without: int) -> None:
-    """Append a file, but for its last bytes, inside the kernel."""
+    """Append a file without its last ``without`` bytes, copied inside the kernel, and delete it."""
     with path.open("rb") as source:
-        left = path.stat().st_size - without
-        while left > 0:
-            copied = os.copy_file_range(source.fileno(), target, left)
+        remaining = path.stat().st_size - without
+        while remaining > 0:
+            copied = os.copy_file_range(source.fileno(), target, remaining)
             if copied == 0:
-                raise OSError(errno.EIO, "a part ended early")
-            left -= copied
+                raise OSError(errno.EIO, "a partition file is shorter than its size")
+            remaining -= copied
     path.unlink()

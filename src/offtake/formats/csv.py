@@ -1,22 +1,21 @@
-"""CSV by RFC 4180: header line, comma, quotes only where needed and doubled inside, UTF-8 without a mark.
-Lines end as the dialect has it.
+"""CSV (RFC 4180): a header line, commas, quotes only where needed, UTF-8 without a byte order mark.
 
-Null and empty text are both an empty field (contracts/talkdesk.md 5.2).
+The dialect chooses the line ending. Null and empty text are both an empty field (Talkdesk contract 5.2).
 """
 
 from __future__ import annotations
 
-from offtake.formats.copy_writer import Joint, Recipe, by_copy
+from offtake.formats.copy_writer import PartitionedRecipe, Recipe, by_copy
 from offtake.formats.format import Format
 from offtake.model.layout import Framing
 
-_NEITHER_QUOTE_NOR_LINE_END = bytes(set(range(256)) - set(b'"\n'))
+_OTHER_BYTES = bytes(set(range(256)) - set(b'"\n'))
 
 
 class CsvCounter:
-    """Counts line ends that stand outside quotes; a doubled quote changes nothing, so counting quotes is enough.
+    """Counts line ends outside quoted fields; a doubled quote toggles twice, so counting quotes is enough.
 
-    First everything else is dropped, then quotes with nothing left between them: what remains is short.
+    For speed, all other bytes are deleted first, then adjacent pairs of quotes.
     """
 
     def __init__(self) -> None:
@@ -29,7 +28,7 @@ class CsvCounter:
         if not chunk:
             return
         self._last = chunk[-1:]
-        marks = chunk.translate(None, _NEITHER_QUOTE_NOR_LINE_END).replace(b'""', b"")
+        marks = chunk.translate(None, _OTHER_BYTES).replace(b'""', b"")
         first, *others = marks.split(b'"')
         if not self._quoted:
             self._lines += first.count(b"\n")
@@ -40,25 +39,25 @@ class CsvCounter:
         self._quoted ^= len(others) % 2 == 1
 
     def seen(self) -> int:
-        """Rows so far."""
+        """Return the number of rows so far."""
         return max(0, self._lines - 1)
 
     def records(self) -> int:
-        """Lines without the header."""
+        """Return the number of lines without the header."""
         if self._quoted or self._last != b"\n":
-            raise ValueError("the file does not end with a whole record")
+            raise ValueError("the last CSV record is incomplete")
         return self._lines - 1
 
 
-# Without COMMENT '' DuckDB would quote every text with a # in it, for readers that skip comments.
+# Without COMMENT '', DuckDB quotes every text that contains #.
 _OPTIONS = "FORMAT csv, DELIMITER ',', QUOTE '\"', COMMENT ''"
 
 
 def _recipe(framing: Framing) -> Recipe:
     options = f"{_OPTIONS}, NEW_LINE '{framing.line_end}', HEADER"
-    whole, rest = f"{options} true", f"{options} false"
-    joint = Joint(first=whole, other=rest, closing=_nothing)
-    return Recipe(options=whole, as_json=False, closing=_nothing, joint=joint)
+    with_header, without_header = f"{options} true", f"{options} false"
+    partitioned = PartitionedRecipe(first=with_header, other=without_header, closing=_nothing)
+    return Recipe(options=with_header, as_json=False, closing=_nothing, partitioned=partitioned)
 
 
 def _nothing(_: int) -> bytes:

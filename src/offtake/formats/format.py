@@ -1,7 +1,7 @@
-"""What a format is: a name, a media type, a way to write rows, and a way to count them again in the bytes.
+"""The definition of a file format: name, media type, writer, and a counter of records.
 
-Counting from the bytes is what makes a silent truncation impossible: the rows the writer says it wrote and the records
-found in the finished file must be one number before anything is published.
+The counter rules out silent truncation: a file is published only if the number of rows that the writer reports equals
+the number of records counted in the bytes of the finished file.
 """
 
 from __future__ import annotations
@@ -16,44 +16,43 @@ from offtake.model.query import Query
 
 
 class RowSource(Protocol):
-    """What a format needs of an engine's session."""
+    """The part of an engine session that a format uses."""
 
     @property
     def partitions(self) -> int:
-        """Of how many parts, made one after the other, the rows of a query consist."""
+        """Number of partitions, computed one after the other, that make up the rows of a query."""
 
     def copy(self, query: Query, path: Path, *, options: str, as_json: bool, partition: int = 0) -> int:
-        """Write the rows of one part of ``query`` to ``path`` and return their number."""
+        """Write the rows of one partition of ``query`` to ``path`` and return their number."""
 
     def types(self, query: Query) -> Sequence[str]:
-        """The engine's names of the types of the query's columns, in order."""
+        """Return DuckDB's type names of the query's columns, in order."""
 
     def encoded(self, query: Query, *, partition: int = 0) -> Iterator[Sequence[tuple[bytes, int]]]:
-        """The rows of one part, batch by batch, of a query of two columns that are never null: bytes of a file, and a
-        number.
+        """Yield the rows of one partition in batches.
 
-        The engine makes the bytes; a format only puts them in their place.
+        ``query`` has two columns that are never null: bytes for the file, and a number.
         """
 
 
 class RecordCounter(Protocol):
-    """Counts the records of a file from its bytes, chunk by chunk, knowing nothing of the query."""
+    """Counts the records of a file from its bytes, chunk by chunk, independently of the query."""
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes of the file."""
 
     def seen(self) -> int:
-        """Rows so far: never more than there are in the end."""
+        """Return a lower bound of the number of rows so far."""
 
     def records(self) -> int:
-        """Records seen, header and envelope not counted. ValueError when the bytes do not end as the format must."""
+        """Return the number of records, without header and framing. Raises ValueError if the file is incomplete."""
 
 
 class Writer(Protocol):
-    """How a format makes its file."""
+    """Writes a file of a format."""
 
     def __call__(self, rows: RowSource, query: Query, path: Path, *, framing: Framing) -> int:
-        """Write all rows of ``query`` to ``path``; returns the number of rows the writer reports."""
+        """Write all rows of ``query`` to ``path`` and return their number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +62,7 @@ class Format:
     name: str
     suffix: str
     media_type: str
-    empty_text_is_null: bool  # the encoding has one way to write nothing
-    in_order: bool  # written from the first byte to the last, so that a growing file never has a hole
+    empty_text_is_null: bool  # the encoding cannot distinguish null from empty text
+    in_order: bool  # written sequentially, so a growing file never has holes
     write: Writer
     counter: Callable[[], RecordCounter]

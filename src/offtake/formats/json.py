@@ -1,29 +1,33 @@
-"""JSON as one array in a dialect's envelope, and JSON lines (one object a line, no envelope).
+"""JSON: one array inside a dialect's framing; and JSON Lines: one object per line, without framing.
 
-The array is written by DuckDB's CSV writer with a single column of ``to_json(row)``, no quoting, and its options
-PREFIX, SUFFIX and NEW_LINE: they are not documented, and a test fails if a new DuckDB drops them. It costs what the
-plain array costs, while the envelope needs no second pass over the file.
+DuckDB's CSV writer writes the array, as one unquoted column ``to_json(row)`` with the options PREFIX, SUFFIX and
+NEW_LINE, so the framing needs no second pass over the file. These options are undocumented; a test fails if a new
+DuckDB drops them.
 """
 
 from __future__ import annotations
 
-from offtake.formats.copy_writer import Joint, Recipe, by_copy
+from offtake.formats.copy_writer import PartitionedRecipe, Recipe, by_copy
 from offtake.formats.format import Format
 from offtake.model.layout import Framing
+from offtake.sql_text import quote_literal
 
-# A delimiter that JSON text cannot contain: control characters are escaped in it.
-_NEVER = "\x01"
-_BETWEEN = ",\n"
-_LAST_LINE = 1024  # bytes; longer than any envelope's tail with its number
+# JSON text never contains this delimiter, because JSON escapes control characters.
+_DELIMITER = "\x01"
+_SEPARATOR = ",\n"
+_MAX_LAST_LINE = 1024  # bytes; longer than the end of any framing with its row count
 
 
 class ArrayCounter:
-    """Counts rows by line ends: the writer puts the envelope's head, each row and the envelope's tail on a line of
-    their own, and text cannot hold a raw line end. The end is known by a last line that begins with ``]``."""
+    """Counts rows by line ends.
+
+    The writer puts the framing's head, each row and the framing's tail on lines of their own, and JSON text contains no
+    raw line end. A complete file ends with a line that starts with ``]``.
+    """
 
     def __init__(self) -> None:
         self._lines = 0
-        self._start: bytes | None = b""  # until the byte behind the first line is known
+        self._start: bytes | None = b""  # bytes so far, until the first byte after line 1 is known
         self._is_empty = False
         self._end = b""
 
@@ -35,18 +39,18 @@ class ArrayCounter:
             _, _, rows = self._start.partition(b"\n")
             if rows:
                 self._is_empty, self._start = rows[:1] == b"\n", None
-        self._end = (self._end + chunk[-_LAST_LINE:])[-_LAST_LINE:]
+        self._end = (self._end + chunk[-_MAX_LAST_LINE:])[-_MAX_LAST_LINE:]
 
     def seen(self) -> int:
-        """Rows so far, at least."""
+        """Return a lower bound of the number of rows so far."""
         return max(0, self._lines - 2)
 
     def records(self) -> int:
-        """Rows of the array."""
+        """Return the number of rows of the array."""
         last = self._end[:-1].rpartition(b"\n")[2]
         if self._end[-1:] != b"\n" or last[:1] != b"]":
-            raise ValueError("the file does not end with the envelope's last line")
-        return 0 if self._is_empty else self._lines - 2  # the lines of head and tail
+            raise ValueError("the file does not end with the last line of the framing")
+        return 0 if self._is_empty else self._lines - 2  # without the lines of head and tail
 
 
 class LineCounter:
@@ -62,36 +66,34 @@ class LineCounter:
         self._last = chunk[-1:] or self._last
 
     def seen(self) -> int:
-        """Rows so far."""
+        """Return the number of rows so far."""
         return self._lines
 
     def records(self) -> int:
-        """Lines of the file."""
+        """Return the number of lines of the file."""
         if self._last != b"\n":
-            raise ValueError("the file does not end with a whole line")
+            raise ValueError("the last line is incomplete")
         return self._lines
 
 
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
 def _array(framing: Framing) -> Recipe:
-    rows_alone = f"FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '{_NEVER}', NEW_LINE {_literal(_BETWEEN)}"
+    row_options = (
+        f"FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '{_DELIMITER}', NEW_LINE {quote_literal(_SEPARATOR)}"
+    )
     head, tail = f"{framing.head}\n", f"\n{framing.tail}"
 
     def end(rows: int) -> str:
         return f"{rows if framing.counted else ''}{framing.end}\n"
 
     return Recipe(
-        options=f"{rows_alone}, PREFIX {_literal(head)}, SUFFIX {_literal(tail)}",
+        options=f"{row_options}, PREFIX {quote_literal(head)}, SUFFIX {quote_literal(tail)}",
         as_json=True,
         closing=lambda rows: end(rows).encode(),
-        joint=Joint(
-            first=rows_alone,
-            other=rows_alone,
+        partitioned=PartitionedRecipe(
+            first=row_options,
+            other=row_options,
             opening=head.encode(),
-            between=_BETWEEN.encode(),
+            separator=_SEPARATOR.encode(),
             closing=lambda rows: f"{tail}{end(rows)}".encode(),
         ),
     )
@@ -102,8 +104,8 @@ def _lines(_: Framing) -> Recipe:
         return b""
 
     options = "FORMAT json"
-    joint = Joint(first=options, other=options, closing=nothing)
-    return Recipe(options=options, as_json=False, closing=nothing, joint=joint)
+    partitioned = PartitionedRecipe(first=options, other=options, closing=nothing)
+    return Recipe(options=options, as_json=False, closing=nothing, partitioned=partitioned)
 
 
 JSON: Format = Format(

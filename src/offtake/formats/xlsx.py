@@ -1,7 +1,7 @@
-"""XLSX: a sheet ``Export`` of typed cells, continued as ``Export 2``, … where Excel's sheets end, and ``About`` last.
+"""XLSX: a sheet ``Export`` of typed cells, continued as ``Export 2``, … at Excel's row limit, and a sheet ``About``.
 
-The engine makes the XML of each row; here it is put into sheets, deflated and appended to the file, so that no more
-than a batch of rows is ever held. The layout is described in docs/reference/xlsx.md.
+The engine encodes each row as XML. This module deflates it and appends it to the file, one batch of rows in memory at a
+time. docs/reference/xlsx.md describes the layout.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ from offtake.model.query import Query
 
 _BUFFER = 256 * 1024  # bytes between writes to the file
 _ABOUT_WIDTHS = (24, 60)
-# What every workbook says of itself, where the dialect has not put it elsewhere.
-_TALLIES = (
+# Entries of About in every workbook, unless the dialect places them itself.
+_DEFAULT_COUNTS = (
     AboutEntry(label="Rows", value=FinalCount.ROWS),
     AboutEntry(label="Truncated cells", value=FinalCount.CUT_CELLS),
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Room:
-    """What a sheet may hold: Excel's rows, the header included; bytes of XML that keep its part out of zip64."""
+class SheetLimits:
+    """Limits of a sheet: rows in Excel, with the header; bytes of XML without zip64."""
 
     rows: int = 1_048_576
     bytes: int = 0xF000_0000
 
 
 class _Sheets:
-    """The data's sheets, one after the other; the next one begins where a row does not fit."""
+    """Writes the data sheets one after the other; starts the next sheet when a row does not fit."""
 
-    def __init__(self, package: Package, *, head: str, header: bytes, width: int, room: Room) -> None:
+    def __init__(self, package: Package, *, head: str, header: bytes, width: int, limits: SheetLimits) -> None:
         self._package = package
         self._head = head
         self._header = header
         self._width = width
-        self._room = room
+        self._limits = limits
         self._used = 0  # rows of the open sheet
         self.finished: list[Sheet] = []
         self._part = self._begin()
@@ -63,12 +63,12 @@ class _Sheets:
                 self._part = self._begin()
 
     def _free(self, rows: list[bytes]) -> int:
-        """How many of the rows fit into the open sheet; an empty one takes a row of any length."""
-        free = min(len(rows), self._room.rows - self._used)
-        left = self._room.bytes - self._part.size
-        if sum(map(len, rows)) <= left:
+        """Return how many of the rows fit into the open sheet; an empty sheet accepts a row of any length."""
+        free = min(len(rows), self._limits.rows - self._used)
+        free_bytes = self._limits.bytes - self._part.size
+        if sum(map(len, rows)) <= free_bytes:
             return free
-        fitting = sum(end <= left for end in accumulate(map(len, rows[:free])))
+        fitting = sum(end <= free_bytes for end in accumulate(map(len, rows[:free])))
         return max(fitting, 1 if self._used == 1 else 0)
 
     def finish(self) -> None:
@@ -88,8 +88,8 @@ class _Sheets:
         return part
 
 
-def workbook_writer(room: Room) -> Writer:
-    """The writer whose sheets have that room."""
+def workbook_writer(limits: SheetLimits) -> Writer:
+    """Return the XLSX writer with these sheet limits."""
 
     def write(rows: RowSource, query: Query, path: Path, *, framing: Framing) -> int:
         kinds = rows.types(query)
@@ -105,22 +105,22 @@ def workbook_writer(room: Room) -> Writer:
                 head=parts.widths(query.columns, kinds),
                 header=cells.row(header),
                 width=len(query.columns),
-                room=room,
+                limits=limits,
             )
-            tallies = {FinalCount.ROWS: 0, FinalCount.CUT_CELLS: cuts}
+            counts = {FinalCount.ROWS: 0, FinalCount.CUT_CELLS: cuts}
             encoded = cells.rows(query, kinds)
             for batch in chain.from_iterable(
                 rows.encoded(encoded, partition=partition) for partition in range(rows.partitions)
             ):
                 sheets.write([row for row, _ in batch])
-                tallies[FinalCount.ROWS] += len(batch)
-                tallies[FinalCount.CUT_CELLS] += sum(cut for _, cut in batch)
+                counts[FinalCount.ROWS] += len(batch)
+                counts[FinalCount.CUT_CELLS] += sum(cut for _, cut in batch)
             sheets.finish()
-            about = _about(rows, framing.about, tallies)
+            about = _about(rows, framing.about, counts)
             package.add(_ABOUT.part, about)
             _add_index(package, [*sheets.finished, _ABOUT])
             package.close()
-        return tallies[FinalCount.ROWS]
+        return counts[FinalCount.ROWS]
 
     return write
 
@@ -133,35 +133,35 @@ def _data_part(number: int) -> str:
 
 
 def _add_index(package: Package, sheets: list[Sheet]) -> None:
-    """The parts that name the sheets."""
+    """Add the parts that list the sheets."""
     package.add("xl/workbook.xml", parts.workbook(sheets))
     package.add("xl/_rels/workbook.xml.rels", parts.workbook_relations(sheets))
     package.add("[Content_Types].xml", parts.content_types(sheets))
 
 
-def _about(rows: RowSource, about: tuple[AboutEntry, ...], tallies: Mapping[FinalCount, int]) -> bytes:
-    """The last sheet: labels and values. What is cut here is counted as well, before the count is written."""
-    told = {fact.value for fact in about}
-    lines = [*about, *(fact for fact in _TALLIES if fact.value not in told)]
-    labels, cut_labels = _text_cells(rows, [fact.label for fact in lines], Style.PLAIN)
-    said = [fact.value if isinstance(fact.value, str) else "" for fact in lines]
-    texts, cut_texts = _text_cells(rows, said, Style.PLAIN)
-    tallies = {**tallies, FinalCount.CUT_CELLS: tallies[FinalCount.CUT_CELLS] + cut_labels + cut_texts}
-    shown = (
-        cells.row((label, text if isinstance(fact.value, str) else cells.number_cell(_number(fact.value, tallies))))
-        for label, text, fact in zip(labels, texts, lines, strict=True)
+def _about(rows: RowSource, about: tuple[AboutEntry, ...], counts: Mapping[FinalCount, int]) -> bytes:
+    """Return the About sheet: labels and values. Its own truncated cells are included in the count that it shows."""
+    present = {entry.value for entry in about}
+    entries = [*about, *(entry for entry in _DEFAULT_COUNTS if entry.value not in present)]
+    labels, cut_labels = _text_cells(rows, [entry.label for entry in entries], Style.PLAIN)
+    values = [entry.value if isinstance(entry.value, str) else "" for entry in entries]
+    texts, cut_texts = _text_cells(rows, values, Style.PLAIN)
+    counts = {**counts, FinalCount.CUT_CELLS: counts[FinalCount.CUT_CELLS] + cut_labels + cut_texts}
+    sheet_rows = (
+        cells.row((label, text if isinstance(entry.value, str) else cells.number_cell(_number(entry.value, counts))))
+        for label, text, entry in zip(labels, texts, entries, strict=True)
     )
-    return parts.plain_sheet_head(parts.columns(_ABOUT_WIDTHS)) + b"".join(shown) + parts.sheet_tail(None)
+    return parts.plain_sheet_head(parts.columns(_ABOUT_WIDTHS)) + b"".join(sheet_rows) + parts.sheet_tail(None)
 
 
-def _number(value: int | FinalCount, tallies: Mapping[FinalCount, int]) -> int:
-    return tallies[value] if isinstance(value, FinalCount) else value
+def _number(value: int | FinalCount, counts: Mapping[FinalCount, int]) -> int:
+    return counts[value] if isinstance(value, FinalCount) else value
 
 
 def _text_cells(rows: RowSource, texts: Sequence[str], style: Style) -> tuple[list[bytes], int]:
-    """Cells of texts that are not rows of the report, and how many of them were cut."""
-    found = [each for batch in rows.encoded(cells.text_cells(texts, style)) for each in batch]
-    return [cell for cell, _ in found], sum(cut for _, cut in found)
+    """Return cells of texts that are not rows of the report, and how many of them were truncated."""
+    encoded = [each for batch in rows.encoded(cells.text_cells(texts, style)) for each in batch]
+    return [cell for cell, _ in encoded], sum(cut for _, cut in encoded)
 
 
 XLSX: Format = Format(
@@ -170,6 +170,6 @@ XLSX: Format = Format(
     media_type="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     empty_text_is_null=True,
     in_order=True,
-    write=workbook_writer(Room()),
+    write=workbook_writer(SheetLimits()),
     counter=WorkbookCounter,
 )

@@ -1,1 +1,1 @@
-"""HTTP plumbing that no dialect owns."""
+"""The HTTP layer that all dialects share: admission, access log, limits, downloads, health, metrics."""

@@ -1,8 +1,8 @@
-"""One id and one log line for every request, and what became of its answer.
+"""The access log: one id and one log line per request.
 
-Paths, query strings, headers and bodies never reach the log: they hold tokens, signatures and filter values. What is
-logged of a path is the route it took. An id that the caller sends is taken over only where it looks like a UUID: any
-other text could be a secret.
+The log holds the matched route. It never holds paths, query strings, headers or bodies, because these contain tokens,
+signatures and filter values. An X-Request-Id of the client is used only if it is a UUID: any other text could be a
+secret.
 """
 
 from __future__ import annotations
@@ -30,11 +30,14 @@ _UUID = re.compile(r"[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompletedRequest:
-    """A request and what became of it. ``bytes`` of the body were handed to the connection; ``cut`` says that the
-    client left before it had all of them."""
+    """A request after its response ended.
+
+    ``bytes`` of the response body were passed to the connection; ``cut`` is true if the client disconnected before the
+    end of the body.
+    """
 
     method: str
-    route: str | None  # as it was registered, or "(refused)"; None where the path leads nowhere
+    route: str | None  # its path template, or "(refused)"; None if no route matched
     status: int
     seconds: float
     bytes: int
@@ -45,7 +48,7 @@ RequestRecorder = Callable[[CompletedRequest], None]
 
 
 def current_request() -> str:
-    """The id of the request that is being answered, for answers that have it in their body."""
+    """Return the id of the current request, for response bodies that contain it."""
     return _current_request.get()
 
 
@@ -55,7 +58,7 @@ def bind_log(request: Request, **fields: object) -> None:
 
 
 class AccessLogMiddleware:
-    """Writes one log line for each request and answers unexpected errors in the dialect's words."""
+    """Writes one log line per request and renders unexpected errors in the dialect's format."""
 
     def __init__(self, app: ASGIApp, render: Renderer, record_request: RequestRecorder) -> None:
         self._app = app
@@ -67,34 +70,34 @@ class AccessLogMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began, response = time.monotonic(), _TrackedResponse(scope, receive, send)
+        started, response = time.monotonic(), _TrackedResponse(scope, receive, send)
         _current_request.set(response.request_id)
         try:
             await self._app(scope, receive, response.send)
         except Exception as error:  # noqa: BLE001 - the outermost loop of a request
-            await _answer_defect(response, error, self._render)
+            await _answer_unexpected(response, error, self._render)
         finally:
-            _log_request(response, self._record_request, seconds=time.monotonic() - began)
+            _log_request(response, self._record_request, seconds=time.monotonic() - started)
 
 
 class _TrackedResponse:
-    """The answer on its way out: carries the id, and counts what was handed to the connection.
+    """Adds the request id to the response and counts the bytes passed to the connection.
 
-    The framework stops sending when the client leaves, so an answer that did not come to its end was cut.
+    Starlette stops sending when the client disconnects, so a response without its last message was cut short.
     """
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        sent = Headers(scope=scope).get("x-request-id", "")
-        self.request_id = sent if _UUID.fullmatch(sent) else uuid.uuid4().hex
+        client_id = Headers(scope=scope).get("x-request-id", "")
+        self.request_id = client_id if _UUID.fullmatch(client_id) else uuid.uuid4().hex
         self.scope = scope
         self.receive = receive
         self.status = 0
         self.bytes = 0
-        self.is_whole = False
+        self.is_complete = False
         self._send = send
 
     async def send(self, message: Message) -> None:
-        """Pass a part of the answer on."""
+        """Pass a message of the response on."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = [*message["headers"], (b"x-request-id", self.request_id.encode())]
@@ -102,42 +105,47 @@ class _TrackedResponse:
             return
         await self._send(message)
         self.bytes += 0 if self.scope["method"] == "HEAD" else len(message.get("body", b""))
-        self.is_whole = not message.get("more_body", False)
+        self.is_complete = not message.get("more_body", False)
 
 
-async def _answer_defect(answer: _TrackedResponse, error: Exception, render: Renderer) -> None:
-    """Log what nobody expected, and answer what broke before the framework could."""
+async def _answer_unexpected(response: _TrackedResponse, error: Exception, render: Renderer) -> None:
+    """Log an unexpected error, and answer it if no response was started."""
     _log.error(
         "request_defect",
-        request=answer.request_id,
+        request=response.request_id,
         kind=type(error).__name__,
         locations=traceback_locations(error),
     )
-    if answer.status == 0:
-        fault = HttpFault(status=500, message="The server made a mistake.")
-        await render(fault, answer.scope["path"])(answer.scope, answer.receive, answer.send)
+    if response.status == 0:
+        fault = internal_server_error(response.request_id)
+        await render(fault, response.scope["path"])(response.scope, response.receive, response.send)
 
 
-def _log_request(answer: _TrackedResponse, record_request: RequestRecorder, *, seconds: float) -> None:
-    scope = answer.scope
-    answered = CompletedRequest(
+def internal_server_error(request_id: str) -> HttpFault:
+    """Return the fault of an unexpected error; the log holds the details under the same request id."""
+    return HttpFault(status=500, message=f"Internal server error (request {request_id}).")
+
+
+def _log_request(response: _TrackedResponse, record_request: RequestRecorder, *, seconds: float) -> None:
+    scope = response.scope
+    request = CompletedRequest(
         method=scope["method"],
         route=scope.get(ROUTE) or getattr(scope.get("route"), "path", None),
-        status=answer.status,
+        status=response.status,
         seconds=seconds,
-        bytes=answer.bytes,
-        cut=not answer.is_whole,
+        bytes=response.bytes,
+        cut=not response.is_complete,
     )
-    record_request(answered)
-    log = _log.debug if scope["path"] in PROBES else _log.info  # probes come every few seconds, from several places
+    record_request(request)
+    log = _log.debug if scope["path"] in PROBES else _log.info  # several probes arrive every few seconds
     log(
         "request",
-        request=answer.request_id,
-        method=answered.method,
-        route=answered.route,
-        status=answered.status,
+        request=response.request_id,
+        method=request.method,
+        route=request.route,
+        status=request.status,
         milliseconds=round(seconds * 1000, 2),
-        bytes=answered.bytes,
-        **({"cut": True} if answered.cut else {}),
+        bytes=request.bytes,
+        **({"cut": True} if request.cut else {}),
         **scope.get("state", {}).get("log", {}),
     )

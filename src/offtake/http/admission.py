@@ -1,7 +1,7 @@
-"""Whether a request is taken: not while the server stops, and not more at once than it can bear.
+"""Admission of requests: refuse them while the server shuts down or its concurrency limit is reached.
 
-A refusal is said in the words of whoever owns the path, with Retry-After, so that clients of every dialect know what to
-do. Probes are always answered.
+The error surface of the path renders the refusal, with Retry-After, so that clients of every dialect retry. Probes are
+always admitted.
 """
 
 from __future__ import annotations
@@ -11,26 +11,28 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from offtake.errors import Unavailable
 from offtake.http.errors import Renderer
 
-PROBES = frozenset({"/healthz", "/readyz", "/metrics"})  # asked by machines that watch, again and again
-ROUTE = "offtake.route"  # in the scope: what the log and the figures call the route of a request that took none
+PROBES = frozenset({"/healthz", "/readyz", "/metrics"})  # polled by orchestrators and monitoring
+ROUTE = "offtake.route"  # scope key: the route name for log and metrics where no route matched
 _REFUSED = "(refused)"
 _RETRY_AFTER = 2  # seconds
 
 
 class Traffic:
-    """What is being answered. Changed on the event loop only."""
+    """Number of running requests and the draining flag. Modified on the event loop only."""
 
-    def __init__(self, *, at_once: int) -> None:
+    def __init__(self, *, limit: int) -> None:
         self.running = 0
         self.is_draining = False
-        self._at_once = at_once
+        self._limit = limit
 
     def refusal(self) -> Unavailable | None:
-        """Why a new request cannot be taken."""
+        """Return why a new request is refused, or None to admit it."""
         if self.is_draining:
-            return Unavailable("The server is stopping; try again.", retry_after=_RETRY_AFTER)
-        if self.running >= self._at_once:
-            return Unavailable("The server answers as many requests as it may; try again.", retry_after=_RETRY_AFTER)
+            message = f"The server is shutting down; retry after {_RETRY_AFTER} seconds."
+            return Unavailable(message, retry_after=_RETRY_AFTER)
+        if self.running >= self._limit:
+            message = f"Concurrency limit reached; retry after {_RETRY_AFTER} seconds."
+            return Unavailable(message, retry_after=_RETRY_AFTER)
         return None
 
 
@@ -43,7 +45,7 @@ class AdmissionMiddleware:
         self._traffic = traffic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or answer it with the refusal. Probes are always passed on."""
+        """Pass the request on, or answer it with the refusal."""
         if scope["type"] != "http" or scope["path"] in PROBES:
             await self._app(scope, receive, send)
             return
@@ -51,7 +53,7 @@ class AdmissionMiddleware:
         if refusal is not None:
             scope[ROUTE] = _REFUSED
             response = self._render(refusal, scope["path"])
-            response.headers["connection"] = "close"  # a retry should reach another server where there is one
+            response.headers["connection"] = "close"  # so that a retry can reach another server
             await response(scope, receive, send)
             return
         self._traffic.running += 1

@@ -1,4 +1,4 @@
-"""Whether a request for a file holds under the conditions it came with (RFC 9110 section 13). Pure."""
+"""Evaluate If-Match and If-None-Match of a download (RFC 9110 section 13)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ _TAGS = re.compile(r'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 
 
 def failed_condition(if_match: str, if_none_match: str, etag: str) -> int | None:
-    """The status that takes the place of the file, in the order of 13.2.2: 412, 304 or None. An empty header is none.
+    """Return the status of the first condition that fails, in the order of 13.2.2: 412, 304, or None.
 
-    ``etag`` is a strong one. If-Match compares strongly, so a weak tag matches nothing; If-None-Match weakly.
+    An empty header counts as absent. ``etag`` is strong. If-Match uses strong comparison, so a weak tag never matches;
+    If-None-Match uses weak comparison.
     """
     if if_match and if_match.strip() != "*" and ("", etag) not in _TAGS.findall(if_match):
         return 412

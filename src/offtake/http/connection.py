@@ -1,7 +1,7 @@
-"""What a connection may cost before it has said what it wants.
+"""Limits of a connection: a deadline and a maximum size for request headers.
 
-uvicorn bounds the time between two requests, but neither the time a client takes to send its headers nor their size: a
-few connections that send a byte a minute would stay for ever.
+uvicorn limits the idle time between two requests, but neither how long a client takes to send its headers nor their
+size. Without these limits, slow clients could hold connections open indefinitely.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 
-class _TooLarge(Exception):
-    """The request's headers are larger than they may be."""
+class _HeadersTooLarge(Exception):
+    """The request headers exceed ``max_header_bytes``."""
 
 
-class _BoundedProtocol(HttpToolsProtocol):
-    """The clock runs from the connection's begin, or a request's first byte, to the end of its headers."""
+class _LimitedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol with limits on the request headers.
+
+    The deadline runs from the start of the connection, or the first byte of a request, to the end of the headers.
+    """
 
     header_seconds: ClassVar[float]
     max_header_bytes: ClassVar[int]
@@ -33,19 +36,19 @@ class _BoundedProtocol(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._deadline: asyncio.TimerHandle | None = None
-        self._received = 0  # bytes since the headers began
+        self._received = 0  # bytes since the start of the headers
         self._is_too_large = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast(asyncio.Transport, transport))
-        self._start_clock()
+        self._start_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_clock()
+        self._cancel_deadline()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._deadline is not None:  # the parser keeps an unfinished line to itself, however long
+        if self._deadline is not None:  # count here: the parser buffers an unfinished line of any length
             self._received += len(data)
         super().data_received(data)
         if self._deadline is not None and self._received > self.max_header_bytes and not self.transport.is_closing():
@@ -54,14 +57,14 @@ class _BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._start_clock()
+        self._start_deadline()
 
     def on_headers_complete(self) -> None:
-        self._stop_clock()
+        self._cancel_deadline()
         size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
         if size > self.max_header_bytes:
             self._is_too_large = True
-            raise _TooLarge  # the parser stops, and uvicorn answers
+            raise _HeadersTooLarge  # stops the parser; uvicorn then calls send_400_response
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -73,24 +76,24 @@ class _BoundedProtocol(HttpToolsProtocol):
         )
         self.transport.close()
 
-    def _start_clock(self) -> None:
+    def _start_deadline(self) -> None:
         if self._deadline is None:
             self._received = 0
-            self._deadline = self.loop.call_later(self.header_seconds, self._too_slow)
+            self._deadline = self.loop.call_later(self.header_seconds, self._disconnect)
 
-    def _stop_clock(self) -> None:
+    def _cancel_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
-    def _too_slow(self) -> None:
+    def _disconnect(self) -> None:
         self._deadline = None
         if not self.transport.is_closing():
             self.transport.close()
 
 
-def bounded_protocol(*, header_seconds: float, max_header_bytes: int) -> type[asyncio.Protocol]:
-    """uvicorn's connection, with these bounds."""
+def limited_protocol(*, header_seconds: float, max_header_bytes: int) -> type[asyncio.Protocol]:
+    """Return uvicorn's protocol class with these limits."""
     return type(
-        "Guarded", (_BoundedProtocol,), {"header_seconds": header_seconds, "max_header_bytes": max_header_bytes}
+        "LimitedProtocol", (_LimitedProtocol,), {"header_seconds": header_seconds, "max_header_bytes": max_header_bytes}
     )

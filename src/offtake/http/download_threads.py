@@ -1,4 +1,4 @@
-"""Threads of their own for downloads: a store that hangs stalls those, and neither tokens nor orders."""
+"""A thread limiter for downloads: a hanging store blocks downloads only, not the threads of other requests."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from anyio.lowlevel import RunVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
-AT_ONCE = 40  # as many as all other requests share
-_limiter: RunVar[CapacityLimiter] = RunVar("offtake_download_threads")  # one for each event loop
+MAX_THREADS = 40  # as many as the default limiter gives all other requests
+_limiter: RunVar[CapacityLimiter] = RunVar("offtake_download_threads")  # one per event loop
 
 
 async def in_download_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """What the work returns, done beside the event loop. Waits while as many downloads are being read as may be."""
+    """Run ``work`` in a thread and return its result. Waits while ``MAX_THREADS`` downloads are being read."""
     try:
         limiter = _limiter.get()
     except LookupError:
-        limiter = CapacityLimiter(AT_ONCE)
+        limiter = CapacityLimiter(MAX_THREADS)
         _limiter.set(limiter)
     return await to_thread.run_sync(partial(work, *args, **kwargs), limiter=limiter)

@@ -1,4 +1,4 @@
-"""Errors on the wire: refusals by HTTP itself, and who words the errors of a path."""
+"""Errors of HTTP itself, and the renderer of the errors of each path."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpFault:
-    """A refusal by HTTP itself: no such path, wrong method, body too large."""
+    """A refusal by HTTP itself, such as an unknown path, a wrong method or a body that is too large."""
 
     status: int
     message: str
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Renderer = Callable[[OfftakeError | HttpFault, str], Response]  # what happened, and the request's path
+Renderer = Callable[[OfftakeError | HttpFault, str], Response]  # the error, and the request's path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorSurface:
-    """Paths whose errors are said in one set of words.
+    """The paths whose errors one renderer answers.
 
-    A prefix stands for itself and all paths below it; one that ends with ``_``, for all that begin with it.
+    A prefix matches itself and all paths below it; a prefix that ends with ``_`` matches all paths that begin with it.
     """
 
     prefixes: tuple[str, ...]
     render: Renderer
-    max_body: int | None = None  # bytes of a request's body, where the contract says; None: what holds for all paths
+    max_body: int | None = None  # bytes of a request's body; None: the server's own limit
 
     def owns(self, path: str) -> bool:
-        """Whether errors on that path are said in these words."""
+        """Whether this renderer answers errors on that path."""
         return any(
             path == prefix or path.startswith(prefix if prefix.endswith("_") else prefix + "/")
             for prefix in self.prefixes
@@ -45,10 +45,10 @@ class ErrorSurface:
 
 
 def nearest(table: Mapping[type[OfftakeError], Row], error: OfftakeError) -> Row:
-    """The row of the error's nearest ancestor; every table has one for the root."""
+    """The row of the error's class, or else of its nearest ancestor; every table has a row for the root."""
     return nearest_of(table, type(error))
 
 
-def nearest_of(table: Mapping[type[OfftakeError], Row], kind: type[OfftakeError]) -> Row:
-    """The row of an error that has yet to happen."""
-    return next(table[ancestor] for ancestor in kind.__mro__ if ancestor in table)
+def nearest_of(table: Mapping[type[OfftakeError], Row], error_class: type[OfftakeError]) -> Row:
+    """The row of an error class, or else of its nearest ancestor."""
+    return next(table[ancestor] for ancestor in error_class.__mro__ if ancestor in table)

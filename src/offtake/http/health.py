@@ -1,8 +1,8 @@
-"""``/healthz``, ``/readyz`` and ``/metrics``: for machines that watch the server, in no dialect.
+"""``/healthz``, ``/readyz`` and ``/metrics``, outside all dialects.
 
-``/healthz`` looks at nothing: it says that the process answers. ``/readyz`` says whether requests should be sent here,
-and if not, why, in words. Both need no credentials and are always answered. ``/metrics`` exists where a token was set,
-and wants it.
+``/healthz`` checks nothing: it is 200 while the process answers. ``/readyz`` is 200 if requests should be sent to this
+server, else 503 with the failed checks. Neither needs credentials. ``/metrics`` exists if a token is configured, and
+requires it.
 """
 
 from __future__ import annotations
@@ -24,95 +24,103 @@ from offtake.core.admin.health import HealthCheck
 from offtake.http.admission import Traffic
 
 _log = structlog.get_logger("offtake.probes")
-_PATIENCE = 2.0  # seconds a look may take
-_FRESH = 1.0  # seconds for which an answer holds
+_TIMEOUT_SECONDS = 2.0  # of a check
+_CACHE_SECONDS = 1.0  # for which a result is reused
 _METHODS = ["GET", "HEAD"]
-_NEVER_KEPT = {"cache-control": "no-store"}
+_NO_STORE = {"cache-control": "no-store"}
 
 
 class Readiness:
-    """Looks at everything that is needed: at the same time, not longer than bounded, not more often than of use.
+    """Runs all health checks concurrently, with a timeout, and caches the result.
 
-    A look that hangs goes on hanging in its own thread, and is not repeated until it has come back; so a dead file
-    system costs one thread, not one for each probe.
+    A check that hangs keeps its thread and is not started again until it returns, so a dead file system costs one
+    thread, not one per probe.
     """
 
-    def __init__(self, checks: Sequence[HealthCheck], *, patience: float = _PATIENCE, fresh: float = _FRESH) -> None:
+    def __init__(
+        self,
+        checks: Sequence[HealthCheck],
+        *,
+        timeout_seconds: float = _TIMEOUT_SECONDS,
+        cache_seconds: float = _CACHE_SECONDS,
+    ) -> None:
         self._checks = checks
-        self._patience = patience
-        self._fresh = fresh
+        self._timeout_seconds = timeout_seconds
+        self._cache_seconds = cache_seconds
         self._running: dict[str, asyncio.Future[str | None]] = {}
-        self._looked_at = float("-inf")
+        self._checked_at = float("-inf")
         self._missing: list[str] = []
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     async def missing(self) -> list[str]:
-        """What is missing; empty when all is well."""
-        async with self._turn:
-            if time.monotonic() - self._looked_at >= self._fresh:
-                missing = await self._look()
+        """Return the messages of failed checks; empty if the server is ready."""
+        async with self._lock:
+            if time.monotonic() - self._checked_at >= self._cache_seconds:
+                missing = await self._run_checks()
                 if missing != self._missing:
                     _log.warning("readiness", missing=missing)
-                self._missing, self._looked_at = missing, time.monotonic()
+                self._missing, self._checked_at = missing, time.monotonic()
             return self._missing
 
-    async def _look(self) -> list[str]:
-        looks = [self._running.get(health_check.name) or self._start(health_check) for health_check in self._checks]
-        if looks:
-            await asyncio.wait(looks, timeout=self._patience)
-        found = zip(self._checks, looks, strict=True)
-        said = [
-            look.result() if look.done() else f"{health_check.name} does not answer in time."
-            for health_check, look in found
+    async def _run_checks(self) -> list[str]:
+        results = [self._running.get(health_check.name) or self._start(health_check) for health_check in self._checks]
+        if results:
+            await asyncio.wait(results, timeout=self._timeout_seconds)
+        messages = [
+            result.result()
+            if result.done()
+            else f"{health_check.name} did not answer within {self._timeout_seconds:g} seconds."
+            for health_check, result in zip(self._checks, results, strict=True)
         ]
-        return [text for text in said if text]
+        return [message for message in messages if message]
 
     def _start(self, health_check: HealthCheck) -> asyncio.Future[str | None]:
-        """In a thread that the end of the process does not wait for."""
+        """Run the check in a daemon thread, which does not delay the end of the process."""
         loop = asyncio.get_running_loop()
-        look: asyncio.Future[str | None] = loop.create_future()
-        self._running[health_check.name] = look
+        result: asyncio.Future[str | None] = loop.create_future()
+        self._running[health_check.name] = result
 
-        def done(text: str | None) -> None:
+        def done(message: str | None) -> None:
             self._running.pop(health_check.name)
-            look.set_result(text)
+            result.set_result(message)
 
         def run() -> None:
             try:
-                text = health_check.check()
-            except Exception as error:  # noqa: BLE001 - a defect in a look is something missing, not an endless wait
-                text = f"{health_check.name} cannot be looked at ({type(error).__name__})."
+                message = health_check.check()
+            except Exception as error:  # noqa: BLE001 - a defect in a check is a failed check, not an endless wait
+                message = f"{health_check.name}: the check failed ({type(error).__name__})."
             if not loop.is_closed():
-                loop.call_soon_threadsafe(done, text)
+                loop.call_soon_threadsafe(done, message)
 
         threading.Thread(target=run, name="readiness", daemon=True).start()
-        return look
+        return result
 
 
 def router(traffic: Traffic, readiness: Readiness, exposition: Callable[[], Response], token: str | None) -> APIRouter:
-    """The three paths; ``exposition`` makes the answer of the last one."""
+    """Return the router of the three paths; ``exposition`` makes the response of ``/metrics``."""
     routes = APIRouter()
 
     @routes.api_route("/healthz", methods=_METHODS)
     async def healthz() -> Response:
         """The process is alive."""
-        return JSONResponse({"status": "alive"}, headers=_NEVER_KEPT)
+        return JSONResponse({"status": "alive"}, headers=_NO_STORE)
 
     @routes.api_route("/readyz", methods=_METHODS)
     async def readyz() -> Response:
-        """Whether to send requests here."""
-        missing = ["The server is stopping."] if traffic.is_draining else await readiness.missing()
+        """Whether this server should receive requests."""
+        missing = ["The server is shutting down."] if traffic.is_draining else await readiness.missing()
         body = {"status": "not ready" if missing else "ready", "missing": missing}
-        return JSONResponse(body, 503 if missing else 200, headers=_NEVER_KEPT)
+        return JSONResponse(body, 503 if missing else 200, headers=_NO_STORE)
 
     if token is not None:
 
         @routes.api_route("/metrics", methods=_METHODS)
         async def metrics(request: Request) -> Response:
-            """Figures in Prometheus' text format."""
-            scheme, _, sent = request.headers.get("authorization", "").partition(" ")
-            if scheme.lower() != "bearer" or not hmac.compare_digest(sent.strip().encode(), token.encode()):
-                raise HTTPException(401, "The token of [metrics] is missing or wrong.", {"www-authenticate": "Bearer"})
+            """Metrics in Prometheus text format."""
+            scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+            if scheme.lower() != "bearer" or not hmac.compare_digest(credentials.strip().encode(), token.encode()):
+                message = "Bearer token missing or wrong; send the value of [metrics] token."
+                raise HTTPException(401, message, {"www-authenticate": "Bearer"})
             return await run_in_threadpool(exposition)
 
     return routes

@@ -1,6 +1,6 @@
-"""What happens to every request, from the outside in.
+"""The middleware of every request, from the outside in.
 
-Where it comes from, an id and one log line, whether it is taken at all, a bound for its body, an answer to any error.
+Proxy headers, access log, admission, body limit, error handlers.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Scope
 
 from offtake.errors import ExportError, InvalidRequest, OfftakeError, Waitable
-from offtake.http.access_log import AccessLogMiddleware, RequestRecorder
+from offtake.http.access_log import AccessLogMiddleware, RequestRecorder, current_request, internal_server_error
 from offtake.http.admission import AdmissionMiddleware, Traffic
 from offtake.http.body_limit import BodyLimitMiddleware
 from offtake.http.errors import ErrorSurface, HttpFault, Renderer
 from offtake.http.proxies import Proxies, ProxyHeadersMiddleware
 
-_LEFT = 499  # the client went away in the middle of its request; the number is nginx's, RFC 9110 has none
+_CLIENT_CLOSED_REQUEST = 499  # nginx's status for a client that disconnected while sending; RFC 9110 has none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestLimits:
-    """What holds for every request, whichever dialect it speaks."""
+    """Limits and services that apply to the requests of every dialect."""
 
     max_body: int  # bytes
-    body_seconds: float  # for the whole body, from the end of the headers
+    body_seconds: float  # deadline of the whole body, from the end of the headers
     traffic: Traffic
     proxies: Proxies
-    record_request: RequestRecorder  # is told of every answered request
+    record_request: RequestRecorder  # called with every completed request
 
 
 class UnsupportedMedia(HTTPException):
-    """The body's declared type is not one that the endpoint reads."""
+    """The endpoint does not accept the request's Content-Type (415)."""
 
     def __init__(self, message: str) -> None:
         super().__init__(415, message)
@@ -49,38 +49,38 @@ class UnsupportedMedia(HTTPException):
 def build_middleware(
     app: FastAPI, routers: Sequence[APIRouter], surfaces: Sequence[ErrorSurface], rules: RequestLimits
 ) -> ASGIApp:
-    """The application, which has these routers, as served: each step wraps the one before it."""
+    """Install the error handlers on ``app`` and return it wrapped in the middleware."""
     render = _renderer(surfaces)
     _answer_errors(app, routers, render)
-    bounded = BodyLimitMiddleware(app, _limit(surfaces, rules.max_body), rules.body_seconds)
-    taken = AdmissionMiddleware(bounded, render, rules.traffic)
-    return ProxyHeadersMiddleware(AccessLogMiddleware(taken, render, rules.record_request), rules.proxies)
+    limited = BodyLimitMiddleware(app, _limit(surfaces, rules.max_body), rules.body_seconds)
+    admitted = AdmissionMiddleware(limited, render, rules.traffic)
+    return ProxyHeadersMiddleware(AccessLogMiddleware(admitted, render, rules.record_request), rules.proxies)
 
 
 class DirectRoute(APIRoute):
-    """A route whose endpoint reads the request itself, in a dialect's own way.
+    """A route whose endpoint reads the request itself.
 
-    It stands in the OpenAPI document like any other; what the framework does to fill in declared parameters, a sixth
-    of a poll, is left out. Path parameters are passed by name, as text.
+    The framework does not fill in declared parameters, which would take a sixth of the time of a status poll. The
+    endpoint finds path parameters, as text, in ``request.path_params``.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The endpoint, called without more ado."""
+        """The endpoint itself."""
 
         async def handle(request: Request) -> Response:
-            response: Response = await self.endpoint(request, **request.path_params)
+            response: Response = await self.endpoint(request)
             return response
 
         return handle
 
 
 def remote_address(request: Request) -> str | None:
-    """Where the caller is, as far as the server may believe it."""
+    """Return the client's IP address, from a trusted proxy's headers where there are any."""
     return request.client.host if request.client else None
 
 
 def _renderer(surfaces: Sequence[ErrorSurface]) -> Renderer:
-    """The words of whoever owns the path; plain ones elsewhere."""
+    """Return a renderer that uses the surface that owns the path, or plain JSON."""
 
     def render(error: OfftakeError | HttpFault, path: str) -> Response:
         for surface in surfaces:
@@ -102,18 +102,18 @@ def _plain(error: OfftakeError | HttpFault) -> Response:
 
 
 def _allowed(routers: Sequence[APIRouter], scope: Scope) -> str:
-    """Every method of a path: the framework names those of the first route that has it."""
+    """Return all methods of a path for the Allow header; the framework lists only those of the first matching route."""
     routes = (route for router in routers for route in router.routes if isinstance(route, Route))
-    found = (route.methods or () for route in routes if route.matches(scope)[0] is not Match.NONE)
-    return ", ".join(sorted({method for methods in found for method in methods}))
+    matching = (route.methods or () for route in routes if route.matches(scope)[0] is not Match.NONE)
+    return ", ".join(sorted({method for methods in matching for method in methods}))
 
 
 def _answer_errors(app: FastAPI, routers: Sequence[APIRouter], render: Renderer) -> None:
-    async def ours(request: Request, error: Exception) -> Response:
+    async def offtake_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, OfftakeError)  # noqa: S101 - registered for that class only
         return render(error, request.url.path)
 
-    async def http(request: Request, error: Exception) -> Response:
+    async def http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - registered for that class only
         headers = {name.lower(): value for name, value in (error.headers or {}).items()}
         if error.status_code == 405:
@@ -121,29 +121,28 @@ def _answer_errors(app: FastAPI, routers: Sequence[APIRouter], render: Renderer)
         fault = HttpFault(status=error.status_code, message=error.detail, headers=headers)
         return render(fault, request.url.path)
 
-    async def invalid(request: Request, error: Exception) -> Response:
+    async def invalid_request(request: Request, error: Exception) -> Response:
         return render(InvalidRequest("The request is not valid."), request.url.path)
 
-    async def defect(request: Request, error: Exception) -> Response:
-        # Registered for Exception, this runs in the outermost of the framework's own layers, which raises the error
-        # again for us to log.
-        return render(HttpFault(status=500, message="The server made a mistake."), request.url.path)
+    async def unexpected_error(request: Request, error: Exception) -> Response:
+        # Starlette's outermost layer calls this, then raises the error again; AccessLogMiddleware logs it.
+        return render(internal_server_error(current_request()), request.url.path)
 
-    async def left(request: Request, error: Exception) -> Response:
-        return Response(status_code=_LEFT)  # read by nobody, but counted
+    async def client_disconnect(request: Request, error: Exception) -> Response:
+        return Response(status_code=_CLIENT_CLOSED_REQUEST)  # not sent; for log and metrics
 
-    app.add_exception_handler(Exception, defect)
-    app.add_exception_handler(ClientDisconnect, left)
-    app.add_exception_handler(ExportError, ours)
-    app.add_exception_handler(HTTPException, http)
-    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(Exception, unexpected_error)
+    app.add_exception_handler(ClientDisconnect, client_disconnect)
+    app.add_exception_handler(ExportError, offtake_error)
+    app.add_exception_handler(HTTPException, http_error)
+    app.add_exception_handler(RequestValidationError, invalid_request)
 
 
 def _limit(surfaces: Sequence[ErrorSurface], max_body: int) -> Callable[[str], int]:
-    """How many bytes of a body a path takes."""
-    own = [(surface, surface.max_body) for surface in surfaces if surface.max_body is not None]
+    """Return a function that gives the maximum body size of a path, in bytes."""
+    limits = [(surface, surface.max_body) for surface in surfaces if surface.max_body is not None]
 
     def limit(path: str) -> int:
-        return next((size for surface, size in own if surface.owns(path)), max_body)
+        return next((size for surface, size in limits if surface.owns(path)), max_body)
 
     return limit

@@ -1,7 +1,7 @@
-"""Who really asks, where proxies stand in front: addresses, scheme and host, believed from named proxies only.
+"""Trusted proxies: the client's address, scheme and host, taken from the ``X-Forwarded-*`` headers of listed proxies.
 
-Anybody can write ``X-Forwarded-For``. What a proxy that we do not know says of its caller is not looked at; then the
-proxy itself is the caller.
+Any client can send these headers. When the peer is not a listed proxy, the middleware ignores them and the peer itself
+is the client.
 """
 
 from __future__ import annotations
@@ -18,19 +18,20 @@ _PORT = re.compile(r"(?P<v4>[\d.]+):\d{1,5}|\[(?P<v6>[0-9A-Fa-f:.]+)\](:\d{1,5})
 
 
 class Proxies:
-    """The proxies that are believed, by address or network."""
+    """The trusted proxies, by address or network."""
 
     def __init__(self, networks: Sequence[str]) -> None:
         self._networks = [ip_network(network) for network in networks]
 
     def __contains__(self, host: str) -> bool:
-        found = _address(host)
-        return found is not None and any(found in network for network in self._networks)
+        address = _address(host)
+        return address is not None and any(address in network for network in self._networks)
 
     def client(self, forwarded: str) -> str | None:
-        """The nearest address that is no proxy of ours; None where the header makes no sense.
+        """Return the last untrusted address of an ``X-Forwarded-For`` header; None if it cannot be parsed.
 
-        Every proxy adds whom it saw at the end, so only what stands right of the first unknown address is vouched for.
+        Each proxy appends the address of its peer, so a trusted proxy wrote that entry; entries to its left may be
+        forged.
         """
         client = None
         for entry in reversed(forwarded.split(",")):
@@ -44,7 +45,7 @@ class Proxies:
 
 
 class ProxyHeadersMiddleware:
-    """Sets address, scheme and host of a request from the headers of a trusted proxy."""
+    """Sets client address, scheme and host of a request from the headers of a trusted proxy."""
 
     def __init__(self, app: ASGIApp, proxies: Proxies) -> None:
         self._app = app
@@ -57,29 +58,29 @@ class ProxyHeadersMiddleware:
         await self._app(scope, receive, send)
 
 
-def _apply(scope: Scope, sent: Headers, proxies: Proxies) -> None:
-    client = proxies.client(", ".join(sent.getlist("x-forwarded-for")))
+def _apply(scope: Scope, headers: Headers, proxies: Proxies) -> None:
+    client = proxies.client(", ".join(headers.getlist("x-forwarded-for")))
     if client is not None:
         scope["client"] = (client, 0)
-    scheme = _last(sent, "x-forwarded-proto").lower()
+    scheme = _last_value(headers, "x-forwarded-proto").lower()
     if scheme in ("http", "https"):
         scope["scheme"] = scheme
-    host = _last(sent, "x-forwarded-host")
+    host = _last_value(headers, "x-forwarded-host")
     if _HOST.fullmatch(host):
         others = [(name, value) for name, value in scope["headers"] if name != b"host"]
         scope["headers"] = [*others, (b"host", host.encode())]
 
 
-def _last(sent: Headers, name: str) -> str:
-    """What the proxy nearest to us wrote."""
-    values = sent.getlist(name)
+def _last_value(headers: Headers, name: str) -> str:
+    """Return the header's last value, which the proxy nearest to this server wrote."""
+    values = headers.getlist(name)
     return values[-1].rpartition(",")[2].strip() if values else ""
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
     with_port = _PORT.fullmatch(text)
     try:
-        found = ip_address((with_port["v4"] or with_port["v6"]) if with_port else text)
+        address = ip_address((with_port["v4"] or with_port["v6"]) if with_port else text)
     except ValueError:
         return None
-    return found.ipv4_mapped or found if isinstance(found, IPv6Address) else found
+    return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address

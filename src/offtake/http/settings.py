@@ -18,44 +18,48 @@ class ServerSettings(SettingsSection):
     public_url: str | None = Field(
         None,
         pattern=r"^https?://[^/?#]+(/[^?#]*)?$",
-        description="How clients reach the server, as https://exports.example.com; links are built from it. "
-        "Without it, links repeat the host the client asked for.",
+        description="Base URL of the server for clients, such as https://exports.example.com; links start with it. "
+        "If unset, links use the host of the request.",
     )
-    workers: int = Field(2, ge=0, le=64, description="Worker processes started by `offtake serve`; 0 for none.")
-    max_body_bytes: int = Field(65_536, ge=1024, description="Larger request bodies are refused.")
-    drain_seconds: float = Field(20.0, ge=0, description="After SIGTERM, how long running downloads may go on.")
+    workers: int = Field(
+        2, ge=0, le=64, description="Number of worker processes that `offtake serve` starts; 0 for none."
+    )
+    max_body_bytes: int = Field(
+        65_536, ge=1024, description="Maximum size of a request body; larger ones are answered 413."
+    )
+    drain_seconds: float = Field(20.0, ge=0, description="How long running downloads may continue after SIGTERM.")
     tls_certificate: str | None = Field(
         None,
-        description="File of the certificate and the chain above it (PEM); the server then speaks HTTPS only. "
-        "A relative path is in the home folder; SIGHUP reads both files again.",
+        description="File with the certificate and its chain (PEM); if set, the server accepts HTTPS only. "
+        "A relative path is in the home folder; SIGHUP reloads certificate and key.",
     )
     tls_key: str | None = Field(
-        None, validate_default=True, description="File of the certificate's private key (PEM, without a password)."
+        None, validate_default=True, description="File with the certificate's private key (PEM, without a passphrase)."
     )
-    tls_minimum: Literal["1.2", "1.3"] = Field("1.2", description="Oldest version of TLS that is spoken.")
+    tls_minimum: Literal["1.2", "1.3"] = Field("1.2", description="Minimum TLS version.")
     trusted_proxies: tuple[str, ...] = Field(
         (),
-        description="Addresses or networks of proxies in front, as 10.0.0.5 or 10.0.0.0/8. X-Forwarded-For, "
-        "X-Forwarded-Proto and X-Forwarded-Host are believed from those only.",
+        description="Addresses or networks of reverse proxies, such as 10.0.0.5 or 10.0.0.0/8. X-Forwarded-For, "
+        "X-Forwarded-Proto and X-Forwarded-Host are accepted from these only.",
     )
     concurrent_requests: int = Field(
-        1000, ge=1, description="Requests and downloads answered at once; more get 503 with Retry-After."
+        1000, ge=1, description="Maximum number of concurrent requests and downloads; others get 503 with Retry-After."
     )
     header_seconds: float = Field(
-        10.0, gt=0, description="How long a client may take to send a request's headers; then it is disconnected."
+        10.0, gt=0, description="How long a client may take to send the request headers before it is disconnected."
     )
     body_seconds: float = Field(
-        30.0, gt=0, description="How long a client may take to send a request's body; then it is answered 408."
+        30.0, gt=0, description="How long a client may take to send the request body before it gets 408."
     )
-    max_header_bytes: int = Field(32_768, ge=4096, description="Larger request headers are refused.")
+    max_header_bytes: int = Field(
+        32_768, ge=4096, description="Maximum size of the request headers; larger ones are answered 431."
+    )
     keep_alive_seconds: float = Field(5.0, gt=0, description="How long an idle connection is kept open.")
-    min_free_mb: int = Field(
-        512, ge=0, description="The server is not ready while the artifact store has less free space, in MiB."
-    )
+    min_free_mb: int = Field(512, ge=0, description="Minimum free space of the artifact store for /readyz, in MiB.")
     worker_silence_seconds: float = Field(
         30.0,
         ge=0,
-        description="The server is not ready when no worker has been alive for so long; 0: workers may be away.",
+        description="/readyz fails if no worker has sent a heartbeat for this long; 0 disables the check.",
     )
 
     @field_validator("public_url")
@@ -67,22 +71,22 @@ class ServerSettings(SettingsSection):
     @classmethod
     def _both_or_none(cls, value: str | None, info: ValidationInfo) -> str | None:
         if (value is None) != (info.data.get("tls_certificate") is None):
-            raise ValueError("tls_certificate and tls_key belong together")
+            raise ValueError("tls_certificate and tls_key must be set together")
         return value
 
     @field_validator("trusted_proxies")
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for item in value:
-            ip_network(item)  # raises ValueError, which names it
+            ip_network(item)  # raises ValueError that names the item
         return value
 
 
 class MetricsSettings(SettingsSection):
-    """Figures for Prometheus at `/metrics`."""
+    """Prometheus metrics at `/metrics`."""
 
     token: SecretStr | None = Field(
         None,
         min_length=16,
-        description="What `Authorization: Bearer …` has to carry to read /metrics. Without it, there is no such path.",
+        description="Bearer token that clients of /metrics must send. If unset, /metrics does not exist.",
     )

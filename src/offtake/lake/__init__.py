@@ -1,1 +1,1 @@
-"""The lake: care data in Delta tables, and the model that describes them (``tables.toml``)."""
+"""The data lake: care data in Delta tables, described by the data model ``tables.toml``."""

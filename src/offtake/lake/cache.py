@@ -1,12 +1,12 @@
-"""This machine's copies of files that lie elsewhere and never change, shared by all its processes.
+"""A disk cache of immutable lake files from object storage, shared by all processes of this machine.
 
-``files/<lake>/<name>``   whole files; the one used longest ago goes first when there are too many bytes
-``held/<holder>/<name>``  the same files, linked once more for somebody who is using them
-``held/<holder>.lock``    locked while that somebody lives; what a killed one held is removed by the next who comes
-``locks/<number>``        locked while a file whose name has that number is being brought, so that one process does it
+``files/<lake>/<name>``   complete files; evicted in order of last use
+``held/<holder>/<name>``  hard links to the same files, for a query that reads them
+``held/<holder>.lock``    locked while the holder lives; the next user removes what a killed one left
+``locks/<number>``        locked while a file whose name hashes to that number is fetched, by one process only
 
-A name that goes from ``files`` while its file is held takes no bytes away from the holder. A file is linked into
-``files`` only when it is whole, so a broken download is never met there.
+Evicting a file does not affect its holders, which have links of their own. A file is linked into ``files`` only once it
+is complete.
 """
 
 from __future__ import annotations
@@ -27,121 +27,121 @@ from typing import IO
 
 from offtake.errors import StorageUnavailable
 
-_AT_ONCE = 4  # files brought side by side
+_CONCURRENT_FETCHES = 4
 _LOCKS = 64
-_LOOK = 0.02  # seconds between looks at a lock that somebody else holds
-_PARQUET = b"PAR1"  # how such a file begins and ends
+_POLL_SECONDS = 0.02  # while another process holds a lock
+_PARQUET_MAGIC = b"PAR1"  # first and last bytes of a Parquet file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """A file by its name, which says all there is to say: the same name always means the same bytes."""
+class RemoteFile:
+    """An immutable file in object storage: the same name always means the same bytes. ``size`` is in bytes."""
 
     name: str
     size: int
 
 
-Bring = Callable[[Wanted], Iterator[bytes]]
+Fetch = Callable[[RemoteFile], Iterator[bytes]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileCache:
-    """``limit`` is how many bytes may lie about that nobody uses. ``lake`` tells files of several lakes apart."""
+    """``limit`` is the maximum size of unreferenced cached files, in bytes; ``lake`` separates the files of lakes."""
 
     folder: Path
     lake: str
     limit: int
 
     @contextmanager
-    def held(self, files: Sequence[Wanted], bring: Bring, check: Callable[[], None]) -> Iterator[Path]:
-        """A folder with all these files, for as long as the block runs.
+    def local_copies(self, files: Sequence[RemoteFile], fetch: Fetch, check: Callable[[], None]) -> Iterator[Path]:
+        """Yield a folder that holds all these files while the block runs.
 
-        ``check`` is called again and again while files are brought; what it raises ends the undertaking. Raises
-        StorageUnavailable when a file cannot be brought whole.
+        ``check`` is called repeatedly while files are fetched; an exception it raises aborts. Raises StorageUnavailable
+        if a file cannot be fetched completely.
         """
         with _writable():
             for name in ("files", "held", "locks"):
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
-            self._remove_left()
-        with self._holder() as own:
+            self._remove_abandoned()
+        with self._holder() as folder:
             try:
                 with _writable():
-                    self._bring_all(files, own, bring, check)
-                    self._shrink()
-                yield own
+                    self._fetch_all(files, folder, fetch, check)
+                    self._evict()
+                yield folder
             finally:
-                shutil.rmtree(own, ignore_errors=True)
-                self._shrink()
+                shutil.rmtree(folder, ignore_errors=True)
+                self._evict()
 
-    def _bring_all(self, files: Sequence[Wanted], own: Path, bring: Bring, check: Callable[[], None]) -> None:
+    def _fetch_all(self, files: Sequence[RemoteFile], folder: Path, fetch: Fetch, check: Callable[[], None]) -> None:
         failed: list[BaseException] = []
 
-        def go_on() -> None:
-            """One file that fails stops the others."""
+        def check_all() -> None:
+            """Abort the other fetches once one has failed."""
             check()
             if failed:
-                raise StorageUnavailable("Another file of the lake could not be read.")
+                raise StorageUnavailable("Another lake file could not be fetched.")
 
-        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="lake-file") as pool:
-            for brought in as_completed([pool.submit(self._hold, file, own, bring, go_on) for file in files]):
-                failed += filter(None, (brought.exception(),))
+        with ThreadPoolExecutor(_CONCURRENT_FETCHES, thread_name_prefix="lake-file") as pool:
+            for fetched in as_completed([pool.submit(self._link, file, folder, fetch, check_all) for file in files]):
+                failed += filter(None, (fetched.exception(),))
         if failed:
             raise failed[0]
 
-    def _hold(self, file: Wanted, own: Path, bring: Bring, check: Callable[[], None]) -> None:
-        kept, target = self.folder / "files" / self.lake / file.name, own / file.name
+    def _link(self, file: RemoteFile, folder: Path, fetch: Fetch, check: Callable[[], None]) -> None:
+        cached, target = self.folder / "files" / self.lake / file.name, folder / file.name
         target.parent.mkdir(parents=True, exist_ok=True)
-        with self._alone(file, check):
-            if _linked(kept, target, file.size):
+        with self._fetch_lock(file, check):
+            if _linked(cached, target, file.size):
                 return
-            _download(file, target, bring, check)
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            kept.unlink(missing_ok=True)
-            kept.hardlink_to(target)
+            _download(file, target, fetch, check)
+            cached.parent.mkdir(parents=True, exist_ok=True)
+            cached.unlink(missing_ok=True)
+            cached.hardlink_to(target)
 
     @contextmanager
-    def _alone(self, file: Wanted, check: Callable[[], None]) -> Iterator[None]:
-        """Nobody else on this machine brings that file."""
+    def _fetch_lock(self, file: RemoteFile, check: Callable[[], None]) -> Iterator[None]:
+        """Hold the lock under which one process of this machine fetches the file."""
         number = zlib.crc32(f"{self.lake}/{file.name}".encode()) % _LOCKS
         with (self.folder / "locks" / str(number)).open("a") as lock:
             while not _locked(lock):
                 check()
-                time.sleep(_LOOK)
+                time.sleep(_POLL_SECONDS)
             check()
             yield
 
     @contextmanager
     def _holder(self) -> Iterator[Path]:
-        """A new holder's folder. Its lock is there first: whoever finds a lock free may remove what belongs to it."""
+        """Yield a new holder's folder. Its lock is taken first, because an unlocked holder counts as abandoned."""
         while True:
-            own = self.folder / "held" / uuid.uuid4().hex
-            lock_path = own.with_suffix(".lock")
+            folder = self.folder / "held" / uuid.uuid4().hex
+            lock_path = folder.with_suffix(".lock")
             with lock_path.open("a") as lock:
-                if not _locked(lock) or not lock_path.exists():  # somebody took it for left behind, in between
+                if not _locked(lock) or not lock_path.exists():  # another process removed it as abandoned
                     continue
-                own.mkdir()
+                folder.mkdir()
                 try:
-                    yield own
+                    yield folder
                 finally:
                     lock_path.unlink(missing_ok=True)
             return
 
-    def _remove_left(self) -> None:
-        """What holders left that were killed."""
+    def _remove_abandoned(self) -> None:
+        """Remove the folders of killed holders."""
         for lock_path in (self.folder / "held").glob("*.lock"):
             with suppress(FileNotFoundError), lock_path.open("r+") as lock:
                 if _locked(lock):
                     shutil.rmtree(lock_path.with_suffix(""), ignore_errors=True)
                     lock_path.unlink(missing_ok=True)
 
-    def _shrink(self) -> None:
-        """Remove what was used longest ago until the rest fits; what is in use stays, as removing it frees nothing."""
-        with (self.folder / "locks" / "shrink").open("a") as lock:
+    def _evict(self) -> None:
+        """Remove the least recently used files down to the limit; skip files in use, as that would free no space."""
+        with (self.folder / "locks" / "evict").open("a") as lock:
             if not _locked(lock):
-                return  # somebody does it right now
-            found = sorted(_entries(self.folder / "files"))
-            total = sum(size for _, size, _ in found)
-            for _, size, path in found:
+                return  # another process is evicting
+            entries = sorted(_entries(self.folder / "files"))
+            total = sum(size for _, size, _ in entries)
+            for _, size, path in entries:
                 if total <= self.limit:
                     return
                 with suppress(FileNotFoundError):
@@ -152,26 +152,28 @@ class FileCache:
 
 @contextmanager
 def _writable() -> Iterator[None]:
-    """A disk that is full or broken is trouble of the storage, too."""
+    """Translate errors of this machine's disk into StorageUnavailable."""
     try:
         yield
     except OSError as error:
-        raise StorageUnavailable("Copies of the lake's files cannot be written to this machine's disk.") from error
+        raise StorageUnavailable(
+            "The lake cache cannot be written; check free space and permissions of [storage] cache_folder."
+        ) from error
 
 
 def _entries(folder: Path) -> Iterator[tuple[int, int, Path]]:
-    """When each file was last used, its size, and where it is."""
+    """Yield time of last use, size in bytes and path of each file."""
     for path in folder.rglob("*"):
         with suppress(FileNotFoundError):
-            found = path.stat()
-            if stat.S_ISREG(found.st_mode):
-                yield found.st_mtime_ns, found.st_size, path
+            status = path.stat()
+            if stat.S_ISREG(status.st_mode):
+                yield status.st_mtime_ns, status.st_size, path
 
 
-def _linked(kept: Path, target: Path, size: int) -> bool:
-    """Whether the file was there, whole; it is held and counts as used now then."""
+def _linked(cached: Path, target: Path, size: int) -> bool:
+    """Link the cached file to ``target`` and mark it as used now; return False if it is absent or incomplete."""
     try:
-        target.hardlink_to(kept)
+        target.hardlink_to(cached)
     except FileNotFoundError:
         return False
     if target.stat().st_size != size:  # a disk that lost power may have lost bytes
@@ -181,24 +183,24 @@ def _linked(kept: Path, target: Path, size: int) -> bool:
     return True
 
 
-def _download(file: Wanted, target: Path, bring: Bring, check: Callable[[], None]) -> None:
-    """Bring a file and look at it: its size, and the marks that a Parquet file begins and ends with."""
-    begins, ends, size = b"", b"", 0
+def _download(file: RemoteFile, target: Path, fetch: Fetch, check: Callable[[], None]) -> None:
+    """Fetch a file and verify its size and Parquet's magic bytes."""
+    first, last, size = b"", b"", 0
     with target.open("wb", buffering=0) as out:
-        for chunk in bring(file):
+        for chunk in fetch(file):
             check()
             out.write(chunk)
-            begins, ends, size = (begins or chunk[:4]), (ends + chunk[-4:])[-4:], size + len(chunk)
+            first, last, size = (first or chunk[:4]), (last + chunk[-4:])[-4:], size + len(chunk)
         os.fsync(out.fileno())
-    if (size, begins, ends) != (file.size, _PARQUET, _PARQUET):
+    if (size, first, last) != (file.size, _PARQUET_MAGIC, _PARQUET_MAGIC):
         target.unlink()
-        raise StorageUnavailable("A file of the lake came broken from the object storage.")
+        raise StorageUnavailable("A lake file arrived damaged from object storage.")
 
 
 def _locked(file: IO[str]) -> bool:
-    """Take the lock if nobody has it; the kernel frees it when the file is closed, or its owner dies.
+    """Try to take the lock; the kernel releases it when the file is closed or the process ends.
 
-    The file is open for writing: a network file system makes of this a lock that asks for it (flock(2), NFS details).
+    The file must be open for writing, as NFS emulates this lock by one that requires it (flock(2), NFS details).
     """
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

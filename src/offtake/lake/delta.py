@@ -1,7 +1,7 @@
-"""The lake: one Delta table per table of the model, on the ground that ``storage.py`` knows.
+"""The lake: one Delta table per table of the model, on a ``TableStorage``.
 
-Owns how a table is opened, created and read, and turns the storage library's errors into ours. Which rows go in is
-``upsert.py``'s business, which files a report sees is ``snapshot.py``'s.
+Opens, creates and lists tables, and translates delta-rs errors. ``upsert.py`` writes rows; ``snapshot.py`` selects the
+files that a report reads.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.schema import ArrayType, PrimitiveType
 
 from offtake.errors import StorageUnavailable
-from offtake.lake.cache import Wanted
+from offtake.lake.cache import RemoteFile
 from offtake.lake.storage import TableStorage
 from offtake.lake.tables import Table
-from offtake.model.report import ColumnType
+from offtake.model.column_type import ColumnType
 
-# Other engines may switch these on. File lists alone do not honour them, so reading on would show deleted rows or
+# Reader features that other engines may enable. Offtake reads Parquet files by path, which would return deleted rows or
 # miss renamed columns.
-_UNREADABLE = frozenset({"deletionVectors", "columnMapping"})
+_UNSUPPORTED_FEATURES = frozenset({"deletionVectors", "columnMapping"})
 
 _STRING = PrimitiveType("string")
 _DELTA_TYPES: Mapping[ColumnType, PrimitiveType | ArrayType] = MappingProxyType(
@@ -43,7 +43,7 @@ _DELTA_TYPES: Mapping[ColumnType, PrimitiveType | ArrayType] = MappingProxyType(
 )
 
 
-# Small row groups: rows are sorted by event time, and a reader skips the groups its timespan does not touch.
+# Small row groups: rows are sorted by event time, so a reader skips the groups outside its timespan.
 WRITER = WriterProperties(max_row_group_size=122_880, compression="SNAPPY")
 
 
@@ -51,8 +51,8 @@ WRITER = WriterProperties(max_row_group_size=122_880, compression="SNAPPY")
 class LakeFile:
     """One Parquet file of one tenant; ``month`` is None in dimension tables.
 
-    ``path`` is relative to the lake, or absolute once the file was made local. ``rows`` is what the table's log says, 0
-    where another engine wrote the file and left it out; ``bytes`` is always there.
+    ``path`` is relative to the lake, or absolute once the file is local. ``rows`` comes from the table's log; 0 if
+    another engine wrote the file without it. The log always has ``bytes``.
     """
 
     path: str
@@ -63,34 +63,34 @@ class LakeFile:
 
 @dataclass(frozen=True, slots=True)
 class Lake:
-    """All tables, on one ground."""
+    """All tables of one storage."""
 
     storage: TableStorage
 
     def check(self, table: Table) -> None:
-        """Raise StorageUnavailable unless the ground answers and that table, where it exists, can be opened.
+        """Check that the storage responds and that ``table``, if it exists, can be opened.
 
-        Raises SettingsError for what does not pass by itself.
+        Raises StorageUnavailable, or SettingsError for a fault that needs an operator.
         """
         if not self.storage.check():
-            raise StorageUnavailable("The lake does not answer.")
+            raise StorageUnavailable("The lake's storage does not respond.")
         self.open(table)
 
     def open(self, table: Table) -> DeltaTable | None:
-        """The newest version of a table, or None before its first load. Raises StorageUnavailable."""
+        """Return the newest version of a table, or None before its first load. Raises StorageUnavailable."""
         with storage_faults(table):
             try:
                 delta = DeltaTable(self.storage.uri(table.name), storage_options=self._options)
             except TableNotFoundError:
                 return None
-            _refuse_unreadable(delta, table)
+            _refuse_unsupported(delta, table)
             return delta
 
     def create(self, table: Table) -> DeltaTable:
-        """The newest version of a table, made empty if it does not exist. Raises StorageUnavailable."""
-        found = self.open(table)
-        if found is not None:
-            return found
+        """Return the newest version of a table; create it empty if it does not exist. Raises StorageUnavailable."""
+        existing = self.open(table)
+        if existing is not None:
+            return existing
         with storage_faults(table):
             self.storage.prepare(table.name)
             try:
@@ -104,19 +104,19 @@ class Lake:
                     storage_options=self._options,
                 )
             except DeltaError:
-                found = self.open(table)  # another writer may have made it just now
-                if found is None:
+                existing = self.open(table)  # another writer may have created it concurrently
+                if existing is None:
                     raise
-                return found
+                return existing
 
     def files(self, delta: DeltaTable, table: Table, tenant: str) -> tuple[LakeFile, ...]:
-        """The files of one tenant in that version, by month, then in the order they were written."""
+        """Return the tenant's files in that version, sorted by month, then by the time they were written."""
         with storage_faults(table):
             actions = delta.get_add_actions(flatten=True)
             names = ["partition.tenant", "path", "modification_time", "num_records", "size_bytes", "partition.month"]
             columns = [actions.column(name).to_pylist() for name in names[: 4 + len(table.partition_columns)]]
-        own = [row for row in zip(*columns, strict=True) if row[0] == tenant]
-        own.sort(key=lambda row: (*row[5:], row[2], row[1]))
+        rows = [row for row in zip(*columns, strict=True) if row[0] == tenant]
+        rows.sort(key=lambda row: (*row[5:], row[2], row[1]))
         return tuple(
             LakeFile(
                 path=f"{table.name}/{unquote(row[1])}",
@@ -124,27 +124,27 @@ class Lake:
                 month=row[5] if row[5:] else None,
                 rows=row[3] or 0,
             )
-            for row in own
+            for row in rows
         )
 
     @contextmanager
     def local(
         self, files: Sequence[LakeFile], check: Callable[[], None] = lambda: None
     ) -> Iterator[Sequence[LakeFile]]:
-        """The same files with absolute local paths, which are good while the block runs.
+        """Yield the same files with absolute local paths, valid while the block runs.
 
-        ``check`` is called again and again while they are brought; what it raises ends that. Raises StorageUnavailable.
+        ``check`` is called repeatedly while files are fetched; what it raises aborts. Raises StorageUnavailable.
         """
-        wanted = [Wanted(name=file.path, size=file.bytes) for file in files]
-        with self.storage.local(wanted, check) as paths:
+        remote = [RemoteFile(name=file.path, size=file.bytes) for file in files]
+        with self.storage.local(remote, check) as paths:
             yield [replace(file, path=str(path)) for file, path in zip(files, paths, strict=True)]
 
     @contextmanager
     def writing(self, table: Table) -> Iterator[None]:
-        """Queue up behind other writers of the table on this machine. Raises StorageUnavailable, LakeError."""
-        with ExitStack() as held:
+        """Hold the table's write lock (``TableStorage.queue``). Raises StorageUnavailable, LakeError."""
+        with ExitStack() as stack:
             with storage_faults(table):
-                held.enter_context(self.storage.queue(table.name))
+                stack.enter_context(self.storage.queue(table.name))
             yield
 
     @property
@@ -155,7 +155,7 @@ class Lake:
 
 @contextmanager
 def storage_faults(table: Table) -> Iterator[None]:
-    """The one place where errors of the storage become ours; the cause stays attached."""
+    """Translate errors of storage and delta-rs into StorageUnavailable; the cause stays attached."""
     try:
         yield
     except (DeltaError, OSError, duckdb.IOException) as error:
@@ -163,12 +163,15 @@ def storage_faults(table: Table) -> Iterator[None]:
 
 
 def _schema(table: Table) -> Schema:
-    """Every column may be null: a column added to the model later is null in all older rows."""
+    """Return the Delta schema. All columns are nullable, because a column added later is null in older rows."""
     fields = [Field(column.name, _DELTA_TYPES[column.type]) for column in table.columns]
     return Schema([*fields, *(Field(name, _STRING) for name in table.partition_columns)])
 
 
-def _refuse_unreadable(delta: DeltaTable, table: Table) -> None:
-    features = _UNREADABLE.intersection(delta.protocol().reader_features or ())
+def _refuse_unsupported(delta: DeltaTable, table: Table) -> None:
+    features = _UNSUPPORTED_FEATURES.intersection(delta.protocol().reader_features or ())
     if features:
-        raise StorageUnavailable(f"The lake table {table.name} uses {', '.join(sorted(features))}, unknown here.")
+        raise StorageUnavailable(
+            f"The lake table {table.name} needs Delta features that Offtake does not support; rewrite it without "
+            f"{', '.join(sorted(features))}."
+        )

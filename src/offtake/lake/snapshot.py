@@ -1,7 +1,7 @@
-"""What one query may see of the lake: the files of one tenant and the months it needs.
+"""Snapshots of the lake for one query: the files of one tenant and the months it needs.
 
-The tenant wall of every report stands here. A query is given nothing but the file lists made by this module, so it
-cannot reach another tenant's rows whatever its SQL says.
+This module isolates tenants: a session reads only the files listed here and cannot open any other file. The views that
+the engine creates over them also show only the tenant's rows.
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ from datetime import UTC, datetime, timedelta
 from offtake.lake.delta import Lake, LakeFile
 from offtake.lake.tables import Table, tables
 from offtake.model.report import Prune, TableUse
-from offtake.model.timespan import Timespan
 from offtake.model.view import TableView
 
-_TICK = timedelta(microseconds=1)  # instants have microseconds, so the last one inside [start, end) is one tick earlier
+_MICROSECOND = timedelta(microseconds=1)  # resolution of instants: the last one in [start, end) is end - 1 µs
 
 
 @contextmanager
@@ -25,31 +24,38 @@ def snapshot(
     uses: Sequence[TableUse],
     *,
     tenant: str,
-    timespan: Timespan,
+    start: datetime | None = None,
+    end: datetime | None = None,
     check: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[TableView, ...]]:
-    """The newest version of each table, cut to this tenant and these months; a table never loaded has no files.
+    """Yield a view of the newest version of each table, limited to the tenant and the months of ``timespan``.
 
-    The files can be read while the block runs. ``check`` is called again and again while they are brought here; what it
-    raises ends that. Raises StorageUnavailable if a table exists and cannot be opened, or a file cannot be had.
+    ``start`` and ``end`` are the bounds of the exported rows (``ExportRequest.effective_end``); ``prune`` skips months
+    outside them. Without a bound, no month is skipped on that side.
+
+    A table that was never loaded has no files. The files are readable while the block runs. ``check`` is called
+    repeatedly while files are fetched; an exception it raises aborts. Raises StorageUnavailable if a table cannot be
+    opened or a file cannot be fetched.
     """
-    listed = [_files(lake, use, tenant=tenant, timespan=timespan) for use in uses]
-    with lake.local([file for files in listed for file in files], check) as found:
-        left = iter(found)
+    remote = [_files(lake, use, tenant=tenant, start=start, end=end) for use in uses]
+    with lake.local([file for files in remote for file in files], check) as local:
+        remaining = iter(local)
         yield tuple(
-            view(tables()[use.table], [next(left) for _ in files]) for use, files in zip(uses, listed, strict=True)
+            view(tables()[use.table], [next(remaining) for _ in files]) for use, files in zip(uses, remote, strict=True)
         )
 
 
-def _files(lake: Lake, use: TableUse, *, tenant: str, timespan: Timespan) -> Sequence[LakeFile]:
+def _files(
+    lake: Lake, use: TableUse, *, tenant: str, start: datetime | None, end: datetime | None
+) -> Sequence[LakeFile]:
     table = tables()[use.table]
     delta = lake.open(table)
     files = () if delta is None else lake.files(delta, table, tenant)
-    return [file for file in files if _needed(file, use.prune, timespan)]
+    return [file for file in files if _is_needed(file.month, use.prune, start, end)]
 
 
 def view(table: Table, files: Sequence[LakeFile]) -> TableView:
-    """A table exposed through these files only."""
+    """Return the view of a table through these files only."""
     return TableView(
         table=table.name,
         files=tuple(file.path for file in files),
@@ -58,16 +64,15 @@ def view(table: Table, files: Sequence[LakeFile]) -> TableView:
     )
 
 
-def _needed(file: LakeFile, prune: Prune, timespan: Timespan) -> bool:
-    if file.month is None or prune is Prune.ALL:
+def _is_needed(month: str | None, prune: Prune, start: datetime | None, end: datetime | None) -> bool:
+    if month is None or prune is Prune.ALL:
         return True
-    last = month_of(timespan.end - _TICK)
-    if prune is Prune.UNTIL:
-        return file.month <= last
-    return month_of(timespan.start) <= file.month <= last
+    if end is not None and month > month_of(end - _MICROSECOND):
+        return False
+    return prune is Prune.UNTIL or start is None or month >= month_of(start)
 
 
 def month_of(instant: datetime) -> str:
-    """The partition of an instant. Years have four digits, so months sort as text."""
+    """Return the month partition (YYYY-MM, UTC) of an instant. Years have four digits, so months sort as text."""
     at = instant.astimezone(UTC)
     return f"{at.year:04}-{at.month:02}"

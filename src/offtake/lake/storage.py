@@ -1,4 +1,4 @@
-"""What the lake stands on: a local folder, or a place in object storage. The rest of the lake knows no difference."""
+"""Storage of the lake's tables: a local folder or object storage, behind one protocol."""
 
 from __future__ import annotations
 
@@ -11,38 +11,38 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from offtake.errors import LakeError, StorageUnavailable
-from offtake.lake.cache import FileCache, Wanted
+from offtake.lake.cache import FileCache, RemoteFile
 from offtake.objects.bucket import Bucket
 
 
 class TableStorage(Protocol):
-    """Where tables are, and how their files come to where DuckDB can read them."""
+    """Where tables are stored, and how their files become local files that DuckDB can read."""
 
     def uri(self, table: str) -> str | Path:
-        """Where the table of that name is, for the storage library."""
+        """Return the table's path or URL for delta-rs."""
 
     @property
     def options(self) -> Mapping[str, str] | None:
-        """What the storage library has to know besides."""
+        """Storage options for delta-rs; None for a folder."""
 
     def check(self) -> bool:
-        """Whether it answers. Raises SettingsError for what does not pass by itself."""
+        """Return whether the storage responds. Raises SettingsError for a fault that needs an operator."""
 
     def prepare(self, table: str) -> None:
-        """Make way for a new table."""
+        """Prepare the location of a new table."""
 
     @contextmanager
     def queue(self, table: str) -> Iterator[None]:
-        """While the block runs, no other process of this machine that asks is let in.
+        """Hold the table's write lock among the processes that share it.
 
-        Only to spare work: two writers that met anyway are told apart by the table's own log (``upsert.py``).
+        The lock only avoids wasted work. The table's log resolves conflicting commits (``upsert.py``).
         """
 
     @contextmanager
-    def local(self, files: Sequence[Wanted], check: Callable[[], None]) -> Iterator[Sequence[Path]]:
-        """The files, by names of the form ``table/path``, as local ones, in the same order, while the block runs.
+    def local(self, files: Sequence[RemoteFile], check: Callable[[], None]) -> Iterator[Sequence[Path]]:
+        """Yield local paths of the files, in the same order; names have the form ``table/path``.
 
-        ``check`` is called again and again in the meantime and may raise. Raises StorageUnavailable.
+        ``check`` is called repeatedly while files are fetched; what it raises aborts. Raises StorageUnavailable.
         """
 
 
@@ -55,11 +55,11 @@ class FolderTableStorage:
         self.root = root.absolute()
 
     def uri(self, table: str) -> Path:
-        """A folder."""
+        """Return the table's folder."""
         return self.root / table
 
     def check(self) -> bool:
-        """Whether the folder is there and can be read: one that was not mounted has no tables, either."""
+        """Return whether the folder exists and is readable; a mount may be missing."""
         try:
             next(self.root.iterdir(), None)
         except OSError:
@@ -67,24 +67,24 @@ class FolderTableStorage:
         return True
 
     def prepare(self, table: str) -> None:
-        """Make the folder."""
+        """Create the table's folder."""
         self.uri(table).mkdir(parents=True, exist_ok=True)
 
     @contextmanager
     def queue(self, table: str) -> Iterator[None]:
-        """By a lock beside the tables, so every process that sees the lake queues up."""
+        """Use a lock file in the lake's folder, so all processes that share the folder wait for each other."""
         with _lock(self.root / f"{table}.lock"):
             yield
 
     @contextmanager
-    def local(self, files: Sequence[Wanted], check: Callable[[], None]) -> Iterator[Sequence[Path]]:
-        """They are local already. One that is gone is met by whoever opens it."""
+    def local(self, files: Sequence[RemoteFile], check: Callable[[], None]) -> Iterator[Sequence[Path]]:
+        """Yield the paths in the folder; a missing file fails when it is opened."""
         check()
         yield [self.root / file.name for file in files]
 
 
 class BucketTableStorage:
-    """Tables in object storage. A worker keeps copies of their files in ``cache``."""
+    """Tables in object storage; their files are cached on this machine."""
 
     def __init__(self, bucket: Bucket, cache_folder: Path, cache_bytes: int) -> None:
         self.bucket = bucket
@@ -94,51 +94,51 @@ class BucketTableStorage:
         self.options = bucket.location.delta_options(bucket.access)
 
     def uri(self, table: str) -> str:
-        """A URL."""
+        """Return the table's URL."""
         return f"{self.bucket.location.url}/{table}"
 
     def check(self) -> bool:
-        """Look into the bucket."""
+        """List the bucket."""
         return self.bucket.probe("lake_url")
 
     def prepare(self, table: str) -> None:
-        """There are no folders in a bucket."""
+        """Do nothing; a bucket has no folders."""
 
     @contextmanager
     def queue(self, table: str) -> Iterator[None]:
-        """By a lock in this machine's cache. Raises LakeError when the storage cannot keep two writers apart."""
-        if not self._keeps_writers_apart:
+        """Use a lock file in this machine's cache. Raises LakeError if the storage lacks conditional writes."""
+        if not self._has_conditional_writes:
             raise LakeError(
-                f"{self.bucket.location.url}: this storage ignores conditions (If-None-Match), so two writers would "
-                "overwrite each other's commits; the lake can be read there, not written."
+                f"{self.bucket.location.url}: this storage ignores If-None-Match, so concurrent writers would "
+                "overwrite each other's commits. Such a lake is read-only; use storage with conditional writes."
             )
         with _lock(self._folder / "locks" / f"{self._cache.lake}-{table}"):
             yield
 
     @cached_property
-    def _keeps_writers_apart(self) -> bool:
-        return self.bucket.creates_only_once()
+    def _has_conditional_writes(self) -> bool:
+        return self.bucket.has_conditional_writes()
 
     @contextmanager
-    def local(self, files: Sequence[Wanted], check: Callable[[], None]) -> Iterator[Sequence[Path]]:
-        """Copies in the cache, held while the block runs."""
+    def local(self, files: Sequence[RemoteFile], check: Callable[[], None]) -> Iterator[Sequence[Path]]:
+        """Yield paths of copies in the cache, which keeps them while the block runs."""
         for file in files:
             if PurePosixPath(file.name).is_absolute() or ".." in PurePosixPath(file.name).parts or ":" in file.name:
-                raise StorageUnavailable("A lake table has files outside its own place, unknown here.")
+                raise StorageUnavailable("A lake table references files outside its folder, which is not supported.")
 
-        def bring(file: Wanted) -> Iterator[bytes]:
+        def fetch(file: RemoteFile) -> Iterator[bytes]:
             return self.bucket.read(file.name, 0, file.size)
 
         if not files:
             yield ()
             return
-        with self._cache.held(files, bring, check) as folder:
+        with self._cache.local_copies(files, fetch, check) as folder:
             yield [folder / file.name for file in files]
 
 
 @contextmanager
 def _lock(path: Path) -> Iterator[None]:
-    """Wait for a lock and hold it; the kernel frees it when the holder dies."""
+    """Wait for a file lock and hold it; the kernel releases it when the process ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -1,7 +1,7 @@
-"""The care data model as values, read from ``tables.toml``.
+"""The care data model, read from ``tables.toml``.
 
-Everything that depends on a table's shape is derived from here: validation at load, the Delta schema, the empty view a
-report sees when a tenant has no file yet, the reference page.
+Derived from it: validation of loads, the Delta schema, the empty view that a report reads when a tenant has no file
+yet, and the reference page.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from offtake.model.report import ColumnType
+from offtake.model.column_type import ColumnType
 from offtake.tomlfile import read_toml
 
 TABLES_FILE = Path(__file__).with_name("tables.toml")
@@ -34,7 +34,7 @@ DUCKDB_TYPES: Mapping[ColumnType, str] = MappingProxyType(
 
 
 class TableKind(StrEnum):
-    """How a table is partitioned: dimensions by tenant, facts by tenant and month of the event time (UTC)."""
+    """Kind of a table: a dimension is partitioned by tenant, a fact by tenant and month of the event time (UTC)."""
 
     DIMENSION = "dimension"
     FACT = "fact"
@@ -54,7 +54,7 @@ class TableColumn:
     references: str | None = None
     not_before: str | None = None
     syntax: str | None = None  # "filter": a filter expression
-    matches: str | None = None  # a regular expression that the whole value must match
+    matches: str | None = None  # regular expression for the whole value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,12 +70,12 @@ class Table:
 
     @cached_property
     def by_name(self) -> Mapping[str, TableColumn]:
-        """Columns by name, in order."""
+        """Columns by name, in the order of the model."""
         return MappingProxyType({column.name: column for column in self.columns})
 
     @property
-    def must_have(self) -> frozenset[str]:
-        """Columns that are never null: the required ones, the key and the event time."""
+    def not_null(self) -> frozenset[str]:
+        """Names of the columns that are never null: required columns, the key and the event time."""
         required = {column.name for column in self.columns if column.required}
         return frozenset(required.union(self.key, {self.event_time} if self.event_time else set()))
 
@@ -86,14 +86,14 @@ class Table:
 
     @property
     def stored_columns(self) -> tuple[tuple[str, str], ...]:
-        """Name and DuckDB type of every column as the lake stores it: the model's, then the partition columns."""
-        own = tuple((column.name, DUCKDB_TYPES[column.type]) for column in self.columns)
-        return own + tuple((name, "VARCHAR") for name in self.partition_columns)
+        """Name and DuckDB type of every stored column: the model's columns, then the partition columns."""
+        model = tuple((column.name, DUCKDB_TYPES[column.type]) for column in self.columns)
+        return model + tuple((name, "VARCHAR") for name in self.partition_columns)
 
 
 @lru_cache(maxsize=1)
 def tables() -> Mapping[str, Table]:
-    """Every table of the model by name."""
+    """Return every table of the model by name."""
     return MappingProxyType({name: _table(name, row) for name, row in read_toml(TABLES_FILE).data.items()})
 
 
@@ -108,5 +108,5 @@ def _table(name: str, row: dict[str, Any]) -> Table:
     )
 
 
-def _column(*, type: str, values: list[str] | None = None, **row: Any) -> TableColumn:  # noqa: A002 - the file's word
+def _column(*, type: str, values: list[str] | None = None, **row: Any) -> TableColumn:  # noqa: A002 - key of the file
     return TableColumn(type=ColumnType(type), values=tuple(values or ()), **row)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
-    """Where the file is and what it must be: all three figures were checked against the bytes before publishing."""
+    """Key, row count, size and checksum of a file, all verified against its bytes before publishing."""
 
     key: str  # relative to the artifact store
     rows: int

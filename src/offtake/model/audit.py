@@ -1,4 +1,4 @@
-"""One line of the audit log."""
+"""Entries of the audit log, and the columns of the relation ``server_audit``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
-    """Who did what to which job, from where, and how it ended."""
+    """One operation: its actor, job, network address and outcome."""
 
     operation: str  # job.create, job.cancel, artifact.download, token.issue, ...
     dialect: str
@@ -19,19 +19,19 @@ class AuditEntry:
     job: str | None = None
     address: str | None = None
     outcome: str = "allowed"
-    actor: str | None = None  # the person behind the credential, where the dialect knows one
-    effective: str | None = None  # the person that one acted as
+    actor: str | None = None  # the person who owns the credential, if any
+    effective: str | None = None  # the person whom the actor impersonated, if any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRow:
-    """An entry as it stands in the log of one tenant."""
+    """A recorded entry of one tenant and its instant."""
 
     happened_at: datetime
     entry: AuditEntry
 
 
-# The relation that a report with ``server_audit = true`` sees: columns and their DuckDB types, in order.
+# Columns and DuckDB types of the relation that a report with ``server_audit = true`` reads, in order.
 SERVER_AUDIT: Mapping[str, str] = MappingProxyType(
     {
         "tenant": "VARCHAR",

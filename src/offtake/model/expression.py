@@ -1,7 +1,8 @@
-"""Filter expressions: what a smart view stores. A small language that can be read back, and nothing else.
+"""Filter expressions, the stored conditions of smart views, and their parser.
 
-``priority >= 3 and network in ("twitter", "facebook") and not tag = "vip"``. ``parse`` gives a tree of the values
-below; whoever runs it decides what a field means. The grammar has no calls, no arithmetic and no names but the fields.
+Example: ``priority >= 3 and network in ("twitter", "facebook") and not tag = "vip"``. ``parse`` returns a tree of the
+classes below; ``engine.filter_sql`` translates it to SQL. The grammar has no function calls and no arithmetic, and its
+only names are the fields.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from lark.exceptions import VisitError
 
 from offtake.errors import InvalidExpression
 
-_LONGEST = 4_000  # characters
-_DEEPEST = 100  # brackets and nots; whoever walks the tree walks it by recursion
+_MAX_CHARACTERS = 4_000
+_MAX_NESTING = 100  # parentheses and nots, because the tree is processed by recursion
 
 
 class FieldType(StrEnum):
-    """What a field holds, and so what it may be compared with."""
+    """Type of a field, which determines its operators and values."""
 
     TEXT = "text"
     NUMBER = "number"
@@ -51,7 +52,7 @@ FIELDS: Mapping[str, FieldType] = MappingProxyType(
         "needs_attention": FieldType.FLAG,
     }
 )
-_COMPARED = MappingProxyType(
+_OPERATORS = MappingProxyType(
     {
         FieldType.TEXT: frozenset({"=", "!=", "contains"}),
         FieldType.NUMBER: frozenset({"=", "!=", "<", "<=", ">", ">="}),
@@ -89,7 +90,7 @@ Value = str | int | bool
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A field held against values; more than one value means any of them."""
+    """Comparison of a field with values; it matches if any of the values does."""
 
     field: str
     operator: str
@@ -105,14 +106,14 @@ class Absence:
 
 @dataclass(frozen=True, slots=True)
 class Negation:
-    """Not what stands within."""
+    """Negation of an expression."""
 
     of: Expression
 
 
 @dataclass(frozen=True, slots=True)
 class Combination:
-    """All of the terms, or any of them."""
+    """Conjunction (all terms) or disjunction (any term)."""
 
     word: str  # "and" or "or"
     terms: tuple[Expression, ...]
@@ -122,16 +123,16 @@ Expression = Comparison | Absence | Negation | Combination
 
 
 def parse(text: str) -> Expression:
-    """The tree of a filter expression. Raises InvalidExpression, which says where it is wrong and never quotes it."""
-    if len(text) > _LONGEST:
-        raise InvalidExpression(f"is longer than {_LONGEST} characters")
-    if len(re.findall(r"\(|\bnot\b", text, re.IGNORECASE)) > _DEEPEST:
-        raise InvalidExpression(f"has more than {_DEEPEST} brackets and nots: too deep")
+    """Parse a filter expression. Raises InvalidExpression with the position of the fault; it never quotes the text."""
+    if len(text) > _MAX_CHARACTERS:
+        raise InvalidExpression(f"is longer than {_MAX_CHARACTERS} characters")
+    if len(re.findall(r"\(|\bnot\b", text, re.IGNORECASE)) > _MAX_NESTING:
+        raise InvalidExpression(f"has more than {_MAX_NESTING} parentheses and nots; simplify it")
     try:
         tree: Expression = _build().transform(_parser().parse(text))
     except UnexpectedInput as error:
-        at = text[: error.pos_in_stream].count("") if error.pos_in_stream is not None else len(text) + 1
-        raise InvalidExpression(f"cannot be read from character {at} on") from error
+        position = text[: error.pos_in_stream].count("") if error.pos_in_stream is not None else len(text) + 1
+        raise InvalidExpression(f"cannot be read from character {position} on") from error
     except VisitError as error:
         raise InvalidExpression(str(error.orig_exc)) from error
     return tree
@@ -148,7 +149,7 @@ def _build() -> Transformer[Token, Expression]:
 
 
 class _Build(Transformer[Token, Expression]):
-    """Lark's tree becomes ours; a field or a value that does not fit is refused by name."""
+    """Transforms Lark's tree. Raises InvalidExpression with the name of a faulty field."""
 
     def any(self, terms: list[Any]) -> Expression:
         return Combination("or", tuple(terms))
@@ -166,7 +167,7 @@ class _Build(Transformer[Token, Expression]):
         return _checked(Comparison(str(terms[0]), "=", tuple(terms[1:])))
 
     def absence(self, terms: list[Any]) -> Expression:
-        _kind(str(terms[0]))
+        _field_type(str(terms[0]))
         return Absence(str(terms[0]))
 
     def value(self, terms: list[Any]) -> Value:
@@ -177,16 +178,16 @@ class _Build(Transformer[Token, Expression]):
 
 
 def _checked(comparison: Comparison) -> Comparison:
-    kind = _kind(comparison.field)
-    if comparison.operator not in _COMPARED[kind]:
-        allowed = ", ".join(sorted(_COMPARED[kind]))
+    kind = _field_type(comparison.field)
+    if comparison.operator not in _OPERATORS[kind]:
+        allowed = ", ".join(sorted(_OPERATORS[kind]))
         raise InvalidExpression(f"{comparison.field} is a {kind.value}; compare it with {allowed}")
     if any(type(value) is not _TYPES[kind] for value in comparison.values):
-        raise InvalidExpression(f"{comparison.field} is a {kind.value}; its values must be, too")
+        raise InvalidExpression(f"{comparison.field} is a {kind.value}; compare it with {kind.value} values only")
     return comparison
 
 
-def _kind(name: str) -> FieldType:
+def _field_type(name: str) -> FieldType:
     if name not in FIELDS:
-        raise InvalidExpression(f"names an unknown field; there are {', '.join(FIELDS)}")
+        raise InvalidExpression(f"names an unknown field; the fields are {', '.join(FIELDS)}")
     return FIELDS[name]

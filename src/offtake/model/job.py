@@ -1,7 +1,7 @@
-"""The job: the durable record of one export request, and the table of its moves.
+"""The job, the durable record of one export request, and its state machine.
 
-``MOVES`` is the only statement of the state machine. The store derives every conditional UPDATE from it, the database
-repeats the invariants as CHECKs, ``docs/explanation/jobs.md`` draws it, and a test compares the three.
+``MOVES`` defines the state machine. The store derives every conditional UPDATE from it, the database repeats its
+invariants as CHECK constraints, ``docs/explanation/jobs.md`` draws it, and a test compares the three.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from offtake.model.request import ExportRequest
 
 
 class Status(StrEnum):
-    """Where a job stands."""
+    """State of a job."""
 
     QUEUED = "queued"  # accepted; waiting for a worker, or for the next attempt
-    RUNNING = "running"  # leased by a worker: querying, writing, verifying
-    UPLOADING = "uploading"  # verified; being put where downloads find it
+    RUNNING = "running"  # leased by a worker, which queries, writes and verifies
+    UPLOADING = "uploading"  # verified; the file is being moved to its final key
     SUCCEEDED = "succeeded"  # published: the artifact can be downloaded
     FAILED = "failed"  # ended without an artifact, with an error code
     CANCELLED = "cancelled"  # ended on request, without an artifact
-    EXPIRED = "expired"  # the artifact outlived its retention
+    EXPIRED = "expired"  # the retention of the artifact is over
     DELETED = "deleted"  # removed on request
 
 
@@ -38,18 +38,18 @@ MOVES: dict[Status, frozenset[Status]] = {
     Status.DELETED: frozenset(),
 }
 LEASED = frozenset({Status.RUNNING, Status.UPLOADING})
-OPEN = frozenset({Status.QUEUED, *LEASED})  # counts towards the quota
+OPEN = frozenset({Status.QUEUED, *LEASED})  # these count towards the quota
 ENDED = frozenset(Status) - OPEN
 
 
 def sources(target: Status) -> frozenset[Status]:
-    """The states from which a job may move to ``target``."""
+    """Return the states from which a job may move to ``target``."""
     return frozenset(status for status, targets in MOVES.items() if target in targets)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why a job failed: a stable code (``errors.py``) and a sentence that is safe to show."""
+    """Cause of a failed job: a stable code (``errors.py``) and a message that is safe to show."""
 
     code: str
     message: str
@@ -61,44 +61,44 @@ class Job:
 
     id: str  # lower-case UUID with dashes
     tenant: str
-    principal: str  # id of the credential that ordered it
+    principal: str  # id of the credential that created it
     request: ExportRequest
     status: Status
-    fence: int  # number of leases granted so far; only the newest may publish
-    attempts: int  # attempts begun and not handed back
+    fence: int  # number of leases so far; only the newest may publish
+    attempts: int  # attempts begun and not requeued
     created_at: datetime
-    not_before: datetime  # a queued job waits at least until then
+    not_before: datetime  # a queued job is due from this instant on
     started_at: datetime | None = None  # of the latest attempt
-    finished_at: datetime | None = None  # set exactly when the job has ended
+    finished_at: datetime | None = None  # set if and only if the job has ended
     expires_at: datetime | None = None  # end of the artifact's retention
-    artifact: Artifact | None = None  # set exactly when succeeded
-    failure: Failure | None = None  # set exactly when failed (kept after deletion)
-    reference: str | None = None  # what its dialect calls it, where that is not the id; unique
-    actor: str | None = None  # the person who ordered it; None: the tenant as a whole did
-    effective: str | None = None  # the person it belongs to: the actor, or whom the actor acted as
-    estimated_duration: timedelta = timedelta(0)  # how long it may run, in whole seconds; what is expected long yields
-    held_at: datetime | None = None  # since when its file must be kept, whatever retention and callers say
+    artifact: Artifact | None = None  # set if and only if the job has succeeded
+    failure: Failure | None = None  # set if and only if the job has failed; kept after deletion
+    reference: str | None = None  # the dialect's own name of the job, if that is not the id; unique
+    actor: str | None = None  # the person who created it; None: a credential of no person
+    effective: str | None = None  # the owner: the actor, or the person whom the actor impersonated
+    estimated_duration: timedelta = timedelta(0)  # whole seconds; it delays the job in the queue
+    held_at: datetime | None = None  # start of a hold: retention and deletion do not remove the file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilter:
-    """Which jobs are meant. A criterion that is None is off."""
+    """Condition on jobs; a field that is None does not restrict."""
 
     tenant: str | None = None
     dialect: str | None = None
     report: str | None = None
     status: Status | None = None
-    since: datetime | None = None  # made then or later
-    person: str | None = None  # who ordered them, or whom they belong to
+    since: datetime | None = None  # created at this instant or later
+    person: str | None = None  # the actor or the owner
 
 
 def has_file(job: Job, now: datetime) -> bool:
-    """Whether the job's file is there to be had: published, and its retention not over, swept already or not."""
+    """Whether the job's file is available: published, and its retention not over, whether or not it was removed yet."""
     return job.artifact is not None and job.expires_at is not None and job.expires_at > now
 
 
-def seen_at(job: Job, now: datetime) -> Job:
-    """The job as whoever looks then must see it: a file whose time is over has expired, swept already or not."""
+def apply_retention(job: Job, now: datetime) -> Job:
+    """Return the job, as expired if its retention is over and maintenance has not recorded that yet."""
     if job.status is Status.SUCCEEDED and not has_file(job, now):
         return replace(job, status=Status.EXPIRED, artifact=None)
     return job
@@ -106,7 +106,7 @@ def seen_at(job: Job, now: datetime) -> Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
-    """The right to run a job until an instant; the fence proves it."""
+    """The right of a worker to run a job until an instant. The fence identifies the lease."""
 
     job: Job
     fence: int

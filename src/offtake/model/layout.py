@@ -1,4 +1,4 @@
-"""What a file shows of a report: its columns, what frames the rows, and what a workbook says about the export."""
+"""Layout of a file: its columns, the framing of its rows and, in a workbook, the lines about the export."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ColumnLayout:
     columns: tuple[PublishedColumn, ...]
     headers: tuple[str, ...]
     instant_pattern: str = DEFAULT_PATTERN
-    order: tuple[str, ...] = ()  # columns of the report, not of the file
+    order: tuple[str, ...] = ()  # columns of the report, which the file need not contain
     guarded: bool = False  # whether text that a spreadsheet would run as a formula is prefixed with an apostrophe
 
 

@@ -1,4 +1,4 @@
-"""Whom and what a filter may name: an account's teams, queues and smart views, as a client looks them up."""
+"""Look-up values for filters: an account's teams, queues and smart views."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Team:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queue:
-    """A queue in use that work waits in."""
+    """A work queue that is in use."""
 
     id: str
     number: int | None
@@ -28,7 +28,7 @@ class Queue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmartView:
-    """A stored filter over conversations."""
+    """A stored filter of conversations (``model.expression``)."""
 
     id: str
     name: str

@@ -1,4 +1,4 @@
-"""A query that is ready to run: text and values, kept apart."""
+"""A query with its bound values."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """One SELECT, the values its ``$names`` are bound to, and the names of its columns in order.
+    """One SELECT, the values of its ``$names``, and the names of its columns in order.
 
-    A query whose rows have an order yields the columns of ``order`` behind those; it does not sort them itself.
+    If ``order`` is not empty, the SELECT yields the sort columns behind ``columns``; it does not sort the rows itself.
     """
 
     sql: str

@@ -1,4 +1,4 @@
-"""The export request: what the caller asked for, in the product's own words."""
+"""The export request, independent of a dialect: report, timespan, format, filters and options."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from offtake.model.timespan import Timespan
 
 
 class BusinessHours(StrEnum):
-    """Which rows a filter by business hours keeps."""
+    """Which rows the filter by business hours keeps."""
 
     INSIDE = "inside"
     OUTSIDE = "outside"
 
 
 class Selection(StrEnum):
-    """Which conversations a conversation export holds (contracts/khoros.md 3.1)."""
+    """Which conversations a conversation export contains (Khoros contract 3.1)."""
 
     OPEN_AT_END = "open_at_end"
     CLOSED = "closed"
@@ -26,51 +26,55 @@ class Selection(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportParameters:
-    """Filters and options of a report. A filter that is None is off; an id that nobody has matches nothing.
+    """Filters and options of a report. A filter that is None does not restrict; an unknown id matches no rows.
 
-    The fields are the names a query may bind (``$agent_ids``); a report declares which ones it honours, the others
-    have no effect on it.
+    A query binds the fields by their names (``$agent_ids``). A report declares which fields it uses; the others have
+    no effect on it.
     """
 
     agent_ids: tuple[str, ...] | None = None
     team_ids: tuple[str, ...] | None = None
     queue_ids: tuple[str, ...] | None = None
     inbox_ids: tuple[str, ...] | None = None
-    tag_ids: tuple[str, ...] | None = None  # at least one of them
+    tag_ids: tuple[str, ...] | None = None  # rows with at least one of these tags
     campaign_ids: tuple[str, ...] | None = None
     agent_emails: tuple[str, ...] | None = None  # lower case
     customer_emails: tuple[str, ...] | None = None  # lower case
-    viewer_email: str | None = None  # lower case; who must be allowed to see the rows; None: nobody in particular
+    viewer_email: str | None = None  # lower case; only rows that this person may see; None: all rows
     priorities: tuple[str, ...] | None = None
     smart_view_id: str | None = None
     business_hours: BusinessHours | None = None
-    include_disabled: bool = False  # agents who may not log in any more
+    include_disabled: bool = False  # include agents whose login is disabled
     selection: Selection = Selection.OPEN_AT_END
-    interval_milliseconds: int = 3_600_000  # length of a bucket; more than a week: calendar months
+    interval_milliseconds: int = 3_600_000  # bucket length; above one week: calendar months
     actions_cap: int = 500  # newest actions kept per conversation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportRequest:
-    """A validated order. Everything an attempt needs is in here, so a job runs alike today and after a restart."""
+    """A validated request. It contains all input of an attempt, so every attempt produces the same rows."""
 
-    dialect: str  # whose words and renderings the file uses
+    dialect: str  # determines the columns and renderings of the file
     report: str  # catalogue name
     format: str  # name of a format (``formats.FORMATS``)
     timespan: Timespan
     name: str  # the caller's label for the job
-    row_limit: int | None = None  # more rows fail the job; never a truncated file
-    as_of: datetime | None = None  # when it was accepted: nothing later is known; None: the timespan's end
-    watermark: datetime | None = None  # rows of that instant and later are left out: others may still arrive
-    account_zone: str = "UTC"  # the tenant's own zone, where a report depends on the account's calendar
-    locale: str | None = None  # whose words and patterns the file uses, where a dialect has locales
-    columns: tuple[str, ...] = ()  # names on the wire, in the order asked for; empty: those shown by default
+    row_limit: int | None = None  # a result with more rows fails the job; files are never truncated
+    as_of: datetime | None = None  # creation of the export; later data is ignored; None: the timespan's end
+    watermark: datetime | None = None  # rows from this instant on are excluded: the data may be incomplete
+    account_zone: str = "UTC"  # the tenant's zone, for reports that use the account's calendar
+    locale: str | None = None  # determines texts and patterns, in a dialect with locales
+    columns: tuple[str, ...] = ()  # names on the wire, in the requested order; empty: the default columns
     parameters: ReportParameters = field(default_factory=ReportParameters)
-    unknown: tuple[str, ...] = ()  # what a newer release stored with it and this one cannot read; never run like that
+    unknown: tuple[str, ...] = ()  # fields of a newer release that this one cannot read; such a job is not run
 
     @property
     def effective_end(self) -> datetime:
-        """Where the rows end: with the timespan, or before, where the data may not be complete yet."""
+        """End of the exported rows: the timespan's end, or the watermark if that is earlier.
+
+        Every query and intermediate table binds it as ``$end``, and pruning by month reads no fact file after it. A
+        report that needs later rows, such as the newest action of a conversation, reads them with ``prune = "all"``.
+        """
         if self.watermark is None:
             return self.timespan.end
         return max(self.timespan.start, min(self.timespan.end, self.watermark))

@@ -1,4 +1,4 @@
-"""Tenants, and who may act for them."""
+"""Tenants, their credentials, keys and tokens, and the principals that these authenticate."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ TENANT_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
 class Scope(StrEnum):
-    """What a credential may do; dialects translate their own scope words into these."""
+    """Permission of a credential. Each dialect maps its own scope names to these."""
 
     READ = "read"  # see jobs and download artifacts
     WRITE = "write"  # create, cancel and delete
-    IMPERSONATE = "impersonate"  # act as another person of the tenant
-    ADMIN = "admin"  # see what every person of the tenant may see, and act as any of them
+    IMPERSONATE = "impersonate"  # impersonate another person of the tenant
+    ADMIN = "admin"  # see all rows and jobs of the tenant, and impersonate any person of it
 
 
-ORDINARY = frozenset({Scope.READ, Scope.WRITE})  # what a credential may do unless somebody says otherwise
+DEFAULT_SCOPES = frozenset({Scope.READ, Scope.WRITE})  # of a credential that names no scopes
 
 
 class CredentialKind(StrEnum):
-    """How a credential proves itself."""
+    """How a credential authenticates."""
 
     BASIC = "basic"  # user name and password, HTTP Basic
     OAUTH = "oauth"  # client id and secret at a token endpoint
@@ -32,22 +32,24 @@ class CredentialKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tenant:
-    """The wall between customers. ``name`` is its id everywhere: lake partitions, audit log, command line."""
+    """A customer, isolated from all others. ``name`` is its id in the lake, the audit log and the command line."""
 
     name: str
     zone: str = "UTC"
     company_key: str | None = None
     created_at: datetime | None = None
-    is_verified: bool = True  # whether the account behind it was checked; some dialects refuse one that was not
+    is_verified: bool = True  # whether its account is verified; some dialects refuse an unverified one
 
     def __post_init__(self) -> None:
         if not TENANT_NAME.fullmatch(self.name):
-            raise ValueError("a tenant name has 1 to 63 lower-case letters, digits and dashes")
+            raise ValueError(
+                "a tenant name has 1 to 63 lower-case letters, digits and dashes, and does not begin with a dash"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
-    """A stored way in: the secret itself is never kept."""
+    """A stored credential. Only the hash of its secret is stored."""
 
     id: str
     tenant: str
@@ -60,7 +62,7 @@ class Credential:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublicKey:
-    """The public half of a key whose private half a client signs with; ``kid`` is what the client calls it."""
+    """The public key of a key pair with which a client signs; ``kid`` is the key's name."""
 
     credential: str
     kid: str
@@ -68,7 +70,7 @@ class PublicKey:
 
 
 def person(name: str) -> str:
-    """A person's name as it is compared and kept: the e-mail address in lower case."""
+    """Return a person's e-mail address in the form in which it is stored and compared: trimmed, in lower case."""
     return name.strip().lower()
 
 
@@ -76,38 +78,40 @@ def person(name: str) -> str:
 class Principal:
     """The authenticated caller: a person of the tenant, or the tenant as a whole.
 
-    People go by their e-mail addresses, in lower case, as the lake's table ``agent`` has them.
+    A person is identified by the e-mail address of the lake's table ``agent``, in lower case.
     """
 
     tenant: str
     credential: str
     scopes: frozenset[Scope]
-    user: str | None = None  # whose credential it is, in a dialect that cares; None: the tenant's
-    effective: str | None = None  # the person it acts as, where that is somebody else
+    user: str | None = None  # the owner of the credential; None: the tenant as a whole
+    effective: str | None = None  # the impersonated person, if any
 
     @property
     def person(self) -> str | None:
-        """Whose eyes the caller sees with; None for the tenant's."""
+        """The person whose permissions apply: the impersonated one or the owner; None for the tenant as a whole."""
         return self.effective or self.user
 
     @property
     def sees_all(self) -> bool:
-        """Whether nothing of the tenant is hidden from the caller. An administrator who acts as somebody sees what
-        that person sees."""
+        """Whether the caller may see all rows and jobs of the tenant.
+
+        An administrator who impersonates a person sees only what that person may see.
+        """
         return self.person is None or (self.effective is None and Scope.ADMIN in self.scopes)
 
 
 class TokenKind(StrEnum):
-    """What a token is good for."""
+    """Use of a token."""
 
-    ACCESS = "access"  # calls, for minutes
-    SERVICE = "service"  # calls, for as long as its client asked for
-    REFRESH = "refresh"  # one new pair of tokens
+    ACCESS = "access"  # authenticates requests, for minutes
+    SERVICE = "service"  # authenticates requests, for as long as its client requested
+    REFRESH = "refresh"  # can be exchanged once for a new pair of tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """A stored token. Those that come from one proof of a client are a family, and are revoked together."""
+    """A stored token. The tokens of one client authentication form a family and are revoked together."""
 
     hash: str
     kind: TokenKind

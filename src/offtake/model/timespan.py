@@ -1,11 +1,11 @@
-"""Timespans: half-open intervals of instants, plus the zone they were asked in.
+"""Timespans: half-open intervals of instants, with the zone of the request.
 
-Naive wall-clock readings are resolved here and nowhere else, so every dialect has the same rule across daylight-saving
-changes (PEP 495 with fold 0): a reading that occurs twice means the first of the two instants, a reading that does not
-occur is taken with the offset in force before the gap.
+Only this module resolves local times, so all dialects have the same rule at daylight-saving changes (PEP 495 with
+fold 0): a local time that occurs twice means the first instant; a local time that does not occur is resolved with the
+offset before the gap.
 
-A fixed offset is a different thing from a zone: its clocks never change. It is written ``GMT+05:30``, as the engine
-reads it (ICU's custom zone ids), and no caller can name it: a dialect that has offsets makes it of a number.
+A fixed offset is not an IANA zone. Its name is ``GMT+05:30``, an ICU custom zone id that the engine accepts. Clients
+cannot send such a name; a dialect with offsets creates it from a number.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from zoneinfo import ZoneInfo
 
 from offtake.errors import FieldFault, InvalidZone, ReversedTimespan
 
-_NOT_ZONES = frozenset({"Factory"})  # in the database, but says nothing
+_NOT_ZONES = frozenset({"Factory"})  # a placeholder of the tz database
 _FIXED = re.compile(r"GMT([+-])([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?", re.ASCII)
 _SECOND, _DAY = timedelta(seconds=1), timedelta(days=1)
 
 
 @lru_cache(maxsize=1)
 def zone_names() -> frozenset[str]:
-    """All IANA zone names the server accepts: those of the tzdata package.
+    """Return the accepted IANA zone names: those of the tzdata package.
 
-    Not the machine's own database: that may be older than the engine's, and a bound resolved by one and shown by the
-    other would differ where governments have changed their minds.
+    The host's own database may be older than the engine's; then a bound would be resolved by one set of rules and
+    rendered by another.
     """
     names = files("tzdata").joinpath("zones").read_text(encoding="utf-8").split()
     return frozenset(names) - _NOT_ZONES
 
 
 def zone(name: str, field: str = "timezone") -> ZoneInfo:
-    """The zone of that exact IANA name. Raises InvalidZone for anything else, abbreviations and offsets included."""
+    """Return the zone with that exact IANA name. Raises InvalidZone otherwise, for instance for an offset."""
     if name not in zone_names():
         message = "The time zone is not an IANA zone name such as Europe/Prague."
         raise InvalidZone(message, [FieldFault(field, "not an IANA time zone name")])
@@ -50,9 +50,9 @@ def _load(name: str) -> ZoneInfo:
 
 
 def fixed_zone(offset: timedelta) -> str:
-    """The name of clocks that are always ``offset`` ahead of UTC. ValueError unless it is whole seconds below a day."""
+    """Return the zone name of a fixed UTC offset. Raises ValueError unless it is whole seconds and less than a day."""
     if offset % _SECOND or abs(offset) >= _DAY:
-        raise ValueError("an offset is less than a day, in whole seconds")
+        raise ValueError("an offset must be whole seconds and less than a day")
     if not offset:
         return "UTC"
     minutes, seconds = divmod(abs(offset) // _SECOND, 60)
@@ -60,8 +60,8 @@ def fixed_zone(offset: timedelta) -> str:
     return f"{text}:{seconds:02}" if seconds else text
 
 
-def clocks(name: str) -> tzinfo:
-    """The clocks of a timespan's zone: an IANA name, or what ``fixed_zone`` made. Raises InvalidZone."""
+def tzinfo_of(name: str) -> tzinfo:
+    """Return the tzinfo of an IANA name or of a name from ``fixed_zone``. Raises InvalidZone."""
     fixed = _FIXED.fullmatch(name)
     if fixed is None:
         return zone(name)
@@ -70,16 +70,16 @@ def clocks(name: str) -> tzinfo:
     return timezone(-offset if sign == "-" else offset)
 
 
-def resolve(reading: datetime, name: str) -> datetime:
-    """The UTC instant of a reading: one with an offset is absolute, a naive one is wall-clock time in zone ``name``."""
-    if reading.tzinfo is None:
-        reading = reading.replace(tzinfo=zone(name), fold=0)
-    return reading.astimezone(UTC)
+def resolve(moment: datetime, name: str) -> datetime:
+    """Return the UTC instant of a datetime; a naive one is local time in the zone ``name``."""
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=zone(name), fold=0)
+    return moment.astimezone(UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timespan:
-    """``[start, end)`` as UTC instants with microseconds, and the name of the zone they were asked in (``clocks``)."""
+    """``[start, end)`` as UTC instants with microseconds, and the zone name of the request (``tzinfo_of``)."""
 
     start: datetime
     end: datetime
@@ -88,13 +88,13 @@ class Timespan:
     def __post_init__(self) -> None:
         for bound in (self.start, self.end):
             if bound.tzinfo is not UTC:
-                raise ValueError("a timespan is made of UTC instants")
+                raise ValueError("the bounds of a timespan must be UTC instants")
         if self.end <= self.start:
             raise ReversedTimespan("The lower boundary must be older than the upper one.")
-        clocks(self.zone)
+        tzinfo_of(self.zone)
 
     def length(self) -> timedelta:
-        """The shorter of elapsed and wall-clock length, so that 31 local days across a change of clocks are 31 days."""
-        local = clocks(self.zone)
+        """Return the shorter of elapsed and local length: 31 local days across a daylight-saving change are 31 days."""
+        local = tzinfo_of(self.zone)
         wall = self.end.astimezone(local).replace(tzinfo=None) - self.start.astimezone(local).replace(tzinfo=None)
         return min(self.end - self.start, wall)

@@ -1,4 +1,4 @@
-"""What a report sees of the lake: one tenant's files of one table."""
+"""The files of a lake table that one query may read."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableView:
-    """A lake table as exposed to one query: only these ``files`` exist for it, possibly none."""
+    """A lake table restricted to one tenant's ``files``, possibly none."""
 
     table: str
     files: tuple[str, ...]  # absolute paths of Parquet files, hive-partitioned (``tenant=…/month=…/``)
     columns: tuple[tuple[str, str], ...]  # name and DuckDB type of every column, partition columns included
-    rows: int  # in those files
+    rows: int  # total of the files

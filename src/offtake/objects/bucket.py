@@ -1,7 +1,7 @@
-"""One bucket and prefix: files are sent whole or not at all, read as streams, listed and removed.
+"""A bucket with a prefix: upload files atomically, read them as streams, list and remove them.
 
-The client's own texts may quote signatures and keys, so ours never repeat them; the cause stays attached for the log,
-which names its kind only.
+obstore's messages may contain signatures and keys, so ours never quote them. The cause stays attached; the log names
+its class only.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from obstore.store import AzureStore, GCSStore, S3Store
 from offtake.errors import SettingsError, StorageUnavailable
 from offtake.objects.location import Access, ObjectLocation
 
-_PART = 16 * 1024 * 1024  # bytes; a file that is larger is sent in several parts
-_PARTS = 9_000  # a service takes 10,000 parts of one object
-_AT_ONCE = 3  # parts under way: so many are held in memory
-_BLOCK = 4 * 1024 * 1024  # bytes that are asked for at once when a file is read
-_CHUNK = 1024 * 1024
-_CUT = "The object storage broke off in the middle of a file."
+_PART_BYTES = 16 * 1024 * 1024  # a larger file is uploaded in several parts
+_MAX_PARTS = 9_000  # services accept 10,000 parts per object
+_CONCURRENT_PARTS = 3  # each is held in memory
+_BLOCK_BYTES = 4 * 1024 * 1024  # read per request
+_CHUNK_BYTES = 1024 * 1024
+_TRUNCATED = "The object storage ended a file early."
 _STORES = {"s3": S3Store, "gs": GCSStore, "az": AzureStore}
-_REFUSED = (PermissionDeniedError, UnauthenticatedError)
+_ACCESS_DENIED = (PermissionDeniedError, UnauthenticatedError)
 
 
 class Bucket:
-    """Safe for threads. Every method but ``probe`` raises StorageUnavailable when the service does not do as asked."""
+    """A thread-safe client of one bucket. Every method except ``probe`` raises StorageUnavailable on failure."""
 
     def __init__(self, location: ObjectLocation, access: Access) -> None:
         self.location = location
@@ -50,38 +50,39 @@ class Bucket:
         )
 
     def upload(self, path: Path, key: str, between: Callable[[], None]) -> None:
-        """Send a file that does not change, then ask the service how large it is there.
+        """Upload a file, which must not change, and verify the size of the object.
 
-        ``between`` is called before each part; what it raises ends the upload, and nothing appears under the key.
+        ``between`` is called before each part; an exception it raises aborts the upload, and no object is created.
         """
         size = path.stat().st_size
-        part = max(_PART, -(-size // _PARTS))
-        with _ours():
+        part = max(_PART_BYTES, -(-size // _MAX_PARTS))
+        with _storage_errors():
             if size <= part:
                 between()
                 obstore.put(self.store, key, path.read_bytes(), use_multipart=False)
             else:
-                obstore.put(self.store, key, _parts(path, part, between), chunk_size=part, max_concurrency=_AT_ONCE)
+                obstore.put(
+                    self.store, key, _parts(path, part, between), chunk_size=part, max_concurrency=_CONCURRENT_PARTS
+                )
         if self.size(key) != size:
-            raise StorageUnavailable("The object storage did not keep the whole file.")
+            raise StorageUnavailable("The object storage stored the file with a different size.")
 
     def size(self, key: str) -> int | None:
-        """How many bytes an object has, or None when there is no such object."""
-        with _ours():
+        """Return the size of an object in bytes, or None if it does not exist."""
+        with _storage_errors():
             try:
                 return int(obstore.head(self.store, key)["size"])
             except FileNotFoundError:
                 return None
 
     def read(self, key: str, first: int, end: int) -> Iterator[bytes]:
-        """The bytes from ``first`` up to, not including, ``end``, block by block; raises as well when there are fewer.
+        """Yield the bytes from ``first`` up to, not including, ``end``; raises also if there are fewer.
 
-        Each block is a request of its own: a reader may take as long as it likes between two, while a request that is
-        not read to its end runs into its time limit. Some services answer a range with the whole object. Then there is
-        one request, and everything before ``first`` is dropped.
+        Each block is a separate request, so a slow reader does not run into the timeout of a request. If the service
+        ignores ranges and sends the whole object, one request is made and the bytes before ``first`` are skipped.
         """
         while first < end:
-            block = self._block(key, first, min(end, first + _BLOCK))
+            block = self._block(key, first, min(end, first + _BLOCK_BYTES))
             if block is None:
                 yield from self._rest(key, first, end)
                 return
@@ -89,50 +90,50 @@ class Bucket:
             first += len(block)
 
     def _block(self, key: str, first: int, end: int) -> bytes | None:
-        """That range, or None when the service answers with the whole object."""
+        """Return that range, or None if the service ignores ranges."""
         try:
-            with _ours():
+            with _storage_errors():
                 block = bytes(obstore.get_range(self.store, key, start=first, end=end))
         except StorageUnavailable as error:
             if _ignores_ranges(error):
                 return None
             raise
         if len(block) != end - first:
-            raise StorageUnavailable(_CUT)
+            raise StorageUnavailable(_TRUNCATED)
         return block
 
     def _rest(self, key: str, first: int, end: int) -> Iterator[bytes]:
-        skip, left = first, end - first
-        with _ours():
-            for chunk in obstore.get(self.store, key).stream(min_chunk_size=_CHUNK):
-                wanted = bytes(chunk)[skip : skip + left]
-                skip, left = max(0, skip - len(chunk)), left - len(wanted)
-                if wanted:
-                    yield wanted
-                if left == 0:
+        skip, remaining = first, end - first
+        with _storage_errors():
+            for chunk in obstore.get(self.store, key).stream(min_chunk_size=_CHUNK_BYTES):
+                data = bytes(chunk)[skip : skip + remaining]
+                skip, remaining = max(0, skip - len(chunk)), remaining - len(data)
+                if data:
+                    yield data
+                if remaining == 0:
                     return
-        raise StorageUnavailable(_CUT)
+        raise StorageUnavailable(_TRUNCATED)
 
     def remove(self, key: str) -> None:
-        """Remove an object; absent is fine."""
-        with _ours():
+        """Remove an object, if it exists."""
+        with _storage_errors():
             try:
                 obstore.delete(self.store, key)
             except FileNotFoundError:
                 return
 
     def keys(self, prefix: str) -> Iterator[str]:
-        """All keys under a prefix, page by page."""
-        with _ours():
+        """Yield all keys under a prefix, page by page."""
+        with _storage_errors():
             for page in obstore.list(self.store, prefix=prefix):
-                yield from (str(found["path"]) for found in page)
+                yield from (str(item["path"]) for item in page)
 
-    def creates_only_once(self) -> bool:
-        """Whether the service refuses to create an object that exists, on which every commit of the lake relies.
+    def has_conditional_writes(self) -> bool:
+        """Return whether the service refuses to create an object that exists; commits of the lake rely on it.
 
-        Leaves one empty object behind, for the next who asks.
+        Leaves one empty object, which later checks reuse.
         """
-        with _ours():
+        with _storage_errors():
             obstore.put(self.store, _PROBE, b"", use_multipart=False)
             try:
                 obstore.put(self.store, _PROBE, b"", mode="create", use_multipart=False)
@@ -141,14 +142,14 @@ class Bucket:
             return False
 
     def probe(self, option: str) -> bool:
-        """Look whether the bucket may be listed; False when the service does not answer.
+        """Return whether the bucket can be listed; False if the service does not respond.
 
-        Raises SettingsError, which names the ``option`` that the bucket comes from, when that cannot pass by itself.
+        Raises SettingsError, which names the setting ``option``, for a fault that needs an operator.
         """
         try:
             next(iter(obstore.list(self.store, prefix=_PROBE, chunk_size=1)), None)
-        except (*_REFUSED, FileNotFoundError, GenericError) as error:
-            fault = _lasting_fault(error)
+        except (*_ACCESS_DENIED, FileNotFoundError, GenericError) as error:
+            fault = _configuration_fault(error)
             if fault is None:
                 return False
             raise SettingsError(f"{option}: {self.location.url}: {fault}") from error
@@ -159,30 +160,30 @@ _PROBE = ".offtake-probe"
 
 
 @contextmanager
-def _ours() -> Iterator[None]:
-    """The one seam where the client's errors become ours, the cause kept."""
+def _storage_errors() -> Iterator[None]:
+    """Translate obstore's errors into StorageUnavailable; the cause stays attached."""
     try:
         yield
     except (BaseError, OSError) as error:
-        if isinstance(error, _REFUSED):
-            message = "The object storage refuses the credentials, or they do not allow this."
+        if isinstance(error, _ACCESS_DENIED):
+            message = "The object storage denied access; check the credentials and their permissions."
         else:
             message = "The object storage cannot be read or written."
         raise StorageUnavailable(message) from error
 
 
 def _ignores_ranges(error: StorageUnavailable) -> bool:
-    """The client has no class of its own for it."""
+    """Return whether the service ignored the Range header; obstore has no error class for it."""
     return "source: NotPartial" in str(error.__cause__)
 
 
-def _lasting_fault(error: Exception) -> str | None:
-    """What an operator has to mend, or None when the service may simply be away."""
+def _configuration_fault(error: Exception) -> str | None:
+    """Return what the operator has to correct, or None if the service may be unavailable."""
     text = str(error)
-    if isinstance(error, _REFUSED) or "403 Forbidden" in text or "401 Unauthorized" in text:
-        return "the credentials are refused, or do not allow to list the bucket"
+    if isinstance(error, _ACCESS_DENIED) or "403 Forbidden" in text or "401 Unauthorized" in text:
+        return "access denied; check the credentials and their permission to list the bucket"
     if isinstance(error, FileNotFoundError) or "404 Not Found" in text:
-        return "there is no such bucket"
+        return "the bucket does not exist"
     if "301 Moved" in text or "AuthorizationHeaderMalformed" in text:
         return "the bucket is in another region; set [storage] region"
     return None

@@ -1,7 +1,7 @@
-"""Where something is kept: a folder, or a bucket and a prefix; and how the service that keeps it is spoken to.
+"""Locations of objects, a folder or a bucket with a prefix, and the options to access them.
 
-Two clients speak to a bucket: obstore for artifacts and whole files, delta-rs for the lake's tables. Both take the
-names that the environment uses (``AWS_ACCESS_KEY_ID`` and so on, in lower case), so one set of options serves both.
+Two clients access a bucket: obstore for artifacts and files, delta-rs for the lake's tables. Both accept options under
+the names of environment variables in lower case (such as ``aws_access_key_id``), so one set of options serves both.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ LOCAL = "file"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """One kind of object storage: the names of the options that a URL lacks."""
+    """A kind of object storage: the names of its client options."""
 
     endpoint: str
-    region: str | None  # the service has none
-    path_style: tuple[str, str] | None  # an option and the value that asks for it; the service knows one style only
+    region: str | None  # None: the service has no regions
+    path_style: tuple[str, str] | None  # option and value; None: the service has one style only
     fixed: Mapping[str, str] = field(default_factory=dict)
-    secrets: str  # what the names of its secrets begin with, in lower case
+    secrets: str  # prefix of the names of its secrets, in lower case
 
 
 SERVICES: Mapping[str, Service] = MappingProxyType(
@@ -32,7 +32,7 @@ SERVICES: Mapping[str, Service] = MappingProxyType(
             endpoint="aws_endpoint",
             region="aws_region",
             path_style=("aws_virtual_hosted_style_request", "false"),
-            # A commit is a file that must not exist yet; and the service checks each part against its checksum.
+            # A commit creates a file that must not exist; the service verifies the checksum of each part.
             fixed=MappingProxyType({"aws_conditional_put": "etag", "aws_checksum_algorithm": "SHA256"}),
             secrets="aws_",
         ),
@@ -44,7 +44,7 @@ SERVICES: Mapping[str, Service] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """How a service is spoken to. Secrets are never shown."""
+    """Access options of a service. ``repr`` omits the secrets."""
 
     endpoint: str | None = None
     region: str | None = None
@@ -54,12 +54,12 @@ class Access:
     connect_seconds: float = 5.0
     retries: int = 5
     retry_seconds: float = 60.0
-    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)  # what the environment does not have
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)  # those that are not in the environment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectLocation:
-    """A bucket (of Azure: a container), and the prefix that all keys begin with."""
+    """A bucket (Azure: a container), and the prefix of all keys."""
 
     scheme: str
     bucket: str
@@ -67,16 +67,16 @@ class ObjectLocation:
 
     @property
     def url(self) -> str:
-        """As it is written in the settings."""
+        """URL as in the settings."""
         return f"{self.scheme}://{self.bucket}/{self.prefix}".rstrip("/")
 
     @property
     def service(self) -> Service:
-        """What kind of storage it is."""
+        """Kind of storage."""
         return SERVICES[self.scheme]
 
     def options(self, access: Access) -> dict[str, str]:
-        """What the URL lacks, by the names that both clients know."""
+        """Return the client options, under the names that both clients accept."""
         service, options = self.service, dict(self.service.fixed)
         if access.endpoint is not None:
             options[service.endpoint] = access.endpoint.rstrip("/")
@@ -84,11 +84,11 @@ class ObjectLocation:
             options[service.region] = access.region
         if access.path_style and service.path_style is not None:
             options.update([service.path_style])
-        own = {name.lower(): value for name, value in access.secrets.items()}
-        return options | {name: value for name, value in own.items() if name.startswith(service.secrets)}
+        secrets = {name.lower(): value for name, value in access.secrets.items()}
+        return options | {name: value for name, value in secrets.items() if name.startswith(service.secrets)}
 
     def delta_options(self, access: Access) -> dict[str, str]:
-        """The same for delta-rs, which takes everything as texts."""
+        """Return the client options for delta-rs, including timeouts and retries, as strings."""
         return self.options(access) | {
             "allow_http": str(access.allow_http).lower(),
             "timeout": f"{access.timeout_seconds:g}s",
@@ -99,7 +99,7 @@ class ObjectLocation:
 
 
 def parse_location(url: str) -> ObjectLocation | Path:
-    """What a URL of the settings names: a folder for ``file://``, else a place in a bucket."""
+    """Parse a URL of the settings: a folder for ``file://``, else a bucket and prefix."""
     parts = urlsplit(url)
     if parts.scheme == LOCAL:
         return Path(unquote(parts.path))

@@ -1,11 +1,11 @@
-"""Uploads that were begun and never finished: a killed attempt leaves its parts behind, unseen but paid for.
+"""Unfinished multipart uploads: a killed attempt leaves parts that are invisible but billed.
 
-The client can begin, finish and abort its own uploads, but not list those of others. So the two requests that do are
-signed by the client and sent from here. Its signature covers a URL for one object; the sub-resource that is meant is
-put into the endpoint, and the object that the client adds ends up in a parameter whose name begins with ``x-``, which
-S3 ignores (Amazon S3 user guide, "Adding custom information to requests").
+obstore can abort its own uploads, but cannot list others. So this module sends the list and abort requests of S3
+itself, signed by obstore. obstore signs URLs of single objects only: the sub-resource goes into the endpoint, and the
+object that obstore appends becomes the value of a query parameter whose name starts with ``x-``, which S3 ignores
+(Amazon S3 user guide, "Adding custom information to requests").
 
-Azure forgets unfinished uploads after a week by itself. Google Cloud Storage needs a lifecycle rule
+Azure deletes unfinished uploads after a week. Google Cloud Storage needs a lifecycle rule
 (``AbortIncompleteMultipartUpload``), as the manual says.
 """
 
@@ -27,55 +27,58 @@ from obstore.store import S3Store
 from offtake.errors import StorageUnavailable
 from offtake.objects.bucket import Bucket
 
-PAGE = 1000  # uploads in one answer
-_LIFE = timedelta(minutes=5)
-_REGION = "us-east-1"  # the client's own default
-_MOST = 16 * 1024 * 1024  # bytes of one answer; a page of a thousand uploads is far smaller
+PAGE = 1000  # uploads per response
+_URL_LIFETIME = timedelta(minutes=5)
+_REGION = "us-east-1"  # obstore's default
+_MAX_RESPONSE_BYTES = 16 * 1024 * 1024  # a page of 1000 uploads is far smaller
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MultipartUpload:
-    """One upload; ``key`` is without the bucket's prefix."""
+    """An unfinished upload; ``key`` is without the bucket's prefix, ``upload`` is its id."""
 
     key: str
     upload: str
 
 
 def list_multipart_uploads(bucket: Bucket, prefix: str) -> Iterator[MultipartUpload]:
-    """The unfinished uploads under a prefix. Raises StorageUnavailable."""
-    return _FINDERS[bucket.location.scheme](bucket, prefix)
+    """Yield the unfinished uploads under a prefix. Raises StorageUnavailable."""
+    return _LISTERS[bucket.location.scheme](bucket, prefix)
 
 
-def abort(bucket: Bucket, found: MultipartUpload) -> None:
-    """Drop the parts of an upload; absent is fine. Raises StorageUnavailable."""
-    _send(bucket, "DELETE", f"/{quote(_whole(bucket, found.key))}", {"uploadId": found.upload})
+def abort(bucket: Bucket, upload: MultipartUpload) -> None:
+    """Delete the parts of an upload, if it exists. Raises StorageUnavailable."""
+    _send(bucket, "DELETE", f"/{quote(_full_key(bucket, upload.key))}", {"uploadId": upload.upload})
 
 
-def _find_in_s3(bucket: Bucket, prefix: str) -> Iterator[MultipartUpload]:
-    own = _whole(bucket, "")
-    asked = {"uploads": "", "prefix": _whole(bucket, prefix), "max-uploads": str(PAGE)}
+def _list_s3(bucket: Bucket, prefix: str) -> Iterator[MultipartUpload]:
+    bucket_prefix = _full_key(bucket, "")
+    query = {"uploads": "", "prefix": _full_key(bucket, prefix), "max-uploads": str(PAGE)}
     page: Mapping[str, str] = {}
     while True:
-        found = _send(bucket, "GET", "", {**asked, **page})
-        if found is None:  # a way to say that there are none
+        body = _send(bucket, "GET", "", {**query, **page})
+        if body is None:  # some services answer 404 if there are none
             return
         try:
-            answer = ElementTree.fromstring(found)  # noqa: S314 - what the operator's own storage answers
+            document = ElementTree.fromstring(body)  # noqa: S314 - from the operator's own storage
         except ElementTree.ParseError as error:
             raise StorageUnavailable("The object storage's list of uploads cannot be read.") from error
-        for each in answer.iterfind("{*}Upload"):
-            yield MultipartUpload(key=_text(each, "Key").removeprefix(own), upload=_text(each, "UploadId"))
-        if _text(answer, "IsTruncated") != "true":
+        for each in document.iterfind("{*}Upload"):
+            yield MultipartUpload(key=_text(each, "Key").removeprefix(bucket_prefix), upload=_text(each, "UploadId"))
+        if _text(document, "IsTruncated") != "true":
             return
-        page = {"key-marker": _text(answer, "NextKeyMarker"), "upload-id-marker": _text(answer, "NextUploadIdMarker")}
+        page = {
+            "key-marker": _text(document, "NextKeyMarker"),
+            "upload-id-marker": _text(document, "NextUploadIdMarker"),
+        }
 
 
-def _none_to_find(bucket: Bucket, prefix: str) -> Iterator[MultipartUpload]:
-    """The service, or a rule of the bucket, does it."""
+def _list_none(bucket: Bucket, prefix: str) -> Iterator[MultipartUpload]:
+    """Return nothing; the service or a lifecycle rule deletes unfinished uploads."""
     return iter(())
 
 
-def _whole(bucket: Bucket, key: str) -> str:
+def _full_key(bucket: Bucket, key: str) -> str:
     return f"{bucket.location.prefix}/{key}".lstrip("/")
 
 
@@ -84,7 +87,7 @@ def _text(element: ElementTree.Element, name: str) -> str:
 
 
 def _send(bucket: Bucket, method: Literal["GET", "DELETE"], path: str, query: Mapping[str, str]) -> bytes | None:
-    """The answer's body, None when it is 404."""
+    """Send a signed request; return the response body, or None for 404."""
     access, location = bucket.access, bucket.location
     host = (access.endpoint or f"https://s3.{access.region or _REGION}.amazonaws.com").rstrip("/")
     options = location.options(access) | {
@@ -93,15 +96,15 @@ def _send(bucket: Bucket, method: Literal["GET", "DELETE"], path: str, query: Ma
     }
     signer = S3Store(location.bucket, config=options, client_options={"allow_http": access.allow_http})  # type: ignore[arg-type]
     try:
-        url = obstore.sign(signer, method, "-", _LIFE)
-        with urlopen(Request(url, method=method), timeout=access.timeout_seconds) as answer:  # noqa: S310 - our endpoint
-            return bytes(answer.read(_MOST))
+        url = obstore.sign(signer, method, "-", _URL_LIFETIME)
+        with urlopen(Request(url, method=method), timeout=access.timeout_seconds) as response:  # noqa: S310 - the configured endpoint
+            return bytes(response.read(_MAX_RESPONSE_BYTES))
     except (obstore.exceptions.BaseError, URLError, OSError) as error:
         if isinstance(error, HTTPError) and error.code == 404:
             return None
-        raise StorageUnavailable("The object storage's unfinished uploads cannot be listed or aborted.") from error
+        raise StorageUnavailable("Unfinished uploads in the object storage cannot be listed or aborted.") from error
 
 
-_FINDERS: Mapping[str, Callable[[Bucket, str], Iterator[MultipartUpload]]] = MappingProxyType(
-    {"s3": _find_in_s3, "gs": _none_to_find, "az": _none_to_find}
+_LISTERS: Mapping[str, Callable[[Bucket, str], Iterator[MultipartUpload]]] = MappingProxyType(
+    {"s3": _list_s3, "gs": _list_none, "az": _list_none}
 )

@@ -1,4 +1,4 @@
-"""The audit log: who did what, to which job, from where, when. Rows are only ever added."""
+"""Statements on the audit log. Rows are only inserted, never updated or deleted."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from offtake.errors import AuditUnavailable
 from offtake.model.audit import AuditEntry, AuditRow
 from offtake.store.schema import audit
 
-_RETRY_AFTER = 5
+_RETRY_SECONDS = 5
 
 
 def record(connection: Connection, entry: AuditEntry, *, now: datetime) -> None:
-    """Write an entry in the transaction of what it speaks of: no record, no effect. Raises AuditUnavailable."""
+    """Write an entry in the transaction of the operation that it records.
+
+    Raises AuditUnavailable; the operation is then rolled back, too.
+    """
     statement = insert(audit).values(
         at=now,
         tenant=entry.tenant,
@@ -33,18 +36,18 @@ def record(connection: Connection, entry: AuditEntry, *, now: datetime) -> None:
         connection.execute(statement)
     except SQLAlchemyError as error:
         message = "The operation could not be recorded in the audit log, so it was not carried out."
-        raise AuditUnavailable(message, retry_after=_RETRY_AFTER) from error
+        raise AuditUnavailable(message, retry_after=_RETRY_SECONDS) from error
 
 
 def entries(
-    connection: Connection, *, tenant: str, start: datetime, end: datetime, at_once: int = 5_000
+    connection: Connection, *, tenant: str, start: datetime, end: datetime, batch_size: int = 5_000
 ) -> Iterator[AuditRow]:
-    """What one tenant's log says of ``[start, end)``, oldest first; ``at_once`` rows are held in memory."""
+    """Yield a tenant's entries in ``[start, end)``, oldest first, with at most ``batch_size`` rows in memory."""
     statement = (
         select(audit)
         .where(audit.c.tenant == tenant, audit.c.at >= start, audit.c.at < end)
         .order_by(audit.c.at, audit.c.id)
-        .execution_options(yield_per=at_once)
+        .execution_options(yield_per=batch_size)
     )
     for row in connection.execute(statement):
         entry = AuditEntry(

@@ -1,8 +1,8 @@
-"""The clock that leases, due times and retention are compared with.
+"""The clock of leases, due times and retention.
 
-Hosts that share a PostgreSQL never agree on the time to the second, so there it is the database's own clock, read on
-the connection that uses it. A SQLite file has one host. A reading that grows old while its process hangs does no harm:
-it makes a lease shorter and finds fewer of them ended.
+On PostgreSQL it is the database's clock, because the clocks of several hosts differ. A SQLite file is used by one host,
+so there it is the host's clock. If a process is suspended after it has read the time, the old value is safe: its lease
+is shorter, and it finds fewer expired leases.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, text
 
-_CLOCK = text("SELECT clock_timestamp()")  # now() would stand still from the beginning of the transaction
+_CLOCK = text("SELECT clock_timestamp()")  # now() is the start of the transaction
 
 
-def present(connection: Connection, host: Callable[[], datetime]) -> datetime:
-    """What time it is, by the database's clock where several hosts may share it, else by the host's."""
+def current_time(connection: Connection, host: Callable[[], datetime]) -> datetime:
+    """Return the UTC time by the database's clock on PostgreSQL, else by ``host``."""
     if connection.dialect.name != "postgresql":
         return host()
-    read: datetime = connection.execute(_CLOCK).scalar_one()
-    return read.astimezone(UTC)
+    time: datetime = connection.execute(_CLOCK).scalar_one()
+    return time.astimezone(UTC)

@@ -1,7 +1,7 @@
-"""Sums of what was done, kept where it is decided: in the transaction that ends an attempt or a job.
+"""Counters in the database, updated in the transaction that ends an attempt or a job.
 
-So a figure is exact whoever was killed when, counts all workers of an installation wherever they run, and outlives
-them. Rows are as many as there are names, dialects and outcomes; nothing else grows.
+Counters are therefore exact when processes are killed, cover all workers of an installation and survive restarts. There
+is one row per name, dialect and kind.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from offtake.store.schema import counter, job
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CounterValue:
-    """One sum; ``kind`` says of what, within the figures of that name."""
+    """A counter or an increment of it; ``kind`` distinguishes counters of one name, such as outcomes."""
 
     name: str
     dialect: str = ""
@@ -29,7 +29,7 @@ class CounterValue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenJobs:
-    """Jobs of a dialect that have not ended, in one state; ``due_at`` is when the first of them could have run."""
+    """Number of open jobs of a dialect in one state; ``due_at`` is the earliest due time."""
 
     dialect: str
     status: Status
@@ -37,23 +37,23 @@ class OpenJobs:
     due_at: datetime
 
 
-# Literals, so that SQLite can prove that the partial index fits.
-_UNFINISHED = job.c.status.in_([literal_column(f"'{status}'") for status in sorted(OPEN)])
+# Literals, so that SQLite uses the partial index.
+_IS_OPEN = job.c.status.in_([literal_column(f"'{status}'") for status in sorted(OPEN)])
 OPEN_JOBS = (
     select(job.c.dialect, job.c.status, func.count().label("number"), func.min(job.c.not_before).label("due_at"))
-    .where(_UNFINISHED)
+    .where(_IS_OPEN)
     .group_by(job.c.dialect, job.c.status)
 )
 
 
 def add(connection: Connection, counters: Sequence[CounterValue]) -> None:
-    """Add to the sums. Let it be the transaction's last statement: others wait for these rows."""
-    # All transactions take the rows in the same order, so that no two wait for each other.
-    ordered = sorted(counters, key=lambda one: (one.name, one.dialect, one.kind))
-    if not ordered:
+    """Add to the counters. Call it last in a transaction, because other transactions wait for these rows."""
+    # All transactions lock the rows in the same order, which prevents deadlocks.
+    increments = sorted(counters, key=lambda each: (each.name, each.dialect, each.kind))
+    if not increments:
         return
     statement = insert_into(connection, counter).values(
-        [{"name": one.name, "dialect": one.dialect, "kind": one.kind, "value": one.value} for one in ordered]
+        [{"name": each.name, "dialect": each.dialect, "kind": each.kind, "value": each.value} for each in increments]
     )
     total = counter.c.value + statement.excluded.value
     connection.execute(
@@ -62,13 +62,13 @@ def add(connection: Connection, counters: Sequence[CounterValue]) -> None:
 
 
 def read(connection: Connection) -> Sequence[CounterValue]:
-    """All sums."""
+    """Return all counters."""
     rows = connection.execute(select(counter).order_by(counter.c.name, counter.c.dialect, counter.c.kind))
     return [CounterValue(name=row.name, dialect=row.dialect, kind=row.kind, value=row.value) for row in rows]
 
 
 def open_jobs(connection: Connection) -> Sequence[OpenJobs]:
-    """How many jobs have not ended; the partial index of open jobs holds no others."""
+    """Return the numbers of open jobs by dialect and state, read from the partial index of open jobs."""
     return [
         OpenJobs(dialect=row.dialect, status=Status(row.status), number=row.number, due_at=row.due_at)
         for row in connection.execute(OPEN_JOBS)

@@ -1,12 +1,12 @@
-"""Opening the database, and the two kinds of transaction.
+"""Connections to the state database, and its read and write transactions.
 
-``write`` on SQLite begins IMMEDIATE: the writer's lock is taken before the first read, so a count and the insert that
-depends on it cannot be overtaken. ``read`` never waits for a writer (WAL). ``synchronous=FULL``:
-an acknowledged commit survives a loss of power.
+On SQLite, ``write`` begins IMMEDIATE: it takes the write lock before its first read, so no other writer can intervene
+between a count and the insert that depends on it. ``read`` never waits for a writer (WAL). With ``synchronous=FULL``,
+an acknowledged commit survives a power loss.
 
-On PostgreSQL a connection that the server has ended is noticed when it is taken from the pool, so that a restarted
-server costs those who were in the middle of something, and nobody else; and a process that stands still inside a
-transaction loses its locks.
+On PostgreSQL, the pool discards a connection that the server has closed when it is checked out, so a restart of the
+server only affects transactions in progress. The server ends a transaction whose process is suspended, which releases
+its locks.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from offtake.errors import SettingsError, Unavailable
 
-_RETRY_AFTER = 2
+_RETRY_SECONDS = 2
 _BUSY_MILLISECONDS = 15_000
 _SQLITE_CONNECTIONS = 20
-_POSTGRESQL_CONNECTIONS = 10  # a server has 100 for all; what serves HTTP uses these, a worker two or three
+_POSTGRESQL_CONNECTIONS = 10  # a PostgreSQL server allows 100 by default; a worker uses two or three
 _OVERFLOW = 10
-# A host that is gone without a word must not hold a query for hours. The URL may say otherwise.
-_PATIENCE = {
+# Timeouts, so that a lost host does not block a query for hours. Parameters of the URL override them.
+_CONNECT_OPTIONS = {
     "application_name": "offtake",
     "connect_timeout": "5",
     "keepalives_idle": "30",
@@ -41,20 +41,19 @@ _PATIENCE = {
     "keepalives_count": "3",
     "tcp_user_timeout": "30000",
 }
-# A process that is frozen inside a transaction holds locks that others wait for. Nothing of ours pauses in one.
-_IDLE_SECONDS = 60
-_NEW = "offtake_new"  # a connection that nobody has used
-_BEGINS = "offtake_begins"  # whether a transaction is begun; not for single statements that read
-# Classes and codes that speak of the server and not of the statement: connection, transaction rolled back (deadlock,
-# serialization), resources, operator intervention, system; a server that has become a read-only standby; a transaction
-# that was ended for being idle.
-_TROUBLE = ("08", "40", "53", "57", "58", "25006", "25P03")
+# A process suspended inside a transaction would hold its locks; no code of ours pauses inside one.
+_IDLE_IN_TRANSACTION_SECONDS = 60
+_IS_NEW = "offtake_new"  # of a connection that was not used yet
+_BEGIN = "offtake_begin"  # whether to begin a transaction; false for single reading statements
+# SQLSTATE classes and codes of server faults, as opposed to faulty statements: connection, transaction rollback
+# (deadlock, serialization), resources, operator intervention, system error, read-only standby, idle transaction ended.
+_SERVER_FAULTS = ("08", "40", "53", "57", "58", "25006", "25P03")
 
 
 class Database:
-    """An engine with its transactions. Safe for threads; not for forked processes.
+    """The state database and its transactions. Thread-safe; must not be shared with forked processes.
 
-    Raises SettingsError for a URL that cannot be read; nothing is connected before the first transaction.
+    Raises SettingsError for an invalid URL. The first transaction connects.
     """
 
     def __init__(self, url: str) -> None:
@@ -62,11 +61,11 @@ class Database:
         is_sqlite = self.url.get_backend_name() == "sqlite"
         connections = _SQLITE_CONNECTIONS if is_sqlite else _POSTGRESQL_CONNECTIONS
         self.engine = _engine(self.url, connections)
-        # SQLite has one writer at a time, and lets those who wait sleep ever longer; threads had better queue up here.
+        # SQLite allows one writer and lets waiting ones sleep ever longer; threads wait for this semaphore instead.
         self._writers = threading.BoundedSemaphore(1 if is_sqlite else connections)
-        # Point reads that never leave the process are quicker than a trip to another thread, and wait for nobody.
-        self.reads_at_once = is_sqlite
-        # Readers begin nothing: a statement alone sees one state, and saves the trips that begin and end a transaction.
+        # Point reads in the process never block and take less time than a switch to another thread.
+        self.reads_in_process = is_sqlite
+        # Readers begin no transaction: one statement sees one state, and the round trips of BEGIN and COMMIT are saved.
         if is_sqlite:
             event.listen(self.engine, "connect", _tune_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
@@ -77,24 +76,24 @@ class Database:
             event.listen(self.engine, "connect", _tune_postgresql)
             event.listen(self.engine, "checkout", _require_open)
             event.listen(self.engine, "begin", _begin_postgresql)
-            self._reader = self.engine.execution_options(**{_BEGINS: False})
+            self._reader = self.engine.execution_options(**{_BEGIN: False})
             self._streamer = self.engine
 
-    def require(self) -> None:
-        """Connect once. Raises Unavailable with the reason, which is for operators and never for callers of an API."""
+    def check_connection(self) -> None:
+        """Connect once. Raises Unavailable with the reason, which is for operators only, not for API clients."""
         try:
             with self._reader.connect() as connection:
                 connection.execute(text("SELECT 1"))
         except (DBAPIError, sqlite3.Error) as error:
             reason = error.orig if isinstance(error, DBAPIError) else error
-            first = str(reason).strip().partition("\n")[0].removeprefix("connection failed: ")
-            raise Unavailable(f"The job store cannot be reached: {first}", retry_after=_RETRY_AFTER) from error
+            first_line = str(reason).strip().partition("\n")[0].removeprefix("connection failed: ")
+            raise Unavailable(f"The job store cannot be reached: {first_line}", retry_after=_RETRY_SECONDS) from error
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that is committed at the end of the block, and undone by any exception."""
+        """Run the block in a transaction, which any exception rolls back. Raises Unavailable."""
         if not self._writers.acquire(timeout=_BUSY_MILLISECONDS / 1000):
-            raise Unavailable("The job store is busy.", retry_after=_RETRY_AFTER)
+            raise Unavailable("The job store is busy.", retry_after=_RETRY_SECONDS)
         try:
             with _reachable(), self.engine.begin() as connection:
                 yield connection
@@ -103,38 +102,38 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection for one statement that writes nothing. Statements that must agree belong into ``write``."""
+        """Connect for one reading statement; use ``write`` for several statements that must see one state."""
         with _reachable(), self._reader.connect() as connection:
             yield connection
 
     @contextmanager
     def stream(self) -> Iterator[Connection]:
-        """As ``read``, for one result that is fetched bit by bit."""
+        """Connect for one reading statement whose result is fetched in batches."""
         with _reachable(), self._streamer.connect() as connection:
             yield connection
 
     def connect_directly(self) -> psycopg.Connection:
-        """A connection to PostgreSQL outside the pool, which commits each statement. Raises psycopg.Error."""
+        """Return an autocommit connection to PostgreSQL outside the pool. Raises psycopg.Error."""
         _, options = self.engine.dialect.create_connect_args(self.url)
-        return psycopg.connect(**{**_patience(self.url), **options}, autocommit=True)
+        return psycopg.connect(**{**_connect_options(self.url), **options}, autocommit=True)
 
     def close(self) -> None:
-        """Give all connections back."""
+        """Close all pooled connections."""
         self.engine.dispose()
         self._reader.dispose()
 
 
 def _parsed(url: str) -> URL:
-    """Never quotes the URL: a password with an unescaped ``@`` or ``:`` would show as host or port."""
+    """Parse the URL. The error never quotes it: with an unescaped ``@`` or ``:`` it would expose the password."""
     message = (
-        "state_url cannot be read as postgresql://user:password@host:port/database; "
-        "special characters of the password are written as %40 for @, %3A for :, %2F for /."
+        "state_url must have the form postgresql://user:password@host:port/database; "
+        "percent-encode special characters of the password: %40 for @, %3A for :, %2F for /."
     )
     try:
-        # The URL that every other program takes; which driver speaks to the server is our business.
+        # The setting has the usual URL; the driver is chosen here.
         parsed = make_url(url.replace("postgresql://", "postgresql+psycopg://", 1))
     except (ArgumentError, ValueError):
-        raise SettingsError(message) from None  # the cause quotes it
+        raise SettingsError(message) from None  # the cause quotes the URL
     if "@" in (parsed.host or ""):
         raise SettingsError(message)
     return parsed
@@ -149,44 +148,44 @@ def _engine(url: URL, connections: int) -> Engine:
         max_overflow=_OVERFLOW,
         pool_timeout=15,
         hide_parameters=True,
-        connect_args=_patience(url),
+        connect_args=_connect_options(url),
     )
 
 
-def _patience(url: URL) -> dict[str, str]:
-    return {name: value for name, value in _PATIENCE.items() if name not in url.query}
+def _connect_options(url: URL) -> dict[str, str]:
+    return {name: value for name, value in _CONNECT_OPTIONS.items() if name not in url.query}
 
 
 def sqlite_url(path: Path) -> str:
-    """The URL of a SQLite file."""
+    """Return the URL of a SQLite file."""
     return f"sqlite:///{path}"
 
 
 @contextmanager
 def _reachable() -> Iterator[None]:
-    """Trouble of the database itself is Unavailable; a broken constraint stays what it is: a defect of ours."""
+    """Convert server faults to Unavailable. Other errors, such as violated constraints, are defects and propagate."""
     try:
         yield
     except SqlTimeoutError as error:
-        raise Unavailable("The job store is busy.", retry_after=_RETRY_AFTER) from error
+        raise Unavailable("The job store is busy.", retry_after=_RETRY_SECONDS) from error
     except DBAPIError as error:
-        if not _is_trouble(error):
+        if not _is_server_fault(error):
             raise
-        raise Unavailable("The job store cannot be reached.", retry_after=_RETRY_AFTER) from error
+        raise Unavailable("The job store cannot be reached.", retry_after=_RETRY_SECONDS) from error
 
 
-def _is_trouble(error: DBAPIError) -> bool:
+def _is_server_fault(error: DBAPIError) -> bool:
     if isinstance(error, OperationalError) or error.connection_invalidated:
         return True
     state = error.orig.sqlstate if isinstance(error.orig, psycopg.Error) else None
-    return state is not None and state.startswith(_TROUBLE)
+    return state is not None and state.startswith(_SERVER_FAULTS)
 
 
 def _tune_sqlite(connection: Any, _: Any) -> None:
-    connection.isolation_level = None  # we begin transactions ourselves
+    connection.isolation_level = None  # the ``begin`` listener begins transactions
     cursor = connection.cursor()
     for pragma in (
-        f"busy_timeout={_BUSY_MILLISECONDS}",  # first: the next one may have to wait for others who open the file
+        f"busy_timeout={_BUSY_MILLISECONDS}",  # first, because the next pragma may wait for other processes
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
@@ -196,37 +195,40 @@ def _tune_sqlite(connection: Any, _: Any) -> None:
 
 
 def _tune_postgresql(connection: Any, record: ConnectionPoolEntry) -> None:
-    """What the role, the database or the URL says goes before our own patience."""
-    record.info[_NEW] = True
-    connection.autocommit = True  # we begin transactions ourselves
+    """Set the idle timeout of transactions, unless the role, the database or the URL sets one."""
+    record.info[_IS_NEW] = True
+    connection.autocommit = True  # the ``begin`` listener begins transactions
     connection.execute(
         "SELECT set_config(name, %s, false) FROM pg_settings"
         " WHERE name = 'idle_in_transaction_session_timeout' AND source = 'default'",
-        [f"{_IDLE_SECONDS}s"],
+        [f"{_IDLE_IN_TRANSACTION_SECONDS}s"],
     )
 
 
 def _require_open(connection: Any, record: ConnectionPoolEntry, _: Any) -> None:
-    """Nothing is to be read from an idle connection but the news that the server has ended it: a look at the socket,
-    where asking the server costs as much as a point read. The pool then makes another."""
-    if record.info.pop(_NEW, False):  # one that breaks at once is told by its first statement
+    """Raise DisconnectionError if the server has closed an idle connection; the pool then opens another.
+
+    An idle connection has readable data only after the server has closed it. Polling its socket avoids a round trip,
+    which would cost as much as a point read.
+    """
+    if record.info.pop(_IS_NEW, False):  # the first statement detects a fault of a new connection
         return
-    look = select.poll()
-    look.register(connection.fileno(), select.POLLIN)
-    if look.poll(0):
+    socket = select.poll()
+    socket.register(connection.fileno(), select.POLLIN)
+    if socket.poll(0):
         raise DisconnectionError("The server has ended the connection.")
 
 
 def _begin_postgresql(connection: Connection) -> None:
-    if connection.get_execution_options().get(_BEGINS, True):
+    if connection.get_execution_options().get(_BEGIN, True):
         connection.exec_driver_sql("BEGIN")
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    """On the driver's connection: the engine's own way to run a statement costs as much as a whole point read."""
+    """Begin on the driver's connection: the engine's overhead for a statement is as large as a whole point read."""
     driver = connection.connection.driver_connection
-    assert driver is not None  # noqa: S101 - a transaction begins on a connection that is there
+    assert driver is not None  # noqa: S101 - a transaction begins on an open connection
     try:
         driver.execute("BEGIN IMMEDIATE")
     except sqlite3.OperationalError as error:
-        raise Unavailable("The job store is busy.", retry_after=_RETRY_AFTER) from error
+        raise Unavailable("The job store is busy.", retry_after=_RETRY_SECONDS) from error

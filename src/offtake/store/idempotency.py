@@ -1,4 +1,4 @@
-"""Keys by which a caller repeats an order without ordering twice."""
+"""Statements on idempotency keys, with which a client repeats a create request without creating a second job."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from offtake.store.schema import idempotency
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """A key in the dialect of a tenant. ``owner`` is whom its jobs belong to: others may use the same text."""
+    """An idempotency key, unique per tenant, dialect and ``owner`` of the jobs."""
 
     tenant: str
     dialect: str
@@ -22,22 +22,25 @@ class Key:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyUse:
-    """What a key was used for last."""
+    """The request digest and the job of a key's last use."""
 
     digest: str
     job: str
 
 
 def find(connection: Connection, key: Key) -> KeyUse | None:
-    """What that key stands for. Read in the transaction that uses it, with the tenant locked: no twin slips in."""
-    statement = select(idempotency.c.digest, idempotency.c.job).where(_is(key))
+    """Return the key's last use.
+
+    Call it in the transaction that calls ``use``, with the tenant locked, so that no concurrent request intervenes.
+    """
+    statement = select(idempotency.c.digest, idempotency.c.job).where(_matches(key))
     row = connection.execute(statement).one_or_none()
     return None if row is None else KeyUse(digest=row.digest, job=row.job)
 
 
 def use(connection: Connection, key: Key, used: KeyUse, *, now: datetime) -> None:
-    """Let the key stand for that job, and for no other any more, as long as the job table has it."""
-    connection.execute(delete(idempotency).where(_is(key)))
+    """Assign the key to the job, replacing an earlier assignment."""
+    connection.execute(delete(idempotency).where(_matches(key)))
     connection.execute(
         insert(idempotency).values(
             tenant=key.tenant,
@@ -51,7 +54,7 @@ def use(connection: Connection, key: Key, used: KeyUse, *, now: datetime) -> Non
     )
 
 
-def _is(key: Key) -> ColumnElement[bool]:
+def _matches(key: Key) -> ColumnElement[bool]:
     return and_(
         idempotency.c.tenant == key.tenant,
         idempotency.c.dialect == key.dialect,

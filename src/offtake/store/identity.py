@@ -1,4 +1,4 @@
-"""Statements on tenants, credentials, keys and tokens. Secrets come here only as hashes."""
+"""Statements on tenants, credentials, keys, assertions and tokens. Secrets are passed as hashes only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from offtake.model.tenant import Credential, CredentialKind, Principal, PublicKey, Scope, Tenant, Token, TokenKind
 from offtake.store.schema import NUL, assertion, credential, credential_key, tenant, token
 
-# Built once, because every request runs it.
+# Built once, because every request executes it.
 _PRINCIPAL = (
     select(token.c.tenant, token.c.credential, token.c.scopes)
     .join(credential, credential.c.id == token.c.credential)
@@ -22,7 +22,7 @@ _PRINCIPAL = (
 
 
 def add_tenant(connection: Connection, new: Tenant, *, now: datetime) -> None:
-    """Insert a tenant; the caller has looked whether the name is free."""
+    """Insert a tenant. The caller has checked that the name is unused."""
     connection.execute(
         insert(tenant).values(
             name=new.name,
@@ -35,19 +35,19 @@ def add_tenant(connection: Connection, new: Tenant, *, now: datetime) -> None:
 
 
 def set_verified(connection: Connection, name: str, *, is_verified: bool) -> bool:
-    """Say whether a tenant's account was verified; False where there is no such tenant."""
+    """Set whether a tenant's account is verified. Return False if the tenant does not exist."""
     statement = update(tenant).where(tenant.c.name == name).values(is_verified=is_verified)
     return connection.execute(statement).rowcount == 1
 
 
 def get_tenant(connection: Connection, name: str) -> Tenant | None:
-    """The tenant of that name."""
+    """Return the tenant with that name."""
     row = connection.execute(select(tenant).where(tenant.c.name == name)).one_or_none()
     return None if row is None else _tenant(row)
 
 
 def company_key_taken(connection: Connection, company_key: str) -> bool:
-    """Whether some tenant has that company key."""
+    """Whether a tenant has that company key."""
     return (
         connection.execute(select(tenant.c.name).where(tenant.c.company_key == company_key)).one_or_none() is not None
     )
@@ -69,7 +69,7 @@ def add_credential(connection: Connection, new: Credential) -> None:
 
 
 def get_credential(connection: Connection, credential_id: str) -> Credential | None:
-    """The credential of that id, unless it was revoked."""
+    """Return the credential with that id, unless it is revoked."""
     if NUL in credential_id:
         return None
     statement = select(credential).where(credential.c.id == credential_id, credential.c.revoked.is_(False))
@@ -80,7 +80,7 @@ def get_credential(connection: Connection, credential_id: str) -> Credential | N
 def credentials_of_user(
     connection: Connection, user: str, *, company_key: str | None, limit: int
 ) -> Sequence[Credential]:
-    """Credentials with a password for that user name, not revoked; those of the tenant with that company key first."""
+    """Return active password credentials of that user name, first those of the tenant with the company key."""
     if NUL in user or NUL in (company_key or ""):
         return ()
     statement = (
@@ -94,7 +94,7 @@ def credentials_of_user(
 
 
 def user_taken(connection: Connection, tenant_name: str, user: str) -> bool:
-    """Whether the tenant has a password for that user name."""
+    """Whether the tenant has a password credential for that user name, revoked ones included."""
     statement = select(credential.c.id).where(
         credential.c.tenant == tenant_name, credential.c.user == user, credential.c.kind == CredentialKind.BASIC
     )
@@ -102,13 +102,13 @@ def user_taken(connection: Connection, tenant_name: str, user: str) -> bool:
 
 
 def credentials_of(connection: Connection, tenant_name: str) -> Sequence[Credential]:
-    """The tenant's credentials that are not revoked, oldest first."""
+    """Return the tenant's active credentials, oldest first."""
     statement = select(credential).where(credential.c.tenant == tenant_name, credential.c.revoked.is_(False))
     return [_credential(row) for row in connection.execute(statement.order_by(credential.c.created_at))]
 
 
 def revoke_credential(connection: Connection, credential_id: str) -> bool:
-    """End a credential and all its tokens at once; False when there is none that lasts."""
+    """Revoke a credential and delete its tokens. Return False if there is no active credential with that id."""
     statement = update(credential).where(credential.c.id == credential_id, credential.c.revoked.is_(False))
     if connection.execute(statement.values(revoked=True)).rowcount == 0:
         return False
@@ -117,14 +117,14 @@ def revoke_credential(connection: Connection, credential_id: str) -> bool:
 
 
 def add_key(connection: Connection, key: PublicKey, *, now: datetime) -> None:
-    """Insert a key; the caller has looked whether its name is free."""
+    """Insert a key. The caller has checked that its name is unused."""
     connection.execute(
         insert(credential_key).values(credential=key.credential, kid=key.kid, public_key=key.pem, created_at=now)
     )
 
 
 def get_key(connection: Connection, credential_id: str, kid: str) -> PublicKey | None:
-    """The key of that name."""
+    """Return the credential's key with that name."""
     if NUL in kid:
         return None
     statement = select(credential_key).where(credential_key.c.credential == credential_id, credential_key.c.kid == kid)
@@ -133,19 +133,19 @@ def get_key(connection: Connection, credential_id: str, kid: str) -> PublicKey |
 
 
 def key_names(connection: Connection, credential_id: str) -> Sequence[str]:
-    """What a credential's keys are called."""
+    """Return the names of a credential's keys."""
     statement = select(credential_key.c.kid).where(credential_key.c.credential == credential_id)
     return connection.execute(statement.order_by(credential_key.c.kid)).scalars().all()
 
 
 def remove_key(connection: Connection, credential_id: str, kid: str) -> bool:
-    """Forget a key; False when there is none of that name."""
+    """Delete a key. Return False if there is none with that name."""
     statement = delete(credential_key).where(credential_key.c.credential == credential_id, credential_key.c.kid == kid)
     return connection.execute(statement).rowcount == 1
 
 
 def use_assertion(connection: Connection, credential_id: str, jti: str, *, now: datetime, expires_at: datetime) -> bool:
-    """Note that an assertion was used; False when it was used before. Those that ended are dropped."""
+    """Record the use of an assertion. Return False if it was used before. Also deletes expired records."""
     connection.execute(delete(assertion).where(assertion.c.expires_at < now))
     try:
         connection.execute(insert(assertion).values(credential=credential_id, jti=jti, expires_at=expires_at))
@@ -155,7 +155,7 @@ def use_assertion(connection: Connection, credential_id: str, jti: str, *, now: 
 
 
 def add_token(connection: Connection, new: Token) -> None:
-    """Insert a token, and drop those that ended: the table stays as small as its use."""
+    """Insert a token and delete expired ones, so that the table stays small."""
     connection.execute(delete(token).where(token.c.expires_at < new.created_at))
     connection.execute(
         insert(token).values(
@@ -172,14 +172,16 @@ def add_token(connection: Connection, new: Token) -> None:
 
 
 def lock_credential(connection: Connection, credential_id: str) -> None:
-    """Hold back others who change this credential's tokens until the transaction ends: two that delete the same family
-    would wait for each other's rows (SQLite: the writer's lock does it)."""
+    """Serialise changes of this credential's tokens until the transaction ends.
+
+    Otherwise two transactions that delete the same family could deadlock. On SQLite the write lock has this effect.
+    """
     statement = select(credential.c.id).where(credential.c.id == credential_id)
     connection.execute(statement.with_for_update(key_share=True)).one_or_none()
 
 
 def get_token(connection: Connection, hash_: str, *, credential_id: str, now: datetime) -> Token | None:
-    """A client's own token of any kind, while it lasts."""
+    """Return the credential's unexpired token of any kind."""
     statement = select(token).where(
         token.c.hash == hash_, token.c.credential == credential_id, token.c.expires_at > now
     )
@@ -197,19 +199,19 @@ def get_token(connection: Connection, hash_: str, *, credential_id: str, now: da
 
 
 def use_token(connection: Connection, hash_: str, *, now: datetime) -> bool:
-    """Note that a refresh token was exchanged; False when it was before, or is gone."""
+    """Record the exchange of a refresh token. Return False if it was exchanged before or does not exist."""
     statement = update(token).where(token.c.hash == hash_, token.c.used_at.is_(None)).values(used_at=now)
     return connection.execute(statement).rowcount == 1
 
 
-def revoke_token(connection: Connection, found: Token) -> None:
-    """End a token, with its family where it has one."""
-    condition = token.c.hash == found.hash if found.family is None else token.c.family == found.family
+def revoke_token(connection: Connection, revoked: Token) -> None:
+    """Delete a token and its family."""
+    condition = token.c.hash == revoked.hash if revoked.family is None else token.c.family == revoked.family
     connection.execute(delete(token).where(condition))
 
 
 def principal_of(connection: Connection, hash_: str, *, now: datetime) -> Principal | None:
-    """Who a token stands for, while it lasts and its credential is not revoked."""
+    """Return the principal of an unexpired access or service token whose credential is not revoked."""
     row = connection.execute(_PRINCIPAL, {"hash_": hash_, "now": now}).one_or_none()
     if row is None:
         return None

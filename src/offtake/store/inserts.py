@@ -1,4 +1,4 @@
-"""INSERT … ON CONFLICT: both databases have the same clause under the same name, each in its own module."""
+"""INSERT … ON CONFLICT, which SQLAlchemy provides in a separate module per database."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 
 def insert_into(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
-    """The statement of the connection's database."""
+    """Return an INSERT for the connection's database."""
     return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)

@@ -1,7 +1,7 @@
-"""The transactional outbox: messages about jobs, written with the change of the job, deleted when acknowledged.
+"""The transactional outbox: messages about jobs, written in the transaction of the job's change.
 
-Delivery is at least once: a relay that ends between ``claim`` and ``acknowledge`` leaves the message to the next claim.
-The consumer must accept a message about a job twice, and about a job that has ended.
+Delivery is at least once: if a relay ends between ``claim`` and ``acknowledge``, another claim returns the message. The
+consumer must therefore accept duplicates and messages about jobs that have ended.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from offtake.model.job import Job, Status
 from offtake.store.schema import Instant, job, outbox
 
-# Both have the same clause under the same name, each in its own module.
+# SQLAlchemy provides ON CONFLICT in a separate module per database.
 _INSERT: dict[str, Callable[[Table], postgresql.Insert | sqlite.Insert]] = {
     "postgresql": postgresql.insert,
     "sqlite": sqlite.insert,
@@ -37,24 +37,24 @@ _INSERT: dict[str, Callable[[Table], postgresql.Insert | sqlite.Insert]] = {
 
 
 class MessageKind(StrEnum):
-    """What is to be told."""
+    """Kind of a message."""
 
-    START = "start"  # the job waits for a worker
-    CANCEL = "cancel"  # the job was cancelled: nobody needs to wait for it
+    START = "start"  # the job is queued
+    CANCEL = "cancel"  # the job was cancelled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One thing to tell of one job."""
+    """A message about one job."""
 
     job: str
     kind: MessageKind
     tenant: str
-    tries: int  # how often it was taken, this time included
+    tries: int  # number of claims, this one included
 
 
 def add(connection: Connection, of: Job, kind: MessageKind, *, now: datetime) -> None:
-    """Have it told. What is waiting to be told already is not doubled."""
+    """Add a message, unless the same message is already in the outbox."""
     statement = _INSERT[connection.dialect.name](outbox).values(
         job=of.id, kind=kind, tenant=of.tenant, created_at=now, not_before=now, tries=0
     )
@@ -62,9 +62,11 @@ def add(connection: Connection, of: Job, kind: MessageKind, *, now: datetime) ->
 
 
 def add_overdue(connection: Connection, *, due_by: datetime, now: datetime, limit: int) -> int:
-    """Have the engine told of queued jobs that could have run since ``due_by`` and that nothing is waiting to be told
-    of, the oldest first. Returns how many."""
-    waits = exists(null()).where(outbox.c.job == job.c.id, outbox.c.kind == literal(MessageKind.START))
+    """Add start messages for queued jobs that have been due since ``due_by`` or before, oldest first.
+
+    Jobs with a start message in the outbox are skipped. Returns the number of messages.
+    """
+    has_message = exists(null()).where(outbox.c.job == job.c.id, outbox.c.kind == literal(MessageKind.START))
     overdue = (
         select(
             job.c.id,
@@ -74,7 +76,7 @@ def add_overdue(connection: Connection, *, due_by: datetime, now: datetime, limi
             literal(now, Instant()),
             literal(0),
         )
-        .where(job.c.status == literal_column(f"'{Status.QUEUED}'"), job.c.not_before <= due_by, ~waits)
+        .where(job.c.status == literal_column(f"'{Status.QUEUED}'"), job.c.not_before <= due_by, ~has_message)
         .order_by(job.c.created_at)
         .limit(limit)
     )
@@ -84,14 +86,14 @@ def add_overdue(connection: Connection, *, due_by: datetime, now: datetime, limi
 
 
 def is_due(connection: Connection, *, now: datetime) -> bool:
-    """Whether there is something to tell: a look that takes no lock."""
+    """Whether a message can be claimed; takes no lock."""
     return connection.execute(select(outbox.c.job).where(outbox.c.not_before <= now).limit(1)).first() is not None
 
 
-def claim(connection: Connection, *, now: datetime, again: datetime, limit: int) -> Sequence[Message]:
-    """Rings to tell now, the oldest first; until ``again`` nobody else gets them.
+def claim(connection: Connection, *, now: datetime, retry_at: datetime, limit: int) -> Sequence[Message]:
+    """Claim due messages, oldest first. Until ``retry_at`` no other relay can claim them.
 
-    They are locked before they are moved, so that of several who take at once each gets others.
+    The rows are locked with SKIP LOCKED, so that concurrent relays claim different messages.
     """
     due = (
         select(outbox.c.job, outbox.c.kind, outbox.c.tenant, outbox.c.tries)
@@ -105,19 +107,19 @@ def claim(connection: Connection, *, now: datetime, again: datetime, limit: int)
         for row in connection.execute(due).all()
     ]
     for message in claimed:
-        connection.execute(update(outbox).where(_is(message)).values(not_before=again, tries=message.tries))
+        connection.execute(update(outbox).where(_matches(message)).values(not_before=retry_at, tries=message.tries))
     return claimed
 
 
 def acknowledge(connection: Connection, message: Message) -> None:
-    """The engine knows."""
-    connection.execute(delete(outbox).where(_is(message)))
+    """Delete a delivered message."""
+    connection.execute(delete(outbox).where(_matches(message)))
 
 
 def postpone(connection: Connection, message: Message, *, now: datetime, delay: timedelta) -> None:
-    """The engine could not be told; try again later."""
-    connection.execute(update(outbox).where(_is(message)).values(not_before=now + delay))
+    """Make a message due again after ``delay``, because its delivery failed."""
+    connection.execute(update(outbox).where(_matches(message)).values(not_before=now + delay))
 
 
-def _is(message: Message) -> ColumnElement[bool]:
+def _matches(message: Message) -> ColumnElement[bool]:
     return and_(outbox.c.job == message.job, outbox.c.kind == message.kind)

@@ -1,7 +1,6 @@
-"""Requests counted by principal, dialect and operation, in windows that begin with the first request in them.
+"""Request counts by principal, dialect and operation, in windows that begin with their first request.
 
-One row each, so that all nodes of an installation count together and the table stays as small as the number of
-credentials.
+All nodes of an installation share the counts. There is one row per principal, dialect and operation.
 """
 
 from __future__ import annotations
@@ -17,18 +16,18 @@ from offtake.store.schema import Instant, rate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counted:
-    """A request's number in its window, and when that began."""
+class WindowCount:
+    """Number of requests in the window, and its start."""
 
     number: int
     began_at: datetime
 
 
 def count(
-    connection: Connection, principal: Principal, what: tuple[str, str], *, now: datetime, period: timedelta
-) -> Counted:
-    """Count one request of a dialect and operation: in the present window, or as the first of a new one."""
-    dialect, operation = what
+    connection: Connection, principal: Principal, counted: tuple[str, str], *, now: datetime, period: timedelta
+) -> WindowCount:
+    """Count a request of (dialect, operation) in the current window, or as the first of a new one."""
+    dialect, operation = counted
     is_over = rate.c.began_at <= literal(now - period, Instant())
     statement = insert_into(connection, rate).values(
         tenant=principal.tenant,
@@ -46,4 +45,4 @@ def count(
         },
     )
     row = connection.execute(statement.returning(rate.c.requests, rate.c.began_at)).one()
-    return Counted(number=row.requests, began_at=row.began_at)
+    return WindowCount(number=row.requests, began_at=row.began_at)

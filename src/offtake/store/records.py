@@ -1,8 +1,8 @@
-"""The single door between rows of the job table and values.
+"""Conversion between rows of the job table and ``Job`` values.
 
-Two releases share the table during an upgrade. What an older one left out has its default. What a newer one added, and
-this one cannot read, is named in ``ExportRequest.unknown``: such a job can be seen, cancelled and ended by anybody, but
-is run by those who know what it says.
+Two releases share the table during an upgrade. Fields that an older release did not write get their defaults. Fields of
+a newer release that this one cannot read are listed in ``ExportRequest.unknown``: this release can read, cancel and
+fail such a job, but does not run it.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _KNOWN = frozenset(
     | {"parameters"}
 )
 _PARAMETERS = frozenset(field.name for field in dataclasses.fields(ReportParameters))
-_WORDS: dict[str, type[StrEnum]] = {"business_hours": BusinessHours, "selection": Selection}
+_ENUMS: dict[str, type[StrEnum]] = {"business_hours": BusinessHours, "selection": Selection}
 
 
 def request_to_json(request: ExportRequest) -> dict[str, Any]:
-    """A request as it is stored."""
+    """Return the stored form of a request."""
     return {
         "start": request.timespan.start.isoformat(),
         "end": request.timespan.end.isoformat(),
@@ -46,7 +46,7 @@ def request_to_json(request: ExportRequest) -> dict[str, Any]:
 
 
 def job_from_row(row: Row[Any]) -> Job:
-    """A job as it stands in the table."""
+    """Return the job of a row."""
     stored = row.request
     timespan = Timespan(start=_instant(stored["start"]), end=_instant(stored["end"]), zone=stored["zone"])
     parameters, unreadable = _parameters_from_json(stored.get("parameters", {}))
@@ -89,13 +89,13 @@ def job_from_row(row: Row[Any]) -> Job:
 
 
 def _parameters_to_json(parameters: ReportParameters) -> dict[str, Any]:
-    """What differs from the defaults: most requests have no filter, and polls read every request."""
-    given, default = dataclasses.asdict(parameters), dataclasses.asdict(_NO_PARAMETERS)
-    return {name: value for name, value in given.items() if value != default[name]}
+    """Return the parameters that differ from the defaults, so that frequent reads of jobs stay cheap."""
+    values, default = dataclasses.asdict(parameters), dataclasses.asdict(_NO_PARAMETERS)
+    return {name: value for name, value in values.items() if value != default[name]}
 
 
 def _parameters_from_json(stored: dict[str, Any]) -> tuple[ReportParameters, tuple[str, ...]]:
-    """The parameters, and the names of those that cannot be read."""
+    """Return the parameters and the names of unreadable ones."""
     if not stored:
         return _NO_PARAMETERS, ()
     unreadable = tuple(sorted(name for name, value in stored.items() if not _is_readable(name, value)))
@@ -103,12 +103,12 @@ def _parameters_from_json(stored: dict[str, Any]) -> tuple[ReportParameters, tup
 
 
 def _is_readable(name: str, value: Any) -> bool:
-    return name in _PARAMETERS and (name not in _WORDS or value in list(_WORDS[name]))
+    return name in _PARAMETERS and (name not in _ENUMS or value in list(_ENUMS[name]))
 
 
 def _value(name: str, value: Any) -> Any:
-    if name in _WORDS:
-        return _WORDS[name](value)
+    if name in _ENUMS:
+        return _ENUMS[name](value)
     return tuple(value) if isinstance(value, list) else value
 
 

@@ -1,7 +1,7 @@
-"""The tables, with the state machine's invariants as CHECKs.
+"""Tables of the state database, with the invariants of the state machine as CHECK constraints.
 
-Instants are TIMESTAMP WITH TIME ZONE on PostgreSQL and whole microseconds since 1970 (UTC) on SQLite: both compare and
-sort as instants. ``migrations/`` is what makes a database; a test compares its result with this module.
+Instants are TIMESTAMP WITH TIME ZONE on PostgreSQL and whole microseconds since 1970 (UTC) on SQLite; both compare and
+sort as instants. ``migrations/`` creates the database; a test compares the result with this module.
 """
 
 from __future__ import annotations
@@ -33,44 +33,44 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from offtake.model.job import LEASED, OPEN, Status
 
-NUL = "\0"  # PostgreSQL has it in no text and refuses to compare with one that does: nothing is called so
+NUL = "\0"  # PostgreSQL refuses texts with this character, even in a comparison, so no stored name has it
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Instant(TypeDecorator[datetime]):
-    """A UTC instant with microseconds; naive datetimes are refused."""
+    """A UTC instant with microseconds. Raises ValueError for a naive datetime."""
 
     impl = BigInteger
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """The database's own type where it has one that keeps the instant."""
+        """Return the column type of the database."""
         if dialect.name == "postgresql":
             return dialect.type_descriptor(TIMESTAMP(timezone=True))
         return dialect.type_descriptor(BigInteger())
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        """To the database."""
+        """Convert to the database's value."""
         if value is None:
             return None
         if value.tzinfo is None:
-            raise ValueError("an instant needs a zone")
+            raise ValueError("an instant must have a time zone")
         if dialect.name == "postgresql":
             return value
         return (value - _EPOCH) // timedelta(microseconds=1)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        """From the database."""
+        """Convert from the database's value."""
         if value is None:
             return None
         if dialect.name == "postgresql":
-            found: datetime = value
-            return found.astimezone(UTC)
+            instant: datetime = value
+            return instant.astimezone(UTC)
         return _EPOCH + timedelta(microseconds=value)
 
 
-class later(FunctionElement[datetime]):  # noqa: N801 - a function of the database
-    """An instant and whole seconds: the instant so many seconds later."""
+class later(FunctionElement[datetime]):  # noqa: N801 - an SQL function
+    """SQL function of an instant and whole seconds: the sum of both."""
 
     type = Instant()
     inherit_cache = True
@@ -242,7 +242,7 @@ idempotency = Table(
     Column("created_at", Instant, nullable=False),
 )
 
-# No reference to the job: a ring for a job that is gone does no harm, and must not keep it.
+# No foreign key: a message about a deleted job is harmless and must not prevent the deletion.
 outbox = Table(
     "outbox",
     metadata,
@@ -285,4 +285,21 @@ worker = Table(
     metadata,
     Column("name", String(128), primary_key=True),
     Column("seen_at", Instant, nullable=False),
+)
+
+# The process that holds a role which one process has at a time, until its lease runs out (``store/leaders.py``).
+leader = Table(
+    "leader",
+    metadata,
+    Column("role", String(32), primary_key=True),
+    Column("holder", String(128), nullable=False),
+    Column("lease_until", Instant, nullable=False),
+)
+
+# When a task of maintenance is to run next; a task without a row is due (``store/maintenance_tasks.py``).
+maintenance_task = Table(
+    "maintenance_task",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("due_at", Instant, nullable=False),
 )

@@ -1,8 +1,8 @@
-"""Learning that the store changed, without asking it for jobs all the time.
+"""Wake-up of idle workers when jobs are queued.
 
-SQLite tells through ``PRAGMA data_version``, a few microseconds a look on a connection of one's own. PostgreSQL tells
-by NOTIFY, which whoever queues a job sends in the same transaction. Either is a hint only, with the caller's own poll
-behind it: what was missed is found a moment later.
+On SQLite a worker polls ``PRAGMA data_version``, which takes a few microseconds on a connection of its own. On
+PostgreSQL the transaction that queues a job sends a NOTIFY. Both are hints: the worker also polls for jobs, so a missed
+wake-up only causes a short delay.
 """
 
 from __future__ import annotations
@@ -19,49 +19,49 @@ from sqlalchemy import Connection, PoolProxiedConnection, text
 from offtake.store.database import Database
 
 _log = structlog.get_logger("offtake.wakeup")
-_LOOK = 0.01  # seconds between looks
+_POLL_SECONDS = 0.01
 _CHANNEL = "offtake_queued"
 _LISTEN = f"LISTEN {_CHANNEL}"
 _NOTIFY = text(f"SELECT pg_notify('{_CHANNEL}', '')")
-_SLICE = 0.1  # seconds for which the wish to stop may go unnoticed
-_CONNECT_AGAIN = 1.0  # seconds between attempts to reach a server that does not listen
+_RECEIVE_SECONDS = 0.1  # maximum delay until ``stop`` is checked
+_RECONNECT_SECONDS = 1.0  # between failed connection attempts
 
 
 class Wakeup(Protocol):
-    """Wakes a worker that has nothing to do."""
+    """Wakes an idle worker."""
 
     def clear(self) -> None:
-        """From now on, changes count."""
+        """Forget earlier changes; ``wait`` returns on later ones."""
 
     def wait(self, timeout: float, stop: Callable[[], bool]) -> None:
-        """Return when something changed since ``clear``, when ``stop`` says so, or after ``timeout`` seconds."""
+        """Return after a change since ``clear``, when ``stop`` returns true, or after ``timeout`` seconds."""
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
 
 
 def wakeup(database: Database) -> Wakeup:
-    """The best this database offers."""
+    """Return the wake-up of the database."""
     if database.engine.dialect.name == "sqlite":
-        return DataVersion(database.engine.raw_connection())
-    return Notices(database.connect_directly)
+        return DataVersionPoller(database.engine.raw_connection())
+    return NotificationListener(database.connect_directly)
 
 
 def announce(connection: Connection) -> None:
-    """A job waits for a worker once this transaction is committed; SQLite says so by itself."""
+    """Wake the workers when this transaction commits. On SQLite the commit itself changes ``data_version``."""
     if connection.dialect.name == "postgresql":
         connection.execute(_NOTIFY)
 
 
-class DataVersion:
-    """SQLite: a number that changes whenever another connection has committed.
+class DataVersionPoller:
+    """SQLite: polls a number that changes when another connection commits.
 
-    The driver's own connection, because inside a transaction, which the engine would begin, the number stands still.
+    It uses the driver's connection, because the engine would begin a transaction, inside which the number is constant.
     """
 
     def __init__(self, connection: PoolProxiedConnection) -> None:
         self._connection = connection
-        self._seen = self._version()
+        self._last_version = self._version()
 
     def _version(self) -> int:
         cursor = self._connection.cursor()
@@ -72,25 +72,25 @@ class DataVersion:
             cursor.close()
 
     def clear(self) -> None:
-        """From now on, changes count."""
-        self._seen = self._version()
+        """Forget earlier changes; ``wait`` returns on later ones."""
+        self._last_version = self._version()
 
     def wait(self, timeout: float, stop: Callable[[], bool]) -> None:
-        """Look until the number differs."""
+        """Poll until the number changes, ``stop`` returns true or the timeout is over."""
         end = time.monotonic() + timeout
-        while time.monotonic() < end and not stop() and self._version() == self._seen:
-            time.sleep(_LOOK)
+        while time.monotonic() < end and not stop() and self._version() == self._last_version:
+            time.sleep(_POLL_SECONDS)
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
         self._connection.close()
 
 
-class Notices:
-    """PostgreSQL: notices, on a connection that nothing else uses and that is made again when it breaks.
+class NotificationListener:
+    """PostgreSQL: receives notifications on a dedicated connection, which is reopened when it is lost.
 
-    While there is none, a wait is only its timeout, so workers go on by polling. A fresh connection may have missed
-    something, so the first wait with it ends at once.
+    Without a connection, ``wait`` lasts for its timeout and workers depend on polling. Notifications may have been
+    missed before a connection was opened, so the first ``wait`` on it returns at once.
     """
 
     def __init__(self, connect: Callable[[], psycopg.Connection]) -> None:
@@ -100,7 +100,7 @@ class Notices:
         self._changed = False
 
     def clear(self) -> None:
-        """From now on, changes count."""
+        """Forget earlier changes; ``wait`` returns on later ones."""
         self._changed = False
         if self._listener is None:
             self._listen()
@@ -108,19 +108,19 @@ class Notices:
         self._changed = False
 
     def wait(self, timeout: float, stop: Callable[[], bool]) -> None:
-        """Receive, a slice of the time at once."""
+        """Receive notifications until one arrives, ``stop`` returns true or the timeout is over."""
         end = time.monotonic() + timeout
-        while not self._changed and not stop() and (left := end - time.monotonic()) > 0:
+        while not self._changed and not stop() and (remaining := end - time.monotonic()) > 0:
             if self._listener is None and not self._listen():
-                time.sleep(min(_LOOK, left))
+                time.sleep(min(_POLL_SECONDS, remaining))
             else:
-                self._receive(min(_SLICE, left))
+                self._receive(min(_RECEIVE_SECONDS, remaining))
 
     def _listen(self) -> bool:
-        """Try to have a listener; not all the time."""
+        """Connect and listen, at most once per ``_RECONNECT_SECONDS``. Return whether that succeeded."""
         if time.monotonic() < self._connect_at:
             return False
-        self._connect_at = time.monotonic() + _CONNECT_AGAIN
+        self._connect_at = time.monotonic() + _RECONNECT_SECONDS
         try:
             self._listener = self._connect()
             self._listener.execute(_LISTEN)
@@ -138,7 +138,7 @@ class Notices:
                 self._changed = True
         except psycopg.Error as error:
             self._lost(error)
-            self._connect_at = 0.0  # it did listen until now
+            self._connect_at = 0.0  # the connection worked until now, so reconnect at once
 
     def _lost(self, error: psycopg.Error) -> None:
         _log.warning("listener_lost", kind=type(error).__name__)

@@ -1,4 +1,4 @@
-"""The wire languages. To add one, write its folder and name it here."""
+"""The dialects. A new dialect has a folder of its own and a place in ``DIALECTS``."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from offtake.wire.khoros import KHOROS
 from offtake.wire.loop import LOOP
 from offtake.wire.talkdesk import TALKDESK
 
-# Of any settings: each is used with its own only.
+# Any: each dialect is used with its own settings only.
 DIALECTS: tuple[Dialect[Any], ...] = (TALKDESK, KHOROS, LOOP)
 
 __all__ = ["DIALECTS", "Dialect", "Wire"]

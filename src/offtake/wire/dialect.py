@@ -1,4 +1,4 @@
-"""What a dialect is to the server: a name, paths, routes, words for errors, and a way to show reports."""
+"""A dialect as the server sees it: name, options, routes, errors, presentation of reports, OpenAPI document."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from fastapi import APIRouter
 from starlette.requests import Request
 
 from offtake.catalogue.load import Catalogue
-from offtake.core.policy import DialectLimits, PerTenant
+from offtake.core.policy import PerTenant
 from offtake.core.presentation import Presentation
 from offtake.core.services import Services
 from offtake.http.errors import ErrorSurface
-from offtake.settings_section import SettingsSection
+from offtake.wire.dialect_settings import DialectSettings
 
-Options = TypeVar("Options", bound=SettingsSection)
+Options = TypeVar("Options", bound=DialectSettings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wire(Generic[Options]):
-    """What routes need: the core's services and how the outside world reaches this server."""
+    """What the routes of a dialect need: the core's services, the options, and the server's public URL."""
 
+    dialect: Dialect[Options]
     on: Services
-    settings: PerTenant[Options]  # the dialect's own
-    public_url: str | None  # without a slash at the end; None: as the client addressed us
+    settings: PerTenant[Options]
+    public_url: str | None  # without a slash at the end; None: links repeat the host that the client addressed
 
     def absolute(self, request: Request, path: str) -> str:
-        """The absolute URL of a path of ours; clients use it as it is."""
+        """The absolute URL of a path of this server; clients use it as it is."""
         base = self.public_url or str(request.base_url).rstrip("/")
         return base + path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect(Generic[Options]):
-    """One wire language. Its name is also that of its table in the settings."""
+    """One wire language. The settings have a table of the same name."""
 
     name: str
     settings: type[Options]
-    limits: Callable[[Options], DialectLimits]
     router: Callable[[Wire[Options]], APIRouter]
     presentation: Callable[[Options], Presentation]
     errors: ErrorSurface
-    document: Callable[[Catalogue, str | None], dict[str, Any]] | None = None  # OpenAPI, with the public URL if known
+    document: Callable[[Catalogue, str | None], dict[str, Any]]  # OpenAPI; the second argument is the public URL

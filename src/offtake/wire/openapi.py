@@ -1,4 +1,4 @@
-"""One OpenAPI document of several: each dialect describes itself, and names that two of them use stay apart."""
+"""Merges the OpenAPI documents of all dialects into the server's; names get the dialect as a prefix."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SCHEMAS = "#/components/schemas/"
 
 
 def router(documents: Mapping[str, Mapping[str, Any]], version: str, public_url: str | None) -> APIRouter:
-    """``GET /openapi.json``."""
+    """The route of ``/openapi.json``."""
     routes = APIRouter()
     merged = merge(documents, version=version, public_url=public_url)
 
@@ -26,7 +26,7 @@ def router(documents: Mapping[str, Mapping[str, Any]], version: str, public_url:
 
 
 def merge(documents: Mapping[str, Mapping[str, Any]], *, version: str, public_url: str | None) -> dict[str, Any]:
-    """The paths of all documents; schemas, security schemes and operations get the dialect's name in front."""
+    """All paths; schemas, security schemes and operation ids get the dialect's name as a prefix."""
     paths: dict[str, Any] = {}
     components: dict[str, dict[str, Any]] = {"schemas": {}, "securitySchemes": {}}
     for dialect, document in documents.items():

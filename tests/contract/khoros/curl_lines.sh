@@ -1,5 +1,5 @@
-# Shapes of the vendor's own lines with other values (contracts/khoros.md 1.3 and 7). HOST, USER, PASSWORD, KEY, START and END
-# are put in by the test. Before each line: section, mark and what is odd about it.
+# Shapes of the vendor's own lines with other values (Khoros contract 1.3 and 7). HOST, USER, PASSWORD, KEY, START and
+# END are put in by the test. Before each line: section, mark and what is odd about it.
 
 # 7 documented get
 curl -u USER:PASSWORD 'HOST/reports/report/conversation?companyKey=KEY&startTime=START&endTime=END'

@@ -1,4 +1,4 @@
-"""Orders on the wire (contracts/khoros.md 1.2 to 1.4, 2 and 4.1)."""
+"""Orders on the wire (Khoros contract 1.2 to 1.4, 2 and 4.1)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from offtake.model.tenant import Scope
 from tests.conftest import PUBLIC_URL
 from tests.fixtures.golden import golden
 from tests.fixtures.installation import Served
-from tests.fixtures.khoros import MARCH, ROOT, KhorosClient, User, add_user, connect, ms, new_user
+from tests.fixtures.khoros import MARCH, ROOT, KhorosWire, User, add_user, connect, ms, new_user
 
 START, END = ms(MARCH[0]), ms(MARCH[1])
 CARE = (
@@ -41,13 +41,13 @@ def user(idle: Served) -> User:
 
 
 @pytest.fixture(scope="module")
-def client(idle: Served, user: User) -> Iterator[KhorosClient]:
+def client(idle: Served, user: User) -> Iterator[KhorosWire]:
     with connect(idle, user) as made:
         yield made
 
 
 def assert_created(answer: httpx.Response, user: User) -> dict[str, Any]:
-    """4.1, field by field; nothing else."""
+    """Khoros contract 4.1, field by field; nothing else."""
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "application/json; charset=utf-8"
     body = answer.json()
@@ -69,9 +69,9 @@ def assert_created(answer: httpx.Response, user: User) -> dict[str, Any]:
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("report", [*CARE, "report/conversation", "marketing/brand_post"])
-def test_every_export_by_both_methods(report: str, method: str, client: KhorosClient, user: User) -> None:
-    """1.3, documented for each: POST or GET; the doubled segment and the Publishing path included."""
-    assert_created(client.create(report, method=method, timeInterval="86400000", raiselimit="true"), user)
+def test_every_export_by_both_methods(report: str, method: str, client: KhorosWire, user: User) -> None:
+    """Khoros contract 1.3, documented for each: POST or GET; the doubled segment and the Publishing path included."""
+    assert_created(client.send_create(report, method=method, timeInterval="86400000", raiselimit="true"), user)
 
 
 FORM = f"startTime={START}&endTime={END}"
@@ -85,18 +85,18 @@ BODIES = [
 
 @pytest.mark.parametrize("sent", BODIES)
 @pytest.mark.parametrize("report", CARE)
-def test_parameters_in_the_body(report: str, sent: dict[str, Any], client: KhorosClient, user: User) -> None:
+def test_parameters_in_the_body(report: str, sent: dict[str, Any], client: KhorosWire, user: User) -> None:
     query = {"companyKey": user.company_key, "timeInterval": "86400000"}
     assert_created(client.http.post(f"{ROOT}/reports/report/{report}", params=query, **sent), user)
 
 
-def test_the_same_request_is_the_same_workflow_and_another_run(client: KhorosClient, user: User) -> None:
-    """4.1, inferred: also where it comes another way."""
-    first = assert_created(client.create("user", reportFormat="CSV"), user)
-    again = assert_created(client.create("user", method="GET", reportFormat="csv", nonsense="x"), user)
+def test_the_same_request_is_the_same_workflow_and_another_run(client: KhorosWire, user: User) -> None:
+    """Khoros contract 4.1, inferred: also where it comes another way."""
+    first = assert_created(client.send_create("user", reportFormat="CSV"), user)
+    again = assert_created(client.send_create("user", method="GET", reportFormat="csv", nonsense="x"), user)
     body = {"startTime": START, "endTime": END, "reportFormat": "csv"}
     posted = client.http.post(f"{ROOT}/reports/report/user", params={"companyKey": user.company_key}, data=body)
-    other = assert_created(client.create("user", reportFormat="json"), user)
+    other = assert_created(client.send_create("user", reportFormat="json"), user)
     assert (
         first["workflowId"] == again["workflowId"] == assert_created(posted, user)["workflowId"] != other["workflowId"]
     )
@@ -112,7 +112,7 @@ ACCEPTS = [
 
 
 @pytest.mark.parametrize(("headers", "media_type"), ACCEPTS)
-def test_the_media_type_of_an_answer(headers: dict[str, str], media_type: str, client: KhorosClient) -> None:
+def test_the_media_type_of_an_answer(headers: dict[str, str], media_type: str, client: KhorosWire) -> None:
     query = {"companyKey": client.user.company_key, "startTime": START, "endTime": END}
     answer = client.http.get(f"{ROOT}/reports/report/user", params=query, headers=headers)
     assert answer.headers["content-type"] == media_type
@@ -123,7 +123,7 @@ def test_the_media_type_of_an_answer(headers: dict[str, str], media_type: str, c
 
 
 def assert_failed(answer: httpx.Response, status: int) -> str:
-    """4.7, proposed: the envelope of every error; its result, which may say more than its message."""
+    """Khoros contract 4.7, proposed: the envelope of every error; its result, which may say more than its message."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"].startswith("application/json")
     body = answer.json()
@@ -169,20 +169,20 @@ def test_a_wrong_password_and_an_unknown_user_are_told_alike(idle: Served, user:
     assert {answer.status_code for answer in answers} == {401}
 
 
-def test_another_tenants_key_is_refused_like_one_that_nobody_has(idle: Served, client: KhorosClient) -> None:
-    """1.2 and 4.7: without telling more."""
+def test_another_tenants_key_is_refused_like_one_that_nobody_has(idle: Served, client: KhorosWire) -> None:
+    """Khoros contract 1.2 and 4.7: without telling more."""
     other = new_user(idle, "other")
-    answers = [client.create("user", companyKey=key) for key in (other.company_key, "nobody-has-this")]
+    answers = [client.send_create("user", companyKey=key) for key in (other.company_key, "nobody-has-this")]
     assert assert_failed(answers[0], 403) == assert_failed(answers[1], 403)
-    assert "companyKey" in assert_failed(client.create("user", companyKey=""), 400)
+    assert "companyKey" in assert_failed(client.send_create("user", companyKey=""), 400)
 
 
 def test_a_user_without_the_grant_is_refused(idle: Served, user: User) -> None:
-    """1.2, documented: the account needs the Analytics role."""
+    """Khoros contract 1.2, documented: the account needs the Analytics role."""
     reader = add_user(idle, user.tenant, user.company_key, name="reader@example.org", scopes=frozenset({Scope.READ}))
     nobody = add_user(idle, user.tenant, user.company_key, name="nobody@example.org", scopes=frozenset())
     with connect(idle, reader) as reading, connect(idle, nobody) as idling:
-        assert_failed(reading.create("user"), 403)
+        assert_failed(reading.send_create("user"), 403)
         assert reading.get("/teams").status_code == 200
         for path in ("/teams", "/config/timezones", "/reports/jobs"):
             assert_failed(idling.get(path), 403)
@@ -194,11 +194,11 @@ def test_the_same_name_in_two_tenants(idle: Served, user: User) -> None:
     twins = [add_user(idle, each.tenant, each.company_key, name="twin@example.org") for each in (user, other)]
     for twin in twins:
         with connect(idle, twin) as client:
-            assert_created(client.create("user"), twin)
+            assert_created(client.send_create("user"), twin)
 
 
-def test_a_nameless_key(client: KhorosClient, user: User) -> None:
-    """7: one of the vendor's samples ends in ``?<key>``."""
+def test_a_nameless_key(client: KhorosWire, user: User) -> None:
+    """Khoros contract 7: one of the vendor's samples ends in ``?<key>``."""
     assert client.http.get(f"{ROOT}/teams?{user.company_key}").status_code == 200
     assert_failed(client.http.get(f"{ROOT}/teams?other"), 400)
 
@@ -219,14 +219,14 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("report", "more", "status"), REFUSED)
-def test_refusals(report: str, more: dict[str, Any], status: int, client: KhorosClient) -> None:
-    assert_failed(client.create(report, **more), status)
+def test_refusals(report: str, more: dict[str, Any], status: int, client: KhorosWire) -> None:
+    assert_failed(client.send_create(report, **more), status)
 
 
-def test_the_only_public_error_text(client: KhorosClient) -> None:
-    """4.7, documented: the count is the window by the interval plus one."""
+def test_the_only_public_error_text(client: KhorosWire) -> None:
+    """Khoros contract 4.7, documented: the count is the window by the interval plus one."""
     window = ("2026-03-01T00:00:00", "2026-04-01T00:00:00")
-    result = assert_failed(client.create("team_performance_interval", window, timeInterval="3600000"), 400)
+    result = assert_failed(client.send_create("team_performance_interval", window, timeInterval="3600000"), 400)
     assert result.startswith("Unable to hydrate filter for export info:")
     assert "com.lithium.socialweb.analytics.webapp.models.filter.HydrationException" in result
     assert result.endswith("Too many buckets (745) requested. Select a larger interval?")
@@ -245,28 +245,28 @@ def test_the_only_public_error_text(client: KhorosClient) -> None:
         ("POST", "/reports/report/a/b/status", 405),
     ],
 )
-def test_paths_and_methods_that_do_not_exist(method: str, path: str, status: int, client: KhorosClient) -> None:
+def test_paths_and_methods_that_do_not_exist(method: str, path: str, status: int, client: KhorosWire) -> None:
     answer = client.http.request(method, ROOT + path)
     assert_failed(answer, status)
     assert (status == 405) == ("allow" in answer.headers)
 
 
-def test_a_body_that_is_too_large(client: KhorosClient) -> None:
+def test_a_body_that_is_too_large(client: KhorosWire) -> None:
     assert_failed(client.http.post(f"{ROOT}/reports/report/user", content=b"a=1&" * 20_000), 413)
 
 
 def test_open_jobs_are_bounded(idle: Served) -> None:
-    """6: no number is public, so it is a setting."""
+    """Khoros contract 6: no number is public, so it is a setting."""
     with connect(idle, new_user(idle, "quota")) as client:
-        codes = [client.create("user").status_code for _ in range(101)]
+        codes = [client.send_create("user").status_code for _ in range(101)]
         assert codes == [200] * 100 + [429]
-        answer = client.create("user")
+        answer = client.send_create("user")
         assert_failed(answer, 429)
         assert int(answer.headers["retry-after"]) > 0
 
 
-def test_the_path_of_a_status_url(client: KhorosClient) -> None:
-    """1.1: scheme, host and prefix are the configured ones, whatever the client addressed."""
-    url = urlsplit(client.order("user"))
+def test_the_path_of_a_status_url(client: KhorosWire) -> None:
+    """Khoros contract 1.1: scheme, host and prefix are the configured ones, whatever the client addressed."""
+    url = urlsplit(client.create("user"))
     assert f"{url.scheme}://{url.netloc}" == "https://exports.example.org"
     assert url.path.startswith("/care/api/public/reports/report/")

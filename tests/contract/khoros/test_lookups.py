@@ -1,4 +1,4 @@
-"""What filters are looked up by (contracts/khoros.md 1.3, 4.5 and 4.6)."""
+"""What filters are looked up by (Khoros contract 1.3, 4.5 and 4.6)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from offtake.wire.khoros.timezones import timezones
 from tests.contract.khoros.test_create import assert_failed
 from tests.fixtures.golden import Mark, golden
 from tests.fixtures.installation import Served
-from tests.fixtures.khoros import KhorosClient, connect, new_user
+from tests.fixtures.khoros import KhorosWire, connect, new_user
 
 TABLES: dict[str, list[dict[str, Any]]] = {
     "team": [
@@ -42,7 +42,7 @@ TABLES: dict[str, list[dict[str, Any]]] = {
 
 
 @pytest.fixture(scope="module")
-def client(idle: Served) -> Iterator[KhorosClient]:
+def client(idle: Served) -> Iterator[KhorosWire]:
     user = new_user(idle, "lookups")
     for table, rows in TABLES.items():
         idle.installation.load(table, rows, tenant=user.tenant)
@@ -50,8 +50,8 @@ def client(idle: Served) -> Iterator[KhorosClient]:
         yield made
 
 
-def test_teams(client: KhorosClient) -> None:
-    """4.6: teamId and numberOfMembers are numbers; a team without a short number is known by its id."""
+def test_teams(client: KhorosWire) -> None:
+    """Khoros contract 4.6: teamId and numberOfMembers are numbers; a team without a short number is known by its id."""
     answer = client.get("/teams")
     assert answer.json() == {
         "status": "PASS",
@@ -65,8 +65,9 @@ def test_teams(client: KhorosClient) -> None:
     }
 
 
-def test_smart_views_and_work_queues(client: KhorosClient) -> None:
-    """1.3: on the tenant's own instance, with no companyKey; one list has a status, the other has none."""
+def test_smart_views_and_work_queues(client: KhorosWire) -> None:
+    """Khoros contract 1.3: on the tenant's own instance, with no companyKey; one list has a status, the other has
+    none."""
     views = client.http.get("/api/v2/smartviews")
     assert views.json() == {"status": "success", "data": [{"id": 17, "name": "VIP", "description": "Those"}]}
     queues = client.http.get("/api/v2/workqueues/active")
@@ -78,8 +79,8 @@ def test_smart_views_and_work_queues(client: KhorosClient) -> None:
     }
 
 
-def test_the_care_api_fails_in_lower_case(client: KhorosClient, idle: Served) -> None:
-    """1.3."""
+def test_the_care_api_fails_in_lower_case(client: KhorosWire, idle: Served) -> None:
+    """Khoros contract 1.3."""
     for path in ("/api/v2/smartviews", "/api/v2/workqueues/active"):
         answer = httpx.get(idle.url + path, trust_env=False)
         assert answer.status_code == 401
@@ -94,8 +95,8 @@ def test_a_tenant_without_data(idle: Served) -> None:
         assert client.http.get("/api/v2/workqueues/active").json()["data"] == []
 
 
-def test_zones_in_force_now(client: KhorosClient) -> None:
-    """4.5: every zone that an export may name, in the order of offsets, from -12:00 up to +14:00."""
+def test_zones_in_force_now(client: KhorosWire) -> None:
+    """Khoros contract 4.5: every zone that an export may name, in the order of offsets, from -12:00 up to +14:00."""
     zones = client.get("/config/timezones").json()["result"]
     assert all(list(zone) == ["id", "name", "shortName", "offsetString", "offsetMillis"] for zone in zones)
     assert {zone["id"] for zone in zones} == zone_names()
@@ -129,8 +130,8 @@ def test_names_of_zones(
     assert found == wanted
 
 
-def test_names_are_in_the_locale_asked_for(client: KhorosClient) -> None:
-    """4.5: English by default; another language part of a locale does as well."""
+def test_names_are_in_the_locale_asked_for(client: KhorosWire) -> None:
+    """Khoros contract 4.5: English by default; another language part of a locale does as well."""
     names = {}
     for locale in ("", "de_DE", "nonsense"):
         zones = client.get("/config/timezones", locale=locale).json()["result"]
@@ -138,8 +139,8 @@ def test_names_are_in_the_locale_asked_for(client: KhorosClient) -> None:
     assert names == {"": "Japan Standard Time", "de_DE": "Japanische Normalzeit", "nonsense": "Japan Standard Time"}
 
 
-def test_the_key_is_needed(client: KhorosClient) -> None:
-    """1.2, documented for both."""
+def test_the_key_is_needed(client: KhorosWire) -> None:
+    """Khoros contract 1.2, documented for both."""
     for path in ("/teams", "/config/timezones"):
         assert_failed(client.get(path, companyKey=""), 400)
         assert_failed(client.get(path, companyKey="nobody-has-this"), 403)

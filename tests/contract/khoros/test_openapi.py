@@ -9,9 +9,9 @@ import pytest
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
-from tests.fixtures.described import INVALID, VALID, Described
 from tests.fixtures.installation import Served
-from tests.fixtures.khoros import ROOT, KhorosClient, connect, new_user
+from tests.fixtures.khoros import ROOT, KhorosWire, connect, new_user
+from tests.fixtures.openapi_server import INVALID, VALID, OpenApiServer
 
 DAY = ("2026-03-05T00:00:00", "2026-03-05T23:59:59.999")
 CREATE = ROOT + "/reports/report/{report_type}"
@@ -40,42 +40,44 @@ MADE_UP = [
 
 
 @pytest.fixture(scope="module")
-def client(idle: Served) -> Iterator[KhorosClient]:
+def client(idle: Served) -> Iterator[KhorosWire]:
     with connect(idle, new_user(idle, "described")) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def described(idle: Served, client: KhorosClient) -> Described:
-    return Described.at(idle.url, ROOT + "/openapi.json", companyKey=client.user.company_key)
+def described(idle: Served, client: KhorosWire) -> OpenApiServer:
+    return OpenApiServer.at(idle.url, ROOT + "/openapi.json", companyKey=client.user.company_key)
 
 
-def test_the_document_has_every_endpoint(described: Described) -> None:
-    """1.3; spellings that are only tolerated are left out."""
+def test_the_document_has_every_endpoint(described: OpenApiServer) -> None:
+    """Khoros contract 1.3; spellings that are only tolerated are left out."""
     assert described.operations() == set(OPERATIONS)
 
 
 @pytest.mark.parametrize("authorized", [True, False], ids=["with-a-user", "without"])
 @pytest.mark.parametrize(("method", "path", "mode"), MADE_UP)
 def test_answers_are_as_described(
-    method: str, path: str, mode: GenerationMode, authorized: bool, described: Described, client: KhorosClient
+    method: str, path: str, mode: GenerationMode, authorized: bool, described: OpenApiServer, client: KhorosWire
 ) -> None:
-    """4: no 5xx, and no status, header or body outside the schema.
+    """Khoros contract 4: no 5xx, and no status, header or body outside the schema.
 
     That startTime lies before endTime, or that a zone exists, no schema can say; and whatever does not apply to an
-    export is ignored, be it what it may (1.4).
+    export is ignored, be it what it may (Khoros contract 1.4).
     """
     user = base64.b64encode(f"{client.user.name}:{client.user.password}".encode()).decode()
     headers = {"Authorization": f"Basic {user}"} if authorized else {}
     without = [positive_data_acceptance, negative_data_rejection]
-    described.hold(method, path, mode, headers=headers, examples=15, without=without)
+    described.check(method, path, mode, headers=headers, examples=15, without=without)
 
 
-def test_every_answer_of_a_runs_life_is_as_described(described: Described, client: KhorosClient, busy: Served) -> None:
-    """4: also those that made-up requests never meet."""
-    waiting = client.create("user", DAY)
+def test_every_answer_of_a_runs_life_is_as_described(
+    described: OpenApiServer, client: KhorosWire, busy: Served
+) -> None:
+    """Khoros contract 4: also those that made-up requests never meet."""
+    waiting = client.send_create("user", DAY)
     with connect(busy, new_user(busy, "described")) as made:
-        created = made.create("marketing/brand_post", DAY, method="GET")
+        created = made.send_create("marketing/brand_post", DAY, method="GET")
         status_url = created.json()["result"]["statusUrl"]
         download = made.wait(status_url)["jobInfo"]["downloadUrl"]
         answers = [
@@ -86,7 +88,7 @@ def test_every_answer_of_a_runs_life_is_as_described(described: Described, clien
             ("GET", DOWNLOAD, made.http.get(download, params={"analyticsAccessToken": "x"})),
             ("GET", ROOT + "/reports/jobs", made.get("/reports/jobs")),
             ("GET", ROOT + "/reports/jobs", client.get("/reports/jobs")),
-            ("GET", CREATE, client.create("team_performance_interval", method="GET", timeInterval="3600000")),
+            ("GET", CREATE, client.send_create("team_performance_interval", method="GET", timeInterval="3600000")),
         ]
     assert [answer.status_code for *_, answer in answers] == [200, 200, 200, 307, 404, 200, 200, 400]
     for method, path, answer in answers:

@@ -1,4 +1,5 @@
-"""Pipelines as they are out there: the quick start's curl lines, and a production client that polls (section 7)."""
+"""Pipelines as they are out there: the quick start's curl lines, and a production client that polls
+(Khoros contract 7)."""
 
 from __future__ import annotations
 
@@ -16,8 +17,9 @@ import pytest
 import requests
 
 from tests.fixtures.golden import golden
-from tests.fixtures.installation import Served, wait_for
-from tests.fixtures.khoros import ROOT, KhorosClient, User, connect, ms, new_user
+from tests.fixtures.installation import Served
+from tests.fixtures.khoros import ROOT, KhorosWire, User, connect, ms, new_user
+from tests.fixtures.polling import wait_for
 
 FIRST = datetime(2026, 3, 1, tzinfo=UTC)
 EDGES = ("00:00:00Z", "00:00:00.000001Z", "12:00:00Z", "23:59:59.999Z", "23:59:59.999999Z")
@@ -51,7 +53,7 @@ def user(busy: Served) -> User:
 
 
 @pytest.fixture(scope="module")
-def client(busy: Served, user: User) -> Iterator[KhorosClient]:
+def client(busy: Served, user: User) -> Iterator[KhorosWire]:
     with connect(busy, user) as made:
         yield made
 
@@ -109,7 +111,8 @@ def test_day_by_day_gives_the_rows_of_the_month(busy: Served, user: User) -> Non
     assert [len(rows) for rows in by_day] == [len(EDGES)] * 31
     assert Counter(row["POST_ID"] for rows in by_day for row in rows) == Counter(row["POST_ID"] for row in month)
     assert len(month) == len(POSTS)
-    assert len({tuple(row) for rows in (*by_day, month) for row in rows}) == 1  # 7.14: the same keys in every row
+    # Khoros contract 7.14: the same keys in every row
+    assert len({tuple(row) for rows in (*by_day, month) for row in rows}) == 1
 
 
 LINES = [
@@ -141,8 +144,9 @@ def test_curl_lines(line: str, user: User, busy: Served) -> None:
     assert run(line, user, busy.url)["status"] == "PASS"
 
 
-def test_the_quick_start_from_end_to_end(user: User, busy: Served, client: KhorosClient, tmp_path: Path) -> None:
-    """Order, status, download with ``curl -L``; its second line for the download asks for the status (7.5)."""
+def test_the_quick_start_from_end_to_end(user: User, busy: Served, client: KhorosWire, tmp_path: Path) -> None:
+    """Order, status, download with ``curl -L``; its second line for the download asks for the status
+    (Khoros contract 7.5)."""
     created = run(LINES[0].values[0], user, busy.url)["result"]
     client.wait(created["statusUrl"])
     status_line = f"curl -u USER:PASSWORD {shlex.quote(created['statusUrl'])}"
@@ -150,5 +154,6 @@ def test_the_quick_start_from_end_to_end(user: User, busy: Served, client: Khoro
     assert found["result"]["detail"] == "COMPLETED"
     download = found["jobInfo"]["downloadUrl"]
     rows = run(f"curl -L -u USER:PASSWORD {shlex.quote(download)}", user, busy.url)
-    nameless = download.partition("?")[0] + f"?{user.company_key}"  # 7.15: the key without the parameter's name
+    # Khoros contract 7.15: the key without the parameter's name
+    nameless = download.partition("?")[0] + f"?{user.company_key}"
     assert run(f"curl -L -u USER:PASSWORD {shlex.quote(nameless)}", user, busy.url) == rows == []

@@ -1,4 +1,4 @@
-"""Runs on the wire: status, download, the list of jobs (contracts/khoros.md 4.2 to 4.4 and 6), on real exports."""
+"""Runs on the wire: status, download, the list of jobs (Khoros contract 4.2 to 4.4 and 6), on real exports."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from offtake.model.tenant import Tenant
 from offtake.store.schema import job as job_table
 from tests.contract.khoros.test_create import assert_failed
 from tests.fixtures.golden import golden
-from tests.fixtures.installation import Installation, Served, wait_for
-from tests.fixtures.khoros import ROOT, KhorosClient, add_user, connect, ms, new_user
+from tests.fixtures.installation import Installation, Served
+from tests.fixtures.khoros import ROOT, KhorosWire, add_user, connect, ms, new_user
+from tests.fixtures.polling import wait_for
 
 DAY = ("2026-03-05T00:00:00", "2026-03-05T23:59:59.999")
 POSTS = [
@@ -80,30 +81,30 @@ def varied(shared_installations: Any) -> Served:
     return Served(made, made.serve(workers=1))
 
 
-def client_of(served: Served, tenant: str) -> Iterator[KhorosClient]:
+def client_of(served: Served, tenant: str) -> Iterator[KhorosWire]:
     with connect(served, add_user(served, tenant, f"{tenant}-c01")) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def plain(varied: Served) -> Iterator[KhorosClient]:
+def plain(varied: Served) -> Iterator[KhorosWire]:
     yield from client_of(varied, "plain")
 
 
 @pytest.fixture(scope="module")
-def other_ways(varied: Served) -> Iterator[KhorosClient]:
+def other_ways(varied: Served) -> Iterator[KhorosWire]:
     yield from client_of(varied, "other-ways")
 
 
 @pytest.fixture(scope="module")
-def documented(varied: Served) -> Iterator[KhorosClient]:
+def documented(varied: Served) -> Iterator[KhorosWire]:
     yield from client_of(varied, "documented")
 
 
 @pytest.fixture(scope="module")
-def finished(plain: KhorosClient) -> dict[str, Any]:
+def finished(plain: KhorosWire) -> dict[str, Any]:
     """The status of a run that has completed."""
-    return plain.wait(plain.order("incoming_post", DAY))
+    return plain.wait(plain.create("incoming_post", DAY))
 
 
 def parts(url: str) -> tuple[str, str, str, dict[str, list[str]]]:
@@ -114,9 +115,9 @@ def parts(url: str) -> tuple[str, str, str, dict[str, list[str]]]:
 
 
 def test_a_run_that_waits(idle: Served) -> None:
-    """4.2: an object while running (a client in production reads it so), no downloadUrl yet."""
+    """Khoros contract 4.2: an object while running (a client in production reads it so), no downloadUrl yet."""
     with connect(idle, new_user(idle, "waits")) as client:
-        created = client.create("user", DAY).json()["result"]
+        created = client.send_create("user", DAY).json()["result"]
         path = urlsplit(created["statusUrl"]).path.removeprefix("/care")
         answer = client.get(path.removeprefix(ROOT))
         result = answer.json()["result"]
@@ -129,8 +130,8 @@ def test_a_run_that_waits(idle: Served) -> None:
         assert_failed(client.get(path.removeprefix(ROOT).replace("/status", "/download")), 404)
 
 
-def test_a_run_that_has_completed(plain: KhorosClient, finished: dict[str, Any]) -> None:
-    """4.2, documented; both URLs carry the token (seen)."""
+def test_a_run_that_has_completed(plain: KhorosWire, finished: dict[str, Any]) -> None:
+    """Khoros contract 4.2, documented; both URLs carry the token (seen)."""
     assert finished["result"] == RUN | {"runnerState": "CLOSED", "detail": "COMPLETED"}
     info = finished["jobInfo"]
     for url, verb in ((info["statusUrl"], "status"), (info["downloadUrl"], "download")):
@@ -143,9 +144,10 @@ def test_a_run_that_has_completed(plain: KhorosClient, finished: dict[str, Any])
     assert plain.result(info["statusUrl"]) == finished
 
 
-def test_a_run_that_failed(documented: KhorosClient) -> None:
-    """4.2, documented: the envelope says PASS all the same. A list of one, as in the vendor's samples."""
-    status_url = documented.order("incoming_post", DAY)
+def test_a_run_that_failed(documented: KhorosWire) -> None:
+    """Khoros contract 4.2, documented: the envelope says PASS all the same. A list of one, as in the vendor's
+    samples."""
+    status_url = documented.create("incoming_post", DAY)
 
     def closed() -> Any:
         [found] = documented.http.get(status_url).json()["result"]
@@ -157,8 +159,8 @@ def test_a_run_that_failed(documented: KhorosClient) -> None:
     answer = documented.http.get(status_url)
     assert (answer.status_code, answer.json()["status"]) == (200, "PASS")
     assert_failed(documented.http.get(status_url.replace("/status?", "/download?")), 404)
-    # 4.2: a run that has completed is an object in the samples, too
-    user_url = documented.order("user", DAY)
+    # Khoros contract 4.2: a run that has completed is an object in the samples, too
+    user_url = documented.create("user", DAY)
 
     def completed() -> Any:
         result = documented.http.get(user_url).json()["result"]
@@ -177,20 +179,20 @@ SPELLINGS = [
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 @pytest.mark.parametrize("root", ["/reports/report", "/report/reports"])
-def test_a_run_id_in_any_spelling(spelling: Any, root: str, plain: KhorosClient) -> None:
-    """4.1 and 1.3: %2F is inside one segment; plus is no blank; the swapped path is the same."""
+def test_a_run_id_in_any_spelling(spelling: Any, root: str, plain: KhorosWire) -> None:
+    """Khoros contract 4.1 and 1.3: %2F is inside one segment; plus is no blank; the swapped path is the same."""
     for _ in range(6):  # most of them have a slash or a plus sign
-        info = plain.create("user", DAY).json()["result"]
+        info = plain.send_create("user", DAY).json()["result"]
         answer = plain.get(f"{root}/{info['workflowId']}/{spelling(info['runId'])}/status")
         assert answer.status_code == 200, answer.text
         assert answer.json()["result"]["jobInfo"]["runId"] == info["runId"]
 
 
-def test_key_or_token_opens_a_run(plain: KhorosClient, finished: dict[str, Any], varied: Served) -> None:
-    """1.2, proposed: either of them beside the password."""
+def test_key_or_token_opens_a_run(plain: KhorosWire, finished: dict[str, Any], varied: Served) -> None:
+    """Khoros contract 1.2, proposed: either of them beside the password."""
     url = finished["jobInfo"]["statusUrl"]
     bare, token = url.partition("?")[0], parts(url)[3]["analyticsAccessToken"][0]
-    other = parts(plain.wait(plain.order("user", DAY))["jobInfo"]["statusUrl"])[3]["analyticsAccessToken"][0]
+    other = parts(plain.wait(plain.create("user", DAY))["jobInfo"]["statusUrl"])[3]["analyticsAccessToken"][0]
 
     def status(**query: str) -> int:
         return plain.http.get(bare, params=query).status_code
@@ -200,22 +202,23 @@ def test_key_or_token_opens_a_run(plain: KhorosClient, finished: dict[str, Any],
     assert status() == 400
     assert status(companyKey="other-ways-c01") == 403
     assert status(analyticsAccessToken=other) == status(analyticsAccessToken="x") == 404
-    assert plain.http.get(f"{bare}?plain-c01").status_code == 200  # 7: the key without its name
+    assert plain.http.get(f"{bare}?plain-c01").status_code == 200  # Khoros contract 7: the key without its name
     assert httpx.get(url, trust_env=False).status_code == 401
     with connect(varied, add_user(varied, "hurried", "hurried-c01", name="else@example.org")) as stranger:
         assert_failed(stranger.http.get(url), 404)
 
 
-def test_a_run_under_another_workflow_is_not_found(plain: KhorosClient, finished: dict[str, Any]) -> None:
-    """4.1: the pair is the key."""
+def test_a_run_under_another_workflow_is_not_found(plain: KhorosWire, finished: dict[str, Any]) -> None:
+    """Khoros contract 4.1: the pair is the key."""
     info = finished["jobInfo"]
     run = quote(info["runId"], safe="")
     assert_failed(plain.get(f"/reports/report/60a7f89c-e446-309c-8b4f-460bfdfd0dee/{run}/status"), 404)
     assert_failed(plain.get(f"/reports/report/{info['workflowId']}/{run.swapcase()}/status"), 404)
 
 
-def test_the_download_is_a_redirect_to_a_link_of_ours(plain: KhorosClient, finished: dict[str, Any]) -> None:
-    """4.3, documented: 307 to a signed URL. It needs no password and does not mind one, as libraries keep it."""
+def test_the_download_is_a_redirect_to_a_link_of_ours(plain: KhorosWire, finished: dict[str, Any]) -> None:
+    """Khoros contract 4.3, documented: 307 to a signed URL. It needs no password and does not mind one, as libraries
+    keep it."""
     first, again = (plain.http.get(finished["jobInfo"]["downloadUrl"]) for _ in range(2))
     assert (first.status_code, again.status_code) == (307, 307)
     link = first.headers["location"]
@@ -233,9 +236,9 @@ def test_the_download_is_a_redirect_to_a_link_of_ours(plain: KhorosClient, finis
     assert sorted(row["POST_ID"] for row in followed.json()) == ["p0", "p1", "p2"]
 
 
-def test_the_download_is_the_file_itself_by_a_setting(other_ways: KhorosClient) -> None:
-    """4.3, proposed: for clients that do not follow redirects. The other settings of files besides."""
-    found = other_ways.wait(other_ways.order("incoming_post", DAY))
+def test_the_download_is_the_file_itself_by_a_setting(other_ways: KhorosWire) -> None:
+    """Khoros contract 4.3, proposed: for clients that do not follow redirects. The other settings of files besides."""
+    found = other_ways.wait(other_ways.create("incoming_post", DAY))
     answer = other_ways.http.get(found["jobInfo"]["downloadUrl"])
     assert answer.status_code == 200
     rows = sorted(answer.json(), key=lambda row: row["postId"])
@@ -243,8 +246,8 @@ def test_the_download_is_the_file_itself_by_a_setting(other_ways: KhorosClient) 
     assert rows[0]["postText"] == "=1+1"  # json is guarded by its own rules
 
 
-def test_a_setting_keeps_spreadsheets_from_running_cells(plain: KhorosClient, other_ways: KhorosClient) -> None:
-    """5.5, proposed: off by default, because pipelines read what was written."""
+def test_a_setting_keeps_spreadsheets_from_running_cells(plain: KhorosWire, other_ways: KhorosWire) -> None:
+    """Khoros contract 5.5, proposed: off by default, because pipelines read what was written."""
     assert '"=1+1"' in plain.export("incoming_post", DAY).text
     assert ",=1+1," in plain.export("incoming_post", DAY, reportFormat="csv").text
     text = other_ways.export("incoming_post", DAY, reportFormat="csv").content
@@ -254,11 +257,12 @@ def test_a_setting_keeps_spreadsheets_from_running_cells(plain: KhorosClient, ot
 
 
 def test_the_list_of_jobs(varied: Served) -> None:
-    """4.4: a list, ``details`` that is null, no statusUrl; a closed run has a downloadUrl with the company key."""
+    """Khoros contract 4.4: a list, ``details`` that is null, no statusUrl; a closed run has a downloadUrl with the
+    company key."""
     user = new_user(varied, "jobs")
     with connect(varied, user) as client:
         assert client.get("/reports/jobs").json()["result"] == []
-        urls = [client.order(report, DAY) for report in ("user", "author")]
+        urls = [client.create(report, DAY) for report in ("user", "author")]
         done = [client.wait(url)["jobInfo"] for url in urls]
         for answer in (client.get("/reports/jobs"), client.http.get(f"{ROOT}/reports/jobs")):
             entries = answer.json()["result"]
@@ -278,9 +282,9 @@ def test_the_list_of_jobs(varied: Served) -> None:
 
 
 def test_a_running_job_in_the_list(idle: Served) -> None:
-    """4.4, seen: only the two ids."""
+    """Khoros contract 4.4, seen: only the two ids."""
     with connect(idle, new_user(idle, "list")) as client:
-        created = client.create("user", DAY).json()["result"]
+        created = client.send_create("user", DAY).json()["result"]
         [entry] = client.get("/reports/jobs").json()["result"]
         assert entry["jobInfo"] == {"workflowId": created["workflowId"], "runId": created["runId"]}
         assert entry["result"]["runnerState"] == "RUNNING"
@@ -288,10 +292,11 @@ def test_a_running_job_in_the_list(idle: Served) -> None:
 
 
 def test_twenty_requests_a_minute_or_as_many_as_a_tenant_may(varied: Served) -> None:
-    """6, documented; polls and look-ups count (7, inferred), another user's do not."""
+    """Khoros contract 6, documented; polls and look-ups count (Khoros contract 7.13, inferred), another user's do
+    not."""
     ann, bob = (add_user(varied, "hurried", "hurried-c01", name=f"{name}@example.org") for name in ("ann", "bob"))
     with connect(varied, ann) as client, connect(varied, bob) as other:
-        status_url = client.order("user", DAY)
+        status_url = client.create("user", DAY)
         assert [client.http.get(status_url).status_code, client.get("/teams").status_code] == [200, 200]
         answer = client.get("/teams")
         assert_failed(answer, 429)
@@ -311,15 +316,16 @@ OFFSETS = [
 
 
 @pytest.mark.parametrize(("more", "first"), OFFSETS)
-def test_instants_in_zones_and_offsets(more: dict[str, str], first: str, plain: KhorosClient) -> None:
+def test_instants_in_zones_and_offsets(more: dict[str, str], first: str, plain: KhorosWire) -> None:
     rows = plain.export("incoming_post", DAY, reportMetrics="received_time", **more).json()
     assert len(rows) == 3
     assert min(row["RECEIVED_TIME"] for row in rows) == first
     assert all(list(row) == ["RECEIVED_TIME"] for row in rows)
 
 
-def test_days_of_an_offset_begin_with_the_timespan_and_days_of_a_zone_at_midnight(plain: KhorosClient) -> None:
-    """5.4, proposed: a fixed offset has no days of its own; the last millisecond of the window is its own bucket's."""
+def test_days_of_an_offset_begin_with_the_timespan_and_days_of_a_zone_at_midnight(plain: KhorosWire) -> None:
+    """Khoros contract 5.4, proposed: a fixed offset has no days of its own; the last millisecond of the window is its
+    own bucket's."""
     window = ("2026-03-05T06:00:00", "2026-03-06T05:59:59.999")
     starts = {
         name: sorted(
@@ -336,8 +342,8 @@ def test_days_of_an_offset_begin_with_the_timespan_and_days_of_a_zone_at_midnigh
     }
 
 
-def test_labels_in_five_languages(plain: KhorosClient) -> None:
-    """5.2 and 5.5, proposed: the header line has the labels, in the order asked for."""
+def test_labels_in_five_languages(plain: KhorosWire) -> None:
+    """Khoros contract 5.2 and 5.5, proposed: the header line has the labels, in the order asked for."""
     heads = {
         locale: plain.export(
             "user", DAY, reportFormat="CSV", locale=locale, reportMetrics="agent_name,AGENT_ID,Agent_Name"
@@ -354,8 +360,8 @@ def test_labels_in_five_languages(plain: KhorosClient) -> None:
     assert heads["de"].headers["content-type"] == "text/csv; charset=utf-8"
 
 
-def test_milliseconds_are_in_json_only(plain: KhorosClient) -> None:
-    """5.3, documented; asked for by name in csv, they are dropped (proposed)."""
+def test_milliseconds_are_in_json_only(plain: KhorosWire) -> None:
+    """Khoros contract 5.3, documented; asked for by name in csv, they are dropped (proposed)."""
     wanted = "AGENT_ID,TOTAL_MOBILE_TIME_MILLIS,TOTAL_MOBILE_TIME"
     [row] = plain.export("user", DAY, reportMetrics=wanted).json()
     assert row == {"AGENT_ID": "20417", "TOTAL_MOBILE_TIME_MILLIS": "0", "TOTAL_MOBILE_TIME": "00:00:00"}
@@ -372,15 +378,15 @@ def test_milliseconds_are_in_json_only(plain: KhorosClient) -> None:
     assert "MILLIS" not in plain.export("user", DAY, reportFormat="csv").text.upper()
 
 
-def test_an_export_without_rows(plain: KhorosClient) -> None:
-    """5.5 and 5.6: a header line alone; an empty list."""
+def test_an_export_without_rows(plain: KhorosWire) -> None:
+    """Khoros contract 5.5 and 5.6: a header line alone; an empty list."""
     empty = ("2026-02-01T00:00:00", "2026-02-01T01:00:00")
     assert plain.export("incoming_post", empty, reportMetrics="POST_ID", reportFormat="csv").text == "Post ID\r\n"
     assert json.loads(plain.export("incoming_post", empty).text) == []
 
 
-def test_both_bounds_belong_to_the_timespan(plain: KhorosClient, other_ways: KhorosClient) -> None:
-    """5.7, proposed; the other tenant's end is exclusive."""
+def test_both_bounds_belong_to_the_timespan(plain: KhorosWire, other_ways: KhorosWire) -> None:
+    """Khoros contract 5.7, proposed; the other tenant's end is exclusive."""
     window = ("2026-03-05T16:07:00", "2026-03-05T16:07:02")
     assert sorted(row["POST_ID"] for row in plain.export("incoming_post", window).json()) == ["p0", "p1", "p2"]
     assert sorted(row["postId"] for row in other_ways.export("incoming_post", window).json()) == ["p0", "p1"]

@@ -1,4 +1,4 @@
-"""The checks of contracts/loop.md section 14, each under its number. What the other files here test is left to them."""
+"""The checks of Loop contract 14, each under its number. What the other files here test is left to them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ import pytest
 
 from offtake.core.admin import identity
 from offtake.core.exports import retention
-from offtake.model.tenant import ORDINARY, Scope, Tenant
+from offtake.model.tenant import DEFAULT_SCOPES, Scope, Tenant
 from offtake.store import audit, jobs
 from tests.fixtures import loop
-from tests.fixtures.inside import Inside, inside
-from tests.fixtures.installation import Installation, Served, wait_for
-from tests.fixtures.loop import ALL, BOSS, END, OLGA, PEOPLE, RITA, START, TALKS, LoopClient, assert_refused, talk
+from tests.fixtures.in_process import InProcess, in_process
+from tests.fixtures.installation import Installation, Served
+from tests.fixtures.loop import ALL, BOSS, END, OLGA, PEOPLE, RITA, START, TALKS, LoopWire, assert_refused, talk
+from tests.fixtures.polling import wait_for
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -36,13 +37,13 @@ def acme(busy: Served) -> str:
 
 
 @pytest.fixture(scope="module")
-def client(busy: Served, acme: str) -> Iterator[LoopClient]:
-    with LoopClient.connect(busy.url, loop.token(busy.installation, acme)) as made:
+def client(busy: Served, acme: str) -> Iterator[LoopWire]:
+    with LoopWire.connect(busy.url, loop.token(busy.installation, acme)) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def finished(client: LoopClient) -> str:
+def finished(client: LoopWire) -> str:
     """A finished export."""
     export = client.create()
     assert client.wait(export) == "Completed"
@@ -50,67 +51,67 @@ def finished(client: LoopClient) -> str:
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Iterator[Inside]:
+def here(tmp_path: Path) -> Iterator[InProcess]:
     """An installation whose time stands still, with one tenant and its conversations."""
-    with inside(tmp_path) as made:
+    with in_process(tmp_path) as made:
         identity.add_tenant(Tenant(name="acme"), made.on)
         loop.load(made.installation, "acme", [*PEOPLE, *TALKS])
         yield made
 
 
-def joined(here: Inside) -> LoopClient:
+def joined(here: InProcess) -> LoopWire:
     """A client of that tenant."""
     token = loop.token(here.installation, "acme")
-    return LoopClient(here.http, {"Authorization": f"Bearer {token}"})
+    return LoopWire(here.http, {"Authorization": f"Bearer {token}"})
 
 
 def test_check_01_create_with_only_start_and_end(idle: Served) -> None:
     token = loop.token(idle.installation, loop.tenant(idle, "bare"))
-    with LoopClient.connect(idle.url, token) as client:
-        answer = client.order({"start": START, "end": END})
+    with LoopWire.connect(idle.url, token) as client:
+        answer = client.send_create({"start": START, "end": END})
     assert answer.status_code == 200
     document = answer.json()
     assert document == {"id": document["id"], "status": "Processing"}
     assert UUID.fullmatch(document["id"])
 
 
-def test_check_02_no_list_a_null_and_an_empty_one_are_no_filter(client: LoopClient) -> None:
+def test_check_02_no_list_a_null_and_an_empty_one_are_no_filter(client: LoopWire) -> None:
     lists = ("tagIds", "teamIds", "teammateIds", "customerIds")
     assert client.ids() == client.ids(**dict.fromkeys(lists)) == client.ids(**{name: [] for name in lists}) == ALL
 
 
-def test_check_03_without_a_format_the_file_is_a_json_array(client: LoopClient, finished: str) -> None:
+def test_check_03_without_a_format_the_file_is_a_json_array(client: LoopWire, finished: str) -> None:
     answer = client.download(finished)
     assert answer.headers["content-type"] == "application/json"
     rows = json.loads(answer.content)
     assert isinstance(rows, list)
     assert [row["conversationId"] for row in rows] == ALL
-    # 12.3: one object per line inside the array, so that it can be read line by line as well.
+    # Loop contract 12.3: one object per line inside the array, so that it can be read line by line as well.
     opening, *lines, closing = answer.text.splitlines()
     assert (opening, closing) == ("[", "]")
     assert [json.loads(line.removesuffix(",")) for line in lines] == rows
 
 
 @pytest.mark.parametrize("end", [START, START - 1])
-def test_check_04_the_end_is_later_than_the_start(client: LoopClient, end: int) -> None:
-    answer = client.order({"start": START, "end": end})
+def test_check_04_the_end_is_later_than_the_start(client: LoopWire, end: int) -> None:
+    answer = client.send_create({"start": START, "end": end})
     assert assert_refused(answer, 400, "InvalidPeriod", "end")["message"] == "'end' must be later than 'start'."
 
 
-def test_check_05_milliseconds_are_told_from_seconds(client: LoopClient) -> None:
-    answer = client.order({"start": 1_717_200_000_000, "end": 1_719_792_000_000})
+def test_check_05_milliseconds_are_told_from_seconds(client: LoopWire) -> None:
+    answer = client.send_create({"start": 1_717_200_000_000, "end": 1_719_792_000_000})
     assert "seconds" in assert_refused(answer, 400, "InvalidPeriod", "start", "end")["message"]
 
 
-def test_check_06_zones(client: LoopClient) -> None:
-    answer = client.order({"start": START, "end": END, "timezone": "Mars/Base"})
+def test_check_06_zones(client: LoopWire) -> None:
+    answer = client.send_create({"start": START, "end": END, "timezone": "Mars/Base"})
     assert_refused(answer, 400, "InvalidTimezone", "timezone")
     for zone in (None, ""):
         assert {row["createdAt"][-6:] for row in client.export(timezone=zone)} == {"+00:00"}
     assert {row["createdAt"][-6:] for row in client.export(timezone="Asia/Kolkata")} == {"+05:30"}
 
 
-def test_check_07_a_token_with_and_without_its_scheme(client: LoopClient, finished: str) -> None:
+def test_check_07_a_token_with_and_without_its_scheme(client: LoopWire, finished: str) -> None:
     token = client.headers["Authorization"].removeprefix("Bearer ")
     path = f"{loop.API}/exports/{finished}"
     assert_refused(client.http.get(path), 401, "Unauthorized")
@@ -119,7 +120,7 @@ def test_check_07_a_token_with_and_without_its_scheme(client: LoopClient, finish
         assert answer.json()["status"] == "Completed", spelling
 
 
-def test_check_08_the_url_stands_with_completed_only(client: LoopClient) -> None:
+def test_check_08_the_url_stands_with_completed_only(client: LoopWire) -> None:
     export, seen = client.create(), []
 
     def ended() -> bool:
@@ -132,21 +133,21 @@ def test_check_08_the_url_stands_with_completed_only(client: LoopClient) -> None
     assert set(seen[:-1]) <= {("Processing", False)}
 
 
-def test_check_09_an_older_link_works_until_its_own_end(here: Inside) -> None:
+def test_check_09_an_older_link_works_until_its_own_end(here: InProcess) -> None:
     client = joined(here)
     export = client.create()
     here.work()
     older = client.url(export)
-    here.later(1800)
+    here.advance(1800)
     newer = client.url(export)
     assert older != newer
     assert here.http.get(older).content == here.http.get(newer).content
-    here.later(1800)
+    here.advance(1800)
     assert_refused(here.http.get(older), 403, "LinkExpired")
     assert here.http.get(newer).status_code == 200
 
 
-def test_check_10_a_link_is_its_own_authorisation(here: Inside, client: LoopClient, finished: str) -> None:
+def test_check_10_a_link_is_its_own_authorisation(here: InProcess, client: LoopWire, finished: str) -> None:
     url = client.url(finished)
     with httpx.Client(trust_env=False) as bare:
         bare.headers.clear()
@@ -159,11 +160,11 @@ def test_check_10_a_link_is_its_own_authorisation(here: Inside, client: LoopClie
     export = joined(here).create()
     here.work()
     link = joined(here).url(export)
-    here.later(3600)
+    here.advance(3600)
     assert_refused(here.http.get(link), 403, "LinkExpired")
 
 
-def test_check_11_ranges_make_the_whole(client: LoopClient, finished: str) -> None:
+def test_check_11_ranges_make_the_whole(client: LoopWire, finished: str) -> None:
     whole = client.download(finished)
     size, etag = len(whole.content), whole.headers["etag"]
     with httpx.Client(trust_env=False) as bare:
@@ -176,16 +177,16 @@ def test_check_11_ranges_make_the_whole(client: LoopClient, finished: str) -> No
     assert b"".join(parts) == whole.content
 
 
-def test_check_12_after_retention_there_is_nothing(here: Inside) -> None:
+def test_check_12_after_retention_there_is_nothing(here: InProcess) -> None:
     client = joined(here)
     export = client.create()
     here.work()
     link = client.url(export)
-    here.later(7 * 86_400 - 1)
+    here.advance(7 * 86_400 - 1)
     last = client.url(export)
     (expires,) = parse_qs(urlsplit(last).query)["Expires"]
     assert datetime.fromtimestamp(int(expires), UTC) == here.now + timedelta(seconds=1)  # not an hour: 8
-    here.later(1)
+    here.advance(1)
     for _ in ("not swept", "swept"):
         answer = client.read(export)
         assert answer.json() == {"id": export, "status": "PendingOrExpired"}
@@ -196,9 +197,9 @@ def test_check_12_after_retention_there_is_nothing(here: Inside) -> None:
     assert list(here.installation.home.glob(f"artifacts/**/{export}*")) == []
 
 
-def test_check_13_a_foreign_id_is_like_a_random_one(busy: Served, client: LoopClient, finished: str) -> None:
+def test_check_13_a_foreign_id_is_like_a_random_one(busy: Served, client: LoopWire, finished: str) -> None:
     token = loop.token(busy.installation, loop.tenant(busy, "stranger"))
-    with LoopClient.connect(busy.url, token) as stranger:
+    with LoopWire.connect(busy.url, token) as stranger:
         foreign, random = stranger.read(finished), stranger.read(loop.UNKNOWN)
     assert (foreign.status_code, foreign.json()) == (200, {"id": finished, "status": "PendingOrExpired"})
     assert foreign.content.replace(finished.encode(), loop.UNKNOWN.encode()) == random.content
@@ -207,14 +208,14 @@ def test_check_13_a_foreign_id_is_like_a_random_one(busy: Served, client: LoopCl
     assert headers[0] == headers[1]
 
 
-def test_check_14_two_tags_are_a_union(client: LoopClient) -> None:
+def test_check_14_two_tags_are_a_union(client: LoopWire) -> None:
     refund, vip = client.ids(tagIds=["refund"]), client.ids(tagIds=["vip"])
     assert (refund, vip) == (["c1", "c5"], ["c2", "c3", "c5"])
     assert client.ids(tagIds=["refund", "vip"]) == sorted({*refund, *vip})
     assert client.ids(tagIds=["Refund"]) == []  # ids compare letter by letter
 
 
-def test_check_15_inboxes_are_a_union_and_fields_an_intersection(client: LoopClient) -> None:
+def test_check_15_inboxes_are_a_union_and_fields_an_intersection(client: LoopWire) -> None:
     support, sales = client.ids(teamIds=["support"]), client.ids(teamIds=["sales"])
     assert (support, sales) == (["c1", "c3", "c5"], ["c2", "c4"])
     assert client.ids(teamIds=["support", "sales", "nobody's"]) == ALL
@@ -222,7 +223,7 @@ def test_check_15_inboxes_are_a_union_and_fields_an_intersection(client: LoopCli
     assert client.ids(teamIds=["private"]) == []  # not a shared inbox
 
 
-def test_check_16_addresses_compare_whatever_their_capitals(client: LoopClient) -> None:
+def test_check_16_addresses_compare_whatever_their_capitals(client: LoopWire) -> None:
     assert client.ids(customerIds=[" JO@Shop.Example "]) == ["c1", "c2", "c5"]
     assert client.ids(customerIds=["mo@shop.example"]) == ["c3", "c4"]
     assert client.ids(teammateIds=["RITA@acme.example", "rita@acme.example"]) == ["c1"]
@@ -238,9 +239,10 @@ def test_check_17_the_start_is_in_and_the_end_is_out(busy: Served) -> None:
         *talk("late", "2026-04-01T00:00:00Z"),
     ]
     token = loop.token(busy.installation, loop.tenant(busy, "edges", [*PEOPLE, *edges]))
-    with LoopClient.connect(busy.url, token) as client:
+    with LoopWire.connect(busy.url, token) as client:
         assert client.ids() == ["first", "last"]
-        assert client.ids(timezone="Asia/Kolkata") == ["first", "last"]  # 10: the zone does not shift the bounds
+        # Loop contract 10: the zone does not shift the bounds
+        assert client.ids(timezone="Asia/Kolkata") == ["first", "last"]
         assert client.ids(start=END, end=END + 1) == ["late"]
 
 
@@ -248,7 +250,7 @@ def test_check_18_a_change_of_clocks(busy: Served) -> None:
     """On 29 March 2026, 01:00 in Lisbon is 02:00."""
     rows = [*PEOPLE, *talk("spring", "2026-03-29T00:30:00Z"), loop.answer("spring", "2026-03-29T01:30:00Z", "user_1")]
     token = loop.token(busy.installation, loop.tenant(busy, "clocks", rows))
-    with LoopClient.connect(busy.url, token) as client:
+    with LoopWire.connect(busy.url, token) as client:
         (row,) = client.export(timezone="Europe/Lisbon")
     assert row["createdAt"] == "2026-03-29T00:30:00+00:00"
     assert row["firstResponseAt"] == "2026-03-29T02:30:00+01:00"
@@ -256,7 +258,7 @@ def test_check_18_a_change_of_clocks(busy: Served) -> None:
     assert row["averageResponseSeconds"] == 3600.0
 
 
-def test_check_18_the_hour_that_comes_twice(here: Inside) -> None:
+def test_check_18_the_hour_that_comes_twice(here: InProcess) -> None:
     """On 26 October 2025, 02:00 in Lisbon was 01:00 again; rows follow each other by the instant, not by the clock."""
     rows = [*talk("again", "2025-10-26T01:15:00Z"), *talk("first", "2025-10-26T00:30:00Z")]
     loop.load(here.installation, "acme", [*rows, loop.answer("first", "2025-10-26T01:20:00Z", "user_1")])
@@ -275,12 +277,13 @@ def test_check_18_the_hour_that_comes_twice(here: Inside) -> None:
     assert [(row[0], f"{row[created]:%H:%M}") for row in sheet] == [("first", "01:30"), ("again", "01:15")]
 
 
-def test_check_19_zero_rows_are_a_whole_file(client: LoopClient) -> None:
+def test_check_19_zero_rows_are_a_whole_file(client: LoopWire) -> None:
     assert client.export(tagIds=["nobody's"]) == []
-    assert client.export(start=4_000_000_000, end=4_000_000_001) == []  # V7: a future that has not happened
+    # Loop contract 5.2, V7: a future that has not happened
+    assert client.export(start=4_000_000_000, end=4_000_000_001) == []
 
 
-def test_check_19_zero_rows_are_a_workbook_with_its_header(client: LoopClient) -> None:
+def test_check_19_zero_rows_are_a_workbook_with_its_header(client: LoopWire) -> None:
     export = client.create(tagIds=["nobody's"], resultFormat="Xlsx")
     assert client.wait(export) == "Completed"
     answer = client.download(export)
@@ -295,7 +298,7 @@ def test_check_19_zero_rows_are_a_workbook_with_its_header(client: LoopClient) -
 def test_check_20_a_failed_export_has_no_file(hasty: Served) -> None:
     """There an export may have three rows; this one has five."""
     tenant = loop.tenant(hasty, "failing", [*PEOPLE, *TALKS])
-    with LoopClient.connect(hasty.url, loop.token(hasty.installation, tenant)) as client:
+    with LoopWire.connect(hasty.url, loop.token(hasty.installation, tenant)) as client:
         export = client.create()
         assert client.wait(export) == "Failed"
         answer = client.read(export)
@@ -305,36 +308,36 @@ def test_check_20_a_failed_export_has_no_file(hasty: Served) -> None:
     assert list(hasty.installation.home.glob(f"artifacts/files/**/{export}*")) == []
 
 
-def test_check_21_too_many_creates_and_a_true_wait(here: Inside) -> None:
+def test_check_21_too_many_creates_and_a_true_wait(here: InProcess) -> None:
     client = joined(here)
     for number in range(10):
         left = 9 - number
-        answer = client.order({"start": START, "end": START})  # refused by itself, and counted
+        answer = client.send_create({"start": START, "end": START})  # refused by itself, and counted
         assert answer.status_code == 400
         assert answer.headers["ratelimit-limit"] == "10"
         assert answer.headers["ratelimit-remaining"] == str(left)
-        here.later(1)
-    refused = client.order({"start": START, "end": END})
+        here.advance(1)
+    refused = client.send_create({"start": START, "end": END})
     assert_refused(refused, 429, "TooManyRequests")
     assert refused.headers["retry-after"] == refused.headers["ratelimit-reset"] == "50"
     assert refused.headers["ratelimit-remaining"] == "0"
     assert client.read(loop.UNKNOWN).status_code == 200  # reads are counted apart
-    here.later(49)
-    assert client.order({"start": START, "end": END}).headers["retry-after"] == "1"
-    here.later(1)
+    here.advance(49)
+    assert client.send_create({"start": START, "end": END}).headers["retry-after"] == "1"
+    here.advance(1)
     assert client.create()
 
 
-def test_check_21_every_counted_answer_says_what_is_left(here: Inside) -> None:
+def test_check_21_every_counted_answer_says_what_is_left(here: InProcess) -> None:
     """Whatever the answer is, as soon as it is known who asks."""
     client = joined(here)
     order = {"start": START, "end": END}
     answers = [
-        client.order(order, Idempotency_Key="k"),
-        client.order({**order, "end": START}),
-        client.order(order, Content_Type="text/plain"),
-        client.order(order, X_Impersonate_User="nobody@acme.example"),
-        client.order({**order, "resultFormat": "Xlsx"}, Idempotency_Key="k"),
+        client.send_create(order, Idempotency_Key="k"),
+        client.send_create({**order, "end": START}),
+        client.send_create(order, Content_Type="text/plain"),
+        client.send_create(order, X_Impersonate_User="nobody@acme.example"),
+        client.send_create({**order, "resultFormat": "Xlsx"}, Idempotency_Key="k"),
     ]
     assert [answer.status_code for answer in answers] == [200, 400, 415, 403, 409]
     assert [answer.headers["ratelimit-remaining"] for answer in answers] == ["9", "8", "7", "6", "5"]
@@ -351,9 +354,9 @@ def test_check_21_too_many_unfinished_exports(idle: Served) -> None:
     """Ten of one workspace, whoever ordered them; a refused one leaves no job behind."""
     tenant = loop.tenant(idle, "crowd")
     tokens = [loop.token(idle.installation, tenant, user) for user in (BOSS, RITA)]
-    with LoopClient.connect(idle.url, tokens[0]) as one, LoopClient.connect(idle.url, tokens[1]) as other:
+    with LoopWire.connect(idle.url, tokens[0]) as one, LoopWire.connect(idle.url, tokens[1]) as other:
         exports = [client.create() for client in (one, other) for _ in range(5)]
-        refused = one.order({"start": START, "end": END})
+        refused = one.send_create({"start": START, "end": END})
         assert_refused(refused, 429, "TooManyRequests")
         assert int(refused.headers["retry-after"]) >= 1
         assert {one.status(export) for export in exports} == {"Processing"}
@@ -366,8 +369,8 @@ def test_check_22_impersonation_that_is_not_allowed(busy: Served, acme: str, fin
     """Without the grant, of nobody, of somebody disabled, of another tenant's user: byte for byte the same."""
     other = loop.tenant(busy, "elsewhere", [{**PEOPLE[0], "email": "foreign@acme.example"}])
     assert other != acme
-    plain = loop.token(busy.installation, acme, RITA, ORDINARY)
-    granted = loop.token(busy.installation, acme, OLGA, ORDINARY | {Scope.IMPERSONATE})
+    plain = loop.token(busy.installation, acme, RITA, DEFAULT_SCOPES)
+    granted = loop.token(busy.installation, acme, OLGA, DEFAULT_SCOPES | {Scope.IMPERSONATE})
     tries = [
         (plain, OLGA),
         (plain, "nobody@acme.example"),
@@ -375,17 +378,17 @@ def test_check_22_impersonation_that_is_not_allowed(busy: Served, acme: str, fin
     ]
     answers = []
     for token, name in tries:
-        with LoopClient.connect(busy.url, token, X_Impersonate_User=name) as client:
-            asked = client.order({"start": START, "end": END}) if operation == "create" else client.read(finished)
+        with LoopWire.connect(busy.url, token, X_Impersonate_User=name) as client:
+            asked = client.send_create({"start": START, "end": END}) if operation == "create" else client.read(finished)
         body = assert_refused(asked, 403, "ImpersonationNotAllowed")
         answers.append({**body, "requestId": ""})
     assert [answers[0]] * len(answers) == answers
 
 
 @pytest.mark.parametrize("name", [RITA, RITA.upper(), "user_1"])
-def test_check_23_an_impersonated_export(busy: Served, acme: str, client: LoopClient, name: str) -> None:
-    token = loop.token(busy.installation, acme, OLGA, ORDINARY | {Scope.IMPERSONATE})
-    with LoopClient.connect(busy.url, token, X_Impersonate_User=name) as acting:
+def test_check_23_an_impersonated_export(busy: Served, acme: str, client: LoopWire, name: str) -> None:
+    token = loop.token(busy.installation, acme, OLGA, DEFAULT_SCOPES | {Scope.IMPERSONATE})
+    with LoopWire.connect(busy.url, token, X_Impersonate_User=name) as acting:
         rows = acting.export()
         export = acting.create(tagIds=["vip"])
         acting.wait(export)
@@ -401,19 +404,19 @@ def test_check_23_an_impersonated_export(busy: Served, acme: str, client: LoopCl
 
 @pytest.mark.parametrize("point", ["writing", "staged"])
 def test_check_24_a_killed_server(installation: Installation, point: str) -> None:
-    installation.init(f"{loop.PATIENT}[worker]\nheartbeat_seconds = 0.3\nlease_seconds = 1.5\nretry_seconds = 0\n")
+    installation.init(f"{loop.UNLIMITED}[worker]\nheartbeat_seconds = 0.3\nlease_seconds = 1.5\nretry_seconds = 0\n")
     with installation.services() as on:
         identity.add_tenant(Tenant(name="acme"), on)
     loop.load(installation, "acme", [*PEOPLE, *TALKS])
     token = loop.token(installation, "acme")
-    with LoopClient.connect(installation.serve(workers=0).url, token) as client:
+    with LoopWire.connect(installation.serve(workers=0).url, token) as client:
         export = client.create()
         script = Path(__file__).parents[2] / "fixtures" / "doomed_worker.py"
         doomed = [sys.executable, str(script), str(installation.home), point, "kill"]
         assert subprocess.run(doomed, stdin=subprocess.DEVNULL, check=False).returncode == -signal.SIGKILL
         assert client.read(export).json() == {"id": export, "status": "Processing"}
         installation.servers[-1].kill()
-    with LoopClient.connect(installation.serve(workers=1).url, token) as client:
+    with LoopWire.connect(installation.serve(workers=1).url, token) as client:
         assert client.wait(export) == "Completed"
         assert [row["conversationId"] for row in client.download(export).json()] == ALL
 
@@ -449,7 +452,7 @@ HEADERS = (
 )
 
 
-def test_check_25_a_formula_is_a_text(here: Inside) -> None:
+def test_check_25_a_formula_is_a_text(here: InProcess) -> None:
     """And the rest of 12.4: cells of their types, the zone's wall time, what the workbook is about."""
     rows = talk("formula", "2026-03-29T00:30:00Z", tags=["refund", "vip"])
     rows[0] |= {"subject": "=1+1", "is_sla_breached": False}

@@ -1,4 +1,4 @@
-"""What a create is refused for, rule by rule (contract, section 5.2), and what it leaves alone."""
+"""What a create is refused for, rule by rule (Loop contract 5.2), and what it leaves alone."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from offtake.model.tenant import Tenant
 from offtake.store import jobs
 from tests.fixtures import loop
 from tests.fixtures.golden import golden
-from tests.fixtures.inside import Inside, inside
-from tests.fixtures.loop import END, START, LoopClient, assert_refused
+from tests.fixtures.in_process import InProcess, in_process
+from tests.fixtures.loop import END, START, LoopWire, assert_refused
 
 DAY = 86_400
 PATIENT = "[loop]\ncreates_per_minute = 100000\nreads_per_minute = 100000\nopen_jobs = 1000\n"
 
 
 @pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
-    with inside(tmp_path_factory.mktemp("create"), PATIENT) as made:
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]:
+    with in_process(tmp_path_factory.mktemp("create"), PATIENT) as made:
         identity.add_tenant(Tenant(name="acme", zone="Europe/Prague"), made.on)
         yield made
 
 
 @pytest.fixture(scope="module")
-def client(here: Inside) -> LoopClient:
-    return LoopClient(here.http, {"Authorization": f"Bearer {loop.token(here.installation, 'acme')}"})
+def client(here: InProcess) -> LoopWire:
+    return LoopWire(here.http, {"Authorization": f"Bearer {loop.token(here.installation, 'acme')}"})
 
 
-def stored(here: Inside, answer: httpx.Response) -> Job:
+def stored(here: InProcess, answer: httpx.Response) -> Job:
     """The job as the server understood it."""
     assert answer.status_code == 200, answer.text
     with here.on.database.read() as connection:
@@ -90,7 +90,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("sent", "code", "field"), FAULTS)
-def test_a_fault_is_refused_by_its_rule(client: LoopClient, sent: dict[str, Any], code: str, field: str) -> None:
+def test_a_fault_is_refused_by_its_rule(client: LoopWire, sent: dict[str, Any], code: str, field: str) -> None:
     answer = client.http.post(f"{loop.API}/export", content=json.dumps(sent), headers={**JSON, **client.headers})
     refused = assert_refused(answer, 400, code, field)
     assert refused["errors"][0]["errorCode"] == code
@@ -111,13 +111,13 @@ NO_OBJECTS = [
 
 
 @pytest.mark.parametrize("content", NO_OBJECTS)
-def test_a_body_that_is_no_object(client: LoopClient, content: bytes) -> None:
+def test_a_body_that_is_no_object(client: LoopWire, content: bytes) -> None:
     answer = client.http.post(f"{loop.API}/export", content=content, headers={**JSON, **client.headers})
     assert_refused(answer, 400, "InvalidRequest")
 
 
-def test_all_faults_are_told_and_the_first_rule_speaks(client: LoopClient) -> None:
-    """5.2, proposed: the first by the order of the rules, whatever the order of the fields."""
+def test_all_faults_are_told_and_the_first_rule_speaks(client: LoopWire) -> None:
+    """Loop contract 5.2, proposed: the first by the order of the rules, whatever the order of the fields."""
     sent = {
         "customerIds": ["x"],
         "tagIds": [1],
@@ -126,7 +126,7 @@ def test_all_faults_are_told_and_the_first_rule_speaks(client: LoopClient) -> No
         "start": -1,
         "end": "1",
     }
-    answer = client.order(sent)
+    answer = client.send_create(sent)
     wanted = ("end", "start", "timezone", "resultFormat", "tagIds", "customerIds")
     refused = assert_refused(answer, 400, "InvalidRequest", *wanted)
     codes = [each["errorCode"] for each in refused["errors"]]
@@ -140,21 +140,21 @@ def test_all_faults_are_told_and_the_first_rule_speaks(client: LoopClient) -> No
     ]
 
 
-def test_a_refused_create_leaves_no_job_and_quotes_nothing(client: LoopClient, here: Inside) -> None:
-    """9, proposed: no message repeats tokens or customer addresses."""
+def test_a_refused_create_leaves_no_job_and_quotes_nothing(client: LoopWire, here: InProcess) -> None:
+    """Loop contract 9, proposed: no message repeats tokens or customer addresses."""
     secret = "sEcReT<b>"
     sent = body(timezone=secret, resultFormat=secret, tagIds=[secret * 100], customerIds=[secret])
     before = _open_jobs(here)
-    answer = client.order(sent, Idempotency_Key=f"{secret} {secret}")
+    answer = client.send_create(sent, Idempotency_Key=f"{secret} {secret}")
     assert answer.status_code == 400
-    assert "sEcReT" not in client.order(sent).text
+    assert "sEcReT" not in client.send_create(sent).text
     assert "sEcReT" not in answer.text
     assert _open_jobs(here) == before
     client.create()
     assert _open_jobs(here) == before + 1
 
 
-def _open_jobs(here: Inside) -> int:
+def _open_jobs(here: InProcess) -> int:
     with here.on.database.read() as connection:
         return jobs.count_open(connection, tenant="acme", dialect="loop")
 
@@ -173,18 +173,18 @@ ACCEPTED = [
 
 
 @pytest.mark.parametrize("sent", ACCEPTED)
-def test_what_is_accepted(client: LoopClient, here: Inside, sent: dict[str, Any]) -> None:
-    job = stored(here, client.order(sent))
+def test_what_is_accepted(client: LoopWire, here: InProcess, sent: dict[str, Any]) -> None:
+    job = stored(here, client.send_create(sent))
     assert job.request.format == "json"
     assert job.request.timespan.zone == "UTC"
     assert int(job.request.timespan.start.timestamp()) == sent["start"]
     assert job.request.account_zone == "Europe/Prague"
 
 
-def test_duplicates_collapse_and_empty_lists_are_no_filter(client: LoopClient, here: Inside) -> None:
+def test_duplicates_collapse_and_empty_lists_are_no_filter(client: LoopWire, here: InProcess) -> None:
     rita = [" Rita@Acme.Example", "rita@acme.example"]
     sent = body(tagIds=["b", "a", " b "], teamIds=["X", "x"], teammateIds=rita, customerIds=[])
-    parameters = stored(here, client.order(sent)).request.parameters
+    parameters = stored(here, client.send_create(sent)).request.parameters
     assert (parameters.tag_ids, parameters.inbox_ids) == (("b", "a"), ("X", "x"))
     assert (parameters.agent_emails, parameters.customer_emails) == (("rita@acme.example",), None)
 
@@ -199,7 +199,7 @@ MEDIA = [
 
 
 @pytest.mark.parametrize(("media", "status"), MEDIA)
-def test_bodies_are_sent_as_json(client: LoopClient, media: str, status: int) -> None:
+def test_bodies_are_sent_as_json(client: LoopWire, media: str, status: int) -> None:
     headers = {**client.headers, "Content-Type": media, "Accept": "text/html"}
     answer = client.http.post(f"{loop.API}/export", content=json.dumps(body()), headers=headers)
     assert answer.status_code == status
@@ -208,8 +208,8 @@ def test_bodies_are_sent_as_json(client: LoopClient, media: str, status: int) ->
 
 
 @pytest.mark.parametrize(("size", "status"), [(1024 * 1024, 200), (1024 * 1024 + 1, 413)])
-def test_a_body_may_have_a_mebibyte(client: LoopClient, size: int, status: int) -> None:
-    """V16, proposed: more than the paths of other dialects take."""
+def test_a_body_may_have_a_mebibyte(client: LoopWire, size: int, status: int) -> None:
+    """Loop contract 5.2, V16, proposed: more than the paths of other dialects take."""
     content = json.dumps(body()).encode()
     content += b" " * (size - len(content))
     answer = client.http.post(f"{loop.API}/export", content=content, headers={**JSON, **client.headers})
@@ -222,40 +222,42 @@ def test_a_body_may_have_a_mebibyte(client: LoopClient, size: int, status: int) 
         assert other.status_code == 413
 
 
-def test_an_idempotency_key_gives_the_same_export(client: LoopClient, here: Inside) -> None:
-    """13, proposed."""
-    first = client.order(body(tagIds=["a"]), Idempotency_Key="march-1")
-    again = client.order({"end": float(END), "start": START, "tagIds": ["a"]}, Idempotency_Key="march-1")
+def test_an_idempotency_key_gives_the_same_export(client: LoopWire, here: InProcess) -> None:
+    """Loop contract 13, proposed."""
+    first = client.send_create(body(tagIds=["a"]), Idempotency_Key="march-1")
+    again = client.send_create({"end": float(END), "start": START, "tagIds": ["a"]}, Idempotency_Key="march-1")
     assert first.json() == again.json()
-    assert_refused(client.order(body(tagIds=["b"]), Idempotency_Key="march-1"), 409, "IdempotencyConflict")
-    lists = [client.order(body(teammateIds=each), Idempotency_Key="set") for each in (["a@b", "c@d"], ["C@d ", "a@b"])]
+    assert_refused(client.send_create(body(tagIds=["b"]), Idempotency_Key="march-1"), 409, "IdempotencyConflict")
+    lists = [
+        client.send_create(body(teammateIds=each), Idempotency_Key="set") for each in (["a@b", "c@d"], ["C@d ", "a@b"])
+    ]
     assert lists[0].json() == lists[1].json()
-    assert client.order(body(tagIds=["a"]), Idempotency_Key="march-2").json()["id"] != first.json()["id"]
-    assert client.order(body(tagIds=["a"])).json()["id"] != first.json()["id"]
+    assert client.send_create(body(tagIds=["a"]), Idempotency_Key="march-2").json()["id"] != first.json()["id"]
+    assert client.send_create(body(tagIds=["a"])).json()["id"] != first.json()["id"]
     identity.add_tenant(Tenant(name="globex"), here.on)
-    other = LoopClient(here.http, {"Authorization": f"Bearer {loop.token(here.installation, 'globex')}"})
-    assert other.order(body(tagIds=["z"]), Idempotency_Key="march-1").status_code == 200
+    other = LoopWire(here.http, {"Authorization": f"Bearer {loop.token(here.installation, 'globex')}"})
+    assert other.send_create(body(tagIds=["z"]), Idempotency_Key="march-1").status_code == 200
 
 
 @pytest.mark.parametrize("key", ["", " ", "two words", "x" * 256, "caf\u00e9"])
-def test_an_idempotency_key_is_visible_ascii(client: LoopClient, key: str) -> None:
+def test_an_idempotency_key_is_visible_ascii(client: LoopWire, key: str) -> None:
     headers = [*client.raw, (b"Idempotency-Key", key.encode())]
     answer = client.http.post(f"{loop.API}/export", json=body(), headers=headers)
     assert_refused(answer, 400, "InvalidRequest", "Idempotency-Key")
 
 
 @pytest.fixture
-def narrow(tmp_path: Path) -> Iterator[LoopClient]:
-    with inside(tmp_path, "[loop]\nlongest_days = 1\nlist_entries = 2\nbare_token = false\n") as made:
+def narrow(tmp_path: Path) -> Iterator[LoopWire]:
+    with in_process(tmp_path, "[loop]\nlongest_days = 1\nlist_entries = 2\nbare_token = false\n") as made:
         identity.add_tenant(Tenant(name="acme"), made.on)
-        yield LoopClient(made.http, {"Authorization": f"Bearer {loop.token(made.installation, 'acme')}"})
+        yield LoopWire(made.http, {"Authorization": f"Bearer {loop.token(made.installation, 'acme')}"})
 
 
-def test_settings_move_the_limits(narrow: LoopClient) -> None:
-    assert narrow.order(body(end=START + DAY, tagIds=["a", "b"])).status_code == 200
-    assert_refused(narrow.order(body(end=START + DAY + 1)), 400, "PeriodTooLong", "end")
+def test_settings_move_the_limits(narrow: LoopWire) -> None:
+    assert narrow.send_create(body(end=START + DAY, tagIds=["a", "b"])).status_code == 200
+    assert_refused(narrow.send_create(body(end=START + DAY + 1)), 400, "PeriodTooLong", "end")
     sent = body(end=START + 1, tagIds=["a", "b", "c"], teamIds=["x" * 321])
-    refused = assert_refused(narrow.order(sent), 400, "InvalidFilter", "tagIds", "teamIds")
+    refused = assert_refused(narrow.send_create(sent), 400, "InvalidFilter", "tagIds", "teamIds")
     texts = ["may have at most 2 entries", "may have entries of at most 320 characters"]
     assert [each["message"] for each in refused["errors"]] == texts
     assert refused["message"] == "'tagIds' may have at most 2 entries."

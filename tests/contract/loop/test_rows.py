@@ -1,4 +1,4 @@
-"""The bytes of a Json file: section 12 of the contract, by its own example."""
+"""The bytes of a Json file: Loop contract 12, by its own example."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from offtake.core.admin import identity
 from offtake.model.tenant import Tenant
 from tests.fixtures import loop
 from tests.fixtures.golden import golden
-from tests.fixtures.inside import Inside, inside
-from tests.fixtures.loop import PEOPLE, RITA, LoopClient, Row, answer, talk
+from tests.fixtures.in_process import InProcess, in_process
+from tests.fixtures.loop import PEOPLE, RITA, LoopWire, Row, answer, talk
 
 JUNE = {"start": 1_717_200_000, "end": 1_719_792_000, "timezone": "Europe/Lisbon"}
 
@@ -23,7 +23,7 @@ def _action(kind: str, at: str) -> Row:
     return {"table": "conversation_action", "actor": "AGENT", **made}
 
 
-# What happened in the example of section 12.3, by the clocks of UTC; the sub-seconds are ours.
+# What happened in the example of Loop contract 12.3, by the clocks of UTC; the sub-seconds are ours.
 PARCEL = [
     *talk("cv_10021", "2024-06-03T08:15:00.250Z", tags=["refund"]),
     _action("CLAIMED", "2024-06-03T08:20:00Z"),
@@ -68,7 +68,7 @@ ROW: Row = {
     "resolvedById": RITA,
     "slaBreached": False,
 }
-# Keys are always there, and null where there is nothing to say (12.2).
+# Keys are always there, and null where there is nothing to say (Loop contract 12.2).
 QUIET: Row = {
     **dict.fromkeys(ROW),
     "conversationId": "cv_9",
@@ -91,8 +91,8 @@ QUIET: Row = {
 
 
 @pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
-    with inside(tmp_path_factory.mktemp("rows")) as made:
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]:
+    with in_process(tmp_path_factory.mktemp("rows")) as made:
         identity.add_tenant(Tenant(name="acme"), made.on)
         # Loaded in another order than they are shown in: by the instant, sub-seconds included, then by the id.
         quiet = talk("cv_9", "2024-06-03T08:15:00.250Z", inbox="sales", customer="mo")
@@ -109,10 +109,10 @@ FILES = [
 
 
 @pytest.mark.parametrize(("filters", "rows"), FILES)
-def test_the_bytes_of_a_file(here: Inside, filters: dict[str, Any], rows: list[Row]) -> None:
+def test_the_bytes_of_a_file(here: InProcess, filters: dict[str, Any], rows: list[Row]) -> None:
     """UTF-8 without a mark, one object a line in the order of 12.2, numbers and booleans as JSON has them."""
     token = loop.token(here.installation, "acme")
-    client = LoopClient(here.http, {"Authorization": f"Bearer {token}"})
+    client = LoopWire(here.http, {"Authorization": f"Bearer {token}"})
     export = client.create(**JUNE, **filters)
     here.work()
     data = here.http.get(client.url(export)).content

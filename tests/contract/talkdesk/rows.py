@@ -1,4 +1,4 @@
-"""A model per report, written from section 6 of the contract: name, type and order of columns, what may be null.
+"""A model per report, written from Talkdesk contract 6: name, type and order of columns, what may be null.
 
 They decode strictly: no column more, none less, no text where a number belongs, no vocabulary but the contract's.
 """
@@ -33,7 +33,7 @@ Rows = TypeVar("Rows", bound=Row)
 
 
 class File(BaseModel, Generic[Rows]):
-    """Section 5.1."""
+    """Talkdesk contract 5.1."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -44,7 +44,7 @@ class File(BaseModel, Generic[Rows]):
 
 
 class Calls(Row):
-    """6.1."""
+    """Talkdesk contract 6.1."""
 
     call_id: S
     callsid: S
@@ -101,7 +101,7 @@ class Calls(Row):
 
 
 class Contacts(Row):
-    """6.2."""
+    """Talkdesk contract 6.2."""
 
     interaction_id: S
     contact_id: S
@@ -153,7 +153,7 @@ class Contacts(Row):
 
 
 class RingAttempts(Row):
-    """6.3."""
+    """Talkdesk contract 6.3."""
 
     interaction_id: S
     contact_id: S
@@ -170,7 +170,7 @@ class RingAttempts(Row):
 
 
 class StudioFlowExecution(Row):
-    """6.4: one key has a dot inside."""
+    """Talkdesk contract 6.4: one key has a dot inside."""
 
     call_sid: S
     interaction_id: S
@@ -189,7 +189,7 @@ class StudioFlowExecution(Row):
 
 
 class UserStatus(Row):
-    """6.5."""
+    """Talkdesk contract 6.5."""
 
     user_id: S
     user_name: S
@@ -205,7 +205,7 @@ class UserStatus(Row):
 
 
 class MessagingContacts(Row):
-    """6.6: one key has a hyphen inside."""
+    """Talkdesk contract 6.6: one key has a hyphen inside."""
 
     channel_type: S
     contact_assigned_at: D | None
@@ -245,7 +245,7 @@ class MessagingContacts(Row):
 
 
 class MessagingTraffic(Row):
-    """6.7."""
+    """Talkdesk contract 6.7."""
 
     contact_id: S
     channel_type: S
@@ -260,7 +260,7 @@ class MessagingTraffic(Row):
 
 
 class OutboundDialerCalls(Row):
-    """6.8: five keys have a dot inside."""
+    """Talkdesk contract 6.8: five keys have a dot inside."""
 
     interaction_id: S
     campaign_id: S
@@ -291,7 +291,7 @@ class OutboundDialerCalls(Row):
 
 
 class Feedback(Row):
-    """6.9."""
+    """Talkdesk contract 6.9."""
 
     date_time: D
     interaction_id: S
@@ -319,7 +319,7 @@ class Feedback(Row):
 
 
 class QmEvaluationAnalysis(Row):
-    """6.10."""
+    """Talkdesk contract 6.10."""
 
     agent: S
     agent_id: S
@@ -362,7 +362,7 @@ class QmEvaluationAnalysis(Row):
 
 
 class Adherence(Row):
-    """6.11."""
+    """Talkdesk contract 6.11."""
 
     agent_name: S
     agent_email: S
@@ -381,7 +381,7 @@ class Adherence(Row):
 
 
 class AuditLogs(Row):
-    """6.12: the only real array, and milliseconds."""
+    """Talkdesk contract 6.12: the only real array, and milliseconds."""
 
     actor_id: S | None
     generator_name: S | None
@@ -398,7 +398,7 @@ class AuditLogs(Row):
 
 
 class InteractionCustomFields(Row):
-    """6.13."""
+    """Talkdesk contract 6.13."""
 
     interaction_id: S
     contact_id: S | None
@@ -418,7 +418,7 @@ class InteractionCustomFields(Row):
 
 
 class TimeseriesReport(Row):
-    """6.14."""
+    """Talkdesk contract 6.14."""
 
     queue_id: S
     queue_name: S
@@ -453,7 +453,7 @@ REPORTS: dict[str, type[Row]] = {
     "timeseries_report": TimeseriesReport,
 }
 
-# Where the csv header is not the name split on ``_`` with each word capitalised (section 6.2; 6.9; 6.6, proposed).
+# Where the csv header is not the name split on ``_`` with each word capitalised (Talkdesk contract 6.2, 6.6 and 6.9).
 LABELS: dict[str, dict[str, str]] = {
     "contacts": {
         "interaction_id": "Interaction ID",

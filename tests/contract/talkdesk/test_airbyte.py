@@ -1,4 +1,4 @@
-"""A connector of Airbyte's shape over the public CDK syncs five streams, twice (contract, section 9, client airbyte).
+"""A connector of Airbyte's shape over the public CDK syncs five streams, twice (Talkdesk contract 9, client airbyte).
 
 The CDK cannot live with our own tools, so the connector runs in an environment of its own, made from its own lock.
 """
@@ -21,8 +21,9 @@ import pytest
 from deltalake import DeltaTable
 
 from offtake.lake.seed import SeedPlan, seed
-from tests.fixtures.installation import Credential, Served
-from tests.fixtures.places import lake_folder
+from tests.fixtures.installation import Served
+from tests.fixtures.storage_paths import lake_folder
+from tests.fixtures.talkdesk import Credential
 
 ROOT = Path(__file__).parents[3]
 CERTIFICATES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
@@ -146,8 +147,8 @@ def _sync(process: subprocess.Popen[str], seen: dict[str, list[dict[str, Any]]])
 def test_two_syncs_bring_every_row_once(
     connector: list[str], busy: Served, halves: tuple[dict[str, list[dict[str, Any]]], dict[str, list[dict[str, Any]]]]
 ) -> None:
-    """9 and 2.2, seen: naive local ``to`` and the zone inside ``timespan``, redirects followed with back-off,
-    ``entries`` read, the cursor sent back unchanged: with Z for calls, and naive for the others."""
+    """Talkdesk contract 9 and 2.2, seen: naive local ``to`` and the zone inside ``timespan``, redirects followed with
+    back-off, ``entries`` read, the cursor sent back unchanged: with Z for calls, and naive for the others."""
     credential = busy.tenant("airbyte", timezone=ZONE)
     first: dict[str, list[dict[str, Any]]] = {name: [] for name in CURSORS}
     second: dict[str, list[dict[str, Any]]] = {name: [] for name in CURSORS}

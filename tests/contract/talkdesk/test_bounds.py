@@ -13,7 +13,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.fixtures.care import call
-from tests.fixtures.installation import Client, Served
+from tests.fixtures.installation import Served
+from tests.fixtures.talkdesk import TalkdeskWire
 
 ZONE = "Europe/Prague"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -57,7 +58,7 @@ def instant(reading: datetime, ending: str) -> datetime:
 
 
 @pytest.fixture(scope="module")
-def client(busy: Served) -> Iterator[Client]:
+def client(busy: Served) -> Iterator[TalkdeskWire]:
     tenant = busy.tenant("bounds")
     busy.installation.load("call", [call(name, at.isoformat()) for name, at in CALLS.items()], tenant=tenant.tenant)
     with busy.client(tenant) as made:
@@ -66,8 +67,8 @@ def client(busy: Served) -> Iterator[Client]:
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("span", SPANS)
-def test_every_spelling_of_a_bound_selects_the_calculated_rows(span: str, place: str, client: Client) -> None:
-    """2.2, 3 and 5.4: inclusive start, exclusive end; each bound is resolved by itself."""
+def test_every_spelling_of_a_bound_selects_the_calculated_rows(span: str, place: str, client: TalkdeskWire) -> None:
+    """Talkdesk contract 2.2, 3 and 5.4: inclusive start, exclusive end; each bound is resolved by itself."""
     start, end = (datetime.fromisoformat(text) for text in SPANS[span])
     wanted, jobs = {}, {}
     combinations = list(itertools.product(SPELLINGS, ENDINGS))
@@ -80,7 +81,7 @@ def test_every_spelling_of_a_bound_selects_the_calculated_rows(span: str, place:
             (body if place == "top" else body["timespan"])["timezone"] = ZONE  # type: ignore[index]
             tick = timedelta(microseconds=1 if spelling == "microseconds" else 0)
             low, high = instant(start, first) + tick, instant(end, last) + tick
-            answer = client.order("calls", body)
+            answer = client.send_create("calls", body)
             assert answer.status_code == 202, (answer.text, body)
             jobs[spelling, (first, last)] = answer.json()["job"]["id"]
             wanted[spelling, (first, last)] = sorted(name for name, at in CALLS.items() if low <= at < high)

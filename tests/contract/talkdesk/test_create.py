@@ -1,4 +1,4 @@
-"""Creating a job, ``POST /data/reports/{type}/jobs`` (contract, section 2.2)."""
+"""Creating a job, ``POST /data/reports/{type}/jobs`` (Talkdesk contract 2.2)."""
 
 from __future__ import annotations
 
@@ -15,38 +15,40 @@ import pytest
 from tests.conftest import PUBLIC_URL
 from tests.fixtures.bodies import assert_refused
 from tests.fixtures.golden import golden
-from tests.fixtures.installation import Client, Credential, Served
+from tests.fixtures.installation import Served
+from tests.fixtures.talkdesk import Credential, TalkdeskWire
 
 SPAN = {"from": "2026-03-01T00:00:00Z", "to": "2026-03-02T00:00:00Z"}
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 
 @pytest.fixture(scope="module")
-def client(idle: Served) -> Iterator[Client]:
+def client(idle: Served) -> Iterator[TalkdeskWire]:
     with idle.client(idle.tenant("create")) as made:
         yield made
 
 
-def accepted(client: Client, body: dict[str, Any], report: str = "calls") -> dict[str, Any]:
+def accepted(client: TalkdeskWire, body: dict[str, Any], report: str = "calls") -> dict[str, Any]:
     """The document of a job that has to be accepted; the job is cancelled, so that no quota is used up."""
-    answer = client.order(report, body)
+    answer = client.send_create(report, body)
     assert answer.status_code == 202, answer.text
     document: dict[str, Any] = answer.json()
     assert client.cancel(report, document["job"]["id"]).status_code == 204
     return document
 
 
-def span(client: Client, start: str, end: str, **body: Any) -> dict[str, str]:
+def span(client: TalkdeskWire, start: str, end: str, **body: Any) -> dict[str, str]:
     """The timespan as the server understood it."""
     understood: dict[str, str] = accepted(client, {"timespan": {"from": start, "to": end}, **body})["job"]["timespan"]
     return understood
 
 
-def test_the_202_field_by_field(client: Client) -> None:
-    """2.2, documented: id, name, timezone, status, format, timespan; seen: type and created_at, all under ``job``."""
+def test_the_202_field_by_field(client: TalkdeskWire) -> None:
+    """Talkdesk contract 2.2, documented: id, name, timezone, status, format, timespan; seen: type and created_at, all
+    under ``job``."""
     before = datetime.now(UTC).replace(microsecond=0, tzinfo=None)
     body = {"name": "march calls", "timezone": "Europe/Prague", "format": "csv", "timespan": SPAN}
-    answer = client.order("calls", body)
+    answer = client.send_create("calls", body)
     assert answer.status_code == 202
     assert answer.headers["content-type"] == "application/json"
     document = answer.json()
@@ -77,7 +79,7 @@ def test_the_202_field_by_field(client: Client) -> None:
 
 
 def test_without_a_public_url_links_repeat_the_host_of_the_request(busy: Served) -> None:
-    """2.2, decision: hrefs are absolute; a client requests them as they are."""
+    """Talkdesk contract 2.2, proposed: hrefs are absolute; a client requests them as they are."""
     with busy.client(busy.tenant("host")) as client:
         body = {"timespan": {"from": "2020-01-01T00:00:00Z", "to": "2020-01-02T00:00:00Z"}}
         headers = {**client.headers, "Host": "exports.example.net:8443"}
@@ -86,8 +88,8 @@ def test_without_a_public_url_links_repeat_the_host_of_the_request(busy: Served)
     assert document["_links"]["self"]["href"] == f"http://exports.example.net:8443{path}"
 
 
-def test_create_answers_before_the_export_runs(client: Client) -> None:
-    """2.2, documented: 202 and a job, whatever the export will take; here nobody will ever run it."""
+def test_create_answers_before_the_export_runs(client: TalkdeskWire) -> None:
+    """Talkdesk contract 2.2, documented: 202 and a job, whatever the export will take; here nobody will ever run it."""
     document = accepted(client, {"timespan": SPAN})
     assert document["job"]["status"] == "created"
 
@@ -99,14 +101,14 @@ SPELLINGS = [
     golden("2.2", "seen", "microseconds", "2026-03-01T00:00:00.123456Z", "2026-03-01T00:00:00.123456Z"),
     golden("2.2", "seen", "offset-east", "2026-03-01T00:00:00+02:00", "2026-02-28T22:00:00Z"),
     golden("2.2", "seen", "offset-west", "2026-03-01T00:00:00-03:30", "2026-03-01T03:30:00Z"),
-    golden("2.2", "decision", "blank-for-t", "2026-03-01 00:00:00", "2026-03-01T00:00:00Z"),
+    golden("2.2", "proposed", "blank-for-t", "2026-03-01 00:00:00", "2026-03-01T00:00:00Z"),
     golden("2.2", "inferred", "blank-and-fraction-and-z", "2026-03-01 00:00:00.5Z", "2026-03-01T00:00:00.500000Z"),
     golden("2.2", "inferred", "nanoseconds-are-cut", "2026-03-01T00:00:00.123456789Z", "2026-03-01T00:00:00.123456Z"),
 ]
 
 
 @pytest.mark.parametrize(("text", "understood"), SPELLINGS)
-def test_every_spelling_of_a_datetime_is_accepted(text: str, understood: str, client: Client) -> None:
+def test_every_spelling_of_a_datetime_is_accepted(text: str, understood: str, client: TalkdeskWire) -> None:
     assert span(client, text, "2026-03-05T00:00:00Z")["from"] == understood
     later = text.replace("2026-03-01", "2026-03-08")
     wanted = datetime.fromisoformat(understood) + timedelta(days=7)
@@ -114,7 +116,7 @@ def test_every_spelling_of_a_datetime_is_accepted(text: str, understood: str, cl
 
 
 NO_DATETIMES = [
-    golden("2.2", "decision", "date-only", "2026-03-01"),
+    golden("2.2", "proposed", "date-only", "2026-03-01"),
     golden("2.2", "inferred", "empty", ""),
     golden("2.2", "inferred", "no-such-day", "2026-02-30T00:00:00Z"),
     golden("2.2", "inferred", "no-such-hour", "2026-03-01T25:00:00Z"),
@@ -134,7 +136,7 @@ NO_DATETIMES = [
 
 @pytest.mark.parametrize("value", NO_DATETIMES)
 @pytest.mark.parametrize("bound", ["from", "to"])
-def test_anything_else_is_refused_by_the_name_of_its_field(bound: str, value: object, client: Client) -> None:
+def test_anything_else_is_refused_by_the_name_of_its_field(bound: str, value: object, client: TalkdeskWire) -> None:
     body = json.dumps({"timespan": {**SPAN, bound: value}})
     answer = client.http.post("/data/reports/calls/jobs", content=body, headers=client.headers)
     assert_refused(answer, 400, "1020001", [f"timespan[{bound}]"])
@@ -150,25 +152,27 @@ FAR_AWAY = [
 
 
 @pytest.mark.parametrize(("start", "end", "zone"), FAR_AWAY)
-def test_the_ends_of_the_calendar_are_refused_not_tripped_over(start: str, end: str, zone: str, client: Client) -> None:
-    answer = client.order("calls", {"timezone": zone, "timespan": {"from": start, "to": end}})
+def test_the_ends_of_the_calendar_are_refused_not_tripped_over(
+    start: str, end: str, zone: str, client: TalkdeskWire
+) -> None:
+    answer = client.send_create("calls", {"timezone": zone, "timespan": {"from": start, "to": end}})
     assert_refused(answer, 400, "1020001", ["timespan[from]", "timespan[to]"])
 
 
 ZONES = [
     golden("2.2", "documented", "top-level", {"timezone": "Europe/Prague"}, None, "Europe/Prague"),
     golden("2.2", "seen", "airbyte-inside-timespan", {}, "Europe/Prague", "Europe/Prague"),
-    golden("2.2", "decision", "both", {"timezone": "Asia/Kolkata"}, "Europe/Prague", "Asia/Kolkata"),
-    golden("2.2", "decision", "top-level-over-a-wrong-one", {"timezone": "UTC"}, "Nowhere/Land", "UTC"),
+    golden("2.2", "proposed", "both", {"timezone": "Asia/Kolkata"}, "Europe/Prague", "Asia/Kolkata"),
+    golden("2.2", "proposed", "top-level-over-a-wrong-one", {"timezone": "UTC"}, "Nowhere/Land", "UTC"),
     golden("2.2", "seen", "absent", {}, None, "UTC"),
-    golden("2.2", "decision", "null", {"timezone": None}, None, "UTC"),
+    golden("2.2", "proposed", "null", {"timezone": None}, None, "UTC"),
     golden("2.2", "inferred", "link-name", {"timezone": "US/Eastern"}, None, "US/Eastern"),
 ]
 
 
 @pytest.mark.parametrize(("top", "inside", "zone"), ZONES)
 def test_the_zone_is_found_wherever_clients_put_it(
-    top: dict[str, Any], inside: str | None, zone: str, client: Client
+    top: dict[str, Any], inside: str | None, zone: str, client: TalkdeskWire
 ) -> None:
     timespan = {"from": "2026-03-01T00:00:00", "to": "2026-03-02T00:00:00"} | ({"timezone": inside} if inside else {})
     job = accepted(client, {**top, "timespan": timespan})["job"]
@@ -184,14 +188,15 @@ def test_the_zone_is_found_wherever_clients_put_it(
     ["Nowhere/Land", "+02:00", "UTC+2", "CEST", "europe/prague", "localtime", "../../etc/passwd", "a\x00b", "x" * 5000],
 )
 @pytest.mark.parametrize("inside", [False, True])
-def test_a_zone_that_is_no_iana_name_is_1020016(zone: str, inside: bool, client: Client) -> None:
-    """2.2, documented code; which names are refused is a decision."""
+def test_a_zone_that_is_no_iana_name_is_1020016(zone: str, inside: bool, client: TalkdeskWire) -> None:
+    """Talkdesk contract 2.2, documented code; which names are refused is proposed."""
     body = {"timespan": {**SPAN, "timezone": zone}} if inside else {"timezone": zone, "timespan": SPAN}
-    assert_refused(client.order("calls", body), 400, "1020016")
+    assert_refused(client.send_create("calls", body), 400, "1020016")
 
 
-def test_naive_bounds_are_wall_clock_time_in_the_zone_of_the_job(client: Client) -> None:
-    """5.4, decision; the hour that occurs twice is its first one, the hour that does not is moved on."""
+def test_naive_bounds_are_wall_clock_time_in_the_zone_of_the_job(client: TalkdeskWire) -> None:
+    """Talkdesk contract 5.4, proposed; the hour that occurs twice is its first one, the hour that does not is moved
+    on."""
     prague = {"timezone": "Europe/Prague"}
     assert span(client, "2026-03-28T00:00:00", "2026-03-30T00:00:00", **prague) == {
         "from": "2026-03-27T23:00:00Z",
@@ -204,11 +209,11 @@ def test_naive_bounds_are_wall_clock_time_in_the_zone_of_the_job(client: Client)
     assert span(client, "2026-03-29T02:30:00", "2026-03-29T04:00:00", **prague)["from"] == "2026-03-29T01:30:00Z"
 
 
-def test_each_bound_is_resolved_by_itself(client: Client) -> None:
-    """2.2, seen: Airbyte sends its cursor with Z and the present as naive local time."""
+def test_each_bound_is_resolved_by_itself(client: TalkdeskWire) -> None:
+    """Talkdesk contract 2.2, seen: Airbyte sends its cursor with Z and the present as naive local time."""
     understood = span(client, "2026-03-01T00:00:00Z", "2026-03-02T00:00:00", timezone="Europe/Prague")
     assert understood == {"from": "2026-03-01T00:00:00Z", "to": "2026-03-01T23:00:00Z"}
-    answer = client.order(
+    answer = client.send_create(
         "calls",
         {"timezone": "Asia/Tokyo", "timespan": {"from": "2026-03-01T00:00:00Z", "to": "2026-03-01T09:00:00"}},
     )
@@ -217,15 +222,15 @@ def test_each_bound_is_resolved_by_itself(client: Client) -> None:
 
 NAMES = [
     golden("2.2", "seen", "absent", {}, "calls", "Calls"),
-    golden("2.2", "decision", "absent-user-status", {}, "user_status", "User Status"),
-    golden("2.2", "decision", "null", {"name": None}, "calls", "Calls"),
+    golden("2.2", "proposed", "absent-user-status", {}, "user_status", "User Status"),
+    golden("2.2", "proposed", "null", {"name": None}, "calls", "Calls"),
     golden("2.2", "seen", "capital-n-is-ignored", {"Name": "mine"}, "calls", "Calls"),
     golden("2.2", "documented", "given", {"name": "ring 'n\" run 🙂\n"}, "calls", "ring 'n\" run 🙂\n"),
 ]
 
 
 @pytest.mark.parametrize(("body", "report", "name"), NAMES)
-def test_the_name_is_optional(body: dict[str, Any], report: str, name: str, client: Client) -> None:
+def test_the_name_is_optional(body: dict[str, Any], report: str, name: str, client: TalkdeskWire) -> None:
     assert accepted(client, {**body, "timespan": SPAN}, report)["job"]["name"] == name
 
 
@@ -233,79 +238,79 @@ def test_the_name_is_optional(body: dict[str, Any], report: str, name: str, clie
     ("body", "word"),
     [
         golden("2.2", "documented", "absent", {}, "csv"),
-        golden("2.2", "decision", "null", {"format": None}, "csv"),
+        golden("2.2", "proposed", "null", {"format": None}, "csv"),
         golden("2.2", "documented", "csv", {"format": "csv"}, "csv"),
         golden("2.2", "documented", "json", {"format": "json"}, "json"),
         golden("2.2", "documented", "json-bulk", {"format": "json_bulk"}, "json_bulk"),
-        golden("2.2", "decision", "upper-case", {"format": "JSON"}, "json"),
-        golden("2.2", "decision", "mixed-case", {"format": "Json_Bulk"}, "json_bulk"),
+        golden("2.2", "proposed", "upper-case", {"format": "JSON"}, "json"),
+        golden("2.2", "proposed", "mixed-case", {"format": "Json_Bulk"}, "json_bulk"),
     ],
 )
-def test_the_format(body: dict[str, Any], word: str, client: Client) -> None:
+def test_the_format(body: dict[str, Any], word: str, client: TalkdeskWire) -> None:
     assert accepted(client, {**body, "timespan": SPAN})["job"]["format"] == word
 
 
 @pytest.mark.parametrize("value", ["xlsx", "parquet", "json_lines", " csv", 7, ["csv"]])
-def test_another_format_is_refused_by_the_name_of_its_field(value: object, client: Client) -> None:
-    """2.2, documented code and field."""
-    assert_refused(client.order("calls", {"format": value, "timespan": SPAN}), 400, "1020001", ["format"])
+def test_another_format_is_refused_by_the_name_of_its_field(value: object, client: TalkdeskWire) -> None:
+    """Talkdesk contract 2.2, documented code and field."""
+    assert_refused(client.send_create("calls", {"format": value, "timespan": SPAN}), 400, "1020001", ["format"])
 
 
-def test_unknown_keys_are_ignored(client: Client) -> None:
-    """2.2, decision."""
+def test_unknown_keys_are_ignored(client: TalkdeskWire) -> None:
+    """Talkdesk contract 2.2, proposed."""
     body = {"timespan": {**SPAN, "unit": "day"}, "filters": [1], "entries": {}, "report_type": "contacts"}
     assert accepted(client, body)["job"]["type"] == "calls"
 
 
-def test_all_faulty_fields_are_named_at_once(client: Client) -> None:
-    answer = client.order("calls", {"format": "xlsx", "timespan": {"from": "2026-03-01", "to": "tomorrow"}})
+def test_all_faulty_fields_are_named_at_once(client: TalkdeskWire) -> None:
+    answer = client.send_create("calls", {"format": "xlsx", "timespan": {"from": "2026-03-01", "to": "tomorrow"}})
     assert_refused(answer, 400, "1020001", ["format", "timespan[from]", "timespan[to]"])
 
 
 MISSING = [
     golden("2.2", "documented", "no-timespan", {}, ["timespan[from]", "timespan[to]"]),
     golden("2.2", "documented", "empty-timespan", {"timespan": {}}, ["timespan[from]", "timespan[to]"]),
-    golden("2.2", "decision", "null-timespan", {"timespan": None}, ["timespan[from]", "timespan[to]"]),
-    golden("2.2", "decision", "list-for-a-timespan", {"timespan": []}, ["timespan[from]", "timespan[to]"]),
+    golden("2.2", "proposed", "null-timespan", {"timespan": None}, ["timespan[from]", "timespan[to]"]),
+    golden("2.2", "proposed", "list-for-a-timespan", {"timespan": []}, ["timespan[from]", "timespan[to]"]),
     golden("2.2", "documented", "no-from", {"timespan": {"to": SPAN["to"]}}, ["timespan[from]"]),
     golden("2.2", "documented", "no-to", {"timespan": {"from": SPAN["from"]}}, ["timespan[to]"]),
 ]
 
 
 @pytest.mark.parametrize(("body", "fields"), MISSING)
-def test_missing_bounds_are_named(body: dict[str, Any], fields: list[str], client: Client) -> None:
-    answer = client.order("calls", body)
+def test_missing_bounds_are_named(body: dict[str, Any], fields: list[str], client: TalkdeskWire) -> None:
+    answer = client.send_create("calls", body)
     assert_refused(answer, 400, "1020001", fields)
     assert len(answer.json()["fields"]) == len(fields)
 
 
 NOT_AN_ORDER = [
-    golden("4", "decision", "empty", b""),
-    golden("4", "decision", "no-json", b"{"),
-    golden("4", "decision", "a-form", b"format=csv&name=x"),
-    golden("4", "decision", "not-utf-8", b'{"name": "\xff\xfe\xfa"}'),
-    golden("4", "decision", "array", b"[]"),
-    golden("4", "decision", "text", b'"calls"'),
-    golden("4", "decision", "number", b"1"),
-    golden("4", "decision", "null", b"null"),
-    golden("4", "decision", "deeply-nested", b"[" * 30_000),
-    golden("4", "decision", "huge-number", b'{"timespan": ' + b"9" * 20_000 + b"}"),
-    golden("4", "decision", "timespan-is-text", b'{"timespan": "today"}'),
-    golden("4", "decision", "timespan-is-null", b'{"timespan": null}'),
-    golden("4", "decision", "name-is-a-number", json.dumps({"name": 7, "timespan": SPAN}).encode()),
-    golden("4", "decision", "name-with-half-a-character", json.dumps({"name": "\ud800", "timespan": SPAN}).encode()),
-    golden("4", "decision", "zone-is-a-number", json.dumps({"timezone": 7, "timespan": SPAN}).encode()),
+    golden("4", "proposed", "empty", b""),
+    golden("4", "proposed", "no-json", b"{"),
+    golden("4", "proposed", "a-form", b"format=csv&name=x"),
+    golden("4", "proposed", "not-utf-8", b'{"name": "\xff\xfe\xfa"}'),
+    golden("4", "proposed", "array", b"[]"),
+    golden("4", "proposed", "text", b'"calls"'),
+    golden("4", "proposed", "number", b"1"),
+    golden("4", "proposed", "null", b"null"),
+    golden("4", "proposed", "deeply-nested", b"[" * 30_000),
+    golden("4", "proposed", "huge-number", b'{"timespan": ' + b"9" * 20_000 + b"}"),
+    golden("4", "proposed", "timespan-is-text", b'{"timespan": "today"}'),
+    golden("4", "proposed", "timespan-is-null", b'{"timespan": null}'),
+    golden("4", "proposed", "name-is-a-number", json.dumps({"name": 7, "timespan": SPAN}).encode()),
+    golden("4", "proposed", "name-with-half-a-character", json.dumps({"name": "\ud800", "timespan": SPAN}).encode()),
+    golden("4", "proposed", "zone-is-a-number", json.dumps({"timezone": 7, "timespan": SPAN}).encode()),
 ]
 
 
 @pytest.mark.parametrize("body", NOT_AN_ORDER)
-def test_a_body_that_is_no_order_is_1020001(body: bytes, client: Client) -> None:
+def test_a_body_that_is_no_order_is_1020001(body: bytes, client: TalkdeskWire) -> None:
     assert_refused(client.http.post("/data/reports/calls/jobs", content=body, headers=client.headers), 400, "1020001")
 
 
 @pytest.mark.parametrize("announced", [True, False])
-def test_a_huge_body_is_413_as_json(announced: bool, client: Client) -> None:
-    """4, decision: a status that the vendor does not list has the same shape."""
+def test_a_huge_body_is_413_as_json(announced: bool, client: TalkdeskWire) -> None:
+    """Talkdesk contract 4, proposed: a status that the vendor does not list has the same shape."""
     body = b'{"name": "' + b"x" * 200_000 + b'"}'
     content: Any = body if announced else iter([body[:100_000], body[100_000:]])
     answer = client.http.post("/data/reports/calls/jobs", content=content, headers=client.headers)
@@ -313,7 +318,7 @@ def test_a_huge_body_is_413_as_json(announced: bool, client: Client) -> None:
 
 
 LENGTHS = [
-    golden("2.2", "decision", "exactly-31-days", "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z", "UTC", True),
+    golden("2.2", "proposed", "exactly-31-days", "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z", "UTC", True),
     golden("2.2", "documented", "a-second-more", "2026-01-01T00:00:00Z", "2026-02-01T00:00:01Z", "UTC", False),
     golden("2.2", "inferred", "a-blink-more", "2026-01-01T00:00:00Z", "2026-02-01T00:00:00.000001Z", "UTC", False),
     golden(
@@ -333,9 +338,9 @@ LENGTHS = [
 
 
 @pytest.mark.parametrize(("start", "end", "zone", "allowed"), LENGTHS)
-def test_31_days_are_allowed_and_no_more(start: str, end: str, zone: str, allowed: bool, client: Client) -> None:
+def test_31_days_are_allowed_and_no_more(start: str, end: str, zone: str, allowed: bool, client: TalkdeskWire) -> None:
     """A client cuts its range into chunks of exactly 31 days."""
-    answer = client.order("calls", {"timezone": zone, "timespan": {"from": start, "to": end}})
+    answer = client.send_create("calls", {"timezone": zone, "timespan": {"from": start, "to": end}})
     if not allowed:
         assert_refused(answer, 400, "1020013")
         return
@@ -343,8 +348,8 @@ def test_31_days_are_allowed_and_no_more(start: str, end: str, zone: str, allowe
     assert client.cancel("calls", answer.json()["job"]["id"]).status_code == 204
 
 
-def test_the_end_may_lie_in_the_future(client: Client) -> None:
-    """2.2, seen: clients ask until now, or until the end of today."""
+def test_the_end_may_lie_in_the_future(client: TalkdeskWire) -> None:
+    """Talkdesk contract 2.2, seen: clients ask until now, or until the end of today."""
     now = datetime.now(UTC)
     bounds = [f"{now + timedelta(days=days):%Y-%m-%dT%H:%M:%SZ}" for days in (-1, 20)]
     assert span(client, *bounds) == dict(zip(("from", "to"), bounds, strict=True))
@@ -354,16 +359,16 @@ def test_the_end_may_lie_in_the_future(client: Client) -> None:
     ("start", "end"),
     [
         golden("2.2", "documented", "reversed", "2026-03-02T00:00:00Z", "2026-03-01T00:00:00Z"),
-        golden("2.2", "decision", "equal", "2026-03-01T00:00:00Z", "2026-03-01T00:00:00Z"),
-        golden("2.2", "decision", "equal-in-two-spellings", "2026-03-01T02:00:00+02:00", "2026-03-01 00:00:00.000Z"),
+        golden("2.2", "proposed", "equal", "2026-03-01T00:00:00Z", "2026-03-01T00:00:00Z"),
+        golden("2.2", "proposed", "equal-in-two-spellings", "2026-03-01T02:00:00+02:00", "2026-03-01 00:00:00.000Z"),
         golden("2.2", "inferred", "equal-up-to-microseconds", "2026-03-01T00:00:00.0000001Z", "2026-03-01T00:00:00Z"),
     ],
 )
-def test_the_end_must_be_later_than_the_start(start: str, end: str, client: Client) -> None:
-    assert_refused(client.order("calls", {"timespan": {"from": start, "to": end}}), 400, "1020005")
+def test_the_end_must_be_later_than_the_start(start: str, end: str, client: TalkdeskWire) -> None:
+    assert_refused(client.send_create("calls", {"timespan": {"from": start, "to": end}}), 400, "1020005")
 
 
-# In the order in which they are found (2.2, decision): what is wrong, status and code.
+# In the order in which they are found (Talkdesk contract 2.2, proposed): what is wrong, status and code.
 FAULTS = {
     "token": (401, "1020018"),
     "scope": (403, "1020004"),
@@ -378,7 +383,7 @@ FIELD = {"slug": "report_type", "body": "format"}
 
 
 @pytest.fixture(scope="module")
-def full(idle: Served) -> Iterator[tuple[Client, str]]:
+def full(idle: Served) -> Iterator[tuple[TalkdeskWire, str]]:
     """A tenant whose quota is used up: a client that may write, and the token of one that may not."""
     tenant = idle.tenant("full")
     with idle.client(tenant) as client:
@@ -389,7 +394,7 @@ def full(idle: Served) -> Iterator[tuple[Client, str]]:
             yield client, other.token
 
 
-def _faulty(full: tuple[Client, str], faults: set[str]) -> httpx.Response:
+def _faulty(full: tuple[TalkdeskWire, str], faults: set[str]) -> httpx.Response:
     """An order with these faults, from a tenant whose quota is used up."""
     client, reader = full
     token = "nonsense" if "token" in faults else reader if "scope" in faults else client.token
@@ -406,49 +411,49 @@ def _faulty(full: tuple[Client, str], faults: set[str]) -> httpx.Response:
 
 
 @pytest.mark.parametrize("faults", list(itertools.combinations_with_replacement(FAULTS, 2)), ids="-hides-".join)
-def test_each_fault_hides_all_later_ones(faults: tuple[str, str], full: tuple[Client, str]) -> None:
+def test_each_fault_hides_all_later_ones(faults: tuple[str, str], full: tuple[TalkdeskWire, str]) -> None:
     first = faults[0]
     status, code = FAULTS[first]
     assert_refused(_faulty(full, set(faults)), status, code, [FIELD[first]] if first in FIELD else [])
 
 
-def test_an_exceeded_quota_says_when_to_retry(full: tuple[Client, str]) -> None:
-    """3, documented: 15 unfinished jobs of all types together; the header is a decision."""
+def test_an_exceeded_quota_says_when_to_retry(full: tuple[TalkdeskWire, str]) -> None:
+    """Talkdesk contract 3, documented: 15 unfinished jobs of all types together; the header is proposed."""
     client, _ = full
     for report in ("calls", "user_status"):
-        answer = client.order(report, {"timespan": SPAN})
+        answer = client.send_create(report, {"timespan": SPAN})
         assert_refused(answer, 429, "1020017")
         assert 1 <= int(answer.headers["retry-after"]) <= 60
 
 
 def test_a_refused_order_leaves_no_job(idle: Served) -> None:
-    """3, decision: refusals do not count towards the quota."""
+    """Talkdesk contract 3, proposed: refusals do not count towards the quota."""
     tenant: Credential = idle.tenant("refused")
     with idle.client(tenant) as client:
         for _ in range(20):
             assert_refused(
-                client.order("calls", {"timespan": {"from": SPAN["to"], "to": SPAN["from"]}}), 400, "1020005"
+                client.send_create("calls", {"timespan": {"from": SPAN["to"], "to": SPAN["from"]}}), 400, "1020005"
             )
         for _ in range(15):
             client.create("calls", SPAN["from"], SPAN["to"])
-        assert_refused(client.order("calls", {"timespan": SPAN}), 429, "1020017")
+        assert_refused(client.send_create("calls", {"timespan": SPAN}), 429, "1020017")
 
 
 MEDIA = [
     golden("4", "documented", "json", "application/json", 202),
     golden("4", "inferred", "json-with-charset", "application/json; charset=utf-8", 202),
     golden("4", "inferred", "json-of-a-kind", "application/vnd.example+json", 202),
-    golden("4", "decision", "curl-without-a-header", "application/x-www-form-urlencoded", 202),
-    golden("4", "decision", "text", "text/plain", 202),
-    golden("4", "decision", "xml", "application/xml", 415),
-    golden("4", "decision", "parts", "multipart/form-data; boundary=x", 415),
-    golden("4", "decision", "nonsense", "nonsense", 415),
+    golden("4", "proposed", "curl-without-a-header", "application/x-www-form-urlencoded", 202),
+    golden("4", "proposed", "text", "text/plain", 202),
+    golden("4", "proposed", "xml", "application/xml", 415),
+    golden("4", "proposed", "parts", "multipart/form-data; boundary=x", 415),
+    golden("4", "proposed", "nonsense", "nonsense", 415),
 ]
 
 
 @pytest.mark.parametrize(("media", "status"), MEDIA)
-def test_a_body_of_another_type_is_415(media: str, status: int, client: Client) -> None:
-    """4, decision: 415 in the shape of all errors, but only for a body that says it is no JSON."""
+def test_a_body_of_another_type_is_415(media: str, status: int, client: TalkdeskWire) -> None:
+    """Talkdesk contract 4, proposed: 415 in the shape of all errors, but only for a body that says it is no JSON."""
     headers = {**client.headers, "Content-Type": media}
     answer = client.http.post("/data/reports/calls/jobs", content=json.dumps({"timespan": SPAN}), headers=headers)
     if status == 415:
@@ -458,8 +463,8 @@ def test_a_body_of_another_type_is_415(media: str, status: int, client: Client) 
         assert client.cancel("calls", answer.json()["job"]["id"]).status_code == 204
 
 
-def test_who_asks_is_looked_at_before_what_is_sent(client: Client) -> None:
-    """2.2, decision: authentication, then the slug, then the body."""
+def test_who_asks_is_looked_at_before_what_is_sent(client: TalkdeskWire) -> None:
+    """Talkdesk contract 2.2, proposed: authentication, then the slug, then the body."""
     media = {"Content-Type": "application/xml"}
     assert_refused(client.http.post("/data/reports/calls/jobs", content="<a/>", headers=media), 401, "1020018")
     headers = {**client.headers, **media}
@@ -476,9 +481,10 @@ ALIASES = [
 
 
 @pytest.mark.parametrize(("alias", "slug"), ALIASES)
-def test_an_alias_is_the_report_itself(alias: str, slug: str, client: Client) -> None:
-    """2.1, decision: the answers carry the report's own slug, and the job is found under either name."""
-    document = client.order(alias, {"timespan": SPAN}).json()
+def test_an_alias_is_the_report_itself(alias: str, slug: str, client: TalkdeskWire) -> None:
+    """Talkdesk contract 2.1, proposed: the answers carry the report's own slug, and the job is found under either
+    name."""
+    document = client.send_create(alias, {"timespan": SPAN}).json()
     job = document["job"]["id"]
     assert document["job"]["type"] == slug
     assert f"/{slug}/" in document["_links"]["self"]["href"]
@@ -505,6 +511,6 @@ KINDS = [
 
 
 @pytest.mark.parametrize("slug", KINDS)
-def test_every_kind_of_report_can_be_ordered(slug: str, client: Client) -> None:
-    """2.1: the vendor's page lists fourteen kinds."""
+def test_every_kind_of_report_can_be_ordered(slug: str, client: TalkdeskWire) -> None:
+    """Talkdesk contract 2.1: the vendor's page lists fourteen kinds."""
     assert accepted(client, {"timespan": SPAN}, slug)["job"]["type"] == slug

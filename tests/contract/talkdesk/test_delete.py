@@ -1,4 +1,4 @@
-"""Deleting a report, ``DELETE /data/reports/{type}/files/{id}`` (contract, sections 2.6 and 3)."""
+"""Deleting a report, ``DELETE /data/reports/{type}/files/{id}`` (Talkdesk contract 2.6 and 3)."""
 
 from __future__ import annotations
 
@@ -10,27 +10,29 @@ import pytest
 from offtake.core.admin import jobs as admin_jobs
 from tests.fixtures.bodies import UNKNOWN_JOB, assert_refused
 from tests.fixtures.care import call
-from tests.fixtures.installation import Client, Served
+from tests.fixtures.installation import Served
+from tests.fixtures.talkdesk import TalkdeskWire
 
 DAY = ("2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z")
 
 
 @pytest.fixture(scope="module")
-def client(busy: Served) -> Iterator[Client]:
+def client(busy: Served) -> Iterator[TalkdeskWire]:
     tenant = busy.tenant("delete")
     busy.installation.load("call", [call("c1", "2026-03-01T08:00:00Z")], tenant=tenant.tenant)
     with busy.client(tenant) as made:
         yield made
 
 
-def finished(client: Client, report: str = "calls") -> str:
+def finished(client: TalkdeskWire, report: str = "calls") -> str:
     job = client.create(report, *DAY)
     assert client.wait(report, job) == "done"
     return job
 
 
-def test_a_deleted_report_is_gone_but_for_its_name(client: Client, busy: Served) -> None:
-    """2.6, documented: 204 without a body, then ``deleted``, no file, and 1020009 for who deletes again."""
+def test_a_deleted_report_is_gone_but_for_its_name(client: TalkdeskWire, busy: Served) -> None:
+    """Talkdesk contract 2.6, documented: 204 without a body, then ``deleted``, no file, and 1020009 for who deletes
+    again."""
     job = finished(client)
     link = client.link("calls", job)
     answer = client.delete("calls", job)
@@ -47,8 +49,9 @@ def test_a_deleted_report_is_gone_but_for_its_name(client: Client, busy: Served)
     assert {item["status"] for item in listed if item["id"] == job} == {"deleted"}
 
 
-def test_a_report_that_must_be_kept_is_a_conflict(client: Client, busy: Served) -> None:
-    """3, proposed: 409 and 1020007, as for a job whose state does not allow it; the file can still be downloaded."""
+def test_a_report_that_must_be_kept_is_a_conflict(client: TalkdeskWire, busy: Served) -> None:
+    """Talkdesk contract 3, proposed: 409 and 1020007, as for a job whose state does not allow it; the file can still be
+    downloaded."""
     job = finished(client)
     with busy.installation.services() as on:
         admin_jobs.hold(job, "root", on)
@@ -60,13 +63,13 @@ def test_a_report_that_must_be_kept_is_a_conflict(client: Client, busy: Served) 
 
 
 @pytest.mark.parametrize("report", ["contacts", "feedback_flow", "adherence"])
-def test_reports_of_every_type_can_be_deleted(report: str, client: Client) -> None:
-    """2.1, seen: clients delete any type, though the vendor's description names three."""
+def test_reports_of_every_type_can_be_deleted(report: str, client: TalkdeskWire) -> None:
+    """Talkdesk contract 2.1, seen: clients delete any type, though the vendor's description names three."""
     assert client.delete(report, finished(client, report)).status_code == 204
 
 
-def test_deleting_frees_the_history_of_a_loop(client: Client) -> None:
-    """7.11, seen: list, and delete everything whose status is not ``deleted``."""
+def test_deleting_frees_the_history_of_a_loop(client: TalkdeskWire) -> None:
+    """Talkdesk contract 7.11, seen: list, and delete everything whose status is not ``deleted``."""
     for _ in range(3):
         finished(client, "user_status")
     for _ in range(2):
@@ -76,8 +79,9 @@ def test_deleting_frees_the_history_of_a_loop(client: Client) -> None:
     assert left == []
 
 
-def test_an_expired_report_is_as_one_that_was_deleted(client: Client, busy: Served) -> None:
-    """3, documented retention; decision: ``deleted``, and its file is gone already for who deletes it now."""
+def test_an_expired_report_is_as_one_that_was_deleted(client: TalkdeskWire, busy: Served) -> None:
+    """Talkdesk contract 3, documented retention; proposed: ``deleted``, and its file is gone already for who deletes it
+    now."""
     job = finished(client)
     link = client.link("calls", job)
     busy.installation.expire(job)
@@ -87,8 +91,9 @@ def test_an_expired_report_is_as_one_that_was_deleted(client: Client, busy: Serv
     assert_refused(client.delete("calls", job), 404, "1020009")
 
 
-def test_what_cannot_be_deleted(client: Client, idle: Served, busy: Served) -> None:
-    """2.6, documented: 1020011 for no job, 1020007 for one that has not ended; 400 for no report, as everywhere."""
+def test_what_cannot_be_deleted(client: TalkdeskWire, idle: Served, busy: Served) -> None:
+    """Talkdesk contract 2.6, documented: 1020011 for no job, 1020007 for one that has not ended; 400 for no report, as
+    everywhere."""
     assert_refused(client.delete("calls", UNKNOWN_JOB), 404, "1020011")
     assert_refused(client.delete("calls", "nonsense"), 404, "1020011")
     assert_refused(client.delete("nonsense", UNKNOWN_JOB), 400, "1020001", ["report_type"])
@@ -105,7 +110,7 @@ def test_what_cannot_be_deleted(client: Client, idle: Served, busy: Served) -> N
 
 
 def test_a_cancelled_job_can_be_deleted(idle: Served) -> None:
-    """3, decision: failed | canceled -> deleted."""
+    """Talkdesk contract 3, proposed: failed | canceled -> deleted."""
     with idle.client(idle.tenant("delete-cancelled")) as client:
         job = client.create("calls", *DAY)
         assert client.cancel("calls", job).status_code == 204
@@ -114,8 +119,8 @@ def test_a_cancelled_job_can_be_deleted(idle: Served) -> None:
         assert_refused(client.delete("calls", job), 404, "1020009")
 
 
-def test_who_may_delete(busy: Served, client: Client) -> None:
-    """1.3, documented: write."""
+def test_who_may_delete(busy: Served, client: TalkdeskWire) -> None:
+    """Talkdesk contract 1.3, documented: write."""
     tenant = busy.tenant("delete-scopes").tenant
     with busy.client(busy.installation.add_client(tenant, scopes=["read"])) as reader:
         assert_refused(reader.delete("calls", UNKNOWN_JOB), 403, "1020004")

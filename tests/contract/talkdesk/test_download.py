@@ -1,4 +1,4 @@
-"""Getting the file: ``GET /data/reports/{type}/files/{id}`` and the signed link behind it (contract, section 2.4)."""
+"""Getting the file: ``GET /data/reports/{type}/files/{id}`` and the signed link behind it (Talkdesk contract 2.4)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ import pytest
 from tests.fixtures.bodies import assert_refused
 from tests.fixtures.care import call
 from tests.fixtures.golden import golden
-from tests.fixtures.installation import Client, Served, wait_for
+from tests.fixtures.installation import Served
+from tests.fixtures.polling import wait_for
+from tests.fixtures.talkdesk import TalkdeskWire
 
 DAY = ("2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z")
 MEDIA_TYPES = {
@@ -36,7 +38,7 @@ class Exported:
 
 
 @pytest.fixture(scope="module")
-def client(busy: Served) -> Iterator[Client]:
+def client(busy: Served) -> Iterator[TalkdeskWire]:
     tenant = busy.tenant("download")
     rows = [call(f"c{number}", f"2026-03-01T10:00:{number:02}Z", notes="🙂" * number) for number in range(50)]
     busy.installation.load("call", rows, tenant=tenant.tenant)
@@ -45,7 +47,7 @@ def client(busy: Served) -> Iterator[Client]:
 
 
 @pytest.fixture(scope="module")
-def exported(client: Client) -> dict[str, Exported]:
+def exported(client: TalkdeskWire) -> dict[str, Exported]:
     """One export per format."""
     jobs = {word: client.create("calls", *DAY, format_=word) for word in MEDIA_TYPES}
     assert {client.wait("calls", job) for job in jobs.values()} == {"done"}
@@ -67,8 +69,8 @@ def bare() -> Iterator[httpx.Client]:
         yield made
 
 
-def test_the_file_is_a_302_to_an_absolute_link(client: Client, file: Exported) -> None:
-    """2.4, documented: 302 and Location; absolute, because a client hands it on as it is."""
+def test_the_file_is_a_302_to_an_absolute_link(client: TalkdeskWire, file: Exported) -> None:
+    """Talkdesk contract 2.4, documented: 302 and Location; absolute, because a client hands it on as it is."""
     answer = client.file("calls", file.job)
     assert answer.status_code == 302
     link = urlsplit(answer.headers["location"])
@@ -80,7 +82,8 @@ def test_the_file_is_a_302_to_an_absolute_link(client: Client, file: Exported) -
 def test_the_link_gives_the_bytes_and_says_what_they_are(
     word: str, exported: dict[str, Exported], bare: httpx.Client
 ) -> None:
-    """2.4, seen (Content-Length) and decision: type by format, attachment, an ETag that is the checksum."""
+    """Talkdesk contract 2.4, seen (Content-Length) and proposed: type by format, attachment, an ETag that is the
+    checksum."""
     file = exported[word]
     answer = bare.get(file.link)
     assert answer.status_code == 200
@@ -98,27 +101,27 @@ def test_the_link_gives_the_bytes_and_says_what_they_are(
 
 @pytest.mark.parametrize("header", ["Bearer nonsense", "Basic bm9ib2R5OnNlY3JldA==", "nonsense"])
 def test_the_link_needs_no_authorization_and_ignores_one(header: str, file: Exported, bare: httpx.Client) -> None:
-    """2.4, seen: clients drop the header, or keep it over a redirect to the same host."""
+    """Talkdesk contract 2.4, seen: clients drop the header, or keep it over a redirect to the same host."""
     assert bare.get(file.link).content == file.content
     assert bare.get(file.link, headers={"Authorization": header}).content == file.content
 
 
-def test_a_body_in_the_get_is_ignored(client: Client, file: Exported) -> None:
-    """2.4, seen: the droom script sends JSON with its GET."""
+def test_a_body_in_the_get_is_ignored(client: TalkdeskWire, file: Exported) -> None:
+    """Talkdesk contract 2.4, seen: the droom script sends JSON with its GET."""
     path = f"/data/reports/calls/files/{file.job}"
     answer = client.http.request("GET", path, headers=client.headers, json={"format": "csv"})
     assert answer.status_code == 302
 
 
-def test_a_file_can_be_had_many_times(client: Client, file: Exported, bare: httpx.Client) -> None:
-    """2.4, documented: until it is deleted or expires; the ETag stays."""
+def test_a_file_can_be_had_many_times(client: TalkdeskWire, file: Exported, bare: httpx.Client) -> None:
+    """Talkdesk contract 2.4, documented: until it is deleted or expires; the ETag stays."""
     answers = [client.download("calls", file.job) for _ in range(3)] + [bare.get(file.link)]
     assert {answer.content for answer in answers} == {file.content}
     assert len({answer.headers["etag"] for answer in answers}) == 1
 
 
 def test_head_says_the_same_without_the_bytes(file: Exported, bare: httpx.Client) -> None:
-    """2.4, decision."""
+    """Talkdesk contract 2.4, proposed."""
     head, get = bare.head(file.link), bare.get(file.link)
     assert head.status_code == 200
     assert head.content == b""
@@ -127,13 +130,13 @@ def test_head_says_the_same_without_the_bytes(file: Exported, bare: httpx.Client
 
 
 RANGES = [
-    golden("2.4", "decision", "first-bytes", "bytes=0-9", 0, 10),
-    golden("2.4", "decision", "one-byte", "bytes=0-0", 0, 1),
-    golden("2.4", "decision", "middle", "bytes=100-199", 100, 200),
-    golden("2.4", "decision", "from-the-middle", "bytes=100-", 100, None),
-    golden("2.4", "decision", "suffix", "bytes=-7", -7, None),
-    golden("2.4", "decision", "beyond-the-end", "bytes=100-99999999", 100, None),
-    golden("2.4", "decision", "suffix-longer-than-the-file", "bytes=-99999999", 0, None),
+    golden("2.4", "proposed", "first-bytes", "bytes=0-9", 0, 10),
+    golden("2.4", "proposed", "one-byte", "bytes=0-0", 0, 1),
+    golden("2.4", "proposed", "middle", "bytes=100-199", 100, 200),
+    golden("2.4", "proposed", "from-the-middle", "bytes=100-", 100, None),
+    golden("2.4", "proposed", "suffix", "bytes=-7", -7, None),
+    golden("2.4", "proposed", "beyond-the-end", "bytes=100-99999999", 100, None),
+    golden("2.4", "proposed", "suffix-longer-than-the-file", "bytes=-99999999", 0, None),
 ]
 
 
@@ -150,7 +153,8 @@ def test_a_range(header: str, start: int, end: int | None, file: Exported, bare:
 
 
 def test_a_broken_download_goes_on_where_it_broke(file: Exported, bare: httpx.Client) -> None:
-    """2.4, decision: parts put together are the file, to the byte, over links minted at different times."""
+    """Talkdesk contract 2.4, proposed: parts put together are the file, to the byte, over links minted at different
+    times."""
     etag = bare.head(file.link).headers["etag"]
     middle = len(file.content) // 2
     parts = [f"bytes=0-{middle - 1}", f"bytes={middle}-"]
@@ -175,7 +179,7 @@ def test_a_range_that_does_not_exist_is_416(file: Exported, bare: httpx.Client) 
 
 
 def test_416_is_json(file: Exported, bare: httpx.Client) -> None:
-    """4: every error body is JSON, because a client breaks on anything else."""
+    """Talkdesk contract 4: every error body is JSON, because a client breaks on anything else."""
     answer = bare.get(file.link, headers={"Range": f"bytes={len(file.content)}-"})
     assert answer.headers["content-type"] == "application/json"
 
@@ -246,7 +250,7 @@ def _altered(link: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("change", _altered("http://h/p?expires=1&signature=AA"))
 def test_an_altered_link_is_refused_as_json(change: str, file: Exported, bare: httpx.Client) -> None:
-    """2.4, decision."""
+    """Talkdesk contract 2.4, proposed."""
     answer = bare.get(_altered(file.link)[change])
     assert answer.status_code == 403
     assert answer.headers["content-type"] == "application/json"
@@ -256,7 +260,8 @@ def test_an_altered_link_is_refused_as_json(change: str, file: Exported, bare: h
 
 
 def test_a_link_opens_its_own_file_only(exported: dict[str, Exported], bare: httpx.Client) -> None:
-    """2.4, decision: a signature moved to another job is refused, to an unknown one is not found; both as JSON."""
+    """Talkdesk contract 2.4, proposed: a signature moved to another job is refused, to an unknown one is not found;
+    both as JSON."""
     csv, file = exported["csv"], exported["json"]
     moved = bare.get(file.link.replace(file.job, csv.job))
     assert moved.status_code == 403
@@ -279,7 +284,7 @@ def test_a_link_is_for_reading(method: str, file: Exported, bare: httpx.Client) 
 
 
 def test_no_file_before_the_job_is_done(idle: Served) -> None:
-    """2.4, seen: a client polls the file itself and parses the 404 as JSON."""
+    """Talkdesk contract 2.4, seen: a client polls the file itself and parses the 404 as JSON."""
     with idle.client(idle.tenant("early")) as client:
         job = client.create("calls", *DAY)
         answer = client.file("calls", job)
@@ -288,13 +293,13 @@ def test_no_file_before_the_job_is_done(idle: Served) -> None:
 
 
 def test_an_expired_link_is_replaced_by_the_next_status_request(hasty: Served, bare: httpx.Client) -> None:
-    """2.4, decision: a link lives a moment; the address of the file lives as long as the file."""
+    """Talkdesk contract 2.4, proposed: a link lives a moment; the address of the file lives as long as the file."""
     credential = hasty.tenant("links")
     with hasty.client(credential) as client:
         job = client.create("calls", *DAY, format_="csv")
 
         def linked() -> str | None:
-            client.renew(credential)  # tokens live two seconds here
+            client.renew()  # tokens live two seconds here
             answer = client.file("calls", job)
             return answer.headers["location"] if answer.status_code == 302 else None
 

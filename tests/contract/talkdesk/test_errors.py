@@ -1,4 +1,4 @@
-"""Every error body is JSON with a code, a message and a description (contract, section 4)."""
+"""Every error body is JSON with a code, a message and a description (Talkdesk contract 4)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 
 from tests.fixtures.bodies import UNKNOWN_JOB, assert_refused
 from tests.fixtures.golden import golden
-from tests.fixtures.installation import Client, Served
+from tests.fixtures.installation import Served
+from tests.fixtures.talkdesk import TalkdeskWire
 
 JOBS = "/data/reports/calls/jobs"
 JOB = f"{JOBS}/{UNKNOWN_JOB}"
@@ -17,31 +18,31 @@ FILE = f"/data/reports/calls/files/{UNKNOWN_JOB}"
 
 
 @pytest.fixture(scope="module")
-def client(idle: Served) -> Iterator[Client]:
+def client(idle: Served) -> Iterator[TalkdeskWire]:
     with idle.client(idle.tenant("errors")) as made:
         yield made
 
 
 PATHS = [
-    golden("4", "decision", "root-of-the-api", "GET", "/data/reports", 404),
-    golden("4", "decision", "report-alone", "GET", "/data/reports/calls", 404),
-    golden("4", "decision", "unknown-part", "GET", "/data/reports/calls/nonsense", 404),
-    golden("4", "decision", "deeper", "GET", f"{JOB}/rows", 404),
-    golden("4", "decision", "slash-inside-the-id", "GET", f"{JOBS}/a%2Fb", 404),
-    golden("4", "decision", "dots", "GET", f"{JOBS}/..%2F..%2Fetc%2Fpasswd", 404),
-    golden("4", "decision", "put-a-job", "PUT", JOB, 405),
-    golden("4", "decision", "patch-a-job", "PATCH", JOB, 405),
-    golden("4", "decision", "post-a-job", "POST", JOB, 405),
-    golden("4", "decision", "delete-all-jobs", "DELETE", JOBS, 405),
-    golden("4", "decision", "put-all-jobs", "PUT", JOBS, 405),
-    golden("4", "decision", "post-a-file", "POST", FILE, 405),
+    golden("4", "proposed", "root-of-the-api", "GET", "/data/reports", 404),
+    golden("4", "proposed", "report-alone", "GET", "/data/reports/calls", 404),
+    golden("4", "proposed", "unknown-part", "GET", "/data/reports/calls/nonsense", 404),
+    golden("4", "proposed", "deeper", "GET", f"{JOB}/rows", 404),
+    golden("4", "proposed", "slash-inside-the-id", "GET", f"{JOBS}/a%2Fb", 404),
+    golden("4", "proposed", "dots", "GET", f"{JOBS}/..%2F..%2Fetc%2Fpasswd", 404),
+    golden("4", "proposed", "put-a-job", "PUT", JOB, 405),
+    golden("4", "proposed", "patch-a-job", "PATCH", JOB, 405),
+    golden("4", "proposed", "post-a-job", "POST", JOB, 405),
+    golden("4", "proposed", "delete-all-jobs", "DELETE", JOBS, 405),
+    golden("4", "proposed", "put-all-jobs", "PUT", JOBS, 405),
+    golden("4", "proposed", "post-a-file", "POST", FILE, 405),
 ]
 
 
 @pytest.mark.parametrize("authorized", [True, False], ids=["with-a-token", "without"])
 @pytest.mark.parametrize(("method", "path", "status"), PATHS)
 def test_paths_and_methods_that_do_not_exist(
-    method: str, path: str, status: int, authorized: bool, client: Client
+    method: str, path: str, status: int, authorized: bool, client: TalkdeskWire
 ) -> None:
     answer = client.http.request(method, path, headers=client.headers if authorized else {})
     assert_refused(answer, status, "1020000")
@@ -51,26 +52,27 @@ def test_paths_and_methods_that_do_not_exist(
 @pytest.mark.parametrize(
     ("path", "methods"), [(JOBS, "GET, POST"), (JOB, "DELETE, GET"), (FILE, "DELETE, GET"), ("/oauth/token", "POST")]
 )
-def test_405_names_every_method_of_the_path(path: str, methods: str, client: Client) -> None:
+def test_405_names_every_method_of_the_path(path: str, methods: str, client: TalkdeskWire) -> None:
     """RFC 9110 15.5.6."""
     assert client.http.request("PATCH", path).headers["allow"] == methods
 
 
 ACCEPTS = [
-    golden("4", "decision", "html", {"Accept": "text/html"}),
-    golden("4", "decision", "xml", {"Accept": "application/xml"}),
-    golden("4", "decision", "nothing", {"Accept": ""}),
+    golden("4", "proposed", "html", {"Accept": "text/html"}),
+    golden("4", "proposed", "xml", {"Accept": "application/xml"}),
+    golden("4", "proposed", "nothing", {"Accept": ""}),
 ]
 
 
 @pytest.mark.parametrize("headers", ACCEPTS)
-def test_errors_are_json_whatever_the_client_prefers(headers: dict[str, Any], client: Client) -> None:
+def test_errors_are_json_whatever_the_client_prefers(headers: dict[str, Any], client: TalkdeskWire) -> None:
     answer = client.http.get(JOB, headers={**client.headers, **headers})
     assert_refused(answer, 404, "1020011")
 
 
-def test_an_error_quotes_nothing_that_was_sent(client: Client) -> None:
-    """4, decision: no error can carry a filter value, a token or an injected text to whoever reads it."""
+def test_an_error_quotes_nothing_that_was_sent(client: TalkdeskWire) -> None:
+    """Talkdesk contract 4, proposed: no error can carry a filter value, a token or an injected text to whoever reads
+    it."""
     secret = "sEcReT<script>"
     body = {"name": secret, "format": secret, "timezone": secret, "timespan": {"from": secret, "to": secret}}
     answers = [
@@ -95,7 +97,7 @@ def test_an_error_quotes_nothing_that_was_sent(client: Client) -> None:
         assert "sEcReT" not in answer.text
 
 
-def test_every_answer_has_an_id_of_its_own(client: Client) -> None:
-    """4, inferred from ``platform-tid``: support can find the line in the log."""
+def test_every_answer_has_an_id_of_its_own(client: TalkdeskWire) -> None:
+    """Talkdesk contract 4, inferred from ``platform-tid``: support can find the line in the log."""
     ids = {client.http.get(path, headers=client.headers).headers["x-request-id"] for path in (JOB, FILE, "/data", JOB)}
     assert len(ids) == 4

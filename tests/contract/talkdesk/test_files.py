@@ -1,4 +1,4 @@
-"""The bytes of the files: ``csv``, ``json``, ``json_bulk`` (contract, sections 5, 6.1 and 6.5).
+"""The bytes of the files: ``csv``, ``json``, ``json_bulk`` (Talkdesk contract 5, 6.1 and 6.5).
 
 What must be in them is computed from the loaded rows in plain Python (``tests/fixtures/care.py``).
 """
@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from tests.fixtures.care import CALLS_LABELS, TRICKY, USER_STATUS_LABELS, Care, Row, call, stay
-from tests.fixtures.installation import Client, Served
+from tests.fixtures.installation import Served
+from tests.fixtures.talkdesk import TalkdeskWire
 
 ZONE = "Europe/Prague"
 SPRING = ("2026-03-20T00:00:00Z", "2026-04-10T00:00:00Z")  # clocks change on 29 March, 01:00 UTC
@@ -133,7 +134,7 @@ def by_key(report: str, entries: list[Row]) -> list[Row]:
 
 
 @pytest.fixture(scope="module")
-def client(busy: Served) -> Iterator[Client]:
+def client(busy: Served) -> Iterator[TalkdeskWire]:
     tenant = busy.tenant("files")
     busy.installation.load_all(CARE.tables(), tenant=tenant.tenant)
     with busy.client(tenant) as made:
@@ -141,7 +142,7 @@ def client(busy: Served) -> Iterator[Client]:
 
 
 @pytest.fixture(scope="module")
-def file_of(client: Client) -> Callable[[Case, str], bytes]:
+def file_of(client: TalkdeskWire) -> Callable[[Case, str], bytes]:
     """The file of a case in a format; each is exported once."""
     made: dict[tuple[Case, str], bytes] = {}
 
@@ -171,7 +172,7 @@ def test_the_cases_are_not_empty() -> None:
 
 @pytest.mark.parametrize("case", CASES)
 def test_json_holds_every_value_with_its_type(case: Case, file_of: Files) -> None:
-    """5.1 documented (envelope), 5.4 documented and seen (typing): 1, 1.0, true and "1" are four things."""
+    """Talkdesk contract 5.1 and 5.4, documented (envelope) and seen (types): 1, 1.0, true and "1" are four things."""
     document = _strict(file_of(case, "json").decode("utf-8"))
     assert list(document) == ["type", "version", "entries", "total"]
     assert (document["type"], document["version"]) == (case.report, "v1")
@@ -183,7 +184,7 @@ def test_json_holds_every_value_with_its_type(case: Case, file_of: Files) -> Non
 
 @pytest.mark.parametrize("case", CASES)
 def test_columns_stand_in_the_order_of_the_contract(case: Case, file_of: Files) -> None:
-    """6.1 and 6.5: positional loaders break when columns move."""
+    """Talkdesk contract 6.1 and 6.5: positional loaders break when columns move."""
     names, labels = list(LABELS[case.report]), list(LABELS[case.report].values())
     assert all(list(entry) == names for entry in _strict(file_of(case, "json").decode())["entries"])
     assert file_of(case, "csv").split(b"\n", 1)[0].decode() == ",".join(labels)
@@ -191,7 +192,8 @@ def test_columns_stand_in_the_order_of_the_contract(case: Case, file_of: Files) 
 
 @pytest.mark.parametrize("case", CASES)
 def test_json_bulk_has_one_entry_a_line(case: Case, file_of: Files) -> None:
-    """5.3, decision: exactly the objects of ``entries``, each on its line, no envelope, a line end at the end."""
+    """Talkdesk contract 5.3, proposed: exactly the objects of ``entries``, each on its line, no envelope, a line end at
+    the end."""
     text = file_of(case, "json_bulk").decode("utf-8")
     assert text.endswith("\n")
     lines = text.removesuffix("\n").split("\n")  # U+2028 ends no line
@@ -203,7 +205,7 @@ def test_json_bulk_has_one_entry_a_line(case: Case, file_of: Files) -> None:
 
 @pytest.mark.parametrize("case", CASES)
 def test_csv_cell_by_cell(case: Case, file_of: Files) -> None:
-    """5.2: read by Python's csv module; null and empty text are both an empty field."""
+    """Talkdesk contract 5.2: read by Python's csv module; null and empty text are both an empty field."""
     rows = list(csv.reader(io.StringIO(file_of(case, "csv").decode("utf-8"), newline=""), strict=True))
     names = list(LABELS[case.report])
     assert rows[0] == list(LABELS[case.report].values())
@@ -219,7 +221,7 @@ def test_csv_cell_by_cell(case: Case, file_of: Files) -> None:
 
 @pytest.mark.parametrize("case", CASES)
 def test_csv_byte_by_byte(case: Case, file_of: Files) -> None:
-    """5.2: RFC 4180 quoting only where needed; decisions: ``\\n`` line ends, no mark of byte order."""
+    """Talkdesk contract 5.2: RFC 4180 quoting only where needed; proposed: ``\\n`` line ends, no mark of byte order."""
     file = file_of(case, "csv")
     rows = list(csv.reader(io.StringIO(file.decode("utf-8"), newline=""), strict=True))
     assert file == "".join(",".join(map(_quoted, row)) + "\n" for row in rows).encode("utf-8")
@@ -228,9 +230,9 @@ def test_csv_byte_by_byte(case: Case, file_of: Files) -> None:
 @pytest.mark.parametrize(("report", "labels"), LABELS.items(), ids=LABELS)
 @pytest.mark.parametrize("zone", ["UTC", ZONE])
 def test_pitfall_04_an_empty_export_has_its_frame(
-    report: str, labels: Mapping[str, str], zone: str, client: Client
+    report: str, labels: Mapping[str, str], zone: str, client: TalkdeskWire
 ) -> None:
-    """7.4, seen: clients look for ``entries`` even where there are none."""
+    """Talkdesk contract 7.4, seen: clients look for ``entries`` even where there are none."""
     bounds = ("2020-02-01T00:00:00", "2020-03-01T00:00:00")
     files = {word: client.export(report, *bounds, format_=word, timezone=zone) for word in FORMATS}
     assert json.loads(files["json"]) == {"type": report, "version": "v1", "entries": [], "total": 0}
@@ -239,7 +241,7 @@ def test_pitfall_04_an_empty_export_has_its_frame(
 
 
 def test_a_tenant_without_any_data_gets_empty_files(busy: Served) -> None:
-    """7.4, seen; also at the far ends of the calendar."""
+    """Talkdesk contract 7.4, seen; also at the far ends of the calendar."""
     with busy.client(busy.tenant("empty")) as client:
         for report, start, end in (
             ("calls", "2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z"),
@@ -251,7 +253,8 @@ def test_a_tenant_without_any_data_gets_empty_files(busy: Served) -> None:
 
 
 def test_the_zone_of_the_job_is_the_zone_of_the_file(file_of: Files) -> None:
-    """5.4, decision: values with Z stay UTC, zone-less ones are the job's wall clock, also where an hour is twice."""
+    """Talkdesk contract 5.4, proposed: values with Z stay UTC, zone-less ones are the job's wall clock, also where an
+    hour is twice."""
     spring = _strict(file_of(Case("calls", SPRING, ZONE), "json").decode())["entries"]
     at = {entry["call_id"]: (entry["end_at"], entry["timestamp_custom_field_n1"]) for entry in spring}
     assert at["winter"] == ("2026-03-29T00:59:59Z", "2026-03-29 01:59:59")
@@ -264,7 +267,8 @@ def test_the_zone_of_the_job_is_the_zone_of_the_file(file_of: Files) -> None:
 
 
 def test_long_numbers_keep_every_digit(file_of: Files) -> None:
-    """5.4: ids and phone numbers are text; integers beyond 2**53 keep their last digit, in every format."""
+    """Talkdesk contract 5.4: ids and phone numbers are text; integers beyond 2**53 keep their last digit, in every
+    format."""
     case = Case("calls", SPRING, ZONE)
     for word in FORMATS:
         text = file_of(case, word).decode("utf-8")
@@ -274,14 +278,15 @@ def test_long_numbers_keep_every_digit(file_of: Files) -> None:
 
 
 def test_leading_signs_are_left_alone(file_of: Files) -> None:
-    """5.2: this csv is read by programs; text that begins like a formula is neither cut nor prefixed."""
+    """Talkdesk contract 5.2: this csv is read by programs; text that begins like a formula is neither cut nor
+    prefixed."""
     rows = csv.DictReader(io.StringIO(file_of(Case("calls", SPRING, ZONE), "csv").decode(), newline=""))
     notes = {row["Notes"] for row in rows}
     assert {"=1+1", "+420 123", "-1", "@SUM(A1)"} <= notes
 
 
 def test_golden_bytes_of_one_entry(busy: Served) -> None:
-    """5.1 to 5.3: the whole files, written down."""
+    """Talkdesk contract 5.1 to 5.3: the whole files, written down."""
     tenant = busy.tenant("golden")
     agent = {"agent_id": "a1", "name": 'Žofie "Zo"', "email": "z@example.org", "is_active": True}
     care = Care(
@@ -312,7 +317,7 @@ def test_golden_bytes_of_one_entry(busy: Served) -> None:
 
 
 def test_a_hash_needs_no_quotes(busy: Served) -> None:
-    """5.2: quoting only where needed."""
+    """Talkdesk contract 5.2: quoting only where needed."""
     tenant = busy.tenant("hash")
     busy.installation.load("call", [call("c#1", "2026-03-01T08:00:00Z", notes="#note")], tenant=tenant.tenant)
     with busy.client(tenant) as client:

@@ -16,7 +16,9 @@ import requests
 
 from tests.fixtures.bodies import assert_refused
 from tests.fixtures.care import Care, call, stay
-from tests.fixtures.installation import Client, Credential, Installation, Running, Served, wait_for
+from tests.fixtures.installation import Installation, Running, Served
+from tests.fixtures.polling import wait_for
+from tests.fixtures.talkdesk import Credential, TalkdeskWire
 
 MARCH = ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z")
 FORMATS = ("csv", "json", "json_bulk")
@@ -124,12 +126,12 @@ def running(large: Installation) -> Iterator[Running]:
 
 
 @pytest.fixture
-def client(large: Installation, running: Running) -> Iterator[Client]:
-    with Client.connect(running.url, large.add_client("acme")) as made:
+def client(large: Installation, running: Running) -> Iterator[TalkdeskWire]:
+    with TalkdeskWire.connect(running.url, large.add_client("acme")) as made:
         yield made
 
 
-def test_cancelling_a_running_job_stops_its_work(large: Installation, running: Running, client: Client) -> None:
+def test_cancelling_a_running_job_stops_its_work(large: Installation, running: Running, client: TalkdeskWire) -> None:
     """The attempt is interrupted, what it wrote is gone, the worker is free for the next job."""
     job = client.create("calls", *MARCH, format_="json")
     staging = large.home / "artifacts" / "staging"

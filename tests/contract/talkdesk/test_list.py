@@ -1,4 +1,4 @@
-"""Listing jobs, ``GET /data/reports/{type}/jobs`` (contract, section 2.5)."""
+"""Listing jobs, ``GET /data/reports/{type}/jobs`` (Talkdesk contract 2.5)."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ import pytest
 from tests.conftest import PUBLIC_URL
 from tests.fixtures.bodies import assert_refused
 from tests.fixtures.golden import golden
-from tests.fixtures.installation import Client, Served
+from tests.fixtures.installation import Served
+from tests.fixtures.talkdesk import TalkdeskWire
 
 DAY = ("2026-03-01T00:00:00", "2026-03-02T00:00:00")
 JOBS = "/data/reports/calls/jobs"
 
 
-def listed(client: Client, query: str = "", report: str = "calls") -> httpx.Response:
+def listed(client: TalkdeskWire, query: str = "", report: str = "calls") -> httpx.Response:
     return client.http.get(f"/data/reports/{report}/jobs{query}", headers=client.headers)
 
 
 @pytest.fixture(scope="module")
-def made(idle: Served) -> Iterator[tuple[Client, list[str]]]:
+def made(idle: Served) -> Iterator[tuple[TalkdeskWire, list[str]]]:
     """A client and its 30 jobs, newest first; some are cancelled, because no more than 15 may be open."""
     with idle.client(idle.tenant("list")) as client:
         jobs = [client.create("calls", *DAY, name=f"run {number}", timezone="Europe/Prague") for number in range(10)]
@@ -37,8 +38,8 @@ def made(idle: Served) -> Iterator[tuple[Client, list[str]]]:
         yield client, jobs[::-1]
 
 
-def test_a_page_field_by_field(made: tuple[Client, list[str]]) -> None:
-    """2.5, documented: HAL, flat items with links of their own, absolute hrefs."""
+def test_a_page_field_by_field(made: tuple[TalkdeskWire, list[str]]) -> None:
+    """Talkdesk contract 2.5, documented: HAL, flat items with links of their own, absolute hrefs."""
     client, jobs = made
     answer = listed(client, "?page=3&per_page=10")
     assert answer.status_code == 200
@@ -71,8 +72,8 @@ def test_a_page_field_by_field(made: tuple[Client, list[str]]) -> None:
     }
 
 
-def test_newest_first_and_20_a_page(made: tuple[Client, list[str]]) -> None:
-    """2.5, documented default; legacy: the order."""
+def test_newest_first_and_20_a_page(made: tuple[TalkdeskWire, list[str]]) -> None:
+    """Talkdesk contract 2.5, documented default; legacy: the order."""
     client, jobs = made
     body = listed(client).json()
     assert [item["id"] for item in body["_embedded"]["jobs"]] == jobs[:20]
@@ -81,8 +82,8 @@ def test_newest_first_and_20_a_page(made: tuple[Client, list[str]]) -> None:
 
 
 @pytest.mark.parametrize("per_page", [1, 7, 15, 30, 200])
-def test_walking_by_next_meets_every_job_once(per_page: int, made: tuple[Client, list[str]]) -> None:
-    """7.11, seen: a cleaner follows ``_links.next.href`` as it is until there is none."""
+def test_walking_by_next_meets_every_job_once(per_page: int, made: tuple[TalkdeskWire, list[str]]) -> None:
+    """Talkdesk contract 7.11, seen: a cleaner follows ``_links.next.href`` as it is until there is none."""
     client, jobs = made
     found: list[str] = []
     address: str | None = f"{JOBS}?per_page={per_page}"
@@ -95,21 +96,23 @@ def test_walking_by_next_meets_every_job_once(per_page: int, made: tuple[Client,
     assert found == jobs
 
 
-def test_timespans_are_rfc_3339(made: tuple[Client, list[str]]) -> None:
-    """2.5, seen: the Go client decodes them into time values and fails on naive ones."""
+def test_timespans_are_rfc_3339(made: tuple[TalkdeskWire, list[str]]) -> None:
+    """Talkdesk contract 2.5, seen: the Go client decodes them into time values and fails on naive ones."""
     for item in listed(made[0], "?per_page=200").json()["_embedded"]["jobs"]:
         for bound in ("from", "to"):
             assert item["timespan"][bound].endswith("Z")
             assert datetime.fromisoformat(item["timespan"][bound]).tzinfo is not None
 
 
-def test_cancelled_jobs_stay_in_the_list(made: tuple[Client, list[str]]) -> None:
-    """2.5, seen: a client filters by status itself."""
+def test_cancelled_jobs_stay_in_the_list(made: tuple[TalkdeskWire, list[str]]) -> None:
+    """Talkdesk contract 2.5, seen: a client filters by status itself."""
     items = listed(made[0], "?per_page=200").json()["_embedded"]["jobs"]
     assert {item["status"] for item in items} == {"created", "canceled"}
 
 
-def test_each_type_has_its_own_list_and_each_tenant_its_own_jobs(made: tuple[Client, list[str]], idle: Served) -> None:
+def test_each_type_has_its_own_list_and_each_tenant_its_own_jobs(
+    made: tuple[TalkdeskWire, list[str]], idle: Served
+) -> None:
     client, _ = made
     assert listed(client, report="user_status").json()["total"] == 1
     assert listed(client, report="contacts").json()["total"] == 0
@@ -124,15 +127,15 @@ def test_each_type_has_its_own_list_and_each_tenant_its_own_jobs(made: tuple[Cli
 
 
 def test_an_alias_lists_the_jobs_of_its_report(idle: Served) -> None:
-    """2.1, decision."""
+    """Talkdesk contract 2.1, proposed."""
     with idle.client(idle.tenant("list-alias")) as client:
         job = client.create("feedback_flow", *DAY)
         for slug in ("feedback", "feedback_flow"):
             assert [item["id"] for item in listed(client, report=slug).json()["_embedded"]["jobs"]] == [job]
 
 
-def test_a_page_beyond_the_last_is_empty(made: tuple[Client, list[str]]) -> None:
-    """2.5, inferred: also where its number is one that no database could count to."""
+def test_a_page_beyond_the_last_is_empty(made: tuple[TalkdeskWire, list[str]]) -> None:
+    """Talkdesk contract 2.5, inferred: also where its number is one that no database could count to."""
     for page in (4, 999_999_999_999_999_999):
         body = listed(made[0], f"?page={page}&per_page=10").json()
         assert (body["total"], body["count"], body["_embedded"]["jobs"]) == (30, 0, [])
@@ -155,14 +158,14 @@ OUT_OF_RANGE = [
 
 
 @pytest.mark.parametrize(("query", "fields"), OUT_OF_RANGE)
-def test_a_number_out_of_range_is_1020001(query: str, fields: list[str], made: tuple[Client, list[str]]) -> None:
+def test_a_number_out_of_range_is_1020001(query: str, fields: list[str], made: tuple[TalkdeskWire, list[str]]) -> None:
     answer = listed(made[0], query)
     assert_refused(answer, 400, "1020001", fields)
     assert len(answer.json()["fields"]) == len(fields)
 
 
-def test_who_may_list(idle: Served, made: tuple[Client, list[str]]) -> None:
-    """2.5: in the order of section 2.2: token, scope, slug, parameters."""
+def test_who_may_list(idle: Served, made: tuple[TalkdeskWire, list[str]]) -> None:
+    """Talkdesk contract 2.2 and 2.5: token, scope, slug, parameters."""
     client, _ = made
     assert_refused(client.http.get(f"{JOBS}?page=0"), 401, "1020018")
     assert_refused(listed(client, "?page=0", report="nonsense"), 400, "1020001", ["report_type"])

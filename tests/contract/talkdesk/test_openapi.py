@@ -10,8 +10,9 @@ import pytest
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from tests.fixtures.described import INVALID, VALID, Described
-from tests.fixtures.installation import Client, Served
+from tests.fixtures.installation import Served
+from tests.fixtures.openapi_server import INVALID, VALID, OpenApiServer
+from tests.fixtures.talkdesk import TalkdeskWire
 
 JOBS = "/data/reports/{report_type}/jobs"
 OPERATIONS = [
@@ -29,22 +30,22 @@ RULES_BETWEEN_FIELDS = (JOBS, "/oauth/token", "/oauth/revoke")
 
 
 @pytest.fixture(scope="module")
-def client(idle: Served) -> Iterator[Client]:
+def client(idle: Served) -> Iterator[TalkdeskWire]:
     with idle.client(idle.tenant("described")) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def described(idle: Served) -> Described:
-    return Described.at(idle.url, "/data/openapi.json")
+def described(idle: Served) -> OpenApiServer:
+    return OpenApiServer.at(idle.url, "/data/openapi.json")
 
 
-def test_the_document_has_every_endpoint(described: Described) -> None:
-    """1.2, 2: what is served is described."""
+def test_the_document_has_every_endpoint(described: OpenApiServer) -> None:
+    """Talkdesk contract 1.2 and 2: what is served is described."""
     assert described.operations() == set(OPERATIONS)
 
 
-def test_the_whole_servers_document_has_it_all_once_more(described: Described, client: Client) -> None:
+def test_the_whole_servers_document_has_it_all_once_more(described: OpenApiServer, client: TalkdeskWire) -> None:
     """Tools look for ``/openapi.json``; names that dialects share are kept apart."""
     whole = client.http.get("/openapi.json").json()
     own = described.schema.raw_schema
@@ -60,21 +61,24 @@ def test_the_whole_servers_document_has_it_all_once_more(described: Described, c
 @pytest.mark.parametrize("mode", [VALID, INVALID], ids=["valid", "invalid"])
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 def test_answers_are_as_described(
-    method: str, path: str, mode: GenerationMode, authorized: bool, described: Described, client: Client
+    method: str, path: str, mode: GenerationMode, authorized: bool, described: OpenApiServer, client: TalkdeskWire
 ) -> None:
-    """4: no 5xx, no status, header or body outside the schema, and what does not fit the schema is refused."""
+    """Talkdesk contract 4: no 5xx, no status, header or body outside the schema, and what does not fit the schema is
+    refused."""
     headers = client.headers if authorized else {}
     without = [positive_data_acceptance] if path in RULES_BETWEEN_FIELDS and method == "POST" else []
-    described.hold(method, path, mode, headers=headers, examples=25, without=without)
+    described.check(method, path, mode, headers=headers, examples=25, without=without)
 
 
-def test_every_answer_of_a_jobs_life_is_as_described(described: Described, client: Client, busy: Served) -> None:
-    """2, 4: also those that made-up requests never meet."""
+def test_every_answer_of_a_jobs_life_is_as_described(
+    described: OpenApiServer, client: TalkdeskWire, busy: Served
+) -> None:
+    """Talkdesk contract 2 and 4: also those that made-up requests never meet."""
     day = ("2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z")
     job, file = OPERATIONS[4][1], OPERATIONS[6][1]
     with busy.client(busy.tenant("described")) as made:
         order = {"format": "json", "timespan": dict(zip(("from", "to"), day, strict=True))}
-        answers = [("POST", JOBS, made.order("calls", order))]
+        answers = [("POST", JOBS, made.send_create("calls", order))]
         done = answers[0][2].json()["id"]
         assert made.wait("calls", done) == "done"
         open_job = client.create("calls", *day)

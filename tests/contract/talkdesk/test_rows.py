@@ -1,4 +1,5 @@
-"""The files of all fourteen reports over sample data, decoded by models written from the contract (sections 5, 6)."""
+"""The files of all fourteen reports over sample data, decoded by models written from the contract (Talkdesk contract 5
+and 6)."""
 
 from __future__ import annotations
 
@@ -14,14 +15,15 @@ import pytest
 
 from offtake.lake.seed import SeedPlan, seed
 from tests.contract.talkdesk.rows import REPORTS, decode, header, names
-from tests.fixtures.installation import Client, Served
+from tests.fixtures.installation import Served
+from tests.fixtures.talkdesk import TalkdeskWire
 
 MONTH = ("2026-10-01T00:00:00", "2026-11-01T00:00:00")  # clocks change on 25 October
 ZONE = "Europe/Prague"
 
 
 @pytest.fixture(scope="module")
-def client(busy: Served) -> Iterator[Client]:
+def client(busy: Served) -> Iterator[TalkdeskWire]:
     tenant = busy.tenant("rows", timezone=ZONE)
     with busy.installation.services() as on:
         seed(on.lake, SeedPlan(tenant=tenant.tenant, days=31, until=date(2026, 10, 31), calls=400, seed=7))
@@ -30,16 +32,17 @@ def client(busy: Served) -> Iterator[Client]:
 
 
 @pytest.fixture(scope="module")
-def document(busy: Served, client: Client) -> dict[str, Any]:
+def document(busy: Served, client: TalkdeskWire) -> dict[str, Any]:
     found: dict[str, Any] = client.http.get("/data/openapi.json").json()
     return found
 
 
 @pytest.mark.parametrize("report", REPORTS)
 def test_a_strict_client_decodes_every_row_in_every_format(
-    report: str, client: Client, document: dict[str, Any]
+    report: str, client: TalkdeskWire, document: dict[str, Any]
 ) -> None:
-    """5.1 to 5.4 and 6: types, nulls, vocabularies, names and their order; the served document says the same."""
+    """Talkdesk contract 5.1 to 5.4 and 6: types, nulls, vocabularies, names and their order; the served document says
+    the same."""
     content = {
         word: client.export(report, *MONTH, format_=word, timezone=ZONE) for word in ("json", "csv", "json_bulk")
     }
@@ -60,8 +63,9 @@ def test_a_strict_client_decodes_every_row_in_every_format(
     jsonschema_rs.validator_for(schema).validate(sent)
 
 
-def test_times_are_the_job_zones_own(client: Client) -> None:
-    """5.4, decision: in each zone-less report the rows of a local month have readings of that month."""
+def test_times_are_the_job_zones_own(client: TalkdeskWire) -> None:
+    """Talkdesk contract 5.4, proposed: in each zone-less report the rows of a local month have readings of that
+    month."""
     for report, column in (
         ("contacts", "finished_at"),
         ("user_status", "status_end_at"),
@@ -72,8 +76,8 @@ def test_times_are_the_job_zones_own(client: Client) -> None:
         assert {entry[column][:7] for entry in entries} <= {"2026-10"}, report
 
 
-def test_every_alias_gives_the_reports_own_file(client: Client) -> None:
-    """2.1, decision."""
+def test_every_alias_gives_the_reports_own_file(client: TalkdeskWire) -> None:
+    """Talkdesk contract 2.1, proposed."""
     for alias, slug in (("feedback_flow", "feedback"), ("wfm_timeseries", "timeseries_report")):
         assert json.loads(client.export(alias, *MONTH))["type"] == slug
 

@@ -1,4 +1,4 @@
-"""Looking at a job, ``GET /data/reports/{type}/jobs/{id}``, and ending it (contract, sections 2.3, 2 and 3)."""
+"""Looking at a job, ``GET /data/reports/{type}/jobs/{id}``, and ending it (Talkdesk contract 2.3, 2 and 3)."""
 
 from __future__ import annotations
 
@@ -12,36 +12,38 @@ import pytest
 from tests.fixtures.bodies import UNKNOWN_JOB, assert_refused
 from tests.fixtures.care import call
 from tests.fixtures.golden import golden
-from tests.fixtures.installation import Client, Credential, Served, wait_for
+from tests.fixtures.installation import Served
+from tests.fixtures.polling import wait_for
+from tests.fixtures.talkdesk import Credential, TalkdeskWire
 
 DAY = ("2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z")
 ORDER = {"format": "json", "timespan": {"from": DAY[0], "to": DAY[1]}}
 
 
 @pytest.fixture(scope="module")
-def waiting(idle: Served) -> Iterator[Client]:
+def waiting(idle: Served) -> Iterator[TalkdeskWire]:
     """A client whose jobs stay ``created``."""
     with idle.client(idle.tenant("waiting")) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
-def client(busy: Served) -> Iterator[Client]:
+def client(busy: Served) -> Iterator[TalkdeskWire]:
     with busy.client(busy.tenant("status")) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def done(client: Client) -> str:
+def done(client: TalkdeskWire) -> str:
     """A job that is done."""
     job = client.create("calls", *DAY)
     assert client.wait("calls", job) == "done"
     return job
 
 
-def test_an_unfinished_job_is_200_with_the_document_of_its_creation(waiting: Client) -> None:
-    """2.3, documented: 200, same body."""
-    made = waiting.order("calls", ORDER)
+def test_an_unfinished_job_is_200_with_the_document_of_its_creation(waiting: TalkdeskWire) -> None:
+    """Talkdesk contract 2.3, documented: 200, same body."""
+    made = waiting.send_create("calls", ORDER)
     job = made.json()["job"]["id"]
     answer = waiting.poll("calls", job)
     assert answer.status_code == 200
@@ -51,8 +53,9 @@ def test_an_unfinished_job_is_200_with_the_document_of_its_creation(waiting: Cli
     assert waiting.cancel("calls", job).status_code == 204
 
 
-def test_a_done_job_is_303_to_its_file(client: Client, done: str) -> None:
-    """2.3, documented: 303 with Location and the job document; absolute, as the legacy documents show."""
+def test_a_done_job_is_303_to_its_file(client: TalkdeskWire, done: str) -> None:
+    """Talkdesk contract 2.3, documented: 303 with Location and the job document; absolute, as the legacy documents
+    show."""
     answer = client.poll("calls", done)
     assert answer.status_code == 303
     assert answer.headers["content-type"] == "application/json"
@@ -64,13 +67,13 @@ def test_a_done_job_is_303_to_its_file(client: Client, done: str) -> None:
     assert answer.headers["location"] == f"{client.http.base_url}/data/reports/calls/files/{done}".replace("//d", "/d")
 
 
-def test_a_done_job_is_never_a_plain_200(client: Client, done: str) -> None:
-    """2.3 and 7.1, seen: a client that reads 200 as "not ready" would poll for ever."""
+def test_a_done_job_is_never_a_plain_200(client: TalkdeskWire, done: str) -> None:
+    """Talkdesk contract 2.3 and 7.1, seen: a client that reads 200 as "not ready" would poll for ever."""
     assert {client.poll("calls", done).status_code for _ in range(3)} == {303}
 
 
-def test_no_status_answer_has_a_key_named_entries(client: Client, done: str, waiting: Client) -> None:
-    """2.2, seen: that key is how most clients tell the file from the job."""
+def test_no_status_answer_has_a_key_named_entries(client: TalkdeskWire, done: str, waiting: TalkdeskWire) -> None:
+    """Talkdesk contract 2.2, seen: that key is how most clients tell the file from the job."""
     job = waiting.create("calls", *DAY)
     for document in (client.poll("calls", done).json(), waiting.poll("calls", job).json()):
         assert "entries" not in document
@@ -91,15 +94,15 @@ NO_IDS = [
 
 
 @pytest.mark.parametrize("job", NO_IDS)
-def test_what_is_no_job_of_ours_is_not_found(job: str, client: Client) -> None:
-    """2.3, 2.4 and 2: 1020011 for the job, 1020008 for its file."""
+def test_what_is_no_job_of_ours_is_not_found(job: str, client: TalkdeskWire) -> None:
+    """Talkdesk contract 2.3, 2.4 and 2: 1020011 for the job, 1020008 for its file."""
     assert_refused(client.poll("calls", job), 404, "1020011")
     assert_refused(client.cancel("calls", job), 404, "1020011")
     assert_refused(client.file("calls", job), 404, "1020008")
 
 
 def test_another_tenants_job_is_not_found(busy: Served, done: str) -> None:
-    """2.3, inferred: and the refusal does not differ from that of an unknown id."""
+    """Talkdesk contract 2.3, inferred: and the refusal does not differ from that of an unknown id."""
     with busy.client(busy.tenant("stranger")) as stranger:
         for job in (done, UNKNOWN_JOB):
             assert_refused(stranger.poll("calls", job), 404, "1020011")
@@ -108,26 +111,27 @@ def test_another_tenants_job_is_not_found(busy: Served, done: str) -> None:
         assert stranger.poll("calls", done).content == stranger.poll("calls", str(uuid.uuid4())).content
 
 
-def test_a_job_is_not_found_under_another_report(client: Client, done: str) -> None:
-    """2.3, inferred: the id belongs to one type."""
+def test_a_job_is_not_found_under_another_report(client: TalkdeskWire, done: str) -> None:
+    """Talkdesk contract 2.3, inferred: the id belongs to one type."""
     assert_refused(client.poll("user_status", done), 404, "1020011")
     assert_refused(client.cancel("user_status", done), 404, "1020011")
     assert_refused(client.file("user_status", done), 404, "1020008")
 
 
-def test_an_id_in_capitals_is_another_id(client: Client, done: str) -> None:
-    """2, documented: a lower-case UUID with dashes."""
+def test_an_id_in_capitals_is_another_id(client: TalkdeskWire, done: str) -> None:
+    """Talkdesk contract 2, documented: a lower-case UUID with dashes."""
     assert_refused(client.poll("calls", done.upper()), 404, "1020011")
 
 
-def test_an_unknown_report_is_400(client: Client, done: str) -> None:
-    """2.1, documented: 400 and not 404, for every endpoint."""
+def test_an_unknown_report_is_400(client: TalkdeskWire, done: str) -> None:
+    """Talkdesk contract 2.1, documented: 400 and not 404, for every endpoint."""
     for answer in (client.poll("nonsense", done), client.file("nonsense", done), client.cancel("nonsense", done)):
         assert_refused(answer, 400, "1020001", ["report_type"])
 
 
 def test_too_many_rows_fail_the_job_and_no_file_is_truncated(hasty: Served) -> None:
-    """3, decision: the job ends ``failed``, as 200; there is no file, whole or cut. Three rows are not too many."""
+    """Talkdesk contract 3, proposed: the job ends ``failed``, as 200; there is no file, whole or cut. Three rows are
+    not too many."""
     credential = hasty.tenant("rows")
     rows = [call(f"c{number}", f"2026-03-0{1 + number // 4}T0{number}:00:00Z") for number in range(7)]
     hasty.installation.load("call", rows, tenant=credential.tenant)
@@ -147,7 +151,8 @@ def test_too_many_rows_fail_the_job_and_no_file_is_truncated(hasty: Served) -> N
 
 
 def test_an_error_text_never_appears_inside_a_file(hasty: Served) -> None:
-    """3, decision: what goes wrong is said by the status; nothing that could be taken for a file is left."""
+    """Talkdesk contract 3, proposed: what goes wrong is said by the status; nothing that could be taken for a file is
+    left."""
     credential = hasty.tenant("error")
     rows = [call(f"c{number}", f"2026-03-01T0{number}:00:00Z") for number in range(4)]
     hasty.installation.load("call", rows, tenant=credential.tenant)
@@ -161,13 +166,13 @@ def test_an_error_text_never_appears_inside_a_file(hasty: Served) -> None:
             assert _files(hasty, job) == []
 
 
-def _last_status(client: Client, credential: Credential, job: str) -> str:
+def _last_status(client: TalkdeskWire, credential: Credential, job: str) -> str:
     """Poll to the end with tokens that live two seconds."""
 
     def ended() -> str | None:
         answer = client.poll("calls", job)
         if answer.status_code == 401:
-            client.renew(credential)
+            client.renew()
             return None
         status = str(answer.json()["job"]["status"])
         return status if status not in ("created", "processing", "uploading") else None
@@ -175,11 +180,11 @@ def _last_status(client: Client, credential: Credential, job: str) -> str:
     return wait_for(f"the end of job {job}", ended)
 
 
-def _content(client: Client, credential: Credential, job: str) -> dict[str, Any]:
+def _content(client: TalkdeskWire, credential: Credential, job: str) -> dict[str, Any]:
     """The file, by tokens and links that live two seconds."""
 
     def content() -> dict[str, Any] | None:
-        client.renew(credential)
+        client.renew()
         answer = client.download("calls", job)
         document: dict[str, Any] = answer.json()
         return document if answer.status_code == 200 else None
@@ -193,7 +198,7 @@ def _files(served: Served, job: str) -> list[str]:
 
 
 def test_pitfall_05_a_token_may_end_in_the_middle_of_polling(hasty: Served) -> None:
-    """1.3 and 7.5, seen: 401 1020018, and a new token goes on with the same job."""
+    """Talkdesk contract 1.3 and 7.5, seen: 401 1020018, and a new token goes on with the same job."""
     credential = hasty.tenant("expiry")
     with hasty.client(credential) as client:
         job = client.create("calls", *DAY)
@@ -205,19 +210,19 @@ def test_pitfall_05_a_token_may_end_in_the_middle_of_polling(hasty: Served) -> N
         answer = wait_for("the end of the token", refused)
         assert_refused(answer, 401, "1020018")
         assert_refused(client.file("calls", job), 401, "1020018")
-        assert_refused(client.order("calls", ORDER), 401, "1020018")
-        client.renew(credential)
+        assert_refused(client.send_create("calls", ORDER), 401, "1020018")
+        client.renew()
         assert client.poll("calls", job).status_code in (200, 303)
 
 
-def test_a_missing_scope_is_403(idle: Served, waiting: Client) -> None:
-    """1.3, documented: reading and writing are two scopes."""
+def test_a_missing_scope_is_403(idle: Served, waiting: TalkdeskWire) -> None:
+    """Talkdesk contract 1.3, documented: reading and writing are two scopes."""
     tenant = idle.tenant("scopes").tenant
     with (
         idle.client(idle.installation.add_client(tenant, scopes=["read"])) as reader,
         idle.client(idle.installation.add_client(tenant, scopes=["write"])) as writer,
     ):
-        assert_refused(reader.order("calls", ORDER), 403, "1020004")
+        assert_refused(reader.send_create("calls", ORDER), 403, "1020004")
         job = writer.create("calls", *DAY)
         assert reader.status("calls", job) == "created"
         assert_refused(writer.poll("calls", job), 403, "1020004")
@@ -227,8 +232,8 @@ def test_a_missing_scope_is_403(idle: Served, waiting: Client) -> None:
         assert writer.cancel("calls", job).status_code == 204
 
 
-def test_cancelling(waiting: Client, client: Client, done: str) -> None:
-    """2, decision: 204 without a body; 409 1020007 for a job that has ended, in whatever way."""
+def test_cancelling(waiting: TalkdeskWire, client: TalkdeskWire, done: str) -> None:
+    """Talkdesk contract 2, proposed: 204 without a body; 409 1020007 for a job that has ended, in whatever way."""
     job = waiting.create("calls", *DAY)
     answer = waiting.cancel("calls", job)
     assert (answer.status_code, answer.content) == (204, b"")

@@ -1,4 +1,5 @@
-"""The token endpoint, ``POST /oauth/token`` (contract, section 1.2), and calling the API with a token (1.3)."""
+"""The token endpoint, ``POST /oauth/token`` (Talkdesk contract 1.2), and calling the API with a token
+(Talkdesk contract 1.3)."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ from tests.conftest import PUBLIC_URL
 from tests.fixtures.bodies import UNKNOWN_JOB, assert_oauth_refused, assert_refused
 from tests.fixtures.commands import command
 from tests.fixtures.golden import golden
-from tests.fixtures.installation import Credential, Served
+from tests.fixtures.installation import Served
+from tests.fixtures.talkdesk import Credential
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 GRANT = "grant_type=client_credentials"
@@ -79,12 +81,12 @@ ACCEPTED = [
     ),
     golden("1.2", "documented", "one-scope-narrows", Asking(body=f"{GRANT}&scope={READ}"), READ),
     golden("1.2", "documented", "scope-in-the-query", Asking(query=f"{GRANT}&scope={READ}"), READ),
-    golden("1.2", "decision", "body-wins-over-query", Asking(query="grant_type=nonsense", body=GRANT), BOTH),
-    golden("1.2", "decision", "scope-absent", Asking(body=GRANT), BOTH),
-    golden("1.2", "decision", "scope-empty", Asking(body=f"{GRANT}&scope="), BOTH),
-    golden("1.2", "decision", "scope-blank", Asking(body=f"{GRANT}&scope=+"), BOTH),
-    golden("1.2", "decision", "only-unknown-scopes", Asking(body=f"{GRANT}&scope=recordings:read"), BOTH),
-    golden("1.2", "decision", "one-known-one-unknown", Asking(body=f"{GRANT}&scope=nonsense+{READ}"), READ),
+    golden("1.2", "proposed", "body-wins-over-query", Asking(query="grant_type=nonsense", body=GRANT), BOTH),
+    golden("1.2", "proposed", "scope-absent", Asking(body=GRANT), BOTH),
+    golden("1.2", "proposed", "scope-empty", Asking(body=f"{GRANT}&scope="), BOTH),
+    golden("1.2", "proposed", "scope-blank", Asking(body=f"{GRANT}&scope=+"), BOTH),
+    golden("1.2", "proposed", "only-unknown-scopes", Asking(body=f"{GRANT}&scope=recordings:read"), BOTH),
+    golden("1.2", "proposed", "one-known-one-unknown", Asking(body=f"{GRANT}&scope=nonsense+{READ}"), READ),
     golden("1.2", "inferred", "basic-in-lower-case", Asking(body=GRANT, scheme="basic"), BOTH),
     golden("1.2", "inferred", "basic-in-upper-case", Asking(body=GRANT, scheme="BASIC"), BOTH),
     golden("1.2", "inferred", "basic-and-two-spaces", Asking(body=GRANT, scheme="Basic "), BOTH),
@@ -125,13 +127,13 @@ def test_a_token_is_given(asking: Asking, scope: str, http: httpx.Client, creden
 
 
 def test_the_library_builds_basic(http: httpx.Client, credential: Credential) -> None:
-    """1.2, seen: the extractor hands id and secret to its HTTP library."""
+    """Talkdesk contract 1.2, seen: the extractor hands id and secret to its HTTP library."""
     pair = (credential.client_id, credential.client_secret)
     assert http.post("/oauth/token", data={"grant_type": "client_credentials"}, auth=pair).status_code == 200
 
 
 def test_a_client_never_gets_more_than_it_was_granted(idle: Served, http: httpx.Client) -> None:
-    """1.2, documented: a token carries what the client was granted, whatever it asks for."""
+    """Talkdesk contract 1.2, documented: a token carries what the client was granted, whatever it asks for."""
     reader = idle.installation.add_client(idle.tenant("reader").tenant, scopes=["read"])
     for scope in ("", f"&scope={BOTH}"):
         assert ask(http, Asking(body=GRANT + scope), reader).json()["scope"] == READ
@@ -142,10 +144,10 @@ def test_a_client_never_gets_more_than_it_was_granted(idle: Served, http: httpx.
 REFUSED = [
     golden("1.2", "documented", "grant-type-missing", Asking(), 400, "invalid_request"),
     golden("1.2", "documented", "grant-type-empty", Asking(body="grant_type="), 400, "invalid_request"),
-    golden("1.2", "decision", "grant-type-unknown", Asking(body="grant_type=password"), 400, "unsupported_grant_type"),
+    golden("1.2", "proposed", "grant-type-unknown", Asking(body="grant_type=password"), 400, "unsupported_grant_type"),
     golden(
         "1.2",
-        "decision",
+        "proposed",
         "authorization-code",
         Asking(body="grant_type=authorization_code&code=x&redirect_uri=https%3A%2F%2Fexample.org"),
         400,
@@ -172,7 +174,7 @@ REFUSED = [
         for life in ("86399", "31556953", "-1", "1.5", "9" * 5000)
     ),
     golden(
-        "1.2", "decision", "basic-and-assertion", Asking(body=GRANT + "&client_assertion=x"), 400, "invalid_request"
+        "1.2", "proposed", "basic-and-assertion", Asking(body=GRANT + "&client_assertion=x"), 400, "invalid_request"
     ),
     golden(
         "1.2",
@@ -190,19 +192,19 @@ REFUSED = [
         401,
         "invalid_client",
     ),
-    golden("1.2", "decision", "body-is-no-form", Asking(body="{{}}"), 400, "invalid_request"),
-    golden("1.2", "decision", "too-many-parameters", Asking(body="&".join(["a=1"] * 100)), 400, "invalid_request"),
+    golden("1.2", "proposed", "body-is-no-form", Asking(body="{{}}"), 400, "invalid_request"),
+    golden("1.2", "proposed", "too-many-parameters", Asking(body="&".join(["a=1"] * 100)), 400, "invalid_request"),
     golden("1.2", "documented", "no-client", Asking(body=GRANT, scheme=None), 401, "invalid_client"),
-    golden("1.2", "decision", "bearer-is-no-client", Asking(body=GRANT, scheme="Bearer"), 401, "invalid_client"),
+    golden("1.2", "proposed", "bearer-is-no-client", Asking(body=GRANT, scheme="Bearer"), 401, "invalid_client"),
     golden(
         "1.2",
-        "decision",
+        "proposed",
         "id-without-secret",
         Asking(body=GRANT + "&client_id={id}", scheme=None),
         401,
         "invalid_client",
     ),
-    golden("1.2", "decision", "body-too-large", Asking(body=GRANT + "&a=" + "x" * 70_000), 413, "invalid_request"),
+    golden("1.2", "proposed", "body-too-large", Asking(body=GRANT + "&a=" + "x" * 70_000), 413, "invalid_request"),
 ]
 
 
@@ -214,14 +216,14 @@ def test_a_refusal_has_the_oauth_shape(
 
 
 BAD_BASIC = [
-    golden("1.2", "decision", "not-base64", b"Basic ***"),
-    golden("1.2", "decision", "empty", b"Basic"),
-    golden("1.2", "decision", "no-colon", b"Basic " + base64.b64encode(b"nobody")),
-    golden("1.2", "decision", "not-utf-8", b"Basic " + base64.b64encode(b"\xff\xfe:\xff")),
-    golden("1.2", "decision", "not-ascii", "Basic é".encode("latin-1")),
-    golden("1.2", "decision", "empty-id-and-secret", b"Basic " + base64.b64encode(b":")),
+    golden("1.2", "proposed", "not-base64", b"Basic ***"),
+    golden("1.2", "proposed", "empty", b"Basic"),
+    golden("1.2", "proposed", "no-colon", b"Basic " + base64.b64encode(b"nobody")),
+    golden("1.2", "proposed", "not-utf-8", b"Basic " + base64.b64encode(b"\xff\xfe:\xff")),
+    golden("1.2", "proposed", "not-ascii", "Basic é".encode("latin-1")),
+    golden("1.2", "proposed", "empty-id-and-secret", b"Basic " + base64.b64encode(b":")),
     golden("1.2", "documented", "unknown-client", b"Basic " + base64.b64encode(b"nobody:secret")),
-    golden("1.2", "decision", "huge", b"Basic " + base64.b64encode(b"n" * 6_000 + b":" + b"s" * 6_000)),
+    golden("1.2", "proposed", "huge", b"Basic " + base64.b64encode(b"n" * 6_000 + b":" + b"s" * 6_000)),
 ]
 
 
@@ -233,7 +235,7 @@ def test_bad_client_credentials_are_401(header: bytes, http: httpx.Client) -> No
 
 
 def test_a_wrong_secret_is_not_told_from_an_unknown_client(http: httpx.Client, credential: Credential) -> None:
-    """1.2, decision: the answer does not help to find out which clients exist."""
+    """Talkdesk contract 1.2, proposed: the answer does not help to find out which clients exist."""
     wrong = http.post("/oauth/token", content=GRANT, headers=FORM, auth=(credential.client_id, "wrong"))
     unknown = http.post("/oauth/token", content=GRANT, headers=FORM, auth=("nobody", "wrong"))
     assert_oauth_refused(wrong, 401, "invalid_client")
@@ -252,7 +254,7 @@ def test_a_body_that_is_not_utf_8_is_refused(http: httpx.Client, credential: Cre
 def test_an_opaque_service_token_lives_long(
     expires_in: str, life: int, http: httpx.Client, credential: Credential
 ) -> None:
-    """1.2, documented bounds; without ``expires_in`` the shortest life is a decision."""
+    """Talkdesk contract 1.2, documented bounds; without ``expires_in`` the shortest life is proposed."""
     body = ask(http, Asking(body=SERVICE + expires_in), credential).json()
     assert body.keys() == {"access_token", "token_type", "expires_in", "scope"}
     assert (body["expires_in"], body["token_type"]) == (life, "Bearer")
@@ -261,12 +263,13 @@ def test_an_opaque_service_token_lives_long(
 
 
 def test_a_life_is_only_for_service_tokens(http: httpx.Client, credential: Credential) -> None:
-    """1.2, decision: the answer says what the token really has."""
+    """Talkdesk contract 1.2, proposed: the answer says what the token really has."""
     assert ask(http, Asking(body=f"{GRANT}&expires_in=90000"), credential).json()["expires_in"] == 599
 
 
 def test_a_refresh_token_is_exchanged_once(http: httpx.Client, credential: Credential) -> None:
-    """1.2, documented grant; RFC 6749 6, RFC 9700 4.14: rotation, and an end to all when one is used again."""
+    """Talkdesk contract 1.2, documented grant; RFC 6749 6, RFC 9700 4.14: rotation, and an end to all when one is used
+    again."""
     first = ask(http, Asking(body=f"{GRANT}&scope={READ}"), credential).json()
     again = Asking(body=f"grant_type=refresh_token&refresh_token={first['refresh_token']}")
     wider = Asking(body=f"{again.body}&scope={BOTH}")
@@ -281,7 +284,7 @@ def test_a_refresh_token_is_exchanged_once(http: httpx.Client, credential: Crede
 
 
 def test_a_token_can_be_revoked(http: httpx.Client, credential: Credential) -> None:
-    """1.3, proposed: RFC 7009; 200 whether or not there was anything to end."""
+    """Talkdesk contract 1.3, proposed: RFC 7009; 200 whether or not there was anything to end."""
     body = ask(http, Asking(body=GRANT), credential).json()
     token = {"Authorization": f"Bearer {body['access_token']}"}
     pair = (credential.client_id, credential.client_secret)
@@ -293,7 +296,7 @@ def test_a_token_can_be_revoked(http: httpx.Client, credential: Credential) -> N
 
 
 def test_a_revoked_credential_is_out_at_once(idle: Served) -> None:
-    """1.3: the operator's command ends the credential and the tokens it has."""
+    """Talkdesk contract 1.3: the operator's command ends the credential and the tokens it has."""
     credential = idle.tenant("revoked")
     with idle.client(credential) as client:
         assert_refused(client.poll("calls", UNKNOWN_JOB), 404, "1020011")
@@ -308,7 +311,8 @@ def test_a_revoked_credential_is_out_at_once(idle: Served) -> None:
 def test_a_client_may_sign_instead_of_sending_a_secret(
     place: str, idle: Served, http: httpx.Client, credential: Credential, tmp_path: Path
 ) -> None:
-    """1.2, seen: tray.ai and rep-dashboard sign ES256 with header ``kid`` and claims iss, sub, aud, jti, iat, exp."""
+    """Talkdesk contract 1.2, seen: tray.ai and rep-dashboard sign ES256 with header ``kid`` and claims iss, sub, aud,
+    jti, iat, exp."""
     key = ec.generate_private_key(ec.SECP256R1())
     public = tmp_path / "public.pem"
     public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
@@ -349,10 +353,10 @@ def test_another_method_is_refused_in_the_oauth_shape(method: str, http: httpx.C
 BAD_BEARER = [
     golden("1.3", "documented", "no-header", None),
     golden("1.3", "documented", "unknown-token", b"Bearer nonsense"),
-    golden("1.3", "decision", "empty-token", b"Bearer"),
-    golden("1.3", "decision", "no-scheme", b"nonsense"),
-    golden("1.3", "decision", "another-scheme", b"Basic bm9ib2R5OnNlY3JldA=="),
-    golden("1.3", "decision", "not-ascii", "Bearer é".encode("latin-1")),
+    golden("1.3", "proposed", "empty-token", b"Bearer"),
+    golden("1.3", "proposed", "no-scheme", b"nonsense"),
+    golden("1.3", "proposed", "another-scheme", b"Basic bm9ib2R5OnNlY3JldA=="),
+    golden("1.3", "proposed", "not-ascii", "Bearer é".encode("latin-1")),
 ]
 
 
@@ -371,7 +375,7 @@ def test_a_call_without_a_valid_token_is_401(header: bytes | None, http: httpx.C
 
 
 def test_the_word_bearer_may_have_any_case(idle: Served, http: httpx.Client, credential: Credential) -> None:
-    """1.3, inferred: schemes of HTTP have no case."""
+    """Talkdesk contract 1.3, inferred: schemes of HTTP have no case."""
     with idle.client(credential) as client:
         for scheme in ("bearer", "BEARER"):
             headers = {"Authorization": f"{scheme} {client.token}"}
@@ -379,10 +383,10 @@ def test_the_word_bearer_may_have_any_case(idle: Served, http: httpx.Client, cre
 
 
 def test_tokens_do_not_end_each_other(idle: Served, credential: Credential) -> None:
-    """1.3, inferred: clients get a new token in the middle of polling, others still use theirs."""
+    """Talkdesk contract 1.3, inferred: clients get a new token in the middle of polling, others still use theirs."""
     with idle.client(credential) as client:
         first = client.token
-        client.renew(credential)
+        client.renew()
         assert client.token != first
-        client.token = first
+        client.client.token = first
         assert_refused(client.poll("calls", UNKNOWN_JOB), 404, "1020011")

@@ -1,4 +1,4 @@
-"""Oracle of `audit_logs`: contracts/talkdesk.md 6.12. The rows come from the lake and from the server's own log."""
+"""Oracle of `audit_logs`: Talkdesk contract 6.12. The rows come from the lake and from the server's own log."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def check_audit_file(export: Export, rows: list[Row], data: st.DataObject) -> No
 
 
 def _shown(row: Row, zone_name: str) -> Row:
-    """An entry of contracts/talkdesk.md 6.12: lists, and local instants with milliseconds."""
+    """An entry of Talkdesk contract 6.12: lists, and local instants with milliseconds."""
     entry = {name: row[source] for name, source in AUDIT_LOGS.items()}
     local = row["happened_at"].astimezone(zone(zone_name))
     entry["timestamp"] = f"{local:%Y-%m-%d %H:%M:%S}.{local.microsecond // 1000:03}"

@@ -1,4 +1,4 @@
-"""Oracle of `calls`: contracts/talkdesk.md 5 and 6.1."""
+"""Oracle of `calls`: Talkdesk contract 5 and 6.1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Oracle of `conversation`: contracts/khoros.md 3.0, 3.1 and 5. It replays each conversation in order of time."""
+"""Oracle of `conversation`: Khoros contract 3.0, 3.1 and 5. It replays each conversation in order of time."""
 
 from __future__ import annotations
 

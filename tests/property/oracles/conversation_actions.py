@@ -1,4 +1,4 @@
-"""Oracles of the reports about work on conversations: contracts/khoros.md 3.2, 3.3, 3.9, 3.10 and 5."""
+"""Oracles of the reports about work on conversations: Khoros contract 3.2, 3.3, 3.9, 3.10 and 5."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ CheckFile = Callable[[Export, list[Row], st.DataObject], None]
 
 
 def check_document(document: dict[str, Any], expected: list[Any], *, slug: str) -> None:
-    """The JSON file of contracts/talkdesk.md 5.1 holds exactly these entries."""
+    """The JSON file of Talkdesk contract 5.1 holds exactly these entries."""
     found = document.pop("entries")
     assert document == {"type": slug, "version": "v1", "total": len(expected)}
     assert in_any_order(found) == in_any_order(expected)

@@ -1,4 +1,4 @@
-"""Oracles of `studio_flow_execution`, `outbound_dialer_calls`, `feedback`: contracts/talkdesk.md 5, 6.4, 6.8, 6.9."""
+"""Oracles of `studio_flow_execution`, `outbound_dialer_calls`, `feedback`: Talkdesk contract 5, 6.4, 6.8, 6.9."""
 
 from __future__ import annotations
 

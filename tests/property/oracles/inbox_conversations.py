@@ -1,4 +1,4 @@
-"""Oracle of `inbox_conversations`: contracts/loop.md 10 to 12. It replays each conversation up to the end asked for."""
+"""Oracle of `inbox_conversations`: Loop contract 10 to 12. It replays each conversation up to the end asked for."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ def _mean_seconds(waits: Sequence[int]) -> float | None:
 
 
 def shown(rows: Sequence[Row], zone_name: str) -> list[Row]:
-    """The rows under the names of contracts/loop.md 12.2, instants with the offset of the zone."""
+    """The rows under the names of Loop contract 12.2, instants with the offset of the zone."""
     return [
         {key: _shown(row[source], zone_name, empty=key == "customerId") for key, source in COLUMNS.items()}
         for row in rows

@@ -1,4 +1,4 @@
-"""Renderings of Khoros files, by the types of contracts/khoros.md 3.0. Each takes a value and a zone.
+"""Renderings of Khoros files, by the types of Khoros contract 3.0. Each takes a value and a zone.
 
 Written from the contract, without a look at the engine's renderings. Every value is text, and a missing one is empty.
 """
@@ -9,7 +9,7 @@ from datetime import datetime
 
 from tests.strategies import zone
 
-ENGLISH = "%m/%d/%Y %I:%M:%S %p"  # the pattern of instants, section 5.2
+ENGLISH = "%m/%d/%Y %I:%M:%S %p"  # the pattern of instants, Khoros contract 5.2
 
 
 def text(value: object, _: str) -> str:

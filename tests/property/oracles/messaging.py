@@ -1,4 +1,4 @@
-"""Oracles of `messaging_contacts` and `messaging_traffic`: contracts/talkdesk.md 5, 6.6 and 6.7."""
+"""Oracles of `messaging_contacts` and `messaging_traffic`: Talkdesk contract 5, 6.6 and 6.7."""
 
 from __future__ import annotations
 

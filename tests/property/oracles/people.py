@@ -1,4 +1,4 @@
-"""Oracles of the reports about agents and teams: contracts/khoros.md 3.8 and 3.11 to 3.13."""
+"""Oracles of the reports about agents and teams: Khoros contract 3.8 and 3.11 to 3.13."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ def team_performance_interval(case: ExportCase) -> list[Row]:
 
 
 def buckets(timespan: Timespan, milliseconds: int) -> list[tuple[datetime, datetime]]:
-    """The buckets of contracts/khoros.md 5.4."""
+    """The buckets of Khoros contract 5.4."""
     cuts = [timespan.start]
     day, week = 86_400_000, 604_800_000
     if (milliseconds in (day, week) and timespan.zone == "UTC") or (milliseconds < week and milliseconds != day):

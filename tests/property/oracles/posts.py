@@ -1,4 +1,4 @@
-"""Oracles of the reports about posts and their authors: contracts/khoros.md 3.4 to 3.7, 3.14 and 5."""
+"""Oracles of the reports about posts and their authors: Khoros contract 3.4 to 3.7, 3.14 and 5."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def brand_post(case: ExportCase) -> list[Row]:
 
 
 def _incoming(posts: _Posts, post: Row) -> Row:
-    """The columns of section 3.4, for a document that went either way."""
+    """The columns of Khoros contract 3.4, for a document that went either way."""
     responses = [row for row in posts.posts("response") if row["in_reply_to_post_id"] == post["post_id"]]
     reached = [row for row in responses if row["delivery"] != "failed" and row["happened_at"] >= post["happened_at"]]
     same = ("url", "form", "title", "body", "language", "published_at", "in_reply_to_post_id", "is_private")
@@ -173,7 +173,7 @@ def _incoming(posts: _Posts, post: Row) -> Row:
 
 
 def _response(posts: _Posts, post: Row) -> Row:
-    """The columns of section 3.5."""
+    """The columns of Khoros contract 3.5."""
     agent, answered = find(posts.care, "agent", post["agent_id"]), posts.answered(post)
     firsts = [
         row["post_id"]

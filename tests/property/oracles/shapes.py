@@ -39,7 +39,7 @@ def csv_names(shape: Shape) -> list[str]:
 def csv_labels(shape: Shape, exceptions: Mapping[str, str] = MappingProxyType({})) -> list[str]:
     """The header line of labels: the field name split on ``_``, each word with a capital.
 
-    Source: contracts/talkdesk.md 5.2, which lists the exceptions.
+    Source: Talkdesk contract 5.2, which lists the exceptions.
     """
     return [
         exceptions.get(name) or " ".join(word[:1].upper() + word[1:] for word in name.split("_"))

@@ -1,4 +1,4 @@
-"""Renderings of Talkdesk files, by the types of contracts/talkdesk.md 5 and 6. Each takes a value and a zone.
+"""Renderings of Talkdesk files, by the types of Talkdesk contract 5 and 6. Each takes a value and a zone.
 
 Written from the contract, without a look at the engine's renderings. Null stays null unless a name says otherwise.
 """
@@ -29,7 +29,7 @@ def yes_no(value: object, _: str) -> Shown:
 
 
 def yes_no_in_capitals(value: object, _: str) -> Shown:
-    """YN as contracts/talkdesk.md 6.6 writes it for virtual agents."""
+    """YN as Talkdesk contract 6.6 writes it for virtual agents."""
     return None if value is None else "YES" if value else "NO"
 
 
@@ -64,7 +64,7 @@ def day_fraction_of_milliseconds(value: object, _: str) -> Shown:
 
 
 def in_days_and_hours(value: object, _: str) -> Shown:
-    """A number of seconds in words, as contracts/talkdesk.md 6.6 writes it: ``0d 1h 2m 3s``."""
+    """A number of seconds in words, as Talkdesk contract 6.6 writes it: ``0d 1h 2m 3s``."""
     if value is None:
         return None
     minutes, seconds = divmod(_whole(value), 60)
@@ -89,12 +89,12 @@ def joined_by_plus_or_empty(value: object, _: str) -> Shown:
 
 
 def joined_by_spaced_plus(value: object, _: str) -> Shown:
-    """A list as contracts/talkdesk.md 6.6 writes it: ``a + b``."""
+    """A list as Talkdesk contract 6.6 writes it: ``a + b``."""
     return " + ".join(value) if isinstance(value, list) else None
 
 
 def json_array(value: object, _: str) -> Shown:
-    """A list as contracts/talkdesk.md 6.11 writes it: a JSON text within the text."""
+    """A list as Talkdesk contract 6.11 writes it: a JSON text within the text."""
     return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 

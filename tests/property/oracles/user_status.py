@@ -1,4 +1,4 @@
-"""Oracle of `user_status`: contracts/talkdesk.md 5 and 6.5."""
+"""Oracle of `user_status`: Talkdesk contract 5 and 6.5."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Oracles of `contacts`, `ring_attempts`, `interaction_custom_fields`: contracts/talkdesk.md 5, 6.2, 6.3 and 6.13."""
+"""Oracles of `contacts`, `ring_attempts`, `interaction_custom_fields`: Talkdesk contract 5, 6.2, 6.3 and 6.13."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Oracles of the reports on quality, adherence and staffing: contracts/talkdesk.md 5, 6.10, 6.11 and 6.14."""
+"""Oracles of the reports on quality, adherence and staffing: Talkdesk contract 5, 6.10, 6.11 and 6.14."""
 
 from __future__ import annotations
 

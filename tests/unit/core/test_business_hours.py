@@ -20,7 +20,7 @@ from offtake.model.query import Query
 from offtake.model.report import Report
 from offtake.model.request import ExportRequest
 from offtake.model.timespan import Timespan
-from tests.fixtures.places import views_of
+from tests.fixtures.storage_paths import views_of
 
 ZONE = "America/New_York"
 WEEK = [  # weekday, opens, closes: two periods on Monday, and one that ends at midnight on Saturday
@@ -65,8 +65,8 @@ def answers(folder: Path, instants: Sequence[datetime], *, week: bool = True, zo
         "fits_business_hours('inside', moment) AS c, fits_business_hours('outside', moment) AS d "
         "FROM (SELECT unnest($instants) AS moment)"
     )
-    with Session(limits, views) as session:
-        filters.prepare(session, REPORT, request, tenant="acme")
+    with Session(limits, views, tenant="acme") as session:
+        filters.prepare(session, REPORT, request)
         names = ("a", "b", "c", "d")
         found = session.rows(Query(sql=sql, values={"instants": list(instants)}, columns=names))
     return [list(row.values()) for row in found]

@@ -11,8 +11,8 @@ from offtake.core import lookups
 from offtake.core.services import Services
 from offtake.errors import NotPermitted, Unavailable
 from offtake.model.lookups import Queue
+from tests.fixtures.exports import caller
 from tests.fixtures.installation import Installation
-from tests.fixtures.orders import caller
 
 MANY = 10_001
 

@@ -34,8 +34,8 @@ from offtake.model.view import TableView
 from offtake.settings import CatalogueSettings, Settings
 from offtake.store import jobs
 from offtake.store.migrate import migrate
-from tests.fixtures.orders import NOON, ORDER, caller
-from tests.fixtures.places import artifact_path
+from tests.fixtures.exports import EXPORT, NOON, caller
+from tests.fixtures.storage_paths import artifact_path
 
 TAGGINGS = 40
 FOLDER = {
@@ -54,7 +54,7 @@ columns = [
     "query.sql": """\
 SELECT tag_id, attached_at
 FROM conversation_tag
-WHERE tenant = $tenant AND attached_at >= $start AND attached_at < $end AND in_partition(tag_id)
+WHERE attached_at >= $start AND attached_at < $end AND in_partition(tag_id)
 """,
     "wire.talkdesk.toml": """\
 slug = "taggings"
@@ -86,7 +86,7 @@ def on(tmp_path: Path) -> Iterator[Services]:
 
 
 def _leased(on: Services, *, format_name: str = "csv", row_limit: int | None = None) -> Lease:
-    create_export(replace(ORDER, report="taggings", format=format_name, row_limit=row_limit), caller(), on)
+    create_export(replace(EXPORT, report="taggings", format=format_name, row_limit=row_limit), caller(), on)
     now = on.clock()
     with on.database.write() as connection:
         lease = jobs.claim(connection, worker="w", now=now, until=now + timedelta(minutes=1))
@@ -148,7 +148,7 @@ def test_an_interrupt_between_two_parts_is_not_lost(tmp_path: Path) -> None:
     limits = Limits(threads=1, memory_mb=128, temp_folder=tmp_path / "temp", temp_mb=16)
     query = Query(sql="SELECT getvariable('partition') AS part", values={}, columns=("part",))
     with (
-        _StoppedAfterOne(limits, [], writable=(file, partition_file(file)), partitions=3) as session,
+        _StoppedAfterOne(limits, [], tenant="acme", writable=(file, partition_file(file)), partitions=3) as session,
         pytest.raises(AttemptInterrupted),
     ):
         CSV.write(session, query, file, framing=Framing())

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from offtake.core.presentation import choose
-from offtake.model.report import Mark, Publication, PublishedColumn, Rendering
+from offtake.model.rendering import Rendering
+from offtake.model.report import Mark, Publication, PublishedColumn
 
 
 def column(name: str, *, hidden: bool = False, formats: tuple[str, ...] = ()) -> PublishedColumn:
@@ -32,7 +33,7 @@ PUBLICATION = Publication(
         (("c", "a"), "json", ["c", "a"]),
         (("b",), "json", ["b"]),
         (("d_millis", "b", "c"), "json", ["d_millis", "b", "c"]),
-        (("d_millis", "b", "c"), "csv", ["b", "c"]),  # contracts/khoros.md 5.3: dropped without an error
+        (("d_millis", "b", "c"), "csv", ["b", "c"]),  # Khoros contract 5.3: dropped without an error
     ],
 )
 def test_the_columns_that_are_shown(asked: tuple[str, ...], format_name: str, shown: list[str]) -> None:

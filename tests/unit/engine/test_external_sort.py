@@ -19,9 +19,11 @@ from offtake.engine.plan import plan
 from offtake.errors import AttemptInterrupted
 from offtake.formats import partition_file
 from offtake.formats.json import JSON
+from offtake.model.column_type import ColumnType
 from offtake.model.layout import ColumnLayout, Framing
 from offtake.model.query import Query
-from offtake.model.report import Column, ColumnType, Mark, PublishedColumn, Rendering, Report
+from offtake.model.rendering import Rendering
+from offtake.model.report import Column, Mark, PublishedColumn, Report
 from offtake.model.request import ExportRequest
 from offtake.model.timespan import Timespan
 
@@ -33,7 +35,7 @@ SQL = f"""
 SELECT CAST(number AS VARCHAR) AS row_id, hash(number) % {TIES} AS place,
     repeat(md5(CAST(number AS VARCHAR)), 32) AS note
 FROM range({ROWS}) AS counted (number)
-WHERE $tenant = 'acme' AND $start < $end
+WHERE $start < $end
 """
 SPAN = Timespan(start=datetime(2026, 3, 1, tzinfo=UTC), end=datetime(2026, 4, 1, tzinfo=UTC), zone="UTC")
 REQUEST = ExportRequest(dialect="any", report="any", format="json", timespan=SPAN, name="any")
@@ -67,7 +69,7 @@ def shown(*order: str) -> ColumnLayout:
 @contextmanager
 def session(folder: Path, *writable: Path, threads: int = 1) -> Iterator[Session]:
     limits = Limits(threads=threads, memory_mb=128, temp_folder=folder / "spill", temp_mb=2_000)
-    with Session(limits, [], writable=writable) as made:
+    with Session(limits, [], tenant="acme", writable=writable) as made:
         yield made
 
 
@@ -87,7 +89,7 @@ def test_a_file_is_sorted_though_its_rows_do_not_fit_into_memory(
     """Hundreds of rows share each value of the sort column."""
     sql = SQL.replace(f"range({ROWS})", f"range({rows})")
     report = replace(REPORT, sql=sql.replace("32) AS note", f"{32 * kilobytes}) AS note"))
-    query = plan(report, shown(*order), REQUEST, tenant="acme")
+    query = plan(report, shown(*order), REQUEST)
     file = tmp_path / "file.json"
     with session(tmp_path, file, partition_file(file)) as made:
         in_order = made.sort(query, range_bytes=ROOM)
@@ -101,7 +103,7 @@ def test_a_file_is_sorted_though_its_rows_do_not_fit_into_memory(
 @pytest.mark.parametrize("rows", [0, 1, 1_000])
 def test_few_rows_are_one_partition(tmp_path: Path, rows: int) -> None:
     report = replace(REPORT, sql=SQL.replace(f"range({ROWS})", f"range({rows})"))
-    query = plan(report, shown("place", "row_id"), REQUEST, tenant="acme")
+    query = plan(report, shown("place", "row_id"), REQUEST)
     with session(tmp_path) as made:
         found = made.rows(made.sort(query, range_bytes=ROOM))
         assert made.partitions == 1
@@ -188,4 +190,4 @@ def test_an_interrupted_session_stops_dividing_ranges(tmp_path: Path) -> None:
 
 
 def test_files_are_not_sorted_by_default() -> None:
-    assert plan(REPORT, shown(), REQUEST, tenant="acme").order == ()
+    assert plan(REPORT, shown(), REQUEST).order == ()

@@ -105,24 +105,20 @@ def test_the_sql_keeps_what_the_expression_says(expression: Expression, rows: li
         named = [(COLUMNS.get(field, field), kind) for field, kind in FIELDS.items() if field != "tag"]
         types = {FieldType.TEXT: "VARCHAR", FieldType.NUMBER: "BIGINT", FieldType.FLAG: "BOOLEAN"}
         shape = ", ".join(f"{name} {types[kind]}" for name, kind in named)
-        connection.execute(f"CREATE TABLE conversation (tenant VARCHAR, conversation_id VARCHAR, {shape})")
+        connection.execute(f"CREATE TABLE conversation (conversation_id VARCHAR, {shape})")
         instants = "attached_at TIMESTAMPTZ, detached_at TIMESTAMPTZ"
-        connection.execute(
-            f"CREATE TABLE conversation_tag (tenant VARCHAR, conversation_id VARCHAR, tag_id VARCHAR, {instants})"
-        )
+        connection.execute(f"CREATE TABLE conversation_tag (conversation_id VARCHAR, tag_id VARCHAR, {instants})")
         for number, row in enumerate(rows):
-            cells = ["acme", str(number), *(row[field] for field in FIELDS if field != "tag")]
+            cells = [str(number), *(row[field] for field in FIELDS if field != "tag")]
             marks = ", ".join("?" * len(cells))
             connection.execute(f"INSERT INTO conversation VALUES ({marks})", cells)
-            tagged = "INSERT INTO conversation_tag VALUES (?, ?, ?, ?, ?)"
+            tagged = "INSERT INTO conversation_tag VALUES (?, ?, ?, ?)"
             for tag in row["tag"]:
-                connection.execute(tagged, ["acme", str(number), tag, BEFORE, None])
-            # Detached tags, tags attached later, and another tenant's tags of the same id do not count.
-            connection.execute(tagged, ["acme", str(number), "vip", BEFORE, BEFORE])
-            connection.execute(tagged, ["acme", str(number), "a", END, None])
-            connection.execute(tagged, ["globex", str(number), "b", BEFORE, None])
+                connection.execute(tagged, [str(number), tag, BEFORE, None])
+            # Detached tags and tags attached later do not count.
+            connection.execute(tagged, [str(number), "vip", BEFORE, BEFORE])
+            connection.execute(tagged, [str(number), "a", END, None])
         connection.execute("SET VARIABLE smart_view_end = $end", {"end": END})
-        connection.execute("SET VARIABLE smart_view_tenant = 'acme'")
         connection.execute("SET VARIABLE smart_view_values = $values", {"values": values})
         found = connection.execute(f"SELECT conversation_id FROM conversation WHERE {condition}").fetchall()
     assert {row[0] for row in found} == {str(n) for n, row in enumerate(rows) if keeps(expression, row)}

@@ -12,7 +12,7 @@ from offtake.executor.background import BackgroundThread
 
 
 def test_a_defect_is_logged_without_its_text_and_does_not_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(background, "_AGAIN", 0.0)
+    monkeypatch.setattr(background, "_RESTART_SECONDS", 0.0)
     runs, second = [0], threading.Event()
 
     def run() -> None:

@@ -16,7 +16,7 @@ from temporalio import workflow
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
-from offtake.executor.temporal.workflows import ATTEMPT, EXPORT, Export, ExportInput, Maintenance
+from offtake.executor.temporal.workflows import ATTEMPT, EXPORT, Export, ExportInput
 
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))
 
@@ -41,7 +41,7 @@ def history(file: Path) -> WorkflowHistory:
 
 @pytest.mark.parametrize("file", HISTORIES, ids=lambda file: file.stem)
 def test_a_recorded_history_replays(file: Path) -> None:
-    asyncio.run(Replayer(workflows=[Export, Maintenance]).replay_workflow(history(file)))
+    asyncio.run(Replayer(workflows=[Export]).replay_workflow(history(file)))
 
 
 def test_every_way_to_end_is_among_the_histories() -> None:
@@ -50,7 +50,7 @@ def test_every_way_to_end_is_among_the_histories() -> None:
         for file in HISTORIES
     }
     assert ends >= {"EXECUTION_COMPLETED", "EXECUTION_CANCELED"}
-    assert {file.stem.partition("-")[0] for file in HISTORIES} == {"export", "maintenance"}
+    assert {file.stem.partition("-")[0] for file in HISTORIES} == {"export"}
 
 
 def test_a_change_that_breaks_running_workflows_is_found() -> None:

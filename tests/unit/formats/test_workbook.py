@@ -9,7 +9,7 @@ import pytest
 from openpyxl.worksheet.worksheet import Worksheet
 
 from offtake.engine.duckdb import Session
-from offtake.formats.xlsx import Room, workbook_writer
+from offtake.formats.xlsx import SheetLimits, workbook_writer
 from offtake.model.layout import Framing
 from offtake.model.query import Query
 from tests.property.exporting import limits
@@ -31,8 +31,8 @@ def sheets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Worksheet]:
     """Seven rows in sheets of five rows."""
     path: Path = tmp_path_factory.mktemp("workbook") / "made.xlsx"
     query = Query(sql=SQL, values={}, columns=COLUMNS)
-    with Session(limits(path.parent), []) as session:
-        assert workbook_writer(Room(rows=6))(session, query, path, framing=Framing()) == 7
+    with Session(limits(path.parent), [], tenant="acme") as session:
+        assert workbook_writer(SheetLimits(rows=6))(session, query, path, framing=Framing()) == 7
     book = openpyxl.load_workbook(path)
     return {name: book[name] for name in book.sheetnames}
 

@@ -51,11 +51,8 @@ def test_a_defect_is_answered_as_json_and_its_text_is_kept_inside(broken: Servic
     with structlog.testing.capture_logs() as lines:
         answer = ask(broken, "/data/reports/calls/jobs/x", authorization="Bearer x")
     assert answer.status_code == 500
-    assert answer.json() == {
-        "code": "1020000",
-        "message": "The server made a mistake.",
-        "description": "The server made a mistake.",
-    }
+    message = f"Internal server error (request {answer.headers['x-request-id']})."
+    assert answer.json() == {"code": "1020000", "message": message, "description": message}
     defect = next(line for line in lines if line["event"] == "request_defect")
     assert defect["kind"] == "ValueError"
     assert any("clock" in place for place in defect["locations"])

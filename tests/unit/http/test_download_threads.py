@@ -15,11 +15,11 @@ from starlette.types import Message, Scope
 from offtake.core.admin import identity
 from offtake.core.exports.download import open_link
 from offtake.http import downloads
-from offtake.http.download_threads import AT_ONCE
+from offtake.http.download_threads import MAX_THREADS
 from offtake.model.tenant import Tenant
 from tests.fixtures import loop
-from tests.fixtures.inside import inside
-from tests.fixtures.loop import ADMIN, BOSS, LoopClient
+from tests.fixtures.in_process import in_process
+from tests.fixtures.loop import ADMIN, BOSS, LoopWire
 
 
 def test_a_store_that_hangs_stalls_downloads_alone(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_a_store_that_hangs_stalls_downloads_alone(tmp_path: Path) -> None:
 
     async def run(answers: list[Response], scope: Scope) -> None:
         downloads = [asyncio.create_task(answer(scope, receive, send)) for answer in answers]
-        for _ in range(AT_ONCE):
+        for _ in range(MAX_THREADS):
             while not begun.acquire(blocking=False):
                 await asyncio.sleep(0)
         assert await asyncio.wait_for(run_in_threadpool(lambda: "done"), 60) == "done"
@@ -48,14 +48,14 @@ def test_a_store_that_hangs_stalls_downloads_alone(tmp_path: Path) -> None:
         released.set()
         await asyncio.gather(*downloads)
 
-    with inside(tmp_path) as here:
+    with in_process(tmp_path) as here:
         identity.add_tenant(Tenant(name="acme"), here.on)
         token = loop.token(here.installation, "acme", BOSS, ADMIN)
-        client = LoopClient(here.http, {"Authorization": f"Bearer {token}"})
+        client = LoopWire(here.http, {"Authorization": f"Bearer {token}"})
         export = client.create()
         here.work()
         query = dict(part.split("=", 1) for part in client.url(export).partition("?")[2].split("&"))
         found = open_link(export, expires=query["Expires"], signature=query["Signature"], on=here.on)
-        answers = [downloads.answer(replace(found, read=hang)) for _ in range(AT_ONCE + 5)]
+        answers = [downloads.answer(replace(found, read=hang)) for _ in range(MAX_THREADS + 5)]
         asyncio.run(run(answers, {"type": "http", "method": "GET", "path": "/download/x/y", "headers": []}))
     assert sent.count("http.response.start") == len(answers)

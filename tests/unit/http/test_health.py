@@ -15,7 +15,7 @@ from offtake.store.database import Database, sqlite_url
 from tests.fixtures.installation import Installation
 
 
-def test_a_check_that_hangs_is_reported_and_not_repeated() -> None:
+def test_a_hanging_check_is_reported_and_not_repeated() -> None:
     release = threading.Event()
     began: list[int] = []
 
@@ -28,11 +28,11 @@ def test_a_check_that_hangs_is_reported_and_not_repeated() -> None:
         HealthCheck(name="The lake", check=hang),
         HealthCheck(name="The state database", check=lambda: "is away"),
     ]
-    readiness = Readiness(health_checks, patience=0.01, fresh=0)
+    readiness = Readiness(health_checks, timeout_seconds=0.01, cache_seconds=0)
 
     async def ask() -> None:
         for _ in range(3):
-            assert await readiness.missing() == ["The lake does not answer in time.", "is away"]
+            assert await readiness.missing() == ["The lake did not answer within 0.01 seconds.", "is away"]
         assert began == [1]
         release.set()
         while (await readiness.missing())[0] != "is away":
@@ -41,27 +41,27 @@ def test_a_check_that_hangs_is_reported_and_not_repeated() -> None:
     asyncio.run(asyncio.wait_for(ask(), 60))
 
 
-def test_an_answer_is_cached() -> None:
-    looks: list[int] = []
+def test_a_result_is_cached() -> None:
+    calls: list[int] = []
 
-    def look() -> None:
-        looks.append(1)
+    def check() -> None:
+        calls.append(1)
 
-    readiness = Readiness([HealthCheck(name="x", check=look)], fresh=3600)
+    readiness = Readiness([HealthCheck(name="x", check=check)], cache_seconds=3600)
 
     async def ask() -> list[list[str]]:
         return await asyncio.gather(*(readiness.missing() for _ in range(20)))
 
     assert asyncio.run(ask()) == [[]] * 20
-    assert looks == [1]
+    assert calls == [1]
 
 
-def test_an_unexpected_error_in_a_check_is_reported_without_its_text() -> None:
+def test_a_defect_in_a_check_is_reported_without_its_text() -> None:
     def broken() -> str | None:
         raise ValueError("postgresql://offtake:secret@db/offtake")
 
     readiness = Readiness([HealthCheck(name="The state database", check=broken)])
-    assert asyncio.run(readiness.missing()) == ["The state database cannot be looked at (ValueError)."]
+    assert asyncio.run(readiness.missing()) == ["The state database: the check failed (ValueError)."]
 
 
 def test_an_unreachable_database_is_reported_and_its_metrics_are_omitted(

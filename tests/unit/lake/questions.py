@@ -30,7 +30,7 @@ def some(db: duckdb.DuckDBPyConnection, table: str, *conditions: str) -> None:
 def values_and_gaps(db: duckdb.DuckDBPyConnection, table: str, *, never_null: Collection[str] = ()) -> None:
     """Every nullable column, except those of ``never_null``, is null in some rows and not in others."""
     for column in TABLES[table].columns:
-        if column.name not in TABLES[table].must_have:
+        if column.name not in TABLES[table].not_null:
             counted = f'SELECT count("{column.name}") > 0, count("{column.name}") < count(*) FROM "{table}"'
             assert db.execute(counted).fetchone() == (True, column.name not in never_null), column.name
 

@@ -12,7 +12,7 @@ from offtake.lake.tables import Table, tables
 from offtake.model.report import Prune, TableUse
 from offtake.model.timespan import Timespan
 from offtake.model.view import TableView
-from tests.fixtures.places import views_of
+from tests.fixtures.storage_paths import views_of
 
 TABLES = tables()
 TEAM, AGENT, CALL, STATE = (TABLES[name] for name in ("team", "agent", "call", "agent_state"))

@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 
 from offtake.errors import AttemptInterrupted, StorageUnavailable
-from offtake.lake.cache import FileCache, Wanted
+from offtake.lake.cache import FileCache, RemoteFile
 
 SIZE = 1000
 CONTENT = b"PAR1" + bytes(SIZE - 8) + b"PAR1"
 
 
-def wanted(*names: str) -> list[Wanted]:
-    return [Wanted(name=f"team/tenant=acme/{name}.parquet", size=SIZE) for name in names]
+def wanted(*names: str) -> list[RemoteFile]:
+    return [RemoteFile(name=f"team/tenant=acme/{name}.parquet", size=SIZE) for name in names]
 
 
 class Source:
@@ -32,7 +32,7 @@ class Source:
         self.content = content
         self.asked: Counter[str] = Counter()
 
-    def __call__(self, file: Wanted) -> Iterator[bytes]:
+    def __call__(self, file: RemoteFile) -> Iterator[bytes]:
         self.asked[Path(file.name).stem] += 1
         for first in range(0, len(self.content), 300):
             yield self.content[first : first + 300]
@@ -56,7 +56,7 @@ def held(of: FileCache) -> list[Path]:
 
 def use(of: FileCache, source: Source, *names: str) -> None:
     files = wanted(*names)
-    with of.held(files, source, unbothered) as folder:
+    with of.local_copies(files, source, unbothered) as folder:
         assert [(folder / file.name).read_bytes() for file in files] == [source.content] * len(files)
 
 
@@ -81,7 +81,7 @@ def test_the_least_recently_used_file_is_removed_first(tmp_path: Path) -> None:
 
 def test_a_file_in_use_is_removed_only_afterwards(tmp_path: Path) -> None:
     made, source = cache(tmp_path, limit=SIZE), Source()
-    with made.held(wanted("a", "b", "c"), source, unbothered) as folder:
+    with made.local_copies(wanted("a", "b", "c"), source, unbothered) as folder:
         use(made, source, "d")
         assert all((folder / file.name).read_bytes() == CONTENT for file in wanted("a", "b", "c"))
         assert set(entries(made)) >= {"a", "b", "c"}
@@ -102,7 +102,7 @@ def test_a_file_larger_than_the_bound_can_be_used(tmp_path: Path, limit: int) ->
 )
 def test_a_broken_file_is_refused_and_never_kept(tmp_path: Path, content: bytes) -> None:
     made = cache(tmp_path)
-    with pytest.raises(StorageUnavailable), made.held(wanted("a"), Source(content), unbothered):
+    with pytest.raises(StorageUnavailable), made.local_copies(wanted("a"), Source(content), unbothered):
         pytest.fail("a broken file was handed out")
     assert (entries(made), held(made)) == ([], [])
     use(made, Source(), "a")
@@ -126,7 +126,7 @@ def test_a_stop_request_ends_a_fetch_at_once(tmp_path: Path) -> None:
         if chunks > 2:
             raise AttemptInterrupted("The attempt was asked to stop.")
 
-    with pytest.raises(AttemptInterrupted), made.held(wanted("a", "b"), Source(), check):
+    with pytest.raises(AttemptInterrupted), made.local_copies(wanted("a", "b"), Source(), check):
         pytest.fail("the fetch was not stopped")
     assert (entries(made), held(made)) == ([], [])
 
@@ -134,12 +134,12 @@ def test_a_stop_request_ends_a_fetch_at_once(tmp_path: Path) -> None:
 def test_one_file_that_fails_ends_the_others(tmp_path: Path) -> None:
     made = cache(tmp_path)
 
-    def bring(file: Wanted) -> Iterator[bytes]:
+    def fetch(file: RemoteFile) -> Iterator[bytes]:
         if file.name.endswith("bad.parquet"):
             raise StorageUnavailable("away")
         yield CONTENT
 
-    with pytest.raises(StorageUnavailable, match="away"), made.held(wanted("bad", "a", "b"), bring, unbothered):
+    with pytest.raises(StorageUnavailable, match="away"), made.local_copies(wanted("bad", "a", "b"), fetch, unbothered):
         pytest.fail("a file is missing")
     assert held(made) == []
 
@@ -169,7 +169,7 @@ _HOLDS = """
 import sys, time
 from pathlib import Path
 from tests.unit.lake.test_lake_cache import Source, cache, unbothered, wanted
-with cache(Path(sys.argv[1]), limit=0).held(wanted("a"), Source(), unbothered):
+with cache(Path(sys.argv[1]), limit=0).local_copies(wanted("a"), Source(), unbothered):
     print("holding", flush=True)
     time.sleep(600)
 """

@@ -14,14 +14,14 @@ from offtake.lake.delta import Lake
 from offtake.lake.ingest.load import load
 from offtake.lake.seed import SeedPlan, seed
 from offtake.lake.seed.calendar import clock_changes, periods, slots
-from offtake.lake.seed.generate import needs_conversations, seeded
+from offtake.lake.seed.generate import needs_conversations, seeded_tables
 from offtake.lake.storage import FolderTableStorage
 from offtake.lake.tables import tables
 from tests.fixtures.sample import PLAN, Sample
 from tests.unit.lake.questions import none, some, values_and_gaps
 from tests.unit.lake.stored import TABLES, Stored, database, seen, stored
 
-SEEDED = seeded()
+SEEDED = seeded_tables()
 
 
 @pytest.fixture

@@ -14,9 +14,10 @@ from offtake.lake.delta import Lake
 from offtake.lake.ingest.load import load
 from offtake.lake.storage import FolderTableStorage
 from offtake.lake.tables import Table, TableColumn, tables
-from offtake.model.report import ColumnType, Prune, TableUse
+from offtake.model.column_type import ColumnType
+from offtake.model.report import Prune, TableUse
 from offtake.model.timespan import Timespan
-from tests.fixtures.places import views_of
+from tests.fixtures.storage_paths import views_of
 from tests.unit.lake.stored import STATE, TEAM, database, seen, stored, version, written
 
 MONTHS = ["2025-12", "2026-01", "2026-02", "2026-03"]
@@ -144,8 +145,8 @@ def test_compaction_keeps_every_row_and_earlier_readers(tmp_path: Path) -> None:
         load(lake, STATE, [written(tmp_path / "s.csv", content)], tenant="bolt")
     before, rows, others = seen(lake, STATE), stored(lake, STATE), seen(lake, STATE, "bolt").files
     assert len(before.files) == 10
-    assert compact(lake, STATE, tenant="acme", files_allowed=5) == 0
-    assert compact(lake, STATE, tenant="acme", files_allowed=4) == 2
+    assert compact(lake, STATE, tenant="acme", max_files=5) == 0
+    assert compact(lake, STATE, tenant="acme", max_files=4) == 2
     assert len(seen(lake, STATE).files) == 2
     assert stored(lake, STATE) == rows
     assert seen(lake, STATE, "bolt").files == others

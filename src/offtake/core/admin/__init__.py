@@ -1,1 +1,1 @@
-"""What operators do: tenants, credentials, jobs, workers, health."""
+"""Operator functions: tenants, credentials, jobs, the worker registry and health checks."""

@@ -1,7 +1,7 @@
-"""What the server needs to be of use, and what of it is missing, in words for whoever runs it.
+"""Health checks of the server's dependencies.
 
-The words name no address, path or secret: a probe needs no credentials. A faulty catalogue is not looked for: a server
-that has one does not start.
+A probe needs no credentials, so messages contain no address, path or secret. The catalogue needs no check: a server
+with a faulty catalogue does not start.
 """
 
 from __future__ import annotations
@@ -21,14 +21,17 @@ from offtake.store.migrate import is_older
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthCheck:
-    """Something the server needs; ``look`` says what is wrong with it, or nothing."""
+    """A dependency of the server; ``check`` returns what is wrong with it, or None."""
 
     name: str
     check: Callable[[], str | None]
 
 
 def health_checks(on: Services, *, free_bytes: int, silence: timedelta) -> tuple[HealthCheck, ...]:
-    """All that is needed; ``silence``, if not zero, is how long ago the last worker may have been seen."""
+    """Return the health checks.
+
+    A non-zero ``silence`` adds a check that some worker has sent a heartbeat within that time.
+    """
 
     def state() -> str | None:
         try:
@@ -45,7 +48,7 @@ def health_checks(on: Services, *, free_bytes: int, silence: timedelta) -> tuple
             return error.message
         except SettingsError:
             answers = False
-        return None if answers else "The artifact store does not answer, or refuses."
+        return None if answers else "The artifact store does not answer, or refuses access."
 
     def lake() -> str | None:
         try:
@@ -58,12 +61,12 @@ def health_checks(on: Services, *, free_bytes: int, silence: timedelta) -> tuple
         try:
             alive = worker_registry.count_alive(on, within=silence)
         except (Unavailable, SQLAlchemyError):
-            return None  # said already: nobody can know
+            return None  # the check of the state database reports it
         return None if alive else f"No worker has been alive for {silence.total_seconds():g} seconds."
 
-    found = (
+    checks = (
         HealthCheck(name="The state database", check=state),
         HealthCheck(name="The artifact store", check=artifacts),
         HealthCheck(name="The lake", check=lake),
     )
-    return (*found, HealthCheck(name="The list of workers", check=workers)) if silence else found
+    return (*checks, HealthCheck(name="The list of workers", check=workers)) if silence else checks

@@ -1,6 +1,6 @@
-"""Tenants, credentials and their keys, as the operator keeps them.
+"""Administration of tenants, credentials and public keys by the operator.
 
-Clients authenticate in ``core.auth.client_auth`` and get tokens in ``core.auth.tokens``.
+``core.auth.client_auth`` authenticates clients; ``core.auth.tokens`` issues their tokens.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from offtake.store import audit, identity
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewCredential:
-    """A credential at the only moment its secret is known."""
+    """A new credential with its secret, which is not stored and cannot be read again."""
 
     credential: Credential
     secret: str
 
 
 def add_tenant(tenant: Tenant, on: Services) -> None:
-    """Make a tenant. Raises NameTaken."""
+    """Create a tenant. Raises NameTaken."""
     with on.database.write() as connection:
         if identity.get_tenant(connection, tenant.name) is not None:
             raise NameTaken(f"The tenant {tenant.name} exists already.")
         if tenant.company_key is not None and identity.company_key_taken(connection, tenant.company_key):
-            raise NameTaken("Another tenant has that company key.")
+            raise NameTaken("Another tenant already has that company key; choose another one.")
         identity.add_tenant(connection, tenant, now=on.clock())
         audit.record(connection, _operator("tenant.add", tenant.name), now=on.clock())
 
 
 def set_verified(name: str, on: Services, *, is_verified: bool) -> None:
-    """Say whether the account behind a tenant was verified. Raises UnknownName."""
+    """Record whether the tenant's account is verified. Raises UnknownName."""
     get_tenant(name, on)
     with on.database.write() as connection:
         identity.set_verified(connection, name, is_verified=is_verified)
@@ -48,16 +48,16 @@ def set_verified(name: str, on: Services, *, is_verified: bool) -> None:
 
 
 def get_tenant(name: str, on: Services) -> Tenant:
-    """The tenant of that name. Raises UnknownName."""
+    """Return the tenant with that name. Raises UnknownName."""
     with on.database.read() as connection:
         tenant = identity.get_tenant(connection, name)
     if tenant is None:
-        raise UnknownName(f"There is no tenant {name}; make it with: offtake tenant add {name}")
+        raise UnknownName(f"There is no tenant {name}; create it with: offtake tenant add {name}")
     return tenant
 
 
 def unknown_tenants(names: Iterable[str], on: Services) -> list[str]:
-    """Those of the names that no tenant has."""
+    """Return the names that no tenant has."""
     with on.database.read() as connection:
         return [name for name in names if identity.get_tenant(connection, name) is None]
 
@@ -65,7 +65,7 @@ def unknown_tenants(names: Iterable[str], on: Services) -> list[str]:
 def add_credential(
     tenant: str, kind: CredentialKind, on: Services, *, user: str | None, scopes: frozenset[Scope]
 ) -> NewCredential:
-    """Make a credential with a fresh secret. Raises UnknownName, NameTaken."""
+    """Create a credential with a new secret. Raises UnknownName, NameTaken."""
     get_tenant(tenant, on)
     secret = on.new_secret()
     credential = Credential(
@@ -78,26 +78,26 @@ def add_credential(
         created_at=on.clock(),
     )
     with on.database.write() as connection:
-        # One password a name; of tokens a person may have several, to replace one by another.
+        # One password per user name. A user may have several tokens, so that one can replace another without a gap.
         if kind is CredentialKind.BASIC and user is not None and identity.user_taken(connection, tenant, user):
-            raise NameTaken("The tenant has a credential for that user already.")
+            raise NameTaken("The tenant already has a credential for that user; revoke it first.")
         identity.add_credential(connection, credential)
         audit.record(connection, _operator("credential.add", tenant, credential.id), now=on.clock())
     return NewCredential(credential=credential, secret=secret)
 
 
 def list_credentials(tenant: str, on: Services) -> list[tuple[Credential, list[str]]]:
-    """The tenant's credentials that are not revoked, each with the names of its keys. Raises UnknownName."""
+    """Return the tenant's active credentials, each with the names of its keys. Raises UnknownName."""
     get_tenant(tenant, on)
-    with on.database.write() as connection:  # several statements that must agree
-        found = identity.credentials_of(connection, tenant)
-        return [(credential, list(identity.key_names(connection, credential.id))) for credential in found]
+    with on.database.write() as connection:  # several statements that must see one state
+        credentials = identity.credentials_of(connection, tenant)
+        return [(credential, list(identity.key_names(connection, credential.id))) for credential in credentials]
 
 
 def revoke_credential(credential_id: str, on: Services) -> Credential:
-    """End a credential and every token it has, at once and for good. Raises UnknownName."""
+    """Revoke a credential and all its tokens. This takes effect at once and cannot be undone. Raises UnknownName."""
     with on.database.write() as connection:
-        credential = _lasting(connection, credential_id)
+        credential = _active_credential(connection, credential_id)
         entry = _operator("credential.revoke", credential.tenant, credential.id)
         audit.record(connection, entry, now=on.clock())
         identity.revoke_credential(connection, credential.id)
@@ -105,36 +105,38 @@ def revoke_credential(credential_id: str, on: Services) -> Credential:
 
 
 def add_key(credential_id: str, pem: bytes, on: Services, *, kid: str | None = None) -> PublicKey:
-    """Register the public half of a client's P-256 key; without ``kid`` it is named by its RFC 7638 thumbprint.
+    """Register a client's P-256 public key; without ``kid``, the RFC 7638 thumbprint becomes its name.
 
     Raises UnknownName, InvalidKey, NameTaken.
     """
     text, thumbprint = read_public_key(pem)
     with on.database.write() as connection:
-        credential = _lasting(connection, credential_id)
+        credential = _active_credential(connection, credential_id)
         if credential.kind is not CredentialKind.OAUTH:
-            raise InvalidKey("Only clients that ask for tokens (oauth) have keys.")
+            raise InvalidKey(
+                "Only oauth credentials have keys; create one with: offtake credential add TENANT --kind oauth"
+            )
         key = PublicKey(credential=credential.id, kid=kid or thumbprint, pem=text)
         if identity.get_key(connection, credential.id, key.kid) is not None:
-            raise NameTaken(f"The credential has a key {key.kid} already.")
+            raise NameTaken(f"The credential already has a key {key.kid}; remove it first or choose another name.")
         audit.record(connection, _operator("key.add", credential.tenant, credential.id), now=on.clock())
         identity.add_key(connection, key, now=on.clock())
     return key
 
 
 def remove_key(credential_id: str, kid: str, on: Services) -> None:
-    """Forget a key: assertions signed with it are refused from now on. Raises UnknownName."""
+    """Remove a key. Assertions signed with it are refused from then on. Raises UnknownName."""
     with on.database.write() as connection:
-        credential = _lasting(connection, credential_id)
+        credential = _active_credential(connection, credential_id)
         audit.record(connection, _operator("key.remove", credential.tenant, credential.id), now=on.clock())
         if not identity.remove_key(connection, credential.id, kid):
             raise UnknownName(f"The credential has no key {kid}.")
 
 
-def _lasting(connection: Connection, credential_id: str) -> Credential:
+def _active_credential(connection: Connection, credential_id: str) -> Credential:
     credential = identity.get_credential(connection, credential_id)
     if credential is None:
-        raise UnknownName("There is no such credential, or it was revoked; see: offtake credential list TENANT")
+        raise UnknownName("There is no active credential with that id; list them with: offtake credential list TENANT")
     return credential
 
 

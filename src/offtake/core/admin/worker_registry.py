@@ -1,4 +1,4 @@
-"""Workers that are there, wherever they run: each writes its name into the store every few seconds."""
+"""The registry of workers: each worker on any host writes a heartbeat to the store every few seconds."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from datetime import timedelta
 from offtake.core.services import Services
 from offtake.store import workers
 
-EVERY = timedelta(seconds=5)
-_FORGOTTEN_AFTER = timedelta(hours=1)
+HEARTBEAT_INTERVAL = timedelta(seconds=5)
+_STALE_AFTER = timedelta(hours=1)
 
 
 def heartbeat(worker: str, on: Services) -> None:
-    """That worker is alive."""
+    """Record a heartbeat of the worker."""
     with on.database.write() as connection:
         workers.heartbeat(connection, worker, now=on.now(connection))
 
 
 def deregister(worker: str, on: Services) -> None:
-    """That worker is no more."""
+    """Remove a worker that has ended."""
     with on.database.write() as connection:
         workers.deregister(connection, worker)
 
 
 def count_alive(on: Services, *, within: timedelta) -> int:
-    """Workers that were alive in that time."""
+    """Return the number of workers with a heartbeat in that time."""
     with on.database.read() as connection:
         return workers.count_alive(connection, since=on.now(connection) - within)
 
 
 def forget_stale(on: Services) -> None:
-    """Forget those that were killed long ago."""
+    """Remove workers without a heartbeat for an hour, which were killed."""
     with on.database.write() as connection:
-        workers.forget_stale(connection, before=on.now(connection) - _FORGOTTEN_AFTER)
+        workers.forget_stale(connection, before=on.now(connection) - _STALE_AFTER)

@@ -1,1 +1,1 @@
-"""One attempt at a job: run, partitions, filters, verification, outcome, cancellation."""
+"""One attempt of a job: run, partitions, filters, verification, outcome and cancellation."""

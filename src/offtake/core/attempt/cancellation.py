@@ -1,7 +1,7 @@
-"""How the wish to stop reaches a running query.
+"""Cancellation of a running attempt.
 
-The heartbeat asks; the attempt's session is interrupted again and again until the attempt has noticed, because an
-interrupt that falls between two queries is lost.
+The heartbeat requests it and repeats the request until the attempt has stopped: an interrupt that arrives between two
+queries has no effect.
 """
 
 from __future__ import annotations
@@ -15,41 +15,41 @@ from offtake.errors import AttemptInterrupted
 
 
 class CancelReason(StrEnum):
-    """Why an attempt has to stop."""
+    """Why an attempt must stop."""
 
-    LEASE_LOST = "lease_lost"  # cancelled, or leased by somebody else
-    TOO_MANY_ROWS = "too_many_rows"
-    STOPPING = "stopping"  # the worker goes; the job is handed back
+    LEASE_LOST = "lease_lost"  # the job was cancelled, or another worker holds the lease
+    TOO_MANY_ROWS = "too_many_rows"  # the file exceeds the row limit of the request
+    STOPPING = "stopping"  # the worker shuts down; the job is requeued
 
 
 class Cancellation:
-    """One per attempt, shared by the attempt and its heartbeat."""
+    """Cancellation state of one attempt, shared by its threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._stop: Callable[[], None] | None = None
+        self._interrupt: Callable[[], None] | None = None
         self.reason: CancelReason | None = None
 
     def request(self, reason: CancelReason) -> None:
-        """Stop; the first reason stands. May be called again and again."""
+        """Request the attempt to stop. The first reason is kept; each call repeats the interrupt."""
         with self._lock:
             self.reason = self.reason or reason
-            if self._stop is not None:
-                self._stop()
+            if self._interrupt is not None:
+                self._interrupt()
 
     def check(self) -> None:
-        """Raise AttemptInterrupted if somebody asked."""
+        """Raise AttemptInterrupted if a stop was requested."""
         if self.reason is not None:
             raise AttemptInterrupted("The attempt was asked to stop.")
 
     @contextmanager
-    def notifying(self, stop: Callable[[], None]) -> Iterator[None]:
-        """While the block runs, ``stop`` is how to interrupt it."""
+    def interrupting(self, interrupt: Callable[[], None]) -> Iterator[None]:
+        """Call ``interrupt`` when a stop is requested while the block runs."""
         with self._lock:
-            self._stop = stop
+            self._interrupt = interrupt
         try:
             self.check()
             yield
         finally:
             with self._lock:
-                self._stop = None
+                self._interrupt = None

@@ -1,4 +1,4 @@
-"""The rows that a report makes before its own, and keeps (``docs/reference/report-folder.md``)."""
+"""Creation of a report's intermediate tables (``docs/reference/report-folder.md``)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from offtake.model.report import Report, partition_markers
 from offtake.model.request import ExportRequest
 
 
-def create_tables(session: Session, report: Report, request: ExportRequest, *, tenant: str) -> None:
-    """Make the report's steps in their order. A query that is not divided itself is then run once, over all of them."""
+def create_tables(session: Session, report: Report, request: ExportRequest) -> None:
+    """Create the report's intermediate tables in their order.
+
+    If the report's query has no partition markers, it runs once, over all partitions of these tables.
+    """
     for table in report.intermediate_tables:
-        query = plan_intermediate(table, request, tenant=tenant)
+        query = plan_intermediate(table, request)
         session.create_table(table.name, query, divided=bool(partition_markers(table.sql)))
     if report.intermediate_tables and not partition_markers(report.sql):
         session.merge_partitions()

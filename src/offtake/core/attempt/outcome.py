@@ -1,4 +1,4 @@
-"""What becomes of a job whose attempt did not publish: one pure decision, one statement."""
+"""The outcome of an attempt that did not publish: retry, requeue or failure, and the rescue of expired leases."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from offtake.core.services import Services
 from offtake.errors import OfftakeError
 from offtake.model.audit import AuditEntry
 from offtake.model.job import Failure, Lease, Status
-from offtake.store import audit, counters, jobs
+from offtake.store import audit, counters, jobs, maintenance_tasks
 
 MAX_DELAY = timedelta(minutes=10)
-_MAX_LEASE = timedelta(hours=1)  # or twice ours, should that be more: others may have other settings
-_ABANDONED = "The worker that ran the export ended or stopped answering, at every attempt."
+_MAX_LEASE = timedelta(hours=1)  # at least twice our own lease: other hosts may have other settings
+_ABANDONED = "At every attempt, the worker that ran the export ended or stopped responding."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """Back to the queue, to be tried after ``delay``."""
+    """Return the job to the queue for another attempt after ``delay``."""
 
     delay: timedelta
 
 
 def decide(error: OfftakeError, attempts: int, policy: AttemptPolicy) -> Retry | Failure:
-    """Another attempt, later each time, while the error may pass and attempts are left; else the job fails."""
+    """Return Retry, with exponential backoff, if the error is retryable and attempts are left; else Failure."""
     if error.retryable and attempts < policy.attempts:
         return Retry(delay=min(policy.retry_delay * 2 ** (attempts - 1), MAX_DELAY))
     return Failure(code=error.code, message=error.message)
 
 
 def record_outcome(lease: Lease, error: OfftakeError, reason: CancelReason | None, on: Services) -> str:
-    """Move the job on after its attempt ended in ``error``; says in one word what became of it."""
+    """Move the job after its attempt raised ``error``. Return requeued, retry, failed or lease_lost."""
     with on.database.write() as connection:
         now = on.now(connection)
         if reason is CancelReason.LEASE_LOST:
@@ -45,11 +45,11 @@ def record_outcome(lease: Lease, error: OfftakeError, reason: CancelReason | Non
         elif reason is CancelReason.STOPPING:
             moved, outcome = jobs.requeue(connection, lease, now=now), "requeued"
         else:
-            verdict = decide(error, lease.job.attempts, on.attempt)
-            if isinstance(verdict, Retry):
-                moved, outcome = jobs.schedule_retry(connection, lease, not_before=now + verdict.delay), "retry"
+            decision = decide(error, lease.job.attempts, on.attempt)
+            if isinstance(decision, Retry):
+                moved, outcome = jobs.schedule_retry(connection, lease, not_before=now + decision.delay), "retry"
             else:
-                moved, outcome = _fail(connection, lease, verdict, now=now), "failed"
+                moved, outcome = _fail(connection, lease, decision, now=now), "failed"
         outcome = outcome if moved else "lease_lost"
         failed = {lease.job.request.dialect: 1} if outcome == "failed" else {}
         counters.add(connection, [*attempt(lease, outcome, now=now), *jobs_ended(failed, Status.FAILED)])
@@ -57,40 +57,43 @@ def record_outcome(lease: Lease, error: OfftakeError, reason: CancelReason | Non
 
 
 def rescue_expired_leases(on: Services, *, dead_worker: str | None = None) -> int:
-    """Take back leases that ran out, or all leases of a worker known to be dead. Returns how many jobs moved.
+    """Rescue jobs with an expired lease, or all jobs of a dead worker. Return the number of jobs moved.
 
-    Such a job is tried again at once: its worker's end says nothing against it, until it happens at every attempt.
+    Such a job is due again at once, because the loss of its worker is no evidence against the job. It fails when no
+    attempts are left.
     """
     lost: Counter[str] = Counter()
     failed: Counter[str] = Counter()
-    furthest = max(_MAX_LEASE, 2 * on.attempt.lease)
+    horizon = max(_MAX_LEASE, 2 * on.attempt.lease)
     with on.database.read() as connection:
-        if not jobs.expired_leases(connection, now=on.now(connection), furthest=furthest, worker=dead_worker):
+        if not jobs.expired_leases(connection, now=on.now(connection), horizon=horizon, worker=dead_worker):
             return 0
     with on.database.write() as connection:
         now = on.now(connection)
-        for lease in jobs.expired_leases(connection, now=now, furthest=furthest, worker=dead_worker):
+        for lease in jobs.expired_leases(connection, now=now, horizon=horizon, worker=dead_worker):
             dialect = lease.job.request.dialect
             if lease.job.attempts < on.attempt.attempts:
                 lost[dialect] += jobs.schedule_retry(connection, lease, not_before=now)
             elif _fail(connection, lease, Failure(code="attempts_exhausted", message=_ABANDONED), now=now):
                 lost[dialect] += 1
                 failed[dialect] += 1
+        if lost:
+            maintenance_tasks.request(connection, maintenance_tasks.SWEEP, now=now)  # those attempts left files
         counters.add(connection, [*leases_lost(lost), *jobs_ended(failed, Status.FAILED)])
     return lost.total()
 
 
 def fix_future_timestamps(on: Services) -> int:
-    """Make due what no wait of ours can have put off so long: the clock has been put back since. Returns how many jobs.
+    """Make jobs due whose retry lies further ahead than any delay: the clock was set back. Return their number.
 
-    Waits that may be ours are kept, so after such a step a job may wait for as long as the longest of them.
+    Shorter waits are kept, so after such a step a job may wait for up to ``MAX_DELAY``.
     """
     with on.database.write() as connection:
-        return jobs.make_due(connection, now=on.now(connection), furthest=MAX_DELAY)
+        return jobs.make_due(connection, now=on.now(connection), horizon=MAX_DELAY)
 
 
 def _fail(connection: Connection, lease: Lease, failure: Failure, *, now: datetime) -> bool:
-    """End the job, and say so with its code in the audit log of its tenant."""
+    """Fail the job and record the failure code in the tenant's audit log. Return False if the lease was lost."""
     job = lease.job
     if not jobs.fail(connection, lease, failure, now=now):
         return False

@@ -1,7 +1,7 @@
-"""One attempt at a job: plan, stream, write, verify, publish.
+"""One attempt of a job: plan, query, write, verify, publish.
 
-Nothing is visible before the last statement, and that statement is refused unless this attempt still holds the lease
-with the newest fence. Whatever goes wrong before leaves a staging file that nobody can see, and that is swept.
+The last statement makes the artifact visible. It has no effect unless this attempt holds the lease with the newest
+fence. An attempt that ends earlier leaves at most an invisible staging file, which the sweep removes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from offtake.core.attempt import filters, intermediate, server_audit
 from offtake.core.attempt.cancellation import Cancellation, CancelReason
 from offtake.core.attempt.partitions import SORTED_BYTES_PER_MEMORY_MB, number_of_partitions
 from offtake.core.attempt.verification import FileStats, FileVerification
-from offtake.core.counters import published as figures_of
+from offtake.core.counters import published as published_counters
 from offtake.core.presentation import choose
 from offtake.core.services import Services
 from offtake.engine.duckdb import Limits, Session
@@ -33,22 +33,22 @@ from offtake.model.request import ExportRequest
 from offtake.model.view import TableView
 from offtake.store import counters, jobs
 
-# Where an attempt may be at any moment; a worker killed at any of them leaves the job in a truthful state.
+# Points that an attempt reaches in order. A worker killed at any of them leaves the job in a consistent state.
 POINTS = ("claimed", "querying", "writing", "staged", "renamed", "published")
 
 
 def run_attempt(lease: Lease, on: Services, cancellation: Cancellation) -> Artifact:
-    """Produce and publish the artifact of a leased job. Raises an AttemptError when this attempt cannot."""
+    """Produce and publish the artifact of a leased job. Raises AttemptError if the attempt fails or is interrupted."""
     on.reached("claimed", lease)
     job = lease.job
-    kind = format_named(job.request.format)
-    staged = on.artifacts.staging(job.id, lease.fence, kind.suffix)
+    file_format = format_named(job.request.format)
+    staged = on.artifacts.staging(job.id, lease.fence, file_format.suffix)
     try:
-        with _seen(lease, on, cancellation) as views:
-            stats = _produce(lease, kind, staged, views, on=on, cancellation=cancellation)
+        with _open_views(lease, on, cancellation) as views:
+            stats = _produce(lease, file_format, staged, views, on=on, cancellation=cancellation)
         on.reached("staged", lease)
         cancellation.check()
-        key = on.artifacts.key(job.tenant, job.id, lease.fence, kind.suffix)
+        key = on.artifacts.key(job.tenant, job.id, lease.fence, file_format.suffix)
         artifact = Artifact(key=key, rows=stats.rows, bytes=stats.bytes, sha256=stats.sha256)
         _publish(lease, artifact, staged, on=on, cancellation=cancellation)
     except AttemptInterrupted as error:
@@ -59,88 +59,100 @@ def run_attempt(lease: Lease, on: Services, cancellation: Cancellation) -> Artif
     except OSError as error:
         raise storage_error(error) from error
     finally:
-        on.artifacts.discard(job.id, lease.fence, kind.suffix)
+        on.artifacts.discard(job.id, lease.fence, file_format.suffix)
     on.reached("published", lease)
     return artifact
 
 
-def _seen(lease: Lease, on: Services, cancellation: Cancellation) -> AbstractContextManager[tuple[TableView, ...]]:
-    """What the job's report may see of the lake; a lease lost while files are brought here ends that."""
+def _open_views(
+    lease: Lease, on: Services, cancellation: Cancellation
+) -> AbstractContextManager[tuple[TableView, ...]]:
+    """Open the tenant's views of the tables that the report reads. A lost lease interrupts the transfer of files."""
     job, report = lease.job, _report(lease.job.request, on)
     uses = (*report.tables, *filters.tables(report))
-    return snapshot(on.lake, uses, tenant=job.tenant, timespan=job.request.timespan, check=cancellation.check)
+    start, end = job.request.timespan.start, job.request.effective_end
+    return snapshot(on.lake, uses, tenant=job.tenant, start=start, end=end, check=cancellation.check)
 
 
 def _produce(
-    lease: Lease, kind: Format, staged: Path, views: Sequence[TableView], *, on: Services, cancellation: Cancellation
+    lease: Lease,
+    file_format: Format,
+    staged: Path,
+    views: Sequence[TableView],
+    *,
+    on: Services,
+    cancellation: Cancellation,
 ) -> FileStats:
-    """Write the staging file and read it back: what the writer says it wrote must be what the bytes hold.
+    """Write the staging file and verify it: the row counts of the writer and of the file must agree.
 
-    A row limit is enforced by counting while the file grows; a LIMIT would hold the whole result in memory.
+    The row limit is enforced by counting rows while the file grows; SQL LIMIT would hold the whole result in memory.
     """
     job, request = lease.job, lease.job.request
     report = _report(request, on)
     limits = _limits(lease, on, ordered=bool(on.catalogue.publications[request.dialect, request.report].order))
     on.reached("querying", lease)
     partitions = number_of_partitions(report, views, partition_rows=on.attempt.partition_rows)
-    opened = Session(limits, views, writable=(staged, partition_file(staged)), partitions=partitions)
-    with opened as session, cancellation.notifying(session.interrupt):
-        request = filters.prepare(session, report, request, tenant=job.tenant)
+    engine = Session(limits, views, tenant=job.tenant, writable=(staged, partition_file(staged)), partitions=partitions)
+    with engine as session, cancellation.interrupting(session.interrupt):
+        request = filters.prepare(session, report, request)
         if report.server_audit:
-            server_audit.expose(session, on.database, request, tenant=job.tenant)
-        intermediate.create_tables(session, report, request, tenant=job.tenant)
-        query, framing = _planned(job, request, kind, on)
+            server_audit.expose(session, on.database, request)
+        intermediate.create_tables(session, report, request)
+        query, framing = _plan(job, request, file_format, on)
         if query.order:
             query = session.sort(query, range_bytes=limits.memory_mb * SORTED_BYTES_PER_MEMORY_MB)
         on.reached("writing", lease)
-        limited = _limited(request.row_limit, cancellation)
-        with FileVerification(staged, kind.counter(), limited, in_order=kind.in_order) as verification:
-            written = kind.write(session, query, staged, framing=framing)
+        count_rows = _row_limiter(request.row_limit, cancellation)
+        with FileVerification(staged, file_format.counter(), count_rows, in_order=file_format.in_order) as verification:
+            written = file_format.write(session, query, staged, framing=framing)
             stats = verification.finish()
     if written != stats.rows:
-        raise ArtifactMismatch("The writer and the file do not have the same number of rows.")
+        raise ArtifactMismatch(f"The writer reported {written} rows, the file has {stats.rows}.")
     if request.row_limit is not None and written > request.row_limit:
         cancellation.request(CancelReason.TOO_MANY_ROWS)
     return stats
 
 
-def _limited(limit: int | None, cancellation: Cancellation) -> Callable[[int], None]:
-    """Stops an attempt that has written more rows than it may."""
+def _row_limiter(limit: int | None, cancellation: Cancellation) -> Callable[[int], None]:
+    """Return a callback that cancels the attempt when the file has more rows than the limit."""
 
-    def growing(rows: int) -> None:
+    def count_rows(rows: int) -> None:
         if limit is not None and rows > limit:
             cancellation.request(CancelReason.TOO_MANY_ROWS)
 
-    return growing
+    return count_rows
 
 
 def _report(request: ExportRequest, on: Services) -> Report:
-    if request.unknown:  # half of an order would be a wrong file
-        raise NotUnderstood("The export was ordered from a newer release than the worker's.")
+    """Return the job's report. Raises NotUnderstood, so that a worker of the right release retries the job."""
+    if request.unknown:  # a file that ignores some of the request's fields would be wrong
+        fields = ", ".join(request.unknown)
+        raise NotUnderstood(f"A newer release created the export; this worker does not know its fields: {fields}.")
     if on.catalogue.publication(request.dialect, request.report) is None:
-        # accepted by another release, or before a folder was taken away; a worker that has it may come by
-        raise NotUnderstood("The worker does not have the report.")
+        raise NotUnderstood(f"The worker's catalogue does not publish the report {request.report}.")
     return on.catalogue.reports[request.report]
 
 
-def _planned(job: Job, request: ExportRequest, kind: Format, on: Services) -> tuple[Query, Framing]:
-    """The query and what goes around its rows; ``request`` is the job's, as its smart view changes it."""
+def _plan(job: Job, request: ExportRequest, file_format: Format, on: Services) -> tuple[Query, Framing]:
+    """Return the query and the framing of its rows; ``request`` includes the changes of the smart view."""
     publication = on.catalogue.publications[request.dialect, request.report]
-    chosen = choose(publication, request.columns, request.format)
-    layout = on.presentations[request.dialect].of(job.tenant)(chosen, request)
+    publication = choose(publication, request.columns, request.format)
+    layout = on.presentations[request.dialect].of(job.tenant)(publication, request)
     query = plan(
         on.catalogue.reports[request.report],
         layout.shown,
         request,
-        tenant=job.tenant,
-        empty_text_is_null=kind.empty_text_is_null,
+        empty_text_is_null=file_format.empty_text_is_null,
     )
     return query, replace(layout.framing, about=layout.about(job, on.clock()))
 
 
 def _limits(lease: Lease, on: Services, *, ordered: bool) -> Limits:
-    """Rows in order are sorted and written by one thread: a second one holds whole batches of the file until it is
-    their turn (DuckDB 2.0: 130,000 rows of 2 kB fail in 256 MiB with two threads)."""
+    """Return the limits of the attempt's session.
+
+    An ordered export uses one thread: others would buffer whole batches until it is their turn to write (DuckDB 2.0:
+    130,000 rows of 2 kB fail in 256 MiB with two threads).
+    """
     policy = on.attempt
     spill = on.artifacts.spill(lease.job.id, lease.fence)
     threads = 1 if ordered else policy.threads
@@ -148,7 +160,10 @@ def _limits(lease: Lease, on: Services, *, ordered: bool) -> Limits:
 
 
 def _publish(lease: Lease, artifact: Artifact, staged: Path, *, on: Services, cancellation: Cancellation) -> None:
-    """Keep the file, then the one fenced UPDATE. A lease lost in between takes the kept file away again."""
+    """Move the file to its final key, then publish it by one fenced UPDATE.
+
+    If the lease was lost in between, remove the file and raise AttemptInterrupted.
+    """
     with on.database.write() as connection:
         if not jobs.upload(connection, lease):
             raise AttemptInterrupted("The lease was lost before the file could be published.")
@@ -159,7 +174,7 @@ def _publish(lease: Lease, artifact: Artifact, staged: Path, *, on: Services, ca
         now = on.now(connection)
         published = jobs.succeed(connection, lease, artifact, now=now, expires_at=now + retention)
         if published:
-            counters.add(connection, figures_of(lease, artifact, now=now))
+            counters.add(connection, published_counters(lease, artifact, now=now))
     if not published:
         on.artifacts.remove(artifact.key)
         raise AttemptInterrupted("The lease was lost before the file could be published.")

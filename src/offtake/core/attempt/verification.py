@@ -1,12 +1,12 @@
-"""Reading a file back while it is written: size, sha-256 and records, from the bytes that are on the disk.
+"""Verification of a file while it is written: its size, SHA-256 and number of records, read from the file itself.
 
-A thread follows the growing file, so that hashing, counting and flushing happen beside the query instead of after it.
-It reads what the operating system has of the file, never what the writer meant to write.
+A thread follows the growing file, so hashing, counting and flushing run in parallel with the query. It reads the file
+through the operating system and does not depend on what the writer reports.
 
-DuckDB's threads write side by side, each at its own place, so a growing file has holes for a moment. A hole reads as
-zero bytes, and every byte turns from zero into what it stays. Text holds no zero bytes: the follower waits at the first
-one it meets. If a file does hold some, it waits until the writer is done, and then takes them as they are. A file that
-is written in order has no holes, and the follower takes its zero bytes as they come.
+DuckDB's threads write at different offsets, so a growing file may have holes. A hole reads as zero bytes, and a byte
+that is no longer zero is final. Text contains no zero bytes, so the thread waits at the first one. A file that does
+contain zero bytes is read to its end after the writer has finished. A file that is written in order has no holes, so
+its zero bytes are read as data at once.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from typing import Protocol, Self
 from offtake.artifacts.store import storage_error
 from offtake.errors import ArtifactMismatch
 
-_CHUNK = 4 * 1024 * 1024
-_FLUSH_EVERY = 64 * 1024 * 1024
-_PAUSE = 0.02  # seconds between looks at a file that has not grown
+_CHUNK_BYTES = 4 * 1024 * 1024
+_FLUSH_BYTES = 64 * 1024 * 1024
+_POLL_SECONDS = 0.02
 
 
 class RecordCounter(Protocol):
-    """A format's record counter."""
+    """Counts the records in the bytes of a format."""
 
     def feed(self, chunk: bytes) -> None:
-        """Take the next bytes."""
+        """Count the records in the next bytes."""
 
     def seen(self) -> int:
-        """Records so far."""
+        """Return the number of records so far."""
 
     def records(self) -> int:
-        """Records in all bytes."""
+        """Return the number of records. Raises ValueError unless the bytes are a complete file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileStats:
-    """What the bytes of a file say about it."""
+    """Size, checksum and row count of a file, computed from its bytes."""
 
     bytes: int
     sha256: str
@@ -52,35 +52,35 @@ class FileStats:
 
 
 class FileVerification:
-    """Follows one file. Leaving the context without ``finish`` abandons it.
+    """Verifies one file while it is written. Leaving the context without ``finish`` stops the verification.
 
-    ``in_order`` says that the writer only appends. ``growing`` is told the number of records read so far, from the
-    following thread.
+    ``in_order`` says that the writer only appends. The verification thread calls ``on_progress`` with the number of
+    records so far.
     """
 
     def __init__(
         self,
         path: Path,
         counter: RecordCounter,
-        growing: Callable[[int], None] = lambda records: None,
+        on_progress: Callable[[int], None] = lambda records: None,
         *,
         in_order: bool = False,
     ) -> None:
         self._path = path
         self._counter = counter
         self._may_have_holes = not in_order
-        self._growing = growing
+        self._on_progress = on_progress
         self._hash = hashlib.sha256()
         self._size = 0
         self._complete = threading.Event()
         self._abandoned = threading.Event()
         self._error: OSError | None = None
-        self._thread = threading.Thread(target=self._follow, name="inspection", daemon=True)
+        self._thread = threading.Thread(target=self._follow, name="verification", daemon=True)
 
     def finish(self) -> FileStats:
-        """Read to the end, flush the file to the disk, and say what it is. The writer must be done.
+        """Read the file to its end, flush it to disk and return its stats. The writer must have finished.
 
-        Raises ArtifactMismatch when the bytes are no whole file of the format, or changed while they were read.
+        Raises ArtifactMismatch if the file is incomplete or changed while it was read.
         """
         self._complete.set()
         self._thread.join()
@@ -89,7 +89,7 @@ class FileVerification:
         try:
             rows = self._counter.records()
         except ValueError as error:
-            raise ArtifactMismatch("The written file is not whole.") from error
+            raise ArtifactMismatch("The written file is incomplete.") from error
         if self._path.stat().st_size != self._size:
             raise ArtifactMismatch("The written file changed while it was read back.")
         return FileStats(bytes=self._size, sha256=self._hash.hexdigest(), rows=rows)
@@ -121,13 +121,13 @@ class FileVerification:
             except FileNotFoundError:
                 if complete:
                     raise
-                self._complete.wait(_PAUSE)
+                self._complete.wait(_POLL_SECONDS)
         return None
 
     def _read(self, handle: int) -> None:
         while not self._abandoned.is_set():
-            complete = self._complete.is_set()  # asked before the read: what is read after it is all there is
-            chunk = os.pread(handle, _CHUNK, self._size)
+            complete = self._complete.is_set()  # before the read: an empty read after completion is the end of the file
+            chunk = os.pread(handle, _CHUNK_BYTES, self._size)
             hole = chunk.find(b"\0") if self._may_have_holes and not complete else -1
             if hole >= 0:
                 chunk = chunk[:hole]
@@ -135,19 +135,19 @@ class FileVerification:
                 self._hash.update(chunk)
                 self._counter.feed(chunk)
                 self._size += len(chunk)
-                self._growing(self._counter.seen())
+                self._on_progress(self._counter.seen())
             elif complete:
                 return
             else:
-                self._complete.wait(_PAUSE)
+                self._complete.wait(_POLL_SECONDS)
 
     def _flush(self, handle: int) -> None:
-        """Spread the disk's work over the run instead of one long wait at its end."""
+        """Flush written bytes during the run, so that the final flush is short."""
         flushed = 0
-        while not self._complete.wait(_PAUSE):
-            if self._size - flushed >= _FLUSH_EVERY:
+        while not self._complete.wait(_POLL_SECONDS):
+            if self._size - flushed >= _FLUSH_BYTES:
                 flushed = self._size
-                with suppress(OSError):  # the last flush, after the last byte, says whether all is well
+                with suppress(OSError):  # the final flush reports errors
                     os.fdatasync(handle)
 
     def __enter__(self) -> Self:

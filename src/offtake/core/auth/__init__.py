@@ -1,1 +1,1 @@
-"""Who a caller is and what the caller may do: clients, tokens, passwords, authorization, rate limit."""
+"""Authentication and authorization: clients, tokens, passwords, scopes, impersonation and rate limits."""

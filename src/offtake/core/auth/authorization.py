@@ -1,4 +1,4 @@
-"""Who may do what, and see which jobs."""
+"""Authorization: scopes, and which jobs a principal may see."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ def require(principal: Principal, scope: Scope) -> None:
 
 
 def may_see(principal: Principal, job: Job) -> bool:
-    """Whether a job of the principal's tenant is the principal's to see: who ordered it, whom it belongs to, and those
-    from whom nothing is hidden (contracts/loop.md 4)."""
-    whose = jobs_of(principal)
-    return whose is None or whose in (job.actor, job.effective)
+    """Whether the principal may see a job of its tenant: as its actor, its owner or with access to all jobs
+    (Loop contract 4)."""
+    person = person_filter(principal)
+    return person is None or person in (job.actor, job.effective)
 
 
-def jobs_of(principal: Principal) -> str | None:
-    """The person whose jobs are all that the principal may see; None for those from whom nothing is hidden."""
+def person_filter(principal: Principal) -> str | None:
+    """Return the person to whose jobs the principal is restricted; None if it may see all jobs of the tenant."""
     return None if principal.sees_all else principal.person

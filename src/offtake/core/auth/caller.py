@@ -1,4 +1,4 @@
-"""The caller of an operation of the core."""
+"""The caller of a core operation, and its audit entries."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from offtake.model.tenant import Principal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """The authenticated principal and the network address the request came from."""
+    """The authenticated principal and the client's network address."""
 
     principal: Principal
     address: str | None = None
 
 
 def audit_entry(operation: str, by: Caller, *, dialect: str, job: str | None = None) -> AuditEntry:
-    """The audit entry of an operation that the caller is allowed to do."""
+    """Return the audit entry of an allowed operation of the caller."""
     return AuditEntry(
         operation=operation,
         dialect=dialect,

@@ -1,4 +1,4 @@
-"""Users who send their name and password with every request (HTTP Basic)."""
+"""Password authentication with every request (HTTP Basic)."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from offtake.errors import NotAuthenticated
 from offtake.model.tenant import Principal
 from offtake.store import identity
 
-# Passwords are verified for so many tenants that know one user name, no more: each costs time and memory.
-_NAMESAKES = 16
+# Maximum number of tenants with the same user name whose passwords are verified: each costs time and memory.
+_MAX_CANDIDATES = 16
 
 
 def log_in(user: str, password: str, on: Services, *, company_key: str | None) -> Principal:
-    """Who a user name and its password stand for. Raises NotAuthenticated for either being wrong, never saying which.
+    """Return the principal of a user name and password. Raises NotAuthenticated without saying which is wrong.
 
-    Several tenants may know the same name: the one with that company key is asked first. Whether the key is that of the
-    principal's own tenant is not looked at here.
+    Several tenants may have the same user name; the tenant with ``company_key`` is tried first. The caller checks
+    whether the company key belongs to the principal's tenant.
     """
     with on.database.read() as connection:
-        known = identity.credentials_of_user(connection, user, company_key=company_key, limit=_NAMESAKES)
-    for credential in known or (None,):
+        candidates = identity.credentials_of_user(connection, user, company_key=company_key, limit=_MAX_CANDIDATES)
+    for credential in candidates or (None,):  # None: verify the dummy hash, so that the time is the same
         if verify_secret(credential, password) and credential is not None:
             return Principal(tenant=credential.tenant, credential=credential.id, scopes=credential.scopes)
     raise NotAuthenticated("The user name or the password is not valid.")

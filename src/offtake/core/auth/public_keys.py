@@ -1,4 +1,4 @@
-"""Public keys of clients: what may be registered, and what it is called."""
+"""Public keys of clients: validation and thumbprint."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from offtake.errors import InvalidKey
 
-_WANTED = "Give the public half of a P-256 key as PEM; openssl ec -in private.pem -pubout writes it."
+_EXPECTED = "Give the public half of a P-256 key as PEM; openssl ec -in private.pem -pubout writes it."
 
 
 def read_public_key(pem: bytes) -> tuple[str, str]:
-    """A P-256 key as it is kept, and its thumbprint (RFC 7638). Raises InvalidKey, for a private key above all."""
+    """Return a P-256 public key as PEM and its RFC 7638 thumbprint. Raises InvalidKey, also for a private key."""
     if b"PRIVATE KEY" in pem:
-        raise InvalidKey(f"That is a private key: it must stay with the client. {_WANTED}")
+        raise InvalidKey(f"The file contains a private key, which must stay with the client. {_EXPECTED}")
     try:
         key = load_pem_public_key(pem)
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise InvalidKey(f"The file holds no public key. {_WANTED}") from error
+        raise InvalidKey(f"The file contains no public key. {_EXPECTED}") from error
     if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
-        raise InvalidKey(f"The key is of another kind. {_WANTED}")
+        raise InvalidKey(f"The key is not a P-256 key. {_EXPECTED}")
     numbers = key.public_numbers()
     members = {"crv": "P-256", "kty": "EC", "x": _coordinate(numbers.x), "y": _coordinate(numbers.y)}
     digest = hashlib.sha256(json.dumps(members, separators=(",", ":"), sort_keys=True).encode()).digest()

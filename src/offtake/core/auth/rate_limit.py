@@ -1,4 +1,4 @@
-"""How many requests a principal may send in a time: counted in the store, because several nodes may answer them."""
+"""Rate limits of principals. The store counts the requests, so that all nodes share one count."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from offtake.store import rate_limits
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowance:
-    """What is left of a principal's rate."""
+    """The state of a principal's rate limit."""
 
-    requests: int  # in each window
-    left: int  # in the present one
-    resets_in: int  # whole seconds until the next one, rounded up
+    requests: int  # maximum in each window
+    left: int  # remaining in the current window
+    resets_in: int  # seconds until the next window, rounded up
 
 
 def count_request(principal: Principal, dialect: str, on: Services, *, operation: str = "") -> Allowance | None:
-    """Count a request against the dialect's rate, or against that of one operation; None where there is none.
+    """Count a request against the rate of the dialect, or of one operation. Return None if there is no rate.
 
-    The window begins with the first request in it. Raises RateExceeded, which knows when the window ends; a refused
-    request does not make it longer.
+    A window begins with its first request; a refused request does not extend it. Raises RateExceeded with the time
+    until the next window.
     """
     limits = on.limits[dialect].of(principal.tenant)
     rate = limits.rates.get(operation) if operation else limits.rate
@@ -32,9 +32,11 @@ def count_request(principal: Principal, dialect: str, on: Services, *, operation
         return None
     now = on.clock()
     with on.database.write() as connection:
-        counted = rate_limits.count(connection, principal, (dialect, operation), now=now, period=rate.period)
-    resets_in = max(1, math.ceil((counted.began_at + rate.period - now).total_seconds()))
-    if counted.number > rate.requests:
-        message = f"More than {rate.requests} requests in {rate.period.total_seconds():g} seconds; go slower."
+        window = rate_limits.count(connection, principal, (dialect, operation), now=now, period=rate.period)
+    resets_in = max(1, math.ceil((window.began_at + rate.period - now).total_seconds()))
+    if window.number > rate.requests:
+        message = (
+            f"More than {rate.requests} requests in {rate.period.total_seconds():g} seconds; wait for the next window."
+        )
         raise RateExceeded(message, retry_after=resets_in, allowed=rate.requests)
-    return Allowance(requests=rate.requests, left=rate.requests - counted.number, resets_in=resets_in)
+    return Allowance(requests=rate.requests, left=rate.requests - window.number, resets_in=resets_in)

@@ -1,8 +1,8 @@
-"""Access tokens, service tokens and refresh tokens: issued, exchanged, revoked.
+"""Access tokens, service tokens and refresh tokens: issue, refresh, revoke and authenticate.
 
-Tokens are random and kept as SHA-256: they have more entropy than any hash could add, and are looked up on every
-request. A refresh token is good for one exchange (RFC 9700 4.14); a second one means that somebody else has it, and
-ends every token that came from the same proof.
+Tokens are random and stored as SHA-256: they are looked up on every request, and random tokens gain nothing from a slow
+hash. A refresh token can be exchanged once (RFC 9700 4.14); a second exchange indicates that it was stolen and revokes
+every token of its family, that is, of the same client authentication.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from offtake.model.audit import AuditEntry
 from offtake.model.tenant import Principal, Scope, Token, TokenKind
 from offtake.store import audit, identity
 
-_NO_GRANT = "The refresh token is unknown, has expired, was used before or belongs to another client."
+_INVALID_GRANT = "The refresh token is unknown, has expired, was used before or belongs to another client."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """Where tokens are asked for, and from where."""
+class TokenEndpoint:
+    """The dialect of the token endpoint, and the client's network address."""
 
     dialect: str
     address: str | None
@@ -34,7 +34,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuedToken:
-    """Tokens at the only moment their texts are known."""
+    """New tokens with their texts, which are not stored and cannot be read again."""
 
     text: str
     principal: Principal
@@ -44,72 +44,77 @@ class IssuedToken:
 
 def issue(
     client: AuthenticatedClient,
-    at: Endpoint,
+    at: TokenEndpoint,
     on: Services,
     *,
-    wanted: frozenset[Scope],
+    requested: frozenset[Scope],
     service_life: timedelta | None = None,
 ) -> IssuedToken:
-    """An access token with the scopes wanted, as far as the client has them; nothing wanted means all of them.
+    """Issue an access token with those of the ``requested`` scopes that the client has; all of them if none is named.
 
-    With ``service_life`` a token of that life, and no refresh token. Raises NotAuthenticated for an assertion that was
-    used before.
+    With ``service_life``, issue a service token with that lifetime and no refresh token. Raises NotAuthenticated if the
+    assertion was used before.
     """
     credential, now = client.credential, on.clock()
-    scopes = credential.scopes & wanted if wanted else credential.scopes
+    scopes = credential.scopes & requested if requested else credential.scopes
     principal = Principal(tenant=credential.tenant, credential=credential.id, scopes=scopes)
     with on.database.write() as connection:
-        audit.record(connection, _entry("token.issue", principal, at), now=now)
-        _use(client, connection, now)
+        audit.record(connection, _audit_entry("token.issue", principal, at), now=now)
+        _use_assertion(client, connection, now)
         if service_life is None:
             limits = on.limits[at.dialect].of(principal.tenant)
-            return _pair(connection, on, principal, kept=principal, limits=limits, family=on.new_id())
+            return _add_pair(connection, on, principal, refresh_principal=principal, limits=limits, family=on.new_id())
         text = _add(connection, on, principal, kind=TokenKind.SERVICE, family=on.new_id(), life=service_life)
         return IssuedToken(text=text, principal=principal, life=service_life)
 
 
 def refresh(
-    text: str, client: AuthenticatedClient, at: Endpoint, on: Services, *, wanted: frozenset[Scope]
+    text: str, client: AuthenticatedClient, at: TokenEndpoint, on: Services, *, requested: frozenset[Scope]
 ) -> IssuedToken:
-    """Exchange a refresh token for a new pair; the new access token may have fewer scopes, never more.
+    """Exchange a refresh token for a new pair. The new access token has the same scopes or fewer.
 
     Raises InvalidGrant, InvalidScope.
     """
     now = on.clock()
     with on.database.write() as connection:
         identity.lock_credential(connection, client.credential.id)
-        found = identity.get_token(connection, token_hash(text), credential_id=client.credential.id, now=now)
-        if found is None or found.kind is not TokenKind.REFRESH:
-            raise InvalidGrant(_NO_GRANT)
-        granted = found.principal
-        if identity.use_token(connection, found.hash, now=now):
-            if not wanted <= granted.scopes:  # undoes the use, too
-                raise InvalidScope("A refresh may not ask for more than the token was granted.")
-            audit.record(connection, _entry("token.refresh", granted, at), now=now)
-            _use(client, connection, now)
-            narrowed = replace(granted, scopes=(wanted or granted.scopes) & client.credential.scopes)
-            limits, family = on.limits[at.dialect].of(granted.tenant), found.family or on.new_id()
-            return _pair(connection, on, narrowed, kept=granted, limits=limits, family=family)
-        audit.record(connection, _entry("token.reuse", granted, at, outcome="refused"), now=now)
-        identity.revoke_token(connection, found)
-    raise InvalidGrant(_NO_GRANT)
+        token = identity.get_token(connection, token_hash(text), credential_id=client.credential.id, now=now)
+        if token is None or token.kind is not TokenKind.REFRESH:
+            raise InvalidGrant(_INVALID_GRANT)
+        granted = token.principal
+        if identity.use_token(connection, token.hash, now=now):
+            if not requested <= granted.scopes:  # also rolls back the use of the token
+                raise InvalidScope(
+                    "The refresh asks for scopes that the refresh token does not have; ask for the same or fewer."
+                )
+            audit.record(connection, _audit_entry("token.refresh", granted, at), now=now)
+            _use_assertion(client, connection, now)
+            narrowed = replace(granted, scopes=(requested or granted.scopes) & client.credential.scopes)
+            limits, family = on.limits[at.dialect].of(granted.tenant), token.family or on.new_id()
+            return _add_pair(connection, on, narrowed, refresh_principal=granted, limits=limits, family=family)
+        audit.record(connection, _audit_entry("token.reuse", granted, at, outcome="refused"), now=now)
+        identity.revoke_token(connection, token)
+    raise InvalidGrant(_INVALID_GRANT)
 
 
-def revoke(text: str, client: AuthenticatedClient, at: Endpoint, on: Services) -> None:
-    """End a client's own token and all that came from the same proof; an unknown one is ended already (RFC 7009)."""
+def revoke(text: str, client: AuthenticatedClient, at: TokenEndpoint, on: Services) -> None:
+    """Revoke a client's token and its family. An unknown token is not an error (RFC 7009)."""
     now = on.clock()
     with on.database.write() as connection:
         identity.lock_credential(connection, client.credential.id)
-        found = identity.get_token(connection, token_hash(text), credential_id=client.credential.id, now=now)
+        token = identity.get_token(connection, token_hash(text), credential_id=client.credential.id, now=now)
         principal = Principal(tenant=client.credential.tenant, credential=client.credential.id, scopes=frozenset())
-        audit.record(connection, _entry("token.revoke", principal, at), now=now)
-        _use(client, connection, now)
-        if found is not None:
-            identity.revoke_token(connection, found)
+        audit.record(connection, _audit_entry("token.revoke", principal, at), now=now)
+        _use_assertion(client, connection, now)
+        if token is not None:
+            identity.revoke_token(connection, token)
 
 
 def authenticate(text: str, on: Services) -> Principal:
-    """Who a token stands for. Raises NotAuthenticated for an unknown, expired or revoked one alike."""
+    """Return the principal of an access or service token.
+
+    Raises NotAuthenticated with the same message for an unknown, expired or revoked token.
+    """
     with on.database.read() as connection:
         principal = identity.principal_of(connection, token_hash(text), now=on.clock())
     if principal is None:
@@ -118,26 +123,34 @@ def authenticate(text: str, on: Services) -> Principal:
 
 
 def token_hash(text: str) -> str:
-    """A token as it is kept."""
+    """Return the hash under which a token is stored."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _pair(
-    connection: Connection, on: Services, principal: Principal, *, kept: Principal, limits: DialectLimits, family: str
+def _add_pair(
+    connection: Connection,
+    on: Services,
+    principal: Principal,
+    *,
+    refresh_principal: Principal,
+    limits: DialectLimits,
+    family: str,
 ) -> IssuedToken:
-    """An access token and, where the dialect gives them, a refresh token, which keeps the scopes of the first one."""
+    """Add an access token and, if the dialect issues them, a refresh token, which keeps the first grant's scopes."""
     text = _add(connection, on, principal, kind=TokenKind.ACCESS, family=family, life=limits.token_life)
     issued = IssuedToken(text=text, principal=principal, life=limits.token_life)
     if not limits.refresh_life:
         return issued
-    again = _add(connection, on, kept, kind=TokenKind.REFRESH, family=family, life=limits.refresh_life)
-    return replace(issued, refresh=again)
+    refresh_text = _add(
+        connection, on, refresh_principal, kind=TokenKind.REFRESH, family=family, life=limits.refresh_life
+    )
+    return replace(issued, refresh=refresh_text)
 
 
 def _add(
     connection: Connection, on: Services, principal: Principal, *, kind: TokenKind, family: str, life: timedelta
 ) -> str:
-    """A new token's text, its row written."""
+    """Insert a new token and return its text."""
     text, now = on.new_secret(), on.clock()
     row = Token(
         hash=token_hash(text), kind=kind, principal=principal, family=family, created_at=now, expires_at=now + life
@@ -146,16 +159,16 @@ def _add(
     return text
 
 
-def _use(client: AuthenticatedClient, connection: Connection, now: datetime) -> None:
-    """Note the client's assertion as used, in the transaction of its effect."""
-    used = client.assertion
-    if used is not None and not identity.use_assertion(
-        connection, client.credential.id, used.jti, now=now, expires_at=used.expires_at
+def _use_assertion(client: AuthenticatedClient, connection: Connection, now: datetime) -> None:
+    """Record the use of the client's assertion. Raises NotAuthenticated if it was used before."""
+    use = client.assertion
+    if use is not None and not identity.use_assertion(
+        connection, client.credential.id, use.jti, now=now, expires_at=use.expires_at
     ):
         raise NotAuthenticated("The client assertion was used before; sign a new one for each request.")
 
 
-def _entry(operation: str, principal: Principal, at: Endpoint, outcome: str = "allowed") -> AuditEntry:
+def _audit_entry(operation: str, principal: Principal, at: TokenEndpoint, outcome: str = "allowed") -> AuditEntry:
     return AuditEntry(
         operation=operation,
         dialect=at.dialect,

@@ -1,1 +1,1 @@
-"""Exports as a client sees them: create, read, cancel, delete, download, retention."""
+"""Operations of clients on exports: create, read, cancel, delete and download; retention of their files."""

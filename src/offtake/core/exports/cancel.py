@@ -15,9 +15,9 @@ from offtake.store import audit, counters, jobs, outbox
 
 
 def cancel_export(ref: JobRef, by: Caller, on: Services) -> Job:
-    """End a job that has not ended. The quota is free at once; a running attempt is interrupted by its heartbeat.
+    """Cancel an open job. It stops counting towards the quota at once; the heartbeat interrupts a running attempt.
 
-    Raises JobNotFound, or JobStateConflict when the job has ended already.
+    Raises NotPermitted, JobNotFound, or JobStateConflict if the job has ended.
     """
     require(by.principal, Scope.WRITE)
     with on.database.write() as connection:

@@ -1,4 +1,4 @@
-"""Create an export: authorise, validate, count and record it in one transaction."""
+"""Create an export: authorise, validate, check the quota and record the job in one transaction."""
 
 from __future__ import annotations
 
@@ -19,34 +19,35 @@ from offtake.model.tenant import Scope
 from offtake.store import audit, idempotency, jobs, outbox
 from offtake.store.records import request_to_json
 
-_QUOTA_RETRY_AFTER = 5  # seconds; the end of an open job cannot be predicted, and an early retry is cheap
+_QUOTA_RETRY_SECONDS = 5  # the end of an open job cannot be predicted, and an early retry is cheap
 
 
 def create_export(
     request: ExportRequest, by: Caller, on: Services, *, reference: str | None = None, key: str | None = None
 ) -> Job:
-    """Accept an export, or refuse it and leave nothing behind.
+    """Create the job of an export and return it; a refused request leaves no record.
 
-    ``reference`` is what the dialect calls the job, where that is not the id; no other job may have it. ``key`` is an
-    idempotency key: the same order of the same person under the same key is the same job, as long as that may still be
-    of use. One transaction: audit row, key, quota, job.
-    Raises NotPermitted, TimespanTooLong, IdempotencyConflict, QuotaExceeded, AuditUnavailable, Unavailable.
+    ``reference`` is the dialect's own unique name of the job, if that is not the id. ``key`` is an idempotency key: a
+    repeated request of the same person with the same key returns the first job, unless that ended without a file or
+    its file is gone. One transaction writes the audit entry, the key and the job.
+    Raises NotPermitted, InvalidRequest, TimespanTooLong, IdempotencyConflict, QuotaExceeded, AuditUnavailable,
+    Unavailable.
     """
     require(by.principal, Scope.WRITE)
     limits = on.limits[request.dialect].of(by.principal.tenant)
-    longest = limits.longest_timespan
-    if longest is not None and request.timespan.length() > longest:
-        message = f"The timespan is longer than {longest.days} days."
+    maximum = limits.longest_timespan
+    if maximum is not None and request.timespan.length() > maximum:
+        message = f"The timespan is longer than {maximum.days} days."
         raise TimespanTooLong(message, [FieldFault("timespan", "too long")])
-    _require_text(request)
-    request = _narrowed(request, by, on)
+    _refuse_nul(request)
+    request = _restrict_to_viewer(request, by, on)
     now = on.clock()
     job = _new_job(request, by, on, reference=reference, now=now)
-    named = idempotency_key(key, request, by) if key else None
+    scoped_key = idempotency_key(key, request, by) if key else None
     digest = request_digest(request) if key else ""
     with on.database.write() as connection:
         jobs.lock_tenant(connection, job.tenant)
-        repeated = find_repeated(connection, named, digest, on) if named else None
+        repeated = find_repeated(connection, scoped_key, digest, on) if scoped_key else None
         if repeated:
             entry = audit_entry("job.create", by, dialect=request.dialect, job=repeated.id)
             audit.record(connection, replace(entry, outcome="repeated"), now=now)
@@ -54,17 +55,17 @@ def create_export(
         audit.record(connection, audit_entry("job.create", by, dialect=request.dialect, job=job.id), now=now)
         if jobs.count_open(connection, tenant=job.tenant, dialect=request.dialect) >= limits.open_jobs:
             message = f"The account already has {limits.open_jobs} exports that have not ended."
-            raise QuotaExceeded(message, retry_after=_QUOTA_RETRY_AFTER)
+            raise QuotaExceeded(message, retry_after=_QUOTA_RETRY_SECONDS)
         job = replace(job, not_before=on.now(connection))
         jobs.add(connection, job)
         dispatch.enqueue(connection, job, outbox.MessageKind.START, on, now=job.not_before)
-        if named:
-            idempotency.use(connection, named, idempotency.KeyUse(digest=digest, job=job.id), now=now)
+        if scoped_key:
+            idempotency.use(connection, scoped_key, idempotency.KeyUse(digest=digest, job=job.id), now=now)
     return job
 
 
 def _new_job(request: ExportRequest, by: Caller, on: Services, *, reference: str | None, now: datetime) -> Job:
-    """The job that an order becomes if it is accepted."""
+    """Return the job of an accepted request."""
     limits = on.limits[request.dialect].of(by.principal.tenant)
     return Job(
         id=on.new_id(),
@@ -83,10 +84,10 @@ def _new_job(request: ExportRequest, by: Caller, on: Services, *, reference: str
     )
 
 
-def _require_text(request: ExportRequest) -> None:
-    """A character that no database and no spreadsheet has in a text is refused, whichever field it is in."""
-    sent = request_to_json(request)
-    for name, value in (sent | sent.pop("parameters")).items():
+def _refuse_nul(request: ExportRequest) -> None:
+    """Raise InvalidRequest if any text of the request has a NUL character: databases and spreadsheets reject it."""
+    stored = request_to_json(request)
+    for name, value in (stored | stored.pop("parameters")).items():
         if _has_nul(value):
             raise InvalidRequest("A text has a NUL character.", [FieldFault(name, "has a NUL character")])
 
@@ -99,19 +100,22 @@ def _has_nul(value: object) -> bool:
     return isinstance(value, list | tuple) and any(map(_has_nul, value))
 
 
-def _narrowed(request: ExportRequest, by: Caller, on: Services) -> ExportRequest:
-    """The request with the rows that the caller may see."""
+def _restrict_to_viewer(request: ExportRequest, by: Caller, on: Services) -> ExportRequest:
+    """Return the request, restricted to rows that the caller may see. Raises NotPermitted if that is impossible."""
     if by.principal.sees_all:
         return request
     if "viewer_email" not in on.catalogue.reports[request.report].parameters:
-        raise NotPermitted("The report cannot be cut to what one person may see.")
+        raise NotPermitted(
+            "The report cannot be restricted to one person's rows; only callers that see all rows may export it."
+        )
     return replace(request, parameters=replace(request.parameters, viewer_email=by.principal.person))
 
 
 def _watermark(request: ExportRequest, freshness: timedelta, now: datetime, on: Services) -> datetime | None:
-    """Where the data may have gaps still, as seen when the order is accepted: a later attempt gives the same rows.
+    """Return the instant from which rows may still be missing; None if the whole timespan is complete.
 
-    What this server recorded itself is complete at once.
+    It is fixed when the export is created, so that every attempt gives the same rows. The server's own audit log is
+    always complete.
     """
     report = on.catalogue.reports.get(request.report)
     if not freshness or report is None or report.window is None or report.server_audit:

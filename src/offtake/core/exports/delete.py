@@ -11,37 +11,40 @@ from offtake.model.job import OPEN, Status
 from offtake.model.tenant import Scope
 from offtake.store import audit, jobs
 
-_STORAGE_RETRY_AFTER = 30  # seconds; an artifact store that refuses to delete may need an operator
+_STORAGE_RETRY_SECONDS = 30  # an artifact store that refuses a deletion may need the operator
 
 
 def delete_export(ref: JobRef, by: Caller, on: Services) -> None:
-    """Delete the artifact of a job that has ended; the job's record stays, as deleted.
+    """Delete the artifact of a job that has ended; the job's record stays with the state deleted.
 
-    Recorded first, then the file goes, then the state changes. Who dies in between has already ended the artifact's
-    retention, so no link to it is given any more and upkeep does the rest. Raises JobNotFound, ArtifactGone when it
-    was deleted or has expired before, JobStateConflict while the job is open, JobOnHold while the operator keeps it.
+    The first transaction records the deletion and ends the artifact's retention, so that it has no links any more.
+    Then the file is removed, then the state changes. If the process dies in between, maintenance removes the file.
+    Raises NotPermitted, JobNotFound, ArtifactGone if the file was deleted or has expired, JobStateConflict while the
+    job is open, JobOnHold while the operator holds it, Unavailable if the file cannot be removed.
     """
     require(by.principal, Scope.WRITE)
     with on.database.write() as connection:
         now = on.now(connection)
-        job = own_job(connection, ref, by)  # as stored: a deletion that failed may be tried again
+        job = own_job(connection, ref, by)  # the stored state, so that a failed deletion can be repeated
         if job.status in OPEN:
-            raise JobStateConflict("The job has not ended; cancel it, or wait for its end.")
+            raise JobStateConflict("The job has not ended; cancel it, or wait until it ends.")
         if job.status in (Status.EXPIRED, Status.DELETED):
-            raise ArtifactGone("The file was deleted before, or its time was over.")
+            raise ArtifactGone("The file was deleted or has expired.")
         audit.record(connection, audit_entry("artifact.delete", by, dialect=ref.dialect, job=job.id), now=now)
         if job.artifact is None:
             if not jobs.delete(connection, job.id):
                 raise JobStateConflict("The job has been put back into the queue.")
             return
-        if not jobs.retire(connection, job.id, now=now):
+        if not jobs.end_retention(connection, job.id, now=now):
             if own_job(connection, ref, by).held_at is None:
-                raise ArtifactGone("The file was deleted before, or its time was over.")
-            raise JobOnHold("The file must be kept at present; it cannot be deleted.")
+                raise ArtifactGone("The file was deleted or has expired.")
+            raise JobOnHold("The job is on hold, so its file cannot be deleted; the operator can release it.")
     try:
         on.artifacts.remove(job.artifact.key)
     except AttemptError as error:
-        message = "The file cannot be deleted at the moment; nobody gets it any more."
-        raise Unavailable(message, retry_after=_STORAGE_RETRY_AFTER) from error
+        message = (
+            "The file cannot be deleted at the moment; its links are no longer valid. The server removes it later."
+        )
+        raise Unavailable(message, retry_after=_STORAGE_RETRY_SECONDS) from error
     with on.database.write() as connection:
         jobs.delete(connection, job.id)

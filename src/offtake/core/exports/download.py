@@ -1,7 +1,7 @@
-"""Download links: signed, short-lived, minted at every read, and of no use for anything but their one file.
+"""Download links: signed, short-lived, created at every read, valid for one file.
 
-A link carries the job, an instant and an HMAC-SHA256 over both; a job has one artifact at most, and that never changes.
-A link needs no credentials and looks at none. It never outlives its artifact.
+A link carries the job's id, its expiry and an HMAC-SHA256 over both; a job has at most one artifact, which never
+changes. A download by link needs no credentials. A link never outlives its artifact.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from offtake.model.audit import AuditEntry
 from offtake.model.job import Job, Status, has_file
 from offtake.store import audit, jobs
 
-RETRY_AFTER = 5  # seconds until a store that did not answer may be asked again
+RETRY_SECONDS = 5  # while the artifact store does not respond
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """What a download URL is made of."""
+    """The components of a download URL."""
 
     job: str
     file_name: str
@@ -39,9 +39,9 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Download:
-    """A file that may be sent."""
+    """A file that may be sent to the client."""
 
-    read: Callable[[int, int], Iterator[bytes]]  # from a byte up to another; raises StorageUnavailable
+    read: Callable[[int, int], Iterator[bytes]]  # (start, end) byte offsets; raises StorageUnavailable
     artifact: Artifact
     file_name: str
     media_type: str
@@ -49,9 +49,9 @@ class Download:
 
 
 def mint(ref: JobRef, by: Caller, on: Services) -> Link:
-    """A fresh link to the job's artifact, and a line in the audit log that says so.
+    """Create a link to the job's artifact and record it in the audit log.
 
-    Raises ArtifactNotFound unless it is the caller's own job and has a published artifact.
+    Raises ArtifactNotFound unless the caller may see the job and it has a published artifact.
     """
     try:
         job = find_export(ref, by, on)
@@ -78,15 +78,20 @@ def mint(ref: JobRef, by: Caller, on: Services) -> Link:
 
 
 def open_link(job_id: str, *, expires: str, signature: str, on: Services) -> Download:
-    """The file a link stands for. Raises LinkRefused when altered, ArtifactNotFound when the file is gone, LinkExpired
-    when it is there and the link is too old, Unavailable when the store does not answer."""
-    if not _genuine(job_id, expires, signature, on.link_key):  # before any look at the job: a guess learns nothing
+    """Return the file of a link.
+
+    Raises LinkRefused if the signature is wrong, ArtifactNotFound if the file is gone, LinkExpired if the file exists
+    and the link has expired, Unavailable if the store does not respond.
+    """
+    if not _is_genuine(
+        job_id, expires, signature, on.link_key
+    ):  # before the job is read, so that a guess reveals nothing
         raise LinkRefused("The link is not valid.")
     with on.database.read() as connection:
         job, now = jobs.get(connection, job_id), on.now(connection)
     if job is None or not has_file(job, now) or job.artifact is None:
         raise ArtifactNotFound("There is no such file.")
-    if not _is_kept(job.artifact, on):
+    if not _exists(job.artifact, on):
         raise ArtifactNotFound("There is no such file.")
     if datetime.fromtimestamp(int(expires), UTC) <= now:
         raise LinkExpired("The link has expired; ask for a new one.")
@@ -95,30 +100,30 @@ def open_link(job_id: str, *, expires: str, signature: str, on: Services) -> Dow
     return Download(read=read, artifact=job.artifact, file_name=file_name(job), media_type=media_type, job=job)
 
 
-def _is_kept(artifact: Artifact, on: Services) -> bool:
-    """Whether the file is there, as it was published."""
+def _exists(artifact: Artifact, on: Services) -> bool:
+    """Whether the file exists. Raises Unavailable if its size differs or the store does not respond."""
     try:
         size = on.artifacts.size(artifact.key)
     except StorageUnavailable as error:
-        raise Unavailable("The file cannot be read at the moment.", retry_after=RETRY_AFTER) from error
+        raise Unavailable("The file cannot be read at the moment.", retry_after=RETRY_SECONDS) from error
     if size not in (None, artifact.bytes):
-        raise Unavailable("The file is not as it was published.", retry_after=RETRY_AFTER)
+        raise Unavailable("The stored file does not have the size that was published.", retry_after=RETRY_SECONDS)
     return size is not None
 
 
 def file_name(job: Job) -> str:
-    """A name that says what is inside: report, first and last day, the id's first eight characters."""
+    """Return the file's name: the report, the first and last day, and the first eight characters of the job's id."""
     span = job.request.timespan
     days = f"{span.start:%Y-%m-%d}_{span.end:%Y-%m-%d}"
     return f"{job.request.report}_{days}_{job.id[:8]}.{format_named(job.request.format).suffix}"
 
 
 def key_id(on: Services) -> str:
-    """A name for the key that signs, which tells nothing of it."""
+    """Return a public name of the signing key, derived by a hash."""
     return "K" + hashlib.sha256(b"name of\n" + on.link_key).hexdigest()[:13].upper()
 
 
-def _genuine(job_id: str, expires: str, signature: str, key: bytes) -> bool:
+def _is_genuine(job_id: str, expires: str, signature: str, key: bytes) -> bool:
     if not (expires.isascii() and expires.isdigit() and len(expires) <= 12):
         return False
     return hmac.compare_digest(_sign(job_id, int(expires), key).encode(), signature.encode())

@@ -1,4 +1,4 @@
-"""How long an export will run, as far as earlier ones of the same kind tell: a guess that only orders the queue."""
+"""Duration estimate of an export from earlier exports of the same kind; it only affects the sequence of the queue."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from offtake.model.job import Job, JobFilter, Status
 from offtake.model.request import ExportRequest
 from offtake.store import jobs
 
-_LOOKED_AT = 10  # newest jobs of the tenant and report
-_DONE = frozenset({Status.SUCCEEDED, Status.EXPIRED})
-_START = timedelta(seconds=1)  # that every export takes, whatever its timespan
-_LONGEST = timedelta(days=1)
+_SAMPLE_SIZE = 10  # newest jobs of the tenant and report
+_FINISHED = frozenset({Status.SUCCEEDED, Status.EXPIRED})
+_OVERHEAD = timedelta(seconds=1)  # of every export, whatever its timespan
+_MAX_ESTIMATE = timedelta(days=1)
 
 
 def estimate_duration(request: ExportRequest, tenant: str, on: Services) -> timedelta:
-    """What the tenant's newest finished exports of the report in the format took per day of their timespans, for the
-    days of this one. Nothing is expected of the first."""
-    wanted = JobFilter(tenant=tenant, dialect=request.dialect, report=request.report)
+    """Return the average duration per day of timespan of the tenant's newest finished exports with the same report and
+    format, times the days of this request's timespan. Zero if there are none."""
+    condition = JobFilter(tenant=tenant, dialect=request.dialect, report=request.report)
     with on.database.read() as connection:
-        newest = jobs.newest(connection, wanted, limit=_LOOKED_AT)
-    like = [job for job in newest if job.status in _DONE and job.request.format == request.format]
-    days = sum((job.request.timespan.length() for job in like), timedelta(0))
+        newest = jobs.newest(connection, condition, limit=_SAMPLE_SIZE)
+    similar = [job for job in newest if job.status in _FINISHED and job.request.format == request.format]
+    days = sum((job.request.timespan.length() for job in similar), timedelta(0))
     if not days:
         return timedelta(0)
     share = request.timespan.length() / days
-    return min(sum(map(_run, like), timedelta(0)) * share, _LONGEST)
+    return min(sum(map(_duration, similar), timedelta(0)) * share, _MAX_ESTIMATE)
 
 
-def _run(job: Job) -> timedelta:
+def _duration(job: Job) -> timedelta:
     if job.started_at is None or job.finished_at is None:
         return timedelta(0)
-    return max(job.finished_at - job.started_at - _START, timedelta(0))
+    return max(job.finished_at - job.started_at - _OVERHEAD, timedelta(0))

@@ -19,32 +19,38 @@ from offtake.store.records import request_to_json
 
 
 def idempotency_key(text: str, request: ExportRequest, by: Caller) -> idempotency.Key:
-    """The key belongs to whom the job does; a credential that is nobody's in particular has its own."""
+    """Return the key, scoped to the job's owner: the person, or the credential if it belongs to no person."""
     owner = by.principal.person or by.principal.credential
     return idempotency.Key(tenant=by.principal.tenant, dialect=request.dialect, owner=owner, text=text)
 
 
 def request_digest(request: ExportRequest) -> str:
-    """Equal for equal orders, whatever the server's settings are at the time. Filters are sets: the order in which a
-    script names their members may be another each time."""
-    sent = request_to_json(replace(request, row_limit=None, account_zone="UTC"))
+    """Return a digest that is equal for equal requests, whatever the server's settings are.
+
+    Filters are sets, so their members are sorted.
+    """
+    stored = request_to_json(replace(request, row_limit=None, account_zone="UTC"))
     filters = {
-        name: sorted(value) if isinstance(value, list | tuple) else value for name, value in sent["parameters"].items()
+        name: sorted(value) if isinstance(value, list | tuple) else value
+        for name, value in stored["parameters"].items()
     }
-    order = {"report": request.report, "format": request.format, **sent, "parameters": filters}
-    return hashlib.sha256(json.dumps(order, sort_keys=True).encode()).hexdigest()
+    content = {"report": request.report, "format": request.format, **stored, "parameters": filters}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-# Nothing can be had of such a job (any more), so a key need not stand for it.
-_RELEASED = ENDED - {Status.SUCCEEDED}
+# Such a job has no file, so its key may be used for a new job.
+_WITHOUT_FILE = ENDED - {Status.SUCCEEDED}
 
 
 def find_repeated(connection: Connection, key: idempotency.Key, digest: str, on: Services) -> Job | None:
-    """The job that the key stands for, unless it ended without a file, or its file is gone."""
+    """Return the key's job, unless it ended without a file or its file is gone.
+
+    Raises IdempotencyConflict if the key was used for another request.
+    """
     used = idempotency.find(connection, key)
     job = used and jobs.get(connection, used.job, tenant=key.tenant)
-    if not used or not job or current_view(connection, job, on).status in _RELEASED:
+    if not used or not job or current_view(connection, job, on).status in _WITHOUT_FILE:
         return None
     if used.digest != digest:
-        raise IdempotencyConflict("The idempotency key was used for another request.")
+        raise IdempotencyConflict("The idempotency key was used for another request; use a new key.")
     return job

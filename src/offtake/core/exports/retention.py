@@ -1,4 +1,4 @@
-"""What must not stay: artifacts past their retention, and files that no job names."""
+"""Retention: removal of expired artifacts, and of orphaned files that no job names."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from offtake.model.audit import AuditEntry
 from offtake.model.job import Job
 from offtake.store import audit, jobs
 
-EXPIRED_AT_ONCE = 100
-_AT_ONCE = 500  # files whose rows are read by one statement
+EXPIRY_BATCH_SIZE = 100
+_BATCH_SIZE = 500  # files per statement
 
 
 @dataclass(slots=True)
 class RemovalCounts:
-    """How many went, and how many could not: one stubborn file must not keep the others."""
+    """Numbers of removals that succeeded and failed; a failed removal does not stop the others."""
 
     done: int = 0
     failed: int = 0
 
     @contextmanager
-    def one(self) -> Iterator[None]:
-        """Count what the block does."""
+    def count(self) -> Iterator[None]:
+        """Count the block as done, or as failed if it raises AttemptError."""
         try:
             yield
         except AttemptError:
@@ -37,30 +37,30 @@ class RemovalCounts:
 
 
 def expired_jobs(on: Services, *, limit: int | None = None, after: Job | None = None) -> Sequence[Job]:
-    """Jobs whose files' retention is over, the longest over first, or those after one of them; held ones stay."""
+    """Return jobs whose retention is over and that are not held, longest expired first, starting behind ``after``."""
     with on.database.read() as connection:
-        return jobs.expired(connection, now=on.now(connection), limit=limit or EXPIRED_AT_ONCE, after=after)
+        return jobs.expired(connection, now=on.now(connection), limit=limit or EXPIRY_BATCH_SIZE, after=after)
 
 
 def expire(on: Services) -> RemovalCounts:
-    """Remove artifacts whose retention is over: the file first, then the state, so that no file outlives its row.
+    """Remove one batch of expired artifacts: first the file, then the state, so that no file outlives its row.
 
-    As many as are listed at once; more only as long as none of them could be removed.
+    If no artifact of the batch could be removed, continue with the next one.
     """
-    tally, found = RemovalCounts(), expired_jobs(on)
-    while found:
-        _expire(found, tally, on)
-        found = () if tally.done else expired_jobs(on, after=found[-1])
-    return tally
+    counts, batch = RemovalCounts(), expired_jobs(on)
+    while batch:
+        _expire(batch, counts, on)
+        batch = () if counts.done else expired_jobs(on, after=batch[-1])
+    return counts
 
 
-def _expire(found: Sequence[Job], tally: RemovalCounts, on: Services) -> None:
-    for job in found:
+def _expire(batch: Sequence[Job], counts: RemovalCounts, on: Services) -> None:
+    for job in batch:
         with on.database.write() as connection:
-            goes = jobs.retire(connection, job.id, now=on.now(connection))
-        if not goes:  # held, or gone, since it was listed
+            has_ended = jobs.end_retention(connection, job.id, now=on.now(connection))
+        if not has_ended:  # held or removed since the job was listed
             continue
-        with tally.one():
+        with counts.count():
             if job.artifact is not None:
                 on.artifacts.remove(job.artifact.key)
             with on.database.write() as connection:
@@ -75,25 +75,43 @@ def _entry(job: Job) -> AuditEntry:
 
 
 def sweep(on: Services) -> RemovalCounts:
-    """Remove files that no row has a use for: left by attempts that were killed, or that lost their lease.
+    """Remove all orphaned files: those of attempts that were killed or lost their lease."""
+    return _sweep(on.artifacts.found(), on)
 
-    The row is read after the file was found. Files of an attempt that still runs are needed, half sent ones included;
-    fences only grow, so an attempt that may still need the file is seen.
-    """
-    tally = RemovalCounts()
-    try:
-        for file in orphans(on):
-            with tally.one():
-                file.remove()
-    except AttemptError:  # the store cannot be listed; what was found until then is gone
-        tally.failed += 1
-    return tally
+
+def sweep_local(on: Services) -> RemovalCounts:
+    """Remove the orphaned files that attempts staged or spilled on this machine."""
+    return _sweep(on.artifacts.local(), on)
+
+
+def sweep_published(on: Services) -> RemovalCounts:
+    """Remove the orphaned files at the place of downloads."""
+    return _sweep(on.artifacts.published(), on)
 
 
 def orphans(on: Services) -> Iterator[StoredFile]:
-    """Files that no row has a use for. Raises StorageUnavailable when the store cannot be listed."""
-    found = iter(on.artifacts.found())
-    while files := tuple(islice(found, _AT_ONCE)):
+    """Yield files that no job references. Raises StorageUnavailable if the store cannot be listed."""
+    return _unreferenced(on.artifacts.found(), on)
+
+
+def _sweep(files: Iterator[StoredFile], on: Services) -> RemovalCounts:
+    counts = RemovalCounts()
+    try:
+        for file in _unreferenced(files, on):
+            with counts.count():
+                file.remove()
+    except AttemptError:  # the store cannot be listed any further
+        counts.failed += 1
+    return counts
+
+
+def _unreferenced(files: Iterator[StoredFile], on: Services) -> Iterator[StoredFile]:
+    """Yield the files that no job references.
+
+    Files of a running attempt are kept, incomplete uploads included. The job is read after its file was listed, and
+    fences only increase, so an attempt that still needs the file is never missed.
+    """
+    while batch := tuple(islice(files, _BATCH_SIZE)):
         with on.database.read() as connection:
-            needed = jobs.needed(connection, [(file.job, file.fence, file.key) for file in files])
-        yield from (file for file in files if file.key not in needed)
+            referenced = jobs.referenced_keys(connection, [(file.job, file.fence, file.key) for file in batch])
+        yield from (file for file in batch if file.key not in referenced)

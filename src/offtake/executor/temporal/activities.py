@@ -1,4 +1,4 @@
-"""What a ring makes a worker do: see to one job, or to upkeep."""
+"""The activity that handles one dispatched job."""
 
 from __future__ import annotations
 
@@ -11,47 +11,44 @@ import structlog
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory, CancelledError
 
-from offtake.core import dispatch
 from offtake.core.attempt import outcome
 from offtake.core.attempt.cancellation import Cancellation, CancelReason
 from offtake.core.services import Services
 from offtake.errors import AuditUnavailable, Unavailable, traceback_locations
 from offtake.executor.background import BackgroundThread
-from offtake.executor.maintenance import Maintenance
 from offtake.executor.shutdown import Shutdown
-from offtake.executor.temporal.workflows import ATTEMPT, MAINTENANCE
+from offtake.executor.temporal.workflows import ATTEMPT
 from offtake.executor.worker import attempt
 from offtake.model.job import ENDED, Job, Lease, Status
 from offtake.store import jobs
 
 _log = structlog.get_logger("offtake.temporal")
 _SHORTEST_WAIT = timedelta(milliseconds=100)
-_STORE_AWAY = timedelta(seconds=1)
+_UNAVAILABLE_DELAY = timedelta(seconds=1)
 _DEFECT = timedelta(seconds=30)
-_LOOK = 0.2  # seconds between looks whether Temporal wants the attempt to stop
-_UNKNOWN = "unknown"  # the job is in no state: this store does not have it
+_POLL_SECONDS = 0.2  # between checks for a cancellation in Temporal
+_UNKNOWN = "unknown"  # this database has no such job
 
 
 class Activities:
-    """One worker's. ``worker`` names it in leases."""
+    """The activities of one worker. ``worker`` is its name in leases."""
 
-    def __init__(self, on: Services, worker: str, shutdown: Shutdown, *, patience: timedelta) -> None:
+    def __init__(self, on: Services, worker: str, shutdown: Shutdown) -> None:
         self._on = on
         self._worker = worker
         self._shutdown = shutdown
-        self._patience = patience
 
     @activity.defn(name=ATTEMPT, no_thread_cancel_exception=True)
     def attempt(self, job_id: str) -> str:
-        """The state the job has ended in, once it has. Until then it asks to be rung again: later, when the job may
-        run, or when whoever has it now must have given a sign of life."""
+        """Return the final state of the job. Before that, ask for a retry: when the job is due, or when the current
+        lease must have been renewed."""
         cancellation = Cancellation()
         try:
             with _Pulse(cancellation, every=self._on.attempt.heartbeat) as pulse:
                 job = self._see_to(job_id, cancellation)
                 wait = self._wait(job)
         except (Unavailable, AuditUnavailable):  # no cause: Temporal keeps causes, and shows them
-            raise _later(_STORE_AWAY) from None
+            raise _later(_UNAVAILABLE_DELAY) from None
         except Exception as error:  # noqa: BLE001 - the outermost loop: the text of a defect may quote rows
             raise _defect(error) from None
         if job is None:
@@ -59,21 +56,8 @@ class Activities:
         if job.status in ENDED:
             return str(job.status)
         if pulse.cancelled():
-            raise CancelledError("Cancelled in Temporal; the job waits, and is rung for again.")
+            raise CancelledError("Cancelled in Temporal; the job stays queued and is dispatched again.")
         raise _later(wait)
-
-    @activity.defn(name=MAINTENANCE, no_thread_cancel_exception=True)
-    def maintenance(self) -> None:
-        """Everything that an idle worker does now and then, once; and rings for jobs that Temporal has lost."""
-        try:
-            Maintenance(self._on).when_due()
-            rung = dispatch.redispatch(self._on, patience=self._patience)
-        except (Unavailable, AuditUnavailable):
-            raise _later(_STORE_AWAY) from None
-        except Exception as error:  # noqa: BLE001 - as above
-            raise _defect(error) from None
-        if rung:
-            _log.info("rung_again", jobs=rung)
 
     def _see_to(self, job_id: str, cancellation: Cancellation) -> Job | None:
         """Run an attempt if it is the job's time; the job as it is afterwards."""
@@ -81,7 +65,7 @@ class Activities:
         if job is None or job.status in ENDED or self._shutdown.requested():
             return job
         if job.status is not Status.QUEUED:
-            outcome.rescue_expired_leases(self._on)  # whoever has it may be dead, and its lease over
+            outcome.rescue_expired_leases(self._on)  # its worker may be dead and the lease expired
         lease = self._claim(job_id)
         if lease is None:
             return self._find(job_id)
@@ -124,8 +108,8 @@ class _Pulse(BackgroundThread):
                 waited = 0.0
             if self.cancelled():
                 self._cancellation.request(CancelReason.STOPPING)
-            self._done.wait(_LOOK)
-            waited += _LOOK
+            self._done.wait(_POLL_SECONDS)
+            waited += _POLL_SECONDS
 
     def cancelled(self) -> bool:
         """Whether the workflow was cancelled. Within the activity only."""
@@ -134,7 +118,7 @@ class _Pulse(BackgroundThread):
 
 
 def _later(delay: timedelta) -> ApplicationError:
-    """Have Temporal ring again."""
+    """Return the error that makes Temporal retry the activity."""
     return ApplicationError(
         "Not now.",
         type="Later",
@@ -144,6 +128,6 @@ def _later(delay: timedelta) -> ApplicationError:
 
 
 def _defect(error: Exception) -> ApplicationError:
-    """Something that should not happen: logged by its kind and place, and tried again."""
+    """Log a defect of this program by class and locations, and ask for a retry."""
     _log.error("activity_defect", kind=type(error).__name__, locations=traceback_locations(error))
-    return ApplicationError("A defect of the worker; its log says more.", type="Defect", next_retry_delay=_DEFECT)
+    return ApplicationError("Internal error of the worker; see its log.", type="Defect", next_retry_delay=_DEFECT)

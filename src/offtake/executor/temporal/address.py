@@ -1,4 +1,4 @@
-"""Where Temporal is, and how this installation proves who it is. Knows no settings and no Temporal."""
+"""How to connect and authenticate to Temporal. Independent of the settings and of Temporal's library."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Tls:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemporalAddress:
-    """Where jobs are rung for, and by whom."""
+    """The Temporal server, namespace, task queue and credentials."""
 
     target: str  # host:port
     namespace: str
@@ -24,4 +24,3 @@ class TemporalAddress:
     tls: Tls | None = None  # None: plain text
     api_key: str | None = field(default=None, repr=False)
     activities: int = 1  # attempts at once, in one worker
-    maintenance_seconds: float = 60.0  # how often what must not stay is looked for

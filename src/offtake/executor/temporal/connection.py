@@ -6,6 +6,7 @@ import logging
 from datetime import timedelta
 from functools import cache
 
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig
 from temporalio.service import RetryConfig, RPCError, TLSConfig
@@ -29,6 +30,12 @@ async def connect(address: TemporalAddress, *, identity: str, retries: RetryConf
         identity=identity,
         runtime=_runtime(),
     )
+
+
+async def check_namespace(client: Client, *, patience: timedelta) -> None:
+    """Ask Temporal for the client's namespace. Raises what ``describe_error`` understands."""
+    request = DescribeNamespaceRequest(namespace=client.namespace)
+    await client.workflow_service.describe_namespace(request, timeout=patience)
 
 
 UNREACHABLE = (RPCError, RuntimeError)  # what the library raises where the server is away, or refuses us

@@ -1,6 +1,6 @@
-"""Carries rings from the outbox to Temporal, in a thread of the server and of every worker.
+"""Relays messages from the outbox to Temporal, in a thread of the server and of every worker.
 
-Temporal may be away for as long as it likes: rings wait in the store, and jobs are accepted all the same.
+While Temporal is unreachable, the messages wait in the outbox and the server accepts jobs.
 """
 
 from __future__ import annotations
@@ -22,25 +22,24 @@ from offtake.core.services import Services
 from offtake.errors import Unavailable
 from offtake.executor.background import BackgroundThread
 from offtake.executor.temporal.address import TemporalAddress
-from offtake.executor.temporal.connection import UNREACHABLE, connect, describe_error
-from offtake.executor.temporal.schedule import ensure_maintenance
+from offtake.executor.temporal.connection import UNREACHABLE, check_namespace, connect, describe_error
 from offtake.executor.temporal.workflows import EXPORT, ExportInput
 from offtake.store import outbox
 from offtake.store.outbox import Message, MessageKind
 from offtake.store.wakeup import Wakeup, wakeup
 
 _log = structlog.get_logger("offtake.relay")
-_POLL = 0.5  # seconds between looks at the outbox when nothing wakes the relay
-_AT_ONCE = 20  # rings taken in one go
-_TAKEN = timedelta(seconds=10)  # for so long nobody else tells what one relay has taken
+_POLL_SECONDS = 0.5  # between reads of the outbox without a wake-up
+_BATCH_SIZE = 20  # messages per claim
+_CLAIM_TIME = timedelta(seconds=10)  # other relays do not claim these messages before
 _LONGEST_DELAY = 10.0  # seconds between tries
 _PATIENCE = timedelta(seconds=3)  # for one answer
-_ENSURE_EVERY = 60.0  # seconds; Temporal may have lost its memory
-_RETRIES = RetryConfig(max_elapsed_time_millis=2000, max_retries=2)  # the outbox is what tries again
+_CHECK_EVERY = 60.0  # seconds between looks whether Temporal is there, also when there is nothing to tell
+_RETRIES = RetryConfig(max_elapsed_time_millis=2000, max_retries=2)  # the outbox retries
 
 
 class Relay(BackgroundThread):
-    """Runs while the block runs."""
+    """Relays messages while the block runs."""
 
     def __init__(self, on: Services, address: TemporalAddress) -> None:
         super().__init__("relay", self._run)
@@ -58,28 +57,28 @@ class Relay(BackgroundThread):
                 except UNREACHABLE as error:
                     self._unreachable(error)
                 except Unavailable:
-                    self._done.wait(_POLL)
+                    self._done.wait(_POLL_SECONDS)
 
     def _relay(self, runner: asyncio.Runner, client: Client, changes: Wakeup) -> None:
-        """Tell what there is to tell, until Temporal or the store is away."""
-        ensured = float("-inf")
+        """Dispatch messages until Temporal or the database is unreachable."""
+        checked = float("-inf")
         dispatch.redispatch(
-            self._on, patience=timedelta(0)
-        )  # jobs made while nobody rang, or forgotten with Temporal's memory
+            self._on, min_age=timedelta(0)
+        )  # jobs created without Temporal, or lost with Temporal's state
         while not self._done.is_set():
-            if time.monotonic() - ensured >= _ENSURE_EVERY:
-                ensured = time.monotonic()
-                runner.run(ensure_maintenance(client, self._address))
+            if time.monotonic() - checked >= _CHECK_EVERY:
+                checked = time.monotonic()
+                runner.run(check_namespace(client, patience=_PATIENCE))
                 self._reconnected()
-            changes.clear()  # before the look: a ring that comes in between is seen by the look or by the wait
+            changes.clear()  # before the claim, so that a message written in between is claimed or ends the wait
             claimed = claim(self._on)
             if claimed:
                 self._acknowledge(claimed, runner.run(dispatch_messages(client, claimed, self._on, self._address)))
             else:
-                changes.wait(_POLL, self._done.is_set)
+                changes.wait(_POLL_SECONDS, self._done.is_set)
 
     def _acknowledge(self, claimed: Sequence[Message], errors: Sequence[BaseException | None]) -> None:
-        """Forget what was told; what was not is tried again later. Raises what went wrong, if nothing went well."""
+        """Acknowledge the dispatched messages and postpone the others. Raises the first error if all failed."""
         with self._on.database.write() as connection:
             now = self._on.now(connection)
             for message, error in zip(claimed, errors, strict=True):
@@ -106,31 +105,31 @@ class Relay(BackgroundThread):
 
 
 def claim(on: Services) -> Sequence[Message]:
-    """What is to be told now; for a while nobody else takes it."""
+    """Claim the messages that are due; other relays skip them for ``_CLAIM_TIME``."""
     with on.database.read() as connection:
         if not outbox.is_due(connection, now=on.now(connection)):
             return ()
     with on.database.write() as connection:
         now = on.now(connection)
-        return outbox.claim(connection, now=now, again=now + _TAKEN, limit=_AT_ONCE)
+        return outbox.claim(connection, now=now, retry_at=now + _CLAIM_TIME, limit=_BATCH_SIZE)
 
 
 async def dispatch_messages(
     client: Client, claimed: Sequence[Message], on: Services, address: TemporalAddress
 ) -> Sequence[BaseException | None]:
-    """Tell Temporal; for each ring, what went wrong. That a ring was told before is nothing wrong."""
+    """Dispatch messages to Temporal. Return the error of each, or None; a repeated dispatch is not an error."""
     silence = on.attempt.lease.total_seconds()
-    tellings = (
+    calls = (
         _cancel(client, message)
         if message.kind is MessageKind.CANCEL
         else _start(client, message, address.queue, silence)
         for message in claimed
     )
-    return await asyncio.gather(*tellings, return_exceptions=True)
+    return await asyncio.gather(*calls, return_exceptions=True)
 
 
 async def _start(client: Client, message: Message, queue: str, silence: float) -> None:
-    with suppress(WorkflowAlreadyStartedError):  # a Temporal that does not know the policy for conflicts
+    with suppress(WorkflowAlreadyStartedError):  # an older Temporal ignores the conflict policy
         await client.start_workflow(
             EXPORT,
             ExportInput(job=message.job, silence=silence),
@@ -147,5 +146,5 @@ async def _cancel(client: Client, message: Message) -> None:
     try:
         await client.get_workflow_handle(message.job).cancel(rpc_timeout=_PATIENCE)
     except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:  # never begun, or over
+        if error.status is not RPCStatusCode.NOT_FOUND:  # never started, or already closed
             raise

@@ -1,4 +1,4 @@
-"""The worker's process: polls Temporal for rings, and drains when asked to stop."""
+"""The worker process under Temporal: polls its task queue, and drains on shutdown."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from offtake.executor.temporal.activities import Activities
 from offtake.executor.temporal.address import TemporalAddress
 from offtake.executor.temporal.connection import UNREACHABLE, connect, describe_error
 from offtake.executor.temporal.relay import Relay
-from offtake.executor.temporal.workflows import Export, Maintenance
+from offtake.executor.temporal.workflows import Export
 from offtake.executor.worker_heartbeat import WorkerHeartbeat
 
 _log = structlog.get_logger("offtake.temporal")
-_LOOK = 0.1  # seconds between looks whether to stop
-_SHORTEST_LIFE = 60.0  # seconds; a connection that fails sooner is tried again ever more slowly
-_LONGEST_PAUSE = 10.0  # seconds between tries to reach Temporal
-# Upkeep is a local activity: its workflow must stay in memory. The others have a handful of events: to read them again
-# costs nothing, and those of a dead worker had better not wait for it.
+_POLL_SECONDS = 0.1  # between checks for a shutdown
+_EARLY_SECONDS = 60.0  # a connection that fails within this time is retried with an increasing delay
+_MAX_DELAY_SECONDS = 10.0  # between attempts to connect
+# A workflow has a handful of events: to read them again costs nothing, and those of a dead worker had better not wait
+# for it.
 _CACHED = 16
 _STICKY = timedelta(seconds=2)
 _LAST_PATIENCE = timedelta(seconds=5)  # beyond their drain time, before activities are given up
 
 
 def work(on: Services, worker: str, shutdown: Shutdown, address: TemporalAddress) -> None:
-    """See to jobs until asked to stop. ``worker`` names this process in leases, and in Temporal."""
-    pool = ThreadPoolExecutor(address.activities + 1, thread_name_prefix="attempt")
+    """Run dispatched jobs until a shutdown is requested. ``worker`` is the name in leases and in Temporal."""
+    pool = ThreadPoolExecutor(address.activities, thread_name_prefix="attempt")
     with Relay(on, address), WorkerHeartbeat(worker, on), pool as threads:
         asyncio.run(_work(on, worker, shutdown, address=address, threads=threads))
 
@@ -43,17 +43,17 @@ async def _work(
     on: Services, worker: str, shutdown: Shutdown, *, address: TemporalAddress, threads: ThreadPoolExecutor
 ) -> None:
     failures = 0
-    activities = Activities(on, worker, shutdown, patience=timedelta(seconds=address.maintenance_seconds))
+    activities = Activities(on, worker, shutdown)
     while not shutdown.requested():
         began = time.monotonic()
         try:
             client = await connect(address, identity=worker, retries=RetryConfig())
             await _poll(_worker(client, address, activities, threads, drain=on.attempt.drain), shutdown)
         except UNREACHABLE as error:
-            failures = failures + 1 if time.monotonic() - began < _SHORTEST_LIFE else 1
+            failures = failures + 1 if time.monotonic() - began < _EARLY_SECONDS else 1
             if failures == 1:
                 _log.warning("temporal_unreachable", trouble=describe_error(error), worker=worker)
-            await _pause(min(_LONGEST_PAUSE, 0.25 * 2 ** min(failures, 10)), shutdown)
+            await _pause(min(_MAX_DELAY_SECONDS, 0.25 * 2 ** min(failures, 10)), shutdown)
 
 
 def _worker(
@@ -62,11 +62,10 @@ def _worker(
     return Worker(
         client,
         task_queue=address.queue,
-        workflows=[Export, Maintenance],
-        activities=[activities.attempt, activities.maintenance],
+        workflows=[Export],
+        activities=[activities.attempt],
         activity_executor=threads,
         max_concurrent_activities=address.activities,
-        max_concurrent_local_activities=1,
         max_cached_workflows=_CACHED,
         sticky_queue_schedule_to_start_timeout=_STICKY,
         graceful_shutdown_timeout=drain + _LAST_PATIENCE,
@@ -74,10 +73,10 @@ def _worker(
 
 
 async def _poll(worker: Worker, shutdown: Shutdown) -> None:
-    """Until asked to stop; then attempts end, or are handed back by their heartbeats when they have had their time."""
+    """Poll until a shutdown is requested; attempts then finish, or are requeued after the drain time."""
     running = asyncio.create_task(worker.run())
     while not shutdown.requested() and not running.done():
-        await asyncio.wait([running], timeout=_LOOK)
+        await asyncio.wait([running], timeout=_POLL_SECONDS)
     if not running.done():
         await worker.shutdown()
     await running
@@ -86,4 +85,4 @@ async def _poll(worker: Worker, shutdown: Shutdown) -> None:
 async def _pause(seconds: float, shutdown: Shutdown) -> None:
     end = asyncio.get_running_loop().time() + seconds
     while asyncio.get_running_loop().time() < end and not shutdown.requested():
-        await asyncio.sleep(_LOOK)
+        await asyncio.sleep(_POLL_SECONDS)

@@ -1,7 +1,7 @@
-"""The workflows: what Temporal remembers. They name activities, and nothing of the product is imported here.
+"""The workflows. They refer to activities by name; this module imports nothing of the product.
 
-Their histories outlive releases: a change that would replay them differently breaks those that run. The tests replay
-recorded ones.
+Histories outlive releases: a change that replays them differently breaks running workflows. The tests replay recorded
+histories.
 """
 
 from __future__ import annotations
@@ -14,12 +14,9 @@ from temporalio.common import RetryPolicy
 
 EXPORT = "offtake-export"
 ATTEMPT = "offtake-attempt"
-MAINTENANCE = "offtake-maintenance"
 
-_LONGEST_ATTEMPT = timedelta(days=30)  # Temporal wants a bound; silence ends an attempt long before
-_LONGEST_MAINTENANCE = timedelta(hours=1)
-# How often is the row's business: it counts attempts and ends the job. Waits are told by the activity; this is for
-# workers that die.
+_LONGEST_ATTEMPT = timedelta(days=30)  # Temporal requires a bound; a missing heartbeat ends an attempt much earlier
+# The job's row limits the attempts, and the activity asks for its own delays; this policy applies when workers die.
 _FOR_EVER = RetryPolicy(
     initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(seconds=30)
 )
@@ -27,19 +24,19 @@ _FOR_EVER = RetryPolicy(
 
 @dataclass(frozen=True)
 class ExportInput:
-    """What a workflow is started with."""
+    """Input of the workflow."""
 
     job: str
-    silence: float  # seconds without a sign of life after which an attempt is given to another worker
+    silence: float  # seconds without a heartbeat after which another worker gets the attempt
 
 
 @workflow.defn(name=EXPORT)
 class Export:
-    """Rings for one job until it has ended. Its result is the state the job ended in."""
+    """Dispatches one job until it has ended. The result is the final state of the job."""
 
     @workflow.run
     async def run(self, order: ExportInput) -> str:
-        """One activity, again and again."""
+        """Run the one activity, with retries."""
         ended: str = await workflow.execute_activity(
             ATTEMPT,
             order.job,
@@ -50,17 +47,3 @@ class Export:
             cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         )
         return ended
-
-
-@workflow.defn(name=MAINTENANCE)
-class Maintenance:
-    """Started by a schedule, one at a time. A local activity: it does not queue up behind exports."""
-
-    @workflow.run
-    async def run(self) -> None:
-        """Once; the schedule is what repeats it."""
-        await workflow.execute_local_activity(
-            MAINTENANCE,
-            start_to_close_timeout=_LONGEST_MAINTENANCE,
-            retry_policy=RetryPolicy(maximum_attempts=1),
-        )

@@ -1,1 +1,1 @@
-"""The pieces of an xlsx file: cells made by the engine, the parts around them, the package, and its check."""
+"""The elements of an XLSX file: SQL for cells, package parts, the zip package, and the record counter."""

@@ -1,9 +1,9 @@
-"""A zip file that is only ever appended to (PKWARE APPNOTE 6.3.10), deflated by ISA-L.
+"""An append-only zip writer (PKWARE APPNOTE 6.3.10) that deflates with ISA-L.
 
-A part of known content says its sizes in its local header; one that is streamed says them behind its data, in a data
-descriptor (4.3.9). Streamed parts stay below 4 GiB by their writer's care, so local headers never need zip64, which
-several readers get wrong there; a file beyond 4 GiB has zip64 in its directory alone (4.5.3). Every part carries the
-first instant of a zip file's calendar, so that equal parts make equal bytes.
+A part with known content has its sizes in the local header; a streamed part has them in a data descriptor after its
+data (4.3.9). The writer keeps streamed parts below 4 GiB, so local headers never need zip64, which several readers
+handle wrongly; a file beyond 4 GiB uses zip64 in its directory only (4.5.3). The timestamp of every part is the start
+of the zip calendar, so that equal content gives equal bytes.
 """
 
 from __future__ import annotations
@@ -23,19 +23,21 @@ LOCATOR_64 = struct.Struct("<4sIQI")
 OFFSET_64 = struct.Struct("<2HQ")
 LOCAL_SIGN, DESCRIPTOR_SIGN, CENTRAL_SIGN = b"PK\x03\x04", b"PK\x07\x08", b"PK\x01\x02"
 END_SIGN, END_64_SIGN, LOCATOR_64_SIGN = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
-STREAMED = 0x0008  # flag: sizes stand behind the data
+STREAMED = 0x0008  # flag: a data descriptor follows the data
 DEFLATED = 8
-FULL = 0xFFFF_FFFF  # a field that is full: the number is elsewhere
+FULL = 0xFFFF_FFFF  # the value is in the zip64 field instead
 
 _VERSION, _VERSION_64 = 20, 45
 _FIRST_DAY = 0x0021  # 1980-01-01
-_LEVEL = 1  # of ISA-L's 0 to 3: a fifth smaller than 0 in the same time; 3 saves an eighth more and costs half again
-_RAW = -15  # deflate without a header of zlib's
+_LEVEL = (
+    1  # of ISA-L's 0 to 3: a fifth smaller than 0 in the same time; 3 saves an eighth more but takes half as long again
+)
+_RAW = -15  # raw deflate, without zlib's header
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What the directory says about a part."""
+    """A part's entry in the central directory."""
 
     name: bytes
     flags: int
@@ -46,24 +48,24 @@ class Entry:
 
 
 class Part:
-    """Content on its way into the package."""
+    """A part while it is written: deflates content and emits it."""
 
     def __init__(self, name: str, emit: Callable[[bytes], object]) -> None:
         self.name = name.encode()
         self.crc = 0
         self.packed = 0
-        self.size = 0  # of the content so far
+        self.size = 0  # bytes of content so far
         self._emit = emit
         self._deflate = isal_zlib.compressobj(_LEVEL, isal_zlib.DEFLATED, _RAW)
 
     def write(self, content: bytes) -> None:
-        """Append to the part."""
+        """Append content."""
         self.crc = isal_zlib.crc32(content, self.crc)
         self.size += len(content)
         self._append(self._deflate.compress(content))
 
     def finish(self) -> None:
-        """Nothing more comes."""
+        """Flush the compressor; the part is complete."""
         self._append(self._deflate.flush())
 
     def _append(self, packed: bytes) -> None:
@@ -72,7 +74,7 @@ class Part:
 
 
 class Package:
-    """Writes parts one after the other with ``write``; ``at`` is where in the file the first one begins."""
+    """Writes parts one after the other with ``write``; ``at`` is the file offset of the first."""
 
     def __init__(self, write: Callable[[bytes], object], *, at: int = 0) -> None:
         self._write = write
@@ -80,7 +82,7 @@ class Package:
         self._entries: list[Entry] = []
 
     def add(self, name: str, content: bytes) -> None:
-        """A whole part."""
+        """Add a part with known content."""
         packed: list[bytes] = []
         part = Part(name, packed.append)
         part.write(content)
@@ -89,20 +91,20 @@ class Package:
         self._emit(b"".join(packed))
 
     def begin(self, name: str) -> Part:
-        """A part that is streamed: ``end`` it before anything else comes."""
+        """Begin a streamed part; call ``end`` before adding another part."""
         part = Part(name, self._emit)
         self._begin(part, STREAMED)
         return part
 
     def end(self, part: Part) -> None:
-        """Finish the part that was begun last."""
+        """Finish the streamed part."""
         part.finish()
         self._emit(DESCRIPTOR.pack(DESCRIPTOR_SIGN, part.crc, part.packed, part.size))
-        begun = self._entries[-1]
-        self._entries[-1] = replace(begun, crc=part.crc, packed=part.packed, size=part.size)
+        entry = self._entries[-1]
+        self._entries[-1] = replace(entry, crc=part.crc, packed=part.packed, size=part.size)
 
     def close(self) -> None:
-        """Write the directory."""
+        """Write the central directory and the end record."""
         start = self._at
         for entry in self._entries:
             self._emit(_central(entry))
@@ -115,7 +117,7 @@ class Package:
         self._emit(END.pack(END_SIGN, 0, 0, count, count, size, min(start, FULL), 0))
 
     def _begin(self, part: Part, flags: int) -> None:
-        """The local header, with what is known of the part by now."""
+        """Write the local header with the values known so far."""
         entry = Entry(name=part.name, flags=flags, crc=part.crc, packed=part.packed, size=part.size, offset=self._at)
         sizes = (entry.crc, entry.packed, entry.size)
         self._emit(
@@ -129,9 +131,9 @@ class Package:
 
 
 def _central(entry: Entry) -> bytes:
-    far = entry.offset >= FULL
-    extra = OFFSET_64.pack(1, 8, entry.offset) if far else b""
-    version = _VERSION_64 if far else _VERSION
+    is_zip64 = entry.offset >= FULL
+    extra = OFFSET_64.pack(1, 8, entry.offset) if is_zip64 else b""
+    version = _VERSION_64 if is_zip64 else _VERSION
     sizes = (entry.crc, entry.packed, entry.size, len(entry.name), len(extra))
     return (
         CENTRAL.pack(

@@ -1,7 +1,7 @@
-"""The parts of a workbook around its rows, as Excel writes and expects them (ECMA-376 parts 1 and 2, transitional).
+"""The parts of a workbook other than rows, as Excel writes and expects them (ECMA-376 parts 1 and 2, transitional).
 
-Sheets come in the order in which they were written. Elements of a sheet stand in the order of CT_Worksheet (18.3.1.99):
-views, columns, rows, filter.
+Sheets are listed in the order in which they were written. The elements of a sheet follow the order of CT_Worksheet
+(18.3.1.99): views, columns, rows, filter.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 _OFFICE_TYPE = "application/vnd.openxmlformats-officedocument"
 _SHEET_TYPE = f"{_OFFICE_TYPE}.spreadsheetml.worksheet+xml"
 
-_WIDEST = 60  # characters; a column that is wider hides its neighbours
-_FILTER_BUTTON = 3  # characters that it covers of a header
+_MAX_WIDTH = 60  # characters; a wider column pushes its neighbours out of view
+_FILTER_BUTTON = 3  # characters of a header that the button covers
 _WIDTHS = ((is_instant, 20), (is_boolean, 8), (is_number, 11))
 _TEXT_WIDTH = 22
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sheet:
-    """A finished sheet: its name in the workbook, the name of its part, and the cells its filter covers, if any."""
+    """A finished sheet: its name in the workbook, its part, and the range of its filter, if any."""
 
     name: str
     part: str
@@ -35,7 +35,7 @@ class Sheet:
 
 
 def sheet_head(columns: str, *, selected: bool) -> bytes:
-    """What stands before the first row: the header row stays in view. ``columns`` are from ``widths``."""
+    """Return the XML before the first row, with a frozen header row. ``columns`` comes from ``widths``."""
     tab = ' tabSelected="1"' if selected else ""
     return (
         f'{_DECLARATION}<worksheet xmlns="{_SHEET_ML}"><sheetViews><sheetView{tab} workbookViewId="0">'
@@ -46,7 +46,7 @@ def sheet_head(columns: str, *, selected: bool) -> bytes:
 
 
 def plain_sheet_head(columns: str) -> bytes:
-    """The same for a sheet without a header row."""
+    """Return the XML before the first row of a sheet without a header row."""
     return (
         f'{_DECLARATION}<worksheet xmlns="{_SHEET_ML}"><sheetViews><sheetView workbookViewId="0"/></sheetViews>'
         f'<sheetFormatPr defaultRowHeight="15"/>{columns}<sheetData>\n'
@@ -54,38 +54,38 @@ def plain_sheet_head(columns: str) -> bytes:
 
 
 def sheet_tail(filtered: str | None) -> bytes:
-    """What stands behind the last row."""
-    shown = f'<autoFilter ref="{filtered}"/>' if filtered else ""
-    return f"</sheetData>{shown}</worksheet>".encode()
+    """Return the XML after the last row."""
+    auto_filter = f'<autoFilter ref="{filtered}"/>' if filtered else ""
+    return f"</sheetData>{auto_filter}</worksheet>".encode()
 
 
 def widths(headers: Sequence[str], kinds: Sequence[str]) -> str:
-    """Columns wide enough for the header and for what the type usually holds."""
+    """Return the columns element: each is wide enough for its header and for usual values of its type."""
     return columns(
-        min(_WIDEST, max(_usual(kind), len(header) + _FILTER_BUTTON))
+        min(_MAX_WIDTH, max(_usual_width(kind), len(header) + _FILTER_BUTTON))
         for header, kind in zip(headers, kinds, strict=True)
     )
 
 
 def columns(sizes: Iterable[int]) -> str:
-    """The widths of columns, in characters."""
-    shown = (
+    """Return the columns element for widths in characters."""
+    elements = (
         f'<col min="{number}" max="{number}" width="{size}" customWidth="1"/>' for number, size in enumerate(sizes, 1)
     )
-    return f"<cols>{''.join(shown)}</cols>"
+    return f"<cols>{''.join(elements)}</cols>"
 
 
-def _usual(kind: str) -> int:
-    return next((width for fits, width in _WIDTHS if fits(kind)), _TEXT_WIDTH)
+def _usual_width(kind: str) -> int:
+    return next((width for is_kind, width in _WIDTHS if is_kind(kind)), _TEXT_WIDTH)
 
 
 def cells_to(column: int, row: int) -> str:
-    """The cells from A1 to the last of a sheet: ``A1:AB12``."""
+    """Return the range from A1 to the given cell, such as ``A1:AB12``."""
     return f"A1:{letters(column)}{row}"
 
 
 def letters(column: int) -> str:
-    """The name of the column with that number; A is 1."""
+    """Return the name of a column by its number; A is 1."""
     name = ""
     while column:
         column, digit = divmod(column - 1, 26)
@@ -94,7 +94,7 @@ def letters(column: int) -> str:
 
 
 def workbook(sheets: Sequence[Sheet]) -> bytes:
-    """``xl/workbook.xml``. Excel looks for a sheet's filter under a hidden name, too."""
+    """Return ``xl/workbook.xml``. Excel requires a hidden defined name for each sheet's filter."""
     listed = "".join(
         f'<sheet name="{sheet.name}" sheetId="{number}" r:id="rId{number}"/>' for number, sheet in enumerate(sheets, 1)
     )
@@ -112,18 +112,18 @@ def workbook(sheets: Sequence[Sheet]) -> bytes:
 
 
 def _absolute(cells: str) -> str:
-    """``A1:B2`` as ``$A$1:$B$2``."""
+    """Return ``A1:B2`` as ``$A$1:$B$2``."""
     return re.sub(r"([A-Z]+)(\d+)", r"$\1$\2", cells)
 
 
 def workbook_relations(sheets: Sequence[Sheet]) -> bytes:
-    """``xl/_rels/workbook.xml.rels``."""
-    found = [(f"{_DOCUMENT}/relationships/worksheet", sheet.part.removeprefix("xl/")) for sheet in sheets]
-    return _relations([*found, (f"{_DOCUMENT}/relationships/styles", "styles.xml")])
+    """Return ``xl/_rels/workbook.xml.rels``."""
+    worksheets = [(f"{_DOCUMENT}/relationships/worksheet", sheet.part.removeprefix("xl/")) for sheet in sheets]
+    return _relations([*worksheets, (f"{_DOCUMENT}/relationships/styles", "styles.xml")])
 
 
 def content_types(sheets: Sequence[Sheet]) -> bytes:
-    """``[Content_Types].xml``."""
+    """Return ``[Content_Types].xml``."""
     types = [
         ("xl/workbook.xml", f"{_OFFICE_TYPE}.spreadsheetml.sheet.main+xml"),
         *((sheet.part, _SHEET_TYPE) for sheet in sheets),
@@ -139,10 +139,10 @@ def content_types(sheets: Sequence[Sheet]) -> bytes:
     ).encode()
 
 
-def _relations(found: Sequence[tuple[str, str]]) -> bytes:
+def _relations(targets: Sequence[tuple[str, str]]) -> bytes:
     listed = "".join(
         f'<Relationship Id="rId{number}" Type="{kind}" Target="{target}"/>'
-        for number, (kind, target) in enumerate(found, 1)
+        for number, (kind, target) in enumerate(targets, 1)
     )
     return f'{_DECLARATION}<Relationships xmlns="{_PACKAGE}/relationships">{listed}</Relationships>'.encode()
 

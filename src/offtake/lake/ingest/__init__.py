@@ -1,1 +1,1 @@
-"""Loading: files are read, validated, upserted; bad rows are rejected."""
+"""Loading of files into lake tables: read, validate, reject bad rows, upsert good ones."""

@@ -1,7 +1,7 @@
-"""Where a bad row stands in its file.
+"""Line numbers of bad rows.
 
-DuckDB's readers do not say on which line a record begins, because records may span lines. So, once there is a bad row,
-and only then, the file is walked line by line; files without bad rows are never walked.
+DuckDB's readers do not report the line on which a record starts. If a file has bad rows, and only then, this module
+reads it again line by line.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ _BLANK = b" \t\r\n"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One record: the line it begins on (for Parquet: the row number), whether its structure is broken, its text."""
+    """One record of a file.
+
+    ``line`` is its first line (Parquet: the row number); ``broken`` is true if DuckDB could not split it into fields.
+    """
 
     line: int
     broken: bool = False
@@ -28,48 +31,48 @@ class Record:
 
 
 def records(source: SourceFile, broken: Collection[int]) -> Iterator[Record]:
-    """The records of a source in order; ``broken`` holds the places of those that no row could be made of."""
-    return _WALKS[source.form.name](source, broken)
+    """Yield the records of a file in order; ``broken`` holds the positions of those that DuckDB could not parse."""
+    return _READERS[source.form.name](source, broken)
 
 
 def _csv_records(source: SourceFile, broken: Collection[int]) -> Iterator[Record]:
-    """Places count the header as 1 and blank lines too, as DuckDB does; blank lines are no records."""
-    one_column = len(source.readings) == 1  # there, an empty line is a record with an empty value
+    """Positions count the header as 1 and include blank lines, as in DuckDB; blank lines are not records."""
+    one_column = len(source.expressions) == 1  # an empty line is then a record with an empty value
     with _lines(source) as lines:
-        for place, (line, blank) in enumerate(csv_records(lines), start=1):
-            if place > 1 and (one_column or not blank):
-                yield Record(line=line, broken=place in broken)
+        for position, (line, blank) in enumerate(csv_records(lines), start=1):
+            if position > 1 and (one_column or not blank):
+                yield Record(line=line, broken=position in broken)
 
 
 def csv_records(lines: Iterable[bytes]) -> Iterator[tuple[int, bool]]:
-    """The line each CSV record begins on, and whether that line is blank."""
-    first, blank, inside = 1, False, False
+    """Yield the first line of each CSV record, and whether that line is blank."""
+    first, blank, quoted = 1, False, False
     for number, line in enumerate(lines, start=1):
-        if not inside:
+        if not quoted:
             first, blank = number, line in (b"\n", b"\r\n")
         if b'"' in line:
-            inside = _ends_inside(line, inside)
-        if not inside:
+            quoted = _ends_quoted(line, quoted)
+        if not quoted:
             yield first, blank
-    if inside:
+    if quoted:
         yield first, False
 
 
-def _ends_inside(line: bytes, inside: bool) -> bool:
-    """Whether a quoted field is open after this line. A quote opens one only where a field begins."""
+def _ends_quoted(line: bytes, quoted: bool) -> bool:
+    """Return whether a quoted field is open after this line. A quote opens a field only at its start."""
     parts = line.split(b'"')
-    for place, part in enumerate(parts[:-1]):
-        if inside:
-            inside = False
+    for index, part in enumerate(parts[:-1]):
+        if quoted:
+            quoted = False
         else:
-            doubled = place > 0 and not part  # "" inside quotes: it closed just now and goes on
+            doubled = index > 0 and not part  # a doubled quote does not close the field
             before = part.rstrip(b" ")
-            inside = doubled or before.endswith(b",") or (place == 0 and not before)
-    return inside
+            quoted = doubled or before.endswith(b",") or (index == 0 and not before)
+    return quoted
 
 
 def _ndjson_records(source: SourceFile, broken: Collection[int]) -> Iterator[Record]:
-    del broken  # a line that is not JSON makes a row without values, so no record is lost
+    del broken  # DuckDB yields a row without values for a line that is not JSON
     with _lines(source) as lines:
         for number, line in enumerate(lines, start=1):
             if line.strip(_BLANK):
@@ -87,6 +90,6 @@ def _lines(source: SourceFile) -> IO[bytes] | gzip.GzipFile:
     return source.path.open("rb")
 
 
-_WALKS: Mapping[str, Callable[[SourceFile, Collection[int]], Iterator[Record]]] = MappingProxyType(
+_READERS: Mapping[str, Callable[[SourceFile, Collection[int]], Iterator[Record]]] = MappingProxyType(
     {CSV.name: _csv_records, NDJSON.name: _ndjson_records, PARQUET.name: _parquet_records}
 )

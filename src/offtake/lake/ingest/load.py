@@ -1,4 +1,4 @@
-"""Loading files into a lake table: all of them or nothing, every row counted."""
+"""Load files into a lake table in one commit, all or nothing; every row is counted."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from offtake.lake.tables import Table
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadCounts:
-    """What became of every row that was read."""
+    """Number of rows read, by what happened to them."""
 
     read: int
     inserted: int
@@ -44,14 +44,14 @@ def load(
     reject_to: Path | None = None,
     progress: Callable[[int], None] = lambda rows: None,
 ) -> LoadCounts:
-    """Upsert the rows of all files by key, in one commit; ``progress`` gets the rows read so far after each file.
+    """Upsert the rows of all files by key, in one commit; ``progress`` gets the number of rows read after each file.
 
-    A later row replaces an earlier one with the same key. Raises LakeError for a file that cannot be loaded as a
-    whole, LoadRejected for the first bad row unless ``reject_to`` takes the bad rows; nothing is stored then. Foreign
-    keys are not enforced: facts may arrive before the agents and teams they name.
+    A later row replaces an earlier one with the same key. Raises LakeError for a file that cannot be loaded, and
+    LoadRejected at the first bad row unless ``reject_to`` names a file for bad rows; nothing is stored in either case.
+    Foreign keys are not enforced: facts may arrive before the agents and teams they reference.
     """
     if not files:
-        raise LakeError("There is no file to load.")
+        raise LakeError("There is no file to load; name at least one.")
     with staging() as connection:
         create_incoming(connection, table)
         sources = [open_source(connection, table, path, number) for number, path in enumerate(files)]
@@ -63,7 +63,7 @@ def load(
             raise rejected(next(bad_rows(connection, sources)), bad + broken)
         with reject_file(reject_to, bad_rows(connection, sources)), lake.writing(table):
             stored = upsert(connection, lake, table, tenant=tenant)
-    with suppress(StorageUnavailable):  # the rows are stored; the next load compacts again
+    with suppress(StorageUnavailable):  # the rows are stored; the next load tries to compact again
         compact(lake, table, tenant=tenant)
     return LoadCounts(
         read=read + broken,

@@ -1,7 +1,7 @@
-"""How the value of one column is read, by the way the file writes it: text, JSON or a Parquet type.
+"""SQL expressions that parse one column of a file, by the file's encoding: text (CSV), JSON, or a Parquet type.
 
-A reading gives three SQL expressions over one value as written: the typed value, why it cannot be read (null if it
-can), and the value as text for a person. What the model demands beyond the type is ``validate.py``'s business.
+For each column there are three expressions: the source value, the parsed value, and the reason why it cannot be parsed
+(null if it can). ``validate.py`` adds the model's rules beyond the type.
 """
 
 from __future__ import annotations
@@ -10,63 +10,69 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from offtake.lake.sqltext import literal
-from offtake.model.report import ColumnType
+from offtake.model.column_type import ColumnType
+from offtake.sql_text import quote_literal
 
 _CLOCK = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
 _OFFSET = r"(Z|[+-][01][0-9](:?[0-5][0-9])?)"
 _NUMBER = r"-?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
 
-NOT_TEXT = "is not text"
-NOT_WHOLE = "is not a whole number"
-NOT_NUMBER = "is not a finite number"
-NOT_BOOLEAN = "is neither true nor false"
-NOT_LIST = "is not a JSON array of texts"
+NOT_TEXT = "is not a JSON string"
+NOT_WHOLE = "is not a whole number; write digits only, such as 42 or -7"
+NOT_NUMBER = "is not a finite number; write one such as 3.5 or 1e3"
+NOT_BOOLEAN = "is not a boolean; write true or false"
+NOT_LIST = 'is not a JSON array of strings, such as ["a", "b"]'
 NOT_INSTANT = "is not an instant such as 2026-03-01T08:00:00Z (ISO 8601, at most six decimals of a second)"
-NO_OFFSET = "is a time without an offset: write Z or an offset such as +01:00 after it"
-NO_SUCH_TIME = "is not a time that exists"
-TOO_LARGE = "is too large"
+NO_OFFSET = "is a time without a UTC offset; append Z or an offset such as +01:00"
+NO_SUCH_TIME = "is not an existing date and time of the years 0001 to 9999"
+TOO_LARGE = "is out of range; the limits are those of a 64-bit integer"
+TOO_LARGE_DECIMAL = "is out of range; the limits are those of a 64-bit floating-point number"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParseExpressions:
-    """One value as SQL; ``written`` is null exactly where the file gives no value."""
+    """SQL expressions of one column."""
 
-    written: str
-    value: str
-    refusal: str
-
-
-def read_text(kind: ColumnType, written: str) -> ParseExpressions:
-    """A value written as text, as in CSV."""
-    value, refusal = _TEXT_READINGS[kind]
-    return ParseExpressions(written=written, value=value.format(v=written), refusal=refusal.format(v=written))
+    source: str  # the value in the file; null if there is none
+    value: str  # parsed
+    reason: str  # why the value cannot be parsed; null if it can
 
 
-def read_json(kind: ColumnType, written: str, json: str) -> ParseExpressions:
-    """A value written as JSON, with its text beside it: its JSON type must fit, the rest is read from the text."""
-    kinds, reason = _JSON_TYPES[kind]
-    accepted = ", ".join(literal(name) for name in kinds)
-    inner = read_text(kind, written)
-    refusal = f"CASE WHEN json_type({json}) NOT IN ({accepted}) THEN {literal(reason)} ELSE {inner.refusal} END"
-    return ParseExpressions(written=written, value=inner.value, refusal=refusal)
+def parse_text(kind: ColumnType, source: str) -> ParseExpressions:
+    """Return the expressions for a value in text form, as in CSV."""
+    value, reason = _TEXT_EXPRESSIONS[kind]
+    return ParseExpressions(source=source, value=value.format(v=source), reason=reason.format(v=source))
 
 
-def read_typed(kind: ColumnType, written: str, duckdb_type: str) -> ParseExpressions | None:
-    """A value that has a type already, as in Parquet; None if that type cannot hold such values."""
+def parse_json(kind: ColumnType, source: str, json: str) -> ParseExpressions:
+    """Return the expressions for a JSON value: ``json`` is checked for its type, ``source``, its text, is parsed."""
+    types, type_reason = _JSON_TYPES[kind]
+    accepted = ", ".join(quote_literal(name) for name in types)
+    text = parse_text(kind, source)
+    reason = f"CASE WHEN json_type({json}) NOT IN ({accepted}) THEN {quote_literal(type_reason)} ELSE {text.reason} END"
+    return ParseExpressions(source=source, value=text.value, reason=reason)
+
+
+def parse_typed(kind: ColumnType, source: str, duckdb_type: str) -> ParseExpressions | None:
+    """Return the expressions for a typed value, as in Parquet; None if the type does not fit the column."""
     if duckdb_type == "VARCHAR":
-        return read_text(kind, written)
-    if duckdb_type.split("(")[0] not in _ACCEPTED[kind]:
+        return parse_text(kind, source)
+    if duckdb_type.split("(")[0] not in _ACCEPTED_TYPES[kind]:
         return None
-    value, refusal = _TYPED_READINGS[kind]
-    return ParseExpressions(written=written, value=value.format(v=written), refusal=refusal.format(v=written))
+    value, reason = _TYPED_EXPRESSIONS[kind]
+    return ParseExpressions(source=source, value=value.format(v=source), reason=reason.format(v=source))
 
 
-_AS_IT_IS = ("{v}", "NULL")
+def accepted_types(kind: ColumnType) -> list[str]:
+    """Return the Parquet column types that ``parse_typed`` accepts, by DuckDB's names."""
+    return ["VARCHAR", *sorted(_ACCEPTED_TYPES[kind])]
+
+
+_UNCHANGED = ("{v}", "NULL")
 _WHOLE = (
     "try_cast({v} AS BIGINT)",
-    f"CASE WHEN NOT regexp_full_match({{v}}, {literal('-?[0-9]+')}) THEN {literal(NOT_WHOLE)} "
-    f"WHEN try_cast({{v}} AS BIGINT) IS NULL THEN {literal(TOO_LARGE)} END",
+    f"CASE WHEN NOT regexp_full_match({{v}}, {quote_literal('-?[0-9]+')}) THEN {quote_literal(NOT_WHOLE)} "
+    f"WHEN try_cast({{v}} AS BIGINT) IS NULL THEN {quote_literal(TOO_LARGE)} END",
 )
 _LIST = (
     "CASE WHEN json_valid({v}) THEN CASE WHEN json_type({v}) = 'ARRAY' AND "
@@ -75,35 +81,36 @@ _LIST = (
 )
 
 
-def _braced(pattern: str) -> str:
-    """A pattern inside a text that ``str.format`` will read."""
-    return literal(pattern).replace("{", "{{").replace("}", "}}")
+def _escaped_literal(pattern: str) -> str:
+    """Return a pattern as an SQL literal for ``str.format``, with its braces doubled."""
+    return quote_literal(pattern).replace("{", "{{").replace("}", "}}")
 
 
-_TEXT_READINGS: Mapping[ColumnType, tuple[str, str]] = MappingProxyType(
+_TEXT_EXPRESSIONS: Mapping[ColumnType, tuple[str, str]] = MappingProxyType(
     {
-        ColumnType.TEXT: _AS_IT_IS,
-        ColumnType.ID: _AS_IT_IS,
+        ColumnType.TEXT: _UNCHANGED,
+        ColumnType.ID: _UNCHANGED,
         ColumnType.INTEGER: _WHOLE,
         ColumnType.SECONDS: _WHOLE,
         ColumnType.MILLISECONDS: _WHOLE,
         ColumnType.DECIMAL: (
             "try_cast({v} AS DOUBLE)",
-            f"CASE WHEN NOT regexp_full_match({{v}}, {_braced(_NUMBER)}) THEN {literal(NOT_NUMBER)} "
-            f"WHEN NOT coalesce(isfinite(try_cast({{v}} AS DOUBLE)), false) THEN {literal(TOO_LARGE)} END",
+            f"CASE WHEN NOT regexp_full_match({{v}}, {_escaped_literal(_NUMBER)}) THEN {quote_literal(NOT_NUMBER)} "
+            "WHEN NOT coalesce(isfinite(try_cast({v} AS DOUBLE)), false) "
+            f"THEN {quote_literal(TOO_LARGE_DECIMAL)} END",
         ),
         ColumnType.BOOLEAN: (
             "CASE lower({v}) WHEN 'true' THEN true WHEN 'false' THEN false END",
-            f"CASE WHEN lower({{v}}) NOT IN ('true', 'false') THEN {literal(NOT_BOOLEAN)} END",
+            f"CASE WHEN lower({{v}}) NOT IN ('true', 'false') THEN {quote_literal(NOT_BOOLEAN)} END",
         ),
         ColumnType.INSTANT: (
             "try_cast({v} AS TIMESTAMPTZ)",
-            f"CASE WHEN NOT regexp_full_match({{v}}, {_braced(_CLOCK + _OFFSET)}) THEN "
-            f"CASE WHEN regexp_full_match({{v}}, {_braced(_CLOCK)}) THEN {literal(NO_OFFSET)} "
-            f"ELSE {literal(NOT_INSTANT)} END "
-            f"WHEN try_cast({{v}} AS TIMESTAMPTZ) IS NULL THEN {literal(NO_SUCH_TIME)} END",
+            f"CASE WHEN NOT regexp_full_match({{v}}, {_escaped_literal(_CLOCK + _OFFSET)}) THEN "
+            f"CASE WHEN regexp_full_match({{v}}, {_escaped_literal(_CLOCK)}) THEN {quote_literal(NO_OFFSET)} "
+            f"ELSE {quote_literal(NOT_INSTANT)} END "
+            f"WHEN try_cast({{v}} AS TIMESTAMPTZ) IS NULL THEN {quote_literal(NO_SUCH_TIME)} END",
         ),
-        ColumnType.LIST: (_LIST, f"CASE WHEN ({_LIST}) IS NULL THEN {literal(NOT_LIST)} END"),
+        ColumnType.LIST: (_LIST, f"CASE WHEN ({_LIST}) IS NULL THEN {quote_literal(NOT_LIST)} END"),
     }
 )
 _WHOLE_JSON = (("BIGINT", "UBIGINT"), NOT_WHOLE)
@@ -123,7 +130,7 @@ _JSON_TYPES: Mapping[ColumnType, tuple[tuple[str, ...], str]] = MappingProxyType
 _WHOLE_TYPES = frozenset(
     {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"}
 )
-_ACCEPTED: Mapping[ColumnType, frozenset[str]] = MappingProxyType(
+_ACCEPTED_TYPES: Mapping[ColumnType, frozenset[str]] = MappingProxyType(
     {
         ColumnType.TEXT: frozenset(),
         ColumnType.ID: frozenset(),
@@ -138,22 +145,22 @@ _ACCEPTED: Mapping[ColumnType, frozenset[str]] = MappingProxyType(
 )
 _WHOLE_TYPED = (
     "try_cast({v} AS BIGINT)",
-    f"CASE WHEN try_cast({{v}} AS BIGINT) IS NULL THEN {literal(TOO_LARGE)} END",
+    f"CASE WHEN try_cast({{v}} AS BIGINT) IS NULL THEN {quote_literal(TOO_LARGE)} END",
 )
-_TYPED_READINGS: Mapping[ColumnType, tuple[str, str]] = MappingProxyType(
+_TYPED_EXPRESSIONS: Mapping[ColumnType, tuple[str, str]] = MappingProxyType(
     {
         ColumnType.INTEGER: _WHOLE_TYPED,
         ColumnType.SECONDS: _WHOLE_TYPED,
         ColumnType.MILLISECONDS: _WHOLE_TYPED,
         ColumnType.DECIMAL: (
             "try_cast({v} AS DOUBLE)",
-            f"CASE WHEN NOT isfinite(CAST({{v}} AS DOUBLE)) THEN {literal(NOT_NUMBER)} END",
+            f"CASE WHEN NOT isfinite(CAST({{v}} AS DOUBLE)) THEN {quote_literal(NOT_NUMBER)} END",
         ),
-        ColumnType.BOOLEAN: _AS_IT_IS,
-        ColumnType.INSTANT: ("{v}", f"CASE WHEN NOT isfinite({{v}}) THEN {literal(NO_SUCH_TIME)} END"),
+        ColumnType.BOOLEAN: _UNCHANGED,
+        ColumnType.INSTANT: ("{v}", f"CASE WHEN NOT isfinite({{v}}) THEN {quote_literal(NO_SUCH_TIME)} END"),
         ColumnType.LIST: (
             "{v}",
-            f"CASE WHEN len(list_filter({{v}}, lambda part: part IS NULL)) > 0 THEN {literal(NOT_LIST)} END",
+            f"CASE WHEN len(list_filter({{v}}, lambda item: item IS NULL)) > 0 THEN {quote_literal(NOT_LIST)} END",
         ),
     }
 )

@@ -1,4 +1,4 @@
-"""Bad rows: counted, located, and either named in an error or written to the reject file."""
+"""Bad rows of a load: locate them, report the first in an error, or write all to the reject file."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from pathlib import Path
 import duckdb
 
 from offtake.errors import LakeError, LoadRejected
-from offtake.lake.ingest.files import CSV, UNKNOWN_COLUMN, SourceFile, unknown_column, unreadable
+from offtake.lake.ingest.files import CSV, PARQUET, UNKNOWN_COLUMN, SourceFile, unknown_column, unreadable
 from offtake.lake.ingest.line_numbers import records
 from offtake.lake.ingest.staging import INCOMING, scalar
 from offtake.lake.tables import Table
 
 _STRUCTURE = {
-    "MISSING COLUMNS": "has fewer fields than the header",
-    "TOO MANY COLUMNS": "has more fields than the header",
-    "UNQUOTED VALUE": "has a quote that is never closed, or text after a closing quote",
-    "INVALID ENCODING": "is not UTF-8",
-    "LINE SIZE OVER MAXIMUM": "is longer than 16 MiB",
+    "MISSING COLUMNS": "the line has fewer fields than the header",
+    "TOO MANY COLUMNS": "the line has more fields than the header",
+    "UNQUOTED VALUE": "a quoted field is not closed, or text follows its closing quote; double quotes inside a field",
+    "INVALID ENCODING": "the text is not valid UTF-8; convert the file to UTF-8",
+    "LINE SIZE OVER MAXIMUM": "the line is longer than 16 MiB",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One thing wrong with a row; ``column`` is None where the whole row is meant."""
+    """One fault of a row; ``column`` is None if the fault concerns the row as a whole."""
 
     column: str | None
     value: str | None
@@ -37,72 +37,80 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadRow:
-    """One row that breaks the model, and where it stands."""
+    """A row that violates the model, and its location: ``line`` of ``path``, or row number in a Parquet file."""
 
     path: Path
     line: int
     faults: tuple[Fault, ...]
     raw: object
 
+    @property
+    def location(self) -> str:
+        """``path:line``; for Parquet, path and row number."""
+        is_parquet = self.path.name.lower().endswith(PARQUET.suffixes)
+        return f"{self.path}: row {self.line}" if is_parquet else f"{self.path}:{self.line}"
+
 
 def refuse_unknown_keys(connection: duckdb.DuckDBPyConnection, table: Table, sources: Sequence[SourceFile]) -> None:
-    """NDJSON names its columns row by row: an unknown one is as fatal as in a header. Raises LakeError."""
+    """Raise LakeError for the first unknown column of an NDJSON line: like one in a header, it stops the load."""
     found = connection.execute(
-        f'SELECT _file, _faults[1]."column" FROM {INCOMING} '  # noqa: S608
-        "WHERE _faults[1].reason = $reason ORDER BY rowid LIMIT 1",
+        f"SELECT _file FROM {INCOMING} WHERE _faults[1].reason = $reason ORDER BY rowid LIMIT 1",  # noqa: S608
         {"reason": UNKNOWN_COLUMN},
     ).fetchone()
-    if found is not None:
-        raise unknown_column(table, sources[int(found[0])].path, str(found[1]))
+    if found is None:
+        return
+    for row in bad_rows(connection, [sources[int(found[0])]]):
+        if row.faults[0].reason == UNKNOWN_COLUMN:
+            raise unknown_column(table, row.location, str(row.faults[0].column))
 
 
 def broken_rows(connection: duckdb.DuckDBPyConnection, source: SourceFile) -> dict[int, tuple[Fault, str]]:
-    """CSV records that no row could be made of, by their place in the file."""
+    """Return the CSV records that DuckDB could not parse, by their position in the file."""
     if source.form is not CSV:
         return {}
-    found = connection.execute(
+    rows = connection.execute(
         f"SELECT line, column_name, error_type, csv_line FROM broken_{source.number} ORDER BY line, byte_position DESC"  # noqa: S608
     ).fetchall()
     return {
         int(line): (Fault(column=column, value=None, reason=_structure(str(kind))), str(text))
-        for line, column, kind, text in found
+        for line, column, kind, text in rows
     }
 
 
 def _structure(kind: str) -> str:
-    return _STRUCTURE.get(kind, f"cannot be read ({kind.lower()})")
+    return _STRUCTURE.get(kind, f"the line cannot be parsed ({kind.lower()})")
 
 
 def bad_rows(connection: duckdb.DuckDBPyConnection, sources: Sequence[SourceFile]) -> Iterator[BadRow]:
-    """All bad rows in the order of the files and of their lines."""
+    """Yield all bad rows in the order of files and lines."""
     for source in sources:
         broken = broken_rows(connection, source)
         faulty = f"FROM {INCOMING} WHERE _file = {source.number} AND _faults IS NOT NULL"
         if broken or scalar(connection, f"SELECT count(*) {faulty}"):
             with unreadable(source.path):
-                yield from _of_source(connection, source, broken)
+                yield from _bad_rows_of_file(connection, source, broken)
 
 
-def _of_source(
+def _bad_rows_of_file(
     connection: duckdb.DuckDBPyConnection, source: SourceFile, broken: dict[int, tuple[Fault, str]]
 ) -> Iterator[BadRow]:
-    """Walk the file beside the staged rows: a record is either broken, or the next staged row."""
+    """Read the file in step with its staged rows: each record is either broken or the next staged row."""
     cursor = connection.cursor()
     first = scalar(cursor, f"SELECT min(rowid) FROM {INCOMING} WHERE _file = {source.number}")  # noqa: S608
     cursor.execute(
         f"SELECT rowid - {first}, _faults, _raw FROM {INCOMING} "  # noqa: S608
         f"WHERE _file = {source.number} AND _faults IS NOT NULL ORDER BY rowid"
     )
-    structural = iter(broken.values())
-    left = len(broken)
+    broken_records = iter(broken.values())
+    remaining = len(broken)
     staged = -1
     pending = cursor.fetchone()
     for record in records(source, broken):
-        if pending is None and left == 0:
+        if pending is None and remaining == 0:
             return
         if record.broken:
-            fault, text = next(structural)
-            left -= 1
+            fault, text = next(broken_records)
+            remaining -= 1
             yield BadRow(path=source.path, line=record.line, faults=(fault,), raw={"text": text})
             continue
         staged += 1
@@ -114,28 +122,28 @@ def _of_source(
 
 
 def rejected(first: BadRow, bad: int) -> LoadRejected:
-    """The error for a load that stops at its first bad row."""
+    """Return the error for a load that stops at its first bad row, of ``bad`` in total."""
     fault = first.faults[0]
-    column = f", column {fault.column}" if fault.column else ""
+    column = f": column {fault.column}" if fault.column else ""
     value = f"{fault.value!r} " if fault.value is not None else ""
     more = f" {bad - 1} more bad rows follow." if bad > 1 else ""
-    where = f"{first.path}, line {first.line}{column}"
-    return LoadRejected(f"{where}: {value}{fault.reason}.{more} Nothing was loaded.")
+    advice = "Nothing was loaded. Correct the file, or load the good rows with --reject-to."
+    return LoadRejected(f"{first.location}{column}: {value}{fault.reason}.{more} {advice}")
 
 
 @contextmanager
 def reject_file(path: Path | None, rows: Iterator[BadRow]) -> Iterator[None]:
-    """Write the bad rows beside ``path`` first, and put the file in place only when the block, the commit, succeeded.
+    """Write the bad rows to a temporary file, and rename it to ``path`` after the block, the commit, succeeded.
 
-    So a full disk stops the load before anything is stored, and a failed load leaves an older file as it was.
+    A full disk therefore stops the load before anything is stored, and a failed load keeps an existing reject file.
     """
     if path is None:
         yield
         return
     if path.is_dir():
-        raise LakeError(f"{path}: is a folder; name a file for the rejected rows. Nothing was loaded.")
+        raise LakeError(f"{path} is a folder; --reject-to must name a file. Nothing was loaded.")
     unfinished = path.with_name(f"{path.name}.unfinished")
-    stored = False
+    is_stored = False
     try:
         try:
             with unfinished.open("w", encoding="utf-8", newline="\n") as out:
@@ -143,21 +151,21 @@ def reject_file(path: Path | None, rows: Iterator[BadRow]) -> Iterator[None]:
                 out.flush()
                 os.fsync(out.fileno())
         except OSError as error:
-            raise LakeError(f"{path}: cannot be written: {error}. Nothing was loaded.") from error
+            raise LakeError(f"{path}: the reject file cannot be written: {error}. Nothing was loaded.") from error
         yield
-        stored = True
-        _put_in_place(unfinished, path)
+        is_stored = True
+        _rename(unfinished, path)
     finally:
-        if not stored:
+        if not is_stored:
             unfinished.unlink(missing_ok=True)
 
 
-def _put_in_place(unfinished: Path, path: Path) -> None:
+def _rename(unfinished: Path, path: Path) -> None:
     try:
         unfinished.replace(path)
     except OSError as error:
-        stored = f"The good rows are stored; the rejected are in {unfinished}."
-        raise LakeError(f"{path}: cannot be put in place: {error}. {stored}") from error
+        kept = f"The good rows are stored; the rejected rows are in {unfinished}."
+        raise LakeError(f"{path}: the reject file cannot be renamed: {error}. {kept}") from error
 
 
 def _as_json(row: BadRow) -> str:

@@ -1,4 +1,4 @@
-"""The private DuckDB database in which a load prepares its rows: bounded memory, spilling to a folder of its own."""
+"""The temporary DuckDB database in which a load validates its rows, with bounded memory and its own spill folder."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 
 import duckdb
 
-from offtake.lake.sqltext import comma, quoted
 from offtake.lake.tables import DUCKDB_TYPES, Table
+from offtake.sql_text import comma_separated, quote_identifier
 
-INCOMING = "incoming"  # the rows on their way into the lake; ``_faults`` is null in a good row
+INCOMING = "incoming"  # table of the rows being loaded; ``_faults`` is null in a good row
 _SETTINGS: dict[str, str | int | float | list[str]] = {
     "memory_limit": "512MB",
     "threads": 2,
-    "preserve_insertion_order": "true",  # a row's place in its file is how its line is found
+    "preserve_insertion_order": "true",  # line_numbers.py finds lines by the order of rows
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
 }
@@ -24,9 +24,9 @@ _SETTINGS: dict[str, str | int | float | list[str]] = {
 
 @contextmanager
 def staging() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database that is gone, temporary files included, when the block ends."""
+    """Yield a connection to a temporary database; it and its files are removed when the block ends."""
     with tempfile.TemporaryDirectory(prefix="offtake-load-", ignore_cleanup_errors=True) as folder:
-        # A file, not memory: rows are compressed there, and the sort before writing has the memory for itself.
+        # On disk, not in memory: DuckDB compresses the rows, and the sort before writing can use all memory.
         connection = duckdb.connect(
             str(Path(folder) / "staging.duckdb"), config={**_SETTINGS, "temp_directory": folder}
         )
@@ -38,14 +38,14 @@ def staging() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def create_incoming(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """The table all sources are read into: the model's columns, the partition month, and where each row came from."""
-    own = [f"{quoted(column.name)} {DUCKDB_TYPES[column.type]}" for column in table.columns]
+    """Create the table of incoming rows: the model's columns, the month, and each row's file and faults."""
+    model = [f"{quote_identifier(column.name)} {DUCKDB_TYPES[column.type]}" for column in table.columns]
     month = ["month VARCHAR"] if "month" in table.partition_columns else []
     extra = ["_file INTEGER", '_faults STRUCT("column" VARCHAR, "value" VARCHAR, reason VARCHAR)[]', "_raw VARCHAR"]
-    connection.execute(f"CREATE OR REPLACE TABLE {INCOMING} (\n    {comma([*own, *month, *extra])}\n)")
+    connection.execute(f"CREATE OR REPLACE TABLE {INCOMING} (\n    {comma_separated([*model, *month, *extra])}\n)")
 
 
 def scalar(connection: duckdb.DuckDBPyConnection, sql: str, values: dict[str, object] | None = None) -> int:
-    """The one number a statement yields."""
-    found = connection.execute(sql, values or {}).fetchone()
-    return int(found[0]) if found and found[0] is not None else 0
+    """Return the single integer that a statement yields; 0 for null or no row."""
+    row = connection.execute(sql, values or {}).fetchone()
+    return int(row[0]) if row and row[0] is not None else 0

@@ -1,4 +1,4 @@
-"""Sample data: the same plan makes the same rows, to the byte, on any machine."""
+"""Sample data: the same plan gives the same rows, byte for byte, on any machine."""
 
 from offtake.lake.seed.generate import seed
 from offtake.lake.seed.plan import SIZES, SeedPlan

@@ -1,6 +1,6 @@
--- Each stay of an agent in a state, from the first of a turn of work to the last, against a schedule: half a shift, an
--- hour for lunch, the other half. Some agents are early and some late, and some stay on after the shift. The schedule is
--- the one at the beginning of the stay. A stay that still lasts is no piece yet.
+-- Adherence events: one per completed state of an agent within a turn of work, compared with the agent's schedule. A
+-- schedule is half a shift, an hour of lunch and the other half. Some agents start early, some late, and some stay on
+-- after the shift. The schedule that applies is the one at the start of the state. Open states are left out.
 WITH numbered_stay AS (
     SELECT *, count_if(kind = 'offline') OVER (PARTITION BY agent_id ORDER BY started_at) AS turn
     FROM stay
@@ -15,10 +15,10 @@ scheduled AS (
     SELECT
         numbered_stay.*,
         roll('schedule', agent_id || '/' || begins) AS dice,
-        begins + 60000000 * (among(dice, 0, 20) - 14) AS due,
+        begins + 60000000 * (uniform(dice, 0, 20) - 14) AS due,
         (epoch_us(started_at) - due) // 60000000 AS minute,
-        30 * (4 + among(dice, 1, 3)) AS lunch,
-        epoch_us(started_at) < due OR minute >= lunch + 180 + 30 * among(dice, 2, 4) AS outside,
+        30 * (4 + uniform(dice, 1, 3)) AS lunch,
+        epoch_us(started_at) < due OR minute >= lunch + 180 + 30 * uniform(dice, 2, 4) AS outside,
         NOT outside AND minute >= lunch AND minute < lunch + 60 AS eating
     FROM numbered_stay JOIN turns USING (agent_id, turn)
     WHERE kind <> 'offline' AND ended_at IS NOT NULL
@@ -39,9 +39,9 @@ SELECT
     CASE
         WHEN outside THEN NULL
         WHEN eating THEN 'Lunch, unpaid'
-        ELSE ['Available for all channels', 'Disponível "voz"', '電話対応'][1 + among(dice, 3, 3)]
+        ELSE ['Available for all channels', 'Disponível "voz"', '電話対応'][1 + uniform(dice, 3, 3)]
     END AS scheduled_event_name,
-    CASE WHEN NOT outside AND among(dice, 3, 50) > 0 THEN NOT eating END AS is_paid,
-    CASE WHEN among(dice, 2, 60) > 0 THEN state END AS actual_state,
+    CASE WHEN NOT outside AND uniform(dice, 3, 50) > 0 THEN NOT eating END AS is_paid,
+    CASE WHEN uniform(dice, 2, 60) > 0 THEN state END AS actual_state,
     strftime(started_at, '%Y-%m') AS month
 FROM scheduled

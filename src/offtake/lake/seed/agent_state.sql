@@ -1,55 +1,55 @@
--- Every agent's states follow each other without gap or overlap over each stretch: a list of beginnings is made, and a
--- state ends where the next one begins. Around changes of clocks that lie outside the days asked for, a quarter of the
--- agents is enough.
-WITH who AS (
-    SELECT number, zone, queue, stretch.*
-    FROM person CROSS JOIN stretch
+-- Agent states. Within each period, an agent's states follow each other without gaps or overlaps: the query computes
+-- start times, and a state ends where the next one starts. The periods around clock changes, outside the plan's days,
+-- have a quarter of the agents.
+WITH agent_period AS (
+    SELECT number, zone, queue, period.*
+    FROM person CROSS JOIN period
     WHERE main OR number % 4 = 0
 ),
 mornings AS (
     SELECT
-        who.number, who.stretch, who.start_micros, who.end_micros, shift.micros,
-        roll('shift', who.number || '/' || shift.micros) AS dice,
-        -- most begin in the morning, a few in the evening, so that work crosses midnight
-        shift.micros + 1000000 * ([0, 3600, 7200, 36000][1 + who.number % 4] + among(dice, 0, 1800)) + among(dice, 1, 1000000) AS begins
-    FROM who JOIN shift ON shift.zone = who.zone AND shift.stretch = who.stretch
-    WHERE among(dice, 2, 12) <> 0  -- now and then somebody is away for the day
+        agent_period.number, agent_period.period, agent_period.start_micros, agent_period.end_micros, shift.micros,
+        roll('shift', agent_period.number || '/' || shift.micros) AS dice,
+        -- most shifts start in the morning, a few in the evening, so that some work crosses midnight
+        shift.micros + 1000000 * ([0, 3600, 7200, 36000][1 + agent_period.number % 4] + uniform(dice, 0, 1800)) + uniform(dice, 1, 1000000) AS begins
+    FROM agent_period JOIN shift ON shift.zone = agent_period.zone AND shift.period = agent_period.period
+    WHERE uniform(dice, 2, 12) <> 0  -- one shift in twelve is absent
 ),
-pieces AS (
+work_states AS (
     SELECT
-        number, stretch, start_micros, end_micros, begins, step,
+        number, period, start_micros, end_micros, begins, step,
         roll('piece', number || '/' || micros || '/' || step) AS dice,
-        1000000 * (180 + among(dice, 0, 1800)) + 1000 * among(dice, 1, 1000) AS lasts,
-        8 + among(roll('pieces', number || '/' || micros), 0, 9) AS last_step
+        1000000 * (180 + uniform(dice, 0, 1800)) + 1000 * uniform(dice, 1, 1000) AS lasts,
+        8 + uniform(roll('pieces', number || '/' || micros), 0, 9) AS last_step
     FROM mornings CROSS JOIN range(17) AS steps (step)
 ),
 beginnings AS (
-    SELECT number, stretch, start_micros, end_micros, start_micros AS micros, 'offline' AS state FROM who
+    SELECT number, period, start_micros, end_micros, start_micros AS micros, 'offline' AS state FROM agent_period
     UNION ALL
     SELECT
-        number, stretch, start_micros, end_micros,
-        CAST(begins + coalesce(sum(lasts) OVER (PARTITION BY number, stretch, begins ORDER BY step ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS BIGINT),
+        number, period, start_micros, end_micros,
+        CAST(begins + coalesce(sum(lasts) OVER (PARTITION BY number, period, begins ORDER BY step ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS BIGINT),
         CASE WHEN step = last_step THEN 'offline' ELSE getvariable('work')[1 + (step + number) % len(getvariable('work'))] END
-    FROM pieces WHERE step <= last_step
+    FROM work_states WHERE step <= last_step
 ),
 within AS (
     SELECT * FROM beginnings WHERE micros > start_micros AND micros < end_micros OR micros = start_micros AND state = 'offline'
 ),
--- A change of team begins a new row, although the state goes on.
+-- A change of team starts a new row, although the state continues.
 with_moves AS (
     SELECT * FROM within
     UNION ALL
-    SELECT number, stretch, start_micros, end_micros, getvariable('moved_at'), arg_max(state, micros)
+    SELECT number, period, start_micros, end_micros, getvariable('moved_at'), arg_max(state, micros)
     FROM within
     WHERE micros < getvariable('moved_at') AND getvariable('moved_at') < end_micros
         AND getvariable('teams_now')[1 + number] IS DISTINCT FROM getvariable('teams_before')[1 + number]
-    GROUP BY number, stretch, start_micros, end_micros
+    GROUP BY number, period, start_micros, end_micros
     HAVING NOT list_contains(list(micros), getvariable('moved_at'))
 ),
 spans AS (
     SELECT
         *,
-        lead(micros) OVER (PARTITION BY number, stretch ORDER BY micros) AS next_micros,
+        lead(micros) OVER (PARTITION BY number, period ORDER BY micros) AS next_micros,
         team_at(number, micros) AS team,
         roll('state', number || '/' || micros) AS dice
     FROM with_moves
@@ -77,10 +77,10 @@ SELECT
         ELSE 'away'
     END AS kind,
     CASE WHEN state NOT LIKE 'Pausa%' THEN id_of('state', state) END AS state_id,
-    CASE WHEN state <> 'offline' THEN among(dice, 0, 8) = 0 END AS is_mobile,
+    CASE WHEN state <> 'offline' THEN uniform(dice, 0, 8) = 0 END AS is_mobile,
     CASE
         WHEN micros = start_micros OR micros = getvariable('moved_at') THEN 'system'
-        WHEN among(dice, 1, 50) > 0 THEN ['agent', 'agent', 'agent', 'agent', 'supervisor', 'system'][1 + among(dice, 2, 6)]
+        WHEN uniform(dice, 1, 50) > 0 THEN ['agent', 'agent', 'agent', 'agent', 'supervisor', 'system'][1 + uniform(dice, 2, 6)]
     END AS changed_by,
     strftime(started_at, '%Y-%m') AS month
 FROM spans

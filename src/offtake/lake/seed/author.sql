@@ -1,5 +1,5 @@
--- Two authors after each other belong to one person; one in four is nobody known.
-WITH thrown AS (
+-- Authors. Two consecutive authors belong to one customer; one author in four has no known customer.
+WITH with_rolls AS (
     SELECT
         number AS i, network_of(number) AS network, roll('author', number) AS a, roll('author text', number) AS b
     FROM range(getvariable('authors')) AS counted (number)
@@ -12,12 +12,12 @@ SELECT
     CASE network
         WHEN 'email' THEN 'customer.' || (i // 2) || '@example.com'
         WHEN 'chat' THEN NULL
-        ELSE '@' || ['user', 'lucky', 'мир', '名無し', '=x'][1 + among(b, 2, 5)] || '_' || i
+        ELSE '@' || ['user', 'lucky', 'мир', '名無し', '=x'][1 + uniform(b, 2, 5)] || '_' || i
     END AS screen_name,
     network,
     instance_of(i) AS network_instance,
     CASE WHEN network <> 'email' THEN network[1:2] || (7000000 + 13 * i) END AS network_author_id,
     CASE WHEN network NOT IN ('email', 'chat') THEN 'https://' || network || '.example/' || (7000000 + 13 * i) END AS profile_url,
-    CASE among(b, 3, 6) WHEN 0 THEN ['VIP'] WHEN 1 THEN ['influencer', 'press, "local"'] WHEN 2 THEN [] END AS tags,
-    CASE WHEN among(a, 3, 10) > 0 THEN greatest(0, among(a, 3, 10) - 6) END AS notes_count
-FROM thrown
+    CASE uniform(b, 3, 6) WHEN 0 THEN ['VIP'] WHEN 1 THEN ['influencer', 'press, "local"'] WHEN 2 THEN [] END AS tags,
+    CASE WHEN uniform(a, 3, 10) > 0 THEN greatest(0, uniform(a, 3, 10) - 6) END AS notes_count
+FROM with_rolls

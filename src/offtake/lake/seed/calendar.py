@@ -1,6 +1,6 @@
-"""When things happen in the sample data: the days asked for, the latest changes of clocks, office hours by zone.
+"""The calendar of the sample data: the plan's days, the latest clock changes, and office hours per time zone.
 
-All of this is plain arithmetic on instants; chance comes in only in the SQL files.
+This module computes instants only; the SQL files add randomness.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from zoneinfo import ZoneInfo
 from offtake.lake.seed.plan import SeedPlan
 
 ZONES = tuple(ZoneInfo(name) for name in ("Europe/Lisbon", "America/New_York", "Asia/Tokyo", "Asia/Kolkata", "UTC"))
-_CHANGING = ZONES[:2]
+_DST_ZONES = ZONES[:2]  # with daylight saving time
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
-_SHARE = 20  # one call in so many lies around a change of clocks
+_CALLS_PER_CLOCK_CHANGE_CALL = 20  # one call in 20 is near a clock change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Period:
-    """An unbroken piece of time that agents' states cover; the main one holds the days asked for."""
+    """A time range without gaps that agent states cover; the main period contains the plan's days."""
 
     start: datetime
     end: datetime
@@ -30,8 +30,8 @@ class Period:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Slot:
-    """One hour, the numbers of the calls that begin in it, and the zones where people are at work."""
+class HourSlot:
+    """One hour: the calls that start in it, ``first`` to ``first + calls - 1``, and the zones with agents on duty."""
 
     start: datetime
     first: int
@@ -41,8 +41,8 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shift:
-    """Eight o'clock in the morning of a working day in one zone."""
+class ShiftStart:
+    """The start of a shift: 8:00 local time of a working day in one zone."""
 
     period: int
     zone: int
@@ -50,79 +50,82 @@ class Shift:
 
 
 def clock_changes(plan: SeedPlan) -> list[datetime]:
-    """The latest two changes before the end, in each zone that has them."""
-    found: list[datetime] = []
-    for zone in _CHANGING:
-        own: list[datetime] = []
+    """Return the latest two clock changes before the plan's end in each DST zone, sorted."""
+    changes: list[datetime] = []
+    for zone in _DST_ZONES:
+        latest: list[datetime] = []
         at = plan.end
-        while len(own) < 2 and plan.end - at < 400 * _DAY:
+        while len(latest) < 2 and plan.end - at < 400 * _DAY:
             earlier = at - _HOUR
             if earlier.astimezone(zone).utcoffset() != at.astimezone(zone).utcoffset():
-                own.append(at)
+                latest.append(at)
             at = earlier
-        found.extend(own)
-    return sorted(found)
+        changes.extend(latest)
+    return sorted(changes)
 
 
 def periods(plan: SeedPlan) -> list[Period]:
-    """The days asked for and a day on either side of each change of clocks, joined where they touch."""
-    wanted = [Period(start=plan.start, end=plan.end, main=True)]
-    wanted += [Period(start=at - _DAY, end=at + _DAY, main=False) for at in clock_changes(plan)]
-    joined: list[Period] = []
-    for period in sorted(wanted, key=lambda one: (one.start, one.end)):
-        if joined and period.start <= joined[-1].end:
-            last = joined.pop()
+    """Return the plan's days and one day on either side of each clock change; overlapping periods are merged."""
+    separate = [Period(start=plan.start, end=plan.end, main=True)]
+    separate += [Period(start=at - _DAY, end=at + _DAY, main=False) for at in clock_changes(plan)]
+    merged: list[Period] = []
+    for period in sorted(separate, key=lambda one: (one.start, one.end)):
+        if merged and period.start <= merged[-1].end:
+            last = merged.pop()
             end = max(last.end, period.end)
-            joined.append(Period(start=last.start, end=min(end, plan.end), main=last.main or period.main))
+            merged.append(Period(start=last.start, end=min(end, plan.end), main=last.main or period.main))
         else:
-            joined.append(Period(start=period.start, end=min(period.end, plan.end), main=period.main))
-    return joined
+            merged.append(Period(start=period.start, end=min(period.end, plan.end), main=period.main))
+    return merged
 
 
-def slots(plan: SeedPlan) -> list[Slot]:
-    """Hours with calls in order of time; the calls of all slots together are exactly as many as planned."""
+def slots(plan: SeedPlan) -> list[HourSlot]:
+    """Return the hours with calls, in order of time; their calls add up to the planned number."""
     changes = clock_changes(plan)
-    near = [at + n * _HOUR for at in changes for n in range(-24, 24) if at + n * _HOUR < plan.end]
-    few = -(-plan.calls // _SHARE) if near else 0
+    change_hours = [at + n * _HOUR for at in changes for n in range(-24, 24) if at + n * _HOUR < plan.end]
+    change_calls = -(-plan.calls // _CALLS_PER_CLOCK_CHANGE_CALL) if change_hours else 0
     hours = [plan.start + n * _HOUR for n in range(plan.days * 24)]
-    counted = [
-        *zip(hours, _spread(plan.calls - few, [_busy(hour) for hour in hours]), strict=True),
-        *zip(near, _spread(few, [_closeness(hour, changes) for hour in near]), strict=True),
+    calls_by_hour = [
+        *zip(hours, _spread(plan.calls - change_calls, [_traffic(hour) for hour in hours]), strict=True),
+        *zip(
+            change_hours, _spread(change_calls, [_change_weight(hour, changes) for hour in change_hours]), strict=True
+        ),
     ]
     first = 0
-    made = []
-    for hour, calls in sorted(counted):
+    hour_slots = []
+    for hour, calls in sorted(calls_by_hour):
         if calls:
             duty, business = _on_duty(hour), _at_work(hour, ZONES[0])
-            made.append(Slot(start=hour, first=first, calls=calls, on_duty=duty, in_business_hours=business))
+            hour_slots.append(HourSlot(start=hour, first=first, calls=calls, on_duty=duty, in_business_hours=business))
             first += calls
-    return made
+    return hour_slots
 
 
-def shifts(plan: SeedPlan) -> Iterator[Shift]:
-    """The mornings of all working days in all stretches, from the day before each on."""
+def shifts(plan: SeedPlan) -> Iterator[ShiftStart]:
+    """Yield the shift starts of all working days of all periods, from the day before each period."""
     for number, period in enumerate(periods(plan)):
         days = range((period.end - period.start) // _DAY + 3)
         for day in ((period.start - _DAY).date() + n * _DAY for n in days):
             for index, zone in enumerate(ZONES):
-                if day.weekday() < 5 or index == 1:  # one zone works at weekends, when the clocks change
+                if day.weekday() < 5 or index == 1:  # one zone also works at weekends, when clocks change
                     start = datetime.combine(day, time(8), tzinfo=zone).astimezone(UTC)
-                    yield Shift(period=number, zone=index, start=start)
+                    yield ShiftStart(period=number, zone=index, start=start)
 
 
 def _spread(total: int, weights: Sequence[int]) -> list[int]:
-    """``total`` split by weight into whole numbers that add up to it."""
+    """Split ``total`` by weight into integers that add up to it."""
     sums = list(accumulate(weights, initial=0))
     marks = [total * passed // sums[-1] for passed in sums] if weights else []
     return [after - before for before, after in pairwise(marks)]
 
 
-def _busy(hour: datetime) -> int:
+def _traffic(hour: datetime) -> int:
+    """Return the weight of an hour: ten per zone at work, one per other zone."""
     return sum(10 if _at_work(hour, zone) else 1 for zone in ZONES)
 
 
-def _closeness(hour: datetime, changes: Sequence[datetime]) -> int:
-    """The hours next to a change of clocks get most of the calls."""
+def _change_weight(hour: datetime, changes: Sequence[datetime]) -> int:
+    """Return the weight of an hour near clock changes: the three hours on either side get most calls."""
     return 12 if any(at - 3 * _HOUR <= hour < at + 3 * _HOUR for at in changes) else 1
 
 

@@ -1,4 +1,4 @@
--- Calls number $first to $last - 1. They are numbered in order of their hour, so a chunk of numbers is a piece of time.
+-- Calls $first to $last - 1. Calls are numbered in order of their hour, so a range of numbers is a range of time.
 SELECT
     call_id,
     'CA' || reverse(call_id) AS carrier_call_id,
@@ -17,16 +17,16 @@ SELECT
     hold AS hold_seconds,
     CASE WHEN given_up THEN total ELSE 0 END AS abandon_seconds,
     ringing AS ringing_seconds,
-    CASE WHEN answered AND among(e, 0, 10) < 6 THEN word(getvariable('dispositions'), e, 1) END AS disposition_code,
-    CASE WHEN disposition_code IS NOT NULL AND among(e, 2, 3) > 0 THEN word(getvariable('disposition_sets'), e, 2) END AS disposition_set,
-    CASE WHEN disposition_set IS NOT NULL AND among(e, 3, 4) = 0 THEN word(getvariable('nested'), e, 3) END AS nested_disposition,
-    CASE WHEN person IS NOT NULL AND among(a, 2, 10) < 4 THEN word(getvariable('notes'), a, 3) END AS notes,
-    CASE WHEN answered AND among(a, 2, 10) < 5 THEN among(a, 1, 6) END AS voice_rating,
+    CASE WHEN answered AND uniform(e, 0, 10) < 6 THEN word(getvariable('dispositions'), e, 1) END AS disposition_code,
+    CASE WHEN disposition_code IS NOT NULL AND uniform(e, 2, 3) > 0 THEN word(getvariable('disposition_sets'), e, 2) END AS disposition_set,
+    CASE WHEN disposition_set IS NOT NULL AND uniform(e, 3, 4) = 0 THEN word(getvariable('nested'), e, 3) END AS nested_disposition,
+    CASE WHEN person IS NOT NULL AND uniform(a, 2, 10) < 4 THEN word(getvariable('notes'), a, 3) END AS notes,
+    CASE WHEN answered AND uniform(a, 2, 10) < 5 THEN uniform(a, 1, 6) END AS voice_rating,
     CASE WHEN voice_rating IS NOT NULL AND voice_rating < 4 THEN word(getvariable('reasons'), a, 2) END AS rating_reason,
     CASE
         WHEN outgoing THEN NULL
-        WHEN among(d, 0, 5) = 0 THEN ''
-        ELSE ['1', '2', '9', '1,2', '2,1', '1,2,1', '3,0,9', '7,7,7,1'][1 + among(d, 1, 8)]
+        WHEN uniform(d, 0, 5) = 0 THEN ''
+        ELSE ['1', '2', '9', '1,2', '2,1', '1,2,1', '3,0,9', '7,7,7,1'][1 + uniform(d, 1, 8)]
     END AS ivr_options,
     in_business_hours AS is_in_business_hours,
     is_queue_callback,
@@ -34,23 +34,23 @@ SELECT
     getvariable('agent_ids')[1 + handler] AS handling_agent_id,
     CASE WHEN answered AND n % 10 <> 0 OR kind = 'voicemail' THEN 'https://recordings.example/calls/' || call_id END AS recording_url,
     outside AS is_external_transfer,
-    answered AND NOT outgoing AND among(f, 0, 25) = 0 AS is_no_answer_rule,
+    answered AND NOT outgoing AND uniform(f, 0, 25) = 0 AS is_no_answer_rule,
     is_forwarded,
-    CASE WHEN answered AND among(f, 1, 8) = 0 THEN 1 + among(f, 2, 5) END AS csat_score,
-    CASE WHEN csat_score IS NOT NULL THEN at_micros(ends + 1000000 * (30 + among(f, 3, 7200))) END AS csat_answered_at,
+    CASE WHEN answered AND uniform(f, 1, 8) = 0 THEN 1 + uniform(f, 2, 5) END AS csat_score,
+    CASE WHEN csat_score IS NOT NULL THEN at_micros(ends + 1000000 * (30 + uniform(f, 3, 7200))) END AS csat_answered_at,
     agent_disconnected,
     is_damaged,
-    CASE WHEN among(g, 0, 4) = 0 THEN among(g, 1, 2000) - 1000 END AS integer_custom_1,
-    CASE WHEN among(g, 0, 50) = 1 THEN 9007199254740993 + n END AS integer_custom_2,
-    CASE WHEN among(g, 1, 4) = 0 THEN (among(g, 2, 60000) - 30000) / 100.0::DOUBLE END AS decimal_custom_1,
-    CASE WHEN among(g, 1, 40) = 1 THEN among(g, 2, 1000) / 1024.0::DOUBLE END AS decimal_custom_2,
-    CASE WHEN among(g, 2, 3) = 0 THEN word(getvariable('texts'), g, 3) END AS text_custom_1,
-    CASE WHEN among(g, 3, 5) = 0 THEN word(getvariable('texts'), g, 0) END AS text_custom_2,
-    CASE WHEN among(g, 3, 50) = 1 THEN word(getvariable('notes'), g, 1) END AS text_custom_3,
-    CASE WHEN among(g, 3, 100) = 2 THEN 'ref-' || n END AS text_custom_4,
-    CASE WHEN among(g, 0, 10) = 2 THEN at_micros(begins - 86400000000 * among(g, 1, 30)) END AS instant_custom_1,
-    CASE WHEN answered AND among(h, 3, 9) = 0 THEN word(getvariable('moods'), h, 2) END AS mood,
-    CASE WHEN mood IS NOT NULL THEN among(h, 1, 2) = 0 END AS is_mood_prompted,
+    CASE WHEN uniform(g, 0, 4) = 0 THEN uniform(g, 1, 2000) - 1000 END AS integer_custom_1,
+    CASE WHEN uniform(g, 0, 50) = 1 THEN 9007199254740993 + n END AS integer_custom_2,
+    CASE WHEN uniform(g, 1, 4) = 0 THEN (uniform(g, 2, 60000) - 30000) / 100.0::DOUBLE END AS decimal_custom_1,
+    CASE WHEN uniform(g, 1, 40) = 1 THEN uniform(g, 2, 1000) / 1024.0::DOUBLE END AS decimal_custom_2,
+    CASE WHEN uniform(g, 2, 3) = 0 THEN word(getvariable('texts'), g, 3) END AS text_custom_1,
+    CASE WHEN uniform(g, 3, 5) = 0 THEN word(getvariable('texts'), g, 0) END AS text_custom_2,
+    CASE WHEN uniform(g, 3, 50) = 1 THEN word(getvariable('notes'), g, 1) END AS text_custom_3,
+    CASE WHEN uniform(g, 3, 100) = 2 THEN 'ref-' || n END AS text_custom_4,
+    CASE WHEN uniform(g, 0, 10) = 2 THEN at_micros(begins - 86400000000 * uniform(g, 1, 30)) END AS instant_custom_1,
+    CASE WHEN answered AND uniform(h, 3, 9) = 0 THEN word(getvariable('moods'), h, 2) END AS mood,
+    CASE WHEN mood IS NOT NULL THEN uniform(h, 1, 2) = 0 END AS is_mood_prompted,
     strftime(ended_at, '%Y-%m') AS month
 FROM rolled_call
 WHERE n >= $first AND n < $last

@@ -1,3 +1,4 @@
+-- Campaigns.
 SELECT
     getvariable('campaign_ids')[1 + number] AS campaign_id,
     getvariable('campaign_names')[1 + number] AS name

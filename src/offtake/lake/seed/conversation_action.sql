@@ -1,7 +1,8 @@
-WITH told AS (
+-- Actions on conversations.
+WITH action AS (
     SELECT
         life.*, thread.tags, thread.snooze_micros, thread.queue_first, thread.queue_later, thread.priority_first, thread.priority_later,
-        -- who has it until this step; giving it back leaves nobody
+        -- the agent assigned until this step; null after the conversation was given back
         last_value(CASE
             WHEN life.what IN ('CLAIMED', 'ASSIGNED') THEN coalesce(life.target, -1)
             WHEN life.what IN ('UNCLAIMED', 'UNASSIGNED') THEN -1
@@ -14,9 +15,9 @@ SELECT
     at_micros(micros) AS happened_at,
     what AS kind,
     CASE
-        WHEN actor = 'RULE' THEN 'Rule "' || ['night', 'auto-tag', 'spam, likely'][1 + among(dice, 0, 3)] || '"'
+        WHEN actor = 'RULE' THEN 'Rule "' || ['night', 'auto-tag', 'spam, likely'][1 + uniform(dice, 0, 3)] || '"'
         WHEN what = 'RESPONSE_FAILED' THEN 'The network refused the message.'
-        WHEN among(dice, 3, 12) = 0 THEN word(getvariable('notes'), dice, 1)
+        WHEN uniform(dice, 3, 12) = 0 THEN word(getvariable('notes'), dice, 1)
     END AS detail,
     actor,
     getvariable('agent_ids')[1 + agent] AS agent_id,
@@ -48,5 +49,5 @@ SELECT
         WHEN what = 'RESPONSE_FAILED' THEN id_of('post', k || '/' || response)
     END AS post_id,
     strftime(happened_at, '%Y-%m') AS month
-FROM told
+FROM action
 WHERE what <> 'incoming'

@@ -1,34 +1,35 @@
--- Conversations and everything that happens in them, for the tables that hang off conversations. There is a conversation
--- for every fifth call, in the same hour. Its life is a script whose steps follow each other at random distances; what
--- would come after the last day has not happened, so some conversations are in the middle of theirs.
+-- Conversations and their events, the source of all conversation tables. There is a conversation for every fifth call,
+-- in the same hour. It follows a script whose steps have random gaps. Steps after the last day are left out, so some
+-- conversations are still in progress.
 --
 -- thread: one row per conversation.
 --   k                     0, 1, 2 ...; id_of('conversation', k) is its id
---   began                 micros of its first post
+--   began                 time of its first post, in microseconds
 --   direction, script     inbound or outbound; number of its script
---   network, instance     where it takes place
+--   network, instance     network and instance
 --   author                number of the author; id_of('author', author)
---   customer              number of the customer, where known; id_of('customer', customer)
---   inbox, is_shared      number of the inbox, where it has one; id_of('inbox', inbox); the first ones are shared
---   agent_a, agent_b      numbers of the two agents of the script; getvariable('agent_ids')[1 + agent_a]
+--   customer              number of the customer, null if unknown; id_of('customer', customer)
+--   inbox, is_shared      number of the inbox, null if there is none; id_of('inbox', inbox); the first ones are shared
+--   agent_a, agent_b      numbers of the script's two agents; getvariable('agent_ids')[1 + agent_a]
 --   queue_first, queue_later, priority_first, priority_later   before and after the step that changes them; may be null
---   tags                  numbers of the tags that are put on it; id_of('tag', number)
---   snooze_micros         how long a snooze lasts
---   a, b, c, d            rolls of its own
+--   tags                  numbers of the tags attached to it; id_of('tag', number)
+--   snooze_micros         duration of a snooze, in microseconds
+--   a, b, c, d            rolls of the conversation
 --
--- life: one row per thing that has happened in a conversation.
---   k, step               the conversation, and the place in it; id_of('post', k || '/' || step), id_of('action', ...)
---   micros                when
+-- life: one row per event of a conversation.
+--   k, step               the conversation and the event's index; id_of('post', k || '/' || step), id_of('action', ...)
+--   micros                time of the event, in microseconds
 --   actor                 customer, AGENT, SYSTEM, RULE or BOT
 --   what                  incoming, or the kind of the action
---   agent, team           numbers of the acting agent and of that agent's team at the time; null where there is none
---   target, target_team   numbers of the agent and the team that an ASSIGNED or CLAIMED step gives it to
---   is_post               there is a post: incoming, RESPONDED (a response) or NOTE_ADDED (a comment)
---   answers               step of the incoming post that a response answers; null where it answers none
---   response              step of the response that a step of a review is about; it need not have happened yet
+--   agent, team           numbers of the acting agent and of that agent's team at the time; null without an agent
+--   target, target_team   numbers of the agent and the team that an ASSIGNED or CLAIMED step assigns it to
+--   is_post               the event is a post: incoming, RESPONDED (a response) or NOTE_ADDED (a comment)
+--   answers               step of the incoming post that a response answers; null if it answers none
+--   response              step of the response under review; it may lie in the future
 --   is_failed             a response that could not be sent
---   dice                  a roll of its own
--- Who does what, to whom: c the customer, a and b two agents, s the system, r a rule, o a bot; t is the team of a.
+--   dice                  roll of the event
+-- A step is actor:action[:target]: c is the customer, a and b are agents, s the system, r a rule, o a bot; the target t
+-- is the team of a.
 CREATE TABLE script AS
 SELECT
     *,
@@ -59,18 +60,18 @@ FROM (
 ) AS written (script, direction, weight, steps);
 
 CREATE TABLE script_step AS
-WITH told AS (
-    SELECT script, unnest(steps) AS told, generate_subscripts(steps, 1) - 1 AS step FROM script
+WITH step_text AS (
+    SELECT script, unnest(steps) AS text, generate_subscripts(steps, 1) - 1 AS step FROM script
 ),
 read AS (
-    SELECT script, step, told[1:1] AS who, split_part(told, ':', 2) AS what, split_part(told, ':', 3) AS given_to FROM told
+    SELECT script, step, text[1:1] AS who, split_part(text, ':', 2) AS what, split_part(text, ':', 3) AS given_to FROM step_text
 )
 SELECT
     *,
     CASE WHEN what = 'RESPONDED' THEN max(CASE WHEN what = 'incoming' THEN step END) OVER earlier END AS answers,
     CASE
         WHEN what LIKE 'RESPONSE\_%' ESCAPE '\' AND what <> 'RESPONSE_FAILED' OR what LIKE 'REVIEWER%'
-            -- one that nobody has approved yet is the post that would come next
+            -- a response without approval would be the next post
             THEN coalesce(min(CASE WHEN what = 'RESPONDED' THEN step END) OVER later, 1 + max(step) OVER (PARTITION BY script))
         WHEN what = 'RESPONSE_FAILED' THEN step - 1
     END AS response,
@@ -81,24 +82,24 @@ WINDOW
     later AS (PARTITION BY script ORDER BY step ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING);
 
 CREATE TABLE thread AS
-WITH thrown AS (
+WITH with_rolls AS (
     SELECT
         n // 5 AS k, micros, on_duty, rolls('conversation', n // 5) AS ab, rolls('conversation people', n // 5) AS cd
     FROM numbered
     WHERE n % 5 = 0
 ),
 rolled AS (
-    SELECT * EXCLUDE (ab, cd), low(ab) AS a, high(ab) AS b, low(cd) AS c, high(cd) AS d FROM thrown
+    SELECT * EXCLUDE (ab, cd), low(ab) AS a, high(ab) AS b, low(cd) AS c, high(cd) AS d FROM with_rolls
 ),
 scripted AS (
     SELECT rolled.*, script.script, script.direction, script.snoozes_long, script.is_solo, network_of(author) AS network, instance_of(author) AS instance
     FROM (
-        -- the first conversations take each script once
+        -- the first conversations use each script once
         SELECT
             *,
             CAST(roll('conversation author', k) % getvariable('authors') AS BIGINT) AS author,
             CASE WHEN k <= 18 THEN k END AS early,
-            among(a, 0, 1000) AS chance
+            uniform(a, 0, 1000) AS chance
         FROM rolled
     ) AS rolled
     JOIN script ON script.script = rolled.early OR rolled.early IS NULL AND chance >= up_to - weight AND chance < up_to
@@ -107,32 +108,32 @@ peopled AS (
     SELECT
         *,
         word(on_duty, c, 0) AS zone,
-        zone + 5 * among(c, 1, (len(getvariable('agent_ids')) - zone + 4) // 5) AS agent_a,
-        is_solo AND network = 'email' AND among(d, 0, 3) = 0 AS is_personal,
-        NOT is_personal AND among(d, 0, 8) < 6 AS is_shared
+        zone + 5 * uniform(c, 1, (len(getvariable('agent_ids')) - zone + 4) // 5) AS agent_a,
+        is_solo AND network = 'email' AND uniform(d, 0, 3) = 0 AS is_personal,
+        NOT is_personal AND uniform(d, 0, 8) < 6 AS is_shared
     FROM scripted
 )
 SELECT
     k,
-    micros + 1000000 * among(b, 0, 3600) + CASE k % 4 WHEN 0 THEN 0 WHEN 1 THEN among(b, 1, 1000000) ELSE 1000 * among(b, 1, 1000) END AS began,
+    micros + 1000000 * uniform(b, 0, 3600) + CASE k % 4 WHEN 0 THEN 0 WHEN 1 THEN uniform(b, 1, 1000000) ELSE 1000 * uniform(b, 1, 1000) END AS began,
     direction, script, network, instance, author,
     CASE WHEN is_personal OR is_shared OR network = 'chat' THEN author // 2 END AS customer,
-    CASE WHEN is_shared THEN among(d, 1, len(getvariable('team_ids'))) WHEN is_personal THEN len(getvariable('team_ids')) + agent_a END AS inbox,
+    CASE WHEN is_shared THEN uniform(d, 1, len(getvariable('team_ids'))) WHEN is_personal THEN len(getvariable('team_ids')) + agent_a END AS inbox,
     is_shared,
     agent_a,
-    (agent_a + 1 + among(c, 2, len(getvariable('agent_ids')) - 1)) % len(getvariable('agent_ids')) AS agent_b,
-    CASE WHEN NOT is_personal AND among(c, 3, 10) > 1 THEN among(a, 1, len(getvariable('queue_ids'))) END AS queue_first,
-    (among(a, 1, len(getvariable('queue_ids'))) + 1) % len(getvariable('queue_ids')) AS queue_later,
-    CASE WHEN among(d, 2, 12) > 0 THEN among(d, 3, 6) END AS priority_first,
-    CASE WHEN among(d, 2, 12) > 0 THEN (among(d, 3, 6) + 2) % 6 ELSE 5 END AS priority_later,
-    list_transform(range(1 + among(b, 3, 2)), lambda place: (among(a, 2, len(getvariable('tag_names'))) + 5 * place) % len(getvariable('tag_names'))) AS tags,
-    1000000 * CASE WHEN snoozes_long THEN 86400 * (1 + among(b, 2, 30)) ELSE 3600 * (1 + among(b, 2, 72)) END AS snooze_micros,
+    (agent_a + 1 + uniform(c, 2, len(getvariable('agent_ids')) - 1)) % len(getvariable('agent_ids')) AS agent_b,
+    CASE WHEN NOT is_personal AND uniform(c, 3, 10) > 1 THEN uniform(a, 1, len(getvariable('queue_ids'))) END AS queue_first,
+    (uniform(a, 1, len(getvariable('queue_ids'))) + 1) % len(getvariable('queue_ids')) AS queue_later,
+    CASE WHEN uniform(d, 2, 12) > 0 THEN uniform(d, 3, 6) END AS priority_first,
+    CASE WHEN uniform(d, 2, 12) > 0 THEN (uniform(d, 3, 6) + 2) % 6 ELSE 5 END AS priority_later,
+    list_transform(range(1 + uniform(b, 3, 2)), lambda position: (uniform(a, 2, len(getvariable('tag_names'))) + 5 * position) % len(getvariable('tag_names'))) AS tags,
+    1000000 * CASE WHEN snoozes_long THEN 86400 * (1 + uniform(b, 2, 30)) ELSE 3600 * (1 + uniform(b, 2, 72)) END AS snooze_micros,
     a, b, c, d
 FROM peopled
 ORDER BY k;
 
 CREATE TABLE life AS
-WITH thrown AS (
+WITH with_rolls AS (
     SELECT
         thread.k, thread.began, thread.agent_a, thread.agent_b, thread.snooze_micros, script_step.* EXCLUDE (script),
         roll('life', thread.k || '/' || script_step.step) AS dice
@@ -145,16 +146,16 @@ spaced AS (
             WHEN step = 0 OR what = 'REOPENED' AND who = 's' THEN 0  -- the customer's post reopens it at that instant
             WHEN what = 'SNOOZE_EXPIRED' THEN snooze_micros
             ELSE 1000000 * CASE
-                WHEN what = 'incoming' AND among(dice, 0, 4) = 0 THEN 40000 + 2 * among(dice, 1, 65536)
-                WHEN what = 'incoming' THEN 30 + among(dice, 1, 7200)
-                WHEN what IN ('CLAIMED', 'ASSIGNED') THEN 5 + among(dice, 1, 1800)
-                WHEN what = 'RESPONDED' AND among(dice, 0, 12) = 0 THEN 70000 + among(dice, 1, 20000)
-                WHEN what = 'RESPONDED' THEN 20 + among(dice, 1, 2400)
-                WHEN what = 'CLOSED' THEN 2 + among(dice, 1, 900)
-                ELSE 1 + among(dice, 1, 300)
-            END + CASE k % 4 WHEN 0 THEN 0 WHEN 1 THEN among(dice, 2, 1000000) ELSE 1000 * among(dice, 2, 1000) END
+                WHEN what = 'incoming' AND uniform(dice, 0, 4) = 0 THEN 40000 + 2 * uniform(dice, 1, 65536)
+                WHEN what = 'incoming' THEN 30 + uniform(dice, 1, 7200)
+                WHEN what IN ('CLAIMED', 'ASSIGNED') THEN 5 + uniform(dice, 1, 1800)
+                WHEN what = 'RESPONDED' AND uniform(dice, 0, 12) = 0 THEN 70000 + uniform(dice, 1, 20000)
+                WHEN what = 'RESPONDED' THEN 20 + uniform(dice, 1, 2400)
+                WHEN what = 'CLOSED' THEN 2 + uniform(dice, 1, 900)
+                ELSE 1 + uniform(dice, 1, 300)
+            END + CASE k % 4 WHEN 0 THEN 0 WHEN 1 THEN uniform(dice, 2, 1000000) ELSE 1000 * uniform(dice, 2, 1000) END
         END AS gap
-    FROM thrown
+    FROM with_rolls
 ),
 timed AS (
     SELECT *, CAST(began + sum(gap) OVER (PARTITION BY k ORDER BY step ROWS UNBOUNDED PRECEDING) AS BIGINT) AS micros

@@ -1,4 +1,5 @@
--- A step that attaches puts all tags of the conversation on; the next one that detaches takes the first of them off.
+-- Tags of conversations. A TAGS_ATTACHED step attaches all tags of the conversation; the next TAGS_DETACHED step
+-- detaches the first of them.
 WITH attached AS (
     SELECT
         life.k, life.micros, thread.tags,
@@ -10,16 +11,16 @@ WITH attached AS (
     GROUP BY life.k, life.step, life.micros, thread.tags
 ),
 one_each AS (
-    SELECT k, micros, off, unnest(tags) AS tag, generate_subscripts(tags, 1) AS place FROM attached
+    SELECT k, micros, off, unnest(tags) AS tag, generate_subscripts(tags, 1) AS position FROM attached
 ),
--- Where the second of two tags is still on, attaching both again adds the first only.
+-- If the second of two tags is still attached, attaching both again adds only the first.
 new AS (
-    SELECT * FROM one_each QUALIFY place = 1 OR row_number() OVER (PARTITION BY k, tag ORDER BY micros) = 1
+    SELECT * FROM one_each QUALIFY position = 1 OR row_number() OVER (PARTITION BY k, tag ORDER BY micros) = 1
 )
 SELECT
     id_of('conversation', k) AS conversation_id,
     id_of('tag', tag) AS tag_id,
     at_micros(micros) AS attached_at,
-    CASE WHEN place = 1 THEN at_micros(off) END AS detached_at,
+    CASE WHEN position = 1 THEN at_micros(off) END AS detached_at,
     strftime(attached_at, '%Y-%m') AS month
 FROM new

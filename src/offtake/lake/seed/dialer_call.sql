@@ -1,5 +1,5 @@
--- Every third outgoing call was placed by the dialer. A record is dialled until somebody answers, each time at another of
--- its numbers; what an attempt says about its call is what the call says itself.
+-- Dialer calls: every third outgoing call. The dialer dials a record until a call is answered, each time at another
+-- number of the record. Attempt and call agree with each other.
 WITH answers AS (
     SELECT
         *,
@@ -16,7 +16,7 @@ dialled AS (
     FROM answers
 ),
 campaigned AS (
-    SELECT *, 1 + among(dice, 0, len(getvariable('campaign_ids'))) AS campaign FROM dialled
+    SELECT *, 1 + uniform(dice, 0, len(getvariable('campaign_ids'))) AS campaign FROM dialled
 )
 SELECT
     call_id AS interaction_id,
@@ -26,23 +26,24 @@ SELECT
     CASE WHEN answered THEN getvariable('agent_ids')[1 + person] END AS agent_id,
     CASE WHEN answered THEN getvariable('team_ids')[1 + team] END AS team_id,
     getvariable('agent_ids')[1 + handler] AS transferred_agent_id,
-    CASE WHEN among(dice, 1, 25) > 0 THEN id_of('record', record) END AS record_id,
-    CASE WHEN among(dice, 1, 25) > 1 THEN getvariable('campaign_names')[campaign] || ' / ' || (1 + among(dice, 2, 3)) END AS record_list_name,
+    CASE WHEN uniform(dice, 1, 25) > 0 THEN id_of('record', record) END AS record_id,
+    CASE WHEN uniform(dice, 1, 25) > 1 THEN getvariable('campaign_names')[campaign] || ' / ' || (1 + uniform(dice, 2, 3)) END AS record_list_name,
     attempt AS attempt_number,
-    CASE WHEN attempt > 1 AND among(own_dice, 0, 5) = 0 THEN ['personal', 'global'][1 + among(own_dice, 1, 2)] END AS callback_mode,
+    CASE WHEN attempt > 1 AND uniform(own_dice, 0, 5) = 0 THEN ['personal', 'global'][1 + uniform(own_dice, 1, 2)] END AS callback_mode,
     customer_number,
     company_number,
-    CASE WHEN among(dice, 1, 25) > 0 THEN ['mobile', 'home', 'work', 'other'][least(attempt, 4)] END AS phone_type,
-    CASE WHEN among(a, 2, 10) < 4 THEN word(getvariable('notes'), a, 3) END AS notes,
-    CASE WHEN answered AND among(e, 0, 10) < 6 THEN word(getvariable('dispositions'), e, 1) END AS disposition,
+    CASE WHEN uniform(dice, 1, 25) > 0 THEN ['mobile', 'home', 'work', 'other'][least(attempt, 4)] END AS phone_type,
+    CASE WHEN uniform(a, 2, 10) < 4 THEN word(getvariable('notes'), a, 3) END AS notes,
+    CASE WHEN answered AND uniform(e, 0, 10) < 6 THEN word(getvariable('dispositions'), e, 1) END AS disposition,
     CASE
-        WHEN among(own_dice, 2, 40) = 0 THEN NULL
+        WHEN uniform(own_dice, 2, 40) = 0 THEN NULL
         WHEN answered THEN 'ANSWERED'
-        ELSE ['NO_ANSWER', 'BUSY', 'ANSWERING_MACHINE', 'INVALID_NUMBER'][1 + among(own_dice, 1, 4)]
+        ELSE ['NO_ANSWER', 'BUSY', 'ANSWERING_MACHINE', 'INVALID_NUMBER'][1 + uniform(own_dice, 1, 4)]
     END AS system_disposition,
     CASE system_disposition WHEN 'BUSY' THEN '486' WHEN 'INVALID_NUMBER' THEN '404' WHEN 'NO_ANSWER' THEN '480' WHEN 'ANSWERED' THEN '200' END AS sip_hangup_code,
     CASE WHEN system_disposition IS NOT NULL THEN total END AS total_seconds,
-    -- The wait of an answered call is the customer's telephone, then the queue, then the agent's telephone.
+    -- The wait of an answered call is the ringing of the customer's phone, then the queue, then the ringing of the
+    -- agent's.
     CASE WHEN answered THEN (wait - ringing) // 2 END AS queue_seconds,
     CASE WHEN answered THEN ringing END AS agent_ringing_seconds,
     CASE
@@ -50,6 +51,6 @@ SELECT
         WHEN answered THEN wait - ringing - queue_seconds
         ELSE wait
     END AS customer_ringing_seconds,
-    CASE WHEN among(dice, 3, 4) > 0 THEN CAST(to_json({'plan': word(getvariable('texts'), dice, 3), 'debt': among(dice, 2, 500)}) AS VARCHAR) END AS record_extra_data,
+    CASE WHEN uniform(dice, 3, 4) > 0 THEN CAST(to_json({'plan': word(getvariable('texts'), dice, 3), 'debt': uniform(dice, 2, 500)}) AS VARCHAR) END AS record_extra_data,
     strftime(ended_at, '%Y-%m') AS month
 FROM campaigned

@@ -1,11 +1,11 @@
--- One answered call in seventeen is evaluated within two days, and one evaluation in eight is edited within two more. The
--- scores of questions add up to those of their section, and these to the evaluation's. Whoever fails the third question
--- is not asked the fourth, so an edit may drop it.
+-- Evaluations. One answered call in seventeen is evaluated within two days; one evaluation in eight is edited within
+-- two more days. Question scores add up to section scores, and these to the total. An agent who fails the third
+-- question is not asked the fourth, so an edit may remove it.
 WITH evaluated AS (
     SELECT
         n, call_id, person, team, queue_ids, outgoing, kind, started_at, ends,
         roll('evaluation', n) AS dice,
-        ends + 60000000 * (5 + among(dice, 0, 2880)) + among(dice, 1, 1000000) AS first_micros
+        ends + 60000000 * (5 + uniform(dice, 0, 2880)) + uniform(dice, 1, 1000000) AS first_micros
     FROM rolled_call
     WHERE n % 17 = 0 AND answered AND person IS NOT NULL
 ),
@@ -13,15 +13,15 @@ versions AS (
     SELECT
         *,
         roll('evaluation', n || '/' || version) AS answers,
-        first_micros + version * 60000000 * (10 + among(dice, 2, 2880)) AS micros
+        first_micros + version * 60000000 * (10 + uniform(dice, 2, 2880)) AS micros
     FROM evaluated CROSS JOIN range(2) AS editions (version)
-    WHERE version = 0 OR among(dice, 3, 8) = 0
+    WHERE version = 0 OR uniform(dice, 3, 8) = 0
 ),
 scored AS (
     SELECT
         *,
-        10 * among(answers, 0, 3) AS greeting, 10 * among(answers, 1, 3) AS needs, among(answers, 2, 4) > 0 AS solved,
-        CASE WHEN solved THEN 10 * among(answers, 3, 3) END AS farewell,
+        10 * uniform(answers, 0, 3) AS greeting, 10 * uniform(answers, 1, 3) AS needs, uniform(answers, 2, 4) > 0 AS solved,
+        CASE WHEN solved THEN 10 * uniform(answers, 3, 3) END AS farewell,
         greeting + needs AS opening_score, CASE WHEN solved THEN 40 ELSE 0 END + coalesce(farewell, 0) AS closing_score
     FROM versions
     WHERE micros < getvariable('ends_at')
@@ -44,10 +44,10 @@ SELECT
     getvariable('team_ids')[1 + team] AS team_id,
     queue_ids,
     n % 7 < 3 AS is_automatic,
-    -- a machine only makes first versions, and nobody evaluates his or her own work
+    -- automatic evaluations have one version; agents do not evaluate their own calls
     CASE
         WHEN version > 0 OR NOT is_automatic
-            THEN getvariable('agent_ids')[1 + (person + 1 + among(dice, 3, len(getvariable('agent_ids')) - 1)) % len(getvariable('agent_ids'))]
+            THEN getvariable('agent_ids')[1 + (person + 1 + uniform(dice, 3, len(getvariable('agent_ids')) - 1)) % len(getvariable('agent_ids'))]
     END AS evaluator_agent_id,
     100 AS max_score,
     opening_score + closing_score AS obtained_score,
@@ -65,7 +65,7 @@ SELECT
     score AS question_obtained_score,
     CASE question
         WHEN 3 THEN CASE WHEN solved THEN 'Yes' ELSE 'No' END
-        WHEN 5 THEN CASE WHEN among(dice, 1, 4) > 0 THEN word(getvariable('notes'), answers, 0) END
+        WHEN 5 THEN CASE WHEN uniform(dice, 1, 4) > 0 THEN word(getvariable('notes'), answers, 0) END
         ELSE ['Not at all', 'In part', '完全に'][1 + score // 10]
     END AS answer,
     CASE WHEN question = 3 AND NOT solved THEN 'What could be better?' END AS branch_to,

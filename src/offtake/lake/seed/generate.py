@@ -1,7 +1,7 @@
-"""Fills a lake with sample data, one table after the other, each in one commit of its own.
+"""Fill a lake with sample data, table by table, one commit each.
 
-The rows come from the SQL files beside this module and go the way of every load from there on, so seeding the same
-plan again replaces the same rows by key. They are not validated on the way: the tests hold them against the model.
+The SQL files of this folder generate the rows, which are then upserted as in a load, so seeding the same plan again
+replaces the same rows. Rows are not validated here; the tests check them against the model.
 """
 
 from __future__ import annotations
@@ -22,25 +22,24 @@ from offtake.lake.seed.plan import SeedPlan
 from offtake.lake.tables import tables
 
 _FOLDER = Path(__file__).parent
-_OF_CONVERSATIONS = re.compile(r"\b(?:FROM|JOIN) (?:thread|life)\b")
-_CHUNK = 245_760  # calls made by one statement: two of DuckDB's row groups, so that two threads share them
+_USES_CONVERSATIONS = re.compile(r"\b(?:FROM|JOIN) (?:thread|life)\b")
+_CHUNK = 245_760  # calls per statement: two of DuckDB's row groups, one per thread
 
 
 def seed(
     lake: Lake,
     plan: SeedPlan,
-    progress: Callable[[int, int], None] = lambda made, of: None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
     *,
     only: Collection[str] = (),
 ) -> Mapping[str, int]:
-    """Upsert the plan's rows and return how many there are per table; ``progress`` gets steps done, and planned.
+    """Upsert the plan's rows and return their number per table; ``progress`` gets the work done and the total.
 
-    ``only`` names the tables to fill; without it, all are. Same plan, same rows, to the byte. Raises
-    StorageUnavailable.
+    ``only`` names the tables to fill; if empty, all are filled. Raises StorageUnavailable.
     """
     counts = {}
-    names = [name for name in seeded() if not only or name in only]
-    steps = plan.calls * len(names)  # every table counts alike; calls are told chunk by chunk
+    names = [name for name in seeded_tables() if not only or name in only]
+    total = plan.calls * len(names)  # each table counts as plan.calls; the table call reports by chunk
     with staging() as connection:
         _prepare(connection, plan)
         if any(needs_conversations(name) for name in names):
@@ -48,8 +47,8 @@ def seed(
         for number, name in enumerate(names):
             table, before = tables()[name], plan.calls * number
             create_incoming(connection, table)
-            for made in _make(connection, plan, name):
-                progress(before + made, steps)
+            for done in _generate(connection, plan, name):
+                progress(before + done, total)
             counts[name] = scalar(connection, f"SELECT count(*) FROM {INCOMING}")  # noqa: S608
             with lake.writing(table):
                 upsert(connection, lake, table, tenant=plan.tenant)
@@ -57,27 +56,27 @@ def seed(
     return counts
 
 
-def seeded() -> Sequence[str]:
-    """The tables that have an SQL file beside this module, in the order of the data model."""
+def seeded_tables() -> Sequence[str]:
+    """Return the tables that have an SQL file in this folder, in the order of the data model."""
     return [name for name in tables() if (_FOLDER / f"{name}.sql").exists()]
 
 
 def needs_conversations(name: str) -> bool:
-    """Whether the table is made of the lives of conversations, which take longer to invent than most tables."""
-    return _OF_CONVERSATIONS.search(_statement(name)) is not None
+    """Return whether the table is derived from conversations, which take longer to generate than most tables."""
+    return _USES_CONVERSATIONS.search(_statement(name)) is not None
 
 
-def _make(connection: duckdb.DuckDBPyConnection, plan: SeedPlan, name: str) -> Iterator[int]:
-    """Fill the incoming rows of one table; yields the number of calls that are taken care of."""
+def _generate(connection: duckdb.DuckDBPyConnection, plan: SeedPlan, name: str) -> Iterator[int]:
+    """Generate the incoming rows of one table; yield the number of calls done."""
     select = _statement(name)
     for values in _chunks(plan, name):
-        known = {key: value for key, value in values.items() if f"${key}" in select}
-        connection.execute(f"INSERT INTO {INCOMING} BY NAME {select}", known)
+        bound = {key: value for key, value in values.items() if f"${key}" in select}
+        connection.execute(f"INSERT INTO {INCOMING} BY NAME {select}", bound)
         yield min(values["last"], plan.calls)
 
 
 def _chunks(plan: SeedPlan, name: str) -> Iterator[dict[str, int]]:
-    """The bound values of each statement: calls are made chunk by chunk, everything else at once."""
+    """Yield the bound values of each statement: calls are generated in chunks, other tables in one statement."""
     sizes = {"teams": plan.teams, "queues": plan.queues, "agents": plan.agents}
     step = _CHUNK if name == "call" else plan.calls
     for first in range(0, plan.calls, step):
@@ -85,7 +84,7 @@ def _chunks(plan: SeedPlan, name: str) -> Iterator[dict[str, int]]:
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection, plan: SeedPlan) -> None:
-    """The words, the dice, and the hours, shifts and stretches of the plan as tables."""
+    """Create the texts, the macros for rolls, and the plan's hours, shifts and periods as tables."""
     middle = plan.start + timedelta(days=plan.days // 2)
     variables = {
         "seed": f"{plan.seed}/{plan.tenant}",
@@ -100,34 +99,34 @@ def _prepare(connection: duckdb.DuckDBPyConnection, plan: SeedPlan) -> None:
         connection.execute(statement, {key: sizes[key] for key in statement.named_parameters})
     _calendar(connection, plan)
     connection.execute(_statement("rolled_call"))
-    connection.execute(f"CREATE VIEW stay AS {_statement('agent_state')}")  # the same stays, to be measured again
+    connection.execute(f"CREATE VIEW stay AS {_statement('agent_state')}")  # for adherence_event and other tables
     connection.execute(_statement("conversation_words"))
     connection.execute(_statement("messaging_leg"))
 
 
 def _calendar(connection: duckdb.DuckDBPyConnection, plan: SeedPlan) -> None:
-    hours = [(_micros(s.start), s.first, s.calls, list(s.on_duty), s.in_business_hours) for s in slots(plan)]
-    mornings = [(s.period, s.zone, _micros(s.start)) for s in shifts(plan)]
-    pieces = [(n, _micros(s.start), _micros(s.end), s.main) for n, s in enumerate(periods(plan))]
+    slot_rows = [(_micros(s.start), s.first, s.calls, list(s.on_duty), s.in_business_hours) for s in slots(plan)]
+    shift_rows = [(s.period, s.zone, _micros(s.start)) for s in shifts(plan)]
+    period_rows = [(n, _micros(s.start), _micros(s.end), s.main) for n, s in enumerate(periods(plan))]
     _table(
         connection,
         "slot (micros BIGINT, first BIGINT, calls BIGINT, on_duty INTEGER[], in_business_hours BOOLEAN)",
-        hours,
+        slot_rows,
     )
     connection.execute(
         "CREATE TABLE numbered AS "
         "SELECT unnest(range(first, first + calls)) AS n, micros, on_duty, in_business_hours FROM slot ORDER BY n"
     )
-    _table(connection, "shift (stretch INTEGER, zone INTEGER, micros BIGINT)", mornings)
-    _table(connection, "stretch (stretch INTEGER, start_micros BIGINT, end_micros BIGINT, main BOOLEAN)", pieces)
+    _table(connection, "shift (period INTEGER, zone INTEGER, micros BIGINT)", shift_rows)
+    _table(connection, "period (period INTEGER, start_micros BIGINT, end_micros BIGINT, main BOOLEAN)", period_rows)
 
 
-def _table(connection: duckdb.DuckDBPyConnection, shape: str, rows: Sequence[tuple[object, ...]]) -> None:
-    """A small table from values, handed over column by column."""
-    connection.execute(f"CREATE TABLE {shape}")
+def _table(connection: duckdb.DuckDBPyConnection, schema: str, rows: Sequence[tuple[object, ...]]) -> None:
+    """Create a small table and insert rows, bound column by column."""
+    connection.execute(f"CREATE TABLE {schema}")
     columns = {f"c{n}": list(values) for n, values in enumerate(zip(*rows, strict=True))}
     lists = ", ".join(f"unnest(${name})" for name in columns)
-    connection.execute(f"INSERT INTO {shape.split()[0]} SELECT {lists}", columns)
+    connection.execute(f"INSERT INTO {schema.split()[0]} SELECT {lists}", columns)
 
 
 def _micros(at: datetime) -> int:

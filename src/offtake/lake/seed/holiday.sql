@@ -1,5 +1,5 @@
--- New Year's Day and Christmas Day of the last two years, and the last Sunday of the days asked for: no call that is
--- marked as within business hours lies on that one.
+-- Holidays: New Year's Day and Christmas Day of the last two years, and the last Sunday of the plan's days, on which no
+-- call counts as within business hours.
 WITH last_day AS (
     SELECT at_micros(getvariable('ends_at') - 86400000000) AS midnight
 )

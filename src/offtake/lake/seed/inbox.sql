@@ -1,4 +1,4 @@
--- As many shared ones as there are teams, then one for each agent.
+-- Inboxes: one shared inbox per team, then one personal inbox per agent.
 SELECT
     id_of('inbox', number) AS inbox_id,
     CASE

@@ -1,11 +1,11 @@
--- The sides take turns: who began the contact writes the first message, and an answer follows each. Messages of a
--- contact that nobody took all come from the one who began it.
+-- Messages. The side that began the contact writes first; then the sides alternate. If no agent took the contact, the
+-- side that began it writes all messages.
 WITH message AS (
     SELECT
         *,
         begins + step * pace AS micros,
         CASE WHEN person IS NULL AND NOT is_virtual THEN 0 ELSE step % 2 END AS turn,
-        among(whole, 0, 70) >= 60 AS is_outgoing
+        uniform(whole, 0, 70) >= 60 AS is_outgoing
     FROM messaging_leg CROSS JOIN range(6) AS numbered_step (step)
     WHERE step < messages AND begins + step * pace < getvariable('ends_at')
 )

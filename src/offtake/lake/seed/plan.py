@@ -1,4 +1,4 @@
-"""What sample data is asked for."""
+"""The plan of the sample data: tenant, days, volume, seed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SIZES: Mapping[str, int] = MappingProxyType({"small": 2_000, "medium": 200_000, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeedPlan:
-    """``calls`` rows in the table call, nearly all of them in the ``days`` that end with ``until`` (UTC)."""
+    """Plan for ``calls`` rows in the table call, nearly all of them in the ``days`` that end with ``until`` (UTC)."""
 
     tenant: str
     until: date
@@ -22,27 +22,29 @@ class SeedPlan:
 
     def __post_init__(self) -> None:
         if self.days < 1 or self.calls < 1:
-            raise ValueError("sample data has at least one day and one call")
+            raise ValueError("sample data needs at least one day and one call")
 
     @property
     def start(self) -> datetime:
-        """The first instant of the days asked for."""
+        """First instant of the plan's days."""
         return self.end - timedelta(days=self.days)
 
     @property
     def end(self) -> datetime:
-        """The first instant after them."""
+        """First instant after the plan's days."""
         return datetime.combine(self.until, time(), tzinfo=UTC) + timedelta(days=1)
 
     @property
     def agents(self) -> int:
-        """A company with more calls has more people."""
+        """Number of agents; it grows with the number of calls."""
         return min(400, max(40, self.calls // 1_000))
 
     @property
     def teams(self) -> int:
+        """Number of teams."""
         return max(6, self.agents // 20)
 
     @property
     def queues(self) -> int:
+        """Number of queues."""
         return max(12, self.agents // 10)

@@ -1,3 +1,4 @@
+-- Queues.
 SELECT
     id_of('queue', number) AS queue_id,
     CASE

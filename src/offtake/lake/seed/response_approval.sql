@@ -1,6 +1,6 @@
--- The reviews that the lives of conversations tell of, one row per submission: a response that was sent back is submitted
--- again. What would come after the last day has not happened, so some of the last ones are pending.
-WITH told AS (
+-- Reviews of responses, one row per submission: a rejected response is submitted again. Steps after the last day are
+-- left out, so some of the last reviews are pending.
+WITH review_step AS (
     SELECT
         k, step, micros, what, agent, response,
         count(*) FILTER (WHERE what = 'RESPONSE_SUBMITTED') OVER (PARTITION BY k ORDER BY step) AS submission
@@ -18,21 +18,21 @@ review AS (
         max(micros) FILTER (what = 'REVIEWER_CLAIMED') AS claimed,
         max(micros) FILTER (what IN ('RESPONSE_ACCEPTED', 'RESPONSE_CANCELED')) AS reviewed,
         bool_or(what = 'RESPONSE_ACCEPTED') AS is_accepted
-    FROM told
+    FROM review_step
     GROUP BY k, submission
 ),
 worded AS (
     SELECT
         *,
         roll('approval', k || '/' || step) AS dice,
-        roll('post', k || '/' || response) AS sent_dice, -- the text of the post that is sent in the end
+        roll('post', k || '/' || response) AS sent_dice, -- roll of the post that is finally sent
         CASE
             WHEN reviewed IS NULL THEN 'PENDING'
             WHEN is_accepted THEN 'APPROVED'
-            WHEN among(dice, 0, 3) = 0 THEN 'CANCELED'
+            WHEN uniform(dice, 0, 3) = 0 THEN 'CANCELED'
             ELSE 'REJECTED'
         END AS status,
-        CASE WHEN among(sent_dice, 3, 40) > 0 THEN word(getvariable('messages'), sent_dice, 2) END AS sent
+        CASE WHEN uniform(sent_dice, 3, 40) > 0 THEN word(getvariable('messages'), sent_dice, 2) END AS sent
     FROM review
 )
 SELECT
@@ -45,8 +45,8 @@ SELECT
     at_micros(claimed) AS claimed_at,
     at_micros(reviewed) AS reviewed_at,
     status,
-    CASE WHEN status = 'REJECTED' AND among(dice, 1, 5) > 0 THEN ['Tone', 'Wrong order, ask again', 'Ссылка не работает', '敬語'][1 + among(dice, 2, 4)] END AS rejection_reason,
-    CASE WHEN status = 'APPROVED' AND among(dice, 3, 3) > 0 THEN sent ELSE word(getvariable('messages'), dice, 1) END AS original_body,
+    CASE WHEN status = 'REJECTED' AND uniform(dice, 1, 5) > 0 THEN ['Tone', 'Wrong order, ask again', 'Ссылка не работает', '敬語'][1 + uniform(dice, 2, 4)] END AS rejection_reason,
+    CASE WHEN status = 'APPROVED' AND uniform(dice, 3, 3) > 0 THEN sent ELSE word(getvariable('messages'), dice, 1) END AS original_body,
     CASE status WHEN 'APPROVED' THEN sent WHEN 'REJECTED' THEN original_body END AS final_body,
     strftime(submitted_at, '%Y-%m') AS month
 FROM worded

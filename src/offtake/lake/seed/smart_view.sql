@@ -1,3 +1,4 @@
+-- Smart views: saved filter expressions.
 SELECT
     id_of('smart view', number) AS smart_view_id,
     ['Urgent', 'VIP, "by queue"', 'Öffentlich'][1 + number] AS name,

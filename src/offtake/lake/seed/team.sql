@@ -1,3 +1,4 @@
+-- Teams.
 SELECT
     id_of('team', number) AS team_id,
     CASE

@@ -1,5 +1,5 @@
--- An agent is a member of its team, and sometimes of the next one or two as well. Some without a team of their own are a
--- member of one all the same, where the two sources of the lake differ.
+-- Members of teams. An agent is a member of its team, and sometimes of the next one or two. Some agents without a team
+-- are members of one, so that the two sources of the lake differ.
 SELECT DISTINCT
     getvariable('team_ids')[1 + (coalesce(team_now, 0) + step) % $teams] AS team_id,
     id_of('agent', number) AS agent_id

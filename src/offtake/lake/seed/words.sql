@@ -1,5 +1,5 @@
--- The words of the sample data. People, companies and numbers are invented. The odd ones are the point: quotes, commas,
--- line ends, tabs, leading signs that spreadsheets run, many scripts, combining marks, right-to-left text, emoji.
+-- Texts of the sample data. People, companies and numbers are invented. Odd texts are intended: quotes, commas, line
+-- breaks, tabs, formula prefixes, many scripts, combining marks, right-to-left text, emoji.
 SET VARIABLE given = ['Ana', 'Bérénice', 'Chidi', 'Dóra', 'Эмма', 'Femi', 'Γιώργος', 'Håkon', 'İlkay', 'ジュン', 'Kōan', 'Łucja', 'Minh', 'Noor', 'Örn', 'Priya', '秋', 'Renée', 'Șerban', 'טל', 'Ülo', 'Vít', 'وليد', 'Xiu', 'Yael', 'Želimir'];
 SET VARIABLE family = ['Abrantes', 'Böhmová', 'Çınar', 'Dvořáček', 'Eze', 'Фомин', 'García-Ríos', 'Högdal', '伊吹', 'Jääskö', 'Kowalczuk', 'Lê', 'Marchetti', 'Nakamori', 'Ó Bríain', 'Papadimos', 'Quirke', 'Rosenqvist', 'Şahinler', 'Təhməz', 'Ubaldi', 'van der Zee', '王', 'Yılmazer', 'Zoë'];
 SET VARIABLE odd_names = [

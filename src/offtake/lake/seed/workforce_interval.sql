@@ -1,6 +1,6 @@
--- Quarters of an hour, on the hour in UTC. What came of them is counted from the very calls; the plan is made as if
--- somebody had guessed it. There is a plan for every quarter of the last five days' mornings, also where nobody called,
--- and one for e-mail in every fourth queue, whose figures are not known yet.
+-- Workforce intervals: quarters of an hour, aligned in UTC. The actual values are counted from the calls; the planned
+-- values are a noisy copy of them. There is a plan for every quarter of the last five mornings, even without calls,
+-- and one for e-mail in every fourth queue, whose actual values are not yet known.
 WITH called AS (
     SELECT
         queue_ids[1] AS queue_id,
@@ -17,7 +17,7 @@ WITH called AS (
 planned AS (
     SELECT queue_id, getvariable('ends_at') - 86400000000 * (1 + day) + 900000000 * (32 + quarter) AS micros
     FROM (SELECT unnest(getvariable('queue_ids')) AS queue_id), range(5) AS days (day), range(16) AS quarters (quarter)
-    WHERE micros >= (SELECT start_micros FROM stretch WHERE main)
+    WHERE micros >= (SELECT start_micros FROM period WHERE main)
 ),
 voice AS (
     SELECT queue_id, 'voice' AS channel, micros, called.* EXCLUDE (queue_id, micros), planned.queue_id IS NOT NULL AS is_planned
@@ -33,10 +33,10 @@ intervals AS (
 guessed AS (
     SELECT
         *,
-        -- now and then a call comes where the plan had nothing at all
-        is_planned OR among(dice, 3, 20) > 0 AS has_plan,
-        CASE WHEN has_plan THEN (coalesce(offered, 0) * 4 + among(dice, 0, 9)) / 4.0 END AS forecast,
-        CASE WHEN has_plan THEN 240.0 + among(dice, 1, 480) / 2.0 END AS needed
+        -- some calls arrive in an interval without a plan
+        is_planned OR uniform(dice, 3, 20) > 0 AS has_plan,
+        CASE WHEN has_plan THEN (coalesce(offered, 0) * 4 + uniform(dice, 0, 9)) / 4.0 END AS forecast,
+        CASE WHEN has_plan THEN 240.0 + uniform(dice, 1, 480) / 2.0 END AS needed
     FROM intervals
 )
 SELECT
@@ -52,7 +52,7 @@ SELECT
     needed AS forecast_seconds_per_contact,
     CASE WHEN channel = 'voice' THEN coalesce(CAST(handle AS BIGINT), 0) END AS handle_seconds,
     ceil(forecast * needed / 900 * 10) / 10 AS required_agents,
-    CASE WHEN among(dice, 3, 15) > 0 THEN greatest(0.0, ceil(required_agents) - 1 + among(dice, 2, 3)) END AS scheduled_agents,
-    CASE WHEN has_plan THEN (20 + among(dice, 2, 16)) / 100.0 END AS shrinkage,
+    CASE WHEN uniform(dice, 3, 15) > 0 THEN greatest(0.0, ceil(required_agents) - 1 + uniform(dice, 2, 3)) END AS scheduled_agents,
+    CASE WHEN has_plan THEN (20 + uniform(dice, 2, 16)) / 100.0 END AS shrinkage,
     strftime(started_at, '%Y-%m') AS month
 FROM guessed

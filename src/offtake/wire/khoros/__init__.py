@@ -1,4 +1,4 @@
-"""Khoros Care analytics reports (contracts/khoros.md): HTTP Basic, parameters in query or form, everything as text."""
+"""Khoros Care analytics reports (the Khoros contract): HTTP Basic, parameters in query or form, all values as text."""
 
 from offtake.http.errors import ErrorSurface
 from offtake.wire.dialect import Dialect
@@ -6,13 +6,12 @@ from offtake.wire.khoros.errors import render_error
 from offtake.wire.khoros.openapi import document
 from offtake.wire.khoros.presentation import presentation
 from offtake.wire.khoros.routes import router
-from offtake.wire.khoros.settings import KhorosSettings, limits
+from offtake.wire.khoros.settings import KhorosSettings
 from offtake.wire.khoros.tables import CARE_ROOT, NAME, ROOT
 
 KHOROS = Dialect(
     name=NAME,
     settings=KhorosSettings,
-    limits=limits,
     router=router,
     presentation=presentation,
     document=document,

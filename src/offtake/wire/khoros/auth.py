@@ -1,70 +1,128 @@
-"""Who calls: HTTP Basic, and the key of the tenant or the token of the job beside it (section 1.2)."""
+"""Authentication by HTTP Basic, and authorisation by the tenant's key or the job's token (Khoros contract 1.2)."""
 
 from __future__ import annotations
 
 import base64
 import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from starlette.requests import Request
-
-from offtake.core.auth import passwords
+from offtake.core.admin import identity
+from offtake.core.auth import passwords, rate_limit
+from offtake.core.auth.authorization import require
 from offtake.core.auth.caller import Caller
-from offtake.core.services import Services
 from offtake.errors import FieldFault, InvalidRequest, JobNotFound, NotAuthenticated, NotPermitted
 from offtake.http.middleware import remote_address
 from offtake.model.job import Job
-from offtake.model.tenant import Tenant
+from offtake.model.tenant import Scope, Tenant
+from offtake.wire.endpoint import NO_HEADERS, Call, IncomingRequest
 from offtake.wire.khoros.ids import is_token_of
-from offtake.wire.khoros.parameters import SentParameters
+from offtake.wire.khoros.parameters import SentParameters, read_parameters
+from offtake.wire.khoros.settings import KhorosSettings
 
-_KEY, TOKEN = "companyKey", "analyticsAccessToken"
+KEY, TOKEN = "companyKey", "analyticsAccessToken"
 _MISSING = "Some parameters are missing or not valid."
+_NOT_BASIC = "The Authorization header is not valid HTTP Basic."
 
 
-def caller(request: Request, sent: SentParameters, on: Services) -> Caller:
-    """Who the user name and password of the Authorization header stand for. Raises NotAuthenticated."""
-    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KhorosCall(Call[KhorosSettings]):
+    """An authenticated request with its parameters and the caller's tenant."""
+
+    sent: SentParameters
+    tenant: Tenant
+
+
+def authenticate(incoming: IncomingRequest[KhorosSettings]) -> KhorosCall:
+    """The caller whose user name and password the Authorization header holds.
+
+    A user name can exist in several companies; the company key, a parameter, tells them apart. Raises InvalidRequest
+    for a body without readable parameters, NotAuthenticated.
+    """
+    sent = read_parameters(incoming.request, incoming.body)
+    user, password = _basic(incoming.request.headers.get("authorization", ""))
+    principal = passwords.log_in(user, password, incoming.on, company_key=sent.one(KEY))
+    return KhorosCall(
+        request=incoming.request,
+        body=incoming.body,
+        wire=incoming.wire,
+        by=Caller(principal=principal, address=remote_address(incoming.request)),
+        sent=sent,
+        tenant=identity.get_tenant(principal.tenant, incoming.on),
+    )
+
+
+def limit_rate(call: KhorosCall) -> Mapping[str, str]:
+    """Count the request against the user's rate; the dialect does not report what is left. Raises RateExceeded."""
+    rate_limit.count_request(call.by.principal, call.wire.dialect.name, call.on)
+    return NO_HEADERS
+
+
+def permit_create(call: KhorosCall) -> KhorosCall:
+    """The scope to write, and the company key. Raises NotPermitted, InvalidRequest."""
+    require(call.by.principal, Scope.WRITE)
+    return require_company_key(call)
+
+
+def permit_read(call: KhorosCall) -> KhorosCall:
+    """The scope to read, and the company key. Raises NotPermitted, InvalidRequest."""
+    require(call.by.principal, Scope.READ)
+    return require_company_key(call)
+
+
+def require_company_key(call: KhorosCall) -> KhorosCall:
+    """The company key. Raises InvalidRequest without one, NotPermitted for any other than the tenant's own.
+
+    The refusal is the same whether another tenant has that key or none.
+    """
+    if not _names_company(call.sent, call.tenant):
+        raise InvalidRequest(_MISSING, [FieldFault(KEY, "missing")])
+    return call
+
+
+def permit_optional_company_key(call: KhorosCall) -> KhorosCall:
+    """The company key, if the request has one. Raises NotPermitted for any other than the tenant's own."""
+    _names_company(call.sent, call.tenant)
+    return call
+
+
+def check_job_access(call: KhorosCall, job: Job) -> None:
+    """Status and download need the company key or the job's token.
+
+    Raises InvalidRequest without either, NotPermitted for a foreign key, JobNotFound for a foreign token.
+    """
+    token = call.sent.one(TOKEN)
+    if token is not None and is_token_of(job, token, call.on.link_key):
+        return
+    if token is not None and call.sent.one(KEY) is None:
+        raise JobNotFound("There is no such job.")
+    require_company_key(call)
+
+
+def _basic(header: str) -> tuple[str, str]:
+    """User name and password. Raises NotAuthenticated."""
+    scheme, _, encoded = header.partition(" ")
     if scheme.lower() != "basic":
         raise NotAuthenticated("User name and password are missing; send them by HTTP Basic.")
     try:
         user, colon, password = base64.b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
     except ValueError as error:  # not base64, not ASCII or not UTF-8
-        raise NotAuthenticated("The Authorization header is not valid HTTP Basic.") from error
+        raise NotAuthenticated(_NOT_BASIC) from error
     if not colon:
-        raise NotAuthenticated("The Authorization header is not valid HTTP Basic.")
-    principal = passwords.log_in(user, password, on, company_key=sent.one(_KEY))
-    return Caller(principal=principal, address=remote_address(request))
+        raise NotAuthenticated(_NOT_BASIC)
+    return user, password
 
 
-def company_key(sent: SentParameters, tenant: Tenant, *, required: bool = True) -> str:
-    """The tenant's own key, which a request has to name.
-
-    Any other is refused alike, whether some tenant has it or none. Raises InvalidRequest, NotPermitted.
-    """
-    key = sent.one(_KEY) or _nameless(sent, tenant)
-    if key is None:
-        if required:
-            raise InvalidRequest(_MISSING, [FieldFault(_KEY, "missing")])
-    elif not _same(key, tenant.company_key):
+def _names_company(sent: SentParameters, tenant: Tenant) -> bool:
+    """Whether the request has the tenant's company key. Raises NotPermitted for another key."""
+    key = sent.one(KEY) or _nameless(sent, tenant)
+    if key is not None and not _same(key, tenant.company_key):
         raise NotPermitted("The company key is not that of the user's company.")
-    return tenant.company_key or ""
-
-
-def opens(sent: SentParameters, tenant: Tenant, job: Job, key: bytes) -> None:
-    """Whether a status or a download was asked for with the company key or with the job's token: either will do.
-
-    Raises InvalidRequest where there is neither, NotPermitted for a foreign key, JobNotFound for a foreign token.
-    """
-    token = sent.one(TOKEN)
-    if token is not None and is_token_of(job, token, key):
-        return
-    if token is not None and sent.one(_KEY) is None:
-        raise JobNotFound("There is no such job.")
-    company_key(sent, tenant)
+    return key is not None
 
 
 def _nameless(sent: SentParameters, tenant: Tenant) -> str | None:
-    """A vendor's sample ends in ``/download?<key>``, without the parameter's name (section 7)."""
+    """The key without the parameter's name, as in a vendor's sample: ``/download?<key>`` (Khoros contract 7)."""
     return next((name for name in sent.nameless() if _same(name, tenant.company_key)), None)
 
 

@@ -1,4 +1,4 @@
-"""The two ids of a job, its token, and the URLs made of them (sections 1.2 and 4.1)."""
+"""The two ids of a job, its token, and the URLs made of them (Khoros contract 1.2 and 4.1)."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _TOKEN_BYTES = 16
 
 
 def new_reference(request: ExportRequest, *, tenant: str, secret: str) -> str:
-    """What the dialect calls a new job: ``workflowId/runId``.
+    """The reference of a new job: ``workflowId/runId``.
 
-    The first tells requests of different content apart, as a version-3 UUID; the second is random: ``secret`` are 32
-    bytes in URL-safe Base64, shown in the standard alphabet after a literal 23.
+    The workflowId is a version-3 UUID of the request's content. The runId is random: a literal 23 and the 32 bytes of
+    ``secret`` (URL-safe Base64) in standard Base64.
     """
     content = {**dataclasses.asdict(request), "tenant": tenant}
     workflow = uuid.uuid3(uuid.NAMESPACE_URL, repr(sorted(content.items())))
@@ -30,23 +30,23 @@ def new_reference(request: ExportRequest, *, tenant: str, secret: str) -> str:
 
 def ids(job: Job) -> tuple[str, str]:
     """workflowId and runId of a job of this dialect."""
-    assert job.reference is not None  # noqa: S101 - every job of the dialect is made with one
+    assert job.reference is not None  # noqa: S101 - every job of the dialect has one
     workflow, _, run = job.reference.partition("/")
     return workflow, run
 
 
 def access_token(job: Job, key: bytes) -> str:
-    """The job's ``analyticsAccessToken``: it says no more than that its holder was shown this job's status."""
+    """The job's ``analyticsAccessToken``. Its holder has read the status of this job."""
     digest = hmac.new(key, f"analyticsAccessToken\n{job.id}".encode(), hashlib.sha256).digest()
     return base64.b64encode(digest[:_TOKEN_BYTES]).decode()
 
 
 def is_token_of(job: Job, sent: str, key: bytes) -> bool:
-    """Whether that is the job's token; a plus sign that arrived unencoded reads as a blank in a query."""
+    """Whether that is the job's token. An unencoded plus sign arrives as a blank in a query."""
     return hmac.compare_digest(access_token(job, key).encode(), sent.replace(" ", "+").encode())
 
 
 def job_path(job: Job, verb: str, *, name: str, value: str) -> str:
-    """Path and query of a job's status or download; everything is percent-encoded, the slashes of Base64 as well."""
+    """Path and query of a job's status or download, percent-encoded including the slashes of Base64."""
     workflow, run = ids(job)
     return f"{ROOT}/reports/report/{workflow}/{quote(run, safe='')}/{verb}?{name}={quote(value, safe='')}"

@@ -1,4 +1,4 @@
-"""``timeInterval`` (section 5.4): which buckets a timespan may be cut into."""
+"""Checks ``timeInterval``, the length of a bucket (Khoros contract 5.4)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from offtake.errors import FieldFault, InvalidRequest
 from offtake.wire.khoros.tables import INTERVALS, WEEK
 
 _HOUR = timedelta(hours=1)
-# Proposed tiers, because no single cap explains the vendor's documents: up to this long, intervals from that many
-# milliseconds on. A local day or week has an hour more where clocks go back.
+# Proposed tiers, because no single cap explains the vendor's documents: longest timespan, and its shortest interval in
+# milliseconds. A local day or week is an hour longer when the clocks go back.
 _TIERS = (
     (timedelta(days=1) + _HOUR, 0),
     (timedelta(days=7) + _HOUR, 28_800_000),
@@ -22,7 +22,7 @@ _HYDRATION = (
 
 
 class TooManyBuckets(InvalidRequest):
-    """The only error whose text is public: the answer's ``result`` names the vendor's own class."""
+    """The timespan has too many buckets. Its text is the only public one: ``result`` names the vendor's own class."""
 
     def __init__(self, buckets: int) -> None:
         super().__init__(f"Too many buckets ({buckets}) requested. Select a larger interval?")
@@ -30,7 +30,7 @@ class TooManyBuckets(InvalidRequest):
 
 
 def check_interval(milliseconds: int, length: timedelta, *, tiers: bool) -> None:
-    """Refuse what is no interval, and, with ``tiers``, one that is too fine for a timespan of that length.
+    """Check that the interval is listed and, with ``tiers``, long enough for a timespan of that length.
 
     Raises InvalidRequest, TooManyBuckets.
     """

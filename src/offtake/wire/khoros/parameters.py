@@ -1,7 +1,7 @@
-"""Parameters of a request, from wherever a client puts them (section 1.4).
+"""Reads the parameters of a request from its query and its body (Khoros contract 1.4).
 
-Query and body are merged for every call and both methods. Names are exact, blanks around them and empty pairs are
-tolerated, and nobody minds a name that is not known.
+Both are merged, for every call and both methods. Names are case-sensitive; blanks around them, empty pairs and unknown
+names are tolerated.
 """
 
 from __future__ import annotations
@@ -15,50 +15,50 @@ from starlette.requests import Request
 
 from offtake.errors import InvalidRequest
 
-_MANY = 2_000  # parameters of one request
-_NOTHING = frozenset({"", "null"})
+_MAX_PARAMETERS = 2_000
+_ABSENT = frozenset({"", "null"})
 Pairs = Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentParameters:
-    """What was sent, by name: texts without blanks around them, in the order sent."""
+    """The parameters of a request by name: texts without blanks around them, in the sequence of the request."""
 
     query: Pairs
     body: Pairs
 
     def one(self, name: str) -> str | None:
-        """The value of a parameter that has one; the body wins over the query, the last over the first."""
+        """The value of a single-valued parameter: of the body, else of the query, and the last one of several."""
         for pairs in (self.body, self.query):
             for value in reversed(pairs.get(name, ())):
-                if value.lower() not in _NOTHING:
+                if value.lower() not in _ABSENT:
                     return value
         return None
 
     def many(self, name: str) -> tuple[str, ...]:
-        """The values of a repeatable parameter: repeats and comma lists alike, query before body, each once."""
+        """The values of a repeatable parameter, from repeats and comma lists: query before body, without duplicates."""
         sent = (*self.query.get(name, ()), *self.body.get(name, ()))
-        values = (part.strip() for value in sent for part in value.split(","))
-        return tuple(dict.fromkeys(value for value in values if value.lower() not in _NOTHING))
+        values = (item.strip() for value in sent for item in value.split(","))
+        return tuple(dict.fromkeys(value for value in values if value.lower() not in _ABSENT))
 
     def nameless(self) -> Iterable[str]:
-        """Names without a value in the query: one of the vendor's samples writes ``/download?<key>`` (section 7)."""
+        """Names in the query without a value, as in a vendor's sample: ``/download?<key>`` (Khoros contract 7)."""
         return (name for name, values in self.query.items() if not any(values))
 
 
 def read_parameters(request: Request, body: bytes = b"") -> SentParameters:
-    """The parameters of a request. Raises InvalidRequest when the body is no form and no flat JSON object."""
+    """The parameters of a request. Raises InvalidRequest for a body that is neither a form nor a flat JSON object."""
     return SentParameters(query=_pairs(request.scope["query_string"]), body=_body(body))
 
 
 def _body(body: bytes) -> Pairs:
-    """By its first character: the vendor's own description calls the form ``application/json``."""
+    """The first character tells form from JSON: the vendor's own description calls the form ``application/json``."""
     return _object(body) if body.lstrip().startswith(b"{") else _pairs(body)
 
 
 def _pairs(text: bytes) -> Pairs:
     try:
-        pairs = parse_qsl(text.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_MANY)
+        pairs = parse_qsl(text.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_MAX_PARAMETERS)
     except ValueError as error:
         raise InvalidRequest("There are too many parameters.") from error
     return _by_name((name, (value,)) for name, value in pairs)

@@ -1,7 +1,7 @@
-"""Patterns of date and time: written as CLDR and Java write them (section 5.2), rendered by the engine's ``strftime``.
+"""Translates date and time patterns of CLDR and Java (Khoros contract 5.2) to those of the engine's ``strftime``.
 
-A pattern is made of digits-only fields, so that it can run inside the query at its full speed; ``a`` is AM or PM in
-every language. Names of months and days, eras and zones are refused.
+Only numeric fields are supported, so that the engine renders them inside the query; ``a`` is AM or PM in every
+language. Names of months and days, eras and zones are refused.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ _FIELDS = {
 
 
 def strftime_pattern(pattern: str) -> str:
-    """The pattern in the engine's words. ValueError with the part that it cannot show."""
-    shown, position = [], 0
+    """The pattern for ``strftime``. Raises ValueError with the unsupported field."""
+    translated, position = [], 0
     while position < len(pattern):
         found = _TOKEN.match(pattern, position)
         if found is None:
             raise ValueError("a quote is not closed")
-        shown.append(_field(found))
+        translated.append(_field(found))
         position = found.end()
-    return "".join(shown)
+    return "".join(translated)
 
 
 def _field(found: re.Match[str]) -> str:
@@ -48,5 +48,5 @@ def _field(found: re.Match[str]) -> str:
         literal = (found.group(1) or "").replace("''", "'") or "'" if text.startswith("'") else text
         return literal.replace("%", "%%")
     if text not in _FIELDS:
-        raise ValueError(f"{text} cannot be shown; possible are: {', '.join(_FIELDS)}")
+        raise ValueError(f"{text} is not supported; use one of {', '.join(_FIELDS)}")
     return _FIELDS[text]

@@ -1,4 +1,4 @@
-"""How the dialect shows a report in a file: section 5 of contracts/khoros.md."""
+"""The layout of the dialect's files: Khoros contract 5."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BOM = "\ufeff"
 
 
 def presentation(settings: KhorosSettings) -> Presentation:
-    """Section 5 under the options of one tenant."""
+    """The layout of Khoros contract 5 under the options of one tenant."""
 
     def present(publication: Publication, request: ExportRequest) -> Layout:
         language = request.locale or settings.locale
@@ -39,14 +39,14 @@ def presentation(settings: KhorosSettings) -> Presentation:
 
 
 def label(column: PublishedColumn, language: str) -> str:
-    """The label of a column in a language; in English where nobody translated it."""
+    """The label of a column in a language; in English if it has no translation."""
     english = column.label or " ".join(word.capitalize() for word in column.name.split("_"))
     return translations().get(english, {}).get(language, english)
 
 
 @lru_cache(maxsize=1)
 def translations() -> Mapping[str, Mapping[str, str]]:
-    """Labels in other languages, by the English one."""
+    """Translations of labels by the English label, then by language."""
     return tomllib.loads(files("offtake.wire.khoros").joinpath("labels.toml").read_text(encoding="utf-8"))
 
 

@@ -1,4 +1,4 @@
-"""From parameters to an export request (sections 1.4, 1.5 and 5)."""
+"""Decodes the parameters of a create request (Khoros contract 1.4, 1.5 and 5)."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _INVALID = "Some parameters are missing or not valid."
 _WHOLE = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-_LAST = datetime(9999, 12, 30, tzinfo=UTC)  # later there is a zone in which it is the year 10000
-_LONGEST_NAME, _MOST_NAMES = 64, 10  # of unknown columns, as they are repeated to whoever sent them
+_LAST = datetime(9999, 12, 30, tzinfo=UTC)  # later instants are in the year 10000 in some zone
+_LONGEST_NAME, _MOST_NAMES = 64, 10  # bounds of unknown column names that an error repeats
 _NOT_A_NUMBER = "not a whole number of milliseconds"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecodeContext:
-    """What an order is decoded with: what is ordered, for whom, under which options, and when."""
+    """What a create request is decoded against: the report, the tenant, the options and the present instant."""
 
     publication: Publication
     report: Report
@@ -36,8 +36,8 @@ class DecodeContext:
     now: datetime
 
 
-def decode_create(sent: SentParameters, ordering: DecodeContext) -> ExportRequest:
-    """The export request in the parameters of a create call.
+def decode_create(sent: SentParameters, context: DecodeContext) -> ExportRequest:
+    """The export request in the parameters of a create request.
 
     Raises InvalidRequest with all faulty parameters, then InvalidZone, ReversedTimespan, TimespanTooLong,
     TooManyBuckets.
@@ -48,23 +48,23 @@ def decode_create(sent: SentParameters, ordering: DecodeContext) -> ExportReques
     format_ = FORMATS.get((sent.one("reportFormat") or DEFAULT_FORMAT).lower())
     if format_ is None:
         faults.append(FieldFault("reportFormat", f"not one of {', '.join(FORMATS)}"))
-    zone_name = _zone(sent, ordering, faults)
-    columns = _columns(sent, ordering, format_, faults)
-    parameters = _ParameterDecoder(sent, ordering, faults).decode()
+    zone_name = _zone(sent, context, faults)
+    columns = _columns(sent, context, format_, faults)
+    parameters = ParameterDecoder(sent, context, faults).decode()
     if faults or start is None or end is None or format_ is None:
         raise InvalidRequest(_INVALID, faults)
-    _check(start, end, ordering)
-    if "interval_milliseconds" in ordering.report.parameters:
-        check_interval(parameters.interval_milliseconds, end - start, tiers=ordering.settings.interval_tiers)
+    _check(start, end, context)
+    if "interval_milliseconds" in context.report.parameters:
+        check_interval(parameters.interval_milliseconds, end - start, tiers=context.settings.interval_tiers)
     return ExportRequest(
         dialect=NAME,
-        report=ordering.report.name,
+        report=context.report.name,
         format=format_,
-        timespan=_timespan(start, end, zone_name, ordering.settings),
-        name=ordering.publication.title,
-        row_limit=ordering.settings.rows,
-        account_zone=ordering.tenant.zone,
-        locale=_language(sent, ordering.settings),
+        timespan=_timespan(start, end, zone_name, context.settings),
+        name=context.publication.title,
+        row_limit=context.settings.rows,
+        account_zone=context.tenant.zone,
+        locale=_language(sent, context.settings),
         columns=columns,
         parameters=parameters,
     )
@@ -96,80 +96,81 @@ def _milliseconds(sent: SentParameters, name: str, faults: list[FieldFault], *, 
     return int(text)
 
 
-def _check(start: datetime, end: datetime, ordering: DecodeContext) -> None:
-    """The bounds of section 6, measured between the instants that were sent."""
-    settings = ordering.settings
+def _check(start: datetime, end: datetime, context: DecodeContext) -> None:
+    """Check the instants of the request by Khoros contract 6. Raises ReversedTimespan, TimespanTooLong."""
+    settings = context.settings
     if end < start or (end == start and settings.end == "exclusive"):
         raise ReversedTimespan("startTime must be earlier than endTime.")
-    if settings.history_months and start < _months_before(ordering.now, settings.history_months):
+    if settings.history_months and start < _months_before(context.now, settings.history_months):
         message = f"The timespan begins more than {settings.history_months} months ago."
         raise TimespanTooLong(message, [FieldFault("startTime", "too long ago")])
-    if ordering.publication.slug not in UNBOUNDED and end - start > timedelta(days=settings.longest_days):
+    if context.publication.slug not in UNBOUNDED and end - start > timedelta(days=settings.longest_days):
         message = f"The timespan is longer than {settings.longest_days} days."
         raise TimespanTooLong(message, [FieldFault("endTime", "too far from startTime")])
 
 
 def _months_before(now: datetime, months: int) -> datetime:
-    """The same day and time so many calendar months ago; the first of the next month where there is no such day."""
+    """The same day and time that many calendar months ago; the first of the next month if that day does not exist."""
     years, month = divmod(now.month - 1 - months, 12)
     first = now.replace(year=now.year + years, month=month + 1, day=1)
     return min(first + timedelta(days=now.day - 1), (first + timedelta(days=31)).replace(day=1))
 
 
 def _timespan(start: datetime, end: datetime, zone_name: str, settings: KhorosSettings) -> Timespan:
-    """An inclusive end holds its whole millisecond: windows that end at 23:59:59.999 leave no gap between days."""
+    """An inclusive end includes its whole millisecond: timespans that end at 23:59:59.999 leave no gap between days."""
     if settings.end == "inclusive":
         end += _MILLISECOND
     return Timespan(start=start, end=end, zone=zone_name)
 
 
-def _zone(sent: SentParameters, ordering: DecodeContext, faults: list[FieldFault]) -> str:
-    """``timezone`` over ``timezoneOffset`` (a setting turns that round) over the account's zone (section 5.2)."""
+def _zone(sent: SentParameters, context: DecodeContext, faults: list[FieldFault]) -> str:
+    """``timezone``, else ``timezoneOffset``, else the account's zone (Khoros contract 5.2); a setting swaps the first
+    two."""
     named = sent.one("timezone")
     offset = _milliseconds(sent, "timezoneOffset", faults)
-    if named is not None and (offset is None or ordering.settings.zone_by == "timezone"):
+    if named is not None and (offset is None or context.settings.zone_by == "timezone"):
         return zone(named).key
     if offset is None:
-        return ordering.tenant.zone
+        return context.tenant.zone
     try:
         return fixed_zone(timedelta(milliseconds=offset))
     except (ValueError, OverflowError):
         faults.append(FieldFault("timezoneOffset", "not whole seconds of less than a day"))
-        return ordering.tenant.zone
+        return context.tenant.zone
 
 
 def _language(sent: SentParameters, settings: KhorosSettings) -> str:
-    """By its first part: en_US is en. One the dialect does not have is the account's own (section 5.2, proposed)."""
-    asked = re.split("[-_]", sent.one("locale") or "", maxsplit=1)[0].lower()
-    return asked if asked in LANGUAGES else settings.locale
+    """The language of the locale: en for en_US; the setting's for an unknown one (Khoros contract 5.2, proposed)."""
+    language = re.split("[-_]", sent.one("locale") or "", maxsplit=1)[0].lower()
+    return language if language in LANGUAGES else settings.locale
 
 
 def _columns(
-    sent: SentParameters, ordering: DecodeContext, format_: str | None, faults: list[FieldFault]
+    sent: SentParameters, context: DecodeContext, format_: str | None, faults: list[FieldFault]
 ) -> tuple[str, ...]:
-    """Ids of columns in the order asked for, upper and lower case alike; none for all that are shown by default."""
-    known = {column.name.upper(): column for column in ordering.publication.columns}
+    """Ids of columns in the requested sequence, in any letter case; empty for the columns that are shown by default."""
+    known = {column.name.upper(): column for column in context.publication.columns}
     wanted = sent.many("reportMetrics")
     found = {known[name.upper()].name: known[name.upper()] for name in wanted if name.upper() in known}
     unknown = [name[:_LONGEST_NAME] for name in wanted if name.upper() not in known]
-    if unknown and ordering.settings.unknown_metrics == "refuse":
+    if unknown and context.settings.unknown_metrics == "refuse":
         faults.append(FieldFault("reportMetrics", f"the export has no column {', '.join(unknown[:_MOST_NAMES])}"))
     if found and all(column.formats and format_ not in column.formats for column in found.values()):
         faults.append(FieldFault("reportMetrics", "none of the columns can be shown in that format"))
     return tuple(found)
 
 
-class _ParameterDecoder:
-    """Filters, as far as the report honours them; whatever does not apply to it is ignored (section 1.4, seen)."""
+class ParameterDecoder:
+    """Decodes the filters that the report honours; all others are ignored (Khoros contract 1.4, seen)."""
 
-    def __init__(self, sent: SentParameters, ordering: DecodeContext, faults: list[FieldFault]) -> None:
+    def __init__(self, sent: SentParameters, context: DecodeContext, faults: list[FieldFault]) -> None:
         self._sent = sent
-        self._honoured = frozenset(ordering.report.parameters)
-        self._settings = ordering.settings
+        self._honoured = frozenset(context.report.parameters)
+        self._settings = context.settings
         self._faults = faults
 
     def decode(self) -> ReportParameters:
-        """The parameters, with the report's defaults where nothing was sent."""
+        """The parameters, with the report's defaults for those that the request lacks."""
         found = ReportParameters(
             agent_ids=self._ids("agent_ids", "agentId"),
             team_ids=self._ids("team_ids", "teamIds", "teamId"),
@@ -194,7 +195,7 @@ class _ParameterDecoder:
         return wanted
 
     def _business_hours(self) -> BusinessHours | None:
-        """Switched on and without a type: around the clock (section 1.5, inferred)."""
+        """The filter by business hours; enabled without a type is no filter (Khoros contract 1.5, inferred)."""
         if "business_hours" not in self._honoured:
             return None
         enabled, inside = self._flag("enableBusinessHour"), self._flag("businessHourType")

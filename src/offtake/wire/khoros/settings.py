@@ -1,33 +1,42 @@
-"""The dialect's options, and the limits the core obeys in it.
+"""Options of the dialect and the limits that the core derives from them (Khoros contract 6).
 
-Where the vendor says nothing in public, the default is our choice, and the option is there to change it.
+Where the vendor publishes no value, the default is a choice of this product.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
 from offtake.core.policy import DialectLimits, Rate
-from offtake.settings_section import SettingsSection
+from offtake.wire.dialect_settings import DialectSettings, OpenJobs, Rows
 from offtake.wire.khoros.patterns import strftime_pattern
 
 _PATTERN = "Date and time in {}; letters as in CLDR and Java."
 
 
-class KhorosSettings(SettingsSection):
-    """The Khoros dialect; defaults are the vendor's values where it documents any."""
+class KhorosSettings(DialectSettings):
+    """The Khoros dialect. The defaults are the vendor's values where the vendor documents them."""
 
+    open_jobs: OpenJobs = 100
+    longest_days: Annotated[
+        int,
+        Field(
+            ge=1, le=36_500, description="Longest timespan of one export, in days. The export user has no such limit."
+        ),
+    ] = 93
+    rows: Rows = 10_000_000
     requests_per_minute: int = Field(
-        20, ge=0, le=1_000_000, description="Requests of one user in a minute; more are refused. 0 for no limit."
+        20,
+        ge=0,
+        le=1_000_000,
+        description="Requests of one user per minute; further requests are refused. 0: no limit.",
     )
     history_months: int = Field(
-        18, ge=0, le=1_200, description="An export may not begin longer ago than this. 0 for no limit."
-    )
-    longest_days: int = Field(
-        93, ge=1, le=36_500, description="Longest timespan of one export, in days; exports of users have none."
+        18, ge=0, le=1_200, description="Earliest start of an export, in months before now. 0: no limit."
     )
     interval_tiers: bool = Field(
         True, description="Refuse intervals below 8 hours for more than a day, and below a day for more than a week."
@@ -36,30 +45,26 @@ class KhorosSettings(SettingsSection):
         500, ge=1, le=1_000_000, description="Actions of one conversation in its history; the newest are kept."
     )
     history_actions_raised: int = Field(2_000, ge=1, le=1_000_000, description="The same with raiselimit=true.")
-    jobs_hours: int = Field(24, ge=1, le=8_760, description="How long a job stands in the list of jobs.")
-    open_jobs: int = Field(100, ge=1, le=1_000_000, description="Unfinished jobs of one account; more are refused.")
-    rows: int = Field(10_000_000, ge=1, description="An export with more rows fails; nothing is ever cut off.")
-    retention_days: float = Field(30.0, gt=0, le=36_500, description="How long a finished file is kept.")
-    link_seconds: int = Field(300, ge=1, le=31_556_952, description="Life of a download link; each read mints one.")
+    jobs_hours: int = Field(24, ge=1, le=8_760, description="How long the list of jobs shows a job, in hours.")
     download: Literal["redirect", "direct"] = Field(
         "redirect", description="Answer a download with 307 to a signed link, or with the file itself (200)."
     )
     result: Literal["object", "as_documented"] = Field(
         "object",
-        description="The result of a status: an object always, or a list of one while running and when failed, as in "
+        description="The result of a status: always an object, or a list of one while running and when failed, as in "
         "the vendor's samples.",
     )
     end: Literal["inclusive", "exclusive"] = Field(
         "inclusive", description="Whether the millisecond of endTime belongs to the timespan."
     )
     zone_by: Literal["timezone", "timezoneOffset"] = Field(
-        "timezone", description="Which of the two decides where a request has both."
+        "timezone", description="Which of the two parameters decides if a request has both."
     )
     unknown_metrics: Literal["refuse", "ignore"] = Field(
-        "refuse", description="What becomes of a column in reportMetrics that the export does not have."
+        "refuse", description="Refuse or ignore a column in reportMetrics that the export does not have."
     )
     locale: Literal["en", "es", "fr", "de", "tr"] = Field(
-        "en", description="Locale of exports that ask for none, or for one that the dialect does not have."
+        "en", description="Locale of exports that name none, or one that the dialect does not have."
     )
     pattern_en: str = Field("MM/dd/yyyy hh:mm:ss a", description=_PATTERN.format("English"))
     pattern_es: str = Field("dd/MM/yyyy HH:mm:ss", description=_PATTERN.format("Spanish"))
@@ -77,12 +82,12 @@ class KhorosSettings(SettingsSection):
 
     @field_validator("pattern_en", "pattern_es", "pattern_fr", "pattern_de", "pattern_tr")
     @classmethod
-    def _can_be_shown(cls, value: str) -> str:
+    def _check_pattern(cls, value: str) -> str:
         strftime_pattern(value)
         return value
 
     def instant_pattern(self, language: str) -> str:
-        """How that language writes instants, in the engine's words."""
+        """The pattern of instants in that language, as ``strftime`` of the engine reads it."""
         patterns = {
             "en": self.pattern_en,
             "es": self.pattern_es,
@@ -92,16 +97,11 @@ class KhorosSettings(SettingsSection):
         }
         return strftime_pattern(patterns[language])
 
-
-def limits(settings: KhorosSettings) -> DialectLimits:
-    """Section 6, as far as the core counts; timespans are measured when decoded, because ``user`` is exempt."""
-    per_minute = settings.requests_per_minute
-    return DialectLimits(
-        open_jobs=settings.open_jobs,
-        longest_timespan=None,
-        rows=settings.rows,
-        retention=timedelta(days=settings.retention_days),
-        link_life=timedelta(seconds=settings.link_seconds),
-        token_life=timedelta(0),  # no tokens are issued: every request carries the password
-        rate=Rate(requests=per_minute, period=timedelta(minutes=1)) if per_minute else None,
-    )
+    def limits(self) -> DialectLimits:
+        """The shared limits and the rate. The dialect checks timespans when it decodes, because ``user`` is exempt."""
+        per_minute = self.requests_per_minute
+        return replace(
+            DialectSettings.limits(self),
+            longest_timespan=None,
+            rate=Rate(requests=per_minute, period=timedelta(minutes=1)) if per_minute else None,
+        )

@@ -1,4 +1,4 @@
-"""Words of the dialect beside our own. Section numbers are those of contracts/khoros.md."""
+"""The dialect's words and the product's. The Khoros contract marks where each comes from."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from offtake.model.request import Selection
 
 NAME = "khoros"
 ROOT = "/api/public"
-CARE_ROOT = "/api/v2"  # the look-ups on the tenant's own instance (section 1.3)
+CARE_ROOT = "/api/v2"  # the look-ups on the tenant's own instance (Khoros contract 1.3)
 
-# Section 4.2: runnerState and detail; only these three pairs are documented. A run that was cancelled has failed for
-# whoever waits for it. One whose file is gone has completed all the same: its blank downloadUrl says so.
+# Khoros contract 4.2: runnerState and detail; only these three pairs are documented. A cancelled run is reported as
+# failed. A run whose file was removed is reported as completed with a blank downloadUrl.
 STATES: dict[Status, tuple[str, str]] = {
     Status.QUEUED: ("RUNNING", ""),
     Status.RUNNING: ("RUNNING", ""),
@@ -22,7 +22,7 @@ STATES: dict[Status, tuple[str, str]] = {
     Status.DELETED: ("CLOSED", "COMPLETED"),
 }
 
-# Section 1.5, documented; upper and lower case alike (proposed, because the vendor's samples mix them).
+# Khoros contract 1.5, documented; in any letter case (proposed, because the vendor's samples mix them).
 FORMATS: dict[str, str] = {"json": "json", "csv": "csv"}
 DEFAULT_FORMAT = "json"
 SELECTIONS: dict[str, Selection] = {
@@ -32,10 +32,10 @@ SELECTIONS: dict[str, Selection] = {
 }
 PRIORITIES = frozenset("012345")
 
-# Section 5.2, documented.
+# Khoros contract 5.2, documented.
 LANGUAGES = ("en", "es", "fr", "de", "tr")
 
-# Section 5.4, documented: milliseconds; more than the last means calendar months.
+# Khoros contract 5.4, documented: milliseconds; an interval above the longest means calendar months.
 INTERVALS = frozenset(
     {
         300_000,
@@ -53,5 +53,5 @@ INTERVALS = frozenset(
 )
 WEEK = 604_800_000
 
-# Section 6: the one export whose timespan has no longest length (a vendor's sample of it ends in the year 2503).
+# Khoros contract 6: the export without a longest timespan (a vendor's sample of it ends in the year 2503).
 UNBOUNDED = frozenset({"user"})

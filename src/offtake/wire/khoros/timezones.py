@@ -1,4 +1,4 @@
-"""The list of time zones (section 4.5): names, short names and offsets by the rule in force now."""
+"""Encodes the list of time zones (Khoros contract 4.5): names, short names and present offsets."""
 
 from __future__ import annotations
 
@@ -17,15 +17,18 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 
 def timezones(language: str, now: datetime) -> list[dict[str, Any]]:
-    """Every zone that a request may name, in the order of offsets. Clocks change on quarters of an hour at most."""
+    """Every zone that a request may name, in ascending order of offsets.
+
+    The list is cached per quarter of an hour: offsets change at multiples of that.
+    """
     quarter = now.replace(minute=now.minute // 15 * 15, second=0, microsecond=0)
     return _listed(language, quarter)
 
 
 @lru_cache(maxsize=16)
 def _listed(language: str, now: datetime) -> list[dict[str, Any]]:
-    shown = [_zone(name, now.astimezone(zone(name)), language) for name in sorted(zone_names())]
-    return sorted(shown, key=lambda each: each["offsetMillis"])  # stable: by id among equals
+    entries = [_zone(name, now.astimezone(zone(name)), language) for name in sorted(zone_names())]
+    return sorted(entries, key=lambda each: each["offsetMillis"])  # stable: by id among equals
 
 
 def _zone(name: str, local: datetime, language: str) -> dict[str, Any]:
@@ -41,7 +44,7 @@ def _zone(name: str, local: datetime, language: str) -> dict[str, Any]:
 
 
 def _long(name: str, local: datetime, language: str, gmt: str) -> str:
-    """CLDR keeps the names of some zones under an older id, and has none for a zone that is a mere offset."""
+    """The long name. CLDR has the names of some zones under an older id, and none for a zone that is an offset."""
     found: str = get_timezone_name(local, width="long", locale=language)
     if not found.startswith("GMT"):
         return found
@@ -54,7 +57,7 @@ def _long(name: str, local: datetime, language: str, gmt: str) -> str:
 
 
 def _short(local: datetime, language: str, gmt: str) -> str:
-    """CLDR's where it has one, else the letters of the zone database (CEST), else the offset."""
+    """The short name: of CLDR, else the letters of the zone database (CEST), else the offset."""
     for found in (get_timezone_name(local, width="short", locale=language), local.tzname() or ""):
         if found.isalpha():
             return found
@@ -63,7 +66,7 @@ def _short(local: datetime, language: str, gmt: str) -> str:
 
 @lru_cache(maxsize=1)
 def _older_ids() -> Mapping[str, list[str]]:
-    """Other ids of each zone, as the database links them."""
+    """The ids that the zone database links to the same zone, for each id."""
     links = files("tzdata").joinpath("zoneinfo", "tzdata.zi").read_text(encoding="utf-8").splitlines()
     words = (line.split() for line in links if line.startswith("L "))
     target = {link: name for _, name, link in words}

@@ -1,4 +1,4 @@
-"""Loop export reports (contracts/loop.md): JSON over HTTP, tokens of people, links on a path of their own."""
+"""Loop export reports (the Loop contract): JSON over HTTP, tokens of people, links on a path of their own."""
 
 from offtake.http.errors import ErrorSurface
 from offtake.wire.dialect import Dialect
@@ -6,13 +6,12 @@ from offtake.wire.loop.errors import render_error
 from offtake.wire.loop.openapi import document
 from offtake.wire.loop.presentation import presentation
 from offtake.wire.loop.routes import router
-from offtake.wire.loop.settings import LoopSettings, limits
+from offtake.wire.loop.settings import LoopSettings
 from offtake.wire.loop.tables import API, LARGEST_BODY, LINK, NAME
 
 LOOP = Dialect(
     name=NAME,
     settings=LoopSettings,
-    limits=limits,
     router=router,
     presentation=presentation,
     document=document,

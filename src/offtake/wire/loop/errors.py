@@ -1,4 +1,4 @@
-"""Errors in the dialect's words: section 9 of contracts/loop.md. The statuses are documented, the words proposed."""
+"""The dialect's error bodies: Loop contract 9. The statuses are documented, the codes proposed."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from offtake.errors import (
     AccountNotVerified,
     ArtifactGone,
     ArtifactNotFound,
-    AuditUnavailable,
-    ExportError,
     FieldFault,
     IdempotencyConflict,
     ImpersonationRefused,
@@ -30,38 +28,41 @@ from offtake.errors import (
     RateExceeded,
     ReversedTimespan,
     TimespanTooLong,
-    Unavailable,
-    UnknownReport,
     Waitable,
 )
 from offtake.http.access_log import current_request
 from offtake.http.errors import HttpFault, nearest
+from offtake.wire.errors import STATUSES, error_headers
 
-ERRORS: dict[type[OfftakeError], tuple[int, str]] = {
-    InvalidRequest: (400, "InvalidRequest"),
-    UnknownReport: (400, "InvalidRequest"),  # no path of the dialect names a report
-    ReversedTimespan: (400, "InvalidPeriod"),
-    TimespanTooLong: (400, "PeriodTooLong"),
-    InvalidZone: (400, "InvalidTimezone"),
-    NotAuthenticated: (401, "Unauthorized"),
-    NotPermitted: (403, "Forbidden"),
-    ImpersonationRefused: (403, "ImpersonationNotAllowed"),
-    LinkRefused: (403, "SignatureInvalid"),
-    LinkExpired: (403, "LinkExpired"),
-    JobNotFound: (404, "NotFound"),
-    JobStateConflict: (409, "Conflict"),  # the dialect changes no job
-    IdempotencyConflict: (409, "IdempotencyConflict"),
-    ArtifactNotFound: (410, "Gone"),
-    ArtifactGone: (410, "Gone"),  # the dialect deletes nothing
-    QuotaExceeded: (429, "TooManyRequests"),
-    RateExceeded: (429, "TooManyRequests"),
-    AccountNotVerified: (451, "AccountNotVerified"),
-    AuditUnavailable: (503, "ServiceUnavailable"),
-    Unavailable: (503, "ServiceUnavailable"),
-    ExportError: (500, "InternalError"),
-    OfftakeError: (500, "InternalError"),
+# The shared statuses, and those that differ.
+ERRORS: dict[type[OfftakeError], int] = {
+    **STATUSES,
+    ArtifactNotFound: 410,
+    ArtifactGone: 410,  # the dialect deletes nothing
+    AccountNotVerified: 451,
 }
-_HTTP: dict[int, str] = {
+CODES: dict[type[OfftakeError], str] = {
+    InvalidRequest: "InvalidRequest",
+    ReversedTimespan: "InvalidPeriod",
+    TimespanTooLong: "PeriodTooLong",
+    InvalidZone: "InvalidTimezone",
+    NotAuthenticated: "Unauthorized",
+    NotPermitted: "Forbidden",
+    ImpersonationRefused: "ImpersonationNotAllowed",
+    LinkRefused: "SignatureInvalid",
+    LinkExpired: "LinkExpired",
+    JobNotFound: "NotFound",
+    JobStateConflict: "Conflict",  # the dialect changes no job
+    IdempotencyConflict: "IdempotencyConflict",
+    ArtifactNotFound: "Gone",
+    ArtifactGone: "Gone",
+    QuotaExceeded: "TooManyRequests",
+    RateExceeded: "TooManyRequests",
+    AccountNotVerified: "AccountNotVerified",
+    Waitable: "ServiceUnavailable",
+    OfftakeError: "InternalError",
+}
+_HTTP_CODES: dict[int, str] = {
     404: "NotFound",
     405: "MethodNotAllowed",
     408: "RequestTimeout",
@@ -75,8 +76,10 @@ _HTTP: dict[int, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """What is wrong with one field: the rule of section 5.2 that it breaks, the code, and the rest of a sentence that
-    begins with the field's name. Without a field, a whole sentence."""
+    """A fault of a request: the rule of Loop contract 5.2 that it breaks, the code, the field and the text.
+
+    The text continues a sentence that begins with the field's name. Without a field, it is a whole sentence.
+    """
 
     rule: int
     code: str
@@ -85,12 +88,12 @@ class Fault:
 
     @property
     def sentence(self) -> str:
-        """For people."""
+        """The message of the fault."""
         return f"'{self.field}' {self.text}." if self.field else self.text
 
 
 class Refused(InvalidRequest):
-    """A request with faults; the one that breaks the first rule stands for all."""
+    """A request with faults. The fault of the first rule gives the answer its code and message."""
 
     code = "loop_refused"
 
@@ -102,38 +105,28 @@ class Refused(InvalidRequest):
 
 
 def refuse(code: str, text: str, *, field: str = "") -> Refused:
-    """A request with one fault, outside the rules for bodies."""
+    """The refusal of a request with one fault that no rule for bodies describes."""
     return Refused([Fault(rule=0, code=code, field=field, text=text)])
 
 
 def render_error(error: OfftakeError | HttpFault, path: str) -> Response:
-    """The answer to an error on one of the dialect's paths. Always JSON, whatever the client would like."""
-    del path  # one shape for all of them
+    """The answer to an error on one of the dialect's paths. Always JSON, whatever the client accepts."""
     if isinstance(error, HttpFault):
-        body = _body(_HTTP.get(error.status, "InvalidRequest"), error.message, ())
+        body = _body(_HTTP_CODES.get(error.status, "InvalidRequest"), error.message, ())
         return JSONResponse(body, error.status, headers=dict(error.headers))
-    status, code = nearest(ERRORS, error)
     faults = error.faults if isinstance(error, Refused) else ()
-    body = _body(faults[0].code if faults else code, error.message, faults)
-    return JSONResponse(body, status, headers=_headers(error))
+    code = faults[0].code if faults else nearest(CODES, error)
+    headers = error_headers(error, challenge="Bearer")
+    if isinstance(error, RateExceeded):
+        headers |= rate_headers(error.allowed, 0, error.retry_after)
+    return JSONResponse(_body(code, error.message, faults), nearest(ERRORS, error), headers=headers)
+
+
+def rate_headers(allowed: int, left: int, resets_in: int) -> dict[str, str]:
+    """How many requests the client may send, how many are left, and when that ends, in seconds (Loop contract 9)."""
+    return {"ratelimit-limit": str(allowed), "ratelimit-remaining": str(left), "ratelimit-reset": str(resets_in)}
 
 
 def _body(code: str, message: str, faults: Sequence[Fault]) -> dict[str, Any]:
     errors = [{"field": f.field, "errorCode": f.code, "message": f.text} for f in faults if f.field]
     return {"errorCode": code, "message": message, "errors": errors, "requestId": current_request()}
-
-
-def _headers(error: OfftakeError) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    if isinstance(error, Waitable):
-        headers["retry-after"] = str(error.retry_after)
-    if isinstance(error, RateExceeded):
-        headers |= rate_headers(error.allowed, 0, error.retry_after)
-    if isinstance(error, NotAuthenticated):
-        headers["www-authenticate"] = "Bearer"
-    return headers
-
-
-def rate_headers(allowed: int, left: int, resets_in: int) -> dict[str, str]:
-    """What a client may do until when (section 9)."""
-    return {"ratelimit-limit": str(allowed), "ratelimit-remaining": str(left), "ratelimit-reset": str(resets_in)}

@@ -1,16 +1,17 @@
-"""How the dialect shows a report in a file: section 12 of contracts/loop.md."""
+"""The layout of the dialect's files: Loop contract 12."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from offtake.core.presentation import CELLS, Presentation
+from offtake.core.presentation import Presentation
 from offtake.model.job import Job
 from offtake.model.layout import AboutEntry, ColumnLayout, FinalCount, Layout
+from offtake.model.rendering import in_cells
 from offtake.model.report import Publication, PublishedColumn
 from offtake.model.request import ExportRequest
-from offtake.model.timespan import clocks
+from offtake.model.timespan import tzinfo_of
 from offtake.wire.loop.settings import LoopSettings
 from offtake.wire.loop.tables import COLUMNS_VERSION
 
@@ -18,15 +19,13 @@ _NO_FILTER = "all"
 
 
 def presentation(settings: LoopSettings) -> Presentation:
-    """A bare array of flat objects, or a workbook whose last sheet says what it is about; no setting changes it."""
+    """A bare array of flat objects, or a workbook with a last sheet about the export; no setting changes it."""
     del settings
 
     def present(publication: Publication, request: ExportRequest) -> Layout:
         columns = publication.columns
         if request.format == "xlsx":
-            cells = tuple(
-                replace(column, rendering=CELLS.get(column.rendering, column.rendering)) for column in columns
-            )
+            cells = tuple(replace(column, rendering=in_cells(column.rendering)) for column in columns)
             headers = tuple(map(_header, columns))
             return Layout(shown=ColumnLayout(columns=cells, headers=headers, order=publication.order), about=about)
         names = tuple(column.name for column in columns)
@@ -40,10 +39,10 @@ def _header(column: PublishedColumn) -> str:
 
 
 def about(job: Job, made_at: datetime) -> tuple[AboutEntry, ...]:
-    """The sheet ``About`` (section 12.4): instants in UTC, bounds by the clocks of the zone as well."""
+    """The sheet ``About`` (Loop contract 12.4): instants in UTC, start and end also in the zone of the export."""
     request = job.request
     span, wanted = request.timespan, request.parameters
-    local = clocks(span.zone)
+    local = tzinfo_of(span.zone)
     return (
         AboutEntry(label="Export ID", value=job.id),
         AboutEntry(label="Workspace", value=job.tenant),

@@ -1,4 +1,4 @@
-"""From bytes to an export request, and from a job to its document (sections 5 and 7)."""
+"""Decodes create and read requests (Loop contract 5, 6 and 13)."""
 
 from __future__ import annotations
 
@@ -9,45 +9,33 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from offtake.errors import InvalidZone
-from offtake.model.job import Job
 from offtake.model.report import Publication
 from offtake.model.request import ExportRequest, ReportParameters
 from offtake.model.timespan import Timespan, zone
 from offtake.wire.loop.errors import Fault, Refused, refuse
 from offtake.wire.loop.settings import LoopSettings
-from offtake.wire.loop.tables import (
-    DEFAULT_FORMAT,
-    FORMATS,
-    GONE,
-    GONE_LEGACY,
-    KEY_PATTERN,
-    LISTS,
-    LONGEST_ENTRY,
-    NAME,
-    STATUS,
-    TOO_LATE,
-)
+from offtake.wire.loop.tables import DEFAULT_FORMAT, FORMATS, KEY_PATTERN, LISTS, LONGEST_ENTRY, NAME, TOO_LATE
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _KEY = re.compile(KEY_PATTERN)
-_FORMATS = {word.lower(): ours for word, ours in FORMATS.items()}
+_FORMATS = {word.lower(): name for word, name in FORMATS.items()}
 Body = Mapping[str, Any]
 
 
 def decode_create(body: bytes, publication: Publication, settings: LoopSettings, *, account_zone: str) -> ExportRequest:
-    """The export request in a create body. Raises Refused with all faults, by the rules V1 to V12 of section 5.2."""
+    """The export request in a create body. Raises Refused with all faults by rules V1 to V12 of Loop contract 5.2."""
     sent = _parse(body)
     faults: list[Fault] = []
     zone_name = _zone(sent, faults)
     timespan = _timespan(sent, zone_name or "UTC", settings, faults)
-    kind = _format(sent, faults)
+    format_name = _format(sent, faults)
     lists = {name: _list(sent, name, settings, faults, addresses=addresses) for name, addresses in LISTS.items()}
-    if faults or timespan is None or kind is None:
+    if faults or timespan is None or format_name is None:
         raise Refused(faults)
     return ExportRequest(
         dialect=NAME,
         report=publication.report,
-        format=kind,
+        format=format_name,
         timespan=timespan,
         name=publication.title,
         row_limit=settings.rows,
@@ -61,34 +49,18 @@ def decode_create(body: bytes, publication: Publication, settings: LoopSettings,
     )
 
 
-def decode_id(asked: str) -> str:
-    """The id of a job in a path; letters are those of a UUID, of either case. Raises Refused."""
-    if not _UUID.fullmatch(asked):
+def decode_id(text: str) -> str:
+    """The id of a job in a path: a UUID in any letter case. Raises Refused."""
+    if not _UUID.fullmatch(text):
         raise refuse("InvalidExportId", "is not the id of an export", field="id")
-    return asked.lower()
+    return text.lower()
 
 
 def decode_key(header: str | None) -> str | None:
-    """The idempotency key (section 13). Raises Refused."""
+    """The idempotency key, if there is one (Loop contract 13). Raises Refused."""
     if header is not None and not _KEY.fullmatch(header):
         raise refuse("InvalidRequest", "must be 1 to 255 visible ASCII characters", field="Idempotency-Key")
     return header
-
-
-def encode_export(asked: str, status: str, url: str | None = None) -> dict[str, str]:
-    """The export-result object: ``url`` stands there with ``Completed`` only (section 5.3)."""
-    document = {"id": asked, "status": status}
-    return document if url is None else {**document, "url": url}
-
-
-def status_word(job: Job, settings: LoopSettings) -> str:
-    """How the dialect says where a job stands."""
-    return STATUS[job.status] or gone_word(settings)
-
-
-def gone_word(settings: LoopSettings) -> str:
-    """How the dialect says that there is nothing (any more)."""
-    return GONE_LEGACY if settings.status_dialect == "legacy" else GONE
 
 
 def _parse(body: bytes) -> Body:
@@ -102,7 +74,7 @@ def _parse(body: bytes) -> Body:
 
 
 def _timespan(sent: Body, zone_name: str, settings: LoopSettings, faults: list[Fault]) -> Timespan | None:
-    """V2 to V6. What the bounds are to each other is looked at once both are instants."""
+    """Loop contract 5.2, V2 to V6. Start and end are compared only if both are instants."""
     start, end = (_second(sent, name, faults) for name in ("start", "end"))
     if start is None or end is None:
         return None
@@ -135,7 +107,7 @@ def _second(sent: Body, name: str, faults: list[Fault]) -> int | None:
 
 
 def _zone(sent: Body, faults: list[Fault]) -> str | None:
-    """V8; nothing and an empty text mean UTC."""
+    """Loop contract 5.2, V8. A missing zone and an empty text mean UTC."""
     name = sent.get("timezone")
     try:
         if name is None or isinstance(name, str):
@@ -148,11 +120,11 @@ def _zone(sent: Body, faults: list[Fault]) -> str | None:
 
 
 def _format(sent: Body, faults: list[Fault]) -> str | None:
-    """V9; a format that is left out is the default, one that is null is not a format."""
+    """Loop contract 5.2, V9. A missing format is the default; null is refused."""
     word = sent.get("resultFormat", DEFAULT_FORMAT)
-    asked = word.lower() if isinstance(word, str) else ""
-    if asked in _FORMATS:
-        return _FORMATS[asked]
+    name = word.lower() if isinstance(word, str) else ""
+    if name in _FORMATS:
+        return _FORMATS[name]
     text = f"must be {' or '.join(FORMATS)}"
     faults.append(Fault(rule=9, code="InvalidResultFormat", field="resultFormat", text=text))
     return None
@@ -161,7 +133,7 @@ def _format(sent: Body, faults: list[Fault]) -> str | None:
 def _list(
     sent: Body, name: str, settings: LoopSettings, faults: list[Fault], *, addresses: bool
 ) -> tuple[str, ...] | None:
-    """V10 to V13; an empty list is no filter (section 11)."""
+    """Loop contract 5.2, V10 to V13. An empty list is no filter (Loop contract 11)."""
     value = sent.get(name)
     if value is None:
         return None
@@ -183,5 +155,5 @@ def _filter_fault(rule: int, name: str, text: str) -> Fault:
 
 
 def _is_text(entry: str) -> bool:
-    """Neither blank nor made of what no database can store."""
+    """Whether the entry is neither blank nor has characters that a database cannot store."""
     return bool(entry.strip()) and "\0" not in entry and not any("\ud800" <= each <= "\udfff" for each in entry)

@@ -1,4 +1,4 @@
-"""Talkdesk Explore report jobs (contracts/talkdesk.md): JSON over HTTP, OAuth tokens, redirects to the file."""
+"""Talkdesk Explore report jobs (the Talkdesk contract): JSON over HTTP, OAuth tokens, redirects to the file."""
 
 from offtake.http.errors import ErrorSurface
 from offtake.wire.dialect import Dialect
@@ -6,13 +6,12 @@ from offtake.wire.talkdesk.errors import render_error
 from offtake.wire.talkdesk.openapi import document
 from offtake.wire.talkdesk.presentation import presentation
 from offtake.wire.talkdesk.routes import router
-from offtake.wire.talkdesk.settings import TalkdeskSettings, limits
+from offtake.wire.talkdesk.settings import TalkdeskSettings
 from offtake.wire.talkdesk.tables import NAME
 
 TALKDESK = Dialect(
     name=NAME,
     settings=TalkdeskSettings,
-    limits=limits,
     router=router,
     presentation=presentation,
     document=document,

@@ -1,7 +1,8 @@
-"""Errors in the dialect's words: section 4 of contracts/talkdesk.md, and the OAuth shape of section 1.2."""
+"""The dialect's error bodies: Talkdesk contract 4, and the OAuth shape of Talkdesk contract 1.2."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
@@ -28,50 +29,47 @@ from offtake.errors import (
     ReversedTimespan,
     TimespanTooLong,
     Unavailable,
-    UnknownReport,
     Waitable,
 )
 from offtake.http.errors import HttpFault, nearest
+from offtake.wire.errors import STATUSES, error_headers
 
-# Class: status, code. Documented unless marked.
-ERRORS: dict[type[OfftakeError], tuple[int, str]] = {
-    InvalidRequest: (400, "1020001"),
-    UnknownReport: (400, "1020001"),
-    ReversedTimespan: (400, "1020005"),
-    TimespanTooLong: (400, "1020013"),
-    InvalidZone: (400, "1020016"),
-    NotAuthenticated: (401, "1020018"),
-    InvalidGrant: (401, "1020018"),  # the token endpoints alone raise it, in the shape below
-    NotPermitted: (403, "1020004"),
-    LinkRefused: (403, "1020004"),  # proposed; the dialect's own paths never raise it
-    JobNotFound: (404, "1020011"),
-    ArtifactNotFound: (404, "1020008"),
-    AccountNotVerified: (403, "1020004"),  # proposed; nobody asks in this dialect
-    ArtifactGone: (404, "1020009"),
-    JobStateConflict: (409, "1020007"),
-    IdempotencyConflict: (409, "1020007"),  # proposed; this dialect has no such keys
-    QuotaExceeded: (429, "1020017"),
-    RateExceeded: (429, "1020017"),  # proposed; this dialect counts no requests
-    AuditUnavailable: (503, "1020019"),
-    Unavailable: (503, "1020019"),  # what cannot be stored cannot be audited either; the only documented 503
-    ExportError: (500, "1020000"),  # proposed
-    OfftakeError: (500, "1020000"),  # proposed
+# The vendor's codes, documented unless marked. All statuses are the shared ones.
+CODES: dict[type[OfftakeError], str] = {
+    InvalidRequest: "1020001",
+    ReversedTimespan: "1020005",
+    TimespanTooLong: "1020013",
+    InvalidZone: "1020016",
+    NotAuthenticated: "1020018",
+    NotPermitted: "1020004",
+    AccountNotVerified: "1020004",  # proposed; no path of the dialect raises it
+    LinkRefused: "1020004",  # proposed; no path of the dialect raises it
+    JobNotFound: "1020011",
+    ArtifactNotFound: "1020008",
+    ArtifactGone: "1020009",
+    JobStateConflict: "1020007",
+    IdempotencyConflict: "1020007",  # proposed; the dialect has no such keys
+    QuotaExceeded: "1020017",
+    RateExceeded: "1020017",  # proposed; the dialect counts no requests
+    AuditUnavailable: "1020019",
+    Unavailable: "1020019",  # the only documented 503; without the store there is no audit log either
+    OfftakeError: "1020000",  # proposed
 }
-# At the token endpoints: status and word (section 1.2; RFC 6749 5.2).
-OAUTH_ERRORS: dict[type[OfftakeError], tuple[int, str]] = {
-    NotAuthenticated: (401, "invalid_client"),
-    InvalidGrant: (400, "invalid_grant"),
-    InvalidScope: (400, "invalid_scope"),
-    InvalidRequest: (400, "invalid_request"),
-    Waitable: (503, "temporarily_unavailable"),
-    OfftakeError: (500, "server_error"),
+# Words of the token endpoints (Talkdesk contract 1.2; RFC 6749 5.2).
+OAUTH_WORDS: dict[type[OfftakeError], str] = {
+    NotAuthenticated: "invalid_client",
+    InvalidGrant: "invalid_grant",
+    InvalidScope: "invalid_scope",
+    InvalidRequest: "invalid_request",
+    Waitable: "temporarily_unavailable",
+    OfftakeError: "server_error",
 }
 OAUTH_FAULT = "invalid_request"  # 405, 408, 413 at the token endpoints
-HTTP_CODE = "1020000"  # proposed: 404 of no route, 405, 406, 408, 413, 415
+HTTP_CODE = "1020000"  # proposed: 404 for an unknown path, 405, 406, 408, 413, 415
 
 
 class OAuthRefusal(ExportError):
-    """A refusal of the token endpoint, which has a shape of its own."""
+    """A refusal of a token endpoint with one of the words of RFC 6749."""
 
     code = "oauth"
 
@@ -82,17 +80,15 @@ class OAuthRefusal(ExportError):
 
 
 def render_error(error: OfftakeError | HttpFault, path: str) -> Response:
-    """The answer to an error on one of the dialect's paths. Always JSON: clients break on anything else."""
+    """The answer to an error on one of the dialect's paths. Always JSON: clients fail on anything else."""
     if path.startswith("/oauth"):
         return _oauth(error)
     if isinstance(error, HttpFault):
-        body = _body(HTTP_CODE, error.message)
-        return JSONResponse(body, error.status, headers=dict(error.headers))
-    status, code = nearest(ERRORS, error)
-    body = _body(code, error.message)
+        return JSONResponse(_body(HTTP_CODE, error.message), error.status, headers=dict(error.headers))
+    body = _body(nearest(CODES, error), error.message)
     if isinstance(error, InvalidRequest) and error.fields:
         body["fields"] = [{"name": fault.name, "description": fault.description} for fault in error.fields]
-    return JSONResponse(body, status, headers=_headers(error))
+    return JSONResponse(body, nearest(STATUSES, error), headers=error_headers(error, challenge="Bearer"))
 
 
 def _body(code: str, message: str) -> dict[str, Any]:
@@ -100,25 +96,16 @@ def _body(code: str, message: str) -> dict[str, Any]:
     return {"code": code, "message": message, "description": message}
 
 
-def _headers(error: OfftakeError) -> dict[str, str]:
-    if isinstance(error, Waitable):
-        return {"retry-after": str(error.retry_after)}
-    if isinstance(error, NotAuthenticated):
-        return {"www-authenticate": "Bearer"}
-    return {}
-
-
 def _oauth(error: OfftakeError | HttpFault) -> Response:
     if isinstance(error, OAuthRefusal):
         return _oauth_body(error.status, error.error, error.message)
     if isinstance(error, HttpFault):
         word = "server_error" if error.status >= 500 else OAUTH_FAULT
-        return _oauth_body(error.status, word, error.message, dict(error.headers))
-    status, word = nearest(OAUTH_ERRORS, error)
-    headers = {"www-authenticate": 'Basic realm="offtake"'} if status == 401 else _headers(error)
-    return _oauth_body(status, word, error.message, headers)
+        return _oauth_body(error.status, word, error.message, error.headers)
+    headers = error_headers(error, challenge='Basic realm="offtake"')
+    return _oauth_body(nearest(STATUSES, error), nearest(OAUTH_WORDS, error), error.message, headers)
 
 
-def _oauth_body(status: int, error: str, description: str, headers: dict[str, str] | None = None) -> Response:
+def _oauth_body(status: int, error: str, description: str, headers: Mapping[str, str] | None = None) -> Response:
     body = {"error": error, "error_description": description}
     return JSONResponse(body, status, headers={"cache-control": "no-store", **(headers or {})})

@@ -1,4 +1,4 @@
-"""Requests to the token endpoints, and their answers (section 1.2; RFC 6749, 7009, 7523)."""
+"""Decodes requests to the token endpoints (Talkdesk contract 1.2; RFC 6749, 7009, 7523)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
-from offtake.core.auth.client_auth import ClientAssertion, ClientProof, ClientSecret
-from offtake.core.auth.tokens import IssuedToken
+from offtake.core.auth.client_auth import ClientAssertion, ClientAuthentication, ClientSecret
 from offtake.errors import NotAuthenticated
 from offtake.model.tenant import Scope
 from offtake.wire.talkdesk.errors import OAuthRefusal
-from offtake.wire.talkdesk.schema import TokenBody
 from offtake.wire.talkdesk.tables import (
     ASSERTION_TYPE,
     CLIENT_CREDENTIALS,
@@ -33,29 +31,29 @@ _MANY = 64  # parameters of a token request
 class TokenRequest:
     """A request for a token."""
 
-    client: ClientProof
-    scopes: frozenset[Scope]  # empty: everything the client was granted
-    refresh_token: str | None = None  # to be exchanged
-    service_life: timedelta | None = None  # of an opaque service token
+    client: ClientAuthentication
+    scopes: frozenset[Scope]  # empty: all that the client was granted
+    refresh_token: str | None = None  # to exchange
+    service_life: timedelta | None = None  # life of an opaque service token
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenParameters:
-    """What was sent: in the query and in the form body, which wins, and in the Authorization header."""
+    """The parameters of a request to a token endpoint."""
 
-    all: Mapping[str, str]
+    all: Mapping[str, str]  # of query and form; the form wins
     form: Mapping[str, str]
     authorization: str
 
     @classmethod
     def of(cls, request: Request, body: bytes) -> TokenParameters:
-        """Raises OAuthRefusal for a body that is no form."""
+        """The parameters of a request. Raises OAuthRefusal for a body that is no form."""
         form = _form(body)
         sent = dict(request.query_params) | form
         return cls(all=sent, form=form, authorization=request.headers.get("authorization", ""))
 
-    def client(self, audiences: frozenset[str]) -> ClientProof:
-        """How the client proves itself: HTTP Basic, an assertion, or id and secret in the body.
+    def client_authentication(self, audiences: frozenset[str]) -> ClientAuthentication:
+        """How the client authenticates: HTTP Basic, an assertion, or id and secret in the body.
 
         Raises NotAuthenticated, OAuthRefusal.
         """
@@ -74,13 +72,13 @@ class TokenParameters:
             pair = _pair(encoded)
             if pair is not None:
                 return pair
-        if self.form.get("client_id") and self.form.get("client_secret"):  # never from the query: logs keep it
+        if self.form.get("client_id") and self.form.get("client_secret"):  # not from the query, which logs record
             return ClientSecret(client_id=self.form["client_id"], secret=self.form["client_secret"])
         raise NotAuthenticated("Client credentials are missing; send them by HTTP Basic or sign an assertion.")
 
 
 def decode_token_request(sent: TokenParameters, audiences: frozenset[str]) -> TokenRequest:
-    """What kind of token is asked for, and by whom. Raises OAuthRefusal, NotAuthenticated."""
+    """The token that the client wants, and how the client authenticates. Raises OAuthRefusal, NotAuthenticated."""
     grant = sent.all.get("grant_type", "")
     if not grant:
         raise OAuthRefusal("invalid_request", "The parameter grant_type is missing; use client_credentials.")
@@ -88,13 +86,15 @@ def decode_token_request(sent: TokenParameters, audiences: frozenset[str]) -> To
         known = " and ".join(GRANTS)
         raise OAuthRefusal("unsupported_grant_type", f"This server grants {known}; it has no login pages for people.")
     known_words = (SCOPES.get(word) for word in sent.all.get("scope", "").split())
-    scopes = frozenset(scope for scope in known_words if scope is not None)  # unknown words are ignored (section 1.2)
+    scopes = frozenset(
+        scope for scope in known_words if scope is not None
+    )  # unknown words are ignored (Talkdesk contract 1.2)
     refresh = sent.all.get("refresh_token")
     if grant == REFRESH_TOKEN and not refresh:
         raise OAuthRefusal("invalid_request", "The parameter refresh_token is missing.")
     life = _service_life(sent.all) if grant == CLIENT_CREDENTIALS else None
     return TokenRequest(
-        client=sent.client(audiences),
+        client=sent.client_authentication(audiences),
         scopes=scopes,
         refresh_token=refresh if grant == REFRESH_TOKEN else None,
         service_life=life,
@@ -102,28 +102,15 @@ def decode_token_request(sent: TokenParameters, audiences: frozenset[str]) -> To
 
 
 def decode_revocation(sent: TokenParameters) -> str:
-    """The token to end. Raises OAuthRefusal."""
+    """The token to revoke. Raises OAuthRefusal."""
     token = sent.all.get("token")
     if not token:
         raise OAuthRefusal("invalid_request", "The parameter token is missing.")
     return token
 
 
-def encode_token(token: IssuedToken) -> TokenBody:
-    """A token as it is handed out: ``scope`` is always one string, because clients search in it."""
-    body: TokenBody = {
-        "access_token": token.text,
-        "token_type": "Bearer",
-        "expires_in": int(token.life.total_seconds()),
-        "scope": " ".join(word for word, scope in SCOPES.items() if scope in token.principal.scopes),
-    }
-    if token.refresh is not None:
-        body["refresh_token"] = token.refresh
-    return body
-
-
 def _service_life(sent: Mapping[str, str]) -> timedelta | None:
-    """How long an opaque service token is to live; other kinds have no choice, whatever they ask for."""
+    """The life of an opaque service token; None for other kinds, whose life the settings decide."""
     if sent.get("token_type") != "opaque":
         return None
     text = sent.get("expires_in") or str(SHORTEST_SERVICE)

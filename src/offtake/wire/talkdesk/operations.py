@@ -1,13 +1,11 @@
-"""The dialect's operations: paths, scopes, and what each may answer (sections 1.2, 2 and 4).
-
-The router adds a route for each, and the OpenAPI document describes each, so that neither can forget one.
-"""
+"""The dialect's operations: paths, and what each may answer (Talkdesk contract 1.2, 2 and 4)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from offtake.catalogue.load import Catalogue
 from offtake.errors import (
     ArtifactGone,
     ArtifactNotFound,
@@ -25,130 +23,187 @@ from offtake.errors import (
     TimespanTooLong,
     Unavailable,
 )
-from offtake.model.tenant import Scope
+from offtake.http.errors import nearest_of
+from offtake.wire.document import FORM, JSON, Answer, Operation, Parameter, Schema
+from offtake.wire.errors import STATUSES
+from offtake.wire.talkdesk.errors import CODES, HTTP_CODE, OAUTH_FAULT, OAUTH_WORDS
 from offtake.wire.talkdesk.schema import (
+    DEFAULT_PAGE,
+    LONGEST_PAGE,
     CreateBody,
     CreatedDocument,
+    ErrorBody,
     JobDocument,
     JobList,
     Nothing,
+    OAuthError,
     RevokeForm,
     TokenBody,
     TokenForm,
 )
+from offtake.wire.talkdesk.tables import NAME, TOKEN_PATH
 
 UNSUPPORTED_GRANT = "unsupported_grant_type"
-TOKEN_PATH = "/oauth/token"  # noqa: S105 - a path
-DOCUMENT_PATH = "/data/openapi.json"
 _JOBS = "/data/reports/{report_type}/jobs"
 _JOB = _JOBS + "/{job_id}"
 _FILE = "/data/reports/{report_type}/files/{job_id}"
-_ALWAYS: tuple[type[OfftakeError], ...] = (NotAuthenticated, Unavailable, OfftakeError)
-_REPORTS = (InvalidRequest, NotPermitted, *_ALWAYS)
+_TOKEN_FAULTS = (405, 408, 413)
+_BODY_FAULTS = (405, 408, 413, 415)
+_JOB_ID = Parameter(name="job_id", location="path", required=True, schema={"type": "string", "format": "uuid"})
+_MOST_PAGES = 10**18 - 1
+_PAGE = Parameter(
+    name="page",
+    location="query",
+    schema={"type": "integer", "minimum": 1, "maximum": _MOST_PAGES, "default": 1},
+)
+_PER_PAGE = Parameter(
+    name="per_page",
+    location="query",
+    schema={"type": "integer", "minimum": 1, "maximum": LONGEST_PAGE, "default": DEFAULT_PAGE},
+)
+_LOCATION: Schema = {"type": "string", "format": "uri"}
+_SECONDS: Schema = {"type": "integer", "minimum": 1}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """One method of one path. ``name`` is that of the endpoint."""
-
-    name: str
-    method: str
-    path: str
-    summary: str
-    success: int
-    errors: tuple[type[OfftakeError], ...]
-    sent: Any = None  # type of the request's body
-    body: Any = None  # type of the successful answer; None: it has none
-    also: tuple[int, ...] = ()  # other statuses with that body
-    faults: tuple[int, ...] = ()  # refusals by HTTP itself
-    words: tuple[tuple[int, str], ...] = ()  # refusals that have no class: status and code
-    scope: Scope | None = None  # None: the client proves itself, there is no token yet
-    paged: bool = False
+def operations(catalogue: Catalogue) -> tuple[Operation, ...]:
+    """A row for each operation. The report types are those of the catalogue."""
+    published = [item for (dialect, _), item in catalogue.publications.items() if dialect == NAME]
+    slugs = sorted(slug for item in published for slug in (item.slug, *item.aliases))
+    report = Parameter(name="report_type", location="path", required=True, schema={"type": "string", "enum": slugs})
+    return (*_TOKEN_OPERATIONS, *_job_operations(report), *_file_operations(report))
 
 
-OPERATIONS: tuple[Operation, ...] = (
+def reference(body: type | Any) -> Schema:
+    """A reference to the schema of a body, by its name in the document's components."""
+    return {"$ref": f"#/components/schemas/{body.__name__}"}
+
+
+def _json(body: type | Any) -> dict[str, Schema]:
+    return {JSON: reference(body)}
+
+
+def _refusals(*errors: type[OfftakeError], faults: Sequence[int] = (405,)) -> dict[int, Answer]:
+    """Answers to the errors of a report operation, to those that every such operation has, and to faults of HTTP."""
+    every = (InvalidRequest, NotPermitted, NotAuthenticated, Unavailable, OfftakeError, *errors)
+    rows = [(nearest_of(STATUSES, error), nearest_of(CODES, error)) for error in every]
+    return _by_status([*rows, *((status, HTTP_CODE) for status in faults)], ErrorBody, field="code")
+
+
+def _oauth_refusals(*errors: type[OfftakeError], words: Sequence[str] = ()) -> dict[int, Answer]:
+    """The same for a token endpoint. ``words`` come with 400 and stand for no error class."""
+    every = (InvalidRequest, NotAuthenticated, Unavailable, OfftakeError, *errors)
+    rows = [(nearest_of(STATUSES, error), nearest_of(OAUTH_WORDS, error)) for error in every]
+    rows += [(400, word) for word in words]
+    return _by_status([*rows, *((status, OAUTH_FAULT) for status in _TOKEN_FAULTS)], OAuthError, field="error")
+
+
+def _by_status(rows: Iterable[tuple[int, str]], body: type | Any, *, field: str) -> dict[int, Answer]:
+    """For each status, the body of the error with the words that its ``field`` may have."""
+    words: dict[int, set[str]] = {}
+    for status, word in rows:
+        words.setdefault(status, set()).add(word)
+    return {
+        status: Answer(
+            content={JSON: {"allOf": [reference(body), {"properties": {field: {"enum": sorted(found)}}}]}},
+            headers={"Retry-After": _SECONDS} if status in (429, 503) else {},
+        )
+        for status, found in words.items()
+    }
+
+
+_TOKEN_OPERATIONS = (
     Operation(
         name="token",
         method="POST",
         path=TOKEN_PATH,
         summary="Get a token by client credentials, or for a refresh token.",
-        success=200,
-        sent=TokenForm,
-        body=TokenBody,
-        errors=(InvalidRequest, InvalidGrant, InvalidScope, *_ALWAYS),
-        words=((400, UNSUPPORTED_GRANT),),
-        faults=(408, 413),
+        security=("client", None),
+        body={FORM: reference(TokenForm)},
+        answers={
+            200: Answer(content=_json(TokenBody)),
+            **_oauth_refusals(InvalidGrant, InvalidScope, words=[UNSUPPORTED_GRANT]),
+        },
     ),
     Operation(
         name="revoke",
         method="POST",
         path="/oauth/revoke",
-        summary="End a token and all that came from the same proof (extension, RFC 7009).",
-        success=200,
-        sent=RevokeForm,
-        body=Nothing,
-        errors=(InvalidRequest, *_ALWAYS),
-        faults=(408, 413),
-    ),
-    Operation(
-        name="create",
-        method="POST",
-        path=_JOBS,
-        summary="Order an export.",
-        success=202,
-        sent=CreateBody,
-        body=CreatedDocument,
-        errors=(*_REPORTS, ReversedTimespan, TimespanTooLong, InvalidZone, QuotaExceeded),
-        faults=(408, 413, 415),
-        scope=Scope.WRITE,
-    ),
-    Operation(
-        name="list",
-        method="GET",
-        path=_JOBS,
-        summary="List the jobs of a report, newest first.",
-        success=200,
-        body=JobList,
-        paged=True,
-        errors=_REPORTS,
-        scope=Scope.READ,
-    ),
-    Operation(
-        name="status",
-        method="GET",
-        path=_JOB,
-        summary="Look at a job: 200 until it has a file, then 303 to the file.",
-        success=200,
-        also=(303,),
-        body=JobDocument,
-        errors=(*_REPORTS, JobNotFound),
-        scope=Scope.READ,
-    ),
-    Operation(
-        name="cancel",
-        method="DELETE",
-        path=_JOB,
-        summary="End a job that has not ended (extension).",
-        success=204,
-        errors=(*_REPORTS, JobNotFound, JobStateConflict),
-        scope=Scope.WRITE,
-    ),
-    Operation(
-        name="download",
-        method="GET",
-        path=_FILE,
-        summary="Get a fresh link to the file: absolute, signed, short-lived, good without a token.",
-        success=302,
-        errors=(*_REPORTS, ArtifactNotFound),
-        scope=Scope.READ,
-    ),
-    Operation(
-        name="delete",
-        method="DELETE",
-        path=_FILE,
-        summary="Delete a file; its job stays in the list.",
-        success=204,
-        errors=(*_REPORTS, JobNotFound, ArtifactGone, JobStateConflict),
-        scope=Scope.WRITE,
+        summary="End a token and all that came from the same authentication (extension, RFC 7009).",
+        security=("client", None),
+        body={FORM: reference(RevokeForm)},
+        answers={200: Answer(content=_json(Nothing)), **_oauth_refusals()},
     ),
 )
+
+
+def _job_operations(report: Parameter) -> tuple[Operation, ...]:
+    status = Answer(content=_json(JobDocument))
+    return (
+        Operation(
+            name="create",
+            method="POST",
+            path=_JOBS,
+            summary="Create an export.",
+            security=("bearer",),
+            parameters=(report,),
+            body=_json(CreateBody),
+            answers={
+                202: Answer(content=_json(CreatedDocument)),
+                **_refusals(ReversedTimespan, TimespanTooLong, InvalidZone, QuotaExceeded, faults=_BODY_FAULTS),
+            },
+        ),
+        Operation(
+            name="list",
+            method="GET",
+            path=_JOBS,
+            summary="List the jobs of a report, newest first.",
+            security=("bearer",),
+            parameters=(report, _PAGE, _PER_PAGE),
+            answers={200: Answer(content=_json(JobList)), **_refusals()},
+        ),
+        Operation(
+            name="status",
+            method="GET",
+            path=_JOB,
+            summary="Read a job: 200 until it has a file, then 303 to the file.",
+            security=("bearer",),
+            parameters=(report, _JOB_ID),
+            answers={
+                200: status,
+                303: Answer(content=status.content, headers={"Location": _LOCATION}),
+                **_refusals(JobNotFound),
+            },
+        ),
+        Operation(
+            name="cancel",
+            method="DELETE",
+            path=_JOB,
+            summary="Cancel a job that has not ended (extension).",
+            security=("bearer",),
+            parameters=(report, _JOB_ID),
+            answers={204: Answer(), **_refusals(JobNotFound, JobStateConflict)},
+        ),
+    )
+
+
+def _file_operations(report: Parameter) -> tuple[Operation, ...]:
+    return (
+        Operation(
+            name="download",
+            method="GET",
+            path=_FILE,
+            summary="Get a new link to the file: absolute, signed, short-lived, valid without a token.",
+            security=("bearer",),
+            parameters=(report, _JOB_ID),
+            answers={302: Answer(headers={"Location": _LOCATION}), **_refusals(ArtifactNotFound)},
+        ),
+        Operation(
+            name="delete",
+            method="DELETE",
+            path=_FILE,
+            summary="Delete a file; its job remains in the list.",
+            security=("bearer",),
+            parameters=(report, _JOB_ID),
+            answers={204: Answer(), **_refusals(JobNotFound, ArtifactGone, JobStateConflict)},
+        ),
+    )

@@ -1,4 +1,4 @@
-"""How the dialect shows a report in a file: section 5 of contracts/talkdesk.md."""
+"""The layout of the dialect's files: Talkdesk contract 5."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from dataclasses import replace
 
 from offtake.core.presentation import Presentation
 from offtake.model.layout import ColumnLayout, Framing, Layout
-from offtake.model.report import Publication, PublishedColumn, Rendering
+from offtake.model.rendering import Rendering
+from offtake.model.report import Publication, PublishedColumn
 from offtake.model.request import ExportRequest
 from offtake.wire.talkdesk.settings import TalkdeskSettings
 from offtake.wire.talkdesk.tables import FILE_VERSION
 
-# A csv file has no arrays.
+# A csv file cannot hold arrays.
 _CSV = {Rendering.LIST: Rendering.LIST_TEXT}
-# With csv_datetimes = "plain" (section 5.2 read literally) no csv file has a zone letter.
+# With csv_datetimes = "plain" (the literal reading of Talkdesk contract 5.2), instants in csv have no zone letter.
 _PLAIN = {
     Rendering.INSTANT_Z: Rendering.LOCAL_SECONDS,
     Rendering.INSTANT_Z_OR_EMPTY: Rendering.LOCAL_SECONDS,
@@ -22,14 +23,14 @@ _PLAIN = {
 
 
 def label(column: PublishedColumn) -> str:
-    """The csv header of a column: its name split on ``_``, each word capitalised, unless the contract says other."""
+    """The csv header of a column: its label, else its name split on ``_`` with each word capitalised."""
     if column.label is not None:
         return column.label
     return " ".join(word[:1].upper() + word[1:] for word in column.name.split("_"))
 
 
 def presentation(settings: TalkdeskSettings) -> Presentation:
-    """Section 5 under the dialect's settings ``csv_header``, ``csv_datetimes`` and ``legacy_columns``."""
+    """The layout of Talkdesk contract 5 under the settings ``csv_header``, ``csv_datetimes`` and ``legacy_columns``."""
 
     def present(publication: Publication, request: ExportRequest) -> Layout:
         columns = tuple(c for c in publication.columns if settings.legacy_columns or not c.legacy)
@@ -45,6 +46,6 @@ def presentation(settings: TalkdeskSettings) -> Presentation:
 
 
 def _framing(publication: Publication) -> Framing:
-    """``{"type","version","entries":[…],"total":n}``, section 5.1."""
+    """``{"type","version","entries":[…],"total":n}``, Talkdesk contract 5.1."""
     head = json.dumps({"type": publication.slug, "version": FILE_VERSION}, separators=(",", ":"))
     return Framing(head=head[:-1] + ',"entries":[', tail='],"total":', end="}", counted=True)

@@ -1,22 +1,23 @@
-"""The shapes of bodies: what a create request may be (section 2.2), and what answers are (sections 1.2, 2 and 4).
+"""The types of bodies: requests (Talkdesk contract 2.2) and answers (Talkdesk contract 1.2, 2 and 4).
 
-Answers are plain dicts of these types, because a poll has no time for models; the OpenAPI document is made from them.
+Answers are plain dicts of these types, because models would slow down status polls. The OpenAPI document is made from
+them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Annotated, Any, NotRequired
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from typing_extensions import TypedDict
 
 from offtake.model.timespan import zone_names
+from offtake.wire.document import any_case
 from offtake.wire.talkdesk.tables import ASSERTION_TYPE, FORMATS, GRANTS, LONGEST_SERVICE, SHORTEST_SERVICE, STATUS
 
 LONGEST_NAME = 255  # proposed: characters of a job's label
-LONGEST_PAGE = 200  # section 2.5, documented
-DEFAULT_PAGE = 20  # section 2.5, documented
+LONGEST_PAGE = 200  # Talkdesk contract 2.5, documented
+DEFAULT_PAGE = 20  # Talkdesk contract 2.5, documented
 
 _UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 _NAIVE = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}$"
@@ -26,12 +27,6 @@ def _text(**schema: Any) -> Any:
     return WithJsonSchema({"type": "string", **schema})
 
 
-def _any_case(words: Iterable[str]) -> str:
-    """Matches the words in capitals or not, and nothing at all."""
-    spelled = ("".join(f"[{sign.upper()}{sign}]" if sign.isalpha() else sign for sign in word) for word in words)
-    return f"^({'|'.join(spelled)})?$"
-
-
 StatusWord = Annotated[str, _text(enum=list(dict.fromkeys(STATUS.values())))]
 FormatWord = Annotated[str, _text(enum=list(FORMATS))]
 JobId = Annotated[str, _text(pattern=_UUID)]
@@ -39,15 +34,15 @@ Instant = Annotated[str, _text(format="date-time", examples=["2026-03-01T00:00:0
 Address = Annotated[str, _text(format="uri")]
 
 
-# What the codec accepts, for the document; the codec itself says which field is at fault.
+# The spellings that are accepted, for the document; decoding reports which field is at fault.
 DATETIME = r"\s*\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})?\s*"
 _READING = f"^{DATETIME}$"
 ZoneName = Annotated[str, _text(enum=["", *sorted(zone_names())], description="IANA name; empty text is none.")]
-AnyFormat = Annotated[str, _text(pattern=_any_case(FORMATS), examples=list(FORMATS))]
+AnyFormat = Annotated[str, _text(pattern=f"^({any_case(FORMATS)})?$", examples=list(FORMATS))]
 
 
 class TimespanBody(BaseModel):
-    """``from`` is inclusive, ``to`` exclusive; datetimes are kept as text, their spellings are the codec's matter."""
+    """``from`` is inclusive, ``to`` exclusive. Datetimes stay text until they are decoded."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
@@ -84,7 +79,7 @@ JobTimespan = TypedDict("JobTimespan", {"from": Instant, "to": Instant})
 
 
 class JobFields(TypedDict):
-    """A job. ``type`` is the report's own slug, also where an alias was used; ``created_at`` is UTC."""
+    """A job. ``type`` is the report's own slug, also if the request used an alias; ``created_at`` is UTC."""
 
     id: JobId
     name: str
@@ -97,34 +92,34 @@ class JobFields(TypedDict):
 
 
 class JobDocument(TypedDict):
-    """A job with its links (section 2.3)."""
+    """A job with its links (Talkdesk contract 2.3)."""
 
     job: JobFields
     _links: JobLinks
 
 
 class CreatedDocument(JobFields):
-    """The answer to a create request: the fields once more outside of ``job``, for readers of the flat table of the
-    vendor's page (section 2.2)."""
+    """The answer to a create request: the fields in ``job`` and again next to it, as in the flat table of the
+    vendor's page (Talkdesk contract 2.2)."""
 
     job: JobFields
     _links: JobLinks
 
 
 class ListedJob(JobFields):
-    """A job in a list: flat (section 2.5)."""
+    """A job in a list: flat (Talkdesk contract 2.5)."""
 
     _links: JobLinks
 
 
 class ListedJobs(TypedDict):
-    """What a page holds."""
+    """The jobs of a page."""
 
     jobs: list[ListedJob]
 
 
 class PageLinks(TypedDict):
-    """Links of a page; those that lead nowhere are left out."""
+    """Links of a page; ``next`` and ``prev`` only if there is such a page."""
 
     self: Href
     next: NotRequired[Href]
@@ -132,7 +127,7 @@ class PageLinks(TypedDict):
 
 
 class JobList(TypedDict):
-    """A page of jobs (section 2.5)."""
+    """A page of jobs (Talkdesk contract 2.5)."""
 
     total: int
     count: int
@@ -141,14 +136,14 @@ class JobList(TypedDict):
 
 
 class FaultyField(TypedDict):
-    """A field of a request, in bracket style where it is nested, and what is wrong with it."""
+    """A faulty field of a request, in bracket style if it is nested, and its fault."""
 
     name: str
     description: str
 
 
 class ErrorBody(TypedDict):
-    """An error (section 4)."""
+    """An error (Talkdesk contract 4)."""
 
     code: Annotated[str, _text(pattern=r"^102\d{4}$")]
     message: str
@@ -157,7 +152,7 @@ class ErrorBody(TypedDict):
 
 
 class TokenBody(TypedDict):
-    """A token (section 1.2). ``scope`` is always one string, perhaps an empty one."""
+    """A token (Talkdesk contract 1.2). ``scope`` is always one string, which may be empty."""
 
     access_token: str
     token_type: Annotated[str, _text(enum=["Bearer"])]
@@ -167,14 +162,14 @@ class TokenBody(TypedDict):
 
 
 class OAuthError(TypedDict):
-    """A refusal of a token endpoint (section 1.2, RFC 6749 5.2)."""
+    """A refusal of a token endpoint (Talkdesk contract 1.2, RFC 6749 5.2)."""
 
     error: str
     error_description: str
 
 
 class TokenForm(TypedDict):
-    """A token request (section 1.2). The same parameters may stand in the query."""
+    """A token request (Talkdesk contract 1.2). The query may have the same parameters."""
 
     grant_type: Annotated[str, _text(enum=list(GRANTS))]
     scope: NotRequired[str]
@@ -190,7 +185,7 @@ class TokenForm(TypedDict):
 
 
 class RevokeForm(TypedDict):
-    """A request to end a token (RFC 7009)."""
+    """A request to revoke a token (RFC 7009)."""
 
     token: Annotated[str, _text(minLength=1)]
     token_type_hint: NotRequired[str]

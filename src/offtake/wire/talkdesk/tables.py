@@ -1,4 +1,4 @@
-"""Words of the dialect beside our own. Section numbers are those of contracts/talkdesk.md."""
+"""The dialect's words and the product's. The Talkdesk contract marks where each comes from."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from offtake.model.tenant import Scope
 
 NAME = "talkdesk"
 
-# Section 3, all documented. An expired artifact shows as deleted (decision of the contract).
+# Talkdesk contract 3, all documented. An expired artifact is reported as deleted (proposed).
 STATUS: dict[Status, str] = {
     Status.QUEUED: "created",
     Status.RUNNING: "processing",
@@ -19,18 +19,19 @@ STATUS: dict[Status, str] = {
     Status.DELETED: "deleted",
 }
 
-# Sections 2.2 and 5: the default is csv; json_bulk is one object a line (our reading, the vendor says nothing).
+# Talkdesk contract 2.2 and 5: the default is csv; json_bulk is one object a line (proposed).
 FORMATS: dict[str, str] = {"csv": "csv", "json": "json", "json_bulk": "json_lines"}
-FORMAT_WORDS: dict[str, str] = {ours: word for word, ours in FORMATS.items()}
+FORMAT_WORDS: dict[str, str] = {name: word for word, name in FORMATS.items()}
 DEFAULT_FORMAT = "csv"
 
-# Section 1.3, documented and seen.
+# Talkdesk contract 1.3, documented and seen.
 SCOPES: dict[str, Scope] = {"data-reports:read": Scope.READ, "data-reports:write": Scope.WRITE}
 
-# Section 5.1, documented for calls and user_status and harmless elsewhere.
+# Talkdesk contract 5.1, documented for calls and user_status, proposed for the other reports.
 FILE_VERSION = "v1"
 
-# Section 1.2. People cannot log in here, so there is no authorization_code (decision).
+# Talkdesk contract 1.2. The server has no login pages, so it does not offer authorization_code (decision).
+TOKEN_PATH = "/oauth/token"  # noqa: S105 - a path
 CLIENT_CREDENTIALS = "client_credentials"
 REFRESH_TOKEN = "refresh_token"  # noqa: S105 - a word of the protocol
 GRANTS = (CLIENT_CREDENTIALS, REFRESH_TOKEN)

@@ -1,4 +1,4 @@
-"""Decoding of request parameters (contracts/khoros.md 1.4, 1.5, 5 and 6)."""
+"""Decoding of request parameters (Khoros contract 1.4, 1.5, 5 and 6)."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def decoded(slug: str, query: dict[str, str] | str, *, zone: str = "UTC", **sett
     publication: Publication | None = catalogue().by_slug("khoros", slug)
     assert publication is not None
     report: Report = catalogue().reports[publication.report]
-    ordering = DecodeContext(
+    context = DecodeContext(
         publication=publication,
         report=report,
         tenant=Tenant(name="acme", zone=zone),
         settings=KhorosSettings(**settings),
         now=NOW,
     )
-    return decode_create(sent(query if isinstance(query, str) else urlencode(query)), ordering)
+    return decode_create(sent(query if isinstance(query, str) else urlencode(query)), context)
 
 
 # --- 1.4: how parameters travel --------------------------------------------------------------------------------------
@@ -72,7 +72,7 @@ def test_one_value(query: str, body: bytes, value: str | None) -> None:
 
 
 def test_repeats_and_comma_lists_are_the_same_and_query_comes_before_body() -> None:
-    """1.4, documented for each group of names and proposed for both."""
+    """Khoros contract 1.4, documented for each group of names and proposed for both."""
     found = sent("a=1%2C2&a=3&a=", b"a=4,1, 5").many("a")
     assert found == ("1", "2", "3", "4", "5")
     assert sent("", json.dumps({"a": ["1", "2,3", None]}).encode()).many("a") == ("1", "2", "3")
@@ -134,12 +134,12 @@ def test_users_are_chosen_by_agents_and_teams() -> None:
 
 @pytest.mark.parametrize(("raised", "cap"), [({}, 500), ({"raiselimit": "true"}, 2000), ({"raiseLimit": "true"}, 500)])
 def test_the_cap_of_a_history(raised: dict[str, str], cap: int) -> None:
-    """1.5, documented: all lower case."""
+    """Khoros contract 1.5, documented: all lower case."""
     assert decoded("conversation_history_action", {**WINDOW, **raised}).parameters.actions_cap == cap
 
 
 def test_business_hours_without_a_type_are_around_the_clock() -> None:
-    """1.5, inferred: common in the vendor's samples."""
+    """Khoros contract 1.5, inferred: common in the vendor's samples."""
     assert decoded("author", {**WINDOW, "enableBusinessHour": "true"}).parameters.business_hours is None
 
 
@@ -222,7 +222,7 @@ def test_a_setting_turns_the_precedence_of_zones_round() -> None:
 
 @pytest.mark.parametrize("name", ["CEST", "GMT+05:30", "europe/prague", "../etc", "Factory"])
 def test_an_unknown_zone_is_refused(name: str) -> None:
-    """5.2, proposed; an offset is no zone that a caller may name."""
+    """Khoros contract 5.2, proposed; an offset is no zone that a caller may name."""
     with pytest.raises(InvalidZone):
         decoded("user", {**WINDOW, "timezone": name})
 
@@ -232,7 +232,7 @@ def test_an_unknown_zone_is_refused(name: str) -> None:
     [("en_US", "en"), ("EN", "en"), ("es-ES", "es"), ("tr", "tr"), ("pt_BR", "fr"), ("", "fr"), ("deutsch", "fr")],
 )
 def test_the_locale_of_an_order(locale: str, language: str) -> None:
-    """5.2, proposed: by the language, the account's own where the dialect does not have it."""
+    """Khoros contract 5.2, proposed: by the language, the account's own where the dialect does not have it."""
     assert decoded("user", {**WINDOW, "locale": locale}, locale="fr").locale == language
 
 
@@ -257,7 +257,7 @@ def test_intervals_for_a_day(milliseconds: int) -> None:
 
 @pytest.mark.parametrize("milliseconds", [0, -HOUR, 1, 60_000, 3 * HOUR, 2 * DAY, 7 * DAY - 1])
 def test_other_intervals_are_refused(milliseconds: int) -> None:
-    """5.4, documented: below one week and not in the table."""
+    """Khoros contract 5.4, documented: below one week and not in the table."""
     with pytest.raises(InvalidRequest) as caught:
         interval(milliseconds, DAY)
     assert not isinstance(caught.value, TooManyBuckets)
@@ -270,7 +270,7 @@ def test_intervals_for_a_week(milliseconds: int) -> None:
 
 @pytest.mark.parametrize("milliseconds", [m for m in LISTED + MONTHLY if m >= DAY])
 def test_intervals_for_a_quarter(milliseconds: int) -> None:
-    """5.4, seen: a sample asks for days over 89 days."""
+    """Khoros contract 5.4, seen: a sample asks for days over 89 days."""
     assert interval(milliseconds, 89 * DAY) == milliseconds
 
 
@@ -295,7 +295,7 @@ def test_too_many_buckets(milliseconds: int, length: int, buckets: int) -> None:
 
 
 def test_the_last_millisecond_belongs_to_the_timespan() -> None:
-    """5.7, proposed: windows that end at 23:59:59.999 leave no gap, whatever microseconds there are."""
+    """Khoros contract 5.7, proposed: windows that end at 23:59:59.999 leave no gap, whatever microseconds there are."""
     order = decoded("author", SECOND)
     assert order.timespan.start == datetime(2026, 3, 1, tzinfo=UTC)
     assert order.timespan.end == order.timespan.start + timedelta(seconds=1, milliseconds=1)
@@ -318,7 +318,7 @@ def test_a_reversed_timespan_is_refused() -> None:
 
 
 def test_three_months_but_for_users() -> None:
-    """6, documented; proposed as 93 days, and not for users: one sample ends in the year 2503."""
+    """Khoros contract 6, documented; proposed as 93 days, and not for users: one sample ends in the year 2503."""
     longest = {"startTime": str(START), "endTime": str(START + 93 * DAY)}
     longer = {"startTime": str(START), "endTime": str(START + 93 * DAY + 1)}
     assert decoded("author", longest).timespan.end == datetime(2026, 6, 2, 0, 0, 0, 1000, tzinfo=UTC)
@@ -329,7 +329,7 @@ def test_three_months_but_for_users() -> None:
 
 
 def test_eighteen_months_back() -> None:
-    """6, documented: counted by the calendar."""
+    """Khoros contract 6, documented: counted by the calendar."""
     first = int(datetime(2025, 5, 21, 12, tzinfo=UTC).timestamp()) * 1000
     assert decoded("author", {"startTime": str(first), "endTime": str(first + 1)})
     early = {"startTime": str(first - 1), "endTime": str(first + 1)}

@@ -11,16 +11,13 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from offtake import errors as all_errors
-from offtake.errors import ExportError, OfftakeError
 from offtake.model.job import OPEN, Status
-from offtake.wire.khoros.errors import ERRORS
 from offtake.wire.khoros.ids import access_token, ids, is_token_of, job_path, new_reference
 from offtake.wire.khoros.patterns import strftime_pattern
 from offtake.wire.khoros.presentation import label, presentation, translations
 from offtake.wire.khoros.settings import KhorosSettings
 from offtake.wire.khoros.tables import LANGUAGES, STATES
-from tests.fixtures.orders import ORDER, queued
+from tests.fixtures.exports import EXPORT, queued
 from tests.property.exporting import catalogue
 
 SECRET = base64.urlsafe_b64encode(bytes(range(200, 232))).rstrip(b"=").decode()
@@ -29,22 +26,15 @@ PUBLISHED = [publication for (dialect, _), publication in catalogue().publicatio
 
 
 def test_every_state_has_its_words() -> None:
-    """4.2: only three pairs are documented."""
+    """Khoros contract 4.2: only three pairs are documented."""
     assert STATES.keys() == set(Status)
     assert set(STATES.values()) == {("RUNNING", ""), ("CLOSED", "COMPLETED"), ("CLOSED", "FAILED")}
     assert {status for status, (state, _) in STATES.items() if state == "RUNNING"} == OPEN
 
 
-def test_every_error_of_an_api_has_a_row() -> None:
-    """4.7: no error uses the row of the root class."""
-    kinds = {kind for kind in vars(all_errors).values() if isinstance(kind, type) and issubclass(kind, ExportError)}
-    assert kinds - ERRORS.keys() == {all_errors.Waitable}
-    assert OfftakeError in ERRORS
-
-
 def test_ids_have_the_shapes_of_the_samples() -> None:
-    """4.1, seen: a version-3 UUID, and 23 before Base64 of 32 bytes."""
-    job = replace(queued(), reference=new_reference(ORDER, tenant="acme", secret=SECRET))
+    """Khoros contract 4.1, seen: a version-3 UUID, and 23 before Base64 of 32 bytes."""
+    job = replace(queued(), reference=new_reference(EXPORT, tenant="acme", secret=SECRET))
     workflow, run = ids(job)
     assert uuid.UUID(workflow).version == 3
     assert re.fullmatch(r"23[A-Za-z0-9+/]{43}=", run)
@@ -57,16 +47,16 @@ def test_ids_have_the_shapes_of_the_samples() -> None:
 
 
 def test_the_workflow_is_the_content_of_the_request() -> None:
-    """4.1, inferred: the same content gives the same workflowId, any other content another."""
-    others = [replace(ORDER, format="json"), replace(ORDER, columns=("A",)), replace(ORDER, locale="de")]
-    references = [new_reference(order, tenant="acme", secret=SECRET) for order in (ORDER, *others)]
-    references.append(new_reference(ORDER, tenant="other", secret=SECRET))
+    """Khoros contract 4.1, inferred: the same content gives the same workflowId, any other content another."""
+    others = [replace(EXPORT, format="json"), replace(EXPORT, columns=("A",)), replace(EXPORT, locale="de")]
+    references = [new_reference(order, tenant="acme", secret=SECRET) for order in (EXPORT, *others)]
+    references.append(new_reference(EXPORT, tenant="other", secret=SECRET))
     assert len(set(references)) == len(references)
-    assert new_reference(replace(ORDER), tenant="acme", secret=SECRET) == references[0]
+    assert new_reference(replace(EXPORT), tenant="acme", secret=SECRET) == references[0]
 
 
 def test_a_token_is_bound_to_its_job() -> None:
-    """1.2, seen: Base64 of 16 bytes."""
+    """Khoros contract 1.2, seen: Base64 of 16 bytes."""
     job, other = queued(), queued()
     token = access_token(job, KEY)
     assert re.fullmatch(r"[A-Za-z0-9+/]{22}==", token)
@@ -79,7 +69,7 @@ def test_a_token_is_bound_to_its_job() -> None:
 
 @pytest.mark.parametrize("publication", PUBLISHED, ids=lambda publication: publication.report)
 def test_every_label_is_translated_and_tells_its_column_from_the_others(publication: object) -> None:
-    """5.2, proposed: labels in five languages."""
+    """Khoros contract 5.2, proposed: labels in five languages."""
     columns = [column for column in publication.columns if column.label]  # type: ignore[attr-defined]
     for language in LANGUAGES:
         labels = [label(column, language) for column in columns]
@@ -94,7 +84,7 @@ def test_no_translation_is_left_over() -> None:
 
 
 def test_there_are_fourteen_exports() -> None:
-    """2: thirteen of Care, one of Publishing."""
+    """Khoros contract 2: thirteen of Care, one of Publishing."""
     assert sorted(publication.slug for publication in PUBLISHED) == [
         "author",
         "brand_post",
@@ -146,10 +136,10 @@ def test_patterns_that_cannot_be_shown_stop_the_start(pattern: str) -> None:
     ],
 )
 def test_names_of_columns_in_a_file(settings: dict[str, Any], format_name: str, headers: tuple[str, str]) -> None:
-    """5.5 and 5.6, proposed."""
+    """Khoros contract 5.5 and 5.6, proposed."""
     publication = catalogue().publication("khoros", "user")
     assert publication is not None
     columns = tuple(column for column in publication.columns if column.name in ("AGENT_ID", "TOTAL_MOBILE_TIME_MILLIS"))
-    request = replace(ORDER, format=format_name, locale="de")
+    request = replace(EXPORT, format=format_name, locale="de")
     layout = presentation(KhorosSettings(**settings))(replace(publication, columns=columns), request)
     assert layout.shown.headers == headers

@@ -1,12 +1,11 @@
--- What agents did to conversations in each bucket (`piece`): a row per agent and bucket in each part, so that whoever reads
+-- What agents did to conversations in each bucket (`piece`): a row per agent and bucket in each part, so that the query that reads
 -- it adds the parts up. Averages are kept as sums and counts for that. A fact whose conversation the lake does not know
 -- counts as long as no filter about conversations is on.
 WITH response AS (
     SELECT post.conversation_id, post.agent_id, post.happened_at, post.in_reply_to_post_id
     FROM post
     WHERE
-        post.tenant = $tenant
-        AND post.kind = 'response'
+        post.kind = 'response'
         AND post.delivery IS DISTINCT FROM 'failed'
         AND post.happened_at < $end
         AND in_partition(post.conversation_id)
@@ -16,8 +15,7 @@ asked AS (
     SELECT incoming.post_id, incoming.happened_at
     FROM post AS incoming
     WHERE
-        incoming.tenant = $tenant
-        AND incoming.kind = 'incoming'
+        incoming.kind = 'incoming'
         AND incoming.happened_at < $end
         AND incoming.post_id IN (
             SELECT in_reply_to_post_id FROM response WHERE happened_at >= $start AND agent_id IS NOT NULL
@@ -43,10 +41,9 @@ about AS (
             AS is_wanted
     FROM conversation
     LEFT JOIN first_response ON first_response.conversation_id = conversation.conversation_id
-    LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = conversation.queue_id
+    LEFT JOIN queue ON queue.queue_id = conversation.queue_id
     WHERE
-        conversation.tenant = $tenant
-        AND conversation.created_at < $end
+        conversation.created_at < $end
         AND in_partition(conversation.conversation_id)
 ),
 
@@ -69,8 +66,7 @@ deed AS (
         NULL
     FROM conversation_action AS action
     WHERE
-        action.tenant = $tenant
-        AND action.agent_id IS NOT NULL
+        action.agent_id IS NOT NULL
         AND action.happened_at >= $start
         AND action.happened_at < $end
         AND in_partition(action.conversation_id)

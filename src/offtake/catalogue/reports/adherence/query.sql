@@ -1,5 +1,4 @@
--- Pieces of agents' time that began in the timespan. Every table is held to the tenant here as well, although the views
--- only hold that tenant's files: two walls, so that a mistake in one of them shows nothing.
+-- Pieces of agents' time that began in the timespan.
 WITH day_reading AS (
     -- Midnights on the account's clocks, a day more than the timespan on either side.
     SELECT unnest(generate_series(
@@ -17,11 +16,11 @@ account_day AS (
 route AS (
     SELECT DISTINCT queue_ids AS ids
     FROM adherence_event
-    WHERE tenant = $tenant AND started_at >= $start AND started_at < $end
+    WHERE started_at >= $start AND started_at < $end
 ),
 
 known_queue AS (
-    SELECT queue_id AS id, name FROM queue WHERE tenant = $tenant
+    SELECT queue_id AS id, name FROM queue
 )
 
 SELECT
@@ -45,7 +44,7 @@ SELECT
     event.agent_id
 FROM adherence_event AS event
 LEFT JOIN account_day ON account_day.reading = date_trunc('day', event.started_at AT TIME ZONE $account_zone)
-LEFT JOIN agent ON agent.tenant = $tenant AND agent.agent_id = event.agent_id
-LEFT JOIN team ON team.tenant = $tenant AND team.team_id = event.team_id
+LEFT JOIN agent ON agent.agent_id = event.agent_id
+LEFT JOIN team ON team.team_id = event.team_id
 LEFT JOIN named_lists('route', 'known_queue') AS named_route ON named_route.ids = event.queue_ids
-WHERE event.tenant = $tenant AND event.started_at >= $start AND event.started_at < $end
+WHERE event.started_at >= $start AND event.started_at < $end

@@ -14,8 +14,8 @@ SELECT
     agent.email AS agent_email,
     event.audit_event_id AS entry_id
 FROM audit_event AS event
-LEFT JOIN agent ON agent.tenant = $tenant AND agent.agent_id = event.agent_id
-WHERE event.tenant = $tenant AND event.happened_at >= $start AND event.happened_at < $end
+LEFT JOIN agent ON agent.agent_id = event.agent_id
+WHERE event.happened_at >= $start AND event.happened_at < $end
 
 UNION ALL
 
@@ -34,4 +34,4 @@ SELECT
     NULL,
     'offtake-' || own.number
 FROM server_audit AS own
-WHERE own.tenant = $tenant AND own.happened_at >= $start AND own.happened_at < $end
+WHERE own.happened_at >= $start AND own.happened_at < $end

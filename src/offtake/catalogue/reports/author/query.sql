@@ -1,14 +1,12 @@
 -- Authors of whom posts were received in the timespan, and how much. The filters look at each post and each response, so
--- the counts are of those that they let through. Every table is held to the tenant here as well, although the views only
--- hold that tenant's files: two walls, so that a mistake in one of them shows nothing.
+-- the counts are of those that they let through.
 WITH chosen_conversation AS (
     SELECT conversation.conversation_id, conversation.author_id
     FROM conversation
-    LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = conversation.queue_id
+    LEFT JOIN queue ON queue.queue_id = conversation.queue_id
     WHERE
-        conversation.tenant = $tenant
         -- A month's file may hold conversations from after the timespan: which are seen must not depend on that.
-        AND conversation.created_at < $end
+        conversation.created_at < $end
         AND chosen($priorities, conversation.priority)
         AND chosen($queue_ids, number_or_id(queue.number, conversation.queue_id))
         AND ($smart_view_id IS NULL OR conversation.conversation_id IN (SELECT conversation_id FROM in_smart_view))
@@ -25,8 +23,7 @@ document AS (
     FROM post
     LEFT JOIN chosen_conversation ON chosen_conversation.conversation_id = post.conversation_id
     WHERE
-        post.tenant = $tenant
-        AND (post.kind = 'incoming' OR post.kind = 'response' AND post.delivery IS DISTINCT FROM 'failed')
+        (post.kind = 'incoming' OR post.kind = 'response' AND post.delivery IS DISTINCT FROM 'failed')
         AND post.happened_at >= $start
         AND post.happened_at < $end
         AND fits_business_hours($business_hours, post.happened_at)
@@ -65,8 +62,7 @@ answered AS (
     SELECT incoming.post_id, incoming.happened_at, incoming.author_id
     FROM post AS incoming
     WHERE
-        incoming.tenant = $tenant
-        AND incoming.kind = 'incoming'
+        incoming.kind = 'incoming'
         AND incoming.happened_at < $end
         AND incoming.post_id IN (SELECT in_reply_to_post_id FROM document WHERE kind = 'response')
 ),
@@ -100,4 +96,4 @@ SELECT
 FROM written
 INNER JOIN thread_count ON thread_count.author_id = written.author_id
 LEFT JOIN received ON received.author_id = written.author_id
-LEFT JOIN author ON author.tenant = $tenant AND author.author_id = written.author_id
+LEFT JOIN author ON author.author_id = written.author_id

@@ -1,6 +1,4 @@
--- Posts that the brand published in the timespan, whatever has become of them since. Every table is held to the tenant
--- here as well, although the views only hold that tenant's files: two walls, so that a mistake in one of them shows
--- nothing.
+-- Posts that the brand published in the timespan, whatever has become of them since.
 SELECT
     brand_post.brand_post_id,
     brand_post.url,
@@ -26,11 +24,10 @@ SELECT
     brand_post.impressions,
     brand_post.reach
 FROM brand_post
-LEFT JOIN campaign ON campaign.tenant = $tenant AND campaign.campaign_id = brand_post.campaign_id
-LEFT JOIN agent AS writer ON writer.tenant = $tenant AND writer.agent_id = brand_post.agent_id
-LEFT JOIN agent AS approver ON approver.tenant = $tenant AND approver.agent_id = brand_post.approving_agent_id
+LEFT JOIN campaign ON campaign.campaign_id = brand_post.campaign_id
+LEFT JOIN agent AS writer ON writer.agent_id = brand_post.agent_id
+LEFT JOIN agent AS approver ON approver.agent_id = brand_post.approving_agent_id
 WHERE
-    brand_post.tenant = $tenant
-    AND brand_post.published_at >= $start
+    brand_post.published_at >= $start
     AND brand_post.published_at < $end
     AND chosen($campaign_ids, brand_post.campaign_id)

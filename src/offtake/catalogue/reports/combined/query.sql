@@ -1,12 +1,10 @@
 -- Incoming posts and responses of the timespan in one list, with what their conversations are now. The columns that both
--- have describe the document whichever way it went. Every table is held to the tenant here as well, although the views
--- only hold that tenant's files: two walls, so that a mistake in one of them shows nothing.
+-- have describe the document whichever way it went.
 WITH asked_for AS NOT MATERIALIZED ( -- reading ids again is cheaper than keeping them
     SELECT document.conversation_id, document.in_reply_to_post_id, document.kind
     FROM post AS document
     WHERE
-        document.tenant = $tenant
-        AND document.kind IN ('incoming', 'response')
+        document.kind IN ('incoming', 'response')
         AND document.happened_at >= $start
         AND document.happened_at < $end
         AND in_partition(document.conversation_id)
@@ -16,28 +14,25 @@ answered AS (
     SELECT incoming.post_id, incoming.happened_at, incoming.author_id
     FROM post AS incoming
     WHERE
-        incoming.tenant = $tenant
-        AND incoming.kind = 'incoming'
+        incoming.kind = 'incoming'
         AND incoming.happened_at < $end
         AND incoming.post_id IN (SELECT in_reply_to_post_id FROM asked_for WHERE kind = 'response')
 ),
 
 answer AS (
     -- A response is not earlier than the post it answers, so those of the timespan are all that its posts had at its end;
-    -- one that failed has reached nobody.
+    -- a failed one was not delivered.
     SELECT response.in_reply_to_post_id AS post_id, min(response.happened_at) AS first_at
     FROM post AS response
     INNER JOIN post AS asked
-        ON asked.tenant = $tenant
-        AND asked.post_id = response.in_reply_to_post_id
+        ON asked.post_id = response.in_reply_to_post_id
         AND asked.kind = 'incoming'
         AND asked.happened_at <= response.happened_at
         AND asked.happened_at >= $start
         AND asked.happened_at < $end
         AND in_partition(asked.conversation_id)
     WHERE
-        response.tenant = $tenant
-        AND response.kind = 'response'
+        response.kind = 'response'
         AND response.delivery IS DISTINCT FROM 'failed'
         AND response.happened_at >= $start
         AND response.happened_at < $end
@@ -49,8 +44,7 @@ opener AS (
     SELECT min({'at': earlier.happened_at, 'id': earlier.post_id}).id AS post_id
     FROM post AS earlier
     WHERE
-        earlier.tenant = $tenant
-        AND earlier.kind = 'response'
+        earlier.kind = 'response'
         AND earlier.delivery IS DISTINCT FROM 'failed'
         AND earlier.happened_at < $end
         AND in_partition(earlier.conversation_id)
@@ -62,14 +56,13 @@ tagging AS (
     SELECT conversation_id, tag_id, attached_at, detached_at
     FROM conversation_tag
     WHERE
-        tenant = $tenant
-        AND attached_at < $end
+        attached_at < $end
         AND in_partition(conversation_id)
         AND conversation_id IN (SELECT conversation_id FROM asked_for)
 ),
 
 known_tag AS (
-    SELECT tag_id AS id, name FROM tag WHERE tenant = $tenant
+    SELECT tag_id AS id, name FROM tag
 ),
 
 document AS (
@@ -90,16 +83,14 @@ document AS (
     FROM post
     -- A month's file may hold conversations from after the timespan: which ones are seen must not depend on that.
     LEFT JOIN conversation
-        ON conversation.tenant = $tenant
-        AND conversation.conversation_id = post.conversation_id
+        ON conversation.conversation_id = post.conversation_id
         AND conversation.created_at < $end
         AND in_partition(conversation.conversation_id)
     LEFT JOIN answered
         ON answered.post_id = CASE WHEN post.kind = 'response' THEN post.in_reply_to_post_id END
         AND answered.happened_at <= post.happened_at
     WHERE
-        post.tenant = $tenant
-        AND post.kind IN ('incoming', 'response')
+        post.kind IN ('incoming', 'response')
         AND post.happened_at >= $start
         AND post.happened_at < $end
         AND in_partition(post.conversation_id)
@@ -154,13 +145,13 @@ SELECT
     CASE WHEN document.is_response THEN in_business_hours(document.happened_at) END AS is_sent_in_business_hours,
     carried.tag_names AS conversation_tags
 FROM document
-LEFT JOIN author ON author.tenant = $tenant AND author.author_id = document.other_side_id
-LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = document.queue_id
+LEFT JOIN author ON author.author_id = document.other_side_id
+LEFT JOIN queue ON queue.queue_id = document.queue_id
 LEFT JOIN answer ON answer.post_id = document.post_id
 LEFT JOIN opener ON opener.post_id = document.post_id
 LEFT JOIN tags_carried('tagging', 'known_tag', $end) AS carried ON carried.conversation_id = document.conversation_id
-LEFT JOIN agent ON agent.tenant = $tenant AND agent.agent_id = document.agent_id
-LEFT JOIN team ON team.tenant = $tenant AND team.team_id = document.team_id
+LEFT JOIN agent ON agent.agent_id = document.agent_id
+LEFT JOIN team ON team.team_id = document.team_id
 WHERE
     -- The filters look at the conversation: one that the lake does not know has no priority, no queue and no view.
     chosen($priorities, document.priority)

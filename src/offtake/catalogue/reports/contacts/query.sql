@@ -1,20 +1,18 @@
--- Contacts that ended in the timespan; the other legs of their interactions are rows of their own day. Every table is
--- held to the tenant here as well, although the views only hold that tenant's files: two walls, so that a mistake in one
--- of them shows nothing.
+-- Contacts that ended in the timespan; the other legs of their interactions are rows of their own day.
 
 -- A list of queue ids may stand in either of two columns.
 WITH route AS (
     SELECT queue_ids AS ids
     FROM contact
-    WHERE tenant = $tenant AND ended_at >= $start AND ended_at < $end
+    WHERE ended_at >= $start AND ended_at < $end
     UNION
     SELECT handling_queue_ids
     FROM contact
-    WHERE tenant = $tenant AND ended_at >= $start AND ended_at < $end
+    WHERE ended_at >= $start AND ended_at < $end
 ),
 
 known_queue AS (
-    SELECT queue_id AS id, name FROM queue WHERE tenant = $tenant
+    SELECT queue_id AS id, name FROM queue
 ),
 
 named_route AS (
@@ -24,11 +22,11 @@ named_route AS (
 party AS (
     SELECT DISTINCT direct_agent_ids AS ids
     FROM contact
-    WHERE tenant = $tenant AND ended_at >= $start AND ended_at < $end
+    WHERE ended_at >= $start AND ended_at < $end
 ),
 
 known_agent AS (
-    SELECT agent_id AS id, name FROM agent WHERE tenant = $tenant
+    SELECT agent_id AS id, name FROM agent
 )
 
 SELECT
@@ -86,9 +84,9 @@ SELECT
     contact.is_last,
     CASE WHEN contact.is_damaged THEN 'Damaged' ELSE 'Valid' END AS data_status
 FROM contact
-LEFT JOIN agent AS person ON person.tenant = $tenant AND person.agent_id = contact.agent_id
-LEFT JOIN team ON team.tenant = $tenant AND team.team_id = contact.team_id
+LEFT JOIN agent AS person ON person.agent_id = contact.agent_id
+LEFT JOIN team ON team.team_id = contact.team_id
 LEFT JOIN named_route AS targeted ON targeted.ids = contact.queue_ids
 LEFT JOIN named_route AS handling ON handling.ids = contact.handling_queue_ids
 LEFT JOIN named_lists('party', 'known_agent') AS named_party ON named_party.ids = contact.direct_agent_ids
-WHERE contact.tenant = $tenant AND contact.ended_at >= $start AND contact.ended_at < $end
+WHERE contact.ended_at >= $start AND contact.ended_at < $end

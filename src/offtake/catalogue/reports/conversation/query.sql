@@ -1,18 +1,14 @@
 -- Conversations that were open at the end of the timespan, closed in it or created in it. What a conversation is stands
--- in its row and is as of now; what happened to it is counted up to the end, so that nothing later shows. Every table is
--- held to the tenant here as well, although the views only hold that tenant's files: two walls, so that a mistake in one
--- of them shows nothing.
+-- in its row and is as of now; what happened to it is counted up to the end, so that nothing later shows.
 WITH agent_id AS (
     SELECT agent.agent_id
     FROM agent
-    WHERE agent.tenant = $tenant
     UNION
-    -- Whoever closed something shows, known or not.
+    -- Every agent who closed a conversation is listed, known to the lake or not.
     SELECT action.agent_id
     FROM conversation_action AS action
     WHERE
-        action.tenant = $tenant
-        AND action.happened_at < $end
+        action.happened_at < $end
         AND action.kind = 'CLOSED'
         AND action.agent_id IS NOT NULL
         AND in_partition(action.conversation_id)
@@ -26,7 +22,7 @@ person AS (
         agent.email,
         row_number() OVER (ORDER BY agent_id.agent_id) AS place
     FROM agent_id
-    LEFT JOIN agent ON agent.tenant = $tenant AND agent.agent_id = agent_id.agent_id
+    LEFT JOIN agent ON agent.agent_id = agent_id.agent_id
 ),
 
 turn AS (
@@ -37,7 +33,7 @@ turn AS (
         count(*) FILTER (action.kind = 'REOPENED') AS reopenings,
         bool_or(action.kind = 'CLOSED' AND action.happened_at >= $start) AS is_closed_inside,
         -- The last closing's agent. Of closings at the same instant one has to be taken, the same one every time; an agent
-        -- goes before nobody. Places instead of ids keep the state of the aggregate small.
+        -- precedes a missing agent. Positions instead of ids keep the state of the aggregate small.
         arg_max(
             coalesce(person.place, 0),
             CAST(epoch_us(action.happened_at) AS HUGEINT) * 4294967296 + coalesce(person.place, 0)
@@ -45,8 +41,7 @@ turn AS (
     FROM conversation_action AS action
     LEFT JOIN person ON person.agent_id = action.agent_id
     WHERE
-        action.tenant = $tenant
-        AND action.happened_at < $end
+        action.happened_at < $end
         AND action.kind IN ('CLOSED', 'REOPENED')
         AND in_partition(action.conversation_id)
     GROUP BY action.conversation_id
@@ -61,10 +56,9 @@ picked AS MATERIALIZED ( -- the rest is counted for these only
         turn.closer
     FROM conversation
     LEFT JOIN turn ON turn.conversation_id = conversation.conversation_id
-    LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = conversation.queue_id
+    LEFT JOIN queue ON queue.queue_id = conversation.queue_id
     WHERE
-        conversation.tenant = $tenant
-        AND conversation.created_at < $end
+        conversation.created_at < $end
         AND in_partition(conversation.conversation_id)
         AND CASE $selection
             WHEN 'created' THEN conversation.created_at >= $start
@@ -84,8 +78,7 @@ noted AS (
     SELECT action.conversation_id, count(*) AS notes
     FROM conversation_action AS action
     WHERE
-        action.tenant = $tenant
-        AND action.happened_at < $end
+        action.happened_at < $end
         AND action.kind = 'NOTE_ADDED'
         AND in_partition(action.conversation_id)
         AND action.conversation_id IN (SELECT conversation_id FROM picked)
@@ -101,8 +94,7 @@ written AS (
         max(post.happened_at) FILTER (post.kind = 'response') AS last_response_at
     FROM post
     WHERE
-        post.tenant = $tenant
-        AND post.happened_at < $end
+        post.happened_at < $end
         AND (post.kind = 'incoming' OR post.kind = 'response' AND post.delivery IS DISTINCT FROM 'failed')
         AND in_partition(post.conversation_id)
         AND post.conversation_id IN (SELECT conversation_id FROM picked)
@@ -113,14 +105,13 @@ tagging AS (
     SELECT conversation_id, tag_id, attached_at, detached_at
     FROM conversation_tag
     WHERE
-        tenant = $tenant
-        AND attached_at < $end
+        attached_at < $end
         AND in_partition(conversation_id)
         AND conversation_id IN (SELECT conversation_id FROM picked)
 ),
 
 known_tag AS (
-    SELECT tag_id AS id, name FROM tag WHERE tenant = $tenant
+    SELECT tag_id AS id, name FROM tag
 )
 
 SELECT
@@ -176,7 +167,7 @@ LEFT JOIN written ON written.conversation_id = conversation.conversation_id
 LEFT JOIN tags_carried('tagging', 'known_tag', $end) AS carried ON carried.conversation_id = conversation.conversation_id
 LEFT JOIN person AS assigned ON assigned.agent_id = conversation.assigned_agent_id
 LEFT JOIN person AS closer ON closer.place = picked.closer
-LEFT JOIN team ON team.tenant = $tenant AND team.team_id = conversation.assigned_team_id
-LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = conversation.queue_id
-LEFT JOIN author ON author.tenant = $tenant AND author.author_id = conversation.author_id
-WHERE conversation.tenant = $tenant AND conversation.created_at < $end AND in_partition(conversation.conversation_id)
+LEFT JOIN team ON team.team_id = conversation.assigned_team_id
+LEFT JOIN queue ON queue.queue_id = conversation.queue_id
+LEFT JOIN author ON author.author_id = conversation.author_id
+WHERE conversation.created_at < $end AND in_partition(conversation.conversation_id)

@@ -1,18 +1,15 @@
--- Actions that happened in the timespan, with what their conversations are now. Every table is held to the tenant here
--- as well, although the views only hold that tenant's files: two walls, so that a mistake in one of them shows nothing.
+-- Actions that happened in the timespan, with what their conversations are now.
 WITH numbered AS (
     -- What an action concerns may be a post of any conversation.
     SELECT post.post_id, post.number
     FROM post
     WHERE
-        post.tenant = $tenant
-        AND post.happened_at < $end
+        post.happened_at < $end
         AND post.post_id IN (
             SELECT named.post_id
             FROM conversation_action AS named
             WHERE
-                named.tenant = $tenant
-                AND named.happened_at >= $start
+                named.happened_at >= $start
                 AND named.happened_at < $end
                 AND in_partition(named.conversation_id)
         )
@@ -43,18 +40,16 @@ SELECT
 FROM conversation_action AS action
 -- A month's file may hold conversations and posts from after the timespan: which ones are seen must not depend on that.
 LEFT JOIN conversation
-    ON conversation.tenant = $tenant
-    AND conversation.conversation_id = action.conversation_id
+    ON conversation.conversation_id = action.conversation_id
     AND conversation.created_at < $end
     AND in_partition(conversation.conversation_id)
 LEFT JOIN numbered AS post ON post.post_id = action.post_id
-LEFT JOIN agent ON agent.tenant = $tenant AND agent.agent_id = action.agent_id
-LEFT JOIN team ON team.tenant = $tenant AND team.team_id = action.team_id
-LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = conversation.queue_id
-LEFT JOIN author ON author.tenant = $tenant AND author.author_id = conversation.author_id
+LEFT JOIN agent ON agent.agent_id = action.agent_id
+LEFT JOIN team ON team.team_id = action.team_id
+LEFT JOIN queue ON queue.queue_id = conversation.queue_id
+LEFT JOIN author ON author.author_id = conversation.author_id
 WHERE
-    action.tenant = $tenant
-    AND action.happened_at >= $start
+    action.happened_at >= $start
     AND action.happened_at < $end
     AND in_partition(action.conversation_id)
     AND fits_business_hours($business_hours, action.happened_at)

@@ -1,12 +1,10 @@
 -- Conversations with an action in the timespan, each with its whole history: from its first action, maybe years ago, to
--- the last one known when the export was ordered. Every table is held to the tenant here as well, although the views only
--- hold that tenant's files: two walls, so that a mistake in one of them shows nothing.
+-- the last one known when the export was ordered.
 WITH touched AS (
     SELECT DISTINCT action.conversation_id
     FROM conversation_action AS action
     WHERE
-        action.tenant = $tenant
-        AND action.happened_at >= $start
+        action.happened_at >= $start
         AND action.happened_at < $end
         AND in_partition(action.conversation_id)
         AND action.happened_at <= $as_of
@@ -26,11 +24,10 @@ picked AS (
     FROM touched
     -- A month's file may hold conversations from after the timespan: which ones are seen must not depend on that.
     LEFT JOIN conversation
-        ON conversation.tenant = $tenant
-        AND conversation.conversation_id = touched.conversation_id
+        ON conversation.conversation_id = touched.conversation_id
         AND conversation.created_at < $end
         AND in_partition(conversation.conversation_id)
-    LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = conversation.queue_id
+    LEFT JOIN queue ON queue.queue_id = conversation.queue_id
     WHERE
         -- One that the lake does not know has no priority, no queue and no view.
         chosen($priorities, conversation.priority)
@@ -51,8 +48,7 @@ history AS (
         ) AS newer_actions
     FROM conversation_action AS action
     WHERE
-        action.tenant = $tenant
-        AND action.happened_at <= $as_of
+        action.happened_at <= $as_of
         AND in_partition(action.conversation_id)
         AND action.conversation_id IN (SELECT conversation_id FROM picked)
     WINDOW from_the_oldest AS (PARTITION BY action.conversation_id ORDER BY action.happened_at, action.action_id)
@@ -63,12 +59,11 @@ numbered AS (
     SELECT post.post_id, post.number
     FROM post
     WHERE
-        post.tenant = $tenant
-        AND post.happened_at <= $as_of
+        post.happened_at <= $as_of
         AND post.post_id IN (
             SELECT named.post_id
             FROM conversation_action AS named
-            WHERE named.tenant = $tenant AND named.happened_at <= $as_of AND in_partition(named.conversation_id)
+            WHERE named.happened_at <= $as_of AND in_partition(named.conversation_id)
         )
 )
 
@@ -99,8 +94,8 @@ SELECT
 FROM history
 INNER JOIN picked ON picked.conversation_id = history.conversation_id
 LEFT JOIN numbered AS post ON post.post_id = history.post_id
-LEFT JOIN agent ON agent.tenant = $tenant AND agent.agent_id = history.agent_id
-LEFT JOIN team ON team.tenant = $tenant AND team.team_id = history.team_id
-LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = picked.queue_id
-LEFT JOIN author ON author.tenant = $tenant AND author.author_id = picked.author_id
+LEFT JOIN agent ON agent.agent_id = history.agent_id
+LEFT JOIN team ON team.team_id = history.team_id
+LEFT JOIN queue ON queue.queue_id = picked.queue_id
+LEFT JOIN author ON author.author_id = picked.author_id
 WHERE history.is_shown AND history.newer_actions < $actions_cap

@@ -27,7 +27,7 @@ SELECT
     feedback.touch_point_name,
     feedback.touch_point_value
 FROM feedback
-LEFT JOIN agent ON agent.tenant = $tenant AND agent.agent_id = feedback.agent_id
-LEFT JOIN team ON team.tenant = $tenant AND team.team_id = feedback.team_id
-LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = feedback.queue_id
-WHERE feedback.tenant = $tenant AND feedback.happened_at >= $start AND feedback.happened_at < $end
+LEFT JOIN agent ON agent.agent_id = feedback.agent_id
+LEFT JOIN team ON team.team_id = feedback.team_id
+LEFT JOIN queue ON queue.queue_id = feedback.queue_id
+WHERE feedback.happened_at >= $start AND feedback.happened_at < $end

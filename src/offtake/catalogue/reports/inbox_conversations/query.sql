@@ -1,12 +1,10 @@
 -- Conversations of shared inboxes with something in the timespan, as they were at its end: nothing that happened later is
--- looked at. Every table is held to the tenant here as well, although the views only hold that tenant's files: two walls,
--- so that a mistake in one of them shows nothing.
+-- looked at.
 WITH touched AS (
     SELECT conversation_id
     FROM post
     WHERE
-        tenant = $tenant
-        AND happened_at >= $start
+        happened_at >= $start
         AND happened_at < $end
         -- A response that failed was never sent; one that was taken down later was.
         AND (kind = 'incoming' OR (kind = 'response' AND delivery IS DISTINCT FROM 'failed'))
@@ -15,8 +13,7 @@ WITH touched AS (
     SELECT conversation_id
     FROM conversation_action
     WHERE
-        tenant = $tenant
-        AND happened_at >= $start
+        happened_at >= $start
         AND happened_at < $end
         AND kind IN ('CLOSED', 'REOPENED')
         AND in_partition(conversation_id)
@@ -26,8 +23,8 @@ WITH touched AS (
 entered AS (
     SELECT inbox_member.inbox_id
     FROM inbox_member
-    INNER JOIN agent ON agent.tenant = $tenant AND agent.agent_id = inbox_member.agent_id
-    WHERE inbox_member.tenant = $tenant AND lower(trim(agent.email)) = $viewer_email
+    INNER JOIN agent ON agent.agent_id = inbox_member.agent_id
+    WHERE lower(trim(agent.email)) = $viewer_email
 ),
 
 picked AS MATERIALIZED (
@@ -45,12 +42,11 @@ picked AS MATERIALIZED (
         conversation.is_sla_breached
     FROM conversation
     -- An inbox that the lake does not know may be personal: its conversations stay out until it does.
-    INNER JOIN inbox ON inbox.tenant = $tenant AND inbox.inbox_id = conversation.inbox_id AND inbox.is_shared
-    LEFT JOIN customer ON customer.tenant = $tenant AND customer.customer_id = conversation.customer_id
+    INNER JOIN inbox ON inbox.inbox_id = conversation.inbox_id AND inbox.is_shared
+    LEFT JOIN customer ON customer.customer_id = conversation.customer_id
     WHERE
-        conversation.tenant = $tenant
         -- A month's file may hold conversations from after the timespan: which ones are seen must not depend on that.
-        AND conversation.created_at < $end
+        conversation.created_at < $end
         AND in_partition(conversation.conversation_id)
         AND conversation.conversation_id IN (SELECT conversation_id FROM touched)
         AND chosen($inbox_ids, conversation.inbox_id)
@@ -59,7 +55,7 @@ picked AS MATERIALIZED (
         AND (
             $viewer_email IS NULL
             OR conversation.inbox_id IN (SELECT inbox_id FROM entered)
-            OR conversation.inbox_id NOT IN (SELECT inbox_id FROM inbox_member WHERE tenant = $tenant)
+            OR conversation.inbox_id NOT IN (SELECT inbox_id FROM inbox_member)
         )
 ),
 
@@ -80,8 +76,7 @@ traffic AS MATERIALIZED (
         count(*) FILTER (WHERE kind = 'comment' AND happened_at >= $start) AS comment_count
     FROM post
     WHERE
-        tenant = $tenant
-        AND happened_at < $end
+        happened_at < $end
         AND in_partition(conversation_id)
         AND conversation_id IN (SELECT conversation_id FROM picked)
     GROUP BY conversation_id
@@ -93,8 +88,7 @@ turn AS (
     SELECT conversation_id, post_id, kind, happened_at, agent_id
     FROM post
     WHERE
-        tenant = $tenant
-        AND happened_at < $end
+        happened_at < $end
         AND in_partition(conversation_id)
         AND conversation_id IN (SELECT conversation_id FROM picked)
         AND (
@@ -144,8 +138,7 @@ course AS MATERIALIZED (
         count(*) FILTER (WHERE kind = 'REOPENED' AND happened_at >= $start) AS reopen_count
     FROM conversation_action
     WHERE
-        tenant = $tenant
-        AND happened_at < $end
+        happened_at < $end
         AND kind IN (
             'CLOSED', 'REOPENED', 'SNOOZE_SET', 'SNOOZE_UNSET', 'SNOOZE_EXPIRED',
             'CLAIMED', 'ASSIGNED', 'UNCLAIMED', 'UNASSIGNED'
@@ -164,11 +157,11 @@ history AS (
         ) AS tells_status,
         coalesce(bool_or(kind IN ('CLAIMED', 'ASSIGNED', 'UNCLAIMED', 'UNASSIGNED')), false) AS tells_assignee
     FROM conversation_action
-    WHERE tenant = $tenant AND happened_at < $end
+    WHERE happened_at < $end
 ),
 
 people AS (
-    SELECT agent_id, name, email FROM agent WHERE tenant = $tenant
+    SELECT agent_id, name, email FROM agent
 ),
 
 wanted_agent AS (
@@ -180,8 +173,7 @@ activity AS (
     SELECT conversation_id, agent_id, kind = 'response' AND delivery IS DISTINCT FROM 'failed' AS is_sent_or_resolved
     FROM post
     WHERE
-        tenant = $tenant
-        AND happened_at >= $start
+        happened_at >= $start
         AND happened_at < $end
         AND kind <> 'incoming'
         AND agent_id IS NOT NULL
@@ -191,8 +183,7 @@ activity AS (
     SELECT conversation_id, agent_id, kind = 'CLOSED' AS is_sent_or_resolved
     FROM conversation_action
     WHERE
-        tenant = $tenant
-        AND happened_at >= $start
+        happened_at >= $start
         AND happened_at < $end
         AND agent_id IS NOT NULL
         AND in_partition(conversation_id)
@@ -213,8 +204,7 @@ carried AS (
     SELECT DISTINCT conversation_id, tag_id
     FROM conversation_tag
     WHERE
-        tenant = $tenant
-        AND attached_at < $end
+        attached_at < $end
         AND (detached_at IS NULL OR detached_at >= $end)
         AND in_partition(conversation_id)
         AND conversation_id IN (SELECT conversation_id FROM picked)
@@ -226,7 +216,7 @@ tagging AS MATERIALIZED (
         list(carried.tag_id ORDER BY carried.tag_id) AS tag_ids,
         list(coalesce(tag.name, carried.tag_id) ORDER BY carried.tag_id) AS tag_names
     FROM carried
-    LEFT JOIN tag ON tag.tenant = $tenant AND tag.tag_id = carried.tag_id
+    LEFT JOIN tag ON tag.tag_id = carried.tag_id
     GROUP BY carried.conversation_id
 ),
 

@@ -1,21 +1,18 @@
--- Posts received in the timespan, with what their conversations are now. Every table is held to the tenant here as well,
--- although the views only hold that tenant's files: two walls, so that a mistake in one of them shows nothing.
+-- Posts received in the timespan, with what their conversations are now.
 WITH answer AS (
     -- A response answers the post that it names. It is not earlier than that post, so those of the timespan are all there
-    -- were at its end; one that failed has reached nobody.
+    -- were at its end; a failed one was not delivered.
     SELECT incoming.post_id, min(response.happened_at) AS first_at
     FROM post AS response
     INNER JOIN post AS incoming
-        ON incoming.tenant = $tenant
-        AND incoming.post_id = response.in_reply_to_post_id
+        ON incoming.post_id = response.in_reply_to_post_id
         AND incoming.kind = 'incoming'
         AND incoming.happened_at <= response.happened_at
         AND incoming.happened_at >= $start
         AND incoming.happened_at < $end
         AND in_partition(incoming.conversation_id)
     WHERE
-        response.tenant = $tenant
-        AND response.kind = 'response'
+        response.kind = 'response'
         AND response.delivery IS DISTINCT FROM 'failed'
         AND response.happened_at >= $start
         AND response.happened_at < $end
@@ -58,16 +55,14 @@ SELECT
 FROM post
 -- A month's file may hold conversations from after the timespan: which ones are seen must not depend on that.
 LEFT JOIN conversation
-    ON conversation.tenant = $tenant
-    AND conversation.conversation_id = post.conversation_id
+    ON conversation.conversation_id = post.conversation_id
     AND conversation.created_at < $end
     AND in_partition(conversation.conversation_id)
-LEFT JOIN author ON author.tenant = $tenant AND author.author_id = post.author_id
-LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = conversation.queue_id
+LEFT JOIN author ON author.author_id = post.author_id
+LEFT JOIN queue ON queue.queue_id = conversation.queue_id
 LEFT JOIN answer ON answer.post_id = post.post_id
 WHERE
-    post.tenant = $tenant
-    AND post.kind = 'incoming'
+    post.kind = 'incoming'
     AND post.happened_at >= $start
     AND post.happened_at < $end
     AND in_partition(post.conversation_id)

@@ -1,6 +1,5 @@
 -- Account-defined fields of interactions that ended in the timespan: those of calls stand with the calls, those of all
--- other channels in a table of their own. Both are held to the tenant here as well, although the views only hold that
--- tenant's files: two walls, so that a mistake in one of them shows nothing.
+-- other channels in a table of their own.
 SELECT
     call.call_id AS interaction_id,
     NULL AS contact_id,
@@ -19,10 +18,9 @@ SELECT
     call.ended_at AS updated_at
 FROM call
 WHERE
-    call.tenant = $tenant
-    AND call.ended_at >= $start
+    call.ended_at >= $start
     AND call.ended_at < $end
-    -- Most calls have no such field and are no rows. An empty text is a value: somebody may have emptied the field.
+    -- Most calls have no such field and are no rows. An empty text is a value: a user may have emptied the field.
     AND (
         call.integer_custom_1 IS NOT NULL
         OR call.integer_custom_2 IS NOT NULL
@@ -53,8 +51,7 @@ SELECT
     field.updated_at
 FROM custom_field AS field
 WHERE
-    field.tenant = $tenant
-    AND field.ended_at >= $start
+    field.ended_at >= $start
     AND field.ended_at < $end
     -- A row is here because its fields were written, so it is one even where all are null again. One that says VOICE
     -- breaks the data model and would show a call twice; it is passed over.

@@ -1,11 +1,10 @@
--- Contacts that finished in the timespan. Every table is held to the tenant here as well, although the views only hold
--- that tenant's files: two walls, so that a mistake in one of them shows nothing.
+-- Contacts that finished in the timespan.
 WITH people AS (
-    SELECT agent_id, name FROM agent WHERE tenant = $tenant
+    SELECT agent_id, name FROM agent
 ),
 
--- The contract does not say as of when an interaction is seen. Here it is the end of the timespan: the same request
--- repeated later gives the same row, although a further contact may have begun since.
+-- Talkdesk contract 6.6 does not say as of when an interaction is seen. Here it is the end of the timespan: the same
+-- request repeated later gives the same row, although a further contact may have begun since.
 interaction AS (
     SELECT
         interaction_id,
@@ -13,17 +12,16 @@ interaction AS (
         CASE WHEN bool_and(finished_at IS NOT NULL AND finished_at < $end) THEN max(finished_at) END AS finished_at,
         coalesce(
             TRY_CAST(sum(handle_seconds) FILTER (WHERE finished_at < $end) AS BIGINT),
-            -- No real sum comes near 64 bits; an absurd figure is cut, so that it does not fail the whole export.
+            -- No real sum comes near 64 bits; an absurd number is cut, so that it does not fail the whole export.
             CASE WHEN count(handle_seconds) FILTER (WHERE finished_at < $end) > 0 THEN 9223372036854775807 END
         ) AS handle_seconds
     FROM messaging_contact
     WHERE
-        tenant = $tenant
-        AND started_at < $end
+        started_at < $end
         AND interaction_id IN (
             SELECT interaction_id
             FROM messaging_contact
-            WHERE tenant = $tenant AND started_at < $end AND finished_at >= $start AND finished_at < $end
+            WHERE started_at < $end AND finished_at >= $start AND finished_at < $end
         )
     GROUP BY interaction_id
 ),
@@ -31,15 +29,15 @@ interaction AS (
 route AS (
     SELECT queue_ids AS ids
     FROM messaging_contact
-    WHERE tenant = $tenant AND started_at < $end AND finished_at >= $start AND finished_at < $end
+    WHERE started_at < $end AND finished_at >= $start AND finished_at < $end
     UNION
     SELECT handling_queue_ids
     FROM messaging_contact
-    WHERE tenant = $tenant AND started_at < $end AND finished_at >= $start AND finished_at < $end
+    WHERE started_at < $end AND finished_at >= $start AND finished_at < $end
 ),
 
 known_queue AS (
-    SELECT queue_id AS id, name FROM queue WHERE tenant = $tenant
+    SELECT queue_id AS id, name FROM queue
 ),
 
 named_route AS (
@@ -86,12 +84,10 @@ FROM messaging_contact AS contact
 INNER JOIN interaction ON interaction.interaction_id = contact.interaction_id
 LEFT JOIN people AS person ON person.agent_id = contact.agent_id
 LEFT JOIN people AS direct ON direct.agent_id = contact.direct_agent_id
-LEFT JOIN virtual_agent
-    ON virtual_agent.tenant = $tenant AND virtual_agent.virtual_agent_id = contact.virtual_agent_id
+LEFT JOIN virtual_agent ON virtual_agent.virtual_agent_id = contact.virtual_agent_id
 LEFT JOIN named_route AS queue_route ON queue_route.ids = contact.queue_ids
 LEFT JOIN named_route AS handling_route ON handling_route.ids = contact.handling_queue_ids
 WHERE
-    contact.tenant = $tenant
-    AND contact.started_at < $end
+    contact.started_at < $end
     AND contact.finished_at >= $start
     AND contact.finished_at < $end

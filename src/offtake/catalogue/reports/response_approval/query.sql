@@ -1,19 +1,18 @@
--- Responses that were submitted for review in the timespan, as they stand now. Every table is held to the tenant here as
--- well, although the views only hold that tenant's files: two walls, so that a mistake in one of them shows nothing.
+-- Responses that were submitted for review in the timespan, as they stand now.
 WITH people AS (
-    SELECT agent_id, number, name, email, is_active FROM agent WHERE tenant = $tenant
+    SELECT agent_id, number, name, email, is_active FROM agent
 ),
 
 own_team AS (
-    SELECT agent_id, team_id FROM agent WHERE tenant = $tenant
+    SELECT agent_id, team_id FROM agent
 ),
 
 joined_team AS (
-    SELECT agent_id, team_id FROM team_member WHERE tenant = $tenant
+    SELECT agent_id, team_id FROM team_member
 ),
 
 known_team AS (
-    SELECT team_id, number, name FROM team WHERE tenant = $tenant
+    SELECT team_id, number, name FROM team
 ),
 
 -- Who is in the teams asked for today.
@@ -48,18 +47,16 @@ SELECT
 FROM response_approval AS approval
 -- A month's file may hold conversations from after the timespan: which ones are seen must not depend on that.
 LEFT JOIN conversation
-    ON conversation.tenant = $tenant
-    AND conversation.conversation_id = approval.conversation_id
+    ON conversation.conversation_id = approval.conversation_id
     AND conversation.created_at < $end
-LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = conversation.queue_id
+LEFT JOIN queue ON queue.queue_id = conversation.queue_id
 LEFT JOIN people AS submitter ON submitter.agent_id = approval.agent_id
 LEFT JOIN people AS reviewer ON reviewer.agent_id = approval.reviewer_agent_id
 WHERE
-    approval.tenant = $tenant
-    AND approval.submitted_at >= $start
+    approval.submitted_at >= $start
     AND approval.submitted_at < $end
     AND fits_business_hours($business_hours, approval.submitted_at)
-    -- These two look at the agent who submitted, not at the reviewer; nobody says that an unknown agent is disabled.
+    -- These two look at the agent who submitted, not at the reviewer; an unknown agent does not count as disabled.
     AND ($include_disabled OR coalesce(submitter.is_active, true))
     AND (CAST($team_ids AS VARCHAR[]) IS NULL OR approval.agent_id IN (SELECT agent_id FROM team_mate))
     -- The filters look at the conversation: one that the lake does not know has no priority, no queue and no view.

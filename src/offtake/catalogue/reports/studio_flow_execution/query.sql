@@ -17,8 +17,7 @@ SELECT
     step.flow_execution_id
 FROM flow_step AS step
 WHERE
-    step.tenant = $tenant
     -- The run cannot have ended before the step began: later files are not opened, later row groups not read.
-    AND step.started_at < $end
+    step.started_at < $end
     AND step.flow_ended_at >= $start
     AND step.flow_ended_at < $end

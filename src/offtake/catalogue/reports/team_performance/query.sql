@@ -1,6 +1,5 @@
--- What agents did in the timespan. Figures about conversations, which the steps `work` and `done` make, obey the filters about
--- conversations, the times in states do not. Every table is held to the tenant here as well, although the views only hold
--- that tenant's files: two walls, so that a mistake in one of them shows nothing.
+-- What agents did in the timespan. Numbers about conversations, from the intermediate tables `work` and `done`, obey the filters about
+-- conversations, the times in states do not.
 WITH stay AS (
     SELECT
         agent_id,
@@ -9,7 +8,7 @@ WITH stay AS (
         -- That an open stay will last beyond the order is not known.
         epoch_us(least(coalesce(ended_at, greatest(started_at, $as_of)), $end)) - epoch_us(greatest(started_at, $start)) AS microseconds
     FROM agent_state
-    WHERE tenant = $tenant AND started_at < $end AND coalesce(ended_at, $as_of) > $start
+    WHERE started_at < $end AND coalesce(ended_at, $as_of) > $start
 ),
 
 present AS (
@@ -27,20 +26,20 @@ present AS (
 ),
 
 own_team AS (
-    SELECT agent_id, team_id FROM agent WHERE tenant = $tenant
+    SELECT agent_id, team_id FROM agent
 ),
 
 joined_team AS (
-    SELECT agent_id, team_id FROM team_member WHERE tenant = $tenant
+    SELECT agent_id, team_id FROM team_member
 ),
 
 known_team AS (
-    SELECT team_id, number, name FROM team WHERE tenant = $tenant
+    SELECT team_id, number, name FROM team
 ),
 
 -- All agents, those who did nothing as well, and those whom the lake does not know once they did something.
 person AS (
-    SELECT agent_id FROM agent WHERE tenant = $tenant
+    SELECT agent_id FROM agent
     UNION
     SELECT agent_id FROM done
     UNION
@@ -76,7 +75,7 @@ SELECT
     coalesce(present.red, 0) // 1000000 AS red_seconds,
     coalesce(present.mobile, 0) // 1000000 AS mobile_seconds
 FROM person
-LEFT JOIN agent ON agent.tenant = $tenant AND agent.agent_id = person.agent_id
+LEFT JOIN agent ON agent.agent_id = person.agent_id
 LEFT JOIN teams_of_agents('own_team', 'joined_team', 'known_team') AS teams ON teams.agent_id = person.agent_id
 LEFT JOIN done ON done.agent_id = person.agent_id
 LEFT JOIN present ON present.agent_id = person.agent_id

@@ -1,6 +1,5 @@
--- What agents did in each bucket of the timespan, which the step `piece` makes. Figures about conversations, which the steps
--- `work` and `done` make, obey the filters about conversations, the times in states do not. Every table is held to the tenant here
--- as well, although the views only hold that tenant's files: two walls, so that a mistake in one of them shows nothing.
+-- What agents did in each bucket of the timespan, from the intermediate table `piece`. Numbers about conversations, which the intermediate tables
+-- `work` and `done` make, obey the filters about conversations, the times in states do not.
 WITH bucket AS (
     SELECT DISTINCT bucket, starts_at, ends_at FROM piece
 ),
@@ -14,7 +13,7 @@ stay AS (
         epoch_us(least(coalesce(ended_at, greatest(started_at, $as_of)), $end)) AS end_micros,
         epoch_us(greatest(started_at, $start)) AS start_micros
     FROM agent_state
-    WHERE tenant = $tenant AND started_at < $end AND coalesce(ended_at, $as_of) > $start
+    WHERE started_at < $end AND coalesce(ended_at, $as_of) > $start
 ),
 
 stay_hour AS (
@@ -53,20 +52,20 @@ present AS (
 ),
 
 own_team AS (
-    SELECT agent_id, team_id FROM agent WHERE tenant = $tenant
+    SELECT agent_id, team_id FROM agent
 ),
 
 joined_team AS (
-    SELECT agent_id, team_id FROM team_member WHERE tenant = $tenant
+    SELECT agent_id, team_id FROM team_member
 ),
 
 known_team AS (
-    SELECT team_id, number, name FROM team WHERE tenant = $tenant
+    SELECT team_id, number, name FROM team
 ),
 
 -- All agents, those who did nothing as well, and those whom the lake does not know once they did something.
 person AS (
-    SELECT agent_id FROM agent WHERE tenant = $tenant
+    SELECT agent_id FROM agent
     UNION
     SELECT agent_id FROM done
     UNION
@@ -105,7 +104,7 @@ SELECT
     coalesce(present.mobile, 0) // 1000000 AS mobile_seconds
 FROM person
 CROSS JOIN bucket
-LEFT JOIN agent ON agent.tenant = $tenant AND agent.agent_id = person.agent_id
+LEFT JOIN agent ON agent.agent_id = person.agent_id
 LEFT JOIN teams_of_agents('own_team', 'joined_team', 'known_team') AS teams ON teams.agent_id = person.agent_id
 LEFT JOIN done ON done.agent_id = person.agent_id AND done.bucket = bucket.bucket
 LEFT JOIN present ON present.agent_id = person.agent_id AND present.bucket = bucket.bucket

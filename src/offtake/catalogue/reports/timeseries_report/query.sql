@@ -1,6 +1,4 @@
--- Planning intervals that began in the timespan, which may reach into the future: there the forecast stands alone. Every
--- table is held to the tenant here as well, although the views only hold that tenant's files: two walls, so that a mistake
--- in one of them shows nothing.
+-- Planning intervals that began in the timespan, which may reach into the future: there the forecast stands alone.
 SELECT
     slot.queue_id,
     coalesce(queue.name, slot.queue_id) AS queue_name, -- an interval may arrive before its queue
@@ -15,9 +13,9 @@ SELECT
     slot.required_agents,
     slot.scheduled_agents,
     slot.shrinkage,
-    -- Measured against all contacts that came: whoever gave up was not answered in time.
+    -- Measured against all contacts that came: a caller who gave up was not answered in time.
     CAST(slot.answered_in_time_contacts AS DOUBLE) / nullif(CAST(slot.offered_contacts AS DOUBLE), 0) AS service_level,
     slot.abandoned_contacts
 FROM workforce_interval AS slot
-LEFT JOIN queue ON queue.tenant = $tenant AND queue.queue_id = slot.queue_id
-WHERE slot.tenant = $tenant AND slot.started_at >= $start AND slot.started_at < $end
+LEFT JOIN queue ON queue.queue_id = slot.queue_id
+WHERE slot.started_at >= $start AND slot.started_at < $end

@@ -1,6 +1,4 @@
--- Agents of today, the time of their stays in states as far as it lies in the timespan, and the state they are in. Every
--- table is held to the tenant here as well, although the views only hold that tenant's files: two walls, so that a
--- mistake in one of them shows nothing.
+-- Agents of today, the time of their stays in states as far as it lies in the timespan, and the state they are in.
 WITH stay AS (
     SELECT
         agent_id,
@@ -16,11 +14,8 @@ WITH stay AS (
         ) AS microseconds
     FROM agent_state
     WHERE
-        tenant = $tenant
-        AND (
-            started_at < $end AND coalesce(ended_at, $as_of) > $start
-            OR started_at <= $as_of AND (ended_at > $as_of OR ended_at IS NULL)
-        )
+        started_at < $end AND coalesce(ended_at, $as_of) > $start
+        OR started_at <= $as_of AND (ended_at > $as_of OR ended_at IS NULL)
 ),
 
 total AS (
@@ -38,15 +33,15 @@ total AS (
 ),
 
 own_team AS (
-    SELECT agent_id, team_id FROM agent WHERE tenant = $tenant
+    SELECT agent_id, team_id FROM agent
 ),
 
 joined_team AS (
-    SELECT agent_id, team_id FROM team_member WHERE tenant = $tenant
+    SELECT agent_id, team_id FROM team_member
 ),
 
 known_team AS (
-    SELECT team_id, number, name FROM team WHERE tenant = $tenant
+    SELECT team_id, number, name FROM team
 )
 
 SELECT
@@ -80,7 +75,6 @@ FROM agent
 LEFT JOIN total ON total.agent_id = agent.agent_id
 LEFT JOIN teams_of_agents('own_team', 'joined_team', 'known_team') AS teams ON teams.agent_id = agent.agent_id
 WHERE
-    agent.tenant = $tenant
-    AND ($include_disabled OR agent.is_active)
+    ($include_disabled OR agent.is_active)
     AND chosen($agent_ids, number_or_id(agent.number, agent.agent_id))
     AND chosen_any($team_ids, teams.team_ids)

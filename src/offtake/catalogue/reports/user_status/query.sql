@@ -1,6 +1,4 @@
--- Stays of agents in states, cut where the account's month changes; a row's end lies in the timespan. Every table is
--- held to the tenant here as well, although the views only hold that tenant's files: two walls, so that a mistake in one
--- of them shows nothing.
+-- Stays of agents in states, cut where the account's month changes; a row's end lies in the timespan.
 WITH month_reading AS (
     -- The first of each month on the account's clocks: from the month before the timespan, whose end may be its start.
     SELECT unnest(generate_series(
@@ -49,9 +47,8 @@ met AS (
     FROM agent_state AS stay
     CROSS JOIN calendar
     WHERE
-        stay.tenant = $tenant
         -- Known of the pieces' ends already here, so that history is dropped while the files are read.
-        AND stay.started_at < $end
+        stay.started_at < $end
         AND (stay.ended_at >= $start OR stay.ended_at IS NULL)
 ),
 
@@ -75,13 +72,12 @@ route AS (
     SELECT unnest(list(DISTINCT queue_ids)) AS ids
     FROM agent_state
     WHERE
-        tenant = $tenant
-        AND started_at < $end
+        started_at < $end
         AND (ended_at >= $start OR ended_at IS NULL)
 ),
 
 known_queue AS (
-    SELECT queue_id AS id, name FROM queue WHERE tenant = $tenant
+    SELECT queue_id AS id, name FROM queue
 )
 
 SELECT
@@ -98,6 +94,6 @@ SELECT
     team.name AS team_name,
     named_route.names AS queue_names
 FROM piece
-LEFT JOIN agent ON agent.tenant = $tenant AND agent.agent_id = piece.agent_id
-LEFT JOIN team ON team.tenant = $tenant AND team.team_id = piece.team_id
+LEFT JOIN agent ON agent.agent_id = piece.agent_id
+LEFT JOIN team ON team.team_id = piece.team_id
 LEFT JOIN named_lists('route', 'known_queue') AS named_route ON named_route.ids = piece.queue_ids

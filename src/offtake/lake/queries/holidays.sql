@@ -1,0 +1,2 @@
+-- The holidays of the account as dates.
+SELECT list(CAST(day AS DATE)) FROM holiday

@@ -1,0 +1,192 @@
+"""The pipeline of every operation: authenticate, rate-limit, authorise, decode, act, encode.
+
+A dialect declares one ``Endpoint`` for each of its operations; an ``Endpoint`` names all six steps, and this module
+runs them in that sequence. To write a new dialect, fill in the steps. A step refuses a request by raising an
+``ExportError``; the dialect's error table turns that into an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from offtake.core.auth.authorization import require
+from offtake.core.auth.caller import Caller
+from offtake.core.services import Services
+from offtake.errors import ExportError
+from offtake.http.access_log import bind_log
+from offtake.http.errors import HttpFault
+from offtake.http.middleware import DirectRoute
+from offtake.model.tenant import Scope
+from offtake.wire.dialect import Options, Wire
+from offtake.wire.document import JSON, Operation
+
+NO_HEADERS: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncomingRequest(Generic[Options]):
+    """A request before authentication: what the client sent, and the dialect that it addressed."""
+
+    request: Request
+    body: bytes  # empty unless the endpoint has a body
+    wire: Wire[Options]
+
+    @property
+    def on(self) -> Services:
+        """The core's services."""
+        return self.wire.on
+
+    @property
+    def log_fields(self) -> Mapping[str, str]:
+        """Who sent the request, for its log line; empty as long as the sender is unknown."""
+        return {}
+
+    def absolute(self, path: str) -> str:
+        """The absolute URL of a path of this server; clients use it as it is."""
+        return self.wire.absolute(self.request, path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call(IncomingRequest[Options]):
+    """An authenticated request."""
+
+    by: Caller
+
+    @property
+    def settings(self) -> Options:
+        """The dialect's options, as they hold for the caller's tenant."""
+        return self.wire.settings.of(self.by.principal.tenant)
+
+    @property
+    def log_fields(self) -> Mapping[str, str]:
+        """Dialect, tenant and credential."""
+        principal = self.by.principal
+        return {"dialect": self.wire.dialect.name, "tenant": principal.tenant, "principal": principal.credential}
+
+
+AnyCall = TypeVar("AnyCall", bound=IncomingRequest[Any])
+CallerCall = TypeVar("CallerCall", bound=Call[Any])
+Decoded = TypeVar("Decoded")
+Result = TypeVar("Result")
+RunInThread = Callable[..., Awaitable[Response]]  # runs a function with its arguments in a thread
+
+
+def _never(wire: Wire[Any]) -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint(Generic[Options, AnyCall, Decoded, Result]):
+    """One operation of a dialect as six steps. The steps may block: they run in a thread."""
+
+    authenticate: Callable[[IncomingRequest[Options]], AnyCall]  # raises NotAuthenticated
+    limit_rate: Callable[[AnyCall], Mapping[str, str]]  # headers that say what is left; raises RateExceeded
+    authorise: Callable[[AnyCall], AnyCall]  # may change on whose behalf the call acts; raises NotPermitted
+    decode: Callable[[AnyCall], Decoded]  # raises InvalidRequest
+    act: Callable[[AnyCall, Decoded], Result]  # calls the core
+    encode: Callable[[AnyCall, Decoded, Result], Response]
+    has_body: bool = False
+    run_in_thread: RunInThread = run_in_threadpool
+    runs_inline: Callable[[Wire[Options]], bool] = _never  # in the event loop, where a thread costs more than the work
+
+
+def unlimited(call: IncomingRequest[Any]) -> Mapping[str, str]:
+    """The rate-limit step of an operation that has no rate."""
+    return NO_HEADERS
+
+
+def permit(call: AnyCall) -> AnyCall:
+    """The authorisation step of an operation that every authenticated caller may use."""
+    return call
+
+
+def require_scope(scope: Scope) -> Callable[[CallerCall], CallerCall]:
+    """The authorisation step that raises NotPermitted unless the credentials have ``scope``."""
+
+    def authorise(call: CallerCall) -> CallerCall:
+        require(call.by.principal, scope)
+        return call
+
+    return authorise
+
+
+def decode_nothing(call: IncomingRequest[Any]) -> None:
+    """The decode step of an operation without parameters."""
+
+
+def add_endpoints(
+    routes: APIRouter,
+    operations: Sequence[Operation],
+    endpoints: Mapping[str, Endpoint[Options, Any, Any, Any]],
+    wire: Wire[Options],
+) -> None:
+    """Add a route for each path of each operation. KeyError for an operation without an endpoint."""
+    for operation in operations:
+        handle = _handler(endpoints[operation.name], wire)
+        for path in (operation.path, *operation.undescribed_paths):
+            routes.add_api_route(path, handle, methods=[operation.method])
+
+
+def add_document(routes: APIRouter, path: str, document: Mapping[str, Any], media_type: str = JSON) -> None:
+    """Add a route for the OpenAPI document, which needs no credentials."""
+    content = JSONResponse(document).body
+
+    async def openapi(request: Request) -> Response:
+        return Response(content, media_type=media_type)
+
+    routes.add_api_route(path, openapi, methods=["GET"])
+
+
+def new_router(dialect: str) -> APIRouter:
+    """A router whose endpoints read requests themselves."""
+    return APIRouter(tags=[dialect], route_class=DirectRoute)
+
+
+def run(endpoint: Endpoint[Options, AnyCall, Any, Any], incoming: IncomingRequest[Options]) -> Response:
+    """The answer to a request. Raises ExportError and HTTPException, unless the answer has headers of a rate."""
+    call = endpoint.authenticate(incoming)
+    bind_log(incoming.request, **call.log_fields)
+    rate_headers = endpoint.limit_rate(call)
+    if not rate_headers:
+        return _run_authenticated(endpoint, call)
+    try:
+        response = _run_authenticated(endpoint, call)
+    except (ExportError, HTTPException) as error:
+        response = _render(error, incoming)
+    response.headers.update(rate_headers)
+    return response
+
+
+def _run_authenticated(endpoint: Endpoint[Any, AnyCall, Any, Any], call: AnyCall) -> Response:
+    call = endpoint.authorise(call)
+    decoded = endpoint.decode(call)
+    result = endpoint.act(call, decoded)
+    return endpoint.encode(call, decoded, result)
+
+
+def _render(error: ExportError | HTTPException, incoming: IncomingRequest[Any]) -> Response:
+    answered = HttpFault(status=error.status_code, message=error.detail) if isinstance(error, HTTPException) else error
+    return incoming.wire.dialect.errors.render(answered, incoming.request.url.path)
+
+
+def _handler(
+    endpoint: Endpoint[Options, Any, Any, Any], wire: Wire[Options]
+) -> Callable[[Request], Awaitable[Response]]:
+    runs_inline = endpoint.runs_inline(wire)
+
+    async def handle(request: Request) -> Response:
+        body = await request.body() if endpoint.has_body else b""
+        incoming = IncomingRequest(request=request, body=body, wire=wire)
+        if runs_inline:
+            return run(endpoint, incoming)
+        return await endpoint.run_in_thread(run, endpoint, incoming)
+
+    return handle

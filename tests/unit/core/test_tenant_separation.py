@@ -1,0 +1,220 @@
+"""A session whose views are given another tenant's files shows none of its rows: not to a report, nor to a look-up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from offtake.app import build_services
+from offtake.core import lookups
+from offtake.core.admin import identity
+from offtake.core.attempt import run
+from offtake.core.attempt.cancellation import Cancellation
+from offtake.core.auth import impersonation
+from offtake.core.exports.create import create_export
+from offtake.core.services import Services
+from offtake.engine.duckdb import Limits, Session
+from offtake.errors import ImpersonationRefused
+from offtake.home import Home
+from offtake.lake.delta import Lake
+from offtake.lake.ingest.load import load
+from offtake.lake.snapshot import snapshot
+from offtake.lake.tables import tables
+from offtake.model.query import Query
+from offtake.model.report import Prune, TableUse
+from offtake.model.request import BusinessHours, ExportRequest, ReportParameters
+from offtake.model.tenant import Tenant
+from offtake.model.view import TableView
+from offtake.settings import CatalogueSettings, Settings
+from offtake.store import jobs
+from offtake.store.migrate import migrate
+from tests.fixtures.care import call
+from tests.fixtures.exports import EXPORT, NOON, caller
+from tests.fixtures.storage_paths import artifact_path
+
+SECRET = "globex-secret-7f3a"
+AT = (NOON - timedelta(hours=1)).isoformat()
+# A report that reads a fact and a dimension without any thought of tenants.
+CARELESS = {
+    "report.toml": """\
+title = "Careless"
+grain = "One row per call and agent."
+key = ["call_id"]
+tables = [{ table = "call", prune = "all" }, { table = "agent", prune = "all" }]
+columns = [
+    { name = "call_id", type = "id", mark = "proposed", nullable = false, meaning = "The call." },
+    { name = "notes", type = "text", mark = "proposed", meaning = "Its notes." },
+    { name = "agent_name", type = "text", mark = "proposed", meaning = "Any agent." },
+]
+""",
+    "query.sql": """\
+SELECT call.call_id, call.notes, agent.name AS agent_name
+FROM call
+CROSS JOIN agent
+WHERE $start < $end
+""",
+    "wire.talkdesk.toml": """\
+slug = "careless"
+title = "Careless"
+columns = [
+    { name = "call", from = "call_id", as = "text", mark = "proposed" },
+    { name = "notes", from = "notes", as = "text", mark = "proposed" },
+    { name = "agent", from = "agent_name", as = "text", mark = "proposed" },
+]
+""",
+}
+
+
+def rows_of(word: str, opens: str) -> dict[str, list[dict[str, Any]]]:
+    """The same ids for both tenants, with a word that tells whose row it is."""
+    tagged = {"conversation_id": f"c-{word}", "tag_id": "vip", "attached_at": AT}
+    return {
+        "agent": [{"agent_id": "a", "name": word, "email": f"{word}@example.com", "is_active": True}],
+        "call": [call("c1", AT, notes=word), call(f"c-{word}", AT, notes=word)],
+        "team": [{"team_id": "t", "name": word}],
+        "queue": [{"queue_id": "q", "name": word}],
+        "smart_view": [{"smart_view_id": "v", "name": word, "expression": 'tag = "vip"'}],
+        "business_hours": [{"weekday": str(day), "opens": opens, "closes": "24:00"} for day in range(1, 8)],
+        "conversation": [{"conversation_id": f"c-{word}", "created_at": AT, "status": "open", "direction": "inbound"}],
+        # Each tenant has a tagging of a conversation of the other, too.
+        "conversation_tag": [tagged, {**tagged, "conversation_id": "c-untagged"}] if word == SECRET else [tagged],
+    }
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    """Services with the careless report, over a lake of two tenants."""
+    folder = tmp_path_factory.mktemp("wall")
+    report = folder / "own" / "careless"
+    report.mkdir(parents=True)
+    for name, text in CARELESS.items():
+        (report / name).write_text(text)
+    home = Home(folder / "home")
+    home.create()
+    services = build_services(home, Settings(catalogue=CatalogueSettings(folders=(str(report.parent),))))
+    migrate(services.database)
+    identity.add_tenant(Tenant(name="acme"), services)
+    ours = rows_of("ours", "23:00")
+    untagged = {"conversation_id": "c-untagged", "created_at": AT, "status": "open", "direction": "inbound"}
+    ours["conversation"].append(untagged)
+    for tenant, rows in (("acme", ours), ("globex", rows_of(SECRET, "00:00"))):
+        for table, lines in rows.items():
+            _load(services.lake, folder / f"{table}.jsonl", table, lines, tenant=tenant)
+    yield services
+    services.database.close()
+
+
+@pytest.fixture
+def on(filled: Services, monkeypatch: pytest.MonkeyPatch) -> Services:
+    """Services without the first barrier: every snapshot holds the files of both tenants."""
+    for module in (run, lookups, impersonation):
+        monkeypatch.setattr(module, "snapshot", every_tenants)
+    return filled
+
+
+def _load(lake: Lake, path: Path, table: str, rows: Sequence[Mapping[str, Any]], *, tenant: str) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    load(lake, tables()[table], [path], tenant=tenant)
+
+
+@contextmanager
+def every_tenants(lake: Lake, uses: Sequence[TableUse], *, tenant: str, **rest: Any) -> Iterator[tuple[TableView, ...]]:
+    """A snapshot that lists the files of a foreign tenant, too."""
+    with snapshot(lake, uses, tenant=tenant, **rest) as own, snapshot(lake, uses, tenant="globex", **rest) as foreign:
+        found = tuple(replace(view, files=view.files + other.files) for view, other in zip(own, foreign, strict=True))
+        assert all(any("tenant=globex" in file for file in view.files) for view in found if view.files)
+        yield found
+
+
+def exported(on: Services, request: ExportRequest) -> list[dict[str, Any]]:
+    """The rows of the file that an attempt makes."""
+    create_export(request, caller(), on)
+    now = on.clock()
+    with on.database.write() as connection:
+        lease = jobs.claim(connection, worker="w", now=now, until=now + timedelta(minutes=1))
+    assert lease is not None
+    artifact = run.run_attempt(lease, on, Cancellation())
+    text = artifact_path(on, artifact.key).read_text(encoding="utf-8")
+    assert SECRET not in text
+    found: Any = json.loads(text)
+    rows: list[dict[str, Any]] = found if isinstance(found, list) else found["entries"]
+    return rows
+
+
+@pytest.mark.parametrize("table", ["call", "agent"])
+def test_a_careless_select_shows_the_tenants_rows_only(on: Services, table: str, tmp_path: Path) -> None:
+    """Of a fact and of a dimension; and the files do hold the others: a session of that tenant shows them."""
+    uses, limits = [TableUse(table=table, prune=Prune.ALL)], _limits(tmp_path)
+    sql = f"SELECT CAST(to_json(each) AS VARCHAR) FROM (SELECT * FROM {table}) AS each"
+    query = Query(sql=sql, values={}, columns=("row",))
+    with every_tenants(on.lake, uses, tenant="acme") as views:
+        for tenant, other in (("acme", "globex"), ("globex", "acme")):
+            with Session(limits, views, tenant=tenant) as session:
+                rows = [json.loads(each["row"]) for each in session.rows(query)]
+            assert {row["tenant"] for row in rows} == {tenant}, f"{tenant} sees {other}"
+        with Session(limits, views, tenant="nobody") as session:
+            assert session.rows(query) == []
+
+
+def test_another_tenants_file_is_not_even_scanned(on: Services, tmp_path: Path) -> None:
+    """DuckDB applies the tenant to the names of the files, so that the condition costs a query nothing."""
+    uses = [TableUse(table="call", prune=Prune.ALL)]
+    query = Query(sql="EXPLAIN ANALYZE SELECT notes FROM call", values={}, columns=("kind", "plan"))
+    with (
+        every_tenants(on.lake, uses, tenant="acme") as (view,),
+        Session(_limits(tmp_path), [view], tenant="acme") as session,
+    ):
+        plan = str(session.rows(query)[0]["plan"])
+    assert len(view.files) == 2
+    assert "Scanning Files: 1/2" in plan
+
+
+def test_a_report_shows_the_tenants_rows_only(on: Services) -> None:
+    rows = exported(on, replace(EXPORT, format="json"))
+    assert sorted((row["call_id"], row["notes"], row["user_name"]) for row in rows) == [
+        ("c-ours", "ours", None),
+        ("c1", "ours", None),
+    ]
+
+
+def test_a_careless_report_of_a_company_shows_the_tenants_rows_only(on: Services) -> None:
+    rows = exported(on, replace(EXPORT, report="careless", format="json"))
+    expected = [{"call": "c-ours", "notes": "ours", "agent": "ours"}, {"call": "c1", "notes": "ours", "agent": "ours"}]
+    assert sorted(rows, key=lambda row: str(row["call"])) == expected
+
+
+def test_a_smart_view_looks_at_the_tenants_view_conversations_and_tags_only(on: Services) -> None:
+    """The other tenant's tagging of our conversation does not count, and neither do its business hours."""
+    asked = replace(EXPORT, dialect="khoros", report="conversation", format="json", row_limit=None)
+    whole = exported(on, asked)
+    assert len(whole) == 2
+    tagged = exported(on, replace(asked, parameters=ReportParameters(smart_view_id="v")))
+    assert len(tagged) == 1
+    assert tagged[0] in whole
+    inside = ReportParameters(business_hours=BusinessHours("inside"))  # ours begin at 23:00, theirs at 0:00
+    assert exported(on, replace(asked, parameters=inside)) == []
+
+
+def test_look_ups_show_the_tenants_rows_only(on: Services) -> None:
+    for look_up in (lookups.teams, lookups.queues, lookups.smart_views):
+        assert [entry.name for entry in look_up(caller(), on)] == ["ours"]
+
+
+def test_no_one_of_another_tenant_can_be_acted_as(on: Services) -> None:
+    acting = impersonation.impersonate("ours@example.com", caller(), on, dialect="loop")
+    assert acting.principal.effective == "ours@example.com"
+    # The id is one of each tenant's: with the foreign row in sight it would be ambiguous, and refused.
+    assert impersonation.impersonate("a", caller(), on, dialect="loop").principal.effective == "ours@example.com"
+    with pytest.raises(ImpersonationRefused):
+        impersonation.impersonate(f"{SECRET}@example.com", caller(), on, dialect="loop")
+
+
+def _limits(folder: Path) -> Limits:
+    return Limits(threads=1, memory_mb=128, temp_folder=folder / "temp", temp_mb=16)

@@ -1,0 +1,128 @@
+"""Is the table of renderings total, and does DuckDB show every column type as the table says?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import duckdb
+import pytest
+
+from offtake.engine.render import render
+from offtake.lake.tables import DUCKDB_TYPES
+from offtake.model.column_type import ColumnType
+from offtake.model.rendering import Empty, Rendering, fitting, in_cells
+
+BOUND = {"zone": "Europe/Prague", "instant_pattern": "%d.%m.%Y %H:%M"}
+# Ordinary and awkward values of each type, besides null.
+SAMPLES: dict[ColumnType, tuple[Any, ...]] = {
+    ColumnType.TEXT: ("", "a", "=1+1", "-1", "\t", "ž"),
+    ColumnType.ID: ("", "c-1", "@x", "00012"),
+    ColumnType.INTEGER: (0, -1, 2**62),
+    ColumnType.DECIMAL: (0.0, -2.5, 1e300),
+    ColumnType.BOOLEAN: (True, False),
+    ColumnType.INSTANT: ("2026-03-29 00:59:59.999999+00", "1969-12-31 23:59:59+00"),
+    ColumnType.SECONDS: (0, 6, 93_784, 10**9),
+    ColumnType.MILLISECONDS: (0, 999, 93_784_001),
+    ColumnType.LIST: ([], [""], ["a", "b"], ["=1"]),
+}
+JSON_TYPES = {
+    "VARCHAR": "string",
+    "BIGINT": "integer",
+    "UBIGINT": "integer",
+    "DOUBLE": "number",
+    "BOOLEAN": "boolean",
+    "ARRAY": "array",
+}
+ACCEPTED = [
+    pytest.param(rendering, kind, id=f"{rendering}-{kind}")
+    for rendering in Rendering
+    for kind in ColumnType
+    if kind in rendering.row.accepts
+]
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect(config={"threads": 1}) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        yield connection
+
+
+def shown(
+    database: duckdb.DuckDBPyConnection, rendering: Rendering, kind: ColumnType, value: object, **options: bool
+) -> tuple[object, str | None]:
+    """The value as the rendering shows it, as DuckDB's JSON writer has it, and its type there."""
+    sql = render("a value", kind, rendering, **options)
+    bound = {name: value for name, value in BOUND.items() if f"${name}" in sql}
+    found = database.execute(
+        f"SELECT to_json(shown) ->> '$', json_type(to_json(shown)), shown IS NULL FROM (SELECT {sql} AS shown "
+        f'FROM (SELECT CAST($value AS {DUCKDB_TYPES[kind]}) AS "a value"))',
+        {**bound, "value": value},
+    ).fetchone()
+    assert found is not None
+    text, json_type, is_null = found
+    return (None, None) if is_null else (text, json_type)
+
+
+def test_every_column_type_has_a_rendering_and_every_rendering_a_column_type() -> None:
+    assert all(fitting(kind) for kind in ColumnType)
+    assert all(rendering.row.accepts for rendering in Rendering)
+    assert set().union(*map(fitting, ColumnType)) == set(Rendering)
+
+
+@pytest.mark.parametrize(("rendering", "kind"), ACCEPTED)
+def test_values_have_the_json_type_that_the_table_says(
+    database: duckdb.DuckDBPyConnection, rendering: Rendering, kind: ColumnType
+) -> None:
+    for value in SAMPLES[kind]:
+        _, json_type = shown(database, rendering, kind, value)
+        assert json_type is not None, value
+        assert JSON_TYPES[json_type] == rendering.row.json, value
+
+
+@pytest.mark.parametrize(("rendering", "kind"), ACCEPTED)
+def test_null_and_empty_text_become_what_the_table_says(
+    database: duckdb.DuckDBPyConnection, rendering: Rendering, kind: ColumnType
+) -> None:
+    of_null, _ = shown(database, rendering, kind, None)
+    texts = [shown(database, rendering, kind, value)[0] for value in SAMPLES[kind]]
+    match rendering.row.empty:
+        case Empty.NEVER:
+            assert of_null is None
+            assert "" not in texts
+        case Empty.KEPT:
+            assert of_null is None
+            assert "" in texts
+        case Empty.FOR_NULL:
+            assert of_null == ""
+    assert rendering.row.empty is Empty.NEVER or rendering.row.json == "string"
+
+
+@pytest.mark.parametrize(("rendering", "kind"), ACCEPTED)
+def test_a_format_without_empty_text_never_gets_one(
+    database: duckdb.DuckDBPyConnection, rendering: Rendering, kind: ColumnType
+) -> None:
+    for value in (None, *SAMPLES[kind]):
+        plain, _ = shown(database, rendering, kind, value)
+        nulled, _ = shown(database, rendering, kind, value, empty_text_is_null=True)
+        assert nulled == (plain or None)
+
+
+@pytest.mark.parametrize(("rendering", "kind"), ACCEPTED)
+def test_text_that_people_typed_is_no_formula(
+    database: duckdb.DuckDBPyConnection, rendering: Rendering, kind: ColumnType
+) -> None:
+    """Numbers, instants and flags stay as they are: ``-1`` of a number column is no formula."""
+    typed = kind in (ColumnType.TEXT, ColumnType.ID, ColumnType.LIST) and rendering.row.json == "string"
+    for value in (None, *SAMPLES[kind]):
+        plain, _ = shown(database, rendering, kind, value)
+        guarded, _ = shown(database, rendering, kind, value, guarded=True)
+        is_formula = isinstance(plain, str) and plain.startswith(("=", "+", "-", "@", "\t", "\r"))
+        assert guarded == (f"'{plain}" if typed and is_formula else plain)
+
+
+def test_instants_are_dates_in_a_workbook_and_all_else_stays() -> None:
+    for rendering in Rendering:
+        is_instant = rendering.row.accepts == {ColumnType.INSTANT}
+        assert in_cells(rendering) is (Rendering.LOCAL_INSTANT if is_instant else rendering)

@@ -1,0 +1,81 @@
+"""Every error of an API has a status and a code in every dialect: none falls through to the root's."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from offtake.errors import (
+    ExportError,
+    InvalidGrant,
+    NotAuthenticated,
+    OfftakeError,
+    RateExceeded,
+    UnknownReport,
+    Waitable,
+)
+from offtake.http.errors import nearest_of
+from offtake.wire import DIALECTS, Dialect, khoros, loop, talkdesk
+from offtake.wire.errors import STATUSES
+from offtake.wire.khoros.errors import ERRORS as KHOROS_ERRORS
+from offtake.wire.loop.errors import CODES as LOOP_CODES
+from offtake.wire.loop.errors import ERRORS as LOOP_ERRORS
+from offtake.wire.talkdesk.errors import CODES as TALKDESK_CODES
+from offtake.wire.talkdesk.errors import OAUTH_WORDS
+
+PATHS = {"talkdesk": "/data/reports", "khoros": "/api/public/teams", "loop": "/api/v1/report/export"}
+# Only a token endpoint raises it; Talkdesk's have words of their own.
+TOKEN_ENDPOINTS_ONLY = {InvalidGrant}
+
+
+def leaves(error: type[ExportError]) -> Iterator[type[ExportError]]:
+    below = [each for each in error.__subclasses__() if each.__module__ == "offtake.errors"]
+    yield from itertools.chain.from_iterable(map(leaves, below)) if below else (error,)
+
+
+LEAVES = sorted(set(leaves(ExportError)), key=lambda error: error.__name__)
+
+
+def made(error: type[OfftakeError]) -> OfftakeError:
+    more: dict[str, Any] = {"retry_after": 7} if issubclass(error, Waitable) else {}
+    return error("message", **more, **({"allowed": 3} if error is RateExceeded else {}))
+
+
+def test_the_dialects_are_those_of_this_test() -> None:
+    assert {dialect.name for dialect in DIALECTS} == PATHS.keys()
+    assert {khoros.KHOROS, loop.LOOP, talkdesk.TALKDESK} == set(DIALECTS)
+
+
+@pytest.mark.parametrize("error", LEAVES)
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+def test_every_error_has_a_status_in_every_dialect(dialect: Dialect[Any], error: type[ExportError]) -> None:
+    answer = dialect.errors.render(made(error), PATHS[dialect.name])
+    assert 400 <= answer.status_code < 600
+    assert answer.status_code != 500
+    assert ("retry-after" in answer.headers) == issubclass(error, Waitable)
+    assert ("www-authenticate" in answer.headers) == (error is NotAuthenticated)
+
+
+@pytest.mark.parametrize("error", [each for each in LEAVES if each not in TOKEN_ENDPOINTS_ONLY])
+@pytest.mark.parametrize("codes", [TALKDESK_CODES, LOOP_CODES], ids=["talkdesk", "loop"])
+def test_every_error_has_a_code(codes: dict[type[OfftakeError], str], error: type[ExportError]) -> None:
+    assert nearest_of(codes, error) != codes[OfftakeError]
+
+
+def test_the_token_endpoints_have_a_word_for_what_they_raise() -> None:
+    """RFC 6749 5.2; everything else is ``server_error``."""
+    assert nearest_of(OAUTH_WORDS, InvalidGrant) == "invalid_grant"
+    assert nearest_of(OAUTH_WORDS, NotAuthenticated) == "invalid_client"
+
+
+def test_a_dialect_changes_the_shared_statuses_only_where_its_contract_says_so() -> None:
+    """Khoros contract 4.7 and Loop contract 9."""
+    assert KHOROS_ERRORS.items() - STATUSES.items() == {(UnknownReport, 404)}
+    assert {error.__name__: status for error, status in LOOP_ERRORS.items() - STATUSES.items()} == {
+        "ArtifactNotFound": 410,
+        "ArtifactGone": 410,
+        "AccountNotVerified": 451,
+    }

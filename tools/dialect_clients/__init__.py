@@ -1,0 +1,39 @@
+"""Clients of the server's dialects behind one interface: create, wait, download, cancel, delete, list.
+
+They are written against the vendors' documentation alone and know nothing of the server's code, so that a client
+library can take their place. One synchronous client per dialect; each authenticates as its vendor prescribes.
+"""
+
+from __future__ import annotations
+
+from dialect_clients.errors import (
+    ClientError,
+    JobFailed,
+    NoFile,
+    ServerBusy,
+    UnexpectedResponse,
+    UnsupportedOperation,
+)
+from dialect_clients.export_client import ExportClient
+from dialect_clients.export_job import Download, Export, Job, JobState, Operation
+from dialect_clients.khoros import KhorosClient
+from dialect_clients.loop import LoopClient
+from dialect_clients.talkdesk import TalkdeskClient
+
+__all__ = [
+    "ClientError",
+    "Download",
+    "Export",
+    "ExportClient",
+    "Job",
+    "JobFailed",
+    "JobState",
+    "KhorosClient",
+    "LoopClient",
+    "NoFile",
+    "Operation",
+    "ServerBusy",
+    "TalkdeskClient",
+    "UnexpectedResponse",
+    "UnsupportedOperation",
+]
