@@ -178,7 +178,8 @@ class TestOnPostgresql:
     """Tests that share one server and worker, because these take seconds to start with Temporal's library."""
 
     @pytest.fixture(scope="class")
-    def client(self, postgresql_place: Place, temporal: TemporalServer) -> Iterator[TalkdeskWire]:
+    @classmethod
+    def client(cls, postgresql_place: Place, temporal: TemporalServer) -> Iterator[TalkdeskWire]:
         with postgresql_place.served(environment(temporal, "postgresql"), workers=1) as (_, client):
             yield client
 
@@ -197,7 +198,8 @@ class TestOnSqlite:
     """As above, with few attempts at short intervals."""
 
     @pytest.fixture(scope="class")
-    def served(self, place: Place, temporal: TemporalServer) -> Iterator[tuple[Running, TalkdeskWire]]:
+    @classmethod
+    def served(cls, place: Place, temporal: TemporalServer) -> Iterator[tuple[Running, TalkdeskWire]]:
         counted = {"OFFTAKE_WORKER__ATTEMPTS": "3", "OFFTAKE_WORKER__RETRY_SECONDS": "0.2"}
         with place.served(environment(temporal, "home", **counted), workers=1) as served:
             yield served
@@ -303,7 +305,8 @@ class TestSlowExports:
     """Tests that share one server, and one worker that may run two attempts at once."""
 
     @pytest.fixture(scope="class")
-    def served(self, slow: Place, temporal: TemporalServer) -> Iterator[tuple[Running, TalkdeskWire]]:
+    @classmethod
+    def served(cls, slow: Place, temporal: TemporalServer) -> Iterator[tuple[Running, TalkdeskWire]]:
         with slow.served(environment(temporal, "slow", OFFTAKE_TEMPORAL__ACTIVITIES="2"), workers=1) as served:
             yield served
 
