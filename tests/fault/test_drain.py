@@ -77,19 +77,20 @@ def slow_download(link: str) -> Iterator[Callable[[], bytes]]:
         yield rest
 
 
+def is_shutting_down(running: Running) -> bool:
+    """Whether the readiness probe reports the shutdown, and nothing else."""
+    answer = httpx.get(f"{running.url}/readyz", trust_env=False)
+    return answer.status_code == 503 and answer.json()["missing"] == ["The server is shutting down."]
+
+
 def test_a_download_that_runs_at_sigterm_arrives_whole(exported: Exported) -> None:
-    running = exported.home.serve(workers=1)
+    running = exported.home.serve(workers=0)
     link, size = exported.link(running)
     assert size > ROWS * len(NOTES)
     with slow_download(link) as rest:
         running.process.send_signal(signal.SIGTERM)
 
-        def probed() -> httpx.Response | None:
-            answer = httpx.get(f"{running.url}/readyz", trust_env=False)
-            return answer if answer.status_code == 503 else None
-
-        probe = wait_for("the probe to say it", probed)
-        assert probe.json()["missing"] == ["The server is shutting down."]
+        wait_for("the probe to report it", partial(is_shutting_down, running))
         assert httpx.get(f"{running.url}/healthz", trust_env=False).status_code == 200
         refused = httpx.get(f"{running.url}/data/reports/calls/jobs", trust_env=False)
         assert refused.status_code == 503
@@ -131,7 +132,7 @@ def test_the_second_signal_does_not_wait(exported: Exported, second: signal.Sign
     link, size = exported.link(running)
     with slow_download(link) as rest:
         running.process.send_signal(signal.SIGTERM)
-        wait_for("the drain", lambda: httpx.get(f"{running.url}/readyz", trust_env=False).status_code == 503)
+        wait_for("the drain", partial(is_shutting_down, running))
         running.process.send_signal(second)
         assert running.process.wait(timeout=30) == 0  # of 60 seconds that the drain may take
         assert len(rest()) < size
