@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from offtake.lake.tables import tables
-from offtake.store.jobs import count_open
 from tests.fixtures.care import call
 from tests.fixtures.commands import Done, command
 from tests.fixtures.installation import Installation
@@ -470,28 +469,6 @@ def test_serve_prints_one_line_and_ends_with_0(home: Path) -> None:
     assert served.returncode == 0, err
     assert out == ""
     assert all(isinstance(json.loads(line), dict) for line in err.splitlines())
-
-
-def test_cancelling_a_running_export_interrupts_it_and_frees_the_quota(large: Installation) -> None:
-    """The query stops in the middle, what it wrote is gone, and the worker has a hand free for the next one."""
-    server = large.serve(workers=1)
-    with TalkdeskWire.connect(server.url, large.add_client("acme")) as client:
-        job = client.create("calls", *MARCH, format_="json_bulk")
-        staging = large.home / "artifacts" / "staging"
-        wait_for("a half written file", lambda: [path for path in staging.glob(f"{job}.*") if path.stat().st_size > 0])
-        assert result(command("jobs", "cancel", job, "--json", home=large.home))["status"] == "cancelled"
-        assert client.status("calls", job) == "canceled"
-        with large.services() as on, on.database.read() as connection:
-            assert count_open(connection, tenant="acme", dialect="talkdesk") == 0
-
-    def ended() -> list[str]:
-        """How; a query that hangs in spite of its interrupts (DuckDB 2.0, once in a long while) ends its worker."""
-        lines = [line for line in server.log_lines() if line.get("job") == job]
-        return [line.get("outcome", "stuck") for line in lines if line["event"] in ("attempt", "attempt_stuck")]
-
-    assert wait_for("the attempt's end", ended, timeout_seconds=300) in (["lease_lost"], ["stuck"])
-    wait_for("nothing to be left", lambda: not list((large.home / "artifacts").rglob(f"{job}*")))
-    assert server.stop() == 0
 
 
 def test_a_stopped_server_hands_its_running_export_back(large: Installation) -> None:

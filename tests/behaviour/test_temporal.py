@@ -1,4 +1,4 @@
-"""Exports with Temporal as the doorbell: a real dev server, real servers and workers, both databases."""
+"""Exports that Temporal dispatches: a dev server of Temporal, servers and workers, both databases."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from offtake.store import jobs, outbox
 from offtake.store.database import Database
 from offtake.store.outbox import MessageKind
 from tests.fixtures.commands import command
-from tests.fixtures.databases import KINDS, fresh_database, postgresql_server
+from tests.fixtures.databases import fresh_database, postgresql_server
 from tests.fixtures.exports import EXPORT, caller
 from tests.fixtures.installation import Installation, Running
 from tests.fixtures.polling import wait_for
@@ -114,13 +114,6 @@ def place(shared_installations: Callable[[str], Installation]) -> Iterator[Place
         yield made
 
 
-@pytest.fixture(params=KINDS)
-def on_each_database(request: pytest.FixtureRequest) -> Place:
-    """On each database."""
-    found: Place = request.getfixturevalue({"sqlite": "place", "postgresql": "postgresql_place"}[request.param])
-    return found
-
-
 @pytest.fixture(scope="module")
 def postgresql_place(shared_installations: Callable[[str], Installation], postgresql: str) -> Iterator[Place]:
     """On PostgreSQL."""
@@ -144,8 +137,9 @@ def carried(temporal: TemporalServer, workflow: str) -> set[str]:
     return {base64.b64decode(value).decode() for value in re.findall(r'"data": ?"([^"]+)"', temporal.ask(history))}
 
 
-def events(server: Running) -> list[dict[str, Any]]:
-    return [line for line in server.log_lines() if line["event"] == "attempt"]
+def events(server: Running, job: str) -> list[dict[str, Any]]:
+    """The log lines of the job's attempts."""
+    return [line for line in server.log_lines() if line["event"] == "attempt" and line["job"] == job]
 
 
 def schedules(temporal: TemporalServer) -> list[str]:
@@ -156,17 +150,86 @@ def schedules(temporal: TemporalServer) -> list[str]:
     return ids
 
 
-def test_a_job_is_rung_for_run_and_published(on_each_database: Place, temporal: TemporalServer) -> None:
-    place = on_each_database
-    with place.served(environment(temporal, place.made.home.parent.name), workers=1) as (_, client):
-        job = client.create("calls", START, END)
-        assert client.wait("calls", job) == "done"
-        assert client.download("calls", job).json()["total"] > CALLS // 2
-        assert result(temporal, job) == "succeeded"
-        wait_for("the outbox to be empty", place.is_told)
+def check_an_export(place: Place, client: TalkdeskWire, temporal: TemporalServer) -> None:
+    """A job is dispatched, run and published, and Temporal holds nothing but its id."""
+    job = client.create("calls", START, END)
+    assert client.wait("calls", job) == "done"
+    assert client.download("calls", job).json()["total"] > CALLS // 2
+    assert result(temporal, job) == "succeeded"
+    wait_for("the outbox to be empty", place.is_told)
     assert carried(temporal, job) == {f'{{"job":"{job}","silence":15.0}}', f'"{job}"', '"succeeded"'}
     row = place.row(job)
     assert (row.fence, row.attempts) == (1, 1)
+
+
+def check_maintenance(place: Place, client: TalkdeskWire, temporal: TemporalServer) -> None:
+    """Maintenance runs without a schedule in Temporal: it expires files and sweeps orphans."""
+    job = client.create("calls", START, END)
+    assert client.wait("calls", job) == "done"
+    orphan = place.made.home / "artifacts" / "files" / "acme" / f"{'0' * 36}.1.csv"
+    orphan.write_text("of an attempt that no row knows")
+    place.made.outlive(job)
+    wait_for("the file to expire", lambda: place.row(job).status is Status.EXPIRED)
+    wait_for("the sweep", lambda: not orphan.exists())
+    assert schedules(temporal) == []
+
+
+class TestOnPostgresql:
+    """Tests that share one server and worker, because these take seconds to start with Temporal's library."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def client(cls, postgresql_place: Place, temporal: TemporalServer) -> Iterator[TalkdeskWire]:
+        with postgresql_place.served(environment(temporal, "postgresql"), workers=1) as (_, client):
+            yield client
+
+    def test_a_job_is_dispatched_run_and_published(
+        self, postgresql_place: Place, client: TalkdeskWire, temporal: TemporalServer
+    ) -> None:
+        check_an_export(postgresql_place, client, temporal)
+
+    def test_maintenance_needs_no_schedule_of_temporal(
+        self, postgresql_place: Place, client: TalkdeskWire, temporal: TemporalServer
+    ) -> None:
+        check_maintenance(postgresql_place, client, temporal)
+
+
+class TestOnSqlite:
+    """As above, with few attempts at short intervals."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def served(cls, place: Place, temporal: TemporalServer) -> Iterator[tuple[Running, TalkdeskWire]]:
+        counted = {"OFFTAKE_WORKER__ATTEMPTS": "3", "OFFTAKE_WORKER__RETRY_SECONDS": "0.2"}
+        with place.served(environment(temporal, "home", **counted), workers=1) as served:
+            yield served
+
+    def test_a_job_is_dispatched_run_and_published(
+        self, place: Place, served: tuple[Running, TalkdeskWire], temporal: TemporalServer
+    ) -> None:
+        check_an_export(place, served[1], temporal)
+
+    def test_maintenance_needs_no_schedule_of_temporal(
+        self, place: Place, served: tuple[Running, TalkdeskWire], temporal: TemporalServer
+    ) -> None:
+        check_maintenance(place, served[1], temporal)
+
+    def test_attempts_are_counted_by_the_row_and_the_last_ends_the_workflow(
+        self, place: Place, served: tuple[Running, TalkdeskWire], temporal: TemporalServer
+    ) -> None:
+        server, client = served
+        staging = place.made.home / "artifacts" / "staging"
+        assert client.wait("calls", client.create("calls", START, END)) == "done"  # the worker has made its folders
+        staging.rename(staging.with_name("gone"))
+        try:
+            job = client.create("calls", START, END)
+            assert client.wait("calls", job) == "failed"
+        finally:
+            staging.with_name("gone").rename(staging)
+        assert result(temporal, job) == "failed"
+        assert [line["outcome"] for line in events(server, job)] == ["retry", "retry", "failed"]
+        row = place.row(job)
+        assert (row.attempts, row.fence, row.failure and row.failure.code) == (3, 3, "storage_unavailable")
 
 
 def test_jobs_made_with_temporal_run_without_it_and_the_other_way_round(place: Place, temporal: TemporalServer) -> None:
@@ -202,23 +265,6 @@ def test_a_ring_too_many_changes_nothing(place: Place, temporal: TemporalServer)
     assert (before.fence, before.attempts) == (1, 1)
 
 
-def test_attempts_are_counted_by_the_row_and_the_last_ends_the_workflow(place: Place, temporal: TemporalServer) -> None:
-    counted = {"OFFTAKE_WORKER__ATTEMPTS": "3", "OFFTAKE_WORKER__RETRY_SECONDS": "0.2"}
-    staging = place.made.home / "artifacts" / "staging"
-    with place.served(environment(temporal, "home", **counted), workers=1) as (server, client):
-        assert client.wait("calls", client.create("calls", START, END)) == "done"  # the worker has made its folders
-        staging.rename(staging.with_name("gone"))
-        try:
-            job = client.create("calls", START, END)
-            assert client.wait("calls", job) == "failed"
-        finally:
-            staging.with_name("gone").rename(staging)
-        assert result(temporal, job) == "failed"
-        assert [line["outcome"] for line in events(server)] == ["succeeded", "retry", "retry", "failed"]
-    row = place.row(job)
-    assert (row.attempts, row.fence, row.failure and row.failure.code) == (3, 3, "storage_unavailable")
-
-
 def test_a_worker_on_another_machine_joins_with_nothing_but_settings(
     tmp_path: Path, postgresql: str, temporal: TemporalServer
 ) -> None:
@@ -245,21 +291,6 @@ def test_a_worker_on_another_machine_joins_with_nothing_but_settings(
     assert (worker.returncode, b'"event": "attempt"' in said) == (0, True)
 
 
-def test_maintenance_runs_beside_temporal_and_needs_no_schedule(
-    on_each_database: Place, temporal: TemporalServer
-) -> None:
-    place, queue = on_each_database, on_each_database.made.home.parent.name
-    with place.served(environment(temporal, queue), workers=1) as (_, client):
-        job = client.create("calls", START, END)
-        assert client.wait("calls", job) == "done"
-        orphan = place.made.home / "artifacts" / "files" / "acme" / f"{'0' * 36}.1.csv"
-        orphan.write_text("of an attempt that no row knows")
-        place.made.outlive(job)
-        wait_for("the file to expire", lambda: place.row(job).status is Status.EXPIRED)
-        wait_for("the sweep", lambda: not orphan.exists())
-    assert schedules(temporal) == []
-
-
 # --- exports that take seconds ---------------------------------------------------------------------------------------
 
 
@@ -270,23 +301,33 @@ def slow(large: Installation) -> Iterator[Place]:
         yield Place(large, large.add_client("acme"), on.database)
 
 
-def test_a_cancel_interrupts_the_attempt_and_ends_the_workflow(slow: Place, temporal: TemporalServer) -> None:
-    with slow.served(environment(temporal, "cancel"), workers=1) as (server, client):
+class TestSlowExports:
+    """Tests that share one server, and one worker that may run two attempts at once."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def served(cls, slow: Place, temporal: TemporalServer) -> Iterator[tuple[Running, TalkdeskWire]]:
+        with slow.served(environment(temporal, "slow", OFFTAKE_TEMPORAL__ACTIVITIES="2"), workers=1) as served:
+            yield served
+
+    def test_a_cancel_interrupts_the_attempt_and_ends_the_workflow(
+        self, slow: Place, served: tuple[Running, TalkdeskWire], temporal: TemporalServer
+    ) -> None:
+        server, client = served
         job = client.create("calls", START, END)
         wait_for("the export to begin", lambda: client.status("calls", job) == "processing")
         assert client.cancel("calls", job).status_code == 204
-        wait_for("the attempt to be over", lambda: events(server))
+        (line,) = wait_for("the attempt to be over", lambda: events(server, job))
         wait_for("the workflow to end", lambda: temporal.state(job) is not Workflow.RUNNING)
-        assert [(line["outcome"], line["attempt"]) for line in events(server)] == [("lease_lost", 1)]
-        queued = client.create("calls", START, END)  # the worker is free
-        assert client.wait("calls", queued) == "done"
-    assert slow.row(job).status is Status.CANCELLED
-    assert list((slow.made.home / "artifacts").rglob(f"{job}*")) == []
+        assert (line["outcome"], line["attempt"]) == ("lease_lost", 1)
+        assert slow.row(job).status is Status.CANCELLED
+        assert list((slow.made.home / "artifacts").rglob(f"{job}*")) == []
 
-
-def test_one_worker_runs_as_many_attempts_at_once_as_it_may(slow: Place, temporal: TemporalServer) -> None:
-    settings = environment(temporal, "at-once", OFFTAKE_TEMPORAL__ACTIVITIES="2")
-    with slow.served(settings, workers=1) as (_, client):
+    def test_one_worker_runs_as_many_attempts_at_once_as_it_may(
+        self, slow: Place, served: tuple[Running, TalkdeskWire]
+    ) -> None:
+        """After the cancelled attempt, so that its place is known to be free."""
+        _, client = served
         both = [client.create("calls", START, END) for _ in range(2)]
 
         def at_once() -> bool:
@@ -294,7 +335,18 @@ def test_one_worker_runs_as_many_attempts_at_once_as_it_may(slow: Place, tempora
 
         wait_for("both to run", at_once)
         assert [client.wait("calls", job) for job in both] == ["done", "done"]
-    assert [slow.row(job).attempts for job in both] == [1, 1]
+        assert [slow.row(job).attempts for job in both] == [1, 1]
+
+    @pytest.mark.parametrize("how", ["cancel", "terminate"])
+    def test_a_workflow_ended_by_hand_in_temporal_does_not_end_the_job(
+        self, slow: Place, served: tuple[Running, TalkdeskWire], temporal: TemporalServer, how: str
+    ) -> None:
+        _, client = served
+        job = client.create("calls", START, END)
+        wait_for("the export to begin", lambda: client.status("calls", job) == "processing")
+        temporal.ask(lambda client: getattr(client.get_workflow_handle(job), how)())
+        assert client.wait("calls", job) == "done"
+        assert slow.row(job).attempts == 1
 
 
 def test_a_cancel_before_any_worker_ends_the_workflow(slow: Place, temporal: TemporalServer) -> None:
@@ -312,25 +364,13 @@ def test_a_worker_that_is_told_to_stop_hands_its_job_back(slow: Place, temporal:
     with slow.served(settings, workers=1) as (server, client):
         job = client.create("calls", START, END)
         wait_for("the export to begin", lambda: client.status("calls", job) == "processing")
-    assert [line["outcome"] for line in events(server)] == ["requeued"]
+    assert [line["outcome"] for line in events(server, job)] == ["requeued"]
     handed_back = slow.row(job)
     assert (handed_back.status, handed_back.attempts, handed_back.fence) == (Status.QUEUED, 0, 1)
     with slow.served(settings, workers=1) as (_, client):
         assert client.wait("calls", job) == "done"
     done = slow.row(job)
     assert (done.attempts, done.fence) == (1, 2)
-
-
-@pytest.mark.parametrize("how", ["cancel", "terminate"])
-def test_a_workflow_ended_by_hand_in_temporal_does_not_end_the_job(
-    slow: Place, temporal: TemporalServer, how: str
-) -> None:
-    with slow.served(environment(temporal, f"by-hand-{how}"), workers=1) as (_, client):
-        job = client.create("calls", START, END)
-        wait_for("the export to begin", lambda: client.status("calls", job) == "processing")
-        temporal.ask(lambda client: getattr(client.get_workflow_handle(job), how)())
-        assert client.wait("calls", job) == "done"
-    assert slow.row(job).attempts == 1
 
 
 def test_the_key_of_temporal_reaches_no_log(installation: Installation, temporal: TemporalServer) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,21 +21,40 @@ from tests.fixtures.care import call
 from tests.fixtures.installation import Installation, Running, catches_sigterm
 from tests.fixtures.polling import wait_for
 from tests.fixtures.talkdesk import Credential, TalkdeskWire
+from tests.fixtures.workers import CALLS, create_job, run_next_attempt
 
 MARCH = ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z")
 NOTES = "x" * 2000
 ROWS = 16_000  # times NOTES: more than both ends of a connection keep for each other
 
 
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A home with a finished export that is larger than the kernel's buffers of a connection."""
+
+    home: Installation
+    credential: Credential
+    job: str
+
+    def link(self, running: Running) -> tuple[str, int]:
+        """A fresh link to the file, and the file's size."""
+        with TalkdeskWire.connect(running.url, self.credential) as client:
+            link = client.link("calls", self.job)
+            return link, int(httpx.head(link, trust_env=False).headers["content-length"])
+
+
 @pytest.fixture(scope="module")
-def filled(shared_installations: Callable[[str], Installation]) -> tuple[Installation, Credential]:
-    """A home whose export is larger than what the kernel keeps of a connection."""
+def exported(shared_installations: Callable[[str], Installation]) -> Exported:
+    """The export is made once; every test serves the home with a server of its own."""
     made = shared_installations("drain")
     made.init("[server]\ndrain_seconds = 60\n")
     credential = made.add_tenant("acme")
     row = call("", "2026-03-05T10:00:00Z", notes=NOTES)
     made.load("call", ({**row, "call_id": f"c{number}"} for number in range(ROWS)), tenant="acme")
-    return made, credential
+    job = create_job(made, replace(CALLS, format="csv"))
+    with made.services() as on:
+        assert run_next_attempt(on).id == job
+    return Exported(made, credential, job)
 
 
 @contextmanager
@@ -57,29 +77,20 @@ def slow_download(link: str) -> Iterator[Callable[[], bytes]]:
         yield rest
 
 
-def finished(running: Running, credential: Credential) -> tuple[str, int]:
-    """A fresh link to a large file, and the file's size."""
-    with TalkdeskWire.connect(running.url, credential) as client:
-        job = client.create("calls", *MARCH, format_="csv")
-        assert client.wait("calls", job) == "done"
-        link = client.link("calls", job)
-        return link, int(httpx.head(link, trust_env=False).headers["content-length"])
+def is_shutting_down(running: Running) -> bool:
+    """Whether the readiness probe reports the shutdown, and nothing else."""
+    answer = httpx.get(f"{running.url}/readyz", trust_env=False)
+    return answer.status_code == 503 and answer.json()["missing"] == ["The server is shutting down."]
 
 
-def test_a_download_that_runs_at_sigterm_arrives_whole(filled: tuple[Installation, Credential]) -> None:
-    made, credential = filled
-    running = made.serve(workers=1)
-    link, size = finished(running, credential)
+def test_a_download_that_runs_at_sigterm_arrives_whole(exported: Exported) -> None:
+    running = exported.home.serve(workers=0)
+    link, size = exported.link(running)
     assert size > ROWS * len(NOTES)
     with slow_download(link) as rest:
         running.process.send_signal(signal.SIGTERM)
 
-        def probed() -> httpx.Response | None:
-            answer = httpx.get(f"{running.url}/readyz", trust_env=False)
-            return answer if answer.status_code == 503 else None
-
-        probe = wait_for("the probe to say it", probed)
-        assert probe.json()["missing"] == ["The server is shutting down."]
+        wait_for("the probe to report it", partial(is_shutting_down, running))
         assert httpx.get(f"{running.url}/healthz", trust_env=False).status_code == 200
         refused = httpx.get(f"{running.url}/data/reports/calls/jobs", trust_env=False)
         assert refused.status_code == 503
@@ -98,10 +109,9 @@ def test_a_download_that_runs_at_sigterm_arrives_whole(filled: tuple[Installatio
     assert running.stop() == 0
 
 
-def test_a_client_that_leaves_early_is_noticed(filled: tuple[Installation, Credential]) -> None:
-    made, credential = filled
-    running = made.serve(workers=1)
-    link, size = finished(running, credential)
+def test_a_client_that_leaves_early_is_noticed(exported: Exported) -> None:
+    running = exported.home.serve(workers=0)
+    link, size = exported.link(running)
     with slow_download(link):
         pass
 
@@ -117,23 +127,21 @@ def test_a_client_that_leaves_early_is_noticed(filled: tuple[Installation, Crede
 
 
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
-def test_the_second_signal_does_not_wait(filled: tuple[Installation, Credential], second: signal.Signals) -> None:
-    made, credential = filled
-    running = made.serve(workers=1)
-    link, size = finished(running, credential)
+def test_the_second_signal_does_not_wait(exported: Exported, second: signal.Signals) -> None:
+    running = exported.home.serve(workers=0)
+    link, size = exported.link(running)
     with slow_download(link) as rest:
         running.process.send_signal(signal.SIGTERM)
-        wait_for("the drain", lambda: httpx.get(f"{running.url}/readyz", trust_env=False).status_code == 503)
+        wait_for("the drain", partial(is_shutting_down, running))
         running.process.send_signal(second)
         assert running.process.wait(timeout=30) == 0  # of 60 seconds that the drain may take
         assert len(rest()) < size
     assert running.stop() == 0
 
 
-def test_a_download_longer_than_the_drain_is_cut(filled: tuple[Installation, Credential]) -> None:
-    made, credential = filled
-    running = made.serve(workers=1, environment={"OFFTAKE_SERVER__DRAIN_SECONDS": "0.2"})
-    link, size = finished(running, credential)
+def test_a_download_longer_than_the_drain_is_cut(exported: Exported) -> None:
+    running = exported.home.serve(workers=0, environment={"OFFTAKE_SERVER__DRAIN_SECONDS": "0.2"})
+    link, size = exported.link(running)
     with slow_download(link) as rest:
         assert running.stop() == 0
         assert len(rest()) < size

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import signal
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,16 +18,12 @@ import psutil
 import pytest
 
 from offtake.core.attempt.run import POINTS
+from offtake.core.exports import retention
 from tests.fixtures.installation import Installation, Running, catches_sigterm
 from tests.fixtures.polling import wait_for
 from tests.fixtures.talkdesk import Credential, TalkdeskWire
+from tests.fixtures.workers import BRIEF, doomed, run_next_attempt
 
-SETTINGS = """
-[worker]
-heartbeat_seconds = 0.3
-lease_seconds = 1.5
-retry_seconds = 0
-"""
 CALLS = 20_000
 START, END = "2026-02-15T00:00:00Z", "2026-03-15T00:00:00Z"
 
@@ -36,19 +32,18 @@ START, END = "2026-02-15T00:00:00Z", "2026-03-15T00:00:00Z"
 def seeded(shared_installations: Callable[[str], Installation]) -> tuple[Installation, Credential]:
     """An installation with enough calls for a file of some megabytes."""
     made = shared_installations("killed")
-    made.init(SETTINGS)
+    made.init(BRIEF)
     credential = made.add_tenant("acme")
-    made.must("seed", "--tenant", "acme", "--calls", str(CALLS), "--until", "2026-03-14", "--days", "28")
+    made.seed("acme", calls=CALLS, until=date(2026, 3, 14), days=28)
     return made, credential
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server(seeded: tuple[Installation, Credential]) -> Iterator[Running]:
-    """A server without workers."""
+    """A server without workers, which survives whatever happens to workers."""
     running = seeded[0].serve(workers=0)
     yield running
-    if running.process.poll() is None:
-        assert running.stop() == 0
+    assert running.stop() == 0
 
 
 @pytest.fixture
@@ -57,26 +52,6 @@ def client(seeded: tuple[Installation, Credential], server: Running) -> Iterator
     connected = TalkdeskWire.connect(server.url, seeded[1])
     yield connected
     connected.close()
-
-
-def start_doomed(made: Installation, point: str, fate: str) -> subprocess.Popen[bytes]:
-    script = Path(__file__).parents[1] / "fixtures" / "doomed_worker.py"
-    return subprocess.Popen([sys.executable, str(script), str(made.home), point, fate], stdin=subprocess.DEVNULL)
-
-
-@pytest.fixture
-def worker(seeded: tuple[Installation, Credential]) -> Iterator[Callable[[], None]]:
-    """Starts an ordinary worker, stopped at the end of the test."""
-    started: list[subprocess.Popen[bytes]] = []
-
-    def start() -> None:
-        command = [sys.executable, "-m", "offtake", "worker", "--home", str(seeded[0].home)]
-        started.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-
-    yield start
-    for process in started:
-        process.terminate()
-        assert process.wait(timeout=60) in (0, -signal.SIGTERM)  # the signal itself where it was still starting
 
 
 def row_of(made: Installation, job: str) -> dict[str, Any]:
@@ -88,7 +63,7 @@ def row_of(made: Installation, job: str) -> dict[str, Any]:
         connection.close()
 
 
-def figures_of(made: Installation) -> dict[tuple[str, str], int]:
+def counters_of(made: Installation) -> dict[tuple[str, str], int]:
     connection = sqlite3.connect(made.home / "state.db")
     try:
         rows = connection.execute("SELECT name, kind, value FROM counter WHERE dialect = 'talkdesk'")
@@ -118,39 +93,24 @@ def assert_one_whole_file(made: Installation, client: TalkdeskWire, job: str) ->
     [(point, "kill") for point in POINTS] + [("writing", "kill-after-bytes")],
 )
 def test_a_worker_killed_anywhere_leaves_a_job_that_ends_with_one_whole_file(
-    seeded: tuple[Installation, Credential], client: TalkdeskWire, worker: Callable[[], None], point: str, fate: str
+    seeded: tuple[Installation, Credential], client: TalkdeskWire, point: str, fate: str
 ) -> None:
     made = seeded[0]
     job = client.create("calls", START, END)
-    assert start_doomed(made, point, fate).wait(timeout=60) == -signal.SIGKILL
+    with doomed(made, point, fate) as victim:
+        assert victim.process.wait(timeout=60) == -signal.SIGKILL
     row = row_of(made, job)
     if point == "published":
         assert row["status"] == "succeeded"
     else:
-        assert row["status"] in ("running", "uploading")  # the truth so far: its lease has not run out
+        assert row["status"] in ("running", "uploading")  # its lease has not expired
         assert client.http.get(f"/data/reports/calls/files/{job}", headers=client.headers).status_code == 404
-    worker()
-    assert client.wait("calls", job) == "done"
+    with made.services() as on:
+        if point != "published":
+            assert run_next_attempt(on).id == job
+        retention.sweep(on)
+    assert client.status("calls", job) == "done"
     assert row_of(made, job)["attempts"] == (1 if point == "published" else 2)
-    assert_one_whole_file(made, client, job)
-
-
-@pytest.mark.parametrize("point", ["staged", "renamed"])
-def test_a_worker_that_slept_past_its_lease_does_not_publish(
-    seeded: tuple[Installation, Credential], client: TalkdeskWire, worker: Callable[[], None], point: str
-) -> None:
-    made = seeded[0]
-    job = client.create("calls", START, END)
-    sleeper = start_doomed(made, point, "freeze")
-    wait_for("the worker to freeze", lambda: psutil.Process(sleeper.pid).status() == psutil.STATUS_STOPPED)
-    worker()
-    assert client.wait("calls", job) == "done"
-    before = row_of(made, job)
-    assert before["fence"] == 2
-    os.kill(sleeper.pid, signal.SIGCONT)
-    os.kill(sleeper.pid, signal.SIGTERM)
-    assert sleeper.wait(timeout=60) == 0
-    assert row_of(made, job) == before
     assert_one_whole_file(made, client, job)
 
 
@@ -161,13 +121,13 @@ def test_a_worker_of_the_server_killed_in_mid_export_is_replaced_and_the_job_is_
     running = made.serve(workers=1)
     client = TalkdeskWire.connect(running.url, credential)
     job = client.create("calls", START, END)
-    before = figures_of(made)
+    before = counters_of(made)
     wait_for("the export to begin", lambda: row_of(made, job)["status"] != "queued")
     (victim,) = running.workers()
     victim.kill()
     assert client.wait("calls", job) == "done"
     # Exact, although one attempt could not say how it ended.
-    row, grown = row_of(made, job), {name: value - before.get(name, 0) for name, value in figures_of(made).items()}
+    row, grown = row_of(made, job), {name: value - before.get(name, 0) for name, value in counters_of(made).items()}
     expected = {
         ("attempts", "succeeded"): 1,
         ("leases_lost", ""): 1,

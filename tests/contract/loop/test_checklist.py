@@ -402,8 +402,8 @@ def test_check_23_an_impersonated_export(busy: Served, acme: str, client: LoopWi
     assert {(entry.actor, entry.effective, entry.address) for entry in log} == {(OLGA, RITA, "127.0.0.1")}
 
 
-@pytest.mark.parametrize("point", ["writing", "staged"])
-def test_check_24_a_killed_server(installation: Installation, point: str) -> None:
+def test_check_24_a_killed_server(installation: Installation) -> None:
+    """``tests/fault/test_killed.py`` kills a worker at every other point of an attempt."""
     installation.init(f"{loop.UNLIMITED}[worker]\nheartbeat_seconds = 0.3\nlease_seconds = 1.5\nretry_seconds = 0\n")
     with installation.services() as on:
         identity.add_tenant(Tenant(name="acme"), on)
@@ -412,7 +412,7 @@ def test_check_24_a_killed_server(installation: Installation, point: str) -> Non
     with LoopWire.connect(installation.serve(workers=0).url, token) as client:
         export = client.create()
         script = Path(__file__).parents[2] / "fixtures" / "doomed_worker.py"
-        doomed = [sys.executable, str(script), str(installation.home), point, "kill"]
+        doomed = [sys.executable, str(script), str(installation.home), "writing", "kill"]
         assert subprocess.run(doomed, stdin=subprocess.DEVNULL, check=False).returncode == -signal.SIGKILL
         assert client.read(export).json() == {"id": export, "status": "Processing"}
         installation.servers[-1].kill()

@@ -117,18 +117,6 @@ def test_statuses_only_ever_move_forward(busy: Served, credential: Credential) -
     assert seen == sorted(seen, key=order.index)
 
 
-def test_cancelling_a_waiting_job_frees_its_place(idle: Served) -> None:
-    with idle.client(idle.tenant("places")) as client:
-        jobs = [client.create("calls", *MARCH) for _ in range(15)]
-        order = {"timespan": dict(zip(("from", "to"), MARCH, strict=True))}
-        assert_refused(client.send_create("user_status", order), 429, "1020017")
-        assert client.cancel("calls", jobs[7]).status_code == 204
-        assert client.status("calls", jobs[7]) == "canceled"
-        assert client.send_create("user_status", order).status_code == 202
-        assert_refused(client.send_create("calls", order), 429, "1020017")
-        assert client.status("calls", jobs[6]) == "created"
-
-
 @pytest.fixture
 def running(large: Installation) -> Iterator[Running]:
     """A server whose only worker needs seconds for an export of the tenant ``acme``."""
