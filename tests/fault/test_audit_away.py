@@ -14,6 +14,7 @@ from tests.fixtures.care import call
 from tests.fixtures.installation import Installation
 from tests.fixtures.polling import wait_for
 from tests.fixtures.talkdesk import Credential, TalkdeskWire
+from tests.fixtures.workers import BRIEF
 
 DAY = ("2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z")
 ORDER = {"timespan": dict(zip(("from", "to"), DAY, strict=True))}
@@ -43,7 +44,7 @@ def assert_unavailable(answer: httpx.Response) -> None:
 @pytest.fixture
 def credential(installation: Installation) -> Credential:
     """Of a tenant whose reads are recorded, too, and whose exports may have one row."""
-    installation.init("[tenants.watched.talkdesk]\naudit_reads = true\n[tenants.acme.talkdesk]\nrows = 1\n")
+    installation.init(f"{BRIEF}[tenants.watched.talkdesk]\naudit_reads = true\n[tenants.acme.talkdesk]\nrows = 1\n")
     return installation.add_tenant("acme")
 
 

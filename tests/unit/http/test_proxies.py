@@ -72,8 +72,8 @@ def test_any_other_address_is_not_trusted() -> None:
 
 
 def test_values_that_a_caller_put_before_those_of_the_proxy_are_ignored() -> None:
-    told = {"x-forwarded-proto": "gopher, https", "x-forwarded-host": "evil.example, exports.example.com"}
-    assert seen("10.9.9.9", told) == ("10.9.9.9", "https", "exports.example.com")
+    headers = {"x-forwarded-proto": "gopher, https", "x-forwarded-host": "evil.example, exports.example.com"}
+    assert seen("10.9.9.9", headers) == ("10.9.9.9", "https", "exports.example.com")
 
 
 @pytest.mark.parametrize("host", ["a b", "x/../y", "user@host", "[::1", "h:port", "é.example"])

@@ -12,7 +12,7 @@ from offtake.http.ranges import ByteRange, parse_ranges
 
 
 @pytest.mark.parametrize(
-    ("header", "stretches"),
+    ("header", "ranges"),
     [
         (None, None),
         ("bytes", None),
@@ -35,8 +35,10 @@ from offtake.http.ranges import ByteRange, parse_ranges
         ("bytes=0-99,10-19", [(0, 100)]),
     ],
 )
-def test_what_a_header_asks_of_a_file_of_100_bytes(header: str | None, stretches: list[tuple[int, int]] | None) -> None:
-    expected = None if stretches is None else [ByteRange(*each) for each in stretches]
+def test_the_ranges_of_a_header_in_a_file_of_100_bytes(
+    header: str | None, ranges: list[tuple[int, int]] | None
+) -> None:
+    expected = None if ranges is None else [ByteRange(*each) for each in ranges]
     assert parse_ranges(header, 100) == expected
 
 

@@ -28,8 +28,8 @@ def test_every_submission_is_a_row_and_was_done_when_the_row_says(db: duckdb.Duc
         ("reviewed_at", ["RESPONSE_ACCEPTED", "RESPONSE_CANCELED"], "reviewer_agent_id"),
     ):
         done = f"SELECT conversation_id, happened_at, agent_id FROM conversation_action WHERE kind IN {tuple(kinds)}"
-        told = f"SELECT conversation_id, {instant}, {agent} FROM response_approval WHERE {instant} IS NOT NULL"
-        none(db, f"({done} EXCEPT ALL {told}) UNION ALL ({told} EXCEPT ALL {done})".replace(",)", ")"))
+        recorded = f"SELECT conversation_id, {instant}, {agent} FROM response_approval WHERE {instant} IS NOT NULL"
+        none(db, f"({done} EXCEPT ALL {recorded}) UNION ALL ({recorded} EXCEPT ALL {done})".replace(",)", ")"))
     none(db, "SELECT response_approval_id FROM response_approval WHERE (status = 'PENDING') <> (reviewed_at IS NULL)")
     none(db, "SELECT response_approval_id FROM response_approval WHERE agent_id = reviewer_agent_id")
     some(db, "response_approval", *(f"status = '{word}'" for word in ("APPROVED", "REJECTED", "CANCELED")))
