@@ -85,7 +85,7 @@ class Place:
         assert found is not None
         return found
 
-    def is_told(self) -> bool:
+    def is_outbox_empty(self) -> bool:
         """Whether Temporal knows all there is to know."""
         with self.database.read() as connection:
             return not outbox.is_due(connection, now=datetime.now(UTC) + timedelta(days=1))
@@ -94,7 +94,7 @@ class Place:
         """Have Temporal told of a job once more."""
         with self.database.write() as connection:
             outbox.add(connection, self.row(job), MessageKind.START, now=datetime.now(UTC))
-        wait_for("the ring to be told", self.is_told)
+        wait_for("the message to be delivered", self.is_outbox_empty)
 
 
 @contextmanager
@@ -156,7 +156,7 @@ def check_an_export(place: Place, client: TalkdeskWire, temporal: TemporalServer
     assert client.wait("calls", job) == "done"
     assert client.download("calls", job).json()["total"] > CALLS // 2
     assert result(temporal, job) == "succeeded"
-    wait_for("the outbox to be empty", place.is_told)
+    wait_for("the outbox to be empty", place.is_outbox_empty)
     assert carried(temporal, job) == {f'{{"job":"{job}","silence":15.0}}', f'"{job}"', '"succeeded"'}
     row = place.row(job)
     assert (row.fence, row.attempts) == (1, 1)
@@ -242,7 +242,7 @@ def test_jobs_made_with_temporal_run_without_it_and_the_other_way_round(place: P
     assert temporal.state(rung_for) is Workflow.RUNNING  # nobody has told it
     with place.made.services() as on:
         not_rung_for = [create_export(EXPORT, caller(), on).id for _ in range(2)]
-    assert place.is_told()
+    assert place.is_outbox_empty()
     with place.served(settings, workers=1):
         assert [result(temporal, job) for job in (rung_for, *not_rung_for)] == ["succeeded"] * 3
     assert {(row.fence, row.attempts) for row in map(place.row, (rung_for, *not_rung_for))} == {(1, 1)}

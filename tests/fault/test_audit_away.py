@@ -86,7 +86,7 @@ def test_a_failure_waits_for_its_record_and_stands_in_the_audit_log(
         job = client.create("calls", *DAY)
         with audit_away(installation):
             worker = installation.serve(workers=1)
-            wait_for("an attempt that cannot be settled", lambda: _says(worker.log_lines(), "store_unavailable"))
+            wait_for("an attempt whose end cannot be recorded", lambda: _says(worker.log_lines(), "store_unavailable"))
             assert client.status("calls", job) == "processing"
         worker.stop()
         installation.serve(workers=1)

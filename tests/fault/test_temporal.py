@@ -215,7 +215,7 @@ def test_a_temporal_that_lost_its_memory_is_told_again(
         assert [client.wait("calls", job) for job in (forgotten, fresh)] == ["done", "done"]
 
 
-def test_a_relay_killed_between_telling_temporal_and_the_store(
+def test_a_relay_killed_between_temporal_and_the_store(
     home: Installation, seeded: tuple[Installation, Credential], temporal: TemporalServer
 ) -> None:
     with TalkdeskWire.connect(
@@ -231,13 +231,13 @@ def test_a_relay_killed_between_telling_temporal_and_the_store(
     running = home.serve(workers=1)
     with TalkdeskWire.connect(running.url, seeded[1]) as client:
         assert client.wait("calls", job) == "done"
-        wait_for("the ring to be told once more", lambda: messages(home) == 0)
+        wait_for("the message to be delivered again", lambda: messages(home) == 0)
         assert_published_once(home, client, job, attempts=1)
     assert running.stop() == 0
 
 
 def make_due(home: Installation) -> None:
-    """Let the time be over for which the relay of a killed server has what it took."""
+    """End the time for which the relay of a killed server keeps the messages that it claimed."""
     engine = create_engine(f"sqlite:///{home.home / 'state.db'}")
     with engine.begin() as connection:
         connection.execute(outbox.update().values(not_before=datetime.now(UTC) - timedelta(seconds=1)))

@@ -71,10 +71,10 @@ def machine(folder: Path, shared: Shared) -> Iterator[Machine]:
         own = state_setting(f"postgresql://postgres@{host}:{port}/{database.database}")
         more, cables = BRIEF, [state, files]
         if shared.temporal is not None:
-            rings = stack.enter_context(tcp_proxy(("127.0.0.1", shared.temporal.port)))
-            cables.append(rings)
+            temporal = stack.enter_context(tcp_proxy(("127.0.0.1", shared.temporal.port)))
+            cables.append(temporal)
             own = f'executor = "temporal"\n{own}'
-            more = f'[temporal]\naddress = "{rings.address}"\ntask_queue = "machines"\n{REDISPATCH}{BRIEF}'
+            more = f'[temporal]\naddress = "{temporal.address}"\ntask_queue = "machines"\n{REDISPATCH}{BRIEF}'
         home = Installation(folder)
         shared.storage.install(home, shared.bucket, more, url=f"http://{files.address}", before=f"{own}\n")
         stack.callback(home.close)
