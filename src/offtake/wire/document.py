@@ -71,8 +71,8 @@ def build_document(
     """The document, in OpenAPI 3.1."""
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
-        described = paths.setdefault(_CONVERTER.sub("}", operation.path), {})
-        described[operation.method.lower()] = _operation(operation)
+        entry = paths.setdefault(_CONVERTER.sub("}", operation.path), {})
+        entry[operation.method.lower()] = _operation(operation)
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": __version__, "description": description},
@@ -105,7 +105,7 @@ def any_case(words: Iterable[str]) -> str:
 
 
 def _operation(operation: Operation) -> dict[str, Any]:
-    described: dict[str, Any] = {
+    entry: dict[str, Any] = {
         "operationId": operation.operation_id or operation.name,
         "summary": operation.summary,
         "security": [{} if scheme is None else {scheme: []} for scheme in operation.security],
@@ -114,29 +114,29 @@ def _operation(operation: Operation) -> dict[str, Any]:
     }
     if operation.body:
         body: dict[str, Any] = {"content": _content(operation.body)}
-        described["requestBody"] = {"required": True, **body} if operation.body_required else body
-    return described
+        entry["requestBody"] = {"required": True, **body} if operation.body_required else body
+    return entry
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:
-    described = {
+    entry = {
         "name": parameter.name,
         "in": parameter.location,
         "required": parameter.required,
         "schema": dict(parameter.schema),
     }
-    return described if parameter.description is None else {**described, "description": parameter.description}
+    return entry if parameter.description is None else {**entry, "description": parameter.description}
 
 
 def _answer(status: int, answer: Answer) -> dict[str, Any]:
-    described: dict[str, Any] = {"description": answer.description or HTTPStatus(status).phrase}
+    entry: dict[str, Any] = {"description": answer.description or HTTPStatus(status).phrase}
     headers: dict[str, Any] = {name: {"schema": schema} for name, schema in answer.optional_headers.items()}
     headers |= {name: {"required": True, "schema": schema} for name, schema in answer.headers.items()}
     if headers:
-        described["headers"] = headers
+        entry["headers"] = headers
     if answer.content:
-        described["content"] = _content(answer.content)
-    return described
+        entry["content"] = _content(answer.content)
+    return entry
 
 
 def _content(content: Mapping[str, Schema]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The dialect's operations: paths, and what each may answer (Khoros contract 1.3, 1.5 and 4).
 
-The tolerated spellings of Khoros contract 1.3 (a doubled and a swapped segment) are served and not described.
+The server accepts the doubled and the swapped segment of Khoros contract 1.3; the document omits these spellings.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ _QUEUE = closed_object(
 )
 _FAILURE = closed_object({"status": {"const": "FAIL"}, "request": _NULL, "message": STRING, "result": STRING})
 _CARE_FAILURE = closed_object({"status": {"const": "fail"}, "message": STRING})
-# Statuses of the dialect's errors and of HTTP; 500 is a defect and not described.
+# Statuses of the dialect's errors and of HTTP; the document omits 500, which only a defect causes.
 _REFUSED = sorted({*ERRORS.values(), 405, 413} - {500})
 
 _REPORT = ROOT + "/reports/report"

@@ -1,6 +1,6 @@
 """The dialect's operations: paths, and what each may answer with which headers (Loop contract 5 to 9 and 13).
 
-An answer that only a defect of the server causes, 500, is not described.
+The document omits 500, which only a defect of the server causes.
 """
 
 from __future__ import annotations
