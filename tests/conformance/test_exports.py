@@ -138,6 +138,23 @@ def test_a_cancel_frees_the_quota_and_succeeds_once(on: Services) -> None:
         cancel_export(ref(made[3].id), caller(), on)
 
 
+def test_a_cancel_takes_effect_only_with_its_audit_record(on: Services) -> None:
+    job = create_export(EXPORT, caller(), on)
+    with on.database.write() as connection:
+        connection.execute(text("ALTER TABLE audit RENAME TO audit_away"))
+    with pytest.raises(AuditUnavailable):
+        cancel_export(ref(job.id), caller(), on)
+    assert get_export(ref(job.id), caller(), on).status is Status.QUEUED
+    with on.database.write() as connection:
+        connection.execute(text("ALTER TABLE audit_away RENAME TO audit"))
+    cancel_export(ref(job.id), caller(), on)
+    with pytest.raises(JobStateConflict):  # a refused cancel leaves no record
+        cancel_export(ref(job.id), caller(), on)
+    with on.database.read() as connection:
+        recorded = select(audit.c.operation).where(audit.c.job == job.id).order_by(audit.c.id)
+        assert connection.execute(recorded).scalars().all() == ["job.create", "job.cancel"]
+
+
 def leased(on: Services) -> Lease:
     with on.database.write() as connection:
         now = on.now(connection)

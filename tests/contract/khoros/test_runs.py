@@ -15,6 +15,8 @@ import pytest
 from sqlalchemy import update
 
 from offtake.core.admin import identity
+from offtake.core.admin import jobs as admin_jobs
+from offtake.model.job import JobFilter
 from offtake.model.tenant import Tenant
 from offtake.store.schema import job as job_table
 from tests.contract.khoros.test_create import assert_failed
@@ -128,6 +130,21 @@ def test_a_run_that_waits(idle: Served) -> None:
         info = result["jobInfo"]
         assert (info["workflowId"], info["runId"], info["downloadUrl"]) == (created["workflowId"], created["runId"], "")
         assert_failed(client.get(path.removeprefix(ROOT).replace("/status", "/download")), 404)
+
+
+def test_a_run_that_was_cancelled(idle: Served) -> None:
+    """Khoros contract 4.2: only three pairs are documented, so a run that the operator cancelled has failed."""
+    user = new_user(idle, "cancelled")
+    with connect(idle, user) as client:
+        created = client.send_create("user", DAY).json()["result"]
+        path = urlsplit(created["statusUrl"]).path.removeprefix("/care").removeprefix(ROOT)
+        with idle.installation.services() as on:
+            [job] = admin_jobs.list_jobs(JobFilter(tenant=user.tenant), on, limit=1)
+            admin_jobs.cancel(job.id, "root", on)
+        found = client.get(path).json()["result"]
+        assert found["result"] == RUN | {"runnerState": "CLOSED", "detail": "FAILED"}
+        assert found["jobInfo"]["downloadUrl"] == ""
+        assert_failed(client.get(path.replace("/status", "/download")), 404)
 
 
 def test_a_run_that_has_completed(plain: KhorosWire, finished: dict[str, Any]) -> None:

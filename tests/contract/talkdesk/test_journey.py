@@ -1,24 +1,19 @@
-"""An export by two ordinary Talkdesk clients: one follows redirects (requests), one does not (httpx).
-
-Also how a story ends early: a job is cancelled while it waits, and while it runs.
-"""
+"""An export by two ordinary Talkdesk clients: one follows redirects (requests), one does not (httpx)."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
 
-from tests.fixtures.bodies import assert_refused
 from tests.fixtures.care import Care, call, stay
-from tests.fixtures.installation import Installation, Running, Served
+from tests.fixtures.installation import Served
 from tests.fixtures.polling import wait_for
-from tests.fixtures.talkdesk import Credential, TalkdeskWire
+from tests.fixtures.talkdesk import Credential
 
 MARCH = ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z")
 FORMATS = ("csv", "json", "json_bulk")
@@ -115,45 +110,3 @@ def test_statuses_only_ever_move_forward(busy: Served, credential: Credential) -
 
         wait_for("the end", done)
     assert seen == sorted(seen, key=order.index)
-
-
-@pytest.fixture
-def running(large: Installation) -> Iterator[Running]:
-    """A server whose only worker needs seconds for an export of the tenant ``acme``."""
-    server = large.serve(workers=1)
-    yield server
-    assert server.stop() == 0
-
-
-@pytest.fixture
-def client(large: Installation, running: Running) -> Iterator[TalkdeskWire]:
-    with TalkdeskWire.connect(running.url, large.add_client("acme")) as made:
-        yield made
-
-
-def test_cancelling_a_running_job_stops_its_work(large: Installation, running: Running, client: TalkdeskWire) -> None:
-    """The attempt is interrupted, what it wrote is gone, the worker is free for the next job."""
-    job = client.create("calls", *MARCH, format_="json")
-    staging = large.home / "artifacts" / "staging"
-    wait_for("a half written file", lambda: [path for path in staging.glob(f"{job}.*") if path.stat().st_size > 0])
-    assert client.status("calls", job) == "processing"
-    answer = client.cancel("calls", job)
-    assert answer.status_code == 204, answer.text
-    assert client.status("calls", job) == "canceled"
-
-    attempt = wait_for("the end of the attempt", lambda: _attempt(running, job))
-    assert attempt["outcome"] == "lease_lost"
-    assert (attempt["error"], attempt["cause"]) == ("interrupted", "InterruptException")  # in mid-query, not at its end
-    wait_for("an empty staging folder", lambda: not list(staging.iterdir()))
-    assert list((large.home / "artifacts").rglob(f"{job}*")) == []
-    assert client.status("calls", job) == "canceled"
-    assert_refused(client.file("calls", job), 404, "1020008")
-
-    small = client.create("user_status", "2026-03-05T00:00:00Z", "2026-03-05T01:00:00Z")
-    assert client.wait("user_status", small) == "done"
-
-
-def _attempt(running: Running, job: str) -> dict[str, Any] | None:
-    """The log line of the job's attempt, once it has ended."""
-    lines = [line for line in running.log_lines() if line["event"] == "attempt" and line["job"] == job]
-    return lines[0] if lines else None
