@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from tests.fixtures.installation import Served
 
 
-def test_a_tenant_finds_its_own_orders_beside_the_loaded_history(busy: Served) -> None:
+def test_the_audit_report_contains_recorded_and_loaded_operations(busy: Served) -> None:
     now = datetime.now(UTC)
     mine, theirs = busy.tenant("audited"), busy.tenant("audited")
     loaded = {

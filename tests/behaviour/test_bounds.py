@@ -41,13 +41,13 @@ def rest(made: socket.socket) -> bytes:
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /healthz HT", HEAD], ids=["nothing", "half a line", "no end of headers"])
-def test_who_does_not_come_to_the_point_is_disconnected(strict: Served, sent: bytes) -> None:
+def test_incomplete_headers_time_out(strict: Served, sent: bytes) -> None:
     with connection(strict) as made:
         made.sendall(sent)
         assert rest(made) == b""
 
 
-def test_a_second_request_has_to_come_to_the_point_too(strict: Served) -> None:
+def test_the_header_timeout_applies_to_later_requests_of_a_connection(strict: Served) -> None:
     with connection(strict) as made:
         made.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         first = made.recv(65_536)
@@ -65,14 +65,14 @@ def test_large_headers_are_refused(strict: Served) -> None:
         assert rest(made).startswith(b"HTTP/1.1 40")  # read, and found to prove nothing
 
 
-def test_a_header_without_end_is_not_collected(strict: Served) -> None:
+def test_an_unfinished_header_counts_towards_the_size_limit(strict: Served) -> None:
     """The parser keeps an unfinished line to itself; what it has got counts all the same."""
     with connection(strict) as made:
         made.sendall(HEAD + b"X-Endless: " + b"x" * 10_000)
         assert rest(made).startswith(b"HTTP/1.1 431 ")
 
 
-def test_what_is_too_much_at_once_is_told_to_wait_in_its_dialects_words(strict: Served) -> None:
+def test_requests_beyond_the_concurrency_limit_get_503_in_the_shape_of_their_dialect(strict: Served) -> None:
     body = b"grant_type=client_credentials"
     head = HEAD + b"Content-Type: application/x-www-form-urlencoded\r\nConnection: close\r\n"
     with connection(strict) as made:
@@ -96,7 +96,7 @@ def test_what_is_too_much_at_once_is_told_to_wait_in_its_dialects_words(strict: 
     assert {line["route"] for line in lines} == {"(refused)"}  # what is refused is logged like anything else
 
 
-def test_a_body_that_does_not_come_to_its_end_loses_its_place(installation: Installation) -> None:
+def test_an_incomplete_body_times_out_and_frees_its_slot(installation: Installation) -> None:
     """Whoever it is: nothing has been proved yet."""
     installation.init("[server]\nbody_seconds = 0.3\nconcurrent_requests = 1\n")
     served = Served(installation, installation.serve(workers=0))

@@ -94,7 +94,7 @@ def refused(done: Done, code: int, *words: str) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS, ids=" ".join)
-def test_every_command_explains_itself(name: tuple[str, ...], tmp_path: Path) -> None:
+def test_every_command_has_help(name: tuple[str, ...], tmp_path: Path) -> None:
     done = command(*name, "--help", home=tmp_path / "nowhere")
     assert done.code == 0
     assert done.out.startswith("Usage: offtake " + " ".join(name))
@@ -103,7 +103,7 @@ def test_every_command_explains_itself(name: tuple[str, ...], tmp_path: Path) ->
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_the_first_help_lists_every_command_and_every_exit_code(tmp_path: Path) -> None:
+def test_the_top_level_help_lists_every_command_and_every_exit_code(tmp_path: Path) -> None:
     text = " ".join(command("--help", home=tmp_path).out.split())
     assert [name[0] for name in COMMANDS if len(name) == 1 and f" {name[0]} " not in text] == []
     assert [code for code in range(11) if f"{code} " not in text.split("Exit codes:")[1]] == []
@@ -139,14 +139,14 @@ def test_the_program_can_be_started_by_its_name_and_as_a_module(tmp_path: Path) 
     ],
     ids=" ".join,
 )
-def test_a_wrong_command_line_is_2(arguments: tuple[str, ...], home: Path) -> None:
+def test_a_wrong_command_line_exits_with_2(arguments: tuple[str, ...], home: Path) -> None:
     done = command(*arguments, home=home)
     assert done.code == 2
     assert "Usage: offtake" in done.err + done.out
     assert "Traceback" not in done.err
 
 
-def test_init_twice_does_no_harm(home: Path, settings: Path) -> None:
+def test_a_second_init_changes_nothing(home: Path, settings: Path) -> None:
     settings.write_text("[log]\nlevel = 'warning'\n")
     key = home / "secrets" / "link.key"
     before = key.read_bytes()
@@ -157,7 +157,7 @@ def test_init_twice_does_no_harm(home: Path, settings: Path) -> None:
     refused(command("tenant", "add", "acme", home=home), 7)  # and the tenant is still there
 
 
-def test_init_makes_a_home_that_keeps_its_secret(tmp_path: Path) -> None:
+def test_init_creates_a_home_with_a_private_key(tmp_path: Path) -> None:
     made = result(command("init", "--json", "--home", "fresh", home=tmp_path / "other", cwd=tmp_path))
     assert made == {"home": str(tmp_path / "fresh"), "created": True}
     key = tmp_path / "fresh" / "secrets" / "link.key"
@@ -166,7 +166,7 @@ def test_init_makes_a_home_that_keeps_its_secret(tmp_path: Path) -> None:
     assert not (tmp_path / "other").exists()
 
 
-def test_init_where_no_folder_can_be_made_is_4(tmp_path: Path) -> None:
+def test_init_exits_with_4_where_no_folder_can_be_created(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     refused(command("init", home=tmp_path / "file" / "home"), 4, "cannot be made a home folder")
 
@@ -183,7 +183,7 @@ def test_init_where_no_folder_can_be_made_is_4(tmp_path: Path) -> None:
     ],
     ids=" ".join,
 )
-def test_a_missing_home_is_4_and_is_not_made(arguments: tuple[str, ...], tmp_path: Path) -> None:
+def test_a_missing_home_exits_with_4_and_is_not_created(arguments: tuple[str, ...], tmp_path: Path) -> None:
     missing = tmp_path / "missing"
     refused(command(*arguments, home=missing), 4, str(missing), "offtake init")
     assert not missing.exists()
@@ -199,11 +199,11 @@ def test_a_missing_home_is_4_and_is_not_made(arguments: tuple[str, ...], tmp_pat
     ],
     ids=" ".join,
 )
-def test_an_unknown_tenant_or_table_is_6(arguments: tuple[str, ...], home: Path) -> None:
+def test_an_unknown_tenant_or_table_exits_with_6(arguments: tuple[str, ...], home: Path) -> None:
     refused(command(*arguments, home=home), 6, "There is no t")
 
 
-def test_a_name_that_is_taken_is_7(home: Path) -> None:
+def test_a_name_that_exists_exits_with_7(home: Path) -> None:
     refused(command("tenant", "add", "acme", home=home), 7, "acme exists already")
     first = ("credential", "add", "acme", "--kind", "basic", "--user", "ann")
     assert command(*first, home=home).code == 0
@@ -222,7 +222,7 @@ def test_credentials_are_printed_once_and_are_all_different(home: Path) -> None:
     assert [path for path in home.rglob("*") if path.is_file() and secret in path.read_bytes()] == []
 
 
-def test_tokens_of_people_and_of_the_tenant(home: Path) -> None:
+def test_tokens_belong_to_a_person_or_to_the_tenant(home: Path) -> None:
     add = ("credential", "add", "acme", "--kind", "token", "--json")
     first, second = (result(command(*add, "--user", "Rita@acme.example", home=home)) for _ in range(2))
     assert first.keys() == {"tenant", "kind", "scopes", "user", "token"}
@@ -237,14 +237,14 @@ def test_tokens_of_people_and_of_the_tenant(home: Path) -> None:
     refused(command("credential", "add", "acme", "--kind", "oauth", "--user", "x", home=home), 2, "belongs to no user")
 
 
-def test_an_account_is_verified_or_not(home: Path) -> None:
+def test_a_tenant_can_be_verified_and_unverified(home: Path) -> None:
     verify = ("tenant", "verify", "acme", "--json")
     assert result(command(*verify, "--undo", home=home)) == {"tenant": "acme", "verified": False}
     assert result(command(*verify, home=home)) == {"tenant": "acme", "verified": True}
     refused(command("tenant", "verify", "nobody", home=home), 6, "There is no tenant")
 
 
-def test_keys_of_a_client_come_and_go(home: Path, tmp_path: Path) -> None:
+def test_public_keys_of_a_client_are_added_listed_and_removed(home: Path, tmp_path: Path) -> None:
     assert command("tenant", "add", "signing", home=home).code == 0
     made = result(command("credential", "add", "signing", "--kind", "oauth", "--json", home=home))
     client, other = made["client_id"], ec.generate_private_key(ec.SECP256R1())
@@ -271,7 +271,7 @@ def test_keys_of_a_client_come_and_go(home: Path, tmp_path: Path) -> None:
     refused(key("remove", client, "mine"), 6, "mine")
 
 
-def test_a_revoked_credential_is_gone_for_good(home: Path) -> None:
+def test_a_revoked_credential_is_no_longer_listed(home: Path) -> None:
     assert command("tenant", "add", "leaving", home=home).code == 0
     made = result(command("credential", "add", "leaving", "--kind", "oauth", "--json", home=home))
     done = result(command("credential", "revoke", made["client_id"], "--json", home=home))
@@ -281,7 +281,7 @@ def test_a_revoked_credential_is_gone_for_good(home: Path) -> None:
     refused(command("credential", "list", "nobody", home=home), 6)
 
 
-def test_a_tenant_as_json(home: Path) -> None:
+def test_an_added_tenant_is_printed_as_json(home: Path) -> None:
     done = command("tenant", "add", "prague", "--timezone", "Europe/Prague", "--json", home=home)
     assert result(done) == {"tenant": "prague", "timezone": "Europe/Prague", "company_key": None}
 
@@ -303,14 +303,14 @@ BAD_SETTINGS = [
 
 @pytest.mark.parametrize(("text", "line", "words"), BAD_SETTINGS, ids=lambda value: str(value)[:24])
 @pytest.mark.parametrize("arguments", [("serve",), ("worker",), ("config", "show")], ids=" ".join)
-def test_wrong_settings_are_3_with_file_and_line(
+def test_invalid_settings_exit_with_3_and_name_file_and_line(
     text: str, line: int, words: list[str], arguments: tuple[str, ...], home: Path, settings: Path
 ) -> None:
     settings.write_text(text)
     refused(command(*arguments, home=home), 3, f"{settings}:{line}: ", *words)
 
 
-def test_all_wrong_settings_are_said_at_once(home: Path, settings: Path) -> None:
+def test_all_invalid_settings_are_reported_at_once(home: Path, settings: Path) -> None:
     settings.write_text("[server]\nport = -1\n[worker]\nthreds = 1\n")
     environment = {"OFFTAKE_WORKER__TRHEADS": "2"}
     done = command("config", "show", home=home, environment=environment)
@@ -326,12 +326,12 @@ def test_all_wrong_settings_are_said_at_once(home: Path, settings: Path) -> None
         ("OFFTAKE_WORKER__LEASE_SECONDS", "1", ["contradicts heartbeat_seconds"]),
     ],
 )
-def test_a_wrong_variable_is_3_and_is_named(name: str, value: str, words: list[str], home: Path) -> None:
+def test_an_invalid_variable_exits_with_3_and_is_named(name: str, value: str, words: list[str], home: Path) -> None:
     done = command("config", "show", home=home, environment={name: value})
     refused(done, 3, f"environment variable {name}", *words)
 
 
-def test_later_settings_beat_earlier_ones(home: Path, settings: Path) -> None:
+def test_the_environment_overrides_the_settings_file(home: Path, settings: Path) -> None:
     settings.write_text("[worker]\nthreads = 3\nmemory_mb = 300\n")
     shown = result(command("config", "show", "--json", home=home, environment={"OFFTAKE_WORKER__THREADS": "5"}))
     assert shown["worker"]["threads"] == 5
@@ -339,7 +339,7 @@ def test_later_settings_beat_earlier_ones(home: Path, settings: Path) -> None:
     assert shown["talkdesk"]["open_jobs"] == 15
 
 
-def test_the_settings_as_text_can_be_pasted_back(home: Path, settings: Path) -> None:
+def test_the_printed_settings_are_a_valid_settings_file(home: Path, settings: Path) -> None:
     settings.write_text(
         '[server]\npublic_url = "https://exports.example.org"\n[talkdesk]\nrows = 77\n'
         '[tenants.acme.talkdesk]\nopen_jobs = 30\ncsv_header = "names"\n'
@@ -356,7 +356,7 @@ def _ndjson(path: Path, *rows: dict[str, Any]) -> str:
     return str(path)
 
 
-def test_reports_are_listed_with_their_names_on_the_wire(home: Path) -> None:
+def test_reports_are_listed_with_their_wire_names(home: Path) -> None:
     listed = {report["name"]: report for report in result(command("report", "list", "--json", home=home))["reports"]}
     assert len(listed) == 29
     assert listed["calls"]["slugs"] == {"talkdesk": "calls"}
@@ -364,7 +364,7 @@ def test_reports_are_listed_with_their_names_on_the_wire(home: Path) -> None:
     assert "talkdesk calls" in command("report", "list", home=home).out
 
 
-def test_a_report_of_ones_own_that_is_wrong_is_5_with_file_and_line(home: Path, settings: Path) -> None:
+def test_a_faulty_custom_report_exits_with_5_and_names_file_and_line(home: Path, settings: Path) -> None:
     own = home / "own" / "late_calls"
     own.mkdir(parents=True)
     (own / "report.toml").write_text('title = "Late calls"\ngrain = "One row per late call."\nwindwo = "ended_at"\n')
@@ -377,13 +377,13 @@ def test_a_report_of_ones_own_that_is_wrong_is_5_with_file_and_line(home: Path, 
         assert done.out == ""
 
 
-def test_sample_data_of_one_table(home: Path) -> None:
+def test_seed_can_be_limited_to_one_table(home: Path) -> None:
     done = result(command("seed", "--tenant", "acme", "--calls", "50", "--table", "team", "--json", home=home))
     assert list(done["rows"]) == ["team"]
     assert command("seed", "--tenant", "acme", "--table", "teem", home=home).code == 6
 
 
-def test_a_load_is_counted(home: Path, tmp_path: Path) -> None:
+def test_load_prints_the_numbers_of_rows(home: Path, tmp_path: Path) -> None:
     assert command("tenant", "add", "loads", home=home).code == 0
     rows = [call(f"c{number}", "2026-03-01T10:00:00Z") for number in (1, 2, 2)]
     load = ("load", "call", _ndjson(tmp_path / "a.ndjson", *rows), "--tenant", "loads", "--json")
@@ -392,7 +392,7 @@ def test_a_load_is_counted(home: Path, tmp_path: Path) -> None:
     assert result(command(*load, home=home)) == shared | {"inserted": 0, "updated": 2}
 
 
-def test_a_bad_row_is_8_and_stops_the_load(home: Path, tmp_path: Path) -> None:
+def test_an_invalid_row_exits_with_8_and_stops_the_load(home: Path, tmp_path: Path) -> None:
     assert command("tenant", "add", "strict", home=home).code == 0
     good, bad = call("good", "2026-03-01T10:00:00Z"), call("bad", "2026-03-01T10:00:00Z", talk_seconds=-1)
     file = _ndjson(tmp_path / "b.ndjson", good, bad, {**bad, "call_id": "worse"})
@@ -417,14 +417,14 @@ def test_a_bad_row_is_8_and_stops_the_load(home: Path, tmp_path: Path) -> None:
     assert lines[0]["row"]["call_id"] == "bad"
 
 
-def test_a_file_that_cannot_be_read_is_9(home: Path, tmp_path: Path) -> None:
+def test_an_unreadable_file_exits_with_9(home: Path, tmp_path: Path) -> None:
     refused(command("load", "call", str(tmp_path / "no.csv"), "--tenant", "acme", home=home), 9, "no.csv")
     odd = tmp_path / "odd.xlsx"
     odd.write_text("")
     refused(command("load", "call", str(odd), "--tenant", "acme", home=home), 9, "odd.xlsx")
 
 
-def test_seeding_says_what_it_made_and_makes_the_same_again(home: Path) -> None:
+def test_seed_prints_the_numbers_of_rows_and_is_repeatable(home: Path) -> None:
     assert command("tenant", "add", "seeded", home=home).code == 0
     seed = ("seed", "--tenant", "seeded", "--calls", "50", "--days", "2", "--until", "2026-03-31", "--json")
     made = result(command(*seed, home=home))
@@ -433,7 +433,7 @@ def test_seeding_says_what_it_made_and_makes_the_same_again(home: Path) -> None:
     assert result(command(*seed, home=home)) == made
 
 
-def test_a_port_in_use_is_a_clear_error(home: Path) -> None:
+def test_a_port_in_use_is_reported(home: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -442,12 +442,12 @@ def test_a_port_in_use_is_a_clear_error(home: Path) -> None:
     refused(done, 4, f"Cannot listen on 127.0.0.1 port {port}", "in use")
 
 
-def test_an_address_that_is_not_ours_is_a_clear_error(home: Path) -> None:
+def test_an_unknown_host_name_is_reported(home: Path) -> None:
     done = command("serve", "--host", "no-such-host.invalid", "--port", "0", "--workers", "0", home=home)
     refused(done, 4, "Cannot listen on no-such-host.invalid")
 
 
-def test_serve_prints_one_line_and_ends_with_0(home: Path) -> None:
+def test_serve_prints_one_line_and_exits_with_0(home: Path) -> None:
     """The ready line alone goes to standard output, everything else to standard error as JSON."""
     served = subprocess.Popen(
         [sys.executable, "-m", "offtake", "serve", "--port", "0", "--workers", "1"],
@@ -471,7 +471,7 @@ def test_serve_prints_one_line_and_ends_with_0(home: Path) -> None:
     assert all(isinstance(json.loads(line), dict) for line in err.splitlines())
 
 
-def test_a_stopped_server_hands_its_running_export_back(large: Installation) -> None:
+def test_a_stopped_server_requeues_its_running_export(large: Installation) -> None:
     """SIGTERM in mid-export ends the server with 0; the job is as it was, and the next start brings it to its end."""
     server = large.serve(workers=1)
     with TalkdeskWire.connect(server.url, large.add_client("acme")) as client:

@@ -199,7 +199,7 @@ class Randomness:
         return self._random.choice(("GET", "GET", "GET", "PUT")), path, None
 
 
-def test_nothing_of_another_tenant_is_ever_shown(busy: Served, mine: Side, theirs: Side) -> None:
+def test_no_response_contains_data_of_another_tenant(busy: Served, mine: Side, theirs: Side) -> None:
     signatures = [link.split("signature=")[1] for link in theirs.links.values()]
     secret = re.compile("|".join(map(re.escape, [theirs.word, theirs.tenant, *signatures])))
 
@@ -228,7 +228,7 @@ def test_nothing_of_another_tenant_is_ever_shown(busy: Served, mine: Side, their
         assert theirs.word.encode() in theirs.client.download("calls", job).content, format_
 
 
-def test_a_foreign_id_answers_as_an_unknown_one(busy: Served, mine: Side, theirs: Side) -> None:
+def test_a_foreign_id_gets_the_response_of_an_unknown_one(busy: Served, mine: Side, theirs: Side) -> None:
     """Byte for byte, headers included, but for the id itself, the request's id and the date."""
     caller = Caller(busy.url, mine.client.token)
     for method, path in (
@@ -247,7 +247,7 @@ def test_a_foreign_id_answers_as_an_unknown_one(busy: Served, mine: Side, theirs
     caller.close()
 
 
-def test_a_guessed_link_does_not_tell_whether_a_job_exists(busy: Served, theirs: Side) -> None:
+def test_a_guessed_link_does_not_reveal_whether_a_job_exists(busy: Served, theirs: Side) -> None:
     """Link refusals for a job with a file and for none at all are alike."""
     caller = Caller(busy.url, "nonsense")
     answers = {

@@ -54,7 +54,7 @@ def fail(on: Services) -> str:
     return job.id
 
 
-def test_jobs_are_listed_shown_cancelled_and_tried_again(made: Installation) -> None:
+def test_jobs_are_listed_shown_cancelled_and_retried(made: Installation) -> None:
     with made.services() as on:
         failed = fail(on)
         filtered = replace(EXPORT, parameters=ReportParameters(customer_emails=(SECRET,)))
@@ -81,7 +81,7 @@ def test_jobs_are_listed_shown_cancelled_and_tried_again(made: Installation) -> 
     assert (again["status"], again["attempts"], again["failure"]) == ("queued", 0, None)
 
 
-def test_what_cannot_be_done_is_said_with_a_code(made: Installation) -> None:
+def test_a_refused_operation_has_a_message_and_an_exit_code(made: Installation) -> None:
     with made.services() as on:
         job = create_export(EXPORT, caller(), on).id
     for arguments, code, words in (
@@ -97,7 +97,7 @@ def test_what_cannot_be_done_is_said_with_a_code(made: Installation) -> None:
         assert done.out == ""
 
 
-def test_a_sweep_says_first_what_would_go_and_leaves_what_is_held(made: Installation) -> None:
+def test_a_sweep_has_a_dry_run_and_keeps_held_files(made: Installation) -> None:
     with made.services() as on:
         kept, gone = published_for(on), published_for(on)
         orphan = gone[1].with_name(f"{'0' * 36}.1.csv")

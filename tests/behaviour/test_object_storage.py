@@ -69,7 +69,7 @@ def client(spread: Spread, worker: subprocess.Popen[bytes]) -> Iterator[Talkdesk
 
 
 @pytest.mark.parametrize("format_", ["json", "csv"])
-def test_a_worker_elsewhere_runs_the_job_and_the_server_sends_its_file(
+def test_a_worker_on_another_machine_runs_the_job_and_the_server_sends_its_file(
     client: TalkdeskWire, spread: Spread, format_: str
 ) -> None:
     job = client.create("calls", START, END, format_=format_)
@@ -110,7 +110,7 @@ def _assert_served_in_ranges(link: str, content: bytes, etag: str) -> None:
         assert several.headers["content-length"] == str(len(several.content))
 
 
-def test_files_of_the_lake_are_brought_to_a_machine_once(client: TalkdeskWire, spread: Spread) -> None:
+def test_lake_files_are_fetched_once_per_machine(client: TalkdeskWire, spread: Spread) -> None:
     cache = spread.there.home / "cache" / "lake" / "files"
     assert client.wait("calls", client.create("calls", START, END)) == "done"
     first = {path: path.stat().st_ino for path in cache.rglob("*.parquet")}
@@ -119,7 +119,7 @@ def test_files_of_the_lake_are_brought_to_a_machine_once(client: TalkdeskWire, s
     assert {path: path.stat().st_ino for path in cache.rglob("*.parquet")} == first
 
 
-def test_a_deleted_file_is_gone_from_the_bucket(client: TalkdeskWire, spread: Spread) -> None:
+def test_a_deleted_file_is_removed_from_the_bucket(client: TalkdeskWire, spread: Spread) -> None:
     job = client.create("calls", START, END)
     assert client.wait("calls", job) == "done"
     link = client.link("calls", job)
@@ -168,9 +168,7 @@ def test_credentials_that_others_may_read_stop_the_start(moto: S3Server, install
     assert SECRET not in done.stderr
 
 
-def test_storage_that_answers_ranges_with_the_whole_object_does_no_harm(
-    rclone: S3Server, installation: Installation
-) -> None:
+def test_artifacts_can_be_kept_on_storage_that_ignores_ranges(rclone: S3Server, installation: Installation) -> None:
     """Artifacts there, with checked signatures; the lake stays in its folder."""
     rclone.install(installation, rclone.fresh_bucket())
     file = installation.home / "offtake.toml"

@@ -21,7 +21,9 @@ TOLD = {
 
 
 @pytest.mark.parametrize("trusted", [True, False], ids=["named proxy", "anybody"])
-def test_what_a_proxy_tells(shared_installations: Callable[[str], Installation], trusted: bool) -> None:
+def test_forwarded_headers_are_trusted_from_configured_proxies_only(
+    shared_installations: Callable[[str], Installation], trusted: bool
+) -> None:
     made = shared_installations(f"proxied-{trusted}")
     made.init("[server]\ntrusted_proxies = ['127.0.0.0/8']\n" if trusted else "")
     running = made.serve(workers=1, environment={"FORWARDED_ALLOW_IPS": "*"})  # uvicorn's own setting says nothing

@@ -34,7 +34,7 @@ def all_at_once(clients: Sequence[TalkdeskWire]) -> list[httpx.Response]:
 
 
 @pytest.mark.parametrize("round_", range(3))
-def test_of_40_orders_at_once_15_are_accepted(round_: int, idle: Served) -> None:
+def test_of_40_concurrent_creates_15_are_accepted(round_: int, idle: Served) -> None:
     with idle.client(idle.tenant(f"crowd-{round_}")) as client:
         answers = all_at_once([client] * THREADS)
         accepted = [answer for answer in answers if answer.status_code == 202]

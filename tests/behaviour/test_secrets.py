@@ -33,7 +33,7 @@ def credential(busy: Served) -> Credential:
     return tenant
 
 
-def test_a_whole_journey_with_errors_leaves_no_secret_behind(busy: Served, credential: Credential) -> None:
+def test_a_talkdesk_export_with_errors_reveals_no_secret(busy: Served, credential: Credential) -> None:
     with busy.client(credential) as client:
         links, jobs = _exports(client)
         refusals = [*_refused_calls(client, jobs[0]), *_refused_links(links[0]), *_refused_tokens(client, credential)]
@@ -55,7 +55,7 @@ def test_a_whole_journey_with_errors_leaves_no_secret_behind(busy: Served, crede
     assert "wrong-secret" not in log + bodies
 
 
-def test_a_khoros_journey_leaves_no_secret_behind(busy: Served) -> None:
+def test_a_khoros_export_reveals_no_secret(busy: Served) -> None:
     """Passwords, tokens of jobs and filter values; the name of an unknown column alone is repeated to who sent it."""
     user = new_user(busy, "khoros-secrets")
     with connect(busy, user) as client:
@@ -83,7 +83,7 @@ def test_a_khoros_journey_leaves_no_secret_behind(busy: Served) -> None:
     assert [secret for secret in secrets if secret in log] == []
 
 
-def test_a_loop_journey_leaves_no_secret_behind(busy: Served) -> None:
+def test_a_loop_export_reveals_no_secret(busy: Served) -> None:
     """Tokens, signatures, filter values, and whom one would like to act as."""
     tenant = loop.tenant(busy, "loop-secrets", [*loop.PEOPLE, *loop.TALKS])
     token = loop.token(busy.installation, tenant)
@@ -134,7 +134,7 @@ def test_log_lines_carry_the_ids_that_support_needs(busy: Served, credential: Cr
     assert attempt | expected == attempt
 
 
-def test_a_secret_in_any_place_of_a_request_stays_out_of_the_log(busy: Served) -> None:
+def test_a_secret_anywhere_in_a_request_is_not_logged(busy: Served) -> None:
     """Header by header, in paths, queries and bodies, of every kind of path."""
     secret = "s3cret-that-nobody-may-read"
     names = ["user-agent", "referer", "cookie", "x-request-id", "x-forwarded-for", "x-forwarded-host", "forwarded"]
@@ -167,7 +167,7 @@ def test_a_secret_in_any_place_of_a_request_stays_out_of_the_log(busy: Served) -
     assert secret not in log
 
 
-def test_the_line_of_a_download_says_whose_it_is_and_how_much_was_sent(busy: Served, credential: Credential) -> None:
+def test_the_log_line_of_a_download_has_tenant_job_and_bytes(busy: Served, credential: Credential) -> None:
     with busy.client(credential) as client:
         job = client.create("calls", *MARCH)
         assert client.wait("calls", job) == "done"

@@ -232,7 +232,7 @@ class TestOnSqlite:
         assert (row.attempts, row.fence, row.failure and row.failure.code) == (3, 3, "storage_unavailable")
 
 
-def test_jobs_made_with_temporal_run_without_it_and_the_other_way_round(place: Place, temporal: TemporalServer) -> None:
+def test_jobs_created_with_temporal_run_without_it_and_vice_versa(place: Place, temporal: TemporalServer) -> None:
     settings = environment(temporal, "home")
     with place.served(settings, workers=0) as (_, client):
         rung_for = client.create("calls", START, END)
@@ -248,7 +248,7 @@ def test_jobs_made_with_temporal_run_without_it_and_the_other_way_round(place: P
     assert {(row.fence, row.attempts) for row in map(place.row, (rung_for, *not_rung_for))} == {(1, 1)}
 
 
-def test_a_ring_too_many_changes_nothing(place: Place, temporal: TemporalServer) -> None:
+def test_a_duplicate_message_changes_nothing(place: Place, temporal: TemporalServer) -> None:
     settings = environment(temporal, "home")
 
     with place.served(settings, workers=0) as (_, client):
@@ -265,7 +265,7 @@ def test_a_ring_too_many_changes_nothing(place: Place, temporal: TemporalServer)
     assert (before.fence, before.attempts) == (1, 1)
 
 
-def test_a_worker_on_another_machine_joins_with_nothing_but_settings(
+def test_a_worker_on_another_machine_needs_settings_only(
     tmp_path: Path, postgresql: str, temporal: TemporalServer
 ) -> None:
     """Its home has settings of its own, and reaches the same lake and files."""
@@ -323,7 +323,7 @@ class TestSlowExports:
         assert slow.row(job).status is Status.CANCELLED
         assert list((slow.made.home / "artifacts").rglob(f"{job}*")) == []
 
-    def test_one_worker_runs_as_many_attempts_at_once_as_it_may(
+    def test_a_worker_runs_as_many_concurrent_attempts_as_its_settings_allow(
         self, slow: Place, served: tuple[Running, TalkdeskWire]
     ) -> None:
         """After the cancelled attempt, so that its place is known to be free."""
@@ -359,7 +359,7 @@ def test_a_cancel_before_any_worker_ends_the_workflow(slow: Place, temporal: Tem
     assert slow.row(job).attempts == 0
 
 
-def test_a_worker_that_is_told_to_stop_hands_its_job_back(slow: Place, temporal: TemporalServer) -> None:
+def test_a_worker_that_shuts_down_requeues_its_job(slow: Place, temporal: TemporalServer) -> None:
     settings = environment(temporal, "drain")
     with slow.served(settings, workers=1) as (server, client):
         job = client.create("calls", START, END)
@@ -373,7 +373,7 @@ def test_a_worker_that_is_told_to_stop_hands_its_job_back(slow: Place, temporal:
     assert (done.attempts, done.fence) == (1, 2)
 
 
-def test_the_key_of_temporal_reaches_no_log(installation: Installation, temporal: TemporalServer) -> None:
+def test_the_api_key_of_temporal_is_not_logged(installation: Installation, temporal: TemporalServer) -> None:
     """The dev server speaks no TLS and the key is not sent without, so that this one is never reached."""
     installation.init()
     credential = installation.add_tenant("acme")

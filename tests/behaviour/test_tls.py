@@ -78,7 +78,7 @@ def shake(url: str, context: ssl.SSLContext) -> ssl.SSLSocket:
 
 
 @pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
-def test_new_versions_are_spoken(running: Running, trusting: ssl.SSLContext, version: str) -> None:
+def test_current_versions_are_accepted(running: Running, trusting: ssl.SSLContext, version: str) -> None:
     trusting.minimum_version = trusting.maximum_version = ssl.TLSVersion[version.replace(".", "_")]
     with shake(running.url, trusting) as connection:
         assert connection.version() == version
@@ -111,12 +111,12 @@ def test_plain_http_is_refused(running: Running) -> None:
         httpx.get(running.url.replace("https://", "http://") + "/healthz", trust_env=False)
 
 
-def test_a_client_without_trust_goes_away(running: Running) -> None:
+def test_a_client_that_does_not_trust_the_authority_disconnects(running: Running) -> None:
     with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
         httpx.get(running.url + "/healthz", trust_env=False)
 
 
-def test_links_are_https_and_lead_to_the_file(
+def test_links_use_https_and_return_the_file(
     secured: tuple[Installation, Running, Credential], trusting: ssl.SSLContext
 ) -> None:
     _, running, credential = secured
@@ -155,7 +155,9 @@ def test_sighup_changes_the_certificate_and_keeps_connections(
     install(authority, made.home)
 
 
-def test_1_3_alone(installation: Installation, authority: trustme.CA, trusting: ssl.SSLContext) -> None:
+def test_the_minimum_version_can_be_1_3(
+    installation: Installation, authority: trustme.CA, trusting: ssl.SSLContext
+) -> None:
     installation.init(SETTINGS + 'tls_minimum = "1.3"\n')
     install(authority, installation.home)
     url = installation.serve(workers=0).url
@@ -166,7 +168,7 @@ def test_1_3_alone(installation: Installation, authority: trustme.CA, trusting: 
         shake(url, trusting)
 
 
-def test_an_expired_certificate_is_a_warning(installation: Installation, authority: trustme.CA) -> None:
+def test_an_expired_certificate_is_logged_as_a_warning(installation: Installation, authority: trustme.CA) -> None:
     installation.init(SETTINGS)
     install(authority, installation.home, until=datetime(2026, 1, 1, tzinfo=UTC))
     running = installation.serve(workers=0)

@@ -139,7 +139,7 @@ def test_a_task_that_has_more_to_do_is_due_at_once(on: Services) -> None:
     assert counted.runs == 2
 
 
-def test_a_clock_put_back_does_not_put_off_a_task(on: Services) -> None:
+def test_a_clock_set_back_does_not_delay_a_task(on: Services) -> None:
     counted = Counted()
     run_if_due(counted.task, on)
     move_due(on, timedelta(days=3))
@@ -179,7 +179,7 @@ class Storage(FolderArtifacts):
         yield from super().published()
 
 
-def test_a_sweep_that_hangs_holds_up_neither_the_rescue_nor_the_leaders_lease(on: Services) -> None:
+def test_a_hanging_sweep_delays_neither_the_rescue_nor_the_leaders_lease(on: Services) -> None:
     begun, go_on = threading.Event(), threading.Event()
 
     def hang() -> None:
@@ -220,7 +220,7 @@ def test_a_task_that_fails_ends_neither_the_loop_nor_another_task(on: Services, 
     assert file.is_file()
 
 
-def test_of_several_processes_one_leads_and_another_follows_it(on: Services) -> None:
+def test_of_several_processes_one_leads_and_another_replaces_it(on: Services) -> None:
     with capture_logs() as lines, ExitStack() as first:
         first.enter_context(Maintenance(on, "first", OFTEN))
         wait_for("the first to lead", lambda: holder(on) == "first")

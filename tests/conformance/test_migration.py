@@ -79,7 +79,7 @@ def upgrade(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -
     return Upgrade(database_url, next_release(tmp_path / "next"), waiting, (4, 7, 10))
 
 
-def test_starts_at_once_with_one_killed_in_the_middle_make_one_schema(upgrade: Upgrade) -> None:
+def test_concurrent_migrations_with_one_killed_make_one_schema(upgrade: Upgrade) -> None:
     doomed = [upgrade.start(killed_after) for killed_after in upgrade.killed_after[1:]]
     spared = [upgrade.start(SPARED) for _ in range(AT_ONCE)]
     # A process that finds the work done runs too few statements to be killed.
@@ -88,7 +88,7 @@ def test_starts_at_once_with_one_killed_in_the_middle_make_one_schema(upgrade: U
     upgrade.assert_whole()
 
 
-def test_a_migration_killed_anywhere_leaves_what_was_there(upgrade: Upgrade) -> None:
+def test_a_migration_killed_at_any_statement_changes_nothing(upgrade: Upgrade) -> None:
     for killed_after in upgrade.killed_after:
         assert upgrade.start(killed_after).wait(120) == -signal.SIGKILL
     database = Database(upgrade.url)
@@ -100,7 +100,7 @@ def test_a_migration_killed_anywhere_leaves_what_was_there(upgrade: Upgrade) -> 
     upgrade.assert_whole()
 
 
-def test_an_older_schema_is_told_from_todays_and_from_a_newer_one(database: Database, tmp_path: Path) -> None:
+def test_older_current_and_newer_schemas_are_distinguished(database: Database, tmp_path: Path) -> None:
     of_next = next_release(tmp_path / "next")
     assert (is_older(database), is_older(database, of_next)) == (False, True)
     migrate(database, of_next)

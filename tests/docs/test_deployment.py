@@ -100,7 +100,7 @@ def test_compose_runs_our_commands_with_our_settings(
         assert settings.server.port == 8080
 
 
-def test_compose_asks_the_database_where_its_clients_will(compose: dict[str, Any]) -> None:
+def test_the_database_health_check_of_compose_uses_tcp_like_its_clients(compose: dict[str, Any]) -> None:
     """On the socket the image's own server answers, too, which makes the database and goes."""
     assert "--host=127.0.0.1" in compose["services"]["database"]["healthcheck"]["test"]
 
@@ -144,7 +144,7 @@ def test_kubernetes_gives_settings_that_exist_and_time_to_drain(
     assert manifests["Service", "offtake"]["spec"]["selector"] == labels
 
 
-def test_the_cache_of_a_pod_is_its_own(
+def test_each_pod_has_its_own_cache(
     manifests: dict[tuple[str, str], dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not in the home, which all pods share."""
@@ -160,7 +160,7 @@ def test_the_cache_of_a_pod_is_its_own(
             assert mounted in own
 
 
-def test_a_variable_that_is_no_setting_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_that_is_not_a_setting_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Exception, match="OFFTAKE_PORT: unknown option"):
         settings_of({"OFFTAKE_PORT": "tcp://10.0.0.1:80"}, monkeypatch)
 
@@ -186,7 +186,7 @@ def test_the_image_is_built_from_the_lock_and_does_not_run_as_root(monkeypatch: 
     assert_command([re.findall(r'"(\w+)"', last["CMD"])[0]])
 
 
-def test_the_image_can_have_the_extra_that_the_manual_names() -> None:
+def test_the_image_accepts_the_extra_that_the_manual_names() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     asked = re.findall(r"--build-arg (\w+)=(\w+)", MANUAL.read_text("utf-8"))
     assert {extra for _, extra in asked} == {"temporal"} <= set(extras)
@@ -205,7 +205,7 @@ def test_the_image_can_have_the_extra_that_the_manual_names() -> None:
 
 
 @pytest.mark.parametrize("name", ["offtake.service", "offtake-worker@.service"])
-def test_systemd_understands_the_units(name: str, tmp_path: Path) -> None:
+def test_systemd_accepts_the_units(name: str, tmp_path: Path) -> None:
     text = (DEPLOY / "systemd" / name).read_text("utf-8")
     (started,) = re.findall(r"^ExecStart=(.*)$", text, re.MULTILINE)
     assert_command(started.split()[1:])
@@ -220,7 +220,7 @@ def test_systemd_understands_the_units(name: str, tmp_path: Path) -> None:
     assert grace > max(settings.server.drain_seconds, settings.worker.drain_seconds + BEYOND_DRAIN)
 
 
-def test_the_user_of_the_units_can_read_its_certificate_and_nobody_else_the_secrets() -> None:
+def test_the_group_of_the_units_can_read_the_certificate_and_only_root_the_secrets() -> None:
     page = MANUAL.read_text("utf-8")
     made = {
         line.split()[-1]: line.split()[1:] for line in re.findall(r"^install .*/etc/offtake.*$", page, re.MULTILINE)
@@ -307,7 +307,7 @@ _PROGRAMS = {
 # --- proxies -------------------------------------------------------------------------------------------------------
 
 
-def test_caddy_understands_its_file() -> None:
+def test_caddy_accepts_its_file() -> None:
     command = [program("caddy", "deployment"), "validate", "--adapter", "caddyfile", "--config"]
     environment = {**os.environ, **GIVEN, "OFFTAKE_UPSTREAM": "server:8080"}
     done = subprocess.run(

@@ -97,7 +97,7 @@ def test_keeping_files_in_object_storage(tmp_path: Path, moto: S3Server) -> None
     assert not list((tmp_path / "home" / "lake").iterdir())
 
 
-def test_growing_onto_postgresql(tmp_path: Path, postgresql: str) -> None:
+def test_using_postgresql(tmp_path: Path, postgresql: str) -> None:
     home = Installation(tmp_path / "offtake-home")
     home.init()
     home.add_tenant("acme")
@@ -150,7 +150,7 @@ def test_a_plain_script_that_pulls(tmp_path: Path) -> None:
     assert "is revoked" in printed[-1]
 
 
-def test_a_report_of_ones_own(tmp_path: Path) -> None:
+def test_adding_a_report(tmp_path: Path) -> None:
     printed = _paste("docs/how-to/add-your-own-report.md", tmp_path)
     assert "talkdesk missed_calls" in printed
     with (tmp_path / "missed.csv").open(encoding="utf-8", newline="") as file:
@@ -173,7 +173,7 @@ def test_every_loop_option_is_on_that_page() -> None:
     assert [name for name in LoopSettings.model_fields if f"`{name}`" not in page] == []
 
 
-def test_growing_with_temporal(tmp_path: Path) -> None:
+def test_using_temporal(tmp_path: Path) -> None:
     printed = _paste("docs/how-to/use-temporal.md", tmp_path)
     assert "created" in printed.splitlines()
     assert "succeeded" in printed

@@ -48,7 +48,7 @@ def credential(installation: Installation) -> Credential:
     return installation.add_tenant("acme")
 
 
-def test_without_a_record_there_is_no_effect(installation: Installation, credential: Credential) -> None:
+def test_operations_without_an_audit_record_have_no_effect(installation: Installation, credential: Credential) -> None:
     installation.load("call", [call("c1", DAY[0])], tenant="acme")
     watched = installation.add_tenant("watched")
     server = installation.serve(workers=1)
@@ -76,9 +76,7 @@ def test_without_a_record_there_is_no_effect(installation: Installation, credent
         assert other.poll("calls", seen).status_code == 303
 
 
-def test_a_failure_waits_for_its_record_and_stands_in_the_audit_log(
-    installation: Installation, credential: Credential
-) -> None:
+def test_a_failure_is_published_only_with_its_audit_record(installation: Installation, credential: Credential) -> None:
     """3, decision: too many rows end the job; why is in the log, under the code that its record has."""
     installation.load("call", [call(name, DAY[0]) for name in ("c1", "c2")], tenant="acme")
     server = installation.serve(workers=0)

@@ -74,7 +74,7 @@ def host(installation: Installation) -> Iterator[Host]:
 
 
 @pytest.mark.parametrize("point", ["claimed", "writing", "staged", "renamed"])
-def test_a_clock_put_forward_in_mid_attempt_makes_two_attempts_and_one_file(host: Host, point: str) -> None:
+def test_a_clock_set_forward_during_an_attempt_causes_two_attempts_and_one_file(host: Host, point: str) -> None:
     job = host.create()
 
     def step(name: str, lease: Lease) -> None:
@@ -98,7 +98,7 @@ def test_a_clock_put_forward_in_mid_attempt_makes_two_attempts_and_one_file(host
     assert [path.relative_to(host.on.artifacts.root).as_posix() for path in host.files()] == [done.artifact.key]
 
 
-def test_a_clock_put_back_makes_leases_and_waits_longer_and_loses_nothing(host: Host) -> None:
+def test_a_clock_set_back_prolongs_leases_and_delays_and_loses_no_job(host: Host) -> None:
     orphaned, waiting = host.create(), host.create()
     lease = host.claim("dies")
     assert lease is not None
@@ -122,7 +122,7 @@ def test_a_clock_put_back_makes_leases_and_waits_longer_and_loses_nothing(host: 
     assert len(host.files()) == 3
 
 
-def test_a_clock_put_back_by_days_is_noticed(host: Host) -> None:
+def test_a_clock_set_back_by_days_ends_leases_and_delays(host: Host) -> None:
     """As of a machine that started with a wrong clock: what was written then is not waited for."""
     orphaned, waiting = host.create(), host.create()
     assert host.claim("dies") is not None
@@ -140,7 +140,7 @@ def test_a_clock_put_back_by_days_is_noticed(host: Host) -> None:
     assert len(host.files()) == 2
 
 
-def test_a_worker_known_to_be_dead_is_not_waited_for_whatever_the_clock_says(host: Host) -> None:
+def test_the_lease_of_a_dead_worker_is_rescued_whatever_the_clock_says(host: Host) -> None:
     job = host.create()
     assert host.claim("dies") is not None
     host.now -= HOUR
@@ -150,7 +150,7 @@ def test_a_worker_known_to_be_dead_is_not_waited_for_whatever_the_clock_says(hos
     assert host.read(job).attempts == 2
 
 
-def test_workers_whose_clocks_are_hours_apart_share_a_postgresql_in_peace(
+def test_workers_with_clocks_hours_apart_run_each_job_once_on_postgresql(
     installation: Installation, postgresql: str
 ) -> None:
     """None takes a lease that holds, and none waits for what is due."""

@@ -33,9 +33,7 @@ def orders(client: TalkdeskWire) -> int:
     return answer.status_code
 
 
-def test_a_restart_of_the_database_costs_waiting_and_nothing_else(
-    installation: Installation, server: Stoppable
-) -> None:
+def test_a_restart_of_the_database_delays_jobs_and_loses_none(installation: Installation, server: Stoppable) -> None:
     """Every accepted export is finished; a refused one leaves nothing behind."""
     installation.init(f"{state_setting(fresh_database(server.url))}\n[talkdesk]\nopen_jobs = 100\n")
     credential = installation.add_tenant("acme")

@@ -69,7 +69,7 @@ def ordered(url: str, headers: dict[str, str]) -> httpx.Response | None:
         return None
 
 
-def test_a_server_without_descriptors_turns_callers_away_and_comes_back(
+def test_a_server_without_descriptors_refuses_requests_and_recovers(
     installation: Installation, credential: Credential
 ) -> None:
     running: Running = installation.serve(workers=0)
@@ -105,7 +105,7 @@ def _asked(client: TalkdeskWire) -> httpx.Response | None:
         return None
 
 
-def test_an_attempt_without_descriptors_is_made_again(installation: Installation, credential: Credential) -> None:
+def test_an_attempt_without_descriptors_is_retried(installation: Installation, credential: Credential) -> None:
     running = installation.serve(workers=0)
     with TalkdeskWire.connect(running.url, credential) as client, worker(installation) as process:
         first = client.create("calls", *DAY)

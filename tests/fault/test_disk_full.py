@@ -45,7 +45,7 @@ def files(home: Installation) -> set[str]:
     return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
 
 
-def test_an_export_without_room_waits_for_it_and_others_go_on(installation: Installation) -> None:
+def test_an_export_without_disk_space_is_retried_and_others_run(installation: Installation) -> None:
     """A full disk delays an export; a partial file is never visible."""
     installation.init("[worker]\nattempts = 100\nretry_seconds = 0.2\n")
     with small_disk(installation.home / "artifacts", MEGABYTES) as disk:
@@ -70,7 +70,7 @@ def test_an_export_without_room_waits_for_it_and_others_go_on(installation: Inst
         assert server.stop() == 0
 
 
-def test_an_export_that_never_finds_room_ends_failed_and_leaves_nothing(installation: Installation) -> None:
+def test_an_export_that_never_has_disk_space_fails_and_leaves_no_file(installation: Installation) -> None:
     installation.init("[worker]\nattempts = 2\nretry_seconds = 0\n")
     with small_disk(installation.home / "artifacts", MEGABYTES):
         credential = stocked(installation)
@@ -91,7 +91,7 @@ def test_an_export_that_never_finds_room_ends_failed_and_leaves_nothing(installa
         assert server.stop() == 0
 
 
-def test_what_a_query_spills_finds_no_room(tmp_path: Path) -> None:
+def test_a_query_that_spills_to_a_full_disk_is_out_of_resources(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", MEGABYTES) as disk:
         limits = Limits(threads=1, memory_mb=32, temp_folder=disk.folder / "spill", temp_mb=10_000)
         sql = "SELECT range AS number, md5(CAST(range AS VARCHAR)) || repeat('x', 200) AS filler FROM range(1000000)"
@@ -100,7 +100,7 @@ def test_what_a_query_spills_finds_no_room(tmp_path: Path) -> None:
             session.create_table("kept", query, divided=False)
 
 
-def test_a_full_disk_under_the_state_database_costs_waiting_and_nothing_else(
+def test_a_full_disk_of_the_state_database_delays_jobs_and_loses_none(
     installation: Installation, tmp_path: Path
 ) -> None:
     """Orders are told to wait and leave nothing; an attempt that cannot be recorded is made again."""

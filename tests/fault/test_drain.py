@@ -83,7 +83,7 @@ def is_shutting_down(running: Running) -> bool:
     return answer.status_code == 503 and answer.json()["missing"] == ["The server is shutting down."]
 
 
-def test_a_download_that_runs_at_sigterm_arrives_whole(exported: Exported) -> None:
+def test_a_download_that_runs_at_sigterm_completes(exported: Exported) -> None:
     running = exported.home.serve(workers=0)
     link, size = exported.link(running)
     assert size > ROWS * len(NOTES)
@@ -109,7 +109,7 @@ def test_a_download_that_runs_at_sigterm_arrives_whole(exported: Exported) -> No
     assert running.stop() == 0
 
 
-def test_a_client_that_leaves_early_is_noticed(exported: Exported) -> None:
+def test_a_client_that_disconnects_during_a_download_is_logged(exported: Exported) -> None:
     running = exported.home.serve(workers=0)
     link, size = exported.link(running)
     with slow_download(link):
@@ -127,7 +127,7 @@ def test_a_client_that_leaves_early_is_noticed(exported: Exported) -> None:
 
 
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
-def test_the_second_signal_does_not_wait(exported: Exported, second: signal.Signals) -> None:
+def test_a_second_signal_forces_the_shutdown(exported: Exported, second: signal.Signals) -> None:
     running = exported.home.serve(workers=0)
     link, size = exported.link(running)
     with slow_download(link) as rest:
@@ -148,7 +148,7 @@ def test_a_download_longer_than_the_drain_is_cut(exported: Exported) -> None:
     assert [line["running"] for line in running.log_lines() if line["event"] == "requests_cut"] == [1]
 
 
-def test_a_second_sigint_has_a_worker_hand_its_job_back_at_once(large: Installation) -> None:
+def test_a_second_sigint_makes_a_worker_requeue_its_job_at_once(large: Installation) -> None:
     """The worker may take its time (an hour here) after the first signal; not after the second."""
     patient = {"OFFTAKE_WORKER__DRAIN_SECONDS": "3600"}
     running = large.serve(workers=1, environment=patient)
@@ -174,7 +174,7 @@ def test_sigterm_during_the_start_is_not_lost(installation: Installation) -> Non
         assert server.wait(timeout=60) == 0
 
 
-def test_the_service_manager_is_told(installation: Installation, tmp_path: Path) -> None:
+def test_the_service_manager_is_notified(installation: Installation, tmp_path: Path) -> None:
     installation.init()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         address = tmp_path / "notify"

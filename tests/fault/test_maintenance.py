@@ -123,7 +123,7 @@ def test_a_server_without_workers_does_the_maintenance(home: Installation) -> No
     assert holder(home) is None
 
 
-def test_a_supervisor_releases_what_a_dead_worker_led(home: Installation) -> None:
+def test_a_supervisor_releases_the_leadership_of_a_dead_worker(home: Installation) -> None:
     server = home.serve(workers=1)
     (victim,) = wait_for("the worker", server.workers)
     name = victim.cmdline()[victim.cmdline().index("--name") + 1]

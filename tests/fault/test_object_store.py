@@ -118,7 +118,7 @@ def test_an_upload_that_breaks_is_an_error_and_can_be_repeated(
 
 
 @pytest.mark.parametrize("fault", BROKEN)
-def test_a_download_that_breaks_never_looks_whole(store: BucketArtifacts, between: HttpProxy, fault: Fault) -> None:
+def test_a_broken_download_never_looks_complete(store: BucketArtifacts, between: HttpProxy, fault: Fault) -> None:
     key = kept(store, CONTENT)
     between.inject(fault, meant("GET"))
     got = bytearray()
@@ -133,7 +133,7 @@ def test_a_download_that_breaks_never_looks_whole(store: BucketArtifacts, betwee
 
 @pytest.mark.parametrize("words", ["_delta_log", ".parquet"])
 @pytest.mark.parametrize("fault", BROKEN)
-def test_a_lake_that_breaks_is_neither_empty_nor_cut(
+def test_a_broken_read_of_the_lake_is_an_error_and_not_fewer_rows(
     bucket: Bucket, between: HttpProxy, fault: Fault, words: str, tmp_path: Path
 ) -> None:
     lake = Lake(BucketTableStorage(bucket, tmp_path / "cache", 1024**2))
@@ -274,7 +274,7 @@ UPLOAD, LAKE_FILE, LAKE_LOG = meant("PUT", "/files/"), meant("GET", ".parquet"),
         pytest.param(Fault.REFUSE, LAKE_LOG, id="lake-refused"),
     ],
 )
-def test_a_job_waits_for_storage_that_broke_and_is_done_when_it_is_healed(
+def test_a_job_is_retried_while_storage_fails_and_succeeds_afterwards(
     world: World, fault: Fault, only: Callable[[str], bool]
 ) -> None:
     world.forget()
@@ -291,7 +291,9 @@ def test_a_job_waits_for_storage_that_broke_and_is_done_when_it_is_healed(
 
 
 @pytest.mark.parametrize("only", [UPLOAD, LAKE_LOG], ids=["artifacts", "lake"])
-def test_a_job_fails_with_its_reason_when_storage_stays_away(brief: World, only: Callable[[str], bool]) -> None:
+def test_a_job_fails_with_its_reason_when_storage_remains_unavailable(
+    brief: World, only: Callable[[str], bool]
+) -> None:
     brief.between.inject(Fault.REFUSE, only)
     job = brief.create()
     assert brief.client.wait("calls", job) == "failed"
@@ -356,7 +358,7 @@ def test_a_worker_killed_in_the_middle_of_an_upload_leaves_parts_that_are_swept(
 
 
 @pytest.mark.parametrize("fault", BROKEN)
-def test_a_download_that_cannot_begin_is_503(world: World, fault: Fault) -> None:
+def test_a_download_that_cannot_start_is_503(world: World, fault: Fault) -> None:
     job = world.create()
     assert world.client.wait("calls", job) == "done"
     link = world.client.link("calls", job)
@@ -369,7 +371,7 @@ def test_a_download_that_cannot_begin_is_503(world: World, fault: Fault) -> None
 
 
 @pytest.mark.parametrize("fault", BROKEN)
-def test_a_client_never_takes_a_broken_download_for_a_whole_one(world: World, fault: Fault) -> None:
+def test_a_client_detects_a_broken_download(world: World, fault: Fault) -> None:
     """The first block of the file is sent; what comes behind it breaks."""
     job = world.create(END)
     assert world.client.wait("calls", job) == "done"
@@ -384,7 +386,7 @@ def test_a_client_never_takes_a_broken_download_for_a_whole_one(world: World, fa
     assert "request_defect" not in events
 
 
-def test_a_file_that_cannot_be_looked_for_is_not_said_to_be_gone(world: World) -> None:
+def test_an_unavailable_file_is_not_reported_as_removed(world: World) -> None:
     job = world.create()
     assert world.client.wait("calls", job) == "done"
     link = world.client.link("calls", job)
@@ -396,7 +398,7 @@ def test_a_file_that_cannot_be_looked_for_is_not_said_to_be_gone(world: World) -
     assert httpx.get(link, trust_env=False).status_code == 404
 
 
-def test_storage_that_is_away_stops_neither_the_start_nor_the_maintenance(brief: World) -> None:
+def test_unavailable_storage_stops_neither_the_start_nor_the_maintenance(brief: World) -> None:
     assert brief.running.stop() == 0
     brief.between.inject(Fault.REFUSE)
     again = brief.made.serve(workers=1)

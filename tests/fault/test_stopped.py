@@ -45,7 +45,7 @@ def files_of(home: Installation, job: str) -> list[Path]:
 
 
 @pytest.mark.parametrize("point", BEFORE_PUBLISHED)
-def test_a_worker_that_slept_past_its_lease_publishes_nothing(home: Installation, point: str) -> None:
+def test_a_worker_suspended_beyond_its_lease_publishes_nothing(home: Installation, point: str) -> None:
     job = create_job(home)
     with doomed(home, point, "freeze") as sleeper, home.services() as on:
         assert job_row(home, job)["fence"] == 1
@@ -63,7 +63,7 @@ def test_a_worker_that_slept_past_its_lease_publishes_nothing(home: Installation
     assert hashlib.sha256(published.read_bytes()).hexdigest() == done["sha256"]
 
 
-def test_a_worker_stopped_within_a_transaction_makes_others_wait_until_it_goes_on_or_dies(
+def test_a_worker_suspended_within_a_transaction_blocks_other_writers_until_it_continues_or_dies(
     installation: Installation,
 ) -> None:
     """SQLite has one lock for all writers, and it belongs to the process until that ends or goes on."""

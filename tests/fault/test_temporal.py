@@ -139,7 +139,7 @@ def assert_published_once(home: Installation, client: TalkdeskWire, job: str, *,
 
 
 @pytest.mark.parametrize("point", ["claimed", "writing", "renamed", "published"])
-def test_a_worker_killed_in_mid_attempt_leaves_its_job_to_another(
+def test_the_job_of_a_killed_worker_is_run_by_another(
     home: Installation, client: TalkdeskWire, temporal: TemporalServer, point: str
 ) -> None:
     job = client.create("calls", START, END)
@@ -151,7 +151,9 @@ def test_a_worker_killed_in_mid_attempt_leaves_its_job_to_another(
         assert_published_once(home, client, job, attempts=1 if point == "published" else 2)
 
 
-def test_a_worker_that_slept_does_not_publish_what_another_has(home: Installation, client: TalkdeskWire) -> None:
+def test_a_suspended_worker_does_not_publish_a_job_that_another_has_claimed(
+    home: Installation, client: TalkdeskWire
+) -> None:
     job = client.create("calls", START, END)
     with process(*script("doomed_worker", home, "staged", "freeze")) as sleeper:
         wait_for("the worker to freeze", partial(froze, home, job, sleeper.pid))
@@ -166,7 +168,7 @@ def test_a_worker_that_slept_does_not_publish_what_another_has(home: Installatio
             assert_published_once(home, client, job, attempts=2)
 
 
-def test_jobs_are_accepted_while_temporal_is_away_and_run_when_it_is_back(
+def test_jobs_are_accepted_while_temporal_is_unavailable_and_run_afterwards(
     home: Installation, client: TalkdeskWire, temporal: TemporalServer
 ) -> None:
     before = client.create("calls", START, END)
@@ -185,7 +187,7 @@ def test_jobs_are_accepted_while_temporal_is_away_and_run_when_it_is_back(
     assert {row_of(home, job)["attempts"] for job in (before, *away)} == {1}
 
 
-def test_temporal_killed_in_mid_attempt_stops_nothing(
+def test_an_attempt_completes_while_temporal_is_killed(
     home: Installation, client: TalkdeskWire, temporal: TemporalServer
 ) -> None:
     settings = home.home / "offtake.toml"
@@ -201,7 +203,7 @@ def test_temporal_killed_in_mid_attempt_stops_nothing(
         assert_published_once(home, client, job, attempts=1)
 
 
-def test_a_temporal_that_lost_its_memory_is_told_again(
+def test_jobs_are_dispatched_again_to_a_temporal_that_lost_its_state(
     home: Installation, client: TalkdeskWire, temporal: TemporalServer
 ) -> None:
     forgotten = client.create("calls", START, END)
@@ -215,7 +217,7 @@ def test_a_temporal_that_lost_its_memory_is_told_again(
         assert [client.wait("calls", job) for job in (forgotten, fresh)] == ["done", "done"]
 
 
-def test_a_relay_killed_between_temporal_and_the_store(
+def test_a_relay_killed_before_it_acknowledges_dispatches_the_job_once(
     home: Installation, seeded: tuple[Installation, Credential], temporal: TemporalServer
 ) -> None:
     with TalkdeskWire.connect(

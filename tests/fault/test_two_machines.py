@@ -111,7 +111,7 @@ def left_behind(home: Installation) -> list[Path]:
 
 
 @pytest.mark.timeout(600)
-def test_a_machine_cut_off_in_mid_run_loses_its_job_to_the_other_and_comes_back(shared: Shared, tmp_path: Path) -> None:
+def test_the_job_of_a_disconnected_machine_is_run_by_the_other_machine(shared: Shared, tmp_path: Path) -> None:
     with machine(tmp_path / "near", shared) as near, machine(tmp_path / "far", shared) as far:
         credential = stocked(near.home)
         server = near.home.serve(workers=0)

@@ -123,13 +123,13 @@ def upgraded(home: Installation, tmp_path: Path) -> Iterator[Services]:
         yield on
 
 
-def test_the_next_release_finds_what_this_one_left_and_adds_to_it(home: Installation, tmp_path: Path) -> None:
+def test_the_next_release_migrates_the_data_of_this_one(home: Installation, tmp_path: Path) -> None:
     with upgraded(home, tmp_path) as on, on.database.read() as connection:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == revision
         assert connection.execute(text("SELECT tenant FROM next_thing")).scalar_one() == "acme"
 
 
-def test_a_process_that_starts_after_the_next_release_has_migrated_says_so(home: Installation, tmp_path: Path) -> None:
+def test_a_process_that_starts_on_a_newer_schema_exits_with_a_message(home: Installation, tmp_path: Path) -> None:
     with upgraded(home, tmp_path):
         pass
     done = home.run("worker")
@@ -138,7 +138,7 @@ def test_a_process_that_starts_after_the_next_release_has_migrated_says_so(home:
     assert "Traceback" not in done.stderr
 
 
-def test_an_old_server_and_an_old_worker_go_on_beside_new_ones(home: Installation, tmp_path: Path) -> None:
+def test_an_old_server_and_an_old_worker_share_jobs_with_new_ones(home: Installation, tmp_path: Path) -> None:
     with upgraded(home, tmp_path) as on:
         # Ordered by the old server, run by a new worker.
         first = ordered(on)
@@ -168,7 +168,7 @@ def test_an_old_server_and_an_old_worker_go_on_beside_new_ones(home: Installatio
     [{"moon": "full"}, {"parameters": {"moon": "full"}}, {"parameters": {"selection": "of_the_moon"}}],
     ids=["word", "parameter", "value"],
 )
-def test_an_order_of_the_next_release_is_not_run_by_half(
+def test_a_request_with_unknown_parameters_of_the_next_release_is_not_run(
     home: Installation, tmp_path: Path, added: Mapping[str, Any]
 ) -> None:
     """It can be looked at and cancelled; a worker that does not understand it leaves it to others, and says so."""
@@ -195,7 +195,9 @@ def test_an_order_of_the_next_release_is_not_run_by_half(
         wait_for("its end", lambda: read(on, later).status is Status.SUCCEEDED)
 
 
-def test_a_report_of_the_next_release_is_left_to_its_workers(home: Installation, tmp_path: Path) -> None:
+def test_a_job_of_an_unknown_report_is_requeued_for_workers_of_the_next_release(
+    home: Installation, tmp_path: Path
+) -> None:
     """An old worker that comes first does not end the job."""
     with upgraded(home, tmp_path) as on:
         job = ordered(on)

@@ -89,7 +89,7 @@ def _csv_lines(data: bytes) -> list[list[str]]:
 
 @hypothesis.settings(max_examples=200, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 @hypothesis.given(table=_tables(), framing=st.sampled_from(ENVELOPES))
-def test_json_reads_back_equal_in_its_envelope(session: Session, table: Table, framing: Framing) -> None:
+def test_json_reads_back_equal_in_its_framing(session: Session, table: Table, framing: Framing) -> None:
     document = json.loads(_written(session, JSON, table, framing))
     rows = document if isinstance(document, list) else document.pop("entries")
     assert _as_multiset(rows) == _as_multiset(_objects(table))
@@ -135,7 +135,7 @@ def in_parts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 @pytest.mark.parametrize("kind", FORMATS, ids=lambda kind: kind.name)
 @hypothesis.settings(max_examples=40, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 @hypothesis.given(table=_tables(), framing=st.sampled_from(ENVELOPES))
-def test_a_file_made_of_parts_is_the_file_made_at_once(
+def test_a_file_written_in_partitions_equals_one_written_at_once(
     session: Session, in_parts: Session, kind: Format, table: Table, framing: Framing
 ) -> None:
     """The order of rows may differ; no temporary file is left."""
@@ -179,7 +179,7 @@ def _pieces(draw: DrawFn, data: bytes) -> list[bytes]:
 @pytest.mark.parametrize("kind", FORMATS, ids=lambda kind: kind.name)
 @hypothesis.settings(max_examples=60, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 @hypothesis.given(table=_tables(), framing=st.sampled_from(ENVELOPES), data=st.data())
-def test_a_counter_counts_the_rows_however_the_bytes_come(
+def test_a_counter_counts_the_rows_for_any_division_of_the_bytes(
     session: Session, kind: Format, table: Table, framing: Framing, data: st.DataObject
 ) -> None:
     assert _count(kind, data.draw(_pieces(_written(session, kind, table, framing)))) == len(table.rows)
@@ -188,7 +188,7 @@ def test_a_counter_counts_the_rows_however_the_bytes_come(
 @pytest.mark.parametrize("kind", FORMATS, ids=lambda kind: kind.name)
 @hypothesis.settings(max_examples=60, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 @hypothesis.given(table=_tables(), framing=st.sampled_from(ENVELOPES))
-def test_a_file_cut_anywhere_never_counts_as_whole(
+def test_a_file_truncated_anywhere_never_counts_as_complete(
     session: Session, kind: Format, table: Table, framing: Framing
 ) -> None:
     """The counter refuses the file or counts fewer rows than the query had: either way nothing is published.
@@ -209,7 +209,7 @@ def test_a_file_cut_anywhere_never_counts_as_whole(
     assert counter.records() == len(table.rows)
 
 
-def test_an_array_without_its_tail_is_refused() -> None:
+def test_an_array_without_its_end_is_refused() -> None:
     """A writer without the options of the envelope would leave such a file."""
     for data in (b'{"entries":[\n{"a":1}\n', b'{"entries":[\n{"a":1}1}\n', b'{"entries":[\n', b"1}\n"):
         with pytest.raises(ValueError, match="last line"):
@@ -229,7 +229,7 @@ def _writes(draw: DrawFn) -> list[tuple[int, bytes]]:
 
 @hypothesis.settings(max_examples=100, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 @hypothesis.given(writes=_writes(), waiting=st.booleans())
-def test_an_inspection_of_a_growing_file_is_about_the_bytes_on_the_disk(
+def test_the_verification_of_a_growing_file_reads_the_bytes_on_the_disk(
     writes: list[tuple[int, bytes]], waiting: bool
 ) -> None:
     with _growing() as path:
@@ -247,7 +247,7 @@ def test_an_inspection_of_a_growing_file_is_about_the_bytes_on_the_disk(
     assert inspected.rows == whole.count(b"\n")
 
 
-def test_an_inspection_of_a_file_written_in_order_does_not_wait_at_zero_bytes() -> None:
+def test_the_verification_of_a_file_written_in_order_does_not_wait_at_zero_bytes() -> None:
     """Zero bytes are data and not holes: the follower reads them before the writer finishes."""
     with _growing() as path:
         counter = _Collector()
@@ -291,7 +291,7 @@ class _Collector:
 @pytest.mark.parametrize("kind", FORMATS, ids=lambda kind: kind.name)
 @hypothesis.settings(max_examples=40, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 @hypothesis.given(table=_tables(), data=st.data())
-def test_an_inspection_counts_or_refuses(session: Session, kind: Format, table: Table, data: st.DataObject) -> None:
+def test_a_verification_counts_or_refuses(session: Session, kind: Format, table: Table, data: st.DataObject) -> None:
     written = _written(session, kind, table)
     cut = data.draw(st.just(len(written)) | st.integers(0, len(written)))
     with _growing() as path, FileVerification(path, kind.counter(), in_order=kind.in_order) as inspection:

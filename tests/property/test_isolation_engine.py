@@ -163,7 +163,7 @@ def _execute(session: Session, statement: str) -> list[tuple[object, ...]]:
     return rows
 
 
-def test_no_statement_reads_or_writes_what_is_not_the_tenants(walls: Walls) -> None:
+def test_no_statement_reads_or_writes_files_outside_the_tenants(walls: Walls) -> None:
     """The lock refuses each statement; no statement fails for another reason."""
     attempts = walls.attempts()
     before = _contents(walls.folder)
@@ -192,7 +192,7 @@ def test_no_variable_of_the_program_is_a_table(walls: Walls) -> None:
         session.rows(Query(sql="SELECT * FROM loot", values={}, columns=("secret",)))
 
 
-def test_the_tenants_own_files_and_the_staging_file_are_there(walls: Walls) -> None:
+def test_the_tenants_own_files_and_the_staging_file_are_accessible(walls: Walls) -> None:
     """The control: the lock is not simply shut."""
     query = Query(sql="SELECT name FROM agent", values={}, columns=("name",))
     with _session(walls) as session:
@@ -215,7 +215,7 @@ HUNGRY = {
 
 
 @pytest.mark.parametrize("kind", HUNGRY)
-def test_what_does_not_fit_into_memory_goes_to_the_temporary_folder(kind: str, tmp_path: Path) -> None:
+def test_rows_that_exceed_the_memory_are_spilled_to_the_temporary_folder(kind: str, tmp_path: Path) -> None:
     with _hungry(tmp_path, temp_mb=2048) as session:
         assert session.copy(_query(kind), tmp_path / "staged", **CSV) == ROWS
     assert (tmp_path / "staged").read_bytes().count(b"\n") == ROWS + 1

@@ -79,7 +79,7 @@ def test_smart_views_and_work_queues(client: KhorosWire) -> None:
     }
 
 
-def test_the_care_api_fails_in_lower_case(client: KhorosWire, idle: Served) -> None:
+def test_errors_of_the_care_api_have_a_lower_case_status(client: KhorosWire, idle: Served) -> None:
     """Khoros contract 1.3."""
     for path in ("/api/v2/smartviews", "/api/v2/workqueues/active"):
         answer = httpx.get(idle.url + path, trust_env=False)
@@ -88,14 +88,14 @@ def test_the_care_api_fails_in_lower_case(client: KhorosWire, idle: Served) -> N
     assert client.http.delete("/api/v2/smartviews").json()["status"] == "fail"
 
 
-def test_a_tenant_without_data(idle: Served) -> None:
+def test_lookups_of_a_tenant_without_data_are_empty(idle: Served) -> None:
     with connect(idle, new_user(idle, "empty")) as client:
         assert client.get("/teams").json()["result"] == []
         assert client.http.get("/api/v2/smartviews").json()["data"] == []
         assert client.http.get("/api/v2/workqueues/active").json()["data"] == []
 
 
-def test_zones_in_force_now(client: KhorosWire) -> None:
+def test_time_zones_are_listed_by_their_current_offsets(client: KhorosWire) -> None:
     """Khoros contract 4.5: every zone that an export may name, in the order of offsets, from -12:00 up to +14:00."""
     zones = client.get("/config/timezones").json()["result"]
     assert all(list(zone) == ["id", "name", "shortName", "offsetString", "offsetMillis"] for zone in zones)
@@ -122,7 +122,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize(("language", "now", "id_", "name", "short", "offset", "milliseconds"), NAMES)
-def test_names_of_zones(
+def test_time_zones_have_localised_names(
     language: str, now: datetime, id_: str, name: str, short: str, offset: str, milliseconds: int
 ) -> None:
     [found] = [zone for zone in timezones(language, now) if zone["id"] == id_]
@@ -139,7 +139,7 @@ def test_names_are_in_the_locale_asked_for(client: KhorosWire) -> None:
     assert names == {"": "Japan Standard Time", "de_DE": "Japanische Normalzeit", "nonsense": "Japan Standard Time"}
 
 
-def test_the_key_is_needed(client: KhorosWire) -> None:
+def test_lookups_require_the_company_key(client: KhorosWire) -> None:
     """Khoros contract 1.2, documented for both."""
     for path in ("/teams", "/config/timezones"):
         assert_failed(client.get(path, companyKey=""), 400)

@@ -57,7 +57,7 @@ def test_the_document_has_every_endpoint(described: OpenApiServer) -> None:
 
 @pytest.mark.parametrize("authorized", [True, False], ids=["with-a-user", "without"])
 @pytest.mark.parametrize(("method", "path", "mode"), MADE_UP)
-def test_answers_are_as_described(
+def test_responses_match_the_document(
     method: str, path: str, mode: GenerationMode, authorized: bool, described: OpenApiServer, client: KhorosWire
 ) -> None:
     """Khoros contract 4: no 5xx, and no status, header or body outside the schema.
@@ -71,7 +71,7 @@ def test_answers_are_as_described(
     described.check(method, path, mode, headers=headers, examples=15, without=without)
 
 
-def test_every_answer_of_a_runs_life_is_as_described(
+def test_every_response_in_the_life_of_a_run_matches_the_document(
     described: OpenApiServer, client: KhorosWire, busy: Served
 ) -> None:
     """Khoros contract 4: also those that made-up requests never meet."""

@@ -140,7 +140,7 @@ def run(line: str, user: User, url: str) -> Any:
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_curl_lines(line: str, user: User, busy: Served) -> None:
+def test_every_curl_line_of_the_samples_passes(line: str, user: User, busy: Served) -> None:
     assert run(line, user, busy.url)["status"] == "PASS"
 
 

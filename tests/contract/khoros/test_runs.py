@@ -114,7 +114,7 @@ def parts(url: str) -> tuple[str, str, str, dict[str, list[str]]]:
     return workflow, unquote(run), verb, parse_qs(found.query)
 
 
-def test_a_run_that_waits(idle: Served) -> None:
+def test_the_status_of_a_queued_run(idle: Served) -> None:
     """Khoros contract 4.2: an object while running (a client in production reads it so), no downloadUrl yet."""
     with connect(idle, new_user(idle, "waits")) as client:
         created = client.send_create("user", DAY).json()["result"]
@@ -130,7 +130,7 @@ def test_a_run_that_waits(idle: Served) -> None:
         assert_failed(client.get(path.removeprefix(ROOT).replace("/status", "/download")), 404)
 
 
-def test_a_run_that_has_completed(plain: KhorosWire, finished: dict[str, Any]) -> None:
+def test_the_status_of_a_completed_run(plain: KhorosWire, finished: dict[str, Any]) -> None:
     """Khoros contract 4.2, documented; both URLs carry the token (seen)."""
     assert finished["result"] == RUN | {"runnerState": "CLOSED", "detail": "COMPLETED"}
     info = finished["jobInfo"]
@@ -144,7 +144,7 @@ def test_a_run_that_has_completed(plain: KhorosWire, finished: dict[str, Any]) -
     assert plain.result(info["statusUrl"]) == finished
 
 
-def test_a_run_that_failed(documented: KhorosWire) -> None:
+def test_the_status_of_a_failed_run(documented: KhorosWire) -> None:
     """Khoros contract 4.2, documented: the envelope says PASS all the same. A list of one, as in the vendor's
     samples."""
     status_url = documented.create("incoming_post", DAY)
@@ -179,7 +179,7 @@ SPELLINGS = [
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 @pytest.mark.parametrize("root", ["/reports/report", "/report/reports"])
-def test_a_run_id_in_any_spelling(spelling: Any, root: str, plain: KhorosWire) -> None:
+def test_a_run_id_is_accepted_in_every_spelling(spelling: Any, root: str, plain: KhorosWire) -> None:
     """Khoros contract 4.1 and 1.3: %2F is inside one segment; plus is no blank; the swapped path is the same."""
     for _ in range(6):  # most of them have a slash or a plus sign
         info = plain.send_create("user", DAY).json()["result"]
@@ -188,7 +188,9 @@ def test_a_run_id_in_any_spelling(spelling: Any, root: str, plain: KhorosWire) -
         assert answer.json()["result"]["jobInfo"]["runId"] == info["runId"]
 
 
-def test_key_or_token_opens_a_run(plain: KhorosWire, finished: dict[str, Any], varied: Served) -> None:
+def test_a_run_is_readable_with_the_key_or_the_token(
+    plain: KhorosWire, finished: dict[str, Any], varied: Served
+) -> None:
     """Khoros contract 1.2, proposed: either of them beside the password."""
     url = finished["jobInfo"]["statusUrl"]
     bare, token = url.partition("?")[0], parts(url)[3]["analyticsAccessToken"][0]
@@ -216,7 +218,7 @@ def test_a_run_under_another_workflow_is_not_found(plain: KhorosWire, finished: 
     assert_failed(plain.get(f"/reports/report/{info['workflowId']}/{run.swapcase()}/status"), 404)
 
 
-def test_the_download_is_a_redirect_to_a_link_of_ours(plain: KhorosWire, finished: dict[str, Any]) -> None:
+def test_the_download_redirects_to_a_signed_link(plain: KhorosWire, finished: dict[str, Any]) -> None:
     """Khoros contract 4.3, documented: 307 to a signed URL. It needs no password and does not mind one, as libraries
     keep it."""
     first, again = (plain.http.get(finished["jobInfo"]["downloadUrl"]) for _ in range(2))
@@ -236,7 +238,7 @@ def test_the_download_is_a_redirect_to_a_link_of_ours(plain: KhorosWire, finishe
     assert sorted(row["POST_ID"] for row in followed.json()) == ["p0", "p1", "p2"]
 
 
-def test_the_download_is_the_file_itself_by_a_setting(other_ways: KhorosWire) -> None:
+def test_a_setting_makes_the_download_send_the_file_itself(other_ways: KhorosWire) -> None:
     """Khoros contract 4.3, proposed: for clients that do not follow redirects. The other settings of files besides."""
     found = other_ways.wait(other_ways.create("incoming_post", DAY))
     answer = other_ways.http.get(found["jobInfo"]["downloadUrl"])
@@ -246,7 +248,7 @@ def test_the_download_is_the_file_itself_by_a_setting(other_ways: KhorosWire) ->
     assert rows[0]["postText"] == "=1+1"  # json is guarded by its own rules
 
 
-def test_a_setting_keeps_spreadsheets_from_running_cells(plain: KhorosWire, other_ways: KhorosWire) -> None:
+def test_a_setting_makes_spreadsheets_treat_formulas_as_text(plain: KhorosWire, other_ways: KhorosWire) -> None:
     """Khoros contract 5.5, proposed: off by default, because pipelines read what was written."""
     assert '"=1+1"' in plain.export("incoming_post", DAY).text
     assert ",=1+1," in plain.export("incoming_post", DAY, reportFormat="csv").text
@@ -291,7 +293,7 @@ def test_a_running_job_in_the_list(idle: Served) -> None:
         assert entry["result"]["details"] is None
 
 
-def test_twenty_requests_a_minute_or_as_many_as_a_tenant_may(varied: Served) -> None:
+def test_the_rate_limit_is_twenty_a_minute_or_the_tenants_own(varied: Served) -> None:
     """Khoros contract 6, documented; polls and look-ups count (Khoros contract 7.13, inferred), another user's do
     not."""
     ann, bob = (add_user(varied, "hurried", "hurried-c01", name=f"{name}@example.org") for name in ("ann", "bob"))

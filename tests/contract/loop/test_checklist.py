@@ -75,7 +75,7 @@ def test_check_01_create_with_only_start_and_end(idle: Served) -> None:
     assert UUID.fullmatch(document["id"])
 
 
-def test_check_02_no_list_a_null_and_an_empty_one_are_no_filter(client: LoopWire) -> None:
+def test_check_02_an_absent_null_or_empty_list_is_no_filter(client: LoopWire) -> None:
     lists = ("tagIds", "teamIds", "teammateIds", "customerIds")
     assert client.ids() == client.ids(**dict.fromkeys(lists)) == client.ids(**{name: [] for name in lists}) == ALL
 
@@ -98,7 +98,7 @@ def test_check_04_the_end_is_later_than_the_start(client: LoopWire, end: int) ->
     assert assert_refused(answer, 400, "InvalidPeriod", "end")["message"] == "'end' must be later than 'start'."
 
 
-def test_check_05_milliseconds_are_told_from_seconds(client: LoopWire) -> None:
+def test_check_05_milliseconds_are_distinguished_from_seconds(client: LoopWire) -> None:
     answer = client.send_create({"start": 1_717_200_000_000, "end": 1_719_792_000_000})
     assert "seconds" in assert_refused(answer, 400, "InvalidPeriod", "start", "end")["message"]
 
@@ -120,7 +120,7 @@ def test_check_07_a_token_with_and_without_its_scheme(client: LoopWire, finished
         assert answer.json()["status"] == "Completed", spelling
 
 
-def test_check_08_the_url_stands_with_completed_only(client: LoopWire) -> None:
+def test_check_08_only_a_completed_export_has_a_url(client: LoopWire) -> None:
     export, seen = client.create(), []
 
     def ended() -> bool:
@@ -133,7 +133,7 @@ def test_check_08_the_url_stands_with_completed_only(client: LoopWire) -> None:
     assert set(seen[:-1]) <= {("Processing", False)}
 
 
-def test_check_09_an_older_link_works_until_its_own_end(here: InProcess) -> None:
+def test_check_09_an_older_link_is_valid_until_its_own_expiry(here: InProcess) -> None:
     client = joined(here)
     export = client.create()
     here.work()
@@ -164,7 +164,7 @@ def test_check_10_a_link_is_its_own_authorisation(here: InProcess, client: LoopW
     assert_refused(here.http.get(link), 403, "LinkExpired")
 
 
-def test_check_11_ranges_make_the_whole(client: LoopWire, finished: str) -> None:
+def test_check_11_consecutive_ranges_make_the_whole_file(client: LoopWire, finished: str) -> None:
     whole = client.download(finished)
     size, etag = len(whole.content), whole.headers["etag"]
     with httpx.Client(trust_env=False) as bare:
@@ -177,7 +177,7 @@ def test_check_11_ranges_make_the_whole(client: LoopWire, finished: str) -> None
     assert b"".join(parts) == whole.content
 
 
-def test_check_12_after_retention_there_is_nothing(here: InProcess) -> None:
+def test_check_12_after_retention_the_export_has_no_file(here: InProcess) -> None:
     client = joined(here)
     export = client.create()
     here.work()
@@ -197,7 +197,7 @@ def test_check_12_after_retention_there_is_nothing(here: InProcess) -> None:
     assert list(here.installation.home.glob(f"artifacts/**/{export}*")) == []
 
 
-def test_check_13_a_foreign_id_is_like_a_random_one(busy: Served, client: LoopWire, finished: str) -> None:
+def test_check_13_a_foreign_id_gets_the_response_of_a_random_one(busy: Served, client: LoopWire, finished: str) -> None:
     token = loop.token(busy.installation, loop.tenant(busy, "stranger"))
     with LoopWire.connect(busy.url, token) as stranger:
         foreign, random = stranger.read(finished), stranger.read(loop.UNKNOWN)
@@ -223,7 +223,7 @@ def test_check_15_inboxes_are_a_union_and_fields_an_intersection(client: LoopWir
     assert client.ids(teamIds=["private"]) == []  # not a shared inbox
 
 
-def test_check_16_addresses_compare_whatever_their_capitals(client: LoopWire) -> None:
+def test_check_16_addresses_are_compared_without_regard_to_case(client: LoopWire) -> None:
     assert client.ids(customerIds=[" JO@Shop.Example "]) == ["c1", "c2", "c5"]
     assert client.ids(customerIds=["mo@shop.example"]) == ["c3", "c4"]
     assert client.ids(teammateIds=["RITA@acme.example", "rita@acme.example"]) == ["c1"]
@@ -231,7 +231,7 @@ def test_check_16_addresses_compare_whatever_their_capitals(client: LoopWire) ->
     assert client.ids(customerIds=["nobody@shop.example"]) == []
 
 
-def test_check_17_the_start_is_in_and_the_end_is_out(busy: Served) -> None:
+def test_check_17_the_start_is_inclusive_and_the_end_is_exclusive(busy: Served) -> None:
     edges = [
         *talk("early", "2026-02-28T23:59:59.999999Z"),
         *talk("first", "2026-03-01T00:00:00Z"),
@@ -258,7 +258,7 @@ def test_check_18_a_change_of_clocks(busy: Served) -> None:
     assert row["averageResponseSeconds"] == 3600.0
 
 
-def test_check_18_the_hour_that_comes_twice(here: InProcess) -> None:
+def test_check_18_a_repeated_hour(here: InProcess) -> None:
     """On 26 October 2025, 02:00 in Lisbon was 01:00 again; rows follow each other by the instant, not by the clock."""
     rows = [*talk("again", "2025-10-26T01:15:00Z"), *talk("first", "2025-10-26T00:30:00Z")]
     loop.load(here.installation, "acme", [*rows, loop.answer("first", "2025-10-26T01:20:00Z", "user_1")])
@@ -277,13 +277,13 @@ def test_check_18_the_hour_that_comes_twice(here: InProcess) -> None:
     assert [(row[0], f"{row[created]:%H:%M}") for row in sheet] == [("first", "01:30"), ("again", "01:15")]
 
 
-def test_check_19_zero_rows_are_a_whole_file(client: LoopWire) -> None:
+def test_check_19_an_export_without_rows_is_a_complete_file(client: LoopWire) -> None:
     assert client.export(tagIds=["nobody's"]) == []
     # Loop contract 5.2, V7: a future that has not happened
     assert client.export(start=4_000_000_000, end=4_000_000_001) == []
 
 
-def test_check_19_zero_rows_are_a_workbook_with_its_header(client: LoopWire) -> None:
+def test_check_19_a_workbook_without_rows_has_its_header(client: LoopWire) -> None:
     export = client.create(tagIds=["nobody's"], resultFormat="Xlsx")
     assert client.wait(export) == "Completed"
     answer = client.download(export)
@@ -308,7 +308,7 @@ def test_check_20_a_failed_export_has_no_file(hasty: Served) -> None:
     assert list(hasty.installation.home.glob(f"artifacts/files/**/{export}*")) == []
 
 
-def test_check_21_too_many_creates_and_a_true_wait(here: InProcess) -> None:
+def test_check_21_too_many_creates_and_an_exact_retry_after(here: InProcess) -> None:
     client = joined(here)
     for number in range(10):
         left = 9 - number
@@ -328,7 +328,7 @@ def test_check_21_too_many_creates_and_a_true_wait(here: InProcess) -> None:
     assert client.create()
 
 
-def test_check_21_every_counted_answer_says_what_is_left(here: InProcess) -> None:
+def test_check_21_every_counted_response_has_the_remaining_requests(here: InProcess) -> None:
     """Whatever the answer is, as soon as it is known who asks."""
     client = joined(here)
     order = {"start": START, "end": END}
@@ -452,7 +452,7 @@ HEADERS = (
 )
 
 
-def test_check_25_a_formula_is_a_text(here: InProcess) -> None:
+def test_check_25_a_formula_is_written_as_text(here: InProcess) -> None:
     """And the rest of 12.4: cells of their types, the zone's wall time, what the workbook is about."""
     rows = talk("formula", "2026-03-29T00:30:00Z", tags=["refund", "vip"])
     rows[0] |= {"subject": "=1+1", "is_sla_breached": False}

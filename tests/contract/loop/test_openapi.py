@@ -49,7 +49,7 @@ def test_the_document_has_every_endpoint(described: OpenApiServer) -> None:
 
 @pytest.mark.parametrize("authorized", [True, False], ids=["with-a-token", "without"])
 @pytest.mark.parametrize(("method", "path", "mode"), MADE_UP)
-def test_answers_are_as_described(
+def test_responses_match_the_document(
     method: str, path: str, mode: GenerationMode, authorized: bool, described: OpenApiServer, client: LoopWire
 ) -> None:
     """Loop contract 9: no 5xx, and no status, header or body outside the schema.
@@ -61,7 +61,7 @@ def test_answers_are_as_described(
     described.check(method, path, mode, headers=headers, examples=20, without=without)
 
 
-def test_every_answer_of_an_exports_life_is_as_described(
+def test_every_response_in_the_life_of_an_export_matches_the_document(
     described: OpenApiServer, client: LoopWire, busy: Served
 ) -> None:
     """Loop contract 6 and 7: also those that made-up requests never meet."""
@@ -186,7 +186,7 @@ def _downloaded(here: InProcess, *, away: Away) -> Iterator[Seen]:
         yield method, FILE, here.http.request(method, url)
 
 
-def test_each_status_that_is_described_is_seen_and_no_other(here: InProcess) -> None:
+def test_every_documented_status_occurs_and_no_other(here: InProcess) -> None:
     """With the headers that it is said to have, and each of these at least once."""
 
     @contextmanager
@@ -216,7 +216,7 @@ def test_each_status_that_is_described_is_seen_and_no_other(here: InProcess) -> 
         assert missing <= {"x-export-failure"}, (method, path, status)
 
 
-def test_the_document_says_how_long_a_filter_may_be(here: InProcess, described: OpenApiServer) -> None:
+def test_the_document_has_the_maximum_length_of_a_filter(here: InProcess, described: OpenApiServer) -> None:
     """The most that any tenant may have; the document that all dialects share knows no settings."""
     found = [
         document["paths"][CREATE]["post"]["requestBody"]["content"]["application/json"]["schema"]["properties"]

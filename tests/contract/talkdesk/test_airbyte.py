@@ -144,7 +144,7 @@ def _sync(process: subprocess.Popen[str], seen: dict[str, list[dict[str, Any]]])
     return {}
 
 
-def test_two_syncs_bring_every_row_once(
+def test_two_syncs_read_every_row_once(
     connector: list[str], busy: Served, halves: tuple[dict[str, list[dict[str, Any]]], dict[str, list[dict[str, Any]]]]
 ) -> None:
     """Talkdesk contract 9 and 2.2, seen: naive local ``to`` and the zone inside ``timespan``, redirects followed with

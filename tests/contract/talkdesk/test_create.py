@@ -136,7 +136,9 @@ NO_DATETIMES = [
 
 @pytest.mark.parametrize("value", NO_DATETIMES)
 @pytest.mark.parametrize("bound", ["from", "to"])
-def test_anything_else_is_refused_by_the_name_of_its_field(bound: str, value: object, client: TalkdeskWire) -> None:
+def test_an_invalid_datetime_is_refused_with_the_name_of_its_field(
+    bound: str, value: object, client: TalkdeskWire
+) -> None:
     body = json.dumps({"timespan": {**SPAN, bound: value}})
     answer = client.http.post("/data/reports/calls/jobs", content=body, headers=client.headers)
     assert_refused(answer, 400, "1020001", [f"timespan[{bound}]"])
@@ -152,7 +154,7 @@ FAR_AWAY = [
 
 
 @pytest.mark.parametrize(("start", "end", "zone"), FAR_AWAY)
-def test_the_ends_of_the_calendar_are_refused_not_tripped_over(
+def test_bounds_at_the_ends_of_the_calendar_are_refused_without_an_error(
     start: str, end: str, zone: str, client: TalkdeskWire
 ) -> None:
     answer = client.send_create("calls", {"timezone": zone, "timespan": {"from": start, "to": end}})
@@ -171,7 +173,7 @@ ZONES = [
 
 
 @pytest.mark.parametrize(("top", "inside", "zone"), ZONES)
-def test_the_zone_is_found_wherever_clients_put_it(
+def test_the_zone_is_read_from_every_position_that_clients_use(
     top: dict[str, Any], inside: str | None, zone: str, client: TalkdeskWire
 ) -> None:
     timespan = {"from": "2026-03-01T00:00:00", "to": "2026-03-02T00:00:00"} | ({"timezone": inside} if inside else {})
@@ -209,7 +211,7 @@ def test_naive_bounds_are_wall_clock_time_in_the_zone_of_the_job(client: Talkdes
     assert span(client, "2026-03-29T02:30:00", "2026-03-29T04:00:00", **prague)["from"] == "2026-03-29T01:30:00Z"
 
 
-def test_each_bound_is_resolved_by_itself(client: TalkdeskWire) -> None:
+def test_each_bound_is_resolved_on_its_own(client: TalkdeskWire) -> None:
     """Talkdesk contract 2.2, seen: Airbyte sends its cursor with Z and the present as naive local time."""
     understood = span(client, "2026-03-01T00:00:00Z", "2026-03-02T00:00:00", timezone="Europe/Prague")
     assert understood == {"from": "2026-03-01T00:00:00Z", "to": "2026-03-01T23:00:00Z"}
@@ -251,7 +253,7 @@ def test_the_format(body: dict[str, Any], word: str, client: TalkdeskWire) -> No
 
 
 @pytest.mark.parametrize("value", ["xlsx", "parquet", "json_lines", " csv", 7, ["csv"]])
-def test_another_format_is_refused_by_the_name_of_its_field(value: object, client: TalkdeskWire) -> None:
+def test_an_unknown_format_is_refused_with_the_name_of_its_field(value: object, client: TalkdeskWire) -> None:
     """Talkdesk contract 2.2, documented code and field."""
     assert_refused(client.send_create("calls", {"format": value, "timespan": SPAN}), 400, "1020001", ["format"])
 
@@ -304,7 +306,7 @@ NOT_AN_ORDER = [
 
 
 @pytest.mark.parametrize("body", NOT_AN_ORDER)
-def test_a_body_that_is_no_order_is_1020001(body: bytes, client: TalkdeskWire) -> None:
+def test_an_invalid_body_is_1020001(body: bytes, client: TalkdeskWire) -> None:
     assert_refused(client.http.post("/data/reports/calls/jobs", content=body, headers=client.headers), 400, "1020001")
 
 
@@ -338,7 +340,7 @@ LENGTHS = [
 
 
 @pytest.mark.parametrize(("start", "end", "zone", "allowed"), LENGTHS)
-def test_31_days_are_allowed_and_no_more(start: str, end: str, zone: str, allowed: bool, client: TalkdeskWire) -> None:
+def test_a_timespan_has_at_most_31_days(start: str, end: str, zone: str, allowed: bool, client: TalkdeskWire) -> None:
     """A client cuts its range into chunks of exactly 31 days."""
     answer = client.send_create("calls", {"timezone": zone, "timespan": {"from": start, "to": end}})
     if not allowed:
@@ -411,13 +413,13 @@ def _faulty(full: tuple[TalkdeskWire, str], faults: set[str]) -> httpx.Response:
 
 
 @pytest.mark.parametrize("faults", list(itertools.combinations_with_replacement(FAULTS, 2)), ids="-hides-".join)
-def test_each_fault_hides_all_later_ones(faults: tuple[str, str], full: tuple[TalkdeskWire, str]) -> None:
+def test_the_first_fault_alone_is_reported(faults: tuple[str, str], full: tuple[TalkdeskWire, str]) -> None:
     first = faults[0]
     status, code = FAULTS[first]
     assert_refused(_faulty(full, set(faults)), status, code, [FIELD[first]] if first in FIELD else [])
 
 
-def test_an_exceeded_quota_says_when_to_retry(full: tuple[TalkdeskWire, str]) -> None:
+def test_an_exceeded_quota_has_a_retry_after(full: tuple[TalkdeskWire, str]) -> None:
     """Talkdesk contract 3, documented: 15 unfinished jobs of all types together; the header is proposed."""
     client, _ = full
     for report in ("calls", "user_status"):
@@ -426,7 +428,7 @@ def test_an_exceeded_quota_says_when_to_retry(full: tuple[TalkdeskWire, str]) ->
         assert 1 <= int(answer.headers["retry-after"]) <= 60
 
 
-def test_a_refused_order_leaves_no_job(idle: Served) -> None:
+def test_a_refused_create_leaves_no_job(idle: Served) -> None:
     """Talkdesk contract 3, proposed: refusals do not count towards the quota."""
     tenant: Credential = idle.tenant("refused")
     with idle.client(tenant) as client:
@@ -463,7 +465,7 @@ def test_a_body_of_another_type_is_415(media: str, status: int, client: Talkdesk
         assert client.cancel("calls", answer.json()["job"]["id"]).status_code == 204
 
 
-def test_who_asks_is_looked_at_before_what_is_sent(client: TalkdeskWire) -> None:
+def test_authentication_precedes_the_checks_of_report_and_body(client: TalkdeskWire) -> None:
     """Talkdesk contract 2.2, proposed: authentication, then the slug, then the body."""
     media = {"Content-Type": "application/xml"}
     assert_refused(client.http.post("/data/reports/calls/jobs", content="<a/>", headers=media), 401, "1020018")
@@ -481,7 +483,7 @@ ALIASES = [
 
 
 @pytest.mark.parametrize(("alias", "slug"), ALIASES)
-def test_an_alias_is_the_report_itself(alias: str, slug: str, client: TalkdeskWire) -> None:
+def test_an_alias_creates_a_job_of_the_report(alias: str, slug: str, client: TalkdeskWire) -> None:
     """Talkdesk contract 2.1, proposed: the answers carry the report's own slug, and the job is found under either
     name."""
     document = client.send_create(alias, {"timespan": SPAN}).json()
@@ -511,6 +513,6 @@ KINDS = [
 
 
 @pytest.mark.parametrize("slug", KINDS)
-def test_every_kind_of_report_can_be_ordered(slug: str, client: TalkdeskWire) -> None:
+def test_every_type_of_report_can_be_created(slug: str, client: TalkdeskWire) -> None:
     """Talkdesk contract 2.1: the vendor's page lists fourteen kinds."""
     assert accepted(client, {"timespan": SPAN}, slug)["job"]["type"] == slug

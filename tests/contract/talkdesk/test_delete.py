@@ -30,7 +30,7 @@ def finished(client: TalkdeskWire, report: str = "calls") -> str:
     return job
 
 
-def test_a_deleted_report_is_gone_but_for_its_name(client: TalkdeskWire, busy: Served) -> None:
+def test_a_deleted_report_has_a_status_and_no_file(client: TalkdeskWire, busy: Served) -> None:
     """Talkdesk contract 2.6, documented: 204 without a body, then ``deleted``, no file, and 1020009 for who deletes
     again."""
     job = finished(client)
@@ -49,7 +49,7 @@ def test_a_deleted_report_is_gone_but_for_its_name(client: TalkdeskWire, busy: S
     assert {item["status"] for item in listed if item["id"] == job} == {"deleted"}
 
 
-def test_a_report_that_must_be_kept_is_a_conflict(client: TalkdeskWire, busy: Served) -> None:
+def test_deleting_a_held_report_is_a_conflict(client: TalkdeskWire, busy: Served) -> None:
     """Talkdesk contract 3, proposed: 409 and 1020007, as for a job whose state does not allow it; the file can still be
     downloaded."""
     job = finished(client)
@@ -68,7 +68,7 @@ def test_reports_of_every_type_can_be_deleted(report: str, client: TalkdeskWire)
     assert client.delete(report, finished(client, report)).status_code == 204
 
 
-def test_deleting_frees_the_history_of_a_loop(client: TalkdeskWire) -> None:
+def test_a_client_can_list_and_delete_all_reports(client: TalkdeskWire) -> None:
     """Talkdesk contract 7.11, seen: list, and delete everything whose status is not ``deleted``."""
     for _ in range(3):
         finished(client, "user_status")
@@ -79,7 +79,7 @@ def test_deleting_frees_the_history_of_a_loop(client: TalkdeskWire) -> None:
     assert left == []
 
 
-def test_an_expired_report_is_as_one_that_was_deleted(client: TalkdeskWire, busy: Served) -> None:
+def test_an_expired_report_has_the_responses_of_a_deleted_one(client: TalkdeskWire, busy: Served) -> None:
     """Talkdesk contract 3, documented retention; proposed: ``deleted``, and its file is gone already for who deletes it
     now."""
     job = finished(client)
@@ -91,7 +91,7 @@ def test_an_expired_report_is_as_one_that_was_deleted(client: TalkdeskWire, busy
     assert_refused(client.delete("calls", job), 404, "1020009")
 
 
-def test_what_cannot_be_deleted(client: TalkdeskWire, idle: Served, busy: Served) -> None:
+def test_deleting_an_unknown_or_unfinished_report_is_refused(client: TalkdeskWire, idle: Served, busy: Served) -> None:
     """Talkdesk contract 2.6, documented: 1020011 for no job, 1020007 for one that has not ended; 400 for no report, as
     everywhere."""
     assert_refused(client.delete("calls", UNKNOWN_JOB), 404, "1020011")
@@ -119,7 +119,7 @@ def test_a_cancelled_job_can_be_deleted(idle: Served) -> None:
         assert_refused(client.delete("calls", job), 404, "1020009")
 
 
-def test_who_may_delete(busy: Served, client: TalkdeskWire) -> None:
+def test_deleting_requires_the_write_scope(busy: Served, client: TalkdeskWire) -> None:
     """Talkdesk contract 1.3, documented: write."""
     tenant = busy.tenant("delete-scopes").tenant
     with busy.client(busy.installation.add_client(tenant, scopes=["read"])) as reader:

@@ -79,7 +79,7 @@ def test_the_file_is_a_302_to_an_absolute_link(client: TalkdeskWire, file: Expor
 
 
 @pytest.mark.parametrize("word", MEDIA_TYPES)
-def test_the_link_gives_the_bytes_and_says_what_they_are(
+def test_the_link_returns_the_bytes_with_type_name_and_etag(
     word: str, exported: dict[str, Exported], bare: httpx.Client
 ) -> None:
     """Talkdesk contract 2.4, seen (Content-Length) and proposed: type by format, attachment, an ETag that is the
@@ -113,14 +113,14 @@ def test_a_body_in_the_get_is_ignored(client: TalkdeskWire, file: Exported) -> N
     assert answer.status_code == 302
 
 
-def test_a_file_can_be_had_many_times(client: TalkdeskWire, file: Exported, bare: httpx.Client) -> None:
+def test_a_file_can_be_downloaded_many_times(client: TalkdeskWire, file: Exported, bare: httpx.Client) -> None:
     """Talkdesk contract 2.4, documented: until it is deleted or expires; the ETag stays."""
     answers = [client.download("calls", file.job) for _ in range(3)] + [bare.get(file.link)]
     assert {answer.content for answer in answers} == {file.content}
     assert len({answer.headers["etag"] for answer in answers}) == 1
 
 
-def test_head_says_the_same_without_the_bytes(file: Exported, bare: httpx.Client) -> None:
+def test_head_returns_the_headers_of_get_without_the_body(file: Exported, bare: httpx.Client) -> None:
     """Talkdesk contract 2.4, proposed."""
     head, get = bare.head(file.link), bare.get(file.link)
     assert head.status_code == 200
@@ -152,7 +152,7 @@ def test_a_range(header: str, start: int, end: int | None, file: Exported, bare:
     assert answer.headers["content-type"] == "application/json"
 
 
-def test_a_broken_download_goes_on_where_it_broke(file: Exported, bare: httpx.Client) -> None:
+def test_a_broken_download_can_be_resumed(file: Exported, bare: httpx.Client) -> None:
     """Talkdesk contract 2.4, proposed: parts put together are the file, to the byte, over links minted at different
     times."""
     etag = bare.head(file.link).headers["etag"]
@@ -164,7 +164,7 @@ def test_a_broken_download_goes_on_where_it_broke(file: Exported, bare: httpx.Cl
 
 
 @pytest.mark.parametrize("condition", ['"another"', "Thu, 01 Jan 1970 00:00:00 GMT"])
-def test_if_range_of_another_file_gives_the_whole_one(condition: str, file: Exported, bare: httpx.Client) -> None:
+def test_if_range_with_another_etag_returns_the_whole_file(condition: str, file: Exported, bare: httpx.Client) -> None:
     answer = bare.get(file.link, headers={"Range": "bytes=5-9", "If-Range": condition})
     assert answer.status_code == 200
     assert answer.content == file.content
@@ -185,14 +185,14 @@ def test_416_is_json(file: Exported, bare: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("header", ["bytes", "lines=1-2", "bytes=x-y", "bytes=9-5"])
-def test_a_range_nobody_understands_is_ignored(header: str, file: Exported, bare: httpx.Client) -> None:
+def test_an_unsupported_range_is_ignored(header: str, file: Exported, bare: httpx.Client) -> None:
     answer = bare.get(file.link, headers={"Range": header})
     assert answer.status_code == 200
     assert answer.content == file.content
 
 
 @pytest.mark.parametrize("header", ["bytes=0-9", "bytes=99999999-"], ids=["within", "beyond"])
-def test_a_range_is_for_get_alone(header: str, file: Exported, bare: httpx.Client) -> None:
+def test_a_range_applies_to_get_only(header: str, file: Exported, bare: httpx.Client) -> None:
     """RFC 9110 14.2."""
     head = bare.head(file.link, headers={"Range": header})
     assert (head.status_code, head.headers["content-length"]) == (200, str(len(file.content)))
@@ -212,7 +212,7 @@ def test_a_file_the_client_has_is_not_sent_again(method: str, file: Exported, ba
     assert both.status_code == 412
 
 
-def test_another_file_than_was_meant_is_not_sent(file: Exported, bare: httpx.Client) -> None:
+def test_a_file_that_does_not_match_if_match_is_not_sent(file: Exported, bare: httpx.Client) -> None:
     """RFC 9110 13.1.1: compared strongly."""
     etag = bare.head(file.link).headers["etag"]
     for meant in ('"another"', f"W/{etag}", "nonsense"):
@@ -276,7 +276,7 @@ def test_a_link_opens_its_own_file_only(exported: dict[str, Exported], bare: htt
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
-def test_a_link_is_for_reading(method: str, file: Exported, bare: httpx.Client) -> None:
+def test_a_link_refuses_methods_that_write(method: str, file: Exported, bare: httpx.Client) -> None:
     answer = bare.request(method, file.link)
     assert answer.status_code == 405
     assert answer.headers["content-type"] == "application/json"

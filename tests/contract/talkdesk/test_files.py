@@ -183,7 +183,7 @@ def test_json_holds_every_value_with_its_type(case: Case, file_of: Files) -> Non
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_columns_stand_in_the_order_of_the_contract(case: Case, file_of: Files) -> None:
+def test_columns_have_the_order_of_the_contract(case: Case, file_of: Files) -> None:
     """Talkdesk contract 6.1 and 6.5: positional loaders break when columns move."""
     names, labels = list(LABELS[case.report]), list(LABELS[case.report].values())
     assert all(list(entry) == names for entry in _strict(file_of(case, "json").decode())["entries"])
@@ -191,7 +191,7 @@ def test_columns_stand_in_the_order_of_the_contract(case: Case, file_of: Files) 
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_json_bulk_has_one_entry_a_line(case: Case, file_of: Files) -> None:
+def test_json_bulk_has_one_entry_per_line(case: Case, file_of: Files) -> None:
     """Talkdesk contract 5.3, proposed: exactly the objects of ``entries``, each on its line, no envelope, a line end at
     the end."""
     text = file_of(case, "json_bulk").decode("utf-8")
@@ -229,7 +229,7 @@ def test_csv_byte_by_byte(case: Case, file_of: Files) -> None:
 
 @pytest.mark.parametrize(("report", "labels"), LABELS.items(), ids=LABELS)
 @pytest.mark.parametrize("zone", ["UTC", ZONE])
-def test_pitfall_04_an_empty_export_has_its_frame(
+def test_pitfall_04_an_empty_export_has_its_framing(
     report: str, labels: Mapping[str, str], zone: str, client: TalkdeskWire
 ) -> None:
     """Talkdesk contract 7.4, seen: clients look for ``entries`` even where there are none."""
@@ -277,7 +277,7 @@ def test_long_numbers_keep_every_digit(file_of: Files) -> None:
         assert "+420600000002" in text
 
 
-def test_leading_signs_are_left_alone(file_of: Files) -> None:
+def test_leading_signs_are_not_changed(file_of: Files) -> None:
     """Talkdesk contract 5.2: this csv is read by programs; text that begins like a formula is neither cut nor
     prefixed."""
     rows = csv.DictReader(io.StringIO(file_of(Case("calls", SPRING, ZONE), "csv").decode(), newline=""))

@@ -60,7 +60,7 @@ WANTED = {
 
 @pytest.mark.parametrize("format_", FORMATS)
 @pytest.mark.parametrize("report", KEYS)
-def test_a_client_that_follows_redirects_polls_until_the_job_is_the_file(
+def test_a_client_that_follows_redirects_polls_until_it_receives_the_file(
     report: str, format_: str, busy: Served, credential: Credential
 ) -> None:
     """As Airbyte, Python-APIs and others do: one address, asked until it answers something that is no job any more."""

@@ -82,7 +82,7 @@ def test_newest_first_and_20_a_page(made: tuple[TalkdeskWire, list[str]]) -> Non
 
 
 @pytest.mark.parametrize("per_page", [1, 7, 15, 30, 200])
-def test_walking_by_next_meets_every_job_once(per_page: int, made: tuple[TalkdeskWire, list[str]]) -> None:
+def test_following_next_lists_every_job_once(per_page: int, made: tuple[TalkdeskWire, list[str]]) -> None:
     """Talkdesk contract 7.11, seen: a cleaner follows ``_links.next.href`` as it is until there is none."""
     client, jobs = made
     found: list[str] = []
@@ -164,7 +164,9 @@ def test_a_number_out_of_range_is_1020001(query: str, fields: list[str], made: t
     assert len(answer.json()["fields"]) == len(fields)
 
 
-def test_who_may_list(idle: Served, made: tuple[TalkdeskWire, list[str]]) -> None:
+def test_listing_checks_token_scope_report_and_parameters_in_this_sequence(
+    idle: Served, made: tuple[TalkdeskWire, list[str]]
+) -> None:
     """Talkdesk contract 2.2 and 2.5: token, scope, slug, parameters."""
     client, _ = made
     assert_refused(client.http.get(f"{JOBS}?page=0"), 401, "1020018")

@@ -45,7 +45,9 @@ def test_the_document_has_every_endpoint(described: OpenApiServer) -> None:
     assert described.operations() == set(OPERATIONS)
 
 
-def test_the_whole_servers_document_has_it_all_once_more(described: OpenApiServer, client: TalkdeskWire) -> None:
+def test_the_document_of_the_server_contains_that_of_the_dialect(
+    described: OpenApiServer, client: TalkdeskWire
+) -> None:
     """Tools look for ``/openapi.json``; names that dialects share are kept apart."""
     whole = client.http.get("/openapi.json").json()
     own = described.schema.raw_schema
@@ -60,7 +62,7 @@ def test_the_whole_servers_document_has_it_all_once_more(described: OpenApiServe
 @pytest.mark.parametrize("authorized", [True, False], ids=["with-a-token", "without"])
 @pytest.mark.parametrize("mode", [VALID, INVALID], ids=["valid", "invalid"])
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
-def test_answers_are_as_described(
+def test_responses_match_the_document(
     method: str, path: str, mode: GenerationMode, authorized: bool, described: OpenApiServer, client: TalkdeskWire
 ) -> None:
     """Talkdesk contract 4: no 5xx, no status, header or body outside the schema, and what does not fit the schema is
@@ -70,7 +72,7 @@ def test_answers_are_as_described(
     described.check(method, path, mode, headers=headers, examples=25, without=without)
 
 
-def test_every_answer_of_a_jobs_life_is_as_described(
+def test_every_response_in_the_life_of_a_job_matches_the_document(
     described: OpenApiServer, client: TalkdeskWire, busy: Served
 ) -> None:
     """Talkdesk contract 2 and 4: also those that made-up requests never meet."""

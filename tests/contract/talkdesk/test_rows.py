@@ -63,7 +63,7 @@ def test_a_strict_client_decodes_every_row_in_every_format(
     jsonschema_rs.validator_for(schema).validate(sent)
 
 
-def test_times_are_the_job_zones_own(client: TalkdeskWire) -> None:
+def test_times_are_in_the_zone_of_the_job(client: TalkdeskWire) -> None:
     """Talkdesk contract 5.4, proposed: in each zone-less report the rows of a local month have readings of that
     month."""
     for report, column in (
@@ -76,7 +76,7 @@ def test_times_are_the_job_zones_own(client: TalkdeskWire) -> None:
         assert {entry[column][:7] for entry in entries} <= {"2026-10"}, report
 
 
-def test_every_alias_gives_the_reports_own_file(client: TalkdeskWire) -> None:
+def test_every_alias_returns_the_same_file_as_the_report(client: TalkdeskWire) -> None:
     """Talkdesk contract 2.1, proposed."""
     for alias, slug in (("feedback_flow", "feedback"), ("wfm_timeseries", "timeseries_report")):
         assert json.loads(client.export(alias, *MONTH))["type"] == slug

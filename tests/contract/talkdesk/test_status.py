@@ -94,7 +94,7 @@ NO_IDS = [
 
 
 @pytest.mark.parametrize("job", NO_IDS)
-def test_what_is_no_job_of_ours_is_not_found(job: str, client: TalkdeskWire) -> None:
+def test_an_unknown_job_is_not_found(job: str, client: TalkdeskWire) -> None:
     """Talkdesk contract 2.3, 2.4 and 2: 1020011 for the job, 1020008 for its file."""
     assert_refused(client.poll("calls", job), 404, "1020011")
     assert_refused(client.cancel("calls", job), 404, "1020011")
@@ -232,7 +232,7 @@ def test_a_missing_scope_is_403(idle: Served, waiting: TalkdeskWire) -> None:
         assert writer.cancel("calls", job).status_code == 204
 
 
-def test_cancelling(waiting: TalkdeskWire, client: TalkdeskWire, done: str) -> None:
+def test_cancelling_a_job(waiting: TalkdeskWire, client: TalkdeskWire, done: str) -> None:
     """Talkdesk contract 2, proposed: 204 without a body; 409 1020007 for a job that has ended, in whatever way."""
     job = waiting.create("calls", *DAY)
     answer = waiting.cancel("calls", job)

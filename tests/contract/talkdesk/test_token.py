@@ -109,7 +109,7 @@ ACCEPTED = [
 
 
 @pytest.mark.parametrize(("asking", "scope"), ACCEPTED)
-def test_a_token_is_given(asking: Asking, scope: str, http: httpx.Client, credential: Credential) -> None:
+def test_a_token_is_issued(asking: Asking, scope: str, http: httpx.Client, credential: Credential) -> None:
     answer = ask(http, asking, credential)
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "application/json"
@@ -126,7 +126,7 @@ def test_a_token_is_given(asking: Asking, scope: str, http: httpx.Client, creden
     assert_refused(http.get(f"/data/reports/calls/jobs/{UNKNOWN_JOB}", headers=token), 404, "1020011")
 
 
-def test_the_library_builds_basic(http: httpx.Client, credential: Credential) -> None:
+def test_basic_credentials_of_an_http_library_are_accepted(http: httpx.Client, credential: Credential) -> None:
     """Talkdesk contract 1.2, seen: the extractor hands id and secret to its HTTP library."""
     pair = (credential.client_id, credential.client_secret)
     assert http.post("/oauth/token", data={"grant_type": "client_credentials"}, auth=pair).status_code == 200
@@ -234,7 +234,7 @@ def test_bad_client_credentials_are_401(header: bytes, http: httpx.Client) -> No
     assert answer.headers["www-authenticate"].startswith("Basic ")
 
 
-def test_a_wrong_secret_is_not_told_from_an_unknown_client(http: httpx.Client, credential: Credential) -> None:
+def test_a_wrong_secret_and_an_unknown_client_get_the_same_response(http: httpx.Client, credential: Credential) -> None:
     """Talkdesk contract 1.2, proposed: the answer does not help to find out which clients exist."""
     wrong = http.post("/oauth/token", content=GRANT, headers=FORM, auth=(credential.client_id, "wrong"))
     unknown = http.post("/oauth/token", content=GRANT, headers=FORM, auth=("nobody", "wrong"))
@@ -251,7 +251,7 @@ def test_a_body_that_is_not_utf_8_is_refused(http: httpx.Client, credential: Cre
 @pytest.mark.parametrize(
     ("expires_in", "life"), [("", 86_400), ("&expires_in=86400", 86_400), ("&expires_in=31556952", 31_556_952)]
 )
-def test_an_opaque_service_token_lives_long(
+def test_a_service_token_has_the_requested_lifetime(
     expires_in: str, life: int, http: httpx.Client, credential: Credential
 ) -> None:
     """Talkdesk contract 1.2, documented bounds; without ``expires_in`` the shortest life is proposed."""
@@ -262,7 +262,7 @@ def test_an_opaque_service_token_lives_long(
     assert_refused(http.get(f"/data/reports/calls/jobs/{UNKNOWN_JOB}", headers=token), 404, "1020011")
 
 
-def test_a_life_is_only_for_service_tokens(http: httpx.Client, credential: Credential) -> None:
+def test_a_lifetime_applies_to_service_tokens_only(http: httpx.Client, credential: Credential) -> None:
     """Talkdesk contract 1.2, proposed: the answer says what the token really has."""
     assert ask(http, Asking(body=f"{GRANT}&expires_in=90000"), credential).json()["expires_in"] == 599
 
@@ -295,7 +295,7 @@ def test_a_token_can_be_revoked(http: httpx.Client, credential: Credential) -> N
         assert_refused(http.get(f"/data/reports/calls/jobs/{UNKNOWN_JOB}", headers=token), 401, "1020018")
 
 
-def test_a_revoked_credential_is_out_at_once(idle: Served) -> None:
+def test_a_revoked_credential_is_refused_at_once(idle: Served) -> None:
     """Talkdesk contract 1.3: the operator's command ends the credential and the tokens it has."""
     credential = idle.tenant("revoked")
     with idle.client(credential) as client:
@@ -374,7 +374,7 @@ def test_a_call_without_a_valid_token_is_401(header: bytes | None, http: httpx.C
         assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
-def test_the_word_bearer_may_have_any_case(idle: Served, http: httpx.Client, credential: Credential) -> None:
+def test_the_scheme_bearer_may_have_any_case(idle: Served, http: httpx.Client, credential: Credential) -> None:
     """Talkdesk contract 1.3, inferred: schemes of HTTP have no case."""
     with idle.client(credential) as client:
         for scheme in ("bearer", "BEARER"):
@@ -382,7 +382,7 @@ def test_the_word_bearer_may_have_any_case(idle: Served, http: httpx.Client, cre
             assert_refused(http.get(f"/data/reports/calls/jobs/{UNKNOWN_JOB}", headers=headers), 404, "1020011")
 
 
-def test_tokens_do_not_end_each_other(idle: Served, credential: Credential) -> None:
+def test_a_new_token_does_not_end_earlier_ones(idle: Served, credential: Credential) -> None:
     """Talkdesk contract 1.3, inferred: clients get a new token in the middle of polling, others still use theirs."""
     with idle.client(credential) as client:
         first = client.token

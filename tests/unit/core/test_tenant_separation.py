@@ -163,7 +163,7 @@ def test_a_careless_select_shows_the_tenants_rows_only(on: Services, table: str,
             assert session.rows(query) == []
 
 
-def test_another_tenants_file_is_not_even_scanned(on: Services, tmp_path: Path) -> None:
+def test_another_tenants_file_is_not_scanned(on: Services, tmp_path: Path) -> None:
     """DuckDB applies the tenant to the names of the files, so that the condition costs a query nothing."""
     uses = [TableUse(table="call", prune=Prune.ALL)]
     query = Query(sql="EXPLAIN ANALYZE SELECT notes FROM call", values={}, columns=("kind", "plan"))
@@ -190,7 +190,7 @@ def test_a_careless_report_of_a_company_shows_the_tenants_rows_only(on: Services
     assert sorted(rows, key=lambda row: str(row["call"])) == expected
 
 
-def test_a_smart_view_looks_at_the_tenants_view_conversations_and_tags_only(on: Services) -> None:
+def test_a_smart_view_reads_the_tenants_view_conversations_and_tags_only(on: Services) -> None:
     """The other tenant's tagging of our conversation does not count, and neither do its business hours."""
     asked = replace(EXPORT, dialect="khoros", report="conversation", format="json", row_limit=None)
     whole = exported(on, asked)
@@ -207,7 +207,7 @@ def test_look_ups_show_the_tenants_rows_only(on: Services) -> None:
         assert [entry.name for entry in look_up(caller(), on)] == ["ours"]
 
 
-def test_no_one_of_another_tenant_can_be_acted_as(on: Services) -> None:
+def test_a_person_of_another_tenant_cannot_be_impersonated(on: Services) -> None:
     acting = impersonation.impersonate("ours@example.com", caller(), on, dialect="loop")
     assert acting.principal.effective == "ours@example.com"
     # The id is one of each tenant's: with the foreign row in sight it would be ambiguous, and refused.

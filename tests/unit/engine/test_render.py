@@ -110,7 +110,7 @@ def test_a_format_without_empty_text_never_gets_one(
 
 
 @pytest.mark.parametrize(("rendering", "kind"), ACCEPTED)
-def test_text_that_people_typed_is_no_formula(
+def test_free_text_is_not_written_as_a_formula(
     database: duckdb.DuckDBPyConnection, rendering: Rendering, kind: ColumnType
 ) -> None:
     """Numbers, instants and flags stay as they are: ``-1`` of a number column is no formula."""
@@ -122,7 +122,7 @@ def test_text_that_people_typed_is_no_formula(
         assert guarded == (f"'{plain}" if typed and is_formula else plain)
 
 
-def test_instants_are_dates_in_a_workbook_and_all_else_stays() -> None:
+def test_instants_become_dates_in_a_workbook_and_other_values_stay() -> None:
     for rendering in Rendering:
         is_instant = rendering.row.accepts == {ColumnType.INSTANT}
         assert in_cells(rendering) is (Rendering.LOCAL_INSTANT if is_instant else rendering)

@@ -100,7 +100,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
-def test_what_is_served_is_what_is_described(dialect: Any, services: Services) -> None:
+def test_every_documented_path_is_a_route(dialect: Any, services: Services) -> None:
     """All paths of the document are routes; other routes are tolerated spellings and the document itself."""
     wire = Wire(dialect=dialect, on=services, settings=PerTenant(default=dialect.settings()), public_url=None)
     served = {

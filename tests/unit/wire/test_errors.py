@@ -65,7 +65,7 @@ def test_every_error_has_a_code(codes: dict[type[OfftakeError], str], error: typ
     assert nearest_of(codes, error) != codes[OfftakeError]
 
 
-def test_the_token_endpoints_have_a_word_for_what_they_raise() -> None:
+def test_the_token_endpoints_have_an_oauth_code_for_every_error_they_raise() -> None:
     """RFC 6749 5.2; everything else is ``server_error``."""
     assert nearest_of(OAUTH_WORDS, InvalidGrant) == "invalid_grant"
     assert nearest_of(OAUTH_WORDS, NotAuthenticated) == "invalid_client"
