@@ -1,4 +1,4 @@
-"""`make bench` measures every figure and compares the same rows; no test asserts the values."""
+"""`make bench` runs every measurement and compares the same rows; no test asserts the values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line as its users meet it: operators, and scripts that read exit codes and JSON."""
+"""The command line, as operators use it, and scripts that read exit codes and JSON."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ MARCH = ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z")
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home made by the command, with one tenant."""
+    """A home that ``offtake init`` created, with one tenant."""
     made = tmp_path_factory.mktemp("cli") / "home"
     assert command("init", home=made).code == 0
     assert command("tenant", "add", "acme", home=made).code == 0
@@ -69,7 +69,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def settings(home: Path) -> Iterator[Path]:
-    """The settings file, put back afterwards."""
+    """The settings file, restored afterwards."""
     file = home / "offtake.toml"
     before = file.read_text()
     yield file
@@ -77,7 +77,7 @@ def settings(home: Path) -> Iterator[Path]:
 
 
 def result(done: Done) -> dict[str, Any]:
-    """What a command printed with ``--json``: one JSON object on one line, and nothing else."""
+    """Parse the output of ``--json``: one JSON object on one line, and nothing else."""
     assert done.code == 0, done.err
     assert done.out.endswith("\n")
     assert done.out.count("\n") == 1
@@ -86,7 +86,7 @@ def result(done: Done) -> dict[str, Any]:
 
 
 def refused(done: Done, code: int, *words: str) -> None:
-    """One message for a person on standard error, nothing on standard output, no traceback."""
+    """Check for a message on standard error, an empty standard output and no traceback."""
     assert done.code == code, done.err
     assert done.out == ""
     assert "Traceback" not in done.err
@@ -110,7 +110,7 @@ def test_the_top_level_help_lists_every_command_and_every_exit_code(tmp_path: Pa
 
 
 def test_the_program_can_be_started_by_its_name_and_as_a_module(tmp_path: Path) -> None:
-    """One real start of each kind; all other commands here are forks of a program that is imported already."""
+    """Starts new processes; all other commands here are forks of a process that has imported the program."""
     script = Path(sys.executable).with_name("offtake")
     environment = {**os.environ, "OFFTAKE_HOME": str(tmp_path / "missing")}
     for start in ([str(script)], [sys.executable, "-m", "offtake"]):
@@ -154,7 +154,7 @@ def test_a_second_init_changes_nothing(home: Path, settings: Path) -> None:
     assert again == {"home": str(home), "created": False}
     assert key.read_bytes() == before
     assert settings.read_text() == "[log]\nlevel = 'warning'\n"
-    refused(command("tenant", "add", "acme", home=home), 7)  # and the tenant is still there
+    refused(command("tenant", "add", "acme", home=home), 7)  # the tenant still exists
 
 
 def test_init_creates_a_home_with_a_private_key(tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def test_tokens_belong_to_a_person_or_to_the_tenant(home: Path) -> None:
     first, second = (result(command(*add, "--user", "Rita@acme.example", home=home)) for _ in range(2))
     assert first.keys() == {"tenant", "kind", "scopes", "user", "token"}
     assert (first["user"], first["scopes"]) == ("Rita@acme.example", ["read", "write"])
-    assert first["token"] != second["token"]  # a person may have several, to replace one by another
+    assert first["token"] != second["token"]  # a person may have several tokens, to replace one by another
     grants = ("--scope", "read", "--scope", "impersonate", "--scope", "admin")
     whole = result(command(*add, *grants, home=home))
     assert whole.keys() == {"tenant", "kind", "scopes", "token"}
@@ -448,7 +448,7 @@ def test_an_unknown_host_name_is_reported(home: Path) -> None:
 
 
 def test_serve_prints_one_line_and_exits_with_0(home: Path) -> None:
-    """The ready line alone goes to standard output, everything else to standard error as JSON."""
+    """Only the ready line goes to standard output; all other lines go to standard error as JSON."""
     served = subprocess.Popen(
         [sys.executable, "-m", "offtake", "serve", "--port", "0", "--workers", "1"],
         stdout=subprocess.PIPE,
@@ -472,7 +472,7 @@ def test_serve_prints_one_line_and_exits_with_0(home: Path) -> None:
 
 
 def test_a_stopped_server_requeues_its_running_export(large: Installation) -> None:
-    """SIGTERM in mid-export ends the server with 0; the job is as it was, and the next start brings it to its end."""
+    """SIGTERM during an export ends the server with 0 and requeues the job; the next server completes it."""
     server = large.serve(workers=1)
     with TalkdeskWire.connect(server.url, large.add_client("acme")) as client:
         job = client.create("calls", *MARCH, format_="json_bulk")
@@ -489,5 +489,5 @@ def test_a_stopped_server_requeues_its_running_export(large: Installation) -> No
         content = client.download("calls", job)
     assert int(content.headers["x-export-rows"]) == content.content.count(b"\n")
     (attempt,) = [line for line in again.log_lines() if line["event"] == "attempt" and line["job"] == job]
-    assert (attempt["outcome"], attempt["attempt"]) == ("succeeded", 1)  # what was handed back does not count
+    assert (attempt["outcome"], attempt["attempt"]) == ("succeeded", 1)  # a requeued attempt does not count
     assert again.stop() == 0

@@ -1,4 +1,4 @@
-"""``offtake jobs`` and ``offtake sweep``, as an operator and a script use them."""
+"""``offtake jobs`` and ``offtake sweep``, with text for operators and JSON for scripts."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_a_sweep_has_a_dry_run_and_keeps_held_files(made: Installation) -> None:
 
 
 def published_for(on: Services) -> tuple[str, Path]:
-    """A job of ``acme`` with a file; whatever else waits is cancelled first, so that it is the one that runs."""
+    """Run a job of ``acme``; all other waiting jobs are cancelled first, so that this one runs."""
     for job in admin_jobs.list_jobs(JobFilter(status=Status.QUEUED), on, limit=100):
         admin_jobs.cancel(job.id, "root", on)
     return published(on)

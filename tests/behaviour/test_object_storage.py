@@ -1,4 +1,4 @@
-"""Lake and artifacts in object storage, jobs in PostgreSQL: the same story, with workers on another machine."""
+"""Lake and artifacts in object storage, jobs in PostgreSQL, and a worker on another machine."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CALLS = 300
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """A machine that serves and runs nothing, and the home of another one."""
+    """A machine with a server without workers, and the home of another machine."""
 
     here: Installation
     there: Installation
@@ -35,7 +35,7 @@ class Spread:
 
 @pytest.fixture(scope="module")
 def spread(tmp_path_factory: pytest.TempPathFactory, moto: S3Server) -> Iterator[Spread]:
-    """Both have settings of the same words, and share nothing else: no folder, no key of links."""
+    """Both machines have the same settings and share nothing else: neither a folder nor the key that signs links."""
     with postgresql_server(tmp_path_factory.mktemp("postgresql")) as server:
         state = fresh_database(server).replace("postgresql+psycopg://", "postgresql://")
         here, there = (Installation(tmp_path_factory.mktemp(name) / "home") for name in ("here", "there"))
@@ -63,7 +63,7 @@ def worker(spread: Spread) -> Iterator[subprocess.Popen[bytes]]:
 
 @pytest.fixture
 def client(spread: Spread, worker: subprocess.Popen[bytes]) -> Iterator[TalkdeskWire]:
-    """A client of the machine that serves."""
+    """A client of the server."""
     with TalkdeskWire.connect(spread.running.url, spread.credential) as made:
         yield made
 
@@ -169,7 +169,7 @@ def test_credentials_that_others_may_read_stop_the_start(moto: S3Server, install
 
 
 def test_artifacts_can_be_kept_on_storage_that_ignores_ranges(rclone: S3Server, installation: Installation) -> None:
-    """Artifacts there, with checked signatures; the lake stays in its folder."""
+    """rclone stores the artifacts and checks signatures; the lake remains in its folder."""
     rclone.install(installation, rclone.fresh_bucket())
     file = installation.home / "offtake.toml"
     file.write_text("".join(line for line in file.read_text().splitlines(True) if not line.startswith("lake_url")))

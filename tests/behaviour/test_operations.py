@@ -1,4 +1,4 @@
-"""What watches over the server: probes without credentials, figures that are exact, request ids."""
+"""Monitoring of the server: probes without credentials, exact metrics, and request ids."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tests.fixtures.installation import Installation, Served
 from tests.fixtures.polling import wait_for
 from tests.fixtures.talkdesk import TalkdeskWire
 
-TOKEN = "a-token-for-figures"
+TOKEN = "a-token-for-metrics"
 MARCH = ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z")
 SETTINGS = f"[metrics]\ntoken = '{TOKEN}'\n"
 
 
 @pytest.fixture(scope="module")
 def watched(shared_installations: Callable[[str], Installation]) -> Served:
-    """A server of our own, whose figures nobody else adds to."""
+    """A server of this module, so that other tests do not change its metrics."""
     made = shared_installations("watched")
     made.init(SETTINGS)
     return Served(made, made.serve(workers=1))
@@ -34,7 +34,7 @@ def ready(url: str) -> httpx.Response:
 
 
 def scrape(url: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    """Every sample, by name and labels; the server's own words for types and help have to be right, too."""
+    """Return every sample by name and labels; check that every metric has a type and a help text."""
     answer = httpx.get(f"{url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False)
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
@@ -91,7 +91,7 @@ def test_readiness_names_each_failed_check_without_paths(installation: Installat
         connection.execute("DELETE FROM alembic_version")
     wait_for("the schema", lambda: missing() == ["The state database has the schema of an older release."])
     with sqlite3.connect(home / "state.db") as connection:
-        connection.execute("INSERT INTO alembic_version VALUES ('9999')")  # of a newer release: runs beside ours
+        connection.execute("INSERT INTO alembic_version VALUES ('9999')")  # of a newer release: is supported
     wait_for("the schema to be new enough", lambda: missing() == [])
     connection.close()
 
@@ -113,11 +113,11 @@ def test_metrics_require_their_token(watched: Served, idle: Served) -> None:
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"] == "Bearer"
         assert "offtake_" not in answer.text
-    assert httpx.get(f"{idle.url}/metrics", trust_env=False).status_code == 404  # without a token, no such path
+    assert httpx.get(f"{idle.url}/metrics", trust_env=False).status_code == 404  # no token in the settings
 
 
 def test_metrics_count_every_export_exactly(watched: Served) -> None:
-    """N exports are N runs with their rows and bytes, to the last one; a cancelled job is none."""
+    """N exports count as N attempts with their rows and bytes."""
     wait_for("the worker", lambda: scrape(watched.url)[at("offtake_workers")] == 1)
     tenant = watched.tenant("counted")
     rows = [call(f"c{number}", f"2026-03-05T10:00:{number:02}Z") for number in range(7)]
@@ -129,7 +129,7 @@ def test_metrics_count_every_export_exactly(watched: Served) -> None:
         files = [client.download("calls", job) for job in jobs]
     route = "/download/{job}/{file_name}"
     downloads = at("offtake_http_requests_total", method="GET", route=route, status="200")
-    # Counted when all is sent, which the client may know first.
+    # The server counts a response after it is sent, so the client may see its end first.
     wait_for("the last download to be counted", lambda: scrape(watched.url).get(downloads) == len(jobs))
     after = scrape(watched.url)
 
@@ -160,11 +160,11 @@ def test_the_queue_age_grows_without_workers(installation: Installation) -> None
         jobs = [client.create("calls", *MARCH) for _ in range(3)]
         cancelled = client.cancel("calls", jobs[0])
     assert cancelled.status_code == 204
-    figures = scrape(url)
-    assert figures[at("offtake_open_jobs", dialect="talkdesk", status="queued")] == 2
-    assert figures[at("offtake_queue_age_seconds", dialect="talkdesk")] > 0
-    assert figures[at("offtake_jobs_ended_total", dialect="talkdesk", status="cancelled")] == 1
-    assert figures[at("offtake_workers")] == 0
+    samples = scrape(url)
+    assert samples[at("offtake_open_jobs", dialect="talkdesk", status="queued")] == 2
+    assert samples[at("offtake_queue_age_seconds", dialect="talkdesk")] > 0
+    assert samples[at("offtake_jobs_ended_total", dialect="talkdesk", status="cancelled")] == 1
+    assert samples[at("offtake_workers")] == 0
 
 
 def test_an_unknown_path_adds_no_series(watched: Served) -> None:

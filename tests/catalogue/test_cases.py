@@ -251,8 +251,8 @@ def _session(
     partitions: int = 1,
     uses: tuple[TableUse, ...] = (),
 ) -> Iterator[tuple[Session, ExportRequest]]:
-    """The engine over what these tenants have of the case's tables; an export sees one tenant only. ``uses`` in place
-    of what the report says it reads."""
+    """The engine over what these tenants have of the case's tables; an export reads one tenant only. ``uses`` replaces
+    the table uses that the report declares."""
     report, request = CATALOGUE.reports[case.report], case.request()
     uses, timespan = (*(uses or report.tables), *filters.tables(report)), request.timespan
     seen = [views_of(lake, uses, tenant=tenant, timespan=timespan) for tenant in tenants]

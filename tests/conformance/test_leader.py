@@ -25,7 +25,7 @@ def leadership(on: Services, holder: str) -> Leadership:
 
 
 def move_end(on: Services, by: timedelta) -> None:
-    """Let the lease of the leader end at another time."""
+    """Change the end of the leader's lease by that time."""
     with on.database.write() as connection:
         until = connection.execute(select(leader.c.lease_until)).scalar_one()
         connection.execute(update(leader).values(lease_until=until + by))
@@ -33,7 +33,7 @@ def move_end(on: Services, by: timedelta) -> None:
 
 @contextmanager
 def statements() -> Iterator[list[str]]:
-    """What is sent to any database."""
+    """Collect the statements that are sent to any database."""
     sent: list[str] = []
 
     def sending(_connection: object, _cursor: object, statement: str, *ignored: object) -> None:
@@ -52,7 +52,7 @@ def test_one_process_leads_and_renews(services: Services) -> None:
 def test_a_released_lease_can_be_taken_at_once(services: Services) -> None:
     one, other = leadership(services, "one"), leadership(services, "other")
     assert one.take()
-    other.release()  # what it does not have
+    other.release()  # it does not hold the lease
     assert not other.take()
     release("one", services)
     assert (other.take(), one.take(), one.renew()) == (True, False, False)
@@ -94,11 +94,11 @@ def test_of_many_concurrent_candidates_one_leads(services: Services) -> None:
         database.close()
 
 
-@pytest.mark.parametrize("looks", [1, 3])
-def test_a_follower_writes_nothing(services: Services, looks: int) -> None:
+@pytest.mark.parametrize("tries", [1, 3])
+def test_a_follower_writes_nothing(services: Services, tries: int) -> None:
     assert leadership(services, "one").take()
     other = leadership(services, "other")
     with statements() as sent:
-        assert not any(other.take() for _ in range(looks))
+        assert not any(other.take() for _ in range(tries))
     assert sent
     assert all(statement.startswith("SELECT") and "FOR UPDATE" not in statement for statement in sent)

@@ -1,4 +1,4 @@
-"""Orders on the wire (Khoros contract 1.2 to 1.4, 2 and 4.1)."""
+"""Creating exports (Khoros contract 1.2 to 1.4, 2 and 4.1)."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_parameters_in_the_body(report: str, sent: dict[str, Any], client: Khoro
 
 
 def test_the_same_request_is_the_same_workflow_and_another_run(client: KhorosWire, user: User) -> None:
-    """Khoros contract 4.1, inferred: also where it comes another way."""
+    """Khoros contract 4.1, inferred: also if the request is sent in another way."""
     first = assert_created(client.send_create("user", reportFormat="CSV"), user)
     again = assert_created(client.send_create("user", method="GET", reportFormat="csv", nonsense="x"), user)
     body = {"startTime": START, "endTime": END, "reportFormat": "csv"}
@@ -119,11 +119,11 @@ def test_the_media_type_of_an_answer(headers: dict[str, str], media_type: str, c
     assert answer.json()["status"] == "PASS"
 
 
-# --- who may ---------------------------------------------------------------------------------------------------------
+# --- authorization --------------------------------------------------------------------------------------------------
 
 
 def assert_failed(answer: httpx.Response, status: int) -> str:
-    """Khoros contract 4.7, proposed: the envelope of every error; its result, which may say more than its message."""
+    """Khoros contract 4.7, proposed: check the body of every error; return its result, which may have more details than its message."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"].startswith("application/json")
     body = answer.json()
@@ -170,7 +170,7 @@ def test_a_wrong_password_and_an_unknown_user_get_the_same_response(idle: Served
 
 
 def test_another_tenants_company_key_is_refused_like_an_unknown_one(idle: Served, client: KhorosWire) -> None:
-    """Khoros contract 1.2 and 4.7: without telling more."""
+    """Khoros contract 1.2 and 4.7: the response does not reveal which keys exist."""
     other = new_user(idle, "other")
     answers = [client.send_create("user", companyKey=key) for key in (other.company_key, "nobody-has-this")]
     assert assert_failed(answers[0], 403) == assert_failed(answers[1], 403)
@@ -180,12 +180,12 @@ def test_another_tenants_company_key_is_refused_like_an_unknown_one(idle: Served
 def test_a_user_without_the_scope_is_refused(idle: Served, user: User) -> None:
     """Khoros contract 1.2, documented: the account needs the Analytics role."""
     reader = add_user(idle, user.tenant, user.company_key, name="reader@example.org", scopes=frozenset({Scope.READ}))
-    nobody = add_user(idle, user.tenant, user.company_key, name="nobody@example.org", scopes=frozenset())
-    with connect(idle, reader) as reading, connect(idle, nobody) as idling:
+    unscoped = add_user(idle, user.tenant, user.company_key, name="nobody@example.org", scopes=frozenset())
+    with connect(idle, reader) as reading, connect(idle, unscoped) as denied:
         assert_failed(reading.send_create("user"), 403)
         assert reading.get("/teams").status_code == 200
         for path in ("/teams", "/config/timezones", "/reports/jobs"):
-            assert_failed(idling.get(path), 403)
+            assert_failed(denied.get(path), 403)
 
 
 def test_the_same_name_in_two_tenants(idle: Served, user: User) -> None:
@@ -203,7 +203,7 @@ def test_a_company_key_without_a_parameter_name_is_accepted(client: KhorosWire, 
     assert_failed(client.http.get(f"{ROOT}/teams?other"), 400)
 
 
-# --- what is refused -------------------------------------------------------------------------------------------------
+# --- refused requests -------------------------------------------------------------------------------------------------
 
 REFUSED = [
     golden("4.7", "proposed", "unknown-report", "nonsense", {}, 404),

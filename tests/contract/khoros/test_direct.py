@@ -1,4 +1,4 @@
-"""``download = "direct"``: the file under the dialect's path, refusals in the envelope (Khoros contract 4.7)."""
+"""``download = "direct"``: the file under the dialect's path, with the dialect's errors (Khoros contract 4.7)."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_range_beyond_the_file_has_the_khoros_error_body(file: tuple[httpx.Cli
 def test_an_unavailable_store_has_the_khoros_error_body(
     method: str, file: tuple[httpx.Client, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whether the server notices before or while it reads the file."""
+    """Both before and while the server reads the file."""
 
     def unavailable(*_: Any) -> Any:
         raise StorageUnavailable("The artifact store does not answer.")

@@ -1,4 +1,4 @@
-"""What filters are looked up by (Khoros contract 1.3, 4.5 and 4.6)."""
+"""Lookups of the ids that filters take (Khoros contract 1.3, 4.5 and 4.6)."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def client(idle: Served) -> Iterator[KhorosWire]:
 
 
 def test_teams(client: KhorosWire) -> None:
-    """Khoros contract 4.6: teamId and numberOfMembers are numbers; a team without a short number is known by its id."""
+    """Khoros contract 4.6: teamId and numberOfMembers are numbers; a team without a short number has its id."""
     answer = client.get("/teams")
     assert answer.json() == {
         "status": "PASS",
@@ -131,7 +131,7 @@ def test_time_zones_have_localised_names(
 
 
 def test_names_are_in_the_locale_asked_for(client: KhorosWire) -> None:
-    """Khoros contract 4.5: English by default; another language part of a locale does as well."""
+    """Khoros contract 4.5: English by default; only the language part of a locale counts."""
     names = {}
     for locale in ("", "de_DE", "nonsense"):
         zones = client.get("/config/timezones", locale=locale).json()["result"]

@@ -1,4 +1,4 @@
-"""What a create is refused for, rule by rule (Loop contract 5.2), and what it leaves alone."""
+"""The rules that refuse a create (Loop contract 5.2), and valid requests."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def client(here: InProcess) -> LoopWire:
 
 
 def stored(here: InProcess, answer: httpx.Response) -> Job:
-    """The job as the server understood it."""
+    """Return the job that the server stored."""
     assert answer.status_code == 200, answer.text
     with here.on.database.read() as connection:
         found = jobs.get(connection, answer.json()["id"])
@@ -45,7 +45,7 @@ def stored(here: InProcess, answer: httpx.Response) -> Job:
 
 
 def body(**changes: Any) -> dict[str, Any]:
-    """A good body with these changes; None takes a field out."""
+    """Return a valid body with these changes; None removes a field."""
     return {name: value for name, value in ({"start": START, "end": END} | changes).items() if value is not ...}
 
 
@@ -119,7 +119,7 @@ def test_a_body_that_is_no_object(client: LoopWire, content: bytes) -> None:
 
 
 def test_all_faults_are_listed_and_the_first_rule_sets_code_and_message(client: LoopWire) -> None:
-    """Loop contract 5.2, proposed: the first by the order of the rules, whatever the order of the fields."""
+    """Loop contract 5.2, proposed: the first in the sequence of the rules, whatever the sequence of the fields."""
     sent = {
         "customerIds": ["x"],
         "tagIds": [1],
@@ -169,7 +169,7 @@ ACCEPTED = [
     golden("5.2-V8", "proposed", "an-empty-zone", body(timezone="")),
     golden("5.2-V9", "proposed", "json-in-other-letters", body(resultFormat="jSON")),
     golden("5.2-V11", "proposed", "1000-long-entries", body(teamIds=[f"{n:0320}" for n in range(1000)])),
-    golden("5.2-V14", "proposed", "ids-of-nobody", body(tagIds=["x"], teamIds=["x"], customerIds=["x@y.z"])),
+    golden("5.2-V14", "proposed", "unknown-ids", body(tagIds=["x"], teamIds=["x"], customerIds=["x@y.z"])),
     golden("2", "proposed", "unknown-properties", body(columns=["a"], start_date=1)),
 ]
 
