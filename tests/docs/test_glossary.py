@@ -1,4 +1,4 @@
-"""Do code and glossary use the same words? Names that the glossary gives exist; retired words do not come back."""
+"""Code and glossary use the same words: names in the glossary exist, and retired words do not return."""
 
 from __future__ import annotations
 

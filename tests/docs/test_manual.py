@@ -1,4 +1,4 @@
-"""Is the manual true? Its links resolve, its drawing of the states is the table in the code, its lists are complete."""
+"""Checks of the manual: its links resolve, its diagram of states matches the code, and its lists are complete."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
 def _anchors(page: Path) -> set[str]:
-    """Anchors as GitHub makes them from headings."""
+    """Return anchors as GitHub makes them from headings."""
     headings = re.findall(r"^#+ +(.+)$", FENCED.sub("", page.read_text("utf-8")), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -42,7 +42,7 @@ def test_links_resolve(page: Path) -> None:
 
 def test_every_page_is_in_the_index() -> None:
     index = ROOT / "docs" / "README.md"
-    reports = ROOT / "docs" / "reference" / "reports.md"  # the page that lists the pages of the reports
+    reports = ROOT / "docs" / "reference" / "reports.md"  # the page that lists the reports' pages
     listed = {
         (page.parent / target).resolve()
         for page in (index, reports)

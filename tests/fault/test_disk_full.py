@@ -1,4 +1,4 @@
-"""Disks that are full: of files being written, of what a query spills, and of the state database itself."""
+"""Full disks: of artifacts, of spilled rows, and of the state database."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NOTES = "x" * 2_000
 
 
 def stocked(home: Installation) -> Credential:
-    """March is larger than the disk, its first day is small."""
+    """Load a tenant whose export of March is larger than the disk, and of its first day small."""
     credential = home.add_tenant("acme")
     rows = [call(f"c{number}", "2026-03-05T10:00:00Z", notes=NOTES) for number in range(ROWS)]
     home.load("call", [*rows, call("early", "2026-03-01T10:00:00Z")], tenant="acme")
@@ -40,7 +40,7 @@ def attempts_at(server: Running, job: str) -> list[dict[str, Any]]:
 
 
 def files(home: Installation) -> set[str]:
-    """All files of the artifact store."""
+    """Return all files of the artifact store."""
     root = home.home / "artifacts"
     return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
 
@@ -53,7 +53,7 @@ def test_an_export_without_disk_space_is_retried_and_others_run(installation: In
         server = installation.serve(workers=1)
         with TalkdeskWire.connect(server.url, credential) as client:
             large = client.create("calls", *MARCH)
-            line = wait_for("an attempt without room", lambda: attempts_at(server, large))[0]
+            line = wait_for("an attempt without disk space", lambda: attempts_at(server, large))[0]
             assert (line["outcome"], line["error"]) == ("retry", "resource_exhausted")
             small = client.create("calls", *FIRST_DAY)
             assert client.wait("calls", small) == "done"
@@ -103,7 +103,7 @@ def test_a_query_that_spills_to_a_full_disk_is_out_of_resources(tmp_path: Path) 
 def test_a_full_disk_of_the_state_database_delays_jobs_and_loses_none(
     installation: Installation, tmp_path: Path
 ) -> None:
-    """Orders are told to wait and leave nothing; an attempt that cannot be recorded is made again."""
+    """Creates get 503 with Retry-After and leave no job; an attempt that cannot be recorded is retried."""
     with small_disk(tmp_path / "disk", MEGABYTES) as disk:
         installation.init(
             f'state_url = "sqlite:///{disk.folder}/state.db"\n'
@@ -118,7 +118,7 @@ def test_a_full_disk_of_the_state_database_delays_jobs_and_loses_none(
                 disk.fill()
 
                 def refusal() -> httpx.Response | None:
-                    """What was there before has room in its pages for some more."""
+                    """Create until a refusal: existing pages of the database have space for a few more jobs."""
                     answer = client.send_create(
                         "calls", {"timespan": dict(zip(("from", "to"), FIRST_DAY, strict=True))}
                     )
@@ -130,7 +130,7 @@ def test_a_full_disk_of_the_state_database_delays_jobs_and_loses_none(
                 refused = wait_for("a refusal", refusal)
                 assert_refused(refused, 503, "1020019")
                 assert int(refused.headers["retry-after"]) >= 1
-                assert client.status("calls", accepted[0]) == "processing"  # as before; looking needs no room
+                assert client.status("calls", accepted[0]) == "processing"  # unchanged; reads need no disk space
                 worker.resume()
                 wait_for("an attempt that cannot be recorded", lambda: worker.lines("store_unavailable"))
                 assert {name for name in files(installation) if name.startswith("files/")} == set()

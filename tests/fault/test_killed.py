@@ -1,4 +1,4 @@
-"""Processes killed at every point of an attempt: the job ends, once, truthfully, with one whole file."""
+"""Processes killed at every point of an attempt: the job ends once, in the right state, with one complete file."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def seeded(shared_installations: Callable[[str], Installation]) -> tuple[Install
 
 @pytest.fixture(scope="module")
 def server(seeded: tuple[Installation, Credential]) -> Iterator[Running]:
-    """A server without workers, which survives whatever happens to workers."""
+    """A server without workers; no test of this module kills it."""
     running = seeded[0].serve(workers=0)
     yield running
     assert running.stop() == 0
@@ -126,7 +126,7 @@ def test_a_worker_of_the_server_killed_during_an_export_is_replaced_and_the_job_
     (victim,) = running.workers()
     victim.kill()
     assert client.wait("calls", job) == "done"
-    # Exact, although one attempt could not say how it ended.
+    # Exact, although one attempt did not report its end.
     row, grown = row_of(made, job), {name: value - before.get(name, 0) for name, value in counters_of(made).items()}
     expected = {
         ("attempts", "succeeded"): 1,
@@ -162,7 +162,7 @@ def test_a_server_killed_after_the_202_runs_the_job_after_its_restart(
 def test_workers_do_not_outlive_a_killed_server(seeded: tuple[Installation, Credential]) -> None:
     running = seeded[0].serve(workers=2)
     workers = wait_for("both workers", lambda: running.workers() if len(running.workers()) == 2 else None)
-    assert sum("--quick" in worker.cmdline() for worker in workers) == 1  # one is kept free for short exports
+    assert sum("--quick" in worker.cmdline() for worker in workers) == 1  # one worker is reserved for short exports
     running.process.kill()
     running.process.wait()
     gone, alive = psutil.wait_procs(workers, timeout=60)

@@ -1,4 +1,4 @@
-"""Temporal, its workers and its relay killed: no job is lost, run to its end twice, or counted twice."""
+"""Temporal, its workers and its relay killed: no job is lost, run twice to its end, or counted twice."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ redispatch_seconds = 1
 
 @pytest.fixture
 def temporal(tmp_path: Path) -> Iterator[TemporalServer]:
-    """A Temporal server to be killed."""
+    """A Temporal server that tests kill."""
     folder = tmp_path / "temporal"
     folder.mkdir()
     server = TemporalServer(folder)
@@ -64,7 +64,7 @@ def seeded(shared_installations: Callable[[str], Installation]) -> tuple[Install
 
 @pytest.fixture
 def home(seeded: tuple[Installation, Credential], temporal: TemporalServer, tmp_path: Path) -> Installation:
-    """That installation, ringing at that Temporal."""
+    """That installation with that Temporal server as its executor."""
     made = seeded[0]
     (made.home / "offtake.toml").write_text(SETTINGS.format(address=temporal.address, queue=tmp_path.name))
     return made
@@ -88,7 +88,7 @@ def client(seeded: tuple[Installation, Credential], server: Running) -> Iterator
 
 @contextmanager
 def process(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that is gone at the end of the block."""
+    """Run a process for the length of the block."""
     started = subprocess.Popen([sys.executable, *arguments], stdin=subprocess.DEVNULL)
     try:
         yield started
@@ -114,8 +114,8 @@ def row_of(home: Installation, job: str) -> dict[str, Any]:
     return dict(row._mapping)
 
 
-def froze(home: Installation, job: str, pid: int) -> bool:
-    """Whether that process stands still with the job in its hands."""
+def is_suspended(home: Installation, job: str, pid: int) -> bool:
+    """Whether that process is suspended while it has the job's lease."""
     return row_of(home, job)["fence"] == 1 and psutil.Process(pid).status() == psutil.STATUS_STOPPED
 
 
@@ -156,7 +156,7 @@ def test_a_suspended_worker_does_not_publish_a_job_that_another_has_claimed(
 ) -> None:
     job = client.create("calls", START, END)
     with process(*script("doomed_worker", home, "staged", "freeze")) as sleeper:
-        wait_for("the worker to freeze", partial(froze, home, job, sleeper.pid))
+        wait_for("the worker to freeze", partial(is_suspended, home, job, sleeper.pid))
         with process(*worker(home)):
             assert client.wait("calls", job) == "done"
             before = row_of(home, job)
@@ -172,17 +172,17 @@ def test_jobs_are_accepted_while_temporal_is_unavailable_and_run_afterwards(
     home: Installation, client: TalkdeskWire, temporal: TemporalServer
 ) -> None:
     before = client.create("calls", START, END)
-    wait_for("Temporal to know", lambda: messages(home) == 0)
+    wait_for("the delivery of the message", lambda: messages(home) == 0)
     temporal.kill()
-    away = [client.create("calls", START, END) for _ in range(2)]  # answered 202, as ever
+    away = [client.create("calls", START, END) for _ in range(2)]  # the response is 202
     assert [client.status("calls", job) for job in (before, *away)] == ["created"] * 3
     cancelled = client.create("calls", START, END)
     assert client.cancel("calls", cancelled).status_code == 204
     assert messages(home) == 4
-    with process(*worker(home)):  # it starts without Temporal, and waits
+    with process(*worker(home)):  # it starts without Temporal and waits for it
         temporal.start()
         assert [client.wait("calls", job) for job in (before, *away)] == ["done"] * 3
-        wait_for("everything to be told", lambda: messages(home) == 0)
+        wait_for("the delivery of all messages", lambda: messages(home) == 0)
     assert client.status("calls", cancelled) == "canceled"
     assert {row_of(home, job)["attempts"] for job in (before, *away)} == {1}
 
@@ -194,7 +194,7 @@ def test_an_attempt_completes_while_temporal_is_killed(
     settings.write_text(settings.read_text().replace("lease_seconds = 1.5", "lease_seconds = 20"))
     job = client.create("calls", START, END)
     with process(*script("doomed_worker", home, "staged", "freeze")) as held:
-        wait_for("the worker to freeze", partial(froze, home, job, held.pid))
+        wait_for("the worker to freeze", partial(is_suspended, home, job, held.pid))
         temporal.kill()
         held.send_signal(signal.SIGCONT)
         assert client.wait("calls", job) == "done"
@@ -207,7 +207,7 @@ def test_jobs_are_dispatched_again_to_a_temporal_that_lost_its_state(
     home: Installation, client: TalkdeskWire, temporal: TemporalServer
 ) -> None:
     forgotten = client.create("calls", START, END)
-    wait_for("Temporal to know", lambda: messages(home) == 0)
+    wait_for("the delivery of the message", lambda: messages(home) == 0)
     temporal.kill()
     for file in temporal.folder.glob("temporal.db*"):
         file.unlink()

@@ -26,7 +26,7 @@ _INSTANTS = [f"2026-0{month}-01T00:00:0{second}.000000Z" for month in (1, 2, 3) 
 
 @dataclass(frozen=True)
 class Line:
-    """A row of agent_state in an input file; ``good`` tells whether the model accepts it."""
+    """A row of agent_state in an input file; ``good`` is whether the model accepts it."""
 
     agent: str
     started_at: str

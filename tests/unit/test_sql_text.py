@@ -1,4 +1,4 @@
-"""Do names and literals of any spelling stay what they are, and does a table have the columns that it should?"""
+"""Names and literals of any spelling are quoted correctly, and tables have the expected columns."""
 
 from __future__ import annotations
 

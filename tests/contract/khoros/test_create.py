@@ -123,7 +123,7 @@ def test_the_media_type_of_an_answer(headers: dict[str, str], media_type: str, c
 
 
 def assert_failed(answer: httpx.Response, status: int) -> str:
-    """Khoros contract 4.7, proposed: check the body of every error; return its result, which may have more details than its message."""
+    """Khoros contract 4.7, proposed: check the body of an error and return its result, the more detailed text."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"].startswith("application/json")
     body = answer.json()

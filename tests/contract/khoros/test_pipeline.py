@@ -1,5 +1,5 @@
-"""Pipelines as customers run them: the quick start's curl lines, and a production client that polls
-(Khoros contract 7)."""
+"""Pipelines as customers run them: the quick start's curl lines, and a production client that polls (Khoros contract
+7)."""
 
 from __future__ import annotations
 
@@ -145,8 +145,8 @@ def test_every_curl_line_of_the_samples_passes(line: str, user: User, busy: Serv
 
 
 def test_the_quick_start_from_end_to_end(user: User, busy: Served, client: KhorosWire, tmp_path: Path) -> None:
-    """Create, status, download with ``curl -L``; its second line for the download asks for the status
-    (Khoros contract 7.5)."""
+    """Create, status, download with ``curl -L``; its second line for the download asks for the status (Khoros contract
+    7.5)."""
     created = run(LINES[0].values[0], user, busy.url)["result"]
     client.wait(created["statusUrl"])
     status_line = f"curl -u USER:PASSWORD {shlex.quote(created['statusUrl'])}"

@@ -180,7 +180,7 @@ SPELLINGS = [
 @pytest.mark.parametrize("spelling", SPELLINGS)
 @pytest.mark.parametrize("root", ["/reports/report", "/report/reports"])
 def test_a_run_id_is_accepted_in_every_spelling(spelling: Any, root: str, plain: KhorosWire) -> None:
-    """Khoros contract 4.1 and 1.3: %2F is part of a segment; a plus sign is not a blank; the swapped path is the same."""
+    """Khoros contract 4.1 and 1.3: %2F is part of a segment; a plus is not a blank; the swapped path is the same."""
     for _ in range(6):  # most of them have a slash or a plus sign
         info = plain.send_create("user", DAY).json()["result"]
         answer = plain.get(f"{root}/{info['workflowId']}/{spelling(info['runId'])}/status")

@@ -136,8 +136,8 @@ def test_a_setting_makes_unknown_ids_404(tmp_path: Path) -> None:
 def test_an_export_is_visible_to_its_actor_its_effective_user_and_administrators(
     here: InProcess, boss: LoopWire
 ) -> None:
-    """Loop contract 4, proposed: its actor, its effective user and administrators can read it; for others it does
-    not exist."""
+    """Loop contract 4, proposed: its actor, its effective user and administrators can read it; for others it does not
+    exist."""
     rita, olga = member(here, RITA), member(here, OLGA, DEFAULT_SCOPES | {Scope.IMPERSONATE})
     as_rita = LoopWire(here.http, {**olga.headers, "X-Impersonate-User": RITA})
     boss_as_olga = LoopWire(here.http, {**boss.headers, "X-Impersonate-User": OLGA})

@@ -29,7 +29,7 @@ def client(idle: Served) -> Iterator[TalkdeskWire]:
 
 
 def accepted(client: TalkdeskWire, body: dict[str, Any], report: str = "calls") -> dict[str, Any]:
-    """The document of a job that has to be accepted; the job is cancelled, so that no quota is used up."""
+    """Create a job, which has to be accepted, and return its document; the job is cancelled to free the quota."""
     answer = client.send_create(report, body)
     assert answer.status_code == 202, answer.text
     document: dict[str, Any] = answer.json()
@@ -38,7 +38,7 @@ def accepted(client: TalkdeskWire, body: dict[str, Any], report: str = "calls") 
 
 
 def span(client: TalkdeskWire, start: str, end: str, **body: Any) -> dict[str, str]:
-    """The timespan as the server understood it."""
+    """Return the timespan as the server understood it."""
     understood: dict[str, str] = accepted(client, {"timespan": {"from": start, "to": end}, **body})["job"]["timespan"]
     return understood
 
@@ -68,7 +68,7 @@ def test_the_202_field_by_field(client: TalkdeskWire) -> None:
         "created_at": job["created_at"],
     }
     assert document == {
-        **fields,  # for readers of the vendor's table, which lists them flat
+        **fields,  # for clients that follow the vendor's table, which lists them without nesting
         "job": fields,
         "_links": {
             "self": {"href": f"{PUBLIC_URL}/data/reports/calls/jobs/{job['id']}"},
@@ -89,7 +89,7 @@ def test_without_a_public_url_links_repeat_the_host_of_the_request(busy: Served)
 
 
 def test_create_answers_before_the_export_runs(client: TalkdeskWire) -> None:
-    """Talkdesk contract 2.2, documented: 202 and a job, whatever the export will take; here nobody will ever run it."""
+    """Talkdesk contract 2.2, documented: 202 and a job, however long the export takes; this server has no worker."""
     document = accepted(client, {"timespan": SPAN})
     assert document["job"]["status"] == "created"
 
@@ -197,8 +197,7 @@ def test_a_zone_that_is_no_iana_name_is_1020016(zone: str, inside: bool, client:
 
 
 def test_naive_bounds_are_wall_clock_time_in_the_zone_of_the_job(client: TalkdeskWire) -> None:
-    """Talkdesk contract 5.4, proposed; the hour that occurs twice is its first one, the hour that does not is moved
-    on."""
+    """Talkdesk contract 5.4, proposed; of a repeated hour the first one counts, and a missing hour is moved forward."""
     prague = {"timezone": "Europe/Prague"}
     assert span(client, "2026-03-28T00:00:00", "2026-03-30T00:00:00", **prague) == {
         "from": "2026-03-27T23:00:00Z",
@@ -212,7 +211,7 @@ def test_naive_bounds_are_wall_clock_time_in_the_zone_of_the_job(client: Talkdes
 
 
 def test_each_bound_is_resolved_on_its_own(client: TalkdeskWire) -> None:
-    """Talkdesk contract 2.2, seen: Airbyte sends its cursor with Z and the present as naive local time."""
+    """Talkdesk contract 2.2, seen: Airbyte sends its cursor with Z and the current time as naive local time."""
     understood = span(client, "2026-03-01T00:00:00Z", "2026-03-02T00:00:00", timezone="Europe/Prague")
     assert understood == {"from": "2026-03-01T00:00:00Z", "to": "2026-03-01T23:00:00Z"}
     answer = client.send_create(
@@ -341,7 +340,7 @@ LENGTHS = [
 
 @pytest.mark.parametrize(("start", "end", "zone", "allowed"), LENGTHS)
 def test_a_timespan_has_at_most_31_days(start: str, end: str, zone: str, allowed: bool, client: TalkdeskWire) -> None:
-    """A client cuts its range into chunks of exactly 31 days."""
+    """A client divides its timespan into pieces of exactly 31 days."""
     answer = client.send_create("calls", {"timezone": zone, "timespan": {"from": start, "to": end}})
     if not allowed:
         assert_refused(answer, 400, "1020013")
@@ -370,7 +369,7 @@ def test_the_end_must_be_later_than_the_start(start: str, end: str, client: Talk
     assert_refused(client.send_create("calls", {"timespan": {"from": start, "to": end}}), 400, "1020005")
 
 
-# In the order in which they are found (Talkdesk contract 2.2, proposed): what is wrong, status and code.
+# In the sequence of the checks (Talkdesk contract 2.2, proposed): the fault, its status and its code.
 FAULTS = {
     "token": (401, "1020018"),
     "scope": (403, "1020004"),
@@ -386,7 +385,7 @@ FIELD = {"slug": "report_type", "body": "format"}
 
 @pytest.fixture(scope="module")
 def full(idle: Served) -> Iterator[tuple[TalkdeskWire, str]]:
-    """A tenant whose quota is used up: a client that may write, and the token of one that may not."""
+    """A tenant with an exhausted quota: a client with the write scope, and the token of one without it."""
     tenant = idle.tenant("full")
     with idle.client(tenant) as client:
         for _ in range(15):
@@ -397,7 +396,7 @@ def full(idle: Served) -> Iterator[tuple[TalkdeskWire, str]]:
 
 
 def _faulty(full: tuple[TalkdeskWire, str], faults: set[str]) -> httpx.Response:
-    """An order with these faults, from a tenant whose quota is used up."""
+    """Send a create with these faults, for a tenant with an exhausted quota."""
     client, reader = full
     token = "nonsense" if "token" in faults else reader if "scope" in faults else client.token
     end = "2026-06-01T00:00:00Z" if "long" in faults else SPAN["to"]
@@ -455,7 +454,8 @@ MEDIA = [
 
 @pytest.mark.parametrize(("media", "status"), MEDIA)
 def test_a_body_of_another_type_is_415(media: str, status: int, client: TalkdeskWire) -> None:
-    """Talkdesk contract 4, proposed: 415 in the shape of all errors, but only for a body that says it is no JSON."""
+    """Talkdesk contract 4, proposed: 415 in the shape of all errors, but only for a body with another media type than
+    JSON."""
     headers = {**client.headers, "Content-Type": media}
     answer = client.http.post("/data/reports/calls/jobs", content=json.dumps({"timespan": SPAN}), headers=headers)
     if status == 415:

@@ -31,8 +31,8 @@ def finished(client: TalkdeskWire, report: str = "calls") -> str:
 
 
 def test_a_deleted_report_has_a_status_and_no_file(client: TalkdeskWire, busy: Served) -> None:
-    """Talkdesk contract 2.6, documented: 204 without a body, then ``deleted``, no file, and 1020009 for who deletes
-    again."""
+    """Talkdesk contract 2.6, documented: 204 without a body, then ``deleted``, no file, and 1020009 for a second
+    delete."""
     job = finished(client)
     link = client.link("calls", job)
     answer = client.delete("calls", job)
@@ -42,7 +42,7 @@ def test_a_deleted_report_has_a_status_and_no_file(client: TalkdeskWire, busy: S
     seen = client.poll("calls", job)
     assert (seen.status_code, seen.json()["job"]["status"]) == (200, "deleted")
     assert_refused(client.file("calls", job), 404, "1020008")
-    assert httpx.get(link, trust_env=False).status_code == 404  # a link given before opens nothing any more
+    assert httpx.get(link, trust_env=False).status_code == 404  # an earlier link is no longer valid
     assert_refused(client.delete("calls", job), 404, "1020009")
     assert_refused(client.cancel("calls", job), 409, "1020007")
     listed = client.http.get("/data/reports/calls/jobs", headers=client.headers).json()["_embedded"]["jobs"]
@@ -80,8 +80,8 @@ def test_a_client_can_list_and_delete_all_reports(client: TalkdeskWire) -> None:
 
 
 def test_an_expired_report_has_the_responses_of_a_deleted_one(client: TalkdeskWire, busy: Served) -> None:
-    """Talkdesk contract 3, documented retention; proposed: ``deleted``, and its file is gone already for who deletes it
-    now."""
+    """Talkdesk contract 3, documented retention; proposed: ``deleted``, and a delete responds that the file no longer
+    exists."""
     job = finished(client)
     link = client.link("calls", job)
     busy.installation.expire(job)
@@ -92,8 +92,8 @@ def test_an_expired_report_has_the_responses_of_a_deleted_one(client: TalkdeskWi
 
 
 def test_deleting_an_unknown_or_unfinished_report_is_refused(client: TalkdeskWire, idle: Served, busy: Served) -> None:
-    """Talkdesk contract 2.6, documented: 1020011 for no job, 1020007 for one that has not ended; 400 for no report, as
-    everywhere."""
+    """Talkdesk contract 2.6, documented: 1020011 for an unknown job, 1020007 for an unfinished one; 400 for an unknown
+    report, as for every operation."""
     assert_refused(client.delete("calls", UNKNOWN_JOB), 404, "1020011")
     assert_refused(client.delete("calls", "nonsense"), 404, "1020011")
     assert_refused(client.delete("nonsense", UNKNOWN_JOB), 400, "1020001", ["report_type"])

@@ -1,4 +1,5 @@
-"""Getting the file: ``GET /data/reports/{type}/files/{id}`` and the signed link behind it (Talkdesk contract 2.4)."""
+"""Downloading the file: ``GET /data/reports/{type}/files/{id}`` and the signed link behind it (Talkdesk contract
+2.4)."""
 
 from __future__ import annotations
 
@@ -64,13 +65,13 @@ def file(exported: dict[str, Exported]) -> Exported:
 
 @pytest.fixture(scope="module")
 def bare() -> Iterator[httpx.Client]:
-    """A client that knows nothing but the link."""
+    """A client without credentials."""
     with httpx.Client(trust_env=False, timeout=60) as made:
         yield made
 
 
 def test_the_file_is_a_302_to_an_absolute_link(client: TalkdeskWire, file: Exported) -> None:
-    """Talkdesk contract 2.4, documented: 302 and Location; absolute, because a client hands it on as it is."""
+    """Talkdesk contract 2.4, documented: 302 and Location; absolute, because clients pass it on unchanged."""
     answer = client.file("calls", file.job)
     assert answer.status_code == 302
     link = urlsplit(answer.headers["location"])
@@ -153,12 +154,12 @@ def test_a_range(header: str, start: int, end: int | None, file: Exported, bare:
 
 
 def test_a_broken_download_can_be_resumed(file: Exported, bare: httpx.Client) -> None:
-    """Talkdesk contract 2.4, proposed: parts put together are the file, to the byte, over links minted at different
-    times."""
+    """Talkdesk contract 2.4, proposed: consecutive ranges are together the file, byte for byte, over links made at
+    different times."""
     etag = bare.head(file.link).headers["etag"]
     middle = len(file.content) // 2
-    parts = [f"bytes=0-{middle - 1}", f"bytes={middle}-"]
-    got = [bare.get(file.link, headers={"Range": part, "If-Range": etag}) for part in parts]
+    ranges = [f"bytes=0-{middle - 1}", f"bytes={middle}-"]
+    got = [bare.get(file.link, headers={"Range": one, "If-Range": etag}) for one in ranges]
     assert [answer.status_code for answer in got] == [206, 206]
     assert b"".join(answer.content for answer in got) == file.content
 
@@ -201,7 +202,7 @@ def test_a_range_applies_to_get_only(header: str, file: Exported, bare: httpx.Cl
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_a_file_the_client_has_is_not_sent_again(method: str, file: Exported, bare: httpx.Client) -> None:
-    """RFC 9110 13.1.2: a range changes nothing, and a file that was not meant goes before one that is known."""
+    """RFC 9110 13.1.2: a range does not matter, and If-Match is checked before If-None-Match."""
     etag = bare.head(file.link).headers["etag"]
     for held in (etag, f"W/{etag}", f'"another", {etag}', "*"):
         answer = bare.request(method, file.link, headers={"If-None-Match": held, "Range": "bytes=0-9"})
@@ -272,7 +273,7 @@ def test_a_link_opens_its_own_file_only(exported: dict[str, Exported], bare: htt
         assert csv.content not in answer.content
     renamed = file.link.replace("calls_2026", "other_2026")
     assert renamed != file.link
-    assert bare.get(renamed).content == file.content  # the name in the path is for people
+    assert bare.get(renamed).content == file.content  # the name in the path does not matter
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
@@ -293,13 +294,14 @@ def test_no_file_before_the_job_is_done(idle: Served) -> None:
 
 
 def test_an_expired_link_is_replaced_by_the_next_status_request(hasty: Served, bare: httpx.Client) -> None:
-    """Talkdesk contract 2.4, proposed: a link lives a moment; the address of the file lives as long as the file."""
+    """Talkdesk contract 2.4, proposed: a link is valid for a short time; the URL of the file is valid as long as the
+    file."""
     credential = hasty.tenant("links")
     with hasty.client(credential) as client:
         job = client.create("calls", *DAY, format_="csv")
 
         def linked() -> str | None:
-            client.renew()  # tokens live two seconds here
+            client.renew()  # tokens are valid for two seconds here
             answer = client.file("calls", job)
             return answer.headers["location"] if answer.status_code == 302 else None
 

@@ -71,8 +71,7 @@ def test_errors_are_json_whatever_the_client_prefers(headers: dict[str, Any], cl
 
 
 def test_an_error_repeats_nothing_from_the_request(client: TalkdeskWire) -> None:
-    """Talkdesk contract 4, proposed: no error can carry a filter value, a token or an injected text to whoever reads
-    it."""
+    """Talkdesk contract 4, proposed: no error repeats a filter value, a token or an injected text to a reader of it."""
     secret = "sEcReT<script>"
     body = {"name": secret, "format": secret, "timezone": secret, "timespan": {"from": secret, "to": secret}}
     answers = [

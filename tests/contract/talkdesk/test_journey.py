@@ -1,6 +1,6 @@
 """An export by two ordinary Talkdesk clients: one follows redirects (requests), one does not (httpx).
 
-Also how a story ends early: a job is cancelled while it waits, and while it runs.
+Also an early end: a job is cancelled while it is queued, and while it runs.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def credential(busy: Served) -> Credential:
 
 
 def names(report: str, format_: str, content: bytes) -> list[str]:
-    """The key of every row of a file, sorted."""
+    """Return the key of every row of a file, sorted."""
     label, name = KEYS[report]
     text = content.decode("utf-8")
     if format_ == "csv":
@@ -63,7 +63,7 @@ WANTED = {
 def test_a_client_that_follows_redirects_polls_until_it_receives_the_file(
     report: str, format_: str, busy: Served, credential: Credential
 ) -> None:
-    """As Airbyte, Python-APIs and others do: one address, asked until it answers something that is no job any more."""
+    """As Airbyte, Python-APIs and others do: they request one URL until the response is no longer a job."""
     with requests.Session() as session:
         session.trust_env = False
         token = session.post(
@@ -94,7 +94,7 @@ def test_a_client_that_follows_redirects_polls_until_it_receives_the_file(
 def test_a_client_that_does_not_follow_redirects(
     report: str, format_: str, busy: Served, credential: Credential
 ) -> None:
-    """As the extractor does: 303 means ready, then the file's address, then the link without any credentials."""
+    """As the extractor does: 303 means ready; then it requests the file's URL, and the link without credentials."""
     with busy.client(credential) as client:
         job = client.create(report, *MARCH, format_=format_)
         wait_for("a redirect", lambda: client.poll(report, job).status_code == 303)
@@ -104,7 +104,7 @@ def test_a_client_that_does_not_follow_redirects(
 
 
 def test_statuses_only_ever_move_forward(busy: Served, credential: Credential) -> None:
-    order = ["created", "processing", "uploading", "done"]
+    sequence = ["created", "processing", "uploading", "done"]
     seen = []
     with busy.client(credential) as client:
         job = client.create("calls", *MARCH)
@@ -114,7 +114,7 @@ def test_statuses_only_ever_move_forward(busy: Served, credential: Credential) -
             return seen[-1] == "done"
 
         wait_for("the end", done)
-    assert seen == sorted(seen, key=order.index)
+    assert seen == sorted(seen, key=sequence.index)
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def client(large: Installation, running: Running) -> Iterator[TalkdeskWire]:
 
 
 def test_cancelling_a_running_job_stops_its_work(large: Installation, running: Running, client: TalkdeskWire) -> None:
-    """The attempt is interrupted, what it wrote is gone, the worker is free for the next job."""
+    """The attempt is interrupted, its files are removed, and the worker is free for the next job."""
     job = client.create("calls", *MARCH, format_="json")
     staging = large.home / "artifacts" / "staging"
     wait_for("a half written file", lambda: [path for path in staging.glob(f"{job}.*") if path.stat().st_size > 0])
@@ -143,7 +143,7 @@ def test_cancelling_a_running_job_stops_its_work(large: Installation, running: R
 
     attempt = wait_for("the end of the attempt", lambda: _attempt(running, job))
     assert attempt["outcome"] == "lease_lost"
-    assert (attempt["error"], attempt["cause"]) == ("interrupted", "InterruptException")  # in mid-query, not at its end
+    assert (attempt["error"], attempt["cause"]) == ("interrupted", "InterruptException")  # during the query
     wait_for("an empty staging folder", lambda: not list(staging.iterdir()))
     assert list((large.home / "artifacts").rglob(f"{job}*")) == []
     assert client.status("calls", job) == "canceled"
@@ -154,6 +154,6 @@ def test_cancelling_a_running_job_stops_its_work(large: Installation, running: R
 
 
 def _attempt(running: Running, job: str) -> dict[str, Any] | None:
-    """The log line of the job's attempt, once it has ended."""
+    """Return the log line of the job's attempt, once it has ended."""
     lines = [line for line in running.log_lines() if line["event"] == "attempt" and line["job"] == job]
     return lines[0] if lines else None

@@ -41,8 +41,8 @@ def document(busy: Served, client: TalkdeskWire) -> dict[str, Any]:
 def test_a_strict_client_decodes_every_row_in_every_format(
     report: str, client: TalkdeskWire, document: dict[str, Any]
 ) -> None:
-    """Talkdesk contract 5.1 to 5.4 and 6: types, nulls, vocabularies, names and their order; the served document says
-    the same."""
+    """Talkdesk contract 5.1 to 5.4 and 6: types, nulls, vocabularies, names and their order; the served document
+    agrees."""
     content = {
         word: client.export(report, *MONTH, format_=word, timezone=ZONE) for word in ("json", "csv", "json_bulk")
     }
@@ -64,7 +64,7 @@ def test_a_strict_client_decodes_every_row_in_every_format(
 
 
 def test_times_are_in_the_zone_of_the_job(client: TalkdeskWire) -> None:
-    """Talkdesk contract 5.4, proposed: in each zone-less report the rows of a local month have readings of that
+    """Talkdesk contract 5.4, proposed: in each report with zone-less times the rows of a local month have times of that
     month."""
     for report, column in (
         ("contacts", "finished_at"),

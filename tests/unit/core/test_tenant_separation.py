@@ -41,7 +41,7 @@ from tests.fixtures.storage_paths import artifact_path
 
 SECRET = "globex-secret-7f3a"
 AT = (NOON - timedelta(hours=1)).isoformat()
-# A report that reads a fact and a dimension without any thought of tenants.
+# A report that reads a fact and a dimension without a condition on the tenant.
 CARELESS = {
     "report.toml": """\
 title = "Careless"
@@ -73,7 +73,7 @@ columns = [
 
 
 def rows_of(word: str, opens: str) -> dict[str, list[dict[str, Any]]]:
-    """The same ids for both tenants, with a word that tells whose row it is."""
+    """The same ids for both tenants, with a word that identifies the tenant of a row."""
     tagged = {"conversation_id": f"c-{word}", "tag_id": "vip", "attached_at": AT}
     return {
         "agent": [{"agent_id": "a", "name": word, "email": f"{word}@example.com", "is_active": True}],
@@ -91,7 +91,7 @@ def rows_of(word: str, opens: str) -> dict[str, list[dict[str, Any]]]:
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     """Services with the careless report, over a lake of two tenants."""
-    folder = tmp_path_factory.mktemp("wall")
+    folder = tmp_path_factory.mktemp("separation")
     report = folder / "own" / "careless"
     report.mkdir(parents=True)
     for name, text in CARELESS.items():
@@ -159,7 +159,7 @@ def test_a_careless_select_shows_the_tenants_rows_only(on: Services, table: str,
             with Session(limits, views, tenant=tenant) as session:
                 rows = [json.loads(each["row"]) for each in session.rows(query)]
             assert {row["tenant"] for row in rows} == {tenant}, f"{tenant} sees {other}"
-        with Session(limits, views, tenant="nobody") as session:
+        with Session(limits, views, tenant="unknown") as session:
             assert session.rows(query) == []
 
 

@@ -1,4 +1,4 @@
-"""Is the table of renderings total, and does DuckDB show every column type as the table says?"""
+"""The table of renderings is total, and DuckDB shows every column type as the table specifies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from offtake.model.column_type import ColumnType
 from offtake.model.rendering import Empty, Rendering, fitting, in_cells
 
 BOUND = {"zone": "Europe/Prague", "instant_pattern": "%d.%m.%Y %H:%M"}
-# Ordinary and awkward values of each type, besides null.
+# Ordinary and awkward values of each type, except null.
 SAMPLES: dict[ColumnType, tuple[Any, ...]] = {
     ColumnType.TEXT: ("", "a", "=1+1", "-1", "\t", "ž"),
     ColumnType.ID: ("", "c-1", "@x", "00012"),

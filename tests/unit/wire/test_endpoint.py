@@ -114,7 +114,7 @@ def test_every_documented_path_is_a_route(dialect: Any, services: Services) -> N
 
 
 def test_a_new_dialect_fills_in_the_steps(tmp_path: Path) -> None:
-    """The smallest dialect: one operation whose steps are all but empty."""
+    """The smallest dialect: one operation whose steps are almost empty."""
     from offtake.wire.document import Answer, Operation
 
     def encode(call: Incoming, decoded: None, result: str) -> Response:

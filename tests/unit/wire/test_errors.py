@@ -1,4 +1,4 @@
-"""Every error of an API has a status and a code in every dialect: none falls through to the root's."""
+"""Every error of an API has a status and a code in every dialect: none uses the root's fallback."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from offtake.wire.talkdesk.errors import CODES as TALKDESK_CODES
 from offtake.wire.talkdesk.errors import OAUTH_WORDS
 
 PATHS = {"talkdesk": "/data/reports", "khoros": "/api/public/teams", "loop": "/api/v1/report/export"}
-# Only a token endpoint raises it; Talkdesk's have words of their own.
+# Only a token endpoint raises it; Talkdesk's has its own codes.
 TOKEN_ENDPOINTS_ONLY = {InvalidGrant}
 
 

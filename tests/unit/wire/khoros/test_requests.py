@@ -46,7 +46,7 @@ def decoded(slug: str, query: dict[str, str] | str, *, zone: str = "UTC", **sett
     return decode_create(sent(query if isinstance(query, str) else urlencode(query)), context)
 
 
-# --- 1.4: how parameters travel --------------------------------------------------------------------------------------
+# --- 1.4: form of parameters -----------------------------------------------------------------------------------------
 
 MERGED = [
     golden("1.4", "documented", "query", "a=1", b"", "1"),
@@ -222,7 +222,7 @@ def test_a_setting_reverses_the_precedence_of_zones() -> None:
 
 @pytest.mark.parametrize("name", ["CEST", "GMT+05:30", "europe/prague", "../etc", "Factory"])
 def test_an_unknown_zone_is_refused(name: str) -> None:
-    """Khoros contract 5.2, proposed; an offset is no zone that a caller may name."""
+    """Khoros contract 5.2, proposed; a caller cannot name an offset as a zone."""
     with pytest.raises(InvalidZone):
         decoded("user", {**WINDOW, "timezone": name})
 
@@ -232,7 +232,8 @@ def test_an_unknown_zone_is_refused(name: str) -> None:
     [("en_US", "en"), ("EN", "en"), ("es-ES", "es"), ("tr", "tr"), ("pt_BR", "fr"), ("", "fr"), ("deutsch", "fr")],
 )
 def test_the_locale_of_a_request(locale: str, language: str) -> None:
-    """Khoros contract 5.2, proposed: by the language, the account's own where the dialect does not have it."""
+    """Khoros contract 5.2, proposed: by the language, and the account's own language if the dialect does not have
+    it."""
     assert decoded("user", {**WINDOW, "locale": locale}, locale="fr").locale == language
 
 
