@@ -192,9 +192,9 @@ def test_a_missing_home_exits_with_4_and_is_not_created(arguments: tuple[str, ..
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("seed", "--tenant", "nobody"),
-        ("load", "call", "x.csv", "--tenant", "nobody"),
-        ("credential", "add", "nobody", "--kind", "oauth"),
+        ("seed", "--tenant", "unknown"),
+        ("load", "call", "x.csv", "--tenant", "unknown"),
+        ("credential", "add", "unknown", "--kind", "oauth"),
         ("load", "no_such_table", "x.csv", "--tenant", "acme"),
     ],
     ids=" ".join,
@@ -241,7 +241,7 @@ def test_a_tenant_can_be_verified_and_unverified(home: Path) -> None:
     verify = ("tenant", "verify", "acme", "--json")
     assert result(command(*verify, "--undo", home=home)) == {"tenant": "acme", "verified": False}
     assert result(command(*verify, home=home)) == {"tenant": "acme", "verified": True}
-    refused(command("tenant", "verify", "nobody", home=home), 6, "There is no tenant")
+    refused(command("tenant", "verify", "unknown", home=home), 6, "There is no tenant")
 
 
 def test_public_keys_of_a_client_are_added_listed_and_removed(home: Path, tmp_path: Path) -> None:
@@ -260,7 +260,7 @@ def test_public_keys_of_a_client_are_added_listed_and_removed(home: Path, tmp_pa
     refused(key("add", client, str(public)), 7, named["kid"])
     assert result(key("add", client, str(public), "--kid", "mine", "--json"))["kid"] == "mine"
     refused(key("add", client, str(private)), 2, "private key")
-    refused(key("add", "nobody", str(public)), 6)
+    refused(key("add", "unknown", str(public)), 6)
     assert key("add", client, str(tmp_path / "missing.pem")).code == 2
     assert key("add", client, str(public), "--kid", "x" * 256).code == 2
     (listed,) = result(command("credential", "list", "signing", "--json", home=home))["credentials"]
@@ -278,7 +278,7 @@ def test_a_revoked_credential_is_no_longer_listed(home: Path) -> None:
     assert done == {"tenant": "leaving", "id": made["client_id"], "revoked": True}
     assert result(command("credential", "list", "leaving", "--json", home=home))["credentials"] == []
     refused(command("credential", "revoke", made["client_id"], home=home), 6, "offtake credential list")
-    refused(command("credential", "list", "nobody", home=home), 6)
+    refused(command("credential", "list", "unknown", home=home), 6)
 
 
 def test_an_added_tenant_is_printed_as_json(home: Path) -> None:

@@ -151,7 +151,7 @@ def test_a_wrong_bucket_stops_the_start_with_the_name_of_the_option(moto: S3Serv
 def test_refused_credentials_stop_the_start(rclone: S3Server, installation: Installation) -> None:
     rclone.install(installation, rclone.fresh_bucket())
     secrets = installation.home / "secrets" / "storage.env"
-    secrets.write_text("AWS_ACCESS_KEY_ID=somebody\nAWS_SECRET_ACCESS_KEY=something-else\n")
+    secrets.write_text("AWS_ACCESS_KEY_ID=another\nAWS_SECRET_ACCESS_KEY=something-else\n")
     done = installation.run("serve")
     assert done.returncode == 3, done.stderr
     assert "artifacts_url" in done.stderr

@@ -64,11 +64,11 @@ def test_a_restart_of_the_database_delays_jobs_and_loses_none(installation: Inst
 
 def test_a_server_does_not_start_without_its_database(installation: Installation, server: Stoppable) -> None:
     url = fresh_database(server.url)
-    installation.init(state_setting(url.replace("postgres:", "nobody:s3cret-pass")))
+    installation.init(state_setting(url.replace("postgres:", "unknown:s3cret-pass")))
     for arguments in (["serve", "--port", "0"], ["worker"], ["tenant", "add", "acme"], ["init"]):
         done = installation.run(*arguments)
         assert done.returncode == 10
-        assert 'role "nobody" does not exist' in done.stderr
+        assert 'role "unknown" does not exist' in done.stderr
         assert "s3cret-pass" not in done.stderr + done.stdout
         assert "Traceback" not in done.stderr
 

@@ -164,7 +164,7 @@ def test_a_request_without_a_valid_user_is_401(header: str | None, idle: Served)
 
 def test_a_wrong_password_and_an_unknown_user_get_the_same_response(idle: Served, user: User) -> None:
     with httpx.Client(base_url=idle.url, trust_env=False) as http:
-        answers = [http.get(f"{ROOT}/teams", auth=auth) for auth in ((user.name, "x"), ("nobody", "x"))]
+        answers = [http.get(f"{ROOT}/teams", auth=auth) for auth in ((user.name, "x"), ("unknown", "x"))]
     assert answers[0].json() == answers[1].json()
     assert {answer.status_code for answer in answers} == {401}
 
@@ -172,7 +172,7 @@ def test_a_wrong_password_and_an_unknown_user_get_the_same_response(idle: Served
 def test_another_tenants_company_key_is_refused_like_an_unknown_one(idle: Served, client: KhorosWire) -> None:
     """Khoros contract 1.2 and 4.7: the response does not reveal which keys exist."""
     other = new_user(idle, "other")
-    answers = [client.send_create("user", companyKey=key) for key in (other.company_key, "nobody-has-this")]
+    answers = [client.send_create("user", companyKey=key) for key in (other.company_key, "unknown-key")]
     assert assert_failed(answers[0], 403) == assert_failed(answers[1], 403)
     assert "companyKey" in assert_failed(client.send_create("user", companyKey=""), 400)
 
@@ -180,7 +180,7 @@ def test_another_tenants_company_key_is_refused_like_an_unknown_one(idle: Served
 def test_a_user_without_the_scope_is_refused(idle: Served, user: User) -> None:
     """Khoros contract 1.2, documented: the account needs the Analytics role."""
     reader = add_user(idle, user.tenant, user.company_key, name="reader@example.org", scopes=frozenset({Scope.READ}))
-    unscoped = add_user(idle, user.tenant, user.company_key, name="nobody@example.org", scopes=frozenset())
+    unscoped = add_user(idle, user.tenant, user.company_key, name="unscoped@example.org", scopes=frozenset())
     with connect(idle, reader) as reading, connect(idle, unscoped) as denied:
         assert_failed(reading.send_create("user"), 403)
         assert reading.get("/teams").status_code == 200

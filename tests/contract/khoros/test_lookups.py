@@ -21,7 +21,7 @@ TABLES: dict[str, list[dict[str, Any]]] = {
     "team": [
         {"team_id": "t-1", "name": "Night shift", "number": 4711, "description": None},
         {"team_id": "42", "name": "Early birds", "description": "Before eight"},
-        {"team_id": "t-3", "name": "Nobody yet"},
+        {"team_id": "t-3", "name": "Unstaffed"},
     ],
     "agent": [
         {"agent_id": "a1", "name": "Ann", "email": "ann@example.org", "is_active": True, "team_id": "t-1"},
@@ -60,7 +60,7 @@ def test_teams(client: KhorosWire) -> None:
         "result": [
             {"uuid": "42", "teamId": 42, "name": "Early birds", "description": "Before eight", "numberOfMembers": 1},
             {"uuid": "t-1", "teamId": 4711, "name": "Night shift", "description": None, "numberOfMembers": 2},
-            {"uuid": "t-3", "teamId": "t-3", "name": "Nobody yet", "description": None, "numberOfMembers": 0},
+            {"uuid": "t-3", "teamId": "t-3", "name": "Unstaffed", "description": None, "numberOfMembers": 0},
         ],
     }
 
@@ -143,4 +143,4 @@ def test_lookups_require_the_company_key(client: KhorosWire) -> None:
     """Khoros contract 1.2, documented for both."""
     for path in ("/teams", "/config/timezones"):
         assert_failed(client.get(path, companyKey=""), 400)
-        assert_failed(client.get(path, companyKey="nobody-has-this"), 403)
+        assert_failed(client.get(path, companyKey="unknown-key"), 403)

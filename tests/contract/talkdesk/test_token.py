@@ -218,11 +218,11 @@ def test_a_refusal_has_the_oauth_shape(
 BAD_BASIC = [
     golden("1.2", "proposed", "not-base64", b"Basic ***"),
     golden("1.2", "proposed", "empty", b"Basic"),
-    golden("1.2", "proposed", "no-colon", b"Basic " + base64.b64encode(b"nobody")),
+    golden("1.2", "proposed", "no-colon", b"Basic " + base64.b64encode(b"unknown")),
     golden("1.2", "proposed", "not-utf-8", b"Basic " + base64.b64encode(b"\xff\xfe:\xff")),
     golden("1.2", "proposed", "not-ascii", "Basic é".encode("latin-1")),
     golden("1.2", "proposed", "empty-id-and-secret", b"Basic " + base64.b64encode(b":")),
-    golden("1.2", "documented", "unknown-client", b"Basic " + base64.b64encode(b"nobody:secret")),
+    golden("1.2", "documented", "unknown-client", b"Basic " + base64.b64encode(b"unknown:secret")),
     golden("1.2", "proposed", "huge", b"Basic " + base64.b64encode(b"n" * 6_000 + b":" + b"s" * 6_000)),
 ]
 
@@ -237,7 +237,7 @@ def test_bad_client_credentials_are_401(header: bytes, http: httpx.Client) -> No
 def test_a_wrong_secret_and_an_unknown_client_get_the_same_response(http: httpx.Client, credential: Credential) -> None:
     """Talkdesk contract 1.2, proposed: the response does not reveal which clients exist."""
     wrong = http.post("/oauth/token", content=GRANT, headers=FORM, auth=(credential.client_id, "wrong"))
-    unknown = http.post("/oauth/token", content=GRANT, headers=FORM, auth=("nobody", "wrong"))
+    unknown = http.post("/oauth/token", content=GRANT, headers=FORM, auth=("unknown", "wrong"))
     assert_oauth_refused(wrong, 401, "invalid_client")
     assert wrong.json() == unknown.json()
 
