@@ -1,4 +1,4 @@
-"""Code and glossary use the same words: names in the glossary exist, and retired words do not return."""
+"""Code and glossary use the same words: names in the glossary exist, and retired words are not used."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_what_replaces_a_retired_word_is_in_the_glossary() -> None:
 
 
 @pytest.mark.parametrize("entry", RETIRED["retired"], ids=lambda entry: entry["words"][0])
-def test_retired_words_do_not_come_back(entry: Mapping[str, Any]) -> None:
+def test_retired_words_are_not_used(entry: Mapping[str, Any]) -> None:
     # A word inside an identifier counts as well, before or after an underscore.
     pattern = re.compile(rf"(?<![A-Za-z])(?:{'|'.join(entry['words'])})(?![A-Za-z])", re.IGNORECASE)
     phrases = [re.compile(phrase, re.IGNORECASE) for phrase in entry.get("phrases", ())]
@@ -120,7 +120,7 @@ def test_retired_words_do_not_come_back(entry: Mapping[str, Any]) -> None:
     assert found == []
 
 
-def test_retired_names_do_not_come_back() -> None:
+def test_retired_names_are_not_used() -> None:
     classes = [name for name in _classes() if name.strip("_") in RETIRED["names"]["classes"]]
     modules = [path for path in _modules() if Path(path).stem in RETIRED["names"]["modules"]]
     pattern = re.compile(rf"\b(?:{'|'.join(RETIRED['names']['texts'])})\b")

@@ -45,7 +45,7 @@ class Exported:
 
 @pytest.fixture(scope="module")
 def exported(shared_installations: Callable[[str], Installation]) -> Exported:
-    """The export is made once; every test serves the home with a server of its own."""
+    """Run the export once; every test starts its own server for this home."""
     made = shared_installations("drain")
     made.init("[server]\ndrain_seconds = 60\n")
     credential = made.add_tenant("acme")

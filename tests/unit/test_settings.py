@@ -146,7 +146,7 @@ def test_every_option_has_help() -> None:
     assert [name for _, name, _, description, _ in rows() if not description.endswith(".")] == []
 
 
-def test_an_option_of_no_section_comes_from_the_file_or_the_environment(
+def test_an_option_outside_sections_is_read_from_the_file_or_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = written(tmp_path, "state_url = 'postgresql://a:b@db/file'\n[server]\nport = 1\n")

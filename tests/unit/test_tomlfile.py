@@ -1,4 +1,4 @@
-"""Every key of a TOML file knows its line."""
+"""Every key of a TOML file has its line number."""
 
 from __future__ import annotations
 

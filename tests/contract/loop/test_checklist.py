@@ -185,7 +185,8 @@ def test_check_12_after_retention_the_export_has_no_file(here: InProcess) -> Non
     here.advance(7 * 86_400 - 1)
     last = client.url(export)
     (expires,) = parse_qs(urlsplit(last).query)["Expires"]
-    assert datetime.fromtimestamp(int(expires), UTC) == here.now + timedelta(seconds=1)  # contract 8: not a full hour
+    # Loop contract 8: not a full hour
+    assert datetime.fromtimestamp(int(expires), UTC) == here.now + timedelta(seconds=1)
     here.advance(1)
     for _ in ("not swept", "swept"):
         answer = client.read(export)

@@ -22,7 +22,7 @@ BODY = {"format": "json", "timespan": {"from": DAY[0], "to": DAY[1]}}
 
 @pytest.fixture(scope="module")
 def waiting(idle: Served) -> Iterator[TalkdeskWire]:
-    """A client whose jobs stay ``created``."""
+    """A client of a server without workers, whose jobs stay ``created``."""
     with idle.client(idle.tenant("waiting")) as client:
         yield client
 

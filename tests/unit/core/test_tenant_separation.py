@@ -1,4 +1,4 @@
-"""A session whose views are given another tenant's files shows none of its rows: not to a report, nor to a look-up."""
+"""A session whose views include another tenant's files shows none of its rows, in reports and in look-ups."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def test_a_smart_view_reads_the_tenants_view_conversations_and_tags_only(on: Ser
     tagged = exported(on, replace(asked, parameters=ReportParameters(smart_view_id="v")))
     assert len(tagged) == 1
     assert tagged[0] in whole
-    inside = ReportParameters(business_hours=BusinessHours("inside"))  # ours begin at 23:00, theirs at 0:00
+    inside = ReportParameters(business_hours=BusinessHours("inside"))  # begin at 23:00; the other's at 0:00
     assert exported(on, replace(asked, parameters=inside)) == []
 
 

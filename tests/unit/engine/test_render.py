@@ -72,7 +72,7 @@ def test_every_column_type_has_a_rendering_and_every_rendering_a_column_type() -
 
 
 @pytest.mark.parametrize(("rendering", "kind"), ACCEPTED)
-def test_values_have_the_json_type_that_the_table_says(
+def test_values_have_the_json_type_in_the_table_of_renderings(
     database: duckdb.DuckDBPyConnection, rendering: Rendering, kind: ColumnType
 ) -> None:
     for value in SAMPLES[kind]:
@@ -82,7 +82,7 @@ def test_values_have_the_json_type_that_the_table_says(
 
 
 @pytest.mark.parametrize(("rendering", "kind"), ACCEPTED)
-def test_null_and_empty_text_become_what_the_table_says(
+def test_null_and_empty_text_are_shown_as_in_the_table_of_renderings(
     database: duckdb.DuckDBPyConnection, rendering: Rendering, kind: ColumnType
 ) -> None:
     of_null, _ = shown(database, rendering, kind, None)

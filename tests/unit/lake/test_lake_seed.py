@@ -79,12 +79,12 @@ OF_CONVERSATIONS = {
 }
 
 
-def test_conversations_are_invented_only_for_the_tables_that_are_made_of_them() -> None:
+def test_conversations_are_generated_only_for_tables_that_need_them() -> None:
     assert {name for name in SEEDED if needs_conversations(name)} == OF_CONVERSATIONS
 
 
 @pytest.mark.parametrize("alone", [set(SEEDED) - OF_CONVERSATIONS, {"help_request"}], ids=["all others", "one of them"])
-def test_a_table_made_alone_is_the_same_as_among_the_others(
+def test_a_table_seeded_alone_equals_one_seeded_with_the_others(
     alone: set[str], digest: dict[str, str], tmp_path: Path
 ) -> None:
     other = Lake(FolderTableStorage(tmp_path / "lake"))

@@ -79,7 +79,7 @@ def test_a_refusal_ends_the_pipeline(step: str) -> None:
 
 @pytest.mark.parametrize("error", [NotPermitted("no"), UnsupportedMedia("no")], ids=["core", "http"])
 @pytest.mark.parametrize("step", ["authorise", "decode", "act", "encode"])
-def test_a_refusal_after_counting_says_what_is_left_of_the_rate(step: str, error: Exception) -> None:
+def test_a_refusal_after_counting_has_the_remaining_rate(step: str, error: Exception) -> None:
     recorder = Recorder(refuses=step, error=error, rate_headers={"ratelimit-remaining": "4"})
     answer = run(recorder.endpoint(), incoming())
     assert answer.status_code == (403 if isinstance(error, ExportError) else 415)
@@ -113,7 +113,7 @@ def test_every_documented_path_is_a_route(dialect: Any, services: Services) -> N
     assert all(path.endswith("/openapi.json") or dialect.name == "khoros" for path in undescribed)
 
 
-def test_a_new_dialect_fills_in_the_steps(tmp_path: Path) -> None:
+def test_a_new_dialect_implements_the_steps(tmp_path: Path) -> None:
     """The smallest dialect: one operation whose steps are almost empty."""
     from offtake.wire.document import Answer, Operation
 

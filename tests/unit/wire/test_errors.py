@@ -71,7 +71,7 @@ def test_the_token_endpoints_have_an_oauth_code_for_every_error_they_raise() -> 
     assert nearest_of(OAUTH_WORDS, NotAuthenticated) == "invalid_client"
 
 
-def test_a_dialect_changes_the_shared_statuses_only_where_its_contract_says_so() -> None:
+def test_a_dialect_changes_only_those_shared_statuses_that_its_contract_requires() -> None:
     """Khoros contract 4.7 and Loop contract 9."""
     assert KHOROS_ERRORS.items() - STATUSES.items() == {(UnknownReport, 404)}
     assert {error.__name__: status for error, status in LOOP_ERRORS.items() - STATUSES.items()} == {
