@@ -47,7 +47,7 @@ def installation(tmp_path: Path) -> Iterator[Installation]:
 
 @pytest.fixture(scope="module")
 def shared_installations(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Installation]]:
-    """Installations that live as long as a test module."""
+    """Installations that exist for the length of a test module."""
     made: list[Installation] = []
 
     def make(name: str) -> Installation:
@@ -103,7 +103,7 @@ def idle_on_postgresql(tmp_path_factory: pytest.TempPathFactory, postgresql: str
 
 @pytest.fixture(scope="session")
 def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server whose tokens and links live two seconds, with a limit of three rows except for Khoros."""
+    """A server whose tokens and links are valid for two seconds, with a limit of three rows except for Khoros."""
     settings = f"[talkdesk]\nrows = 3\nlink_seconds = 2\ntoken_seconds = 2\n{PATIENT}rows = 3\nlink_seconds = 2\n"
     with _served(tmp_path_factory.mktemp("hasty") / "home", settings, workers=1) as served:
         yield served

@@ -1,4 +1,4 @@
-"""The report `audit_logs` tells a tenant what this server did for it, and nothing of what it did for others."""
+"""The report `audit_logs` contains a tenant's own operations on this server and no operations of other tenants."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from tests.fixtures.installation import Served
 
 
-def test_a_tenant_finds_its_own_orders_beside_the_loaded_history(busy: Served) -> None:
+def test_the_audit_report_contains_recorded_and_loaded_operations(busy: Served) -> None:
     now = datetime.now(UTC)
     mine, theirs = busy.tenant("audited"), busy.tenant("audited")
     loaded = {
@@ -29,7 +29,7 @@ def test_a_tenant_finds_its_own_orders_beside_the_loaded_history(busy: Served) -
     seen = [(entry["operation"], entry["resource_id"], entry["actor_id"]) for entry in entries]
     assert ("read_ring_groups", None, None) in seen
     assert ("job_create", f"jobs/{first}", mine.client_id) in seen
-    assert ("job_create", f"jobs/{job}", mine.client_id) in seen  # the order itself is the last thing it knows of
+    assert ("job_create", f"jobs/{job}", mine.client_id) in seen  # its own creation is its newest entry
     assert ("token_issue", None, mine.client_id) in seen
     text = json.dumps(entries)
     assert foreign not in text

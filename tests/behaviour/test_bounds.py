@@ -1,4 +1,4 @@
-"""What one client may cost the others: slow and large headers, and more requests at once than the server bears."""
+"""Limits on slow and large headers, slow bodies and concurrent requests, which protect the other clients."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HEAD = b"POST /oauth/token HTTP/1.1\r\nHost: x\r\n"
 
 @pytest.fixture(scope="module")
 def strict(shared_installations: Callable[[str], Installation]) -> Served:
-    """A server with little patience that answers one request at a time."""
+    """A server with short timeouts that handles one request at a time."""
     made = shared_installations("strict")
     made.init("[server]\nheader_seconds = 0.3\nmax_header_bytes = 4096\nconcurrent_requests = 1\n")
     return Served(made, made.serve(workers=0))
@@ -33,21 +33,21 @@ def connection(served: Served) -> Iterator[socket.socket]:
 
 
 def rest(made: socket.socket) -> bytes:
-    """Everything until the server closes the connection."""
+    """Read until the server closes the connection."""
     try:
         return b"".join(iter(lambda: made.recv(65_536), b""))
-    except ConnectionResetError:  # it did not read all that we sent
+    except ConnectionResetError:  # the server has not read all that was sent
         return b""
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /healthz HT", HEAD], ids=["nothing", "half a line", "no end of headers"])
-def test_who_does_not_come_to_the_point_is_disconnected(strict: Served, sent: bytes) -> None:
+def test_incomplete_headers_time_out(strict: Served, sent: bytes) -> None:
     with connection(strict) as made:
         made.sendall(sent)
         assert rest(made) == b""
 
 
-def test_a_second_request_has_to_come_to_the_point_too(strict: Served) -> None:
+def test_the_header_timeout_applies_to_later_requests_of_a_connection(strict: Served) -> None:
     with connection(strict) as made:
         made.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         first = made.recv(65_536)
@@ -62,27 +62,27 @@ def test_large_headers_are_refused(strict: Served) -> None:
         assert rest(made).startswith(b"HTTP/1.1 431 ")
     with connection(strict) as made:
         made.sendall(HEAD + b"X-Fits: " + b"x" * 3000 + b"\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
-        assert rest(made).startswith(b"HTTP/1.1 40")  # read, and found to prove nothing
+        assert rest(made).startswith(b"HTTP/1.1 40")  # read, and refused for its lack of credentials
 
 
-def test_a_header_without_end_is_not_collected(strict: Served) -> None:
-    """The parser keeps an unfinished line to itself; what it has got counts all the same."""
+def test_an_unfinished_header_counts_towards_the_size_limit(strict: Served) -> None:
+    """The parser does not report an unfinished line, but the bytes it has received count towards the limit."""
     with connection(strict) as made:
         made.sendall(HEAD + b"X-Endless: " + b"x" * 10_000)
         assert rest(made).startswith(b"HTTP/1.1 431 ")
 
 
-def test_what_is_too_much_at_once_is_told_to_wait_in_its_dialects_words(strict: Served) -> None:
+def test_requests_beyond_the_concurrency_limit_get_503_in_the_shape_of_their_dialect(strict: Served) -> None:
     body = b"grant_type=client_credentials"
     head = HEAD + b"Content-Type: application/x-www-form-urlencoded\r\nConnection: close\r\n"
     with connection(strict) as made:
-        made.sendall(head + f"Content-Length: {len(body)}\r\n\r\n".encode())  # taken, and waited for
+        made.sendall(head + f"Content-Length: {len(body)}\r\n\r\n".encode())  # accepted; the server waits for the body
 
         def refused() -> httpx.Response | None:
             answer = httpx.get(f"{strict.url}/data/reports/calls/jobs", trust_env=False)
             return answer if answer.status_code == 503 else None
 
-        answer = wait_for("the one place to be taken", refused)
+        answer = wait_for("the one slot to be occupied", refused)
         assert answer.json()["code"] == "1020019"
         assert int(answer.headers["retry-after"]) > 0
         link = httpx.get(f"{strict.url}/download/x/y", trust_env=False)
@@ -91,13 +91,13 @@ def test_what_is_too_much_at_once_is_told_to_wait_in_its_dialects_words(strict: 
         made.sendall(body)
         assert rest(made).startswith(b"HTTP/1.1 401 ")
     url = f"{strict.url}/data/reports"
-    wait_for("the place to be free", lambda: httpx.get(url, trust_env=False).status_code != 503)
+    wait_for("the slot to be free", lambda: httpx.get(url, trust_env=False).status_code != 503)
     lines = [line for line in strict.running.log_lines() if line["event"] == "request" and line["status"] == 503]
-    assert {line["route"] for line in lines} == {"(refused)"}  # what is refused is logged like anything else
+    assert {line["route"] for line in lines} == {"(refused)"}  # refused requests are logged, too
 
 
-def test_a_body_that_does_not_come_to_its_end_loses_its_place(installation: Installation) -> None:
-    """Whoever it is: nothing has been proved yet."""
+def test_an_incomplete_body_times_out_and_frees_its_slot(installation: Installation) -> None:
+    """This holds for every client, because authentication needs the body."""
     installation.init("[server]\nbody_seconds = 0.3\nconcurrent_requests = 1\n")
     served = Served(installation, installation.serve(workers=0))
     with connection(served) as made:
@@ -107,6 +107,6 @@ def test_a_body_that_does_not_come_to_its_end_loses_its_place(installation: Inst
     assert b"\r\nconnection: close" in head.lower()
     assert json.loads(body)["error"] == "invalid_request"
     url = f"{served.url}/data/reports"
-    wait_for("the place to be free", lambda: httpx.get(url, trust_env=False).status_code != 503)
+    wait_for("the slot to be free", lambda: httpx.get(url, trust_env=False).status_code != 503)
     events = [line["event"] for line in served.running.log_lines()]
     assert "request_defect" not in events

@@ -1,4 +1,4 @@
-"""The command line as its users meet it: operators, and scripts that read exit codes and JSON."""
+"""The command line, as operators use it, and scripts that read exit codes and JSON."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ MARCH = ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z")
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home made by the command, with one tenant."""
+    """A home that ``offtake init`` created, with one tenant."""
     made = tmp_path_factory.mktemp("cli") / "home"
     assert command("init", home=made).code == 0
     assert command("tenant", "add", "acme", home=made).code == 0
@@ -69,7 +69,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def settings(home: Path) -> Iterator[Path]:
-    """The settings file, put back afterwards."""
+    """The settings file, restored afterwards."""
     file = home / "offtake.toml"
     before = file.read_text()
     yield file
@@ -77,7 +77,7 @@ def settings(home: Path) -> Iterator[Path]:
 
 
 def result(done: Done) -> dict[str, Any]:
-    """What a command printed with ``--json``: one JSON object on one line, and nothing else."""
+    """Parse the output of ``--json``: one JSON object on one line, and nothing else."""
     assert done.code == 0, done.err
     assert done.out.endswith("\n")
     assert done.out.count("\n") == 1
@@ -86,7 +86,7 @@ def result(done: Done) -> dict[str, Any]:
 
 
 def refused(done: Done, code: int, *words: str) -> None:
-    """One message for a person on standard error, nothing on standard output, no traceback."""
+    """Check for a message on standard error, an empty standard output and no traceback."""
     assert done.code == code, done.err
     assert done.out == ""
     assert "Traceback" not in done.err
@@ -94,7 +94,7 @@ def refused(done: Done, code: int, *words: str) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS, ids=" ".join)
-def test_every_command_explains_itself(name: tuple[str, ...], tmp_path: Path) -> None:
+def test_every_command_has_help(name: tuple[str, ...], tmp_path: Path) -> None:
     done = command(*name, "--help", home=tmp_path / "nowhere")
     assert done.code == 0
     assert done.out.startswith("Usage: offtake " + " ".join(name))
@@ -103,14 +103,14 @@ def test_every_command_explains_itself(name: tuple[str, ...], tmp_path: Path) ->
     assert not (tmp_path / "nowhere").exists()
 
 
-def test_the_first_help_lists_every_command_and_every_exit_code(tmp_path: Path) -> None:
+def test_the_top_level_help_lists_every_command_and_every_exit_code(tmp_path: Path) -> None:
     text = " ".join(command("--help", home=tmp_path).out.split())
     assert [name[0] for name in COMMANDS if len(name) == 1 and f" {name[0]} " not in text] == []
     assert [code for code in range(11) if f"{code} " not in text.split("Exit codes:")[1]] == []
 
 
 def test_the_program_can_be_started_by_its_name_and_as_a_module(tmp_path: Path) -> None:
-    """One real start of each kind; all other commands here are forks of a program that is imported already."""
+    """Starts new processes; all other commands here are forks of a process that has imported the program."""
     script = Path(sys.executable).with_name("offtake")
     environment = {**os.environ, "OFFTAKE_HOME": str(tmp_path / "missing")}
     for start in ([str(script)], [sys.executable, "-m", "offtake"]):
@@ -139,14 +139,14 @@ def test_the_program_can_be_started_by_its_name_and_as_a_module(tmp_path: Path) 
     ],
     ids=" ".join,
 )
-def test_a_wrong_command_line_is_2(arguments: tuple[str, ...], home: Path) -> None:
+def test_a_wrong_command_line_exits_with_2(arguments: tuple[str, ...], home: Path) -> None:
     done = command(*arguments, home=home)
     assert done.code == 2
     assert "Usage: offtake" in done.err + done.out
     assert "Traceback" not in done.err
 
 
-def test_init_twice_does_no_harm(home: Path, settings: Path) -> None:
+def test_a_second_init_changes_nothing(home: Path, settings: Path) -> None:
     settings.write_text("[log]\nlevel = 'warning'\n")
     key = home / "secrets" / "link.key"
     before = key.read_bytes()
@@ -154,10 +154,10 @@ def test_init_twice_does_no_harm(home: Path, settings: Path) -> None:
     assert again == {"home": str(home), "created": False}
     assert key.read_bytes() == before
     assert settings.read_text() == "[log]\nlevel = 'warning'\n"
-    refused(command("tenant", "add", "acme", home=home), 7)  # and the tenant is still there
+    refused(command("tenant", "add", "acme", home=home), 7)  # the tenant still exists
 
 
-def test_init_makes_a_home_that_keeps_its_secret(tmp_path: Path) -> None:
+def test_init_creates_a_home_with_a_private_key(tmp_path: Path) -> None:
     made = result(command("init", "--json", "--home", "fresh", home=tmp_path / "other", cwd=tmp_path))
     assert made == {"home": str(tmp_path / "fresh"), "created": True}
     key = tmp_path / "fresh" / "secrets" / "link.key"
@@ -166,7 +166,7 @@ def test_init_makes_a_home_that_keeps_its_secret(tmp_path: Path) -> None:
     assert not (tmp_path / "other").exists()
 
 
-def test_init_where_no_folder_can_be_made_is_4(tmp_path: Path) -> None:
+def test_init_exits_with_4_where_no_folder_can_be_created(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     refused(command("init", home=tmp_path / "file" / "home"), 4, "cannot be made a home folder")
 
@@ -183,7 +183,7 @@ def test_init_where_no_folder_can_be_made_is_4(tmp_path: Path) -> None:
     ],
     ids=" ".join,
 )
-def test_a_missing_home_is_4_and_is_not_made(arguments: tuple[str, ...], tmp_path: Path) -> None:
+def test_a_missing_home_exits_with_4_and_is_not_created(arguments: tuple[str, ...], tmp_path: Path) -> None:
     missing = tmp_path / "missing"
     refused(command(*arguments, home=missing), 4, str(missing), "offtake init")
     assert not missing.exists()
@@ -192,18 +192,18 @@ def test_a_missing_home_is_4_and_is_not_made(arguments: tuple[str, ...], tmp_pat
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("seed", "--tenant", "nobody"),
-        ("load", "call", "x.csv", "--tenant", "nobody"),
-        ("credential", "add", "nobody", "--kind", "oauth"),
+        ("seed", "--tenant", "unknown"),
+        ("load", "call", "x.csv", "--tenant", "unknown"),
+        ("credential", "add", "unknown", "--kind", "oauth"),
         ("load", "no_such_table", "x.csv", "--tenant", "acme"),
     ],
     ids=" ".join,
 )
-def test_an_unknown_tenant_or_table_is_6(arguments: tuple[str, ...], home: Path) -> None:
+def test_an_unknown_tenant_or_table_exits_with_6(arguments: tuple[str, ...], home: Path) -> None:
     refused(command(*arguments, home=home), 6, "There is no t")
 
 
-def test_a_name_that_is_taken_is_7(home: Path) -> None:
+def test_a_name_that_exists_exits_with_7(home: Path) -> None:
     refused(command("tenant", "add", "acme", home=home), 7, "acme exists already")
     first = ("credential", "add", "acme", "--kind", "basic", "--user", "ann")
     assert command(*first, home=home).code == 0
@@ -222,12 +222,12 @@ def test_credentials_are_printed_once_and_are_all_different(home: Path) -> None:
     assert [path for path in home.rglob("*") if path.is_file() and secret in path.read_bytes()] == []
 
 
-def test_tokens_of_people_and_of_the_tenant(home: Path) -> None:
+def test_tokens_belong_to_a_person_or_to_the_tenant(home: Path) -> None:
     add = ("credential", "add", "acme", "--kind", "token", "--json")
     first, second = (result(command(*add, "--user", "Rita@acme.example", home=home)) for _ in range(2))
     assert first.keys() == {"tenant", "kind", "scopes", "user", "token"}
     assert (first["user"], first["scopes"]) == ("Rita@acme.example", ["read", "write"])
-    assert first["token"] != second["token"]  # a person may have several, to replace one by another
+    assert first["token"] != second["token"]  # a person may have several tokens, to replace one by another
     grants = ("--scope", "read", "--scope", "impersonate", "--scope", "admin")
     whole = result(command(*add, *grants, home=home))
     assert whole.keys() == {"tenant", "kind", "scopes", "token"}
@@ -237,14 +237,14 @@ def test_tokens_of_people_and_of_the_tenant(home: Path) -> None:
     refused(command("credential", "add", "acme", "--kind", "oauth", "--user", "x", home=home), 2, "belongs to no user")
 
 
-def test_an_account_is_verified_or_not(home: Path) -> None:
+def test_a_tenant_can_be_verified_and_unverified(home: Path) -> None:
     verify = ("tenant", "verify", "acme", "--json")
     assert result(command(*verify, "--undo", home=home)) == {"tenant": "acme", "verified": False}
     assert result(command(*verify, home=home)) == {"tenant": "acme", "verified": True}
-    refused(command("tenant", "verify", "nobody", home=home), 6, "There is no tenant")
+    refused(command("tenant", "verify", "unknown", home=home), 6, "There is no tenant")
 
 
-def test_keys_of_a_client_come_and_go(home: Path, tmp_path: Path) -> None:
+def test_public_keys_of_a_client_are_added_listed_and_removed(home: Path, tmp_path: Path) -> None:
     assert command("tenant", "add", "signing", home=home).code == 0
     made = result(command("credential", "add", "signing", "--kind", "oauth", "--json", home=home))
     client, other = made["client_id"], ec.generate_private_key(ec.SECP256R1())
@@ -260,7 +260,7 @@ def test_keys_of_a_client_come_and_go(home: Path, tmp_path: Path) -> None:
     refused(key("add", client, str(public)), 7, named["kid"])
     assert result(key("add", client, str(public), "--kid", "mine", "--json"))["kid"] == "mine"
     refused(key("add", client, str(private)), 2, "private key")
-    refused(key("add", "nobody", str(public)), 6)
+    refused(key("add", "unknown", str(public)), 6)
     assert key("add", client, str(tmp_path / "missing.pem")).code == 2
     assert key("add", client, str(public), "--kid", "x" * 256).code == 2
     (listed,) = result(command("credential", "list", "signing", "--json", home=home))["credentials"]
@@ -271,17 +271,17 @@ def test_keys_of_a_client_come_and_go(home: Path, tmp_path: Path) -> None:
     refused(key("remove", client, "mine"), 6, "mine")
 
 
-def test_a_revoked_credential_is_gone_for_good(home: Path) -> None:
+def test_a_revoked_credential_is_no_longer_listed(home: Path) -> None:
     assert command("tenant", "add", "leaving", home=home).code == 0
     made = result(command("credential", "add", "leaving", "--kind", "oauth", "--json", home=home))
     done = result(command("credential", "revoke", made["client_id"], "--json", home=home))
     assert done == {"tenant": "leaving", "id": made["client_id"], "revoked": True}
     assert result(command("credential", "list", "leaving", "--json", home=home))["credentials"] == []
     refused(command("credential", "revoke", made["client_id"], home=home), 6, "offtake credential list")
-    refused(command("credential", "list", "nobody", home=home), 6)
+    refused(command("credential", "list", "unknown", home=home), 6)
 
 
-def test_a_tenant_as_json(home: Path) -> None:
+def test_an_added_tenant_is_printed_as_json(home: Path) -> None:
     done = command("tenant", "add", "prague", "--timezone", "Europe/Prague", "--json", home=home)
     assert result(done) == {"tenant": "prague", "timezone": "Europe/Prague", "company_key": None}
 
@@ -303,14 +303,14 @@ BAD_SETTINGS = [
 
 @pytest.mark.parametrize(("text", "line", "words"), BAD_SETTINGS, ids=lambda value: str(value)[:24])
 @pytest.mark.parametrize("arguments", [("serve",), ("worker",), ("config", "show")], ids=" ".join)
-def test_wrong_settings_are_3_with_file_and_line(
+def test_invalid_settings_exit_with_3_and_name_file_and_line(
     text: str, line: int, words: list[str], arguments: tuple[str, ...], home: Path, settings: Path
 ) -> None:
     settings.write_text(text)
     refused(command(*arguments, home=home), 3, f"{settings}:{line}: ", *words)
 
 
-def test_all_wrong_settings_are_said_at_once(home: Path, settings: Path) -> None:
+def test_all_invalid_settings_are_reported_at_once(home: Path, settings: Path) -> None:
     settings.write_text("[server]\nport = -1\n[worker]\nthreds = 1\n")
     environment = {"OFFTAKE_WORKER__TRHEADS": "2"}
     done = command("config", "show", home=home, environment=environment)
@@ -326,12 +326,12 @@ def test_all_wrong_settings_are_said_at_once(home: Path, settings: Path) -> None
         ("OFFTAKE_WORKER__LEASE_SECONDS", "1", ["contradicts heartbeat_seconds"]),
     ],
 )
-def test_a_wrong_variable_is_3_and_is_named(name: str, value: str, words: list[str], home: Path) -> None:
+def test_an_invalid_variable_exits_with_3_and_is_named(name: str, value: str, words: list[str], home: Path) -> None:
     done = command("config", "show", home=home, environment={name: value})
     refused(done, 3, f"environment variable {name}", *words)
 
 
-def test_later_settings_beat_earlier_ones(home: Path, settings: Path) -> None:
+def test_the_environment_overrides_the_settings_file(home: Path, settings: Path) -> None:
     settings.write_text("[worker]\nthreads = 3\nmemory_mb = 300\n")
     shown = result(command("config", "show", "--json", home=home, environment={"OFFTAKE_WORKER__THREADS": "5"}))
     assert shown["worker"]["threads"] == 5
@@ -339,7 +339,7 @@ def test_later_settings_beat_earlier_ones(home: Path, settings: Path) -> None:
     assert shown["talkdesk"]["open_jobs"] == 15
 
 
-def test_the_settings_as_text_can_be_pasted_back(home: Path, settings: Path) -> None:
+def test_the_printed_settings_are_a_valid_settings_file(home: Path, settings: Path) -> None:
     settings.write_text(
         '[server]\npublic_url = "https://exports.example.org"\n[talkdesk]\nrows = 77\n'
         '[tenants.acme.talkdesk]\nopen_jobs = 30\ncsv_header = "names"\n'
@@ -356,7 +356,7 @@ def _ndjson(path: Path, *rows: dict[str, Any]) -> str:
     return str(path)
 
 
-def test_reports_are_listed_with_their_names_on_the_wire(home: Path) -> None:
+def test_reports_are_listed_with_their_wire_names(home: Path) -> None:
     listed = {report["name"]: report for report in result(command("report", "list", "--json", home=home))["reports"]}
     assert len(listed) == 29
     assert listed["calls"]["slugs"] == {"talkdesk": "calls"}
@@ -364,7 +364,7 @@ def test_reports_are_listed_with_their_names_on_the_wire(home: Path) -> None:
     assert "talkdesk calls" in command("report", "list", home=home).out
 
 
-def test_a_report_of_ones_own_that_is_wrong_is_5_with_file_and_line(home: Path, settings: Path) -> None:
+def test_a_faulty_custom_report_exits_with_5_and_names_file_and_line(home: Path, settings: Path) -> None:
     own = home / "own" / "late_calls"
     own.mkdir(parents=True)
     (own / "report.toml").write_text('title = "Late calls"\ngrain = "One row per late call."\nwindwo = "ended_at"\n')
@@ -377,13 +377,13 @@ def test_a_report_of_ones_own_that_is_wrong_is_5_with_file_and_line(home: Path, 
         assert done.out == ""
 
 
-def test_sample_data_of_one_table(home: Path) -> None:
+def test_seed_can_be_limited_to_one_table(home: Path) -> None:
     done = result(command("seed", "--tenant", "acme", "--calls", "50", "--table", "team", "--json", home=home))
     assert list(done["rows"]) == ["team"]
     assert command("seed", "--tenant", "acme", "--table", "teem", home=home).code == 6
 
 
-def test_a_load_is_counted(home: Path, tmp_path: Path) -> None:
+def test_load_prints_the_numbers_of_rows(home: Path, tmp_path: Path) -> None:
     assert command("tenant", "add", "loads", home=home).code == 0
     rows = [call(f"c{number}", "2026-03-01T10:00:00Z") for number in (1, 2, 2)]
     load = ("load", "call", _ndjson(tmp_path / "a.ndjson", *rows), "--tenant", "loads", "--json")
@@ -392,7 +392,7 @@ def test_a_load_is_counted(home: Path, tmp_path: Path) -> None:
     assert result(command(*load, home=home)) == shared | {"inserted": 0, "updated": 2}
 
 
-def test_a_bad_row_is_8_and_stops_the_load(home: Path, tmp_path: Path) -> None:
+def test_an_invalid_row_exits_with_8_and_stops_the_load(home: Path, tmp_path: Path) -> None:
     assert command("tenant", "add", "strict", home=home).code == 0
     good, bad = call("good", "2026-03-01T10:00:00Z"), call("bad", "2026-03-01T10:00:00Z", talk_seconds=-1)
     file = _ndjson(tmp_path / "b.ndjson", good, bad, {**bad, "call_id": "worse"})
@@ -417,14 +417,14 @@ def test_a_bad_row_is_8_and_stops_the_load(home: Path, tmp_path: Path) -> None:
     assert lines[0]["row"]["call_id"] == "bad"
 
 
-def test_a_file_that_cannot_be_read_is_9(home: Path, tmp_path: Path) -> None:
+def test_an_unreadable_file_exits_with_9(home: Path, tmp_path: Path) -> None:
     refused(command("load", "call", str(tmp_path / "no.csv"), "--tenant", "acme", home=home), 9, "no.csv")
     odd = tmp_path / "odd.xlsx"
     odd.write_text("")
     refused(command("load", "call", str(odd), "--tenant", "acme", home=home), 9, "odd.xlsx")
 
 
-def test_seeding_says_what_it_made_and_makes_the_same_again(home: Path) -> None:
+def test_seed_prints_the_numbers_of_rows_and_is_repeatable(home: Path) -> None:
     assert command("tenant", "add", "seeded", home=home).code == 0
     seed = ("seed", "--tenant", "seeded", "--calls", "50", "--days", "2", "--until", "2026-03-31", "--json")
     made = result(command(*seed, home=home))
@@ -433,7 +433,7 @@ def test_seeding_says_what_it_made_and_makes_the_same_again(home: Path) -> None:
     assert result(command(*seed, home=home)) == made
 
 
-def test_a_port_in_use_is_a_clear_error(home: Path) -> None:
+def test_a_port_in_use_is_reported(home: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -442,13 +442,13 @@ def test_a_port_in_use_is_a_clear_error(home: Path) -> None:
     refused(done, 4, f"Cannot listen on 127.0.0.1 port {port}", "in use")
 
 
-def test_an_address_that_is_not_ours_is_a_clear_error(home: Path) -> None:
+def test_an_unknown_host_name_is_reported(home: Path) -> None:
     done = command("serve", "--host", "no-such-host.invalid", "--port", "0", "--workers", "0", home=home)
     refused(done, 4, "Cannot listen on no-such-host.invalid")
 
 
-def test_serve_prints_one_line_and_ends_with_0(home: Path) -> None:
-    """The ready line alone goes to standard output, everything else to standard error as JSON."""
+def test_serve_prints_one_line_and_exits_with_0(home: Path) -> None:
+    """Only the ready line goes to standard output; all other lines go to standard error as JSON."""
     served = subprocess.Popen(
         [sys.executable, "-m", "offtake", "serve", "--port", "0", "--workers", "1"],
         stdout=subprocess.PIPE,
@@ -471,8 +471,8 @@ def test_serve_prints_one_line_and_ends_with_0(home: Path) -> None:
     assert all(isinstance(json.loads(line), dict) for line in err.splitlines())
 
 
-def test_a_stopped_server_hands_its_running_export_back(large: Installation) -> None:
-    """SIGTERM in mid-export ends the server with 0; the job is as it was, and the next start brings it to its end."""
+def test_a_stopped_server_requeues_its_running_export(large: Installation) -> None:
+    """SIGTERM during an export ends the server with 0 and requeues the job; the next server completes it."""
     server = large.serve(workers=1)
     with TalkdeskWire.connect(server.url, large.add_client("acme")) as client:
         job = client.create("calls", *MARCH, format_="json_bulk")
@@ -489,5 +489,5 @@ def test_a_stopped_server_hands_its_running_export_back(large: Installation) -> 
         content = client.download("calls", job)
     assert int(content.headers["x-export-rows"]) == content.content.count(b"\n")
     (attempt,) = [line for line in again.log_lines() if line["event"] == "attempt" and line["job"] == job]
-    assert (attempt["outcome"], attempt["attempt"]) == ("succeeded", 1)  # what was handed back does not count
+    assert (attempt["outcome"], attempt["attempt"]) == ("succeeded", 1)  # a requeued attempt does not count
     assert again.stop() == 0

@@ -1,4 +1,4 @@
-"""Rows of the last minutes are left out, because others like them may still be on their way; a tenant may want them."""
+"""Exports omit the rows of the last minutes, which may be incomplete, unless the tenant's settings include them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.fixtures.talkdesk import TalkdeskWire
 
 
 def test_rows_that_may_be_incomplete_are_left_for_the_next_export(installation: Installation) -> None:
-    """A client that goes on where its last export ended misses no row that arrived late."""
+    """A client that continues from the end of its last export also gets the rows that arrived late."""
     installation.init("[tenants.eager.talkdesk]\nfreshness_seconds = 0\n")
     now = datetime.now(UTC)
     ended = {"old": now - timedelta(minutes=20), "young": now - timedelta(minutes=1), "next": now + timedelta(hours=1)}
@@ -26,5 +26,5 @@ def test_rows_that_may_be_incomplete_are_left_for_the_next_export(installation: 
             document = json.loads(client.export("calls", *span))
             found[name] = sorted(entry["call_id"] for entry in document["entries"])
             log = json.loads(client.export("audit_logs", *span))
-            assert "job_create" in {entry["operation"] for entry in log["entries"]}  # the server's own is complete
+            assert "job_create" in {entry["operation"] for entry in log["entries"]}  # the server's log is complete
     assert found == {"acme": ["old"], "eager": ["next", "old", "young"]}

@@ -1,4 +1,4 @@
-"""Ten thousand random requests of one tenant show it nothing of another's rows, jobs or files."""
+"""Ten thousand random requests of one tenant return nothing of another tenant's rows, jobs or files."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ DAY = ("2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z")
 REPORTS = ("calls", "user_status")
 WORDS = ("csv", "json", "json_bulk")
 MALFORMED = ("", "..", "%2e%2e", "*", "%25", "%27", "null", "0", "jobs", "files", "%00", "a/b", "?x=1", "%F0%9F%99%82")
-# What differs between two equal answers: nothing in the bodies, and these headers.
+# The headers that differ between two equal responses; the bodies do not differ.
 OWN_HEADERS = {"date", "x-request-id"}
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One tenant: its client, its finished jobs by format with links to their files, and a word all its rows hold."""
+    """One tenant: its client, its finished jobs by format, links to their files, and a word in all of its rows."""
 
     tenant: str
     word: str
@@ -43,20 +43,20 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back, without what differs from answer to answer."""
+    """A response without the headers that differ between equal responses."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
 
     def without(self, text: str) -> Answer:
-        """As if the request had not named ``text``."""
+        """Return the response with ``text``, which the request named, masked."""
         headers = tuple((name, value.replace(text, "…")) for name, value in self.headers)
         return Answer(self.status, headers, self.body.replace(text.encode(), "…".encode()))
 
 
 class Caller:
-    """One kept-alive connection."""
+    """A persistent connection with a token."""
 
     def __init__(self, url: str, token: str) -> None:
         parts = urlsplit(url)
@@ -65,7 +65,7 @@ class Caller:
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
 
     def ask(self, method: str, path: str, body: str | None = None) -> Answer:
-        """Send and read one request."""
+        """Send a request and read the response."""
         self._connection.request(method, path, body=body, headers=self._headers)
         answer = self._connection.getresponse()
         headers = tuple(sorted((k, v) for k, v in answer.getheaders() if k.lower() not in OWN_HEADERS))
@@ -103,7 +103,7 @@ def theirs(busy: Served) -> Iterator[Side]:
 
 
 class Randomness:
-    """Requests that a curious tenant might send."""
+    """Random requests of a tenant that looks for data of another."""
 
     def __init__(self, seed: int, mine: Side, theirs: Side) -> None:
         self._random = random.Random(seed)
@@ -122,11 +122,11 @@ class Randomness:
         )
 
     def request(self) -> tuple[str, str, str | None]:
-        """Method, path, body."""
+        """Return method, path and body."""
         return self._random.choice(self._kinds)()
 
     def _job(self) -> str:
-        """Somebody's, nobody's, or nonsense; foreign ones most of all."""
+        """Return a job id: of either tenant, unknown or malformed; most often of the other tenant."""
         foreign, own = list(self._theirs.jobs.values()), list(self._mine.jobs.values())
         kind = self._random.random()
         if kind < 0.5:
@@ -152,12 +152,12 @@ class Randomness:
         return "DELETE", f"/data/reports/{self._report()}/jobs/{self._job()}", None
 
     def _delete(self) -> tuple[str, str, None]:
-        """Never of a file of ours: others still ask for it."""
+        """Never delete a file of this tenant, which other requests still read."""
         job = self._random.choice((*self._theirs.jobs.values(), *MALFORMED))
         return "DELETE", f"/data/reports/{self._report()}/files/{job}", None
 
     def _create(self) -> tuple[str, str, str]:
-        """Orders that name the other tenant wherever a name fits; most are refused by their span, so jobs stay few."""
+        """Create an export that names the other tenant in every field; most have an empty timespan and are refused."""
         end = DAY[1] if self._random.random() < 0.02 else DAY[0]
         other = f'"tenant": "{self._theirs.tenant}", "job": "{self._job()}"'
         path = f"/data/reports/{self._report()}/jobs?tenant={self._theirs.tenant}"
@@ -168,7 +168,7 @@ class Randomness:
         )
 
     def _link(self) -> tuple[str, str, None]:
-        """A link of ours with parts of theirs, or a guess. Their whole link would open their file: it is the key."""
+        """A link of this tenant with parts of a foreign one, or a guess. A whole foreign link would be a valid key."""
         ours, other = urlsplit(self._random.choice(list(self._mine.links.values()))), self._job()
         theirs = urlsplit(self._random.choice(list(self._theirs.links.values())))
         path = self._random.choice((theirs.path, ours.path, f"/download/{other}/{theirs.path.rsplit('/')[-1]}"))
@@ -180,7 +180,7 @@ class Randomness:
         return f"{ours.split('&')[0]}&{theirs.split('&')[1][:-1]}"
 
     def _path(self) -> tuple[str, str, None]:
-        """Places where a list might be, or a file system."""
+        """Paths that might list jobs or expose the file system."""
         tenant, job = self._theirs.tenant, self._job()
         path = self._random.choice(
             (
@@ -199,11 +199,11 @@ class Randomness:
         return self._random.choice(("GET", "GET", "GET", "PUT")), path, None
 
 
-def test_nothing_of_another_tenant_is_ever_shown(busy: Served, mine: Side, theirs: Side) -> None:
+def test_no_response_contains_data_of_another_tenant(busy: Served, mine: Side, theirs: Side) -> None:
     signatures = [link.split("signature=")[1] for link in theirs.links.values()]
     secret = re.compile("|".join(map(re.escape, [theirs.word, theirs.tenant, *signatures])))
 
-    def curious(number: int) -> Counter[int]:
+    def send_all(number: int) -> Counter[int]:
         seen, requests = Counter[int](), Randomness(SEED + number, mine, theirs)
         for _ in range(REQUESTS // THREADS):
             method, path, body = requests.request()
@@ -211,7 +211,7 @@ def test_nothing_of_another_tenant_is_ever_shown(busy: Served, mine: Side, their
             seen[answer.status] += 1
             where = f"{method} {path} -> {answer.status}"
             assert answer.status < 500, where
-            if answer.status != 307:  # the redirect from a slash too many repeats the path as it was sent, and no more
+            if answer.status != 307:  # the redirect that removes a trailing slash repeats the path of the request
                 assert not secret.search(f"{answer.headers} {answer.body.decode()}"), where
             named = [job for job in theirs.jobs.values() if job in path]
             if answer.status in (200, 204, 302, 303):
@@ -220,16 +220,16 @@ def test_nothing_of_another_tenant_is_ever_shown(busy: Served, mine: Side, their
 
     with ExitStack() as stack, ThreadPoolExecutor(THREADS) as pool:
         callers = [stack.enter_context(closing(Caller(busy.url, mine.client.token))) for _ in range(THREADS)]
-        seen: Counter[int] = sum(pool.map(curious, range(THREADS)), Counter())
+        seen: Counter[int] = sum(pool.map(send_all, range(THREADS)), Counter())
     assert seen.total() == REQUESTS
-    assert {200, 202, 302, 303, 400, 403, 404, 405, 409} <= seen.keys(), seen  # every kind of answer was there
-    for format_, job in theirs.jobs.items():  # and nothing was done to theirs
+    assert {200, 202, 302, 303, 400, 403, 404, 405, 409} <= seen.keys(), seen  # every kind of response has occurred
+    for format_, job in theirs.jobs.items():  # the other tenant's jobs are unchanged
         assert theirs.client.poll("calls", job).status_code == 303
         assert theirs.word.encode() in theirs.client.download("calls", job).content, format_
 
 
-def test_a_foreign_id_answers_as_an_unknown_one(busy: Served, mine: Side, theirs: Side) -> None:
-    """Byte for byte, headers included, but for the id itself, the request's id and the date."""
+def test_a_foreign_id_gets_the_response_of_an_unknown_one(busy: Served, mine: Side, theirs: Side) -> None:
+    """Equal byte for byte, with the headers, except for the job's id, the request's id and the date."""
     caller = Caller(busy.url, mine.client.token)
     for method, path in (
         ("GET", "/data/reports/calls/jobs/{}"),
@@ -247,8 +247,8 @@ def test_a_foreign_id_answers_as_an_unknown_one(busy: Served, mine: Side, theirs
     caller.close()
 
 
-def test_a_guessed_link_does_not_tell_whether_a_job_exists(busy: Served, theirs: Side) -> None:
-    """Link refusals for a job with a file and for none at all are alike."""
+def test_a_guessed_link_does_not_reveal_whether_a_job_exists(busy: Served, theirs: Side) -> None:
+    """The refusal for a job with a file equals the refusal for an unknown job."""
     caller = Caller(busy.url, "nonsense")
     answers = {
         caller.ask("GET", f"/download/{job}/x.json?expires=9999999999&signature={'A' * 43}")

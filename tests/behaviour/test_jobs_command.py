@@ -1,4 +1,4 @@
-"""``offtake jobs`` and ``offtake sweep``, as an operator and a script use them."""
+"""``offtake jobs`` and ``offtake sweep``, with text for operators and JSON for scripts."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def fail(on: Services) -> str:
     return job.id
 
 
-def test_jobs_are_listed_shown_cancelled_and_tried_again(made: Installation) -> None:
+def test_jobs_are_listed_shown_cancelled_and_retried(made: Installation) -> None:
     with made.services() as on:
         failed = fail(on)
         filtered = replace(EXPORT, parameters=ReportParameters(customer_emails=(SECRET,)))
@@ -81,7 +81,7 @@ def test_jobs_are_listed_shown_cancelled_and_tried_again(made: Installation) -> 
     assert (again["status"], again["attempts"], again["failure"]) == ("queued", 0, None)
 
 
-def test_what_cannot_be_done_is_said_with_a_code(made: Installation) -> None:
+def test_a_refused_operation_has_a_message_and_an_exit_code(made: Installation) -> None:
     with made.services() as on:
         job = create_export(EXPORT, caller(), on).id
     for arguments, code, words in (
@@ -97,7 +97,7 @@ def test_what_cannot_be_done_is_said_with_a_code(made: Installation) -> None:
         assert done.out == ""
 
 
-def test_a_sweep_says_first_what_would_go_and_leaves_what_is_held(made: Installation) -> None:
+def test_a_sweep_has_a_dry_run_and_keeps_held_files(made: Installation) -> None:
     with made.services() as on:
         kept, gone = published_for(on), published_for(on)
         orphan = gone[1].with_name(f"{'0' * 36}.1.csv")
@@ -117,7 +117,7 @@ def test_a_sweep_says_first_what_would_go_and_leaves_what_is_held(made: Installa
 
 
 def published_for(on: Services) -> tuple[str, Path]:
-    """A job of ``acme`` with a file; whatever else waits is cancelled first, so that it is the one that runs."""
+    """Run a job of ``acme``; all other waiting jobs are cancelled first, so that this one runs."""
     for job in admin_jobs.list_jobs(JobFilter(status=Status.QUEUED), on, limit=100):
         admin_jobs.cancel(job.id, "root", on)
     return published(on)

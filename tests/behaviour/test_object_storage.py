@@ -1,4 +1,4 @@
-"""Lake and artifacts in object storage, jobs in PostgreSQL: the same story, with workers on another machine."""
+"""Lake and artifacts in object storage, jobs in PostgreSQL, and a worker on another machine."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CALLS = 300
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """A machine that serves and runs nothing, and the home of another one."""
+    """A machine with a server without workers, and the home of another machine."""
 
     here: Installation
     there: Installation
@@ -35,7 +35,7 @@ class Spread:
 
 @pytest.fixture(scope="module")
 def spread(tmp_path_factory: pytest.TempPathFactory, moto: S3Server) -> Iterator[Spread]:
-    """Both have settings of the same words, and share nothing else: no folder, no key of links."""
+    """Both machines have the same settings and share nothing else: neither a folder nor the key that signs links."""
     with postgresql_server(tmp_path_factory.mktemp("postgresql")) as server:
         state = fresh_database(server).replace("postgresql+psycopg://", "postgresql://")
         here, there = (Installation(tmp_path_factory.mktemp(name) / "home") for name in ("here", "there"))
@@ -63,13 +63,13 @@ def worker(spread: Spread) -> Iterator[subprocess.Popen[bytes]]:
 
 @pytest.fixture
 def client(spread: Spread, worker: subprocess.Popen[bytes]) -> Iterator[TalkdeskWire]:
-    """A client of the machine that serves."""
+    """A client of the server."""
     with TalkdeskWire.connect(spread.running.url, spread.credential) as made:
         yield made
 
 
 @pytest.mark.parametrize("format_", ["json", "csv"])
-def test_a_worker_elsewhere_runs_the_job_and_the_server_sends_its_file(
+def test_a_worker_on_another_machine_runs_the_job_and_the_server_sends_its_file(
     client: TalkdeskWire, spread: Spread, format_: str
 ) -> None:
     job = client.create("calls", START, END, format_=format_)
@@ -110,7 +110,7 @@ def _assert_served_in_ranges(link: str, content: bytes, etag: str) -> None:
         assert several.headers["content-length"] == str(len(several.content))
 
 
-def test_files_of_the_lake_are_brought_to_a_machine_once(client: TalkdeskWire, spread: Spread) -> None:
+def test_lake_files_are_fetched_once_per_machine(client: TalkdeskWire, spread: Spread) -> None:
     cache = spread.there.home / "cache" / "lake" / "files"
     assert client.wait("calls", client.create("calls", START, END)) == "done"
     first = {path: path.stat().st_ino for path in cache.rglob("*.parquet")}
@@ -119,7 +119,7 @@ def test_files_of_the_lake_are_brought_to_a_machine_once(client: TalkdeskWire, s
     assert {path: path.stat().st_ino for path in cache.rglob("*.parquet")} == first
 
 
-def test_a_deleted_file_is_gone_from_the_bucket(client: TalkdeskWire, spread: Spread) -> None:
+def test_a_deleted_file_is_removed_from_the_bucket(client: TalkdeskWire, spread: Spread) -> None:
     job = client.create("calls", START, END)
     assert client.wait("calls", job) == "done"
     link = client.link("calls", job)
@@ -151,7 +151,7 @@ def test_a_wrong_bucket_stops_the_start_with_the_name_of_the_option(moto: S3Serv
 def test_refused_credentials_stop_the_start(rclone: S3Server, installation: Installation) -> None:
     rclone.install(installation, rclone.fresh_bucket())
     secrets = installation.home / "secrets" / "storage.env"
-    secrets.write_text("AWS_ACCESS_KEY_ID=somebody\nAWS_SECRET_ACCESS_KEY=something-else\n")
+    secrets.write_text("AWS_ACCESS_KEY_ID=another\nAWS_SECRET_ACCESS_KEY=something-else\n")
     done = installation.run("serve")
     assert done.returncode == 3, done.stderr
     assert "artifacts_url" in done.stderr
@@ -168,10 +168,8 @@ def test_credentials_that_others_may_read_stop_the_start(moto: S3Server, install
     assert SECRET not in done.stderr
 
 
-def test_storage_that_answers_ranges_with_the_whole_object_does_no_harm(
-    rclone: S3Server, installation: Installation
-) -> None:
-    """Artifacts there, with checked signatures; the lake stays in its folder."""
+def test_artifacts_can_be_kept_on_storage_that_ignores_ranges(rclone: S3Server, installation: Installation) -> None:
+    """rclone stores the artifacts and checks signatures; the lake remains in its folder."""
     rclone.install(installation, rclone.fresh_bucket())
     file = installation.home / "offtake.toml"
     file.write_text("".join(line for line in file.read_text().splitlines(True) if not line.startswith("lake_url")))

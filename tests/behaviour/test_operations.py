@@ -1,4 +1,4 @@
-"""What watches over the server: probes without credentials, figures that are exact, request ids."""
+"""Monitoring of the server: probes without credentials, exact metrics, and request ids."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tests.fixtures.installation import Installation, Served
 from tests.fixtures.polling import wait_for
 from tests.fixtures.talkdesk import TalkdeskWire
 
-TOKEN = "a-token-for-figures"
+TOKEN = "a-token-for-metrics"
 MARCH = ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z")
 SETTINGS = f"[metrics]\ntoken = '{TOKEN}'\n"
 
 
 @pytest.fixture(scope="module")
 def watched(shared_installations: Callable[[str], Installation]) -> Served:
-    """A server of our own, whose figures nobody else adds to."""
+    """A server of this module, so that other tests do not change its metrics."""
     made = shared_installations("watched")
     made.init(SETTINGS)
     return Served(made, made.serve(workers=1))
@@ -34,7 +34,7 @@ def ready(url: str) -> httpx.Response:
 
 
 def scrape(url: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    """Every sample, by name and labels; the server's own words for types and help have to be right, too."""
+    """Return every sample by name and labels; check that every metric has a type and a help text."""
     answer = httpx.get(f"{url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False)
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
@@ -51,7 +51,7 @@ def at(name: str, **labels: str) -> tuple[str, frozenset[tuple[str, str]]]:
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
-def test_probes_need_no_credentials_and_understand_head(watched: Served, path: str) -> None:
+def test_probes_need_no_credentials_and_support_head(watched: Served, path: str) -> None:
     wait_for("the worker to be seen", lambda: ready(watched.url).status_code == 200)
     for method in ("GET", "HEAD"):
         answer = httpx.request(method, watched.url + path, trust_env=False)
@@ -61,7 +61,7 @@ def test_probes_need_no_credentials_and_understand_head(watched: Served, path: s
     assert httpx.post(watched.url + path, trust_env=False).status_code == 405
 
 
-def test_a_server_without_workers_is_not_ready_and_says_so(installation: Installation) -> None:
+def test_a_server_without_workers_reports_that_it_is_not_ready(installation: Installation) -> None:
     installation.init("[server]\nworker_silence_seconds = 20\n")
     running = installation.serve(workers=0)
     answer = ready(running.url)
@@ -72,7 +72,7 @@ def test_a_server_without_workers_is_not_ready_and_says_so(installation: Install
     assert [line["missing"] for line in lines] == [answer.json()["missing"]]
 
 
-def test_each_thing_that_is_missing_is_named_and_nothing_else_is_told(installation: Installation) -> None:
+def test_readiness_names_each_failed_check_without_paths(installation: Installation) -> None:
     installation.init("[server]\nworker_silence_seconds = 0\n")
     running, home = installation.serve(workers=0), installation.home
     assert ready(running.url).json() == {"status": "ready", "missing": []}
@@ -91,7 +91,7 @@ def test_each_thing_that_is_missing_is_named_and_nothing_else_is_told(installati
         connection.execute("DELETE FROM alembic_version")
     wait_for("the schema", lambda: missing() == ["The state database has the schema of an older release."])
     with sqlite3.connect(home / "state.db") as connection:
-        connection.execute("INSERT INTO alembic_version VALUES ('9999')")  # of a newer release: runs beside ours
+        connection.execute("INSERT INTO alembic_version VALUES ('9999')")  # of a newer release: is supported
     wait_for("the schema to be new enough", lambda: missing() == [])
     connection.close()
 
@@ -100,24 +100,24 @@ def test_each_thing_that_is_missing_is_named_and_nothing_else_is_told(installati
     wait_for("the lake", lambda: missing() == ["The lake cannot be opened."])
 
 
-def test_too_little_space_is_missing(installation: Installation) -> None:
+def test_too_little_free_space_fails_the_readiness_check(installation: Installation) -> None:
     free = shutil.disk_usage(installation.home.parent).free // 1024**2
     installation.init(f"[server]\nmin_free_mb = {free * 10}\nworker_silence_seconds = 0\n")
     answer = ready(installation.serve(workers=0).url)
     assert answer.json()["missing"] == [f"The artifact store has less than {free * 10} MiB of free space."]
 
 
-def test_figures_want_their_token(watched: Served, idle: Served) -> None:
+def test_metrics_require_their_token(watched: Served, idle: Served) -> None:
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {TOKEN}"}):
         answer = httpx.get(f"{watched.url}/metrics", headers=headers, trust_env=False)
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"] == "Bearer"
         assert "offtake_" not in answer.text
-    assert httpx.get(f"{idle.url}/metrics", trust_env=False).status_code == 404  # without a token, no such path
+    assert httpx.get(f"{idle.url}/metrics", trust_env=False).status_code == 404  # no token in the settings
 
 
-def test_figures_are_what_was_done(watched: Served) -> None:
-    """N exports are N runs with their rows and bytes, to the last one; a cancelled job is none."""
+def test_metrics_count_every_export_exactly(watched: Served) -> None:
+    """N exports count as N attempts with their rows and bytes."""
     wait_for("the worker", lambda: scrape(watched.url)[at("offtake_workers")] == 1)
     tenant = watched.tenant("counted")
     rows = [call(f"c{number}", f"2026-03-05T10:00:{number:02}Z") for number in range(7)]
@@ -129,7 +129,7 @@ def test_figures_are_what_was_done(watched: Served) -> None:
         files = [client.download("calls", job) for job in jobs]
     route = "/download/{job}/{file_name}"
     downloads = at("offtake_http_requests_total", method="GET", route=route, status="200")
-    # Counted when all is sent, which the client may know first.
+    # The server counts a response after it is sent, so the client may see its end first.
     wait_for("the last download to be counted", lambda: scrape(watched.url).get(downloads) == len(jobs))
     after = scrape(watched.url)
 
@@ -151,7 +151,7 @@ def test_figures_are_what_was_done(watched: Served) -> None:
     assert not any(tenant.tenant in str(labels) for _, labels in after)
 
 
-def test_the_age_of_the_queue_shows_that_no_worker_serves_it(installation: Installation) -> None:
+def test_the_queue_age_grows_without_workers(installation: Installation) -> None:
     installation.init(SETTINGS)
     tenant = installation.add_tenant("acme")
     url = installation.serve(workers=0).url
@@ -160,14 +160,14 @@ def test_the_age_of_the_queue_shows_that_no_worker_serves_it(installation: Insta
         jobs = [client.create("calls", *MARCH) for _ in range(3)]
         cancelled = client.cancel("calls", jobs[0])
     assert cancelled.status_code == 204
-    figures = scrape(url)
-    assert figures[at("offtake_open_jobs", dialect="talkdesk", status="queued")] == 2
-    assert figures[at("offtake_queue_age_seconds", dialect="talkdesk")] > 0
-    assert figures[at("offtake_jobs_ended_total", dialect="talkdesk", status="cancelled")] == 1
-    assert figures[at("offtake_workers")] == 0
+    samples = scrape(url)
+    assert samples[at("offtake_open_jobs", dialect="talkdesk", status="queued")] == 2
+    assert samples[at("offtake_queue_age_seconds", dialect="talkdesk")] > 0
+    assert samples[at("offtake_jobs_ended_total", dialect="talkdesk", status="cancelled")] == 1
+    assert samples[at("offtake_workers")] == 0
 
 
-def test_a_path_that_leads_nowhere_adds_no_series(watched: Served) -> None:
+def test_an_unknown_path_adds_no_series(watched: Served) -> None:
     for number in range(3):
         assert httpx.get(f"{watched.url}/no/such/{number}", trust_env=False).status_code == 404
     routes = {labels for name, labels in scrape(watched.url) if name == "offtake_http_requests_total"}
@@ -176,25 +176,25 @@ def test_a_path_that_leads_nowhere_adds_no_series(watched: Served) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_the_document_of_all_dialects_has_its_route(watched: Served, method: str) -> None:
+def test_the_document_of_all_dialects_is_counted_under_its_own_route(watched: Served, method: str) -> None:
     assert httpx.request(method, f"{watched.url}/openapi.json", trust_env=False).status_code == 200
     answered = at("offtake_http_requests_total", method=method, route="/openapi.json", status="200")
     wait_for("it to be counted", lambda: answered in scrape(watched.url))
 
 
-def test_a_request_id_is_taken_over_where_it_is_one(watched: Served) -> None:
+def test_a_valid_request_id_is_adopted_and_an_invalid_one_is_replaced(watched: Served) -> None:
     sent = str(uuid.uuid4())
     url = f"{watched.url}/data/reports"
     answer = httpx.get(url, headers={"X-Request-Id": sent}, trust_env=False)
     assert answer.headers["x-request-id"] == sent
     lines = wait_for("the line", lambda: [one for one in watched.running.log_lines() if one.get("request") == sent])
     assert [line["event"] for line in lines] == ["request"]
-    for odd in ("short", "a secret of somebody's", "x" * 500, sent + "0"):
+    for odd in ("short", "a user's secret", "x" * 500, sent + "0"):
         assert httpx.get(url, headers={"X-Request-Id": odd}, trust_env=False).headers["x-request-id"] != odd
         assert odd not in watched.running.log.read_text() or odd == "short"
 
 
-def test_probes_do_not_fill_the_log(watched: Served) -> None:
+def test_probes_are_not_logged(watched: Served) -> None:
     assert ready(watched.url).status_code in (200, 503)
     routes = [line["route"] for line in watched.running.log_lines() if line["event"] == "request"]
     assert not {"/readyz", "/healthz", "/metrics"}.intersection(routes)

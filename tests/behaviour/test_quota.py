@@ -1,4 +1,4 @@
-"""The quota of unfinished jobs holds however many ask at once, and each tenant has its own."""
+"""The quota of unfinished jobs holds for concurrent requests, and each tenant has its own."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from tests.fixtures.bodies import assert_refused
 from tests.fixtures.installation import Installation, Served
 from tests.fixtures.talkdesk import TalkdeskWire
 
-ORDER = {"timespan": {"from": "2026-03-01T00:00:00Z", "to": "2026-03-02T00:00:00Z"}}
+BODY = {"timespan": {"from": "2026-03-01T00:00:00Z", "to": "2026-03-02T00:00:00Z"}}
 THREADS = 40
 QUOTA = 15
 
 
 def all_at_once(clients: Sequence[TalkdeskWire]) -> list[httpx.Response]:
-    """One order by each client, each from a thread and a connection of its own, none before the others are ready."""
+    """Create one export per client, concurrently: each in its own thread, over its own open connection."""
     start = threading.Barrier(len(clients))
 
-    def order(client: TalkdeskWire) -> httpx.Response:
+    def create(client: TalkdeskWire) -> httpx.Response:
         with httpx.Client(base_url=client.http.base_url, timeout=60, trust_env=False) as http:
-            assert http.get("/", headers=client.headers).status_code == 404  # the connection is open from here on
+            assert http.get("/", headers=client.headers).status_code == 404  # this opens the connection
             start.wait()
-            return http.post("/data/reports/calls/jobs", json=ORDER, headers=client.headers)
+            return http.post("/data/reports/calls/jobs", json=BODY, headers=client.headers)
 
     with ThreadPoolExecutor(len(clients)) as pool:
-        return list(pool.map(order, clients))
+        return list(pool.map(create, clients))
 
 
 @pytest.mark.parametrize("round_", range(3))
-def test_of_40_orders_at_once_15_are_accepted(round_: int, idle: Served) -> None:
+def test_of_40_concurrent_creates_15_are_accepted(round_: int, idle: Served) -> None:
     with idle.client(idle.tenant(f"crowd-{round_}")) as client:
         answers = all_at_once([client] * THREADS)
         accepted = [answer for answer in answers if answer.status_code == 202]
@@ -44,7 +44,7 @@ def test_of_40_orders_at_once_15_are_accepted(round_: int, idle: Served) -> None
             if answer not in accepted:
                 assert_refused(answer, 429, "1020017")
                 assert int(answer.headers["retry-after"]) >= 1
-        # Every accepted one is really there, and one place less means one more order.
+        # Every accepted job exists, and cancelling one allows one more.
         jobs = [answer.json()["job"]["id"] for answer in accepted]
         assert {client.status("calls", job) for job in jobs} == {"created"}
         assert client.cancel("calls", jobs[0]).status_code == 204
@@ -61,7 +61,7 @@ def test_a_tenant_may_have_a_quota_of_its_own(installation: Installation) -> Non
     running = installation.serve(workers=0)
     for name, credential in credentials.items():
         with TalkdeskWire.connect(running.url, credential) as client:
-            quotas[name] = [client.send_create("calls", ORDER).status_code for _ in range(4)].count(202)
+            quotas[name] = [client.send_create("calls", BODY).status_code for _ in range(4)].count(202)
     assert quotas == {"acme": 3, "other": 2}
     (line,) = [line for line in running.log_lines() if line["event"] == "settings_of_unknown_tenant"]
     assert line["tenant"] == "gone"

@@ -1,4 +1,4 @@
-"""Logs and error bodies hold no secret, no signature, no row and no phone number."""
+"""Logs and error bodies contain no secret, no signature, no row and no phone number."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.fixtures.talkdesk import Credential, TalkdeskWire
 
 NUMBER = "+420777123456"
 TEXT = "the customer's secret words"
-EMAIL = "nobody.knows@example.org"
+EMAIL = "not.in.logs@example.org"
 NAME = "a name for the export"
 MARCH = ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z")
 
@@ -33,7 +33,7 @@ def credential(busy: Served) -> Credential:
     return tenant
 
 
-def test_a_whole_journey_with_errors_leaves_no_secret_behind(busy: Served, credential: Credential) -> None:
+def test_a_talkdesk_export_with_errors_reveals_no_secret(busy: Served, credential: Credential) -> None:
     with busy.client(credential) as client:
         links, jobs = _exports(client)
         refusals = [*_refused_calls(client, jobs[0]), *_refused_links(links[0]), *_refused_tokens(client, credential)]
@@ -50,13 +50,13 @@ def test_a_whole_journey_with_errors_leaves_no_secret_behind(busy: Served, crede
         return busy.running.log.read_text() if set(jobs) <= ended else None
 
     log = wait_for("the log lines of the attempts", logged)
-    assert log.count('"request"') > len(refusals)  # it does log
+    assert log.count('"request"') > len(refusals)  # the log is not empty
     assert [secret for secret in secrets if secret in log] == []
     assert "wrong-secret" not in log + bodies
 
 
-def test_a_khoros_journey_leaves_no_secret_behind(busy: Served) -> None:
-    """Passwords, tokens of jobs and filter values; the name of an unknown column alone is repeated to who sent it."""
+def test_a_khoros_export_reveals_no_secret(busy: Served) -> None:
+    """Passwords, tokens of jobs and filter values; a response repeats only the name of an unknown column."""
     user = new_user(busy, "khoros-secrets")
     with connect(busy, user) as client:
         done = client.wait(client.create("user", agentId=TEXT))["jobInfo"]
@@ -79,12 +79,12 @@ def test_a_khoros_journey_leaves_no_secret_behind(busy: Served) -> None:
     bodies = "".join(answer.text for answer in refusals)
     assert [secret for secret in secrets if secret in bodies] == []
     log = busy.running.log.read_text()
-    assert log.count("/api/public/reports/report/") > len(refusals)  # it does log
+    assert log.count("/api/public/reports/report/") > len(refusals)  # the log is not empty
     assert [secret for secret in secrets if secret in log] == []
 
 
-def test_a_loop_journey_leaves_no_secret_behind(busy: Served) -> None:
-    """Tokens, signatures, filter values, and whom one would like to act as."""
+def test_a_loop_export_reveals_no_secret(busy: Served) -> None:
+    """Tokens, signatures, filter values and the names of impersonated users."""
     tenant = loop.tenant(busy, "loop-secrets", [*loop.PEOPLE, *loop.TALKS])
     token = loop.token(busy.installation, tenant)
     with LoopWire.connect(busy.url, token) as client:
@@ -93,11 +93,11 @@ def test_a_loop_journey_leaves_no_secret_behind(busy: Served) -> None:
         link = client.url(export)
         assert httpx.get(link, trust_env=False).status_code == 200
         path = f"{loop.API}/exports/{export}"
-        order = {"start": loop.START, "end": loop.END}
+        body = {"start": loop.START, "end": loop.END}
         refusals = [
-            client.send_create({**order, "timezone": TEXT, "tagIds": [NUMBER * 40], "customerIds": [TEXT]}),
-            client.send_create({**order, "resultFormat": NAME}, X_Impersonate_User=EMAIL),
-            client.send_create(order, Idempotency_Key=TEXT),
+            client.send_create({**body, "timezone": TEXT, "tagIds": [NUMBER * 40], "customerIds": [TEXT]}),
+            client.send_create({**body, "resultFormat": NAME}, X_Impersonate_User=EMAIL),
+            client.send_create(body, Idempotency_Key=TEXT),
             client.read(TEXT),
             client.http.get(path, headers={"Authorization": f"Bearer {token[:-4]}wrong-secret"}),
             client.http.get(path, headers={"Authorization": TEXT}),
@@ -110,7 +110,7 @@ def test_a_loop_journey_leaves_no_secret_behind(busy: Served) -> None:
     bodies = "".join(answer.text for answer in refusals)
     assert [secret for secret in secrets if secret in bodies] == []
     log = busy.running.log.read_text()
-    assert log.count(loop.API) > len(refusals)  # it does log
+    assert log.count(loop.API) > len(refusals)  # the log is not empty
     assert [secret for secret in secrets if secret in log] == []
 
 
@@ -120,10 +120,10 @@ def test_log_lines_carry_the_ids_that_support_needs(busy: Served, credential: Cr
         job, request = answer.json()["job"]["id"], answer.headers["x-request-id"]
         assert client.wait("calls", job) == "done"
     lines = [line for line in busy.running.log_lines() if line.get("request") == request]
-    assert [line["event"] for line in lines] == ["request"]  # one line a request
-    told = {"tenant": credential.tenant, "job": job, "dialect": "talkdesk", "principal": credential.client_id}
+    assert [line["event"] for line in lines] == ["request"]  # one line per request
+    ids = {"tenant": credential.tenant, "job": job, "dialect": "talkdesk", "principal": credential.client_id}
     seen = {"method": "POST", "route": "/data/reports/{report_type}/jobs", "status": 202, "bytes": len(answer.content)}
-    assert lines[0] | told | seen == lines[0]
+    assert lines[0] | ids | seen == lines[0]
     assert lines[0]["milliseconds"] > 0
 
     def attempts() -> list[dict[str, object]]:
@@ -134,9 +134,9 @@ def test_log_lines_carry_the_ids_that_support_needs(busy: Served, credential: Cr
     assert attempt | expected == attempt
 
 
-def test_a_secret_in_any_place_of_a_request_stays_out_of_the_log(busy: Served) -> None:
-    """Header by header, in paths, queries and bodies, of every kind of path."""
-    secret = "s3cret-that-nobody-may-read"
+def test_a_secret_anywhere_in_a_request_is_not_logged(busy: Served) -> None:
+    """Tried in every header, path, query and body, for every kind of path."""
+    secret = "s3cret-of-a-request"
     names = ["user-agent", "referer", "cookie", "x-request-id", "x-forwarded-for", "x-forwarded-host", "forwarded"]
     names += [
         "range",
@@ -167,13 +167,13 @@ def test_a_secret_in_any_place_of_a_request_stays_out_of_the_log(busy: Served) -
     assert secret not in log
 
 
-def test_the_line_of_a_download_says_whose_it_is_and_how_much_was_sent(busy: Served, credential: Credential) -> None:
+def test_the_log_line_of_a_download_has_tenant_job_and_bytes(busy: Served, credential: Credential) -> None:
     with busy.client(credential) as client:
         job = client.create("calls", *MARCH)
         assert client.wait("calls", job) == "done"
         answer = client.download("calls", job)
     sent = answer.headers["x-request-id"]
-    # Written when all is sent, which the client may know first.
+    # The server writes the line after the response is sent, so the client may see its end first.
     (line,) = wait_for("the line", lambda: [one for one in busy.running.log_lines() if one.get("request") == sent])
     expected = {"tenant": credential.tenant, "dialect": "talkdesk", "job": job, "bytes": len(answer.content)}
     assert line | expected == line
@@ -181,7 +181,7 @@ def test_the_line_of_a_download_says_whose_it_is_and_how_much_was_sent(busy: Ser
 
 
 def _exports(client: TalkdeskWire) -> tuple[list[str], list[str]]:
-    """Links and jobs of one export per format, downloaded."""
+    """Create and download one export per format; return the links and the jobs."""
     jobs = [client.create("calls", *MARCH, format_=word, name=NAME) for word in ("csv", "json", "json_bulk")]
     assert {client.wait("calls", job) for job in jobs} == {"done"}
     links = [client.link("calls", job) for job in jobs]

@@ -116,7 +116,9 @@ def test_an_open_job_has_no_file(waiting: Account) -> None:
 
 
 @all_dialects
-def test_a_foreign_job_is_like_one_that_does_not_exist(case: DialectCase, account: Account, stranger: Account) -> None:
+def test_a_foreign_job_gets_the_response_of_an_unknown_one(
+    case: DialectCase, account: Account, stranger: Account
+) -> None:
     job = finished(account)
     assert stranger.read_status(job) == stranger.read_status(case.unknown)
     assert stranger.client.state(job) is stranger.client.state(case.unknown)

@@ -35,7 +35,7 @@ START, END = "2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z"
 
 @pytest.fixture(scope="module")
 def temporal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TemporalServer]:
-    """One for all tests here; each installation has a task queue of its own."""
+    """A server for all tests of this module; each installation has its own task queue."""
     server = TemporalServer(tmp_path_factory.mktemp("temporal"))
     server.start()
     yield server
@@ -50,21 +50,21 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def state_on(server: str) -> str:
-    """The setting for a new database there."""
+    """Return the setting for a new database on that server."""
     url = fresh_database(server).replace("postgresql+psycopg://", "postgresql://", 1)
     return f'state_url = "{url}"\n'
 
 
 def environment(temporal: TemporalServer, queue: str, **more: str) -> dict[str, str]:
-    """Temporal as the executor, whatever the settings say."""
-    place = {"OFFTAKE_TEMPORAL__ADDRESS": temporal.address, "OFFTAKE_TEMPORAL__TASK_QUEUE": queue}
+    """Return variables that make Temporal the executor and override the settings."""
+    address = {"OFFTAKE_TEMPORAL__ADDRESS": temporal.address, "OFFTAKE_TEMPORAL__TASK_QUEUE": queue}
     often = {f"OFFTAKE_MAINTENANCE__{task}_SECONDS": "1" for task in ("EXPIRE", "SWEEP", "REDISPATCH")}
-    return {"OFFTAKE_EXECUTOR": "temporal", **often, **place, **more}
+    return {"OFFTAKE_EXECUTOR": "temporal", **often, **address, **more}
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """An installation, a client's credential, and the store as it is seen from outside the server."""
+class Setup:
+    """An installation, a client's credential, and a connection to the state database."""
 
     made: Installation
     credential: Credential
@@ -72,63 +72,63 @@ class Place:
 
     @contextmanager
     def served(self, settings: dict[str, str], *, workers: int) -> Iterator[tuple[Running, TalkdeskWire]]:
-        """A server with those settings, and a client of it."""
+        """Run a server with those settings, and connect a client."""
         running = self.made.serve(workers=workers, environment=settings)
         with TalkdeskWire.connect(running.url, self.credential) as client:
             yield running, client
         assert running.stop() == 0
 
     def row(self, job: str) -> Job:
-        """The job as it is stored."""
+        """Return the stored job."""
         with self.database.read() as connection:
             found = jobs.get(connection, job)
         assert found is not None
         return found
 
     def is_outbox_empty(self) -> bool:
-        """Whether Temporal knows all there is to know."""
+        """Whether all messages have been delivered to Temporal."""
         with self.database.read() as connection:
             return not outbox.is_due(connection, now=datetime.now(UTC) + timedelta(days=1))
 
     def message(self, job: str) -> None:
-        """Have Temporal told of a job once more."""
+        """Add another message about the job, and wait for its delivery."""
         with self.database.write() as connection:
             outbox.add(connection, self.row(job), MessageKind.START, now=datetime.now(UTC))
         wait_for("the message to be delivered", self.is_outbox_empty)
 
 
 @contextmanager
-def stocked(made: Installation, settings: str = "") -> Iterator[Place]:
+def stocked(made: Installation, settings: str = "") -> Iterator[Setup]:
     """A home with a month of calls."""
     made.init(settings)
     credential = made.add_tenant("acme")
     made.seed("acme", calls=CALLS, until=date(2026, 3, 31))
     with made.services() as on:
-        yield Place(made, credential, on.database)
+        yield Setup(made, credential, on.database)
 
 
 @pytest.fixture(scope="module")
-def place(shared_installations: Callable[[str], Installation]) -> Iterator[Place]:
+def sqlite_setup(shared_installations: Callable[[str], Installation]) -> Iterator[Setup]:
     """On SQLite."""
     with stocked(shared_installations("temporal-home")) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def postgresql_place(shared_installations: Callable[[str], Installation], postgresql: str) -> Iterator[Place]:
+def postgresql_setup(shared_installations: Callable[[str], Installation], postgresql: str) -> Iterator[Setup]:
     """On PostgreSQL."""
     with stocked(shared_installations("temporal-postgresql"), state_on(postgresql)) as made:
         yield made
 
 
 def result(temporal: TemporalServer, workflow: str) -> Any:
-    """What it ends with, once it has begun."""
+    """Wait for the workflow to begin and to end; return its result."""
     wait_for("the workflow to begin", lambda: temporal.state(workflow) is not None)
     return temporal.ask(lambda client: client.get_workflow_handle(workflow).result())
 
 
 def carried(temporal: TemporalServer, workflow: str) -> set[str]:
-    """Every value that Temporal has of a workflow."""
+    """Return every value that Temporal stores of a workflow."""
 
     async def history(client: Any) -> str:
         found = await client.get_workflow_handle(workflow).fetch_history()
@@ -138,7 +138,7 @@ def carried(temporal: TemporalServer, workflow: str) -> set[str]:
 
 
 def events(server: Running, job: str) -> list[dict[str, Any]]:
-    """The log lines of the job's attempts."""
+    """Return the log lines of the job's attempts."""
     return [line for line in server.log_lines() if line["event"] == "attempt" and line["job"] == job]
 
 
@@ -150,26 +150,26 @@ def schedules(temporal: TemporalServer) -> list[str]:
     return ids
 
 
-def check_an_export(place: Place, client: TalkdeskWire, temporal: TemporalServer) -> None:
+def check_an_export(setup: Setup, client: TalkdeskWire, temporal: TemporalServer) -> None:
     """A job is dispatched, run and published, and Temporal holds nothing but its id."""
     job = client.create("calls", START, END)
     assert client.wait("calls", job) == "done"
     assert client.download("calls", job).json()["total"] > CALLS // 2
     assert result(temporal, job) == "succeeded"
-    wait_for("the outbox to be empty", place.is_outbox_empty)
+    wait_for("the outbox to be empty", setup.is_outbox_empty)
     assert carried(temporal, job) == {f'{{"job":"{job}","silence":15.0}}', f'"{job}"', '"succeeded"'}
-    row = place.row(job)
+    row = setup.row(job)
     assert (row.fence, row.attempts) == (1, 1)
 
 
-def check_maintenance(place: Place, client: TalkdeskWire, temporal: TemporalServer) -> None:
+def check_maintenance(setup: Setup, client: TalkdeskWire, temporal: TemporalServer) -> None:
     """Maintenance runs without a schedule in Temporal: it expires files and sweeps orphans."""
     job = client.create("calls", START, END)
     assert client.wait("calls", job) == "done"
-    orphan = place.made.home / "artifacts" / "files" / "acme" / f"{'0' * 36}.1.csv"
+    orphan = setup.made.home / "artifacts" / "files" / "acme" / f"{'0' * 36}.1.csv"
     orphan.write_text("of an attempt that no row knows")
-    place.made.outlive(job)
-    wait_for("the file to expire", lambda: place.row(job).status is Status.EXPIRED)
+    setup.made.outlive(job)
+    wait_for("the file to expire", lambda: setup.row(job).status is Status.EXPIRED)
     wait_for("the sweep", lambda: not orphan.exists())
     assert schedules(temporal) == []
 
@@ -179,19 +179,19 @@ class TestOnPostgresql:
 
     @pytest.fixture(scope="class")
     @classmethod
-    def client(cls, postgresql_place: Place, temporal: TemporalServer) -> Iterator[TalkdeskWire]:
-        with postgresql_place.served(environment(temporal, "postgresql"), workers=1) as (_, client):
+    def client(cls, postgresql_setup: Setup, temporal: TemporalServer) -> Iterator[TalkdeskWire]:
+        with postgresql_setup.served(environment(temporal, "postgresql"), workers=1) as (_, client):
             yield client
 
     def test_a_job_is_dispatched_run_and_published(
-        self, postgresql_place: Place, client: TalkdeskWire, temporal: TemporalServer
+        self, postgresql_setup: Setup, client: TalkdeskWire, temporal: TemporalServer
     ) -> None:
-        check_an_export(postgresql_place, client, temporal)
+        check_an_export(postgresql_setup, client, temporal)
 
     def test_maintenance_needs_no_schedule_of_temporal(
-        self, postgresql_place: Place, client: TalkdeskWire, temporal: TemporalServer
+        self, postgresql_setup: Setup, client: TalkdeskWire, temporal: TemporalServer
     ) -> None:
-        check_maintenance(postgresql_place, client, temporal)
+        check_maintenance(postgresql_setup, client, temporal)
 
 
 class TestOnSqlite:
@@ -199,27 +199,27 @@ class TestOnSqlite:
 
     @pytest.fixture(scope="class")
     @classmethod
-    def served(cls, place: Place, temporal: TemporalServer) -> Iterator[tuple[Running, TalkdeskWire]]:
+    def served(cls, sqlite_setup: Setup, temporal: TemporalServer) -> Iterator[tuple[Running, TalkdeskWire]]:
         counted = {"OFFTAKE_WORKER__ATTEMPTS": "3", "OFFTAKE_WORKER__RETRY_SECONDS": "0.2"}
-        with place.served(environment(temporal, "home", **counted), workers=1) as served:
+        with sqlite_setup.served(environment(temporal, "home", **counted), workers=1) as served:
             yield served
 
     def test_a_job_is_dispatched_run_and_published(
-        self, place: Place, served: tuple[Running, TalkdeskWire], temporal: TemporalServer
+        self, sqlite_setup: Setup, served: tuple[Running, TalkdeskWire], temporal: TemporalServer
     ) -> None:
-        check_an_export(place, served[1], temporal)
+        check_an_export(sqlite_setup, served[1], temporal)
 
     def test_maintenance_needs_no_schedule_of_temporal(
-        self, place: Place, served: tuple[Running, TalkdeskWire], temporal: TemporalServer
+        self, sqlite_setup: Setup, served: tuple[Running, TalkdeskWire], temporal: TemporalServer
     ) -> None:
-        check_maintenance(place, served[1], temporal)
+        check_maintenance(sqlite_setup, served[1], temporal)
 
     def test_attempts_are_counted_by_the_row_and_the_last_ends_the_workflow(
-        self, place: Place, served: tuple[Running, TalkdeskWire], temporal: TemporalServer
+        self, sqlite_setup: Setup, served: tuple[Running, TalkdeskWire], temporal: TemporalServer
     ) -> None:
         server, client = served
-        staging = place.made.home / "artifacts" / "staging"
-        assert client.wait("calls", client.create("calls", START, END)) == "done"  # the worker has made its folders
+        staging = sqlite_setup.made.home / "artifacts" / "staging"
+        assert client.wait("calls", client.create("calls", START, END)) == "done"  # the worker has created its folders
         staging.rename(staging.with_name("gone"))
         try:
             job = client.create("calls", START, END)
@@ -228,47 +228,49 @@ class TestOnSqlite:
             staging.with_name("gone").rename(staging)
         assert result(temporal, job) == "failed"
         assert [line["outcome"] for line in events(server, job)] == ["retry", "retry", "failed"]
-        row = place.row(job)
+        row = sqlite_setup.row(job)
         assert (row.attempts, row.fence, row.failure and row.failure.code) == (3, 3, "storage_unavailable")
 
 
-def test_jobs_made_with_temporal_run_without_it_and_the_other_way_round(place: Place, temporal: TemporalServer) -> None:
+def test_jobs_created_with_temporal_run_without_it_and_vice_versa(
+    sqlite_setup: Setup, temporal: TemporalServer
+) -> None:
     settings = environment(temporal, "home")
-    with place.served(settings, workers=0) as (_, client):
-        rung_for = client.create("calls", START, END)
-        wait_for("the workflow to begin", lambda: temporal.state(rung_for) is Workflow.RUNNING)
-    with place.served({}, workers=1) as (_, client):
-        assert client.wait("calls", rung_for) == "done"
-    assert temporal.state(rung_for) is Workflow.RUNNING  # nobody has told it
-    with place.made.services() as on:
-        not_rung_for = [create_export(EXPORT, caller(), on).id for _ in range(2)]
-    assert place.is_outbox_empty()
-    with place.served(settings, workers=1):
-        assert [result(temporal, job) for job in (rung_for, *not_rung_for)] == ["succeeded"] * 3
-    assert {(row.fence, row.attempts) for row in map(place.row, (rung_for, *not_rung_for))} == {(1, 1)}
+    with sqlite_setup.served(settings, workers=0) as (_, client):
+        dispatched = client.create("calls", START, END)
+        wait_for("the workflow to begin", lambda: temporal.state(dispatched) is Workflow.RUNNING)
+    with sqlite_setup.served({}, workers=1) as (_, client):
+        assert client.wait("calls", dispatched) == "done"
+    assert temporal.state(dispatched) is Workflow.RUNNING  # no message reports the outcome to it
+    with sqlite_setup.made.services() as on:
+        not_dispatched = [create_export(EXPORT, caller(), on).id for _ in range(2)]
+    assert sqlite_setup.is_outbox_empty()
+    with sqlite_setup.served(settings, workers=1):
+        assert [result(temporal, job) for job in (dispatched, *not_dispatched)] == ["succeeded"] * 3
+    assert {(row.fence, row.attempts) for row in map(sqlite_setup.row, (dispatched, *not_dispatched))} == {(1, 1)}
 
 
-def test_a_ring_too_many_changes_nothing(place: Place, temporal: TemporalServer) -> None:
+def test_a_duplicate_message_changes_nothing(sqlite_setup: Setup, temporal: TemporalServer) -> None:
     settings = environment(temporal, "home")
 
-    with place.served(settings, workers=0) as (_, client):
+    with sqlite_setup.served(settings, workers=0) as (_, client):
         job = client.create("calls", START, END)
         wait_for("the workflow to begin", lambda: temporal.state(job) is Workflow.RUNNING)
-        place.message(job)
-    with place.served(settings, workers=1) as (_, client):
+        sqlite_setup.message(job)
+    with sqlite_setup.served(settings, workers=1) as (_, client):
         assert client.wait("calls", job) == "done"
-        before = place.row(job)
+        before = sqlite_setup.row(job)
         assert result(temporal, job) == "succeeded"
-        place.message(job)  # for a job that has ended: another run of the workflow
+        sqlite_setup.message(job)  # for a finished job, it starts another run of the workflow
         assert result(temporal, job) == "succeeded"
-    assert place.row(job) == before
+    assert sqlite_setup.row(job) == before
     assert (before.fence, before.attempts) == (1, 1)
 
 
-def test_a_worker_on_another_machine_joins_with_nothing_but_settings(
+def test_a_worker_on_another_machine_needs_settings_only(
     tmp_path: Path, postgresql: str, temporal: TemporalServer
 ) -> None:
-    """Its home has settings of its own, and reaches the same lake and files."""
+    """Its home has its own settings, and links to the same lake and files."""
     state, temporals = state_on(postgresql), f'[temporal]\naddress = "{temporal.address}"\ntask_queue = "far"\n'
     near, far = Installation(tmp_path / "near"), Installation(tmp_path / "far")
     far.init(f'executor = "temporal"\n{state}{temporals}')
@@ -277,8 +279,8 @@ def test_a_worker_on_another_machine_joins_with_nothing_but_settings(
         (far.home / folder).symlink_to(near.home / folder)
     command = [sys.executable, "-m", "offtake", "worker", "--home", str(far.home)]
     with (
-        stocked(near, f'executor = "temporal"\n{state}{temporals}') as place,
-        place.served({}, workers=0) as (_, client),
+        stocked(near, f'executor = "temporal"\n{state}{temporals}') as setup,
+        setup.served({}, workers=0) as (_, client),
     ):
         worker = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
         try:
@@ -295,10 +297,10 @@ def test_a_worker_on_another_machine_joins_with_nothing_but_settings(
 
 
 @pytest.fixture(scope="module")
-def slow(large: Installation) -> Iterator[Place]:
-    """Whose exports take seconds."""
+def slow(large: Installation) -> Iterator[Setup]:
+    """An installation whose exports take seconds."""
     with large.services() as on:
-        yield Place(large, large.add_client("acme"), on.database)
+        yield Setup(large, large.add_client("acme"), on.database)
 
 
 class TestSlowExports:
@@ -306,12 +308,12 @@ class TestSlowExports:
 
     @pytest.fixture(scope="class")
     @classmethod
-    def served(cls, slow: Place, temporal: TemporalServer) -> Iterator[tuple[Running, TalkdeskWire]]:
+    def served(cls, slow: Setup, temporal: TemporalServer) -> Iterator[tuple[Running, TalkdeskWire]]:
         with slow.served(environment(temporal, "slow", OFFTAKE_TEMPORAL__ACTIVITIES="2"), workers=1) as served:
             yield served
 
     def test_a_cancel_interrupts_the_attempt_and_ends_the_workflow(
-        self, slow: Place, served: tuple[Running, TalkdeskWire], temporal: TemporalServer
+        self, slow: Setup, served: tuple[Running, TalkdeskWire], temporal: TemporalServer
     ) -> None:
         server, client = served
         job = client.create("calls", START, END)
@@ -323,10 +325,10 @@ class TestSlowExports:
         assert slow.row(job).status is Status.CANCELLED
         assert list((slow.made.home / "artifacts").rglob(f"{job}*")) == []
 
-    def test_one_worker_runs_as_many_attempts_at_once_as_it_may(
-        self, slow: Place, served: tuple[Running, TalkdeskWire]
+    def test_a_worker_runs_as_many_concurrent_attempts_as_its_settings_allow(
+        self, slow: Setup, served: tuple[Running, TalkdeskWire]
     ) -> None:
-        """After the cancelled attempt, so that its place is known to be free."""
+        """Runs after the test of a cancelled attempt, which must have freed its slot."""
         _, client = served
         both = [client.create("calls", START, END) for _ in range(2)]
 
@@ -339,7 +341,7 @@ class TestSlowExports:
 
     @pytest.mark.parametrize("how", ["cancel", "terminate"])
     def test_a_workflow_ended_by_hand_in_temporal_does_not_end_the_job(
-        self, slow: Place, served: tuple[Running, TalkdeskWire], temporal: TemporalServer, how: str
+        self, slow: Setup, served: tuple[Running, TalkdeskWire], temporal: TemporalServer, how: str
     ) -> None:
         _, client = served
         job = client.create("calls", START, END)
@@ -349,7 +351,7 @@ class TestSlowExports:
         assert slow.row(job).attempts == 1
 
 
-def test_a_cancel_before_any_worker_ends_the_workflow(slow: Place, temporal: TemporalServer) -> None:
+def test_a_cancel_before_any_worker_ends_the_workflow(slow: Setup, temporal: TemporalServer) -> None:
     with slow.served(environment(temporal, "cancel-early"), workers=0) as (_, client):
         job = client.create("calls", START, END)
         wait_for("the workflow to begin", lambda: temporal.state(job) is Workflow.RUNNING)
@@ -359,22 +361,22 @@ def test_a_cancel_before_any_worker_ends_the_workflow(slow: Place, temporal: Tem
     assert slow.row(job).attempts == 0
 
 
-def test_a_worker_that_is_told_to_stop_hands_its_job_back(slow: Place, temporal: TemporalServer) -> None:
+def test_a_worker_that_shuts_down_requeues_its_job(slow: Setup, temporal: TemporalServer) -> None:
     settings = environment(temporal, "drain")
     with slow.served(settings, workers=1) as (server, client):
         job = client.create("calls", START, END)
         wait_for("the export to begin", lambda: client.status("calls", job) == "processing")
     assert [line["outcome"] for line in events(server, job)] == ["requeued"]
-    handed_back = slow.row(job)
-    assert (handed_back.status, handed_back.attempts, handed_back.fence) == (Status.QUEUED, 0, 1)
+    requeued = slow.row(job)
+    assert (requeued.status, requeued.attempts, requeued.fence) == (Status.QUEUED, 0, 1)
     with slow.served(settings, workers=1) as (_, client):
         assert client.wait("calls", job) == "done"
     done = slow.row(job)
     assert (done.attempts, done.fence) == (1, 2)
 
 
-def test_the_key_of_temporal_reaches_no_log(installation: Installation, temporal: TemporalServer) -> None:
-    """The dev server speaks no TLS and the key is not sent without, so that this one is never reached."""
+def test_the_api_key_of_temporal_is_not_logged(installation: Installation, temporal: TemporalServer) -> None:
+    """The dev server does not support TLS, and the key is never sent without TLS, so every connection fails."""
     installation.init()
     credential = installation.add_tenant("acme")
     settings = environment(temporal, "secret", OFFTAKE_TEMPORAL__API_KEY="kept-to-ourselves")

@@ -1,4 +1,4 @@
-"""The server's own TLS, met by real clients: what is spoken, what is not, and certificates that change."""
+"""The server's own TLS with real clients: accepted and refused versions and ciphers, and changes of the certificate."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SETTINGS = '[server]\ntls_certificate = "secrets/tls.pem"\ntls_key = "secrets/tl
 
 
 def install(authority: trustme.CA, home: Path, *, until: datetime | None = None) -> int:
-    """Put a fresh certificate of 127.0.0.1 where the settings say; its serial number."""
+    """Write a new certificate of 127.0.0.1 to the configured path; return its serial number."""
     made = authority.issue_cert("127.0.0.1", not_after=until)
     (home / "secrets" / "tls.pem").write_bytes(b"".join(blob.bytes() for blob in made.cert_chain_pems))
     made.private_key_pem.write_to_path(str(home / "secrets" / "tls.key"))
@@ -35,7 +35,7 @@ def install(authority: trustme.CA, home: Path, *, until: datetime | None = None)
 
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
-    """Whom the clients trust."""
+    """The certificate authority that the clients trust."""
     return trustme.CA()
 
 
@@ -58,16 +58,16 @@ def running(secured: tuple[Installation, Running, Credential]) -> Running:
 
 @pytest.fixture
 def trusting(authority: trustme.CA) -> Iterator[ssl.SSLContext]:
-    """A client's context, which trusts the authority."""
+    """The TLS context of a client that trusts the authority."""
     context = ssl.create_default_context()
     authority.configure_trust(context)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # old versions are what this is about
+        warnings.simplefilter("ignore", DeprecationWarning)  # the tests use old versions on purpose
         yield context
 
 
 def shake(url: str, context: ssl.SSLContext) -> ssl.SSLSocket:
-    """An open connection after its handshake."""
+    """Return an open connection after its handshake."""
     parts = urlsplit(url)
     raw = socket.create_connection((parts.hostname, parts.port), timeout=60)
     try:
@@ -78,7 +78,7 @@ def shake(url: str, context: ssl.SSLContext) -> ssl.SSLSocket:
 
 
 @pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
-def test_new_versions_are_spoken(running: Running, trusting: ssl.SSLContext, version: str) -> None:
+def test_current_versions_are_accepted(running: Running, trusting: ssl.SSLContext, version: str) -> None:
     trusting.minimum_version = trusting.maximum_version = ssl.TLSVersion[version.replace(".", "_")]
     with shake(running.url, trusting) as connection:
         assert connection.version() == version
@@ -90,11 +90,11 @@ def test_new_versions_are_spoken(running: Running, trusting: ssl.SSLContext, ver
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
 def test_old_versions_are_refused(running: Running, trusting: ssl.SSLContext, version: ssl.TLSVersion) -> None:
-    trusting.set_ciphers("ALL:@SECLEVEL=0")  # a client that would speak it
+    trusting.set_ciphers("ALL:@SECLEVEL=0")  # a client that supports the version
     trusting.minimum_version = trusting.maximum_version = version
     with pytest.raises(ssl.SSLError, match=_REFUSED):
         shake(running.url, trusting)
-    trusting.maximum_version = ssl.TLSVersion.TLSv1_2  # nothing else was wrong with it
+    trusting.maximum_version = ssl.TLSVersion.TLSv1_2  # the same client connects with a current version
     with shake(running.url, trusting) as connection:
         assert connection.version() == "TLSv1.2"
 
@@ -111,12 +111,12 @@ def test_plain_http_is_refused(running: Running) -> None:
         httpx.get(running.url.replace("https://", "http://") + "/healthz", trust_env=False)
 
 
-def test_a_client_without_trust_goes_away(running: Running) -> None:
+def test_a_client_that_does_not_trust_the_authority_disconnects(running: Running) -> None:
     with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
         httpx.get(running.url + "/healthz", trust_env=False)
 
 
-def test_links_are_https_and_lead_to_the_file(
+def test_links_use_https_and_return_the_file(
     secured: tuple[Installation, Running, Credential], trusting: ssl.SSLContext
 ) -> None:
     _, running, credential = secured
@@ -151,11 +151,13 @@ def test_sighup_changes_the_certificate_and_keeps_connections(
     (made.home / "secrets" / "tls.key").write_text("broken")
     running.process.send_signal(signal.SIGHUP)
     wait_for("the refusal", lambda: [line for line in running.log_lines() if line["event"] == "tls_certificate_kept"])
-    assert presented()  # still the last good one
+    assert presented()  # still the last valid certificate
     install(authority, made.home)
 
 
-def test_1_3_alone(installation: Installation, authority: trustme.CA, trusting: ssl.SSLContext) -> None:
+def test_the_minimum_version_can_be_1_3(
+    installation: Installation, authority: trustme.CA, trusting: ssl.SSLContext
+) -> None:
     installation.init(SETTINGS + 'tls_minimum = "1.3"\n')
     install(authority, installation.home)
     url = installation.serve(workers=0).url
@@ -166,7 +168,7 @@ def test_1_3_alone(installation: Installation, authority: trustme.CA, trusting: 
         shake(url, trusting)
 
 
-def test_an_expired_certificate_is_a_warning(installation: Installation, authority: trustme.CA) -> None:
+def test_an_expired_certificate_is_logged_as_a_warning(installation: Installation, authority: trustme.CA) -> None:
     installation.init(SETTINGS)
     install(authority, installation.home, until=datetime(2026, 1, 1, tzinfo=UTC))
     running = installation.serve(workers=0)

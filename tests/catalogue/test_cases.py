@@ -173,7 +173,7 @@ DIVIDED = [pytest.param(case, id=case.id) for case in ALL if CATALOGUE.reports[c
 
 
 @pytest.mark.parametrize("case", DIVIDED)
-def test_parts_hold_together_what_the_whole_holds(case: Case, filled: Filled, tmp_path: Path) -> None:
+def test_the_partitions_together_hold_the_rows_of_the_whole(case: Case, filled: Filled, tmp_path: Path) -> None:
     report = CATALOGUE.reports[case.report]
     with _session(case, filled(case), tmp_path, partitions=3) as (session, request):
         query = with_instants(plan_rows(report, request), report, _as_text)
@@ -195,7 +195,7 @@ def test_the_dialect_shows_the_expected_entries(case: Case, dialect: str, filled
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case.id) for case in ALL if case.folder.name == "other_tenant"])
-def test_views_whose_files_hold_foreign_rows_show_none(case: Case, filled: Filled, tmp_path: Path) -> None:
+def test_views_hide_foreign_rows_in_their_files(case: Case, filled: Filled, tmp_path: Path) -> None:
     """The condition in the views suffices alone: here they are given every tenant's files."""
     report = CATALOGUE.reports[case.report]
     with _session(case, filled(case), tmp_path, tenants=(TENANT, "globex")) as (session, request):
@@ -251,8 +251,8 @@ def _session(
     partitions: int = 1,
     uses: tuple[TableUse, ...] = (),
 ) -> Iterator[tuple[Session, ExportRequest]]:
-    """The engine over what these tenants have of the case's tables; an export sees one tenant only. ``uses`` in place
-    of what the report says it reads."""
+    """The engine over what these tenants have of the case's tables; an export reads one tenant only. ``uses`` replaces
+    the table uses that the report declares."""
     report, request = CATALOGUE.reports[case.report], case.request()
     uses, timespan = (*(uses or report.tables), *filters.tables(report)), request.timespan
     seen = [views_of(lake, uses, tenant=tenant, timespan=timespan) for tenant in tenants]

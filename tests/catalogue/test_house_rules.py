@@ -49,12 +49,12 @@ def test_every_folder_is_a_report() -> None:
     assert {path.name for path in BUILT_IN.iterdir() if path.is_dir()} == {*CATALOGUE.reports, "_intermediate"}
 
 
-def test_every_shared_step_is_of_use() -> None:
+def test_every_shared_intermediate_table_is_used() -> None:
     shared = {path.stem for path in (BUILT_IN / "_intermediate").iterdir()}
     assert shared <= {step.name for report in CATALOGUE.reports.values() for step in report.intermediate_tables}
 
 
-def test_every_export_of_the_vendors_is_there() -> None:
+def test_every_export_of_the_vendors_exists() -> None:
     """Khoros contract 3, Talkdesk contract 2.1, Loop contract 12.2."""
     assert Counter(dialect for dialect, _ in CATALOGUE.publications) == {"khoros": 14, "talkdesk": 14, "loop": 1}
     assert len(CATALOGUE.publications["loop", "inbox_conversations"].columns) == 27
@@ -65,7 +65,7 @@ def test_every_export_of_the_vendors_is_there() -> None:
 
 
 @pytest.mark.parametrize("report", REPORTS)
-def test_names_say_what_they_hold(report: Report) -> None:
+def test_column_names_follow_their_types(report: Report) -> None:
     for column in report.columns:
         assert _SNAKE_CASE.fullmatch(column.name)
         assert re.search(r"_at$|^instant_", column.name) or column.type is not ColumnType.INSTANT
@@ -90,7 +90,7 @@ def test_the_key_is_never_null(report: Report) -> None:
 
 
 @pytest.mark.parametrize("report", REPORTS)
-def test_the_query_and_each_step_is_one_select_without_surprises(report: Report) -> None:
+def test_the_query_and_each_intermediate_table_is_one_deterministic_select(report: Report) -> None:
     bound: set[str] = set()
     for sql in _texts(report):
         statements = duckdb.extract_statements(sql)
@@ -129,13 +129,13 @@ def test_personal_data_of_the_lake_stays_marked(report: Report) -> None:
 
 
 @pytest.mark.parametrize("report", REPORTS)
-def test_there_are_cases_enough(report: Report) -> None:
+def test_every_report_has_the_required_cases(report: Report) -> None:
     cases = {path.name for path in (BUILT_IN / report.name / "cases").iterdir()}
     assert {"ordinary", "empty", "edges"} < cases
 
 
 @pytest.mark.parametrize("report", REPORTS)
-def test_both_edges_of_the_timespan_are_met_to_the_microsecond(report: Report) -> None:
+def test_cases_have_rows_within_a_microsecond_of_both_bounds(report: Report) -> None:
     """Some row lies at each bound and some row one microsecond from it, at the start on either side."""
     met: set[tuple[str, int]] = set()
     for case in (BUILT_IN / report.name / "cases").iterdir():
@@ -184,7 +184,7 @@ def test_a_published_report_is_never_removed() -> None:
     assert set(LOCK) == set(CATALOGUE.reports)
 
 
-def test_the_manual_knows_every_word() -> None:
+def test_the_manual_lists_every_word_of_report_files() -> None:
     page = (ROOT / "docs/reference/report-folder.md").read_text(encoding="utf-8")
     for word in (*ColumnType, *Mark, *Prune, *Rendering):
         assert f"`{word.value}`" in page

@@ -78,7 +78,7 @@ def refusal(folder: Path) -> str:
     return caught.value.message
 
 
-def test_a_good_folder_becomes_values(write: Write) -> None:
+def test_a_valid_folder_is_loaded(write: Write) -> None:
     catalogue = load(write())
     report = catalogue.reports["rings"]
     assert (report.name, report.title, report.window, report.key) == ("rings", "Rings", "ended_at", ("ring_id",))
@@ -277,7 +277,7 @@ def test_a_folder_is_named_in_snake_case(write: Write, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["report.toml", "query.sql"])
-def test_a_file_that_is_missing_or_no_text_is_refused(write: Write, name: str) -> None:
+def test_a_missing_or_binary_file_is_refused(write: Write, name: str) -> None:
     folder = write()
     (folder / name).write_bytes(b"\xff\xfe\xfa")
     assert refusal(folder) == f"{folder / name}:1: not UTF-8 text; save it as UTF-8"
@@ -292,7 +292,7 @@ def test_an_unknown_file_is_refused(write: Write, name: str) -> None:
     assert refusal(folder).startswith(f"{folder / name}:1: not a file of a report")
 
 
-def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CatalogueError, match="no such folder"):
         load_catalogue(tmp_path / "absent", tables=TABLES)
 
@@ -311,12 +311,12 @@ def divided(write: Write, query: str, *, declared: str = DECLARED) -> Path:
     return folder
 
 
-def test_a_report_may_be_divided_by_a_column_of_its_tables(write: Write) -> None:
+def test_a_report_may_be_partitioned_by_a_column_of_its_tables(write: Write) -> None:
     report = load(divided(write, DIVIDED)).reports["rings"]
     assert report.partition_by == "call_id"
 
 
-def test_parts_by_a_column_that_no_table_has_are_refused(write: Write) -> None:
+def test_a_partition_column_that_no_table_has_is_refused(write: Write) -> None:
     declared = DECLARED.replace("call_id", "cal_id")
     message = refusal(divided(write, DIVIDED, declared=declared))
     assert (
@@ -341,11 +341,11 @@ def test_parts_by_a_column_that_no_table_has_are_refused(write: Write) -> None:
     ],
     ids=["nothing divided", "in a comment only", "by another column"],
 )
-def test_a_query_that_does_not_divide_as_declared_is_refused(write: Write, query: str, said: str) -> None:
+def test_a_query_without_its_declared_partitions_is_refused(write: Write, query: str, said: str) -> None:
     assert said in refusal(divided(write, query))
 
 
-def test_a_query_that_divides_without_saying_so_is_refused(write: Write) -> None:
+def test_a_query_with_undeclared_partitions_is_refused(write: Write) -> None:
     message = refusal(divided(write, DIVIDED, declared='key = ["ring_id"]'))
     assert (
         "query.sql:4: in_partition(call.call_id) partitions by another column than report.toml declares; declare"
@@ -374,12 +374,12 @@ def stepped(write: Write, step: str | None, *, query: str = OVER_STEP, declared:
     return folder
 
 
-def test_a_query_may_be_made_over_steps(write: Write) -> None:
+def test_a_query_may_read_intermediate_tables(write: Write) -> None:
     report = load(stepped(write, STEP)).reports["rings"]
     assert [(step.name, step.sql) for step in report.intermediate_tables] == [("ended", STEP.strip())]
 
 
-def test_a_step_may_be_shared_by_several_reports(write: Write) -> None:
+def test_an_intermediate_table_may_be_shared_by_several_reports(write: Write) -> None:
     folder = stepped(write, None)
     shared = folder.parent / "_intermediate"
     shared.mkdir()
@@ -441,5 +441,5 @@ def test_a_step_may_be_shared_by_several_reports(write: Write) -> None:
         "value bound nowhere",
     ],
 )
-def test_a_faulty_step_is_refused(write: Write, step: str | None, declared: str, said: str) -> None:
+def test_a_faulty_intermediate_table_is_refused(write: Write, step: str | None, declared: str, said: str) -> None:
     assert said in refusal(stepped(write, step, declared=declared))

@@ -161,7 +161,7 @@ def test_the_sweep_lists_files_with_a_job_and_a_fence(kept: Kept) -> None:
     spill = kept.store.spill(OTHER, 3)
     spill.mkdir()
     (spill / "block").write_bytes(b"x")
-    kept.store.staging("not-a-job", 1, "csv").write_bytes(b"somebody else's")
+    kept.store.staging("not-a-job", 1, "csv").write_bytes(b"another file")
     assert kept.found() == [
         (f"staging/{staged.name}", 3, True),
         (f"spill/{spill.name}", 3, True),

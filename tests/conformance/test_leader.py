@@ -25,7 +25,7 @@ def leadership(on: Services, holder: str) -> Leadership:
 
 
 def move_end(on: Services, by: timedelta) -> None:
-    """Let the lease of the leader end at another time."""
+    """Change the end of the leader's lease by that time."""
     with on.database.write() as connection:
         until = connection.execute(select(leader.c.lease_until)).scalar_one()
         connection.execute(update(leader).values(lease_until=until + by))
@@ -33,7 +33,7 @@ def move_end(on: Services, by: timedelta) -> None:
 
 @contextmanager
 def statements() -> Iterator[list[str]]:
-    """What is sent to any database."""
+    """Collect the statements that are sent to any database."""
     sent: list[str] = []
 
     def sending(_connection: object, _cursor: object, statement: str, *ignored: object) -> None:
@@ -49,37 +49,37 @@ def test_one_process_leads_and_renews(services: Services) -> None:
     assert (one.take(), other.take(), one.renew(), other.renew()) == (True, False, True, False)
 
 
-def test_a_leader_that_leaves_makes_room_at_once(services: Services) -> None:
+def test_a_released_lease_can_be_taken_at_once(services: Services) -> None:
     one, other = leadership(services, "one"), leadership(services, "other")
     assert one.take()
-    other.release()  # what it does not have
+    other.release()  # it does not hold the lease
     assert not other.take()
     release("one", services)
     assert (other.take(), one.take(), one.renew()) == (True, False, False)
 
 
-def test_a_dead_leader_is_followed_when_its_lease_is_over(services: Services) -> None:
+def test_a_dead_leader_is_replaced_when_its_lease_expires(services: Services) -> None:
     one, other = leadership(services, "one"), leadership(services, "other")
     assert one.take()
     move_end(services, -leaders.LONGEST_LEASE - timedelta(seconds=1))
     assert (other.take(), one.renew()) == (True, False)
 
 
-def test_a_lease_of_before_the_clock_was_put_back_does_not_last(services: Services) -> None:
+def test_a_lease_that_ends_too_far_in_the_future_can_be_taken(services: Services) -> None:
     one, other = leadership(services, "one"), leadership(services, "other")
     assert one.take()
     move_end(services, timedelta(days=3))
     assert (other.take(), one.renew()) == (True, False)
 
 
-def test_a_lease_lasts_as_long_as_a_jobs_but_not_for_long(services: Services) -> None:
+def test_the_lease_of_a_leader_is_as_long_as_a_jobs_up_to_a_maximum(services: Services) -> None:
     for lasts, expected in ((timedelta(seconds=3), 3), (timedelta(hours=1), 15)):
         made = leadership(replace(services, attempt=replace(services.attempt, lease=lasts)), "one")
         assert made.lease == timedelta(seconds=expected)
         assert made.pause * 3 <= expected
 
 
-def test_of_many_that_begin_at_once_one_leads(services: Services) -> None:
+def test_of_many_concurrent_candidates_one_leads(services: Services) -> None:
     databases = [Database(services.database.url.render_as_string(hide_password=False)) for _ in range(6)]
     candidates = [
         leadership(replace(services, database=database), f"process-{number}")
@@ -94,11 +94,11 @@ def test_of_many_that_begin_at_once_one_leads(services: Services) -> None:
         database.close()
 
 
-@pytest.mark.parametrize("looks", [1, 3])
-def test_a_follower_writes_nothing(services: Services, looks: int) -> None:
+@pytest.mark.parametrize("tries", [1, 3])
+def test_a_follower_writes_nothing(services: Services, tries: int) -> None:
     assert leadership(services, "one").take()
     other = leadership(services, "other")
     with statements() as sent:
-        assert not any(other.take() for _ in range(looks))
+        assert not any(other.take() for _ in range(tries))
     assert sent
     assert all(statement.startswith("SELECT") and "FOR UPDATE" not in statement for statement in sent)

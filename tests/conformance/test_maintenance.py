@@ -1,4 +1,4 @@
-"""The maintenance loop: one leader runs every task at its interval, and no task holds up another."""
+"""The maintenance loop: one leader runs every task at its interval, and no task delays another."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ OFTEN = Intervals(rescue=timedelta(seconds=0.1))
 
 @dataclass(slots=True)
 class Counted:
-    """A task that counts its runs; ``during`` happens while it runs."""
+    """A task that counts its runs; every run calls ``during``."""
 
     during: Callable[[], object] = lambda: None
     more: bool = False
@@ -69,7 +69,7 @@ def holder(on: Services) -> str | None:
 
 
 def abandoned(on: Services) -> Job:
-    """A job whose worker died long ago."""
+    """Add a job whose worker died and whose lease has expired."""
     waiting = queued()
     with on.database.write() as connection:
         jobs.add(connection, waiting)
@@ -88,7 +88,7 @@ def status(on: Services, job: Job) -> Status:
 
 @pytest.fixture
 def on(services: Services) -> Services:
-    """Services with a tenant, whose leases last a second and a half."""
+    """Services with a tenant and leases of a second and a half."""
     identity.add_tenant(Tenant(name="acme"), services)
     return replace(services, attempt=replace(services.attempt, lease=timedelta(seconds=1.5)))
 
@@ -109,7 +109,7 @@ def test_a_task_runs_once_per_interval_whichever_process_leads(on: Services) -> 
 
 def test_a_run_that_its_leader_did_not_finish_is_repeated_by_the_next(on: Services) -> None:
     class Killed(BaseException):
-        """The end of the process."""
+        """Simulates the end of the process."""
 
     def die() -> None:
         raise Killed
@@ -139,7 +139,7 @@ def test_a_task_that_has_more_to_do_is_due_at_once(on: Services) -> None:
     assert counted.runs == 2
 
 
-def test_a_clock_put_back_does_not_put_off_a_task(on: Services) -> None:
+def test_a_clock_set_back_does_not_delay_a_task(on: Services) -> None:
     counted = Counted()
     run_if_due(counted.task, on)
     move_due(on, timedelta(days=3))
@@ -167,19 +167,19 @@ def test_jobs_are_dispatched_again_only_where_an_engine_dispatches_them(on: Serv
 
 
 class Storage(FolderArtifacts):
-    """Files whose listing hangs, or fails."""
+    """An artifact store whose listing hangs or fails."""
 
     def __init__(self, root: Path, listing: Callable[[], object]) -> None:
         super().__init__(root)
         self._listing = listing
 
     def published(self) -> Iterator[StoredFile]:
-        """After whatever happens."""
+        """Call ``listing`` first."""
         self._listing()
         yield from super().published()
 
 
-def test_a_sweep_that_hangs_holds_up_neither_the_rescue_nor_the_leaders_lease(on: Services) -> None:
+def test_a_hanging_sweep_delays_neither_the_rescue_nor_the_leaders_lease(on: Services) -> None:
     begun, go_on = threading.Event(), threading.Event()
 
     def hang() -> None:
@@ -220,7 +220,7 @@ def test_a_task_that_fails_ends_neither_the_loop_nor_another_task(on: Services, 
     assert file.is_file()
 
 
-def test_of_several_processes_one_leads_and_another_follows_it(on: Services) -> None:
+def test_of_several_processes_one_leads_and_another_replaces_it(on: Services) -> None:
     with capture_logs() as lines, ExitStack() as first:
         first.enter_context(Maintenance(on, "first", OFTEN))
         wait_for("the first to lead", lambda: holder(on) == "first")
@@ -234,12 +234,12 @@ def test_of_several_processes_one_leads_and_another_follows_it(on: Services) -> 
             wait_for("the rescue", lambda: status(on, lost) is Status.QUEUED)
     leaders = [line["holder"] for line in lines if line["event"] == "maintenance_leader"]
     assert leaders[0] == "first"
-    assert len(leaders) == len(set(leaders)) <= 3  # the last two leave one after the other
+    assert len(leaders) == len(set(leaders)) <= 3  # the last two end one after the other
     assert holder(on) is None
 
 
 def test_every_process_sweeps_the_files_of_its_machine(on: Services, tmp_path: Path) -> None:
-    """At its start, and when a sweep was requested: another machine leads, and cannot see them."""
+    """It sweeps at its start and on request, because the leader on another machine cannot list these files."""
     here = replace(on, artifacts=FolderArtifacts(tmp_path / "here"))
     here.artifacts.prepare()
     left = [here.artifacts.staging("0" * 36, fence, "csv") for fence in (1, 2)]

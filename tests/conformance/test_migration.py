@@ -1,5 +1,5 @@
-"""Migrations: they make the schema that the code describes, carry data over, and survive several starts at once and
-kills in the middle.
+"""Migrations: they make the schema that the code describes, carry data over, and tolerate concurrent starts and kills
+at any statement.
 
 Where two revisions are needed, the second is ``fixtures/next_migration.py``.
 """
@@ -35,20 +35,20 @@ AT_ONCE = 3
 
 @dataclass(frozen=True, slots=True)
 class Upgrade:
-    """A database to be migrated, the folder of migrations, and what is there before."""
+    """A database to migrate, the folder of migrations, and the data that exists before."""
 
     url: str
     scripts: Path
-    kept: Job | None  # a job that is there before; None for an empty database
+    kept: Job | None  # a job that exists before; None for an empty database
     killed_after: tuple[int, ...]  # statements; fewer than the migration has
 
     def start(self, killed_after: int) -> subprocess.Popen[bytes]:
-        """A process that migrates."""
+        """Start a process that migrates the database."""
         arguments = [self.url, str(self.scripts), str(killed_after)]
         return subprocess.Popen([sys.executable, "-m", "tests.fixtures.doomed_migration", *arguments], cwd=ROOT)
 
     def assert_whole(self) -> None:
-        """The database has the newest schema, and holds what was there."""
+        """Check that the database has the newest schema and the data that existed before."""
         database = Database(self.url)
         migrate(database, self.scripts)
         with database.write() as connection:
@@ -66,7 +66,7 @@ class Upgrade:
 
 @pytest.fixture(params=["empty", "old"])
 def upgrade(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> Upgrade:
-    """An empty database for this release, or one of this release, with a tenant and a job that waits, for the next."""
+    """An empty database for this release; or, for the next one, a database of this release with a tenant and a job."""
     if request.param == "empty":
         return Upgrade(database_url, MIGRATIONS, None, (4, 9, 15))
     waiting = queued()
@@ -79,16 +79,16 @@ def upgrade(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -
     return Upgrade(database_url, next_release(tmp_path / "next"), waiting, (4, 7, 10))
 
 
-def test_starts_at_once_with_one_killed_in_the_middle_make_one_schema(upgrade: Upgrade) -> None:
+def test_concurrent_migrations_with_one_killed_make_one_schema(upgrade: Upgrade) -> None:
     doomed = [upgrade.start(killed_after) for killed_after in upgrade.killed_after[1:]]
     spared = [upgrade.start(SPARED) for _ in range(AT_ONCE)]
-    # A process that finds the work done runs too few statements to be killed.
+    # A process that finds a migrated database runs too few statements to be killed.
     assert {process.wait(120) for process in doomed} <= {-signal.SIGKILL, 0}
     assert [process.wait(120) for process in spared] == [0] * AT_ONCE
     upgrade.assert_whole()
 
 
-def test_a_migration_killed_anywhere_leaves_what_was_there(upgrade: Upgrade) -> None:
+def test_a_migration_killed_at_any_statement_changes_nothing(upgrade: Upgrade) -> None:
     for killed_after in upgrade.killed_after:
         assert upgrade.start(killed_after).wait(120) == -signal.SIGKILL
     database = Database(upgrade.url)
@@ -100,7 +100,7 @@ def test_a_migration_killed_anywhere_leaves_what_was_there(upgrade: Upgrade) -> 
     upgrade.assert_whole()
 
 
-def test_an_older_schema_is_told_from_todays_and_from_a_newer_one(database: Database, tmp_path: Path) -> None:
+def test_older_current_and_newer_schemas_are_distinguished(database: Database, tmp_path: Path) -> None:
     of_next = next_release(tmp_path / "next")
     assert (is_older(database), is_older(database, of_next)) == (False, True)
     migrate(database, of_next)
@@ -111,7 +111,7 @@ def test_an_older_schema_is_told_from_todays_and_from_a_newer_one(database: Data
 
 
 def test_migrations_make_exactly_the_schema_that_the_code_describes(database: Database) -> None:
-    """Constraints and conditions of indexes included, which Alembic's comparison leaves out."""
+    """Includes constraints and conditions of indexes, which Alembic's comparison omits."""
     with database.write() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
     migrated = _reflected(database.engine)
@@ -121,7 +121,7 @@ def test_migrations_make_exactly_the_schema_that_the_code_describes(database: Da
 
 
 def _reflected(engine: Engine) -> dict[str, Any]:
-    """Every table: its parts by their names."""
+    """Return every table's columns, constraints and indexes by name."""
     found = inspect(engine)
     return {
         table: {
@@ -137,10 +137,10 @@ def _reflected(engine: Engine) -> dict[str, Any]:
     }
 
 
-def _named(parts: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """As text: neither types nor conditions compare."""
+def _named(items: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the items as text, because neither types nor conditions can be compared."""
     found = {}
-    for part in parts:
-        options = {name: str(value) for name, value in part.get("dialect_options", {}).items()}
-        found[str(part["name"])] = str({**part, "dialect_options": options})
+    for item in items:
+        options = {name: str(value) for name, value in item.get("dialect_options", {}).items()}
+        found[str(item["name"])] = str({**item, "dialect_options": options})
     return found

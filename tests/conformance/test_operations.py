@@ -106,7 +106,7 @@ def test_a_held_file_outlives_retention_and_deletion_until_it_is_released(on: Se
     with pytest.raises(JobOnHold):
         delete_export(ref(job), caller(), on)
     assert path.is_file()
-    with pytest.raises(ArtifactNotFound):  # kept, and nobody's to download any more
+    with pytest.raises(ArtifactNotFound):  # kept, but no client can download it
         download.mint(ref(job), caller(), on)
     assert admin_jobs.release(job, "root", on).held_at is None
     assert retention.expire(on).done == 1

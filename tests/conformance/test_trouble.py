@@ -152,7 +152,7 @@ def reasons(postgresql: str) -> dict[str, str]:
         f"postgresql://ann:{SECRET}@127.0.0.1:1/offtake": "refused",
         f"postgresql://ann:{SECRET}@no-such-host.invalid/offtake": "no-such-host.invalid",
         there.replace("/postgres?", "/nothing?"): '"nothing" does not exist',
-        there.replace("postgres:", f"nobody:{SECRET}"): '"nobody" does not exist',
+        there.replace("postgres:", f"unknown:{SECRET}"): '"unknown" does not exist',
         role_with_password(postgresql, "careful", "another").replace(
             "another", SECRET
         ): "password authentication failed",

@@ -1,4 +1,4 @@
-"""Does every citation lead somewhere? Sections of the wire contracts, and pages named in code, tests and the manual."""
+"""Checks of citations: sections of the wire contracts, and pages named in code, tests and the manual."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ BARE = re.compile(
 DIALECT_FILES = re.compile(r"(?:^|/)(?:khoros|talkdesk|loop)/|wire\.\w+\.toml$")
 
 MENTION = re.compile(r"(?<![\w/.:<>*{}-])(?:\.{0,2}/)?[\w][\w./-]*\.md\b")
-NOT_PAGES = {"README.md"}  # a name that many folders have
+NOT_PAGES = {"README.md"}  # a name in many folders
 
 
 def _files(*folders: str) -> Iterator[Path]:
@@ -47,7 +47,7 @@ def _files(*folders: str) -> Iterator[Path]:
 
 
 def _text(path: Path) -> str:
-    """The file with line breaks inside sentences taken out, so that a citation may be broken over two lines."""
+    """Read a file without the line breaks inside sentences, so that a citation may span two lines."""
     return re.sub(r"\n[ \t]*(?:#|--)?[ \t]*", " ", path.read_text("utf-8"))
 
 

@@ -1,4 +1,4 @@
-"""The deployment files: they say what their programs understand, name settings that exist, and give time to drain."""
+"""The deployment files: their programs accept them, their settings exist, and they allow enough time to drain."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ MANUAL = ROOT / "docs" / "how-to" / "deploy.md"
 GIVEN = {
     "OFFTAKE_HOST_NAME": "exports.example.com",
     "OFFTAKE_DATABASE_PASSWORD": "secret-of-the-database",
-    "OFFTAKE_METRICS_TOKEN": "a-token-for-figures",
+    "OFFTAKE_METRICS_TOKEN": "a-token-for-metrics",
 }  # as in .env
-BEYOND_DRAIN = 5  # seconds that a server gives its workers after their time is over
+BEYOND_DRAIN = 5  # seconds between a server's deadline for its workers and their kill
 MARCH = ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z")
 
 
@@ -45,7 +45,7 @@ def documents(file: Path) -> list[dict[str, Any]]:
 
 
 def settings_of(variables: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """The settings that a process with these variables has; an unknown one is refused."""
+    """Return the settings of a process with these variables; an unknown variable is an error."""
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         monkeypatch.delenv(name)
     for name, value in variables.items():
@@ -55,7 +55,7 @@ def settings_of(variables: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -
 
 
 def assert_command(arguments: list[str]) -> None:
-    """A command of ours, with options that it has."""
+    """Check that this is an offtake command with existing options."""
     group: Any = typer.main.get_command(app)
     command = group.commands[arguments[0]]
     command.make_context(arguments[0], arguments[1:], resilient_parsing=True)
@@ -100,8 +100,8 @@ def test_compose_runs_our_commands_with_our_settings(
         assert settings.server.port == 8080
 
 
-def test_compose_asks_the_database_where_its_clients_will(compose: dict[str, Any]) -> None:
-    """On the socket the image's own server answers, too, which makes the database and goes."""
+def test_the_database_health_check_of_compose_uses_tcp_like_its_clients(compose: dict[str, Any]) -> None:
+    """The image's temporary server, which creates the database and ends, listens on the socket only."""
     assert "--host=127.0.0.1" in compose["services"]["database"]["healthcheck"]["test"]
 
 
@@ -138,16 +138,16 @@ def test_kubernetes_gives_settings_that_exist_and_time_to_drain(
     assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
     assert container["livenessProbe"]["httpGet"] == container["startupProbe"]["httpGet"]
     assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
-    assert container["readinessProbe"]["timeoutSeconds"] > 2  # as long as a look may take
+    assert container["readinessProbe"]["timeoutSeconds"] > 2  # as long as a probe may take
     assert container["ports"] == [{"name": "http", "containerPort": settings.server.port}]
     labels = manifests["Deployment", "offtake-server"]["spec"]["template"]["metadata"]["labels"]
     assert manifests["Service", "offtake"]["spec"]["selector"] == labels
 
 
-def test_the_cache_of_a_pod_is_its_own(
+def test_each_pod_has_its_own_cache(
     manifests: dict[tuple[str, str], dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not in the home, which all pods share."""
+    """The cache is not in the home, which all pods share."""
     variables = manifests["ConfigMap", "offtake"]["data"]
     folder = settings_of(variables, monkeypatch).storage.cache_folder
     assert folder
@@ -160,7 +160,7 @@ def test_the_cache_of_a_pod_is_its_own(
             assert mounted in own
 
 
-def test_a_variable_that_is_no_setting_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_that_is_not_a_setting_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Exception, match="OFFTAKE_PORT: unknown option"):
         settings_of({"OFFTAKE_PORT": "tcp://10.0.0.1:80"}, monkeypatch)
 
@@ -186,7 +186,7 @@ def test_the_image_is_built_from_the_lock_and_does_not_run_as_root(monkeypatch: 
     assert_command([re.findall(r'"(\w+)"', last["CMD"])[0]])
 
 
-def test_the_image_can_have_the_extra_that_the_manual_names() -> None:
+def test_the_image_accepts_the_extra_that_the_manual_names() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     asked = re.findall(r"--build-arg (\w+)=(\w+)", MANUAL.read_text("utf-8"))
     assert {extra for _, extra in asked} == {"temporal"} <= set(extras)
@@ -194,7 +194,7 @@ def test_the_image_can_have_the_extra_that_the_manual_names() -> None:
     assert {name for name, _ in asked} == set(re.findall(r"^ARG (\w+)=$", text, re.MULTILINE))
     steps = re.findall(r"^RUN (uv sync .*)$", text, re.MULTILINE)
     assert len(steps) == 2
-    for step in steps:  # as the image's shell reads them
+    for step in steps:  # as the shell of the image reads them
         for value, expected in (("", []), ("temporal", ["--extra=temporal"])):
             command = ["sh", "-c", step.replace("uv sync", "echo")]
             said = subprocess.run(command, capture_output=True, text=True, check=True, env={"EXTRA": value}).stdout
@@ -205,7 +205,7 @@ def test_the_image_can_have_the_extra_that_the_manual_names() -> None:
 
 
 @pytest.mark.parametrize("name", ["offtake.service", "offtake-worker@.service"])
-def test_systemd_understands_the_units(name: str, tmp_path: Path) -> None:
+def test_systemd_accepts_the_units(name: str, tmp_path: Path) -> None:
     text = (DEPLOY / "systemd" / name).read_text("utf-8")
     (started,) = re.findall(r"^ExecStart=(.*)$", text, re.MULTILINE)
     assert_command(started.split()[1:])
@@ -220,7 +220,7 @@ def test_systemd_understands_the_units(name: str, tmp_path: Path) -> None:
     assert grace > max(settings.server.drain_seconds, settings.worker.drain_seconds + BEYOND_DRAIN)
 
 
-def test_the_user_of_the_units_can_read_its_certificate_and_nobody_else_the_secrets() -> None:
+def test_the_group_of_the_units_can_read_the_certificate_and_only_root_the_secrets() -> None:
     page = MANUAL.read_text("utf-8")
     made = {
         line.split()[-1]: line.split()[1:] for line in re.findall(r"^install .*/etc/offtake.*$", page, re.MULTILINE)
@@ -255,7 +255,7 @@ def test_the_manual_lists_every_metric(installation: Installation) -> None:
 
 
 def test_a_backup_made_as_the_manual_says_can_be_restored(installation: Installation, tmp_path: Path) -> None:
-    """While the server runs, a second time over the first; the files after the database, which is its owner's alone."""
+    """While the server runs, twice to the same target; the database first, whose file only its owner can read."""
     installation.init()
     credential = installation.add_tenant("acme")
     running = installation.serve(workers=1)
@@ -278,7 +278,7 @@ def test_a_backup_made_as_the_manual_says_can_be_restored(installation: Installa
 
 
 def _back_up(home: Path, backup: Path, tmp_path: Path) -> None:
-    """Run the manual's script. Not every machine has its programs: Python does what they are asked."""
+    """Run the manual's script. Python replaces its programs, which a machine may not have."""
     (script,) = re.findall(r"^```sh\n(#!/bin/sh\n.*?)^```$", MANUAL.read_text("utf-8"), re.MULTILINE | re.DOTALL)
     assert 'sqlite3 /srv/offtake/state.db "' in script
     assert "rsync --archive /srv/offtake/" in script
@@ -307,7 +307,7 @@ _PROGRAMS = {
 # --- proxies -------------------------------------------------------------------------------------------------------
 
 
-def test_caddy_understands_its_file() -> None:
+def test_caddy_accepts_its_file() -> None:
     command = [program("caddy", "deployment"), "validate", "--adapter", "caddyfile", "--config"]
     environment = {**os.environ, **GIVEN, "OFFTAKE_UPSTREAM": "server:8080"}
     done = subprocess.run(
@@ -321,7 +321,7 @@ def test_caddy_understands_its_file() -> None:
 
 @pytest.fixture
 def nginx(installation: Installation, tmp_path: Path) -> Iterator[tuple[str, trustme.CA, Path]]:
-    """A server behind a real nginx with our file: only paths, ports and the address of the server are others."""
+    """A server behind a real nginx with the deployment's file; only paths, ports and addresses are changed."""
     installation.init("[server]\ntrusted_proxies = ['127.0.0.1']\n")
     running = installation.serve(workers=1)
     authority, port = trustme.CA(), _free_port()
@@ -336,7 +336,7 @@ def nginx(installation: Installation, tmp_path: Path) -> Iterator[tuple[str, tru
         "/etc/nginx/tls": str(tmp_path),
         "/var/log/nginx": str(tmp_path),
         "/run/nginx.pid": str(tmp_path / "nginx.pid"),
-        "proxy_set_header X-Forwarded-Host $host;": "proxy_set_header X-Forwarded-Host $http_host;",  # with our port
+        "proxy_set_header X-Forwarded-Host $host;": "proxy_set_header X-Forwarded-Host $http_host;",  # has the port
         "http {\n": "http {\n" + "".join(f"    {kind}_temp_path {tmp_path};\n" for kind in _TEMPORARY),
     }
     for before, after in changes.items():
@@ -375,7 +375,7 @@ def test_an_export_through_nginx(nginx: tuple[str, trustme.CA, Path], installati
         assert link.startswith(f"{url}/download/")
         answer = http.get(link)
         assert (answer.status_code, answer.json()["total"]) == (200, 0)
-        for path in ("/metrics", "/readyz", "/healthz"):  # not for the world
+        for path in ("/metrics", "/readyz", "/healthz"):  # not available through the proxy
             assert http.get(path).status_code == 404
     route = "/download/{job}/{file_name}"
     server = installation.servers[0]

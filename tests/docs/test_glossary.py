@@ -1,4 +1,4 @@
-"""Do code and glossary use the same words? Names that the glossary gives exist; retired words do not come back."""
+"""Code and glossary use the same words: names in the glossary exist, and retired words are not used."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ NOT_SEARCHED = (
     "docs/reference/glossary.md",
     "docs/reference/reports/*",
     "src/offtake/catalogue/reports/*/cases/*",
+    "tests/docs/retired_words.toml",
 )
 
 
 def _texts() -> Iterator[tuple[str, str]]:
-    """Path and text of the code, the tools and the manual."""
+    """Path and text of the code, the tests, the tools and the manual."""
     pages = [*ROOT.glob("*.md"), ROOT / "Makefile", ROOT / "pyproject.toml"]
-    for folder in ("src", "docs", "tools", "deploy"):
+    for folder in ("src", "tests", "docs", "tools", "deploy"):
         pages += [path for path in (ROOT / folder).rglob("*") if path.suffix in SUFFIXES]
     for path in sorted(pages):
         name = str(path.relative_to(ROOT))
@@ -104,8 +105,8 @@ def test_what_replaces_a_retired_word_is_in_the_glossary() -> None:
 
 
 @pytest.mark.parametrize("entry", RETIRED["retired"], ids=lambda entry: entry["words"][0])
-def test_retired_words_do_not_come_back(entry: Mapping[str, Any]) -> None:
-    # A word inside an identifier counts as well: ``_ring``, ``ring_at``.
+def test_retired_words_are_not_used(entry: Mapping[str, Any]) -> None:
+    # A word inside an identifier counts as well, before or after an underscore.
     pattern = re.compile(rf"(?<![A-Za-z])(?:{'|'.join(entry['words'])})(?![A-Za-z])", re.IGNORECASE)
     phrases = [re.compile(phrase, re.IGNORECASE) for phrase in entry.get("phrases", ())]
     found = []
@@ -119,7 +120,7 @@ def test_retired_words_do_not_come_back(entry: Mapping[str, Any]) -> None:
     assert found == []
 
 
-def test_retired_names_do_not_come_back() -> None:
+def test_retired_names_are_not_used() -> None:
     classes = [name for name in _classes() if name.strip("_") in RETIRED["names"]["classes"]]
     modules = [path for path in _modules() if Path(path).stem in RETIRED["names"]["modules"]]
     pattern = re.compile(rf"\b(?:{'|'.join(RETIRED['names']['texts'])})\b")

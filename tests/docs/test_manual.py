@@ -1,4 +1,4 @@
-"""Is the manual true? Its links resolve, its drawing of the states is the table in the code, its lists are complete."""
+"""Checks of the manual: its links resolve, its diagram of states matches the code, and its lists are complete."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
 def _anchors(page: Path) -> set[str]:
-    """Anchors as GitHub makes them from headings."""
+    """Return anchors as GitHub makes them from headings."""
     headings = re.findall(r"^#+ +(.+)$", FENCED.sub("", page.read_text("utf-8")), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -42,7 +42,7 @@ def test_links_resolve(page: Path) -> None:
 
 def test_every_page_is_in_the_index() -> None:
     index = ROOT / "docs" / "README.md"
-    reports = ROOT / "docs" / "reference" / "reports.md"  # the page that lists the pages of the reports
+    reports = ROOT / "docs" / "reference" / "reports.md"  # the page that lists the reports' pages
     listed = {
         (page.parent / target).resolve()
         for page in (index, reports)
@@ -52,7 +52,7 @@ def test_every_page_is_in_the_index() -> None:
     assert not unlisted
 
 
-def test_the_drawing_of_the_states_is_the_table_of_moves() -> None:
+def test_the_diagram_of_states_matches_the_table_of_moves() -> None:
     text = (ROOT / "docs" / "explanation" / "jobs.md").read_text("utf-8")
     drawn = re.findall(r"^ +(\w+) --> (\w+):", text, re.MULTILINE)
     assert len(drawn) == len(set(drawn))
@@ -61,7 +61,7 @@ def test_the_drawing_of_the_states_is_the_table_of_moves() -> None:
     }
 
 
-def test_every_target_of_make_is_explained() -> None:
+def test_every_make_target_is_documented() -> None:
     listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     targets = re.findall(r"^make (\w+)", listed, re.MULTILINE)
     assert "demo" in targets
@@ -69,13 +69,13 @@ def test_every_target_of_make_is_explained() -> None:
     assert [target for target in targets if f"make {target}" not in text] == []
 
 
-def test_the_reference_is_what_the_code_says() -> None:
+def test_the_reference_matches_the_code() -> None:
     command = [sys.executable, str(ROOT / "tools" / "reference.py"), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_every_dependency_has_its_line() -> None:
+def test_every_dependency_is_documented() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     named = [*project["project"]["dependencies"], *chain(*project["dependency-groups"].values())]
     named += chain(*project["project"]["optional-dependencies"].values())

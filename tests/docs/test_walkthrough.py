@@ -1,4 +1,4 @@
-"""Do the manual's shell blocks work as pasted? They run in order, in one bash, against a real server."""
+"""Runs the manual's shell blocks as pasted: one after the other, in one bash, against a real server."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def _free_port() -> str:
 
 
 def _paste(page: str, folder: Path, *, elsewhere: Mapping[str, str] = NOTHING) -> str:
-    """Run all blocks of a page in ``folder`` as if it were the checkout, on free ports; returns what they print.
+    """Run all blocks of a page in ``folder`` as if it were the checkout, on free ports; return their output.
 
-    ``elsewhere`` are URLs of the page, and those of the servers that stand for them.
+    ``elsewhere`` maps URLs of the page to those of the test's servers.
     """
     ports = {"8080": _free_port(), "7233": _free_port()}
     (folder / ".venv").symlink_to(sys.prefix)
@@ -51,7 +51,7 @@ def _paste(page: str, folder: Path, *, elsewhere: Mapping[str, str] = NOTHING) -
     with (
         (folder / "stdout").open("wb") as out,
         (folder / "stderr").open("wb") as err,
-    ):  # no pipes: the server has them too
+    ):  # no pipes, because the server would inherit them
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", f"trap 'kill $(jobs -p) 2>/dev/null && wait || true' EXIT\n{script}"],
             cwd=folder,
@@ -73,7 +73,7 @@ def test_readme(tmp_path: Path) -> None:
         header, *rows = csv.reader(file)
     assert "Call Id" in header
     assert {len(row) for row in rows} == {len(header)}
-    assert 4500 <= len(rows) <= 5000  # calls of the last midnight may end a day later
+    assert 4500 <= len(rows) <= 5000  # calls around midnight may end a day later
 
 
 def test_moving_from_khoros(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_keeping_files_in_object_storage(tmp_path: Path, moto: S3Server) -> None
     assert not list((tmp_path / "home" / "lake").iterdir())
 
 
-def test_growing_onto_postgresql(tmp_path: Path, postgresql: str) -> None:
+def test_using_postgresql(tmp_path: Path, postgresql: str) -> None:
     home = Installation(tmp_path / "offtake-home")
     home.init()
     home.add_tenant("acme")
@@ -122,7 +122,7 @@ def test_growing_onto_postgresql(tmp_path: Path, postgresql: str) -> None:
 
 
 def test_every_khoros_option_is_on_that_page() -> None:
-    """What is proposed can be changed, and the page says how."""
+    """Every proposed behaviour has an option, which the page describes."""
     page = (ROOT / "docs" / "how-to" / "move-from-khoros.md").read_text("utf-8")
     assert [name for name in KhorosSettings.model_fields if f"`{name}`" not in page] == []
 
@@ -145,12 +145,12 @@ def test_a_plain_script_that_pulls(tmp_path: Path) -> None:
     printed = _paste("docs/how-to/use-airbyte.md", tmp_path).splitlines()
     found = {line.split()[-1]: int(line.split()[0]) for line in printed if " rows of " in line}
     assert found.keys() == {"calls", "user_status", "contacts"}
-    assert 450 <= found["calls"] <= 500  # calls of the last midnight may end a day later
+    assert 450 <= found["calls"] <= 500  # calls around midnight may end a day later
     assert all(found.values())
     assert "is revoked" in printed[-1]
 
 
-def test_a_report_of_ones_own(tmp_path: Path) -> None:
+def test_adding_a_report(tmp_path: Path) -> None:
     printed = _paste("docs/how-to/add-your-own-report.md", tmp_path)
     assert "talkdesk missed_calls" in printed
     with (tmp_path / "missed.csv").open(encoding="utf-8", newline="") as file:
@@ -173,7 +173,7 @@ def test_every_loop_option_is_on_that_page() -> None:
     assert [name for name in LoopSettings.model_fields if f"`{name}`" not in page] == []
 
 
-def test_growing_with_temporal(tmp_path: Path) -> None:
+def test_using_temporal(tmp_path: Path) -> None:
     printed = _paste("docs/how-to/use-temporal.md", tmp_path)
     assert "created" in printed.splitlines()
     assert "succeeded" in printed

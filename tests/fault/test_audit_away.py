@@ -1,4 +1,4 @@
-"""What cannot be recorded in the audit log does not happen, whatever the operation is (Talkdesk contract 4)."""
+"""An operation that cannot be recorded in the audit log has no effect (Talkdesk contract 4)."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.fixtures.talkdesk import Credential, TalkdeskWire
 from tests.fixtures.workers import BRIEF
 
 DAY = ("2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z")
-ORDER = {"timespan": dict(zip(("from", "to"), DAY, strict=True))}
+BODY = {"timespan": dict(zip(("from", "to"), DAY, strict=True))}
 
 
 @contextmanager
 def audit_away(installation: Installation) -> Iterator[None]:
-    """The log's table is gone, as its own storage might be; all others stay."""
+    """Remove the table of the log for the length of the block; all other tables remain."""
     with installation.services() as on:
 
         def rename(one: str, other: str) -> None:
@@ -43,12 +43,12 @@ def assert_unavailable(answer: httpx.Response) -> None:
 
 @pytest.fixture
 def credential(installation: Installation) -> Credential:
-    """Of a tenant whose reads are recorded, too, and whose exports may have one row."""
+    """A credential of a tenant whose exports may have one row; another tenant's reads are audited, too."""
     installation.init(f"{BRIEF}[tenants.watched.talkdesk]\naudit_reads = true\n[tenants.acme.talkdesk]\nrows = 1\n")
     return installation.add_tenant("acme")
 
 
-def test_without_a_record_there_is_no_effect(installation: Installation, credential: Credential) -> None:
+def test_operations_without_an_audit_record_have_no_effect(installation: Installation, credential: Credential) -> None:
     installation.load("call", [call("c1", DAY[0])], tenant="acme")
     watched = installation.add_tenant("watched")
     server = installation.serve(workers=1)
@@ -58,14 +58,14 @@ def test_without_a_record_there_is_no_effect(installation: Installation, credent
         files = sorted(path.name for path in (installation.home / "artifacts").rglob("*.json"))
         pair = (credential.client_id, credential.client_secret)
         with audit_away(installation):
-            assert_unavailable(client.send_create("calls", ORDER))
+            assert_unavailable(client.send_create("calls", BODY))
             assert_unavailable(client.file("calls", done))
             assert_unavailable(client.delete("calls", done))
             for path in ("/oauth/token?grant_type=client_credentials", f"/oauth/revoke?token={client.token}"):
                 answer = client.http.post(path, auth=pair)
                 assert_oauth_refused(answer, 503, "temporarily_unavailable")
                 assert int(answer.headers["retry-after"]) >= 1
-            # Looking changes nothing and goes on, except where it is to be recorded as well.
+            # Reads change nothing and succeed, except where they are audited as well.
             assert client.poll("calls", done).status_code == 303
             assert_unavailable(other.poll("calls", seen))
             assert_unavailable(other.http.get("/data/reports/calls/jobs", headers=other.headers))
@@ -76,10 +76,8 @@ def test_without_a_record_there_is_no_effect(installation: Installation, credent
         assert other.poll("calls", seen).status_code == 303
 
 
-def test_a_failure_waits_for_its_record_and_stands_in_the_audit_log(
-    installation: Installation, credential: Credential
-) -> None:
-    """3, decision: too many rows end the job; why is in the log, under the code that its record has."""
+def test_a_failure_is_published_only_with_its_audit_record(installation: Installation, credential: Credential) -> None:
+    """Too many rows fail the job; the log has the same code as the job's row."""
     installation.load("call", [call(name, DAY[0]) for name in ("c1", "c2")], tenant="acme")
     server = installation.serve(workers=0)
     with TalkdeskWire.connect(server.url, credential) as client:

@@ -1,9 +1,9 @@
 """Clocks that are wrong, and clocks that jump: no job is lost, and none is published twice.
 
-On PostgreSQL the database's clock decides and a host's does not matter; ``tests/conformance/test_clock.py`` shows it of
-each rule, and here whole workers do. A SQLite file has one host, whose clock decides: when it is put forward, leases
-run out early, and the fence keeps the two attempts apart; when it is put back, leases and waits last longer, though
-not without end.
+On PostgreSQL the database's clock decides and a host's does not matter; ``tests/conformance/test_clock.py`` checks
+each rule, and this module checks whole workers. A SQLite file has one host, whose clock decides: when it is set
+forward, leases expire early, and the fence separates the two attempts; when it is set back, leases and delays last
+longer, up to a limit.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ NEVER = Shutdown(timedelta(days=1))
 
 @dataclass(slots=True)
 class Host:
-    """A machine with SQLite, whose clock somebody moves; everything on it reads the same clock."""
+    """A machine with SQLite and a clock that the test sets; all code on it reads this clock."""
 
     on: Services
     now: datetime
@@ -50,7 +50,7 @@ class Host:
         return found
 
     def create(self) -> str:
-        """The id of a new job. A moment passes, so that of two jobs one is older."""
+        """Create a job and return its id. The clock advances, so that of two jobs one is older."""
         self.now += timedelta(milliseconds=1)
         return create_export(CALLS, caller(), self.on).id
 
@@ -63,7 +63,7 @@ class Host:
 
 @pytest.fixture
 def host(installation: Installation) -> Iterator[Host]:
-    """One with a tenant and a call. Heartbeats are so rare that none renews a lease here: the step comes first."""
+    """A host with a tenant and a call. Heartbeats are so rare that none renews a lease before the clock is set."""
     installation.init("[worker]\nretry_seconds = 60\n")
     installation.add_tenant("acme")
     installation.load("call", [call("c1", "2026-03-02T10:00:00Z")], tenant="acme")
@@ -74,11 +74,11 @@ def host(installation: Installation) -> Iterator[Host]:
 
 
 @pytest.mark.parametrize("point", ["claimed", "writing", "staged", "renamed"])
-def test_a_clock_put_forward_in_mid_attempt_makes_two_attempts_and_one_file(host: Host, point: str) -> None:
+def test_a_clock_set_forward_during_an_attempt_causes_two_attempts_and_one_file(host: Host, point: str) -> None:
     job = host.create()
 
     def step(name: str, lease: Lease) -> None:
-        """An hour passes at once, and another worker finds a lease that has run out."""
+        """Set the clock forward by an hour; another worker then takes the expired lease."""
         if name != point:
             return
         host.now += HOUR
@@ -98,16 +98,16 @@ def test_a_clock_put_forward_in_mid_attempt_makes_two_attempts_and_one_file(host
     assert [path.relative_to(host.on.artifacts.root).as_posix() for path in host.files()] == [done.artifact.key]
 
 
-def test_a_clock_put_back_makes_leases_and_waits_longer_and_loses_nothing(host: Host) -> None:
+def test_a_clock_set_back_prolongs_leases_and_delays_and_loses_no_job(host: Host) -> None:
     orphaned, waiting = host.create(), host.create()
     lease = host.claim("dies")
     assert lease is not None
     assert lease.job.id == orphaned
     host.now -= outcome.MAX_DELAY
     maintain(host.on)
-    assert host.claim("lives") is None  # what was ordered before is not due yet
+    assert host.claim("lives") is None  # jobs created before are not due yet
     assert host.read(orphaned).status is Status.RUNNING
-    fresh = host.create()  # what is ordered now is
+    fresh = host.create()  # a job created now is due
     run = host.claim("lives")
     assert run is not None
     assert run.job.id == fresh
@@ -122,8 +122,8 @@ def test_a_clock_put_back_makes_leases_and_waits_longer_and_loses_nothing(host: 
     assert len(host.files()) == 3
 
 
-def test_a_clock_put_back_by_days_is_noticed(host: Host) -> None:
-    """As of a machine that started with a wrong clock: what was written then is not waited for."""
+def test_a_clock_set_back_by_days_ends_leases_and_delays(host: Host) -> None:
+    """For example after a start with a wrong clock: workers do not wait for the instants written then."""
     orphaned, waiting = host.create(), host.create()
     assert host.claim("dies") is not None
     host.now -= 3 * 24 * HOUR
@@ -140,7 +140,7 @@ def test_a_clock_put_back_by_days_is_noticed(host: Host) -> None:
     assert len(host.files()) == 2
 
 
-def test_a_worker_known_to_be_dead_is_not_waited_for_whatever_the_clock_says(host: Host) -> None:
+def test_the_lease_of_a_dead_worker_is_rescued_whatever_the_clock_says(host: Host) -> None:
     job = host.create()
     assert host.claim("dies") is not None
     host.now -= HOUR
@@ -150,10 +150,10 @@ def test_a_worker_known_to_be_dead_is_not_waited_for_whatever_the_clock_says(hos
     assert host.read(job).attempts == 2
 
 
-def test_workers_whose_clocks_are_hours_apart_share_a_postgresql_in_peace(
+def test_workers_with_clocks_hours_apart_run_each_job_once_on_postgresql(
     installation: Installation, postgresql: str
 ) -> None:
-    """None takes a lease that holds, and none waits for what is due."""
+    """No worker takes a valid lease, and no worker delays a due job."""
     installation.init(state_setting(fresh_database(postgresql)))
     credential = installation.add_tenant("acme")
     installation.load("call", [call("c1", "2026-03-02T10:00:00Z")], tenant="acme")

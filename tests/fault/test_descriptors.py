@@ -1,4 +1,4 @@
-"""No file descriptor is left, in the server and in a worker: callers wait or are not let in, and nothing is lost.
+"""File descriptors are exhausted in the server or a worker: requests are refused or retried, and no job is lost.
 
 The limit of a running process is lowered to what it has open, and raised again.
 """
@@ -23,14 +23,14 @@ from tests.fixtures.talkdesk import Credential, TalkdeskWire
 from tests.fixtures.workers import job_row, worker
 
 DAY = ("2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z")
-ORDER = {"timespan": dict(zip(("from", "to"), DAY, strict=True))}
+BODY = {"timespan": dict(zip(("from", "to"), DAY, strict=True))}
 SPARE = 8  # descriptors that a process may still open
-CROWD = 60  # connections, of which only those find room
+CROWD = 60  # connections, of which only the spare descriptors allow some
 
 
 @pytest.fixture
 def credential(installation: Installation) -> Credential:
-    """Of a tenant with one call."""
+    """A credential of a tenant with one call."""
     installation.init("[worker]\nattempts = 100\nretry_seconds = 0.2\n[talkdesk]\nopen_jobs = 1000\n")
     made = installation.add_tenant("acme")
     installation.load("call", [call("c1", DAY[0])], tenant="acme")
@@ -39,7 +39,7 @@ def credential(installation: Installation) -> Credential:
 
 @contextmanager
 def limited(pid: int, spare: int) -> Iterator[None]:
-    """A process that may have no more than so many files open besides those it has."""
+    """Limit a process to its open files and so many more."""
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     used = max(int(name) for name in os.listdir(f"/proc/{pid}/fd")) + 1  # noqa: PTH208 - names only
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + spare, before[1]))
@@ -51,7 +51,7 @@ def limited(pid: int, spare: int) -> Iterator[None]:
 
 @contextmanager
 def crowd(url: str) -> Iterator[None]:
-    """Connections that are held open and ask for nothing."""
+    """Hold idle connections open."""
     parts = urlsplit(url)
     assert parts.hostname is not None
     with ExitStack() as stack:
@@ -61,15 +61,15 @@ def crowd(url: str) -> Iterator[None]:
         yield
 
 
-def ordered(url: str, headers: dict[str, str]) -> httpx.Response | None:
-    """One order over a connection of its own; None where nobody is let in."""
+def create_over_new_connection(url: str, headers: dict[str, str]) -> httpx.Response | None:
+    """Create a job over a new connection; None if the server does not accept the connection."""
     try:
-        return httpx.post(f"{url}/data/reports/calls/jobs", json=ORDER, headers=headers, timeout=10, trust_env=False)
+        return httpx.post(f"{url}/data/reports/calls/jobs", json=BODY, headers=headers, timeout=10, trust_env=False)
     except httpx.TransportError:
         return None
 
 
-def test_a_server_without_descriptors_turns_callers_away_and_comes_back(
+def test_a_server_without_descriptors_refuses_requests_and_recovers(
     installation: Installation, credential: Credential
 ) -> None:
     running: Running = installation.serve(workers=0)
@@ -77,10 +77,10 @@ def test_a_server_without_descriptors_turns_callers_away_and_comes_back(
     with TalkdeskWire.connect(running.url, credential) as client:
         accepted.append(client.create("calls", *DAY))
         with limited(running.process.pid, SPARE), crowd(running.url):
-            for _ in range(3):  # by newcomers, and by one who was let in before
-                newcomer = ordered(running.url, client.headers)
-                assert newcomer is None or newcomer.status_code == 503
-                for answer in (newcomer, _asked(client)):
+            for _ in range(3):  # over new connections, and over an established one
+                fresh = create_over_new_connection(running.url, client.headers)
+                assert fresh is None or fresh.status_code == 503
+                for answer in (fresh, _asked(client)):
                     if answer is None:
                         continue
                     assert answer.status_code in (202, 503), answer.text
@@ -88,7 +88,9 @@ def test_a_server_without_descriptors_turns_callers_away_and_comes_back(
                         accepted.append(answer.json()["job"]["id"])
                     else:
                         assert int(answer.headers["retry-after"]) >= 1
-        answer = wait_for("a newcomer to be let in", lambda: ordered(running.url, client.headers))
+        answer = wait_for(
+            "a new connection to be accepted", lambda: create_over_new_connection(running.url, client.headers)
+        )
         assert answer.status_code == 202, answer.text
         accepted.append(answer.json()["job"]["id"])
         with worker(installation) as process:
@@ -100,19 +102,19 @@ def test_a_server_without_descriptors_turns_callers_away_and_comes_back(
 
 def _asked(client: TalkdeskWire) -> httpx.Response | None:
     try:
-        return client.send_create("calls", ORDER)
+        return client.send_create("calls", BODY)
     except httpx.TransportError:
         return None
 
 
-def test_an_attempt_without_descriptors_is_made_again(installation: Installation, credential: Credential) -> None:
+def test_an_attempt_without_descriptors_is_retried(installation: Installation, credential: Credential) -> None:
     running = installation.serve(workers=0)
     with TalkdeskWire.connect(running.url, credential) as client, worker(installation) as process:
         first = client.create("calls", *DAY)
-        assert client.wait("calls", first) == "done"  # everything a worker needs all the time is open
+        assert client.wait("calls", first) == "done"  # the worker has opened all files that it keeps open
         with limited(process.process.pid, 0):
             second = client.create("calls", *DAY)
-            wait_for("an attempt, or a look, without descriptors", lambda: _failed(process.lines("attempt"), second))
+            wait_for("an attempt without descriptors", lambda: _failed(process.lines("attempt"), second))
             assert client.status("calls", second) in ("created", "processing")
         assert client.wait("calls", second) == "done"
         assert process.stop() == 0

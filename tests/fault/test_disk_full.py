@@ -1,4 +1,4 @@
-"""Disks that are full: of files being written, of what a query spills, and of the state database itself."""
+"""Full disks: of artifacts, of spilled rows, and of the state database."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NOTES = "x" * 2_000
 
 
 def stocked(home: Installation) -> Credential:
-    """March is larger than the disk, its first day is small."""
+    """Load a tenant whose export of March is larger than the disk, and of its first day small."""
     credential = home.add_tenant("acme")
     rows = [call(f"c{number}", "2026-03-05T10:00:00Z", notes=NOTES) for number in range(ROWS)]
     home.load("call", [*rows, call("early", "2026-03-01T10:00:00Z")], tenant="acme")
@@ -40,12 +40,12 @@ def attempts_at(server: Running, job: str) -> list[dict[str, Any]]:
 
 
 def files(home: Installation) -> set[str]:
-    """All files of the artifact store."""
+    """Return all files of the artifact store."""
     root = home.home / "artifacts"
     return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
 
 
-def test_an_export_without_room_waits_for_it_and_others_go_on(installation: Installation) -> None:
+def test_an_export_without_disk_space_is_retried_and_others_run(installation: Installation) -> None:
     """A full disk delays an export; a partial file is never visible."""
     installation.init("[worker]\nattempts = 100\nretry_seconds = 0.2\n")
     with small_disk(installation.home / "artifacts", MEGABYTES) as disk:
@@ -53,7 +53,7 @@ def test_an_export_without_room_waits_for_it_and_others_go_on(installation: Inst
         server = installation.serve(workers=1)
         with TalkdeskWire.connect(server.url, credential) as client:
             large = client.create("calls", *MARCH)
-            line = wait_for("an attempt without room", lambda: attempts_at(server, large))[0]
+            line = wait_for("an attempt without disk space", lambda: attempts_at(server, large))[0]
             assert (line["outcome"], line["error"]) == ("retry", "resource_exhausted")
             small = client.create("calls", *FIRST_DAY)
             assert client.wait("calls", small) == "done"
@@ -70,7 +70,7 @@ def test_an_export_without_room_waits_for_it_and_others_go_on(installation: Inst
         assert server.stop() == 0
 
 
-def test_an_export_that_never_finds_room_ends_failed_and_leaves_nothing(installation: Installation) -> None:
+def test_an_export_that_never_has_disk_space_fails_and_leaves_no_file(installation: Installation) -> None:
     installation.init("[worker]\nattempts = 2\nretry_seconds = 0\n")
     with small_disk(installation.home / "artifacts", MEGABYTES):
         credential = stocked(installation)
@@ -91,7 +91,7 @@ def test_an_export_that_never_finds_room_ends_failed_and_leaves_nothing(installa
         assert server.stop() == 0
 
 
-def test_what_a_query_spills_finds_no_room(tmp_path: Path) -> None:
+def test_a_query_that_spills_to_a_full_disk_is_out_of_resources(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", MEGABYTES) as disk:
         limits = Limits(threads=1, memory_mb=32, temp_folder=disk.folder / "spill", temp_mb=10_000)
         sql = "SELECT range AS number, md5(CAST(range AS VARCHAR)) || repeat('x', 200) AS filler FROM range(1000000)"
@@ -100,10 +100,10 @@ def test_what_a_query_spills_finds_no_room(tmp_path: Path) -> None:
             session.create_table("kept", query, divided=False)
 
 
-def test_a_full_disk_under_the_state_database_costs_waiting_and_nothing_else(
+def test_a_full_disk_of_the_state_database_delays_jobs_and_loses_none(
     installation: Installation, tmp_path: Path
 ) -> None:
-    """Orders are told to wait and leave nothing; an attempt that cannot be recorded is made again."""
+    """Creates get 503 with Retry-After and leave no job; an attempt that cannot be recorded is retried."""
     with small_disk(tmp_path / "disk", MEGABYTES) as disk:
         installation.init(
             f'state_url = "sqlite:///{disk.folder}/state.db"\n'
@@ -118,7 +118,7 @@ def test_a_full_disk_under_the_state_database_costs_waiting_and_nothing_else(
                 disk.fill()
 
                 def refusal() -> httpx.Response | None:
-                    """What was there before has room in its pages for some more."""
+                    """Create until a refusal: existing pages of the database have space for a few more jobs."""
                     answer = client.send_create(
                         "calls", {"timespan": dict(zip(("from", "to"), FIRST_DAY, strict=True))}
                     )
@@ -130,7 +130,7 @@ def test_a_full_disk_under_the_state_database_costs_waiting_and_nothing_else(
                 refused = wait_for("a refusal", refusal)
                 assert_refused(refused, 503, "1020019")
                 assert int(refused.headers["retry-after"]) >= 1
-                assert client.status("calls", accepted[0]) == "processing"  # as before; looking needs no room
+                assert client.status("calls", accepted[0]) == "processing"  # unchanged; reads need no disk space
                 worker.resume()
                 wait_for("an attempt that cannot be recorded", lambda: worker.lines("store_unavailable"))
                 assert {name for name in files(installation) if name.startswith("files/")} == set()

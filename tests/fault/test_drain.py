@@ -1,4 +1,4 @@
-"""SIGTERM in the middle of things: downloads arrive whole, newcomers are refused, attempts are handed back."""
+"""SIGTERM during work: downloads complete, new requests are refused, and attempts are requeued."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.fixtures.workers import CALLS, create_job, run_next_attempt
 
 MARCH = ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z")
 NOTES = "x" * 2000
-ROWS = 16_000  # times NOTES: more than both ends of a connection keep for each other
+ROWS = 16_000  # times NOTES: more than both ends of a connection buffer
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Exported:
     job: str
 
     def link(self, running: Running) -> tuple[str, int]:
-        """A fresh link to the file, and the file's size."""
+        """Return a fresh link to the file, and the file's size."""
         with TalkdeskWire.connect(running.url, self.credential) as client:
             link = client.link("calls", self.job)
             return link, int(httpx.head(link, trust_env=False).headers["content-length"])
@@ -45,7 +45,7 @@ class Exported:
 
 @pytest.fixture(scope="module")
 def exported(shared_installations: Callable[[str], Installation]) -> Exported:
-    """The export is made once; every test serves the home with a server of its own."""
+    """Run the export once; every test starts its own server for this home."""
     made = shared_installations("drain")
     made.init("[server]\ndrain_seconds = 60\n")
     credential = made.add_tenant("acme")
@@ -59,7 +59,7 @@ def exported(shared_installations: Callable[[str], Installation]) -> Exported:
 
 @contextmanager
 def slow_download(link: str) -> Iterator[Callable[[], bytes]]:
-    """A client that has asked for a file and reads no more than its beginning; calling it reads the rest, too."""
+    """Request a file and read only its beginning; the yielded function reads the rest."""
     parts = urlsplit(link)
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
@@ -83,7 +83,7 @@ def is_shutting_down(running: Running) -> bool:
     return answer.status_code == 503 and answer.json()["missing"] == ["The server is shutting down."]
 
 
-def test_a_download_that_runs_at_sigterm_arrives_whole(exported: Exported) -> None:
+def test_a_download_that_runs_at_sigterm_completes(exported: Exported) -> None:
     running = exported.home.serve(workers=0)
     link, size = exported.link(running)
     assert size > ROWS * len(NOTES)
@@ -96,7 +96,7 @@ def test_a_download_that_runs_at_sigterm_arrives_whole(exported: Exported) -> No
         assert refused.status_code == 503
         assert refused.headers["connection"] == "close"
         assert int(refused.headers["retry-after"]) > 0
-        assert refused.json()["code"] == "1020019"  # in the words of the dialect that owns the path
+        assert refused.json()["code"] == "1020019"  # the code of the path's dialect
         assert httpx.get(link, trust_env=False).status_code == 503
         head, _, body = rest().partition(b"\r\n\r\n")
     assert len(body) == size
@@ -109,7 +109,7 @@ def test_a_download_that_runs_at_sigterm_arrives_whole(exported: Exported) -> No
     assert running.stop() == 0
 
 
-def test_a_client_that_leaves_early_is_noticed(exported: Exported) -> None:
+def test_a_client_that_disconnects_during_a_download_is_logged(exported: Exported) -> None:
     running = exported.home.serve(workers=0)
     link, size = exported.link(running)
     with slow_download(link):
@@ -127,7 +127,7 @@ def test_a_client_that_leaves_early_is_noticed(exported: Exported) -> None:
 
 
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
-def test_the_second_signal_does_not_wait(exported: Exported, second: signal.Signals) -> None:
+def test_a_second_signal_forces_the_shutdown(exported: Exported, second: signal.Signals) -> None:
     running = exported.home.serve(workers=0)
     link, size = exported.link(running)
     with slow_download(link) as rest:
@@ -148,8 +148,8 @@ def test_a_download_longer_than_the_drain_is_cut(exported: Exported) -> None:
     assert [line["running"] for line in running.log_lines() if line["event"] == "requests_cut"] == [1]
 
 
-def test_a_second_sigint_has_a_worker_hand_its_job_back_at_once(large: Installation) -> None:
-    """The worker may take its time (an hour here) after the first signal; not after the second."""
+def test_a_second_sigint_makes_a_worker_requeue_its_job_at_once(large: Installation) -> None:
+    """After the first signal the worker may finish its job (within an hour here); after the second it may not."""
     patient = {"OFFTAKE_WORKER__DRAIN_SECONDS": "3600"}
     running = large.serve(workers=1, environment=patient)
     with TalkdeskWire.connect(running.url, large.add_client("acme")) as client:
@@ -165,7 +165,7 @@ def test_a_second_sigint_has_a_worker_hand_its_job_back_at_once(large: Installat
 
 
 def test_sigterm_during_the_start_is_not_lost(installation: Installation) -> None:
-    """Sent as soon as anybody listens for it; the server may be anywhere between that and its ready line."""
+    """Sent as soon as a handler is installed, while the server may still be starting."""
     installation.init()
     command = [sys.executable, "-m", "offtake", "serve", "--home", str(installation.home), "--port", "0"]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as server:
@@ -174,7 +174,7 @@ def test_sigterm_during_the_start_is_not_lost(installation: Installation) -> Non
         assert server.wait(timeout=60) == 0
 
 
-def test_the_service_manager_is_told(installation: Installation, tmp_path: Path) -> None:
+def test_the_service_manager_is_notified(installation: Installation, tmp_path: Path) -> None:
     installation.init()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         address = tmp_path / "notify"

@@ -1,4 +1,4 @@
-"""Processes killed at every point of an attempt: the job ends, once, truthfully, with one whole file."""
+"""Processes killed at every point of an attempt: the job ends once, in the right state, with one complete file."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def seeded(shared_installations: Callable[[str], Installation]) -> tuple[Install
 
 @pytest.fixture(scope="module")
 def server(seeded: tuple[Installation, Credential]) -> Iterator[Running]:
-    """A server without workers, which survives whatever happens to workers."""
+    """A server without workers; no test of this module kills it."""
     running = seeded[0].serve(workers=0)
     yield running
     assert running.stop() == 0
@@ -92,7 +92,7 @@ def assert_one_whole_file(made: Installation, client: TalkdeskWire, job: str) ->
     ("point", "fate"),
     [(point, "kill") for point in POINTS] + [("writing", "kill-after-bytes")],
 )
-def test_a_worker_killed_anywhere_leaves_a_job_that_ends_with_one_whole_file(
+def test_the_job_of_a_worker_killed_at_any_point_ends_with_one_complete_file(
     seeded: tuple[Installation, Credential], client: TalkdeskWire, point: str, fate: str
 ) -> None:
     made = seeded[0]
@@ -114,7 +114,7 @@ def test_a_worker_killed_anywhere_leaves_a_job_that_ends_with_one_whole_file(
     assert_one_whole_file(made, client, job)
 
 
-def test_a_worker_of_the_server_killed_in_mid_export_is_replaced_and_the_job_is_done(
+def test_a_worker_of_the_server_killed_during_an_export_is_replaced_and_the_job_succeeds(
     seeded: tuple[Installation, Credential],
 ) -> None:
     made, credential = seeded
@@ -126,7 +126,7 @@ def test_a_worker_of_the_server_killed_in_mid_export_is_replaced_and_the_job_is_
     (victim,) = running.workers()
     victim.kill()
     assert client.wait("calls", job) == "done"
-    # Exact, although one attempt could not say how it ended.
+    # Exact, although one attempt did not report its end.
     row, grown = row_of(made, job), {name: value - before.get(name, 0) for name, value in counters_of(made).items()}
     expected = {
         ("attempts", "succeeded"): 1,
@@ -162,7 +162,7 @@ def test_a_server_killed_after_the_202_runs_the_job_after_its_restart(
 def test_workers_do_not_outlive_a_killed_server(seeded: tuple[Installation, Credential]) -> None:
     running = seeded[0].serve(workers=2)
     workers = wait_for("both workers", lambda: running.workers() if len(running.workers()) == 2 else None)
-    assert sum("--quick" in worker.cmdline() for worker in workers) == 1  # one is kept free for short exports
+    assert sum("--quick" in worker.cmdline() for worker in workers) == 1  # one worker is reserved for short exports
     running.process.kill()
     running.process.wait()
     gone, alive = psutil.wait_procs(workers, timeout=60)
@@ -171,14 +171,14 @@ def test_workers_do_not_outlive_a_killed_server(seeded: tuple[Installation, Cred
     running.process.stdout.close()
 
 
-def test_a_stopped_server_has_workers_that_ended_well(seeded: tuple[Installation, Credential]) -> None:
+def test_the_workers_of_a_stopped_server_exit_with_0(seeded: tuple[Installation, Credential]) -> None:
     running = seeded[0].serve(workers=2)
     wait_for("both workers to idle", lambda: len(running.workers()) == 2)
     assert running.stop() == 0
     assert "Fatal Python error" not in running.log.read_text()
 
 
-def test_a_worker_ends_well_on_sigterm_and_at_the_end_of_its_input(seeded: tuple[Installation, Credential]) -> None:
+def test_a_worker_exits_with_0_on_sigterm_and_at_the_end_of_its_input(seeded: tuple[Installation, Credential]) -> None:
     command = [sys.executable, "-m", "offtake", "worker", "--home", str(seeded[0].home), "--stop-with-input"]
     for end in ("signal", "input"):
         worker = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE)

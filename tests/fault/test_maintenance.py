@@ -1,4 +1,4 @@
-"""The maintenance while workers are busy, killed, or leave: real processes, on either database."""
+"""The maintenance while workers are busy, killed or shut down: real processes, on either database."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def home(request: pytest.FixtureRequest, installation: Installation) -> Installa
 
 
 def holder(home: Installation) -> str | None:
-    """The process that leads."""
+    """Return the name of the process that leads."""
     with home.database() as database, database.read() as connection:
         found: str | None = connection.execute(select(leader.c.holder)).scalar_one_or_none()
     return found
 
 
 def expire_and_orphan(home: Installation, finished: str) -> Path:
-    """Let the time of that job's file be over, and leave a file that no job names."""
+    """End the retention of that job's file, and create a file that no job references."""
     home.outlive(finished)
     orphan = home.home / "artifacts" / "files" / "acme" / f"{'0' * 36}.1.json"
     orphan.write_text("left by an attempt")
@@ -48,7 +48,7 @@ def expire_and_orphan(home: Installation, finished: str) -> Path:
 
 
 def worked_off(home: Installation) -> str:
-    """A job that was done without a worker."""
+    """Create a job, run it without a worker process, and return its id."""
     job = create_job(home)
     with home.services() as on:
         assert run_next_attempt(on).id == job
@@ -56,7 +56,7 @@ def worked_off(home: Installation) -> str:
 
 
 def alive(home: Installation) -> int:
-    """How many workers there are."""
+    """Return the number of live workers."""
     with home.services() as on:
         return worker_registry.count_alive(on, within=timedelta(minutes=1))
 
@@ -65,7 +65,7 @@ def test_jobs_are_rescued_files_expired_and_swept_while_every_worker_is_busy(hom
     finished = worked_off(home)
     orphan = expire_and_orphan(home, finished)
     busy = create_job(home)
-    with doomed(home, "writing", "hold") as held:  # the only process: no server runs
+    with doomed(home, "writing", "hold") as held:  # the only process; no server runs
         wait_for("the worker to be busy", lambda: job_row(home, busy)["status"] == "running")
         killed = create_job(home)
         with doomed(home, "writing", "kill") as dying:
@@ -74,7 +74,7 @@ def test_jobs_are_rescued_files_expired_and_swept_while_every_worker_is_busy(hom
         wait_for("the rescue", lambda: job_row(home, killed)["status"] == "queued")
         wait_for("the expiry", lambda: job_row(home, finished)["status"] == "expired")
         wait_for("the sweep", lambda: not orphan.exists())
-        assert held.lines("attempt") == []  # busy all the while
+        assert held.lines("attempt") == []  # still busy
         held.process.send_signal(signal.SIGUSR1)
         wait_for("both jobs", lambda: {job_row(home, job)["status"] for job in (busy, killed)} == {"succeeded"})
         assert [job_row(home, job)["attempts"] for job in (busy, killed)] == [1, 2]
@@ -103,7 +103,9 @@ def test_another_process_takes_over_from_a_leader_that_is_killed_and_one_at_a_ti
             assert followed() == [name]
             leading, other = (second, third) if second.lines("maintenance_leader") else (third, second)
             assert leading.stop() == 0
-            wait_for("the last to lead", lambda: other.lines("maintenance_leader"))  # at once: the leader has left
+            wait_for(
+                "the last to lead", lambda: other.lines("maintenance_leader")
+            )  # at once, because the leader released its lease
             assert other.stop() == 0
     assert holder(home) is None
 
@@ -123,7 +125,7 @@ def test_a_server_without_workers_does_the_maintenance(home: Installation) -> No
     assert holder(home) is None
 
 
-def test_a_supervisor_releases_what_a_dead_worker_led(home: Installation) -> None:
+def test_a_supervisor_releases_the_leadership_of_a_dead_worker(home: Installation) -> None:
     server = home.serve(workers=1)
     (victim,) = wait_for("the worker", server.workers)
     name = victim.cmdline()[victim.cmdline().index("--name") + 1]

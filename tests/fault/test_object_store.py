@@ -1,7 +1,7 @@
-"""Object storage that refuses, hangs, resets or sends short: a job ends truthfully, and goes on once it is healed.
+"""Object storage that refuses, hangs, resets or truncates: a job's state is right, and it continues after the fault.
 
-A proxy stands between the product and the server. Nothing is said of time: each test waits for the fault to be met, or
-for a state.
+A proxy between the product and the server injects the faults. No test depends on time: each waits until a request has
+met the fault, or for a state.
 """
 
 from __future__ import annotations
@@ -68,13 +68,13 @@ def between(moto: S3Server) -> Iterator[HttpProxy]:
 
 @pytest.fixture
 def bucket(moto: S3Server, between: HttpProxy) -> Bucket:
-    """A bucket seen through the proxy, by a client that soon gives up."""
+    """A bucket behind the proxy, with a client of short timeouts."""
     return moto.bucket(moto.fresh_bucket(), endpoint=between.url, retries=0, retry_seconds=1.0)
 
 
 @pytest.fixture
 def store(bucket: Bucket, tmp_path: Path) -> BucketArtifacts:
-    """Artifacts in it."""
+    """An artifact store in it."""
     made = BucketArtifacts(tmp_path / "artifacts", bucket)
     made.prepare()
     return made
@@ -88,13 +88,13 @@ def kept(store: BucketArtifacts, content: bytes, fence: int = 1) -> str:
 
 
 def collect(chunks: Iterator[bytes], into: bytearray) -> None:
-    """Keeps what came before an error."""
+    """Append the blocks that arrive before an error."""
     for chunk in chunks:
         into += chunk
 
 
 def meant(method: str, *words: str) -> Callable[[str], bool]:
-    """Requests of that method whose first line has all these words."""
+    """Match requests of that method whose first line contains all these words."""
     return lambda line: line.startswith(method) and all(word in line for word in words)
 
 
@@ -118,7 +118,7 @@ def test_an_upload_that_breaks_is_an_error_and_can_be_repeated(
 
 
 @pytest.mark.parametrize("fault", BROKEN)
-def test_a_download_that_breaks_never_looks_whole(store: BucketArtifacts, between: HttpProxy, fault: Fault) -> None:
+def test_a_broken_download_never_looks_complete(store: BucketArtifacts, between: HttpProxy, fault: Fault) -> None:
     key = kept(store, CONTENT)
     between.inject(fault, meant("GET"))
     got = bytearray()
@@ -133,7 +133,7 @@ def test_a_download_that_breaks_never_looks_whole(store: BucketArtifacts, betwee
 
 @pytest.mark.parametrize("words", ["_delta_log", ".parquet"])
 @pytest.mark.parametrize("fault", BROKEN)
-def test_a_lake_that_breaks_is_neither_empty_nor_cut(
+def test_a_broken_read_of_the_lake_is_an_error_and_not_fewer_rows(
     bucket: Bucket, between: HttpProxy, fault: Fault, words: str, tmp_path: Path
 ) -> None:
     lake = Lake(BucketTableStorage(bucket, tmp_path / "cache", 1024**2))
@@ -176,41 +176,41 @@ class World:
     running: Running
     client: TalkdeskWire
     between: HttpProxy
-    bucket: Bucket  # the artifacts, past the proxy
+    bucket: Bucket  # the artifacts, without the proxy
 
     def create(self, end: str = SOON) -> str:
-        """Create an export; one of all days is sent in several parts, and read in several blocks."""
+        """Create an export; one of all days is uploaded in several parts, and read in several blocks."""
         return self.client.create("calls", START, end)
 
     def row(self, job: str) -> Job:
-        """The job as it is stored."""
+        """Return the stored job."""
         with self.made.services() as on, on.database.read() as connection:
             found = jobs.get(connection, job)
         assert found is not None
         return found
 
     def objects(self, job: str) -> list[str]:
-        """Keys of the job's files, those of uploads under way included."""
+        """Return the keys of the job's files and of its unfinished uploads."""
         keys = [*self.bucket.keys("files/"), *(found.key for found in list_multipart_uploads(self.bucket, "files/"))]
         return [key for key in keys if job in key]
 
     def only_object(self, job: str) -> str:
-        """The key that the job's row names."""
+        """Return the key of the job's artifact."""
         artifact = self.row(job).artifact
         assert artifact is not None
         return artifact.key
 
     def forget(self) -> None:
-        """Empty the cache of lake files: nothing runs just now."""
+        """Empty the cache of lake files; no job may be running."""
         shutil.rmtree(self.made.home / "cache", ignore_errors=True)
 
     def sweep(self) -> None:
-        """What the maintenance does now and then."""
+        """Run the maintenance once."""
         with self.made.services() as on:
             maintain(on)
 
     def assert_whole(self, job: str) -> None:
-        """The published file is what the job's row says, and the only one."""
+        """Check that the published file matches the job's row."""
         artifact = self.row(job).artifact
         assert artifact is not None
         content = self.client.download("calls", job).content
@@ -220,7 +220,7 @@ class World:
 
 @contextmanager
 def _world(moto: S3Server, home: Path, settings: str, *, calls: int) -> Iterator[World]:
-    """One worker."""
+    """A server with one worker, whose storage is behind a proxy."""
     made, name = Installation(home), moto.fresh_bucket()
     with http_proxy(moto.url) as between:
         moto.install(made, name, settings, url=between.url)
@@ -235,28 +235,28 @@ def _world(moto: S3Server, home: Path, settings: str, *, calls: int) -> Iterator
 
 @pytest.fixture(scope="module")
 def patient_world(moto: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """Jobs are tried again and again."""
+    """A server that retries jobs many times."""
     with _world(moto, tmp_path_factory.mktemp("patient") / "home", PATIENT, calls=14_000) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def brief_world(moto: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """Jobs are tried twice."""
+    """A server that attempts jobs twice."""
     with _world(moto, tmp_path_factory.mktemp("brief") / "home", BRIEF, calls=300) as made:
         yield made
 
 
 @pytest.fixture
 def world(patient_world: World) -> Iterator[World]:
-    """Healed after each test."""
+    """The server above; its fault is cleared after each test."""
     yield patient_world
     patient_world.between.clear()
 
 
 @pytest.fixture
 def brief(brief_world: World) -> Iterator[World]:
-    """Healed after each test."""
+    """The server above; its fault is cleared after each test."""
     yield brief_world
     brief_world.between.clear()
 
@@ -274,7 +274,7 @@ UPLOAD, LAKE_FILE, LAKE_LOG = meant("PUT", "/files/"), meant("GET", ".parquet"),
         pytest.param(Fault.REFUSE, LAKE_LOG, id="lake-refused"),
     ],
 )
-def test_a_job_waits_for_storage_that_broke_and_is_done_when_it_is_healed(
+def test_a_job_is_retried_while_storage_fails_and_succeeds_afterwards(
     world: World, fault: Fault, only: Callable[[str], bool]
 ) -> None:
     world.forget()
@@ -291,7 +291,9 @@ def test_a_job_waits_for_storage_that_broke_and_is_done_when_it_is_healed(
 
 
 @pytest.mark.parametrize("only", [UPLOAD, LAKE_LOG], ids=["artifacts", "lake"])
-def test_a_job_fails_with_its_reason_when_storage_stays_away(brief: World, only: Callable[[str], bool]) -> None:
+def test_a_job_fails_with_its_reason_when_storage_remains_unavailable(
+    brief: World, only: Callable[[str], bool]
+) -> None:
     brief.between.inject(Fault.REFUSE, only)
     job = brief.create()
     assert brief.client.wait("calls", job) == "failed"
@@ -313,7 +315,7 @@ def test_an_upload_that_hangs_does_not_lose_the_lease(world: World) -> None:
         began = on.clock()
 
     def outlived() -> bool:
-        """Whether the lease would be over by now if nobody had renewed it, twice."""
+        """Whether the time of two leases has passed, so that the lease must have been renewed."""
         with world.made.services() as on, on.database.read() as connection:
             return (on.clock() - began).total_seconds() > 2 and not jobs.expired_leases(
                 connection, now=on.clock(), horizon=HOUR
@@ -333,7 +335,7 @@ def test_a_cancelled_upload_leaves_nothing(world: World) -> None:
     assert world.client.cancel("calls", job).status_code == 204
     assert world.client.status("calls", job) == "canceled"
     world.between.clear()
-    other = world.create()  # the same worker does it, so it is done with the first
+    other = world.create()  # the only worker runs it, so the first attempt has ended
     assert world.client.wait("calls", other) == "done"
     world.sweep()
     assert world.objects(job) == []
@@ -356,7 +358,7 @@ def test_a_worker_killed_in_the_middle_of_an_upload_leaves_parts_that_are_swept(
 
 
 @pytest.mark.parametrize("fault", BROKEN)
-def test_a_download_that_cannot_begin_is_503(world: World, fault: Fault) -> None:
+def test_a_download_that_cannot_start_is_503(world: World, fault: Fault) -> None:
     job = world.create()
     assert world.client.wait("calls", job) == "done"
     link = world.client.link("calls", job)
@@ -369,8 +371,8 @@ def test_a_download_that_cannot_begin_is_503(world: World, fault: Fault) -> None
 
 
 @pytest.mark.parametrize("fault", BROKEN)
-def test_a_client_never_takes_a_broken_download_for_a_whole_one(world: World, fault: Fault) -> None:
-    """The first block of the file is sent; what comes behind it breaks."""
+def test_a_client_detects_a_broken_download(world: World, fault: Fault) -> None:
+    """The server sends the first block of the file; the next read breaks."""
     job = world.create(END)
     assert world.client.wait("calls", job) == "done"
     link, blocks = world.client.link("calls", job), count()
@@ -384,7 +386,7 @@ def test_a_client_never_takes_a_broken_download_for_a_whole_one(world: World, fa
     assert "request_defect" not in events
 
 
-def test_a_file_that_cannot_be_looked_for_is_not_said_to_be_gone(world: World) -> None:
+def test_an_unavailable_file_is_not_reported_as_removed(world: World) -> None:
     job = world.create()
     assert world.client.wait("calls", job) == "done"
     link = world.client.link("calls", job)
@@ -396,7 +398,7 @@ def test_a_file_that_cannot_be_looked_for_is_not_said_to_be_gone(world: World) -
     assert httpx.get(link, trust_env=False).status_code == 404
 
 
-def test_storage_that_is_away_stops_neither_the_start_nor_the_maintenance(brief: World) -> None:
+def test_unavailable_storage_stops_neither_the_start_nor_the_maintenance(brief: World) -> None:
     assert brief.running.stop() == 0
     brief.between.inject(Fault.REFUSE)
     again = brief.made.serve(workers=1)

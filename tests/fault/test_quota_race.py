@@ -58,7 +58,7 @@ def tell(process: subprocess.Popen[str], line: str) -> None:
     process.stdin.flush()
 
 
-def test_of_64_orders_at_once_from_4_processes_15_are_accepted(
+def test_of_64_concurrent_creates_in_4_processes_15_are_accepted(
     home: Installation, creators: list[subprocess.Popen[str]]
 ) -> None:
     for round_ in range(ROUNDS):

@@ -1,7 +1,9 @@
-"""A worker stopped (SIGSTOP) in mid-attempt for longer than its lease: another does the job, the sleeper does no harm.
+"""A worker suspended (SIGSTOP) during an attempt beyond its lease: another runs the job, and the suspended one changes
+nothing.
 
-It is stopped between two transactions. One that is stopped within a transaction keeps the database's locks: on SQLite
-all writers wait for it, which the last test shows; PostgreSQL takes them from it (``conformance/test_trouble.py``).
+It is suspended between two transactions. A worker that is suspended within a transaction keeps the database's locks:
+on SQLite all writers wait for it, which the last test checks; PostgreSQL ends its transaction
+(``conformance/test_trouble.py``).
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ def files_of(home: Installation, job: str) -> list[Path]:
 
 
 @pytest.mark.parametrize("point", BEFORE_PUBLISHED)
-def test_a_worker_that_slept_past_its_lease_publishes_nothing(home: Installation, point: str) -> None:
+def test_a_worker_suspended_beyond_its_lease_publishes_nothing(home: Installation, point: str) -> None:
     job = create_job(home)
     with doomed(home, point, "freeze") as sleeper, home.services() as on:
         assert job_row(home, job)["fence"] == 1
@@ -63,10 +65,10 @@ def test_a_worker_that_slept_past_its_lease_publishes_nothing(home: Installation
     assert hashlib.sha256(published.read_bytes()).hexdigest() == done["sha256"]
 
 
-def test_a_worker_stopped_within_a_transaction_makes_others_wait_until_it_goes_on_or_dies(
+def test_a_worker_suspended_within_a_transaction_blocks_other_writers_until_it_continues_or_dies(
     installation: Installation,
 ) -> None:
-    """SQLite has one lock for all writers, and it belongs to the process until that ends or goes on."""
+    """SQLite has one lock for all writers, which the process keeps until it ends or continues."""
     installation.init(BRIEF)
     credential = installation.add_tenant("acme")
     installation.load("call", [call("c1", "2026-03-01T00:00:00Z")], tenant="acme")
@@ -75,11 +77,11 @@ def test_a_worker_stopped_within_a_transaction_makes_others_wait_until_it_goes_o
     with TalkdeskWire.connect(server.url, credential) as client:
         first = client.create("calls", *day)
         with doomed(installation, "writing", "freeze-in-transaction"):
-            assert client.status("calls", first) == "processing"  # reading goes on
+            assert client.status("calls", first) == "processing"  # reads continue
             refused = client.send_create("calls", {"timespan": dict(zip(("from", "to"), day, strict=True))})
             assert_refused(refused, 503, "1020019")
             assert int(refused.headers["retry-after"]) >= 1
-        second = client.create("calls", *day)  # the sleeper is dead
+        second = client.create("calls", *day)  # the suspended worker is dead
         with installation.services() as on:
             assert {run_next_attempt(on).id, run_next_attempt(on).id} == {first, second}
         assert {client.status("calls", job) for job in (first, second)} == {"done"}

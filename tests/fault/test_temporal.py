@@ -1,4 +1,4 @@
-"""Temporal, its workers and its relay killed: no job is lost, run to its end twice, or counted twice."""
+"""Temporal, its workers and its relay killed: no job is lost, run twice to its end, or counted twice."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ redispatch_seconds = 1
 
 @pytest.fixture
 def temporal(tmp_path: Path) -> Iterator[TemporalServer]:
-    """A Temporal server to be killed."""
+    """A Temporal server that tests kill."""
     folder = tmp_path / "temporal"
     folder.mkdir()
     server = TemporalServer(folder)
@@ -64,7 +64,7 @@ def seeded(shared_installations: Callable[[str], Installation]) -> tuple[Install
 
 @pytest.fixture
 def home(seeded: tuple[Installation, Credential], temporal: TemporalServer, tmp_path: Path) -> Installation:
-    """That installation, ringing at that Temporal."""
+    """That installation with that Temporal server as its executor."""
     made = seeded[0]
     (made.home / "offtake.toml").write_text(SETTINGS.format(address=temporal.address, queue=tmp_path.name))
     return made
@@ -88,7 +88,7 @@ def client(seeded: tuple[Installation, Credential], server: Running) -> Iterator
 
 @contextmanager
 def process(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that is gone at the end of the block."""
+    """Run a process for the length of the block."""
     started = subprocess.Popen([sys.executable, *arguments], stdin=subprocess.DEVNULL)
     try:
         yield started
@@ -114,8 +114,8 @@ def row_of(home: Installation, job: str) -> dict[str, Any]:
     return dict(row._mapping)
 
 
-def froze(home: Installation, job: str, pid: int) -> bool:
-    """Whether that process stands still with the job in its hands."""
+def is_suspended(home: Installation, job: str, pid: int) -> bool:
+    """Whether that process is suspended while it has the job's lease."""
     return row_of(home, job)["fence"] == 1 and psutil.Process(pid).status() == psutil.STATUS_STOPPED
 
 
@@ -139,7 +139,7 @@ def assert_published_once(home: Installation, client: TalkdeskWire, job: str, *,
 
 
 @pytest.mark.parametrize("point", ["claimed", "writing", "renamed", "published"])
-def test_a_worker_killed_in_mid_attempt_leaves_its_job_to_another(
+def test_the_job_of_a_killed_worker_is_run_by_another(
     home: Installation, client: TalkdeskWire, temporal: TemporalServer, point: str
 ) -> None:
     job = client.create("calls", START, END)
@@ -151,10 +151,12 @@ def test_a_worker_killed_in_mid_attempt_leaves_its_job_to_another(
         assert_published_once(home, client, job, attempts=1 if point == "published" else 2)
 
 
-def test_a_worker_that_slept_does_not_publish_what_another_has(home: Installation, client: TalkdeskWire) -> None:
+def test_a_suspended_worker_does_not_publish_a_job_that_another_has_claimed(
+    home: Installation, client: TalkdeskWire
+) -> None:
     job = client.create("calls", START, END)
     with process(*script("doomed_worker", home, "staged", "freeze")) as sleeper:
-        wait_for("the worker to freeze", partial(froze, home, job, sleeper.pid))
+        wait_for("the worker to freeze", partial(is_suspended, home, job, sleeper.pid))
         with process(*worker(home)):
             assert client.wait("calls", job) == "done"
             before = row_of(home, job)
@@ -166,33 +168,33 @@ def test_a_worker_that_slept_does_not_publish_what_another_has(home: Installatio
             assert_published_once(home, client, job, attempts=2)
 
 
-def test_jobs_are_accepted_while_temporal_is_away_and_run_when_it_is_back(
+def test_jobs_are_accepted_while_temporal_is_unavailable_and_run_afterwards(
     home: Installation, client: TalkdeskWire, temporal: TemporalServer
 ) -> None:
     before = client.create("calls", START, END)
-    wait_for("Temporal to know", lambda: messages(home) == 0)
+    wait_for("the delivery of the message", lambda: messages(home) == 0)
     temporal.kill()
-    away = [client.create("calls", START, END) for _ in range(2)]  # answered 202, as ever
+    away = [client.create("calls", START, END) for _ in range(2)]  # the response is 202
     assert [client.status("calls", job) for job in (before, *away)] == ["created"] * 3
     cancelled = client.create("calls", START, END)
     assert client.cancel("calls", cancelled).status_code == 204
     assert messages(home) == 4
-    with process(*worker(home)):  # it starts without Temporal, and waits
+    with process(*worker(home)):  # it starts without Temporal and waits for it
         temporal.start()
         assert [client.wait("calls", job) for job in (before, *away)] == ["done"] * 3
-        wait_for("everything to be told", lambda: messages(home) == 0)
+        wait_for("the delivery of all messages", lambda: messages(home) == 0)
     assert client.status("calls", cancelled) == "canceled"
     assert {row_of(home, job)["attempts"] for job in (before, *away)} == {1}
 
 
-def test_temporal_killed_in_mid_attempt_stops_nothing(
+def test_an_attempt_completes_while_temporal_is_killed(
     home: Installation, client: TalkdeskWire, temporal: TemporalServer
 ) -> None:
     settings = home.home / "offtake.toml"
     settings.write_text(settings.read_text().replace("lease_seconds = 1.5", "lease_seconds = 20"))
     job = client.create("calls", START, END)
     with process(*script("doomed_worker", home, "staged", "freeze")) as held:
-        wait_for("the worker to freeze", partial(froze, home, job, held.pid))
+        wait_for("the worker to freeze", partial(is_suspended, home, job, held.pid))
         temporal.kill()
         held.send_signal(signal.SIGCONT)
         assert client.wait("calls", job) == "done"
@@ -201,11 +203,11 @@ def test_temporal_killed_in_mid_attempt_stops_nothing(
         assert_published_once(home, client, job, attempts=1)
 
 
-def test_a_temporal_that_lost_its_memory_is_told_again(
+def test_jobs_are_dispatched_again_to_a_temporal_that_lost_its_state(
     home: Installation, client: TalkdeskWire, temporal: TemporalServer
 ) -> None:
     forgotten = client.create("calls", START, END)
-    wait_for("Temporal to know", lambda: messages(home) == 0)
+    wait_for("the delivery of the message", lambda: messages(home) == 0)
     temporal.kill()
     for file in temporal.folder.glob("temporal.db*"):
         file.unlink()
@@ -215,7 +217,7 @@ def test_a_temporal_that_lost_its_memory_is_told_again(
         assert [client.wait("calls", job) for job in (forgotten, fresh)] == ["done", "done"]
 
 
-def test_a_relay_killed_between_temporal_and_the_store(
+def test_a_relay_killed_before_it_acknowledges_dispatches_the_job_once(
     home: Installation, seeded: tuple[Installation, Credential], temporal: TemporalServer
 ) -> None:
     with TalkdeskWire.connect(

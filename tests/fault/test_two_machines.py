@@ -1,7 +1,8 @@
-"""Two machines that share PostgreSQL, object storage and perhaps Temporal, and nothing else: one is cut off in mid-run.
+"""Two machines that share PostgreSQL, object storage and perhaps Temporal, and nothing else: one loses its connections
+during an attempt.
 
-A machine is a home of its own, with secrets, cache and staging folder of its own, which reaches the three services by
-cables of its own. That is what a network namespace would give it, and it needs no privileges.
+A machine is a home with its own secrets, cache and staging folder, which reaches the three services through its own
+proxies. This is equivalent to a network namespace, without privileges.
 """
 
 from __future__ import annotations
@@ -33,25 +34,25 @@ REDISPATCH = "[maintenance]\nredispatch_seconds = 1\n"
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A home and the cables that lead to it."""
+    """A home and the proxies through which it reaches the services."""
 
     home: Installation
-    cables: tuple[TcpProxy, ...]
+    proxies: tuple[TcpProxy, ...]
 
-    def cut_off(self) -> None:
-        """It reaches nothing any more."""
-        for one in self.cables:
+    def disconnect(self) -> None:
+        """Disconnect the machine from all services."""
+        for one in self.proxies:
             one.disconnect()
 
     def reconnect(self) -> None:
-        """It reaches everything again."""
-        for one in self.cables:
+        """Connect the machine to all services again."""
+        for one in self.proxies:
             one.reconnect()
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """The three services."""
+    """The addresses of the three services."""
 
     database: str
     storage: S3Server
@@ -61,7 +62,7 @@ class Shared:
 
 @contextmanager
 def machine(folder: Path, shared: Shared) -> Iterator[Machine]:
-    """One that shares them."""
+    """Set up a machine that uses them."""
     database, storage = make_url(shared.database), urlsplit(shared.storage.url)
     assert storage.port is not None
     with ExitStack() as stack:
@@ -69,16 +70,16 @@ def machine(folder: Path, shared: Shared) -> Iterator[Machine]:
         files = stack.enter_context(tcp_proxy(("127.0.0.1", storage.port)))
         host, _, port = state.address.partition(":")
         own = state_setting(f"postgresql://postgres@{host}:{port}/{database.database}")
-        more, cables = BRIEF, [state, files]
+        more, proxies = BRIEF, [state, files]
         if shared.temporal is not None:
             temporal = stack.enter_context(tcp_proxy(("127.0.0.1", shared.temporal.port)))
-            cables.append(temporal)
+            proxies.append(temporal)
             own = f'executor = "temporal"\n{own}'
             more = f'[temporal]\naddress = "{temporal.address}"\ntask_queue = "machines"\n{REDISPATCH}{BRIEF}'
         home = Installation(folder)
         shared.storage.install(home, shared.bucket, more, url=f"http://{files.address}", before=f"{own}\n")
         stack.callback(home.close)
-        yield Machine(home, tuple(cables))
+        yield Machine(home, tuple(proxies))
 
 
 @pytest.fixture(params=["workers", "temporal"])
@@ -106,19 +107,19 @@ def stocked(home: Installation) -> Credential:
 
 
 def left_behind(home: Installation) -> list[Path]:
-    """What attempts left on that machine."""
+    """Return the files that attempts left on that machine."""
     return [path for name in ("staging", "spill") for path in (home.home / "artifacts" / name).iterdir()]
 
 
 @pytest.mark.timeout(600)
-def test_a_machine_cut_off_in_mid_run_loses_its_job_to_the_other_and_comes_back(shared: Shared, tmp_path: Path) -> None:
+def test_the_job_of_a_disconnected_machine_is_run_by_the_other_machine(shared: Shared, tmp_path: Path) -> None:
     with machine(tmp_path / "near", shared) as near, machine(tmp_path / "far", shared) as far:
         credential = stocked(near.home)
         server = near.home.serve(workers=0)
         with TalkdeskWire.connect(server.url, credential) as client:
             first = client.create("calls", *MARCH)
             with doomed(far.home, "writing", "freeze") as there:
-                far.cut_off()
+                far.disconnect()
                 there.resume()
                 with worker(near.home) as here:
                     assert client.wait("calls", first) == "done"
@@ -126,9 +127,9 @@ def test_a_machine_cut_off_in_mid_run_loses_its_job_to_the_other_and_comes_back(
                     assert [line["job"] for line in here.lines("attempt")] == [first]
                 done = job_row(near.home, first)
                 assert (done["fence"], done["attempts"]) == (2, 2)
-                wait_for("the attempt that was cut off to end", lambda: not left_behind(far.home))
+                wait_for("the disconnected attempt to end", lambda: not left_behind(far.home))
                 far.reconnect()
-                second = client.create("calls", *MARCH)  # here nobody works any more
+                second = client.create("calls", *MARCH)  # this machine has no worker now
                 assert client.wait("calls", second) == "done"
                 assert there.stop() == 0
                 succeeded = [line["job"] for line in there.lines("attempt") if line["outcome"] == "succeeded"]

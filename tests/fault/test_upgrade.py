@@ -1,12 +1,13 @@
-"""Two releases side by side on one database, as they are for a while during an upgrade.
+"""Two releases on one database, as during an upgrade.
 
-The next release's migration is ``fixtures/next_migration.py``. What a process of this release does with the database
-is recorded here as text: ``OLD`` its statements, ``REQUEST`` a request as it stored it. They run on a database that the
-next release has migrated, beside the code of this release, on both kinds of database. That is what of an old process
-another one can notice. The next release's own orders hold words that this release does not know.
+The next release's migration is ``fixtures/next_migration.py``. The effects of a process of this
+release on the database are recorded here as text: ``OLD`` has its statements, ``REQUEST`` a request as it stored it.
+They run on a database that the next release has migrated, together with the code of this release, on both kinds of
+database. Other processes notice nothing else of an old process. Requests of the next release have words that this
+release does not know.
 
-When a release is made, the texts are recorded afresh from it; its code itself is not run, because a checkout of the
-next one does not have it. From then on the texts stay as they are while migrations are added.
+When a release is made, the texts are recorded again; the code of an old release is not run, because a checkout of the
+next one does not have it. Afterwards the texts stay unchanged while migrations are added.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ def home(request: pytest.FixtureRequest, installation: Installation) -> Installa
 
 
 def old(on: Database, statement: str, clock: Services, job: str = "", **values: object) -> int:
-    """Do as the release before does; how many rows it met."""
+    """Run a statement of the previous release; return the number of rows it changed."""
     now = clock.clock()
     given: dict[str, object] = {"id": job, "tenant": "acme", "now": now, "until": now + timedelta(minutes=1), **values}
     sql = text(OLD[statement])
@@ -97,8 +98,8 @@ def old(on: Database, statement: str, clock: Services, job: str = "", **values: 
         return connection.execute(sql.bindparams(*typed), {name: given[name] for name in used}).rowcount
 
 
-def ordered(on: Services, request: Mapping[str, Any] = REQUEST) -> str:
-    """A job made by the release before."""
+def old_create(on: Services, request: Mapping[str, Any] = REQUEST) -> str:
+    """Create a job as the previous release does."""
     job = str(uuid.uuid4())
     for statement in ("create", "audit"):
         assert old(on.database, statement, on, job, request=dict(request)) == 1
@@ -123,13 +124,13 @@ def upgraded(home: Installation, tmp_path: Path) -> Iterator[Services]:
         yield on
 
 
-def test_the_next_release_finds_what_this_one_left_and_adds_to_it(home: Installation, tmp_path: Path) -> None:
+def test_the_next_release_migrates_the_data_of_this_one(home: Installation, tmp_path: Path) -> None:
     with upgraded(home, tmp_path) as on, on.database.read() as connection:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == revision
         assert connection.execute(text("SELECT tenant FROM next_thing")).scalar_one() == "acme"
 
 
-def test_a_process_that_starts_after_the_next_release_has_migrated_says_so(home: Installation, tmp_path: Path) -> None:
+def test_a_process_that_starts_on_a_newer_schema_exits_with_a_message(home: Installation, tmp_path: Path) -> None:
     with upgraded(home, tmp_path):
         pass
     done = home.run("worker")
@@ -138,25 +139,25 @@ def test_a_process_that_starts_after_the_next_release_has_migrated_says_so(home:
     assert "Traceback" not in done.stderr
 
 
-def test_an_old_server_and_an_old_worker_go_on_beside_new_ones(home: Installation, tmp_path: Path) -> None:
+def test_an_old_server_and_an_old_worker_share_jobs_with_new_ones(home: Installation, tmp_path: Path) -> None:
     with upgraded(home, tmp_path) as on:
-        # Ordered by the old server, run by a new worker.
-        first = ordered(on)
+        # Created by the old server, run by a new worker.
+        first = old_create(on)
         assert run_next_attempt(on).id == first
         assert read(on, first).status is Status.SUCCEEDED
-        # Ordered by a new server, run by an old worker.
+        # Created by a new server, run by an old worker.
         second = create_export(CALLS, caller(), on).id
         assert old(on.database, "claim", on, second) == 1
         assert [old(on.database, name, on, second, fence=1) for name in ("renew", "upload", "succeed")] == [1, 1, 1]
         assert read(on, second).status is Status.SUCCEEDED
-        # An old worker dies; a new one takes over, and the old one's fence is worth nothing any more.
-        third = ordered(on)
+        # An old worker dies; a new one takes over, and the old one's fence is no longer valid.
+        third = old_create(on)
         assert old(on.database, "claim", on, third) == 1
         assert outcome.rescue_expired_leases(on, dead_worker="old") == 1
         assert run_next_attempt(on).id == third
         assert [old(on.database, name, on, third, fence=1) for name in ("renew", "upload", "retry")] == [0, 0, 0]
         assert read(on, third).status is Status.SUCCEEDED
-        # The old server cancels what a new worker is to run.
+        # The old server cancels a job of the new server.
         fourth = create_export(CALLS, caller(), on).id
         assert old(on.database, "cancel", on, fourth) == 1
         assert read(on, fourth).status is Status.CANCELLED
@@ -168,25 +169,25 @@ def test_an_old_server_and_an_old_worker_go_on_beside_new_ones(home: Installatio
     [{"moon": "full"}, {"parameters": {"moon": "full"}}, {"parameters": {"selection": "of_the_moon"}}],
     ids=["word", "parameter", "value"],
 )
-def test_an_order_of_the_next_release_is_not_run_by_half(
+def test_a_request_with_unknown_parameters_of_the_next_release_is_not_run(
     home: Installation, tmp_path: Path, added: Mapping[str, Any]
 ) -> None:
-    """It can be looked at and cancelled; a worker that does not understand it leaves it to others, and says so."""
+    """The job can be read and cancelled; a worker that does not know a parameter logs this and requeues the job."""
     with upgraded(home, tmp_path) as on:
-        strange, other = (ordered(on, {**REQUEST, **added}) for _ in range(2))
+        strange, other = (old_create(on, {**REQUEST, **added}) for _ in range(2))
         assert read(on, strange).request.unknown == (next(iter(added.get("parameters", added))),)
         ref = JobRef(id=other, dialect="talkdesk")
         assert get_export(ref, caller(), on).status is Status.QUEUED
         assert cancel_export(ref, caller(), on).status is Status.CANCELLED
-        plain = ordered(on)
-        ran = {run_next_attempt(on).id for _ in range(3)}  # twice the strange one: it may be tried twice
+        plain = old_create(on)
+        ran = {run_next_attempt(on).id for _ in range(3)}  # the job with unknown words has two attempts
         assert ran == {strange, plain}
         assert read(on, plain).status is Status.SUCCEEDED
         failed = read(on, strange)
         assert failed.failure is not None
         assert (failed.status, failed.attempts, failed.failure.code) == (Status.FAILED, 2, "not_understood")
-        # A worker of the next release, had it come in time, would have run it.
-        later = ordered(on, {**REQUEST, **added})
+        # A worker of the next release would have run it.
+        later = old_create(on, {**REQUEST, **added})
         assert run_next_attempt(on).id == later
         assert read(on, later).status is Status.QUEUED
         with on.database.write() as connection:
@@ -195,10 +196,12 @@ def test_an_order_of_the_next_release_is_not_run_by_half(
         wait_for("its end", lambda: read(on, later).status is Status.SUCCEEDED)
 
 
-def test_a_report_of_the_next_release_is_left_to_its_workers(home: Installation, tmp_path: Path) -> None:
-    """An old worker that comes first does not end the job."""
+def test_a_job_of_an_unknown_report_is_requeued_for_workers_of_the_next_release(
+    home: Installation, tmp_path: Path
+) -> None:
+    """An old worker that claims the job first does not end it."""
     with upgraded(home, tmp_path) as on:
-        job = ordered(on)
+        job = old_create(on)
         with on.database.write() as connection:
             connection.execute(update(table).where(table.c.id == job).values(report="calls_of_tomorrow"))
         assert run_next_attempt(on).id == job

@@ -1,4 +1,4 @@
-"""Does every format carry any table, and do its counter and the inspection tell the truth about the bytes?"""
+"""Every format preserves any table, and its counter and the verification report the bytes correctly."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ KINDS = {
     "DOUBLE": decimals(),
     "BOOLEAN": st.booleans(),
 }
-ENVELOPES = (
+FRAMINGS = (
     Framing(),
     Framing(head='{"type":"calls","version":"v1","entries":[', tail='],"total":', end="}", counted=True),
     Framing(head='{"it\'s":"quoted","entries":[', tail="]", end=',"end":true}'),
@@ -65,7 +65,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
         yield opened
 
 
-def _written(session: Session, kind: Format, table: Table, framing: Framing = ENVELOPES[0]) -> bytes:
+def _written(session: Session, kind: Format, table: Table, framing: Framing = FRAMINGS[0]) -> bytes:
     """The bytes of the file; also checks the number of rows that the writer returns."""
     path = staged(session)
     query = table.query(empty_text_is_null=kind.empty_text_is_null)
@@ -88,8 +88,8 @@ def _csv_lines(data: bytes) -> list[list[str]]:
 
 
 @hypothesis.settings(max_examples=200, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
-@hypothesis.given(table=_tables(), framing=st.sampled_from(ENVELOPES))
-def test_json_reads_back_equal_in_its_envelope(session: Session, table: Table, framing: Framing) -> None:
+@hypothesis.given(table=_tables(), framing=st.sampled_from(FRAMINGS))
+def test_json_reads_back_equal_in_its_framing(session: Session, table: Table, framing: Framing) -> None:
     document = json.loads(_written(session, JSON, table, framing))
     rows = document if isinstance(document, list) else document.pop("entries")
     assert _as_multiset(rows) == _as_multiset(_objects(table))
@@ -122,7 +122,7 @@ def _count(kind: Format, chunks: Sequence[bytes]) -> int:
 
 
 @pytest.fixture(scope="module", params=(2, 5))
-def in_parts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+def in_partitions(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     """A session that writes files in several partitions."""
     staged = tmp_path_factory.mktemp("parts") / "staged"
     with Session(
@@ -134,15 +134,15 @@ def in_parts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 @pytest.mark.parametrize("kind", FORMATS, ids=lambda kind: kind.name)
 @hypothesis.settings(max_examples=40, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
-@hypothesis.given(table=_tables(), framing=st.sampled_from(ENVELOPES))
-def test_a_file_made_of_parts_is_the_file_made_at_once(
-    session: Session, in_parts: Session, kind: Format, table: Table, framing: Framing
+@hypothesis.given(table=_tables(), framing=st.sampled_from(FRAMINGS))
+def test_a_file_written_in_partitions_equals_one_written_at_once(
+    session: Session, in_partitions: Session, kind: Format, table: Table, framing: Framing
 ) -> None:
     """The order of rows may differ; no temporary file is left."""
-    path = staged(in_parts)
+    path = staged(in_partitions)
     query = table.query(empty_text_is_null=kind.empty_text_is_null)
     divided = replace(query, sql=f"{query.sql} WHERE in_partition(c0)")
-    assert kind.write(in_parts, divided, path, framing=framing) == len(table.rows)
+    assert kind.write(in_partitions, divided, path, framing=framing) == len(table.rows)
     made = path.read_bytes()
     assert _count(kind, [made]) == len(table.rows)
     assert _records(kind, made) == _records(kind, _written(session, kind, table, framing))
@@ -178,8 +178,8 @@ def _pieces(draw: DrawFn, data: bytes) -> list[bytes]:
 
 @pytest.mark.parametrize("kind", FORMATS, ids=lambda kind: kind.name)
 @hypothesis.settings(max_examples=60, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
-@hypothesis.given(table=_tables(), framing=st.sampled_from(ENVELOPES), data=st.data())
-def test_a_counter_counts_the_rows_however_the_bytes_come(
+@hypothesis.given(table=_tables(), framing=st.sampled_from(FRAMINGS), data=st.data())
+def test_a_counter_counts_the_rows_for_any_division_of_the_bytes(
     session: Session, kind: Format, table: Table, framing: Framing, data: st.DataObject
 ) -> None:
     assert _count(kind, data.draw(_pieces(_written(session, kind, table, framing)))) == len(table.rows)
@@ -187,8 +187,8 @@ def test_a_counter_counts_the_rows_however_the_bytes_come(
 
 @pytest.mark.parametrize("kind", FORMATS, ids=lambda kind: kind.name)
 @hypothesis.settings(max_examples=60, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
-@hypothesis.given(table=_tables(), framing=st.sampled_from(ENVELOPES))
-def test_a_file_cut_anywhere_never_counts_as_whole(
+@hypothesis.given(table=_tables(), framing=st.sampled_from(FRAMINGS))
+def test_a_file_truncated_anywhere_never_counts_as_complete(
     session: Session, kind: Format, table: Table, framing: Framing
 ) -> None:
     """The counter refuses the file or counts fewer rows than the query had: either way nothing is published.
@@ -209,8 +209,8 @@ def test_a_file_cut_anywhere_never_counts_as_whole(
     assert counter.records() == len(table.rows)
 
 
-def test_an_array_without_its_tail_is_refused() -> None:
-    """A writer without the options of the envelope would leave such a file."""
+def test_an_array_without_its_end_is_refused() -> None:
+    """A writer without the options of the framing would write such a file."""
     for data in (b'{"entries":[\n{"a":1}\n', b'{"entries":[\n{"a":1}1}\n', b'{"entries":[\n', b"1}\n"):
         with pytest.raises(ValueError, match="last line"):
             _count(JSON, [data])
@@ -229,34 +229,34 @@ def _writes(draw: DrawFn) -> list[tuple[int, bytes]]:
 
 @hypothesis.settings(max_examples=100, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 @hypothesis.given(writes=_writes(), waiting=st.booleans())
-def test_an_inspection_of_a_growing_file_is_about_the_bytes_on_the_disk(
+def test_the_verification_of_a_growing_file_reads_the_bytes_on_the_disk(
     writes: list[tuple[int, bytes]], waiting: bool
 ) -> None:
     with _growing() as path:
         counter = _Collector()
-        with FileVerification(path, counter) as inspection:
+        with FileVerification(path, counter) as verification:
             with path.open("wb", buffering=0) as file:
                 for place, block in writes:
                     os.pwrite(file.fileno(), block, place)
                     if waiting:  # until the follower has read up to the first hole or zero byte
                         counter.wait_for(len(path.read_bytes().partition(b"\0")[0]))
-            inspected = inspection.finish()
+            stats = verification.finish()
         whole = path.read_bytes()
     assert counter.whole == whole == b"".join(block for _, block in sorted(writes))
-    assert (inspected.bytes, inspected.sha256) == (len(whole), hashlib.sha256(whole).hexdigest())
-    assert inspected.rows == whole.count(b"\n")
+    assert (stats.bytes, stats.sha256) == (len(whole), hashlib.sha256(whole).hexdigest())
+    assert stats.rows == whole.count(b"\n")
 
 
-def test_an_inspection_of_a_file_written_in_order_does_not_wait_at_zero_bytes() -> None:
+def test_the_verification_of_a_file_written_in_order_does_not_wait_at_zero_bytes() -> None:
     """Zero bytes are data and not holes: the follower reads them before the writer finishes."""
     with _growing() as path:
         counter = _Collector()
-        with FileVerification(path, counter, in_order=True) as inspection:
+        with FileVerification(path, counter, in_order=True) as verification:
             with path.open("wb", buffering=0) as file:
                 for block in (b"\0", b"a\0\0b\n", b"\0\n"):
                     file.write(block)
                     counter.wait_for(file.tell())
-            assert inspection.finish().rows == 2
+            assert verification.finish().rows == 2
 
 
 @contextmanager
@@ -291,17 +291,17 @@ class _Collector:
 @pytest.mark.parametrize("kind", FORMATS, ids=lambda kind: kind.name)
 @hypothesis.settings(max_examples=40, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 @hypothesis.given(table=_tables(), data=st.data())
-def test_an_inspection_counts_or_refuses(session: Session, kind: Format, table: Table, data: st.DataObject) -> None:
+def test_a_verification_counts_or_refuses(session: Session, kind: Format, table: Table, data: st.DataObject) -> None:
     written = _written(session, kind, table)
     cut = data.draw(st.just(len(written)) | st.integers(0, len(written)))
-    with _growing() as path, FileVerification(path, kind.counter(), in_order=kind.in_order) as inspection:
+    with _growing() as path, FileVerification(path, kind.counter(), in_order=kind.in_order) as verification:
         path.write_bytes(written[:cut])
-        rows = _rows_or_none(inspection)
+        rows = _rows_or_none(verification)
     assert rows == len(table.rows) if cut == len(written) else rows is None or rows < len(table.rows)
 
 
-def _rows_or_none(inspection: FileVerification) -> int | None:
+def _rows_or_none(verification: FileVerification) -> int | None:
     try:
-        return inspection.finish().rows
+        return verification.finish().rows
     except ArtifactMismatch:
         return None

@@ -37,7 +37,7 @@ SPAN = Timespan(start=datetime(2026, 1, 1, tzinfo=UTC), end=datetime(2026, 2, 1,
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Walls:
+class Sandbox:
     """Files of two tenants, and the paths that must be unreachable."""
 
     own: Path
@@ -131,16 +131,16 @@ class Walls:
 
 
 @pytest.fixture(scope="module")
-def walls(tmp_path_factory: pytest.TempPathFactory) -> Walls:
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
     """A lake in which two tenants have one agent each."""
-    folder = tmp_path_factory.mktemp("walls")
+    folder = tmp_path_factory.mktemp("sandbox")
     lake = Lake(FolderTableStorage(folder / "lake"))
     for tenant, name in (("acme", "Ann"), ("globex", SECRET)):
         rows = folder / f"{tenant}.jsonl"
         rows.write_text(f'{{"agent_id": "a", "name": "{name}", "email": "{name}", "is_active": true}}\n')
         load(lake, tables()["agent"], [rows], tenant=tenant)
     own, foreign = (Path(_files(lake, tenant)[0]) for tenant in ("acme", "globex"))
-    return Walls(own=own, foreign=foreign, folder=folder)
+    return Sandbox(own=own, foreign=foreign, folder=folder)
 
 
 def _files(lake: Lake, tenant: str) -> tuple[str, ...]:
@@ -148,12 +148,12 @@ def _files(lake: Lake, tenant: str) -> tuple[str, ...]:
 
 
 @contextmanager
-def _session(walls: Walls) -> Iterator[Session]:
+def _session(sandbox: Sandbox) -> Iterator[Session]:
     """The session of an export of the tenant acme, with its staging file."""
-    lake = Lake(FolderTableStorage(walls.folder / "lake"))
+    lake = Lake(FolderTableStorage(sandbox.folder / "lake"))
     views = views_of(lake, [TableUse(table="agent", prune=Prune.ALL)], tenant="acme", timespan=SPAN)
-    limits = Limits(threads=1, memory_mb=128, temp_folder=walls.folder / "temp", temp_mb=16)
-    with Session(limits, views, tenant="acme", writable=(walls.staged,)) as session:
+    limits = Limits(threads=1, memory_mb=128, temp_folder=sandbox.folder / "temp", temp_mb=16)
+    with Session(limits, views, tenant="acme", writable=(sandbox.staged,)) as session:
         yield session
 
 
@@ -163,44 +163,44 @@ def _execute(session: Session, statement: str) -> list[tuple[object, ...]]:
     return rows
 
 
-def test_no_statement_reads_or_writes_what_is_not_the_tenants(walls: Walls) -> None:
+def test_no_statement_reads_or_writes_files_outside_the_tenants(sandbox: Sandbox) -> None:
     """The lock refuses each statement; no statement fails for another reason."""
-    attempts = walls.attempts()
-    before = _contents(walls.folder)
+    attempts = sandbox.attempts()
+    before = _contents(sandbox.folder)
     for statement in attempts:
-        with _session(walls) as session, pytest.raises(REFUSALS) as refusal:
+        with _session(sandbox) as session, pytest.raises(REFUSALS) as refusal:
             pytest.fail(f"{statement} gave {_execute(session, statement)}")
         assert SECRET not in str(refusal.value), statement
-    assert _contents(walls.folder) == before
+    assert _contents(sandbox.folder) == before
 
 
-def test_a_refusal_is_a_failed_query_without_any_of_the_text(walls: Walls) -> None:
-    for source in walls.readers(str(walls.foreign)):
+def test_a_refusal_is_a_failed_query_without_any_of_the_text(sandbox: Sandbox) -> None:
+    for source in sandbox.readers(str(sandbox.foreign)):
         query = Query(sql=f"SELECT * FROM {source}", values={}, columns=("any",))
-        with _session(walls) as session:
-            for run in (session.rows, lambda query, on=session: on.copy(query, walls.staged, **CSV)):
+        with _session(sandbox) as session:
+            for run in (session.rows, lambda query, on=session: on.copy(query, sandbox.staged, **CSV)):
                 with pytest.raises(QueryFailed) as caught:
                     run(query)
                 assert "globex" not in str(caught.value)
 
 
-def test_no_variable_of_the_program_is_a_table(walls: Walls) -> None:
+def test_no_variable_of_the_program_is_a_table(sandbox: Sandbox) -> None:
     loot = duckdb.sql(f"SELECT '{SECRET}' AS secret")
     assert loot is not None
     assert loot.fetchall() == [(SECRET,)]
-    with _session(walls) as session, pytest.raises(QueryFailed):
+    with _session(sandbox) as session, pytest.raises(QueryFailed):
         session.rows(Query(sql="SELECT * FROM loot", values={}, columns=("secret",)))
 
 
-def test_the_tenants_own_files_and_the_staging_file_are_there(walls: Walls) -> None:
+def test_the_tenants_own_files_and_the_staging_file_are_accessible(sandbox: Sandbox) -> None:
     """The control: the lock is not simply shut."""
     query = Query(sql="SELECT name FROM agent", values={}, columns=("name",))
-    with _session(walls) as session:
+    with _session(sandbox) as session:
         assert session.rows(query) == [{"name": "Ann"}]
-        assert _execute(session, f"SELECT name FROM read_parquet('{walls.own}')") == [("Ann",)]
-        assert session.copy(query, walls.staged, **CSV) == 1
-    assert walls.staged.read_text() == "name\nAnn\n"
-    walls.staged.unlink()
+        assert _execute(session, f"SELECT name FROM read_parquet('{sandbox.own}')") == [("Ann",)]
+        assert session.copy(query, sandbox.staged, **CSV) == 1
+    assert sandbox.staged.read_text() == "name\nAnn\n"
+    sandbox.staged.unlink()
 
 
 # Text that does not compress, so that the spilled size is known.
@@ -215,7 +215,7 @@ HUNGRY = {
 
 
 @pytest.mark.parametrize("kind", HUNGRY)
-def test_what_does_not_fit_into_memory_goes_to_the_temporary_folder(kind: str, tmp_path: Path) -> None:
+def test_rows_that_exceed_the_memory_are_spilled_to_the_temporary_folder(kind: str, tmp_path: Path) -> None:
     with _hungry(tmp_path, temp_mb=2048) as session:
         assert session.copy(_query(kind), tmp_path / "staged", **CSV) == ROWS
     assert (tmp_path / "staged").read_bytes().count(b"\n") == ROWS + 1

@@ -26,7 +26,7 @@ _INSTANTS = [f"2026-0{month}-01T00:00:0{second}.000000Z" for month in (1, 2, 3) 
 
 @dataclass(frozen=True)
 class Line:
-    """A row of agent_state in an input file; ``good`` tells whether the model accepts it."""
+    """A row of agent_state in an input file; ``good`` is whether the model accepts it."""
 
     agent: str
     started_at: str
@@ -100,7 +100,7 @@ def test_loads_agree_with_a_dictionary(loads: list[tuple[str, bool, list[tuple[b
 
 
 @given(rows=st.lists(st.tuples(_TEXT, _TEXT), max_size=8), end=st.sampled_from(["\n", "\r\n"]))
-def test_csv_records_begin_where_a_csv_reader_says(rows: list[tuple[str, str]], end: str) -> None:
+def test_csv_records_begin_at_the_lines_that_a_csv_reader_reports(rows: list[tuple[str, str]], end: str) -> None:
     out = io.StringIO(newline="")
     csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator=end).writerows(rows)
     begins, line = [], 1

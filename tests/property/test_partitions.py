@@ -32,7 +32,7 @@ class _Asked(TypedDict):
 FACTS = ("conversation", "conversation_action", "post", "conversation_tag", "agent_state")
 
 
-def test_the_tables_below_are_those_that_divided_reports_read() -> None:
+def test_the_tables_below_are_those_that_partitioned_reports_read() -> None:
     read = {use.table for report in DIVIDED for use in report.tables}
     assert {name for name in read if tables()[name].kind is TableKind.FACT} == set(FACTS)
 
@@ -41,7 +41,7 @@ def test_the_tables_below_are_those_that_divided_reports_read() -> None:
 @pytest.mark.timeout(900)  # Hypothesis reduces a failing example before it reports it
 @hypothesis.settings(max_examples=5, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 @hypothesis.given(scenario=scenarios(*FACTS), partitions=st.integers(2, 4), data=st.data())
-def test_parts_hold_together_what_the_whole_holds(
+def test_the_partitions_together_hold_the_rows_of_the_whole(
     report: Report, scenario: Scenario, partitions: int, data: st.DataObject
 ) -> None:
     cares = data.draw(with_threads(data.draw(with_accounts(scenario.tenants))), label="tenants")

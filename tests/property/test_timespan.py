@@ -31,7 +31,7 @@ NAMES = sorted(zone_names())
 BEHIND: dict[str, tuple[date, date]] = {}
 
 
-def test_every_reading_near_a_change_of_clocks_means_the_earliest_instant_that_shows_it() -> None:
+def test_every_reading_near_a_change_of_clocks_is_the_earliest_instant_that_shows_it() -> None:
     for name in NAMES:
         for change in _changes(name, 2025):
             for reading in _readings_near(change, zone(name)):
@@ -206,6 +206,6 @@ def test_an_offset_is_whole_seconds_of_less_than_a_day(offset: timedelta) -> Non
 
 
 @pytest.mark.parametrize("name", ["GMT+05:30", "UTC+05:30", "+05:30", "GMT+5"])
-def test_no_caller_names_an_offset(name: str) -> None:
+def test_an_offset_is_not_a_zone_that_a_request_may_name(name: str) -> None:
     with pytest.raises(InvalidZone):
         zone(name)

@@ -177,7 +177,7 @@ def _trimmed(rows: Rows) -> Rows:
 
 @hypothesis.settings(max_examples=150, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 @hypothesis.given(table=_tables(), room=st.sampled_from(ROOMS))
-def test_three_readers_find_every_value_in_its_place(session: Session, table: Table, room: SheetLimits) -> None:
+def test_three_readers_find_every_value_in_its_cell(session: Session, table: Table, room: SheetLimits) -> None:
     wanted = [[_expected(value) for value in row] for row in table.rows]
     path = staged(session)
     write = workbook_writer(room)
@@ -199,7 +199,7 @@ def test_three_readers_find_every_value_in_its_place(session: Session, table: Ta
 
 @hypothesis.settings(max_examples=25, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 @hypothesis.given(texts=st.lists(_long_texts(), min_size=1, max_size=2))
-def test_a_long_text_is_cut_at_what_a_cell_holds_and_counted(session: Session, texts: list[str]) -> None:
+def test_a_text_beyond_the_limit_of_a_cell_is_truncated_and_counted(session: Session, texts: list[str]) -> None:
     path = staged(session)
     table = Table(names=("text",), types=("VARCHAR",), rows=tuple((text,) for text in texts))
     framing = Framing(about=(AboutEntry(label="Cut", value=FinalCount.CUT_CELLS),))

@@ -24,11 +24,13 @@ def refused(tmp_path: Path, text: str) -> str:
     return error.value.message.replace(str(tmp_path), "")
 
 
-def test_without_a_file_the_defaults_hold(tmp_path: Path) -> None:
+def test_without_a_file_the_defaults_apply(tmp_path: Path) -> None:
     assert load_settings(tmp_path / "absent.toml") == Settings()
 
 
-def test_flags_beat_environment_beats_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flags_override_the_environment_which_overrides_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = written(tmp_path, "[server]\nport = 1\nhost = 'a'\nworkers = 7\n")
     monkeypatch.setenv("OFFTAKE_SERVER__PORT", "2")
     monkeypatch.setenv("OFFTAKE_SERVER__HOST", "b")
@@ -144,7 +146,7 @@ def test_every_option_has_help() -> None:
     assert [name for _, name, _, description, _ in rows() if not description.endswith(".")] == []
 
 
-def test_an_option_of_no_section_comes_from_the_file_or_the_environment(
+def test_an_option_outside_sections_is_read_from_the_file_or_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = written(tmp_path, "state_url = 'postgresql://a:b@db/file'\n[server]\nport = 1\n")
@@ -185,7 +187,7 @@ def test_a_password_in_a_url_is_never_shown(tmp_path: Path) -> None:
         ("sqlite:////srv/offtake/state.db", "sqlite:////srv/offtake/state.db"),
     ],
 )
-def test_passwords_are_masked_wherever_they_stand_in_a_url(url: str, shown: str) -> None:
+def test_passwords_are_masked_in_every_position_of_a_url(url: str, shown: str) -> None:
     assert masked(url) == shown
 
 
@@ -205,13 +207,13 @@ def test_public_url_loses_its_last_slash(tmp_path: Path) -> None:
         ("[storage]\nendpoint = 'http://host:9000'\n", "use https:// or set allow_http = true"),
     ],
 )
-def test_an_unusable_place_stops_the_start_and_is_not_repeated(tmp_path: Path, text: str, said: str) -> None:
+def test_an_invalid_location_stops_the_start_and_is_not_repeated(tmp_path: Path, text: str, said: str) -> None:
     message = refused(tmp_path, text)
     assert said in message
     assert "secret" not in message
 
 
 @pytest.mark.parametrize("url", ["s3://b", "s3://b.ucket-1/a/b=c", "gs://b/x", "az://container/x", "file:///mnt/x"])
-def test_places_that_are_taken(tmp_path: Path, url: str) -> None:
+def test_valid_locations_are_accepted(tmp_path: Path, url: str) -> None:
     settings = load_settings(written(tmp_path, f"artifacts_url = '{url}'\nlake_url = '{url}'\n"))
     assert settings.artifacts_url == settings.lake_url == url

@@ -1,4 +1,4 @@
-"""Do names and literals of any spelling stay what they are, and does a table have the columns that it should?"""
+"""Names and literals of any spelling are quoted correctly, and tables have the expected columns."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_table_without_files_has_its_columns(database: duckdb.DuckDBPyConnecti
     assert found.fetchall() == []
 
 
-def test_a_view_of_files_has_these_columns_whatever_the_files_have(
+def test_a_view_of_files_has_the_declared_columns_for_any_files(
     database: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
     files = []

@@ -28,7 +28,7 @@ def issue(folder: Path, *, authority: trustme.CA | None = None, until: datetime 
     return chain, key
 
 
-def test_a_pair_that_fits_can_be_used(tmp_path: Path) -> None:
+def test_a_matching_pair_is_accepted(tmp_path: Path) -> None:
     end = datetime(2031, 5, 1, tzinfo=UTC)
     assert Tls(*issue(tmp_path, until=end), minimum="1.2").expires_at == end
 
@@ -45,7 +45,7 @@ def test_a_pair_that_fits_can_be_used(tmp_path: Path) -> None:
     ],
     ids=["no certificate", "no key", "broken key", "broken certificate", "another key", "locked key"],
 )
-def test_a_pair_that_cannot_be_used_says_why(tmp_path: Path, break_it: object, words: str) -> None:
+def test_an_unusable_pair_is_refused_with_the_reason(tmp_path: Path, break_it: object, words: str) -> None:
     chain, key = issue(tmp_path)
     assert callable(break_it)
     break_it(chain, key)

@@ -1,4 +1,4 @@
-"""Every key of a TOML file knows its line."""
+"""Every key of a TOML file has its line number."""
 
 from __future__ import annotations
 
@@ -71,17 +71,17 @@ def toml(tmp_path: Path) -> TomlFile:
         (("part", 1, "detail", "size"), 31),
     ],
 )
-def test_a_key_knows_its_line(toml: TomlFile, keys: tuple[str | int, ...], line: int) -> None:
+def test_a_key_has_its_line(toml: TomlFile, keys: tuple[str | int, ...], line: int) -> None:
     assert toml.line(*keys) == line
 
 
-def test_an_absent_key_stands_where_its_nearest_ancestor_does(toml: TomlFile) -> None:
+def test_an_absent_key_has_the_line_of_its_nearest_ancestor(toml: TomlFile) -> None:
     assert toml.line("columns", 3, "type") == 14
     assert toml.line("absent") == 1
     assert toml.where("part", 1, "absent") == f"{toml.path}:28"
 
 
-def test_what_only_looks_like_a_key_has_no_line(toml: TomlFile) -> None:
+def test_text_that_only_looks_like_a_key_has_no_line(toml: TomlFile) -> None:
     assert ("not_a_key",) not in toml.lines
     assert ("not_a_header",) not in toml.lines
 

@@ -1,4 +1,4 @@
-"""Orders on the wire (Khoros contract 1.2 to 1.4, 2 and 4.1)."""
+"""Creating exports (Khoros contract 1.2 to 1.4, 2 and 4.1)."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def assert_created(answer: httpx.Response, user: User) -> dict[str, Any]:
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("report", [*CARE, "report/conversation", "marketing/brand_post"])
-def test_every_export_by_both_methods(report: str, method: str, client: KhorosWire, user: User) -> None:
+def test_every_export_can_be_created_by_post_and_get(report: str, method: str, client: KhorosWire, user: User) -> None:
     """Khoros contract 1.3, documented for each: POST or GET; the doubled segment and the Publishing path included."""
     assert_created(client.send_create(report, method=method, timeInterval="86400000", raiselimit="true"), user)
 
@@ -91,7 +91,7 @@ def test_parameters_in_the_body(report: str, sent: dict[str, Any], client: Khoro
 
 
 def test_the_same_request_is_the_same_workflow_and_another_run(client: KhorosWire, user: User) -> None:
-    """Khoros contract 4.1, inferred: also where it comes another way."""
+    """Khoros contract 4.1, inferred: also if the request is sent in another way."""
     first = assert_created(client.send_create("user", reportFormat="CSV"), user)
     again = assert_created(client.send_create("user", method="GET", reportFormat="csv", nonsense="x"), user)
     body = {"startTime": START, "endTime": END, "reportFormat": "csv"}
@@ -119,11 +119,11 @@ def test_the_media_type_of_an_answer(headers: dict[str, str], media_type: str, c
     assert answer.json()["status"] == "PASS"
 
 
-# --- who may ---------------------------------------------------------------------------------------------------------
+# --- authorization --------------------------------------------------------------------------------------------------
 
 
 def assert_failed(answer: httpx.Response, status: int) -> str:
-    """Khoros contract 4.7, proposed: the envelope of every error; its result, which may say more than its message."""
+    """Khoros contract 4.7, proposed: check the body of an error and return its result, the more detailed text."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"].startswith("application/json")
     body = answer.json()
@@ -147,7 +147,7 @@ AUTHORIZATIONS = [
 
 
 @pytest.mark.parametrize("header", AUTHORIZATIONS)
-def test_without_a_user_there_is_nothing(header: str | None, idle: Served) -> None:
+def test_a_request_without_a_valid_user_is_401(header: str | None, idle: Served) -> None:
     headers = {} if header is None else {"Authorization": header}
     with httpx.Client(base_url=idle.url, headers=headers, trust_env=False) as http:
         for path in (
@@ -162,30 +162,30 @@ def test_without_a_user_there_is_nothing(header: str | None, idle: Served) -> No
             assert answer.headers["www-authenticate"].startswith("Basic")
 
 
-def test_a_wrong_password_and_an_unknown_user_are_told_alike(idle: Served, user: User) -> None:
+def test_a_wrong_password_and_an_unknown_user_get_the_same_response(idle: Served, user: User) -> None:
     with httpx.Client(base_url=idle.url, trust_env=False) as http:
-        answers = [http.get(f"{ROOT}/teams", auth=auth) for auth in ((user.name, "x"), ("nobody", "x"))]
+        answers = [http.get(f"{ROOT}/teams", auth=auth) for auth in ((user.name, "x"), ("unknown", "x"))]
     assert answers[0].json() == answers[1].json()
     assert {answer.status_code for answer in answers} == {401}
 
 
-def test_another_tenants_key_is_refused_like_one_that_nobody_has(idle: Served, client: KhorosWire) -> None:
-    """Khoros contract 1.2 and 4.7: without telling more."""
+def test_another_tenants_company_key_is_refused_like_an_unknown_one(idle: Served, client: KhorosWire) -> None:
+    """Khoros contract 1.2 and 4.7: the response does not reveal which keys exist."""
     other = new_user(idle, "other")
-    answers = [client.send_create("user", companyKey=key) for key in (other.company_key, "nobody-has-this")]
+    answers = [client.send_create("user", companyKey=key) for key in (other.company_key, "unknown-key")]
     assert assert_failed(answers[0], 403) == assert_failed(answers[1], 403)
     assert "companyKey" in assert_failed(client.send_create("user", companyKey=""), 400)
 
 
-def test_a_user_without_the_grant_is_refused(idle: Served, user: User) -> None:
+def test_a_user_without_the_scope_is_refused(idle: Served, user: User) -> None:
     """Khoros contract 1.2, documented: the account needs the Analytics role."""
     reader = add_user(idle, user.tenant, user.company_key, name="reader@example.org", scopes=frozenset({Scope.READ}))
-    nobody = add_user(idle, user.tenant, user.company_key, name="nobody@example.org", scopes=frozenset())
-    with connect(idle, reader) as reading, connect(idle, nobody) as idling:
+    unscoped = add_user(idle, user.tenant, user.company_key, name="unscoped@example.org", scopes=frozenset())
+    with connect(idle, reader) as reading, connect(idle, unscoped) as denied:
         assert_failed(reading.send_create("user"), 403)
         assert reading.get("/teams").status_code == 200
         for path in ("/teams", "/config/timezones", "/reports/jobs"):
-            assert_failed(idling.get(path), 403)
+            assert_failed(denied.get(path), 403)
 
 
 def test_the_same_name_in_two_tenants(idle: Served, user: User) -> None:
@@ -197,13 +197,13 @@ def test_the_same_name_in_two_tenants(idle: Served, user: User) -> None:
             assert_created(client.send_create("user"), twin)
 
 
-def test_a_nameless_key(client: KhorosWire, user: User) -> None:
+def test_a_company_key_without_a_parameter_name_is_accepted(client: KhorosWire, user: User) -> None:
     """Khoros contract 7: one of the vendor's samples ends in ``?<key>``."""
     assert client.http.get(f"{ROOT}/teams?{user.company_key}").status_code == 200
     assert_failed(client.http.get(f"{ROOT}/teams?other"), 400)
 
 
-# --- what is refused -------------------------------------------------------------------------------------------------
+# --- refused requests -------------------------------------------------------------------------------------------------
 
 REFUSED = [
     golden("4.7", "proposed", "unknown-report", "nonsense", {}, 404),
@@ -219,7 +219,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("report", "more", "status"), REFUSED)
-def test_refusals(report: str, more: dict[str, Any], status: int, client: KhorosWire) -> None:
+def test_an_invalid_request_is_refused(report: str, more: dict[str, Any], status: int, client: KhorosWire) -> None:
     assert_failed(client.send_create(report, **more), status)
 
 
@@ -255,7 +255,7 @@ def test_a_body_that_is_too_large(client: KhorosWire) -> None:
     assert_failed(client.http.post(f"{ROOT}/reports/report/user", content=b"a=1&" * 20_000), 413)
 
 
-def test_open_jobs_are_bounded(idle: Served) -> None:
+def test_the_number_of_open_jobs_is_limited(idle: Served) -> None:
     """Khoros contract 6: no number is public, so it is a setting."""
     with connect(idle, new_user(idle, "quota")) as client:
         codes = [client.send_create("user").status_code for _ in range(101)]
@@ -265,7 +265,7 @@ def test_open_jobs_are_bounded(idle: Served) -> None:
         assert int(answer.headers["retry-after"]) > 0
 
 
-def test_the_path_of_a_status_url(client: KhorosWire) -> None:
+def test_a_status_url_has_the_configured_scheme_host_and_prefix(client: KhorosWire) -> None:
     """Khoros contract 1.1: scheme, host and prefix are the configured ones, whatever the client addressed."""
     url = urlsplit(client.create("user"))
     assert f"{url.scheme}://{url.netloc}" == "https://exports.example.org"

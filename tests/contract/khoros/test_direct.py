@@ -1,4 +1,4 @@
-"""``download = "direct"``: the file under the dialect's path, refusals in the envelope (Khoros contract 4.7)."""
+"""``download = "direct"``: the file under the dialect's path, with the dialect's errors (Khoros contract 4.7)."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ def test_a_file_that_the_client_has_is_not_sent_again(file: tuple[httpx.Client, 
     assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", etag)
 
 
-def test_a_failed_condition_is_in_the_envelope(file: tuple[httpx.Client, str]) -> None:
+def test_a_failed_condition_has_the_khoros_error_body(file: tuple[httpx.Client, str]) -> None:
     client, url = file
     assert_failed(client.get(url, headers={"If-Match": '"other"'}), 412)
 
 
-def test_a_range_beyond_the_file_is_in_the_envelope(file: tuple[httpx.Client, str]) -> None:
+def test_a_range_beyond_the_file_has_the_khoros_error_body(file: tuple[httpx.Client, str]) -> None:
     client, url = file
     size = len(client.get(url).content)
     answer = client.get(url, headers={"Range": f"bytes={size}-"})
@@ -67,10 +67,10 @@ def test_a_range_beyond_the_file_is_in_the_envelope(file: tuple[httpx.Client, st
 
 
 @pytest.mark.parametrize("method", ["size", "read"])
-def test_a_store_that_does_not_answer_is_in_the_envelope(
+def test_an_unavailable_store_has_the_khoros_error_body(
     method: str, file: tuple[httpx.Client, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whether the server notices before or while it reads the file."""
+    """Both before and while the server reads the file."""
 
     def unavailable(*_: Any) -> Any:
         raise StorageUnavailable("The artifact store does not answer.")

@@ -1,4 +1,4 @@
-"""What filters are looked up by (Khoros contract 1.3, 4.5 and 4.6)."""
+"""Lookups of the ids that filters take (Khoros contract 1.3, 4.5 and 4.6)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TABLES: dict[str, list[dict[str, Any]]] = {
     "team": [
         {"team_id": "t-1", "name": "Night shift", "number": 4711, "description": None},
         {"team_id": "42", "name": "Early birds", "description": "Before eight"},
-        {"team_id": "t-3", "name": "Nobody yet"},
+        {"team_id": "t-3", "name": "Unstaffed"},
     ],
     "agent": [
         {"agent_id": "a1", "name": "Ann", "email": "ann@example.org", "is_active": True, "team_id": "t-1"},
@@ -51,7 +51,7 @@ def client(idle: Served) -> Iterator[KhorosWire]:
 
 
 def test_teams(client: KhorosWire) -> None:
-    """Khoros contract 4.6: teamId and numberOfMembers are numbers; a team without a short number is known by its id."""
+    """Khoros contract 4.6: teamId and numberOfMembers are numbers; a team without a short number has its id."""
     answer = client.get("/teams")
     assert answer.json() == {
         "status": "PASS",
@@ -60,7 +60,7 @@ def test_teams(client: KhorosWire) -> None:
         "result": [
             {"uuid": "42", "teamId": 42, "name": "Early birds", "description": "Before eight", "numberOfMembers": 1},
             {"uuid": "t-1", "teamId": 4711, "name": "Night shift", "description": None, "numberOfMembers": 2},
-            {"uuid": "t-3", "teamId": "t-3", "name": "Nobody yet", "description": None, "numberOfMembers": 0},
+            {"uuid": "t-3", "teamId": "t-3", "name": "Unstaffed", "description": None, "numberOfMembers": 0},
         ],
     }
 
@@ -79,7 +79,7 @@ def test_smart_views_and_work_queues(client: KhorosWire) -> None:
     }
 
 
-def test_the_care_api_fails_in_lower_case(client: KhorosWire, idle: Served) -> None:
+def test_errors_of_the_care_api_have_a_lower_case_status(client: KhorosWire, idle: Served) -> None:
     """Khoros contract 1.3."""
     for path in ("/api/v2/smartviews", "/api/v2/workqueues/active"):
         answer = httpx.get(idle.url + path, trust_env=False)
@@ -88,14 +88,14 @@ def test_the_care_api_fails_in_lower_case(client: KhorosWire, idle: Served) -> N
     assert client.http.delete("/api/v2/smartviews").json()["status"] == "fail"
 
 
-def test_a_tenant_without_data(idle: Served) -> None:
+def test_lookups_of_a_tenant_without_data_are_empty(idle: Served) -> None:
     with connect(idle, new_user(idle, "empty")) as client:
         assert client.get("/teams").json()["result"] == []
         assert client.http.get("/api/v2/smartviews").json()["data"] == []
         assert client.http.get("/api/v2/workqueues/active").json()["data"] == []
 
 
-def test_zones_in_force_now(client: KhorosWire) -> None:
+def test_time_zones_are_listed_by_their_current_offsets(client: KhorosWire) -> None:
     """Khoros contract 4.5: every zone that an export may name, in the order of offsets, from -12:00 up to +14:00."""
     zones = client.get("/config/timezones").json()["result"]
     assert all(list(zone) == ["id", "name", "shortName", "offsetString", "offsetMillis"] for zone in zones)
@@ -122,7 +122,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize(("language", "now", "id_", "name", "short", "offset", "milliseconds"), NAMES)
-def test_names_of_zones(
+def test_time_zones_have_localised_names(
     language: str, now: datetime, id_: str, name: str, short: str, offset: str, milliseconds: int
 ) -> None:
     [found] = [zone for zone in timezones(language, now) if zone["id"] == id_]
@@ -131,7 +131,7 @@ def test_names_of_zones(
 
 
 def test_names_are_in_the_locale_asked_for(client: KhorosWire) -> None:
-    """Khoros contract 4.5: English by default; another language part of a locale does as well."""
+    """Khoros contract 4.5: English by default; only the language part of a locale counts."""
     names = {}
     for locale in ("", "de_DE", "nonsense"):
         zones = client.get("/config/timezones", locale=locale).json()["result"]
@@ -139,8 +139,8 @@ def test_names_are_in_the_locale_asked_for(client: KhorosWire) -> None:
     assert names == {"": "Japan Standard Time", "de_DE": "Japanische Normalzeit", "nonsense": "Japan Standard Time"}
 
 
-def test_the_key_is_needed(client: KhorosWire) -> None:
+def test_lookups_require_the_company_key(client: KhorosWire) -> None:
     """Khoros contract 1.2, documented for both."""
     for path in ("/teams", "/config/timezones"):
         assert_failed(client.get(path, companyKey=""), 400)
-        assert_failed(client.get(path, companyKey="nobody-has-this"), 403)
+        assert_failed(client.get(path, companyKey="unknown-key"), 403)

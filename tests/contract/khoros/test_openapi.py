@@ -1,4 +1,4 @@
-"""The served OpenAPI document, ``GET /api/public/openapi.json``: is it true?"""
+"""The served OpenAPI document, ``GET /api/public/openapi.json``, compared with the server."""
 
 from __future__ import annotations
 
@@ -51,19 +51,19 @@ def described(idle: Served, client: KhorosWire) -> OpenApiServer:
 
 
 def test_the_document_has_every_endpoint(described: OpenApiServer) -> None:
-    """Khoros contract 1.3; spellings that are only tolerated are left out."""
+    """Khoros contract 1.3; tolerated spellings are omitted."""
     assert described.operations() == set(OPERATIONS)
 
 
 @pytest.mark.parametrize("authorized", [True, False], ids=["with-a-user", "without"])
 @pytest.mark.parametrize(("method", "path", "mode"), MADE_UP)
-def test_answers_are_as_described(
+def test_responses_match_the_document(
     method: str, path: str, mode: GenerationMode, authorized: bool, described: OpenApiServer, client: KhorosWire
 ) -> None:
     """Khoros contract 4: no 5xx, and no status, header or body outside the schema.
 
-    That startTime lies before endTime, or that a zone exists, no schema can say; and whatever does not apply to an
-    export is ignored, be it what it may (Khoros contract 1.4).
+    A schema cannot express that startTime is before endTime, or that a zone exists; and parameters that do not apply to
+    an export are ignored, whatever their values (Khoros contract 1.4).
     """
     user = base64.b64encode(f"{client.user.name}:{client.user.password}".encode()).decode()
     headers = {"Authorization": f"Basic {user}"} if authorized else {}
@@ -71,10 +71,10 @@ def test_answers_are_as_described(
     described.check(method, path, mode, headers=headers, examples=15, without=without)
 
 
-def test_every_answer_of_a_runs_life_is_as_described(
+def test_every_response_in_the_life_of_a_run_matches_the_document(
     described: OpenApiServer, client: KhorosWire, busy: Served
 ) -> None:
-    """Khoros contract 4: also those that made-up requests never meet."""
+    """Khoros contract 4: also the responses that generated requests never get."""
     waiting = client.send_create("user", DAY)
     with connect(busy, new_user(busy, "described")) as made:
         created = made.send_create("marketing/brand_post", DAY, method="GET")

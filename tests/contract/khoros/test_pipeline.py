@@ -1,5 +1,5 @@
-"""Pipelines as they are out there: the quick start's curl lines, and a production client that polls
-(Khoros contract 7)."""
+"""Pipelines as customers run them: the quick start's curl lines, and a production client that polls (Khoros contract
+7)."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ def client(busy: Served, user: User) -> Iterator[KhorosWire]:
 
 
 class Poller:
-    """What the public Airflow operator does: waits of 15 s that grow by 1.2 up to two minutes, for an hour at most.
+    """Polls as the public Airflow operator does: waits of 15 s that grow by 1.2 up to two minutes, for an hour at most.
 
-    Its clock is its own, so nobody waits for it; between two of its polls the run has all the time it needs.
+    Its clock is simulated, so the test does not wait in real time; the run gets the time it needs between two polls.
     """
 
     def __init__(self, url: str, user: User) -> None:
@@ -72,7 +72,7 @@ class Poller:
         self.root, self.user = url + ROOT, user
 
     def rows(self, report: str, start: datetime, end: datetime) -> list[dict[str, Any]]:
-        """Order, poll, follow the redirect, parse as rows."""
+        """Create an export, poll, follow the redirect, and parse the rows."""
         query: dict[str, str | int] = {
             "companyKey": self.user.company_key,
             "startTime": round(start.timestamp() * 1000),
@@ -89,7 +89,7 @@ class Poller:
         return rows
 
     def _poll(self, status_url: str) -> dict[str, Any]:
-        """One poll, after a pause that was long enough for the run to get on."""
+        """Poll once, after a pause in which the run could proceed."""
         before: dict[str, Any] = {}
 
         def moved() -> dict[str, Any] | None:
@@ -102,7 +102,7 @@ class Poller:
 
 
 def test_day_by_day_gives_the_rows_of_the_month(busy: Served, user: User) -> None:
-    """Windows of a day to its last millisecond: nothing is lost between days, nothing is there twice."""
+    """Windows of a day to its last millisecond: no row is missing between days, and no row occurs twice."""
     poller = Poller(busy.url, user)
     last = timedelta(milliseconds=1)
     days = [FIRST + timedelta(days=number) for number in range(31)]
@@ -124,7 +124,7 @@ LINES = [
 
 
 def run(line: str, user: User, url: str) -> Any:
-    """What the line prints, in a shell, as JSON."""
+    """Run the line in a shell and parse its output as JSON."""
     values = {
         "HOST": url + ROOT,
         "USER": user.name,
@@ -140,13 +140,13 @@ def run(line: str, user: User, url: str) -> Any:
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_curl_lines(line: str, user: User, busy: Served) -> None:
+def test_every_curl_line_of_the_samples_passes(line: str, user: User, busy: Served) -> None:
     assert run(line, user, busy.url)["status"] == "PASS"
 
 
 def test_the_quick_start_from_end_to_end(user: User, busy: Served, client: KhorosWire, tmp_path: Path) -> None:
-    """Order, status, download with ``curl -L``; its second line for the download asks for the status
-    (Khoros contract 7.5)."""
+    """Create, status, download with ``curl -L``; its second line for the download asks for the status (Khoros contract
+    7.5)."""
     created = run(LINES[0].values[0], user, busy.url)["result"]
     client.wait(created["statusUrl"])
     status_line = f"curl -u USER:PASSWORD {shlex.quote(created['statusUrl'])}"

@@ -56,7 +56,7 @@ locale = "de"
 pattern_de = "yyyy-MM-dd HH:mm"
 end = "exclusive"
 
-[tenants.hurried.khoros]
+[tenants.limited.khoros]
 requests_per_minute = 3
 """
 RUN = {
@@ -71,11 +71,11 @@ RUN = {
 
 @pytest.fixture(scope="module")
 def varied(shared_installations: Any) -> Served:
-    """A server whose tenants have settings of their own."""
+    """A server whose tenants have their own settings."""
     made: Installation = shared_installations("varied")
     made.init(SETTINGS)
     with made.services() as on:
-        for name in ("documented", "other-ways", "hurried", "plain"):
+        for name in ("documented", "other-ways", "limited", "plain"):
             identity.add_tenant(Tenant(name=name, zone="Europe/Prague", company_key=f"{name}-c01"), on)
     for name in ("documented", "other-ways", "plain"):
         made.load("post", POSTS, tenant=name)
@@ -109,14 +109,14 @@ def finished(plain: KhorosWire) -> dict[str, Any]:
     return plain.wait(plain.create("incoming_post", DAY))
 
 
-def parts(url: str) -> tuple[str, str, str, dict[str, list[str]]]:
-    """workflowId, runId, verb and query of a URL that the server gave."""
+def split_url(url: str) -> tuple[str, str, str, dict[str, list[str]]]:
+    """Return workflowId, runId, verb and query of a URL from the server."""
     found = urlsplit(url)
     workflow, run, verb = found.path.removeprefix(f"{ROOT}/reports/report/").split("/")
     return workflow, unquote(run), verb, parse_qs(found.query)
 
 
-def test_a_run_that_waits(idle: Served) -> None:
+def test_the_status_of_a_queued_run(idle: Served) -> None:
     """Khoros contract 4.2: an object while running (a client in production reads it so), no downloadUrl yet."""
     with connect(idle, new_user(idle, "waits")) as client:
         created = client.send_create("user", DAY).json()["result"]
@@ -132,7 +132,7 @@ def test_a_run_that_waits(idle: Served) -> None:
         assert_failed(client.get(path.removeprefix(ROOT).replace("/status", "/download")), 404)
 
 
-def test_a_run_that_was_cancelled(idle: Served) -> None:
+def test_the_status_of_a_cancelled_run(idle: Served) -> None:
     """Khoros contract 4.2: only three pairs are documented, so a run that the operator cancelled has failed."""
     user = new_user(idle, "cancelled")
     with connect(idle, user) as client:
@@ -147,12 +147,12 @@ def test_a_run_that_was_cancelled(idle: Served) -> None:
         assert_failed(client.get(path.replace("/status", "/download")), 404)
 
 
-def test_a_run_that_has_completed(plain: KhorosWire, finished: dict[str, Any]) -> None:
+def test_the_status_of_a_completed_run(plain: KhorosWire, finished: dict[str, Any]) -> None:
     """Khoros contract 4.2, documented; both URLs carry the token (seen)."""
     assert finished["result"] == RUN | {"runnerState": "CLOSED", "detail": "COMPLETED"}
     info = finished["jobInfo"]
     for url, verb in ((info["statusUrl"], "status"), (info["downloadUrl"], "download")):
-        workflow, run, found, query = parts(url)
+        workflow, run, found, query = split_url(url)
         assert (workflow, run, found) == (info["workflowId"], info["runId"], verb)
         assert list(query) == ["analyticsAccessToken"]
         assert len(query["analyticsAccessToken"][0]) == 24
@@ -161,8 +161,8 @@ def test_a_run_that_has_completed(plain: KhorosWire, finished: dict[str, Any]) -
     assert plain.result(info["statusUrl"]) == finished
 
 
-def test_a_run_that_failed(documented: KhorosWire) -> None:
-    """Khoros contract 4.2, documented: the envelope says PASS all the same. A list of one, as in the vendor's
+def test_the_status_of_a_failed_run(documented: KhorosWire) -> None:
+    """Khoros contract 4.2, documented: the outer status is PASS nevertheless. A list of one, as in the vendor's
     samples."""
     status_url = documented.create("incoming_post", DAY)
 
@@ -196,8 +196,8 @@ SPELLINGS = [
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 @pytest.mark.parametrize("root", ["/reports/report", "/report/reports"])
-def test_a_run_id_in_any_spelling(spelling: Any, root: str, plain: KhorosWire) -> None:
-    """Khoros contract 4.1 and 1.3: %2F is inside one segment; plus is no blank; the swapped path is the same."""
+def test_a_run_id_is_accepted_in_every_spelling(spelling: Any, root: str, plain: KhorosWire) -> None:
+    """Khoros contract 4.1 and 1.3: %2F is part of a segment; a plus is not a blank; the swapped path is the same."""
     for _ in range(6):  # most of them have a slash or a plus sign
         info = plain.send_create("user", DAY).json()["result"]
         answer = plain.get(f"{root}/{info['workflowId']}/{spelling(info['runId'])}/status")
@@ -205,11 +205,13 @@ def test_a_run_id_in_any_spelling(spelling: Any, root: str, plain: KhorosWire) -
         assert answer.json()["result"]["jobInfo"]["runId"] == info["runId"]
 
 
-def test_key_or_token_opens_a_run(plain: KhorosWire, finished: dict[str, Any], varied: Served) -> None:
-    """Khoros contract 1.2, proposed: either of them beside the password."""
+def test_a_run_is_readable_with_the_key_or_the_token(
+    plain: KhorosWire, finished: dict[str, Any], varied: Served
+) -> None:
+    """Khoros contract 1.2, proposed: either of them in addition to the password."""
     url = finished["jobInfo"]["statusUrl"]
-    bare, token = url.partition("?")[0], parts(url)[3]["analyticsAccessToken"][0]
-    other = parts(plain.wait(plain.create("user", DAY))["jobInfo"]["statusUrl"])[3]["analyticsAccessToken"][0]
+    bare, token = url.partition("?")[0], split_url(url)[3]["analyticsAccessToken"][0]
+    other = split_url(plain.wait(plain.create("user", DAY))["jobInfo"]["statusUrl"])[3]["analyticsAccessToken"][0]
 
     def status(**query: str) -> int:
         return plain.http.get(bare, params=query).status_code
@@ -221,7 +223,7 @@ def test_key_or_token_opens_a_run(plain: KhorosWire, finished: dict[str, Any], v
     assert status(analyticsAccessToken=other) == status(analyticsAccessToken="x") == 404
     assert plain.http.get(f"{bare}?plain-c01").status_code == 200  # Khoros contract 7: the key without its name
     assert httpx.get(url, trust_env=False).status_code == 401
-    with connect(varied, add_user(varied, "hurried", "hurried-c01", name="else@example.org")) as stranger:
+    with connect(varied, add_user(varied, "limited", "limited-c01", name="else@example.org")) as stranger:
         assert_failed(stranger.http.get(url), 404)
 
 
@@ -233,8 +235,8 @@ def test_a_run_under_another_workflow_is_not_found(plain: KhorosWire, finished: 
     assert_failed(plain.get(f"/reports/report/{info['workflowId']}/{run.swapcase()}/status"), 404)
 
 
-def test_the_download_is_a_redirect_to_a_link_of_ours(plain: KhorosWire, finished: dict[str, Any]) -> None:
-    """Khoros contract 4.3, documented: 307 to a signed URL. It needs no password and does not mind one, as libraries
+def test_the_download_redirects_to_a_signed_link(plain: KhorosWire, finished: dict[str, Any]) -> None:
+    """Khoros contract 4.3, documented: 307 to a signed URL. It needs no password and ignores one, because libraries
     keep it."""
     first, again = (plain.http.get(finished["jobInfo"]["downloadUrl"]) for _ in range(2))
     assert (first.status_code, again.status_code) == (307, 307)
@@ -253,18 +255,18 @@ def test_the_download_is_a_redirect_to_a_link_of_ours(plain: KhorosWire, finishe
     assert sorted(row["POST_ID"] for row in followed.json()) == ["p0", "p1", "p2"]
 
 
-def test_the_download_is_the_file_itself_by_a_setting(other_ways: KhorosWire) -> None:
-    """Khoros contract 4.3, proposed: for clients that do not follow redirects. The other settings of files besides."""
+def test_a_setting_makes_the_download_send_the_file_itself(other_ways: KhorosWire) -> None:
+    """Khoros contract 4.3, proposed: for clients that do not follow redirects. Also the other settings of files."""
     found = other_ways.wait(other_ways.create("incoming_post", DAY))
     answer = other_ways.http.get(found["jobInfo"]["downloadUrl"])
     assert answer.status_code == 200
     rows = sorted(answer.json(), key=lambda row: row["postId"])
     assert [row["receivedTime"] for row in rows] == ["2026-03-05 17:07"] * 3
-    assert rows[0]["postText"] == "=1+1"  # json is guarded by its own rules
+    assert rows[0]["postText"] == "=1+1"  # JSON has its own rules
 
 
-def test_a_setting_keeps_spreadsheets_from_running_cells(plain: KhorosWire, other_ways: KhorosWire) -> None:
-    """Khoros contract 5.5, proposed: off by default, because pipelines read what was written."""
+def test_a_setting_makes_spreadsheets_treat_formulas_as_text(plain: KhorosWire, other_ways: KhorosWire) -> None:
+    """Khoros contract 5.5, proposed: off by default, because pipelines need the unchanged values."""
     assert '"=1+1"' in plain.export("incoming_post", DAY).text
     assert ",=1+1," in plain.export("incoming_post", DAY, reportFormat="csv").text
     text = other_ways.export("incoming_post", DAY, reportFormat="csv").content
@@ -288,7 +290,7 @@ def test_the_list_of_jobs(varied: Served) -> None:
                 assert list(entry["jobInfo"]) == ["workflowId", "runId", "downloadUrl"]
                 run = {key: value for key, value in RUN.items() if key != "detail"}
                 assert entry["result"] == run | {"runnerState": "CLOSED", "details": None}
-                assert parts(entry["jobInfo"]["downloadUrl"])[3] == {"companyKey": [user.company_key]}
+                assert split_url(entry["jobInfo"]["downloadUrl"])[3] == {"companyKey": [user.company_key]}
         assert_failed(client.get("/reports/jobs", companyKey="other-ways-c01"), 403)
         file = client.http.get(entries[0]["jobInfo"]["downloadUrl"], follow_redirects=True)
         assert file.json() == []
@@ -299,7 +301,7 @@ def test_the_list_of_jobs(varied: Served) -> None:
 
 
 def test_a_running_job_in_the_list(idle: Served) -> None:
-    """Khoros contract 4.4, seen: only the two ids."""
+    """Khoros contract 4.4, seen: it has only the two ids."""
     with connect(idle, new_user(idle, "list")) as client:
         created = client.send_create("user", DAY).json()["result"]
         [entry] = client.get("/reports/jobs").json()["result"]
@@ -308,10 +310,10 @@ def test_a_running_job_in_the_list(idle: Served) -> None:
         assert entry["result"]["details"] is None
 
 
-def test_twenty_requests_a_minute_or_as_many_as_a_tenant_may(varied: Served) -> None:
+def test_the_rate_limit_is_twenty_a_minute_or_the_tenants_own(varied: Served) -> None:
     """Khoros contract 6, documented; polls and look-ups count (Khoros contract 7.13, inferred), another user's do
     not."""
-    ann, bob = (add_user(varied, "hurried", "hurried-c01", name=f"{name}@example.org") for name in ("ann", "bob"))
+    ann, bob = (add_user(varied, "limited", "limited-c01", name=f"{name}@example.org") for name in ("ann", "bob"))
     with connect(varied, ann) as client, connect(varied, bob) as other:
         status_url = client.create("user", DAY)
         assert [client.http.get(status_url).status_code, client.get("/teams").status_code] == [200, 200]
@@ -321,7 +323,7 @@ def test_twenty_requests_a_minute_or_as_many_as_a_tenant_may(varied: Served) -> 
         assert other.get("/teams").status_code == 200
 
 
-# --- 5: what a file looks like ----------------------------------------------------------------------------------------
+# --- 5: the contents of a file ----------------------------------------------------------------------------------------
 
 OFFSETS = [
     golden("1.5", "documented", "ahead", {"timezoneOffset": "3600000"}, "03/05/2026 05:07:00 PM"),

@@ -1,4 +1,4 @@
-"""What a create is refused for, rule by rule (Loop contract 5.2), and what it leaves alone."""
+"""The rules that refuse a create (Loop contract 5.2), and valid requests."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def client(here: InProcess) -> LoopWire:
 
 
 def stored(here: InProcess, answer: httpx.Response) -> Job:
-    """The job as the server understood it."""
+    """Return the job that the server stored."""
     assert answer.status_code == 200, answer.text
     with here.on.database.read() as connection:
         found = jobs.get(connection, answer.json()["id"])
@@ -45,7 +45,7 @@ def stored(here: InProcess, answer: httpx.Response) -> Job:
 
 
 def body(**changes: Any) -> dict[str, Any]:
-    """A good body with these changes; None takes a field out."""
+    """Return a valid body with these changes; None removes a field."""
     return {name: value for name, value in ({"start": START, "end": END} | changes).items() if value is not ...}
 
 
@@ -90,7 +90,9 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("sent", "code", "field"), FAULTS)
-def test_a_fault_is_refused_by_its_rule(client: LoopWire, sent: dict[str, Any], code: str, field: str) -> None:
+def test_each_fault_is_refused_with_the_code_of_its_rule(
+    client: LoopWire, sent: dict[str, Any], code: str, field: str
+) -> None:
     answer = client.http.post(f"{loop.API}/export", content=json.dumps(sent), headers={**JSON, **client.headers})
     refused = assert_refused(answer, 400, code, field)
     assert refused["errors"][0]["errorCode"] == code
@@ -116,8 +118,8 @@ def test_a_body_that_is_no_object(client: LoopWire, content: bytes) -> None:
     assert_refused(answer, 400, "InvalidRequest")
 
 
-def test_all_faults_are_told_and_the_first_rule_speaks(client: LoopWire) -> None:
-    """Loop contract 5.2, proposed: the first by the order of the rules, whatever the order of the fields."""
+def test_all_faults_are_listed_and_the_first_rule_sets_code_and_message(client: LoopWire) -> None:
+    """Loop contract 5.2, proposed: the first in the sequence of the rules, whatever the sequence of the fields."""
     sent = {
         "customerIds": ["x"],
         "tagIds": [1],
@@ -140,7 +142,7 @@ def test_all_faults_are_told_and_the_first_rule_speaks(client: LoopWire) -> None
     ]
 
 
-def test_a_refused_create_leaves_no_job_and_quotes_nothing(client: LoopWire, here: InProcess) -> None:
+def test_a_refused_create_adds_no_job_and_repeats_no_value(client: LoopWire, here: InProcess) -> None:
     """Loop contract 9, proposed: no message repeats tokens or customer addresses."""
     secret = "sEcReT<b>"
     sent = body(timezone=secret, resultFormat=secret, tagIds=[secret * 100], customerIds=[secret])
@@ -167,13 +169,13 @@ ACCEPTED = [
     golden("5.2-V8", "proposed", "an-empty-zone", body(timezone="")),
     golden("5.2-V9", "proposed", "json-in-other-letters", body(resultFormat="jSON")),
     golden("5.2-V11", "proposed", "1000-long-entries", body(teamIds=[f"{n:0320}" for n in range(1000)])),
-    golden("5.2-V14", "proposed", "ids-of-nobody", body(tagIds=["x"], teamIds=["x"], customerIds=["x@y.z"])),
+    golden("5.2-V14", "proposed", "unknown-ids", body(tagIds=["x"], teamIds=["x"], customerIds=["x@y.z"])),
     golden("2", "proposed", "unknown-properties", body(columns=["a"], start_date=1)),
 ]
 
 
 @pytest.mark.parametrize("sent", ACCEPTED)
-def test_what_is_accepted(client: LoopWire, here: InProcess, sent: dict[str, Any]) -> None:
+def test_valid_bodies_are_accepted(client: LoopWire, here: InProcess, sent: dict[str, Any]) -> None:
     job = stored(here, client.send_create(sent))
     assert job.request.format == "json"
     assert job.request.timespan.zone == "UTC"
@@ -208,7 +210,7 @@ def test_bodies_are_sent_as_json(client: LoopWire, media: str, status: int) -> N
 
 
 @pytest.mark.parametrize(("size", "status"), [(1024 * 1024, 200), (1024 * 1024 + 1, 413)])
-def test_a_body_may_have_a_mebibyte(client: LoopWire, size: int, status: int) -> None:
+def test_a_body_may_be_one_mebibyte_long(client: LoopWire, size: int, status: int) -> None:
     """Loop contract 5.2, V16, proposed: more than the paths of other dialects take."""
     content = json.dumps(body()).encode()
     content += b" " * (size - len(content))
@@ -253,7 +255,7 @@ def narrow(tmp_path: Path) -> Iterator[LoopWire]:
         yield LoopWire(made.http, {"Authorization": f"Bearer {loop.token(made.installation, 'acme')}"})
 
 
-def test_settings_move_the_limits(narrow: LoopWire) -> None:
+def test_settings_change_the_limits(narrow: LoopWire) -> None:
     assert narrow.send_create(body(end=START + DAY, tagIds=["a", "b"])).status_code == 200
     assert_refused(narrow.send_create(body(end=START + DAY + 1)), 400, "PeriodTooLong", "end")
     sent = body(end=START + 1, tagIds=["a", "b", "c"], teamIds=["x" * 321])

@@ -1,4 +1,4 @@
-"""The served OpenAPI document, ``GET /api/v1/report/openapi.json``: is it true?"""
+"""The served OpenAPI document, ``GET /api/v1/report/openapi.json``, compared with the server."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MADE_UP = [
     pytest.param(*operation, mode, id="-".join((*operation, mode.value)))
     for operation in OPERATIONS
     for mode in (VALID, INVALID)
-    if mode is VALID or operation[1] != FILE  # any text may stand in a link, and is refused
+    if mode is VALID or operation[1] != FILE  # a link may contain any text, and is refused
 ]
 
 
@@ -49,22 +49,22 @@ def test_the_document_has_every_endpoint(described: OpenApiServer) -> None:
 
 @pytest.mark.parametrize("authorized", [True, False], ids=["with-a-token", "without"])
 @pytest.mark.parametrize(("method", "path", "mode"), MADE_UP)
-def test_answers_are_as_described(
+def test_responses_match_the_document(
     method: str, path: str, mode: GenerationMode, authorized: bool, described: OpenApiServer, client: LoopWire
 ) -> None:
     """Loop contract 9: no 5xx, and no status, header or body outside the schema.
 
-    That end is later than start, or that a zone exists, no schema can say.
+    A schema cannot express that end is later than start, or that a zone exists.
     """
     headers = client.headers if authorized else {}
     without = [positive_data_acceptance]
     described.check(method, path, mode, headers=headers, examples=20, without=without)
 
 
-def test_every_answer_of_an_exports_life_is_as_described(
+def test_every_response_in_the_life_of_an_export_matches_the_document(
     described: OpenApiServer, client: LoopWire, busy: Served
 ) -> None:
-    """Loop contract 6 and 7: also those that made-up requests never meet."""
+    """Loop contract 6 and 7: also the responses that generated requests never get."""
     with LoopWire.connect(busy.url, loop.token(busy.installation, loop.tenant(busy, "described"))) as made:
         created = made.send_create({"start": START, "end": END})
         export = created.json()["id"]
@@ -96,7 +96,7 @@ unknown_id = "404"
 list_entries = 2000
 """
 Seen = tuple[str, str, httpx.Response]
-Away = Callable[[str], AbstractContextManager[None]]  # while the block runs, a table of the store is not there
+Away = Callable[[str], AbstractContextManager[None]]  # a table of the store is missing while the block runs
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def joined(here: InProcess, tenant: str, scopes: frozenset[Scope] = ADMIN, *, ac
 
 
 def _finish(here: InProcess, client: LoopWire, export: str) -> None:
-    """Others may have ordered before."""
+    """Run jobs until the export ends; earlier exports may be queued before it."""
     while client.status(export) != "Completed":
         here.work()
 
@@ -129,15 +129,15 @@ class _Stalled(httpx.SyncByteStream, httpx.AsyncByteStream):
 
 
 def _called(here: InProcess, *, away: Away) -> Iterator[Seen]:
-    """Everything that orders and reads may be answered."""
+    """Yield every response that creates and reads may get."""
     body = {"start": START, "end": END}
     acme, slow, strict = (joined(here, name) for name in ("acme", "slow", "strict"))
-    nobody, new = LoopWire(here.http, {}), joined(here, "new")
+    anonymous, new = LoopWire(here.http, {}), joined(here, "new")
     idle = joined(here, "acme", frozenset({Scope.IMPERSONATE}))
     fooled = joined(here, "acme", acting_as="x" * 321)
     made = acme.send_create(body, Idempotency_Key="one")
     export = made.json()["id"]
-    for client in (nobody, new, idle, fooled, slow, slow):
+    for client in (anonymous, new, idle, fooled, slow, slow):
         yield "POST", CREATE, client.send_create(body)
         yield "GET", READ, client.read(export)
     yield "POST", CREATE, made
@@ -161,7 +161,7 @@ def _called(here: InProcess, *, away: Away) -> Iterator[Seen]:
 
 
 def _downloaded(here: InProcess, *, away: Away) -> Iterator[Seen]:
-    """Everything that a link may be answered. A part of a JSON file would not be JSON."""
+    """Yield every response that a link may get. The file is a workbook, because a range of a JSON file is not JSON."""
     client = joined(here, "acme")
     export = client.create(resultFormat="Xlsx")
     _finish(here, client, export)
@@ -186,8 +186,8 @@ def _downloaded(here: InProcess, *, away: Away) -> Iterator[Seen]:
         yield method, FILE, here.http.request(method, url)
 
 
-def test_each_status_that_is_described_is_seen_and_no_other(here: InProcess) -> None:
-    """With the headers that it is said to have, and each of these at least once."""
+def test_every_documented_status_occurs_and_no_other(here: InProcess) -> None:
+    """With the documented headers, each of which occurs at least once."""
 
     @contextmanager
     def away(table: str) -> Iterator[None]:
@@ -207,17 +207,17 @@ def test_each_status_that_is_described_is_seen_and_no_other(here: InProcess) -> 
         if method == "HEAD":
             assert answer.content == b""
     assert seen == {operation: described.statuses(*operation) for operation in OPERATIONS}
-    told = {status for statuses in seen.values() for status in statuses}
-    assert set(ERRORS.values()) - {500} <= told
+    occurred = {status for statuses in seen.values() for status in statuses}
+    assert set(ERRORS.values()) - {500} <= occurred
     for (method, path, status), found in headers.items():
         answer = described.schema.raw_schema["paths"][path][method.lower()]["responses"][str(status)]
         missing = {name.lower() for name in answer["headers"]} - found
-        # A failure is another's test; everything else that is described has been met here.
+        # Another test covers 500; every other documented status has occurred here.
         assert missing <= {"x-export-failure"}, (method, path, status)
 
 
-def test_the_document_says_how_long_a_filter_may_be(here: InProcess, described: OpenApiServer) -> None:
-    """The most that any tenant may have; the document that all dialects share knows no settings."""
+def test_the_document_has_the_maximum_length_of_a_filter(here: InProcess, described: OpenApiServer) -> None:
+    """The maximum of all tenants; the document that all dialects share does not depend on settings."""
     found = [
         document["paths"][CREATE]["post"]["requestBody"]["content"]["application/json"]["schema"]["properties"]
         for document in (

@@ -1,4 +1,4 @@
-"""Reading an export: who may, whose it is, how its state is worded (Loop contract 3, 4, 6, 7, 9)."""
+"""Reading an export: authorization, visibility and status words (Loop contract 3, 4, 6, 7, 9)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]:
 
 
 def member(here: InProcess, user: str | None, scopes: frozenset[Scope] = DEFAULT_SCOPES, **headers: str) -> LoopWire:
-    """A client with a token of that person."""
+    """Return a client with a token of that person."""
     token = loop.token(here.installation, "acme", user, scopes)
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return LoopWire(here.http, {"Authorization": f"Bearer {token}", **named})
@@ -53,12 +53,12 @@ def boss(here: InProcess) -> LoopWire:
 
 
 def shown(answer: httpx.Response) -> dict[str, str]:
-    """The export-result object without its id."""
+    """Return the export-result object without its id."""
     assert answer.status_code == 200, answer.text
     return {name: value for name, value in answer.json().items() if name != "id"}
 
 
-def test_every_state_has_a_word() -> None:
+def test_every_state_has_a_status_word() -> None:
     assert set(STATUS) == set(Status)
     assert {word for word in STATUS.values() if word} == {"Processing", "Completed", "Failed"}
 
@@ -70,7 +70,7 @@ WORDS = [
 
 
 @pytest.mark.parametrize(("setting", "word"), WORDS)
-def test_the_word_of_each_state(tmp_path: Path, setting: str, word: str) -> None:
+def test_the_status_word_of_each_state(tmp_path: Path, setting: str, word: str) -> None:
     """Loop contract 7.2, proposed."""
     with in_process(tmp_path, PATIENT + setting) as here:
         identity.add_tenant(Tenant(name="acme"), here.on)
@@ -113,16 +113,16 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize("asked", MALFORMED)
-def test_what_is_no_id(boss: LoopWire, asked: str) -> None:
+def test_a_malformed_id_is_refused(boss: LoopWire, asked: str) -> None:
     assert_refused(boss.read(asked), 400, "InvalidExportId", "id")
 
 
-def test_an_id_is_answered_as_it_was_asked(boss: LoopWire) -> None:
+def test_a_response_repeats_the_id_as_requested(boss: LoopWire) -> None:
     export = boss.create()
     assert boss.read(export.upper()).json() == {"id": export.upper(), "status": "Processing"}
 
 
-def test_unknown_ids_may_be_404(tmp_path: Path) -> None:
+def test_a_setting_makes_unknown_ids_404(tmp_path: Path) -> None:
     with in_process(tmp_path, "[loop]\nunknown_id = 404\n") as here:
         for name in ("acme", "globex"):
             identity.add_tenant(Tenant(name=name), here.on)
@@ -133,8 +133,10 @@ def test_unknown_ids_may_be_404(tmp_path: Path) -> None:
     assert bodies[0] == bodies[1] | {"requestId": bodies[0]["requestId"]}
 
 
-def test_whose_export_it_is(here: InProcess, boss: LoopWire) -> None:
-    """Loop contract 4, proposed: seen by its actor, its effective user and administrators; to others it does not
+def test_an_export_is_visible_to_its_actor_its_effective_user_and_administrators(
+    here: InProcess, boss: LoopWire
+) -> None:
+    """Loop contract 4, proposed: its actor, its effective user and administrators can read it; for others it does not
     exist."""
     rita, olga = member(here, RITA), member(here, OLGA, DEFAULT_SCOPES | {Scope.IMPERSONATE})
     as_rita = LoopWire(here.http, {**olga.headers, "X-Impersonate-User": RITA})
@@ -157,13 +159,13 @@ def test_whose_export_it_is(here: InProcess, boss: LoopWire) -> None:
         assert hidden <= {f'{{"id":"{export}","status":"PendingOrExpired"}}'}
 
 
-def test_a_person_sees_rows_of_inboxes_that_are_open_or_the_persons(here: InProcess) -> None:
-    """Loop contract 4 and 5.2, V15, proposed: the owner of a token is its effective user, and asking for an inbox opens
-    it for nobody."""
+def test_a_person_sees_rows_of_open_inboxes_and_of_inboxes_that_the_person_belongs_to(here: InProcess) -> None:
+    """Loop contract 4 and 5.2, V15, proposed: the owner of a token is its effective user, and a filter by inbox never
+    grants access to it."""
 
     def ids(client: LoopWire, **body: object) -> list[str]:
         export = client.create(**body)
-        with here.on.database.write() as connection:  # other tests leave theirs in the queue
+        with here.on.database.write() as connection:  # exports of other tests may be queued
             others = update(job).where(job.c.id != export, job.c.status == "queued")
             connection.execute(others.values(not_before=here.now + timedelta(days=1000)))
         here.work()
@@ -172,7 +174,7 @@ def test_a_person_sees_rows_of_inboxes_that_are_open_or_the_persons(here: InProc
     assert ids(member(here, RITA)) == ["c1", "c3", "c5"]
     assert ids(member(here, RITA), teamIds=["sales"]) == []
     assert ids(member(here, "Olga@acme.example")) == loop.ALL
-    assert ids(member(here, "nobody@acme.example")) == ["c1", "c3", "c5"]
+    assert ids(member(here, "unknown@acme.example")) == ["c1", "c3", "c5"]
     assert ids(member(here, None)) == ids(member(here, BOSS, ADMIN)) == loop.ALL
 
 
@@ -184,13 +186,13 @@ IMPERSONATIONS = [
 
 
 @pytest.mark.parametrize("name", IMPERSONATIONS)
-def test_what_names_nobody(boss: LoopWire, name: bytes) -> None:
+def test_an_invalid_impersonated_user_is_refused(boss: LoopWire, name: bytes) -> None:
     headers = [*boss.raw, (b"X-Impersonate-User", name)]
     answer = boss.http.get(f"{loop.API}/exports/{UNKNOWN}", headers=headers)
     assert_refused(answer, 400, "InvalidImpersonation", "X-Impersonate-User")
 
 
-def test_one_name_at_a_time_and_a_blank_one_is_none(boss: LoopWire) -> None:
+def test_two_impersonated_users_are_refused_and_a_blank_one_is_ignored(boss: LoopWire) -> None:
     path = f"{loop.API}/exports/{UNKNOWN}"
     twice = [*boss.headers.items(), ("X-Impersonate-User", RITA), ("X-Impersonate-User", OLGA)]
     assert_refused(boss.http.get(path, headers=twice), 400, "InvalidImpersonation", "X-Impersonate-User")
@@ -199,10 +201,10 @@ def test_one_name_at_a_time_and_a_blank_one_is_none(boss: LoopWire) -> None:
         assert shown(answer) == GONE
 
 
-def test_every_impersonated_call_is_in_the_log(here: InProcess) -> None:
-    """Loop contract 4, proposed: those that are refused as well."""
+def test_every_impersonated_call_is_in_the_audit_log(here: InProcess) -> None:
+    """Loop contract 4, proposed: refused calls, too."""
     client = member(here, "auditor@acme.example", DEFAULT_SCOPES | {Scope.IMPERSONATE}, X_Impersonate_User=RITA)
-    refused = LoopWire(here.http, {**client.headers, "X-Impersonate-User": "Nobody@acme.example"})
+    refused = LoopWire(here.http, {**client.headers, "X-Impersonate-User": "Unknown@acme.example"})
     client.read(UNKNOWN)
     client.send_create({"start": 1, "end": 0})
     refused.read(UNKNOWN)
@@ -211,11 +213,11 @@ def test_every_impersonated_call_is_in_the_log(here: InProcess) -> None:
         log = [each.entry for each in audit.entries(connection, tenant="acme", start=span[0], end=span[1])]
     mine = [entry for entry in log if entry.actor == "auditor@acme.example"]
     assert {(entry.operation, entry.dialect) for entry in mine} == {("impersonate", "loop")}
-    told = [(entry.effective, entry.outcome) for entry in mine]
-    assert told == [(RITA, "allowed"), (RITA, "allowed"), ("nobody@acme.example", "refused")]
+    found = [(entry.effective, entry.outcome) for entry in mine]
+    assert found == [(RITA, "allowed"), (RITA, "allowed"), ("unknown@acme.example", "refused")]
 
 
-def test_an_impersonated_call_counts_against_who_makes_it(tmp_path: Path) -> None:
+def test_an_impersonated_call_counts_against_its_actor(tmp_path: Path) -> None:
     """Loop contract 4, proposed: against the actor's rate, and the workspace's exports."""
     with in_process(tmp_path, "[loop]\nopen_jobs = 2\n") as here:
         identity.add_tenant(Tenant(name="acme"), here.on)
@@ -242,7 +244,7 @@ TOKENS = [
 
 
 @pytest.mark.parametrize("headers", TOKENS)
-def test_who_is_not_known(here: InProcess, headers: dict[str, str]) -> None:
+def test_a_request_without_a_valid_token_is_401(here: InProcess, headers: dict[str, str]) -> None:
     for answer in (
         here.http.get(f"{loop.API}/exports/{UNKNOWN}", headers=headers),
         here.http.post(f"{loop.API}/export", headers=headers, json={"start": START, "end": END}),
@@ -251,7 +253,7 @@ def test_who_is_not_known(here: InProcess, headers: dict[str, str]) -> None:
         assert answer.headers["www-authenticate"] == "Bearer"
 
 
-def test_a_wrong_secret_another_kind_and_a_revoked_token(here: InProcess) -> None:
+def test_a_wrong_secret_another_kind_of_credential_and_a_revoked_token_are_401(here: InProcess) -> None:
     client = member(here, RITA)
     token = client.headers["Authorization"]
     wrong = LoopWire(here.http, {"Authorization": token[:-1] + ("A" if token[-1] != "A" else "B")})
@@ -259,7 +261,7 @@ def test_a_wrong_secret_another_kind_and_a_revoked_token(here: InProcess) -> Non
     oauth = here.installation.add_client("acme")
     other = LoopWire(here.http, {"Authorization": f"Bearer {oauth.client_id}.{oauth.client_secret}"})
     assert_refused(other.read(UNKNOWN), 401, "Unauthorized")
-    # Nor is a Loop token good for another dialect's door.
+    # A Loop token is not valid at another dialect's token endpoint.
     secret = token.removeprefix("Bearer ").split(".")
     answer = here.http.post("/oauth/token", data={"grant_type": "client_credentials"}, auth=(secret[0], secret[1]))
     assert answer.status_code == 401
@@ -269,7 +271,7 @@ def test_a_wrong_secret_another_kind_and_a_revoked_token(here: InProcess) -> Non
     assert_refused(client.read(UNKNOWN), 401, "Unauthorized")
 
 
-def test_what_a_token_may_do(here: InProcess) -> None:
+def test_a_token_is_limited_to_its_scopes(here: InProcess) -> None:
     reader, writer = (member(here, RITA, frozenset({scope})) for scope in (Scope.READ, Scope.WRITE))
     assert_refused(reader.send_create({"start": START, "end": END}), 403, "Forbidden")
     assert_refused(writer.read(UNKNOWN), 403, "Forbidden")
@@ -277,8 +279,8 @@ def test_what_a_token_may_do(here: InProcess) -> None:
     assert writer.create()
 
 
-def test_an_account_that_is_not_verified(here: InProcess) -> None:
-    """Loop contract 3, documented that there is such an error; its number and code are proposed."""
+def test_an_account_that_is_not_verified_is_451(here: InProcess) -> None:
+    """Loop contract 3, documented as an error; its status and code are proposed."""
     identity.add_tenant(Tenant(name="unverified", is_verified=False), here.on)
     token = loop.token(here.installation, "unverified")
     client = LoopWire(here.http, {"Authorization": f"Bearer {token}"})
@@ -307,8 +309,8 @@ def test_paths_and_methods_that_do_not_exist(boss: LoopWire, method: str, path: 
     assert_refused(answer, status, {404: "NotFound", 405: "MethodNotAllowed"}[status])
 
 
-def test_links_lead_where_the_settings_say(tmp_path: Path) -> None:
-    """Loop contract 8, documented: another host than the API's, path and query of one form."""
+def test_links_have_the_configured_url(tmp_path: Path) -> None:
+    """Loop contract 8, documented: a host other than the API's, and a fixed form of path and query."""
     with in_process(tmp_path, '[loop]\nlink_url = "https://files.example.test/exports/"\n') as here:
         identity.add_tenant(Tenant(name="acme"), here.on)
         client = member(here, BOSS)
@@ -320,11 +322,11 @@ def test_links_lead_where_the_settings_say(tmp_path: Path) -> None:
         assert names == ["Expires", "Signature", "Key-Pair-Id"]
         file = here.http.get(f"/RF_{export}?{link.query}")
         assert (file.status_code, file.json()) == (200, [])
-        told = file.headers
-        assert told["content-disposition"] == f'attachment; filename="loop-export_{START}_{END}_{export[:8]}.json"'
-        assert told["cache-control"] == "private, no-store"
-        assert told["x-content-type-options"] == "nosniff"
-        assert told["accept-ranges"] == "bytes"
+        headers = file.headers
+        assert headers["content-disposition"] == f'attachment; filename="loop-export_{START}_{END}_{export[:8]}.json"'
+        assert headers["cache-control"] == "private, no-store"
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["accept-ranges"] == "bytes"
         head = here.http.head(f"/RF_{export}?{link.query}")
         assert (head.status_code, head.headers["content-length"]) == (200, str(len(file.content)))
         beyond = here.http.get(f"/RF_{export}?{link.query}", headers={"Range": "bytes=9999-"})
@@ -337,7 +339,7 @@ def test_links_lead_where_the_settings_say(tmp_path: Path) -> None:
         assert_refused(here.http.get(foreign), 403, "SignatureInvalid")
 
 
-def test_what_the_server_knows_beyond_the_body_is_in_headers(tmp_path: Path) -> None:
+def test_further_details_of_an_export_are_in_headers(tmp_path: Path) -> None:
     """Loop contract 13, proposed."""
     with in_process(tmp_path) as here:
         identity.add_tenant(Tenant(name="acme"), here.on)
@@ -345,15 +347,15 @@ def test_what_the_server_knows_beyond_the_body_is_in_headers(tmp_path: Path) -> 
         export = client.create()
         assert client.read(export).headers["x-export-state"] == "queued"
         here.work()
-        told = client.read(export).headers
+        headers = client.read(export).headers
         file = here.http.get(client.url(export))
-        assert (told["x-export-rows"], told["x-export-bytes"]) == ("0", str(len(file.content)))
-        assert f'"{told["x-export-sha256"]}"' == file.headers["etag"]
-        assert told["x-export-expires"] == "2026-04-09T00:00:00Z"
+        assert (headers["x-export-rows"], headers["x-export-bytes"]) == ("0", str(len(file.content)))
+        assert f'"{headers["x-export-sha256"]}"' == file.headers["etag"]
+        assert headers["x-export-expires"] == "2026-04-09T00:00:00Z"
 
 
-def test_a_report_that_cannot_be_cut_is_not_for_one_person(here: InProcess, boss: LoopWire) -> None:
-    """Loop contract 4, proposed: a company's own report without the parameter would show everything."""
+def test_a_report_without_a_viewer_parameter_is_refused_to_a_person(here: InProcess, boss: LoopWire) -> None:
+    """Loop contract 4, proposed: without the parameter, a custom report would show all rows."""
     with here.on.database.read() as connection:
         mine = jobs.get(connection, boss.create())
     assert mine is not None

@@ -23,7 +23,7 @@ def _action(kind: str, at: str) -> Row:
     return {"table": "conversation_action", "actor": "AGENT", **made}
 
 
-# What happened in the example of Loop contract 12.3, by the clocks of UTC; the sub-seconds are ours.
+# The events of the example in Loop contract 12.3, in UTC; the fractions of seconds are added here.
 PARCEL = [
     *talk("cv_10021", "2024-06-03T08:15:00.250Z", tags=["refund"]),
     _action("CLAIMED", "2024-06-03T08:20:00Z"),
@@ -68,7 +68,7 @@ ROW: Row = {
     "resolvedById": RITA,
     "slaBreached": False,
 }
-# Keys are always there, and null where there is nothing to say (Loop contract 12.2).
+# Every key is present, and null if it has no value (Loop contract 12.2).
 QUIET: Row = {
     **dict.fromkeys(ROW),
     "conversationId": "cv_9",
@@ -94,7 +94,7 @@ QUIET: Row = {
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]:
     with in_process(tmp_path_factory.mktemp("rows")) as made:
         identity.add_tenant(Tenant(name="acme"), made.on)
-        # Loaded in another order than they are shown in: by the instant, sub-seconds included, then by the id.
+        # Loaded in another order than that of the file: by the instant with its fraction, then by the id.
         quiet = talk("cv_9", "2024-06-03T08:15:00.250Z", inbox="sales", customer="mo")
         loop.load(made.installation, "acme", [*PEOPLE, *quiet, *PARCEL])
         yield made
@@ -110,7 +110,7 @@ FILES = [
 
 @pytest.mark.parametrize(("filters", "rows"), FILES)
 def test_the_bytes_of_a_file(here: InProcess, filters: dict[str, Any], rows: list[Row]) -> None:
-    """UTF-8 without a mark, one object a line in the order of 12.2, numbers and booleans as JSON has them."""
+    """UTF-8 without a byte order mark, one object per line in the order of 12.2, JSON numbers and booleans."""
     token = loop.token(here.installation, "acme")
     client = LoopWire(here.http, {"Authorization": f"Bearer {token}"})
     export = client.create(**JUNE, **filters)

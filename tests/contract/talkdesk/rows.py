@@ -1,6 +1,6 @@
 """A model per report, written from Talkdesk contract 6: name, type and order of columns, what may be null.
 
-They decode strictly: no column more, none less, no text where a number belongs, no vocabulary but the contract's.
+They decode strictly: exactly these columns, no text for a number, and only the contract's vocabulary.
 """
 
 from __future__ import annotations
@@ -453,7 +453,7 @@ REPORTS: dict[str, type[Row]] = {
     "timeseries_report": TimeseriesReport,
 }
 
-# Where the csv header is not the name split on ``_`` with each word capitalised (Talkdesk contract 6.2, 6.6 and 6.9).
+# The csv headers that are not the name split on ``_`` with each word capitalised (Talkdesk contract 6.2, 6.6 and 6.9).
 LABELS: dict[str, dict[str, str]] = {
     "contacts": {
         "interaction_id": "Interaction ID",

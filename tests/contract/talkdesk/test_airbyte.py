@@ -1,6 +1,6 @@
 """A connector of Airbyte's shape over the public CDK syncs five streams, twice (Talkdesk contract 9, client airbyte).
 
-The CDK cannot live with our own tools, so the connector runs in an environment of its own, made from its own lock.
+The CDK's dependencies conflict with the project's, so the connector runs in its own environment, from its own lock.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from tests.fixtures.talkdesk import Credential
 ROOT = Path(__file__).parents[3]
 CERTIFICATES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 CONNECTOR = ROOT / "tests" / "fixtures" / "airbyte"
-ZONE = "Africa/Johannesburg"  # two hours from UTC, and no hour is there twice
-# The tables of the five streams, and when their rows are over.
+ZONE = "Africa/Johannesburg"  # two hours from UTC, without repeated hours
+# The tables of the five streams, and the column with the end of a row.
 FACTS = {
     "call": "ended_at",
     "agent_state": "ended_at",
@@ -53,11 +53,11 @@ pytestmark = [
 
 @pytest.fixture(scope="session")
 def connector() -> list[str]:
-    """The command that runs it; its environment is made on first use."""
-    place = ROOT / ".venv-airbyte"
+    """Return the command that runs the connector; its environment is created on first use."""
+    folder = ROOT / ".venv-airbyte"
     environment = {
         **os.environ,
-        "UV_PROJECT_ENVIRONMENT": str(place),
+        "UV_PROJECT_ENVIRONMENT": str(folder),
         "UV_PYTHON": sys.executable,
         "UV_PYTHON_DOWNLOADS": "never",
         # as tools/bootstrap.sh: the machine's own certificates, if it has any
@@ -66,12 +66,12 @@ def connector() -> list[str]:
     uv = [str(ROOT / ".bootstrap" / "bin" / "uv"), "sync", "--quiet", "--locked", "--project", str(CONNECTOR)]
     done = subprocess.run(uv, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return [str(place / "bin" / "python"), str(CONNECTOR / "connector.py")]
+    return [str(folder / "bin" / "python"), str(CONNECTOR / "connector.py")]
 
 
 @pytest.fixture(scope="module")
 def halves(busy: Served) -> tuple[dict[str, list[dict[str, Any]]], dict[str, list[dict[str, Any]]]]:
-    """Sample rows of ten days that are over: those of the first week, and the others."""
+    """Sample rows of ten past days: those of the first week, and the others."""
     donor, last = busy.tenant("airbyte-donor").tenant, (datetime.now(UTC) - timedelta(days=2)).date()
     with busy.installation.services() as on:
         seed(on.lake, SeedPlan(tenant=donor, days=10, until=last, calls=120, seed=7), only=(*DIMENSIONS, *FACTS))
@@ -79,7 +79,7 @@ def halves(busy: Served) -> tuple[dict[str, list[dict[str, Any]]], dict[str, lis
     first: dict[str, list[dict[str, Any]]] = {name: _rows(lake / name, donor) for name in DIMENSIONS}
     second: dict[str, list[dict[str, Any]]] = {}
     middle = datetime.combine(last, datetime.min.time(), UTC) - timedelta(days=3)
-    begin = middle - timedelta(days=7)  # the generator also tells of days long ago
+    begin = middle - timedelta(days=7)  # the generator also makes rows of earlier days
     for table, over in FACTS.items():
         rows = [row for row in _rows(lake / table, donor) if row[over] is not None and begin <= _instant(row[over])]
         first[table] = [row for row in rows if _instant(row[over]) < middle]
@@ -90,7 +90,7 @@ def halves(busy: Served) -> tuple[dict[str, list[dict[str, Any]]], dict[str, lis
 
 
 def _rows(folder: Path, tenant: str) -> list[dict[str, Any]]:
-    """What the lake has, read without the product."""
+    """Read the rows of the lake without the product."""
     files = [unquote(uri) for uri in DeltaTable(str(folder)).file_uris()]
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
@@ -133,7 +133,7 @@ def _running(command: list[str], url: str, credential: Credential) -> Iterator[s
 
 
 def _sync(process: subprocess.Popen[str], seen: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    """Collect the records of one sync; the state at its end, or nothing where the process ended."""
+    """Collect the records of one sync; return the state at its end, or None if the process has ended."""
     assert process.stdout is not None
     for line in process.stdout:
         message: dict[str, Any] = json.loads(line)
@@ -144,7 +144,7 @@ def _sync(process: subprocess.Popen[str], seen: dict[str, list[dict[str, Any]]])
     return {}
 
 
-def test_two_syncs_bring_every_row_once(
+def test_two_syncs_read_every_row_once(
     connector: list[str], busy: Served, halves: tuple[dict[str, list[dict[str, Any]]], dict[str, list[dict[str, Any]]]]
 ) -> None:
     """Talkdesk contract 9 and 2.2, seen: naive local ``to`` and the zone inside ``timespan``, redirects followed with

@@ -1,6 +1,6 @@
-"""Which rows a job has, for every spelling of its bounds, in every place of the zone, across both changes of clocks.
+"""The rows of a job for every spelling of its bounds and every position of the zone, across both changes of clocks.
 
-What must be found is calculated here, by the two offsets of Prague, without zone data and without the product.
+The expected rows are calculated here, from the two offsets of Prague, without zone data and without the product.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ CALLS = {
 
 
 def written(reading: datetime, spelling: str, ending: str) -> str:
-    """A bound as a client writes it."""
+    """Write a bound as a client does."""
     text = reading.strftime("%Y-%m-%d %H:%M:%S" if spelling == "blank" else "%Y-%m-%dT%H:%M:%S")
     return text + {"milliseconds": ".000", "microseconds": ".000001"}.get(spelling, "") + ending
 
 
 SPELLINGS = ("seconds", "milliseconds", "microseconds", "blank")
-ENDINGS = (("", ""), ("Z", "Z"), ("+02:00", "+02:00"), ("Z", ""))  # of both bounds; the last is Airbyte's mixture
-PLACES = ("top", "inside")
-# Wall-clock readings: a whole day with the change inside, and hours that begin in the one that is twice or missing.
+ENDINGS = (("", ""), ("Z", "Z"), ("+02:00", "+02:00"), ("Z", ""))  # of both bounds; the last pair is Airbyte's
+POSITIONS = ("top", "inside")
+# Wall-clock readings: a day that contains the change, and hours that begin in the repeated or missing hour.
 SPANS = {
     "spring-day": ("2026-03-29T00:00:00", "2026-03-30T00:00:00"),
     "spring-gap": ("2026-03-29T02:30:00", "2026-03-29T05:00:00"),
@@ -46,13 +46,13 @@ SPANS = {
 
 
 def instant(reading: datetime, ending: str) -> datetime:
-    """What is meant: an ending says it; else the reading is Prague's, the first of two, or moved on from a gap by the
-    offset in force before it."""
+    """Return the instant of a bound: by its ending, or else as local time of Prague: the first of two instants, or for
+    a missing reading the one by the offset before the gap."""
     utc = reading.replace(tzinfo=UTC)
     if ending:
         return utc if ending == "Z" else utc - timedelta(hours=2)
     winter, summer = utc - timedelta(hours=1), utc - timedelta(hours=2)
-    if FORWARD <= summer < BACK:  # a summer reading; of an hour that is twice, this is the first
+    if FORWARD <= summer < BACK:  # summer time; also the first of a repeated hour
         return summer
     return winter
 
@@ -65,9 +65,9 @@ def client(busy: Served) -> Iterator[TalkdeskWire]:
         yield made
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("position", POSITIONS)
 @pytest.mark.parametrize("span", SPANS)
-def test_every_spelling_of_a_bound_selects_the_calculated_rows(span: str, place: str, client: TalkdeskWire) -> None:
+def test_every_spelling_of_a_bound_selects_the_calculated_rows(span: str, position: str, client: TalkdeskWire) -> None:
     """Talkdesk contract 2.2, 3 and 5.4: inclusive start, exclusive end; each bound is resolved by itself."""
     start, end = (datetime.fromisoformat(text) for text in SPANS[span])
     wanted, jobs = {}, {}
@@ -78,7 +78,7 @@ def test_every_spelling_of_a_bound_selects_the_calculated_rows(span: str, place:
                 "format": "json",
                 "timespan": {"from": written(start, spelling, first), "to": written(end, spelling, last)},
             }
-            (body if place == "top" else body["timespan"])["timezone"] = ZONE  # type: ignore[index]
+            (body if position == "top" else body["timespan"])["timezone"] = ZONE  # type: ignore[index]
             tick = timedelta(microseconds=1 if spelling == "microseconds" else 0)
             low, high = instant(start, first) + tick, instant(end, last) + tick
             answer = client.send_create("calls", body)

@@ -29,7 +29,7 @@ def client(idle: Served) -> Iterator[TalkdeskWire]:
 
 
 def accepted(client: TalkdeskWire, body: dict[str, Any], report: str = "calls") -> dict[str, Any]:
-    """The document of a job that has to be accepted; the job is cancelled, so that no quota is used up."""
+    """Create a job, which has to be accepted, and return its document; the job is cancelled to free the quota."""
     answer = client.send_create(report, body)
     assert answer.status_code == 202, answer.text
     document: dict[str, Any] = answer.json()
@@ -38,7 +38,7 @@ def accepted(client: TalkdeskWire, body: dict[str, Any], report: str = "calls") 
 
 
 def span(client: TalkdeskWire, start: str, end: str, **body: Any) -> dict[str, str]:
-    """The timespan as the server understood it."""
+    """Return the timespan as the server understood it."""
     understood: dict[str, str] = accepted(client, {"timespan": {"from": start, "to": end}, **body})["job"]["timespan"]
     return understood
 
@@ -68,7 +68,7 @@ def test_the_202_field_by_field(client: TalkdeskWire) -> None:
         "created_at": job["created_at"],
     }
     assert document == {
-        **fields,  # for readers of the vendor's table, which lists them flat
+        **fields,  # for clients that follow the vendor's table, which lists them without nesting
         "job": fields,
         "_links": {
             "self": {"href": f"{PUBLIC_URL}/data/reports/calls/jobs/{job['id']}"},
@@ -89,7 +89,7 @@ def test_without_a_public_url_links_repeat_the_host_of_the_request(busy: Served)
 
 
 def test_create_answers_before_the_export_runs(client: TalkdeskWire) -> None:
-    """Talkdesk contract 2.2, documented: 202 and a job, whatever the export will take; here nobody will ever run it."""
+    """Talkdesk contract 2.2, documented: 202 and a job, however long the export takes; this server has no worker."""
     document = accepted(client, {"timespan": SPAN})
     assert document["job"]["status"] == "created"
 
@@ -136,7 +136,9 @@ NO_DATETIMES = [
 
 @pytest.mark.parametrize("value", NO_DATETIMES)
 @pytest.mark.parametrize("bound", ["from", "to"])
-def test_anything_else_is_refused_by_the_name_of_its_field(bound: str, value: object, client: TalkdeskWire) -> None:
+def test_an_invalid_datetime_is_refused_with_the_name_of_its_field(
+    bound: str, value: object, client: TalkdeskWire
+) -> None:
     body = json.dumps({"timespan": {**SPAN, bound: value}})
     answer = client.http.post("/data/reports/calls/jobs", content=body, headers=client.headers)
     assert_refused(answer, 400, "1020001", [f"timespan[{bound}]"])
@@ -152,7 +154,7 @@ FAR_AWAY = [
 
 
 @pytest.mark.parametrize(("start", "end", "zone"), FAR_AWAY)
-def test_the_ends_of_the_calendar_are_refused_not_tripped_over(
+def test_bounds_at_the_ends_of_the_calendar_are_refused_without_an_error(
     start: str, end: str, zone: str, client: TalkdeskWire
 ) -> None:
     answer = client.send_create("calls", {"timezone": zone, "timespan": {"from": start, "to": end}})
@@ -171,7 +173,7 @@ ZONES = [
 
 
 @pytest.mark.parametrize(("top", "inside", "zone"), ZONES)
-def test_the_zone_is_found_wherever_clients_put_it(
+def test_the_zone_is_read_from_every_position_that_clients_use(
     top: dict[str, Any], inside: str | None, zone: str, client: TalkdeskWire
 ) -> None:
     timespan = {"from": "2026-03-01T00:00:00", "to": "2026-03-02T00:00:00"} | ({"timezone": inside} if inside else {})
@@ -195,8 +197,7 @@ def test_a_zone_that_is_no_iana_name_is_1020016(zone: str, inside: bool, client:
 
 
 def test_naive_bounds_are_wall_clock_time_in_the_zone_of_the_job(client: TalkdeskWire) -> None:
-    """Talkdesk contract 5.4, proposed; the hour that occurs twice is its first one, the hour that does not is moved
-    on."""
+    """Talkdesk contract 5.4, proposed; of a repeated hour the first one counts, and a missing hour is moved forward."""
     prague = {"timezone": "Europe/Prague"}
     assert span(client, "2026-03-28T00:00:00", "2026-03-30T00:00:00", **prague) == {
         "from": "2026-03-27T23:00:00Z",
@@ -209,8 +210,8 @@ def test_naive_bounds_are_wall_clock_time_in_the_zone_of_the_job(client: Talkdes
     assert span(client, "2026-03-29T02:30:00", "2026-03-29T04:00:00", **prague)["from"] == "2026-03-29T01:30:00Z"
 
 
-def test_each_bound_is_resolved_by_itself(client: TalkdeskWire) -> None:
-    """Talkdesk contract 2.2, seen: Airbyte sends its cursor with Z and the present as naive local time."""
+def test_each_bound_is_resolved_on_its_own(client: TalkdeskWire) -> None:
+    """Talkdesk contract 2.2, seen: Airbyte sends its cursor with Z and the current time as naive local time."""
     understood = span(client, "2026-03-01T00:00:00Z", "2026-03-02T00:00:00", timezone="Europe/Prague")
     assert understood == {"from": "2026-03-01T00:00:00Z", "to": "2026-03-01T23:00:00Z"}
     answer = client.send_create(
@@ -251,7 +252,7 @@ def test_the_format(body: dict[str, Any], word: str, client: TalkdeskWire) -> No
 
 
 @pytest.mark.parametrize("value", ["xlsx", "parquet", "json_lines", " csv", 7, ["csv"]])
-def test_another_format_is_refused_by_the_name_of_its_field(value: object, client: TalkdeskWire) -> None:
+def test_an_unknown_format_is_refused_with_the_name_of_its_field(value: object, client: TalkdeskWire) -> None:
     """Talkdesk contract 2.2, documented code and field."""
     assert_refused(client.send_create("calls", {"format": value, "timespan": SPAN}), 400, "1020001", ["format"])
 
@@ -304,7 +305,7 @@ NOT_AN_ORDER = [
 
 
 @pytest.mark.parametrize("body", NOT_AN_ORDER)
-def test_a_body_that_is_no_order_is_1020001(body: bytes, client: TalkdeskWire) -> None:
+def test_an_invalid_body_is_1020001(body: bytes, client: TalkdeskWire) -> None:
     assert_refused(client.http.post("/data/reports/calls/jobs", content=body, headers=client.headers), 400, "1020001")
 
 
@@ -338,8 +339,8 @@ LENGTHS = [
 
 
 @pytest.mark.parametrize(("start", "end", "zone", "allowed"), LENGTHS)
-def test_31_days_are_allowed_and_no_more(start: str, end: str, zone: str, allowed: bool, client: TalkdeskWire) -> None:
-    """A client cuts its range into chunks of exactly 31 days."""
+def test_a_timespan_has_at_most_31_days(start: str, end: str, zone: str, allowed: bool, client: TalkdeskWire) -> None:
+    """A client divides its timespan into pieces of exactly 31 days."""
     answer = client.send_create("calls", {"timezone": zone, "timespan": {"from": start, "to": end}})
     if not allowed:
         assert_refused(answer, 400, "1020013")
@@ -368,7 +369,7 @@ def test_the_end_must_be_later_than_the_start(start: str, end: str, client: Talk
     assert_refused(client.send_create("calls", {"timespan": {"from": start, "to": end}}), 400, "1020005")
 
 
-# In the order in which they are found (Talkdesk contract 2.2, proposed): what is wrong, status and code.
+# In the sequence of the checks (Talkdesk contract 2.2, proposed): the fault, its status and its code.
 FAULTS = {
     "token": (401, "1020018"),
     "scope": (403, "1020004"),
@@ -384,7 +385,7 @@ FIELD = {"slug": "report_type", "body": "format"}
 
 @pytest.fixture(scope="module")
 def full(idle: Served) -> Iterator[tuple[TalkdeskWire, str]]:
-    """A tenant whose quota is used up: a client that may write, and the token of one that may not."""
+    """A tenant with an exhausted quota: a client with the write scope, and the token of one without it."""
     tenant = idle.tenant("full")
     with idle.client(tenant) as client:
         for _ in range(15):
@@ -395,7 +396,7 @@ def full(idle: Served) -> Iterator[tuple[TalkdeskWire, str]]:
 
 
 def _faulty(full: tuple[TalkdeskWire, str], faults: set[str]) -> httpx.Response:
-    """An order with these faults, from a tenant whose quota is used up."""
+    """Send a create with these faults, for a tenant with an exhausted quota."""
     client, reader = full
     token = "nonsense" if "token" in faults else reader if "scope" in faults else client.token
     end = "2026-06-01T00:00:00Z" if "long" in faults else SPAN["to"]
@@ -411,13 +412,13 @@ def _faulty(full: tuple[TalkdeskWire, str], faults: set[str]) -> httpx.Response:
 
 
 @pytest.mark.parametrize("faults", list(itertools.combinations_with_replacement(FAULTS, 2)), ids="-hides-".join)
-def test_each_fault_hides_all_later_ones(faults: tuple[str, str], full: tuple[TalkdeskWire, str]) -> None:
+def test_the_first_fault_alone_is_reported(faults: tuple[str, str], full: tuple[TalkdeskWire, str]) -> None:
     first = faults[0]
     status, code = FAULTS[first]
     assert_refused(_faulty(full, set(faults)), status, code, [FIELD[first]] if first in FIELD else [])
 
 
-def test_an_exceeded_quota_says_when_to_retry(full: tuple[TalkdeskWire, str]) -> None:
+def test_an_exceeded_quota_has_a_retry_after(full: tuple[TalkdeskWire, str]) -> None:
     """Talkdesk contract 3, documented: 15 unfinished jobs of all types together; the header is proposed."""
     client, _ = full
     for report in ("calls", "user_status"):
@@ -426,7 +427,7 @@ def test_an_exceeded_quota_says_when_to_retry(full: tuple[TalkdeskWire, str]) ->
         assert 1 <= int(answer.headers["retry-after"]) <= 60
 
 
-def test_a_refused_order_leaves_no_job(idle: Served) -> None:
+def test_a_refused_create_leaves_no_job(idle: Served) -> None:
     """Talkdesk contract 3, proposed: refusals do not count towards the quota."""
     tenant: Credential = idle.tenant("refused")
     with idle.client(tenant) as client:
@@ -453,7 +454,8 @@ MEDIA = [
 
 @pytest.mark.parametrize(("media", "status"), MEDIA)
 def test_a_body_of_another_type_is_415(media: str, status: int, client: TalkdeskWire) -> None:
-    """Talkdesk contract 4, proposed: 415 in the shape of all errors, but only for a body that says it is no JSON."""
+    """Talkdesk contract 4, proposed: 415 in the shape of all errors, but only for a body with another media type than
+    JSON."""
     headers = {**client.headers, "Content-Type": media}
     answer = client.http.post("/data/reports/calls/jobs", content=json.dumps({"timespan": SPAN}), headers=headers)
     if status == 415:
@@ -463,7 +465,7 @@ def test_a_body_of_another_type_is_415(media: str, status: int, client: Talkdesk
         assert client.cancel("calls", answer.json()["job"]["id"]).status_code == 204
 
 
-def test_who_asks_is_looked_at_before_what_is_sent(client: TalkdeskWire) -> None:
+def test_authentication_precedes_the_checks_of_report_and_body(client: TalkdeskWire) -> None:
     """Talkdesk contract 2.2, proposed: authentication, then the slug, then the body."""
     media = {"Content-Type": "application/xml"}
     assert_refused(client.http.post("/data/reports/calls/jobs", content="<a/>", headers=media), 401, "1020018")
@@ -481,7 +483,7 @@ ALIASES = [
 
 
 @pytest.mark.parametrize(("alias", "slug"), ALIASES)
-def test_an_alias_is_the_report_itself(alias: str, slug: str, client: TalkdeskWire) -> None:
+def test_an_alias_creates_a_job_of_the_report(alias: str, slug: str, client: TalkdeskWire) -> None:
     """Talkdesk contract 2.1, proposed: the answers carry the report's own slug, and the job is found under either
     name."""
     document = client.send_create(alias, {"timespan": SPAN}).json()
@@ -511,6 +513,6 @@ KINDS = [
 
 
 @pytest.mark.parametrize("slug", KINDS)
-def test_every_kind_of_report_can_be_ordered(slug: str, client: TalkdeskWire) -> None:
+def test_every_type_of_report_can_be_created(slug: str, client: TalkdeskWire) -> None:
     """Talkdesk contract 2.1: the vendor's page lists fourteen kinds."""
     assert accepted(client, {"timespan": SPAN}, slug)["job"]["type"] == slug

@@ -30,9 +30,9 @@ def finished(client: TalkdeskWire, report: str = "calls") -> str:
     return job
 
 
-def test_a_deleted_report_is_gone_but_for_its_name(client: TalkdeskWire, busy: Served) -> None:
-    """Talkdesk contract 2.6, documented: 204 without a body, then ``deleted``, no file, and 1020009 for who deletes
-    again."""
+def test_a_deleted_report_has_a_status_and_no_file(client: TalkdeskWire, busy: Served) -> None:
+    """Talkdesk contract 2.6, documented: 204 without a body, then ``deleted``, no file, and 1020009 for a second
+    delete."""
     job = finished(client)
     link = client.link("calls", job)
     answer = client.delete("calls", job)
@@ -42,13 +42,13 @@ def test_a_deleted_report_is_gone_but_for_its_name(client: TalkdeskWire, busy: S
     seen = client.poll("calls", job)
     assert (seen.status_code, seen.json()["job"]["status"]) == (200, "deleted")
     assert_refused(client.file("calls", job), 404, "1020008")
-    assert httpx.get(link, trust_env=False).status_code == 404  # a link given before opens nothing any more
+    assert httpx.get(link, trust_env=False).status_code == 404  # an earlier link is no longer valid
     assert_refused(client.delete("calls", job), 404, "1020009")
     listed = client.http.get("/data/reports/calls/jobs", headers=client.headers).json()["_embedded"]["jobs"]
     assert {item["status"] for item in listed if item["id"] == job} == {"deleted"}
 
 
-def test_a_report_that_must_be_kept_is_a_conflict(client: TalkdeskWire, busy: Served) -> None:
+def test_deleting_a_held_report_is_a_conflict(client: TalkdeskWire, busy: Served) -> None:
     """Talkdesk contract 3, proposed: 409 and 1020007, as for a job whose state does not allow it; the file can still be
     downloaded."""
     job = finished(client)
@@ -67,7 +67,7 @@ def test_reports_of_every_type_can_be_deleted(report: str, client: TalkdeskWire)
     assert client.delete(report, finished(client, report)).status_code == 204
 
 
-def test_deleting_frees_the_history_of_a_loop(client: TalkdeskWire) -> None:
+def test_a_client_can_list_and_delete_all_reports(client: TalkdeskWire) -> None:
     """Talkdesk contract 7.11, seen: list, and delete everything whose status is not ``deleted``."""
     for _ in range(3):
         finished(client, "user_status")
@@ -78,9 +78,9 @@ def test_deleting_frees_the_history_of_a_loop(client: TalkdeskWire) -> None:
     assert left == []
 
 
-def test_an_expired_report_is_as_one_that_was_deleted(client: TalkdeskWire, busy: Served) -> None:
-    """Talkdesk contract 3, documented retention; proposed: ``deleted``, and its file is gone already for who deletes it
-    now."""
+def test_an_expired_report_has_the_responses_of_a_deleted_one(client: TalkdeskWire, busy: Served) -> None:
+    """Talkdesk contract 3, documented retention; proposed: ``deleted``, and a delete responds that the file no longer
+    exists."""
     job = finished(client)
     link = client.link("calls", job)
     busy.installation.expire(job)
@@ -90,9 +90,9 @@ def test_an_expired_report_is_as_one_that_was_deleted(client: TalkdeskWire, busy
     assert_refused(client.delete("calls", job), 404, "1020009")
 
 
-def test_what_cannot_be_deleted(client: TalkdeskWire, idle: Served, busy: Served) -> None:
-    """Talkdesk contract 2.6, documented: 1020011 for no job, 1020007 for one that has not ended; 400 for no report, as
-    everywhere."""
+def test_deleting_an_unknown_or_unfinished_report_is_refused(client: TalkdeskWire, idle: Served, busy: Served) -> None:
+    """Talkdesk contract 2.6, documented: 1020011 for an unknown job, 1020007 for an unfinished one; 400 for an unknown
+    report, as for every operation."""
     assert_refused(client.delete("calls", UNKNOWN_JOB), 404, "1020011")
     assert_refused(client.delete("calls", "nonsense"), 404, "1020011")
     assert_refused(client.delete("nonsense", UNKNOWN_JOB), 400, "1020001", ["report_type"])
@@ -117,7 +117,7 @@ def test_a_cancelled_job_can_be_deleted(idle: Served) -> None:
         assert client.status("calls", job) == "deleted"
 
 
-def test_who_may_delete(busy: Served, client: TalkdeskWire) -> None:
+def test_deleting_requires_the_write_scope(busy: Served, client: TalkdeskWire) -> None:
     """Talkdesk contract 1.3, documented: write."""
     tenant = busy.tenant("delete-scopes").tenant
     with busy.client(busy.installation.add_client(tenant, scopes=["read"])) as reader:

@@ -1,4 +1,5 @@
-"""Getting the file: ``GET /data/reports/{type}/files/{id}`` and the signed link behind it (Talkdesk contract 2.4)."""
+"""Downloading the file: ``GET /data/reports/{type}/files/{id}`` and the signed link behind it (Talkdesk contract
+2.4)."""
 
 from __future__ import annotations
 
@@ -64,13 +65,13 @@ def file(exported: dict[str, Exported]) -> Exported:
 
 @pytest.fixture(scope="module")
 def bare() -> Iterator[httpx.Client]:
-    """A client that knows nothing but the link."""
+    """A client without credentials."""
     with httpx.Client(trust_env=False, timeout=60) as made:
         yield made
 
 
 def test_the_file_is_a_302_to_an_absolute_link(client: TalkdeskWire, file: Exported) -> None:
-    """Talkdesk contract 2.4, documented: 302 and Location; absolute, because a client hands it on as it is."""
+    """Talkdesk contract 2.4, documented: 302 and Location; absolute, because clients pass it on unchanged."""
     answer = client.file("calls", file.job)
     assert answer.status_code == 302
     link = urlsplit(answer.headers["location"])
@@ -79,7 +80,7 @@ def test_the_file_is_a_302_to_an_absolute_link(client: TalkdeskWire, file: Expor
 
 
 @pytest.mark.parametrize("word", MEDIA_TYPES)
-def test_the_link_gives_the_bytes_and_says_what_they_are(
+def test_the_link_returns_the_bytes_with_type_name_and_etag(
     word: str, exported: dict[str, Exported], bare: httpx.Client
 ) -> None:
     """Talkdesk contract 2.4, seen (Content-Length) and proposed: type by format, attachment, an ETag that is the
@@ -113,14 +114,14 @@ def test_a_body_in_the_get_is_ignored(client: TalkdeskWire, file: Exported) -> N
     assert answer.status_code == 302
 
 
-def test_a_file_can_be_had_many_times(client: TalkdeskWire, file: Exported, bare: httpx.Client) -> None:
+def test_a_file_can_be_downloaded_many_times(client: TalkdeskWire, file: Exported, bare: httpx.Client) -> None:
     """Talkdesk contract 2.4, documented: until it is deleted or expires; the ETag stays."""
     answers = [client.download("calls", file.job) for _ in range(3)] + [bare.get(file.link)]
     assert {answer.content for answer in answers} == {file.content}
     assert len({answer.headers["etag"] for answer in answers}) == 1
 
 
-def test_head_says_the_same_without_the_bytes(file: Exported, bare: httpx.Client) -> None:
+def test_head_returns_the_headers_of_get_without_the_body(file: Exported, bare: httpx.Client) -> None:
     """Talkdesk contract 2.4, proposed."""
     head, get = bare.head(file.link), bare.get(file.link)
     assert head.status_code == 200
@@ -152,19 +153,19 @@ def test_a_range(header: str, start: int, end: int | None, file: Exported, bare:
     assert answer.headers["content-type"] == "application/json"
 
 
-def test_a_broken_download_goes_on_where_it_broke(file: Exported, bare: httpx.Client) -> None:
-    """Talkdesk contract 2.4, proposed: parts put together are the file, to the byte, over links minted at different
-    times."""
+def test_a_broken_download_can_be_resumed(file: Exported, bare: httpx.Client) -> None:
+    """Talkdesk contract 2.4, proposed: consecutive ranges are together the file, byte for byte, over links made at
+    different times."""
     etag = bare.head(file.link).headers["etag"]
     middle = len(file.content) // 2
-    parts = [f"bytes=0-{middle - 1}", f"bytes={middle}-"]
-    got = [bare.get(file.link, headers={"Range": part, "If-Range": etag}) for part in parts]
+    ranges = [f"bytes=0-{middle - 1}", f"bytes={middle}-"]
+    got = [bare.get(file.link, headers={"Range": one, "If-Range": etag}) for one in ranges]
     assert [answer.status_code for answer in got] == [206, 206]
     assert b"".join(answer.content for answer in got) == file.content
 
 
 @pytest.mark.parametrize("condition", ['"another"', "Thu, 01 Jan 1970 00:00:00 GMT"])
-def test_if_range_of_another_file_gives_the_whole_one(condition: str, file: Exported, bare: httpx.Client) -> None:
+def test_if_range_with_another_etag_returns_the_whole_file(condition: str, file: Exported, bare: httpx.Client) -> None:
     answer = bare.get(file.link, headers={"Range": "bytes=5-9", "If-Range": condition})
     assert answer.status_code == 200
     assert answer.content == file.content
@@ -185,14 +186,14 @@ def test_416_is_json(file: Exported, bare: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("header", ["bytes", "lines=1-2", "bytes=x-y", "bytes=9-5"])
-def test_a_range_nobody_understands_is_ignored(header: str, file: Exported, bare: httpx.Client) -> None:
+def test_an_unsupported_range_is_ignored(header: str, file: Exported, bare: httpx.Client) -> None:
     answer = bare.get(file.link, headers={"Range": header})
     assert answer.status_code == 200
     assert answer.content == file.content
 
 
 @pytest.mark.parametrize("header", ["bytes=0-9", "bytes=99999999-"], ids=["within", "beyond"])
-def test_a_range_is_for_get_alone(header: str, file: Exported, bare: httpx.Client) -> None:
+def test_a_range_applies_to_get_only(header: str, file: Exported, bare: httpx.Client) -> None:
     """RFC 9110 14.2."""
     head = bare.head(file.link, headers={"Range": header})
     assert (head.status_code, head.headers["content-length"]) == (200, str(len(file.content)))
@@ -201,7 +202,7 @@ def test_a_range_is_for_get_alone(header: str, file: Exported, bare: httpx.Clien
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_a_file_the_client_has_is_not_sent_again(method: str, file: Exported, bare: httpx.Client) -> None:
-    """RFC 9110 13.1.2: a range changes nothing, and a file that was not meant goes before one that is known."""
+    """RFC 9110 13.1.2: a range does not matter, and If-Match is checked before If-None-Match."""
     etag = bare.head(file.link).headers["etag"]
     for held in (etag, f"W/{etag}", f'"another", {etag}', "*"):
         answer = bare.request(method, file.link, headers={"If-None-Match": held, "Range": "bytes=0-9"})
@@ -212,7 +213,7 @@ def test_a_file_the_client_has_is_not_sent_again(method: str, file: Exported, ba
     assert both.status_code == 412
 
 
-def test_another_file_than_was_meant_is_not_sent(file: Exported, bare: httpx.Client) -> None:
+def test_a_file_that_does_not_match_if_match_is_not_sent(file: Exported, bare: httpx.Client) -> None:
     """RFC 9110 13.1.1: compared strongly."""
     etag = bare.head(file.link).headers["etag"]
     for meant in ('"another"', f"W/{etag}", "nonsense"):
@@ -272,11 +273,11 @@ def test_a_link_opens_its_own_file_only(exported: dict[str, Exported], bare: htt
         assert csv.content not in answer.content
     renamed = file.link.replace("calls_2026", "other_2026")
     assert renamed != file.link
-    assert bare.get(renamed).content == file.content  # the name in the path is for people
+    assert bare.get(renamed).content == file.content  # the name in the path does not matter
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
-def test_a_link_is_for_reading(method: str, file: Exported, bare: httpx.Client) -> None:
+def test_a_link_refuses_methods_that_write(method: str, file: Exported, bare: httpx.Client) -> None:
     answer = bare.request(method, file.link)
     assert answer.status_code == 405
     assert answer.headers["content-type"] == "application/json"
@@ -293,13 +294,14 @@ def test_no_file_before_the_job_is_done(idle: Served) -> None:
 
 
 def test_an_expired_link_is_replaced_by_the_next_status_request(hasty: Served, bare: httpx.Client) -> None:
-    """Talkdesk contract 2.4, proposed: a link lives a moment; the address of the file lives as long as the file."""
+    """Talkdesk contract 2.4, proposed: a link is valid for a short time; the URL of the file is valid as long as the
+    file."""
     credential = hasty.tenant("links")
     with hasty.client(credential) as client:
         job = client.create("calls", *DAY, format_="csv")
 
         def linked() -> str | None:
-            client.renew()  # tokens live two seconds here
+            client.renew()  # tokens are valid for two seconds here
             answer = client.file("calls", job)
             return answer.headers["location"] if answer.status_code == 302 else None
 

@@ -70,9 +70,8 @@ def test_errors_are_json_whatever_the_client_prefers(headers: dict[str, Any], cl
     assert_refused(answer, 404, "1020011")
 
 
-def test_an_error_quotes_nothing_that_was_sent(client: TalkdeskWire) -> None:
-    """Talkdesk contract 4, proposed: no error can carry a filter value, a token or an injected text to whoever reads
-    it."""
+def test_an_error_repeats_nothing_from_the_request(client: TalkdeskWire) -> None:
+    """Talkdesk contract 4, proposed: no error repeats a filter value, a token or an injected text to a reader of it."""
     secret = "sEcReT<script>"
     body = {"name": secret, "format": secret, "timezone": secret, "timespan": {"from": secret, "to": secret}}
     answers = [
@@ -97,7 +96,7 @@ def test_an_error_quotes_nothing_that_was_sent(client: TalkdeskWire) -> None:
         assert "sEcReT" not in answer.text
 
 
-def test_every_answer_has_an_id_of_its_own(client: TalkdeskWire) -> None:
+def test_every_response_has_its_own_request_id(client: TalkdeskWire) -> None:
     """Talkdesk contract 4, inferred from ``platform-tid``: support can find the line in the log."""
     ids = {client.http.get(path, headers=client.headers).headers["x-request-id"] for path in (JOB, FILE, "/data", JOB)}
     assert len(ids) == 4

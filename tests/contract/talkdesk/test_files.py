@@ -1,6 +1,6 @@
 """The bytes of the files: ``csv``, ``json``, ``json_bulk`` (Talkdesk contract 5, 6.1 and 6.5).
 
-What must be in them is computed from the loaded rows in plain Python (``tests/fixtures/care.py``).
+The expected values are computed from the loaded rows in plain Python (``tests/fixtures/care.py``).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ QUEUES = {"q1": "Agents", "q2": 'Sales "north"', "q3": "كبار"}
 
 
 def _calls() -> list[Row]:
-    """Bare rows at the bounds of the timespan and around the changes of clocks, full rows with every tricky text."""
+    """Bare rows at the bounds of the timespan and around the changes of clocks, full rows with every difficult text."""
     at = [
         ("before", "2026-03-19T23:59:59.999999Z"),
         ("first", "2026-03-20T00:00:00Z"),
@@ -106,14 +106,14 @@ CARE = Care(calls=_calls(), stays=_stays(), agents=AGENTS, teams=TEAMS, queues=Q
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """An export, and the entries it must have."""
+    """An export, and its expected entries."""
 
     report: str
     bounds: tuple[str, str]
     zone: str
 
     def entries(self) -> list[Row]:
-        """By key, because a file promises no order."""
+        """Sort the entries by key, because a file promises no order."""
         make = CARE.call_entries if self.report == "calls" else CARE.stay_entries
         return by_key(self.report, make(*self.bounds, self.zone))
 
@@ -129,7 +129,7 @@ CASES = [pytest.param(case, id=name) for name, case in ALL.items()]
 
 
 def by_key(report: str, entries: list[Row]) -> list[Row]:
-    """In an order of their own."""
+    """Sort the rows by key."""
     return sorted(entries, key=lambda entry: tuple(entry[column] for column in KEYS[report]))
 
 
@@ -143,7 +143,7 @@ def client(busy: Served) -> Iterator[TalkdeskWire]:
 
 @pytest.fixture(scope="module")
 def file_of(client: TalkdeskWire) -> Callable[[Case, str], bytes]:
-    """The file of a case in a format; each is exported once."""
+    """Return the file of a case in a format; each is exported once."""
     made: dict[tuple[Case, str], bytes] = {}
 
     def file(case: Case, format_: str) -> bytes:
@@ -158,7 +158,7 @@ Files = Callable[[Case, str], bytes]
 
 
 def test_the_cases_are_not_empty() -> None:
-    """A comparison of nothing with nothing proves nothing."""
+    """A comparison of two empty files shows nothing."""
     sizes = {name: len(case.entries()) for name, case in ALL.items()}
     tricky = len(TRICKY)
     assert sizes == {
@@ -172,7 +172,7 @@ def test_the_cases_are_not_empty() -> None:
 
 @pytest.mark.parametrize("case", CASES)
 def test_json_holds_every_value_with_its_type(case: Case, file_of: Files) -> None:
-    """Talkdesk contract 5.1 and 5.4, documented (envelope) and seen (types): 1, 1.0, true and "1" are four things."""
+    """Talkdesk contract 5.1 and 5.4, documented (structure) and seen (types): 1, 1.0, true and "1" are different."""
     document = _strict(file_of(case, "json").decode("utf-8"))
     assert list(document) == ["type", "version", "entries", "total"]
     assert (document["type"], document["version"]) == (case.report, "v1")
@@ -183,7 +183,7 @@ def test_json_holds_every_value_with_its_type(case: Case, file_of: Files) -> Non
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_columns_stand_in_the_order_of_the_contract(case: Case, file_of: Files) -> None:
+def test_columns_have_the_order_of_the_contract(case: Case, file_of: Files) -> None:
     """Talkdesk contract 6.1 and 6.5: positional loaders break when columns move."""
     names, labels = list(LABELS[case.report]), list(LABELS[case.report].values())
     assert all(list(entry) == names for entry in _strict(file_of(case, "json").decode())["entries"])
@@ -191,15 +191,15 @@ def test_columns_stand_in_the_order_of_the_contract(case: Case, file_of: Files) 
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_json_bulk_has_one_entry_a_line(case: Case, file_of: Files) -> None:
-    """Talkdesk contract 5.3, proposed: exactly the objects of ``entries``, each on its line, no envelope, a line end at
-    the end."""
+def test_json_bulk_has_one_entry_per_line(case: Case, file_of: Files) -> None:
+    """Talkdesk contract 5.3, proposed: exactly the objects of ``entries``, one per line, without the outer object, and
+    a line end at the end."""
     text = file_of(case, "json_bulk").decode("utf-8")
     assert text.endswith("\n")
-    lines = text.removesuffix("\n").split("\n")  # U+2028 ends no line
+    lines = text.removesuffix("\n").split("\n")  # U+2028 does not end a line
     entries = by_key(case.report, [_strict(line) for line in lines])
     assert [repr(entry) for entry in entries] == [repr(entry) for entry in case.entries()]
-    rows = file_of(case, "json").decode("utf-8").split("\n")[1:-2]  # between the envelope's first and last line
+    rows = file_of(case, "json").decode("utf-8").split("\n")[1:-2]  # between the first and the last line of the object
     assert sorted(lines) == sorted(row.removesuffix(",") for row in rows)
 
 
@@ -221,7 +221,7 @@ def test_csv_cell_by_cell(case: Case, file_of: Files) -> None:
 
 @pytest.mark.parametrize("case", CASES)
 def test_csv_byte_by_byte(case: Case, file_of: Files) -> None:
-    """Talkdesk contract 5.2: RFC 4180 quoting only where needed; proposed: ``\\n`` line ends, no mark of byte order."""
+    """Talkdesk contract 5.2: RFC 4180 quoting only where needed; proposed: ``\\n`` line ends, no byte order mark."""
     file = file_of(case, "csv")
     rows = list(csv.reader(io.StringIO(file.decode("utf-8"), newline=""), strict=True))
     assert file == "".join(",".join(map(_quoted, row)) + "\n" for row in rows).encode("utf-8")
@@ -229,10 +229,10 @@ def test_csv_byte_by_byte(case: Case, file_of: Files) -> None:
 
 @pytest.mark.parametrize(("report", "labels"), LABELS.items(), ids=LABELS)
 @pytest.mark.parametrize("zone", ["UTC", ZONE])
-def test_pitfall_04_an_empty_export_has_its_frame(
+def test_pitfall_04_an_empty_export_has_its_framing(
     report: str, labels: Mapping[str, str], zone: str, client: TalkdeskWire
 ) -> None:
-    """Talkdesk contract 7.4, seen: clients look for ``entries`` even where there are none."""
+    """Talkdesk contract 7.4, seen: clients look for ``entries`` even if it is empty."""
     bounds = ("2020-02-01T00:00:00", "2020-03-01T00:00:00")
     files = {word: client.export(report, *bounds, format_=word, timezone=zone) for word in FORMATS}
     assert json.loads(files["json"]) == {"type": report, "version": "v1", "entries": [], "total": 0}
@@ -253,8 +253,8 @@ def test_a_tenant_without_any_data_gets_empty_files(busy: Served) -> None:
 
 
 def test_the_zone_of_the_job_is_the_zone_of_the_file(file_of: Files) -> None:
-    """Talkdesk contract 5.4, proposed: values with Z stay UTC, zone-less ones are the job's wall clock, also where an
-    hour is twice."""
+    """Talkdesk contract 5.4, proposed: values with Z stay UTC, zone-less ones are the job's wall clock, also in a
+    repeated hour."""
     spring = _strict(file_of(Case("calls", SPRING, ZONE), "json").decode())["entries"]
     at = {entry["call_id"]: (entry["end_at"], entry["timestamp_custom_field_n1"]) for entry in spring}
     assert at["winter"] == ("2026-03-29T00:59:59Z", "2026-03-29 01:59:59")
@@ -277,8 +277,8 @@ def test_long_numbers_keep_every_digit(file_of: Files) -> None:
         assert "+420600000002" in text
 
 
-def test_leading_signs_are_left_alone(file_of: Files) -> None:
-    """Talkdesk contract 5.2: this csv is read by programs; text that begins like a formula is neither cut nor
+def test_leading_signs_are_not_changed(file_of: Files) -> None:
+    """Talkdesk contract 5.2: this csv is read by programs; text that begins like a formula is neither truncated nor
     prefixed."""
     rows = csv.DictReader(io.StringIO(file_of(Case("calls", SPRING, ZONE), "csv").decode(), newline=""))
     notes = {row["Notes"] for row in rows}
@@ -286,7 +286,7 @@ def test_leading_signs_are_left_alone(file_of: Files) -> None:
 
 
 def test_golden_bytes_of_one_entry(busy: Served) -> None:
-    """Talkdesk contract 5.1 to 5.3: the whole files, written down."""
+    """Talkdesk contract 5.1 to 5.3: the complete files, written as literals."""
     tenant = busy.tenant("golden")
     agent = {"agent_id": "a1", "name": 'Žofie "Zo"', "email": "z@example.org", "is_active": True}
     care = Care(

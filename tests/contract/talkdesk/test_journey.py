@@ -37,7 +37,7 @@ def credential(busy: Served) -> Credential:
 
 
 def names(report: str, format_: str, content: bytes) -> list[str]:
-    """The key of every row of a file, sorted."""
+    """Return the key of every row of a file, sorted."""
     label, name = KEYS[report]
     text = content.decode("utf-8")
     if format_ == "csv":
@@ -55,10 +55,10 @@ WANTED = {
 
 @pytest.mark.parametrize("format_", FORMATS)
 @pytest.mark.parametrize("report", KEYS)
-def test_a_client_that_follows_redirects_polls_until_the_job_is_the_file(
+def test_a_client_that_follows_redirects_polls_until_it_receives_the_file(
     report: str, format_: str, busy: Served, credential: Credential
 ) -> None:
-    """As Airbyte, Python-APIs and others do: one address, asked until it answers something that is no job any more."""
+    """As Airbyte, Python-APIs and others do: they request one URL until the response is no longer a job."""
     with requests.Session() as session:
         session.trust_env = False
         token = session.post(
@@ -89,7 +89,7 @@ def test_a_client_that_follows_redirects_polls_until_the_job_is_the_file(
 def test_a_client_that_does_not_follow_redirects(
     report: str, format_: str, busy: Served, credential: Credential
 ) -> None:
-    """As the extractor does: 303 means ready, then the file's address, then the link without any credentials."""
+    """As the extractor does: 303 means ready; then it requests the file's URL, and the link without credentials."""
     with busy.client(credential) as client:
         job = client.create(report, *MARCH, format_=format_)
         wait_for("a redirect", lambda: client.poll(report, job).status_code == 303)
@@ -99,7 +99,7 @@ def test_a_client_that_does_not_follow_redirects(
 
 
 def test_statuses_only_ever_move_forward(busy: Served, credential: Credential) -> None:
-    order = ["created", "processing", "uploading", "done"]
+    sequence = ["created", "processing", "uploading", "done"]
     seen = []
     with busy.client(credential) as client:
         job = client.create("calls", *MARCH)
@@ -109,4 +109,4 @@ def test_statuses_only_ever_move_forward(busy: Served, credential: Credential) -
             return seen[-1] == "done"
 
         wait_for("the end", done)
-    assert seen == sorted(seen, key=order.index)
+    assert seen == sorted(seen, key=sequence.index)

@@ -73,7 +73,7 @@ def test_a_page_field_by_field(made: tuple[TalkdeskWire, list[str]]) -> None:
 
 
 def test_newest_first_and_20_a_page(made: tuple[TalkdeskWire, list[str]]) -> None:
-    """Talkdesk contract 2.5, documented default; legacy: the order."""
+    """Talkdesk contract 2.5, documented default; legacy: the sort order."""
     client, jobs = made
     body = listed(client).json()
     assert [item["id"] for item in body["_embedded"]["jobs"]] == jobs[:20]
@@ -82,8 +82,8 @@ def test_newest_first_and_20_a_page(made: tuple[TalkdeskWire, list[str]]) -> Non
 
 
 @pytest.mark.parametrize("per_page", [1, 7, 15, 30, 200])
-def test_walking_by_next_meets_every_job_once(per_page: int, made: tuple[TalkdeskWire, list[str]]) -> None:
-    """Talkdesk contract 7.11, seen: a cleaner follows ``_links.next.href`` as it is until there is none."""
+def test_following_next_lists_every_job_once(per_page: int, made: tuple[TalkdeskWire, list[str]]) -> None:
+    """Talkdesk contract 7.11, seen: a cleanup script follows ``_links.next.href`` unchanged until there is none."""
     client, jobs = made
     found: list[str] = []
     address: str | None = f"{JOBS}?per_page={per_page}"
@@ -135,7 +135,7 @@ def test_an_alias_lists_the_jobs_of_its_report(idle: Served) -> None:
 
 
 def test_a_page_beyond_the_last_is_empty(made: tuple[TalkdeskWire, list[str]]) -> None:
-    """Talkdesk contract 2.5, inferred: also where its number is one that no database could count to."""
+    """Talkdesk contract 2.5, inferred: also if the number exceeds the integers of every database."""
     for page in (4, 999_999_999_999_999_999):
         body = listed(made[0], f"?page={page}&per_page=10").json()
         assert (body["total"], body["count"], body["_embedded"]["jobs"]) == (30, 0, [])
@@ -164,7 +164,9 @@ def test_a_number_out_of_range_is_1020001(query: str, fields: list[str], made: t
     assert len(answer.json()["fields"]) == len(fields)
 
 
-def test_who_may_list(idle: Served, made: tuple[TalkdeskWire, list[str]]) -> None:
+def test_listing_checks_token_scope_report_and_parameters_in_this_sequence(
+    idle: Served, made: tuple[TalkdeskWire, list[str]]
+) -> None:
     """Talkdesk contract 2.2 and 2.5: token, scope, slug, parameters."""
     client, _ = made
     assert_refused(client.http.get(f"{JOBS}?page=0"), 401, "1020018")

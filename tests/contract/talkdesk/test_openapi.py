@@ -1,4 +1,4 @@
-"""The served OpenAPI document, ``GET /data/openapi.json``: is it true, and does it describe the files, too?"""
+"""The served OpenAPI document, ``GET /data/openapi.json``, compared with the server and its files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OPERATIONS = [
     ("GET", "/data/reports/{report_type}/files/{job_id}"),
     ("DELETE", "/data/reports/{report_type}/files/{job_id}"),
 ]
-# That a day exists and ``from`` lies before ``to``, or which parameters go together, no schema can say.
+# A schema cannot express that a day exists, that ``from`` is before ``to``, or which parameters may be combined.
 RULES_BETWEEN_FIELDS = (JOBS, "/oauth/token", "/oauth/revoke")
 
 
@@ -41,12 +41,14 @@ def described(idle: Served) -> OpenApiServer:
 
 
 def test_the_document_has_every_endpoint(described: OpenApiServer) -> None:
-    """Talkdesk contract 1.2 and 2: what is served is described."""
+    """Talkdesk contract 1.2 and 2: every endpoint is documented."""
     assert described.operations() == set(OPERATIONS)
 
 
-def test_the_whole_servers_document_has_it_all_once_more(described: OpenApiServer, client: TalkdeskWire) -> None:
-    """Tools look for ``/openapi.json``; names that dialects share are kept apart."""
+def test_the_document_of_the_server_contains_that_of_the_dialect(
+    described: OpenApiServer, client: TalkdeskWire
+) -> None:
+    """Tools look for ``/openapi.json``; names that several dialects use are distinguished."""
     whole = client.http.get("/openapi.json").json()
     own = described.schema.raw_schema
     assert own["paths"].keys() <= whole["paths"].keys()
@@ -60,25 +62,24 @@ def test_the_whole_servers_document_has_it_all_once_more(described: OpenApiServe
 @pytest.mark.parametrize("authorized", [True, False], ids=["with-a-token", "without"])
 @pytest.mark.parametrize("mode", [VALID, INVALID], ids=["valid", "invalid"])
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
-def test_answers_are_as_described(
+def test_responses_match_the_document(
     method: str, path: str, mode: GenerationMode, authorized: bool, described: OpenApiServer, client: TalkdeskWire
 ) -> None:
-    """Talkdesk contract 4: no 5xx, no status, header or body outside the schema, and what does not fit the schema is
-    refused."""
+    """Talkdesk contract 4: no 5xx, no status, header or body outside the schema, and invalid requests are refused."""
     headers = client.headers if authorized else {}
     without = [positive_data_acceptance] if path in RULES_BETWEEN_FIELDS and method == "POST" else []
     described.check(method, path, mode, headers=headers, examples=25, without=without)
 
 
-def test_every_answer_of_a_jobs_life_is_as_described(
+def test_every_response_in_the_life_of_a_job_matches_the_document(
     described: OpenApiServer, client: TalkdeskWire, busy: Served
 ) -> None:
-    """Talkdesk contract 2 and 4: also those that made-up requests never meet."""
+    """Talkdesk contract 2 and 4: also the responses that generated requests never get."""
     day = ("2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z")
     job, file = OPERATIONS[4][1], OPERATIONS[6][1]
     with busy.client(busy.tenant("described")) as made:
-        order = {"format": "json", "timespan": dict(zip(("from", "to"), day, strict=True))}
-        answers = [("POST", JOBS, made.send_create("calls", order))]
+        body = {"format": "json", "timespan": dict(zip(("from", "to"), day, strict=True))}
+        answers = [("POST", JOBS, made.send_create("calls", body))]
         done = answers[0][2].json()["id"]
         assert made.wait("calls", done) == "done"
         open_job = client.create("calls", *day)

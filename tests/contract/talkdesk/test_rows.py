@@ -41,8 +41,8 @@ def document(busy: Served, client: TalkdeskWire) -> dict[str, Any]:
 def test_a_strict_client_decodes_every_row_in_every_format(
     report: str, client: TalkdeskWire, document: dict[str, Any]
 ) -> None:
-    """Talkdesk contract 5.1 to 5.4 and 6: types, nulls, vocabularies, names and their order; the served document says
-    the same."""
+    """Talkdesk contract 5.1 to 5.4 and 6: types, nulls, vocabularies, names and their order; the served document
+    agrees."""
     content = {
         word: client.export(report, *MONTH, format_=word, timezone=ZONE) for word in ("json", "csv", "json_bulk")
     }
@@ -63,8 +63,8 @@ def test_a_strict_client_decodes_every_row_in_every_format(
     jsonschema_rs.validator_for(schema).validate(sent)
 
 
-def test_times_are_the_job_zones_own(client: TalkdeskWire) -> None:
-    """Talkdesk contract 5.4, proposed: in each zone-less report the rows of a local month have readings of that
+def test_times_are_in_the_zone_of_the_job(client: TalkdeskWire) -> None:
+    """Talkdesk contract 5.4, proposed: in each report with zone-less times the rows of a local month have times of that
     month."""
     for report, column in (
         ("contacts", "finished_at"),
@@ -76,7 +76,7 @@ def test_times_are_the_job_zones_own(client: TalkdeskWire) -> None:
         assert {entry[column][:7] for entry in entries} <= {"2026-10"}, report
 
 
-def test_every_alias_gives_the_reports_own_file(client: TalkdeskWire) -> None:
+def test_every_alias_returns_the_same_file_as_the_report(client: TalkdeskWire) -> None:
     """Talkdesk contract 2.1, proposed."""
     for alias, slug in (("feedback_flow", "feedback"), ("wfm_timeseries", "timeseries_report")):
         assert json.loads(client.export(alias, *MONTH))["type"] == slug

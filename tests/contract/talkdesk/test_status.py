@@ -1,4 +1,4 @@
-"""Looking at a job, ``GET /data/reports/{type}/jobs/{id}``, and ending it (Talkdesk contract 2.3, 2 and 3)."""
+"""Reading a job, ``GET /data/reports/{type}/jobs/{id}``, and cancelling it (Talkdesk contract 2.3, 2 and 3)."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.fixtures.polling import wait_for
 from tests.fixtures.talkdesk import Credential, TalkdeskWire
 
 DAY = ("2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z")
-ORDER = {"format": "json", "timespan": {"from": DAY[0], "to": DAY[1]}}
+BODY = {"format": "json", "timespan": {"from": DAY[0], "to": DAY[1]}}
 
 
 @pytest.fixture(scope="module")
 def waiting(idle: Served) -> Iterator[TalkdeskWire]:
-    """A client whose jobs stay ``created``."""
+    """A client of a server without workers, whose jobs stay ``created``."""
     with idle.client(idle.tenant("waiting")) as client:
         yield client
 
@@ -43,7 +43,7 @@ def done(client: TalkdeskWire) -> str:
 
 def test_an_unfinished_job_is_200_with_the_document_of_its_creation(waiting: TalkdeskWire) -> None:
     """Talkdesk contract 2.3, documented: 200, same body."""
-    made = waiting.send_create("calls", ORDER)
+    made = waiting.send_create("calls", BODY)
     job = made.json()["job"]["id"]
     answer = waiting.poll("calls", job)
     assert answer.status_code == 200
@@ -73,7 +73,7 @@ def test_a_done_job_is_never_a_plain_200(client: TalkdeskWire, done: str) -> Non
 
 
 def test_no_status_answer_has_a_key_named_entries(client: TalkdeskWire, done: str, waiting: TalkdeskWire) -> None:
-    """Talkdesk contract 2.2, seen: that key is how most clients tell the file from the job."""
+    """Talkdesk contract 2.2, seen: most clients distinguish the file from the job by that key."""
     job = waiting.create("calls", *DAY)
     for document in (client.poll("calls", done).json(), waiting.poll("calls", job).json()):
         assert "entries" not in document
@@ -94,7 +94,7 @@ NO_IDS = [
 
 
 @pytest.mark.parametrize("job", NO_IDS)
-def test_what_is_no_job_of_ours_is_not_found(job: str, client: TalkdeskWire) -> None:
+def test_an_unknown_job_is_not_found(job: str, client: TalkdeskWire) -> None:
     """Talkdesk contract 2.3, 2.4 and 2: 1020011 for the job, 1020008 for its file."""
     assert_refused(client.poll("calls", job), 404, "1020011")
     assert_refused(client.cancel("calls", job), 404, "1020011")
@@ -102,7 +102,7 @@ def test_what_is_no_job_of_ours_is_not_found(job: str, client: TalkdeskWire) -> 
 
 
 def test_another_tenants_job_is_not_found(busy: Served, done: str) -> None:
-    """Talkdesk contract 2.3, inferred: and the refusal does not differ from that of an unknown id."""
+    """Talkdesk contract 2.3, inferred: the refusal equals that of an unknown id."""
     with busy.client(busy.tenant("stranger")) as stranger:
         for job in (done, UNKNOWN_JOB):
             assert_refused(stranger.poll("calls", job), 404, "1020011")
@@ -130,8 +130,8 @@ def test_an_unknown_report_is_400(client: TalkdeskWire, done: str) -> None:
 
 
 def test_too_many_rows_fail_the_job_and_no_file_is_truncated(hasty: Served) -> None:
-    """Talkdesk contract 3, proposed: the job ends ``failed``, as 200; there is no file, whole or cut. Three rows are
-    not too many."""
+    """Talkdesk contract 3, proposed: the job ends ``failed``, as 200; there is neither a complete nor a truncated file.
+    Three rows are allowed."""
     credential = hasty.tenant("rows")
     rows = [call(f"c{number}", f"2026-03-0{1 + number // 4}T0{number}:00:00Z") for number in range(7)]
     hasty.installation.load("call", rows, tenant=credential.tenant)
@@ -150,8 +150,8 @@ def test_too_many_rows_fail_the_job_and_no_file_is_truncated(hasty: Served) -> N
 
 
 def test_an_error_text_never_appears_inside_a_file(hasty: Served) -> None:
-    """Talkdesk contract 3, proposed: what goes wrong is said by the status; nothing that could be taken for a file is
-    left."""
+    """Talkdesk contract 3, proposed: the status reports the failure; nothing remains that a client could take for a
+    file."""
     credential = hasty.tenant("error")
     rows = [call(f"c{number}", f"2026-03-01T0{number}:00:00Z") for number in range(4)]
     hasty.installation.load("call", rows, tenant=credential.tenant)
@@ -166,7 +166,7 @@ def test_an_error_text_never_appears_inside_a_file(hasty: Served) -> None:
 
 
 def _last_status(client: TalkdeskWire, credential: Credential, job: str) -> str:
-    """Poll to the end with tokens that live two seconds."""
+    """Poll to the end with tokens that are valid for two seconds."""
 
     def ended() -> str | None:
         answer = client.poll("calls", job)
@@ -180,7 +180,7 @@ def _last_status(client: TalkdeskWire, credential: Credential, job: str) -> str:
 
 
 def _content(client: TalkdeskWire, credential: Credential, job: str) -> dict[str, Any]:
-    """The file, by tokens and links that live two seconds."""
+    """Download the file with tokens and links that are valid for two seconds."""
 
     def content() -> dict[str, Any] | None:
         client.renew()
@@ -192,12 +192,12 @@ def _content(client: TalkdeskWire, credential: Credential, job: str) -> dict[str
 
 
 def _files(served: Served, job: str) -> list[str]:
-    """Whatever the artifact store has of a job."""
+    """Return the files of a job in the artifact store."""
     return [path.name for path in (served.installation.home / "artifacts").rglob(f"{job}*")]
 
 
 def test_pitfall_05_a_token_may_end_in_the_middle_of_polling(hasty: Served) -> None:
-    """Talkdesk contract 1.3 and 7.5, seen: 401 1020018, and a new token goes on with the same job."""
+    """Talkdesk contract 1.3 and 7.5, seen: 401 1020018, and a new token continues with the same job."""
     credential = hasty.tenant("expiry")
     with hasty.client(credential) as client:
         job = client.create("calls", *DAY)
@@ -209,7 +209,7 @@ def test_pitfall_05_a_token_may_end_in_the_middle_of_polling(hasty: Served) -> N
         answer = wait_for("the end of the token", refused)
         assert_refused(answer, 401, "1020018")
         assert_refused(client.file("calls", job), 401, "1020018")
-        assert_refused(client.send_create("calls", ORDER), 401, "1020018")
+        assert_refused(client.send_create("calls", BODY), 401, "1020018")
         client.renew()
         assert client.poll("calls", job).status_code in (200, 303)
 
@@ -221,7 +221,7 @@ def test_a_missing_scope_is_403(idle: Served, waiting: TalkdeskWire) -> None:
         idle.client(idle.installation.add_client(tenant, scopes=["read"])) as reader,
         idle.client(idle.installation.add_client(tenant, scopes=["write"])) as writer,
     ):
-        assert_refused(reader.send_create("calls", ORDER), 403, "1020004")
+        assert_refused(reader.send_create("calls", BODY), 403, "1020004")
         job = writer.create("calls", *DAY)
         assert reader.status("calls", job) == "created"
         assert_refused(writer.poll("calls", job), 403, "1020004")
@@ -231,8 +231,8 @@ def test_a_missing_scope_is_403(idle: Served, waiting: TalkdeskWire) -> None:
         assert writer.cancel("calls", job).status_code == 204
 
 
-def test_cancelling(waiting: TalkdeskWire, client: TalkdeskWire, done: str) -> None:
-    """Talkdesk contract 2, proposed: 204 without a body; 409 1020007 for a job that has ended, in whatever way."""
+def test_cancelling_a_job(waiting: TalkdeskWire, client: TalkdeskWire, done: str) -> None:
+    """Talkdesk contract 2, proposed: 204 without a body; 409 1020007 for a job in any final state."""
     job = waiting.create("calls", *DAY)
     answer = waiting.cancel("calls", job)
     assert (answer.status_code, answer.content) == (204, b"")

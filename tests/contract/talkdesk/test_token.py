@@ -1,5 +1,5 @@
-"""The token endpoint, ``POST /oauth/token`` (Talkdesk contract 1.2), and calling the API with a token
-(Talkdesk contract 1.3)."""
+"""The token endpoint, ``POST /oauth/token`` (Talkdesk contract 1.2), and calling the API with a token (Talkdesk
+contract 1.3)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ READ = "data-reports:read"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
-    """How a client asks for a token."""
+    """A form of the token request."""
 
     query: str = ""
     body: str = ""
@@ -43,12 +43,12 @@ class Asking:
 
 
 def basic(credential: Credential) -> str:
-    """What follows the scheme in the header."""
+    """Return the value after the scheme in the header."""
     return base64.b64encode(f"{credential.client_id}:{credential.client_secret}".encode()).decode()
 
 
 def ask(http: httpx.Client, asking: Asking, credential: Credential) -> httpx.Response:
-    """Send it; ``{id}`` and ``{secret}`` in the body are the client's."""
+    """Send the request with ``{id}`` and ``{secret}`` in the body replaced."""
     headers = dict(asking.headers)
     if asking.scheme is not None:
         headers["Authorization"] = f"{asking.scheme} {basic(credential)}"
@@ -109,7 +109,7 @@ ACCEPTED = [
 
 
 @pytest.mark.parametrize(("asking", "scope"), ACCEPTED)
-def test_a_token_is_given(asking: Asking, scope: str, http: httpx.Client, credential: Credential) -> None:
+def test_a_token_is_issued(asking: Asking, scope: str, http: httpx.Client, credential: Credential) -> None:
     answer = ask(http, asking, credential)
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "application/json"
@@ -126,18 +126,18 @@ def test_a_token_is_given(asking: Asking, scope: str, http: httpx.Client, creden
     assert_refused(http.get(f"/data/reports/calls/jobs/{UNKNOWN_JOB}", headers=token), 404, "1020011")
 
 
-def test_the_library_builds_basic(http: httpx.Client, credential: Credential) -> None:
-    """Talkdesk contract 1.2, seen: the extractor hands id and secret to its HTTP library."""
+def test_basic_credentials_of_an_http_library_are_accepted(http: httpx.Client, credential: Credential) -> None:
+    """Talkdesk contract 1.2, seen: the extractor passes id and secret to its HTTP library."""
     pair = (credential.client_id, credential.client_secret)
     assert http.post("/oauth/token", data={"grant_type": "client_credentials"}, auth=pair).status_code == 200
 
 
 def test_a_client_never_gets_more_than_it_was_granted(idle: Served, http: httpx.Client) -> None:
-    """Talkdesk contract 1.2, documented: a token carries what the client was granted, whatever it asks for."""
+    """Talkdesk contract 1.2, documented: a token has only scopes of the client, whatever the request names."""
     reader = idle.installation.add_client(idle.tenant("reader").tenant, scopes=["read"])
     for scope in ("", f"&scope={BOTH}"):
         assert ask(http, Asking(body=GRANT + scope), reader).json()["scope"] == READ
-    # Airbyte looks for a word inside the text: the key is there even when nothing is granted.
+    # Airbyte searches for a word in this text, so the key is present even if no scope is granted.
     assert ask(http, Asking(body=f"{GRANT}&scope=data-reports:write"), reader).json()["scope"] == ""
 
 
@@ -218,11 +218,11 @@ def test_a_refusal_has_the_oauth_shape(
 BAD_BASIC = [
     golden("1.2", "proposed", "not-base64", b"Basic ***"),
     golden("1.2", "proposed", "empty", b"Basic"),
-    golden("1.2", "proposed", "no-colon", b"Basic " + base64.b64encode(b"nobody")),
+    golden("1.2", "proposed", "no-colon", b"Basic " + base64.b64encode(b"unknown")),
     golden("1.2", "proposed", "not-utf-8", b"Basic " + base64.b64encode(b"\xff\xfe:\xff")),
     golden("1.2", "proposed", "not-ascii", "Basic é".encode("latin-1")),
     golden("1.2", "proposed", "empty-id-and-secret", b"Basic " + base64.b64encode(b":")),
-    golden("1.2", "documented", "unknown-client", b"Basic " + base64.b64encode(b"nobody:secret")),
+    golden("1.2", "documented", "unknown-client", b"Basic " + base64.b64encode(b"unknown:secret")),
     golden("1.2", "proposed", "huge", b"Basic " + base64.b64encode(b"n" * 6_000 + b":" + b"s" * 6_000)),
 ]
 
@@ -234,10 +234,10 @@ def test_bad_client_credentials_are_401(header: bytes, http: httpx.Client) -> No
     assert answer.headers["www-authenticate"].startswith("Basic ")
 
 
-def test_a_wrong_secret_is_not_told_from_an_unknown_client(http: httpx.Client, credential: Credential) -> None:
-    """Talkdesk contract 1.2, proposed: the answer does not help to find out which clients exist."""
+def test_a_wrong_secret_and_an_unknown_client_get_the_same_response(http: httpx.Client, credential: Credential) -> None:
+    """Talkdesk contract 1.2, proposed: the response does not reveal which clients exist."""
     wrong = http.post("/oauth/token", content=GRANT, headers=FORM, auth=(credential.client_id, "wrong"))
-    unknown = http.post("/oauth/token", content=GRANT, headers=FORM, auth=("nobody", "wrong"))
+    unknown = http.post("/oauth/token", content=GRANT, headers=FORM, auth=("unknown", "wrong"))
     assert_oauth_refused(wrong, 401, "invalid_client")
     assert wrong.json() == unknown.json()
 
@@ -251,10 +251,10 @@ def test_a_body_that_is_not_utf_8_is_refused(http: httpx.Client, credential: Cre
 @pytest.mark.parametrize(
     ("expires_in", "life"), [("", 86_400), ("&expires_in=86400", 86_400), ("&expires_in=31556952", 31_556_952)]
 )
-def test_an_opaque_service_token_lives_long(
+def test_a_service_token_has_the_requested_lifetime(
     expires_in: str, life: int, http: httpx.Client, credential: Credential
 ) -> None:
-    """Talkdesk contract 1.2, documented bounds; without ``expires_in`` the shortest life is proposed."""
+    """Talkdesk contract 1.2, documented bounds; without ``expires_in`` the shortest lifetime is proposed."""
     body = ask(http, Asking(body=SERVICE + expires_in), credential).json()
     assert body.keys() == {"access_token", "token_type", "expires_in", "scope"}
     assert (body["expires_in"], body["token_type"]) == (life, "Bearer")
@@ -262,14 +262,14 @@ def test_an_opaque_service_token_lives_long(
     assert_refused(http.get(f"/data/reports/calls/jobs/{UNKNOWN_JOB}", headers=token), 404, "1020011")
 
 
-def test_a_life_is_only_for_service_tokens(http: httpx.Client, credential: Credential) -> None:
-    """Talkdesk contract 1.2, proposed: the answer says what the token really has."""
+def test_a_lifetime_applies_to_service_tokens_only(http: httpx.Client, credential: Credential) -> None:
+    """Talkdesk contract 1.2, proposed: the response has the token's actual lifetime."""
     assert ask(http, Asking(body=f"{GRANT}&expires_in=90000"), credential).json()["expires_in"] == 599
 
 
 def test_a_refresh_token_is_exchanged_once(http: httpx.Client, credential: Credential) -> None:
-    """Talkdesk contract 1.2, documented grant; RFC 6749 6, RFC 9700 4.14: rotation, and an end to all when one is used
-    again."""
+    """Talkdesk contract 1.2, documented grant; RFC 6749 6, RFC 9700 4.14: rotation, and a reused token revokes the
+    whole family."""
     first = ask(http, Asking(body=f"{GRANT}&scope={READ}"), credential).json()
     again = Asking(body=f"grant_type=refresh_token&refresh_token={first['refresh_token']}")
     wider = Asking(body=f"{again.body}&scope={BOTH}")
@@ -284,7 +284,7 @@ def test_a_refresh_token_is_exchanged_once(http: httpx.Client, credential: Crede
 
 
 def test_a_token_can_be_revoked(http: httpx.Client, credential: Credential) -> None:
-    """Talkdesk contract 1.3, proposed: RFC 7009; 200 whether or not there was anything to end."""
+    """Talkdesk contract 1.3, proposed: RFC 7009; 200 whether or not the token was valid."""
     body = ask(http, Asking(body=GRANT), credential).json()
     token = {"Authorization": f"Bearer {body['access_token']}"}
     pair = (credential.client_id, credential.client_secret)
@@ -295,8 +295,8 @@ def test_a_token_can_be_revoked(http: httpx.Client, credential: Credential) -> N
         assert_refused(http.get(f"/data/reports/calls/jobs/{UNKNOWN_JOB}", headers=token), 401, "1020018")
 
 
-def test_a_revoked_credential_is_out_at_once(idle: Served) -> None:
-    """Talkdesk contract 1.3: the operator's command ends the credential and the tokens it has."""
+def test_a_revoked_credential_is_refused_at_once(idle: Served) -> None:
+    """Talkdesk contract 1.3: the operator's command revokes the credential and its tokens."""
     credential = idle.tenant("revoked")
     with idle.client(credential) as client:
         assert_refused(client.poll("calls", UNKNOWN_JOB), 404, "1020011")
@@ -307,16 +307,16 @@ def test_a_revoked_credential_is_out_at_once(idle: Served) -> None:
         assert_oauth_refused(answer, 401, "invalid_client")
 
 
-@pytest.mark.parametrize("place", ["body", "query"])
+@pytest.mark.parametrize("position", ["body", "query"])
 def test_a_client_may_sign_instead_of_sending_a_secret(
-    place: str, idle: Served, http: httpx.Client, credential: Credential, tmp_path: Path
+    position: str, idle: Served, http: httpx.Client, credential: Credential, tmp_path: Path
 ) -> None:
     """Talkdesk contract 1.2, seen: tray.ai and rep-dashboard sign ES256 with header ``kid`` and claims iss, sub, aud,
     jti, iat, exp."""
     key = ec.generate_private_key(ec.SECP256R1())
     public = tmp_path / "public.pem"
     public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
-    home, kid = idle.installation.home, f"key-{place}"
+    home, kid = idle.installation.home, f"key-{position}"
     done = command("credential", "key", "add", credential.client_id, str(public), "--kid", kid, "--json", home=home)
     assert json.loads(done.out) == {"client_id": credential.client_id, "kid": kid}, done.err
 
@@ -332,7 +332,7 @@ def test_a_client_may_sign_instead_of_sending_a_secret(
         }
         signed = jwt.encode(wanted | claims, key, algorithm="ES256", headers={"kid": kid})
         form = {"grant_type": "client_credentials", "client_assertion_type": ASSERTION, "client_assertion": signed}
-        return {"data" if place == "body" else "params": form}
+        return {"data" if position == "body" else "params": form}
 
     once = sent()
     body = http.post("/oauth/token", **once).json()  # type: ignore[arg-type]
@@ -374,16 +374,16 @@ def test_a_call_without_a_valid_token_is_401(header: bytes | None, http: httpx.C
         assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
-def test_the_word_bearer_may_have_any_case(idle: Served, http: httpx.Client, credential: Credential) -> None:
-    """Talkdesk contract 1.3, inferred: schemes of HTTP have no case."""
+def test_the_scheme_bearer_may_have_any_case(idle: Served, http: httpx.Client, credential: Credential) -> None:
+    """Talkdesk contract 1.3, inferred: schemes of HTTP are case-insensitive."""
     with idle.client(credential) as client:
         for scheme in ("bearer", "BEARER"):
             headers = {"Authorization": f"{scheme} {client.token}"}
             assert_refused(http.get(f"/data/reports/calls/jobs/{UNKNOWN_JOB}", headers=headers), 404, "1020011")
 
 
-def test_tokens_do_not_end_each_other(idle: Served, credential: Credential) -> None:
-    """Talkdesk contract 1.3, inferred: clients get a new token in the middle of polling, others still use theirs."""
+def test_a_new_token_does_not_end_earlier_ones(idle: Served, credential: Credential) -> None:
+    """Talkdesk contract 1.3, inferred: one client gets a new token while others still use earlier ones."""
     with idle.client(credential) as client:
         first = client.token
         client.renew()

@@ -95,7 +95,7 @@ def _leased(on: Services, *, format_name: str = "csv", row_limit: int | None = N
 
 
 @pytest.mark.parametrize("format_name", [kind.name for kind in FORMATS])
-def test_an_attempt_joins_its_parts_into_one_published_file(on: Services, format_name: str) -> None:
+def test_an_attempt_joins_its_partitions_into_one_published_file(on: Services, format_name: str) -> None:
     artifact = run_attempt(_leased(on, format_name=format_name), on, Cancellation())
     data = artifact_path(on, artifact.key).read_bytes()
     assert artifact.rows == TAGGINGS
@@ -126,7 +126,7 @@ def _tags(data: bytes, format_name: str) -> list[str]:
     return [row["tag"] for row in rows]
 
 
-def test_a_row_limit_holds_over_all_parts(on: Services) -> None:
+def test_a_row_limit_applies_to_all_partitions_together(on: Services) -> None:
     with pytest.raises(RowLimitExceeded):
         run_attempt(_leased(on, row_limit=TAGGINGS - 1), on, Cancellation())
     assert list(on.artifacts.found()) == []
@@ -143,7 +143,7 @@ class _StoppedAfterOne(Session):
         return found
 
 
-def test_an_interrupt_between_two_parts_is_not_lost(tmp_path: Path) -> None:
+def test_an_interrupt_between_two_partitions_is_not_lost(tmp_path: Path) -> None:
     file = tmp_path / "staged"
     limits = Limits(threads=1, memory_mb=128, temp_folder=tmp_path / "temp", temp_mb=16)
     query = Query(sql="SELECT getvariable('partition') AS part", values={}, columns=("part",))
@@ -155,7 +155,7 @@ def test_an_interrupt_between_two_parts_is_not_lost(tmp_path: Path) -> None:
     assert file.read_text() == "part\n0\n"
 
 
-def test_what_an_attempt_left_goes_with_its_part(on: Services) -> None:
+def test_discarding_an_attempt_removes_its_partition_file(on: Services) -> None:
     staged, other = on.artifacts.staging("job", 1, "csv"), on.artifacts.staging("job", 10, "csv")
     for path in (staged, partition_file(staged), other):
         path.write_text("x")
@@ -164,7 +164,9 @@ def test_what_an_attempt_left_goes_with_its_part(on: Services) -> None:
 
 
 @pytest.mark.parametrize(("rows", "partitions"), [(0, 1), (9, 1), (10, 2), (18, 2), (19, 3)])
-def test_the_rows_that_are_divided_say_how_many_parts(on: Services, rows: int, partitions: int) -> None:
+def test_the_number_of_partitions_follows_the_rows_of_the_partitioned_table(
+    on: Services, rows: int, partitions: int
+) -> None:
     report = on.catalogue.reports["taggings"]
     views = [
         TableView(table="conversation_tag", files=(), columns=(("tag_id", "VARCHAR"),), rows=rows),

@@ -1,4 +1,4 @@
-"""A session whose views are given another tenant's files shows none of its rows: not to a report, nor to a look-up."""
+"""A session whose views include another tenant's files shows none of its rows, in reports and in look-ups."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from tests.fixtures.storage_paths import artifact_path
 
 SECRET = "globex-secret-7f3a"
 AT = (NOON - timedelta(hours=1)).isoformat()
-# A report that reads a fact and a dimension without any thought of tenants.
+# A report that reads a fact and a dimension without a condition on the tenant.
 CARELESS = {
     "report.toml": """\
 title = "Careless"
@@ -73,7 +73,7 @@ columns = [
 
 
 def rows_of(word: str, opens: str) -> dict[str, list[dict[str, Any]]]:
-    """The same ids for both tenants, with a word that tells whose row it is."""
+    """The same ids for both tenants, with a word that identifies the tenant of a row."""
     tagged = {"conversation_id": f"c-{word}", "tag_id": "vip", "attached_at": AT}
     return {
         "agent": [{"agent_id": "a", "name": word, "email": f"{word}@example.com", "is_active": True}],
@@ -91,7 +91,7 @@ def rows_of(word: str, opens: str) -> dict[str, list[dict[str, Any]]]:
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     """Services with the careless report, over a lake of two tenants."""
-    folder = tmp_path_factory.mktemp("wall")
+    folder = tmp_path_factory.mktemp("separation")
     report = folder / "own" / "careless"
     report.mkdir(parents=True)
     for name, text in CARELESS.items():
@@ -159,11 +159,11 @@ def test_a_careless_select_shows_the_tenants_rows_only(on: Services, table: str,
             with Session(limits, views, tenant=tenant) as session:
                 rows = [json.loads(each["row"]) for each in session.rows(query)]
             assert {row["tenant"] for row in rows} == {tenant}, f"{tenant} sees {other}"
-        with Session(limits, views, tenant="nobody") as session:
+        with Session(limits, views, tenant="unknown") as session:
             assert session.rows(query) == []
 
 
-def test_another_tenants_file_is_not_even_scanned(on: Services, tmp_path: Path) -> None:
+def test_another_tenants_file_is_not_scanned(on: Services, tmp_path: Path) -> None:
     """DuckDB applies the tenant to the names of the files, so that the condition costs a query nothing."""
     uses = [TableUse(table="call", prune=Prune.ALL)]
     query = Query(sql="EXPLAIN ANALYZE SELECT notes FROM call", values={}, columns=("kind", "plan"))
@@ -190,7 +190,7 @@ def test_a_careless_report_of_a_company_shows_the_tenants_rows_only(on: Services
     assert sorted(rows, key=lambda row: str(row["call"])) == expected
 
 
-def test_a_smart_view_looks_at_the_tenants_view_conversations_and_tags_only(on: Services) -> None:
+def test_a_smart_view_reads_the_tenants_view_conversations_and_tags_only(on: Services) -> None:
     """The other tenant's tagging of our conversation does not count, and neither do its business hours."""
     asked = replace(EXPORT, dialect="khoros", report="conversation", format="json", row_limit=None)
     whole = exported(on, asked)
@@ -198,7 +198,7 @@ def test_a_smart_view_looks_at_the_tenants_view_conversations_and_tags_only(on: 
     tagged = exported(on, replace(asked, parameters=ReportParameters(smart_view_id="v")))
     assert len(tagged) == 1
     assert tagged[0] in whole
-    inside = ReportParameters(business_hours=BusinessHours("inside"))  # ours begin at 23:00, theirs at 0:00
+    inside = ReportParameters(business_hours=BusinessHours("inside"))  # begin at 23:00; the other's at 0:00
     assert exported(on, replace(asked, parameters=inside)) == []
 
 
@@ -207,7 +207,7 @@ def test_look_ups_show_the_tenants_rows_only(on: Services) -> None:
         assert [entry.name for entry in look_up(caller(), on)] == ["ours"]
 
 
-def test_no_one_of_another_tenant_can_be_acted_as(on: Services) -> None:
+def test_a_person_of_another_tenant_cannot_be_impersonated(on: Services) -> None:
     acting = impersonation.impersonate("ours@example.com", caller(), on, dialect="loop")
     assert acting.principal.effective == "ours@example.com"
     # The id is one of each tenant's: with the foreign row in sight it would be ambiguous, and refused.

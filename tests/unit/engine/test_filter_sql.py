@@ -99,7 +99,9 @@ def compares(value: Any, operator: str, wanted: tuple[Any, ...]) -> bool:
 
 @settings(max_examples=300, deadline=None)
 @given(EXPRESSIONS, st.lists(conversations(), max_size=5))
-def test_the_sql_keeps_what_the_expression_says(expression: Expression, rows: list[Conversation]) -> None:
+def test_the_sql_keeps_the_conversations_that_match_the_expression(
+    expression: Expression, rows: list[Conversation]
+) -> None:
     condition, values = filter_condition(expression)
     with duckdb.connect() as connection:
         named = [(COLUMNS.get(field, field), kind) for field, kind in FIELDS.items() if field != "tag"]

@@ -1,4 +1,4 @@
-"""Is the table of renderings total, and does DuckDB show every column type as the table says?"""
+"""The table of renderings is total, and DuckDB shows every column type as the table specifies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from offtake.model.column_type import ColumnType
 from offtake.model.rendering import Empty, Rendering, fitting, in_cells
 
 BOUND = {"zone": "Europe/Prague", "instant_pattern": "%d.%m.%Y %H:%M"}
-# Ordinary and awkward values of each type, besides null.
+# Ordinary and awkward values of each type, except null.
 SAMPLES: dict[ColumnType, tuple[Any, ...]] = {
     ColumnType.TEXT: ("", "a", "=1+1", "-1", "\t", "ž"),
     ColumnType.ID: ("", "c-1", "@x", "00012"),
@@ -72,7 +72,7 @@ def test_every_column_type_has_a_rendering_and_every_rendering_a_column_type() -
 
 
 @pytest.mark.parametrize(("rendering", "kind"), ACCEPTED)
-def test_values_have_the_json_type_that_the_table_says(
+def test_values_have_the_json_type_in_the_table_of_renderings(
     database: duckdb.DuckDBPyConnection, rendering: Rendering, kind: ColumnType
 ) -> None:
     for value in SAMPLES[kind]:
@@ -82,7 +82,7 @@ def test_values_have_the_json_type_that_the_table_says(
 
 
 @pytest.mark.parametrize(("rendering", "kind"), ACCEPTED)
-def test_null_and_empty_text_become_what_the_table_says(
+def test_null_and_empty_text_are_shown_as_in_the_table_of_renderings(
     database: duckdb.DuckDBPyConnection, rendering: Rendering, kind: ColumnType
 ) -> None:
     of_null, _ = shown(database, rendering, kind, None)
@@ -110,7 +110,7 @@ def test_a_format_without_empty_text_never_gets_one(
 
 
 @pytest.mark.parametrize(("rendering", "kind"), ACCEPTED)
-def test_text_that_people_typed_is_no_formula(
+def test_free_text_is_not_written_as_a_formula(
     database: duckdb.DuckDBPyConnection, rendering: Rendering, kind: ColumnType
 ) -> None:
     """Numbers, instants and flags stay as they are: ``-1`` of a number column is no formula."""
@@ -122,7 +122,7 @@ def test_text_that_people_typed_is_no_formula(
         assert guarded == (f"'{plain}" if typed and is_formula else plain)
 
 
-def test_instants_are_dates_in_a_workbook_and_all_else_stays() -> None:
+def test_instants_become_dates_in_a_workbook_and_other_values_stay() -> None:
     for rendering in Rendering:
         is_instant = rendering.row.accepts == {ColumnType.INSTANT}
         assert in_cells(rendering) is (Rendering.LOCAL_INSTANT if is_instant else rendering)

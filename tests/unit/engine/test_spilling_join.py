@@ -3,7 +3,7 @@
 Development builds of DuckDB lose rows of spilling inner and semi joins without an error (duckdb/duckdb#25702): the
 filter that the join hands to the scan of its other side holds only the keys that are in memory. An export made with
 such a build is short and looks complete, so every version that enters the lock file has to pass here. The expected
-figures are arithmetic, and the database is configured as for an attempt, over Parquet files as in the lake.
+numbers are calculated, and the database is configured as for an attempt, over Parquet files as in the lake.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def test_a_join_that_spills_returns_every_row(
     build_sum = "sum(build.number)" if kind in ("inner", "left") else "0"
     query = f"SELECT count(*), sum(probe.number), {build_sum} {JOINS[kind]}"
     found, spilled = _run(query, folders[width], tmp_path, memory=TABLES[width].memory, threads=threads)
-    assert spilled > 0, "a join that does not spill proves nothing: lower the memory"
+    assert spilled > 0, "a join that does not spill checks nothing: lower the memory"
     assert found == TABLES[width].expected(kind)
 
 
@@ -100,7 +100,7 @@ def test_a_semi_join_that_spills_returns_the_rows_of_every_key(tmp_path: Path, t
         duckdb.execute(f"COPY ({rows}) TO '{tmp_path / name}.parquet'")
     query = "SELECT count(*) FROM probe WHERE key IN (SELECT key FROM build)"
     found, spilled = _run(query, tmp_path, tmp_path, memory="48MiB", threads=threads)
-    assert spilled > 0, "a join that does not spill proves nothing: lower the memory"
+    assert spilled > 0, "a join that does not spill checks nothing: lower the memory"
     assert found == (3_000_000,)
 
 

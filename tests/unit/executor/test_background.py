@@ -28,7 +28,7 @@ def test_a_defect_is_logged_without_its_text_and_does_not_end_it(monkeypatch: py
     assert "rita" not in str(line)
 
 
-def test_a_defect_at_the_end_of_the_block_is_the_end() -> None:
+def test_a_defect_at_the_end_of_the_block_ends_the_thread() -> None:
     began = threading.Event()
 
     class Failing(BackgroundThread):

@@ -31,11 +31,11 @@ def address(home: Home, **temporal: object) -> TemporalAddress:
     return build_temporal(home, Settings(temporal=TemporalSettings.model_validate(temporal)))
 
 
-def test_by_default_it_is_a_server_on_this_machine_in_plain_text(home: Home) -> None:
+def test_the_default_is_a_local_server_without_tls(home: Home) -> None:
     assert address(home) == TemporalAddress(target="127.0.0.1:7233", namespace="default", queue="offtake")
 
 
-def test_certificates_are_read_from_files_of_the_home_or_of_anywhere(home: Home, tmp_path: Path) -> None:
+def test_certificates_are_read_from_paths_relative_to_the_home_or_absolute(home: Home, tmp_path: Path) -> None:
     files = {
         "tls_ca_file": "ca.pem",
         "tls_certificate_file": "certificate.pem",
@@ -57,7 +57,7 @@ def test_secrets_require_tls(home: Home, given: dict[str, object]) -> None:
     assert tls_config(address(home, **given))
 
 
-def test_without_any_of_it_there_is_no_tls(home: Home) -> None:
+def test_without_tls_settings_there_is_no_tls(home: Home) -> None:
     assert tls_config(address(home)) is False
 
 
@@ -67,7 +67,7 @@ def test_an_api_key_comes_from_a_file_or_the_environment(home: Home, monkeypatch
     assert build_temporal(home, load_settings(home.settings)).api_key == "from outside"
 
 
-def test_no_secret_is_in_what_is_shown(home: Home) -> None:
+def test_shown_settings_contain_no_secret(home: Home) -> None:
     settings = Settings(temporal=TemporalSettings.model_validate({"api_key": "sesame"}))
     found = build_temporal(home, settings)
     files = address(home, tls_certificate_file="certificate.pem", tls_key_file="key.pem")
@@ -77,7 +77,7 @@ def test_no_secret_is_in_what_is_shown(home: Home) -> None:
 
 
 @pytest.mark.parametrize("option", ["tls_ca_file", "api_key_file"])
-def test_a_file_that_is_not_there_is_named(home: Home, option: str) -> None:
+def test_a_missing_file_is_named(home: Home, option: str) -> None:
     with pytest.raises(SettingsError, match=rf"temporal.{option}: absent cannot be read: No such file"):
         address(home, **{option: "absent"})
 

@@ -25,7 +25,7 @@ with lease_heartbeat.LeaseHeartbeat(lease, on, cancellation=cancellation, shutdo
 """
 
 
-def test_a_worker_that_hangs_ends(tmp_path: Path) -> None:
+def test_a_hanging_worker_ends_its_process(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", _SCRIPT], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
     )

@@ -44,7 +44,7 @@ def test_a_recorded_history_replays(file: Path) -> None:
     asyncio.run(Replayer(workflows=[Export]).replay_workflow(history(file)))
 
 
-def test_every_way_to_end_is_among_the_histories() -> None:
+def test_the_histories_contain_every_outcome() -> None:
     ends = {
         json.loads(file.read_text("utf-8"))["events"][-1]["eventType"].removeprefix("EVENT_TYPE_WORKFLOW_")
         for file in HISTORIES
@@ -53,7 +53,7 @@ def test_every_way_to_end_is_among_the_histories() -> None:
     assert {file.stem.partition("-")[0] for file in HISTORIES} == {"export"}
 
 
-def test_a_change_that_breaks_running_workflows_is_found() -> None:
+def test_an_incompatible_change_of_a_workflow_is_detected() -> None:
     (done,) = (file for file in HISTORIES if file.stem == "export-succeeded")
     with pytest.raises(workflow.NondeterminismError):
         asyncio.run(Replayer(workflows=[Changed]).replay_workflow(history(done)))

@@ -65,7 +65,7 @@ def _packed_size(found: zipfile.ZipFile) -> int:
     return found.infolist()[0].compress_size
 
 
-def test_a_changed_byte_is_noticed_where_it_matters() -> None:
+def test_a_changed_byte_that_affects_the_result_is_detected() -> None:
     """Dates, versions and attributes are free; any other changed byte is refused or does not change the result."""
     whole = _packed()
     believed = [changed for changed in map(_changed, range(len(whole))) if _is_believed(changed)]
@@ -101,6 +101,6 @@ def test_an_incomplete_sheet_is_refused(content: bytes) -> None:
         _count(b"".join(written))
 
 
-def test_bytes_behind_the_end_are_refused() -> None:
+def test_bytes_after_the_end_are_refused() -> None:
     with pytest.raises(ValueError, match="after the end record"):
         _count(_packed() + b"PK\x03\x04")

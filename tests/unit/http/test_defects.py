@@ -47,7 +47,7 @@ def ask(services: Services, path: str, **headers: str) -> httpx.Response:
     return asyncio.run(run())
 
 
-def test_a_defect_is_answered_as_json_and_its_text_is_kept_inside(broken: Services) -> None:
+def test_a_defect_is_answered_as_json_without_its_text(broken: Services) -> None:
     with structlog.testing.capture_logs() as lines:
         answer = ask(broken, "/data/reports/calls/jobs/x", authorization="Bearer x")
     assert answer.status_code == 500

@@ -22,7 +22,7 @@ from tests.fixtures.in_process import in_process
 from tests.fixtures.loop import ADMIN, BOSS, LoopWire
 
 
-def test_a_store_that_hangs_stalls_downloads_alone(tmp_path: Path) -> None:
+def test_a_hanging_store_delays_downloads_only(tmp_path: Path) -> None:
     """More downloads than threads are waiting; other requests still run in theirs."""
     released, begun, sent = threading.Event(), threading.Semaphore(0), []
 

@@ -55,7 +55,7 @@ def seen(peer: str, headers: dict[str, str]) -> tuple[str, str, str]:
     return found[0]["client"][0], found[0]["scheme"], host
 
 
-TOLD = {
+FORWARDED = {
     "x-forwarded-for": "203.0.113.7",
     "x-forwarded-proto": "https",
     "x-forwarded-host": "exports.example.com",
@@ -63,12 +63,12 @@ TOLD = {
 
 
 def test_a_configured_proxy_is_trusted() -> None:
-    assert seen("10.9.9.9", TOLD) == ("203.0.113.7", "https", "exports.example.com")
-    assert seen("::ffff:10.9.9.9", TOLD) == ("203.0.113.7", "https", "exports.example.com")
+    assert seen("10.9.9.9", FORWARDED) == ("203.0.113.7", "https", "exports.example.com")
+    assert seen("::ffff:10.9.9.9", FORWARDED) == ("203.0.113.7", "https", "exports.example.com")
 
 
 def test_any_other_address_is_not_trusted() -> None:
-    assert seen("192.0.2.1", TOLD) == ("192.0.2.1", "http", "inside:8080")
+    assert seen("192.0.2.1", FORWARDED) == ("192.0.2.1", "http", "inside:8080")
 
 
 def test_values_that_a_caller_put_before_those_of_the_proxy_are_ignored() -> None:

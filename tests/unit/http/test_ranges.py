@@ -58,7 +58,7 @@ def test_an_empty_file_has_no_ranges() -> None:
         max_size=6,
     ),
 )
-def test_the_stretches_are_the_bytes_asked_for(size: int, asked: list[tuple[int | None, int | None]]) -> None:
+def test_byte_ranges_return_the_requested_bytes(size: int, asked: list[tuple[int | None, int | None]]) -> None:
     header = "bytes=" + ",".join(f"{'' if a is None else a}-{'' if b is None else b}" for a, b in asked)
     meant: set[int] = set()
     for first, last in asked:

@@ -10,18 +10,18 @@ from tests.unit.lake.stored import TABLES
 
 
 def none(db: duckdb.DuckDBPyConnection, sql: str) -> None:
-    """The query finds nothing; a failure shows some of the rows found."""
+    """Check that the query returns no row; a failure shows some of the rows."""
     assert db.execute(f"SELECT COLUMNS(*)::VARCHAR FROM ({sql})").fetchmany(3) == []
 
 
 def never(db: duckdb.DuckDBPyConnection, table: str, *conditions: str) -> None:
-    """No row meets any of the conditions."""
+    """Check that no row meets any of the conditions."""
     for condition in conditions:
         none(db, f"SELECT * FROM {table} WHERE {condition}")
 
 
 def some(db: duckdb.DuckDBPyConnection, table: str, *conditions: str) -> None:
-    """At least one row meets each condition."""
+    """Check that at least one row meets each condition."""
     for condition in conditions:
         found = db.execute(f"SELECT count(*) > 0 FROM {table} WHERE {condition}").fetchone()
         assert found == (True,), condition

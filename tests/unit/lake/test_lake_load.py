@@ -79,7 +79,7 @@ def _tricky_file(folder: Path, suffix: str) -> Path:
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".ndjson", ".jsonl", ".ndjson.gz", ".parquet"])
-def test_the_trickiest_texts_arrive_to_the_byte(lake: Lake, tmp_path: Path, suffix: str) -> None:
+def test_difficult_texts_are_loaded_unchanged(lake: Lake, tmp_path: Path, suffix: str) -> None:
     counts = load(lake, TEAM, [_tricky_file(tmp_path, suffix)], tenant="acme")
     assert counts == LoadCounts(read=len(TRICKY), inserted=len(TRICKY), updated=0, superseded=0, rejected=0)
     rows = stored(lake, TEAM)
@@ -191,7 +191,7 @@ def test_tenants_share_keys_but_not_rows(lake: Lake, tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_file_that_does_not_fit_is_named_with_what_is_wrong(
+def test_a_file_that_does_not_match_the_table_is_named_with_its_fault(
     lake: Lake, tmp_path: Path, name: str, content: str | bytes, message: str
 ) -> None:
     with pytest.raises(LakeError, match=message) as caught:
@@ -221,7 +221,7 @@ def test_progress_counts_the_rows_read(lake: Lake, tmp_path: Path) -> None:
     assert said == [2, 4, 6]
 
 
-def test_a_damaged_table_is_said_to_be_unavailable(lake: Lake, tmp_path: Path) -> None:
+def test_a_damaged_table_is_reported_as_unavailable(lake: Lake, tmp_path: Path) -> None:
     path = written(tmp_path / "a.csv", "team_id,name\na,1\n")
     load(lake, TEAM, [path], tenant="acme")
     for entry in (lake_folder(lake) / "team" / "_delta_log").glob("*.json"):
@@ -231,7 +231,7 @@ def test_a_damaged_table_is_said_to_be_unavailable(lake: Lake, tmp_path: Path) -
     assert caught.value.__cause__ is not None
 
 
-def test_a_name_that_is_no_tenant_never_reaches_the_lake(lake: Lake, tmp_path: Path) -> None:
+def test_an_invalid_tenant_name_never_reaches_the_lake(lake: Lake, tmp_path: Path) -> None:
     path = written(tmp_path / "a.csv", "team_id,name\na,1\n")
     with pytest.raises(ValueError, match="tenant"):
         load(lake, TEAM, [path], tenant="../other")
@@ -258,7 +258,7 @@ def test_two_processes_loading_the_same_keys_make_no_duplicate(lake: Lake, tmp_p
     assert len({row["name"] for row in rows.values()}) == 1, "one whole load came last"
 
 
-def test_rows_lie_sorted_by_event_time_in_their_files(lake: Lake, tmp_path: Path) -> None:
+def test_rows_are_sorted_by_event_time_in_their_files(lake: Lake, tmp_path: Path) -> None:
     lines = [f"a,2026-01-{(n * 7) % 28 + 1:02}T{(n * 5) % 24:02}:{n % 60:02}:00Z,x\n" for n in range(300)]
     for first in (0, 200):
         content = "agent_id,started_at,state\n" + "".join(lines[first : first + 200])

@@ -163,7 +163,7 @@ def test_parquet_rows_are_checked_and_numbered(lake: Lake, tmp_path: Path) -> No
     assert [(one["line"], one["column"]) for one in found] == [(8, "state"), (10, "queue_ids")]
 
 
-def test_the_line_is_true_after_newlines_in_quotes_and_blank_lines(lake: Lake, tmp_path: Path) -> None:
+def test_line_numbers_are_right_after_newlines_in_quotes_and_blank_lines(lake: Lake, tmp_path: Path) -> None:
     lines = [
         "team_id,name",  # 1
         '1,"two',  # 2

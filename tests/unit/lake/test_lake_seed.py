@@ -79,12 +79,12 @@ OF_CONVERSATIONS = {
 }
 
 
-def test_conversations_are_invented_only_for_the_tables_that_are_made_of_them() -> None:
+def test_conversations_are_generated_only_for_tables_that_need_them() -> None:
     assert {name for name in SEEDED if needs_conversations(name)} == OF_CONVERSATIONS
 
 
 @pytest.mark.parametrize("alone", [set(SEEDED) - OF_CONVERSATIONS, {"help_request"}], ids=["all others", "one of them"])
-def test_a_table_made_alone_is_the_same_as_among_the_others(
+def test_a_table_seeded_alone_equals_one_seeded_with_the_others(
     alone: set[str], digest: dict[str, str], tmp_path: Path
 ) -> None:
     other = Lake(FolderTableStorage(tmp_path / "lake"))
@@ -93,7 +93,7 @@ def test_a_table_made_alone_is_the_same_as_among_the_others(
     assert {name: made[name] for name in alone} == {name: digest[name] for name in alone}
 
 
-def test_the_rows_are_these_rows_on_every_machine(digest: dict[str, str]) -> None:
+def test_the_rows_are_the_same_on_every_machine(digest: dict[str, str]) -> None:
     """A change of this digest changes all sample data: it needs a changelog fragment."""
     whole = hashlib.sha256(repr(sorted(digest.items())).encode()).hexdigest()
     assert whole == "8b4f3f39cd4153eca1074d6890b1e794d79e9b2b84766144a3fbd528a922a148"
@@ -152,7 +152,7 @@ def test_durations_of_calls_add_up(db: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def test_calls_are_mixed_like_real_ones(db: duckdb.DuckDBPyConnection) -> None:
+def test_calls_have_realistic_proportions(db: duckdb.DuckDBPyConnection) -> None:
     kinds = dict(db.execute("SELECT kind, count(*) FROM call GROUP BY kind").fetchall())
     assert set(kinds) == set(TABLES["call"].by_name["kind"].values)
     assert sum(kinds.values()) == PLAN.calls
@@ -265,7 +265,7 @@ def test_slots_hold_exactly_the_calls_planned(calls: int, days: int) -> None:
     assert first == calls
 
 
-def test_a_tiny_plan_and_one_in_the_past(tmp_path: Path) -> None:
+def test_a_plan_may_be_tiny_or_in_the_past(tmp_path: Path) -> None:
     lake = Lake(FolderTableStorage(tmp_path / "lake"))
     plan = SeedPlan(tenant="acme", until=date(2024, 2, 29), calls=1, days=1)
     assert seed(lake, plan)["call"] == 1

@@ -9,7 +9,7 @@ from tests.fixtures.sample import PLAN
 from tests.unit.lake.questions import never, some, values_and_gaps
 
 
-def test_a_post_is_drafted_then_planned_then_appears(db: duckdb.DuckDBPyConnection) -> None:
+def test_a_post_is_drafted_then_scheduled_then_published(db: duckdb.DuckDBPyConnection) -> None:
     never(
         db,
         "brand_post",
@@ -25,7 +25,7 @@ def test_a_post_is_drafted_then_planned_then_appears(db: duckdb.DuckDBPyConnecti
     some(db, "brand_post", "date_trunc('month', published_at) > date_trunc('month', created_at)")
 
 
-def test_only_what_has_appeared_is_counted(db: duckdb.DuckDBPyConnection) -> None:
+def test_only_published_posts_have_counts(db: duckdb.DuckDBPyConnection) -> None:
     counts = ("url", "likes", "comments", "shares", "clicks", "impressions", "reach")
     counted = " OR ".join(f"{name} IS NOT NULL" for name in counts)
     never(db, "brand_post", f"published_at IS NULL AND ({counted})", "reach > impressions")
@@ -37,6 +37,6 @@ def test_columns_have_values_and_gaps(db: duckdb.DuckDBPyConnection) -> None:
     some(db, "brand_post", "tags = []")
 
 
-def test_some_appear_around_changes_of_clocks(db: duckdb.DuckDBPyConnection) -> None:
+def test_some_posts_are_published_around_changes_of_clocks(db: duckdb.DuckDBPyConnection) -> None:
     near = (f"abs(epoch(published_at) - {at.timestamp()}) < 86400" for at in clock_changes(PLAN))
     some(db, "brand_post", " OR ".join(near))

@@ -49,7 +49,7 @@ def test_a_conversation_begins_with_its_first_post(db: duckdb.DuckDBPyConnection
         assert db.execute(latest.format(table), {"end": PLAN.end}).fetchall() == []
 
 
-def test_the_status_is_what_the_last_action_says(db: duckdb.DuckDBPyConnection) -> None:
+def test_the_status_matches_the_last_action(db: duckdb.DuckDBPyConnection) -> None:
     none(db, "SELECT * FROM life WHERE (status = 'closed') <> coalesce(closed > coalesce(reopened, created_at), false)")
     none(db, "SELECT * FROM life WHERE reopens > closes OR closes > reopens + 1")
     none(db, "SELECT * FROM life WHERE (status = 'snoozed') <> (snoozed_until_at IS NOT NULL)")
@@ -94,7 +94,7 @@ def test_an_author_writes_on_one_network(db: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def test_tags_are_those_that_were_attached(db: duckdb.DuckDBPyConnection) -> None:
+def test_tags_match_the_actions_that_attach_them(db: duckdb.DuckDBPyConnection) -> None:
     for column, kind in (("attached_at", "TAGS_ATTACHED"), ("detached_at", "TAGS_DETACHED")):
         none(
             db,

@@ -35,7 +35,7 @@ def test_names_are_made_of_their_parts(db: duckdb.DuckDBPyConnection) -> None:
     none(db, "SELECT name FROM agent WHERE name <> concat_ws(' ', given_name, family_name)")
 
 
-def test_agents_are_there_before_they_work(db: duckdb.DuckDBPyConnection) -> None:
+def test_agents_are_created_before_their_first_work(db: duckdb.DuckDBPyConnection) -> None:
     none(db, "SELECT name FROM agent JOIN agent_state USING (agent_id) WHERE started_at <= created_at")
     none(db, "SELECT name FROM agent WHERE last_login_at <= created_at")
 
@@ -50,7 +50,7 @@ def test_agents_are_members_of_their_team_and_of_others(db: duckdb.DuckDBPyConne
     assert counts == {1, 2, 3}
 
 
-def test_kinds_of_states_say_what_the_label_says(db: duckdb.DuckDBPyConnection) -> None:
+def test_kinds_of_states_match_their_labels(db: duckdb.DuckDBPyConnection) -> None:
     found = dict(db.execute("SELECT DISTINCT state, kind FROM agent_state").fetchall())
     assert found["Available"] == "available"
     assert found["On A Call"] == found["After Call Work"] == "busy"
@@ -67,13 +67,13 @@ def test_smart_views_can_be_read(db: duckdb.DuckDBPyConnection) -> None:
         parse(expression)
 
 
-def test_days_off_include_a_sunday_of_the_days_asked_for(db: duckdb.DuckDBPyConnection) -> None:
+def test_holidays_include_a_sunday_of_the_requested_days(db: duckdb.DuckDBPyConnection) -> None:
     found = {row[0] for row in db.execute("SELECT day FROM holiday").fetchall()}
     assert {"2026-01-01", "2026-12-25", "2026-11-15"} <= found
     assert datetime(2026, 11, 15, tzinfo=UTC).isoweekday() == 7
 
 
-def test_opening_hours_are_those_that_calls_know(db: duckdb.DuckDBPyConnection) -> None:
+def test_opening_hours_match_those_of_the_calls(db: duckdb.DuckDBPyConnection) -> None:
     local = "started_at AT TIME ZONE 'Europe/Lisbon'"
     none(
         db,

@@ -21,7 +21,7 @@ def test_help_is_requested_of_another_agent_after_the_conversation_begins(db: du
     some(db, "help_request", "expert_agent_id IS NULL", "answered_at > requested_at + INTERVAL 12 HOURS")
 
 
-def test_every_submission_is_a_row_and_was_done_when_the_row_says(db: duckdb.DuckDBPyConnection) -> None:
+def test_every_submission_is_a_row_with_the_instant_of_its_action(db: duckdb.DuckDBPyConnection) -> None:
     for instant, kinds, agent in (
         ("submitted_at", ["RESPONSE_SUBMITTED"], "agent_id"),
         ("claimed_at", ["REVIEWER_CLAIMED"], "reviewer_agent_id"),
@@ -37,7 +37,7 @@ def test_every_submission_is_a_row_and_was_done_when_the_row_says(db: duckdb.Duc
     some(db, "response_approval", "claimed_at IS NULL", "final_body <> original_body")
 
 
-def test_what_is_approved_is_what_is_sent(db: duckdb.DuckDBPyConnection) -> None:
+def test_an_approved_response_is_the_response_that_is_sent(db: duckdb.DuckDBPyConnection) -> None:
     none(
         db,
         "SELECT r.response_approval_id FROM response_approval AS r JOIN post AS p ON p.post_id = r.response_id "

@@ -16,7 +16,7 @@ def test_optional_columns_are_filled_and_have_gaps(db: duckdb.DuckDBPyConnection
     every_word(db, name)
 
 
-def test_a_call_has_one_contact_and_two_where_it_was_handed_over(db: duckdb.DuckDBPyConnection) -> None:
+def test_a_call_has_one_contact_and_a_transferred_call_two(db: duckdb.DuckDBPyConnection) -> None:
     db.execute(
         "CREATE TEMP TABLE whole AS SELECT interaction_id, count(*) AS legs, min(started_at) AS begins, "
         "max(ended_at) AS ends, "
@@ -76,7 +76,7 @@ def test_an_agents_team_is_the_one_of_the_time(db: duckdb.DuckDBPyConnection, na
 
 
 @pytest.mark.parametrize("name", OWN)
-def test_a_fact_lies_in_the_month_of_its_end(db: duckdb.DuckDBPyConnection, name: str) -> None:
+def test_a_fact_is_stored_in_the_month_of_its_end(db: duckdb.DuckDBPyConnection, name: str) -> None:
     none(db, f"SELECT * FROM {name} WHERE month <> strftime(ended_at, '%Y-%m')")
 
 
@@ -96,7 +96,7 @@ def test_phones_ring_within_their_contact_and_one_at_most_is_answered(db: duckdb
     none(db, "SELECT * FROM ring_attempt WHERE NOT regexp_full_match(ring_attempt_id, '[0-9a-f]{40}')")
 
 
-def test_fields_belong_to_interactions_by_messages_that_are_over(db: duckdb.DuckDBPyConnection) -> None:
+def test_custom_fields_belong_to_finished_messaging_interactions(db: duckdb.DuckDBPyConnection) -> None:
     db.execute(
         "CREATE TEMP TABLE interaction AS SELECT interaction_id, any_value(channel) AS channel, "
         "min(started_at) AS begins, max(finished_at) AS ends, count(finished_at) = count(*) AS over, "

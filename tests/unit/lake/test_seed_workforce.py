@@ -57,7 +57,7 @@ def test_evaluations_follow_their_calls_and_edits_their_evaluations(db: duckdb.D
     assert datetime.fromisoformat(last[0]).astimezone(UTC) < PLAN.end
 
 
-def test_adherence_measures_the_stays_in_states(db: duckdb.DuckDBPyConnection) -> None:
+def test_adherence_events_match_the_stays_in_states(db: duckdb.DuckDBPyConnection) -> None:
     none(
         db,
         "SELECT event.* FROM adherence_event AS event LEFT JOIN agent_state AS stay USING (agent_id, started_at) "

@@ -70,7 +70,7 @@ def test_a_service_gets_its_own_secrets_only(url: str) -> None:
     assert all(isinstance(value, str) for value in options.values())
 
 
-def test_what_a_url_lacks_goes_to_both_clients() -> None:
+def test_settings_missing_from_a_url_are_given_to_both_clients() -> None:
     options = location(URLS[0]).delta_options(ACCESS)
     assert options["aws_endpoint"] == "http://127.0.0.1:9"
     assert options["aws_region"] == "eu-central-1"

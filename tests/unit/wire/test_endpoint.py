@@ -79,7 +79,7 @@ def test_a_refusal_ends_the_pipeline(step: str) -> None:
 
 @pytest.mark.parametrize("error", [NotPermitted("no"), UnsupportedMedia("no")], ids=["core", "http"])
 @pytest.mark.parametrize("step", ["authorise", "decode", "act", "encode"])
-def test_a_refusal_after_counting_says_what_is_left_of_the_rate(step: str, error: Exception) -> None:
+def test_a_refusal_after_counting_has_the_remaining_rate(step: str, error: Exception) -> None:
     recorder = Recorder(refuses=step, error=error, rate_headers={"ratelimit-remaining": "4"})
     answer = run(recorder.endpoint(), incoming())
     assert answer.status_code == (403 if isinstance(error, ExportError) else 415)
@@ -100,7 +100,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
-def test_what_is_served_is_what_is_described(dialect: Any, services: Services) -> None:
+def test_every_documented_path_is_a_route(dialect: Any, services: Services) -> None:
     """All paths of the document are routes; other routes are tolerated spellings and the document itself."""
     wire = Wire(dialect=dialect, on=services, settings=PerTenant(default=dialect.settings()), public_url=None)
     served = {
@@ -113,8 +113,8 @@ def test_what_is_served_is_what_is_described(dialect: Any, services: Services) -
     assert all(path.endswith("/openapi.json") or dialect.name == "khoros" for path in undescribed)
 
 
-def test_a_new_dialect_fills_in_the_steps(tmp_path: Path) -> None:
-    """The smallest dialect: one operation whose steps are all but empty."""
+def test_a_new_dialect_implements_the_steps(tmp_path: Path) -> None:
+    """The smallest dialect: one operation whose steps are almost empty."""
     from offtake.wire.document import Answer, Operation
 
     def encode(call: Incoming, decoded: None, result: str) -> Response:

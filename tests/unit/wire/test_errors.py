@@ -1,4 +1,4 @@
-"""Every error of an API has a status and a code in every dialect: none falls through to the root's."""
+"""Every error of an API has a status and a code in every dialect: none uses the root's fallback."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from offtake.wire.talkdesk.errors import CODES as TALKDESK_CODES
 from offtake.wire.talkdesk.errors import OAUTH_WORDS
 
 PATHS = {"talkdesk": "/data/reports", "khoros": "/api/public/teams", "loop": "/api/v1/report/export"}
-# Only a token endpoint raises it; Talkdesk's have words of their own.
+# Only a token endpoint raises it; Talkdesk's has its own codes.
 TOKEN_ENDPOINTS_ONLY = {InvalidGrant}
 
 
@@ -67,13 +67,13 @@ def test_every_error_has_a_code(codes: dict[type[OfftakeError], str], error: typ
     assert nearest_of(codes, error) != codes[OfftakeError]
 
 
-def test_the_token_endpoints_have_a_word_for_what_they_raise() -> None:
+def test_the_token_endpoints_have_an_oauth_code_for_every_error_they_raise() -> None:
     """RFC 6749 5.2; everything else is ``server_error``."""
     assert nearest_of(OAUTH_WORDS, InvalidGrant) == "invalid_grant"
     assert nearest_of(OAUTH_WORDS, NotAuthenticated) == "invalid_client"
 
 
-def test_a_dialect_changes_the_shared_statuses_only_where_its_contract_says_so() -> None:
+def test_a_dialect_changes_only_those_shared_statuses_that_its_contract_requires() -> None:
     """Khoros contract 4.7 and Loop contract 9."""
     assert KHOROS_ERRORS.items() - STATUSES.items() == {(UnknownReport, 404)}
     assert {error.__name__: status for error, status in LOOP_ERRORS.items() - STATUSES.items()} == {

@@ -25,7 +25,7 @@ KEY = b"key"
 PUBLISHED = [publication for (dialect, _), publication in catalogue().publications.items() if dialect == "khoros"]
 
 
-def test_every_state_has_its_words() -> None:
+def test_every_state_has_a_pair_of_status_words() -> None:
     """Khoros contract 4.2: only three pairs are documented."""
     assert STATES.keys() == set(Status)
     assert set(STATES.values()) == {("RUNNING", ""), ("CLOSED", "COMPLETED"), ("CLOSED", "FAILED")}
@@ -68,7 +68,7 @@ def test_a_token_is_bound_to_its_job() -> None:
 
 
 @pytest.mark.parametrize("publication", PUBLISHED, ids=lambda publication: publication.report)
-def test_every_label_is_translated_and_tells_its_column_from_the_others(publication: object) -> None:
+def test_every_label_is_translated_and_unique_among_its_columns(publication: object) -> None:
     """Khoros contract 5.2, proposed: labels in five languages."""
     columns = [column for column in publication.columns if column.label]  # type: ignore[attr-defined]
     for language in LANGUAGES:
@@ -77,7 +77,7 @@ def test_every_label_is_translated_and_tells_its_column_from_the_others(publicat
         assert language == "en" or all(language in translations()[column.label] for column in columns)
 
 
-def test_no_translation_is_left_over() -> None:
+def test_every_translation_is_used() -> None:
     used = {column.label for publication in PUBLISHED for column in publication.columns}
     assert translations().keys() <= used
     assert all(each.keys() == set(LANGUAGES) - {"en"} for each in translations().values())

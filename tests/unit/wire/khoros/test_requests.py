@@ -46,7 +46,7 @@ def decoded(slug: str, query: dict[str, str] | str, *, zone: str = "UTC", **sett
     return decode_create(sent(query if isinstance(query, str) else urlencode(query)), context)
 
 
-# --- 1.4: how parameters travel --------------------------------------------------------------------------------------
+# --- 1.4: form of parameters -----------------------------------------------------------------------------------------
 
 MERGED = [
     golden("1.4", "documented", "query", "a=1", b"", "1"),
@@ -67,7 +67,7 @@ MERGED = [
 
 
 @pytest.mark.parametrize(("query", "body", "value"), MERGED)
-def test_one_value(query: str, body: bytes, value: str | None) -> None:
+def test_query_and_body_are_merged_into_one_value(query: str, body: bytes, value: str | None) -> None:
     assert sent(query, body).one("a") == value
 
 
@@ -79,7 +79,7 @@ def test_repeats_and_comma_lists_are_the_same_and_query_comes_before_body() -> N
 
 
 @pytest.mark.parametrize("body", [b'{"a": {"b": 1}}', b'{"a": 1.5}', b'{"a"', b"{" * 100_000, b"&a=1" * 5_000])
-def test_bodies_that_are_no_form_and_no_flat_object(body: bytes) -> None:
+def test_bodies_that_are_neither_a_form_nor_a_flat_object_are_refused(body: bytes) -> None:
     with pytest.raises(InvalidRequest):
         sent("", body)
 
@@ -95,7 +95,7 @@ def test_defaults() -> None:
     assert order.parameters.selection is Selection.OPEN_AT_END
 
 
-def test_an_order_with_everything() -> None:
+def test_a_request_with_every_parameter() -> None:
     order = decoded(
         "conversation",
         {
@@ -133,7 +133,7 @@ def test_users_are_chosen_by_agents_and_teams() -> None:
 
 
 @pytest.mark.parametrize(("raised", "cap"), [({}, 500), ({"raiselimit": "true"}, 2000), ({"raiseLimit": "true"}, 500)])
-def test_the_cap_of_a_history(raised: dict[str, str], cap: int) -> None:
+def test_the_maximum_number_of_actions_in_a_history(raised: dict[str, str], cap: int) -> None:
     """Khoros contract 1.5, documented: all lower case."""
     assert decoded("conversation_history_action", {**WINDOW, **raised}).parameters.actions_cap == cap
 
@@ -209,11 +209,11 @@ ZONES = [
 
 
 @pytest.mark.parametrize(("more", "account", "zone"), ZONES)
-def test_the_zone_of_an_order(more: dict[str, str], account: str, zone: str) -> None:
+def test_the_zone_of_a_request(more: dict[str, str], account: str, zone: str) -> None:
     assert decoded("user", {**WINDOW, **more}, zone=account).timespan.zone == zone
 
 
-def test_a_setting_turns_the_precedence_of_zones_round() -> None:
+def test_a_setting_reverses_the_precedence_of_zones() -> None:
     both = {**WINDOW, "timezone": "Asia/Kolkata", "timezoneOffset": "3600000"}
     assert decoded("user", both, zone_by="timezoneOffset").timespan.zone == "GMT+01:00"
     only = {**WINDOW, "timezone": "Asia/Kolkata"}
@@ -222,7 +222,7 @@ def test_a_setting_turns_the_precedence_of_zones_round() -> None:
 
 @pytest.mark.parametrize("name", ["CEST", "GMT+05:30", "europe/prague", "../etc", "Factory"])
 def test_an_unknown_zone_is_refused(name: str) -> None:
-    """Khoros contract 5.2, proposed; an offset is no zone that a caller may name."""
+    """Khoros contract 5.2, proposed; a caller cannot name an offset as a zone."""
     with pytest.raises(InvalidZone):
         decoded("user", {**WINDOW, "timezone": name})
 
@@ -231,8 +231,9 @@ def test_an_unknown_zone_is_refused(name: str) -> None:
     ("locale", "language"),
     [("en_US", "en"), ("EN", "en"), ("es-ES", "es"), ("tr", "tr"), ("pt_BR", "fr"), ("", "fr"), ("deutsch", "fr")],
 )
-def test_the_locale_of_an_order(locale: str, language: str) -> None:
-    """Khoros contract 5.2, proposed: by the language, the account's own where the dialect does not have it."""
+def test_the_locale_of_a_request(locale: str, language: str) -> None:
+    """Khoros contract 5.2, proposed: by the language, and the account's own language if the dialect does not have
+    it."""
     assert decoded("user", {**WINDOW, "locale": locale}, locale="fr").locale == language
 
 
@@ -282,7 +283,7 @@ TOO_FINE = [
 
 
 @pytest.mark.parametrize(("milliseconds", "length", "buckets"), TOO_FINE)
-def test_too_many_buckets(milliseconds: int, length: int, buckets: int) -> None:
+def test_too_many_buckets_are_refused(milliseconds: int, length: int, buckets: int) -> None:
     with pytest.raises(TooManyBuckets) as caught:
         interval(milliseconds, length)
     assert caught.value.result.startswith("Unable to hydrate filter for export info:")
@@ -317,7 +318,7 @@ def test_a_reversed_timespan_is_refused() -> None:
         decoded("author", {"startTime": str(START + 1), "endTime": str(START)})
 
 
-def test_three_months_but_for_users() -> None:
+def test_a_timespan_has_at_most_three_months_except_for_users() -> None:
     """Khoros contract 6, documented; proposed as 93 days, and not for users: one sample ends in the year 2503."""
     longest = {"startTime": str(START), "endTime": str(START + 93 * DAY)}
     longer = {"startTime": str(START), "endTime": str(START + 93 * DAY + 1)}
@@ -328,7 +329,7 @@ def test_three_months_but_for_users() -> None:
     assert decoded("user", {"startTime": str(START), "endTime": "16835212800000"}).timespan.end.year == 2503
 
 
-def test_eighteen_months_back() -> None:
+def test_a_timespan_starts_at_most_eighteen_months_ago() -> None:
     """Khoros contract 6, documented: counted by the calendar."""
     first = int(datetime(2025, 5, 21, 12, tzinfo=UTC).timestamp()) * 1000
     assert decoded("author", {"startTime": str(first), "endTime": str(first + 1)})
