@@ -36,8 +36,8 @@ def cli_page() -> str:
         "",
         _GENERATED,
         "",
-        "`offtake COMMAND --help` says the same. Results go to standard output, as one JSON object with `--json`;"
-        " progress, messages and logs go to standard error.",
+        "`offtake COMMAND --help` prints the same text. Results go to standard output, as one JSON object with"
+        " `--json`; progress, messages and logs go to standard error.",
     ]
     for name, command in _commands("offtake", typer.main.get_command(app)):
         lines += ["", f"## {name}", "", f"`{_usage(name, command)}`", "", (command.help or "").strip()]
@@ -57,18 +57,19 @@ def settings_page() -> str:
         "",
         _GENERATED,
         "",
-        "Settings are in `offtake.toml` in the home folder, one table per section. The environment comes after the file"
-        f" (`{PREFIX}WORKER__THREADS=4` is `threads` of `[worker]`), flags last."
-        " `offtake config show` prints the values in force. An option that is not listed here stops the start.",
+        "The file `offtake.toml` in the home folder contains the settings, one table per section. An environment"
+        f" variable overrides the file (`{PREFIX}WORKER__THREADS=4` sets `threads` of `[worker]`), and a command-line"
+        " option overrides both. `offtake config show` prints the effective values. Offtake does not start if the file"
+        " contains an option that is not listed here.",
         "",
-        "One tenant may have values of its own for the options of a dialect, in the file only:"
-        " `[tenants.acme.talkdesk]` with `open_jobs = 30` gives the tenant acme twice the quota. What is not said there"
-        " is as for everyone.",
+        "A tenant can have its own values for the options of a dialect, in the file only: `[tenants.acme.talkdesk]`"
+        " with `open_jobs = 30` doubles the default quota of the tenant acme. Options that this table omits have the"
+        " values of `[talkdesk]`.",
     ]
     section: str | None = None
     for name, option, default, description, _ in rows():
         if name != section:
-            heading = f"[{name}]" if name else "Before the first section"
+            heading = f"[{name}]" if name else "Top level, before the first section"
             lines += ["", f"## {heading}", "", "| option | default | meaning |", "| --- | --- | --- |"]
             section = name
         shown = "" if default is None else f"`{json.dumps(default)}`"
@@ -83,17 +84,20 @@ def tables_page() -> str:
         "",
         _GENERATED,
         "",
-        "The tables of the lake, as `src/offtake/lake/tables.toml` describes them. Every table has `tenant` besides."
-        " Instants are UTC, ids are text, *req.* is never null, *personal* is personal data."
-        " [The lake](lake.md) says how values are written and what a load does.",
+        "The tables of the lake, as `src/offtake/lake/tables.toml` defines them. Every table also has the column"
+        " `tenant`. Instants are in UTC; ids are text.",
+        "",
+        "The properties of a column: *required* columns are never null, *personal* columns contain personal data, and"
+        " an arrow names the table that an id refers to. [The lake](lake.md) describes how values are written and what"
+        " a load does.",
     ]
     for table in tables().values():
-        kept = f"by month of `{table.event_time}`" if table.event_time else "whole"
+        stored = f"by month of `{table.event_time}`" if table.event_time else "as a whole"
         key = ", ".join(f"`{name}`" for name in table.key)
-        lines += ["", f"## {table.name}", "", f"{table.meaning} A {table.kind.value}, kept {kept}; key {key}."]
-        lines += ["", "| column | type | | meaning |", "| --- | --- | --- | --- |"]
+        lines += ["", f"## {table.name}", "", f"{table.meaning} A {table.kind.value}, stored {stored}. Key: {key}."]
+        lines += ["", "| column | type | properties | meaning |", "| --- | --- | --- | --- |"]
         for column in table.columns:
-            marks = ["req."] if column.name in table.not_null else []
+            marks = ["required"] if column.name in table.not_null else []
             marks += ["personal"] if column.personal else []
             marks += [f"→ {column.references}"] if column.references else []
             lines.append(f"| `{column.name}` | {column.type.value} | {', '.join(marks)} | {_cell(_meaning(column))} |")
@@ -115,7 +119,8 @@ def reports_page() -> str:
         "",
         _GENERATED,
         "",
-        "Every built-in report, with the name each dialect gives it. `offtake report list` shows these and your own.",
+        "All built-in reports, with the name of each report in each dialect. The grain of a report is what one row is."
+        " `offtake report list` prints the built-in reports and your own.",
         "",
         "| report | published as | columns | grain |",
         "| --- | --- | --- | --- |",
@@ -127,18 +132,23 @@ def reports_page() -> str:
 
 
 def report_page(name: str) -> str:
-    """Return the page of one report: grain, window, parameters, columns, and their names in each dialect."""
+    """Return the page of one report: grain, key, window, parameters, columns, and their names in each dialect."""
     report = _catalogue().reports[name]
-    window = (
-        f"The timespan applies to `{report.window}`: from its start up to, and without, its end."
-        if report.window
-        else "The timespan does not choose the rows; `query.sql` says what it is used for."
-    )
-    lines = [f"# {report.title}", "", _GENERATED, "", f"`{name}`. {report.grain} {window}", ""]
-    lines.append("Key: " + ", ".join(f"`{column}`" for column in report.key) + ".")
+    window = f"`{report.window}`" if report.window else "none; the timespan does not select rows by one column"
+    lines = [f"# {report.title}", "", _GENERATED, "", f"`{name}`. {report.grain}", ""]
+    lines.append("- Key: " + ", ".join(f"`{column}`" for column in report.key))
+    lines.append(f"- [Window](../report-folder.md#reporttoml): {window}")
     if report.parameters:
-        lines += ["", "Parameters: " + ", ".join(f"`{parameter}`" for parameter in report.parameters) + "."]
-    lines += ["", "| column | type | | meaning |", "| --- | --- | --- | --- |"]
+        lines.append("- Parameters: " + ", ".join(f"`{parameter}`" for parameter in report.parameters))
+    lines += [
+        "",
+        "A timespan includes its start and excludes its end. The properties of a column are the"
+        " [mark](../contracts/README.md#marks) of its evidence, *never null*, and *personal* for personal data. A"
+        " column without *never null* is null if the lake has no value for it; its meaning names other cases.",
+        "",
+        "| column | type | properties | meaning |",
+        "| --- | --- | --- | --- |",
+    ]
     for column in report.columns:
         marks = [column.mark.value] + ([] if column.nullable else ["never null"])
         marks += ["personal"] if column.personal else []
@@ -150,12 +160,18 @@ def report_page(name: str) -> str:
 
 def _published_lines(item: Publication) -> list[str]:
     aliases = f" (also {', '.join(f'`{alias}`' for alias in item.aliases)})" if item.aliases else ""
-    lines = ["", f"## In {item.dialect}: {item.title}", "", f"Published as `{item.slug}`{aliases}.{_sorted(item)}", ""]
-    lines += ["| name | shows | as | |", "| --- | --- | --- | --- |"]
+    lines = [
+        "",
+        f"## {item.title} in {item.dialect.capitalize()}",
+        "",
+        f"Published as `{item.slug}`{aliases}.{_sorted(item)}",
+        "",
+    ]
+    lines += ["| name | column | rendering | notes |", "| --- | --- | --- | --- |"]
     for column in item.columns:
-        notes = [f"label {column.label}"] if column.label else []
-        notes += ["legacy"] if column.legacy else []
-        notes += ["only when named"] if column.hidden else []
+        notes = [f"header: {column.label}"] if column.label else []
+        notes += ["not in the vendor's newest payloads"] if column.legacy else []
+        notes += ["only if the request names it"] if column.hidden else []
         notes += [f"only in {', '.join(column.formats)}"] if column.formats else []
         cells = (f"`{column.name}`", f"`{column.source}`", f"`{column.rendering.value}`", _cell("; ".join(notes)))
         lines.append(f"| {' | '.join(cells)} |")

@@ -63,22 +63,22 @@ CREATE TEMP MACRO instant_of_midnight(midnight, zone) AS
 -- The macros below return tables. Their arguments are names of common table expressions of the query, which must have the
 -- columns that the comment of the macro lists.
 
--- Lists of ids with the names of their entries, in the order of each list. `lists` has `ids`, each list once: millions of
--- rows share thousands of lists, so names are looked up once per list. `known` has `id` and `name`. An id without a name,
--- because the fact arrived first, is shown as the id.
-CREATE TEMP MACRO named_lists(lists, known) AS TABLE
-    SELECT entry.ids, list(coalesce(known.name, entry.id) ORDER BY entry.position) AS names
+-- Lists of ids with the names of their entries, in the order of each list. `lists` has `ids`, each list once: millions
+-- of rows share thousands of lists, so names are looked up once per list. `named` has `id` and `name`. An id that is not
+-- in `named`, because the fact arrived first, is shown as the id.
+CREATE TEMP MACRO named_lists(lists, named) AS TABLE
+    SELECT entry.ids, list(coalesce(named.name, entry.id) ORDER BY entry.position) AS names
     FROM (
         SELECT ids, unnest(ids) AS id, generate_subscripts(ids, 1) AS position
         FROM query_table(lists)
     ) AS entry
-    LEFT JOIN query_table(known) AS known ON known.id = entry.id
+    LEFT JOIN query_table(named) AS named ON named.id = entry.id
     GROUP BY entry.ids;
 
--- The teams of each agent that has any, sorted by name: `team_names`, and `team_ids` as in files and filters. A source may
--- fill an agent's own team (`own`: `agent_id`, `team_id`), the memberships (`joined`: the same columns), or both. `known`
--- has `team_id`, `number` and `name`.
-CREATE TEMP MACRO teams_of_agents(own, joined, known) AS TABLE
+-- The teams of each agent that has any, sorted by name: `team_names`, and `team_ids` as in files and filters. A source
+-- may provide the team of each agent (`own`: `agent_id`, `team_id`), the memberships (`memberships`: the same columns),
+-- or both. `named` has `team_id`, `number` and `name`.
+CREATE TEMP MACRO teams_of_agents(own, memberships, named) AS TABLE
     SELECT
         membership.agent_id,
         list(
@@ -90,22 +90,22 @@ CREATE TEMP MACRO teams_of_agents(own, joined, known) AS TABLE
             ORDER BY coalesce(team.name, membership.team_id), membership.team_id
         ) AS team_ids
     FROM (
-        SELECT agent_id, team_id FROM query_table(joined)
+        SELECT agent_id, team_id FROM query_table(memberships)
         UNION
         SELECT agent_id, team_id FROM query_table(own) WHERE team_id IS NOT NULL
     ) AS membership
-    LEFT JOIN query_table(known) AS team ON team.team_id = membership.team_id
+    LEFT JOIN query_table(named) AS team ON team.team_id = membership.team_id
     GROUP BY membership.agent_id;
 
--- The tags that were attached to conversations at an instant, sorted by name. A tag that was attached several times counts
--- once. `taggings` has `conversation_id`, `tag_id`, `attached_at` and `detached_at`, `known` has `id` and `name`. A tag
--- without a name, because the tagging arrived first, is shown as its id.
-CREATE TEMP MACRO tags_carried(taggings, known, moment) AS TABLE
-    SELECT carried.conversation_id, list_sort(list(coalesce(known.name, carried.tag_id))) AS tag_names
+-- The tags that were attached to conversations at an instant, sorted by name. A tag that was attached several times
+-- counts once. `taggings` has `conversation_id`, `tag_id`, `attached_at` and `detached_at`; `named` has `id` and `name`.
+-- A tag that is not in `named`, because the tagging arrived first, is shown as its id.
+CREATE TEMP MACRO attached_tags(taggings, named, moment) AS TABLE
+    SELECT attached.conversation_id, list_sort(list(coalesce(named.name, attached.tag_id))) AS tag_names
     FROM (
         SELECT DISTINCT conversation_id, tag_id
         FROM query_table(taggings)
         WHERE attached_at < moment AND (detached_at IS NULL OR detached_at >= moment)
-    ) AS carried
-    LEFT JOIN query_table(known) AS known ON known.id = carried.tag_id
-    GROUP BY carried.conversation_id;
+    ) AS attached
+    LEFT JOIN query_table(named) AS named ON named.id = attached.tag_id
+    GROUP BY attached.conversation_id;

@@ -6,7 +6,7 @@ WITH agent_period AS (
     FROM person CROSS JOIN period
     WHERE main OR number % 4 = 0
 ),
-mornings AS (
+shift_start AS (
     SELECT
         agent_period.number, agent_period.period, agent_period.start_micros, agent_period.end_micros, shift.micros,
         roll('shift', agent_period.number || '/' || shift.micros) AS dice,
@@ -21,9 +21,9 @@ work_states AS (
         roll('piece', number || '/' || micros || '/' || step) AS dice,
         1000000 * (180 + uniform(dice, 0, 1800)) + 1000 * uniform(dice, 1, 1000) AS lasts,
         8 + uniform(roll('pieces', number || '/' || micros), 0, 9) AS last_step
-    FROM mornings CROSS JOIN range(17) AS steps (step)
+    FROM shift_start CROSS JOIN range(17) AS steps (step)
 ),
-beginnings AS (
+state_start AS (
     SELECT number, period, start_micros, end_micros, start_micros AS micros, 'offline' AS state FROM agent_period
     UNION ALL
     SELECT
@@ -32,27 +32,27 @@ beginnings AS (
         CASE WHEN step = last_step THEN 'offline' ELSE getvariable('work')[1 + (step + number) % len(getvariable('work'))] END
     FROM work_states WHERE step <= last_step
 ),
-within AS (
-    SELECT * FROM beginnings WHERE micros > start_micros AND micros < end_micros OR micros = start_micros AND state = 'offline'
+state_start_in_period AS (
+    SELECT * FROM state_start WHERE micros > start_micros AND micros < end_micros OR micros = start_micros AND state = 'offline'
 ),
 -- A change of team starts a new row, although the state continues.
-with_moves AS (
-    SELECT * FROM within
+state_start_with_moves AS (
+    SELECT * FROM state_start_in_period
     UNION ALL
     SELECT number, period, start_micros, end_micros, getvariable('moved_at'), arg_max(state, micros)
-    FROM within
+    FROM state_start_in_period
     WHERE micros < getvariable('moved_at') AND getvariable('moved_at') < end_micros
         AND getvariable('teams_now')[1 + number] IS DISTINCT FROM getvariable('teams_before')[1 + number]
     GROUP BY number, period, start_micros, end_micros
     HAVING NOT list_contains(list(micros), getvariable('moved_at'))
 ),
-spans AS (
+state_period AS (
     SELECT
         *,
         lead(micros) OVER (PARTITION BY number, period ORDER BY micros) AS next_micros,
         team_at(number, micros) AS team,
         roll('state', number || '/' || micros) AS dice
-    FROM with_moves
+    FROM state_start_with_moves
 )
 SELECT
     getvariable('agent_ids')[1 + number] AS agent_id,
@@ -83,4 +83,4 @@ SELECT
         WHEN uniform(dice, 1, 50) > 0 THEN ['agent', 'agent', 'agent', 'agent', 'supervisor', 'system'][1 + uniform(dice, 2, 6)]
     END AS changed_by,
     strftime(started_at, '%Y-%m') AS month
-FROM spans
+FROM state_period

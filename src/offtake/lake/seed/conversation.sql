@@ -1,5 +1,5 @@
 -- Conversations, in the state after their last event.
-WITH standing AS (
+WITH conversation_state AS (
     SELECT
         k,
         arg_max(
@@ -27,11 +27,11 @@ WITH standing AS (
         min(micros) FILTER (what = 'RESPONDED' AND NOT is_failed AND answers IS NOT NULL) AS first_answered,
         arg_max(dice, step) FILTER (what = 'DISPOSITION_CHANGED') AS disposition_dice,
         sum(CASE WHEN actor = 'AGENT' THEN 5000 + uniform(dice, 3, 60000) ELSE 0 END) AS handled
-    FROM life
+    FROM conversation_event
     GROUP BY k
 ),
-promised AS (
-    SELECT *, CASE WHEN k % 3 <> 0 THEN first_asked + 3600000000 * (1 + k % 24) END AS due FROM standing
+conversation_due AS (
+    SELECT *, CASE WHEN k % 3 <> 0 THEN first_asked + 3600000000 * (1 + k % 24) END AS due FROM conversation_state
 )
 SELECT
     id_of('conversation', k) AS conversation_id,
@@ -63,4 +63,4 @@ SELECT
     CASE WHEN k % 17 <> 16 THEN CAST(handled AS BIGINT) END AS handle_milliseconds,
     coalesce(first_answered, getvariable('ends_at')) > due AS is_sla_breached,
     strftime(created_at, '%Y-%m') AS month
-FROM thread JOIN promised USING (k)
+FROM conversation_plan JOIN conversation_due USING (k)

@@ -1,13 +1,13 @@
 -- Actions on conversations.
 WITH action AS (
     SELECT
-        life.*, thread.tags, thread.snooze_micros, thread.queue_first, thread.queue_later, thread.priority_first, thread.priority_later,
+        conversation_event.*, conversation_plan.tags, conversation_plan.snooze_micros, conversation_plan.queue_first, conversation_plan.queue_later, conversation_plan.priority_first, conversation_plan.priority_later,
         -- the agent assigned until this step; null after the conversation was given back
         last_value(CASE
-            WHEN life.what IN ('CLAIMED', 'ASSIGNED') THEN coalesce(life.target, -1)
-            WHEN life.what IN ('UNCLAIMED', 'UNASSIGNED') THEN -1
-        END IGNORE NULLS) OVER (PARTITION BY life.k ORDER BY life.step ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS holder
-    FROM life JOIN thread ON thread.k = life.k
+            WHEN conversation_event.what IN ('CLAIMED', 'ASSIGNED') THEN coalesce(conversation_event.target, -1)
+            WHEN conversation_event.what IN ('UNCLAIMED', 'UNASSIGNED') THEN -1
+        END IGNORE NULLS) OVER (PARTITION BY conversation_event.k ORDER BY conversation_event.step ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS holder
+    FROM conversation_event JOIN conversation_plan ON conversation_plan.k = conversation_event.k
 )
 SELECT
     id_of('action', k || '/' || step) AS action_id,

@@ -1,22 +1,22 @@
 -- Dialer calls: every third outgoing call. The dialer dials a record until a call is answered, each time at another
 -- number of the record. Attempt and call agree with each other.
-WITH answers AS (
+WITH dialled_record AS (
     SELECT
         *,
         CAST(coalesce(sum(CASE WHEN answered THEN 1 ELSE 0 END) OVER (ORDER BY n ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS BIGINT) AS record
     FROM rolled_call
     WHERE n % 3 = 0 AND outgoing
 ),
-dialled AS (
+dial_attempt AS (
     SELECT
         *,
         roll('record', record) AS dice,
         roll('dialled', n) AS own_dice,
         row_number() OVER (PARTITION BY record ORDER BY n) AS attempt
-    FROM answers
+    FROM dialled_record
 ),
-campaigned AS (
-    SELECT *, 1 + uniform(dice, 0, len(getvariable('campaign_ids'))) AS campaign FROM dialled
+campaign_call AS (
+    SELECT *, 1 + uniform(dice, 0, len(getvariable('campaign_ids'))) AS campaign FROM dial_attempt
 )
 SELECT
     call_id AS interaction_id,
@@ -53,4 +53,4 @@ SELECT
     END AS customer_ringing_seconds,
     CASE WHEN uniform(dice, 3, 4) > 0 THEN CAST(to_json({'plan': word(getvariable('texts'), dice, 3), 'debt': uniform(dice, 2, 500)}) AS VARCHAR) END AS record_extra_data,
     strftime(ended_at, '%Y-%m') AS month
-FROM campaigned
+FROM campaign_call

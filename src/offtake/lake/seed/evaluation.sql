@@ -1,7 +1,7 @@
 -- Evaluations. One answered call in seventeen is evaluated within two days; one evaluation in eight is edited within
 -- two more days. Question scores add up to section scores, and these to the total. An agent who fails the third
 -- question is not asked the fourth, so an edit may remove it.
-WITH evaluated AS (
+WITH evaluated_call AS (
     SELECT
         n, call_id, person, team, queue_ids, outgoing, kind, started_at, ends,
         roll('evaluation', n) AS dice,
@@ -14,10 +14,10 @@ versions AS (
         *,
         roll('evaluation', n || '/' || version) AS answers,
         first_micros + version * 60000000 * (10 + uniform(dice, 2, 2880)) AS micros
-    FROM evaluated CROSS JOIN range(2) AS editions (version)
+    FROM evaluated_call CROSS JOIN range(2) AS editions (version)
     WHERE version = 0 OR uniform(dice, 3, 8) = 0
 ),
-scored AS (
+evaluation_score AS (
     SELECT
         *,
         10 * uniform(answers, 0, 3) AS greeting, 10 * uniform(answers, 1, 3) AS needs, uniform(answers, 2, 4) > 0 AS solved,
@@ -26,12 +26,12 @@ scored AS (
     FROM versions
     WHERE micros < getvariable('ends_at')
 ),
-asked AS (
+asked_question AS (
     SELECT
         *,
         n % 3 AS form, question > 2 AS is_closing,
         [greeting, needs, CASE WHEN solved THEN 40 ELSE 0 END, farewell, NULL][question] AS score
-    FROM scored CROSS JOIN range(1, 6) AS questions (question)
+    FROM evaluation_score CROSS JOIN range(1, 6) AS questions (question)
     WHERE question <> 4 OR solved
 )
 SELECT
@@ -78,4 +78,4 @@ SELECT
     CASE WHEN n % 10 <> 4 THEN 'telephony' END AS interaction_source,
     CASE WHEN n % 10 <> 4 THEN kind END AS interaction_type,
     strftime(evaluated_at, '%Y-%m') AS month
-FROM asked
+FROM asked_question

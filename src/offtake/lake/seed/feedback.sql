@@ -1,7 +1,7 @@
 -- Survey feedback. Two of three calls with a score have a survey: a question sent after the call and its answer, a
 -- condition, an open question that half of the customers answer, and the end. As many surveys are sent and never
 -- answered.
-WITH surveyed AS (
+WITH surveyed_call AS (
     SELECT
         *,
         uniform(f, 1, 8) = 0 AS scored,
@@ -19,7 +19,7 @@ survey_event AS (
         -- Sent, answered, condition, sent, answered, end; times never decrease.
         asked_and_answered[1 + least(step, 1)] + [0, 0, 200000, 500123, 500123, 600000][1 + step]
             + CASE WHEN step >= 4 THEN 1000000 * (5 + uniform(dice, 2, 600)) ELSE 0 END AS happens
-    FROM surveyed CROSS JOIN range(6) AS steps (step)
+    FROM surveyed_call CROSS JOIN range(6) AS steps (step)
     WHERE step = 0 OR scored AND (step <> 4 OR uniform(dice, 3, 2) = 0)
 )
 SELECT

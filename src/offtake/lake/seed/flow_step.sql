@@ -13,7 +13,7 @@ WITH run AS (
         '+999' || lpad(CAST(number AS VARCHAR), 9, '7'), '+12025550100', true, roll('flow', $last + number)
     FROM range(4) AS numbered (number)
 ),
-timed AS (
+step_time AS (
     SELECT
         *,
         1 + uniform(dice, 0, 40) AS looking_up,
@@ -24,12 +24,12 @@ timed AS (
         END AS parts
     FROM run
 ),
-executed AS (
+executed_step AS (
     SELECT
         * EXCLUDE (step), CAST(step AS BIGINT) AS step,
         begins + 1000 * coalesce(list_sum(parts[:step]), 0) AS micros,
         uniform(dice, 1, len(getvariable('flow_names'))) AS flow
-    FROM timed CROSS JOIN range(5) AS steps (step)
+    FROM step_time CROSS JOIN range(5) AS steps (step)
     WHERE step < CASE WHEN ends IS NULL THEN 3 ELSE len(parts) END
 )
 SELECT
@@ -54,4 +54,4 @@ SELECT
         ELSE CASE kind WHEN 'inbound' THEN 'answered' WHEN 'missed' THEN 'no_answer' ELSE 'ok' END
     END AS exit,
     strftime(started_at, '%Y-%m') AS month
-FROM executed
+FROM executed_step

@@ -22,7 +22,7 @@ from offtake.lake.seed.plan import SeedPlan
 from offtake.lake.tables import tables
 
 _FOLDER = Path(__file__).parent
-_USES_CONVERSATIONS = re.compile(r"\b(?:FROM|JOIN) (?:thread|life)\b")
+_USES_CONVERSATIONS = re.compile(r"\b(?:FROM|JOIN) (?:conversation_plan|conversation_event)\b")
 _CHUNK = 245_760  # calls per statement: two of DuckDB's row groups, one per thread
 
 
@@ -43,7 +43,7 @@ def seed(
     with staging() as connection:
         _prepare(connection, plan)
         if any(needs_conversations(name) for name in names):
-            connection.execute(_statement("conversation_life"))
+            connection.execute(_statement("conversation_events"))
         for number, name in enumerate(names):
             table, before = tables()[name], plan.calls * number
             create_incoming(connection, table)

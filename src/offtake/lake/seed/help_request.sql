@@ -5,10 +5,10 @@ WITH rolled AS (
         k, step, micros, agent,
         roll('help', k || '/' || step) AS a,
         roll('help answer', k || '/' || step) AS b
-    FROM life
+    FROM conversation_event
     WHERE actor = 'AGENT' AND what IN ('CLAIMED', 'NOTE_ADDED', 'RESPONDED')
 ),
-asked AS (
+help_question AS (
     SELECT
         *,
         micros + 1000000 * (1 + uniform(a, 1, 240)) + CASE k % 4 WHEN 0 THEN 0 WHEN 1 THEN uniform(a, 2, 1000000) ELSE 1000 * uniform(a, 2, 1000) END AS asked_micros,
@@ -33,5 +33,5 @@ SELECT
     CASE WHEN uniform(b, 1, 30) <> 1 THEN word(getvariable('notes'), a, 2) END AS question,
     CASE WHEN status = 'ANSWERED' AND uniform(b, 1, 25) <> 2 THEN word(getvariable('messages'), a, 3) END AS answer,
     strftime(requested_at, '%Y-%m') AS month
-FROM asked
+FROM help_question
 WHERE asked_micros < getvariable('ends_at')

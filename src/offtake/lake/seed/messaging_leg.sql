@@ -23,7 +23,7 @@ leg AS (
         roll('leg', n || '/' || leg) AS a, roll('leg people', n || '/' || leg) AS b, roll('leg words', n || '/' || leg) AS c
     FROM interaction CROSS JOIN range(2) AS numbered_leg (leg)
 ),
-lasting AS (
+leg_duration AS (
     SELECT
         *,
         1 + uniform(a, 0, 6) AS messages,
@@ -33,12 +33,12 @@ lasting AS (
     FROM leg
     WHERE leg < legs
 ),
-timed AS (
+leg_time AS (
     SELECT
         *,
         micros + 1000000 * uniform(whole, 1, 3600)
             + CASE WHEN leg = 0 THEN 0 ELSE lag(lasts) OVER (PARTITION BY n ORDER BY leg) + 1000000 * uniform(a, 2, 60) END AS begins
-    FROM lasting
+    FROM leg_duration
 )
 SELECT
     n, leg, legs, whole, a, b, c, begins, messages, pace,
@@ -52,5 +52,5 @@ SELECT
         WHEN leg = 0 AND uniform(whole, 2, 5) < 2 OR uniform(b, 0, 12) = 0 THEN NULL
         ELSE word(on_duty, b, 1) + 5 * uniform(b, 2, (len(getvariable('agent_ids')) - word(on_duty, b, 1) + 4) // 5)
     END AS person
-FROM timed
+FROM leg_time
 WHERE begins < getvariable('ends_at');

@@ -1,10 +1,10 @@
 -- Posts of conversations: incoming posts, responses and comments.
 WITH source_step AS (
     SELECT
-        life.*, thread.network, thread.author, thread.a AS thread_dice, roll('post', life.k || '/' || life.step) AS p,
-        CASE life.what WHEN 'incoming' THEN 'incoming' WHEN 'RESPONDED' THEN 'response' ELSE 'comment' END AS kind
-    FROM life JOIN thread ON thread.k = life.k
-    WHERE life.is_post
+        conversation_event.*, conversation_plan.network, conversation_plan.author, conversation_plan.a AS thread_dice, roll('post', conversation_event.k || '/' || conversation_event.step) AS p,
+        CASE conversation_event.what WHEN 'incoming' THEN 'incoming' WHEN 'RESPONDED' THEN 'response' ELSE 'comment' END AS kind
+    FROM conversation_event JOIN conversation_plan ON conversation_plan.k = conversation_event.k
+    WHERE conversation_event.is_post
 )
 SELECT
     id_of('post', k || '/' || step) AS post_id,

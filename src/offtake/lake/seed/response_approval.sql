@@ -4,7 +4,7 @@ WITH review_step AS (
     SELECT
         k, step, micros, what, agent, response,
         count(*) FILTER (WHERE what = 'RESPONSE_SUBMITTED') OVER (PARTITION BY k ORDER BY step) AS submission
-    FROM life
+    FROM conversation_event
     WHERE what IN ('RESPONSE_SUBMITTED', 'REVIEWER_CLAIMED', 'RESPONSE_ACCEPTED', 'RESPONSE_CANCELED')
 ),
 review AS (
@@ -21,7 +21,7 @@ review AS (
     FROM review_step
     GROUP BY k, submission
 ),
-worded AS (
+review_text AS (
     SELECT
         *,
         roll('approval', k || '/' || step) AS dice,
@@ -49,4 +49,4 @@ SELECT
     CASE WHEN status = 'APPROVED' AND uniform(dice, 3, 3) > 0 THEN sent ELSE word(getvariable('messages'), dice, 1) END AS original_body,
     CASE status WHEN 'APPROVED' THEN sent WHEN 'REJECTED' THEN original_body END AS final_body,
     strftime(submitted_at, '%Y-%m') AS month
-FROM worded
+FROM review_text

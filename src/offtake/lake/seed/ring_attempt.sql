@@ -3,7 +3,7 @@
 WITH with_rolls AS (
     SELECT *, rolls('ring', n || '/' || leg) AS pq FROM rolled_leg WHERE leg = 2 OR NOT outgoing
 ),
-rung AS (
+ringing_contact AS (
     SELECT
         n, leg, call_id, contact_id, kind, leg_begins, waited, agent, target_queue_ids, is_forwarded,
         low(pq) AS p,
@@ -14,7 +14,7 @@ rung AS (
     WHERE rings > 0 AND (agent IS NOT NULL OR is_forwarded OR kind IN ('short_abandoned', 'voicemail'))
 ),
 attempt AS (
-    SELECT *, unnest(range(1 + others)) AS attempt FROM rung
+    SELECT *, unnest(range(1 + others)) AS attempt FROM ringing_contact
 ),
 person AS (
     SELECT

@@ -1,7 +1,7 @@
 -- Workforce intervals: quarters of an hour, aligned in UTC. The actual values are counted from the calls; the planned
 -- values are a noisy copy of them. There is a plan for every quarter of the last five mornings, even without calls,
 -- and one for e-mail in every fourth queue, whose actual values are not yet known.
-WITH called AS (
+WITH call_count AS (
     SELECT
         queue_ids[1] AS queue_id,
         begins - begins % 900000000 AS micros,
@@ -14,23 +14,23 @@ WITH called AS (
     WHERE NOT outgoing
     GROUP BY ALL
 ),
-planned AS (
+plan_interval AS (
     SELECT queue_id, getvariable('ends_at') - 86400000000 * (1 + day) + 900000000 * (32 + quarter) AS micros
     FROM (SELECT unnest(getvariable('queue_ids')) AS queue_id), range(5) AS days (day), range(16) AS quarters (quarter)
     WHERE micros >= (SELECT start_micros FROM period WHERE main)
 ),
 voice AS (
-    SELECT queue_id, 'voice' AS channel, micros, called.* EXCLUDE (queue_id, micros), planned.queue_id IS NOT NULL AS is_planned
-    FROM called FULL JOIN planned USING (queue_id, micros)
+    SELECT queue_id, 'voice' AS channel, micros, call_count.* EXCLUDE (queue_id, micros), plan_interval.queue_id IS NOT NULL AS is_planned
+    FROM call_count FULL JOIN plan_interval USING (queue_id, micros)
 ),
 intervals AS (
     SELECT *, roll('interval', queue_id || '/' || micros) AS dice FROM voice
     UNION ALL BY NAME
     SELECT queue_id, 'email' AS channel, micros, true AS is_planned, roll('interval', queue_id || '/email/' || micros) AS dice
-    FROM planned
+    FROM plan_interval
     WHERE list_position(getvariable('queue_ids'), queue_id) % 4 = 0
 ),
-guessed AS (
+forecast AS (
     SELECT
         *,
         -- some calls arrive in an interval without a plan
@@ -55,4 +55,4 @@ SELECT
     CASE WHEN uniform(dice, 3, 15) > 0 THEN greatest(0.0, ceil(required_agents) - 1 + uniform(dice, 2, 3)) END AS scheduled_agents,
     CASE WHEN has_plan THEN (20 + uniform(dice, 2, 16)) / 100.0 END AS shrinkage,
     strftime(started_at, '%Y-%m') AS month
-FROM guessed
+FROM forecast

@@ -1,32 +1,32 @@
--- Pieces of agents' time, compared with their schedules, that began in the timespan.
-WITH day_reading AS (
+-- Periods of agents' time, compared with their schedules, that began in the timespan.
+WITH local_midnight AS (
     -- Midnights in the account's zone, from one day before the timespan to one day after it.
     SELECT unnest(generate_series(
         date_trunc('day', $start AT TIME ZONE $account_zone) - INTERVAL 1 DAY,
         date_trunc('day', $end AT TIME ZONE $account_zone) + INTERVAL 1 DAY,
         INTERVAL 1 DAY
-    )) AS reading
+    )) AS midnight
 ),
 
 account_day AS (
-    SELECT reading, instant_of_midnight(reading, $account_zone) AS starts_at
-    FROM day_reading
+    SELECT midnight, instant_of_midnight(midnight, $account_zone) AS starts_at
+    FROM local_midnight
 ),
 
-route AS (
+queue_list AS (
     SELECT DISTINCT queue_ids AS ids
     FROM adherence_event
     WHERE started_at >= $start AND started_at < $end
 ),
 
-known_queue AS (
+named_queue AS (
     SELECT queue_id AS id, name FROM queue
 )
 
 SELECT
     coalesce(agent.name, event.agent_id) AS agent_name, -- never null for the vendor's clients
     agent.email AS agent_email,
-    named_route.names AS queue_names,
+    named_queue_list.names AS queue_names,
     team.name AS team_name,
     -- The vendor's example shows a city, which is the end of the zone's name.
     replace(regexp_extract($account_zone, '[^/]*$'), '_', ' ') AS account_zone_name,
@@ -43,8 +43,8 @@ SELECT
     event.actual_state,
     event.agent_id
 FROM adherence_event AS event
-LEFT JOIN account_day ON account_day.reading = date_trunc('day', event.started_at AT TIME ZONE $account_zone)
+LEFT JOIN account_day ON account_day.midnight = date_trunc('day', event.started_at AT TIME ZONE $account_zone)
 LEFT JOIN agent ON agent.agent_id = event.agent_id
 LEFT JOIN team ON team.team_id = event.team_id
-LEFT JOIN named_lists('route', 'known_queue') AS named_route ON named_route.ids = event.queue_ids
+LEFT JOIN named_lists('queue_list', 'named_queue') AS named_queue_list ON named_queue_list.ids = event.queue_ids
 WHERE event.started_at >= $start AND event.started_at < $end

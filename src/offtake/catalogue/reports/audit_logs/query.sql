@@ -20,18 +20,18 @@ WHERE event.happened_at >= $start AND event.happened_at < $end
 UNION ALL
 
 SELECT
-    own.principal,
+    audit_entry.principal,
     'offtake',
-    CASE WHEN own.address IS NOT NULL THEN [own.address] END,
-    replace(own.operation, '.', '_'),
+    CASE WHEN audit_entry.address IS NOT NULL THEN [audit_entry.address] END,
+    replace(audit_entry.operation, '.', '_'),
     NULL,
-    'jobs/' || own.job,
-    CASE own.outcome WHEN 'allowed' THEN 'success' ELSE own.outcome END,
+    'jobs/' || audit_entry.job,
+    CASE audit_entry.outcome WHEN 'allowed' THEN 'success' ELSE audit_entry.outcome END,
     NULL,
-    own.happened_at,
+    audit_entry.happened_at,
     NULL,
     NULL,
     NULL,
-    'offtake-' || own.number
-FROM server_audit AS own
-WHERE own.happened_at >= $start AND own.happened_at < $end
+    'offtake-' || audit_entry.number
+FROM server_audit AS audit_entry
+WHERE audit_entry.happened_at >= $start AND audit_entry.happened_at < $end

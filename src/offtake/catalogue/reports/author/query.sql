@@ -1,6 +1,6 @@
 -- Authors whose posts were received in the timespan, with counts. The filters apply to each post and each response, so
 -- the counts include only those that pass.
-WITH chosen_conversation AS (
+WITH matching_conversation AS (
     SELECT conversation.conversation_id, conversation.author_id
     FROM conversation
     LEFT JOIN queue ON queue.queue_id = conversation.queue_id
@@ -19,9 +19,9 @@ document AS (
         post.conversation_id,
         post.author_id,
         post.in_reply_to_post_id,
-        chosen_conversation.author_id AS conversation_author_id
+        matching_conversation.author_id AS conversation_author_id
     FROM post
-    LEFT JOIN chosen_conversation ON chosen_conversation.conversation_id = post.conversation_id
+    LEFT JOIN matching_conversation ON matching_conversation.conversation_id = post.conversation_id
     WHERE
         (post.kind = 'incoming' OR post.kind = 'response' AND post.delivery IS DISTINCT FROM 'failed')
         AND post.happened_at >= $start
@@ -29,12 +29,12 @@ document AS (
         AND fits_business_hours($business_hours, post.happened_at)
         -- A conversation that the lake does not have has no priority, queue or view; it passes if none is requested.
         AND (
-            chosen_conversation.conversation_id IS NOT NULL
+            matching_conversation.conversation_id IS NOT NULL
             OR $priorities IS NULL AND $queue_ids IS NULL AND $smart_view_id IS NULL
         )
 ),
 
-written AS (
+incoming_totals AS (
     SELECT
         author_id,
         min(happened_at) AS first_post_at,
@@ -46,19 +46,19 @@ written AS (
 ),
 
 -- A separate aggregate, because distinct values inside the other counts cannot spill, and these can.
-thread AS (
+author_conversation AS (
     SELECT DISTINCT author_id, conversation_id
     FROM document
     WHERE kind = 'incoming' AND author_id IS NOT NULL
 ),
 
-thread_count AS (
+author_conversation_count AS (
     SELECT author_id, count(*) AS conversations_count
-    FROM thread
+    FROM author_conversation
     GROUP BY author_id
 ),
 
-answered AS (
+answered_post AS (
     SELECT incoming.post_id, incoming.happened_at, incoming.author_id
     FROM post AS incoming
     WHERE
@@ -67,17 +67,17 @@ answered AS (
         AND incoming.post_id IN (SELECT in_reply_to_post_id FROM document WHERE kind = 'response')
 ),
 
-received AS (
-    SELECT coalesce(answered.author_id, document.conversation_author_id) AS author_id, count(*) AS responses_count
+response_totals AS (
+    SELECT coalesce(answered_post.author_id, document.conversation_author_id) AS author_id, count(*) AS responses_count
     FROM document
-    LEFT JOIN answered
-        ON answered.post_id = document.in_reply_to_post_id AND answered.happened_at <= document.happened_at
+    LEFT JOIN answered_post
+        ON answered_post.post_id = document.in_reply_to_post_id AND answered_post.happened_at <= document.happened_at
     WHERE document.kind = 'response'
-    GROUP BY coalesce(answered.author_id, document.conversation_author_id)
+    GROUP BY coalesce(answered_post.author_id, document.conversation_author_id)
 )
 
 SELECT
-    written.author_id,
+    incoming_totals.author_id,
     author.number AS author_number,
     author.person_id,
     author.name AS author_name,
@@ -88,12 +88,12 @@ SELECT
     author.profile_url,
     author.tags,
     author.notes_count,
-    written.first_post_at,
-    written.last_post_at,
-    written.posts_count,
-    thread_count.conversations_count,
-    coalesce(received.responses_count, 0) AS responses_count
-FROM written
-INNER JOIN thread_count ON thread_count.author_id = written.author_id
-LEFT JOIN received ON received.author_id = written.author_id
-LEFT JOIN author ON author.author_id = written.author_id
+    incoming_totals.first_post_at,
+    incoming_totals.last_post_at,
+    incoming_totals.posts_count,
+    author_conversation_count.conversations_count,
+    coalesce(response_totals.responses_count, 0) AS responses_count
+FROM incoming_totals
+INNER JOIN author_conversation_count ON author_conversation_count.author_id = incoming_totals.author_id
+LEFT JOIN response_totals ON response_totals.author_id = incoming_totals.author_id
+LEFT JOIN author ON author.author_id = incoming_totals.author_id

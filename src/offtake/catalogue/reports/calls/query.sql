@@ -1,15 +1,15 @@
 -- Calls that ended in the timespan.
-WITH people AS (
+WITH agent_details AS (
     SELECT agent_id, name, email FROM agent
 ),
 
-route AS (
+queue_list AS (
     SELECT DISTINCT queue_ids AS ids
     FROM call
     WHERE ended_at >= $start AND ended_at < $end
 ),
 
-known_queue AS (
+named_queue AS (
     SELECT queue_id AS id, name FROM queue
 )
 
@@ -23,8 +23,8 @@ SELECT
     call.company_number_label,
     call.customer_number,
     call.agent_id,
-    person.name AS agent_name,
-    person.email AS agent_email,
+    agent.name AS agent_name,
+    agent.email AS agent_email,
     call.total_seconds,
     call.talk_seconds,
     call.wait_seconds,
@@ -34,14 +34,14 @@ SELECT
     call.disposition_code,
     call.notes,
     call.voice_rating,
-    named_route.names AS queue_names,
+    named_queue_list.names AS queue_names,
     call.ivr_options,
     call.is_in_business_hours,
     call.is_queue_callback,
     call.is_transfer,
     call.handling_agent_id,
-    handler.name AS handling_agent_name,
-    handler.email AS handling_agent_email,
+    handling_agent.name AS handling_agent_name,
+    handling_agent.email AS handling_agent_email,
     call.recording_url,
     call.is_external_transfer,
     call.is_no_answer_rule,
@@ -67,8 +67,8 @@ SELECT
     call.mood,
     call.is_mood_prompted
 FROM call
-LEFT JOIN people AS person ON person.agent_id = call.agent_id
-LEFT JOIN people AS handler ON handler.agent_id = call.handling_agent_id
+LEFT JOIN agent_details AS agent ON agent.agent_id = call.agent_id
+LEFT JOIN agent_details AS handling_agent ON handling_agent.agent_id = call.handling_agent_id
 LEFT JOIN team ON team.team_id = call.team_id
-LEFT JOIN named_lists('route', 'known_queue') AS named_route ON named_route.ids = call.queue_ids
+LEFT JOIN named_lists('queue_list', 'named_queue') AS named_queue_list ON named_queue_list.ids = call.queue_ids
 WHERE call.ended_at >= $start AND call.ended_at < $end

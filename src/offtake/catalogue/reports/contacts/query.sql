@@ -1,7 +1,7 @@
 -- Contacts that ended in the timespan. The other legs of their interactions belong to the timespan in which they ended.
 
 -- Either of two columns may have a list of queue ids.
-WITH route AS (
+WITH queue_list AS (
     SELECT queue_ids AS ids
     FROM contact
     WHERE ended_at >= $start AND ended_at < $end
@@ -11,21 +11,21 @@ WITH route AS (
     WHERE ended_at >= $start AND ended_at < $end
 ),
 
-known_queue AS (
+named_queue AS (
     SELECT queue_id AS id, name FROM queue
 ),
 
-named_route AS (
-    SELECT ids, names FROM named_lists('route', 'known_queue')
+named_queue_list AS (
+    SELECT ids, names FROM named_lists('queue_list', 'named_queue')
 ),
 
-party AS (
+direct_agent_list AS (
     SELECT DISTINCT direct_agent_ids AS ids
     FROM contact
     WHERE ended_at >= $start AND ended_at < $end
 ),
 
-known_agent AS (
+named_agent AS (
     SELECT agent_id AS id, name FROM agent
 )
 
@@ -72,21 +72,22 @@ SELECT
     contact.is_transferred_in,
     CASE contact.transfer_in_kind WHEN 'warm' THEN 'Warm' WHEN 'blind' THEN 'Blind' END AS transfer_in_kind,
     contact.is_callback,
-    targeted.names AS queue_names,
-    person.name AS agent_name,
-    named_party.names AS direct_agent_names,
+    target_queue_list.names AS queue_names,
+    agent.name AS agent_name,
+    direct_agents.names AS direct_agent_names,
     team.name AS team_name,
     contact.agent_id,
     CASE WHEN len(contact.direct_agent_ids) > 0 THEN contact.direct_agent_ids END AS direct_agent_ids,
     contact.team_id,
-    handling.names AS handling_queue_names,
+    handling_queue_list.names AS handling_queue_names,
     contact.agent_disconnected,
     contact.is_last,
     CASE WHEN contact.is_damaged THEN 'Damaged' ELSE 'Valid' END AS data_status
 FROM contact
-LEFT JOIN agent AS person ON person.agent_id = contact.agent_id
+LEFT JOIN agent ON agent.agent_id = contact.agent_id
 LEFT JOIN team ON team.team_id = contact.team_id
-LEFT JOIN named_route AS targeted ON targeted.ids = contact.queue_ids
-LEFT JOIN named_route AS handling ON handling.ids = contact.handling_queue_ids
-LEFT JOIN named_lists('party', 'known_agent') AS named_party ON named_party.ids = contact.direct_agent_ids
+LEFT JOIN named_queue_list AS target_queue_list ON target_queue_list.ids = contact.queue_ids
+LEFT JOIN named_queue_list AS handling_queue_list ON handling_queue_list.ids = contact.handling_queue_ids
+LEFT JOIN named_lists('direct_agent_list', 'named_agent') AS direct_agents
+    ON direct_agents.ids = contact.direct_agent_ids
 WHERE contact.ended_at >= $start AND contact.ended_at < $end

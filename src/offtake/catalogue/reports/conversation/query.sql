@@ -1,6 +1,6 @@
 -- Conversations that were open at the end of the timespan, or were closed or created in it. The attributes of a
 -- conversation are the current ones; its events are counted up to the end of the timespan.
-WITH agent_id AS (
+WITH listed_agent AS (
     SELECT agent.agent_id
     FROM agent
     UNION
@@ -14,18 +14,18 @@ WITH agent_id AS (
         AND in_partition(action.conversation_id)
 ),
 
-person AS (
+numbered_agent AS (
     SELECT
-        agent_id.agent_id,
+        listed_agent.agent_id,
         agent.number,
         agent.name,
         agent.email,
-        row_number() OVER (ORDER BY agent_id.agent_id) AS place
-    FROM agent_id
-    LEFT JOIN agent ON agent.agent_id = agent_id.agent_id
+        row_number() OVER (ORDER BY listed_agent.agent_id) AS agent_index
+    FROM listed_agent
+    LEFT JOIN agent ON agent.agent_id = listed_agent.agent_id
 ),
 
-turn AS (
+closing_history AS (
     SELECT
         action.conversation_id,
         max(action.happened_at) FILTER (action.kind = 'CLOSED') AS closed_at,
@@ -35,11 +35,11 @@ turn AS (
         -- The agent of the last closing. Of closings at the same instant the choice must be deterministic; an agent
         -- precedes a missing agent. Positions instead of ids keep the state of the aggregate small.
         arg_max(
-            coalesce(person.place, 0),
-            CAST(epoch_us(action.happened_at) AS HUGEINT) * 4294967296 + coalesce(person.place, 0)
-        ) FILTER (action.kind = 'CLOSED') AS closer
+            coalesce(numbered_agent.agent_index, 0),
+            CAST(epoch_us(action.happened_at) AS HUGEINT) * 4294967296 + coalesce(numbered_agent.agent_index, 0)
+        ) FILTER (action.kind = 'CLOSED') AS closing_agent_index
     FROM conversation_action AS action
-    LEFT JOIN person ON person.agent_id = action.agent_id
+    LEFT JOIN numbered_agent ON numbered_agent.agent_id = action.agent_id
     WHERE
         action.happened_at < $end
         AND action.kind IN ('CLOSED', 'REOPENED')
@@ -47,15 +47,15 @@ turn AS (
     GROUP BY action.conversation_id
 ),
 
-picked AS MATERIALIZED ( -- the events of only these conversations are counted
+selected_conversation AS MATERIALIZED ( -- the events of only these conversations are counted
     SELECT
         conversation.conversation_id,
-        turn.closed_at,
-        turn.reopened_at,
-        turn.reopenings,
-        turn.closer
+        closing_history.closed_at,
+        closing_history.reopened_at,
+        closing_history.reopenings,
+        closing_history.closing_agent_index
     FROM conversation
-    LEFT JOIN turn ON turn.conversation_id = conversation.conversation_id
+    LEFT JOIN closing_history ON closing_history.conversation_id = conversation.conversation_id
     LEFT JOIN queue ON queue.queue_id = conversation.queue_id
     WHERE
         conversation.created_at < $end
@@ -63,10 +63,11 @@ picked AS MATERIALIZED ( -- the events of only these conversations are counted
         AND CASE $selection
             WHEN 'created' THEN conversation.created_at >= $start
             -- Every closing counts, also one that was undone; a conversation that was closed twice has one row.
-            WHEN 'closed' THEN coalesce(turn.is_closed_inside, false)
+            WHEN 'closed' THEN coalesce(closing_history.is_closed_inside, false)
             -- The history decides, because the row has the current status. Of a closing and a reopening at the same
             -- instant the reopening counts, so that no open conversation is missed.
-            ELSE turn.closed_at IS NULL OR coalesce(turn.reopened_at >= turn.closed_at, false)
+            ELSE closing_history.closed_at IS NULL
+                OR coalesce(closing_history.reopened_at >= closing_history.closed_at, false)
         END
         AND fits_business_hours($business_hours, conversation.created_at)
         AND chosen($priorities, conversation.priority)
@@ -74,18 +75,18 @@ picked AS MATERIALIZED ( -- the events of only these conversations are counted
         AND ($smart_view_id IS NULL OR conversation.conversation_id IN (SELECT conversation_id FROM in_smart_view))
 ),
 
-noted AS (
+note_totals AS (
     SELECT action.conversation_id, count(*) AS notes
     FROM conversation_action AS action
     WHERE
         action.happened_at < $end
         AND action.kind = 'NOTE_ADDED'
         AND in_partition(action.conversation_id)
-        AND action.conversation_id IN (SELECT conversation_id FROM picked)
+        AND action.conversation_id IN (SELECT conversation_id FROM selected_conversation)
     GROUP BY action.conversation_id
 ),
 
-written AS (
+post_totals AS (
     SELECT
         post.conversation_id,
         count(*) FILTER (post.kind = 'incoming') AS incoming_posts,
@@ -97,7 +98,7 @@ written AS (
         post.happened_at < $end
         AND (post.kind = 'incoming' OR post.kind = 'response' AND post.delivery IS DISTINCT FROM 'failed')
         AND in_partition(post.conversation_id)
-        AND post.conversation_id IN (SELECT conversation_id FROM picked)
+        AND post.conversation_id IN (SELECT conversation_id FROM selected_conversation)
     GROUP BY post.conversation_id
 ),
 
@@ -107,27 +108,27 @@ tagging AS (
     WHERE
         attached_at < $end
         AND in_partition(conversation_id)
-        AND conversation_id IN (SELECT conversation_id FROM picked)
+        AND conversation_id IN (SELECT conversation_id FROM selected_conversation)
 ),
 
-known_tag AS (
+named_tag AS (
     SELECT tag_id AS id, name FROM tag
 )
 
 SELECT
     conversation.conversation_id,
     upper(conversation.status) AS status,
-    number_or_id(assigned.number, conversation.assigned_agent_id) AS assigned_agent_id,
+    number_or_id(assigned_agent.number, conversation.assigned_agent_id) AS assigned_agent_id,
     conversation.number AS conversation_number,
     conversation.url,
     conversation.priority,
     number_or_id(queue.number, conversation.queue_id) AS queue_id,
     queue.name AS queue_name,
-    carried.tag_names,
+    tags_at_end.tag_names,
     conversation.network,
     conversation.network_instance,
-    assigned.name AS assigned_agent_name,
-    assigned.email AS assigned_agent_email,
+    assigned_agent.name AS assigned_agent_name,
+    assigned_agent.email AS assigned_agent_email,
     team.name AS assigned_team_name,
     conversation.author_id,
     author.name AS author_name,
@@ -135,38 +136,40 @@ SELECT
     conversation.created_at,
     conversation.response_timer_started_at,
     conversation.due_at,
-    written.first_response_at,
-    written.last_response_at,
-    picked.closed_at,
-    picked.reopened_at,
+    post_totals.first_response_at,
+    post_totals.last_response_at,
+    selected_conversation.closed_at,
+    selected_conversation.reopened_at,
     conversation.snoozed_until_at,
     conversation.disposition,
     conversation.custom_disposition,
-    number_or_id(closer.number, closer.agent_id) AS closed_by_agent_id,
-    closer.name AS closed_by_agent_name,
-    coalesce(written.incoming_posts, 0) AS incoming_posts,
-    coalesce(written.responses, 0) AS responses,
-    coalesce(noted.notes, 0) AS notes,
-    coalesce(picked.reopenings, 0) AS reopenings,
+    number_or_id(closing_agent.number, closing_agent.agent_id) AS closed_by_agent_id,
+    closing_agent.name AS closed_by_agent_name,
+    coalesce(post_totals.incoming_posts, 0) AS incoming_posts,
+    coalesce(post_totals.responses, 0) AS responses,
+    coalesce(note_totals.notes, 0) AS notes,
+    coalesce(selected_conversation.reopenings, 0) AS reopenings,
     -- A conversation into which another was merged may have a history from before its creation.
     CASE
-        WHEN conversation.direction = 'inbound' AND written.first_response_at IS NOT NULL
-            THEN greatest(seconds_between(conversation.created_at, written.first_response_at), 0)
+        WHEN conversation.direction = 'inbound' AND post_totals.first_response_at IS NOT NULL
+            THEN greatest(seconds_between(conversation.created_at, post_totals.first_response_at), 0)
     END AS time_to_first_response_seconds,
     CASE
-        WHEN picked.closed_at IS NOT NULL THEN greatest(seconds_between(conversation.created_at, picked.closed_at), 0)
+        WHEN selected_conversation.closed_at IS NOT NULL
+            THEN greatest(seconds_between(conversation.created_at, selected_conversation.closed_at), 0)
     END AS time_to_close_seconds,
     conversation.handle_milliseconds,
     conversation.needs_attention AS is_attention_needed,
     in_business_hours(conversation.created_at) AS is_created_in_business_hours,
     conversation.is_private
 FROM conversation
-INNER JOIN picked ON picked.conversation_id = conversation.conversation_id
-LEFT JOIN noted ON noted.conversation_id = conversation.conversation_id
-LEFT JOIN written ON written.conversation_id = conversation.conversation_id
-LEFT JOIN tags_carried('tagging', 'known_tag', $end) AS carried ON carried.conversation_id = conversation.conversation_id
-LEFT JOIN person AS assigned ON assigned.agent_id = conversation.assigned_agent_id
-LEFT JOIN person AS closer ON closer.place = picked.closer
+INNER JOIN selected_conversation ON selected_conversation.conversation_id = conversation.conversation_id
+LEFT JOIN note_totals ON note_totals.conversation_id = conversation.conversation_id
+LEFT JOIN post_totals ON post_totals.conversation_id = conversation.conversation_id
+LEFT JOIN attached_tags('tagging', 'named_tag', $end) AS tags_at_end
+    ON tags_at_end.conversation_id = conversation.conversation_id
+LEFT JOIN numbered_agent AS assigned_agent ON assigned_agent.agent_id = conversation.assigned_agent_id
+LEFT JOIN numbered_agent AS closing_agent ON closing_agent.agent_index = selected_conversation.closing_agent_index
 LEFT JOIN team ON team.team_id = conversation.assigned_team_id
 LEFT JOIN queue ON queue.queue_id = conversation.queue_id
 LEFT JOIN author ON author.author_id = conversation.author_id

@@ -1,17 +1,17 @@
 -- Actions in the timespan, with the current state of their conversations.
-WITH numbered AS (
+WITH named_post AS (
     -- The object of an action may be a post of any conversation.
     SELECT post.post_id, post.number
     FROM post
     WHERE
         post.happened_at < $end
         AND post.post_id IN (
-            SELECT named.post_id
-            FROM conversation_action AS named
+            SELECT action.post_id
+            FROM conversation_action AS action
             WHERE
-                named.happened_at >= $start
-                AND named.happened_at < $end
-                AND in_partition(named.conversation_id)
+                action.happened_at >= $start
+                AND action.happened_at < $end
+                AND in_partition(action.conversation_id)
         )
 )
 
@@ -43,7 +43,7 @@ LEFT JOIN conversation
     ON conversation.conversation_id = action.conversation_id
     AND conversation.created_at < $end
     AND in_partition(conversation.conversation_id)
-LEFT JOIN numbered AS post ON post.post_id = action.post_id
+LEFT JOIN named_post AS post ON post.post_id = action.post_id
 LEFT JOIN agent ON agent.agent_id = action.agent_id
 LEFT JOIN team ON team.team_id = action.team_id
 LEFT JOIN queue ON queue.queue_id = conversation.queue_id

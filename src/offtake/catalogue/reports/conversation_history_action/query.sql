@@ -1,6 +1,6 @@
 -- Conversations with an action in the timespan, each with its whole history: from its first action, possibly years ago,
 -- to the last one known when the export was created.
-WITH touched AS (
+WITH active_conversation AS (
     SELECT DISTINCT action.conversation_id
     FROM conversation_action AS action
     WHERE
@@ -11,20 +11,20 @@ WITH touched AS (
 ),
 
 -- The filters apply before the history is sorted, so that only rows of the result are sorted.
-picked AS (
+selected_conversation AS (
     SELECT
-        touched.conversation_id,
+        active_conversation.conversation_id,
         conversation.number AS conversation_number,
         upper(conversation.status) AS status,
         conversation.priority,
         conversation.queue_id,
-        number_or_id(queue.number, conversation.queue_id) AS shown_queue_id,
+        number_or_id(queue.number, conversation.queue_id) AS published_queue_id,
         conversation.network,
         conversation.author_id
-    FROM touched
+    FROM active_conversation
     -- A month's file may contain later conversations; the result must not depend on the files that are read.
     LEFT JOIN conversation
-        ON conversation.conversation_id = touched.conversation_id
+        ON conversation.conversation_id = active_conversation.conversation_id
         AND conversation.created_at < $end
         AND in_partition(conversation.conversation_id)
     LEFT JOIN queue ON queue.queue_id = conversation.queue_id
@@ -40,30 +40,30 @@ picked AS (
 history AS (
     SELECT
         action.*,
-        fits_business_hours($business_hours, action.happened_at) AS is_shown,
-        row_number() OVER from_the_oldest AS sequence,
-        lag(action.happened_at) OVER from_the_oldest AS previous_at,
+        fits_business_hours($business_hours, action.happened_at) AS passes_business_hours,
+        row_number() OVER oldest_first AS sequence,
+        lag(action.happened_at) OVER oldest_first AS previous_at,
         count(*) FILTER (WHERE fits_business_hours($business_hours, action.happened_at)) OVER (
-            from_the_oldest ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING
+            oldest_first ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING
         ) AS newer_actions
     FROM conversation_action AS action
     WHERE
         action.happened_at <= $as_of
         AND in_partition(action.conversation_id)
-        AND action.conversation_id IN (SELECT conversation_id FROM picked)
-    WINDOW from_the_oldest AS (PARTITION BY action.conversation_id ORDER BY action.happened_at, action.action_id)
+        AND action.conversation_id IN (SELECT conversation_id FROM selected_conversation)
+    WINDOW oldest_first AS (PARTITION BY action.conversation_id ORDER BY action.happened_at, action.action_id)
 ),
 
-numbered AS (
+named_post AS (
     -- The object of an action may be a post of any conversation.
     SELECT post.post_id, post.number
     FROM post
     WHERE
         post.happened_at <= $as_of
         AND post.post_id IN (
-            SELECT named.post_id
-            FROM conversation_action AS named
-            WHERE named.happened_at <= $as_of AND in_partition(named.conversation_id)
+            SELECT action.post_id
+            FROM conversation_action AS action
+            WHERE action.happened_at <= $as_of AND in_partition(action.conversation_id)
         )
 )
 
@@ -80,22 +80,22 @@ SELECT
     history.old_value,
     history.new_value,
     history.conversation_id,
-    picked.conversation_number,
-    picked.status,
-    picked.priority,
-    picked.shown_queue_id AS queue_id,
+    selected_conversation.conversation_number,
+    selected_conversation.status,
+    selected_conversation.priority,
+    selected_conversation.published_queue_id AS queue_id,
     queue.name AS queue_name,
-    picked.network,
-    picked.author_id,
+    selected_conversation.network,
+    selected_conversation.author_id,
     author.name AS author_name,
     post.number AS post_number,
     history.sequence,
     seconds_between(history.previous_at, history.happened_at) AS since_previous_seconds
 FROM history
-INNER JOIN picked ON picked.conversation_id = history.conversation_id
-LEFT JOIN numbered AS post ON post.post_id = history.post_id
+INNER JOIN selected_conversation ON selected_conversation.conversation_id = history.conversation_id
+LEFT JOIN named_post AS post ON post.post_id = history.post_id
 LEFT JOIN agent ON agent.agent_id = history.agent_id
 LEFT JOIN team ON team.team_id = history.team_id
-LEFT JOIN queue ON queue.queue_id = picked.queue_id
-LEFT JOIN author ON author.author_id = picked.author_id
-WHERE history.is_shown AND history.newer_actions < $actions_cap
+LEFT JOIN queue ON queue.queue_id = selected_conversation.queue_id
+LEFT JOIN author ON author.author_id = selected_conversation.author_id
+WHERE history.passes_business_hours AND history.newer_actions < $actions_cap

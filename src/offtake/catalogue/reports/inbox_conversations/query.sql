@@ -1,5 +1,5 @@
 -- Conversations of shared inboxes with activity in the timespan, as they were at its end. Later events do not count.
-WITH touched AS (
+WITH active_conversation AS (
     SELECT conversation_id
     FROM post
     WHERE
@@ -19,14 +19,14 @@ WITH touched AS (
 ),
 
 -- The inboxes of which the viewer is a member.
-entered AS (
+viewer_inbox AS (
     SELECT inbox_member.inbox_id
     FROM inbox_member
     INNER JOIN agent ON agent.agent_id = inbox_member.agent_id
     WHERE lower(trim(agent.email)) = $viewer_email
 ),
 
-picked AS MATERIALIZED (
+selected_conversation AS MATERIALIZED (
     SELECT
         conversation.conversation_id,
         conversation.subject,
@@ -47,18 +47,18 @@ picked AS MATERIALIZED (
         -- A month's file may contain later conversations; the result must not depend on the files that are read.
         conversation.created_at < $end
         AND in_partition(conversation.conversation_id)
-        AND conversation.conversation_id IN (SELECT conversation_id FROM touched)
+        AND conversation.conversation_id IN (SELECT conversation_id FROM active_conversation)
         AND chosen($inbox_ids, conversation.inbox_id)
         AND chosen($customer_emails, lower(trim(customer.email)))
         -- Only its members see an inbox that has members.
         AND (
             $viewer_email IS NULL
-            OR conversation.inbox_id IN (SELECT inbox_id FROM entered)
+            OR conversation.inbox_id IN (SELECT inbox_id FROM viewer_inbox)
             OR conversation.inbox_id NOT IN (SELECT inbox_id FROM inbox_member)
         )
 ),
 
-traffic AS MATERIALIZED (
+message_totals AS MATERIALIZED (
     SELECT
         conversation_id,
         min(happened_at) FILTER (WHERE kind = 'incoming') AS first_received_at,
@@ -77,19 +77,19 @@ traffic AS MATERIALIZED (
     WHERE
         happened_at < $end
         AND in_partition(conversation_id)
-        AND conversation_id IN (SELECT conversation_id FROM picked)
+        AND conversation_id IN (SELECT conversation_id FROM selected_conversation)
     GROUP BY conversation_id
 ),
 
 -- Only the turns count: the first of consecutive messages of the customer, and the answer that follows them. Of two
--- messages at the same instant, the customer's is the earlier one. The windows read only the picked conversations.
+-- messages at the same instant, the customer's is the earlier one. The windows read only the selected conversations.
 turn AS (
     SELECT conversation_id, post_id, kind, happened_at, agent_id
     FROM post
     WHERE
         happened_at < $end
         AND in_partition(conversation_id)
-        AND conversation_id IN (SELECT conversation_id FROM picked)
+        AND conversation_id IN (SELECT conversation_id FROM selected_conversation)
         AND (
             kind = 'incoming'
             OR (kind = 'response' AND agent_id IS NOT NULL AND delivery IS DISTINCT FROM 'failed')
@@ -98,42 +98,43 @@ turn AS (
         lag(kind, 1, 'response') OVER (PARTITION BY conversation_id ORDER BY happened_at, kind, post_id) <> kind
 ),
 
-answer AS (
+response_turn AS (
     SELECT
         *,
-        lag(happened_at) OVER (PARTITION BY conversation_id ORDER BY happened_at, kind, post_id) AS asked_at
+        lag(happened_at) OVER (PARTITION BY conversation_id ORDER BY happened_at, kind, post_id) AS customer_turn_at
     FROM turn
     QUALIFY kind = 'response'
 ),
 
-answering AS MATERIALIZED (
+response_totals AS MATERIALIZED (
     SELECT
         conversation_id,
         min(happened_at) AS first_response_at,
         arg_min(agent_id, happened_at) AS first_responder_id, -- a conversation has one answer at an instant
-        count(*) FILTER (WHERE happened_at >= $start) AS answers,
-        sum(epoch_us(happened_at) - epoch_us(asked_at)) FILTER (WHERE happened_at >= $start) AS waited_microseconds
-    FROM answer
+        count(*) FILTER (WHERE happened_at >= $start) AS responses,
+        sum(epoch_us(happened_at) - epoch_us(customer_turn_at)) FILTER (WHERE happened_at >= $start)
+            AS response_microseconds
+    FROM response_turn
     GROUP BY conversation_id
 ),
 
 -- The last of several actions decides; of two at the same instant, the one with the later id.
-course AS MATERIALIZED (
+action_summary AS MATERIALIZED (
     SELECT
         conversation_id,
         max({'happened_at': happened_at, 'action_id': action_id, 'kind': kind, 'agent_id': agent_id}) FILTER (
             WHERE kind IN ('CLOSED', 'REOPENED')
-        ) AS resolution,
+        ) AS latest_resolution,
         max({'happened_at': happened_at, 'action_id': action_id, 'kind': kind}) FILTER (
             WHERE kind IN ('CLOSED', 'REOPENED', 'SNOOZE_SET', 'SNOOZE_UNSET', 'SNOOZE_EXPIRED')
-        ) AS change,
+        ) AS latest_status_change,
         max({
             'happened_at': happened_at,
             'action_id': action_id,
             'kind': kind,
             -- The assignee is the new value; without one, it is the agent of the action.
             'agent_id': coalesce(new_value, agent_id)
-        }) FILTER (WHERE kind IN ('CLAIMED', 'ASSIGNED', 'UNCLAIMED', 'UNASSIGNED')) AS assignment,
+        }) FILTER (WHERE kind IN ('CLAIMED', 'ASSIGNED', 'UNCLAIMED', 'UNASSIGNED')) AS latest_assignment,
         count(*) FILTER (WHERE kind = 'REOPENED' AND happened_at >= $start) AS reopen_count
     FROM conversation_action
     WHERE
@@ -143,32 +144,32 @@ course AS MATERIALIZED (
             'CLAIMED', 'ASSIGNED', 'UNCLAIMED', 'UNASSIGNED'
         )
         AND in_partition(conversation_id)
-        AND conversation_id IN (SELECT conversation_id FROM picked)
+        AND conversation_id IN (SELECT conversation_id FROM selected_conversation)
     GROUP BY conversation_id
 ),
 
 -- If the account has a history of status changes, a conversation that was not resolved before the end was open then.
 -- Without such a history, the current status is shown. The same applies to assignments.
-history AS (
+account_history AS (
     SELECT
         coalesce(
             bool_or(kind IN ('CLOSED', 'REOPENED', 'SNOOZE_SET', 'SNOOZE_UNSET', 'SNOOZE_EXPIRED')), false
-        ) AS tells_status,
-        coalesce(bool_or(kind IN ('CLAIMED', 'ASSIGNED', 'UNCLAIMED', 'UNASSIGNED')), false) AS tells_assignee
+        ) AS has_status_changes,
+        coalesce(bool_or(kind IN ('CLAIMED', 'ASSIGNED', 'UNCLAIMED', 'UNASSIGNED')), false) AS has_assignments
     FROM conversation_action
     WHERE happened_at < $end
 ),
 
-people AS (
+agent_details AS (
     SELECT agent_id, name, email FROM agent
 ),
 
-wanted_agent AS (
-    SELECT agent_id FROM people WHERE chosen($agent_emails, lower(trim(email)))
+requested_agent AS (
+    SELECT agent_id FROM agent_details WHERE chosen($agent_emails, lower(trim(email)))
 ),
 
 -- The filter applies to agents who sent or resolved something; the file shows all agents who wrote or acted.
-activity AS (
+agent_activity AS (
     SELECT conversation_id, agent_id, kind = 'response' AND delivery IS DISTINCT FROM 'failed' AS is_sent_or_resolved
     FROM post
     WHERE
@@ -177,7 +178,7 @@ activity AS (
         AND kind <> 'incoming'
         AND agent_id IS NOT NULL
         AND in_partition(conversation_id)
-        AND conversation_id IN (SELECT conversation_id FROM picked)
+        AND conversation_id IN (SELECT conversation_id FROM selected_conversation)
     UNION
     SELECT conversation_id, agent_id, kind = 'CLOSED' AS is_sent_or_resolved
     FROM conversation_action
@@ -186,113 +187,123 @@ activity AS (
         AND happened_at < $end
         AND agent_id IS NOT NULL
         AND in_partition(conversation_id)
-        AND conversation_id IN (SELECT conversation_id FROM picked)
+        AND conversation_id IN (SELECT conversation_id FROM selected_conversation)
 ),
 
-active AS MATERIALIZED (
+active_agents AS MATERIALIZED (
     SELECT
-        activity.conversation_id,
-        list(DISTINCT coalesce(person.email, activity.agent_id) ORDER BY coalesce(person.email, activity.agent_id))
-            AS agent_emails
-    FROM activity
-    LEFT JOIN people AS person ON person.agent_id = activity.agent_id
-    GROUP BY activity.conversation_id
+        agent_activity.conversation_id,
+        list(
+            DISTINCT coalesce(agent.email, agent_activity.agent_id)
+            ORDER BY coalesce(agent.email, agent_activity.agent_id)
+        ) AS agent_emails
+    FROM agent_activity
+    LEFT JOIN agent_details AS agent ON agent.agent_id = agent_activity.agent_id
+    GROUP BY agent_activity.conversation_id
 ),
 
-carried AS (
+attached_tag AS (
     SELECT DISTINCT conversation_id, tag_id
     FROM conversation_tag
     WHERE
         attached_at < $end
         AND (detached_at IS NULL OR detached_at >= $end)
         AND in_partition(conversation_id)
-        AND conversation_id IN (SELECT conversation_id FROM picked)
+        AND conversation_id IN (SELECT conversation_id FROM selected_conversation)
 ),
 
-tagging AS MATERIALIZED (
+conversation_tags AS MATERIALIZED (
     SELECT
-        carried.conversation_id,
-        list(carried.tag_id ORDER BY carried.tag_id) AS tag_ids,
-        list(coalesce(tag.name, carried.tag_id) ORDER BY carried.tag_id) AS tag_names
-    FROM carried
-    LEFT JOIN tag ON tag.tag_id = carried.tag_id
-    GROUP BY carried.conversation_id
+        attached_tag.conversation_id,
+        list(attached_tag.tag_id ORDER BY attached_tag.tag_id) AS tag_ids,
+        list(coalesce(tag.name, attached_tag.tag_id) ORDER BY attached_tag.tag_id) AS tag_names
+    FROM attached_tag
+    LEFT JOIN tag ON tag.tag_id = attached_tag.tag_id
+    GROUP BY attached_tag.conversation_id
 ),
 
-standing AS (
+conversation_state AS (
     SELECT
-        picked.*,
+        selected_conversation.*,
         CASE
-            WHEN NOT history.tells_status
-                THEN CASE picked.status WHEN 'closed' THEN 'Resolved' WHEN 'snoozed' THEN 'Snoozed' ELSE 'Open' END
+            WHEN NOT account_history.has_status_changes
+                THEN CASE selected_conversation.status
+                    WHEN 'closed' THEN 'Resolved' WHEN 'snoozed' THEN 'Snoozed' ELSE 'Open'
+                END
             -- A resolve or a reopen ends a snooze; a snooze does not reopen a resolved conversation.
-            WHEN course.resolution.kind = 'CLOSED' THEN 'Resolved'
-            WHEN course.change.kind = 'SNOOZE_SET' THEN 'Snoozed'
+            WHEN action_summary.latest_resolution.kind = 'CLOSED' THEN 'Resolved'
+            WHEN action_summary.latest_status_change.kind = 'SNOOZE_SET' THEN 'Snoozed'
             ELSE 'Open'
         END AS status_at_end,
         CASE
-            WHEN NOT history.tells_assignee THEN picked.assigned_agent_id
-            WHEN course.assignment.kind IN ('CLAIMED', 'ASSIGNED') THEN course.assignment.agent_id
+            WHEN NOT account_history.has_assignments THEN selected_conversation.assigned_agent_id
+            WHEN action_summary.latest_assignment.kind IN ('CLAIMED', 'ASSIGNED')
+                THEN action_summary.latest_assignment.agent_id
         END AS assignee_id,
-        CASE WHEN course.resolution.kind = 'CLOSED' THEN course.resolution.happened_at END AS resolved_at,
-        CASE WHEN course.resolution.kind = 'CLOSED' THEN course.resolution.agent_id END AS resolver_id,
-        coalesce(course.reopen_count, 0) AS reopen_count
-    FROM picked
-    CROSS JOIN history
-    LEFT JOIN course ON course.conversation_id = picked.conversation_id
+        CASE
+            WHEN action_summary.latest_resolution.kind = 'CLOSED' THEN action_summary.latest_resolution.happened_at
+        END AS resolved_at,
+        CASE
+            WHEN action_summary.latest_resolution.kind = 'CLOSED' THEN action_summary.latest_resolution.agent_id
+        END AS resolver_id,
+        coalesce(action_summary.reopen_count, 0) AS reopen_count
+    FROM selected_conversation
+    CROSS JOIN account_history
+    LEFT JOIN action_summary ON action_summary.conversation_id = selected_conversation.conversation_id
 )
 
 SELECT
-    standing.conversation_id,
-    standing.subject,
-    standing.inbox_id,
-    standing.inbox_name,
-    standing.status_at_end AS status,
-    CASE standing.direction WHEN 'inbound' THEN 'Inbound' ELSE 'Outbound' END AS direction,
-    standing.customer_email,
-    standing.customer_name,
+    conversation_state.conversation_id,
+    conversation_state.subject,
+    conversation_state.inbox_id,
+    conversation_state.inbox_name,
+    conversation_state.status_at_end AS status,
+    CASE conversation_state.direction WHEN 'inbound' THEN 'Inbound' ELSE 'Outbound' END AS direction,
+    conversation_state.customer_email,
+    conversation_state.customer_name,
     assignee.email AS assignee_email,
     assignee.name AS assignee_name,
-    coalesce(active.agent_emails, []) AS agent_emails,
-    coalesce(tagging.tag_ids, []) AS tag_ids,
-    coalesce(tagging.tag_names, []) AS tag_names,
-    standing.created_at,
-    answering.first_response_at,
-    coalesce(traffic.last_message_at, standing.created_at) AS last_message_at,
-    standing.resolved_at,
-    coalesce(traffic.received_count, 0) AS received_count,
-    coalesce(traffic.sent_count, 0) AS sent_count,
-    coalesce(traffic.comment_count, 0) AS comment_count,
-    standing.reopen_count,
-    seconds_between(traffic.first_received_at, answering.first_response_at) AS first_response_seconds,
+    coalesce(active_agents.agent_emails, []) AS agent_emails,
+    coalesce(conversation_tags.tag_ids, []) AS tag_ids,
+    coalesce(conversation_tags.tag_names, []) AS tag_names,
+    conversation_state.created_at,
+    response_totals.first_response_at,
+    coalesce(message_totals.last_message_at, conversation_state.created_at) AS last_message_at,
+    conversation_state.resolved_at,
+    coalesce(message_totals.received_count, 0) AS received_count,
+    coalesce(message_totals.sent_count, 0) AS sent_count,
+    coalesce(message_totals.comment_count, 0) AS comment_count,
+    conversation_state.reopen_count,
+    seconds_between(message_totals.first_received_at, response_totals.first_response_at) AS first_response_seconds,
     -- In integers, so that every machine rounds a half up.
     CASE
-        WHEN answering.answers > 0
+        WHEN response_totals.responses > 0
             THEN CAST(
-                (2 * answering.waited_microseconds + 100000 * answering.answers) // (200000 * answering.answers) AS DOUBLE
+                (2 * response_totals.response_microseconds + 100000 * response_totals.responses)
+                // (200000 * response_totals.responses) AS DOUBLE
             ) / 10
     END AS average_seconds_per_response,
-    seconds_between(standing.created_at, standing.resolved_at) AS resolution_seconds,
+    seconds_between(conversation_state.created_at, conversation_state.resolved_at) AS resolution_seconds,
     first_responder.email AS first_responder_email,
     resolver.email AS resolved_by_email,
-    standing.is_sla_breached -- the lake has no history of it
-FROM standing
-LEFT JOIN traffic ON traffic.conversation_id = standing.conversation_id
-LEFT JOIN answering ON answering.conversation_id = standing.conversation_id
-LEFT JOIN active ON active.conversation_id = standing.conversation_id
-LEFT JOIN tagging ON tagging.conversation_id = standing.conversation_id
-LEFT JOIN people AS assignee ON assignee.agent_id = standing.assignee_id
-LEFT JOIN people AS first_responder ON first_responder.agent_id = answering.first_responder_id
-LEFT JOIN people AS resolver ON resolver.agent_id = standing.resolver_id
+    conversation_state.is_sla_breached -- the lake has no history of it
+FROM conversation_state
+LEFT JOIN message_totals ON message_totals.conversation_id = conversation_state.conversation_id
+LEFT JOIN response_totals ON response_totals.conversation_id = conversation_state.conversation_id
+LEFT JOIN active_agents ON active_agents.conversation_id = conversation_state.conversation_id
+LEFT JOIN conversation_tags ON conversation_tags.conversation_id = conversation_state.conversation_id
+LEFT JOIN agent_details AS assignee ON assignee.agent_id = conversation_state.assignee_id
+LEFT JOIN agent_details AS first_responder ON first_responder.agent_id = response_totals.first_responder_id
+LEFT JOIN agent_details AS resolver ON resolver.agent_id = conversation_state.resolver_id
 WHERE
-    chosen_any($tag_ids, tagging.tag_ids)
+    chosen_any($tag_ids, conversation_tags.tag_ids)
     AND (
         $agent_emails IS NULL
-        OR standing.assignee_id IN (SELECT agent_id FROM wanted_agent)
-        OR standing.conversation_id IN (
-            SELECT activity.conversation_id
-            FROM activity
-            INNER JOIN wanted_agent ON wanted_agent.agent_id = activity.agent_id
-            WHERE activity.is_sent_or_resolved
+        OR conversation_state.assignee_id IN (SELECT agent_id FROM requested_agent)
+        OR conversation_state.conversation_id IN (
+            SELECT agent_activity.conversation_id
+            FROM agent_activity
+            INNER JOIN requested_agent ON requested_agent.agent_id = agent_activity.agent_id
+            WHERE agent_activity.is_sent_or_resolved
         )
     )

@@ -1,8 +1,8 @@
 -- Posts received in the timespan, with the current state of their conversations.
-WITH answer AS (
+WITH first_response AS (
     -- A response names the post that it answers. It is not earlier than that post, so the responses of the timespan are
     -- all that existed at its end. A failed response was not delivered.
-    SELECT incoming.post_id, min(response.happened_at) AS first_at
+    SELECT incoming.post_id, min(response.happened_at) AS sent_at
     FROM post AS response
     INNER JOIN post AS incoming
         ON incoming.post_id = response.in_reply_to_post_id
@@ -50,8 +50,8 @@ SELECT
     conversation.priority,
     number_or_id(queue.number, conversation.queue_id) AS queue_id,
     queue.name AS queue_name,
-    answer.first_at IS NOT NULL AS is_answered,
-    answer.first_at AS first_response_at
+    first_response.sent_at IS NOT NULL AS is_answered,
+    first_response.sent_at AS first_response_at
 FROM post
 -- A month's file may contain later conversations; the result must not depend on the files that are read.
 LEFT JOIN conversation
@@ -60,7 +60,7 @@ LEFT JOIN conversation
     AND in_partition(conversation.conversation_id)
 LEFT JOIN author ON author.author_id = post.author_id
 LEFT JOIN queue ON queue.queue_id = conversation.queue_id
-LEFT JOIN answer ON answer.post_id = post.post_id
+LEFT JOIN first_response ON first_response.post_id = post.post_id
 WHERE
     post.kind = 'incoming'
     AND post.happened_at >= $start

@@ -1,5 +1,5 @@
 -- Contacts that finished in the timespan.
-WITH people AS (
+WITH agent_details AS (
     SELECT agent_id, name FROM agent
 ),
 
@@ -26,7 +26,7 @@ interaction AS (
     GROUP BY interaction_id
 ),
 
-route AS (
+queue_list AS (
     SELECT queue_ids AS ids
     FROM messaging_contact
     WHERE started_at < $end AND finished_at >= $start AND finished_at < $end
@@ -36,12 +36,12 @@ route AS (
     WHERE started_at < $end AND finished_at >= $start AND finished_at < $end
 ),
 
-known_queue AS (
+named_queue AS (
     SELECT queue_id AS id, name FROM queue
 ),
 
-named_route AS (
-    SELECT ids, names FROM named_lists('route', 'known_queue')
+named_queue_list AS (
+    SELECT ids, names FROM named_lists('queue_list', 'named_queue')
 )
 
 SELECT
@@ -58,11 +58,11 @@ SELECT
     contact.started_at,
     contact.conversation_url,
     contact.direct_agent_id,
-    direct.name AS direct_agent_name,
+    direct_agent.name AS direct_agent_name,
     CASE contact.direction WHEN 'inbound' THEN 'Inbound' ELSE 'Outbound' END AS direction,
     contact.disposition,
     contact.first_response_seconds,
-    handling_route.names AS handling_queue_names,
+    handling_queue_list.names AS handling_queue_names,
     seconds_between(interaction.started_at, interaction.finished_at) AS interaction_seconds,
     interaction.finished_at AS interaction_finished_at,
     interaction.handle_seconds AS interaction_handle_seconds,
@@ -71,22 +71,22 @@ SELECT
     CASE WHEN interaction.finished_at IS NULL THEN 'OPEN' ELSE 'CLOSED' END AS interaction_status,
     contact.virtual_agent_id IS NOT NULL AS is_virtual_agent,
     contact.notes,
-    queue_route.names AS queue_names,
+    target_queue_list.names AS queue_names,
     contact.company_address,
     contact.company_address_label,
     contact.is_transfer_out,
     contact.agent_id,
-    person.name AS agent_name,
+    agent.name AS agent_name,
     contact.virtual_agent_id,
     virtual_agent.name AS virtual_agent_name,
     contact.wrap_up_seconds
 FROM messaging_contact AS contact
 INNER JOIN interaction ON interaction.interaction_id = contact.interaction_id
-LEFT JOIN people AS person ON person.agent_id = contact.agent_id
-LEFT JOIN people AS direct ON direct.agent_id = contact.direct_agent_id
+LEFT JOIN agent_details AS agent ON agent.agent_id = contact.agent_id
+LEFT JOIN agent_details AS direct_agent ON direct_agent.agent_id = contact.direct_agent_id
 LEFT JOIN virtual_agent ON virtual_agent.virtual_agent_id = contact.virtual_agent_id
-LEFT JOIN named_route AS queue_route ON queue_route.ids = contact.queue_ids
-LEFT JOIN named_route AS handling_route ON handling_route.ids = contact.handling_queue_ids
+LEFT JOIN named_queue_list AS target_queue_list ON target_queue_list.ids = contact.queue_ids
+LEFT JOIN named_queue_list AS handling_queue_list ON handling_queue_list.ids = contact.handling_queue_ids
 WHERE
     contact.started_at < $end
     AND contact.finished_at >= $start

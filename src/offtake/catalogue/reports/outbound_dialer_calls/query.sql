@@ -1,5 +1,5 @@
 -- Calls of the outbound dialer that ended in the timespan. A record that was dialled three times has three rows.
-WITH people AS (
+WITH agent_details AS (
     SELECT agent_id, name FROM agent
 )
 
@@ -8,9 +8,9 @@ SELECT
     call.campaign_id,
     coalesce(campaign.name, call.campaign_id) AS campaign_name,
     call.agent_id,
-    person.name AS agent_name,
+    agent.name AS agent_name,
     call.transferred_agent_id,
-    taker.name AS transferred_agent_name,
+    transferred_agent.name AS transferred_agent_name,
     call.record_id,
     call.record_list_name,
     call.attempt_number,
@@ -32,7 +32,7 @@ SELECT
     call.phone_type
 FROM dialer_call AS call
 LEFT JOIN campaign ON campaign.campaign_id = call.campaign_id
-LEFT JOIN people AS person ON person.agent_id = call.agent_id
-LEFT JOIN people AS taker ON taker.agent_id = call.transferred_agent_id
+LEFT JOIN agent_details AS agent ON agent.agent_id = call.agent_id
+LEFT JOIN agent_details AS transferred_agent ON transferred_agent.agent_id = call.transferred_agent_id
 LEFT JOIN team ON team.team_id = call.team_id
 WHERE call.ended_at >= $start AND call.ended_at < $end

@@ -1,42 +1,42 @@
 -- Questions of evaluations that were submitted in the timespan. An edit submits the whole evaluation again as its next
 -- version and may drop questions, so all rows of earlier versions are ignored. An edit after the timespan does not
 -- count: another export of the timespan returns the same rows, and an export of the next timespan returns the edit.
-WITH people AS (
+WITH agent_details AS (
     SELECT agent_id, name, email FROM agent
 ),
 
 -- Few evaluations are edited, so the last version is looked up only among those, which keeps this table small. Of an
 -- evaluation that is not in it, the timespan has only version 0.
-edited AS (
+latest_edit AS (
     SELECT evaluation_id, max(version) AS version
     FROM evaluation
     WHERE evaluated_at >= $start AND evaluated_at < $end AND version > 0
     GROUP BY evaluation_id
 ),
 
-route AS (
+queue_list AS (
     SELECT DISTINCT queue_ids AS ids
     FROM evaluation
     WHERE evaluated_at >= $start AND evaluated_at < $end
 ),
 
-known_queue AS (
+named_queue AS (
     SELECT queue_id AS id, name FROM queue
 )
 
 SELECT
-    -- Either both a name and an e-mail address are known, or neither.
-    coalesce(person.name || ' (' || person.email || ') ', '') || '[' || evaluation.agent_id || ']' AS agent_in_full,
+    -- The lake has both the name and the e-mail address of an agent, or neither.
+    coalesce(agent.name || ' (' || agent.email || ') ', '') || '[' || evaluation.agent_id || ']' AS agent_in_full,
     evaluation.agent_id,
-    coalesce(person.name, evaluation.agent_id) AS agent_name, -- never null for the vendor's clients
-    person.email AS agent_email,
+    coalesce(agent.name, evaluation.agent_id) AS agent_name, -- never null for the vendor's clients
+    agent.email AS agent_email,
     evaluation.evaluation_id,
     evaluation.evaluated_at,
     evaluation.version,
     evaluation.max_score,
     evaluation.obtained_score,
     CASE
-        -- The vendor's words. If a person edits the evaluation, they stay and the person's name is shown in addition.
+        -- The vendor's fixed text. If a person edits the evaluation, the text remains; evaluator_name has the person.
         WHEN evaluation.is_automatic OR evaluation.evaluator_agent_id IS NULL THEN 'AI Scored Evaluation'
         ELSE evaluation.evaluator_agent_id
     END AS evaluator_id,
@@ -54,7 +54,7 @@ SELECT
     evaluation.question_max_score,
     evaluation.question_obtained_score,
     evaluation.interaction_id,
-    named_route.names AS queue_names,
+    named_queue_list.names AS queue_names,
     team.name AS team_name,
     evaluation.branch_to,
     evaluation.first_evaluated_at,
@@ -73,12 +73,12 @@ SELECT
     evaluation.interaction_type,
     CASE WHEN evaluation.question_type = 'TextQuestion' THEN evaluation.answer END AS free_text_answer
 FROM evaluation
-LEFT JOIN edited ON edited.evaluation_id = evaluation.evaluation_id
-LEFT JOIN people AS person ON person.agent_id = evaluation.agent_id
-LEFT JOIN people AS evaluator ON evaluator.agent_id = evaluation.evaluator_agent_id
+LEFT JOIN latest_edit ON latest_edit.evaluation_id = evaluation.evaluation_id
+LEFT JOIN agent_details AS agent ON agent.agent_id = evaluation.agent_id
+LEFT JOIN agent_details AS evaluator ON evaluator.agent_id = evaluation.evaluator_agent_id
 LEFT JOIN team ON team.team_id = evaluation.team_id
-LEFT JOIN named_lists('route', 'known_queue') AS named_route ON named_route.ids = evaluation.queue_ids
+LEFT JOIN named_lists('queue_list', 'named_queue') AS named_queue_list ON named_queue_list.ids = evaluation.queue_ids
 WHERE
     evaluation.evaluated_at >= $start
     AND evaluation.evaluated_at < $end
-    AND evaluation.version = coalesce(edited.version, 0)
+    AND evaluation.version = coalesce(latest_edit.version, 0)

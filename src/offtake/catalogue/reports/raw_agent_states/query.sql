@@ -8,7 +8,7 @@ WITH stay AS (
         started_at,
         ended_at,
         changed_by,
-        -- An open stay is not known to last beyond the creation of the export.
+        -- An open stay counts up to the creation of the export.
         coalesce(ended_at, greatest(started_at, $as_of)) AS lasts_until
     FROM agent_state
     WHERE
@@ -17,17 +17,17 @@ WITH stay AS (
         AND (started_at >= $start OR coalesce(ended_at, $as_of) > $start)
 ),
 
--- The previous state is the one that began last before. History is long and the timespan is short, so history is only
--- scanned, not sorted: once for each agent's last stay before the timespan, and once for the stays before those that were
--- under way at its start.
-last_before AS (
+-- The previous state of a stay is the agent's state that began last before it. History is long and the timespan is
+-- short, so history is scanned and not sorted: once for the last stay of each agent before the timespan, and once for
+-- the stays that precede a stay which began before the timespan.
+state_before_timespan AS (
     SELECT agent_id, arg_max(state, started_at) AS state
     FROM agent_state
     WHERE started_at < $start
     GROUP BY agent_id
 ),
 
-before_under_way AS (
+state_before_stay AS (
     SELECT stay.agent_id, stay.started_at, arg_max(earlier.state, earlier.started_at) AS state
     FROM agent_state AS earlier
     INNER JOIN stay
@@ -41,11 +41,11 @@ own_team AS (
     SELECT agent_id, team_id FROM agent
 ),
 
-joined_team AS (
+team_membership AS (
     SELECT agent_id, team_id FROM team_member
 ),
 
-known_team AS (
+named_team AS (
     SELECT team_id, number, name FROM team
 )
 
@@ -62,16 +62,16 @@ SELECT
     seconds_between(greatest(stay.started_at, $start), least(stay.lasts_until, $end)) AS state_seconds,
     stay.changed_by,
     CASE
-        WHEN stay.started_at < $start THEN before_under_way.state
+        WHEN stay.started_at < $start THEN state_before_stay.state
         ELSE coalesce(
             lag(stay.state) OVER (PARTITION BY stay.agent_id, stay.started_at < $start ORDER BY stay.started_at),
-            last_before.state
+            state_before_timespan.state
         )
     END AS previous_state
 FROM stay
-LEFT JOIN last_before ON last_before.agent_id = stay.agent_id
-LEFT JOIN before_under_way
-    ON before_under_way.agent_id = stay.agent_id AND before_under_way.started_at = stay.started_at
+LEFT JOIN state_before_timespan ON state_before_timespan.agent_id = stay.agent_id
+LEFT JOIN state_before_stay
+    ON state_before_stay.agent_id = stay.agent_id AND state_before_stay.started_at = stay.started_at
 LEFT JOIN agent ON agent.agent_id = stay.agent_id
-LEFT JOIN teams_of_agents('own_team', 'joined_team', 'known_team') AS teams ON teams.agent_id = stay.agent_id
+LEFT JOIN teams_of_agents('own_team', 'team_membership', 'named_team') AS teams ON teams.agent_id = stay.agent_id
 WHERE chosen_any($team_ids, teams.team_ids)

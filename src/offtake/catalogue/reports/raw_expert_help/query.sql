@@ -1,5 +1,5 @@
 -- Requests for help that were raised in the timespan, in their current state.
-WITH people AS (
+WITH agent_details AS (
     SELECT agent_id, number, name, email FROM agent
 )
 
@@ -27,8 +27,8 @@ LEFT JOIN conversation
     ON conversation.conversation_id = request.conversation_id
     AND conversation.created_at < $end
 LEFT JOIN queue ON queue.queue_id = conversation.queue_id
-LEFT JOIN people AS requester ON requester.agent_id = request.agent_id
-LEFT JOIN people AS expert ON expert.agent_id = request.expert_agent_id
+LEFT JOIN agent_details AS requester ON requester.agent_id = request.agent_id
+LEFT JOIN agent_details AS expert ON expert.agent_id = request.expert_agent_id
 WHERE
     request.requested_at >= $start
     AND request.requested_at < $end

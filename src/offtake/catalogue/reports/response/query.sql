@@ -1,5 +1,5 @@
 -- Responses sent in the timespan, with the posts they answer and the current state of their conversations.
-WITH asked_for AS NOT MATERIALIZED ( -- reading ids twice takes less memory than storing them
+WITH timespan_response AS NOT MATERIALIZED ( -- reading ids twice takes less memory than storing them
     SELECT response.conversation_id, response.in_reply_to_post_id
     FROM post AS response
     WHERE
@@ -9,16 +9,16 @@ WITH asked_for AS NOT MATERIALIZED ( -- reading ids twice takes less memory than
         AND in_partition(response.conversation_id)
 ),
 
-answered AS (
+answered_post AS (
     SELECT incoming.post_id, incoming.happened_at, incoming.author_id
     FROM post AS incoming
     WHERE
         incoming.kind = 'incoming'
         AND incoming.happened_at < $end
-        AND incoming.post_id IN (SELECT in_reply_to_post_id FROM asked_for)
+        AND incoming.post_id IN (SELECT in_reply_to_post_id FROM timespan_response)
 ),
 
-opener AS (
+first_response AS (
     -- The first response of a conversation; of two at the same instant, the one with the smaller id.
     SELECT min({'at': earlier.happened_at, 'id': earlier.post_id}).id AS post_id
     FROM post AS earlier
@@ -27,7 +27,7 @@ opener AS (
         AND earlier.delivery IS DISTINCT FROM 'failed'
         AND earlier.happened_at < $end
         AND in_partition(earlier.conversation_id)
-        AND earlier.conversation_id IN (SELECT conversation_id FROM asked_for)
+        AND earlier.conversation_id IN (SELECT conversation_id FROM timespan_response)
     GROUP BY earlier.conversation_id
 ),
 
@@ -37,10 +37,10 @@ tagging AS (
     WHERE
         attached_at < $end
         AND in_partition(conversation_id)
-        AND conversation_id IN (SELECT conversation_id FROM asked_for)
+        AND conversation_id IN (SELECT conversation_id FROM timespan_response)
 ),
 
-known_tag AS (
+named_tag AS (
     SELECT tag_id AS id, name FROM tag
 )
 
@@ -55,13 +55,13 @@ SELECT
     post.url,
     post.delivery,
     post.in_reply_to_post_id,
-    answered.happened_at AS in_reply_to_received_at,
-    seconds_between(answered.happened_at, post.happened_at) AS time_to_respond_seconds,
-    opener.post_id IS NOT NULL AS is_first_response,
+    answered_post.happened_at AS in_reply_to_received_at,
+    seconds_between(answered_post.happened_at, post.happened_at) AS time_to_respond_seconds,
+    first_response.post_id IS NOT NULL AS is_first_response,
     post.is_private,
     in_business_hours(post.happened_at) AS is_in_business_hours,
     coalesce(conversation.network, author.network) AS network,
-    coalesce(answered.author_id, conversation.author_id) AS author_id,
+    coalesce(answered_post.author_id, conversation.author_id) AS author_id,
     author.number AS author_number,
     author.name AS author_name,
     author.screen_name AS author_screen_name,
@@ -70,19 +70,22 @@ SELECT
     conversation.priority,
     number_or_id(queue.number, conversation.queue_id) AS queue_id,
     queue.name AS queue_name,
-    carried.tag_names AS conversation_tags
+    tags_at_end.tag_names AS conversation_tags
 FROM post
 -- A month's file may contain later conversations; the result must not depend on the files that are read.
 LEFT JOIN conversation
     ON conversation.conversation_id = post.conversation_id
     AND conversation.created_at < $end
     AND in_partition(conversation.conversation_id)
-LEFT JOIN answered ON answered.post_id = post.in_reply_to_post_id AND answered.happened_at <= post.happened_at
-LEFT JOIN opener ON opener.post_id = post.post_id
-LEFT JOIN tags_carried('tagging', 'known_tag', $end) AS carried ON carried.conversation_id = post.conversation_id
+LEFT JOIN answered_post
+    ON answered_post.post_id = post.in_reply_to_post_id
+    AND answered_post.happened_at <= post.happened_at
+LEFT JOIN first_response ON first_response.post_id = post.post_id
+LEFT JOIN attached_tags('tagging', 'named_tag', $end) AS tags_at_end
+    ON tags_at_end.conversation_id = post.conversation_id
 LEFT JOIN agent ON agent.agent_id = post.agent_id
 LEFT JOIN team ON team.team_id = post.team_id
-LEFT JOIN author ON author.author_id = coalesce(answered.author_id, conversation.author_id)
+LEFT JOIN author ON author.author_id = coalesce(answered_post.author_id, conversation.author_id)
 LEFT JOIN queue ON queue.queue_id = conversation.queue_id
 WHERE
     post.kind = 'response'

@@ -1,5 +1,5 @@
 -- Responses that were submitted for review in the timespan, in their current state.
-WITH people AS (
+WITH agent_details AS (
     SELECT agent_id, number, name, email, is_active FROM agent
 ),
 
@@ -7,18 +7,18 @@ own_team AS (
     SELECT agent_id, team_id FROM agent
 ),
 
-joined_team AS (
+team_membership AS (
     SELECT agent_id, team_id FROM team_member
 ),
 
-known_team AS (
+named_team AS (
     SELECT team_id, number, name FROM team
 ),
 
 -- The current members of the requested teams.
-team_mate AS (
+requested_team_member AS (
     SELECT agent_id
-    FROM teams_of_agents('own_team', 'joined_team', 'known_team')
+    FROM teams_of_agents('own_team', 'team_membership', 'named_team')
     WHERE chosen_any($team_ids, team_ids)
 )
 
@@ -50,15 +50,15 @@ LEFT JOIN conversation
     ON conversation.conversation_id = approval.conversation_id
     AND conversation.created_at < $end
 LEFT JOIN queue ON queue.queue_id = conversation.queue_id
-LEFT JOIN people AS submitter ON submitter.agent_id = approval.agent_id
-LEFT JOIN people AS reviewer ON reviewer.agent_id = approval.reviewer_agent_id
+LEFT JOIN agent_details AS submitter ON submitter.agent_id = approval.agent_id
+LEFT JOIN agent_details AS reviewer ON reviewer.agent_id = approval.reviewer_agent_id
 WHERE
     approval.submitted_at >= $start
     AND approval.submitted_at < $end
     AND fits_business_hours($business_hours, approval.submitted_at)
     -- These two filters apply to the agent who submitted, not to the reviewer; an unknown agent is not disabled.
     AND ($include_disabled OR coalesce(submitter.is_active, true))
-    AND (CAST($team_ids AS VARCHAR[]) IS NULL OR approval.agent_id IN (SELECT agent_id FROM team_mate))
+    AND (CAST($team_ids AS VARCHAR[]) IS NULL OR approval.agent_id IN (SELECT agent_id FROM requested_team_member))
     -- The filters apply to the conversation; one that the lake does not have has no priority, queue or view.
     AND chosen($priorities, conversation.priority)
     AND chosen($queue_ids, number_or_id(queue.number, conversation.queue_id))

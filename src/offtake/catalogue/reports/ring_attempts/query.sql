@@ -1,11 +1,11 @@
 -- Attempts that stopped ringing in the timespan.
-WITH route AS (
+WITH queue_list AS (
     SELECT DISTINCT queue_ids AS ids
     FROM ring_attempt
     WHERE ended_at >= $start AND ended_at < $end
 ),
 
-known_queue AS (
+named_queue AS (
     SELECT queue_id AS id, name FROM queue
 )
 
@@ -27,9 +27,9 @@ SELECT
     agent.name AS agent_name,
     agent.email AS agent_email,
     team.name AS team_name,
-    named_route.names AS queue_names
+    named_queue_list.names AS queue_names
 FROM ring_attempt AS attempt
 LEFT JOIN agent ON agent.agent_id = attempt.agent_id
 LEFT JOIN team ON team.team_id = attempt.team_id
-LEFT JOIN named_lists('route', 'known_queue') AS named_route ON named_route.ids = attempt.queue_ids
+LEFT JOIN named_lists('queue_list', 'named_queue') AS named_queue_list ON named_queue_list.ids = attempt.queue_ids
 WHERE attempt.ended_at >= $start AND attempt.ended_at < $end

@@ -1,17 +1,18 @@
--- The work of agents in the timespan. The filters of conversations apply to the numbers about conversations, from the
--- intermediate tables `work` and `done`, but not to the times in states.
+-- The work of agents in the timespan. The filters of conversations apply to the numbers about conversations, which are
+-- in the intermediate table `agent_work`, but not to the times in states.
 WITH stay AS (
     SELECT
         agent_id,
         kind,
         is_mobile,
-        -- An open stay is not known to last beyond the creation of the export.
-        epoch_us(least(coalesce(ended_at, greatest(started_at, $as_of)), $end)) - epoch_us(greatest(started_at, $start)) AS microseconds
+        -- An open stay counts up to the creation of the export.
+        epoch_us(least(coalesce(ended_at, greatest(started_at, $as_of)), $end))
+        - epoch_us(greatest(started_at, $start)) AS microseconds
     FROM agent_state
     WHERE started_at < $end AND coalesce(ended_at, $as_of) > $start
 ),
 
-present AS (
+state_time AS (
     SELECT
         agent_id,
         -- The colours add up to the time logged in, so a state of unknown kind has a colour, too.
@@ -29,56 +30,58 @@ own_team AS (
     SELECT agent_id, team_id FROM agent
 ),
 
-joined_team AS (
+team_membership AS (
     SELECT agent_id, team_id FROM team_member
 ),
 
-known_team AS (
+named_team AS (
     SELECT team_id, number, name FROM team
 ),
 
 -- All agents, also those without activity, and agents with activity that the lake does not have.
-person AS (
+listed_agent AS (
     SELECT agent_id FROM agent
     UNION
-    SELECT agent_id FROM done
+    SELECT agent_id FROM agent_work
     UNION
-    SELECT agent_id FROM present
+    SELECT agent_id FROM state_time
 )
 
 SELECT
-    coalesce(CAST(agent.number AS VARCHAR), person.agent_id) AS agent_id,
+    coalesce(CAST(agent.number AS VARCHAR), listed_agent.agent_id) AS agent_id,
     agent.name AS agent_name,
     agent.email AS agent_email,
     teams.team_names,
-    coalesce(done.responses, 0) AS responses,
-    coalesce(done.responded, 0) AS conversations_responded,
-    coalesce(done.claimed, 0) AS conversations_claimed,
-    coalesce(done.closed, 0) AS conversations_closed,
-    coalesce(done.reopened, 0) AS conversations_reopened,
-    coalesce(done.notes, 0) AS notes,
-    coalesce(done.actions, 0) AS actions,
-    CAST(done.first_wait // 1000000 AS BIGINT) AS average_time_to_first_response_seconds,
-    CAST(done.wait // 1000000 AS BIGINT) AS average_time_to_respond_seconds,
-    CAST(done.handle_milliseconds // 1000 AS BIGINT) AS average_handle_seconds,
-    CAST(done.time_to_close // 1000000 AS BIGINT) AS average_time_to_close_seconds,
+    coalesce(agent_work.responses, 0) AS responses,
+    coalesce(agent_work.conversations_responded, 0) AS conversations_responded,
+    coalesce(agent_work.conversations_claimed, 0) AS conversations_claimed,
+    coalesce(agent_work.conversations_closed, 0) AS conversations_closed,
+    coalesce(agent_work.conversations_reopened, 0) AS conversations_reopened,
+    coalesce(agent_work.notes, 0) AS notes,
+    coalesce(agent_work.actions, 0) AS actions,
+    CAST(agent_work.average_first_response_microseconds // 1000000 AS BIGINT) AS average_time_to_first_response_seconds,
+    CAST(agent_work.average_response_microseconds // 1000000 AS BIGINT) AS average_time_to_respond_seconds,
+    CAST(agent_work.average_handle_milliseconds // 1000 AS BIGINT) AS average_handle_seconds,
+    CAST(agent_work.average_close_microseconds // 1000000 AS BIGINT) AS average_time_to_close_seconds,
     -- Rounded in whole hundredths, so that the result does not depend on the binary form of a fraction.
     CASE
-        WHEN present.logged_in > 0
+        WHEN state_time.logged_in > 0
             THEN CAST(
-                (coalesce(done.responses, 0) * 360000000000 + present.logged_in // 2) // present.logged_in AS DOUBLE
+                (coalesce(agent_work.responses, 0) * 360000000000 + state_time.logged_in // 2)
+                // state_time.logged_in AS DOUBLE
             ) / 100
     END AS responses_per_hour,
-    coalesce(present.logged_in, 0) // 1000000 AS logged_in_seconds,
-    coalesce(present.green, 0) // 1000000 AS green_seconds,
-    coalesce(present.yellow, 0) // 1000000 AS yellow_seconds,
-    coalesce(present.red, 0) // 1000000 AS red_seconds,
-    coalesce(present.mobile, 0) // 1000000 AS mobile_seconds
-FROM person
-LEFT JOIN agent ON agent.agent_id = person.agent_id
-LEFT JOIN teams_of_agents('own_team', 'joined_team', 'known_team') AS teams ON teams.agent_id = person.agent_id
-LEFT JOIN done ON done.agent_id = person.agent_id
-LEFT JOIN present ON present.agent_id = person.agent_id
+    coalesce(state_time.logged_in, 0) // 1000000 AS logged_in_seconds,
+    coalesce(state_time.green, 0) // 1000000 AS green_seconds,
+    coalesce(state_time.yellow, 0) // 1000000 AS yellow_seconds,
+    coalesce(state_time.red, 0) // 1000000 AS red_seconds,
+    coalesce(state_time.mobile, 0) // 1000000 AS mobile_seconds
+FROM listed_agent
+LEFT JOIN agent ON agent.agent_id = listed_agent.agent_id
+LEFT JOIN teams_of_agents('own_team', 'team_membership', 'named_team') AS teams
+    ON teams.agent_id = listed_agent.agent_id
+LEFT JOIN agent_work ON agent_work.agent_id = listed_agent.agent_id
+LEFT JOIN state_time ON state_time.agent_id = listed_agent.agent_id
 WHERE
     -- An agent that the lake does not have counts as not disabled.
     ($include_disabled OR coalesce(agent.is_active, true))

@@ -1,8 +1,8 @@
--- The work of agents in each bucket of the timespan, from the intermediate table `piece`. The filters of conversations
--- apply to the numbers about conversations, from the intermediate tables `work` and `done`, but not to the times in
--- states.
+-- The work of agents in each bucket of the timespan. The buckets are in the intermediate table `bucket_hour`. The
+-- filters of conversations apply to the numbers about conversations, which are in the intermediate table `agent_work`,
+-- but not to the times in states.
 WITH bucket AS (
-    SELECT DISTINCT bucket, starts_at, ends_at FROM piece
+    SELECT DISTINCT bucket, starts_at, ends_at FROM bucket_hour
 ),
 
 stay AS (
@@ -10,7 +10,7 @@ stay AS (
         agent_id,
         kind,
         is_mobile,
-        -- An open stay is not known to last beyond the creation of the export.
+        -- An open stay counts up to the creation of the export.
         epoch_us(least(coalesce(ended_at, greatest(started_at, $as_of)), $end)) AS end_micros,
         epoch_us(greatest(started_at, $start)) AS start_micros
     FROM agent_state
@@ -24,22 +24,22 @@ stay_hour AS (
     WHERE end_micros > start_micros AND (kind IS DISTINCT FROM 'offline' OR is_mobile)
 ),
 
-spent AS (
+bucket_state_time AS (
     SELECT
         stay_hour.agent_id,
-        piece.bucket,
+        bucket_hour.bucket,
         stay_hour.kind,
         stay_hour.is_mobile,
         greatest(
-            least(stay_hour.end_micros, piece.end_micros, 3600000000 * (stay_hour.hour + 1))
-            - greatest(stay_hour.start_micros, piece.start_micros, 3600000000 * stay_hour.hour),
+            least(stay_hour.end_micros, bucket_hour.end_micros, 3600000000 * (stay_hour.hour + 1))
+            - greatest(stay_hour.start_micros, bucket_hour.start_micros, 3600000000 * stay_hour.hour),
             0
         ) AS microseconds
     FROM stay_hour
-    INNER JOIN piece ON piece.hour = stay_hour.hour
+    INNER JOIN bucket_hour ON bucket_hour.hour = stay_hour.hour
 ),
 
-present AS (
+state_time AS (
     SELECT
         agent_id,
         bucket,
@@ -49,7 +49,7 @@ present AS (
         CAST(sum(CASE WHEN kind = 'away' OR kind IS NULL THEN microseconds ELSE 0 END) AS BIGINT) AS yellow,
         CAST(sum(CASE WHEN kind = 'busy' THEN microseconds ELSE 0 END) AS BIGINT) AS red,
         CAST(sum(CASE WHEN is_mobile THEN microseconds ELSE 0 END) AS BIGINT) AS mobile
-    FROM spent
+    FROM bucket_state_time
     GROUP BY agent_id, bucket
 ),
 
@@ -57,19 +57,19 @@ own_team AS (
     SELECT agent_id, team_id FROM agent
 ),
 
-joined_team AS (
+team_membership AS (
     SELECT agent_id, team_id FROM team_member
 ),
 
-known_team AS (
+named_team AS (
     SELECT team_id, number, name FROM team
 ),
 
 -- All agents, also those without activity, and agents with activity that the lake does not have.
-person AS (
+listed_agent AS (
     SELECT agent_id FROM agent
     UNION
-    SELECT agent_id FROM done
+    SELECT agent_id FROM agent_work
     UNION
     SELECT agent_id FROM stay WHERE end_micros > start_micros
 )
@@ -77,39 +77,41 @@ person AS (
 SELECT
     bucket.starts_at AS interval_started_at,
     bucket.ends_at AS interval_ended_at,
-    coalesce(CAST(agent.number AS VARCHAR), person.agent_id) AS agent_id,
+    coalesce(CAST(agent.number AS VARCHAR), listed_agent.agent_id) AS agent_id,
     agent.name AS agent_name,
     agent.email AS agent_email,
     teams.team_names,
-    coalesce(done.responses, 0) AS responses,
-    coalesce(done.responded, 0) AS conversations_responded,
-    coalesce(done.claimed, 0) AS conversations_claimed,
-    coalesce(done.closed, 0) AS conversations_closed,
-    coalesce(done.reopened, 0) AS conversations_reopened,
-    coalesce(done.notes, 0) AS notes,
-    coalesce(done.actions, 0) AS actions,
-    CAST(done.first_wait // 1000000 AS BIGINT) AS average_time_to_first_response_seconds,
-    CAST(done.wait // 1000000 AS BIGINT) AS average_time_to_respond_seconds,
-    CAST(done.handle_milliseconds // 1000 AS BIGINT) AS average_handle_seconds,
-    CAST(done.time_to_close // 1000000 AS BIGINT) AS average_time_to_close_seconds,
+    coalesce(agent_work.responses, 0) AS responses,
+    coalesce(agent_work.conversations_responded, 0) AS conversations_responded,
+    coalesce(agent_work.conversations_claimed, 0) AS conversations_claimed,
+    coalesce(agent_work.conversations_closed, 0) AS conversations_closed,
+    coalesce(agent_work.conversations_reopened, 0) AS conversations_reopened,
+    coalesce(agent_work.notes, 0) AS notes,
+    coalesce(agent_work.actions, 0) AS actions,
+    CAST(agent_work.average_first_response_microseconds // 1000000 AS BIGINT) AS average_time_to_first_response_seconds,
+    CAST(agent_work.average_response_microseconds // 1000000 AS BIGINT) AS average_time_to_respond_seconds,
+    CAST(agent_work.average_handle_milliseconds // 1000 AS BIGINT) AS average_handle_seconds,
+    CAST(agent_work.average_close_microseconds // 1000000 AS BIGINT) AS average_time_to_close_seconds,
     -- Rounded in whole hundredths, so that the result does not depend on the binary form of a fraction.
     CASE
-        WHEN present.logged_in > 0
+        WHEN state_time.logged_in > 0
             THEN CAST(
-                (coalesce(done.responses, 0) * 360000000000 + present.logged_in // 2) // present.logged_in AS DOUBLE
+                (coalesce(agent_work.responses, 0) * 360000000000 + state_time.logged_in // 2)
+                // state_time.logged_in AS DOUBLE
             ) / 100
     END AS responses_per_hour,
-    coalesce(present.logged_in, 0) // 1000000 AS logged_in_seconds,
-    coalesce(present.green, 0) // 1000000 AS green_seconds,
-    coalesce(present.yellow, 0) // 1000000 AS yellow_seconds,
-    coalesce(present.red, 0) // 1000000 AS red_seconds,
-    coalesce(present.mobile, 0) // 1000000 AS mobile_seconds
-FROM person
+    coalesce(state_time.logged_in, 0) // 1000000 AS logged_in_seconds,
+    coalesce(state_time.green, 0) // 1000000 AS green_seconds,
+    coalesce(state_time.yellow, 0) // 1000000 AS yellow_seconds,
+    coalesce(state_time.red, 0) // 1000000 AS red_seconds,
+    coalesce(state_time.mobile, 0) // 1000000 AS mobile_seconds
+FROM listed_agent
 CROSS JOIN bucket
-LEFT JOIN agent ON agent.agent_id = person.agent_id
-LEFT JOIN teams_of_agents('own_team', 'joined_team', 'known_team') AS teams ON teams.agent_id = person.agent_id
-LEFT JOIN done ON done.agent_id = person.agent_id AND done.bucket = bucket.bucket
-LEFT JOIN present ON present.agent_id = person.agent_id AND present.bucket = bucket.bucket
+LEFT JOIN agent ON agent.agent_id = listed_agent.agent_id
+LEFT JOIN teams_of_agents('own_team', 'team_membership', 'named_team') AS teams
+    ON teams.agent_id = listed_agent.agent_id
+LEFT JOIN agent_work ON agent_work.agent_id = listed_agent.agent_id AND agent_work.bucket = bucket.bucket
+LEFT JOIN state_time ON state_time.agent_id = listed_agent.agent_id AND state_time.bucket = bucket.bucket
 WHERE
     -- An agent that the lake does not have counts as not disabled.
     ($include_disabled OR coalesce(agent.is_active, true))

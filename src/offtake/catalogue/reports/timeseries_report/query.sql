@@ -9,7 +9,8 @@ SELECT
     slot.offered_contacts AS actual_contacts,
     slot.forecast_seconds_per_contact,
     -- Without contacts the average is null, not zero.
-    CAST(slot.handle_seconds AS DOUBLE) / nullif(CAST(slot.handled_contacts AS DOUBLE), 0) AS actual_seconds_per_contact,
+    CAST(slot.handle_seconds AS DOUBLE) / nullif(CAST(slot.handled_contacts AS DOUBLE), 0)
+        AS actual_seconds_per_contact,
     slot.required_agents,
     slot.scheduled_agents,
     slot.shrinkage,

@@ -7,9 +7,10 @@ WITH stay AS (
         is_mobile,
         started_at,
         started_at <= $as_of AND (ended_at > $as_of OR ended_at IS NULL) AS is_current,
-        -- An open stay is not known to last beyond the creation of the export.
+        -- An open stay counts up to the creation of the export.
         greatest(
-            epoch_us(least(coalesce(ended_at, greatest(started_at, $as_of)), $end)) - epoch_us(greatest(started_at, $start)),
+            epoch_us(least(coalesce(ended_at, greatest(started_at, $as_of)), $end))
+            - epoch_us(greatest(started_at, $start)),
             0
         ) AS microseconds
     FROM agent_state
@@ -18,7 +19,7 @@ WITH stay AS (
         OR started_at <= $as_of AND (ended_at > $as_of OR ended_at IS NULL)
 ),
 
-total AS (
+state_time AS (
     SELECT
         agent_id,
         -- The colours add up to the time logged in, so a state of unknown kind has a colour, too.
@@ -36,11 +37,11 @@ own_team AS (
     SELECT agent_id, team_id FROM agent
 ),
 
-joined_team AS (
+team_membership AS (
     SELECT agent_id, team_id FROM team_member
 ),
 
-known_team AS (
+named_team AS (
     SELECT team_id, number, name FROM team
 )
 
@@ -48,16 +49,16 @@ SELECT
     number_or_id(agent.number, agent.agent_id) AS agent_id,
     agent.name AS agent_name,
     agent.email AS agent_email,
-    coalesce(total.logged_in, 0) // 1000000 AS logged_in_seconds,
-    coalesce(total.green, 0) // 1000000 AS green_seconds,
-    coalesce(total.yellow, 0) // 1000000 AS yellow_seconds,
-    coalesce(total.red, 0) // 1000000 AS red_seconds,
-    coalesce(total.mobile, 0) // 1000000 AS mobile_seconds,
-    coalesce(total.logged_in, 0) // 1000 AS logged_in_milliseconds,
-    coalesce(total.green, 0) // 1000 AS green_milliseconds,
-    coalesce(total.yellow, 0) // 1000 AS yellow_milliseconds,
-    coalesce(total.red, 0) // 1000 AS red_milliseconds,
-    coalesce(total.mobile, 0) // 1000 AS mobile_milliseconds,
+    coalesce(state_time.logged_in, 0) // 1000000 AS logged_in_seconds,
+    coalesce(state_time.green, 0) // 1000000 AS green_seconds,
+    coalesce(state_time.yellow, 0) // 1000000 AS yellow_seconds,
+    coalesce(state_time.red, 0) // 1000000 AS red_seconds,
+    coalesce(state_time.mobile, 0) // 1000000 AS mobile_seconds,
+    coalesce(state_time.logged_in, 0) // 1000 AS logged_in_milliseconds,
+    coalesce(state_time.green, 0) // 1000 AS green_milliseconds,
+    coalesce(state_time.yellow, 0) // 1000 AS yellow_milliseconds,
+    coalesce(state_time.red, 0) // 1000 AS red_milliseconds,
+    coalesce(state_time.mobile, 0) // 1000 AS mobile_milliseconds,
     agent.agent_id AS internal_agent_id,
     agent.sso_id,
     agent.given_name,
@@ -68,12 +69,12 @@ SELECT
     agent.is_active AS is_enabled,
     agent.created_at,
     agent.last_login_at,
-    total.current_state,
+    state_time.current_state,
     agent.language,
     agent.time_zone
 FROM agent
-LEFT JOIN total ON total.agent_id = agent.agent_id
-LEFT JOIN teams_of_agents('own_team', 'joined_team', 'known_team') AS teams ON teams.agent_id = agent.agent_id
+LEFT JOIN state_time ON state_time.agent_id = agent.agent_id
+LEFT JOIN teams_of_agents('own_team', 'team_membership', 'named_team') AS teams ON teams.agent_id = agent.agent_id
 WHERE
     ($include_disabled OR agent.is_active)
     AND chosen($agent_ids, number_or_id(agent.number, agent.agent_id))

@@ -1,14 +1,15 @@
 -- The buckets of the timespan: one row for each hour since 1970 that a bucket overlaps. Facts join their bucket by the
 -- hour, so that millions of facts need not be sorted, for any kind of bucket.
-WITH way AS (
+WITH bucket_rule AS (
     -- With a fixed offset as zone, buckets of days are counted from the start, like short buckets.
     SELECT
         $interval_milliseconds > 604800000
         OR $interval_milliseconds IN (86400000, 604800000)
-        AND NOT regexp_full_match($zone, 'Etc/.*|UTC|UCT|Universal|Zulu|Greenwich|GMT([+-]?0|[+-][0-9:]+)?') AS is_by_calendar
+        AND NOT regexp_full_match($zone, 'Etc/.*|UTC|UCT|Universal|Zulu|Greenwich|GMT([+-]?0|[+-][0-9:]+)?')
+            AS is_by_calendar
 ),
 
-reading AS (
+local_midnight AS (
     -- Midnights in the zone: of days, of Mondays, of the first of each month.
     SELECT unnest(CASE
         WHEN $interval_milliseconds > 604800000 THEN generate_series(
@@ -21,20 +22,20 @@ reading AS (
             date_trunc('day', $start AT TIME ZONE $zone), $end AT TIME ZONE $zone + INTERVAL 1 DAY, INTERVAL 1 DAY
         )
     END) AS midnight
-    FROM way
-    WHERE way.is_by_calendar
+    FROM bucket_rule
+    WHERE bucket_rule.is_by_calendar
 ),
 
-cut AS (
+bucket_start AS (
     SELECT $start AS starts_at
     UNION
-    SELECT instant_of_midnight(midnight, $zone) FROM reading
+    SELECT instant_of_midnight(midnight, $zone) FROM local_midnight
     UNION
     SELECT make_timestamptz(unnest(range(
         epoch_us($start), epoch_us($end), 1000 * CAST($interval_milliseconds AS BIGINT)
     )))
-    FROM way
-    WHERE NOT way.is_by_calendar
+    FROM bucket_rule
+    WHERE NOT bucket_rule.is_by_calendar
 ),
 
 bucket AS (
@@ -42,7 +43,7 @@ bucket AS (
         starts_at,
         lead(starts_at, 1, $end) OVER (ORDER BY starts_at) AS ends_at,
         CAST(row_number() OVER (ORDER BY starts_at) AS INTEGER) AS number
-    FROM cut
+    FROM bucket_start
     WHERE starts_at >= $start AND starts_at < $end
 )
 

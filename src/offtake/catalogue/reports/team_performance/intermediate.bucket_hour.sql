@@ -1,4 +1,5 @@
--- The timespan as the only bucket: one row for each hour since 1970 that it overlaps, by which `work` joins facts.
+-- The timespan as the only bucket: one row for each hour since 1970 that it overlaps. `partition_work` joins facts to
+-- it by the hour.
 SELECT
     1 AS bucket,
     epoch_us($start) AS start_micros,

@@ -2,7 +2,7 @@
 -- in the same hour. It follows a script whose steps have random gaps. Steps after the last day are left out, so some
 -- conversations are still in progress.
 --
--- thread: one row per conversation.
+-- conversation_plan: one row per conversation.
 --   k                     0, 1, 2 ...; id_of('conversation', k) is its id
 --   began                 time of its first post, in microseconds
 --   direction, script     inbound or outbound; number of its script
@@ -16,7 +16,7 @@
 --   snooze_micros         duration of a snooze, in microseconds
 --   a, b, c, d            rolls of the conversation
 --
--- life: one row per event of a conversation.
+-- conversation_event: one row per event of a conversation.
 --   k, step               the conversation and the event's index; id_of('post', k || '/' || step), id_of('action', ...)
 --   micros                time of the event, in microseconds
 --   actor                 customer, AGENT, SYSTEM, RULE or BOT
@@ -63,7 +63,7 @@ CREATE TABLE script_step AS
 WITH step_text AS (
     SELECT script, unnest(steps) AS text, generate_subscripts(steps, 1) - 1 AS step FROM script
 ),
-read AS (
+parsed_step AS (
     SELECT script, step, text[1:1] AS who, split_part(text, ':', 2) AS what, split_part(text, ':', 3) AS given_to FROM step_text
 )
 SELECT
@@ -76,12 +76,12 @@ SELECT
         WHEN what = 'RESPONSE_FAILED' THEN step - 1
     END AS response,
     coalesce(what = 'RESPONDED' AND lead(what) OVER (PARTITION BY script ORDER BY step) = 'RESPONSE_FAILED', false) AS is_failed
-FROM read
+FROM parsed_step
 WINDOW
     earlier AS (PARTITION BY script ORDER BY step ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),
     later AS (PARTITION BY script ORDER BY step ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING);
 
-CREATE TABLE thread AS
+CREATE TABLE conversation_plan AS
 WITH with_rolls AS (
     SELECT
         n // 5 AS k, micros, on_duty, rolls('conversation', n // 5) AS ab, rolls('conversation people', n // 5) AS cd
@@ -91,7 +91,7 @@ WITH with_rolls AS (
 rolled AS (
     SELECT * EXCLUDE (ab, cd), low(ab) AS a, high(ab) AS b, low(cd) AS c, high(cd) AS d FROM with_rolls
 ),
-scripted AS (
+conversation_script AS (
     SELECT rolled.*, script.script, script.direction, script.snoozes_long, script.is_solo, network_of(author) AS network, instance_of(author) AS instance
     FROM (
         -- the first conversations use each script once
@@ -104,14 +104,14 @@ scripted AS (
     ) AS rolled
     JOIN script ON script.script = rolled.early OR rolled.early IS NULL AND chance >= up_to - weight AND chance < up_to
 ),
-peopled AS (
+conversation_people AS (
     SELECT
         *,
         word(on_duty, c, 0) AS zone,
         zone + 5 * uniform(c, 1, (len(getvariable('agent_ids')) - zone + 4) // 5) AS agent_a,
         is_solo AND network = 'email' AND uniform(d, 0, 3) = 0 AS is_personal,
         NOT is_personal AND uniform(d, 0, 8) < 6 AS is_shared
-    FROM scripted
+    FROM conversation_script
 )
 SELECT
     k,
@@ -129,17 +129,17 @@ SELECT
     list_transform(range(1 + uniform(b, 3, 2)), lambda position: (uniform(a, 2, len(getvariable('tag_names'))) + 5 * position) % len(getvariable('tag_names'))) AS tags,
     1000000 * CASE WHEN snoozes_long THEN 86400 * (1 + uniform(b, 2, 30)) ELSE 3600 * (1 + uniform(b, 2, 72)) END AS snooze_micros,
     a, b, c, d
-FROM peopled
+FROM conversation_people
 ORDER BY k;
 
-CREATE TABLE life AS
+CREATE TABLE conversation_event AS
 WITH with_rolls AS (
     SELECT
-        thread.k, thread.began, thread.agent_a, thread.agent_b, thread.snooze_micros, script_step.* EXCLUDE (script),
-        roll('life', thread.k || '/' || script_step.step) AS dice
-    FROM thread JOIN script_step ON script_step.script = thread.script
+        conversation_plan.k, conversation_plan.began, conversation_plan.agent_a, conversation_plan.agent_b, conversation_plan.snooze_micros, script_step.* EXCLUDE (script),
+        roll('life', conversation_plan.k || '/' || script_step.step) AS dice
+    FROM conversation_plan JOIN script_step ON script_step.script = conversation_plan.script
 ),
-spaced AS (
+event_gap AS (
     SELECT
         *,
         CASE
@@ -157,16 +157,16 @@ spaced AS (
         END AS gap
     FROM with_rolls
 ),
-timed AS (
+event_time AS (
     SELECT *, CAST(began + sum(gap) OVER (PARTITION BY k ORDER BY step ROWS UNBOUNDED PRECEDING) AS BIGINT) AS micros
-    FROM spaced
+    FROM event_gap
 ),
-acted AS (
+event_actor AS (
     SELECT
         *,
         CASE who WHEN 'a' THEN agent_a WHEN 'b' THEN agent_b END AS agent,
         CASE WHEN what = 'CLAIMED' THEN agent WHEN given_to = 'a' THEN agent_a WHEN given_to = 'b' THEN agent_b END AS target
-    FROM timed
+    FROM event_time
     WHERE micros < getvariable('ends_at')
 )
 SELECT
@@ -176,5 +176,5 @@ SELECT
     CASE WHEN given_to = 't' THEN coalesce(team_at(agent_a, micros), 0) ELSE team_at(target, micros) END AS target_team,
     what IN ('incoming', 'RESPONDED', 'NOTE_ADDED') AS is_post,
     answers, response, is_failed, dice
-FROM acted
+FROM event_actor
 ORDER BY k, step;
