@@ -49,6 +49,14 @@ def test_one_process_leads_and_renews(services: Services) -> None:
     assert (one.take(), other.take(), one.renew(), other.renew()) == (True, False, True, False)
 
 
+def test_a_leader_takes_the_role_again_while_its_own_lease_lasts(services: Services) -> None:
+    """Its thread starts anew after a defect."""
+    one, other = leadership(services, "one"), leadership(services, "other")
+    assert one.take()
+    assert leadership(services, "one").take()
+    assert not other.take()
+
+
 def test_a_released_lease_can_be_taken_at_once(services: Services) -> None:
     one, other = leadership(services, "one"), leadership(services, "other")
     assert one.take()

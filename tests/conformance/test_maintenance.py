@@ -10,22 +10,24 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from structlog.testing import capture_logs
 
 from offtake.artifacts.folder import FolderArtifacts
 from offtake.artifacts.store import StoredFile
+from offtake.core import dispatch
 from offtake.core.admin import identity
 from offtake.core.attempt import outcome
 from offtake.core.services import Services
 from offtake.errors import Unavailable
+from offtake.executor import maintenance
 from offtake.executor.maintenance import Maintenance
 from offtake.executor.maintenance_tasks import Intervals, Task, run_if_due, tasks
 from offtake.model.job import Job, Status
 from offtake.model.tenant import Tenant
 from offtake.store import jobs, maintenance_tasks
 from offtake.store.maintenance_tasks import SWEEP
-from offtake.store.schema import leader, maintenance_task
+from offtake.store.schema import leader, maintenance_task, outbox
 from tests.fixtures.exports import published, queued
 from tests.fixtures.polling import wait_for
 
@@ -39,11 +41,14 @@ class Counted:
 
     during: Callable[[], object] = lambda: None
     more: bool = False
+    name: str = SWEEP
+    every: timedelta = EVERY
+    recorded: bool = True
     runs: int = 0
     task: Task = field(init=False)
 
     def __post_init__(self) -> None:
-        self.task = Task(name=SWEEP, every=EVERY, run=self._run)
+        self.task = Task(name=self.name, every=self.every, run=self._run, recorded=self.recorded)
 
     def _run(self, on: Services) -> bool:
         self.runs += 1
@@ -163,6 +168,20 @@ def test_jobs_are_dispatched_again_only_where_an_engine_dispatches_them(on: Serv
     assert names(replace(on, dispatches=True)) - names(replace(on, dispatches=False)) == {"redispatch"}
 
 
+def test_a_backlog_is_dispatched_again_in_batches_without_a_pause(
+    on: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on = replace(on, dispatches=True)
+    (task,) = (task for task in tasks(on, Intervals(redispatch=timedelta(0))) if task.name == "redispatch")
+    monkeypatch.setattr(dispatch, "REDISPATCH_BATCH_SIZE", 2)
+    with on.database.write() as connection:
+        for _ in range(5):
+            jobs.add(connection, queued())
+    assert [run_if_due(task, on) for _ in range(3)] == [True, True, False]
+    with on.database.read() as connection:
+        assert connection.execute(select(func.count()).select_from(outbox)).scalar_one() == 5
+
+
 # --- the loop --------------------------------------------------------------------------------------------------------
 
 
@@ -196,6 +215,54 @@ def test_a_hanging_sweep_delays_neither_the_rescue_nor_the_leaders_lease(on: Ser
         wait_for("the rescue", lambda: status(on, lost) is Status.QUEUED)
         assert holder(on) == "one"
         go_on.set()
+
+
+def test_an_unrecorded_task_runs_once_per_interval(on: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maintenance, "_POLL_SECONDS", 0.01)
+    seldom = Counted(name="seldom", every=timedelta(hours=1), recorded=False)
+    often = Counted(name="often", every=timedelta(seconds=0.01), recorded=False)
+    monkeypatch.setattr(maintenance, "tasks", lambda *ignored: (seldom.task, often.task))
+    with Maintenance(on, "one", OFTEN):
+        wait_for("one task to run often", lambda: often.runs >= 50)
+        assert seldom.runs == 1
+
+
+def test_no_task_goes_on_while_a_leader_that_leaves_waits_for_another(
+    on: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(maintenance, "_JOIN_SECONDS", 600.0)
+    begun, go_on, left = threading.Event(), threading.Event(), threading.Event()
+
+    def hang() -> None:
+        begun.set()
+        go_on.wait()
+
+    often = Counted(name="often", every=timedelta(seconds=0.01), recorded=False)
+    hanging = Counted(name="hanging", during=hang, recorded=False)
+    monkeypatch.setattr(maintenance, "tasks", lambda *ignored: (often.task, hanging.task))
+
+    def lead() -> None:
+        with Maintenance(on, "one", OFTEN):
+            left.wait()
+
+    leading = threading.Thread(target=lead)
+    leading.start()
+    try:
+        assert begun.wait(60)
+        wait_for("the other task to run", lambda: often.runs)
+        left.set()
+        wait_for("the other task to end", lambda: "maintenance-often" not in running())
+        assert "maintenance-hanging" in running()
+    finally:
+        left.set()
+        go_on.set()
+        leading.join()
+    assert running() == set()
+
+
+def running() -> set[str]:
+    """The threads of tasks."""
+    return {thread.name for thread in threading.enumerate() if thread.name.startswith("maintenance-")}
 
 
 def leased_until(on: Services) -> datetime:

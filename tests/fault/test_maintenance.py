@@ -110,6 +110,27 @@ def test_another_process_takes_over_from_a_leader_that_is_killed_and_one_at_a_ti
     assert holder(home) is None
 
 
+def test_a_leader_that_was_stopped_past_its_lease_ends_its_tasks_and_another_process_leads(home: Installation) -> None:
+    job = create_job(home)
+    with doomed(home, "writing", "freeze-as-leader") as first, worker(home, "second") as second:
+        wait_for("the second to lead", lambda: second.lines("maintenance_leader"))
+        leads = holder(home)
+        wait_for("the job of the first", lambda: job_row(home, job)["status"] == "succeeded")
+        assert first.frozen()
+        first.resume()
+        wait_for("the tasks of the first to end", lambda: first.lines("task_threads_ended"))
+        (line,) = wait_for("the first to notice its lost lease", lambda: first.lines("attempt"))
+        assert line["outcome"] == "lease_lost"
+        for process in (first, second):
+            assert len(process.lines("maintenance_leader")) == 1
+            assert process.lines("thread_defect") == []
+        assert first.lines("maintenance_leader")[0]["holder"] != leads
+        assert first.stop() == 0
+        assert holder(home) == leads
+        assert second.stop() == 0
+    assert holder(home) is None
+
+
 def test_a_server_without_workers_does_the_maintenance(home: Installation) -> None:
     finished = worked_off(home)
     orphan = expire_and_orphan(home, finished)

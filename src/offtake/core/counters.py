@@ -18,9 +18,9 @@ ROWS = "rows"
 BYTES = "bytes"
 JOBS_ENDED = "jobs_ended"  # kind: the status
 LEASES_LOST = "leases_lost"
-SWEEPS = "sweeps"  # runs of a maintenance task; kind: the task
-SWEPT = "swept"  # files or jobs that a task has removed or moved; kind: the task
-UNSWEPT = "unswept"  # removals that failed; kind: the task
+SWEEPS = "sweeps"  # runs of a task that removes files; kind: the task
+SWEPT = "swept"  # files that a task has removed; kind: the task
+UNSWEPT = "unswept"  # files that a task could not remove; kind: the task
 SECONDS = (1, 5, 15, 60, 300, 1800, 7200)
 LONGER = "+Inf"
 
@@ -62,7 +62,7 @@ def leases_lost(by_dialect: Mapping[str, int]) -> list[CounterValue]:
 
 
 def swept(task: str, on: Services, *, done: int, failed: int) -> None:
-    """Record one run of a maintenance task."""
+    """Record one run of a task that removes files, and the numbers of files that it removed or failed to remove."""
     values = (CounterValue(name=SWEEPS, kind=task), CounterValue(name=SWEPT, kind=task, value=done))
     with on.database.write() as connection:
         counters.add(connection, [*values, CounterValue(name=UNSWEPT, kind=task, value=failed)])

@@ -14,7 +14,7 @@ from offtake.core.services import Services
 from offtake.model.job import Job
 from offtake.store import outbox
 
-_BATCH_SIZE = 1000  # jobs
+REDISPATCH_BATCH_SIZE = 1000  # jobs
 
 
 def enqueue(connection: Connection, job: Job, kind: outbox.MessageKind, on: Services, *, now: datetime) -> None:
@@ -24,10 +24,10 @@ def enqueue(connection: Connection, job: Job, kind: outbox.MessageKind, on: Serv
 
 
 def redispatch(on: Services, *, min_age: timedelta) -> int:
-    """Re-dispatch queued jobs that have been due for at least ``min_age``. Return their number.
+    """Re-dispatch one batch of queued jobs that have been due for at least ``min_age``. Return their number.
 
     The engine has lost their messages, or they were created while no engine dispatched jobs.
     """
     with on.database.write() as connection:
         now = on.now(connection)
-        return outbox.add_overdue(connection, due_by=now - min_age, now=now, limit=_BATCH_SIZE)
+        return outbox.add_overdue(connection, due_by=now - min_age, now=now, limit=REDISPATCH_BATCH_SIZE)

@@ -28,9 +28,10 @@ class Leadership:
     def take(self) -> bool:
         """Take the role unless another process holds it; return whether this process leads.
 
-        The poll of a follower only reads."""
+        A process that holds the role already takes it again. The poll of a follower only reads.
+        """
         with self._on.database.read() as connection:
-            if leaders.is_held(connection, self._role, now=self._on.now(connection)):
+            if leaders.is_held_by_other(connection, self._role, self._holder, now=self._on.now(connection)):
                 return False
         return self.renew()
 

@@ -28,7 +28,7 @@ from offtake.executor.maintenance_tasks import Intervals, Task, count_removed, r
 from offtake.store import leaders, maintenance_tasks
 
 _log = structlog.get_logger("offtake.maintenance")
-_POLL_SECONDS = 2.0  # between checks whether a task is due
+_POLL_SECONDS = 2.0  # between checks whether a recorded task is due
 _RETRY_SECONDS = 10.0  # after a task has failed
 _JOIN_SECONDS = 2.0  # for a running task when the process exits; the next leader repeats the run
 
@@ -55,9 +55,12 @@ class Maintenance(BackgroundThread):
         """Run the tasks until this process exits or loses its lease."""
         _log.info("maintenance_leader", holder=self._holder)
         with ExitStack() as running:
-            for task in self._tasks:
-                running.enter_context(_TaskThread(task, self._on))
-            self._keep_lease()
+            threads = [running.enter_context(_TaskThread(task, self._on)) for task in self._tasks]
+            try:
+                self._keep_lease()
+            finally:
+                for thread in threads:
+                    thread.stop()
             if self._done.is_set():
                 self._leadership.release()
 
@@ -94,7 +97,8 @@ class _TaskThread(BackgroundThread):
             except OfftakeError as error:
                 _log.warning("maintenance_task_failed", task=self._task.name, error=error.code)
             else:
-                self._pause = 0.0 if is_due else min(_POLL_SECONDS, every)
+                poll = min(_POLL_SECONDS, every) if self._task.recorded else every
+                self._pause = 0.0 if is_due else poll
 
 
 class _LocalSweep(BackgroundThread):

@@ -40,7 +40,7 @@ class Task:
     """One task. ``run`` returns whether work is left for another run.
 
     ``recorded``: the state database records when the task is due. A task that runs every second is not recorded,
-    because the record would cost more than the run.
+    because the record would cost more than the run; its caller waits ``every`` between two runs.
     """
 
     name: str
@@ -65,7 +65,10 @@ def tasks(on: Services, intervals: Intervals) -> tuple[Task, ...]:
 
 
 def run_if_due(task: Task, on: Services) -> bool:
-    """Run the task if it is due; return whether it is due again at once. Raises OfftakeError."""
+    """Run the task if it is due, and an unrecorded task always; return whether it is due again at once.
+
+    Raises OfftakeError.
+    """
     if not task.recorded:
         return task.run(on)
     with on.database.read() as connection:
@@ -129,4 +132,4 @@ def _redispatch(on: Services, *, min_age: timedelta) -> bool:
     dispatched = dispatch.redispatch(on, min_age=min_age)
     if dispatched:
         _log.info("jobs_redispatched", jobs=dispatched)
-    return False
+    return dispatched >= dispatch.REDISPATCH_BATCH_SIZE

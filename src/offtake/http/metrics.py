@@ -38,7 +38,12 @@ _COUNTERS: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
     ("offtake_exported_rows", names.ROWS, ("dialect",), "Rows of published files."),
     ("offtake_exported_bytes", names.BYTES, ("dialect",), "Bytes of published files."),
     ("offtake_leases_lost", names.LEASES_LOST, ("dialect",), "Expired leases of workers that died or hung."),
-    ("offtake_sweeps", names.SWEEPS, ("task",), "Completed runs of a maintenance task."),
+    (
+        "offtake_sweeps",
+        names.SWEEPS,
+        ("task",),
+        "Runs of the tasks that remove files: expire, sweep, and local_sweep if it found files to remove.",
+    ),
     ("offtake_swept_files", names.SWEPT, ("task",), "Files that a maintenance task removed."),
     ("offtake_unswept_files", names.UNSWEPT, ("task",), "Files that a maintenance task could not remove."),
 )

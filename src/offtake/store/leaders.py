@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, delete, not_, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, delete, not_, or_, select
 
 from offtake.store.inserts import insert_into
 from offtake.store.schema import leader
@@ -20,8 +20,12 @@ _HORIZON = timedelta(minutes=1)  # a lease that ends later was granted before th
 
 def is_held(connection: Connection, role: str, *, now: datetime) -> bool:
     """Whether a process holds the role. Takes no lock."""
-    held = select(leader.c.role).where(leader.c.role == role, not_(_is_over(now)))
-    return connection.execute(held).first() is not None
+    return connection.execute(_held(role, now)).first() is not None
+
+
+def is_held_by_other(connection: Connection, role: str, holder: str, *, now: datetime) -> bool:
+    """Whether a process other than ``holder`` holds the role. Takes no lock."""
+    return connection.execute(_held(role, now).where(leader.c.holder != holder)).first() is not None
 
 
 def hold(connection: Connection, role: str, holder: str, *, now: datetime, until: datetime) -> bool:
@@ -38,6 +42,10 @@ def hold(connection: Connection, role: str, holder: str, *, now: datetime, until
 def release(connection: Connection, holder: str) -> None:
     """Give up every role of that holder."""
     connection.execute(delete(leader).where(leader.c.holder == holder))
+
+
+def _held(role: str, now: datetime) -> Select[tuple[str]]:
+    return select(leader.c.role).where(leader.c.role == role, not_(_is_over(now)))
 
 
 def _is_over(now: datetime) -> ColumnElement[bool]:

@@ -28,6 +28,29 @@ def test_a_defect_is_logged_without_its_text_and_does_not_end_it(monkeypatch: py
     assert "rita" not in str(line)
 
 
+def test_the_wait_for_a_thread_counts_from_its_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, began, go_on = [100.0], threading.Event(), threading.Event()
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    waited: list[float | None] = []
+    monkeypatch.setattr(threading.Thread, "join", lambda thread, timeout=None: waited.append(timeout))
+
+    def hang() -> None:
+        began.set()
+        go_on.wait()
+
+    with BackgroundThread("hanging", hang, join_seconds=5) as hanging:
+        assert began.wait(60)
+        hanging.stop()
+        now[0] += 2
+    with BackgroundThread("late", hang, join_seconds=5) as late:
+        late.stop()
+        now[0] += 7
+    with BackgroundThread("unlimited", hang):
+        pass
+    go_on.set()
+    assert waited == [3.0, 0.0, None]
+
+
 def test_a_defect_at_the_end_of_the_block_ends_the_thread() -> None:
     began = threading.Event()
 
