@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from offtake.catalogue.load import Catalogue, load_catalogue
+from offtake.catalogue.permitted_sql import refusals
 from offtake.errors import CatalogueError
 from offtake.model.column_type import ColumnType
 from offtake.model.rendering import Rendering
@@ -195,7 +197,9 @@ QUERY_FAULTS = [
     pytest.param("-- rings", "-- rings in\n-- $zone", 2, "$zone occurs only in a comment", id="value-in-comment"),
     pytest.param("call_id AS", "call_idd AS", 2, 'column "call_idd" not found', id="unknown-lake-column"),
     pytest.param("FROM call", "FROM agent", 3, "agent does not exist", id="undeclared-table"),
-    pytest.param("FROM call", "FROM read_csv('/etc/hosts')", 3, "disabled by configuration", id="a-file"),
+    pytest.param("FROM call", "FROM '/etc/hosts.csv'", 1, "disabled by configuration", id="a-file"),
+    pytest.param("FROM call", "FROM read_csv('/etc/hosts')", 3, "calls the table function read_csv", id="read-file"),
+    pytest.param("FROM call", "FROM main.call", 3, "names call with its schema", id="schema"),
     pytest.param("AS ring_id", "AS ringid", 1, "'ringid' is not declared; 'ring_id' is not returned", id="other-name"),
     pytest.param("wait AS wait_seconds", "1 AS wait_seconds, 2 AS b", 1, "'b' is not declared", id="one-more"),
     pytest.param("call_id AS ring_id, ended_at", "ended_at, call_id AS ring_id", 1, "order differs", id="other-order"),
@@ -209,6 +213,90 @@ FIRST_FAULTS = [
     for file, faults in (("wire.talkdesk.toml", WIRE_FAULTS), ("query.sql", QUERY_FAULTS))
     for fault in faults
 ]
+
+
+# Expressions and relations that reach more than the declared tables, in a query that is otherwise right.
+FORBIDDEN = [
+    pytest.param("getvariable('files of call')", "calls getvariable, which", id="variable"),
+    pytest.param("\"GetVariable\"('files of call')", "calls getvariable, which", id="quoted"),
+    pytest.param("system.main.getvariable('files of call')", "calls getvariable, which", id="qualified"),
+    pytest.param("'files of call'.getvariable()", "calls getvariable, which", id="chained"),
+    pytest.param("list_transform([1], lambda x: getvariable('a'))", "calls getvariable, which", id="lambda"),
+    pytest.param("max(1) OVER (PARTITION BY getvariable('a'))", "calls getvariable, which", id="window"),
+    pytest.param("getenv('HOME')", "calls getenv, which", id="environment"),
+    pytest.param("current_setting('allowed_paths')", "calls current_setting, which", id="setting"),
+    pytest.param("current_query()", "calls current_query, which", id="own-text"),
+    pytest.param("stats(call_id)", "calls stats, which", id="statistics"),
+    pytest.param("json_serialize_plan('SELECT 1')", "calls json_serialize_plan, which", id="plan"),
+    pytest.param("pg_get_viewdef(1)", "calls pg_get_viewdef, which", id="view"),
+    pytest.param("(FROM query('SELECT 1'))", "calls the table function query, which", id="query"),
+    pytest.param("(FROM query_table('call'))", "calls the table function query_table, which", id="query-table"),
+    pytest.param("(FROM json_execute_serialized_sql('{}'))", "table function json_execute_serialized_sql", id="tree"),
+    pytest.param("(SELECT content FROM read_text('a'))", "calls the table function read_text, which", id="text"),
+    pytest.param("(FROM glob('*'))", "calls the table function glob, which", id="glob"),
+    pytest.param("(SELECT value FROM duckdb_variables())", "table function duckdb_variables, which", id="variables"),
+    pytest.param("(SELECT sql FROM duckdb_views LIMIT 1)", "reads duckdb_views, a name", id="view-of-views"),
+    pytest.param("(SELECT sql FROM sqlite_master LIMIT 1)", "reads sqlite_master, a name", id="view-of-tables"),
+    pytest.param(
+        "(SELECT view_name FROM information_schema.views)", "names views with its schema", id="information-schema"
+    ),
+    pytest.param("(SELECT name FROM (SHOW TABLES))", "contains SHOW, DESCRIBE or SUMMARIZE", id="show"),
+    pytest.param(
+        "(WITH x AS (COPY call TO 'a.csv') SELECT 1 FROM x)", "COPY; a query must not change tables", id="copy"
+    ),
+    pytest.param(
+        "(WITH x AS (DELETE FROM call RETURNING 1) SELECT 1 FROM x)", "DELETE; a query must not change", id="delete"
+    ),
+    pytest.param(
+        "(SELECT count(*) FROM named_lists(CASE $zone WHEN 'UTC' THEN 'a' ELSE 'b.parquet' END, 'a'))",
+        "argument 1 of named_lists is an expression; write the name",
+        id="computed-name",
+    ),
+    pytest.param(
+        "(SELECT count(*) FROM named_lists('a', known := $zone))", "argument 2 of named_lists is an", id="named-name"
+    ),
+]
+
+
+@pytest.mark.parametrize(("expression", "said"), FORBIDDEN)
+def test_a_query_that_could_reach_more_than_its_tables_is_refused(write: Write, expression: str, said: str) -> None:
+    """Also where the check over empty tables does not evaluate it. The text before it has a letter of two bytes."""
+    text = f"/* Größe */\nCASE WHEN false THEN CAST({expression} AS VARCHAR) ELSE call_id END AS ring_id"
+    message = refusal(write(file="query.sql", was="call_id AS ring_id", now=text))
+    assert said in message
+    assert "query.sql:3: " in message or said.startswith(("contains", "COPY", "DELETE"))
+
+
+def test_a_query_may_use_the_macros_and_functions_without_data(write: Write) -> None:
+    lists = "WITH lists AS (SELECT ['a'] AS ids), known AS (SELECT 'a' AS id, 'A' AS name)\nSELECT"
+    now = f"{lists} (SELECT names[1] FROM named_lists('lists', known := 'known')) || call_id AS ring_id"
+    folder = write(file="query.sql", was="SELECT call_id AS ring_id", now=now)
+    sql = (folder / "query.sql").read_text(encoding="utf-8")
+    joined = "FROM call, range(1), generate_series(1, 1), unnest([1])"
+    (folder / "query.sql").write_text(sql.replace("FROM call", joined), encoding="utf-8")
+    assert set(load(folder).reports) == {"rings"}
+
+
+def test_a_query_whose_functions_cannot_be_listed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_deep(_: str) -> None:
+        raise RecursionError
+
+    with duckdb.connect() as connection:
+        [(line, fault)] = refusals(connection, "EXECUTE prepared")
+        assert (line, "cannot list the functions" in fault) == (1, True)
+        monkeypatch.setattr("offtake.catalogue.permitted_sql.json.loads", too_deep)
+        [(line, fault)] = refusals(connection, "SELECT 1")
+        assert (line, "nested too deeply" in fault) == (1, True)
+
+
+def test_every_function_of_duckdb_with_side_effects_is_refused() -> None:
+    """A new release of DuckDB may add one. The exceptions neither read nor change a state that outlasts the call."""
+    harmless = {"error", "gen_random_uuid", "random", "uuid", "uuidv4", "uuidv7", "vector_type"}
+    with duckdb.connect() as connection:
+        found = connection.execute("SELECT DISTINCT function_name FROM duckdb_functions() WHERE stability = 'VOLATILE'")
+        names = {name for (name,) in found.fetchall()}
+        assert "stats" in names
+        assert {name for name in names if not refusals(connection, f"SELECT {name}()")} == harmless
 
 
 @pytest.mark.parametrize(("was", "now", "line", "said"), REPORT_FAULTS)

@@ -1,4 +1,4 @@
-"""Checks a report's SQL at the start: one SELECT, the right bound values, exactly the declared columns.
+"""Checks a report's SQL at the start: one SELECT of permitted functions, the right bound values, the declared columns.
 
 The check runs the query over empty tables with the lake's types, wrapped as the engine wraps it. So a faulty query
 fails at the start, not in the first job of a client. The database is private, has no rows and must not open files.
@@ -19,6 +19,7 @@ import duckdb
 
 from offtake.catalogue.folder import Tables
 from offtake.catalogue.macros import MACROS
+from offtake.catalogue.permitted_sql import refusals
 from offtake.catalogue.toml_reader import nearest
 from offtake.model.audit import SERVER_AUDIT
 from offtake.model.column_type import ColumnType
@@ -83,7 +84,9 @@ class QueryCheck:
         self._check_partition_markers(report, texts)
         parsed = [self._parameters(sql, file) for sql, file in texts]
         bound = [parameters for parameters in parsed if parameters is not None]
-        if len(bound) < len(texts) or not self._check_bound_values(report, texts, bound):
+        if len(bound) < len(texts) or not self._check_permitted(texts):
+            return
+        if not self._check_bound_values(report, texts, bound):
             return
         with self._empty_tables(report):
             for intermediate, file, parameters in zip(
@@ -111,6 +114,13 @@ class QueryCheck:
             )
             return None
         return set(statements[0].named_parameters)
+
+    def _check_permitted(self, texts: Sequence[tuple[str, Path]]) -> bool:
+        """Whether the texts use only functions and relations that a report may use."""
+        faults = [(path, line, fault) for sql, path in texts for line, fault in refusals(self._connection, sql)]
+        for path, line, fault in faults:
+            self._fault(path, line, fault)
+        return not faults
 
     def _check_bound_values(self, report: Report, texts: Sequence[tuple[str, Path]], bound: Sequence[set[str]]) -> bool:
         """Whether the texts together use every required value, and each text uses only known ones."""

@@ -1,7 +1,7 @@
 """Snapshots of the lake for one query: the files of one tenant and the months it needs.
 
 This module isolates tenants: a session reads only the files listed here and cannot open any other file. The views that
-the engine creates over them also show only the tenant's rows.
+the engine creates over them also show only files in the tenant's folders.
 """
 
 from __future__ import annotations

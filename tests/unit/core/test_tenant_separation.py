@@ -10,9 +10,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from offtake.app import build_services
+from offtake.catalogue.load import load_catalogue
+from offtake.catalogue.macros import MACROS
 from offtake.core import lookups
 from offtake.core.admin import identity
 from offtake.core.attempt import run
@@ -21,8 +24,9 @@ from offtake.core.auth import impersonation
 from offtake.core.exports.create import create_export
 from offtake.core.services import Services
 from offtake.engine.duckdb import Limits, Session
-from offtake.errors import ImpersonationRefused
+from offtake.errors import CatalogueError, ImpersonationRefused
 from offtake.home import Home
+from offtake.lake.compact import compact
 from offtake.lake.delta import Lake
 from offtake.lake.ingest.load import load
 from offtake.lake.snapshot import snapshot
@@ -174,6 +178,96 @@ def test_another_tenants_file_is_not_scanned(on: Services, tmp_path: Path) -> No
         plan = str(session.rows(query)[0]["plan"])
     assert len(view.files) == 2
     assert "Scanning Files: 1/2" in plan
+
+
+# Queries that the check over empty tables accepts, and that read past the view in an attempt; {file} is a file of the
+# other tenant.
+PAST_THE_VIEW = [
+    pytest.param(
+        """\
+SELECT '1' AS call_id, name AS notes, agent_name FROM query(
+    CASE WHEN getvariable('files of agent') IS NULL THEN 'SELECT  AS name,  AS agent_name'
+    ELSE 'SELECT name, name AS agent_name FROM read_parquet(getvariable(''files of agent''))' END
+) WHERE $start < $end""",
+        ("1: the query calls the table function query,", "2: the query calls getvariable,"),
+        id="text",
+    ),
+    pytest.param(
+        """\
+WITH taggings AS (SELECT '' AS conversation_id, '' AS tag_id, $start AS attached_at, $start AS detached_at),
+    known AS (SELECT '' AS id, '' AS name)
+SELECT conversation_id AS call_id, '' AS notes, '' AS agent_name
+FROM tags_carried(CASE WHEN $zone = 'UTC' THEN 'taggings' ELSE '{file}' END, 'known', $end)""",
+        ("4: argument 1 of tags_carried is an expression;",),
+        id="name",
+    ),
+]
+
+
+@pytest.mark.parametrize(("sql", "faults"), PAST_THE_VIEW)
+def test_a_report_that_reads_past_the_views_is_refused(
+    filled: Services, sql: str, faults: Sequence[str], tmp_path: Path
+) -> None:
+    """The views cannot stop such a query, as the session shows, so the catalogue does not accept it."""
+    names = ("call", "agent", "conversation_tag")
+    uses = [TableUse(table=name, prune=Prune.ALL) for name in names]
+    with every_tenants(filled.lake, uses, tenant="acme") as views:
+        sql = sql.replace("{file}", next(file for file in views[2].files if "tenant=globex" in file))
+        values = {"start": NOON, "end": NOON + timedelta(days=1), "zone": "Europe/Prague"}
+        values = {name: value for name, value in values.items() if f"${name}" in sql}
+        with Session(_limits(tmp_path), views, tenant="acme") as session:
+            session.define(MACROS)
+            rows = session.rows(Query(sql=sql, values=values, columns=("call_id", "notes", "agent_name")))
+    assert SECRET in str(rows)
+    folder = tmp_path / "own" / "careless"
+    folder.mkdir(parents=True)
+    for name, text in {**CARELESS, "query.sql": sql}.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    with pytest.raises(CatalogueError) as caught:
+        load_catalogue(folder.parent, tables={name: dict(table.stored_columns) for name, table in tables().items()})
+    for fault in faults:
+        assert f"query.sql:{fault}" in caught.value.message
+
+
+def test_the_rows_of_a_file_belong_to_the_tenant_of_its_folder(tmp_path: Path) -> None:
+    """A column ``tenant`` inside a file has no effect."""
+    files = []
+    with duckdb.connect() as connection:
+        for folder, column in (("acme", "globex"), ("globex", "acme")):
+            files.append(tmp_path / f"tenant={folder}" / "1.parquet")
+            files[-1].parent.mkdir()
+            connection.execute(f"COPY (SELECT '{folder}' AS name, '{column}' AS tenant) TO '{files[-1]}'")
+    view = TableView(
+        table="agent", files=tuple(map(str, files)), columns=(("name", "VARCHAR"), ("tenant", "VARCHAR")), rows=2
+    )
+    query = Query(sql="SELECT name, tenant FROM agent", values={}, columns=("name", "tenant"))
+    for tenant in ("acme", "globex"):
+        with Session(_limits(tmp_path), [view], tenant=tenant) as session:
+            assert session.rows(query) == [{"name": tenant, "tenant": tenant}]
+
+
+def test_the_lakes_files_have_no_column_of_the_tenant(tmp_path: Path) -> None:
+    """Neither after an insert, nor an update, nor a compaction, even if the input has the column."""
+    home = Home(tmp_path / "home")
+    home.create()
+    services = build_services(home, Settings())
+    for step in ("insert", "update", "append", "compact"):
+        if step == "compact":
+            assert compact(services.lake, tables()["call"], tenant="acme", max_files=0) == 1
+        else:
+            rows = [call("c2" if step == "append" else "c1", AT, notes=step, tenant="acme")]
+            _load(services.lake, tmp_path / "call.jsonl", "call", rows, tenant="acme")
+        with (
+            snapshot(services.lake, [TableUse(table="call", prune=Prune.ALL)], tenant="acme") as (view,),
+            duckdb.connect() as connection,
+        ):
+            found = connection.execute(
+                "SELECT name FROM parquet_schema($files)", {"files": list(view.files)}
+            ).fetchall()
+        assert len(view.files) == (2 if step == "append" else 1)
+        assert ("call_id",) in found, step
+        assert not {("tenant",), ("month",)} & set(found), step
+    services.database.close()
 
 
 def test_a_report_shows_the_tenants_rows_only(on: Services) -> None:
