@@ -87,7 +87,7 @@ def _source(size: Size, folder: Path) -> Path:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         columns = ", ".join(f"{_KINDS[n % len(_KINDS)].format(n=n)} AS column_{n}" for n in range(size.columns))
-        made = path.with_suffix(".part")
+        made = path.with_suffix(".incomplete")
         rows = f"SELECT {columns} FROM range({size.rows}) AS t (row)"
         duckdb.connect().execute(f"COPY ({rows}) TO '{made}' (FORMAT parquet)")
         made.rename(path)

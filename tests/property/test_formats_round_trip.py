@@ -124,7 +124,7 @@ def _count(kind: Format, chunks: Sequence[bytes]) -> int:
 @pytest.fixture(scope="module", params=(2, 5))
 def in_partitions(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     """A session that writes files in several partitions."""
-    staged = tmp_path_factory.mktemp("parts") / "staged"
+    staged = tmp_path_factory.mktemp("partitions") / "staged"
     with Session(
         limits(staged.parent), [], tenant="acme", writable=(staged, partition_file(staged)), partitions=request.param
     ) as opened:
