@@ -188,9 +188,9 @@ def test_the_manual_lists_every_word_of_report_files() -> None:
     page = (ROOT / "docs/reference/report-folder.md").read_text(encoding="utf-8")
     for word in (*ColumnType, *Mark, *Prune, *Rendering):
         assert f"`{word.value}`" in page
-    for kind in ColumnType:
-        row = next(line for line in page.split("\n") if line.startswith(f"| `{kind.value}` |"))
-        assert set(re.findall(r"`(\w+)`", row.split("|")[4])) == fitting(kind)
+    for column_type in ColumnType:
+        row = next(line for line in page.split("\n") if line.startswith(f"| `{column_type.value}` |"))
+        assert set(re.findall(r"`(\w+)`", row.split("|")[4])) == fitting(column_type)
 
 
 def test_the_append_only_check_finds_every_change() -> None:

@@ -95,14 +95,14 @@ def test_every_row_is_copied_and_sequences_continue(on: Services, target: Databa
 
 def test_more_rows_than_one_batch_are_copied(on: Services, target: Database) -> None:
     for number in range(120):
-        for kind in ("A", "a", "_", "é", "Z"):
+        for first in ("A", "a", "_", "é", "Z"):
             with on.database.write() as connection:
                 connection.execute(
                     text(
                         "INSERT INTO tenant (name, zone, created_at) SELECT :name, zone, created_at FROM tenant"
                         " WHERE name = 'acme'"
                     ),
-                    [{"name": f"{kind}{number}{extra}"} for extra in ("", "-x")],
+                    [{"name": f"{first}{number}{extra}"} for extra in ("", "-x")],
                 )
     counts = copy_all(on.database, target, silent)
     assert counts["tenant"] > 1_000

@@ -133,7 +133,7 @@ def test_kubernetes_gives_settings_that_exist_and_time_to_drain(
         for container in [*pod.get("initContainers", []), *pod["containers"]]:
             assert_command(container["args"])
             assert container["securityContext"]["readOnlyRootFilesystem"] is True
-            assert [each[kind]["name"] for each in container["envFrom"] for kind in each] == ["offtake", "offtake"]
+            assert [each[source]["name"] for each in container["envFrom"] for source in each] == ["offtake", "offtake"]
     (container,) = server["containers"]
     assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
     assert container["livenessProbe"]["httpGet"] == container["startupProbe"]["httpGet"]
@@ -337,7 +337,7 @@ def nginx(installation: Installation, tmp_path: Path) -> Iterator[tuple[str, tru
         "/var/log/nginx": str(tmp_path),
         "/run/nginx.pid": str(tmp_path / "nginx.pid"),
         "proxy_set_header X-Forwarded-Host $host;": "proxy_set_header X-Forwarded-Host $http_host;",  # has the port
-        "http {\n": "http {\n" + "".join(f"    {kind}_temp_path {tmp_path};\n" for kind in _TEMPORARY),
+        "http {\n": "http {\n" + "".join(f"    {directive}_temp_path {tmp_path};\n" for directive in _TEMPORARY),
     }
     for before, after in changes.items():
         assert text.count(before) >= 1, before

@@ -131,3 +131,28 @@ def test_retired_names_are_not_used() -> None:
 def test_a_class_name_means_one_thing() -> None:
     several = {name: paths for name, paths in _classes().items() if len(paths) > 1 and not name.startswith("_")}
     assert sorted(several) == sorted(RETIRED["homonyms"])
+
+
+def test_kind_is_a_variant_of_an_enumeration() -> None:
+    """A parameter or field ``kind`` has the type of an enumeration of variants; a log event has no field ``kind``."""
+    found = []
+    for path, tree in _modules().items():
+        for node in ast.walk(tree):
+            match node:
+                case (
+                    ast.arg(arg="kind", annotation=annotation)
+                    | ast.AnnAssign(target=ast.Name(id="kind"), annotation=annotation)
+                ):
+                    if annotation is None or not re.search(r"[a-z]Kind\b", ast.unparse(annotation)):
+                        found.append(f"{path}:{node.lineno}")
+                case ast.Name(id="kind" | "kinds", ctx=ast.Store()):
+                    if not _is_declared(tree, node):
+                        found.append(f"{path}:{node.lineno}")
+                case ast.Call(func=ast.Attribute(attr="debug" | "info" | "warning" | "error"), keywords=keywords):
+                    found += [f"{path}:{node.lineno}" for each in keywords if each.arg == "kind"]
+    assert found == []
+
+
+def _is_declared(tree: ast.Module, name: ast.Name) -> bool:
+    """Whether the name is the target of an annotated assignment, such as a field."""
+    return any(isinstance(node, ast.AnnAssign) and node.target is name for node in ast.walk(tree))

@@ -13,7 +13,7 @@ import pytest
 from offtake.core.admin import identity
 from offtake.model.tenant import Tenant
 from offtake.store import jobs
-from tests.fixtures.databases import KINDS, fresh_database, state_setting
+from tests.fixtures.databases import DATABASES, fresh_database, state_setting
 from tests.fixtures.installation import Installation
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +21,7 @@ PROCESSES, THREADS = 4, 16
 QUOTA, ROUNDS = 15, 20
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=DATABASES)
 def home(request: pytest.FixtureRequest, installation: Installation) -> Installation:
     """A home with a tenant for each round."""
     is_sqlite = request.param == "sqlite"

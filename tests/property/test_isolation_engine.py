@@ -214,23 +214,23 @@ HUNGRY = {
 }
 
 
-@pytest.mark.parametrize("kind", HUNGRY)
-def test_rows_that_exceed_the_memory_are_spilled_to_the_temporary_folder(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("shape", HUNGRY)
+def test_rows_that_exceed_the_memory_are_spilled_to_the_temporary_folder(shape: str, tmp_path: Path) -> None:
     with _hungry(tmp_path, temp_mb=2048) as session:
-        assert session.copy(_query(kind), tmp_path / "staged", **CSV) == ROWS
+        assert session.copy(_query(shape), tmp_path / "staged", **CSV) == ROWS
     assert (tmp_path / "staged").read_bytes().count(b"\n") == ROWS + 1
     assert not list((tmp_path / "temp").glob("*"))  # removed with the session
 
 
-@pytest.mark.parametrize("kind", HUNGRY)
-def test_too_little_temporary_space_is_resource_exhausted(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("shape", HUNGRY)
+def test_too_little_temporary_space_is_resource_exhausted(shape: str, tmp_path: Path) -> None:
     with _hungry(tmp_path, temp_mb=1) as session, pytest.raises(ResourceExhausted):
-        session.copy(_query(kind), tmp_path / "staged", **CSV)
+        session.copy(_query(shape), tmp_path / "staged", **CSV)
     assert not list((tmp_path / "temp").glob("*"))
 
 
-def _query(kind: str) -> Query:
-    return Query(sql=HUNGRY[kind], values={}, columns=())
+def _query(shape: str) -> Query:
+    return Query(sql=HUNGRY[shape], values={}, columns=())
 
 
 def _hungry(folder: Path, *, temp_mb: int) -> Session:

@@ -33,7 +33,7 @@ def _sql(source: str) -> list[tuple[int, str]]:
             continue
         if isinstance(node, ast.JoinedStr):
             skipped.update(id(value) for value in node.values)
-            text = "".join(value.value if isinstance(value, ast.Constant) else "{}" for value in node.values)
+            text = "".join(str(value.value) if isinstance(value, ast.Constant) else "{}" for value in node.values)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             text = node.value
         else:

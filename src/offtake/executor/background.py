@@ -33,7 +33,7 @@ class BackgroundThread:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+        self, error_class: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._done.set()
         self._thread.join(self._join_seconds)
@@ -46,7 +46,7 @@ class BackgroundThread:
                 _log.error(
                     "thread_defect",
                     thread=self._thread.name,
-                    kind=type(error).__name__,
+                    error_class=type(error).__name__,
                     locations=traceback_locations(error),
                 )
                 if not self._done.wait(_RESTART_SECONDS):

@@ -94,7 +94,7 @@ def _leased(on: Services, *, format_name: str = "csv", row_limit: int | None = N
     return lease
 
 
-@pytest.mark.parametrize("format_name", [kind.name for kind in FORMATS])
+@pytest.mark.parametrize("format_name", [file_format.name for file_format in FORMATS])
 def test_an_attempt_joins_its_partitions_into_one_published_file(on: Services, format_name: str) -> None:
     artifact = run_attempt(_leased(on, format_name=format_name), on, Cancellation())
     data = artifact_path(on, artifact.key).read_bytes()

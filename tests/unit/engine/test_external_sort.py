@@ -41,8 +41,8 @@ SPAN = Timespan(start=datetime(2026, 3, 1, tzinfo=UTC), end=datetime(2026, 4, 1,
 REQUEST = ExportRequest(dialect="any", report="any", format="json", timespan=SPAN, name="any")
 
 
-def column(name: str, kind: ColumnType) -> Column:
-    return Column(name=name, type=kind, meaning="Any.", mark=Mark.PROPOSED)
+def column(name: str, column_type: ColumnType) -> Column:
+    return Column(name=name, type=column_type, meaning="Any.", mark=Mark.PROPOSED)
 
 
 REPORT = Report(
