@@ -42,7 +42,7 @@ _SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
 def _texts(report: Report) -> list[str]:
-    return [*(step.sql for step in report.intermediate_tables), report.sql]
+    return [*(intermediate.sql for intermediate in report.intermediate_tables), report.sql]
 
 
 def test_every_folder_is_a_report() -> None:
@@ -51,7 +51,9 @@ def test_every_folder_is_a_report() -> None:
 
 def test_every_shared_intermediate_table_is_used() -> None:
     shared = {path.stem for path in (BUILT_IN / "_intermediate").iterdir()}
-    assert shared <= {step.name for report in CATALOGUE.reports.values() for step in report.intermediate_tables}
+    assert shared <= {
+        intermediate.name for report in CATALOGUE.reports.values() for intermediate in report.intermediate_tables
+    }
 
 
 def test_every_export_of_the_vendors_exists() -> None:

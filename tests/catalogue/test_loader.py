@@ -145,7 +145,9 @@ REPORT_FAULTS = [
     ),
     pytest.param('type = "id"', 'type = "ids"', 9, "did you mean 'id'?", id="unknown-type"),
     pytest.param('type = "id"', 'type = "xyz"', 9, "allowed are: text, id, integer", id="type-words"),
-    pytest.param('mark = "seen"', 'mark = "heard"', 10, "allowed are: documented, seen, inferred, proposed", id="mark"),
+    pytest.param(
+        'mark = "seen"', 'mark = "guessed"', 10, "allowed are: documented, seen, inferred, proposed", id="mark"
+    ),
     pytest.param(
         'meaning = "Its end."', 'meaning = ""', 10, "'meaning' must be a text that is not empty", id="meaning"
     ),

@@ -30,7 +30,7 @@ from tests.fixtures.commands import command
 from tests.fixtures.databases import fresh_database, state_setting
 from tests.fixtures.exports import EXPORT, caller, published
 
-LOOP_ORDER = replace(EXPORT, dialect="loop", report="inbox_conversations", format="json", row_limit=None)
+LOOP_EXPORT = replace(EXPORT, dialect="loop", report="inbox_conversations", format="json", row_limit=None)
 
 
 def silent(what: str, done: int, total: int) -> None:
@@ -44,7 +44,7 @@ def on(services: Services) -> Services:
         identity.add_tenant(Tenant(name=name, company_key=f"key-{name}"), services)
     identity.add_credential("acme", CredentialKind.BASIC, services, user="ann", scopes=DEFAULT_SCOPES)
     published(services)
-    create_export(LOOP_ORDER, caller(), services, key="march")
+    create_export(LOOP_EXPORT, caller(), services, key="march")
     create_export(EXPORT, caller(), services)
     lease = claim_next(services, Worker(name="w"))
     assert lease is not None

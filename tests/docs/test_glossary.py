@@ -48,15 +48,16 @@ def _modules() -> Mapping[str, ast.Module]:
 @cache
 def _identifiers() -> frozenset[str]:
     """Names that modules define or use: classes, functions, attributes, parameters, fields."""
-    found: set[str] = set()
-    for tree in _modules().values():
-        for node in ast.walk(tree):
-            match node:
-                case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.Name(id=name) | ast.arg(arg=name):
-                    found.add(name)
-                case ast.Attribute(attr=name):
-                    found.add(name)
-    return frozenset(found)
+    return frozenset(name for tree in _modules().values() for name in _names(tree))
+
+
+def _names(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.Name(id=name) | ast.arg(arg=name):
+                yield name
+            case ast.Attribute(attr=name):
+                yield name
 
 
 @cache
@@ -126,6 +127,16 @@ def test_retired_names_are_not_used() -> None:
     pattern = re.compile(rf"\b(?:{'|'.join(RETIRED['names']['texts'])})\b")
     texts = [f"{name}: {match}" for name, text in _texts() for match in pattern.findall(text)]
     assert (classes, modules, texts) == ([], [], [])
+
+
+@pytest.mark.parametrize("folder", ["src", "tests", "tools"])
+def test_retired_identifiers_are_not_used(folder: str) -> None:
+    found = []
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        for name in _names(ast.parse(path.read_text("utf-8"))):
+            if name.strip("_").lower() in RETIRED["names"]["identifiers"]:
+                found.append(f"{path.relative_to(ROOT)}: {name}")
+    assert found == []
 
 
 def test_a_class_name_means_one_thing() -> None:

@@ -222,8 +222,8 @@ def _writes(draw: DrawFn) -> list[tuple[int, bytes]]:
     blocks = draw(
         st.lists(st.binary(min_size=1, max_size=2000) | st.sampled_from((b"\n", b"row\n", b"\0")), max_size=8)
     )
-    places = [sum(map(len, blocks[:number])) for number in range(len(blocks))]
-    writes = list(zip(places, blocks, strict=True))
+    offsets = [sum(map(len, blocks[:number])) for number in range(len(blocks))]
+    writes = list(zip(offsets, blocks, strict=True))
     return draw(st.just(writes) | st.permutations(writes))
 
 
@@ -236,8 +236,8 @@ def test_the_verification_of_a_growing_file_reads_the_bytes_on_the_disk(
         counter = _Collector()
         with FileVerification(path, counter) as verification:
             with path.open("wb", buffering=0) as file:
-                for place, block in writes:
-                    os.pwrite(file.fileno(), block, place)
+                for offset, block in writes:
+                    os.pwrite(file.fileno(), block, offset)
                     if waiting:  # until the follower has read up to the first hole or zero byte
                         counter.wait_for(len(path.read_bytes().partition(b"\0")[0]))
             stats = verification.finish()

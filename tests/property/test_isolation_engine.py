@@ -51,10 +51,8 @@ class Sandbox:
 
     def attempts(self) -> tuple[str, ...]:
         """Statements that would read or write files of others."""
-        reading = tuple(
-            f"SELECT * FROM {source}" for spelling in self._spellings() for source in self.readers(spelling)
-        )
-        return (*reading, *self._others())
+        reads = tuple(f"SELECT * FROM {source}" for spelling in self._spellings() for source in self.readers(spelling))
+        return (*reads, *self._others())
 
     def _spellings(self) -> tuple[str, ...]:
         """Other spellings of the foreign file: a relative path, a link, a pattern, a URL."""
@@ -208,7 +206,7 @@ ROWS = 1_500_000
 HUNGRY = {
     "sort": f"SELECT md5(n::VARCHAR) || md5((n + 1)::VARCHAR) AS text, n FROM range({ROWS}) AS t(n) ORDER BY text",
     "aggregate": f"SELECT md5(n::VARCHAR) AS text, count(*), max(n) FROM range({ROWS}) AS t(n) GROUP BY text",
-    "window": f"SELECT n, row_number() OVER (ORDER BY md5(n::VARCHAR)) AS place FROM range({ROWS}) AS t(n)",
+    "window": f"SELECT n, row_number() OVER (ORDER BY md5(n::VARCHAR)) AS rank FROM range({ROWS}) AS t(n)",
     "join": f"SELECT a.n FROM range({ROWS}) AS a(n) JOIN (SELECT md5(n::VARCHAR) AS text FROM range({ROWS}) AS t(n)) "
     "AS b ON md5(a.n::VARCHAR) = b.text",
 }

@@ -168,7 +168,7 @@ def _compare(found: Rows, wanted: Rows) -> None:
 
 def _trimmed(rows: Rows) -> Rows:
     trimmed = [
-        row[: max((place for place, value in enumerate(row, 1) if value is not None), default=0)] for row in rows
+        row[: max((column for column, value in enumerate(row, 1) if value is not None), default=0)] for row in rows
     ]
     while trimmed and not trimmed[-1]:
         trimmed.pop()

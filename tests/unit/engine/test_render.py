@@ -117,9 +117,9 @@ def test_free_text_is_not_written_as_a_formula(
     typed = column_type in (ColumnType.TEXT, ColumnType.ID, ColumnType.LIST) and rendering.row.json == "string"
     for value in (None, *SAMPLES[column_type]):
         plain, _ = shown(database, rendering, column_type, value)
-        guarded, _ = shown(database, rendering, column_type, value, guarded=True)
+        prefixed, _ = shown(database, rendering, column_type, value, guard_formulas=True)
         is_formula = isinstance(plain, str) and plain.startswith(("=", "+", "-", "@", "\t", "\r"))
-        assert guarded == (f"'{plain}" if typed and is_formula else plain)
+        assert prefixed == (f"'{plain}" if typed and is_formula else plain)
 
 
 def test_instants_become_dates_in_a_workbook_and_other_values_stay() -> None:

@@ -1,16 +1,16 @@
 -- Pieces of agents' time, compared with their schedules, that began in the timespan.
-WITH day_reading AS (
+WITH local_day AS (
     -- Midnights in the account's zone, from one day before the timespan to one day after it.
     SELECT unnest(generate_series(
         date_trunc('day', $start AT TIME ZONE $account_zone) - INTERVAL 1 DAY,
         date_trunc('day', $end AT TIME ZONE $account_zone) + INTERVAL 1 DAY,
         INTERVAL 1 DAY
-    )) AS reading
+    )) AS midnight
 ),
 
 account_day AS (
-    SELECT reading, instant_of_midnight(reading, $account_zone) AS starts_at
-    FROM day_reading
+    SELECT midnight, instant_of_midnight(midnight, $account_zone) AS starts_at
+    FROM local_day
 ),
 
 route AS (
@@ -43,7 +43,7 @@ SELECT
     event.actual_state,
     event.agent_id
 FROM adherence_event AS event
-LEFT JOIN account_day ON account_day.reading = date_trunc('day', event.started_at AT TIME ZONE $account_zone)
+LEFT JOIN account_day ON account_day.midnight = date_trunc('day', event.started_at AT TIME ZONE $account_zone)
 LEFT JOIN agent ON agent.agent_id = event.agent_id
 LEFT JOIN team ON team.team_id = event.team_id
 LEFT JOIN named_lists('route', 'known_queue') AS named_route ON named_route.ids = event.queue_ids

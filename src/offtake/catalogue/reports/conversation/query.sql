@@ -20,7 +20,7 @@ person AS (
         agent.number,
         agent.name,
         agent.email,
-        row_number() OVER (ORDER BY agent_id.agent_id) AS place
+        row_number() OVER (ORDER BY agent_id.agent_id) AS position
     FROM agent_id
     LEFT JOIN agent ON agent.agent_id = agent_id.agent_id
 ),
@@ -35,8 +35,8 @@ turn AS (
         -- The agent of the last closing. Of closings at the same instant the choice must be deterministic; an agent
         -- precedes a missing agent. Positions instead of ids keep the state of the aggregate small.
         arg_max(
-            coalesce(person.place, 0),
-            CAST(epoch_us(action.happened_at) AS HUGEINT) * 4294967296 + coalesce(person.place, 0)
+            coalesce(person.position, 0),
+            CAST(epoch_us(action.happened_at) AS HUGEINT) * 4294967296 + coalesce(person.position, 0)
         ) FILTER (action.kind = 'CLOSED') AS closer
     FROM conversation_action AS action
     LEFT JOIN person ON person.agent_id = action.agent_id
@@ -166,7 +166,7 @@ LEFT JOIN noted ON noted.conversation_id = conversation.conversation_id
 LEFT JOIN written ON written.conversation_id = conversation.conversation_id
 LEFT JOIN tags_carried('tagging', 'known_tag', $end) AS carried ON carried.conversation_id = conversation.conversation_id
 LEFT JOIN person AS assigned ON assigned.agent_id = conversation.assigned_agent_id
-LEFT JOIN person AS closer ON closer.place = picked.closer
+LEFT JOIN person AS closer ON closer.position = picked.closer
 LEFT JOIN team ON team.team_id = conversation.assigned_team_id
 LEFT JOIN queue ON queue.queue_id = conversation.queue_id
 LEFT JOIN author ON author.author_id = conversation.author_id

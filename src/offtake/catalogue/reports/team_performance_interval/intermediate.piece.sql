@@ -8,7 +8,7 @@ WITH way AS (
         AND NOT regexp_full_match($zone, 'Etc/.*|UTC|UCT|Universal|Zulu|Greenwich|GMT([+-]?0|[+-][0-9:]+)?') AS is_by_calendar
 ),
 
-reading AS (
+local_midnight AS (
     -- Midnights in the zone: of days, of Mondays, of the first of each month.
     SELECT unnest(CASE
         WHEN $interval_milliseconds > 604800000 THEN generate_series(
@@ -28,7 +28,7 @@ reading AS (
 cut AS (
     SELECT $start AS starts_at
     UNION
-    SELECT instant_of_midnight(midnight, $zone) FROM reading
+    SELECT instant_of_midnight(midnight, $zone) FROM local_midnight
     UNION
     SELECT make_timestamptz(unnest(range(
         epoch_us($start), epoch_us($end), 1000 * CAST($interval_milliseconds AS BIGINT)

@@ -1,16 +1,16 @@
 -- Stays of agents in states, split at the months of the account's zone, with the rows that end in the timespan.
-WITH month_reading AS (
+WITH local_month AS (
     -- The first of each month in the account's zone, from the month before the timespan, which may end at its start.
     SELECT unnest(generate_series(
         date_trunc('month', $start AT TIME ZONE $account_zone) - INTERVAL 1 MONTH,
         date_trunc('month', $end AT TIME ZONE $account_zone) + INTERVAL 1 MONTH,
         INTERVAL 1 MONTH
-    )) AS reading
+    )) AS midnight
 ),
 
 month_start AS (
-    SELECT instant_of_midnight(reading, $account_zone) AS starts_at
-    FROM month_reading
+    SELECT instant_of_midnight(midnight, $account_zone) AS starts_at
+    FROM local_month
 ),
 
 account_month AS (
