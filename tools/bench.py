@@ -151,11 +151,11 @@ def _bare_copy(home: BenchHome, export: Export) -> BareCopy:
 
 
 def _planned(on: Services, export: Export) -> BareCopy:
-    kind = format_named(FORMATS[export.format])
+    file_format = format_named(FORMATS[export.format])
     request = ExportRequest(
         dialect=DIALECT,
         report=export.report,
-        format=kind.name,
+        format=file_format.name,
         timespan=Timespan(start=export.start, end=export.end, zone="UTC"),
         name="bench",
     )
@@ -166,7 +166,7 @@ def _planned(on: Services, export: Export) -> BareCopy:
         report,
         layout.shown,
         request,
-        empty_text_is_null=kind.empty_text_is_null,
+        empty_text_is_null=file_format.empty_text_is_null,
     )
     with snapshot(
         on.lake, report.tables, tenant=TENANT, start=export.start, end=export.end

@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def _view(found: dict[str, Any]) -> TableView:
-    columns = tuple((name, kind) for name, kind in found["columns"])
+    columns = tuple((name, sql_type) for name, sql_type in found["columns"])
     return TableView(table=found["table"], files=tuple(found["files"]), columns=columns, rows=found["rows"])
 
 

@@ -36,7 +36,7 @@ def _offtake(source: str, target: Path) -> int:
     from offtake.model.view import TableView
 
     found = duckdb.connect().execute(f"DESCRIBE {_query(source)}").fetchall()
-    columns = tuple((str(name), str(kind)) for name, kind, *_ in found)
+    columns = tuple((str(name), str(sql_type)) for name, sql_type, *_ in found)
     view = TableView(table="rows", files=(source,), columns=columns, rows=0)
     query = Query(sql="SELECT * EXCLUDE (tenant) FROM rows", values={}, columns=tuple(name for name, _ in columns))
     with tempfile.TemporaryDirectory() as temp:

@@ -19,8 +19,8 @@ ROOT = Path(__file__).parents[1]
 TIME_BUDGET, MEMORY_BUDGET_MB = 0.7, 350
 GROWTH_BUDGET = 1.1  # of the peak, from the second of the three sizes to the third
 OTHERS = ("rustpy-xlsxwriter", "jetxl", "xlsxwriter, constant memory", "openpyxl, write only")
-# Columns of each kind in turn: ids, text with and without nulls and markup, whole numbers, instants, and others.
-_KINDS = (
+# Columns of each type in turn: ids, text with and without nulls and markup, whole numbers, instants, and others.
+_COLUMNS = (
     "'id-' || lpad(CAST((row * 7919 + {n}) % 10000019 AS VARCHAR), 10, '0')",
     "CASE WHEN row % 13 > 0 THEN 'Customer ' || (row * 31 + {n}) % 5003 END",
     "CASE WHEN (row + {n}) % 20 = 0 THEN 'Terms & conditions <' || row % 97 || '>' "
@@ -86,8 +86,8 @@ def _source(size: Size, folder: Path) -> Path:
     path = folder / "tenant=bench" / f"rows-{size.rows}-{size.columns}.parquet"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        columns = ", ".join(f"{_KINDS[n % len(_KINDS)].format(n=n)} AS column_{n}" for n in range(size.columns))
-        made = path.with_suffix(".part")
+        columns = ", ".join(f"{_COLUMNS[n % len(_COLUMNS)].format(n=n)} AS column_{n}" for n in range(size.columns))
+        made = path.with_suffix(".incomplete")
         rows = f"SELECT {columns} FROM range({size.rows}) AS t (row)"
         duckdb.connect().execute(f"COPY ({rows}) TO '{made}' (FORMAT parquet)")
         made.rename(path)

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.fixtures.chaos import ChaosRun, Plan, Totals, backend_settings, run_chaos, verify
-from tests.fixtures.databases import KINDS, postgresql_server
+from tests.fixtures.databases import DATABASES, postgresql_server
 from tests.fixtures.installation import Installation
 
 
@@ -43,7 +43,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=100, help="jobs to create (default 100)")
     parser.add_argument("--kills", type=int, help="kills of workers and server (default: one per eight jobs)")
-    parser.add_argument("--state", choices=KINDS, default="sqlite", help="database of the state")
+    parser.add_argument("--state", choices=DATABASES, default="sqlite", help="database of the state")
     parser.add_argument("--executor", choices=("workers", "temporal"), default="workers", help="what dispatches jobs")
     parser.add_argument(
         "--seed", type=int, default=time.time_ns() % 1_000_000, help="seed of the kills (default: random)"

@@ -234,11 +234,11 @@ def _usage(name: str, command: Any) -> str:
 
 
 def _spelling(option: Any) -> str:
-    kind = "" if option.is_bool_flag else " " + _kind(option.type_descriptor.annotation)
-    return f"`{'`, `'.join(option.opts)}{kind}`"
+    value_type = "" if option.is_bool_flag else " " + _value_type(option.type_descriptor.annotation)
+    return f"`{'`, `'.join(option.opts)}{value_type}`"
 
 
-def _kind(annotation: Any) -> str:
+def _value_type(annotation: Any) -> str:
     """Return the placeholder of a value: its choices, or the name of its type."""
     inner = next(iter(get_args(annotation)), annotation)
     if issubclass(inner, Enum):

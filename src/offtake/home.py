@@ -102,12 +102,12 @@ class Home:
             yield
 
     @contextmanager
-    def _locked(self, kind: int, refusal: str) -> Iterator[None]:
+    def _locked(self, operation: int, refusal: str) -> Iterator[None]:
         """Hold a file lock; the system releases it when the process ends."""
         handle = os.open(self.root / ".in-use", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             try:
-                fcntl.flock(handle, kind | fcntl.LOCK_NB)
+                fcntl.flock(handle, operation | fcntl.LOCK_NB)
             except OSError as error:
                 raise HomeInUse(f"{self.root} {refusal}.") from error
             yield

@@ -31,7 +31,11 @@ class _Forward(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record."""
-        kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
+        error_class = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
         structlog.get_logger("offtake.library").warning(
-            "library", logger=record.name, level=record.levelname.lower(), message=str(record.msg), kind=kind
+            "library",
+            logger=record.name,
+            level=record.levelname.lower(),
+            message=str(record.msg),
+            error_class=error_class,
         )

@@ -33,7 +33,7 @@ def select_typed(columns: Iterable[tuple[str, str]], *, files: str | None, condi
     ``condition`` is SQL that every row fulfils. The parts of the result are bound at each use, so a view may be made
     of it.
     """
-    typed = ", ".join(f"CAST(NULL AS {kind}) AS {quote_identifier(name)}" for name, kind in columns)
+    typed = ", ".join(f"CAST(NULL AS {sql_type}) AS {quote_identifier(name)}" for name, sql_type in columns)
     sql = f"SELECT {typed} WHERE false"
     if files is None:
         return sql

@@ -108,7 +108,7 @@ class Randomness:
     def __init__(self, seed: int, mine: Side, theirs: Side) -> None:
         self._random = random.Random(seed)
         self._mine, self._theirs = mine, theirs
-        self._kinds: tuple[Callable[[], tuple[str, str, str | None]], ...] = (
+        self._requests: tuple[Callable[[], tuple[str, str, str | None]], ...] = (
             self._status,
             self._status,
             self._file,
@@ -123,19 +123,19 @@ class Randomness:
 
     def request(self) -> tuple[str, str, str | None]:
         """Return method, path and body."""
-        return self._random.choice(self._kinds)()
+        return self._random.choice(self._requests)()
 
     def _job(self) -> str:
         """Return a job id: of either tenant, unknown or malformed; most often of the other tenant."""
         foreign, own = list(self._theirs.jobs.values()), list(self._mine.jobs.values())
-        kind = self._random.random()
-        if kind < 0.5:
+        choice = self._random.random()
+        if choice < 0.5:
             return self._random.choice(foreign)
-        if kind < 0.65:
+        if choice < 0.65:
             return self._random.choice(own)
-        if kind < 0.8:
+        if choice < 0.8:
             return str(uuid.UUID(int=self._random.getrandbits(128)))
-        if kind < 0.9:
+        if choice < 0.9:
             return self._random.choice(foreign)[: self._random.randrange(36)] + self._random.choice(MALFORMED)
         return self._random.choice((*MALFORMED, self._random.choice(foreign).upper()))
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 
 from dialect_clients import Job, JobFailed, JobState, Operation, UnsupportedOperation
-from tests.fixtures.databases import KINDS
+from tests.fixtures.databases import DATABASES
 from tests.fixtures.dialects import DIALECT_CASES, Account, DialectCase
 from tests.fixtures.installation import Served
 from tests.fixtures.polling import TIMEOUT_SECONDS, wait_for
@@ -37,24 +37,24 @@ def case(request: pytest.FixtureRequest) -> DialectCase:
     return found
 
 
-@pytest.fixture(scope="module", params=KINDS)
-def kind(request: pytest.FixtureRequest) -> str:
+@pytest.fixture(scope="module", params=DATABASES)
+def database(request: pytest.FixtureRequest) -> str:
     """The database of the state."""
     return str(request.param)
 
 
 @pytest.fixture(scope="module")
-def working(request: pytest.FixtureRequest, kind: str) -> Served:
+def working(request: pytest.FixtureRequest, database: str) -> Served:
     """A server with a worker."""
-    name = "busy" if kind == "sqlite" else "busy_on_postgresql"
+    name = "busy" if database == "sqlite" else "busy_on_postgresql"
     served: Served = request.getfixturevalue(name)
     return served
 
 
 @pytest.fixture(scope="module")
-def resting(request: pytest.FixtureRequest, kind: str) -> Served:
+def resting(request: pytest.FixtureRequest, database: str) -> Served:
     """A server without workers."""
-    name = "idle" if kind == "sqlite" else "idle_on_postgresql"
+    name = "idle" if database == "sqlite" else "idle_on_postgresql"
     served: Served = request.getfixturevalue(name)
     return served
 

@@ -42,7 +42,7 @@ _SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
 def _texts(report: Report) -> list[str]:
-    return [*(step.sql for step in report.intermediate_tables), report.sql]
+    return [*(intermediate.sql for intermediate in report.intermediate_tables), report.sql]
 
 
 def test_every_folder_is_a_report() -> None:
@@ -51,7 +51,9 @@ def test_every_folder_is_a_report() -> None:
 
 def test_every_shared_intermediate_table_is_used() -> None:
     shared = {path.stem for path in (BUILT_IN / "_intermediate").iterdir()}
-    assert shared <= {step.name for report in CATALOGUE.reports.values() for step in report.intermediate_tables}
+    assert shared <= {
+        intermediate.name for report in CATALOGUE.reports.values() for intermediate in report.intermediate_tables
+    }
 
 
 def test_every_export_of_the_vendors_exists() -> None:
@@ -188,9 +190,9 @@ def test_the_manual_lists_every_word_of_report_files() -> None:
     page = (ROOT / "docs/reference/report-folder.md").read_text(encoding="utf-8")
     for word in (*ColumnType, *Mark, *Prune, *Rendering):
         assert f"`{word.value}`" in page
-    for kind in ColumnType:
-        row = next(line for line in page.split("\n") if line.startswith(f"| `{kind.value}` |"))
-        assert set(re.findall(r"`(\w+)`", row.split("|")[4])) == fitting(kind)
+    for column_type in ColumnType:
+        row = next(line for line in page.split("\n") if line.startswith(f"| `{column_type.value}` |"))
+        assert set(re.findall(r"`(\w+)`", row.split("|")[4])) == fitting(column_type)
 
 
 def test_the_append_only_check_finds_every_change() -> None:

@@ -147,7 +147,9 @@ REPORT_FAULTS = [
     ),
     pytest.param('type = "id"', 'type = "ids"', 9, "did you mean 'id'?", id="unknown-type"),
     pytest.param('type = "id"', 'type = "xyz"', 9, "allowed are: text, id, integer", id="type-words"),
-    pytest.param('mark = "seen"', 'mark = "heard"', 10, "allowed are: documented, seen, inferred, proposed", id="mark"),
+    pytest.param(
+        'mark = "seen"', 'mark = "guessed"', 10, "allowed are: documented, seen, inferred, proposed", id="mark"
+    ),
     pytest.param(
         'meaning = "Its end."', 'meaning = ""', 10, "'meaning' must be a text that is not empty", id="meaning"
     ),
@@ -253,7 +255,7 @@ FORBIDDEN = [
         id="computed-name",
     ),
     pytest.param(
-        "(SELECT count(*) FROM named_lists('a', known := $zone))", "argument 2 of named_lists is an", id="named-name"
+        "(SELECT count(*) FROM named_lists('a', named := $zone))", "argument 2 of named_lists is an", id="named-name"
     ),
 ]
 
@@ -269,7 +271,7 @@ def test_a_query_that_could_reach_more_than_its_tables_is_refused(write: Write, 
 
 def test_a_query_may_use_the_macros_and_functions_without_data(write: Write) -> None:
     lists = "WITH lists AS (SELECT ['a'] AS ids), known AS (SELECT 'a' AS id, 'A' AS name)\nSELECT"
-    now = f"{lists} (SELECT names[1] FROM named_lists('lists', known := 'known')) || call_id AS ring_id"
+    now = f"{lists} (SELECT names[1] FROM named_lists('lists', named := 'known')) || call_id AS ring_id"
     folder = write(file="query.sql", was="SELECT call_id AS ring_id", now=now)
     sql = (folder / "query.sql").read_text(encoding="utf-8")
     joined = "FROM call, range(1), generate_series(1, 1), unnest([1])"

@@ -1,4 +1,4 @@
-"""Fixtures that run each test on every database of ``databases.KINDS``."""
+"""Fixtures that run each test on every database of ``databases.DATABASES``."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from offtake.home import Home
 from offtake.settings import Settings
 from offtake.store.database import Database, sqlite_url
 from offtake.store.migrate import migrate
-from tests.fixtures.databases import KINDS, fresh_database
+from tests.fixtures.databases import DATABASES, fresh_database
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=DATABASES)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty database."""
     if request.param == "sqlite":
@@ -43,7 +43,7 @@ def migrated_postgresql(postgresql: str) -> str:
     return str(make_url(url).database)
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=DATABASES)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """A database with the newest schema."""
     if request.param == "sqlite":

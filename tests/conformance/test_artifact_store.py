@@ -64,17 +64,17 @@ def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Kept:
 
 
 @pytest.mark.parametrize("prefix", ["", "one", "care/artifacts"])
-@pytest.mark.parametrize("kind", SERVERS)
+@pytest.mark.parametrize("server_name", SERVERS)
 def test_a_prefix_with_any_characters_works(
-    kind: str, prefix: str, request: pytest.FixtureRequest, tmp_path: Path
+    server_name: str, prefix: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    server: S3Server = request.getfixturevalue(kind)
+    server: S3Server = request.getfixturevalue(server_name)
     bucket = server.bucket(server.fresh_bucket(), prefix)
     kept = Kept(BucketArtifacts(tmp_path, bucket), tmp_path)
     kept.store.prepare()
     key = kept.keep(b"some rows")
     wanted = [(key, 1, False)]
-    if kind == "moto":  # an unfinished upload stops rclone altogether
+    if server_name == "moto":  # an unfinished upload stops rclone altogether
         other = kept.store.key("acme", OTHER, 2, "csv")
         _begun(bucket, other)
         wanted.append((other, 2, False))
@@ -198,15 +198,15 @@ def test_abandoned_uploads_on_several_pages_are_listed(moto: S3Server, monkeypat
     assert sorted(found.key for found in uploads.list_multipart_uploads(bucket, "files/")) == keys
 
 
-@pytest.mark.parametrize("kind", SERVERS)
-def test_an_existing_bucket_passes_the_check(kind: str, request: pytest.FixtureRequest) -> None:
-    server: S3Server = request.getfixturevalue(kind)
+@pytest.mark.parametrize("server_name", SERVERS)
+def test_an_existing_bucket_passes_the_check(server_name: str, request: pytest.FixtureRequest) -> None:
+    server: S3Server = request.getfixturevalue(server_name)
     assert server.bucket(server.fresh_bucket()).probe("artifacts_url")
 
 
-@pytest.mark.parametrize("kind", SERVERS)
-def test_a_missing_bucket_is_reported_with_its_setting(kind: str, request: pytest.FixtureRequest) -> None:
-    server: S3Server = request.getfixturevalue(kind)
+@pytest.mark.parametrize("server_name", SERVERS)
+def test_a_missing_bucket_is_reported_with_its_setting(server_name: str, request: pytest.FixtureRequest) -> None:
+    server: S3Server = request.getfixturevalue(server_name)
     with pytest.raises(
         SettingsError, match=r"^artifacts_url: s3://nobodys-bucket/care/files: the bucket does not exist"
     ):
@@ -214,14 +214,14 @@ def test_a_missing_bucket_is_reported_with_its_setting(kind: str, request: pytes
 
 
 @pytest.mark.parametrize(
-    "kind",
+    "server_name",
     [
         pytest.param("moto", marks=gap("moto", reason="accepts any signature", raises=pytest.fail.Exception)),
         "rclone",
     ],
 )
-def test_refused_credentials_are_reported_without_the_secret(kind: str, request: pytest.FixtureRequest) -> None:
-    server: S3Server = request.getfixturevalue(kind)
+def test_refused_credentials_are_reported_without_the_secret(server_name: str, request: pytest.FixtureRequest) -> None:
+    server: S3Server = request.getfixturevalue(server_name)
     wrong = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": "a-wrong-secret"}
     bucket = server.bucket(server.fresh_bucket(), secrets=wrong)
     with pytest.raises(SettingsError, match=r"lake_url: .* access denied") as caught:
@@ -253,7 +253,7 @@ def test_an_unreachable_service_is_not_a_settings_error(moto: S3Server) -> None:
 
 
 def test_representations_hide_secrets() -> None:
-    access = replace(S3Server(kind="none", url="").access, secrets={"AWS_SECRET_ACCESS_KEY": SECRET})
+    access = replace(S3Server(program="none", url="").access, secrets={"AWS_SECRET_ACCESS_KEY": SECRET})
     assert SECRET not in repr(access)
 
 

@@ -31,12 +31,12 @@ THREADS, ROUNDS = 8, 10
 
 def stored(database: Database) -> dict[tuple[str, str, str], int]:
     with database.read() as connection:
-        return {(one.name, one.dialect, one.kind): one.value for one in counters.read(connection)}
+        return {(one.name, one.dialect, one.label): one.value for one in counters.read(connection)}
 
 
 def test_concurrent_increments_are_complete_and_do_not_deadlock(database: Database) -> None:
     """Transactions that lock the same rows in different orders would deadlock."""
-    several = [CounterValue(name=f"n{number}", dialect="talkdesk", kind="k", value=number) for number in range(6)]
+    several = [CounterValue(name=f"n{number}", dialect="talkdesk", label="k", value=number) for number in range(6)]
     start = threading.Barrier(THREADS)
 
     def add(thread: int) -> None:
@@ -124,7 +124,7 @@ def test_counters_of_attempts_by_outcome_and_of_lost_leases(services: Services) 
     fourth = claim(on)
     assert outcome.record_outcome(fourth, QueryFailed("no"), None, on) == "failed"
     sums = stored(on.database)
-    attempts = {kind: value for (name, _, kind), value in sums.items() if name == names.ATTEMPTS}
+    attempts = {label: value for (name, _, label), value in sums.items() if name == names.ATTEMPTS}
     assert attempts == {"requeued": 1, "retry": 1, "lease_lost": 1, "failed": 1}
     assert sums[names.LEASES_LOST, "talkdesk", ""] == 1
     assert sums[names.JOBS_ENDED, "talkdesk", "failed"] == 2  # one had no attempts left

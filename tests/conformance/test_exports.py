@@ -111,14 +111,14 @@ def test_scopes_and_the_longest_timespan_are_checked_first(on: Services) -> None
 def test_forty_concurrent_creates_respect_a_quota_of_fifteen(on: Services) -> None:
     outcomes: list[str] = []
 
-    def order() -> None:
+    def create() -> None:
         try:
             create_export(EXPORT, caller(), on)
             outcomes.append("accepted")
         except QuotaExceeded:
             outcomes.append("refused")
 
-    threads = [threading.Thread(target=order) for _ in range(40)]
+    threads = [threading.Thread(target=create) for _ in range(40)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -130,7 +130,7 @@ def test_forty_concurrent_creates_respect_a_quota_of_fifteen(on: Services) -> No
 
 def test_a_cancel_frees_the_quota_and_succeeds_once(on: Services) -> None:
     made = [create_export(EXPORT, caller(), on) for _ in range(15)]
-    with pytest.raises(QuotaExceeded):
+    with pytest.raises(QuotaExceeded, match="wait until one ends, or cancel one"):
         create_export(EXPORT, caller(), on)
     assert cancel_export(ref(made[3].id), caller(), on).status is Status.CANCELLED
     create_export(EXPORT, caller(), on)
@@ -223,17 +223,17 @@ def test_the_watermark_is_fixed_when_the_export_is_created(on: Services) -> None
     assert create_export(EXPORT, caller(), prompt).request.effective_end == NOON
 
 
-LOOP_ORDER = replace(EXPORT, dialect="loop", report="inbox_conversations", format="json", row_limit=None)
+LOOP_EXPORT = replace(EXPORT, dialect="loop", report="inbox_conversations", format="json", row_limit=None)
 
 
 def test_concurrent_creates_with_one_idempotency_key_make_one_job(on: Services) -> None:
     """The transaction of the job reads and writes the key while it holds the tenant's lock."""
     made: list[str] = []
 
-    def order() -> None:
-        made.append(create_export(LOOP_ORDER, caller(), on, key="march").id)
+    def create() -> None:
+        made.append(create_export(LOOP_EXPORT, caller(), on, key="march").id)
 
-    threads = [threading.Thread(target=order) for _ in range(8)]
+    threads = [threading.Thread(target=create) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -244,17 +244,20 @@ def test_concurrent_creates_with_one_idempotency_key_make_one_job(on: Services) 
 
 
 def test_an_idempotency_key_identifies_one_request_of_one_tenant(on: Services) -> None:
-    first = create_export(LOOP_ORDER, caller(), on, key="march")
+    first = create_export(LOOP_EXPORT, caller(), on, key="march")
     later = replace(on, clock=lambda: on.clock() + timedelta(days=1))
-    assert create_export(LOOP_ORDER, caller(), later, key="march") == first
-    assert create_export(LOOP_ORDER, caller("umbra"), on, key="march").id != first.id
-    for other in (replace(LOOP_ORDER, format="xlsx"), replace(LOOP_ORDER, parameters=ReportParameters(tag_ids=("a",)))):
+    assert create_export(LOOP_EXPORT, caller(), later, key="march") == first
+    assert create_export(LOOP_EXPORT, caller("umbra"), on, key="march").id != first.id
+    for other in (
+        replace(LOOP_EXPORT, format="xlsx"),
+        replace(LOOP_EXPORT, parameters=ReportParameters(tag_ids=("a",))),
+    ):
         with pytest.raises(IdempotencyConflict):
             create_export(other, caller(), on, key="march")
     refused = replace(caller(), principal=replace(caller().principal, scopes=frozenset({Scope.READ})))
     with pytest.raises(NotPermitted):
-        create_export(LOOP_ORDER, refused, on, key="april")
-    assert create_export(LOOP_ORDER, caller(), on, key="april").id != first.id
+        create_export(LOOP_EXPORT, refused, on, key="april")
+    assert create_export(LOOP_EXPORT, caller(), on, key="april").id != first.id
 
 
 def person(name: str, credential: str = "hers", *, effective: str | None = None) -> Caller:
@@ -267,39 +270,39 @@ def person(name: str, credential: str = "hers", *, effective: str | None = None)
 def test_an_idempotency_key_belongs_to_the_owner_of_its_job(on: Services) -> None:
     """A person cannot use another's keys; a person's new credential shares the keys of the old one."""
     rita, olga = "rita@acme.example", "olga@acme.example"
-    without_person = create_export(LOOP_ORDER, caller(), on, key="march")
-    hers = create_export(LOOP_ORDER, person(rita), on, key="march")
-    others = create_export(replace(LOOP_ORDER, format="xlsx"), person(olga), on, key="march")
+    without_person = create_export(LOOP_EXPORT, caller(), on, key="march")
+    hers = create_export(LOOP_EXPORT, person(rita), on, key="march")
+    others = create_export(replace(LOOP_EXPORT, format="xlsx"), person(olga), on, key="march")
     assert len({without_person.id, hers.id, others.id}) == 3
-    assert create_export(LOOP_ORDER, person(rita, "new"), on, key="march") == hers
-    assert create_export(LOOP_ORDER, person(olga, effective=rita), on, key="march") == hers
+    assert create_export(LOOP_EXPORT, person(rita, "new"), on, key="march") == hers
+    assert create_export(LOOP_EXPORT, person(olga, effective=rita), on, key="march") == hers
     other = replace(caller(), principal=replace(caller().principal, credential="another"))
-    assert create_export(LOOP_ORDER, other, on, key="march").id != without_person.id
+    assert create_export(LOOP_EXPORT, other, on, key="march").id != without_person.id
     all_of_it = replace(
         person(rita), principal=replace(person(rita).principal, scopes=frozenset({*DEFAULT_SCOPES, Scope.ADMIN}))
     )
     with pytest.raises(IdempotencyConflict):  # the same request with more visible rows
-        create_export(LOOP_ORDER, all_of_it, on, key="march")
+        create_export(LOOP_EXPORT, all_of_it, on, key="march")
 
 
 def test_idempotency_ignores_the_order_of_filter_values(on: Services) -> None:
-    def order(*tags: str, inboxes: tuple[str, ...] | None = None) -> ExportRequest:
-        return replace(LOOP_ORDER, parameters=ReportParameters(tag_ids=tags, inbox_ids=inboxes))
+    def request(*tags: str, inboxes: tuple[str, ...] | None = None) -> ExportRequest:
+        return replace(LOOP_EXPORT, parameters=ReportParameters(tag_ids=tags, inbox_ids=inboxes))
 
-    first = create_export(order("b", "a", "c"), caller(), on, key="march")
-    assert create_export(order("c", "b", "a"), caller(), on, key="march") == first
-    for other in (order("a", "b"), order("a", "b", "c", inboxes=("a",)), LOOP_ORDER):
+    first = create_export(request("b", "a", "c"), caller(), on, key="march")
+    assert create_export(request("c", "b", "a"), caller(), on, key="march") == first
+    for other in (request("a", "b"), request("a", "b", "c", inboxes=("a",)), LOOP_EXPORT):
         with pytest.raises(IdempotencyConflict):
             create_export(other, caller(), on, key="march")
-    shown = create_export(replace(LOOP_ORDER, columns=("b", "a")), caller(), on, key="columns")
+    shown = create_export(replace(LOOP_EXPORT, columns=("b", "a")), caller(), on, key="columns")
     with pytest.raises(IdempotencyConflict):  # the order of columns matters
-        create_export(replace(LOOP_ORDER, columns=("a", "b")), caller(), on, key="columns")
-    assert create_export(replace(LOOP_ORDER, columns=("b", "a")), caller(), on, key="columns") == shown
+        create_export(replace(LOOP_EXPORT, columns=("a", "b")), caller(), on, key="columns")
+    assert create_export(replace(LOOP_EXPORT, columns=("b", "a")), caller(), on, key="columns") == shown
 
 
 def _ended(on: Services, how: str) -> str:
     """Create a job with the key ``march`` that ends in that way, and return its id."""
-    job, now = create_export(LOOP_ORDER, caller(), on, key="march"), on.clock()
+    job, now = create_export(LOOP_EXPORT, caller(), on, key="march"), on.clock()
     if how == "cancelled":
         cancel_export(ref(job.id, "loop"), caller(), on)
         return job.id
@@ -322,26 +325,26 @@ def _ended(on: Services, how: str) -> str:
 def test_an_idempotency_key_is_released_when_its_job_has_no_file(on: Services, how: str) -> None:
     """A key whose job failed, or whose file is gone, can be used for a new request."""
     first = _ended(on, how)
-    other = replace(LOOP_ORDER, format="xlsx")  # even this
+    other = replace(LOOP_EXPORT, format="xlsx")  # even this
     second = create_export(other, caller(), on, key="march")
     assert second.id != first
     assert create_export(other, caller(), on, key="march") == second
     with pytest.raises(IdempotencyConflict):
-        create_export(LOOP_ORDER, caller(), on, key="march")
+        create_export(LOOP_EXPORT, caller(), on, key="march")
 
 
 def test_an_idempotency_key_is_in_use_while_its_file_exists(on: Services) -> None:
     first = _ended(on, "succeeded")
-    assert create_export(LOOP_ORDER, caller(), on, key="march").id == first
+    assert create_export(LOOP_EXPORT, caller(), on, key="march").id == first
     with pytest.raises(IdempotencyConflict):
-        create_export(replace(LOOP_ORDER, format="xlsx"), caller(), on, key="march")
+        create_export(replace(LOOP_EXPORT, format="xlsx"), caller(), on, key="march")
 
 
 def test_concurrent_creates_with_a_released_key_make_one_new_job(on: Services) -> None:
     first = _ended(on, "failed")
     made: list[str] = []
     threads = [
-        threading.Thread(target=lambda: made.append(create_export(LOOP_ORDER, caller(), on, key="march").id))
+        threading.Thread(target=lambda: made.append(create_export(LOOP_EXPORT, caller(), on, key="march").id))
         for _ in range(6)
     ]
     for thread in threads:
@@ -355,15 +358,15 @@ NUL = "a\0b"
 
 
 @pytest.mark.parametrize(
-    ("field", "order"),
+    ("field", "requested"),
     [
         ("name", replace(EXPORT, name=NUL)),
         ("customer_emails", replace(EXPORT, parameters=ReportParameters(customer_emails=("a@b.example", NUL)))),
     ],
 )
-def test_a_text_with_a_nul_character_is_refused(on: Services, field: str, order: ExportRequest) -> None:
+def test_a_text_with_a_nul_character_is_refused(on: Services, field: str, requested: ExportRequest) -> None:
     with pytest.raises(InvalidRequest) as refused:
-        create_export(order, caller(), on)
+        create_export(requested, caller(), on)
     assert [fault.name for fault in refused.value.fields] == [field]
 
 
@@ -387,18 +390,18 @@ def test_a_deletion_conflicts_with_a_concurrent_retry(on: Services, monkeypatch:
 
 def test_a_refused_create_does_not_use_its_idempotency_key(on: Services) -> None:
     quota = on.limits["loop"].default.open_jobs
-    made = [create_export(LOOP_ORDER, caller(), on) for _ in range(quota)]
+    made = [create_export(LOOP_EXPORT, caller(), on) for _ in range(quota)]
     with pytest.raises(QuotaExceeded):
-        create_export(LOOP_ORDER, caller(), on, key="march")
+        create_export(LOOP_EXPORT, caller(), on, key="march")
     cancel_export(ref(made[0].id, "loop"), caller(), on)
-    assert create_export(LOOP_ORDER, caller(), on, key="march").status is Status.QUEUED
+    assert create_export(LOOP_EXPORT, caller(), on, key="march").status is Status.QUEUED
 
 
 def test_a_job_records_its_actor_and_its_owner(on: Services) -> None:
     principal = replace(
         caller().principal, scopes=DEFAULT_SCOPES, user="olga@acme.example", effective="rita@acme.example"
     )
-    job = create_export(LOOP_ORDER, replace(caller(), principal=principal), on)
+    job = create_export(LOOP_EXPORT, replace(caller(), principal=principal), on)
     with on.database.read() as connection:
         stored = jobs.get(connection, job.id)
     assert stored == job

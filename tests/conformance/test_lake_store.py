@@ -149,7 +149,7 @@ def test_processes_on_several_machines_upserting_the_same_keys_make_no_duplicate
 ) -> None:
     """With separate caches the processes share no lock, as on separate hosts; only the table's log coordinates them."""
     context, name = multiprocessing.get_context("spawn"), moto.fresh_bucket()
-    server = S3Server(kind=moto.kind, url=moto.url, access=moto.access)
+    server = S3Server(program=moto.program, url=moto.url, access=moto.access)
     processes = []
     for number in range(3):
         file = tmp_path / f"{number}.csv"

@@ -30,7 +30,7 @@ from tests.fixtures.commands import command
 from tests.fixtures.databases import fresh_database, state_setting
 from tests.fixtures.exports import EXPORT, caller, published
 
-LOOP_ORDER = replace(EXPORT, dialect="loop", report="inbox_conversations", format="json", row_limit=None)
+LOOP_EXPORT = replace(EXPORT, dialect="loop", report="inbox_conversations", format="json", row_limit=None)
 
 
 def silent(what: str, done: int, total: int) -> None:
@@ -44,7 +44,7 @@ def on(services: Services) -> Services:
         identity.add_tenant(Tenant(name=name, company_key=f"key-{name}"), services)
     identity.add_credential("acme", CredentialKind.BASIC, services, user="ann", scopes=DEFAULT_SCOPES)
     published(services)
-    create_export(LOOP_ORDER, caller(), services, key="march")
+    create_export(LOOP_EXPORT, caller(), services, key="march")
     create_export(EXPORT, caller(), services)
     lease = claim_next(services, Worker(name="w"))
     assert lease is not None
@@ -95,14 +95,14 @@ def test_every_row_is_copied_and_sequences_continue(on: Services, target: Databa
 
 def test_more_rows_than_one_batch_are_copied(on: Services, target: Database) -> None:
     for number in range(120):
-        for kind in ("A", "a", "_", "é", "Z"):
+        for first in ("A", "a", "_", "é", "Z"):
             with on.database.write() as connection:
                 connection.execute(
                     text(
                         "INSERT INTO tenant (name, zone, created_at) SELECT :name, zone, created_at FROM tenant"
                         " WHERE name = 'acme'"
                     ),
-                    [{"name": f"{kind}{number}{extra}"} for extra in ("", "-x")],
+                    [{"name": f"{first}{number}{extra}"} for extra in ("", "-x")],
                 )
     counts = copy_all(on.database, target, silent)
     assert counts["tenant"] > 1_000

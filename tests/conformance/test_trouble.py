@@ -168,7 +168,8 @@ def test_a_connection_failure_is_reported_without_the_password(postgresql: str) 
         assert SECRET not in refused.value.message
         with pytest.raises(Unavailable) as met, database.read() as connection:
             connection.execute(text("SELECT 1"))
-        assert met.value.message == "The job store cannot be reached."  # API clients get no details
+        # API clients get no details.
+        assert met.value.message == "The job store cannot be reached; retry after 2 seconds."
         database.close()
 
 

@@ -48,8 +48,8 @@ ODD = Table(
     names=("text", "a & b <c>", "=when()", "flag", "lists"),
     types=("VARCHAR", "BIGINT", "TIMESTAMP", "BOOLEAN", "VARCHAR[]"),
     rows=tuple(
-        (text, NUMBERS[place % 7], MOMENTS[place % 6], (True, False, None)[place % 3], [text, "=b"][: place % 3])
-        for place, text in enumerate(TEXTS)
+        (text, NUMBERS[index % 7], MOMENTS[index % 6], (True, False, None)[index % 3], [text, "=b"][: index % 3])
+        for index, text in enumerate(TEXTS)
     ),
 )
 EMPTY = Table(names=ODD.names, types=ODD.types, rows=())

@@ -84,11 +84,11 @@ def test_the_example_names_every_variable_of_the_compose_file() -> None:
 def test_compose_runs_our_commands_with_our_settings(
     compose: dict[str, Any], service: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    described = compose["services"][service]
-    assert_command(described["command"])
-    settings = settings_of(described["environment"], monkeypatch)
+    definition = compose["services"][service]
+    assert_command(definition["command"])
+    settings = settings_of(definition["environment"], monkeypatch)
     assert settings.state_url == f"postgresql://offtake:{GIVEN['OFFTAKE_DATABASE_PASSWORD']}@database/offtake"
-    grace = int(described.get("stop_grace_period", "0s").removesuffix("s"))
+    grace = int(definition.get("stop_grace_period", "0s").removesuffix("s"))
     if service == "worker":
         assert grace > settings.worker.drain_seconds + BEYOND_DRAIN
     if service == "server":
@@ -133,7 +133,7 @@ def test_kubernetes_gives_settings_that_exist_and_time_to_drain(
         for container in [*pod.get("initContainers", []), *pod["containers"]]:
             assert_command(container["args"])
             assert container["securityContext"]["readOnlyRootFilesystem"] is True
-            assert [each[kind]["name"] for each in container["envFrom"] for kind in each] == ["offtake", "offtake"]
+            assert [each[source]["name"] for each in container["envFrom"] for source in each] == ["offtake", "offtake"]
     (container,) = server["containers"]
     assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
     assert container["livenessProbe"]["httpGet"] == container["startupProbe"]["httpGet"]
@@ -170,16 +170,20 @@ def test_a_variable_that_is_not_a_setting_is_detected(monkeypatch: pytest.Monkey
 
 def test_the_image_is_built_from_the_lock_and_does_not_run_as_root(monkeypatch: pytest.MonkeyPatch) -> None:
     text = (DEPLOY / "Containerfile").read_text("utf-8")
-    steps = [line.split(maxsplit=1) for line in re.sub(r"\\\n", " ", text).splitlines() if re.match(r"[A-Z]+ ", line)]
-    last = dict(steps)
+    instructions = [
+        line.split(maxsplit=1) for line in re.sub(r"\\\n", " ", text).splitlines() if re.match(r"[A-Z]+ ", line)
+    ]
+    last = dict(instructions)
     assert last["USER"] == "10001:10001"
-    assert [rest for word, rest in steps if word == "RUN" and "uv sync" in rest and "--locked" not in rest] == []
+    assert [rest for word, rest in instructions if word == "RUN" and "uv sync" in rest and "--locked" not in rest] == []
     bootstrap = (ROOT / "tools" / "bootstrap.sh").read_text("utf-8")
     assert re.findall(r"uv==(\S+)", text) == re.findall(r"uv_version=(\S+)", bootstrap)
     variables = dict(re.findall(r"(OFFTAKE_\w+)=(\S+)", text))
     assert settings_of(variables, monkeypatch).server.host == "0.0.0.0"
     assert last["EXPOSE"] == str(Settings().server.port)
-    copied = {name for word, rest in steps if word == "COPY" and "--from" not in rest for name in rest.split()[:-1]}
+    copied = {
+        name for word, rest in instructions if word == "COPY" and "--from" not in rest for name in rest.split()[:-1]
+    }
     assert [name for name in copied if not (ROOT / name).exists()] == []
     kept = (DEPLOY / "Containerfile.dockerignore").read_text("utf-8").splitlines()
     assert copied == {line[1:] for line in kept if line.startswith("!")}
@@ -192,11 +196,11 @@ def test_the_image_accepts_the_extra_that_the_manual_names() -> None:
     assert {extra for _, extra in asked} == {"temporal"} <= set(extras)
     text = (DEPLOY / "Containerfile").read_text("utf-8")
     assert {name for name, _ in asked} == set(re.findall(r"^ARG (\w+)=$", text, re.MULTILINE))
-    steps = re.findall(r"^RUN (uv sync .*)$", text, re.MULTILINE)
-    assert len(steps) == 2
-    for step in steps:  # as the shell of the image reads them
+    instructions = re.findall(r"^RUN (uv sync .*)$", text, re.MULTILINE)
+    assert len(instructions) == 2
+    for instruction in instructions:  # as the shell of the image reads them
         for value, expected in (("", []), ("temporal", ["--extra=temporal"])):
-            command = ["sh", "-c", step.replace("uv sync", "echo")]
+            command = ["sh", "-c", instruction.replace("uv sync", "echo")]
             said = subprocess.run(command, capture_output=True, text=True, check=True, env={"EXTRA": value}).stdout
             assert [word for word in said.split() if word.startswith("--extra")] == expected
 
@@ -337,7 +341,7 @@ def nginx(installation: Installation, tmp_path: Path) -> Iterator[tuple[str, tru
         "/var/log/nginx": str(tmp_path),
         "/run/nginx.pid": str(tmp_path / "nginx.pid"),
         "proxy_set_header X-Forwarded-Host $host;": "proxy_set_header X-Forwarded-Host $http_host;",  # has the port
-        "http {\n": "http {\n" + "".join(f"    {kind}_temp_path {tmp_path};\n" for kind in _TEMPORARY),
+        "http {\n": "http {\n" + "".join(f"    {directive}_temp_path {tmp_path};\n" for directive in _TEMPORARY),
     }
     for before, after in changes.items():
         assert text.count(before) >= 1, before

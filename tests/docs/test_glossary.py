@@ -48,15 +48,16 @@ def _modules() -> Mapping[str, ast.Module]:
 @cache
 def _identifiers() -> frozenset[str]:
     """Names that modules define or use: classes, functions, attributes, parameters, fields."""
-    found: set[str] = set()
-    for tree in _modules().values():
-        for node in ast.walk(tree):
-            match node:
-                case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.Name(id=name) | ast.arg(arg=name):
-                    found.add(name)
-                case ast.Attribute(attr=name):
-                    found.add(name)
-    return frozenset(found)
+    return frozenset(name for tree in _modules().values() for name in _names(tree))
+
+
+def _names(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.Name(id=name) | ast.arg(arg=name):
+                yield name
+            case ast.Attribute(attr=name):
+                yield name
 
 
 @cache
@@ -128,6 +129,41 @@ def test_retired_names_are_not_used() -> None:
     assert (classes, modules, texts) == ([], [], [])
 
 
+@pytest.mark.parametrize("folder", ["src", "tests", "tools"])
+def test_retired_identifiers_are_not_used(folder: str) -> None:
+    found = []
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        for name in _names(ast.parse(path.read_text("utf-8"))):
+            if name.strip("_").lower() in RETIRED["names"]["identifiers"]:
+                found.append(f"{path.relative_to(ROOT)}: {name}")
+    assert found == []
+
+
 def test_a_class_name_means_one_thing() -> None:
     several = {name: paths for name, paths in _classes().items() if len(paths) > 1 and not name.startswith("_")}
     assert sorted(several) == sorted(RETIRED["homonyms"])
+
+
+def test_kind_is_a_variant_of_an_enumeration() -> None:
+    """A parameter or field ``kind`` has the type of an enumeration of variants; a log event has no field ``kind``."""
+    found = []
+    for path, tree in _modules().items():
+        for node in ast.walk(tree):
+            match node:
+                case (
+                    ast.arg(arg="kind", annotation=annotation)
+                    | ast.AnnAssign(target=ast.Name(id="kind"), annotation=annotation)
+                ):
+                    if annotation is None or not re.search(r"[a-z]Kind\b", ast.unparse(annotation)):
+                        found.append(f"{path}:{node.lineno}")
+                case ast.Name(id="kind" | "kinds", ctx=ast.Store()):
+                    if not _is_declared(tree, node):
+                        found.append(f"{path}:{node.lineno}")
+                case ast.Call(func=ast.Attribute(attr="debug" | "info" | "warning" | "error"), keywords=keywords):
+                    found += [f"{path}:{node.lineno}" for each in keywords if each.arg == "kind"]
+    assert found == []
+
+
+def _is_declared(tree: ast.Module, name: ast.Name) -> bool:
+    """Whether the name is the target of an annotated assignment, such as a field."""
+    return any(isinstance(node, ast.AnnAssign) and node.target is name for node in ast.walk(tree))

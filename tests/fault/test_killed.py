@@ -66,8 +66,8 @@ def row_of(made: Installation, job: str) -> dict[str, Any]:
 def counters_of(made: Installation) -> dict[tuple[str, str], int]:
     connection = sqlite3.connect(made.home / "state.db")
     try:
-        rows = connection.execute("SELECT name, kind, value FROM counter WHERE dialect = 'talkdesk'")
-        return {(name, kind): value for name, kind, value in rows}
+        rows = connection.execute("SELECT name, label, value FROM counter WHERE dialect = 'talkdesk'")
+        return {(name, label): value for name, label, value in rows}
     finally:
         connection.close()
 

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from offtake.core.admin import worker_registry
 from offtake.store.schema import leader
 from tests.fixtures.care import call
-from tests.fixtures.databases import KINDS, fresh_database, state_setting
+from tests.fixtures.databases import DATABASES, fresh_database, state_setting
 from tests.fixtures.installation import Installation
 from tests.fixtures.polling import wait_for
 from tests.fixtures.workers import BRIEF, create_job, doomed, job_row, run_next_attempt, worker
@@ -20,7 +20,7 @@ from tests.fixtures.workers import BRIEF, create_job, doomed, job_row, run_next_
 OFTEN = "[maintenance]\nexpire_seconds = 1\nsweep_seconds = 1\n"
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=DATABASES)
 def home(request: pytest.FixtureRequest, installation: Installation) -> Installation:
     """An installation with a tenant and a call."""
     state = ""

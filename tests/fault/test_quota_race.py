@@ -13,7 +13,7 @@ import pytest
 from offtake.core.admin import identity
 from offtake.model.tenant import Tenant
 from offtake.store import jobs
-from tests.fixtures.databases import KINDS, fresh_database, state_setting
+from tests.fixtures.databases import DATABASES, fresh_database, state_setting
 from tests.fixtures.installation import Installation
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +21,7 @@ PROCESSES, THREADS = 4, 16
 QUOTA, ROUNDS = 15, 20
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=DATABASES)
 def home(request: pytest.FixtureRequest, installation: Installation) -> Installation:
     """A home with a tenant for each round."""
     is_sqlite = request.param == "sqlite"
@@ -40,14 +40,14 @@ def creators(home: Installation) -> Iterator[list[subprocess.Popen[str]]]:
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ)
         for _ in range(PROCESSES)
     ]
-    assert [heard(process) for process in started] == ["ready"] * PROCESSES
+    assert [read_line(process) for process in started] == ["ready"] * PROCESSES
     yield started
     for process in started:
         process.communicate(timeout=60)
         assert process.returncode == 0
 
 
-def heard(process: subprocess.Popen[str]) -> str:
+def read_line(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
     return process.stdout.readline().strip()
 
@@ -64,7 +64,7 @@ def test_of_64_concurrent_creates_in_4_processes_15_are_accepted(
     for round_ in range(ROUNDS):
         for process in creators:
             tell(process, f"round-{round_}")
-        assert sum(int(heard(process)) for process in creators) == QUOTA
+        assert sum(int(read_line(process)) for process in creators) == QUOTA
     with home.database() as database, database.read() as connection:
         counts = [jobs.count_open(connection, tenant=f"round-{n}", dialect="talkdesk") for n in range(ROUNDS)]
     assert counts == [QUOTA] * ROUNDS

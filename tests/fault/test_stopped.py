@@ -19,7 +19,7 @@ from offtake.core.attempt.run import POINTS
 from offtake.core.exports import retention
 from tests.fixtures.bodies import assert_refused
 from tests.fixtures.care import call
-from tests.fixtures.databases import KINDS, fresh_database, state_setting
+from tests.fixtures.databases import DATABASES, fresh_database, state_setting
 from tests.fixtures.installation import Installation
 from tests.fixtures.polling import wait_for
 from tests.fixtures.talkdesk import TalkdeskWire
@@ -29,7 +29,7 @@ CALLS = 3_000
 BEFORE_PUBLISHED = [point for point in POINTS if point != "published"]
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=DATABASES)
 def home(shared_installations: Callable[[str], Installation], request: pytest.FixtureRequest) -> Installation:
     """An installation with some calls, on either database."""
     made = shared_installations(f"stopped-{request.param}")

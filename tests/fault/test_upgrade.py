@@ -34,7 +34,7 @@ from offtake.store.migrate import migrate
 from offtake.store.schema import Instant
 from offtake.store.schema import job as table
 from tests.fixtures.care import call
-from tests.fixtures.databases import KINDS, fresh_database, state_setting
+from tests.fixtures.databases import DATABASES, fresh_database, state_setting
 from tests.fixtures.exports import caller
 from tests.fixtures.installation import Installation
 from tests.fixtures.next_migration import next_release, revision
@@ -77,7 +77,7 @@ OLD = {
 _TYPES = {"now": Instant(), "until": Instant(), "request": table.c.request.type}
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=DATABASES)
 def home(request: pytest.FixtureRequest, installation: Installation) -> Installation:
     """An installation of this release."""
     state = ""

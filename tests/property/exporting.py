@@ -121,7 +121,7 @@ class Export:
 
     def _write(self, name: str, settings: Mapping[str, Any]) -> str:
         """Write the file and count its records as an export does; returns the text."""
-        kind = format_named(name)
+        file_format = format_named(name)
         layout = presentation(TalkdeskSettings(**settings))(
             choose(self._publication(), (), name), replace(self.request, format=name)
         )
@@ -129,10 +129,10 @@ class Export:
             catalogue().reports[self.request.report],
             layout.shown,
             self.request,
-            empty_text_is_null=kind.empty_text_is_null,
+            empty_text_is_null=file_format.empty_text_is_null,
         )
-        written = kind.write(self.session, query, self.file, framing=layout.framing)
-        counter = kind.counter()
+        written = file_format.write(self.session, query, self.file, framing=layout.framing)
+        counter = file_format.counter()
         counter.feed(self.file.read_bytes())
         assert written == counter.records()
         return self.file.read_bytes().decode()

@@ -28,7 +28,7 @@ class Table:
         """A SELECT of these rows, every value bound."""
         shown = (self._cell(index, empty_text_is_null) for index in range(len(self.names)))
         columns = [[row[index] for row in self.rows] for index in range(len(self.types))]
-        lists = (f"unnest(CAST($v{index} AS {kind}[])) AS c{index}" for index, kind in enumerate(self.types))
+        lists = (f"unnest(CAST($v{index} AS {sql_type}[])) AS c{index}" for index, sql_type in enumerate(self.types))
         values = {f"v{index}": column for index, column in enumerate(columns)}
         sql = f"SELECT {', '.join(shown)} FROM (SELECT {', '.join(lists)})"
         return Query(sql=sql, values=values, columns=self.names)

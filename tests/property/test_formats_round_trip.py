@@ -53,7 +53,7 @@ FRAMINGS = (
 def _tables(draw: DrawFn) -> Table:
     headers = draw(st.lists(names(), min_size=1, max_size=4, unique_by=str.casefold))
     types = [draw(st.sampled_from(sorted(KINDS))) for _ in headers]
-    rows = draw(st.lists(st.tuples(*(st.none() | KINDS[kind] for kind in types)), max_size=6))
+    rows = draw(st.lists(st.tuples(*(st.none() | KINDS[file_format] for file_format in types)), max_size=6))
     return Table(names=tuple(headers), types=tuple(types), rows=tuple(rows))
 
 
@@ -65,11 +65,11 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
         yield opened
 
 
-def _written(session: Session, kind: Format, table: Table, framing: Framing = FRAMINGS[0]) -> bytes:
+def _written(session: Session, file_format: Format, table: Table, framing: Framing = FRAMINGS[0]) -> bytes:
     """The bytes of the file; also checks the number of rows that the writer returns."""
     path = staged(session)
-    query = table.query(empty_text_is_null=kind.empty_text_is_null)
-    assert kind.write(session, query, path, framing=framing) == len(table.rows)
+    query = table.query(empty_text_is_null=file_format.empty_text_is_null)
+    assert file_format.write(session, query, path, framing=framing) == len(table.rows)
     return path.read_bytes()
 
 
@@ -114,8 +114,8 @@ def _as_multiset(rows: Sequence[dict[str, Value]]) -> list[str]:
     return sorted(repr(sorted(row.items())) for row in rows)
 
 
-def _count(kind: Format, chunks: Sequence[bytes]) -> int:
-    counter = kind.counter()
+def _count(file_format: Format, chunks: Sequence[bytes]) -> int:
+    counter = file_format.counter()
     for chunk in chunks:
         counter.feed(chunk)
     return counter.records()
@@ -124,7 +124,7 @@ def _count(kind: Format, chunks: Sequence[bytes]) -> int:
 @pytest.fixture(scope="module", params=(2, 5))
 def in_partitions(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     """A session that writes files in several partitions."""
-    staged = tmp_path_factory.mktemp("parts") / "staged"
+    staged = tmp_path_factory.mktemp("partitions") / "staged"
     with Session(
         limits(staged.parent), [], tenant="acme", writable=(staged, partition_file(staged)), partitions=request.param
     ) as opened:
@@ -132,29 +132,29 @@ def in_partitions(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
         yield opened
 
 
-@pytest.mark.parametrize("kind", FORMATS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("file_format", FORMATS, ids=lambda file_format: file_format.name)
 @hypothesis.settings(max_examples=40, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 @hypothesis.given(table=_tables(), framing=st.sampled_from(FRAMINGS))
 def test_a_file_written_in_partitions_equals_one_written_at_once(
-    session: Session, in_partitions: Session, kind: Format, table: Table, framing: Framing
+    session: Session, in_partitions: Session, file_format: Format, table: Table, framing: Framing
 ) -> None:
     """The order of rows may differ; no temporary file is left."""
     path = staged(in_partitions)
-    query = table.query(empty_text_is_null=kind.empty_text_is_null)
+    query = table.query(empty_text_is_null=file_format.empty_text_is_null)
     divided = replace(query, sql=f"{query.sql} WHERE in_partition(c0)")
-    assert kind.write(in_partitions, divided, path, framing=framing) == len(table.rows)
+    assert file_format.write(in_partitions, divided, path, framing=framing) == len(table.rows)
     made = path.read_bytes()
-    assert _count(kind, [made]) == len(table.rows)
-    assert _records(kind, made) == _records(kind, _written(session, kind, table, framing))
+    assert _count(file_format, [made]) == len(table.rows)
+    assert _records(file_format, made) == _records(file_format, _written(session, file_format, table, framing))
     assert not partition_file(path).exists()
 
 
-def _records(kind: Format, data: bytes) -> tuple[bytes, list[Any], bytes]:
+def _records(file_format: Format, data: bytes) -> tuple[bytes, list[Any], bytes]:
     """The bytes before the rows, the sorted rows, and the bytes after them."""
-    if kind is CSV:
+    if file_format is CSV:
         header, *cells = _csv_lines(data)
         return repr(header).encode(), sorted(cells), b""
-    if kind is XLSX:
+    if file_format is XLSX:
         book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
         titles, *rows_of_sheet = book.get_sheet_by_name("Export").to_python(skip_empty_area=False)
         return (
@@ -163,7 +163,7 @@ def _records(kind: Format, data: bytes) -> tuple[bytes, list[Any], bytes]:
             repr(book.get_sheet_by_name("About").to_python()).encode(),
         )
     lines = data.split(b"\n")
-    if kind is JSON_LINES:
+    if file_format is JSON_LINES:
         return b"", sorted(lines), b""
     *rows, tail, end = lines[1:]
     return lines[0], sorted(row.removesuffix(b",") for row in rows), tail + end
@@ -176,33 +176,33 @@ def _pieces(draw: DrawFn, data: bytes) -> list[bytes]:
     return [data[start:end] for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True)]
 
 
-@pytest.mark.parametrize("kind", FORMATS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("file_format", FORMATS, ids=lambda file_format: file_format.name)
 @hypothesis.settings(max_examples=60, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 @hypothesis.given(table=_tables(), framing=st.sampled_from(FRAMINGS), data=st.data())
 def test_a_counter_counts_the_rows_for_any_division_of_the_bytes(
-    session: Session, kind: Format, table: Table, framing: Framing, data: st.DataObject
+    session: Session, file_format: Format, table: Table, framing: Framing, data: st.DataObject
 ) -> None:
-    assert _count(kind, data.draw(_pieces(_written(session, kind, table, framing)))) == len(table.rows)
+    assert _count(file_format, data.draw(_pieces(_written(session, file_format, table, framing)))) == len(table.rows)
 
 
-@pytest.mark.parametrize("kind", FORMATS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("file_format", FORMATS, ids=lambda file_format: file_format.name)
 @hypothesis.settings(max_examples=60, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 @hypothesis.given(table=_tables(), framing=st.sampled_from(FRAMINGS))
 def test_a_file_truncated_anywhere_never_counts_as_complete(
-    session: Session, kind: Format, table: Table, framing: Framing
+    session: Session, file_format: Format, table: Table, framing: Framing
 ) -> None:
     """The counter refuses the file or counts fewer rows than the query had: either way nothing is published.
 
     Arrays and workbooks are always refused, because their ends are known; lines cut at a line end count as fewer."""
-    written = _written(session, kind, table, framing)
-    counter = kind.counter()
+    written = _written(session, file_format, table, framing)
+    counter = file_format.counter()
     for end in range(len(written)):
         try:
             counted = counter.records()
         except ValueError:
             pass
         else:
-            assert kind not in (JSON, XLSX), written[:end]
+            assert file_format not in (JSON, XLSX), written[:end]
             assert counted < len(table.rows), written[:end]
         assert counter.seen() <= len(table.rows), written[:end]
         counter.feed(written[end : end + 1])
@@ -222,8 +222,8 @@ def _writes(draw: DrawFn) -> list[tuple[int, bytes]]:
     blocks = draw(
         st.lists(st.binary(min_size=1, max_size=2000) | st.sampled_from((b"\n", b"row\n", b"\0")), max_size=8)
     )
-    places = [sum(map(len, blocks[:number])) for number in range(len(blocks))]
-    writes = list(zip(places, blocks, strict=True))
+    offsets = [sum(map(len, blocks[:number])) for number in range(len(blocks))]
+    writes = list(zip(offsets, blocks, strict=True))
     return draw(st.just(writes) | st.permutations(writes))
 
 
@@ -236,8 +236,8 @@ def test_the_verification_of_a_growing_file_reads_the_bytes_on_the_disk(
         counter = _Collector()
         with FileVerification(path, counter) as verification:
             with path.open("wb", buffering=0) as file:
-                for place, block in writes:
-                    os.pwrite(file.fileno(), block, place)
+                for offset, block in writes:
+                    os.pwrite(file.fileno(), block, offset)
                     if waiting:  # until the follower has read up to the first hole or zero byte
                         counter.wait_for(len(path.read_bytes().partition(b"\0")[0]))
             stats = verification.finish()
@@ -288,13 +288,18 @@ class _Collector:
             assert self._grown.wait_for(lambda: len(self.whole) >= size, timeout=60)
 
 
-@pytest.mark.parametrize("kind", FORMATS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("file_format", FORMATS, ids=lambda file_format: file_format.name)
 @hypothesis.settings(max_examples=40, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 @hypothesis.given(table=_tables(), data=st.data())
-def test_a_verification_counts_or_refuses(session: Session, kind: Format, table: Table, data: st.DataObject) -> None:
-    written = _written(session, kind, table)
+def test_a_verification_counts_or_refuses(
+    session: Session, file_format: Format, table: Table, data: st.DataObject
+) -> None:
+    written = _written(session, file_format, table)
     cut = data.draw(st.just(len(written)) | st.integers(0, len(written)))
-    with _growing() as path, FileVerification(path, kind.counter(), in_order=kind.in_order) as verification:
+    with (
+        _growing() as path,
+        FileVerification(path, file_format.counter(), in_order=file_format.in_order) as verification,
+    ):
         path.write_bytes(written[:cut])
         rows = _rows_or_none(verification)
     assert rows == len(table.rows) if cut == len(written) else rows is None or rows < len(table.rows)

@@ -51,10 +51,8 @@ class Sandbox:
 
     def attempts(self) -> tuple[str, ...]:
         """Statements that would read or write files of others."""
-        reading = tuple(
-            f"SELECT * FROM {source}" for spelling in self._spellings() for source in self.readers(spelling)
-        )
-        return (*reading, *self._others())
+        reads = tuple(f"SELECT * FROM {source}" for spelling in self._spellings() for source in self.readers(spelling))
+        return (*reads, *self._others())
 
     def _spellings(self) -> tuple[str, ...]:
         """Other spellings of the foreign file: a relative path, a link, a pattern, a URL."""
@@ -208,29 +206,29 @@ ROWS = 1_500_000
 HUNGRY = {
     "sort": f"SELECT md5(n::VARCHAR) || md5((n + 1)::VARCHAR) AS text, n FROM range({ROWS}) AS t(n) ORDER BY text",
     "aggregate": f"SELECT md5(n::VARCHAR) AS text, count(*), max(n) FROM range({ROWS}) AS t(n) GROUP BY text",
-    "window": f"SELECT n, row_number() OVER (ORDER BY md5(n::VARCHAR)) AS place FROM range({ROWS}) AS t(n)",
+    "window": f"SELECT n, row_number() OVER (ORDER BY md5(n::VARCHAR)) AS rank FROM range({ROWS}) AS t(n)",
     "join": f"SELECT a.n FROM range({ROWS}) AS a(n) JOIN (SELECT md5(n::VARCHAR) AS text FROM range({ROWS}) AS t(n)) "
     "AS b ON md5(a.n::VARCHAR) = b.text",
 }
 
 
-@pytest.mark.parametrize("kind", HUNGRY)
-def test_rows_that_exceed_the_memory_are_spilled_to_the_temporary_folder(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("shape", HUNGRY)
+def test_rows_that_exceed_the_memory_are_spilled_to_the_temporary_folder(shape: str, tmp_path: Path) -> None:
     with _hungry(tmp_path, temp_mb=2048) as session:
-        assert session.copy(_query(kind), tmp_path / "staged", **CSV) == ROWS
+        assert session.copy(_query(shape), tmp_path / "staged", **CSV) == ROWS
     assert (tmp_path / "staged").read_bytes().count(b"\n") == ROWS + 1
     assert not list((tmp_path / "temp").glob("*"))  # removed with the session
 
 
-@pytest.mark.parametrize("kind", HUNGRY)
-def test_too_little_temporary_space_is_resource_exhausted(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("shape", HUNGRY)
+def test_too_little_temporary_space_is_resource_exhausted(shape: str, tmp_path: Path) -> None:
     with _hungry(tmp_path, temp_mb=1) as session, pytest.raises(ResourceExhausted):
-        session.copy(_query(kind), tmp_path / "staged", **CSV)
+        session.copy(_query(shape), tmp_path / "staged", **CSV)
     assert not list((tmp_path / "temp").glob("*"))
 
 
-def _query(kind: str) -> Query:
-    return Query(sql=HUNGRY[kind], values={}, columns=())
+def _query(shape: str) -> Query:
+    return Query(sql=HUNGRY[shape], values={}, columns=())
 
 
 def _hungry(folder: Path, *, temp_mb: int) -> Session:

@@ -109,12 +109,12 @@ def test_other_patterns_are_written_as_babel_writes_them(
 def written(export: Export, publication: Publication, language: str, format_name: str, **settings: Any) -> bytes:
     """The file of an export, as the worker writes and counts it."""
     request = replace(export.request, format=format_name, locale=language)
-    kind = format_named(format_name)
+    file_format = format_named(format_name)
     layout = presentation(KhorosSettings(**settings))(choose(publication, (), format_name), request)
     report = catalogue().reports[publication.report]
-    query = plan(report, layout.shown, request, empty_text_is_null=kind.empty_text_is_null)
-    rows = kind.write(export.session, query, export.file, framing=layout.framing)
-    counter = kind.counter()
+    query = plan(report, layout.shown, request, empty_text_is_null=file_format.empty_text_is_null)
+    rows = file_format.write(export.session, query, export.file, framing=layout.framing)
+    counter = file_format.counter()
     counter.feed(export.file.read_bytes())
     assert counter.records() == rows
     return export.file.read_bytes()

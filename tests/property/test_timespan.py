@@ -31,11 +31,11 @@ NAMES = sorted(zone_names())
 BEHIND: dict[str, tuple[date, date]] = {}
 
 
-def test_every_reading_near_a_change_of_clocks_is_the_earliest_instant_that_shows_it() -> None:
+def test_every_wall_time_near_a_change_of_clocks_is_the_earliest_instant_that_shows_it() -> None:
     for name in NAMES:
         for change in _changes(name, 2025):
-            for reading in _readings_near(change, zone(name)):
-                assert resolve(reading, name) == _meant(reading, zone(name), change), (name, reading)
+            for wall_time in _wall_times_near(change, zone(name)):
+                assert resolve(wall_time, name) == _meant(wall_time, zone(name), change), (name, wall_time)
 
 
 def _changes(name: str, first_year: int) -> Iterator[datetime]:
@@ -46,8 +46,8 @@ def _changes(name: str, first_year: int) -> Iterator[datetime]:
             yield change
 
 
-def _readings_near(change: datetime, local: ZoneInfo) -> Iterator[datetime]:
-    """Wall-clock readings just outside, at the bounds of, and inside the gap or the overlap."""
+def _wall_times_near(change: datetime, local: ZoneInfo) -> Iterator[datetime]:
+    """Wall times just outside, at the bounds of, and inside the gap or the overlap."""
     before, after = _wall(change - TICK, local) + TICK, _wall(change, local)
     low, high = min(before, after), max(before, after)
     for edge in (low, low + (high - low) / 2, high):
@@ -58,18 +58,18 @@ def _wall(instant: datetime, local: ZoneInfo) -> datetime:
     return instant.astimezone(local).replace(tzinfo=None)
 
 
-def _meant(reading: datetime, local: ZoneInfo, change: datetime) -> datetime:
-    """The earliest instant at which a clock shows the reading, found with the two offsets around the change."""
+def _meant(wall_time: datetime, local: ZoneInfo, change: datetime) -> datetime:
+    """The earliest instant at which a clock shows the wall time, found with the two offsets around the change."""
     old = (change - TICK).astimezone(local).utcoffset() or timedelta(0)
     new = change.astimezone(local).utcoffset() or timedelta(0)
-    candidates = sorted({(reading - offset).replace(tzinfo=UTC) for offset in (old, new)})
-    shown = [instant for instant in candidates if _wall(instant, local) == reading]
-    return shown[0] if shown else (reading - old).replace(tzinfo=UTC)  # in a gap: the offset before it
+    candidates = sorted({(wall_time - offset).replace(tzinfo=UTC) for offset in (old, new)})
+    shown = [instant for instant in candidates if _wall(instant, local) == wall_time]
+    return shown[0] if shown else (wall_time - old).replace(tzinfo=UTC)  # in a gap: the offset before it
 
 
 @hypothesis.settings(max_examples=300, deadline=None)
 @hypothesis.given(st.data())
-def test_readings_with_an_offset_are_absolute(data: st.DataObject) -> None:
+def test_wall_times_with_an_offset_are_absolute(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(NAMES))
     instant = data.draw(instants(landmarks("UTC")))
     offset = data.draw(st.integers(-14 * 60, 14 * 60))
@@ -139,9 +139,9 @@ def test_a_midnight_of_the_reports_is_the_instant_that_a_request_means_by_it() -
         for name in NAMES:
             midnights = sorted(_midnights(name))
             found = engine.execute(
-                "SELECT epoch_us(instant_of_midnight(make_timestamp(reading), $zone)) "
-                "FROM (SELECT unnest($readings) AS reading)",
-                {"zone": name, "readings": [_microseconds(midnight.replace(tzinfo=UTC)) for midnight in midnights]},
+                "SELECT epoch_us(instant_of_midnight(make_timestamp(wall_time), $zone)) "
+                "FROM (SELECT unnest($wall_times) AS wall_time)",
+                {"zone": name, "wall_times": [_microseconds(midnight.replace(tzinfo=UTC)) for midnight in midnights]},
             ).fetchall()
             meant = [_microseconds(resolve(midnight, name)) for midnight in midnights]
             assert [instant for (instant,) in found] == meant, name

@@ -28,7 +28,7 @@ from tests.property.exporting import limits
 from tests.property.tables import Table, Value, names, staged
 from tests.strategies import decimals, integers, sheet_texts, wall_times
 
-KINDS: Mapping[str, st.SearchStrategy[Value]] = {
+VALUES: Mapping[str, st.SearchStrategy[Value]] = {
     "VARCHAR": sheet_texts(),
     "BIGINT": integers() | st.sampled_from((2**53, 2**53 + 1, -(2**53), -(2**53) - 1)),
     "DOUBLE": decimals(),
@@ -44,10 +44,10 @@ Rows = list[list[Value]]
 
 @st.composite
 def _tables(draw: DrawFn) -> Table:
-    kinds = draw(st.lists(st.sampled_from(sorted(KINDS)), min_size=1, max_size=4))
-    headers = draw(st.lists(names(), min_size=len(kinds), max_size=len(kinds), unique_by=str.casefold))
-    rows = draw(st.lists(st.tuples(*(st.none() | KINDS[kind] for kind in kinds)), max_size=6))
-    return Table(names=tuple(headers), types=tuple(kinds), rows=tuple(rows))
+    sql_types = draw(st.lists(st.sampled_from(sorted(VALUES)), min_size=1, max_size=4))
+    headers = draw(st.lists(names(), min_size=len(sql_types), max_size=len(sql_types), unique_by=str.casefold))
+    rows = draw(st.lists(st.tuples(*(st.none() | VALUES[sql_type] for sql_type in sql_types)), max_size=6))
+    return Table(names=tuple(headers), types=tuple(sql_types), rows=tuple(rows))
 
 
 def _long_texts() -> st.SearchStrategy[str]:
@@ -168,7 +168,7 @@ def _compare(found: Rows, wanted: Rows) -> None:
 
 def _trimmed(rows: Rows) -> Rows:
     trimmed = [
-        row[: max((place for place, value in enumerate(row, 1) if value is not None), default=0)] for row in rows
+        row[: max((column for column, value in enumerate(row, 1) if value is not None), default=0)] for row in rows
     ]
     while trimmed and not trimmed[-1]:
         trimmed.pop()

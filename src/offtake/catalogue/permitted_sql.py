@@ -13,12 +13,8 @@ from typing import Any
 
 import duckdb
 
-# The table macros of ``macros.sql`` with those of their parameters, always the first, that are names of relations.
-_TABLE_MACROS = {
-    "named_lists": ("lists", "known"),
-    "teams_of_agents": ("own", "joined", "known"),
-    "tags_carried": ("taggings", "known"),
-}
+from offtake.catalogue.macros import TABLE_MACROS
+
 _TABLE_FUNCTIONS = frozenset({"generate_series", "range", "unnest"})
 _READING_NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
 # Scalar functions that read variables, settings, statistics, the catalog or the state of the connection, that plan
@@ -93,15 +89,15 @@ def _nodes(tree: Node) -> Iterator[Node]:
 
 
 def _faults(node: Node) -> Iterator[str]:
-    kind = node.get("type")
-    if kind == "TABLE_FUNCTION":
+    node_type = node.get("type")
+    if node_type == "TABLE_FUNCTION":
         yield from _table_function_faults(node["function"])
-    elif kind == "BASE_TABLE":
+    elif node_type == "BASE_TABLE":
         yield from _table_faults(node)
-    elif kind == "SHOW_REF":
+    elif node_type == "SHOW_REF":
         yield "the query contains SHOW, DESCRIBE or SUMMARIZE; select from the tables that report.toml declares"
-    elif isinstance(kind, str) and kind.endswith("_NODE") and kind not in _READING_NODES:
-        yield f"the query contains {kind.partition('_')[0]}; a query must not change tables or write files"
+    elif isinstance(node_type, str) and node_type.endswith("_NODE") and node_type not in _READING_NODES:
+        yield f"the query contains {node_type.partition('_')[0]}; a query must not change tables or write files"
     elif "function_name" in node:
         name = str(node["function_name"]).lower()
         if name in _FUNCTIONS or name.startswith(_FUNCTION_PREFIXES):
@@ -113,13 +109,13 @@ def _faults(node: Node) -> Iterator[str]:
 
 def _table_function_faults(function: Node) -> Iterator[str]:
     name = str(function["function_name"]).lower()
-    if name not in _TABLE_MACROS and name not in _TABLE_FUNCTIONS:
-        allowed = ", ".join(sorted({*_TABLE_MACROS, *_TABLE_FUNCTIONS}))
+    if name not in TABLE_MACROS and name not in _TABLE_FUNCTIONS:
+        allowed = ", ".join(sorted({*TABLE_MACROS, *_TABLE_FUNCTIONS}))
         yield (
             f"the query calls the table function {name}, which could read more than the tenant's rows; "
             f"use the tables that report.toml declares, or one of {allowed}"
         )
-    relations = _TABLE_MACROS.get(name, ())
+    relations = TABLE_MACROS.get(name, ())
     for index, argument in enumerate(function.get("arguments", ())):
         parameter = str(argument.get("name", "")).lower()
         is_relation = parameter in relations if parameter else index < len(relations)

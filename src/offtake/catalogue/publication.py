@@ -82,13 +82,13 @@ def _column(row: TomlTable) -> PublishedColumn:
 
 
 def _check_source(row: TomlTable, column: PublishedColumn, types: dict[str, ColumnType]) -> None:
-    kind = types.get(column.source)
-    if kind is None:
+    column_type = types.get(column.source)
+    if column_type is None:
         if column.source:
             row.fault(f"the report has no column {column.source!r}; {nearest(column.source, types)}", "from")
-    elif column.rendering == row.data.get("as") and kind not in column.rendering.row.accepts:
+    elif column.rendering == row.data.get("as") and column_type not in column.rendering.row.accepts:
         row.fault(
-            f"{column.source!r} is {kind.value} and cannot be rendered as {column.rendering.value!r}; "
-            f"allowed are: {', '.join(sorted(fitting(kind)))}",
+            f"{column.source!r} is {column_type.value} and cannot be rendered as {column.rendering.value!r}; "
+            f"allowed are: {', '.join(sorted(fitting(column_type)))}",
             "as",
         )

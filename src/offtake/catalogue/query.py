@@ -68,7 +68,7 @@ class QueryCheck:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+        self, error_class: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._connection.close()
 
@@ -165,11 +165,11 @@ class QueryCheck:
         try:
             for use in report.tables:
                 columns = ", ".join(
-                    f"{quote_identifier(name)} {kind}" for name, kind in self._tables[use.table].items()
+                    f"{quote_identifier(name)} {sql_type}" for name, sql_type in self._tables[use.table].items()
                 )
                 self._connection.execute(f"CREATE TABLE {quote_identifier(use.table)} ({columns})")
             if report.server_audit:
-                columns = ", ".join(f"{name} {kind}" for name, kind in SERVER_AUDIT.items())
+                columns = ", ".join(f"{name} {sql_type}" for name, sql_type in SERVER_AUDIT.items())
                 self._connection.execute(f"CREATE TABLE server_audit ({columns})")
             if "smart_view_id" in report.parameters:
                 self._connection.execute("CREATE TABLE in_smart_view (conversation_id VARCHAR)")
@@ -215,10 +215,12 @@ class QueryCheck:
                 path, 1, f"the query returns other columns than report.toml declares: {_difference(names, declared)}"
             )
             return
-        for column, (name, kind) in zip(report.columns, columns, strict=True):
-            if not re.fullmatch(_RESULT_TYPES[column.type], kind):
+        for column, (name, sql_type) in zip(report.columns, columns, strict=True):
+            if not re.fullmatch(_RESULT_TYPES[column.type], sql_type):
                 self._fault(
-                    path, 1, f"the query returns {name!r} as {kind}, report.toml declares {column.type.value}; cast it"
+                    path,
+                    1,
+                    f"the query returns {name!r} as {sql_type}, report.toml declares {column.type.value}; cast it",
                 )
 
 

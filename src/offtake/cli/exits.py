@@ -54,4 +54,4 @@ _CODES: dict[type[OfftakeError], int] = {
 
 def exit_code(error: OfftakeError) -> int:
     """Return the exit code of the error's nearest ancestor class in the table."""
-    return next(_CODES[kind] for kind in type(error).__mro__ if kind in _CODES)
+    return next(_CODES[error_class] for error_class in type(error).__mro__ if error_class in _CODES)

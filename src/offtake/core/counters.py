@@ -11,16 +11,16 @@ from offtake.model.job import Lease, Status
 from offtake.store import counters
 from offtake.store.counters import CounterValue
 
-ATTEMPTS = "attempts"  # kind: the outcome
+ATTEMPTS = "attempts"  # label: the outcome
 ATTEMPT_MILLISECONDS = "attempt_milliseconds"
-ATTEMPTS_WITHIN = "attempts_within"  # histogram of durations; kind: the upper bound, one of SECONDS, or LONGER
+ATTEMPTS_WITHIN = "attempts_within"  # histogram of durations; label: the upper bound, one of SECONDS, or LONGER
 ROWS = "rows"
 BYTES = "bytes"
-JOBS_ENDED = "jobs_ended"  # kind: the status
+JOBS_ENDED = "jobs_ended"  # label: the status
 LEASES_LOST = "leases_lost"
-SWEEPS = "sweeps"  # runs of a task that removes files; kind: the task
-SWEPT = "swept"  # files that a task has removed; kind: the task
-UNSWEPT = "unswept"  # files that a task could not remove; kind: the task
+SWEEPS = "sweeps"  # runs of a task that removes files; label: the task
+SWEPT = "swept"  # files that a task has removed; label: the task
+UNSWEPT = "unswept"  # files that a task could not remove; label: the task
 SECONDS = (1, 5, 15, 60, 300, 1800, 7200)
 LONGER = "+Inf"
 
@@ -31,9 +31,9 @@ def attempt(lease: Lease, outcome: str, *, now: datetime) -> list[CounterValue]:
     seconds = max(0.0, (now - (job.started_at or now)).total_seconds())
     within = next((str(bound) for bound in SECONDS if seconds <= bound), LONGER)
     return [
-        CounterValue(name=ATTEMPTS, dialect=dialect, kind=outcome),
+        CounterValue(name=ATTEMPTS, dialect=dialect, label=outcome),
         CounterValue(name=ATTEMPT_MILLISECONDS, dialect=dialect, value=round(seconds * 1000)),
-        CounterValue(name=ATTEMPTS_WITHIN, dialect=dialect, kind=within),
+        CounterValue(name=ATTEMPTS_WITHIN, dialect=dialect, label=within),
     ]
 
 
@@ -51,7 +51,7 @@ def published(lease: Lease, artifact: Artifact, *, now: datetime) -> list[Counte
 def jobs_ended(by_dialect: Mapping[str, int], status: Status) -> list[CounterValue]:
     """Return the counters of jobs that ended in ``status``."""
     return [
-        CounterValue(name=JOBS_ENDED, dialect=dialect, kind=status, value=value)
+        CounterValue(name=JOBS_ENDED, dialect=dialect, label=status, value=value)
         for dialect, value in by_dialect.items()
     ]
 
@@ -63,6 +63,6 @@ def leases_lost(by_dialect: Mapping[str, int]) -> list[CounterValue]:
 
 def swept(task: str, on: Services, *, done: int, failed: int) -> None:
     """Record one run of a task that removes files, and the numbers of files that it removed or failed to remove."""
-    values = (CounterValue(name=SWEEPS, kind=task), CounterValue(name=SWEPT, kind=task, value=done))
+    values = (CounterValue(name=SWEEPS, label=task), CounterValue(name=SWEPT, label=task, value=done))
     with on.database.write() as connection:
-        counters.add(connection, [*values, CounterValue(name=UNSWEPT, kind=task, value=failed)])
+        counters.add(connection, [*values, CounterValue(name=UNSWEPT, label=task, value=failed)])

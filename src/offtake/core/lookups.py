@@ -57,4 +57,5 @@ def _look_up(entry: type[Entry], sql: str, tables: tuple[str, ...], by: Caller, 
         with opened as views, Session(limits, views, tenant=tenant) as session:
             return [entry(**row) for row in session.rows(query)]
     except AttemptError as error:
-        raise Unavailable("The lake cannot be read at the moment.", retry_after=_RETRY_SECONDS) from error
+        message = f"The lake cannot be read at the moment; retry after {_RETRY_SECONDS} seconds."
+        raise Unavailable(message, retry_after=_RETRY_SECONDS) from error

@@ -150,8 +150,8 @@ class Session:
 
         ``columns`` maps names to DuckDB types. A batch maps each name to the list of its values.
         """
-        declared = ", ".join(f"{quote_identifier(column)} {kind}" for column, kind in columns.items())
-        lists = ", ".join(f"unnest(CAST(${column} AS {kind}[]))" for column, kind in columns.items())
+        declared = ", ".join(f"{quote_identifier(column)} {sql_type}" for column, sql_type in columns.items())
+        lists = ", ".join(f"unnest(CAST(${column} AS {sql_type}[]))" for column, sql_type in columns.items())
         with _translate_errors():
             self._connection.execute(f"CREATE TEMP TABLE {quote_identifier(name)} ({declared})")
             for batch in batches:
@@ -264,7 +264,7 @@ class Session:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+        self, error_class: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
 
@@ -277,5 +277,7 @@ def _translate_errors() -> Iterator[None]:
     except duckdb.Error as error:
         if any(text in str(error) for text in _DISK_FULL_TEXTS):
             raise ResourceExhausted("There is no space left to write to.") from error
-        kind, message = next((kind, message) for caught, kind, message in _ERRORS if isinstance(error, caught))
-        raise kind(message) from error
+        error_class, message = next(
+            (error_class, message) for caught, error_class, message in _ERRORS if isinstance(error, caught)
+        )
+        raise error_class(message) from error

@@ -65,11 +65,11 @@ class ExternalSort:
         """Run the query for the selected partition and store its rows."""
         self._check()
         description = self._connection.execute(f"DESCRIBE\n{query.sql}", dict(query.values)).fetchall()
-        kinds = {quote_identifier(row[0]): str(row[1]) for row in description}
+        sql_types = {quote_identifier(row[0]): str(row[1]) for row in description}
         columns = [quote_identifier(name) for name in query.columns]
         by = [*map(quote_identifier, query.order), str(partition), _NUMBER]
         sort_key = ", ".join(f"{column}, {_ASCENDING}" for column in by)
-        size = " + ".join([str(_VALUE_BYTES * len(columns)), *(_length(name, kinds[name]) for name in columns)])
+        size = " + ".join([str(_VALUE_BYTES * len(columns)), *(_length(name, sql_types[name]) for name in columns)])
         start = f"INSERT INTO {self._stored}" if partition else f"CREATE TEMP TABLE {self._stored} AS"
         # The text contains identifiers and the report's query; values of the request are bound.
         self._connection.execute(
@@ -162,11 +162,11 @@ class ExternalSort:
 _IN_RANGE = f"{_SORT_KEY} >= getvariable('lower_sort_key') AND {_SORT_KEY} < getvariable('upper_sort_key')"
 
 
-def _length(column: str, kind: str) -> str:
+def _length(column: str, sql_type: str) -> str:
     """Return the SQL for the bytes of a value beyond ``_VALUE_BYTES``."""
-    if kind == "VARCHAR":
+    if sql_type == "VARCHAR":
         return f"coalesce(strlen({column}), 0)"
-    if _FIXED_SIZE.fullmatch(kind):
+    if _FIXED_SIZE.fullmatch(sql_type):
         return "0"
     return f"coalesce(strlen(CAST({column} AS VARCHAR)), 0)"
 

@@ -72,7 +72,7 @@ def _tag_condition(operator: str, values: list[str]) -> str:
     return f"(NOT {has_tag})" if operator == "!=" else has_tag
 
 
-def _value(value: str | int | bool, kind: FieldType, values: list[str]) -> str:
+def _value(value: str | int | bool, field_type: FieldType, values: list[str]) -> str:
     """Append a value to ``values`` and return the SQL that reads it."""
     values.append(str(value))
-    return f"CAST(getvariable('smart_view_values')[{len(values)}] AS {_TYPES[kind]})"
+    return f"CAST(getvariable('smart_view_values')[{len(values)}] AS {_TYPES[field_type]})"

@@ -40,7 +40,7 @@ def plan(report: Report, layout: ColumnLayout, request: ExportRequest, *, empty_
             types[column.source],
             column.rendering,
             empty_text_is_null=empty_text_is_null,
-            guarded=layout.guarded,
+            guard_formulas=layout.guard_formulas,
         )
         for column in layout.columns
     )

@@ -12,17 +12,22 @@ _FREE_TEXT = frozenset({ColumnType.TEXT, ColumnType.ID, ColumnType.LIST})
 
 
 def render(
-    column: str, kind: ColumnType, rendering: Rendering, *, empty_text_is_null: bool = False, guarded: bool = False
+    column: str,
+    column_type: ColumnType,
+    rendering: Rendering,
+    *,
+    empty_text_is_null: bool = False,
+    guard_formulas: bool = False,
 ) -> str:
-    """Return the SQL expression of ``column``, which has the type ``kind``, in that rendering.
+    """Return the SQL expression of ``column``, which has the type ``column_type``, in that rendering.
 
-    ``empty_text_is_null``: the file format cannot distinguish empty text from null. ``guarded``: text that a
+    ``empty_text_is_null``: the file format cannot distinguish empty text from null. ``guard_formulas``: text that a
     spreadsheet would run as a formula gets an apostrophe before it.
     """
     row = rendering.row
-    sql = row.sql.format(value=quote_identifier(column), second=_UNITS_PER_SECOND.get(kind, 1))
+    sql = row.sql.format(value=quote_identifier(column), second=_UNITS_PER_SECOND.get(column_type, 1))
     if empty_text_is_null and row.empty is not Empty.NEVER:
         sql = f"nullif({sql}, '')"
-    if guarded and row.json == "string" and kind in _FREE_TEXT:
+    if guard_formulas and row.json == "string" and column_type in _FREE_TEXT:
         sql = f"CASE WHEN regexp_matches({sql}, '^[=+@\\t\\r-]') THEN chr(39) || {sql} ELSE {sql} END"
     return sql

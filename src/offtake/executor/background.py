@@ -35,7 +35,7 @@ class BackgroundThread:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+        self, error_class: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         stopped_at = self.stop()
         if self._join_seconds is None:
@@ -62,7 +62,7 @@ class BackgroundThread:
                 _log.error(
                     "thread_defect",
                     thread=self._thread.name,
-                    kind=type(error).__name__,
+                    error_class=type(error).__name__,
                     locations=traceback_locations(error),
                 )
                 if not self._done.wait(_RESTART_SECONDS):

@@ -84,7 +84,7 @@ class Supervisor:
             self._slots[index] = self._start(quick=slot.quick, early_deaths=slot.early_deaths)
         except OSError as error:  # no memory or process available; the supervisor must continue
             slot.restart_at = time.monotonic() + _MAX_DELAY_SECONDS
-            _log.error("worker_not_started", kind=type(error).__name__)
+            _log.error("worker_not_started", error_class=type(error).__name__)
 
     def _clean_up(self, slot: _Slot) -> None:
         """Requeue the jobs of a dead worker and schedule its restart, with a delay after an early death."""

@@ -96,7 +96,7 @@ def attempt(lease: Lease, on: Services, shutdown: Shutdown, cancellation: Cancel
         except Exception as unexpected:  # noqa: BLE001 - the outermost handler of an attempt: every job must get an outcome
             error = _defect(unexpected)
     if error is not None:
-        fields = {"error": error.code, "cause": _kind(error.__cause__)}
+        fields = {"error": error.code, "cause": _class_name(error.__cause__)}
         fields["outcome"] = outcome.record_outcome(lease, error, cancellation.reason, on)
     log.info("attempt", **({"outcome": "succeeded"} | fields), seconds=round(time.monotonic() - began, 3))
 
@@ -106,11 +106,11 @@ def _defect(error: Exception) -> AttemptError:
 
     The text of the error may quote rows, so the log gets only its class and locations.
     """
-    _log.error("attempt_defect", kind=_kind(error), locations=traceback_locations(error))
+    _log.error("attempt_defect", error_class=_class_name(error), locations=traceback_locations(error))
     failure = AttemptError("The export failed because of an internal error.")
     failure.__cause__ = error
     return failure
 
 
-def _kind(error: BaseException | None) -> str | None:
+def _class_name(error: BaseException | None) -> str | None:
     return None if error is None else type(error).__name__

@@ -59,7 +59,7 @@ def by_copy(recipe: Callable[[Framing], Recipe]) -> Writer:
 
 def partition_file(path: Path) -> Path:
     """Return the path at which a partition of the file ``path`` is written before it is appended."""
-    return path.with_name(f"{path.name}.part")
+    return path.with_name(f"{path.name}.partition")
 
 
 def _append_partitions(rows: RowSource, query: Query, path: Path, recipe: Recipe) -> int:

@@ -92,7 +92,7 @@ def workbook_writer(limits: SheetLimits) -> Writer:
     """Return the XLSX writer with these sheet limits."""
 
     def write(rows: RowSource, query: Query, path: Path, *, framing: Framing) -> int:
-        kinds = rows.types(query)
+        sql_types = rows.types(query)
         header, cuts = _text_cells(rows, query.columns, Style.BOLD)
         with path.open("wb", buffering=_BUFFER) as file:
             package = Package(file.write)
@@ -102,13 +102,13 @@ def workbook_writer(limits: SheetLimits) -> Writer:
             package.add("xl/styles.xml", parts.STYLES)
             sheets = _Sheets(
                 package,
-                head=parts.widths(query.columns, kinds),
+                head=parts.widths(query.columns, sql_types),
                 header=cells.row(header),
                 width=len(query.columns),
                 limits=limits,
             )
             counts = {FinalCount.ROWS: 0, FinalCount.CUT_CELLS: cuts}
-            encoded = cells.rows(query, kinds)
+            encoded = cells.rows(query, sql_types)
             for batch in chain.from_iterable(
                 rows.encoded(encoded, partition=partition) for partition in range(rows.partitions)
             ):

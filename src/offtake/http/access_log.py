@@ -113,7 +113,7 @@ async def _answer_unexpected(response: _TrackedResponse, error: Exception, rende
     _log.error(
         "request_defect",
         request=response.request_id,
-        kind=type(error).__name__,
+        error_class=type(error).__name__,
         locations=traceback_locations(error),
     )
     if response.status == 0:

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from offtake.core.exports.download import RETRY_SECONDS, Download, Link, open_link
+from offtake.core.exports.download import RETRY_SECONDS, UNREADABLE, Download, Link, open_link
 from offtake.core.services import Services
 from offtake.errors import ArtifactNotFound, LinkRefused, OfftakeError, StorageUnavailable, Unavailable, Waitable
 from offtake.http.access_log import bind_log
@@ -88,7 +88,7 @@ class _File(Response):
         try:
             return await self._response(ranges, head=head)
         except StorageUnavailable:
-            unavailable = Unavailable("The file cannot be read at the moment.", retry_after=RETRY_SECONDS)
+            unavailable = Unavailable(UNREADABLE, retry_after=RETRY_SECONDS)
             return self._render(unavailable, path)
 
     async def _response(self, ranges: Sequence[ByteRange] | None, *, head: bool) -> Response:

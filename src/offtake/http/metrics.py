@@ -151,7 +151,7 @@ def _sums(stored: Sequence[CounterValue]) -> Iterator[Metric]:
         family = CounterMetricFamily(name, help_, labels=labels)
         for one in stored:
             if one.name == counter:
-                values = {"dialect": one.dialect, "outcome": one.kind, "status": one.kind, "task": one.kind}
+                values = {"dialect": one.dialect, "outcome": one.label, "status": one.label, "task": one.label}
                 family.add_metric([values[label] for label in labels], one.value)
         yield family
 
@@ -162,7 +162,7 @@ def _durations(stored: Sequence[CounterValue], dialects: Sequence[str]) -> Metri
         "offtake_attempt_duration_seconds", "Duration of attempts, in seconds.", labels=["dialect"]
     )
     values: defaultdict[tuple[str, str, str], int] = defaultdict(int)
-    values.update({(one.name, one.dialect, one.kind): one.value for one in stored})
+    values.update({(one.name, one.dialect, one.label): one.value for one in stored})
     for dialect in dialects:
         cumulative, buckets = 0, []
         for bound in (*map(str, names.SECONDS), names.LONGER):

@@ -52,9 +52,9 @@ def build_middleware(
     """Install the error handlers on ``app`` and return it wrapped in the middleware."""
     render = _renderer(surfaces)
     _answer_errors(app, routers, render)
-    limited = BodyLimitMiddleware(app, _limit(surfaces, rules.max_body), rules.body_seconds)
-    admitted = AdmissionMiddleware(limited, render, rules.traffic)
-    return ProxyHeadersMiddleware(AccessLogMiddleware(admitted, render, rules.record_request), rules.proxies)
+    body_limit = BodyLimitMiddleware(app, _limit(surfaces, rules.max_body), rules.body_seconds)
+    admission = AdmissionMiddleware(body_limit, render, rules.traffic)
+    return ProxyHeadersMiddleware(AccessLogMiddleware(admission, render, rules.record_request), rules.proxies)
 
 
 class DirectRoute(APIRoute):

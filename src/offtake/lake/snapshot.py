@@ -28,7 +28,7 @@ def snapshot(
     end: datetime | None = None,
     check: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[TableView, ...]]:
-    """Yield a view of the newest version of each table, limited to the tenant and the months of ``timespan``.
+    """Yield a view of the newest version of each table, limited to the tenant and the months from ``start`` to ``end``.
 
     ``start`` and ``end`` are the bounds of the exported rows (``ExportRequest.effective_end``); ``prune`` skips months
     outside them. Without a bound, no month is skipped on that side.

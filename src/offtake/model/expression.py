@@ -178,12 +178,14 @@ class _Build(Transformer[Token, Expression]):
 
 
 def _checked(comparison: Comparison) -> Comparison:
-    kind = _field_type(comparison.field)
-    if comparison.operator not in _OPERATORS[kind]:
-        allowed = ", ".join(sorted(_OPERATORS[kind]))
-        raise InvalidExpression(f"{comparison.field} is a {kind.value}; compare it with {allowed}")
-    if any(type(value) is not _TYPES[kind] for value in comparison.values):
-        raise InvalidExpression(f"{comparison.field} is a {kind.value}; compare it with {kind.value} values only")
+    field_type = _field_type(comparison.field)
+    if comparison.operator not in _OPERATORS[field_type]:
+        allowed = ", ".join(sorted(_OPERATORS[field_type]))
+        raise InvalidExpression(f"{comparison.field} is a {field_type.value}; compare it with {allowed}")
+    if any(type(value) is not _TYPES[field_type] for value in comparison.values):
+        raise InvalidExpression(
+            f"{comparison.field} is a {field_type.value}; compare it with {field_type.value} values only"
+        )
     return comparison
 
 

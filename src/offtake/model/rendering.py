@@ -130,9 +130,9 @@ class Rendering(StrEnum):
     )
 
 
-def fitting(kind: ColumnType) -> frozenset[Rendering]:
+def fitting(column_type: ColumnType) -> frozenset[Rendering]:
     """Return the renderings that accept a column of that type."""
-    return frozenset(rendering for rendering in Rendering if kind in rendering.row.accepts)
+    return frozenset(rendering for rendering in Rendering if column_type in rendering.row.accepts)
 
 
 def in_cells(rendering: Rendering) -> Rendering:

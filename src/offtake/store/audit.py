@@ -35,7 +35,10 @@ def record(connection: Connection, entry: AuditEntry, *, now: datetime) -> None:
     try:
         connection.execute(statement)
     except SQLAlchemyError as error:
-        message = "The operation could not be recorded in the audit log, so it was not carried out."
+        message = (
+            "The operation could not be recorded in the audit log, so it was not carried out; "
+            f"retry after {_RETRY_SECONDS} seconds."
+        )
         raise AuditUnavailable(message, retry_after=_RETRY_SECONDS) from error
 
 

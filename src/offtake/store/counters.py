@@ -1,7 +1,7 @@
 """Counters in the database, updated in the transaction that ends an attempt or a job.
 
 Counters are therefore exact when processes are killed, cover all workers of an installation and survive restarts. There
-is one row per name, dialect and kind.
+is one row per name, dialect and label.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from offtake.store.schema import counter, job
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CounterValue:
-    """A counter or an increment of it; ``kind`` distinguishes counters of one name, such as outcomes."""
+    """A counter or an increment of it; ``label`` distinguishes counters of one name, such as outcomes."""
 
     name: str
     dialect: str = ""
-    kind: str = ""
+    label: str = ""
     value: int = 1
 
 
@@ -49,11 +49,11 @@ OPEN_JOBS = (
 def add(connection: Connection, counters: Sequence[CounterValue]) -> None:
     """Add to the counters. Call it last in a transaction, because other transactions wait for these rows."""
     # All transactions lock the rows in the same order, which prevents deadlocks.
-    increments = sorted(counters, key=lambda each: (each.name, each.dialect, each.kind))
+    increments = sorted(counters, key=lambda each: (each.name, each.dialect, each.label))
     if not increments:
         return
     statement = insert_into(connection, counter).values(
-        [{"name": each.name, "dialect": each.dialect, "kind": each.kind, "value": each.value} for each in increments]
+        [{"name": each.name, "dialect": each.dialect, "label": each.label, "value": each.value} for each in increments]
     )
     total = counter.c.value + statement.excluded.value
     connection.execute(
@@ -63,8 +63,8 @@ def add(connection: Connection, counters: Sequence[CounterValue]) -> None:
 
 def read(connection: Connection) -> Sequence[CounterValue]:
     """Return all counters."""
-    rows = connection.execute(select(counter).order_by(counter.c.name, counter.c.dialect, counter.c.kind))
-    return [CounterValue(name=row.name, dialect=row.dialect, kind=row.kind, value=row.value) for row in rows]
+    rows = connection.execute(select(counter).order_by(counter.c.name, counter.c.dialect, counter.c.label))
+    return [CounterValue(name=row.name, dialect=row.dialect, label=row.label, value=row.value) for row in rows]
 
 
 def open_jobs(connection: Connection) -> Sequence[OpenJobs]:

@@ -28,6 +28,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from offtake.errors import SettingsError, Unavailable
 
 _RETRY_SECONDS = 2
+_BUSY = f"The job store is busy; retry after {_RETRY_SECONDS} seconds."
+_UNREACHABLE = f"The job store cannot be reached; retry after {_RETRY_SECONDS} seconds."
 _BUSY_MILLISECONDS = 15_000
 _SQLITE_CONNECTIONS = 20
 _POSTGRESQL_CONNECTIONS = 10  # a PostgreSQL server allows 100 by default; a worker uses two or three
@@ -93,7 +95,7 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """Run the block in a transaction, which any exception rolls back. Raises Unavailable."""
         if not self._writers.acquire(timeout=_BUSY_MILLISECONDS / 1000):
-            raise Unavailable("The job store is busy.", retry_after=_RETRY_SECONDS)
+            raise Unavailable(_BUSY, retry_after=_RETRY_SECONDS)
         try:
             with _reachable(), self.engine.begin() as connection:
                 yield connection
@@ -167,11 +169,11 @@ def _reachable() -> Iterator[None]:
     try:
         yield
     except SqlTimeoutError as error:
-        raise Unavailable("The job store is busy.", retry_after=_RETRY_SECONDS) from error
+        raise Unavailable(_BUSY, retry_after=_RETRY_SECONDS) from error
     except DBAPIError as error:
         if not _is_server_fault(error):
             raise
-        raise Unavailable("The job store cannot be reached.", retry_after=_RETRY_SECONDS) from error
+        raise Unavailable(_UNREACHABLE, retry_after=_RETRY_SECONDS) from error
 
 
 def _is_server_fault(error: DBAPIError) -> bool:
@@ -231,4 +233,4 @@ def _begin_sqlite(connection: Connection) -> None:
     try:
         driver.execute("BEGIN IMMEDIATE")
     except sqlite3.OperationalError as error:
-        raise Unavailable("The job store is busy.", retry_after=_RETRY_SECONDS) from error
+        raise Unavailable(_BUSY, retry_after=_RETRY_SECONDS) from error

@@ -276,7 +276,7 @@ counter = Table(
     metadata,
     Column("name", String(32), primary_key=True),
     Column("dialect", String(16), primary_key=True),
-    Column("kind", String(32), primary_key=True),
+    Column("label", String(32), primary_key=True),
     Column("value", BigInteger, nullable=False),
 )
 

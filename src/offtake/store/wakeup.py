@@ -141,7 +141,7 @@ class NotificationListener:
             self._connect_at = 0.0  # the connection worked until now, so reconnect at once
 
     def _lost(self, error: psycopg.Error) -> None:
-        _log.warning("listener_lost", kind=type(error).__name__)
+        _log.warning("listener_lost", error_class=type(error).__name__)
         self.close()
 
     def close(self) -> None:

@@ -35,8 +35,8 @@ def merge(documents: Mapping[str, Mapping[str, Any]], *, version: str, public_ur
             for operation in path.values():
                 _name(operation, dialect)
         paths |= own["paths"]
-        for kind, members in components.items():
-            found = own.get("components", {}).get(kind, {})
+        for section, members in components.items():
+            found = own.get("components", {}).get(section, {})
             members.update({f"{dialect}_{name}": member for name, member in found.items()})
     return {
         "openapi": "3.1.0",

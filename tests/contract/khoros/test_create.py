@@ -181,9 +181,9 @@ def test_a_user_without_the_scope_is_refused(idle: Served, user: User) -> None:
     """Khoros contract 1.2, documented: the account needs the Analytics role."""
     reader = add_user(idle, user.tenant, user.company_key, name="reader@example.org", scopes=frozenset({Scope.READ}))
     unscoped = add_user(idle, user.tenant, user.company_key, name="unscoped@example.org", scopes=frozenset())
-    with connect(idle, reader) as reading, connect(idle, unscoped) as denied:
-        assert_failed(reading.send_create("user"), 403)
-        assert reading.get("/teams").status_code == 200
+    with connect(idle, reader) as read_only, connect(idle, unscoped) as denied:
+        assert_failed(read_only.send_create("user"), 403)
+        assert read_only.get("/teams").status_code == 200
         for path in ("/teams", "/config/timezones", "/reports/jobs"):
             assert_failed(denied.get(path), 403)
 

@@ -41,24 +41,24 @@ MADE_UP = [
 
 @pytest.fixture(scope="module")
 def client(idle: Served) -> Iterator[KhorosWire]:
-    with connect(idle, new_user(idle, "described")) as made:
+    with connect(idle, new_user(idle, "openapi")) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def described(idle: Served, client: KhorosWire) -> OpenApiServer:
+def openapi(idle: Served, client: KhorosWire) -> OpenApiServer:
     return OpenApiServer.at(idle.url, ROOT + "/openapi.json", companyKey=client.user.company_key)
 
 
-def test_the_document_has_every_endpoint(described: OpenApiServer) -> None:
+def test_the_document_has_every_endpoint(openapi: OpenApiServer) -> None:
     """Khoros contract 1.3; tolerated spellings are omitted."""
-    assert described.operations() == set(OPERATIONS)
+    assert openapi.operations() == set(OPERATIONS)
 
 
 @pytest.mark.parametrize("authorized", [True, False], ids=["with-a-user", "without"])
 @pytest.mark.parametrize(("method", "path", "mode"), MADE_UP)
 def test_responses_match_the_document(
-    method: str, path: str, mode: GenerationMode, authorized: bool, described: OpenApiServer, client: KhorosWire
+    method: str, path: str, mode: GenerationMode, authorized: bool, openapi: OpenApiServer, client: KhorosWire
 ) -> None:
     """Khoros contract 4: no 5xx, and no status, header or body outside the schema.
 
@@ -68,15 +68,15 @@ def test_responses_match_the_document(
     user = base64.b64encode(f"{client.user.name}:{client.user.password}".encode()).decode()
     headers = {"Authorization": f"Basic {user}"} if authorized else {}
     without = [positive_data_acceptance, negative_data_rejection]
-    described.check(method, path, mode, headers=headers, examples=15, without=without)
+    openapi.check(method, path, mode, headers=headers, examples=15, without=without)
 
 
 def test_every_response_in_the_life_of_a_run_matches_the_document(
-    described: OpenApiServer, client: KhorosWire, busy: Served
+    openapi: OpenApiServer, client: KhorosWire, busy: Served
 ) -> None:
     """Khoros contract 4: also the responses that generated requests never get."""
     waiting = client.send_create("user", DAY)
-    with connect(busy, new_user(busy, "described")) as made:
+    with connect(busy, new_user(busy, "openapi")) as made:
         created = made.send_create("marketing/brand_post", DAY, method="GET")
         status_url = created.json()["result"]["statusUrl"]
         download = made.wait(status_url)["jobInfo"]["downloadUrl"]
@@ -92,4 +92,4 @@ def test_every_response_in_the_life_of_a_run_matches_the_document(
         ]
     assert [answer.status_code for *_, answer in answers] == [200, 200, 200, 307, 404, 200, 200, 400]
     for method, path, answer in answers:
-        described.schema[path][method].validate_response(answer)
+        openapi.schema[path][method].validate_response(answer)

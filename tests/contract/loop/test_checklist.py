@@ -265,10 +265,12 @@ def test_check_18_a_repeated_hour(here: InProcess) -> None:
     loop.load(here.installation, "acme", [*rows, loop.answer("first", "2025-10-26T01:20:00Z", "user_1")])
     client = joined(here)
     found: dict[str, bytes] = {}
-    for kind in ("Json", "Xlsx"):
-        export = client.create(start=1_761_436_800, end=1_761_523_200, timezone="Europe/Lisbon", resultFormat=kind)
+    for result_format in ("Json", "Xlsx"):
+        export = client.create(
+            start=1_761_436_800, end=1_761_523_200, timezone="Europe/Lisbon", resultFormat=result_format
+        )
         here.work()
-        found[kind] = here.http.get(client.url(export)).content
+        found[result_format] = here.http.get(client.url(export)).content
     first, again = json.loads(found["Json"])
     assert (first["conversationId"], again["conversationId"]) == ("first", "again")
     assert (first["createdAt"], again["createdAt"]) == ("2025-10-26T01:30:00+01:00", "2025-10-26T01:15:00+00:00")

@@ -34,23 +34,23 @@ MADE_UP = [
 
 @pytest.fixture(scope="module")
 def client(idle: Served) -> Iterator[LoopWire]:
-    with LoopWire.connect(idle.url, loop.token(idle.installation, loop.tenant(idle, "described"))) as made:
+    with LoopWire.connect(idle.url, loop.token(idle.installation, loop.tenant(idle, "openapi"))) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def described(idle: Served) -> OpenApiServer:
+def openapi(idle: Served) -> OpenApiServer:
     return OpenApiServer.at(idle.url, f"{API}/openapi.json")
 
 
-def test_the_document_has_every_endpoint(described: OpenApiServer) -> None:
-    assert described.operations() == set(OPERATIONS)
+def test_the_document_has_every_endpoint(openapi: OpenApiServer) -> None:
+    assert openapi.operations() == set(OPERATIONS)
 
 
 @pytest.mark.parametrize("authorized", [True, False], ids=["with-a-token", "without"])
 @pytest.mark.parametrize(("method", "path", "mode"), MADE_UP)
 def test_responses_match_the_document(
-    method: str, path: str, mode: GenerationMode, authorized: bool, described: OpenApiServer, client: LoopWire
+    method: str, path: str, mode: GenerationMode, authorized: bool, openapi: OpenApiServer, client: LoopWire
 ) -> None:
     """Loop contract 9: no 5xx, and no status, header or body outside the schema.
 
@@ -58,14 +58,14 @@ def test_responses_match_the_document(
     """
     headers = client.headers if authorized else {}
     without = [positive_data_acceptance]
-    described.check(method, path, mode, headers=headers, examples=20, without=without)
+    openapi.check(method, path, mode, headers=headers, examples=20, without=without)
 
 
 def test_every_response_in_the_life_of_an_export_matches_the_document(
-    described: OpenApiServer, client: LoopWire, busy: Served
+    openapi: OpenApiServer, client: LoopWire, busy: Served
 ) -> None:
     """Loop contract 6 and 7: also the responses that generated requests never get."""
-    with LoopWire.connect(busy.url, loop.token(busy.installation, loop.tenant(busy, "described"))) as made:
+    with LoopWire.connect(busy.url, loop.token(busy.installation, loop.tenant(busy, "openapi"))) as made:
         created = made.send_create({"start": START, "end": END})
         export = created.json()["id"]
         made.wait(export)
@@ -79,7 +79,7 @@ def test_every_response_in_the_life_of_an_export_matches_the_document(
         ]
     assert [answer.status_code for *_, answer in answers] == [200, 400, 200, 200, 200, 200]
     for method, path, answer in answers:
-        described.schema[path][method].validate_response(answer)
+        openapi.schema[path][method].validate_response(answer)
 
 
 ONE_EACH = """
@@ -101,7 +101,7 @@ Away = Callable[[str], AbstractContextManager[None]]  # a table of the store is 
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]:
-    with in_process(tmp_path_factory.mktemp("described"), ONE_EACH) as made:
+    with in_process(tmp_path_factory.mktemp("openapi"), ONE_EACH) as made:
         for name in ("acme", "slow", "strict"):
             identity.add_tenant(Tenant(name=name), made.on)
         identity.add_tenant(Tenant(name="new", is_verified=False), made.on)
@@ -197,32 +197,32 @@ def test_every_documented_status_occurs_and_no_other(here: InProcess) -> None:
             if other == "away":
                 yield
 
-    described = OpenApiServer.of("http://loop.test", here.http.get(f"{API}/openapi.json").json())
+    openapi = OpenApiServer.of("http://loop.test", here.http.get(f"{API}/openapi.json").json())
     seen: dict[tuple[str, str], set[int]] = {}
     headers: dict[tuple[str, str, int], set[str]] = {}
     for method, path, answer in (*_called(here, away=away), *_downloaded(here, away=away)):
-        described.schema[path][method].validate_response(answer)
+        openapi.schema[path][method].validate_response(answer)
         seen.setdefault((method, path), set()).add(answer.status_code)
         headers.setdefault((method, path, answer.status_code), set()).update(answer.headers)
         if method == "HEAD":
             assert answer.content == b""
-    assert seen == {operation: described.statuses(*operation) for operation in OPERATIONS}
+    assert seen == {operation: openapi.statuses(*operation) for operation in OPERATIONS}
     occurred = {status for statuses in seen.values() for status in statuses}
     assert set(ERRORS.values()) - {500} <= occurred
     for (method, path, status), found in headers.items():
-        answer = described.schema.raw_schema["paths"][path][method.lower()]["responses"][str(status)]
+        answer = openapi.schema.raw_schema["paths"][path][method.lower()]["responses"][str(status)]
         missing = {name.lower() for name in answer["headers"]} - found
         # Another test covers 500; every other documented status has occurred here.
         assert missing <= {"x-export-failure"}, (method, path, status)
 
 
-def test_the_document_has_the_maximum_length_of_a_filter(here: InProcess, described: OpenApiServer) -> None:
+def test_the_document_has_the_maximum_length_of_a_filter(here: InProcess, openapi: OpenApiServer) -> None:
     """The maximum of all tenants; the document that all dialects share does not depend on settings."""
     found = [
         document["paths"][CREATE]["post"]["requestBody"]["content"]["application/json"]["schema"]["properties"]
         for document in (
             here.http.get(f"{API}/openapi.json").json(),
-            described.schema.raw_schema,
+            openapi.schema.raw_schema,
             here.http.get("/openapi.json").json(),
         )
     ]

@@ -479,8 +479,8 @@ LABELS: dict[str, dict[str, str]] = {
 
 def decode(report: str, content: bytes) -> File[Row]:
     """A json file, strictly."""
-    kind: Any = File
-    decoded: File[Row] = kind[REPORTS[report]].model_validate_json(content)
+    generic: Any = File
+    decoded: File[Row] = generic[REPORTS[report]].model_validate_json(content)
     return decoded
 
 

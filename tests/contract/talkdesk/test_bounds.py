@@ -27,16 +27,16 @@ CALLS = {
 }
 
 
-def written(reading: datetime, spelling: str, ending: str) -> str:
+def written(wall_time: datetime, spelling: str, ending: str) -> str:
     """Write a bound as a client does."""
-    text = reading.strftime("%Y-%m-%d %H:%M:%S" if spelling == "blank" else "%Y-%m-%dT%H:%M:%S")
+    text = wall_time.strftime("%Y-%m-%d %H:%M:%S" if spelling == "blank" else "%Y-%m-%dT%H:%M:%S")
     return text + {"milliseconds": ".000", "microseconds": ".000001"}.get(spelling, "") + ending
 
 
 SPELLINGS = ("seconds", "milliseconds", "microseconds", "blank")
 ENDINGS = (("", ""), ("Z", "Z"), ("+02:00", "+02:00"), ("Z", ""))  # of both bounds; the last pair is Airbyte's
 POSITIONS = ("top", "inside")
-# Wall-clock readings: a day that contains the change, and hours that begin in the repeated or missing hour.
+# Wall times: a day that contains the change, and hours that begin in the repeated or missing hour.
 SPANS = {
     "spring-day": ("2026-03-29T00:00:00", "2026-03-30T00:00:00"),
     "spring-gap": ("2026-03-29T02:30:00", "2026-03-29T05:00:00"),
@@ -45,10 +45,10 @@ SPANS = {
 }
 
 
-def instant(reading: datetime, ending: str) -> datetime:
+def instant(wall_time: datetime, ending: str) -> datetime:
     """Return the instant of a bound: by its ending, or else as local time of Prague: the first of two instants, or for
-    a missing reading the one by the offset before the gap."""
-    utc = reading.replace(tzinfo=UTC)
+    a missing wall time the one by the offset before the gap."""
+    utc = wall_time.replace(tzinfo=UTC)
     if ending:
         return utc if ending == "Z" else utc - timedelta(hours=2)
     winter, summer = utc - timedelta(hours=1), utc - timedelta(hours=2)

@@ -285,7 +285,7 @@ def test_missing_bounds_are_named(body: dict[str, Any], fields: list[str], clien
     assert len(answer.json()["fields"]) == len(fields)
 
 
-NOT_AN_ORDER = [
+NOT_A_REQUEST = [
     golden("4", "proposed", "empty", b""),
     golden("4", "proposed", "no-json", b"{"),
     golden("4", "proposed", "a-form", b"format=csv&name=x"),
@@ -304,7 +304,7 @@ NOT_AN_ORDER = [
 ]
 
 
-@pytest.mark.parametrize("body", NOT_AN_ORDER)
+@pytest.mark.parametrize("body", NOT_A_REQUEST)
 def test_an_invalid_body_is_1020001(body: bytes, client: TalkdeskWire) -> None:
     assert_refused(client.http.post("/data/reports/calls/jobs", content=body, headers=client.headers), 400, "1020001")
 

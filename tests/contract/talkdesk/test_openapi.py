@@ -31,26 +31,24 @@ RULES_BETWEEN_FIELDS = (JOBS, "/oauth/token", "/oauth/revoke")
 
 @pytest.fixture(scope="module")
 def client(idle: Served) -> Iterator[TalkdeskWire]:
-    with idle.client(idle.tenant("described")) as made:
+    with idle.client(idle.tenant("openapi")) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def described(idle: Served) -> OpenApiServer:
+def openapi(idle: Served) -> OpenApiServer:
     return OpenApiServer.at(idle.url, "/data/openapi.json")
 
 
-def test_the_document_has_every_endpoint(described: OpenApiServer) -> None:
+def test_the_document_has_every_endpoint(openapi: OpenApiServer) -> None:
     """Talkdesk contract 1.2 and 2: every endpoint is documented."""
-    assert described.operations() == set(OPERATIONS)
+    assert openapi.operations() == set(OPERATIONS)
 
 
-def test_the_document_of_the_server_contains_that_of_the_dialect(
-    described: OpenApiServer, client: TalkdeskWire
-) -> None:
+def test_the_document_of_the_server_contains_that_of_the_dialect(openapi: OpenApiServer, client: TalkdeskWire) -> None:
     """Tools look for ``/openapi.json``; names that several dialects use are distinguished."""
     whole = client.http.get("/openapi.json").json()
-    own = described.schema.raw_schema
+    own = openapi.schema.raw_schema
     assert own["paths"].keys() <= whole["paths"].keys()
     assert {f"talkdesk_{name}" for name in own["components"]["schemas"]} <= whole["components"]["schemas"].keys()
     text = json.dumps(whole)
@@ -63,21 +61,21 @@ def test_the_document_of_the_server_contains_that_of_the_dialect(
 @pytest.mark.parametrize("mode", [VALID, INVALID], ids=["valid", "invalid"])
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 def test_responses_match_the_document(
-    method: str, path: str, mode: GenerationMode, authorized: bool, described: OpenApiServer, client: TalkdeskWire
+    method: str, path: str, mode: GenerationMode, authorized: bool, openapi: OpenApiServer, client: TalkdeskWire
 ) -> None:
     """Talkdesk contract 4: no 5xx, no status, header or body outside the schema, and invalid requests are refused."""
     headers = client.headers if authorized else {}
     without = [positive_data_acceptance] if path in RULES_BETWEEN_FIELDS and method == "POST" else []
-    described.check(method, path, mode, headers=headers, examples=25, without=without)
+    openapi.check(method, path, mode, headers=headers, examples=25, without=without)
 
 
 def test_every_response_in_the_life_of_a_job_matches_the_document(
-    described: OpenApiServer, client: TalkdeskWire, busy: Served
+    openapi: OpenApiServer, client: TalkdeskWire, busy: Served
 ) -> None:
     """Talkdesk contract 2 and 4: also the responses that generated requests never get."""
     day = ("2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z")
     job, file = OPERATIONS[4][1], OPERATIONS[6][1]
-    with busy.client(busy.tenant("described")) as made:
+    with busy.client(busy.tenant("openapi")) as made:
         body = {"format": "json", "timespan": dict(zip(("from", "to"), day, strict=True))}
         answers = [("POST", JOBS, made.send_create("calls", body))]
         done = answers[0][2].json()["id"]
@@ -97,4 +95,4 @@ def test_every_response_in_the_life_of_a_job_matches_the_document(
         ]
     assert [answer.status_code for *_, answer in answers] == [202, 200, 409, 303, 409, 302, 204, 404, 404, 200, 204]
     for method, path, answer in answers:
-        described.schema[path][method].validate_response(answer)
+        openapi.schema[path][method].validate_response(answer)

@@ -94,7 +94,7 @@ def _leased(on: Services, *, format_name: str = "csv", row_limit: int | None = N
     return lease
 
 
-@pytest.mark.parametrize("format_name", [kind.name for kind in FORMATS])
+@pytest.mark.parametrize("format_name", [file_format.name for file_format in FORMATS])
 def test_an_attempt_joins_its_partitions_into_one_published_file(on: Services, format_name: str) -> None:
     artifact = run_attempt(_leased(on, format_name=format_name), on, Cancellation())
     data = artifact_path(on, artifact.key).read_bytes()
@@ -103,12 +103,12 @@ def test_an_attempt_joins_its_partitions_into_one_published_file(on: Services, f
     found = _tags(data, format_name)
     assert sorted(found) == sorted(f"t{number}" for number in range(TAGGINGS))
     assert found != _tags(
-        _in_one_part(on, format_name), format_name
+        _in_one_partition(on, format_name), format_name
     )  # partitions change the order, so there were several
     assert list(on.artifacts.found()) == [each for each in on.artifacts.found() if not each.staged]
 
 
-def _in_one_part(on: Services, format_name: str) -> bytes:
+def _in_one_partition(on: Services, format_name: str) -> bytes:
     whole = replace(on, attempt=replace(on.attempt, partition_rows=TAGGINGS))
     return artifact_path(
         on, run_attempt(_leased(whole, format_name=format_name), whole, Cancellation()).key
@@ -146,17 +146,18 @@ class _StoppedAfterOne(Session):
 def test_an_interrupt_between_two_partitions_is_not_lost(tmp_path: Path) -> None:
     file = tmp_path / "staged"
     limits = Limits(threads=1, memory_mb=128, temp_folder=tmp_path / "temp", temp_mb=16)
-    query = Query(sql="SELECT getvariable('partition') AS part", values={}, columns=("part",))
+    query = Query(sql="SELECT getvariable('partition') AS partition", values={}, columns=("partition",))
     with (
         _StoppedAfterOne(limits, [], tenant="acme", writable=(file, partition_file(file)), partitions=3) as session,
         pytest.raises(AttemptInterrupted),
     ):
         CSV.write(session, query, file, framing=Framing())
-    assert file.read_text() == "part\n0\n"
+    assert file.read_text() == "partition\n0\n"
 
 
 def test_discarding_an_attempt_removes_its_partition_file(on: Services) -> None:
     staged, other = on.artifacts.staging("job", 1, "csv"), on.artifacts.staging("job", 10, "csv")
+    assert partition_file(staged).name == f"{staged.name}.partition"
     for path in (staged, partition_file(staged), other):
         path.write_text("x")
     on.artifacts.discard("job", 1, "csv")

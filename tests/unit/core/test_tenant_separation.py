@@ -197,8 +197,8 @@ SELECT '1' AS call_id, name AS notes, agent_name FROM query(
 WITH taggings AS (SELECT '' AS conversation_id, '' AS tag_id, $start AS attached_at, $start AS detached_at),
     known AS (SELECT '' AS id, '' AS name)
 SELECT conversation_id AS call_id, '' AS notes, '' AS agent_name
-FROM tags_carried(CASE WHEN $zone = 'UTC' THEN 'taggings' ELSE '{file}' END, 'known', $end)""",
-        ("4: argument 1 of tags_carried is an expression;",),
+FROM attached_tags(CASE WHEN $zone = 'UTC' THEN 'taggings' ELSE '{file}' END, 'known', $end)""",
+        ("4: argument 1 of attached_tags is an expression;",),
         id="name",
     ),
 ]

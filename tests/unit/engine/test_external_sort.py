@@ -32,7 +32,7 @@ ROOM = 128 * SORTED_BYTES_PER_MEMORY_MB
 TIES = 1_000
 # Rows of about a kilobyte; together they exceed the memory of the session.
 SQL = f"""
-SELECT CAST(number AS VARCHAR) AS row_id, hash(number) % {TIES} AS place,
+SELECT CAST(number AS VARCHAR) AS row_id, hash(number) % {TIES} AS rank,
     repeat(md5(CAST(number AS VARCHAR)), 32) AS note
 FROM range({ROWS}) AS counted (number)
 WHERE $start < $end
@@ -41,8 +41,8 @@ SPAN = Timespan(start=datetime(2026, 3, 1, tzinfo=UTC), end=datetime(2026, 4, 1,
 REQUEST = ExportRequest(dialect="any", report="any", format="json", timespan=SPAN, name="any")
 
 
-def column(name: str, kind: ColumnType) -> Column:
-    return Column(name=name, type=kind, meaning="Any.", mark=Mark.PROPOSED)
+def column(name: str, column_type: ColumnType) -> Column:
+    return Column(name=name, type=column_type, meaning="Any.", mark=Mark.PROPOSED)
 
 
 REPORT = Report(
@@ -52,13 +52,13 @@ REPORT = Report(
     window=None,
     key=("row_id",),
     tables=(),
-    columns=(column("row_id", ColumnType.ID), column("place", ColumnType.INTEGER), column("note", ColumnType.TEXT)),
+    columns=(column("row_id", ColumnType.ID), column("rank", ColumnType.INTEGER), column("note", ColumnType.TEXT)),
     sql=SQL,
 )
 # The file shows the sort column as text, but the sort uses the report's value: 9 comes before 10.
 COLUMNS = tuple(
     PublishedColumn(name=name, source=source, rendering=Rendering.PLAIN, mark=Mark.PROPOSED)
-    for name, source in (("at", "place"), ("id", "row_id"), ("note", "note"))
+    for name, source in (("at", "rank"), ("id", "row_id"), ("note", "note"))
 )
 
 
@@ -80,8 +80,8 @@ def whole(made: Session, query: Query) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize(
     ("rows", "kilobytes", "order"),
-    [(ROWS, 1, ("place", "row_id")), (ROWS, 1, ("place",)), (40_000, 4, ("place", "row_id"))],
-    ids=["many-places", "thousand-places", "long-rows"],
+    [(ROWS, 1, ("rank", "row_id")), (ROWS, 1, ("rank",)), (40_000, 4, ("rank", "row_id"))],
+    ids=["many-ranks", "thousand-ranks", "long-rows"],
 )
 def test_a_file_is_sorted_though_its_rows_do_not_fit_into_memory(
     tmp_path: Path, rows: int, kilobytes: int, order: tuple[str, ...]
@@ -103,12 +103,12 @@ def test_a_file_is_sorted_though_its_rows_do_not_fit_into_memory(
 @pytest.mark.parametrize("rows", [0, 1, 1_000])
 def test_few_rows_are_one_partition(tmp_path: Path, rows: int) -> None:
     report = replace(REPORT, sql=SQL.replace(f"range({ROWS})", f"range({rows})"))
-    query = plan(report, shown("place", "row_id"), REQUEST)
+    query = plan(report, shown("rank", "row_id"), REQUEST)
     with session(tmp_path) as made:
         found = made.rows(made.sort(query, range_bytes=ROOM))
         assert made.partitions == 1
-    places = [(int(row["at"]), row["id"]) for row in found]
-    assert (len(places), places) == (rows, sorted(places))
+    ranks = [(int(row["at"]), row["id"]) for row in found]
+    assert (len(ranks), ranks) == (rows, sorted(ranks))
     assert all(row.keys() == {"at", "id", "note"} for row in found)
 
 
@@ -133,14 +133,14 @@ def test_sort_ranges_give_the_order_of_one_sort(tmp_path: Path, order: tuple[str
         columns=("id", "note"),
         order=tuple(f"by_{name}" for name in order),
     )
-    sorted_at_once = f"SELECT id, dense_rank() OVER (ORDER BY {order_by}) AS place FROM ({KEYS})"
+    sorted_at_once = f"SELECT id, dense_rank() OVER (ORDER BY {order_by}) AS rank FROM ({KEYS})"
     with session(tmp_path) as made:
-        expected = made.rows(Query(sql=sorted_at_once, values={}, columns=("id", "place")))
-        places = {row["id"]: row["place"] for row in expected}
+        expected = made.rows(Query(sql=sorted_at_once, values={}, columns=("id", "rank")))
+        ranks = {row["id"]: row["rank"] for row in expected}
         found = whole(made, made.sort(query, range_bytes=room))
         assert (made.partitions == 1) == (room == 10**9)
     assert sorted(row["id"] for row in found) == list(range(400))
-    assert all(places[one["id"]] <= places[other["id"]] for one, other in pairwise(found))
+    assert all(ranks[one["id"]] <= ranks[other["id"]] for one, other in pairwise(found))
 
 
 @pytest.mark.parametrize("room", [10_000, 10**9])

@@ -61,7 +61,7 @@ EXPRESSIONS: st.SearchStrategy[Expression] = st.recursive(
 
 @st.composite
 def conversations(draw: st.DrawFn) -> Conversation:
-    row = {field: draw(st.none() | VALUES[kind]) for field, kind in FIELDS.items() if field != "tag"}
+    row = {field: draw(st.none() | VALUES[field_type]) for field, field_type in FIELDS.items() if field != "tag"}
     return row | {"tag": draw(st.sets(st.sampled_from(TEXTS), max_size=2))}
 
 
@@ -104,9 +104,9 @@ def test_the_sql_keeps_the_conversations_that_match_the_expression(
 ) -> None:
     condition, values = filter_condition(expression)
     with duckdb.connect() as connection:
-        named = [(COLUMNS.get(field, field), kind) for field, kind in FIELDS.items() if field != "tag"]
+        named = [(COLUMNS.get(field, field), field_type) for field, field_type in FIELDS.items() if field != "tag"]
         types = {FieldType.TEXT: "VARCHAR", FieldType.NUMBER: "BIGINT", FieldType.FLAG: "BOOLEAN"}
-        shape = ", ".join(f"{name} {types[kind]}" for name, kind in named)
+        shape = ", ".join(f"{name} {types[field_type]}" for name, field_type in named)
         connection.execute(f"CREATE TABLE conversation (conversation_id VARCHAR, {shape})")
         instants = "attached_at TIMESTAMPTZ, detached_at TIMESTAMPTZ"
         connection.execute(f"CREATE TABLE conversation_tag (conversation_id VARCHAR, tag_id VARCHAR, {instants})")

@@ -35,10 +35,10 @@ JSON_TYPES = {
     "ARRAY": "array",
 }
 ACCEPTED = [
-    pytest.param(rendering, kind, id=f"{rendering}-{kind}")
+    pytest.param(rendering, column_type, id=f"{rendering}-{column_type}")
     for rendering in Rendering
-    for kind in ColumnType
-    if kind in rendering.row.accepts
+    for column_type in ColumnType
+    if column_type in rendering.row.accepts
 ]
 
 
@@ -50,14 +50,14 @@ def database() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def shown(
-    database: duckdb.DuckDBPyConnection, rendering: Rendering, kind: ColumnType, value: object, **options: bool
+    database: duckdb.DuckDBPyConnection, rendering: Rendering, column_type: ColumnType, value: object, **options: bool
 ) -> tuple[object, str | None]:
     """The value as the rendering shows it, as DuckDB's JSON writer has it, and its type there."""
-    sql = render("a value", kind, rendering, **options)
+    sql = render("a value", column_type, rendering, **options)
     bound = {name: value for name, value in BOUND.items() if f"${name}" in sql}
     found = database.execute(
         f"SELECT to_json(shown) ->> '$', json_type(to_json(shown)), shown IS NULL FROM (SELECT {sql} AS shown "
-        f'FROM (SELECT CAST($value AS {DUCKDB_TYPES[kind]}) AS "a value"))',
+        f'FROM (SELECT CAST($value AS {DUCKDB_TYPES[column_type]}) AS "a value"))',
         {**bound, "value": value},
     ).fetchone()
     assert found is not None
@@ -66,27 +66,27 @@ def shown(
 
 
 def test_every_column_type_has_a_rendering_and_every_rendering_a_column_type() -> None:
-    assert all(fitting(kind) for kind in ColumnType)
+    assert all(fitting(column_type) for column_type in ColumnType)
     assert all(rendering.row.accepts for rendering in Rendering)
     assert set().union(*map(fitting, ColumnType)) == set(Rendering)
 
 
-@pytest.mark.parametrize(("rendering", "kind"), ACCEPTED)
+@pytest.mark.parametrize(("rendering", "column_type"), ACCEPTED)
 def test_values_have_the_json_type_in_the_table_of_renderings(
-    database: duckdb.DuckDBPyConnection, rendering: Rendering, kind: ColumnType
+    database: duckdb.DuckDBPyConnection, rendering: Rendering, column_type: ColumnType
 ) -> None:
-    for value in SAMPLES[kind]:
-        _, json_type = shown(database, rendering, kind, value)
+    for value in SAMPLES[column_type]:
+        _, json_type = shown(database, rendering, column_type, value)
         assert json_type is not None, value
         assert JSON_TYPES[json_type] == rendering.row.json, value
 
 
-@pytest.mark.parametrize(("rendering", "kind"), ACCEPTED)
+@pytest.mark.parametrize(("rendering", "column_type"), ACCEPTED)
 def test_null_and_empty_text_are_shown_as_in_the_table_of_renderings(
-    database: duckdb.DuckDBPyConnection, rendering: Rendering, kind: ColumnType
+    database: duckdb.DuckDBPyConnection, rendering: Rendering, column_type: ColumnType
 ) -> None:
-    of_null, _ = shown(database, rendering, kind, None)
-    texts = [shown(database, rendering, kind, value)[0] for value in SAMPLES[kind]]
+    of_null, _ = shown(database, rendering, column_type, None)
+    texts = [shown(database, rendering, column_type, value)[0] for value in SAMPLES[column_type]]
     match rendering.row.empty:
         case Empty.NEVER:
             assert of_null is None
@@ -99,27 +99,27 @@ def test_null_and_empty_text_are_shown_as_in_the_table_of_renderings(
     assert rendering.row.empty is Empty.NEVER or rendering.row.json == "string"
 
 
-@pytest.mark.parametrize(("rendering", "kind"), ACCEPTED)
+@pytest.mark.parametrize(("rendering", "column_type"), ACCEPTED)
 def test_a_format_without_empty_text_never_gets_one(
-    database: duckdb.DuckDBPyConnection, rendering: Rendering, kind: ColumnType
+    database: duckdb.DuckDBPyConnection, rendering: Rendering, column_type: ColumnType
 ) -> None:
-    for value in (None, *SAMPLES[kind]):
-        plain, _ = shown(database, rendering, kind, value)
-        nulled, _ = shown(database, rendering, kind, value, empty_text_is_null=True)
+    for value in (None, *SAMPLES[column_type]):
+        plain, _ = shown(database, rendering, column_type, value)
+        nulled, _ = shown(database, rendering, column_type, value, empty_text_is_null=True)
         assert nulled == (plain or None)
 
 
-@pytest.mark.parametrize(("rendering", "kind"), ACCEPTED)
+@pytest.mark.parametrize(("rendering", "column_type"), ACCEPTED)
 def test_free_text_is_not_written_as_a_formula(
-    database: duckdb.DuckDBPyConnection, rendering: Rendering, kind: ColumnType
+    database: duckdb.DuckDBPyConnection, rendering: Rendering, column_type: ColumnType
 ) -> None:
     """Numbers, instants and flags stay as they are: ``-1`` of a number column is no formula."""
-    typed = kind in (ColumnType.TEXT, ColumnType.ID, ColumnType.LIST) and rendering.row.json == "string"
-    for value in (None, *SAMPLES[kind]):
-        plain, _ = shown(database, rendering, kind, value)
-        guarded, _ = shown(database, rendering, kind, value, guarded=True)
+    typed = column_type in (ColumnType.TEXT, ColumnType.ID, ColumnType.LIST) and rendering.row.json == "string"
+    for value in (None, *SAMPLES[column_type]):
+        plain, _ = shown(database, rendering, column_type, value)
+        prefixed, _ = shown(database, rendering, column_type, value, guard_formulas=True)
         is_formula = isinstance(plain, str) and plain.startswith(("=", "+", "-", "@", "\t", "\r"))
-        assert guarded == (f"'{plain}" if typed and is_formula else plain)
+        assert prefixed == (f"'{plain}" if typed and is_formula else plain)
 
 
 def test_instants_become_dates_in_a_workbook_and_other_values_stay() -> None:

@@ -37,7 +37,7 @@ class Tables:
                 f"TO '{folder / name}.parquet' (ROW_GROUP_SIZE 20480)"
             )
 
-    def expected(self, kind: str) -> tuple[int, int, int]:
+    def expected(self, join: str) -> tuple[int, int, int]:
         """Count of the join's rows, sum of the probe side's numbers, sum of the build side's numbers."""
         period = self.keys * _FACTOR
         rounds = self.probe // period
@@ -51,7 +51,7 @@ class Tables:
             "left": (matched * fan_out + unmatched, matched_sum * fan_out + unmatched_sum, build_sum),
             "semi": (matched, matched_sum, 0),
             "anti": (unmatched, unmatched_sum, 0),
-        }[kind]
+        }[join]
 
 
 TABLES = {
@@ -79,17 +79,17 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize(
-    ("width", "kind"),
-    [(width, kind) for width in TABLES for kind in JOINS if (width, kind) != ("narrow", "semi")],  # below
+    ("width", "join"),
+    [(width, join) for width in TABLES for join in JOINS if (width, join) != ("narrow", "semi")],  # below
 )
 def test_a_join_that_spills_returns_every_row(
-    folders: dict[str, Path], tmp_path: Path, width: str, kind: str, threads: int
+    folders: dict[str, Path], tmp_path: Path, width: str, join: str, threads: int
 ) -> None:
-    build_sum = "sum(build.number)" if kind in ("inner", "left") else "0"
-    query = f"SELECT count(*), sum(probe.number), {build_sum} {JOINS[kind]}"
+    build_sum = "sum(build.number)" if join in ("inner", "left") else "0"
+    query = f"SELECT count(*), sum(probe.number), {build_sum} {JOINS[join]}"
     found, spilled = _run(query, folders[width], tmp_path, memory=TABLES[width].memory, threads=threads)
     assert spilled > 0, "a join that does not spill checks nothing: lower the memory"
-    assert found == TABLES[width].expected(kind)
+    assert found == TABLES[width].expected(join)
 
 
 @pytest.mark.parametrize("threads", [1, 2])

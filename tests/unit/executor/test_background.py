@@ -24,7 +24,7 @@ def test_a_defect_is_logged_without_its_text_and_does_not_end_it(monkeypatch: py
     with capture_logs() as lines, BackgroundThread("pulse", run):
         assert second.wait(60)
     (line,) = lines
-    assert (line["event"], line["thread"], line["kind"]) == ("thread_defect", "pulse", "ValueError")
+    assert (line["event"], line["thread"], line["error_class"]) == ("thread_defect", "pulse", "ValueError")
     assert "rita" not in str(line)
 
 

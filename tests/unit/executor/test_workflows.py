@@ -26,11 +26,11 @@ class Changed:
     """An incompatible change of ``Export``: another step before the attempt."""
 
     @workflow.run
-    async def run(self, order: ExportInput) -> str:
+    async def run(self, export: ExportInput) -> str:
         """Waits, then runs the workflow."""
         await asyncio.sleep(1)
         done: str = await workflow.execute_activity(
-            ATTEMPT, order.job, result_type=str, start_to_close_timeout=timedelta(days=30)
+            ATTEMPT, export.job, result_type=str, start_to_close_timeout=timedelta(days=30)
         )
         return done
 

@@ -74,9 +74,9 @@ def test_a_changed_byte_that_affects_the_result_is_detected() -> None:
         assert zipfile.ZipFile(io.BytesIO(data)).read("xl/worksheets/sheet1.xml") == SHEET
 
 
-def _changed(place: int) -> bytes:
+def _changed(offset: int) -> bytes:
     data = bytearray(_packed())
-    data[place] ^= 0x21
+    data[offset] ^= 0x21
     return bytes(data)
 
 

@@ -54,8 +54,8 @@ def test_a_defect_is_answered_as_json_without_its_text(broken: Services) -> None
     message = f"Internal server error (request {answer.headers['x-request-id']})."
     assert answer.json() == {"code": "1020000", "message": message, "description": message}
     defect = next(line for line in lines if line["event"] == "request_defect")
-    assert defect["kind"] == "ValueError"
-    assert any("clock" in place for place in defect["locations"])
+    assert defect["error_class"] == "ValueError"
+    assert any("clock" in location for location in defect["locations"])
     assert SECRET not in str(lines)
     assert SECRET not in answer.text
 

@@ -30,15 +30,17 @@ def database(view: TableView) -> duckdb.DuckDBPyConnection:
     """A database with the table as a view, instants as text (``…Z``)."""
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
-    typed = ", ".join(f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in view.columns)
+    typed = ", ".join(f'CAST(NULL AS {sql_type}) AS "{name}"' for name, sql_type in view.columns)
     files = (
         f" UNION ALL BY NAME SELECT * FROM read_parquet({list(view.files)!r}, hive_partitioning = true, "
         "hive_types_autocast = false, union_by_name = true)"
     )
     connection.execute(f"CREATE VIEW typed AS SELECT {typed} WHERE false{files if view.files else ''}")
     shown = ", ".join(
-        f'strftime("{name}", \'%Y-%m-%dT%H:%M:%S.%fZ\') AS "{name}"' if kind.startswith("TIMESTAMP") else f'"{name}"'
-        for name, kind in view.columns
+        f'strftime("{name}", \'%Y-%m-%dT%H:%M:%S.%fZ\') AS "{name}"'
+        if sql_type.startswith("TIMESTAMP")
+        else f'"{name}"'
+        for name, sql_type in view.columns
     )
     connection.execute(f'CREATE VIEW "{view.table}" AS SELECT {shown} FROM typed')
     return connection

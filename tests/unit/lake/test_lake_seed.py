@@ -54,8 +54,8 @@ def _digest(rows: dict[str, Stored]) -> dict[str, str]:
 def test_progress_reports_every_row_made(sample: Sample, rows: dict[str, Stored]) -> None:
     assert list(sample.counts) == list(SEEDED)
     assert {name: len(found) for name, found in rows.items()} == dict(sample.counts)
-    steps = PLAN.calls * len(SEEDED)
-    assert sample.progress[-1] == (steps, steps)
+    total = PLAN.calls * len(SEEDED)
+    assert sample.progress[-1] == (total, total)
     assert sample.progress == sorted(sample.progress)
 
 
@@ -277,10 +277,10 @@ def test_a_plan_may_be_tiny_or_in_the_past(tmp_path: Path) -> None:
 def test_the_steps_of_a_flow_follow_each_other(db: duckdb.DuckDBPyConnection) -> None:
     run = "PARTITION BY flow_execution_id ORDER BY step_order"
     db.execute(
-        f"CREATE TEMP TABLE walk AS SELECT *, row_number() OVER ({run}) - 1 AS place, "
+        f"CREATE TEMP TABLE walk AS SELECT *, row_number() OVER ({run}) - 1 AS position, "
         f"lead(started_at) OVER ({run}) AS next FROM flow_step"
     )
-    none(db, "SELECT * FROM walk WHERE place <> step_order")
+    none(db, "SELECT * FROM walk WHERE position <> step_order")
     none(
         db, "SELECT * FROM walk WHERE started_at + to_milliseconds(step_milliseconds) <> coalesce(next, flow_ended_at)"
     )

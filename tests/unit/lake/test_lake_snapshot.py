@@ -92,10 +92,12 @@ def test_stored_types_are_the_models(tmp_path: Path, name: str) -> None:
     lake = Lake(FolderTableStorage(tmp_path / "lake"))
     delta = lake.create(tables()[name])
     with duckdb.connect() as connection:
-        typed = ", ".join(f'CAST(NULL AS {kind}) AS "{column}"' for column, kind in tables()[name].stored_columns)
+        typed = ", ".join(
+            f'CAST(NULL AS {sql_type}) AS "{column}"' for column, sql_type in tables()[name].stored_columns
+        )
         connection.execute(f"CREATE TABLE t AS SELECT {typed} WHERE false")
-        described = {row[0]: row[1] for row in connection.execute("DESCRIBE t").fetchall()}
-    assert {field.name for field in delta.schema().fields} == set(described)
+        columns = {row[0]: row[1] for row in connection.execute("DESCRIBE t").fetchall()}
+    assert {field.name for field in delta.schema().fields} == set(columns)
     assert delta.metadata().partition_columns == list(tables()[name].partition_columns)
 
 

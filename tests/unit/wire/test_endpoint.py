@@ -23,7 +23,7 @@ from offtake.wire.loop import LOOP
 from offtake.wire.loop.settings import LoopSettings
 from tests.fixtures.in_process import in_process
 
-STEPS = ["authenticate", "limit_rate", "authorise", "decode", "act", "encode"]
+PIPELINE = ["authenticate", "limit_rate", "authorise", "decode", "act", "encode"]
 Incoming = IncomingRequest[LoopSettings]
 
 
@@ -66,15 +66,15 @@ def incoming(path: str = "/api/v1/report/export") -> Incoming:
 def test_the_steps_run_in_sequence() -> None:
     recorder = Recorder()
     assert run(recorder.endpoint(), incoming()).body == b"decoded, done"
-    assert recorder.ran == STEPS
+    assert recorder.ran == PIPELINE
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", PIPELINE)
 def test_a_refusal_ends_the_pipeline(step: str) -> None:
     recorder = Recorder(refuses=step)
     with pytest.raises(NotPermitted):
         run(recorder.endpoint(), incoming())
-    assert recorder.ran == STEPS[: STEPS.index(step) + 1]
+    assert recorder.ran == PIPELINE[: PIPELINE.index(step) + 1]
 
 
 @pytest.mark.parametrize("error", [NotPermitted("no"), UnsupportedMedia("no")], ids=["core", "http"])
@@ -107,10 +107,10 @@ def test_every_documented_path_is_a_route(dialect: Any, services: Services) -> N
         (method, route.path.replace(":path", "")) for route in dialect.router(wire).routes for method in route.methods
     }
     document = dialect.document(services.catalogue, None)
-    described = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
-    assert described <= served
-    undescribed = {path for _, path in served - described}
-    assert all(path.endswith("/openapi.json") or dialect.name == "khoros" for path in undescribed)
+    documented = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    assert documented <= served
+    undocumented = {path for _, path in served - documented}
+    assert all(path.endswith("/openapi.json") or dialect.name == "khoros" for path in undocumented)
 
 
 def test_a_new_dialect_implements_the_steps(tmp_path: Path) -> None:

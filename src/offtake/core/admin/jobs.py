@@ -11,13 +11,12 @@ from sqlalchemy import Connection
 
 from offtake.core import dispatch
 from offtake.core.counters import jobs_ended
+from offtake.core.exports.create import quota_exceeded
 from offtake.core.services import Services
-from offtake.errors import JobStateConflict, QuotaExceeded, UnknownName
+from offtake.errors import JobStateConflict, UnknownName
 from offtake.model.audit import AuditEntry
 from offtake.model.job import Job, JobFilter, Status
 from offtake.store import audit, counters, jobs, outbox
-
-_QUOTA_RETRY_SECONDS = 5
 
 
 def list_jobs(condition: JobFilter, on: Services, *, limit: int) -> Sequence[Job]:
@@ -61,8 +60,7 @@ def retry(job_id: str, operator: str, on: Services) -> Job:
         jobs.lock_tenant(connection, job.tenant)
         allowed = on.limits[dialect].of(job.tenant).open_jobs
         if jobs.count_open(connection, tenant=job.tenant, dialect=dialect) >= allowed:
-            message = f"The account already has {allowed} exports that have not ended."
-            raise QuotaExceeded(message, retry_after=_QUOTA_RETRY_SECONDS)
+            raise quota_exceeded(allowed)
         now = on.now(connection)
         queued = jobs.reset_failed(connection, job.id, now=now)
         if queued is None:

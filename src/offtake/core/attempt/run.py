@@ -89,7 +89,7 @@ def _produce(
     """
     job, request = lease.job, lease.job.request
     report = _report(request, on)
-    limits = _limits(lease, on, ordered=bool(on.catalogue.publications[request.dialect, request.report].order))
+    limits = _limits(lease, on, is_sorted=bool(on.catalogue.publications[request.dialect, request.report].order))
     on.reached("querying", lease)
     partitions = number_of_partitions(report, views, partition_rows=on.attempt.partition_rows)
     engine = Session(limits, views, tenant=job.tenant, writable=(staged, partition_file(staged)), partitions=partitions)
@@ -147,15 +147,15 @@ def _plan(job: Job, request: ExportRequest, file_format: Format, on: Services) -
     return query, replace(layout.framing, about=layout.about(job, on.clock()))
 
 
-def _limits(lease: Lease, on: Services, *, ordered: bool) -> Limits:
+def _limits(lease: Lease, on: Services, *, is_sorted: bool) -> Limits:
     """Return the limits of the attempt's session.
 
-    An ordered export uses one thread: others would buffer whole batches until it is their turn to write (DuckDB 2.0:
+    An is_sorted export uses one thread: others would buffer whole batches until it is their turn to write (DuckDB 2.0:
     130,000 rows of 2 kB fail in 256 MiB with two threads).
     """
     policy = on.attempt
     spill = on.artifacts.spill(lease.job.id, lease.fence)
-    threads = 1 if ordered else policy.threads
+    threads = 1 if is_sorted else policy.threads
     return Limits(threads=threads, memory_mb=policy.memory_mb, temp_folder=spill, temp_mb=policy.temp_mb)
 
 

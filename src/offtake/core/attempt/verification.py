@@ -155,7 +155,7 @@ class FileVerification:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+        self, error_class: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._abandoned.set()
         self._complete.set()

@@ -58,5 +58,6 @@ def _active_agent(name: str, tenant: str, on: Services) -> str | None:
         with opened as views, Session(limits, views, tenant=tenant) as session:
             rows = session.rows(query)
     except AttemptError as error:
-        raise Unavailable("The lake cannot be read at the moment.", retry_after=_RETRY_SECONDS) from error
+        message = f"The lake cannot be read at the moment; retry after {_RETRY_SECONDS} seconds."
+        raise Unavailable(message, retry_after=_RETRY_SECONDS) from error
     return str(rows[0]["email"]) if rows else None

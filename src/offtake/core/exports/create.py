@@ -54,14 +54,20 @@ def create_export(
             return repeated
         audit.record(connection, audit_entry("job.create", by, dialect=request.dialect, job=job.id), now=now)
         if jobs.count_open(connection, tenant=job.tenant, dialect=request.dialect) >= limits.open_jobs:
-            message = f"The account already has {limits.open_jobs} exports that have not ended."
-            raise QuotaExceeded(message, retry_after=_QUOTA_RETRY_SECONDS)
+            raise quota_exceeded(limits.open_jobs)
         job = replace(job, not_before=on.now(connection))
         jobs.add(connection, job)
         dispatch.enqueue(connection, job, outbox.MessageKind.START, on, now=job.not_before)
         if scoped_key:
             idempotency.use(connection, scoped_key, idempotency.KeyUse(digest=digest, job=job.id), now=now)
     return job
+
+
+def quota_exceeded(limit: int) -> QuotaExceeded:
+    """Return the refusal of one more export in an account that has ``limit`` open ones."""
+    noun = "export that has" if limit == 1 else "exports that have"
+    message = f"The account already has {limit} {noun} not ended; wait until one ends, or cancel one."
+    return QuotaExceeded(message, retry_after=_QUOTA_RETRY_SECONDS)
 
 
 def _new_job(request: ExportRequest, by: Caller, on: Services, *, reference: str | None, now: datetime) -> Job:

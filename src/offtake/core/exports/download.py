@@ -25,6 +25,7 @@ from offtake.model.job import Job, Status, has_file
 from offtake.store import audit, jobs
 
 RETRY_SECONDS = 5  # while the artifact store does not respond
+UNREADABLE = f"The file cannot be read at the moment; retry after {RETRY_SECONDS} seconds."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +106,7 @@ def _exists(artifact: Artifact, on: Services) -> bool:
     try:
         size = on.artifacts.size(artifact.key)
     except StorageUnavailable as error:
-        raise Unavailable("The file cannot be read at the moment.", retry_after=RETRY_SECONDS) from error
+        raise Unavailable(UNREADABLE, retry_after=RETRY_SECONDS) from error
     if size not in (None, artifact.bytes):
         raise Unavailable("The stored file does not have the size that was published.", retry_after=RETRY_SECONDS)
     return size is not None

@@ -85,7 +85,7 @@ def sweep_local(on: Services) -> RemovalCounts:
 
 
 def sweep_published(on: Services) -> RemovalCounts:
-    """Remove the orphaned files at the place of downloads."""
+    """Remove the orphaned files among those that clients can download."""
     return _sweep(on.artifacts.published(), on)
 
 

@@ -134,5 +134,5 @@ def _retry_later(delay: timedelta) -> ApplicationError:
 
 def _defect(error: Exception) -> ApplicationError:
     """Log a defect of this program by class and locations, and ask for a retry."""
-    _log.error("activity_defect", kind=type(error).__name__, locations=traceback_locations(error))
+    _log.error("activity_defect", error_class=type(error).__name__, locations=traceback_locations(error))
     return ApplicationError("Internal error of the worker; see its log.", type="Defect", next_retry_delay=_DEFECT_DELAY)

@@ -55,15 +55,16 @@ _PRESERVED_TEXT_BEGINS = '<is><t xml:space="preserve">'
 
 def rows(query: Query, types: Sequence[str]) -> Query:
     """Return a query for each row as the bytes of a ``<row>`` line, and how many of its texts are truncated."""
-    kinds = list(enumerate(types))
-    values = ", ".join(f"{_value(number, kind)} AS v{number}" for number, kind in kinds)
-    texts = [number for number, kind in kinds if _is_text(kind)]
+    numbered = list(enumerate(types))
+    values = ", ".join(f"{_value(number, sql_type)} AS v{number}" for number, sql_type in numbered)
+    texts = [number for number, sql_type in numbered if _is_text(sql_type)]
     truncated = ", ".join(f"{_truncated(f'v{number}')} AS t{number}" for number in texts)
     row_cells = ", ".join(
-        _text_cell(f"t{number}") if _is_text(kind) else _cell(f"v{number}", kind) for number, kind in kinds
+        _text_cell(f"t{number}") if _is_text(sql_type) else _cell(f"v{number}", sql_type)
+        for number, sql_type in numbered
     )
     cuts = " + ".join(_was_cut(f"v{number}", f"t{number}") for number in texts) or "0"
-    aliases = ", ".join(f"c{number}" for number, _ in kinds)
+    aliases = ", ".join(f"c{number}" for number, _ in numbered)
     # No SQL injection: columns are named by number, and values stay bound in the query.
     sql = (
         f"SELECT encode(concat('<row>', {row_cells}, '</row>', chr(10))), {cuts}\n"  # noqa: S608
@@ -93,31 +94,31 @@ def row(cells: Iterable[bytes]) -> bytes:
     return b"<row>" + b"".join(cells) + b"</row>\n"
 
 
-def is_instant(kind: str) -> bool:
+def is_instant(sql_type: str) -> bool:
     """Return whether a column of that type has date cells."""
-    return kind.startswith("TIMESTAMP") and not kind.endswith("ZONE")
+    return sql_type.startswith("TIMESTAMP") and not sql_type.endswith("ZONE")
 
 
-def is_number(kind: str) -> bool:
+def is_number(sql_type: str) -> bool:
     """Return whether a column of that type has number cells."""
-    return kind in _INTEGERS or kind in ("DOUBLE", "FLOAT") or kind.startswith("DECIMAL(")
+    return sql_type in _INTEGERS or sql_type in ("DOUBLE", "FLOAT") or sql_type.startswith("DECIMAL(")
 
 
-def is_boolean(kind: str) -> bool:
+def is_boolean(sql_type: str) -> bool:
     """Return whether a column of that type has boolean cells."""
-    return kind == "BOOLEAN"
+    return sql_type == "BOOLEAN"
 
 
-def _is_text(kind: str) -> bool:
-    return not (is_instant(kind) or is_number(kind) or is_boolean(kind))
+def _is_text(sql_type: str) -> bool:
+    return not (is_instant(sql_type) or is_number(sql_type) or is_boolean(sql_type))
 
 
-def _value(number: int, kind: str) -> str:
+def _value(number: int, sql_type: str) -> str:
     """Return the column; cast to text unless it has number, date or boolean cells."""
     column = f"c{number}"
-    if kind == "VARCHAR" or not _is_text(kind):
+    if sql_type == "VARCHAR" or not _is_text(sql_type):
         return column
-    return f"nullif(array_to_string({column}, '; '), '')" if kind == "VARCHAR[]" else f"CAST({column} AS VARCHAR)"
+    return f"nullif(array_to_string({column}, '; '), '')" if sql_type == "VARCHAR[]" else f"CAST({column} AS VARCHAR)"
 
 
 # --- text -------------------------------------------------------------------------------------------------------------
@@ -181,13 +182,13 @@ def _pairs(text: str) -> str:
 # --- numbers, dates, booleans -----------------------------------------------------------------------------------------
 
 
-def _cell(value: str, kind: str) -> str:
-    if is_boolean(kind):
+def _cell(value: str, sql_type: str) -> str:
+    if is_boolean(sql_type):
         opened = '<c t="b"><v>'
         return f"CASE {value} WHEN true THEN '{opened}1</v></c>' WHEN false THEN '{opened}0</v></c>' ELSE '<c/>' END"
-    if is_instant(kind):
+    if is_instant(sql_type):
         return _instant_cell(value)
-    return _number_or_text("<c>", value, _is_exact(value, kind), fallback=f"CAST({value} AS VARCHAR)")
+    return _number_or_text("<c>", value, _is_exact(value, sql_type), fallback=f"CAST({value} AS VARCHAR)")
 
 
 def _instant_cell(value: str) -> str:
@@ -206,12 +207,12 @@ def _number_or_text(opened: str, number: str, is_valid: str, *, fallback: str, v
     )
 
 
-def _is_exact(value: str, kind: str) -> str:
-    if kind in _INTEGERS:
+def _is_exact(value: str, sql_type: str) -> str:
+    if sql_type in _INTEGERS:
         return f"{value} BETWEEN -{_EXACT} AND {_EXACT}"
-    if kind in ("DOUBLE", "FLOAT"):
+    if sql_type in ("DOUBLE", "FLOAT"):
         return f"isfinite({value})"
-    round_trips = f"coalesce(TRY_CAST(CAST({value} AS DOUBLE) AS {kind}) = {value}, false)"
+    round_trips = f"coalesce(TRY_CAST(CAST({value} AS DOUBLE) AS {sql_type}) = {value}, false)"
     return f"{round_trips} AND abs(CAST({value} AS DOUBLE)) <= {_EXACT}"
 
 

@@ -81,7 +81,7 @@ class WorkbookCounter:
         self._rows = 0  # in complete sheets
         self._awaits_descriptor = False  # the last part's data descriptor is still to come
         self._listed = 0  # parts listed in the directory so far
-        self._directory = 0  # file offset of the directory
+        self._central_directory = 0  # file offset of the directory
         self._is_zip64 = False
         self._ended = False
         self._fault: str | None = None
@@ -206,7 +206,7 @@ class WorkbookCounter:
         actual = (entry.name, entry.flags, entry.crc, entry.packed, entry.size, entry.offset)
         _require(declared == actual, "a directory entry contradicts its part")
         if self._listed == 0:
-            self._directory = self._at
+            self._central_directory = self._at
         self._listed += 1
         return used
 
@@ -246,6 +246,6 @@ class WorkbookCounter:
         parts = len(self._entries)
         _require(parts == self._listed == here == count, "the directory is incomplete")
         _require(
-            (self._directory, self._at - self._directory) == (offset, size),
+            (self._central_directory, self._at - self._central_directory) == (offset, size),
             "the directory is not at the declared offset",
         )

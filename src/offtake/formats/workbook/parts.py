@@ -59,11 +59,11 @@ def sheet_tail(filtered: str | None) -> bytes:
     return f"</sheetData>{auto_filter}</worksheet>".encode()
 
 
-def widths(headers: Sequence[str], kinds: Sequence[str]) -> str:
+def widths(headers: Sequence[str], sql_types: Sequence[str]) -> str:
     """Return the columns element: each is wide enough for its header and for usual values of its type."""
     return columns(
-        min(_MAX_WIDTH, max(_usual_width(kind), len(header) + _FILTER_BUTTON))
-        for header, kind in zip(headers, kinds, strict=True)
+        min(_MAX_WIDTH, max(_usual_width(sql_type), len(header) + _FILTER_BUTTON))
+        for header, sql_type in zip(headers, sql_types, strict=True)
     )
 
 
@@ -75,8 +75,8 @@ def columns(sizes: Iterable[int]) -> str:
     return f"<cols>{''.join(elements)}</cols>"
 
 
-def _usual_width(kind: str) -> int:
-    return next((width for is_kind, width in _WIDTHS if is_kind(kind)), _TEXT_WIDTH)
+def _usual_width(sql_type: str) -> int:
+    return next((width for is_of_type, width in _WIDTHS if is_of_type(sql_type)), _TEXT_WIDTH)
 
 
 def cells_to(column: int, row: int) -> str:
@@ -131,7 +131,7 @@ def content_types(sheets: Sequence[Sheet]) -> bytes:
         ("docProps/core.xml", "application/vnd.openxmlformats-package.core-properties+xml"),
         ("docProps/app.xml", f"{_OFFICE_TYPE}.extended-properties+xml"),
     ]
-    listed = "".join(f'<Override PartName="/{part}" ContentType="{kind}"/>' for part, kind in types)
+    listed = "".join(f'<Override PartName="/{part}" ContentType="{content_type}"/>' for part, content_type in types)
     return (
         f'{_DECLARATION}<Types xmlns="{_PACKAGE}/content-types">'
         '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
@@ -141,8 +141,8 @@ def content_types(sheets: Sequence[Sheet]) -> bytes:
 
 def _relations(targets: Sequence[tuple[str, str]]) -> bytes:
     listed = "".join(
-        f'<Relationship Id="rId{number}" Type="{kind}" Target="{target}"/>'
-        for number, (kind, target) in enumerate(targets, 1)
+        f'<Relationship Id="rId{number}" Type="{relationship}" Target="{target}"/>'
+        for number, (relationship, target) in enumerate(targets, 1)
     )
     return f'{_DECLARATION}<Relationships xmlns="{_PACKAGE}/relationships">{listed}</Relationships>'.encode()
 

@@ -38,34 +38,34 @@ class ParseExpressions:
     reason: str  # why the value cannot be parsed; null if it can
 
 
-def parse_text(kind: ColumnType, source: str) -> ParseExpressions:
+def parse_text(column_type: ColumnType, source: str) -> ParseExpressions:
     """Return the expressions for a value in text form, as in CSV."""
-    value, reason = _TEXT_EXPRESSIONS[kind]
+    value, reason = _TEXT_EXPRESSIONS[column_type]
     return ParseExpressions(source=source, value=value.format(v=source), reason=reason.format(v=source))
 
 
-def parse_json(kind: ColumnType, source: str, json: str) -> ParseExpressions:
+def parse_json(column_type: ColumnType, source: str, json: str) -> ParseExpressions:
     """Return the expressions for a JSON value: ``json`` is checked for its type, ``source``, its text, is parsed."""
-    types, type_reason = _JSON_TYPES[kind]
+    types, type_reason = _JSON_TYPES[column_type]
     accepted = ", ".join(quote_literal(name) for name in types)
-    text = parse_text(kind, source)
+    text = parse_text(column_type, source)
     reason = f"CASE WHEN json_type({json}) NOT IN ({accepted}) THEN {quote_literal(type_reason)} ELSE {text.reason} END"
     return ParseExpressions(source=source, value=text.value, reason=reason)
 
 
-def parse_typed(kind: ColumnType, source: str, duckdb_type: str) -> ParseExpressions | None:
+def parse_typed(column_type: ColumnType, source: str, duckdb_type: str) -> ParseExpressions | None:
     """Return the expressions for a typed value, as in Parquet; None if the type does not fit the column."""
     if duckdb_type == "VARCHAR":
-        return parse_text(kind, source)
-    if duckdb_type.split("(")[0] not in _ACCEPTED_TYPES[kind]:
+        return parse_text(column_type, source)
+    if duckdb_type.split("(")[0] not in _ACCEPTED_TYPES[column_type]:
         return None
-    value, reason = _TYPED_EXPRESSIONS[kind]
+    value, reason = _TYPED_EXPRESSIONS[column_type]
     return ParseExpressions(source=source, value=value.format(v=source), reason=reason.format(v=source))
 
 
-def accepted_types(kind: ColumnType) -> list[str]:
+def accepted_types(column_type: ColumnType) -> list[str]:
     """Return the Parquet column types that ``parse_typed`` accepts, by DuckDB's names."""
-    return ["VARCHAR", *sorted(_ACCEPTED_TYPES[kind])]
+    return ["VARCHAR", *sorted(_ACCEPTED_TYPES[column_type])]
 
 
 _UNCHANGED = ("{v}", "NULL")
@@ -76,7 +76,7 @@ _WHOLE = (
 )
 _LIST = (
     "CASE WHEN json_valid({v}) THEN CASE WHEN json_type({v}) = 'ARRAY' AND "
-    "len(list_filter(json_type({v}, '$[*]'), lambda kind: kind <> 'VARCHAR')) = 0 "
+    "len(list_filter(json_type({v}, '$[*]'), lambda json_type: json_type <> 'VARCHAR')) = 0 "
     "THEN CAST(CAST({v} AS JSON) AS VARCHAR[]) END END"
 )
 

@@ -72,13 +72,13 @@ def broken_rows(connection: duckdb.DuckDBPyConnection, source: SourceFile) -> di
         f"SELECT line, column_name, error_type, csv_line FROM broken_{source.number} ORDER BY line, byte_position DESC"  # noqa: S608
     ).fetchall()
     return {
-        int(line): (Fault(column=column, value=None, reason=_structure(str(kind))), str(text))
-        for line, column, kind, text in rows
+        int(line): (Fault(column=column, value=None, reason=_structure(str(error_type))), str(text))
+        for line, column, error_type, text in rows
     }
 
 
-def _structure(kind: str) -> str:
-    return _STRUCTURE.get(kind, f"the line cannot be parsed ({kind.lower()})")
+def _structure(error_type: str) -> str:
+    return _STRUCTURE.get(error_type, f"the line cannot be parsed ({error_type.lower()})")
 
 
 def bad_rows(connection: duckdb.DuckDBPyConnection, sources: Sequence[SourceFile]) -> Iterator[BadRow]:

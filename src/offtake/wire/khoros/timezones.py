@@ -48,11 +48,11 @@ def _long(name: str, local: datetime, language: str, gmt: str) -> str:
     found: str = get_timezone_name(local, width="long", locale=language)
     if not found.startswith("GMT"):
         return found
-    kind = "daylight" if local.dst() else "standard"
+    season = "daylight" if local.dst() else "standard"
     for older in _older_ids().get(name, ()):
         known = Locale(language).meta_zones.get(get_global("meta_zones").get(older), {}).get("long", {})
-        if kind in known:
-            return str(known[kind])
+        if season in known:
+            return str(known[season])
     return gmt
 
 

@@ -98,10 +98,10 @@ class Refused(InvalidRequest):
     code = "loop_refused"
 
     def __init__(self, faults: Sequence[Fault]) -> None:
-        ordered = sorted(faults, key=lambda fault: fault.rule)
-        named = [FieldFault(fault.field, fault.text) for fault in ordered if fault.field]
-        super().__init__(ordered[0].sentence, named)
-        self.faults = tuple(ordered)
+        by_rule = sorted(faults, key=lambda fault: fault.rule)
+        named = [FieldFault(fault.field, fault.text) for fault in by_rule if fault.field]
+        super().__init__(by_rule[0].sentence, named)
+        self.faults = tuple(by_rule)
 
 
 def refuse(code: str, text: str, *, field: str = "") -> Refused:

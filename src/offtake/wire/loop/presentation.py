@@ -48,9 +48,9 @@ def about(job: Job, made_at: datetime) -> tuple[AboutEntry, ...]:
         AboutEntry(label="Workspace", value=job.tenant),
         AboutEntry(label="Time zone", value=span.zone),
         AboutEntry(label="Start", value=_instant(span.start)),
-        AboutEntry(label="Start (local)", value=_reading(span.start.astimezone(local))),
+        AboutEntry(label="Start (local)", value=_wall_time(span.start.astimezone(local))),
         AboutEntry(label="End", value=_instant(span.end)),
-        AboutEntry(label="End (local)", value=_reading(span.end.astimezone(local))),
+        AboutEntry(label="End (local)", value=_wall_time(span.end.astimezone(local))),
         AboutEntry(label="Tag IDs", value=_filter(wanted.tag_ids)),
         AboutEntry(label="Shared inbox IDs", value=_filter(wanted.inbox_ids)),
         AboutEntry(label="Teammates", value=_filter(wanted.agent_emails)),
@@ -66,8 +66,8 @@ def _instant(instant: datetime) -> str:
     return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _reading(reading: datetime) -> str:
-    return f"{reading:%Y-%m-%d %H:%M:%S}"
+def _wall_time(wall_time: datetime) -> str:
+    return f"{wall_time:%Y-%m-%d %H:%M:%S}"
 
 
 def _filter(values: tuple[str, ...] | None) -> str:

@@ -57,13 +57,13 @@ class TokenParameters:
 
         Raises NotAuthenticated, OAuthRefusal.
         """
-        assertion, kind = self.all.get("client_assertion"), self.all.get("client_assertion_type")
+        assertion, assertion_type = self.all.get("client_assertion"), self.all.get("client_assertion_type")
         scheme, _, encoded = self.authorization.partition(" ")
         basic = scheme.lower() == "basic"
-        if assertion or kind:
+        if assertion or assertion_type:
             if basic:
                 raise OAuthRefusal("invalid_request", "Send an assertion or HTTP Basic, not both.")
-            if kind != ASSERTION_TYPE:
+            if assertion_type != ASSERTION_TYPE:
                 raise OAuthRefusal("invalid_request", f"The parameter client_assertion_type must be {ASSERTION_TYPE}.")
             return ClientAssertion(
                 text=assertion or "", audiences=audiences, client_id=self.all.get("client_id") or None

@@ -36,7 +36,7 @@ Address = Annotated[str, _text(format="uri")]
 
 # The spellings that are accepted, for the document; decoding reports which field is at fault.
 DATETIME = r"\s*\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})?\s*"
-_READING = f"^{DATETIME}$"
+_WALL_TIME = f"^{DATETIME}$"
 ZoneName = Annotated[str, _text(enum=["", *sorted(zone_names())], description="IANA name; empty text is none.")]
 AnyFormat = Annotated[str, _text(pattern=f"^({any_case(FORMATS)})?$", examples=list(FORMATS))]
 
@@ -46,8 +46,8 @@ class TimespanBody(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
-    start: Annotated[str, Field(alias="from"), _text(pattern=_READING, examples=["2026-03-01T00:00:00"])]
-    end: Annotated[str, Field(alias="to"), _text(pattern=_READING, examples=["2026-03-08T00:00:00Z"])]
+    start: Annotated[str, Field(alias="from"), _text(pattern=_WALL_TIME, examples=["2026-03-01T00:00:00"])]
+    end: Annotated[str, Field(alias="to"), _text(pattern=_WALL_TIME, examples=["2026-03-08T00:00:00Z"])]
     timezone: ZoneName | None = None
 
 

@@ -88,15 +88,15 @@ def test_bodies_that_are_neither_a_form_nor_a_flat_object_are_refused(body: byte
 
 
 def test_defaults() -> None:
-    order = decoded("conversation", WINDOW)
-    assert (order.dialect, order.report, order.format, order.locale) == ("khoros", "conversation", "json", "en")
-    assert order.timespan.zone == "UTC"
-    assert (order.columns, order.parameters) == ((), ReportParameters())
-    assert order.parameters.selection is Selection.OPEN_AT_END
+    request = decoded("conversation", WINDOW)
+    assert (request.dialect, request.report, request.format, request.locale) == ("khoros", "conversation", "json", "en")
+    assert request.timespan.zone == "UTC"
+    assert (request.columns, request.parameters) == ((), ReportParameters())
+    assert request.parameters.selection is Selection.OPEN_AT_END
 
 
 def test_a_request_with_every_parameter() -> None:
-    order = decoded(
+    request = decoded(
         "conversation",
         {
             **WINDOW,
@@ -115,9 +115,9 @@ def test_a_request_with_every_parameter() -> None:
             "timeInterval": "not of this export",
         },
     )
-    assert (order.format, order.locale, order.timespan.zone) == ("csv", "de", "Europe/Prague")
-    assert order.columns == ("STATUS", "CONVERSATION_ID")
-    assert order.parameters == ReportParameters(
+    assert (request.format, request.locale, request.timespan.zone) == ("csv", "de", "Europe/Prague")
+    assert request.columns == ("STATUS", "CONVERSATION_ID")
+    assert request.parameters == ReportParameters(
         priorities=("0", "5"),
         smart_view_id="17",
         queue_ids=("31", "32"),
@@ -127,8 +127,8 @@ def test_a_request_with_every_parameter() -> None:
 
 
 def test_users_are_chosen_by_agents_and_teams() -> None:
-    order = decoded("user", f"{urlencode(WINDOW)}&agentId=1&agentId=2&agent=3&teamId=4&teamId=5&includeDisabled=true")
-    assert order.parameters == ReportParameters(agent_ids=("1", "2"), team_ids=("4", "5"), include_disabled=True)
+    request = decoded("user", f"{urlencode(WINDOW)}&agentId=1&agentId=2&agent=3&teamId=4&teamId=5&includeDisabled=true")
+    assert request.parameters == ReportParameters(agent_ids=("1", "2"), team_ids=("4", "5"), include_disabled=True)
     assert decoded("team_performance", {**WINDOW, "teamIds": "4,5"}).parameters.team_ids == ("4", "5")
 
 
@@ -297,11 +297,11 @@ def test_too_many_buckets_are_refused(milliseconds: int, length: int, buckets: i
 
 def test_the_last_millisecond_belongs_to_the_timespan() -> None:
     """Khoros contract 5.7, proposed: windows that end at 23:59:59.999 leave no gap, whatever microseconds there are."""
-    order = decoded("author", SECOND)
-    assert order.timespan.start == datetime(2026, 3, 1, tzinfo=UTC)
-    assert order.timespan.end == order.timespan.start + timedelta(seconds=1, milliseconds=1)
+    request = decoded("author", SECOND)
+    assert request.timespan.start == datetime(2026, 3, 1, tzinfo=UTC)
+    assert request.timespan.end == request.timespan.start + timedelta(seconds=1, milliseconds=1)
     exclusive = decoded("author", SECOND, end="exclusive")
-    assert exclusive.timespan.end == order.timespan.start + timedelta(seconds=1)
+    assert exclusive.timespan.end == request.timespan.start + timedelta(seconds=1)
 
 
 def test_a_timespan_of_one_instant() -> None:

@@ -258,9 +258,9 @@ def _create_records() -> None:
         "counter",
         sa.Column("name", sa.String(length=32), nullable=False),
         sa.Column("dialect", sa.String(length=16), nullable=False),
-        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("label", sa.String(length=32), nullable=False),
         sa.Column("value", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("name", "dialect", "kind", name=op.f("pk_counter")),
+        sa.PrimaryKeyConstraint("name", "dialect", "label", name=op.f("pk_counter")),
     )
     op.create_table(
         "worker",
