@@ -28,7 +28,7 @@ lint: env ## check format, lint rules, strict types and import contracts
 	@$(PY) -m mypy
 	@.venv/bin/lint-imports
 
-check: lint ## run lint and the tests that need no server; run it before every commit
+check: lint ## run lint and the fast tests (tests/unit, tests/catalogue); run it before every commit
 	@$(PY) -m pytest tests/unit tests/catalogue $(ARGS)
 
 bench: env ## measure speed and memory, and compare them with the budgets (takes minutes; prints a table)

@@ -86,7 +86,7 @@ def test_every_dependency_is_documented() -> None:
     assert set(re.findall(r"^\| ([a-z][\w-]*) \|", text, re.MULTILINE)) - {"library"} == wanted
 
 
-def test_changelog_fragments_are_named_by_issue_and_kind() -> None:
+def test_changelog_fragments_are_named_as_their_page_says() -> None:
     names = {path.name for path in (ROOT / "changelog.d").iterdir()} - {"README.md"}
-    pattern = r"\d+(\.\d+)?\.(added|changed|fixed|removed|security)\.md"
+    pattern = r"(\d+(\.\d+)?|\+[a-z0-9-]+)\.(added|changed|fixed|removed|security)\.md"
     assert [name for name in names if not re.fullmatch(pattern, name)] == []

@@ -64,7 +64,19 @@ def _paste(page: str, folder: Path, *, elsewhere: Mapping[str, str] = NOTHING) -
         )
     printed = (folder / "stdout").read_text("utf-8")
     assert done.returncode == 0, printed + (folder / "stderr").read_text("utf-8")
+    assert _not_ignored(folder) == [], f".gitignore lacks files that {page} writes into the checkout"
     return printed
+
+
+def _not_ignored(folder: Path) -> list[str]:
+    """Return the files and folders that a commit would include if ``folder`` were the checkout."""
+    ours = {".venv", "stdout", "stderr"}
+    written = {path.name + "/" * path.is_dir() for path in folder.iterdir() if path.name not in ours}
+    command = ["git", "check-ignore", "--stdin"]
+    done = subprocess.run(command, cwd=ROOT, input="\n".join(written), capture_output=True, text=True, check=False)
+    if done.returncode not in {0, 1}:
+        return []  # the sources are not in a repository
+    return sorted(written - set(done.stdout.splitlines()))
 
 
 def test_readme(tmp_path: Path) -> None:
@@ -73,7 +85,7 @@ def test_readme(tmp_path: Path) -> None:
         header, *rows = csv.reader(file)
     assert "Call Id" in header
     assert {len(row) for row in rows} == {len(header)}
-    assert 4500 <= len(rows) <= 5000  # calls around midnight may end a day later
+    assert 4500 <= len(rows) <= 5000  # one call in 20 is near the latest clock changes
 
 
 def test_moving_from_khoros(tmp_path: Path) -> None:
@@ -145,7 +157,7 @@ def test_a_plain_script_that_pulls(tmp_path: Path) -> None:
     printed = _paste("docs/how-to/use-airbyte.md", tmp_path).splitlines()
     found = {line.split()[-1]: int(line.split()[0]) for line in printed if " rows of " in line}
     assert found.keys() == {"calls", "user_status", "contacts"}
-    assert 450 <= found["calls"] <= 500  # calls around midnight may end a day later
+    assert 450 <= found["calls"] <= 500  # one call in 20 is near the latest clock changes
     assert all(found.values())
     assert "is revoked" in printed[-1]
 

@@ -495,3 +495,8 @@ def header(report: str) -> list[str]:
     return [
         own.get(name) or " ".join(word[:1].upper() + word[1:] for word in name.split("_")) for name in names(report)
     ]
+
+
+def labels_by_name(report: str) -> dict[str, str]:
+    """The csv header of each key on the wire, in order."""
+    return dict(zip(names(report), header(report), strict=True))

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tests.conftest import PUBLIC_URL
+from tests.contract.talkdesk.rows import REPORTS
 from tests.fixtures.bodies import assert_refused
 from tests.fixtures.golden import golden
 from tests.fixtures.installation import Served
@@ -494,25 +495,7 @@ def test_an_alias_creates_a_job_of_the_report(alias: str, slug: str, client: Tal
     assert client.cancel(alias, job).status_code == 204
 
 
-KINDS = [
-    "audit_logs",
-    "calls",
-    "contacts",
-    "feedback",
-    "interaction_custom_fields",
-    "messaging_contacts",
-    "messaging_traffic",
-    "outbound_dialer_calls",
-    "qm_evaluation_analysis",
-    "ring_attempts",
-    "studio_flow_execution",
-    "user_status",
-    "adherence",
-    "timeseries_report",
-]
-
-
-@pytest.mark.parametrize("slug", KINDS)
+@pytest.mark.parametrize("slug", REPORTS)
 def test_every_type_of_report_can_be_created(slug: str, client: TalkdeskWire) -> None:
-    """Talkdesk contract 2.1: the vendor's page lists fourteen kinds."""
+    """Talkdesk contract 2.1 and 6."""
     assert accepted(client, {"timespan": SPAN}, slug)["job"]["type"] == slug

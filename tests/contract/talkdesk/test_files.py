@@ -1,6 +1,7 @@
 """The bytes of the files: ``csv``, ``json``, ``json_bulk`` (Talkdesk contract 5, 6.1 and 6.5).
 
-The expected values are computed from the loaded rows in plain Python (``tests/fixtures/care.py``).
+The expected values are computed from the loaded rows in plain Python (``tests/fixtures/care.py``); names, order and
+labels of the columns are those of the models in ``rows.py``.
 """
 
 from __future__ import annotations
@@ -14,15 +15,16 @@ from typing import Any
 
 import pytest
 
-from tests.fixtures.care import CALLS_LABELS, TRICKY, USER_STATUS_LABELS, Care, Row, call, stay
+from tests.contract.talkdesk.rows import labels_by_name
+from tests.fixtures.care import TRICKY, Care, Row, call, stay
 from tests.fixtures.installation import Served
 from tests.fixtures.talkdesk import TalkdeskWire
 
 ZONE = "Europe/Prague"
 SPRING = ("2026-03-20T00:00:00Z", "2026-04-10T00:00:00Z")  # clocks change on 29 March, 01:00 UTC
 AUTUMN = ("2026-10-10T00:00:00Z", "2026-11-01T00:00:00Z")  # and on 25 October, 01:00 UTC
-LABELS = {"calls": CALLS_LABELS, "user_status": USER_STATUS_LABELS}
 KEYS = {"calls": ("call_id",), "user_status": ("user_id", "status_label")}
+LABELS = {report: labels_by_name(report) for report in KEYS}
 FORMATS = ("csv", "json", "json_bulk")
 
 AGENTS = [

@@ -1,5 +1,4 @@
-"""The files of all fourteen reports over sample data, decoded by models written from the contract (Talkdesk contract 5
-and 6)."""
+"""The files of all reports over sample data, decoded by models from the contract (Talkdesk contract 5 and 6)."""
 
 from __future__ import annotations
 
