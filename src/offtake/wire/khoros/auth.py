@@ -60,28 +60,26 @@ def limit_rate(call: KhorosCall) -> Mapping[str, str]:
 def permit_create(call: KhorosCall) -> KhorosCall:
     """The scope to write, and the company key. Raises NotPermitted, InvalidRequest."""
     require(call.by.principal, Scope.WRITE)
-    return require_company_key(call)
+    return _require_company_key(call)
 
 
 def permit_read(call: KhorosCall) -> KhorosCall:
     """The scope to read, and the company key. Raises NotPermitted, InvalidRequest."""
     require(call.by.principal, Scope.READ)
-    return require_company_key(call)
+    return _require_company_key(call)
 
 
-def require_company_key(call: KhorosCall) -> KhorosCall:
-    """The company key. Raises InvalidRequest without one, NotPermitted for any other than the tenant's own.
-
-    The refusal is the same whether another tenant has that key or none.
-    """
-    if not _names_company(call.sent, call.tenant):
-        raise InvalidRequest(_MISSING, [FieldFault(KEY, "missing")])
+def permit_teams(call: KhorosCall) -> KhorosCall:
+    """The company key, then the scope to read. Raises InvalidRequest, NotPermitted."""
+    _require_company_key(call)
+    require(call.by.principal, Scope.READ)
     return call
 
 
-def permit_optional_company_key(call: KhorosCall) -> KhorosCall:
-    """The company key, if the request has one. Raises NotPermitted for any other than the tenant's own."""
+def permit_jobs(call: KhorosCall) -> KhorosCall:
+    """The company key, if the request has one, then the scope to read. Raises NotPermitted."""
     _names_company(call.sent, call.tenant)
+    require(call.by.principal, Scope.READ)
     return call
 
 
@@ -95,7 +93,7 @@ def check_job_access(call: KhorosCall, job: Job) -> None:
         return
     if token is not None and call.sent.one(KEY) is None:
         raise JobNotFound("There is no such job.")
-    require_company_key(call)
+    _require_company_key(call)
 
 
 def _basic(header: str) -> tuple[str, str]:
@@ -107,6 +105,16 @@ def _basic(header: str) -> tuple[str, str]:
     if password is None:
         raise NotAuthenticated(NOT_BASIC)
     return user, password
+
+
+def _require_company_key(call: KhorosCall) -> KhorosCall:
+    """The company key. Raises InvalidRequest without one, NotPermitted for any other than the tenant's own.
+
+    The refusal is the same whether another tenant has that key or none.
+    """
+    if not _names_company(call.sent, call.tenant):
+        raise InvalidRequest(_MISSING, [FieldFault(KEY, "missing")])
+    return call
 
 
 def _names_company(sent: SentParameters, tenant: Tenant) -> bool:
