@@ -22,6 +22,7 @@ from starlette.responses import JSONResponse, Response
 
 from offtake.core.admin.health import HealthCheck
 from offtake.http.admission import Traffic
+from offtake.http.authorization_header import credentials_of
 
 _log = structlog.get_logger("offtake.probes")
 _TIMEOUT_SECONDS = 2.0  # of a check
@@ -117,8 +118,8 @@ def router(traffic: Traffic, readiness: Readiness, exposition: Callable[[], Resp
         @routes.api_route("/metrics", methods=_METHODS)
         async def metrics(request: Request) -> Response:
             """Metrics in Prometheus text format."""
-            scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
-            if scheme.lower() != "bearer" or not hmac.compare_digest(credentials.strip().encode(), token.encode()):
+            sent = credentials_of(request.headers.get("authorization", ""), "bearer")
+            if sent is None or not hmac.compare_digest(sent.encode(), token.encode()):
                 message = "Bearer token missing or wrong; send the value of [metrics] token."
                 raise HTTPException(401, message, {"www-authenticate": "Bearer"})
             return await run_in_threadpool(exposition)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from offtake.core.auth import passwords, rate_limit
 from offtake.core.auth.authorization import require
 from offtake.core.auth.caller import Caller
 from offtake.errors import FieldFault, InvalidRequest, JobNotFound, NotAuthenticated, NotPermitted
+from offtake.http.authorization_header import NOT_BASIC, credentials_of, decode_basic
 from offtake.http.middleware import remote_address
 from offtake.model.job import Job
 from offtake.model.tenant import Scope, Tenant
@@ -22,7 +22,6 @@ from offtake.wire.khoros.settings import KhorosSettings
 
 KEY, TOKEN = "companyKey", "analyticsAccessToken"
 _MISSING = "Some parameters are missing or not valid."
-_NOT_BASIC = "The Authorization header is not valid HTTP Basic."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,28 +60,26 @@ def limit_rate(call: KhorosCall) -> Mapping[str, str]:
 def permit_create(call: KhorosCall) -> KhorosCall:
     """The scope to write, and the company key. Raises NotPermitted, InvalidRequest."""
     require(call.by.principal, Scope.WRITE)
-    return require_company_key(call)
+    return _require_company_key(call)
 
 
 def permit_read(call: KhorosCall) -> KhorosCall:
     """The scope to read, and the company key. Raises NotPermitted, InvalidRequest."""
     require(call.by.principal, Scope.READ)
-    return require_company_key(call)
+    return _require_company_key(call)
 
 
-def require_company_key(call: KhorosCall) -> KhorosCall:
-    """The company key. Raises InvalidRequest without one, NotPermitted for any other than the tenant's own.
-
-    The refusal is the same whether another tenant has that key or none.
-    """
-    if not _names_company(call.sent, call.tenant):
-        raise InvalidRequest(_MISSING, [FieldFault(KEY, "missing")])
+def permit_teams(call: KhorosCall) -> KhorosCall:
+    """The company key, then the scope to read. Raises InvalidRequest, NotPermitted."""
+    _require_company_key(call)
+    require(call.by.principal, Scope.READ)
     return call
 
 
-def permit_optional_company_key(call: KhorosCall) -> KhorosCall:
-    """The company key, if the request has one. Raises NotPermitted for any other than the tenant's own."""
+def permit_jobs(call: KhorosCall) -> KhorosCall:
+    """The company key, if the request has one, then the scope to read. Raises NotPermitted."""
     _names_company(call.sent, call.tenant)
+    require(call.by.principal, Scope.READ)
     return call
 
 
@@ -96,21 +93,28 @@ def check_job_access(call: KhorosCall, job: Job) -> None:
         return
     if token is not None and call.sent.one(KEY) is None:
         raise JobNotFound("There is no such job.")
-    require_company_key(call)
+    _require_company_key(call)
 
 
 def _basic(header: str) -> tuple[str, str]:
     """User name and password. Raises NotAuthenticated."""
-    scheme, _, encoded = header.partition(" ")
-    if scheme.lower() != "basic":
+    credentials = credentials_of(header, "basic")
+    if credentials is None:
         raise NotAuthenticated("User name and password are missing; send them by HTTP Basic.")
-    try:
-        user, colon, password = base64.b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
-    except ValueError as error:  # not base64, not ASCII or not UTF-8
-        raise NotAuthenticated(_NOT_BASIC) from error
-    if not colon:
-        raise NotAuthenticated(_NOT_BASIC)
+    user, password = decode_basic(credentials)
+    if password is None:
+        raise NotAuthenticated(NOT_BASIC)
     return user, password
+
+
+def _require_company_key(call: KhorosCall) -> KhorosCall:
+    """The company key. Raises InvalidRequest without one, NotPermitted for any other than the tenant's own.
+
+    The refusal is the same whether another tenant has that key or none.
+    """
+    if not _names_company(call.sent, call.tenant):
+        raise InvalidRequest(_MISSING, [FieldFault(KEY, "missing")])
+    return call
 
 
 def _names_company(sent: SentParameters, tenant: Tenant) -> bool:

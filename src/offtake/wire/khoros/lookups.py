@@ -11,7 +11,7 @@ from offtake.core import lookups
 from offtake.model.lookups import Queue, SmartView, Team
 from offtake.model.tenant import Scope
 from offtake.wire.endpoint import Endpoint, decode_nothing, require_scope
-from offtake.wire.khoros.auth import KhorosCall, authenticate, limit_rate, permit_read, require_company_key
+from offtake.wire.khoros.auth import KhorosCall, authenticate, limit_rate, permit_read, permit_teams
 from offtake.wire.khoros.responses import KhorosResponse, answer
 from offtake.wire.khoros.tables import LANGUAGES
 from offtake.wire.khoros.timezones import timezones
@@ -63,7 +63,7 @@ def _answer_teams(call: KhorosCall, _: None, teams: Iterable[Team]) -> Response:
 TEAMS = Endpoint(
     authenticate=authenticate,
     limit_rate=limit_rate,
-    authorise=require_company_key,
+    authorise=permit_teams,
     decode=decode_nothing,
     act=_teams,
     encode=_answer_teams,

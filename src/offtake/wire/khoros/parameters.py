@@ -6,7 +6,6 @@ names are tolerated.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
@@ -14,6 +13,7 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 
 from offtake.errors import InvalidRequest
+from offtake.http.json_body import parse_json_object
 
 _MAX_PARAMETERS = 2_000
 _ABSENT = frozenset({"", "null"})
@@ -65,11 +65,7 @@ def _pairs(text: bytes) -> Pairs:
 
 
 def _object(body: bytes) -> Pairs:
-    try:
-        sent = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise InvalidRequest("The body is not JSON.") from error
-    return _by_name((name, _texts(value)) for name, value in sent.items())
+    return _by_name((name, _texts(value)) for name, value in parse_json_object(body).items())
 
 
 def _texts(value: object) -> tuple[str, ...]:

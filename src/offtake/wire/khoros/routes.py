@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -29,7 +30,7 @@ from offtake.wire.khoros.auth import (
     check_job_access,
     limit_rate,
     permit_create,
-    permit_optional_company_key,
+    permit_jobs,
 )
 from offtake.wire.khoros.errors import render_error
 from offtake.wire.khoros.ids import access_token, job_path, new_reference
@@ -108,15 +109,7 @@ _CREATE = Endpoint(
     encode=_answer_created,
     has_body=True,
 )
-_CREATE_PUBLISHING = Endpoint(
-    authenticate=authenticate,
-    limit_rate=limit_rate,
-    authorise=permit_create,
-    decode=_decode_create_publishing,
-    act=_create,
-    encode=_answer_created,
-    has_body=True,
-)
+_CREATE_PUBLISHING = replace(_CREATE, decode=_decode_create_publishing)
 
 
 # --- status and download ---------------------------------------------------------------------------------------------
@@ -193,7 +186,7 @@ def _answer_list(call: KhorosCall, _: Listing, jobs: Iterable[Job]) -> Response:
 _JOBS = Endpoint(
     authenticate=authenticate,
     limit_rate=limit_rate,
-    authorise=permit_optional_company_key,
+    authorise=permit_jobs,
     decode=_decode_list,
     act=_list,
     encode=_answer_list,

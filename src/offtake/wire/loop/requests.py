@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from offtake.errors import InvalidZone
+from offtake.http.json_body import parse_json_object
 from offtake.model.report import Publication
 from offtake.model.request import ExportRequest, ReportParameters
 from offtake.model.timespan import Timespan, zone
@@ -23,8 +23,12 @@ Body = Mapping[str, Any]
 
 
 def decode_create(body: bytes, publication: Publication, settings: LoopSettings, *, account_zone: str) -> ExportRequest:
-    """The export request in a create body. Raises Refused with all faults by rules V1 to V12 of Loop contract 5.2."""
-    sent = _parse(body)
+    """The export request in a create body.
+
+    Raises InvalidRequest for a body that is no JSON object, Refused with all faults by rules V1 to V12 of
+    Loop contract 5.2.
+    """
+    sent = parse_json_object(body)
     faults: list[Fault] = []
     zone_name = _zone(sent, faults)
     timespan = _timespan(sent, zone_name or "UTC", settings, faults)
@@ -61,16 +65,6 @@ def decode_key(header: str | None) -> str | None:
     if header is not None and not _KEY.fullmatch(header):
         raise refuse("InvalidRequest", "must be 1 to 255 visible ASCII characters", field="Idempotency-Key")
     return header
-
-
-def _parse(body: bytes) -> Body:
-    try:
-        sent = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise refuse("InvalidRequest", "The body is not JSON.") from error
-    if not isinstance(sent, dict):
-        raise refuse("InvalidRequest", "The body is not a JSON object.")
-    return sent
 
 
 def _timespan(sent: Body, zone_name: str, settings: LoopSettings, faults: list[Fault]) -> Timespan | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,6 +11,7 @@ from starlette.requests import Request
 
 from offtake.core.auth.client_auth import ClientAssertion, ClientAuthentication, ClientSecret
 from offtake.errors import NotAuthenticated
+from offtake.http.authorization_header import credentials_of, decode_basic
 from offtake.model.tenant import Scope
 from offtake.wire.talkdesk.errors import OAuthRefusal
 from offtake.wire.talkdesk.tables import (
@@ -58,20 +58,19 @@ class TokenParameters:
         Raises NotAuthenticated, OAuthRefusal.
         """
         assertion, assertion_type = self.all.get("client_assertion"), self.all.get("client_assertion_type")
-        scheme, _, encoded = self.authorization.partition(" ")
-        basic = scheme.lower() == "basic"
+        basic = credentials_of(self.authorization, "basic")
         if assertion or assertion_type:
-            if basic:
+            if basic is not None:
                 raise OAuthRefusal("invalid_request", "Send an assertion or HTTP Basic, not both.")
             if assertion_type != ASSERTION_TYPE:
                 raise OAuthRefusal("invalid_request", f"The parameter client_assertion_type must be {ASSERTION_TYPE}.")
             return ClientAssertion(
                 text=assertion or "", audiences=audiences, client_id=self.all.get("client_id") or None
             )
-        if basic:
-            pair = _pair(encoded)
-            if pair is not None:
-                return pair
+        if basic is not None:
+            client_id, secret = decode_basic(basic)
+            if secret is not None:
+                return ClientSecret(client_id=client_id, secret=secret)
         if self.form.get("client_id") and self.form.get("client_secret"):  # not from the query, which logs record
             return ClientSecret(client_id=self.form["client_id"], secret=self.form["client_secret"])
         raise NotAuthenticated("Client credentials are missing; send them by HTTP Basic or sign an assertion.")
@@ -126,11 +125,3 @@ def _form(body: bytes) -> dict[str, str]:
         return dict(parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=_MANY))
     except ValueError as error:
         raise OAuthRefusal("invalid_request", "The body is not a form.") from error
-
-
-def _pair(encoded: str) -> ClientSecret | None:
-    try:
-        client_id, colon, secret = base64.b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")
-    except ValueError as error:  # not base64, not ASCII or not UTF-8
-        raise NotAuthenticated("The Authorization header is not valid HTTP Basic.") from error
-    return ClientSecret(client_id=client_id, secret=secret) if colon else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -12,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from offtake.core.exports.read import Listing
 from offtake.errors import FieldFault, InvalidRequest
+from offtake.http.json_body import parse_json_object
 from offtake.http.middleware import UnsupportedMedia
 from offtake.model.report import Publication
 from offtake.model.request import ExportRequest
@@ -84,12 +84,7 @@ def _whole(text: str, field: str, faults: list[FieldFault], *, most: int | None 
 
 
 def _parse(body: bytes) -> CreateBody:
-    try:
-        sent = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise InvalidRequest("The body is not JSON.") from error
-    if not isinstance(sent, dict):
-        raise InvalidRequest("The body is not a JSON object.")
+    sent = parse_json_object(body)
     try:
         return CreateBody.model_validate(sent)
     except ValidationError as error:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -31,6 +32,16 @@ from offtake.wire.talkdesk.responses import encode_created, encode_job, encode_l
 from offtake.wire.talkdesk.settings import TalkdeskSettings
 from offtake.wire.talkdesk.tables import NAME
 from offtake.wire.talkdesk.token_endpoints import REVOKE, TOKEN
+
+Wanted = TypeVar("Wanted", ExportRequest, Listing, JobRef)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Decoded(Generic[Wanted]):
+    """What the client asks for, and the report that the path names, which the answer needs as well."""
+
+    publication: Publication
+    wanted: Wanted
 
 
 def router(wire: Wire[TalkdeskSettings]) -> APIRouter:
@@ -63,22 +74,23 @@ def _polls_inline(wire: Wire[Any]) -> bool:
 # --- create and list -------------------------------------------------------------------------------------------------
 
 
-def _decode_create(call: TalkdeskCall) -> ExportRequest:
+def _decode_create(call: TalkdeskCall) -> _Decoded[ExportRequest]:
     publication = _publication(call)
     refuse_other_media(call.request.headers.get("content-type"))
     tenant = identity.get_tenant(call.by.principal.tenant, call.on)
     limits = call.on.limits[NAME].of(tenant.name)
-    return decode_create(call.body, publication, row_limit=limits.rows, account_zone=tenant.zone)
+    request = decode_create(call.body, publication, row_limit=limits.rows, account_zone=tenant.zone)
+    return _Decoded(publication=publication, wanted=request)
 
 
-def _create(call: TalkdeskCall, request: ExportRequest) -> Job:
-    job = create_export(request, call.by, call.on)
+def _create(call: TalkdeskCall, decoded: _Decoded[ExportRequest]) -> Job:
+    job = create_export(decoded.wanted, call.by, call.on)
     bind_log(call.request, job=job.id)
     return job
 
 
-def _answer_created(call: TalkdeskCall, _: ExportRequest, job: Job) -> Response:
-    return JSONResponse(encode_created(job, _publication(call), call.absolute), 202)
+def _answer_created(call: TalkdeskCall, decoded: _Decoded[ExportRequest], job: Job) -> Response:
+    return JSONResponse(encode_created(job, decoded.publication, call.absolute), 202)
 
 
 _CREATE = Endpoint(
@@ -92,16 +104,17 @@ _CREATE = Endpoint(
 )
 
 
-def _decode_list(call: TalkdeskCall) -> Listing:
-    return decode_list(call.request.query_params, _publication(call))
+def _decode_list(call: TalkdeskCall) -> _Decoded[Listing]:
+    publication = _publication(call)
+    return _Decoded(publication=publication, wanted=decode_list(call.request.query_params, publication))
 
 
-def _list(call: TalkdeskCall, listing: Listing) -> JobPage:
-    return list_exports(listing, call.by, call.on)
+def _list(call: TalkdeskCall, decoded: _Decoded[Listing]) -> JobPage:
+    return list_exports(decoded.wanted, call.by, call.on)
 
 
-def _answer_list(call: TalkdeskCall, listing: Listing, page: JobPage) -> Response:
-    return JSONResponse(encode_list(page, listing, _publication(call), call.absolute))
+def _answer_list(call: TalkdeskCall, decoded: _Decoded[Listing], page: JobPage) -> Response:
+    return JSONResponse(encode_list(page, decoded.wanted, decoded.publication, call.absolute))
 
 
 _LIST = Endpoint(
@@ -117,18 +130,20 @@ _LIST = Endpoint(
 # --- one job and its file --------------------------------------------------------------------------------------------
 
 
-def _decode_job(call: TalkdeskCall) -> JobRef:
+def _decode_job(call: TalkdeskCall) -> _Decoded[JobRef]:
     """The job that the path names; under the path of another report it is not found."""
-    return JobRef(id=call.request.path_params["job_id"], dialect=NAME, report=_publication(call).report)
+    publication = _publication(call)
+    ref = JobRef(id=call.request.path_params["job_id"], dialect=NAME, report=publication.report)
+    return _Decoded(publication=publication, wanted=ref)
 
 
-def _read(call: TalkdeskCall, ref: JobRef) -> Job:
-    return get_export(ref, call.by, call.on)
+def _read(call: TalkdeskCall, decoded: _Decoded[JobRef]) -> Job:
+    return get_export(decoded.wanted, call.by, call.on)
 
 
-def _answer_status(call: TalkdeskCall, _: JobRef, job: Job) -> Response:
+def _answer_status(call: TalkdeskCall, decoded: _Decoded[JobRef], job: Job) -> Response:
     """200 until the job has a file, then 303 to the file."""
-    document = encode_job(job, _publication(call), call.absolute)
+    document = encode_job(job, decoded.publication, call.absolute)
     if job.status is not Status.SUCCEEDED:
         return JSONResponse(document)
     return JSONResponse(document, 303, headers={"location": document["_links"]["files"]["href"]})
@@ -145,11 +160,11 @@ _STATUS = Endpoint(
 )
 
 
-def _cancel(call: TalkdeskCall, ref: JobRef) -> None:
-    cancel_export(ref, call.by, call.on)
+def _cancel(call: TalkdeskCall, decoded: _Decoded[JobRef]) -> None:
+    cancel_export(decoded.wanted, call.by, call.on)
 
 
-def _answer_done(call: TalkdeskCall, _: JobRef, __: None) -> Response:
+def _answer_done(call: TalkdeskCall, _: _Decoded[JobRef], __: None) -> Response:
     return Response(status_code=204)
 
 
@@ -163,11 +178,11 @@ _CANCEL = Endpoint(
 )
 
 
-def _make_link(call: TalkdeskCall, ref: JobRef) -> Link:
-    return download.mint(ref, call.by, call.on)
+def _make_link(call: TalkdeskCall, decoded: _Decoded[JobRef]) -> Link:
+    return download.mint(decoded.wanted, call.by, call.on)
 
 
-def _answer_link(call: TalkdeskCall, _: JobRef, link: Link) -> Response:
+def _answer_link(call: TalkdeskCall, _: _Decoded[JobRef], link: Link) -> Response:
     """302 to a new signed link; absolute, because clients use it as it is."""
     return RedirectResponse(call.absolute(link_path(link)), 302)
 
@@ -182,8 +197,8 @@ _DOWNLOAD = Endpoint(
 )
 
 
-def _delete(call: TalkdeskCall, ref: JobRef) -> None:
-    delete_export(ref, call.by, call.on)
+def _delete(call: TalkdeskCall, decoded: _Decoded[JobRef]) -> None:
+    delete_export(decoded.wanted, call.by, call.on)
 
 
 _DELETE = Endpoint(

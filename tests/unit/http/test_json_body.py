@@ -1,0 +1,59 @@
+"""The JSON reader of all dialects: objects, and bodies that it refuses."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from offtake.errors import InvalidRequest
+from offtake.http.json_body import parse_json_object
+
+_TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | _TEXT,
+    lambda each: st.lists(each, max_size=3) | st.dictionaries(_TEXT, each, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(_TEXT, _VALUES, max_size=5), st.booleans())
+def test_an_object_is_returned_as_sent(sent: dict[str, Any], ascii_only: bool) -> None:
+    assert parse_json_object(json.dumps(sent, ensure_ascii=ascii_only).encode()) == sent
+
+
+def test_the_last_of_equal_names_wins() -> None:
+    assert parse_json_object(b' {"a": 1, "a": 2} \n') == {"a": 2}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b" ",
+        b"{",
+        b"{'a': 1}",
+        b'{"a": 1} x',
+        b'{"a": "\xff"}',
+        b"start=1&end=2",
+        b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"a": ' + b"9" * 5_000 + b"}",
+    ],
+    ids=["empty", "blank", "cut", "quotes", "trailing", "not-utf-8", "form", "nested-too-deeply", "number-too-long"],
+)
+def test_a_body_that_is_not_json(body: bytes) -> None:
+    with pytest.raises(InvalidRequest) as refusal:
+        parse_json_object(body)
+    assert (type(refusal.value), refusal.value.message) == (InvalidRequest, "The body is not JSON.")
+    assert refusal.value.fields == ()
+
+
+@pytest.mark.parametrize("body", [b"[]", b'[{"a": 1}]', b'"a"', b"1", b"true", b"null"])
+def test_json_that_is_not_an_object(body: bytes) -> None:
+    with pytest.raises(InvalidRequest) as refusal:
+        parse_json_object(body)
+    assert (type(refusal.value), refusal.value.message) == (InvalidRequest, "The body is not a JSON object.")
+    assert refusal.value.fields == ()
