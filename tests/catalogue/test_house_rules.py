@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections import Counter
 from datetime import datetime, timedelta
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ READ_WHOLE = {
     ("conversation_history_action", "conversation_action"),
     ("conversation_history_action", "post"),
 }
+# Reports per dialect, as the contracts list them.
+EXPORTS_OF_VENDORS = {"khoros": 14, "talkdesk": 14, "loop": 1}
 TICK = timedelta(microseconds=1)
 _COMMENT = re.compile(r"--[^\n]*")
 _SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
@@ -58,7 +61,15 @@ def test_every_shared_intermediate_table_is_used() -> None:
 
 def test_every_export_of_the_vendors_exists() -> None:
     """Khoros contract 3, Talkdesk contract 2.1, Loop contract 12.2."""
-    assert Counter(dialect for dialect, _ in CATALOGUE.publications) == {"khoros": 14, "talkdesk": 14, "loop": 1}
+    found = Counter(dialect for dialect, _ in CATALOGUE.publications)
+    for dialect, expected in EXPORTS_OF_VENDORS.items():
+        published = sorted(report for publisher, report in CATALOGUE.publications if publisher == dialect)
+        assert found.pop(dialect, 0) == expected, (
+            f"{dialect} publishes {len(published)} reports, EXPORTS_OF_VENDORS has {expected}. If a report was added, "
+            f"add it to docs/reference/contracts/{dialect}.md and its number here; a published report is never "
+            f"removed. Published: {', '.join(published)}"
+        )
+    assert not found, f"EXPORTS_OF_VENDORS lacks a number for {', '.join(found)}"
     assert len(CATALOGUE.publications["loop", "inbox_conversations"].columns) == 27
     users = CATALOGUE.publications["khoros", "user"].columns
     in_json_only = [column.name for column in users if column.formats == ("json",)]
@@ -132,15 +143,17 @@ def test_personal_data_of_the_lake_stays_marked(report: Report) -> None:
 
 @pytest.mark.parametrize("report", REPORTS)
 def test_every_report_has_the_required_cases(report: Report) -> None:
-    cases = {path.name for path in (BUILT_IN / report.name / "cases").iterdir()}
-    assert {"ordinary", "empty", "edges"} < cases
+    cases = {path.name for path in _cases(report)}
+    missing = {"ordinary", "empty", "edges"} - cases
+    assert not missing, f"reports/{report.name}/cases has no {', '.join(sorted(missing))}"
+    assert len(cases) > 3, f"reports/{report.name}/cases has only the three required cases: add one of its own"
 
 
 @pytest.mark.parametrize("report", REPORTS)
 def test_cases_have_rows_within_a_microsecond_of_both_bounds(report: Report) -> None:
     """Some row lies at each bound and some row one microsecond from it, at the start on either side."""
     met: set[tuple[str, int]] = set()
-    for case in (BUILT_IN / report.name / "cases").iterdir():
+    for case in _cases(report):
         request = tomllib.loads((case / "request.toml").read_text(encoding="utf-8"))
         for path in (case / "input").glob("*.jsonl"):
             texts = re.findall(r'"(\d{4}-\d\d-\d\dT[^"]*)"', path.read_text(encoding="utf-8"))
@@ -152,7 +165,13 @@ def test_cases_have_rows_within_a_microsecond_of_both_bounds(report: Report) -> 
 
 def test_every_report_has_one_oracle() -> None:
     """``tests/property/test_report_rows.py`` compares each report with the oracle of this registry."""
-    assert sorted(oracle.report for oracle in ORACLES) == sorted(CATALOGUE.reports)
+    oracles = Counter(oracle.report for oracle in ORACLES)
+    for report in CATALOGUE.reports:
+        assert oracles.pop(report, 0) == 1, (
+            f"{report} needs one oracle: a ReportOracle in the ORACLES of a module in tests/property/oracles, which "
+            "tests/property/oracles/__init__.py adds to the registry"
+        )
+    assert not oracles, f"oracles of reports that do not exist: {', '.join(oracles)}"
 
 
 @pytest.mark.parametrize("publication", PUBLICATIONS)
@@ -172,41 +191,74 @@ def test_a_publication_shows_every_column_once_in_order(publication: Publication
 
 @pytest.mark.parametrize("report", REPORTS)
 def test_columns_are_append_only(report: Report) -> None:
-    _is_recorded(LOCK[report.name]["columns"], [f"{column.name}: {column.type.value}" for column in report.columns])
+    now = [f"{column.name}: {column.type.value}" for column in report.columns]
+    _is_recorded(_locked(report.name)["columns"], now, table=report.name)
 
 
 @pytest.mark.parametrize("publication", PUBLICATIONS)
 def test_wire_names_are_append_only(publication: Publication) -> None:
-    lock = LOCK[publication.report][publication.dialect]
+    lock = _locked(publication.report, publication.dialect)
     assert publication.slug == lock["slug"] or lock["slug"] in publication.aliases
-    _is_recorded(lock["columns"], [column.name for column in publication.columns])
+    now = [column.name for column in publication.columns]
+    _is_recorded(lock["columns"], now, table=f"{publication.report}.{publication.dialect}")
 
 
 def test_a_published_report_is_never_removed() -> None:
-    assert set(LOCK) == set(CATALOGUE.reports)
+    removed = set(LOCK) - set(CATALOGUE.reports)
+    assert not removed, (
+        f"columns.lock.toml has reports that are no longer in the catalogue: {', '.join(sorted(removed))}"
+    )
 
 
 def test_the_manual_lists_every_word_of_report_files() -> None:
     page = (ROOT / "docs/reference/report-folder.md").read_text(encoding="utf-8")
     for word in (*ColumnType, *Mark, *Prune, *Rendering):
-        assert f"`{word.value}`" in page
+        found = f"`{word.value}`" in page
+        assert found, f"docs/reference/report-folder.md has no `{word.value}`: add a row with its meaning"
     for column_type in ColumnType:
-        row = next(line for line in page.split("\n") if line.startswith(f"| `{column_type.value}` |"))
-        assert set(re.findall(r"`(\w+)`", row.split("|")[4])) == fitting(column_type)
+        rows = [line for line in page.split("\n") if line.startswith(f"| `{column_type.value}` |")]
+        assert rows, f"docs/reference/report-folder.md has no row for the type `{column_type.value}`"
+        listed = set(re.findall(r"`(\w+)`", rows[0].split("|")[4]))
+        missing, refused = fitting(column_type) - listed, listed - fitting(column_type)
+        assert not missing, (
+            f"report-folder.md: add {', '.join(sorted(missing))} to the row of the type `{column_type.value}`"
+        )
+        assert not refused, (
+            f"report-folder.md: the type `{column_type.value}` does not allow {', '.join(sorted(refused))}"
+        )
 
 
 def test_the_append_only_check_finds_every_change() -> None:
     for now in (["a"], ["b", "a"], ["a", "c"]):
         with pytest.raises(AssertionError, match="append-only"):
-            _is_recorded(["a", "b"], now)
+            _is_recorded(["a", "b"], now, table="report")
     with pytest.raises(AssertionError, match="record"):
-        _is_recorded(["a", "b"], ["a", "b", "c"])
-    _is_recorded(["a", "b"], ["a", "b"])
+        _is_recorded(["a", "b"], ["a", "b", "c"], table="report")
+    _is_recorded(["a", "b"], ["a", "b"], table="report")
 
 
-def _is_recorded(promised: list[str], now: list[str]) -> None:
-    assert now[: len(promised)] == promised, "columns are append-only: readers rely on names and order"
-    assert now[len(promised) :] == [], "record the appended columns at the end of columns.lock.toml"
+def _cases(report: Report) -> list[Path]:
+    """The case folders of a report."""
+    folder = BUILT_IN / report.name / "cases"
+    assert folder.is_dir(), f"{report.name} has no cases/: docs/reference/report-folder.md describes the cases to add"
+    return list(folder.iterdir())
+
+
+def _locked(report: str, dialect: str | None = None) -> dict[str, Any]:
+    """The recorded columns of a report or of its publication."""
+    found = LOCK.get(report) if dialect is None else LOCK.get(report, {}).get(dialect)
+    table, content = (report, "its columns") if dialect is None else (f"{report}.{dialect}", "its slug and its columns")
+    assert found, f"add [{table}] with {content} to tests/catalogue/columns.lock.toml"
+    recorded: dict[str, Any] = found
+    return recorded
+
+
+def _is_recorded(promised: list[str], now: list[str], *, table: str) -> None:
+    kept = now[: len(promised)]
+    moved = [f"{old!r} is now {new!r}" for old, new in zip_longest(promised, kept) if old != new]
+    assert not moved, f"columns are append-only, readers rely on names and order: {'; '.join(moved[:5])}"
+    appended = now[len(promised) :]
+    assert not appended, f"record the new columns at the end of [{table}] in columns.lock.toml: {appended}"
 
 
 def _default_label(name: str) -> str:

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -94,6 +94,16 @@ class Export:
     session: Session
     request: ExportRequest
     file: Path
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The columns that distinguish the rows of the report."""
+        return catalogue().reports[self.request.report].key
+
+    @property
+    def shown_key(self) -> tuple[str, ...]:
+        """The names of these columns in the dialect."""
+        return tuple(column.name for column in self._publication().columns if column.source in self.key)
 
     def rows(self) -> list[Row]:
         """The rows of the report, instants in the form of ``microseconds``."""
@@ -190,8 +200,3 @@ def microseconds(rows: list[Row]) -> list[Row]:
 
 def _microseconds(value: object) -> object:
     return (value - EPOCH) // timedelta(microseconds=1) if isinstance(value, datetime) else value
-
-
-def in_any_order(rows: Iterable[Any]) -> list[str]:
-    """A sorted multiset; the order of keys does not count, and 1, 1.0 and true stay different."""
-    return sorted(repr(sorted(row.items()) if isinstance(row, dict) else row) for row in rows)

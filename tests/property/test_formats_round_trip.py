@@ -30,6 +30,7 @@ from offtake.formats.csv import CSV
 from offtake.formats.json import JSON, JSON_LINES
 from offtake.formats.xlsx import XLSX
 from offtake.model.layout import Framing
+from tests.fixtures.row_comparison import assert_same_rows
 from tests.property.exporting import limits
 from tests.property.oracles.shapes import csv_cell
 from tests.property.tables import Table, Value, names, staged
@@ -92,7 +93,7 @@ def _csv_lines(data: bytes) -> list[list[str]]:
 def test_json_reads_back_equal_in_its_framing(session: Session, table: Table, framing: Framing) -> None:
     document = json.loads(_written(session, JSON, table, framing))
     rows = document if isinstance(document, list) else document.pop("entries")
-    assert _as_multiset(rows) == _as_multiset(_objects(table))
+    assert_same_rows(rows, _objects(table))
     if framing.counted:
         assert document == {"type": "calls", "version": "v1", "total": len(table.rows)}
 
@@ -102,16 +103,11 @@ def test_json_reads_back_equal_in_its_framing(session: Session, table: Table, fr
 def test_json_lines_read_back_equal(session: Session, table: Table) -> None:
     lines = _written(session, JSON_LINES, table).decode().split("\n")
     assert lines.pop() == ""
-    assert _as_multiset([json.loads(line) for line in lines]) == _as_multiset(_objects(table))
+    assert_same_rows([json.loads(line) for line in lines], _objects(table))
 
 
 def _objects(table: Table) -> list[dict[str, Value]]:
     return [dict(zip(table.names, row, strict=True)) for row in table.rows]
-
-
-def _as_multiset(rows: Sequence[dict[str, Value]]) -> list[str]:
-    """No order is promised; 1, 1.0 and true stay different."""
-    return sorted(repr(sorted(row.items())) for row in rows)
 
 
 def _count(file_format: Format, chunks: Sequence[bytes]) -> int:

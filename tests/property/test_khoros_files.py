@@ -32,7 +32,8 @@ from offtake.model.timespan import fixed_zone
 from offtake.wire.khoros.presentation import label, presentation
 from offtake.wire.khoros.settings import KhorosSettings
 from offtake.wire.khoros.tables import LANGUAGES
-from tests.property.exporting import Export, catalogue, in_any_order, limits, stored
+from tests.fixtures.row_comparison import assert_same_rows
+from tests.property.exporting import Export, catalogue, limits, stored
 from tests.strategies import FIRST, LAST, ZONES, Scenario, landmarks, scenarios
 from tests.strategies import zone as locked_zone
 
@@ -148,11 +149,13 @@ def test_csv_and_json_read_back_give_the_same_rows(report: str, data: st.DataObj
         wanted = export.shown(instant_pattern=KhorosSettings().instant_pattern(language))
         rows = json.loads(written(export, publication, language, "json"))
         text = written(export, publication, language, "csv", csv_bom=bom)
-    assert all(list(row) == keys for row in rows)
+    for row in rows:
+        assert list(row) == keys
     assert all(isinstance(value, str) for row in rows for value in row.values())
-    assert in_any_order(rows) == in_any_order(wanted)
+    assert_same_rows(rows, wanted, key=export.shown_key)
     header, *lines = csv.reader(io.StringIO(text.decode("utf-8-sig" if bom else "utf-8"), newline=""), strict=True)
     assert text.endswith(b"\r\n")
     assert [labels[name] for name in header] == [column.name for column in publication.columns if not column.formats]
     kept = [{name: row[name] for name in labels.values()} for row in rows]
-    assert in_any_order([dict(zip(labels.values(), line, strict=True)) for line in lines]) == in_any_order(kept)
+    cells = [dict(zip(labels.values(), line, strict=True)) for line in lines]
+    assert_same_rows(cells, kept, key=export.shown_key)

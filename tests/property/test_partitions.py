@@ -14,10 +14,11 @@ from offtake.lake.tables import TableKind, tables
 from offtake.model.report import Report
 from offtake.model.request import ReportParameters, Selection
 from offtake.model.timespan import Timespan
-from tests.property.exporting import Stored, catalogue, in_any_order, stored
+from tests.fixtures.row_comparison import assert_same_rows
+from tests.property.exporting import Stored, catalogue, stored
 from tests.property.oracles.conversation_filters import conversation_parameters, with_accounts
 from tests.property.oracles.threads import with_threads
-from tests.strategies import Care, Scenario, scenarios
+from tests.strategies import Care, Row, Scenario, scenarios
 
 DIVIDED = tuple(report for report in catalogue().reports.values() if report.partition_by is not None)
 
@@ -58,9 +59,9 @@ def test_the_partitions_together_hold_the_rows_of_the_whole(
                 _rows(here, report, care, timespan, as_of=scenario.asked_at, parameters=wanted, partitions=number)
                 for number in (1, partitions)
             )
-            assert divided == whole
+            assert_same_rows(divided, whole, key=report.key)
 
 
-def _rows(here: Stored, report: Report, care: Care, timespan: Timespan, **asked: Unpack[_Asked]) -> list[str]:
+def _rows(here: Stored, report: Report, care: Care, timespan: Timespan, **asked: Unpack[_Asked]) -> list[Row]:
     with here.export(report.name, care, timespan, dialect="khoros", **asked) as export:
-        return in_any_order(export.rows())
+        return export.rows()

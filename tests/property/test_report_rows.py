@@ -9,7 +9,8 @@ import pytest
 from hypothesis import strategies as st
 
 from offtake.core.attempt import server_audit
-from tests.property.exporting import catalogue, in_any_order, microseconds, stored
+from tests.fixtures.row_comparison import assert_same_rows
+from tests.property.exporting import catalogue, microseconds, stored
 from tests.property.oracles import ORACLES
 from tests.property.oracles.report_oracle import ExportCase, ReportOracle
 from tests.strategies import Care, Scenario, scenarios
@@ -43,7 +44,7 @@ def test_the_report_yields_what_the_oracle_calculates(oracle: ReportOracle, data
             ) as export:
                 if catalogue().reports[oracle.report].server_audit:
                     server_audit.fill(export.session, case.server_audit)
-                assert in_any_order(export.rows()) == in_any_order(microseconds(expected))
+                assert_same_rows(export.rows(), microseconds(expected), key=export.key)
                 oracle.check_file(export, expected, data)
 
 

@@ -19,9 +19,10 @@ from offtake.model.column_type import ColumnType
 from offtake.model.report import Prune, TableUse
 from offtake.model.request import ReportParameters, Selection
 from offtake.model.timespan import Timespan
+from tests.fixtures.row_comparison import assert_same_rows
 from tests.fixtures.sample import PLAN, Sample
 from tests.fixtures.storage_paths import views_of
-from tests.property.exporting import EPOCH, Stored, catalogue, in_any_order, microseconds
+from tests.property.exporting import EPOCH, Stored, catalogue, microseconds
 from tests.property.oracles import ORACLES
 from tests.property.oracles.report_oracle import ExportCase, ReportOracle
 from tests.strategies import Care, Row
@@ -61,7 +62,7 @@ def test_the_sample_data_fills_the_report_and_the_oracle_agrees(
             server_audit.fill(export.session, case.server_audit)
         found = export.rows()
     assert found
-    assert in_any_order(found) == in_any_order(microseconds(oracle.expected_rows(case)))
+    assert_same_rows(found, microseconds(oracle.expected_rows(case)), key=catalogue().reports[oracle.report].key)
 
 
 def _rows(lake: Lake, table: Table) -> Iterator[Row]:

@@ -53,13 +53,16 @@ _INSTANT_OFFSET = (
     f"|| strftime(make_timestamp(60000000 * abs({_OFFSET_MINUTES})), '%H:%M')"
 )
 _SECONDS = "{value} // {second}"
+# DuckDB divides towards zero, so every part of a negative time is negative; one sign before the parts shows it.
+_SIGN = f"CASE WHEN {_SECONDS} < 0 THEN '-' ELSE '' END"
+_HOURS = f"abs({_SECONDS} // 3600)"
 _DAYS_TO_SECONDS = (
-    f"({_SECONDS} // 86400) || 'd ' || ({_SECONDS} // 3600 % 24) || 'h ' || "
-    f"({_SECONDS} // 60 % 60) || 'm ' || ({_SECONDS} % 60) || 's'"
+    f"{_SIGN} || abs({_SECONDS} // 86400) || 'd ' || ({_HOURS} % 24) || 'h ' || "
+    f"abs({_SECONDS} // 60 % 60) || 'm ' || abs({_SECONDS} % 60) || 's'"
 )
 _HOURS_TO_SECONDS = (
-    f"coalesce(CASE WHEN {_SECONDS} < 36000 THEN '0' ELSE '' END || ({_SECONDS} // 3600) "
-    f"|| strftime(make_timestamp(1000000 * ({_SECONDS} % 3600)), ':%M:%S'), '')"
+    f"coalesce({_SIGN} || CASE WHEN {_HOURS} < 10 THEN '0' ELSE '' END || {_HOURS} "
+    f"|| strftime(make_timestamp(1000000 * abs({_SECONDS} % 3600)), ':%M:%S'), '')"
 )
 
 

@@ -14,6 +14,7 @@ from tests.fixtures import loop
 from tests.fixtures.golden import golden
 from tests.fixtures.in_process import InProcess, in_process
 from tests.fixtures.loop import PEOPLE, RITA, LoopWire, Row, answer, talk
+from tests.fixtures.row_comparison import assert_same_rows
 
 JUNE = {"start": 1_717_200_000, "end": 1_719_792_000, "timezone": "Europe/Lisbon"}
 
@@ -116,5 +117,6 @@ def test_the_bytes_of_a_file(here: InProcess, filters: dict[str, Any], rows: lis
     export = client.create(**JUNE, **filters)
     here.work()
     data = here.http.get(client.url(export)).content
+    assert_same_rows(json.loads(data), rows, key=["conversationId"])
     lines = ",\n".join(json.dumps(row, separators=(",", ":")) for row in rows)
     assert data.decode() == f"[\n{lines}\n]\n"

@@ -5,9 +5,10 @@ They decode strictly: exactly these columns, no text for a number, and only the 
 
 from __future__ import annotations
 
+import reprlib
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 S = str
 I = int  # noqa: E741 - the contract's letter
@@ -478,10 +479,25 @@ LABELS: dict[str, dict[str, str]] = {
 
 
 def decode(report: str, content: bytes) -> File[Row]:
-    """A json file, strictly."""
+    """A json file, strictly; the message of a failure has each kind of mistake once, however many entries have it."""
+    __tracebackhide__ = True
     generic: Any = File
-    decoded: File[Row] = generic[REPORTS[report]].model_validate_json(content)
+    try:
+        decoded: File[Row] = generic[REPORTS[report]].model_validate_json(content)
+    except ValidationError as error:
+        model = REPORTS[report].__name__
+        raise AssertionError(f"the file of {report} does not fit {model} in {__file__}:\n{_mistakes(error)}") from None
     return decoded
+
+
+def _mistakes(error: ValidationError) -> str:
+    """One line per field and message, with the first value and the number of further ones."""
+    found: dict[tuple[object, str], list[str]] = {}
+    for each in error.errors(include_url=False):
+        found.setdefault((each["loc"][-1], each["msg"]), []).append(
+            f"{'.'.join(map(str, each['loc']))}: {each['msg']}, found {reprlib.repr(each['input'])}"
+        )
+    return "\n".join(same[0] + (f" (and {len(same) - 1} more)" if len(same) > 1 else "") for same in found.values())
 
 
 def names(report: str) -> list[str]:

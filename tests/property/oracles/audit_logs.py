@@ -84,7 +84,7 @@ def server_entries(draw: DrawFn, scenario: Scenario) -> tuple[AuditRow, ...]:
 def check_audit_file(export: Export, rows: list[Row], data: st.DataObject) -> None:
     """The JSON file."""
     zone_name = export.request.timespan.zone
-    check_document(export.json(), [_shown(row, zone_name) for row in rows], slug="audit_logs")
+    check_document(export.json(), [_shown(row, zone_name) for row in rows], slug="audit_logs", key=export.shown_key)
 
 
 def _shown(row: Row, zone_name: str) -> Row:

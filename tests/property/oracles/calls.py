@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from tests.property.exporting import Export, in_any_order
-from tests.property.oracles.file_checks import check_document
+from tests.property.exporting import Export
+from tests.property.oracles.file_checks import check_document, check_lines
 from tests.property.oracles.lookups import by_id, named, names
 from tests.property.oracles.report_oracle import ExportCase, ReportOracle
 from tests.property.oracles.shapes import Shape, csv_labels, csv_lines, csv_names, entries
@@ -51,7 +51,7 @@ def check_calls_file(export: Export, rows: list[Row], data: st.DataObject) -> No
     zone_name = export.request.timespan.zone
     if not data.draw(st.booleans(), label="csv"):
         document = export.json(legacy_columns=legacy)
-        check_document(document, entries(shape, rows, zone_name=zone_name), slug="calls")
+        check_document(document, entries(shape, rows, zone_name=zone_name), slug="calls", key=export.shown_key)
         return
     labels, plain = data.draw(st.booleans(), label="labels"), data.draw(st.booleans(), label="plain instants")
     header, *lines = export.csv(
@@ -61,7 +61,7 @@ def check_calls_file(export: Export, rows: list[Row], data: st.DataObject) -> No
     )
     assert header == (csv_labels(shape) if labels else csv_names(shape))
     expected = csv_lines(with_local_times(shape) if plain else shape, rows, zone_name=zone_name)
-    assert in_any_order(lines) == in_any_order(expected)
+    check_lines(lines, expected, names=csv_names(shape), key=export.shown_key)
 
 
 LEGACY = ("mood", "is_mood_prompted")

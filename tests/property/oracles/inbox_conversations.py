@@ -12,7 +12,8 @@ from hypothesis.strategies import SearchStrategy
 
 from offtake.model.request import ReportParameters
 from offtake.model.timespan import Timespan
-from tests.property.exporting import Export, in_any_order
+from tests.fixtures.row_comparison import assert_same_rows
+from tests.property.exporting import Export
 from tests.property.oracles.elapsed import seconds_rounded_towards_zero
 from tests.property.oracles.lookups import by_id, names
 from tests.property.oracles.report_oracle import ExportCase, ReportOracle
@@ -259,7 +260,7 @@ def _may_view(care: Care, inbox_id: str, viewer: str | None) -> bool:
 
 def check_entries(export: Export, rows: list[Row], data: st.DataObject) -> None:
     """The entries that Loop shows."""
-    assert in_any_order(export.shown()) == in_any_order(shown(rows, export.request.timespan.zone))
+    assert_same_rows(export.shown(), shown(rows, export.request.timespan.zone), key=export.shown_key)
 
 
 _KINDS = ("CLOSED", "REOPENED", "SNOOZE_SET", "SNOOZE_EXPIRED", "CLAIMED", "ASSIGNED", "ASSIGNED", "UNASSIGNED")

@@ -10,12 +10,12 @@ from itertools import groupby
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from tests.property.exporting import Export, in_any_order
+from tests.property.exporting import Export
 from tests.property.oracles.elapsed import seconds_rounded_down
-from tests.property.oracles.file_checks import check_document, talkdesk_file
+from tests.property.oracles.file_checks import check_document, check_lines, talkdesk_file
 from tests.property.oracles.lookups import by_id, named, names
 from tests.property.oracles.report_oracle import ExportCase, ReportOracle
-from tests.property.oracles.shapes import Shape, csv_labels, csv_lines, entries
+from tests.property.oracles.shapes import Shape, csv_labels, csv_lines, csv_names, entries
 from tests.property.oracles.talkdesk_values import joined_by_plus, json_array, local_time, or_empty, same, yes_no
 from tests.strategies import Care, Row, Scenario, zone
 
@@ -148,12 +148,13 @@ def check_adherence_file(export: Export, rows: list[Row], data: st.DataObject) -
         header, *lines = export.csv()
         assert header == csv_labels(ADHERENCE)
         cells = csv_lines(ADHERENCE, rows, zone_name=zone_name)
-        assert in_any_order(map(_parsed_cells, lines)) == in_any_order(map(_parsed_cells, cells))
+        found, wanted = ([_parsed_cells(line) for line in each] for each in (lines, cells))
+        check_lines(found, wanted, names=csv_names(ADHERENCE), key=export.shown_key)
         return
     document = export.json()
     document["entries"] = [_parsed_entry(entry) for entry in document["entries"]]
     expected = [_parsed_entry(entry) for entry in entries(ADHERENCE, rows, zone_name=zone_name)]
-    check_document(document, expected, slug="adherence")
+    check_document(document, expected, slug="adherence", key=export.shown_key)
 
 
 def _parsed_entry(entry: Row) -> Row:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -25,6 +26,108 @@ SAMPLES: dict[ColumnType, tuple[Any, ...]] = {
     ColumnType.SECONDS: (0, 6, 93_784, 10**9),
     ColumnType.MILLISECONDS: (0, 999, 93_784_001),
     ColumnType.LIST: ([], [""], ["a", "b"], ["=1"]),
+}
+_INSTANT = "2026-03-29 01:59:59.250999+00"  # the summer time of BOUND["zone"] began an hour earlier
+_OLD_INSTANT = "1969-12-31 23:59:59+00"
+
+# What a file shows for these values: at least one per rendering and column type, and a negative one for elapsed times.
+EXACT: dict[Rendering, dict[ColumnType, list[tuple[Any, str]]]] = {
+    Rendering.TEXT: {
+        ColumnType.TEXT: [("a", "a"), ("", "")],
+        ColumnType.ID: [("00012", "00012")],
+    },
+    Rendering.TEXT_OR_EMPTY: {
+        ColumnType.TEXT: [("a", "a"), ("", "")],
+        ColumnType.ID: [("00012", "00012")],
+    },
+    Rendering.INTEGER: {
+        ColumnType.INTEGER: [(-7, "-7"), (2**62, "4611686018427387904")],
+        ColumnType.SECONDS: [(93_784, "93784"), (-61, "-61")],
+        ColumnType.MILLISECONDS: [(93_784_999, "93784999"), (-61_999, "-61999")],
+    },
+    Rendering.DECIMAL: {
+        ColumnType.DECIMAL: [(-2.5, "-2.5"), (0.1, "0.1"), (3.0, "3.0")],
+    },
+    Rendering.BOOLEAN: {
+        ColumnType.BOOLEAN: [(True, "true"), (False, "false")],
+    },
+    Rendering.YES_NO: {
+        ColumnType.BOOLEAN: [(True, "Yes"), (False, "No")],
+    },
+    Rendering.YES_NO_CAPITALS: {
+        ColumnType.BOOLEAN: [(True, "YES"), (False, "NO")],
+    },
+    Rendering.DAY_FRACTION: {
+        ColumnType.SECONDS: [(6, "0.00006944444444444444"), (129_600, "1.5"), (-43_200, "-0.5")],
+        ColumnType.MILLISECONDS: [(6, "6.944444444444444e-8"), (129_600_000, "1.5"), (-43_200_000, "-0.5")],
+    },
+    Rendering.DAYS_TO_SECONDS: {
+        ColumnType.SECONDS: [(42, "0d 0h 0m 42s"), (93_784, "1d 2h 3m 4s"), (-61, "-0d 0h 1m 1s")],
+        ColumnType.MILLISECONDS: [(999, "0d 0h 0m 0s"), (93_784_999, "1d 2h 3m 4s"), (-61_999, "-0d 0h 1m 1s")],
+    },
+    Rendering.HOURS_TO_SECONDS: {
+        ColumnType.SECONDS: [
+            (59, "00:00:59"),
+            (93_784, "26:03:04"),
+            (360_000, "100:00:00"),
+            (-61, "-00:01:01"),
+            (-93_784, "-26:03:04"),
+        ],
+        ColumnType.MILLISECONDS: [
+            (999, "00:00:00"),
+            (93_784_999, "26:03:04"),
+            (-999, "00:00:00"),
+            (-61_999, "-00:01:01"),
+        ],
+    },
+    Rendering.INSTANT_Z: {
+        ColumnType.INSTANT: [(_INSTANT, "2026-03-29T01:59:59Z"), (_OLD_INSTANT, "1969-12-31T23:59:59Z")],
+    },
+    Rendering.INSTANT_Z_OR_EMPTY: {
+        ColumnType.INSTANT: [(_INSTANT, "2026-03-29T01:59:59Z"), (_OLD_INSTANT, "1969-12-31T23:59:59Z")],
+    },
+    Rendering.INSTANT_OFFSET: {
+        ColumnType.INSTANT: [(_INSTANT, "2026-03-29T03:59:59+02:00"), (_OLD_INSTANT, "1970-01-01T00:59:59+01:00")],
+    },
+    Rendering.INSTANT_LOCALE: {
+        ColumnType.INSTANT: [(_INSTANT, "29.03.2026 03:59"), (_OLD_INSTANT, "01.01.1970 00:59")],
+    },
+    Rendering.LOCAL_SECONDS: {
+        ColumnType.INSTANT: [(_INSTANT, "2026-03-29 03:59:59"), (_OLD_INSTANT, "1970-01-01 00:59:59")],
+    },
+    Rendering.LOCAL_MILLISECONDS: {
+        ColumnType.INSTANT: [(_INSTANT, "2026-03-29 03:59:59.250"), (_OLD_INSTANT, "1970-01-01 00:59:59.000")],
+    },
+    Rendering.LOCAL_INSTANT: {
+        ColumnType.INSTANT: [(_INSTANT, "2026-03-29 03:59:59.250999"), (_OLD_INSTANT, "1970-01-01 00:59:59")],
+    },
+    Rendering.JOINED_PLUS: {
+        ColumnType.LIST: [(["a", "b", "c"], "a+b+c"), ([], "")],
+    },
+    Rendering.JOINED_PLUS_OR_EMPTY: {
+        ColumnType.LIST: [(["a", "b", "c"], "a+b+c"), ([], "")],
+    },
+    Rendering.JOINED_SPACED_PLUS: {
+        ColumnType.LIST: [(["a", "b", "c"], "a + b + c"), ([], "")],
+    },
+    Rendering.JOINED_COMMA: {
+        ColumnType.LIST: [(["a", "b", "c"], "a, b, c"), ([], "")],
+    },
+    Rendering.LIST: {
+        ColumnType.LIST: [(["a", 'ž"'], '["a","ž\\""]'), ([], "[]")],
+    },
+    Rendering.LIST_TEXT: {
+        ColumnType.LIST: [(["a", 'ž"'], '["a","ž\\""]'), ([], "[]")],
+    },
+    Rendering.PLAIN: {
+        ColumnType.TEXT: [("a", "a"), ("", "")],
+        ColumnType.ID: [("00012", "00012")],
+        ColumnType.INTEGER: [(-7, "-7")],
+        ColumnType.DECIMAL: [(-2.5, "-2.5"), (1e300, "1e+300")],
+        ColumnType.BOOLEAN: [(True, "true"), (False, "false")],
+        ColumnType.SECONDS: [(7, "7"), (-61, "-61")],
+        ColumnType.MILLISECONDS: [(7, "7"), (-61_999, "-61999")],
+    },
 }
 JSON_TYPES = {
     "VARCHAR": "string",
@@ -79,6 +182,20 @@ def test_values_have_the_json_type_in_the_table_of_renderings(
         _, json_type = shown(database, rendering, column_type, value)
         assert json_type is not None, value
         assert JSON_TYPES[json_type] == rendering.row.json, value
+
+
+@pytest.mark.parametrize(("rendering", "column_type"), ACCEPTED)
+def test_values_are_shown_exactly_so(
+    database: duckdb.DuckDBPyConnection, rendering: Rendering, column_type: ColumnType
+) -> None:
+    exact = EXACT.get(rendering, {}).get(column_type, [])
+    entry = f"EXACT[Rendering.{rendering.name}][ColumnType.{column_type.name}] in {Path(__file__).name}"
+    assert exact, f"add a value, and the text that a file shows for it, to {entry}"
+    is_elapsed = column_type in (ColumnType.SECONDS, ColumnType.MILLISECONDS)
+    assert not is_elapsed or any(value < 0 for value, _ in exact), f"add a negative elapsed time to {entry}"
+    for value, text in exact:
+        found, _ = shown(database, rendering, column_type, value)
+        assert found == text, f"{rendering} shows {value!r} as {found!r}; {entry} has {text!r}"
 
 
 @pytest.mark.parametrize(("rendering", "column_type"), ACCEPTED)
