@@ -128,8 +128,11 @@ def _fix_timestamps(on: Services) -> bool:
 
 
 def _redispatch(on: Services, *, min_age: timedelta) -> bool:
-    """Re-dispatch jobs that have been runnable for at least ``min_age`` and are unclaimed."""
+    """Re-dispatch jobs that have been runnable for at least ``min_age`` and are unclaimed.
+
+    One batch per interval: jobs that only wait for a worker qualify again each time, and new messages queue behind.
+    """
     dispatched = dispatch.redispatch(on, min_age=min_age)
     if dispatched:
         _log.info("jobs_redispatched", jobs=dispatched)
-    return dispatched >= dispatch.REDISPATCH_BATCH_SIZE
+    return False
