@@ -66,7 +66,7 @@ def create_export(
 def quota_exceeded(limit: int) -> QuotaExceeded:
     """Return the refusal of one more export in an account that has ``limit`` open ones."""
     noun = "export that has" if limit == 1 else "exports that have"
-    message = f"The account already has {limit} {noun} not ended; wait until one ends, or cancel one."
+    message = f"The account already has {limit} {noun} not ended; wait until one ends."
     return QuotaExceeded(message, retry_after=_QUOTA_RETRY_SECONDS)
 
 
