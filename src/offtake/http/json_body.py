@@ -7,11 +7,14 @@ from typing import Any
 
 from offtake.errors import InvalidRequest
 
+_MAX_DEPTH = 64  # of nested arrays and objects; the deepest request of a dialect has 5
+
 
 def parse_json_object(body: bytes) -> dict[str, Any]:
     """Return the JSON object that the body holds. Raises InvalidRequest for any other body.
 
-    A value that Python's parser cannot take, such as one nested too deeply, counts as no JSON.
+    A number that is too long for Python's parser counts as no JSON, and so does an object nested too deeply. A text may
+    contain half of a surrogate pair, which no database stores: the dialect refuses it and names the field.
     """
     try:
         value = json.loads(body)
@@ -19,4 +22,21 @@ def parse_json_object(body: bytes) -> dict[str, Any]:
         raise InvalidRequest("The body is not JSON.") from error
     if not isinstance(value, dict):
         raise InvalidRequest("The body is not a JSON object.")
+    if _is_deeper(value, _MAX_DEPTH):
+        raise InvalidRequest("The body is not JSON.")
     return value
+
+
+def _is_deeper(value: object, depth: int) -> bool:
+    """Whether arrays and objects are nested in more than ``depth`` levels."""
+    level = [value]
+    for _ in range(depth):
+        level = [
+            child
+            for item in level
+            if isinstance(item, dict | list)
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+        if not level:
+            return False
+    return any(isinstance(item, dict | list) for item in level)

@@ -251,6 +251,21 @@ def test_paths_and_methods_that_do_not_exist(method: str, path: str, status: int
     assert (status == 405) == ("allow" in answer.headers)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"companyKey": ' + b"[" * 700 + b"]" * 700 + b"}",
+        b'{"companyKey": ' + b"[" * 30_000,
+        rb'{"companyKey": "\ud800"}',
+        rb'{"companyKey": ["\udfff"]}',
+    ],
+    ids=["700-levels", "cut-at-30000-levels", "half-a-pair", "half-a-pair-in-a-list"],
+)
+def test_a_body_that_cannot_be_read_is_refused(body: bytes, client: KhorosWire) -> None:
+    """The server reads it before it authenticates the client."""
+    assert_failed(client.http.post(f"{ROOT}/reports/report/user", content=body), 400)
+
+
 def test_a_body_that_is_too_large(client: KhorosWire) -> None:
     assert_failed(client.http.post(f"{ROOT}/reports/report/user", content=b"a=1&" * 20_000), 413)
 

@@ -25,6 +25,11 @@ def test_an_object_is_returned_as_sent(sent: dict[str, Any], ascii_only: bool) -
     assert parse_json_object(json.dumps(sent, ensure_ascii=ascii_only).encode()) == sent
 
 
+def test_nested_values_are_accepted() -> None:
+    nested = b'{"a": ' + b"[" * 63 + b"]" * 63 + b"}"
+    assert parse_json_object(nested) == json.loads(nested)
+
+
 def test_the_last_of_equal_names_wins() -> None:
     assert parse_json_object(b' {"a": 1, "a": 2} \n') == {"a": 2}
 
@@ -39,10 +44,24 @@ def test_the_last_of_equal_names_wins() -> None:
         b'{"a": 1} x',
         b'{"a": "\xff"}',
         b"start=1&end=2",
+        b'{"a": ' + b"[" * 64 + b"]" * 64 + b"}",
+        b'{"a": ' * 65 + b"1" + b"}" * 65,
         b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
         b'{"a": ' + b"9" * 5_000 + b"}",
     ],
-    ids=["empty", "blank", "cut", "quotes", "trailing", "not-utf-8", "form", "nested-too-deeply", "number-too-long"],
+    ids=[
+        "empty",
+        "blank",
+        "cut",
+        "quotes",
+        "trailing",
+        "not-utf-8",
+        "form",
+        "arrays-of-65-levels",
+        "objects-of-65-levels",
+        "nested-too-deeply",
+        "number-too-long",
+    ],
 )
 def test_a_body_that_is_not_json(body: bytes) -> None:
     with pytest.raises(InvalidRequest) as refusal:

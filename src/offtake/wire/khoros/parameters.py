@@ -75,8 +75,12 @@ def _texts(value: object) -> tuple[str, ...]:
         return ()
     if isinstance(value, bool):
         return ("true" if value else "false",)
-    if isinstance(value, str | int):
+    if isinstance(value, int):
         return (str(value),)
+    if isinstance(value, str):
+        if any("\ud800" <= each <= "\udfff" for each in value):
+            raise InvalidRequest("A text in the body contains half of a surrogate pair.")
+        return (value,)
     raise InvalidRequest("The body is not a flat JSON object.")
 
 
