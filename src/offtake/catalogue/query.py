@@ -251,4 +251,9 @@ def _line(error: duckdb.Error, above: int) -> int:
 
 
 def _first_line(error: duckdb.Error) -> str:
+    if "Max expression depth" in str(error):
+        return (
+            "more than 1000 expressions are nested; a chain of operators nests one for each operator, "
+            "so write concat(…) instead of ||, list_sum([…]) instead of +, and IN (…) instead of OR"
+        )
     return str(error).partition("\n")[0]
