@@ -168,9 +168,8 @@ def _planned(on: Services, export: Export) -> BareCopy:
         request,
         empty_text_is_null=file_format.empty_text_is_null,
     )
-    with snapshot(
-        on.lake, report.tables, tenant=TENANT, start=export.start, end=export.end
-    ) as views:  # of a local lake
+    # The lake is local.
+    with snapshot(on.lake, report.tables, tenant=TENANT, start=export.start, end=export.end) as views:
         pass
     return BareCopy(query=query, macros=MACROS, views=views, threads=on.attempt.threads, memory_mb=on.attempt.memory_mb)
 

@@ -152,14 +152,14 @@ def read_storage_secrets(file: Path) -> dict[str, str]:
 
 def _write_new(path: Path, content: bytes, *, mode: int) -> None:
     """Write a file atomically unless it exists."""
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}")  # process ids are equal in containers
-    handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")  # process ids are equal in containers
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         with suppress(FileExistsError):
-            os.link(unfinished, path)
+            os.link(temporary, path)
     finally:
-        unfinished.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)

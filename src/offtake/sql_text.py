@@ -10,7 +10,10 @@ from collections.abc import Iterable
 
 
 def quote_identifier(name: str, *, of: str | None = None) -> str:
-    """``name`` as an SQL identifier, of the relation ``of`` if given. Any text is a name: wire names hold dots."""
+    """``name`` as an SQL identifier, of the relation ``of`` if given.
+
+    Any text is valid, because wire names contain dots.
+    """
     quoted = '"' + name.replace('"', '""') + '"'
     return quoted if of is None else f"{quote_identifier(of)}.{quoted}"
 
@@ -28,10 +31,10 @@ def comma_separated(items: Iterable[str]) -> str:
 def select_typed(columns: Iterable[tuple[str, str]], *, files: str | None, condition: str | None = None) -> str:
     """A SELECT of the rows in a table's Parquet files, with exactly these columns: name and DuckDB type.
 
-    The first branch has the types and no rows, so a column that the files lack is null, and without files there are
-    columns all the same. ``files`` names the session variable that lists the files (hive-partitioned, ``tenant=…/``);
-    ``condition`` is SQL that every row fulfils. The parts of the result are bound at each use, so a view may be made
-    of it.
+    The first branch has the types and no rows, so a column that the files lack is null, and the columns exist even
+    without files. ``files`` names the session variable that lists the files (hive-partitioned, ``tenant=…/``);
+    ``condition`` is SQL that every row fulfils. The parts of the result are bound at each use, so a view can use this
+    SELECT.
     """
     typed = ", ".join(f"CAST(NULL AS {sql_type}) AS {quote_identifier(name)}" for name, sql_type in columns)
     sql = f"SELECT {typed} WHERE false"

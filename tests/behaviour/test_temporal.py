@@ -157,7 +157,7 @@ def check_an_export(setup: Setup, client: TalkdeskWire, temporal: TemporalServer
     assert client.download("calls", job).json()["total"] > CALLS // 2
     assert result(temporal, job) == "succeeded"
     wait_for("the outbox to be empty", setup.is_outbox_empty)
-    assert carried(temporal, job) == {f'{{"job":"{job}","silence":15.0}}', f'"{job}"', '"succeeded"'}
+    assert carried(temporal, job) == {f'{{"heartbeat_timeout":15.0,"job":"{job}"}}', f'"{job}"', '"succeeded"'}
     row = setup.row(job)
     assert (row.fence, row.attempts) == (1, 1)
 
@@ -389,7 +389,7 @@ def test_the_api_key_of_temporal_is_not_logged(installation: Installation, tempo
                 line for line in running.log_lines() if line["event"] == "temporal_unreachable" and "worker" in line
             ],
         )
-    assert away[0]["trouble"] == "not_accepted"
+    assert away[0]["error"] == "not_accepted"
     assert temporal.state(job) is None
     assert running.stop() == 0
     shown = [

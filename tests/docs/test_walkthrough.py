@@ -48,10 +48,8 @@ def _paste(page: str, folder: Path, *, elsewhere: Mapping[str, str] = NOTHING) -
         script = script.replace(theirs, ours)
     script = re.sub(r"\b(8080|7233)\b", lambda port: ports[port[0]], script)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OFFTAKE_")}
-    with (
-        (folder / "stdout").open("wb") as out,
-        (folder / "stderr").open("wb") as err,
-    ):  # no pipes, because the server would inherit them
+    # No pipes, because the server would inherit them.
+    with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", f"trap 'kill $(jobs -p) 2>/dev/null && wait || true' EXIT\n{script}"],
             cwd=folder,

@@ -26,11 +26,11 @@ def test_a_new_home_is_private_and_keeps_existing_files(tmp_path: Path) -> None:
 def test_a_file_that_another_container_writes_stays_complete(tmp_path: Path) -> None:
     """Its process id may equal ours: in containers both are 1."""
     home = Home(tmp_path / "home")
-    unfinished = home.link_key.with_name(f".link.key.{os.getpid()}")
-    unfinished.parent.mkdir(parents=True)
-    unfinished.write_bytes(b"another's")
+    temporary = home.link_key.with_name(f".link.key.{os.getpid()}")
+    temporary.parent.mkdir(parents=True)
+    temporary.write_bytes(b"another's")
     home.create()
-    assert unfinished.read_bytes() == b"another's"
+    assert temporary.read_bytes() == b"another's"
     assert len(home.read_link_key()) == 32
 
 

@@ -61,9 +61,8 @@ class ArtifactStore(ABC):
 
         Raises StorageUnavailable, ResourceExhausted.
         """
-        probe = (
-            self.root / "staging" / f".ready-{secrets.token_hex(8)}"
-        )  # random, as process ids are equal in containers
+        # The name is random, because process ids are equal in containers.
+        probe = self.root / "staging" / f".ready-{secrets.token_hex(8)}"
         try:
             probe.write_bytes(b"ready")
             probe.unlink(missing_ok=True)
@@ -122,7 +121,7 @@ class ArtifactStore(ABC):
         yield from self.published()
 
     def local(self) -> Iterator[StoredFile]:
-        """What attempts have staged and spilled on this machine. Raises StorageUnavailable."""
+        """Yield the files that attempts staged or spilled on this machine. Raises StorageUnavailable."""
         for folder in ("staging", "spill"):
             for path in listed(self.root / folder, "*"):
                 key = path.relative_to(self.root).as_posix()

@@ -68,21 +68,21 @@ def show_job(job: JobArgument, home: HomeOption = DEFAULT_HOME, as_json: JsonOpt
 
 @commands.command("cancel")
 def cancel_job(job: JobArgument, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
-    """Cancel a job that has not ended. Its place in the quota is free at once; a running query is interrupted."""
+    """Cancel a job that has not ended. It stops counting towards the quota at once; a running query is interrupted."""
     _show(_as_operator(admin_jobs.cancel, job, open_home(home)), as_json)
 
 
 @commands.command("retry")
 def retry_job(job: JobArgument, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
-    """Put a failed job back into the queue, with all its attempts before it again. It counts towards the quota."""
+    """Return a failed job to the queue and reset its attempts. It counts towards the quota."""
     _show(_as_operator(admin_jobs.retry, job, open_home(home)), as_json)
 
 
 @commands.command("hold")
 def hold_job(job: JobArgument, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
-    """Keep a job's file whatever happens (legal hold): neither retention nor a deletion removes it until `release`.
+    """Put a job on legal hold: neither retention nor a deletion removes its file until `release`.
 
-    Clients still lose sight of the file when its retention is over.
+    Clients still lose access to the file when its retention is over.
     """
     _show(_as_operator(admin_jobs.hold, job, open_home(home)), as_json)
 

@@ -1,4 +1,4 @@
-"""Look-ups of teams, queues and smart views in the tenant's lake.
+"""Lookups of teams, queues and smart views in the tenant's lake.
 
 The request itself reads these small tables, so the number of rows and the memory are limited.
 """
@@ -51,7 +51,7 @@ def _look_up(entry: type[Entry], sql: str, tables: tuple[str, ...], by: Caller, 
     query = Query(sql=sql, values=MappingProxyType({"max_rows": _MAX_ROWS}), columns=columns)
     uses = [TableUse(table=table, prune=Prune.ALL) for table in tables]
     # temp_mb=0 forbids spilling, so the folder stays empty.
-    limits = Limits(threads=1, memory_mb=_MEMORY_MB, temp_folder=on.artifacts.spill("look-up", 0), temp_mb=0)
+    limits = Limits(threads=1, memory_mb=_MEMORY_MB, temp_folder=on.artifacts.spill("lookup", 0), temp_mb=0)
     try:
         opened = snapshot(on.lake, uses, tenant=tenant)
         with opened as views, Session(limits, views, tenant=tenant) as session:

@@ -21,9 +21,8 @@ class ColumnLayout:
     headers: tuple[str, ...]
     instant_pattern: str = DEFAULT_PATTERN
     order: tuple[str, ...] = ()  # columns of the report, which the file need not contain
-    guard_formulas: bool = (
-        False  # whether text that a spreadsheet would run as a formula is prefixed with an apostrophe
-    )
+    # Whether text that a spreadsheet would run as a formula is prefixed with an apostrophe.
+    guard_formulas: bool = False
 
 
 class FinalCount(Enum):

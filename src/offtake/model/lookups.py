@@ -1,4 +1,4 @@
-"""Look-up values for filters: an account's teams, queues and smart views."""
+"""Lookup values for filters: an account's teams, queues and smart views."""
 
 from __future__ import annotations
 

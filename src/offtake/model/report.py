@@ -72,9 +72,8 @@ class Report:
     columns: tuple[Column, ...]
     sql: str
     server_audit: bool = False  # whether the query reads the relation ``server_audit`` (``model.audit``)
-    partition_by: str | None = (
-        None  # a column by which ``in_partition`` may divide the query: its values are independent
-    )
+    # A column by which ``in_partition`` may divide the query: its values are independent.
+    partition_by: str | None = None
     intermediate_tables: tuple[IntermediateTable, ...] = ()  # in the order of their creation
     parameters: tuple[str, ...] = ()  # the fields of ``model.request.ReportParameters`` that the report uses
 

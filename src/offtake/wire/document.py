@@ -50,7 +50,7 @@ class Operation:
     operation_id: str | None = None  # None: the name
     method: str
     path: str
-    undescribed_paths: tuple[str, ...] = ()  # tolerated spellings: served like ``path``, absent from the document
+    undocumented_paths: tuple[str, ...] = ()  # tolerated spellings: served like ``path``, absent from the document
     summary: str
     security: Sequence[str | None] = ()  # accepted schemes; None: works without any; empty: needs none
     parameters: Sequence[Parameter] = ()

@@ -131,7 +131,7 @@ def add_endpoints(
     """Add a route for each path of each operation. KeyError for an operation without an endpoint."""
     for operation in operations:
         handle = _handler(endpoints[operation.name], wire)
-        for path in (operation.path, *operation.undescribed_paths):
+        for path in (operation.path, *operation.undocumented_paths):
             routes.add_api_route(path, handle, methods=[operation.method])
 
 

@@ -311,7 +311,7 @@ def test_a_running_job_in_the_list(idle: Served) -> None:
 
 
 def test_the_rate_limit_is_twenty_a_minute_or_the_tenants_own(varied: Served) -> None:
-    """Khoros contract 6, documented; polls and look-ups count (Khoros contract 7.13, inferred), another user's do
+    """Khoros contract 6, documented; polls and lookups count (Khoros contract 7.13, inferred), another user's do
     not."""
     ann, bob = (add_user(varied, "limited", "limited-c01", name=f"{name}@example.org") for name in ("ann", "bob"))
     with connect(varied, ann) as client, connect(varied, bob) as other:

@@ -1,4 +1,4 @@
-"""Look-ups are bounded, read one tenant only, and report an unavailable lake."""
+"""Lookups are bounded, read one tenant only, and report an unavailable lake."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A session whose views include another tenant's files shows none of its rows, in reports and in look-ups."""
+"""A session whose views include another tenant's files shows none of its rows, in reports and in lookups."""
 
 from __future__ import annotations
 
@@ -296,9 +296,9 @@ def test_a_smart_view_reads_the_tenants_view_conversations_and_tags_only(on: Ser
     assert exported(on, replace(asked, parameters=inside)) == []
 
 
-def test_look_ups_show_the_tenants_rows_only(on: Services) -> None:
-    for look_up in (lookups.teams, lookups.queues, lookups.smart_views):
-        assert [entry.name for entry in look_up(caller(), on)] == ["ours"]
+def test_lookups_show_the_tenants_rows_only(on: Services) -> None:
+    for lookup in (lookups.teams, lookups.queues, lookups.smart_views):
+        assert [entry.name for entry in lookup(caller(), on)] == ["ours"]
 
 
 def test_a_person_of_another_tenant_cannot_be_impersonated(on: Services) -> None:

@@ -38,13 +38,13 @@ class Cancellation:
                 self._interrupt()
 
     def check(self) -> None:
-        """Raise AttemptInterrupted if a stop was requested."""
+        """Raise AttemptInterrupted if a cancellation was requested."""
         if self.reason is not None:
             raise AttemptInterrupted("The attempt was asked to stop.")
 
     @contextmanager
     def interrupting(self, interrupt: Callable[[], None]) -> Iterator[None]:
-        """Call ``interrupt`` when a stop is requested while the block runs."""
+        """Call ``interrupt`` when a cancellation is requested while the block runs."""
         with self._lock:
             self._interrupt = interrupt
         try:

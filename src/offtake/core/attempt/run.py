@@ -150,7 +150,7 @@ def _plan(job: Job, request: ExportRequest, file_format: Format, on: Services) -
 def _limits(lease: Lease, on: Services, *, is_sorted: bool) -> Limits:
     """Return the limits of the attempt's session.
 
-    An is_sorted export uses one thread: others would buffer whole batches until it is their turn to write (DuckDB 2.0:
+    A sorted export uses one thread: others would buffer whole batches until it is their turn to write (DuckDB 2.0:
     130,000 rows of 2 kB fail in 256 MiB with two threads).
     """
     policy = on.attempt

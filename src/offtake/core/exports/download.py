@@ -84,9 +84,8 @@ def open_link(job_id: str, *, expires: str, signature: str, on: Services) -> Dow
     Raises LinkRefused if the signature is wrong, ArtifactNotFound if the file is gone, LinkExpired if the file exists
     and the link has expired, Unavailable if the store does not respond.
     """
-    if not _is_genuine(
-        job_id, expires, signature, on.link_key
-    ):  # before the job is read, so that a guess reveals nothing
+    # Before the job is read, so that a guess reveals nothing.
+    if not _is_genuine(job_id, expires, signature, on.link_key):
         raise LinkRefused("The link is not valid.")
     with on.database.read() as connection:
         job, now = jobs.get(connection, job_id), on.now(connection)

@@ -94,7 +94,7 @@ class Relay(BackgroundThread):
     def _unreachable(self, error: BaseException) -> None:
         self._failures += 1
         if self._failures == 1:
-            _log.warning("temporal_unreachable", trouble=describe_error(error))
+            _log.warning("temporal_unreachable", error=describe_error(error))
         self._done.wait(min(_MAX_DELAY_SECONDS, 0.25 * 2 ** min(self._failures, 10)))
 
     def _reconnected(self) -> None:
@@ -131,7 +131,7 @@ async def _start(client: Client, message: Message, queue: str, heartbeat_timeout
     with suppress(WorkflowAlreadyStartedError):  # an older Temporal ignores the conflict policy
         await client.start_workflow(
             EXPORT,
-            ExportInput(job=message.job, silence=heartbeat_timeout),
+            ExportInput(job=message.job, heartbeat_timeout=heartbeat_timeout),
             id=message.job,
             task_queue=queue,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,

@@ -52,7 +52,7 @@ async def _work(
         except UNREACHABLE as error:
             failures = failures + 1 if time.monotonic() - began < _EARLY_SECONDS else 1
             if failures == 1:
-                _log.warning("temporal_unreachable", trouble=describe_error(error), worker=worker)
+                _log.warning("temporal_unreachable", error=describe_error(error), worker=worker)
             await _pause(min(_MAX_DELAY_SECONDS, 0.25 * 2 ** min(failures, 10)), shutdown)
 
 

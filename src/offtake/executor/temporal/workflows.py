@@ -27,7 +27,7 @@ class ExportInput:
     """Input of the workflow. Running workflows hold it, so its fields must not be renamed."""
 
     job: str
-    silence: float  # seconds without a heartbeat after which another worker gets the attempt
+    heartbeat_timeout: float  # seconds without a heartbeat after which another worker gets the attempt
 
 
 @workflow.defn(name=EXPORT)
@@ -41,7 +41,7 @@ class Export:
             ATTEMPT,
             export.job,
             result_type=str,
-            heartbeat_timeout=timedelta(seconds=export.silence),
+            heartbeat_timeout=timedelta(seconds=export.heartbeat_timeout),
             start_to_close_timeout=_MAX_DURATION,
             retry_policy=_UNLIMITED_RETRIES,
             cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,

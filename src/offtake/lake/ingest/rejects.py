@@ -142,11 +142,11 @@ def reject_file(path: Path | None, rows: Iterator[BadRow]) -> Iterator[None]:
         return
     if path.is_dir():
         raise LakeError(f"{path} is a folder; --reject-to must name a file. Nothing was loaded.")
-    unfinished = path.with_name(f"{path.name}.unfinished")
+    temporary = path.with_name(f"{path.name}.tmp")
     is_stored = False
     try:
         try:
-            with unfinished.open("w", encoding="utf-8", newline="\n") as out:
+            with temporary.open("w", encoding="utf-8", newline="\n") as out:
                 out.writelines(f"{_as_json(row)}\n" for row in rows)
                 out.flush()
                 os.fsync(out.fileno())
@@ -154,17 +154,17 @@ def reject_file(path: Path | None, rows: Iterator[BadRow]) -> Iterator[None]:
             raise LakeError(f"{path}: the reject file cannot be written: {error}. Nothing was loaded.") from error
         yield
         is_stored = True
-        _rename(unfinished, path)
+        _rename(temporary, path)
     finally:
         if not is_stored:
-            unfinished.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
 
 
-def _rename(unfinished: Path, path: Path) -> None:
+def _rename(temporary: Path, path: Path) -> None:
     try:
-        unfinished.replace(path)
+        temporary.replace(path)
     except OSError as error:
-        kept = f"The good rows are stored; the rejected rows are in {unfinished}."
+        kept = f"The good rows are stored; the rejected rows are in {temporary}."
         raise LakeError(f"{path}: the reject file cannot be renamed: {error}. {kept}") from error
 
 

@@ -1,4 +1,4 @@
-"""Error bodies: the envelope of Khoros contract 4.7, and that of the Care look-ups (Khoros contract 1.3)."""
+"""Error bodies: the envelope of Khoros contract 4.7, and that of the Care lookups (Khoros contract 1.3)."""
 
 from __future__ import annotations
 

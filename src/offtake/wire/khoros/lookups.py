@@ -1,4 +1,4 @@
-"""The look-ups for filters: time zones, teams, smart views, work queues (Khoros contract 1.3, 4.5 and 4.6)."""
+"""The lookups for filters: time zones, teams, smart views, work queues (Khoros contract 1.3, 4.5 and 4.6)."""
 
 from __future__ import annotations
 

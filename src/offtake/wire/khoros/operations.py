@@ -128,7 +128,7 @@ def _create(
             operation_id=f"{name}_{method.lower()}",
             method=method,
             path=_REPORT + path,
-            undescribed_paths=() if doubled is None else (_REPORT + doubled,),
+            undocumented_paths=() if doubled is None else (_REPORT + doubled,),
             summary=summary,
             security=("basic",),
             parameters=(
@@ -163,14 +163,14 @@ def _read(
     summary: str,
     answers: Mapping[int, Answer],
     *parameters: Parameter,
-    undescribed: tuple[str, ...] = (),
+    undocumented: tuple[str, ...] = (),
 ) -> Operation:
     return Operation(
         name=name,
         operation_id=f"{name}_get",
         method="GET",
         path=path,
-        undescribed_paths=undescribed,
+        undocumented_paths=undocumented,
         summary=summary,
         security=("basic",),
         parameters=parameters,
@@ -179,14 +179,14 @@ def _read(
 
 
 def _care(body: Schema) -> dict[int, Answer]:
-    """Answers of a Care look-up: no envelope, lower-case errors."""
+    """Answers of a Care lookup: no envelope, lower-case errors."""
     return {200: Answer(content={JSON: body}), **_refusals(_CARE_FAILURE)}
 
 
 _FILE: dict[str, Schema] = {JSON: {}, "text/csv": {}}
 # With download = "redirect" the answer is 307; with "direct", it is 200 and those of ranges and conditions.
 _FILE_ANSWERS: dict[int, Answer] = {
-    200: Answer(description="The file itself, if a setting says so.", content=_FILE),
+    200: Answer(description="The file itself, if `download` is `direct`.", content=_FILE),
     206: Answer(description="The requested ranges of it.", content={**_FILE, "multipart/byteranges": {}}),
     304: Answer(description="The client has it."),
     412: Answer(content={JSON: _FAILURE}),
@@ -201,7 +201,7 @@ _JOB_OPERATIONS = (
         "Read the state of a job.",
         _answers({"anyOf": [_STATUS, array(_STATUS)]}),
         *_JOB_PARAMETERS,
-        undescribed=(ROOT + "/report/reports" + _JOB + "/status",),
+        undocumented=(ROOT + "/report/reports" + _JOB + "/status",),
     ),
     _read("download", _REPORT + _JOB + "/download", "Download the file.", _FILE_ANSWERS, *_JOB_PARAMETERS),
     _read(

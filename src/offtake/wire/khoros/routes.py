@@ -142,7 +142,7 @@ _STATUS = Endpoint(
 
 
 def _open(call: KhorosCall, ref: JobRef) -> Link | Download:
-    """A new signed link, or the file itself if the settings say so."""
+    """A new signed link, or the file itself if `download` is `direct`."""
     check_job_access(call, find_export(ref, call.by, call.on))
     link = download.mint(ref, call.by, call.on)
     if call.settings.download == "redirect":

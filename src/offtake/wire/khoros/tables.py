@@ -7,7 +7,7 @@ from offtake.model.request import Selection
 
 NAME = "khoros"
 ROOT = "/api/public"
-CARE_ROOT = "/api/v2"  # the look-ups on the tenant's own instance (Khoros contract 1.3)
+CARE_ROOT = "/api/v2"  # the lookups on the tenant's own instance (Khoros contract 1.3)
 
 # Khoros contract 4.2: runnerState and detail; only these three pairs are documented. A cancelled run is reported as
 # failed. A run whose file was removed is reported as completed with a blank downloadUrl.

@@ -1,4 +1,4 @@
-"""Loop export reports (the Loop contract): JSON over HTTP, tokens of people, links on a path of their own."""
+"""Loop export reports (the Loop contract): JSON over HTTP, personal tokens, signed links under a separate path."""
 
 from offtake.http.errors import ErrorSurface
 from offtake.wire.dialect import Dialect

@@ -1,4 +1,4 @@
--- Posts that the brand published in the timespan, also if they were removed later.
+-- Posts that the brand published in the timespan, including those removed later.
 SELECT
     brand_post.brand_post_id,
     brand_post.url,

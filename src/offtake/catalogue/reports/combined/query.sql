@@ -116,7 +116,7 @@ SELECT
     document.sentiment,
     document.ingest_method,
     coalesce(document.network, author.network) AS network,
-    -- A presence belongs to a network, so both come from the same row.
+    -- A network instance belongs to one network, so both come from the same row.
     CASE
         WHEN document.network IS NULL THEN author.network_instance ELSE document.network_instance
     END AS network_instance,

@@ -37,7 +37,7 @@ SELECT
     post.sentiment,
     post.ingest_method,
     coalesce(conversation.network, author.network) AS network,
-    -- A presence belongs to a network, so both come from the same row.
+    -- A network instance belongs to one network, so both come from the same row.
     CASE
         WHEN conversation.network IS NULL THEN author.network_instance ELSE conversation.network_instance
     END AS network_instance,

@@ -92,7 +92,7 @@ SELECT
     CAST(agent_work.average_response_microseconds // 1000000 AS BIGINT) AS average_time_to_respond_seconds,
     CAST(agent_work.average_handle_milliseconds // 1000 AS BIGINT) AS average_handle_seconds,
     CAST(agent_work.average_close_microseconds // 1000000 AS BIGINT) AS average_time_to_close_seconds,
-    -- Rounded in whole hundredths, so that the result does not depend on the binary form of a fraction.
+    -- Rounded with integers, in hundredths, so that the result does not depend on the binary form of a fraction.
     CASE
         WHEN state_time.logged_in > 0
             THEN CAST(

@@ -66,8 +66,8 @@ stay_in_month AS (
     WHERE least(ended_at, period.ends_at) >= $start AND least(ended_at, period.ends_at) < $end
 ),
 
--- There are few lists of queue ids. They come from one row, so DuckDB estimates few of them and holds them in memory
--- instead of the stays.
+-- There are few lists of queue ids. They come from one row, so DuckDB's estimate for them is low, and it holds them in
+-- memory instead of the stays.
 queue_list AS (
     SELECT unnest(list(DISTINCT queue_ids)) AS ids
     FROM agent_state
