@@ -5,7 +5,12 @@ It is in the lowest layer because every room defines its own options and ``setti
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+# A duration, at most a year: operating systems and databases refuse much longer ones when they are used.
+Seconds = Annotated[float, Field(le=31_556_952)]
 
 
 class SettingsSection(BaseModel):

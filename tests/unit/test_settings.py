@@ -142,6 +142,13 @@ def test_a_bad_line_of_a_tenant_stops_the_start_and_is_named(tmp_path: Path, tex
     assert re.search(expected, refused(tmp_path, text)), refused(tmp_path, text)
 
 
+@pytest.mark.parametrize("option", [f"{table}.{name}" for table, name, *_ in rows() if name.endswith("_seconds")])
+@pytest.mark.parametrize("value", ["1e300", "inf", "nan"])
+def test_a_duration_longer_than_any_clock_stops_the_start(tmp_path: Path, option: str, value: str) -> None:
+    section, _, name = option.rpartition(".")
+    assert f"/offtake.toml:2: {option}: " in refused(tmp_path, f"[{section}]\n{name} = {value}\n")
+
+
 def test_every_option_has_help() -> None:
     assert [name for _, name, _, description, _ in rows() if not description.endswith(".")] == []
 

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
-from offtake.settings_section import SettingsSection
+from offtake.settings_section import Seconds, SettingsSection
 
 
 class WorkerSettings(SettingsSection):
@@ -20,15 +20,15 @@ class WorkerSettings(SettingsSection):
     attempts: int = Field(
         4, ge=1, le=100, description="Maximum attempts of one job; when the last one fails, the job fails."
     )
-    retry_seconds: float = Field(5.0, ge=0, description="Delay before the second attempt; it doubles each time.")
-    heartbeat_seconds: float = Field(2.0, gt=0, description="Interval at which a running attempt renews its lease.")
-    lease_seconds: float = Field(
+    retry_seconds: Seconds = Field(5.0, ge=0, description="Delay before the second attempt; it doubles each time.")
+    heartbeat_seconds: Seconds = Field(2.0, gt=0, description="Interval at which a running attempt renews its lease.")
+    lease_seconds: Seconds = Field(
         15.0, gt=0, description="Duration of a lease. If it is not renewed, another worker runs the job."
     )
-    drain_seconds: float = Field(
+    drain_seconds: Seconds = Field(
         10.0, ge=0, description="Time that a running attempt has after SIGTERM before its job is requeued."
     )
-    long_seconds: float = Field(
+    long_seconds: Seconds = Field(
         60.0,
         ge=0,
         description="Of several workers that `offtake serve` starts, one leaves exports with a longer estimated "
@@ -47,19 +47,19 @@ class WorkerSettings(SettingsSection):
 class MaintenanceSettings(SettingsSection):
     """The maintenance loop: intervals of its tasks. One process at a time runs them for the whole installation."""
 
-    rescue_seconds: float = Field(
+    rescue_seconds: Seconds = Field(
         1.0, ge=0.1, description="Interval between two rescues of jobs whose lease has expired."
     )
-    expire_seconds: float = Field(
+    expire_seconds: Seconds = Field(
         60.0, ge=1, description="Interval between two removals of files whose retention is over."
     )
-    sweep_seconds: float = Field(
+    sweep_seconds: Seconds = Field(
         600.0,
         ge=1,
         description="Interval between two sweeps for files that no job needs. A sweep lists every published file. "
         "The rescue of a job requests a sweep at once.",
     )
-    redispatch_seconds: float = Field(
+    redispatch_seconds: Seconds = Field(
         60.0,
         ge=1,
         description="With Temporal, interval between two re-dispatches of unclaimed jobs, and the minimum time that "

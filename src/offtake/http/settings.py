@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from offtake.settings_section import SettingsSection
+from offtake.settings_section import Seconds, SettingsSection
 
 
 class ServerSettings(SettingsSection):
@@ -27,7 +27,7 @@ class ServerSettings(SettingsSection):
     max_body_bytes: int = Field(
         65_536, ge=1024, description="Maximum size of a request body; larger ones are answered 413."
     )
-    drain_seconds: float = Field(20.0, ge=0, description="How long running downloads may continue after SIGTERM.")
+    drain_seconds: Seconds = Field(20.0, ge=0, description="How long running downloads may continue after SIGTERM.")
     tls_certificate: str | None = Field(
         None,
         description="File with the certificate and its chain (PEM); if set, the server accepts HTTPS only. "
@@ -45,18 +45,18 @@ class ServerSettings(SettingsSection):
     concurrent_requests: int = Field(
         1000, ge=1, description="Maximum number of concurrent requests and downloads; others get 503 with Retry-After."
     )
-    header_seconds: float = Field(
+    header_seconds: Seconds = Field(
         10.0, gt=0, description="How long a client may take to send the request headers before it is disconnected."
     )
-    body_seconds: float = Field(
+    body_seconds: Seconds = Field(
         30.0, gt=0, description="How long a client may take to send the request body before it gets 408."
     )
     max_header_bytes: int = Field(
         32_768, ge=4096, description="Maximum size of the request headers; larger ones are answered 431."
     )
-    keep_alive_seconds: float = Field(5.0, gt=0, description="How long an idle connection is kept open.")
+    keep_alive_seconds: Seconds = Field(5.0, gt=0, description="How long an idle connection is kept open.")
     min_free_mb: int = Field(512, ge=0, description="Minimum free space of the artifact store for /readyz, in MiB.")
-    worker_silence_seconds: float = Field(
+    worker_silence_seconds: Seconds = Field(
         30.0,
         ge=0,
         description="/readyz fails if no worker has sent a heartbeat for this long; 0 disables the check.",

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from offtake.settings_section import SettingsSection
+from offtake.settings_section import Seconds, SettingsSection
 
 
 class StorageSettings(SettingsSection):
@@ -23,10 +23,10 @@ class StorageSettings(SettingsSection):
         True, description="Whether URLs have the bucket in the path or in the host name (S3-compatible services)."
     )
     allow_http: bool = Field(False, description="Whether the endpoint may use plain HTTP.")
-    timeout_seconds: float = Field(30.0, gt=0, description="Timeout of one request.")
-    connect_seconds: float = Field(5.0, gt=0, description="Timeout for connecting.")
+    timeout_seconds: Seconds = Field(30.0, gt=0, description="Timeout of one request.")
+    connect_seconds: Seconds = Field(5.0, gt=0, description="Timeout for connecting.")
     retries: int = Field(5, ge=0, le=100, description="Maximum number of retries of a failed request.")
-    retry_seconds: float = Field(60.0, ge=0, description="Maximum time for all retries of a request.")
+    retry_seconds: Seconds = Field(60.0, ge=0, description="Maximum time for all retries of a request.")
     cache_mb: int = Field(
         10_240,
         ge=0,
