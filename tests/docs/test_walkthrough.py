@@ -134,7 +134,8 @@ def test_using_postgresql(tmp_path: Path, postgresql: str) -> None:
 def test_every_khoros_option_is_on_that_page() -> None:
     """Every proposed behaviour has an option, which the page describes."""
     page = (ROOT / "docs" / "how-to" / "move-from-khoros.md").read_text("utf-8")
-    assert [name for name in KhorosSettings.model_fields if f"`{name}`" not in page] == []
+    missing = [name for name in KhorosSettings.model_fields if f"`{name}`" not in page]
+    assert missing == [], "add these options to the table of docs/how-to/move-from-khoros.md"
 
 
 def test_tutorial(tmp_path: Path) -> None:
@@ -180,7 +181,8 @@ def test_moving_from_loop(tmp_path: Path) -> None:
 
 def test_every_loop_option_is_on_that_page() -> None:
     page = (ROOT / "docs" / "how-to" / "move-from-loop.md").read_text("utf-8")
-    assert [name for name in LoopSettings.model_fields if f"`{name}`" not in page] == []
+    missing = [name for name in LoopSettings.model_fields if f"`{name}`" not in page]
+    assert missing == [], "add these options to the table of docs/how-to/move-from-loop.md"
 
 
 def test_using_temporal(tmp_path: Path) -> None:
@@ -193,4 +195,5 @@ def test_using_temporal(tmp_path: Path) -> None:
 
 def test_every_temporal_option_is_on_that_page() -> None:
     page = (ROOT / "docs" / "how-to" / "use-temporal.md").read_text("utf-8")
-    assert [name for name in TemporalSettings.model_fields if name not in page.lower()] == []
+    missing = [name for name in TemporalSettings.model_fields if name not in page.lower()]
+    assert missing == [], "add these options to docs/how-to/use-temporal.md"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import hypothesis
@@ -13,7 +14,7 @@ from tests.fixtures.row_comparison import assert_same_rows
 from tests.property.exporting import catalogue, microseconds, stored
 from tests.property.oracles import ORACLES
 from tests.property.oracles.report_oracle import ExportCase, ReportOracle
-from tests.strategies import Care, Scenario, scenarios
+from tests.strategies import Care, Row, Scenario, scenarios
 
 # An example loads a lake and exports from it, which takes about a third of a second.
 EXAMPLES = 25
@@ -22,6 +23,10 @@ ROUNDS = [
     for oracle in ORACLES
     for number in range(1, oracle.rounds + 1)
 ]
+
+
+class OracleColumnsError(BaseException):
+    """The oracle calculates other columns than the report has. Hypothesis lets it pass, so the test ends at once."""
 
 
 @pytest.mark.timeout(900)  # Hypothesis reduces a failing example before it reports it
@@ -34,6 +39,7 @@ def test_the_report_yields_what_the_oracle_calculates(oracle: ReportOracle, data
     with stored(cares) as here:
         for case in _cases(oracle, scenario, cares, data):
             expected = oracle.expected_rows(case)
+            _check_columns(oracle, expected)
             with here.export(
                 oracle.report,
                 case.care,
@@ -46,6 +52,15 @@ def test_the_report_yields_what_the_oracle_calculates(oracle: ReportOracle, data
                     server_audit.fill(export.session, case.server_audit)
                 assert_same_rows(export.rows(), microseconds(expected), key=export.key)
                 oracle.check_file(export, expected, data)
+
+
+def _check_columns(oracle: ReportOracle, expected: list[Row]) -> None:
+    columns = {column.name for column in catalogue().reports[oracle.report].columns}
+    calculated = set(expected[0]) if expected else columns
+    if calculated != columns:
+        module = sys.modules[oracle.expected_rows.__module__].__file__
+        lacks, adds = sorted(columns - calculated), sorted(calculated - columns)
+        raise OracleColumnsError(f"the oracle of {oracle.report} in {module} lacks the columns {lacks} and adds {adds}")
 
 
 def _cases(
