@@ -107,9 +107,12 @@ _CALLED_BY_NAME = frozenset(
 _USE_AS_OF = "use $as_of, because a repeated attempt must produce the same rows"
 _USE_THE_LAKE = "use a value of the lake, such as an id, because a repeated attempt must produce the same rows"
 _USE_VALUES = "use the bound values, such as $start and $zone, and the macros of reports"
+CHAIN_REMEDY = (
+    "a chain of operators nests one for each operator, "
+    "so write concat(…) instead of ||, list_sum([…]) instead of +, and IN (…) instead of OR"
+)
 _SYSTEM_VIEWS = ("duckdb_", "pg_", "pragma_", "sqlite_")  # visible without their schema
 _PLAIN_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-_JSON_PART = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]|[^\s\[\]{},:"]+')
 _NOWHERE = 2**64 - 1  # ``query_location`` of a node without a location
 
 Node = Mapping[str, Any]
@@ -118,31 +121,15 @@ Node = Mapping[str, Any]
 def refusals(connection: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[int, str]]:
     """Return line and fault of everything in a valid SELECT that a report must not use, in the order of the text."""
     row = connection.execute("SELECT json_serialize_sql($sql, skip_empty := true)", {"sql": sql}).fetchone()
-    tree = _parse_json(row[0] if row else "{}")
+    try:
+        tree = json.loads(row[0] if row else "{}")
+    except RecursionError:
+        return [(1, f"the query nests too many expressions to be checked; {CHAIN_REMEDY}")]
     if tree.get("error", True):
         return [(1, "DuckDB cannot list the functions of the query, so it cannot be checked; write a plain SELECT")]
     found = {(_location(node), fault) for node in _nodes(tree) for fault in _faults(node)}
     encoded = sql.encode()
     return [(encoded[:location].count(b"\n") + 1, fault) for location, fault in sorted(found)]
-
-
-def _parse_json(text: str) -> Any:
-    """Parse valid JSON. DuckDB nests up to 1,000 expressions, which is too deep for the recursion of ``json``."""
-    try:
-        return json.loads(text)
-    except RecursionError:
-        pass
-    open_containers: list[list[Any]] = [[]]
-    for part in _JSON_PART.findall(text):
-        if part in ("[", "{"):
-            open_containers.append([])
-        elif part in ("]", "}"):
-            items = open_containers.pop()
-            value = dict(zip(items[::2], items[1::2], strict=True)) if part == "}" else items
-            open_containers[-1].append(value)
-        else:
-            open_containers[-1].append(json.loads(part))
-    return open_containers[0][0]
 
 
 def _nodes(tree: Node) -> Iterator[Node]:

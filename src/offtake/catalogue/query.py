@@ -19,7 +19,7 @@ import duckdb
 
 from offtake.catalogue.folder import Tables
 from offtake.catalogue.macros import MACROS
-from offtake.catalogue.permitted_sql import refusals
+from offtake.catalogue.permitted_sql import CHAIN_REMEDY, refusals
 from offtake.catalogue.toml_reader import nearest
 from offtake.model.audit import SERVER_AUDIT
 from offtake.model.column_type import ColumnType
@@ -252,8 +252,5 @@ def _line(error: duckdb.Error, above: int) -> int:
 
 def _first_line(error: duckdb.Error) -> str:
     if "Max expression depth" in str(error):
-        return (
-            "more than 1000 expressions are nested; a chain of operators nests one for each operator, "
-            "so write concat(…) instead of ||, list_sum([…]) instead of +, and IN (…) instead of OR"
-        )
+        return f"more than 1000 expressions are nested; {CHAIN_REMEDY}"
     return str(error).partition("\n")[0]
