@@ -171,7 +171,7 @@ def test_jobs_are_dispatched_again_only_where_an_engine_dispatches_them(on: Serv
 def test_one_batch_of_a_backlog_is_dispatched_again_per_interval(on: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     on = replace(on, dispatches=True)
     (task,) = (task for task in tasks(on, Intervals(redispatch=timedelta(0))) if task.name == "redispatch")
-    monkeypatch.setattr(dispatch, "REDISPATCH_BATCH_SIZE", 2)
+    monkeypatch.setattr(dispatch, "_BATCH_SIZE", 2)
     with on.database.write() as connection:
         for _ in range(5):
             jobs.add(connection, queued())

@@ -14,7 +14,7 @@ from offtake.core.services import Services
 from offtake.model.job import Job
 from offtake.store import outbox
 
-REDISPATCH_BATCH_SIZE = 1000  # jobs
+_BATCH_SIZE = 1000  # jobs
 
 
 def enqueue(connection: Connection, job: Job, kind: outbox.MessageKind, on: Services, *, now: datetime) -> None:
@@ -30,4 +30,4 @@ def redispatch(on: Services, *, min_age: timedelta) -> int:
     """
     with on.database.write() as connection:
         now = on.now(connection)
-        return outbox.add_overdue(connection, due_by=now - min_age, now=now, limit=REDISPATCH_BATCH_SIZE)
+        return outbox.add_overdue(connection, due_by=now - min_age, now=now, limit=_BATCH_SIZE)
