@@ -13,8 +13,8 @@ _MAX_DEPTH = 64  # of nested arrays and objects; the deepest request of a dialec
 def parse_json_object(body: bytes) -> dict[str, Any]:
     """Return the JSON object that the body holds. Raises InvalidRequest for any other body.
 
-    A number that is too long for Python's parser counts as no JSON, and so does an object nested too deeply. A text may
-    contain half of a surrogate pair, which no database stores: the dialect refuses it and names the field.
+    A number that is too long for Python's parser counts as no JSON, and so does an object nested too deeply. Texts may
+    contain what no database stores (``has_lone_surrogate``); the dialect refuses them.
     """
     try:
         value = json.loads(body)
@@ -25,6 +25,11 @@ def parse_json_object(body: bytes) -> dict[str, Any]:
     if _is_deeper(value, _MAX_DEPTH):
         raise InvalidRequest("The body is not JSON.")
     return value
+
+
+def has_lone_surrogate(text: str) -> bool:
+    """Whether the text contains half of a surrogate pair, which JSON can escape and UTF-8 cannot encode."""
+    return any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _is_deeper(value: object, depth: int) -> bool:

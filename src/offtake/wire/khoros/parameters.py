@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 
 from offtake.errors import InvalidRequest
-from offtake.http.json_body import parse_json_object
+from offtake.http.json_body import has_lone_surrogate, parse_json_object
 
 _MAX_PARAMETERS = 2_000
 _ABSENT = frozenset({"", "null"})
@@ -78,7 +78,7 @@ def _texts(value: object) -> tuple[str, ...]:
     if isinstance(value, int):
         return (str(value),)
     if isinstance(value, str):
-        if any("\ud800" <= each <= "\udfff" for each in value):
+        if has_lone_surrogate(value):
             raise InvalidRequest("A text in the body contains half of a surrogate pair.")
         return (value,)
     raise InvalidRequest("The body is not a flat JSON object.")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from offtake.errors import InvalidZone
-from offtake.http.json_body import parse_json_object
+from offtake.http.json_body import has_lone_surrogate, parse_json_object
 from offtake.model.report import Publication
 from offtake.model.request import ExportRequest, ReportParameters
 from offtake.model.timespan import Timespan, zone
@@ -150,4 +150,4 @@ def _filter_fault(rule: int, name: str, text: str) -> Fault:
 
 def _is_text(entry: str) -> bool:
     """Whether the entry is neither blank nor has characters that a database cannot store."""
-    return bool(entry.strip()) and "\0" not in entry and not any("\ud800" <= each <= "\udfff" for each in entry)
+    return bool(entry.strip()) and "\0" not in entry and not has_lone_surrogate(entry)
