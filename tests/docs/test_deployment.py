@@ -319,8 +319,16 @@ def test_caddy_accepts_its_file() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert '"level":"warn"' not in done.stderr
-    (kept,) = re.findall(r"keepalive (\d+)s", (DEPLOY / "Caddyfile").read_text("utf-8"))
-    assert int(kept) < Settings().server.keep_alive_seconds
+
+
+@pytest.mark.parametrize(
+    ("file", "option"), [("Caddyfile", r"keepalive (\d+)s"), ("nginx.conf", r"keepalive_timeout (\d+)s")]
+)
+def test_a_proxy_closes_idle_connections_before_the_server_and_after_the_common_poll_intervals(
+    file: str, option: str
+) -> None:
+    (kept,) = re.findall(option, (DEPLOY / file).read_text("utf-8"))
+    assert 30 < int(kept) < Settings().server.keep_alive_seconds
 
 
 @pytest.fixture

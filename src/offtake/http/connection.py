@@ -13,6 +13,8 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from offtake.http.upgrade import UpgradeIgnoringParser
+
 
 class _HeadersTooLarge(Exception):
     """The request headers exceed ``max_header_bytes``."""
@@ -35,6 +37,7 @@ class _LimitedProtocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self.parser: UpgradeIgnoringParser = UpgradeIgnoringParser(self)
         self._deadline: asyncio.TimerHandle | None = None
         self._received = 0  # bytes since the start of the headers
         self._is_too_large = False
@@ -65,7 +68,12 @@ class _LimitedProtocol(HttpToolsProtocol):
         if size > self.max_header_bytes:
             self._is_too_large = True
             raise _HeadersTooLarge  # stops the parser; uvicorn then calls send_400_response
-        super().on_headers_complete()
+        if not self.parser.is_parsed_again():
+            super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        if not self.parser.is_parsed_again():
+            super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         if not self._is_too_large:

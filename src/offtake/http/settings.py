@@ -54,7 +54,11 @@ class ServerSettings(SettingsSection):
     max_header_bytes: int = Field(
         32_768, ge=4096, description="Maximum size of the request headers; larger ones are answered 431."
     )
-    keep_alive_seconds: Seconds = Field(5.0, gt=0, description="How long an idle connection is kept open.")
+    keep_alive_seconds: Seconds = Field(
+        75.0,
+        gt=0,
+        description="How long an idle connection is kept open; longer than clients wait between two status requests.",
+    )
     min_free_mb: int = Field(512, ge=0, description="Minimum free space of the artifact store for /readyz, in MiB.")
     worker_silence_seconds: Seconds = Field(
         30.0,
