@@ -9,13 +9,15 @@ from typing import Any
 import httpx
 import pytest
 
+from dialect_clients import JobState
 from offtake.engine.duckdb import Limits, Session
 from offtake.errors import ResourceExhausted
 from offtake.model.query import Query
 from tests.fixtures.bodies import assert_refused
 from tests.fixtures.care import call
+from tests.fixtures.dialects import KHOROS, LOOP
 from tests.fixtures.disks import small_disk
-from tests.fixtures.installation import Installation, Running
+from tests.fixtures.installation import Installation, Running, Served
 from tests.fixtures.polling import wait_for
 from tests.fixtures.talkdesk import Credential, TalkdeskWire
 from tests.fixtures.workers import doomed, job_row
@@ -103,7 +105,8 @@ def test_a_query_that_spills_to_a_full_disk_is_out_of_resources(tmp_path: Path) 
 def test_a_full_disk_of_the_state_database_delays_jobs_and_loses_none(
     installation: Installation, tmp_path: Path
 ) -> None:
-    """Creates get 503 with Retry-After and leave no job; an attempt that cannot be recorded is retried."""
+    """Creates get 503 with Retry-After and leave no job; status requests are answered in every dialect, also where the
+    request cannot be counted against a rate; an attempt that cannot be recorded is retried."""
     with small_disk(tmp_path / "disk", MEGABYTES) as disk:
         installation.init(
             f'state_url = "sqlite:///{disk.folder}/state.db"\n'
@@ -112,8 +115,14 @@ def test_a_full_disk_of_the_state_database_delays_jobs_and_loses_none(
         credential = installation.add_tenant("acme")
         installation.load("call", [call("c1", FIRST_DAY[0])], tenant="acme")
         server = installation.serve(workers=0)
-        with TalkdeskWire.connect(server.url, credential) as client:
+        served = Served(installation, server)
+        with (
+            TalkdeskWire.connect(server.url, credential) as client,
+            KHOROS.account(served, "khoros") as khoros,
+            LOOP.account(served, "loop") as loop,
+        ):
             accepted = [client.create("calls", *FIRST_DAY)]
+            others = [(account, account.create()) for account in (khoros, loop)]
             with doomed(installation, "writing", "freeze") as worker:
                 disk.fill()
 
@@ -131,6 +140,8 @@ def test_a_full_disk_of_the_state_database_delays_jobs_and_loses_none(
                 assert_refused(refused, 503, "1020019")
                 assert int(refused.headers["retry-after"]) >= 1
                 assert client.status("calls", accepted[0]) == "processing"  # unchanged; reads need no disk space
+                for account, job in others:
+                    assert account.client.state(job) is JobState.OPEN
                 worker.resume()
                 wait_for("an attempt that cannot be recorded", lambda: worker.lines("store_unavailable"))
                 assert {name for name in files(installation) if name.startswith("files/")} == set()
@@ -142,4 +153,5 @@ def test_a_full_disk_of_the_state_database_delays_jobs_and_loses_none(
             assert listed["total"] == len(accepted)
         assert "Traceback" not in server.log.read_text()
         assert server.stop() == 0
-        assert files(installation) == {job_row(installation, job)["artifact_key"] for job in accepted}
+        published = {name for name in files(installation) if "/acme/" in name}
+        assert published == {job_row(installation, job)["artifact_key"] for job in accepted}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, case, literal
+from sqlalchemy import Connection, case, literal, select
 
 from offtake.model.tenant import Principal
 from offtake.store.inserts import insert_into
@@ -46,3 +46,16 @@ def count(
     )
     row = connection.execute(statement.returning(rate.c.requests, rate.c.began_at)).one()
     return WindowCount(number=row.requests, began_at=row.began_at)
+
+
+def last_count(connection: Connection, principal: Principal, counted: tuple[str, str]) -> WindowCount | None:
+    """Return the count of (dialect, operation) as it was last stored; None if no request was counted."""
+    dialect, operation = counted
+    statement = select(rate.c.requests, rate.c.began_at).where(
+        rate.c.tenant == principal.tenant,
+        rate.c.principal == principal.credential,
+        rate.c.dialect == dialect,
+        rate.c.operation == operation,
+    )
+    row = connection.execute(statement).one_or_none()
+    return None if row is None else WindowCount(number=row.requests, began_at=row.began_at)
