@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 
 from tests.fixtures.dialects import DIALECT_CASES, DialectCase
@@ -19,3 +20,59 @@ def test_a_request_that_offers_http_2_is_answered_with_its_body(idle: Served, ca
         request.headers.update(OFFER)
         first, second = account.client.http.send(request), account.client.http.send(request)
     assert [first.is_success, second.is_success] == [True, True], first.text
+
+
+def _ask(request: httpx.Request, method: str, client: httpx.Client) -> tuple[int, dict[str, str], bytes]:
+    """Send the request with that method; return status, headers that do not change, and body."""
+    answer = client.send(httpx.Request(method, request.url, headers=request.headers))
+    changing = {"date", "x-request-id", "location", "ratelimit-remaining", "ratelimit-reset"}
+    return answer.status_code, {k: v for k, v in answer.headers.items() if k not in changing}, answer.content
+
+
+@_by_dialect
+def test_head_is_answered_like_get_without_the_body(idle: Served, case: DialectCase) -> None:
+    """RFC 9110 9.3.2: the same status and headers, Content-Length included."""
+    with case.account(idle, "head") as account:
+        request = account.client.build_status(account.create())
+        status, headers, body = _ask(request, "GET", account.client.http)
+        assert _ask(request, "HEAD", account.client.http) == (status, headers, b"")
+    assert (status, int(headers["content-length"])) == (200, len(body))
+
+
+def test_every_get_answers_head_except_those_that_create(idle: Served) -> None:
+    """The documents of the dialects included; Khoros creates exports by GET as well."""
+    paths = httpx.get(f"{idle.url}/openapi.json", trust_env=False).json()["paths"]
+    own = ["/openapi.json", "/data/openapi.json", "/api/public/openapi.json", "/api/v1/report/openapi.json"]
+    found: dict[str, tuple[int, int]] = {}
+    for path in (*own, *(path for path, methods in paths.items() if "get" in methods)):
+        url = idle.url + path.replace("{", "").replace("}", "")
+        asked, got = (httpx.request(method, url, trust_env=False) for method in ("HEAD", "GET"))
+        assert asked.content == b""
+        assert asked.headers["content-type"] == got.headers["content-type"]
+        if asked.status_code != got.status_code:
+            found[path] = (asked.status_code, got.status_code)
+            assert asked.headers["allow"] == "GET, POST"
+    assert found == {
+        "/api/public/reports/report/{report_type}": (405, 401),
+        "/api/public/reports/report/marketing/{report_type}": (405, 401),
+    }
+
+
+@_by_dialect
+@pytest.mark.parametrize("change", ["at-the-end", "doubled", "both"])
+def test_superfluous_slashes_do_not_change_the_path(idle: Served, case: DialectCase, change: str) -> None:
+    with case.account(idle, "slashes") as account:
+        http = account.client.http
+
+        def send(request: httpx.Request) -> httpx.Response:
+            path = request.url.raw_path.partition(b"?")[0].decode()
+            changed = path.replace("/", "//") if change != "at-the-end" else path
+            changed += "/" if change != "doubled" else ""
+            url = request.url.copy_with(raw_path=changed.encode() + b"?" + request.url.query)
+            return http.send(httpx.Request(request.method, url, headers=request.headers, content=request.read()))
+
+        assert send(account.client.build_create(case.export)).is_success
+        job = account.create()
+        assert send(account.client.build_status(job)).status_code == 200
+        unknown = send(http.build_request("GET", "/no/such/path", headers=account.client.headers))
+        assert unknown.status_code == 404

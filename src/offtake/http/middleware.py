@@ -1,6 +1,6 @@
 """The middleware of every request, from the outside in.
 
-Proxy headers, access log, admission, body limit, error handlers.
+Proxy headers, plain path, access log, admission, body limit, error handlers.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from offtake.http.access_log import AccessLogMiddleware, RequestRecorder, curren
 from offtake.http.admission import AdmissionMiddleware, Traffic
 from offtake.http.body_limit import BodyLimitMiddleware
 from offtake.http.errors import ErrorSurface, HttpFault, Renderer
+from offtake.http.paths import PathMiddleware
 from offtake.http.proxies import Proxies, ProxyHeadersMiddleware
 
 _CLIENT_CLOSED_REQUEST = 499  # nginx's status for a client that disconnected while sending; RFC 9110 has none
@@ -54,7 +55,8 @@ def build_middleware(
     _answer_errors(app, routers, render)
     body_limit = BodyLimitMiddleware(app, _limit(surfaces, rules.max_body), rules.body_seconds)
     admission = AdmissionMiddleware(body_limit, render, rules.traffic)
-    return ProxyHeadersMiddleware(AccessLogMiddleware(admission, render, rules.record_request), rules.proxies)
+    access_log = AccessLogMiddleware(admission, render, rules.record_request)
+    return ProxyHeadersMiddleware(PathMiddleware(access_log, routers), rules.proxies)
 
 
 class DirectRoute(APIRoute):

@@ -56,7 +56,13 @@ class Operation:
     parameters: Sequence[Parameter] = ()
     body: Mapping[str, Schema] = field(default_factory=dict)  # by media type
     body_required: bool = True
+    answers_head: bool = True  # of a GET: whether the server answers HEAD as well; not where GET changes something
     answers: Mapping[int, Answer]
+
+    @property
+    def methods(self) -> list[str]:
+        """The methods of the operation's routes. HEAD belongs to GET (RFC 9110 9.3.2); the document omits it."""
+        return ["GET", "HEAD"] if self.method == "GET" and self.answers_head else [self.method]
 
 
 def build_document(

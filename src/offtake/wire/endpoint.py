@@ -132,7 +132,7 @@ def add_endpoints(
     for operation in operations:
         handle = _handler(endpoints[operation.name], wire)
         for path in (operation.path, *operation.undocumented_paths):
-            routes.add_api_route(path, handle, methods=[operation.method])
+            routes.add_api_route(path, handle, methods=operation.methods)
 
 
 def add_document(routes: APIRouter, path: str, document: Mapping[str, Any], media_type: str = JSON) -> None:
@@ -142,7 +142,7 @@ def add_document(routes: APIRouter, path: str, document: Mapping[str, Any], medi
     async def openapi(request: Request) -> Response:
         return Response(content, media_type=media_type)
 
-    routes.add_api_route(path, openapi, methods=["GET"])
+    routes.add_api_route(path, openapi, methods=["GET", "HEAD"])
 
 
 def new_router(dialect: str) -> APIRouter:

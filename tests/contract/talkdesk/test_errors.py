@@ -50,7 +50,8 @@ def test_paths_and_methods_that_do_not_exist(
 
 
 @pytest.mark.parametrize(
-    ("path", "methods"), [(JOBS, "GET, POST"), (JOB, "DELETE, GET"), (FILE, "DELETE, GET"), ("/oauth/token", "POST")]
+    ("path", "methods"),
+    [(JOBS, "GET, HEAD, POST"), (JOB, "DELETE, GET, HEAD"), (FILE, "DELETE, GET, HEAD"), ("/oauth/token", "POST")],
 )
 def test_405_names_every_method_of_the_path(path: str, methods: str, client: TalkdeskWire) -> None:
     """RFC 9110 15.5.6."""

@@ -336,6 +336,8 @@ def test_a_client_may_sign_instead_of_sending_a_secret(
 
     once = sent()
     body = http.post("/oauth/token", **once).json()  # type: ignore[arg-type]
+    slash = sent(aud=f"{PUBLIC_URL}/oauth/token/")  # the URL as the client calls it
+    assert http.post("/oauth/token/", **slash).status_code == 200  # type: ignore[arg-type]
     token = {"Authorization": f"Bearer {body['access_token']}"}
     assert_refused(http.get(f"/data/reports/calls/jobs/{UNKNOWN_JOB}", headers=token), 404, "1020011")
     refused = [once, sent(aud="https://elsewhere.example.org/oauth/token"), sent(exp=int(time.time()) - 60)]

@@ -141,6 +141,7 @@ def _create(
             ),
             body={FORM: sent, JSON: sent} if method == "POST" else {},
             body_required=False,
+            answers_head=False,
             answers=_answers(_CREATED),
         )
         for method in ("GET", "POST")

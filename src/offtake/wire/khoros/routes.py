@@ -117,7 +117,8 @@ _CREATE_PUBLISHING = replace(_CREATE, decode=_decode_create_publishing)
 
 def _decode_job(call: KhorosCall) -> JobRef:
     parameters = call.request.path_params
-    return JobRef(id=f"{parameters['workflow_id']}/{parameters['run_id']}", dialect=NAME, is_reference=True)
+    run_id = parameters["run_id"].strip("/")  # a path of several segments begins or ends with a doubled slash
+    return JobRef(id=f"{parameters['workflow_id']}/{run_id}", dialect=NAME, is_reference=True)
 
 
 def _read(call: KhorosCall, ref: JobRef) -> Job:

@@ -12,6 +12,7 @@ from offtake.core.auth import tokens
 from offtake.core.auth.client_auth import AuthenticatedClient, authenticate_client
 from offtake.core.auth.tokens import IssuedToken, TokenEndpoint
 from offtake.http.middleware import remote_address
+from offtake.http.paths import sent_path
 from offtake.wire.endpoint import Endpoint, IncomingRequest, decode_nothing, permit, unlimited
 from offtake.wire.talkdesk.oauth import TokenParameters, TokenRequest, decode_revocation, decode_token_request
 from offtake.wire.talkdesk.responses import encode_token
@@ -66,7 +67,7 @@ def _authenticated(incoming: Incoming, client: AuthenticatedClient, wanted: Want
 
 def _audiences(incoming: Incoming) -> frozenset[str]:
     """The audiences that an assertion may name: the token endpoint, or the path of the request."""
-    return frozenset(incoming.absolute(path) for path in (TOKEN_PATH, incoming.request.url.path))
+    return frozenset(incoming.absolute(path) for path in (TOKEN_PATH, sent_path(incoming.request)))
 
 
 def _issue(call: OAuthCall[TokenRequest], _: None) -> IssuedToken:
