@@ -223,6 +223,17 @@ def test_credentials_are_printed_once_and_are_all_different(home: Path) -> None:
     assert [path for path in home.rglob("*") if path.is_file() and secret in path.read_bytes()] == []
 
 
+@pytest.mark.parametrize(
+    ("user", "fault"),
+    [("a:b", "colon"), ("", "empty"), (" \t", "empty"), ("ann\n", "blank"), ("a\0nn", "control character")],
+)
+def test_user_names_that_http_basic_cannot_transport_are_refused(home: Path, user: str, fault: str) -> None:
+    """RFC 7617 2; the same holds for company keys, except for colons."""
+    refused(command("credential", "add", "acme", "--kind", "basic", "--user", user, home=home), 2, "--user", fault)
+    if fault != "colon":
+        refused(command("tenant", "add", "keyed", "--company-key", user, home=home), 2, "--company-key", fault)
+
+
 def test_tokens_belong_to_a_person_or_to_the_tenant(home: Path) -> None:
     add = ("credential", "add", "acme", "--kind", "token", "--json")
     first, second = (result(command(*add, "--user", "Rita@acme.example", home=home)) for _ in range(2))

@@ -72,7 +72,7 @@ def later(on: Services, life: timedelta) -> Services:
 
 
 def issue(client: AuthenticatedClient, on: Services, *scopes: Scope, **more: Any) -> IssuedToken:
-    return tokens.issue(client, AT, on, requested=frozenset(scopes), **more)
+    return tokens.issue(client, AT, on, requested=frozenset(scopes) or None, **more)
 
 
 def valid(token: IssuedToken, on: Services) -> bool:
@@ -84,7 +84,7 @@ def valid(token: IssuedToken, on: Services) -> bool:
 
 def refreshed(text: str | None, client: AuthenticatedClient, on: Services, *scopes: Scope) -> IssuedToken:
     assert text is not None
-    return tokens.refresh(text, client, AT, on, requested=frozenset(scopes))
+    return tokens.refresh(text, client, AT, on, requested=frozenset(scopes) or None)
 
 
 def test_a_token_is_valid_until_it_expires(on: Services, client: AuthenticatedClient) -> None:

@@ -61,8 +61,8 @@ def test_operations_without_an_audit_record_have_no_effect(installation: Install
             assert_unavailable(client.send_create("calls", BODY))
             assert_unavailable(client.file("calls", done))
             assert_unavailable(client.delete("calls", done))
-            for path in ("/oauth/token?grant_type=client_credentials", f"/oauth/revoke?token={client.token}"):
-                answer = client.http.post(path, auth=pair)
+            for path, form in (("token", {"grant_type": "client_credentials"}), ("revoke", {"token": client.token})):
+                answer = client.http.post(f"/oauth/{path}", data=form, auth=pair)
                 assert_oauth_refused(answer, 503, "temporarily_unavailable")
                 assert int(answer.headers["retry-after"]) >= 1
             # Reads change nothing and succeed, except where they are audited as well.

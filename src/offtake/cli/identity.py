@@ -11,7 +11,15 @@ from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, open_home,
 from offtake.core.admin import identity
 from offtake.core.admin.identity import NewCredential
 from offtake.errors import InvalidZone
-from offtake.model.tenant import DEFAULT_SCOPES, TENANT_NAME, CredentialKind, Scope, Tenant
+from offtake.model.tenant import (
+    DEFAULT_SCOPES,
+    TENANT_NAME,
+    CredentialKind,
+    Scope,
+    Tenant,
+    company_key_fault,
+    user_name_fault,
+)
 from offtake.model.timespan import zone
 
 tenants = typer.Typer(help="Manage tenants: isolated customers.", no_args_is_help=True, rich_markup_mode=None)
@@ -51,6 +59,8 @@ def add_tenant(
     """Create a tenant. Other tenants cannot see its data, jobs, files and credentials."""
     if not TENANT_NAME.fullmatch(name):
         raise typer.BadParameter("use 1 to 63 lower-case letters, digits and dashes", param_hint="NAME")
+    if company_key is not None and (fault := company_key_fault(company_key)):
+        raise typer.BadParameter(f"the key {fault}", param_hint="--company-key")
     try:
         zone(timezone)
     except InvalidZone as error:
@@ -104,6 +114,8 @@ def add_credential(
         raise typer.BadParameter("basic needs a user name", param_hint="--user")
     if kind is CredentialKind.OAUTH and user is not None:
         raise typer.BadParameter("an oauth client belongs to no user", param_hint="--user")
+    if user is not None and (fault := user_name_fault(user, kind)):
+        raise typer.BadParameter(f"the name {fault}", param_hint="--user")
     scopes = frozenset(scope) if scope else DEFAULT_SCOPES
     new = identity.add_credential(tenant, kind, open_home(home), user=user, scopes=scopes)
     result = _result(new)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from urllib.parse import unquote_plus
 
 from offtake.errors import NotAuthenticated
 
@@ -21,10 +22,26 @@ def credentials_of(header: str, scheme: str) -> str | None:
 def decode_basic(credentials: str) -> tuple[str, str | None]:
     """Return user name and password; no password if the credentials have no colon.
 
-    Raises NotAuthenticated for credentials that are not base64 or not UTF-8.
+    The text is UTF-8, as the server's challenges ask for, or else Latin-1, the default of older clients (RFC 7617
+    appendix B.3). Raises NotAuthenticated for credentials that are not base64.
     """
     try:
-        user, colon, password = base64.b64decode(credentials, validate=True).decode("utf-8").partition(":")
+        decoded = base64.b64decode(credentials, validate=True)
     except ValueError as error:  # also for characters beyond ASCII
         raise NotAuthenticated(NOT_BASIC) from error
+    try:
+        text = decoded.decode("utf-8")
+    except UnicodeDecodeError:
+        text = decoded.decode("latin-1")
+    user, colon, password = text.partition(":")
     return user, password if colon else None
+
+
+def decode_client_credentials(credentials: str) -> tuple[str, str | None]:
+    """Return client id and secret; RFC 6749 2.3.1 form-encodes both before HTTP Basic, and many clients do not.
+
+    Offtake's ids and secrets have no character that the encoding uses (letters, digits, ``-`` and ``_`` only), so
+    decoding leaves those unchanged that were sent as they are. Raises NotAuthenticated.
+    """
+    client_id, secret = decode_basic(credentials)
+    return unquote_plus(client_id), secret if secret is None else unquote_plus(secret)

@@ -1,7 +1,8 @@
-"""Parse the JSON body of a request. The only reader of JSON from clients: its rules hold in every dialect."""
+"""Parse the body of a request. The only reader of JSON from clients: its rules hold in every dialect."""
 
 from __future__ import annotations
 
+import codecs
 import json
 from typing import Any
 
@@ -13,11 +14,12 @@ _MAX_DEPTH = 64  # of nested arrays and objects; the deepest request of a dialec
 def parse_json_object(body: bytes) -> dict[str, Any]:
     """Return the JSON object that the body holds. Raises InvalidRequest for any other body.
 
-    A number that is too long for Python's parser counts as no JSON, and so does an object nested too deeply. Texts may
-    contain what no database stores (``has_lone_surrogate``); the dialect refuses them.
+    A byte order mark before it is ignored (RFC 8259 8.1). A number that is too long for Python's parser counts as no
+    JSON, and so do NaN, infinity and an object nested too deeply. Texts may contain what no database stores
+    (``has_lone_surrogate``); the dialect refuses them.
     """
     try:
-        value = json.loads(body)
+        value = json.loads(without_bom(body), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise InvalidRequest("The body is not JSON.") from error
     if not isinstance(value, dict):
@@ -27,9 +29,18 @@ def parse_json_object(body: bytes) -> dict[str, Any]:
     return value
 
 
+def without_bom(body: bytes) -> bytes:
+    """Return the body without the byte order mark of UTF-8, which some clients write at its beginning."""
+    return body.removeprefix(codecs.BOM_UTF8)
+
+
 def has_lone_surrogate(text: str) -> bool:
     """Whether the text contains half of a surrogate pair, which JSON can escape and UTF-8 cannot encode."""
     return any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)  # NaN, Infinity and -Infinity, which Python reads
 
 
 def _is_deeper(value: object, depth: int) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -31,7 +31,7 @@ class PathMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on under its plain path."""
         if scope["type"] == "http":
-            raw = scope["raw_path"]
+            raw = scope.get("raw_path") or quote(scope["path"]).encode()  # ASGI: optional
             plain = _SLASHES.sub(b"/", raw).rstrip(b"/") or b"/"
             if plain != raw and not any(route.matches(scope)[0] is not Match.NONE for route in self._routes):
                 scope[_SENT] = scope["path"]

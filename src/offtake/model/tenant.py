@@ -30,6 +30,29 @@ class CredentialKind(StrEnum):
     TOKEN = "token"  # noqa: S105 - a kind, not a secret: one long-lived bearer token
 
 
+def user_name_fault(name: str, kind: CredentialKind) -> str | None:
+    """Return why no credential of that kind can have the user name; None if one can.
+
+    HTTP Basic separates user name and password by the first colon, and excludes control characters (RFC 7617 2).
+    """
+    if kind is CredentialKind.BASIC and ":" in name:
+        return "has a colon, after which HTTP Basic expects the password"
+    return _text_fault(name)
+
+
+def company_key_fault(key: str) -> str | None:
+    """Return why no tenant can have the company key; None if one can. Khoros clients send it as a parameter."""
+    return "is null, which clients send for a parameter without a value" if key.lower() == "null" else _text_fault(key)
+
+
+def _text_fault(text: str) -> str | None:
+    if not text.strip():
+        return "is empty"
+    if text != text.strip():
+        return "begins or ends with a blank"
+    return None if text.isprintable() else "has a control character or another character that cannot be printed"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tenant:
     """A customer, isolated from all others. ``name`` is its id in the lake, the audit log and the command line."""
@@ -45,6 +68,8 @@ class Tenant:
             raise ValueError(
                 "a tenant name has 1 to 63 lower-case letters, digits and dashes, and does not begin with a dash"
             )
+        if self.company_key is not None and (fault := company_key_fault(self.company_key)):
+            raise ValueError(f"the company key {fault}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +83,10 @@ class Credential:
     secret_hash: str
     scopes: frozenset[Scope]
     created_at: datetime
+
+    def __post_init__(self) -> None:
+        if self.user is not None and (fault := user_name_fault(self.user, self.kind)):
+            raise ValueError(f"the user name {fault}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -90,6 +90,21 @@ def test_parameters_in_the_body(report: str, sent: dict[str, Any], client: Khoro
     assert_created(client.http.post(f"{ROOT}/reports/report/{report}", params=query, **sent), user)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        f'{{"startTime": {START}.0, "endTime": 1.7750015e12}}',
+        f'\ufeff{{"startTime": {START}, "endTime": {END}}}',
+        f"\ufeff{FORM}",
+    ],
+    ids=["whole-floats", "json-after-a-byte-order-mark", "form-after-a-byte-order-mark"],
+)
+def test_numbers_and_byte_order_marks_as_clients_write_them(body: str, client: KhorosWire, user: User) -> None:
+    """Khoros contract 1.4, proposed."""
+    query = {"companyKey": user.company_key}
+    assert_created(client.http.post(f"{ROOT}/reports/report/user", params=query, content=body.encode()), user)
+
+
 def test_the_same_request_is_the_same_workflow_and_another_run(client: KhorosWire, user: User) -> None:
     """Khoros contract 4.1, inferred: also if the request is sent in another way."""
     first = assert_created(client.send_create("user", reportFormat="CSV"), user)
@@ -264,6 +279,21 @@ def test_paths_and_methods_that_do_not_exist(method: str, path: str, status: int
 def test_a_body_that_cannot_be_read_is_refused(body: bytes, client: KhorosWire) -> None:
     """The server reads it before it authenticates the client."""
     assert_failed(client.http.post(f"{ROOT}/reports/report/user", content=body), 400)
+
+
+def test_a_multipart_body_is_refused_with_what_to_send(client: KhorosWire) -> None:
+    """Khoros contract 1.4, proposed."""
+    query = {"companyKey": client.user.company_key, "startTime": START, "endTime": END}
+    answer = client.http.post(f"{ROOT}/reports/report/user", params=query, files={"locale": (None, "en")})
+    assert "application/x-www-form-urlencoded" in assert_failed(answer, 400)
+
+
+def test_a_number_in_a_body_is_refused_with_its_name(client: KhorosWire) -> None:
+    """Khoros contract 1.4, proposed: a number with a fraction is read, and then refused like such a text."""
+    body = b'{"companyKey": "%s", "startTime": 1.5, "endTime": 1e999}' % client.user.company_key.encode()
+    result = assert_failed(client.http.post(f"{ROOT}/reports/report/user", content=body), 400)
+    assert "startTime: not a whole number" in result
+    assert "endTime: not a whole number" in result
 
 
 def test_a_body_that_is_too_large(client: KhorosWire) -> None:

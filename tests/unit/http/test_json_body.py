@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from typing import Any
 
@@ -22,7 +23,8 @@ _VALUES = st.recursive(
 
 @given(st.dictionaries(_TEXT, _VALUES, max_size=5), st.booleans())
 def test_an_object_is_returned_as_sent(sent: dict[str, Any], ascii_only: bool) -> None:
-    assert parse_json_object(json.dumps(sent, ensure_ascii=ascii_only).encode()) == sent
+    body = json.dumps(sent, ensure_ascii=ascii_only).encode()
+    assert parse_json_object(body) == parse_json_object(codecs.BOM_UTF8 + body) == sent
 
 
 def test_nested_values_are_accepted() -> None:
@@ -48,6 +50,8 @@ def test_the_last_of_equal_names_wins() -> None:
         b'{"a": ' * 65 + b"1" + b"}" * 65,
         b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
         b'{"a": ' + b"9" * 5_000 + b"}",
+        b'{"a": NaN}',
+        b'{"a": -Infinity}',
     ],
     ids=[
         "empty",
@@ -61,6 +65,8 @@ def test_the_last_of_equal_names_wins() -> None:
         "objects-of-65-levels",
         "nested-too-deeply",
         "number-too-long",
+        "not-a-number",
+        "infinity",
     ],
 )
 def test_a_body_that_is_not_json(body: bytes) -> None:

@@ -47,16 +47,16 @@ def issue(
     at: TokenEndpoint,
     on: Services,
     *,
-    requested: frozenset[Scope],
+    requested: frozenset[Scope] | None,
     service_life: timedelta | None = None,
 ) -> IssuedToken:
-    """Issue an access token with those of the ``requested`` scopes that the client has; all of them if none is named.
+    """Issue an access token with those of the ``requested`` scopes that the client has; with None, with all of them.
 
     With ``service_life``, issue a service token with that lifetime and no refresh token. Raises NotAuthenticated if the
     assertion was used before.
     """
     credential, now = client.credential, on.clock()
-    scopes = credential.scopes & requested if requested else credential.scopes
+    scopes = credential.scopes if requested is None else credential.scopes & requested
     principal = Principal(tenant=credential.tenant, credential=credential.id, scopes=scopes)
     with on.database.write() as connection:
         audit.record(connection, _audit_entry("token.issue", principal, at), now=now)
@@ -69,9 +69,9 @@ def issue(
 
 
 def refresh(
-    text: str, client: AuthenticatedClient, at: TokenEndpoint, on: Services, *, requested: frozenset[Scope]
+    text: str, client: AuthenticatedClient, at: TokenEndpoint, on: Services, *, requested: frozenset[Scope] | None
 ) -> IssuedToken:
-    """Exchange a refresh token for a new pair. The new access token has the same scopes or fewer.
+    """Exchange a refresh token for a new pair. The new access token has the same scopes or, if ``requested``, fewer.
 
     Raises InvalidGrant, InvalidScope.
     """
@@ -82,14 +82,15 @@ def refresh(
         if token is None or token.kind is not TokenKind.REFRESH:
             raise InvalidGrant(_INVALID_GRANT)
         granted = token.principal
+        scopes = granted.scopes if requested is None else requested
         if identity.use_token(connection, token.hash, now=now):
-            if not requested <= granted.scopes:  # also rolls back the use of the token
+            if not scopes <= granted.scopes:  # also rolls back the use of the token
                 raise InvalidScope(
                     "The refresh asks for scopes that the refresh token does not have; ask for the same or fewer."
                 )
             audit.record(connection, _audit_entry("token.refresh", granted, at), now=now)
             _use_assertion(client, connection, now)
-            narrowed = replace(granted, scopes=(requested or granted.scopes) & client.credential.scopes)
+            narrowed = replace(granted, scopes=scopes & client.credential.scopes)
             limits, family = on.limits[at.dialect].of(granted.tenant), token.family or on.new_id()
             return _add_pair(connection, on, narrowed, refresh_principal=granted, limits=limits, family=family)
         audit.record(connection, _audit_entry("token.reuse", granted, at, outcome="refused"), now=now)

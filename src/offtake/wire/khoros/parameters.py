@@ -13,7 +13,9 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 
 from offtake.errors import InvalidRequest
-from offtake.http.json_body import has_lone_surrogate, parse_json_object
+from offtake.http.json_body import has_lone_surrogate, parse_json_object, without_bom
+from offtake.http.media_type import is_multipart
+from offtake.wire.document import FORM
 
 _MAX_PARAMETERS = 2_000
 _ABSENT = frozenset({"", "null"})
@@ -48,7 +50,9 @@ class SentParameters:
 
 def read_parameters(request: Request, body: bytes = b"") -> SentParameters:
     """The parameters of a request. Raises InvalidRequest for a body that is neither a form nor a flat JSON object."""
-    return SentParameters(query=_pairs(request.scope["query_string"]), body=_body(body))
+    if body and is_multipart(request):
+        raise InvalidRequest(f"The body is multipart; send the parameters in the query, as {FORM} or as JSON.")
+    return SentParameters(query=_pairs(request.scope["query_string"]), body=_body(without_bom(body)))
 
 
 def _body(body: bytes) -> Pairs:
@@ -77,6 +81,8 @@ def _texts(value: object) -> tuple[str, ...]:
         return ("true" if value else "false",)
     if isinstance(value, int):
         return (str(value),)
+    if isinstance(value, float):  # a whole number may be written as 1795305600000.0
+        return (str(int(value)) if value.is_integer() else str(value),)
     if isinstance(value, str):
         if has_lone_surrogate(value):
             raise InvalidRequest("A text in the body contains half of a surrogate pair.")

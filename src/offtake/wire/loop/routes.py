@@ -17,6 +17,7 @@ from offtake.errors import ArtifactNotFound, JobNotFound
 from offtake.http.access_log import bind_log
 from offtake.http.download_threads import in_download_thread
 from offtake.http.downloads import answer
+from offtake.http.media_type import media_type
 from offtake.http.middleware import UnsupportedMedia
 from offtake.model.job import Job, Status
 from offtake.model.request import ExportRequest
@@ -182,8 +183,7 @@ def _encode(call: LoopCall, id_: str, export: _Export) -> Response:
 
 def _require_json(request: Request) -> None:
     """Raise UnsupportedMedia unless the content type is JSON (Loop contract 2; 415 is proposed)."""
-    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media != "application/json":
+    if media_type(request) != "application/json":
         raise UnsupportedMedia("Send the body as application/json.")
 
 

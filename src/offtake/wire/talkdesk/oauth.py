@@ -11,8 +11,11 @@ from starlette.requests import Request
 
 from offtake.core.auth.client_auth import ClientAssertion, ClientAuthentication, ClientSecret
 from offtake.errors import NotAuthenticated
-from offtake.http.authorization_header import credentials_of, decode_basic
+from offtake.http.authorization_header import credentials_of, decode_client_credentials
+from offtake.http.json_body import without_bom
+from offtake.http.media_type import is_multipart
 from offtake.model.tenant import Scope
+from offtake.wire.document import FORM
 from offtake.wire.talkdesk.errors import OAuthRefusal
 from offtake.wire.talkdesk.tables import (
     ASSERTION_TYPE,
@@ -32,7 +35,7 @@ class TokenRequest:
     """A request for a token."""
 
     client: ClientAuthentication
-    scopes: frozenset[Scope]  # empty: all that the client was granted
+    scopes: frozenset[Scope] | None  # None: all that the client was granted
     refresh_token: str | None = None  # to exchange
     service_life: timedelta | None = None  # life of an opaque service token
 
@@ -48,9 +51,19 @@ class TokenParameters:
     @classmethod
     def of(cls, request: Request, body: bytes) -> TokenParameters:
         """The parameters of a request. Raises OAuthRefusal for a body that is no form."""
-        form = _form(body)
+        form = _form(_form_text(request, body))
         sent = dict(request.query_params) | form
         return cls(all=sent, form=form, authorization=request.headers.get("authorization", ""))
+
+    def token(self, name: str) -> str:
+        """The token in that parameter of the form. Raises OAuthRefusal, also if it is in the query."""
+        token = self.form.get(name)
+        if token:
+            return token
+        if self.all.get(name):
+            message = f"The parameter {name} must be in the body: query strings are recorded in logs."
+            raise OAuthRefusal("invalid_request", message)
+        raise OAuthRefusal("invalid_request", f"The parameter {name} is missing.")
 
     def client_authentication(self, audiences: frozenset[str]) -> ClientAuthentication:
         """How the client authenticates: HTTP Basic, an assertion, or id and secret in the body.
@@ -68,7 +81,7 @@ class TokenParameters:
                 text=assertion or "", audiences=audiences, client_id=self.all.get("client_id") or None
             )
         if basic is not None:
-            client_id, secret = decode_basic(basic)
+            client_id, secret = decode_client_credentials(basic)
             if secret is not None:
                 return ClientSecret(client_id=client_id, secret=secret)
         if self.form.get("client_id") and self.form.get("client_secret"):  # not from the query, which logs record
@@ -84,28 +97,28 @@ def decode_token_request(sent: TokenParameters, audiences: frozenset[str]) -> To
     if grant not in GRANTS:
         known = " and ".join(GRANTS)
         raise OAuthRefusal("unsupported_grant_type", f"This server grants {known}; it has no login pages for people.")
-    known_words = (SCOPES.get(word) for word in sent.all.get("scope", "").split())
-    scopes = frozenset(
-        scope for scope in known_words if scope is not None
-    )  # unknown words are ignored (Talkdesk contract 1.2)
-    refresh = sent.all.get("refresh_token")
-    if grant == REFRESH_TOKEN and not refresh:
-        raise OAuthRefusal("invalid_request", "The parameter refresh_token is missing.")
+    refresh = sent.token("refresh_token") if grant == REFRESH_TOKEN else None
     life = _service_life(sent.all) if grant == CLIENT_CREDENTIALS else None
     return TokenRequest(
         client=sent.client_authentication(audiences),
-        scopes=scopes,
-        refresh_token=refresh if grant == REFRESH_TOKEN else None,
+        scopes=_scopes(sent.all.get("scope", "")),
+        refresh_token=refresh,
         service_life=life,
     )
 
 
 def decode_revocation(sent: TokenParameters) -> str:
     """The token to revoke. Raises OAuthRefusal."""
-    token = sent.all.get("token")
-    if not token:
-        raise OAuthRefusal("invalid_request", "The parameter token is missing.")
-    return token
+    return sent.token("token")
+
+
+def _scopes(text: str) -> frozenset[Scope] | None:
+    """The scopes that the words name; None without any word (Talkdesk contract 1.2).
+
+    Unknown words are ignored. If all of them are, the token has no scope; it must not have every scope instead.
+    """
+    words = text.split()
+    return frozenset(SCOPES[word] for word in words if word in SCOPES) if words else None
 
 
 def _service_life(sent: Mapping[str, str]) -> timedelta | None:
@@ -118,6 +131,16 @@ def _service_life(sent: Mapping[str, str]) -> timedelta | None:
         message = f"The parameter expires_in must be from {SHORTEST_SERVICE} to {LONGEST_SERVICE} seconds."
         raise OAuthRefusal("invalid_request", message)
     return timedelta(seconds=seconds)
+
+
+def _form_text(request: Request, body: bytes) -> bytes:
+    """The body if it can be a form, whatever its Content-Type. Raises OAuthRefusal."""
+    text = without_bom(body).strip()
+    if text and is_multipart(request):
+        raise OAuthRefusal("invalid_request", f"The body is multipart; send the parameters as {FORM}.")
+    if text.startswith(b"{") and text != b"{}":
+        raise OAuthRefusal("invalid_request", f"The body is JSON; send the parameters as {FORM}.")
+    return text
 
 
 def _form(body: bytes) -> dict[str, str]:

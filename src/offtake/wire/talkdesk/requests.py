@@ -8,10 +8,12 @@ from datetime import datetime
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
+from starlette.requests import Request
 
 from offtake.core.exports.read import Listing
 from offtake.errors import FieldFault, InvalidRequest
 from offtake.http.json_body import parse_json_object
+from offtake.http.media_type import media_type
 from offtake.http.middleware import UnsupportedMedia
 from offtake.model.report import Publication
 from offtake.model.request import ExportRequest
@@ -27,12 +29,12 @@ _WHOLE = re.compile(r"\d{1,18}", re.ASCII)
 _NOT_A_DATETIME = "not a supported datetime; use 2026-03-01T00:00:00, with Z or an offset where it is no local time"
 
 
-def refuse_other_media(content_type: str | None) -> None:
+def refuse_other_media(request: Request) -> None:
     """Raise UnsupportedMedia for a content type other than JSON.
 
     Text and forms pass, because curl and some clients declare them for JSON; the body still has to be JSON.
     """
-    media = (content_type or "").partition(";")[0].strip().lower()
+    media = media_type(request)
     if media and media not in _MEDIA and not media.endswith("+json"):
         raise UnsupportedMedia("The body is not JSON; send application/json.")
 

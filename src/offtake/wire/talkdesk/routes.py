@@ -76,7 +76,7 @@ def _polls_inline(wire: Wire[Any]) -> bool:
 
 def _decode_create(call: TalkdeskCall) -> _Decoded[ExportRequest]:
     publication = _publication(call)
-    refuse_other_media(call.request.headers.get("content-type"))
+    refuse_other_media(call.request)
     tenant = identity.get_tenant(call.by.principal.tenant, call.on)
     limits = call.on.limits[NAME].of(tenant.name)
     request = decode_create(call.body, publication, row_limit=limits.rows, account_zone=tenant.zone)
