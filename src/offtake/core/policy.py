@@ -46,6 +46,7 @@ class DialectLimits:
     )  # by operation, for operations that the dialect counts separately
     refresh_life: timedelta = timedelta(0)  # zero: no refresh tokens
     freshness: timedelta = timedelta(0)  # rows younger than this at the job's creation are excluded
+    inboxes_without_members: bool = False  # whether every active agent sees the inboxes that have no members
     audit_reads: bool = False  # whether the audit log also records reads of jobs
 
 

@@ -114,7 +114,9 @@ def _restrict_to_viewer(request: ExportRequest, by: Caller, on: Services) -> Exp
         raise NotPermitted(
             "The report cannot be restricted to one person's rows; only callers that see all rows may export it."
         )
-    return replace(request, parameters=replace(request.parameters, viewer_email=by.principal.person))
+    shows_all = on.limits[request.dialect].of(by.principal.tenant).inboxes_without_members
+    restricted = replace(request.parameters, viewer_email=by.principal.person, inboxes_without_members=shows_all)
+    return replace(request, parameters=restricted)
 
 
 def _watermark(request: ExportRequest, freshness: timedelta, now: datetime, on: Services) -> datetime | None:
