@@ -55,7 +55,9 @@ class ServerSettings(SettingsSection):
         32_768, ge=4096, description="Maximum size of the request headers; larger ones are answered 431."
     )
     keep_alive_seconds: Seconds = Field(5.0, gt=0, description="How long an idle connection is kept open.")
-    min_free_mb: int = Field(512, ge=0, description="Minimum free space of the artifact store for /readyz, in MiB.")
+    min_free_mb: int = Field(
+        512, ge=0, description="Free space of the artifact store below which /readyz warns, in MiB."
+    )
     worker_silence_seconds: Seconds = Field(
         30.0,
         ge=0,
