@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
@@ -11,13 +10,15 @@ import pytest
 
 from tests.fixtures.buckets import S3Server, moto_server, rclone_server
 from tests.fixtures.databases import fresh_database, postgresql_server, state_setting
-from tests.fixtures.installation import Installation, Served
+from tests.fixtures.installation import Installation, Served, served
 from tests.fixtures.sample import Sample, sample_in
 
 # Enough rows for an export that takes seconds, so that tests can act while it runs.
 LARGE_CALLS = 200_000
-# Tests send more requests than the vendors allow, and for months that become too old.
+# Tests send more requests than the vendors allow, more wrong secrets than one address may, and for months that become
+# too old.
 PATIENT = (
+    "[logins]\nfailures_per_address = 100000\nfailures_per_name = 100000\n"
     "[khoros]\nrequests_per_minute = 0\nhistory_months = 0\n"
     "[loop]\nreads_per_minute = 100000\ncreates_per_minute = 100000\n"
 )
@@ -59,54 +60,44 @@ def shared_installations(tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
         item.close()
 
 
-@contextmanager
-def _served(home: Path, settings: str, *, workers: int) -> Iterator[Served]:
-    made = Installation(home)
-    made.init(settings)
-    try:
-        yield Served(made, made.serve(workers=workers))
-    finally:
-        made.close()
-
-
 @pytest.fixture(scope="session")
 def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server that runs exports, with default settings except for the debug log and ``PATIENT``."""
     settings = f'[log]\nlevel = "debug"\n{PATIENT}'
-    with _served(tmp_path_factory.mktemp("busy") / "home", settings, workers=1) as served:
-        yield served
+    with served(tmp_path_factory.mktemp("busy") / "home", settings, workers=1) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
 def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server without workers and with a public URL: every job stays queued."""
     settings = f'[server]\npublic_url = "{PUBLIC_URL}"\n{PATIENT}'
-    with _served(tmp_path_factory.mktemp("idle") / "home", settings, workers=0) as served:
-        yield served
+    with served(tmp_path_factory.mktemp("idle") / "home", settings, workers=0) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
 def busy_on_postgresql(tmp_path_factory: pytest.TempPathFactory, postgresql: str) -> Iterator[Served]:
     """As ``busy``, with its state in PostgreSQL."""
     settings = f"{state_setting(fresh_database(postgresql))}\n{PATIENT}"
-    with _served(tmp_path_factory.mktemp("busy-postgresql") / "home", settings, workers=1) as served:
-        yield served
+    with served(tmp_path_factory.mktemp("busy-postgresql") / "home", settings, workers=1) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
 def idle_on_postgresql(tmp_path_factory: pytest.TempPathFactory, postgresql: str) -> Iterator[Served]:
     """As ``idle``, with its state in PostgreSQL."""
     settings = f"{state_setting(fresh_database(postgresql))}\n{PATIENT}"
-    with _served(tmp_path_factory.mktemp("idle-postgresql") / "home", settings, workers=0) as served:
-        yield served
+    with served(tmp_path_factory.mktemp("idle-postgresql") / "home", settings, workers=0) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
 def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server whose tokens and links are valid for two seconds, with a limit of three rows except for Khoros."""
     settings = f"[talkdesk]\nrows = 3\nlink_seconds = 2\ntoken_seconds = 2\n{PATIENT}rows = 3\nlink_seconds = 2\n"
-    with _served(tmp_path_factory.mktemp("hasty") / "home", settings, workers=1) as served:
-        yield served
+    with served(tmp_path_factory.mktemp("hasty") / "home", settings, workers=1) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

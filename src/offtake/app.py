@@ -25,7 +25,8 @@ from offtake.catalogue import BUILT_IN
 from offtake.catalogue.load import Catalogue, load_catalogue
 from offtake.core.admin.health import health_checks
 from offtake.core.attempt.partitions import ROWS_PER_MEMORY_MB
-from offtake.core.policy import AttemptPolicy, PerTenant
+from offtake.core.logins import Logins
+from offtake.core.policy import AttemptPolicy, LoginPolicy, PerTenant
 from offtake.core.services import Services
 from offtake.errors import SettingsError
 from offtake.executor.maintenance import Maintenance
@@ -47,6 +48,7 @@ from offtake.lake.tables import tables
 from offtake.objects.bucket import Bucket
 from offtake.objects.location import Access, parse_location
 from offtake.settings import Settings
+from offtake.store import installation
 from offtake.store.database import Database, sqlite_url
 from offtake.store.migrate import migrate
 from offtake.tls import Tls
@@ -73,12 +75,23 @@ def build_services(home: Home, settings: Settings) -> Services:
         limits={item.name: _per_tenant(item.name, lambda options: options.limits(), settings) for item in DIALECTS},
         budgets=_per_tenant("budget", lambda options: options.budget(), settings),
         attempt=_attempt_policy(settings),
+        logins=Logins(_login_policy(settings), salt=_login_salt(database)),
         link_key=home.read_link_key(),
         clock=lambda: datetime.now(UTC),
         new_id=lambda: str(uuid.uuid4()),
         new_secret=lambda: secrets.token_urlsafe(32),
         dispatches=settings.executor == "temporal",
     )
+
+
+def _login_salt(database: Database) -> bytes:
+    """Read the value from which the salts of all login names are derived; the first start creates it."""
+    with database.read() as connection:
+        value = installation.get(connection, installation.LOGIN_SALT)
+    if value is None:
+        with database.write() as connection:
+            value = installation.add(connection, installation.LOGIN_SALT, secrets.token_hex(32))
+    return bytes.fromhex(value)
 
 
 def check_storage(services: Services) -> None:
@@ -264,6 +277,18 @@ def _per_tenant(table: str, make: Callable[[Any], Built], settings: Settings) ->
         overrides={
             tenant: make(settings.table(table, tenant)) for tenant, own in settings.tenants.items() if table in own
         },
+    )
+
+
+def _login_policy(settings: Settings) -> LoginPolicy:
+    given = settings.logins
+    return LoginPolicy(
+        hash_threads=given.hash_threads,
+        waiting=given.waiting,
+        failures_per_address=given.failures_per_address,
+        failures_per_name=given.failures_per_name,
+        period=timedelta(seconds=given.period_seconds),
+        cache=timedelta(seconds=given.cache_seconds),
     )
 
 

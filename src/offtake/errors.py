@@ -24,6 +24,7 @@
     │   ├── QuotaExceeded           wait until a job ends
     │   │   └── BudgetExceeded      delete files, or wait until files expire, records are removed or the day ends
     │   ├── RateExceeded            wait for the next window
+    │   ├── Throttled               wait: the address, login name, tenant or link is at a limit of the server
     │   ├── AuditUnavailable        retry: the operation was not carried out
     │   └── Unavailable             retry: the store cannot be reached
     ├── AttemptError                ends one attempt of a job; ``retryable`` decides whether another follows
@@ -187,14 +188,18 @@ class LinkExpired(LinkRefused):
 
 
 class Waitable(ExportError):
-    """The same request may succeed after ``retry_after`` seconds."""
+    """The same request may succeed after ``retry_after`` seconds.
+
+    ``reason`` names the limit that protects the server, for log and metrics; None if it is no such limit.
+    """
 
     code = "wait"
     retryable = True
 
-    def __init__(self, message: str, *, retry_after: int) -> None:
+    def __init__(self, message: str, *, retry_after: int, reason: str | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.reason = reason
 
 
 class QuotaExceeded(Waitable):
@@ -215,6 +220,12 @@ class RateExceeded(Waitable):
     def __init__(self, message: str, *, retry_after: int, allowed: int) -> None:
         super().__init__(message, retry_after=retry_after)
         self.allowed = allowed
+
+
+class Throttled(Waitable):
+    """The address, login name, tenant or link has reached a limit that protects other clients."""
+
+    code = "throttled"
 
 
 class AuditUnavailable(Waitable):

@@ -28,6 +28,7 @@ from pydantic_settings import SettingsError as NotJson
 from offtake.core.settings import BudgetSettings
 from offtake.errors import SettingsError
 from offtake.executor.settings import MaintenanceSettings, TemporalSettings, WorkerSettings
+from offtake.http.limit_settings import LoginSettings
 from offtake.http.settings import MetricsSettings, ServerSettings
 from offtake.objects.settings import StorageSettings
 from offtake.settings_section import SettingsSection
@@ -92,6 +93,7 @@ class Settings(BaseSettings):
     )
 
     server: ServerSettings = ServerSettings()
+    logins: LoginSettings = LoginSettings()
     worker: WorkerSettings = WorkerSettings()
     maintenance: MaintenanceSettings = MaintenanceSettings()
     temporal: TemporalSettings = TemporalSettings()

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from urllib.parse import urlsplit
+from collections.abc import Callable
 
 import httpx
 import pytest
 
 from tests.fixtures.installation import Installation, Served
 from tests.fixtures.polling import wait_for
+from tests.fixtures.raw_http import connection, rest
 
 HEAD = b"POST /oauth/token HTTP/1.1\r\nHost: x\r\n"
 
@@ -25,30 +23,15 @@ def strict(shared_installations: Callable[[str], Installation]) -> Served:
     return Served(made, made.serve(workers=0))
 
 
-@contextmanager
-def connection(served: Served) -> Iterator[socket.socket]:
-    parts = urlsplit(served.url)
-    with socket.create_connection((parts.hostname, parts.port), timeout=60) as made:
-        yield made
-
-
-def rest(made: socket.socket) -> bytes:
-    """Read until the server closes the connection."""
-    try:
-        return b"".join(iter(lambda: made.recv(65_536), b""))
-    except ConnectionResetError:  # the server has not read all that was sent
-        return b""
-
-
 @pytest.mark.parametrize("sent", [b"", b"GET /healthz HT", HEAD], ids=["nothing", "half a line", "no end of headers"])
 def test_incomplete_headers_time_out(strict: Served, sent: bytes) -> None:
-    with connection(strict) as made:
+    with connection(strict.url) as made:
         made.sendall(sent)
         assert rest(made) == b""
 
 
 def test_the_header_timeout_applies_to_later_requests_of_a_connection(strict: Served) -> None:
-    with connection(strict) as made:
+    with connection(strict.url) as made:
         made.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         first = made.recv(65_536)
         assert first.startswith(b"HTTP/1.1 200 ")
@@ -57,17 +40,17 @@ def test_the_header_timeout_applies_to_later_requests_of_a_connection(strict: Se
 
 
 def test_large_headers_are_refused(strict: Served) -> None:
-    with connection(strict) as made:
+    with connection(strict.url) as made:
         made.sendall(HEAD + b"X-Large: " + b"x" * 5000 + b"\r\n\r\n")
         assert rest(made).startswith(b"HTTP/1.1 431 ")
-    with connection(strict) as made:
+    with connection(strict.url) as made:
         made.sendall(HEAD + b"X-Fits: " + b"x" * 3000 + b"\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
         assert rest(made).startswith(b"HTTP/1.1 40")  # read, and refused for its lack of credentials
 
 
 def test_an_unfinished_header_counts_towards_the_size_limit(strict: Served) -> None:
     """The parser does not report an unfinished line, but the bytes it has received count towards the limit."""
-    with connection(strict) as made:
+    with connection(strict.url) as made:
         made.sendall(HEAD + b"X-Endless: " + b"x" * 10_000)
         assert rest(made).startswith(b"HTTP/1.1 431 ")
 
@@ -75,7 +58,7 @@ def test_an_unfinished_header_counts_towards_the_size_limit(strict: Served) -> N
 def test_requests_beyond_the_concurrency_limit_get_503_in_the_shape_of_their_dialect(strict: Served) -> None:
     body = b"grant_type=client_credentials"
     head = HEAD + b"Content-Type: application/x-www-form-urlencoded\r\nConnection: close\r\n"
-    with connection(strict) as made:
+    with connection(strict.url) as made:
         made.sendall(head + f"Content-Length: {len(body)}\r\n\r\n".encode())  # accepted; the server waits for the body
 
         def refused() -> httpx.Response | None:
@@ -100,7 +83,7 @@ def test_an_incomplete_body_times_out_and_frees_its_slot(installation: Installat
     """This holds for every client, because authentication needs the body."""
     installation.init("[server]\nbody_seconds = 0.3\nconcurrent_requests = 1\n")
     served = Served(installation, installation.serve(workers=0))
-    with connection(served) as made:
+    with connection(served.url) as made:
         made.sendall(HEAD + b"Content-Length: 100\r\n\r\ng")
         head, _, body = rest(made).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 408 ")

@@ -62,7 +62,7 @@ def client_secret(on: Services) -> ClientSecret:
 
 @pytest.fixture
 def client(on: Services, client_secret: ClientSecret) -> AuthenticatedClient:
-    return authenticate_client(client_secret, on)
+    return authenticate_client(client_secret, on, address=None)
 
 
 def later(on: Services, life: timedelta) -> Services:
@@ -98,7 +98,7 @@ def test_a_token_is_valid_until_it_expires(on: Services, client: AuthenticatedCl
 def test_a_wrong_secret_is_refused(on: Services, client_secret: ClientSecret) -> None:
     for wrong in (replace(client_secret, secret="wrong"), replace(client_secret, client_id="unknown")):
         with pytest.raises(NotAuthenticated):
-            authenticate_client(wrong, on)
+            authenticate_client(wrong, on, address=None)
 
 
 def test_a_service_token_has_the_requested_lifetime_and_no_refresh_token(
@@ -168,7 +168,7 @@ def test_of_ten_concurrent_refreshes_one_succeeds_and_the_family_is_revoked(
 
 def test_a_refresh_token_is_valid_for_its_client_until_it_expires(on: Services, client: AuthenticatedClient) -> None:
     made = identity.add_credential("acme", CredentialKind.OAUTH, on, user=None, scopes=BOTH)
-    other = authenticate_client(ClientSecret(client_id=made.credential.id, secret=made.secret), on)
+    other = authenticate_client(ClientSecret(client_id=made.credential.id, secret=made.secret), on, address=None)
     token = issue(client, on)
     with pytest.raises(InvalidGrant):
         refreshed(token.refresh, other, on)
@@ -179,7 +179,7 @@ def test_a_refresh_token_is_valid_for_its_client_until_it_expires(on: Services, 
 
 def test_revoking_a_token_revokes_its_family(on: Services, client: AuthenticatedClient) -> None:
     made = identity.add_credential("acme", CredentialKind.OAUTH, on, user=None, scopes=BOTH)
-    other = authenticate_client(ClientSecret(client_id=made.credential.id, secret=made.secret), on)
+    other = authenticate_client(ClientSecret(client_id=made.credential.id, secret=made.secret), on, address=None)
     first, second = issue(client, on), issue(client, on)
     tokens.revoke(first.text, other, AT, on)  # another client cannot revoke it
     assert valid(first, on)
@@ -200,9 +200,9 @@ def test_revoking_a_credential_revokes_its_tokens_and_keys(
     assert not valid(token, on)
     assert not valid(service, on)
     with pytest.raises(NotAuthenticated):
-        authenticate_client(client_secret, on)
+        authenticate_client(client_secret, on, address=None)
     with pytest.raises(NotAuthenticated):
-        authenticate_client(assertion(on, client_secret.client_id), on)
+        authenticate_client(assertion(on, client_secret.client_id), on, address=None)
     with pytest.raises(UnknownName):
         identity.revoke_credential(client_secret.client_id, on)
     assert identity.list_credentials("acme", on) == []
@@ -225,16 +225,16 @@ def test_a_signed_assertion_authenticates_a_client_once(on: Services, client_sec
     key = identity.add_key(client_secret.client_id, pem(KEY), on, kid="k")
     assert key.kid == "k"
     made = assertion(on, client_secret.client_id)
-    first = issue(authenticate_client(made, on), on)
+    first = issue(authenticate_client(made, on, address=None), on)
     assert valid(first, on)
     with pytest.raises(NotAuthenticated, match="used before"):
-        issue(authenticate_client(made, on), on)
-    assert valid(issue(authenticate_client(assertion(on, client_secret.client_id), on), on), on)
+        issue(authenticate_client(made, on, address=None), on)
+    assert valid(issue(authenticate_client(assertion(on, client_secret.client_id), on, address=None), on), on)
     several = assertion(on, client_secret.client_id, aud=["https://elsewhere.example.org", URL])
-    assert valid(issue(authenticate_client(several, on), on), on)
+    assert valid(issue(authenticate_client(several, on, address=None), on), on)
     identity.remove_key(client_secret.client_id, "k", on)
     with pytest.raises(NotAuthenticated):
-        authenticate_client(assertion(on, client_secret.client_id), on)
+        authenticate_client(assertion(on, client_secret.client_id), on, address=None)
 
 
 OTHER = ec.generate_private_key(ec.SECP256R1())
@@ -265,7 +265,7 @@ WRONG: dict[str, dict[str, Any]] = {
 def test_a_faulty_assertion_is_refused(wrong: str, on: Services, client_secret: ClientSecret) -> None:
     identity.add_key(client_secret.client_id, pem(KEY), on, kid="k")
     with pytest.raises(NotAuthenticated):
-        authenticate_client(assertion(on, client_secret.client_id, **WRONG[wrong]), on)
+        authenticate_client(assertion(on, client_secret.client_id, **WRONG[wrong]), on, address=None)
 
 
 @pytest.mark.parametrize(
@@ -281,16 +281,16 @@ def test_an_assertion_is_valid_between_its_times_only(
     still = replace(still, clock=lambda: on.clock().fromtimestamp(now, on.clock().tzinfo))
     made = assertion(still, client_secret.client_id, iat=now + issued, exp=now + expires)
     if accepted:
-        assert authenticate_client(made, still).credential.id == client_secret.client_id
+        assert authenticate_client(made, still, address=None).credential.id == client_secret.client_id
     else:
         with pytest.raises(NotAuthenticated):
-            authenticate_client(made, still)
+            authenticate_client(made, still, address=None)
 
 
 @pytest.mark.parametrize("noise", ["", "a", "a.b.c", "e30.e30.e30", "é.é.é", "." * 1000, "W10.W10.W10"])
 def test_a_malformed_assertion_is_refused(noise: str, on: Services) -> None:
     with pytest.raises(NotAuthenticated):
-        authenticate_client(ClientAssertion(text=noise, audiences=frozenset({URL})), on)
+        authenticate_client(ClientAssertion(text=noise, audiences=frozenset({URL})), on, address=None)
 
 
 def test_only_p256_public_keys_can_be_registered(on: Services, client_secret: ClientSecret) -> None:
@@ -327,7 +327,7 @@ def test_without_an_audit_record_no_token_is_issued_and_no_assertion_is_used(
     with on.database.write() as connection:
         connection.execute(text("ALTER TABLE audit RENAME TO audit_away"))
     with pytest.raises(AuditUnavailable):
-        issue(authenticate_client(made, on), on)
+        issue(authenticate_client(made, on, address=None), on)
     with pytest.raises(AuditUnavailable):
         refreshed(token.refresh, client, on)
     with pytest.raises(AuditUnavailable):
@@ -336,7 +336,7 @@ def test_without_an_audit_record_no_token_is_issued_and_no_assertion_is_used(
         connection.execute(text("ALTER TABLE audit_away RENAME TO audit"))
     assert valid(token, on)
     assert refreshed(token.refresh, client, on).refresh
-    assert valid(issue(authenticate_client(made, on), on), on)
+    assert valid(issue(authenticate_client(made, on, address=None), on), on)
 
 
 def test_neither_secret_nor_token_is_stored(

@@ -64,6 +64,18 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoginPolicy:
+    """Limits of logins by a secret that is stored as a slow hash."""
+
+    hash_threads: int
+    waiting: int  # maximum number of logins that wait for a thread
+    failures_per_address: int  # in each period
+    failures_per_name: int  # in each period
+    period: timedelta
+    cache: timedelta  # how long the verdict about a secret is reused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptPolicy:
     """Resources, timing and retries of attempts."""
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from offtake.artifacts.store import ArtifactStore
 from offtake.catalogue.load import Catalogue
+from offtake.core.logins import Logins
 from offtake.core.policy import AttemptPolicy, Budget, DialectLimits, PerTenant
 from offtake.core.presentation import Presentation
 from offtake.lake.delta import Lake
@@ -33,6 +34,7 @@ class Services:
     presentations: Mapping[str, PerTenant[Presentation]]  # by dialect
     limits: Mapping[str, PerTenant[DialectLimits]]  # by dialect
     attempt: AttemptPolicy
+    logins: Logins
     link_key: bytes  # signs download links
     clock: Callable[[], datetime]  # the current UTC instant of this host
     new_id: Callable[[], str]  # returns a new lower-case UUID

@@ -73,6 +73,12 @@ class Metrics:
             ["route"],
             registry=self._registry,
         )
+        self._refusals = Counter(
+            "offtake_http_refusals",
+            "Requests and connections that a limit refused or ended, by limit.",
+            ["reason"],
+            registry=self._registry,
+        )
         ProcessCollector(registry=self._registry)
         self._registry.register(_StoreCollector(on, dialects))
 
@@ -85,6 +91,12 @@ class Metrics:
         self._bytes.labels(route).inc(request.bytes)
         if request.cut:
             self._cut.labels(route).inc()
+        if request.refusal is not None:
+            self.record_refusal(request.refusal)
+
+    def record_refusal(self, reason: str) -> None:
+        """Count a request or connection that a limit refused or ended."""
+        self._refusals.labels(reason).inc()
 
     def exposition(self) -> Response:
         """Return all metrics in Prometheus text format."""

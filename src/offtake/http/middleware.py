@@ -19,7 +19,13 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Scope
 
 from offtake.errors import ExportError, InvalidRequest, OfftakeError, Waitable
-from offtake.http.access_log import AccessLogMiddleware, RequestRecorder, current_request, internal_server_error
+from offtake.http.access_log import (
+    AccessLogMiddleware,
+    RequestRecorder,
+    bind_refusal,
+    current_request,
+    internal_server_error,
+)
 from offtake.http.admission import AdmissionMiddleware, Traffic
 from offtake.http.body_limit import BodyLimitMiddleware
 from offtake.http.errors import ErrorSurface, HttpFault, Renderer
@@ -111,6 +117,8 @@ def _allowed(routers: Sequence[APIRouter], scope: Scope) -> str:
 def _answer_errors(app: FastAPI, routers: Sequence[APIRouter], render: Renderer) -> None:
     async def offtake_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, OfftakeError)  # noqa: S101 - registered for that class only
+        if isinstance(error, Waitable) and error.reason is not None:
+            bind_refusal(request.scope, error.reason)
         return render(error, request.url.path)
 
     async def http_error(request: Request, error: Exception) -> Response:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, case, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from offtake.model.tenant import Credential, CredentialKind, Principal, PublicKey, Scope, Tenant, Token, TokenKind
@@ -77,18 +77,14 @@ def get_credential(connection: Connection, credential_id: str) -> Credential | N
     return None if row is None else _credential(row)
 
 
-def credentials_of_user(
-    connection: Connection, user: str, *, company_key: str | None, limit: int
-) -> Sequence[Credential]:
-    """Return active password credentials of that user name, first those of the tenant with the company key."""
-    if NUL in user or NUL in (company_key or ""):
+def credentials_of_user(connection: Connection, user: str) -> Sequence[Credential]:
+    """Return the active password credentials of that user name, of all tenants."""
+    if NUL in user:
         return ()
     statement = (
         select(credential)
-        .join(tenant, tenant.c.name == credential.c.tenant)
         .where(credential.c.user == user, credential.c.kind == CredentialKind.BASIC, credential.c.revoked.is_(False))
-        .order_by(case((tenant.c.company_key == company_key, 0), else_=1), credential.c.created_at, credential.c.id)
-        .limit(limit)
+        .order_by(credential.c.id)
     )
     return [_credential(row) for row in connection.execute(statement)]
 

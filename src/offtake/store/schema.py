@@ -107,6 +107,14 @@ metadata = MetaData(
     }
 )
 
+# Values that the installation has once (``store/installation.py``).
+installation = Table(
+    "installation",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
 tenant = Table(
     "tenant",
     metadata,

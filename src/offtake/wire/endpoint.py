@@ -1,5 +1,7 @@
 """The pipeline of every operation: authenticate, rate-limit, authorise, decode, act, encode.
 
+A body is read after the first two steps, so that a client without credentials cannot make the server wait for one.
+
 A dialect declares one ``Endpoint`` for each of its operations; an ``Endpoint`` names all six steps, and this module
 runs them in that sequence. To write a new dialect, fill in the steps. A step refuses a request by raising an
 ``ExportError``; the dialect's error table turns that into an answer.
@@ -8,7 +10,7 @@ runs them in that sequence. To write a new dialect, fill in the steps. A step re
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from fastapi import APIRouter
@@ -36,7 +38,7 @@ class IncomingRequest(Generic[Options]):
     """A request before authentication, with its body and the dialect that it addresses."""
 
     request: Request
-    body: bytes  # empty unless the endpoint has a body
+    body: bytes  # empty until it is read, and if the endpoint has none
     wire: Wire[Options]
 
     @property
@@ -76,11 +78,15 @@ AnyCall = TypeVar("AnyCall", bound=IncomingRequest[Any])
 CallerCall = TypeVar("CallerCall", bound=Call[Any])
 Decoded = TypeVar("Decoded")
 Result = TypeVar("Result")
-RunInThread = Callable[..., Awaitable[Response]]  # runs a function with its arguments in a thread
+RunInThread = Callable[..., Awaitable[Any]]  # runs a function with its arguments in a thread
 
 
 def _never(wire: Wire[Any]) -> bool:
     return False
+
+
+def _with_body(call: AnyCall, body: bytes) -> AnyCall:
+    return replace(call, body=body)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +100,8 @@ class Endpoint(Generic[Options, AnyCall, Decoded, Result]):
     act: Callable[[AnyCall, Decoded], Result]  # calls the core
     encode: Callable[[AnyCall, Decoded, Result], Response]
     has_body: bool = False
+    with_body: Callable[[AnyCall, bytes], AnyCall] = _with_body  # adds the body to the authenticated call
+    authenticates_by_body: bool = False  # the body may hold the credentials, so it is read first
     run_in_thread: RunInThread = run_in_threadpool
     runs_inline: Callable[[Wire[Options]], bool] = _never  # in the event loop, where a thread costs more than the work
 
@@ -152,20 +160,41 @@ def new_router(dialect: str) -> APIRouter:
 
 def run(endpoint: Endpoint[Options, AnyCall, Any, Any], incoming: IncomingRequest[Options]) -> Response:
     """The answer to a request. Raises ExportError and HTTPException, unless the answer has headers of a rate."""
+    return finish(endpoint, *admit(endpoint, incoming))
+
+
+def admit(
+    endpoint: Endpoint[Options, AnyCall, Any, Any], incoming: IncomingRequest[Options]
+) -> tuple[AnyCall, Mapping[str, str]]:
+    """The authenticated call, and the headers of its rate. Raises ExportError."""
     call = endpoint.authenticate(incoming)
     bind_log(incoming.request, **call.log_fields)
-    rate_headers = endpoint.limit_rate(call)
+    return call, endpoint.limit_rate(call)
+
+
+def finish(
+    endpoint: Endpoint[Any, AnyCall, Any, Any],
+    call: AnyCall,
+    rate_headers: Mapping[str, str],
+    body: bytes | None = None,
+) -> Response:
+    """The answer to an authenticated call; ``body`` is the one that was read after the authentication.
+
+    Raises ExportError and HTTPException, unless the answer has headers of a rate.
+    """
     if not rate_headers:
-        return _run_authenticated(endpoint, call)
+        return _run_authenticated(endpoint, call, body)
     try:
-        response = _run_authenticated(endpoint, call)
+        response = _run_authenticated(endpoint, call, body)
     except (ExportError, HTTPException) as error:
-        response = _render(error, incoming)
+        response = _render(error, call)
     response.headers.update(rate_headers)
     return response
 
 
-def _run_authenticated(endpoint: Endpoint[Any, AnyCall, Any, Any], call: AnyCall) -> Response:
+def _run_authenticated(endpoint: Endpoint[Any, AnyCall, Any, Any], call: AnyCall, body: bytes | None) -> Response:
+    if body is not None:
+        call = endpoint.with_body(call, body)
     call = endpoint.authorise(call)
     decoded = endpoint.decode(call)
     result = endpoint.act(call, decoded)
@@ -182,11 +211,17 @@ def _handler(
 ) -> Callable[[Request], Awaitable[Response]]:
     runs_inline = endpoint.runs_inline(wire)
 
+    run_in_thread: Callable[..., Awaitable[Response]] = endpoint.run_in_thread
+    admit_in_thread: Callable[..., Awaitable[tuple[Any, Mapping[str, str]]]] = endpoint.run_in_thread
+
     async def handle(request: Request) -> Response:
-        body = await request.body() if endpoint.has_body else b""
-        incoming = IncomingRequest(request=request, body=body, wire=wire)
+        reads_body_first = endpoint.has_body and endpoint.authenticates_by_body
+        incoming = IncomingRequest(request=request, body=await request.body() if reads_body_first else b"", wire=wire)
         if runs_inline:
             return run(endpoint, incoming)
-        return await endpoint.run_in_thread(run, endpoint, incoming)
+        if reads_body_first or not endpoint.has_body:
+            return await run_in_thread(run, endpoint, incoming)
+        call, rate_headers = await admit_in_thread(admit, endpoint, incoming)
+        return await run_in_thread(finish, endpoint, call, rate_headers, await request.body())
 
     return handle

@@ -17,6 +17,7 @@ from offtake.errors import (
     OfftakeError,
     QuotaExceeded,
     RateExceeded,
+    Throttled,
     Waitable,
 )
 
@@ -35,6 +36,7 @@ STATUSES: dict[type[OfftakeError], int] = {
     IdempotencyConflict: 409,
     QuotaExceeded: 429,
     RateExceeded: 429,
+    Throttled: 429,
     Waitable: 503,
     OfftakeError: 500,
 }

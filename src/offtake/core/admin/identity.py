@@ -68,12 +68,14 @@ def add_credential(
     """Create a credential with a new secret. Raises UnknownName, NameTaken."""
     get_tenant(tenant, on)
     secret = on.new_secret()
+    credential_id = on.new_id().replace("-", "")
+    login = user if kind is CredentialKind.BASIC and user is not None else credential_id
     credential = Credential(
-        id=on.new_id().replace("-", ""),
+        id=credential_id,
         tenant=tenant,
         kind=kind,
         user=user,
-        secret_hash=hash_secret(secret, kind),
+        secret_hash=hash_secret(secret, kind, on, login=login),
         scopes=scopes,
         created_at=on.clock(),
     )

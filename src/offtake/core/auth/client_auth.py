@@ -1,8 +1,9 @@
 """Client authentication: by secret, by a JWT signed with a registered key (RFC 7521, RFC 7523), or by a long-lived
 token.
 
-A secret is generated and shown once and stored as an argon2id hash. The secret of a long-lived token is stored as
-SHA-256: it arrives with every request, and random secrets gain nothing from a slow hash. Only public keys are stored.
+A secret is generated and shown once and stored as an argon2id hash (``core.logins``). The secret of a long-lived token
+is stored as SHA-256: it arrives with every request, and random secrets gain nothing from a slow hash. Only public keys
+are stored.
 Before a signature is verified, all faults give the same message; the specific message is for the key's owner only.
 """
 
@@ -15,18 +16,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
-from argon2 import PasswordHasher
-from argon2.exceptions import VerificationError
 
 from offtake.core.services import Services
 from offtake.errors import NotAuthenticated
 from offtake.model.tenant import Credential, CredentialKind, Principal, person
 from offtake.store import identity
 
-# OWASP's smaller argon2id profile, so that many concurrent token requests do not need gigabytes of memory.
-_HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
-# Verified in place of an unknown client's hash, so that the response time does not reveal which ids exist.
-_DUMMY_HASH = _HASHER.hash("unknown client")
 ALGORITHM = "ES256"
 _LEEWAY = timedelta(seconds=30)  # tolerated difference between clocks
 _MAX_LIFETIME = timedelta(hours=1)  # of an assertion; clients usually choose five minutes
@@ -69,26 +64,18 @@ class AuthenticatedClient:
 ClientAuthentication = ClientSecret | ClientAssertion
 
 
-def hash_secret(secret: str, kind: CredentialKind) -> str:
-    """Return the hash under which a secret is stored."""
-    return _digest(secret) if kind is CredentialKind.TOKEN else _HASHER.hash(secret)
+def hash_secret(secret: str, kind: CredentialKind, on: Services, *, login: str) -> str:
+    """Return the hash under which a secret is stored; ``login`` is the name that the client sends with it."""
+    return _digest(secret) if kind is CredentialKind.TOKEN else on.logins.hash(login, secret)
 
 
-def verify_secret(credential: Credential | None, secret: str) -> bool:
-    """Whether the secret is the credential's. Takes the same time for an unknown credential and for a token."""
-    stored_hash = (
-        _DUMMY_HASH if credential is None or credential.kind is CredentialKind.TOKEN else credential.secret_hash
-    )
-    try:
-        return _HASHER.verify(stored_hash, secret)
-    except VerificationError:
-        return False
+def authenticate_client(presented: ClientAuthentication, on: Services, *, address: str | None) -> AuthenticatedClient:
+    """Authenticate an OAuth client at ``address`` by its secret or assertion.
 
-
-def authenticate_client(presented: ClientAuthentication, on: Services) -> AuthenticatedClient:
-    """Authenticate an OAuth client by its secret or assertion. Raises NotAuthenticated."""
+    Raises NotAuthenticated; for a secret also Throttled and Unavailable.
+    """
     if isinstance(presented, ClientSecret):
-        return _authenticate_by_secret(presented, on)
+        return _authenticate_by_secret(presented, on, address)
     return _authenticate_by_assertion(presented, on)
 
 
@@ -115,11 +102,15 @@ def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def _authenticate_by_secret(presented: ClientSecret, on: Services) -> AuthenticatedClient:
+def _authenticate_by_secret(presented: ClientSecret, on: Services, address: str | None) -> AuthenticatedClient:
+    on.logins.check_limits(presented.client_id, address)
     with on.database.read() as connection:
         credential = identity.get_credential(connection, presented.client_id)
-    is_valid = verify_secret(credential, presented.secret)
-    if not is_valid or credential is None or credential.kind is not CredentialKind.OAUTH:
+    if credential is not None and credential.kind is not CredentialKind.OAUTH:
+        credential = None
+    stored = [] if credential is None else [credential.secret_hash]
+    match = on.logins.verify(presented.client_id, presented.secret, stored, address)
+    if match is None or credential is None:
         raise NotAuthenticated("The client id or its secret is not valid.")
     return AuthenticatedClient(credential=credential)
 

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from offtake.core.auth.client_auth import verify_secret
 from offtake.core.services import Services
 from offtake.errors import NotAuthenticated
 from offtake.model.tenant import Principal
 from offtake.store import identity
 
-# Maximum number of tenants with the same user name whose passwords are verified: each costs time and memory.
-_MAX_CANDIDATES = 16
 
+def log_in(user: str, password: str, on: Services, *, address: str | None) -> Principal:
+    """Return the principal of a user name and password, sent from ``address``.
 
-def log_in(user: str, password: str, on: Services, *, company_key: str | None) -> Principal:
-    """Return the principal of a user name and password. Raises NotAuthenticated without saying which is wrong.
-
-    Several tenants may have the same user name; the tenant with ``company_key`` is tried first. The caller checks
-    whether the company key belongs to the principal's tenant.
+    Several tenants may have the same user name: the password tells them apart, because the server generates all
+    passwords. Raises NotAuthenticated without saying which is wrong, Throttled and Unavailable.
     """
+    on.logins.check_limits(user, address)
     with on.database.read() as connection:
-        candidates = identity.credentials_of_user(connection, user, company_key=company_key, limit=_MAX_CANDIDATES)
-    for credential in candidates or (None,):  # None: verify the dummy hash, so that the time is the same
-        if verify_secret(credential, password) and credential is not None:
-            return Principal(tenant=credential.tenant, credential=credential.id, scopes=credential.scopes)
-    raise NotAuthenticated("The user name or the password is not valid.")
+        candidates = identity.credentials_of_user(connection, user)
+    match = on.logins.verify(user, password, [each.secret_hash for each in candidates], address)
+    if match is None:
+        raise NotAuthenticated("The user name or the password is not valid.")
+    credential = candidates[match]
+    return Principal(tenant=credential.tenant, credential=credential.id, scopes=credential.scopes)

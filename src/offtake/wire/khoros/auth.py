@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from offtake.core.admin import identity
 from offtake.core.auth import passwords, rate_limit
@@ -33,22 +33,27 @@ class KhorosCall(Call[KhorosSettings]):
 
 
 def authenticate(incoming: IncomingRequest[KhorosSettings]) -> KhorosCall:
-    """The caller whose user name and password the Authorization header holds.
+    """The caller whose user name and password the Authorization header holds, with the parameters of the query.
 
-    A user name can exist in several companies; the company key, a parameter, tells them apart. Raises InvalidRequest
-    for a body without readable parameters, NotAuthenticated.
+    A user name can exist in several companies; the password tells them apart. Raises NotAuthenticated, Throttled and
+    Unavailable, and InvalidRequest for a query without readable parameters.
     """
-    sent = read_parameters(incoming.request, incoming.body)
     user, password = _basic(incoming.request.headers.get("authorization", ""))
-    principal = passwords.log_in(user, password, incoming.on, company_key=sent.one(KEY))
+    address = remote_address(incoming.request)
+    principal = passwords.log_in(user, password, incoming.on, address=address)
     return KhorosCall(
         request=incoming.request,
         body=incoming.body,
         wire=incoming.wire,
-        by=Caller(principal=principal, address=remote_address(incoming.request)),
-        sent=sent,
+        by=Caller(principal=principal, address=address),
+        sent=read_parameters(incoming.request),
         tenant=identity.get_tenant(principal.tenant, incoming.on),
     )
+
+
+def with_body(call: KhorosCall, body: bytes) -> KhorosCall:
+    """The call with the parameters of its body as well. Raises InvalidRequest for a body without readable ones."""
+    return replace(call, body=body, sent=read_parameters(call.request, body))
 
 
 def limit_rate(call: KhorosCall) -> Mapping[str, str]:

@@ -31,6 +31,7 @@ from offtake.wire.khoros.auth import (
     limit_rate,
     permit_create,
     permit_jobs,
+    with_body,
 )
 from offtake.wire.khoros.errors import render_error
 from offtake.wire.khoros.ids import access_token, job_path, new_reference
@@ -108,6 +109,7 @@ _CREATE = Endpoint(
     act=_create,
     encode=_answer_created,
     has_body=True,
+    with_body=with_body,
 )
 _CREATE_PUBLISHING = replace(_CREATE, decode=_decode_create_publishing)
 

@@ -27,6 +27,7 @@ from offtake.errors import (
     QuotaExceeded,
     RateExceeded,
     ReversedTimespan,
+    Throttled,
     TimespanTooLong,
     Waitable,
 )
@@ -58,6 +59,7 @@ CODES: dict[type[OfftakeError], str] = {
     ArtifactGone: "Gone",
     QuotaExceeded: "TooManyRequests",
     RateExceeded: "TooManyRequests",
+    Throttled: "TooManyRequests",
     AccountNotVerified: "AccountNotVerified",
     Waitable: "ServiceUnavailable",
     OfftakeError: "InternalError",

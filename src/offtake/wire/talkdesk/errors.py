@@ -27,6 +27,7 @@ from offtake.errors import (
     QuotaExceeded,
     RateExceeded,
     ReversedTimespan,
+    Throttled,
     TimespanTooLong,
     Unavailable,
     Waitable,
@@ -51,6 +52,7 @@ CODES: dict[type[OfftakeError], str] = {
     IdempotencyConflict: "1020007",  # proposed; the dialect has no such keys
     QuotaExceeded: "1020017",
     RateExceeded: "1020017",  # proposed; the dialect counts no requests
+    Throttled: "1020017",  # proposed
     AuditUnavailable: "1020019",
     Unavailable: "1020019",  # the only documented 503; without the store there is no audit log either
     OfftakeError: "1020000",  # proposed

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 from starlette.responses import JSONResponse, Response
 
 from offtake.core.auth import tokens
-from offtake.core.auth.client_auth import AuthenticatedClient, authenticate_client
+from offtake.core.auth.client_auth import AuthenticatedClient, ClientAuthentication, authenticate_client
 from offtake.core.auth.tokens import IssuedToken, TokenEndpoint
 from offtake.http.middleware import remote_address
 from offtake.wire.endpoint import Endpoint, IncomingRequest, decode_nothing, permit, unlimited
@@ -48,16 +48,18 @@ def authenticate_token_client(incoming: Incoming) -> OAuthCall[TokenRequest]:
     Raises OAuthRefusal, NotAuthenticated.
     """
     wanted = decode_token_request(TokenParameters.of(incoming.request, incoming.body), _audiences(incoming))
-    return _authenticated(incoming, authenticate_client(wanted.client, incoming.on), wanted)
+    return _authenticated(incoming, _client(wanted.client, incoming), wanted)
 
 
 def authenticate_revoking_client(incoming: Incoming) -> OAuthCall[str]:
     """The client that ends a token. Raises OAuthRefusal, NotAuthenticated."""
     sent = TokenParameters.of(incoming.request, incoming.body)
     token = decode_revocation(sent)
-    return _authenticated(
-        incoming, authenticate_client(sent.client_authentication(_audiences(incoming)), incoming.on), token
-    )
+    return _authenticated(incoming, _client(sent.client_authentication(_audiences(incoming)), incoming), token)
+
+
+def _client(presented: ClientAuthentication, incoming: Incoming) -> AuthenticatedClient:
+    return authenticate_client(presented, incoming.on, address=remote_address(incoming.request))
 
 
 def _authenticated(incoming: Incoming, client: AuthenticatedClient, wanted: Wanted) -> OAuthCall[Wanted]:
@@ -88,6 +90,7 @@ TOKEN = Endpoint(
     act=_issue,
     encode=_answer_token,
     has_body=True,
+    authenticates_by_body=True,
 )
 
 
@@ -108,4 +111,5 @@ REVOKE = Endpoint(
     act=_revoke,
     encode=_answer_revoked,
     has_body=True,
+    authenticates_by_body=True,
 )

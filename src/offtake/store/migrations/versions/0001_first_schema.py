@@ -39,12 +39,19 @@ def downgrade() -> None:
         "credential_key",
         "credential",
         "tenant",
+        "installation",
     ):
         op.drop_table(table)
 
 
 def _create_identity() -> None:
     """Tenants, their credentials and tokens, and requests counted by principal."""
+    op.create_table(
+        "installation",
+        sa.Column("name", sa.String(length=32), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_installation")),
+    )
     op.create_table(
         "tenant",
         sa.Column("name", sa.String(length=63), nullable=False),
