@@ -62,9 +62,9 @@ def settings_page() -> str:
         " option overrides both. `offtake config show` prints the effective values. Offtake does not start if the file"
         " contains an option that is not listed here.",
         "",
-        "A tenant can have its own values for the options of a dialect, in the file only: `[tenants.acme.talkdesk]`"
-        " with `open_jobs = 30` doubles the default quota of the tenant acme. Options that this table omits have the"
-        " values of `[talkdesk]`.",
+        "A tenant can have its own values for the options of a dialect and of `[budget]`, in the file only:"
+        " `[tenants.acme.talkdesk]` with `open_jobs = 30` doubles the default quota of the tenant acme. Options that"
+        " this table omits have the values of `[talkdesk]`.",
     ]
     section: str | None = None
     for name, option, default, description, _ in rows():

@@ -52,7 +52,7 @@ from offtake.store import installation
 from offtake.store.database import Database, sqlite_url
 from offtake.store.migrate import migrate
 from offtake.tls import Tls
-from offtake.wire import DIALECTS, Dialect, Wire, openapi
+from offtake.wire import DIALECTS, Wire, openapi
 
 Built = TypeVar("Built")
 _log = structlog.get_logger("offtake.app")
@@ -71,8 +71,9 @@ def build_services(home: Home, settings: Settings) -> Services:
         lake=Lake(_table_storage(home, settings)),
         artifacts=artifacts,
         catalogue=build_catalogue(home, settings),
-        presentations={item.name: _per_tenant(item, item.presentation, settings) for item in DIALECTS},
-        limits={item.name: _per_tenant(item, lambda options: options.limits(), settings) for item in DIALECTS},
+        presentations={item.name: _per_tenant(item.name, item.presentation, settings) for item in DIALECTS},
+        limits={item.name: _per_tenant(item.name, lambda options: options.limits(), settings) for item in DIALECTS},
+        budgets=_per_tenant("budget", lambda options: options.budget(), settings),
         attempt=_attempt_policy(settings),
         logins=Logins(_login_policy(settings), salt=_login_salt(database)),
         link_key=home.read_link_key(),
@@ -180,7 +181,7 @@ def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIA
         openapi.router(_documents(services, public_url), __version__, public_url),
     ]
     for dialect in DIALECTS:
-        own = _per_tenant(dialect, lambda options: options, settings)
+        own = _per_tenant(dialect.name, lambda options: options, settings)
         routers.append(dialect.router(Wire(dialect=dialect, on=services, settings=own, public_url=public_url)))
     for router in routers:
         app.include_router(router)
@@ -269,14 +270,12 @@ def _documents(services: Services, public_url: str | None) -> dict[str, dict[str
     return {item.name: item.document(services.catalogue, public_url) for item in DIALECTS}
 
 
-def _per_tenant(dialect: Dialect[Any], make: Callable[[Any], Built], settings: Settings) -> PerTenant[Built]:
-    """Build a value from a dialect's settings: one for all tenants, and one for each tenant with its own settings."""
+def _per_tenant(table: str, make: Callable[[Any], Built], settings: Settings) -> PerTenant[Built]:
+    """Build a value from a table of settings: one for all tenants, and one for each tenant with its own settings."""
     return PerTenant(
-        default=make(settings.table(dialect.name)),
+        default=make(settings.table(table)),
         overrides={
-            tenant: make(settings.table(dialect.name, tenant))
-            for tenant, own in settings.tenants.items()
-            if dialect.name in own
+            tenant: make(settings.table(table, tenant)) for tenant, own in settings.tenants.items() if table in own
         },
     )
 

@@ -22,6 +22,7 @@
     │   ├── LinkRefused             get a new download link
     │   │   └── LinkExpired         the same; the link was valid once
     │   ├── QuotaExceeded           wait until a job ends
+    │   │   └── BudgetExceeded      delete files, or wait until files expire, records are removed or the day ends
     │   ├── RateExceeded            wait for the next window
     │   ├── Throttled               wait: the address, login name, tenant or link is at a limit of the server
     │   ├── AuditUnavailable        retry: the operation was not carried out
@@ -33,6 +34,7 @@
     │   ├── ArtifactMismatch        the written file does not match the counts
     │   ├── NotUnderstood           needs a worker with another release or catalogue
     │   ├── RowLimitExceeded        more rows than the request's limit
+    │   ├── TenantBudgetExhausted   the file exceeds what is left of the tenant's budget
     │   └── QueryFailed             the data or the report's query is faulty
     └── OperatorError               printed by the command line
         ├── SettingsError           correct the setting; the message has file, line and similar names
@@ -204,6 +206,12 @@ class QuotaExceeded(Waitable):
     code = "quota_exceeded"
 
 
+class BudgetExceeded(QuotaExceeded):
+    """The tenant uses all that it may keep, publish in a day or store; ``retry_after`` is when that may change."""
+
+    code = "budget_exceeded"
+
+
 class RateExceeded(Waitable):
     """More than ``allowed`` requests in the window; the next window begins after ``retry_after`` seconds."""
 
@@ -264,6 +272,10 @@ class NotUnderstood(AttemptError):
 
 class RowLimitExceeded(AttemptError):
     code = "row_limit_exceeded"
+
+
+class TenantBudgetExhausted(AttemptError):
+    code = "budget_exceeded"
 
 
 class QueryFailed(AttemptError):

@@ -6,7 +6,8 @@ invalid value or contradicting values stop the start with file and line. ``docs/
 from this module.
 
 Each room defines its own options (``http/settings.py``, ``executor/settings.py``), and so does each dialect
-(``wire/<dialect>/settings.py``). The file may override a dialect's options for one tenant: ``[tenants.acme.talkdesk]``.
+(``wire/<dialect>/settings.py``). The file may override the options of a dialect and of the
+budget for one tenant: ``[tenants.acme.talkdesk]``.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as NotJson
 
+from offtake.core.settings import BudgetSettings
 from offtake.errors import SettingsError
 from offtake.executor.settings import MaintenanceSettings, TemporalSettings, WorkerSettings
 from offtake.http.limit_settings import LoginSettings
@@ -96,6 +98,7 @@ class Settings(BaseSettings):
     maintenance: MaintenanceSettings = MaintenanceSettings()
     temporal: TemporalSettings = TemporalSettings()
     catalogue: CatalogueSettings = CatalogueSettings()
+    budget: BudgetSettings = BudgetSettings()
     talkdesk: TalkdeskSettings = TalkdeskSettings()
     khoros: KhorosSettings = KhorosSettings()
     loop: LoopSettings = LoopSettings()
@@ -193,13 +196,13 @@ def _read(file: Path) -> TomlFile:
 
 
 def _faults_of_tenants(settings: Settings, toml: TomlFile) -> Iterator[str]:
-    """Yield the faults of the tenants' own values. Only tables of dialects are allowed."""
-    dialects = {dialect.name for dialect in DIALECTS}
+    """Yield the faults of the tenants' own values. Only tables of dialects and the budget are allowed."""
+    allowed = {"budget", *(dialect.name for dialect in DIALECTS)}
     for tenant, own in settings.tenants.items():
         for table in own:
             at = ("tenants", tenant, table)
-            if table not in dialects:
-                known = ", ".join(sorted(dialects))
+            if table not in allowed:
+                known = ", ".join(sorted(allowed))
                 yield f"{toml.where(*at)}: {'.'.join(at)}: a tenant may override only the tables {known}"
                 continue
             try:

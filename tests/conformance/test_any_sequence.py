@@ -21,7 +21,7 @@ from offtake.core.exports.cancel import cancel_export
 from offtake.core.exports.create import create_export
 from offtake.core.exports.delete import delete_export
 from offtake.core.exports.read import JobRef
-from offtake.core.policy import PerTenant
+from offtake.core.policy import Budget, PerTenant
 from offtake.core.services import Services
 from offtake.errors import (
     ArtifactGone,
@@ -34,10 +34,12 @@ from offtake.errors import (
 )
 from offtake.executor.worker import Worker, claim_next
 from offtake.model.artifact import Artifact
-from offtake.model.job import LEASED, MOVES, OPEN, JobFilter, Lease, Status
+from offtake.model.job import ENDED, LEASED, MOVES, OPEN, JobFilter, Lease, Status
 from offtake.model.tenant import Tenant
-from offtake.store import jobs
+from offtake.store import jobs, usage
+from offtake.store.records import stored_bytes
 from offtake.store.schema import job as table
+from offtake.store.schema import tenant_usage
 from tests.fixtures.exports import EXPORT, age_jobs, caller
 from tests.fixtures.storage_paths import artifact_path
 
@@ -72,6 +74,7 @@ class Sequences(RuleBasedStateMachine):
         default = replace(on.limits["talkdesk"].default, open_jobs=QUOTA, retention=RETENTION)
         attempt = replace(on.attempt, attempts=ATTEMPTS, retry_delay=timedelta(0), lease=LEASE)
         self.on = replace(on, limits={"talkdesk": PerTenant(default=default)}, attempt=attempt)
+        self.purging = replace(self.on, budgets=PerTenant(default=Budget(ended_life=timedelta(days=-1))))
         self.jobs: dict[str, Model] = {}
         self.leases: list[Lease] = []
         self.published: Counter[str] = Counter()
@@ -80,6 +83,7 @@ class Sequences(RuleBasedStateMachine):
         """Remove all jobs and files."""
         with self.on.database.write() as connection:
             connection.execute(delete(table))
+            connection.execute(delete(tenant_usage))
         for path in self.files():
             path.unlink()
 
@@ -221,6 +225,14 @@ class Sequences(RuleBasedStateMachine):
             job.move(Status.EXPIRED)
         assert retention.sweep(self.on).failed == 0
 
+    @rule()
+    def purge(self) -> None:
+        """The maintenance removes the records of all jobs that have ended without a file."""
+        gone = {id_ for id_, job in self.jobs.items() if job.status in ENDED - {Status.SUCCEEDED} and not job.held}
+        assert retention.purge_records(self.purging) == len(gone)
+        self.jobs = {id_: job for id_, job in self.jobs.items() if id_ not in gone}
+        self.leases = [lease for lease in self.leases if lease.job.id not in gone]
+
     @precondition(lambda self: self.jobs)
     @rule(number=ANY)
     def cancel(self, number: int) -> None:
@@ -296,7 +308,7 @@ class Sequences(RuleBasedStateMachine):
 
     @invariant()
     def the_store_matches_the_model(self) -> None:
-        """Compare jobs, files and quotas."""
+        """Compare jobs, files, quotas and usage."""
         with self.on.database.read() as connection:
             stored = jobs.newest(connection, JobFilter(), limit=1_000)
         actual = {job.id: (job.status, job.fence, job.attempts, job.held_at is not None) for job in stored}
@@ -305,6 +317,13 @@ class Sequences(RuleBasedStateMachine):
         published = {artifact_path(self.on, job.artifact.key) for job in stored if job.artifact is not None}
         assert set(self.files()) == published
         assert all(self.open(tenant) <= QUOTA for tenant in TENANTS)
+        for tenant in TENANTS:
+            own = [job for job in stored if job.tenant == tenant]
+            kept = [job.artifact for job in own if job.artifact is not None]
+            with self.on.database.read() as connection:
+                used = usage.read(connection, tenant)
+            assert (used.files, used.bytes, used.rows) == (len(kept), sum(each.bytes for each in kept), 0)
+            assert used.request_bytes == sum(stored_bytes(job.request) for job in own)
 
 
 def test_any_sequence_of_operations_matches_the_model(services: Services) -> None:

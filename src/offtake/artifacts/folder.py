@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,7 @@ class FolderArtifacts(ArtifactStore):
         """Create the folders."""
         super().prepare()
         (self.root / FILES).mkdir(parents=True, exist_ok=True)
+        self.capacity = shutil.disk_usage(self.root).total
 
     def check(self) -> bool:
         """Return True: ``prepare`` created the folders."""

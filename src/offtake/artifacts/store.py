@@ -42,10 +42,14 @@ class StoredFile:
 
 
 class ArtifactStore(ABC):
-    """Base of the implementations; defines all keys. ``root`` is a local folder."""
+    """Base of the implementations; defines all keys. ``root`` is a local folder.
+
+    ``capacity`` is the size of the disk of the published files at the start, in bytes; None if they are on no disk.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.capacity: int | None = None
 
     def prepare(self) -> None:
         """Create the folders."""

@@ -46,7 +46,21 @@ class DialectLimits:
     )  # by operation, for operations that the dialect counts separately
     refresh_life: timedelta = timedelta(0)  # zero: no refresh tokens
     freshness: timedelta = timedelta(0)  # rows younger than this at the job's creation are excluded
+    inboxes_without_members: bool = False  # whether every active agent sees the inboxes that have no members
     audit_reads: bool = False  # whether the audit log also records reads of jobs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What one tenant may use over all dialects. None: unlimited."""
+
+    kept_bytes: int | None = None  # of published files that are kept
+    kept_share: float = 1.0  # the same, as a share of the artifact store's disk; without effect in object storage
+    kept_files: int | None = None
+    kept_rows: int | None = None  # of all kept files
+    daily_bytes: int | None = None  # published in a day (UTC)
+    request_bytes: int | None = None  # stored requests of all jobs, ended ones included
+    ended_life: timedelta = timedelta(days=36_500)  # how long the record of a job without a file stays after its end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from offtake.artifacts.store import ArtifactStore
 from offtake.catalogue.load import Catalogue
 from offtake.core.logins import Logins
-from offtake.core.policy import AttemptPolicy, DialectLimits, PerTenant
+from offtake.core.policy import AttemptPolicy, Budget, DialectLimits, PerTenant
 from offtake.core.presentation import Presentation
 from offtake.lake.delta import Lake
 from offtake.model.job import Lease
@@ -39,6 +39,7 @@ class Services:
     clock: Callable[[], datetime]  # the current UTC instant of this host
     new_id: Callable[[], str]  # returns a new lower-case UUID
     new_secret: Callable[[], str]  # returns an unguessable, URL-safe text
+    budgets: PerTenant[Budget] = field(default_factory=lambda: PerTenant(default=Budget()))
     dispatches: bool = False  # whether an engine (Temporal) dispatches jobs; messages to it go through the outbox
     # Called when an attempt reaches a point of ``core.attempt.run.POINTS``; fault tests stop an attempt there.
     reached: Callable[[str, Lease], None] = _ignore_point

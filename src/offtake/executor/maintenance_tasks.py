@@ -23,6 +23,7 @@ from offtake.store.maintenance_tasks import SWEEP
 
 _log = structlog.get_logger("offtake.maintenance")
 _RECORDS_INTERVAL = timedelta(minutes=1)
+_PURGE_INTERVAL = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,7 @@ def tasks(on: Services, intervals: Intervals) -> tuple[Task, ...]:
         Task(name="rescue", every=intervals.rescue, run=_rescue, recorded=False),
         Task(name="expire", every=intervals.expire, run=_expire),
         Task(name=SWEEP, every=intervals.sweep, run=_sweep),
+        Task(name="purge", every=_PURGE_INTERVAL, run=_purge),
         Task(name="forget_workers", every=_RECORDS_INTERVAL, run=_forget_workers),
         Task(name="fix_timestamps", every=_RECORDS_INTERVAL, run=_fix_timestamps),
     )
@@ -111,6 +113,14 @@ def _sweep(on: Services) -> bool:
     """Remove published files that no job needs."""
     count_removed(SWEEP, on, retention.sweep_published(on))
     return False
+
+
+def _purge(on: Services) -> bool:
+    """Remove records of jobs without a file that ended long ago."""
+    removed = retention.purge_records(on)
+    if removed:
+        _log.info("jobs_purged", jobs=removed)
+    return removed >= retention.PURGE_BATCH_SIZE
 
 
 def _forget_workers(on: Services) -> bool:

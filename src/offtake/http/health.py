@@ -1,8 +1,8 @@
 """``/healthz``, ``/readyz`` and ``/metrics``, outside all dialects.
 
 ``/healthz`` checks nothing: it is 200 while the process answers. ``/readyz`` is 200 if requests should be sent to this
-server, else 503 with the failed checks. Neither needs credentials. ``/metrics`` exists if a token is configured, and
-requires it.
+server, else 503 with the failed checks; a warning leaves it at 200. Neither needs credentials. ``/metrics`` exists if a
+token is configured, and requires it.
 """
 
 from __future__ import annotations
@@ -51,19 +51,22 @@ class Readiness:
         self._running: dict[str, asyncio.Future[str | None]] = {}
         self._checked_at = float("-inf")
         self._missing: list[str] = []
+        self.warnings: list[str] = []  # faults at the last check that leave the server ready
         self._lock = asyncio.Lock()
 
     async def missing(self) -> list[str]:
         """Return the messages of failed checks; empty if the server is ready."""
         async with self._lock:
             if time.monotonic() - self._checked_at >= self._cache_seconds:
-                missing = await self._run_checks()
-                if missing != self._missing:
-                    _log.warning("readiness", missing=missing)
+                missing, warnings = await self._run_checks()
+                if (missing, warnings) != (self._missing, self.warnings):
+                    _log.warning("readiness", missing=missing, warnings=warnings)
+                self.warnings = warnings
                 self._missing, self._checked_at = missing, time.monotonic()
             return self._missing
 
-    async def _run_checks(self) -> list[str]:
+    async def _run_checks(self) -> tuple[list[str], list[str]]:
+        """Run the checks and return the messages of those that failed, and of those that only warn."""
         results = [self._running.get(health_check.name) or self._start(health_check) for health_check in self._checks]
         if results:
             await asyncio.wait(results, timeout=self._timeout_seconds)
@@ -73,7 +76,8 @@ class Readiness:
             else f"{health_check.name} did not answer within {self._timeout_seconds:g} seconds."
             for health_check, result in zip(self._checks, results, strict=True)
         ]
-        return [message for message in messages if message]
+        found = [(check.warns, message) for check, message in zip(self._checks, messages, strict=True) if message]
+        return [message for warns, message in found if not warns], [message for warns, message in found if warns]
 
     def _start(self, health_check: HealthCheck) -> asyncio.Future[str | None]:
         """Run the check in a daemon thread, which does not delay the end of the process."""
@@ -110,7 +114,11 @@ def router(traffic: Traffic, readiness: Readiness, exposition: Callable[[], Resp
     async def readyz() -> Response:
         """Whether this server should receive requests."""
         missing = ["The server is shutting down."] if traffic.is_draining else await readiness.missing()
-        body = {"status": "not ready" if missing else "ready", "missing": missing}
+        body = {
+            "status": "not ready" if missing else "ready",
+            "missing": missing,
+            "warnings": readiness.warnings,
+        }
         return JSONResponse(body, 503 if missing else 200, headers=_NO_STORE)
 
     if token is not None:

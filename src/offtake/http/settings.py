@@ -59,7 +59,9 @@ class ServerSettings(SettingsSection):
         gt=0,
         description="How long an idle connection is kept open; longer than clients wait between two status requests.",
     )
-    min_free_mb: int = Field(512, ge=0, description="Minimum free space of the artifact store for /readyz, in MiB.")
+    min_free_mb: int = Field(
+        512, ge=0, description="Free space of the artifact store below which /readyz warns, in MiB."
+    )
     worker_silence_seconds: Seconds = Field(
         30.0,
         ge=0,

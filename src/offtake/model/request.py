@@ -41,6 +41,7 @@ class ReportParameters:
     agent_emails: tuple[str, ...] | None = None  # lower case
     customer_emails: tuple[str, ...] | None = None  # lower case
     viewer_email: str | None = None  # lower case; only rows that this person may see; None: all rows
+    inboxes_without_members: bool = False  # whether that person, if an active agent, sees inboxes without members
     priorities: tuple[str, ...] | None = None
     smart_view_id: str | None = None
     business_hours: BusinessHours | None = None

@@ -30,7 +30,8 @@ from sqlalchemy import (
 
 from offtake.model.artifact import Artifact
 from offtake.model.job import LEASED, OPEN, Failure, Job, JobFilter, Lease, Status, sources
-from offtake.store.records import job_from_row, request_to_json
+from offtake.store import usage
+from offtake.store.records import job_from_row, request_to_json, stored_bytes
 from offtake.store.schema import NUL, Instant, job, later, tenant
 from offtake.store.wakeup import announce
 
@@ -48,17 +49,17 @@ def lock_tenant(connection: Connection, name: str) -> None:
     connection.execute(select(tenant.c.name).where(tenant.c.name == name).with_for_update()).one()
 
 
-def count_open(connection: Connection, *, tenant: str, dialect: str) -> int:
-    """Return the number of open jobs, which count towards the quota of the tenant in the dialect."""
-    statement = (
-        select(func.count()).select_from(job).where(job.c.tenant == tenant, job.c.dialect == dialect, _has_status(OPEN))
-    )
+def count_open(connection: Connection, *, tenant: str, dialect: str | None = None) -> int:
+    """Return the number of the tenant's open jobs, in the dialect if one is given."""
+    statement = select(func.count()).select_from(job).where(job.c.tenant == tenant, _has_status(OPEN))
+    if dialect is not None:
+        statement = statement.where(job.c.dialect == dialect)
     return int(connection.execute(statement).scalar_one())
 
 
 def add(connection: Connection, new: Job) -> None:
     """Insert a queued job and wake the workers."""
-    request = new.request
+    request, size = new.request, stored_bytes(new.request)
     connection.execute(
         insert(job).values(
             id=new.id,
@@ -68,6 +69,7 @@ def add(connection: Connection, new: Job) -> None:
             report=request.report,
             format=request.format,
             request=request_to_json(request),
+            request_bytes=size,
             status=new.status,
             fence=new.fence,
             attempts=new.attempts,
@@ -79,6 +81,7 @@ def add(connection: Connection, new: Job) -> None:
             estimated_seconds=int(new.estimated_duration.total_seconds()),
         )
     )
+    usage.add_requests(connection, new.tenant, size)
     announce(connection)
 
 
@@ -192,7 +195,10 @@ def succeed(connection: Connection, lease: Lease, artifact: Artifact, *, now: da
         sha256=artifact.sha256,
         **_NO_LEASE,
     )
-    return connection.execute(statement).rowcount == 1
+    if connection.execute(statement).rowcount == 0:
+        return False
+    usage.add_file(connection, lease.job.tenant, artifact, now=now)
+    return True
 
 
 def fail(connection: Connection, lease: Lease, failure: Failure, *, now: datetime) -> bool:
@@ -298,8 +304,7 @@ def expired(connection: Connection, *, now: datetime, limit: int = 100, after: J
 
 def expire(connection: Connection, job_id: str) -> bool:
     """Move the job to expired: its artifact was removed because the retention is over."""
-    statement = _move(Status.EXPIRED, job.c.id == job_id).values(artifact_key=None)
-    return connection.execute(statement).rowcount == 1
+    return _remove_file(connection, _move(Status.EXPIRED, job.c.id == job_id))
 
 
 def end_retention(connection: Connection, job_id: str, *, now: datetime) -> bool:
@@ -315,8 +320,9 @@ def end_retention(connection: Connection, job_id: str, *, now: datetime) -> bool
 
 def delete(connection: Connection, job_id: str) -> bool:
     """Move the job to deleted; its artifact, if any, was removed. The job's record stays."""
-    statement = _move(Status.DELETED, job.c.id == job_id).values(artifact_key=None)
-    return connection.execute(statement).rowcount == 1
+    if _remove_file(connection, _move(Status.DELETED, and_(job.c.id == job_id, job.c.artifact_key.is_not(None)))):
+        return True
+    return connection.execute(_move(Status.DELETED, job.c.id == job_id)).rowcount == 1
 
 
 def referenced_keys(connection: Connection, files: Collection[tuple[str, int, str]]) -> set[str]:
@@ -368,6 +374,16 @@ def _enqueue(connection: Connection, statement: Update) -> bool:
     if moved:
         announce(connection)
     return moved
+
+
+def _remove_file(connection: Connection, statement: Update) -> bool:
+    """Execute a move of a job whose artifact was removed."""
+    removed = statement.values(artifact_key=None).returning(job.c.tenant, job.c.bytes, job.c.rows)
+    row = connection.execute(removed).one_or_none()
+    if row is None:
+        return False
+    usage.remove_file(connection, row.tenant, size=row.bytes, rows=row.rows)
+    return True
 
 
 def _has_lease(lease: Lease) -> ColumnElement[bool]:

@@ -8,6 +8,7 @@ fail such a job, but does not run it.
 from __future__ import annotations
 
 import dataclasses
+import json
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -19,6 +20,7 @@ from offtake.model.job import Failure, Job, Status
 from offtake.model.request import BusinessHours, ExportRequest, ReportParameters, Selection
 from offtake.model.timespan import Timespan
 
+_ROW_BYTES = 1_024  # measured on SQLite and PostgreSQL: 600 to 900, indexes included
 _NO_PARAMETERS = ReportParameters()
 _KNOWN = frozenset(
     {"start", "end", "zone", "name", "row_limit", "as_of", "watermark", "account_zone", "locale", "columns"}
@@ -43,6 +45,11 @@ def request_to_json(request: ExportRequest) -> dict[str, Any]:
         "columns": list(request.columns),
         "parameters": _parameters_to_json(request.parameters),
     }
+
+
+def stored_bytes(request: ExportRequest) -> int:
+    """Return the size of a job's record: its request, and the rest of its row with its indexes."""
+    return _ROW_BYTES + len(json.dumps(request_to_json(request)))
 
 
 def job_from_row(row: Row[Any]) -> Job:

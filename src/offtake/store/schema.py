@@ -179,6 +179,7 @@ job = Table(
     Column("report", String(64), nullable=False),
     Column("format", String(16), nullable=False),
     Column("request", _JSON, nullable=False),
+    Column("request_bytes", Integer, nullable=False),
     Column("status", String(16), nullable=False),
     Column("fence", Integer, nullable=False),
     Column("attempts", Integer, nullable=False),
@@ -226,6 +227,20 @@ Index("ix_job_list_all", job.c.tenant, job.c.dialect, job.c.created_at)
 Index("ix_job_expiry", job.c.expires_at, postgresql_where=job.c.status == "succeeded",
       sqlite_where=job.c.status == "succeeded")  # fmt: skip
 Index("ix_job_reference", job.c.reference, unique=True)
+_WITHOUT_FILE = job.c.status.in_(sorted(frozenset(Status) - OPEN - {Status.SUCCEEDED}))
+Index("ix_job_purge", job.c.finished_at, postgresql_where=_WITHOUT_FILE, sqlite_where=_WITHOUT_FILE)
+
+tenant_usage = Table(
+    "tenant_usage",
+    metadata,
+    Column("tenant", String(63), ForeignKey("tenant.name"), primary_key=True),
+    Column("files", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("request_bytes", BigInteger, nullable=False),
+    Column("day", Instant, nullable=True),
+    Column("day_bytes", BigInteger, nullable=False),
+)
 
 rate = Table(
     "rate",

@@ -33,7 +33,8 @@ UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 @pytest.fixture(scope="module")
 def acme(busy: Served) -> str:
     """A tenant with conversations."""
-    return loop.tenant(busy, "checks", [*PEOPLE, *TALKS])
+    rita_in_support = {"table": "inbox_member", "inbox_id": "support", "agent_id": "user_1"}
+    return loop.tenant(busy, "checks", [*PEOPLE, rita_in_support, *TALKS])
 
 
 @pytest.fixture(scope="module")

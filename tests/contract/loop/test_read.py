@@ -159,23 +159,34 @@ def test_an_export_is_visible_to_its_actor_its_effective_user_and_administrators
         assert hidden <= {f'{{"id":"{export}","status":"PendingOrExpired"}}'}
 
 
-def test_a_person_sees_rows_of_open_inboxes_and_of_inboxes_that_the_person_belongs_to(here: InProcess) -> None:
+def exported_ids(here: InProcess, client: LoopWire, **body: object) -> list[str]:
+    """Export and return the conversations of the file."""
+    export = client.create(**body)
+    with here.on.database.write() as connection:  # exports of other tests may be queued
+        others = update(job).where(job.c.id != export, job.c.status == "queued")
+        connection.execute(others.values(not_before=here.now + timedelta(days=1000)))
+    here.work()
+    return [row["conversationId"] for row in here.http.get(client.url(export)).json()]
+
+
+def test_a_person_sees_rows_of_own_inboxes_only(here: InProcess) -> None:
     """Loop contract 4 and 5.2, V15, proposed: the owner of a token is its effective user, and a filter by inbox never
     grants access to it."""
+    assert exported_ids(here, member(here, "Olga@acme.example")) == ["c2", "c4"]
+    assert exported_ids(here, member(here, RITA)) == []
+    assert exported_ids(here, member(here, RITA), teamIds=["sales", "support"]) == []
+    assert exported_ids(here, member(here, None)) == exported_ids(here, member(here, BOSS, ADMIN)) == loop.ALL
 
-    def ids(client: LoopWire, **body: object) -> list[str]:
-        export = client.create(**body)
-        with here.on.database.write() as connection:  # exports of other tests may be queued
-            others = update(job).where(job.c.id != export, job.c.status == "queued")
-            connection.execute(others.values(not_before=here.now + timedelta(days=1000)))
-        here.work()
-        return [row["conversationId"] for row in here.http.get(client.url(export)).json()]
 
-    assert ids(member(here, RITA)) == ["c1", "c3", "c5"]
-    assert ids(member(here, RITA), teamIds=["sales"]) == []
-    assert ids(member(here, "Olga@acme.example")) == loop.ALL
-    assert ids(member(here, "unknown@acme.example")) == ["c1", "c3", "c5"]
-    assert ids(member(here, None)) == ids(member(here, BOSS, ADMIN)) == loop.ALL
+def test_a_setting_shows_inboxes_without_members_to_active_agents_only(tmp_path: Path) -> None:
+    """A token of a person who is no agent, or no longer one, gives an empty file."""
+    with in_process(tmp_path, '[loop]\ninboxes_without_members = "visible"\n') as here:
+        identity.add_tenant(Tenant(name="acme"), here.on)
+        loop.load(here.installation, "acme", [*PEOPLE, *TALKS])
+        assert exported_ids(here, member(here, RITA)) == ["c1", "c3", "c5"]
+        assert exported_ids(here, member(here, "Olga@acme.example")) == loop.ALL
+        for person in ("unknown@acme.example", "gone@acme.example"):
+            assert exported_ids(here, member(here, person)) == []
 
 
 IMPERSONATIONS = [

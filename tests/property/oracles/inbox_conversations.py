@@ -122,7 +122,7 @@ def inbox_conversations(case: ExportCase) -> list[Row]:
             _keeps(parameters.inbox_ids, {conversation["inbox_id"]})
             and _keeps(parameters.tag_ids, set(tags))
             and _keeps(parameters.agent_emails, emails)
-            and _may_view(care, conversation["inbox_id"], parameters.viewer_email)
+            and _may_view(care, conversation["inbox_id"], parameters)
             and _keeps(parameters.customer_emails, {_folded(customer["email"])} if customer else set())
         ):
             continue
@@ -251,11 +251,15 @@ COLUMNS: Mapping[str, str] = {
 }
 
 
-def _may_view(care: Care, inbox_id: str, viewer: str | None) -> bool:
-    """Only members may view an inbox that has members."""
+def _may_view(care: Care, inbox_id: str, parameters: ReportParameters) -> bool:
+    """An active agent may view the inboxes of which it is a member and, if the account shows them, those without
+    members; any other person views nothing."""
+    if parameters.viewer_email is None:
+        return True
     members = {row["agent_id"] for row in care.rows["inbox_member"] if row["inbox_id"] == inbox_id}
-    agents = [row for row in care.rows["agent"] if row["agent_id"] in members]
-    return viewer is None or not members or viewer in {_folded(row["email"]) for row in agents}
+    active = [row for row in care.rows["agent"] if row["is_active"]]
+    viewers = {row["agent_id"] for row in active if _folded(row["email"]) == parameters.viewer_email}
+    return bool(viewers & members) or (bool(viewers) and not members and parameters.inboxes_without_members)
 
 
 def check_entries(export: Export, rows: list[Row], data: st.DataObject) -> None:
@@ -306,6 +310,7 @@ def inbox_requests(care: Care, timespan: Timespan) -> SearchStrategy[Sequence[Re
         agent_emails=some(_emails(care, "agent")),
         customer_emails=some(_emails(care, "customer")),
         viewer_email=st.sampled_from([None, "unknown", *_emails(care, "agent")]),
+        inboxes_without_members=st.booleans(),
     )
     return (st.just(ReportParameters()) | filtered).map(lambda parameters: [parameters])
 

@@ -7,24 +7,30 @@ with a faulty catalogue does not start.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from offtake.core.admin import worker_registry
 from offtake.core.services import Services
-from offtake.errors import AttemptError, SettingsError, Unavailable
+from offtake.errors import AttemptError, ResourceExhausted, SettingsError, Unavailable
 from offtake.lake.tables import tables
 from offtake.store.migrate import is_older
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthCheck:
-    """A dependency of the server; ``check`` returns what is wrong with it, or None."""
+    """A dependency of the server; ``check`` returns what is wrong with it, or None.
+
+    ``warns``: the server stays ready and reports the fault as a warning.
+    """
 
     name: str
     check: Callable[[], str | None]
+    warns: bool = False
 
 
 def health_checks(on: Services, *, free_bytes: int, silence: timedelta) -> tuple[HealthCheck, ...]:
@@ -39,16 +45,6 @@ def health_checks(on: Services, *, free_bytes: int, silence: timedelta) -> tuple
         except (Unavailable, SQLAlchemyError):
             return "The state database cannot be reached."
         return "The state database has the schema of an older release." if older else None
-
-    def artifacts() -> str | None:
-        try:
-            on.artifacts.require_room(free_bytes)
-            answers = on.artifacts.check()
-        except AttemptError as error:
-            return error.message
-        except SettingsError:
-            answers = False
-        return None if answers else "The artifact store does not answer, or refuses access."
 
     def lake() -> str | None:
         try:
@@ -66,7 +62,32 @@ def health_checks(on: Services, *, free_bytes: int, silence: timedelta) -> tuple
 
     checks = (
         HealthCheck(name="The state database", check=state),
-        HealthCheck(name="The artifact store", check=artifacts),
+        HealthCheck(name="The artifact store", check=partial(_artifact_store, on)),
+        HealthCheck(name="The free space", check=partial(_free_space, on, free_bytes), warns=True),
         HealthCheck(name="The lake", check=lake),
     )
     return (*checks, HealthCheck(name="The list of workers", check=workers)) if silence else checks
+
+
+def _artifact_store(on: Services) -> str | None:
+    try:
+        with suppress(ResourceExhausted):  # ``_free_space`` reports it
+            on.artifacts.require_room(0)
+        answers = on.artifacts.check()
+    except AttemptError as error:
+        return error.message
+    except SettingsError:
+        answers = False
+    return None if answers else "The artifact store does not answer, or refuses access."
+
+
+def _free_space(on: Services, free_bytes: int) -> str | None:
+    """A full disk delays exports. It is a warning, because otherwise all servers would leave the service together, with
+    downloads and deletions, which need no space."""
+    try:
+        on.artifacts.require_room(free_bytes)
+    except ResourceExhausted as error:
+        return error.message
+    except AttemptError:  # ``_artifact_store`` reports it
+        return None
+    return None

@@ -19,6 +19,7 @@ class CancelReason(StrEnum):
 
     LEASE_LOST = "lease_lost"  # the job was cancelled, or another worker holds the lease
     TOO_MANY_ROWS = "too_many_rows"  # the file exceeds the row limit of the request
+    OVER_BUDGET = "over_budget"  # the file exceeds what is left of the tenant's budget
     STOPPING = "stopping"  # the worker shuts down; the job is requeued
 
 

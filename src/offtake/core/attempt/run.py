@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 from offtake.artifacts.store import storage_error
@@ -17,11 +18,13 @@ from offtake.core.attempt.cancellation import Cancellation, CancelReason
 from offtake.core.attempt.partitions import SORTED_BYTES_PER_MEMORY_MB, number_of_partitions
 from offtake.core.attempt.verification import FileStats, FileVerification
 from offtake.core.counters import published as published_counters
+from offtake.core.exports import budget
+from offtake.core.exports.budget import FileAllowance
 from offtake.core.presentation import choose
 from offtake.core.services import Services
 from offtake.engine.duckdb import Limits, Session
 from offtake.engine.plan import plan
-from offtake.errors import ArtifactMismatch, AttemptInterrupted, NotUnderstood, RowLimitExceeded
+from offtake.errors import ArtifactMismatch, AttemptInterrupted, NotUnderstood, RowLimitExceeded, TenantBudgetExhausted
 from offtake.formats import Format, format_named, partition_file
 from offtake.lake.snapshot import snapshot
 from offtake.model.artifact import Artifact
@@ -52,6 +55,8 @@ def run_attempt(lease: Lease, on: Services, cancellation: Cancellation) -> Artif
         artifact = Artifact(key=key, rows=stats.rows, bytes=stats.bytes, sha256=stats.sha256)
         _publish(lease, artifact, staged, on=on, cancellation=cancellation)
     except AttemptInterrupted as error:
+        if cancellation.reason is CancelReason.OVER_BUDGET:
+            raise _budget_error(job.tenant, on) from error
         if cancellation.reason is not CancelReason.TOO_MANY_ROWS:
             raise
         message = f"The export has more than {job.request.row_limit} rows; ask for a shorter timespan."
@@ -102,8 +107,8 @@ def _produce(
         if query.order:
             query = session.sort(query, range_bytes=limits.memory_mb * SORTED_BYTES_PER_MEMORY_MB)
         on.reached("writing", lease)
-        count_rows = _row_limiter(request.row_limit, cancellation)
-        with FileVerification(staged, file_format.counter(), count_rows, in_order=file_format.in_order) as verification:
+        limiter = _limiter(request.row_limit, _allowance(job.tenant, on), cancellation)
+        with FileVerification(staged, file_format.counter(), limiter, in_order=file_format.in_order) as verification:
             written = file_format.write(session, query, staged, framing=framing)
             stats = verification.finish()
     if written != stats.rows:
@@ -113,14 +118,30 @@ def _produce(
     return stats
 
 
-def _row_limiter(limit: int | None, cancellation: Cancellation) -> Callable[[int], None]:
-    """Return a callback that cancels the attempt when the file has more rows than the limit."""
+def _limiter(row_limit: int | None, allowed: FileAllowance, cancellation: Cancellation) -> Callable[[int, int], None]:
+    """Return a callback that cancels the attempt when the file has more rows than the request's limit, or more rows or
+    bytes than the tenant's budget has left."""
 
-    def count_rows(rows: int) -> None:
-        if limit is not None and rows > limit:
+    def check(rows: int, size: int) -> None:
+        if row_limit is not None and rows > row_limit:
             cancellation.request(CancelReason.TOO_MANY_ROWS)
+        try:
+            budget.check(size, rows, allowed)
+        except TenantBudgetExhausted:
+            cancellation.request(CancelReason.OVER_BUDGET)
 
-    return count_rows
+    return check
+
+
+def _allowance(tenant: str, on: Services) -> FileAllowance:
+    with on.database.read() as connection:
+        return budget.allowance(connection, tenant, on, now=on.now(connection))
+
+
+def _budget_error(tenant: str, on: Services) -> TenantBudgetExhausted:
+    """Return the failure of an attempt whose file outgrew the budget."""
+    allowed = _allowance(tenant, on)
+    return budget.exhausted(allowed)
 
 
 def _report(request: ExportRequest, on: Services) -> Report:
@@ -165,16 +186,28 @@ def _publish(lease: Lease, artifact: Artifact, staged: Path, *, on: Services, ca
     If the lease was lost in between, remove the file and raise AttemptInterrupted.
     """
     with on.database.write() as connection:
+        budget.require_room_for(connection, lease.job.tenant, artifact, on, now=on.now(connection))
         if not jobs.upload(connection, lease):
             raise AttemptInterrupted("The lease was lost before the file could be published.")
     on.artifacts.keep(staged, artifact.key, cancellation.check)
     on.reached("renamed", lease)
     retention = on.limits[lease.job.request.dialect].of(lease.job.tenant).retention
-    with on.database.write() as connection:
-        now = on.now(connection)
-        published = jobs.succeed(connection, lease, artifact, now=now, expires_at=now + retention)
-        if published:
-            counters.add(connection, published_counters(lease, artifact, now=now))
+    try:
+        published = _record_published(lease, artifact, retention, on)
+    except TenantBudgetExhausted:  # exports that ran at the same time used it up
+        on.artifacts.remove(artifact.key)
+        raise
     if not published:
         on.artifacts.remove(artifact.key)
         raise AttemptInterrupted("The lease was lost before the file could be published.")
+
+
+def _record_published(lease: Lease, artifact: Artifact, retention: timedelta, on: Services) -> bool:
+    """Publish the file, unless it exceeds the tenant's budget. Return False if the lease was lost."""
+    with on.database.write() as connection:
+        now = on.now(connection)
+        budget.require_room_for(connection, lease.job.tenant, artifact, on, now=now)
+        published = jobs.succeed(connection, lease, artifact, now=now, expires_at=now + retention)
+        if published:
+            counters.add(connection, published_counters(lease, artifact, now=now))
+    return published

@@ -55,14 +55,14 @@ class FileVerification:
     """Verifies one file while it is written. Leaving the context without ``finish`` stops the verification.
 
     ``in_order`` says that the writer only appends. The verification thread calls ``on_progress`` with the number of
-    records so far.
+    records and of bytes so far.
     """
 
     def __init__(
         self,
         path: Path,
         counter: RecordCounter,
-        on_progress: Callable[[int], None] = lambda records: None,
+        on_progress: Callable[[int, int], None] = lambda records, size: None,
         *,
         in_order: bool = False,
     ) -> None:
@@ -135,7 +135,7 @@ class FileVerification:
                 self._hash.update(chunk)
                 self._counter.feed(chunk)
                 self._size += len(chunk)
-                self._on_progress(self._counter.seen())
+                self._on_progress(self._counter.seen(), self._size)
             elif complete:
                 return
             else:

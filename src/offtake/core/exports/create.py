@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from offtake.core import dispatch
 from offtake.core.auth.authorization import require
 from offtake.core.auth.caller import Caller, audit_entry
+from offtake.core.exports import budget
 from offtake.core.exports.duration_estimate import estimate_duration
 from offtake.core.exports.idempotency import find_repeated, idempotency_key, request_digest
 from offtake.core.services import Services
@@ -17,7 +18,7 @@ from offtake.model.job import Job, Status
 from offtake.model.request import ExportRequest
 from offtake.model.tenant import Scope
 from offtake.store import audit, idempotency, jobs, outbox
-from offtake.store.records import request_to_json
+from offtake.store.records import request_to_json, stored_bytes
 
 _QUOTA_RETRY_SECONDS = 5  # the end of an open job cannot be predicted, and an early retry is cheap
 
@@ -30,8 +31,8 @@ def create_export(
     ``reference`` is the dialect's own unique name of the job, if that is not the id. ``key`` is an idempotency key: a
     repeated request of the same person with the same key returns the first job, unless that ended without a file or
     its file is gone. One transaction writes the audit entry, the key and the job.
-    Raises NotPermitted, InvalidRequest, TimespanTooLong, IdempotencyConflict, QuotaExceeded, AuditUnavailable,
-    Unavailable.
+    Raises NotPermitted, InvalidRequest, TimespanTooLong, IdempotencyConflict, QuotaExceeded, BudgetExceeded,
+    AuditUnavailable, Unavailable.
     """
     require(by.principal, Scope.WRITE)
     limits = on.limits[request.dialect].of(by.principal.tenant)
@@ -56,6 +57,7 @@ def create_export(
         if jobs.count_open(connection, tenant=job.tenant, dialect=request.dialect) >= limits.open_jobs:
             raise quota_exceeded(limits.open_jobs)
         job = replace(job, not_before=on.now(connection))
+        budget.require_room(connection, job.tenant, on, request_bytes=stored_bytes(job.request), now=job.not_before)
         jobs.add(connection, job)
         dispatch.enqueue(connection, job, outbox.MessageKind.START, on, now=job.not_before)
         if scoped_key:
@@ -114,7 +116,9 @@ def _restrict_to_viewer(request: ExportRequest, by: Caller, on: Services) -> Exp
         raise NotPermitted(
             "The report cannot be restricted to one person's rows; only callers that see all rows may export it."
         )
-    return replace(request, parameters=replace(request.parameters, viewer_email=by.principal.person))
+    shows_all = on.limits[request.dialect].of(by.principal.tenant).inboxes_without_members
+    restricted = replace(request.parameters, viewer_email=by.principal.person, inboxes_without_members=shows_all)
+    return replace(request, parameters=restricted)
 
 
 def _watermark(request: ExportRequest, freshness: timedelta, now: datetime, on: Services) -> datetime | None:

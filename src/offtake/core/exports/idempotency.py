@@ -29,7 +29,8 @@ def request_digest(request: ExportRequest) -> str:
 
     Filters are sets, so their members are sorted.
     """
-    stored = request_to_json(replace(request, row_limit=None, account_zone="UTC"))
+    parameters = replace(request.parameters, inboxes_without_members=False)
+    stored = request_to_json(replace(request, row_limit=None, account_zone="UTC", parameters=parameters))
     filters = {
         name: sorted(value) if isinstance(value, list | tuple) else value
         for name, value in stored["parameters"].items()

@@ -1,4 +1,4 @@
-"""Retention: removal of expired artifacts, and of orphaned files that no job names."""
+"""Retention: removal of expired artifacts, of orphaned files that no job names, and of old records of jobs."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from offtake.core.services import Services
 from offtake.errors import AttemptError
 from offtake.model.audit import AuditEntry
 from offtake.model.job import Job
-from offtake.store import audit, jobs
+from offtake.store import audit, jobs, purge
 
 EXPIRY_BATCH_SIZE = 100
+PURGE_BATCH_SIZE = 500  # records; SQLite's other writers wait for one batch
 _BATCH_SIZE = 500  # files per statement
 
 
@@ -52,6 +53,22 @@ def expire(on: Services) -> RemovalCounts:
         _expire(batch, counts, on)
         batch = () if counts.done else expired_jobs(on, after=batch[-1])
     return counts
+
+
+def purge_records(on: Services) -> int:
+    """Remove the records of jobs that ended long ago and have no file, one batch for each retention of records.
+
+    Return the number of records removed.
+    """
+    default, own = on.budgets.default, on.budgets.overrides
+    with on.database.write() as connection:
+        now = on.now(connection)
+        done = purge.purge(connection, before=now - default.ended_life, other_than=own.keys(), limit=PURGE_BATCH_SIZE)
+    for tenant, budget in own.items():
+        with on.database.write() as connection:
+            before = now - budget.ended_life
+            done += purge.purge(connection, before=before, tenant=tenant, limit=PURGE_BATCH_SIZE)
+    return done
 
 
 def _expire(batch: Sequence[Job], counts: RemovalCounts, on: Services) -> None:

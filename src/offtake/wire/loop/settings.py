@@ -47,6 +47,11 @@ class LoopSettings(DialectSettings):
     unknown_id: Annotated[Literal["200", "404"], BeforeValidator(str)] = Field(
         "200", description="Answer for an id that is unknown or hidden from the caller: 200 as if it were gone, or 404."
     )
+    inboxes_without_members: Literal["hidden", "visible"] = Field(
+        "hidden",
+        description="Whether exports of a person include shared inboxes without a member in the lake: for no person, "
+        "or for every active agent.",
+    )
     bare_token: bool = Field(True, description="Accept a token without the word Bearer before it.")
 
     @field_validator("link_url")
@@ -58,6 +63,7 @@ class LoopSettings(DialectSettings):
         """The shared limits, and separate rates for create and read."""
         return replace(
             DialectSettings.limits(self),
+            inboxes_without_members=self.inboxes_without_members == "visible",
             rates={
                 READ: Rate(requests=self.reads_per_minute, period=_MINUTE),
                 CREATE: Rate(requests=self.creates_per_minute, period=_MINUTE),

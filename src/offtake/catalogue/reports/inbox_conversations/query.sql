@@ -18,12 +18,21 @@ WITH active_conversation AS (
         AND in_partition(conversation_id)
 ),
 
--- The inboxes of which the viewer is a member.
+-- An unknown or inactive person is no viewer and sees no inbox.
+viewer AS (
+    SELECT agent_id FROM agent WHERE is_active AND lower(trim(email)) = $viewer_email
+),
+
+-- The inboxes of which the viewer is a member and, if the account shows them, those without members.
 viewer_inbox AS (
-    SELECT inbox_member.inbox_id
-    FROM inbox_member
-    INNER JOIN agent ON agent.agent_id = inbox_member.agent_id
-    WHERE lower(trim(agent.email)) = $viewer_email
+    SELECT inbox_id FROM inbox_member WHERE agent_id IN (SELECT agent_id FROM viewer)
+    UNION
+    SELECT inbox_id
+    FROM inbox
+    WHERE
+        $inboxes_without_members
+        AND EXISTS (SELECT 1 FROM viewer)
+        AND inbox_id NOT IN (SELECT inbox_id FROM inbox_member)
 ),
 
 selected_conversation AS MATERIALIZED (
@@ -50,12 +59,7 @@ selected_conversation AS MATERIALIZED (
         AND conversation.conversation_id IN (SELECT conversation_id FROM active_conversation)
         AND chosen($inbox_ids, conversation.inbox_id)
         AND chosen($customer_emails, lower(trim(customer.email)))
-        -- Only its members see an inbox that has members.
-        AND (
-            $viewer_email IS NULL
-            OR conversation.inbox_id IN (SELECT inbox_id FROM viewer_inbox)
-            OR conversation.inbox_id NOT IN (SELECT inbox_id FROM inbox_member)
-        )
+        AND ($viewer_email IS NULL OR conversation.inbox_id IN (SELECT inbox_id FROM viewer_inbox))
 ),
 
 message_totals AS MATERIALIZED (

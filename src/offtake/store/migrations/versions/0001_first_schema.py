@@ -31,6 +31,7 @@ def downgrade() -> None:
         "audit",
         "outbox",
         "idempotency",
+        "tenant_usage",
         "job",
         "rate",
         "assertion",
@@ -124,7 +125,7 @@ def _create_identity() -> None:
 
 
 def _create_jobs() -> None:
-    """Jobs, their idempotency keys, and the outbox."""
+    """Jobs, their idempotency keys, what each tenant uses, and the outbox."""
     op.create_table(
         "job",
         sa.Column("id", sa.String(length=36), nullable=False),
@@ -136,6 +137,7 @@ def _create_jobs() -> None:
         sa.Column(
             "request", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
         ),
+        sa.Column("request_bytes", sa.Integer(), nullable=False),
         sa.Column("status", sa.String(length=16), nullable=False),
         sa.Column("fence", sa.Integer(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
@@ -215,8 +217,28 @@ def _create_jobs() -> None:
         postgresql_where=sa.text("status IN ('queued', 'running', 'uploading')"),
         sqlite_where=sa.text("status IN ('queued', 'running', 'uploading')"),
     )
+    op.create_index(
+        "ix_job_purge",
+        "job",
+        ["finished_at"],
+        unique=False,
+        postgresql_where=sa.text("status IN ('cancelled', 'deleted', 'expired', 'failed')"),
+        sqlite_where=sa.text("status IN ('cancelled', 'deleted', 'expired', 'failed')"),
+    )
     op.create_index("ix_job_reference", "job", ["reference"], unique=True)
     op.create_index("ix_job_served", "job", ["tenant", "started_at"], unique=False)
+    op.create_table(
+        "tenant_usage",
+        sa.Column("tenant", sa.String(length=63), nullable=False),
+        sa.Column("files", sa.BigInteger(), nullable=False),
+        sa.Column("bytes", sa.BigInteger(), nullable=False),
+        sa.Column("rows", sa.BigInteger(), nullable=False),
+        sa.Column("request_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("day", Instant(), nullable=True),
+        sa.Column("day_bytes", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["tenant"], ["tenant.name"], name=op.f("fk_tenant_usage_tenant")),
+        sa.PrimaryKeyConstraint("tenant", name=op.f("pk_tenant_usage")),
+    )
     op.create_table(
         "idempotency",
         sa.Column("tenant", sa.String(length=63), nullable=False),

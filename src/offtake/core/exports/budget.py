@@ -1,0 +1,128 @@
+"""Budgets of tenants: what one tenant may keep, publish in a day and leave in the state database, over all dialects.
+
+A request over the budget is refused before its job exists; the answer says which limit it is and when to ask again. The
+size of a file is known only when it is written, so an export whose file would exceed the budget fails, at the latest
+before the file is published. The usage row of the tenant is locked meanwhile, so concurrent exports cannot exceed the
+budget together.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from offtake.core.policy import Budget
+from offtake.core.services import Services
+from offtake.errors import BudgetExceeded, TenantBudgetExhausted
+from offtake.model.artifact import Artifact
+from offtake.store import jobs, purge, usage
+from offtake.store.usage import Usage
+
+_MIB = 1024 * 1024
+_DAY = timedelta(days=1)
+_REMEDY = "ask for a shorter timespan, delete files, or have the operator raise the budget"
+_MAX_RETRY = _DAY  # also where the instant is unknown: all files may be on hold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileAllowance:
+    """What one more file of the tenant may have. None: no limit."""
+
+    bytes: int | None
+    rows: int | None
+
+
+def require_room(connection: Connection, tenant: str, on: Services, *, request_bytes: int, now: datetime) -> None:
+    """Raise BudgetExceeded if the tenant may not create one more export. Call it with the tenant locked."""
+    budget, used = on.budgets.of(tenant), usage.read(connection, tenant)
+    if budget.request_bytes is not None and used.request_bytes + request_bytes > budget.request_bytes:
+        ended_at = purge.oldest_end(connection, tenant)
+        raise _refusal(
+            f"The stored requests of the account take {_mib(used.request_bytes)} of {_mib(budget.request_bytes)} MiB",
+            f"records of ended exports are removed after {budget.ended_life / _DAY:g} days",
+            None if ended_at is None else ended_at + budget.ended_life,
+            now,
+        )
+    if budget.daily_bytes is not None and used.published_on(now) >= budget.daily_bytes:
+        raise _refusal(
+            f"The account exported {_mib(used.published_on(now))} MiB today (UTC) and may export "
+            f"{_mib(budget.daily_bytes)}",
+            "wait until midnight UTC",
+            usage.start_of_day(now) + _DAY,
+            now,
+        )
+    kept = _full(budget, used, on, open_jobs=jobs.count_open(connection, tenant=tenant))
+    if kept is not None:
+        remedy = "delete files, or wait until the retention of some ends"
+        raise _refusal(kept, remedy, usage.next_expiry(connection, tenant), now)
+
+
+def allowance(connection: Connection, tenant: str, on: Services, *, now: datetime) -> FileAllowance:
+    """Return what one more file may have under the budget, as it is used now."""
+    budget, used = on.budgets.of(tenant), usage.read(connection, tenant)
+    kept, daily = _kept_bytes(budget, on), budget.daily_bytes
+    left = [
+        *([] if kept is None else [kept - used.bytes]),
+        *([] if daily is None else [daily - used.published_on(now)]),
+    ]
+    rows = None if budget.kept_rows is None else max(0, budget.kept_rows - used.rows)
+    return FileAllowance(bytes=max(0, min(left)) if left else None, rows=rows)
+
+
+def require_room_for(connection: Connection, tenant: str, artifact: Artifact, on: Services, *, now: datetime) -> None:
+    """Raise TenantBudgetExhausted if the file would exceed the tenant's budget. Locks the tenant's usage."""
+    used, budget = usage.read(connection, tenant, lock=True), on.budgets.of(tenant)
+    allowed = allowance(connection, tenant, on, now=now)
+    if budget.kept_files is not None and used.files >= budget.kept_files:
+        raise TenantBudgetExhausted(f"The account's limit of files is {budget.kept_files}; {_REMEDY}.")
+    check(artifact.bytes, artifact.rows, allowed)
+
+
+def check(size: int, rows: int, allowed: FileAllowance) -> None:
+    """Raise TenantBudgetExhausted if a file of that size is larger than allowed."""
+    if allowed.bytes is not None and size > allowed.bytes:
+        raise exhausted(allowed)
+    if allowed.rows is not None and rows > allowed.rows:
+        raise exhausted(allowed)
+
+
+def exhausted(allowed: FileAllowance) -> TenantBudgetExhausted:
+    """Return the failure of an export whose file exceeds what is left of the budget."""
+    left = [
+        *([] if allowed.bytes is None else [f"{_mib(allowed.bytes)} MiB"]),
+        *([] if allowed.rows is None else [f"{allowed.rows} rows"]),
+    ]
+    message = f"The file exceeds what is left of the account's budget ({' and '.join(left)}); {_REMEDY}."
+    return TenantBudgetExhausted(message)
+
+
+def _full(budget: Budget, used: Usage, on: Services, *, open_jobs: int) -> str | None:
+    """Return which limit of kept files is reached, if any. Each open job will have one file."""
+    kept = _kept_bytes(budget, on)
+    if budget.kept_files is not None and used.files + open_jobs >= budget.kept_files:
+        return f"The account's limit of files is {budget.kept_files} (kept: {used.files}, open exports: {open_jobs})"
+    if kept is not None and used.bytes >= kept:
+        return f"The files of the account take {_mib(used.bytes)} MiB and may take {_mib(kept)}"
+    if budget.kept_rows is not None and used.rows >= budget.kept_rows:
+        return f"The files of the account have {used.rows} rows and may have {budget.kept_rows}"
+    return None
+
+
+def _kept_bytes(budget: Budget, on: Services) -> int | None:
+    """Return the smaller of the limit in bytes and the share of the artifact store's disk, if it is on one."""
+    capacity = on.artifacts.capacity
+    share = None if capacity is None else int(capacity * budget.kept_share)
+    limits = [limit for limit in (budget.kept_bytes, share) if limit is not None]
+    return min(limits) if limits else None
+
+
+def _refusal(what: str, remedy: str, until: datetime | None, now: datetime) -> BudgetExceeded:
+    wait = _MAX_RETRY if until is None else min(_MAX_RETRY, max(timedelta(0), until - now))
+    return BudgetExceeded(f"{what}; {remedy}.", retry_after=max(1, math.ceil(wait.total_seconds())))
+
+
+def _mib(size: int) -> str:
+    return f"{size / _MIB:.4g}" if size < 1000 * _MIB else f"{size // _MIB}"

@@ -1,0 +1,67 @@
+"""Options of the core: ``[budget]``, which a tenant may override (``[tenants.acme.budget]``)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import Field
+
+from offtake.core.policy import Budget
+from offtake.settings_section import SettingsSection
+
+_MIB = 1024 * 1024
+Megabytes = Annotated[int | None, Field(ge=1, le=1_000_000_000)]
+
+
+class BudgetSettings(SettingsSection):
+    """What each tenant may use, over all dialects."""
+
+    kept_percent: float = Field(
+        50.0,
+        gt=0,
+        le=100,
+        description="Share of the artifact store's disk that the finished files of one tenant may take, in percent. "
+        "Without effect in object storage.",
+    )
+    kept_mb: Megabytes = Field(
+        None, description="Finished files that one tenant may keep, in MiB; if unset, only kept_percent limits them."
+    )
+    kept_files: int = Field(100_000, ge=1, description="Number of finished files that one tenant may keep.")
+    kept_rows: int | None = Field(
+        None, ge=1, description="Rows of all finished files that one tenant may keep; if unset, there is no limit."
+    )
+    daily_mb: Megabytes = Field(
+        None,
+        description="Finished files that one tenant may export in a day (UTC), in MiB; if unset, there is no limit.",
+    )
+    requests_mb: int = Field(
+        1024,
+        ge=1,
+        le=1_000_000_000,
+        description="Size of the records of one tenant's exports in the state database, in MiB: their requests and "
+        "1 KiB each.",
+    )
+    ended_days: float = Field(
+        90.0,
+        gt=0,
+        le=36_500,
+        description="How long the record of an export without a file is kept after its end, in days. The audit log "
+        "keeps its entries.",
+    )
+
+    def budget(self) -> Budget:
+        """Return the budget of one tenant that the core enforces."""
+        return Budget(
+            kept_bytes=_bytes(self.kept_mb),
+            kept_share=self.kept_percent / 100,
+            kept_files=self.kept_files,
+            kept_rows=self.kept_rows,
+            daily_bytes=_bytes(self.daily_mb),
+            request_bytes=_bytes(self.requests_mb),
+            ended_life=timedelta(days=self.ended_days),
+        )
+
+
+def _bytes(megabytes: int | None) -> int | None:
+    return None if megabytes is None else megabytes * _MIB

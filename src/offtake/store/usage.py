@@ -1,0 +1,92 @@
+"""What each tenant uses of its budget, kept up to date by the statements that change it.
+
+The row changes in the transaction that adds, publishes, expires, deletes or purges a job, so it always equals the sums
+over the job table, and a check reads one row however many jobs there are. Change it after the job's row, so that all
+transactions lock in the same order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, case, func, select
+
+from offtake.model.artifact import Artifact
+from offtake.model.job import Status
+from offtake.store.inserts import insert_into
+from offtake.store.schema import job, tenant_usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Use by one tenant, over all dialects."""
+
+    files: int = 0  # published files that are kept
+    bytes: int = 0  # of those files
+    rows: int = 0  # of those files
+    request_bytes: int = 0  # of the stored requests of all jobs
+    day: datetime | None = None  # start of the day (UTC) of the latest publication
+    day_bytes: int = 0  # published on that day, whether or not the files are kept
+
+    def published_on(self, now: datetime) -> int:
+        """Return the bytes published on the day of ``now``."""
+        return self.day_bytes if self.day == start_of_day(now) else 0
+
+
+def start_of_day(now: datetime) -> datetime:
+    """Return the start of the day in UTC."""
+    return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def read(connection: Connection, tenant: str, *, lock: bool = False) -> Usage:
+    """Return a tenant's usage; with ``lock``, no other transaction changes it until this one ends."""
+    statement = select(tenant_usage).where(tenant_usage.c.tenant == tenant)
+    row = connection.execute(statement.with_for_update() if lock else statement).one_or_none()
+    if row is None:
+        return Usage()
+    return Usage(
+        files=row.files,
+        bytes=row.bytes,
+        rows=row.rows,
+        request_bytes=row.request_bytes,
+        day=row.day,
+        day_bytes=row.day_bytes,
+    )
+
+
+def add_requests(connection: Connection, tenant: str, request_bytes: int) -> None:
+    """Add the size of a stored request, or subtract that of purged ones."""
+    _change(connection, tenant, request_bytes=request_bytes)
+
+
+def add_file(connection: Connection, tenant: str, artifact: Artifact, *, now: datetime) -> None:
+    """Add a published file."""
+    day = start_of_day(now)
+    _change(connection, tenant, files=1, bytes=artifact.bytes, rows=artifact.rows, day=day, day_bytes=artifact.bytes)
+
+
+def remove_file(connection: Connection, tenant: str, *, size: int, rows: int) -> None:
+    """Subtract a file that is no longer kept. It still counts for the day on which it was published."""
+    _change(connection, tenant, files=-1, bytes=-size, rows=-rows)
+
+
+def next_expiry(connection: Connection, tenant: str) -> datetime | None:
+    """Return when the retention of the tenant's next file ends, of those that are not held."""
+    kept = (job.c.tenant == tenant, job.c.status == Status.SUCCEEDED.value, job.c.held_at.is_(None))
+    instant: datetime | None = connection.execute(select(func.min(job.c.expires_at)).where(*kept)).scalar_one()
+    return instant
+
+
+def _change(connection: Connection, tenant: str, *, day: datetime | None = None, **amounts: int) -> None:
+    names = ("files", "bytes", "rows", "request_bytes", "day_bytes")
+    added = {name: amounts.get(name, 0) for name in names}
+    statement = insert_into(connection, tenant_usage).values(tenant=tenant, day=day, **added)
+    totals = {name: tenant_usage.c[name] + statement.excluded[name] for name in names}
+    if day is None:
+        totals["day_bytes"] = tenant_usage.c.day_bytes
+    else:
+        is_same_day = tenant_usage.c.day == statement.excluded.day
+        totals["day_bytes"] = case((is_same_day, totals["day_bytes"]), else_=statement.excluded.day_bytes)
+        totals["day"] = statement.excluded.day
+    connection.execute(statement.on_conflict_do_update(index_elements=[tenant_usage.c.tenant], set_=totals))
