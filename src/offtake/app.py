@@ -28,7 +28,7 @@ from offtake.core.attempt.partitions import ROWS_PER_MEMORY_MB
 from offtake.core.logins import Logins
 from offtake.core.policy import AttemptPolicy, LoginPolicy, PerTenant
 from offtake.core.services import Services
-from offtake.errors import SettingsError
+from offtake.errors import HomeError, SettingsError
 from offtake.executor.maintenance import Maintenance
 from offtake.executor.maintenance_tasks import Intervals
 from offtake.executor.shutdown import Shutdown
@@ -43,7 +43,7 @@ from offtake.http.metrics import Metrics
 from offtake.http.middleware import RequestLimits, build_middleware
 from offtake.http.proxies import Proxies
 from offtake.lake.delta import Lake
-from offtake.lake.storage import BucketTableStorage, FolderTableStorage, TableStorage
+from offtake.lake.storage import BucketTableStorage, FolderTableStorage, TableStorage, unsupported_characters
 from offtake.lake.tables import tables
 from offtake.objects.bucket import Bucket
 from offtake.objects.location import Access, parse_location
@@ -61,7 +61,8 @@ _log = structlog.get_logger("offtake.app")
 def build_services(home: Home, settings: Settings) -> Services:
     """Open the home: database (migrated to the current schema), catalogue, artifact store and lake."""
     home.require()
-    database = Database(settings.state_url or sqlite_url(home.state))
+    check_lake_folder(home, settings)
+    database = Database(state_url(home, settings))
     database.check_connection()
     migrate(database)
     artifacts = _artifacts(home, settings)
@@ -92,6 +93,23 @@ def _login_salt(database: Database) -> bytes:
         with database.write() as connection:
             value = installation.add(connection, installation.LOGIN_SALT, secrets.token_hex(32))
     return bytes.fromhex(value)
+
+
+def state_url(home: Home, settings: Settings) -> str:
+    """The URL of the state database."""
+    return settings.state_url or sqlite_url(home.state)
+
+
+def check_lake_folder(home: Home, settings: Settings) -> None:
+    """Check that a lake in a local folder has a path that delta-rs can open. Raises SettingsError, HomeError."""
+    location = parse_location(settings.lake_url) if settings.lake_url else home.lake
+    found = unsupported_characters(location) if isinstance(location, Path) else ""
+    if not found:
+        return
+    fault = f"The lake cannot be in {str(location)!r}: its path, with links resolved, contains {found}"
+    if settings.lake_url:
+        raise SettingsError(f"lake_url: {fault}. Rename the folder, or choose another.")
+    raise HomeError(f"{fault}. Rename the folder, choose another home, or set lake_url to another folder or a bucket.")
 
 
 def check_storage(services: Services) -> None:

@@ -42,6 +42,7 @@
         ├── LakeError               the lake cannot be read or written
         │   └── LoadRejected        correct the row; the message has file, line, column and reason
         ├── InvalidExpression       correct the filter expression; the message has the position
+        ├── OutputError             name another output file: this one is no regular file, an input, or not writable
         ├── HomeError               the home folder is missing or unusable
         │   └── HomeInUse           stop the servers and workers that use it
         ├── StateError              the state cannot be copied to the target, or not now
@@ -309,6 +310,10 @@ class LoadRejected(LakeError):
 
 class InvalidExpression(OperatorError):
     code = "invalid_expression"
+
+
+class OutputError(OperatorError):
+    code = "output"
 
 
 class HomeError(OperatorError):

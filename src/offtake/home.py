@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from pathlib import Path
 from offtake.errors import HomeError, HomeInUse
 
 _KEY_BYTES = 32
+_FOUND_IN_EMPTY_VOLUMES = frozenset({"lost+found"})
 _CLOUDS = ("AWS_", "GOOGLE_", "AZURE_")
 _STARTING_SETTINGS = """\
 # Settings of this installation. Every option and its default: offtake config show --home <this folder>
@@ -70,19 +72,55 @@ class Home:
         """The file of the key that signs download links."""
         return self.root / "secrets" / "link.key"
 
+    @property
+    def contents(self) -> tuple[Path, ...]:
+        """The files and folders of the installation in this home, which no command may replace."""
+        journals = (self.state.with_name(f"{self.state.name}-{end}") for end in ("wal", "shm"))
+        folders = (self.lake, self.artifacts, self.link_key.parent, self.root / "cache")
+        return (self.settings, self.state, *journals, self.root / ".in-use", *folders)
+
     def create(self) -> bool:
-        """Create what is missing and keep what exists. Return whether anything was created. Raises HomeError."""
+        """Create what is missing and keep what exists. Return whether anything was created. Raises HomeError.
+
+        What exists becomes inaccessible to other users. A folder that holds anything else is refused.
+        """
+        self._require_empty_or_home()
         missing = not self.link_key.is_file() or not self.settings.is_file()
         try:
             self.root.parent.mkdir(parents=True, exist_ok=True)
             self.root.mkdir(mode=0o700, exist_ok=True)  # care data and finished files are confidential
+            self._close_to_others()
             for folder in (self.lake, self.artifacts, self.link_key.parent):
                 folder.mkdir(mode=0o700, exist_ok=True)
             _write_new(self.link_key, secrets.token_bytes(_KEY_BYTES), mode=0o600)
-            _write_new(self.settings, _STARTING_SETTINGS.encode(), mode=0o644)
+            _write_new(self.settings, _STARTING_SETTINGS.encode(), mode=0o600)
         except OSError as error:
             raise HomeError(f"{self.root}: cannot be made a home folder: {error.strerror}") from error
         return missing
+
+    def _require_empty_or_home(self) -> None:
+        """Refuse to make a home of a folder that holds other things, because other users may need access to them."""
+        try:
+            found = {path.name for path in self.root.iterdir()}
+        except OSError:  # it does not exist, or its creation reports the fault
+            return
+        ours = {path.name for path in self.contents}
+        if found - _FOUND_IN_EMPTY_VOLUMES and not found & ours:
+            raise HomeError(f"{self.root} is not empty and not a home folder; name a new or an empty folder.")
+
+    def _close_to_others(self) -> None:
+        """Remove other users' access to the home and what is in it, or refuse a home that stays open to them.
+
+        Its group keeps access to a home of another user: it is how container platforms pass volumes on.
+        """
+        secret_files = tuple(path for path in self.link_key.parent.glob("*") if path.is_file())
+        for path in (self.root, *self.contents, *secret_files):
+            with suppress(FileNotFoundError):
+                found = path.stat()
+                if found.st_mode & 0o077 and os.geteuid() in (0, found.st_uid):
+                    path.chmod(stat.S_IMODE(found.st_mode) & ~0o077)
+        if self.root.stat().st_mode & 0o007:
+            raise HomeError(f"{self.root} is open to other users and belongs to another user; fix with: chmod o-rwx")
 
     def require(self) -> None:
         """Raise HomeError unless ``offtake init`` created this home."""
@@ -131,16 +169,10 @@ def read_storage_secrets(file: Path) -> dict[str, str]:
     Raises HomeError, without values in its message. A file that other users may read is refused, because its
     credentials allow reading and removing every export.
     """
-    try:
-        if file.stat().st_mode & 0o077:
-            raise HomeError(f"{file}: is readable by other users; fix with: chmod 600 {file}")
-        lines = file.read_text("utf-8").splitlines()
-    except FileNotFoundError:
+    if not file.exists():
         return {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise HomeError(f"{file}: cannot be read") from error
     secrets_read = {}
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(read_private_file(file).splitlines(), start=1):
         name, equals, value = (part.strip() for part in line.partition("="))
         if not line.strip() or line.lstrip().startswith("#"):
             continue
@@ -148,6 +180,16 @@ def read_storage_secrets(file: Path) -> dict[str, str]:
             raise HomeError(f"{file}:{number}: expected NAME=value with a name that begins with {', '.join(_CLOUDS)}")
         secrets_read[name] = value
     return secrets_read
+
+
+def read_private_file(file: Path) -> str:
+    """Read a file with a secret. Raises HomeError, also if other users may read the file."""
+    try:
+        if file.stat().st_mode & 0o077:
+            raise HomeError(f"{file}: is readable by other users; fix with: chmod 600 {file}")
+        return file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise HomeError(f"{file}: cannot be read") from error
 
 
 def _write_new(path: Path, content: bytes, *, mode: int) -> None:

@@ -39,8 +39,9 @@ from offtake.wire.loop.settings import LoopSettings
 from offtake.wire.talkdesk.settings import TalkdeskSettings
 
 PREFIX = "OFFTAKE_"
-_NOT_OPTIONS = frozenset({"OFFTAKE_HOME"})
-_STORAGE_URL = r"^((s3|gs|az)://[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9._=/-]*)?|file:///.+)$"
+MOVE_PASSWORD = "OFFTAKE_MOVE_PASSWORD"  # of `offtake state move`  # noqa: S105 - a name
+_NOT_OPTIONS = frozenset({"OFFTAKE_HOME", MOVE_PASSWORD})
+_STORAGE_URL = r"^((s3|gs|az)://[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9._=/-]*)?|file:///[^?#]+)$"
 
 
 class CatalogueSettings(SettingsSection):
@@ -187,7 +188,7 @@ def rows(settings: Settings | None = None) -> Iterator[tuple[str, str, Any, str,
 def _read(file: Path) -> TomlFile:
     try:
         return read_toml(file)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return TomlFile(file, {}, "")
     except TomlSyntaxError as error:
         raise SettingsError(f"{file}:{error.line}: not TOML: {error}") from error

@@ -167,6 +167,26 @@ def test_init_creates_a_home_with_a_private_key(tmp_path: Path) -> None:
     assert not (tmp_path / "other").exists()
 
 
+def test_a_second_init_takes_access_from_other_users(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    assert command("init", home=home).code == 0
+    private = (home, home / "secrets", home / "lake", home / "artifacts", home / "state.db", home / "offtake.toml")
+    (home / "secrets" / "storage.env").write_text("")
+    for path in (*private, home / "secrets" / "link.key", home / "secrets" / "storage.env"):
+        path.chmod(0o755)
+    assert command("init", home=home).code == 0
+    opened = [path for path in home.rglob("*") if path.parent != home / "artifacts" and path.stat().st_mode & 0o077]
+    assert (opened, home.stat().st_mode & 0o077) == ([], 0)
+
+
+def test_init_refuses_a_folder_of_other_things_and_leaves_its_mode(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir(mode=0o755)
+    (tmp_path / "other" / "photo").write_text("")
+    refused(command("init", home=tmp_path / "other"), 4, "is not empty and not a home folder")
+    assert [path.name for path in (tmp_path / "other").iterdir()] == ["photo"]
+    assert (tmp_path / "other").stat().st_mode & 0o777 == 0o755
+
+
 def test_init_exits_with_4_where_no_folder_can_be_created(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     refused(command("init", home=tmp_path / "file" / "home"), 4, "cannot be made a home folder")
@@ -427,6 +447,31 @@ def test_an_invalid_row_exits_with_8_and_stops_the_load(home: Path, tmp_path: Pa
         (3, "talk_seconds", "is less than the minimum 0"),
     ]
     assert lines[0]["row"]["call_id"] == "bad"
+
+
+@pytest.mark.parametrize("target", ["source", "fifo", "symlink", "device", "settings", "state", "lake"])
+def test_reject_to_never_replaces_anything_but_a_regular_file_of_its_own(
+    target: str, home: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "team.csv"
+    file.write_text("team_id,name\nt1,One\n,Nameless\n")
+    paths = {
+        "source": tmp_path / "hard.csv",
+        "fifo": tmp_path / "fifo",
+        "symlink": tmp_path / "symlink",
+        "device": Path("/dev/null"),
+        "settings": home / "offtake.toml",
+        "state": home / "state.db",
+        "lake": home / "lake" / "rejected.ndjson",
+    }
+    os.mkfifo(paths["fifo"])
+    paths["symlink"].symlink_to(file)
+    paths["source"].hardlink_to(file)
+    before = [(path.lstat().st_ino, path.lstat().st_mode) for path in paths.values() if path.exists()]
+    load = ("load", "team", str(file), "--tenant", "acme", "--reject-to", str(paths[target]))
+    refused(command(*load, home=home), 9, str(paths[target]), "name a")
+    assert before == [(path.lstat().st_ino, path.lstat().st_mode) for path in paths.values() if path.exists()]
+    assert file.read_text().startswith("team_id")
 
 
 def test_an_unreadable_file_exits_with_9(home: Path, tmp_path: Path) -> None:

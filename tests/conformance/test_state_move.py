@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import create_engine, func, make_url, select, text
 
 from offtake.core.admin import identity
 from offtake.core.attempt import outcome
@@ -27,9 +28,10 @@ from offtake.store.migrate import migrate
 from offtake.store.schema import audit, metadata
 from offtake.store.transfer import copy_all
 from tests.fixtures.commands import command
-from tests.fixtures.databases import fresh_database, state_setting
+from tests.fixtures.databases import fresh_database, role_with_password, state_setting
 from tests.fixtures.exports import EXPORT, caller, published
 
+SECRET = "s3cret/@:%25 é"
 LOOP_EXPORT = replace(EXPORT, dialect="loop", report="inbox_conversations", format="json", row_limit=None)
 
 
@@ -155,18 +157,25 @@ def test_a_postgresql_with_other_connections_is_refused(on: Services, target: Da
 
 
 def test_an_installation_moves_by_command(tmp_path: Path, postgresql: str) -> None:
-    home, url = Home(tmp_path / "home"), fresh_database(postgresql).replace("+psycopg", "")
+    home = Home(tmp_path / "home")
+    url = fresh_database(postgresql).replace("+psycopg", "").replace("postgres:@", "postgres@")
     home.create()
+    password = tmp_path / "password"
+    password.write_text(f"{SECRET}\n")
+    password.chmod(0o600)
     assert command("tenant", "add", "acme", home=home.root).code == 0
     with home.used():
         refused = command("state", "move", "--to", url, home=home.root)
     assert (refused.code, refused.out) == (11, "")
     assert "is in use by a server or worker" in refused.err
-    moved = command("state", "move", "--to", url.replace("postgres:", "postgres:s3cret"), "--json", home=home.root)
+    move = ("state", "move", "--to", url, "--json", "--password-file", str(password))
+    moved = command(*move, home=home.root)
     assert moved.code == 0, moved.err
     result = json.loads(moved.out)
     assert result["rows"]["tenant"] == 1
-    assert result["setting"] == f'state_url = "{url.replace("postgres:", "postgres:***")}"'
+    setting = json.loads(result["setting"].removeprefix("state_url = "))
+    assert ":***@" in setting
+    assert make_url(setting) == make_url(url).set(password="***")
     assert "s3cret" not in moved.out + moved.err
     again = command("state", "move", "--to", url, home=home.root)
     assert again.code == 11
@@ -176,3 +185,60 @@ def test_an_installation_moves_by_command(tmp_path: Path, postgresql: str) -> No
     assert taken.code == 7  # the tenant exists
     with home.alone():
         assert command("serve", "--port", "0", home=home.root).code == 11
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://ann:s3cret@127.0.0.1:1/x",
+        "postgresql://ann@127.0.0.1:1/x?password=s3cret",
+        "postgresql://ann:s3cret/@@127.0.0.1:1/x",
+    ],
+)
+def test_a_password_on_the_command_line_is_refused_and_not_repeated(url: str, tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    home.create()
+    done = command("state", "move", "--to", url, home=home.root)
+    assert done.code == 2
+    assert "--password-file" in done.err
+    assert "OFFTAKE_MOVE_PASSWORD" in done.err
+    assert "s3cret" not in done.out + done.err
+
+
+def test_the_password_comes_from_a_private_file_or_the_environment(tmp_path: Path, postgresql: str) -> None:
+    made = Home(tmp_path / "home")
+    made.create()
+    assert command("tenant", "add", "acme", home=made.root).code == 0
+    role_with_password(postgresql, "mover", SECRET)
+    empty = make_url(fresh_database(postgresql))
+    engine = create_engine(postgresql, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f'ALTER DATABASE "{empty.database}" OWNER TO mover'))
+    engine.dispose()
+    url = empty.set(drivername="postgresql", username="mover", password=None).render_as_string()
+    to = ("state", "move", "--to", url, "--json")
+    assert command(*to, home=made.root).code == 10
+    password = tmp_path / "password"
+    password.write_text(f"{SECRET}\n")
+    password.chmod(0o644)
+    opened = command(*to, "--password-file", str(password), home=made.root)
+    assert opened.code == 4
+    assert "is readable by other users" in opened.err
+    moved = command(*to, home=made.root, environment={"OFFTAKE_MOVE_PASSWORD": SECRET})
+    assert moved.code == 0, moved.err
+    password.chmod(0o600)
+    again = command(*to, "--password-file", str(password), home=made.root)
+    assert (again.code, SECRET in again.err) == (11, False)
+    assert "not empty" in again.err
+
+
+@pytest.mark.parametrize("name", ["state.db", "../home/state.db", "hard.db", "soft.db", "fifo", "lake/x.db"])
+def test_a_target_file_that_is_taken_is_refused(name: str, tmp_path: Path) -> None:
+    made = Home(tmp_path / "home")
+    made.create()
+    assert command("tenant", "add", "acme", home=made.root).code == 0
+    (made.root / "hard.db").hardlink_to(made.state)
+    (made.root / "soft.db").symlink_to(made.state)
+    os.mkfifo(made.root / "fifo")
+    done = command("state", "move", "--to", f"sqlite:///{made.root}/{name}", home=made.root)
+    assert (done.code, done.out) == (9 if name in ("fifo", "lake/x.db") else 11, "")

@@ -108,7 +108,7 @@ def test_keeping_files_in_object_storage(tmp_path: Path, moto: S3Server) -> None
 
 
 def test_using_postgresql(tmp_path: Path, postgresql: str) -> None:
-    home = Installation(tmp_path / "offtake-home")
+    home = Installation(tmp_path / "postgresql-home")
     home.init()
     home.add_tenant("acme")
     done, waiting = create_job(home), create_job(home)
@@ -122,8 +122,10 @@ def test_using_postgresql(tmp_path: Path, postgresql: str) -> None:
             connection.execute(text(statement))
     engine.dispose()
     ours = make_url(postgresql).set(drivername="postgresql", username="offtake", database="offtake")
+    url = ours.render_as_string(hide_password=False)
     theirs = "postgresql://offtake:PASSWORD@db.example.com:5432/offtake"
-    printed = _paste(page, tmp_path, elsewhere={theirs: ours.render_as_string(hide_password=False)})
+    elsewhere = {theirs: url, theirs.replace(":PASSWORD", ""): url.replace("offtake:@", "offtake@")}
+    printed = _paste(page, tmp_path, elsewhere=elsewhere)
     assert [line for line in printed.splitlines() if "state_url" in line and str(ours) in line]
     assert {job for job in (done, waiting) if job in printed} == {done, waiting}
     with home.database() as database:

@@ -27,6 +27,7 @@ class FolderArtifacts(ArtifactStore):
 
     def prepare(self) -> None:
         """Create the folders."""
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         super().prepare()
         (self.root / FILES).mkdir(parents=True, exist_ok=True)
         self.capacity = shutil.disk_usage(self.root).total

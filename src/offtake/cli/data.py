@@ -12,10 +12,12 @@ import typer
 from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, TenantOption, open_home, progress_bar, show
 from offtake.core.admin import identity
 from offtake.errors import UnknownName
+from offtake.home import Home
 from offtake.lake.ingest.load import load as load_files
 from offtake.lake.seed import SIZES, SeedPlan
 from offtake.lake.seed import seed as seed_lake
 from offtake.lake.tables import Table, tables
+from offtake.output_file import check_output
 
 _SIZES = ", ".join(f"{name} {calls:,}" for name, calls in SIZES.items())
 
@@ -73,6 +75,8 @@ def load(
     """Load files into a table by upsert on its key. Without --reject-to, a bad row stops the load; nothing changes."""
     services = open_home(home)
     identity.get_tenant(tenant, services)
+    if reject_to is not None:
+        check_output(reject_to, inputs=[*files, *Home(home).contents])
     with progress_bar(f"Loading {table}", "{task.completed:,.0f} rows") as progress:
         task = progress.add_task("rows", total=None)
         counts = load_files(

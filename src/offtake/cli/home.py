@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from offtake.app import build_services
+from offtake.app import build_services, check_lake_folder
 from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, show
 from offtake.home import Home
 from offtake.settings import load_settings
@@ -21,8 +21,10 @@ def init(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
     Existing files are kept, so the command can be repeated.
     """
     folder = Home(home)
+    settings = load_settings(folder.settings)
+    check_lake_folder(folder, settings)
     created = folder.create()
-    build_services(folder, load_settings(folder.settings)).database.close()
+    build_services(folder, settings).database.close()
     path = str(home.absolute())
     text = f"{path} is ready. Next: offtake tenant add NAME --home {home}" if created else f"{path} exists already."
     show({"home": path, "created": created}, as_json, text)

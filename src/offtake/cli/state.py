@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from offtake.app import state_url
 from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, progress_bar, show
 from offtake.errors import StateError
-from offtake.home import Home
+from offtake.home import Home, read_private_file
 from offtake.logs import configure_logs
-from offtake.settings import load_settings, masked
-from offtake.store.database import Database, sqlite_url
+from offtake.output_file import check_output
+from offtake.settings import MOVE_PASSWORD, load_settings, masked
+from offtake.store.database import Database
 from offtake.store.migrate import migrate
 from offtake.store.transfer import copy_all
 
@@ -29,9 +34,20 @@ def group() -> None:
 def move(
     to: Annotated[
         str,
-        typer.Option("--to", metavar="URL", help="postgresql://user:password@host/database, empty; or sqlite:///file."),
+        typer.Option(
+            "--to",
+            metavar="URL",
+            help="postgresql://user@host/database without a password, empty; or sqlite:////folder/state.db.",
+        ),
     ],
     home: HomeOption = DEFAULT_HOME,
+    password_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with the password for --to, readable by its owner only. "
+            "Default: the environment variable OFFTAKE_MOVE_PASSWORD."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Copy the state into another, empty database and compare every row. The source is not changed.
@@ -42,11 +58,20 @@ def move(
     folder = Home(home)
     folder.require()
     configure_logs("warning")
-    url = load_settings(folder.settings).state_url or sqlite_url(folder.state)
+    if masked(to) != to:
+        raise typer.BadParameter(
+            "other users of this machine see a password on the command line; leave it out of the URL, and pass it "
+            f"with --password-file or in the environment variable {MOVE_PASSWORD}",
+            param_hint="--to",
+        )
+    password = _password(password_file)
+    url = state_url(folder, load_settings(folder.settings))
     with folder.alone():
-        source, target = Database(url), Database(to)
-        if source.url == target.url:
+        source, target = Database(url), Database(to, password=password)
+        if source.is_same(target):
             raise StateError("--to names the database that this home uses already; name another one.")
+        if target.file is not None:
+            check_output(target.file, inputs=folder.contents)
         try:
             for database in (source, target):
                 database.check_connection()
@@ -61,7 +86,7 @@ def move(
         finally:
             source.close()
             target.close()
-    line = f'state_url = "{masked(to)}"'
+    line = f"state_url = {json.dumps(str(masked(target.plain_url)))}"
     lines = [f"{rows:>10,} {table}" for table, rows in counts.items()]
     lines += [
         "",
@@ -73,3 +98,10 @@ def move(
         "The old database is unchanged. It becomes outdated as soon as the server runs on the new one.",
     ]
     show({"rows": counts, "setting": line}, as_json, "\n".join(lines))
+
+
+def _password(file: Path | None) -> str | None:
+    """Return the password from the file, else from the environment."""
+    if file is None:
+        return os.environ.get(MOVE_PASSWORD) or None
+    return read_private_file(file).removesuffix("\n").removesuffix("\r")

@@ -60,6 +60,7 @@ class FileCache:
         if a file cannot be fetched completely.
         """
         with _writable():
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             for name in ("files", "held", "locks"):
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
             self._remove_abandoned()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -13,6 +15,12 @@ from typing import Protocol
 from offtake.errors import LakeError, StorageUnavailable
 from offtake.lake.cache import FileCache, RemoteFile
 from offtake.objects.bucket import Bucket
+
+# delta-rs (1.6) takes the path of a local table for a part of a URL: it decodes %41, reads \ as /, panics at others.
+# Links do not help, because it resolves them.
+_UNSUPPORTED = re.compile(r"[%\\\[\]^|\x00-\x1f\x7f]")
+# DuckDB expands patterns in the names of files, and reads name=value in a path as a column of the file.
+_INTERPRETED = re.compile(r"[*?\[=]")
 
 
 class TableStorage(Protocol):
@@ -68,7 +76,8 @@ class FolderTableStorage:
 
     def prepare(self, table: str) -> None:
         """Create the table's folder."""
-        self.uri(table).mkdir(parents=True, exist_ok=True)
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.uri(table).mkdir(exist_ok=True)
 
     @contextmanager
     def queue(self, table: str) -> Iterator[None]:
@@ -80,7 +89,8 @@ class FolderTableStorage:
     def local(self, files: Sequence[RemoteFile], check: Callable[[], None]) -> Iterator[Sequence[Path]]:
         """Yield the paths in the folder; a missing file fails when it is opened."""
         check()
-        yield [self.root / file.name for file in files]
+        with engine_path(self.root) as root:
+            yield [root / file.name for file in files]
 
 
 class BucketTableStorage:
@@ -132,8 +142,29 @@ class BucketTableStorage:
         if not files:
             yield ()
             return
-        with self._cache.local_copies(files, fetch, check) as folder:
+        with self._cache.local_copies(files, fetch, check) as copies, engine_path(copies) as folder:
             yield [folder / file.name for file in files]
+
+
+def unsupported_characters(folder: Path) -> str:
+    """Return the characters of the folder's path, with links resolved, that delta-rs cannot open, as text to print."""
+    return " ".join(sorted({ascii(found)[1:-1] for found in _UNSUPPORTED.findall(str(folder.resolve()))}))
+
+
+@contextmanager
+def engine_path(folder: Path) -> Iterator[Path]:
+    """Yield a path of the folder in which DuckDB interprets no character, valid in this process while the block runs.
+
+    The folder's own path is one unless an operator's folder has an unusual name.
+    """
+    if not _INTERPRETED.search(str(folder)):
+        yield folder
+        return
+    handle = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield Path(f"/proc/self/fd/{handle}")
+    finally:
+        os.close(handle)
 
 
 @contextmanager

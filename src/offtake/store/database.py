@@ -11,11 +11,12 @@ its locks.
 
 from __future__ import annotations
 
+import os
 import select
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +56,15 @@ _SERVER_FAULTS = ("08", "40", "53", "57", "58", "25006", "25P03")
 class Database:
     """The state database and its transactions. Thread-safe; must not be shared with forked processes.
 
-    Raises SettingsError for an invalid URL. The first transaction connects.
+    Raises SettingsError for an invalid URL. The first transaction connects. Only the owner of a new SQLite file can
+    read it.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, password: str | None = None) -> None:
+        """Use the database at ``url``; ``password``, if given, is the one of its user."""
         self.url = _parsed(url)
+        if password is not None and self.url.get_backend_name() != "sqlite":
+            self.url = self.url.set(password=password)
         is_sqlite = self.url.get_backend_name() == "sqlite"
         connections = _SQLITE_CONNECTIONS if is_sqlite else _POSTGRESQL_CONNECTIONS
         self.engine = _engine(self.url, connections)
@@ -81,6 +86,24 @@ class Database:
             self._reader = self.engine.execution_options(**{_BEGIN: False})
             self._streamer = self.engine
 
+    @property
+    def file(self) -> Path | None:
+        """The SQLite file; None for a PostgreSQL database."""
+        return Path(self.url.database or "") if self.url.get_backend_name() == "sqlite" else None
+
+    @property
+    def plain_url(self) -> str:
+        """The URL as in the setting ``state_url``, with the password."""
+        return self.url.set(drivername=self.url.get_backend_name()).render_as_string(hide_password=False)
+
+    def is_same(self, other: Database) -> bool:
+        """Whether both have the same address, or are the same SQLite file under any name."""
+        if self.file is None or other.file is None:
+            return self.url._replace(password=None) == other.url._replace(password=None)
+        with suppress(OSError):
+            return self.file.samefile(other.file)
+        return self.file == other.file
+
     def check_connection(self) -> None:
         """Connect once. Raises Unavailable with the reason, which is for operators only, not for API clients."""
         try:
@@ -89,6 +112,8 @@ class Database:
         except (DBAPIError, sqlite3.Error) as error:
             reason = error.orig if isinstance(error, DBAPIError) else error
             first_line = str(reason).strip().partition("\n")[0].removeprefix("connection failed: ")
+            if self.url.get_backend_name() == "sqlite":
+                first_line = f"{self.url.database}: {first_line}"
             raise Unavailable(f"The job store cannot be reached: {first_line}", retry_after=_RETRY_SECONDS) from error
 
     @contextmanager
@@ -138,12 +163,29 @@ def _parsed(url: str) -> URL:
         raise SettingsError(message) from None  # the cause quotes the URL
     if "@" in (parsed.host or ""):
         raise SettingsError(message)
+    if parsed.get_backend_name() == "sqlite":
+        _check_sqlite_url(parsed)
     return parsed
+
+
+def _check_sqlite_url(url: URL) -> None:
+    """Refuse a URL that names another file than its author expects."""
+    if url.query:
+        raise SettingsError("state_url of a SQLite file has no parameters; write %3F for a question mark in its path.")
+    if not Path(url.database or "").is_absolute():
+        raise SettingsError(
+            "state_url of a SQLite file must have an absolute path, as in sqlite:////srv/offtake/state.db (four "
+            "slashes); a relative one would depend on the folder in which a command is started."
+        )
 
 
 def _engine(url: URL, connections: int) -> Engine:
     if url.get_backend_name() == "sqlite":
-        return create_engine(url, pool_size=connections, max_overflow=_OVERFLOW, pool_timeout=30, hide_parameters=True)
+        engine = create_engine(
+            url, pool_size=connections, max_overflow=_OVERFLOW, pool_timeout=30, hide_parameters=True
+        )
+        event.listen(engine, "do_connect", _create_privately)
+        return engine
     return create_engine(
         url,
         pool_size=connections,
@@ -159,8 +201,8 @@ def _connect_options(url: URL) -> dict[str, str]:
 
 
 def sqlite_url(path: Path) -> str:
-    """Return the URL of a SQLite file."""
-    return f"sqlite:///{path}"
+    """Return the URL of a SQLite file, with the special characters of its path encoded."""
+    return URL.create("sqlite", database=str(path.absolute())).render_as_string(hide_password=False)
 
 
 @contextmanager
@@ -181,6 +223,12 @@ def _is_server_fault(error: DBAPIError) -> bool:
         return True
     state = error.orig.sqlstate if isinstance(error.orig, psycopg.Error) else None
     return state is not None and state.startswith(_SERVER_FAULTS)
+
+
+def _create_privately(_: Any, __: Any, arguments: list[Any], ___: Any) -> None:
+    """Create a missing file with mode 0600; SQLite gives its journals the same mode. It reports faults itself."""
+    with suppress(OSError):
+        os.close(os.open(arguments[0], os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _tune_sqlite(connection: Any, _: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from offtake.errors import LakeError, LoadRejected
+from offtake.errors import LakeError, LoadRejected, OutputError
 from offtake.lake.delta import Lake
 from offtake.lake.ingest.load import LoadCounts, load
 from offtake.lake.storage import FolderTableStorage
@@ -259,7 +259,7 @@ def test_a_reject_file_is_written_even_when_empty_and_replaced_only_by_success(l
     assert bad.read_text() == "old"
     load(lake, TEAM, [written(tmp_path / "t.csv", "team_id,name\na,b\n")], tenant="acme", reject_to=bad)
     assert bad.read_text() == ""
-    with pytest.raises(LakeError, match="cannot be written"):
+    with pytest.raises(OutputError, match=r"cannot be written.*Nothing was loaded"):
         load(lake, TEAM, [tmp_path / "t.csv"], tenant="acme", reject_to=tmp_path / "no" / "folder")
 
 

@@ -61,7 +61,7 @@ def load(
         broken = sum(len(broken_rows(connection, source)) for source in sources)
         if bad + broken and reject_to is None:
             raise rejected(next(bad_rows(connection, sources)), bad + broken)
-        with reject_file(reject_to, bad_rows(connection, sources)), lake.writing(table):
+        with reject_file(reject_to, bad_rows(connection, sources), inputs=files), lake.writing(table):
             stored = upsert(connection, lake, table, tenant=tenant)
     with suppress(StorageUnavailable):  # the rows are stored; the next load tries to compact again
         compact(lake, table, tenant=tenant)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,11 +10,12 @@ from pathlib import Path
 
 import duckdb
 
-from offtake.errors import LakeError, LoadRejected
+from offtake.errors import LoadRejected, OutputError
 from offtake.lake.ingest.files import CSV, PARQUET, UNKNOWN_COLUMN, SourceFile, unknown_column, unreadable
 from offtake.lake.ingest.line_numbers import records
 from offtake.lake.ingest.staging import INCOMING, scalar
 from offtake.lake.tables import Table
+from offtake.output_file import output_file
 
 _STRUCTURE = {
     "MISSING COLUMNS": "the line has fewer fields than the header",
@@ -132,40 +132,24 @@ def rejected(first: BadRow, bad: int) -> LoadRejected:
 
 
 @contextmanager
-def reject_file(path: Path | None, rows: Iterator[BadRow]) -> Iterator[None]:
+def reject_file(path: Path | None, rows: Iterator[BadRow], *, inputs: Sequence[Path]) -> Iterator[None]:
     """Write the bad rows to a temporary file, and rename it to ``path`` after the block, the commit, succeeded.
 
     A full disk therefore stops the load before anything is stored, and a failed load keeps an existing reject file.
+    ``inputs`` are never replaced. Raises OutputError.
     """
     if path is None:
         yield
         return
-    if path.is_dir():
-        raise LakeError(f"{path} is a folder; --reject-to must name a file. Nothing was loaded.")
-    temporary = path.with_name(f"{path.name}.tmp")
-    is_stored = False
+    outcome = "Nothing was loaded."
     try:
-        try:
-            with temporary.open("w", encoding="utf-8", newline="\n") as out:
-                out.writelines(f"{_as_json(row)}\n" for row in rows)
-                out.flush()
-                os.fsync(out.fileno())
-        except OSError as error:
-            raise LakeError(f"{path}: the reject file cannot be written: {error}. Nothing was loaded.") from error
-        yield
-        is_stored = True
-        _rename(temporary, path)
-    finally:
-        if not is_stored:
-            temporary.unlink(missing_ok=True)
-
-
-def _rename(temporary: Path, path: Path) -> None:
-    try:
-        temporary.replace(path)
-    except OSError as error:
-        kept = f"The good rows are stored; the rejected rows are in {temporary}."
-        raise LakeError(f"{path}: the reject file cannot be renamed: {error}. {kept}") from error
+        with output_file(path, inputs=inputs) as file:
+            file.write(f"{_as_json(row)}\n" for row in rows)
+            yield
+            outcome = "The good rows are stored."
+            file.publish()
+    except OutputError as error:
+        raise OutputError(f"{error.message} {outcome}") from error
 
 
 def _as_json(row: BadRow) -> str:
