@@ -47,6 +47,7 @@ class DialectLimits:
     refresh_life: timedelta = timedelta(0)  # zero: no refresh tokens
     freshness: timedelta = timedelta(0)  # rows younger than this at the job's creation are excluded
     audit_reads: bool = False  # whether the audit log also records reads of jobs
+    gzip: bool = True  # whether text files are sent with gzip to clients that accept it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
