@@ -36,7 +36,9 @@ class ExportClient(ABC):
     def __init__(self, url: str, *, auth: httpx.Auth | None = None, verify: ssl.SSLContext | bool = True) -> None:
         self.http = httpx.Client(base_url=url, timeout=_TIMEOUT_SECONDS, trust_env=False, auth=auth, verify=verify)
         # Signed links need no credential.
-        self._downloads = httpx.Client(timeout=_TIMEOUT_SECONDS, trust_env=False, verify=verify)
+        # Without a content coding, the ETag is the checksum of the file.
+        unencoded = {"Accept-Encoding": "identity"}
+        self._downloads = httpx.Client(timeout=_TIMEOUT_SECONDS, trust_env=False, verify=verify, headers=unencoded)
 
     def move(self, url: str) -> None:
         """Send the following requests to the server's new address."""

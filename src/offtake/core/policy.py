@@ -48,6 +48,7 @@ class DialectLimits:
     freshness: timedelta = timedelta(0)  # rows younger than this at the job's creation are excluded
     inboxes_without_members: bool = False  # whether every active agent sees the inboxes that have no members
     audit_reads: bool = False  # whether the audit log also records reads of jobs
+    gzip: bool = True  # whether text files are sent with gzip to clients that accept it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,6 +68,7 @@ CSV: Format = Format(
     name="csv",
     suffix="csv",
     media_type="text/csv; charset=utf-8",
+    is_text=True,
     empty_text_is_null=True,
     in_order=False,
     write=by_copy(_recipe),

@@ -62,6 +62,7 @@ class Format:
     name: str
     suffix: str
     media_type: str
+    is_text: bool  # not compressed itself
     empty_text_is_null: bool  # the encoding cannot distinguish null from empty text
     in_order: bool  # written sequentially, so a growing file never has holes
     write: Writer

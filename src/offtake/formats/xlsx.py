@@ -168,6 +168,7 @@ XLSX: Format = Format(
     name="xlsx",
     suffix="xlsx",
     media_type="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    is_text=False,
     empty_text_is_null=True,
     in_order=True,
     write=workbook_writer(SheetLimits()),

@@ -21,6 +21,7 @@ from offtake.core.services import Services
 from offtake.errors import ArtifactNotFound, LinkRefused, OfftakeError, StorageUnavailable, Unavailable, Waitable
 from offtake.http.access_log import bind_log
 from offtake.http.conditions import failed_condition
+from offtake.http.content_encoding import accepts_gzip, compress
 from offtake.http.download_threads import in_download_thread
 from offtake.http.errors import ErrorSurface, HttpFault, nearest
 from offtake.http.ranges import ByteRange, parse_ranges
@@ -32,7 +33,10 @@ _STATUS: dict[type[OfftakeError], int] = {LinkRefused: 403, ArtifactNotFound: 40
 
 
 class _File(Response):
-    """Streams an artifact in chunks, read outside the event loop; supports conditions, Range and HEAD.
+    """Streams an artifact in chunks, read outside the event loop; supports conditions, Range, HEAD and gzip.
+
+    A text file is sent with gzip to a client that accepts it and asks for no range: ranges count the unencoded bytes.
+    The gzip variant has an ETag of its own, and no Content-Length, as its length is not known before it was sent.
 
     Conditions are evaluated before ranges (RFC 9110 13.2.2). A Range header is ignored if its unit is not bytes or the
     method is not GET (14.2); a range beyond the end of the file is answered 416. The first chunk is read before the
@@ -51,6 +55,7 @@ class _File(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the file, the requested ranges of it, or an error."""
         headers, is_get = Headers(scope=scope), scope["method"] == "GET"
+        self._select_encoding(headers)
         response = self._conditional_response(headers, scope["path"])
         if response is None:
             ranges = self._ranges(headers) if is_get else None
@@ -64,6 +69,15 @@ class _File(Response):
             # The body is incomplete, so the server closes the connection.
             _log.warning("download_aborted", job=self._download.job.id)
 
+    def _select_encoding(self, headers: Headers) -> None:
+        """Encode the file with gzip if the client accepts it."""
+        if not self._download.gzip:
+            return
+        self.headers["vary"] = "Accept-Encoding"
+        if "range" not in headers and accepts_gzip(", ".join(headers.getlist("accept-encoding"))):
+            self.headers["content-encoding"] = "gzip"
+            self.headers["etag"] = f'"{self._download.artifact.sha256}-gzip"'
+
     def _conditional_response(self, headers: Headers, path: str) -> Response | None:
         """Return 412 or 304 if a condition of the request fails, else None."""
         if_match, if_none_match = (", ".join(headers.getlist(name)) for name in ("if-match", "if-none-match"))
@@ -71,7 +85,8 @@ class _File(Response):
         status = failed_condition(if_match, if_none_match, etag)
         if status == 412:
             return self._render(HttpFault(status=status, message=f"If-Match failed: the file's ETag is {etag}."), path)
-        repeated = {name: self.headers[name] for name in ("etag", "cache-control")}  # required in a 304 (15.4.5)
+        required = ("etag", "cache-control", "vary")  # in a 304 (15.4.5)
+        repeated = {name: self.headers[name] for name in required if name in self.headers}
         return None if status is None else Response(status_code=status, headers=repeated)
 
     def _ranges(self, headers: Headers) -> Sequence[ByteRange] | None:
@@ -103,8 +118,9 @@ class _File(Response):
             headers["content-type"] = f"multipart/byteranges; boundary={boundary}"
         elif ranges is not None:
             headers["content-range"] = ranges[0].of(size)
-        length = sum(len(part_head) + each.length for part_head, each in parts) + len(ending)
-        headers["content-length"] = str(length)
+        if "content-encoding" not in headers:
+            length = sum(len(part_head) + each.length for part_head, each in parts) + len(ending)
+            headers["content-length"] = str(length)
         response = Response() if head else StreamingResponse(await self._body(parts, ending))
         response.status_code = 200 if ranges is None else 206
         response.raw_headers = headers.raw
@@ -114,7 +130,7 @@ class _File(Response):
         """Read the first chunk and return an iterator over all chunks. Raises StorageUnavailable."""
         read = self._download.read
 
-        def chunks() -> Generator[bytes]:
+        def unencoded() -> Generator[bytes]:
             for part_head, each in parts:
                 if part_head:
                     yield part_head
@@ -122,7 +138,7 @@ class _File(Response):
             if ending:
                 yield ending
 
-        produced = chunks()
+        produced = compress(unencoded()) if "content-encoding" in self.headers else unencoded()
         first = await in_download_thread(next, produced, b"")
 
         async def body() -> AsyncIterator[bytes]:

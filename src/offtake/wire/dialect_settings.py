@@ -22,6 +22,9 @@ RetentionDays = Annotated[float, Field(gt=0, le=36_500, description="How long a 
 LinkSeconds = Annotated[
     int, Field(ge=1, le=31_556_952, description="Life of a download link, in seconds; each read makes a new link.")
 ]
+Gzip = Annotated[
+    bool, Field(description="Send csv and json files with gzip to clients that accept it (Accept-Encoding).")
+]
 
 
 class DialectSettings(SettingsSection):
@@ -32,6 +35,7 @@ class DialectSettings(SettingsSection):
     rows: Rows = None
     retention_days: RetentionDays = 30.0
     link_seconds: LinkSeconds = 300
+    gzip: Gzip = True
 
     def limits(self) -> DialectLimits:
         """Return the limits of one tenant that the core enforces."""
@@ -41,5 +45,6 @@ class DialectSettings(SettingsSection):
             rows=self.rows,
             retention=timedelta(days=self.retention_days),
             link_life=timedelta(seconds=self.link_seconds),
+            gzip=self.gzip,
             token_life=timedelta(0),  # only a dialect that issues tokens sets a life
         )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import time
@@ -65,8 +66,8 @@ def file(exported: dict[str, Exported]) -> Exported:
 
 @pytest.fixture(scope="module")
 def bare() -> Iterator[httpx.Client]:
-    """A client without credentials."""
-    with httpx.Client(trust_env=False, timeout=60) as made:
+    """A client without credentials and content coding."""
+    with httpx.Client(trust_env=False, timeout=60, headers={"Accept-Encoding": "identity"}) as made:
         yield made
 
 
@@ -128,6 +129,42 @@ def test_head_returns_the_headers_of_get_without_the_body(file: Exported, bare: 
     assert head.content == b""
     ours = ("content-length", "content-type", "etag", "content-disposition", "accept-ranges")
     assert {name: head.headers[name] for name in ours} == {name: get.headers[name] for name in ours}
+
+
+@pytest.mark.parametrize("word", MEDIA_TYPES)
+def test_a_text_file_is_sent_with_gzip_to_a_client_that_accepts_it(
+    word: str, exported: dict[str, Exported], bare: httpx.Client
+) -> None:
+    """RFC 9110 8.4: a representation of its own, with its own ETag; HEAD has the same headers."""
+    file = exported[word]
+    plain = bare.get(file.link)
+    asking = {"Accept-Encoding": "br, gzip;q=0.5"}
+    with bare.stream("GET", file.link, headers=asking) as answer:
+        sent = b"".join(answer.iter_raw())
+    assert gzip.decompress(sent) == file.content
+    assert len(sent) < len(file.content)
+    assert (answer.headers["content-encoding"], answer.headers["vary"]) == ("gzip", "Accept-Encoding")
+    assert answer.headers["etag"] == plain.headers["etag"][:-1] + '-gzip"'
+    assert "content-length" not in answer.headers
+    assert (plain.headers["vary"], plain.headers["content-type"]) == ("Accept-Encoding", answer.headers["content-type"])
+    head = bare.head(file.link, headers=asking)
+    changing = {"date", "x-request-id", "transfer-encoding"}
+    of_get, of_head = ({k: v for k, v in each.headers.items() if k not in changing} for each in (answer, head))
+    assert of_get == of_head
+    held = bare.get(file.link, headers={**asking, "If-None-Match": answer.headers["etag"]})
+    assert held.status_code == 304
+    assert (held.headers["etag"], held.headers["vary"]) == (head.headers["etag"], "Accept-Encoding")
+    assert bare.get(file.link, headers={**asking, "If-None-Match": plain.headers["etag"]}).status_code == 200
+
+
+def test_a_range_is_of_the_unencoded_file(file: Exported, bare: httpx.Client) -> None:
+    """Ranges count the bytes of the file that was exported, and its ETag is the validator."""
+    etag = f'"{hashlib.sha256(file.content).hexdigest()}"'
+    for if_range, status in ((etag, 206), (etag[:-1] + '-gzip"', 200)):
+        answer = bare.get(file.link, headers={"Range": "bytes=5-", "Accept-Encoding": "gzip", "If-Range": if_range})
+        assert (answer.status_code, answer.headers["etag"]) == (status, etag)
+        assert "content-encoding" not in answer.headers
+        assert answer.content == file.content[5 if status == 206 else 0 :]
 
 
 RANGES = [

@@ -46,6 +46,7 @@ class Download:
     artifact: Artifact
     file_name: str
     media_type: str
+    gzip: bool  # whether it may be sent with gzip to a client that accepts it
     job: Job
 
 
@@ -95,9 +96,15 @@ def open_link(job_id: str, *, expires: str, signature: str, on: Services) -> Dow
         raise ArtifactNotFound("There is no such file.")
     if datetime.fromtimestamp(int(expires), UTC) <= now:
         raise LinkExpired("The link has expired; ask for a new one.")
-    media_type = format_named(job.request.format).media_type
-    read = partial(on.artifacts.read, job.artifact.key)
-    return Download(read=read, artifact=job.artifact, file_name=file_name(job), media_type=media_type, job=job)
+    format_ = format_named(job.request.format)
+    return Download(
+        read=partial(on.artifacts.read, job.artifact.key),
+        artifact=job.artifact,
+        file_name=file_name(job),
+        media_type=format_.media_type,
+        gzip=format_.is_text and on.limits[job.request.dialect].of(job.tenant).gzip,
+        job=job,
+    )
 
 
 def _exists(artifact: Artifact, on: Services) -> bool:

@@ -31,9 +31,13 @@ PARAMETERS: tuple[tuple[str, Schema, str], ...] = (
     ("reportFormat", STRING, f"One of {', '.join(FORMATS)}, in any letter case; {DEFAULT_FORMAT} by default."),
     ("locale", STRING, f"One of {', '.join(LANGUAGES)}, with or without a region."),
     ("timezone", STRING, "An IANA time zone, for the formatting of dates."),
-    ("timezoneOffset", STRING, "A fixed offset in milliseconds, for the formatting of dates."),
-    ("reportMetrics", STRING, "Ids of columns, in order; repeatable."),
-    ("priorities", STRING, "Some of 0,1,2,3,4,5."),
+    ("timezoneOffset", STRING, "A fixed offset in milliseconds, for the formatting of dates; UTC without either."),
+    (
+        "reportMetrics",
+        STRING,
+        "Ids of columns, in order; repeatable. Brings back columns that are disabled by default.",
+    ),
+    ("priorities", STRING, "Some of 0,1,2,3,4,5. All of them are no filter: rows without a priority are included."),
     ("smartViewId", STRING, "One smart view."),
     ("workqueueIds", STRING, "Work queues."),
     ("enableBusinessHour", _FLAG, "Whether to filter by business hours."),
@@ -142,16 +146,17 @@ def _create(
             body={FORM: sent, JSON: sent} if method == "POST" else {},
             body_required=False,
             answers_head=False,
-            answers=_answers(_CREATED),
+            answers=_answers(_CREATED, optional_headers={"X-Export-Ignored-Metrics": STRING}),
         )
         for method in ("GET", "POST")
     )
 
 
-def _answers(result: Schema) -> dict[int, Answer]:
+def _answers(result: Schema, optional_headers: Mapping[str, Schema] | None = None) -> dict[int, Answer]:
     """A success with ``result`` in the envelope, and the dialect's errors."""
     envelope = closed_object({"status": {"const": "PASS"}, "request": _NULL, "message": _NULL, "result": result})
-    return {200: Answer(content={JSON: envelope, _TEXT: envelope}), **_refusals(_FAILURE)}
+    content = {JSON: envelope, _TEXT: envelope}
+    return {200: Answer(content=content, optional_headers=optional_headers or {}), **_refusals(_FAILURE)}
 
 
 def _refusals(body: Schema) -> dict[int, Answer]:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from offtake.core.presentation import choose
 from offtake.errors import FieldFault, InvalidRequest, ReversedTimespan, TimespanTooLong
 from offtake.model.report import Publication, Report
 from offtake.model.request import BusinessHours, ExportRequest, ReportParameters
@@ -36,7 +37,15 @@ class DecodeContext:
     now: datetime
 
 
-def decode_create(sent: SentParameters, context: DecodeContext) -> ExportRequest:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateRequest:
+    """A decoded create request."""
+
+    request: ExportRequest
+    ignored_metrics: tuple[str, ...]  # columns in reportMetrics that the export does not have, as the client sent them
+
+
+def decode_create(sent: SentParameters, context: DecodeContext) -> CreateRequest:
     """The export request in the parameters of a create request.
 
     Raises InvalidRequest with all faulty parameters, then InvalidZone, ReversedTimespan, TimespanTooLong,
@@ -49,14 +58,14 @@ def decode_create(sent: SentParameters, context: DecodeContext) -> ExportRequest
     if format_ is None:
         faults.append(FieldFault("reportFormat", f"not one of {', '.join(FORMATS)}"))
     zone_name = _zone(sent, context, faults)
-    columns = _columns(sent, context, format_, faults)
+    columns, unknown = _columns(sent, context, format_, faults)
     parameters = ParameterDecoder(sent, context, faults).decode()
     if faults or start is None or end is None or format_ is None:
         raise InvalidRequest(_INVALID, faults)
     _check(start, end, context)
     if "interval_milliseconds" in context.report.parameters:
         check_interval(parameters.interval_milliseconds, end - start, tiers=context.settings.interval_tiers)
-    return ExportRequest(
+    request = ExportRequest(
         dialect=NAME,
         report=context.report.name,
         format=format_,
@@ -68,6 +77,7 @@ def decode_create(sent: SentParameters, context: DecodeContext) -> ExportRequest
         columns=columns,
         parameters=parameters,
     )
+    return CreateRequest(request=request, ignored_metrics=unknown)
 
 
 def _instant(sent: SentParameters, name: str, faults: list[FieldFault]) -> datetime | None:
@@ -124,19 +134,20 @@ def _timespan(start: datetime, end: datetime, zone_name: str, settings: KhorosSe
 
 
 def _zone(sent: SentParameters, context: DecodeContext, faults: list[FieldFault]) -> str:
-    """``timezone``, else ``timezoneOffset``, else the account's zone (Khoros contract 5.2); a setting swaps the first
-    two."""
+    """``timezone``, else ``timezoneOffset``, else UTC (Khoros contract 1.5 and 5.2); settings swap the first two, and
+    replace UTC by the tenant's zone."""
+    default = "UTC" if context.settings.default_zone == "UTC" else context.tenant.zone
     named = sent.one("timezone")
     offset = _milliseconds(sent, "timezoneOffset", faults)
     if named is not None and (offset is None or context.settings.zone_by == "timezone"):
         return zone(named).key
     if offset is None:
-        return context.tenant.zone
+        return default
     try:
         return fixed_zone(timedelta(milliseconds=offset))
     except (ValueError, OverflowError):
         faults.append(FieldFault("timezoneOffset", "not whole seconds of less than a day"))
-        return context.tenant.zone
+        return default
 
 
 def _language(sent: SentParameters, settings: KhorosSettings) -> str:
@@ -147,17 +158,37 @@ def _language(sent: SentParameters, settings: KhorosSettings) -> str:
 
 def _columns(
     sent: SentParameters, context: DecodeContext, format_: str | None, faults: list[FieldFault]
-) -> tuple[str, ...]:
-    """Ids of columns in the requested sequence, in any letter case; empty for the columns that are shown by default."""
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Ids of columns in the requested sequence, in any letter case, and the requested ones that do not exist.
+
+    Without requested columns, these are the default columns without the tenant's disabled ones; empty if none is
+    disabled. The vendor's example ``reportMetrics=agent_name&agent_email&agent_id`` names three columns: a column's id
+    without a value counts, too (Khoros contract 1.5, proposed).
+    """
     known = {column.name.upper(): column for column in context.publication.columns}
     wanted = sent.many("reportMetrics")
+    if wanted:
+        wanted += tuple(name for name in sent.nameless() if name.upper() in known)
     found = {known[name.upper()].name: known[name.upper()] for name in wanted if name.upper() in known}
-    unknown = [name[:_LONGEST_NAME] for name in wanted if name.upper() not in known]
+    unknown = tuple(name for name in wanted if name.upper() not in known)
     if unknown and context.settings.unknown_metrics == "refuse":
-        faults.append(FieldFault("reportMetrics", f"the export has no column {', '.join(unknown[:_MOST_NAMES])}"))
+        names = ", ".join(name[:_LONGEST_NAME] for name in unknown[:_MOST_NAMES])
+        faults.append(FieldFault("reportMetrics", f"the export has no column {names}"))
     if found and all(column.formats and format_ not in column.formats for column in found.values()):
         faults.append(FieldFault("reportMetrics", "none of the columns can be shown in that format"))
-    return tuple(found)
+    return tuple(found) or _enabled(context, format_, faults), unknown
+
+
+def _enabled(context: DecodeContext, format_: str | None, faults: list[FieldFault]) -> tuple[str, ...]:
+    """The default columns without the disabled ones (Khoros contract 1.5); empty if none is disabled."""
+    disabled = frozenset(context.settings.disabled_metrics)
+    if disabled.isdisjoint(column.name.upper() for column in context.publication.columns) or format_ is None:
+        return ()
+    default = choose(context.publication, (), format_).columns
+    enabled = tuple(column.name for column in default if column.name.upper() not in disabled)
+    if not enabled:
+        faults.append(FieldFault("reportMetrics", "missing; all columns of the export are disabled by default"))
+    return enabled
 
 
 class ParameterDecoder:
@@ -189,10 +220,11 @@ class ParameterDecoder:
         return tuple(dict.fromkeys(value for name in names for value in self._sent.many(name))) or None
 
     def _priorities(self) -> tuple[str, ...] | None:
+        """The filter by priority. All six are no filter: rows without a priority are in (Khoros contract 1.5)."""
         wanted = self._ids("priorities", "priorities")
         if wanted and not PRIORITIES.issuperset(wanted):
             self._faults.append(FieldFault("priorities", "not among 0,1,2,3,4,5"))
-        return wanted
+        return None if wanted and PRIORITIES.issubset(wanted) else wanted
 
     def _business_hours(self) -> BusinessHours | None:
         """The filter by business hours; enabled without a type is no filter (Khoros contract 1.5, inferred)."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import APIRouter
 from starlette.responses import RedirectResponse, Response
@@ -14,11 +15,10 @@ from offtake.core.exports import download
 from offtake.core.exports.create import create_export
 from offtake.core.exports.download import Download, Link
 from offtake.core.exports.read import JobRef, Listing, find_export, get_export, list_exports
-from offtake.errors import UnknownReport
+from offtake.errors import SettingsError, UnknownReport
 from offtake.http import downloads
 from offtake.http.access_log import bind_log
 from offtake.model.job import Job
-from offtake.model.request import ExportRequest
 from offtake.model.tenant import Scope
 from offtake.wire.dialect import Wire
 from offtake.wire.endpoint import Endpoint, add_document, add_endpoints, new_router, require_scope
@@ -38,20 +38,32 @@ from offtake.wire.khoros.ids import access_token, job_path, new_reference
 from offtake.wire.khoros.lookups import SMART_VIEWS, TEAMS, TIMEZONES, WORK_QUEUES
 from offtake.wire.khoros.openapi import DOCUMENT_PATH, document
 from offtake.wire.khoros.operations import operations
-from offtake.wire.khoros.requests import DecodeContext, decode_create
+from offtake.wire.khoros.requests import CreateRequest, DecodeContext, decode_create
 from offtake.wire.khoros.responses import MEDIA_TYPE, Url, answer, created, listed, status
 from offtake.wire.khoros.settings import KhorosSettings
 from offtake.wire.khoros.tables import NAME
 
 _MOST_JOBS = 1_000
+_IGNORED_METRICS = "X-Export-Ignored-Metrics"
+_LONGEST_NAME, _MOST_NAMES = 64, 10  # bounds of column names in a header
 
 
 def router(wire: Wire[KhorosSettings]) -> APIRouter:
-    """All routes of the dialect."""
+    """All routes of the dialect. Raises SettingsError for a disabled column that no export has."""
+    for tenant, options in (("", wire.settings.default), *wire.settings.overrides.items()):
+        _check_disabled_metrics(options, wire, table=f"tenants.{tenant}.{NAME}" if tenant else NAME)
     routes = new_router(NAME)
     add_endpoints(routes, operations(wire.on.catalogue), _ENDPOINTS, wire)
     add_document(routes, DOCUMENT_PATH, document(wire.on.catalogue, wire.public_url), MEDIA_TYPE)
     return routes
+
+
+def _check_disabled_metrics(options: KhorosSettings, wire: Wire[KhorosSettings], *, table: str) -> None:
+    published = [each for (dialect, _), each in wire.on.catalogue.publications.items() if dialect == NAME]
+    known = {column.name.upper() for each in published for column in each.columns}
+    unknown = sorted(set(options.disabled_metrics) - known)
+    if unknown:
+        raise SettingsError(f"[{table}] disabled_metrics: no export of this dialect has the column {unknown[0]}.")
 
 
 def _job_url(call: KhorosCall, job: Job, *, name: str, value: str) -> Url:
@@ -67,15 +79,15 @@ def _key_url(call: KhorosCall, job: Job) -> Url:
 # --- create ----------------------------------------------------------------------------------------------------------
 
 
-def _decode_create(call: KhorosCall) -> ExportRequest:
+def _decode_create(call: KhorosCall) -> CreateRequest:
     return _decode(call, call.request.path_params["report_type"])
 
 
-def _decode_create_publishing(call: KhorosCall) -> ExportRequest:
+def _decode_create_publishing(call: KhorosCall) -> CreateRequest:
     return _decode(call, f"marketing/{call.request.path_params['report_type']}")
 
 
-def _decode(call: KhorosCall, slug: str) -> ExportRequest:
+def _decode(call: KhorosCall, slug: str) -> CreateRequest:
     catalogue = call.on.catalogue
     publication = catalogue.by_slug(NAME, slug)
     if publication is None:
@@ -90,15 +102,21 @@ def _decode(call: KhorosCall, slug: str) -> ExportRequest:
     return decode_create(call.sent, context)
 
 
-def _create(call: KhorosCall, request: ExportRequest) -> Job:
-    reference = new_reference(request, tenant=call.tenant.name, secret=call.on.new_secret())
-    job = create_export(request, call.by, call.on, reference=reference)
+def _create(call: KhorosCall, wanted: CreateRequest) -> Job:
+    reference = new_reference(wanted.request, tenant=call.tenant.name, secret=call.on.new_secret())
+    job = create_export(wanted.request, call.by, call.on, reference=reference)
     bind_log(call.request, job=job.id)
     return job
 
 
-def _answer_created(call: KhorosCall, _: ExportRequest, job: Job) -> Response:
-    return answer(call.request, created(job, _key_url(call, job)))
+def _answer_created(call: KhorosCall, wanted: CreateRequest, job: Job) -> Response:
+    """The job; a header and the log say which columns were ignored, and how many."""
+    response = answer(call.request, created(job, _key_url(call, job)))
+    if wanted.ignored_metrics:
+        bind_log(call.request, ignored_metrics=len(wanted.ignored_metrics))
+        names = (quote(name[:_LONGEST_NAME]) for name in wanted.ignored_metrics[:_MOST_NAMES])
+        response.headers[_IGNORED_METRICS] = ", ".join(names)
+    return response
 
 
 _CREATE = Endpoint(

@@ -60,8 +60,18 @@ class KhorosSettings(DialectSettings):
     zone_by: Literal["timezone", "timezoneOffset"] = Field(
         "timezone", description="Which of the two parameters decides if a request has both."
     )
+    default_zone: Literal["UTC", "tenant"] = Field(
+        "UTC", description="Zone of an export that names neither timezone nor timezoneOffset: UTC or the tenant's."
+    )
     unknown_metrics: Literal["refuse", "ignore"] = Field(
-        "refuse", description="Refuse or ignore a column in reportMetrics that the export does not have."
+        "ignore",
+        description="Refuse a column in reportMetrics that the export does not have, or ignore it and list it in the "
+        "header X-Export-Ignored-Metrics.",
+    )
+    disabled_metrics: tuple[str, ...] = Field(
+        (),
+        description="Ids of columns that exports leave out unless reportMetrics names them, such as AGENT_EMAIL, in "
+        "any letter case.",
     )
     locale: Literal["en", "es", "fr", "de", "tr"] = Field(
         "en", description="Locale of exports that name none, or one that the dialect does not have."
@@ -85,6 +95,11 @@ class KhorosSettings(DialectSettings):
     def _check_pattern(cls, value: str) -> str:
         strftime_pattern(value)
         return value
+
+    @field_validator("disabled_metrics")
+    @classmethod
+    def _in_upper_case(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(name.upper() for name in value)
 
     def instant_pattern(self, language: str) -> str:
         """The pattern of instants in that language, as ``strftime`` of the engine reads it."""

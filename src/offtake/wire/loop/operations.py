@@ -44,7 +44,9 @@ _HEADERS: dict[str, Schema] = {
     "X-Export-Sha256": {**STRING, "pattern": f"^{_HASH}$"},
     "X-Export-Expires": {**STRING, "format": "date-time"},
     "X-Export-Failure": STRING,
-    "ETag": {**STRING, "pattern": f'^"{_HASH}"$'},
+    "ETag": {**STRING, "pattern": f'^"{_HASH}(-gzip)?"$'},
+    "Vary": {"const": "Accept-Encoding"},
+    "Content-Encoding": {"const": "gzip"},
     "Accept-Ranges": {"const": "bytes"},
     "Content-Length": _COUNT,
     "Content-Range": {**STRING, "pattern": r"^bytes (\d+-\d+|\*)/\d+$"},
@@ -64,9 +66,14 @@ _EXPORT = ("X-Export-State", "X-Export-Rows", "X-Export-Bytes", "X-Export-Sha256
 _READ_EXPORT = (*_EXPORT, "X-Export-Failure", "Retry-After")
 _FILE = (
     *_EVERY,
-    *("ETag", "Accept-Ranges", "Content-Length", "Content-Disposition", "X-Content-Type-Options", "Cache-Control"),
+    *("ETag", "Accept-Ranges", "Content-Disposition", "X-Content-Type-Options", "Cache-Control"),
     "X-Export-Rows",
 )
+_ENCODED = (
+    "Vary",
+    "Content-Encoding",
+    "Content-Length",
+)  # a workbook has the last one only, a file with gzip the others
 # The statuses of each operation's errors, and their headers. A request is counted after authentication: an error before
 # that has no headers of the rate.
 _CALL_ERRORS: dict[int, Sequence[str]] = {
@@ -176,8 +183,17 @@ def _file_parameters(*headers: str) -> tuple[Parameter, ...]:
 
 
 _FILE_ANSWERS = {
-    200: Answer(description="The file.", content={media: {} for media in _FILES}, headers=_schemas(_FILE)),
-    304: Answer(description="The client has it.", headers=_schemas((*_EVERY, "ETag", "Cache-Control"))),
+    200: Answer(
+        description="The file.",
+        content={media: {} for media in _FILES},
+        headers=_schemas(_FILE),
+        optional_headers=_schemas(_ENCODED),
+    ),
+    304: Answer(
+        description="The client has it.",
+        headers=_schemas((*_EVERY, "ETag", "Cache-Control")),
+        optional_headers=_schemas(["Vary"]),
+    ),
 }
 _FILE_OPERATIONS = (
     Operation(
@@ -193,7 +209,7 @@ _FILE_OPERATIONS = (
                 # Several ranges have one body of several parts, each with its own Content-Range.
                 content={**{media: {} for media in _FILES}, "multipart/byteranges": {}},
                 headers=_schemas(_FILE),
-                optional_headers=_schemas(["Content-Range"]),
+                optional_headers=_schemas(["Content-Range", "Content-Length", "Vary"]),
             ),
             **_errors(_GET_ERRORS),
         },

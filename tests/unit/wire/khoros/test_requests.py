@@ -10,13 +10,14 @@ from urllib.parse import urlencode
 import pytest
 from starlette.requests import Request
 
+from offtake.core.presentation import choose
 from offtake.errors import InvalidRequest, InvalidZone, ReversedTimespan, TimespanTooLong
 from offtake.model.report import Publication, Report
 from offtake.model.request import BusinessHours, ExportRequest, ReportParameters, Selection
 from offtake.model.tenant import Tenant
 from offtake.wire.khoros.interval import TooManyBuckets
 from offtake.wire.khoros.parameters import SentParameters, read_parameters
-from offtake.wire.khoros.requests import DecodeContext, decode_create
+from offtake.wire.khoros.requests import CreateRequest, DecodeContext, decode_create
 from offtake.wire.khoros.settings import KhorosSettings
 from tests.fixtures.golden import golden
 from tests.property.exporting import catalogue
@@ -33,6 +34,10 @@ def sent(query: str, body: bytes = b"") -> SentParameters:
 
 
 def decoded(slug: str, query: dict[str, str] | str, *, zone: str = "UTC", **settings: Any) -> ExportRequest:
+    return decoded_create(slug, query, zone=zone, **settings).request
+
+
+def decoded_create(slug: str, query: dict[str, str] | str, *, zone: str = "UTC", **settings: Any) -> CreateRequest:
     publication: Publication | None = catalogue().by_slug("khoros", slug)
     assert publication is not None
     report: Report = catalogue().reports[publication.report]
@@ -53,6 +58,9 @@ MERGED = [
     golden("1.4", "documented", "form", "", b"a=1", "1"),
     golden("1.4", "proposed", "json", "", b' {"a": "1"}', "1"),
     golden("1.4", "proposed", "json-number", "", b'{"a": 1}', "1"),
+    golden("1.4", "proposed", "json-float", "", b'{"a": 1795305600000.0}', "1795305600000"),
+    golden("1.4", "proposed", "json-exponent", "", b'{"a": 1.7953056e12}', "1795305600000"),
+    golden("1.4", "proposed", "json-fraction", "", b'{"a": 1.5}', "1.5"),
     golden("1.4", "proposed", "json-truth", "", b'{"a": true}', "true"),
     golden("1.4", "proposed", "json-null", "", b'{"a": null}', None),
     golden("1.4", "proposed", "body-over-query", "a=1", b"a=2", "2"),
@@ -78,7 +86,7 @@ def test_repeats_and_comma_lists_are_the_same_and_query_comes_before_body() -> N
     assert sent("", json.dumps({"a": ["1", "2,3", None]}).encode()).many("a") == ("1", "2", "3")
 
 
-@pytest.mark.parametrize("body", [b'{"a": {"b": 1}}', b'{"a": 1.5}', b'{"a"', b"{" * 100_000, b"&a=1" * 5_000])
+@pytest.mark.parametrize("body", [b'{"a": {"b": 1}}', b'{"a": [{}]}', b'{"a"', b"{" * 100_000, b"&a=1" * 5_000])
 def test_bodies_that_are_neither_a_form_nor_a_flat_object_are_refused(body: bytes) -> None:
     with pytest.raises(InvalidRequest):
         sent("", body)
@@ -165,7 +173,6 @@ FAULTY = [
     golden("1.5", "proposed", "offset-too-long", "author", {"timezoneOffset": "9" * 18}, "timezoneOffset"),
     golden("1.5", "documented", "no-interval", "team_performance_interval", {}, "timeInterval"),
     golden("1.5", "documented", "word-interval", "team_performance_interval", {"timeInterval": "day"}, "timeInterval"),
-    golden("5.6", "proposed", "unknown-column", "user", {"reportMetrics": "AGENT_ID,NOPE"}, "reportMetrics"),
     golden(
         "5.3", "proposed", "no-column-left", "user",
         {"reportFormat": "csv", "reportMetrics": "TOTAL_MOBILE_TIME_MILLIS"}, "reportMetrics",
@@ -180,12 +187,62 @@ def test_faulty_parameters_are_named(slug: str, more: dict[str, str], field: str
     assert [fault.name for fault in caught.value.fields] == [field]
 
 
-def test_an_unknown_column_is_refused_by_name() -> None:
+@pytest.mark.parametrize(
+    "query", ["reportMetrics=agent_name&agent_email&agent_id", "reportMetrics=agent_name,agent_email,agent_id"]
+)
+@pytest.mark.parametrize(
+    ("slug", "columns", "ignored"),
+    [
+        ("user", ("AGENT_NAME", "AGENT_EMAIL", "AGENT_ID"), 0),
+        ("raw_agent_states", ("AGENT_NAME", "AGENT_EMAIL", "AGENT_ID"), 0),
+        ("conversation", (), 3),
+    ],
+)
+def test_the_vendors_example_of_columns(query: str, slug: str, columns: tuple[str, ...], ignored: int) -> None:
+    """Khoros contract 1.5 and 5.6, proposed: a report without such columns has its default ones."""
+    found = decoded_create(slug, f"{urlencode(WINDOW)}&{query}")
+    assert found.request.columns == columns
+    # Ids without a value are parameters of their own, which are ignored if no column has such an id.
+    assert len(found.ignored_metrics) == (ignored if "," in query else min(ignored, 1))
+
+
+def test_an_unknown_column_is_ignored_or_refused_by_name() -> None:
+    """Khoros contract 5.6, proposed."""
+    query = {**WINDOW, "reportMetrics": "NOPE,agent_id"}
+    found = decoded_create("user", query)
+    assert (found.request.columns, found.ignored_metrics) == (("AGENT_ID",), ("NOPE",))
     with pytest.raises(InvalidRequest) as caught:
-        decoded("user", {**WINDOW, "reportMetrics": "NOPE"})
-    assert "NOPE" in caught.value.fields[0].description
-    ignoring = decoded("user", {**WINDOW, "reportMetrics": "NOPE,agent_id"}, unknown_metrics="ignore")
-    assert ignoring.columns == ("AGENT_ID",)
+        decoded("user", query, unknown_metrics="refuse")
+    assert [(fault.name, "NOPE" in fault.description) for fault in caught.value.fields] == [("reportMetrics", True)]
+
+
+def test_disabled_columns_are_left_out_unless_the_request_names_them() -> None:
+    """Khoros contract 1.5, documented: reportMetrics brings back columns that the company has switched off."""
+    whole = catalogue().by_slug("khoros", "conversation")
+    assert whole is not None
+    names = [column.name for column in choose(whole, (), "json").columns]
+    settings: Any = {"disabled_metrics": ["status", "NO_COLUMN_OF_THIS_EXPORT"]}
+    assert list(decoded("conversation", WINDOW, **settings).columns) == [name for name in names if name != "STATUS"]
+    named = {**WINDOW, "reportMetrics": "status"}
+    assert decoded("conversation", named, **settings).columns == ("STATUS",)
+    assert decoded("user", WINDOW, **settings).columns == ()
+    with pytest.raises(InvalidRequest) as caught:
+        decoded("conversation", WINDOW, disabled_metrics=names)
+    assert [fault.name for fault in caught.value.fields] == ["reportMetrics"]
+
+
+def test_a_disabled_column_of_one_format_only() -> None:
+    """Khoros contract 5.3: the default columns depend on the format."""
+    settings: Any = {"disabled_metrics": ["AGENT_ID"]}
+    csv, json_ = (decoded("user", {**WINDOW, "reportFormat": each}, **settings).columns for each in ("csv", "json"))
+    assert {name for name in json_ if name.endswith("_MILLIS")}
+    assert not {name for name in csv if name.endswith("_MILLIS")}
+
+
+def test_all_six_priorities_are_no_filter() -> None:
+    """Khoros contract 1.5, documented: the default is all, and that includes rows without a priority."""
+    assert decoded("conversation", {**WINDOW, "priorities": "5,4,3,2,1,0"}).parameters.priorities is None
+    assert decoded("conversation", {**WINDOW, "priorities": "4,3,2,1,0"}).parameters.priorities is not None
 
 
 def test_all_faults_are_named_at_once() -> None:
@@ -197,8 +254,7 @@ def test_all_faults_are_named_at_once() -> None:
 # --- 5.2: zones and locales ------------------------------------------------------------------------------------------
 
 ZONES = [
-    golden("5.2", "documented", "neither", {}, "UTC", "UTC"),
-    golden("5.2", "proposed", "the-account's", {}, "Europe/Prague", "Europe/Prague"),
+    golden("5.2", "documented", "neither", {}, "Europe/Prague", "UTC"),
     golden("5.2", "documented", "zone", {"timezone": "Asia/Kolkata"}, "Europe/Prague", "Asia/Kolkata"),
     golden("1.5", "documented", "ahead", {"timezoneOffset": "3600000"}, "Europe/Prague", "GMT+01:00"),
     golden("1.5", "documented", "behind", {"timezoneOffset": "-3600000"}, "UTC", "GMT-01:00"),
@@ -211,6 +267,14 @@ ZONES = [
 @pytest.mark.parametrize(("more", "account", "zone"), ZONES)
 def test_the_zone_of_a_request(more: dict[str, str], account: str, zone: str) -> None:
     assert decoded("user", {**WINDOW, **more}, zone=account).timespan.zone == zone
+
+
+def test_a_setting_makes_the_tenants_zone_the_default() -> None:
+    """Khoros contract 5.2, proposed."""
+    settings = {"zone": "Europe/Prague", "default_zone": "tenant"}
+    assert decoded("user", WINDOW, **settings).timespan.zone == "Europe/Prague"
+    assert decoded("user", {**WINDOW, "timezoneOffset": "0"}, **settings).timespan.zone == "UTC"
+    assert decoded("user", WINDOW, zone="Europe/Prague").account_zone == "Europe/Prague"  # of business hours
 
 
 def test_a_setting_reverses_the_precedence_of_zones() -> None:
