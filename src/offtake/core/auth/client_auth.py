@@ -38,7 +38,11 @@ class ClientSecret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientAssertion:
-    """A signed assertion and the audiences that it may name: the URLs of the token endpoint."""
+    """A signed assertion and the audiences that it may name: the URLs of the token endpoint.
+
+    Without audiences, every assertion is refused: a server that has no URL of its own cannot tell whether an assertion
+    was made for it.
+    """
 
     text: str
     audiences: frozenset[str]
@@ -65,7 +69,10 @@ ClientAuthentication = ClientSecret | ClientAssertion
 
 
 def hash_secret(secret: str, kind: CredentialKind, on: Services, *, login: str) -> str:
-    """Return the hash under which a secret is stored; ``login`` is the name that the client sends with it."""
+    """Return the hash under which a secret is stored; ``login`` is the name that the client sends with it.
+
+    The salt of a slow hash depends on the login only, so one hash is compared with those of both secrets of a rotation.
+    """
     return _digest(secret) if kind is CredentialKind.TOKEN else on.logins.hash(login, secret)
 
 
@@ -87,14 +94,17 @@ def authenticate_bearer(token: str, on: Services) -> Principal:
     credential_id, _, secret = token.partition(".")
     with on.database.read() as connection:
         credential = identity.get_credential(connection, credential_id)
-    stored_hash = credential.secret_hash if credential is not None and credential.kind is CredentialKind.TOKEN else ""
-    if credential is None or not hmac.compare_digest(stored_hash.encode(), _digest(secret).encode()):
+    is_token = credential is not None and credential.kind is CredentialKind.TOKEN
+    stored = credential.hashes(on.clock()) if credential is not None and is_token else [""]
+    is_valid = [hmac.compare_digest(each.encode(), _digest(secret).encode()) for each in stored]
+    if credential is None or not any(is_valid):
         raise NotAuthenticated("The token is missing, unknown or was revoked.")
     return Principal(
         tenant=credential.tenant,
         credential=credential.id,
         scopes=credential.scopes,
         user=person(credential.user) if credential.user else None,
+        name=credential.name,
     )
 
 
@@ -108,7 +118,7 @@ def _authenticate_by_secret(presented: ClientSecret, on: Services, address: str 
         credential = identity.get_credential(connection, presented.client_id)
     if credential is not None and credential.kind is not CredentialKind.OAUTH:
         credential = None
-    stored = [] if credential is None else [credential.secret_hash]
+    stored = [] if credential is None else credential.hashes(on.clock())
     match = on.logins.verify(presented.client_id, presented.secret, stored, address)
     if match is None or credential is None:
         raise NotAuthenticated("The client id or its secret is not valid.")
@@ -116,6 +126,11 @@ def _authenticate_by_secret(presented: ClientSecret, on: Services, address: str 
 
 
 def _authenticate_by_assertion(presented: ClientAssertion, on: Services) -> AuthenticatedClient:
+    if not presented.audiences:
+        raise NotAuthenticated(
+            "This server accepts no client assertions, because its operator has not set server.public_url; "
+            "authenticate with the client's secret."
+        )
     claims = _verified_claims(presented.text, on)
     client_id = str(claims["iss"])
     if claims.get("sub") != client_id or presented.client_id not in (None, client_id):

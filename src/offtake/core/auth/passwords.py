@@ -17,8 +17,9 @@ def log_in(user: str, password: str, on: Services, *, address: str | None) -> Pr
     on.logins.check_limits(user, address)
     with on.database.read() as connection:
         candidates = identity.credentials_of_user(connection, user)
-    match = on.logins.verify(user, password, [each.secret_hash for each in candidates], address)
+    stored = [(hash_, each) for each in candidates for hash_ in each.hashes(on.clock())]
+    match = on.logins.verify(user, password, [hash_ for hash_, _ in stored], address)
     if match is None:
         raise NotAuthenticated("The user name or the password is not valid.")
-    credential = candidates[match]
-    return Principal(tenant=credential.tenant, credential=credential.id, scopes=credential.scopes)
+    _, credential = stored[match]
+    return Principal(tenant=credential.tenant, credential=credential.id, scopes=credential.scopes, name=credential.name)

@@ -67,7 +67,12 @@ def _authenticated(incoming: Incoming, client: AuthenticatedClient, wanted: Want
 
 
 def _audiences(incoming: Incoming) -> frozenset[str]:
-    """The audiences that an assertion may name: the token endpoint, or the path of the request."""
+    """The audiences that an assertion may name: the token endpoint, or the path of the request.
+
+    Without ``public_url`` there are none, because the host of the request is the sender's choice.
+    """
+    if incoming.wire.public_url is None:
+        return frozenset()
     return frozenset(incoming.absolute(path) for path in (TOKEN_PATH, incoming.request.url.path))
 
 
