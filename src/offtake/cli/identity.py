@@ -141,7 +141,8 @@ def list_credentials(
         for credential, names in listed
     ]
     lines = [
-        f"{credential.id}  {credential.name}  {credential.kind.value}  {' '.join(sorted(credential.scopes))}  keys: {len(names)}"
+        f"{credential.id}  {credential.name}  {credential.kind.value}  "
+        f"{' '.join(sorted(credential.scopes))}  keys: {len(names)}"
         for credential, names in listed
     ]
     show({"tenant": tenant, "credentials": records}, as_json, "\n".join(lines))

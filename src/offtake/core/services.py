@@ -15,6 +15,7 @@ from offtake.core.policy import AttemptPolicy, Budget, DialectLimits, PerTenant
 from offtake.core.presentation import Presentation
 from offtake.lake.delta import Lake
 from offtake.model.job import Lease
+from offtake.model.signing_key import SigningKeys
 from offtake.store import clock
 from offtake.store.database import Database
 
@@ -35,7 +36,7 @@ class Services:
     limits: Mapping[str, PerTenant[DialectLimits]]  # by dialect
     attempt: AttemptPolicy
     logins: Logins
-    link_key: bytes  # signs download links
+    signing_keys: Callable[[], SigningKeys]  # the keys of download links that are in force
     clock: Callable[[], datetime]  # the current UTC instant of this host
     new_id: Callable[[], str]  # returns a new lower-case UUID
     new_secret: Callable[[], str]  # returns an unguessable, URL-safe text

@@ -112,6 +112,12 @@ def credentials_of(connection: Connection, tenant_name: str) -> Sequence[Credent
     return [_credential(row) for row in connection.execute(statement.order_by(credential.c.created_at))]
 
 
+def active_ids(connection: Connection, tenant_name: str) -> Sequence[str]:
+    """Return the ids of the tenant's active credentials."""
+    statement = select(credential.c.id).where(credential.c.tenant == tenant_name, credential.c.revoked.is_(False))
+    return connection.execute(statement).scalars().all()
+
+
 def revoke_credential(connection: Connection, credential_id: str) -> bool:
     """Revoke a credential and delete its tokens. Return False if there is no active credential with that id."""
     statement = update(credential).where(credential.c.id == credential_id, credential.c.revoked.is_(False))

@@ -175,7 +175,7 @@ def _encode(call: LoopCall, id_: str, export: _Export) -> Response:
         return encode_gone(id_, call.settings)
     url = None
     if export.link is not None:
-        path = link_path(export.link, call.on)
+        path = link_path(export.link)
         url = call.settings.link_url + path if call.settings.link_url else call.absolute(path)
     return encode_export(id_, export.job, call.settings, url)
 
