@@ -22,6 +22,7 @@ from offtake.errors import ExportError, InvalidRequest, OfftakeError, Waitable
 from offtake.http.access_log import (
     AccessLogMiddleware,
     RequestRecorder,
+    bind_log,
     bind_refusal,
     current_request,
     internal_server_error,
@@ -117,6 +118,7 @@ def _allowed(routers: Sequence[APIRouter], scope: Scope) -> str:
 def _answer_errors(app: FastAPI, routers: Sequence[APIRouter], render: Renderer) -> None:
     async def offtake_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, OfftakeError)  # noqa: S101 - registered for that class only
+        bind_log(request, error=error.code)
         if isinstance(error, Waitable) and error.reason is not None:
             bind_refusal(request.scope, error.reason)
         return render(error, request.url.path)

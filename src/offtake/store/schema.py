@@ -296,6 +296,7 @@ audit = Table(
     Column("job", String(36), nullable=True),
     Column("address", String(64), nullable=True),
     Column("outcome", String(32), nullable=False),
+    Column("count", Integer, nullable=False, server_default=text("1")),
     Column("actor", String(320), nullable=True),
     Column("effective", String(320), nullable=True),
 )

@@ -98,7 +98,7 @@ def authenticate_bearer(token: str, on: Services) -> Principal:
     stored = credential.hashes(on.clock()) if credential is not None and is_token else [""]
     is_valid = [hmac.compare_digest(each.encode(), _digest(secret).encode()) for each in stored]
     if credential is None or not any(is_valid):
-        raise NotAuthenticated("The token is missing, unknown or was revoked.")
+        raise refused("The token is missing, unknown or was revoked.", credential if is_token else None)
     return Principal(
         tenant=credential.tenant,
         credential=credential.id,
@@ -106,6 +106,13 @@ def authenticate_bearer(token: str, on: Services) -> Principal:
         user=person(credential.user) if credential.user else None,
         name=credential.name,
     )
+
+
+def refused(message: str, credential: Credential | None) -> NotAuthenticated:
+    """Return the error of a wrong secret of a credential, or of an unknown credential."""
+    if credential is None:
+        return NotAuthenticated(message)
+    return NotAuthenticated(message, tenant=credential.tenant, credential=credential.id)
 
 
 def _digest(secret: str) -> str:
@@ -121,7 +128,7 @@ def _authenticate_by_secret(presented: ClientSecret, on: Services, address: str 
     stored = [] if credential is None else credential.hashes(on.clock())
     match = on.logins.verify(presented.client_id, presented.secret, stored, address)
     if match is None or credential is None:
-        raise NotAuthenticated("The client id or its secret is not valid.")
+        raise refused("The client id or its secret is not valid.", credential)
     return AuthenticatedClient(credential=credential)
 
 

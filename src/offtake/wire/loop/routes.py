@@ -29,6 +29,7 @@ from offtake.wire.endpoint import (
     add_endpoints,
     decode_nothing,
     new_router,
+    note_refusal,
     permit,
     unlimited,
 )
@@ -109,9 +110,10 @@ def _decode_read(call: LoopCall) -> JobRef:
 def _read(call: LoopCall, ref: JobRef) -> _Export:
     try:
         job = get_export(ref, call.by, call.on)
-    except JobNotFound:
+    except JobNotFound as error:
         if call.settings.unknown_id == "404":
             raise
+        note_refusal(call, error)
         return _Export(job=None)
     return _with_link(call, job)
 

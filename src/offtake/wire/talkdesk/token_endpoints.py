@@ -39,7 +39,12 @@ class OAuthCall(IncomingRequest[TalkdeskSettings], Generic[Wanted]):
     def log_fields(self) -> Mapping[str, str]:
         """Dialect, tenant and credential of the client."""
         credential = self.client.credential
-        return {"dialect": self.wire.dialect.name, "tenant": credential.tenant, "principal": credential.id}
+        return {
+            "dialect": self.wire.dialect.name,
+            "tenant": credential.tenant,
+            "principal": credential.id,
+            "credential": credential.name,
+        }
 
 
 def authenticate_token_client(incoming: Incoming) -> OAuthCall[TokenRequest]:

@@ -292,6 +292,7 @@ def _create_records() -> None:
         sa.Column("job", sa.String(length=36), nullable=True),
         sa.Column("address", sa.String(length=64), nullable=True),
         sa.Column("outcome", sa.String(length=32), nullable=False),
+        sa.Column("count", sa.Integer(), server_default=sa.text("1"), nullable=False),
         sa.Column("actor", sa.String(length=320), nullable=True),
         sa.Column("effective", sa.String(length=320), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
