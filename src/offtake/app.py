@@ -61,6 +61,8 @@ _log = structlog.get_logger("offtake.app")
 def build_services(home: Home, settings: Settings) -> Services:
     """Open the home: database (migrated to the current schema), catalogue, artifact store and lake."""
     home.require()
+    keys = home.signing_keys()
+    keys.keys()  # refuse unusable files at the start
     check_lake_folder(home, settings)
     database = Database(state_url(home, settings))
     database.check_connection()
@@ -77,7 +79,7 @@ def build_services(home: Home, settings: Settings) -> Services:
         budgets=_per_tenant("budget", lambda options: options.budget(), settings),
         attempt=_attempt_policy(settings),
         logins=Logins(_login_policy(settings), salt=_login_salt(database)),
-        link_key=home.read_link_key(),
+        signing_keys=keys.keys,
         clock=lambda: datetime.now(UTC),
         new_id=lambda: str(uuid.uuid4()),
         new_secret=lambda: secrets.token_urlsafe(32),

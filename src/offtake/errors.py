@@ -135,7 +135,15 @@ class InvalidGrant(ExportError):
 
 
 class NotAuthenticated(ExportError):
+    """The client did not authenticate. For the audit log, the error names the credential that the client tried to use,
+    if there is one."""
+
     code = "not_authenticated"
+
+    def __init__(self, message: str, *, tenant: str | None = None, credential: str | None = None) -> None:
+        super().__init__(message)
+        self.tenant = tenant
+        self.credential = credential
 
 
 class AccountNotVerified(ExportError):

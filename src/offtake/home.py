@@ -2,7 +2,7 @@
 
 offtake.toml   settings            state.db    jobs, identity, audit
 lake/          care data           artifacts/  finished files
-secrets/       the key that signs download links, credentials of object storage (accessible to the owner only)
+secrets/       the keys that sign download links, credentials of object storage (accessible to the owner only)
 cache/         copies of lake files from object storage
 """
 
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from offtake.errors import HomeError, HomeInUse
+from offtake.signing_key_files import SigningKeyFiles
 
 _KEY_BYTES = 32
 _FOUND_IN_EMPTY_VOLUMES = frozenset({"lost+found"})
@@ -69,7 +70,7 @@ class Home:
 
     @property
     def link_key(self) -> Path:
-        """The file of the key that signs download links."""
+        """The file of the key that signs download links (``signing_key_files.py``)."""
         return self.root / "secrets" / "link.key"
 
     @property
@@ -152,15 +153,9 @@ class Home:
         finally:
             os.close(handle)
 
-    def read_link_key(self) -> bytes:
-        """Read the key that signs download links. Raises HomeError."""
-        try:
-            key = self.link_key.read_bytes()
-        except OSError as error:
-            raise HomeError(f"{self.link_key}: cannot be read: {error.strerror}") from error
-        if len(key) != _KEY_BYTES:
-            raise HomeError(f"{self.link_key}: must hold {_KEY_BYTES} bytes; remove it and run offtake init")
-        return key
+    def signing_keys(self) -> SigningKeyFiles:
+        """Return the files of the keys that sign download links."""
+        return SigningKeyFiles(self.link_key)
 
 
 def read_storage_secrets(file: Path) -> dict[str, str]:

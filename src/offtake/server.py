@@ -35,6 +35,7 @@ from offtake.app import (
 )
 from offtake.core.admin.identity import unknown_tenants
 from offtake.errors import HomeError, SettingsError
+from offtake.executor.refusal_writer import RefusalWriter
 from offtake.executor.shutdown import Shutdown
 from offtake.executor.supervisor import Supervisor
 from offtake.executor.worker import Worker
@@ -160,7 +161,8 @@ def serve(home: Home, settings: Settings) -> None:
     if tls is not None:
         _warn_if_expired(tls)
     try:
-        with executor.background(services), build_maintenance(services, settings, holder=f"server-{services.new_id()}"):
+        maintenance = build_maintenance(services, settings, holder=f"server-{services.new_id()}")
+        with executor.background(services), maintenance, RefusalWriter(services):
             server.run(sockets=[listener])
     finally:
         supervisor.stop(settings.worker.drain_seconds + _KILL_AFTER_SECONDS)

@@ -231,6 +231,17 @@ def test_a_name_that_exists_exits_with_7(home: Path) -> None:
     refused(command(*first, home=home), 7, "already has a credential for that user")
 
 
+def test_a_rotation_prints_the_new_secret_and_until_when_the_old_one_is_valid(home: Path) -> None:
+    add = ("credential", "add", "acme", "--kind", "oauth", "--name", "nightly sync", "--json")
+    made = result(command(*add, home=home))
+    rotated = result(command("credential", "rotate", made["client_id"], "--overlap-hours", "2", "--json", home=home))
+    assert rotated["client_id"] == made["client_id"]
+    assert rotated["client_secret"] != made["client_secret"]
+    listed = result(command("credential", "list", "acme", "--json", home=home))["credentials"]
+    (entry,) = [each for each in listed if each["id"] == made["client_id"]]
+    assert (entry["name"], entry["previous_secret_until"]) == ("nightly sync", rotated["previous_secret_until"])
+
+
 def test_credentials_are_printed_once_and_are_all_different(home: Path) -> None:
     add = ("credential", "add", "acme", "--kind", "oauth", "--json")
     all_scopes, reader = result(command(*add, home=home)), result(command(*add, "--scope", "read", home=home))

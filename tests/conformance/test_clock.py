@@ -13,6 +13,7 @@ import pytest
 from offtake.core.admin import identity
 from offtake.core.attempt import outcome
 from offtake.core.attempt.cancellation import Cancellation
+from offtake.core.auth.caller import Caller
 from offtake.core.exports import download, retention
 from offtake.core.exports.create import create_export
 from offtake.core.exports.read import JobRef, Listing, get_export, list_exports
@@ -22,7 +23,7 @@ from offtake.executor.lease_heartbeat import LeaseHeartbeat
 from offtake.executor.shutdown import Shutdown
 from offtake.executor.worker import Worker, claim_next
 from offtake.model.job import Lease, Status
-from offtake.model.tenant import Tenant
+from offtake.model.tenant import DEFAULT_SCOPES, CredentialKind, Tenant
 from offtake.store import jobs
 from tests.fixtures.exports import EXPORT, age_jobs, caller, published
 from tests.fixtures.polling import wait_for
@@ -97,7 +98,9 @@ def test_a_wrong_host_clock_does_not_change_the_availability_of_files(on: Servic
     listing = Listing(dialect="talkdesk", per_page=10)
     assert get_export(ref, caller(), wrong).status is Status.SUCCEEDED
     assert [each.status for each in list_exports(listing, caller(), wrong).jobs] == [Status.SUCCEEDED]
-    link = download.mint(ref, caller(), wrong)
+    made = identity.add_credential("acme", CredentialKind.OAUTH, on, user=None, scopes=DEFAULT_SCOPES)
+    client = Caller(principal=replace(caller().principal, credential=made.credential.id))
+    link = download.mint(ref, client, wrong)
     for host in (on, wrong):
         found = download.open_link(link.job, expires=str(link.expires), signature=link.signature, on=host)
         assert found.artifact.bytes

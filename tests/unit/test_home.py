@@ -15,9 +15,9 @@ from offtake.home import Home, read_storage_secrets
 def test_a_new_home_is_private_and_keeps_existing_files(tmp_path: Path) -> None:
     home = Home(tmp_path / "deep" / "home")
     assert home.create()
-    key = home.read_link_key()
+    key = home.signing_keys().read()
     assert not home.create()
-    assert home.read_link_key() == key
+    assert home.signing_keys().read() == key
     assert stat.S_IMODE(home.root.stat().st_mode) == 0o700
     assert stat.S_IMODE(home.link_key.stat().st_mode) == 0o600
     assert [path.name for path in home.link_key.parent.iterdir()] == ["link.key"]
@@ -31,7 +31,7 @@ def test_a_file_that_another_container_writes_stays_complete(tmp_path: Path) -> 
     temporary.write_bytes(b"another's")
     home.create()
     assert temporary.read_bytes() == b"another's"
-    assert len(home.read_link_key()) == 32
+    assert len(home.signing_keys().read().current.secret) == 32
 
 
 @pytest.mark.parametrize("content", [b"", b"short", b"x" * 33])
@@ -40,7 +40,7 @@ def test_an_invalid_key_is_refused(tmp_path: Path, content: bytes) -> None:
     home.create()
     home.link_key.write_bytes(content)
     with pytest.raises(HomeError, match="must hold"):
-        home.read_link_key()
+        home.signing_keys().read()
 
 
 def _secrets(tmp_path: Path, text: str, mode: int = 0o600) -> Path:

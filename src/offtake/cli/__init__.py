@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from offtake.cli import config, data, home, identity, jobs, report, server, state, sweep
+from offtake.cli import audit, config, data, home, identity, jobs, link_key, report, server, state, sweep
 from offtake.cli.exits import EXITS, exit_code
 from offtake.errors import OfftakeError
 
@@ -27,7 +27,9 @@ for group in (home, data, server, sweep):
     group.register(app)
 app.add_typer(identity.tenants, name="tenant")
 app.add_typer(identity.credentials, name="credential")
+app.add_typer(link_key.commands, name="link-key")
 app.add_typer(jobs.commands, name="jobs")
+app.add_typer(audit.commands, name="audit")
 app.add_typer(state.commands, name="state")
 app.add_typer(config.commands, name="config")
 app.add_typer(report.commands, name="report")

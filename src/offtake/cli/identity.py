@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -100,6 +101,12 @@ def add_credential(
     user: Annotated[
         str | None, typer.Option(help="User name, which basic needs; e-mail address of a token's owner.")
     ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            help="Name for people, in lists, the log and the audit log. Default: the user, or part of the id."
+        ),
+    ] = None,
     scope: Annotated[
         list[Scope] | None,
         typer.Option(
@@ -117,7 +124,9 @@ def add_credential(
     if user is not None and (fault := user_name_fault(user, kind)):
         raise typer.BadParameter(f"the name {fault}", param_hint="--user")
     scopes = frozenset(scope) if scope else DEFAULT_SCOPES
-    new = identity.add_credential(tenant, kind, open_home(home), user=user, scopes=scopes)
+    if name is not None and not (0 < len(name) <= identity.MAX_NAME_LENGTH and name.isprintable()):
+        raise typer.BadParameter(f"use 1 to {identity.MAX_NAME_LENGTH} printable characters", param_hint="--name")
+    new = identity.add_credential(tenant, kind, open_home(home), user=user, scopes=scopes, name=name)
     result = _result(new)
     show(result, as_json, "\n".join(f"{key}: {value}" for key, value in result.items()))
 
@@ -133,19 +142,47 @@ def list_credentials(
     records = [
         {
             "id": credential.id,
+            "name": credential.name,
             "kind": credential.kind.value,
             "user": credential.user,
             "scopes": sorted(credential.scopes),
             "keys": names,
             "created_at": credential.created_at.isoformat(),
+            "previous_secret_until": credential.previous_until.isoformat() if credential.previous_until else None,
         }
         for credential, names in listed
     ]
     lines = [
-        f"{credential.id}  {credential.kind.value}  {' '.join(sorted(credential.scopes))}  keys: {len(names)}"
+        f"{credential.id}  {credential.name}  {credential.kind.value}  "
+        f"{' '.join(sorted(credential.scopes))}  keys: {len(names)}"
         for credential, names in listed
     ]
     show({"tenant": tenant, "credentials": records}, as_json, "\n".join(lines))
+
+
+@credentials.command("rotate")
+def rotate_credential(
+    credential: CredentialArgument,
+    home: HomeOption = DEFAULT_HOME,
+    overlap_hours: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=8_760,
+            help="How long the old secret stays valid. 0: it ends at once with all tokens, as after a leak.",
+        ),
+    ] = 24,
+    as_json: JsonOption = False,
+) -> None:
+    """Give a credential a new secret and print it. Id, user, scopes, jobs and keys stay.
+
+    The old secret stays valid meanwhile, so that clients can change to the new one without a gap. A credential has at
+    most two secrets: a second rotation within the overlap ends the oldest at once.
+    """
+    new = identity.rotate_secret(credential, open_home(home), overlap=timedelta(hours=overlap_hours))
+    until = new.credential.previous_until
+    result = _result(new) | {"previous_secret_until": until.isoformat() if until else None}
+    show(result, as_json, "\n".join(f"{key}: {value}" for key, value in result.items()))
 
 
 @credentials.command("revoke")

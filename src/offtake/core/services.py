@@ -13,8 +13,10 @@ from offtake.catalogue.load import Catalogue
 from offtake.core.logins import Logins
 from offtake.core.policy import AttemptPolicy, Budget, DialectLimits, PerTenant
 from offtake.core.presentation import Presentation
+from offtake.core.refusals import Refusals
 from offtake.lake.delta import Lake
 from offtake.model.job import Lease
+from offtake.model.signing_key import SigningKeys
 from offtake.store import clock
 from offtake.store.database import Database
 
@@ -35,11 +37,12 @@ class Services:
     limits: Mapping[str, PerTenant[DialectLimits]]  # by dialect
     attempt: AttemptPolicy
     logins: Logins
-    link_key: bytes  # signs download links
+    signing_keys: Callable[[], SigningKeys]  # the keys of download links that are in force
     clock: Callable[[], datetime]  # the current UTC instant of this host
     new_id: Callable[[], str]  # returns a new lower-case UUID
     new_secret: Callable[[], str]  # returns an unguessable, URL-safe text
     budgets: PerTenant[Budget] = field(default_factory=lambda: PerTenant(default=Budget()))
+    refusals: Refusals = field(default_factory=Refusals)  # refused requests that are not in the audit log yet
     dispatches: bool = False  # whether an engine (Temporal) dispatches jobs; messages to it go through the outbox
     # Called when an attempt reaches a point of ``core.attempt.run.POINTS``; fault tests stop an attempt there.
     reached: Callable[[str, Lease], None] = _ignore_point

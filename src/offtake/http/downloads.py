@@ -20,6 +20,7 @@ from offtake.core.exports.download import RETRY_SECONDS, UNREADABLE, Download, L
 from offtake.core.services import Services
 from offtake.errors import (
     ArtifactNotFound,
+    ExportError,
     LinkRefused,
     OfftakeError,
     StorageUnavailable,
@@ -33,6 +34,7 @@ from offtake.http.conditions import failed_condition
 from offtake.http.content_encoding import accepts_gzip, compress
 from offtake.http.download_threads import in_download_thread
 from offtake.http.errors import ErrorSurface, HttpFault, nearest
+from offtake.http.middleware import remote_address
 from offtake.http.ranges import ByteRange, parse_ranges
 
 _log = structlog.get_logger("offtake.download")
@@ -201,9 +203,13 @@ def router(on: Services) -> APIRouter:
     async def download(request: Request, job: str, file_name: str) -> Response:
         """The file of a finished export. Supports Range, If-Range, If-Match and If-None-Match."""
         query = request.query_params
-        opened = await in_download_thread(
-            open_link, job, expires=query.get("expires", ""), signature=query.get("signature", ""), on=on
-        )
+        try:
+            opened = await in_download_thread(
+                open_link, job, expires=query.get("expires", ""), signature=query.get("signature", ""), on=on
+            )
+        except ExportError as error:
+            on.refusals.add(error, dialect="download", address=remote_address(request))
+            raise
         bind_log(request, dialect=opened.job.request.dialect, tenant=opened.job.tenant, job=job)
         return answer(opened)
 

@@ -19,7 +19,13 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Scope
 
 from offtake.errors import ExportError, InvalidRequest, OfftakeError, Waitable
-from offtake.http.access_log import AccessLogMiddleware, RequestRecorder, current_request, internal_server_error
+from offtake.http.access_log import (
+    AccessLogMiddleware,
+    RequestRecorder,
+    bind_log,
+    current_request,
+    internal_server_error,
+)
 from offtake.http.admission import REFUSAL, AdmissionMiddleware
 from offtake.http.body_limit import BodyLimitMiddleware, BodyRefused
 from offtake.http.errors import ErrorSurface, HttpFault, Renderer
@@ -114,6 +120,7 @@ def _allowed(routers: Sequence[APIRouter], scope: Scope) -> str:
 def _answer_errors(app: FastAPI, routers: Sequence[APIRouter], render: Renderer, traffic: Traffic) -> None:
     async def offtake_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, OfftakeError)  # noqa: S101 - registered for that class only
+        bind_log(request, error=error.code)
         if isinstance(error, Waitable) and error.reason is not None:
             request.scope[REFUSAL] = error.reason
             await traffic.delay_refusal()

@@ -19,8 +19,19 @@ class AuditEntry:
     job: str | None = None
     address: str | None = None
     outcome: str = "allowed"
+    count: int = 1  # of requests; refused ones are counted and recorded together
     actor: str | None = None  # the person who owns the credential, if any
     effective: str | None = None  # the person whom the actor impersonated, if any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditFilter:
+    """Condition on entries; a field that is None does not restrict."""
+
+    tenant: str | None = None
+    operation: str | None = None  # an operation, or its part before the dot
+    outcome: str | None = None
+    since: datetime | None = None  # recorded at this instant or later
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

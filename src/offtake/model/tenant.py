@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -74,19 +74,33 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
-    """A stored credential. Only the hash of its secret is stored."""
+    """A stored credential. Only hashes of its secrets are stored: of the present one, and after a rotation of the
+    previous one, which stays valid until ``previous_until``."""
 
     id: str
     tenant: str
     kind: CredentialKind
     user: str | None
+    name: str  # for people: in lists, the log and the audit log; not unique
     secret_hash: str
+    previous_hash: str | None = None
+    previous_until: datetime | None = None
     scopes: frozenset[Scope]
     created_at: datetime
 
     def __post_init__(self) -> None:
         if self.user is not None and (fault := user_name_fault(self.user, self.kind)):
             raise ValueError(f"the user name {fault}")
+
+    @property
+    def login(self) -> str:
+        """The name that the client sends with the secret."""
+        return self.user if self.kind is CredentialKind.BASIC and self.user is not None else self.id
+
+    def hashes(self, now: datetime) -> list[str]:
+        """Return the hashes of the secrets that are valid now."""
+        is_valid = self.previous_until is not None and self.previous_until > now
+        return [self.secret_hash, *([self.previous_hash] if self.previous_hash is not None and is_valid else [])]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +129,7 @@ class Principal:
     scopes: frozenset[Scope]
     user: str | None = None  # the owner of the credential; None: the tenant as a whole
     effective: str | None = None  # the impersonated person, if any
+    name: str = field(default="", compare=False)  # of the credential, for people
 
     @property
     def person(self) -> str | None:

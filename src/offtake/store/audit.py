@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Row, insert, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from offtake.errors import AuditUnavailable
-from offtake.model.audit import AuditEntry, AuditRow
+from offtake.model.audit import AuditEntry, AuditFilter, AuditRow
 from offtake.store.schema import audit
 
 _RETRY_SECONDS = 5
@@ -29,6 +30,7 @@ def record(connection: Connection, entry: AuditEntry, *, now: datetime) -> None:
         job=entry.job,
         address=entry.address,
         outcome=entry.outcome,
+        count=entry.count,
         actor=entry.actor,
         effective=entry.effective,
     )
@@ -53,15 +55,34 @@ def entries(
         .execution_options(yield_per=batch_size)
     )
     for row in connection.execute(statement):
-        entry = AuditEntry(
-            operation=row.operation,
-            dialect=row.dialect,
-            tenant=row.tenant,
-            principal=row.principal,
-            job=row.job,
-            address=row.address,
-            outcome=row.outcome,
-            actor=row.actor,
-            effective=row.effective,
-        )
-        yield AuditRow(happened_at=row.at, entry=entry)
+        yield _row(row)
+
+
+def newest(connection: Connection, condition: AuditFilter, *, limit: int) -> Sequence[AuditRow]:
+    """Return the newest entries that match, newest first."""
+    statement = select(audit).order_by(audit.c.id.desc()).limit(limit)
+    for column, value in ((audit.c.tenant, condition.tenant), (audit.c.outcome, condition.outcome)):
+        if value is not None:
+            statement = statement.where(column == value)
+    if condition.operation is not None:
+        in_group = audit.c.operation.startswith(f"{condition.operation}.", autoescape=True)
+        statement = statement.where(or_(audit.c.operation == condition.operation, in_group))
+    if condition.since is not None:
+        statement = statement.where(audit.c.at >= condition.since)
+    return [_row(row) for row in connection.execute(statement)]
+
+
+def _row(row: Row[Any]) -> AuditRow:
+    entry = AuditEntry(
+        operation=row.operation,
+        dialect=row.dialect,
+        tenant=row.tenant,
+        principal=row.principal,
+        job=row.job,
+        address=row.address,
+        outcome=row.outcome,
+        count=row._mapping["count"],
+        actor=row.actor,
+        effective=row.effective,
+    )
+    return AuditRow(happened_at=row.at, entry=entry)

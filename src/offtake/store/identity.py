@@ -14,7 +14,7 @@ from offtake.store.schema import NUL, assertion, credential, credential_key, ten
 
 # Built once, because every request executes it.
 _PRINCIPAL = (
-    select(token.c.tenant, token.c.credential, token.c.scopes)
+    select(token.c.tenant, token.c.credential, token.c.scopes, credential.c.name)
     .join(credential, credential.c.id == token.c.credential)
     .where(token.c.hash == bindparam("hash_"), token.c.expires_at > bindparam("now"), credential.c.revoked.is_(False))
     .where(token.c.kind != TokenKind.REFRESH)
@@ -53,19 +53,36 @@ def company_key_taken(connection: Connection, company_key: str) -> bool:
     )
 
 
-def add_credential(connection: Connection, new: Credential) -> None:
-    """Insert a credential."""
-    connection.execute(
-        insert(credential).values(
-            id=new.id,
-            tenant=new.tenant,
-            kind=new.kind,
-            user=new.user,
-            secret_hash=new.secret_hash,
-            scopes=_to_text(new.scopes),
-            created_at=new.created_at,
-        )
+def add_credential(connection: Connection, new: Credential) -> bool:
+    """Insert a credential. Return False if the tenant has an active password credential of that user."""
+    statement = insert(credential).values(
+        id=new.id,
+        tenant=new.tenant,
+        kind=new.kind,
+        user=new.user,
+        name=new.name,
+        secret_hash=new.secret_hash,
+        scopes=_to_text(new.scopes),
+        created_at=new.created_at,
     )
+    try:
+        connection.execute(statement)
+    except IntegrityError:
+        return False
+    return True
+
+
+def rotate_secret(connection: Connection, credential_id: str, new_hash: str, *, previous_until: datetime) -> None:
+    """Replace the secret of a credential. The present secret becomes the previous one; an earlier previous one ends."""
+    statement = update(credential).where(credential.c.id == credential_id)
+    connection.execute(
+        statement.values(previous_hash=credential.c.secret_hash, previous_until=previous_until, secret_hash=new_hash)
+    )
+
+
+def delete_tokens(connection: Connection, credential_id: str) -> None:
+    """Delete all tokens of a credential."""
+    connection.execute(delete(token).where(token.c.credential == credential_id))
 
 
 def get_credential(connection: Connection, credential_id: str) -> Credential | None:
@@ -89,18 +106,16 @@ def credentials_of_user(connection: Connection, user: str) -> Sequence[Credentia
     return [_credential(row) for row in connection.execute(statement)]
 
 
-def user_taken(connection: Connection, tenant_name: str, user: str) -> bool:
-    """Whether the tenant has a password credential for that user name, revoked ones included."""
-    statement = select(credential.c.id).where(
-        credential.c.tenant == tenant_name, credential.c.user == user, credential.c.kind == CredentialKind.BASIC
-    )
-    return connection.execute(statement).first() is not None
-
-
 def credentials_of(connection: Connection, tenant_name: str) -> Sequence[Credential]:
     """Return the tenant's active credentials, oldest first."""
     statement = select(credential).where(credential.c.tenant == tenant_name, credential.c.revoked.is_(False))
     return [_credential(row) for row in connection.execute(statement.order_by(credential.c.created_at))]
+
+
+def active_ids(connection: Connection, tenant_name: str) -> Sequence[str]:
+    """Return the ids of the tenant's active credentials."""
+    statement = select(credential.c.id).where(credential.c.tenant == tenant_name, credential.c.revoked.is_(False))
+    return connection.execute(statement).scalars().all()
 
 
 def revoke_credential(connection: Connection, credential_id: str) -> bool:
@@ -108,7 +123,7 @@ def revoke_credential(connection: Connection, credential_id: str) -> bool:
     statement = update(credential).where(credential.c.id == credential_id, credential.c.revoked.is_(False))
     if connection.execute(statement.values(revoked=True)).rowcount == 0:
         return False
-    connection.execute(delete(token).where(token.c.credential == credential_id))
+    delete_tokens(connection, credential_id)
     return True
 
 
@@ -211,7 +226,7 @@ def principal_of(connection: Connection, hash_: str, *, now: datetime) -> Princi
     row = connection.execute(_PRINCIPAL, {"hash_": hash_, "now": now}).one_or_none()
     if row is None:
         return None
-    return Principal(tenant=row.tenant, credential=row.credential, scopes=_from_text(row.scopes))
+    return Principal(tenant=row.tenant, credential=row.credential, scopes=_from_text(row.scopes), name=row.name)
 
 
 def _tenant(row: Row[Any]) -> Tenant:
@@ -230,7 +245,10 @@ def _credential(row: Row[Any]) -> Credential:
         tenant=row.tenant,
         kind=CredentialKind(row.kind),
         user=row.user,
+        name=row.name,
         secret_hash=row.secret_hash,
+        previous_hash=row.previous_hash,
+        previous_until=row.previous_until,
         scopes=_from_text(row.scopes),
         created_at=row.created_at,
     )

@@ -132,11 +132,18 @@ credential = Table(
     Column("tenant", String(63), ForeignKey("tenant.name"), nullable=False, index=True),
     Column("kind", String(16), nullable=False),
     Column("user", String(320), nullable=True),
+    Column("name", String(64), nullable=False),
     Column("secret_hash", Text, nullable=False),
+    Column("previous_hash", Text, nullable=True),
+    Column("previous_until", Instant, nullable=True),
     Column("scopes", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("revoked", Boolean, nullable=False, server_default=text("false")),
+    CheckConstraint("(previous_hash IS NULL) = (previous_until IS NULL)", name="previous_whole"),
 )
+_ACTIVE_USER = text("kind = 'basic' AND NOT revoked")
+Index("ix_credential_active_user", credential.c.tenant, credential.c.user, unique=True,
+      postgresql_where=_ACTIVE_USER, sqlite_where=_ACTIVE_USER)  # fmt: skip
 
 token = Table(
     "token",
@@ -289,6 +296,7 @@ audit = Table(
     Column("job", String(36), nullable=True),
     Column("address", String(64), nullable=True),
     Column("outcome", String(32), nullable=False),
+    Column("count", Integer, nullable=False, server_default=text("1")),
     Column("actor", String(320), nullable=True),
     Column("effective", String(320), nullable=True),
 )

@@ -9,7 +9,8 @@ runs them in that sequence. To write a new dialect, fill in the steps. A step re
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
@@ -25,7 +26,7 @@ from offtake.core.services import Services
 from offtake.errors import ExportError
 from offtake.http.access_log import bind_log
 from offtake.http.errors import HttpFault
-from offtake.http.middleware import DirectRoute
+from offtake.http.middleware import DirectRoute, remote_address
 from offtake.model.tenant import Scope
 from offtake.wire.dialect import Options, Wire
 from offtake.wire.document import JSON, Operation
@@ -69,9 +70,14 @@ class Call(IncomingRequest[Options]):
 
     @property
     def log_fields(self) -> Mapping[str, str]:
-        """Dialect, tenant and credential."""
+        """Dialect, tenant, credential and the credential's name."""
         principal = self.by.principal
-        return {"dialect": self.wire.dialect.name, "tenant": principal.tenant, "principal": principal.credential}
+        return {
+            "dialect": self.wire.dialect.name,
+            "tenant": principal.tenant,
+            "principal": principal.credential,
+            "credential": principal.name,
+        }
 
 
 AnyCall = TypeVar("AnyCall", bound=IncomingRequest[Any])
@@ -167,7 +173,8 @@ def admit(
     endpoint: Endpoint[Options, AnyCall, Any, Any], incoming: IncomingRequest[Options]
 ) -> tuple[AnyCall, Mapping[str, str]]:
     """The authenticated call, and the headers of its rate. Raises ExportError."""
-    call = endpoint.authenticate(incoming)
+    with _noting_refusals(incoming):
+        call = endpoint.authenticate(incoming)
     bind_log(incoming.request, **call.log_fields)
     return call, endpoint.limit_rate(call)
 
@@ -193,15 +200,40 @@ def finish(
 
 
 def _run_authenticated(endpoint: Endpoint[Any, AnyCall, Any, Any], call: AnyCall, body: bytes | None) -> Response:
-    if body is not None:
-        call = endpoint.with_body(call, body)
-    call = endpoint.authorise(call)
-    decoded = endpoint.decode(call)
-    result = endpoint.act(call, decoded)
-    return endpoint.encode(call, decoded, result)
+    with _noting_refusals(call):
+        if body is not None:
+            call = endpoint.with_body(call, body)
+        call = endpoint.authorise(call)
+        decoded = endpoint.decode(call)
+        result = endpoint.act(call, decoded)
+        return endpoint.encode(call, decoded, result)
+
+
+@contextmanager
+def _noting_refusals(call: IncomingRequest[Any]) -> Iterator[None]:
+    """Count a refusal of the block for the audit log."""
+    try:
+        yield
+    except ExportError as error:
+        note_refusal(call, error)
+        raise
+
+
+def note_refusal(call: IncomingRequest[Any], error: ExportError) -> None:
+    """Count a refused request for the audit log. An endpoint calls it for a refusal that it does not raise."""
+    fields = call.log_fields
+    call.on.refusals.add(
+        error,
+        dialect=call.wire.dialect.name,
+        address=remote_address(call.request),
+        tenant=fields.get("tenant"),
+        principal=fields.get("principal"),
+    )
 
 
 def _render(error: ExportError | HTTPException, incoming: IncomingRequest[Any]) -> Response:
+    if isinstance(error, ExportError):
+        bind_log(incoming.request, error=error.code)
     answered = HttpFault(status=error.status_code, message=error.detail) if isinstance(error, HTTPException) else error
     return incoming.wire.dialect.errors.render(answered, incoming.request.url.path)
 

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from sqlalchemy import Connection
 
@@ -17,6 +18,8 @@ from offtake.errors import InvalidKey, NameTaken, UnknownName
 from offtake.model.audit import AuditEntry
 from offtake.model.tenant import Credential, CredentialKind, PublicKey, Scope, Tenant
 from offtake.store import audit, identity
+
+MAX_NAME_LENGTH = 64  # characters of a credential's name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,27 +66,40 @@ def unknown_tenants(names: Iterable[str], on: Services) -> list[str]:
 
 
 def add_credential(
-    tenant: str, kind: CredentialKind, on: Services, *, user: str | None, scopes: frozenset[Scope]
+    tenant: str,
+    kind: CredentialKind,
+    on: Services,
+    *,
+    user: str | None,
+    scopes: frozenset[Scope],
+    name: str | None = None,
 ) -> NewCredential:
-    """Create a credential with a new secret. Raises UnknownName, NameTaken."""
+    """Create a credential with a new secret. Without ``name``, it has the user's name or the start of its id.
+
+    Raises UnknownName, NameTaken.
+    """
     get_tenant(tenant, on)
     secret = on.new_secret()
     credential_id = on.new_id().replace("-", "")
-    login = user if kind is CredentialKind.BASIC and user is not None else credential_id
+    by_default = user if kind is CredentialKind.BASIC and user is not None else credential_id[:8]
     credential = Credential(
         id=credential_id,
         tenant=tenant,
         kind=kind,
         user=user,
-        secret_hash=hash_secret(secret, kind, on, login=login),
+        name=(name or by_default)[:MAX_NAME_LENGTH],
+        secret_hash="",
         scopes=scopes,
         created_at=on.clock(),
     )
+    credential = replace(credential, secret_hash=hash_secret(secret, kind, on, login=credential.login))
     with on.database.write() as connection:
-        # One password per user name. A user may have several tokens, so that one can replace another without a gap.
-        if kind is CredentialKind.BASIC and user is not None and identity.user_taken(connection, tenant, user):
-            raise NameTaken("The tenant already has a credential for that user; revoke it first.")
-        identity.add_credential(connection, credential)
+        # One password per user name. A user may have several tokens.
+        if not identity.add_credential(connection, credential):
+            raise NameTaken(
+                "The tenant already has a credential for that user; replace its password with: offtake credential "
+                "rotate ID"
+            )
         audit.record(connection, _operator("credential.add", tenant, credential.id), now=on.clock())
     return NewCredential(credential=credential, secret=secret)
 
@@ -104,6 +120,25 @@ def revoke_credential(credential_id: str, on: Services) -> Credential:
         audit.record(connection, entry, now=on.clock())
         identity.revoke_credential(connection, credential.id)
     return credential
+
+
+def rotate_secret(credential_id: str, on: Services, *, overlap: timedelta) -> NewCredential:
+    """Give a credential a new secret. The present one stays valid for ``overlap``, an earlier one ends at once.
+
+    Without overlap, for a secret that has leaked, all tokens of the credential end as well. Raises UnknownName.
+    """
+    secret = on.new_secret()
+    with on.database.read() as connection:
+        credential = _active_credential(connection, credential_id)
+    new_hash = hash_secret(secret, credential.kind, on, login=credential.login)  # slow: before the transaction
+    with on.database.write() as connection:
+        credential = _active_credential(connection, credential_id)
+        now = on.clock()
+        audit.record(connection, _operator("credential.rotate", credential.tenant, credential.id), now=now)
+        identity.rotate_secret(connection, credential.id, new_hash, previous_until=now + overlap)
+        if not overlap:
+            identity.delete_tokens(connection, credential.id)
+    return NewCredential(credential=replace(credential, previous_until=now + overlap), secret=secret)
 
 
 def add_key(credential_id: str, pem: bytes, on: Services, *, kid: str | None = None) -> PublicKey:

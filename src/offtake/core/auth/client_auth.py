@@ -38,7 +38,11 @@ class ClientSecret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientAssertion:
-    """A signed assertion and the audiences that it may name: the URLs of the token endpoint."""
+    """A signed assertion and the audiences that it may name: the URLs of the token endpoint.
+
+    Without audiences, every assertion is refused: a server that has no URL of its own cannot tell whether an assertion
+    was made for it.
+    """
 
     text: str
     audiences: frozenset[str]
@@ -65,7 +69,10 @@ ClientAuthentication = ClientSecret | ClientAssertion
 
 
 def hash_secret(secret: str, kind: CredentialKind, on: Services, *, login: str) -> str:
-    """Return the hash under which a secret is stored; ``login`` is the name that the client sends with it."""
+    """Return the hash under which a secret is stored; ``login`` is the name that the client sends with it.
+
+    The salt of a slow hash depends on the login only, so one hash is compared with those of both secrets of a rotation.
+    """
     return _digest(secret) if kind is CredentialKind.TOKEN else on.logins.hash(login, secret)
 
 
@@ -87,15 +94,25 @@ def authenticate_bearer(token: str, on: Services) -> Principal:
     credential_id, _, secret = token.partition(".")
     with on.database.read() as connection:
         credential = identity.get_credential(connection, credential_id)
-    stored_hash = credential.secret_hash if credential is not None and credential.kind is CredentialKind.TOKEN else ""
-    if credential is None or not hmac.compare_digest(stored_hash.encode(), _digest(secret).encode()):
-        raise NotAuthenticated("The token is missing, unknown or was revoked.")
+    is_token = credential is not None and credential.kind is CredentialKind.TOKEN
+    stored = credential.hashes(on.clock()) if credential is not None and is_token else [""]
+    is_valid = [hmac.compare_digest(each.encode(), _digest(secret).encode()) for each in stored]
+    if credential is None or not any(is_valid):
+        raise refused("The token is missing, unknown or was revoked.", credential if is_token else None)
     return Principal(
         tenant=credential.tenant,
         credential=credential.id,
         scopes=credential.scopes,
         user=person(credential.user) if credential.user else None,
+        name=credential.name,
     )
+
+
+def refused(message: str, credential: Credential | None) -> NotAuthenticated:
+    """Return the error of a wrong secret of a credential, or of an unknown credential."""
+    if credential is None:
+        return NotAuthenticated(message)
+    return NotAuthenticated(message, tenant=credential.tenant, credential=credential.id)
 
 
 def _digest(secret: str) -> str:
@@ -108,14 +125,19 @@ def _authenticate_by_secret(presented: ClientSecret, on: Services, address: str 
         credential = identity.get_credential(connection, presented.client_id)
     if credential is not None and credential.kind is not CredentialKind.OAUTH:
         credential = None
-    stored = [] if credential is None else [credential.secret_hash]
+    stored = [] if credential is None else credential.hashes(on.clock())
     match = on.logins.verify(presented.client_id, presented.secret, stored, address)
     if match is None or credential is None:
-        raise NotAuthenticated("The client id or its secret is not valid.")
+        raise refused("The client id or its secret is not valid.", credential)
     return AuthenticatedClient(credential=credential)
 
 
 def _authenticate_by_assertion(presented: ClientAssertion, on: Services) -> AuthenticatedClient:
+    if not presented.audiences:
+        raise NotAuthenticated(
+            "This server accepts no client assertions, because its operator has not set server.public_url; "
+            "authenticate with the client's secret."
+        )
     claims = _verified_claims(presented.text, on)
     client_id = str(claims["iss"])
     if claims.get("sub") != client_id or presented.client_id not in (None, client_id):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from offtake.core.auth.client_auth import refused
 from offtake.core.services import Services
-from offtake.errors import NotAuthenticated
 from offtake.model.tenant import Principal
 from offtake.store import identity
 
@@ -17,8 +17,10 @@ def log_in(user: str, password: str, on: Services, *, address: str | None) -> Pr
     on.logins.check_limits(user, address)
     with on.database.read() as connection:
         candidates = identity.credentials_of_user(connection, user)
-    match = on.logins.verify(user, password, [each.secret_hash for each in candidates], address)
+    stored = [(hash_, each) for each in candidates for hash_ in each.hashes(on.clock())]
+    match = on.logins.verify(user, password, [hash_ for hash_, _ in stored], address)
     if match is None:
-        raise NotAuthenticated("The user name or the password is not valid.")
-    credential = candidates[match]
-    return Principal(tenant=credential.tenant, credential=credential.id, scopes=credential.scopes)
+        only = candidates[0] if len(candidates) == 1 else None  # several tenants may have that user
+        raise refused("The user name or the password is not valid.", only)
+    _, credential = stored[match]
+    return Principal(tenant=credential.tenant, credential=credential.id, scopes=credential.scopes, name=credential.name)

@@ -1,13 +1,13 @@
 """Download links: signed, short-lived, created at every read, valid for one file.
 
-A link carries the job's id, its expiry and an HMAC-SHA256 over both; a job has at most one artifact, which never
-changes. A download by link needs no credentials. A link never outlives its artifact.
+A link carries the job's id, its expiry and a signature: a tag of the credential that asked for the link, and an
+HMAC-SHA256 over all three. A job has at most one artifact, which never changes. A download by link needs no
+credentials, but the link ends with the credential, and it never outlives the artifact.
 """
 
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,8 +22,10 @@ from offtake.formats import format_named
 from offtake.model.artifact import Artifact
 from offtake.model.audit import AuditEntry
 from offtake.model.job import Job, Status, has_file
-from offtake.store import audit, jobs
+from offtake.model.signing_key import SigningKey
+from offtake.store import audit, identity, jobs
 
+_TAG_BYTES = 13  # with the HMAC a multiple of three, so that Base64 needs no padding
 RETRY_SECONDS = 5  # while the artifact store does not respond
 UNREADABLE = f"The file cannot be read at the moment; retry after {RETRY_SECONDS} seconds."
 
@@ -36,6 +38,7 @@ class Link:
     file_name: str
     expires: int  # seconds since 1970
     signature: str
+    key_id: str  # of the signing key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,27 +78,34 @@ def mint(ref: JobRef, by: Caller, on: Services) -> Link:
         now = on.now(connection)
         audit.record(connection, entry, now=now)
     expires = int(min(now + on.limits[ref.dialect].of(job.tenant).link_life, job.expires_at).timestamp())
-    signature = _sign(job.id, expires, on.link_key)
-    return Link(job=job.id, file_name=file_name(job), expires=expires, signature=signature)
+    key = on.signing_keys().current
+    signature = _encode(_sign(job.id, expires, _tag(by.principal.credential, key), key))
+    return Link(job=job.id, file_name=file_name(job), expires=expires, signature=signature, key_id=key.id)
 
 
-def open_link(job_id: str, *, expires: str, signature: str, on: Services) -> Download:
-    """Return the file of a link.
+def open_link(job_id: str, *, expires: str, signature: str, on: Services, key_id: str | None = None) -> Download:
+    """Return the file of a link. With ``key_id``, only that signing key counts.
 
     Raises LinkRefused if the signature is wrong, ArtifactNotFound if the file is gone, LinkExpired if the file exists
-    and the link has expired, Unavailable if the store does not respond.
+    and the link has expired or its credential was revoked, Unavailable if the store does not respond.
     """
+    keys = [key for key in on.signing_keys().accepted if key_id in (None, key.id)]
     # Before the job is read, so that a guess reveals nothing.
-    if not _is_genuine(job_id, expires, signature, on.link_key):
+    key = next((key for key in keys if _is_genuine(job_id, expires, signature, key)), None)
+    if key is None:
         raise LinkRefused("The link is not valid.")
     with on.database.read() as connection:
         job, now = jobs.get(connection, job_id), on.now(connection)
+        credentials = () if job is None else identity.active_ids(connection, job.tenant)
     if job is None or not has_file(job, now) or job.artifact is None:
         raise ArtifactNotFound("There is no such file.")
     if not _exists(job.artifact, on):
         raise ArtifactNotFound("There is no such file.")
     if datetime.fromtimestamp(int(expires), UTC) <= now:
         raise LinkExpired("The link has expired; ask for a new one.")
+    tag = _decode(signature)[:_TAG_BYTES]
+    if not any(hmac.compare_digest(tag, _tag(each, key)) for each in credentials):
+        raise LinkExpired("The link has ended, because the credential that asked for it was revoked.")
     format_ = format_named(job.request.format)
     return Download(
         read=partial(on.artifacts.read, job.artifact.key),
@@ -125,17 +135,32 @@ def file_name(job: Job) -> str:
     return f"{job.request.report}_{days}_{job.id[:8]}.{format_named(job.request.format).suffix}"
 
 
-def key_id(on: Services) -> str:
-    """Return a public name of the signing key, derived by a hash."""
-    return "K" + hashlib.sha256(b"name of\n" + on.link_key).hexdigest()[:13].upper()
-
-
-def _is_genuine(job_id: str, expires: str, signature: str, key: bytes) -> bool:
+def _is_genuine(job_id: str, expires: str, signature: str, key: SigningKey) -> bool:
+    """Whether the key signed the link. The credential's tag is part of the signature and is checked by the caller."""
     if not (expires.isascii() and expires.isdigit() and len(expires) <= 12):
         return False
-    return hmac.compare_digest(_sign(job_id, int(expires), key).encode(), signature.encode())
+    sent = _decode(signature)
+    expected = _sign(job_id, int(expires), sent[:_TAG_BYTES], key)
+    return hmac.compare_digest(expected, sent) and hmac.compare_digest(_encode(expected).encode(), signature.encode())
 
 
-def _sign(job_id: str, expires: int, key: bytes) -> str:
-    digest = hmac.new(key, f"{job_id}\n{expires}".encode(), hashlib.sha256).digest()
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+def _sign(job_id: str, expires: int, tag: bytes, key: SigningKey) -> bytes:
+    """Return the tag and the HMAC over job, expiry and tag."""
+    return tag + hmac.digest(key.secret, f"{job_id}\n{expires}\n".encode() + tag, "sha256")
+
+
+def _tag(credential: str, key: SigningKey) -> bytes:
+    """Return a tag that shows the credential to the holder of the key only: links appear in logs of clients."""
+    return hmac.digest(key.secret, f"credential\n{credential}".encode(), "sha256")[:_TAG_BYTES]
+
+
+def _encode(signature: bytes) -> str:
+    return base64.urlsafe_b64encode(signature).rstrip(b"=").decode()
+
+
+def _decode(signature: str) -> bytes:
+    """Return the bytes of a signature; none if it is not Base64."""
+    try:
+        return base64.b64decode(signature.encode() + b"=" * (-len(signature) % 4), altchars=b"-_", validate=True)
+    except ValueError:
+        return b""

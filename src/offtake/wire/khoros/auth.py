@@ -94,7 +94,7 @@ def check_job_access(call: KhorosCall, job: Job) -> None:
     Raises InvalidRequest without either, NotPermitted for a foreign key, JobNotFound for a foreign token.
     """
     token = call.sent.one(TOKEN)
-    if token is not None and is_token_of(job, token, call.on.link_key):
+    if token is not None and is_token_of(job, token, call.on.signing_keys()):
         return
     if token is not None and call.sent.one(KEY) is None:
         raise JobNotFound("There is no such job.")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import hashlib
 import hmac
 import uuid
 from urllib.parse import quote
 
 from offtake.model.job import Job
 from offtake.model.request import ExportRequest
+from offtake.model.signing_key import SigningKey, SigningKeys
 from offtake.wire.khoros.tables import ROOT
 
 _TOKEN_BYTES = 16
@@ -35,15 +35,16 @@ def ids(job: Job) -> tuple[str, str]:
     return workflow, run
 
 
-def access_token(job: Job, key: bytes) -> str:
+def access_token(job: Job, key: SigningKey) -> str:
     """The job's ``analyticsAccessToken``. Its holder has read the status of this job."""
-    digest = hmac.new(key, f"analyticsAccessToken\n{job.id}".encode(), hashlib.sha256).digest()
+    digest = hmac.digest(key.secret, f"analyticsAccessToken\n{job.id}".encode(), "sha256")
     return base64.b64encode(digest[:_TOKEN_BYTES]).decode()
 
 
-def is_token_of(job: Job, sent: str, key: bytes) -> bool:
-    """Whether that is the job's token. An unencoded plus sign arrives as a blank in a query."""
-    return hmac.compare_digest(access_token(job, key).encode(), sent.replace(" ", "+").encode())
+def is_token_of(job: Job, sent: str, keys: SigningKeys) -> bool:
+    """Whether that is the job's token, by any accepted key. An unencoded plus sign arrives as a blank in a query."""
+    token = sent.replace(" ", "+").encode()
+    return any(hmac.compare_digest(access_token(job, key).encode(), token) for key in keys.accepted)
 
 
 def job_path(job: Job, verb: str, *, name: str, value: str) -> str:

@@ -148,7 +148,7 @@ def _read(call: KhorosCall, ref: JobRef) -> Job:
 
 
 def _answer_status(call: KhorosCall, _: JobRef, job: Job) -> Response:
-    url = _job_url(call, job, name=TOKEN, value=access_token(job, call.on.link_key))
+    url = _job_url(call, job, name=TOKEN, value=access_token(job, call.on.signing_keys().current))
     return answer(call.request, status(job, url, as_documented=call.settings.result == "as_documented"))
 
 

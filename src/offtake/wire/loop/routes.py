@@ -30,6 +30,7 @@ from offtake.wire.endpoint import (
     add_endpoints,
     decode_nothing,
     new_router,
+    note_refusal,
     permit,
     unlimited,
 )
@@ -110,9 +111,10 @@ def _decode_read(call: LoopCall) -> JobRef:
 def _read(call: LoopCall, ref: JobRef) -> _Export:
     try:
         job = get_export(ref, call.by, call.on)
-    except JobNotFound:
+    except JobNotFound as error:
         if call.settings.unknown_id == "404":
             raise
+        note_refusal(call, error)
         return _Export(job=None)
     return _with_link(call, job)
 
@@ -176,7 +178,7 @@ def _encode(call: LoopCall, id_: str, export: _Export) -> Response:
         return encode_gone(id_, call.settings)
     url = None
     if export.link is not None:
-        path = link_path(export.link, call.on)
+        path = link_path(export.link)
         url = call.settings.link_url + path if call.settings.link_url else call.absolute(path)
     return encode_export(id_, export.job, call.settings, url)
 

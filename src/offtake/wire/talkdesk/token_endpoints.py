@@ -40,7 +40,12 @@ class OAuthCall(IncomingRequest[TalkdeskSettings], Generic[Wanted]):
     def log_fields(self) -> Mapping[str, str]:
         """Dialect, tenant and credential of the client."""
         credential = self.client.credential
-        return {"dialect": self.wire.dialect.name, "tenant": credential.tenant, "principal": credential.id}
+        return {
+            "dialect": self.wire.dialect.name,
+            "tenant": credential.tenant,
+            "principal": credential.id,
+            "credential": credential.name,
+        }
 
 
 def authenticate_token_client(incoming: Incoming) -> OAuthCall[TokenRequest]:
@@ -68,7 +73,12 @@ def _authenticated(incoming: Incoming, client: AuthenticatedClient, wanted: Want
 
 
 def _audiences(incoming: Incoming) -> frozenset[str]:
-    """The audiences that an assertion may name: the token endpoint, or the path of the request."""
+    """The audiences that an assertion may name: the token endpoint, or the path of the request.
+
+    Without ``public_url`` there are none, because the host of the request is the sender's choice.
+    """
+    if incoming.wire.public_url is None:
+        return frozenset()
     return frozenset(incoming.absolute(path) for path in (TOKEN_PATH, sent_path(incoming.request)))
 
 

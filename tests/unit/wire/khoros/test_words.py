@@ -12,6 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from offtake.model.job import OPEN, Status
+from offtake.model.signing_key import SigningKey, SigningKeys
 from offtake.wire.khoros.ids import access_token, ids, is_token_of, job_path, new_reference
 from offtake.wire.khoros.patterns import strftime_pattern
 from offtake.wire.khoros.presentation import label, presentation, translations
@@ -21,7 +22,8 @@ from tests.fixtures.exports import EXPORT, queued
 from tests.property.exporting import catalogue
 
 SECRET = base64.urlsafe_b64encode(bytes(range(200, 232))).rstrip(b"=").decode()
-KEY = b"key"
+KEY = SigningKey(b"key")
+KEYS = SigningKeys(current=KEY)
 PUBLISHED = [publication for (dialect, _), publication in catalogue().publications.items() if dialect == "khoros"]
 
 
@@ -60,11 +62,12 @@ def test_a_token_is_bound_to_its_job() -> None:
     job, other = queued(), queued()
     token = access_token(job, KEY)
     assert re.fullmatch(r"[A-Za-z0-9+/]{22}==", token)
-    assert is_token_of(job, token, KEY)
-    assert is_token_of(job, token.replace("+", " "), KEY)
-    assert not is_token_of(other, token, KEY)
-    assert not is_token_of(job, access_token(job, b"other key"), KEY)
-    assert not is_token_of(job, "ž", KEY)
+    assert is_token_of(job, token, KEYS)
+    assert is_token_of(job, token.replace("+", " "), KEYS)
+    assert is_token_of(job, token, SigningKeys(current=SigningKey(b"newer key"), other=KEY))
+    assert not is_token_of(other, token, KEYS)
+    assert not is_token_of(job, access_token(job, SigningKey(b"other key")), KEYS)
+    assert not is_token_of(job, "ž", KEYS)
 
 
 @pytest.mark.parametrize("publication", PUBLISHED, ids=lambda publication: publication.report)

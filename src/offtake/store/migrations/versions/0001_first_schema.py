@@ -68,12 +68,26 @@ def _create_identity() -> None:
         sa.Column("tenant", sa.String(length=63), nullable=False),
         sa.Column("kind", sa.String(length=16), nullable=False),
         sa.Column("user", sa.String(length=320), nullable=True),
+        sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("secret_hash", sa.Text(), nullable=False),
+        sa.Column("previous_hash", sa.Text(), nullable=True),
+        sa.Column("previous_until", Instant(), nullable=True),
         sa.Column("scopes", sa.Text(), nullable=False),
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("revoked", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.CheckConstraint(
+            "(previous_hash IS NULL) = (previous_until IS NULL)", name=op.f("ck_credential_previous_whole")
+        ),
         sa.ForeignKeyConstraint(["tenant"], ["tenant.name"], name=op.f("fk_credential_tenant")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_credential")),
+    )
+    op.create_index(
+        "ix_credential_active_user",
+        "credential",
+        ["tenant", "user"],
+        unique=True,
+        postgresql_where=sa.text("kind = 'basic' AND NOT revoked"),
+        sqlite_where=sa.text("kind = 'basic' AND NOT revoked"),
     )
     op.create_index(op.f("ix_credential_tenant"), "credential", ["tenant"], unique=False)
     op.create_table(
@@ -278,6 +292,7 @@ def _create_records() -> None:
         sa.Column("job", sa.String(length=36), nullable=True),
         sa.Column("address", sa.String(length=64), nullable=True),
         sa.Column("outcome", sa.String(length=32), nullable=False),
+        sa.Column("count", sa.Integer(), server_default=sa.text("1"), nullable=False),
         sa.Column("actor", sa.String(length=320), nullable=True),
         sa.Column("effective", sa.String(length=320), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),

@@ -1,0 +1,30 @@
+"""The audit log for the operator: list entries, and write those of refused requests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from offtake.core.services import Services
+from offtake.errors import OfftakeError
+from offtake.model.audit import AuditFilter, AuditRow
+from offtake.store import audit
+
+
+def list_entries(condition: AuditFilter, on: Services, *, limit: int) -> Sequence[AuditRow]:
+    """Return the newest entries that match, newest first."""
+    with on.database.read() as connection:
+        return audit.newest(connection, condition, limit=limit)
+
+
+def write_refusals(on: Services) -> None:
+    """Write the refusals counted so far. If that fails, they stay counted. Raises Unavailable, AuditUnavailable."""
+    entries = on.refusals.take()
+    if not entries:
+        return
+    try:
+        with on.database.write() as connection:
+            for entry in entries:
+                audit.record(connection, entry, now=on.clock())
+    except OfftakeError:
+        on.refusals.put_back(entries)
+        raise
