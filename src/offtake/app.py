@@ -155,7 +155,8 @@ def _built_in_catalogue() -> Catalogue:
 
 
 def _load_catalogue(*own: Path) -> Catalogue:
-    return load_catalogue(BUILT_IN, *own, tables={name: dict(table.stored_columns) for name, table in tables().items()})
+    columns = {name: dict(table.stored_columns) for name, table in tables().items()}
+    return load_catalogue(BUILT_IN, *own, tables=columns, dialects=[dialect.name for dialect in DIALECTS])
 
 
 def build_tls(home: Home, settings: Settings) -> Tls | None:

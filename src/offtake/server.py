@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -22,6 +23,7 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
+from offtake import __version__
 from offtake.app import (
     build_app,
     build_executor,
@@ -32,6 +34,7 @@ from offtake.app import (
     check_storage,
 )
 from offtake.core.admin.identity import unknown_tenants
+from offtake.core.services import Services
 from offtake.errors import HomeError, SettingsError
 from offtake.executor.shutdown import Shutdown
 from offtake.executor.supervisor import Supervisor
@@ -58,13 +61,22 @@ class _Server(uvicorn.Server):
     """
 
     def __init__(
-        self, config: uvicorn.Config, supervisor: Supervisor, traffic: Traffic, tls: Tls | None, *, drain: float
+        self,
+        config: uvicorn.Config,
+        supervisor: Supervisor,
+        traffic: Traffic,
+        tls: Tls | None,
+        *,
+        drain: float,
+        facts: Mapping[str, object],
     ) -> None:
+        """``facts`` are logged at the start."""
         super().__init__(config)
         self._supervisor = supervisor
         self._traffic = traffic
         self._tls = tls
         self._drain = drain
+        self._facts = facts
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then print the JSON line with the URL that scripts wait for."""
@@ -72,7 +84,9 @@ class _Server(uvicorn.Server):
         if self._tls is not None:  # handshakes begin in the event loop
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, self._tls)
         if not self.should_exit and sockets:
-            sys.stdout.write(json.dumps({"url": _url(sockets[0], is_tls=self._tls is not None)}) + "\n")
+            url = _url(sockets[0], is_tls=self._tls is not None)
+            _log.info("server_started", url=url, **self._facts)
+            sys.stdout.write(json.dumps({"url": url}) + "\n")
             sys.stdout.flush()
             notify("READY=1")
 
@@ -119,7 +133,8 @@ def serve(home: Home, settings: Settings) -> None:
     supervisor = Supervisor(services, partial(_worker_command, home), workers=settings.server.workers)
     traffic = build_traffic(settings)
     config = _config(build_app(services, settings, traffic), settings.server, tls)
-    server = _Server(config, supervisor, traffic, tls, drain=settings.server.drain_seconds)
+    facts = {"workers": settings.server.workers, **_facts(home, settings, services)}
+    server = _Server(config, supervisor, traffic, tls, drain=settings.server.drain_seconds, facts=facts)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, server.handle_exit)
     if tls is not None:
@@ -142,10 +157,24 @@ def run_worker(home: Home, settings: Settings, *, name: str, stop_with_input: bo
     services = build_services(home, settings)
     try:
         check_storage(services)
+        _log.info("worker_started", worker=name, quick=quick, **_facts(home, settings, services))
         with build_maintenance(services, settings, holder=name):
             executor.work(services, Worker(name=name, longest=services.attempt.long if quick else None), shutdown)
     finally:
         services.database.close()
+
+
+def _facts(home: Home, settings: Settings, services: Services) -> dict[str, object]:
+    """Return what an operator wants to know of a process that starts; URLs have no passwords."""
+    return {
+        "version": __version__,
+        "process": os.getpid(),
+        "home": str(home.root.absolute()),
+        "state": services.database.url.get_backend_name(),
+        "lake": settings.lake_url or "home",
+        "artifacts": settings.artifacts_url or "home",
+        "executor": settings.executor,
+    }
 
 
 def _config(app: ASGIApp, server: ServerSettings, tls: Tls | None) -> uvicorn.Config:

@@ -47,7 +47,7 @@ def seed(
 ) -> None:
     """Fill every table with consistent sample data. A repeated run with the same options adds no rows."""
     if size not in SIZES:
-        raise typer.BadParameter(f"use one of {', '.join(SIZES)}", param_hint="--size")
+        raise typer.BadParameter(f"{size!r} is not one of {', '.join(SIZES)}", param_hint="--size")
     only = [_table(name).name for name in table or ()]
     services = open_home(home)
     identity.get_tenant(tenant, services)

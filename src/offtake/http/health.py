@@ -59,7 +59,7 @@ class Readiness:
             if time.monotonic() - self._checked_at >= self._cache_seconds:
                 missing = await self._run_checks()
                 if missing != self._missing:
-                    _log.warning("readiness", missing=missing)
+                    (_log.warning if missing else _log.info)("readiness", missing=missing)
                 self._missing, self._checked_at = missing, time.monotonic()
             return self._missing
 
