@@ -27,7 +27,7 @@ from offtake.core.admin.health import health_checks
 from offtake.core.attempt.partitions import ROWS_PER_MEMORY_MB
 from offtake.core.policy import AttemptPolicy, PerTenant
 from offtake.core.services import Services
-from offtake.errors import HomeError, SettingsError
+from offtake.errors import HomeError, SettingsError, StorageUnavailable
 from offtake.executor.maintenance import Maintenance
 from offtake.executor.maintenance_tasks import Intervals
 from offtake.executor.shutdown import Shutdown
@@ -105,8 +105,10 @@ def check_storage(services: Services) -> None:
     jobs wait until it is back.
     """
     for option, check in (("artifacts_url", services.artifacts.check), ("lake_url", services.lake.storage.check)):
-        if not check():
-            _log.warning("storage_unreachable", option=option)
+        try:
+            check()
+        except StorageUnavailable as error:
+            _log.warning("storage_unreachable", option=option, reason=error.message)
 
 
 def _artifacts(home: Home, settings: Settings) -> ArtifactStore:

@@ -43,12 +43,13 @@ def health_checks(on: Services, *, free_bytes: int, silence: timedelta) -> tuple
     def artifacts() -> str | None:
         try:
             on.artifacts.require_room(free_bytes)
-            answers = on.artifacts.check()
         except AttemptError as error:
             return error.message
-        except SettingsError:
-            answers = False
-        return None if answers else "The artifact store does not answer, or refuses access."
+        try:
+            on.artifacts.check()
+        except (AttemptError, SettingsError):
+            return "The artifact store does not answer, or refuses access."
+        return None
 
     def lake() -> str | None:
         try:
