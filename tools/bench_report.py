@@ -21,6 +21,7 @@ from offtake.model.report import Report
 from offtake.model.request import ExportRequest
 from offtake.model.timespan import Timespan
 from offtake.model.view import TableView
+from offtake.wire import DIALECTS
 from process_memory import peak_mb
 
 NULL_DEVICE = Path("/dev/null")
@@ -56,7 +57,11 @@ def _view(found: dict[str, Any]) -> TableView:
 
 
 def _prepared(session: Session, wanted: dict[str, Any]) -> tuple[Report, ExportRequest]:
-    catalogue = load_catalogue(BUILT_IN, tables={name: dict(table.stored_columns) for name, table in tables().items()})
+    catalogue = load_catalogue(
+        BUILT_IN,
+        tables={name: dict(table.stored_columns) for name, table in tables().items()},
+        dialects=[dialect.name for dialect in DIALECTS],
+    )
     report: Report = catalogue.reports[wanted["report"]]
     timespan = Timespan(
         start=datetime.fromisoformat(wanted["start"]),

@@ -23,6 +23,7 @@ from offtake.cli.exits import EXITS
 from offtake.lake.tables import TableColumn, tables
 from offtake.model.report import Publication
 from offtake.settings import PREFIX, rows
+from offtake.wire import DIALECTS
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 _KINDS = {str: "TEXT", int: "INTEGER", Path: "PATH", datetime: "DATE"}
@@ -37,7 +38,7 @@ def cli_page() -> str:
         _GENERATED,
         "",
         "`offtake COMMAND --help` prints the same text. Results go to standard output, as one JSON object with"
-        " `--json`; progress, messages and logs go to standard error.",
+        " `--json`; progress, messages and logs go to standard error. `offtake --version` prints the version.",
     ]
     for name, command in _commands("offtake", typer.main.get_command(app)):
         lines += ["", f"## {name}", "", f"`{_usage(name, command)}`", "", (command.help or "").strip()]
@@ -184,7 +185,11 @@ def _sorted(item: Publication) -> str:
 
 @lru_cache(maxsize=1)
 def _catalogue() -> Catalogue:
-    return load_catalogue(BUILT_IN, tables={name: dict(table.stored_columns) for name, table in tables().items()})
+    return load_catalogue(
+        BUILT_IN,
+        tables={name: dict(table.stored_columns) for name, table in tables().items()},
+        dialects=[dialect.name for dialect in DIALECTS],
+    )
 
 
 def _published(report: str) -> list[Publication]:

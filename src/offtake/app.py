@@ -28,7 +28,7 @@ from offtake.core.attempt.partitions import ROWS_PER_MEMORY_MB
 from offtake.core.logins import Logins
 from offtake.core.policy import AttemptPolicy, LoginPolicy, PerTenant
 from offtake.core.services import Services
-from offtake.errors import HomeError, SettingsError
+from offtake.errors import HomeError, SettingsError, StorageUnavailable
 from offtake.executor.maintenance import Maintenance
 from offtake.executor.maintenance_tasks import Intervals
 from offtake.executor.shutdown import Shutdown
@@ -121,8 +121,10 @@ def check_storage(services: Services) -> None:
     jobs wait until it is back.
     """
     for option, check in (("artifacts_url", services.artifacts.check), ("lake_url", services.lake.storage.check)):
-        if not check():
-            _log.warning("storage_unreachable", option=option)
+        try:
+            check()
+        except StorageUnavailable as error:
+            _log.warning("storage_unreachable", option=option, reason=error.message)
 
 
 def _artifacts(home: Home, settings: Settings) -> ArtifactStore:
@@ -171,7 +173,8 @@ def _built_in_catalogue() -> Catalogue:
 
 
 def _load_catalogue(*own: Path) -> Catalogue:
-    return load_catalogue(BUILT_IN, *own, tables={name: dict(table.stored_columns) for name, table in tables().items()})
+    columns = {name: dict(table.stored_columns) for name, table in tables().items()}
+    return load_catalogue(BUILT_IN, *own, tables=columns, dialects=[dialect.name for dialect in DIALECTS])
 
 
 def build_tls(home: Home, settings: Settings) -> Tls | None:

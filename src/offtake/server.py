@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import resource
 import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -24,6 +25,7 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
+from offtake import __version__
 from offtake.app import (
     build_app,
     build_executor,
@@ -34,6 +36,7 @@ from offtake.app import (
     check_storage,
 )
 from offtake.core.admin.identity import unknown_tenants
+from offtake.core.services import Services
 from offtake.errors import HomeError, SettingsError
 from offtake.executor.refusal_writer import RefusalWriter
 from offtake.executor.shutdown import Shutdown
@@ -41,6 +44,7 @@ from offtake.executor.supervisor import Supervisor
 from offtake.executor.worker import Worker
 from offtake.home import Home
 from offtake.http.connection import ConnectionLimits, limited_protocol
+from offtake.http.settings import ServerSettings
 from offtake.http.traffic import Traffic
 from offtake.notify import notify
 from offtake.settings import Settings
@@ -67,15 +71,17 @@ class _Server(uvicorn.Server):
         traffic: Traffic,
         tls: Tls | None,
         *,
-        drain: float,
-        handshake: float,
+        settings: ServerSettings,
+        facts: Mapping[str, object],
     ) -> None:
+        """``facts`` are logged at the start."""
         super().__init__(config)
         self._supervisor = supervisor
         self._traffic = traffic
         self._tls = tls
-        self._drain = drain
-        self._handshake = handshake  # seconds that a client has for a TLS handshake
+        self._drain = settings.drain_seconds
+        self._handshake = settings.header_seconds  # seconds that a client has for a TLS handshake
+        self._facts = facts
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then print the JSON line with the URL that scripts wait for."""
@@ -85,7 +91,9 @@ class _Server(uvicorn.Server):
         if self._tls is not None:  # handshakes begin in the event loop
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, self._tls)
         if not self.should_exit and sockets:
-            sys.stdout.write(json.dumps({"url": _url(sockets[0], is_tls=self._tls is not None)}) + "\n")
+            url = _url(sockets[0], is_tls=self._tls is not None)
+            _log.info("server_started", url=url, **self._facts)
+            sys.stdout.write(json.dumps({"url": url}) + "\n")
             sys.stdout.flush()
             notify("READY=1")
 
@@ -153,8 +161,8 @@ def serve(home: Home, settings: Settings) -> None:
         supervisor,
         traffic,
         tls,
-        drain=settings.server.drain_seconds,
-        handshake=settings.server.header_seconds,
+        settings=settings.server,
+        facts={"workers": settings.server.workers, **_facts(home, settings, services)},
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, server.handle_exit)
@@ -179,10 +187,24 @@ def run_worker(home: Home, settings: Settings, *, name: str, stop_with_input: bo
     services = build_services(home, settings)
     try:
         check_storage(services)
+        _log.info("worker_started", worker=name, quick=quick, **_facts(home, settings, services))
         with build_maintenance(services, settings, holder=name):
             executor.work(services, Worker(name=name, longest=services.attempt.long if quick else None), shutdown)
     finally:
         services.database.close()
+
+
+def _facts(home: Home, settings: Settings, services: Services) -> dict[str, object]:
+    """Return what an operator wants to know of a process that starts; URLs have no passwords."""
+    return {
+        "version": __version__,
+        "process": os.getpid(),
+        "home": str(home.root.absolute()),
+        "state": services.database.url.get_backend_name(),
+        "lake": settings.lake_url or "home",
+        "artifacts": settings.artifacts_url or "home",
+        "executor": settings.executor,
+    }
 
 
 def _config(app: ASGIApp, settings: Settings, traffic: Traffic, tls: Tls | None) -> uvicorn.Config:

@@ -12,15 +12,15 @@ budget for one tenant: ``[tenants.acme.talkdesk]``.
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as NotJson
@@ -31,6 +31,7 @@ from offtake.executor.settings import MaintenanceSettings, TemporalSettings, Wor
 from offtake.http.limit_settings import ConnectionSettings, DownloadSettings, LoginSettings
 from offtake.http.settings import MetricsSettings, ServerSettings
 from offtake.objects.settings import StorageSettings
+from offtake.settings_messages import closest, explain
 from offtake.settings_section import SettingsSection
 from offtake.tomlfile import TomlFile, TomlSyntaxError, read_toml
 from offtake.wire import DIALECTS
@@ -38,6 +39,7 @@ from offtake.wire.khoros.settings import KhorosSettings
 from offtake.wire.loop.settings import LoopSettings
 from offtake.wire.talkdesk.settings import TalkdeskSettings
 
+Flags = Mapping[str, Mapping[str, Any]]  # values of command-line options by table and option
 PREFIX = "OFFTAKE_"
 MOVE_PASSWORD = "OFFTAKE_MOVE_PASSWORD"  # of `offtake state move`  # noqa: S105 - a name
 _NOT_OPTIONS = frozenset({"OFFTAKE_HOME", MOVE_PASSWORD})
@@ -72,6 +74,7 @@ class Settings(BaseSettings):
 
     state_url: str | None = Field(
         None,
+        repr=False,
         pattern=r"^(sqlite:///.+|postgresql://.+)$",
         description="Database of jobs, identity and audit log, as postgresql://user:password@host/database. "
         "Default: the SQLite file state.db in the home folder.",
@@ -83,14 +86,17 @@ class Settings(BaseSettings):
     )
     artifacts_url: str | None = Field(
         None,
+        repr=False,
         pattern=_STORAGE_URL,
         description="Artifact store: s3://bucket/prefix, gs://…, az://container/… or file:///folder. "
         "Default: the folder artifacts in the home folder.",
     )
     lake_url: str | None = Field(
         None,
+        repr=False,
         pattern=_STORAGE_URL,
-        description="Location of the lake's tables, in the same form. Default: the folder lake in the home folder.",
+        description="Location of the lake's tables: s3://bucket/prefix, gs://…, az://container/… or file:///folder. "
+        "Default: the folder lake in the home folder.",
     )
 
     server: ServerSettings = ServerSettings()
@@ -150,16 +156,20 @@ def masked(value: Any) -> Any:
     return value
 
 
-def load_settings(file: Path, flags: Mapping[str, Mapping[str, Any]] | None = None) -> Settings:
+def load_settings(file: Path, flags: Flags | None = None) -> Settings:
     """Load the settings. Raises SettingsError with ``file:line`` or the variable's name for each fault."""
     toml = _read(file)
     faults = list(_unknown_variables())
     overrides = {table: dict(values) for table, values in (flags or {}).items() if values}
+    flags_in_use: Flags = {}
     try:
         Settings(_file=toml.data)  # type: ignore[call-arg]  # a flag must not hide an invalid line of the file
+        flags_in_use = overrides
         settings = Settings(_file=toml.data, **overrides)  # type: ignore[call-arg, arg-type]
     except ValidationError as error:
-        faults += [_fault(detail, toml) for detail in error.errors(include_url=False)]
+        unknown = set(_unknown())
+        details = [detail for detail in error.errors(include_url=False) if _variable_of(detail["loc"]) not in unknown]
+        faults += [_fault(detail, toml, flags_in_use) for detail in details]
     except NotJson as error:
         faults += list(_faults_of_lists()) or [str(error)]
     else:
@@ -200,7 +210,7 @@ def _read(file: Path) -> TomlFile:
 
 def _faults_of_tenants(settings: Settings, toml: TomlFile) -> Iterator[str]:
     """Yield the faults of the tenants' own values. Only tables of dialects and the budget are allowed."""
-    allowed = {"budget", *(dialect.name for dialect in DIALECTS)}
+    allowed = {"budget", *_dialects()}
     for tenant, own in settings.tenants.items():
         for table in own:
             at = ("tenants", tenant, table)
@@ -212,41 +222,61 @@ def _faults_of_tenants(settings: Settings, toml: TomlFile) -> Iterator[str]:
                 settings.table(table, tenant)
             except ValidationError as error:
                 for detail in error.errors(include_url=False):
-                    yield _fault({**detail, "loc": (*at, *detail["loc"])}, toml)
+                    yield _fault({**detail, "loc": (*at, *detail["loc"])}, toml, {})
 
 
-def _fault(detail: ErrorDetails, toml: TomlFile) -> str:
-    keys = tuple(str(key) for key in detail["loc"])
-    where, option = _origin(keys, toml), ".".join(keys)
+def _fault(detail: ErrorDetails, toml: TomlFile, flags: Flags) -> str:
+    found = tuple(str(key) for key in detail["loc"])
+    keys, field = _option(found)
+    where, option = _origin(keys, toml, flags), ".".join(keys)
     if detail["type"] == "extra_forbidden":
         return f"{where}: unknown option {option}{_suggestion(keys)}"
-    return f"{where}: {option}: {detail['msg'].removeprefix('Value error, ')}"
+    return f"{where}: {option}: {explain(detail, field)}"
 
 
-def _origin(keys: tuple[str, ...], toml: TomlFile) -> str:
-    """Where a value was set: an environment variable, a line of the file, or a flag."""
-    variable = PREFIX + "__".join(keys).upper()
+def _option(keys: tuple[str, ...]) -> tuple[tuple[str, ...], FieldInfo | None]:
+    """Return the keys of the option that these keys lead to or into, with its definition; None for a table."""
+    fields = Settings.model_fields
+    for length in range(3 if keys[0] == "tenants" else 1, len(keys) + 1):
+        field = fields.get(keys[length - 1])
+        if field is None:
+            break
+        if not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+            return (keys[:length], field) if field.description else (keys, None)
+        fields = field.annotation.model_fields
+    return keys, None
+
+
+def _origin(keys: tuple[str, ...], toml: TomlFile, flags: Flags) -> str:
+    """Where a value was set: with a flag, in an environment variable, or in the file at the line of it or its table."""
+    if keys[1:] and keys[1] in flags.get(keys[0], {}):
+        return f"option --{keys[1].replace('_', '-')}"
+    variable = _variable_of(keys)
     if variable in {name.upper() for name in os.environ}:
         return f"environment variable {variable}"
-    if keys in toml.lines or not toml.data:
-        return toml.where(*keys) if toml.data else "flag"
-    return toml.where(*keys) if _is_in_file(keys, toml) else "flag"
-
-
-def _is_in_file(keys: tuple[str, ...], toml: TomlFile) -> bool:
-    data: Any = toml.data
-    for key in keys:
-        if not isinstance(data, dict) or key not in data:
-            return False
-        data = data[key]
-    return True
+    return toml.where(*keys)
 
 
 def _suggestion(keys: tuple[str, ...]) -> str:
-    known = {".".join(filter(None, (table, name))) for table, name, *_ in rows()} | set(Settings.model_fields)
     head, option = (keys[:2], keys[2:]) if keys[0] == "tenants" and len(keys) > 2 else ((), keys)
-    close = difflib.get_close_matches(".".join(option), sorted(known), n=1, cutoff=0.6)
-    return f"; did you mean {'.'.join((*head, close[0]))}?" if close else ""
+    known = _options() | (set() if head else set(Settings.model_fields))
+    if head:
+        known = {name for name in known if name.partition(".")[0] == option[0]}
+    close = closest(".".join(option), known)
+    if close:
+        return f"; did you mean {'.'.join((*head, close))}?"
+    same_table = sorted(name.rpartition(".")[2] for name in known if "." in name and name.startswith(f"{option[0]}."))
+    listed = same_table or sorted(Settings.model_fields)
+    return f"; {'options' if same_table else 'tables and options'} here: {', '.join(listed)}"
+
+
+def _options() -> set[str]:
+    """Return the dotted names of all options."""
+    return {".".join(filter(None, (table, name))) for table, name, *_ in rows()}
+
+
+def _dialects() -> set[str]:
+    return {dialect.name for dialect in DIALECTS}
 
 
 def _faults_of_lists() -> Iterator[str]:
@@ -260,10 +290,26 @@ def _faults_of_lists() -> Iterator[str]:
             yield f'environment variable {name}: not a list; write it as JSON, {name}=\'["one", "two"]\''
 
 
+def _unknown() -> Iterator[str]:
+    """Yield the names, in upper case, of the OFFTAKE_ variables that set no known option."""
+    known = {_variable_of(option.split(".")) for option in _options()} | _NOT_OPTIONS
+    yield from sorted({name.upper() for name in os.environ if name.upper().startswith(PREFIX)} - known)
+
+
 def _unknown_variables() -> Iterator[str]:
-    """Yield the OFFTAKE_ variables that set no known option."""
-    known = {PREFIX + "__".join(filter(None, (table, name))).upper() for table, name, *_ in rows()}
-    for name in sorted(os.environ):
-        if name.upper().startswith(PREFIX) and name.upper() not in known | _NOT_OPTIONS:
-            close = difflib.get_close_matches(name.upper(), sorted(known), n=1, cutoff=0.6)
-            yield f"environment variable {name}: unknown option{f'; did you mean {close[0]}?' if close else ''}"
+    """Yield the faults of the variables that set no known option."""
+    for name in _unknown():
+        given = name.removeprefix(PREFIX).lower().replace("__", ".")
+        in_table = sorted(option for option in _options() if option.startswith(f"{given}."))
+        close = closest(given, _options())
+        if in_table:
+            hint = f"it is a table; set its options one by one, such as {_variable_of(in_table[0].split('.'))}"
+        elif close:
+            hint = f"did you mean {_variable_of(close.split('.'))}?"
+        else:
+            hint = "offtake config show lists all options"
+        yield f"environment variable {name}: unknown option; {hint}"
+
+
+def _variable_of(keys: Iterable[str | int]) -> str:
+    return PREFIX + "__".join(map(str, keys)).upper()

@@ -16,6 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from offtake import __version__
 from offtake.catalogue import BUILT_IN
 from offtake.lake.tables import tables
 from tests.fixtures.care import call
@@ -108,6 +109,19 @@ def test_the_top_level_help_lists_every_command_and_every_exit_code(tmp_path: Pa
     text = " ".join(command("--help", home=tmp_path).out.split())
     assert [name[0] for name in COMMANDS if len(name) == 1 and f" {name[0]} " not in text] == []
     assert [code for code in range(11) if f"{code} " not in text.split("Exit codes:")[1]] == []
+
+
+def test_the_top_level_help_is_laid_out_in_sections_and_lines(tmp_path: Path) -> None:
+    lines = command("--help", home=tmp_path).out.splitlines()
+    headings = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
+    assert headings == ["Options:", "Set up:", "Data:", "Run:", "Operate:", "Exit codes:"]
+    assert "      offtake serve" in lines
+    assert [line for line in lines if line.startswith("  9   the lake or a file")]
+    assert [line for line in lines[1:] if line.endswith("...")] == []
+
+
+def test_the_version_is_printed(tmp_path: Path) -> None:
+    assert command("--version", home=tmp_path).out == f"offtake {__version__}\n"
 
 
 def test_the_program_can_be_started_by_its_name_and_as_a_module(tmp_path: Path) -> None:
@@ -217,6 +231,8 @@ def test_a_missing_home_exits_with_4_and_is_not_created(arguments: tuple[str, ..
         ("load", "call", "x.csv", "--tenant", "unknown"),
         ("credential", "add", "unknown", "--kind", "oauth"),
         ("load", "no_such_table", "x.csv", "--tenant", "acme"),
+        ("jobs", "list", "--tenant", "unknown"),
+        ("jobs", "list", "--tenant", "unknown", "--json"),
     ],
     ids=" ".join,
 )
@@ -245,7 +261,7 @@ def test_a_rotation_prints_the_new_secret_and_until_when_the_old_one_is_valid(ho
 def test_credentials_are_printed_once_and_are_all_different(home: Path) -> None:
     add = ("credential", "add", "acme", "--kind", "oauth", "--json")
     all_scopes, reader = result(command(*add, home=home)), result(command(*add, "--scope", "read", home=home))
-    assert all_scopes.keys() == {"tenant", "kind", "scopes", "client_id", "client_secret"}
+    assert all_scopes.keys() == {"id", "tenant", "kind", "scopes", "client_id", "client_secret"}
     assert (all_scopes["tenant"], all_scopes["kind"], all_scopes["scopes"]) == ("acme", "oauth", ["read", "write"])
     assert reader["scopes"] == ["read"]
     assert all_scopes["client_id"] != reader["client_id"]
@@ -268,16 +284,37 @@ def test_user_names_that_http_basic_cannot_transport_are_refused(home: Path, use
 def test_tokens_belong_to_a_person_or_to_the_tenant(home: Path) -> None:
     add = ("credential", "add", "acme", "--kind", "token", "--json")
     first, second = (result(command(*add, "--user", "Rita@acme.example", home=home)) for _ in range(2))
-    assert first.keys() == {"tenant", "kind", "scopes", "user", "token"}
+    assert first.keys() == {"id", "tenant", "kind", "scopes", "user", "token"}
     assert (first["user"], first["scopes"]) == ("Rita@acme.example", ["read", "write"])
     assert first["token"] != second["token"]  # a person may have several tokens, to replace one by another
     grants = ("--scope", "read", "--scope", "impersonate", "--scope", "admin")
     whole = result(command(*add, *grants, home=home))
-    assert whole.keys() == {"tenant", "kind", "scopes", "token"}
+    assert whole.keys() == {"id", "tenant", "kind", "scopes", "token"}
     assert whole["scopes"] == ["admin", "impersonate", "read"]
     secrets = [made["token"].partition(".")[2].encode() for made in (first, second, whole)]
     assert [path for path in home.rglob("*") if path.is_file() and any(s in path.read_bytes() for s in secrets)] == []
     refused(command("credential", "add", "acme", "--kind", "oauth", "--user", "x", home=home), 2, "belongs to no user")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "secret"),
+    [(("oauth",), "client secret"), (("basic", "--user", "words"), "password"), (("token",), "token")],
+    ids=["oauth", "basic", "token"],
+)
+def test_an_added_credential_is_printed_in_words_with_its_id(
+    arguments: tuple[str, ...], secret: str, home: Path
+) -> None:
+    done = command("credential", "add", "acme", "--kind", *arguments, home=home)
+    assert done.code == 0
+    first, may, *lines = done.out.splitlines()
+    listed = result(command("credential", "list", "acme", "--json", home=home))["credentials"]
+    (made,) = [each for each in listed if f" {each['id']} " in first]
+    assert first == f"Credential {made['id']} ({arguments[0]}) of tenant acme is ready."
+    assert may == "It may: read, write."
+    assert [line for line in lines if line.startswith(f"    {secret:<14} ")]
+    assert lines[-1].startswith(f"Store it now: the {secret}")
+    shown = command("credential", "list", "acme", home=home)
+    assert [line.split()[:2] for line in shown.out.splitlines() if made["id"] in line] == [[made["id"], arguments[0]]]
 
 
 def test_a_tenant_can_be_verified_and_unverified(home: Path) -> None:
@@ -448,6 +485,7 @@ def test_an_invalid_row_exits_with_8_and_stops_the_load(home: Path, tmp_path: Pa
         "1 more",
         "Nothing was loaded",
     )
+    assert "0 rows" not in command(*load, home=home).err
 
     rejects = tmp_path / "rejects.ndjson"
     counts = result(command(*load, "--reject-to", str(rejects), home=home))
@@ -536,7 +574,10 @@ def test_serve_prints_one_line_and_exits_with_0(home: Path) -> None:
     out, err = served.communicate(timeout=90)
     assert served.returncode == 0, err
     assert out == ""
-    assert all(isinstance(json.loads(line), dict) for line in err.splitlines())
+    lines = [json.loads(line) for line in err.splitlines()]
+    (started,) = [line for line in lines if line["event"] == "server_started"]
+    assert (started["level"], started["url"], started["version"]) == ("info", first["url"], __version__)
+    assert (started["home"], started["state"], started["workers"]) == (str(home), "sqlite", 1)
 
 
 def test_a_stopped_server_requeues_its_running_export(large: Installation) -> None:
@@ -558,4 +599,6 @@ def test_a_stopped_server_requeues_its_running_export(large: Installation) -> No
     assert int(content.headers["x-export-rows"]) == content.content.count(b"\n")
     (attempt,) = [line for line in again.log_lines() if line["event"] == "attempt" and line["job"] == job]
     assert (attempt["outcome"], attempt["attempt"]) == ("succeeded", 1)  # a requeued attempt does not count
+    (started,) = [line for line in again.log_lines() if line["event"] == "worker_started"]
+    assert (started["level"], started["version"], started["home"]) == ("info", __version__, str(large.home))
     assert again.stop() == 0

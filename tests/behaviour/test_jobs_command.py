@@ -102,6 +102,9 @@ def test_a_sweep_has_a_dry_run_and_keeps_held_files(made: Installation) -> None:
         kept, gone = published_for(on), published_for(on)
         orphan = gone[1].with_name(f"{'0' * 36}.1.csv")
         orphan.write_text("x")
+    table = [line.split() for line in jobs(made, "list", "--tenant", "acme").out.splitlines() if line.strip()]
+    assert table[0][-3:] == ["rows", "bytes", "failure"]
+    assert [line[-2:] for line in table if line[0] == kept[0]] == [["0", "1"]]
     assert result(jobs(made, "hold", kept[0], "--json"))["held_at"] is not None
     with made.services() as on:
         age_jobs(on, timedelta(days=40))

@@ -13,7 +13,8 @@ from datetime import date
 import httpx
 import pytest
 
-from tests.fixtures.buckets import SECRET, S3Server
+from tests.fixtures.buckets import ENVIRONMENT, SECRET, S3Server
+from tests.fixtures.commands import command
 from tests.fixtures.databases import fresh_database, postgresql_server
 from tests.fixtures.installation import Installation, Running
 from tests.fixtures.polling import wait_for
@@ -139,24 +140,63 @@ def test_neither_settings_nor_logs_show_a_secret(client: TalkdeskWire, spread: S
     assert SECRET not in shown.stdout + logs
 
 
-def test_a_wrong_bucket_stops_the_start_with_the_name_of_the_option(moto: S3Server, installation: Installation) -> None:
-    moto.install(installation, "nobodys-bucket")
-    for command in ("serve", "worker"):
-        done = installation.run(command)
-        assert done.returncode == 3, done.stderr
-        assert "artifacts_url: s3://nobodys-bucket/artifacts: the bucket does not exist" in done.stderr
-        assert SECRET not in done.stderr
+WRONG = {
+    "bucket": ("nobodys-bucket", {}, "", "the bucket does not exist"),
+    "key id": ("{bucket}", {"AWS_ACCESS_KEY_ID": "another"}, "", "the service does not know the access key id"),
+    "secret": ("{bucket}", {"AWS_SECRET_ACCESS_KEY": "other-s3cret"}, "", "is not that of the access key id"),
+    "endpoint": (
+        "{bucket}",
+        {},
+        "http://127.0.0.1:9",
+        "the endpoint http://127.0.0.1:9 cannot be used: the connection",
+    ),
+    "host": ("{bucket}", {}, "http://no-such-host.invalid", "its host name has no address"),
+    "scheme": ("{bucket}", {}, "https", "it does not speak TLS"),
+}
 
 
-def test_refused_credentials_stop_the_start(rclone: S3Server, installation: Installation) -> None:
-    rclone.install(installation, rclone.fresh_bucket())
-    secrets = installation.home / "secrets" / "storage.env"
-    secrets.write_text("AWS_ACCESS_KEY_ID=another\nAWS_SECRET_ACCESS_KEY=something-else\n")
-    done = installation.run("serve")
-    assert done.returncode == 3, done.stderr
-    assert "artifacts_url" in done.stderr
-    assert "access denied" in done.stderr
-    assert "something-else" not in done.stderr
+@pytest.mark.parametrize("wrong", WRONG)
+def test_load_seed_and_serve_say_what_is_wrong_with_the_storage(
+    wrong: str, rclone: S3Server, installation: Installation
+) -> None:
+    bucket, credentials, url, said = WRONG[wrong]
+    url = rclone.url.replace("http:", "https:") if url == "https" else url
+    rclone.install(installation, bucket.format(bucket="bucket-99"), url=url or None)
+    (installation.home / "secrets" / "storage.env").write_text(
+        "".join(f"{name}={value}\n" for name, value in {**ENVIRONMENT, **credentials}.items())
+    )
+    installation.add_tenant("acme")
+    file = installation.home / "team.csv"
+    file.write_text("team_id,name\nt1,One\n")
+    unavailable = wrong in ("endpoint", "host", "scheme")
+    for arguments in (("load", "team", str(file), "--tenant", "acme"), ("seed", "--tenant", "acme", "--table", "team")):
+        done = command(*arguments, home=installation.home)
+        assert done.code == (9 if unavailable else 3), done.err
+        assert (done.out, len(done.err.splitlines())) == ("", 1)
+        assert done.err.startswith("offtake: lake_url: s3://")
+        assert said in done.err
+        assert "s3cret" not in done.err
+    if wrong == "endpoint":
+        running = installation.serve(workers=0)
+        lines = {line["option"]: line for line in running.log_lines() if line["event"] == "storage_unreachable"}
+        running.kill()
+        assert lines.keys() == {"artifacts_url", "lake_url"}
+        assert [line for line in lines.values() if said not in line["reason"]] == []
+    for process in () if unavailable else (("serve", "--port", "0", "--workers", "0"), ("worker",)):
+        done = command(*process, home=installation.home)
+        assert (done.code, done.out) == (3, "")
+        assert "artifacts_url: s3://" in done.err
+        assert said in done.err
+        assert "s3cret" not in done.err
+
+
+def test_a_lake_that_cannot_be_written_is_named_with_the_reason(installation: Installation) -> None:
+    installation.init(f'lake_url = "file://{installation.home}/elsewhere"\n')
+    installation.add_tenant("acme")
+    (installation.home / "elsewhere").write_text("no folder")
+    done = command("seed", "--tenant", "acme", "--table", "team", home=installation.home)
+    assert done.code == 9
+    assert f"The lake's folder {installation.home}/elsewhere cannot be used: Not a directory." in done.err
 
 
 def test_credentials_that_others_may_read_stop_the_start(moto: S3Server, installation: Installation) -> None:

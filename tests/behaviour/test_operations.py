@@ -102,6 +102,9 @@ def test_readiness_names_each_failed_check_without_paths(installation: Installat
     shutil.rmtree(home / "lake")
     (home / "lake").write_text("no folder")
     wait_for("the lake", lambda: missing() == ["The lake cannot be opened."])
+    lines = [line for line in running.log_lines() if line["event"] == "readiness"]
+    assert {bool(line["missing"]): line["level"] for line in lines} == {True: "warning", False: "info"}
+    assert len(lines) == 5
 
 
 def test_too_little_free_space_is_a_warning_and_leaves_the_server_ready(installation: Installation) -> None:

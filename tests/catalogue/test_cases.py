@@ -37,6 +37,7 @@ from offtake.model.timespan import Timespan
 from offtake.store import audit
 from offtake.store.database import Database, sqlite_url
 from offtake.store.migrate import migrate
+from offtake.wire import DIALECTS
 from tests.fixtures.instants import with_instants
 from tests.fixtures.row_comparison import are_same_rows, assert_same_rows
 from tests.fixtures.storage_paths import views_of
@@ -127,7 +128,11 @@ def _typed(column: Column, value: object) -> object:
     return value
 
 
-CATALOGUE = load_catalogue(BUILT_IN, tables={name: dict(table.stored_columns) for name, table in tables().items()})
+CATALOGUE = load_catalogue(
+    BUILT_IN,
+    tables={name: dict(table.stored_columns) for name, table in tables().items()},
+    dialects=[dialect.name for dialect in DIALECTS],
+)
 ALL = [Case(report=folder.parts[-3], folder=folder) for folder in sorted(BUILT_IN.glob("*/cases/*"))]
 CASES = [pytest.param(case, id=case.id) for case in ALL]
 SHOWN = [

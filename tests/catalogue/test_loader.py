@@ -75,8 +75,11 @@ def write(tmp_path: Path) -> Write:
     return written
 
 
+NAMES = ("khoros", "loop", "talkdesk")
+
+
 def load(folder: Path) -> Catalogue:
-    return load_catalogue(folder.parent, tables=TABLES)
+    return load_catalogue(folder.parent, tables=TABLES, dialects=NAMES)
 
 
 def refusal(folder: Path) -> str:
@@ -499,7 +502,7 @@ def test_a_name_is_unique_over_all_folders(write: Write, tmp_path: Path) -> None
     for name in ("report.toml", "query.sql"):
         (own / name).write_text(FILES[name], encoding="utf-8")
     with pytest.raises(CatalogueError) as caught:
-        load_catalogue(folder.parent, own.parent, tables=TABLES)
+        load_catalogue(folder.parent, own.parent, tables=TABLES, dialects=NAMES)
     assert caught.value.message.startswith(f"{own / 'report.toml'}:1: the report {folder} has the same name")
 
 
@@ -525,13 +528,22 @@ def test_an_unknown_file_is_refused(write: Write, name: str) -> None:
     assert refusal(folder).startswith(f"{folder / name}:1: not a file of a report")
 
 
+def test_a_file_of_an_unknown_dialect_is_refused_with_the_names_that_exist(write: Write) -> None:
+    folder = write()
+    (folder / "wire.talkdesk.toml").rename(folder / "wire.takdesk.toml")
+    assert refusal(folder) == (
+        f"{folder / 'wire.takdesk.toml'}:1: there is no dialect 'takdesk'; rename the file to one of "
+        "wire.khoros.toml, wire.loop.toml, wire.talkdesk.toml, or remove it"
+    )
+
+
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CatalogueError, match="no such folder"):
-        load_catalogue(tmp_path / "absent", tables=TABLES)
+        load_catalogue(tmp_path / "absent", tables=TABLES, dialects=NAMES)
 
 
 def test_an_empty_folder_is_an_empty_catalogue(tmp_path: Path) -> None:
-    assert not load_catalogue(tmp_path, tables=TABLES).reports
+    assert not load_catalogue(tmp_path, tables=TABLES, dialects=NAMES).reports
 
 
 DECLARED = 'key = ["ring_id"]\npartition_by = "call_id"'

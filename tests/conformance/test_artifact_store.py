@@ -201,7 +201,7 @@ def test_abandoned_uploads_on_several_pages_are_listed(moto: S3Server, monkeypat
 @pytest.mark.parametrize("server_name", SERVERS)
 def test_an_existing_bucket_passes_the_check(server_name: str, request: pytest.FixtureRequest) -> None:
     server: S3Server = request.getfixturevalue(server_name)
-    assert server.bucket(server.fresh_bucket()).probe("artifacts_url")
+    server.bucket(server.fresh_bucket()).check("artifacts_url", writing=True)
 
 
 @pytest.mark.parametrize("server_name", SERVERS)
@@ -210,7 +210,7 @@ def test_a_missing_bucket_is_reported_with_its_setting(server_name: str, request
     with pytest.raises(
         SettingsError, match=r"^artifacts_url: s3://nobodys-bucket/care/files: the bucket does not exist"
     ):
-        server.bucket("nobodys-bucket").probe("artifacts_url")
+        server.bucket("nobodys-bucket").check("artifacts_url")
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_refused_credentials_are_reported_without_the_secret(server_name: str, r
     wrong = {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": "a-wrong-secret"}
     bucket = server.bucket(server.fresh_bucket(), secrets=wrong)
     with pytest.raises(SettingsError, match=r"lake_url: .* access denied") as caught:
-        bucket.probe("lake_url")
+        bucket.check("lake_url")
     assert "wrong-secret" not in caught.value.message
     assert KEY not in caught.value.message
     with pytest.raises(StorageUnavailable, match="denied access"):
@@ -247,7 +247,8 @@ def test_credentials_may_come_from_the_environment(
 
 def test_an_unreachable_service_is_not_a_settings_error(moto: S3Server) -> None:
     away = moto.bucket("any", endpoint="http://127.0.0.1:9")
-    assert not away.probe("artifacts_url")
+    with pytest.raises(StorageUnavailable, match=r"^artifacts_url: .* the endpoint http://127.0.0.1:9 .* was refused"):
+        away.check("artifacts_url")
     with pytest.raises(StorageUnavailable):
         away.size("files/x")
 

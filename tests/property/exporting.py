@@ -30,6 +30,7 @@ from offtake.model.layout import DEFAULT_PATTERN, ColumnLayout
 from offtake.model.report import Publication
 from offtake.model.request import ExportRequest, ReportParameters
 from offtake.model.timespan import Timespan
+from offtake.wire import DIALECTS
 from offtake.wire.talkdesk.presentation import presentation
 from offtake.wire.talkdesk.settings import TalkdeskSettings
 from tests.fixtures.instants import with_instants
@@ -42,7 +43,11 @@ EPOCH = datetime.fromisoformat("1970-01-01T00:00:00Z")
 @lru_cache(maxsize=1)
 def catalogue() -> Catalogue:
     """The built-in reports."""
-    return load_catalogue(BUILT_IN, tables={name: dict(table.stored_columns) for name, table in tables().items()})
+    return load_catalogue(
+        BUILT_IN,
+        tables={name: dict(table.stored_columns) for name, table in tables().items()},
+        dialects=[dialect.name for dialect in DIALECTS],
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

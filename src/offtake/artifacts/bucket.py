@@ -22,9 +22,9 @@ class BucketArtifacts(ArtifactStore):
         super().__init__(root)
         self._bucket = bucket
 
-    def check(self) -> bool:
+    def check(self) -> None:
         """List the bucket."""
-        return self._bucket.probe("artifacts_url")
+        self._bucket.check("artifacts_url")
 
     def keep(self, staged: Path, key: str, between: Callable[[], None]) -> None:
         """Upload the file, in several parts if it is large."""

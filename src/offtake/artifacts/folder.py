@@ -32,9 +32,8 @@ class FolderArtifacts(ArtifactStore):
         (self.root / FILES).mkdir(parents=True, exist_ok=True)
         self.capacity = shutil.disk_usage(self.root).total
 
-    def check(self) -> bool:
-        """Return True: ``prepare`` created the folders."""
-        return True
+    def check(self) -> None:
+        """Do nothing: ``prepare`` created the folders, and ``require_room`` writes to one."""
 
     def path(self, key: str) -> Path:
         """Return the path of a key."""

@@ -57,8 +57,11 @@ class ArtifactStore(ABC):
             (self.root / name).mkdir(parents=True, exist_ok=True)
 
     @abstractmethod
-    def check(self) -> bool:
-        """Return whether the store responds. Raises SettingsError for a fault that needs an operator."""
+    def check(self) -> None:
+        """Check that the store responds.
+
+        Raises SettingsError for a fault that needs an operator, else StorageUnavailable; both name the fault.
+        """
 
     def require_room(self, free_bytes: int) -> None:
         """Check that attempts can write on this machine and that ``free_bytes`` are free.

@@ -38,11 +38,11 @@ class Catalogue:
         return self.slugs.get((dialect, slug))
 
 
-def load_catalogue(*folders: Path, tables: Tables) -> Catalogue:
+def load_catalogue(*folders: Path, tables: Tables, dialects: Collection[str]) -> Catalogue:
     """Load every report under ``folders``.
 
-    ``tables`` maps each table of the lake to its columns and their DuckDB types, because the catalogue does not depend
-    on the lake. Raises CatalogueError with one line ``file:line: fault`` for each fault.
+    ``tables`` maps each table of the lake to its columns and their DuckDB types, and ``dialects`` are the names of the
+    dialects: the catalogue depends on neither. Raises CatalogueError with one line ``file:line: fault`` for each fault.
     """
     faults: list[str] = []
     builder = _CatalogueBuilder(faults)
@@ -56,7 +56,7 @@ def load_catalogue(*folders: Path, tables: Tables) -> Catalogue:
             ]
             check.check(report, folder / "query.sql", intermediate_tables)
             builder.add_report(report, folder)
-            for path in _wire_files(folder, intermediate_tables, faults):
+            for path in _wire_files(folder, intermediate_tables, dialects, faults):
                 publication = read_publication(path, report, faults)
                 if publication is not None:
                     builder.add_publication(publication, path)
@@ -112,7 +112,9 @@ def _report_folders(folders: tuple[Path, ...], faults: list[str]) -> Iterator[Pa
                 yield path
 
 
-def _wire_files(folder: Path, intermediate_tables: Collection[Path], faults: list[str]) -> Iterator[Path]:
+def _wire_files(
+    folder: Path, intermediate_tables: Collection[Path], dialects: Collection[str], faults: list[str]
+) -> Iterator[Path]:
     """Yield the wire files of a report. Another ``.toml`` or ``.sql`` is a fault: probably a misspelt name."""
     for path in sorted(folder.iterdir()):
         if path.name in {"report.toml", "query.sql"} or path.suffix not in {".toml", ".sql"} or _is_ignored(path):
@@ -120,8 +122,11 @@ def _wire_files(folder: Path, intermediate_tables: Collection[Path], faults: lis
         if path in intermediate_tables:
             continue
         dialect = dialect_of(path)
-        if path.name == f"wire.{dialect}.toml" and NAME.fullmatch(dialect):
+        if path.name == f"wire.{dialect}.toml" and dialect in dialects:
             yield path
+        elif path.name == f"wire.{dialect}.toml" and NAME.fullmatch(dialect):
+            names = ", ".join(f"wire.{name}.toml" for name in dialects)
+            faults.append(f"{path}:1: there is no dialect {dialect!r}; rename the file to one of {names}, or remove it")
         else:
             faults.append(f"{path}:1: not a file of a report; rename it to wire.<dialect>.toml, or remove it")
 

@@ -3,26 +3,80 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.core import TyperGroup
 
+from offtake import __version__
 from offtake.cli import audit, config, data, home, identity, jobs, link_key, report, server, state, sweep
 from offtake.cli.exits import EXITS, exit_code
 from offtake.errors import OfftakeError
 
+if TYPE_CHECKING:
+    from typer._click import Context, HelpFormatter  # typer has no public names for them
+
+_SUMMARY_WIDTH = 160  # characters; longer than the first sentence of any command
 _HELP = """Offtake: a self-hosted export server for customer-care data.
 
 A first run:
 
-    offtake init && offtake tenant add acme && offtake seed --tenant acme
-    offtake credential add acme --kind oauth --json
+\b
+    offtake init
+    offtake tenant add acme
+    offtake seed --tenant acme
+    offtake credential add acme --kind oauth
     offtake serve
 """
-_EPILOG = "Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in EXITS.items()) + "."
+# The sections of the help, and the commands in each of them.
+_SECTIONS = {
+    "Set up": ("init", "config", "tenant", "credential", "link-key"),
+    "Data": ("load", "seed", "report"),
+    "Run": ("serve", "worker"),
+    "Operate": ("jobs", "audit", "sweep", "state"),
+}
+
+
+class _Sections(TyperGroup):
+    """Prints the commands of the help in sections, and each exit code on a line of its own."""
+
+    def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:
+        """Write one list of commands for each section."""
+        listed = dict.fromkeys(self.list_commands(ctx))
+        sections = {title: [name for name in names if name in listed] for title, names in _SECTIONS.items()}
+        placed = {name for names in sections.values() for name in names}
+        for title, names in {**sections, "Other": [name for name in listed if name not in placed]}.items():
+            if names:
+                commands = [(name, self.commands[name].get_short_help_str(limit=_SUMMARY_WIDTH)) for name in names]
+                with formatter.section(title):
+                    formatter.write_dl(commands)
+
+    def format_epilog(self, ctx: Context, formatter: HelpFormatter) -> None:
+        """Write the exit codes."""
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(code), meaning) for code, meaning in EXITS.items()])
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"offtake {__version__}")
+        raise typer.Exit
+
 
 app = typer.Typer(
-    help=_HELP, epilog=_EPILOG, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
+    cls=_Sections, help=_HELP, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
 )
+
+
+@app.callback()
+def program(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Replaced by the help of the program."""
+
+
 for group in (home, data, server, sweep):
     group.register(app)
 app.add_typer(identity.tenants, name="tenant")

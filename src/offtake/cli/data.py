@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +13,8 @@ import typer
 
 from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, TenantOption, open_home, progress_bar, show
 from offtake.core.admin import identity
-from offtake.errors import UnknownName
+from offtake.core.services import Services
+from offtake.errors import StorageUnavailable, UnknownName
 from offtake.home import Home
 from offtake.lake.ingest.load import load as load_files
 from offtake.lake.seed import SIZES, SeedPlan
@@ -47,13 +50,16 @@ def seed(
 ) -> None:
     """Fill every table with consistent sample data. A repeated run with the same options adds no rows."""
     if size not in SIZES:
-        raise typer.BadParameter(f"use one of {', '.join(SIZES)}", param_hint="--size")
+        raise typer.BadParameter(f"{size!r} is not one of {', '.join(SIZES)}", param_hint="--size")
     only = [_table(name).name for name in table or ()]
     services = open_home(home)
     identity.get_tenant(tenant, services)
     last = until.date() if until else datetime.now(UTC).date()
     plan = SeedPlan(tenant=tenant, days=days, until=last, calls=calls or SIZES[size], seed=seed)
-    with progress_bar("Generating sample data", "{task.percentage:>3.0f} %") as progress:
+    with (
+        _storage_checked(services),
+        progress_bar("Generating sample data", "{task.percentage:>3.0f} %") as progress,
+    ):
         task = progress.add_task("rows", total=None)
         seeded = seed_lake(
             services.lake, plan, lambda done, total: progress.update(task, completed=done, total=total), only=only
@@ -77,7 +83,7 @@ def load(
     identity.get_tenant(tenant, services)
     if reject_to is not None:
         check_output(reject_to, inputs=[*files, *Home(home).contents])
-    with progress_bar(f"Loading {table}", "{task.completed:,.0f} rows") as progress:
+    with _storage_checked(services), progress_bar(f"Loading {table}", "{task.completed:,.0f} rows") as progress:
         task = progress.add_task("rows", total=None)
         counts = load_files(
             services.lake,
@@ -93,6 +99,17 @@ def load(
         as_json,
         "\n".join(f"{number:>10,} {name}" for name, number in result.items()),
     )
+
+
+@contextmanager
+def _storage_checked(services: Services) -> Iterator[None]:
+    """Check the lake's storage before the block. If the block cannot use the storage, raise an error that says why."""
+    services.lake.storage.check()
+    try:
+        yield
+    except StorageUnavailable:
+        services.lake.storage.check(writing=True)
+        raise
 
 
 def _table(name: str) -> Table:

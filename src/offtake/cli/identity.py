@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich import box
+from rich.table import Table
 
-from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, open_home, show
+from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, open_home, show, show_table
 from offtake.core.admin import identity
 from offtake.core.admin.identity import NewCredential
 from offtake.errors import InvalidZone
@@ -36,6 +38,7 @@ keys = typer.Typer(
 credentials.add_typer(keys, name="key")
 
 _MAX_KID_LENGTH = 255
+_SECRET_NAMES = {CredentialKind.OAUTH: "client secret", CredentialKind.BASIC: "password", CredentialKind.TOKEN: "token"}
 CredentialArgument = Annotated[str, typer.Argument(help="The client id, as `credential list` shows it.")]
 
 
@@ -59,7 +62,7 @@ def add_tenant(
 ) -> None:
     """Create a tenant. Other tenants cannot see its data, jobs, files and credentials."""
     if not TENANT_NAME.fullmatch(name):
-        raise typer.BadParameter("use 1 to 63 lower-case letters, digits and dashes", param_hint="NAME")
+        raise typer.BadParameter(f"{name!r} is not 1 to 63 lower-case letters, digits and dashes", param_hint="NAME")
     if company_key is not None and (fault := company_key_fault(company_key)):
         raise typer.BadParameter(f"the key {fault}", param_hint="--company-key")
     try:
@@ -127,8 +130,7 @@ def add_credential(
     if name is not None and not (0 < len(name) <= identity.MAX_NAME_LENGTH and name.isprintable()):
         raise typer.BadParameter(f"use 1 to {identity.MAX_NAME_LENGTH} printable characters", param_hint="--name")
     new = identity.add_credential(tenant, kind, open_home(home), user=user, scopes=scopes, name=name)
-    result = _result(new)
-    show(result, as_json, "\n".join(f"{key}: {value}" for key, value in result.items()))
+    show(_result(new), as_json, _text(new))
 
 
 @credentials.command("list")
@@ -152,12 +154,16 @@ def list_credentials(
         }
         for credential, names in listed
     ]
-    lines = [
-        f"{credential.id}  {credential.name}  {credential.kind.value}  "
-        f"{' '.join(sorted(credential.scopes))}  keys: {len(names)}"
-        for credential, names in listed
-    ]
-    show({"tenant": tenant, "credentials": records}, as_json, "\n".join(lines))
+    if as_json:
+        show({"tenant": tenant, "credentials": records}, as_json, "")
+        return
+    table = Table(box=box.SIMPLE)
+    for heading in ("id", "name", "kind", "scopes", "keys", "created"):
+        table.add_column(heading, no_wrap=True)
+    for credential, names in listed:
+        words = (credential.id, credential.name, credential.kind.value, ", ".join(sorted(credential.scopes)))
+        table.add_row(*words, str(len(names)), f"{credential.created_at:%Y-%m-%d %H:%M:%S}")
+    show_table(table)
 
 
 @credentials.command("rotate")
@@ -182,7 +188,8 @@ def rotate_credential(
     new = identity.rotate_secret(credential, open_home(home), overlap=timedelta(hours=overlap_hours))
     until = new.credential.previous_until
     result = _result(new) | {"previous_secret_until": until.isoformat() if until else None}
-    show(result, as_json, "\n".join(f"{key}: {value}" for key, value in result.items()))
+    lasts = f"The old secret is valid until {until:%Y-%m-%d %H:%M:%S} UTC." if until else "The old secret is not valid."
+    show(result, as_json, f"{_text(new)}\n{lasts}")
 
 
 @credentials.command("revoke")
@@ -207,7 +214,7 @@ def add_key(
 ) -> None:
     """Register a public key: the client may authenticate by assertions signed with its private key (ES256)."""
     if kid is not None and not 0 < len(kid) <= _MAX_KID_LENGTH:
-        raise typer.BadParameter(f"use 1 to {_MAX_KID_LENGTH} characters", param_hint="--kid")
+        raise typer.BadParameter(f"{len(kid)} characters are not 1 to {_MAX_KID_LENGTH}", param_hint="--kid")
     key = identity.add_key(credential, file.read_bytes(), open_home(home), kid=kid)
     show({"client_id": key.credential, "kid": key.kid}, as_json, f"Key {key.kid} of {key.credential} is registered.")
 
@@ -226,10 +233,30 @@ def remove_key(
 
 def _result(new: NewCredential) -> dict[str, Any]:
     credential = new.credential
-    shared = {"tenant": credential.tenant, "kind": credential.kind.value, "scopes": sorted(credential.scopes)}
+    shared: dict[str, Any] = {"id": credential.id, "tenant": credential.tenant, "kind": credential.kind.value}
+    shared["scopes"] = sorted(credential.scopes)
     if credential.kind is CredentialKind.OAUTH:
         return shared | {"client_id": credential.id, "client_secret": new.secret}
     if credential.kind is CredentialKind.BASIC:
         return shared | {"user": credential.user, "password": new.secret}
     owner = {"user": credential.user} if credential.user else {}
     return shared | owner | {"token": f"{credential.id}.{new.secret}"}
+
+
+def _text(new: NewCredential) -> str:
+    """Return the credential as text; the secret is on the last line but one."""
+    credential, result = new.credential, _result(new)
+    secrets = [
+        (name, result[name]) for name in ("client_id", "client_secret", "user", "password", "token") if name in result
+    ]
+    whose = f" of {credential.user}" if credential.user else ""
+    return "\n".join(
+        [
+            f"Credential {credential.id} ({credential.kind.value}) of tenant {credential.tenant} is ready.",
+            f"It may: {', '.join(sorted(credential.scopes))}.",
+            "",
+            *(f"    {name.replace('_', ' '):<14} {value}" for name, value in secrets),
+            "",
+            f"Store it now: the {_SECRET_NAMES[credential.kind]}{whose} cannot be shown again.",
+        ]
+    )

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, open_home, show, show_table
 from offtake.core.admin import jobs as admin_jobs
+from offtake.core.admin.identity import get_tenant
 from offtake.core.services import Services
 from offtake.model.job import Job, JobFilter, Status
 from offtake.model.request import ReportParameters
@@ -43,20 +44,23 @@ def list_jobs(
 ) -> None:
     """List jobs, newest first."""
     if dialect is not None and dialect not in _DIALECTS.split(", "):
-        raise typer.BadParameter(f"use one of {_DIALECTS}", param_hint="--dialect")
+        raise typer.BadParameter(f"{dialect!r} is not one of {_DIALECTS}", param_hint="--dialect")
+    services = open_home(home)
+    if tenant is not None:
+        get_tenant(tenant, services)
     job_filter = JobFilter(tenant=tenant, status=status, dialect=dialect)
-    listed = admin_jobs.list_jobs(job_filter, open_home(home), limit=limit)
+    listed = admin_jobs.list_jobs(job_filter, services, limit=limit)
     if as_json:
         show({"jobs": [job_record(job) for job in listed]}, as_json, "")
         return
     table = Table(box=box.SIMPLE)
-    for heading in ("id", "tenant", "dialect", "report", "status", "created", "attempts", "rows", "failure"):
-        table.add_column(heading, no_wrap=True)
+    for heading in ("id", "tenant", "dialect", "report", "status", "created", "attempts", "rows", "bytes", "failure"):
+        table.add_column(heading, no_wrap=True, justify="right" if heading in ("attempts", "rows", "bytes") else "left")
     for job in listed:
-        rows = "" if job.artifact is None else f"{job.artifact.rows:,}"
+        rows, size = ("", "") if job.artifact is None else (f"{job.artifact.rows:,}", f"{job.artifact.bytes:,}")
         failure = "" if job.failure is None else job.failure.code
         words = (job.id, job.tenant, job.request.dialect, job.request.report, f"{job.status}{' held' * held(job)}")
-        table.add_row(*words, f"{job.created_at:%Y-%m-%d %H:%M:%S}", str(job.attempts), rows, failure)
+        table.add_row(*words, f"{job.created_at:%Y-%m-%d %H:%M:%S}", str(job.attempts), rows, size, failure)
     show_table(table)
 
 

@@ -54,7 +54,7 @@ def show_table(table: Table) -> None:
 
 @contextmanager
 def progress_bar(title: str, counter: str) -> Iterator[Progress]:
-    """Show a progress bar on standard error. ``counter`` is a format of rich's TextColumn."""
+    """Show a progress bar on standard error while the block runs. ``counter`` is a format of rich's TextColumn."""
     columns = (
         SpinnerColumn(),
         TextColumn(title),
@@ -62,5 +62,5 @@ def progress_bar(title: str, counter: str) -> Iterator[Progress]:
         TextColumn(counter),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         yield progress

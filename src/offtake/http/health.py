@@ -60,7 +60,8 @@ class Readiness:
             if time.monotonic() - self._checked_at >= self._cache_seconds:
                 missing, warnings = await self._run_checks()
                 if (missing, warnings) != (self._missing, self.warnings):
-                    _log.warning("readiness", missing=missing, warnings=warnings)
+                    log = _log.warning if missing or warnings else _log.info
+                    log("readiness", missing=missing, warnings=warnings)
                 self.warnings = warnings
                 self._missing, self._checked_at = missing, time.monotonic()
             return self._missing

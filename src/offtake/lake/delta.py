@@ -72,8 +72,7 @@ class Lake:
 
         Raises StorageUnavailable, or SettingsError for a fault that needs an operator.
         """
-        if not self.storage.check():
-            raise StorageUnavailable("The lake's storage does not respond.")
+        self.storage.check()
         self.open(table)
 
     def open(self, table: Table) -> DeltaTable | None:

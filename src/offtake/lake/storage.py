@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryFile
 from typing import Protocol
 
 from offtake.errors import LakeError, StorageUnavailable
@@ -33,8 +34,11 @@ class TableStorage(Protocol):
     def options(self) -> Mapping[str, str] | None:
         """Storage options for delta-rs; None for a folder."""
 
-    def check(self) -> bool:
-        """Return whether the storage responds. Raises SettingsError for a fault that needs an operator."""
+    def check(self, *, writing: bool = False) -> None:
+        """Check that the storage can be read and, if ``writing``, written.
+
+        Raises SettingsError for a fault that needs an operator, else StorageUnavailable; both name the fault.
+        """
 
     def prepare(self, table: str) -> None:
         """Prepare the location of a new table."""
@@ -66,13 +70,15 @@ class FolderTableStorage:
         """Return the table's folder."""
         return self.root / table
 
-    def check(self) -> bool:
-        """Return whether the folder exists and is readable; a mount may be missing."""
+    def check(self, *, writing: bool = False) -> None:
+        """Check the folder; a mount may be missing, full or read-only."""
         try:
             next(self.root.iterdir(), None)
-        except OSError:
-            return False
-        return True
+            if writing:
+                with TemporaryFile(dir=self.root) as probe:
+                    probe.write(bytes(4096))
+        except OSError as error:
+            raise StorageUnavailable(f"The lake's folder {self.root} cannot be used: {error.strerror}.") from error
 
     def prepare(self, table: str) -> None:
         """Create the table's folder."""
@@ -107,9 +113,9 @@ class BucketTableStorage:
         """Return the table's URL."""
         return f"{self.bucket.location.url}/{table}"
 
-    def check(self) -> bool:
-        """List the bucket."""
-        return self.bucket.probe("lake_url")
+    def check(self, *, writing: bool = False) -> None:
+        """Check the bucket."""
+        self.bucket.check("lake_url", writing=writing)
 
     def prepare(self, table: str) -> None:
         """Do nothing; a bucket has no folders."""

@@ -12,10 +12,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import obstore
-from obstore.exceptions import BaseError, GenericError, PermissionDeniedError, UnauthenticatedError
+from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import AzureStore, GCSStore, S3Store
 
 from offtake.errors import SettingsError, StorageUnavailable
+from offtake.objects.diagnosis import diagnose
 from offtake.objects.location import Access, ObjectLocation
 
 _PART_BYTES = 16 * 1024 * 1024  # a larger file is uploaded in several parts
@@ -29,7 +30,7 @@ _ACCESS_DENIED = (PermissionDeniedError, UnauthenticatedError)
 
 
 class Bucket:
-    """A thread-safe client of one bucket. Every method except ``probe`` raises StorageUnavailable on failure."""
+    """A thread-safe client of one bucket. Every method except ``check`` raises StorageUnavailable on failure."""
 
     def __init__(self, location: ObjectLocation, access: Access) -> None:
         self.location = location
@@ -141,19 +142,20 @@ class Bucket:
                 return True
             return False
 
-    def probe(self, option: str) -> bool:
-        """Return whether the bucket can be listed; False if the service does not respond.
+    def check(self, option: str, *, writing: bool = False) -> None:
+        """List the bucket and, if ``writing``, store an empty object in it, which later checks reuse.
 
-        Raises SettingsError, which names the setting ``option``, for a fault that needs an operator.
+        Raises SettingsError for a fault that needs an operator, and StorageUnavailable if the service may only be
+        unavailable. Both name the setting ``option`` and which of bucket, endpoint and credentials is at fault.
         """
         try:
             next(iter(obstore.list(self.store, prefix=_PROBE, chunk_size=1)), None)
-        except (*_ACCESS_DENIED, FileNotFoundError, GenericError) as error:
-            fault = _configuration_fault(error)
-            if fault is None:
-                return False
-            raise SettingsError(f"{option}: {self.location.url}: {fault}") from error
-        return True
+            if writing:
+                obstore.put(self.store, _PROBE, b"", use_multipart=False)
+        except (BaseError, OSError) as error:
+            found = diagnose(error, self.location, self.access)
+            error_class = SettingsError if found.needs_operator else StorageUnavailable
+            raise error_class(f"{option}: {self.location.url}: {found.text}") from error
 
 
 _PROBE = ".offtake-probe"
@@ -175,18 +177,6 @@ def _storage_errors() -> Iterator[None]:
 def _ignores_ranges(error: StorageUnavailable) -> bool:
     """Return whether the service ignored the Range header; obstore has no error class for it."""
     return "source: NotPartial" in str(error.__cause__)
-
-
-def _configuration_fault(error: Exception) -> str | None:
-    """Return what the operator has to correct, or None if the service may be unavailable."""
-    text = str(error)
-    if isinstance(error, _ACCESS_DENIED) or "403 Forbidden" in text or "401 Unauthorized" in text:
-        return "access denied; check the credentials and their permission to list the bucket"
-    if isinstance(error, FileNotFoundError) or "404 Not Found" in text:
-        return "the bucket does not exist"
-    if "301 Moved" in text or "AuthorizationHeaderMalformed" in text:
-        return "the bucket is in another region; set [storage] region"
-    return None
 
 
 def _parts(path: Path, size: int, between: Callable[[], None]) -> Iterator[bytes]:

@@ -15,6 +15,7 @@ class StorageSettings(SettingsSection):
 
     endpoint: str | None = Field(
         None,
+        repr=False,
         pattern=r"^https?://[^/?#@]+$",
         description="URL of the service, such as https://s3.example.com. If unset, the cloud provider's.",
     )

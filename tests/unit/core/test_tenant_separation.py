@@ -39,6 +39,7 @@ from offtake.model.view import TableView
 from offtake.settings import CatalogueSettings, Settings
 from offtake.store import jobs
 from offtake.store.migrate import migrate
+from offtake.wire import DIALECTS
 from tests.fixtures.care import call
 from tests.fixtures.exports import EXPORT, NOON, caller
 from tests.fixtures.storage_paths import artifact_path
@@ -224,7 +225,11 @@ def test_a_report_that_reads_past_the_views_is_refused(
     for name, text in {**CARELESS, "query.sql": sql}.items():
         (folder / name).write_text(text, encoding="utf-8")
     with pytest.raises(CatalogueError) as caught:
-        load_catalogue(folder.parent, tables={name: dict(table.stored_columns) for name, table in tables().items()})
+        load_catalogue(
+            folder.parent,
+            tables={name: dict(table.stored_columns) for name, table in tables().items()},
+            dialects=[dialect.name for dialect in DIALECTS],
+        )
     for fault in faults:
         assert f"query.sql:{fault}" in caught.value.message
 

@@ -73,12 +73,13 @@ def _artifact_store(on: Services) -> str | None:
     try:
         with suppress(ResourceExhausted):  # ``_free_space`` reports it
             on.artifacts.require_room(0)
-        answers = on.artifacts.check()
     except AttemptError as error:
         return error.message
-    except SettingsError:
-        answers = False
-    return None if answers else "The artifact store does not answer, or refuses access."
+    try:
+        on.artifacts.check()
+    except (AttemptError, SettingsError):
+        return "The artifact store does not answer, or refuses access."
+    return None
 
 
 def _free_space(on: Services, free_bytes: int) -> str | None:
