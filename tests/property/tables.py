@@ -9,7 +9,9 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 from offtake.engine.duckdb import Session
-from offtake.model.query import Query
+from offtake.formats import Format
+from offtake.model.layout import Framing
+from offtake.model.query import Query, RowTooWideError
 from offtake.sql_text import quote_identifier
 from tests.strategies import texts
 
@@ -52,3 +54,13 @@ def staged(session: Session) -> Path:
         Query(sql="SELECT list_sort(current_setting('allowed_paths'))[1]", values={}, columns=("path",))
     )
     return Path(str(found["path"]))
+
+
+def write(file_format: Format, session: Session, query: Query, path: Path, framing: Framing) -> int:
+    """Write a file as an attempt does: with the first writer that accepts the widest row; returns the rows."""
+    for writer in (file_format.write, *file_format.write_wide):
+        try:
+            return writer(session, query, path, framing=framing)
+        except RowTooWideError:
+            continue
+    raise AssertionError("no writer accepts the widest row")

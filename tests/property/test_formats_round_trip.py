@@ -9,7 +9,7 @@ import json
 import os
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from hypothesis.strategies import DrawFn
 
 from offtake.catalogue.macros import MACROS
 from offtake.core.attempt.verification import FileVerification
+from offtake.engine import wide_rows
 from offtake.engine.duckdb import Session
 from offtake.errors import ArtifactMismatch
 from offtake.formats import FORMATS, Format, partition_file
@@ -30,10 +31,11 @@ from offtake.formats.csv import CSV
 from offtake.formats.json import JSON, JSON_LINES
 from offtake.formats.xlsx import XLSX
 from offtake.model.layout import Framing
+from offtake.model.query import RowTooWideError
 from tests.fixtures.row_comparison import assert_same_rows
 from tests.property.exporting import limits
 from tests.property.oracles.shapes import csv_cell
-from tests.property.tables import Table, Value, names, staged
+from tests.property.tables import Table, Value, names, staged, write
 from tests.strategies import decimals, integers, texts
 
 KINDS = {
@@ -51,10 +53,10 @@ FRAMINGS = (
 
 
 @st.composite
-def _tables(draw: DrawFn) -> Table:
+def _tables(draw: DrawFn, kinds: Mapping[str, st.SearchStrategy[Any]] = KINDS) -> Table:
     headers = draw(st.lists(names(), min_size=1, max_size=4, unique_by=str.casefold))
-    types = [draw(st.sampled_from(sorted(KINDS))) for _ in headers]
-    rows = draw(st.lists(st.tuples(*(st.none() | KINDS[file_format] for file_format in types)), max_size=6))
+    types = [draw(st.sampled_from(sorted(kinds))) for _ in headers]
+    rows = draw(st.lists(st.tuples(*(st.none() | kinds[sql_type] for sql_type in types)), max_size=6))
     return Table(names=tuple(headers), types=tuple(types), rows=tuple(rows))
 
 
@@ -163,6 +165,47 @@ def _records(file_format: Format, data: bytes) -> tuple[bytes, list[Any], bytes]
         return b"", sorted(lines), b""
     *rows, tail, end = lines[1:]
     return lines[0], sorted(row.removesuffix(b",") for row in rows), tail + end
+
+
+_WIDE_KINDS = {**KINDS, "VARCHAR[]": st.lists(st.none() | texts(), max_size=3)}
+
+
+@pytest.mark.parametrize("file_format", FORMATS, ids=lambda file_format: file_format.name)
+@hypothesis.settings(max_examples=40, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.given(table=_tables(_WIDE_KINDS), framing=st.sampled_from(FRAMINGS), longest=st.integers(0, 400))
+def test_every_writer_of_a_format_writes_the_same_file(
+    session: Session, file_format: Format, table: Table, framing: Framing, longest: int
+) -> None:
+    """Whichever rows count as wide: with ``longest`` bytes, the engine encodes none, some or all of them."""
+    path, query = staged(session), table.query(empty_text_is_null=file_format.empty_text_is_null)
+    assert file_format.write(session, query, path, framing=framing) == len(table.rows)
+    expected = path.read_bytes()
+    for writer in file_format.write_wide:
+        path.unlink()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(wide_rows, "longest_row", lambda *_, **__: longest)
+            assert writer(session, query, path, framing=framing) == len(table.rows)
+        if file_format is XLSX:
+            assert _records(XLSX, path.read_bytes()) == _records(XLSX, expected)
+        else:
+            assert path.read_bytes() == expected
+
+
+@pytest.mark.parametrize("file_format", FORMATS, ids=lambda file_format: file_format.name)
+@pytest.mark.parametrize("as_list", [False, True], ids=["text", "list"])
+def test_a_row_wider_than_a_writer_accepts_is_refused_before_its_vector_is_encoded(
+    session: Session, file_format: Format, as_list: bool
+) -> None:
+    text = "wide" * 10_000
+    table = Table(
+        names=("a", "b"),
+        types=("BIGINT", "VARCHAR[]" if as_list else "VARCHAR"),
+        rows=((1, [text] if as_list else text),),
+    )
+    query = table.query(empty_text_is_null=file_format.empty_text_is_null)
+    with pytest.raises(RowTooWideError):
+        file_format.write(session, query, staged(session), framing=FRAMINGS[0])
+    assert write(file_format, session, query, staged(session), FRAMINGS[0]) == 1
 
 
 @st.composite

@@ -25,7 +25,7 @@ from offtake.formats.workbook.cells import TEXT_LIMIT
 from offtake.formats.xlsx import XLSX, SheetLimits, workbook_writer
 from offtake.model.layout import AboutEntry, FinalCount, Framing
 from tests.property.exporting import limits
-from tests.property.tables import Table, Value, names, staged
+from tests.property.tables import Table, Value, names, staged, write
 from tests.strategies import decimals, integers, sheet_texts, wall_times
 
 VALUES: Mapping[str, st.SearchStrategy[Value]] = {
@@ -203,7 +203,7 @@ def test_a_text_beyond_the_limit_of_a_cell_is_truncated_and_counted(session: Ses
     path = staged(session)
     table = Table(names=("text",), types=("VARCHAR",), rows=tuple((text,) for text in texts))
     framing = Framing(about=(AboutEntry(label="Cut", value=FinalCount.CUT_CELLS),))
-    XLSX.write(session, table.query(empty_text_is_null=True), path, framing=framing)
+    write(XLSX, session, table.query(empty_text_is_null=True), path, framing)
     found = [row[0] if row else None for row in _by_openpyxl(path, "Export")[1:]]
     for text, cell in zip(texts, found + [None] * (len(texts) - len(found)), strict=True):
         if _units(text) <= TEXT_LIMIT:

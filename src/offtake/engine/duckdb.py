@@ -22,9 +22,10 @@ from typing import Any, Self
 
 import duckdb
 
+from offtake.engine import wide_rows
 from offtake.engine.external_sort import ExternalSort
 from offtake.errors import AttemptError, AttemptInterrupted, QueryFailed, ResourceExhausted, StorageUnavailable
-from offtake.model.query import Query
+from offtake.model.query import Query, RowTooWideError
 from offtake.model.view import TableView
 from offtake.sql_text import quote_identifier, quote_literal, select_typed
 
@@ -72,13 +73,15 @@ class Session:
     ) -> None:
         self.tenant = tenant
         self.partitions = partitions
+        self._memory_bytes = limits.memory_mb * 1024 * 1024
+        self._threads = limits.threads if partitions == 1 else 1
         self._interrupted = threading.Event()
         self._external_sort: ExternalSort | None = None  # set by ``sort``; its ranges are then the partitions
         self._connection = duckdb.connect(
             config={
                 # Each thread needs the minimum memory of a join or an aggregate. A query that is large enough to be
                 # partitioned has no memory for a second thread (DuckDB 2.0: two threads fail in 256 MiB, one does not).
-                "threads": limits.threads if partitions == 1 else 1,
+                "threads": self._threads,
                 # The thread that runs the query also writes the file. With separate writer threads, an interrupt can
                 # cause a deadlock (DuckDB 2.0: with one thread after four interrupts, with eight once in hundreds).
                 "async_threads": 0,
@@ -168,7 +171,7 @@ class Session:
         """Write the rows of one partition to ``path`` with DuckDB's writer; return the number of rows that it reports.
 
         ``options`` are those of the format; with ``as_json``, each row becomes one JSON object. Raises
-        AttemptInterrupted also if ``interrupt`` was called between two partitions.
+        AttemptInterrupted also if ``interrupt`` was called between two partitions, and RowTooWideError.
         """
         self._raise_if_interrupted()
         rows = f"SELECT to_json(shown) FROM (\n{query.sql}\n) AS shown" if as_json else query.sql  # noqa: S608
@@ -225,22 +228,61 @@ class Session:
             columns = self._connection.execute(f"DESCRIBE\n{query.sql}", dict(query.values)).fetchall()
         return [column[1] for column in columns]
 
+    def checked(self, query: Query, *, copies: int) -> Query:
+        """Return a query for the same rows that raises RowTooWideError before a vector of rows exceeds the memory.
+
+        ``copies`` is the memory that a writer needs for a vector, as a multiple of the vector's bytes.
+        """
+        return wide_rows.checked(query, self.types(query), self._longest_row(copies))
+
+    def lines(self, query: Query, *, as_json: bool, copies: int, partition: int = 0) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of one partition one by one: a line and nulls or, for a wide row, null and its raw cells.
+
+        A line is a JSON object or a CSV record as bytes. Raises RowTooWideError, and AttemptInterrupted as ``copy``.
+        """
+        longest, memory = self._longest_row(copies), self._memory_bytes
+        found = wide_rows.lines(query, self.types(query), as_json=as_json, longest=longest, memory_bytes=memory)
+        yield from self.stream(found, partition=partition)
+
+    def raw_rows(self, query: Query, *, as_json: bool, partition: int = 0) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of one partition one by one: null and the raw cells, as ``lines`` does for a wide row.
+
+        Text is raw UTF-8, also in lists; other values are their text or, with ``as_json``, their JSON.
+        """
+        yield from self.stream(wide_rows.raw_cells(query, self.types(query), as_json=as_json), partition=partition)
+
+    def _longest_row(self, copies: int) -> int:
+        return wide_rows.longest_row(self._memory_bytes, threads=self._threads, copies=copies)
+
+    def stream(self, query: Query, *, partition: int = 0) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of one partition one by one. Raises AttemptInterrupted as ``copy`` does."""
+        for batch in self._batches(query, partition=partition, size=1):
+            yield from batch
+
     def encoded(self, query: Query, *, partition: int = 0) -> Iterator[Sequence[tuple[bytes, int]]]:
         """Yield the rows of one partition in batches, so that memory never holds the whole result.
 
         The query has two columns, a BLOB and a number. The text is already encoded, because Python would decode it
-        only to encode it again. Raises AttemptInterrupted as ``copy`` does.
+        only to encode it again. Raises AttemptInterrupted and RowTooWideError as ``copy`` does.
         """
+        return self._batches(query, partition=partition, size=_BATCH_SIZE)
+
+    def _batches(self, query: Query, *, partition: int, size: int) -> Iterator[list[Any]]:
         self._raise_if_interrupted()
         with _translate_errors():
             self._select_partition(partition)
             streamed = self._connection.execute(query.sql, dict(query.values))
         while True:
             with _translate_errors():
-                batch: list[tuple[bytes, int]] = streamed.fetchmany(_BATCH_SIZE)
+                batch: list[Any] = streamed.fetchmany(size)
             if not batch:
                 return
             yield batch
+
+    def evaluate(self, query: Query) -> list[tuple[bytes, int]]:
+        """Return the rows of a small query that reads no table. Rows of another query may be streamed meanwhile."""
+        with _translate_errors(), self._connection.cursor() as cursor:
+            return cursor.execute(query.sql, dict(query.values)).fetchall()
 
     def _raise_if_interrupted(self) -> None:
         if self._interrupted.is_set():
@@ -275,6 +317,8 @@ def _translate_errors() -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
+        if wide_rows.is_too_wide(error):
+            raise RowTooWideError from None
         if any(text in str(error) for text in _DISK_FULL_TEXTS):
             raise ResourceExhausted("There is no space left to write to.") from error
         error_class, message = next(

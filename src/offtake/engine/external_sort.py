@@ -8,13 +8,13 @@ often, distributes them to several tables; then it sorts each range separately.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 import duckdb
 
+from offtake.engine.row_length import row_length
 from offtake.model.query import Query
 from offtake.sql_text import quote_identifier
 
@@ -23,11 +23,6 @@ from offtake.sql_text import quote_identifier
 _MAX_RANGES = 16
 _SAMPLE_ROWS = 1_000  # a range that is still too large is divided again
 _FILL_FACTOR = 0.75  # of the maximum size, so that an underestimated range still fits
-_VALUE_BYTES = 16  # minimum of a value
-# Types whose values are never larger.
-_FIXED_SIZE = re.compile(
-    r"U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|(BOOLEAN|DATE|DECIMAL|DOUBLE|FLOAT|INTERVAL|TIME|UUID)[^\[]*"
-)
 # Names that never occur as headers, which come from the catalogue.
 _SORT_KEY, _SIZE, _NUMBER = (
     quote_identifier(name) for name in ("sort key of the row", "size of the row", "number of the row")
@@ -69,7 +64,7 @@ class ExternalSort:
         columns = [quote_identifier(name) for name in query.columns]
         by = [*map(quote_identifier, query.order), str(partition), _NUMBER]
         sort_key = ", ".join(f"{column}, {_ASCENDING}" for column in by)
-        size = " + ".join([str(_VALUE_BYTES * len(columns)), *(_length(name, sql_types[name]) for name in columns)])
+        size = row_length(columns, [sql_types[name] for name in columns])
         start = f"INSERT INTO {self._stored}" if partition else f"CREATE TEMP TABLE {self._stored} AS"
         # The text contains identifiers and the report's query; values of the request are bound.
         self._connection.execute(
@@ -160,15 +155,6 @@ class ExternalSort:
 
 
 _IN_RANGE = f"{_SORT_KEY} >= getvariable('lower_sort_key') AND {_SORT_KEY} < getvariable('upper_sort_key')"
-
-
-def _length(column: str, sql_type: str) -> str:
-    """Return the SQL for the bytes of a value beyond ``_VALUE_BYTES``."""
-    if sql_type == "VARCHAR":
-        return f"coalesce(strlen({column}), 0)"
-    if _FIXED_SIZE.fullmatch(sql_type):
-        return "0"
-    return f"coalesce(strlen(CAST({column} AS VARCHAR)), 0)"
 
 
 def _ranges_per_pass(number: int) -> int:

@@ -33,6 +33,7 @@ class Recipe:
 
     options: str  # COPY options
     as_json: bool
+    copies: int  # memory that COPY needs for a vector of rows, as a multiple of their bytes
     closing: Callable[[int], bytes]  # bytes to append after COPY, from the number of rows
     partitioned: PartitionedRecipe
 
@@ -45,6 +46,7 @@ def by_copy(recipe: Callable[[Framing], Recipe]) -> Writer:
 
     def write(rows: RowSource, query: Query, path: Path, *, framing: Framing) -> int:
         file_recipe = recipe(framing)
+        query = rows.checked(query, copies=file_recipe.copies)
         if rows.partitions > 1:
             return _append_partitions(rows, query, path, file_recipe)
         written = rows.copy(query, path, options=file_recipe.options, as_json=file_recipe.as_json)

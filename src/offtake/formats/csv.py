@@ -5,10 +5,14 @@ The dialect chooses the line ending. Null and empty text are both an empty field
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from offtake.formats.copy_writer import PartitionedRecipe, Recipe, by_copy
-from offtake.formats.format import Format
+from offtake.formats.format import Format, RawCell
+from offtake.formats.row_writer import RowRecipe, by_rows, pieces
 from offtake.model.layout import Framing
 
+_QUOTED_BYTES = (b",", b'"', b"\n", b"\r")  # a field that contains one of them is quoted
 _OTHER_BYTES = bytes(set(range(256)) - set(b'"\n'))
 
 
@@ -49,6 +53,7 @@ class CsvCounter:
         return self._lines - 1
 
 
+_COPIES = 4  # memory of COPY, as a multiple of the text of a vector, part of it beyond DuckDB's limit (DuckDB 2.0)
 # Without COMMENT '', DuckDB quotes every text that contains #.
 _OPTIONS = "FORMAT csv, DELIMITER ',', QUOTE '\"', COMMENT ''"
 
@@ -57,7 +62,35 @@ def _recipe(framing: Framing) -> Recipe:
     options = f"{_OPTIONS}, NEW_LINE '{framing.line_end}', HEADER"
     with_header, without_header = f"{options} true", f"{options} false"
     partitioned = PartitionedRecipe(first=with_header, other=without_header, closing=_nothing)
-    return Recipe(options=with_header, as_json=False, closing=_nothing, partitioned=partitioned)
+    return Recipe(options=with_header, as_json=False, copies=_COPIES, closing=_nothing, partitioned=partitioned)
+
+
+def _by_rows(framing: Framing, headers: Sequence[str], _: Sequence[str]) -> RowRecipe:
+    line_end = framing.line_end.encode()
+    return RowRecipe(
+        as_json=False,
+        copies=_COPIES,
+        opening=b"".join(_line([header.encode() for header in headers])) + line_end,
+        row=_line,
+        separator=line_end,
+        closing=lambda rows: line_end if rows else b"",
+    )
+
+
+def _line(cells: Sequence[RawCell]) -> Iterator[bytes]:
+    """Yield the fields of a record, with quotes where COPY writes them."""
+    for number, cell in enumerate(cells):
+        if number:
+            yield b","
+        if not isinstance(cell, bytes):  # null; a list arrives as text
+            continue
+        if cell and not any(mark in cell for mark in _QUOTED_BYTES):
+            yield cell
+            continue
+        yield b'"'
+        for piece in pieces(cell):
+            yield piece.replace(b'"', b'""')
+        yield b'"'
 
 
 def _nothing(_: int) -> bytes:
@@ -72,5 +105,6 @@ CSV: Format = Format(
     empty_text_is_null=True,
     in_order=False,
     write=by_copy(_recipe),
+    write_wide=by_rows(_by_rows),
     counter=CsvCounter,
 )

@@ -1,4 +1,4 @@
-"""The definition of a file format: name, media type, writer, and a counter of records.
+"""The definition of a file format: name, media type, writers, and a counter of records.
 
 The counter rules out silent truncation: a file is published only if the number of rows that the writer reports equals
 the number of records counted in the bytes of the finished file.
@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from offtake.model.layout import Framing
 from offtake.model.query import Query
+
+RawCell = bytes | list[bytes | None] | None
+RawRow = tuple[Any, ...]  # a line as bytes or None, then a RawCell per column
 
 
 class RowSource(Protocol):
@@ -28,11 +31,35 @@ class RowSource(Protocol):
     def types(self, query: Query) -> Sequence[str]:
         """Return DuckDB's type names of the query's columns, in order."""
 
+    def checked(self, query: Query, *, copies: int) -> Query:
+        """Return a query for the same rows that fails at a row too wide for a writer of whole vectors.
+
+        ``copies`` is the memory that the writer needs for a vector of rows, as a multiple of their bytes.
+        """
+
+    def lines(self, query: Query, *, as_json: bool, copies: int, partition: int = 0) -> Iterator[RawRow]:
+        """Yield the rows of one partition one by one: a line and nulls or, for a wide row, null and its raw cells.
+
+        A line is a JSON object or a CSV record. Fails at a row that is too wide to be copied.
+        """
+
+    def raw_rows(self, query: Query, *, as_json: bool, partition: int = 0) -> Iterator[RawRow]:
+        """Yield the rows of one partition one by one: null and the raw cells, as ``lines`` does for a wide row.
+
+        Text is raw UTF-8, also in lists; other values are their text or, with ``as_json``, their JSON.
+        """
+
+    def stream(self, query: Query, *, partition: int = 0) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of one partition one by one."""
+
     def encoded(self, query: Query, *, partition: int = 0) -> Iterator[Sequence[tuple[bytes, int]]]:
         """Yield the rows of one partition in batches.
 
         ``query`` has two columns that are never null: bytes for the file, and a number.
         """
+
+    def evaluate(self, query: Query) -> Sequence[tuple[bytes, int]]:
+        """Return the rows of a small query that reads no table, also while rows of another query are streamed."""
 
 
 class RecordCounter(Protocol):
@@ -65,5 +92,7 @@ class Format:
     is_text: bool  # not compressed itself
     empty_text_is_null: bool  # the encoding cannot distinguish null from empty text
     in_order: bool  # written sequentially, so a growing file never has holes
-    write: Writer
+    write: Writer  # fails with the engine's error at a row that is too wide for it
+    # The same bytes, more slowly: each accepts wider rows than the one before it, the last one rows of any width.
+    write_wide: tuple[Writer, ...]
     counter: Callable[[], RecordCounter]

@@ -7,14 +7,19 @@ DuckDB drops them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from offtake.formats.copy_writer import PartitionedRecipe, Recipe, by_copy
 from offtake.formats.format import Format
+from offtake.formats.json_object import JsonObject
+from offtake.formats.row_writer import RowRecipe, by_rows
 from offtake.model.layout import Framing
 from offtake.sql_text import quote_literal
 
 # JSON text never contains this delimiter, because JSON escapes control characters.
 _DELIMITER = "\x01"
 _SEPARATOR = ",\n"
+_TO_JSON_COPIES = 12  # memory of ``to_json``, as a multiple of the text of a vector (DuckDB 2.0)
 _MAX_LAST_LINE = 1024  # bytes; longer than the end of any framing with its row count
 
 
@@ -82,21 +87,24 @@ def _array(framing: Framing) -> Recipe:
     )
     head, tail = f"{framing.head}\n", f"\n{framing.tail}"
 
-    def end(rows: int) -> str:
-        return f"{rows if framing.counted else ''}{framing.end}\n"
-
     return Recipe(
         options=f"{row_options}, PREFIX {quote_literal(head)}, SUFFIX {quote_literal(tail)}",
         as_json=True,
-        closing=lambda rows: end(rows).encode(),
+        copies=_TO_JSON_COPIES,
+        closing=lambda rows: _end(framing, rows),
         partitioned=PartitionedRecipe(
             first=row_options,
             other=row_options,
             opening=head.encode(),
             separator=_SEPARATOR.encode(),
-            closing=lambda rows: f"{tail}{end(rows)}".encode(),
+            closing=lambda rows: tail.encode() + _end(framing, rows),
         ),
     )
+
+
+def _end(framing: Framing, rows: int) -> bytes:
+    """Return the bytes behind the framing's tail."""
+    return f"{rows if framing.counted else ''}{framing.end}\n".encode()
 
 
 def _lines(_: Framing) -> Recipe:
@@ -105,7 +113,33 @@ def _lines(_: Framing) -> Recipe:
 
     options = "FORMAT json"
     partitioned = PartitionedRecipe(first=options, other=options, closing=nothing)
-    return Recipe(options=options, as_json=False, closing=nothing, partitioned=partitioned)
+    return Recipe(options=options, as_json=False, copies=_TO_JSON_COPIES, closing=nothing, partitioned=partitioned)
+
+
+def _objects(headers: Sequence[str], types: Sequence[str]) -> JsonObject:
+    return JsonObject(headers, [sql_type == "VARCHAR" for sql_type in types])
+
+
+def _array_by_rows(framing: Framing, headers: Sequence[str], types: Sequence[str]) -> RowRecipe:
+    return RowRecipe(
+        as_json=True,
+        copies=_TO_JSON_COPIES,
+        opening=f"{framing.head}\n".encode(),
+        row=_objects(headers, types),
+        separator=_SEPARATOR.encode(),
+        closing=lambda rows: f"\n{framing.tail}".encode() + _end(framing, rows),
+    )
+
+
+def _lines_by_rows(_: Framing, headers: Sequence[str], types: Sequence[str]) -> RowRecipe:
+    return RowRecipe(
+        as_json=True,
+        copies=_TO_JSON_COPIES,
+        opening=b"",
+        row=_objects(headers, types),
+        separator=b"\n",
+        closing=lambda rows: b"\n" if rows else b"",
+    )
 
 
 JSON: Format = Format(
@@ -116,6 +150,7 @@ JSON: Format = Format(
     empty_text_is_null=False,
     in_order=False,
     write=by_copy(_array),
+    write_wide=by_rows(_array_by_rows),
     counter=ArrayCounter,
 )
 JSON_LINES: Format = Format(
@@ -126,5 +161,6 @@ JSON_LINES: Format = Format(
     empty_text_is_null=False,
     in_order=False,
     write=by_copy(_lines),
+    write_wide=by_rows(_lines_by_rows),
     counter=LineCounter,
 )

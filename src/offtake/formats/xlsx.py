@@ -6,9 +6,9 @@ time. docs/reference/xlsx.md describes the layout.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, chain
+from itertools import accumulate
 from pathlib import Path
 
 from offtake.formats.format import Format, RowSource, Writer
@@ -21,6 +21,8 @@ from offtake.model.layout import AboutEntry, FinalCount, Framing
 from offtake.model.query import Query
 
 _BUFFER = 256 * 1024  # bytes between writes to the file
+_COPIES = 8  # memory of the encoding, as a multiple of the text of a vector (DuckDB 2.0)
+_GROUP_LENGTH = 1024 * 1024  # characters and bytes of rows that are encoded at a time
 _ABOUT_WIDTHS = (24, 60)
 # Entries of About in every workbook, unless the dialect places them itself.
 _DEFAULT_COUNTS = (
@@ -88,8 +90,9 @@ class _Sheets:
         return part
 
 
-def workbook_writer(limits: SheetLimits) -> Writer:
-    """Return the XLSX writer with these sheet limits."""
+def workbook_writer(limits: SheetLimits, *, wide: bool = False) -> Writer:
+    """Return the XLSX writer with these sheet limits; with ``wide``, the one for rows of any width."""
+    encode = _wide_batches if wide else _batches
 
     def write(rows: RowSource, query: Query, path: Path, *, framing: Framing) -> int:
         sql_types = rows.types(query)
@@ -108,10 +111,7 @@ def workbook_writer(limits: SheetLimits) -> Writer:
                 limits=limits,
             )
             counts = {FinalCount.ROWS: 0, FinalCount.CUT_CELLS: cuts}
-            encoded = cells.rows(query, sql_types)
-            for batch in chain.from_iterable(
-                rows.encoded(encoded, partition=partition) for partition in range(rows.partitions)
-            ):
+            for batch in encode(rows, query, sql_types):
                 sheets.write([row for row, _ in batch])
                 counts[FinalCount.ROWS] += len(batch)
                 counts[FinalCount.CUT_CELLS] += sum(cut for _, cut in batch)
@@ -123,6 +123,39 @@ def workbook_writer(limits: SheetLimits) -> Writer:
         return counts[FinalCount.ROWS]
 
     return write
+
+
+def _batches(rows: RowSource, query: Query, sql_types: Sequence[str]) -> Iterator[Sequence[tuple[bytes, int]]]:
+    """Yield batches of rows: the bytes of each, and how many of its texts are truncated."""
+    encoded = cells.rows(rows.checked(query, copies=_COPIES), sql_types)
+    for partition in range(rows.partitions):
+        yield from rows.encoded(encoded, partition=partition)
+
+
+def _wide_batches(rows: RowSource, query: Query, sql_types: Sequence[str]) -> Iterator[Sequence[tuple[bytes, int]]]:
+    """Yield the same as ``_batches``, but encode long texts in small groups."""
+    pieces = cells.pieces(query, sql_types)
+    for partition in range(rows.partitions):
+        group: list[list[bytes | str]] = []
+        length = 0
+        for row in rows.stream(pieces, partition=partition):
+            group.append([cell if text is None else text for cell, text in zip(row[::2], row[1::2], strict=True)])
+            length += sum(map(len, group[-1]))
+            if length > _GROUP_LENGTH:
+                yield _encoded(rows, group)
+                group, length = [], 0
+        yield _encoded(rows, group)
+
+
+def _encoded(rows: RowSource, group: Sequence[Sequence[bytes | str]]) -> list[tuple[bytes, int]]:
+    """Return the rows of a group, whose long texts are not encoded yet."""
+    texts = [piece for row in group for piece in row if isinstance(piece, str)]
+    encoded = iter(rows.evaluate(cells.text_cells(texts, Style.PLAIN)) if texts else ())
+    result = []
+    for row in group:
+        pairs = [next(encoded) if isinstance(piece, str) else (piece, 0) for piece in row]
+        result.append((cells.row(cell for cell, _ in pairs), sum(cut for _, cut in pairs)))
+    return result
 
 
 _ABOUT = Sheet(name="About", part="xl/worksheets/about.xml")
@@ -160,7 +193,7 @@ def _number(value: int | FinalCount, counts: Mapping[FinalCount, int]) -> int:
 
 def _text_cells(rows: RowSource, texts: Sequence[str], style: Style) -> tuple[list[bytes], int]:
     """Return cells of texts that are not rows of the report, and how many of them were truncated."""
-    encoded = [each for batch in rows.encoded(cells.text_cells(texts, style)) for each in batch]
+    encoded = rows.evaluate(cells.text_cells(texts, style))
     return [cell for cell, _ in encoded], sum(cut for _, cut in encoded)
 
 
@@ -172,5 +205,6 @@ XLSX: Format = Format(
     empty_text_is_null=True,
     in_order=True,
     write=workbook_writer(SheetLimits()),
+    write_wide=(workbook_writer(SheetLimits(), wide=True),),
     counter=WorkbookCounter,
 )

@@ -44,7 +44,8 @@ _DELTA_TYPES: Mapping[ColumnType, PrimitiveType | ArrayType] = MappingProxyType(
 
 
 # Small row groups: rows are sorted by event time, so a reader skips the groups outside its timespan.
-WRITER = WriterProperties(max_row_group_size=122_880, compression="SNAPPY")
+# Statistics of long texts are cut: each page and row group would otherwise repeat its least and greatest text.
+WRITER = WriterProperties(max_row_group_size=122_880, compression="SNAPPY", statistics_truncate_length=64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

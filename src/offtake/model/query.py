@@ -1,4 +1,4 @@
-"""A query with its bound values."""
+"""A query with its bound values, and the signal that its rows are too wide for a writer."""
 
 from __future__ import annotations
 
@@ -17,3 +17,7 @@ class Query:
     values: Mapping[str, object]
     columns: tuple[str, ...]
     order: tuple[str, ...] = ()
+
+
+class RowTooWideError(Exception):
+    """A row is too wide for this writer of a format; the next one accepts wider rows."""

@@ -26,6 +26,7 @@ from offtake.model.rendering import Rendering
 from offtake.model.report import Column, Mark, PublishedColumn, Report
 from offtake.model.request import ExportRequest
 from offtake.model.timespan import Timespan
+from tests.property.tables import write
 
 ROWS = 160_000
 ROOM = 128 * SORTED_BYTES_PER_MEMORY_MB
@@ -94,7 +95,7 @@ def test_a_file_is_sorted_though_its_rows_do_not_fit_into_memory(
     with session(tmp_path, file, partition_file(file)) as made:
         in_order = made.sort(query, range_bytes=ROOM)
         assert made.partitions > rows * kilobytes * 1024 // ROOM  # so there is more than one table
-        assert JSON.write(made, in_order, file, framing=Framing()) == rows
+        assert write(JSON, made, in_order, file, Framing()) == rows
     found = [(int(row["at"]), row["id"]) for row in json.loads(file.read_text("utf-8"))]
     assert len(set(found)) == len(found) == rows
     assert all(before[: len(order)] <= after[: len(order)] for before, after in pairwise(found))

@@ -7,7 +7,7 @@ fence. An attempt that ends earlier leaves at most an invisible staging file, wh
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -30,7 +30,7 @@ from offtake.lake.snapshot import snapshot
 from offtake.model.artifact import Artifact
 from offtake.model.job import Job, Lease
 from offtake.model.layout import Framing
-from offtake.model.query import Query
+from offtake.model.query import Query, RowTooWideError
 from offtake.model.report import Report
 from offtake.model.request import ExportRequest
 from offtake.model.view import TableView
@@ -108,14 +108,34 @@ def _produce(
             query = session.sort(query, range_bytes=limits.memory_mb * SORTED_BYTES_PER_MEMORY_MB)
         on.reached("writing", lease)
         limiter = _limiter(request.row_limit, _allowance(job.tenant, on), cancellation)
-        with FileVerification(staged, file_format.counter(), limiter, in_order=file_format.in_order) as verification:
-            written = file_format.write(session, query, staged, framing=framing)
-            stats = verification.finish()
-    if written != stats.rows:
-        raise ArtifactMismatch(f"The writer reported {written} rows, the file has {stats.rows}.")
-    if request.row_limit is not None and written > request.row_limit:
+        stats = _write(file_format, session, query, staged, framing=framing, on_progress=limiter)
+    if request.row_limit is not None and stats.rows > request.row_limit:
         cancellation.request(CancelReason.TOO_MANY_ROWS)
     return stats
+
+
+def _write(
+    file_format: Format,
+    session: Session,
+    query: Query,
+    staged: Path,
+    *,
+    framing: Framing,
+    on_progress: Callable[[int, int], None],
+) -> FileStats:
+    """Write and verify the staging file with the first of the format's writers that accepts the widest row."""
+    for write in (file_format.write, *file_format.write_wide):
+        staged.unlink(missing_ok=True)
+        with (
+            suppress(RowTooWideError),
+            FileVerification(staged, file_format.counter(), on_progress, in_order=file_format.in_order) as verification,
+        ):
+            written = write(session, query, staged, framing=framing)
+            stats = verification.finish()
+            if written != stats.rows:
+                raise ArtifactMismatch(f"The writer reported {written} rows, the file has {stats.rows}.")
+            return stats
+    raise ArtifactMismatch("No writer of the format accepts a row as wide as the widest one.")
 
 
 def _limiter(row_limit: int | None, allowed: FileAllowance, cancellation: Cancellation) -> Callable[[int, int], None]:

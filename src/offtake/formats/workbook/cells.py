@@ -32,6 +32,7 @@ class Style(IntEnum):
 
 
 TEXT_LIMIT = 32_767  # UTF-16 code units in a cell
+_LONG_TEXT = 1_024  # bytes beyond which ``pieces`` leaves a text to ``text_cells``
 _EXACT = 2**53  # integers up to this are exact in double precision
 _INTEGERS = frozenset(
     {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
@@ -72,6 +73,30 @@ def rows(query: Query, types: Sequence[str]) -> Query:
         f"(SELECT {values} FROM (\n{query.sql}\n) AS report ({aliases})))"
     )
     return Query(sql=sql, values=query.values, columns=("row", "cut"))
+
+
+def pieces(query: Query, types: Sequence[str]) -> Query:
+    """Return a query for each row as two values per column, of which one is null: its cell, or a long text.
+
+    A long text is cut to one character more than a cell holds, so ``text_cells`` returns the same cell as for the text.
+    """
+    numbered = list(enumerate(types))
+    values = ", ".join(f"{_value(number, sql_type)} AS v{number}" for number, sql_type in numbered)
+    pairs = ", ".join(_pair(f"v{number}", sql_type) for number, sql_type in numbered)
+    aliases = ", ".join(f"c{number}" for number, _ in numbered)
+    sql = f"SELECT {pairs} FROM (SELECT {values} FROM (\n{query.sql}\n) AS report ({aliases}))"  # noqa: S608
+    columns = tuple(f"{name} of {number}" for number, _ in numbered for name in ("cell", "text"))
+    return Query(sql=sql, values=query.values, columns=columns)
+
+
+def _pair(value: str, sql_type: str) -> str:
+    if not _is_text(sql_type):
+        return f"encode({_cell(value, sql_type)}), NULL"
+    is_long = f"strlen({value}) > {_LONG_TEXT}"
+    return (
+        f"CASE WHEN {is_long} THEN NULL ELSE encode({_text_cell(value)}) END, "
+        f"CASE WHEN {is_long} THEN left({value}, {TEXT_LIMIT + 1}) END"
+    )
 
 
 def text_cells(values: Sequence[str], style: Style) -> Query:

@@ -1,0 +1,98 @@
+"""Wide rows: their detection while the engine encodes rows, and queries that leave their encoding to the format.
+
+The engine encodes up to 2,048 rows at a time, and ``to_json`` needs about twelve times their text (DuckDB 2.0).
+Therefore a fast writer runs over a query with a check, which fails at the first row that is too wide for it. The format then
+writes the file again, one row at a time: from lines, where the engine encodes all rows but the wide ones, or from raw
+cells, where it encodes none, because even one copy of a row may exceed the memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from offtake.engine.row_length import is_fixed_size, row_length
+from offtake.model.query import Query
+from offtake.sql_text import quote_identifier, quote_literal
+
+VECTOR_ROWS = 2_048  # rows that DuckDB processes at a time
+_ROW_SHARE = 32  # of the memory that a row in ``lines`` may have, because it is copied twice
+_MARK = "a row is wider than the fast writer accepts"
+
+
+def longest_row(memory_bytes: int, *, threads: int, copies: int) -> int:
+    """Return how many bytes a row may have, so that one vector per thread takes at most half of the memory.
+
+    ``copies`` is the memory that a writer needs for a vector, as a multiple of the vector's bytes.
+    """
+    return memory_bytes // (2 * threads * VECTOR_ROWS * copies)
+
+
+def checked(query: Query, types: Sequence[str], longest: int) -> Query:
+    """Return a query for the same rows that fails if a row has more than ``longest`` bytes."""
+    names = [quote_identifier(name) for name in query.columns]
+    first = f"{_unless_wide(row_length(names, types), longest, names[0])} AS {names[0]}"
+    # The text contains identifiers and the report's query; values of the request are bound.
+    sql = f"SELECT {', '.join([first, *names[1:]])} FROM (\n{query.sql}\n)"  # noqa: S608
+    return Query(sql=sql, values=query.values, columns=query.columns)
+
+
+def _unless_wide(length: str, longest: int, value: str) -> str:
+    return f"CASE WHEN {length} > {longest} THEN error({quote_literal(_MARK)}) ELSE {value} END"
+
+
+def is_too_wide(error: Exception) -> bool:
+    """Return whether a checked query failed because of a wide row."""
+    return _MARK in str(error)
+
+
+def lines(query: Query, types: Sequence[str], *, as_json: bool, longest: int, memory_bytes: int) -> Query:
+    """Return a query for the same rows: each as a line, or as null and its raw cells if it exceeds ``longest`` bytes.
+
+    A line is the row as bytes, a JSON object or a CSV record without its line end. The cells of other rows are null.
+    The query fails if a row is too wide to be copied.
+    """
+    columns = [f"shown.{quote_identifier(name)}" for name in query.columns]
+    encode = "to_json(shown)" if as_json else _csv_record(columns, types)
+    line = f"CASE WHEN length <= {longest} THEN encode(CAST({encode} AS VARCHAR)) END"
+    cells = ", ".join(
+        f"CASE WHEN length > {longest} THEN {_raw_cell(column, sql_type, as_json)} END"
+        for column, sql_type in zip(columns, types, strict=True)
+    )
+    sql = (
+        f"SELECT {_unless_wide('length', memory_bytes // _ROW_SHARE, line)}, {cells}\n"  # noqa: S608
+        f"FROM (SELECT shown, {row_length(columns, types)} AS length FROM (\n{query.sql}\n) AS shown)"
+    )
+    return Query(sql=sql, values=query.values, columns=("line", *query.columns))
+
+
+def _csv_record(columns: Sequence[str], types: Sequence[str]) -> str:
+    """Return the SQL for a CSV record that equals the one of COPY, except for its line end."""
+    fields = ", ',', ".join(_csv_field(column, sql_type) for column, sql_type in zip(columns, types, strict=True))
+    return f"concat({fields})"
+
+
+def _csv_field(column: str, sql_type: str) -> str:
+    if is_fixed_size(sql_type):
+        return column
+    text = column if sql_type == "VARCHAR" else f"CAST({column} AS VARCHAR)"
+    quoted = f"concat('\"', replace({text}, '\"', '\"\"'), '\"')"
+    return f"CASE WHEN {text} = '' OR regexp_matches({text}, '[,\"\\r\\n]') THEN {quoted} ELSE {text} END"
+
+
+def raw_cells(query: Query, types: Sequence[str], *, as_json: bool) -> Query:
+    """Return a query for the same rows: null, then the values as bytes, lists of bytes, or null.
+
+    Text, also in lists, is raw UTF-8, because encoding it would copy it; other values are their text, or their JSON.
+    """
+    aliases = [f"c{number}" for number in range(len(types))]
+    cells = ", ".join(_raw_cell(alias, sql_type, as_json) for alias, sql_type in zip(aliases, types, strict=True))
+    sql = f"SELECT NULL, {cells} FROM (\n{query.sql}\n) AS shown ({', '.join(aliases)})"  # noqa: S608
+    return Query(sql=sql, values=query.values, columns=("line", *query.columns))
+
+
+def _raw_cell(column: str, sql_type: str, as_json: bool) -> str:
+    if sql_type == "VARCHAR":
+        return f"encode({column})"
+    if sql_type == "VARCHAR[]" and as_json:
+        return f"list_transform({column}, lambda item: encode(item))"
+    return f"encode(CAST({f'to_json({column})' if as_json else column} AS VARCHAR))"
