@@ -89,8 +89,9 @@ def tables_page() -> str:
         " `tenant`. Instants are in UTC; ids are text.",
         "",
         "The properties of a column: *required* columns are never null, *personal* columns contain personal data, and"
-        " an arrow names the table that an id refers to. [The lake](lake.md) describes how values are written and what"
-        " a load does.",
+        " an arrow names the table that an id refers to. A load refuses a row that violates a rule of its columns; *Not"
+        " before* another column of the row applies if both have values. [The lake](lake.md) describes how values are"
+        " written and what a load does.",
     ]
     for table in tables().values():
         stored = f"by month of `{table.event_time}`" if table.event_time else "as a whole"
@@ -109,6 +110,7 @@ def _meaning(column: TableColumn) -> str:
     """Return a column's meaning and its constraints."""
     rules = [f"One of {', '.join(column.values)}."] if column.values else []
     rules += [f"At least {column.minimum}."] if column.minimum is not None else []
+    rules += [f"Not before `{column.not_before}`."] if column.not_before else []
     rules += ["A [filter expression](smart-views.md)."] if column.syntax else []
     return " ".join([column.meaning, *rules])
 
@@ -139,13 +141,17 @@ def report_page(name: str) -> str:
     lines = [f"# {report.title}", "", _GENERATED, "", f"`{name}`. {report.grain}", ""]
     lines.append("- Key: " + ", ".join(f"`{column}`" for column in report.key))
     lines.append(f"- [Window](../report-folder.md#reporttoml): {window}")
+    together = report.consecutive or "Together they have the rows of the whole timespan, each once."
+    lines.append(f"- Exports of consecutive timespans: {together}")
     if report.parameters:
         lines.append("- Parameters: " + ", ".join(f"`{parameter}`" for parameter in report.parameters))
     lines += [
         "",
         "A timespan includes its start and excludes its end. The properties of a column are the"
-        " [mark](../contracts/README.md#marks) of its evidence, *never null*, and *personal* for personal data. A"
-        " column without *never null* is null if the lake has no value for it; its meaning names other cases.",
+        " [mark](../contracts/README.md#marks) of its evidence, *never null*, *personal* for personal data, and"
+        " *varies* if the value depends on the bounds of the timespan. All other values are those that are now in the"
+        " lake, so that a row is the same in every timespan that has it. A column without *never null* is null if the"
+        " lake has no value for it; its meaning names other cases.",
         "",
         "| column | type | properties | meaning |",
         "| --- | --- | --- | --- |",
@@ -153,6 +159,7 @@ def report_page(name: str) -> str:
     for column in report.columns:
         marks = [column.mark.value] + ([] if column.nullable else ["never null"])
         marks += ["personal"] if column.personal else []
+        marks += ["varies"] if column.varies else []
         lines.append(f"| `{column.name}` | {column.type.value} | {', '.join(marks)} | {_cell(column.meaning)} |")
     for item in _published(name):
         lines += _published_lines(item)

@@ -34,12 +34,20 @@ PUBLICATIONS = [
     pytest.param(publication, id=f"{report}-{dialect}")
     for (dialect, report), publication in CATALOGUE.publications.items()
 ]
-# Facts whose newest rows a report needs, however old its timespan is.
+# Facts that a report reads whatever their instants are: what a row refers to may be later than the row, a smart view
+# selects conversations by their current tags, and the state at an instant may follow from what happened after it.
 READ_WHOLE = {
     ("user", "agent_state"),
+    ("conversation_actions", "post"),
     ("conversation_history_action", "conversation_action"),
     ("conversation_history_action", "post"),
-}
+    ("conversation", "conversation_action"),
+    ("conversation", "conversation_tag"),
+    ("response", "conversation_tag"),
+    ("combined", "conversation_tag"),
+    ("inbox_conversations", "conversation_action"),
+    ("messaging_traffic", "messaging_contact"),
+} | {(name, "conversation") for name in CATALOGUE.reports}
 # Reports per dialect, as the contracts list them.
 EXPORTS_OF_VENDORS = {"khoros": 14, "talkdesk": 14, "loop": 1}
 TICK = timedelta(microseconds=1)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from offtake.lake.tables import tables
 from offtake.model.job import MOVES, Status
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +51,13 @@ def test_every_page_is_in_the_index() -> None:
     }
     unlisted = {page for page in ROOT.glob("docs/**/*.md") if page != index} - listed
     assert not unlisted
+
+
+def test_the_data_model_states_which_instants_a_load_compares() -> None:
+    page = (ROOT / "docs" / "reference" / "tables.md").read_text("utf-8")
+    rules = [(column.name, column.not_before) for table in tables().values() for column in table.columns]
+    compared = [(name, earlier) for name, earlier in rules if earlier is not None]
+    assert re.findall(r"^\| `(\w+)` .* Not before `(\w+)`\. \|$", page, re.MULTILINE) == compared
 
 
 def test_the_diagram_of_states_matches_the_table_of_moves() -> None:

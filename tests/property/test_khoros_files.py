@@ -114,6 +114,8 @@ def written(export: Export, publication: Publication, language: str, format_name
     layout = presentation(KhorosSettings(**settings))(choose(publication, (), format_name), request)
     report = catalogue().reports[publication.report]
     query = plan(report, layout.shown, request, empty_text_is_null=file_format.empty_text_is_null)
+    if query.order:
+        query = export.session.sort(query, range_bytes=1_000)
     rows = file_format.write(export.session, query, export.file, framing=layout.framing)
     counter = file_format.counter()
     counter.feed(export.file.read_bytes())
@@ -145,10 +147,12 @@ def test_csv_and_json_read_back_give_the_same_rows(report: str, data: st.DataObj
     keys = [column.name for column in publication.columns]
     labels = {label(column, language): column.name for column in publication.columns if not column.formats}
     care, timespan = scenario.tenants[0], scenario.timespans[0]
-    with stored((care,)) as here, here.export(report, care, timespan, dialect="khoros") as export:
-        wanted = export.shown(instant_pattern=KhorosSettings().instant_pattern(language))
-        rows = json.loads(written(export, publication, language, "json"))
-        text = written(export, publication, language, "csv", csv_bom=bom)
+    with stored((care,)) as here:
+        with here.export(report, care, timespan, dialect="khoros") as export:
+            wanted = export.shown(instant_pattern=KhorosSettings().instant_pattern(language))
+            rows = json.loads(written(export, publication, language, "json"))
+        with here.export(report, care, timespan, dialect="khoros") as export:  # a session sorts one file
+            text = written(export, publication, language, "csv", csv_bom=bom)
     for row in rows:
         assert list(row) == keys
     assert all(isinstance(value, str) for row in rows for value in row.values())

@@ -19,6 +19,7 @@ _KEYS = (
     "title",
     "grain",
     "window",
+    "consecutive",
     "key",
     "parameters",
     "server_audit",
@@ -57,6 +58,7 @@ def _report(table: TomlTable, folder: Path, *, sql: str, tables: Tables) -> Repo
         title=table.text("title"),
         grain=table.text("grain"),
         window=table.optional_text("window"),
+        consecutive=table.optional_text("consecutive"),
         key=table.texts("key", required=True),
         tables=_table_uses(table, tables),
         columns=columns,
@@ -107,7 +109,7 @@ def _columns(table: TomlTable) -> tuple[Column, ...]:
 
 
 def _column(row: TomlTable) -> Column:
-    row.allow("name", "type", "mark", "nullable", "personal", "meaning")
+    row.allow("name", "type", "mark", "nullable", "personal", "varies", "meaning")
     name = row.text("name")
     if name and not NAME.fullmatch(name):
         row.fault(f"column {name!r} must be snake_case, such as started_at", "name")
@@ -117,6 +119,7 @@ def _column(row: TomlTable) -> Column:
         mark=row.word("mark", Mark),
         nullable=row.flag("nullable", default=True),
         personal=row.flag("personal", default=False),
+        varies=row.flag("varies", default=False),
         meaning=row.text("meaning"),
     )
 

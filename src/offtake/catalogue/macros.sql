@@ -21,6 +21,11 @@ CREATE TEMP MACRO in_partition(key) AS
 CREATE TEMP MACRO seconds_between(earlier, later) AS CAST(trunc((epoch_us(later) - epoch_us(earlier)) / 1000000) AS BIGINT);
 CREATE TEMP MACRO milliseconds_between(earlier, later) AS CAST(trunc((epoch_us(later) - epoch_us(earlier)) / 1000) AS BIGINT);
 
+-- A mean in whole seconds, a half rounded up; null if nothing was counted. `total` is a sum that is not negative, and
+-- `units` the number of its units per second times the number of its terms.
+CREATE TEMP MACRO rounded_seconds(total, units) AS
+    CAST((2 * CAST(total AS HUGEINT) + CAST(units AS HUGEINT)) // nullif(2 * CAST(units AS HUGEINT), 0) AS BIGINT);
+
 -- Whether an instant is within the account's business hours. The engine sets the variables from the tables business_hours
 -- and holiday, in the account's zone: a flag for each minute of the week from Monday on, and the holidays. An account
 -- without business hours is always open except on its holidays.

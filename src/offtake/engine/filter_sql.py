@@ -1,8 +1,7 @@
 """Translates a filter expression into SQL over the table ``conversation``.
 
 The text contains only the names below. The values are texts in the session variable ``smart_view_values``, because a
-view cannot have bound values. A tag counts if it was attached before the end of the timespan, so that the result does
-not depend on which months of taggings a session reads.
+view cannot have bound values. Fields and tags are those that are now in the lake, whatever the timespan is.
 """
 
 from __future__ import annotations
@@ -18,10 +17,7 @@ _COLUMNS = {
     "customer": "customer_id",
 }
 _TYPES = {FieldType.TEXT: "VARCHAR", FieldType.NUMBER: "BIGINT", FieldType.FLAG: "BOOLEAN"}
-_TAGGED = (
-    "conversation_id IN (SELECT conversation_id FROM conversation_tag "
-    "WHERE detached_at IS NULL AND attached_at < getvariable('smart_view_end'){condition})"
-)
+_TAGGED = "conversation_id IN (SELECT conversation_id FROM conversation_tag WHERE detached_at IS NULL{condition})"
 
 
 def smart_view_relation(condition: str, *, is_partitioned: bool) -> str:

@@ -37,6 +37,7 @@ class Column:
     mark: Mark
     nullable: bool = True
     personal: bool = False
+    varies: bool = False  # the value depends on the bounds of the timespan, not only on the lake
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,7 @@ class Report:
     tables: tuple[TableUse, ...]
     columns: tuple[Column, ...]
     sql: str
+    consecutive: str | None = None  # what consecutive timespans have together; None: the rows of the whole, each once
     server_audit: bool = False  # whether the query reads the relation ``server_audit`` (``model.audit``)
     # A column by which ``in_partition`` may divide the query: its values are independent.
     partition_by: str | None = None

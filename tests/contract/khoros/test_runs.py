@@ -36,6 +36,16 @@ POSTS = [
     }
     for number in range(3)
 ]
+ACTIONS = [  # loaded in another order than that of the contract; as text, December would follow March
+    {"action_id": name, "conversation_id": conversation, "kind": "NOTE_ADDED", "actor": "AGENT", "happened_at": at}
+    for name, conversation, at in (
+        ("a5", "c1", "2026-03-05T10:00:00Z"),
+        ("a8", "c2", "2026-03-05T10:00:00Z"),
+        ("a1", "c1", "2026-03-01T10:00:00Z"),
+        ("a2", "c2", "2026-02-28T10:00:00Z"),
+        ("a9", "c1", "2025-12-24T10:00:00Z"),
+    )
+]
 AGENTS = [{"agent_id": "a1", "number": 20417, "name": "Ann", "email": "ann@example.org", "is_active": True}]
 SETTINGS = """
 [khoros]
@@ -58,6 +68,7 @@ default_zone = "tenant"
 disabled_metrics = ["post_language"]
 gzip = false
 end = "exclusive"
+sorted_rows = false
 
 [tenants.limited.khoros]
 requests_per_minute = 3
@@ -81,7 +92,8 @@ def varied(shared_installations: Any) -> Served:
         for name in ("documented", "other-ways", "limited", "plain"):
             identity.add_tenant(Tenant(name=name, zone="Europe/Prague", company_key=f"{name}-c01"), on)
     for name in ("documented", "other-ways", "plain"):
-        made.load("post", POSTS, tenant=name)
+        made.load("post", POSTS[::-1], tenant=name)
+        made.load("conversation_action", ACTIONS, tenant=name)
         made.load("agent", AGENTS, tenant=name)
     return Served(made, made.serve(workers=1))
 
@@ -349,23 +361,39 @@ def test_instants_in_zones_and_offsets(more: dict[str, str], first: str, plain: 
     assert all(list(row) == ["RECEIVED_TIME"] for row in rows)
 
 
-def test_days_of_an_offset_begin_with_the_timespan_and_days_of_a_zone_at_midnight(plain: KhorosWire) -> None:
-    """Khoros contract 5.4, proposed: a fixed offset has no days of its own; the last millisecond of the window is its
-    own bucket's."""
+@pytest.mark.parametrize(
+    ("zone", "starts"),
+    [
+        ({"timezoneOffset": "19800000"}, ["03/05/2026 11:30:00 AM", "03/06/2026 12:00:00 AM"]),
+        ({"timezone": "Asia/Kolkata"}, ["03/05/2026 11:30:00 AM", "03/06/2026 12:00:00 AM"]),
+        ({"timezone": "UTC"}, ["03/05/2026 06:00:00 AM", "03/06/2026 12:00:00 AM"]),
+        ({"timezone": "Etc/GMT-2"}, ["03/05/2026 08:00:00 AM", "03/06/2026 12:00:00 AM"]),
+    ],
+)
+def test_days_begin_at_midnight_in_every_zone(zone: dict[str, str], starts: list[str], plain: KhorosWire) -> None:
+    """Khoros contract 5.4, proposed: whether the zone follows daylight saving, is a fixed offset or is UTC."""
     window = ("2026-03-05T06:00:00", "2026-03-06T05:59:59.999")
-    starts = {
-        name: sorted(
-            row["INTERVAL_START_TIME"] for row in plain.export("team_performance_interval", window, **more).json()
-        )
-        for name, more in {
-            "offset": {"timezoneOffset": "19800000", "timeInterval": "86400000"},
-            "zone": {"timezone": "Asia/Kolkata", "timeInterval": "86400000"},
-        }.items()
-    }
-    assert starts == {
-        "offset": ["03/05/2026 11:30:00 AM"],
-        "zone": ["03/05/2026 11:30:00 AM", "03/06/2026 12:00:00 AM"],
-    }
+    rows = plain.export("team_performance_interval", window, timeInterval="86400000", **zone).json()
+    assert sorted(row["INTERVAL_START_TIME"] for row in rows) == starts
+
+
+def test_a_history_is_oldest_first_and_a_combined_list_is_chronological(
+    plain: KhorosWire, other_ways: KhorosWire
+) -> None:
+    """Khoros contract 3.3 and 3.6; the locale's text of an instant does not sort. The other tenant does without."""
+    window = ("2026-02-20T00:00:00", "2026-03-05T23:59:59.999")
+    history = plain.export("conversation_history_action", window).json()
+    assert [(row["CONVERSATION_ID"], row["ACTION_ID"]) for row in history] == [
+        ("c1", "a9"),
+        ("c1", "a1"),
+        ("c1", "a5"),
+        ("c2", "a2"),
+        ("c2", "a8"),
+    ]
+    text = plain.export("combined", DAY, reportFormat="csv", reportMetrics="POST_ID").text
+    assert text.splitlines()[1:] == ["p0", "p1", "p2"]
+    unsorted = other_ways.export("conversation_history_action", window).json()
+    assert {row["actionId"] for row in unsorted} == {row["ACTION_ID"] for row in history}
 
 
 def test_labels_in_five_languages(plain: KhorosWire) -> None:

@@ -32,27 +32,33 @@ def conversations(case: ExportCase) -> list[Row]:
     care, timespan, wanted = case.care, case.timespan, case.parameters
     rows = []
     for conversation in care.rows["conversation"]:
-        created_at = conversation["created_at"]
-        if created_at >= timespan.end:
-            continue
-        turns = _turns(care, conversation, timespan.end)
+        created_at, turns = conversation["created_at"], _turns(care, conversation)
+        later = [turn for turn in turns if turn["happened_at"] >= timespan.end]
+        turns = [turn for turn in turns if turn["happened_at"] < timespan.end]
         chosen = {
-            Selection.OPEN_AT_END: not turns or turns[-1]["kind"] == "REOPENED",
+            Selection.OPEN_AT_END: created_at < timespan.end and _is_open(conversation, turns, later),
             Selection.CLOSED: any(turn["kind"] == "CLOSED" and turn["happened_at"] >= timespan.start for turn in turns),
-            Selection.CREATED: created_at >= timespan.start,
+            Selection.CREATED: timespan.start <= created_at < timespan.end,
         }[wanted.selection]
         if chosen and is_about(care, wanted, conversation) and fits_the_hours(care, wanted, created_at):
             rows.append(_row(care, conversation, turns, timespan.end))
     return rows
 
 
-def _turns(care: Care, conversation: Row, end: datetime) -> list[Row]:
+def _is_open(conversation: Row, before: list[Row], after: list[Row]) -> bool:
+    """Whether a conversation is open between these turns; without any, whether it is open now."""
+    if before:
+        return bool(before[-1]["kind"] == "REOPENED")
+    return bool(after[0]["kind"] == "CLOSED" if after else conversation["status"] != "closed")
+
+
+def _turns(care: Care, conversation: Row) -> list[Row]:
     """Closings and reopenings in order of time; at one instant closings come first, by the agents' ids."""
 
     def order(action: Row) -> tuple[datetime, bool, str]:
         return action["happened_at"], action["kind"] == "REOPENED", action["agent_id"] or ""
 
-    own = _history(care, "conversation_action", conversation, end)
+    own = [row for row in care.rows["conversation_action"] if row["conversation_id"] == conversation["conversation_id"]]
     return sorted((action for action in own if action["kind"] in ("CLOSED", "REOPENED")), key=order)
 
 

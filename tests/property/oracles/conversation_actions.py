@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
 from itertools import groupby
 
 from hypothesis import strategies as st
@@ -38,11 +37,9 @@ def conversation_actions(case: ExportCase) -> list[Row]:
     for action in care.rows["conversation_action"]:
         if not timespan.start <= action["happened_at"] < timespan.end:
             continue
-        conversation = _conversation(care, timespan, action["conversation_id"])
+        conversation = _conversation(care, action["conversation_id"])
         if is_about(care, wanted, conversation) and fits_the_hours(care, wanted, action["happened_at"]):
-            post = find(care, "post", action["post_id"])
-            known_post = post if post and post["happened_at"] < timespan.end else None
-            rows.append(_action(care, action, conversation, known_post))
+            rows.append(_action(care, action, conversation))
     return rows
 
 
@@ -54,21 +51,19 @@ def conversation_history_action(case: ExportCase) -> list[Row]:
     rows: list[Row] = []
     for conversation_id, actions in groupby(known, key=lambda action: str(action["conversation_id"])):
         history = list(actions)
-        conversation = _conversation(care, timespan, conversation_id)
-        touched = any(timespan.start <= action["happened_at"] < timespan.end for action in history)
-        if touched and is_about(care, wanted, conversation):
-            kept = list(_numbered(care, history, conversation, as_of))
-            kept = [row for row in kept if fits_the_hours(care, wanted, row["happened_at"])]
+        conversation = _conversation(care, conversation_id)
+        inside = [row["happened_at"] for row in history if timespan.start <= row["happened_at"] < timespan.end]
+        if any(fits_the_hours(care, wanted, at) for at in inside) and is_about(care, wanted, conversation):
+            kept = list(_numbered(care, history, conversation))
             rows += kept[max(0, len(kept) - wanted.actions_cap) :]
     return rows
 
 
-def _numbered(care: Care, history: list[Row], conversation: Row | None, as_of: datetime) -> Iterator[Row]:
+def _numbered(care: Care, history: list[Row], conversation: Row | None) -> Iterator[Row]:
     """The actions of one conversation, counted, with the gap before each."""
     previous = None
     for number, action in enumerate(history, start=1):
-        post = find(care, "post", action["post_id"])
-        row = _action(care, action, conversation, post if post and post["happened_at"] <= as_of else None)
+        row = _action(care, action, conversation)
         row["sequence"] = number
         row["since_previous_seconds"] = seconds_rounded_down(previous, action["happened_at"])
         previous = action["happened_at"]
@@ -81,7 +76,7 @@ def raw_expert_help(case: ExportCase) -> list[Row]:
     rows = []
     for request in care.rows["help_request"]:
         at = request["requested_at"]
-        conversation = _conversation(care, timespan, request["conversation_id"])
+        conversation = _conversation(care, request["conversation_id"])
         if not (timespan.start <= at < timespan.end and fits_the_hours(care, wanted, at)):
             continue
         if is_about(care, wanted, conversation):
@@ -109,7 +104,7 @@ def response_approval(case: ExportCase) -> list[Row]:
             continue
         if not people.in_teams(approval["agent_id"], wanted.team_ids):
             continue
-        conversation = _conversation(care, timespan, approval["conversation_id"])
+        conversation = _conversation(care, approval["conversation_id"])
         if is_about(care, wanted, conversation):
             passed_on = ("submitted_at", "claimed_at", "reviewed_at", "status", "rejection_reason", "original_body")
             took = seconds_rounded_down(at, approval["reviewed_at"])
@@ -136,8 +131,8 @@ def _of_conversation(care: Care, conversation: Row | None, column: str) -> Row:
     return {"conversation_number": about.get("number"), column: about.get(column), "queue_name": queue.get("name")}
 
 
-def _action(care: Care, action: Row, conversation: Row | None, post: Row | None) -> Row:
-    """An action with the people it names and its conversation as it stands now."""
+def _action(care: Care, action: Row, conversation: Row | None) -> Row:
+    """An action with the people and the post that it names, and its conversation, all as they stand now."""
     about = conversation or {}
     agent = find(care, "agent", action["agent_id"])
     queue = find(care, "queue", about.get("queue_id"))
@@ -155,14 +150,13 @@ def _action(care: Care, action: Row, conversation: Row | None, post: Row | None)
         "network": about.get("network"),
         "author_id": about.get("author_id"),
         "author_name": find(care, "author", about.get("author_id")).get("name"),
-        "post_number": (post or {}).get("number"),
+        "post_number": find(care, "post", action["post_id"]).get("number"),
     }
 
 
-def _conversation(care: Care, timespan: Timespan, wanted: str) -> Row | None:
-    """The conversation, unless it begins after the timespan."""
-    found = find(care, "conversation", wanted)
-    return found if found and found["created_at"] < timespan.end else None
+def _conversation(care: Care, wanted: str) -> Row | None:
+    """The conversation, if the lake has it; it may begin with a message that is sent after the action."""
+    return find(care, "conversation", wanted) or None
 
 
 _CAPS = st.sampled_from((1, 2, 3, 500))

@@ -47,7 +47,8 @@ class _Replay:
     last_message_at: datetime | None = None
     waits: list[int] = field(default_factory=list)
     active: set[str] = field(default_factory=set)
-    senders: set[str] = field(default_factory=set)
+    has_status: bool = False  # a resolve, a reopen or a snooze was replayed
+    has_assignee: bool = False
 
     def post(self, post: Row) -> None:
         at, inside = post["happened_at"], post["happened_at"] >= self.timespan.start
@@ -72,17 +73,38 @@ class _Replay:
             self.reopened += kind == "REOPENED"
             if agent_id is not None:
                 self.active.add(agent_id)
-                if kind == "CLOSED":
-                    self.senders.add(agent_id)
+        self.has_status |= kind in (*_RESOLVING, *_SNOOZING)
+        self.has_assignee |= kind in (*_GIVING, *_TAKING)
         if kind in _RESOLVING:
             self.resolved = action if kind == "CLOSED" else None
             self.is_snoozed = False
         elif kind in _SNOOZING:
             self.is_snoozed = kind == "SNOOZE_SET"
-        elif kind in _GIVING:
-            self.assignee_id = agent_id if action["new_value"] is None else action["new_value"]
+        elif kind == "CLAIMED":
+            self.assignee_id = action["new_value"] if agent_id is None else agent_id
+        elif kind == "ASSIGNED":
+            self.assignee_id = action["new_value"]
         elif kind in _TAKING:
             self.assignee_id = None
+
+    def status(self, conversation: Row, later: list[Row]) -> str:
+        """The status at the end: from what came before, or else from what came next, or else the current one."""
+        if self.has_status:
+            return "Resolved" if self.resolved else "Snoozed" if self.is_snoozed else "Open"
+        for action in later:
+            if action["kind"] in (*_RESOLVING, *_SNOOZING):
+                return {"REOPENED": "Resolved", "SNOOZE_UNSET": "Snoozed", "SNOOZE_EXPIRED": "Snoozed"}.get(
+                    action["kind"], "Open"
+                )
+        return _STATES[conversation["status"]]
+
+    def assignee(self, conversation: Row, later: list[Row]) -> str | None:
+        """The same for the assignee."""
+        if self.has_assignee:
+            return self.assignee_id
+        following = [action["old_value"] for action in later if action["kind"] in (*_GIVING, *_TAKING)]
+        found: str | None = following[0] if following else conversation["assigned_agent_id"]
+        return found
 
     def _message(self, at: datetime) -> None:
         self.last_message_at = at
@@ -90,8 +112,6 @@ class _Replay:
 
     def _answered(self, post: Row, *, inside: bool) -> None:
         self.sent += inside
-        if inside:
-            self.senders.add(post["agent_id"])
         if self.waiting_since is not None:
             self.first_answer = self.first_answer or post
             if inside:
@@ -105,54 +125,55 @@ def inbox_conversations(case: ExportCase) -> list[Row]:
     inboxes = {row["inbox_id"]: row for row in care.rows["inbox"] if row["is_shared"]}
     customers = by_id(care, "customer")
     agents = by_id(care, "agent")
-    before = [row for row in care.rows["conversation_action"] if row["happened_at"] < timespan.end]
-    has_status_actions = any(row["kind"] in (*_RESOLVING, *_SNOOZING) for row in before)
-    has_assignment_actions = any(row["kind"] in (*_GIVING, *_TAKING) for row in before)
     rows = []
     for conversation in care.rows["conversation"]:
         inbox = inboxes.get(conversation["inbox_id"])
-        history = _replay(care, conversation["conversation_id"], timespan)
-        if inbox is None or not history.qualifies or conversation["created_at"] >= timespan.end:
+        history, later = _replay(care, conversation["conversation_id"], timespan)
+        if inbox is None or not history.qualifies:
             continue
         customer = customers.get(conversation["customer_id"], {})
-        assignee_id = history.assignee_id if has_assignment_actions else conversation["assigned_agent_id"]
+        assignee_id = history.assignee(conversation, later)
         tags = _tags(care, conversation["conversation_id"], timespan.end)
-        emails = {_folded(agents[each]["email"]) for each in {*history.senders, assignee_id} if each in agents}
+        people = history.active | ({assignee_id} & agents.keys())
+        emails = sorted({agents.get(each, {"email": each})["email"] for each in people})
         if not (
             _keeps(parameters.inbox_ids, {conversation["inbox_id"]})
             and _keeps(parameters.tag_ids, set(tags))
-            and _keeps(parameters.agent_emails, emails)
+            and _keeps(parameters.agent_emails, set(map(_folded, emails)))
             and _may_view(care, conversation["inbox_id"], parameters)
             and _keeps(parameters.customer_emails, {_folded(customer["email"])} if customer else set())
         ):
             continue
-        replayed_status = "Resolved" if history.resolved else "Snoozed" if history.is_snoozed else "Open"
         assignee = agents.get(assignee_id, {})
         row: Row = {name: conversation[name] for name in ("conversation_id", "subject", "inbox_id", "created_at")}
         row |= {"inbox_name": inbox["name"], "direction": _SIDES[conversation["direction"]]}
-        row |= {"status": replayed_status if has_status_actions else _STATES[conversation["status"]]}
+        row |= {"status": history.status(conversation, later)}
         row |= {"customer_email": customer.get("email"), "customer_name": customer.get("name")}
         row |= {"assignee_email": assignee.get("email"), "assignee_name": assignee.get("name")}
-        row |= {"agent_emails": sorted({agents.get(each, {"email": each})["email"] for each in history.active})}
+        row |= {"agent_emails": emails}
         row |= {"tag_ids": list(tags), "tag_names": list(tags.values())}
         row |= {"is_sla_breached": conversation["is_sla_breached"]}
         rows.append(row | _counters_and_times(history, conversation["created_at"], agents))
     return rows
 
 
-def _replay(care: Care, conversation_id: str, timespan: Timespan) -> _Replay:
-    """Replays posts and actions in order; at one instant customers come first, then the lesser id."""
+def _replay(care: Care, conversation_id: str, timespan: Timespan) -> tuple[_Replay, list[Row]]:
+    """Replays posts and actions until the end in order, and returns the later actions in order.
+
+    At one instant customers come first, then the lesser id; a resolve, a reopen, the end of a snooze, a snooze.
+    """
     history = _Replay(timespan=timespan)
-    rank = {"incoming": 0, "response": 1, "comment": 2}
+    rank = {"incoming": 0, "response": 1, "comment": 2, "CLOSED": 0, "REOPENED": 1, "SNOOZE_SET": 3}
     posts = [row for row in care.rows["post"] if row["conversation_id"] == conversation_id]
     for post in sorted(posts, key=lambda row: (row["happened_at"], rank[row["kind"]], row["post_id"])):
         if post["happened_at"] < timespan.end:
             history.post(post)
     actions = [row for row in care.rows["conversation_action"] if row["conversation_id"] == conversation_id]
-    for action in sorted(actions, key=lambda row: (row["happened_at"], row["action_id"])):
+    actions.sort(key=lambda row: (row["happened_at"], rank.get(row["kind"], 2), row["action_id"]))
+    for action in actions:
         if action["happened_at"] < timespan.end:
             history.action(action)
-    return history
+    return history, [action for action in actions if action["happened_at"] >= timespan.end]
 
 
 def _counters_and_times(history: _Replay, created_at: datetime, agents: Mapping[str | None, Row]) -> Row:

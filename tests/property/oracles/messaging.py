@@ -57,7 +57,7 @@ def messaging_traffic(case: ExportCase) -> list[Row]:
     """One row per message of the timespan, with the columns of its contact."""
     care, timespan = case.care, case.timespan
     agents = names(care, "agent")
-    contacts = {row["contact_id"]: row for row in care.rows["messaging_contact"] if row["started_at"] < timespan.end}
+    contacts = {row["contact_id"]: row for row in care.rows["messaging_contact"]}
     rows = []
     for message in care.rows["messaging_traffic"]:
         if timespan.start <= message["created_at"] < timespan.end:

@@ -159,9 +159,9 @@ def _current_state(stays: list[Row], as_of: datetime) -> str | None:
 
 
 def _conversation(case: ExportCase, conversation_id: str) -> Row | None:
-    """The conversation, if it was created before the end of the timespan."""
+    """The conversation, if the lake has it."""
     for row in case.care.rows["conversation"]:
-        if row["conversation_id"] == conversation_id and row["created_at"] < case.timespan.end:
+        if row["conversation_id"] == conversation_id:
             return row
     return None
 
@@ -213,7 +213,7 @@ def buckets(timespan: Timespan, milliseconds: int) -> list[tuple[datetime, datet
     """The buckets of Khoros contract 5.4."""
     cuts = [timespan.start]
     day, week = 86_400_000, 604_800_000
-    if (milliseconds in (day, week) and timespan.zone == "UTC") or (milliseconds < week and milliseconds != day):
+    if milliseconds < week and milliseconds != day:
         while cuts[-1] + timedelta(milliseconds=milliseconds) < timespan.end:
             cuts.append(cuts[-1] + timedelta(milliseconds=milliseconds))
     else:
@@ -280,7 +280,8 @@ def _answering(case: ExportCase, responses: list[Row]) -> Row:
                 waits.append(response["happened_at"] - post["happened_at"])
         others = [post for post in posts if _is_sent(post) and post["conversation_id"] == response["conversation_id"]]
         conversation = _conversation(case, response["conversation_id"])
-        is_first = all(response["happened_at"] <= post["happened_at"] for post in others)
+        position = (response["happened_at"], response["post_id"])
+        is_first = all(position <= (post["happened_at"], post["post_id"]) for post in others)
         if is_first and conversation is not None and conversation["direction"] == "inbound":
             first_waits.append(max(response["happened_at"] - conversation["created_at"], timedelta()))
     return {
@@ -312,13 +313,19 @@ def _acting(case: ExportCase, actions: list[Row]) -> Row:
         "conversations_reopened": len(by_kind["REOPENED"]),
         "notes": sum(row["kind"] == "NOTE_ADDED" for row in actions),
         "actions": len(actions),
-        "average_handle_seconds": sum(handled) // len(handled) // 1000 if handled else None,
+        "average_handle_seconds": _nearest(Fraction(sum(handled), 1000 * len(handled))) if handled else None,
         "average_time_to_close_seconds": _mean(closed),
     }
 
 
 def _mean(spans: list[timedelta]) -> int | None:
-    return sum(spans, timedelta()) // len(spans) // SECOND if spans else None
+    microseconds = sum(spans, timedelta()) // timedelta(microseconds=1)
+    return _nearest(Fraction(microseconds, 1_000_000 * len(spans))) if spans else None
+
+
+def _nearest(exact: Fraction) -> int:
+    """The nearest whole number, a half upwards."""
+    return math.floor(exact + Fraction(1, 2))
 
 
 def _per_hour(responses: int, logged_in: timedelta) -> float | None:
@@ -326,7 +333,7 @@ def _per_hour(responses: int, logged_in: timedelta) -> float | None:
     if not logged_in:
         return None
     exact = Fraction(responses * 3600 * 1_000_000, logged_in // timedelta(microseconds=1))
-    return math.floor(exact * 100 + Fraction(1, 2)) / 100
+    return _nearest(exact * 100) / 100
 
 
 @st.composite

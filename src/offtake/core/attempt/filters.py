@@ -19,7 +19,7 @@ from offtake.model.report import Prune, Report, TableUse
 from offtake.model.request import BusinessHours, ExportRequest
 
 _CALENDAR = ("business_hours", "holiday")
-_SMART_VIEW = ("conversation", "conversation_tag")
+_SMART_VIEW = ("conversation", "conversation_tag", "smart_view")
 
 
 def tables(report: Report) -> Sequence[TableUse]:
@@ -28,7 +28,7 @@ def tables(report: Report) -> Sequence[TableUse]:
     if "business_hours" in report.parameters:
         required |= dict.fromkeys(_CALENDAR, Prune.ALL)
     if "smart_view_id" in report.parameters:
-        required |= dict.fromkeys(_SMART_VIEW, Prune.UNTIL) | {"smart_view": Prune.ALL}
+        required |= dict.fromkeys(_SMART_VIEW, Prune.ALL)
     of_query = {use.table for use in report.tables}
     return [TableUse(table=name, prune=prune) for name, prune in required.items() if name not in of_query]
 
@@ -55,7 +55,6 @@ def _with_smart_view(session: Session, request: ExportRequest, *, is_partitioned
         )
     )
     condition, values = filter_condition(parse(rows[0]["expression"])) if rows else ("false", [])
-    session.set_variable("smart_view_end", request.effective_end)
     session.set_variable("smart_view_values", values)
     session.define(smart_view_relation(condition, is_partitioned=is_partitioned))
     if not rows or rows[0]["business_hours"] is None:

@@ -85,6 +85,11 @@ class KhorosSettings(DialectSettings):
     json_keys: Literal["id", "label", "camel"] = Field(
         "id", description="Keys of rows in json: AGENT_NAME, the label as in csv, or agentName."
     )
+    sorted_rows: bool = Field(
+        True,
+        description="Sort the rows of conversation_history_action by conversation and time, and those of combined by "
+        "time. Without it, these exports are faster, and their rows are in any order.",
+    )
     csv_bom: bool = Field(False, description="Begin csv files with a byte order mark.")
     csv_guard_formulas: bool = Field(
         False, description="Put an apostrophe before csv cells that a spreadsheet would run as a formula."

@@ -36,11 +36,14 @@ def presentation(settings: TalkdeskSettings) -> Presentation:
         columns = tuple(c for c in publication.columns if settings.legacy_columns or not c.legacy)
         names = tuple(column.name for column in columns)
         if request.format != "csv":
-            return Layout(shown=ColumnLayout(columns=columns, headers=names), framing=_framing(publication))
+            return Layout(
+                shown=ColumnLayout(columns=columns, headers=names, order=publication.order),
+                framing=_framing(publication),
+            )
         instead = _CSV | _PLAIN if settings.csv_datetimes == "plain" else _CSV
         columns = tuple(replace(c, rendering=instead.get(c.rendering, c.rendering)) for c in columns)
         headers = tuple(map(label, columns)) if settings.csv_header == "labels" else names
-        return Layout(shown=ColumnLayout(columns=columns, headers=headers))
+        return Layout(shown=ColumnLayout(columns=columns, headers=headers, order=publication.order))
 
     return present
 

@@ -9,9 +9,10 @@ SELECT
     CAST(sum(conversations_claimed) AS BIGINT) AS conversations_claimed,
     CAST(sum(conversations_closed) AS BIGINT) AS conversations_closed,
     CAST(sum(conversations_reopened) AS BIGINT) AS conversations_reopened,
-    sum(response_microseconds) // nullif(sum(response_times), 0) AS average_response_microseconds,
-    sum(first_response_microseconds) // nullif(sum(first_response_times), 0) AS average_first_response_microseconds,
-    sum(close_microseconds) // nullif(sum(close_times), 0) AS average_close_microseconds,
-    sum(handle_milliseconds) // nullif(sum(handle_times), 0) AS average_handle_milliseconds
+    rounded_seconds(sum(response_microseconds), 1000000 * sum(response_times)) AS average_response_seconds,
+    rounded_seconds(sum(first_response_microseconds), 1000000 * sum(first_response_times))
+        AS average_first_response_seconds,
+    rounded_seconds(sum(close_microseconds), 1000000 * sum(close_times)) AS average_close_seconds,
+    rounded_seconds(sum(handle_milliseconds), 1000 * sum(handle_times)) AS average_handle_seconds
 FROM partition_work
 GROUP BY agent_id, bucket

@@ -2,7 +2,7 @@
 -- `agent_work` adds the partitions up, so averages are stored as sums and counts. Work on a conversation that the lake
 -- does not have counts unless a filter of conversations is set.
 WITH response AS (
-    SELECT post.conversation_id, post.agent_id, post.happened_at, post.in_reply_to_post_id
+    SELECT post.post_id, post.conversation_id, post.agent_id, post.happened_at, post.in_reply_to_post_id
     FROM post
     WHERE
         post.kind = 'response'
@@ -23,8 +23,10 @@ answered_post AS (
 ),
 
 first_response AS (
-    SELECT conversation_id, min(happened_at) AS happened_at
+    -- The first response of a conversation; of two at the same instant, the one with the smaller id.
+    SELECT min({'at': happened_at, 'id': post_id}).id AS post_id
     FROM response
+    WHERE conversation_id IN (SELECT conversation_id FROM response WHERE happened_at >= $start AND agent_id IS NOT NULL)
     GROUP BY conversation_id
 ),
 
@@ -33,18 +35,15 @@ conversation_facts AS (
     SELECT
         conversation.conversation_id,
         conversation.created_at,
-        CASE WHEN conversation.direction = 'inbound' THEN first_response.happened_at END AS first_response_at,
+        conversation.direction,
         conversation.handle_milliseconds,
         chosen($priorities, conversation.priority)
         AND chosen($queue_ids, number_or_id(queue.number, conversation.queue_id))
         AND ($smart_view_id IS NULL OR conversation.conversation_id IN (SELECT conversation_id FROM in_smart_view))
             AS passes_filters
     FROM conversation
-    LEFT JOIN first_response ON first_response.conversation_id = conversation.conversation_id
     LEFT JOIN queue ON queue.queue_id = conversation.queue_id
-    WHERE
-        conversation.created_at < $end
-        AND in_partition(conversation.conversation_id)
+    WHERE in_partition(conversation.conversation_id)
 ),
 
 agent_action AS (
@@ -53,8 +52,10 @@ agent_action AS (
         response.conversation_id,
         response.happened_at,
         'RESPONSE' AS kind,
+        first_response.post_id IS NOT NULL AS is_first_response,
         epoch_us(response.happened_at) - epoch_us(answered_post.happened_at) AS response_microseconds
     FROM response
+    LEFT JOIN first_response ON first_response.post_id = response.post_id
     LEFT JOIN answered_post
         ON answered_post.post_id = response.in_reply_to_post_id
         AND answered_post.happened_at <= response.happened_at
@@ -65,6 +66,7 @@ agent_action AS (
         action.conversation_id,
         action.happened_at,
         CASE WHEN action.kind IN ('CLAIMED', 'CLOSED', 'REOPENED', 'NOTE_ADDED') THEN action.kind ELSE 'OTHER' END,
+        false,
         NULL
     FROM conversation_action AS action
     WHERE
@@ -89,10 +91,9 @@ conversation_work AS (
         count(agent_action.response_microseconds) AS response_times,
         -- A conversation into which another was merged may have a history from before its creation.
         sum(greatest(epoch_us(agent_action.happened_at) - epoch_us(conversation_facts.created_at), 0))
-            FILTER (agent_action.kind = 'RESPONSE' AND agent_action.happened_at = conversation_facts.first_response_at)
+            FILTER (agent_action.is_first_response AND conversation_facts.direction = 'inbound')
             AS first_response_microseconds,
-        count(*)
-            FILTER (agent_action.kind = 'RESPONSE' AND agent_action.happened_at = conversation_facts.first_response_at)
+        count(*) FILTER (agent_action.is_first_response AND conversation_facts.direction = 'inbound')
             AS first_response_times,
         max(greatest(epoch_us(agent_action.happened_at) - epoch_us(conversation_facts.created_at), 0))
             FILTER (agent_action.kind = 'CLOSED' AND conversation_facts.created_at IS NOT NULL) AS close_microseconds,

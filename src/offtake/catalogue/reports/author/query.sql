@@ -5,9 +5,7 @@ WITH matching_conversation AS (
     FROM conversation
     LEFT JOIN queue ON queue.queue_id = conversation.queue_id
     WHERE
-        -- A month's file may contain later conversations; the result must not depend on the files that are read.
-        conversation.created_at < $end
-        AND chosen($priorities, conversation.priority)
+        chosen($priorities, conversation.priority)
         AND chosen($queue_ids, number_or_id(queue.number, conversation.queue_id))
         AND ($smart_view_id IS NULL OR conversation.conversation_id IN (SELECT conversation_id FROM in_smart_view))
 ),

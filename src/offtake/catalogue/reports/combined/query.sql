@@ -81,10 +81,8 @@ document AS (
         conversation.network,
         conversation.network_instance
     FROM post
-    -- A month's file may contain later conversations; the result must not depend on the files that are read.
     LEFT JOIN conversation
         ON conversation.conversation_id = post.conversation_id
-        AND conversation.created_at < $end
         AND in_partition(conversation.conversation_id)
     LEFT JOIN answered_post
         ON answered_post.post_id = CASE WHEN post.kind = 'response' THEN post.in_reply_to_post_id END

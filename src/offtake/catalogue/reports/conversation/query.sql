@@ -28,21 +28,23 @@ numbered_agent AS (
 closing_history AS (
     SELECT
         action.conversation_id,
-        max(action.happened_at) FILTER (action.kind = 'CLOSED') AS closed_at,
-        max(action.happened_at) FILTER (action.kind = 'REOPENED') AS reopened_at,
-        count(*) FILTER (action.kind = 'REOPENED') AS reopenings,
-        bool_or(action.kind = 'CLOSED' AND action.happened_at >= $start) AS is_closed_inside,
+        max(action.happened_at) FILTER (action.kind = 'CLOSED' AND action.happened_at < $end) AS closed_at,
+        max(action.happened_at) FILTER (action.kind = 'REOPENED' AND action.happened_at < $end) AS reopened_at,
+        min(action.happened_at) FILTER (action.kind = 'CLOSED' AND action.happened_at >= $end) AS next_closed_at,
+        min(action.happened_at) FILTER (action.kind = 'REOPENED' AND action.happened_at >= $end) AS next_reopened_at,
+        count(*) FILTER (action.kind = 'REOPENED' AND action.happened_at < $end) AS reopenings,
+        bool_or(action.kind = 'CLOSED' AND action.happened_at >= $start AND action.happened_at < $end)
+            AS is_closed_inside,
         -- The agent of the last closing. Of closings at the same instant the choice must be deterministic; an agent
         -- precedes a missing agent. Positions instead of ids keep the state of the aggregate small.
         arg_max(
             coalesce(numbered_agent.agent_index, 0),
             CAST(epoch_us(action.happened_at) AS HUGEINT) * 4294967296 + coalesce(numbered_agent.agent_index, 0)
-        ) FILTER (action.kind = 'CLOSED') AS closing_agent_index
+        ) FILTER (action.kind = 'CLOSED' AND action.happened_at < $end) AS closing_agent_index
     FROM conversation_action AS action
     LEFT JOIN numbered_agent ON numbered_agent.agent_id = action.agent_id
     WHERE
-        action.happened_at < $end
-        AND action.kind IN ('CLOSED', 'REOPENED')
+        action.kind IN ('CLOSED', 'REOPENED')
         AND in_partition(action.conversation_id)
     GROUP BY action.conversation_id
 ),
@@ -58,16 +60,29 @@ selected_conversation AS MATERIALIZED ( -- the events of only these conversation
     LEFT JOIN closing_history ON closing_history.conversation_id = conversation.conversation_id
     LEFT JOIN queue ON queue.queue_id = conversation.queue_id
     WHERE
-        conversation.created_at < $end
-        AND in_partition(conversation.conversation_id)
+        in_partition(conversation.conversation_id)
         AND CASE $selection
-            WHEN 'created' THEN conversation.created_at >= $start
+            WHEN 'created' THEN conversation.created_at >= $start AND conversation.created_at < $end
             -- Every closing counts, also one that was undone; a conversation that was closed twice has one row.
             WHEN 'closed' THEN coalesce(closing_history.is_closed_inside, false)
             -- The history decides, because the row has the current status. Of a closing and a reopening at the same
-            -- instant the reopening counts, so that no open conversation is missed.
-            ELSE closing_history.closed_at IS NULL
-                OR coalesce(closing_history.reopened_at >= closing_history.closed_at, false)
+            -- instant the reopening is the later one, so that no open conversation is missed.
+            ELSE conversation.created_at < $end
+                AND CASE
+                    WHEN coalesce(closing_history.closed_at, closing_history.reopened_at) IS NOT NULL
+                        THEN coalesce(
+                            closing_history.reopened_at >= closing_history.closed_at, closing_history.closed_at IS NULL
+                        )
+                    -- Without a change before the end, the first one after it tells the state before: only an open
+                    -- conversation is closed, and only a closed one is reopened.
+                    WHEN coalesce(closing_history.next_closed_at, closing_history.next_reopened_at) IS NOT NULL
+                        THEN coalesce(
+                            closing_history.next_closed_at <= closing_history.next_reopened_at,
+                            closing_history.next_reopened_at IS NULL
+                        )
+                    -- Without any, the current status is the only evidence.
+                    ELSE conversation.status <> 'closed'
+                END
         END
         AND fits_business_hours($business_hours, conversation.created_at)
         AND chosen($priorities, conversation.priority)
@@ -173,4 +188,4 @@ LEFT JOIN numbered_agent AS closing_agent ON closing_agent.agent_index = selecte
 LEFT JOIN team ON team.team_id = conversation.assigned_team_id
 LEFT JOIN queue ON queue.queue_id = conversation.queue_id
 LEFT JOIN author ON author.author_id = conversation.author_id
-WHERE conversation.created_at < $end AND in_partition(conversation.conversation_id)
+WHERE in_partition(conversation.conversation_id)

@@ -1,11 +1,11 @@
--- Actions in the timespan, with the current state of their conversations.
+-- Actions in the timespan, with the current state of their conversations, which may have been created later: an
+-- outbound conversation begins when its first message is sent.
 WITH named_post AS (
-    -- The object of an action may be a post of any conversation.
+    -- The object of an action may be a post of any conversation and of any time, such as a draft that is sent later.
     SELECT post.post_id, post.number
     FROM post
     WHERE
-        post.happened_at < $end
-        AND post.post_id IN (
+        post.post_id IN (
             SELECT action.post_id
             FROM conversation_action AS action
             WHERE
@@ -38,10 +38,8 @@ SELECT
     author.name AS author_name,
     post.number AS post_number
 FROM conversation_action AS action
--- A month's file may contain later conversations and posts; the result must not depend on the files that are read.
 LEFT JOIN conversation
     ON conversation.conversation_id = action.conversation_id
-    AND conversation.created_at < $end
     AND in_partition(conversation.conversation_id)
 LEFT JOIN named_post AS post ON post.post_id = action.post_id
 LEFT JOIN agent ON agent.agent_id = action.agent_id

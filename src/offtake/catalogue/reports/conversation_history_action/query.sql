@@ -1,5 +1,5 @@
 -- Conversations with an action in the timespan, each with its whole history: from its first action, possibly years ago,
--- to the last one known when the export was created.
+-- to the last one known when the export was created. The filters select conversations and leave no gap in a history.
 WITH active_conversation AS (
     SELECT DISTINCT action.conversation_id
     FROM conversation_action AS action
@@ -8,6 +8,7 @@ WITH active_conversation AS (
         AND action.happened_at < $end
         AND in_partition(action.conversation_id)
         AND action.happened_at <= $as_of
+        AND fits_business_hours($business_hours, action.happened_at)
 ),
 
 -- The filters apply before the history is sorted, so that only rows of the result are sorted.
@@ -22,10 +23,8 @@ selected_conversation AS (
         conversation.network,
         conversation.author_id
     FROM active_conversation
-    -- A month's file may contain later conversations; the result must not depend on the files that are read.
     LEFT JOIN conversation
         ON conversation.conversation_id = active_conversation.conversation_id
-        AND conversation.created_at < $end
         AND in_partition(conversation.conversation_id)
     LEFT JOIN queue ON queue.queue_id = conversation.queue_id
     WHERE
@@ -35,17 +34,12 @@ selected_conversation AS (
         AND ($smart_view_id IS NULL OR conversation.conversation_id IN (SELECT conversation_id FROM in_smart_view))
 ),
 
--- Numbers and gaps are those of the whole history. The filter by business hours then removes actions by their time, and
--- the cap counts the remaining ones, because it limits the size of the file.
 history AS (
     SELECT
         action.*,
-        fits_business_hours($business_hours, action.happened_at) AS passes_business_hours,
         row_number() OVER oldest_first AS sequence,
         lag(action.happened_at) OVER oldest_first AS previous_at,
-        count(*) FILTER (WHERE fits_business_hours($business_hours, action.happened_at)) OVER (
-            oldest_first ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING
-        ) AS newer_actions
+        count(*) OVER (oldest_first ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING) AS newer_actions
     FROM conversation_action AS action
     WHERE
         action.happened_at <= $as_of
@@ -55,12 +49,11 @@ history AS (
 ),
 
 named_post AS (
-    -- The object of an action may be a post of any conversation.
+    -- The object of an action may be a post of any conversation and of any time, such as a draft that is sent later.
     SELECT post.post_id, post.number
     FROM post
     WHERE
-        post.happened_at <= $as_of
-        AND post.post_id IN (
+        post.post_id IN (
             SELECT action.post_id
             FROM conversation_action AS action
             WHERE action.happened_at <= $as_of AND in_partition(action.conversation_id)
@@ -98,4 +91,4 @@ LEFT JOIN agent ON agent.agent_id = history.agent_id
 LEFT JOIN team ON team.team_id = history.team_id
 LEFT JOIN queue ON queue.queue_id = selected_conversation.queue_id
 LEFT JOIN author ON author.author_id = selected_conversation.author_id
-WHERE history.passes_business_hours AND history.newer_actions < $actions_cap
+WHERE history.newer_actions < $actions_cap

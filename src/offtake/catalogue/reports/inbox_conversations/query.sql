@@ -53,9 +53,7 @@ selected_conversation AS MATERIALIZED (
     INNER JOIN inbox ON inbox.inbox_id = conversation.inbox_id AND inbox.is_shared
     LEFT JOIN customer ON customer.customer_id = conversation.customer_id
     WHERE
-        -- A month's file may contain later conversations; the result must not depend on the files that are read.
-        conversation.created_at < $end
-        AND in_partition(conversation.conversation_id)
+        in_partition(conversation.conversation_id)
         AND conversation.conversation_id IN (SELECT conversation_id FROM active_conversation)
         AND chosen($inbox_ids, conversation.inbox_id)
         AND chosen($customer_emails, lower(trim(customer.email)))
@@ -122,59 +120,74 @@ response_totals AS MATERIALIZED (
     GROUP BY conversation_id
 ),
 
--- The last of several actions decides; of two at the same instant, the one with the later id.
-action_summary AS MATERIALIZED (
+-- The last change before the end decides. Without one, the first change after it tells the state before: only an open
+-- conversation is resolved, only a resolved one is reopened. At one instant, a conversation is first resolved, then
+-- reopened, then its snooze ends, then it is snoozed; of two equal changes, the one with the later id is the later one.
+state_change AS (
     SELECT
         conversation_id,
-        max({'happened_at': happened_at, 'action_id': action_id, 'kind': kind, 'agent_id': agent_id}) FILTER (
-            WHERE kind IN ('CLOSED', 'REOPENED')
-        ) AS latest_resolution,
-        max({'happened_at': happened_at, 'action_id': action_id, 'kind': kind}) FILTER (
-            WHERE kind IN ('CLOSED', 'REOPENED', 'SNOOZE_SET', 'SNOOZE_UNSET', 'SNOOZE_EXPIRED')
-        ) AS latest_status_change,
-        max({
-            'happened_at': happened_at,
-            'action_id': action_id,
-            'kind': kind,
-            -- The assignee is the new value; without one, it is the agent of the action.
-            'agent_id': coalesce(new_value, agent_id)
-        }) FILTER (WHERE kind IN ('CLAIMED', 'ASSIGNED', 'UNCLAIMED', 'UNASSIGNED')) AS latest_assignment,
-        count(*) FILTER (WHERE kind = 'REOPENED' AND happened_at >= $start) AS reopen_count
+        happened_at,
+        kind,
+        agent_id,
+        old_value,
+        new_value,
+        {
+            'at': happened_at,
+            'rank': CASE kind WHEN 'CLOSED' THEN 0 WHEN 'REOPENED' THEN 1 WHEN 'SNOOZE_SET' THEN 3 ELSE 2 END,
+            'id': action_id
+        } AS position,
+        kind IN ('CLOSED', 'REOPENED') AS is_resolution,
+        kind IN ('CLAIMED', 'ASSIGNED', 'UNCLAIMED', 'UNASSIGNED') AS is_assignment
     FROM conversation_action
     WHERE
-        happened_at < $end
-        AND kind IN (
+        kind IN (
             'CLOSED', 'REOPENED', 'SNOOZE_SET', 'SNOOZE_UNSET', 'SNOOZE_EXPIRED',
             'CLAIMED', 'ASSIGNED', 'UNCLAIMED', 'UNASSIGNED'
         )
         AND in_partition(conversation_id)
         AND conversation_id IN (SELECT conversation_id FROM selected_conversation)
-    GROUP BY conversation_id
 ),
 
--- If the account has a history of status changes, a conversation that was not resolved before the end was open then.
--- Without such a history, the current status is shown. The same applies to assignments.
-account_history AS (
+state_at_end AS MATERIALIZED (
     SELECT
-        coalesce(
-            bool_or(kind IN ('CLOSED', 'REOPENED', 'SNOOZE_SET', 'SNOOZE_UNSET', 'SNOOZE_EXPIRED')), false
-        ) AS has_status_changes,
-        coalesce(bool_or(kind IN ('CLAIMED', 'ASSIGNED', 'UNCLAIMED', 'UNASSIGNED')), false) AS has_assignments
-    FROM conversation_action
-    WHERE happened_at < $end
+        conversation_id,
+        max({'position': position, 'kind': kind, 'agent_id': agent_id}) FILTER (
+            WHERE is_resolution AND happened_at < $end
+        ) AS latest_resolution,
+        arg_max(kind, position) FILTER (WHERE NOT is_assignment AND happened_at < $end) AS latest_status_change,
+        arg_min(kind, position) FILTER (WHERE NOT is_assignment AND happened_at >= $end) AS next_status_change,
+        max({
+            'position': position,
+            -- The agent of a CLAIMED is the assignee; an ASSIGNED names the assignee as its new value.
+            'agent_id': CASE kind WHEN 'CLAIMED' THEN coalesce(agent_id, new_value) WHEN 'ASSIGNED' THEN new_value END
+        }) FILTER (WHERE is_assignment AND happened_at < $end) AS latest_assignment,
+        min({'position': position, 'agent_id': old_value}) FILTER (WHERE is_assignment AND happened_at >= $end)
+            AS next_assignment,
+        count(*) FILTER (WHERE kind = 'REOPENED' AND happened_at >= $start AND happened_at < $end) AS reopen_count
+    FROM state_change
+    GROUP BY conversation_id
 ),
 
 agent_details AS (
     SELECT agent_id, name, email FROM agent
 ),
 
-requested_agent AS (
-    SELECT agent_id FROM agent_details WHERE chosen($agent_emails, lower(trim(email)))
+assignment AS MATERIALIZED (
+    SELECT
+        selected_conversation.conversation_id,
+        CASE
+            WHEN state_at_end.latest_assignment IS NOT NULL THEN state_at_end.latest_assignment.agent_id
+            WHEN state_at_end.next_assignment IS NOT NULL THEN state_at_end.next_assignment.agent_id
+            ELSE selected_conversation.assigned_agent_id -- without a history, the current assignee
+        END AS assignee_id
+    FROM selected_conversation
+    LEFT JOIN state_at_end ON state_at_end.conversation_id = selected_conversation.conversation_id
 ),
 
--- The filter applies to agents who sent or resolved something; the file shows all agents who wrote or acted.
-agent_activity AS (
-    SELECT conversation_id, agent_id, kind = 'response' AND delivery IS DISTINCT FROM 'failed' AS is_sent_or_resolved
+-- The agents of a conversation: all who wrote or acted in the timespan, and the assignee, unless the value is not an
+-- agent of the lake, such as the id of a team. The filter by agents applies to this list, which the file shows.
+conversation_agent AS (
+    SELECT conversation_id, agent_id
     FROM post
     WHERE
         happened_at >= $start
@@ -184,7 +197,7 @@ agent_activity AS (
         AND in_partition(conversation_id)
         AND conversation_id IN (SELECT conversation_id FROM selected_conversation)
     UNION
-    SELECT conversation_id, agent_id, kind = 'CLOSED' AS is_sent_or_resolved
+    SELECT conversation_id, agent_id
     FROM conversation_action
     WHERE
         happened_at >= $start
@@ -192,18 +205,23 @@ agent_activity AS (
         AND agent_id IS NOT NULL
         AND in_partition(conversation_id)
         AND conversation_id IN (SELECT conversation_id FROM selected_conversation)
+    UNION
+    SELECT conversation_id, assignee_id
+    FROM assignment
+    WHERE assignee_id IN (SELECT agent_id FROM agent_details)
 ),
 
-active_agents AS MATERIALIZED (
+conversation_agents AS MATERIALIZED (
     SELECT
-        agent_activity.conversation_id,
+        conversation_agent.conversation_id,
         list(
-            DISTINCT coalesce(agent.email, agent_activity.agent_id)
-            ORDER BY coalesce(agent.email, agent_activity.agent_id)
-        ) AS agent_emails
-    FROM agent_activity
-    LEFT JOIN agent_details AS agent ON agent.agent_id = agent_activity.agent_id
-    GROUP BY agent_activity.conversation_id
+            DISTINCT coalesce(agent.email, conversation_agent.agent_id)
+            ORDER BY coalesce(agent.email, conversation_agent.agent_id)
+        ) AS agent_emails,
+        list(lower(trim(coalesce(agent.email, conversation_agent.agent_id)))) AS filter_values
+    FROM conversation_agent
+    LEFT JOIN agent_details AS agent ON agent.agent_id = conversation_agent.agent_id
+    GROUP BY conversation_agent.conversation_id
 ),
 
 attached_tag AS (
@@ -230,30 +248,33 @@ conversation_state AS (
     SELECT
         selected_conversation.*,
         CASE
-            WHEN NOT account_history.has_status_changes
-                THEN CASE selected_conversation.status
-                    WHEN 'closed' THEN 'Resolved' WHEN 'snoozed' THEN 'Snoozed' ELSE 'Open'
-                END
             -- A resolve or a reopen ends a snooze; a snooze does not reopen a resolved conversation.
-            WHEN action_summary.latest_resolution.kind = 'CLOSED' THEN 'Resolved'
-            WHEN action_summary.latest_status_change.kind = 'SNOOZE_SET' THEN 'Snoozed'
-            ELSE 'Open'
+            WHEN state_at_end.latest_resolution.kind = 'CLOSED' THEN 'Resolved'
+            WHEN state_at_end.latest_status_change IS NOT NULL
+                THEN CASE state_at_end.latest_status_change WHEN 'SNOOZE_SET' THEN 'Snoozed' ELSE 'Open' END
+            WHEN state_at_end.next_status_change IS NOT NULL
+                THEN CASE state_at_end.next_status_change
+                    WHEN 'REOPENED' THEN 'Resolved'
+                    WHEN 'SNOOZE_UNSET' THEN 'Snoozed'
+                    WHEN 'SNOOZE_EXPIRED' THEN 'Snoozed'
+                    ELSE 'Open'
+                END
+            -- Without a history of its status, the current one.
+            ELSE CASE selected_conversation.status
+                WHEN 'closed' THEN 'Resolved' WHEN 'snoozed' THEN 'Snoozed' ELSE 'Open'
+            END
         END AS status_at_end,
+        assignment.assignee_id,
         CASE
-            WHEN NOT account_history.has_assignments THEN selected_conversation.assigned_agent_id
-            WHEN action_summary.latest_assignment.kind IN ('CLAIMED', 'ASSIGNED')
-                THEN action_summary.latest_assignment.agent_id
-        END AS assignee_id,
-        CASE
-            WHEN action_summary.latest_resolution.kind = 'CLOSED' THEN action_summary.latest_resolution.happened_at
+            WHEN state_at_end.latest_resolution.kind = 'CLOSED' THEN state_at_end.latest_resolution.position['at']
         END AS resolved_at,
         CASE
-            WHEN action_summary.latest_resolution.kind = 'CLOSED' THEN action_summary.latest_resolution.agent_id
+            WHEN state_at_end.latest_resolution.kind = 'CLOSED' THEN state_at_end.latest_resolution.agent_id
         END AS resolver_id,
-        coalesce(action_summary.reopen_count, 0) AS reopen_count
+        coalesce(state_at_end.reopen_count, 0) AS reopen_count
     FROM selected_conversation
-    CROSS JOIN account_history
-    LEFT JOIN action_summary ON action_summary.conversation_id = selected_conversation.conversation_id
+    INNER JOIN assignment ON assignment.conversation_id = selected_conversation.conversation_id
+    LEFT JOIN state_at_end ON state_at_end.conversation_id = selected_conversation.conversation_id
 )
 
 SELECT
@@ -267,7 +288,7 @@ SELECT
     conversation_state.customer_name,
     assignee.email AS assignee_email,
     assignee.name AS assignee_name,
-    coalesce(active_agents.agent_emails, []) AS agent_emails,
+    coalesce(conversation_agents.agent_emails, []) AS agent_emails,
     coalesce(conversation_tags.tag_ids, []) AS tag_ids,
     coalesce(conversation_tags.tag_names, []) AS tag_names,
     conversation_state.created_at,
@@ -294,20 +315,11 @@ SELECT
 FROM conversation_state
 LEFT JOIN message_totals ON message_totals.conversation_id = conversation_state.conversation_id
 LEFT JOIN response_totals ON response_totals.conversation_id = conversation_state.conversation_id
-LEFT JOIN active_agents ON active_agents.conversation_id = conversation_state.conversation_id
+LEFT JOIN conversation_agents ON conversation_agents.conversation_id = conversation_state.conversation_id
 LEFT JOIN conversation_tags ON conversation_tags.conversation_id = conversation_state.conversation_id
 LEFT JOIN agent_details AS assignee ON assignee.agent_id = conversation_state.assignee_id
 LEFT JOIN agent_details AS first_responder ON first_responder.agent_id = response_totals.first_responder_id
 LEFT JOIN agent_details AS resolver ON resolver.agent_id = conversation_state.resolver_id
 WHERE
     chosen_any($tag_ids, conversation_tags.tag_ids)
-    AND (
-        $agent_emails IS NULL
-        OR conversation_state.assignee_id IN (SELECT agent_id FROM requested_agent)
-        OR conversation_state.conversation_id IN (
-            SELECT agent_activity.conversation_id
-            FROM agent_activity
-            INNER JOIN requested_agent ON requested_agent.agent_id = agent_activity.agent_id
-            WHERE agent_activity.is_sent_or_resolved
-        )
-    )
+    AND chosen_any($agent_emails, conversation_agents.filter_values)

@@ -53,10 +53,8 @@ SELECT
     first_response.sent_at IS NOT NULL AS is_answered,
     first_response.sent_at AS first_response_at
 FROM post
--- A month's file may contain later conversations; the result must not depend on the files that are read.
 LEFT JOIN conversation
     ON conversation.conversation_id = post.conversation_id
-    AND conversation.created_at < $end
     AND in_partition(conversation.conversation_id)
 LEFT JOIN author ON author.author_id = post.author_id
 LEFT JOIN queue ON queue.queue_id = conversation.queue_id

@@ -12,7 +12,6 @@ SELECT
     CASE message.direction WHEN 'outbound' THEN message.agent_id END AS agent_id,
     agent.name AS agent_name
 FROM messaging_traffic AS message
--- A month's file may contain later contacts; the result must not depend on the files that are read.
-LEFT JOIN messaging_contact AS contact ON contact.contact_id = message.contact_id AND contact.started_at < $end
+LEFT JOIN messaging_contact AS contact ON contact.contact_id = message.contact_id
 LEFT JOIN agent ON agent.agent_id = message.agent_id AND message.direction = 'outbound'
 WHERE message.created_at >= $start AND message.created_at < $end

@@ -22,10 +22,8 @@ SELECT
     conversation.priority,
     queue.name AS queue_name
 FROM help_request AS request
--- A month's file may contain later conversations; the result must not depend on the files that are read.
 LEFT JOIN conversation
     ON conversation.conversation_id = request.conversation_id
-    AND conversation.created_at < $end
 LEFT JOIN queue ON queue.queue_id = conversation.queue_id
 LEFT JOIN agent_details AS requester ON requester.agent_id = request.agent_id
 LEFT JOIN agent_details AS expert ON expert.agent_id = request.expert_agent_id

@@ -72,10 +72,8 @@ SELECT
     queue.name AS queue_name,
     tags_at_end.tag_names AS conversation_tags
 FROM post
--- A month's file may contain later conversations; the result must not depend on the files that are read.
 LEFT JOIN conversation
     ON conversation.conversation_id = post.conversation_id
-    AND conversation.created_at < $end
     AND in_partition(conversation.conversation_id)
 LEFT JOIN answered_post
     ON answered_post.post_id = post.in_reply_to_post_id

@@ -1,4 +1,5 @@
--- Responses that were submitted for review in the timespan, in their current state.
+-- Responses that were submitted for review in the timespan, in their current state. The conversation may have been
+-- created later, because it begins when its first message is sent.
 WITH agent_details AS (
     SELECT agent_id, number, name, email, is_active FROM agent
 ),
@@ -45,10 +46,8 @@ SELECT
     conversation.network,
     queue.name AS queue_name
 FROM response_approval AS approval
--- A month's file may contain later conversations; the result must not depend on the files that are read.
 LEFT JOIN conversation
     ON conversation.conversation_id = approval.conversation_id
-    AND conversation.created_at < $end
 LEFT JOIN queue ON queue.queue_id = conversation.queue_id
 LEFT JOIN agent_details AS submitter ON submitter.agent_id = approval.agent_id
 LEFT JOIN agent_details AS reviewer ON reviewer.agent_id = approval.reviewer_agent_id

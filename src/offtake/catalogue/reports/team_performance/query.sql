@@ -59,10 +59,10 @@ SELECT
     coalesce(agent_work.conversations_reopened, 0) AS conversations_reopened,
     coalesce(agent_work.notes, 0) AS notes,
     coalesce(agent_work.actions, 0) AS actions,
-    CAST(agent_work.average_first_response_microseconds // 1000000 AS BIGINT) AS average_time_to_first_response_seconds,
-    CAST(agent_work.average_response_microseconds // 1000000 AS BIGINT) AS average_time_to_respond_seconds,
-    CAST(agent_work.average_handle_milliseconds // 1000 AS BIGINT) AS average_handle_seconds,
-    CAST(agent_work.average_close_microseconds // 1000000 AS BIGINT) AS average_time_to_close_seconds,
+    agent_work.average_first_response_seconds AS average_time_to_first_response_seconds,
+    agent_work.average_response_seconds AS average_time_to_respond_seconds,
+    agent_work.average_handle_seconds,
+    agent_work.average_close_seconds AS average_time_to_close_seconds,
     -- Rounded with integers, in hundredths, so that the result does not depend on the binary form of a fraction.
     CASE
         WHEN state_time.logged_in > 0

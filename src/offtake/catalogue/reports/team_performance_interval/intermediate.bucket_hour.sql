@@ -1,12 +1,7 @@
 -- The buckets of the timespan: one row for each hour since 1970 that a bucket overlaps. Facts join their bucket by the
 -- hour, so that millions of facts need not be sorted, for any kind of bucket.
 WITH bucket_rule AS (
-    -- With a fixed offset as zone, buckets of days are counted from the start, like short buckets.
-    SELECT
-        $interval_milliseconds > 604800000
-        OR $interval_milliseconds IN (86400000, 604800000)
-        AND NOT regexp_full_match($zone, 'Etc/.*|UTC|UCT|Universal|Zulu|Greenwich|GMT([+-]?0|[+-][0-9:]+)?')
-            AS is_by_calendar
+    SELECT $interval_milliseconds > 604800000 OR $interval_milliseconds IN (86400000, 604800000) AS is_by_calendar
 ),
 
 local_midnight AS (
