@@ -36,6 +36,7 @@ def main() -> None:
         memory_mb=wanted["memory_mb"],
         temp_folder=Path(wanted["temp"]),
         temp_mb=wanted["temp_mb"],
+        fixed_join_sides=wanted["threads"] == 1,
     )
     with Session(
         limits, views, tenant=wanted["tenant"], writable=(NULL_DEVICE,), partitions=wanted["partitions"]

@@ -23,7 +23,7 @@ from bench_home import TENANT, BenchHome
 from bench_result import Measurement
 from offtake.app import build_services
 from offtake.core.attempt import filters
-from offtake.core.attempt.partitions import number_of_partitions
+from offtake.core.attempt.resource_plan import resource_plan
 from offtake.core.services import Services
 from offtake.home import Home
 from offtake.lake.delta import Lake
@@ -65,6 +65,7 @@ def main_fact(report: Report) -> Table:
 def _of_report(on: Services, report: Report, timespan: Timespan, work: Path, *, rows: int) -> list[Measurement]:
     main = main_fact(report)
     views, held = _multiplied(on.lake, report, work, rows=rows)
+    resources = resource_plan(report, views, on.attempt, is_sorted=False)
     wanted = {
         "report": report.name,
         "tenant": TENANT,
@@ -72,8 +73,8 @@ def _of_report(on: Services, report: Report, timespan: Timespan, work: Path, *, 
         "end": timespan.end.isoformat(),
         "zone": timespan.zone,
         "views": [asdict(view) for view in views],
-        "partitions": number_of_partitions(report, views, partition_rows=on.attempt.partition_rows),
-        "threads": on.attempt.threads,
+        "partitions": resources.partitions,
+        "threads": resources.threads,
         "memory_mb": on.attempt.memory_mb,
         "temp": str(work / "temp"),
         "temp_mb": 100_000,

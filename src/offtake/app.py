@@ -24,13 +24,14 @@ from offtake.artifacts.store import ArtifactStore
 from offtake.catalogue import BUILT_IN
 from offtake.catalogue.load import Catalogue, load_catalogue
 from offtake.core.admin.health import health_checks
-from offtake.core.attempt.partitions import ROWS_PER_MEMORY_MB
+from offtake.core.attempt.resource_plan import partition_rows
 from offtake.core.logins import Logins
 from offtake.core.policy import AttemptPolicy, LoginPolicy, PerTenant
 from offtake.core.services import Services
 from offtake.errors import HomeError, SettingsError, StorageUnavailable
 from offtake.executor.maintenance import Maintenance
 from offtake.executor.maintenance_tasks import Intervals
+from offtake.executor.resources import attempt_resources
 from offtake.executor.shutdown import Shutdown
 from offtake.executor.temporal.address import TemporalAddress
 from offtake.executor.temporal.address import Tls as TemporalTls
@@ -45,6 +46,7 @@ from offtake.http.traffic import Traffic, TrafficLimits
 from offtake.lake.delta import Lake
 from offtake.lake.storage import BucketTableStorage, FolderTableStorage, TableStorage, unsupported_characters
 from offtake.lake.tables import tables
+from offtake.machine import read_machine
 from offtake.objects.bucket import Bucket
 from offtake.objects.location import Access, parse_location
 from offtake.settings import Settings
@@ -77,7 +79,7 @@ def build_services(home: Home, settings: Settings) -> Services:
         presentations={item.name: _per_tenant(item.name, item.presentation, settings) for item in DIALECTS},
         limits={item.name: _per_tenant(item.name, lambda options: options.limits(), settings) for item in DIALECTS},
         budgets=_per_tenant("budget", lambda options: options.budget(), settings),
-        attempt=_attempt_policy(settings),
+        attempt=_attempt_policy(settings, artifacts),
         logins=Logins(_login_policy(settings), salt=_login_salt(database)),
         signing_keys=keys.keys,
         clock=lambda: datetime.now(UTC),
@@ -328,13 +330,42 @@ def _login_policy(settings: Settings) -> LoginPolicy:
     )
 
 
-def _attempt_policy(settings: Settings) -> AttemptPolicy:
+def log_resources(services: Services, settings: Settings) -> None:
+    """Log the limits of each attempt at the start, and which of them the settings do not give."""
+    policy, machine = services.attempt, read_machine()
+    _log.info(
+        "attempt_resources",
+        memory_mb=policy.memory_mb,
+        threads=policy.threads,
+        temp_mb=policy.temp_mb,
+        derived=[name for name in ("memory_mb", "threads", "temp_mb") if getattr(settings.worker, name) is None],
+        concurrent_attempts=_concurrent_attempts(settings),
+        machine_memory_mb=machine.memory_mb,
+        machine_memory_is_limited=machine.is_limited,
+        machine_processors=machine.processors,
+    )
+
+
+def _concurrent_attempts(settings: Settings) -> int:
+    """Return how many attempts share the machine. A server without workers leaves them to other machines."""
+    activities = settings.temporal.activities if settings.executor == "temporal" else 1
+    return max(1, settings.server.workers) * activities
+
+
+def _attempt_policy(settings: Settings, artifacts: ArtifactStore) -> AttemptPolicy:
     worker = settings.worker
+    resources = attempt_resources(
+        worker,
+        read_machine(),
+        attempts=_concurrent_attempts(settings),
+        spill_folder=artifacts.root,
+        min_free_mb=settings.server.min_free_mb,
+    )
     return AttemptPolicy(
-        threads=worker.threads,
-        memory_mb=worker.memory_mb,
-        partition_rows=worker.memory_mb * ROWS_PER_MEMORY_MB,
-        temp_mb=worker.temp_mb,
+        threads=resources.threads,
+        memory_mb=resources.memory_mb,
+        partition_rows=partition_rows(resources.memory_mb),
+        temp_mb=resources.temp_mb,
         attempts=worker.attempts,
         lease=timedelta(seconds=worker.lease_seconds),
         heartbeat=timedelta(seconds=worker.heartbeat_seconds),

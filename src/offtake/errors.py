@@ -29,7 +29,8 @@
     │   └── Unavailable             retry: the store cannot be reached
     ├── AttemptError                ends one attempt of a job; ``retryable`` decides whether another follows
     │   ├── AttemptInterrupted      the lease was lost, the job was cancelled, or the worker shuts down
-    │   ├── ResourceExhausted       out of memory, disk or temporary space
+    │   ├── ResourceExhausted       out of disk space; it may be free later
+    │   │   └── MemoryExhausted     raise the setting that the message names
     │   ├── StorageUnavailable      the lake or the artifact store cannot be read or written
     │   ├── ArtifactMismatch        the written file does not match the counts
     │   ├── NotUnderstood           needs a worker with another release or catalogue
@@ -262,6 +263,20 @@ class AttemptInterrupted(AttemptError):
 class ResourceExhausted(AttemptError):
     code = "resource_exhausted"
     retryable = True
+
+
+class MemoryExhausted(ResourceExhausted):
+    """The query needs more memory, or more temporary space for spilled data, than its limits allow.
+
+    An attempt with the same limits and the same plan would fail again, so the job is not retried.
+    """
+
+    code = "memory_exhausted"
+    retryable = False
+
+    def __init__(self, message: str, *, is_temporary_space: bool = False) -> None:
+        super().__init__(message)
+        self.is_temporary_space = is_temporary_space
 
 
 class StorageUnavailable(AttemptError):

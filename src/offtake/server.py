@@ -34,6 +34,7 @@ from offtake.app import (
     build_tls,
     build_traffic,
     check_storage,
+    log_resources,
 )
 from offtake.core.admin.identity import unknown_tenants
 from offtake.core.services import Services
@@ -149,10 +150,13 @@ def serve(home: Home, settings: Settings) -> None:
     executor = build_executor(home, settings)
     services = build_services(home, settings)
     check_storage(services)
+    log_resources(services, settings)
     for name in unknown_tenants(settings.tenants, services):  # created later, or a typing error
         _log.warning("settings_of_unknown_tenant", tenant=name)
     listener = _listen(settings.server.host, settings.server.port)
-    supervisor = Supervisor(services, partial(_worker_command, home), workers=settings.server.workers)
+    supervisor = Supervisor(
+        services, partial(_worker_command, home, settings.server.workers), workers=settings.server.workers
+    )
     traffic = build_traffic(settings)
     config = _config(build_app(services, settings, traffic), settings, traffic, tls)
     _reserve_files(settings, traffic)
@@ -188,6 +192,8 @@ def run_worker(home: Home, settings: Settings, *, name: str, stop_with_input: bo
     try:
         check_storage(services)
         _log.info("worker_started", worker=name, quick=quick, **_facts(home, settings, services))
+        if not stop_with_input:  # otherwise, the server has logged them
+            log_resources(services, settings)
         with build_maintenance(services, settings, holder=name):
             executor.work(services, Worker(name=name, longest=services.attempt.long if quick else None), shutdown)
     finally:
@@ -281,6 +287,7 @@ def _url(listener: socket.socket, *, is_tls: bool) -> str:
     return f"{'https' if is_tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def _worker_command(home: Home, name: str, *, quick: bool) -> list[str]:
-    command = [sys.executable, "-m", "offtake", "worker", "--home", str(home.root), "--name", name, "--stop-with-input"]
+def _worker_command(home: Home, workers: int, name: str, *, quick: bool) -> list[str]:
+    command = [sys.executable, "-m", "offtake", "worker", "--home", str(home.root), "--workers", str(workers)]
+    command += ["--name", name, "--stop-with-input"]
     return [*command, "--quick"] if quick else command

@@ -45,11 +45,15 @@ def worker(
     quick: Annotated[
         bool, typer.Option("--quick", help="Leave exports with a long estimated duration to other workers.")
     ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(help="Number of workers that share this machine's memory and disk. Default: settings, else 2."),
+    ] = None,
     name: Annotated[str | None, typer.Option(hidden=True)] = None,
     stop_with_input: Annotated[bool, typer.Option("--stop-with-input", hidden=True)] = False,
 ) -> None:
     """Run exports without serving the APIs: an additional worker on the same home. SIGTERM drains it."""
-    folder, settings = _open(home, {})
+    folder, settings = _open(home, {"server": {} if workers is None else {"workers": workers}})
     name = name or str(uuid.uuid4())
     with folder.used():
         process.run_worker(folder, settings, name=name, stop_with_input=stop_with_input, quick=quick)

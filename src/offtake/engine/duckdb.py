@@ -24,7 +24,14 @@ import duckdb
 
 from offtake.engine import wide_rows
 from offtake.engine.external_sort import ExternalSort
-from offtake.errors import AttemptError, AttemptInterrupted, QueryFailed, ResourceExhausted, StorageUnavailable
+from offtake.errors import (
+    AttemptError,
+    AttemptInterrupted,
+    MemoryExhausted,
+    QueryFailed,
+    ResourceExhausted,
+    StorageUnavailable,
+)
 from offtake.model.query import Query, RowTooWideError
 from offtake.model.view import TableView
 from offtake.sql_text import quote_identifier, quote_literal, select_typed
@@ -32,27 +39,29 @@ from offtake.sql_text import quote_identifier, quote_literal, select_typed
 # The first matching row applies. Messages of the driver may quote rows, so these name only the kind of the failure.
 _ERRORS: tuple[tuple[type[duckdb.Error], type[AttemptError], str], ...] = (
     (duckdb.InterruptException, AttemptInterrupted, "The query was interrupted."),
-    (
-        duckdb.OutOfMemoryException,
-        ResourceExhausted,
-        "The query needs more memory or temporary space than its limits allow.",
-    ),
+    (duckdb.OutOfMemoryException, MemoryExhausted, "The query needs more memory than its limit allows."),
     (duckdb.IOException, StorageUnavailable, "A file of the lake or the staging folder cannot be read or written."),
     (duckdb.HTTPException, StorageUnavailable, "The lake's storage did not answer."),
     (duckdb.Error, QueryFailed, "The report's query failed."),
 )
 _BATCH_SIZE = 256  # rows held as Python objects; larger batches are not faster, and wide rows take megabytes
-_DISK_FULL_TEXTS = ("No space left", "max_temp_directory_size", "Disk quota")
+_DISK_FULL_TEXTS = ("No space left", "Disk quota")
+_TEMPORARY_SPACE_TEXT = "max_temp_directory_size"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Resource limits of one attempt."""
+    """Resource limits of one attempt.
+
+    A query with ``fixed_join_sides`` keeps in memory the table of a join that it names last. DuckDB's estimates would
+    sometimes choose the other one with its long rows.
+    """
 
     threads: int
     memory_mb: int
     temp_folder: Path
     temp_mb: int
+    fixed_join_sides: bool = False
 
 
 class Session:
@@ -74,14 +83,12 @@ class Session:
         self.tenant = tenant
         self.partitions = partitions
         self._memory_bytes = limits.memory_mb * 1024 * 1024
-        self._threads = limits.threads if partitions == 1 else 1
+        self._threads = limits.threads
         self._interrupted = threading.Event()
         self._external_sort: ExternalSort | None = None  # set by ``sort``; its ranges are then the partitions
         self._connection = duckdb.connect(
             config={
-                # Each thread needs the minimum memory of a join or an aggregate. A query that is large enough to be
-                # partitioned has no memory for a second thread (DuckDB 2.0: two threads fail in 256 MiB, one does not).
-                "threads": self._threads,
+                "threads": limits.threads,
                 # The thread that runs the query also writes the file. With separate writer threads, an interrupt can
                 # cause a deadlock (DuckDB 2.0: with one thread after four interrupts, with eight once in hundreds).
                 "async_threads": 0,
@@ -93,22 +100,20 @@ class Session:
             }
         )
         try:
-            self._prepare(views, writable, temp_mb=limits.temp_mb)
+            self._prepare(views, writable, limits)
         except BaseException:
             self._connection.close()
             raise
 
-    def _prepare(self, views: Sequence[TableView], writable: Sequence[Path], *, temp_mb: int) -> None:
+    def _prepare(self, views: Sequence[TableView], writable: Sequence[Path], limits: Limits) -> None:
         with _translate_errors():
             self._connection.execute("SET TimeZone = 'UTC'")
             # As an option of the connection, DuckDB reports this limit but does not enforce it (1.5 to 2.0).
-            self._connection.execute("SET max_temp_directory_size = $size", {"size": f"{temp_mb}MiB"})
+            self._connection.execute("SET max_temp_directory_size = $size", {"size": f"{limits.temp_mb}MiB"})
             self._connection.execute("SET VARIABLE tenant = $tenant", {"tenant": self.tenant})
             for view in views:
                 self._create_view(view)
-            if self.partitions > 1:
-                # A partition fits into memory if a join builds its hash table from the side that the query names last.
-                # With its estimates for a partition, DuckDB would sometimes choose the other side with its long rows.
+            if limits.fixed_join_sides:
                 self._connection.execute("SET disabled_optimizers = 'build_side_probe_side'")
             self._connection.execute(
                 "SET VARIABLE partitions = CAST($partitions AS UBIGINT)", {"partitions": self.partitions}
@@ -321,6 +326,9 @@ def _translate_errors() -> Iterator[None]:
             raise RowTooWideError from None
         if any(text in str(error) for text in _DISK_FULL_TEXTS):
             raise ResourceExhausted("There is no space left to write to.") from error
+        if _TEMPORARY_SPACE_TEXT in str(error):
+            message = "The query needs more temporary space than its limit allows."
+            raise MemoryExhausted(message, is_temporary_space=True) from error
         error_class, message = next(
             (error_class, message) for caught, error_class, message in _ERRORS if isinstance(error, caught)
         )

@@ -12,11 +12,27 @@ from offtake.settings_section import Seconds, SettingsSection
 class WorkerSettings(SettingsSection):
     """Limits, retries and leases of attempts."""
 
-    threads: int = Field(2, ge=1, le=256, description="Threads of one attempt's query.")
-    memory_mb: int = Field(
-        256, ge=128, description="Memory of one attempt's query, in MiB; the query spills beyond it."
+    threads: int | None = Field(
+        None,
+        ge=1,
+        le=256,
+        description="Maximum threads of one attempt's query. Default: the processors that the process may use, divided "
+        "by the number of concurrent attempts, but at most one thread for each 128 MiB of `memory_mb`.",
     )
-    temp_mb: int = Field(20_480, ge=0, description="Disk space for the spilled data of one attempt, in MiB.")
+    memory_mb: int | None = Field(
+        None,
+        ge=128,
+        description="Memory of one attempt's query, in MiB; the query spills beyond it. Default: the memory limit of "
+        "the container or service, or half of the machine's memory if there is none; less 300 MiB for the server, "
+        "200 MiB for each attempt and an eighth for the cache of files; divided by the number of concurrent attempts; "
+        "at least 256.",
+    )
+    temp_mb: int | None = Field(
+        None,
+        ge=0,
+        description="Disk space for the spilled data of one attempt, in MiB. Default: half of the disk space that is "
+        "free at the start beyond `min_free_mb`, divided by the number of concurrent attempts; at least 1024.",
+    )
     attempts: int = Field(
         4, ge=1, le=100, description="Maximum attempts of one job; when the last one fails, the job fails."
     )

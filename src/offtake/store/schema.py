@@ -318,6 +318,19 @@ worker = Table(
     Column("seen_at", Instant, nullable=False),
 )
 
+# How often the resources of exports were reduced until they fitted into memory (``store/memory_reductions.py``).
+memory_reduction = Table(
+    "memory_reduction",
+    metadata,
+    Column("tenant", String(63), ForeignKey("tenant.name"), primary_key=True),
+    Column("report", String(64), primary_key=True),
+    Column("format", String(16), primary_key=True),
+    Column("memory_mb", Integer, primary_key=True, autoincrement=False),
+    Column("size_class", Integer, primary_key=True, autoincrement=False),
+    Column("reductions", Integer, nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+)
+
 # The process that holds a role which one process has at a time, until its lease runs out (``store/leaders.py``).
 leader = Table(
     "leader",

@@ -15,7 +15,7 @@ import python_calamine
 from offtake.app import build_services
 from offtake.core.admin import identity
 from offtake.core.attempt.cancellation import Cancellation
-from offtake.core.attempt.partitions import number_of_partitions
+from offtake.core.attempt.resource_plan import resource_plan
 from offtake.core.attempt.run import run_attempt
 from offtake.core.exports.create import create_export
 from offtake.core.services import Services
@@ -173,5 +173,6 @@ def test_the_number_of_partitions_follows_the_rows_of_the_partitioned_table(
         TableView(table="conversation_tag", files=(), columns=(("tag_id", "VARCHAR"),), rows=rows),
         TableView(table="agent", files=(), columns=(("agent_id", "VARCHAR"),), rows=1000),
     ]
-    assert number_of_partitions(report, views, partition_rows=9) == partitions
-    assert number_of_partitions(replace(report, partition_by=None), views, partition_rows=9) == 1
+    assert resource_plan(report, views, on.attempt, is_sorted=False).partitions == partitions
+    whole = replace(report, partition_by=None)
+    assert resource_plan(whole, views, on.attempt, is_sorted=False).partitions == 1

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from offtake.core.attempt.partitions import SORTED_BYTES_PER_MEMORY_MB
+from offtake.core.attempt.resource_plan import SORTED_BYTES_PER_MEMORY_MB
 from offtake.engine.duckdb import Limits, Session
 from offtake.engine.plan import plan
 from offtake.errors import AttemptInterrupted

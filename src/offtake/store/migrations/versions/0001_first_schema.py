@@ -24,6 +24,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Undo."""
     for table in (
+        "memory_reduction",
         "maintenance_task",
         "leader",
         "worker",
@@ -324,4 +325,18 @@ def _create_records() -> None:
         sa.Column("name", sa.String(length=32), nullable=False),
         sa.Column("due_at", Instant(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_maintenance_task")),
+    )
+    op.create_table(
+        "memory_reduction",
+        sa.Column("tenant", sa.String(length=63), nullable=False),
+        sa.Column("report", sa.String(length=64), nullable=False),
+        sa.Column("format", sa.String(length=16), nullable=False),
+        sa.Column("memory_mb", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("size_class", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("reductions", sa.Integer(), nullable=False),
+        sa.Column("recorded_at", Instant(), nullable=False),
+        sa.ForeignKeyConstraint(["tenant"], ["tenant.name"], name=op.f("fk_memory_reduction_tenant")),
+        sa.PrimaryKeyConstraint(
+            "tenant", "report", "format", "memory_mb", "size_class", name=op.f("pk_memory_reduction")
+        ),
     )
