@@ -13,7 +13,7 @@ from offtake.http.errors import Renderer
 
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})  # polled by orchestrators and monitoring
 ROUTE = "offtake.route"  # scope key: the route name for log and metrics where no route matched
-_REFUSED = "(refused)"
+REFUSED = "(refused)"  # the route of a request that was refused before routing
 _RETRY_AFTER = 2  # seconds
 
 
@@ -51,7 +51,7 @@ class AdmissionMiddleware:
             return
         refusal = self._traffic.refusal()
         if refusal is not None:
-            scope[ROUTE] = _REFUSED
+            scope[ROUTE] = REFUSED
             response = self._render(refusal, scope["path"])
             response.headers["connection"] = "close"  # so that a retry can reach another server
             await response(scope, receive, send)
