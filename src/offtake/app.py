@@ -39,6 +39,7 @@ from offtake.executor.worker import Worker, work
 from offtake.home import Home, read_storage_secrets
 from offtake.http import downloads, health
 from offtake.http.health import Readiness
+from offtake.http.hosts import ServedHosts
 from offtake.http.metrics import Metrics
 from offtake.http.middleware import RequestLimits, build_middleware
 from offtake.http.proxies import Proxies
@@ -229,6 +230,8 @@ def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIA
         body_seconds=settings.server.body_seconds,
         traffic=traffic,
         proxies=Proxies(settings.server.trusted_proxies),
+        hosts=ServedHosts(settings.server),
+        hsts_seconds=settings.server.hsts_seconds,
         record_request=metrics.record_request,
     )
     return build_middleware(app, routers, surfaces, rules)

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.fixtures.dialects import DIALECT_CASES, DialectCase
-from tests.fixtures.installation import Served
+from tests.fixtures.installation import Installation, Served
 
 _by_dialect = pytest.mark.parametrize("case", DIALECT_CASES, ids=[case.dialect for case in DIALECT_CASES])
 OFFER = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAMAAABkAAQAoAAAAAIAAAAA"}
@@ -76,3 +76,47 @@ def test_superfluous_slashes_do_not_change_the_path(idle: Served, case: DialectC
         assert send(account.client.build_status(job)).status_code == 200
         unknown = send(http.build_request("GET", "/no/such/path", headers=account.client.headers))
         assert unknown.status_code == 404
+
+
+def test_responses_are_not_stored_by_caches(idle: Served) -> None:
+    """They have links, tokens and states that change; the documents and errors as well."""
+    whole = httpx.get(f"{idle.url}/openapi.json", trust_env=False)
+    for path in ("/openapi.json", "/healthz", "/no/such/path", "/download/a/b", *whole.json()["paths"]):
+        answer = httpx.get(idle.url + path.replace("{", "").replace("}", ""), trust_env=False)
+        assert answer.headers["cache-control"] == "no-store", path
+        assert "strict-transport-security" not in answer.headers  # RFC 6797 7.2: over HTTPS only
+
+
+@_by_dialect
+def test_created_exports_and_links_are_not_stored_by_caches(busy: Served, case: DialectCase) -> None:
+    with case.account(busy, "caches") as account:
+        client = account.client
+        created = client.send(client.build_create(case.export))
+        job = account.create()
+        client.wait(job)
+        for answer in (created, client.send(client.build_status(job)), httpx.get(client.link(job), trust_env=False)):
+            assert "no-store" in answer.headers["cache-control"]
+
+
+def test_another_host_is_refused_in_the_shape_of_the_dialect(installation: Installation) -> None:
+    """RFC 9110 7.4. Probes address a machine, not a name."""
+    installation.init("[server]\nhosts = ['exports.example.com']\n")
+    served = Served(installation, installation.serve(workers=0))
+
+    def get(path: str, host: str) -> httpx.Response:
+        return httpx.get(served.url + path, headers={"Host": host}, trust_env=False)
+
+    for path, error in (
+        ("/data/reports/calls/jobs", "code"),
+        ("/api/public/teams", "result"),
+        ("/api/v1/report/exports/x", "errorCode"),
+        ("/oauth/token", "error"),
+        ("/download/a/b", "code"),
+    ):
+        refused = get(path, "evil.example")
+        assert (refused.status_code, error in refused.json()) == (421, True)
+        assert "evil" not in refused.text
+        assert get(path, "EXPORTS.example.com:443").status_code != 421
+    assert get("/healthz", "10.0.0.5").status_code == 200
+    routes = {line["route"] for line in served.running.log_lines() if line.get("status") == 421}
+    assert routes == {"(refused)"}

@@ -126,7 +126,9 @@ def test_links_use_https_and_return_the_file(
         assert client.wait("calls", job) == "done"
         link = client.link("calls", job)
         assert link.startswith(f"{running.url}/download/")
-        assert client.http.get(link).json()["total"] == 0
+        answer = client.http.get(link)
+        assert answer.json()["total"] == 0
+        assert answer.headers["strict-transport-security"] == "max-age=31536000"  # RFC 6797
 
 
 def test_sighup_changes_the_certificate_and_keeps_connections(

@@ -22,6 +22,7 @@ import yaml
 from offtake.app import build_traffic
 from offtake.cli import app
 from offtake.http.access_log import CompletedRequest
+from offtake.http.hosts import ServedHosts
 from offtake.http.metrics import Metrics
 from offtake.settings import PREFIX, Settings, load_settings
 from tests.fixtures.installation import Installation
@@ -97,6 +98,7 @@ def test_compose_runs_our_commands_with_our_settings(
         subnet = compose["networks"]["inside"]["ipam"]["config"][0]["subnet"]
         assert settings.server.trusted_proxies == (subnet,)
         assert settings.server.public_url == "https://exports.example.com"
+        assert ServedHosts(settings.server).serve("exports.example.com", "172.30.77.2")
         assert compose["services"]["proxy"]["environment"]["OFFTAKE_UPSTREAM"] == f"{service}:8080"
         assert settings.server.port == 8080
 
@@ -123,6 +125,7 @@ def test_kubernetes_gives_settings_that_exist_and_time_to_drain(
     settings = settings_of(variables, monkeypatch)
     assert settings.server.host == "0.0.0.0"
     assert settings.server.worker_silence_seconds == 0
+    assert ServedHosts(settings.server).serve("exports.example.com", "10.0.0.5")
     server = manifests["Deployment", "offtake-server"]["spec"]["template"]["spec"]
     worker = manifests["Deployment", "offtake-worker"]["spec"]["template"]["spec"]
     pause = server["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]

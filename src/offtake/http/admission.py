@@ -18,7 +18,7 @@ REFUSAL = (
     "offtake.refusal"  # scope key: the limit, protecting the server, that refused the request; for log and metrics
 )
 TRAFFIC = "offtake.traffic"  # scope key: the Traffic of the server
-_REFUSED = "(refused)"
+REFUSED = "(refused)"  # the route of a request that was refused before routing
 
 
 class AdmissionMiddleware:
@@ -37,7 +37,7 @@ class AdmissionMiddleware:
         address = client_address(scope)
         refusal = self._traffic.refusal(address)
         if refusal is not None:
-            scope[ROUTE], scope[REFUSAL] = _REFUSED, refusal.reason
+            scope[ROUTE], scope[REFUSAL] = REFUSED, refusal.reason
             response = self._render(refusal, scope["path"])
             response.headers["connection"] = "close"  # so that a retry can reach another server
             await response(scope, receive, send)

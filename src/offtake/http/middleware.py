@@ -1,6 +1,6 @@
 """The middleware of every request, from the outside in.
 
-Proxy headers, plain path, access log, admission, body limit, error handlers.
+Proxy headers, plain path, headers of responses, access log, host, admission, body limit, error handlers.
 """
 
 from __future__ import annotations
@@ -29,8 +29,10 @@ from offtake.http.access_log import (
 from offtake.http.admission import REFUSAL, AdmissionMiddleware
 from offtake.http.body_limit import BodyLimitMiddleware, BodyRefused
 from offtake.http.errors import ErrorSurface, HttpFault, Renderer
+from offtake.http.hosts import HostMiddleware, ServedHosts
 from offtake.http.paths import PathMiddleware
 from offtake.http.proxies import Proxies, ProxyHeadersMiddleware
+from offtake.http.response_headers import ResponseHeadersMiddleware
 from offtake.http.traffic import Traffic
 
 _CLIENT_CLOSED_REQUEST = 499  # nginx's status for a client that disconnected while sending; RFC 9110 has none
@@ -44,6 +46,8 @@ class RequestLimits:
     body_seconds: float  # deadline of the whole body, from the end of the headers
     traffic: Traffic
     proxies: Proxies
+    hosts: ServedHosts
+    hsts_seconds: int
     record_request: RequestRecorder  # called with every completed request
 
 
@@ -62,8 +66,10 @@ def build_middleware(
     _answer_errors(app, routers, render, rules.traffic)
     body_limit = BodyLimitMiddleware(app, _limit(surfaces, rules.max_body), rules.body_seconds, rules.traffic)
     admission = AdmissionMiddleware(body_limit, render, rules.traffic)
-    access_log = AccessLogMiddleware(admission, render, rules.record_request)
-    return ProxyHeadersMiddleware(PathMiddleware(access_log, routers), rules.proxies)
+    host = HostMiddleware(admission, render, rules.hosts)
+    access_log = AccessLogMiddleware(host, render, rules.record_request)
+    headers = ResponseHeadersMiddleware(access_log, hsts_seconds=rules.hsts_seconds)
+    return ProxyHeadersMiddleware(PathMiddleware(headers, routers), rules.proxies)
 
 
 class DirectRoute(APIRoute):

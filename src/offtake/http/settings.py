@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_network
 from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from offtake.settings_section import Seconds, SettingsSection
+
+ANY_HOST = "*"
+_HOST_NAME = re.compile(r"[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]", re.ASCII)
 
 
 class ServerSettings(SettingsSection):
@@ -20,6 +24,12 @@ class ServerSettings(SettingsSection):
         pattern=r"^https?://[^/?#]+(/[^?#]*)?$",
         description="Base URL of the server for clients, such as https://exports.example.com; links start with it. "
         "If unset, links use the host of the request.",
+    )
+    hosts: tuple[str, ...] = Field(
+        (),
+        description="Host names, without ports, by which clients may address the server, besides those of public_url "
+        "and host; requests for others get 421. Unset, a server that listens on a loopback address answers any name. "
+        f'"{ANY_HOST}" for any.',
     )
     workers: int = Field(
         2, ge=0, le=64, description="Number of worker processes that `offtake serve` starts; 0 for none."
@@ -37,6 +47,13 @@ class ServerSettings(SettingsSection):
         None, validate_default=True, description="File with the certificate's private key (PEM, without a passphrase)."
     )
     tls_minimum: Literal["1.2", "1.3"] = Field("1.2", description="Minimum TLS version.")
+    hsts_seconds: int = Field(
+        31_536_000,
+        ge=0,
+        le=63_072_000,
+        description="How long clients that used HTTPS keep to it (Strict-Transport-Security), in seconds; 0 for no "
+        "such header. Sent over HTTPS only, also where a trusted proxy terminates it.",
+    )
     trusted_proxies: tuple[str, ...] = Field(
         (),
         description="Addresses or networks of reverse proxies, such as 10.0.0.5 or 10.0.0.0/8. X-Forwarded-For, "
@@ -82,6 +99,14 @@ class ServerSettings(SettingsSection):
         if (value is None) != (info.data.get("tls_certificate") is None):
             raise ValueError("tls_certificate and tls_key must be set together")
         return value
+
+    @field_validator("hosts")
+    @classmethod
+    def _names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for item in value:
+            if item != ANY_HOST and not _HOST_NAME.fullmatch(item):
+                raise ValueError(f"{item!r} is not a host name without a port, such as exports.example.com or [::1]")
+        return tuple(item.lower().rstrip(".") for item in value)
 
     @field_validator("trusted_proxies")
     @classmethod
