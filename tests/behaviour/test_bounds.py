@@ -43,6 +43,30 @@ def test_the_header_timeout_applies_to_later_requests_of_a_connection(strict: Se
         assert b"HTTP/1.1" not in rest(made)
 
 
+def test_empty_lines_do_not_keep_a_connection_open(strict: Served) -> None:
+    """The parser skips them, and they end uvicorn's timeout of idle connections."""
+    with connection(strict.url) as made:
+        made.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert made.recv(65_536).startswith(b"HTTP/1.1 200 ")
+        made.sendall(b"\r\n")
+        assert rest(made) == b""
+
+
+UNAUTHORIZED = b"POST /data/reports/calls/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\n{"
+
+
+def test_the_rest_of_a_refused_body_is_awaited_briefly(strict: Served) -> None:
+    with connection(strict.url) as made, connection(strict.url) as ending:
+        for each in (made, ending):
+            each.sendall(UNAUTHORIZED)
+            assert each.recv(65_536).startswith(b"HTTP/1.1 401 ")
+        made.sendall(b" " * 19)  # the connection goes on behind the body
+        made.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert b"HTTP/1.1 200 " in rest(made)
+        ending.sendall(b" ")
+        assert b"HTTP/1.1" not in rest(ending)
+
+
 def test_large_headers_are_refused(strict: Served) -> None:
     with connection(strict.url) as made:
         made.sendall(HEAD + b"X-Large: " + b"x" * 5000 + b"\r\n\r\n")

@@ -66,7 +66,7 @@ class Traffic:
         )
         self._limits = limits
         self._requests_of: Counter[str] = Counter()  # by address
-        self._downloads_of: Counter[tuple[str, str]] = Counter()  # by kind and name
+        self._downloads_of: Counter[tuple[str, str]] = Counter()  # by file, tenant and address
         self._delayed = 0  # refusals
         self._bodies: dict[WaitingBody, str] = {}  # with their addresses, oldest first
         self._unlogged: Counter[str] = Counter()
@@ -103,14 +103,14 @@ class Traffic:
     def download_refusal(self, *, file: str, tenant: str, address: str) -> Waitable | None:
         """Return why a new download is refused, or None to admit it."""
         limits = self._limits
-        for kind, name, most, words in (
+        for by, name, most, words in (
             ("file", file, limits.downloads_per_file, "this file"),
             ("tenant", tenant, limits.downloads_per_tenant, "this account"),
             ("address", address, limits.downloads_per_address, "this address"),
         ):
-            if self._downloads_of[kind, name] >= most:
+            if self._downloads_of[by, name] >= most:
                 message = f"Too many downloads of {words} are running; retry after {_DOWNLOAD_RETRY_AFTER} seconds."
-                return Throttled(message, retry_after=_DOWNLOAD_RETRY_AFTER, reason=f"downloads_per_{kind}")
+                return Throttled(message, retry_after=_DOWNLOAD_RETRY_AFTER, reason=f"downloads_per_{by}")
         if self.downloads >= limits.downloads:
             message = f"Too many downloads are running; retry after {_DOWNLOAD_RETRY_AFTER} seconds."
             return Unavailable(message, retry_after=_DOWNLOAD_RETRY_AFTER, reason="downloads")
