@@ -14,7 +14,7 @@ import pytest
 
 from tests.fixtures.installation import Installation, Served
 from tests.fixtures.polling import wait_for
-from tests.fixtures.raw_http import connection, rest
+from tests.fixtures.raw_http import connection, rest, status_of
 
 HEAD = b"POST /oauth/token HTTP/1.1\r\nHost: x\r\n"
 
@@ -47,7 +47,7 @@ def test_empty_lines_do_not_keep_a_connection_open(strict: Served) -> None:
     """The parser skips them, and they end uvicorn's timeout of idle connections."""
     with connection(strict.url) as made:
         made.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert made.recv(65_536).startswith(b"HTTP/1.1 200 ")
+        assert status_of(made) == 200
         made.sendall(b"\r\n")
         assert rest(made) == b""
 
@@ -59,12 +59,12 @@ def test_the_rest_of_a_refused_body_is_awaited_briefly(strict: Served) -> None:
     with connection(strict.url) as made, connection(strict.url) as ending:
         for each in (made, ending):
             each.sendall(UNAUTHORIZED)
-            assert each.recv(65_536).startswith(b"HTTP/1.1 401 ")
+            assert status_of(each) == 401
         made.sendall(b" " * 19)  # the connection goes on behind the body
         made.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        assert b"HTTP/1.1 200 " in rest(made)
+        assert status_of(made) == 200
         ending.sendall(b" ")
-        assert b"HTTP/1.1" not in rest(ending)
+        assert rest(ending) == b""
 
 
 def test_large_headers_are_refused(strict: Served) -> None:
