@@ -52,6 +52,20 @@ def test_empty_lines_do_not_keep_a_connection_open(strict: Served) -> None:
         assert rest(made) == b""
 
 
+def test_pipelined_requests_are_limited(strict: Served) -> None:
+    """The parser reads as many as arrive at a time, and uvicorn would keep them all."""
+    with connection(strict.url) as made:
+        made.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 3)
+        received = b""
+        while received.count(b"HTTP/1.1 200 ") < 3:
+            received += made.recv(65_536)
+            assert received
+        made.sendall(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n" * 5000)
+        assert rest(made).count(b"HTTP/1.1 ") < 5000
+    events = [line for line in strict.running.log_lines() if line["event"] == "connections_refused"]
+    assert "pipelining" in {line["refusal"] for line in events}
+
+
 UNAUTHORIZED = b"POST /data/reports/calls/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\n{"
 
 
