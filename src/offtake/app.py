@@ -195,6 +195,7 @@ def build_traffic(settings: Settings) -> Traffic:
         requests=settings.server.concurrent_requests,
         connections=connections.total,
         connections_per_address=connections.per_address,
+        requests_per_tenant=connections.per_tenant,
         bodies=connections.bodies,
         bodies_per_address=connections.bodies_per_address,
         downloads=downloads.total,

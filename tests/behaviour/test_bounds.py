@@ -14,7 +14,7 @@ import pytest
 
 from tests.fixtures.installation import Installation, Served
 from tests.fixtures.polling import wait_for
-from tests.fixtures.raw_http import connection, rest
+from tests.fixtures.raw_http import connection, rest, status_of
 
 HEAD = b"POST /oauth/token HTTP/1.1\r\nHost: x\r\n"
 
@@ -41,6 +41,44 @@ def test_the_header_timeout_applies_to_later_requests_of_a_connection(strict: Se
         assert first.startswith(b"HTTP/1.1 200 ")
         made.sendall(b"GET /healthz HT")
         assert b"HTTP/1.1" not in rest(made)
+
+
+def test_empty_lines_do_not_keep_a_connection_open(strict: Served) -> None:
+    """The parser skips them, and they end uvicorn's timeout of idle connections."""
+    with connection(strict.url) as made:
+        made.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert status_of(made) == 200
+        made.sendall(b"\r\n")
+        assert rest(made) == b""
+
+
+def test_pipelined_requests_are_limited(strict: Served) -> None:
+    """The parser reads as many as arrive at a time, and uvicorn would keep them all."""
+    with connection(strict.url) as made:
+        made.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 3)
+        received = b""
+        while received.count(b"HTTP/1.1 200 ") < 3:
+            received += made.recv(65_536)
+            assert received
+        made.sendall(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n" * 5000)
+        assert rest(made).count(b"HTTP/1.1 ") < 5000
+    events = [line for line in strict.running.log_lines() if line["event"] == "connections_refused"]
+    assert "pipelining" in {line["refusal"] for line in events}
+
+
+UNAUTHORIZED = b"POST /data/reports/calls/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\n{"
+
+
+def test_the_rest_of_a_refused_body_is_awaited_briefly(strict: Served) -> None:
+    with connection(strict.url) as made, connection(strict.url) as ending:
+        for each in (made, ending):
+            each.sendall(UNAUTHORIZED)
+            assert status_of(each) == 401
+        made.sendall(b" " * 19)  # the connection goes on behind the body
+        made.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert status_of(made) == 200
+        ending.sendall(b" ")
+        assert rest(ending) == b""
 
 
 def test_large_headers_are_refused(strict: Served) -> None:

@@ -98,7 +98,7 @@ def working(town: Town) -> Iterator[Callable[[], httpx.Response]]:
 
 
 def report(what: str, p95: float, poll: Callable[[], httpx.Response]) -> None:
-    """Print the percentile beside that of the same polls without a crowd."""
+    """Print the percentile and that of the same polls without a crowd."""
     print(f"{what}: p95 of the polls {p95:.1f} ms, without it {polls(poll, POLLS):.1f} ms")  # noqa: T201
 
 

@@ -18,6 +18,7 @@ REFUSAL = (
     "offtake.refusal"  # scope key: the limit, protecting the server, that refused the request; for log and metrics
 )
 TRAFFIC = "offtake.traffic"  # scope key: the Traffic of the server
+_TENANT = "offtake.tenant"
 REFUSED = "(refused)"  # the route of a request that was refused before routing
 
 
@@ -43,8 +44,18 @@ class AdmissionMiddleware:
             await response(scope, receive, send)
             return
         scope[TRAFFIC] = self._traffic
-        with self._traffic.request(address):
-            await self._app(scope, receive, send)
+        try:
+            with self._traffic.request(address):
+                await self._app(scope, receive, send)
+        finally:
+            if _TENANT in scope:
+                self._traffic.leave_tenant(scope[_TENANT])
+
+
+def enter_tenant(scope: Scope, tenant: str) -> None:
+    """Count an authenticated request as one of the tenant. Raises Throttled at the tenant's limit. Thread-safe."""
+    scope[TRAFFIC].enter_tenant(tenant)
+    scope[_TENANT] = tenant
 
 
 def client_address(scope: Scope) -> str:

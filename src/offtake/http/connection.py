@@ -18,6 +18,8 @@ from offtake.http.admission import REFUSAL
 from offtake.http.traffic import Traffic
 from offtake.http.upgrade import UpgradeIgnoringParser
 
+_HEADER_SIZE = "header_size"
+_MOST_PIPELINED = 16  # requests sent before the response to the first one
 _REST_SECONDS = 2.0  # for the rest of a body that was refused before it had arrived
 _UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
@@ -33,8 +35,8 @@ class ConnectionLimits:
     min_bytes_per_second: int  # that the client must read, on average of such an interval
 
 
-class _HeadersTooLarge(Exception):
-    """The request headers exceed ``max_header_bytes``."""
+class _Refused(Exception):
+    """A request is refused while its headers are parsed."""
 
 
 class _LimitedProtocol(HttpToolsProtocol):
@@ -62,7 +64,7 @@ class _LimitedProtocol(HttpToolsProtocol):
         self._unsent = 0  # bytes at the last measurement
         self._received = 0  # bytes since the start of the headers
         self._is_refused = False
-        self._is_too_large = False
+        self._fault: str | None = None  # the limit that a request exceeds
 
     # --- the connection ---
 
@@ -102,7 +104,7 @@ class _LimitedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if self._deadline is not None and self._received > self.limits.max_header_bytes:
-            self._is_too_large = True
+            self._fault = _HEADER_SIZE
             self.send_400_response("")
         elif self._is_idle and not (self._deadline or self._rest or self.timeout_keep_alive_task):
             self._start_deadline()  # empty lines have ended uvicorn's timeout, and no request has begun
@@ -116,8 +118,11 @@ class _LimitedProtocol(HttpToolsProtocol):
         self.traffic.connections.set_busy(self)
         size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
         if size > self.limits.max_header_bytes:
-            self._is_too_large = True
-            raise _HeadersTooLarge  # stops the parser; uvicorn then calls send_400_response
+            self._fault = _HEADER_SIZE
+        elif len(self.pipeline) >= _MOST_PIPELINED:  # uvicorn keeps all that arrived in one piece, maybe thousands
+            self._fault = "pipelining"
+        if self._fault is not None:
+            raise _Refused  # stops the parser; uvicorn then calls send_400_response
         if not self.parser.is_parsed_again():
             super().on_headers_complete()
 
@@ -142,11 +147,11 @@ class _LimitedProtocol(HttpToolsProtocol):
                 self._rest = self.loop.call_later(_REST_SECONDS, self._close)
 
     def send_400_response(self, msg: str) -> None:
-        if not self._is_too_large:
+        if self._fault is None:
             super().send_400_response(msg)
             self._measure_later()
             return
-        self._record("header_size")
+        self._record(self._fault)
         if self._is_idle:
             self._refuse(_TOO_LARGE)
         else:  # a response is being sent

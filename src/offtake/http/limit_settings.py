@@ -22,6 +22,9 @@ class ConnectionSettings(SettingsSection):
         description="Maximum number of open connections of one client address; a further one takes the place of an "
         "idle one. Behind a trusted proxy: of concurrent requests of one client; others get 429.",
     )
+    per_tenant: int = Field(
+        256, ge=1, description="Maximum number of concurrent requests of one tenant; others get 429."
+    )
     bodies: int = Field(
         512,
         ge=1,

@@ -7,6 +7,7 @@ and not while it sends a file. Bodies and files have limits of their own, so slo
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -34,6 +35,7 @@ class TrafficLimits:
     requests: int
     connections: int
     connections_per_address: int
+    requests_per_tenant: int
     bodies: int  # requests whose body has not arrived completely
     bodies_per_address: int
     downloads: int
@@ -51,7 +53,7 @@ class WaitingBody(Protocol):
 
 
 class Traffic:
-    """The server's present load and the draining flag. Modified on the event loop only."""
+    """The server's present load and the draining flag. Modified on the event loop only, except for tenants."""
 
     def __init__(self, limits: TrafficLimits, proxies: Proxies) -> None:
         self.running = 0  # all requests: those in work, those whose body is awaited, and downloads
@@ -66,7 +68,9 @@ class Traffic:
         )
         self._limits = limits
         self._requests_of: Counter[str] = Counter()  # by address
-        self._downloads_of: Counter[tuple[str, str]] = Counter()  # by kind and name
+        self._tenants = threading.Lock()  # requests are authenticated in threads
+        self._requests_of_tenant: Counter[str] = Counter()
+        self._downloads_of: Counter[tuple[str, str]] = Counter()  # by file, tenant and address
         self._delayed = 0  # refusals
         self._bodies: dict[WaitingBody, str] = {}  # with their addresses, oldest first
         self._unlogged: Counter[str] = Counter()
@@ -81,6 +85,21 @@ class Traffic:
                 yield
         finally:
             self.running -= 1
+
+    def enter_tenant(self, tenant: str) -> None:
+        """Count a request as one of that tenant, until ``leave_tenant``. Raises Throttled. Thread-safe."""
+        with self._tenants:
+            if self._requests_of_tenant[tenant] >= self._limits.requests_per_tenant:
+                message = f"Too many requests of this account are running; retry after {_RETRY_AFTER} seconds."
+                raise Throttled(message, retry_after=_RETRY_AFTER, reason="requests_per_tenant")
+            self._requests_of_tenant[tenant] += 1
+
+    def leave_tenant(self, tenant: str) -> None:
+        """The request has ended. Thread-safe."""
+        with self._tenants:
+            self._requests_of_tenant[tenant] -= 1
+            if not self._requests_of_tenant[tenant]:
+                del self._requests_of_tenant[tenant]
 
     @contextmanager
     def body(self, waiting: WaitingBody, address: str) -> Iterator[None]:
@@ -103,14 +122,14 @@ class Traffic:
     def download_refusal(self, *, file: str, tenant: str, address: str) -> Waitable | None:
         """Return why a new download is refused, or None to admit it."""
         limits = self._limits
-        for kind, name, most, words in (
+        for by, name, most, words in (
             ("file", file, limits.downloads_per_file, "this file"),
             ("tenant", tenant, limits.downloads_per_tenant, "this account"),
             ("address", address, limits.downloads_per_address, "this address"),
         ):
-            if self._downloads_of[kind, name] >= most:
+            if self._downloads_of[by, name] >= most:
                 message = f"Too many downloads of {words} are running; retry after {_DOWNLOAD_RETRY_AFTER} seconds."
-                return Throttled(message, retry_after=_DOWNLOAD_RETRY_AFTER, reason=f"downloads_per_{kind}")
+                return Throttled(message, retry_after=_DOWNLOAD_RETRY_AFTER, reason=f"downloads_per_{by}")
         if self.downloads >= limits.downloads:
             message = f"Too many downloads are running; retry after {_DOWNLOAD_RETRY_AFTER} seconds."
             return Unavailable(message, retry_after=_DOWNLOAD_RETRY_AFTER, reason="downloads")

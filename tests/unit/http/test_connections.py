@@ -144,6 +144,18 @@ def test_requests_are_limited_by_address() -> None:
     assert load.refusal("192.0.2.1") is None
 
 
+def test_requests_are_limited_by_tenant() -> None:
+    load = traffic(per_tenant=2)
+    load.enter_tenant("t1")
+    load.enter_tenant("t1")
+    with pytest.raises(Throttled) as refused:
+        load.enter_tenant("t1")
+    assert refused.value.reason == "requests_per_tenant"
+    load.enter_tenant("t2")
+    load.leave_tenant("t1")
+    load.enter_tenant("t1")
+
+
 @dataclass(eq=False)
 class Body:
     """A body that notes that the server no longer waits for it."""
