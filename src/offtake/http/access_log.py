@@ -1,8 +1,8 @@
 """The access log: one id and one log line per request.
 
-The log holds the matched route and the client's address. It never holds paths, query strings, headers or bodies, because these contain tokens,
-signatures and filter values. An X-Request-Id of the client is used only if it is a UUID: any other text could be a
-secret.
+The log holds the matched route and the client's address. It never holds paths, query strings, headers or bodies,
+because these contain tokens, signatures and filter values. An X-Request-Id of the client is used only if it is a UUID:
+any other text could be a secret.
 """
 
 from __future__ import annotations
