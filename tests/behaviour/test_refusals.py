@@ -53,7 +53,7 @@ def test_refused_requests_of_each_dialect_are_counted_with_their_address(install
             http.get(TALKDESK.replace("/jobs/", "/files/"), headers=access),
             http.post("/data/reports/calls/jobs", json={}, headers=access),
             http.get(KHOROS, headers=_basic("ann", "no")),
-            http.get(KHOROS, headers=_basic("nobody", "hunter2-in-the-wrong-field")),
+            http.get(KHOROS, headers=_basic("unknown", "hunter2-in-the-wrong-field")),
             http.get(KHOROS, headers=ann),
             http.get("/api/public/teams?companyKey=other", headers=ann),
             http.get(LOOP, headers={"Authorization": f"Bearer {token.credential.id}.no"}),

@@ -22,9 +22,11 @@ from offtake.core.admin import identity
 from offtake.core.auth import tokens
 from offtake.core.auth.client_auth import AuthenticatedClient, ClientAssertion, ClientSecret, authenticate_client
 from offtake.core.auth.tokens import IssuedToken, TokenEndpoint
+from offtake.core.policy import Budget, PerTenant
 from offtake.core.services import Services
 from offtake.errors import (
     AuditUnavailable,
+    BudgetExceeded,
     InvalidGrant,
     InvalidKey,
     InvalidScope,
@@ -63,6 +65,23 @@ def client_secret(on: Services) -> ClientSecret:
 @pytest.fixture
 def client(on: Services, client_secret: ClientSecret) -> AuthenticatedClient:
     return authenticate_client(client_secret, on, address=None)
+
+
+def test_a_client_that_asks_for_token_after_token_is_refused_until_some_expire(
+    on: Services, client: AuthenticatedClient
+) -> None:
+    """Otherwise its tokens would fill the state database, which all tenants share."""
+    on = replace(on, budgets=PerTenant(default=Budget(tokens=6)))
+    pairs = [issue(client, on) for _ in range(3)]
+    life = pairs[0].life
+    with pytest.raises(BudgetExceeded, match="6 tokens") as refused:
+        issue(client, on)
+    assert 0 < refused.value.retry_after <= life.total_seconds()
+    with pytest.raises(BudgetExceeded):
+        tokens.refresh(str(pairs[0].refresh), client, AT, on, requested=frozenset())
+    assert valid(issue(client, later(on, life)), later(on, life))  # the access tokens have expired
+    other = identity.add_credential("acme", CredentialKind.OAUTH, on, user=None, scopes=BOTH)
+    assert valid(issue(AuthenticatedClient(credential=other.credential), on), on)
 
 
 def later(on: Services, life: timedelta) -> Services:

@@ -61,6 +61,7 @@ class Budget:
     kept_rows: int | None = None  # of all kept files
     daily_bytes: int | None = None  # published in a day (UTC)
     request_bytes: int | None = None  # stored requests of all jobs, ended ones included
+    tokens: int | None = None  # of one credential that have not expired
     ended_life: timedelta = timedelta(days=36_500)  # how long the record of a job without a file stays after its end
 
 

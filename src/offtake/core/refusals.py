@@ -26,7 +26,7 @@ from offtake.errors import (
 )
 from offtake.model.audit import AuditEntry
 
-_MOST_KINDS = 100  # entries of one interval, so that an attack from many addresses does not fill the audit log
+_MOST_ENTRIES = 100  # entries of one interval, so that an attack from many addresses does not fill the audit log
 OPERATIONS: dict[type[ExportError], str | None] = {
     NotAuthenticated: "auth.fail",
     InvalidGrant: "auth.fail",
@@ -40,7 +40,7 @@ OPERATIONS: dict[type[ExportError], str | None] = {
 }
 
 
-class _Kind(NamedTuple):
+class _Group(NamedTuple):
     operation: str
     dialect: str
     tenant: str | None
@@ -53,7 +53,7 @@ class Refusals:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._counts: Counter[_Kind] = Counter()
+        self._counts: Counter[_Group] = Counter()
 
     def add(
         self,
@@ -75,24 +75,24 @@ class Refusals:
             return
         if isinstance(error, NotAuthenticated) and tenant is None:
             tenant, principal = error.tenant, error.credential
-        kind = _Kind(operation, dialect, tenant, principal, address)
+        group = _Group(operation, dialect, tenant, principal, address)
         with self._lock:
-            if kind not in self._counts and len(self._counts) >= _MOST_KINDS:
-                kind = kind._replace(principal=None, address=None)
-            self._counts[kind] += 1
+            if group not in self._counts and len(self._counts) >= _MOST_ENTRIES:
+                group = group._replace(principal=None, address=None)
+            self._counts[group] += 1
 
     def take(self) -> list[AuditEntry]:
-        """Return an entry for each kind counted since the last call."""
+        """Return an entry for each group of requests counted since the last call."""
         with self._lock:
             counts, self._counts = self._counts, Counter()
-        return [AuditEntry(**kind._asdict(), outcome="refused", count=count) for kind, count in counts.items()]
+        return [AuditEntry(**group._asdict(), outcome="refused", count=count) for group, count in counts.items()]
 
     def put_back(self, entries: Iterable[AuditEntry]) -> None:
         """Count entries again that could not be written."""
         with self._lock:
             for entry in entries:
-                kind = _Kind(entry.operation, entry.dialect, entry.tenant, entry.principal, entry.address)
-                self._counts[kind] += entry.count
+                group = _Group(entry.operation, entry.dialect, entry.tenant, entry.principal, entry.address)
+                self._counts[group] += entry.count
 
 
 def _operation(error: ExportError) -> str | None:

@@ -42,6 +42,13 @@ class BudgetSettings(SettingsSection):
         description="Size of the records of one tenant's exports in the state database, in MiB: their requests and "
         "1 KiB each.",
     )
+    tokens: int = Field(
+        100_000,
+        ge=1,
+        le=100_000_000,
+        description="Access, refresh and service tokens of one credential that have not expired; further token "
+        "requests are refused.",
+    )
     ended_days: float = Field(
         90.0,
         gt=0,
@@ -59,6 +66,7 @@ class BudgetSettings(SettingsSection):
             kept_rows=self.kept_rows,
             daily_bytes=_bytes(self.daily_mb),
             request_bytes=_bytes(self.requests_mb),
+            tokens=self.tokens,
             ended_life=timedelta(days=self.ended_days),
         )
 

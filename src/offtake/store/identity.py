@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from offtake.model.tenant import Credential, CredentialKind, Principal, PublicKey, Scope, Tenant, Token, TokenKind
@@ -163,6 +163,13 @@ def use_assertion(connection: Connection, credential_id: str, jti: str, *, now: 
     except IntegrityError:
         return False
     return True
+
+
+def live_tokens(connection: Connection, credential_id: str, *, now: datetime) -> tuple[int, datetime | None]:
+    """Return the number of a credential's unexpired tokens of any kind, and when the next one expires."""
+    columns = select(func.count(), func.min(token.c.expires_at))
+    row = connection.execute(columns.where(token.c.credential == credential_id, token.c.expires_at > now)).one()
+    return row[0], row[1]
 
 
 def add_token(connection: Connection, new: Token) -> None:

@@ -159,6 +159,8 @@ token = Table(
     Column("used_at", Instant, nullable=True),
 )
 
+Index("ix_token_credential_expires_at", token.c.credential, token.c.expires_at)
+
 credential_key = Table(
     "credential_key",
     metadata,

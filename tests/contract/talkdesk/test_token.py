@@ -17,10 +17,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from offtake.core.admin import identity
+from offtake.model.tenant import DEFAULT_SCOPES, CredentialKind, Tenant
 from tests.conftest import PUBLIC_URL
 from tests.fixtures.bodies import UNKNOWN_JOB, assert_oauth_refused, assert_refused
 from tests.fixtures.commands import command
 from tests.fixtures.golden import golden
+from tests.fixtures.in_process import in_process
 from tests.fixtures.installation import Served
 from tests.fixtures.talkdesk import Credential
 
@@ -376,6 +379,25 @@ def test_a_client_may_sign_instead_of_sending_a_secret(
     refused = [once, sent(aud="https://elsewhere.example.org/oauth/token"), sent(exp=int(time.time()) - 60)]
     for again in refused:
         assert_oauth_refused(http.post("/oauth/token", **again), 401, "invalid_client")  # type: ignore[arg-type]
+
+
+def test_an_assertion_is_refused_while_the_server_has_no_public_url(tmp_path: Path) -> None:
+    """Its audience would be the Host header, which the sender chooses."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    with in_process(tmp_path) as here:
+        identity.add_tenant(Tenant(name="acme"), here.on)
+        made = identity.add_credential("acme", CredentialKind.OAUTH, here.on, user=None, scopes=DEFAULT_SCOPES)
+        pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        identity.add_key(made.credential.id, pem, here.on, kid="k")
+        now, client = int(here.now.timestamp()), made.credential.id
+        claims = {"iss": client, "sub": client, "jti": "1", "iat": now, "exp": now + 300}
+        signed = jwt.encode(
+            claims | {"aud": "http://loop.test/oauth/token"}, key, algorithm="ES256", headers={"kid": "k"}
+        )
+        form = {"grant_type": "client_credentials", "client_assertion_type": ASSERTION, "client_assertion": signed}
+        answer = here.http.post("/oauth/token", data=form)
+    assert_oauth_refused(answer, 401, "invalid_client")
+    assert "server.public_url" in answer.json()["error_description"]
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])

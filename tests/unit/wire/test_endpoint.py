@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -13,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from offtake.core.policy import PerTenant
+from offtake.core.refusals import Refusals
 from offtake.core.services import Services
 from offtake.errors import ExportError, NotPermitted, SettingsError
 from offtake.http.middleware import UnsupportedMedia
@@ -61,7 +63,8 @@ class Recorder:
 def incoming(path: str = "/api/v1/report/export") -> Incoming:
     request = Request({"type": "http", "method": "GET", "path": path, "headers": [], "query_string": b""})
     settings = PerTenant(default=LoopSettings())
-    wire = Wire(dialect=LOOP, on=cast(Services, None), settings=settings, public_url=None)
+    on = cast(Services, SimpleNamespace(refusals=Refusals()))
+    wire = Wire(dialect=LOOP, on=on, settings=settings, public_url=None)
     return IncomingRequest(request=request, body=b"", wire=wire)
 
 

@@ -8,6 +8,7 @@ every token of its family, that is, of the same client authentication.
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -16,9 +17,9 @@ from sqlalchemy import Connection
 from offtake.core.auth.client_auth import AuthenticatedClient
 from offtake.core.policy import DialectLimits
 from offtake.core.services import Services
-from offtake.errors import InvalidGrant, InvalidScope, NotAuthenticated
+from offtake.errors import BudgetExceeded, InvalidGrant, InvalidScope, NotAuthenticated
 from offtake.model.audit import AuditEntry
-from offtake.model.tenant import Principal, Scope, Token, TokenKind
+from offtake.model.tenant import Credential, Principal, Scope, Token, TokenKind
 from offtake.store import audit, identity
 
 _INVALID_GRANT = "The refresh token is unknown, has expired, was used before or belongs to another client."
@@ -53,9 +54,10 @@ def issue(
     """Issue an access token with those of the ``requested`` scopes that the client has; with None, with all of them.
 
     With ``service_life``, issue a service token with that lifetime and no refresh token. Raises NotAuthenticated if the
-    assertion was used before.
+    assertion was used before, BudgetExceeded.
     """
     credential, now = client.credential, on.clock()
+    _require_room(credential, on, now)
     scopes = credential.scopes if requested is None else credential.scopes & requested
     principal = Principal(tenant=credential.tenant, credential=credential.id, scopes=scopes)
     with on.database.write() as connection:
@@ -73,9 +75,10 @@ def refresh(
 ) -> IssuedToken:
     """Exchange a refresh token for a new pair. The new access token has the same scopes or, if ``requested``, fewer.
 
-    Raises InvalidGrant, InvalidScope.
+    Raises InvalidGrant, InvalidScope, BudgetExceeded.
     """
     now = on.clock()
+    _require_room(client.credential, on, now)
     with on.database.write() as connection:
         identity.lock_credential(connection, client.credential.id)
         token = identity.get_token(connection, token_hash(text), credential_id=client.credential.id, now=now)
@@ -126,6 +129,21 @@ def authenticate(text: str, on: Services) -> Principal:
 def token_hash(text: str) -> str:
     """Return the hash under which a token is stored."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _require_room(credential: Credential, on: Services, now: datetime) -> None:
+    """Raise BudgetExceeded if the credential has all tokens that its tenant's budget allows.
+
+    Two requests at the same time may both pass: the limit protects the database, not a right.
+    """
+    limit = on.budgets.of(credential.tenant).tokens
+    if limit is None:
+        return
+    with on.database.read() as connection:
+        number, next_expiry = identity.live_tokens(connection, credential.id, now=now)
+    if number >= limit and next_expiry is not None:
+        message = f"The client has {number} tokens that have not expired; use them instead of asking for new ones."
+        raise BudgetExceeded(message, retry_after=max(1, math.ceil((next_expiry - now).total_seconds())))
 
 
 def _add_pair(

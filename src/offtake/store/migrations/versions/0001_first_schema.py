@@ -115,6 +115,7 @@ def _create_identity() -> None:
         sa.ForeignKeyConstraint(["tenant"], ["tenant.name"], name=op.f("fk_token_tenant")),
         sa.PrimaryKeyConstraint("hash", name=op.f("pk_token")),
     )
+    op.create_index("ix_token_credential_expires_at", "token", ["credential", "expires_at"], unique=False)
     op.create_index(op.f("ix_token_expires_at"), "token", ["expires_at"], unique=False)
     op.create_index(op.f("ix_token_family"), "token", ["family"], unique=False)
     op.create_table(
