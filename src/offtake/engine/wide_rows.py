@@ -1,9 +1,9 @@
 """Wide rows: their detection while the engine encodes rows, and queries that leave their encoding to the format.
 
 The engine encodes up to 2,048 rows at a time, and ``to_json`` needs about twelve times their text (DuckDB 2.0).
-Therefore a fast writer runs over a query with a check, which fails at the first row that is too wide for it. The format then
-writes the file again, one row at a time: from lines, where the engine encodes all rows but the wide ones, or from raw
-cells, where it encodes none, because even one copy of a row may exceed the memory.
+Therefore a fast writer runs over a query with a check, which fails at the first row that is too wide for it. The
+format then writes the file again, one row at a time: from lines, where the engine encodes all rows but the wide ones,
+or from raw cells, where it encodes none, because even one copy of a row may exceed the memory.
 """
 
 from __future__ import annotations
