@@ -22,6 +22,13 @@ RetentionDays = Annotated[float, Field(gt=0, le=36_500, description="How long a 
 LinkSeconds = Annotated[
     int, Field(ge=1, le=31_556_952, description="Life of a download link, in seconds; each read makes a new link.")
 ]
+GuardFormulas = Annotated[
+    bool,
+    Field(
+        description="Put an apostrophe before text in csv cells that a spreadsheet would run as a formula; a request "
+        "can decide otherwise."
+    ),
+]
 
 
 class DialectSettings(SettingsSection):

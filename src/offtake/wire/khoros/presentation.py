@@ -31,7 +31,7 @@ def presentation(settings: KhorosSettings) -> Presentation:
             columns=publication.columns,
             headers=tuple(headers),
             instant_pattern=settings.instant_pattern(language),
-            guard_formulas=is_csv and settings.csv_guard_formulas,
+            guard_formulas=request.guards_formulas(default=settings.csv_guard_formulas),
         )
         return Layout(shown=shown, framing=Framing(line_end="\r\n"))
 

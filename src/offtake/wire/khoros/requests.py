@@ -50,6 +50,7 @@ def decode_create(sent: SentParameters, context: DecodeContext) -> ExportRequest
         faults.append(FieldFault("reportFormat", f"not one of {', '.join(FORMATS)}"))
     zone_name = _zone(sent, context, faults)
     columns = _columns(sent, context, format_, faults)
+    guard_formulas = _flag(sent, "csvGuardFormulas", faults)
     parameters = ParameterDecoder(sent, context, faults).decode()
     if faults or start is None or end is None or format_ is None:
         raise InvalidRequest(_INVALID, faults)
@@ -66,6 +67,7 @@ def decode_create(sent: SentParameters, context: DecodeContext) -> ExportRequest
         account_zone=context.tenant.zone,
         locale=_language(sent, context.settings),
         columns=columns,
+        guard_formulas=guard_formulas,
         parameters=parameters,
     )
 
@@ -160,6 +162,15 @@ def _columns(
     return tuple(found)
 
 
+def _flag(sent: SentParameters, name: str, faults: list[FieldFault]) -> bool | None:
+    text = sent.one(name)
+    if text is None:
+        return None
+    if text.lower() not in ("true", "false"):
+        faults.append(FieldFault(name, "neither true nor false"))
+    return text.lower() == "true"
+
+
 class ParameterDecoder:
     """Decodes the filters that the report honours; all others are ignored (Khoros contract 1.4, seen)."""
 
@@ -206,12 +217,7 @@ class ParameterDecoder:
         return BusinessHours.INSIDE if inside else BusinessHours.OUTSIDE
 
     def _flag(self, name: str) -> bool | None:
-        text = self._sent.one(name)
-        if text is None:
-            return None
-        if text.lower() not in ("true", "false"):
-            self._faults.append(FieldFault(name, "neither true nor false"))
-        return text.lower() == "true"
+        return _flag(self._sent, name, self._faults)
 
     def _with_selection(self, found: ReportParameters) -> ReportParameters:
         word = self._sent.one("conversationReportType") if "selection" in self._honoured else None
