@@ -9,6 +9,8 @@ from offtake.sql_text import quote_identifier
 _UNITS_PER_SECOND = {ColumnType.SECONDS: 1, ColumnType.MILLISECONDS: 1000}
 # Types whose values may be text that a person typed; numbers, instants and flags cannot be formulas.
 _FREE_TEXT = frozenset({ColumnType.TEXT, ColumnType.ID, ColumnType.LIST})
+# OWASP, "CSV Injection": the characters with which spreadsheets begin a formula, also in full width.
+_FORMULA = r"^[=+@\t\r\n＝＋－＠-]"
 
 
 def render(
@@ -29,5 +31,5 @@ def render(
     if empty_text_is_null and row.empty is not Empty.NEVER:
         sql = f"nullif({sql}, '')"
     if guard_formulas and row.json == "string" and column_type in _FREE_TEXT:
-        sql = f"CASE WHEN regexp_matches({sql}, '^[=+@\\t\\r-]') THEN chr(39) || {sql} ELSE {sql} END"
+        sql = f"CASE WHEN regexp_matches({sql}, '{_FORMULA}') THEN chr(39) || {sql} ELSE {sql} END"
     return sql

@@ -66,8 +66,16 @@ class ExportRequest:
     account_zone: str = "UTC"  # the tenant's zone, for reports that use the account's calendar
     locale: str | None = None  # determines texts and patterns, in a dialect with locales
     columns: tuple[str, ...] = ()  # names on the wire, in the requested order; empty: the default columns
+    guard_formulas: bool | None = None  # of csv cells; None: the dialect's setting decides
     parameters: ReportParameters = field(default_factory=ReportParameters)
     unknown: tuple[str, ...] = ()  # fields of a newer release that this one cannot read; such a job is not run
+
+    def guards_formulas(self, *, default: bool) -> bool:
+        """Return whether csv cells that a spreadsheet would run as formulas get an apostrophe.
+
+        Other formats need none: a spreadsheet reads their cells as text. ``default`` is the dialect's setting.
+        """
+        return self.format == "csv" and (default if self.guard_formulas is None else self.guard_formulas)
 
     @property
     def effective_end(self) -> datetime:

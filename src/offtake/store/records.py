@@ -24,7 +24,7 @@ _ROW_BYTES = 1_024  # measured on SQLite and PostgreSQL: 600 to 900, indexes inc
 _NO_PARAMETERS = ReportParameters()
 _KNOWN = frozenset(
     {"start", "end", "zone", "name", "row_limit", "as_of", "watermark", "account_zone", "locale", "columns"}
-    | {"parameters"}
+    | {"guard_formulas", "parameters"}
 )
 _PARAMETERS = frozenset(field.name for field in dataclasses.fields(ReportParameters))
 _ENUMS: dict[str, type[StrEnum]] = {"business_hours": BusinessHours, "selection": Selection}
@@ -32,7 +32,7 @@ _ENUMS: dict[str, type[StrEnum]] = {"business_hours": BusinessHours, "selection"
 
 def request_to_json(request: ExportRequest) -> dict[str, Any]:
     """Return the stored form of a request."""
-    return {
+    stored = {
         "start": request.timespan.start.isoformat(),
         "end": request.timespan.end.isoformat(),
         "zone": request.timespan.zone,
@@ -45,6 +45,9 @@ def request_to_json(request: ExportRequest) -> dict[str, Any]:
         "columns": list(request.columns),
         "parameters": _parameters_to_json(request.parameters),
     }
+    if request.guard_formulas is not None:
+        stored["guard_formulas"] = request.guard_formulas
+    return stored
 
 
 def stored_bytes(request: ExportRequest) -> int:
@@ -69,6 +72,7 @@ def job_from_row(row: Row[Any]) -> Job:
         account_zone=stored["account_zone"],
         locale=stored.get("locale"),
         columns=tuple(stored.get("columns", ())),
+        guard_formulas=stored.get("guard_formulas"),
         parameters=parameters,
         unknown=(*sorted(stored.keys() - _KNOWN), *unreadable),
     )

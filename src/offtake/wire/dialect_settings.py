@@ -25,6 +25,13 @@ LinkSeconds = Annotated[
 Gzip = Annotated[
     bool, Field(description="Send csv and json files with gzip to clients that accept it (Accept-Encoding).")
 ]
+GuardFormulas = Annotated[
+    bool,
+    Field(
+        description="Put an apostrophe before text in csv cells that a spreadsheet would run as a formula; a request "
+        "can decide otherwise."
+    ),
+]
 
 
 class DialectSettings(SettingsSection):

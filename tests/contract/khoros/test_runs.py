@@ -292,6 +292,10 @@ def test_a_setting_makes_spreadsheets_treat_formulas_as_text(plain: KhorosWire, 
     assert text.startswith("\ufeffPost ID,".encode())
     lines = {line["Post ID"]: line for line in csv.DictReader(io.StringIO(text.decode("utf-8-sig"), newline=""))}
     assert [lines[post]["Post Text"] for post in ("p0", "p1")] == ["'=1+1", POSTS[1]["body"]]
+    asked = plain.export("incoming_post", DAY, reportFormat="csv", csvGuardFormulas="true").text
+    assert ",'=1+1," in asked
+    declined = other_ways.export("incoming_post", DAY, reportFormat="csv", csvGuardFormulas="false").text
+    assert ",=1+1," in declined
 
 
 def test_the_list_of_jobs(varied: Served) -> None:

@@ -285,6 +285,38 @@ def test_leading_signs_are_not_changed(file_of: Files) -> None:
     assert {"=1+1", "+420 123", "-1", "@SUM(A1)"} <= notes
 
 
+def test_a_request_guards_csv_cells_against_formulas(client: TalkdeskWire, file_of: Files) -> None:
+    """Talkdesk contract 2.2, proposed: an apostrophe before texts only; other formats are unchanged."""
+    case = ALL["calls-utc"]
+    plain, prefixed = (
+        {row["Call Id"]: row for row in csv.DictReader(io.StringIO(data.decode(), newline=""), strict=True)}
+        for data in (
+            file_of(case, "csv"),
+            client.export("calls", *case.bounds, format_="csv", timezone=case.zone, csv_guard_formulas=True),
+        )
+    )
+    changed = {
+        (label, cell[:1])
+        for call_id, row in plain.items()
+        for label, cell in row.items()
+        if prefixed[call_id][label] != cell and prefixed[call_id][label] == f"'{cell}"
+    }
+    assert ("Notes", "=") in changed
+    assert {sign for _, sign in changed} <= set("=+-@\t\r\n")
+    labels = {label for label, _ in changed}
+    for call_id, row in plain.items():
+        for label, cell in row.items():
+            is_formula = label in labels and cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
+            assert prefixed[call_id][label] == (f"'{cell}" if is_formula else cell)
+    assert "Csat Score" not in labels  # a negative number
+    as_json = client.export("calls", *case.bounds, timezone=case.zone, csv_guard_formulas=True)
+    assert_same_rows(json.loads(as_json)["entries"], json.loads(file_of(case, "json"))["entries"])
+    bounds = {"from": case.bounds[0], "to": case.bounds[1]}
+    refused = client.send_create("calls", {"format": "csv", "timespan": bounds, "csv_guard_formulas": "yes"})
+    assert refused.status_code == 400
+    assert [field["name"] for field in refused.json()["fields"]] == ["csv_guard_formulas"]
+
+
 def test_golden_bytes_of_one_entry(busy: Served) -> None:
     """Talkdesk contract 5.1 to 5.3: the complete files, written as literals."""
     tenant = busy.tenant("golden")

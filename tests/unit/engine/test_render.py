@@ -235,7 +235,9 @@ def test_free_text_is_not_written_as_a_formula(
     for value in (None, *SAMPLES[column_type]):
         plain, _ = shown(database, rendering, column_type, value)
         prefixed, _ = shown(database, rendering, column_type, value, guard_formulas=True)
-        is_formula = isinstance(plain, str) and plain.startswith(("=", "+", "-", "@", "\t", "\r"))
+        is_formula = isinstance(plain, str) and plain.startswith(
+            ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+        )
         assert prefixed == (f"'{plain}" if typed and is_formula else plain)
 
 

@@ -17,12 +17,13 @@ from pathlib import Path
 import duckdb
 
 from offtake.errors import LakeError
-from offtake.lake.ingest.parsing import ParseExpressions, accepted_types, parse_json, parse_text, parse_typed
+from offtake.lake.ingest.parsing import ParseExpressions, accepted_types, parse_json, parse_text, parse_typed, remedy
 from offtake.lake.tables import Table, TableColumn
 from offtake.model.column_type import ColumnType
 from offtake.sql_text import comma_separated, quote_identifier, quote_literal
 
 TENANT = TableColumn(name="tenant", type=ColumnType.ID, meaning="The row's tenant; optional.")
+_OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 UNKNOWN_COLUMN = "unknown column"  # reason of a row fault
 
 
@@ -132,7 +133,7 @@ def _unfit_type(path: Path, column: TableColumn, found: str) -> LakeError:
     accepted = ", ".join(accepted_types(column.type))
     return LakeError(
         f"{path}: column {column.name}: type {found}{naive} does not fit {column.type} values; "
-        f"accepted types: {accepted}."
+        f"accepted types: {accepted}.{remedy(column.type, found)}"
     )
 
 
@@ -201,6 +202,12 @@ def _checked_columns(table: Table, names: Sequence[str], location: str) -> list[
 def unknown_column(table: Table, location: str, name: str) -> LakeError:
     """Return the error for a column that the table does not have, with the closest name or all names."""
     known = [*table.by_name, TENANT.name]
+    for delimiter, word in _OTHER_DELIMITERS.items():
+        if all(part in known for part in name.split(delimiter)):
+            return LakeError(
+                f"{location}: the fields are separated by {word}; only commas are accepted. Write the file again with "
+                "commas between the fields, and quotes around fields that contain a comma."
+            )
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"the columns are: {', '.join(known)}."
     return LakeError(f"{location}: {UNKNOWN_COLUMN} {name!r} of table {table.name}; {hint}")

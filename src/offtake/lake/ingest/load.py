@@ -13,6 +13,7 @@ from offtake.errors import LakeError, StorageUnavailable
 from offtake.lake.compact import compact
 from offtake.lake.delta import Lake
 from offtake.lake.ingest.files import SourceFile, open_source, unreadable
+from offtake.lake.ingest.folders import parquet_parts
 from offtake.lake.ingest.rejects import bad_rows, broken_rows, refuse_unknown_keys, reject_file, rejected
 from offtake.lake.ingest.staging import INCOMING, create_incoming, scalar, staging
 from offtake.lake.ingest.upsert import upsert
@@ -52,6 +53,7 @@ def load(
     """
     if not files:
         raise LakeError("There is no file to load; name at least one.")
+    files = [part for path in files for part in parquet_parts(path)]
     with staging() as connection:
         create_incoming(connection, table)
         sources = [open_source(connection, table, path, number) for number, path in enumerate(files)]

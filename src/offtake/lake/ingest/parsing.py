@@ -6,10 +6,12 @@ For each column there are three expressions: the source value, the parsed value,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from offtake.lake.tables import DUCKDB_TYPES
 from offtake.model.column_type import ColumnType
 from offtake.sql_text import quote_literal
 
@@ -26,6 +28,8 @@ NOT_INSTANT = "is not an instant such as 2026-03-01T08:00:00Z (ISO 8601, at most
 NO_OFFSET = "is a time without a UTC offset; append Z or an offset such as +01:00"
 NO_SUCH_TIME = "is not an existing date and time of the years 0001 to 9999"
 TOO_LARGE = "is out of range; the limits are those of a 64-bit integer"
+TOO_LARGE_FLOAT = "is beyond 2^53, where a floating-point number does not tell the whole number; write an integer type"
+TOO_PRECISE = "has more than six decimals of a second; round it to microseconds"
 TOO_LARGE_DECIMAL = "is out of range; the limits are those of a 64-bit floating-point number"
 
 
@@ -39,7 +43,15 @@ class ParseExpressions:
 
 
 def parse_text(column_type: ColumnType, source: str) -> ParseExpressions:
-    """Return the expressions for a value in text form, as in CSV."""
+    """Return the expressions for a value in text form, as in CSV.
+
+    In a column of another type than text, empty text has no meaning of its own, so it is no value: some programs quote
+    every field of a CSV file.
+    """
+    return _parse_text(column_type, source if column_type in _TEXTS else f"nullif({source}, '')")
+
+
+def _parse_text(column_type: ColumnType, source: str) -> ParseExpressions:
     value, reason = _TEXT_EXPRESSIONS[column_type]
     return ParseExpressions(source=source, value=value.format(v=source), reason=reason.format(v=source))
 
@@ -48,7 +60,7 @@ def parse_json(column_type: ColumnType, source: str, json: str) -> ParseExpressi
     """Return the expressions for a JSON value: ``json`` is checked for its type, ``source``, its text, is parsed."""
     types, type_reason = _JSON_TYPES[column_type]
     accepted = ", ".join(quote_literal(name) for name in types)
-    text = parse_text(column_type, source)
+    text = _parse_text(column_type, source)
     reason = f"CASE WHEN json_type({json}) NOT IN ({accepted}) THEN {quote_literal(type_reason)} ELSE {text.reason} END"
     return ParseExpressions(source=source, value=text.value, reason=reason)
 
@@ -57,17 +69,42 @@ def parse_typed(column_type: ColumnType, source: str, duckdb_type: str) -> Parse
     """Return the expressions for a typed value, as in Parquet; None if the type does not fit the column."""
     if duckdb_type == "VARCHAR":
         return parse_text(column_type, source)
-    if duckdb_type.split("(")[0] not in _ACCEPTED_TYPES[column_type]:
+    if duckdb_type == _NULL:
+        return ParseExpressions(source=source, value=f"CAST(NULL AS {DUCKDB_TYPES[column_type]})", reason="NULL")
+    expressions = _TYPED_EXPRESSIONS[column_type].get(_DECIMAL_TYPE.sub(_decimal, duckdb_type))
+    if expressions is None:
         return None
-    value, reason = _TYPED_EXPRESSIONS[column_type]
+    value, reason = expressions
     return ParseExpressions(source=source, value=value.format(v=source), reason=reason.format(v=source))
+
+
+def _decimal(found: re.Match[str]) -> str:
+    return _WHOLE_DECIMAL if int(found["scale"]) == 0 else _DECIMAL
 
 
 def accepted_types(column_type: ColumnType) -> list[str]:
     """Return the Parquet column types that ``parse_typed`` accepts, by DuckDB's names."""
-    return ["VARCHAR", *sorted(_ACCEPTED_TYPES[column_type])]
+    return ["VARCHAR", *sorted(name for name in _TYPED_EXPRESSIONS[column_type] if _NULL not in name)]
 
 
+def remedy(column_type: ColumnType, duckdb_type: str) -> str:
+    """Return how to write a column whose type ``parse_typed`` refuses; begins with a space, or is empty."""
+    if column_type is ColumnType.INSTANT and duckdb_type.startswith("TIMESTAMP"):
+        return (
+            " The file does not tell the time zone of this column (INT96 never does). Write it as a timestamp adjusted "
+            "to UTC: in pandas and polars with a time zone, in Spark with "
+            "spark.sql.parquet.outputTimestampType = TIMESTAMP_MICROS."
+        )
+    if duckdb_type == "BLOB" and column_type in _TEXTS:
+        return " Write the column as a string (UTF-8), not as binary."
+    return f" Convert the column to one of them, for example with CAST(… AS {DUCKDB_TYPES[column_type]})."
+
+
+_TEXTS = frozenset({ColumnType.TEXT, ColumnType.ID})
+_NULL = '"NULL"'  # DuckDB's name of the type of a column that has no value
+_DECIMAL_TYPE = re.compile(r"^DECIMAL\(\d+,(?P<scale>\d+)\)$")
+_DECIMAL = "DECIMAL"
+_WHOLE_DECIMAL = "DECIMAL(…,0)"  # a decimal number of any precision without decimals
 _UNCHANGED = ("{v}", "NULL")
 _WHOLE = (
     "try_cast({v} AS BIGINT)",
@@ -127,40 +164,71 @@ _JSON_TYPES: Mapping[ColumnType, tuple[tuple[str, ...], str]] = MappingProxyType
         ColumnType.LIST: (("ARRAY",), NOT_LIST),
     }
 )
-_WHOLE_TYPES = frozenset(
-    {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"}
+_INTEGERS = (
+    *("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"),
+    *("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"),
 )
-_ACCEPTED_TYPES: Mapping[ColumnType, frozenset[str]] = MappingProxyType(
+_Expressions = Mapping[str, tuple[str, str]]  # by DuckDB's type: the value, and the reason why it cannot be parsed
+
+
+def _each(types: Iterable[str], value: str, reason: str = "NULL") -> _Expressions:
+    return dict.fromkeys(types, (value, reason))
+
+
+_FLOATS = ("DOUBLE", "FLOAT")
+# Beyond 2**53, several whole numbers have the same floating-point number.
+_IS_WHOLE = "{v} = trunc({v})"
+_WHOLE_TYPED: _Expressions = {
+    **_each(
+        [*_INTEGERS, _WHOLE_DECIMAL],
+        "try_cast({v} AS BIGINT)",
+        f"CASE WHEN try_cast({{v}} AS BIGINT) IS NULL THEN {quote_literal(TOO_LARGE)} END",
+    ),
+    _DECIMAL: (
+        f"CASE WHEN {_IS_WHOLE} THEN try_cast({{v}} AS BIGINT) END",
+        f"CASE WHEN NOT {_IS_WHOLE} THEN {quote_literal(NOT_WHOLE)} "
+        f"WHEN try_cast({{v}} AS BIGINT) IS NULL THEN {quote_literal(TOO_LARGE)} END",
+    ),
+    **_each(
+        _FLOATS,
+        f"CASE WHEN {_IS_WHOLE} AND abs({{v}}) <= 9007199254740992 THEN CAST({{v}} AS BIGINT) END",
+        f"CASE WHEN NOT coalesce({_IS_WHOLE} AND isfinite({{v}}), false) THEN {quote_literal(NOT_WHOLE)} "
+        f"WHEN abs({{v}}) > 9007199254740992 THEN {quote_literal(TOO_LARGE_FLOAT)} END",
+    ),
+}
+_TYPED_EXPRESSIONS: Mapping[ColumnType, _Expressions] = MappingProxyType(
     {
-        ColumnType.TEXT: frozenset(),
-        ColumnType.ID: frozenset(),
-        ColumnType.INTEGER: _WHOLE_TYPES,
-        ColumnType.SECONDS: _WHOLE_TYPES,
-        ColumnType.MILLISECONDS: _WHOLE_TYPES,
-        ColumnType.DECIMAL: _WHOLE_TYPES | {"FLOAT", "DOUBLE", "DECIMAL"},
-        ColumnType.BOOLEAN: frozenset({"BOOLEAN"}),
-        ColumnType.INSTANT: frozenset({"TIMESTAMP WITH TIME ZONE"}),
-        ColumnType.LIST: frozenset({"VARCHAR[]"}),
-    }
-)
-_WHOLE_TYPED = (
-    "try_cast({v} AS BIGINT)",
-    f"CASE WHEN try_cast({{v}} AS BIGINT) IS NULL THEN {quote_literal(TOO_LARGE)} END",
-)
-_TYPED_EXPRESSIONS: Mapping[ColumnType, tuple[str, str]] = MappingProxyType(
-    {
+        ColumnType.TEXT: _each(["UUID"], "CAST({v} AS VARCHAR)"),
+        ColumnType.ID: _each([*_INTEGERS, _WHOLE_DECIMAL, "UUID"], "CAST({v} AS VARCHAR)"),
         ColumnType.INTEGER: _WHOLE_TYPED,
         ColumnType.SECONDS: _WHOLE_TYPED,
         ColumnType.MILLISECONDS: _WHOLE_TYPED,
-        ColumnType.DECIMAL: (
+        ColumnType.DECIMAL: _each(
+            [*_INTEGERS, *_FLOATS, _DECIMAL, _WHOLE_DECIMAL],
             "try_cast({v} AS DOUBLE)",
             f"CASE WHEN NOT isfinite(CAST({{v}} AS DOUBLE)) THEN {quote_literal(NOT_NUMBER)} END",
         ),
-        ColumnType.BOOLEAN: _UNCHANGED,
-        ColumnType.INSTANT: ("{v}", f"CASE WHEN NOT isfinite({{v}}) THEN {quote_literal(NO_SUCH_TIME)} END"),
-        ColumnType.LIST: (
-            "{v}",
-            f"CASE WHEN len(list_filter({{v}}, lambda item: item IS NULL)) > 0 THEN {quote_literal(NOT_LIST)} END",
-        ),
+        ColumnType.BOOLEAN: {"BOOLEAN": _UNCHANGED},
+        ColumnType.INSTANT: {
+            "TIMESTAMP WITH TIME ZONE": (
+                "{v}",
+                f"CASE WHEN NOT isfinite({{v}}) THEN {quote_literal(NO_SUCH_TIME)} END",
+            ),
+            "TIMESTAMPTZ_NS": (
+                "CAST({v} AS TIMESTAMPTZ)",
+                f"CASE WHEN NOT isfinite(CAST({{v}} AS TIMESTAMPTZ)) THEN {quote_literal(NO_SUCH_TIME)} "
+                f"WHEN epoch_ns({{v}}) % 1000 <> 0 THEN {quote_literal(TOO_PRECISE)} END",
+            ),
+        },
+        ColumnType.LIST: {
+            "VARCHAR[]": (
+                "{v}",
+                f"CASE WHEN len(list_filter({{v}}, lambda item: item IS NULL)) > 0 THEN {quote_literal(NOT_LIST)} END",
+            ),
+            f"{_NULL}[]": (
+                "CAST({v} AS VARCHAR[])",
+                f"CASE WHEN len({{v}}) > 0 THEN {quote_literal(NOT_LIST)} END",
+            ),
+        },
     }
 )

@@ -50,6 +50,7 @@ PARAMETERS: tuple[tuple[str, Schema, str], ...] = (
     ("campaignId", STRING, "Campaigns; repeatable."),
     ("timeInterval", _MILLISECONDS, "Length of a bucket."),
     ("raiselimit", _FLAG, "More actions of each conversation."),
+    ("csvGuardFormulas", _FLAG, "An apostrophe before csv cells that a spreadsheet would run as a formula; proposed."),
 )
 
 

@@ -32,7 +32,7 @@ def presentation(settings: KhorosSettings) -> Presentation:
             headers=tuple(headers),
             instant_pattern=settings.instant_pattern(language),
             order=publication.order if settings.sorted_rows else (),
-            guard_formulas=is_csv and settings.csv_guard_formulas,
+            guard_formulas=request.guards_formulas(default=settings.csv_guard_formulas),
         )
         return Layout(shown=shown, framing=Framing(line_end="\r\n"))
 

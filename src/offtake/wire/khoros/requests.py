@@ -59,6 +59,7 @@ def decode_create(sent: SentParameters, context: DecodeContext) -> CreateRequest
         faults.append(FieldFault("reportFormat", f"not one of {', '.join(FORMATS)}"))
     zone_name = _zone(sent, context, faults)
     columns, unknown = _columns(sent, context, format_, faults)
+    guard_formulas = _flag(sent, "csvGuardFormulas", faults)
     parameters = ParameterDecoder(sent, context, faults).decode()
     if faults or start is None or end is None or format_ is None:
         raise InvalidRequest(_INVALID, faults)
@@ -75,6 +76,7 @@ def decode_create(sent: SentParameters, context: DecodeContext) -> CreateRequest
         account_zone=context.tenant.zone,
         locale=_language(sent, context.settings),
         columns=columns,
+        guard_formulas=guard_formulas,
         parameters=parameters,
     )
     return CreateRequest(request=request, ignored_metrics=unknown)
@@ -191,6 +193,15 @@ def _enabled(context: DecodeContext, format_: str | None, faults: list[FieldFaul
     return enabled
 
 
+def _flag(sent: SentParameters, name: str, faults: list[FieldFault]) -> bool | None:
+    text = sent.one(name)
+    if text is None:
+        return None
+    if text.lower() not in ("true", "false"):
+        faults.append(FieldFault(name, "neither true nor false"))
+    return text.lower() == "true"
+
+
 class ParameterDecoder:
     """Decodes the filters that the report honours; all others are ignored (Khoros contract 1.4, seen)."""
 
@@ -238,12 +249,7 @@ class ParameterDecoder:
         return BusinessHours.INSIDE if inside else BusinessHours.OUTSIDE
 
     def _flag(self, name: str) -> bool | None:
-        text = self._sent.one(name)
-        if text is None:
-            return None
-        if text.lower() not in ("true", "false"):
-            self._faults.append(FieldFault(name, "neither true nor false"))
-        return text.lower() == "true"
+        return _flag(self._sent, name, self._faults)
 
     def _with_selection(self, found: ReportParameters) -> ReportParameters:
         word = self._sent.one("conversationReportType") if "selection" in self._honoured else None

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from offtake.core.policy import DialectLimits, Rate
-from offtake.wire.dialect_settings import DialectSettings, OpenJobs, Rows
+from offtake.wire.dialect_settings import DialectSettings, GuardFormulas, OpenJobs, Rows
 from offtake.wire.khoros.patterns import strftime_pattern
 
 _PATTERN = "Date and time in {}; letters as in CLDR and Java."
@@ -91,9 +91,7 @@ class KhorosSettings(DialectSettings):
         "time. Without it, these exports are faster, and their rows are in any order.",
     )
     csv_bom: bool = Field(False, description="Begin csv files with a byte order mark.")
-    csv_guard_formulas: bool = Field(
-        False, description="Put an apostrophe before csv cells that a spreadsheet would run as a formula."
-    )
+    csv_guard_formulas: GuardFormulas = False
 
     @field_validator("pattern_en", "pattern_es", "pattern_fr", "pattern_de", "pattern_tr")
     @classmethod

@@ -30,7 +30,7 @@ def label(column: PublishedColumn) -> str:
 
 
 def presentation(settings: TalkdeskSettings) -> Presentation:
-    """The layout of Talkdesk contract 5 under the settings ``csv_header``, ``csv_datetimes`` and ``legacy_columns``."""
+    """The layout of Talkdesk contract 5 under the options of one tenant."""
 
     def present(publication: Publication, request: ExportRequest) -> Layout:
         columns = tuple(c for c in publication.columns if settings.legacy_columns or not c.legacy)
@@ -43,7 +43,10 @@ def presentation(settings: TalkdeskSettings) -> Presentation:
         instead = _CSV | _PLAIN if settings.csv_datetimes == "plain" else _CSV
         columns = tuple(replace(c, rendering=instead.get(c.rendering, c.rendering)) for c in columns)
         headers = tuple(map(label, columns)) if settings.csv_header == "labels" else names
-        return Layout(shown=ColumnLayout(columns=columns, headers=headers, order=publication.order))
+        guard_formulas = request.guards_formulas(default=settings.csv_guard_formulas)
+        return Layout(
+            shown=ColumnLayout(columns=columns, headers=headers, order=publication.order, guard_formulas=guard_formulas)
+        )
 
     return present
 

@@ -64,6 +64,7 @@ def decode_create(body: bytes, publication: Publication, *, row_limit: int | Non
         name=sent.name or publication.title,
         row_limit=row_limit,
         account_zone=account_zone,
+        guard_formulas=sent.csv_guard_formulas,
     )
 
 

@@ -60,6 +60,7 @@ class CreateBody(BaseModel):
     timezone: ZoneName | None = None
     format: AnyFormat | None = None
     timespan: TimespanBody
+    csv_guard_formulas: Annotated[bool | None, Field(description="Instead of the setting of the same name.")] = None
 
 
 class Href(TypedDict):

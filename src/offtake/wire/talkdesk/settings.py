@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from offtake.core.policy import DialectLimits
-from offtake.wire.dialect_settings import DialectSettings, LongestDays, OpenJobs, Rows
+from offtake.wire.dialect_settings import DialectSettings, GuardFormulas, LongestDays, OpenJobs, Rows
 
 
 class TalkdeskSettings(DialectSettings):
@@ -39,6 +39,7 @@ class TalkdeskSettings(DialectSettings):
         "as_json",
         description="Instants that JSON shows with Z: the same in csv, or plain (2026-03-01 09:00:00, job's zone).",
     )
+    csv_guard_formulas: GuardFormulas = False
     legacy_columns: bool = Field(True, description="Include columns that only the vendor's older payloads have.")
 
     def limits(self) -> DialectLimits:
