@@ -160,6 +160,7 @@ def report_page(name: str) -> str:
         marks = [column.mark.value] + ([] if column.nullable else ["never null"])
         marks += ["personal"] if column.personal else []
         marks += ["varies"] if column.varies else []
+        marks += [f"{column.decimals} decimals"] if column.decimals is not None else []
         lines.append(f"| `{column.name}` | {column.type.value} | {', '.join(marks)} | {_cell(column.meaning)} |")
     for item in _published(name):
         lines += _published_lines(item)

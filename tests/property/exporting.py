@@ -203,5 +203,16 @@ def microseconds(rows: list[Row]) -> list[Row]:
     return [{name: _microseconds(value) for name, value in row.items()} for row in rows]
 
 
+def without_noise(rows: list[Row]) -> list[Row]:
+    """Rows with every decimal as files show it: of a number with at most 12 digits, only these."""
+    return [{name: _without_noise(value) for name, value in row.items()} for row in rows]
+
+
+def _without_noise(value: object) -> object:
+    if isinstance(value, float) and float(f"{value:.15g}") == float(f"{value:.12g}"):
+        return float(f"{value:.12g}")
+    return value
+
+
 def _microseconds(value: object) -> object:
     return (value - EPOCH) // timedelta(microseconds=1) if isinstance(value, datetime) else value

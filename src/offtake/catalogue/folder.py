@@ -28,6 +28,7 @@ _KEYS = (
     "tables",
     "columns",
 )
+_MOST_DECIMALS = 15
 SHARED = "_intermediate"  # folder of the intermediate tables that several reports share
 
 
@@ -109,17 +110,24 @@ def _columns(table: TomlTable) -> tuple[Column, ...]:
 
 
 def _column(row: TomlTable) -> Column:
-    row.allow("name", "type", "mark", "nullable", "personal", "varies", "meaning")
+    row.allow("name", "type", "mark", "nullable", "personal", "varies", "decimals", "meaning")
     name = row.text("name")
     if name and not NAME.fullmatch(name):
         row.fault(f"column {name!r} must be snake_case, such as started_at", "name")
+    column_type = row.word("type", ColumnType)
+    decimals = row.optional_whole_number("decimals", most=_MOST_DECIMALS)
+    if decimals is not None and column_type is not ColumnType.DECIMAL:
+        row.fault(
+            f"'decimals' applies to columns of type decimal, and {name!r} is {column_type}; remove it", "decimals"
+        )
     return Column(
         name=name,
-        type=row.word("type", ColumnType),
+        type=column_type,
         mark=row.word("mark", Mark),
         nullable=row.flag("nullable", default=True),
         personal=row.flag("personal", default=False),
         varies=row.flag("varies", default=False),
+        decimals=decimals,
         meaning=row.text("meaning"),
     )
 

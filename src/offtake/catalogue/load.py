@@ -54,7 +54,7 @@ def load_catalogue(*folders: Path, tables: Tables, dialects: Collection[str]) ->
             intermediate_tables = [
                 intermediate_file(folder, intermediate.name) for intermediate in report.intermediate_tables
             ]
-            check.check(report, folder / "query.sql", intermediate_tables)
+            report = check.check(report, folder / "query.sql", intermediate_tables)
             builder.add_report(report, folder)
             for path in _wire_files(folder, intermediate_tables, dialects, faults):
                 publication = read_publication(path, report, faults)

@@ -72,8 +72,11 @@ class QueryCheck:
     ) -> None:
         self._connection.close()
 
-    def check(self, report: Report, path: Path, intermediate_tables: Sequence[Path] = ()) -> None:
-        """Add a fault for each error in the query of ``report``, read from ``path``, and its intermediate tables."""
+    def check(self, report: Report, path: Path, intermediate_tables: Sequence[Path] = ()) -> Report:
+        """Add a fault for each error in the query of ``report``, read from ``path``, and its intermediate tables.
+
+        Return the report, in which the columns that the query returns as DOUBLE are marked.
+        """
         texts = [
             *(
                 (intermediate.sql, file)
@@ -85,18 +88,22 @@ class QueryCheck:
         parsed = [self._parameters(sql, file) for sql, file in texts]
         bound = [parameters for parameters in parsed if parameters is not None]
         if len(bound) < len(texts) or not self._check_permitted(texts):
-            return
+            return report
         if not self._check_bound_values(report, texts, bound):
-            return
+            return report
         with self._empty_tables(report):
             for intermediate, file, parameters in zip(
                 report.intermediate_tables, intermediate_tables, bound, strict=False
             ):
                 if not self._create_intermediate(intermediate, parameters, file):
-                    return
+                    return report
             columns = self._result_columns(report.sql, bound[-1], path)
-        if columns is not None:
-            self._compare(report, columns, path)
+        if columns is None:
+            return report
+        self._compare(report, columns, path)
+        doubles = {name for name, sql_type in columns if sql_type == "DOUBLE"}
+        marked = (dataclasses.replace(column, is_double=column.name in doubles) for column in report.columns)
+        return dataclasses.replace(report, columns=tuple(marked))
 
     def _fault(self, path: Path, line: int, text: str) -> None:
         self._faults.append(f"{path}:{line}: {text}")

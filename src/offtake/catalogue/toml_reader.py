@@ -49,6 +49,14 @@ class TomlTable:
         """Return a text that may be missing, but not empty."""
         return self.text(key) if key in self.data else None
 
+    def optional_whole_number(self, key: str, *, most: int) -> int | None:
+        """Return a whole number from 0 to ``most`` that may be missing."""
+        value = self.data.get(key)
+        if value is None or (type(value) is int and 0 <= value <= most):
+            return value
+        self.fault(f"{key!r} must be a whole number from 0 to {most}", key)
+        return None
+
     def flag(self, key: str, *, default: bool) -> bool:
         """Return true or false, which the file has without quotes."""
         value = self.data.get(key, default)

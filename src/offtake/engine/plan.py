@@ -14,16 +14,21 @@ from types import MappingProxyType
 from offtake.engine.render import render
 from offtake.model.layout import DEFAULT_PATTERN, ColumnLayout
 from offtake.model.query import Query
-from offtake.model.report import IntermediateTable, Report
+from offtake.model.report import Column, IntermediateTable, Report
 from offtake.model.request import ExportRequest, ReportParameters
 from offtake.sql_text import quote_identifier
 
+# 0.1 + 0.2 is 0.30000000000000004. A DOUBLE is exact to 15 digits; if these end in three zeros, the rest is noise.
+_WITHOUT_NOISE = (
+    "CASE WHEN CAST(format('{{:.15g}}', {value}) AS DOUBLE) = CAST(format('{{:.12g}}', {value}) AS DOUBLE) "
+    "THEN CAST(format('{{:.12g}}', {value}) AS DOUBLE) ELSE {value} END"
+)
 _PARAMETER = re.compile(r"\$([a-z_]+)\b")
 
 
 def plan_rows(report: Report, request: ExportRequest) -> Query:
     """Return the query for the report's rows as the catalogue defines them, without the presentation of a dialect."""
-    return _query(report.sql, [column.name for column in report.columns], request)
+    return _query(_rounded(report), [column.name for column in report.columns], request)
 
 
 def plan_intermediate(intermediate: IntermediateTable, request: ExportRequest) -> Query:
@@ -52,9 +57,25 @@ def plan(report: Report, layout: ColumnLayout, request: ExportRequest, *, empty_
         f"{quote_identifier(by)} AS {quote_identifier(name)}" for by, name in zip(layout.order, order, strict=True)
     ]
     # The text contains only identifiers and renderings, all from the catalogue; values are bound.
-    sql = f"SELECT {', '.join(columns)} FROM (\n{report.sql}\n) AS report"  # noqa: S608
+    sql = f"SELECT {', '.join(columns)} FROM (\n{_rounded(report)}\n) AS report"  # noqa: S608
     query = _query(sql, layout.headers, request, instant_pattern=layout.instant_pattern)
     return dataclasses.replace(query, order=order)
+
+
+def _rounded(report: Report) -> str:
+    """Return the report's query with its decimals rounded: to their places, or without the noise of a sum."""
+    values = {
+        column.name: _decimal(column) for column in report.columns if column.decimals is not None or column.is_double
+    }
+    if not values:
+        return report.sql
+    replaced = ", ".join(f"{value} AS {quote_identifier(name)}" for name, value in values.items())
+    return f"SELECT * REPLACE ({replaced}) FROM (\n{report.sql}\n) AS unrounded"  # noqa: S608 - names of the catalogue
+
+
+def _decimal(column: Column) -> str:
+    name = quote_identifier(column.name)
+    return f"round({name}, {column.decimals})" if column.decimals is not None else _WITHOUT_NOISE.format(value=name)
 
 
 def _query(

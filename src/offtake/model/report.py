@@ -37,6 +37,8 @@ class Column:
     mark: Mark
     nullable: bool = True
     personal: bool = False
+    decimals: int | None = None  # places to which a decimal is rounded
+    is_double: bool = False  # a decimal that the query returns as DOUBLE, whose sums carry binary noise
     varies: bool = False  # the value depends on the bounds of the timespan, not only on the lake
 
 

@@ -88,7 +88,7 @@ class KhorosSettings(DialectSettings):
     sorted_rows: bool = Field(
         True,
         description="Sort the rows of conversation_history_action by conversation and time, and those of combined by "
-        "time. Without it, these exports are faster, and their rows are in any order.",
+        "time. Without it, these exports take about half the time, and their rows are in any order.",
     )
     csv_bom: bool = Field(False, description="Begin csv files with a byte order mark.")
     csv_guard_formulas: GuardFormulas = False
