@@ -8,6 +8,7 @@ import typer
 
 from offtake.cli import config, data, home, identity, jobs, report, server, state, sweep
 from offtake.cli.exits import EXITS, exit_code
+from offtake.cli.options import printable
 from offtake.errors import OfftakeError
 
 _HELP = """Offtake: a self-hosted export server for customer-care data.
@@ -38,5 +39,5 @@ def main() -> None:
     try:
         app(prog_name="offtake")
     except OfftakeError as error:
-        sys.stderr.write(f"offtake: {error.message}\n")
+        sys.stderr.write(f"offtake: {printable(error.message)}\n")
         sys.exit(exit_code(error))
