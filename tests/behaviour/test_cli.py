@@ -530,6 +530,17 @@ def test_an_unreadable_file_exits_with_9(home: Path, tmp_path: Path) -> None:
     refused(command("load", "call", str(odd), "--tenant", "acme", home=home), 9, "odd.xlsx")
 
 
+def test_control_characters_of_a_file_never_reach_the_terminal(home: Path, tmp_path: Path) -> None:
+    name = "a\x1b[31m\x9b\x07.csv"
+    (tmp_path / name).write_text("team_id,\x1b[31mred\x1b]0;title\x07\n")
+    done = command("load", "team", str(tmp_path / name), "--tenant", "acme", home=home)
+    refused(done, 9, "a\\x1b[31m\\x9b\\x07.csv:1: unknown column", "\\x1b[31mred\\x1b]0;title\\x07")
+    (tmp_path / name).write_text("team_id,name,tenant\na,b,\x1b[31mred\n")
+    later = command("load", "team", str(tmp_path / name), "--tenant", "acme", home=home)
+    refused(later, 8, "'\\x1b[31mred'")
+    assert not {"\x1b", "\x07", "\x9b"} & {*done.err, *later.err}
+
+
 def test_seed_prints_the_numbers_of_rows_and_is_repeatable(home: Path) -> None:
     assert command("tenant", "add", "seeded", home=home).code == 0
     seed = ("seed", "--tenant", "seeded", "--calls", "50", "--days", "2", "--until", "2026-03-31", "--json")

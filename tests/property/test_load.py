@@ -8,6 +8,7 @@ import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 
 from offtake.errors import LoadRejected
 from offtake.lake.delta import Lake
-from offtake.lake.ingest.line_numbers import csv_records
+from offtake.lake.ingest.csv_chunks import CsvSplitter
+from offtake.lake.ingest.inputs import open_input
 from offtake.lake.ingest.load import LoadCounts, load
 from offtake.lake.storage import FolderTableStorage
 from tests.unit.lake.stored import STATE, stored, version, written
@@ -99,12 +101,31 @@ def test_loads_agree_with_a_dictionary(loads: list[tuple[str, bool, list[tuple[b
                 assert all(str(row["started_at"]).startswith(str(row["month"])) for row in found.values())
 
 
-@given(rows=st.lists(st.tuples(_TEXT, _TEXT), max_size=8), end=st.sampled_from(["\n", "\r\n"]))
-def test_csv_records_begin_at_the_lines_that_a_csv_reader_reports(rows: list[tuple[str, str]], end: str) -> None:
+@given(
+    rows=st.lists(st.tuples(_TEXT, _TEXT), max_size=8),
+    end=st.sampled_from(["\n", "\r\n"]),
+    quoting=st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]),
+    ends_with_line=st.booleans(),
+)
+def test_csv_records_begin_at_the_lines_that_a_csv_reader_reports(
+    rows: list[tuple[str, str]],
+    end: str,
+    quoting: Literal[0, 1],
+    ends_with_line: bool,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    if quoting == csv.QUOTE_MINIMAL:  # it does not quote a carriage return
+        rows = [(first.replace("\r", ""), second.replace("\r", "")) for first, second in rows]
     out = io.StringIO(newline="")
-    csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator=end).writerows(rows)
-    begins, line = [], 1
+    csv.writer(out, quoting=quoting, lineterminator=end).writerows([("a", "b"), *rows])
+    begins, line = [], 2
     for row in rows:
         begins.append(line)
         line += 1 + sum(field.count("\n") for field in row)
-    assert [first for first, _ in csv_records(io.BytesIO(out.getvalue().encode()))] == begins
+    text = out.getvalue() if ends_with_line else out.getvalue().removesuffix(end)
+    with open_input(written(tmp_path_factory.getbasetemp() / "lines.csv", text)) as file:
+        splitter = CsvSplitter(file)
+        assert splitter.header() == ("a,b" if quoting == csv.QUOTE_MINIMAL else '"a","b"')
+        chunks = list(splitter.chunks())
+    assert [record.line for chunk in chunks for record in chunk.split()] == begins
+    assert sum(chunk.rows for chunk in chunks) == len(rows)

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from offtake import __version__
 from offtake.cli import audit, config, data, home, identity, jobs, link_key, report, server, state, sweep
 from offtake.cli.exits import EXITS, exit_code
+from offtake.cli.options import printable
 from offtake.errors import OfftakeError
 
 if TYPE_CHECKING:
@@ -94,5 +95,5 @@ def main() -> None:
     try:
         app(prog_name="offtake")
     except OfftakeError as error:
-        sys.stderr.write(f"offtake: {error.message}\n")
+        sys.stderr.write(f"offtake: {printable(error.message)}\n")
         sys.exit(exit_code(error))

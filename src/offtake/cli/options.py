@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ from offtake.settings import load_settings
 HomeOption = Annotated[
     Path, typer.Option("--home", envvar="OFFTAKE_HOME", help="Home folder of the installation.", show_default=True)
 ]
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _MAX_WIDTH = 10_000  # characters
 DEFAULT_HOME = Path("offtake-home")
 TenantOption = Annotated[str, typer.Option("--tenant", help="Tenant that owns the data.")]
@@ -35,6 +37,14 @@ def open_home(path: Path) -> Services:
     settings = load_settings(home.settings)
     configure_logs("warning")
     return build_services(home, settings)
+
+
+def printable(text: str) -> str:
+    """Return a text in which control characters, except line ends and tabs, are escaped as in ``\\x1b``.
+
+    Names and values of files occur in messages; a terminal must not interpret them.
+    """
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 def show(result: dict[str, Any], as_json: bool, text: str) -> None:

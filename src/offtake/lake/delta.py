@@ -6,21 +6,26 @@ files that a report reads.
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from urllib.parse import unquote
+from uuid import uuid4
 
 import duckdb
-from deltalake import DeltaTable, Field, Schema, WriterProperties
-from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake import CommitProperties, DeltaTable, Field, Schema
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.schema import ArrayType, PrimitiveType
+from deltalake.transaction import AddAction, RemoveAction
 
 from offtake.errors import StorageUnavailable
 from offtake.lake.cache import RemoteFile
 from offtake.lake.storage import TableStorage
 from offtake.lake.tables import Table
+from offtake.lake.writer import NewFile
 from offtake.model.column_type import ColumnType
 
 # Reader features that other engines may enable. Offtake reads Parquet files by path, which would return deleted rows or
@@ -42,10 +47,7 @@ _DELTA_TYPES: Mapping[ColumnType, PrimitiveType | ArrayType] = MappingProxyType(
     }
 )
 
-
-# Small row groups: rows are sorted by event time, so a reader skips the groups outside its timespan.
-# Statistics of long texts are cut: each page and row group would otherwise repeat its least and greatest text.
-WRITER = WriterProperties(max_row_group_size=122_880, compression="SNAPPY", statistics_truncate_length=64)
+_NO_REBASE = CommitProperties(max_commit_retries=0)  # commit on top of the version that was read, or fail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +129,60 @@ class Lake:
             for row in rows
         )
 
+    def commit(
+        self,
+        delta: DeltaTable,
+        table: Table,
+        *,
+        tenant: str,
+        added: Sequence[NewFile],
+        removed: Sequence[LakeFile],
+        changes_rows: bool = True,
+    ) -> None:
+        """Publish new files of a tenant and commit them instead of the removed ones, all in one commit.
+
+        The commit succeeds only on top of ``delta``'s version. Raises CommitFailedError if another writer committed in
+        between; the new files are then removed again. ``changes_rows`` is false if the same rows are stored as before.
+        """
+        _add_columns(delta, table)
+        names = [f"tenant={tenant}/{_folder(file.month)}part-{n:05}-{uuid4()}.parquet" for n, file in enumerate(added)]
+        now = time.time_ns() // 1_000_000
+        actions: list[AddAction | RemoveAction] = [
+            AddAction(
+                path=name,
+                size=file.bytes,
+                partition_values=_partition(table, tenant, file.month),
+                modification_time=now,
+                data_change=changes_rows,
+                stats=json.dumps({"numRecords": file.rows}),
+            )
+            for name, file in zip(names, added, strict=True)
+        ]
+        actions += [
+            RemoveAction(
+                file.path.removeprefix(f"{table.name}/"),
+                changes_rows,
+                now,
+                file.bytes,
+                _partition(table, tenant, file.month),
+            )
+            for file in removed
+        ]
+        for name, file in zip(names, added, strict=True):
+            self.storage.publish(file.path, f"{table.name}/{name}")
+        try:
+            delta.create_write_transaction(
+                actions,
+                "append",
+                delta.schema(),
+                partition_by=list(table.partition_columns),
+                commit_properties=_NO_REBASE,
+            )
+        except CommitFailedError:
+            for name in names:
+                self.storage.discard(f"{table.name}/{name}")
+            raise
+
     @contextmanager
     def local(
         self, files: Sequence[LakeFile], check: Callable[[], None] = lambda: None
@@ -166,6 +222,22 @@ def _schema(table: Table) -> Schema:
     """Return the Delta schema. All columns are nullable, because a column added later is null in older rows."""
     fields = [Field(column.name, _DELTA_TYPES[column.type]) for column in table.columns]
     return Schema([*fields, *(Field(name, _STRING) for name in table.partition_columns)])
+
+
+def _add_columns(delta: DeltaTable, table: Table) -> None:
+    """Add the columns of the model that the stored table lacks."""
+    known = {field.name for field in delta.schema().fields}
+    missing = [field for field in _schema(table).fields if field.name not in known]
+    if missing:
+        delta.alter.add_columns(missing, commit_properties=_NO_REBASE)
+
+
+def _partition(table: Table, tenant: str, month: str | None) -> dict[str, str | None]:
+    return dict(zip(table.partition_columns, (tenant, month), strict=False))
+
+
+def _folder(month: str | None) -> str:
+    return "" if month is None else f"month={month}/"
 
 
 def _refuse_unsupported(delta: DeltaTable, table: Table) -> None:

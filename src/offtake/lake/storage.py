@@ -40,8 +40,21 @@ class TableStorage(Protocol):
         Raises SettingsError for a fault that needs an operator, else StorageUnavailable; both name the fault.
         """
 
+    @property
+    def staging(self) -> Path:
+        """The local folder in which loads stage rows."""
+
     def prepare(self, table: str) -> None:
         """Prepare the location of a new table."""
+
+    def publish(self, file: Path, name: str) -> None:
+        """Move a complete local file into the storage; ``name`` has the form ``table/path``.
+
+        Raises StorageUnavailable, OSError.
+        """
+
+    def discard(self, name: str) -> None:
+        """Remove a file that was published and is part of no table. Raises StorageUnavailable, OSError."""
 
     @contextmanager
     def queue(self, table: str) -> Iterator[None]:
@@ -85,6 +98,23 @@ class FolderTableStorage:
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.uri(table).mkdir(exist_ok=True)
 
+    @property
+    def staging(self) -> Path:
+        """Return a folder inside the lake's folder, so that a staged file is published by renaming it."""
+        return self.root / "_staging"
+
+    def publish(self, file: Path, name: str) -> None:
+        """Write the file through to the disk, then rename it."""
+        with file.open("rb") as handle:
+            os.fsync(handle.fileno())
+        target = self.root / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        file.rename(target)
+
+    def discard(self, name: str) -> None:
+        """Remove the file."""
+        (self.root / name).unlink(missing_ok=True)
+
     @contextmanager
     def queue(self, table: str) -> Iterator[None]:
         """Use a lock file in the lake's folder, so all processes that share the folder wait for each other."""
@@ -119,6 +149,20 @@ class BucketTableStorage:
 
     def prepare(self, table: str) -> None:
         """Do nothing; a bucket has no folders."""
+
+    @property
+    def staging(self) -> Path:
+        """Return a folder next to the cached files."""
+        return self._folder / "staging"
+
+    def publish(self, file: Path, name: str) -> None:
+        """Upload the file."""
+        self.bucket.upload(file, name, lambda: None)
+        file.unlink()
+
+    def discard(self, name: str) -> None:
+        """Remove the object."""
+        self.bucket.remove(name)
 
     @contextmanager
     def queue(self, table: str) -> Iterator[None]:

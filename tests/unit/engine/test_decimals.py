@@ -55,7 +55,7 @@ def load(tmp_path: Path) -> Load:
         (folder / "report.toml").write_text(REPORT.replace("@", keys))
         (folder / "query.sql").write_text(QUERY.replace("{total}", total))
         (folder / "wire.talkdesk.toml").write_text(WIRE)
-        catalogue = load_catalogue(tmp_path, tables=TABLES)
+        catalogue = load_catalogue(tmp_path, tables=TABLES, dialects=("talkdesk",))
         columns = catalogue.publications["talkdesk", "totals"].columns
         return catalogue.reports["totals"], ColumnLayout(columns=columns, headers=("total",))
 

@@ -1,14 +1,15 @@
 """The input files of a load: their formats, and the check of their columns against the model.
 
-A ``SourceFile`` holds the SQL that reads one file (its path bound as ``$path``), the parse expressions of each column,
-and the raw row as JSON for the reject file. Faults of a file as a whole raise LakeError here.
+A ``SourceFile`` holds the chunks of one file, the SQL that reads a chunk (``$path``, and ``$size`` for its longest
+record), the parse expressions of each column, and the raw row as JSON for the reject file. Faults of a file as a whole
+raise LakeError here.
 """
 
 from __future__ import annotations
 
 import csv
 import difflib
-import gzip
+import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,13 @@ from pathlib import Path
 import duckdb
 
 from offtake.errors import LakeError
+from offtake.lake.ingest.chunks import Chunk, read_ahead
+from offtake.lake.ingest.csv_chunks import CsvSplitter
+from offtake.lake.ingest.inputs import InputFile, open_input
+from offtake.lake.ingest.ndjson_chunks import ndjson_chunks
+from offtake.lake.ingest.parquet_chunks import parquet_chunks
 from offtake.lake.ingest.parsing import ParseExpressions, accepted_types, parse_json, parse_text, parse_typed, remedy
+from offtake.lake.staging import Staging
 from offtake.lake.tables import Table, TableColumn
 from offtake.model.column_type import ColumnType
 from offtake.sql_text import comma_separated, quote_identifier, quote_literal
@@ -25,16 +32,18 @@ from offtake.sql_text import comma_separated, quote_identifier, quote_literal
 TENANT = TableColumn(name="tenant", type=ColumnType.ID, meaning="The row's tenant; optional.")
 _OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 UNKNOWN_COLUMN = "unknown column"  # reason of a row fault
+BROKEN = "broken"  # table of the CSV records that the engine could not parse; it appears with the first one
+BROKEN_SCANS = "broken_scans"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFile:
-    """One input file of a load; ``number`` is its index in the call."""
+    """One open input file of a load; ``path`` is only for messages."""
 
     path: Path
-    number: int
     form: FileFormat
-    relation: str  # SQL: SELECT of the file's rows
+    chunks: Callable[[], Iterator[Chunk]]
+    relation: str  # SQL: SELECT of a chunk's rows
     expressions: Mapping[str, ParseExpressions]  # by column
     raw: str  # SQL: the row as JSON text
     row_fault: str  # SQL: why a row as a whole cannot be read, or NULL
@@ -47,21 +56,27 @@ class FileFormat:
 
     name: str
     suffixes: tuple[str, ...]
-    open: Callable[[duckdb.DuckDBPyConnection, Table, Path, int], SourceFile]
+    open: Callable[[Staging, Table, InputFile], SourceFile]
 
 
-def open_source(connection: duckdb.DuckDBPyConnection, table: Table, path: Path, number: int) -> SourceFile:
-    """Open an input file. Raises LakeError if its format, its columns or their types do not fit the table."""
+@contextmanager
+def open_source(staging: Staging, table: Table, path: Path) -> Iterator[SourceFile]:
+    """Open an input file, which stays open while the block reads it.
+
+    Raises LakeError if its format, its columns or their types do not fit the table, and for any error while it is read.
+    """
+    form = file_format(path)
+    with open_input(path) as file, unreadable(path):
+        yield form.open(staging, table, file)
+
+
+def file_format(path: Path) -> FileFormat:
+    """Return the format that the name of a file tells. Raises LakeError."""
     for form in FILE_FORMATS:
         if path.name.lower().endswith(form.suffixes):
-            break
-    else:
-        suffixes = ", ".join(suffix for form in FILE_FORMATS for suffix in form.suffixes)
-        raise LakeError(f"{path}: unknown file format; the file name must end with one of {suffixes}.")
-    if not path.is_file():
-        raise LakeError(f"{path}: file not found.")
-    with unreadable(path):
-        return form.open(connection, table, path, number)
+            return form
+    suffixes = ", ".join(suffix for form in FILE_FORMATS for suffix in form.suffixes)
+    raise LakeError(f"{path}: unknown file format; the file name must end with one of {suffixes}.")
 
 
 @contextmanager
@@ -71,25 +86,27 @@ def unreadable(path: Path) -> Iterator[None]:
         yield
     except (duckdb.Error, OSError, UnicodeError, csv.Error, EOFError) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        advice = " Use the same line ending throughout the file." if "state machine" in lines[0] else ""
-        raise LakeError(f"{path}: the file cannot be read: {lines[0]}{advice}") from error
+        raise LakeError(f"{path}: the file cannot be read: {lines[0]}") from error
 
 
-def _csv_source(connection: duckdb.DuckDBPyConnection, table: Table, path: Path, number: int) -> SourceFile:
-    names = _csv_header(table, path)
-    columns = _checked_columns(table, names, f"{path}:1")
+def _csv_source(staging: Staging, table: Table, file: InputFile) -> SourceFile:
+    del staging
+    splitter = CsvSplitter(file)
+    names = _csv_header(table, file.path, splitter.header())
+    splitter.one_column = len(names) == 1
+    columns = _checked_columns(table, names, f"{file.path}:1")
     typed = ", ".join(f"{quote_literal(name)}: 'VARCHAR'" for name in names)
     relation = (
-        f"SELECT * FROM read_csv($path, columns = {{{typed}}}, auto_detect = false, header = true, delim = ',', "  # noqa: S608
+        f"SELECT * FROM read_csv($path, columns = {{{typed}}}, auto_detect = false, header = false, delim = ',', "  # noqa: S608
         "quote = '\"', escape = '\"', nullstr = '', allow_quoted_nulls = false, strict_mode = true, "
-        f"max_line_size = 16777216, store_rejects = true, rejects_limit = 0, "
-        f"rejects_table = 'broken_{number}', rejects_scan = 'broken_scan_{number}')"
+        "new_line = '\\n', max_line_size = $size, buffer_size = $size, store_rejects = true, rejects_limit = 0, "
+        f"rejects_table = {quote_literal(BROKEN)}, rejects_scan = {quote_literal(BROKEN_SCANS)})"
     )
     expressions = {column.name: parse_text(column.type, quote_identifier(column.name)) for column in columns}
     return SourceFile(
-        path=path,
-        number=number,
+        path=file.path,
         form=CSV,
+        chunks=lambda: read_ahead(splitter.chunks()),
         relation=relation,
         expressions=expressions,
         raw=_row_as_json(names),
@@ -97,19 +114,18 @@ def _csv_source(connection: duckdb.DuckDBPyConnection, table: Table, path: Path,
     )
 
 
-def _csv_header(table: Table, path: Path) -> list[str]:
-    opener = gzip.open if path.name.lower().endswith(".gz") else open
-    with opener(path, "rt", encoding="utf-8-sig", errors="replace", newline="") as lines:
-        header = next(csv.reader(lines, strict=True), None)
+def _csv_header(table: Table, path: Path, record: str) -> list[str]:
+    header = next(csv.reader(io.StringIO(record, newline=""), strict=True), None)
     if not header:
         known = ", ".join(table.by_name)
         raise LakeError(f"{path}:1: the header is missing; the first line must name columns of {table.name}: {known}.")
     return header
 
 
-def _parquet_source(connection: duckdb.DuckDBPyConnection, table: Table, path: Path, number: int) -> SourceFile:
+def _parquet_source(staging: Staging, table: Table, file: InputFile) -> SourceFile:
+    path = file.path
     relation = "SELECT * FROM read_parquet($path, hive_partitioning = false)"
-    description = connection.execute(f"DESCRIBE {relation}", {"path": str(path)}).fetchall()
+    description = staging.connection.execute(f"DESCRIBE {relation}", {"path": file.engine_path}).fetchall()
     types = {str(row[0]): str(row[1]) for row in description}
     expressions = {}
     for column in _checked_columns(table, list(types), str(path)):
@@ -119,8 +135,8 @@ def _parquet_source(connection: duckdb.DuckDBPyConnection, table: Table, path: P
         expressions[column.name] = parsed
     return SourceFile(
         path=path,
-        number=number,
         form=PARQUET,
+        chunks=lambda: parquet_chunks(staging, file, types),
         relation=relation,
         expressions=expressions,
         raw=_row_as_json(list(types)),
@@ -137,7 +153,8 @@ def _unfit_type(path: Path, column: TableColumn, found: str) -> LakeError:
     )
 
 
-def _ndjson_source(connection: duckdb.DuckDBPyConnection, table: Table, path: Path, number: int) -> SourceFile:
+def _ndjson_source(staging: Staging, table: Table, file: InputFile) -> SourceFile:
+    del staging
     columns = [TENANT, *table.columns]
     paths = ", ".join(quote_literal(f'$."{column.name}"') for column in columns)
     values = [f"nullif(_values[{n}], 'null'::JSON) AS {_as_json(column)}" for n, column in enumerate(columns, start=1)]
@@ -146,7 +163,7 @@ def _ndjson_source(connection: duckdb.DuckDBPyConnection, table: Table, path: Pa
         f"SELECT *,\n    {comma_separated(texts)}\nFROM (SELECT _json, _keys,\n    {comma_separated(values)}\n"
         f"FROM (SELECT json AS _json, json_extract(json, [{paths}]) AS _values,\n"
         "    CASE WHEN json_type(json) = 'OBJECT' THEN json_keys(json) END AS _keys\n"
-        "FROM read_ndjson_objects($path, ignore_errors = true)))"
+        "FROM read_ndjson_objects($path, ignore_errors = true, maximum_object_size = $size)))"
     )
     known = ", ".join(quote_literal(column.name) for column in columns)
     unknown = f"list_filter(_keys, lambda key: NOT list_contains([{known}], key))[1]"
@@ -163,9 +180,9 @@ def _ndjson_source(connection: duckdb.DuckDBPyConnection, table: Table, path: Pa
         TENANT.type, f"coalesce({quote_identifier(TENANT.name)}, $tenant)", _as_json(TENANT)
     )
     return SourceFile(
-        path=path,
-        number=number,
+        path=file.path,
         form=NDJSON,
+        chunks=lambda: read_ahead(ndjson_chunks(file)),
         relation=relation,
         expressions=expressions,
         raw="CAST(_json AS VARCHAR)",

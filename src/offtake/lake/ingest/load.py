@@ -12,13 +12,18 @@ import duckdb
 from offtake.errors import LakeError, StorageUnavailable
 from offtake.lake.compact import compact
 from offtake.lake.delta import Lake
-from offtake.lake.ingest.files import SourceFile, open_source, unreadable
+from offtake.lake.ingest.chunks import Chunk, TextChunk, halves
+from offtake.lake.ingest.files import SourceFile, file_format, open_source
 from offtake.lake.ingest.folders import parquet_parts
-from offtake.lake.ingest.rejects import bad_rows, broken_rows, refuse_unknown_keys, reject_file, rejected
-from offtake.lake.ingest.staging import INCOMING, create_incoming, scalar, staging
+from offtake.lake.ingest.incoming import Incoming
+from offtake.lake.ingest.rejects import BadRows, bad_rows, broken_rows, reject_file, rejected
 from offtake.lake.ingest.upsert import upsert
 from offtake.lake.ingest.validate import stage
+from offtake.lake.staging import MEMORY_BYTES, Staging, staging
 from offtake.lake.tables import Table
+
+_CHUNK = "chunk"
+_MIN_RECORD_BYTES = 2 * 1024 * 1024  # the engine's default for the longest record of a file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +50,7 @@ def load(
     reject_to: Path | None = None,
     progress: Callable[[int], None] = lambda rows: None,
 ) -> LoadCounts:
-    """Upsert the rows of all files by key, in one commit; ``progress`` gets the number of rows read after each file.
+    """Upsert the rows of all files by key, in one commit; ``progress`` gets the number of rows read after each chunk.
 
     A later row replaces an earlier one with the same key. Raises LakeError for a file that cannot be loaded, and
     LoadRejected at the first bad row unless ``reject_to`` names a file for bad rows; nothing is stored in either case.
@@ -54,39 +59,79 @@ def load(
     if not files:
         raise LakeError("There is no file to load; name at least one.")
     files = [part for path in files for part in parquet_parts(path)]
-    with staging() as connection:
-        create_incoming(connection, table)
-        sources = [open_source(connection, table, path, number) for number, path in enumerate(files)]
-        read = _stage_all(connection, table, sources, tenant=tenant, progress=progress)
-        refuse_unknown_keys(connection, table, sources)
-        bad = scalar(connection, f"SELECT count(*) FROM {INCOMING} WHERE _faults IS NOT NULL")  # noqa: S608
-        broken = sum(len(broken_rows(connection, source)) for source in sources)
-        if bad + broken and reject_to is None:
-            raise rejected(next(bad_rows(connection, sources)), bad + broken)
-        with reject_file(reject_to, bad_rows(connection, sources), inputs=files), lake.writing(table):
-            stored = upsert(connection, lake, table, tenant=tenant)
+    for path in files:
+        file_format(path)
+    with staging(lake.storage.staging) as area:
+        incoming = Incoming(area, table)
+        bad = BadRows(area.path("rejected.ndjson"), keep=reject_to is not None)
+        read = 0
+        for path in files:
+            with open_source(area, table, path) as source:
+                for chunk in source.chunks():
+                    read += stage_chunk(incoming, source, chunk, bad, tenant=tenant)
+                    progress(read)
+        if bad.first is not None and reject_to is None:
+            raise rejected(bad.first, bad.count)
+        with reject_file(reject_to, bad.lines(), inputs=files), lake.writing(table):
+            stored = upsert(incoming, lake, tenant=tenant)
     with suppress(StorageUnavailable):  # the rows are stored; the next load tries to compact again
         compact(lake, table, tenant=tenant)
     return LoadCounts(
-        read=read + broken,
+        read=read,
         inserted=stored.inserted,
         updated=stored.updated,
         superseded=stored.superseded,
-        rejected=bad + broken,
+        rejected=bad.count,
     )
 
 
-def _stage_all(
-    connection: duckdb.DuckDBPyConnection,
-    table: Table,
-    sources: Sequence[SourceFile],
-    *,
-    tenant: str,
-    progress: Callable[[int], None],
-) -> int:
-    read = 0
-    for source in sources:
-        with unreadable(source.path):
-            read += stage(connection, table, source, tenant)
-        progress(read)
-    return read
+def stage_chunk(incoming: Incoming, source: SourceFile, chunk: Chunk, bad: BadRows, *, tenant: str) -> int:
+    """Check the rows of one chunk, and keep the good ones; return the number of rows, good and bad."""
+    connection, table = incoming.connection, incoming.table
+    path, size = _chunk_file(incoming.staging, chunk)
+    try:
+        staged = 0 if chunk.rows == 0 else stage(connection, table, source, path, size=size, tenant=tenant)
+    except duckdb.OutOfMemoryException as error:
+        parts = halves(chunk) if isinstance(chunk, TextChunk) and not chunk.broken else None
+        if parts is None:
+            raise _needs_memory(source, chunk) from error
+        incoming.clear()
+        broken_rows(connection, source)
+        return sum(stage_chunk(incoming, source, part, bad, tenant=tenant) for part in parts)
+    broken = broken_rows(connection, source)
+    if staged + len(broken) != chunk.rows:
+        raise _rows_lost(source, chunk, chunk.rows - staged - len(broken))
+    bad.add(bad_rows(connection, source, chunk, broken), table)
+    incoming.keep()
+    return chunk.rows + (len(chunk.broken) if isinstance(chunk, TextChunk) else 0)
+
+
+def _chunk_file(area: Staging, chunk: Chunk) -> tuple[str, int]:
+    """Return the path by which the engine reads the chunk, and the bytes of its longest record at most."""
+    if not isinstance(chunk, TextChunk):
+        return chunk.engine_path, 0
+    area.path(_CHUNK).write_bytes(chunk.content)
+    return area.engine_path(_CHUNK), max(len(chunk.content) + 1, _MIN_RECORD_BYTES)
+
+
+def _rows_lost(source: SourceFile, chunk: Chunk, lost: int) -> LakeError:
+    """Return the error for rows that the engine did not read, and did not report."""
+    return LakeError(
+        f"{_where(source, chunk)}: {abs(lost):,} rows were not read as they are written. Nothing was loaded."
+    )
+
+
+def _needs_memory(source: SourceFile, chunk: Chunk) -> LakeError:
+    limit = MEMORY_BYTES // 1024**2
+    return LakeError(
+        f"{_where(source, chunk)}: the row needs more than the {limit} MiB of memory of a load. Shorten its values, or "
+        "nest them less deeply. Nothing was loaded."
+    )
+
+
+def _where(source: SourceFile, chunk: Chunk) -> str:
+    if not isinstance(chunk, TextChunk):
+        return f"{source.path}: rows {chunk.first} to {chunk.first + chunk.rows - 1}"
+    records = chunk.split()
+    first, last = records[0].line, records[-1].line
+    return f"{source.path}:{first}" if first == last else f"{source.path}:{first}-{last}"

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from heapq import merge
 from pathlib import Path
 
 import duckdb
 
 from offtake.errors import LoadRejected, OutputError
-from offtake.lake.ingest.files import CSV, PARQUET, UNKNOWN_COLUMN, SourceFile, unknown_column, unreadable
-from offtake.lake.ingest.line_numbers import records
-from offtake.lake.ingest.staging import INCOMING, scalar
+from offtake.lake.ingest.chunks import Chunk, Record, TextChunk
+from offtake.lake.ingest.files import BROKEN, BROKEN_SCANS, CSV, PARQUET, UNKNOWN_COLUMN, SourceFile, unknown_column
+from offtake.lake.ingest.incoming import ARRIVING
 from offtake.lake.tables import Table
 from offtake.output_file import output_file
 
@@ -22,7 +23,6 @@ _STRUCTURE = {
     "TOO MANY COLUMNS": "the line has more fields than the header",
     "UNQUOTED VALUE": "a quoted field is not closed, or text follows its closing quote; double quotes inside a field",
     "INVALID ENCODING": "the text is not valid UTF-8; convert the file to UTF-8",
-    "LINE SIZE OVER MAXIMUM": "the line is longer than 16 MiB",
 }
 
 
@@ -42,7 +42,7 @@ class BadRow:
     path: Path
     line: int
     faults: tuple[Fault, ...]
-    raw: object
+    raw: str  # as JSON
 
     @property
     def location(self) -> str:
@@ -51,74 +51,111 @@ class BadRow:
         return f"{self.path}: row {self.line}" if is_parquet else f"{self.path}:{self.line}"
 
 
-def refuse_unknown_keys(connection: duckdb.DuckDBPyConnection, table: Table, sources: Sequence[SourceFile]) -> None:
-    """Raise LakeError for the first unknown column of an NDJSON line: like one in a header, it stops the load."""
-    found = connection.execute(
-        f"SELECT _file FROM {INCOMING} WHERE _faults[1].reason = $reason ORDER BY rowid LIMIT 1",  # noqa: S608
-        {"reason": UNKNOWN_COLUMN},
-    ).fetchone()
-    if found is None:
-        return
-    for row in bad_rows(connection, [sources[int(found[0])]]):
-        if row.faults[0].reason == UNKNOWN_COLUMN:
-            raise unknown_column(table, row.location, str(row.faults[0].column))
+class BadRows:
+    """The bad rows of a load, in the order of files and lines; they are kept in ``spool`` if there is a reject file."""
+
+    def __init__(self, spool: Path, *, keep: bool) -> None:
+        self.first: BadRow | None = None
+        self.count = 0
+        self._spool = spool
+        self._keep = keep
+
+    def add(self, rows: Iterator[BadRow], table: Table) -> None:
+        """Add the bad rows of a chunk. Raises LakeError for an unknown column, which stops the load as in a header."""
+        with self._spool.open("a", encoding="utf-8", newline="\n") as spool:
+            for row in rows:
+                if row.faults[0].reason == UNKNOWN_COLUMN:
+                    raise unknown_column(table, row.location, str(row.faults[0].column))
+                self.first = self.first or row
+                self.count += 1
+                if self._keep:
+                    spool.write(f"{_as_json(row)}\n")
+
+    def lines(self) -> Iterator[str]:
+        """Yield the lines of the reject file."""
+        if self._spool.exists():
+            with self._spool.open(encoding="utf-8", newline="\n") as spool:
+                yield from spool
 
 
-def broken_rows(connection: duckdb.DuckDBPyConnection, source: SourceFile) -> dict[int, tuple[Fault, str]]:
-    """Return the CSV records that DuckDB could not parse, by their position in the file."""
+def bad_rows(
+    connection: duckdb.DuckDBPyConnection, source: SourceFile, chunk: Chunk, broken: Mapping[int, tuple[Fault, str]]
+) -> Iterator[BadRow]:
+    """Yield the bad rows of the chunk in order; ``broken`` are those that the engine could not parse."""
+    faulty = connection.execute(
+        f"SELECT rowid, _faults, _raw FROM {ARRIVING} WHERE _faults IS NOT NULL ORDER BY rowid"  # noqa: S608
+    ).fetchall()
+    path = source.path
+    if isinstance(chunk, TextChunk):
+        records = chunk.split() if faulty or broken else ()
+        found = [
+            *(
+                (n, _faulty(path, records[n].line, faults, raw, records[n]))
+                for n, faults, raw in _numbered(faulty, broken)
+            ),
+            *((n, _broken(path, records[n].line, fault, text)) for n, (fault, text) in broken.items()),
+        ]
+        found.sort(key=lambda each: each[0])
+        early = [
+            (each.position, _broken(path, each.line, Fault(column=None, value=None, reason=each.reason), each.text))
+            for each in chunk.broken
+        ]
+        for _, row in merge(early, found, key=lambda each: each[0]):
+            yield row
+    else:
+        for n, faults, raw in faulty:
+            yield _faulty(path, chunk.first + n, faults, raw, None)
+
+
+def broken_rows(connection: duckdb.DuckDBPyConnection, source: SourceFile) -> Mapping[int, tuple[Fault, str]]:
+    """Return and forget the records that the engine could not parse, by their number in the chunk, from 0."""
     if source.form is not CSV:
         return {}
-    rows = connection.execute(
-        f"SELECT line, column_name, error_type, csv_line FROM broken_{source.number} ORDER BY line, byte_position DESC"  # noqa: S608
-    ).fetchall()
-    return {
-        int(line): (Fault(column=column, value=None, reason=_structure(str(error_type))), str(text))
-        for line, column, error_type, text in rows
-    }
+    with suppress(duckdb.CatalogException):  # without a broken record, there is no table
+        rows = connection.execute(
+            f"SELECT line, column_name, error_type, csv_line FROM {BROKEN} ORDER BY line, byte_position DESC"  # noqa: S608
+        ).fetchall()
+        connection.execute(f"DROP TABLE {BROKEN}; DROP TABLE {BROKEN_SCANS}")
+        return {
+            int(line) - 1: (Fault(column=column, value=None, reason=_structure(str(error_type))), str(text))
+            for line, column, error_type, text in rows
+        }
+    return {}
 
 
 def _structure(error_type: str) -> str:
     return _STRUCTURE.get(error_type, f"the line cannot be parsed ({error_type.lower()})")
 
 
-def bad_rows(connection: duckdb.DuckDBPyConnection, sources: Sequence[SourceFile]) -> Iterator[BadRow]:
-    """Yield all bad rows in the order of files and lines."""
-    for source in sources:
-        broken = broken_rows(connection, source)
-        faulty = f"FROM {INCOMING} WHERE _file = {source.number} AND _faults IS NOT NULL"
-        if broken or scalar(connection, f"SELECT count(*) {faulty}"):
-            with unreadable(source.path):
-                yield from _bad_rows_of_file(connection, source, broken)
+def _numbered(
+    faulty: Sequence[tuple[int, list[dict[str, str | None]], str | None]], broken: Mapping[int, object]
+) -> Iterator[tuple[int, list[dict[str, str | None]], str | None]]:
+    """Number the rows as the records of the chunk are: the engine numbers them without the broken ones."""
+    skipped = 0
+    remaining = iter(sorted(broken))
+    following = next(remaining, None)
+    for rowid, faults, raw in faulty:
+        while following is not None and following <= rowid + skipped:
+            skipped += 1
+            following = next(remaining, None)
+        yield rowid + skipped, faults, raw
 
 
-def _bad_rows_of_file(
-    connection: duckdb.DuckDBPyConnection, source: SourceFile, broken: dict[int, tuple[Fault, str]]
-) -> Iterator[BadRow]:
-    """Read the file in step with its staged rows: each record is either broken or the next staged row."""
-    cursor = connection.cursor()
-    first = scalar(cursor, f"SELECT min(rowid) FROM {INCOMING} WHERE _file = {source.number}")  # noqa: S608
-    cursor.execute(
-        f"SELECT rowid - {first}, _faults, _raw FROM {INCOMING} "  # noqa: S608
-        f"WHERE _file = {source.number} AND _faults IS NOT NULL ORDER BY rowid"
-    )
-    broken_records = iter(broken.values())
-    remaining = len(broken)
-    staged = -1
-    pending = cursor.fetchone()
-    for record in records(source, broken):
-        if pending is None and remaining == 0:
-            return
-        if record.broken:
-            fault, text = next(broken_records)
-            remaining -= 1
-            yield BadRow(path=source.path, line=record.line, faults=(fault,), raw={"text": text})
-            continue
-        staged += 1
-        if pending is not None and pending[0] == staged:
-            faults = tuple(Fault(**fault) for fault in pending[1])
-            raw = json.loads(pending[2]) if pending[2] is not None else {"text": record.text}
-            yield BadRow(path=source.path, line=record.line, faults=faults, raw=raw)
-            pending = cursor.fetchone()
+def _faulty(
+    path: Path, line: int, faults: list[dict[str, str | None]], raw: str | None, record: Record | None
+) -> BadRow:
+    if raw is None:  # the engine could not read the record as JSON
+        raw = _text_as_json(record.content.decode("utf-8", errors="replace") if record else "")
+    found = tuple(Fault(column=each["column"], value=each["value"], reason=str(each["reason"])) for each in faults)
+    return BadRow(path=path, line=line, faults=found, raw=raw)
+
+
+def _broken(path: Path, line: int, fault: Fault, text: str) -> BadRow:
+    return BadRow(path=path, line=line, faults=(fault,), raw=_text_as_json(text))
+
+
+def _text_as_json(text: str) -> str:
+    return json.dumps({"text": text}, ensure_ascii=False)
 
 
 def rejected(first: BadRow, bad: int) -> LoadRejected:
@@ -132,7 +169,7 @@ def rejected(first: BadRow, bad: int) -> LoadRejected:
 
 
 @contextmanager
-def reject_file(path: Path | None, rows: Iterator[BadRow], *, inputs: Sequence[Path]) -> Iterator[None]:
+def reject_file(path: Path | None, lines: Iterator[str], *, inputs: Sequence[Path]) -> Iterator[None]:
     """Write the bad rows to a temporary file, and rename it to ``path`` after the block, the commit, succeeded.
 
     A full disk therefore stops the load before anything is stored, and a failed load keeps an existing reject file.
@@ -144,7 +181,7 @@ def reject_file(path: Path | None, rows: Iterator[BadRow], *, inputs: Sequence[P
     outcome = "Nothing was loaded."
     try:
         with output_file(path, inputs=inputs) as file:
-            file.write(f"{_as_json(row)}\n" for row in rows)
+            file.write(lines)
             yield
             outcome = "The good rows are stored."
             file.publish()
@@ -155,4 +192,5 @@ def reject_file(path: Path | None, rows: Iterator[BadRow], *, inputs: Sequence[P
 def _as_json(row: BadRow) -> str:
     faults = [{"column": fault.column, "value": fault.value, "reason": fault.reason} for fault in row.faults]
     first = {"file": str(row.path), "line": row.line, "column": faults[0]["column"], "reason": faults[0]["reason"]}
-    return json.dumps({**first, "faults": faults, "row": row.raw}, ensure_ascii=False)
+    # The raw row is JSON already; it is not parsed again, because it may be nested too deeply for that.
+    return f'{json.dumps({**first, "faults": faults}, ensure_ascii=False)[:-1]}, "row": {row.raw}}}'

@@ -4,9 +4,8 @@ An upsert reads existing keys and then writes; two concurrent upserts that read 
 twice. So a commit succeeds only on top of the version that was read: if another writer committed in between, the
 table's log refuses it, and the upsert starts again on the newest version.
 
-If all keys are new, the rows are appended. Otherwise one commit rewrites the months that hold an incoming key or
-receive a row. DuckDB does this in bounded memory, sorted by event time; a row whose event time changed moves to its
-new month.
+If all keys are new, the rows are added in files of their own. Otherwise one commit rewrites the months that hold an
+incoming key or receive a row; a row whose event time changed moves to its new month. Files are sorted by event time.
 """
 
 from __future__ import annotations
@@ -15,18 +14,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
-from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
 from offtake.errors import StorageUnavailable
-from offtake.lake.delta import WRITER, Lake, LakeFile, storage_faults
-from offtake.lake.ingest.staging import INCOMING, scalar
+from offtake.lake.delta import Lake, LakeFile, storage_faults
+from offtake.lake.ingest.incoming import INCOMING, POSITION, ROWS, SIZE, Incoming, scalar
 from offtake.lake.tables import Table
+from offtake.lake.writer import FileWriter, NewFile, row_bytes, sort_columns
 from offtake.model.tenant import TENANT_NAME
 from offtake.sql_text import comma_separated, quote_identifier, quote_literal, select_typed
 
 _ATTEMPTS = 20
-_NO_REBASE = CommitProperties(max_commit_retries=0)  # commit on top of the version that was read, or fail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,20 +36,24 @@ class Upserted:
     superseded: int
 
 
-def upsert(connection: duckdb.DuckDBPyConnection, lake: Lake, table: Table, *, tenant: str) -> Upserted:
-    """Store the incoming rows that have no faults; without a good row, nothing is committed.
+def upsert(incoming: Incoming, lake: Lake, *, tenant: str) -> Upserted:
+    """Store the incoming rows; without a row, nothing is committed.
 
     Call it under ``Lake.writing``, which avoids conflicting commits on this machine. Raises StorageUnavailable.
     """
     if not TENANT_NAME.fullmatch(tenant):
-        raise ValueError("not a tenant name")  # it is part of a predicate and of folder names
+        raise ValueError("not a tenant name")  # it is part of the names of folders
+    connection, table = incoming.connection, incoming.table
     superseded = _keep_latest(connection, table)
     total = scalar(connection, f"SELECT count(*) FROM {INCOMING}")  # noqa: S608
     if total == 0:
         return Upserted(inserted=0, updated=0, superseded=superseded)
-    connection.execute("SET VARIABLE tenant = $tenant", {"tenant": tenant})
+    incoming.expose()
+    rows = f"SELECT * EXCLUDE ({POSITION}) FROM read_parquet(getvariable({quote_literal(ROWS)}))"  # noqa: S608
+    if superseded:
+        rows += f" WHERE {POSITION} IN (SELECT {POSITION} FROM {INCOMING})"  # noqa: S608
     for _ in range(_ATTEMPTS):
-        updated = _store(connection, lake, table, tenant=tenant)
+        updated = _store(incoming, lake, rows, tenant=tenant)
         if updated is not None:
             return Upserted(inserted=total - updated, updated=updated, superseded=superseded)
     message = (
@@ -60,29 +62,57 @@ def upsert(connection: duckdb.DuckDBPyConnection, lake: Lake, table: Table, *, t
     raise StorageUnavailable(message)
 
 
-def _store(connection: duckdb.DuckDBPyConnection, lake: Lake, table: Table, *, tenant: str) -> int | None:
+def _store(incoming: Incoming, lake: Lake, rows: str, *, tenant: str) -> int | None:
     """Commit the rows; return how many keys existed before, or None if another writer committed in between."""
+    connection, table = incoming.connection, incoming.table
     delta = lake.create(table)
-    with lake.local(lake.files(delta, table, tenant)) as files, storage_faults(table):
+    stored = lake.files(delta, table, tenant)
+    with lake.local(stored) as files, storage_faults(table):
         updated, months = _existing_keys(connection, table, files)
+        replaced: list[LakeFile] = []
+        if updated:
+            months |= _incoming_months(connection, table)
+            replaced = [file for file in stored if file.month in months]
+            local = [local for local, file in zip(files, stored, strict=True) if file.month in months]
+            _expose_stored(connection, table, local)
+        else:
+            months = _incoming_months(connection, table)
+        added = _write(incoming, rows, months, replaces=bool(updated))
         try:
-            if updated == 0:
-                _append(connection, delta, table)
-            else:
-                _replace(connection, delta, table, tenant=tenant, files=files, months=months)
+            lake.commit(delta, table, tenant=tenant, added=added, removed=replaced)
         except CommitFailedError:
             return None
     return updated
 
 
+def _write(incoming: Incoming, rows: str, months: frozenset[str | None], *, replaces: bool) -> list[NewFile]:
+    """Write each month: its incoming rows and, if it is replaced, its stored rows without the incoming keys."""
+    table = incoming.table
+    names = comma_separated(quote_identifier(name) for name in table.by_name)
+    sorted_by = ", ".join(quote_identifier(name) for name in sort_columns(table))
+    kept = f"stored ANTI JOIN {INCOMING} USING ({_keys(table)})"
+    writer = FileWriter(incoming.staging, table)
+    added: list[NewFile] = []
+    for month in sorted(months, key=str):
+        condition = "true" if month is None else f"month = {quote_literal(month)}"
+        selected = f"SELECT {names} FROM ({rows}) WHERE {condition}"  # noqa: S608
+        sizes = f"SELECT {sorted_by}, {SIZE} FROM {INCOMING} WHERE {condition}"  # noqa: S608
+        if replaces:
+            # By name and all of them: a newer model may have added columns, which stay.
+            stored = f"SELECT * EXCLUDE ({', '.join(table.partition_columns)}) FROM {kept} WHERE {condition}"  # noqa: S608
+            selected += f" UNION ALL BY NAME {stored}"
+            sizes += f" UNION ALL SELECT {sorted_by}, {row_bytes(table)} FROM {kept} WHERE {condition}"  # noqa: S608
+        added += writer.write_sorted(selected, sizes, month=month)
+    return added
+
+
 def _keep_latest(connection: duckdb.DuckDBPyConnection, table: Table) -> int:
-    """Remove bad rows, and rows that a later row with the same key replaces; return the number of the latter."""
+    """Remove rows that a later row with the same key replaces; return their number."""
     keys = _keys(table)
-    connection.execute(f"DELETE FROM {INCOMING} WHERE _faults IS NOT NULL")  # noqa: S608
     connection.execute(
-        f"DELETE FROM {INCOMING} USING (SELECT {keys}, max(rowid) AS latest FROM {INCOMING} "  # noqa: S608
+        f"DELETE FROM {INCOMING} USING (SELECT {keys}, max({POSITION}) AS latest FROM {INCOMING} "  # noqa: S608
         f"GROUP BY {keys} HAVING count(*) > 1) AS duplicate "
-        f"WHERE {_same_key(table, INCOMING, 'duplicate')} AND {INCOMING}.rowid < duplicate.latest"
+        f"WHERE {_same_key(table, INCOMING, 'duplicate')} AND {INCOMING}.{POSITION} < duplicate.latest"
     )
     deleted = connection.fetchone()
     return int(deleted[0]) if deleted else 0
@@ -90,19 +120,29 @@ def _keep_latest(connection: duckdb.DuckDBPyConnection, table: Table) -> int:
 
 def _existing_keys(
     connection: duckdb.DuckDBPyConnection, table: Table, files: Sequence[LakeFile]
-) -> tuple[int, frozenset[str]]:
+) -> tuple[int, frozenset[str | None]]:
     """Return how many incoming keys are stored already, and the months that hold them."""
     if not files:
         return 0, frozenset()
     _expose_stored(connection, table, files)
-    month = "month" if "month" in table.partition_columns else "''"
+    month = "month" if table.event_time else "NULL"
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE existing AS SELECT DISTINCT {_keys(table)}, {month} AS month "  # noqa: S608
         f"FROM stored SEMI JOIN {INCOMING} USING ({_keys(table)})"
     )
     updated = scalar(connection, f"SELECT count(*) FROM {INCOMING} SEMI JOIN existing USING ({_keys(table)})")  # noqa: S608
-    months = connection.execute("SELECT DISTINCT month FROM existing").fetchall()
-    return updated, frozenset(str(row[0]) for row in months)
+    return updated, _months(connection, "SELECT DISTINCT month FROM existing")
+
+
+def _incoming_months(connection: duckdb.DuckDBPyConnection, table: Table) -> frozenset[str | None]:
+    """Return the months of the incoming rows; None stands for a dimension, which has no months."""
+    if table.event_time is None:
+        return frozenset({None})
+    return _months(connection, f"SELECT DISTINCT month FROM {INCOMING}")  # noqa: S608
+
+
+def _months(connection: duckdb.DuckDBPyConnection, sql: str) -> frozenset[str | None]:
+    return frozenset(row[0] for row in connection.execute(sql).fetchall())
 
 
 def _expose_stored(connection: duckdb.DuckDBPyConnection, table: Table, files: Sequence[LakeFile]) -> None:
@@ -110,56 +150,6 @@ def _expose_stored(connection: duckdb.DuckDBPyConnection, table: Table, files: S
     connection.execute("SET VARIABLE stored_files = $files", {"files": [file.path for file in files]})
     rows = select_typed(table.stored_columns, files="stored_files")
     connection.execute(f"CREATE OR REPLACE TEMP VIEW stored AS {rows}")
-
-
-def _append(connection: duckdb.DuckDBPyConnection, delta: DeltaTable, table: Table) -> None:
-    rows = connection.sql(f"{_incoming(table)} ORDER BY {_sort_columns(table)}, rowid")
-    write_deltalake(
-        delta, rows, mode="append", schema_mode="merge", writer_properties=WRITER, commit_properties=_NO_REBASE
-    )
-
-
-def _replace(
-    connection: duckdb.DuckDBPyConnection,
-    delta: DeltaTable,
-    table: Table,
-    *,
-    tenant: str,
-    files: Sequence[LakeFile],
-    months: frozenset[str],
-) -> None:
-    """Rewrite the affected months: their rows without the incoming keys, plus the incoming rows."""
-    predicate = f"tenant = {quote_literal(tenant)}"
-    if "month" in table.partition_columns:
-        incoming = connection.execute(f"SELECT DISTINCT month FROM {INCOMING}").fetchall()  # noqa: S608
-        affected = sorted(months.union(str(row[0]) for row in incoming))
-        predicate += f" AND month IN ({', '.join(quote_literal(month) for month in affected)})"
-        files = [file for file in files if file.month in affected]
-    _expose_stored(connection, table, files)
-    rows = connection.sql(
-        f"SELECT * FROM (SELECT * FROM stored ANTI JOIN {INCOMING} USING ({_keys(table)}) "  # noqa: S608
-        f"UNION ALL BY NAME {_incoming(table)}) ORDER BY {_sort_columns(table)}"
-    )
-    write_deltalake(
-        delta,
-        rows,
-        mode="overwrite",
-        predicate=predicate,
-        schema_mode="merge",
-        writer_properties=WRITER,
-        commit_properties=_NO_REBASE,
-    )
-
-
-def _incoming(table: Table) -> str:
-    month = ["month"] if "month" in table.partition_columns else []
-    columns = [*(quote_identifier(column.name) for column in table.columns), "getvariable('tenant') AS tenant", *month]
-    return f"SELECT {comma_separated(columns)}\nFROM {INCOMING}"
-
-
-def _sort_columns(table: Table) -> str:
-    """Return the sort columns: the event time, then the key, so that the same rows give the same file."""
-    return comma_separated([*(["month", quote_identifier(table.event_time)] if table.event_time else []), _keys(table)])
 
 
 def _keys(table: Table) -> str:

@@ -1,4 +1,4 @@
-"""Validation: one SQL statement reads a file, checks every row against the model, and inserts it into ``incoming``.
+"""Validation: one SQL statement reads a chunk, checks every row against the model, and inserts it into ``arriving``.
 
 A good row is typed and has null ``_faults``; a bad row has its faults, at most one per column, and its raw text. Rows
 are checked one by one: ``upsert.py`` resolves duplicate keys, and foreign keys are not enforced (see ``load.py``).
@@ -12,8 +12,8 @@ import duckdb
 
 from offtake.errors import InvalidExpression
 from offtake.lake.ingest.files import TENANT, SourceFile
+from offtake.lake.ingest.incoming import ARRIVING
 from offtake.lake.ingest.parsing import NO_SUCH_TIME, ParseExpressions
-from offtake.lake.ingest.staging import INCOMING
 from offtake.lake.tables import DUCKDB_TYPES, Table, TableColumn
 from offtake.model.column_type import ColumnType
 from offtake.model.expression import parse
@@ -23,25 +23,30 @@ _YEARS = "TIMESTAMPTZ '0001-01-01 00:00:00+00' AND TIMESTAMPTZ '9999-12-31 23:59
 _VALUE_LENGTH = 80  # of a faulty value that a fault keeps
 
 
-def stage(connection: duckdb.DuckDBPyConnection, table: Table, source: SourceFile, tenant: str) -> int:
-    """Read one file into the incoming rows; return the number of rows read, good and bad."""
-    parameters: dict[str, object] = {"path": str(source.path), "tenant": tenant}
-    sql = _statement(table, source)
-    values = {name: value for name, value in parameters.items() if f"${name}" in sql}
+def stage(
+    connection: duckdb.DuckDBPyConnection, table: Table, source: SourceFile, path: str, *, size: int, tenant: str
+) -> int:
+    """Read the chunk at ``path``, whose longest record has at most ``size`` bytes; return the number of rows read."""
+    parameters: dict[str, object] = {"path": path, "size": size, "tenant": tenant}
     for column in table.columns:
         if column.syntax == "filter" and column.name in source.expressions:
-            _check_expressions(connection, source, column, path=str(source.path))
-    inserted = connection.execute(sql, values).fetchone()
+            _check_expressions(connection, source, column, parameters)
+    sql = _statement(table, source)
+    inserted = connection.execute(sql, _used(parameters, sql)).fetchone()
     return int(inserted[0]) if inserted else 0
 
 
+def _used(parameters: Mapping[str, object], sql: str) -> dict[str, object]:
+    return {name: value for name, value in parameters.items() if f"${name}" in sql}
+
+
 def _check_expressions(
-    connection: duckdb.DuckDBPyConnection, source: SourceFile, column: TableColumn, *, path: str
+    connection: duckdb.DuckDBPyConnection, source: SourceFile, column: TableColumn, parameters: Mapping[str, object]
 ) -> None:
     """Parse each distinct filter expression of a column, which SQL cannot do, and store the faults in a variable."""
     texts = f"SELECT DISTINCT {source.expressions[column.name].value} FROM ({source.relation})"  # noqa: S608
     reasons: dict[str, str] = {}
-    for (text,) in connection.execute(texts, {"path": path} if "$path" in texts else {}).fetchall():
+    for (text,) in connection.execute(texts, _used(parameters, texts)).fetchall():
         try:
             parse(text or "")
         except InvalidExpression as error:
@@ -63,13 +68,12 @@ def _statement(table: Table, source: SourceFile) -> str:
     reasons = [f"{_reason(table, column, expressions)} AS {_r(column)}" for column in checked]
     month = [f"strftime({quote_identifier('value ' + table.event_time)}, '%Y-%m') AS month"] if table.event_time else []
     typed = [f"{_v(column)} AS {quote_identifier(column.name)}" for column in table.columns]
-    columns = [*typed, *month, f"{source.number} AS _file", f"{_faults(checked, expressions)} AS _faults"]
+    columns = [*typed, *month, f"{_faults(checked, expressions)} AS _faults"]
     return (
-        f"INSERT INTO {INCOMING} BY NAME\n"
-        f"SELECT {comma_separated([*columns, 'CASE WHEN _faults IS NOT NULL THEN _text END AS _raw'])}\n"
+        f"INSERT INTO {ARRIVING} BY NAME\n"
+        f"SELECT {comma_separated([*columns, f'CASE WHEN _faults IS NOT NULL THEN {source.raw} END AS _raw'])}\n"
         f"FROM (SELECT *, {comma_separated(reasons)}\n"
-        f"FROM (SELECT *, {source.raw} AS _text,\n"
-        f"    {source.row_fault} AS _row_fault, {source.row_column} AS _row_column,\n"
+        f"FROM (SELECT *, {source.row_fault} AS _row_fault, {source.row_column} AS _row_column,\n"
         f"    {comma_separated([*values, *parse_reasons])}\nFROM ({source.relation})))"
     )
 

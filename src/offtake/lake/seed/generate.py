@@ -15,10 +15,11 @@ import duckdb
 
 from offtake.lake.compact import compact
 from offtake.lake.delta import Lake
-from offtake.lake.ingest.staging import INCOMING, create_incoming, scalar, staging
+from offtake.lake.ingest.incoming import ARRIVING, INCOMING, Incoming, scalar
 from offtake.lake.ingest.upsert import upsert
 from offtake.lake.seed.calendar import periods, shifts, slots
 from offtake.lake.seed.plan import SeedPlan
+from offtake.lake.staging import staging
 from offtake.lake.tables import tables
 
 _FOLDER = Path(__file__).parent
@@ -40,18 +41,19 @@ def seed(
     counts = {}
     names = [name for name in seeded_tables() if not only or name in only]
     total = plan.calls * len(names)  # each table counts as plan.calls; the table call reports by chunk
-    with staging() as connection:
+    with staging(lake.storage.staging) as area:
+        connection = area.connection
         _prepare(connection, plan)
         if any(needs_conversations(name) for name in names):
             connection.execute(_statement("conversation_events"))
         for number, name in enumerate(names):
             table, before = tables()[name], plan.calls * number
-            create_incoming(connection, table)
-            for done in _generate(connection, plan, name):
+            incoming = Incoming(area, table)
+            for done in _generate(incoming, plan, name):
                 progress(before + done, total)
             counts[name] = scalar(connection, f"SELECT count(*) FROM {INCOMING}")  # noqa: S608
             with lake.writing(table):
-                upsert(connection, lake, table, tenant=plan.tenant)
+                upsert(incoming, lake, tenant=plan.tenant)
             compact(lake, table, tenant=plan.tenant)
     return counts
 
@@ -66,12 +68,13 @@ def needs_conversations(name: str) -> bool:
     return _USES_CONVERSATIONS.search(_statement(name)) is not None
 
 
-def _generate(connection: duckdb.DuckDBPyConnection, plan: SeedPlan, name: str) -> Iterator[int]:
+def _generate(incoming: Incoming, plan: SeedPlan, name: str) -> Iterator[int]:
     """Generate the incoming rows of one table; yield the number of calls done."""
     select = _statement(name)
     for values in _chunks(plan, name):
         bound = {key: value for key, value in values.items() if f"${key}" in select}
-        connection.execute(f"INSERT INTO {INCOMING} BY NAME {select}", bound)
+        incoming.connection.execute(f"INSERT INTO {ARRIVING} BY NAME {select}", bound)
+        incoming.keep()
         yield min(values["last"], plan.calls)
 
 

@@ -1,0 +1,41 @@
+"""Split an NDJSON file into chunks of whole lines. A line without text is not a record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from offtake.lake.ingest.chunks import CHUNK_BYTES, MAX_ROW_BYTES, Record, TextChunk, next_block, row_too_long
+from offtake.lake.ingest.inputs import BYTE_ORDER_MARK, InputFile
+
+_BLANK = b" \t\r\n"
+
+
+def ndjson_chunks(file: InputFile) -> Iterator[TextChunk]:
+    """Yield the lines of a file. Raises LakeError for a line that is too long."""
+    pending, line, is_last = file.read(CHUNK_BYTES).removeprefix(BYTE_ORDER_MARK), 1, False
+    chunk = None
+    while not is_last:
+        block = file.read(next_block(chunk))
+        pending, is_last = pending + block, not block
+        end = len(pending) if is_last else pending.rfind(b"\n") + 1
+        if end:
+            chunk = _chunk(file, pending[:end], line)
+            line += pending.count(b"\n", 0, end)
+            pending = pending[end:]
+            yield chunk
+        if len(pending) > MAX_ROW_BYTES + 2:  # with the line end
+            raise row_too_long(file.path, line)
+
+
+def _chunk(file: InputFile, content: bytes, line: int) -> TextChunk:
+    if len(content) > MAX_ROW_BYTES:
+        for record in _split(content, line):
+            if len(record.content) > MAX_ROW_BYTES:
+                raise row_too_long(file.path, record.line)
+    rows = sum(1 for text in content.split(b"\n") if text.strip(_BLANK))
+    return TextChunk(content=content, rows=rows, split=lambda: _split(content, line))
+
+
+def _split(content: bytes, line: int) -> Sequence[Record]:
+    lines = enumerate(content.split(b"\n"), start=line)
+    return [Record(line=number, content=text.removesuffix(b"\r")) for number, text in lines if text.strip(_BLANK)]

@@ -1,0 +1,125 @@
+"""The private folder in which a load stages rows, with a temporary DuckDB database.
+
+Each load has a folder of its own, which is removed when it ends. The folder of a killed load is removed by the next
+load, or by ``sweep_staging``: its lock is free.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from offtake.errors import LakeError
+
+MEMORY_BYTES = 512 * 1024 * 1024  # of the engine, for one load
+_SETTINGS: dict[str, str | int | float | list[str]] = {
+    "memory_limit": f"{MEMORY_BYTES // 1024}KiB",
+    "threads": 2,
+    "preserve_insertion_order": "true",  # rows get their line numbers by their order
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Staging:
+    """A folder for the files of one load, and its database, which is on disk and spills into the folder.
+
+    The engine opens the files by ``engine_path``: the folder's own path never reaches it, because DuckDB expands
+    patterns such as ``[1]`` in paths.
+    """
+
+    folder: Path
+    connection: duckdb.DuckDBPyConnection
+    engine_folder: str
+
+    def path(self, name: str) -> Path:
+        """Return the path of a file in the folder."""
+        return self.folder / name
+
+    def engine_path(self, name: str) -> str:
+        """Return the path by which DuckDB opens the file; it contains no character that DuckDB interprets."""
+        return f"{self.engine_folder}/{name}"
+
+
+@contextmanager
+def staging(parent: Path) -> Iterator[Staging]:
+    """Yield a new folder in ``parent``, which is created if missing; both are accessible to the owner only.
+
+    Raises LakeError if the folder cannot be created.
+    """
+    with _private_folder(parent) as folder:
+        handle = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            engine_folder = f"/proc/self/fd/{handle}"
+            # On disk, not in memory: DuckDB compresses the rows, and a sort can use all memory.
+            connection = duckdb.connect(
+                f"{engine_folder}/staging.duckdb", config={**_SETTINGS, "temp_directory": engine_folder}
+            )
+            try:
+                connection.execute("SET TimeZone = 'UTC'")
+                yield Staging(folder, connection, engine_folder)
+            finally:
+                connection.close()
+        finally:
+            os.close(handle)
+
+
+def sweep_staging(parent: Path) -> int:
+    """Remove the folders that killed loads left in ``parent``, and return their number."""
+    if not parent.is_dir():
+        return 0
+    with _locked(parent / "lock"):
+        return _remove_abandoned(parent)
+
+
+@contextmanager
+def _private_folder(parent: Path) -> Iterator[Path]:
+    """Yield a new folder. Its lock is held until the block ends: without a lock, a folder counts as abandoned."""
+    folder = parent / uuid.uuid4().hex
+    try:
+        parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        parent.chmod(0o700)
+        with _locked(parent / "lock"):
+            _remove_abandoned(parent)
+            lock = _lock_file(folder).open("w")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            folder.mkdir(mode=0o700)
+    except OSError as error:
+        raise LakeError(f"{parent}: rows cannot be staged there: {error.strerror}.") from error
+    with lock:
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            _lock_file(folder).unlink(missing_ok=True)
+
+
+def _remove_abandoned(parent: Path) -> int:
+    removed = 0
+    for lock_file in parent.glob("*.lock"):
+        with suppress(FileNotFoundError, BlockingIOError), lock_file.open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(lock_file.with_suffix(""), ignore_errors=True)
+            lock_file.unlink(missing_ok=True)
+            removed += 1
+    return removed
+
+
+def _lock_file(folder: Path) -> Path:
+    return folder.with_suffix(".lock")
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
