@@ -20,6 +20,7 @@ import bench_home
 import bench_http
 import bench_jobs
 import bench_reports
+import bench_sweep
 import bench_xlsx
 from bench_export import BareCopy
 from bench_home import TENANT, BenchHome
@@ -54,6 +55,8 @@ def main() -> int:
         lines = bench_catalogue.measure(bench_home.prepare(options.folder, SIZES["medium"]))
         console.print(bench_catalogue.table(list(lines)))
         return 0
+    if options.sweep:
+        return _sweep(options, console)
     if options.xlsx:
         return _workbooks(options, console)
     if options.jobs:
@@ -86,6 +89,20 @@ def _reports(home: BenchHome, options: argparse.Namespace, console: Console) -> 
             status.update(f"Running reports; the last was {found[0].name}: {found[0].measured}")
     console.print(table(measurements, f"Reports over {options.rows:,} rows of their main tables"))
     return 0
+
+
+def _sweep(options: argparse.Namespace, console: Console) -> int:
+    """Export lakes of every size and shape with every memory, and nothing else. Return 1 if an export fails."""
+    sweep = bench_sweep.Sweep(
+        sizes=options.sizes, memories=options.memory, shapes=options.shapes, formats=options.formats
+    )
+    measurements: list[Measurement] = []
+    with console.status("Exporting lakes of every size (takes hours)"):
+        for found in bench_sweep.measure(options.folder, sweep):
+            measurements.append(found)
+            console.print(f"{found.name}: {found.measured}")
+    console.print(table(measurements, "Failed exports by size, shape and memory"))
+    return int(any(not measurement.within for measurement in measurements))
 
 
 def _workbooks(options: argparse.Namespace, console: Console) -> int:
@@ -126,6 +143,14 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--xlsx", action="store_true", help="measure workbooks against other writers instead")
     parser.add_argument("--jobs", action="store_true", help="measure the job store on both databases instead")
+    parser.add_argument("--sweep", action="store_true", help="export lakes of every size, shape and memory instead")
+    for name, default, meaning in (
+        ("--sizes", bench_sweep.SIZES, "conversations of the lakes of --sweep"),
+        ("--memory", bench_sweep.MEMORIES, "memory of the attempts of --sweep in MiB; 0: the default of the settings"),
+    ):
+        parser.add_argument(name, type=int, nargs="+", default=default, help=meaning)
+    for name, known in (("--shapes", bench_sweep.SHAPES), ("--formats", bench_sweep.FORMATS)):
+        parser.add_argument(name, nargs="+", choices=known, default=known, help=f"{name[2:]} of --sweep")
     parser.add_argument("--rows", type=int, default=10_000_000, help="rows for --reports (default 10000000)")
     parser.add_argument("--json", type=Path, help="write the measurements to this file, too")
     return parser.parse_args()

@@ -68,8 +68,9 @@ class Stored:
         dialect: str = "talkdesk",
         parameters: ReportParameters = ReportParameters(),  # noqa: B008 - frozen
         partitions: int = 1,
+        threads: int = 1,
     ) -> Iterator[Export]:
-        """An export of a report for one tenant, with an open session."""
+        """An export of a report for one tenant, with an open session. Partitions have fixed join sides, as attempts."""
         request = ExportRequest(
             dialect=dialect,
             report=report,
@@ -84,8 +85,9 @@ class Stored:
         uses = (*known.tables, *filters.tables(known))
         views = views_of(self.lake, uses, tenant=care.tenant, timespan=timespan)
         file = self.folder / "export"
+        own = replace(limits(self.folder), threads=threads, fixed_join_sides=partitions > 1)
         with Session(
-            limits(self.folder), views, tenant=care.tenant, writable=(file, partition_file(file)), partitions=partitions
+            own, views, tenant=care.tenant, writable=(file, partition_file(file)), partitions=partitions
         ) as session:
             request = filters.prepare(session, known, request)
             intermediate.create_tables(session, known, request)

@@ -27,6 +27,7 @@ class _Asked(TypedDict):
     as_of: datetime | None
     parameters: ReportParameters
     partitions: int
+    threads: int
 
 
 # Fact tables that refer to each other by ids of conversations and posts, and the states of agents.
@@ -56,8 +57,17 @@ def test_the_partitions_together_hold_the_rows_of_the_whole(
                 interval_milliseconds=data.draw(st.sampled_from((3_600_000, 86_400_000)), label="interval"),
             )
             whole, divided = (
-                _rows(here, report, care, timespan, as_of=scenario.asked_at, parameters=wanted, partitions=number)
-                for number in (1, partitions)
+                _rows(
+                    here,
+                    report,
+                    care,
+                    timespan,
+                    as_of=scenario.asked_at,
+                    parameters=wanted,
+                    partitions=number,
+                    threads=threads,
+                )
+                for number, threads in ((1, 2), (partitions, 1))
             )
             assert_same_rows(divided, whole, key=report.key)
 
