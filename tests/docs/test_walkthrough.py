@@ -83,7 +83,7 @@ def test_readme(tmp_path: Path) -> None:
         header, *rows = csv.reader(file)
     assert "Call Id" in header
     assert {len(row) for row in rows} == {len(header)}
-    assert 4500 <= len(rows) <= 5000  # one call in 20 is near the latest clock changes
+    assert 4950 <= len(rows) <= 5000  # a call may end after the last day
 
 
 def test_moving_from_khoros(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_tutorial(tmp_path: Path) -> None:
     assert "done" in printed.splitlines()
     document = json.loads((tmp_path / "calls.json").read_text("utf-8"))
     assert document["total"] == len(document["entries"])
-    assert 1800 <= document["total"] <= 2000
+    assert 1980 <= document["total"] <= 2000  # a call may end after the last day
 
 
 def test_loading_your_own_data(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_a_plain_script_that_pulls(tmp_path: Path) -> None:
     printed = _paste("docs/how-to/use-airbyte.md", tmp_path).splitlines()
     found = {line.split()[-1]: int(line.split()[0]) for line in printed if " rows of " in line}
     assert found.keys() == {"calls", "user_status", "contacts"}
-    assert 450 <= found["calls"] <= 500  # one call in 20 is near the latest clock changes
+    assert 495 <= found["calls"] <= 500  # a call may end after the last day
     assert all(found.values())
     assert "is revoked" in printed[-1]
 

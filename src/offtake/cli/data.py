@@ -46,6 +46,13 @@ def seed(
         list[str] | None, typer.Option("--table", help="Fill this table only; may be given several times.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the generator. Equal options produce equal rows.")] = 7,
+    clock_changes: Annotated[
+        bool,
+        typer.Option(
+            "--clock-changes",
+            help="Put one call in 20, and other rows, near the latest clock changes, which may be outside the days.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Fill every table with consistent sample data. A repeated run with the same options adds no rows."""
@@ -55,7 +62,9 @@ def seed(
     services = open_home(home)
     identity.get_tenant(tenant, services)
     last = until.date() if until else datetime.now(UTC).date()
-    plan = SeedPlan(tenant=tenant, days=days, until=last, calls=calls or SIZES[size], seed=seed)
+    plan = SeedPlan(
+        tenant=tenant, days=days, until=last, calls=calls or SIZES[size], seed=seed, clock_changes=clock_changes
+    )
     with (
         _storage_checked(services),
         progress_bar("Generating sample data", "{task.percentage:>3.0f} %") as progress,

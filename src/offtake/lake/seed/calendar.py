@@ -1,4 +1,4 @@
-"""The calendar of the sample data: the plan's days, the latest clock changes, and office hours per time zone.
+"""The calendar of the sample data: the days and, if planned, the latest clock changes; office hours per time zone.
 
 This module computes instants only; the SQL files add randomness.
 """
@@ -50,7 +50,9 @@ class ShiftStart:
 
 
 def clock_changes(plan: SeedPlan) -> list[datetime]:
-    """Return the latest two clock changes before the plan's end in each DST zone, sorted."""
+    """Return the latest two clock changes before the plan's end in each DST zone, sorted; none unless planned."""
+    if not plan.clock_changes:
+        return []
     changes: list[datetime] = []
     for zone in _DST_ZONES:
         latest: list[datetime] = []

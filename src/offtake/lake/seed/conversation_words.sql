@@ -7,7 +7,7 @@ SET VARIABLE inbox_names = ['Support', 'Sales, EU', 'Returns "Gold"', 'サポー
 SET VARIABLE subjects = ['Where is my order?', 'Re: Re: Fwd: invoice', '返金について', 'Не работает, помогите', 'استفسار', 'חשבונית', '', 'Order "4711", again', '=1+1', E'Line\nbreak', '🙏', 'Reclamação, 2.ª via'];
 SET VARIABLE messages = [
     'Hello, my parcel has not arrived.', 'Thank you!', 'Any news?', 'It says "error 42", what now?', E'Dear all,\n\nplease cancel my order.\n\nKind regards', E'First\r\nSecond',
-    '荷物が届きません。', 'Заказ не пришёл, что делать?', 'لم يصل الطلب', 'החבילה לא הגיעה', '@brand help', '#fail', '=1+1', '+1', '-', 'ok 👍🏽', '', 'naïve café', E'cafe\u0301', '<p>Hi</p>', '{"a": [1]}', 'Long: ' || repeat('very ', 80) || 'slow', E'\ttab', '0', 'null'
+    '荷物が届きません。', 'Заказ не пришёл, что делать?', 'لم يصل الطلب', 'החבילה לא הגיעה', '@brand help', '#fail', '=1+1', '+1', '-', 'ok 👍🏽', '', 'naïve café', 'cafe' || chr(769), '<p>Hi</p>', '{"a": [1]}', 'Long: ' || repeat('very ', 80) || 'slow', E'\ttab', '0', 'null'
 ];
 
 SET VARIABLE authors = (SELECT 1 + count(*) // 15 FROM numbered);

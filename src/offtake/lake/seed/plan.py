@@ -12,13 +12,17 @@ SIZES: Mapping[str, int] = MappingProxyType({"small": 2_000, "medium": 200_000, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeedPlan:
-    """Plan for ``calls`` rows in the table call, nearly all of them in the ``days`` that end with ``until`` (UTC)."""
+    """Plan for ``calls`` rows in the table call, all of them in the ``days`` that end with ``until`` (UTC).
+
+    With ``clock_changes``, one call in 20 and other rows are near the latest clock changes, also outside these days.
+    """
 
     tenant: str
     until: date
     calls: int
     days: int = 31
     seed: int = 7
+    clock_changes: bool = False
 
     def __post_init__(self) -> None:
         if self.days < 1 or self.calls < 1:
