@@ -21,6 +21,7 @@ from offtake.errors import LakeError
 from offtake.lake.ingest.chunks import Chunk, read_ahead
 from offtake.lake.ingest.csv_chunks import CsvSplitter
 from offtake.lake.ingest.inputs import InputFile, open_input
+from offtake.lake.ingest.long_values import long_columns
 from offtake.lake.ingest.ndjson_chunks import ndjson_chunks
 from offtake.lake.ingest.parquet_chunks import parquet_chunks
 from offtake.lake.ingest.parsing import ParseExpressions, accepted_types, parse_json, parse_text, parse_typed
@@ -181,7 +182,7 @@ def _ndjson_source(staging: Staging, table: Table, file: InputFile) -> SourceFil
     return SourceFile(
         path=file.path,
         form=NDJSON,
-        chunks=lambda: read_ahead(ndjson_chunks(file)),
+        chunks=lambda: read_ahead(ndjson_chunks(file, long_columns(table))),
         relation=relation,
         expressions=expressions,
         raw="CAST(_json AS VARCHAR)",
