@@ -127,6 +127,11 @@ def _parquet_source(staging: Staging, table: Table, file: InputFile) -> SourceFi
     relation = "SELECT * FROM read_parquet($path, hive_partitioning = false)"
     description = staging.connection.execute(f"DESCRIBE {relation}", {"path": file.engine_path}).fetchall()
     types = {str(row[0]): str(row[1]) for row in description}
+    uuids = [quote_identifier(name) for name, duckdb_type in types.items() if duckdb_type == "UUID"]
+    if uuids:  # the pieces of a file with wide rows hold their bytes
+        relation = relation.replace(
+            "*", f"* REPLACE ({', '.join(f'CAST({name} AS UUID) AS {name}' for name in uuids)})"
+        )
     expressions = {}
     for column in _checked_columns(table, list(types), str(path)):
         parsed = parse_typed(column.type, quote_identifier(column.name), types[column.name])
