@@ -23,6 +23,7 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from offtake.errors import StorageUnavailable
 from offtake.lake.cache import RemoteFile
+from offtake.lake.staging import sweep_staging
 from offtake.lake.storage import TableStorage
 from offtake.lake.tables import Table
 from offtake.lake.writer import NewFile
@@ -77,6 +78,10 @@ class Lake:
         """
         self.storage.check()
         self.open(table)
+
+    def sweep_staging(self) -> int:
+        """Remove what killed loads left on this machine, and return the number of loads. Raises LakeError."""
+        return sweep_staging(self.storage.staging)
 
     def open(self, table: Table) -> DeltaTable | None:
         """Return the newest version of a table, or None before its first load. Raises StorageUnavailable."""

@@ -74,11 +74,14 @@ def staging(parent: Path) -> Iterator[Staging]:
 
 
 def sweep_staging(parent: Path) -> int:
-    """Remove the folders that killed loads left in ``parent``, and return their number."""
+    """Remove the folders that killed loads left in ``parent``, and return their number. Raises LakeError."""
     if not parent.is_dir():
         return 0
-    with _locked(parent / "lock"):
-        return _remove_abandoned(parent)
+    try:
+        with _locked(parent / "lock"):
+            return _remove_abandoned(parent)
+    except OSError as error:
+        raise LakeError(f"{parent}: cannot be swept: {error.strerror}.") from error
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from offtake.lake.ingest.files import open_source
 from offtake.lake.ingest.incoming import Incoming
 from offtake.lake.ingest.load import load, stage_chunk
 from offtake.lake.ingest.rejects import BadRows
-from offtake.lake.staging import staging, sweep_staging
+from offtake.lake.staging import staging
 from offtake.lake.storage import FolderTableStorage
 from tests.fixtures.storage_paths import lake_folder
 from tests.unit.lake.stored import TEAM, stored, version, written
@@ -254,7 +254,7 @@ def _load_until_killed(root: Path, path: Path) -> None:
     )
 
 
-def test_a_killed_load_leaves_only_private_files_and_the_next_load_removes_them(lake: Lake, tmp_path: Path) -> None:
+def test_a_killed_load_leaves_only_private_files_and_a_sweep_removes_them(lake: Lake, tmp_path: Path) -> None:
     path = written(tmp_path / "rows.csv", LINE + b"a,1\n")
     process = multiprocessing.get_context("spawn").Process(target=_load_until_killed, args=(lake_folder(lake), path))
     process.start()
@@ -264,9 +264,10 @@ def test_a_killed_load_leaves_only_private_files_and_the_next_load_removes_them(
     (left,) = (folder for folder in parent.iterdir() if folder.is_dir())
     assert any(left.glob("*.parquet"))
     assert [stat.S_IMODE(folder.stat().st_mode) for folder in (parent, left)] == [0o700, 0o700]
+    assert lake.sweep_staging() == 1
+    assert not left.exists()
     with staging(parent) as area:
-        assert not left.exists()
-        assert sweep_staging(parent) == 0
+        assert lake.sweep_staging() == 0
         assert area.folder.exists()
     assert not [folder for folder in parent.iterdir() if folder.is_dir()]
 

@@ -15,7 +15,7 @@ from offtake.lake.delta import Lake
 from offtake.lake.ingest.chunks import MAX_ROW_BYTES
 from offtake.lake.ingest.load import load
 from offtake.lake.storage import FolderTableStorage
-from tests.unit.lake.stored import TABLES, TEAM, seen, written
+from tests.unit.lake.stored import TABLES, TEAM, seen, stored, written
 
 POST = TABLES["post"]
 KIB, MIB = 1024, 1024 * 1024
@@ -84,7 +84,7 @@ def _check(lake: Lake, rows: int, size: int, *, body: str = "b") -> None:
     [
         (".ndjson", 5000, 10 * KIB),
         (".ndjson", 100, 250 * KIB),
-        (".ndjson", 20, 3 * MIB),
+        (".ndjson", 3, 60 * MIB),
         (".csv", 2, 60 * MIB),
         (".parquet", 300, 250 * KIB),
     ],
@@ -104,6 +104,31 @@ def test_a_repeated_wide_value_of_a_parquet_dictionary_is_loaded(lake: Lake, tmp
         )
     assert path.stat().st_size < 4 * MIB
     assert load(lake, TEAM, [path], tenant="acme").inserted == 2048
+
+
+def test_long_json_values_keep_their_text_and_their_faults(lake: Lake, tmp_path: Path) -> None:
+    text = 'say "hi"\\ \n\u00e9\U0001f469 ' * 80_000
+    rows = [
+        {"team_id": "a", "name": text},
+        {"name": text, "team_id": None},
+        {"team_id": "b", "name": text, "tenant": "other"},
+        {"team_id": "c", "name": [text]},
+        {"team_id": "d" + text, "name": "d"},
+    ]
+    lines = [
+        json.dumps(rows[0]),
+        *(json.dumps(row, ensure_ascii=False) for row in rows[1:]),
+        '{"name":' + json.dumps(text)[:-1],
+    ]
+    path = written(tmp_path / "teams.ndjson", "\n".join(lines))
+    bad = tmp_path / "bad"
+    counts = load(lake, TEAM, [path], tenant="acme", reject_to=bad)
+    assert (counts.inserted, counts.rejected) == (2, 4)
+    assert {key[0]: row["name"] for key, row in stored(lake, TEAM).items()} == {"a": text, "d" + text: "d"}
+    found = [json.loads(line) for line in bad.read_text().splitlines()]
+    assert [(one["line"], one["column"]) for one in found[:3]] == [(2, "team_id"), (3, "tenant"), (4, "name")]
+    assert [one["row"] for one in found[:3]] == rows[1:4]
+    assert "long value" not in bad.read_text()
 
 
 def test_wide_rows_are_replaced_and_compacted(lake: Lake, tmp_path: Path) -> None:

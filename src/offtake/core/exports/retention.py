@@ -9,7 +9,7 @@ from itertools import islice
 
 from offtake.artifacts.store import StoredFile
 from offtake.core.services import Services
-from offtake.errors import AttemptError
+from offtake.errors import AttemptError, LakeError
 from offtake.model.audit import AuditEntry
 from offtake.model.job import Job
 from offtake.store import audit, jobs, purge
@@ -92,13 +92,13 @@ def _entry(job: Job) -> AuditEntry:
 
 
 def sweep(on: Services) -> RemovalCounts:
-    """Remove all orphaned files: those of attempts that were killed or lost their lease."""
-    return _sweep(on.artifacts.found(), on)
+    """Remove all orphaned files: those of attempts that were killed or lost their lease, and of killed loads."""
+    return _sweep_loads(_sweep(on.artifacts.found(), on), on)
 
 
 def sweep_local(on: Services) -> RemovalCounts:
-    """Remove the orphaned files that attempts staged or spilled on this machine."""
-    return _sweep(on.artifacts.local(), on)
+    """Remove the orphaned files that attempts and loads staged or spilled on this machine."""
+    return _sweep_loads(_sweep(on.artifacts.local(), on), on)
 
 
 def sweep_published(on: Services) -> RemovalCounts:
@@ -109,6 +109,15 @@ def sweep_published(on: Services) -> RemovalCounts:
 def orphans(on: Services) -> Iterator[StoredFile]:
     """Yield files that no job references. Raises StorageUnavailable if the store cannot be listed."""
     return _unreferenced(on.artifacts.found(), on)
+
+
+def _sweep_loads(counts: RemovalCounts, on: Services) -> RemovalCounts:
+    """Add what killed loads left; each load counts as one file."""
+    try:
+        counts.done += on.lake.sweep_staging()
+    except LakeError:
+        counts.failed += 1
+    return counts
 
 
 def _sweep(files: Iterator[StoredFile], on: Services) -> RemovalCounts:

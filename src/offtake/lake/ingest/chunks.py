@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from offtake.errors import LakeError
+from offtake.lake.ingest.long_values import LongValue
 
 CHUNK_BYTES = 8 * 1024 * 1024  # of wide rows: the engine holds several copies of 2,048 rows
 _NARROW_CHUNK_BYTES = 32 * 1024 * 1024
@@ -47,6 +48,7 @@ class TextChunk:
     rows: int
     split: Callable[[], Sequence[Record]]  # the records; a chunk that has no bad row is never split
     broken: Sequence[BrokenRecord] = ()
+    long_values: Sequence[LongValue] = ()  # taken out of the records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +88,10 @@ def halves(chunk: TextChunk) -> tuple[TextChunk, TextChunk] | None:
     """Return the two halves of a chunk without its broken records; None if it has one record only."""
     records = chunk.split()
     middle = len(records) // 2
-    return (join_records(records[:middle]), join_records(records[middle:])) if middle else None
+    if not middle:
+        return None
+    first, second = join_records(records[:middle]), join_records(records[middle:])
+    return replace(first, long_values=chunk.long_values), replace(second, long_values=chunk.long_values)
 
 
 def join_records(records: Sequence[Record]) -> TextChunk:

@@ -21,6 +21,7 @@ from offtake.errors import LakeError
 from offtake.lake.ingest.chunks import Chunk, read_ahead
 from offtake.lake.ingest.csv_chunks import CsvSplitter
 from offtake.lake.ingest.inputs import InputFile, open_input
+from offtake.lake.ingest.long_values import long_columns
 from offtake.lake.ingest.ndjson_chunks import ndjson_chunks
 from offtake.lake.ingest.parquet_chunks import parquet_chunks
 from offtake.lake.ingest.parsing import ParseExpressions, accepted_types, parse_json, parse_text, parse_typed, remedy
@@ -127,6 +128,11 @@ def _parquet_source(staging: Staging, table: Table, file: InputFile) -> SourceFi
     relation = "SELECT * FROM read_parquet($path, hive_partitioning = false)"
     description = staging.connection.execute(f"DESCRIBE {relation}", {"path": file.engine_path}).fetchall()
     types = {str(row[0]): str(row[1]) for row in description}
+    uuids = [quote_identifier(name) for name, duckdb_type in types.items() if duckdb_type == "UUID"]
+    if uuids:  # the pieces of a file with wide rows hold their bytes
+        relation = relation.replace(
+            "*", f"* REPLACE ({', '.join(f'CAST({name} AS UUID) AS {name}' for name in uuids)})"
+        )
     expressions = {}
     for column in _checked_columns(table, list(types), str(path)):
         parsed = parse_typed(column.type, quote_identifier(column.name), types[column.name])
@@ -182,7 +188,7 @@ def _ndjson_source(staging: Staging, table: Table, file: InputFile) -> SourceFil
     return SourceFile(
         path=file.path,
         form=NDJSON,
-        chunks=lambda: read_ahead(ndjson_chunks(file)),
+        chunks=lambda: read_ahead(ndjson_chunks(file, long_columns(table))),
         relation=relation,
         expressions=expressions,
         raw="CAST(_json AS VARCHAR)",

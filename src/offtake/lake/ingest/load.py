@@ -16,6 +16,7 @@ from offtake.lake.ingest.chunks import Chunk, TextChunk, halves
 from offtake.lake.ingest.files import SourceFile, file_format, open_source
 from offtake.lake.ingest.folders import parquet_parts
 from offtake.lake.ingest.incoming import Incoming
+from offtake.lake.ingest.long_values import put_back
 from offtake.lake.ingest.rejects import BadRows, bad_rows, broken_rows, reject_file, rejected
 from offtake.lake.ingest.upsert import upsert
 from offtake.lake.ingest.validate import stage
@@ -91,6 +92,8 @@ def stage_chunk(incoming: Incoming, source: SourceFile, chunk: Chunk, bad: BadRo
     path, size = _chunk_file(incoming.staging, chunk)
     try:
         staged = 0 if chunk.rows == 0 else stage(connection, table, source, path, size=size, tenant=tenant)
+        if isinstance(chunk, TextChunk):
+            put_back(connection, chunk.long_values)
     except duckdb.OutOfMemoryException as error:
         parts = halves(chunk) if isinstance(chunk, TextChunk) and not chunk.broken else None
         if parts is None:

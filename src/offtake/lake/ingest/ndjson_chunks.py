@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 
-from offtake.lake.ingest.chunks import CHUNK_BYTES, MAX_ROW_BYTES, Record, TextChunk, next_block, row_too_long
+from offtake.lake.ingest.chunks import (
+    CHUNK_BYTES,
+    MAX_ROW_BYTES,
+    Record,
+    TextChunk,
+    join_records,
+    next_block,
+    row_too_long,
+)
 from offtake.lake.ingest.inputs import BYTE_ORDER_MARK, InputFile
+from offtake.lake.ingest.long_values import LONG_BYTES, LongValue, take_out
 
 _BLANK = b" \t\r\n"
 
 
-def ndjson_chunks(file: InputFile) -> Iterator[TextChunk]:
-    """Yield the lines of a file. Raises LakeError for a line that is too long."""
+def ndjson_chunks(file: InputFile, long_columns: Collection[str]) -> Iterator[TextChunk]:
+    """Yield the lines of a file without the long values of ``long_columns``. Raises LakeError for a line too long."""
     pending, line, is_last = file.read(CHUNK_BYTES).removeprefix(BYTE_ORDER_MARK), 1, False
     chunk = None
     while not is_last:
@@ -19,7 +29,7 @@ def ndjson_chunks(file: InputFile) -> Iterator[TextChunk]:
         pending, is_last = pending + block, not block
         end = len(pending) if is_last else pending.rfind(b"\n") + 1
         if end:
-            chunk = _chunk(file, pending[:end], line)
+            chunk = _chunk(file, pending[:end], line, long_columns)
             line += pending.count(b"\n", 0, end)
             pending = pending[end:]
             yield chunk
@@ -27,13 +37,24 @@ def ndjson_chunks(file: InputFile) -> Iterator[TextChunk]:
             raise row_too_long(file.path, line)
 
 
-def _chunk(file: InputFile, content: bytes, line: int) -> TextChunk:
-    if len(content) > MAX_ROW_BYTES:
-        for record in _split(content, line):
-            if len(record.content) > MAX_ROW_BYTES:
-                raise row_too_long(file.path, record.line)
-    rows = sum(1 for text in content.split(b"\n") if text.strip(_BLANK))
+def _chunk(file: InputFile, content: bytes, line: int, long_columns: Collection[str]) -> TextChunk:
+    lines = content.split(b"\n")
+    if max(map(len, lines)) > LONG_BYTES:
+        return _chunk_of_long_lines(file, content, line, long_columns)
+    rows = sum(1 for text in lines if text.strip(_BLANK))
     return TextChunk(content=content, rows=rows, split=lambda: _split(content, line))
+
+
+def _chunk_of_long_lines(file: InputFile, content: bytes, line: int, long_columns: Collection[str]) -> TextChunk:
+    records: list[Record] = []
+    values: list[LongValue] = []
+    for record in _split(content, line):
+        if len(record.content) > MAX_ROW_BYTES:
+            raise row_too_long(file.path, record.line)
+        shortened, taken = take_out(record.content, long_columns)
+        records.append(Record(line=record.line, content=shortened))
+        values += taken
+    return replace(join_records(records), long_values=values)
 
 
 def _split(content: bytes, line: int) -> Sequence[Record]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import merge
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from offtake.errors import LoadRejected, OutputError
 from offtake.lake.ingest.chunks import Chunk, Record, TextChunk
 from offtake.lake.ingest.files import BROKEN, BROKEN_SCANS, CSV, PARQUET, UNKNOWN_COLUMN, SourceFile, unknown_column
 from offtake.lake.ingest.incoming import ARRIVING
+from offtake.lake.ingest.long_values import restore
 from offtake.lake.tables import Table
 from offtake.output_file import output_file
 
@@ -101,7 +102,7 @@ def bad_rows(
             for each in chunk.broken
         ]
         for _, row in merge(early, found, key=lambda each: each[0]):
-            yield row
+            yield replace(row, raw=restore(row.raw, chunk.long_values)) if chunk.long_values else row
     else:
         for n, faults, raw in faulty:
             yield _faulty(path, chunk.first + n, faults, raw, None)
