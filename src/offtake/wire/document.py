@@ -91,6 +91,16 @@ def build_document(
     }
 
 
+def constant(value: str) -> dict[str, Any]:
+    """The schema of a text that is always the same. It names the type, without which generators fail."""
+    return {"type": "string", "const": value}
+
+
+def one_of(values: Iterable[str]) -> dict[str, Any]:
+    """The schema of a text that is one of the values."""
+    return {"type": "string", "enum": list(values)}
+
+
 def closed_object(fields: Mapping[str, Schema], *, required: Sequence[str] | None = None) -> dict[str, Any]:
     """The schema of an object without other fields; all of them are required unless ``required`` names some."""
     names = list(fields if required is None else required)

@@ -9,17 +9,29 @@ from collections.abc import Mapping
 from typing import Any
 
 from offtake.catalogue.load import Catalogue
-from offtake.wire.document import FORM, JSON, STRING, Answer, Operation, Parameter, Schema, array, closed_object
+from offtake.wire.document import (
+    FORM,
+    JSON,
+    STRING,
+    Answer,
+    Operation,
+    Parameter,
+    Schema,
+    array,
+    closed_object,
+    constant,
+    one_of,
+)
 from offtake.wire.khoros.errors import ERRORS
 from offtake.wire.khoros.tables import CARE_ROOT, DEFAULT_FORMAT, FORMATS, LANGUAGES, NAME, ROOT, SELECTIONS
 
 _TEXT = "text/plain"
-_NULL: Schema = {"type": "null"}
 _INTEGER: Schema = {"type": "integer"}
 _NUMBER_OR_ID: Schema = {"type": ["integer", "string"]}
 _OPTIONAL: Schema = {"type": ["string", "null"]}
+_NULL = _OPTIONAL  # null in every response; generators fail on a property that is null only
 _MILLISECONDS: Schema = {"type": "string", "pattern": "^[0-9]{1,15}$"}
-_FLAG: Schema = {"type": "string", "enum": ["true", "false"]}
+_FLAG = one_of(["true", "false"])
 _UUID: Schema = {"type": "string", "format": "uuid"}
 _RUN: Schema = {"type": "string", "pattern": "^23[A-Za-z0-9+/]{43}=$"}
 _KEY: Schema = {"type": "string", "minLength": 1}
@@ -42,7 +54,7 @@ PARAMETERS: tuple[tuple[str, Schema, str], ...] = (
     ("workqueueIds", STRING, "Work queues."),
     ("enableBusinessHour", _FLAG, "Whether to filter by business hours."),
     ("businessHourType", _FLAG, "Inside business hours, or outside."),
-    ("conversationReportType", {"type": "string", "enum": list(SELECTIONS)}, "Which conversations."),
+    ("conversationReportType", one_of(SELECTIONS), "Which conversations."),
     ("includeDisabled", _FLAG, "Include disabled agents."),
     ("teamIds", STRING, "Teams."),
     ("teamId", STRING, "Teams; repeatable."),
@@ -56,12 +68,12 @@ PARAMETERS: tuple[tuple[str, Schema, str], ...] = (
 
 def _run_state(detail: str, schema: Schema) -> dict[str, Any]:
     counts = dict.fromkeys(("reason", "currentCount", "totalCount", "lastAcknowledgeTime"), _NULL)
-    return closed_object({"runnerState": {"enum": ["RUNNING", "CLOSED"]}, detail: schema, **counts})
+    return closed_object({"runnerState": one_of(["RUNNING", "CLOSED"]), detail: schema, **counts})
 
 
 _IDS: dict[str, Schema] = {"workflowId": _UUID, "runId": _RUN}
 _CREATED = closed_object({**_IDS, "downloadUrl": STRING, "statusUrl": STRING})
-_STATUS = closed_object({"jobInfo": _CREATED, "result": _run_state("detail", {"enum": ["", "COMPLETED", "FAILED"]})})
+_STATUS = closed_object({"jobInfo": _CREATED, "result": _run_state("detail", one_of(["", "COMPLETED", "FAILED"]))})
 _LISTED = closed_object(
     {
         "jobInfo": closed_object({**_IDS, "downloadUrl": STRING}, required=tuple(_IDS)),
@@ -90,8 +102,8 @@ _QUEUE = closed_object(
         "archived": {"type": "boolean"},
     }
 )
-_FAILURE = closed_object({"status": {"const": "FAIL"}, "request": _NULL, "message": STRING, "result": STRING})
-_CARE_FAILURE = closed_object({"status": {"const": "fail"}, "message": STRING})
+_FAILURE = closed_object({"status": constant("FAIL"), "request": _NULL, "message": STRING, "result": STRING})
+_CARE_FAILURE = closed_object({"status": constant("fail"), "message": STRING})
 # Statuses of the dialect's errors and of HTTP; the document omits 500, which only a defect causes.
 _REFUSED = sorted({*ERRORS.values(), 405, 413} - {500})
 
@@ -137,7 +149,7 @@ def _create(
             summary=summary,
             security=("basic",),
             parameters=(
-                Parameter(name="report_type", location="path", schema={"type": "string", "enum": slugs}, required=True),
+                Parameter(name="report_type", location="path", schema=one_of(slugs), required=True),
                 _COMPANY_KEY,
                 *(
                     Parameter(name=name, location="query", schema=schema, description=meaning)
@@ -155,7 +167,7 @@ def _create(
 
 def _answers(result: Schema, optional_headers: Mapping[str, Schema] | None = None) -> dict[int, Answer]:
     """A success with ``result`` in the envelope, and the dialect's errors."""
-    envelope = closed_object({"status": {"const": "PASS"}, "request": _NULL, "message": _NULL, "result": result})
+    envelope = closed_object({"status": constant("PASS"), "request": _NULL, "message": _NULL, "result": result})
     content = {JSON: envelope, _TEXT: envelope}
     return {200: Answer(content=content, optional_headers=optional_headers or {}), **_refusals(_FAILURE)}
 
@@ -228,7 +240,7 @@ _LOOKUPS = (
         "smart_views",
         CARE_ROOT + "/smartviews",
         "List the smart views.",
-        _care(closed_object({"status": {"const": "success"}, "data": array(_VIEW)})),
+        _care(closed_object({"status": constant("success"), "data": array(_VIEW)})),
     ),
     _read(
         "work_queues",

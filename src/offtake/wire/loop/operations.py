@@ -9,7 +9,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from offtake.model.job import Status
-from offtake.wire.document import JSON, STRING, Answer, Operation, Parameter, Schema, any_case, array, closed_object
+from offtake.wire.document import (
+    JSON,
+    STRING,
+    Answer,
+    Operation,
+    Parameter,
+    Schema,
+    any_case,
+    array,
+    closed_object,
+    constant,
+    one_of,
+)
 from offtake.wire.loop.auth import IMPERSONATE
 from offtake.wire.loop.tables import (
     API,
@@ -37,25 +49,25 @@ _HEADERS: dict[str, Schema] = {
     "RateLimit-Remaining": _COUNT,
     "RateLimit-Reset": _WAIT,
     "Retry-After": _WAIT,
-    "WWW-Authenticate": {"const": "Bearer"},
-    "X-Export-State": {"enum": [status.value for status in Status]},
+    "WWW-Authenticate": constant("Bearer"),
+    "X-Export-State": one_of(status.value for status in Status),
     "X-Export-Rows": _COUNT,
     "X-Export-Bytes": _COUNT,
     "X-Export-Sha256": {**STRING, "pattern": f"^{_HASH}$"},
     "X-Export-Expires": {**STRING, "format": "date-time"},
     "X-Export-Failure": STRING,
     "ETag": {**STRING, "pattern": f'^"{_HASH}(-gzip)?"$'},
-    "Vary": {"const": "Accept-Encoding"},
-    "Content-Encoding": {"const": "gzip"},
-    "Accept-Ranges": {"const": "bytes"},
+    "Vary": constant("Accept-Encoding"),
+    "Content-Encoding": constant("gzip"),
+    "Accept-Ranges": constant("bytes"),
     "Content-Length": _COUNT,
     "Content-Range": {**STRING, "pattern": r"^bytes (\d+-\d+|\*)/\d+$"},
     "Content-Disposition": {
         **STRING,
         "pattern": r'^attachment; filename="loop-export_\d+_\d+_[0-9a-f]{8}\.(json|xlsx)"$',
     },
-    "X-Content-Type-Options": {"const": "nosniff"},
-    "Cache-Control": {"const": "private, no-store"},
+    "X-Content-Type-Options": constant("nosniff"),
+    "Cache-Control": constant("private, no-store"),
 }
 _EVERY = ("X-Request-Id",)
 _COUNTED = (*_EVERY, "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
@@ -90,7 +102,7 @@ _HEAD_ERRORS: dict[int, Sequence[str]] = {403: _EVERY, 410: _EVERY, 412: _EVERY,
 _GET_ERRORS = {**_HEAD_ERRORS, 416: (*_EVERY, "Content-Range")}
 
 _WORDS = sorted({word for word in STATUS.values() if word} | {GONE, GONE_LEGACY})
-_RESULT = closed_object({"id": _UUID, "status": {"enum": _WORDS}, "url": STRING}, required=("id", "status"))
+_RESULT = closed_object({"id": _UUID, "status": one_of(_WORDS), "url": STRING}, required=("id", "status"))
 _ERROR = closed_object(
     {
         "errorCode": STRING,

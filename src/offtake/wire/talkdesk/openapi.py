@@ -10,7 +10,7 @@ from pydantic.json_schema import JsonSchemaMode
 from offtake.catalogue.load import Catalogue
 from offtake.model.rendering import Empty
 from offtake.model.report import Publication, PublishedColumn, Report
-from offtake.wire.document import build_document
+from offtake.wire.document import build_document, constant
 from offtake.wire.talkdesk.operations import operations
 from offtake.wire.talkdesk.schema import (
     CreateBody,
@@ -77,8 +77,8 @@ def _file(publication: Publication, report: Report) -> dict[str, Any]:
         "additionalProperties": False,
     }
     fields = {
-        "type": {"type": "string", "const": publication.slug},
-        "version": {"type": "string", "const": FILE_VERSION},
+        "type": constant(publication.slug),
+        "version": constant(FILE_VERSION),
         "entries": {"type": "array", "items": row},
         "total": {"type": "integer", "minimum": 0},
     }

@@ -24,7 +24,7 @@ from offtake.errors import (
     Unavailable,
 )
 from offtake.http.errors import nearest_of
-from offtake.wire.document import FORM, JSON, Answer, Operation, Parameter, Schema
+from offtake.wire.document import FORM, JSON, Answer, Operation, Parameter, Schema, one_of
 from offtake.wire.errors import STATUSES
 from offtake.wire.talkdesk.errors import CODES, HTTP_CODE, OAUTH_FAULT, OAUTH_WORDS
 from offtake.wire.talkdesk.schema import (
@@ -69,7 +69,7 @@ def operations(catalogue: Catalogue) -> tuple[Operation, ...]:
     """A row for each operation. The report types are those of the catalogue."""
     published = [item for (dialect, _), item in catalogue.publications.items() if dialect == NAME]
     slugs = sorted(slug for item in published for slug in (item.slug, *item.aliases))
-    report = Parameter(name="report_type", location="path", required=True, schema={"type": "string", "enum": slugs})
+    report = Parameter(name="report_type", location="path", required=True, schema=one_of(slugs))
     return (*_TOKEN_OPERATIONS, *_job_operations(report), *_file_operations(report))
 
 
@@ -104,7 +104,7 @@ def _by_status(rows: Iterable[tuple[int, str]], body: type | Any, *, field: str)
         words.setdefault(status, set()).add(word)
     return {
         status: Answer(
-            content={JSON: {"allOf": [reference(body), {"properties": {field: {"enum": sorted(found)}}}]}},
+            content={JSON: {"allOf": [reference(body), {"properties": {field: one_of(sorted(found))}}]}},
             headers={"Retry-After": _SECONDS} if status in (429, 503) else {},
         )
         for status, found in words.items()
