@@ -379,6 +379,7 @@ def test_a_name_with_a_nul_character_matches_nothing(on: Services) -> None:
         assert list(store_identity.credentials_of_user(connection, NUL, company_key=None, limit=1)) == []
         assert list(store_identity.credentials_of_user(connection, "u", company_key=NUL, limit=1)) == []
         assert store_identity.get_key(connection, "someone", NUL) is None
+        assert store_identity.get_key(connection, NUL, "key") is None
 
 
 def test_a_deletion_conflicts_with_a_concurrent_retry(on: Services, monkeypatch: pytest.MonkeyPatch) -> None:
