@@ -378,6 +378,7 @@ def test_a_name_with_a_nul_character_matches_nothing(on: Services) -> None:
         assert store_identity.get_credential(connection, NUL) is None
         assert list(store_identity.credentials_of_user(connection, NUL)) == []
         assert store_identity.get_key(connection, "someone", NUL) is None
+        assert store_identity.get_key(connection, NUL, "key") is None
 
 
 def test_a_deletion_conflicts_with_a_concurrent_retry(on: Services, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -136,7 +136,7 @@ def add_key(connection: Connection, key: PublicKey, *, now: datetime) -> None:
 
 def get_key(connection: Connection, credential_id: str, kid: str) -> PublicKey | None:
     """Return the credential's key with that name."""
-    if NUL in kid:
+    if NUL in credential_id or NUL in kid:  # both come from an assertion before it is verified
         return None
     statement = select(credential_key).where(credential_key.c.credential == credential_id, credential_key.c.kid == kid)
     row = connection.execute(statement).one_or_none()
