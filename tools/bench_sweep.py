@@ -24,13 +24,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from deltalake import write_deltalake
+from deltalake import WriterProperties, write_deltalake
 
 from bench_home import TENANT
 from bench_result import Measurement
 from offtake.app import build_services
 from offtake.home import Home
-from offtake.lake.delta import WRITER, Lake
+from offtake.lake.delta import Lake
 from offtake.lake.tables import tables
 from offtake.settings import load_settings
 from offtake.sql_text import quote_literal, select_typed
@@ -39,6 +39,7 @@ from offtake_process import run_visibly
 SIZES = (50_000, 100_000, 200_000, 400_000, 800_000, 1_500_000, 3_000_000)
 MEMORIES = (128, 256, 512, 0)  # MiB; 0: the default, which comes from the machine
 FORMATS = ("json", "csv")
+_WRITER = WriterProperties(max_row_group_size=122_880, compression="SNAPPY")  # as loads write files
 _CALLS = 5  # of the sample data for each conversation
 _END = date(2026, 6, 30)
 _TABLES = (
@@ -150,5 +151,5 @@ def _reshape(lake: Lake, name: str, sql: str, *, spill: Path) -> None:
         base.execute(f"CREATE TEMP VIEW stored AS {select_typed(table.stored_columns, files='stored_files')}")
         values = {key: value for key, value in (("long", _LONG), ("all", _ALL_TEXTS)) if f"${key}" in sql}
         rows = base.sql(f"{sql} ORDER BY happened_at", params=values)
-        write_deltalake(delta, rows, mode="overwrite", writer_properties=WRITER)
+        write_deltalake(delta, rows, mode="overwrite", writer_properties=_WRITER)
     shutil.rmtree(spill, ignore_errors=True)

@@ -67,7 +67,9 @@ def doors(server: Served) -> Iterator[Door]:
 
 def from_address(server: Served, address: str) -> httpx.Client:
     """A client with another loopback address."""
-    return httpx.Client(base_url=server.url, trust_env=False, transport=httpx.HTTPTransport(local_address=address))
+    return httpx.Client(
+        base_url=server.url, trust_env=False, transport=httpx.HTTPTransport(verify=False, local_address=address)
+    )
 
 
 @pytest.fixture(scope="module")

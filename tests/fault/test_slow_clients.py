@@ -86,13 +86,16 @@ def town(shared_installations: Callable[[str], Installation]) -> Town:
 @contextmanager
 def working(town: Town) -> Iterator[Callable[[], httpx.Response]]:
     """The poll of the tenant that works: a list over a kept connection, and over a new one every tenth time."""
-    with TalkdeskWire.connect(town.served.url, town.worker) as client:
-        path, sent = "/data/reports/calls/jobs", iter(range(1_000_000))
+    keep_none = httpx.Limits(max_keepalive_connections=0)
+    with (
+        TalkdeskWire.connect(town.served.url, town.worker) as client,
+        httpx.Client(base_url=town.served.url, trust_env=False, limits=keep_none, timeout=30) as fresh,
+    ):
+        sent = iter(range(1_000_000))
 
         def poll() -> httpx.Response:
-            if next(sent) % 10:
-                return client.http.get(path, headers=client.headers)
-            return httpx.get(town.served.url + path, headers=client.headers, trust_env=False, timeout=30)
+            http = client.http if next(sent) % 10 else fresh
+            return http.get("/data/reports/calls/jobs", headers=client.headers)
 
         yield poll
 
@@ -184,7 +187,10 @@ def test_a_storm_of_wrong_passwords_leaves_the_others_undisturbed(town: Town) ->
     def guess(number: int) -> None:
         source = sources[number]
         with httpx.Client(
-            base_url=town.served.url, trust_env=False, transport=httpx.HTTPTransport(local_address=source), timeout=60
+            base_url=town.served.url,
+            trust_env=False,
+            transport=httpx.HTTPTransport(verify=False, local_address=source),
+            timeout=60,
         ) as http:
             for each in range(1_000_000):
                 if stop.is_set():
@@ -197,7 +203,7 @@ def test_a_storm_of_wrong_passwords_leaves_the_others_undisturbed(town: Town) ->
                     answer = http.post("/oauth/token", data=form, auth=(town.worker.client_id, f"wrong-{each}"))
                 seen[answer.status_code] += 1
 
-    path = f"{ROOT}/teams?companyKey={user.company_key}"
+    path = f"{ROOT}/config/timezones?companyKey={user.company_key}"
     with working(town) as poll, known, ThreadPoolExecutor(len(sources)) as storm, ExitStack() as stack:
         assert known.get(path).status_code == 200
         stack.callback(stop.set)
@@ -209,7 +215,7 @@ def test_a_storm_of_wrong_passwords_leaves_the_others_undisturbed(town: Town) ->
         stop.set()
         for each in guesses:
             each.result(60)
-        report(f"wrong passwords {dict(seen)}, p95 by password {p95_by_password:.1f} ms", p95, poll)
-        assert known.get(path).status_code == 200
+        report(f"wrong passwords {dict(seen)}", p95, poll)
+        report("the same, polls by password", p95_by_password, lambda: known.get(path))
     assert set(seen) <= {401, 429, 503}
     assert memory < 128 * MIB  # 40 times 19 MiB without a pool

@@ -27,7 +27,8 @@ from offtake.errors import Unavailable
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 _MAX_VERDICTS = 10_000
 _RETRY_SECONDS = 2
-_NICE = 5  # requests, which need the processor for milliseconds, run before hashes
+_LOWEST = 19
+_NICE = 10  # requests, which need the processor for milliseconds, run before hashes
 REASON = "hashing_full"
 
 
@@ -157,7 +158,8 @@ class _HashingPool:
 def _lower_priority() -> None:
     """Lower the priority of this thread; other systems than Linux have one priority for all threads of a process."""
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, min(_LOWEST, os.getpriority(os.PRIO_PROCESS, thread) + _NICE))
 
 
 def _bytes(text: str) -> bytes:
