@@ -37,11 +37,11 @@ from offtake.executor.temporal.address import Tls as TemporalTls
 from offtake.executor.worker import Worker, work
 from offtake.home import Home, read_storage_secrets
 from offtake.http import downloads, health
-from offtake.http.admission import Traffic
 from offtake.http.health import Readiness
 from offtake.http.metrics import Metrics
 from offtake.http.middleware import RequestLimits, build_middleware
 from offtake.http.proxies import Proxies
+from offtake.http.traffic import Traffic, TrafficLimits
 from offtake.lake.delta import Lake
 from offtake.lake.storage import BucketTableStorage, FolderTableStorage, TableStorage
 from offtake.lake.tables import tables
@@ -165,15 +165,29 @@ def build_tls(home: Home, settings: Settings) -> Tls | None:
 
 
 def build_traffic(settings: Settings) -> Traffic:
-    """The limit of concurrent requests."""
-    return Traffic(limit=settings.server.concurrent_requests)
+    """The load of the server, with its limits."""
+    connections, downloads = settings.connections, settings.downloads
+    limits = TrafficLimits(
+        requests=settings.server.concurrent_requests,
+        connections=connections.total,
+        connections_per_address=connections.per_address,
+        requests_per_tenant=connections.per_tenant,
+        bodies=connections.bodies,
+        bodies_per_address=connections.bodies_per_address,
+        downloads=downloads.total,
+        downloads_per_address=downloads.per_address,
+        downloads_per_tenant=downloads.per_tenant,
+        downloads_per_file=downloads.per_file,
+        refusal_delay=connections.refusal_delay_seconds,
+    )
+    return Traffic(limits, Proxies(settings.server.trusted_proxies))
 
 
 def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIApp:
     """Build the HTTP application: all dialects, the shared download path, health checks and metrics."""
     app = FastAPI(openapi_url=None, redirect_slashes=False)  # dialects read and document requests
     public_url = settings.server.public_url
-    metrics = Metrics(services, [dialect.name for dialect in DIALECTS])
+    metrics = Metrics(services, [dialect.name for dialect in DIALECTS], traffic)
     token = settings.metrics.token
     routers = [
         health.router(

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import FrameType
+from typing import cast
 
 import structlog
 import uvicorn
@@ -38,15 +40,15 @@ from offtake.executor.shutdown import Shutdown
 from offtake.executor.supervisor import Supervisor
 from offtake.executor.worker import Worker
 from offtake.home import Home
-from offtake.http.admission import Traffic
-from offtake.http.connection import limited_protocol
-from offtake.http.settings import ServerSettings
+from offtake.http.connection import ConnectionLimits, limited_protocol
+from offtake.http.traffic import Traffic
 from offtake.notify import notify
 from offtake.settings import Settings
 from offtake.tls import Tls
 
 _log = structlog.get_logger("offtake.server")
 _BACKLOG = 2048
+_OTHER_FILES = 200  # that the server may have open besides connections and downloads
 _POLL_SECONDS = 0.05  # between checks for running requests
 _KILL_AFTER_SECONDS = 5.0  # beyond the drain time of the workers
 
@@ -59,23 +61,48 @@ class _Server(uvicorn.Server):
     """
 
     def __init__(
-        self, config: uvicorn.Config, supervisor: Supervisor, traffic: Traffic, tls: Tls | None, *, drain: float
+        self,
+        config: uvicorn.Config,
+        supervisor: Supervisor,
+        traffic: Traffic,
+        tls: Tls | None,
+        *,
+        drain: float,
+        handshake: float,
     ) -> None:
         super().__init__(config)
         self._supervisor = supervisor
         self._traffic = traffic
         self._tls = tls
         self._drain = drain
+        self._handshake = handshake  # seconds that a client has for a TLS handshake
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then print the JSON line with the URL that scripts wait for."""
-        await super().startup(sockets)
+        await super().startup(sockets=[])
+        for listener in sockets or ():
+            await self._listen(listener)
         if self._tls is not None:  # handshakes begin in the event loop
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, self._tls)
         if not self.should_exit and sockets:
             sys.stdout.write(json.dumps({"url": _url(sockets[0], is_tls=self._tls is not None)}) + "\n")
             sys.stdout.flush()
             notify("READY=1")
+
+    async def _listen(self, listener: socket.socket) -> None:
+        """Accept connections as uvicorn does, except that it gives clients 60 seconds for a TLS handshake."""
+        protocol = cast(Callable[..., asyncio.Protocol], self.config.http_protocol_class)
+        state = {"server_state": self.server_state, "app_state": self.lifespan.state}
+        self.servers.append(
+            await asyncio.get_running_loop().create_server(
+                partial(protocol, config=self.config, **state),
+                sock=listener,
+                ssl=self.config.ssl,
+                backlog=self.config.backlog,
+                ssl_handshake_timeout=None if self._tls is None else self._handshake,
+                ssl_shutdown_timeout=None if self._tls is None else self._handshake,
+            )
+        )
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drain server and workers at the same time."""
@@ -119,8 +146,16 @@ def serve(home: Home, settings: Settings) -> None:
     listener = _listen(settings.server.host, settings.server.port)
     supervisor = Supervisor(services, partial(_worker_command, home), workers=settings.server.workers)
     traffic = build_traffic(settings)
-    config = _config(build_app(services, settings, traffic), settings.server, tls)
-    server = _Server(config, supervisor, traffic, tls, drain=settings.server.drain_seconds)
+    config = _config(build_app(services, settings, traffic), settings, traffic, tls)
+    _reserve_files(settings, traffic)
+    server = _Server(
+        config,
+        supervisor,
+        traffic,
+        tls,
+        drain=settings.server.drain_seconds,
+        handshake=settings.server.header_seconds,
+    )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, server.handle_exit)
     if tls is not None:
@@ -150,7 +185,14 @@ def run_worker(home: Home, settings: Settings, *, name: str, stop_with_input: bo
         services.database.close()
 
 
-def _config(app: ASGIApp, server: ServerSettings, tls: Tls | None) -> uvicorn.Config:
+def _config(app: ASGIApp, settings: Settings, traffic: Traffic, tls: Tls | None) -> uvicorn.Config:
+    server, connections = settings.server, settings.connections
+    limits = ConnectionLimits(
+        header_seconds=server.header_seconds,
+        max_header_bytes=server.max_header_bytes,
+        write_seconds=connections.write_seconds,
+        min_bytes_per_second=connections.min_bytes_per_second,
+    )
     return uvicorn.Config(
         app,
         log_config=None,
@@ -158,10 +200,28 @@ def _config(app: ASGIApp, server: ServerSettings, tls: Tls | None) -> uvicorn.Co
         server_header=False,
         proxy_headers=False,  # http/proxies.py accepts only the proxies of the settings
         ws="none",
-        http=limited_protocol(header_seconds=server.header_seconds, max_header_bytes=server.max_header_bytes),
+        http=limited_protocol(limits, traffic),
         timeout_keep_alive=server.keep_alive_seconds,  # type: ignore[arg-type]  # uvicorn passes it to call_later unchanged
         ssl_context_factory=None if tls is None else lambda config, default: tls.context,
     )
+
+
+def _reserve_files(settings: Settings, traffic: Traffic) -> None:
+    """Let the process open as many files as its connections and downloads need, or lower the limit of connections."""
+    connections = settings.connections.total
+    needed = connections + settings.downloads.total + _OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY:
+        hard = needed
+    if soft != resource.RLIM_INFINITY and soft < min(needed, hard):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(needed, hard), hard))
+        soft = min(needed, hard)
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        possible = max(1, connections - (needed - soft))
+        traffic.connections.limit_total(possible)
+        _log.warning(
+            "connections_limited", option="connections.total", configured=connections, possible=possible, files=soft
+        )
 
 
 def _reload(tls: Tls) -> None:

@@ -28,7 +28,7 @@ from pydantic_settings import SettingsError as NotJson
 from offtake.core.settings import BudgetSettings
 from offtake.errors import SettingsError
 from offtake.executor.settings import MaintenanceSettings, TemporalSettings, WorkerSettings
-from offtake.http.limit_settings import LoginSettings
+from offtake.http.limit_settings import ConnectionSettings, DownloadSettings, LoginSettings
 from offtake.http.settings import MetricsSettings, ServerSettings
 from offtake.objects.settings import StorageSettings
 from offtake.settings_section import SettingsSection
@@ -93,6 +93,8 @@ class Settings(BaseSettings):
     )
 
     server: ServerSettings = ServerSettings()
+    connections: ConnectionSettings = ConnectionSettings()
+    downloads: DownloadSettings = DownloadSettings()
     logins: LoginSettings = LoginSettings()
     worker: WorkerSettings = WorkerSettings()
     maintenance: MaintenanceSettings = MaintenanceSettings()

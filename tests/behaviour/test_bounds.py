@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.fixtures.installation import Installation, Served
 from tests.fixtures.polling import wait_for
-from tests.fixtures.raw_http import connection, rest
+from tests.fixtures.raw_http import connection, rest, status_of
 
 HEAD = b"POST /oauth/token HTTP/1.1\r\nHost: x\r\n"
 
@@ -39,6 +43,44 @@ def test_the_header_timeout_applies_to_later_requests_of_a_connection(strict: Se
         assert b"HTTP/1.1" not in rest(made)
 
 
+def test_empty_lines_do_not_keep_a_connection_open(strict: Served) -> None:
+    """The parser skips them, and they end uvicorn's timeout of idle connections."""
+    with connection(strict.url) as made:
+        made.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert status_of(made) == 200
+        made.sendall(b"\r\n")
+        assert rest(made) == b""
+
+
+def test_pipelined_requests_are_limited(strict: Served) -> None:
+    """The parser reads as many as arrive at a time, and uvicorn would keep them all."""
+    with connection(strict.url) as made:
+        made.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 3)
+        received = b""
+        while received.count(b"HTTP/1.1 200 ") < 3:
+            received += made.recv(65_536)
+            assert received
+        made.sendall(b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n" * 5000)
+        assert rest(made).count(b"HTTP/1.1 ") < 5000
+    events = [line for line in strict.running.log_lines() if line["event"] == "connections_refused"]
+    assert "pipelining" in {line["refusal"] for line in events}
+
+
+UNAUTHORIZED = b"POST /data/reports/calls/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\n{"
+
+
+def test_the_rest_of_a_refused_body_is_awaited_briefly(strict: Served) -> None:
+    with connection(strict.url) as made, connection(strict.url) as ending:
+        for each in (made, ending):
+            each.sendall(UNAUTHORIZED)
+            assert status_of(each) == 401
+        made.sendall(b" " * 19)  # the connection goes on behind the body
+        made.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert status_of(made) == 200
+        ending.sendall(b" ")
+        assert rest(ending) == b""
+
+
 def test_large_headers_are_refused(strict: Served) -> None:
     with connection(strict.url) as made:
         made.sendall(HEAD + b"X-Large: " + b"x" * 5000 + b"\r\n\r\n")
@@ -55,41 +97,64 @@ def test_an_unfinished_header_counts_towards_the_size_limit(strict: Served) -> N
         assert rest(made).startswith(b"HTTP/1.1 431 ")
 
 
+@contextmanager
+def locked(database: Path) -> Iterator[None]:
+    """Hold the write lock of the state database, so that requests that write wait."""
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+
+
 def test_requests_beyond_the_concurrency_limit_get_503_in_the_shape_of_their_dialect(strict: Served) -> None:
-    body = b"grant_type=client_credentials"
-    head = HEAD + b"Content-Type: application/x-www-form-urlencoded\r\nConnection: close\r\n"
-    with connection(strict.url) as made:
-        made.sendall(head + f"Content-Length: {len(body)}\r\n\r\n".encode())  # accepted; the server waits for the body
+    client = strict.tenant("acme")
 
-        def refused() -> httpx.Response | None:
-            answer = httpx.get(f"{strict.url}/data/reports/calls/jobs", trust_env=False)
-            return answer if answer.status_code == 503 else None
+    def issue() -> httpx.Response:
+        """Get a token; again while another request of this test occupies the slot."""
+        while True:
+            answer = httpx.post(
+                f"{strict.url}/oauth/token",
+                data={"grant_type": "client_credentials"},
+                auth=(client.client_id, client.client_secret),
+                trust_env=False,
+                timeout=60,
+            )
+            if answer.status_code != 503:
+                return answer
 
-        answer = wait_for("the one slot to be occupied", refused)
-        assert answer.json()["code"] == "1020019"
-        assert int(answer.headers["retry-after"]) > 0
-        link = httpx.get(f"{strict.url}/download/x/y", trust_env=False)
-        assert (link.status_code, link.json()["code"]) == (503, "unavailable")
-        assert httpx.get(f"{strict.url}/healthz", trust_env=False).status_code == 200
-        made.sendall(body)
-        assert rest(made).startswith(b"HTTP/1.1 401 ")
+    with ThreadPoolExecutor(1) as thread:
+        with locked(strict.installation.home / "state.db"):
+            answered = thread.submit(issue)
+
+            def refused() -> httpx.Response | None:
+                answer = httpx.get(f"{strict.url}/data/reports/calls/jobs", trust_env=False)
+                return answer if answer.status_code == 503 else None
+
+            answer = wait_for("the one slot to be occupied", refused)
+            assert answer.json()["code"] == "1020019"
+            assert int(answer.headers["retry-after"]) > 0
+            link = httpx.get(f"{strict.url}/download/x/y", trust_env=False)
+            assert (link.status_code, link.json()["code"]) == (503, "unavailable")
+            assert httpx.get(f"{strict.url}/healthz", trust_env=False).status_code == 200
+        assert answered.result(60).status_code == 200
     url = f"{strict.url}/data/reports"
     wait_for("the slot to be free", lambda: httpx.get(url, trust_env=False).status_code != 503)
     lines = [line for line in strict.running.log_lines() if line["event"] == "request" and line["status"] == 503]
-    assert {line["route"] for line in lines} == {"(refused)"}  # refused requests are logged, too
+    assert {(line["route"], line["refusal"]) for line in lines} == {("(refused)", "concurrent_requests")}
 
 
-def test_an_incomplete_body_times_out_and_frees_its_slot(installation: Installation) -> None:
-    """This holds for every client, because authentication needs the body."""
-    installation.init("[server]\nbody_seconds = 0.3\nconcurrent_requests = 1\n")
+def test_an_incomplete_body_occupies_no_slot_and_times_out(installation: Installation) -> None:
+    """At the token endpoints, whose bodies may hold the credentials."""
+    installation.init("[server]\nbody_seconds = 1\nconcurrent_requests = 1\n")
     served = Served(installation, installation.serve(workers=0))
-    with connection(served.url) as made:
-        made.sendall(HEAD + b"Content-Length: 100\r\n\r\ng")
-        head, _, body = rest(made).partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 408 ")
-    assert b"\r\nconnection: close" in head.lower()
-    assert json.loads(body)["error"] == "invalid_request"
-    url = f"{served.url}/data/reports"
-    wait_for("the slot to be free", lambda: httpx.get(url, trust_env=False).status_code != 503)
-    events = [line["event"] for line in served.running.log_lines()]
-    assert "request_defect" not in events
+    with connection(served.url) as made, connection(served.url) as other:
+        for each in (made, other):
+            each.sendall(HEAD + b"Content-Length: 100\r\n\r\ng")
+        assert httpx.get(f"{served.url}/data/reports", trust_env=False).status_code == 404
+        for each in (made, other):
+            head, _, body = rest(each).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 408 ")
+            assert b"\r\nconnection: close" in head.lower()
+            assert json.loads(body)["error"] == "invalid_request"
+    lines = served.running.log_lines()
+    assert [line["refusal"] for line in lines if line.get("status") == 408] == ["body_timeout"] * 2
+    assert "request_defect" not in {line["event"] for line in lines}

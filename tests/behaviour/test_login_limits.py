@@ -19,6 +19,8 @@ from tests.fixtures.talkdesk import Credential
 METRICS_TOKEN = "a-token-of-tests"
 FAILURES = 3
 SETTINGS = f"""
+[connections]
+refusal_delay_seconds = 0
 [logins]
 failures_per_address = {FAILURES}
 [metrics]

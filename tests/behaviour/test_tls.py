@@ -17,6 +17,7 @@ import trustme
 
 from tests.fixtures.installation import Installation, Running
 from tests.fixtures.polling import wait_for
+from tests.fixtures.raw_http import connection, rest
 from tests.fixtures.talkdesk import Credential, TalkdeskWire
 
 MARCH = ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z")
@@ -153,6 +154,13 @@ def test_sighup_changes_the_certificate_and_keeps_connections(
     wait_for("the refusal", lambda: [line for line in running.log_lines() if line["event"] == "tls_certificate_kept"])
     assert presented()  # still the last valid certificate
     install(authority, made.home)
+
+
+def test_a_client_without_a_handshake_is_disconnected(installation: Installation, authority: trustme.CA) -> None:
+    installation.init(SETTINGS + "header_seconds = 0.5\n")
+    install(authority, installation.home)
+    with connection(installation.serve(workers=0).url) as silent:
+        assert rest(silent) == b""
 
 
 def test_the_minimum_version_can_be_1_3(

@@ -19,6 +19,7 @@ import trustme
 import typer.main
 import yaml
 
+from offtake.app import build_traffic
 from offtake.cli import app
 from offtake.http.access_log import CompletedRequest
 from offtake.http.metrics import Metrics
@@ -246,7 +247,7 @@ def test_the_group_of_the_units_can_read_the_certificate_and_only_root_the_secre
 def test_the_manual_lists_every_metric(installation: Installation) -> None:
     installation.init()
     with installation.services() as on:
-        metrics = Metrics(on, ["talkdesk"])
+        metrics = Metrics(on, ["talkdesk"], build_traffic(Settings()))
         metrics.record_request(CompletedRequest(method="GET", route="/x", status=200, seconds=0.1, bytes=1, cut=True))
         text = bytes(metrics.exposition().body).decode()
     there = set(re.findall(r"^# TYPE (offtake_\w+) ", text, re.MULTILINE))

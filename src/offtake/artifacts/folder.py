@@ -19,7 +19,7 @@ from offtake.artifacts.store import (
 )
 from offtake.errors import StorageUnavailable
 
-_CHUNK = 1024 * 1024
+_CHUNK = 256 * 1024  # every slow download holds one
 
 
 class FolderArtifacts(ArtifactStore):
@@ -63,7 +63,7 @@ class FolderArtifacts(ArtifactStore):
             raise storage_error(error) from error
 
     def read(self, key: str, first: int, end: int) -> Iterator[bytes]:
-        """Read in large chunks, because the HTTP server reads each chunk in a thread."""
+        """Read in chunks that are large enough for one thread switch each."""
         try:
             with self.path(key).open("rb", buffering=0) as file:
                 file.seek(first)

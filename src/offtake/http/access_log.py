@@ -20,12 +20,11 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from offtake.errors import traceback_locations
-from offtake.http.admission import PROBES, ROUTE
+from offtake.http.admission import PROBES, REFUSAL, ROUTE
 from offtake.http.errors import HttpFault, Renderer
 
 _log = structlog.get_logger("offtake.http")
 _current_request: ContextVar[str] = ContextVar("offtake_request", default="")
-_REFUSAL = "refusal"
 _UUID = re.compile(r"[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 
@@ -43,7 +42,7 @@ class CompletedRequest:
     seconds: float
     bytes: int
     cut: bool
-    refusal: str | None = None  # the limit that refused it; see ``bind_refusal``
+    refusal: str | None = None  # the limit, protecting the server, that refused it
 
 
 RequestRecorder = Callable[[CompletedRequest], None]
@@ -56,17 +55,7 @@ def current_request() -> str:
 
 def bind_log(request: Request, **fields: object) -> None:
     """Add fields to the request's log line."""
-    _bound_fields(request.scope).update(fields)
-
-
-def bind_refusal(scope: Scope, reason: str) -> None:
-    """Record which limit, protecting the server, refused the request. Its log line and the metrics name it."""
-    _bound_fields(scope)[_REFUSAL] = reason
-
-
-def _bound_fields(scope: Scope) -> dict[str, object]:
-    fields: dict[str, object] = scope.setdefault("state", {}).setdefault("log", {})
-    return fields
+    request.scope.setdefault("state", {}).setdefault("log", {}).update(fields)
 
 
 class AccessLogMiddleware:
@@ -147,7 +136,7 @@ def _log_request(response: _TrackedResponse, record_request: RequestRecorder, *,
         seconds=seconds,
         bytes=response.bytes,
         cut=not response.is_complete,
-        refusal=refusal if isinstance(refusal := _bound_fields(scope).get(_REFUSAL), str) else None,
+        refusal=scope.get(REFUSAL),
     )
     record_request(request)
     log = _log.debug if scope["path"] in PROBES else _log.info  # several probes arrive every few seconds
@@ -161,5 +150,6 @@ def _log_request(response: _TrackedResponse, record_request: RequestRecorder, *,
         bytes=request.bytes,
         address=scope["client"][0] if scope.get("client") else None,
         **({"cut": True} if request.cut else {}),
-        **_bound_fields(scope),
+        **({"refusal": request.refusal} if request.refusal else {}),
+        **scope.get("state", {}).get("log", {}),
     )

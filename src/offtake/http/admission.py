@@ -1,4 +1,4 @@
-"""Admission of requests: refuse them while the server shuts down or its concurrency limit is reached.
+"""Admission of requests: refuse them while the server shuts down or a limit is reached.
 
 The error surface of the path renders the refusal, with Retry-After, so that clients of every dialect retry. Probes are
 always admitted.
@@ -8,36 +8,22 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from offtake.errors import Unavailable
 from offtake.http.errors import Renderer
+from offtake.http.traffic import Traffic
+from offtake.model.client_network import client_network
 
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})  # polled by orchestrators and monitoring
 ROUTE = "offtake.route"  # scope key: the route name for log and metrics where no route matched
+REFUSAL = (
+    "offtake.refusal"  # scope key: the limit, protecting the server, that refused the request; for log and metrics
+)
+TRAFFIC = "offtake.traffic"  # scope key: the Traffic of the server
+_TENANT = "offtake.tenant"
 _REFUSED = "(refused)"
-_RETRY_AFTER = 2  # seconds
-
-
-class Traffic:
-    """Number of running requests and the draining flag. Modified on the event loop only."""
-
-    def __init__(self, *, limit: int) -> None:
-        self.running = 0
-        self.is_draining = False
-        self._limit = limit
-
-    def refusal(self) -> Unavailable | None:
-        """Return why a new request is refused, or None to admit it."""
-        if self.is_draining:
-            message = f"The server is shutting down; retry after {_RETRY_AFTER} seconds."
-            return Unavailable(message, retry_after=_RETRY_AFTER)
-        if self.running >= self._limit:
-            message = f"Concurrency limit reached; retry after {_RETRY_AFTER} seconds."
-            return Unavailable(message, retry_after=_RETRY_AFTER)
-        return None
 
 
 class AdmissionMiddleware:
-    """Counts running requests and refuses new ones while the server drains or the concurrency limit is reached."""
+    """Counts running requests and refuses new ones while the server drains or a limit is reached."""
 
     def __init__(self, app: ASGIApp, render: Renderer, traffic: Traffic) -> None:
         self._app = app
@@ -49,15 +35,29 @@ class AdmissionMiddleware:
         if scope["type"] != "http" or scope["path"] in PROBES:
             await self._app(scope, receive, send)
             return
-        refusal = self._traffic.refusal()
+        address = client_address(scope)
+        refusal = self._traffic.refusal(address)
         if refusal is not None:
-            scope[ROUTE] = _REFUSED
+            scope[ROUTE], scope[REFUSAL] = _REFUSED, refusal.reason
             response = self._render(refusal, scope["path"])
             response.headers["connection"] = "close"  # so that a retry can reach another server
             await response(scope, receive, send)
             return
-        self._traffic.running += 1
+        scope[TRAFFIC] = self._traffic
         try:
-            await self._app(scope, receive, send)
+            with self._traffic.request(address):
+                await self._app(scope, receive, send)
         finally:
-            self._traffic.running -= 1
+            if _TENANT in scope:
+                self._traffic.leave_tenant(scope[_TENANT])
+
+
+def enter_tenant(scope: Scope, tenant: str) -> None:
+    """Count an authenticated request as one of the tenant. Raises Throttled at the tenant's limit. Thread-safe."""
+    scope[TRAFFIC].enter_tenant(tenant)
+    scope[_TENANT] = tenant
+
+
+def client_address(scope: Scope) -> str:
+    """Return the address by which limits tell clients apart: from a trusted proxy's headers where there are any."""
+    return client_network(scope["client"][0] if scope.get("client") else None)

@@ -1,26 +1,44 @@
-"""Limits of a request body: its size, per path, and a deadline."""
+"""Limits of a request body: its size, per path, a deadline, and the number of bodies that the server waits for."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from offtake.errors import Unavailable
+from offtake.http.admission import client_address
+from offtake.http.traffic import Traffic, WaitingBody
 
-class BodyTooLarge(HTTPException):
+_RETRY_SECONDS = 2
+
+
+class BodyRefused(HTTPException):
+    """A body beyond a limit; ``reason`` names it."""
+
+    reason: str
+
+
+class BodyTooLarge(BodyRefused):
     """The body exceeds the size limit of its path (413)."""
+
+    reason = "body_size"
 
     def __init__(self, limit: int) -> None:
         super().__init__(413, f"The body is larger than {limit} bytes.")
 
 
-class BodyTooSlow(HTTPException):
+class BodyTooSlow(BodyRefused):
     """The body did not arrive before the deadline (408).
 
     The connection is closed, because the rest of the body would be parsed as the next request.
     """
+
+    reason = "body_timeout"
 
     def __init__(self, seconds: float) -> None:
         super().__init__(408, f"The body took longer than {seconds:g} seconds.", {"connection": "close"})
@@ -29,27 +47,39 @@ class BodyTooSlow(HTTPException):
 class BodyLimitMiddleware:
     """Refuses a body that exceeds the size limit of its path, or that takes longer than ``seconds`` to arrive."""
 
-    def __init__(self, app: ASGIApp, limit_of: Callable[[str], int], seconds: float) -> None:
+    def __init__(self, app: ASGIApp, limit_of: Callable[[str], int], seconds: float, traffic: Traffic) -> None:
         self._app = app
         self._limit_of = limit_of
         self._seconds = seconds
+        self._traffic = traffic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with a limited body."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        body = _Body(receive, send, limit=self._limit_of(scope["path"]), seconds=self._seconds)
+        waits = partial(self._traffic.body, address=client_address(scope))
+        body = _Body(receive, send, limit=self._limit_of(scope["path"]), seconds=self._seconds, waits=waits)
         await self._app(scope, body.receive, body.send)
 
 
 class _Body:
     """Reads a request body within its limits.
 
-    Once the response has begun, the application only listens for the client's disconnect, so the deadline is lifted.
+    Once the response has begun, the application only listens for the client's disconnect, so the limits of the wait are
+    lifted.
     """
 
-    def __init__(self, receive: Receive, send: Send, *, limit: int, seconds: float) -> None:
+    def __init__(
+        self,
+        receive: Receive,
+        send: Send,
+        *,
+        limit: int,
+        seconds: float,
+        waits: Callable[[WaitingBody], AbstractContextManager[None]],
+    ) -> None:
+        self._waits = waits
         self._receive = receive
         self._send = send
         self._limit = limit
@@ -57,16 +87,14 @@ class _Body:
         self._received = 0
         self._deadline: float | None = asyncio.get_running_loop().time() + seconds
         self._timeout: asyncio.Timeout | None = None  # set while ``receive`` waits
+        self._is_expelled = False
 
     async def receive(self) -> Message:
-        """Return the next message. Raises BodyTooLarge and BodyTooSlow."""
-        try:
-            async with asyncio.timeout_at(self._deadline) as self._timeout:
-                message = await self._receive()
-        except TimeoutError as error:
-            raise BodyTooSlow(self._seconds) from error
-        finally:
-            self._timeout = None
+        """Return the next message. Raises BodyTooLarge, BodyTooSlow and Unavailable."""
+        if self._deadline is None:
+            message = await self._receive()
+        else:
+            message = await self._wait()
         self._received += len(message.get("body", b""))
         if self._received > self._limit:
             raise BodyTooLarge(self._limit)
@@ -80,3 +108,22 @@ class _Body:
         if self._timeout is not None:
             self._timeout.reschedule(None)
         await self._send(message)
+
+    def expel(self) -> None:
+        """End the wait, because the server waits for too many bodies."""
+        if self._timeout is not None and self._deadline is not None:  # no response has begun
+            self._is_expelled = True
+            self._timeout.reschedule(asyncio.get_running_loop().time())
+
+    async def _wait(self) -> Message:
+        try:
+            with self._waits(self):
+                async with asyncio.timeout_at(self._deadline) as self._timeout:
+                    return await self._receive()
+        except TimeoutError as error:
+            if self._is_expelled:
+                message = f"The server waits for too many other bodies; retry after {_RETRY_SECONDS} seconds."
+                raise Unavailable(message, retry_after=_RETRY_SECONDS, reason="bodies") from error
+            raise BodyTooSlow(self._seconds) from error
+        finally:
+            self._timeout = None

@@ -1,31 +1,52 @@
-"""Limits of a connection: a deadline and a maximum size for request headers.
+"""Limits of a connection: deadlines for the headers of a request and for the client's reading, and the size of headers.
 
-uvicorn limits the idle time between two requests, but neither how long a client takes to send its headers nor their
-size. Without these limits, slow clients could hold connections open indefinitely.
+uvicorn limits the idle time between two requests only. Without these limits, slow clients could hold connections open
+indefinitely, and with them the memory of what they do not read.
 """
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from offtake.http.admission import REFUSAL
+from offtake.http.traffic import Traffic
 
-class _HeadersTooLarge(Exception):
-    """The request headers exceed ``max_header_bytes``."""
+_HEADER_SIZE = "header_size"
+_MOST_PIPELINED = 16  # requests sent before the response to the first one
+_REST_SECONDS = 2.0  # for the rest of a body that was refused before it had arrived
+_UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionLimits:
+    """Limits of each connection."""
+
+    header_seconds: float
+    max_header_bytes: int
+    write_seconds: float  # interval at which the reading of the client is measured
+    min_bytes_per_second: int  # that the client must read, on average of such an interval
+
+
+class _Refused(Exception):
+    """A request is refused while its headers are parsed."""
 
 
 class _LimitedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with limits on the request headers.
+    """uvicorn's protocol with limits on headers, reading clients and the number of connections.
 
-    The deadline runs from the start of the connection, or the first byte of a request, to the end of the headers.
+    The deadline of the headers runs from the start of the connection, or the first byte of a request, to the end of the
+    headers. A client is measured while it leaves bytes of the server unread.
     """
 
-    header_seconds: ClassVar[float]
-    max_header_bytes: ClassVar[int]
+    limits: ClassVar[ConnectionLimits]
+    traffic: ClassVar[Traffic]
 
     def __init__(
         self,
@@ -35,25 +56,56 @@ class _LimitedProtocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self._deadline: asyncio.TimerHandle | None = None
+        self._deadline: asyncio.TimerHandle | None = None  # of the headers
+        self._rest: asyncio.TimerHandle | None = None  # deadline for the rest of a body that is not needed
+        self._progress: asyncio.TimerHandle | None = None  # next measurement of a client that reads
+        self._unsent = 0  # bytes at the last measurement
         self._received = 0  # bytes since the start of the headers
-        self._is_too_large = False
+        self._is_refused = False
+        self._fault: str | None = None  # the limit that a request exceeds
+
+    # --- the connection ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast(asyncio.Transport, transport))
-        self._start_deadline()
+        if self.traffic.connections.add(self, self.client[0] if self.client else None):
+            self._start_deadline()
+        else:
+            self._is_refused = True
+            self._refuse(_UNAVAILABLE)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.traffic.connections.remove(self)
         self._cancel_deadline()
+        self._cancel_rest()
+        self._stop_measuring()
         super().connection_lost(exc)
 
+    def evict(self) -> None:
+        """Close the connection at once, for another one."""
+        self.transport.abort()
+
+    def timeout_keep_alive_handler(self) -> None:
+        if self.transport.get_write_buffer_size():  # the client has left the response unread for that long
+            self.transport.abort()
+        else:
+            super().timeout_keep_alive_handler()
+
+    # --- requests ---
+
     def data_received(self, data: bytes) -> None:
+        if self._is_refused:
+            return
         if self._deadline is not None:  # count here: the parser buffers an unfinished line of any length
             self._received += len(data)
         super().data_received(data)
-        if self._deadline is not None and self._received > self.max_header_bytes and not self.transport.is_closing():
-            self._is_too_large = True
+        if self.transport.is_closing():
+            return
+        if self._deadline is not None and self._received > self.limits.max_header_bytes:
+            self._fault = _HEADER_SIZE
             self.send_400_response("")
+        elif self._is_idle and not (self._deadline or self._rest or self.timeout_keep_alive_task):
+            self._start_deadline()  # empty lines have ended uvicorn's timeout, and no request has begun
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -61,25 +113,102 @@ class _LimitedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._cancel_deadline()
+        self.traffic.connections.set_busy(self)
         size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
-        if size > self.max_header_bytes:
-            self._is_too_large = True
-            raise _HeadersTooLarge  # stops the parser; uvicorn then calls send_400_response
+        if size > self.limits.max_header_bytes:
+            self._fault = _HEADER_SIZE
+        elif len(self.pipeline) >= _MOST_PIPELINED:  # uvicorn keeps all that arrived in one piece, maybe thousands
+            self._fault = "pipelining"
+        if self._fault is not None:
+            raise _Refused  # stops the parser; uvicorn then calls send_400_response
         super().on_headers_complete()
 
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        if self._rest is not None:
+            self._cancel_rest()
+            self._unset_keepalive_if_required()
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._measure_later()
+        elif self._is_idle:
+            self.traffic.connections.set_idle(self)
+            if self.cycle.more_body:  # the client still sends a body that the response did not need
+                self._rest = self.loop.call_later(_REST_SECONDS, self._close)
+
     def send_400_response(self, msg: str) -> None:
-        if not self._is_too_large:
+        if self._fault is None:
             super().send_400_response(msg)
+            self._measure_later()
             return
-        self.transport.write(
-            b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-        )
+        self._record(self._fault)
+        if self._is_idle:
+            self._refuse(_TOO_LARGE)
+        else:  # a response is being sent
+            self.transport.abort()
+
+    # --- clients that do not read ---
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._measure_later()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if not self.transport.is_closing():
+            self._stop_measuring()
+
+    def _measure_later(self) -> None:
+        self._stop_measuring()
+        self._unsent = self.transport.get_write_buffer_size()
+        self._progress = self.loop.call_later(self.limits.write_seconds, self._measure)
+
+    def _measure(self) -> None:
+        """Disconnect a client that has received less than the minimum since the last measurement."""
+        received = self._unsent - self.transport.get_write_buffer_size()
+        if received >= self.limits.min_bytes_per_second * self.limits.write_seconds:
+            self._measure_later()
+            return
+        self._progress = None
+        if self.cycle is None or self.cycle.response_complete:
+            self._record("slow_reader")
+        else:
+            cast(dict[str, Any], self.cycle.scope)[REFUSAL] = "slow_reader"  # counted with the request
+        self.transport.abort()
+
+    def _stop_measuring(self) -> None:
+        if self._progress is not None:
+            self._progress.cancel()
+            self._progress = None
+
+    # --- deadlines ---
+
+    @property
+    def _is_idle(self) -> bool:
+        """Whether there is no request, or only one that has been answered."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def _record(self, reason: str) -> None:
+        self.traffic.record_connection(reason, self.client[0] if self.client else None)
+
+    def _refuse(self, response: bytes) -> None:
+        self.transport.write(response)
+        self._close()
+
+    def _close(self) -> None:
+        """Close the connection once the client has read what is left; it is measured until then."""
         self.transport.close()
+        self._measure_later()
 
     def _start_deadline(self) -> None:
         if self._deadline is None:
             self._received = 0
-            self._deadline = self.loop.call_later(self.header_seconds, self._disconnect)
+            self._deadline = self.loop.call_later(self.limits.header_seconds, self._disconnect)
 
     def _cancel_deadline(self) -> None:
         if self._deadline is not None:
@@ -89,11 +218,15 @@ class _LimitedProtocol(HttpToolsProtocol):
     def _disconnect(self) -> None:
         self._deadline = None
         if not self.transport.is_closing():
-            self.transport.close()
+            self._record("header_timeout")
+            self._close()
+
+    def _cancel_rest(self) -> None:
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
 
 
-def limited_protocol(*, header_seconds: float, max_header_bytes: int) -> type[asyncio.Protocol]:
+def limited_protocol(limits: ConnectionLimits, traffic: Traffic) -> type[asyncio.Protocol]:
     """Return uvicorn's protocol class with these limits."""
-    return type(
-        "LimitedProtocol", (_LimitedProtocol,), {"header_seconds": header_seconds, "max_header_bytes": max_header_bytes}
-    )
+    return type("LimitedProtocol", (_LimitedProtocol,), {"limits": limits, "traffic": traffic})

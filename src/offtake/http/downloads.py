@@ -24,10 +24,12 @@ from offtake.errors import (
     LinkRefused,
     OfftakeError,
     StorageUnavailable,
+    Throttled,
     Unavailable,
     Waitable,
 )
 from offtake.http.access_log import bind_log
+from offtake.http.admission import REFUSAL, TRAFFIC, client_address
 from offtake.http.conditions import failed_condition
 from offtake.http.download_threads import in_download_thread
 from offtake.http.errors import ErrorSurface, HttpFault, nearest
@@ -37,7 +39,13 @@ from offtake.http.ranges import ByteRange, parse_ranges
 _log = structlog.get_logger("offtake.download")
 PREFIX = "/download"
 Render = Callable[[OfftakeError | HttpFault, str], Response]
-_STATUS: dict[type[OfftakeError], int] = {LinkRefused: 403, ArtifactNotFound: 404, Waitable: 503, OfftakeError: 500}
+_STATUS: dict[type[OfftakeError], int] = {
+    LinkRefused: 403,
+    ArtifactNotFound: 404,
+    Throttled: 429,
+    Waitable: 503,
+    OfftakeError: 500,
+}
 
 
 class _File(Response):
@@ -59,19 +67,32 @@ class _File(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the file, the requested ranges of it, or an error."""
-        headers, is_get = Headers(scope=scope), scope["method"] == "GET"
-        response = self._conditional_response(headers, scope["path"])
-        if response is None:
-            ranges = self._ranges(headers) if is_get else None
-            if ranges is not None and not ranges:
-                response = self._range_not_satisfiable(scope["path"])
-            else:
-                response = await self._response_or_error(ranges, scope["path"], head=not is_get)
-        try:
-            await response(scope, receive, send)
-        except StorageUnavailable:
-            # The body is incomplete, so the server closes the connection.
-            _log.warning("download_aborted", job=self._download.job.id)
+        headers, path = Headers(scope=scope), scope["path"]
+        refusal = self._conditional_response(headers, path)
+        if refusal is not None:
+            await refusal(scope, receive, send)
+        elif scope["method"] != "GET":
+            await (await self._response_or_error(None, path, head=True))(scope, receive, send)
+        elif (ranges := self._ranges(headers)) is not None and not ranges:
+            await self._range_not_satisfiable(path)(scope, receive, send)
+        else:
+            await self._send_file(ranges, scope, receive, send)
+
+    async def _send_file(self, ranges: Sequence[ByteRange] | None, scope: Scope, receive: Receive, send: Send) -> None:
+        job, traffic = self._download.job, scope[TRAFFIC]
+        refusal = traffic.download_refusal(file=job.id, tenant=job.tenant, address=client_address(scope))
+        if refusal is not None:
+            scope[REFUSAL] = refusal.reason
+            await traffic.delay_refusal()
+            await self._render(refusal, scope["path"])(scope, receive, send)
+            return
+        with traffic.download(file=job.id, tenant=job.tenant, address=client_address(scope)):
+            response = await self._response_or_error(ranges, scope["path"], head=False)
+            try:
+                await response(scope, receive, send)
+            except StorageUnavailable:
+                # The body is incomplete, so the server closes the connection.
+                _log.warning("download_aborted", job=job.id)
 
     def _conditional_response(self, headers: Headers, path: str) -> Response | None:
         """Return 412 or 304 if a condition of the request fails, else None."""
@@ -137,8 +158,10 @@ class _File(Response):
         async def body() -> AsyncIterator[bytes]:
             try:
                 yield first
+                yield b""  # the server accepts it once the client has received most of what was sent before
                 while (chunk := await in_download_thread(next, produced, None)) is not None:
                     yield chunk
+                    yield b""
             finally:
                 produced.close()
 

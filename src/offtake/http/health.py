@@ -21,8 +21,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from offtake.core.admin.health import HealthCheck
-from offtake.http.admission import Traffic
 from offtake.http.authorization_header import credentials_of
+from offtake.http.traffic import Traffic
 
 _log = structlog.get_logger("offtake.probes")
 _TIMEOUT_SECONDS = 2.0  # of a check

@@ -23,6 +23,7 @@ from offtake.core.admin import worker_registry
 from offtake.core.services import Services
 from offtake.errors import Unavailable
 from offtake.http.access_log import CompletedRequest
+from offtake.http.traffic import Traffic
 from offtake.model.job import OPEN, Status
 from offtake.store import counters, leaders
 from offtake.store.counters import CounterValue, OpenJobs
@@ -52,8 +53,9 @@ _COUNTERS: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
 class Metrics:
     """Counts this server's responses and exports them together with the store's counters."""
 
-    def __init__(self, on: Services, dialects: Sequence[str]) -> None:
+    def __init__(self, on: Services, dialects: Sequence[str], traffic: Traffic) -> None:
         self._registry = CollectorRegistry()
+        self._traffic = traffic
         self._requests = Counter(
             "offtake_http_requests", "HTTP requests completed.", ["method", "route", "status"], registry=self._registry
         )
@@ -73,13 +75,8 @@ class Metrics:
             ["route"],
             registry=self._registry,
         )
-        self._refusals = Counter(
-            "offtake_http_refusals",
-            "Requests and connections that a limit refused or ended, by limit.",
-            ["reason"],
-            registry=self._registry,
-        )
         ProcessCollector(registry=self._registry)
+        self._registry.register(_TrafficCollector(traffic))
         self._registry.register(_StoreCollector(on, dialects))
 
     def record_request(self, request: CompletedRequest) -> None:
@@ -92,15 +89,36 @@ class Metrics:
         if request.cut:
             self._cut.labels(route).inc()
         if request.refusal is not None:
-            self.record_refusal(request.refusal)
-
-    def record_refusal(self, reason: str) -> None:
-        """Count a request or connection that a limit refused or ended."""
-        self._refusals.labels(reason).inc()
+            self._traffic.refusals[request.refusal] += 1
 
     def exposition(self) -> Response:
         """Return all metrics in Prometheus text format."""
         return Response(generate_latest(self._registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+class _TrafficCollector(Collector):
+    """Reads the present load of this server and its refusals at every scrape."""
+
+    def __init__(self, traffic: Traffic) -> None:
+        self._traffic = traffic
+
+    def describe(self) -> list[Metric]:
+        """Return nothing; the names do not collide."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        traffic = self._traffic
+        for name, value, help_ in (
+            ("offtake_http_connections", len(traffic.connections), "Open connections."),
+            ("offtake_http_requests_running", traffic.running, "Requests that have no complete response yet."),
+            ("offtake_http_downloads_running", traffic.downloads, "Files that are being sent."),
+        ):
+            yield GaugeMetricFamily(name, help_, value=value)
+        help_ = "Requests and connections that a limit refused or ended, by limit."
+        refusals = CounterMetricFamily("offtake_http_refusals", help_, labels=["reason"])
+        for reason, number in list(traffic.refusals.items()):
+            refusals.add_metric([reason], number)
+        yield refusals
 
 
 class _StoreCollector(Collector):

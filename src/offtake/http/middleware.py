@@ -23,14 +23,14 @@ from offtake.http.access_log import (
     AccessLogMiddleware,
     RequestRecorder,
     bind_log,
-    bind_refusal,
     current_request,
     internal_server_error,
 )
-from offtake.http.admission import AdmissionMiddleware, Traffic
-from offtake.http.body_limit import BodyLimitMiddleware
+from offtake.http.admission import REFUSAL, AdmissionMiddleware
+from offtake.http.body_limit import BodyLimitMiddleware, BodyRefused
 from offtake.http.errors import ErrorSurface, HttpFault, Renderer
 from offtake.http.proxies import Proxies, ProxyHeadersMiddleware
+from offtake.http.traffic import Traffic
 
 _CLIENT_CLOSED_REQUEST = 499  # nginx's status for a client that disconnected while sending; RFC 9110 has none
 
@@ -58,8 +58,8 @@ def build_middleware(
 ) -> ASGIApp:
     """Install the error handlers on ``app`` and return it wrapped in the middleware."""
     render = _renderer(surfaces)
-    _answer_errors(app, routers, render)
-    body_limit = BodyLimitMiddleware(app, _limit(surfaces, rules.max_body), rules.body_seconds)
+    _answer_errors(app, routers, render, rules.traffic)
+    body_limit = BodyLimitMiddleware(app, _limit(surfaces, rules.max_body), rules.body_seconds, rules.traffic)
     admission = AdmissionMiddleware(body_limit, render, rules.traffic)
     return ProxyHeadersMiddleware(AccessLogMiddleware(admission, render, rules.record_request), rules.proxies)
 
@@ -115,12 +115,13 @@ def _allowed(routers: Sequence[APIRouter], scope: Scope) -> str:
     return ", ".join(sorted({method for methods in matching for method in methods}))
 
 
-def _answer_errors(app: FastAPI, routers: Sequence[APIRouter], render: Renderer) -> None:
+def _answer_errors(app: FastAPI, routers: Sequence[APIRouter], render: Renderer, traffic: Traffic) -> None:
     async def offtake_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, OfftakeError)  # noqa: S101 - registered for that class only
         bind_log(request, error=error.code)
         if isinstance(error, Waitable) and error.reason is not None:
-            bind_refusal(request.scope, error.reason)
+            request.scope[REFUSAL] = error.reason
+            await traffic.delay_refusal()
         return render(error, request.url.path)
 
     async def http_error(request: Request, error: Exception) -> Response:
@@ -128,6 +129,8 @@ def _answer_errors(app: FastAPI, routers: Sequence[APIRouter], render: Renderer)
         headers = {name.lower(): value for name, value in (error.headers or {}).items()}
         if error.status_code == 405:
             headers["allow"] = _allowed(routers, request.scope)
+        if isinstance(error, BodyRefused):
+            request.scope[REFUSAL] = error.reason
         fault = HttpFault(status=error.status_code, message=error.detail, headers=headers)
         return render(fault, request.url.path)
 

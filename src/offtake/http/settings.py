@@ -43,7 +43,10 @@ class ServerSettings(SettingsSection):
         "X-Forwarded-Proto and X-Forwarded-Host are accepted from these only.",
     )
     concurrent_requests: int = Field(
-        1000, ge=1, description="Maximum number of concurrent requests and downloads; others get 503 with Retry-After."
+        1000,
+        ge=1,
+        description="Maximum number of concurrent requests, without downloads and requests whose body has not "
+        "arrived; others get 503 with Retry-After.",
     )
     header_seconds: Seconds = Field(
         10.0, gt=0, description="How long a client may take to send the request headers before it is disconnected."

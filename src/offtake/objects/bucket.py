@@ -21,7 +21,7 @@ from offtake.objects.location import Access, ObjectLocation
 _PART_BYTES = 16 * 1024 * 1024  # a larger file is uploaded in several parts
 _MAX_PARTS = 9_000  # services accept 10,000 parts per object
 _CONCURRENT_PARTS = 3  # each is held in memory
-_BLOCK_BYTES = 4 * 1024 * 1024  # read per request
+_BLOCK_BYTES = 2 * 1024 * 1024  # read per request; every slow download holds one
 _CHUNK_BYTES = 1024 * 1024
 _TRUNCATED = "The object storage ended a file early."
 _STORES = {"s3": S3Store, "gs": GCSStore, "az": AzureStore}

@@ -25,6 +25,7 @@ from offtake.core.auth.caller import Caller
 from offtake.core.services import Services
 from offtake.errors import ExportError
 from offtake.http.access_log import bind_log
+from offtake.http.admission import enter_tenant
 from offtake.http.errors import HttpFault
 from offtake.http.middleware import DirectRoute, remote_address
 from offtake.model.tenant import Scope
@@ -172,10 +173,12 @@ def run(endpoint: Endpoint[Options, AnyCall, Any, Any], incoming: IncomingReques
 def admit(
     endpoint: Endpoint[Options, AnyCall, Any, Any], incoming: IncomingRequest[Options]
 ) -> tuple[AnyCall, Mapping[str, str]]:
-    """The authenticated call, and the headers of its rate. Raises ExportError."""
+    """The authenticated call, and the headers of its rate. Raises ExportError, also if the tenant has too many."""
     with _noting_refusals(incoming):
         call = endpoint.authenticate(incoming)
     bind_log(incoming.request, **call.log_fields)
+    if "tenant" in call.log_fields:
+        enter_tenant(incoming.request.scope, call.log_fields["tenant"])
     return call, endpoint.limit_rate(call)
 
 

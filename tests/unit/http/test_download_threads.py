@@ -12,11 +12,15 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.types import Message, Scope
 
+from offtake.app import build_traffic
 from offtake.core.admin import identity
 from offtake.core.exports.download import open_link
 from offtake.http import downloads
+from offtake.http.admission import TRAFFIC
 from offtake.http.download_threads import MAX_THREADS
+from offtake.http.limit_settings import DownloadSettings
 from offtake.model.tenant import Tenant
+from offtake.settings import Settings
 from tests.fixtures import loop
 from tests.fixtures.in_process import in_process
 from tests.fixtures.loop import ADMIN, BOSS, LoopWire
@@ -48,6 +52,7 @@ def test_a_hanging_store_delays_downloads_only(tmp_path: Path) -> None:
         released.set()
         await asyncio.gather(*downloads)
 
+    traffic = build_traffic(Settings(downloads=DownloadSettings(per_file=MAX_THREADS + 5)))
     with in_process(tmp_path) as here:
         identity.add_tenant(Tenant(name="acme"), here.on)
         token = loop.token(here.installation, "acme", BOSS, ADMIN)
@@ -57,5 +62,6 @@ def test_a_hanging_store_delays_downloads_only(tmp_path: Path) -> None:
         query = dict(part.split("=", 1) for part in client.url(export).partition("?")[2].split("&"))
         found = open_link(export, expires=query["Expires"], signature=query["Signature"], on=here.on)
         answers = [downloads.answer(replace(found, read=hang)) for _ in range(MAX_THREADS + 5)]
-        asyncio.run(run(answers, {"type": "http", "method": "GET", "path": "/download/x/y", "headers": []}))
+        scope = {"type": "http", "method": "GET", "path": "/download/x/y", "headers": [], TRAFFIC: traffic}
+        asyncio.run(run(answers, scope))
     assert sent.count("http.response.start") == len(answers)

@@ -8,9 +8,11 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from offtake.app import build_traffic
 from offtake.core.admin.health import HealthCheck, health_checks
 from offtake.http.health import Readiness
 from offtake.http.metrics import Metrics
+from offtake.settings import Settings
 from offtake.store.database import Database, sqlite_url
 from tests.fixtures.installation import Installation
 
@@ -75,7 +77,7 @@ def test_an_unreachable_database_is_reported_and_its_metrics_are_omitted(
             health_check.check() for health_check in health_checks(on, free_bytes=0, silence=timedelta(seconds=30))
         ]
         assert [text for text in looked if text] == ["The state database cannot be reached."]
-        text = bytes(Metrics(on, ["talkdesk"]).exposition().body).decode()
+        text = bytes(Metrics(on, ["talkdesk"], build_traffic(Settings())).exposition().body).decode()
         away.close()
     assert "offtake_store_up 0.0" in text
     assert "offtake_open_jobs" not in text
