@@ -37,7 +37,7 @@ from offtake.model.artifact import Artifact
 from offtake.model.job import ENDED, LEASED, MOVES, OPEN, JobFilter, Lease, Status
 from offtake.model.tenant import Tenant
 from offtake.store import jobs, usage
-from offtake.store.records import stored_bytes
+from offtake.store.records import request_to_json, stored_bytes
 from offtake.store.schema import job as table
 from offtake.store.schema import tenant_usage
 from tests.fixtures.exports import EXPORT, age_jobs, caller
@@ -323,7 +323,7 @@ class Sequences(RuleBasedStateMachine):
             with self.on.database.read() as connection:
                 used = usage.read(connection, tenant)
             assert (used.files, used.bytes, used.rows) == (len(kept), sum(each.bytes for each in kept), 0)
-            assert used.request_bytes == sum(stored_bytes(job.request) for job in own)
+            assert used.request_bytes == sum(stored_bytes(request_to_json(job.request)) for job in own)
 
 
 def test_any_sequence_of_operations_matches_the_model(services: Services) -> None:

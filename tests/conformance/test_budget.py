@@ -22,7 +22,7 @@ from offtake.executor.worker import Worker, claim_next
 from offtake.model.artifact import Artifact
 from offtake.model.tenant import Tenant
 from offtake.store import jobs, usage
-from offtake.store.records import stored_bytes
+from offtake.store.records import request_to_json, stored_bytes
 from offtake.store.schema import idempotency
 from offtake.store.schema import job as job_table
 from tests.fixtures.exports import EXPORT, age_jobs, caller, published
@@ -154,7 +154,7 @@ def test_concurrent_publications_cannot_exceed_the_budget(on: Services) -> None:
 
 def test_stored_requests_have_a_budget_and_ended_jobs_are_purged_by_age(on: Services) -> None:
     """A client that creates and cancels without end fills neither the database nor another tenant's share of it."""
-    size = stored_bytes(replace(EXPORT, as_of=on.clock(), watermark=on.clock()))
+    size = stored_bytes(request_to_json(replace(EXPORT, as_of=on.clock(), watermark=on.clock())))
     on = limited(on, Budget(request_bytes=3 * size, ended_life=timedelta(days=2)))
     for _ in range(3):
         cancel_export(ref(create_export(EXPORT, caller(), on).id), caller(), on)

@@ -50,9 +50,9 @@ def request_to_json(request: ExportRequest) -> dict[str, Any]:
     return stored
 
 
-def stored_bytes(request: ExportRequest) -> int:
-    """Return the size of a job's record: its request, and the rest of its row with its indexes."""
-    return _ROW_BYTES + len(json.dumps(request_to_json(request)))
+def stored_bytes(request: dict[str, Any]) -> int:
+    """Return the size of a job's record: the stored form of its request, and the rest of its row with its indexes."""
+    return _ROW_BYTES + len(json.dumps(request))
 
 
 def job_from_row(row: Row[Any]) -> Job:

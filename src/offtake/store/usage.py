@@ -9,13 +9,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, case, func, select
+from sqlalchemy import ColumnElement, Connection, Executable, bindparam, case, func, select
 
 from offtake.model.artifact import Artifact
 from offtake.model.job import Status
-from offtake.store.inserts import insert_into
+from offtake.store.inserts import insert_of
 from offtake.store.schema import job, tenant_usage
+
+_AMOUNTS = ("files", "bytes", "rows", "request_bytes", "day_bytes")
+_READ = select(tenant_usage).where(tenant_usage.c.tenant == bindparam("name"))
+_LOCK = _READ.with_for_update()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +47,7 @@ def start_of_day(now: datetime) -> datetime:
 
 def read(connection: Connection, tenant: str, *, lock: bool = False) -> Usage:
     """Return a tenant's usage; with ``lock``, no other transaction changes it until this one ends."""
-    statement = select(tenant_usage).where(tenant_usage.c.tenant == tenant)
-    row = connection.execute(statement.with_for_update() if lock else statement).one_or_none()
+    row = connection.execute(_LOCK if lock else _READ, {"name": tenant}).one_or_none()
     if row is None:
         return Usage()
     return Usage(
@@ -79,14 +84,19 @@ def next_expiry(connection: Connection, tenant: str) -> datetime | None:
 
 
 def _change(connection: Connection, tenant: str, *, day: datetime | None = None, **amounts: int) -> None:
-    names = ("files", "bytes", "rows", "request_bytes", "day_bytes")
-    added = {name: amounts.get(name, 0) for name in names}
-    statement = insert_into(connection, tenant_usage).values(tenant=tenant, day=day, **added)
-    totals = {name: tenant_usage.c[name] + statement.excluded[name] for name in names}
-    if day is None:
-        totals["day_bytes"] = tenant_usage.c.day_bytes
-    else:
+    statement = _upsert(connection.dialect.name, publishes=day is not None)
+    connection.execute(statement, {"tenant": tenant, "day": day, **dict.fromkeys(_AMOUNTS, 0), **amounts})
+
+
+@cache
+def _upsert(database: str, *, publishes: bool) -> Executable:
+    """Return the statement that adds amounts to a row. Built once, because every create request executes it."""
+    statement = insert_of(database, tenant_usage).values(
+        {name: bindparam(name) for name in ("tenant", "day", *_AMOUNTS)}
+    )
+    totals: dict[str, ColumnElement[Any]] = {name: tenant_usage.c[name] + statement.excluded[name] for name in _AMOUNTS}
+    if publishes:
         is_same_day = tenant_usage.c.day == statement.excluded.day
         totals["day_bytes"] = case((is_same_day, totals["day_bytes"]), else_=statement.excluded.day_bytes)
         totals["day"] = statement.excluded.day
-    connection.execute(statement.on_conflict_do_update(index_elements=[tenant_usage.c.tenant], set_=totals))
+    return statement.on_conflict_do_update(index_elements=[tenant_usage.c.tenant], set_=totals)

@@ -57,7 +57,9 @@ def create_export(
         if jobs.count_open(connection, tenant=job.tenant, dialect=request.dialect) >= limits.open_jobs:
             raise quota_exceeded(limits.open_jobs)
         job = replace(job, not_before=on.now(connection))
-        budget.require_room(connection, job.tenant, on, request_bytes=stored_bytes(job.request), now=job.not_before)
+        budget.require_room(
+            connection, job.tenant, on, request_bytes=stored_bytes(request_to_json(job.request)), now=job.not_before
+        )
         jobs.add(connection, job)
         dispatch.enqueue(connection, job, outbox.MessageKind.START, on, now=job.not_before)
         if scoped_key:
