@@ -22,7 +22,7 @@ from offtake.artifacts.bucket import BucketArtifacts
 from offtake.artifacts.folder import FolderArtifacts
 from offtake.artifacts.store import ArtifactStore
 from offtake.catalogue import BUILT_IN
-from offtake.catalogue.load import Catalogue, load_catalogue
+from offtake.catalogue.load import Catalogue, load_catalogue, report_folders
 from offtake.core.admin.health import health_checks
 from offtake.core.attempt.partitions import ROWS_PER_MEMORY_MB
 from offtake.core.policy import AttemptPolicy, PerTenant
@@ -142,6 +142,11 @@ def _access(home: Home, settings: Settings) -> Access:
         retry_seconds=storage.retry_seconds,
         secrets=credentials,
     )
+
+
+def own_reports(home: Home, settings: Settings) -> dict[str, Path]:
+    """Return the folders of the operator's own reports by name, in order."""
+    return {path.name: path for folder in settings.catalogue.folders for path in report_folders(home.root / folder)}
 
 
 def build_catalogue(home: Home, settings: Settings) -> Catalogue:

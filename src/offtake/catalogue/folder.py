@@ -114,7 +114,7 @@ def _column(row: TomlTable) -> Column:
     return Column(
         name=name,
         type=row.word("type", ColumnType),
-        mark=row.word("mark", Mark),
+        mark=row.optional_word("mark", Mark, default=Mark.PROPOSED),
         nullable=row.flag("nullable", default=True),
         personal=row.flag("personal", default=False),
         meaning=row.text("meaning"),
