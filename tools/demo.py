@@ -1,6 +1,7 @@
 """`make demo`: create sample data, start a server, export every report and format over HTTP, and verify each file.
 
-All data is in one home folder, which each run empties first; the exported files stay in its ``downloads``.
+All data is in one home folder, which each run empties first; the exported files stay in its ``downloads``. A folder
+that no earlier demo made is never emptied.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from exported_rows import WrongFileError, count_rows
 from offtake_process import CommandError, run_for_json, run_visibly, serving
 
 TENANT = "acme"
+MARKER = ".made-by-demo"  # a file in the home folder
 SPAN = timedelta(days=31)  # the longest timespan that the Talkdesk API allows
 FORMATS = {"csv": "csv", "json": "json", "json_bulk": "ndjson"}
 LOOP_FORMATS = {"Json": "json", "Xlsx": "xlsx"}
@@ -63,6 +65,7 @@ def main() -> int:
         console.print(f"The demo failed: {error}", style="bold red", markup=False, highlight=False)
         return 1
     console.print(_table(results))
+    console.print(_sizes(options.home), highlight=False)
     console.print(_next_steps(options.home, time.monotonic() - began), markup=False, highlight=False, soft_wrap=True)
     return 0
 
@@ -70,7 +73,10 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--home", type=Path, default=Path("demo-home"), help="home folder; its contents are deleted first"
+        "--home",
+        type=Path,
+        default=Path("demo-home"),
+        help="home folder; what an earlier demo left in it is deleted first (default demo-home; 3 GB)",
     )
     parser.add_argument("--calls", type=int, default=200_000, help="calls in the sample data (default 200000)")
     return parser.parse_args()
@@ -82,6 +88,7 @@ def _demo(options: argparse.Namespace, console: Console) -> list[Result]:
     _empty(home)
     console.rule("Sample data")
     run_visibly("init", "--home", str(home))
+    (home / MARKER).write_text("This home folder was made by `make demo`, whose next run deletes it.\n")
     with (home / "offtake.toml").open("a") as settings:  # sample data has no late rows
         settings.write("\n[talkdesk]\nfreshness_seconds = 0\n")
         settings.write("\n[khoros]\nrequests_per_minute = 0\n")
@@ -108,8 +115,8 @@ def _demo(options: argparse.Namespace, console: Console) -> list[Result]:
 def _empty(home: Path) -> None:
     """Delete the home folder of an earlier demo. Raises DemoError for any other folder that is not empty."""
     if home.exists():
-        if any(home.iterdir()) and not (home / "offtake.toml").is_file():
-            raise DemoError(f"{home} exists and is no home folder of Offtake; name another with --home")
+        if any(home.iterdir()) and not (home / MARKER).is_file():
+            raise DemoError(f"{home} was not made by a demo and is not deleted; name another folder with --home")
         shutil.rmtree(home)
 
 
@@ -194,6 +201,18 @@ def _table(results: list[Result]) -> Table:
             result.file.path.name,
         )
     return table
+
+
+def _sizes(home: Path) -> str:
+    """Return the size of each folder of the home, in MB of 1,000,000 bytes, and how to remove them."""
+    sizes = {
+        folder: sum(path.stat().st_size for path in (home / folder).rglob("*") if path.is_file())
+        for folder in ("lake", "artifacts", "downloads")
+    }
+    listed = ", ".join(f"{size / 1e6:,.0f} MB in {home / folder}" for folder, size in sizes.items())
+    default = home == Path("demo-home")
+    remedy = "make clean removes them" if default else f"remove them with: rm -r {shlex.quote(str(home))}"
+    return f"The demo's files take {sum(sizes.values()) / 1e6:,.0f} MB: {listed}; {remedy}."
 
 
 def _next_steps(home: Path, seconds: float) -> str:

@@ -22,7 +22,7 @@ from offtake.artifacts.bucket import BucketArtifacts
 from offtake.artifacts.folder import FolderArtifacts
 from offtake.artifacts.store import ArtifactStore
 from offtake.catalogue import BUILT_IN
-from offtake.catalogue.load import Catalogue, load_catalogue
+from offtake.catalogue.load import Catalogue, load_catalogue, report_folders
 from offtake.core.admin.health import health_checks
 from offtake.core.attempt.resource_plan import partition_rows
 from offtake.core.logins import Logins
@@ -161,6 +161,11 @@ def _access(home: Home, settings: Settings) -> Access:
         retry_seconds=storage.retry_seconds,
         secrets=credentials,
     )
+
+
+def own_reports(home: Home, settings: Settings) -> dict[str, Path]:
+    """Return the folders of the operator's own reports by name, in order."""
+    return {path.name: path for folder in settings.catalogue.folders for path in report_folders(home.root / folder)}
 
 
 def build_catalogue(home: Home, settings: Settings) -> Catalogue:

@@ -26,8 +26,8 @@ _CLOUDS = ("AWS_", "GOOGLE_", "AZURE_")
 _STARTING_SETTINGS = """\
 # Settings of this installation. Every option and its default: offtake config show --home <this folder>
 # The server does not start with an option that is not listed there.
-
-[server]
+#
+# [server]
 # public_url = "https://exports.example.com"
 """
 

@@ -56,6 +56,7 @@ COMMANDS = (
     ("config", "show"),
     ("report",),
     ("report", "list"),
+    ("report", "test"),
 )
 MARCH = ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z")
 

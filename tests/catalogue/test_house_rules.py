@@ -59,6 +59,13 @@ def _texts(report: Report) -> list[str]:
     return [*(intermediate.sql for intermediate in report.intermediate_tables), report.sql]
 
 
+def test_every_column_of_a_vendor_has_a_mark() -> None:
+    """It may be omitted in reports of operators only."""
+    for path in BUILT_IN.glob("*/*.toml"):
+        columns = tomllib.loads(path.read_text("utf-8"))["columns"]
+        assert [column["name"] for column in columns if "mark" not in column] == [], path
+
+
 def test_every_folder_is_a_report() -> None:
     assert {path.name for path in BUILT_IN.iterdir() if path.is_dir()} == {*CATALOGUE.reports, "_intermediate"}
 

@@ -528,6 +528,17 @@ def test_an_unknown_file_is_refused(write: Write, name: str) -> None:
     assert refusal(folder).startswith(f"{folder / name}:1: not a file of a report")
 
 
+def test_a_column_without_a_mark_is_a_proposal(write: Write) -> None:
+    """A mark is the evidence for a vendor's column; a report of one's own has no vendor."""
+    folder = write()
+    for name in ("report.toml", "wire.talkdesk.toml"):
+        path = folder / name
+        path.write_text(re.sub(r' mark = "\w+",?', "", path.read_text("utf-8")).replace(", }", " }"), encoding="utf-8")
+    catalogue = load(folder)
+    assert {column.mark for column in catalogue.reports["rings"].columns} == {Mark.PROPOSED}
+    assert {column.mark for column in catalogue.publications["talkdesk", "rings"].columns} == {Mark.PROPOSED}
+
+
 def test_a_file_of_an_unknown_dialect_is_refused_with_the_names_that_exist(write: Write) -> None:
     folder = write()
     (folder / "wire.talkdesk.toml").rename(folder / "wire.takdesk.toml")

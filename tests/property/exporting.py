@@ -20,7 +20,7 @@ from offtake.catalogue.load import Catalogue, load_catalogue
 from offtake.core.attempt import filters, intermediate
 from offtake.core.presentation import choose
 from offtake.engine.duckdb import Limits, Session
-from offtake.engine.plan import plan, plan_rows
+from offtake.engine.plan import plan, plan_rows, with_instants
 from offtake.formats import format_named, partition_file
 from offtake.lake.delta import Lake
 from offtake.lake.ingest.load import load
@@ -33,7 +33,6 @@ from offtake.model.timespan import Timespan
 from offtake.wire import DIALECTS
 from offtake.wire.talkdesk.presentation import presentation
 from offtake.wire.talkdesk.settings import TalkdeskSettings
-from tests.fixtures.instants import with_instants
 from tests.fixtures.storage_paths import views_of
 from tests.strategies import Care, Row
 

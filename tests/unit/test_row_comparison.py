@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.fixtures.row_comparison import WIDTH, are_same_rows, assert_same_rows
+from offtake.core.report_cases.row_comparison import WIDTH
+from tests.fixtures.row_comparison import are_same_rows, assert_same_rows
 
 Row = dict[str, Any]
 ROWS: list[Row] = [{"id": "a", "seconds": 1}, {"id": "b", "seconds": 2}, {"id": "b", "seconds": 2}]

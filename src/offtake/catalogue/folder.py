@@ -123,7 +123,7 @@ def _column(row: TomlTable) -> Column:
     return Column(
         name=name,
         type=column_type,
-        mark=row.word("mark", Mark),
+        mark=row.optional_word("mark", Mark, default=Mark.PROPOSED),
         nullable=row.flag("nullable", default=True),
         personal=row.flag("personal", default=False),
         varies=row.flag("varies", default=False),

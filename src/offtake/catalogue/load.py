@@ -107,9 +107,12 @@ def _report_folders(folders: tuple[Path, ...], faults: list[str]) -> Iterator[Pa
         if not folder.is_dir():
             faults.append(f"{folder}:1: no such folder; create it, or remove it from the settings")
             continue
-        for path in sorted(folder.iterdir()):
-            if path.is_dir() and not _is_ignored(path):
-                yield path
+        yield from report_folders(folder)
+
+
+def report_folders(folder: Path) -> list[Path]:
+    """Return the folders of the reports in a folder of reports, in order."""
+    return [path for path in sorted(folder.iterdir()) if path.is_dir() and not _is_ignored(path)]
 
 
 def _wire_files(

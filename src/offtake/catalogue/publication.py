@@ -73,7 +73,7 @@ def _column(row: TomlTable) -> PublishedColumn:
         name=row.text("name"),
         source=row.text("from"),
         rendering=row.word("as", Rendering),
-        mark=row.word("mark", Mark),
+        mark=row.optional_word("mark", Mark, default=Mark.PROPOSED),
         label=row.optional_text("label"),
         legacy=row.flag("legacy", default=False),
         hidden=row.flag("hidden", default=False),

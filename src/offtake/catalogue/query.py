@@ -47,6 +47,7 @@ _RESULT_TYPES: dict[ColumnType, str] = {
     ColumnType.DECIMAL: r"DOUBLE|FLOAT|DECIMAL\(.*\)",
     ColumnType.BOOLEAN: r"BOOLEAN",
     ColumnType.INSTANT: r"TIMESTAMP WITH TIME ZONE",
+    ColumnType.DATE: r"DATE",
     ColumnType.LIST: r"VARCHAR\[\]",
 }
 

@@ -74,6 +74,10 @@ class TomlTable:
         self.fault(f"{key!r} is {value!r}; {nearest(str(value), [word.value for word in words])}", key)
         return next(iter(words))
 
+    def optional_word(self, key: str, words: type[Word], *, default: Word) -> Word:
+        """Return one of a fixed set of words, or ``default`` without the key."""
+        return self.word(key, words) if key in self.data else default
+
     def texts(self, key: str, *, required: bool = False) -> tuple[str, ...]:
         """Return a list of texts, none of them empty."""
         value = self.data.get(key, [])

@@ -1,26 +1,32 @@
-"""``offtake report list``."""
+"""``offtake report list`` and ``offtake report test``."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
 from rich import box
 from rich.table import Table
 
-from offtake.app import build_catalogue
+from offtake.app import build_catalogue, own_reports
 from offtake.catalogue.load import Catalogue
 from offtake.cli.options import DEFAULT_HOME, HomeOption, show_table
+from offtake.core.report_cases.case import cases_of
+from offtake.core.report_cases.run import run_case
+from offtake.errors import CatalogueError, UnknownName
 from offtake.home import Home
 from offtake.settings import load_settings
+from offtake.wire import DIALECTS
 
-commands = typer.Typer(help="Inspect the report catalogue.", no_args_is_help=True, rich_markup_mode=None)
+commands = typer.Typer(help="Inspect and test reports.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @commands.callback()
 def group() -> None:
-    """Inspect the report catalogue."""
+    """Inspect and test reports."""
 
 
 @commands.command("list")
@@ -45,6 +51,48 @@ def list_reports(
         published = "\n".join(f"{dialect} {slug}" for dialect, slug in report["slugs"].items())
         table.add_row(report["name"], published, str(len(report["columns"])), report["grain"])
     show_table(table)
+
+
+@commands.command("test")
+def run_cases(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Reports to test; default: all.")
+    ] = None,
+    home: HomeOption = DEFAULT_HOME,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Run the cases of your own reports, in the folders `cases/` of the reports, and say what differs.
+
+    A case loads its rows into a temporary lake. Nothing of the installation is read but its settings.
+    """
+    settings = load_settings(Home(home).settings)
+    catalogue = build_catalogue(Home(home), settings)
+    folders = own_reports(Home(home), settings)
+    for name in names or ():
+        if name not in folders:
+            known = ", ".join(folders) or "none; see the setting catalogue.folders"
+            raise UnknownName(f"There is no report {name} of your own; your reports are: {known}.")
+    cases = [case for name in names or folders for case in cases_of(name, folders[name])]
+    presentations = {dialect.name: dialect.presentation(settings.table(dialect.name)) for dialect in DIALECTS}
+    records, failed = [], 0
+    for case in cases:
+        with TemporaryDirectory(prefix="offtake-case-") as folder:
+            found = run_case(case, catalogue, presentations, Path(folder))
+        different = {what: lines for what, lines in found.items() if lines}
+        failed += bool(different)
+        records.append({"case": case.id, "passed": not different, "differences": different})
+        if not as_json:
+            typer.echo(f"{'differs' if different else 'passed '}  {case.id}")
+            for what, lines in different.items():
+                typer.echo("\n".join([f"  {what}:", *(f"    {line}" for text in lines for line in text.split("\n"))]))
+    if as_json:
+        typer.echo(json.dumps({"cases": records}, ensure_ascii=False))
+    if failed:
+        raise CatalogueError(f"{failed} of {len(cases)} cases differ from what they expect.")
+    if not cases:
+        raise CatalogueError(
+            "There are no cases; add them in cases/<case>/ of a report (docs/reference/report-folder.md)."
+        )
 
 
 def _report_records(catalogue: Catalogue) -> list[dict[str, Any]]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import MappingProxyType
 
 from offtake.engine.render import render
+from offtake.model.column_type import ColumnType
 from offtake.model.layout import DEFAULT_PATTERN, ColumnLayout
 from offtake.model.query import Query
 from offtake.model.report import Column, IntermediateTable, Report
@@ -29,6 +30,19 @@ _PARAMETER = re.compile(r"\$([a-z_]+)\b")
 def plan_rows(report: Report, request: ExportRequest) -> Query:
     """Return the query for the report's rows as the catalogue defines them, without the presentation of a dialect."""
     return _query(_rounded(report), [column.name for column in report.columns], request)
+
+
+def with_instants(query: Query, report: Report, shown: Callable[[str], str]) -> Query:
+    """Return the query of a report's rows with each instant as the SQL that ``shown`` makes of its column.
+
+    The driver converts instants to Python values only with a library that is not a dependency.
+    """
+    columns = (
+        f"{shown(name)} AS {name}" if column.type is ColumnType.INSTANT else name
+        for column in report.columns
+        for name in [quote_identifier(column.name)]
+    )
+    return dataclasses.replace(query, sql=f"SELECT {', '.join(columns)} FROM (\n{query.sql}\n) AS report")  # noqa: S608
 
 
 def plan_intermediate(intermediate: IntermediateTable, request: ExportRequest) -> Query:

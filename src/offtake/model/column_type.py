@@ -16,4 +16,5 @@ class ColumnType(StrEnum):
     INSTANT = "instant"
     SECONDS = "seconds"  # elapsed time as whole seconds
     MILLISECONDS = "milliseconds"  # elapsed time as whole milliseconds
+    DATE = "date"  # a calendar day without a zone; reports only, no table of the lake has one
     LIST = "list"  # list of text

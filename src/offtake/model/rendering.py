@@ -43,6 +43,7 @@ _WHOLE = _ELAPSED | {ColumnType.INTEGER}
 _DECIMAL = frozenset({ColumnType.DECIMAL})
 _BOOLEAN = frozenset({ColumnType.BOOLEAN})
 _INSTANT = frozenset({ColumnType.INSTANT})
+_DATE = frozenset({ColumnType.DATE})
 _LIST = frozenset({ColumnType.LIST})
 
 _INSTANT_Z = "strftime({value} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%SZ')"
@@ -117,6 +118,8 @@ class Rendering(StrEnum):
     LOCAL_MILLISECONDS = "local_milliseconds", _text(f"strftime({_LOCAL}, '%Y-%m-%d %H:%M:%S.%g')", _INSTANT)
     # the local time in the request's zone, as a date value in formats that have them; as text in JSON
     LOCAL_INSTANT = "local_instant", _text(_LOCAL, _INSTANT)
+    DATE = "date", _text("strftime({value}, '%Y-%m-%d')", _DATE)  # 2026-03-01
+    DATE_OR_EMPTY = "date_or_empty", _text("coalesce(strftime({value}, '%Y-%m-%d'), '')", _DATE, Empty.FOR_NULL)
     JOINED_PLUS = "joined_plus", _text("array_to_string({value}, '+')", _LIST, Empty.KEPT)  # a+b+c
     JOINED_PLUS_OR_EMPTY = (
         "joined_plus_or_empty",
@@ -129,7 +132,7 @@ class Rendering(StrEnum):
     # any single value as text
     PLAIN = (
         "plain",
-        _text("coalesce(CAST({value} AS VARCHAR), '')", _TEXTS | _WHOLE | _DECIMAL | _BOOLEAN, Empty.FOR_NULL),
+        _text("coalesce(CAST({value} AS VARCHAR), '')", _TEXTS | _WHOLE | _DECIMAL | _BOOLEAN | _DATE, Empty.FOR_NULL),
     )
 
 

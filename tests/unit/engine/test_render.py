@@ -16,6 +16,7 @@ from offtake.model.rendering import Empty, Rendering, fitting, in_cells
 
 BOUND = {"zone": "Europe/Prague", "instant_pattern": "%d.%m.%Y %H:%M"}
 # Ordinary and awkward values of each type, except null.
+TYPES = {**DUCKDB_TYPES, ColumnType.DATE: "DATE"}  # no table of the lake has a date
 SAMPLES: dict[ColumnType, tuple[Any, ...]] = {
     ColumnType.TEXT: ("", "a", "=1+1", "-1", "\t", "ž"),
     ColumnType.ID: ("", "c-1", "@x", "00012"),
@@ -25,6 +26,7 @@ SAMPLES: dict[ColumnType, tuple[Any, ...]] = {
     ColumnType.INSTANT: ("2026-03-29 00:59:59.999999+00", "1969-12-31 23:59:59+00"),
     ColumnType.SECONDS: (0, 6, 93_784, 10**9),
     ColumnType.MILLISECONDS: (0, 999, 93_784_001),
+    ColumnType.DATE: ("2026-03-01", "1969-12-31", "9999-12-31"),
     ColumnType.LIST: ([], [""], ["a", "b"], ["=1"]),
 }
 _INSTANT = "2026-03-29 01:59:59.250999+00"  # the summer time of BOUND["zone"] began an hour earlier
@@ -119,7 +121,14 @@ EXACT: dict[Rendering, dict[ColumnType, list[tuple[Any, str]]]] = {
     Rendering.LIST_TEXT: {
         ColumnType.LIST: [(["a", 'ž"'], '["a","ž\\""]'), ([], "[]")],
     },
+    Rendering.DATE: {
+        ColumnType.DATE: [("2026-03-01", "2026-03-01"), ("0999-12-31", "0999-12-31")],
+    },
+    Rendering.DATE_OR_EMPTY: {
+        ColumnType.DATE: [("2026-03-01", "2026-03-01")],
+    },
     Rendering.PLAIN: {
+        ColumnType.DATE: [("2026-03-01", "2026-03-01")],
         ColumnType.TEXT: [("a", "a"), ("", "")],
         ColumnType.ID: [("00012", "00012")],
         ColumnType.INTEGER: [(-7, "-7")],
@@ -160,7 +169,7 @@ def shown(
     bound = {name: value for name, value in BOUND.items() if f"${name}" in sql}
     found = database.execute(
         f"SELECT to_json(shown) ->> '$', json_type(to_json(shown)), shown IS NULL FROM (SELECT {sql} AS shown "
-        f'FROM (SELECT CAST($value AS {DUCKDB_TYPES[column_type]}) AS "a value"))',
+        f'FROM (SELECT CAST($value AS {TYPES[column_type]}) AS "a value"))',
         {**bound, "value": value},
     ).fetchone()
     assert found is not None
