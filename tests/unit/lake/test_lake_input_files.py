@@ -127,11 +127,15 @@ def test_only_regular_files_are_loaded(lake: Lake, tmp_path: Path) -> None:
     assert load(lake, TEAM, [tmp_path / "link.csv"], tenant="acme").inserted == 1
 
 
-GOOD = gzip.compress(LINE + b"a,Boris\n" * 50)
-NDJSON = gzip.compress(b'{"team_id":"a","name":"Boris"}\n' * 50)
+GOOD = gzip.compress(LINE + b"a,Boris\n" * 50, mtime=0)
+NDJSON = gzip.compress(b'{"team_id":"a","name":"Boris"}\n' * 50, mtime=0)
 
 
-@pytest.mark.parametrize(("suffix", "good"), [(".csv.gz", GOOD), (".ndjson.gz", NDJSON), (".jsonl.gz", NDJSON)])
+@pytest.mark.parametrize(
+    ("suffix", "good"),
+    [(".csv.gz", GOOD), (".ndjson.gz", NDJSON), (".jsonl.gz", NDJSON)],
+    ids=["csv", "ndjson", "jsonl"],
+)
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
