@@ -519,7 +519,7 @@ def test_reject_to_never_replaces_anything_but_a_regular_file_of_its_own(
     paths["source"].hardlink_to(file)
     before = [(path.lstat().st_ino, path.lstat().st_mode) for path in paths.values() if path.exists()]
     load = ("load", "team", str(file), "--tenant", "acme", "--reject-to", str(paths[target]))
-    refused(command(*load, home=home), 9, str(paths[target]), "name a")
+    refused(command(*load, home=home), 9, f"--reject-to: {paths[target]} is ", "name a")
     assert before == [(path.lstat().st_ino, path.lstat().st_mode) for path in paths.values() if path.exists()]
     assert file.read_text().startswith("team_id")
 

@@ -11,16 +11,23 @@ from typing import Annotated
 
 import typer
 
-from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, TenantOption, open_home, progress_bar, show
+from offtake.cli.options import (
+    DEFAULT_HOME,
+    HomeOption,
+    JsonOption,
+    TenantOption,
+    check_output_option,
+    open_home,
+    progress_bar,
+    show,
+)
 from offtake.core.admin import identity
 from offtake.core.services import Services
 from offtake.errors import StorageUnavailable, UnknownName
-from offtake.home import Home
 from offtake.lake.ingest.load import load as load_files
 from offtake.lake.seed import SIZES, SeedPlan
 from offtake.lake.seed import seed as seed_lake
 from offtake.lake.tables import Table, tables
-from offtake.output_file import check_output
 
 _SIZES = ", ".join(f"{name} {calls:,}" for name, calls in SIZES.items())
 
@@ -91,7 +98,7 @@ def load(
     services = open_home(home)
     identity.get_tenant(tenant, services)
     if reject_to is not None:
-        check_output(reject_to, inputs=[*files, *Home(home).contents])
+        check_output_option("--reject-to", reject_to, home, inputs=files)
     with _storage_checked(services), progress_bar(f"Loading {table}", "{task.completed:,.0f} rows") as progress:
         task = progress.add_task("rows", total=None)
         counts = load_files(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,10 +14,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from offtake.app import build_services
+from offtake.app import build_services, installation_paths
 from offtake.core.services import Services
+from offtake.errors import OutputError
 from offtake.home import Home
 from offtake.logs import configure_logs
+from offtake.output_file import check_output
 from offtake.settings import load_settings
 
 HomeOption = Annotated[
@@ -60,6 +62,15 @@ def show_table(table: Table) -> None:
         needed = console.measure(table, options=console.options.update(max_width=_MAX_WIDTH)).maximum
         console.width = max(console.width, needed)
     console.print(table)
+
+
+def check_output_option(option: str, path: Path, home: Path, *, inputs: Iterable[Path] = ()) -> None:
+    """Check the file that an option names for output; neither ``inputs`` nor the installation are replaced."""
+    folder = Home(home)
+    try:
+        check_output(path, inputs=[*inputs, *installation_paths(folder, load_settings(folder.settings))])
+    except OutputError as error:
+        raise OutputError(f"{option}: {error.message}") from error
 
 
 @contextmanager

@@ -10,11 +10,10 @@ from typing import Annotated
 import typer
 
 from offtake.app import state_url
-from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, progress_bar, show
+from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, check_output_option, progress_bar, show
 from offtake.errors import StateError
 from offtake.home import Home, read_private_file
 from offtake.logs import configure_logs
-from offtake.output_file import check_output
 from offtake.settings import MOVE_PASSWORD, load_settings, masked
 from offtake.store.database import Database
 from offtake.store.migrate import migrate
@@ -71,7 +70,7 @@ def move(
         if source.is_same(target):
             raise StateError("--to names the database that this home uses already; name another one.")
         if target.file is not None:
-            check_output(target.file, inputs=folder.contents)
+            check_output_option("--to", target.file, home)
         try:
             for database in (source, target):
                 database.check_connection()

@@ -205,6 +205,15 @@ def sqlite_url(path: Path) -> str:
     return URL.create("sqlite", database=str(path.absolute())).render_as_string(hide_password=False)
 
 
+def sqlite_files(url: str) -> list[Path]:
+    """Return the SQLite file at a URL and its journals; none for a PostgreSQL database. Raises SettingsError."""
+    parsed = _parsed(url)
+    if parsed.get_backend_name() != "sqlite":
+        return []
+    file = Path(parsed.database or "")
+    return [file, *(file.with_name(f"{file.name}-{end}") for end in ("wal", "shm"))]
+
+
 @contextmanager
 def _reachable() -> Iterator[None]:
     """Convert server faults to Unavailable. Other errors, such as violated constraints, are defects and propagate."""
