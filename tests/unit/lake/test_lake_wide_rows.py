@@ -84,8 +84,8 @@ def _check(lake: Lake, rows: int, size: int, *, body: str = "b") -> None:
     [
         (".ndjson", 5000, 10 * KIB),
         (".ndjson", 100, 250 * KIB),
-        (".ndjson", 3, 60 * MIB),
-        (".csv", 2, 60 * MIB),
+        (".ndjson", 1, 60 * MIB),
+        (".csv", 1, 60 * MIB),
         (".parquet", 300, 250 * KIB),
     ],
 )
