@@ -21,15 +21,15 @@ from offtake.wire.talkdesk.settings import TalkdeskSettings
 
 PUBLICATION = Publication(
     dialect="any",
-    report="rings",
-    slug="rings",
-    title="Rings",
+    report="sales",
+    slug="sales",
+    title="Sales",
     aliases=(),
-    columns=(PublishedColumn(name="id", source="ring_id", rendering=Rendering.TEXT, mark=Mark.PROPOSED),),
-    order=("started_at", "ring_id"),
+    columns=(PublishedColumn(name="id", source="sale_id", rendering=Rendering.TEXT, mark=Mark.PROPOSED),),
+    order=("started_at", "sale_id"),
 )
 DAY = Timespan(start=datetime(2026, 3, 2, tzinfo=UTC), end=datetime(2026, 3, 3, tzinfo=UTC), zone="UTC")
-REQUEST = ExportRequest(dialect="any", report="rings", format="json", timespan=DAY, name="any", account_zone="UTC")
+REQUEST = ExportRequest(dialect="any", report="sales", format="json", timespan=DAY, name="any", account_zone="UTC")
 
 
 @pytest.mark.parametrize(
