@@ -26,6 +26,7 @@ from offtake.formats import FORMATS
 from offtake.formats.workbook.cells import TEXT_LIMIT
 from offtake.home import Home
 from offtake.lake.tables import tables
+from offtake.model.artifact import Artifact
 from offtake.model.tenant import Tenant
 from offtake.settings import CatalogueSettings, Settings
 from offtake.store import jobs
@@ -138,16 +139,20 @@ def _store(on: Services, table: str, sql: str, values: dict[str, object], *, row
         )
 
 
-@pytest.mark.parametrize("format_name", [file_format.name for file_format in FORMATS])
-@pytest.mark.parametrize("tenant", SHAPES)
-def test_wide_rows_are_exported_with_256_mib(on: Services, tenant: str, format_name: str) -> None:
-    shape = SHAPES[tenant]
-    create_export(replace(EXPORT, report="answers", format=format_name, row_limit=None), caller(tenant), on)
+def _export(on: Services, tenant: str, report: str, format_name: str) -> Artifact:
+    create_export(replace(EXPORT, report=report, format=format_name, row_limit=None), caller(tenant), on)
     now = on.clock()
     with on.database.write() as connection:
         lease = jobs.claim(connection, worker="w", now=now, until=now + timedelta(minutes=1))
     assert lease is not None
-    artifact = run_attempt(lease, on, Cancellation())
+    return run_attempt(lease, on, Cancellation())
+
+
+@pytest.mark.parametrize("format_name", [file_format.name for file_format in FORMATS])
+@pytest.mark.parametrize("tenant", SHAPES)
+def test_wide_rows_are_exported_with_256_mib(on: Services, tenant: str, format_name: str) -> None:
+    shape = SHAPES[tenant]
+    artifact = _export(on, tenant, "answers", format_name)
     assert artifact.rows == shape.posts
     cut = TEXT_LIMIT if format_name == "xlsx" else None
     wanted = {
@@ -158,6 +163,22 @@ def test_wide_rows_are_exported_with_256_mib(on: Services, tenant: str, format_n
         for post, queue, text in _rows(artifact_path(on, artifact.key), format_name)
     }
     assert found == wanted
+
+
+def test_a_queue_name_of_33000_characters_fits_into_adherence(on: Services) -> None:
+    """The report shows the names of queues as a list, once per period of an agent."""
+    tenant, periods = "queue-of-33000-characters", 1_000
+    events = (
+        "SELECT 'a' AS agent_id, $at + to_microseconds(n) AS started_at, $at + to_seconds(60) AS ended_at, "
+        "['q'] AS queue_ids, true AS is_aligned, $tenant AS tenant, strftime($at, '%Y-%m') AS month "
+        "FROM range($periods) AS numbered (n)"
+    )
+    _store(on, "adherence_event", events, {"at": NOON - timedelta(hours=1), "tenant": tenant, "periods": periods})
+    for format_name in ("csv", "json_lines"):
+        artifact = _export(on, tenant, "adherence", format_name)
+        assert artifact.rows == periods
+        names = {row[2] for row in _rows(artifact_path(on, artifact.key), format_name)}
+        assert [json.loads(name) for name in names] == [[_text(0, SHAPES[tenant].queue)]]
 
 
 def _digest(text: str, cut: int | None) -> str:

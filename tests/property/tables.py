@@ -32,8 +32,13 @@ class Table:
         columns = [[row[index] for row in self.rows] for index in range(len(self.types))]
         lists = (f"unnest(CAST($v{index} AS {sql_type}[])) AS c{index}" for index, sql_type in enumerate(self.types))
         values = {f"v{index}": column for index, column in enumerate(columns)}
-        sql = f"SELECT {', '.join(shown)} FROM (SELECT {', '.join(lists)})"
-        return Query(sql=sql, values=values, columns=self.names)
+        source = Query(
+            sql=f"SELECT {', '.join(lists)}",
+            values=values,
+            columns=tuple(f"c{index}" for index in range(len(self.names))),
+        )
+        sql = f"SELECT {', '.join(shown)} FROM ({source.sql})"
+        return Query(sql=sql, values=values, columns=self.names, source=source)
 
     def _cell(self, index: int, empty_text_is_null: bool) -> str:
         as_null = empty_text_is_null and self.types[index] == "VARCHAR"

@@ -229,7 +229,7 @@ def test_truncated_texts_on_the_sheet_about_are_counted_there(session: Session) 
         AboutEntry(label="Version", value=10**15),
     )
     table = Table(names=(long, "b"), types=("VARCHAR", "VARCHAR"), rows=((long, whole), ("", None)))
-    XLSX.write(session, table.query(empty_text_is_null=True), path, framing=Framing(about=facts))
+    write(XLSX, session, table.query(empty_text_is_null=True), path, Framing(about=facts))
     cut = long[: TEXT_LIMIT - 1] + "…"
     for read in (_by_openpyxl, _by_calamine):
         about = [["Cut", 4], ["Rows", 2], [cut, whole], ["Filter", cut], ["Version", 10**15]]

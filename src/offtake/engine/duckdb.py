@@ -13,7 +13,7 @@ read nothing but the views, so the catalogue refuses all others (``catalogue/per
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -229,25 +229,61 @@ class Session:
 
     def types(self, query: Query) -> Sequence[str]:
         """Return DuckDB's type names of the query's columns, in order, without running the query."""
+        return [sql_type for _, sql_type in self._types(query)]
+
+    def _types(self, query: Query) -> list[tuple[str, str]]:
         with _translate_errors():
-            columns = self._connection.execute(f"DESCRIBE\n{query.sql}", dict(query.values)).fetchall()
-        return [column[1] for column in columns]
+            described = self._connection.execute(f"DESCRIBE\n{query.sql}", dict(query.values)).fetchall()
+        return [(column[0], column[1]) for column in described]
 
     def checked(self, query: Query, *, copies: int) -> Query:
         """Return a query for the same rows that raises RowTooWideError before a vector of rows exceeds the memory.
 
         ``copies`` is the memory that a writer needs for a vector, as a multiple of the vector's bytes.
         """
-        return wide_rows.checked(query, self.types(query), self._longest_row(copies))
+        types = self._types(wide_rows.unrendered(query))
+        return wide_rows.checked(query, dict(types), self._longest_row(copies))
 
-    def lines(self, query: Query, *, as_json: bool, copies: int, partition: int = 0) -> Iterator[tuple[Any, ...]]:
+    def lines(
+        self, query: Query, *, as_json: bool, copies: int, in_groups: bool = False, partition: int = 0
+    ) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of one partition one by one: a line and nulls or, for a wide row, null and its raw cells.
 
-        A line is a JSON object or a CSV record as bytes. Raises RowTooWideError, and AttemptInterrupted as ``copy``.
+        A line is a JSON object or a CSV record as bytes. With ``in_groups``, few rows are rendered at a time. Raises
+        RowTooWideError, and AttemptInterrupted as ``copy``.
         """
-        longest, memory = self._longest_row(copies), self._memory_bytes
-        found = wide_rows.lines(query, self.types(query), as_json=as_json, longest=longest, memory_bytes=memory)
-        yield from self.stream(found, partition=partition)
+        types, longest = self.types(query), self._longest_row(copies)
+
+        def encode(query: Query) -> Query:
+            return wide_rows.lines(query, types, as_json=as_json, longest=longest, memory_bytes=self._memory_bytes)
+
+        if in_groups:
+            yield from self.stream_in_groups(query, encode, partition=partition)
+        else:
+            yield from self.stream(encode(query), partition=partition)
+
+    def stream_in_groups(
+        self, query: Query, encode: Callable[[Query], Query], *, partition: int = 0
+    ) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of ``encode(query)`` for one partition, but render and encode only a few rows at a time.
+
+        Rows may share long texts, such as the name of a queue, and rendering copies a text for each row. A query whose
+        rows are stored already rendered runs as it is.
+        """
+        if query.source is None:
+            yield from self.stream(encode(query), partition=partition)
+            return
+        types = dict(self._types(query.source))
+        group: list[tuple[Any, ...]] = []
+        length = 0
+        for row in self.stream(wide_rows.used_columns(query.source), partition=partition):
+            group.append(row)
+            length += sum(map(wide_rows.value_length, row))
+            if length > wide_rows.GROUP_LENGTH:
+                yield from self.evaluate(encode(wide_rows.rendered_group(query, types, group)))
+                group, length = [], 0
+        if group:
+            yield from self.evaluate(encode(wide_rows.rendered_group(query, types, group)))
 
     def raw_rows(self, query: Query, *, as_json: bool, partition: int = 0) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of one partition one by one: null and the raw cells, as ``lines`` does for a wide row.
@@ -284,7 +320,7 @@ class Session:
                 return
             yield batch
 
-    def evaluate(self, query: Query) -> list[tuple[bytes, int]]:
+    def evaluate(self, query: Query) -> list[tuple[Any, ...]]:
         """Return the rows of a small query that reads no table. Rows of another query may be streamed meanwhile."""
         with _translate_errors(), self._connection.cursor() as cursor:
             return cursor.execute(query.sql, dict(query.values)).fetchall()

@@ -70,10 +70,12 @@ def plan(report: Report, layout: ColumnLayout, request: ExportRequest, *, empty_
     columns += [
         f"{quote_identifier(by)} AS {quote_identifier(name)}" for by, name in zip(layout.order, order, strict=True)
     ]
+    sources = tuple(dict.fromkeys((*(column.source for column in layout.columns), *layout.order)))
+    source = _query(report.sql, sources, request)
     # The text contains only identifiers and renderings, all from the catalogue; values are bound.
     sql = f"SELECT {', '.join(columns)} FROM (\n{_rounded(report)}\n) AS report"  # noqa: S608
     query = _query(sql, layout.headers, request, instant_pattern=layout.instant_pattern)
-    return dataclasses.replace(query, order=order)
+    return dataclasses.replace(query, order=order, source=source)
 
 
 def _rounded(report: Report) -> str:

@@ -8,13 +8,17 @@ raw cells, where it encodes none, because even one copy of a row may exceed the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from offtake.engine.row_length import is_fixed_size, row_length
 from offtake.model.query import Query
 from offtake.sql_text import quote_identifier, quote_literal
 
 VECTOR_ROWS = 2_048  # rows that DuckDB processes at a time
+GROUP_LENGTH = 2 * 1024 * 1024  # characters of rows that are rendered at a time
+_PARAMETER = re.compile(r"\$([a-z_0-9]+)\b")
 _ROW_SHARE = 32  # of the memory that a row in ``lines`` may have, because it is copied twice
 _MARK = "a row is wider than the fast writer accepts"
 
@@ -27,13 +31,58 @@ def longest_row(memory_bytes: int, *, threads: int, copies: int) -> int:
     return memory_bytes // (2 * threads * VECTOR_ROWS * copies)
 
 
-def checked(query: Query, types: Sequence[str], longest: int) -> Query:
-    """Return a query for the same rows that fails if a row has more than ``longest`` bytes."""
-    names = [quote_identifier(name) for name in query.columns]
-    first = f"{_unless_wide(row_length(names, types), longest, names[0])} AS {names[0]}"
+def checked(query: Query, types: Mapping[str, str], longest: int) -> Query:
+    """Return a query for the same rows that fails if a row has more than ``longest`` bytes before it is rendered.
+
+    ``types`` are those of the columns of ``unrendered(query)`` by name.
+    """
+    source = unrendered(query)
+    names = [quote_identifier(name) for name in source.columns]
+    length = row_length(names, [types[name] for name in source.columns])
+    first = f"{_unless_wide(length, longest, names[0])} AS {names[0]}"
     # The text contains identifiers and the report's query; values of the request are bound.
-    sql = f"SELECT {', '.join([first, *names[1:]])} FROM (\n{query.sql}\n)"  # noqa: S608
-    return Query(sql=sql, values=query.values, columns=query.columns)
+    sql = f"SELECT {', '.join([first, *names[1:]])} FROM (\n{source.sql}\n)"  # noqa: S608
+    return _with_source(query, sql)
+
+
+def unrendered(query: Query) -> Query:
+    """Return the query for the rows before they are rendered."""
+    return query.source or query
+
+
+def used_columns(source: Query) -> Query:
+    """Return a query for the columns of the rows that their rendering uses."""
+    columns = ", ".join(quote_identifier(name) for name in source.columns)
+    return replace(source, sql=f"SELECT {columns} FROM (\n{source.sql}\n)")  # noqa: S608
+
+
+def rendered_group(query: Query, types: Mapping[str, str], rows: Sequence[Sequence[object]]) -> Query:
+    """Return a query that renders these rows of ``used_columns(query.source)``, all of them bound."""
+    source = unrendered(query)
+    lists = {f"column_{number}": [row[number] for row in rows] for number in range(len(source.columns))}
+    columns = (
+        f"unnest(CAST(${parameter} AS {types[name]}[])) AS {quote_identifier(name)}"
+        for parameter, name in zip(lists, source.columns, strict=True)
+    )
+    rendered = _with_source(query, f"SELECT {', '.join(columns)}")
+    used = set(_PARAMETER.findall(rendered.sql))  # DuckDB rejects values that the text does not name
+    values = {name: value for name, value in query.values.items() if name in used}
+    return replace(rendered, values={**values, **lists})
+
+
+def value_length(value: object) -> int:
+    """Return the characters or bytes of a value that a row holds; 16 if it has a fixed size."""
+    if isinstance(value, list):
+        return 16 + sum(map(value_length, value))
+    return 16 + (len(value) if isinstance(value, str | bytes) else 0)
+
+
+def _with_source(query: Query, sql: str) -> Query:
+    """Return the query over other SQL for its rows before they are rendered."""
+    if query.source is None:
+        return replace(query, sql=sql)
+    source = replace(query.source, sql=sql)
+    return replace(query, sql=query.sql.replace(query.source.sql, sql, 1), source=source)
 
 
 def _unless_wide(length: str, longest: int, value: str) -> str:

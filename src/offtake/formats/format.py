@@ -37,10 +37,13 @@ class RowSource(Protocol):
         ``copies`` is the memory that the writer needs for a vector of rows, as a multiple of their bytes.
         """
 
-    def lines(self, query: Query, *, as_json: bool, copies: int, partition: int = 0) -> Iterator[RawRow]:
+    def lines(
+        self, query: Query, *, as_json: bool, copies: int, in_groups: bool = False, partition: int = 0
+    ) -> Iterator[RawRow]:
         """Yield the rows of one partition one by one: a line and nulls or, for a wide row, null and its raw cells.
 
-        A line is a JSON object or a CSV record. Fails at a row that is too wide to be copied.
+        A line is a JSON object or a CSV record. Fails at a row that is too wide to be copied. With ``in_groups``, few
+        rows are rendered at a time.
         """
 
     def raw_rows(self, query: Query, *, as_json: bool, partition: int = 0) -> Iterator[RawRow]:
@@ -52,13 +55,18 @@ class RowSource(Protocol):
     def stream(self, query: Query, *, partition: int = 0) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of one partition one by one."""
 
+    def stream_in_groups(
+        self, query: Query, encode: Callable[[Query], Query], *, partition: int = 0
+    ) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of ``encode(query)`` for one partition, but render and encode only a few rows at a time."""
+
     def encoded(self, query: Query, *, partition: int = 0) -> Iterator[Sequence[tuple[bytes, int]]]:
         """Yield the rows of one partition in batches.
 
         ``query`` has two columns that are never null: bytes for the file, and a number.
         """
 
-    def evaluate(self, query: Query) -> Sequence[tuple[bytes, int]]:
+    def evaluate(self, query: Query) -> Sequence[tuple[Any, ...]]:
         """Return the rows of a small query that reads no table, also while rows of another query are streamed."""
 
 
@@ -93,6 +101,6 @@ class Format:
     empty_text_is_null: bool  # the encoding cannot distinguish null from empty text
     in_order: bool  # written sequentially, so a growing file never has holes
     write: Writer  # fails with the engine's error at a row that is too wide for it
-    # The same bytes, more slowly: each accepts wider rows than the one before it, the last one rows of any width.
+    # The same bytes, more slowly. Each is for rows for which the one before it has too little memory.
     write_wide: tuple[Writer, ...]
     counter: Callable[[], RecordCounter]

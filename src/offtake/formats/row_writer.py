@@ -32,15 +32,16 @@ class RowRecipe:
     closing: Callable[[int], bytes]  # bytes after the last row, from the number of rows
 
 
-def by_rows(recipe: Callable[[Framing, Sequence[str], Sequence[str]], RowRecipe]) -> tuple[Writer, Writer]:
-    """Return the writers for wide rows: the first one leaves only those to Python, the second one all rows.
+def by_rows(recipe: Callable[[Framing, Sequence[str], Sequence[str]], RowRecipe]) -> tuple[Writer, ...]:
+    """Return the writers for wide rows.
 
+    The first one leaves only those to Python, the second one all rows. The third one is for rows that share long texts.
     ``recipe`` gets the framing, and the headers and DuckDB types of the columns.
     """
 
-    def write_lines(rows: RowSource, query: Query, path: Path, *, framing: Framing) -> int:
+    def write_lines(rows: RowSource, query: Query, path: Path, *, framing: Framing, in_groups: bool = False) -> int:
         made = recipe(framing, query.columns, rows.types(query))
-        lines = partial(rows.lines, query, as_json=made.as_json, copies=made.copies)
+        lines = partial(rows.lines, query, as_json=made.as_json, copies=made.copies, in_groups=in_groups)
         return _write(made, (lines(partition=partition) for partition in range(rows.partitions)), path)
 
     def write_raw(rows: RowSource, query: Query, path: Path, *, framing: Framing) -> int:
@@ -48,7 +49,7 @@ def by_rows(recipe: Callable[[Framing, Sequence[str], Sequence[str]], RowRecipe]
         raw_rows = partial(rows.raw_rows, query, as_json=made.as_json)
         return _write(made, (raw_rows(partition=partition) for partition in range(rows.partitions)), path)
 
-    return write_lines, write_raw
+    return write_lines, write_raw, partial(write_lines, in_groups=True)
 
 
 def _write(recipe: RowRecipe, partitions: Iterable[Iterator[RawRow]], path: Path) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 
@@ -90,9 +91,12 @@ class _Sheets:
         return part
 
 
-def workbook_writer(limits: SheetLimits, *, wide: bool = False) -> Writer:
-    """Return the XLSX writer with these sheet limits; with ``wide``, the one for rows of any width."""
-    encode = _wide_batches if wide else _batches
+def workbook_writer(limits: SheetLimits, *, wide: bool = False, in_groups: bool = False) -> Writer:
+    """Return the XLSX writer with these sheet limits; with ``wide``, the one for wide rows.
+
+    With ``in_groups``, it is for wide rows that share long texts.
+    """
+    encode = partial(_wide_batches, in_groups=in_groups) if wide else _batches
 
     def write(rows: RowSource, query: Query, path: Path, *, framing: Framing) -> int:
         sql_types = rows.types(query)
@@ -132,13 +136,20 @@ def _batches(rows: RowSource, query: Query, sql_types: Sequence[str]) -> Iterato
         yield from rows.encoded(encoded, partition=partition)
 
 
-def _wide_batches(rows: RowSource, query: Query, sql_types: Sequence[str]) -> Iterator[Sequence[tuple[bytes, int]]]:
+def _wide_batches(
+    rows: RowSource, query: Query, sql_types: Sequence[str], *, in_groups: bool
+) -> Iterator[Sequence[tuple[bytes, int]]]:
     """Yield the same as ``_batches``, but encode long texts in small groups."""
-    pieces = cells.pieces(query, sql_types)
+    encode = partial(cells.pieces, types=sql_types)
     for partition in range(rows.partitions):
         group: list[list[bytes | str]] = []
         length = 0
-        for row in rows.stream(pieces, partition=partition):
+        pieces = (
+            rows.stream_in_groups(query, encode, partition=partition)
+            if in_groups
+            else rows.stream(encode(query), partition=partition)
+        )
+        for row in pieces:
             group.append([cell if text is None else text for cell, text in zip(row[::2], row[1::2], strict=True)])
             length += sum(map(len, group[-1]))
             if length > _GROUP_LENGTH:
@@ -205,6 +216,9 @@ XLSX: Format = Format(
     empty_text_is_null=True,
     in_order=True,
     write=workbook_writer(SheetLimits()),
-    write_wide=(workbook_writer(SheetLimits(), wide=True),),
+    write_wide=(
+        workbook_writer(SheetLimits(), wide=True),
+        workbook_writer(SheetLimits(), wide=True, in_groups=True),
+    ),
     counter=WorkbookCounter,
 )

@@ -11,12 +11,14 @@ class Query:
     """One SELECT, the values of its ``$names``, and the names of its columns in order.
 
     If ``order`` is not empty, the SELECT yields the sort columns behind ``columns``; it does not sort the rows itself.
+    If the rows are rendered, ``source`` is the query for them before that; its text is a part of ``sql``.
     """
 
     sql: str
     values: Mapping[str, object]
     columns: tuple[str, ...]
     order: tuple[str, ...] = ()
+    source: Query | None = None
 
 
 class RowTooWideError(Exception):

@@ -25,8 +25,15 @@ from offtake.core.presentation import choose
 from offtake.core.services import Services
 from offtake.engine.duckdb import Limits, Session
 from offtake.engine.plan import plan
-from offtake.errors import ArtifactMismatch, AttemptInterrupted, NotUnderstood, RowLimitExceeded, TenantBudgetExhausted
-from offtake.formats import Format, format_named, partition_file
+from offtake.errors import (
+    ArtifactMismatch,
+    AttemptInterrupted,
+    MemoryExhausted,
+    NotUnderstood,
+    RowLimitExceeded,
+    TenantBudgetExhausted,
+)
+from offtake.formats import Format, Writer, format_named, partition_file
 from offtake.lake.snapshot import snapshot
 from offtake.model.artifact import Artifact
 from offtake.model.job import Job, Lease
@@ -129,19 +136,30 @@ def _write(
     framing: Framing,
     on_progress: Callable[[int, int], None],
 ) -> FileStats:
-    """Write and verify the staging file with the first of the format's writers that accepts the widest row."""
-    for write in (file_format.write, *file_format.write_wide):
+    """Write and verify the staging file with the first of the format's writers that has enough memory for the rows.
+
+    If the query itself needs more memory, the fast writer fails with MemoryExhausted, and no other one is tried.
+    """
+
+    def write(writer: Writer) -> FileStats:
         staged.unlink(missing_ok=True)
-        with (
-            suppress(RowTooWideError),
-            FileVerification(staged, file_format.counter(), on_progress, in_order=file_format.in_order) as verification,
-        ):
-            written = write(session, query, staged, framing=framing)
+        with FileVerification(
+            staged, file_format.counter(), on_progress, in_order=file_format.in_order
+        ) as verification:
+            written = writer(session, query, staged, framing=framing)
             stats = verification.finish()
-            if written != stats.rows:
-                raise ArtifactMismatch(f"The writer reported {written} rows, the file has {stats.rows}.")
-            return stats
-    raise ArtifactMismatch("No writer of the format accepts a row as wide as the widest one.")
+        if written != stats.rows:
+            raise ArtifactMismatch(f"The writer reported {written} rows, the file has {stats.rows}.")
+        return stats
+
+    *others, last = file_format.write_wide
+    try:
+        return write(file_format.write)
+    except RowTooWideError:
+        for wide in others:
+            with suppress(RowTooWideError, MemoryExhausted):
+                return write(wide)
+        return write(last)
 
 
 def _limiter(row_limit: int | None, allowed: FileAllowance, cancellation: Cancellation) -> Callable[[int, int], None]:
