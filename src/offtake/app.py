@@ -26,7 +26,7 @@ from offtake.catalogue.load import Catalogue, load_catalogue, report_folders
 from offtake.core.admin.health import health_checks
 from offtake.core.attempt.resource_plan import partition_rows
 from offtake.core.logins import Logins
-from offtake.core.policy import AttemptPolicy, LoginPolicy, PerTenant
+from offtake.core.policy import AttemptPolicy, PerTenant
 from offtake.core.services import Services
 from offtake.errors import HomeError, SettingsError, StorageUnavailable
 from offtake.executor.maintenance import Maintenance
@@ -40,10 +40,11 @@ from offtake.home import Home, read_storage_secrets
 from offtake.http import downloads, health
 from offtake.http.health import Readiness
 from offtake.http.hosts import ServedHosts
+from offtake.http.limit_settings import traffic_limits
 from offtake.http.metrics import Metrics
 from offtake.http.middleware import RequestLimits, build_middleware
 from offtake.http.proxies import Proxies
-from offtake.http.traffic import Traffic, TrafficLimits
+from offtake.http.traffic import Traffic
 from offtake.lake.delta import Lake
 from offtake.lake.storage import BucketTableStorage, FolderTableStorage, TableStorage, unsupported_characters
 from offtake.lake.tables import tables
@@ -81,7 +82,7 @@ def build_services(home: Home, settings: Settings) -> Services:
         limits={item.name: _per_tenant(item.name, lambda options: options.limits(), settings) for item in DIALECTS},
         budgets=_per_tenant("budget", lambda options: options.budget(), settings),
         attempt=_attempt_policy(settings, artifacts),
-        logins=Logins(_login_policy(settings), salt=_login_salt(database)),
+        logins=Logins(settings.logins.policy(), salt=_login_salt(database)),
         signing_keys=keys.keys,
         clock=lambda: datetime.now(UTC),
         new_id=lambda: str(uuid.uuid4()),
@@ -209,20 +210,7 @@ def build_tls(home: Home, settings: Settings) -> Tls | None:
 
 def build_traffic(settings: Settings) -> Traffic:
     """The load of the server, with its limits."""
-    connections, downloads = settings.connections, settings.downloads
-    limits = TrafficLimits(
-        requests=settings.server.concurrent_requests,
-        connections=connections.total,
-        connections_per_address=connections.per_address,
-        requests_per_tenant=connections.per_tenant,
-        bodies=connections.bodies,
-        bodies_per_address=connections.bodies_per_address,
-        downloads=downloads.total,
-        downloads_per_address=downloads.per_address,
-        downloads_per_tenant=downloads.per_tenant,
-        downloads_per_file=downloads.per_file,
-        refusal_delay=connections.refusal_delay_seconds,
-    )
+    limits = traffic_limits(settings.server, settings.connections, settings.downloads)
     return Traffic(limits, Proxies(settings.server.trusted_proxies))
 
 
@@ -338,18 +326,6 @@ def _per_tenant(table: str, make: Callable[[Any], Built], settings: Settings) ->
         overrides={
             tenant: make(settings.table(table, tenant)) for tenant, own in settings.tenants.items() if table in own
         },
-    )
-
-
-def _login_policy(settings: Settings) -> LoginPolicy:
-    given = settings.logins
-    return LoginPolicy(
-        hash_threads=given.hash_threads,
-        waiting=given.waiting,
-        failures_per_address=given.failures_per_address,
-        failures_per_name=given.failures_per_name,
-        period=timedelta(seconds=given.period_seconds),
-        cache=timedelta(seconds=given.cache_seconds),
     )
 
 

@@ -44,7 +44,8 @@ from offtake.executor.shutdown import Shutdown
 from offtake.executor.supervisor import Supervisor
 from offtake.executor.worker import Worker
 from offtake.home import Home
-from offtake.http.connection import ConnectionLimits, limited_protocol
+from offtake.http.connection import limited_protocol
+from offtake.http.limit_settings import connection_limits
 from offtake.http.settings import ServerSettings
 from offtake.http.traffic import Traffic
 from offtake.notify import notify
@@ -214,13 +215,7 @@ def _facts(home: Home, settings: Settings, services: Services) -> dict[str, obje
 
 
 def _config(app: ASGIApp, settings: Settings, traffic: Traffic, tls: Tls | None) -> uvicorn.Config:
-    server, connections = settings.server, settings.connections
-    limits = ConnectionLimits(
-        header_seconds=server.header_seconds,
-        max_header_bytes=server.max_header_bytes,
-        write_seconds=connections.write_seconds,
-        min_bytes_per_second=connections.min_bytes_per_second,
-    )
+    server = settings.server
     return uvicorn.Config(
         app,
         log_config=None,
@@ -228,7 +223,7 @@ def _config(app: ASGIApp, settings: Settings, traffic: Traffic, tls: Tls | None)
         server_header=False,
         proxy_headers=False,  # http/proxies.py accepts only the proxies of the settings
         ws="none",
-        http=limited_protocol(limits, traffic),
+        http=limited_protocol(connection_limits(server, settings.connections), traffic),
         timeout_keep_alive=server.keep_alive_seconds,  # type: ignore[arg-type]  # uvicorn passes it to call_later unchanged
         ssl_context_factory=None if tls is None else lambda config, default: tls.context,
     )

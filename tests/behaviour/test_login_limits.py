@@ -18,7 +18,10 @@ from tests.fixtures.talkdesk import Credential
 
 METRICS_TOKEN = "a-token-of-tests"
 FAILURES = 3
+PROXY = "127.9.0.1"
 SETTINGS = f"""
+[server]
+trusted_proxies = ["{PROXY}"]
 [connections]
 refusal_delay_seconds = 0
 [logins]
@@ -93,6 +96,20 @@ def test_wrong_secrets_get_429_and_other_addresses_are_not_affected(strict: Serv
     with httpx.Client(base_url=strict.url, trust_env=False) as http:
         text = http.get("/metrics", headers={"Authorization": f"Bearer {METRICS_TOKEN}"}).text
     assert f'offtake_http_refusals_total{{reason="failed_logins"}} {len(lines)}.0' in text
+
+
+def test_clients_behind_a_trusted_proxy_are_counted_by_their_own_addresses(strict: Served) -> None:
+    user = new_user(strict, "proxied")
+    with from_address(strict, PROXY) as proxy:
+
+        def status(password: str, client: str) -> int:
+            headers = {"X-Forwarded-For": f"198.51.100.7, {client}"}  # the client may forge all but the last entry
+            return proxy.get(f"{ROOT}/teams", auth=(user.name, password), headers=headers).status_code
+
+        guesses = [status(f"wrong-{guess}", "192.0.2.66") for guess in range(FAILURES + 1)]
+        assert guesses == [401] * FAILURES + [429]
+        assert status(user.password, "192.0.2.66") == 429
+        assert status(user.password, "192.0.2.1") == 400  # the company key is missing
 
 
 def _same(one: httpx.Response, other: httpx.Response) -> dict[str, str]:

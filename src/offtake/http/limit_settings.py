@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from pydantic import Field
 
+from offtake.core.policy import LoginPolicy
+from offtake.http.connection import ConnectionLimits
+from offtake.http.settings import ServerSettings
+from offtake.http.traffic import TrafficLimits
 from offtake.settings_section import Seconds, SettingsSection
 
 
@@ -92,4 +98,44 @@ class LoginSettings(SettingsSection):
         le=3600,
         description="How long a verified secret is not hashed again for the same address. A revoked credential is "
         "refused at once all the same.",
+    )
+
+    def policy(self) -> LoginPolicy:
+        """Return the limits that the core enforces."""
+        return LoginPolicy(
+            hash_threads=self.hash_threads,
+            waiting=self.waiting,
+            failures_per_address=self.failures_per_address,
+            failures_per_name=self.failures_per_name,
+            period=timedelta(seconds=self.period_seconds),
+            cache=timedelta(seconds=self.cache_seconds),
+        )
+
+
+def traffic_limits(
+    server: ServerSettings, connections: ConnectionSettings, downloads: DownloadSettings
+) -> TrafficLimits:
+    """Return the limits of the server's traffic."""
+    return TrafficLimits(
+        requests=server.concurrent_requests,
+        connections=connections.total,
+        connections_per_address=connections.per_address,
+        requests_per_tenant=connections.per_tenant,
+        bodies=connections.bodies,
+        bodies_per_address=connections.bodies_per_address,
+        downloads=downloads.total,
+        downloads_per_address=downloads.per_address,
+        downloads_per_tenant=downloads.per_tenant,
+        downloads_per_file=downloads.per_file,
+        refusal_delay=connections.refusal_delay_seconds,
+    )
+
+
+def connection_limits(server: ServerSettings, connections: ConnectionSettings) -> ConnectionLimits:
+    """Return the limits of each connection."""
+    return ConnectionLimits(
+        header_seconds=server.header_seconds,
+        max_header_bytes=server.max_header_bytes,
+        write_seconds=connections.write_seconds,
+        min_bytes_per_second=connections.min_bytes_per_second,
     )

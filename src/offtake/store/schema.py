@@ -131,7 +131,7 @@ credential = Table(
     Column("id", String(64), primary_key=True),
     Column("tenant", String(63), ForeignKey("tenant.name"), nullable=False, index=True),
     Column("kind", String(16), nullable=False),
-    Column("user", String(320), nullable=True),
+    Column("user", String(320), nullable=True, index=True),
     Column("name", String(64), nullable=False),
     Column("secret_hash", Text, nullable=False),
     Column("previous_hash", Text, nullable=True),

@@ -91,6 +91,7 @@ def _create_identity() -> None:
         sqlite_where=sa.text("kind = 'basic' AND NOT revoked"),
     )
     op.create_index(op.f("ix_credential_tenant"), "credential", ["tenant"], unique=False)
+    op.create_index(op.f("ix_credential_user"), "credential", ["user"], unique=False)
     op.create_table(
         "credential_key",
         sa.Column("credential", sa.String(length=64), nullable=False),
