@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from demo import MARKER
 from offtake.lake.tables import tables
 from offtake.model.job import MOVES, Status
 
@@ -75,6 +77,31 @@ def test_every_make_target_is_documented() -> None:
     assert "demo" in targets
     text = (ROOT / "README.md").read_text("utf-8") + (ROOT / "CONTRIBUTING.md").read_text("utf-8")
     assert [target for target in targets if f"make {target}" not in text] == []
+
+
+def test_make_clean_removes_what_the_demo_left_and_no_other_home(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for name in ("demo-home/lake", ".bench", "readme-home", ".venv"):
+        (tmp_path / name).mkdir(parents=True)
+    clean = ["make", "clean"]
+    refused = subprocess.run(clean, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert "demo-home was not made by make demo" in refused.stderr
+    assert (tmp_path / "demo-home" / "lake").is_dir()
+    (tmp_path / "demo-home" / MARKER).write_text("")
+    subprocess.run(clean, cwd=tmp_path, capture_output=True, check=True)
+    assert {path.name for path in tmp_path.iterdir()} == {"Makefile", "readme-home", ".venv"}
+
+
+def test_the_demo_deletes_no_home_that_it_did_not_make(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "offtake.toml").write_text("")
+    command = [sys.executable, str(ROOT / "tools" / "demo.py"), "--home", str(home)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "was not made by a demo" in " ".join(done.stdout.split())
+    assert (home / "offtake.toml").exists()
 
 
 def test_the_reference_matches_the_code() -> None:
