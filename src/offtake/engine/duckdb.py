@@ -233,8 +233,8 @@ class Session:
 
     def _types(self, query: Query) -> list[tuple[str, str]]:
         with _translate_errors():
-            described = self._connection.execute(f"DESCRIBE\n{query.sql}", dict(query.values)).fetchall()
-        return [(column[0], column[1]) for column in described]
+            columns = self._connection.execute(f"DESCRIBE\n{query.sql}", dict(query.values)).fetchall()
+        return [(column[0], column[1]) for column in columns]
 
     def checked(self, query: Query, *, copies: int) -> Query:
         """Return a query for the same rows that raises RowTooWideError before a vector of rows exceeds the memory.
