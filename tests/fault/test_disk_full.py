@@ -49,7 +49,7 @@ def files(home: Installation) -> set[str]:
 
 def test_an_export_without_disk_space_is_retried_and_others_run(installation: Installation) -> None:
     """A full disk delays an export; a partial file is never visible."""
-    installation.init("[worker]\nattempts = 100\nretry_seconds = 0.2\n")
+    installation.init("[worker]\nattempts = 100\nretry_seconds = 0.2\n[budget]\nkept_percent = 100\n")
     with small_disk(installation.home / "artifacts", MEGABYTES) as disk:
         credential = stocked(installation)
         server = installation.serve(workers=1)
@@ -73,7 +73,7 @@ def test_an_export_without_disk_space_is_retried_and_others_run(installation: In
 
 
 def test_an_export_that_never_has_disk_space_fails_and_leaves_no_file(installation: Installation) -> None:
-    installation.init("[worker]\nattempts = 2\nretry_seconds = 0\n")
+    installation.init("[worker]\nattempts = 2\nretry_seconds = 0\n[budget]\nkept_percent = 100\n")
     with small_disk(installation.home / "artifacts", MEGABYTES):
         credential = stocked(installation)
         server = installation.serve(workers=1)

@@ -76,7 +76,7 @@ def test_flags_override_the_environment_which_overrides_the_file(
         ("state_url = 'postgresql:/ann:s3cret'\n", r"/offtake.toml:1: state_url: the value does not .* postgresql://"),
         ("[server]\ntrusted_proxies = '10.0.0.1'\n", r"/offtake.toml:2: .*'10.0.0.1' is not a list of texts"),
         ("[catalogue]\nfolders = [7]\n", r"/offtake.toml:2: catalogue.folders: 7 is not a list of texts"),
-        ("[server]\nhots = 'x'\n", r"/offtake.toml:2: unknown option server.hots; did you mean server.host\?"),
+        ("[server]\nhots = 'x'\n", r"/offtake.toml:2: unknown option server.hots; did you mean server.hosts\?"),
         ("[server]\nfoo = 'x'\n", r"/offtake.toml:2: unknown option server.foo; options here: .*host, .*workers"),
         ("port = 80\n", r"/offtake.toml:1: unknown option port; did you mean server.port\?"),
         ("[nothing]\nx = 1\n", r"/offtake.toml:1: unknown option nothing; tables and options here: .*server"),

@@ -21,8 +21,8 @@ class BudgetSettings(SettingsSection):
         50.0,
         gt=0,
         le=100,
-        description="Share of the artifact store's disk that the finished files of one tenant may take, in percent. "
-        "Without effect in object storage.",
+        description="Share of the artifact store's disk that the finished files of one tenant may take, in percent "
+        "of its size when the process starts; 100: no limit. Without effect in object storage.",
     )
     kept_mb: Megabytes = Field(
         None, description="Finished files that one tenant may keep, in MiB; if unset, only kept_percent limits them."

@@ -188,7 +188,7 @@ job = Table(
     Column("report", String(64), nullable=False),
     Column("format", String(16), nullable=False),
     Column("request", _JSON, nullable=False),
-    Column("request_bytes", Integer, nullable=False),
+    Column("request_bytes", Integer, nullable=False, server_default=text("0")),
     Column("status", String(16), nullable=False),
     Column("fence", Integer, nullable=False),
     Column("attempts", Integer, nullable=False),

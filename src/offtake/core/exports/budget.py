@@ -114,7 +114,7 @@ def _full(budget: Budget, used: Usage, on: Services, *, open_jobs: int) -> str |
 def _kept_bytes(budget: Budget, on: Services) -> int | None:
     """Return the smaller of the limit in bytes and the share of the artifact store's disk, if it is on one."""
     capacity = on.artifacts.capacity
-    share = None if capacity is None else int(capacity * budget.kept_share)
+    share = None if capacity is None or budget.kept_share >= 1 else int(capacity * budget.kept_share)
     limits = [limit for limit in (budget.kept_bytes, share) if limit is not None]
     return min(limits) if limits else None
 

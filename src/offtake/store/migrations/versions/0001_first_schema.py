@@ -154,7 +154,7 @@ def _create_jobs() -> None:
         sa.Column(
             "request", sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql"), nullable=False
         ),
-        sa.Column("request_bytes", sa.Integer(), nullable=False),
+        sa.Column("request_bytes", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("status", sa.String(length=16), nullable=False),
         sa.Column("fence", sa.Integer(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
