@@ -37,6 +37,7 @@ GIVEN = {
     "OFFTAKE_HOST_NAME": "exports.example.com",
     "OFFTAKE_DATABASE_PASSWORD": "secret-of-the-database",
     "OFFTAKE_METRICS_TOKEN": "a-token-for-metrics",
+    "OFFTAKE_WORKERS": "3",
 }  # as in .env
 BEYOND_DRAIN = 5  # seconds between a server's deadline for its workers and their kill
 MARCH = ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z")
@@ -93,6 +94,7 @@ def test_compose_runs_our_commands_with_our_settings(
     grace = int(definition.get("stop_grace_period", "0s").removesuffix("s"))
     if service == "worker":
         assert grace > settings.worker.drain_seconds + BEYOND_DRAIN
+        assert definition["command"] == ["worker", "--workers", str(definition["deploy"]["replicas"])]
     if service == "server":
         assert grace > max(settings.server.drain_seconds, settings.worker.drain_seconds + BEYOND_DRAIN)
         subnet = compose["networks"]["inside"]["ipam"]["config"][0]["subnet"]
