@@ -45,9 +45,7 @@ def seed(
     until: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day. Default: today (UTC).")
     ] = None,
-    size: Annotated[
-        str, typer.Option(help="Number of calls: " + ", ".join(f"{k} {v:,}" for k, v in SIZES.items()))
-    ] = "small",
+    size: Annotated[str, typer.Option(help=f"Number of calls: {_SIZES}")] = "small",
     calls: Annotated[int | None, typer.Option(min=1, help="Exact number of calls, instead of --size.")] = None,
     table: Annotated[
         list[str] | None, typer.Option("--table", help="Fill this table only; may be given several times.")
