@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Scope
 
-from offtake.errors import ExportError, InvalidRequest, OfftakeError, Waitable
+from offtake.errors import ExportError, InvalidRequest, OfftakeError, Throttled, Waitable
 from offtake.http.access_log import (
     AccessLogMiddleware,
     RequestRecorder,
@@ -112,7 +112,8 @@ def _plain(error: OfftakeError | HttpFault) -> Response:
         return JSONResponse(body, error.status, headers=dict(error.headers))
     body = {"code": error.code, "message": error.message}
     if isinstance(error, Waitable):
-        return JSONResponse(body, 503, headers={"retry-after": str(error.retry_after)})
+        status = 429 if isinstance(error, Throttled) else 503
+        return JSONResponse(body, status, headers={"retry-after": str(error.retry_after)})
     return JSONResponse(body, 500)
 
 

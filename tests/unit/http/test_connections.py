@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 
+import httpx
 import pytest
+from fastapi import FastAPI
 
 from offtake.app import build_traffic
 from offtake.errors import Throttled, Unavailable
 from offtake.http.connections import PER_ADDRESS, TOTAL, Connections
+from offtake.http.hosts import ServedHosts
 from offtake.http.limit_settings import ConnectionSettings, DownloadSettings
+from offtake.http.middleware import RequestLimits, build_middleware
 from offtake.http.proxies import Proxies
+from offtake.http.settings import ServerSettings
 from offtake.http.traffic import Traffic
 from offtake.settings import Settings
 
@@ -154,6 +160,31 @@ def test_requests_are_limited_by_tenant() -> None:
     load.enter_tenant("t2")
     load.leave_tenant("t1")
     load.enter_tenant("t1")
+
+
+def test_a_path_of_no_dialect_answers_429_to_an_address_at_its_limit() -> None:
+    """As the paths of dialects do; 503 would tell the client that the server is overloaded."""
+    load = traffic(per_address=1)
+    rules = RequestLimits(
+        max_body=1024,
+        body_seconds=1,
+        traffic=load,
+        proxies=Proxies(()),
+        hosts=ServedHosts(ServerSettings()),
+        hsts_seconds=0,
+        record_request=lambda request: None,
+    )
+    transport = httpx.ASGITransport(build_middleware(FastAPI(), [], [], rules), client=("192.0.2.1", 1))
+
+    async def status() -> int:
+        async with httpx.AsyncClient(transport=transport, base_url="http://loop.test") as client:
+            return (await client.get("/nothing")).status_code
+
+    with load.request("192.0.2.1"):
+        assert asyncio.run(status()) == 429
+    assert asyncio.run(status()) == 404
+    load.is_draining = True
+    assert asyncio.run(status()) == 503
 
 
 @dataclass(eq=False)
