@@ -32,7 +32,7 @@ token = "{METRICS_TOKEN}"
 
 
 @dataclass(frozen=True)
-class Door:
+class LoginEndpoint:
     """One way to send a name and a secret; ``status`` answers the right ones."""
 
     name: str
@@ -57,15 +57,15 @@ def _create(http: httpx.Client, name: str, secret: str) -> httpx.Response:
     return http.post(f"{ROOT}/reports/report/user", json={}, auth=(name, secret))
 
 
-def doors(server: Served) -> Iterator[Door]:
+def login_endpoints(server: Served) -> Iterator[LoginEndpoint]:
     """Every way, each with its own name."""
     oauth: list[Credential] = [server.tenant("oauth") for _ in range(3)]
     users: list[User] = [new_user(server, "basic") for _ in range(2)]
     ways = (_token_by_basic, _form("/oauth/token", grant_type="client_credentials"), _form("/oauth/revoke", token="x"))
     for credential, way in zip(oauth, ways, strict=True):
-        yield Door(credential.client_id, credential.client_secret, way, 200)
-    yield Door(users[0].name, users[0].password, _teams, 400)  # the company key is missing
-    yield Door(users[1].name, users[1].password, _create, 400)
+        yield LoginEndpoint(credential.client_id, credential.client_secret, way, 200)
+    yield LoginEndpoint(users[0].name, users[0].password, _teams, 400)  # the company key is missing
+    yield LoginEndpoint(users[1].name, users[1].password, _create, 400)
 
 
 def from_address(server: Served, address: str) -> httpx.Client:
@@ -82,15 +82,15 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 def test_wrong_secrets_get_429_and_other_addresses_are_not_affected(strict: Served) -> None:
-    for number, door in enumerate(doors(strict)):
+    for number, endpoint in enumerate(login_endpoints(strict)):
         with from_address(strict, f"127.1.0.{number + 1}") as attacker, from_address(strict, "127.2.0.1") as owner:
-            answers = [door.send(attacker, door.name, f"wrong-{guess}") for guess in range(FAILURES + 2)]
+            answers = [endpoint.send(attacker, endpoint.name, f"wrong-{guess}") for guess in range(FAILURES + 2)]
             assert [answer.status_code for answer in answers] == [401] * FAILURES + [429] * 2, answers[-1].text
             assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
-            unknown = door.send(attacker, "unknown", "wrong")
+            unknown = endpoint.send(attacker, "unknown", "wrong")
             assert (unknown.status_code, unknown.json()) == (429, answers[-1].json() | _same(unknown, answers[-1]))
-            assert door.send(attacker, door.name, door.secret).status_code == 429
-            assert door.send(owner, door.name, door.secret).status_code == door.status
+            assert endpoint.send(attacker, endpoint.name, endpoint.secret).status_code == 429
+            assert endpoint.send(owner, endpoint.name, endpoint.secret).status_code == endpoint.status
     lines = [line for line in strict.running.log_lines() if line["event"] == "request" and line["status"] == 429]
     assert {line["refusal"] for line in lines} == {"failed_logins"}
     with httpx.Client(base_url=strict.url, trust_env=False) as http:

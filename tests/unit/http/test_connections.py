@@ -32,7 +32,7 @@ class Socket:
 
 
 @dataclass
-class Hall:
+class LimitedConnections:
     """At most eight connections, three of each address."""
 
     refused: list[tuple[str, str | None]] = field(default_factory=list)
@@ -54,55 +54,55 @@ class Hall:
 
 
 def test_a_connection_beyond_the_limit_of_an_address_replaces_its_oldest_idle_one() -> None:
-    hall = Hall()
-    other = hall.open("192.0.2.9")
-    sockets = hall.open("192.0.2.1", 5)
+    limited = LimitedConnections()
+    other = limited.open("192.0.2.9")
+    sockets = limited.open("192.0.2.1", 5)
     assert [each.is_closed for each in sockets] == [True, True, False, False, False]
-    hall.connections.set_busy(sockets[2])  # its request is never interrupted
-    hall.connections.set_idle(sockets[2])  # and it is now the youngest of the idle ones
-    hall.open("192.0.2.1")
+    limited.connections.set_busy(sockets[2])  # its request is never interrupted
+    limited.connections.set_idle(sockets[2])  # and it is now the youngest of the idle ones
+    limited.open("192.0.2.1")
     assert [each.is_closed for each in sockets] == [True, True, False, True, False]
     assert not other[0].is_closed
-    assert hall.refused == [(PER_ADDRESS, "192.0.2.1")] * 3
+    assert limited.refused == [(PER_ADDRESS, "192.0.2.1")] * 3
 
 
 def test_a_connection_is_refused_while_all_of_its_address_have_requests() -> None:
-    hall = Hall()
-    hall.open("2001:db8::1", 2, busy=True)
-    hall.open("2001:db8::2", busy=True)  # the same network
-    assert not hall.connections.add(Socket(), "2001:db8::3")
-    assert hall.refused == [(PER_ADDRESS, "2001:db8::3")]
-    hall.open("2001:db8:0:1::1")
+    limited = LimitedConnections()
+    limited.open("2001:db8::1", 2, busy=True)
+    limited.open("2001:db8::2", busy=True)  # the same network
+    assert not limited.connections.add(Socket(), "2001:db8::3")
+    assert limited.refused == [(PER_ADDRESS, "2001:db8::3")]
+    limited.open("2001:db8:0:1::1")
 
 
 def test_a_full_server_takes_from_the_address_with_the_most_connections() -> None:
-    hall = Hall()
-    client = hall.open("192.0.2.1")
-    attackers = [hall.open(f"203.0.113.{number}", 3) for number in range(2)]
-    late = hall.open("192.0.2.2")
-    assert len(hall.connections) == 8
-    hall.open("192.0.2.3")
+    limited = LimitedConnections()
+    client = limited.open("192.0.2.1")
+    attackers = [limited.open(f"203.0.113.{number}", 3) for number in range(2)]
+    late = limited.open("192.0.2.2")
+    assert len(limited.connections) == 8
+    limited.open("192.0.2.3")
     assert not client[0].is_closed
     assert not late[0].is_closed
     assert sum(each.is_closed for sockets in attackers for each in sockets) == 1
-    assert [reason for reason, _ in hall.refused] == [TOTAL]
-    assert len(hall.connections) == 8
+    assert [reason for reason, _ in limited.refused] == [TOTAL]
+    assert len(limited.connections) == 8
 
 
 def test_a_full_server_without_an_idle_connection_refuses() -> None:
-    hall = Hall()
-    opened = [socket for number in range(8) for socket in hall.open(f"192.0.2.{number}", busy=True)]
-    assert not hall.connections.add(Socket(), "192.0.2.100")
-    hall.connections.remove(opened[0])
-    hall.open("192.0.2.100")
+    limited = LimitedConnections()
+    opened = [socket for number in range(8) for socket in limited.open(f"192.0.2.{number}", busy=True)]
+    assert not limited.connections.add(Socket(), "192.0.2.100")
+    limited.connections.remove(opened[0])
+    limited.open("192.0.2.100")
     for each in opened:
-        hall.connections.remove(each)
-    assert len(hall.connections) == 1
+        limited.connections.remove(each)
+    assert len(limited.connections) == 1
 
 
 def test_a_trusted_proxy_has_no_limit_of_an_address() -> None:
-    hall = Hall()
-    sockets = hall.open("198.51.100.1", 8)
+    limited = LimitedConnections()
+    sockets = limited.open("198.51.100.1", 8)
     assert not any(each.is_closed for each in sockets)
 
 
