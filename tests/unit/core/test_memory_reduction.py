@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
@@ -16,8 +17,10 @@ from offtake.app import build_services
 from offtake.core.admin import identity
 from offtake.core.attempt.cancellation import Cancellation
 from offtake.core.attempt.resource_plan import partition_rows, resource_plan
+from offtake.core.attempt.run import run_attempt
 from offtake.core.exports.create import create_export
 from offtake.core.services import Services
+from offtake.engine.duckdb import Limits, Session
 from offtake.executor.shutdown import Shutdown
 from offtake.executor.worker import Worker, attempt, claim_next
 from offtake.home import Home
@@ -31,6 +34,7 @@ from offtake.store import jobs, memory_reductions
 from offtake.store.memory_reductions import ReductionKey
 from offtake.store.migrate import migrate
 from offtake.store.schema import memory_reduction
+from offtake.wire.khoros.settings import KhorosSettings
 from tests.fixtures.exports import EXPORT, NOON, caller
 
 TAGGINGS, MEMORY_MB = 4_096, 32
@@ -165,6 +169,30 @@ ORDER BY md5(tag_id || CAST(number AS VARCHAR))
     assert job.failure.message.startswith(
         "The query needs more temporary space than its limit allows. Set worker.temp_mb to 1024 or more (now 8)"
     )
+
+
+@pytest.mark.parametrize(("sorts", "threads"), [(True, 1), (False, 2)])
+def test_rows_that_a_setting_leaves_unsorted_use_all_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sorts: bool, threads: int
+) -> None:
+    home = Home(tmp_path / "home")
+    home.create()
+    made = build_services(home, Settings(khoros=KhorosSettings(sorted_rows=sorts)))
+    identity.add_tenant(Tenant(name="acme"), made)
+    on = replace(made, attempt=replace(made.attempt, memory_mb=512, threads=2))
+    used: list[int] = []
+
+    def session(limits: Limits, *views: Any, **options: Any) -> Session:
+        used.append(limits.threads)
+        return Session(limits, *views, **options)
+
+    monkeypatch.setattr("offtake.core.attempt.run.Session", session)
+    create_export(replace(EXPORT, dialect="khoros", report="combined", format="json"), caller(), on)
+    lease = claim_next(on, Worker(name="w"))
+    assert lease is not None
+    run_attempt(lease, on, Cancellation())
+    made.database.close()
+    assert used == [threads]
 
 
 def test_plans_are_reduced_down_to_a_bound(on: Services) -> None:
