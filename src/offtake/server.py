@@ -100,7 +100,7 @@ class _Server(uvicorn.Server):
             notify("READY=1")
 
     async def _listen(self, listener: socket.socket) -> None:
-        """Accept connections as uvicorn does, except that it gives clients 60 seconds for a TLS handshake."""
+        """Accept connections as uvicorn does, which would give clients 60 seconds for a TLS handshake."""
         protocol = cast(Callable[..., asyncio.Protocol], self.config.http_protocol_class)
         state = {"server_state": self.server_state, "app_state": self.lifespan.state}
         self.servers.append(

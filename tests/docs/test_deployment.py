@@ -271,6 +271,7 @@ def test_a_backup_made_as_the_manual_says_can_be_restored(installation: Installa
     running = installation.serve(workers=1)
     backup = tmp_path / "backup"
     backup.mkdir()
+    (installation.home / "lake/_staging").mkdir()  # of a running load
     with TalkdeskWire.connect(running.url, credential) as client:
         jobs, before = [], []
         for _ in range(2):
@@ -281,6 +282,7 @@ def test_a_backup_made_as_the_manual_says_can_be_restored(installation: Installa
     assert running.stop() == 0
     assert stat.S_IMODE((backup / "state.db").stat().st_mode) == 0o600
     assert not (backup / "state.db.new").exists()
+    assert not (backup / "lake/_staging").exists()
     again = Installation(backup).serve(workers=1)
     with TalkdeskWire.connect(again.url, credential) as client:
         assert [client.download("calls", job).content for job in jobs] == before
@@ -291,7 +293,7 @@ def _back_up(home: Path, backup: Path, tmp_path: Path) -> None:
     """Run the manual's script. Python replaces its programs, which a machine may not have."""
     (script,) = re.findall(r"^```sh\n(#!/bin/sh\n.*?)^```$", MANUAL.read_text("utf-8"), re.MULTILINE | re.DOTALL)
     assert 'sqlite3 /srv/offtake/state.db "' in script
-    assert "rsync --archive /srv/offtake/" in script
+    assert "rsync --archive --exclude=/lake/_staging /srv/offtake/" in script
     programs = tmp_path / "programs"
     programs.mkdir(exist_ok=True)
     for name, code in _PROGRAMS.items():
@@ -310,7 +312,14 @@ def _back_up(home: Path, backup: Path, tmp_path: Path) -> None:
 
 _PROGRAMS = {
     "sqlite3": "import sqlite3, sys\nsqlite3.connect(sys.argv[1]).execute(sys.argv[2]).connection.close()\n",
-    "rsync": "import os, sys\nos.execvp('cp', ['cp', '-a', *sys.argv[2:]])\n",
+    "rsync": """\
+import shutil, subprocess, sys
+paths = [each for each in sys.argv[1:] if not each.startswith("--")]
+subprocess.run(["cp", "-a", *paths], check=True)
+for each in sys.argv:
+    if each.startswith("--exclude=/"):
+        shutil.rmtree(paths[-1] + each.removeprefix("--exclude=/"), ignore_errors=True)
+""",
 }
 
 
