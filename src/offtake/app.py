@@ -238,11 +238,17 @@ def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIA
         body_seconds=settings.server.body_seconds,
         traffic=traffic,
         proxies=Proxies(settings.server.trusted_proxies),
-        hosts=ServedHosts(settings.server),
+        hosts=ServedHosts(settings.server, link_urls=_link_urls(settings)),
         hsts_seconds=settings.server.hsts_seconds,
         record_request=metrics.record_request,
     )
     return build_middleware(app, routers, surfaces, rules)
+
+
+def _link_urls(settings: Settings) -> set[str]:
+    """Return the base URLs of download links that are not on the host of the API, of all tenants."""
+    urls = _per_tenant("loop", lambda options: options.link_url, settings)
+    return {url for url in (urls.default, *urls.overrides.values()) if url}
 
 
 def _readiness(services: Services, settings: Settings) -> Readiness:

@@ -7,6 +7,7 @@ the token endpoint; neither may contain a name that a client made up.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -27,12 +28,12 @@ _MISDIRECTED = HttpFault(
 
 
 class ServedHosts:
-    """The host names that requests may have; ``listens_on`` is the address of the listener.
+    """The host names that requests may have: those of the settings, and of URLs at which dialects publish links.
 
     Raises SettingsError for a listener off the loopback interface without any name.
     """
 
-    def __init__(self, settings: ServerSettings) -> None:
+    def __init__(self, settings: ServerSettings, *, link_urls: Iterable[str] = ()) -> None:
         listens_on = _normal(f"[{settings.host}]" if ":" in settings.host else settings.host)
         public = urlsplit(settings.public_url or "").netloc
         names = {*settings.hosts, _normal(public), "" if listens_on in _WILDCARDS else listens_on}
@@ -43,6 +44,7 @@ class ServedHosts:
                 f'[server] host = "{settings.host}" is not a loopback address: set public_url, or set hosts to the '
                 f'names by which clients address the server ("{ANY_HOST}" for any name).'
             )
+        self._names |= {_normal(urlsplit(url).netloc) for url in link_urls} - {""}
 
     def serve(self, host: str, local_address: str) -> bool:
         """Whether a request with that Host header is answered on a connection to that address of this machine."""

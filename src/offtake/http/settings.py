@@ -27,9 +27,9 @@ class ServerSettings(SettingsSection):
     )
     hosts: tuple[str, ...] = Field(
         (),
-        description="Host names, without ports, by which clients may address the server, besides those of public_url "
-        "and host; requests for others get 421. Unset, a server that listens on a loopback address answers any name. "
-        f'"{ANY_HOST}" for any.',
+        description="Host names, without ports, by which clients may address the server, besides those of public_url, "
+        "host and link_url; requests for others get 421. Unset, a server that listens on a loopback address answers "
+        f'any name. "{ANY_HOST}" for any.',
     )
     workers: int = Field(
         2, ge=0, le=64, description="Number of worker processes that `offtake serve` starts; 0 for none."

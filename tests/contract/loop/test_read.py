@@ -320,6 +320,22 @@ def test_paths_and_methods_that_do_not_exist(boss: LoopWire, method: str, path: 
     assert_refused(answer, status, {404: "NotFound", 405: "MethodNotAllowed"}[status])
 
 
+def test_a_link_on_another_host_is_served_where_hosts_are_checked(tmp_path: Path) -> None:
+    settings = """
+[server]
+public_url = "http://loop.test"
+hosts = ["loop.test"]
+[loop]
+link_url = "https://files.example.test"
+[tenants.acme.loop]
+link_url = "https://acme.example.test:8443"
+"""
+    with in_process(tmp_path, settings) as here:
+        for host in ("files.example.test", "acme.example.test:8443", "loop.test"):
+            assert here.http.get("/RF_unknown", headers={"Host": host}).status_code != 421
+        assert here.http.get("/RF_unknown", headers={"Host": "other.example.test"}).status_code == 421
+
+
 def test_links_have_the_configured_url(tmp_path: Path) -> None:
     """Loop contract 8, documented: a host other than the API's, and a fixed form of path and query."""
     with in_process(tmp_path, '[loop]\nlink_url = "https://files.example.test/exports/"\n') as here:
