@@ -145,7 +145,7 @@ class _Server(uvicorn.Server):
 def serve(home: Home, settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, then drain.
 
-    Raises HomeError when it cannot listen on the address, SettingsError for an unusable certificate.
+    Raises HomeError when it cannot listen on the address, SettingsError for settings that it cannot use.
     """
     tls = build_tls(home, settings)
     executor = build_executor(home, settings)
@@ -154,13 +154,13 @@ def serve(home: Home, settings: Settings) -> None:
     log_resources(services, settings)
     for name in unknown_tenants(settings.tenants, services):  # created later, or a typing error
         _log.warning("settings_of_unknown_tenant", tenant=name)
-    listener = _listen(settings.server.host, settings.server.port)
-    supervisor = Supervisor(
-        services, partial(_worker_command, home, settings.server.workers), workers=settings.server.workers
-    )
     traffic = build_traffic(settings)
     config = _config(build_app(services, settings, traffic), settings, traffic, tls)
     _reserve_files(settings, traffic)
+    listener = _listen(settings.server.host, settings.server.port)
+    supervisor = Supervisor(  # starts the workers, so nothing after it may refuse the settings
+        services, partial(_worker_command, home, settings.server.workers), workers=settings.server.workers
+    )
     server = _Server(
         config,
         supervisor,

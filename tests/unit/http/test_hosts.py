@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from offtake import server
 from offtake.errors import SettingsError
+from offtake.home import Home
 from offtake.http.hosts import ServedHosts
 from offtake.http.settings import ServerSettings
+from offtake.settings import Settings
 
 PUBLIC = {"host": "0.0.0.0", "public_url": "https://Exports.example.com:8443/care"}
 NAMED = {"host": "10.0.0.5", "hosts": ("one.example.com", "[2001:db8::1]")}
@@ -50,6 +54,16 @@ def test_served_hosts(settings: dict[str, Any], host: str, address: str, served:
 def test_a_server_for_all_addresses_needs_a_name(address: str) -> None:
     with pytest.raises(SettingsError, match="set public_url, or set hosts"):
         ServedHosts(ServerSettings(host=address))
+
+
+def test_a_server_without_a_name_starts_no_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = Home(tmp_path / "home")
+    home.create()
+    started: list[object] = []
+    monkeypatch.setattr(server, "Supervisor", lambda *arguments, **options: started.append(arguments))
+    with pytest.raises(SettingsError, match="set public_url, or set hosts"):
+        server.serve(home, Settings(server=ServerSettings(host="0.0.0.0", port=0)))
+    assert not started
 
 
 @pytest.mark.parametrize("name", ["", "a:80", "https://a", "a/b", "a b"])
