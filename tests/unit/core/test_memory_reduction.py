@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
@@ -14,9 +15,11 @@ from sqlalchemy import select
 
 from offtake.app import build_services
 from offtake.core.admin import identity
+from offtake.core.attempt import memory_reduction as memory_reduction_module
 from offtake.core.attempt.cancellation import Cancellation
-from offtake.core.attempt.resource_plan import partition_rows, resource_plan
+from offtake.core.attempt.resource_plan import ResourcePlan, partition_rows, resource_plan
 from offtake.core.exports.create import create_export
+from offtake.core.policy import PerTenant
 from offtake.core.services import Services
 from offtake.executor.shutdown import Shutdown
 from offtake.executor.worker import Worker, attempt, claim_next
@@ -24,6 +27,9 @@ from offtake.home import Home
 from offtake.lake.ingest.load import load
 from offtake.lake.tables import tables
 from offtake.model.job import Job, Status
+from offtake.model.layout import Layout
+from offtake.model.report import Publication
+from offtake.model.request import ExportRequest
 from offtake.model.tenant import Tenant
 from offtake.model.view import TableView
 from offtake.settings import CatalogueSettings, Settings
@@ -177,6 +183,32 @@ def test_plans_are_reduced_down_to_a_bound(on: Services) -> None:
     in_order = [resource_plan(report, views, policy, is_sorted=True, reductions=number) for number in range(3)]
     assert [plan.range_bytes >> 20 for plan in in_order] == [16, 8, 4]
     assert {plan.threads for plan in in_order} == {1}
+
+
+def test_only_an_export_that_is_sorted_for_its_tenant_has_one_thread_from_the_start(
+    on: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publication = replace(on.catalogue.publications["talkdesk", "taggings"], order=("attached_at", "tag_id"))
+    catalogue = replace(on.catalogue, publications={**on.catalogue.publications, ("talkdesk", "taggings"): publication})
+    present = on.presentations["talkdesk"].of("acme")
+
+    def unsorted(publication: Publication, request: ExportRequest) -> Layout:
+        layout = present(publication, request)
+        return replace(layout, shown=replace(layout.shown, order=()))
+
+    plans: list[bool] = []
+
+    def plan(*args: Any, is_sorted: bool, **options: Any) -> ResourcePlan:
+        plans.append(is_sorted)
+        return resource_plan(*args, is_sorted=is_sorted, **options)
+
+    monkeypatch.setattr(memory_reduction_module, "resource_plan", plan)
+    attempt = replace(on.attempt, memory_mb=256)
+    for presentation in (present, unsorted):
+        presentations = {**on.presentations, "talkdesk": PerTenant(default=presentation)}
+        job, _ = export(replace(on, catalogue=catalogue, presentations=presentations, attempt=attempt))
+        assert job.status is Status.SUCCEEDED
+    assert plans == [True, False]
 
 
 def test_many_events_of_few_conversations_are_partitioned_too(on: Services) -> None:

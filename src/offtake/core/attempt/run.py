@@ -37,7 +37,7 @@ from offtake.formats import Format, Writer, format_named, partition_file
 from offtake.lake.snapshot import snapshot
 from offtake.model.artifact import Artifact
 from offtake.model.job import Job, Lease
-from offtake.model.layout import Framing
+from offtake.model.layout import Framing, Layout
 from offtake.model.query import Query, RowTooWideError
 from offtake.model.report import Report
 from offtake.model.request import ExportRequest
@@ -61,7 +61,7 @@ def run_attempt(lease: Lease, on: Services, cancellation: Cancellation) -> Artif
                 _report(job.request, on),
                 views,
                 on,
-                is_sorted=_is_sorted(job.request, on),
+                is_sorted=bool(_layout(job, job.request, on).shown.order),
                 produce=lambda plan: _produce(lease, views, plan, on=on, cancellation=cancellation),
             )
         on.reached("staged", lease)
@@ -200,9 +200,7 @@ def _report(request: ExportRequest, on: Services) -> Report:
 
 def _plan_query(job: Job, request: ExportRequest, file_format: Format, on: Services) -> tuple[Query, Framing]:
     """Return the query and the framing of its rows; ``request`` includes the changes of the smart view."""
-    publication = on.catalogue.publications[request.dialect, request.report]
-    publication = choose(publication, request.columns, request.format)
-    layout = on.presentations[request.dialect].of(job.tenant)(publication, request)
+    layout = _layout(job, request, on)
     query = plan(
         on.catalogue.reports[request.report],
         layout.shown,
@@ -212,12 +210,15 @@ def _plan_query(job: Job, request: ExportRequest, file_format: Format, on: Servi
     return query, replace(layout.framing, about=layout.about(job, on.clock()))
 
 
+def _layout(job: Job, request: ExportRequest, on: Services) -> Layout:
+    """Return the layout of the job's file, by the settings of its tenant."""
+    publication = on.catalogue.publications[request.dialect, request.report]
+    publication = choose(publication, request.columns, request.format)
+    return on.presentations[request.dialect].of(job.tenant)(publication, request)
+
+
 def _staging_file(lease: Lease, on: Services) -> Path:
     return on.artifacts.staging(lease.job.id, lease.fence, format_named(lease.job.request.format).suffix)
-
-
-def _is_sorted(request: ExportRequest, on: Services) -> bool:
-    return bool(on.catalogue.publications[request.dialect, request.report].order)
 
 
 def _limits(lease: Lease, plan: ResourcePlan, on: Services) -> Limits:
