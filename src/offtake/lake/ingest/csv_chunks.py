@@ -35,6 +35,8 @@ _FIRST, _LAST = itemgetter(slice(0, 1)), itemgetter(slice(-1, None))
 _MANY_QUOTES = 1024 * 1024  # more are not split into a list, which takes 40 bytes per quote
 _QUOTE = re.compile(rb'"')
 _FIELD_END = re.compile(rb'"| *(,|\Z)')  # after a closing quote; another one is a doubled quote
+_FIELD = rb'(?:"(?:[^"]++|"")*+"|[^",]*+)'
+_ORDINARY = re.compile(_FIELD + rb"(?:," + _FIELD + rb")*+")  # a record whose quotes are all in their places
 _BARE_CR = re.compile(rb"\r(?!\n)")
 QUOTE_FAULT = "a quoted field is not closed, or text follows its closing quote; double quotes inside a field"
 _CR_FAULT = (
@@ -245,6 +247,8 @@ def _has_misplaced_quote(record: bytes) -> bool:
 
 def _fault(record: bytes) -> str | None:
     """Return why a record cannot be read, whatever its columns."""
+    if b"\r" not in record and _ORDINARY.fullmatch(record):
+        return None
     if _has_bare_cr(record):
         return _CR_FAULT
     return QUOTE_FAULT if _has_misplaced_quote(record) else None
