@@ -209,6 +209,12 @@ def test_a_misplaced_quote_breaks_its_own_record_only(lake: Lake, tmp_path: Path
     assert names == {"c": "good", "d": '5"" pipe', "f": 'a, "b"'}
 
 
+def test_blanks_around_quotes_and_a_last_comma_are_no_part_of_a_row(lake: Lake, tmp_path: Path) -> None:
+    path = written(tmp_path / "rows.csv", LINE + b' "a" , "1,1" \nb,2,\n')
+    load(lake, TEAM, [path], tenant="acme")
+    assert {key[0]: row["name"] for key, row in stored(lake, TEAM).items()} == {"a": "1,1", "b": "2"}
+
+
 def test_a_byte_order_mark_after_the_header_is_text(lake: Lake, tmp_path: Path) -> None:
     """DuckDB takes the mark at the start of a chunk for that of the file."""
     path = written(tmp_path / "rows.csv", LINE + "\ufeffa,1\n\ufeffb,2\n".encode())
