@@ -148,6 +148,9 @@ class Lake:
 
         The commit succeeds only on top of ``delta``'s version. Raises CommitFailedError if another writer committed in
         between; the new files are then removed again. ``changes_rows`` is false if the same rows are stored as before.
+
+        Object storage may store a commit and lose the response. Then the repetition of the request finds the version
+        taken, although by this commit, whose files must stay.
         """
         _add_columns(delta, table)
         names = [f"tenant={tenant}/{_folder(file.month)}part-{n:05}-{uuid4()}.parquet" for n, file in enumerate(added)]
@@ -184,9 +187,18 @@ class Lake:
                 commit_properties=_NO_REBASE,
             )
         except CommitFailedError:
+            if self._has_files(table, names):
+                return
             for name in names:
                 self.storage.discard(f"{table.name}/{name}")
             raise
+
+    def _has_files(self, table: Table, names: Sequence[str]) -> bool:
+        """Return whether the newest version of the table contains one of these files."""
+        delta = self.open(table)
+        return delta is not None and not set(names).isdisjoint(
+            unquote(path) for path in delta.get_add_actions(flatten=True).column("path").to_pylist()
+        )
 
     @contextmanager
     def local(

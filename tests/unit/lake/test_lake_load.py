@@ -8,9 +8,12 @@ import io
 import json
 import multiprocessing
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
+from deltalake import DeltaTable
+from deltalake.exceptions import CommitFailedError
 
 from offtake.errors import LakeError, LoadRejected, StorageUnavailable
 from offtake.lake.delta import Lake
@@ -266,3 +269,20 @@ def test_rows_are_sorted_by_event_time_in_their_files(lake: Lake, tmp_path: Path
         for file in seen(lake, STATE).files:
             found = connection.execute("SELECT epoch_us(started_at) FROM read_parquet($f)", {"f": file}).fetchall()
             assert found == sorted(found)
+
+
+def test_a_commit_whose_response_was_lost_keeps_its_files(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The repetition of the request finds the version taken, by the commit itself."""
+    commit = DeltaTable.create_write_transaction
+
+    def lost(delta: DeltaTable, *args: Any, **options: Any) -> None:
+        commit(delta, *args, **options)
+        raise CommitFailedError("version 1 exists")
+
+    monkeypatch.setattr(DeltaTable, "create_write_transaction", lost)
+    file = written(tmp_path / "rows.csv", "team_id,name\na,1\n")
+    counts = load(lake, TEAM, [file], tenant="acme")
+    assert (counts.inserted, counts.updated) == (1, 0)
+    assert set(stored(lake, TEAM)) == {("a",)}

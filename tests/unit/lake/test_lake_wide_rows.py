@@ -119,15 +119,17 @@ def test_long_json_values_keep_their_text_and_their_faults(lake: Lake, tmp_path:
         json.dumps(rows[0]),
         *(json.dumps(row, ensure_ascii=False) for row in rows[1:]),
         '{"name":' + json.dumps(text)[:-1],
+        '{"team_id":"e","name":' + json.dumps(text) + "}}",
     ]
     path = written(tmp_path / "teams.ndjson", "\n".join(lines))
     bad = tmp_path / "bad"
     counts = load(lake, TEAM, [path], tenant="acme", reject_to=bad)
-    assert (counts.inserted, counts.rejected) == (2, 4)
+    assert (counts.inserted, counts.rejected) == (2, 5)
     assert {key[0]: row["name"] for key, row in stored(lake, TEAM).items()} == {"a": text, "d" + text: "d"}
     found = [json.loads(line) for line in bad.read_text().splitlines()]
     assert [(one["line"], one["column"]) for one in found[:3]] == [(2, "team_id"), (3, "tenant"), (4, "name")]
     assert [one["row"] for one in found[:3]] == rows[1:4]
+    assert [one["row"] for one in found[3:]] == [{"text": line} for line in lines[-2:]]
     assert "long value" not in bad.read_text()
 
 

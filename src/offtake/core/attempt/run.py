@@ -210,14 +210,15 @@ def _plan_query(job: Job, request: ExportRequest, file_format: Format, on: Servi
     return query, replace(layout.framing, about=layout.about(job, on.clock()))
 
 
-def _staging_file(lease: Lease, on: Services) -> Path:
-    return on.artifacts.staging(lease.job.id, lease.fence, format_named(lease.job.request.format).suffix)
-
-
 def _layout(job: Job, request: ExportRequest, on: Services) -> Layout:
+    """Return the layout of the job's file, by the settings of its tenant."""
     publication = on.catalogue.publications[request.dialect, request.report]
     publication = choose(publication, request.columns, request.format)
     return on.presentations[request.dialect].of(job.tenant)(publication, request)
+
+
+def _staging_file(lease: Lease, on: Services) -> Path:
+    return on.artifacts.staging(lease.job.id, lease.fence, format_named(lease.job.request.format).suffix)
 
 
 def _limits(lease: Lease, plan: ResourcePlan, on: Services) -> Limits:

@@ -85,13 +85,27 @@ def read_ahead(chunks: Iterator[TextChunk]) -> Iterator[TextChunk]:
 
 
 def halves(chunk: TextChunk) -> tuple[TextChunk, TextChunk] | None:
-    """Return the two halves of a chunk without its broken records; None if it has one record only."""
+    """Return the two halves of a chunk; None if it has one record only, apart from broken ones."""
     records = chunk.split()
     middle = len(records) // 2
     if not middle:
         return None
+    before = [each for each in chunk.broken if each.position < middle]
+    after = [replace(each, position=each.position - middle) for each in chunk.broken if each.position >= middle]
     first, second = join_records(records[:middle]), join_records(records[middle:])
-    return replace(first, long_values=chunk.long_values), replace(second, long_values=chunk.long_values)
+    return (
+        replace(first, broken=before, long_values=chunk.long_values),
+        replace(second, broken=after, long_values=chunk.long_values),
+    )
+
+
+def without_record(chunk: TextChunk, reason: str) -> TextChunk:
+    """Return a chunk of one record, in which this record is a broken one, too."""
+    (record,) = chunk.split()
+    text = record.content.decode("utf-8", errors="replace")
+    broken = [*chunk.broken, BrokenRecord(position=0, line=record.line, text=text, reason=reason)]
+    by_line = sorted((replace(each, position=0) for each in broken), key=lambda each: each.line)
+    return replace(join_records([]), broken=by_line)
 
 
 def join_records(records: Sequence[Record]) -> TextChunk:

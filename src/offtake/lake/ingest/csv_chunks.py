@@ -34,7 +34,11 @@ _BEFORE_OPENING, _AFTER_CLOSING = {b"", b",", b"\n"}, {b"", b",", b"\r", b"\n"}
 _FIRST, _LAST = itemgetter(slice(0, 1)), itemgetter(slice(-1, None))
 _MANY_QUOTES = 1024 * 1024  # more are not split into a list, which takes 40 bytes per quote
 _QUOTE = re.compile(rb'"')
+_FIELD_END = re.compile(rb'"| *(,|\Z)')  # after a closing quote; another one is a doubled quote
+_FIELD = rb'(?:"(?:[^"]++|"")*+"|[^",]*+)'
+_ORDINARY = re.compile(_FIELD + rb"(?:," + _FIELD + rb")*+")  # a record whose quotes are all in their places
 _BARE_CR = re.compile(rb"\r(?!\n)")
+QUOTE_FAULT = "a quoted field is not closed, or text follows its closing quote; double quotes inside a field"
 _CR_FAULT = (
     "a carriage return (CR) is outside quotes; enclose the field in double quotes, or end every line with LF or CRLF"
 )
@@ -114,9 +118,10 @@ class CsvSplitter:
                 raise row_too_long(self._file.path, record.line)
             if not record.content and not self.one_column:
                 continue
-            if _has_bare_cr(record.content):
+            fault = _fault(record.content)
+            if fault:
                 text = record.content.decode("utf-8", errors="replace")
-                broken.append(BrokenRecord(position=len(kept), line=record.line, text=text, reason=_CR_FAULT))
+                broken.append(BrokenRecord(position=len(kept), line=record.line, text=text, reason=fault))
             else:
                 kept.append(record)
         if end == 0:
@@ -214,18 +219,39 @@ def _quotes(text: bytes, quoted: bool) -> Iterator[tuple[int, bool]]:
 
     A quote opens a field only at its start; a doubled quote does not close the field.
     """
-    after = 0  # the position after the quote before
+    after = closed = 0  # the position after the quote before, and after the closing quote before
     for found in _QUOTE.finditer(text):
-        before = text[after : found.start()]
         if quoted:
-            quoted = False
-        elif after and not before:
+            quoted, closed = False, found.end()
+        elif closed == found.start() > 0:
             quoted = True
         else:
-            before = before.rstrip(b" ")
+            before = text[after : found.start()].rstrip(b" ")
             quoted = before.endswith(b",") or not (after or before)
         after = found.end()
         yield found.start(), quoted
+
+
+def _has_misplaced_quote(record: bytes) -> bool:
+    """Return whether a quoted field is not closed, or more than blanks follows its closing quote.
+
+    After such a record, DuckDB 2.0 may refuse good ones (or the file).
+    """
+    quoted = False
+    for position, is_open in _quotes(record, quoted=False):
+        if quoted and not is_open and not _FIELD_END.match(record, position + 1):
+            return True
+        quoted = is_open
+    return quoted
+
+
+def _fault(record: bytes) -> str | None:
+    """Return why a record cannot be read, whatever its columns."""
+    if b"\r" not in record and _ORDINARY.fullmatch(record):
+        return None
+    if _has_bare_cr(record):
+        return _CR_FAULT
+    return QUOTE_FAULT if _has_misplaced_quote(record) else None
 
 
 def _has_bare_cr(record: bytes) -> bool:

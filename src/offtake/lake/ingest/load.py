@@ -12,10 +12,12 @@ import duckdb
 from offtake.errors import LakeError, StorageUnavailable
 from offtake.lake.compact import compact
 from offtake.lake.delta import Lake
-from offtake.lake.ingest.chunks import Chunk, TextChunk, halves
-from offtake.lake.ingest.files import SourceFile, file_format, open_source
+from offtake.lake.ingest.chunks import Chunk, TextChunk, halves, without_record
+from offtake.lake.ingest.csv_chunks import QUOTE_FAULT
+from offtake.lake.ingest.files import CSV, SourceFile, file_format, open_source
 from offtake.lake.ingest.folders import parquet_parts
 from offtake.lake.ingest.incoming import Incoming
+from offtake.lake.ingest.inputs import BYTE_ORDER_MARK
 from offtake.lake.ingest.long_values import put_back
 from offtake.lake.ingest.rejects import BadRows, bad_rows, broken_rows, reject_file, rejected
 from offtake.lake.ingest.upsert import upsert
@@ -94,32 +96,55 @@ def stage_chunk(incoming: Incoming, source: SourceFile, chunk: Chunk, bad: BadRo
         staged = 0 if chunk.rows == 0 else stage(connection, table, source, path, size=size, tenant=tenant)
         if isinstance(chunk, TextChunk):
             put_back(connection, chunk.long_values)
-    except duckdb.OutOfMemoryException as error:
-        parts = halves(chunk) if isinstance(chunk, TextChunk) and not chunk.broken else None
-        if parts is None:
+        broken = broken_rows(connection, source)
+        lost = chunk.rows - staged - len(broken)
+        if lost:
+            raise _rows_lost(source, chunk, lost)
+    except (duckdb.OutOfMemoryException, duckdb.InvalidInputException, _RowsLostError) as error:
+        parts = _parts(source, chunk, error)
+        if parts is None and isinstance(error, duckdb.OutOfMemoryException):
             raise _needs_memory(source, chunk) from error
+        if parts is None:
+            raise
         incoming.clear()
         broken_rows(connection, source)
         return sum(stage_chunk(incoming, source, part, bad, tenant=tenant) for part in parts)
-    broken = broken_rows(connection, source)
-    if staged + len(broken) != chunk.rows:
-        raise _rows_lost(source, chunk, chunk.rows - staged - len(broken))
     bad.add(bad_rows(connection, source, chunk, broken), table)
     incoming.keep()
     return chunk.rows + (len(chunk.broken) if isinstance(chunk, TextChunk) else 0)
+
+
+def _parts(source: SourceFile, chunk: Chunk, error: Exception) -> Sequence[TextChunk] | None:
+    """Return chunks of the same records that may be read although the chunk could not; None if there are none.
+
+    Misplaced quotes can confuse DuckDB's CSV parser so that it fails or loses records. Of such a chunk, the records are
+    read alone, as far as necessary, and the one that it cannot read is a broken record.
+    """
+    if not isinstance(chunk, TextChunk):
+        return None
+    parts = halves(chunk)
+    if parts is None and source.form is CSV and not isinstance(error, duckdb.OutOfMemoryException):
+        return [without_record(chunk, QUOTE_FAULT)]
+    return parts
 
 
 def _chunk_file(area: Staging, chunk: Chunk) -> tuple[str, int]:
     """Return the path by which the engine reads the chunk, and the bytes of its longest record at most."""
     if not isinstance(chunk, TextChunk):
         return chunk.engine_path, 0
-    area.path(_CHUNK).write_bytes(chunk.content)
-    return area.engine_path(_CHUNK), max(len(chunk.content) + 1, _MIN_RECORD_BYTES)
+    content = chunk.content
+    if content.startswith(BYTE_ORDER_MARK):
+        content = BYTE_ORDER_MARK + content  # the engine removes the first one; the other is text of the first record
+    area.path(_CHUNK).write_bytes(content)
+    return area.engine_path(_CHUNK), max(len(content) + 1, _MIN_RECORD_BYTES)
 
 
-def _rows_lost(source: SourceFile, chunk: Chunk, lost: int) -> LakeError:
-    """Return the error for rows that the engine did not read, and did not report."""
-    return LakeError(
+class _RowsLostError(LakeError):
+    """The engine did not read rows, and did not report them."""
+
+
+def _rows_lost(source: SourceFile, chunk: Chunk, lost: int) -> _RowsLostError:
+    return _RowsLostError(
         f"{_where(source, chunk)}: {abs(lost):,} rows were not read as they are written. Nothing was loaded."
     )
 

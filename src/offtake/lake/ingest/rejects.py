@@ -13,6 +13,7 @@ import duckdb
 
 from offtake.errors import LoadRejected, OutputError
 from offtake.lake.ingest.chunks import Chunk, Record, TextChunk
+from offtake.lake.ingest.csv_chunks import QUOTE_FAULT
 from offtake.lake.ingest.files import BROKEN, BROKEN_SCANS, CSV, PARQUET, UNKNOWN_COLUMN, SourceFile, unknown_column
 from offtake.lake.ingest.incoming import ARRIVING
 from offtake.lake.ingest.long_values import restore
@@ -22,7 +23,7 @@ from offtake.output_file import output_file
 _STRUCTURE = {
     "MISSING COLUMNS": "the line has fewer fields than the header",
     "TOO MANY COLUMNS": "the line has more fields than the header",
-    "UNQUOTED VALUE": "a quoted field is not closed, or text follows its closing quote; double quotes inside a field",
+    "UNQUOTED VALUE": QUOTE_FAULT,
     "INVALID ENCODING": "the text is not valid UTF-8; convert the file to UTF-8",
 }
 
@@ -80,7 +81,7 @@ class BadRows:
 
 
 def bad_rows(
-    connection: duckdb.DuckDBPyConnection, source: SourceFile, chunk: Chunk, broken: Mapping[int, tuple[Fault, str]]
+    connection: duckdb.DuckDBPyConnection, source: SourceFile, chunk: Chunk, broken: Mapping[int, Fault]
 ) -> Iterator[BadRow]:
     """Yield the bad rows of the chunk in order; ``broken`` are those that the engine could not parse."""
     faulty = connection.execute(
@@ -91,10 +92,11 @@ def bad_rows(
         records = chunk.split() if faulty or broken else ()
         found = [
             *(
-                (n, _faulty(path, records[n].line, faults, raw, records[n]))
+                (n, _faulty(path, records[n].line, faults, raw, _text(records[n], chunk)))
                 for n, faults, raw in _numbered(faulty, broken)
             ),
-            *((n, _broken(path, records[n].line, fault, text)) for n, (fault, text) in broken.items()),
+            # DuckDB 2.0 reports the text of another record, or none, if quotes are at wrong places.
+            *((n, _broken(path, records[n].line, fault, _text(records[n], chunk))) for n, fault in broken.items()),
         ]
         found.sort(key=lambda each: each[0])
         early = [
@@ -105,21 +107,21 @@ def bad_rows(
             yield replace(row, raw=restore(row.raw, chunk.long_values)) if chunk.long_values else row
     else:
         for n, faults, raw in faulty:
-            yield _faulty(path, chunk.first + n, faults, raw, None)
+            yield _faulty(path, chunk.first + n, faults, raw, "")
 
 
-def broken_rows(connection: duckdb.DuckDBPyConnection, source: SourceFile) -> Mapping[int, tuple[Fault, str]]:
+def broken_rows(connection: duckdb.DuckDBPyConnection, source: SourceFile) -> Mapping[int, Fault]:
     """Return and forget the records that the engine could not parse, by their number in the chunk, from 0."""
     if source.form is not CSV:
         return {}
     with suppress(duckdb.CatalogException):  # without a broken record, there is no table
         rows = connection.execute(
-            f"SELECT line, column_name, error_type, csv_line FROM {BROKEN} ORDER BY line, byte_position DESC"  # noqa: S608
+            f"SELECT line, column_name, error_type FROM {BROKEN} ORDER BY line, byte_position DESC"  # noqa: S608
         ).fetchall()
         connection.execute(f"DROP TABLE {BROKEN}; DROP TABLE {BROKEN_SCANS}")
         return {
-            int(line) - 1: (Fault(column=column, value=None, reason=_structure(str(error_type))), str(text))
-            for line, column, error_type, text in rows
+            int(line) - 1: Fault(column=column, value=None, reason=_structure(str(error_type)))
+            for line, column, error_type in rows
         }
     return {}
 
@@ -142,11 +144,14 @@ def _numbered(
         yield rowid + skipped, faults, raw
 
 
-def _faulty(
-    path: Path, line: int, faults: list[dict[str, str | None]], raw: str | None, record: Record | None
-) -> BadRow:
+def _text(record: Record, chunk: TextChunk) -> str:
+    """Return the text of a record as the file has it."""
+    return restore(record.content.decode("utf-8", errors="replace"), chunk.long_values)
+
+
+def _faulty(path: Path, line: int, faults: list[dict[str, str | None]], raw: str | None, text: str) -> BadRow:
     if raw is None:  # the engine could not read the record as JSON
-        raw = _text_as_json(record.content.decode("utf-8", errors="replace") if record else "")
+        raw = _text_as_json(text)
     found = tuple(Fault(column=each["column"], value=each["value"], reason=str(each["reason"])) for each in faults)
     return BadRow(path=path, line=line, faults=found, raw=raw)
 
