@@ -44,9 +44,10 @@ from offtake.executor.shutdown import Shutdown
 from offtake.executor.supervisor import Supervisor
 from offtake.executor.worker import Worker
 from offtake.home import Home
-from offtake.http.connection import limited_protocol
+from offtake.http.connection import LimitedProtocol, limited_protocol
 from offtake.http.limit_settings import connection_limits
 from offtake.http.settings import ServerSettings
+from offtake.http.tls_listener import TlsListener
 from offtake.http.traffic import Traffic
 from offtake.notify import notify
 from offtake.settings import Settings
@@ -100,19 +101,21 @@ class _Server(uvicorn.Server):
             notify("READY=1")
 
     async def _listen(self, listener: socket.socket) -> None:
-        """Accept connections as uvicorn does, which would give clients 60 seconds for a TLS handshake."""
-        protocol = cast(Callable[..., asyncio.Protocol], self.config.http_protocol_class)
-        state = {"server_state": self.server_state, "app_state": self.lifespan.state}
-        self.servers.append(
-            await asyncio.get_running_loop().create_server(
-                partial(protocol, config=self.config, **state),
-                sock=listener,
-                ssl=self.config.ssl,
+        """Accept connections as uvicorn does, except that connections are counted before a TLS handshake."""
+        protocol = cast(Callable[..., LimitedProtocol], self.config.http_protocol_class)
+        make = partial(protocol, config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+        server: asyncio.Server | TlsListener
+        if self._tls is None:
+            server = await asyncio.get_running_loop().create_server(make, sock=listener, backlog=self.config.backlog)
+        else:
+            server = TlsListener(
+                listener,
+                make,
+                self._tls.context,
+                handshake_seconds=self._handshake,
                 backlog=self.config.backlog,
-                ssl_handshake_timeout=None if self._tls is None else self._handshake,
-                ssl_shutdown_timeout=None if self._tls is None else self._handshake,
             )
-        )
+        self.servers.append(cast(asyncio.Server, server))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drain server and workers at the same time."""

@@ -7,6 +7,7 @@ import socket
 import ssl
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -198,3 +199,16 @@ def test_a_certificate_that_cannot_be_used_stops_the_start(installation: Install
     done = installation.run("serve", "--port", "0")
     assert done.returncode == 3
     assert "tls_certificate and tls_key must be set together" in done.stderr
+
+
+def test_clients_that_never_finish_the_handshake_are_limited(running: Running, trusting: ssl.SSLContext) -> None:
+    """They count as connections of their address: 256, and each further one takes the place of the oldest."""
+    with ExitStack() as stack:
+        silent = [stack.enter_context(connection(running.url, source="127.8.8.8")) for _ in range(300)]
+        for made in silent[:44]:
+            made.settimeout(5)
+            assert rest(made) == b""
+        silent[-1].settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            silent[-1].recv(1)
+        assert httpx.get(f"{running.url}/healthz", verify=trusting).status_code == 200

@@ -7,6 +7,8 @@ indefinitely, and with them the memory of what they do not read.
 from __future__ import annotations
 
 import asyncio
+import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
@@ -39,7 +41,7 @@ class _Refused(Exception):
     """A request is refused while its headers are parsed."""
 
 
-class _LimitedProtocol(HttpToolsProtocol):
+class LimitedProtocol(HttpToolsProtocol):
     """uvicorn's protocol with limits on headers, reading clients and the number of connections.
 
     The deadline of the headers runs from the start of the connection, or the first byte of a request, to the end of the
@@ -65,12 +67,28 @@ class _LimitedProtocol(HttpToolsProtocol):
         self._received = 0  # bytes since the start of the headers
         self._is_refused = False
         self._fault: str | None = None  # the limit that a request exceeds
+        self._accepted: socket.socket | None = None  # during a TLS handshake
 
     # --- the connection ---
 
+    def count_accepted(self, accepted: socket.socket) -> bool:
+        """Count a connection before its TLS handshake, after which ``connection_made`` is called. Return False if it is
+        refused."""
+        try:
+            host = accepted.getpeername()[0]
+        except OSError:  # the client has gone
+            return False
+        self._accepted = accepted
+        return self.traffic.connections.add(self, host)
+
+    def forget_accepted(self) -> None:
+        """The TLS handshake has failed."""
+        self.traffic.connections.remove(self)
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast(asyncio.Transport, transport))
-        if self.traffic.connections.add(self, self.client[0] if self.client else None):
+        is_counted, self._accepted = self._accepted is not None, None
+        if is_counted or self.traffic.connections.add(self, self.client[0] if self.client else None):
             self._start_deadline()
         else:
             self._is_refused = True
@@ -85,7 +103,11 @@ class _LimitedProtocol(HttpToolsProtocol):
 
     def evict(self) -> None:
         """Close the connection at once, for another one."""
-        self.transport.abort()
+        if self._accepted is None:
+            self.transport.abort()
+            return
+        with suppress(OSError):
+            self._accepted.shutdown(socket.SHUT_RDWR)  # ends the handshake, which closes the socket
 
     def timeout_keep_alive_handler(self) -> None:
         if self.transport.get_write_buffer_size():  # the client has left the response unread for that long
@@ -232,6 +254,6 @@ class _LimitedProtocol(HttpToolsProtocol):
             self._rest = None
 
 
-def limited_protocol(limits: ConnectionLimits, traffic: Traffic) -> type[asyncio.Protocol]:
+def limited_protocol(limits: ConnectionLimits, traffic: Traffic) -> type[LimitedProtocol]:
     """Return uvicorn's protocol class with these limits."""
-    return type("LimitedProtocol", (_LimitedProtocol,), {"limits": limits, "traffic": traffic})
+    return type("LimitedProtocol", (LimitedProtocol,), {"limits": limits, "traffic": traffic})

@@ -25,9 +25,8 @@ class UpgradeIgnoringParser(httptools.HttpRequestParser):
     """
 
     def __init__(self, protocol: _ParsedHead) -> None:
-        super().__init__(protocol)
         self._protocol = protocol
-        self.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn sets them
+        self._restart()
 
     def is_parsed_again(self) -> bool:
         """Whether the request that has been parsed up to the end of its headers is parsed a second time.
@@ -48,7 +47,13 @@ class UpgradeIgnoringParser(httptools.HttpRequestParser):
                 rest = rest[paused.args[0] :]
             else:
                 return
-            super().feed_data(self._head_without_upgrade())
+            head = self._head_without_upgrade()
+            self._restart()  # after a head that ends the connection, the parser skips all that follows
+            super().feed_data(head)
+
+    def _restart(self) -> None:
+        super().__init__(self._protocol)
+        self.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn sets them
 
     def _head_without_upgrade(self) -> bytes:
         lines = [b"%s %s HTTP/%s" % (self.get_method(), self._protocol.url, self.get_http_version().encode())]

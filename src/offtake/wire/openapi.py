@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+
+from offtake.wire.endpoint import add_document
 
 _SCHEMAS = "#/components/schemas/"
 
@@ -16,12 +16,7 @@ _SCHEMAS = "#/components/schemas/"
 def router(documents: Mapping[str, Mapping[str, Any]], version: str, public_url: str | None) -> APIRouter:
     """The route of ``/openapi.json``."""
     routes = APIRouter()
-    merged = merge(documents, version=version, public_url=public_url)
-
-    async def document(request: Request) -> Response:
-        return JSONResponse(merged)
-
-    routes.add_api_route("/openapi.json", document, methods=["GET", "HEAD"])
+    add_document(routes, "/openapi.json", merge(documents, version=version, public_url=public_url))
     return routes
 
 

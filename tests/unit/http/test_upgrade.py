@@ -59,6 +59,16 @@ def test_a_request_with_an_upgrade_header_keeps_its_body(cuts: list[int]) -> Non
     assert [body for *_, body in _requests(*pieces)] == [b"GET /", b"GET /", b"", b"GET /"]
 
 
+@pytest.mark.parametrize(
+    ("version", "connection"), [(b"1.0", b"Upgrade"), (b"1.0", b"close, Upgrade"), (b"1.1", b"close, Upgrade")]
+)
+def test_a_request_with_an_upgrade_header_that_ends_the_connection_is_found(version: bytes, connection: bytes) -> None:
+    head = b"POST /a HTTP/%s\r\nConnection: %s\r\nUpgrade: h2c\r\nContent-Length: 5\r\n\r\n" % (version, connection)
+    expected = [(b"Connection", connection), (b"Content-Length", b"5")]
+    assert _requests(head, b"hello") == [(b"POST", b"/a", expected, b"hello")]
+    assert _requests(head + b"hello") == [(b"POST", b"/a", expected, b"hello")]
+
+
 def test_connect_is_not_parsed_again() -> None:
     with pytest.raises(httptools.HttpParserUpgrade):
         _requests(b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n" + OFFER + b"\r\n")
