@@ -29,7 +29,8 @@ _PARAMETER = re.compile(r"\$([a-z_]+)\b")
 
 def plan_rows(report: Report, request: ExportRequest) -> Query:
     """Return the query for the report's rows as the catalogue defines them, without the presentation of a dialect."""
-    return _query(_rounded(report), [column.name for column in report.columns], request)
+    names = [column.name for column in report.columns]
+    return _query(_rounded(report, names), names, request)
 
 
 def with_instants(query: Query, report: Report, shown: Callable[[str], str]) -> Query:
@@ -73,15 +74,20 @@ def plan(report: Report, layout: ColumnLayout, request: ExportRequest, *, empty_
     sources = tuple(dict.fromkeys((*(column.source for column in layout.columns), *layout.order)))
     source = _query(report.sql, sources, request)
     # The text contains only identifiers and renderings, all from the catalogue; values are bound.
-    sql = f"SELECT {', '.join(columns)} FROM (\n{_rounded(report)}\n) AS report"  # noqa: S608
+    sql = f"SELECT {', '.join(columns)} FROM (\n{_rounded(report, sources)}\n) AS report"  # noqa: S608
     query = _query(sql, layout.headers, request, instant_pattern=layout.instant_pattern)
     return dataclasses.replace(query, order=order, source=source)
 
 
-def _rounded(report: Report) -> str:
-    """Return the report's query with its decimals rounded: to their places, or without the noise of a sum."""
+def _rounded(report: Report, sources: Sequence[str]) -> str:
+    """Return the report's query with its decimals rounded: to their places, or without the noise of a sum.
+
+    Only columns among ``sources`` are rounded, because the engine may replace the report's query by one without others.
+    """
     values = {
-        column.name: _decimal(column) for column in report.columns if column.decimals is not None or column.is_double
+        column.name: _decimal(column)
+        for column in report.columns
+        if column.name in sources and (column.decimals is not None or column.is_double)
     }
     if not values:
         return report.sql
