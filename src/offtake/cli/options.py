@@ -75,7 +75,10 @@ def check_output_option(option: str, path: Path, home: Path, *, inputs: Iterable
 
 @contextmanager
 def progress_bar(title: str, counter: str) -> Iterator[Progress]:
-    """Show a progress bar on standard error while the block runs. ``counter`` is a format of rich's TextColumn."""
+    """Show a progress bar on standard error, if it is a terminal, while the block runs.
+
+    ``counter`` is a format of rich's TextColumn.
+    """
     columns = (
         SpinnerColumn(),
         TextColumn(title),
@@ -83,5 +86,7 @@ def progress_bar(title: str, counter: str) -> Iterator[Progress]:
         TextColumn(counter),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    # Elsewhere than on a terminal, rich would show nothing but an empty line.
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         yield progress
