@@ -158,10 +158,10 @@ def list_credentials(
         show({"tenant": tenant, "credentials": records}, as_json, "")
         return
     table = Table(box=box.SIMPLE)
-    for heading in ("id", "name", "kind", "scopes", "keys", "created"):
+    for heading in ("id", "kind", "name", "scopes", "keys", "created"):
         table.add_column(heading, no_wrap=True)
     for credential, names in listed:
-        words = (credential.id, credential.name, credential.kind.value, ", ".join(sorted(credential.scopes)))
+        words = (credential.id, credential.kind.value, credential.name, ", ".join(sorted(credential.scopes)))
         table.add_row(*words, str(len(names)), f"{credential.created_at:%Y-%m-%d %H:%M:%S}")
     show_table(table)
 
