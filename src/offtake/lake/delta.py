@@ -154,33 +154,11 @@ class Lake:
         """
         _add_columns(delta, table)
         names = [f"tenant={tenant}/{_folder(file.month)}part-{n:05}-{uuid4()}.parquet" for n, file in enumerate(added)]
-        now = time.time_ns() // 1_000_000
-        actions: list[AddAction | RemoveAction] = [
-            AddAction(
-                path=name,
-                size=file.bytes,
-                partition_values=_partition(table, tenant, file.month),
-                modification_time=now,
-                data_change=changes_rows,
-                stats=json.dumps({"numRecords": file.rows}),
-            )
-            for name, file in zip(names, added, strict=True)
-        ]
-        actions += [
-            RemoveAction(
-                file.path.removeprefix(f"{table.name}/"),
-                changes_rows,
-                now,
-                file.bytes,
-                _partition(table, tenant, file.month),
-            )
-            for file in removed
-        ]
         for name, file in zip(names, added, strict=True):
             self.storage.publish(file.path, f"{table.name}/{name}")
         try:
             delta.create_write_transaction(
-                actions,
+                _actions(table, tenant, dict(zip(names, added, strict=True)), removed, changes_rows=changes_rows),
                 "append",
                 delta.schema(),
                 partition_by=list(table.partition_columns),
@@ -247,6 +225,35 @@ def _add_columns(delta: DeltaTable, table: Table) -> None:
     missing = [field for field in _schema(table).fields if field.name not in known]
     if missing:
         delta.alter.add_columns(missing, commit_properties=_NO_REBASE)
+
+
+def _actions(
+    table: Table, tenant: str, added: Mapping[str, NewFile], removed: Sequence[LakeFile], *, changes_rows: bool
+) -> list[AddAction | RemoveAction]:
+    """Return the actions of a commit; ``added`` maps the names of the new files."""
+    now = time.time_ns() // 1_000_000
+    adds = [
+        AddAction(
+            path=name,
+            size=file.bytes,
+            partition_values=_partition(table, tenant, file.month),
+            modification_time=now,
+            data_change=changes_rows,
+            stats=json.dumps({"numRecords": file.rows}),
+        )
+        for name, file in added.items()
+    ]
+    removals = [
+        RemoveAction(
+            file.path.removeprefix(f"{table.name}/"),
+            changes_rows,
+            now,
+            file.bytes,
+            _partition(table, tenant, file.month),
+        )
+        for file in removed
+    ]
+    return [*adds, *removals]
 
 
 def _partition(table: Table, tenant: str, month: str | None) -> dict[str, str | None]:
