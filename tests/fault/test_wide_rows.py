@@ -31,6 +31,7 @@ from offtake.model.tenant import Tenant
 from offtake.settings import CatalogueSettings, Settings
 from offtake.store import jobs
 from offtake.store.migrate import migrate
+from tests.fixtures.columnar import COLUMNAR, read_columns
 from tests.fixtures.exports import EXPORT, NOON, caller
 from tests.fixtures.storage_paths import artifact_path
 
@@ -191,6 +192,9 @@ def _rows(path: Path, format_name: str) -> Iterator[Sequence[str]]:
     if format_name == "xlsx":
         book = python_calamine.CalamineWorkbook.from_path(str(path))
         yield from ([str(cell) for cell in row] for row in book.get_sheet_by_name("Export").to_python()[1:])
+        return
+    if format_name in COLUMNAR:
+        yield from (tuple(row.values()) for row in read_columns(format_name, path.read_bytes()).to_pylist())
         return
     text = path.read_bytes().decode()
     if format_name == "csv":

@@ -8,6 +8,7 @@ from offtake.catalogue.toml_reader import TomlTable, nearest, open_table
 from offtake.model.column_type import ColumnType
 from offtake.model.rendering import Rendering, fitting
 from offtake.model.report import Mark, Publication, PublishedColumn, Report
+from offtake.model.typed_values import TYPED_VALUES
 
 
 def dialect_of(path: Path) -> str:
@@ -21,6 +22,26 @@ def read_publication(path: Path, report: Report, faults: list[str]) -> Publicati
     table = open_table(path, faults)
     publication = _publication(table, report) if table else None
     return publication if len(faults) == before else None
+
+
+def default_publication(report: Report, dialect: str) -> Publication:
+    """Return the publication of a report without a file: all columns under their own names, with typed values.
+
+    The rows are not sorted. ``core.presentation.present_typed`` shows it.
+    """
+    return Publication(
+        dialect=dialect,
+        report=report.name,
+        slug=report.name,
+        title=report.title,
+        aliases=(),
+        columns=tuple(
+            PublishedColumn(
+                name=column.name, source=column.name, rendering=TYPED_VALUES[column.type].columns, mark=column.mark
+            )
+            for column in report.columns
+        ),
+    )
 
 
 def _publication(table: TomlTable, report: Report) -> Publication:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from offtake.model.format_options import Compression, CsvOptions
 from offtake.model.timespan import Timespan
 
 
@@ -67,6 +68,8 @@ class ExportRequest:
     locale: str | None = None  # determines texts and patterns, in a dialect with locales
     columns: tuple[str, ...] = ()  # names on the wire, in the requested order; empty: the default columns
     guard_formulas: bool | None = None  # of csv cells; None: the dialect's setting decides
+    compression: Compression | None = None  # of the file; None: the default of its format
+    format_options: CsvOptions | None = None  # None: the dialect, or else the format, decides
     parameters: ReportParameters = field(default_factory=ReportParameters)
     unknown: tuple[str, ...] = ()  # fields of a newer release that this one cannot read; such a job is not run
 

@@ -15,6 +15,8 @@ from pathlib import Path
 from offtake.artifacts.store import storage_error
 from offtake.core.attempt import filters, intermediate, server_audit
 from offtake.core.attempt.cancellation import Cancellation, CancelReason
+from offtake.core.attempt.compression_stage import compressing, written_file
+from offtake.core.attempt.file_metadata import file_metadata
 from offtake.core.attempt.memory_reduction import reduced_until_it_fits
 from offtake.core.attempt.resource_plan import ResourcePlan
 from offtake.core.attempt.verification import FileStats, FileVerification
@@ -33,9 +35,10 @@ from offtake.errors import (
     RowLimitExceeded,
     TenantBudgetExhausted,
 )
-from offtake.formats import Format, Writer, format_named, partition_file
+from offtake.formats import Format, Writer, format_of, partition_file
 from offtake.lake.snapshot import snapshot
 from offtake.model.artifact import Artifact
+from offtake.model.format_options import Compression
 from offtake.model.job import Job, Lease
 from offtake.model.layout import Framing, Layout
 from offtake.model.query import Query, RowTooWideError
@@ -52,7 +55,7 @@ def run_attempt(lease: Lease, on: Services, cancellation: Cancellation) -> Artif
     """Produce and publish the artifact of a leased job. Raises AttemptError if the attempt fails or is interrupted."""
     on.reached("claimed", lease)
     job = lease.job
-    file_format = format_named(job.request.format)
+    file_format = format_of(job.request)
     staged = _staging_file(lease, on)
     try:
         with _open_views(lease, on, cancellation) as views:
@@ -107,9 +110,10 @@ def _produce(
     The row limit is enforced by counting rows while the file grows; SQL LIMIT would hold the whole result in memory.
     """
     job, request = lease.job, lease.job.request
-    report, file_format, staged = _report(request, on), format_named(request.format), _staging_file(lease, on)
+    report, file_format, staged = _report(request, on), format_of(request), _staging_file(lease, on)
     on.reached("querying", lease)
-    writable = (staged, partition_file(staged))
+    written = written_file(staged, file_format)
+    writable = (written, partition_file(written))
     engine = Session(_limits(lease, plan, on), views, tenant=job.tenant, writable=writable, partitions=plan.partitions)
     with engine as session, cancellation.interrupting(session.interrupt):
         request = filters.prepare(session, report, request)
@@ -143,10 +147,11 @@ def _write(
 
     def write(writer: Writer) -> FileStats:
         staged.unlink(missing_ok=True)
-        with FileVerification(
-            staged, file_format.counter(), on_progress, in_order=file_format.in_order
-        ) as verification:
-            written = writer(session, query, staged, framing=framing)
+        in_order = file_format.in_order or file_format.stage is not Compression.NONE
+        counter = file_format.counter(framing, staged)
+        with FileVerification(staged, counter, on_progress, in_order=in_order) as verification:
+            with compressing(staged, file_format) as path:
+                written = writer(session, query, path, framing=framing)
             stats = verification.finish()
         if written != stats.rows:
             raise ArtifactMismatch(f"The writer reported {written} rows, the file has {stats.rows}.")
@@ -201,13 +206,10 @@ def _report(request: ExportRequest, on: Services) -> Report:
 def _plan_query(job: Job, request: ExportRequest, file_format: Format, on: Services) -> tuple[Query, Framing]:
     """Return the query and the framing of its rows; ``request`` includes the changes of the smart view."""
     layout = _layout(job, request, on)
-    query = plan(
-        on.catalogue.reports[request.report],
-        layout.shown,
-        request,
-        empty_text_is_null=file_format.empty_text_is_null,
-    )
-    return query, replace(layout.framing, about=layout.about(job, on.clock()))
+    report = on.catalogue.reports[request.report]
+    query = plan(report, layout.shown, request, empty_text_is_null=file_format.empty_text_is_null)
+    framing = replace(layout.framing, about=layout.about(job, on.clock()), metadata=file_metadata(report, layout.shown))
+    return query, framing
 
 
 def _layout(job: Job, request: ExportRequest, on: Services) -> Layout:
@@ -218,7 +220,7 @@ def _layout(job: Job, request: ExportRequest, on: Services) -> Layout:
 
 
 def _staging_file(lease: Lease, on: Services) -> Path:
-    return on.artifacts.staging(lease.job.id, lease.fence, format_named(lease.job.request.format).suffix)
+    return on.artifacts.staging(lease.job.id, lease.fence, format_of(lease.job.request).suffix)
 
 
 def _limits(lease: Lease, plan: ResourcePlan, on: Services) -> Limits:

@@ -14,6 +14,7 @@ from offtake.core.exports.duration_estimate import estimate_duration
 from offtake.core.exports.idempotency import find_repeated, idempotency_key, request_digest
 from offtake.core.services import Services
 from offtake.errors import FieldFault, InvalidRequest, NotPermitted, QuotaExceeded, TimespanTooLong
+from offtake.formats import check_format
 from offtake.model.job import Job, Status
 from offtake.model.request import ExportRequest
 from offtake.model.tenant import Scope
@@ -40,6 +41,7 @@ def create_export(
     if maximum is not None and request.timespan.length() > maximum:
         message = f"The timespan is longer than {maximum.days} days."
         raise TimespanTooLong(message, [FieldFault("timespan", "too long")])
+    check_format(request)
     _refuse_nul(request)
     request = _restrict_to_viewer(request, by, on)
     now = on.clock()

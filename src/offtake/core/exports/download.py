@@ -18,7 +18,7 @@ from offtake.core.auth.caller import Caller
 from offtake.core.exports.read import JobRef, find_export
 from offtake.core.services import Services
 from offtake.errors import ArtifactNotFound, JobNotFound, LinkExpired, LinkRefused, StorageUnavailable, Unavailable
-from offtake.formats import format_named
+from offtake.formats import format_of
 from offtake.model.artifact import Artifact
 from offtake.model.audit import AuditEntry
 from offtake.model.job import Job, Status, has_file
@@ -106,7 +106,7 @@ def open_link(job_id: str, *, expires: str, signature: str, on: Services, key_id
     tag = _decode(signature)[:_TAG_BYTES]
     if not any(hmac.compare_digest(tag, _tag(each, key)) for each in credentials):
         raise LinkExpired("The link has ended, because the credential that asked for it was revoked.")
-    format_ = format_named(job.request.format)
+    format_ = format_of(job.request)
     return Download(
         read=partial(on.artifacts.read, job.artifact.key),
         artifact=job.artifact,
@@ -132,7 +132,7 @@ def file_name(job: Job) -> str:
     """Return the file's name: the report, the first and last day, and the first eight characters of the job's id."""
     span = job.request.timespan
     days = f"{span.start:%Y-%m-%d}_{span.end:%Y-%m-%d}"
-    return f"{job.request.report}_{days}_{job.id[:8]}.{format_named(job.request.format).suffix}"
+    return f"{job.request.report}_{days}_{job.id[:8]}.{format_of(job.request).suffix}"
 
 
 def _is_genuine(job_id: str, expires: str, signature: str, key: SigningKey) -> bool:
