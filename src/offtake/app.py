@@ -227,9 +227,12 @@ def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIA
         downloads.router(services),
         openapi.router(_documents(services, public_url), __version__, public_url),
     ]
+    app.state.wires = {}
     for dialect in DIALECTS:
         own = _per_tenant(dialect.name, lambda options: options, settings)
-        routers.append(dialect.router(Wire(dialect=dialect, on=services, settings=own, public_url=public_url)))
+        wire = Wire(dialect=dialect, on=services, settings=own, public_url=public_url)
+        app.state.wires[dialect.name] = wire
+        routers.append(dialect.router(wire))
     for router in routers:
         app.include_router(router)
     surfaces = [*(dialect.errors for dialect in DIALECTS), downloads.ERRORS]

@@ -97,11 +97,17 @@ def _with_body(call: AnyCall, body: bytes) -> AnyCall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint(Generic[Options, AnyCall, Decoded, Result]):
-    """One operation of a dialect as six steps. The steps may block: they run in a thread."""
+class Admission(Generic[Options, AnyCall]):
+    """The first two steps of an operation, before its body is read. They may block: they run in a thread."""
 
     authenticate: Callable[[IncomingRequest[Options]], AnyCall]  # raises NotAuthenticated
     limit_rate: Callable[[AnyCall], Mapping[str, str]]  # headers with the remaining rate; raises RateExceeded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint(Admission[Options, AnyCall], Generic[Options, AnyCall, Decoded, Result]):
+    """One operation of a dialect as six steps. The steps may block: they run in a thread."""
+
     authorise: Callable[[AnyCall], AnyCall]  # may set the impersonated user; raises NotPermitted
     decode: Callable[[AnyCall], Decoded]  # raises InvalidRequest
     act: Callable[[AnyCall, Decoded], Result]  # calls the core
@@ -171,7 +177,7 @@ def run(endpoint: Endpoint[Options, AnyCall, Any, Any], incoming: IncomingReques
 
 
 def admit(
-    endpoint: Endpoint[Options, AnyCall, Any, Any], incoming: IncomingRequest[Options]
+    endpoint: Admission[Options, AnyCall], incoming: IncomingRequest[Options]
 ) -> tuple[AnyCall, Mapping[str, str]]:
     """The authenticated call, and the headers of its rate. Raises ExportError, also if the tenant has too many."""
     with _noting_refusals(incoming):
@@ -197,7 +203,7 @@ def finish(
     try:
         response = _run_authenticated(endpoint, call, body)
     except (ExportError, HTTPException) as error:
-        response = _render(error, call)
+        response = render_refusal(error, call)
     response.headers.update(rate_headers)
     return response
 
@@ -234,7 +240,8 @@ def note_refusal(call: IncomingRequest[Any], error: ExportError) -> None:
     )
 
 
-def _render(error: ExportError | HTTPException, incoming: IncomingRequest[Any]) -> Response:
+def render_refusal(error: ExportError | HTTPException, incoming: IncomingRequest[Any]) -> Response:
+    """The answer to a refused request, in the words of its dialect."""
     if isinstance(error, ExportError):
         bind_log(incoming.request, error=error.code)
     answered = HttpFault(status=error.status_code, message=error.detail) if isinstance(error, HTTPException) else error
