@@ -136,6 +136,7 @@ credential = Table(
     Column("secret_hash", Text, nullable=False),
     Column("previous_hash", Text, nullable=True),
     Column("previous_until", Instant, nullable=True),
+    Column("generation", Integer, nullable=False, server_default=text("1")),
     Column("scopes", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("revoked", Boolean, nullable=False, server_default=text("false")),
