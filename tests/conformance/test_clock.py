@@ -13,6 +13,7 @@ import pytest
 from offtake.core.admin import identity
 from offtake.core.attempt import outcome
 from offtake.core.attempt.cancellation import Cancellation
+from offtake.core.attempt.progress import AttemptProgress
 from offtake.core.auth.caller import Caller
 from offtake.core.exports import download, retention
 from offtake.core.exports.create import create_export
@@ -68,7 +69,9 @@ def test_leases_do_not_depend_on_the_hosts_clock(on: Services, skew: timedelta) 
     theirs = claimed(wrong, "wrong")
     assert outcome.rescue_expired_leases(on) == 0  # it loses no valid lease
     brief = replace(wrong, attempt=replace(wrong.attempt, heartbeat=timedelta(seconds=0.01)))
-    with LeaseHeartbeat(theirs, brief, cancellation=Cancellation(), shutdown=Shutdown(HOUR)):
+    with LeaseHeartbeat(
+        theirs, brief, cancellation=Cancellation(), progress=AttemptProgress(), shutdown=Shutdown(HOUR)
+    ):
         wait_for("a renewal", lambda: lease_end(on, theirs) != theirs.until)
     assert timedelta(0) < lease_end(on, theirs) - theirs.until < HOUR
     assert outcome.rescue_expired_leases(on) == 0

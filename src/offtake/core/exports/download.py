@@ -1,8 +1,9 @@
 """Download links: signed, short-lived, created at every read, valid for one file.
 
-A link carries the job's id, its expiry and a signature: a tag of the credential that asked for the link, and an
-HMAC-SHA256 over all three. A job has at most one artifact, which never changes. A download by link needs no
-credentials, but the link ends with the credential, and it never outlives the artifact.
+A link carries the job's id, its expiry and a signature: a tag of the credential that asked for the link and of the
+generation of its secret, and an HMAC-SHA256 over all three. A job has at most one artifact, which never changes. A
+download by link needs no credentials, but the link ends with the credential and with that secret, and it never outlives
+the artifact.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def mint(ref: JobRef, by: Caller, on: Services) -> Link:
         audit.record(connection, entry, now=now)
     expires = int(min(now + on.limits[ref.dialect].of(job.tenant).link_life, job.expires_at).timestamp())
     key = on.signing_keys().current
-    signature = _encode(_sign(job.id, expires, _tag(by.principal.credential, key), key))
+    signature = _encode(_sign(job.id, expires, _tag(by.principal.credential, by.principal.generation, key), key))
     return Link(job=job.id, file_name=file_name(job), expires=expires, signature=signature, key_id=key.id)
 
 
@@ -87,7 +88,7 @@ def open_link(job_id: str, *, expires: str, signature: str, on: Services, key_id
     """Return the file of a link. With ``key_id``, only that signing key counts.
 
     Raises LinkRefused if the signature is wrong, ArtifactNotFound if the file is gone, LinkExpired if the file exists
-    and the link has expired or its credential was revoked, Unavailable if the store does not respond.
+    and the link has expired or its credential or secret has ended, Unavailable if the store does not respond.
     """
     keys = [key for key in on.signing_keys().accepted if key_id in (None, key.id)]
     # Before the job is read, so that a guess reveals nothing.
@@ -96,7 +97,7 @@ def open_link(job_id: str, *, expires: str, signature: str, on: Services, key_id
         raise LinkRefused("The link is not valid.")
     with on.database.read() as connection:
         job, now = jobs.get(connection, job_id), on.now(connection)
-        credentials = () if job is None else identity.active_ids(connection, job.tenant)
+        credentials = () if job is None else identity.credentials_of(connection, job.tenant)
     if job is None or not has_file(job, now) or job.artifact is None:
         raise ArtifactNotFound("There is no such file.")
     if not _exists(job.artifact, on):
@@ -104,8 +105,9 @@ def open_link(job_id: str, *, expires: str, signature: str, on: Services, key_id
     if datetime.fromtimestamp(int(expires), UTC) <= now:
         raise LinkExpired("The link has expired; ask for a new one.")
     tag = _decode(signature)[:_TAG_BYTES]
-    if not any(hmac.compare_digest(tag, _tag(each, key)) for each in credentials):
-        raise LinkExpired("The link has ended, because the credential that asked for it was revoked.")
+    valid = [(each.id, secret.generation) for each in credentials for secret in each.secrets(on.clock())]
+    if not any(hmac.compare_digest(tag, _tag(*each, key)) for each in valid):
+        raise LinkExpired("The link has ended, because the credential that asked for it, or its secret, was revoked.")
     format_ = format_named(job.request.format)
     return Download(
         read=partial(on.artifacts.read, job.artifact.key),
@@ -149,9 +151,9 @@ def _sign(job_id: str, expires: int, tag: bytes, key: SigningKey) -> bytes:
     return tag + hmac.digest(key.secret, f"{job_id}\n{expires}\n".encode() + tag, "sha256")
 
 
-def _tag(credential: str, key: SigningKey) -> bytes:
+def _tag(credential: str, generation: int, key: SigningKey) -> bytes:
     """Return a tag that shows the credential to the holder of the key only: links appear in logs of clients."""
-    return hmac.digest(key.secret, f"credential\n{credential}".encode(), "sha256")[:_TAG_BYTES]
+    return hmac.digest(key.secret, f"credential\n{credential}\n{generation}".encode(), "sha256")[:_TAG_BYTES]
 
 
 def _encode(signature: bytes) -> str:
