@@ -25,6 +25,7 @@ from offtake.catalogue import BUILT_IN
 from offtake.catalogue.load import Catalogue, load_catalogue, report_folders
 from offtake.core.admin.health import health_checks
 from offtake.core.attempt.resource_plan import partition_rows
+from offtake.core.exports.watch import JobWatch
 from offtake.core.logins import Logins
 from offtake.core.policy import AttemptPolicy, PerTenant
 from offtake.core.services import Services
@@ -227,7 +228,7 @@ def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIA
         downloads.router(services),
         openapi.router(_documents(services, public_url), __version__, public_url),
     ]
-    app.state.wires = {}
+    app.state.wires, app.state.job_watch = {}, JobWatch(services.database)
     for dialect in DIALECTS:
         own = _per_tenant(dialect.name, lambda options: options, settings)
         wire = Wire(dialect=dialect, on=services, settings=own, public_url=public_url)

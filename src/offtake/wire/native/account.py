@@ -10,7 +10,9 @@ from offtake.wire.native.responses import problems
 from offtake.wire.native.route import NativeRoute, Reader
 from offtake.wire.native.tables import API, FORMATS, LARGEST_BODY, NAME
 
-routes = APIRouter(prefix=API, tags=["account"], route_class=NativeRoute)
+routes = APIRouter(
+    prefix=API, tags=["account"], route_class=NativeRoute, generate_unique_id_function=lambda route: route.name
+)
 
 
 @routes.get("/limits", summary="Read the limits.", responses=problems())

@@ -23,7 +23,12 @@ from offtake.wire.native.route import NativeRoute, Reader
 from offtake.wire.native.schema import parameter_schema
 from offtake.wire.native.tables import API, FORMATS
 
-routes = APIRouter(prefix=f"{API}/reports", tags=["reports"], route_class=NativeRoute)
+routes = APIRouter(
+    prefix=f"{API}/reports",
+    tags=["reports"],
+    route_class=NativeRoute,
+    generate_unique_id_function=lambda route: route.name,
+)
 _UNITS = {ColumnType.SECONDS: "s", ColumnType.MILLISECONDS: "ms"}
 _TOGETHER = "Together they have the rows of the whole timespan, each once."
 
@@ -47,7 +52,7 @@ def describe_report(name: str, call: Reader) -> ReportDocument:
         name=report.name,
         title=report.title,
         grain=report.grain,
-        version=getattr(report, "version", ""),
+        version=report.version,
         window=report.window,
         consecutive=report.consecutive or _TOGETHER,
         key=list(report.key),
@@ -69,7 +74,7 @@ def _summary(report: Report, call: NativeCall) -> ReportSummary:
         name=report.name,
         title=report.title,
         grain=report.grain,
-        version=getattr(report, "version", ""),
+        version=report.version,
         columns=len(visible_columns(report, call.by.principal)),
         url=_url(report, call),
     )

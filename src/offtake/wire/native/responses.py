@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any
+
+from pydantic import BaseModel
 
 from offtake.wire.native.tables import PROBLEM_MEDIA
 
@@ -13,6 +14,12 @@ _STRING: Mapping[str, Any] = {"type": "string"}
 _REQUEST_ID = {"X-Request-Id": {"required": True, "schema": _STRING}}
 _RATE = {name: {"schema": _STRING} for name in ("RateLimit", "RateLimit-Policy")}
 _RETRY = {"Retry-After": {"required": True, "schema": {"type": "integer", "minimum": 1}}}
+POLL_HEADERS: Mapping[str, Any] = {"Retry-After": {"type": "integer", "minimum": 1}}
+CREATED_HEADERS: Mapping[str, Any] = {
+    **POLL_HEADERS,
+    "Location": {"type": "string", "format": "uri"},
+    "Preference-Applied": _STRING,
+}
 _EVERYWHERE = (401, 403, 429, 503)
 _WITH_BODY = (400, 408, 415, 422)
 _DESCRIPTIONS = {
@@ -37,10 +44,13 @@ def problems(*statuses: int, has_body: bool = False) -> dict[int | str, dict[str
     return {status: _problem(status) for status in every}
 
 
-def answered(status: int, **headers: Mapping[str, Any]) -> dict[int | str, dict[str, Any]]:
+def answered(
+    status: int, description: str, headers: Mapping[str, Any], model: type[BaseModel] | None = None
+) -> dict[int | str, dict[str, Any]]:
     """Return the description of an answer that is no problem, with its headers besides those of every answer."""
-    named = {name.replace("_", "-"): {"schema": schema} for name, schema in headers.items()}
-    return {status: {"description": HTTPStatus(status).phrase, "headers": {**_REQUEST_ID, **_RATE, **named}}}
+    named = {name: {"schema": schema} for name, schema in headers.items()}
+    described: dict[str, Any] = {"description": description, "headers": {**_REQUEST_ID, **_RATE, **named}}
+    return {status: described if model is None else {**described, "model": model}}
 
 
 def _problem(status: int) -> dict[str, Any]:

@@ -98,6 +98,14 @@ class NativeRoute(APIRoute):
         return handle
 
 
+def polls_inline(call: NativeCall) -> bool:
+    """Whether an export is read in the event loop: two point reads of an embedded database take less than a thread.
+
+    Where reads are audited, a poll writes as well, and a write may have to wait.
+    """
+    return call.on.database.reads_in_process and not call.on.limits[NAME].of(call.by.principal.tenant).audit_reads
+
+
 async def _admit(incoming: IncomingRequest[NativeSettings], rate: str) -> tuple[NativeCall, Mapping[str, str]]:
     """Authenticate and count the request. In the event loop, if that is two point reads of an embedded database."""
     on = incoming.on
