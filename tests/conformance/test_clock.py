@@ -106,7 +106,7 @@ def test_a_wrong_host_clock_does_not_change_the_availability_of_files(on: Servic
     link = download.mint(ref, client, wrong)
     for host in (on, wrong):
         found = download.open_link(link.job, expires=str(link.expires), signature=link.signature, on=host)
-        assert found.artifact.bytes
+        assert found.file.bytes
     age_jobs(on, timedelta(days=2))
     assert get_export(ref, caller(), wrong).status is Status.EXPIRED
     assert [each.status for each in list_exports(listing, caller(), wrong).jobs] == [Status.EXPIRED]

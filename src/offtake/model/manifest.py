@@ -43,7 +43,7 @@ class Manifest:
     watermark: datetime | None  # the data is complete up to here; rows from here on are excluded
     lake_versions: Mapping[str, int | None]  # version of each lake table that was read; None: it was never loaded
     reconciled: tuple[Reconciliation, ...]
-    producer: str  # release that made the files
+    producer: str | None  # release that made the files; None: one that recorded no manifest
     files: tuple[ArtifactFile, ...]
 
     @property

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from offtake import __version__
+from offtake.core.exports.manifest import describe_request
 from offtake.model.artifact import ArtifactFile
 from offtake.model.column_type import ColumnType
 from offtake.model.layout import ColumnLayout
 from offtake.model.manifest import Manifest, ManifestColumn
 from offtake.model.report import Report
-from offtake.model.request import ExportRequest, changed_parameters
+from offtake.model.request import ExportRequest
 
 _UNITS: Mapping[ColumnType, str] = {ColumnType.SECONDS: "seconds", ColumnType.MILLISECONDS: "milliseconds"}
 
@@ -49,18 +49,3 @@ def build_manifest(
         producer=f"offtake {__version__}",
         files=tuple(files),
     )
-
-
-def describe_request(request: ExportRequest) -> dict[str, Any]:
-    """Return the request as JSON, in the words of the native API."""
-    span = request.timespan
-    return {
-        "dialect": request.dialect,
-        "report": request.report,
-        "name": request.name,
-        "timespan": {"start": span.start.isoformat(), "end": span.end.isoformat(), "timezone": span.zone},
-        "locale": request.locale,
-        "columns": list(request.columns),
-        "format": request.format,
-        "parameters": changed_parameters(request.parameters),
-    }
