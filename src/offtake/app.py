@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -57,7 +57,8 @@ from offtake.store import installation
 from offtake.store.database import Database, sqlite_files, sqlite_url
 from offtake.store.migrate import migrate
 from offtake.tls import Tls
-from offtake.wire import DIALECTS, Wire, openapi
+from offtake.wire import DIALECTS, Dialect, Wire, openapi, pages
+from offtake.wire.pages import ApiDocument
 
 Built = TypeVar("Built")
 _log = structlog.get_logger("offtake.app")
@@ -219,6 +220,7 @@ def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIA
     """Build the HTTP application: all dialects, the shared download path, health checks and metrics."""
     app = FastAPI(openapi_url=None, redirect_slashes=False)  # dialects read and document requests
     public_url = settings.server.public_url
+    documents = _documents(services, public_url)
     metrics = Metrics(services, [dialect.name for dialect in DIALECTS], traffic)
     token = settings.metrics.token
     routers = [
@@ -226,7 +228,8 @@ def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIA
             traffic, _readiness(services, settings), metrics.exposition, token.get_secret_value() if token else None
         ),
         downloads.router(services),
-        openapi.router(_documents(services, public_url), __version__, public_url),
+        openapi.router(documents, __version__, public_url),
+        pages.router([_api(dialect, documents[dialect.name]) for dialect in DIALECTS], __version__),
     ]
     app.state.wires, app.state.job_watch = {}, JobWatch(services.database)
     for dialect in DIALECTS:
@@ -247,6 +250,16 @@ def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIA
         record_request=metrics.record_request,
     )
     return build_middleware(app, routers, surfaces, rules)
+
+
+def _api(dialect: Dialect[Any], document: Mapping[str, Any]) -> ApiDocument:
+    """Describe a dialect for the pages of the server."""
+    return ApiDocument(
+        name=dialect.name,
+        title=document["info"]["title"].removeprefix("Offtake: "),
+        base=dialect.errors.prefixes[0],
+        path=dialect.document_path,
+    )
 
 
 def _link_urls(settings: Settings) -> set[str]:

@@ -31,6 +31,7 @@ NATIVE = Dialect(
     router=router,
     presentation=presentation,
     document=document,
+    document_path=DOCUMENT_PATH,
     errors=ErrorSurface(prefixes=(API,), render=render_error, max_body=LARGEST_BODY),
 )
 

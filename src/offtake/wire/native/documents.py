@@ -171,6 +171,73 @@ class ExportList(Document):
     next: Annotated[str | None, Field(description="Cursor of the next page; null: this is the last page.")]
 
 
+# --- manifests and files ---------------------------------------------------------------------------------------------
+
+
+class ManifestColumnDocument(Document):
+    """A column of the files."""
+
+    name: Annotated[str, Field(description="As the files spell it.")]
+    type: str
+    meaning: str
+    unit: str | None
+    personal: bool
+
+
+class ReconciliationDocument(Document):
+    """Two counts of the same rows, which were equal before the export was published."""
+
+    what: str
+    expected: Annotated[int, Field(description="Counted in the lake, without the report's joins.")]
+    written: Annotated[int, Field(description="Counted in the files.")]
+
+
+class BlocksDocument(Document):
+    """Checksums of the blocks of a file, with which a client repairs a broken download."""
+
+    size: Annotated[int, Field(description="Bytes of each block but the last.")]
+    sha256: list[str]
+
+
+class FileDocument(Document):
+    """One file of an export."""
+
+    name: str
+    url: Annotated[Url, Field(description="Redirects to a link that works for a short time.")]
+    rows: int
+    bytes: int
+    sha256: str
+    blocks: Annotated[BlocksDocument | None, Field(description="null: an older release made the file.")]
+    first_key: Annotated[
+        list[Any] | None, Field(description="Values of the sort columns in the first row; null: the file is unsorted.")
+    ]
+    last_key: Annotated[list[Any] | None, Field(description="The same for the last row.")]
+
+
+class ManifestDocument(Document):
+    """The files of an export, and the data and the definition that they were made of."""
+
+    export: str
+    report: str
+    report_version: Annotated[str | None, Field(description="null: an older release made the export.")]
+    columns: list[ManifestColumnDocument]
+    request: Annotated[dict[str, Any], Field(description="What was asked for.")]
+    as_of: Annotated[Instant | None, Field(description="Later data was ignored.")]
+    watermark: Annotated[
+        Instant | None,
+        Field(description="Rows from here on were left out, because they could be incomplete; null: none were."),
+    ]
+    lake_versions: Annotated[
+        dict[str, int | None], Field(description="Version of each table that was read; null: it was never loaded.")
+    ]
+    rows: int
+    bytes: int
+    reconciled: list[ReconciliationDocument]
+    producer: str | None
+    complete: Annotated[bool, Field(description="Always true: a manifest has all files, or there is none.")]
+    files: list[FileDocument]
+
+
 # --- the account -----------------------------------------------------------------------------------------------------
 
 

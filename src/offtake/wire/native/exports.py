@@ -236,7 +236,9 @@ def cancel(id: str, call: Writer) -> ExportDocument:  # noqa: A002
     return encode_export(job, call)
 
 
-@routes.delete("/{id}", summary="Delete the files.", status_code=204, responses=problems(404, 409, 410))
+@routes.delete(
+    "/{id}", summary="Delete the files.", status_code=204, response_class=Response, responses=problems(404, 409, 410)
+)
 def delete(id: str, call: Writer) -> None:  # noqa: A002
     """Delete the files of an export that has ended. Its record stays, in the state deleted."""
     delete_export(_ref(id), call.by, call.on)

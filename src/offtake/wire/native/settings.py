@@ -35,6 +35,11 @@ class NativeSettings(DialectSettings):
     )
     holds: bool = Field(True, description="Whether clients may put exports on hold and release their own holds.")
     link_seconds: LinkSeconds = 900
+    presigned: bool = Field(
+        False,
+        description="Link to the object storage itself (presigned URLs) where artifacts_url is a bucket, so that files "
+        "do not pass through the server. Such a link works until it expires, also if its credential is revoked.",
+    )
     creates_per_minute: int | None = Field(
         120, ge=1, le=1_000_000, description="Create requests of one credential per minute; unset, there is no limit."
     )
