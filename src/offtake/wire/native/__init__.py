@@ -19,7 +19,7 @@ def router(wire: Wire[NativeSettings]) -> APIRouter:
     for route in operations():
         if "GET" in (route.methods or ()) and not route.is_sse_stream:
             heads.add_api_route(route.path, route.endpoint, methods=["HEAD"], include_in_schema=False)
-    routes = new_router(NAME)
+    routes = new_router(wire.dialect)
     add_document(routes, DOCUMENT_PATH, document(wire.on.catalogue, wire.public_url))
     routes.routes.extend([*operations(), *heads.routes])
     return routes

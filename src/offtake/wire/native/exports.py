@@ -12,6 +12,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from offtake.core.admin import identity
+from offtake.core.auth.authorization import require
 from offtake.core.exports import keep
 from offtake.core.exports.cancel import cancel_export
 from offtake.core.exports.create import create_export
@@ -21,6 +22,8 @@ from offtake.errors import JobStateConflict, NotPermitted
 from offtake.http.access_log import bind_log
 from offtake.http.admission import TRAFFIC
 from offtake.model.job import OPEN, Job, Status
+from offtake.model.tenant import Scope
+from offtake.wire.document import JSON
 from offtake.wire.native.auth import NativeCall
 from offtake.wire.native.cursor import decode_cursor, encode_cursor
 from offtake.wire.native.documents import ExportDocument, ExportList
@@ -28,7 +31,7 @@ from offtake.wire.native.encode import encode_export, retry_after
 from offtake.wire.native.errors import Fault, InvalidFields, fault
 from offtake.wire.native.requests import Decoding, decode_export
 from offtake.wire.native.responses import CREATED_HEADERS, POLL_HEADERS, answered, problems
-from offtake.wire.native.route import NativeRoute, Reader, Writer, counted_as, polls_inline
+from offtake.wire.native.route import NativeRoute, Reader, Writer, answered_inline, counted_as
 from offtake.wire.native.schema import ExportBody, RetentionBody
 from offtake.wire.native.settings import CREATE
 from offtake.wire.native.tables import API, NAME
@@ -151,15 +154,24 @@ def _behind(cursor: str | None) -> tuple[datetime, str] | None:
         raise InvalidFields([Fault(parameter="cursor", message=message)]) from error
 
 
+def _poll(call: NativeCall) -> Response:
+    """Answer a read without parameters."""
+    require(call.by.principal, Scope.READ)
+    job = get_export(_ref(call.request.path_params["id"]), call.by, call.on)
+    response = Response(media_type=JSON)
+    response.body = _polled(job, call, response).model_dump_json().encode()
+    response.headers["content-length"] = str(len(response.body))
+    return response
+
+
 @routes.get(
     "/{id}",
     summary="Read an export.",
     responses={**problems(404, 422), **answered(200, "The export.", POLL_HEADERS)},
 )
+@answered_inline(_poll)
 async def read(id: str, call: Reader, request: Request, response: Response, wait: Wait = 0) -> ExportDocument:  # noqa: A002
     """Return the export. With wait, answer when it has ended, or after that many seconds."""
-    if polls_inline(call) and not wait:
-        return _polled(get_export(_ref(id), call.by, call.on), call, response)
     job = await run_in_threadpool(get_export, _ref(id), call.by, call.on)
     job = await until_ended(job, wait, request, call)
     return await run_in_threadpool(_polled, job, call, response)

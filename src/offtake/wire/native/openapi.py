@@ -14,7 +14,7 @@ from offtake.wire.native.problem import Problem
 from offtake.wire.native.tables import API
 
 DOCUMENT_PATH = f"{API}/openapi.json"
-ROUTERS = (reports.routes, exports.routes, files.routes, account.routes)
+ROUTERS = (exports.routes, files.routes, reports.routes, account.routes)
 _DESCRIPTION = (
     "Everything that Offtake can do: discover reports, create exports of any columns, follow their progress, and"
     " download verified files. Errors are problem details (RFC 9457) with a stable code; instants are RFC 3339."

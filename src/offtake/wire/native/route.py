@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Annotated, Any
 
-from fastapi import Depends, Security
+from fastapi import Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from fastapi.security import HTTPBearer, SecurityScopes
+from fastapi.security import HTTPBearer
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -40,7 +40,8 @@ _ADMISSIONS = {
     operation: Admission(authenticate=authenticate, limit_rate=limit_rate(operation))
     for operation in (CREATE, PREVIEW, READ)
 }
-_RATE = "offtake_rate"  # attribute of a function: the name of its rate
+_RATE = "offtake_rate"  # attribute of a path operation: the name of its rate
+_INLINE = "offtake_inline"  # attribute of a path operation: what answers it in the event loop
 
 
 def counted_as(rate: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -48,6 +49,19 @@ def counted_as(rate: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
     def mark(operation: Callable[..., Any]) -> Callable[..., Any]:
         setattr(operation, _RATE, rate)
+        return operation
+
+    return mark
+
+
+def answered_inline(answer: Callable[[NativeCall], Response]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Let ``answer`` answer a path operation in the event loop where that is faster, if the request has no query.
+
+    FastAPI would take a third of the time of a poll to read no parameters and to serialise the model.
+    """
+
+    def mark(operation: Callable[..., Any]) -> Callable[..., Any]:
+        setattr(operation, _INLINE, answer)
         return operation
 
     return mark
@@ -77,6 +91,7 @@ class NativeRoute(APIRoute):
         operate = super().get_route_handler()
         has_body = self.body_field is not None
         rate = getattr(self.endpoint, _RATE, READ)
+        answer: Callable[[NativeCall], Response] | None = getattr(self.endpoint, _INLINE, None)
 
         async def handle(request: Request) -> Response:
             wire: Wire[NativeSettings] = request.app.state.wires[NAME]
@@ -85,9 +100,12 @@ class NativeRoute(APIRoute):
             typed = JsonRequest(request.scope, request.receive)
             typed.state.call = call
             try:
-                if has_body:
-                    await typed.parse()
-                response = await operate(typed)
+                if answer is not None and not request.scope["query_string"] and _reads_inline(call):
+                    response = answer(call)
+                else:
+                    if has_body:
+                        await typed.parse()
+                    response = await operate(typed)
             except RequestValidationError as error:
                 return _refuse(faults_of(error, self.body_field), call, rate_headers)
             except (ExportError, HTTPException) as error:
@@ -98,7 +116,7 @@ class NativeRoute(APIRoute):
         return handle
 
 
-def polls_inline(call: NativeCall) -> bool:
+def _reads_inline(call: NativeCall) -> bool:
     """Whether an export is read in the event loop: two point reads of an embedded database take less than a thread.
 
     Where reads are audited, a poll writes as well, and a write may have to wait.
@@ -127,26 +145,26 @@ def _refuse(error: ExportError | HTTPException, call: NativeCall, rate_headers: 
     return response
 
 
-class _Authenticated(HTTPBearer):
-    """Declares the security scheme; the route has authenticated the caller already."""
+class _Authorised(HTTPBearer):
+    """The authorisation step: a dependency that returns the call of the authenticated caller, if it has the scope.
+
+    It also declares the security scheme in the OpenAPI document.
+    """
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__(
+            scheme_name="bearer",
+            description="A token from `offtake credential add TENANT --kind token`, or an access token of an OAuth "
+            "client.",
+        )
+        self._scope = scope
 
     async def __call__(self, request: Request) -> NativeCall:  # type: ignore[override]
+        """Raises NotPermitted."""
         call: NativeCall = request.state.call
+        require(call.by.principal, self._scope)
         return call
 
 
-_authenticated = _Authenticated(
-    scheme_name="bearer",
-    description="A token from `offtake credential add TENANT --kind token`, or an access token of an OAuth client.",
-)
-
-
-async def _authorised(call: Annotated[NativeCall, Depends(_authenticated)], scopes: SecurityScopes) -> NativeCall:
-    """The authorisation step: the caller has the scopes. Raises NotPermitted."""
-    for scope in scopes.scopes:
-        require(call.by.principal, Scope(scope))
-    return call
-
-
-Reader = Annotated[NativeCall, Security(_authorised, scopes=[Scope.READ])]  # the call of a caller that may read
-Writer = Annotated[NativeCall, Security(_authorised, scopes=[Scope.WRITE])]
+Reader = Annotated[NativeCall, Security(_Authorised(Scope.READ), scopes=[Scope.READ])]  # a caller that may read
+Writer = Annotated[NativeCall, Security(_Authorised(Scope.WRITE), scopes=[Scope.WRITE])]  # one that may create
