@@ -52,6 +52,14 @@ class ReportParameters:
     actions_cap: int = 500  # newest actions kept per conversation
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """How an export is divided into files. Exactly one of the limits is set; a file has at least one row."""
+
+    rows: int | None = None  # of every file but the last
+    bytes: int | None = None  # most bytes of a file, unless a single row is larger
+
+
 _NO_PARAMETERS = ReportParameters()
 
 
@@ -78,6 +86,7 @@ class ExportRequest:
     columns: tuple[str, ...] = ()  # names on the wire, in the requested order; empty: the default columns
     guard_formulas: bool | None = None  # of csv cells; None: the dialect's setting decides
     parameters: ReportParameters = field(default_factory=ReportParameters)
+    split: Split | None = None  # None: one file
     unknown: tuple[str, ...] = ()  # fields of a newer release that this one cannot read; such a job is not run
 
     def guards_formulas(self, *, default: bool) -> bool:

@@ -17,7 +17,7 @@ from sqlalchemy import Row
 
 from offtake.model.artifact import Artifact
 from offtake.model.job import Failure, Job, Phase, Pin, Progress, Status
-from offtake.model.request import BusinessHours, ExportRequest, ReportParameters, Selection, changed_parameters
+from offtake.model.request import BusinessHours, ExportRequest, ReportParameters, Selection, Split, changed_parameters
 from offtake.model.timespan import Timespan
 
 _ROW_BYTES = 1_024  # measured on SQLite and PostgreSQL: 600 to 900, indexes included
@@ -25,7 +25,7 @@ _NO_PARAMETERS = ReportParameters()
 _PHASES = frozenset(Phase)
 _KNOWN = frozenset(
     {"start", "end", "zone", "name", "row_limit", "as_of", "watermark", "account_zone", "locale", "columns"}
-    | {"guard_formulas", "parameters"}
+    | {"guard_formulas", "parameters", "split"}
 )
 _PARAMETERS = frozenset(field.name for field in dataclasses.fields(ReportParameters))
 _ENUMS: dict[str, type[StrEnum]] = {"business_hours": BusinessHours, "selection": Selection}
@@ -48,6 +48,8 @@ def request_to_json(request: ExportRequest) -> dict[str, Any]:
     }
     if request.guard_formulas is not None:
         stored["guard_formulas"] = request.guard_formulas
+    if request.split is not None:
+        stored["split"] = {"rows": request.split.rows, "bytes": request.split.bytes}
     return stored
 
 
@@ -75,6 +77,7 @@ def job_from_row(row: Row[Any]) -> Job:
         columns=tuple(stored.get("columns", ())),
         guard_formulas=stored.get("guard_formulas"),
         parameters=parameters,
+        split=Split(**stored["split"]) if stored.get("split") else None,
         unknown=(*sorted(stored.keys() - _KNOWN), *unreadable),
     )
     return Job(

@@ -55,5 +55,6 @@ def describe_request(request: ExportRequest) -> dict[str, Any]:
         "locale": request.locale,
         "columns": list(request.columns),
         "format": request.format,
+        "split": None if request.split is None else {"rows": request.split.rows, "bytes": request.split.bytes},
         "parameters": changed_parameters(request.parameters),
     }
