@@ -19,12 +19,13 @@ from offtake.model.artifact import Artifact
 from offtake.model.job import Failure, Job, Status
 from offtake.model.request import BusinessHours, ExportRequest, ReportParameters, Selection
 from offtake.model.timespan import Timespan
+from offtake.store.filter_records import filter_to_json, filters_from_json
 
 _ROW_BYTES = 1_024  # measured on SQLite and PostgreSQL: 600 to 900, indexes included
 _NO_PARAMETERS = ReportParameters()
 _KNOWN = frozenset(
     {"start", "end", "zone", "name", "row_limit", "as_of", "watermark", "account_zone", "locale", "columns"}
-    | {"guard_formulas", "parameters"}
+    | {"guard_formulas", "parameters", "filters", "order"}
 )
 _PARAMETERS = frozenset(field.name for field in dataclasses.fields(ReportParameters))
 _ENUMS: dict[str, type[StrEnum]] = {"business_hours": BusinessHours, "selection": Selection}
@@ -32,7 +33,7 @@ _ENUMS: dict[str, type[StrEnum]] = {"business_hours": BusinessHours, "selection"
 
 def request_to_json(request: ExportRequest) -> dict[str, Any]:
     """Return the stored form of a request."""
-    stored = {
+    stored: dict[str, Any] = {
         "start": request.timespan.start.isoformat(),
         "end": request.timespan.end.isoformat(),
         "zone": request.timespan.zone,
@@ -47,6 +48,10 @@ def request_to_json(request: ExportRequest) -> dict[str, Any]:
     }
     if request.guard_formulas is not None:
         stored["guard_formulas"] = request.guard_formulas
+    if request.filters:
+        stored["filters"] = [filter_to_json(each) for each in request.filters]
+    if request.order:
+        stored["order"] = list(request.order)
     return stored
 
 
@@ -60,6 +65,7 @@ def job_from_row(row: Row[Any]) -> Job:
     stored = row.request
     timespan = Timespan(start=_instant(stored["start"]), end=_instant(stored["end"]), zone=stored["zone"])
     parameters, unreadable = _parameters_from_json(stored.get("parameters", {}))
+    filters = filters_from_json(stored.get("filters", ()))
     request = ExportRequest(
         dialect=row.dialect,
         report=row.report,
@@ -73,8 +79,10 @@ def job_from_row(row: Row[Any]) -> Job:
         locale=stored.get("locale"),
         columns=tuple(stored.get("columns", ())),
         guard_formulas=stored.get("guard_formulas"),
+        filters=filters or (),
+        order=tuple(stored.get("order", ())),
         parameters=parameters,
-        unknown=(*sorted(stored.keys() - _KNOWN), *unreadable),
+        unknown=(*sorted(stored.keys() - _KNOWN), *unreadable, *(("filters",) if filters is None else ())),
     )
     return Job(
         id=row.id,

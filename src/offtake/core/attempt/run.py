@@ -21,7 +21,7 @@ from offtake.core.attempt.verification import FileStats, FileVerification
 from offtake.core.counters import published as published_counters
 from offtake.core.exports import budget
 from offtake.core.exports.budget import FileAllowance
-from offtake.core.presentation import choose
+from offtake.core.presentation import layout_of
 from offtake.core.services import Services
 from offtake.engine.duckdb import Limits, Session
 from offtake.engine.plan import plan
@@ -213,8 +213,7 @@ def _plan_query(job: Job, request: ExportRequest, file_format: Format, on: Servi
 def _layout(job: Job, request: ExportRequest, on: Services) -> Layout:
     """Return the layout of the job's file, by the settings of its tenant."""
     publication = on.catalogue.publications[request.dialect, request.report]
-    publication = choose(publication, request.columns, request.format)
-    return on.presentations[request.dialect].of(job.tenant)(publication, request)
+    return layout_of(publication, request, on.presentations[request.dialect].of(job.tenant))
 
 
 def _staging_file(lease: Lease, on: Services) -> Path:
