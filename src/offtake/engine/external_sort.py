@@ -28,7 +28,7 @@ _SORT_KEY, _SIZE, _NUMBER = (
     quote_identifier(name) for name in ("sort key of the row", "size of the row", "number of the row")
 )
 _RANGE_VIEW = quote_identifier("rows of the range")
-_ASCENDING = "'ASC NULLS LAST'"
+_DIRECTION = {False: "'ASC NULLS LAST'", True: "'DESC NULLS LAST'"}  # by whether it is descending
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +63,8 @@ class ExternalSort:
         description = self._connection.execute(f"DESCRIBE\n{query.sql}", dict(query.values)).fetchall()
         sql_types = {quote_identifier(row[0]): str(row[1]) for row in description}
         columns = [quote_identifier(name) for name in query.columns]
-        by = [*map(quote_identifier, query.order), str(partition), _NUMBER]
-        sort_key = ", ".join(f"{column}, {_ASCENDING}" for column in by)
+        by = [f"{quote_identifier(each.name)}, {_DIRECTION[each.descending]}" for each in query.order]
+        sort_key = ", ".join([*by, *(f"{column}, {_DIRECTION[False]}" for column in (str(partition), _NUMBER))])
         size = row_length(columns, [sql_types[name] for name in columns])
         start = f"INSERT INTO {self._stored}" if partition else f"CREATE TEMP TABLE {self._stored} AS"
         # The text contains identifiers and the report's query; values of the request are bound.

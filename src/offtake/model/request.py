@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from offtake.model.column_filter import ColumnFilter
 from offtake.model.timespan import Timespan
 
 
@@ -84,6 +85,9 @@ class ExportRequest:
     account_zone: str = "UTC"  # the tenant's zone, for reports that use the account's calendar
     locale: str | None = None  # determines texts and patterns, in a dialect with locales
     columns: tuple[str, ...] = ()  # names on the wire, in the requested order; empty: the default columns
+    filters: tuple[ColumnFilter, ...] = ()  # on columns of the report; a row fulfils all of them
+    # Columns of the report by which the rows are sorted; a leading "-": descending. Empty: as the dialect publishes it.
+    order: tuple[str, ...] = ()
     guard_formulas: bool | None = None  # of csv cells; None: the dialect's setting decides
     parameters: ReportParameters = field(default_factory=ReportParameters)
     split: Split | None = None  # None: one file

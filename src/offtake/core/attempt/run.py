@@ -22,7 +22,7 @@ from offtake.core.attempt.progress import AttemptProgress
 from offtake.core.attempt.publish import publish
 from offtake.core.attempt.resource_plan import ResourcePlan
 from offtake.core.exports import budget
-from offtake.core.presentation import choose
+from offtake.core.presentation import layout_of
 from offtake.core.services import Services
 from offtake.engine.duckdb import Limits, Session
 from offtake.engine.plan import plan
@@ -157,8 +157,7 @@ def _plan_query(job: Job, request: ExportRequest, file_format: Format, on: Servi
 def _layout(job: Job, request: ExportRequest, on: Services) -> Layout:
     """Return the layout of the job's file, by the settings of its tenant."""
     publication = on.catalogue.publications[request.dialect, request.report]
-    publication = choose(publication, request.columns, request.format)
-    return on.presentations[request.dialect].of(job.tenant)(publication, request)
+    return layout_of(publication, request, on.presentations[request.dialect].of(job.tenant))
 
 
 def _files(lease: Lease, staged: Sequence[StagedFile], on: Services) -> list[ArtifactFile]:
