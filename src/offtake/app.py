@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,6 +25,7 @@ from offtake.catalogue import BUILT_IN
 from offtake.catalogue.load import Catalogue, load_catalogue, report_folders
 from offtake.core.admin.health import health_checks
 from offtake.core.attempt.resource_plan import partition_rows
+from offtake.core.exports.watch import JobWatch
 from offtake.core.logins import Logins
 from offtake.core.policy import AttemptPolicy, PerTenant
 from offtake.core.services import Services
@@ -56,7 +57,8 @@ from offtake.store import installation
 from offtake.store.database import Database, sqlite_files, sqlite_url
 from offtake.store.migrate import migrate
 from offtake.tls import Tls
-from offtake.wire import DIALECTS, Wire, openapi
+from offtake.wire import DIALECTS, Dialect, Wire, openapi, pages
+from offtake.wire.pages import ApiDocument
 
 Built = TypeVar("Built")
 _log = structlog.get_logger("offtake.app")
@@ -218,6 +220,7 @@ def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIA
     """Build the HTTP application: all dialects, the shared download path, health checks and metrics."""
     app = FastAPI(openapi_url=None, redirect_slashes=False)  # dialects read and document requests
     public_url = settings.server.public_url
+    documents = _documents(services, public_url)
     metrics = Metrics(services, [dialect.name for dialect in DIALECTS], traffic)
     token = settings.metrics.token
     routers = [
@@ -225,11 +228,15 @@ def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIA
             traffic, _readiness(services, settings), metrics.exposition, token.get_secret_value() if token else None
         ),
         downloads.router(services),
-        openapi.router(_documents(services, public_url), __version__, public_url),
+        openapi.router(documents, __version__, public_url),
+        pages.router([_api(dialect, documents[dialect.name]) for dialect in DIALECTS], __version__),
     ]
+    app.state.wires, app.state.job_watch = {}, JobWatch(services.database)
     for dialect in DIALECTS:
         own = _per_tenant(dialect.name, lambda options: options, settings)
-        routers.append(dialect.router(Wire(dialect=dialect, on=services, settings=own, public_url=public_url)))
+        wire = Wire(dialect=dialect, on=services, settings=own, public_url=public_url)
+        app.state.wires[dialect.name] = wire
+        routers.append(dialect.router(wire))
     for router in routers:
         app.include_router(router)
     surfaces = [*(dialect.errors for dialect in DIALECTS), downloads.ERRORS]
@@ -243,6 +250,16 @@ def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIA
         record_request=metrics.record_request,
     )
     return build_middleware(app, routers, surfaces, rules)
+
+
+def _api(dialect: Dialect[Any], document: Mapping[str, Any]) -> ApiDocument:
+    """Describe a dialect for the pages of the server."""
+    return ApiDocument(
+        name=dialect.name,
+        title=document["info"]["title"].removeprefix("Offtake: "),
+        base=dialect.errors.prefixes[0],
+        path=dialect.document_path,
+    )
 
 
 def _link_urls(settings: Settings) -> set[str]:

@@ -7,6 +7,7 @@
     │   │   ├── InvalidZone         use an IANA time zone name
     │   │   ├── ReversedTimespan    end must be later than start
     │   │   ├── TimespanTooLong     ask for a shorter timespan
+    │   │   ├── MalformedBody       send a JSON object, in UTF-8 and within the limits
     │   │   └── InvalidScope        ask for granted scopes only
     │   ├── NotAuthenticated        authenticate, or get a new token
     │   ├── InvalidGrant            authenticate the client again
@@ -125,6 +126,12 @@ class ReversedTimespan(InvalidRequest):
 
 class TimespanTooLong(InvalidRequest):
     code = "timespan_too_long"
+
+
+class MalformedBody(InvalidRequest):
+    """The body is not a JSON object, is nested too deeply, or has a text that cannot be stored."""
+
+    code = "malformed_body"
 
 
 class InvalidScope(InvalidRequest):

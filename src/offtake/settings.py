@@ -37,6 +37,7 @@ from offtake.tomlfile import TomlFile, TomlSyntaxError, read_toml
 from offtake.wire import DIALECTS
 from offtake.wire.khoros.settings import KhorosSettings
 from offtake.wire.loop.settings import LoopSettings
+from offtake.wire.native.settings import NativeSettings
 from offtake.wire.talkdesk.settings import TalkdeskSettings
 
 Flags = Mapping[str, Mapping[str, Any]]  # values of command-line options by table and option
@@ -111,6 +112,7 @@ class Settings(BaseSettings):
     talkdesk: TalkdeskSettings = TalkdeskSettings()
     khoros: KhorosSettings = KhorosSettings()
     loop: LoopSettings = LoopSettings()
+    native: NativeSettings = NativeSettings()
     metrics: MetricsSettings = MetricsSettings()
     storage: StorageSettings = StorageSettings()
     log: LogSettings = LogSettings()

@@ -21,6 +21,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -51,6 +52,7 @@ class ArtifactStore(ABC):
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.has_presigned_urls = False
         self.capacity: int | None = None
 
     def prepare(self) -> None:
@@ -64,6 +66,13 @@ class ArtifactStore(ABC):
 
         Raises SettingsError for a fault that needs an operator, else StorageUnavailable; both name the fault.
         """
+
+    def presigned_url(self, key: str, life: timedelta) -> str:
+        """Return a URL of the store itself with which anyone can read the file for that long.
+
+        Only if ``has_presigned_urls``. Raises StorageUnavailable.
+        """
+        raise NotImplementedError
 
     def require_room(self, free_bytes: int) -> None:
         """Check that attempts can write on this machine and that ``free_bytes`` are free.

@@ -38,6 +38,15 @@ class ConnectionSettings(SettingsSection):
         "has waited the longest gets 503.",
     )
     bodies_per_address: int = Field(64, ge=1, description="The same for one client address.")
+    waits: int = Field(
+        500,
+        ge=0,
+        description="Maximum number of requests that wait for the change of an export: ?wait, Prefer: wait and event "
+        "streams of the native API. Beyond it, event streams get 503, and others are answered at once.",
+    )
+    waits_per_tenant: int = Field(
+        64, ge=0, description="The same for one tenant, below per_tenant; further event streams get 429."
+    )
     write_seconds: Seconds = Field(
         60.0,
         gt=0,
@@ -127,6 +136,8 @@ def traffic_limits(
         downloads_per_address=downloads.per_address,
         downloads_per_tenant=downloads.per_tenant,
         downloads_per_file=downloads.per_file,
+        waits=connections.waits,
+        waits_per_tenant=connections.waits_per_tenant,
         refusal_delay=connections.refusal_delay_seconds,
     )
 

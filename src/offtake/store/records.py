@@ -108,6 +108,7 @@ def job_from_row(row: Row[Any]) -> Job:
         effective=row.effective,
         estimated_duration=timedelta(seconds=row.estimated_seconds),
         held_at=row.held_at,
+        held_by=row.held_by,
         pin=_pin(row),
         progress=_progress(row),
     )

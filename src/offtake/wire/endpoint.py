@@ -19,6 +19,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match
+from starlette.types import Scope as AsgiScope
 
 from offtake.core.auth.authorization import require
 from offtake.core.auth.caller import Caller
@@ -26,10 +28,10 @@ from offtake.core.services import Services
 from offtake.errors import ExportError
 from offtake.http.access_log import bind_log
 from offtake.http.admission import enter_tenant
-from offtake.http.errors import HttpFault
+from offtake.http.errors import ErrorSurface, HttpFault
 from offtake.http.middleware import DirectRoute, remote_address
 from offtake.model.tenant import Scope
-from offtake.wire.dialect import Options, Wire
+from offtake.wire.dialect import Dialect, Options, Wire
 from offtake.wire.document import JSON, Operation
 
 NO_HEADERS: Mapping[str, str] = {}
@@ -97,11 +99,17 @@ def _with_body(call: AnyCall, body: bytes) -> AnyCall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint(Generic[Options, AnyCall, Decoded, Result]):
-    """One operation of a dialect as six steps. The steps may block: they run in a thread."""
+class Admission(Generic[Options, AnyCall]):
+    """The first two steps of an operation, before its body is read. They may block: they run in a thread."""
 
     authenticate: Callable[[IncomingRequest[Options]], AnyCall]  # raises NotAuthenticated
     limit_rate: Callable[[AnyCall], Mapping[str, str]]  # headers with the remaining rate; raises RateExceeded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint(Admission[Options, AnyCall], Generic[Options, AnyCall, Decoded, Result]):
+    """One operation of a dialect as six steps. The steps may block: they run in a thread."""
+
     authorise: Callable[[AnyCall], AnyCall]  # may set the impersonated user; raises NotPermitted
     decode: Callable[[AnyCall], Decoded]  # raises InvalidRequest
     act: Callable[[AnyCall, Decoded], Result]  # calls the core
@@ -160,9 +168,25 @@ def add_document(routes: APIRouter, path: str, document: Mapping[str, Any], medi
     routes.add_api_route(path, openapi, methods=["GET", "HEAD"])
 
 
-def new_router(dialect: str) -> APIRouter:
-    """A router whose endpoints read requests themselves."""
-    return APIRouter(tags=[dialect], route_class=DirectRoute)
+class DialectRouter(APIRouter):
+    """The routes of a dialect, whose endpoints read requests themselves.
+
+    The routes are compared only with paths that begin with one of the dialect's prefixes: comparing a path with the
+    routes of all dialects would take longer than reading a job.
+    """
+
+    def __init__(self, name: str, errors: ErrorSurface) -> None:
+        super().__init__(tags=[name], route_class=DirectRoute)
+        self._prefixes = errors.prefixes
+
+    def matches(self, scope: AsgiScope) -> tuple[Match, AsgiScope]:
+        """Compare the path with the routes."""
+        return super().matches(scope) if scope["path"].startswith(self._prefixes) else (Match.NONE, {})
+
+
+def new_router(dialect: Dialect[Any]) -> APIRouter:
+    """A router without routes for a dialect."""
+    return DialectRouter(dialect.name, dialect.errors)
 
 
 def run(endpoint: Endpoint[Options, AnyCall, Any, Any], incoming: IncomingRequest[Options]) -> Response:
@@ -171,7 +195,7 @@ def run(endpoint: Endpoint[Options, AnyCall, Any, Any], incoming: IncomingReques
 
 
 def admit(
-    endpoint: Endpoint[Options, AnyCall, Any, Any], incoming: IncomingRequest[Options]
+    endpoint: Admission[Options, AnyCall], incoming: IncomingRequest[Options]
 ) -> tuple[AnyCall, Mapping[str, str]]:
     """The authenticated call, and the headers of its rate. Raises ExportError, also if the tenant has too many."""
     with _noting_refusals(incoming):
@@ -197,7 +221,7 @@ def finish(
     try:
         response = _run_authenticated(endpoint, call, body)
     except (ExportError, HTTPException) as error:
-        response = _render(error, call)
+        response = render_refusal(error, call)
     response.headers.update(rate_headers)
     return response
 
@@ -234,7 +258,8 @@ def note_refusal(call: IncomingRequest[Any], error: ExportError) -> None:
     )
 
 
-def _render(error: ExportError | HTTPException, incoming: IncomingRequest[Any]) -> Response:
+def render_refusal(error: ExportError | HTTPException, incoming: IncomingRequest[Any]) -> Response:
+    """The answer to a refused request, in the words of its dialect."""
     if isinstance(error, ExportError):
         bind_log(incoming.request, error=error.code)
     answered = HttpFault(status=error.status_code, message=error.detail) if isinstance(error, HTTPException) else error

@@ -152,7 +152,7 @@ def test_a_new_dialect_implements_the_steps(tmp_path: Path) -> None:
         encode=encode,
     )
     operation = Operation(name="greet", method="GET", path="/hello/{name}", summary="Greet.", answers={200: Answer()})
-    routes = new_router("tiny")
+    routes = new_router(LOOP)
     add_endpoints(routes, [operation], {"greet": greeting}, incoming().wire)
     scope = {"type": "http", "method": "GET", "path": "/hello/ann", "headers": [], "query_string": b"", "root_path": ""}
     sent: list[Any] = []

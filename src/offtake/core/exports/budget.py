@@ -14,10 +14,13 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from offtake.core.auth.authorization import require
+from offtake.core.auth.caller import Caller
 from offtake.core.policy import Budget
 from offtake.core.services import Services
 from offtake.errors import BudgetExceeded, TenantBudgetExhausted
 from offtake.model.artifact import Artifact
+from offtake.model.tenant import Scope
 from offtake.store import jobs, purge, usage
 from offtake.store.usage import Usage
 
@@ -25,6 +28,30 @@ _MIB = 1024 * 1024
 _DAY = timedelta(days=1)
 _REMEDY = "ask for a shorter timespan, delete files, or have the operator raise the budget"
 _MAX_RETRY = _DAY  # also where the instant is unknown: all files may be on hold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountUsage:
+    """What an account uses of its limits."""
+
+    usage: Usage
+    open_exports: int  # of one dialect
+    daily_bytes: int  # published today (UTC)
+    next_expiry: datetime | None  # of a file that is not held
+
+
+def account_usage(by: Caller, dialect: str, on: Services) -> AccountUsage:
+    """Return what the caller's account uses. Raises NotPermitted."""
+    require(by.principal, Scope.READ)
+    tenant = by.principal.tenant
+    with on.database.read() as connection:
+        used = usage.read(connection, tenant)
+        return AccountUsage(
+            usage=used,
+            open_exports=jobs.count_open(connection, tenant=tenant, dialect=dialect),
+            daily_bytes=used.published_on(on.now(connection)),
+            next_expiry=usage.next_expiry(connection, tenant),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +90,7 @@ def require_room(connection: Connection, tenant: str, on: Services, *, request_b
 def allowance(connection: Connection, tenant: str, on: Services, *, now: datetime) -> FileAllowance:
     """Return what one more file may have under the budget, as it is used now."""
     budget, used = on.budgets.of(tenant), usage.read(connection, tenant)
-    kept, daily = _kept_bytes(budget, on), budget.daily_bytes
+    kept, daily = kept_bytes(budget, on), budget.daily_bytes
     left = [
         *([] if kept is None else [kept - used.bytes]),
         *([] if daily is None else [daily - used.published_on(now)]),
@@ -107,7 +134,7 @@ def exhausted(allowed: FileAllowance) -> TenantBudgetExhausted:
 
 def _full(budget: Budget, used: Usage, on: Services, *, open_jobs: int) -> str | None:
     """Return which limit of kept files is reached, if any. Each open job will have one file."""
-    kept = _kept_bytes(budget, on)
+    kept = kept_bytes(budget, on)
     if budget.kept_files is not None and used.files + open_jobs >= budget.kept_files:
         return f"The account's limit of files is {budget.kept_files} (kept: {used.files}, open exports: {open_jobs})"
     if kept is not None and used.bytes >= kept:
@@ -117,7 +144,7 @@ def _full(budget: Budget, used: Usage, on: Services, *, open_jobs: int) -> str |
     return None
 
 
-def _kept_bytes(budget: Budget, on: Services) -> int | None:
+def kept_bytes(budget: Budget, on: Services) -> int | None:
     """Return the smaller of the limit in bytes and the share of the artifact store's disk, if it is on one."""
     capacity = on.artifacts.capacity
     share = None if capacity is None or budget.kept_share >= 1 else int(capacity * budget.kept_share)

@@ -52,7 +52,7 @@ def router(wire: Wire[KhorosSettings]) -> APIRouter:
     """All routes of the dialect. Raises SettingsError for a disabled column that no export has."""
     for tenant, options in (("", wire.settings.default), *wire.settings.overrides.items()):
         _check_disabled_metrics(options, wire, table=f"tenants.{tenant}.{NAME}" if tenant else NAME)
-    routes = new_router(NAME)
+    routes = new_router(wire.dialect)
     add_endpoints(routes, operations(wire.on.catalogue), _ENDPOINTS, wire)
     add_document(routes, DOCUMENT_PATH, document(wire.on.catalogue, wire.public_url), MEDIA_TYPE)
     return routes

@@ -48,7 +48,7 @@ from offtake.wire.loop.tables import NAME, REPORT
 def router(wire: Wire[LoopSettings]) -> APIRouter:
     """All routes of the dialect."""
     most = max(each.list_entries for each in (wire.settings.default, *wire.settings.overrides.values()))
-    routes = new_router(NAME)
+    routes = new_router(wire.dialect)
     add_endpoints(routes, operations(most_entries=most), _ENDPOINTS, wire)
     add_document(routes, DOCUMENT_PATH, document(wire.on.catalogue, wire.public_url, most_entries=most))
     return routes

@@ -46,7 +46,7 @@ class _Decoded(Generic[Wanted]):
 
 def router(wire: Wire[TalkdeskSettings]) -> APIRouter:
     """All routes of the dialect."""
-    routes = new_router(NAME)
+    routes = new_router(wire.dialect)
     add_endpoints(routes, operations(wire.on.catalogue), _ENDPOINTS, wire)
     add_document(routes, DOCUMENT_PATH, document(wire.on.catalogue, wire.public_url))
     return routes
