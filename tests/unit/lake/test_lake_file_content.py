@@ -44,7 +44,7 @@ def test_text_in_another_encoding_is_named_with_the_command_that_converts_it(
 
 
 @pytest.mark.parametrize("suffix", TEXT)
-def test_gzip_under_the_name_of_a_text_is_told_its_name(lake: Lake, tmp_path: Path, suffix: str) -> None:
+def test_gzip_under_the_name_of_a_text_is_named_with_its_suffix(lake: Lake, tmp_path: Path, suffix: str) -> None:
     once = gzip.compress(TEXT[suffix].encode())
     assert f"so that its name ends with {suffix}.gz" in _refused(lake, tmp_path / f"rows{suffix}", once)
     assert "with gzip twice" in _refused(lake, tmp_path / f"rows{suffix}.gz", gzip.compress(once))
@@ -67,7 +67,7 @@ def test_another_format_is_named(lake: Lake, tmp_path: Path, suffix: str, start:
 
 
 @pytest.mark.parametrize("suffix", TEXT)
-def test_parquet_under_the_name_of_a_text_is_told_its_name(lake: Lake, tmp_path: Path, suffix: str) -> None:
+def test_parquet_under_the_name_of_a_text_is_named_with_its_suffix(lake: Lake, tmp_path: Path, suffix: str) -> None:
     assert "ends with .parquet" in _refused(lake, tmp_path / f"rows{suffix}", b"PAR1" + bytes(100))
 
 
