@@ -7,7 +7,7 @@ import secrets
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -32,7 +32,7 @@ from offtake.core.services import Services
 from offtake.errors import HomeError, SettingsError, StorageUnavailable
 from offtake.executor.maintenance import Maintenance
 from offtake.executor.maintenance_tasks import Intervals
-from offtake.executor.resources import attempt_resources
+from offtake.executor.resources import AttemptResources, attempt_resources
 from offtake.executor.shutdown import Shutdown
 from offtake.executor.temporal.address import TemporalAddress
 from offtake.executor.temporal.address import Tls as TemporalTls
@@ -53,6 +53,7 @@ from offtake.machine import read_machine
 from offtake.objects.bucket import Bucket
 from offtake.objects.location import Access, parse_location
 from offtake.settings import Settings
+from offtake.settings_messages import escaped
 from offtake.store import installation
 from offtake.store.database import Database, sqlite_files, sqlite_url
 from offtake.store.migrate import migrate
@@ -128,7 +129,7 @@ def check_lake_folder(home: Home, settings: Settings) -> None:
     found = unsupported_characters(location) if isinstance(location, Path) else ""
     if not found:
         return
-    fault = f"The lake cannot be in {str(location)!r}: its path, with links resolved, contains {found}"
+    fault = f"The lake cannot be in '{escaped(str(location))}': its path, with links resolved, contains {found}"
     if settings.lake_url:
         raise SettingsError(f"lake_url: {fault}. Rename the folder, or choose another.")
     raise HomeError(f"{fault}. Rename the folder, choose another home, or set lake_url to another folder or a bucket.")
@@ -354,18 +355,28 @@ def _per_tenant(table: str, make: Callable[[Any], Built], settings: Settings) ->
 
 def log_resources(services: Services, settings: Settings) -> None:
     """Log the limits of each attempt at the start, and which of them the settings do not give."""
-    policy, machine = services.attempt, read_machine()
-    _log.info(
-        "attempt_resources",
-        memory_mb=policy.memory_mb,
-        threads=policy.threads,
-        temp_mb=policy.temp_mb,
-        derived=[name for name in ("memory_mb", "threads", "temp_mb") if getattr(settings.worker, name) is None],
-        concurrent_attempts=_concurrent_attempts(settings),
-        machine_memory_mb=machine.memory_mb,
-        machine_memory_is_limited=machine.is_limited,
-        machine_processors=machine.processors,
-    )
+    policy = services.attempt
+    limits = AttemptResources(memory_mb=policy.memory_mb, threads=policy.threads, temp_mb=policy.temp_mb)
+    _log.info("attempt_resources", **_with_origin(limits, settings))
+
+
+def derived_resources(home: Home, settings: Settings) -> dict[str, Any]:
+    """Return the limits of each attempt on this machine, which of them the settings do not give, and their origin."""
+    location = parse_location(settings.artifacts_url) if settings.artifacts_url else home.artifacts
+    spill_folder = location if isinstance(location, Path) else home.artifacts
+    return _with_origin(_resources(settings, spill_folder), settings)
+
+
+def _with_origin(limits: AttemptResources, settings: Settings) -> dict[str, Any]:
+    machine = read_machine()
+    return {
+        **asdict(limits),
+        "derived": [name for name in ("memory_mb", "threads", "temp_mb") if getattr(settings.worker, name) is None],
+        "concurrent_attempts": _concurrent_attempts(settings),
+        "machine_memory_mb": machine.memory_mb,
+        "machine_memory_is_limited": machine.is_limited,
+        "machine_processors": machine.processors,
+    }
 
 
 def _concurrent_attempts(settings: Settings) -> int:
@@ -374,15 +385,18 @@ def _concurrent_attempts(settings: Settings) -> int:
     return max(1, settings.server.workers) * activities
 
 
-def _attempt_policy(settings: Settings, artifacts: ArtifactStore) -> AttemptPolicy:
-    worker = settings.worker
-    resources = attempt_resources(
-        worker,
+def _resources(settings: Settings, spill_folder: Path) -> AttemptResources:
+    return attempt_resources(
+        settings.worker,
         read_machine(),
         attempts=_concurrent_attempts(settings),
-        spill_folder=artifacts.root,
+        spill_folder=spill_folder,
         min_free_mb=settings.server.min_free_mb,
     )
+
+
+def _attempt_policy(settings: Settings, artifacts: ArtifactStore) -> AttemptPolicy:
+    worker, resources = settings.worker, _resources(settings, artifacts.root)
     return AttemptPolicy(
         threads=resources.threads,
         memory_mb=resources.memory_mb,

@@ -311,6 +311,10 @@ class RowLimitExceeded(AttemptError):
     code = "row_limit_exceeded"
 
 
+class TooManyFiles(AttemptError):
+    code = "too_many_files"
+
+
 class TenantBudgetExhausted(AttemptError):
     code = "budget_exceeded"
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import shlex
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -126,7 +127,9 @@ class Home:
     def require(self) -> None:
         """Raise HomeError unless ``offtake init`` created this home."""
         if not self.link_key.is_file():
-            raise HomeError(f"{self.root} is not a home folder; create one with: offtake init --home {self.root}")
+            raise HomeError(
+                f"{self.root} is not a home folder; create one with: offtake init --home {shlex.quote(str(self.root))}"
+            )
 
     @contextmanager
     def used(self) -> Iterator[None]:

@@ -44,6 +44,7 @@ Flags = Mapping[str, Mapping[str, Any]]  # values of command-line options by tab
 PREFIX = "OFFTAKE_"
 MOVE_PASSWORD = "OFFTAKE_MOVE_PASSWORD"  # of `offtake state move`  # noqa: S105 - a name
 _NOT_OPTIONS = frozenset({"OFFTAKE_HOME", MOVE_PASSWORD})
+MASK = "***"  # in place of a secret
 _STORAGE_URL = r"^((s3|gs|az)://[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9._=/-]*)?|file:///[^?#]+)$"
 
 
@@ -150,11 +151,11 @@ _PARAMETER = re.compile(r"([?&](?:password|sslpassword|oauth_client_secret|scram
 
 
 def masked(value: Any) -> Any:
-    """Return the value with secrets and passwords in URLs replaced by ``***``."""
+    """Return the value with secrets and passwords in URLs replaced by ``MASK``."""
     if isinstance(value, SecretStr):
-        return "***"
+        return MASK
     if isinstance(value, str) and "://" in value:
-        return _PARAMETER.sub(r"\1***", _PASSWORD.sub(r"\1:***@", value))
+        return _PARAMETER.sub(rf"\1{MASK}", _PASSWORD.sub(rf"\1:{MASK}@", value))
     return value
 
 
@@ -206,8 +207,10 @@ def _read(file: Path) -> TomlFile:
         return TomlFile(file, {}, "")
     except TomlSyntaxError as error:
         raise SettingsError(f"{file}:{error.line}: not TOML: {error}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file}: cannot be read: {error}") from error
+    except OSError as error:
+        raise SettingsError(f"{file}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{file}: is not UTF-8; save the file as UTF-8") from error
 
 
 def _faults_of_tenants(settings: Settings, toml: TomlFile) -> Iterator[str]:

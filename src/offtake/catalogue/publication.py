@@ -1,4 +1,8 @@
-"""Reads ``wire.<dialect>.toml`` into a ``Publication``: the presentation of a report in one dialect."""
+"""The presentation of a report in one dialect, as a ``Publication``.
+
+It is read from ``wire.<dialect>.toml``. In the product's own dialect, a report without such a file is published as
+``report.toml`` defines it.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,36 @@ from offtake.catalogue.toml_reader import TomlTable, nearest, open_table
 from offtake.model.column_type import ColumnType
 from offtake.model.rendering import Rendering, fitting
 from offtake.model.report import Mark, Publication, PublishedColumn, Report
+
+NATIVE = "native"  # the product's own dialect
+# The rendering of each type: the value itself, as text formats write it. The dialect replaces it in other formats.
+_VALUES = {
+    ColumnType.TEXT: Rendering.TEXT,
+    ColumnType.ID: Rendering.TEXT,
+    ColumnType.INTEGER: Rendering.INTEGER,
+    ColumnType.DECIMAL: Rendering.DECIMAL,
+    ColumnType.BOOLEAN: Rendering.BOOLEAN,
+    ColumnType.INSTANT: Rendering.INSTANT_MICROSECONDS,
+    ColumnType.SECONDS: Rendering.INTEGER,
+    ColumnType.MILLISECONDS: Rendering.INTEGER,
+    ColumnType.DATE: Rendering.DATE,
+    ColumnType.LIST: Rendering.LIST,
+}
+
+
+def default_publication(report: Report) -> Publication:
+    """Return the publication of a report in the product's own dialect: every column under its own name, unsorted."""
+    return Publication(
+        dialect=NATIVE,
+        report=report.name,
+        slug=report.name,
+        title=report.title,
+        aliases=(),
+        columns=tuple(
+            PublishedColumn(name=column.name, source=column.name, rendering=_VALUES[column.type], mark=column.mark)
+            for column in report.columns
+        ),
+    )
 
 
 def dialect_of(path: Path) -> str:

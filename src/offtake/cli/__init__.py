@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -12,6 +12,7 @@ from offtake import __version__
 from offtake.cli import audit, config, data, home, identity, jobs, link_key, report, server, state, sweep
 from offtake.cli.exits import EXITS, exit_code
 from offtake.cli.options import printable
+from offtake.cli.usage_errors import plain_messages
 from offtake.errors import OfftakeError
 
 if TYPE_CHECKING:
@@ -38,8 +39,13 @@ _SECTIONS = {
 }
 
 
-class _Sections(TyperGroup):
-    """Prints the commands of the help in sections, and each exit code on a line of its own."""
+class _Program(TyperGroup):
+    """The program: its help has sections of commands and a line for each exit code, and its errors are plain."""
+
+    def invoke(self, ctx: Context) -> Any:
+        """Run the command that the arguments name."""
+        with plain_messages():
+            return super().invoke(ctx)
 
     def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Write one list of commands for each section."""
@@ -64,9 +70,7 @@ def _print_version(is_asked: bool) -> None:
         raise typer.Exit
 
 
-app = typer.Typer(
-    cls=_Sections, help=_HELP, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
-)
+app = typer.Typer(cls=_Program, help=_HELP, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
 @app.callback()

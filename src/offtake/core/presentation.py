@@ -1,4 +1,4 @@
-"""Presentation of a report by a dialect, and the choice of its columns for one request."""
+"""Presentation of a report by a dialect, and the choice of its columns and of their order for one request."""
 
 from __future__ import annotations
 
@@ -11,6 +11,15 @@ from offtake.model.request import ExportRequest
 
 # Each dialect provides one: (publication with the chosen columns, request) -> layout.
 Presentation = Callable[[Publication, ExportRequest], Layout]
+
+
+def layout_of(publication: Publication, request: ExportRequest, present: Presentation) -> Layout:
+    """Return the layout of a request's file: the chosen columns as the dialect presents them, in the requested order.
+
+    Without a requested order, the rows are sorted as the dialect publishes the report.
+    """
+    layout = present(choose(publication, request.columns, request.format), request)
+    return replace(layout, shown=replace(layout.shown, order=request.order)) if request.order else layout
 
 
 def choose(publication: Publication, names: tuple[str, ...], format_name: str) -> Publication:

@@ -227,6 +227,18 @@ class Session:
             self._select_partition(0)
         return sorted_query
 
+    def sorted_size(self) -> tuple[int, int]:
+        """Return the number of rows that ``sort`` has stored, and their bytes before they are written in a format."""
+        return (0, 0) if self._external_sort is None else (self._external_sort.rows, self._external_sort.size)
+
+    def select_rows(self, first: int, number: int) -> None:
+        """Restrict the sorted query to ``number`` rows from row ``first`` on, counted from 0, after ``sort``."""
+        if self._external_sort is None:
+            raise ValueError("the rows are not sorted")
+        with _translate_errors():
+            self._external_sort.select_rows(first, number)
+            self.partitions = len(self._external_sort)
+
     def types(self, query: Query) -> Sequence[str]:
         """Return DuckDB's type names of the query's columns, in order, without running the query."""
         return [sql_type for _, sql_type in self._types(query)]

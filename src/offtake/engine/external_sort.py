@@ -28,7 +28,7 @@ _SORT_KEY, _SIZE, _NUMBER = (
     quote_identifier(name) for name in ("sort key of the row", "size of the row", "number of the row")
 )
 _RANGE_VIEW = quote_identifier("rows of the range")
-_ASCENDING = "'ASC NULLS LAST'"
+_DIRECTION = {False: "'ASC NULLS LAST'", True: "'DESC NULLS LAST'"}  # by whether it is descending
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +55,7 @@ class ExternalSort:
         self._tables = 0
         self._stored = self._new_table()
         self._sort_ranges: list[SortRange] = []
+        self._selected: list[SortRange] = []  # all ranges, or those of ``select_rows``
 
     def store(self, query: Query, *, partition: int) -> None:
         """Run the query for the selected partition and store its rows."""
@@ -62,8 +63,8 @@ class ExternalSort:
         description = self._connection.execute(f"DESCRIBE\n{query.sql}", dict(query.values)).fetchall()
         sql_types = {quote_identifier(row[0]): str(row[1]) for row in description}
         columns = [quote_identifier(name) for name in query.columns]
-        by = [*map(quote_identifier, query.order), str(partition), _NUMBER]
-        sort_key = ", ".join(f"{column}, {_ASCENDING}" for column in by)
+        by = [f"{quote_identifier(each.name)}, {_DIRECTION[each.descending]}" for each in query.order]
+        sort_key = ", ".join([*by, *(f"{column}, {_DIRECTION[False]}" for column in (str(partition), _NUMBER))])
         size = row_length(columns, [sql_types[name] for name in columns])
         start = f"INSERT INTO {self._stored}" if partition else f"CREATE TEMP TABLE {self._stored} AS"
         # The text contains identifiers and the report's query; values of the request are bound.
@@ -81,16 +82,58 @@ class ExternalSort:
         row = self._connection.execute(f"SELECT max({_SORT_KEY}) FROM {self._stored}").fetchone()  # noqa: S608
         last: bytes = row[0] if row and row[0] is not None else b""
         self._sort_ranges = list(self._ranges(self._measure(self._stored, b"", last + b"\0"), range_bytes))
+        self._selected = self._sort_ranges
         columns = ", ".join(map(quote_identifier, query.columns))
         sql = f"SELECT {columns} FROM {_RANGE_VIEW} ORDER BY {_SORT_KEY}"  # noqa: S608
         return Query(sql=sql, values={}, columns=query.columns)
 
     def __len__(self) -> int:
-        return len(self._sort_ranges)
+        return len(self._selected)
+
+    @property
+    def rows(self) -> int:
+        """Number of rows in all ranges."""
+        return sum(range_.rows for range_ in self._sort_ranges)
+
+    @property
+    def size(self) -> int:
+        """Number of bytes in all ranges, as ``divide`` measures them."""
+        return sum(range_.size for range_ in self._sort_ranges)
+
+    def select_rows(self, first: int, number: int) -> None:
+        """Restrict the ranges to ``number`` rows from row ``first`` on, counted from 0 in the order of the sort.
+
+        A range that begins before or ends after these rows is cut at the sort key of the row.
+        """
+        end, begun, selected = first + number, 0, []
+        for range_ in self._sort_ranges:
+            lower, upper = max(0, first - begun), min(range_.rows, end - begun)
+            if lower < upper or range_.rows == 0:
+                selected.append(self._cut(range_, lower, upper))
+            begun += range_.rows
+        self._selected = selected
+
+    def _cut(self, whole: SortRange, first: int, end: int) -> SortRange:
+        """Return the rows ``first`` to ``end`` (exclusive) of a range; its size is an estimate."""
+        lower = self._key_of_row(whole, first) if first else whole.lower
+        upper = self._key_of_row(whole, end) if end < whole.rows else whole.upper
+        rows = end - first
+        size = whole.size * rows // max(1, whole.rows)
+        return SortRange(table=whole.table, lower=lower, upper=upper, rows=rows, size=size)
+
+    def _key_of_row(self, range_: SortRange, number: int) -> bytes:
+        self._check()
+        self._set_bounds(range_.lower, range_.upper)
+        row = self._connection.execute(
+            f"SELECT {_SORT_KEY} FROM {range_.table} WHERE {_IN_RANGE} ORDER BY {_SORT_KEY} LIMIT 1 OFFSET {number}"  # noqa: S608
+        ).fetchone()
+        assert row is not None, "a range has as many rows as were counted"  # noqa: S101
+        key: bytes = row[0]
+        return key
 
     def select(self, number: int) -> None:
         """Select the range whose rows the query of ``divide`` returns; required before that query runs."""
-        range_ = self._sort_ranges[number]
+        range_ = self._selected[number]
         self._set_bounds(range_.lower, range_.upper)
         self._connection.execute(
             f"CREATE OR REPLACE TEMP VIEW {_RANGE_VIEW} AS SELECT * FROM {range_.table} WHERE {_IN_RANGE}"  # noqa: S608

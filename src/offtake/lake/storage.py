@@ -16,6 +16,7 @@ from typing import Protocol
 from offtake.errors import LakeError, StorageUnavailable
 from offtake.lake.cache import FileCache, RemoteFile
 from offtake.objects.bucket import Bucket
+from offtake.settings_messages import escaped
 
 # delta-rs (1.6) takes the path of a local table for a part of a URL: it decodes %41, reads \ as /, panics at others.
 # Links do not help, because it resolves them.
@@ -198,7 +199,7 @@ class BucketTableStorage:
 
 def unsupported_characters(folder: Path) -> str:
     """Return the characters of the folder's path, with links resolved, that delta-rs cannot open, as text to print."""
-    return " ".join(sorted({ascii(found)[1:-1] for found in _UNSUPPORTED.findall(str(folder.resolve()))}))
+    return " ".join(escaped(each) for each in sorted(set(_UNSUPPORTED.findall(str(folder.resolve())))))
 
 
 @contextmanager

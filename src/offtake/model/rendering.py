@@ -106,6 +106,11 @@ class Rendering(StrEnum):
     HOURS_TO_SECONDS = "hours_to_seconds", _text(_HOURS_TO_SECONDS, _ELAPSED, Empty.FOR_NULL)  # 26:03:04
     INSTANT_Z = "instant_z", _text(_INSTANT_Z, _INSTANT)  # 2026-03-01T08:00:00Z
     INSTANT_Z_OR_EMPTY = "instant_z_or_empty", _text(f"coalesce({_INSTANT_Z}, '')", _INSTANT, Empty.FOR_NULL)
+    # 2026-03-01T08:00:00.250000Z, RFC 3339
+    INSTANT_MICROSECONDS = (
+        "instant_microseconds",
+        _text("strftime({value} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ')", _INSTANT),
+    )
     # 2026-03-01T09:00:00+01:00, the offset of the request's zone at that instant
     INSTANT_OFFSET = "instant_offset", _text(_INSTANT_OFFSET, _INSTANT)
     # in the request's zone and the pattern of its locale

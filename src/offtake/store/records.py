@@ -17,15 +17,16 @@ from sqlalchemy import Row
 
 from offtake.model.artifact import Artifact
 from offtake.model.job import Failure, Job, Phase, Pin, Progress, Status
-from offtake.model.request import BusinessHours, ExportRequest, ReportParameters, Selection, changed_parameters
+from offtake.model.request import BusinessHours, ExportRequest, ReportParameters, Selection, Split, changed_parameters
 from offtake.model.timespan import Timespan
+from offtake.store.filter_records import filter_to_json, filters_from_json
 
 _ROW_BYTES = 1_024  # measured on SQLite and PostgreSQL: 600 to 900, indexes included
 _NO_PARAMETERS = ReportParameters()
 _PHASES = frozenset(Phase)
 _KNOWN = frozenset(
     {"start", "end", "zone", "name", "row_limit", "as_of", "watermark", "account_zone", "locale", "columns"}
-    | {"guard_formulas", "parameters"}
+    | {"guard_formulas", "parameters", "split", "filters", "order"}
 )
 _PARAMETERS = frozenset(field.name for field in dataclasses.fields(ReportParameters))
 _ENUMS: dict[str, type[StrEnum]] = {"business_hours": BusinessHours, "selection": Selection}
@@ -33,7 +34,7 @@ _ENUMS: dict[str, type[StrEnum]] = {"business_hours": BusinessHours, "selection"
 
 def request_to_json(request: ExportRequest) -> dict[str, Any]:
     """Return the stored form of a request."""
-    stored = {
+    stored: dict[str, Any] = {
         "start": request.timespan.start.isoformat(),
         "end": request.timespan.end.isoformat(),
         "zone": request.timespan.zone,
@@ -48,6 +49,12 @@ def request_to_json(request: ExportRequest) -> dict[str, Any]:
     }
     if request.guard_formulas is not None:
         stored["guard_formulas"] = request.guard_formulas
+    if request.split is not None:
+        stored["split"] = {"rows": request.split.rows, "bytes": request.split.bytes}
+    if request.filters:
+        stored["filters"] = [filter_to_json(each) for each in request.filters]
+    if request.order:
+        stored["order"] = list(request.order)
     return stored
 
 
@@ -61,6 +68,7 @@ def job_from_row(row: Row[Any]) -> Job:
     stored = row.request
     timespan = Timespan(start=_instant(stored["start"]), end=_instant(stored["end"]), zone=stored["zone"])
     parameters, unreadable = _parameters_from_json(stored.get("parameters", {}))
+    filters = filters_from_json(stored.get("filters", ()))
     request = ExportRequest(
         dialect=row.dialect,
         report=row.report,
@@ -74,8 +82,11 @@ def job_from_row(row: Row[Any]) -> Job:
         locale=stored.get("locale"),
         columns=tuple(stored.get("columns", ())),
         guard_formulas=stored.get("guard_formulas"),
+        filters=filters or (),
+        order=tuple(stored.get("order", ())),
         parameters=parameters,
-        unknown=(*sorted(stored.keys() - _KNOWN), *unreadable),
+        split=Split(**stored["split"]) if stored.get("split") else None,
+        unknown=(*sorted(stored.keys() - _KNOWN), *unreadable, *(("filters",) if filters is None else ())),
     )
     return Job(
         id=row.id,

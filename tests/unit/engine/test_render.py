@@ -88,6 +88,12 @@ EXACT: dict[Rendering, dict[ColumnType, list[tuple[Any, str]]]] = {
     Rendering.INSTANT_Z_OR_EMPTY: {
         ColumnType.INSTANT: [(_INSTANT, "2026-03-29T01:59:59Z"), (_OLD_INSTANT, "1969-12-31T23:59:59Z")],
     },
+    Rendering.INSTANT_MICROSECONDS: {
+        ColumnType.INSTANT: [
+            (_INSTANT, "2026-03-29T01:59:59.250999Z"),
+            (_OLD_INSTANT, "1969-12-31T23:59:59.000000Z"),
+        ],
+    },
     Rendering.INSTANT_OFFSET: {
         ColumnType.INSTANT: [(_INSTANT, "2026-03-29T03:59:59+02:00"), (_OLD_INSTANT, "1970-01-01T00:59:59+01:00")],
     },

@@ -99,6 +99,12 @@ def allowance(connection: Connection, tenant: str, on: Services, *, now: datetim
     return FileAllowance(bytes=max(0, min(left)) if left else None, rows=rows)
 
 
+def current_allowance(tenant: str, on: Services) -> FileAllowance:
+    """Return what one more file may have now, in a transaction of its own."""
+    with on.database.read() as connection:
+        return allowance(connection, tenant, on, now=on.now(connection))
+
+
 def require_room_for(connection: Connection, tenant: str, artifact: Artifact, on: Services, *, now: datetime) -> None:
     """Raise TenantBudgetExhausted if the files would exceed the tenant's budget. Locks the tenant's usage."""
     used, budget = usage.read(connection, tenant, lock=True), on.budgets.of(tenant)
