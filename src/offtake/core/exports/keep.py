@@ -31,7 +31,9 @@ def extend_retention(ref: JobRef, retention: timedelta, by: Caller, on: Services
             return None
         expires_at = job.finished_at + retention
         if expires_at < job.expires_at and job.expires_at > now:
-            fault = FieldFault("days", "is shorter than the present retention; delete the files to remove them sooner")
+            fault = FieldFault(
+                "days", "this retention is shorter than the present one; delete the files to remove them sooner"
+            )
             raise InvalidRequest("The files are kept longer already.", [fault])
         return jobs.extend_retention(connection, job.id, now=now, expires_at=expires_at)
 

@@ -136,13 +136,14 @@ def _errors(error: OfftakeError) -> list[ProblemError]:
         return [_error(each) for each in error.faults]
     if isinstance(error, InvalidRequest):
         return [
-            ProblemError(pointer=pointer_to(*_SEPARATORS.split(each.name)), message=_sentence(each.description))
+            ProblemError(pointer=pointer_to(*_SEPARATORS.split(each.name)), message=sentence(each.description))
             for each in error.fields
         ]
     return []
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """Return a description of the core as a sentence."""
     return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 

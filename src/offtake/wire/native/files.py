@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 from starlette.responses import RedirectResponse
@@ -29,7 +30,7 @@ from offtake.wire.native.documents import (
 from offtake.wire.native.errors import render_error
 from offtake.wire.native.responses import answered, problems
 from offtake.wire.native.route import NativeRoute, Reader
-from offtake.wire.native.tables import API, NAME
+from offtake.wire.native.tables import API, FORMAT_WORDS, NAME
 
 routes = APIRouter(
     prefix=f"{API}/exports/{{id}}",
@@ -101,7 +102,7 @@ def _encode(job: Job, manifest: Manifest, call: NativeCall) -> ManifestDocument:
             )
             for each in manifest.columns
         ],
-        request=dict(manifest.request),
+        request=_request(manifest.request),
         as_of=manifest.as_of,
         watermark=manifest.watermark,
         lake_versions=dict(manifest.lake_versions),
@@ -115,6 +116,12 @@ def _encode(job: Job, manifest: Manifest, call: NativeCall) -> ManifestDocument:
         complete=True,
         files=[_file(file, job, call) for file in manifest.files],
     )
+
+
+def _request(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The request in the words of the wire."""
+    shown = {name: value for name, value in stored.items() if name != "dialect" and value is not None}
+    return {**shown, "format": FORMAT_WORDS[stored["format"]]}
 
 
 def _file(file: ArtifactFile, job: Job, call: NativeCall) -> FileDocument:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from offtake.errors import UnknownReport
+from offtake.model.column_filter import operators
 from offtake.model.column_type import ColumnType
 from offtake.model.report import Column, Report
 from offtake.wire.native.auth import NativeCall
@@ -89,7 +90,7 @@ def _column(column: Column, report: Report) -> ColumnDocument:
         personal=column.personal,
         nullable=column.nullable,
         key=column.name in report.key,
-        operators=[],
+        operators=[each.value for each in operators(column.type)],
     )
 
 

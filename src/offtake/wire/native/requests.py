@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from offtake.catalogue.load import Catalogue
 from offtake.core.auth.authorization import may_order, may_see_column
-from offtake.errors import InvalidZone, ReversedTimespan
+from offtake.errors import InvalidRequest, InvalidZone, ReversedTimespan
+from offtake.model.column_filter import ColumnFilter, FilterOperator, operators, read_filter
+from offtake.model.column_type import ColumnType
 from offtake.model.report import Column, Report
-from offtake.model.request import ExportRequest, ReportParameters
+from offtake.model.request import ExportRequest, ReportParameters, Split
+from offtake.model.sort_column import sort_column
 from offtake.model.tenant import Principal
 from offtake.model.timespan import Timespan, zone, zone_names
-from offtake.wire.native.errors import Fault, InvalidFields, fault, unknown
-from offtake.wire.native.schema import ExportBody, ExportTimespan, ParametersBody, ReportQuery
+from offtake.wire.native.errors import Fault, InvalidFields, fault, sentence, unknown
+from offtake.wire.native.schema import ExportBody, ExportTimespan, FilterBody, ParametersBody, ReportQuery, SplitBody
 from offtake.wire.native.tables import FORMATS, NAME
 from offtake.wire.native.timespans import last_period, parse_bound
 
@@ -37,7 +40,9 @@ class Decoding:
 
 def decode_export(body: ExportBody, given: Decoding) -> ExportRequest:
     """Return the export request of a body. Raises InvalidFields with all its faults."""
-    return _decode(body, given, name=body.name, format_name=FORMATS[body.format], guard_formulas=body.guard_formulas)
+    split = _split(body.split, given)
+    request = _decode(body, given, name=body.name, format_name=FORMATS[body.format])
+    return replace(request, guard_formulas=body.guard_formulas, split=split)
 
 
 def decode_preview(body: ReportQuery, given: Decoding) -> ExportRequest:
@@ -45,9 +50,7 @@ def decode_preview(body: ReportQuery, given: Decoding) -> ExportRequest:
     return _decode(body, given, name=None, format_name="json")
 
 
-def _decode(
-    body: ReportQuery, given: Decoding, *, name: str | None, format_name: str, guard_formulas: bool | None = None
-) -> ExportRequest:
+def _decode(body: ReportQuery, given: Decoding, *, name: str | None, format_name: str) -> ExportRequest:
     report = find_report(body.report, given.catalogue, given.principal)
     if report is None:
         given.faults.append(unknown("report", body.report, visible_reports(given.catalogue, given.principal), "report"))
@@ -55,6 +58,8 @@ def _decode(
     if report is not None:
         _check_columns(body, report, given)
         _check_parameters(body.parameters, report, given)
+        _check_order(body.order, report, given)
+    filters = () if report is None else tuple(_filters(body.filters, report, given))
     if given.faults or report is None or timespan is None:
         raise InvalidFields(given.faults)
     return ExportRequest(
@@ -65,8 +70,9 @@ def _decode(
         name=name or report.title,
         row_limit=given.row_limit,
         account_zone=given.account_zone,
-        columns=tuple(body.columns or ()),
-        guard_formulas=guard_formulas,
+        columns=_columns(body, report, given),
+        filters=filters,
+        order=tuple(body.order),
         parameters=_parameters(body.parameters),
     )
 
@@ -85,6 +91,11 @@ def find_report(name: str, catalogue: Catalogue, principal: Principal) -> Report
 def visible_columns(report: Report, principal: Principal) -> list[Column]:
     """Return the columns that the caller may receive, in order."""
     return [column for column in report.columns if may_see_column(principal, column)]
+
+
+def column_names(report: Report, principal: Principal) -> list[str]:
+    """Return the names of these columns."""
+    return [column.name for column in visible_columns(report, principal)]
 
 
 def _timespan(body: ExportTimespan, given: Decoding) -> Timespan | None:
@@ -144,14 +155,67 @@ def _bound(body: ExportTimespan, name: str, zone_name: str, given: Decoding) -> 
         return None
 
 
+def _columns(body: ReportQuery, report: Report, given: Decoding) -> tuple[str, ...]:
+    """Return the columns of the file; none means all, which a caller that may not see all of them has to name."""
+    visible = column_names(report, given.principal)
+    return tuple(body.columns or (visible if len(visible) < len(report.columns) else ()))
+
+
 def _check_columns(body: ReportQuery, report: Report, given: Decoding) -> None:
-    known = [column.name for column in visible_columns(report, given.principal)]
+    known = column_names(report, given.principal)
     names = body.columns or []
     for index, name in enumerate(names):
         if name not in known:
             given.faults.append(unknown("column", name, known, "columns", index))
         elif name in names[:index]:
             given.faults.append(fault("This column is listed twice.", "columns", index))
+
+
+def _filters(sent: Sequence[FilterBody], report: Report, given: Decoding) -> Iterator[ColumnFilter]:
+    """Yield the filters that have no fault."""
+    known = column_names(report, given.principal)
+    types = {column.name: column.type for column in report.columns}
+    for index, each in enumerate(sent):
+        keys = ("filters", index)
+        if each.column not in known:
+            given.faults.append(unknown("column", each.column, known, *keys, "column"))
+        elif each.op not in operators(types[each.column]):
+            accepted = tuple(operators(types[each.column]))
+            message = f"A column of the type {types[each.column]} has no such filter."
+            given.faults.append(Fault(keys=(*keys, "op"), message=message, accepted=accepted))
+        else:
+            try:
+                yield read_filter(report, each.column, each.op, _values(each), field=f"filters/{index}")
+            except InvalidRequest as error:
+                given.faults.extend(fault(sentence(found.description), *keys, "value") for found in error.fields)
+
+
+def _values(each: FilterBody) -> list[object]:
+    """Return the values of a filter; one that is sent alone is a list of one. Without any, is_null is true."""
+    if each.value is None:
+        return [True] if each.op is FilterOperator.IS_NULL else []
+    return list(each.value) if isinstance(each.value, list) else [each.value]
+
+
+def _check_order(order: Sequence[str], report: Report, given: Decoding) -> None:
+    types = {column.name: column.type for column in visible_columns(report, given.principal)}
+    names = [sort_column(text).name for text in order]
+    for index, name in enumerate(names):
+        if name not in types:
+            given.faults.append(unknown("column", name, list(types), "order", index))
+        elif types[name] is ColumnType.LIST:
+            given.faults.append(fault("Rows cannot be sorted by a list.", "order", index))
+        elif name in names[:index]:
+            given.faults.append(fault("This column is listed twice.", "order", index))
+
+
+def _split(body: SplitBody | None, given: Decoding) -> Split | None:
+    if body is None:
+        return None
+    if (body.rows is None) == (body.bytes is None):
+        given.faults.append(fault("Send either rows or bytes.", "split"))
+        return None
+    return Split(rows=body.rows, bytes=body.bytes)
 
 
 def _check_parameters(body: ParametersBody, report: Report, given: Decoding) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from offtake.model.column_filter import MOST_FILTERS, MOST_VALUES, FilterOperator
 from offtake.model.request import BusinessHours, Selection
 from offtake.wire.native.timespans import BOUND, LAST, PREVIOUS
 
@@ -62,7 +63,7 @@ class FilterBody(Body):
 
     column: Annotated[Name, Field(description="A column of the report, exported or not.")]
     op: Annotated[
-        Literal["eq", "in", "range", "is_null"],
+        FilterOperator,
         Field(
             description="eq: equals the value. in: equals one of the values. range: from the first value until before "
             "the second; null is no bound. is_null: has no value, or has one (false). For a column of lists, eq and in "
@@ -70,7 +71,7 @@ class FilterBody(Body):
         ),
     ]
     value: Annotated[
-        Scalar | Annotated[list[Scalar | None], Field(max_length=_MANY_VALUES)] | None,
+        Scalar | Annotated[list[Scalar | None], Field(max_length=MOST_VALUES)] | None,
         Field(description="A value, a list of values, two bounds, or true or false, as op needs it."),
     ] = None
 
@@ -106,12 +107,19 @@ class ReportQuery(Body):
         list[Name] | None,
         Field(min_length=1, max_length=_MANY_COLUMNS, description="Columns in order; without them, all of the report."),
     ] = None
-    filters: Annotated[list[FilterBody], Field(max_length=100)] = []
+    filters: Annotated[list[FilterBody], Field(max_length=MOST_FILTERS)] = []
     order: Annotated[
         list[Name],
         Field(max_length=20, description="Columns by which the rows are sorted; -column sorts in descending order."),
     ] = []
     parameters: ParametersBody = ParametersBody()
+
+
+class SplitBody(Body):
+    """How an export is cut into several files: by rows or by bytes, each an upper bound of one file."""
+
+    rows: Annotated[int | None, Field(ge=1_000, le=2**53, description="Rows of each file but the last.")] = None
+    bytes: Annotated[int | None, Field(ge=1_000_000, le=2**53, description="Most bytes of a file.")] = None
 
 
 class ExportBody(ReportQuery):
@@ -125,6 +133,7 @@ class ExportBody(ReportQuery):
         bool | None,
         Field(description="In csv, put an apostrophe before text that a spreadsheet would run; null: the server's."),
     ] = None
+    split: Annotated[SplitBody | None, Field(description="Without it, the export has one file.")] = None
     dry_run: Annotated[bool, Field(description="Only check and estimate the export; nothing is created.")] = False
 
 
