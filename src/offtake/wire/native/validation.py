@@ -24,19 +24,20 @@ def faults_of(error: RequestValidationError, body_field: Any) -> InvalidRequest:
     found: dict[tuple[str, _Location], Fault] = {}
     for detail in error.errors():
         origin, *location = detail["loc"]
-        keys = tuple(_existing(location, error.body)) if origin == "body" else tuple(location)
+        keys = tuple(_existing(location, error.body, detail["type"])) if origin == "body" else tuple(location)
         found.setdefault((origin, keys), _fault(detail, origin, keys, model))
     return InvalidFields(list(found.values()))
 
 
-def _existing(location: Sequence[str | int], body: object) -> Iterator[str | int]:
+def _existing(location: Sequence[str | int], body: object, fault_type: str) -> Iterator[str | int]:
     """Yield the keys of a location that lead to a value of the body, or to one that is missing.
 
     pydantic also adds the alternatives of a union to the location; these are no keys.
     """
     for index, key in enumerate(location):
         if isinstance(body, Mapping):
-            if key not in body and index < len(location) - 1:
+            is_missing_field = fault_type == "missing" and index == len(location) - 1
+            if key not in body and not is_missing_field:
                 continue
             yield key
             body = body.get(key)
