@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from offtake.core.admin import identity
 from offtake.core.exports import budget, retention
@@ -150,6 +150,39 @@ def test_concurrent_publications_cannot_exceed_the_budget(on: Services) -> None:
     for thread in threads:
         thread.join()
     assert (outcomes.count(True), outcomes.count(False)) == (3, 5)
+
+
+def test_an_export_that_ends_while_another_is_created_counts_once(
+    on: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It counts as an open export before it ends and as a file afterwards, and never as neither."""
+    on = limited(on, Budget(kept_files=2))
+    publish(on)
+    create_export(EXPORT, caller(), on)
+    lease = claim_next(on, Worker(name="w"))
+    assert lease is not None
+    artifact = Artifact(key="files/acme/last", rows=1, bytes=MIB, sha256="0" * 64)
+    with on.database.write() as connection:
+        jobs.upload(connection, lease)
+
+    def end() -> None:
+        with on.database.write() as connection:
+            now = on.now(connection)
+            budget.require_room_for(connection, "acme", artifact, on, now=now)
+            assert jobs.succeed(connection, lease, artifact, now=now, expires_at=now + HOUR)
+
+    ending, count_open = threading.Thread(target=end), jobs.count_open
+
+    def count_while_it_ends(connection: Connection, *, tenant: str, dialect: str | None = None) -> int:
+        if dialect is None:  # the count for the budget
+            ending.start()
+            ending.join(1)  # it waits for the transaction
+        return count_open(connection, tenant=tenant, dialect=dialect)
+
+    monkeypatch.setattr(budget.jobs, "count_open", count_while_it_ends)
+    with pytest.raises(BudgetExceeded, match="limit of files is 2"):
+        create_export(EXPORT, caller(), on)
+    ending.join()
 
 
 def test_stored_requests_have_a_budget_and_ended_jobs_are_purged_by_age(on: Services) -> None:

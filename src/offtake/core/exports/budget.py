@@ -36,8 +36,11 @@ class FileAllowance:
 
 
 def require_room(connection: Connection, tenant: str, on: Services, *, request_bytes: int, now: datetime) -> None:
-    """Raise BudgetExceeded if the tenant may not create one more export. Call it with the tenant locked."""
-    budget, used = on.budgets.of(tenant), usage.read(connection, tenant)
+    """Raise BudgetExceeded if the tenant may not create one more export. Call it with the tenant locked.
+
+    Locks the usage as well: an export that ends meanwhile would count neither as a file nor as open.
+    """
+    budget, used = on.budgets.of(tenant), usage.read(connection, tenant, lock=True)
     if budget.request_bytes is not None and used.request_bytes + request_bytes > budget.request_bytes:
         ended_at = purge.oldest_end(connection, tenant)
         raise _refusal(
