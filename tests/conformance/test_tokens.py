@@ -76,6 +76,7 @@ def test_a_client_that_asks_for_token_after_token_is_refused_until_some_expire(
     life = pairs[0].life
     with pytest.raises(BudgetExceeded, match="6 tokens") as refused:
         issue(client, on)
+    assert refused.value.retry_after is not None
     assert 0 < refused.value.retry_after <= life.total_seconds()
     with pytest.raises(BudgetExceeded):
         tokens.refresh(str(pairs[0].refresh), client, AT, on, requested=frozenset())
