@@ -177,9 +177,7 @@ def test_a_csv_row_over_the_limit_is_refused_with_its_line(lake: Lake, tmp_path:
 def test_an_ndjson_row_over_the_limit_is_refused_with_its_line(lake: Lake, tmp_path: Path) -> None:
     rows = [{"team_id": "a", "name": "1"}, {"team_id": "b", "name": "x" * MAX_ROW_BYTES}]
     path = written(tmp_path / "rows.ndjson", "\n".join(json.dumps(row) for row in rows))
-    with pytest.raises(
-        LakeError, match=r"rows\.ndjson:2: the row is longer than 64 MiB, .*reject-to cannot"
-    ):
+    with pytest.raises(LakeError, match=r"rows\.ndjson:2: the row is longer than 64 MiB, .*reject-to cannot"):
         load(lake, TEAM, [path], tenant="acme")
 
 
