@@ -1,6 +1,6 @@
 """Tells waiting clients when their jobs change.
 
-One thread serves all waiters of a process, and there is none while nobody waits. It wakes with the state database
+One thread serves all waiters of a process, and it ends with the last waiter. It wakes with the state database
 (``store/wakeup.py``) and then reads the states of all watched jobs in one statement.
 """
 
@@ -85,7 +85,7 @@ class JobWatch:
                 time.sleep(_RETRY_SECONDS)
 
     def _ended(self) -> bool:
-        """End the thread if nobody waits."""
+        """End the thread after the last waiter."""
         with self._lock:
             if self._watches:
                 return False

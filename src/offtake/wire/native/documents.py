@@ -106,7 +106,7 @@ class ReportDocument(Document):
 # --- exports ---------------------------------------------------------------------------------------------------------
 
 
-class Progress(Document):
+class ProgressDocument(Document):
     """How far an export is."""
 
     phase: Annotated[
@@ -121,7 +121,7 @@ class Progress(Document):
     percent: Annotated[float | None, Field(description="Estimated progress; null: not known.")]
 
 
-class ExportError(Document):
+class FailureDocument(Document):
     """Why an export failed."""
 
     code: str
@@ -157,10 +157,10 @@ class ExportDocument(Document):
     expected_end: Annotated[
         Instant | None, Field(description="When the running attempt will probably end; null: not known.")
     ]
-    progress: Progress
+    progress: ProgressDocument
     rows: Annotated[int | None, Field(description="Rows of the finished export.")]
     bytes: Annotated[int | None, Field(description="Bytes of the finished files.")]
-    error: ExportError | None
+    error: FailureDocument | None
     links: ExportLinks
 
 

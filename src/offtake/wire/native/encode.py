@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from offtake.core.exports.read import queue_position
 from offtake.model.job import LEASED, OPEN, Job, Status
 from offtake.wire.native.auth import NativeCall
-from offtake.wire.native.documents import ExportDocument, ExportError, ExportLinks, Progress
+from offtake.wire.native.documents import ExportDocument, ExportLinks, FailureDocument, ProgressDocument
 from offtake.wire.native.tables import API, FORMAT_WORDS
 
 _MOST_PERCENT = 99.0  # of an export that has not ended
@@ -36,7 +36,7 @@ def encode_export(job: Job, call: NativeCall) -> ExportDocument:
         progress=_progress(job, now),
         rows=artifact.rows if artifact else None,
         bytes=artifact.bytes if artifact else None,
-        error=ExportError(code=failure.code, detail=failure.message) if failure else None,
+        error=FailureDocument(code=failure.code, detail=failure.message) if failure else None,
         links=ExportLinks(self=path, events=f"{path}/events", manifest=f"{path}/manifest", cancel=f"{path}/cancel"),
     )
 
@@ -48,15 +48,15 @@ def retry_after(job: Job, now: datetime) -> int | None:
     return max(1, min(_LONGEST_PAUSE, int((now - job.created_at).total_seconds() / 10)))
 
 
-def _progress(job: Job, now: datetime) -> Progress:
+def _progress(job: Job, now: datetime) -> ProgressDocument:
     rows = job.artifact.rows if job.artifact else None
     if job.status is Status.SUCCEEDED:
-        return Progress(phase="done", rows=rows, estimated_rows=rows, percent=100.0)
+        return ProgressDocument(phase="done", rows=rows, estimated_rows=rows, percent=100.0)
     if job.status not in LEASED:
-        return Progress(phase=job.status.value, rows=None, estimated_rows=None, percent=None)
+        return ProgressDocument(phase=job.status.value, rows=None, estimated_rows=None, percent=None)
     phase = job.progress.phase.value if job.progress else "reading"
     so_far = job.progress.rows if job.progress else None
-    return Progress(phase=phase, rows=so_far, estimated_rows=None, percent=_percent(job, now))
+    return ProgressDocument(phase=phase, rows=so_far, estimated_rows=None, percent=_percent(job, now))
 
 
 def _percent(job: Job, now: datetime) -> float | None:

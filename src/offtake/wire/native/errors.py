@@ -79,7 +79,7 @@ class InvalidFields(InvalidRequest):
     def __init__(self, faults: Sequence[Fault]) -> None:
         rest = len(faults) - 1
         more = f" There {'is' if rest == 1 else 'are'} {rest} more." if rest else ""
-        super().__init__(f"{_place(faults[0])}{faults[0].message}{more}")
+        super().__init__(f"{_where(faults[0])}{faults[0].message}{more}")
         self.faults = tuple(faults)
 
 
@@ -156,6 +156,6 @@ def _error(each: Fault) -> ProblemError:
     )
 
 
-def _place(each: Fault) -> str:
-    place = each.parameter or pointer_to(*each.keys)
-    return f"{place}: " if place else ""
+def _where(each: Fault) -> str:
+    where = each.parameter or pointer_to(*each.keys)
+    return f"{where}: " if where else ""

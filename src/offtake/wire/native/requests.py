@@ -15,7 +15,7 @@ from offtake.model.request import ExportRequest, ReportParameters
 from offtake.model.tenant import Principal
 from offtake.model.timespan import Timespan, zone, zone_names
 from offtake.wire.native.errors import Fault, InvalidFields, fault, unknown
-from offtake.wire.native.schema import ExportBody, ParametersBody, ReportQuery, TimespanBody
+from offtake.wire.native.schema import ExportBody, ExportTimespan, ParametersBody, ReportQuery
 from offtake.wire.native.tables import FORMATS, NAME
 from offtake.wire.native.timespans import last_period, parse_bound
 
@@ -87,7 +87,7 @@ def visible_columns(report: Report, principal: Principal) -> list[Column]:
     return [column for column in report.columns if may_see_column(principal, column)]
 
 
-def _timespan(body: TimespanBody, given: Decoding) -> Timespan | None:
+def _timespan(body: ExportTimespan, given: Decoding) -> Timespan | None:
     try:
         zone_name = zone(body.timezone).key
     except InvalidZone:
@@ -116,7 +116,7 @@ def _meant(nearest: str | None) -> str:
     return f"; did you mean {nearest!r}?" if nearest else "."
 
 
-def _bounds(body: TimespanBody, zone_name: str, given: Decoding) -> tuple[datetime, datetime] | None:
+def _bounds(body: ExportTimespan, zone_name: str, given: Decoding) -> tuple[datetime, datetime] | None:
     """Return start and end in UTC, or None after a fault."""
     if body.last is not None:
         if body.start is not None or body.end is not None:
@@ -131,7 +131,7 @@ def _bounds(body: TimespanBody, zone_name: str, given: Decoding) -> tuple[dateti
     return None if start is None or end is None else (start, end)
 
 
-def _bound(body: TimespanBody, name: str, zone_name: str, given: Decoding) -> datetime | None:
+def _bound(body: ExportTimespan, name: str, zone_name: str, given: Decoding) -> datetime | None:
     text = getattr(body, name)
     if text is None:
         given.faults.append(fault("This field is required, unless last is sent.", "timespan", name))

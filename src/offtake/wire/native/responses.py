@@ -50,8 +50,8 @@ def answered(
 ) -> dict[int | str, dict[str, Any]]:
     """Return the description of an answer that is no problem, with its headers besides those of every answer."""
     named = {name: {"schema": schema} for name, schema in headers.items()}
-    described: dict[str, Any] = {"description": description, "headers": {**_REQUEST_ID, **_RATE, **named}}
-    return {status: described if model is None else {**described, "model": model}}
+    answer: dict[str, Any] = {"description": description, "headers": {**_REQUEST_ID, **_RATE, **named}}
+    return {status: answer if model is None else {**answer, "model": model}}
 
 
 def _problem(status: int) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
-class TimespanBody(Body):
+class ExportTimespan(Body):
     """Which rows: from ``start`` until before ``end``, or the last whole period of the zone."""
 
     start: Annotated[
@@ -101,7 +101,7 @@ class ReportQuery(Body):
     """What an export or a preview contains."""
 
     report: Annotated[Name, Field(description="Name of the report, as GET /v1/reports lists it.")]
-    timespan: TimespanBody
+    timespan: ExportTimespan
     columns: Annotated[
         list[Name] | None,
         Field(min_length=1, max_length=_MANY_COLUMNS, description="Columns in order; without them, all of the report."),

@@ -23,9 +23,9 @@ def faults_of(error: RequestValidationError, body_field: Any) -> InvalidRequest:
     model = None if body_field is None else body_field.field_info.annotation
     found: dict[tuple[str, _Location], Fault] = {}
     for detail in error.errors():
-        place, *location = detail["loc"]
-        keys = tuple(_existing(location, error.body)) if place == "body" else tuple(location)
-        found.setdefault((place, keys), _fault(detail, place, keys, model))
+        origin, *location = detail["loc"]
+        keys = tuple(_existing(location, error.body)) if origin == "body" else tuple(location)
+        found.setdefault((origin, keys), _fault(detail, origin, keys, model))
     return InvalidFields(list(found.values()))
 
 
@@ -45,12 +45,12 @@ def _existing(location: Sequence[str | int], body: object) -> Iterator[str | int
             body = body[key]
 
 
-def _fault(detail: Mapping[str, Any], place: str, keys: _Location, model: Any) -> Fault:
-    parameter = None if place == "body" else str(keys[-1])
+def _fault(detail: Mapping[str, Any], origin: str, keys: _Location, model: Any) -> Fault:
+    parameter = None if origin == "body" else str(keys[-1])
     accepted: tuple[str, ...] = ()
     message = _message(detail)
     sent = detail.get("input")
-    if detail["type"] == "extra_forbidden" and place == "body":
+    if detail["type"] == "extra_forbidden" and origin == "body":
         accepted, sent = _fields(model, keys[:-1]), str(keys[-1])
         message = "There is no such field"
     elif detail["type"] in _LITERALS:
@@ -59,7 +59,7 @@ def _fault(detail: Mapping[str, Any], place: str, keys: _Location, model: Any) -
     close = difflib.get_close_matches(sent, accepted, n=1, cutoff=0.5) if isinstance(sent, str) else []
     hint = f"; did you mean {close[0]!r}?" if close else "."
     return Fault(
-        keys=keys if place == "body" else (),
+        keys=keys if origin == "body" else (),
         parameter=parameter,
         message=message + hint,
         accepted=accepted,
