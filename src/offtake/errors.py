@@ -284,6 +284,12 @@ class StorageUnavailable(AttemptError):
     retryable = True
 
 
+class LakeVersionGone(AttemptError):
+    """The lake no longer has the versions that the job's first attempt read; a new export reads the newest ones."""
+
+    code = "lake_version_gone"
+
+
 class ArtifactMismatch(AttemptError):
     code = "artifact_mismatch"
     retryable = True

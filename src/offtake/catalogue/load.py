@@ -7,13 +7,14 @@ The other modules check each file; this module finds conflicts between folders.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
 from offtake.catalogue.folder import NAME, SHARED, Tables, intermediate_file, read_report
 from offtake.catalogue.publication import NATIVE, default_publication, dialect_of, read_publication
 from offtake.catalogue.query import QueryCheck
+from offtake.catalogue.version import report_version
 from offtake.errors import CatalogueError
 from offtake.model.report import Publication, Report
 from offtake.tomlfile import read_toml
@@ -83,7 +84,7 @@ class _CatalogueBuilder:
             other = self._folders[report.name]
             self._faults.append(f"{folder / 'report.toml'}:1: the report {other} has the same name; rename this folder")
             return
-        self._reports[report.name] = report
+        self._reports[report.name] = replace(report, version=report_version(report))
         self._folders[report.name] = folder
 
     def add_publication(self, publication: Publication, path: Path) -> None:

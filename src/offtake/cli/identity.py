@@ -175,7 +175,8 @@ def rotate_credential(
         typer.Option(
             min=0,
             max=8_760,
-            help="How long the old secret stays valid. 0: it ends at once with all tokens, as after a leak.",
+            help="How long the old secret and its download links stay valid. 0: they end at once with all tokens, as "
+            "after a leak.",
         ),
     ] = 24,
     as_json: JsonOption = False,

@@ -80,6 +80,7 @@ class Report:
     partition_by: str | None = None
     intermediate_tables: tuple[IntermediateTable, ...] = ()  # in the order of their creation
     parameters: tuple[str, ...] = ()  # the fields of ``model.request.ReportParameters`` that the report uses
+    version: str = ""  # ``catalogue/version.py``
 
 
 _IN_PARTITION = re.compile(r"\bin_partition\((?:\w+\.)?(?P<column>\w*)[^)]*\)")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from offtake.model.column_filter import ColumnFilter
 from offtake.model.timespan import Timespan
@@ -50,6 +51,15 @@ class ReportParameters:
     selection: Selection = Selection.OPEN_AT_END
     interval_milliseconds: int = 3_600_000  # bucket length; above one week: calendar months
     actions_cap: int = 500  # newest actions kept per conversation
+
+
+_NO_PARAMETERS = ReportParameters()
+
+
+def changed_parameters(parameters: ReportParameters) -> dict[str, Any]:
+    """Return the parameters that differ from the defaults, by name."""
+    values, default = asdict(parameters), asdict(_NO_PARAMETERS)
+    return {name: value for name, value in values.items() if value != default[name]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,9 +73,17 @@ class Tenant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoredSecret:
+    """The hash of a credential's secret; ``generation`` is 1 for the first secret and rises with each rotation."""
+
+    hash: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
     """A stored credential. Only hashes of its secrets are stored: of the present one, and after a rotation of the
-    previous one, which stays valid until ``previous_until``."""
+    previous one, which stays valid until ``previous_until``. ``generation`` is that of the present one."""
 
     id: str
     tenant: str
@@ -85,6 +93,7 @@ class Credential:
     secret_hash: str
     previous_hash: str | None = None
     previous_until: datetime | None = None
+    generation: int = 1
     scopes: frozenset[Scope]
     created_at: datetime
 
@@ -97,10 +106,12 @@ class Credential:
         """The name that the client sends with the secret."""
         return self.user if self.kind is CredentialKind.BASIC and self.user is not None else self.id
 
-    def hashes(self, now: datetime) -> list[str]:
-        """Return the hashes of the secrets that are valid now."""
-        is_valid = self.previous_until is not None and self.previous_until > now
-        return [self.secret_hash, *([self.previous_hash] if self.previous_hash is not None and is_valid else [])]
+    def secrets(self, now: datetime) -> list[StoredSecret]:
+        """Return the secrets that are valid now, the present one first."""
+        valid = [StoredSecret(hash=self.secret_hash, generation=self.generation)]
+        if self.previous_hash is not None and self.previous_until is not None and self.previous_until > now:
+            valid.append(StoredSecret(hash=self.previous_hash, generation=self.generation - 1))
+        return valid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +141,7 @@ class Principal:
     user: str | None = None  # the owner of the credential; None: the tenant as a whole
     effective: str | None = None  # the impersonated person, if any
     name: str = field(default="", compare=False)  # of the credential, for people
+    generation: int = 1  # of the secret that authenticates the caller; for tokens, of the credential's present secret
 
     @property
     def person(self) -> str | None:

@@ -14,7 +14,7 @@ from offtake.store.schema import NUL, assertion, credential, credential_key, ten
 
 # Built once, because every request executes it.
 _PRINCIPAL = (
-    select(token.c.tenant, token.c.credential, token.c.scopes, credential.c.name)
+    select(token.c.tenant, token.c.credential, token.c.scopes, credential.c.name, credential.c.generation)
     .join(credential, credential.c.id == token.c.credential)
     .where(token.c.hash == bindparam("hash_"), token.c.expires_at > bindparam("now"), credential.c.revoked.is_(False))
     .where(token.c.kind != TokenKind.REFRESH)
@@ -76,7 +76,12 @@ def rotate_secret(connection: Connection, credential_id: str, new_hash: str, *, 
     """Replace the secret of a credential. The present secret becomes the previous one; an earlier previous one ends."""
     statement = update(credential).where(credential.c.id == credential_id)
     connection.execute(
-        statement.values(previous_hash=credential.c.secret_hash, previous_until=previous_until, secret_hash=new_hash)
+        statement.values(
+            previous_hash=credential.c.secret_hash,
+            previous_until=previous_until,
+            secret_hash=new_hash,
+            generation=credential.c.generation + 1,
+        )
     )
 
 
@@ -110,12 +115,6 @@ def credentials_of(connection: Connection, tenant_name: str) -> Sequence[Credent
     """Return the tenant's active credentials, oldest first."""
     statement = select(credential).where(credential.c.tenant == tenant_name, credential.c.revoked.is_(False))
     return [_credential(row) for row in connection.execute(statement.order_by(credential.c.created_at))]
-
-
-def active_ids(connection: Connection, tenant_name: str) -> Sequence[str]:
-    """Return the ids of the tenant's active credentials."""
-    statement = select(credential.c.id).where(credential.c.tenant == tenant_name, credential.c.revoked.is_(False))
-    return connection.execute(statement).scalars().all()
 
 
 def revoke_credential(connection: Connection, credential_id: str) -> bool:
@@ -233,7 +232,13 @@ def principal_of(connection: Connection, hash_: str, *, now: datetime) -> Princi
     row = connection.execute(_PRINCIPAL, {"hash_": hash_, "now": now}).one_or_none()
     if row is None:
         return None
-    return Principal(tenant=row.tenant, credential=row.credential, scopes=_from_text(row.scopes), name=row.name)
+    return Principal(
+        tenant=row.tenant,
+        credential=row.credential,
+        scopes=_from_text(row.scopes),
+        name=row.name,
+        generation=row.generation,
+    )
 
 
 def _tenant(row: Row[Any]) -> Tenant:
@@ -256,6 +261,7 @@ def _credential(row: Row[Any]) -> Credential:
         secret_hash=row.secret_hash,
         previous_hash=row.previous_hash,
         previous_until=row.previous_until,
+        generation=row.generation,
         scopes=_from_text(row.scopes),
         created_at=row.created_at,
     )

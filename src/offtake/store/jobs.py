@@ -29,8 +29,8 @@ from sqlalchemy import (
 )
 
 from offtake.model.artifact import Artifact
-from offtake.model.job import LEASED, OPEN, Failure, Job, JobFilter, Lease, Status, sources
-from offtake.store import usage
+from offtake.model.job import LEASED, OPEN, Failure, Job, JobFilter, Lease, Pin, Progress, Status, sources
+from offtake.store import manifests, usage
 from offtake.store.records import job_from_row, request_to_json, stored_bytes
 from offtake.store.schema import NUL, Instant, job, later, tenant
 from offtake.store.wakeup import announce
@@ -175,10 +175,17 @@ def _due(waiting: FromClause, now: datetime, longest: timedelta | None) -> Colum
     return due if longest is None else and_(due, waiting.c.estimated_seconds <= int(longest.total_seconds()))
 
 
-def renew(connection: Connection, lease: Lease, *, until: datetime) -> bool:
-    """Extend the lease. Return False if it was lost."""
-    statement = update(job).where(_has_lease(lease)).values(lease_until=until)
+def renew(connection: Connection, lease: Lease, *, until: datetime, progress: Progress) -> bool:
+    """Extend the lease and record the attempt's progress. Return False if the lease was lost."""
+    values = {"lease_until": until, "phase": progress.phase, "rows_so_far": progress.rows}
+    statement = update(job).where(_has_lease(lease)).values(values)
     return connection.execute(statement).rowcount == 1
+
+
+def pin(connection: Connection, lease: Lease, pinned: Pin) -> bool:
+    """Record what all attempts of the job read. Return False if the lease was lost."""
+    values = {"report_version": pinned.report_version, "lake_versions": dict(pinned.lake_versions)}
+    return connection.execute(update(job).where(_has_lease(lease)).values(values)).rowcount == 1
 
 
 def holds(connection: Connection, lease: Lease) -> bool:
@@ -201,11 +208,12 @@ def succeed(connection: Connection, lease: Lease, artifact: Artifact, *, now: da
         rows=artifact.rows,
         bytes=artifact.bytes,
         sha256=artifact.sha256,
+        files=artifact.files,
         **_NO_LEASE,
     )
     if connection.execute(statement).rowcount == 0:
         return False
-    usage.add_file(connection, lease.job.tenant, artifact, now=now)
+    usage.add_files(connection, lease.job.tenant, artifact, now=now)
     return True
 
 
@@ -336,15 +344,17 @@ def delete(connection: Connection, job_id: str) -> bool:
 def referenced_keys(connection: Connection, files: Collection[tuple[str, int, str]]) -> set[str]:
     """Return the keys of those files that a job references. A file is given as (job, fence, key).
 
-    A job references its artifact and the files of its running attempt.
+    A job references the files of its artifact and of its running attempt.
     """
+    ids = {job_id for job_id, _, _ in files}
     columns = select(job.c.id, job.c.fence, job.c.artifact_key, _has_status(LEASED).label("is_leased"))
-    result = connection.execute(columns.where(job.c.id.in_({job_id for job_id, _, _ in files}))).all()
-    rows = {row.id: row for row in result}
+    rows = {row.id: row for row in connection.execute(columns.where(job.c.id.in_(ids)))}
+    published = manifests.keys(connection, ids)
     return {
         key
         for job_id, fence, key in files
-        if (row := rows.get(job_id)) and (row.artifact_key == key or (row.is_leased and row.fence == fence))
+        if (job_id, key) in published
+        or ((row := rows.get(job_id)) and (row.artifact_key == key or (row.is_leased and row.fence == fence)))
     }
 
 
@@ -386,11 +396,14 @@ def _enqueue(connection: Connection, statement: Update) -> bool:
 
 def _remove_file(connection: Connection, statement: Update) -> bool:
     """Execute a move of a job whose artifact was removed."""
-    removed = statement.values(artifact_key=None).returning(job.c.tenant, job.c.bytes, job.c.rows)
-    row = connection.execute(removed).one_or_none()
+    removed = statement.values(artifact_key=None)
+    row = connection.execute(
+        removed.returning(job.c.id, job.c.tenant, job.c.bytes, job.c.rows, job.c.files)
+    ).one_or_none()
     if row is None:
         return False
-    usage.remove_file(connection, row.tenant, size=row.bytes, rows=row.rows)
+    manifests.remove_files(connection, row.id)
+    usage.remove_files(connection, row.tenant, files=row.files or 1, size=row.bytes, rows=row.rows)
     return True
 
 
@@ -414,6 +427,8 @@ def _lease(
         started_at=now,
         lease_worker=worker,
         lease_until=until,
+        phase=None,
+        rows_so_far=None,
     )
     row = connection.execute(statement.returning(job)).one_or_none()
     if row is None:

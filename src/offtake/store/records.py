@@ -16,13 +16,14 @@ from typing import Any
 from sqlalchemy import Row
 
 from offtake.model.artifact import Artifact
-from offtake.model.job import Failure, Job, Status
-from offtake.model.request import BusinessHours, ExportRequest, ReportParameters, Selection
+from offtake.model.job import Failure, Job, Phase, Pin, Progress, Status
+from offtake.model.request import BusinessHours, ExportRequest, ReportParameters, Selection, changed_parameters
 from offtake.model.timespan import Timespan
 from offtake.store.filter_records import filter_to_json, filters_from_json
 
 _ROW_BYTES = 1_024  # measured on SQLite and PostgreSQL: 600 to 900, indexes included
 _NO_PARAMETERS = ReportParameters()
+_PHASES = frozenset(Phase)
 _KNOWN = frozenset(
     {"start", "end", "zone", "name", "row_limit", "as_of", "watermark", "account_zone", "locale", "columns"}
     | {"guard_formulas", "parameters", "filters", "order"}
@@ -44,7 +45,7 @@ def request_to_json(request: ExportRequest) -> dict[str, Any]:
         "account_zone": request.account_zone,
         "locale": request.locale,
         "columns": list(request.columns),
-        "parameters": _parameters_to_json(request.parameters),
+        "parameters": changed_parameters(request.parameters),  # few, so that frequent reads of jobs stay cheap
     }
     if request.guard_formulas is not None:
         stored["guard_formulas"] = request.guard_formulas
@@ -73,8 +74,8 @@ def job_from_row(row: Row[Any]) -> Job:
         timespan=timespan,
         name=stored["name"],
         row_limit=stored["row_limit"],
-        as_of=_instant(stored["as_of"]) if stored["as_of"] else None,
-        watermark=_instant(stored["watermark"]) if stored.get("watermark") else None,
+        as_of=instant_from_json(stored["as_of"]),
+        watermark=instant_from_json(stored.get("watermark")),
         account_zone=stored["account_zone"],
         locale=stored.get("locale"),
         columns=tuple(stored.get("columns", ())),
@@ -104,13 +105,9 @@ def job_from_row(row: Row[Any]) -> Job:
         effective=row.effective,
         estimated_duration=timedelta(seconds=row.estimated_seconds),
         held_at=row.held_at,
+        pin=_pin(row),
+        progress=_progress(row),
     )
-
-
-def _parameters_to_json(parameters: ReportParameters) -> dict[str, Any]:
-    """Return the parameters that differ from the defaults, so that frequent reads of jobs stay cheap."""
-    values, default = dataclasses.asdict(parameters), dataclasses.asdict(_NO_PARAMETERS)
-    return {name: value for name, value in values.items() if value != default[name]}
 
 
 def _parameters_from_json(stored: dict[str, Any]) -> tuple[ReportParameters, tuple[str, ...]]:
@@ -131,6 +128,11 @@ def _value(name: str, value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def instant_from_json(text: str | None) -> datetime | None:
+    """Return the stored instant in UTC."""
+    return None if text is None else _instant(text)
+
+
 def _instant(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
 
@@ -138,7 +140,20 @@ def _instant(text: str) -> datetime:
 def _artifact(row: Row[Any]) -> Artifact | None:
     if row.artifact_key is None:
         return None
-    return Artifact(key=row.artifact_key, rows=row.rows, bytes=row.bytes, sha256=row.sha256)
+    return Artifact(key=row.artifact_key, rows=row.rows, bytes=row.bytes, sha256=row.sha256, files=row.files or 1)
+
+
+def _pin(row: Row[Any]) -> Pin | None:
+    if row.report_version is None:
+        return None
+    return Pin(report_version=row.report_version, lake_versions=row.lake_versions)
+
+
+def _progress(row: Row[Any]) -> Progress | None:
+    """Return the progress; None for a phase of a newer release."""
+    if row.phase not in _PHASES:
+        return None
+    return Progress(phase=Phase(row.phase), rows=row.rows_so_far or 0)
 
 
 def _failure(row: Row[Any]) -> Failure | None:

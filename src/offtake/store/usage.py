@@ -65,15 +65,15 @@ def add_requests(connection: Connection, tenant: str, request_bytes: int) -> Non
     _change(connection, tenant, request_bytes=request_bytes)
 
 
-def add_file(connection: Connection, tenant: str, artifact: Artifact, *, now: datetime) -> None:
-    """Add a published file."""
-    day = start_of_day(now)
-    _change(connection, tenant, files=1, bytes=artifact.bytes, rows=artifact.rows, day=day, day_bytes=artifact.bytes)
+def add_files(connection: Connection, tenant: str, artifact: Artifact, *, now: datetime) -> None:
+    """Add the files of a published artifact."""
+    kept = {"files": artifact.files, "bytes": artifact.bytes, "rows": artifact.rows}
+    _change(connection, tenant, day=start_of_day(now), day_bytes=artifact.bytes, **kept)
 
 
-def remove_file(connection: Connection, tenant: str, *, size: int, rows: int) -> None:
-    """Subtract a file that is no longer kept. It still counts for the day on which it was published."""
-    _change(connection, tenant, files=-1, bytes=-size, rows=-rows)
+def remove_files(connection: Connection, tenant: str, *, files: int, size: int, rows: int) -> None:
+    """Subtract files that are no longer kept. They still count for the day on which they were published."""
+    _change(connection, tenant, files=-files, bytes=-size, rows=-rows)
 
 
 def next_expiry(connection: Connection, tenant: str) -> datetime | None:

@@ -125,7 +125,8 @@ def revoke_credential(credential_id: str, on: Services) -> Credential:
 def rotate_secret(credential_id: str, on: Services, *, overlap: timedelta) -> NewCredential:
     """Give a credential a new secret. The present one stays valid for ``overlap``, an earlier one ends at once.
 
-    Without overlap, for a secret that has leaked, all tokens of the credential end as well. Raises UnknownName.
+    Without overlap, for a secret that has leaked, all tokens and download links of the credential end as well.
+    Raises UnknownName.
     """
     secret = on.new_secret()
     with on.database.read() as connection:

@@ -7,18 +7,20 @@ fence. An attempt that ends earlier leaves at most an invisible staging file, wh
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 from offtake.artifacts.store import storage_error
 from offtake.core.attempt import filters, intermediate, server_audit
 from offtake.core.attempt.cancellation import Cancellation, CancelReason
+from offtake.core.attempt.manifest import build_manifest
 from offtake.core.attempt.memory_reduction import reduced_until_it_fits
+from offtake.core.attempt.pinned_files import locate_pinned
+from offtake.core.attempt.progress import AttemptProgress
+from offtake.core.attempt.publish import publish
 from offtake.core.attempt.resource_plan import ResourcePlan
 from offtake.core.attempt.verification import FileStats, FileVerification
-from offtake.core.counters import published as published_counters
 from offtake.core.exports import budget
 from offtake.core.exports.budget import FileAllowance
 from offtake.core.presentation import layout_of
@@ -34,41 +36,52 @@ from offtake.errors import (
     TenantBudgetExhausted,
 )
 from offtake.formats import Format, Writer, format_named, partition_file
-from offtake.lake.snapshot import snapshot
-from offtake.model.artifact import Artifact
-from offtake.model.job import Job, Lease
+from offtake.lake.snapshot import local_views
+from offtake.model.artifact import Artifact, ArtifactFile
+from offtake.model.job import Job, Lease, Phase
 from offtake.model.layout import Framing, Layout
 from offtake.model.query import Query, RowTooWideError
 from offtake.model.report import Report
 from offtake.model.request import ExportRequest
 from offtake.model.view import TableView
-from offtake.store import counters, jobs
 
 # Points that an attempt reaches in order. A worker killed at any of them leaves the job in a consistent state.
 POINTS = ("claimed", "querying", "writing", "staged", "renamed", "published")
 
 
-def run_attempt(lease: Lease, on: Services, cancellation: Cancellation) -> Artifact:
+def run_attempt(
+    lease: Lease, on: Services, cancellation: Cancellation, progress: AttemptProgress | None = None
+) -> Artifact:
     """Produce and publish the artifact of a leased job. Raises AttemptError if the attempt fails or is interrupted."""
     on.reached("claimed", lease)
-    job = lease.job
-    file_format = format_named(job.request.format)
+    job, progress = lease.job, progress or AttemptProgress()
+    file_format, report = format_named(job.request.format), _report(job.request, on)
     staged = _staging_file(lease, on)
     try:
-        with _open_views(lease, on, cancellation) as views:
+        located = locate_pinned(lease, report, on)
+        with local_views(on.lake, located, cancellation.check) as views:
             stats = reduced_until_it_fits(
                 lease,
-                _report(job.request, on),
+                report,
                 views,
                 on,
                 is_sorted=bool(_layout(job, job.request, on).shown.order),
-                produce=lambda plan: _produce(lease, views, plan, on=on, cancellation=cancellation),
+                produce=lambda plan: _produce(lease, views, plan, on=on, cancellation=cancellation, progress=progress),
             )
         on.reached("staged", lease)
         cancellation.check()
-        key = on.artifacts.key(job.tenant, job.id, lease.fence, file_format.suffix)
-        artifact = Artifact(key=key, rows=stats.rows, bytes=stats.bytes, sha256=stats.sha256)
-        _publish(lease, artifact, staged, on=on, cancellation=cancellation)
+        progress.enter(Phase.PUBLISHING)
+        file = ArtifactFile(
+            number=0,
+            key=on.artifacts.key(job.tenant, job.id, lease.fence, file_format.suffix),
+            rows=stats.rows,
+            bytes=stats.bytes,
+            sha256=stats.sha256,
+            blocks=stats.blocks,
+        )
+        shown = _layout(job, job.request, on).shown
+        manifest = build_manifest(report, job.request, shown, lake_versions=located.versions, files=[file])
+        publish(lease, manifest, [staged], on=on, cancellation=cancellation)
     except AttemptInterrupted as error:
         if cancellation.reason is CancelReason.OVER_BUDGET:
             raise _budget_error(job.tenant, on) from error
@@ -81,17 +94,7 @@ def run_attempt(lease: Lease, on: Services, cancellation: Cancellation) -> Artif
     finally:
         on.artifacts.discard(job.id, lease.fence, file_format.suffix)
     on.reached("published", lease)
-    return artifact
-
-
-def _open_views(
-    lease: Lease, on: Services, cancellation: Cancellation
-) -> AbstractContextManager[tuple[TableView, ...]]:
-    """Open the tenant's views of the tables that the report reads. A lost lease interrupts the transfer of files."""
-    job, report = lease.job, _report(lease.job.request, on)
-    uses = (*report.tables, *filters.tables(report))
-    start, end = job.request.timespan.start, job.request.effective_end
-    return snapshot(on.lake, uses, tenant=job.tenant, start=start, end=end, check=cancellation.check)
+    return manifest.artifact
 
 
 def _produce(
@@ -101,6 +104,7 @@ def _produce(
     *,
     on: Services,
     cancellation: Cancellation,
+    progress: AttemptProgress,
 ) -> FileStats:
     """Write the staging file and verify it: the row counts of the writer and of the file must agree.
 
@@ -109,6 +113,7 @@ def _produce(
     job, request = lease.job, lease.job.request
     report, file_format, staged = _report(request, on), format_named(request.format), _staging_file(lease, on)
     on.reached("querying", lease)
+    progress.enter(Phase.QUERYING)
     writable = (staged, partition_file(staged))
     engine = Session(_limits(lease, plan, on), views, tenant=job.tenant, writable=writable, partitions=plan.partitions)
     with engine as session, cancellation.interrupting(session.interrupt):
@@ -120,7 +125,8 @@ def _produce(
         if query.order:
             query = session.sort(query, range_bytes=plan.range_bytes)
         on.reached("writing", lease)
-        limiter = _limiter(request.row_limit, _allowance(job.tenant, on), cancellation)
+        progress.enter(Phase.WRITING)
+        limiter = _limiter(request.row_limit, _allowance(job.tenant, on), cancellation, progress)
         stats = _write(file_format, session, query, staged, framing=framing, on_progress=limiter)
     if request.row_limit is not None and stats.rows > request.row_limit:
         cancellation.request(CancelReason.TOO_MANY_ROWS)
@@ -162,11 +168,14 @@ def _write(
         return write(last)
 
 
-def _limiter(row_limit: int | None, allowed: FileAllowance, cancellation: Cancellation) -> Callable[[int, int], None]:
-    """Return a callback that cancels the attempt when the file has more rows than the request's limit, or more rows or
-    bytes than the tenant's budget has left."""
+def _limiter(
+    row_limit: int | None, allowed: FileAllowance, cancellation: Cancellation, progress: AttemptProgress
+) -> Callable[[int, int], None]:
+    """Return a callback that notes the progress, and cancels the attempt when the file has more rows than the request's
+    limit, or more rows or bytes than the tenant's budget has left."""
 
     def check(rows: int, size: int) -> None:
+        progress.write(rows)
         if row_limit is not None and rows > row_limit:
             cancellation.request(CancelReason.TOO_MANY_ROWS)
         try:
@@ -230,36 +239,3 @@ def _limits(lease: Lease, plan: ResourcePlan, on: Services) -> Limits:
         temp_mb=policy.temp_mb,
         fixed_join_sides=plan.threads == 1,
     )
-
-
-def _publish(lease: Lease, artifact: Artifact, staged: Path, *, on: Services, cancellation: Cancellation) -> None:
-    """Move the file to its final key, then publish it by one fenced UPDATE.
-
-    If the lease was lost in between, remove the file and raise AttemptInterrupted.
-    """
-    with on.database.write() as connection:
-        budget.require_room_for(connection, lease.job.tenant, artifact, on, now=on.now(connection))
-        if not jobs.upload(connection, lease):
-            raise AttemptInterrupted("The lease was lost before the file could be published.")
-    on.artifacts.keep(staged, artifact.key, cancellation.check)
-    on.reached("renamed", lease)
-    retention = on.limits[lease.job.request.dialect].of(lease.job.tenant).retention
-    try:
-        published = _record_published(lease, artifact, retention, on)
-    except TenantBudgetExhausted:  # exports that ran at the same time used it up
-        on.artifacts.remove(artifact.key)
-        raise
-    if not published:
-        on.artifacts.remove(artifact.key)
-        raise AttemptInterrupted("The lease was lost before the file could be published.")
-
-
-def _record_published(lease: Lease, artifact: Artifact, retention: timedelta, on: Services) -> bool:
-    """Publish the file, unless it exceeds the tenant's budget. Return False if the lease was lost."""
-    with on.database.write() as connection:
-        now = on.now(connection)
-        budget.require_room_for(connection, lease.job.tenant, artifact, on, now=now)
-        published = jobs.succeed(connection, lease, artifact, now=now, expires_at=now + retention)
-        if published:
-            counters.add(connection, published_counters(lease, artifact, now=now))
-    return published

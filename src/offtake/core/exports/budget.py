@@ -73,10 +73,10 @@ def allowance(connection: Connection, tenant: str, on: Services, *, now: datetim
 
 
 def require_room_for(connection: Connection, tenant: str, artifact: Artifact, on: Services, *, now: datetime) -> None:
-    """Raise TenantBudgetExhausted if the file would exceed the tenant's budget. Locks the tenant's usage."""
+    """Raise TenantBudgetExhausted if the files would exceed the tenant's budget. Locks the tenant's usage."""
     used, budget = usage.read(connection, tenant, lock=True), on.budgets.of(tenant)
     allowed = allowance(connection, tenant, on, now=now)
-    if budget.kept_files is not None and used.files >= budget.kept_files:
+    if budget.kept_files is not None and used.files + artifact.files > budget.kept_files:
         raise TenantBudgetExhausted(f"The account's limit of files is {budget.kept_files}; {_REMEDY}.")
     check(artifact.bytes, artifact.rows, allowed)
 
