@@ -177,9 +177,7 @@ def test_a_csv_row_over_the_limit_is_refused_with_its_line(lake: Lake, tmp_path:
 def test_an_ndjson_row_over_the_limit_is_refused_with_its_line(lake: Lake, tmp_path: Path) -> None:
     rows = [{"team_id": "a", "name": "1"}, {"team_id": "b", "name": "x" * MAX_ROW_BYTES}]
     path = written(tmp_path / "rows.ndjson", "\n".join(json.dumps(row) for row in rows))
-    with pytest.raises(
-        LakeError, match=r"rows\.ndjson:2: the row is longer than 64 MiB, .*reject-to cannot"
-    ):
+    with pytest.raises(LakeError, match=r"rows\.ndjson:2: the row is longer than 64 MiB, .*reject-to cannot"):
         load(lake, TEAM, [path], tenant="acme")
 
 
@@ -312,6 +310,8 @@ def test_a_killed_load_leaves_only_private_files_and_a_sweep_removes_them(lake: 
     (left,) = (folder for folder in parent.iterdir() if folder.is_dir())
     assert any(left.glob("*.parquet"))
     assert [stat.S_IMODE(folder.stat().st_mode) for folder in (parent, left)] == [0o700, 0o700]
+    assert lake.sweep_staging(only_count=True) == 1
+    assert left.exists()
     assert lake.sweep_staging() == 1
     assert not left.exists()
     with staging(parent) as area:
