@@ -32,6 +32,7 @@ from offtake.model.tenant import Tenant
 from offtake.settings import CatalogueSettings, Settings
 from offtake.store import jobs
 from offtake.store.migrate import migrate
+from tests.fixtures.columnar import COLUMNAR, read_columns
 from tests.fixtures.exports import EXPORT, NOON, caller
 from tests.fixtures.storage_paths import artifact_path
 
@@ -249,6 +250,9 @@ def _rows(path: Path, format_name: str) -> Iterator[dict[str, str]]:
     if format_name == "xlsx":
         header, *rows = python_calamine.CalamineWorkbook.from_path(str(path)).get_sheet_by_name("Export").to_python()
         yield from (dict(zip(map(str, header), map(str, row), strict=True)) for row in rows)
+        return
+    if format_name in COLUMNAR:
+        yield from read_columns(format_name, path.read_bytes()).to_pylist()
         return
     text = path.read_bytes().decode()
     if format_name == "csv":
