@@ -205,7 +205,7 @@ class LinkExpired(LinkRefused):
 
 
 class Waitable(ExportError):
-    """The same request may succeed after ``retry_after`` seconds.
+    """The same request may succeed after ``retry_after`` seconds; None if that time is unknown.
 
     ``reason`` names the limit that protects the server, for log and metrics; None if it is no such limit.
     """
@@ -213,7 +213,7 @@ class Waitable(ExportError):
     code = "wait"
     retryable = True
 
-    def __init__(self, message: str, *, retry_after: int, reason: str | None = None) -> None:
+    def __init__(self, message: str, *, retry_after: int | None, reason: str | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
         self.reason = reason
@@ -224,7 +224,7 @@ class QuotaExceeded(Waitable):
 
 
 class BudgetExceeded(QuotaExceeded):
-    """The tenant uses all that it may keep, publish in a day or store; ``retry_after`` is when that may change."""
+    """The tenant uses all that it may keep, publish in a day or store; ``retry_after`` is when there is room again."""
 
     code = "budget_exceeded"
 
@@ -237,6 +237,7 @@ class RateExceeded(Waitable):
     def __init__(self, message: str, *, retry_after: int, allowed: int) -> None:
         super().__init__(message, retry_after=retry_after)
         self.allowed = allowed
+        self.resets_in = retry_after
 
 
 class Throttled(Waitable):

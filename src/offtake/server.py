@@ -44,8 +44,8 @@ from offtake.executor.shutdown import Shutdown
 from offtake.executor.supervisor import Supervisor
 from offtake.executor.worker import Worker
 from offtake.home import Home
-from offtake.http.connection import LimitedProtocol, limited_protocol
 from offtake.http.limit_settings import connection_limits
+from offtake.http.protocol import LimitedProtocol, limited_protocol
 from offtake.http.settings import ServerSettings
 from offtake.http.tls_listener import TlsListener
 from offtake.http.traffic import Traffic

@@ -412,6 +412,25 @@ def test_an_invalid_variable_exits_with_3_and_is_named(name: str, value: str, wo
     refused(done, 3, f"environment variable {name}", *words)
 
 
+def test_an_interrupted_load_ends_without_a_traceback_and_stores_nothing(tmp_path: Path) -> None:
+    home, rows = tmp_path / "home", tmp_path / "rows.csv"
+    rows.write_text("team_id,name\n" + "".join(f"{n},name {n}\n" for n in range(2_000_000)))
+    assert command("init", home=home).code == 0
+    assert command("tenant", "add", "acme", home=home).code == 0
+    running = subprocess.Popen(
+        [sys.executable, "-m", "offtake", "load", "team", str(rows), "--tenant", "acme", "--home", str(home)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for("a chunk", lambda: any((home / "lake" / "_staging").glob("*/chunk")) or running.poll() is not None)
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=60)
+    assert (running.returncode, out, err) == (130, "", "offtake: interrupted\n")
+    assert [path.name for path in (home / "lake" / "_staging").iterdir()] == ["lock"]
+    assert not (home / "lake" / "team").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

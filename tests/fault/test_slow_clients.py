@@ -178,6 +178,24 @@ def test_a_reader_that_is_slow_but_not_too_slow_gets_the_whole_file(town: Town) 
     assert received > size
 
 
+def test_pipelined_requests_of_one_tenant_leave_the_others_undisturbed(town: Town) -> None:
+    """Each of 100 connections sends 16 lists and status requests at once; all are answered."""
+    with TalkdeskWire.connect(town.served.url, town.other) as client:
+        token = client.headers["Authorization"]
+    heads = [
+        f"GET /data/reports/calls/jobs{path} HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\n"
+        for path in ("?per_page=100", f"/{town.other_job}")
+    ]
+    piped = "\r\n".join(heads * 8) + "Connection: close\r\n\r\n"
+    with working(town) as poll:
+        with crowd(town.served.url, piped.encode(), 100, addresses(100, network=8), receive_bytes=MIB) as loud:
+            p95 = polls(poll, POLLS)
+            answered = [rest(each) for each in loud]
+        report("pipelined requests of another tenant", p95, poll)
+    assert Counter(body.count(b"HTTP/1.1 200 ") for body in answered) == {8: 100}
+    assert Counter(body.count(b"HTTP/1.1 303 ") for body in answered) == {8: 100}
+
+
 def test_a_storm_of_wrong_passwords_leaves_the_others_undisturbed(town: Town) -> None:
     """From 40 addresses, with names that exist and names that do not."""
     user = new_user(town.served, "acme")

@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from offtake import __version__
 from offtake.cli import audit, config, data, home, identity, jobs, link_key, report, server, state, sweep
-from offtake.cli.exits import EXITS, exit_code
+from offtake.cli.exits import EXITS, INTERRUPTED, exit_code
 from offtake.cli.options import printable
 from offtake.cli.usage_errors import plain_messages
 from offtake.errors import OfftakeError
@@ -18,6 +18,7 @@ from offtake.errors import OfftakeError
 if TYPE_CHECKING:
     from typer._click import Context, HelpFormatter  # typer has no public names for them
 
+_INTERRUPTED_QUERY = "Query interrupted"  # what DuckDB raises at Ctrl-C, as a RuntimeError
 _SUMMARY_WIDTH = 160  # characters; longer than the first sentence of any command
 _HELP = """Offtake: a self-hosted export server for customer-care data.
 
@@ -44,8 +45,14 @@ class _Program(TyperGroup):
 
     def invoke(self, ctx: Context) -> Any:
         """Run the command that the arguments name."""
-        with plain_messages():
-            return super().invoke(ctx)
+        try:
+            with plain_messages():
+                return super().invoke(ctx)
+        except (KeyboardInterrupt, RuntimeError) as error:
+            if not isinstance(error, KeyboardInterrupt) and str(error) != _INTERRUPTED_QUERY:
+                raise
+            sys.stderr.write("offtake: interrupted\n")
+            raise typer.Exit(INTERRUPTED) from error
 
     def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Write one list of commands for each section."""

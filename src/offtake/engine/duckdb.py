@@ -18,11 +18,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
 
-from offtake.engine import wide_rows
+from offtake.engine import arrow_batches, wide_rows
 from offtake.engine.external_sort import ExternalSort
 from offtake.errors import (
     AttemptError,
@@ -32,9 +32,13 @@ from offtake.errors import (
     ResourceExhausted,
     StorageUnavailable,
 )
+from offtake.model.format_options import CsvOptions
 from offtake.model.query import Query, RowTooWideError
 from offtake.model.view import TableView
 from offtake.sql_text import quote_identifier, quote_literal, select_typed
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 # The first matching row applies. Messages of the driver may quote rows, so these name only the kind of the failure.
 _ERRORS: tuple[tuple[type[duckdb.Error], type[AttemptError], str], ...] = (
@@ -257,17 +261,17 @@ class Session:
         return wide_rows.checked(query, dict(types), self._longest_row(copies))
 
     def lines(
-        self, query: Query, *, as_json: bool, copies: int, in_groups: bool = False, partition: int = 0
+        self, query: Query, *, csv: CsvOptions | None, copies: int, in_groups: bool = False, partition: int = 0
     ) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of one partition one by one: a line and nulls or, for a wide row, null and its raw cells.
 
-        A line is a JSON object or a CSV record as bytes. With ``in_groups``, few rows are rendered at a time. Raises
-        RowTooWideError, and AttemptInterrupted as ``copy``.
+        A line is a CSV record with these options as bytes, or a JSON object if there are none. With ``in_groups``, few
+        rows are rendered at a time. Raises RowTooWideError, and AttemptInterrupted as ``copy``.
         """
         types, longest = self.types(query), self._longest_row(copies)
 
         def encode(query: Query) -> Query:
-            return wide_rows.lines(query, types, as_json=as_json, longest=longest, memory_bytes=self._memory_bytes)
+            return wide_rows.lines(query, types, csv=csv, longest=longest, memory_bytes=self._memory_bytes)
 
         if in_groups:
             yield from self.stream_in_groups(query, encode, partition=partition)
@@ -303,6 +307,35 @@ class Session:
         Text is raw UTF-8, also in lists; other values are their text or, with ``as_json``, their JSON.
         """
         yield from self.stream(wide_rows.raw_cells(query, self.types(query), as_json=as_json), partition=partition)
+
+    def batches(self, query: Query, *, size: int, partition: int = 0) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of one partition as Arrow batches of ``size`` rows, the last one smaller.
+
+        A partition without rows has one empty batch, so its types are known. Raises AttemptInterrupted and
+        RowTooWideError as ``copy`` does.
+        """
+        self._raise_if_interrupted()
+        with _translate_errors():
+            self._select_partition(partition)
+            reader = self._connection.sql(query.sql, params=dict(query.values)).to_arrow_reader(size)
+        try:
+            is_empty = True
+            while True:
+                with _translate_errors(), arrow_batches.errors_of_the_engine():
+                    batch = next(reader, None)
+                if batch is None:
+                    break
+                is_empty = False
+                yield batch
+            if is_empty:
+                yield arrow_batches.empty_batch(reader.schema)
+        finally:
+            reader.close()  # before the connection's next statement
+
+    @property
+    def buffer_bytes(self) -> int:
+        """Bytes of rows that a writer may collect before it writes them: an eighth of the memory for all threads."""
+        return self._memory_bytes // (8 * self._threads)
 
     def _longest_row(self, copies: int) -> int:
         return wide_rows.longest_row(self._memory_bytes, threads=self._threads, copies=copies)

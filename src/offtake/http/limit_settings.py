@@ -7,7 +7,7 @@ from datetime import timedelta
 from pydantic import Field
 
 from offtake.core.policy import LoginPolicy
-from offtake.http.connection import ConnectionLimits
+from offtake.http.protocol import ConnectionLimits
 from offtake.http.settings import ServerSettings
 from offtake.http.traffic import TrafficLimits
 from offtake.settings_section import Seconds, SettingsSection
@@ -30,6 +30,14 @@ class ConnectionSettings(SettingsSection):
     )
     per_tenant: int = Field(
         256, ge=1, description="Maximum number of concurrent requests of one tenant; others get 429."
+    )
+    working_per_tenant: int = Field(
+        2,
+        ge=1,
+        le=40,
+        description="Maximum number of requests of one tenant that the server works on at a time, of 40 of all "
+        "tenants; further ones wait. A higher number serves one tenant faster if its requests wait for a slow "
+        "database or lake, and delays the other tenants more.",
     )
     bodies: int = Field(
         512,
@@ -130,6 +138,7 @@ def traffic_limits(
         connections=connections.total,
         connections_per_address=connections.per_address,
         requests_per_tenant=connections.per_tenant,
+        working_per_tenant=connections.working_per_tenant,
         bodies=connections.bodies,
         bodies_per_address=connections.bodies_per_address,
         downloads=downloads.total,

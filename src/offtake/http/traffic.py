@@ -21,12 +21,14 @@ import structlog
 from offtake.errors import Throttled, Unavailable, Waitable
 from offtake.http.connections import PER_ADDRESS, Connections
 from offtake.http.proxies import Proxies
+from offtake.http.turns import Turns
 
 Key = TypeVar("Key")
 _log = structlog.get_logger("offtake.http")
 _RETRY_AFTER = 2  # seconds
 _DOWNLOAD_RETRY_AFTER = 10  # seconds
 _WAIT_RETRY_AFTER = 5  # seconds
+_TURNS_IN_LOOP = 16  # requests of one address or tenant in one round of the event loop, which take about 5 ms
 _LOG_SECONDS = 10.0  # between two log lines about connections refused for the same reason
 
 
@@ -40,6 +42,7 @@ class TrafficLimits:
     requests_per_tenant: int
     bodies: int  # requests whose body has not arrived completely
     bodies_per_address: int
+    working_per_tenant: int  # requests that threads work on; further ones wait
     downloads: int
     downloads_per_address: int
     downloads_per_tenant: int
@@ -70,6 +73,9 @@ class Traffic:
             proxies=proxies,
             record=self.record_connection,
         )
+        self.turns_of_address = Turns(_TURNS_IN_LOOP)
+        self.turns_in_loop = Turns(_TURNS_IN_LOOP)  # by tenant
+        self.turns_in_threads = Turns(limits.working_per_tenant)  # by tenant
         self._limits = limits
         self._requests_of: Counter[str] = Counter()  # by address
         self._tenants = threading.Lock()  # requests are authenticated in threads

@@ -73,13 +73,13 @@ def staging(parent: Path) -> Iterator[Staging]:
             os.close(handle)
 
 
-def sweep_staging(parent: Path) -> int:
+def sweep_staging(parent: Path, *, only_count: bool = False) -> int:
     """Remove the folders that killed loads left in ``parent``, and return their number. Raises LakeError."""
     if not parent.is_dir():
         return 0
     try:
         with _locked(parent / "lock"):
-            return _remove_abandoned(parent)
+            return sum(1 for _ in _abandoned(parent)) if only_count else _remove_abandoned(parent)
     except OSError as error:
         raise LakeError(f"{parent}: cannot be swept: {error.strerror}.") from error
 
@@ -108,13 +108,19 @@ def _private_folder(parent: Path) -> Iterator[Path]:
 
 def _remove_abandoned(parent: Path) -> int:
     removed = 0
+    for folder in _abandoned(parent):
+        shutil.rmtree(folder, ignore_errors=True)
+        _lock_file(folder).unlink(missing_ok=True)
+        removed += 1
+    return removed
+
+
+def _abandoned(parent: Path) -> Iterator[Path]:
+    """Yield the folder of each killed load, and hold its lock until the next one."""
     for lock_file in parent.glob("*.lock"):
         with suppress(FileNotFoundError, BlockingIOError), lock_file.open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(lock_file.with_suffix(""), ignore_errors=True)
-            lock_file.unlink(missing_ok=True)
-            removed += 1
-    return removed
+            yield lock_file.with_suffix("")
 
 
 def _lock_file(folder: Path) -> Path:

@@ -81,9 +81,9 @@ def test_the_manifest_has_the_files_and_what_they_were_made_of(client: NativeWir
     assert (manifest["export"], manifest["rows"], manifest["complete"]) == (finished["id"], 5, True)
     assert manifest["lake_versions"]["conversation"] == 1
     assert manifest["request"]["timespan"]["timezone"] == "UTC"
-    described = client.http.get(f"{V1}/reports/{REPORT}").json()
-    assert manifest["report_version"] == described["version"]
-    assert [each["name"] for each in manifest["columns"]] == [each["name"] for each in described["columns"]]
+    definition = client.http.get(f"{V1}/reports/{REPORT}").json()
+    assert manifest["report_version"] == definition["version"]
+    assert [each["name"] for each in manifest["columns"]] == [each["name"] for each in definition["columns"]]
     rows = list(csv.DictReader(io.StringIO(content.decode())))
     assert list(rows[0]) == [each["name"] for each in manifest["columns"]]
     assert sorted(row["conversation_id"] for row in rows) == ALL

@@ -28,30 +28,30 @@ def client(idle: Served) -> Iterator[NativeWire]:
 # --- discovery -------------------------------------------------------------------------------------------------------
 
 
-def test_every_report_is_listed_and_described(client: NativeWire) -> None:
+def test_every_report_is_listed_and_definition(client: NativeWire) -> None:
     listed = client.http.get(f"{V1}/reports").json()["reports"]
     assert [each["name"] for each in listed] == sorted(catalogue().reports)
     for each in listed:
         report = catalogue().reports[each["name"]]
-        described = client.http.get(f"{V1}/reports/{each['name']}").json()
-        assert {name: described[name] for name in ("title", "grain", "version")} == {
+        definition = client.http.get(f"{V1}/reports/{each['name']}").json()
+        assert {name: definition[name] for name in ("title", "grain", "version")} == {
             name: each[name] for name in ("title", "grain", "version")
         }
-        assert [column["name"] for column in described["columns"]] == [column.name for column in report.columns]
-        assert [column["name"] for column in described["columns"] if column["key"]] == [
+        assert [column["name"] for column in definition["columns"]] == [column.name for column in report.columns]
+        assert [column["name"] for column in definition["columns"] if column["key"]] == [
             column.name for column in report.columns if column.name in report.key
         ]
-        assert [table["name"] for table in described["tables"]] == [use.table for use in report.tables]
-        assert {parameter["name"] for parameter in described["parameters"]} <= set(report.parameters)
+        assert [table["name"] for table in definition["tables"]] == [use.table for use in report.tables]
+        assert {parameter["name"] for parameter in definition["parameters"]} <= set(report.parameters)
 
 
 def test_a_report_says_what_its_columns_hold_and_which_dialects_publish_it(client: NativeWire) -> None:
-    described = client.http.get(f"{V1}/reports/{REPORT}").json()
-    columns = {column["name"]: column for column in described["columns"]}
+    definition = client.http.get(f"{V1}/reports/{REPORT}").json()
+    columns = {column["name"]: column for column in definition["columns"]}
     assert (columns["resolution_seconds"]["type"], columns["resolution_seconds"]["unit"]) == ("seconds", "s")
     assert columns["customer_email"]["personal"] is True
     assert columns["tag_ids"]["operators"] == ["eq", "in", "is_null"]
-    assert {"dialect": "loop", "name": "conversations"} in described["dialects"]
+    assert {"dialect": "loop", "name": "conversations"} in definition["dialects"]
     assert_problem(client.http.get(f"{V1}/reports/nope"), 404, "unknown_report")
 
 

@@ -37,6 +37,7 @@ from offtake.model.view import TableView
 from offtake.settings import CatalogueSettings, Settings
 from offtake.store import jobs, manifests
 from offtake.store.migrate import migrate
+from tests.fixtures.columnar import COLUMNAR, read_columns
 from tests.fixtures.exports import EXPORT, NOON, caller
 from tests.fixtures.storage_paths import artifact_path
 
@@ -125,6 +126,8 @@ def _tags(data: bytes, format_name: str) -> list[str]:
     if format_name == "xlsx":
         book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
         return [str(tag) for (tag,) in book.get_sheet_by_name("Export").to_python()[1:]]
+    if format_name in COLUMNAR:
+        return list(read_columns(format_name, data)["tag"].to_pylist())
     text = data.decode()
     if format_name == "csv":
         return text.splitlines()[1:]

@@ -310,6 +310,8 @@ def test_a_killed_load_leaves_only_private_files_and_a_sweep_removes_them(lake: 
     (left,) = (folder for folder in parent.iterdir() if folder.is_dir())
     assert any(left.glob("*.parquet"))
     assert [stat.S_IMODE(folder.stat().st_mode) for folder in (parent, left)] == [0o700, 0o700]
+    assert lake.sweep_staging(only_count=True) == 1
+    assert left.exists()
     assert lake.sweep_staging() == 1
     assert not left.exists()
     with staging(parent) as area:

@@ -19,12 +19,13 @@ from offtake.core.services import Services
 from offtake.errors import ExportError, NotPermitted, SettingsError
 from offtake.http.middleware import UnsupportedMedia
 from offtake.wire import DIALECTS, Wire
-from offtake.wire.endpoint import Endpoint, IncomingRequest, add_endpoints, decode_nothing, new_router, permit, run
+from offtake.wire.endpoint import Endpoint, IncomingRequest, decode_nothing, new_router, permit
 from offtake.wire.endpoint import unlimited as no_rate
 from offtake.wire.khoros import KHOROS
 from offtake.wire.khoros.settings import KhorosSettings
 from offtake.wire.loop import LOOP
 from offtake.wire.loop.settings import LoopSettings
+from offtake.wire.pipeline import add_endpoints, admit, finish
 from tests.fixtures.in_process import in_process
 
 PIPELINE = ["authenticate", "limit_rate", "authorise", "decode", "act", "encode"]
@@ -66,6 +67,10 @@ def incoming(path: str = "/api/v1/report/export") -> Incoming:
     on = cast(Services, SimpleNamespace(refusals=Refusals()))
     wire = Wire(dialect=LOOP, on=on, settings=settings, public_url=None)
     return IncomingRequest(request=request, body=b"", wire=wire)
+
+
+def run(endpoint: Endpoint[LoopSettings, Incoming, Any, Any], sent: Incoming) -> Response:
+    return finish(endpoint, *admit(endpoint, sent))
 
 
 def test_the_steps_run_in_sequence() -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from offtake.core.attempt.cancellation import Cancellation, CancelReason
+from offtake.core.attempt.compression_stage import compressing
 from offtake.core.attempt.progress import AttemptProgress
 from offtake.core.attempt.verification import FileStats, FileVerification
 from offtake.core.exports import budget
@@ -21,6 +22,7 @@ from offtake.core.exports.budget import FileAllowance
 from offtake.engine.duckdb import Session
 from offtake.errors import ArtifactMismatch, MemoryExhausted, TenantBudgetExhausted, TooManyFiles
 from offtake.formats import Format, Writer
+from offtake.model.format_options import Compression
 from offtake.model.layout import Framing
 from offtake.model.query import Query, RowTooWideError
 from offtake.model.request import Split
@@ -66,7 +68,7 @@ class FileLimits:
 
 @dataclass(slots=True)
 class Output:
-    """Writes the rows of a query to files. ``staged`` is the only path that the session may write."""
+    """Writes the rows of a query to files. ``staged`` is the file of which the session may write the plain form."""
 
     file_format: Format
     session: Session
@@ -132,11 +134,12 @@ class Output:
 
     def _write(self, writer: Writer) -> FileStats:
         self.staged.unlink(missing_ok=True)
-        watch = self.limits.watch(self._done)
-        with FileVerification(
-            self.staged, self.file_format.counter(), watch, in_order=self.file_format.in_order
-        ) as verification:
-            written = writer(self.session, self.query, self.staged, framing=self.framing)
+        watch, file_format = self.limits.watch(self._done), self.file_format
+        in_order = file_format.in_order or file_format.stage is not Compression.NONE
+        counter = file_format.counter(self.framing, self.staged)
+        with FileVerification(self.staged, counter, watch, in_order=in_order) as verification:
+            with compressing(self.staged, file_format) as path:
+                written = writer(self.session, self.query, path, framing=self.framing)
             stats = verification.finish()
         if written != stats.rows:
             raise ArtifactMismatch(f"The writer reported {written} rows, the file has {stats.rows}.")

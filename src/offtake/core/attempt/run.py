@@ -14,6 +14,8 @@ from pathlib import Path
 from offtake.artifacts.store import storage_error
 from offtake.core.attempt import filters, intermediate, server_audit
 from offtake.core.attempt.cancellation import Cancellation, CancelReason
+from offtake.core.attempt.compression_stage import written_file
+from offtake.core.attempt.file_metadata import file_metadata
 from offtake.core.attempt.manifest import build_manifest
 from offtake.core.attempt.memory_reduction import reduced_until_it_fits
 from offtake.core.attempt.output import FileLimits, Output, StagedFile
@@ -32,7 +34,7 @@ from offtake.errors import (
     RowLimitExceeded,
     TenantBudgetExhausted,
 )
-from offtake.formats import Format, format_named, partition_file
+from offtake.formats import Format, format_of, partition_file
 from offtake.lake.snapshot import local_views
 from offtake.model.artifact import Artifact, ArtifactFile
 from offtake.model.job import Job, Lease, Phase
@@ -100,10 +102,11 @@ def _produce(
     The row limit is enforced by counting rows while the file grows; SQL LIMIT would hold the whole result in memory.
     """
     job, request = lease.job, lease.job.request
-    report, file_format, staged = _report(request, on), format_named(request.format), _staging_file(lease, on)
+    report, file_format, staged = _report(request, on), format_of(request), _staging_file(lease, on)
     on.reached("querying", lease)
     progress.enter(Phase.QUERYING)
-    writable = (staged, partition_file(staged))
+    written = written_file(staged, file_format)
+    writable = (written, partition_file(written))
     engine = Session(_limits(lease, plan, on), views, tenant=job.tenant, writable=writable, partitions=plan.partitions)
     with engine as session, cancellation.interrupting(session.interrupt):
         request = filters.prepare(session, report, request)
@@ -145,13 +148,10 @@ def _report(request: ExportRequest, on: Services) -> Report:
 def _plan_query(job: Job, request: ExportRequest, file_format: Format, on: Services) -> tuple[Query, Framing]:
     """Return the query and the framing of its rows; ``request`` includes the changes of the smart view."""
     layout = _layout(job, request, on)
-    query = plan(
-        on.catalogue.reports[request.report],
-        layout.shown,
-        request,
-        empty_text_is_null=file_format.empty_text_is_null,
-    )
-    return query, replace(layout.framing, about=layout.about(job, on.clock()))
+    report = on.catalogue.reports[request.report]
+    query = plan(report, layout.shown, request, empty_text_is_null=file_format.empty_text_is_null)
+    framing = replace(layout.framing, about=layout.about(job, on.clock()), metadata=file_metadata(report, layout.shown))
+    return query, framing
 
 
 def _layout(job: Job, request: ExportRequest, on: Services) -> Layout:
@@ -162,7 +162,7 @@ def _layout(job: Job, request: ExportRequest, on: Services) -> Layout:
 
 def _files(lease: Lease, staged: Sequence[StagedFile], on: Services) -> list[ArtifactFile]:
     """Return the files as they will be published. Only those of a split export have a number in their keys."""
-    job, suffix = lease.job, format_named(lease.job.request.format).suffix
+    job, suffix = lease.job, format_of(lease.job.request).suffix
     is_split = job.request.split is not None
     return [
         ArtifactFile(
@@ -178,7 +178,7 @@ def _files(lease: Lease, staged: Sequence[StagedFile], on: Services) -> list[Art
 
 
 def _staging_file(lease: Lease, on: Services) -> Path:
-    return on.artifacts.staging(lease.job.id, lease.fence, format_named(lease.job.request.format).suffix)
+    return on.artifacts.staging(lease.job.id, lease.fence, format_of(lease.job.request).suffix)
 
 
 def _limits(lease: Lease, plan: ResourcePlan, on: Services) -> Limits:

@@ -19,7 +19,7 @@ from offtake.core.auth.caller import Caller, audit_entry
 from offtake.core.exports.read import JobRef, find_export
 from offtake.core.services import Services
 from offtake.errors import ArtifactNotFound, JobNotFound, LinkExpired, LinkRefused, StorageUnavailable, Unavailable
-from offtake.formats import format_named
+from offtake.formats import format_of
 from offtake.model.artifact import ArtifactFile
 from offtake.model.job import Job, has_file
 from offtake.model.signing_key import SigningKey
@@ -140,7 +140,7 @@ def open_link(
     valid = [(each.id, secret.generation) for each in credentials for secret in each.secrets(on.clock())]
     if not any(hmac.compare_digest(tag, _tag(*each, key)) for each in valid):
         raise LinkExpired("The link has ended, because the credential that asked for it, or its secret, was revoked.")
-    format_ = format_named(job.request.format)
+    format_ = format_of(job.request)
     return Download(
         read=partial(on.artifacts.read, found.key),
         file=found,
@@ -170,7 +170,7 @@ def file_name(job: Job, number: int = 0) -> str:
     span, files = job.request.timespan, 1 if job.artifact is None else job.artifact.files
     days = f"{span.start:%Y-%m-%d}_{span.end:%Y-%m-%d}"
     part = "" if files == 1 else f"_{number + 1:0{len(str(files))}}"
-    return f"{job.request.report}_{days}_{job.id[:8]}{part}.{format_named(job.request.format).suffix}"
+    return f"{job.request.report}_{days}_{job.id[:8]}{part}.{format_of(job.request).suffix}"
 
 
 def _is_genuine(job_id: str, file: int, expires: str, signature: str, key: SigningKey) -> bool:

@@ -59,6 +59,8 @@ def describe_request(request: ExportRequest) -> dict[str, Any]:
         "filters": [_describe_filter(each) for each in request.filters],
         "order": list(request.order),
         "format": request.format,
+        "compression": request.compression,
+        "csv": None if request.format_options is None else request.format_options.model_dump(),
         "split": None if request.split is None else {"rows": request.split.rows, "bytes": request.split.bytes},
         "parameters": changed_parameters(request.parameters),
     }

@@ -21,7 +21,7 @@ from offtake.http.access_log import bind_log
 from offtake.model.job import Job
 from offtake.model.tenant import Scope
 from offtake.wire.dialect import Wire
-from offtake.wire.endpoint import Endpoint, add_document, add_endpoints, new_router, require_scope
+from offtake.wire.endpoint import Endpoint, add_document, new_router, require_scope
 from offtake.wire.khoros.auth import (
     KEY,
     TOKEN,
@@ -42,6 +42,7 @@ from offtake.wire.khoros.requests import CreateRequest, DecodeContext, decode_cr
 from offtake.wire.khoros.responses import MEDIA_TYPE, Url, answer, created, listed, status
 from offtake.wire.khoros.settings import KhorosSettings
 from offtake.wire.khoros.tables import NAME
+from offtake.wire.pipeline import add_endpoints
 
 _MOST_JOBS = 1_000
 _IGNORED_METRICS = "X-Export-Ignored-Metrics"

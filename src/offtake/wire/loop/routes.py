@@ -27,10 +27,8 @@ from offtake.wire.endpoint import (
     Endpoint,
     IncomingRequest,
     add_document,
-    add_endpoints,
     decode_nothing,
     new_router,
-    note_refusal,
     permit,
     unlimited,
 )
@@ -43,6 +41,7 @@ from offtake.wire.loop.requests import decode_create, decode_id, decode_key
 from offtake.wire.loop.responses import encode_export, encode_gone, is_gone
 from offtake.wire.loop.settings import CREATE, READ, LoopSettings
 from offtake.wire.loop.tables import NAME, REPORT
+from offtake.wire.pipeline import add_endpoints, note_refusal
 
 
 def router(wire: Wire[LoopSettings]) -> APIRouter:

@@ -37,6 +37,7 @@ def document(catalogue: Catalogue, public_url: str | None) -> dict[str, Any]:
         servers=[{"url": public_url or "/"}],
     )
     made["components"]["schemas"] |= _problem_schemas()
+    _spell_out(made)
     for path in made["paths"].values():
         _describe_streams(path)
     return made
@@ -53,3 +54,18 @@ def _describe_streams(path: dict[str, Any]) -> None:
 def _problem_schemas() -> dict[str, Any]:
     schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     return {**schema.pop("$defs"), "Problem": schema}
+
+
+def _spell_out(value: Any) -> None:
+    """Describe lists of punctuation by a pattern: generators of clients make names of the values of a list."""
+    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _spell_out(each)
+    values = value.get("enum") if isinstance(value, dict) else None
+    if isinstance(values, list) and not all(isinstance(each, str) and each.isidentifier() for each in values):
+        del value["enum"]
+        value["pattern"] = f"^({'|'.join(''.join(map(_literal, each)) for each in values)})$"
+
+
+def _literal(sign: str) -> str:
+    """The pattern of one character, in the syntax that ECMA-262 and Python share."""
+    return sign if sign.isalnum() else f"\\x{ord(sign):02x}"

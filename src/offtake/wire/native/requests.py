@@ -10,6 +10,7 @@ from typing import Any
 from offtake.catalogue.load import Catalogue
 from offtake.core.auth.authorization import may_order, may_see_column
 from offtake.errors import InvalidRequest, InvalidZone, ReversedTimespan
+from offtake.formats import format_named
 from offtake.model.column_filter import ColumnFilter, FilterOperator, operators, read_filter
 from offtake.model.column_type import ColumnType
 from offtake.model.report import Column, Report
@@ -42,7 +43,29 @@ def decode_export(body: ExportBody, given: Decoding) -> ExportRequest:
     """Return the export request of a body. Raises InvalidFields with all its faults."""
     split = _split(body.split, given)
     request = _decode(body, given, name=body.name, format_name=FORMATS[body.format])
-    return replace(request, guard_formulas=body.guard_formulas, split=split)
+    request = replace(
+        request,
+        guard_formulas=body.guard_formulas,
+        split=split,
+        compression=body.compression,
+        format_options=body.csv,
+    )
+    _check_format(request, body)
+    return request
+
+
+def _check_format(request: ExportRequest, body: ExportBody) -> None:
+    """Raise InvalidFields if the format does not have the options of the request."""
+    faults: list[Fault] = []
+    compressions = format_named(request.format).compressions
+    if request.compression is not None and request.compression not in compressions:
+        accepted = tuple(each.value for each in compressions)
+        message = f"The format {body.format} has no such compression."
+        faults.append(Fault(keys=("compression",), message=message, accepted=accepted))
+    if body.csv is not None and body.format != "csv":
+        faults.append(fault(f"These options are for the format csv, and the format is {body.format}.", "csv"))
+    if faults:
+        raise InvalidFields(faults)
 
 
 def decode_preview(body: ReportQuery, given: Decoding) -> ExportRequest:

@@ -1,4 +1,4 @@
-"""How a path operation of FastAPI runs in the pipeline of ``wire/endpoint.py``.
+"""How a path operation of FastAPI runs in the pipeline of ``wire/pipeline.py``.
 
 The route authenticates the request and counts it against its rate, with the functions that all dialects use, before it
 reads the body. Then FastAPI runs the operation: a dependency checks the scope (authorise), pydantic reads parameters
@@ -22,18 +22,20 @@ from starlette.responses import Response
 
 from offtake.core.auth.authorization import require
 from offtake.errors import ExportError
+from offtake.http.admission import turns_in_loop
 from offtake.http.json_body import parse_json_object
 from offtake.http.media_type import media_type
 from offtake.http.middleware import UnsupportedMedia
 from offtake.model.tenant import Scope
 from offtake.wire.dialect import Wire
 from offtake.wire.document import JSON
-from offtake.wire.endpoint import Admission, IncomingRequest, admit, note_refusal, render_refusal
+from offtake.wire.endpoint import Admission, IncomingRequest
 from offtake.wire.native.auth import NativeCall, authenticate
 from offtake.wire.native.rates import limit_rate
 from offtake.wire.native.settings import CREATE, PREVIEW, READ, NativeSettings
 from offtake.wire.native.tables import NAME
 from offtake.wire.native.validation import faults_of
+from offtake.wire.pipeline import admit, note_refusal, render_refusal
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 _ADMISSIONS = {
@@ -97,6 +99,7 @@ class NativeRoute(APIRoute):
             wire: Wire[NativeSettings] = request.app.state.wires[NAME]
             incoming = IncomingRequest(request=request, body=b"", wire=wire)
             call, rate_headers = await _admit(incoming, rate)
+            await turns_in_loop(request.scope).one_of_this_moment(call.by.principal.tenant)
             typed = JsonRequest(request.scope, request.receive)
             typed.state.call = call
             try:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from offtake.model.column_filter import MOST_FILTERS, MOST_VALUES, FilterOperator
+from offtake.model.format_options import Compression, CsvOptions
 from offtake.model.request import BusinessHours, Selection
 from offtake.wire.native.timespans import BOUND, LAST, PREVIOUS
 
@@ -18,7 +19,7 @@ Name = Annotated[str, Field(min_length=1, max_length=_LONGEST_TEXT)]
 Values = Annotated[list[Name], Field(max_length=_MANY_VALUES)]
 Scalar = Annotated[str, Field(max_length=_LONGEST_TEXT)] | bool | int | float
 Bound = Annotated[str, Field(pattern=f"^{BOUND}$", max_length=40)]
-FormatWord = Literal["csv", "json", "ndjson", "xlsx"]
+FormatWord = Literal["parquet", "arrow", "csv", "ndjson", "json", "xlsx"]
 Duration = Annotated[
     str, Field(pattern=r"^[1-9]\d{0,4}(s|m|h|d)$", description="Such as 30m: seconds (s), minutes, hours or days.")
 ]
@@ -129,6 +130,11 @@ class ExportBody(ReportQuery):
         str | None, Field(min_length=1, max_length=200, description="Your own name for the export, for people.")
     ] = None
     format: FormatWord = "csv"
+    compression: Annotated[
+        Compression | None,
+        Field(description="Of the file; in parquet and arrow, of the data in it. Without it, that of the format."),
+    ] = None
+    csv: Annotated[CsvOptions | None, Field(description="How csv is written; RFC 4180 without it.")] = None
     guard_formulas: Annotated[
         bool | None,
         Field(description="In csv, put an apostrophe before text that a spreadsheet would run; null: the server's."),

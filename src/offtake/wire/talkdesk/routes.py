@@ -23,7 +23,8 @@ from offtake.model.report import Publication
 from offtake.model.request import ExportRequest
 from offtake.model.tenant import Scope
 from offtake.wire.dialect import Wire
-from offtake.wire.endpoint import Endpoint, add_document, add_endpoints, new_router, require_scope, unlimited
+from offtake.wire.endpoint import Endpoint, add_document, new_router, require_scope, unlimited
+from offtake.wire.pipeline import add_endpoints
 from offtake.wire.talkdesk.auth import TalkdeskCall, authenticate
 from offtake.wire.talkdesk.openapi import DOCUMENT_PATH, document
 from offtake.wire.talkdesk.operations import operations
