@@ -98,7 +98,7 @@ class LoginSettings(SettingsSection):
         ge=0,
         le=30,
         description="Logins that wait for such a thread; others get 503. Half of the places are for names that logged "
-        "in from the same address within a day.",
+        "in from the same address within a day, and a quarter is closed to addresses that failed within a day.",
     )
     cache_seconds: Seconds = Field(
         60.0,
