@@ -14,6 +14,7 @@ from offtake.core.logins import Logins
 from offtake.core.policy import AttemptPolicy, Budget, DialectLimits, PerTenant
 from offtake.core.presentation import Presentation
 from offtake.core.refusals import Refusals
+from offtake.core.tenant_rates import TenantRates
 from offtake.lake.delta import Lake
 from offtake.model.job import Lease
 from offtake.model.signing_key import SigningKeys
@@ -42,6 +43,7 @@ class Services:
     new_id: Callable[[], str]  # returns a new lower-case UUID
     new_secret: Callable[[], str]  # returns an unguessable, URL-safe text
     budgets: PerTenant[Budget] = field(default_factory=lambda: PerTenant(default=Budget()))
+    tenant_rates: TenantRates = field(default_factory=TenantRates)
     refusals: Refusals = field(default_factory=Refusals)  # refused requests that are not in the audit log yet
     dispatches: bool = False  # whether an engine (Temporal) dispatches jobs; messages to it go through the outbox
     # Called when an attempt reaches a point of ``core.attempt.run.POINTS``; fault tests stop an attempt there.
