@@ -81,7 +81,9 @@ def _job(on: Services, job_id: str) -> Job:
 
 def _client(on: Services) -> Caller:
     """A caller whose credential is stored, as a link requires."""
-    made = identity.add_credential("acme", CredentialKind.OAUTH, on, user=None, scopes=DEFAULT_SCOPES)
+    made = identity.add_credential(
+        "acme", CredentialKind.OAUTH, on, user=None, permissions=identity.Permissions(scopes=DEFAULT_SCOPES)
+    )
     return Caller(principal=replace(caller().principal, credential=made.credential.id))
 
 

@@ -119,6 +119,7 @@ class JobFilter:
     status: Status | None = None
     since: datetime | None = None  # created at this instant or later
     person: str | None = None  # the actor or the owner
+    reports: tuple[str, ...] | None = None  # one of these
 
 
 def has_file(job: Job, now: datetime) -> bool:

@@ -402,6 +402,8 @@ def _matches(condition: JobFilter) -> ColumnElement[bool]:
     ]
     if condition.since is not None:
         conditions.append(job.c.created_at >= condition.since)
+    if condition.reports is not None:
+        conditions.append(job.c.report.in_(condition.reports))
     if condition.person is not None:
         conditions.append(or_(job.c.actor == condition.person, job.c.effective == condition.person))
     return and_(true(), *conditions)
