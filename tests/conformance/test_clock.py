@@ -13,6 +13,7 @@ import pytest
 from offtake.core.admin import identity
 from offtake.core.attempt import outcome
 from offtake.core.attempt.cancellation import Cancellation
+from offtake.core.attempt.progress import AttemptProgress
 from offtake.core.auth.caller import Caller
 from offtake.core.exports import download, retention
 from offtake.core.exports.create import create_export
@@ -68,7 +69,9 @@ def test_leases_do_not_depend_on_the_hosts_clock(on: Services, skew: timedelta) 
     theirs = claimed(wrong, "wrong")
     assert outcome.rescue_expired_leases(on) == 0  # it loses no valid lease
     brief = replace(wrong, attempt=replace(wrong.attempt, heartbeat=timedelta(seconds=0.01)))
-    with LeaseHeartbeat(theirs, brief, cancellation=Cancellation(), shutdown=Shutdown(HOUR)):
+    with LeaseHeartbeat(
+        theirs, brief, cancellation=Cancellation(), progress=AttemptProgress(), shutdown=Shutdown(HOUR)
+    ):
         wait_for("a renewal", lambda: lease_end(on, theirs) != theirs.until)
     assert timedelta(0) < lease_end(on, theirs) - theirs.until < HOUR
     assert outcome.rescue_expired_leases(on) == 0
@@ -98,12 +101,14 @@ def test_a_wrong_host_clock_does_not_change_the_availability_of_files(on: Servic
     listing = Listing(dialect="talkdesk", per_page=10)
     assert get_export(ref, caller(), wrong).status is Status.SUCCEEDED
     assert [each.status for each in list_exports(listing, caller(), wrong).jobs] == [Status.SUCCEEDED]
-    made = identity.add_credential("acme", CredentialKind.OAUTH, on, user=None, scopes=DEFAULT_SCOPES)
+    made = identity.add_credential(
+        "acme", CredentialKind.OAUTH, on, user=None, permissions=identity.Permissions(scopes=DEFAULT_SCOPES)
+    )
     client = Caller(principal=replace(caller().principal, credential=made.credential.id))
     link = download.mint(ref, client, wrong)
     for host in (on, wrong):
         found = download.open_link(link.job, expires=str(link.expires), signature=link.signature, on=host)
-        assert found.artifact.bytes
+        assert found.file.bytes
     age_jobs(on, timedelta(days=2))
     assert get_export(ref, caller(), wrong).status is Status.EXPIRED
     assert [each.status for each in list_exports(listing, caller(), wrong).jobs] == [Status.EXPIRED]

@@ -13,7 +13,8 @@ from sqlalchemy import Connection, insert, update
 from sqlalchemy.exc import IntegrityError
 
 from offtake.model.artifact import Artifact
-from offtake.model.job import LEASED, MOVES, Failure, Job, Lease, Status
+from offtake.model.column_filter import ColumnFilter, FilterOperator
+from offtake.model.job import LEASED, MOVES, Failure, Job, Lease, Phase, Progress, Status
 from offtake.model.request import BusinessHours, ExportRequest, ReportParameters, Selection
 from offtake.model.tenant import Tenant
 from offtake.store import identity, jobs
@@ -24,6 +25,7 @@ from tests.fixtures.exports import EXPORT, NOON, queued
 LATER = NOON + timedelta(seconds=15)
 HOUR = timedelta(hours=1)
 SECOND = timedelta(seconds=1)
+PROGRESS = Progress(phase=Phase.WRITING, rows=7)
 FILE = Artifact(key="files/acme/x", rows=3, bytes=99, sha256="0" * 64)
 FAILURE = Failure(code="query_failed", message="The report's query failed.")
 
@@ -118,7 +120,7 @@ def test_eight_concurrent_workers_claim_fifty_jobs_once_each(acme: Database) -> 
 
 
 FENCED: dict[str, Callable[[Connection, Lease], bool]] = {
-    "renew": lambda connection, lease: jobs.renew(connection, lease, until=LATER),
+    "renew": lambda connection, lease: jobs.renew(connection, lease, until=LATER, progress=PROGRESS),
     "holds": jobs.holds,
     "upload": jobs.upload,
     "fail": lambda connection, lease: jobs.fail(connection, lease, FAILURE, now=NOON),
@@ -351,6 +353,14 @@ def test_a_job_references_its_artifact_and_the_files_of_its_running_attempt(acme
 FILTERED = replace(
     EXPORT,
     columns=("b", "a"),
+    filters=(
+        ColumnFilter(column="a", operator=FilterOperator.EQ, values=("é",)),
+        ColumnFilter(column="b", operator=FilterOperator.IN, values=(2.5, 1.0)),
+        ColumnFilter(column="c", operator=FilterOperator.RANGE, values=(NOON, None)),
+        ColumnFilter(column="d", operator=FilterOperator.RANGE, values=(None, NOON.date())),
+        ColumnFilter(column="e", operator=FilterOperator.IS_NULL, values=(False,)),
+    ),
+    order=("a", "-b"),
     parameters=ReportParameters(
         agent_ids=("1", "2"),
         tag_ids=(),

@@ -1,4 +1,8 @@
-"""Reads ``wire.<dialect>.toml`` into a ``Publication``: the presentation of a report in one dialect."""
+"""The presentation of a report in one dialect, as a ``Publication``.
+
+It is read from ``wire.<dialect>.toml``. In the product's own dialect, a report without such a file is published as
+``report.toml`` defines it.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,28 @@ from offtake.model.column_type import ColumnType
 from offtake.model.rendering import Rendering, fitting
 from offtake.model.report import Mark, Publication, PublishedColumn, Report
 from offtake.model.typed_values import TYPED_VALUES
+
+NATIVE = "native"  # the product's own dialect
+
+
+def default_publication(report: Report) -> Publication:
+    """Return the publication of a report in the product's own dialect: every column under its own name, unsorted.
+
+    The values are typed; ``core.presentation.present_typed`` renders them for the format of a request.
+    """
+    return Publication(
+        dialect=NATIVE,
+        report=report.name,
+        slug=report.name,
+        title=report.title,
+        aliases=(),
+        columns=tuple(
+            PublishedColumn(
+                name=column.name, source=column.name, rendering=TYPED_VALUES[column.type].columns, mark=column.mark
+            )
+            for column in report.columns
+        ),
+    )
 
 
 def dialect_of(path: Path) -> str:
@@ -22,26 +48,6 @@ def read_publication(path: Path, report: Report, faults: list[str]) -> Publicati
     table = open_table(path, faults)
     publication = _publication(table, report) if table else None
     return publication if len(faults) == before else None
-
-
-def default_publication(report: Report, dialect: str) -> Publication:
-    """Return the publication of a report without a file: all columns under their own names, with typed values.
-
-    The rows are not sorted. ``core.presentation.present_typed`` shows it.
-    """
-    return Publication(
-        dialect=dialect,
-        report=report.name,
-        slug=report.name,
-        title=report.title,
-        aliases=(),
-        columns=tuple(
-            PublishedColumn(
-                name=column.name, source=column.name, rendering=TYPED_VALUES[column.type].columns, mark=column.mark
-            )
-            for column in report.columns
-        ),
-    )
 
 
 def _publication(table: TomlTable, report: Report) -> Publication:

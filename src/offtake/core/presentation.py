@@ -1,4 +1,4 @@
-"""Presentation of a report by a dialect, and the choice of its columns for one request."""
+"""Presentation of a report by a dialect, and the choice of its columns and of their order for one request."""
 
 from __future__ import annotations
 
@@ -16,6 +16,15 @@ from offtake.model.typed_values import typed_rendering
 Presentation = Callable[[Publication, ExportRequest], Layout]
 
 
+def layout_of(publication: Publication, request: ExportRequest, present: Presentation) -> Layout:
+    """Return the layout of a request's file: the chosen columns as the dialect presents them, in the requested order.
+
+    Without a requested order, the rows are sorted as the dialect publishes the report.
+    """
+    layout = present(choose(publication, request.columns, request.format), request)
+    return replace(layout, shown=replace(layout.shown, order=request.order)) if request.order else layout
+
+
 def choose(publication: Publication, names: tuple[str, ...], format_name: str) -> Publication:
     """Return the publication with the requested columns in their order; without names, with the default columns.
 
@@ -30,10 +39,11 @@ def choose(publication: Publication, names: tuple[str, ...], format_name: str) -
     return replace(publication, columns=columns)
 
 
-def present_typed(publication: Publication, request: ExportRequest) -> Layout:
+def present_typed(publication: Publication, request: ExportRequest, *, guard_formulas: bool = False) -> Layout:
     """Return the layout of typed values under the columns' own names, with the options of the request's format.
 
-    The renderings of the publication are those of ``default_publication``.
+    The renderings of the publication are those of ``default_publication``. ``guard_formulas`` decides about csv cells
+    if the request does not.
     """
     values, csv = format_of(request).values, request.format_options or CsvOptions()
     columns = tuple(
@@ -43,6 +53,6 @@ def present_typed(publication: Publication, request: ExportRequest) -> Layout:
         columns=columns,
         headers=tuple(column.name for column in columns),
         order=publication.order,
-        guard_formulas=request.guards_formulas(default=False),
+        guard_formulas=request.guards_formulas(default=guard_formulas),
     )
     return Layout(shown=shown, framing=Framing(csv=csv))

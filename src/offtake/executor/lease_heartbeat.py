@@ -1,8 +1,9 @@
 """Renews the lease of a running attempt from a separate thread, and interrupts the attempt when it must stop.
 
-A long query does not delay the renewal. The thread interrupts the query when the lease is lost (the job was cancelled,
-or another worker leased it because this process hung) and when the drain time of a shutdown is over. If the attempt
-does not end when interrupted, the thread ends the process, and another worker replaces it.
+Each renewal records the attempt's progress. A long query does not delay it. The thread interrupts the query when the
+lease is lost (the job was cancelled, or another worker leased it because this process hung) and when the drain time of
+a shutdown is over. If the attempt does not end when interrupted, the thread ends the process, and another worker
+replaces it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import time
 import structlog
 
 from offtake.core.attempt.cancellation import Cancellation, CancelReason
+from offtake.core.attempt.progress import AttemptProgress
 from offtake.core.services import Services
 from offtake.errors import Unavailable
 from offtake.executor.background import BackgroundThread
@@ -30,11 +32,20 @@ _INTERRUPT_SECONDS = 0.05  # between repeated interrupts of a running query
 class LeaseHeartbeat(BackgroundThread):
     """Renews the lease while the block runs."""
 
-    def __init__(self, lease: Lease, on: Services, *, cancellation: Cancellation, shutdown: Shutdown) -> None:
+    def __init__(
+        self,
+        lease: Lease,
+        on: Services,
+        *,
+        cancellation: Cancellation,
+        progress: AttemptProgress,
+        shutdown: Shutdown,
+    ) -> None:
         super().__init__("heartbeat", self._beat)
         self._lease = lease
         self._on = on
         self._cancellation = cancellation
+        self._progress = progress
         self._shutdown = shutdown
         self._interrupted_at: float | None = None
 
@@ -72,7 +83,7 @@ class LeaseHeartbeat(BackgroundThread):
             if renew:
                 with database.write() as connection:
                     until = self._on.now(connection) + self._on.attempt.lease
-                    return jobs.renew(connection, self._lease, until=until)
+                    return jobs.renew(connection, self._lease, until=until, progress=self._progress.current)
             with database.read() as connection:
                 return jobs.holds(connection, self._lease)
         except Unavailable:

@@ -11,6 +11,7 @@ import structlog
 
 from offtake.core.attempt import outcome
 from offtake.core.attempt.cancellation import Cancellation
+from offtake.core.attempt.progress import AttemptProgress
 from offtake.core.attempt.run import run_attempt
 from offtake.core.services import Services
 from offtake.errors import AttemptError, AuditUnavailable, OfftakeError, Unavailable, traceback_locations
@@ -87,9 +88,10 @@ def attempt(lease: Lease, on: Services, shutdown: Shutdown, cancellation: Cancel
     )
     error: OfftakeError | None = None
     fields: dict[str, object] = {}
-    with LeaseHeartbeat(lease, on, cancellation=cancellation, shutdown=shutdown):
+    progress = AttemptProgress()
+    with LeaseHeartbeat(lease, on, cancellation=cancellation, progress=progress, shutdown=shutdown):
         try:
-            artifact = run_attempt(lease, on, cancellation)
+            artifact = run_attempt(lease, on, cancellation, progress)
             fields = {"rows": artifact.rows, "bytes": artifact.bytes}
         except OfftakeError as expected:
             error = expected

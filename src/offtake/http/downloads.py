@@ -33,12 +33,13 @@ from offtake.http.admission import REFUSAL, TRAFFIC, client_address
 from offtake.http.conditions import failed_condition
 from offtake.http.content_encoding import accepts_gzip, compress
 from offtake.http.download_threads import in_download_thread
-from offtake.http.errors import ErrorSurface, HttpFault, nearest
+from offtake.http.errors import ErrorSurface, HttpFault, nearest, retry_headers
 from offtake.http.middleware import remote_address
 from offtake.http.ranges import ByteRange, parse_ranges
 
 _log = structlog.get_logger("offtake.download")
 PREFIX = "/download"
+_LONGEST_NUMBER = 9  # digits
 Render = Callable[[OfftakeError | HttpFault, str], Response]
 _STATUS: dict[type[OfftakeError], int] = {
     LinkRefused: 403,
@@ -106,7 +107,7 @@ class _File(Response):
         self.headers["vary"] = "Accept-Encoding"
         if "range" not in headers and accepts_gzip(", ".join(headers.getlist("accept-encoding"))):
             self.headers["content-encoding"] = "gzip"
-            self.headers["etag"] = f'"{self._download.artifact.sha256}-gzip"'
+            self.headers["etag"] = f'"{self._download.file.sha256}-gzip"'
 
     def _conditional_response(self, headers: Headers, path: str) -> Response | None:
         """Return 412 or 304 if a condition of the request fails, else None."""
@@ -122,10 +123,10 @@ class _File(Response):
     def _ranges(self, headers: Headers) -> Sequence[ByteRange] | None:
         """Return the requested ranges: None for the whole file, empty if no range overlaps the file."""
         whole = headers.get("if-range") not in (None, self.headers["etag"])
-        return None if whole else parse_ranges(headers.get("range"), self._download.artifact.bytes)
+        return None if whole else parse_ranges(headers.get("range"), self._download.file.bytes)
 
     def _range_not_satisfiable(self, path: str) -> Response:
-        size = self._download.artifact.bytes
+        size = self._download.file.bytes
         message = f"The requested range is beyond the end of the file ({size} bytes)."
         return self._render(HttpFault(status=416, message=message, headers={"content-range": f"bytes */{size}"}), path)
 
@@ -137,7 +138,7 @@ class _File(Response):
             return self._render(unavailable, path)
 
     async def _response(self, ranges: Sequence[ByteRange] | None, *, head: bool) -> Response:
-        headers, size = MutableHeaders(raw=list(self.raw_headers)), self._download.artifact.bytes
+        headers, size = MutableHeaders(raw=list(self.raw_headers)), self._download.file.bytes
         parts = [(b"", ByteRange(0, size))] if ranges is None else [(b"", ranges[0])]
         ending = b""
         if ranges is not None and len(ranges) > 1:
@@ -190,9 +191,9 @@ def _part_head(boundary: str, media_type: str, content_range: str) -> bytes:
 
 
 def link_path(link: Link) -> str:
-    """Return path and query of a signed link."""
-    name = quote(link.file_name)
-    return f"{PREFIX}/{link.job}/{name}?expires={link.expires}&signature={link.signature}"
+    """Return path and query of a signed link. The first file of an artifact needs no number."""
+    name, number = quote(link.file_name), f"&file={link.file}" if link.file else ""
+    return f"{PREFIX}/{link.job}/{name}?expires={link.expires}&signature={link.signature}{number}"
 
 
 def router(on: Services) -> APIRouter:
@@ -205,10 +206,15 @@ def router(on: Services) -> APIRouter:
         query = request.query_params
         try:
             opened = await in_download_thread(
-                open_link, job, expires=query.get("expires", ""), signature=query.get("signature", ""), on=on
+                open_link,
+                job,
+                file=_number(query.get("file", "0")),
+                expires=query.get("expires", ""),
+                signature=query.get("signature", ""),
+                on=on,
             )
         except ExportError as error:
-            on.refusals.add(error, dialect="download", address=remote_address(request))
+            on.denials.add(error, dialect="download", address=remote_address(request))
             raise
         bind_log(request, dialect=opened.job.request.dialect, tenant=opened.job.tenant, job=job)
         return answer(opened)
@@ -216,11 +222,18 @@ def router(on: Services) -> APIRouter:
     return routes
 
 
+def _number(text: str) -> int:
+    """Return the number of the file. Raises LinkRefused if it is none, as for any other link that was not made here."""
+    if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER):
+        raise LinkRefused("The link is not valid.")
+    return int(text)
+
+
 def _render_error(error: OfftakeError | HttpFault, path: str) -> Response:
     """Render an error of the download path as JSON."""
     if isinstance(error, HttpFault):
         return JSONResponse({"code": "http", "message": error.message}, error.status, headers=dict(error.headers))
-    headers = {"retry-after": str(error.retry_after)} if isinstance(error, Waitable) else None
+    headers = retry_headers(error) if isinstance(error, Waitable) else None
     return JSONResponse({"code": error.code, "message": error.message}, nearest(_STATUS, error), headers=headers)
 
 
@@ -231,10 +244,10 @@ def answer(download: Download, render: Render = _render_error) -> Response:
     headers = {
         "accept-ranges": "bytes",
         "content-disposition": f"attachment; {parameter}",
-        "etag": f'"{download.artifact.sha256}"',
+        "etag": f'"{download.file.sha256}"',
         "cache-control": "private, no-store",
         "x-content-type-options": "nosniff",
-        "x-export-rows": str(download.artifact.rows),
+        "x-export-rows": str(download.file.rows),
     }
     return _File(download, headers, render)
 

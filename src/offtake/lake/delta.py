@@ -21,7 +21,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from deltalake.schema import ArrayType, PrimitiveType
 from deltalake.transaction import AddAction, RemoveAction
 
-from offtake.errors import StorageUnavailable
+from offtake.errors import LakeVersionGone, StorageUnavailable
 from offtake.lake.cache import RemoteFile
 from offtake.lake.staging import sweep_staging
 from offtake.lake.storage import TableStorage
@@ -79,9 +79,9 @@ class Lake:
         self.storage.check()
         self.open(table)
 
-    def sweep_staging(self) -> int:
+    def sweep_staging(self, *, only_count: bool = False) -> int:
         """Remove what killed loads left on this machine, and return the number of loads. Raises LakeError."""
-        return sweep_staging(self.storage.staging)
+        return sweep_staging(self.storage.staging, only_count=only_count)
 
     def open(self, table: Table) -> DeltaTable | None:
         """Return the newest version of a table, or None before its first load. Raises StorageUnavailable."""
@@ -92,6 +92,20 @@ class Lake:
                 return None
             _refuse_unsupported(delta, table)
             return delta
+
+    def open_version(self, table: Table, version: int) -> DeltaTable:
+        """Return that version of a table. Raises LakeVersionGone, StorageUnavailable."""
+        newest = self.open(table)  # refuses what cannot be read, and tells a lost version from a lost storage
+        if newest is None or newest.version() < version:
+            raise LakeVersionGone(f"The lake table {table.name} was created again since the export began to read it.")
+        if newest.version() == version:
+            return newest
+        with storage_faults(table):
+            try:
+                return DeltaTable(self.storage.uri(table.name), version=version, storage_options=self._options)
+            except (DeltaError, TableNotFoundError) as error:
+                message = f"The lake table {table.name} no longer has the version that the export began to read."
+                raise LakeVersionGone(message) from error
 
     def create(self, table: Table) -> DeltaTable:
         """Return the newest version of a table; create it empty if it does not exist. Raises StorageUnavailable."""

@@ -6,9 +6,12 @@ the engine creates over them also show only files in the tenant's folders.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+from deltalake import DeltaTable
 
 from offtake.lake.delta import Lake, LakeFile
 from offtake.lake.tables import Table, tables
@@ -16,6 +19,66 @@ from offtake.model.report import Prune, TableUse
 from offtake.model.view import TableView
 
 _MICROSECOND = timedelta(microseconds=1)  # resolution of instants: the last one in [start, end) is end - 1 µs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Located:
+    """The files of one version of each table that a query reads, before they are local."""
+
+    uses: Sequence[TableUse]
+    files: Sequence[Sequence[LakeFile]]  # of each use
+    versions: Mapping[str, int | None]  # Delta version by table; None: the table was never loaded
+
+
+def locate(
+    lake: Lake,
+    uses: Sequence[TableUse],
+    *,
+    tenant: str,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    versions: Mapping[str, int | None] | None = None,
+) -> Located:
+    """Locate the tenant's files in the months from ``start`` to ``end``, in the given version of each table.
+
+    A table without a version is read in its newest one. ``start`` and ``end`` are the bounds of the exported rows
+    (``ExportRequest.effective_end``); ``prune`` skips months outside them. Without a bound, no month is skipped on that
+    side. A table that was never loaded has no files.
+
+    Raises StorageUnavailable if a table cannot be opened, LakeVersionGone if it no longer has the version.
+    """
+    files, found = [], {}
+    for use in uses:
+        table = tables()[use.table]
+        delta = _open(lake, table, versions)
+        found[use.table] = None if delta is None else delta.version()
+        listed = () if delta is None else lake.files(delta, table, tenant)
+        files.append([file for file in listed if _is_needed(file.month, use.prune, start, end)])
+    return Located(uses=uses, files=files, versions=found)
+
+
+def _open(lake: Lake, table: Table, versions: Mapping[str, int | None] | None) -> DeltaTable | None:
+    if versions is None or table.name not in versions:
+        return lake.open(table)
+    version = versions[table.name]
+    return None if version is None else lake.open_version(table, version)
+
+
+@contextmanager
+def local_views(
+    lake: Lake, located: Located, check: Callable[[], None] = lambda: None
+) -> Iterator[tuple[TableView, ...]]:
+    """Yield a view of each table through its located files, which are readable while the block runs.
+
+    ``check`` is called repeatedly while files are fetched; an exception it raises aborts. Raises StorageUnavailable if
+    a file cannot be fetched.
+    """
+    with lake.local([file for files in located.files for file in files], check) as local:
+        remaining = iter(local)
+        yield tuple(
+            view(tables()[use.table], [next(remaining) for _ in files])
+            for use, files in zip(located.uses, located.files, strict=True)
+        )
 
 
 @contextmanager
@@ -28,30 +91,9 @@ def snapshot(
     end: datetime | None = None,
     check: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[TableView, ...]]:
-    """Yield a view of the newest version of each table, limited to the tenant and the months from ``start`` to ``end``.
-
-    ``start`` and ``end`` are the bounds of the exported rows (``ExportRequest.effective_end``); ``prune`` skips months
-    outside them. Without a bound, no month is skipped on that side.
-
-    A table that was never loaded has no files. The files are readable while the block runs. ``check`` is called
-    repeatedly while files are fetched; an exception it raises aborts. Raises StorageUnavailable if a table cannot be
-    opened or a file cannot be fetched.
-    """
-    remote = [_files(lake, use, tenant=tenant, start=start, end=end) for use in uses]
-    with lake.local([file for files in remote for file in files], check) as local:
-        remaining = iter(local)
-        yield tuple(
-            view(tables()[use.table], [next(remaining) for _ in files]) for use, files in zip(uses, remote, strict=True)
-        )
-
-
-def _files(
-    lake: Lake, use: TableUse, *, tenant: str, start: datetime | None, end: datetime | None
-) -> Sequence[LakeFile]:
-    table = tables()[use.table]
-    delta = lake.open(table)
-    files = () if delta is None else lake.files(delta, table, tenant)
-    return [file for file in files if _is_needed(file.month, use.prune, start, end)]
+    """Yield local views of the newest version of each table: ``locate`` and ``local_views`` in one call."""
+    with local_views(lake, locate(lake, uses, tenant=tenant, start=start, end=end), check) as views:
+        yield views
 
 
 def view(table: Table, files: Sequence[LakeFile]) -> TableView:

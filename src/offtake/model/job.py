@@ -6,6 +6,7 @@ invariants as CHECK constraints, ``docs/explanation/jobs.md`` draws it, and a te
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -55,6 +56,31 @@ class Failure:
     message: str
 
 
+class Phase(StrEnum):
+    """What a leased job is doing."""
+
+    READING = "reading"  # files of the lake are located, and fetched from object storage
+    QUERYING = "querying"  # intermediate tables and sorting; no row is written yet
+    WRITING = "writing"  # rows are written and verified
+    PUBLISHING = "publishing"  # the files are moved to their final keys
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far the running attempt is. It is recorded with each heartbeat, so it may be a few seconds old."""
+
+    phase: Phase
+    rows: int  # written so far, in all files
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    """What all attempts of a job read, recorded by the first one."""
+
+    report_version: str  # hash of the report's definition (``catalogue/version.py``)
+    lake_versions: Mapping[str, int | None]  # Delta version by table; None: the table was never loaded
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One row of the job table. All instants are UTC."""
@@ -78,6 +104,9 @@ class Job:
     effective: str | None = None  # the owner: the actor, or the person whom the actor impersonated
     estimated_duration: timedelta = timedelta(0)  # whole seconds; it delays the job in the queue
     held_at: datetime | None = None  # start of a hold: retention and deletion do not remove the file
+    held_by: str | None = None  # id of the client's credential that holds it; None: the operator, if it is held
+    pin: Pin | None = None  # None: no attempt has begun to read
+    progress: Progress | None = None  # of the latest attempt; None: it has not recorded any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +119,7 @@ class JobFilter:
     status: Status | None = None
     since: datetime | None = None  # created at this instant or later
     person: str | None = None  # the actor or the owner
+    reports: tuple[str, ...] | None = None  # one of these
 
 
 def has_file(job: Job, now: datetime) -> bool:

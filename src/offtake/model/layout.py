@@ -21,7 +21,8 @@ class ColumnLayout:
     columns: tuple[PublishedColumn, ...]
     headers: tuple[str, ...]
     instant_pattern: str = DEFAULT_PATTERN
-    order: tuple[str, ...] = ()  # columns of the report, which the file need not contain
+    # Columns of the report, which the file need not contain; a leading "-": descending.
+    order: tuple[str, ...] = ()
     # Whether text that a spreadsheet would run as a formula is prefixed with an apostrophe.
     guard_formulas: bool = False
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
+from offtake.model.column_filter import ColumnFilter
 from offtake.model.format_options import Compression, CsvOptions
 from offtake.model.timespan import Timespan
 
@@ -53,6 +55,23 @@ class ReportParameters:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """How an export is divided into files. Exactly one of the limits is set; a file has at least one row."""
+
+    rows: int | None = None  # of every file but the last
+    bytes: int | None = None  # most bytes of a file, unless a single row is larger
+
+
+_NO_PARAMETERS = ReportParameters()
+
+
+def changed_parameters(parameters: ReportParameters) -> dict[str, Any]:
+    """Return the parameters that differ from the defaults, by name."""
+    values, default = asdict(parameters), asdict(_NO_PARAMETERS)
+    return {name: value for name, value in values.items() if value != default[name]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExportRequest:
     """A validated request. It contains all input of an attempt, so every attempt produces the same rows."""
 
@@ -67,10 +86,14 @@ class ExportRequest:
     account_zone: str = "UTC"  # the tenant's zone, for reports that use the account's calendar
     locale: str | None = None  # determines texts and patterns, in a dialect with locales
     columns: tuple[str, ...] = ()  # names on the wire, in the requested order; empty: the default columns
+    filters: tuple[ColumnFilter, ...] = ()  # on columns of the report; a row fulfils all of them
+    # Columns of the report by which the rows are sorted; a leading "-": descending. Empty: as the dialect publishes it.
+    order: tuple[str, ...] = ()
     guard_formulas: bool | None = None  # of csv cells; None: the dialect's setting decides
     compression: Compression | None = None  # of the file; None: the default of its format
     format_options: CsvOptions | None = None  # None: the dialect, or else the format, decides
     parameters: ReportParameters = field(default_factory=ReportParameters)
+    split: Split | None = None  # None: one file
     unknown: tuple[str, ...] = ()  # fields of a newer release that this one cannot read; such a job is not run
 
     def guards_formulas(self, *, default: bool) -> bool:

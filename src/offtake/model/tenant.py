@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from fnmatch import fnmatchcase
 
 TENANT_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
@@ -72,10 +73,45 @@ class Tenant:
             raise ValueError(f"the company key {fault}")
 
 
+REPORT_PATTERN = re.compile(r"[a-z0-9_*?]{1,64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataAccess:
+    """Which data a credential may export, beyond its scopes.
+
+    ``reports`` are names, or patterns with ``*`` and ``?``; None: all reports. Without ``personal``, the credential
+    receives no column that a report marks as personal.
+    """
+
+    reports: tuple[str, ...] | None = None
+    personal: bool = True
+
+    def __post_init__(self) -> None:
+        faulty = [pattern for pattern in self.reports or () if not REPORT_PATTERN.fullmatch(pattern)]
+        if faulty:
+            raise ValueError(f"{faulty[0]!r} is not a report's name or a pattern such as conv*")
+
+    def allows(self, report: str) -> bool:
+        """Whether the report is among those of the credential."""
+        return self.reports is None or any(fnmatchcase(report, pattern) for pattern in self.reports)
+
+
+ALL_DATA = DataAccess()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredSecret:
+    """The hash of a credential's secret; ``generation`` is 1 for the first secret and rises with each rotation."""
+
+    hash: str
+    generation: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
     """A stored credential. Only hashes of its secrets are stored: of the present one, and after a rotation of the
-    previous one, which stays valid until ``previous_until``."""
+    previous one, which stays valid until ``previous_until``. ``generation`` is that of the present one."""
 
     id: str
     tenant: str
@@ -85,7 +121,9 @@ class Credential:
     secret_hash: str
     previous_hash: str | None = None
     previous_until: datetime | None = None
+    generation: int = 1
     scopes: frozenset[Scope]
+    access: DataAccess = ALL_DATA
     created_at: datetime
 
     def __post_init__(self) -> None:
@@ -97,10 +135,12 @@ class Credential:
         """The name that the client sends with the secret."""
         return self.user if self.kind is CredentialKind.BASIC and self.user is not None else self.id
 
-    def hashes(self, now: datetime) -> list[str]:
-        """Return the hashes of the secrets that are valid now."""
-        is_valid = self.previous_until is not None and self.previous_until > now
-        return [self.secret_hash, *([self.previous_hash] if self.previous_hash is not None and is_valid else [])]
+    def secrets(self, now: datetime) -> list[StoredSecret]:
+        """Return the secrets that are valid now, the present one first."""
+        valid = [StoredSecret(hash=self.secret_hash, generation=self.generation)]
+        if self.previous_hash is not None and self.previous_until is not None and self.previous_until > now:
+            valid.append(StoredSecret(hash=self.previous_hash, generation=self.generation - 1))
+        return valid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +170,8 @@ class Principal:
     user: str | None = None  # the owner of the credential; None: the tenant as a whole
     effective: str | None = None  # the impersonated person, if any
     name: str = field(default="", compare=False)  # of the credential, for people
+    generation: int = 1  # of the secret that authenticates the caller; for tokens, of the credential's present secret
+    access: DataAccess = ALL_DATA  # of the credential, at the time of the request
 
     @property
     def person(self) -> str | None:

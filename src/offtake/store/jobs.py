@@ -29,11 +29,11 @@ from sqlalchemy import (
 )
 
 from offtake.model.artifact import Artifact
-from offtake.model.job import LEASED, OPEN, Failure, Job, JobFilter, Lease, Status, sources
-from offtake.store import usage
+from offtake.model.job import LEASED, OPEN, Failure, Job, JobFilter, Lease, Pin, Progress, Status, sources
+from offtake.store import manifests, usage
 from offtake.store.records import job_from_row, request_to_json, stored_bytes
 from offtake.store.schema import NUL, Instant, job, later, tenant
-from offtake.store.wakeup import announce
+from offtake.store.wakeup import announce, announce_move
 
 # Built once: polls read jobs thousands of times per second, and building a statement costs more than executing it.
 _GET = select(job).where(job.c.id == bindparam("job"))
@@ -122,9 +122,23 @@ def count(connection: Connection, condition: JobFilter) -> int:
     return int(connection.execute(select(func.count()).select_from(job).where(_matches(condition))).scalar_one())
 
 
-def newest(connection: Connection, condition: JobFilter, *, limit: int, offset: int = 0) -> Sequence[Job]:
-    """Return jobs that match, newest first. The order is total, so pages neither repeat nor skip a remaining job."""
+def newest(
+    connection: Connection,
+    condition: JobFilter,
+    *,
+    limit: int,
+    offset: int = 0,
+    before: tuple[datetime, str] | None = None,
+) -> Sequence[Job]:
+    """Return jobs that match, newest first. The order is total, so pages neither repeat nor skip a remaining job.
+
+    With ``before``, the creation and the id of a job, return those that come after it in this order.
+    """
     statement = select(job).where(_matches(condition)).order_by(job.c.created_at.desc(), job.c.id.desc())
+    if before is not None:
+        created_at, job_id = before
+        smaller_id = and_(job.c.created_at == created_at, job.c.id < job_id)
+        statement = statement.where(or_(job.c.created_at < created_at, smaller_id))
     return [job_from_row(row) for row in connection.execute(statement.limit(limit).offset(offset))]
 
 
@@ -175,10 +189,17 @@ def _due(waiting: FromClause, now: datetime, longest: timedelta | None) -> Colum
     return due if longest is None else and_(due, waiting.c.estimated_seconds <= int(longest.total_seconds()))
 
 
-def renew(connection: Connection, lease: Lease, *, until: datetime) -> bool:
-    """Extend the lease. Return False if it was lost."""
-    statement = update(job).where(_has_lease(lease)).values(lease_until=until)
+def renew(connection: Connection, lease: Lease, *, until: datetime, progress: Progress) -> bool:
+    """Extend the lease and record the attempt's progress. Return False if the lease was lost."""
+    values = {"lease_until": until, "phase": progress.phase, "rows_so_far": progress.rows}
+    statement = update(job).where(_has_lease(lease)).values(values)
     return connection.execute(statement).rowcount == 1
+
+
+def pin(connection: Connection, lease: Lease, pinned: Pin) -> bool:
+    """Record what all attempts of the job read. Return False if the lease was lost."""
+    values = {"report_version": pinned.report_version, "lake_versions": dict(pinned.lake_versions)}
+    return connection.execute(update(job).where(_has_lease(lease)).values(values)).rowcount == 1
 
 
 def holds(connection: Connection, lease: Lease) -> bool:
@@ -201,11 +222,12 @@ def succeed(connection: Connection, lease: Lease, artifact: Artifact, *, now: da
         rows=artifact.rows,
         bytes=artifact.bytes,
         sha256=artifact.sha256,
+        files=artifact.files,
         **_NO_LEASE,
     )
-    if connection.execute(statement).rowcount == 0:
+    if not _execute_move(connection, statement):
         return False
-    usage.add_file(connection, lease.job.tenant, artifact, now=now)
+    usage.add_files(connection, lease.job.tenant, artifact, now=now)
     return True
 
 
@@ -214,7 +236,7 @@ def fail(connection: Connection, lease: Lease, failure: Failure, *, now: datetim
     statement = _move(Status.FAILED, _has_lease(lease)).values(
         finished_at=now, failure_code=failure.code, failure_message=failure.message, **_NO_LEASE
     )
-    return connection.execute(statement).rowcount == 1
+    return _execute_move(connection, statement)
 
 
 def schedule_retry(connection: Connection, lease: Lease, *, not_before: datetime) -> bool:
@@ -256,7 +278,10 @@ def cancel(connection: Connection, job_id: str, *, tenant: str, now: datetime) -
         finished_at=now, **_NO_LEASE
     )
     row = connection.execute(statement.returning(job)).one_or_none()
-    return None if row is None else job_from_row(row)
+    if row is None:
+        return None
+    announce_move(connection)
+    return job_from_row(row)
 
 
 def reset_failed(connection: Connection, job_id: str, *, now: datetime) -> Job | None:
@@ -280,19 +305,33 @@ def reset_failed(connection: Connection, job_id: str, *, now: datetime) -> Job |
     return job_from_row(row)
 
 
-def hold(connection: Connection, job_id: str, *, now: datetime) -> Job | None:
-    """Hold the job's present or future file. Return None if it has none, or if its removal may have begun."""
+def hold(connection: Connection, job_id: str, *, now: datetime, by: str | None = None) -> Job | None:
+    """Hold the job's present or future file. Return None if it has none, or if its removal may have begun.
+
+    ``by`` is the credential of a client; None: the operator, whose hold replaces that of a client, but not vice versa.
+    """
     is_retained = and_(_has_status({Status.SUCCEEDED}), job.c.expires_at > now)
     statement = update(job).where(job.c.id == job_id, or_(_has_status(OPEN), is_retained))
     row = connection.execute(
-        statement.values(held_at=func.coalesce(job.c.held_at, literal(now, Instant()))).returning(job)
+        statement.values(
+            held_at=func.coalesce(job.c.held_at, literal(now, Instant())),
+            held_by=None if by is None else case((job.c.held_at.is_(None), by), else_=job.c.held_by),
+        ).returning(job)
     ).one_or_none()
     return None if row is None else job_from_row(row)
 
 
 def release(connection: Connection, job_id: str) -> Job | None:
     """Release a hold. Return None if the job is not held."""
-    statement = update(job).where(job.c.id == job_id, job.c.held_at.is_not(None)).values(held_at=None)
+    statement = update(job).where(job.c.id == job_id, job.c.held_at.is_not(None)).values(held_at=None, held_by=None)
+    row = connection.execute(statement.returning(job)).one_or_none()
+    return None if row is None else job_from_row(row)
+
+
+def extend_retention(connection: Connection, job_id: str, *, now: datetime, expires_at: datetime) -> Job | None:
+    """Keep the file of a published job until ``expires_at``. Return None if its removal may have begun."""
+    is_retained = and_(_has_status({Status.SUCCEEDED}), job.c.expires_at > now)
+    statement = update(job).where(job.c.id == job_id, is_retained).values(expires_at=expires_at)
     row = connection.execute(statement.returning(job)).one_or_none()
     return None if row is None else job_from_row(row)
 
@@ -336,15 +375,17 @@ def delete(connection: Connection, job_id: str) -> bool:
 def referenced_keys(connection: Connection, files: Collection[tuple[str, int, str]]) -> set[str]:
     """Return the keys of those files that a job references. A file is given as (job, fence, key).
 
-    A job references its artifact and the files of its running attempt.
+    A job references the files of its artifact and of its running attempt.
     """
+    ids = {job_id for job_id, _, _ in files}
     columns = select(job.c.id, job.c.fence, job.c.artifact_key, _has_status(LEASED).label("is_leased"))
-    result = connection.execute(columns.where(job.c.id.in_({job_id for job_id, _, _ in files}))).all()
-    rows = {row.id: row for row in result}
+    rows = {row.id: row for row in connection.execute(columns.where(job.c.id.in_(ids)))}
+    published = manifests.keys(connection, ids)
     return {
         key
         for job_id, fence, key in files
-        if (row := rows.get(job_id)) and (row.artifact_key == key or (row.is_leased and row.fence == fence))
+        if (job_id, key) in published
+        or ((row := rows.get(job_id)) and (row.artifact_key == key or (row.is_leased and row.fence == fence)))
     }
 
 
@@ -361,6 +402,8 @@ def _matches(condition: JobFilter) -> ColumnElement[bool]:
     ]
     if condition.since is not None:
         conditions.append(job.c.created_at >= condition.since)
+    if condition.reports is not None:
+        conditions.append(job.c.report.in_(condition.reports))
     if condition.person is not None:
         conditions.append(or_(job.c.actor == condition.person, job.c.effective == condition.person))
     return and_(true(), *conditions)
@@ -376,6 +419,14 @@ def _move(target: Status, condition: ColumnElement[bool]) -> Update:
     return update(job).where(condition, _has_status(sources(target))).values(status=target)
 
 
+def _execute_move(connection: Connection, statement: Update) -> bool:
+    """Execute a move. The commit of the transaction wakes the servers with clients that wait for the job."""
+    moved = connection.execute(statement).rowcount == 1
+    if moved:
+        announce_move(connection)
+    return moved
+
+
 def _enqueue(connection: Connection, statement: Update) -> bool:
     """Execute a move to queued. The commit of the transaction wakes the workers."""
     moved = connection.execute(statement).rowcount == 1
@@ -386,11 +437,14 @@ def _enqueue(connection: Connection, statement: Update) -> bool:
 
 def _remove_file(connection: Connection, statement: Update) -> bool:
     """Execute a move of a job whose artifact was removed."""
-    removed = statement.values(artifact_key=None).returning(job.c.tenant, job.c.bytes, job.c.rows)
-    row = connection.execute(removed).one_or_none()
+    removed = statement.values(artifact_key=None)
+    row = connection.execute(
+        removed.returning(job.c.id, job.c.tenant, job.c.bytes, job.c.rows, job.c.files)
+    ).one_or_none()
     if row is None:
         return False
-    usage.remove_file(connection, row.tenant, size=row.bytes, rows=row.rows)
+    manifests.remove_files(connection, row.id)
+    usage.remove_files(connection, row.tenant, files=row.files or 1, size=row.bytes, rows=row.rows)
     return True
 
 
@@ -414,8 +468,11 @@ def _lease(
         started_at=now,
         lease_worker=worker,
         lease_until=until,
+        phase=None,
+        rows_so_far=None,
     )
     row = connection.execute(statement.returning(job)).one_or_none()
     if row is None:
         return None
+    announce_move(connection)
     return Lease(job=job_from_row(row), fence=row.fence, worker=worker, until=until)

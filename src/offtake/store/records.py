@@ -18,15 +18,17 @@ from sqlalchemy import Row
 
 from offtake.model.artifact import Artifact
 from offtake.model.format_options import Compression, CsvOptions
-from offtake.model.job import Failure, Job, Status
-from offtake.model.request import BusinessHours, ExportRequest, ReportParameters, Selection
+from offtake.model.job import Failure, Job, Phase, Pin, Progress, Status
+from offtake.model.request import BusinessHours, ExportRequest, ReportParameters, Selection, Split, changed_parameters
 from offtake.model.timespan import Timespan
+from offtake.store.filter_records import filter_to_json, filters_from_json
 
 _ROW_BYTES = 1_024  # measured on SQLite and PostgreSQL: 600 to 900, indexes included
 _NO_PARAMETERS = ReportParameters()
+_PHASES = frozenset(Phase)
 _KNOWN = frozenset(
     {"start", "end", "zone", "name", "row_limit", "as_of", "watermark", "account_zone", "locale", "columns"}
-    | {"guard_formulas", "parameters", "compression", "format_options"}
+    | {"guard_formulas", "parameters", "split", "filters", "order", "compression", "format_options"}
 )
 _PARAMETERS = frozenset(field.name for field in dataclasses.fields(ReportParameters))
 _ENUMS: dict[str, type[StrEnum]] = {"business_hours": BusinessHours, "selection": Selection}
@@ -34,7 +36,7 @@ _ENUMS: dict[str, type[StrEnum]] = {"business_hours": BusinessHours, "selection"
 
 def request_to_json(request: ExportRequest) -> dict[str, Any]:
     """Return the stored form of a request."""
-    stored = {
+    stored: dict[str, Any] = {
         "start": request.timespan.start.isoformat(),
         "end": request.timespan.end.isoformat(),
         "zone": request.timespan.zone,
@@ -45,10 +47,16 @@ def request_to_json(request: ExportRequest) -> dict[str, Any]:
         "account_zone": request.account_zone,
         "locale": request.locale,
         "columns": list(request.columns),
-        "parameters": _parameters_to_json(request.parameters),
+        "parameters": changed_parameters(request.parameters),  # few, so that frequent reads of jobs stay cheap
     }
     if request.guard_formulas is not None:
         stored["guard_formulas"] = request.guard_formulas
+    if request.split is not None:
+        stored["split"] = {"rows": request.split.rows, "bytes": request.split.bytes}
+    if request.filters:
+        stored["filters"] = [filter_to_json(each) for each in request.filters]
+    if request.order:
+        stored["order"] = list(request.order)
     if request.compression is not None:
         stored["compression"] = request.compression
     if request.format_options is not None:
@@ -66,6 +74,7 @@ def job_from_row(row: Row[Any]) -> Job:
     stored = row.request
     timespan = Timespan(start=_instant(stored["start"]), end=_instant(stored["end"]), zone=stored["zone"])
     parameters, unreadable = _parameters_from_json(stored.get("parameters", {}))
+    filters = filters_from_json(stored.get("filters", ()))
     compression, format_options, unreadable_formats = _format_from_json(stored)
     request = ExportRequest(
         dialect=row.dialect,
@@ -74,16 +83,24 @@ def job_from_row(row: Row[Any]) -> Job:
         timespan=timespan,
         name=stored["name"],
         row_limit=stored["row_limit"],
-        as_of=_instant(stored["as_of"]) if stored["as_of"] else None,
-        watermark=_instant(stored["watermark"]) if stored.get("watermark") else None,
+        as_of=instant_from_json(stored["as_of"]),
+        watermark=instant_from_json(stored.get("watermark")),
         account_zone=stored["account_zone"],
         locale=stored.get("locale"),
         columns=tuple(stored.get("columns", ())),
         guard_formulas=stored.get("guard_formulas"),
+        filters=filters or (),
+        order=tuple(stored.get("order", ())),
         compression=compression,
         format_options=format_options,
         parameters=parameters,
-        unknown=(*sorted(stored.keys() - _KNOWN), *unreadable, *unreadable_formats),
+        split=Split(**stored["split"]) if stored.get("split") else None,
+        unknown=(
+            *sorted(stored.keys() - _KNOWN),
+            *unreadable,
+            *unreadable_formats,
+            *(("filters",) if filters is None else ()),
+        ),
     )
     return Job(
         id=row.id,
@@ -105,13 +122,10 @@ def job_from_row(row: Row[Any]) -> Job:
         effective=row.effective,
         estimated_duration=timedelta(seconds=row.estimated_seconds),
         held_at=row.held_at,
+        held_by=row.held_by,
+        pin=_pin(row),
+        progress=_progress(row),
     )
-
-
-def _parameters_to_json(parameters: ReportParameters) -> dict[str, Any]:
-    """Return the parameters that differ from the defaults, so that frequent reads of jobs stay cheap."""
-    values, default = dataclasses.asdict(parameters), dataclasses.asdict(_NO_PARAMETERS)
-    return {name: value for name, value in values.items() if value != default[name]}
 
 
 def _parameters_from_json(stored: dict[str, Any]) -> tuple[ReportParameters, tuple[str, ...]]:
@@ -148,6 +162,11 @@ def _value(name: str, value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def instant_from_json(text: str | None) -> datetime | None:
+    """Return the stored instant in UTC."""
+    return None if text is None else _instant(text)
+
+
 def _instant(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
 
@@ -155,7 +174,20 @@ def _instant(text: str) -> datetime:
 def _artifact(row: Row[Any]) -> Artifact | None:
     if row.artifact_key is None:
         return None
-    return Artifact(key=row.artifact_key, rows=row.rows, bytes=row.bytes, sha256=row.sha256)
+    return Artifact(key=row.artifact_key, rows=row.rows, bytes=row.bytes, sha256=row.sha256, files=row.files or 1)
+
+
+def _pin(row: Row[Any]) -> Pin | None:
+    if row.report_version is None:
+        return None
+    return Pin(report_version=row.report_version, lake_versions=row.lake_versions)
+
+
+def _progress(row: Row[Any]) -> Progress | None:
+    """Return the progress; None for a phase of a newer release."""
+    if row.phase not in _PHASES:
+        return None
+    return Progress(phase=Phase(row.phase), rows=row.rows_so_far or 0)
 
 
 def _failure(row: Row[Any]) -> Failure | None:

@@ -136,7 +136,10 @@ credential = Table(
     Column("secret_hash", Text, nullable=False),
     Column("previous_hash", Text, nullable=True),
     Column("previous_until", Instant, nullable=True),
+    Column("generation", Integer, nullable=False, server_default=text("1")),
     Column("scopes", Text, nullable=False),
+    Column("reports", Text, nullable=True),
+    Column("personal", Boolean, nullable=False, server_default=text("true")),
     Column("created_at", Instant, nullable=False),
     Column("revoked", Boolean, nullable=False, server_default=text("false")),
     CheckConstraint("(previous_hash IS NULL) = (previous_until IS NULL)", name="previous_whole"),
@@ -210,6 +213,12 @@ job = Table(
     Column("effective", String(320), nullable=True),
     Column("estimated_seconds", Integer, nullable=False, server_default=text("0")),
     Column("held_at", Instant, nullable=True),
+    Column("files", Integer, nullable=True),
+    Column("report_version", String(64), nullable=True),
+    Column("lake_versions", _JSON, nullable=True),
+    Column("phase", String(16), nullable=True),
+    Column("rows_so_far", BigInteger, nullable=True),
+    Column("held_by", String(64), nullable=True),
     CheckConstraint(f"status IN ({_listed(frozenset(Status))})", name="status"),
     CheckConstraint(f"(finished_at IS NOT NULL) = (status IN ({_ENDED}))", name="finished"),
     CheckConstraint(
@@ -238,6 +247,30 @@ Index("ix_job_expiry", job.c.expires_at, postgresql_where=job.c.status == "succe
 Index("ix_job_reference", job.c.reference, unique=True)
 _WITHOUT_FILE = job.c.status.in_(sorted(frozenset(Status) - OPEN - {Status.SUCCEEDED}))
 Index("ix_job_purge", job.c.finished_at, postgresql_where=_WITHOUT_FILE, sqlite_where=_WITHOUT_FILE)
+
+# The files of a published artifact. A job that an older release published has no rows here: its only file is that of
+# its own row.
+artifact_file = Table(
+    "artifact_file",
+    metadata,
+    Column("job", String(36), ForeignKey("job.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("key", Text, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("blocks", _JSON, nullable=False),
+    Column("first_key", _JSON, nullable=True),
+    Column("last_key", _JSON, nullable=True),
+)
+
+# The manifest of a published artifact without its files (``store/manifests.py``).
+manifest = Table(
+    "manifest",
+    metadata,
+    Column("job", String(36), ForeignKey("job.id", ondelete="CASCADE"), primary_key=True),
+    Column("document", _JSON, nullable=False),
+)
 
 tenant_usage = Table(
     "tenant_usage",

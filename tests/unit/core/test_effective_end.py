@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -20,9 +20,8 @@ from offtake.core.services import Services
 from offtake.home import Home
 from offtake.lake.delta import Lake
 from offtake.lake.ingest.load import load
-from offtake.lake.snapshot import snapshot
+from offtake.lake.snapshot import Located, local_views
 from offtake.lake.tables import tables
-from offtake.model.report import TableUse
 from offtake.model.tenant import Tenant
 from offtake.model.timespan import Timespan
 from offtake.model.view import TableView
@@ -68,13 +67,13 @@ def test_rows_and_months_end_at_the_same_instant(
     read: set[str] = set()
 
     @contextmanager
-    def watched(lake: Lake, uses: Sequence[TableUse], **rest: Any) -> Iterator[tuple[TableView, ...]]:
-        with snapshot(lake, uses, **rest) as views:
+    def watched(lake: Lake, located: Located, *rest: Any) -> Iterator[tuple[TableView, ...]]:
+        with local_views(lake, located, *rest) as views:
             folders = [Path(file).parent.name for view in views for file in view.files]
             read.update(name.removeprefix("month=") for name in folders if name.startswith("month="))
             yield views
 
-    monkeypatch.setattr(run, "snapshot", watched)
+    monkeypatch.setattr(run, "local_views", watched)
     request = replace(EXPORT, format="json", timespan=SPAN, watermark=watermark)
     with on.database.write() as connection:
         now = on.now(connection)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +17,7 @@ from offtake.catalogue.load import load_catalogue
 from offtake.catalogue.macros import MACROS
 from offtake.core import lookups
 from offtake.core.admin import identity
-from offtake.core.attempt import run
+from offtake.core.attempt import pinned_files, run
 from offtake.core.attempt.cancellation import Cancellation
 from offtake.core.auth import impersonation
 from offtake.core.exports.create import create_export
@@ -26,10 +25,11 @@ from offtake.core.services import Services
 from offtake.engine.duckdb import Limits, Session
 from offtake.errors import CatalogueError, ImpersonationRefused
 from offtake.home import Home
+from offtake.lake import snapshot as lake_snapshot
 from offtake.lake.compact import compact
 from offtake.lake.delta import Lake
 from offtake.lake.ingest.load import load
-from offtake.lake.snapshot import snapshot
+from offtake.lake.snapshot import Located, local_views, locate, snapshot
 from offtake.lake.tables import tables
 from offtake.model.query import Query
 from offtake.model.report import Prune, TableUse
@@ -119,8 +119,8 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
 @pytest.fixture
 def on(filled: Services, monkeypatch: pytest.MonkeyPatch) -> Services:
     """Services without the first barrier: every snapshot holds the files of both tenants."""
-    for module in (run, lookups, impersonation):
-        monkeypatch.setattr(module, "snapshot", every_tenants)
+    for module in (lake_snapshot, pinned_files):
+        monkeypatch.setattr(module, "locate", every_tenants)
     return filled
 
 
@@ -129,13 +129,12 @@ def _load(lake: Lake, path: Path, table: str, rows: Sequence[Mapping[str, Any]],
     load(lake, tables()[table], [path], tenant=tenant)
 
 
-@contextmanager
-def every_tenants(lake: Lake, uses: Sequence[TableUse], *, tenant: str, **rest: Any) -> Iterator[tuple[TableView, ...]]:
-    """A snapshot that lists the files of a foreign tenant, too."""
-    with snapshot(lake, uses, tenant=tenant, **rest) as own, snapshot(lake, uses, tenant="globex", **rest) as foreign:
-        found = tuple(replace(view, files=view.files + other.files) for view, other in zip(own, foreign, strict=True))
-        assert all(any("tenant=globex" in file for file in view.files) for view in found if view.files)
-        yield found
+def every_tenants(lake: Lake, uses: Sequence[TableUse], *, tenant: str, **rest: Any) -> Located:
+    """Locate the files of a foreign tenant, too."""
+    own, foreign = locate(lake, uses, tenant=tenant, **rest), locate(lake, uses, tenant="globex", **rest)
+    found = [[*mine, *other] for mine, other in zip(own.files, foreign.files, strict=True)]
+    assert all(any("tenant=globex" in file.path for file in files) for files in found if files)
+    return replace(own, files=found)
 
 
 def exported(on: Services, request: ExportRequest) -> list[dict[str, Any]]:
@@ -159,7 +158,7 @@ def test_a_careless_select_shows_the_tenants_rows_only(on: Services, table: str,
     uses, limits = [TableUse(table=table, prune=Prune.ALL)], _limits(tmp_path)
     sql = f"SELECT CAST(to_json(each) AS VARCHAR) FROM (SELECT * FROM {table}) AS each"
     query = Query(sql=sql, values={}, columns=("row",))
-    with every_tenants(on.lake, uses, tenant="acme") as views:
+    with local_views(on.lake, every_tenants(on.lake, uses, tenant="acme")) as views:
         for tenant, other in (("acme", "globex"), ("globex", "acme")):
             with Session(limits, views, tenant=tenant) as session:
                 rows = [json.loads(each["row"]) for each in session.rows(query)]
@@ -173,7 +172,7 @@ def test_another_tenants_file_is_not_scanned(on: Services, tmp_path: Path) -> No
     uses = [TableUse(table="call", prune=Prune.ALL)]
     query = Query(sql="EXPLAIN ANALYZE SELECT notes FROM call", values={}, columns=("kind", "plan"))
     with (
-        every_tenants(on.lake, uses, tenant="acme") as (view,),
+        local_views(on.lake, every_tenants(on.lake, uses, tenant="acme")) as (view,),
         Session(_limits(tmp_path), [view], tenant="acme") as session,
     ):
         plan = str(session.rows(query)[0]["plan"])
@@ -212,7 +211,7 @@ def test_a_report_that_reads_past_the_views_is_refused(
     """The views cannot stop such a query, as the session shows, so the catalogue does not accept it."""
     names = ("call", "agent", "conversation_tag")
     uses = [TableUse(table=name, prune=Prune.ALL) for name in names]
-    with every_tenants(filled.lake, uses, tenant="acme") as views:
+    with local_views(filled.lake, every_tenants(filled.lake, uses, tenant="acme")) as views:
         sql = sql.replace("{file}", next(file for file in views[2].files if "tenant=globex" in file))
         values = {"start": NOON, "end": NOON + timedelta(days=1), "zone": "Europe/Prague"}
         values = {name: value for name, value in values.items() if f"${name}" in sql}

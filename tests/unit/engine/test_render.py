@@ -101,7 +101,10 @@ EXACT: dict[Rendering, dict[ColumnType, list[tuple[Any, str]]]] = {
         ColumnType.INSTANT: [(_INSTANT, "2026-03-29T01:59:59Z"), (_OLD_INSTANT, "1969-12-31T23:59:59Z")],
     },
     Rendering.INSTANT_MICROSECONDS: {
-        ColumnType.INSTANT: [(_INSTANT, "2026-03-29T01:59:59.250999Z"), (_OLD_INSTANT, "1969-12-31T23:59:59.000000Z")],
+        ColumnType.INSTANT: [
+            (_INSTANT, "2026-03-29T01:59:59.250999Z"),
+            (_OLD_INSTANT, "1969-12-31T23:59:59.000000Z"),
+        ],
     },
     Rendering.INSTANT: {
         ColumnType.INSTANT: [(_INSTANT, "2026-03-29 01:59:59.250999+00"), (_OLD_INSTANT, "1969-12-31 23:59:59+00")],

@@ -6,72 +6,73 @@ fence. An attempt that ends earlier leaves at most an invisible staging file, wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from offtake.artifacts.store import storage_error
 from offtake.core.attempt import filters, intermediate, server_audit
 from offtake.core.attempt.cancellation import Cancellation, CancelReason
-from offtake.core.attempt.compression_stage import compressing, written_file
+from offtake.core.attempt.compression_stage import written_file
 from offtake.core.attempt.file_metadata import file_metadata
+from offtake.core.attempt.manifest import build_manifest
 from offtake.core.attempt.memory_reduction import reduced_until_it_fits
+from offtake.core.attempt.output import FileLimits, Output, StagedFile
+from offtake.core.attempt.pinned_files import locate_pinned
+from offtake.core.attempt.progress import AttemptProgress
+from offtake.core.attempt.publish import publish
 from offtake.core.attempt.resource_plan import ResourcePlan
-from offtake.core.attempt.verification import FileStats, FileVerification
-from offtake.core.counters import published as published_counters
 from offtake.core.exports import budget
-from offtake.core.exports.budget import FileAllowance
-from offtake.core.presentation import choose
+from offtake.core.presentation import layout_of
 from offtake.core.services import Services
 from offtake.engine.duckdb import Limits, Session
 from offtake.engine.plan import plan
 from offtake.errors import (
-    ArtifactMismatch,
     AttemptInterrupted,
-    MemoryExhausted,
     NotUnderstood,
     RowLimitExceeded,
     TenantBudgetExhausted,
 )
-from offtake.formats import Format, Writer, format_of, partition_file
-from offtake.lake.snapshot import snapshot
-from offtake.model.artifact import Artifact
-from offtake.model.format_options import Compression
-from offtake.model.job import Job, Lease
+from offtake.formats import Format, format_of, partition_file
+from offtake.lake.snapshot import local_views
+from offtake.model.artifact import Artifact, ArtifactFile
+from offtake.model.job import Job, Lease, Phase
 from offtake.model.layout import Framing, Layout
-from offtake.model.query import Query, RowTooWideError
+from offtake.model.query import Query
 from offtake.model.report import Report
 from offtake.model.request import ExportRequest
 from offtake.model.view import TableView
-from offtake.store import counters, jobs
 
 # Points that an attempt reaches in order. A worker killed at any of them leaves the job in a consistent state.
 POINTS = ("claimed", "querying", "writing", "staged", "renamed", "published")
 
 
-def run_attempt(lease: Lease, on: Services, cancellation: Cancellation) -> Artifact:
+def run_attempt(
+    lease: Lease, on: Services, cancellation: Cancellation, progress: AttemptProgress | None = None
+) -> Artifact:
     """Produce and publish the artifact of a leased job. Raises AttemptError if the attempt fails or is interrupted."""
     on.reached("claimed", lease)
-    job = lease.job
-    file_format = format_of(job.request)
-    staged = _staging_file(lease, on)
+    job, progress = lease.job, progress or AttemptProgress()
+    report = _report(job.request, on)
     try:
-        with _open_views(lease, on, cancellation) as views:
-            stats = reduced_until_it_fits(
+        located = locate_pinned(lease, report, on)
+        with local_views(on.lake, located, cancellation.check) as views:
+            produced = reduced_until_it_fits(
                 lease,
-                _report(job.request, on),
+                report,
                 views,
                 on,
-                is_sorted=bool(_layout(job, job.request, on).shown.order),
-                produce=lambda plan: _produce(lease, views, plan, on=on, cancellation=cancellation),
+                is_sorted=bool(_layout(job, job.request, on).shown.order or job.request.split),
+                produce=lambda plan: _produce(lease, views, plan, on=on, cancellation=cancellation, progress=progress),
             )
         on.reached("staged", lease)
         cancellation.check()
-        key = on.artifacts.key(job.tenant, job.id, lease.fence, file_format.suffix)
-        artifact = Artifact(key=key, rows=stats.rows, bytes=stats.bytes, sha256=stats.sha256)
-        _publish(lease, artifact, staged, on=on, cancellation=cancellation)
+        progress.enter(Phase.PUBLISHING)
+        files = _files(lease, produced, on)
+        shown = _layout(job, job.request, on).shown
+        manifest = build_manifest(report, job.request, shown, lake_versions=located.versions, files=files)
+        publish(lease, manifest, [file.path for file in produced], on=on, cancellation=cancellation)
     except AttemptInterrupted as error:
         if cancellation.reason is CancelReason.OVER_BUDGET:
             raise _budget_error(job.tenant, on) from error
@@ -82,19 +83,9 @@ def run_attempt(lease: Lease, on: Services, cancellation: Cancellation) -> Artif
     except OSError as error:
         raise storage_error(error) from error
     finally:
-        on.artifacts.discard(job.id, lease.fence, file_format.suffix)
+        on.artifacts.discard(job.id, lease.fence)
     on.reached("published", lease)
-    return artifact
-
-
-def _open_views(
-    lease: Lease, on: Services, cancellation: Cancellation
-) -> AbstractContextManager[tuple[TableView, ...]]:
-    """Open the tenant's views of the tables that the report reads. A lost lease interrupts the transfer of files."""
-    job, report = lease.job, _report(lease.job.request, on)
-    uses = (*report.tables, *filters.tables(report))
-    start, end = job.request.timespan.start, job.request.effective_end
-    return snapshot(on.lake, uses, tenant=job.tenant, start=start, end=end, check=cancellation.check)
+    return manifest.artifact
 
 
 def _produce(
@@ -104,14 +95,16 @@ def _produce(
     *,
     on: Services,
     cancellation: Cancellation,
-) -> FileStats:
-    """Write the staging file and verify it: the row counts of the writer and of the file must agree.
+    progress: AttemptProgress,
+) -> list[StagedFile]:
+    """Write the staging files and verify them: the row counts of the writer and of each file must agree.
 
     The row limit is enforced by counting rows while the file grows; SQL LIMIT would hold the whole result in memory.
     """
     job, request = lease.job, lease.job.request
     report, file_format, staged = _report(request, on), format_of(request), _staging_file(lease, on)
     on.reached("querying", lease)
+    progress.enter(Phase.QUERYING)
     written = written_file(staged, file_format)
     writable = (written, partition_file(written))
     engine = Session(_limits(lease, plan, on), views, tenant=job.tenant, writable=writable, partitions=plan.partitions)
@@ -121,76 +114,25 @@ def _produce(
             server_audit.expose(session, on.database, request)
         intermediate.create_tables(session, report, request)
         query, framing = _plan_query(job, request, file_format, on)
-        if query.order:
-            query = session.sort(query, range_bytes=plan.range_bytes)
+        if query.order or request.split:
+            query = session.sort(query, range_bytes=plan.range_bytes, keep_order=bool(request.order))
         on.reached("writing", lease)
-        limiter = _limiter(request.row_limit, _allowance(job.tenant, on), cancellation)
-        stats = _write(file_format, session, query, staged, framing=framing, on_progress=limiter)
-    if request.row_limit is not None and stats.rows > request.row_limit:
+        progress.enter(Phase.WRITING)
+        limits = FileLimits(request.row_limit, budget.current_allowance(job.tenant, on), cancellation, progress)
+        output = Output(file_format, session, query, framing, staged, limits)
+        if request.split is None:
+            files = output.write_whole()
+        else:
+            numbered = partial(on.artifacts.staging, job.id, lease.fence, file_format.suffix)
+            files = output.write_split(request.split, lambda number: numbered(number=number))
+    if request.row_limit is not None and sum(file.stats.rows for file in files) > request.row_limit:
         cancellation.request(CancelReason.TOO_MANY_ROWS)
-    return stats
-
-
-def _write(
-    file_format: Format,
-    session: Session,
-    query: Query,
-    staged: Path,
-    *,
-    framing: Framing,
-    on_progress: Callable[[int, int], None],
-) -> FileStats:
-    """Write and verify the staging file with the first of the format's writers that has enough memory for the rows.
-
-    If the query itself needs more memory, the fast writer fails with MemoryExhausted, and no other one is tried.
-    """
-
-    def write(writer: Writer) -> FileStats:
-        staged.unlink(missing_ok=True)
-        in_order = file_format.in_order or file_format.stage is not Compression.NONE
-        counter = file_format.counter(framing, staged)
-        with FileVerification(staged, counter, on_progress, in_order=in_order) as verification:
-            with compressing(staged, file_format) as path:
-                written = writer(session, query, path, framing=framing)
-            stats = verification.finish()
-        if written != stats.rows:
-            raise ArtifactMismatch(f"The writer reported {written} rows, the file has {stats.rows}.")
-        return stats
-
-    *others, last = file_format.write_wide
-    try:
-        return write(file_format.write)
-    except RowTooWideError:
-        for wide in others:
-            with suppress(RowTooWideError, MemoryExhausted):
-                return write(wide)
-        return write(last)
-
-
-def _limiter(row_limit: int | None, allowed: FileAllowance, cancellation: Cancellation) -> Callable[[int, int], None]:
-    """Return a callback that cancels the attempt when the file has more rows than the request's limit, or more rows or
-    bytes than the tenant's budget has left."""
-
-    def check(rows: int, size: int) -> None:
-        if row_limit is not None and rows > row_limit:
-            cancellation.request(CancelReason.TOO_MANY_ROWS)
-        try:
-            budget.check(size, rows, allowed)
-        except TenantBudgetExhausted:
-            cancellation.request(CancelReason.OVER_BUDGET)
-
-    return check
-
-
-def _allowance(tenant: str, on: Services) -> FileAllowance:
-    with on.database.read() as connection:
-        return budget.allowance(connection, tenant, on, now=on.now(connection))
+    return files
 
 
 def _budget_error(tenant: str, on: Services) -> TenantBudgetExhausted:
     """Return the failure of an attempt whose file outgrew the budget."""
-    allowed = _allowance(tenant, on)
-    return budget.exhausted(allowed)
+    return budget.exhausted(budget.current_allowance(tenant, on))
 
 
 def _report(request: ExportRequest, on: Services) -> Report:
@@ -215,8 +157,26 @@ def _plan_query(job: Job, request: ExportRequest, file_format: Format, on: Servi
 def _layout(job: Job, request: ExportRequest, on: Services) -> Layout:
     """Return the layout of the job's file, by the settings of its tenant."""
     publication = on.catalogue.publications[request.dialect, request.report]
-    publication = choose(publication, request.columns, request.format)
-    return on.presentations[request.dialect].of(job.tenant)(publication, request)
+    return layout_of(publication, request, on.presentations[request.dialect].of(job.tenant))
+
+
+def _files(lease: Lease, staged: Sequence[StagedFile], on: Services) -> list[ArtifactFile]:
+    """Return the files as they will be published. Only those of a split export have a number in their keys."""
+    job, suffix = lease.job, format_of(lease.job.request).suffix
+    is_split = job.request.split is not None
+    return [
+        ArtifactFile(
+            number=number,
+            key=on.artifacts.key(job.tenant, job.id, lease.fence, suffix, number=number if is_split else None),
+            rows=file.stats.rows,
+            bytes=file.stats.bytes,
+            sha256=file.stats.sha256,
+            blocks=file.stats.blocks,
+            first_key=file.first_key,
+            last_key=file.last_key,
+        )
+        for number, file in enumerate(staged)
+    ]
 
 
 def _staging_file(lease: Lease, on: Services) -> Path:
@@ -233,36 +193,3 @@ def _limits(lease: Lease, plan: ResourcePlan, on: Services) -> Limits:
         temp_mb=policy.temp_mb,
         fixed_join_sides=plan.threads == 1,
     )
-
-
-def _publish(lease: Lease, artifact: Artifact, staged: Path, *, on: Services, cancellation: Cancellation) -> None:
-    """Move the file to its final key, then publish it by one fenced UPDATE.
-
-    If the lease was lost in between, remove the file and raise AttemptInterrupted.
-    """
-    with on.database.write() as connection:
-        budget.require_room_for(connection, lease.job.tenant, artifact, on, now=on.now(connection))
-        if not jobs.upload(connection, lease):
-            raise AttemptInterrupted("The lease was lost before the file could be published.")
-    on.artifacts.keep(staged, artifact.key, cancellation.check)
-    on.reached("renamed", lease)
-    retention = on.limits[lease.job.request.dialect].of(lease.job.tenant).retention
-    try:
-        published = _record_published(lease, artifact, retention, on)
-    except TenantBudgetExhausted:  # exports that ran at the same time used it up
-        on.artifacts.remove(artifact.key)
-        raise
-    if not published:
-        on.artifacts.remove(artifact.key)
-        raise AttemptInterrupted("The lease was lost before the file could be published.")
-
-
-def _record_published(lease: Lease, artifact: Artifact, retention: timedelta, on: Services) -> bool:
-    """Publish the file, unless it exceeds the tenant's budget. Return False if the lease was lost."""
-    with on.database.write() as connection:
-        now = on.now(connection)
-        budget.require_room_for(connection, lease.job.tenant, artifact, on, now=now)
-        published = jobs.succeed(connection, lease, artifact, now=now, expires_at=now + retention)
-        if published:
-            counters.add(connection, published_counters(lease, artifact, now=now))
-    return published

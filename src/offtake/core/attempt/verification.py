@@ -19,6 +19,7 @@ from typing import Protocol, Self
 from offtake.artifacts.store import storage_error
 from offtake.core.attempt.growing_file import POLL_SECONDS, GrowingFile
 from offtake.errors import ArtifactMismatch
+from offtake.model.artifact import BLOCK_BYTES
 
 _FLUSH_BYTES = 64 * 1024 * 1024
 
@@ -43,6 +44,38 @@ class FileStats:
     bytes: int
     sha256: str
     rows: int
+    blocks: tuple[str, ...]  # SHA-256 of every ``BLOCK_BYTES``; an empty file has one block
+
+
+class BlockHash:
+    """SHA-256 of a sequence of bytes as a whole and of each of its blocks. A single block is hashed once."""
+
+    def __init__(self, block_bytes: int = BLOCK_BYTES) -> None:
+        self._block_bytes = block_bytes
+        self._whole = self._block = hashlib.sha256()
+        self._blocks: list[str] = []
+        self._room = block_bytes  # bytes until the present block is full
+
+    def update(self, chunk: bytes) -> None:
+        """Hash the next bytes."""
+        view = memoryview(chunk)
+        while view:
+            if self._room == 0:
+                self._blocks.append(self._block.hexdigest())
+                self._block, self._room = hashlib.sha256(), self._block_bytes
+            part, view = view[: self._room], view[self._room :]
+            self._room -= len(part)
+            self._whole.update(part)
+            if self._block is not self._whole:
+                self._block.update(part)
+
+    def hexdigest(self) -> str:
+        """Return the checksum of all bytes in lower-case hex."""
+        return self._whole.hexdigest()
+
+    def blocks(self) -> tuple[str, ...]:
+        """Return the checksums of the blocks; the last block may be shorter."""
+        return (*self._blocks, self._block.hexdigest())
 
 
 class FileVerification:
@@ -63,7 +96,7 @@ class FileVerification:
         self._path = path
         self._counter = counter
         self._on_progress = on_progress
-        self._hash = hashlib.sha256()
+        self._hash = BlockHash()
         self._size = 0
         self._file = GrowingFile(path, in_order=in_order)
         self._error: OSError | None = None
@@ -84,7 +117,7 @@ class FileVerification:
             raise ArtifactMismatch("The written file is incomplete.") from error
         if self._path.stat().st_size != self._size:
             raise ArtifactMismatch("The written file changed while it was read back.")
-        return FileStats(bytes=self._size, sha256=self._hash.hexdigest(), rows=rows)
+        return FileStats(bytes=self._size, sha256=self._hash.hexdigest(), rows=rows, blocks=self._hash.blocks())
 
     def _follow(self) -> None:
         try:

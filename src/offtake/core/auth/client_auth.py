@@ -19,12 +19,13 @@ import jwt
 
 from offtake.core.services import Services
 from offtake.errors import NotAuthenticated
-from offtake.model.tenant import Credential, CredentialKind, Principal, person
+from offtake.model.tenant import Credential, CredentialKind, Principal, StoredSecret, person
 from offtake.store import identity
 
 ALGORITHM = "ES256"
 _LEEWAY = timedelta(seconds=30)  # tolerated difference between clocks
 _MAX_LIFETIME = timedelta(hours=1)  # of an assertion; clients usually choose five minutes
+_NO_SECRET = StoredSecret(hash="", generation=0)  # of an unknown token; no digest is empty
 _INVALID_ASSERTION = "The client assertion is not valid."
 
 
@@ -95,16 +96,19 @@ def authenticate_bearer(token: str, on: Services) -> Principal:
     with on.database.read() as connection:
         credential = identity.get_credential(connection, credential_id)
     is_token = credential is not None and credential.kind is CredentialKind.TOKEN
-    stored = credential.hashes(on.clock()) if credential is not None and is_token else [""]
-    is_valid = [hmac.compare_digest(each.encode(), _digest(secret).encode()) for each in stored]
-    if credential is None or not any(is_valid):
+    stored = credential.secrets(on.clock()) if credential is not None and is_token else [_NO_SECRET]
+    digest = _digest(secret).encode()
+    valid = [each for each in stored if hmac.compare_digest(each.hash.encode(), digest)]
+    if credential is None or not valid:
         raise refused("The token is missing, unknown or was revoked.", credential if is_token else None)
     return Principal(
         tenant=credential.tenant,
         credential=credential.id,
         scopes=credential.scopes,
+        access=credential.access,
         user=person(credential.user) if credential.user else None,
         name=credential.name,
+        generation=valid[0].generation,
     )
 
 
@@ -125,7 +129,7 @@ def _authenticate_by_secret(presented: ClientSecret, on: Services, address: str 
         credential = identity.get_credential(connection, presented.client_id)
     if credential is not None and credential.kind is not CredentialKind.OAUTH:
         credential = None
-    stored = [] if credential is None else credential.hashes(on.clock())
+    stored = [] if credential is None else [each.hash for each in credential.secrets(on.clock())]
     match = on.logins.verify(presented.client_id, presented.secret, stored, address)
     if match is None or credential is None:
         raise refused("The client id or its secret is not valid.", credential)

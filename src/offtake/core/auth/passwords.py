@@ -17,10 +17,17 @@ def log_in(user: str, password: str, on: Services, *, address: str | None) -> Pr
     on.logins.check_limits(user, address)
     with on.database.read() as connection:
         candidates = identity.credentials_of_user(connection, user)
-    stored = [(hash_, each) for each in candidates for hash_ in each.hashes(on.clock())]
-    match = on.logins.verify(user, password, [hash_ for hash_, _ in stored], address)
+    stored = [(secret, each) for each in candidates for secret in each.secrets(on.clock())]
+    match = on.logins.verify(user, password, [secret.hash for secret, _ in stored], address)
     if match is None:
         only = candidates[0] if len(candidates) == 1 else None  # several tenants may have that user
         raise refused("The user name or the password is not valid.", only)
-    _, credential = stored[match]
-    return Principal(tenant=credential.tenant, credential=credential.id, scopes=credential.scopes, name=credential.name)
+    secret, credential = stored[match]
+    return Principal(
+        tenant=credential.tenant,
+        credential=credential.id,
+        scopes=credential.scopes,
+        access=credential.access,
+        name=credential.name,
+        generation=secret.generation,
+    )

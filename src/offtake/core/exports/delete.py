@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from offtake.core.auth.authorization import require
 from offtake.core.auth.caller import Caller, audit_entry
+from offtake.core.exports.files import remove_files
 from offtake.core.exports.read import JobRef, own_job
 from offtake.core.services import Services
 from offtake.errors import ArtifactGone, AttemptError, JobOnHold, JobStateConflict, Unavailable
@@ -40,7 +41,7 @@ def delete_export(ref: JobRef, by: Caller, on: Services) -> None:
                 raise ArtifactGone("The file was deleted or has expired.")
             raise JobOnHold("The job is on hold, so its file cannot be deleted; the operator can release it.")
     try:
-        on.artifacts.remove(job.artifact.key)
+        remove_files(job, on)
     except AttemptError as error:
         message = (
             "The file cannot be deleted at the moment; its links are no longer valid. The server removes it later."

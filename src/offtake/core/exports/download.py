@@ -1,8 +1,9 @@
 """Download links: signed, short-lived, created at every read, valid for one file.
 
-A link carries the job's id, its expiry and a signature: a tag of the credential that asked for the link, and an
-HMAC-SHA256 over all three. A job has at most one artifact, which never changes. A download by link needs no
-credentials, but the link ends with the credential, and it never outlives the artifact.
+A link carries the job's id, the number of the file, its expiry and a signature: a tag of the credential that asked for
+the link and of the generation of its secret, and an HMAC-SHA256 over all of them. A job has at most one artifact, whose
+files never change. A download by link needs no credentials, but the link ends with the credential and with that secret,
+and it never outlives the artifact.
 """
 
 from __future__ import annotations
@@ -11,19 +12,19 @@ import base64
 import hmac
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from offtake.core.auth.caller import Caller
+from offtake.core.auth.caller import Caller, audit_entry
+from offtake.core.exports.acceptance import require_access
 from offtake.core.exports.read import JobRef, find_export
 from offtake.core.services import Services
 from offtake.errors import ArtifactNotFound, JobNotFound, LinkExpired, LinkRefused, StorageUnavailable, Unavailable
 from offtake.formats import format_of
-from offtake.model.artifact import Artifact
-from offtake.model.audit import AuditEntry
-from offtake.model.job import Job, Status, has_file
+from offtake.model.artifact import ArtifactFile
+from offtake.model.job import Job, has_file
 from offtake.model.signing_key import SigningKey
-from offtake.store import audit, identity, jobs
+from offtake.store import audit, identity, jobs, manifests
 
 _TAG_BYTES = 13  # with the HMAC a multiple of three, so that Base64 needs no padding
 RETRY_SECONDS = 5  # while the artifact store does not respond
@@ -35,6 +36,7 @@ class Link:
     """The components of a download URL."""
 
     job: str
+    file: int  # its number in the artifact
     file_name: str
     expires: int  # seconds since 1970
     signature: str
@@ -46,112 +48,151 @@ class Download:
     """A file that may be sent to the client."""
 
     read: Callable[[int, int], Iterator[bytes]]  # (start, end) byte offsets; raises StorageUnavailable
-    artifact: Artifact
+    file: ArtifactFile
     file_name: str
     media_type: str
     gzip: bool  # whether it may be sent with gzip to a client that accepts it
     job: Job
 
 
-def mint(ref: JobRef, by: Caller, on: Services) -> Link:
-    """Create a link to the job's artifact and record it in the audit log.
+def mint(ref: JobRef, by: Caller, on: Services, *, file: int = 0) -> Link:
+    """Create a link to one file of the job's artifact and record it in the audit log.
 
-    Raises ArtifactNotFound unless the caller may see the job and it has a published artifact.
+    Raises ArtifactNotFound unless the caller may see the job and it has a published artifact with that file,
+    NotPermitted if the file has columns that the credential may not receive.
     """
+    job, now = _grant(ref, by, on, file)
+    expires = int((now + _life(job, ref, on, now)).timestamp())
+    key = on.signing_keys().current
+    tag = _tag(by.principal.credential, by.principal.generation, key)
+    return Link(
+        job=job.id,
+        file=file,
+        file_name=file_name(job, file),
+        expires=expires,
+        signature=_encode(_sign(job.id, file, expires, tag, key)),
+        key_id=key.id,
+    )
+
+
+def presigned_url(ref: JobRef, by: Caller, on: Services, *, file: int = 0) -> str | None:
+    """Create a presigned URL of the artifact store for one file, as ``mint`` does; None if the store has no such URLs.
+
+    The store does not know the caller's credential, so such a URL works until it expires. Raises ArtifactNotFound,
+    Unavailable if the store does not respond.
+    """
+    if not on.artifacts.has_presigned_urls:
+        return None
+    job, now = _grant(ref, by, on, file)
+    with on.database.read() as connection:
+        found = manifests.file(connection, job, file)
+    if found is None:
+        raise ArtifactNotFound("There is no such file.")
+    try:
+        return on.artifacts.presigned_url(found.key, _life(job, ref, on, now))
+    except StorageUnavailable as error:
+        raise Unavailable(UNREADABLE, retry_after=RETRY_SECONDS) from error
+
+
+def _grant(ref: JobRef, by: Caller, on: Services, file: int) -> tuple[Job, datetime]:
+    """Return a job with that file and the present time, and record in the audit log that the caller gets a link."""
     try:
         job = find_export(ref, by, on)
     except JobNotFound as error:
         raise ArtifactNotFound("There is no such file.") from error
-    if job.expires_at is None or job.status is not Status.SUCCEEDED:
+    if job.expires_at is None or job.artifact is None or not 0 <= file < job.artifact.files:
         raise ArtifactNotFound("There is no such file.")
-    entry = AuditEntry(
-        operation="artifact.link",
-        dialect=ref.dialect,
-        tenant=job.tenant,
-        principal=by.principal.credential,
-        job=job.id,
-        address=by.address,
-        actor=by.principal.user,
-        effective=by.principal.effective,
-    )
+    require_access(job.request, by, on)
+    entry = audit_entry("artifact.link", by, dialect=ref.dialect, job=job.id)
     with on.database.write() as connection:
         now = on.now(connection)
         audit.record(connection, entry, now=now)
-    expires = int(min(now + on.limits[ref.dialect].of(job.tenant).link_life, job.expires_at).timestamp())
-    key = on.signing_keys().current
-    signature = _encode(_sign(job.id, expires, _tag(by.principal.credential, key), key))
-    return Link(job=job.id, file_name=file_name(job), expires=expires, signature=signature, key_id=key.id)
+    return job, now
 
 
-def open_link(job_id: str, *, expires: str, signature: str, on: Services, key_id: str | None = None) -> Download:
+def _life(job: Job, ref: JobRef, on: Services, now: datetime) -> timedelta:
+    """Return how long a link to the job's files may live: not longer than the files."""
+    life = on.limits[ref.dialect].of(job.tenant).link_life
+    return life if job.expires_at is None else min(life, job.expires_at - now)
+
+
+def open_link(
+    job_id: str, *, file: int = 0, expires: str, signature: str, on: Services, key_id: str | None = None
+) -> Download:
     """Return the file of a link. With ``key_id``, only that signing key counts.
 
     Raises LinkRefused if the signature is wrong, ArtifactNotFound if the file is gone, LinkExpired if the file exists
-    and the link has expired or its credential was revoked, Unavailable if the store does not respond.
+    and the link has expired or its credential or secret has ended, Unavailable if the store does not respond.
     """
     keys = [key for key in on.signing_keys().accepted if key_id in (None, key.id)]
     # Before the job is read, so that a guess reveals nothing.
-    key = next((key for key in keys if _is_genuine(job_id, expires, signature, key)), None)
+    key = next((key for key in keys if _is_genuine(job_id, file, expires, signature, key)), None)
     if key is None:
         raise LinkRefused("The link is not valid.")
     with on.database.read() as connection:
         job, now = jobs.get(connection, job_id), on.now(connection)
-        credentials = () if job is None else identity.active_ids(connection, job.tenant)
-    if job is None or not has_file(job, now) or job.artifact is None:
+        credentials = () if job is None else identity.credentials_of(connection, job.tenant)
+        found = None if job is None else manifests.file(connection, job, file)
+    if job is None or not has_file(job, now) or found is None:
         raise ArtifactNotFound("There is no such file.")
-    if not _exists(job.artifact, on):
+    if not _exists(found, on):
         raise ArtifactNotFound("There is no such file.")
     if datetime.fromtimestamp(int(expires), UTC) <= now:
         raise LinkExpired("The link has expired; ask for a new one.")
     tag = _decode(signature)[:_TAG_BYTES]
-    if not any(hmac.compare_digest(tag, _tag(each, key)) for each in credentials):
-        raise LinkExpired("The link has ended, because the credential that asked for it was revoked.")
+    valid = [(each.id, secret.generation) for each in credentials for secret in each.secrets(on.clock())]
+    if not any(hmac.compare_digest(tag, _tag(*each, key)) for each in valid):
+        raise LinkExpired("The link has ended, because the credential that asked for it, or its secret, was revoked.")
     format_ = format_of(job.request)
     return Download(
-        read=partial(on.artifacts.read, job.artifact.key),
-        artifact=job.artifact,
-        file_name=file_name(job),
+        read=partial(on.artifacts.read, found.key),
+        file=found,
+        file_name=file_name(job, file),
         media_type=format_.media_type,
         gzip=format_.is_text and on.limits[job.request.dialect].of(job.tenant).gzip,
         job=job,
     )
 
 
-def _exists(artifact: Artifact, on: Services) -> bool:
+def _exists(file: ArtifactFile, on: Services) -> bool:
     """Whether the file exists. Raises Unavailable if its size differs or the store does not respond."""
     try:
-        size = on.artifacts.size(artifact.key)
+        size = on.artifacts.size(file.key)
     except StorageUnavailable as error:
         raise Unavailable(UNREADABLE, retry_after=RETRY_SECONDS) from error
-    if size not in (None, artifact.bytes):
+    if size not in (None, file.bytes):
         raise Unavailable("The stored file does not have the size that was published.", retry_after=RETRY_SECONDS)
     return size is not None
 
 
-def file_name(job: Job) -> str:
-    """Return the file's name: the report, the first and last day, and the first eight characters of the job's id."""
-    span = job.request.timespan
+def file_name(job: Job, number: int = 0) -> str:
+    """Return the file's name: the report, the first and last day, and the first eight characters of the job's id.
+
+    A file of several also has its number, counted from 1 and with so many digits that names sort as the files do.
+    """
+    span, files = job.request.timespan, 1 if job.artifact is None else job.artifact.files
     days = f"{span.start:%Y-%m-%d}_{span.end:%Y-%m-%d}"
-    return f"{job.request.report}_{days}_{job.id[:8]}.{format_of(job.request).suffix}"
+    part = "" if files == 1 else f"_{number + 1:0{len(str(files))}}"
+    return f"{job.request.report}_{days}_{job.id[:8]}{part}.{format_of(job.request).suffix}"
 
 
-def _is_genuine(job_id: str, expires: str, signature: str, key: SigningKey) -> bool:
+def _is_genuine(job_id: str, file: int, expires: str, signature: str, key: SigningKey) -> bool:
     """Whether the key signed the link. The credential's tag is part of the signature and is checked by the caller."""
     if not (expires.isascii() and expires.isdigit() and len(expires) <= 12):
         return False
     sent = _decode(signature)
-    expected = _sign(job_id, int(expires), sent[:_TAG_BYTES], key)
+    expected = _sign(job_id, file, int(expires), sent[:_TAG_BYTES], key)
     return hmac.compare_digest(expected, sent) and hmac.compare_digest(_encode(expected).encode(), signature.encode())
 
 
-def _sign(job_id: str, expires: int, tag: bytes, key: SigningKey) -> bytes:
-    """Return the tag and the HMAC over job, expiry and tag."""
-    return tag + hmac.digest(key.secret, f"{job_id}\n{expires}\n".encode() + tag, "sha256")
+def _sign(job_id: str, file: int, expires: int, tag: bytes, key: SigningKey) -> bytes:
+    """Return the tag and the HMAC over job, file, expiry and tag."""
+    return tag + hmac.digest(key.secret, f"{job_id}\n{file}\n{expires}\n".encode() + tag, "sha256")
 
 
-def _tag(credential: str, key: SigningKey) -> bytes:
+def _tag(credential: str, generation: int, key: SigningKey) -> bytes:
     """Return a tag that shows the credential to the holder of the key only: links appear in logs of clients."""
-    return hmac.digest(key.secret, f"credential\n{credential}".encode(), "sha256")[:_TAG_BYTES]
+    return hmac.digest(key.secret, f"credential\n{credential}\n{generation}".encode(), "sha256")[:_TAG_BYTES]
 
 
 def _encode(signature: bytes) -> str:

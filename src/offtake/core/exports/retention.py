@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from offtake.artifacts.store import StoredFile
+from offtake.core.exports.files import remove_files
 from offtake.core.services import Services
 from offtake.errors import AttemptError, LakeError
 from offtake.model.audit import AuditEntry
@@ -78,8 +79,7 @@ def _expire(batch: Sequence[Job], counts: RemovalCounts, on: Services) -> None:
         if not has_ended:  # held or removed since the job was listed
             continue
         with counts.count():
-            if job.artifact is not None:
-                on.artifacts.remove(job.artifact.key)
+            remove_files(job, on)
             with on.database.write() as connection:
                 if jobs.expire(connection, job.id):
                     audit.record(connection, _entry(job), now=on.clock())
@@ -106,9 +106,9 @@ def sweep_published(on: Services) -> RemovalCounts:
     return _sweep(on.artifacts.published(), on)
 
 
-def orphans(on: Services) -> Iterator[StoredFile]:
-    """Yield files that no job references. Raises StorageUnavailable if the store cannot be listed."""
-    return _unreferenced(on.artifacts.found(), on)
+def count_orphans(on: Services) -> int:
+    """Return how many files ``sweep`` would remove. Raises StorageUnavailable, LakeError if they cannot be listed."""
+    return sum(1 for _ in _unreferenced(on.artifacts.found(), on)) + on.lake.sweep_staging(only_count=True)
 
 
 def _sweep_loads(counts: RemovalCounts, on: Services) -> RemovalCounts:

@@ -1,7 +1,7 @@
 """Alembic's entry: runs the revisions on the connection that ``store.migrate`` passes in, inside its transaction.
 
-Revision 0001 is the whole schema until release 0.2.0. From then on each change of the schema is a revision of its own,
-which only adds and carries the data over, and a released revision is never edited.
+Each change of the schema is a revision of its own, which only adds and carries the data over. A released revision is
+never edited.
 """
 
 from __future__ import annotations

@@ -73,6 +73,7 @@ def _create_identity() -> None:
         sa.Column("secret_hash", sa.Text(), nullable=False),
         sa.Column("previous_hash", sa.Text(), nullable=True),
         sa.Column("previous_until", Instant(), nullable=True),
+        sa.Column("generation", sa.Integer(), server_default=sa.text("1"), nullable=False),
         sa.Column("scopes", sa.Text(), nullable=False),
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("revoked", sa.Boolean(), server_default=sa.text("false"), nullable=False),
