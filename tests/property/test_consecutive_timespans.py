@@ -16,7 +16,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from offtake.core.attempt import server_audit
+from offtake.core.query import server_audit
 from offtake.model.report import Report
 from offtake.model.request import ReportParameters, Selection
 from tests.property.exporting import Stored, catalogue, microseconds, stored

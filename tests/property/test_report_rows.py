@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from offtake.core.attempt import server_audit
+from offtake.core.query import server_audit
 from tests.fixtures.row_comparison import assert_same_rows
 from tests.property.exporting import catalogue, microseconds, stored, without_noise
 from tests.property.oracles import ORACLES

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from offtake.core.attempt import server_audit
+from offtake.core.query import server_audit
 from offtake.lake.delta import Lake
 from offtake.lake.tables import Table, tables
 from offtake.model.column_type import ColumnType

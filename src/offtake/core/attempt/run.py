@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from offtake.artifacts.store import storage_error
-from offtake.core.attempt import filters, intermediate, server_audit
 from offtake.core.attempt.cancellation import Cancellation, CancelReason
 from offtake.core.attempt.manifest import build_manifest
 from offtake.core.attempt.memory_reduction import reduced_until_it_fits
@@ -24,6 +23,7 @@ from offtake.core.attempt.verification import FileStats, FileVerification
 from offtake.core.exports import budget
 from offtake.core.exports.budget import FileAllowance
 from offtake.core.presentation import layout_of
+from offtake.core.query.preparation import prepare
 from offtake.core.services import Services
 from offtake.engine.duckdb import Limits, Session
 from offtake.engine.plan import plan
@@ -117,10 +117,7 @@ def _produce(
     writable = (staged, partition_file(staged))
     engine = Session(_limits(lease, plan, on), views, tenant=job.tenant, writable=writable, partitions=plan.partitions)
     with engine as session, cancellation.interrupting(session.interrupt):
-        request = filters.prepare(session, report, request)
-        if report.server_audit:
-            server_audit.expose(session, on.database, request)
-        intermediate.create_tables(session, report, request)
+        request = prepare(session, report, request, on.database)
         query, framing = _plan_query(job, request, file_format, on)
         if query.order:
             query = session.sort(query, range_bytes=plan.range_bytes)
