@@ -23,7 +23,7 @@ from offtake.core.exports.create import create_export
 from offtake.core.exports.delete import delete_export
 from offtake.core.exports.manifest import read_manifest
 from offtake.core.exports.read import JobRef
-from offtake.core.exports.retention import orphans
+from offtake.core.exports.retention import count_orphans
 from offtake.core.services import Services
 from offtake.errors import ArtifactGone, ArtifactNotFound, AttemptError, JobStateConflict, LakeVersionGone, LinkRefused
 from offtake.lake.ingest.load import load
@@ -206,7 +206,7 @@ def test_every_file_of_an_artifact_is_listed_linked_and_removed(
     with on.database.read() as connection:
         used = usage.read(connection, "acme")
     assert (used.files, used.rows, used.bytes) == (3, 3, 6)
-    assert list(orphans(on)) == []
+    assert count_orphans(on) == 0
     client = _client(on)
     links = [download.mint(_ref(job), client, on, file=number) for number in range(3)]
     assert [link.file_name.rpartition("_")[2] for link in links] == ["1.json", "2.json", "3.json"]
@@ -250,7 +250,7 @@ def test_a_job_that_an_older_release_published_keeps_its_file(on: Services) -> N
     (file,) = found.files
     assert (file.number, file.blocks) == (0, None)
     assert _open(on, download.mint(_ref(job), _client(on), on), 0).file == file
-    assert list(orphans(on)) == []
+    assert count_orphans(on) == 0
     delete_export(_ref(job), caller(), on)
     assert _job(on, job.id).status is Status.DELETED
     assert not artifact_path(on, file.key).exists()

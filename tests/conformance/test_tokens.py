@@ -76,12 +76,32 @@ def test_a_client_that_asks_for_token_after_token_is_refused_until_some_expire(
     life = pairs[0].life
     with pytest.raises(BudgetExceeded, match="6 tokens") as refused:
         issue(client, on)
+    assert refused.value.retry_after is not None
     assert 0 < refused.value.retry_after <= life.total_seconds()
     with pytest.raises(BudgetExceeded):
         tokens.refresh(str(pairs[0].refresh), client, AT, on, requested=frozenset())
     assert valid(issue(client, later(on, life)), later(on, life))  # the access tokens have expired
     other = identity.add_credential("acme", CredentialKind.OAUTH, on, user=None, scopes=BOTH)
     assert valid(issue(AuthenticatedClient(credential=other.credential), on), on)
+
+
+def test_concurrent_token_requests_cannot_exceed_the_budget(on: Services, client: AuthenticatedClient) -> None:
+    on = replace(on, budgets=PerTenant(default=Budget(tokens=6)))
+    start, outcomes = threading.Barrier(12), []
+
+    def run() -> None:
+        start.wait()
+        try:
+            outcomes.append(bool(issue(client, on)))
+        except BudgetExceeded:
+            outcomes.append(False)
+
+    threads = [threading.Thread(target=run) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (outcomes.count(True), outcomes.count(False)) == (3, 9)  # each with a refresh token
 
 
 def later(on: Services, life: timedelta) -> Services:

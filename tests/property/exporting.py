@@ -148,7 +148,7 @@ class Export:
             empty_text_is_null=file_format.empty_text_is_null,
         )
         written = file_format.write(self.session, query, self.file, framing=layout.framing)
-        counter = file_format.counter()
+        counter = file_format.counter(layout.framing, self.file)
         counter.feed(self.file.read_bytes())
         assert written == counter.records()
         return self.file.read_bytes().decode()

@@ -12,25 +12,16 @@ from offtake.catalogue.toml_reader import TomlTable, nearest, open_table
 from offtake.model.column_type import ColumnType
 from offtake.model.rendering import Rendering, fitting
 from offtake.model.report import Mark, Publication, PublishedColumn, Report
+from offtake.model.typed_values import TYPED_VALUES
 
 NATIVE = "native"  # the product's own dialect
-# The rendering of each type: the value itself, as text formats write it. The dialect replaces it in other formats.
-_VALUES = {
-    ColumnType.TEXT: Rendering.TEXT,
-    ColumnType.ID: Rendering.TEXT,
-    ColumnType.INTEGER: Rendering.INTEGER,
-    ColumnType.DECIMAL: Rendering.DECIMAL,
-    ColumnType.BOOLEAN: Rendering.BOOLEAN,
-    ColumnType.INSTANT: Rendering.INSTANT_MICROSECONDS,
-    ColumnType.SECONDS: Rendering.INTEGER,
-    ColumnType.MILLISECONDS: Rendering.INTEGER,
-    ColumnType.DATE: Rendering.DATE,
-    ColumnType.LIST: Rendering.LIST,
-}
 
 
 def default_publication(report: Report) -> Publication:
-    """Return the publication of a report in the product's own dialect: every column under its own name, unsorted."""
+    """Return the publication of a report in the product's own dialect: every column under its own name, unsorted.
+
+    The values are typed; ``core.presentation.present_typed`` renders them for the format of a request.
+    """
     return Publication(
         dialect=NATIVE,
         report=report.name,
@@ -38,7 +29,9 @@ def default_publication(report: Report) -> Publication:
         title=report.title,
         aliases=(),
         columns=tuple(
-            PublishedColumn(name=column.name, source=column.name, rendering=_VALUES[column.type], mark=column.mark)
+            PublishedColumn(
+                name=column.name, source=column.name, rendering=TYPED_VALUES[column.type].columns, mark=column.mark
+            )
             for column in report.columns
         ),
     )

@@ -10,7 +10,7 @@ import typer
 from rich import box
 from rich.table import Table
 
-from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, open_home, show, show_table
+from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, next_command, open_home, show, show_table
 from offtake.core.admin import identity
 from offtake.core.admin.identity import NewCredential
 from offtake.errors import InvalidZone
@@ -72,7 +72,8 @@ def add_tenant(
     services = open_home(home)
     identity.add_tenant(Tenant(name=name, zone=timezone, company_key=company_key), services)
     result = {"tenant": name, "timezone": timezone, "company_key": company_key}
-    show(result, as_json, f"Tenant {name} is ready. Next: offtake credential add {name} --kind oauth")
+    following = next_command(f"credential add {name} --kind oauth", home)
+    show(result, as_json, f"Tenant {name} is ready. Next: {following}")
 
 
 @tenants.command("verify")

@@ -104,6 +104,7 @@ class Job:
     effective: str | None = None  # the owner: the actor, or the person whom the actor impersonated
     estimated_duration: timedelta = timedelta(0)  # whole seconds; it delays the job in the queue
     held_at: datetime | None = None  # start of a hold: retention and deletion do not remove the file
+    held_by: str | None = None  # id of the client's credential that holds it; None: the operator, if it is held
     pin: Pin | None = None  # None: no attempt has begun to read
     progress: Progress | None = None  # of the latest attempt; None: it has not recorded any
 

@@ -13,6 +13,7 @@ from offtake.model.tenant import Credential, CredentialKind, Principal, PublicKe
 from offtake.store.schema import NUL, assertion, credential, credential_key, tenant, token
 
 # Built once, because every request executes it.
+_ACTIVE = select(credential).where(credential.c.id == bindparam("credential_id"), credential.c.revoked.is_(False))
 _PRINCIPAL = (
     select(token.c.tenant, token.c.credential, token.c.scopes, credential.c.name, credential.c.generation)
     .join(credential, credential.c.id == token.c.credential)
@@ -94,8 +95,7 @@ def get_credential(connection: Connection, credential_id: str) -> Credential | N
     """Return the credential with that id, unless it is revoked."""
     if NUL in credential_id:
         return None
-    statement = select(credential).where(credential.c.id == credential_id, credential.c.revoked.is_(False))
-    row = connection.execute(statement).one_or_none()
+    row = connection.execute(_ACTIVE, {"credential_id": credential_id}).one_or_none()
     return None if row is None else _credential(row)
 
 

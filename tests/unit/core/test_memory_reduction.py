@@ -199,9 +199,9 @@ def test_plans_are_reduced_down_to_a_bound(on: Services) -> None:
     report = on.catalogue.reports["taggings"]
     views = [TableView(table="conversation_tag", files=(), columns=(("tag_id", "VARCHAR"),), rows=50_000)]
     policy = replace(on.attempt, memory_mb=256, partition_rows=partition_rows(256))
-    plans = [resource_plan(report, views, policy, is_sorted=False, reductions=number) for number in range(10)]
-    assert [plan.threads for plan in plans] == [2, *[1] * 9]
-    assert [plan.partitions for plan in plans] == [1, 2, 4, 8, 16, 32, 64, 97, 97, 97]  # at least 512 rows each
+    plans = [resource_plan(report, views, policy, is_sorted=False, reductions=number) for number in range(12)]
+    assert [plan.threads for plan in plans] == [2, *[1] * 11]
+    assert [plan.partitions for plan in plans] == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 1_024]
     in_order = [resource_plan(report, views, policy, is_sorted=True, reductions=number) for number in range(3)]
     assert [plan.range_bytes >> 20 for plan in in_order] == [16, 8, 4]
     assert {plan.threads for plan in in_order} == {1}

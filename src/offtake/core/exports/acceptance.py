@@ -13,6 +13,7 @@ from offtake.core.auth.authorization import require
 from offtake.core.auth.caller import Caller
 from offtake.core.services import Services
 from offtake.errors import FieldFault, InvalidRequest, NotPermitted, TimespanTooLong
+from offtake.formats import check_format
 from offtake.model.column_filter import require_filters
 from offtake.model.request import ExportRequest
 from offtake.model.tenant import Scope
@@ -32,6 +33,7 @@ def accept(request: ExportRequest, by: Caller, on: Services, *, now: datetime) -
         raise TimespanTooLong(message, [FieldFault("timespan", "too long")])
     if request.filters or request.order:
         require_filters(on.catalogue.reports[request.report], request.filters, request.order)
+    check_format(request)
     _refuse_nul(request)
     request = _restrict_to_viewer(request, by, on)
     return replace(request, as_of=now, watermark=_watermark(request, limits.freshness, now, on))

@@ -19,8 +19,6 @@ from offtake.model.request import ExportRequest
 from offtake.store import audit, idempotency, jobs, outbox
 from offtake.store.records import request_to_json, stored_bytes
 
-_QUOTA_RETRY_SECONDS = 5  # the end of an open job cannot be predicted, and an early retry is cheap
-
 
 def create_export(
     request: ExportRequest,
@@ -81,7 +79,7 @@ def quota_exceeded(limit: int) -> QuotaExceeded:
     """Return the refusal of one more export in an account that has ``limit`` open ones."""
     noun = "export that has" if limit == 1 else "exports that have"
     message = f"The account already has {limit} {noun} not ended; wait until one ends."
-    return QuotaExceeded(message, retry_after=_QUOTA_RETRY_SECONDS)
+    return QuotaExceeded(message, retry_after=budget.QUOTA_RETRY_SECONDS)
 
 
 def _new_job(request: ExportRequest, by: Caller, on: Services, *, reference: str | None, now: datetime) -> Job:

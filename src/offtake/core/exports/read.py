@@ -12,9 +12,9 @@ from offtake.core.auth.authorization import may_see, person_filter, require
 from offtake.core.auth.caller import Caller, audit_entry
 from offtake.core.services import Services
 from offtake.errors import JobNotFound
-from offtake.model.job import Job, JobFilter, apply_retention
+from offtake.model.job import Job, JobFilter, Status, apply_retention
 from offtake.model.tenant import Scope
-from offtake.store import audit, jobs
+from offtake.store import audit, job_states, jobs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +91,47 @@ def list_exports(listing: Listing, by: Caller, on: Services) -> JobPage:
         rows = jobs.newest(connection, condition, limit=listing.per_page, offset=offset)
         now = on.now(connection)
     return JobPage(jobs=[apply_retention(job, now) for job in rows], total=total)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """Conditions of a list of jobs that continues behind a job."""
+
+    dialect: str
+    limit: int
+    report: str | None = None
+    status: Status | None = None
+    since: datetime | None = None  # created at this instant or later
+    before: tuple[datetime, str] | None = None  # creation and id of the job behind which the list continues
+
+
+def list_slice(wanted: Slice, by: Caller, on: Services) -> Sequence[Job]:
+    """Return the newest jobs that the caller may see, behind ``before``. Raises NotPermitted.
+
+    New jobs do not move the others, so slices neither repeat nor skip a job.
+    """
+    require(by.principal, Scope.READ)
+    _record_read("job.list", wanted.dialect, by, on)
+    condition = JobFilter(
+        tenant=by.principal.tenant,
+        dialect=wanted.dialect,
+        report=wanted.report,
+        status=wanted.status,
+        since=wanted.since,
+        person=person_filter(by.principal),
+    )
+    with on.database.read() as connection:
+        rows = jobs.newest(connection, condition, limit=wanted.limit, before=wanted.before)
+        now = on.now(connection)
+    return [apply_retention(job, now) for job in rows]
+
+
+def queue_position(job: Job, on: Services) -> int | None:
+    """Return the place of a queued job among those of its tenant, from 1; None if it is not queued."""
+    if job.status is not Status.QUEUED:
+        return None
+    with on.database.read() as connection:
+        return job_states.count_before(connection, job) + 1
 
 
 def own_job(connection: Connection, ref: JobRef, by: Caller) -> Job:

@@ -16,7 +16,7 @@ branch_labels = None
 depends_on = None
 
 _JSON = sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql")
-_JOB_COLUMNS = ("files", "report_version", "lake_versions", "phase", "rows_so_far")
+_JOB_COLUMNS = ("files", "report_version", "lake_versions", "phase", "rows_so_far", "held_by")
 
 
 def upgrade() -> None:
@@ -26,6 +26,7 @@ def upgrade() -> None:
     op.add_column("job", sa.Column("lake_versions", _JSON, nullable=True))
     op.add_column("job", sa.Column("phase", sa.String(length=16), nullable=True))
     op.add_column("job", sa.Column("rows_so_far", sa.BigInteger(), nullable=True))
+    op.add_column("job", sa.Column("held_by", sa.String(length=64), nullable=True))
     op.create_table(
         "artifact_file",
         sa.Column("job", sa.String(length=36), nullable=False),
