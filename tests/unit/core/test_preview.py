@@ -109,6 +109,7 @@ def whole(on: Services, request: ExportRequest, folder: Path) -> list[dict[str, 
     ("dialect", "report"),
     [
         ("talkdesk", "calls"),  # its timespan is divided
+        ("native", "calls"),
         ("talkdesk", "studio_flow_execution"),
         ("khoros", "conversation_actions"),  # and is read in partitions
         ("khoros", "incoming_post"),  # its rows depend on the end of the timespan

@@ -14,6 +14,7 @@ from offtake.errors import StorageUnavailable, Unavailable
 from offtake.formats import format_named
 from offtake.lake.snapshot import locate, rows_between
 from offtake.model.column_type import ColumnType
+from offtake.model.format_options import Compression
 from offtake.model.report import Prune, Report
 from offtake.model.request import ExportRequest, ReportParameters
 from offtake.model.timespan import Timespan
@@ -39,7 +40,7 @@ _CHARACTERS = {
 }
 _NAME_CHARACTERS = 6  # around a name in JSON: quotes, colon, comma, quotes of a text
 _ANY_TIMESPAN = Timespan(start=datetime(1970, 1, 1, tzinfo=UTC), end=datetime(1970, 1, 2, tzinfo=UTC), zone="UTC")
-_COMPRESSED = 0.25  # size of formats that are not text, as a share of the text
+_COMPRESSED = 0.25  # size of compressed text and of formats that are not text, as a share of the text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,13 +114,13 @@ def _bytes_per_row(request: ExportRequest, report: Report, runs: Sequence[Earlie
         return sum(run.bytes for run in same_file) / sum(run.rows for run in same_file)
     types = {column.name: column.type for column in report.columns}
     publication = choose(on.catalogue.publications[request.dialect, report.name], request.columns, request.format)
-    file_format = format_named(request.format)
+    is_text = format_named(request.format).is_text and request.compression in (None, Compression.NONE)
     names = request.format.startswith("json")
     text = sum(
         _CHARACTERS[types[column.source]] + (len(column.name) + _NAME_CHARACTERS if names else 1)
         for column in publication.columns
     )
-    return text if file_format.is_text else text * _COMPRESSED
+    return text if is_text else text * _COMPRESSED
 
 
 def _file_options(request: ExportRequest) -> ExportRequest:
@@ -128,6 +129,7 @@ def _file_options(request: ExportRequest) -> ExportRequest:
         request,
         timespan=_ANY_TIMESPAN,
         name="",
+        split=None,
         row_limit=None,
         as_of=None,
         watermark=None,

@@ -73,7 +73,8 @@ def preview(request: ExportRequest, by: Caller, on: Services, rows: int = MOST_R
     """
     require(by.principal, Scope.READ)  # it shows rows, as a download does
     now = on.clock()
-    request = accept(replace(request, format=_FORMAT), by, on, now=now)
+    as_values = replace(request, format=_FORMAT, compression=None, format_options=None, split=None)
+    request = accept(as_values, by, on, now=now)
     with on.previews.take():
         with on.database.write() as connection:
             audit.record(connection, audit_entry("report.preview", by, dialect=request.dialect), now=now)
