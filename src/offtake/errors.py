@@ -7,6 +7,7 @@
     │   │   ├── InvalidZone         use an IANA time zone name
     │   │   ├── ReversedTimespan    end must be later than start
     │   │   ├── TimespanTooLong     ask for a shorter timespan
+    │   │   ├── PreviewTooLarge     ask for a shorter timespan, or create the export
     │   │   ├── MalformedBody       send a JSON object, in UTF-8 and within the limits
     │   │   └── InvalidScope        ask for granted scopes only
     │   ├── NotAuthenticated        authenticate, or get a new token
@@ -126,6 +127,12 @@ class ReversedTimespan(InvalidRequest):
 
 class TimespanTooLong(InvalidRequest):
     code = "timespan_too_long"
+
+
+class PreviewTooLarge(InvalidRequest):
+    """The preview needs more time or memory than previews may have; an export of the same request has more."""
+
+    code = "preview_too_large"
 
 
 class MalformedBody(InvalidRequest):

@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 
 from offtake.artifacts.store import storage_error
-from offtake.core.attempt import filters, intermediate, server_audit
 from offtake.core.attempt.cancellation import Cancellation, CancelReason
 from offtake.core.attempt.compression_stage import written_file
 from offtake.core.attempt.file_metadata import file_metadata
@@ -25,6 +24,7 @@ from offtake.core.attempt.publish import publish
 from offtake.core.attempt.resource_plan import ResourcePlan
 from offtake.core.exports import budget
 from offtake.core.presentation import layout_of
+from offtake.core.query.preparation import prepare
 from offtake.core.services import Services
 from offtake.engine.duckdb import Limits, Session
 from offtake.engine.plan import plan
@@ -109,10 +109,7 @@ def _produce(
     writable = (written, partition_file(written))
     engine = Session(_limits(lease, plan, on), views, tenant=job.tenant, writable=writable, partitions=plan.partitions)
     with engine as session, cancellation.interrupting(session.interrupt):
-        request = filters.prepare(session, report, request)
-        if report.server_audit:
-            server_audit.expose(session, on.database, request)
-        intermediate.create_tables(session, report, request)
+        request = prepare(session, report, request, on.database)
         query, framing = _plan_query(job, request, file_format, on)
         if query.order or request.split:
             query = session.sort(query, range_bytes=plan.range_bytes, keep_order=bool(request.order))

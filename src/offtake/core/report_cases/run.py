@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 
 from offtake.catalogue.load import Catalogue
 from offtake.catalogue.toml_reader import nearest
-from offtake.core.attempt import filters, intermediate, server_audit
 from offtake.core.presentation import Presentation, choose
+from offtake.core.query import filters, intermediate, server_audit
 from offtake.core.report_cases.case import TENANT, Case
 from offtake.core.report_cases.row_comparison import differences
 from offtake.engine.duckdb import Limits, Session
