@@ -25,10 +25,10 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as NotJson
 
-from offtake.core.settings import BudgetSettings
+from offtake.core.settings import BudgetSettings, LoginSettings
 from offtake.errors import SettingsError
 from offtake.executor.settings import MaintenanceSettings, TemporalSettings, WorkerSettings
-from offtake.http.limit_settings import ConnectionSettings, DownloadSettings, LoginSettings
+from offtake.http.limit_settings import ConnectionSettings, DownloadSettings
 from offtake.http.settings import MetricsSettings, ServerSettings
 from offtake.objects.settings import StorageSettings
 from offtake.settings_messages import closest, explain

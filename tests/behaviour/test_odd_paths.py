@@ -14,7 +14,8 @@ import trustme
 
 from offtake.app import build_catalogue
 from offtake.home import Home
-from offtake.lake.storage import engine_path, unsupported_characters
+from offtake.lake.engine_path import engine_path
+from offtake.lake.storage import unsupported_characters
 from offtake.lake.tables import tables
 from offtake.settings import load_settings
 from offtake.sql_text import select_typed

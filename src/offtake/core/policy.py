@@ -24,7 +24,7 @@ class PerTenant(Generic[Value]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """Maximum number of requests of one principal in each ``period``."""
+    """Maximum number of requests in each ``period``."""
 
     requests: int
     period: timedelta
@@ -40,7 +40,8 @@ class DialectLimits:
     retention: timedelta
     link_life: timedelta
     token_life: timedelta
-    rate: Rate | None = None  # None: unlimited
+    rate: Rate | None = None  # of one principal; None: unlimited
+    tenant_rate: Rate | None = None  # of the tenant, at each server; None: unlimited
     rates: Mapping[str, Rate] = field(
         default_factory=dict
     )  # by operation, for operations that the dialect counts separately

@@ -214,7 +214,7 @@ def router(on: Services) -> APIRouter:
                 on=on,
             )
         except ExportError as error:
-            on.refusals.add(error, dialect="download", address=remote_address(request))
+            on.denials.add(error, dialect="download", address=remote_address(request))
             raise
         bind_log(request, dialect=opened.job.request.dialect, tenant=opened.job.tenant, job=job)
         return answer(opened)

@@ -32,12 +32,12 @@ class Turns:
         with self._lock:
             if self._take(key):
                 return
-            place = asyncio.get_running_loop().create_future()
-            self._waiting.setdefault(key, deque()).append(place)
+            turn = asyncio.get_running_loop().create_future()
+            self._waiting.setdefault(key, deque()).append(turn)
         try:
-            await place
+            await turn
         except asyncio.CancelledError:
-            if not self._leave_line(key, place) and not place.cancelled():
+            if not self._leave_line(key, turn) and not turn.cancelled():
                 self.give_back(key)  # it got the turn in the same moment
             raise
 
@@ -50,8 +50,8 @@ class Turns:
                 if not self._taken[key]:
                     del self._taken[key]
                 return
-            place = self._next(key, line)
-        place.get_loop().call_soon_threadsafe(self._hand_over, key, place)
+            turn = self._next(key, line)
+        turn.get_loop().call_soon_threadsafe(self._hand_over, key, turn)
 
     @contextmanager
     def taken(self, key: str) -> Iterator[None]:
@@ -77,24 +77,24 @@ class Turns:
         return True
 
     def _next(self, key: str, line: deque[asyncio.Future[None]]) -> asyncio.Future[None]:
-        place = line.popleft()
+        turn = line.popleft()
         if not line:
             del self._waiting[key]
-        return place
+        return turn
 
-    def _hand_over(self, key: str, place: asyncio.Future[None]) -> None:
-        if place.cancelled():
+    def _hand_over(self, key: str, turn: asyncio.Future[None]) -> None:
+        if turn.cancelled():
             self.give_back(key)
         else:
-            place.set_result(None)
+            turn.set_result(None)
 
-    def _leave_line(self, key: str, place: asyncio.Future[None]) -> bool:
-        """Return whether the place was still in the line."""
+    def _leave_line(self, key: str, turn: asyncio.Future[None]) -> bool:
+        """Return whether the turn was still awaited."""
         with self._lock:
             line = self._waiting.get(key)
-            if line is None or place not in line:
+            if line is None or turn not in line:
                 return False
-            line.remove(place)
+            line.remove(turn)
             if not line:
                 del self._waiting[key]
             return True

@@ -43,7 +43,7 @@ def admit(
     endpoint: Admission[Options, AnyCall], incoming: IncomingRequest[Options]
 ) -> tuple[AnyCall, Mapping[str, str]]:
     """The authenticated call, and the headers of its rate. Raises ExportError, also if the tenant has too many."""
-    with _noting_refusals(incoming):
+    with _noting_denials(incoming):
         call = endpoint.authenticate(incoming)
     fields = call.log_fields
     bind_log(incoming.request, **fields)
@@ -73,7 +73,7 @@ def finish(
 
 
 def _run_authenticated(endpoint: Endpoint[Any, AnyCall, Any, Any], call: AnyCall, body: bytes | None) -> Response:
-    with _noting_refusals(call):
+    with _noting_denials(call):
         if body is not None:
             call = endpoint.with_body(call, body)
         call = endpoint.authorise(call)
@@ -83,19 +83,19 @@ def _run_authenticated(endpoint: Endpoint[Any, AnyCall, Any, Any], call: AnyCall
 
 
 @contextmanager
-def _noting_refusals(call: IncomingRequest[Any]) -> Iterator[None]:
-    """Count a refusal of the block for the audit log."""
+def _noting_denials(call: IncomingRequest[Any]) -> Iterator[None]:
+    """Count a denial by the block for the audit log."""
     try:
         yield
     except ExportError as error:
-        note_refusal(call, error)
+        note_denial(call, error)
         raise
 
 
-def note_refusal(call: IncomingRequest[Any], error: ExportError) -> None:
-    """Count a refused request for the audit log. An endpoint calls it for a refusal that it does not raise."""
+def note_denial(call: IncomingRequest[Any], error: ExportError) -> None:
+    """Count a denied request for the audit log. An endpoint calls it for a denial that it does not raise."""
     fields = call.log_fields
-    call.on.refusals.add(
+    call.on.denials.add(
         error,
         dialect=call.wire.dialect.name,
         address=remote_address(call.request),
@@ -136,10 +136,10 @@ async def _run_in_threads(
     reads_body_first = endpoint.has_body and endpoint.authenticates_by_body
     incoming = IncomingRequest(request=request, body=await request.body() if reads_body_first else b"", wire=wire)
     reads_body_now = endpoint.has_body and not reads_body_first
-    admitted = await endpoint.run_in_thread(_admit_and_finish, endpoint, incoming, waits_for_body=reads_body_now)
-    if isinstance(admitted, Response):
-        return admitted
-    call, rate_headers = admitted
+    started = await endpoint.run_in_thread(_admit_and_finish, endpoint, incoming, waits_for_body=reads_body_now)
+    if isinstance(started, Response):
+        return started
+    call, rate_headers = started
     body = await request.body() if reads_body_now else None
     finish_in_thread: Callable[..., Awaitable[Response]] = endpoint.run_in_thread
     tenant = call.log_fields.get("tenant")
@@ -154,7 +154,7 @@ async def _run_in_threads(
 def _admit_and_finish(
     endpoint: Endpoint[Options, AnyCall, Any, Any], incoming: IncomingRequest[Options], *, waits_for_body: bool
 ) -> Response | tuple[AnyCall, Mapping[str, str]]:
-    """The answer, or the admitted call if it has to wait for its body or for a turn of its tenant."""
+    """The answer, or the started call if it has to wait for its body or for a turn of its tenant."""
     call, rate_headers = admit(endpoint, incoming)
     if waits_for_body:
         return call, rate_headers

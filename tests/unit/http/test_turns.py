@@ -15,7 +15,7 @@ async def _work(turns: Turns, key: str, name: str, done: list[str], release: asy
         await release.wait()
 
 
-async def _settle() -> None:
+async def _run_tasks() -> None:
     for _ in range(10):
         await asyncio.sleep(0)
 
@@ -24,9 +24,9 @@ def test_further_requests_of_a_key_wait_in_line_and_others_do_not() -> None:
     async def run() -> list[str]:
         turns, done, release = Turns(2), list[str](), asyncio.Event()
         tasks = [asyncio.create_task(_work(turns, "loud", f"loud-{n}", done, release)) for n in range(4)]
-        await _settle()
+        await _run_tasks()
         tasks.append(asyncio.create_task(_work(turns, "quiet", "quiet", done, release)))
-        await _settle()
+        await _run_tasks()
         assert not turns.take("loud")
         release.set()
         await asyncio.gather(*tasks)
@@ -42,7 +42,7 @@ def test_a_turn_that_a_thread_gives_back_goes_to_the_first_in_line() -> None:
         release.set()
         assert turns.take("a")
         waiting = [asyncio.create_task(_work(turns, "a", f"{n}", done, release)) for n in range(3)]
-        await _settle()
+        await _run_tasks()
         await asyncio.to_thread(turns.give_back, "a")
         await asyncio.gather(*waiting)
         return done
@@ -56,7 +56,7 @@ def test_a_cancelled_wait_keeps_no_turn() -> None:
         for rounds in range(4):  # cancelled in the line, and at each step of the handing over
             assert turns.take("a")
             waiting = asyncio.create_task(_work(turns, "a", "never", done, release))
-            await _settle()
+            await _run_tasks()
             if rounds:
                 turns.give_back("a")
             for _ in range(rounds - 1):
@@ -66,7 +66,7 @@ def test_a_cancelled_wait_keeps_no_turn() -> None:
                 await waiting
             if not rounds:
                 turns.give_back("a")
-            await _settle()
+            await _run_tasks()
             assert turns.take("a")
             turns.give_back("a")
 

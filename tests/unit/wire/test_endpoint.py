@@ -13,8 +13,8 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from offtake.core.denials import Denials
 from offtake.core.policy import PerTenant
-from offtake.core.refusals import Refusals
 from offtake.core.services import Services
 from offtake.errors import ExportError, NotPermitted, SettingsError
 from offtake.http.middleware import UnsupportedMedia
@@ -64,7 +64,7 @@ class Recorder:
 def incoming(path: str = "/api/v1/report/export") -> Incoming:
     request = Request({"type": "http", "method": "GET", "path": path, "headers": [], "query_string": b""})
     settings = PerTenant(default=LoopSettings())
-    on = cast(Services, SimpleNamespace(refusals=Refusals()))
+    on = cast(Services, SimpleNamespace(denials=Denials()))
     wire = Wire(dialect=LOOP, on=on, settings=settings, public_url=None)
     return IncomingRequest(request=request, body=b"", wire=wire)
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from isal import igzip
 
 from offtake.errors import LakeError
+from offtake.lake.engine_path import descriptor_path
 
 COMPRESSED = ".gz"
 GZIP_MAGIC = b"\x1f\x8b"  # first bytes of each member (RFC 1952, 2.3.1)
@@ -87,4 +88,4 @@ def open_input(path: Path) -> Iterator[InputFile]:
             if not file.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC):
                 raise LakeError(f"{path}: the file is not compressed with gzip. Remove {COMPRESSED} from its name.")
             content = igzip.open(file)  # type: ignore[no-untyped-call]
-        yield InputFile(path=path, stored=file, content=content, engine_path=f"/proc/self/fd/{descriptor}")
+        yield InputFile(path=path, stored=file, content=content, engine_path=descriptor_path(descriptor))

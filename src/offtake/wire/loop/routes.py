@@ -41,7 +41,7 @@ from offtake.wire.loop.requests import decode_create, decode_id, decode_key
 from offtake.wire.loop.responses import encode_export, encode_gone, is_gone
 from offtake.wire.loop.settings import CREATE, READ, LoopSettings
 from offtake.wire.loop.tables import NAME, REPORT
-from offtake.wire.pipeline import add_endpoints, note_refusal
+from offtake.wire.pipeline import add_endpoints, note_denial
 
 
 def router(wire: Wire[LoopSettings]) -> APIRouter:
@@ -113,7 +113,7 @@ def _read(call: LoopCall, ref: JobRef) -> _Export:
     except JobNotFound as error:
         if call.settings.unknown_id == "404":
             raise
-        note_refusal(call, error)
+        note_denial(call, error)
         return _Export(job=None)
     return _with_link(call, job)
 

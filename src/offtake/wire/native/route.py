@@ -35,7 +35,7 @@ from offtake.wire.native.rates import limit_rate
 from offtake.wire.native.settings import CREATE, PREVIEW, READ, NativeSettings
 from offtake.wire.native.tables import NAME
 from offtake.wire.native.validation import faults_of
-from offtake.wire.pipeline import admit, note_refusal, render_refusal
+from offtake.wire.pipeline import admit, note_denial, render_refusal
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 _ADMISSIONS = {
@@ -140,7 +140,7 @@ async def _admit(incoming: IncomingRequest[NativeSettings], rate: str) -> tuple[
 def _refuse(error: ExportError | HTTPException, call: NativeCall, rate_headers: Mapping[str, str]) -> Response:
     """The answer to a refused request. Without headers of a rate, the server's handlers answer."""
     if isinstance(error, ExportError):
-        note_refusal(call, error)
+        note_denial(call, error)
     if not rate_headers:
         raise error
     response = render_refusal(error, call)
