@@ -214,17 +214,17 @@ class Session:
         with _translate_errors():
             self._connection.execute("SET VARIABLE partitions = CAST(1 AS UBIGINT)")
 
-    def sort(self, query: Query, *, range_bytes: int) -> Query:
+    def sort(self, query: Query, *, range_bytes: int, keep_order: bool = False) -> Query:
         """Sort the rows of a query that has an order. Return a query whose partitions contain the rows in that order.
 
         The rows of each partition are stored in tables that spill. Each partition of the result is a sort range of at
-        most ``range_bytes`` bytes (or one row), and is sorted separately.
+        most ``range_bytes`` bytes (or one row), and is sorted separately. ``order_bounds`` needs ``keep_order``.
         """
         ranges = ExternalSort(self._connection, check=self._raise_if_interrupted)
         for partition in range(self.partitions):
             with _translate_errors():
                 self._select_partition(partition)
-                ranges.store(query, partition=partition)
+                ranges.store(query, partition=partition, keep_order=keep_order)
         with _translate_errors():
             sorted_query = ranges.divide(query, range_bytes=range_bytes)
             self._external_sort, self.partitions = ranges, len(ranges)
@@ -242,6 +242,13 @@ class Session:
         with _translate_errors():
             self._external_sort.select_rows(first, number)
             self.partitions = len(self._external_sort)
+
+    def order_bounds(self) -> tuple[tuple[object, ...], tuple[object, ...]] | None:
+        """Return the values of the order in the first and the last row of the sorted query; None if unknown."""
+        if self._external_sort is None:
+            return None
+        with _translate_errors():
+            return self._external_sort.bounds()
 
     def types(self, query: Query) -> Sequence[str]:
         """Return DuckDB's type names of the query's columns, in order, without running the query."""

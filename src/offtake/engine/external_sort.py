@@ -15,6 +15,7 @@ from itertools import accumulate, pairwise
 import duckdb
 
 from offtake.engine.row_length import row_length
+from offtake.errors import QueryFailed
 from offtake.model.query import Query
 from offtake.sql_text import quote_identifier
 
@@ -56,9 +57,10 @@ class ExternalSort:
         self._stored = self._new_table()
         self._sort_ranges: list[SortRange] = []
         self._selected: list[SortRange] = []  # all ranges, or those of ``select_rows``
+        self._order: list[str] = []  # columns whose values are stored with the rows
 
-    def store(self, query: Query, *, partition: int) -> None:
-        """Run the query for the selected partition and store its rows."""
+    def store(self, query: Query, *, partition: int, keep_order: bool = False) -> None:
+        """Run the query for the selected partition and store its rows, with the values of the order for ``bounds``."""
         self._check()
         description = self._connection.execute(f"DESCRIBE\n{query.sql}", dict(query.values)).fetchall()
         sql_types = {quote_identifier(row[0]): str(row[1]) for row in description}
@@ -66,10 +68,13 @@ class ExternalSort:
         by = [f"{quote_identifier(each.name)}, {_DIRECTION[each.descending]}" for each in query.order]
         sort_key = ", ".join([*by, *(f"{column}, {_DIRECTION[False]}" for column in (str(partition), _NUMBER))])
         size = row_length(columns, [sql_types[name] for name in columns])
+        if keep_order:
+            self._order = [quote_identifier(each.name) for each in query.order]
+        stored = ", ".join([*columns, *self._order])
         start = f"INSERT INTO {self._stored}" if partition else f"CREATE TEMP TABLE {self._stored} AS"
         # The text contains identifiers and the report's query; values of the request are bound.
         self._connection.execute(
-            f"{start} SELECT {', '.join(columns)}, create_sort_key({sort_key}) AS {_SORT_KEY}, {size} AS {_SIZE}\n"  # noqa: S608
+            f"{start} SELECT {stored}, create_sort_key({sort_key}) AS {_SORT_KEY}, {size} AS {_SIZE}\n"  # noqa: S608
             f"FROM (SELECT *, row_number() OVER () AS {_NUMBER} FROM (\n{query.sql}\n))",
             dict(query.values),
         )
@@ -113,6 +118,21 @@ class ExternalSort:
             begun += range_.rows
         self._selected = selected
 
+    def bounds(self) -> tuple[tuple[object, ...], tuple[object, ...]] | None:
+        """Return the values of the order in the first and the last of the selected rows; None without any."""
+        filled = [range_ for range_ in self._selected if range_.rows]
+        if not filled or not self._order:
+            return None
+        return self._order_values(filled[0], "ASC"), self._order_values(filled[-1], "DESC")
+
+    def _order_values(self, range_: SortRange, direction: str) -> tuple[object, ...]:
+        self._set_bounds(range_.lower, range_.upper)
+        row = self._connection.execute(
+            f"SELECT {', '.join(self._order)} FROM {range_.table} WHERE {_IN_RANGE} "  # noqa: S608
+            f"ORDER BY {_SORT_KEY} {direction} LIMIT 1"
+        ).fetchone()
+        return row or ()
+
     def _cut(self, whole: SortRange, first: int, end: int) -> SortRange:
         """Return the rows ``first`` to ``end`` (exclusive) of a range; its size is an estimate."""
         lower = self._key_of_row(whole, first) if first else whole.lower
@@ -127,7 +147,8 @@ class ExternalSort:
         row = self._connection.execute(
             f"SELECT {_SORT_KEY} FROM {range_.table} WHERE {_IN_RANGE} ORDER BY {_SORT_KEY} LIMIT 1 OFFSET {number}"  # noqa: S608
         ).fetchone()
-        assert row is not None, "a range has as many rows as were counted"  # noqa: S101
+        if row is None:
+            raise QueryFailed("A sort range has fewer rows than were counted.")
         key: bytes = row[0]
         return key
 

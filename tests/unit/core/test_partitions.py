@@ -90,9 +90,14 @@ def on(tmp_path: Path) -> Iterator[Services]:
 
 
 def _leased(
-    on: Services, *, format_name: str = "csv", row_limit: int | None = None, split: Split | None = None
+    on: Services,
+    *,
+    format_name: str = "csv",
+    row_limit: int | None = None,
+    split: Split | None = None,
+    order: tuple[str, ...] = (),
 ) -> Lease:
-    request = replace(EXPORT, report="taggings", format=format_name, row_limit=row_limit, split=split)
+    request = replace(EXPORT, report="taggings", format=format_name, row_limit=row_limit, split=split, order=order)
     create_export(request, caller(), on)
     now = on.clock()
     with on.database.write() as connection:
@@ -142,9 +147,11 @@ def test_a_row_limit_applies_to_all_partitions_together(on: Services) -> None:
     assert run_attempt(_leased(on, row_limit=TAGGINGS), on, Cancellation()).rows == TAGGINGS
 
 
-def _split(on: Services, split: Split, format_name: str) -> tuple[list[ArtifactFile], list[list[str]]]:
+def _split(
+    on: Services, split: Split | None, format_name: str, order: tuple[str, ...] = ()
+) -> tuple[list[ArtifactFile], list[list[str]]]:
     """The published files of an export, and the rows of each."""
-    lease = _leased(on, format_name=format_name, split=split)
+    lease = _leased(on, format_name=format_name, split=split, order=order)
     artifact = run_attempt(lease, on, Cancellation())
     with on.database.read() as connection:
         job = jobs.get(connection, lease.job.id)
@@ -188,6 +195,15 @@ def test_no_file_of_a_split_by_bytes_is_larger_than_that(on: Services, format_na
 def test_a_file_of_a_split_by_bytes_has_at_least_one_row(on: Services) -> None:
     files, _ = _split(on, Split(bytes=1), "csv")
     assert [file.rows for file in files] == [1] * TAGGINGS
+
+
+@pytest.mark.parametrize("split", [None, Split(rows=15)], ids=["whole", "split"])
+def test_the_files_of_a_sorted_export_say_where_they_begin_and_end(on: Services, split: Split | None) -> None:
+    tags = sorted((f"t{number}" for number in range(TAGGINGS)), reverse=True)
+    files, found = _split(on, split, "csv", order=("-tag_id",))
+    assert [tag for each in found for tag in each] == tags
+    assert [file.first_key for file in files] == [(each[0],) for each in found]
+    assert [file.last_key for file in files] == [(each[-1],) for each in found]
 
 
 def test_a_split_export_without_rows_is_one_file(on: Services) -> None:

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 from offtake.core.attempt.cancellation import Cancellation, CancelReason
@@ -38,6 +40,8 @@ class StagedFile:
 
     path: Path
     stats: FileStats
+    first_key: tuple[object, ...] | None = None  # values of the order in the first row, as JSON; None: unordered
+    last_key: tuple[object, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,11 @@ class Output:
     limits: FileLimits
     _done: list[StagedFile] = field(default_factory=list)  # complete files of a split export
 
-    def write(self) -> FileStats:
+    def write_whole(self) -> list[StagedFile]:
+        """Write all rows to the one staging file."""
+        return [self._staged(self.staged, self._write_file())]
+
+    def _write_file(self) -> FileStats:
         """Write and verify a file with the first of the format's writers that has enough memory for the rows.
 
         If the query itself needs more memory, the fast writer fails with MemoryExhausted, and no other one is tried.
@@ -124,13 +132,18 @@ class Output:
     def _window(self, first: int, number: int) -> FileStats:
         """Write ``number`` rows from row ``first`` on."""
         self.session.select_rows(first, number)
-        stats = self.write()
+        stats = self._write_file()
         if stats.rows != number:
             raise ArtifactMismatch(f"The file should have {number} rows, and has {stats.rows}.")
         return stats
 
     def _keep(self, stats: FileStats, path_of: Callable[[int], Path]) -> None:
-        self._done.append(StagedFile(path=self.staged.rename(path_of(len(self._done))), stats=stats))
+        self._done.append(self._staged(self.staged.rename(path_of(len(self._done))), stats))
+
+    def _staged(self, path: Path, stats: FileStats) -> StagedFile:
+        bounds = self.session.order_bounds()
+        first, last = (None, None) if bounds is None else (tuple(map(_as_json, values)) for values in bounds)
+        return StagedFile(path=path, stats=stats, first_key=first, last_key=last)
 
     def _write(self, writer: Writer) -> FileStats:
         self.staged.unlink(missing_ok=True)
@@ -144,6 +157,15 @@ class Output:
         if written != stats.rows:
             raise ArtifactMismatch(f"The writer reported {written} rows, the file has {stats.rows}.")
         return stats
+
+
+def _as_json(value: object) -> object:
+    """Return a value of the order as the native API writes it: instants in UTC with microseconds."""
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+    if isinstance(value, date):
+        return value.isoformat()
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def _require_few(files: int) -> None:

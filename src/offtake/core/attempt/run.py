@@ -115,13 +115,13 @@ def _produce(
         intermediate.create_tables(session, report, request)
         query, framing = _plan_query(job, request, file_format, on)
         if query.order or request.split:
-            query = session.sort(query, range_bytes=plan.range_bytes)
+            query = session.sort(query, range_bytes=plan.range_bytes, keep_order=bool(request.order))
         on.reached("writing", lease)
         progress.enter(Phase.WRITING)
         limits = FileLimits(request.row_limit, budget.current_allowance(job.tenant, on), cancellation, progress)
         output = Output(file_format, session, query, framing, staged, limits)
         if request.split is None:
-            files = [StagedFile(path=staged, stats=output.write())]
+            files = output.write_whole()
         else:
             numbered = partial(on.artifacts.staging, job.id, lease.fence, file_format.suffix)
             files = output.write_split(request.split, lambda number: numbered(number=number))
@@ -172,6 +172,8 @@ def _files(lease: Lease, staged: Sequence[StagedFile], on: Services) -> list[Art
             bytes=file.stats.bytes,
             sha256=file.stats.sha256,
             blocks=file.stats.blocks,
+            first_key=file.first_key,
+            last_key=file.last_key,
         )
         for number, file in enumerate(staged)
     ]
