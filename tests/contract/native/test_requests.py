@@ -28,7 +28,7 @@ def client(idle: Served) -> Iterator[NativeWire]:
 # --- discovery -------------------------------------------------------------------------------------------------------
 
 
-def test_every_report_is_listed_and_definition(client: NativeWire) -> None:
+def test_every_report_is_listed_and_can_be_read(client: NativeWire) -> None:
     listed = client.http.get(f"{V1}/reports").json()["reports"]
     assert [each["name"] for each in listed] == sorted(catalogue().reports)
     for each in listed:

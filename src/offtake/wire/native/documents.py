@@ -257,22 +257,22 @@ class LimitsDocument(Document):
     retention_days: Annotated[float, Field(description="How long files are kept unless the client decides.")]
     longest_retention_days: Annotated[float, Field(description="Longest retention that a client may set.")]
     holds: Annotated[bool, Field(description="Whether clients may hold exports.")]
-    link_seconds: int
-    body_bytes: int
-    kept_bytes: int | None
-    kept_files: int | None
-    kept_rows: int | None
-    daily_bytes: int | None
-    rates: dict[str, RateDocument]
-    formats: list[str]
+    link_seconds: Annotated[int, Field(description="Life of a link to a file.")]
+    body_bytes: Annotated[int, Field(description="Largest body of a request.")]
+    kept_bytes: Annotated[int | None, Field(description="Bytes of all files that the account keeps.")]
+    kept_files: Annotated[int | None, Field(description="Number of files that the account keeps.")]
+    kept_rows: Annotated[int | None, Field(description="Rows of all files that the account keeps.")]
+    daily_bytes: Annotated[int | None, Field(description="Bytes of the files that are published in a day (UTC).")]
+    rates: Annotated[dict[str, RateDocument], Field(description="Requests that are counted: create, preview, read.")]
+    formats: Annotated[list[str], Field(description="The formats of files.")]
 
 
 class UsageDocument(Document):
     """What the account uses of its limits."""
 
     open_exports: Annotated[int, Field(description="Exports of this API that have not ended.")]
-    kept_files: int
-    kept_bytes: int
-    kept_rows: int
-    daily_bytes: Annotated[int, Field(description="Published today (UTC).")]
+    kept_files: Annotated[int, Field(description="Files that are kept, of all dialects.")]
+    kept_bytes: Annotated[int, Field(description="Bytes of these files.")]
+    kept_rows: Annotated[int, Field(description="Rows of these files.")]
+    daily_bytes: Annotated[int, Field(description="Bytes that were published today (UTC).")]
     next_expiry: Annotated[Instant | None, Field(description="When the next file is removed; null: none will be.")]

@@ -54,7 +54,9 @@ IdempotencyKey = Annotated[
 ]
 Prefer = Annotated[
     str | None,
-    Header(description=f"wait=10 waits up to 10 seconds, at most {MOST_SECONDS}, for the end (RFC 7240)."),
+    Header(
+        alias="Prefer", description=f"wait=10 waits up to 10 seconds, at most {MOST_SECONDS}, for the end (RFC 7240)."
+    ),
 ]
 Wait = Annotated[
     int, Query(ge=0, le=MOST_SECONDS, description="Seconds for which the answer may wait until the export has ended.")
