@@ -231,7 +231,7 @@ def test_discarding_an_attempt_removes_the_file_that_is_compressed(on: Services)
     plain = written_file(staged, file_format)
     for path in (staged, plain, partition_file(plain)):
         path.write_text("x")
-    on.artifacts.discard("job", 1, file_format.suffix)
+    on.artifacts.discard("job", 1)
     assert list(staged.parent.iterdir()) == []
 
 
