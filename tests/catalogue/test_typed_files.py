@@ -40,9 +40,7 @@ def test_a_report_reads_back_as_its_rows_and_types(name: str, tmp_path: Path) ->
     with fill(case, catalogue(), tmp_path).open(writable=(path,)) as (session, request):
         for format_name, readers in READERS.items():
             file_format = format_named(format_name)
-            layout = present_typed(
-                default_publication(report, "native"), replace(request, format=format_name, columns=())
-            )
+            layout = present_typed(default_publication(report), replace(request, format=format_name, columns=()))
             query = plan(report, layout.shown, request, empty_text_is_null=file_format.empty_text_is_null)
             framing = replace(layout.framing, metadata=file_metadata(report, layout.shown))
             assert file_format.write(session, query, path, framing=framing) == len(expected)

@@ -17,15 +17,11 @@ import pytest
 from pyarrow import parquet
 from sqlalchemy import select, update
 
-from offtake.app import build_services
-from offtake.core.admin import identity
 from offtake.core.attempt.cancellation import Cancellation
 from offtake.core.attempt.compression_stage import written_file
 from offtake.core.attempt.run import run_attempt
 from offtake.core.exports.create import create_export
 from offtake.core.exports.download import file_name
-from offtake.core.policy import PerTenant
-from offtake.core.presentation import Presentation, present_typed
 from offtake.core.services import Services
 from offtake.errors import InvalidRequest, RowLimitExceeded
 from offtake.formats import FORMATS, format_named, format_of, partition_file
@@ -33,21 +29,16 @@ from offtake.formats.arrow import ARROW
 from offtake.formats.csv import CSV
 from offtake.formats.json import JSON, JSON_LINES
 from offtake.formats.parquet import PARQUET
-from offtake.home import Home
-from offtake.lake.ingest.load import load
-from offtake.lake.tables import tables
 from offtake.model.format_options import Compression, CsvOptions
 from offtake.model.job import Lease
 from offtake.model.layout import Framing
 from offtake.model.request import ExportRequest
-from offtake.model.tenant import Tenant
-from offtake.settings import CatalogueSettings, Settings
 from offtake.store import jobs
-from offtake.store.migrate import migrate
 from offtake.store.schema import job as job_table
 from tests.fixtures.columnar import COLUMNAR, read_columns
 from tests.fixtures.exports import EXPORT, NOON, caller
 from tests.fixtures.storage_paths import artifact_path
+from tests.fixtures.taggings import FOLDER, tagging_services
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -55,73 +46,41 @@ else:
     from backports import zstd
 
 TAGGINGS = 40
-FOLDER = {
-    "report.toml": """\
-title = "Taggings"
-grain = "One row per tagging."
-window = "attached_at"
-key = ["tag_id"]
-partition_by = "tag_id"
-tables = [{ table = "conversation_tag", prune = "window" }]
-columns = [
-    { name = "tag_id", type = "id", mark = "proposed", nullable = false, meaning = "The tag." },
-    { name = "attached_at", type = "instant", mark = "proposed", nullable = false, meaning = "When." },
+FILES = {
+    "report.toml": FOLDER["report.toml"].removesuffix("]\n")
+    + """\
     { name = "share", type = "decimal", mark = "proposed", nullable = false, meaning = "A half." },
     { name = "note", type = "text", mark = "proposed", meaning = "Empty, or null for t0." },
 ]
 """,
-    "query.sql": """\
-SELECT tag_id, attached_at, CAST(0.5 AS DOUBLE) AS share, CASE WHEN tag_id <> 't0' THEN '' END AS note
-FROM conversation_tag
-WHERE attached_at >= $start AND attached_at < $end AND in_partition(tag_id)
-""",
-    "wire.talkdesk.toml": """\
-slug = "taggings"
-title = "Taggings"
-columns = [
-    { name = "tag", from = "tag_id", as = "exact_text", mark = "proposed" },
-    { name = "at", from = "attached_at", as = "instant", mark = "proposed" },
-    { name = "share", from = "share", as = "decimal", mark = "proposed" },
-    { name = "note", from = "note", as = "exact_text", mark = "proposed" },
-]
-""",
+    "query.sql": FOLDER["query.sql"].replace(
+        "FROM", ", CAST(0.5 AS DOUBLE) AS share, CASE WHEN tag_id <> 't0' THEN '' END AS note FROM"
+    ),
 }
 AT = NOON - timedelta(hours=1)
 ROWS = {f"t{number}": (AT, 0.5, None if number == 0 else "") for number in range(TAGGINGS)}
 
 
-@pytest.fixture
-def on(tmp_path: Path) -> Iterator[Services]:
-    """Services with a report of 40 rows whose values are typed, and attempts of several partitions."""
-    report = tmp_path / "own" / "taggings"
-    report.mkdir(parents=True)
-    for name, text in FOLDER.items():
-        (report / name).write_text(text)
-    home = Home(tmp_path / "home")
-    home.create()
-    services = build_services(home, Settings(catalogue=CatalogueSettings(folders=(str(report.parent),))))
-    migrate(services.database)
-    identity.add_tenant(Tenant(name="acme"), services)
-    rows = ({"conversation_id": "c", "tag_id": tag, "attached_at": AT.isoformat()} for tag in ROWS)
-    file = tmp_path / "taggings.jsonl"
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    load(services.lake, tables()["conversation_tag"], [file], tenant="acme")
-    typed: PerTenant[Presentation] = PerTenant(default=present_typed)
-    yield replace(services, presentations={"talkdesk": typed}, attempt=replace(services.attempt, partition_rows=9))
+@pytest.fixture(scope="module")
+def on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    """Services with a report of 40 rows, which no vendor publishes, and attempts of several partitions."""
+    services = tagging_services(tmp_path_factory.mktemp("taggings"), rows=TAGGINGS, files=FILES)
+    yield replace(services, attempt=replace(services.attempt, partition_rows=9))
     services.database.close()
 
 
 def _request(**changes: Any) -> ExportRequest:
-    return replace(EXPORT, report="taggings", row_limit=None, **changes)
+    return replace(EXPORT, dialect="native", report="taggings", row_limit=None, **changes)
 
 
 def _leased(request: ExportRequest, on: Services) -> Lease:
-    create_export(request, caller(), on)
-    now = on.clock()
-    with on.database.write() as connection:
-        lease = jobs.claim(connection, worker="w", now=now, until=now + timedelta(minutes=1))
-    assert lease is not None
-    return lease
+    job, now = create_export(request, caller(), on), on.clock()
+    while True:  # other tests leave queued jobs
+        with on.database.write() as connection:
+            lease = jobs.claim(connection, worker="w", now=now, until=now + timedelta(minutes=1))
+        assert lease is not None
+        if lease.job.id == job.id:
+            return lease
 
 
 def _exported(request: ExportRequest, on: Services) -> bytes:
@@ -148,7 +107,7 @@ def test_a_file_has_the_compression_that_was_asked_for(name: str, compression: C
     data = _exported(_request(format=name, compression=compression), on)
     if name in COLUMNAR:
         found = read_columns(name, data).to_pylist()
-        assert {row["tag"]: (row["at"], row["share"], row["note"]) for row in found} == ROWS
+        assert {row["tag_id"]: (row["attached_at"], row["share"], row["note"]) for row in found} == ROWS
         if name == "parquet":
             codec = parquet.read_metadata(io.BytesIO(data)).row_group(0).column(0).compression
             assert codec == {"none": "UNCOMPRESSED", "gzip": "GZIP", "zstd": "ZSTD"}[compression]
@@ -158,14 +117,14 @@ def test_a_file_has_the_compression_that_was_asked_for(name: str, compression: C
     expand: dict[str, Callable[[bytes], bytes]] = {"none": bytes, "gzip": gzip.decompress, "zstd": zstd.decompress}
     text = expand[compression](data).decode()
     lines = csv.DictReader(io.StringIO(text, newline="")) if name == "csv" else map(json.loads, text.splitlines())
-    assert {row["tag"]: row["at"] for row in lines} == dict.fromkeys(ROWS, "2026-03-01T11:00:00.000000Z")
+    assert {row["tag_id"]: row["attached_at"] for row in lines} == dict.fromkeys(ROWS, "2026-03-01T11:00:00.000000Z")
 
 
 def test_csv_is_written_with_the_options_of_the_request(on: Services) -> None:
     options = CsvOptions(delimiter=";", quote="'", bom=True, null="NULL", line_end="\n", decimal_mark=",")
     data = _exported(_request(format="csv", format_options=options, compression=Compression.GZIP), on)
     header, *lines = gzip.decompress(data).decode().removesuffix("\n").split("\n")
-    assert header == "\ufefftag;at;share;note"
+    assert header == "\ufefftag_id;attached_at;share;note"
     at = "2026-03-01T11:00:00.000000Z"
     assert sorted(lines) == sorted(f"{tag};{at};0,5;{'NULL' if tag == 't0' else ''}" for tag in ROWS)
 
@@ -179,9 +138,10 @@ def test_csv_distinguishes_null_from_empty_text_by_default(on: Services) -> None
 @pytest.mark.parametrize("name", COLUMNAR)
 def test_a_row_limit_applies_to_files_that_are_counted_at_their_end(name: str, on: Services) -> None:
     request = replace(_request(format=name), row_limit=TAGGINGS - 1)
+    lease = _leased(request, on)
     with pytest.raises(RowLimitExceeded):
-        run_attempt(_leased(request, on), on, Cancellation())
-    assert list(on.artifacts.found()) == []
+        run_attempt(lease, on, Cancellation())
+    assert [each for each in on.artifacts.found() if each.job == lease.job.id] == []
 
 
 def test_the_options_of_a_format_are_stored_with_the_job(on: Services) -> None:
@@ -191,7 +151,7 @@ def test_the_options_of_a_format_are_stored_with_the_job(on: Services) -> None:
     job = create_export(request, caller(), on)
     with on.database.read() as connection:
         found = jobs.get(connection, job.id)
-        stored = connection.execute(select(job_table.c.request)).scalar_one()
+        stored = connection.execute(select(job_table.c.request).where(job_table.c.id == job.id)).scalar_one()
     assert found == job
     assert job.request == replace(request, as_of=job.request.as_of)
     assert stored["format_options"] == {"delimiter": "\t", "header": False}
@@ -201,8 +161,8 @@ def test_the_options_of_a_format_are_stored_with_the_job(on: Services) -> None:
 def test_an_option_of_a_newer_release_is_not_ignored(field: str, value: object, on: Services) -> None:
     job = create_export(_request(format="csv"), caller(), on)
     with on.database.write() as connection:
-        stored = connection.execute(select(job_table.c.request)).scalar_one()
-        connection.execute(update(job_table).values(request={**stored, field: value}))
+        stored = connection.execute(select(job_table.c.request).where(job_table.c.id == job.id)).scalar_one()
+        connection.execute(update(job_table).where(job_table.c.id == job.id).values(request={**stored, field: value}))
         found = jobs.get(connection, job.id)
     assert found is not None
     assert found.request.unknown == (field,)
@@ -231,7 +191,7 @@ def test_discarding_an_attempt_removes_the_file_that_is_compressed(on: Services)
     plain = written_file(staged, file_format)
     for path in (staged, plain, partition_file(plain)):
         path.write_text("x")
-    on.artifacts.discard("job", 1, file_format.suffix)
+    on.artifacts.discard("job", 1)
     assert list(staged.parent.iterdir()) == []
 
 

@@ -112,7 +112,7 @@ class ProgressDocument(Document):
     phase: Annotated[
         str,
         Field(
-            description="queued, then what the attempt does (reading, querying, writing, publishing), then done or the "
+            description="queued, then what the attempt does (opening, querying, writing, publishing), then done or the "
             "state in which the export ended."
         ),
     ]
