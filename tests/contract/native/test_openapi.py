@@ -20,6 +20,7 @@ OPERATIONS = {
     ("GET", "/v1/reports"),
     ("GET", "/v1/reports/{name}"),
     ("POST", "/v1/exports"),
+    ("POST", "/v1/exports/preview"),
     ("GET", "/v1/exports"),
     ("GET", "/v1/exports/{id}"),
     ("GET", "/v1/exports/{id}/events"),
@@ -33,8 +34,10 @@ OPERATIONS = {
 }
 MADE_UP = [
     *((*operation, VALID) for operation in sorted(OPERATIONS) if "{" in operation[1] or operation[1] == "/v1/exports"),
+    ("POST", "/v1/exports/preview", VALID),
     ("GET", "/v1/exports", INVALID),
     ("POST", "/v1/exports", INVALID),
+    ("POST", "/v1/exports/preview", INVALID),
     ("POST", "/v1/exports/{id}/retention", INVALID),
     ("GET", "/v1/exports/{id}/files/{number}", INVALID),  # any text is an id
 ]
@@ -91,6 +94,8 @@ def test_every_answer_in_the_life_of_an_export_matches_the_document(openapi: Ope
         send("POST", "/v1/exports", {**wanted, "columns": ["a"]})
         send("POST", "/v1/exports", {"report": REPORT, "timespan": MARCH}, Idempotency_Key="a")
         send("POST", "/v1/exports", {"report": "calls", "timespan": MARCH}, Idempotency_Key="a")
+        send("POST", "/v1/exports", {"report": REPORT, "timespan": MARCH, "dry_run": True})
+        send("POST", "/v1/exports/preview", {"report": REPORT, "timespan": MARCH, "rows": 2})
         send("GET", "/v1/reports")
         send("GET", "/v1/reports/{name}")
         send("GET", "/v1/exports")
@@ -114,6 +119,6 @@ def test_every_answer_in_the_life_of_an_export_matches_the_document(openapi: Ope
             openapi.schema[path][method].validate_response(answer)
     statuses = [answer.status_code for *_, answer in seen]
     assert statuses == [
-        *(200, 422, 202, 409, 200, 200, 200, 200),
+        *(200, 422, 202, 409, 200, 200, 200, 200, 200, 200),
         *(200, 304, 412, 302, 404, 200, 409, 200, 409, 200, 204, 410, 410, 200, 200),
     ]

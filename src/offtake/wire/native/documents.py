@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
@@ -162,6 +162,32 @@ class ExportDocument(Document):
     bytes: Annotated[int | None, Field(description="Bytes of the finished files.")]
     error: FailureDocument | None
     links: ExportLinks
+
+
+class EstimateDocument(Document):
+    """What an export is expected to have, if it was created now. Nothing was created."""
+
+    dry_run: Literal[True]
+    rows: Annotated[int | None, Field(description="null: there is nothing to estimate it from.")]
+    bytes: Annotated[int | None, Field(description="Of all files.")]
+    seconds: Annotated[int | None, Field(description="From the start of the attempt.")]
+    files: Annotated[int | None, Field(description="Number of files, if they are split.")]
+
+
+class PreviewColumn(Document):
+    """A column of a preview."""
+
+    name: str
+    type: ColumnType
+
+
+class PreviewDocument(Document):
+    """The first rows of a request."""
+
+    report: str
+    columns: list[PreviewColumn]
+    rows: Annotated[list[list[Any]], Field(description="The values of each row, in the order of the columns.")]
+    truncated: Annotated[bool, Field(description="Whether an export of the request may have more rows.")]
 
 
 class ExportList(Document):
