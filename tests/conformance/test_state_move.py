@@ -44,7 +44,9 @@ def on(services: Services) -> Services:
     """Services with rows in most tables."""
     for name in ("acme", "umbra", "zubr-1"):
         identity.add_tenant(Tenant(name=name, company_key=f"key-{name}"), services)
-    identity.add_credential("acme", CredentialKind.BASIC, services, user="ann", scopes=DEFAULT_SCOPES)
+    identity.add_credential(
+        "acme", CredentialKind.BASIC, services, user="ann", permissions=identity.Permissions(scopes=DEFAULT_SCOPES)
+    )
     published(services)
     create_export(LOOP_EXPORT, caller(), services, key="march")
     create_export(EXPORT, caller(), services)

@@ -9,9 +9,9 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from offtake.core.query import server_audit
 from tests.fixtures.row_comparison import assert_same_rows
 from tests.property.exporting import catalogue, microseconds, stored, without_noise
+from tests.property.oracle_exports import exported
 from tests.property.oracles import ORACLES
 from tests.property.oracles.report_oracle import ExportCase, ReportOracle
 from tests.strategies import Care, Row, Scenario, scenarios
@@ -40,16 +40,7 @@ def test_the_report_yields_what_the_oracle_calculates(oracle: ReportOracle, data
         for case in _cases(oracle, scenario, cares, data):
             expected = without_noise(oracle.expected_rows(case))
             _check_columns(oracle, expected)
-            with here.export(
-                oracle.report,
-                case.care,
-                case.timespan,
-                as_of=case.asked_at,
-                dialect=oracle.dialect,
-                parameters=case.parameters,
-            ) as export:
-                if catalogue().reports[oracle.report].server_audit:
-                    server_audit.fill(export.session, case.server_audit)
+            with exported(here, oracle, case) as export:
                 assert_same_rows(export.rows(), microseconds(expected), key=export.key)
                 oracle.check_file(export, expected, data)
 

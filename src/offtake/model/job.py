@@ -59,7 +59,7 @@ class Failure:
 class Phase(StrEnum):
     """What a leased job is doing."""
 
-    READING = "reading"  # files of the lake are located, and fetched from object storage
+    OPENING = "opening"  # files of the lake are located, and fetched from object storage
     QUERYING = "querying"  # intermediate tables and sorting; no row is written yet
     WRITING = "writing"  # rows are written and verified
     PUBLISHING = "publishing"  # the files are moved to their final keys
@@ -119,6 +119,7 @@ class JobFilter:
     status: Status | None = None
     since: datetime | None = None  # created at this instant or later
     person: str | None = None  # the actor or the owner
+    reports: tuple[str, ...] | None = None  # one of these
 
 
 def has_file(job: Job, now: datetime) -> bool:

@@ -138,6 +138,8 @@ credential = Table(
     Column("previous_until", Instant, nullable=True),
     Column("generation", Integer, nullable=False, server_default=text("1")),
     Column("scopes", Text, nullable=False),
+    Column("reports", Text, nullable=True),
+    Column("personal", Boolean, nullable=False, server_default=text("true")),
     Column("created_at", Instant, nullable=False),
     Column("revoked", Boolean, nullable=False, server_default=text("false")),
     CheckConstraint("(previous_hash IS NULL) = (previous_until IS NULL)", name="previous_whole"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -24,18 +23,16 @@ from offtake.engine.duckdb import Limits, Session
 from offtake.executor.shutdown import Shutdown
 from offtake.executor.worker import Worker, attempt, claim_next
 from offtake.home import Home
-from offtake.lake.ingest.load import load
-from offtake.lake.tables import tables
 from offtake.model.job import Job, Status
 from offtake.model.tenant import Tenant
 from offtake.model.view import TableView
-from offtake.settings import CatalogueSettings, Settings
+from offtake.settings import Settings
 from offtake.store import jobs, memory_reductions
 from offtake.store.memory_reductions import ReductionKey
-from offtake.store.migrate import migrate
 from offtake.store.schema import memory_reduction
 from offtake.wire.khoros.settings import KhorosSettings
-from tests.fixtures.exports import EXPORT, NOON, caller
+from tests.fixtures.exports import EXPORT, caller
+from tests.fixtures.taggings import FOLDER, tagging_services
 
 TAGGINGS, MEMORY_MB = 4_096, 32
 # Aggregated text does not spill. All rows need about 50 MiB, and more while the list grows: too much for one partition
@@ -49,51 +46,19 @@ FROM (
 )
 WHERE len(fillers) > 0
 """
-FOLDER = {
-    "report.toml": """\
-title = "Taggings"
-grain = "One row per tagging."
-window = "attached_at"
-key = ["tag_id"]
-partition_by = "tag_id"
-tables = [{ table = "conversation_tag", prune = "window" }]
-columns = [
-    { name = "tag_id", type = "id", mark = "proposed", nullable = false, meaning = "The tag." },
-    { name = "attached_at", type = "instant", mark = "proposed", nullable = false, meaning = "When." },
-]
-""",
-    "query.sql": QUERY,
-    "wire.talkdesk.toml": """\
-slug = "taggings"
-title = "Taggings"
-columns = [{ name = "tag", from = "tag_id", as = "text", mark = "proposed" }]
-""",
-}
+FILES = {**FOLDER, "query.sql": QUERY}
 
 
 def services(folder: Path, files: dict[str, str]) -> Services:
     """Services with the report, its rows, and attempts with 32 MiB."""
-    report = folder / "own" / "taggings"
-    report.mkdir(parents=True)
-    for name, text in files.items():
-        (report / name).write_text(text)
-    home = Home(folder / "home")
-    home.create()
-    made = build_services(home, Settings(catalogue=CatalogueSettings(folders=(str(report.parent),))))
-    migrate(made.database)
-    identity.add_tenant(Tenant(name="acme"), made)
-    at = (NOON - timedelta(hours=1)).isoformat()
-    rows = ({"conversation_id": "c", "tag_id": f"t{number}", "attached_at": at} for number in range(TAGGINGS))
-    file = folder / "taggings.jsonl"
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    load(made.lake, tables()["conversation_tag"], [file], tenant="acme")
+    made = tagging_services(folder, rows=TAGGINGS, files=files)
     policy = replace(made.attempt, memory_mb=MEMORY_MB, threads=2, partition_rows=TAGGINGS)
     return replace(made, attempt=policy)
 
 
 @pytest.fixture
 def on(tmp_path: Path) -> Iterator[Services]:
-    made = services(tmp_path, FOLDER)
+    made = services(tmp_path, FILES)
     yield made
     made.database.close()
 
@@ -101,7 +66,7 @@ def on(tmp_path: Path) -> Iterator[Services]:
 @pytest.fixture
 def on_whole(tmp_path: Path) -> Iterator[Services]:
     """Services whose report cannot be partitioned."""
-    files = {name: text.replace('partition_by = "tag_id"\n', "") for name, text in FOLDER.items()}
+    files = {name: text.replace('partition_by = "tag_id"\n', "") for name, text in FILES.items()}
     files["query.sql"] = QUERY.replace(" AND in_partition(tag_id)", "")
     made = services(tmp_path, files)
     yield made

@@ -12,8 +12,6 @@ from pathlib import Path
 import pytest
 import python_calamine
 
-from offtake.app import build_services
-from offtake.core.admin import identity
 from offtake.core.attempt import output
 from offtake.core.attempt.cancellation import Cancellation
 from offtake.core.attempt.resource_plan import resource_plan
@@ -24,67 +22,25 @@ from offtake.engine.duckdb import Limits, Session
 from offtake.errors import AttemptInterrupted, RowLimitExceeded, TooManyFiles
 from offtake.formats import FORMATS, partition_file
 from offtake.formats.csv import CSV
-from offtake.home import Home
-from offtake.lake.ingest.load import load
-from offtake.lake.tables import tables
 from offtake.model.artifact import ArtifactFile, artifact_of
 from offtake.model.job import Lease
 from offtake.model.layout import Framing
 from offtake.model.query import Query
 from offtake.model.request import Split
-from offtake.model.tenant import Tenant
 from offtake.model.view import TableView
-from offtake.settings import CatalogueSettings, Settings
 from offtake.store import jobs, manifests
-from offtake.store.migrate import migrate
 from tests.fixtures.columnar import COLUMNAR, read_columns
 from tests.fixtures.exports import EXPORT, NOON, caller
 from tests.fixtures.storage_paths import artifact_path
+from tests.fixtures.taggings import tagging_services
 
 TAGGINGS = 40
-FOLDER = {
-    "report.toml": """\
-title = "Taggings"
-grain = "One row per tagging."
-window = "attached_at"
-key = ["tag_id"]
-partition_by = "tag_id"
-tables = [{ table = "conversation_tag", prune = "window" }]
-columns = [
-    { name = "tag_id", type = "id", mark = "proposed", nullable = false, meaning = "The tag." },
-    { name = "attached_at", type = "instant", mark = "proposed", nullable = false, meaning = "When." },
-]
-""",
-    "query.sql": """\
-SELECT tag_id, attached_at
-FROM conversation_tag
-WHERE attached_at >= $start AND attached_at < $end AND in_partition(tag_id)
-""",
-    "wire.talkdesk.toml": """\
-slug = "taggings"
-title = "Taggings"
-columns = [{ name = "tag", from = "tag_id", as = "text", mark = "proposed" }]
-""",
-}
 
 
 @pytest.fixture
 def on(tmp_path: Path) -> Iterator[Services]:
     """Services with a report of 40 rows, and attempts that divide it into partitions of 9 rows."""
-    report = tmp_path / "own" / "taggings"
-    report.mkdir(parents=True)
-    for name, text in FOLDER.items():
-        (report / name).write_text(text)
-    home = Home(tmp_path / "home")
-    home.create()
-    services = build_services(home, Settings(catalogue=CatalogueSettings(folders=(str(report.parent),))))
-    migrate(services.database)
-    identity.add_tenant(Tenant(name="acme"), services)
-    at = (NOON - timedelta(hours=1)).isoformat()
-    rows = ({"conversation_id": "c", "tag_id": f"t{number}", "attached_at": at} for number in range(TAGGINGS))
-    file = tmp_path / "taggings.jsonl"
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    load(services.lake, tables()["conversation_tag"], [file], tenant="acme")
+    services = tagging_services(tmp_path, rows=TAGGINGS)
     yield replace(services, attempt=replace(services.attempt, partition_rows=9))
     services.database.close()
 

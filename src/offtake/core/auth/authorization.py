@@ -16,7 +16,9 @@ def require(principal: Principal, scope: Scope) -> None:
 
 def may_see(principal: Principal, job: Job) -> bool:
     """Whether the principal may see a job of its tenant: as its actor, its owner or with access to all jobs
-    (Loop contract 4)."""
+    (Loop contract 4), and only if it may export the report."""
+    if not principal.access.allows(job.request.report):
+        return False
     person = person_filter(principal)
     return person is None or person in (job.actor, job.effective)
 
@@ -28,9 +30,14 @@ def person_filter(principal: Principal) -> str | None:
 
 def may_order(principal: Principal, report: Report) -> bool:
     """Whether the principal may export the report. The only place that decides it."""
-    return True
+    return principal.access.allows(report.name)
 
 
 def may_see_column(principal: Principal, column: Column) -> bool:
     """Whether the principal may receive the column. The only place that decides it."""
-    return True
+    return principal.access.personal or not column.personal
+
+
+def hidden_columns(principal: Principal, report: Report) -> frozenset[str]:
+    """Return the names of the report's columns that the principal may not receive."""
+    return frozenset(column.name for column in report.columns if not may_see_column(principal, column))

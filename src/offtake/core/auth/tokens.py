@@ -58,7 +58,7 @@ def issue(
     """
     credential, now = client.credential, on.clock()
     scopes = credential.scopes if requested is None else credential.scopes & requested
-    principal = Principal(tenant=credential.tenant, credential=credential.id, scopes=scopes)
+    principal = Principal(tenant=credential.tenant, credential=credential.id, scopes=scopes, access=credential.access)
     with on.database.write() as connection:
         _require_room(connection, credential, on, now)
         audit.record(connection, _audit_entry("token.issue", principal, at), now=now)

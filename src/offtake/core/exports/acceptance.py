@@ -9,15 +9,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from offtake.core.auth.authorization import require
+from offtake.core.auth.authorization import hidden_columns, may_order, require
 from offtake.core.auth.caller import Caller
+from offtake.core.presentation import layout_of
 from offtake.core.services import Services
 from offtake.errors import FieldFault, InvalidRequest, NotPermitted, TimespanTooLong
 from offtake.formats import check_format
 from offtake.model.column_filter import require_filters
-from offtake.model.request import ExportRequest
+from offtake.model.request import ExportRequest, changed_parameters
 from offtake.model.tenant import Scope
 from offtake.store.records import request_to_json
+
+# Parameters that select rows by a person.
+_PERSONAL_PARAMETERS = frozenset({"agent_emails", "customer_emails"})
 
 
 def accept(request: ExportRequest, by: Caller, on: Services, *, now: datetime) -> ExportRequest:
@@ -26,6 +30,7 @@ def accept(request: ExportRequest, by: Caller, on: Services, *, now: datetime) -
     Raises NotPermitted, InvalidRequest, TimespanTooLong.
     """
     require(by.principal, Scope.WRITE)
+    require_access(request, by, on)
     limits = on.limits[request.dialect].of(by.principal.tenant)
     maximum = limits.longest_timespan
     if maximum is not None and request.timespan.length() > maximum:
@@ -37,6 +42,36 @@ def accept(request: ExportRequest, by: Caller, on: Services, *, now: datetime) -
     _refuse_nul(request)
     request = _restrict_to_viewer(request, by, on)
     return replace(request, as_of=now, watermark=_watermark(request, limits.freshness, now, on))
+
+
+def require_access(request: ExportRequest, by: Caller, on: Services) -> None:
+    """Raise NotPermitted unless the caller's credential may export the report and all columns of the request's file.
+
+    Filters and the order count as well: they would tell a column's values, one request after the other.
+    """
+    report = on.catalogue.reports.get(request.report)
+    if report is None:  # as for any other unknown report, the dialect or the attempt says so
+        return
+    if not may_order(by.principal, report):
+        raise NotPermitted(f"The credential may not export the report {report.name}.")
+    hidden = hidden_columns(by.principal, report)
+    if not hidden:
+        return
+    used = {*file_columns(request, by.principal.tenant, on), *(each.column for each in request.filters)}
+    used |= {each.removeprefix("-") for each in request.order}
+    used |= _PERSONAL_PARAMETERS & changed_parameters(request.parameters).keys()
+    refused = sorted(used & (hidden | _PERSONAL_PARAMETERS))
+    if refused:
+        raise NotPermitted(f"The credential may not receive personal columns: {', '.join(refused)}.")
+
+
+def file_columns(request: ExportRequest, tenant: str, on: Services) -> set[str]:
+    """Return the columns of the report that the request's file shows."""
+    publication = on.catalogue.publication(request.dialect, request.report)
+    if publication is None:
+        return set()
+    layout = layout_of(publication, request, on.presentations[request.dialect].of(tenant))
+    return {column.source for column in layout.shown.columns}
 
 
 def _refuse_nul(request: ExportRequest) -> None:

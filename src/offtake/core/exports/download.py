@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from offtake.core.auth.caller import Caller, audit_entry
+from offtake.core.exports.acceptance import require_access
 from offtake.core.exports.read import JobRef, find_export
 from offtake.core.services import Services
 from offtake.errors import ArtifactNotFound, JobNotFound, LinkExpired, LinkRefused, StorageUnavailable, Unavailable
@@ -57,7 +58,8 @@ class Download:
 def mint(ref: JobRef, by: Caller, on: Services, *, file: int = 0) -> Link:
     """Create a link to one file of the job's artifact and record it in the audit log.
 
-    Raises ArtifactNotFound unless the caller may see the job and it has a published artifact with that file.
+    Raises ArtifactNotFound unless the caller may see the job and it has a published artifact with that file,
+    NotPermitted if the file has columns that the credential may not receive.
     """
     job, now = _grant(ref, by, on, file)
     expires = int((now + _life(job, ref, on, now)).timestamp())
@@ -100,6 +102,7 @@ def _grant(ref: JobRef, by: Caller, on: Services, file: int) -> tuple[Job, datet
         raise ArtifactNotFound("There is no such file.") from error
     if job.expires_at is None or job.artifact is None or not 0 <= file < job.artifact.files:
         raise ArtifactNotFound("There is no such file.")
+    require_access(job.request, by, on)
     entry = audit_entry("artifact.link", by, dialect=ref.dialect, job=job.id)
     with on.database.write() as connection:
         now = on.now(connection)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from offtake.core.auth.authorization import may_see, person_filter, require
+from offtake.core.auth.authorization import may_order, may_see, person_filter, require
 from offtake.core.auth.caller import Caller, audit_entry
 from offtake.core.services import Services
 from offtake.errors import JobNotFound
@@ -81,6 +81,7 @@ def list_exports(listing: Listing, by: Caller, on: Services) -> JobPage:
         report=listing.report,
         since=listing.since,
         person=person_filter(by.principal),
+        reports=_permitted_reports(by, on),
     )
     offset = (listing.page - 1) * listing.per_page
     with on.database.read() as connection:
@@ -119,11 +120,19 @@ def list_slice(wanted: Slice, by: Caller, on: Services) -> Sequence[Job]:
         status=wanted.status,
         since=wanted.since,
         person=person_filter(by.principal),
+        reports=_permitted_reports(by, on),
     )
     with on.database.read() as connection:
         rows = jobs.newest(connection, condition, limit=wanted.limit, before=wanted.before)
         now = on.now(connection)
     return [apply_retention(job, now) for job in rows]
+
+
+def _permitted_reports(by: Caller, on: Services) -> tuple[str, ...] | None:
+    """Return the reports to which the caller is restricted; None: it may export all."""
+    if by.principal.access.reports is None:
+        return None
+    return tuple(name for name, report in on.catalogue.reports.items() if may_order(by.principal, report))
 
 
 def queue_position(job: Job, on: Services) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from offtake.core.exports.read import queue_position
-from offtake.model.job import LEASED, OPEN, Job, Status
+from offtake.model.job import LEASED, OPEN, Job, Phase, Status
 from offtake.wire.native.auth import NativeCall
 from offtake.wire.native.documents import ExportDocument, ExportLinks, FailureDocument, ProgressDocument
 from offtake.wire.native.tables import API, FORMAT_WORDS
@@ -54,7 +54,7 @@ def _progress(job: Job, now: datetime) -> ProgressDocument:
         return ProgressDocument(phase="done", rows=rows, estimated_rows=rows, percent=100.0)
     if job.status not in LEASED:
         return ProgressDocument(phase=job.status.value, rows=None, estimated_rows=None, percent=None)
-    phase = job.progress.phase.value if job.progress else "reading"
+    phase = job.progress.phase.value if job.progress else Phase.OPENING.value
     so_far = job.progress.rows if job.progress else None
     return ProgressDocument(phase=phase, rows=so_far, estimated_rows=None, percent=_percent(job, now))
 

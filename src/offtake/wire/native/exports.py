@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from datetime import datetime, timedelta
@@ -17,24 +18,27 @@ from offtake.core.exports import keep
 from offtake.core.exports.cancel import cancel_export
 from offtake.core.exports.create import create_export
 from offtake.core.exports.delete import delete_export
+from offtake.core.exports.estimate import Estimate, estimate
 from offtake.core.exports.read import JobRef, Slice, find_export, get_export, list_slice
 from offtake.errors import JobStateConflict, NotPermitted
 from offtake.http.access_log import bind_log
 from offtake.http.admission import TRAFFIC
 from offtake.model.job import OPEN, Job, Status
+from offtake.model.request import Split
 from offtake.model.tenant import Scope
 from offtake.wire.document import JSON
 from offtake.wire.native.auth import NativeCall
 from offtake.wire.native.cursor import decode_cursor, encode_cursor
-from offtake.wire.native.documents import ExportDocument, ExportList
+from offtake.wire.native.documents import EstimateDocument, ExportDocument, ExportList
 from offtake.wire.native.encode import encode_export, retry_after
 from offtake.wire.native.errors import Fault, InvalidFields, fault
 from offtake.wire.native.requests import Decoding, decode_export
 from offtake.wire.native.responses import CREATED_HEADERS, POLL_HEADERS, answered, problems
 from offtake.wire.native.route import NativeRoute, Reader, Writer, answered_inline, counted_as
-from offtake.wire.native.schema import ExportBody, RetentionBody
+from offtake.wire.native.schema import ExportBody, RetentionBody, parse_duration
 from offtake.wire.native.settings import CREATE
 from offtake.wire.native.tables import API, NAME
+from offtake.wire.native.timespans import parse_instant
 from offtake.wire.native.waiting import MOST_SECONDS, Changes, changes, preferred_wait, until_ended
 
 routes = APIRouter(
@@ -54,7 +58,9 @@ IdempotencyKey = Annotated[
 ]
 Prefer = Annotated[
     str | None,
-    Header(description=f"wait=10 waits up to 10 seconds, at most {MOST_SECONDS}, for the end (RFC 7240)."),
+    Header(
+        alias="Prefer", description=f"wait=10 waits up to 10 seconds, at most {MOST_SECONDS}, for the end (RFC 7240)."
+    ),
 ]
 Wait = Annotated[
     int, Query(ge=0, le=MOST_SECONDS, description="Seconds for which the answer may wait until the export has ended.")
@@ -68,9 +74,15 @@ Wait = Annotated[
     "",
     summary="Create an export.",
     status_code=202,
+    response_model=ExportDocument | EstimateDocument,
     responses={
         **problems(409, 507, has_body=True),
-        **answered(200, "The export has ended already.", CREATED_HEADERS, ExportDocument),
+        **answered(
+            200,
+            "The export has ended already, or the estimate of a dry run.",
+            CREATED_HEADERS,
+            ExportDocument | EstimateDocument,
+        ),
         **answered(202, "The export is queued.", CREATED_HEADERS),
     },
 )
@@ -82,8 +94,11 @@ async def create(
     response: Response,
     idempotency_key: IdempotencyKey = None,
     prefer: Prefer = None,
-) -> ExportDocument:
+) -> ExportDocument | EstimateDocument:
     """Create an export. With Prefer: wait, a small export is answered when it has ended."""
+    if body.dry_run:
+        response.status_code = 200
+        return await run_in_threadpool(_estimate, body, call)
     job = await run_in_threadpool(_create, body, call, idempotency_key)
     bind_log(request, job=job.id)
     seconds = preferred_wait(prefer)
@@ -97,15 +112,40 @@ async def create(
 
 
 def _create(body: ExportBody, call: NativeCall, key: str | None) -> Job:
+    reuse_within = parse_duration(body.reuse_within) if body.reuse_within else None
+    return create_export(decode_export(body, decoding(call)), call.by, call.on, key=key, reuse_within=reuse_within)
+
+
+def _estimate(body: ExportBody, call: NativeCall) -> EstimateDocument:
+    request = decode_export(body, decoding(call))
+    found = estimate(request, call.by, call.on)
+    return EstimateDocument(
+        dry_run=True,
+        rows=found.rows,
+        bytes=found.bytes,
+        seconds=found.seconds,
+        files=_files(request.split, found),
+    )
+
+
+def _files(split: Split | None, found: Estimate) -> int | None:
+    """How many files the rows or the bytes of an export fill."""
+    if split is None:
+        return 1
+    total, limit = (found.rows, split.rows) if split.rows else (found.bytes, split.bytes)
+    return None if total is None or not limit else max(1, math.ceil(total / limit))
+
+
+def decoding(call: NativeCall) -> Decoding:
+    """Return what decoding a request needs besides its body."""
     tenant = identity.get_tenant(call.by.principal.tenant, call.on)
-    given = Decoding(
+    return Decoding(
         catalogue=call.on.catalogue,
         principal=call.by.principal,
         now=call.on.clock(),
         row_limit=call.on.limits[NAME].of(tenant.name).rows,
         account_zone=tenant.zone,
     )
-    return create_export(decode_export(body, given), call.by, call.on, key=key)
 
 
 # --- list and read ---------------------------------------------------------------------------------------------------
@@ -117,7 +157,12 @@ def list_exports(
     report: Annotated[str | None, Query(max_length=200, description="Only exports of this report.")] = None,
     state: Annotated[Status | None, Query(description="Only exports in this state.")] = None,
     since: Annotated[
-        datetime | None, Query(description="Only exports created at this instant or later (RFC 3339).")
+        str | None,
+        Query(
+            max_length=40,
+            description="Only exports created at this instant or later (RFC 3339).",
+            json_schema_extra={"format": "date-time"},
+        ),
     ] = None,
     cursor: Annotated[str | None, Query(max_length=200, description="next of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
@@ -128,7 +173,7 @@ def list_exports(
         limit=limit + 1,
         report=report,
         status=state,
-        since=_aware(since),
+        since=_instant(since),
         before=_behind(cursor),
     )
     found = list_slice(wanted, call.by, call.on)
@@ -140,10 +185,12 @@ def list_exports(
     )
 
 
-def _aware(since: datetime | None) -> datetime | None:
-    if since is not None and since.tzinfo is None:
-        raise InvalidFields([Fault(parameter="since", message="Add an offset, such as Z.")])
-    return since
+def _instant(since: str | None) -> datetime | None:
+    try:
+        return None if since is None else parse_instant(since)
+    except ValueError as error:
+        message = "This is no instant with an offset, such as 2026-11-01T00:00:00Z."
+        raise InvalidFields([Fault(parameter="since", message=message)]) from error
 
 
 def _behind(cursor: str | None) -> tuple[datetime, str] | None:
