@@ -19,6 +19,8 @@ from offtake.core.attempt.cancellation import Cancellation
 from offtake.core.attempt.resource_plan import partition_rows, resource_plan
 from offtake.core.attempt.run import run_attempt
 from offtake.core.exports.create import create_export
+from offtake.core.exports.manifest import read_manifest
+from offtake.core.exports.read import JobRef
 from offtake.core.services import Services
 from offtake.engine.duckdb import Limits, Session
 from offtake.executor.shutdown import Shutdown
@@ -27,6 +29,7 @@ from offtake.home import Home
 from offtake.lake.ingest.load import load
 from offtake.lake.tables import tables
 from offtake.model.job import Job, Status
+from offtake.model.manifest import Reconciliation
 from offtake.model.tenant import Tenant
 from offtake.model.view import TableView
 from offtake.settings import CatalogueSettings, Settings
@@ -56,6 +59,7 @@ grain = "One row per tagging."
 window = "attached_at"
 key = ["tag_id"]
 partition_by = "tag_id"
+count = "taggings"
 tables = [{ table = "conversation_tag", prune = "window" }]
 columns = [
     { name = "tag_id", type = "id", mark = "proposed", nullable = false, meaning = "The tag." },
@@ -63,6 +67,9 @@ columns = [
 ]
 """,
     "query.sql": QUERY,
+    "count.sql": """\
+SELECT count(*) FROM conversation_tag WHERE attached_at >= $start AND attached_at < $end AND in_partition(tag_id)
+""",
     "wire.talkdesk.toml": """\
 slug = "taggings"
 title = "Taggings"
@@ -102,7 +109,7 @@ def on(tmp_path: Path) -> Iterator[Services]:
 def on_whole(tmp_path: Path) -> Iterator[Services]:
     """Services whose report cannot be partitioned."""
     files = {name: text.replace('partition_by = "tag_id"\n', "") for name, text in FOLDER.items()}
-    files["query.sql"] = QUERY.replace(" AND in_partition(tag_id)", "")
+    files = {name: text.replace(" AND in_partition(tag_id)", "") for name, text in files.items()}
     made = services(tmp_path, files)
     yield made
     made.database.close()
@@ -128,6 +135,8 @@ def test_an_attempt_that_runs_out_of_memory_doubles_its_partitions_until_they_fi
     assert events[-1] == "attempt"
     assert len(events) >= 3  # neither one partition nor two fit
     assert set(events[:-1]) == {"attempt_reduced"}
+    _, manifest = read_manifest(JobRef(id=job.id, dialect=job.request.dialect), caller(), on)
+    assert manifest.reconciled == (Reconciliation(what="taggings", expected=TAGGINGS, written=TAGGINGS),)
 
 
 def test_later_exports_begin_with_the_plan_that_fitted(on: Services) -> None:

@@ -9,7 +9,7 @@ from offtake.core.exports.manifest import describe_request
 from offtake.model.artifact import ArtifactFile
 from offtake.model.column_type import ColumnType
 from offtake.model.layout import ColumnLayout
-from offtake.model.manifest import Manifest, ManifestColumn
+from offtake.model.manifest import Manifest, ManifestColumn, Reconciliation
 from offtake.model.report import Report
 from offtake.model.request import ExportRequest
 
@@ -22,6 +22,7 @@ def build_manifest(
     shown: ColumnLayout,
     *,
     lake_versions: Mapping[str, int | None],
+    reconciled: Sequence[Reconciliation],
     files: Sequence[ArtifactFile],
 ) -> Manifest:
     """Return the manifest of files with these columns, made by ``report`` from these versions of the lake's tables."""
@@ -45,7 +46,7 @@ def build_manifest(
         as_of=request.as_of,
         watermark=request.watermark,
         lake_versions=lake_versions,
-        reconciled=(),
+        reconciled=tuple(reconciled),
         producer=f"offtake {__version__}",
         files=tuple(files),
     )

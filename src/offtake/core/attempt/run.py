@@ -1,4 +1,4 @@
-"""One attempt of a job: plan, query, write, verify, publish.
+"""One attempt of a job: plan, count, query, write, verify, reconcile, publish.
 
 The last statement makes the artifact visible. It has no effect unless this attempt holds the lease with the newest
 fence. An attempt that ends earlier leaves at most an invisible staging file, which the sweep removes.
@@ -19,6 +19,7 @@ from offtake.core.attempt.memory_reduction import reduced_until_it_fits
 from offtake.core.attempt.pinned_files import locate_pinned
 from offtake.core.attempt.progress import AttemptProgress
 from offtake.core.attempt.publish import publish
+from offtake.core.attempt.reconciliation import count_rows, reconcile
 from offtake.core.attempt.resource_plan import ResourcePlan
 from offtake.core.attempt.verification import FileStats, FileVerification
 from offtake.core.exports import budget
@@ -60,7 +61,7 @@ def run_attempt(
     try:
         located = locate_pinned(lease, report, on)
         with local_views(on.lake, located, cancellation.check) as views:
-            stats = reduced_until_it_fits(
+            stats, expected = reduced_until_it_fits(
                 lease,
                 report,
                 views,
@@ -70,6 +71,7 @@ def run_attempt(
             )
         on.reached("staged", lease)
         cancellation.check()
+        reconciled = reconcile(report, expected, stats.rows)
         progress.enter(Phase.PUBLISHING)
         file = ArtifactFile(
             number=0,
@@ -80,7 +82,9 @@ def run_attempt(
             blocks=stats.blocks,
         )
         shown = _layout(job, job.request, on).shown
-        manifest = build_manifest(report, job.request, shown, lake_versions=located.versions, files=[file])
+        manifest = build_manifest(
+            report, job.request, shown, lake_versions=located.versions, reconciled=reconciled, files=[file]
+        )
         publish(lease, manifest, [staged], on=on, cancellation=cancellation)
     except AttemptInterrupted as error:
         if cancellation.reason is CancelReason.OVER_BUDGET:
@@ -105,8 +109,10 @@ def _produce(
     on: Services,
     cancellation: Cancellation,
     progress: AttemptProgress,
-) -> FileStats:
+) -> tuple[FileStats, int | None]:
     """Write the staging file and verify it: the row counts of the writer and of the file must agree.
+
+    Return it with the number of rows that the lake has for the request; None if they are not counted.
 
     The row limit is enforced by counting rows while the file grows; SQL LIMIT would hold the whole result in memory.
     """
@@ -121,6 +127,7 @@ def _produce(
         if report.server_audit:
             server_audit.expose(session, on.database, request)
         intermediate.create_tables(session, report, request)
+        expected = count_rows(session, report, request)
         query, framing = _plan_query(job, request, file_format, on)
         if query.order:
             query = session.sort(query, range_bytes=plan.range_bytes)
@@ -130,7 +137,7 @@ def _produce(
         stats = _write(file_format, session, query, staged, framing=framing, on_progress=limiter)
     if request.row_limit is not None and stats.rows > request.row_limit:
         cancellation.request(CancelReason.TOO_MANY_ROWS)
-    return stats
+    return stats, expected
 
 
 def _write(
