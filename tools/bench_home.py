@@ -39,7 +39,8 @@ def prepare(folder: Path, calls: int, *, only: Sequence[str] = ()) -> BenchHome:
     shutil.rmtree(home, ignore_errors=True)
     run_visibly("init", "--home", str(home))
     with (home / "offtake.toml").open("a") as settings:  # sample data has no late rows
-        settings.write("\n[talkdesk]\nfreshness_seconds = 0\n[worker]\nmemory_mb = 256\nthreads = 2\n")
+        settings.write("\n[talkdesk]\nfreshness_seconds = 0\nrequests_per_minute = 1000000\n")
+        settings.write("[worker]\nmemory_mb = 256\nthreads = 2\n")
     run_visibly("tenant", "add", TENANT, "--home", str(home))
     if not cached.is_dir():
         _fill(home, cached, calls, only)

@@ -22,8 +22,8 @@ import duckdb
 from bench_home import TENANT, BenchHome
 from bench_result import Measurement
 from offtake.app import build_services
-from offtake.core.attempt import filters
 from offtake.core.attempt.resource_plan import resource_plan
+from offtake.core.query import filters
 from offtake.core.services import Services
 from offtake.home import Home
 from offtake.lake.delta import Lake

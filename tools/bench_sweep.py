@@ -38,7 +38,7 @@ from offtake_process import run_visibly
 
 SIZES = (50_000, 100_000, 200_000, 400_000, 800_000, 1_500_000, 3_000_000)
 MEMORIES = (128, 256, 512, 0)  # MiB; 0: the default, which comes from the machine
-FORMATS = ("json", "csv")
+FORMATS = ("json", "csv", "xlsx")
 _WRITER = WriterProperties(max_row_group_size=122_880, compression="SNAPPY")  # as loads write files
 _CALLS = 5  # of the sample data for each conversation
 _END = date(2026, 6, 30)

@@ -26,7 +26,12 @@ from offtake.model.tenant import Principal, Scope
 from offtake.model.timespan import Timespan
 from offtake.settings import load_settings
 from offtake.store import jobs
+from offtake.wire.khoros.tables import FORMATS as KHOROS_FORMATS
+from offtake.wire.loop.tables import FORMATS as LOOP_FORMATS
 from process_memory import peak_mb, reset_peaks
+
+# The formats that the dialects of reports with partitions offer.
+_FORMATS = {"khoros": tuple(KHOROS_FORMATS.values()), "loop": tuple(LOOP_FORMATS.values())}
 
 
 def main() -> None:
@@ -52,7 +57,7 @@ def _requests(on: Services, end: datetime, formats: Sequence[str]) -> Iterator[t
             continue
         dialect = next(dialect for dialect, name in on.catalogue.publications if name == report.name)
         selections = Selection if "selection" in report.parameters else (Selection.OPEN_AT_END,)
-        for format_name in formats if dialect != "loop" else ("csv",):
+        for format_name in (name for name in formats if name in _FORMATS[dialect]):
             for selection in selections:
                 request = ExportRequest(
                     dialect=dialect,

@@ -43,7 +43,7 @@ def _offtake(source: str, target: Path) -> int:
         limits = Limits(threads=THREADS, memory_mb=MEMORY_MB, temp_folder=Path(temp), temp_mb=1000)
         with (
             Session(limits, [view], tenant="bench", writable=(target,)) as session,
-            FileVerification(target, XLSX.counter(), in_order=XLSX.in_order) as verification,
+            FileVerification(target, XLSX.counter(Framing(), target), in_order=XLSX.in_order) as verification,
         ):
             written = XLSX.write(session, query, target, framing=Framing())
             if verification.finish().rows != written:

@@ -25,6 +25,7 @@ from offtake.lake.tables import TableColumn, tables
 from offtake.model.report import Publication, Report
 from offtake.settings import PREFIX, rows
 from offtake.wire import DIALECTS
+from reference_native import native_page
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 _KINDS = {str: "TEXT", int: "INTEGER", Path: "PATH", datetime: "DATE"}
@@ -222,7 +223,13 @@ def _published(report: str) -> list[Publication]:
 
 
 def _pages() -> dict[str, Callable[[], str]]:
-    whole = {"cli.md": cli_page, "settings.md": settings_page, "tables.md": tables_page, "reports.md": reports_page}
+    whole: dict[str, Callable[[], str]] = {
+        "cli.md": cli_page,
+        "settings.md": settings_page,
+        "tables.md": tables_page,
+        "reports.md": reports_page,
+    }
+    whole["native.md"] = partial(native_page, _GENERATED)
     return whole | {f"reports/{name}.md": partial(report_page, name) for name in _catalogue().reports}
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import secrets
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -25,13 +25,15 @@ from offtake.catalogue import BUILT_IN
 from offtake.catalogue.load import Catalogue, load_catalogue, report_folders
 from offtake.core.admin.health import health_checks
 from offtake.core.attempt.resource_plan import partition_rows
+from offtake.core.exports.watch import JobWatch
 from offtake.core.logins import Logins
 from offtake.core.policy import AttemptPolicy, PerTenant
+from offtake.core.preview_slots import PreviewSlots
 from offtake.core.services import Services
 from offtake.errors import HomeError, SettingsError, StorageUnavailable
 from offtake.executor.maintenance import Maintenance
 from offtake.executor.maintenance_tasks import Intervals
-from offtake.executor.resources import attempt_resources
+from offtake.executor.resources import AttemptResources, attempt_resources
 from offtake.executor.shutdown import Shutdown
 from offtake.executor.temporal.address import TemporalAddress
 from offtake.executor.temporal.address import Tls as TemporalTls
@@ -52,11 +54,13 @@ from offtake.machine import read_machine
 from offtake.objects.bucket import Bucket
 from offtake.objects.location import Access, parse_location
 from offtake.settings import Settings
+from offtake.settings_messages import escaped
 from offtake.store import installation
 from offtake.store.database import Database, sqlite_files, sqlite_url
 from offtake.store.migrate import migrate
 from offtake.tls import Tls
-from offtake.wire import DIALECTS, Wire, openapi
+from offtake.wire import DIALECTS, Dialect, Wire, openapi, pages
+from offtake.wire.pages import ApiDocument
 
 Built = TypeVar("Built")
 _log = structlog.get_logger("offtake.app")
@@ -82,6 +86,7 @@ def build_services(home: Home, settings: Settings) -> Services:
         limits={item.name: _per_tenant(item.name, lambda options: options.limits(), settings) for item in DIALECTS},
         budgets=_per_tenant("budget", lambda options: options.budget(), settings),
         attempt=_attempt_policy(settings, artifacts),
+        previews=PreviewSlots(settings.preview.policy()),
         logins=Logins(settings.logins.policy(), salt=_login_salt(database)),
         signing_keys=keys.keys,
         clock=lambda: datetime.now(UTC),
@@ -126,7 +131,7 @@ def check_lake_folder(home: Home, settings: Settings) -> None:
     found = unsupported_characters(location) if isinstance(location, Path) else ""
     if not found:
         return
-    fault = f"The lake cannot be in {str(location)!r}: its path, with links resolved, contains {found}"
+    fault = f"The lake cannot be in '{escaped(str(location))}': its path, with links resolved, contains {found}"
     if settings.lake_url:
         raise SettingsError(f"lake_url: {fault}. Rename the folder, or choose another.")
     raise HomeError(f"{fault}. Rename the folder, choose another home, or set lake_url to another folder or a bucket.")
@@ -218,6 +223,7 @@ def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIA
     """Build the HTTP application: all dialects, the shared download path, health checks and metrics."""
     app = FastAPI(openapi_url=None, redirect_slashes=False)  # dialects read and document requests
     public_url = settings.server.public_url
+    documents = _documents(services, public_url)
     metrics = Metrics(services, [dialect.name for dialect in DIALECTS], traffic)
     token = settings.metrics.token
     routers = [
@@ -225,11 +231,15 @@ def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIA
             traffic, _readiness(services, settings), metrics.exposition, token.get_secret_value() if token else None
         ),
         downloads.router(services),
-        openapi.router(_documents(services, public_url), __version__, public_url),
+        openapi.router(documents, __version__, public_url),
+        pages.router([_api(dialect, documents[dialect.name]) for dialect in DIALECTS], __version__),
     ]
+    app.state.wires, app.state.job_watch = {}, JobWatch(services.database)
     for dialect in DIALECTS:
         own = _per_tenant(dialect.name, lambda options: options, settings)
-        routers.append(dialect.router(Wire(dialect=dialect, on=services, settings=own, public_url=public_url)))
+        wire = Wire(dialect=dialect, on=services, settings=own, public_url=public_url)
+        app.state.wires[dialect.name] = wire
+        routers.append(dialect.router(wire))
     for router in routers:
         app.include_router(router)
     surfaces = [*(dialect.errors for dialect in DIALECTS), downloads.ERRORS]
@@ -243,6 +253,16 @@ def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIA
         record_request=metrics.record_request,
     )
     return build_middleware(app, routers, surfaces, rules)
+
+
+def _api(dialect: Dialect[Any], document: Mapping[str, Any]) -> ApiDocument:
+    """Describe a dialect for the pages of the server."""
+    return ApiDocument(
+        name=dialect.name,
+        title=document["info"]["title"].removeprefix("Offtake: "),
+        base=dialect.errors.prefixes[0],
+        path=dialect.document_path,
+    )
 
 
 def _link_urls(settings: Settings) -> set[str]:
@@ -337,18 +357,28 @@ def _per_tenant(table: str, make: Callable[[Any], Built], settings: Settings) ->
 
 def log_resources(services: Services, settings: Settings) -> None:
     """Log the limits of each attempt at the start, and which of them the settings do not give."""
-    policy, machine = services.attempt, read_machine()
-    _log.info(
-        "attempt_resources",
-        memory_mb=policy.memory_mb,
-        threads=policy.threads,
-        temp_mb=policy.temp_mb,
-        derived=[name for name in ("memory_mb", "threads", "temp_mb") if getattr(settings.worker, name) is None],
-        concurrent_attempts=_concurrent_attempts(settings),
-        machine_memory_mb=machine.memory_mb,
-        machine_memory_is_limited=machine.is_limited,
-        machine_processors=machine.processors,
-    )
+    policy = services.attempt
+    limits = AttemptResources(memory_mb=policy.memory_mb, threads=policy.threads, temp_mb=policy.temp_mb)
+    _log.info("attempt_resources", **_with_origin(limits, settings))
+
+
+def derived_resources(home: Home, settings: Settings) -> dict[str, Any]:
+    """Return the limits of each attempt on this machine, which of them the settings do not give, and their origin."""
+    location = parse_location(settings.artifacts_url) if settings.artifacts_url else home.artifacts
+    spill_folder = location if isinstance(location, Path) else home.artifacts
+    return _with_origin(_resources(settings, spill_folder), settings)
+
+
+def _with_origin(limits: AttemptResources, settings: Settings) -> dict[str, Any]:
+    machine = read_machine()
+    return {
+        **asdict(limits),
+        "derived": [name for name in ("memory_mb", "threads", "temp_mb") if getattr(settings.worker, name) is None],
+        "concurrent_attempts": _concurrent_attempts(settings),
+        "machine_memory_mb": machine.memory_mb,
+        "machine_memory_is_limited": machine.is_limited,
+        "machine_processors": machine.processors,
+    }
 
 
 def _concurrent_attempts(settings: Settings) -> int:
@@ -357,15 +387,18 @@ def _concurrent_attempts(settings: Settings) -> int:
     return max(1, settings.server.workers) * activities
 
 
-def _attempt_policy(settings: Settings, artifacts: ArtifactStore) -> AttemptPolicy:
-    worker = settings.worker
-    resources = attempt_resources(
-        worker,
+def _resources(settings: Settings, spill_folder: Path) -> AttemptResources:
+    return attempt_resources(
+        settings.worker,
         read_machine(),
         attempts=_concurrent_attempts(settings),
-        spill_folder=artifacts.root,
+        spill_folder=spill_folder,
         min_free_mb=settings.server.min_free_mb,
     )
+
+
+def _attempt_policy(settings: Settings, artifacts: ArtifactStore) -> AttemptPolicy:
+    worker, resources = settings.worker, _resources(settings, artifacts.root)
     return AttemptPolicy(
         threads=resources.threads,
         memory_mb=resources.memory_mb,

@@ -7,6 +7,8 @@
     │   │   ├── InvalidZone         use an IANA time zone name
     │   │   ├── ReversedTimespan    end must be later than start
     │   │   ├── TimespanTooLong     ask for a shorter timespan
+    │   │   ├── PreviewTooLarge     ask for a shorter timespan, or create the export
+    │   │   ├── MalformedBody       send a JSON object, in UTF-8 and within the limits
     │   │   └── InvalidScope        ask for granted scopes only
     │   ├── NotAuthenticated        authenticate, or get a new token
     │   ├── InvalidGrant            authenticate the client again
@@ -128,6 +130,18 @@ class TimespanTooLong(InvalidRequest):
     code = "timespan_too_long"
 
 
+class PreviewTooLarge(InvalidRequest):
+    """The preview needs more time or memory than previews may have; an export of the same request has more."""
+
+    code = "preview_too_large"
+
+
+class MalformedBody(InvalidRequest):
+    """The body is not a JSON object, is nested too deeply, or has a text that cannot be stored."""
+
+    code = "malformed_body"
+
+
 class InvalidScope(InvalidRequest):
     code = "invalid_scope"
 
@@ -199,7 +213,7 @@ class LinkExpired(LinkRefused):
 
 
 class Waitable(ExportError):
-    """The same request may succeed after ``retry_after`` seconds.
+    """The same request may succeed after ``retry_after`` seconds; None if that time is unknown.
 
     ``reason`` names the limit that protects the server, for log and metrics; None if it is no such limit.
     """
@@ -207,7 +221,7 @@ class Waitable(ExportError):
     code = "wait"
     retryable = True
 
-    def __init__(self, message: str, *, retry_after: int, reason: str | None = None) -> None:
+    def __init__(self, message: str, *, retry_after: int | None, reason: str | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
         self.reason = reason
@@ -218,7 +232,7 @@ class QuotaExceeded(Waitable):
 
 
 class BudgetExceeded(QuotaExceeded):
-    """The tenant uses all that it may keep, publish in a day or store; ``retry_after`` is when that may change."""
+    """The tenant uses all that it may keep, publish in a day or store; ``retry_after`` is when there is room again."""
 
     code = "budget_exceeded"
 
@@ -231,6 +245,7 @@ class RateExceeded(Waitable):
     def __init__(self, message: str, *, retry_after: int, allowed: int) -> None:
         super().__init__(message, retry_after=retry_after)
         self.allowed = allowed
+        self.resets_in = retry_after
 
 
 class Throttled(Waitable):
@@ -314,6 +329,10 @@ class NotUnderstood(AttemptError):
 
 class RowLimitExceeded(AttemptError):
     code = "row_limit_exceeded"
+
+
+class TooManyFiles(AttemptError):
+    code = "too_many_files"
 
 
 class TenantBudgetExhausted(AttemptError):

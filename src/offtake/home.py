@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import shlex
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from offtake.errors import HomeError, HomeInUse
-from offtake.signing_key_files import SigningKeyFiles
+from offtake.output_file import create_private
+from offtake.signing_key_files import KEY_BYTES, SigningKeyFiles
 
-_KEY_BYTES = 32
 _FOUND_IN_EMPTY_VOLUMES = frozenset({"lost+found"})
 _CLOUDS = ("AWS_", "GOOGLE_", "AZURE_")
 _STARTING_SETTINGS = """\
@@ -93,8 +94,8 @@ class Home:
             self._close_to_others()
             for folder in (self.lake, self.artifacts, self.link_key.parent):
                 folder.mkdir(mode=0o700, exist_ok=True)
-            _write_new(self.link_key, secrets.token_bytes(_KEY_BYTES), mode=0o600)
-            _write_new(self.settings, _STARTING_SETTINGS.encode(), mode=0o600)
+            create_private(self.link_key, secrets.token_bytes(KEY_BYTES))
+            create_private(self.settings, _STARTING_SETTINGS.encode())
         except OSError as error:
             raise HomeError(f"{self.root}: cannot be made a home folder: {error.strerror}") from error
         return missing
@@ -126,7 +127,9 @@ class Home:
     def require(self) -> None:
         """Raise HomeError unless ``offtake init`` created this home."""
         if not self.link_key.is_file():
-            raise HomeError(f"{self.root} is not a home folder; create one with: offtake init --home {self.root}")
+            raise HomeError(
+                f"{self.root} is not a home folder; create one with: offtake init --home {shlex.quote(str(self.root))}"
+            )
 
     @contextmanager
     def used(self) -> Iterator[None]:
@@ -185,18 +188,3 @@ def read_private_file(file: Path) -> str:
         return file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise HomeError(f"{file}: cannot be read") from error
-
-
-def _write_new(path: Path, content: bytes, *, mode: int) -> None:
-    """Write a file atomically unless it exists."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")  # process ids are equal in containers
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        with suppress(FileExistsError):
-            os.link(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

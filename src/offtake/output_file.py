@@ -1,7 +1,8 @@
-"""Files that a command writes where its options say: complete or absent, private, and never in place of something else.
+"""Files that appear complete or not at all, readable by their owner only.
 
-A file is written under a temporary name in its folder and renamed when it is complete. Only a regular file is replaced:
-renaming over a device, a FIFO or a link would destroy it for every other program.
+A file is written under a temporary name in its folder, and gets its own when it is on the disk. Where an option of a
+command names the file, only a regular file is replaced: renaming over a device, a FIFO or a link would destroy it for
+every other program.
 """
 
 from __future__ import annotations
@@ -84,9 +85,8 @@ def output_file(path: Path, *, inputs: Iterable[Path] = ()) -> Iterator[OutputFi
     The file is readable by its owner only. Raises OutputError before the block if ``check_output`` does.
     """
     check_output(path, inputs=inputs)
-    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}")
     with _faults(path):
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        temporary, handle = _new_file(path)
     with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as text:
         file = OutputFile(path=path, temporary=temporary, text=text)
         try:
@@ -94,6 +94,38 @@ def output_file(path: Path, *, inputs: Iterable[Path] = ()) -> Iterator[OutputFi
         finally:
             if not file.is_kept:
                 temporary.unlink(missing_ok=True)
+
+
+def create_private(path: Path, content: bytes) -> None:
+    """Write a file of the installation, and keep one that exists. Raises OSError."""
+    with _complete(path, content) as temporary, suppress(FileExistsError):
+        os.link(temporary, path)
+
+
+def replace_private(path: Path, content: bytes) -> None:
+    """Write a file of the installation in place of one that may exist. Raises OSError."""
+    with _complete(path, content) as temporary:
+        temporary.replace(path)
+
+
+@contextmanager
+def _complete(path: Path, content: bytes) -> Iterator[Path]:
+    """Yield a temporary file that has the content, on the disk, and remove it after the block."""
+    temporary, handle = _new_file(path)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _new_file(path: Path) -> tuple[Path, int]:
+    """Create a temporary file next to ``path``; return it and its descriptor, open for writing."""
+    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}")  # process ids are equal in containers
+    return temporary, os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
 
 def _status(path: Path) -> os.stat_result | None:

@@ -39,13 +39,13 @@ from offtake.app import (
 from offtake.core.admin.identity import unknown_tenants
 from offtake.core.services import Services
 from offtake.errors import HomeError, SettingsError
-from offtake.executor.refusal_writer import RefusalWriter
+from offtake.executor.denial_writer import DenialWriter
 from offtake.executor.shutdown import Shutdown
 from offtake.executor.supervisor import Supervisor
 from offtake.executor.worker import Worker
 from offtake.home import Home
-from offtake.http.connection import LimitedProtocol, limited_protocol
 from offtake.http.limit_settings import connection_limits
+from offtake.http.protocol import LimitedProtocol, limited_protocol
 from offtake.http.settings import ServerSettings
 from offtake.http.tls_listener import TlsListener
 from offtake.http.traffic import Traffic
@@ -178,7 +178,7 @@ def serve(home: Home, settings: Settings) -> None:
         _warn_if_expired(tls)
     try:
         maintenance = build_maintenance(services, settings, holder=f"server-{services.new_id()}")
-        with executor.background(services), maintenance, RefusalWriter(services):
+        with executor.background(services), maintenance, DenialWriter(services):
             server.run(sockets=[listener])
     finally:
         supervisor.stop(settings.worker.drain_seconds + _KILL_AFTER_SECONDS)

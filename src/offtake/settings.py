@@ -25,10 +25,10 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as NotJson
 
-from offtake.core.settings import BudgetSettings
+from offtake.core.settings import BudgetSettings, LoginSettings, PreviewSettings
 from offtake.errors import SettingsError
 from offtake.executor.settings import MaintenanceSettings, TemporalSettings, WorkerSettings
-from offtake.http.limit_settings import ConnectionSettings, DownloadSettings, LoginSettings
+from offtake.http.limit_settings import ConnectionSettings, DownloadSettings
 from offtake.http.settings import MetricsSettings, ServerSettings
 from offtake.objects.settings import StorageSettings
 from offtake.settings_messages import closest, explain
@@ -37,12 +37,14 @@ from offtake.tomlfile import TomlFile, TomlSyntaxError, read_toml
 from offtake.wire import DIALECTS
 from offtake.wire.khoros.settings import KhorosSettings
 from offtake.wire.loop.settings import LoopSettings
+from offtake.wire.native.settings import NativeSettings
 from offtake.wire.talkdesk.settings import TalkdeskSettings
 
 Flags = Mapping[str, Mapping[str, Any]]  # values of command-line options by table and option
 PREFIX = "OFFTAKE_"
 MOVE_PASSWORD = "OFFTAKE_MOVE_PASSWORD"  # of `offtake state move`  # noqa: S105 - a name
 _NOT_OPTIONS = frozenset({"OFFTAKE_HOME", MOVE_PASSWORD})
+MASK = "***"  # in place of a secret
 _STORAGE_URL = r"^((s3|gs|az)://[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9._=/-]*)?|file:///[^?#]+)$"
 
 
@@ -108,9 +110,11 @@ class Settings(BaseSettings):
     temporal: TemporalSettings = TemporalSettings()
     catalogue: CatalogueSettings = CatalogueSettings()
     budget: BudgetSettings = BudgetSettings()
+    preview: PreviewSettings = PreviewSettings()
     talkdesk: TalkdeskSettings = TalkdeskSettings()
     khoros: KhorosSettings = KhorosSettings()
     loop: LoopSettings = LoopSettings()
+    native: NativeSettings = NativeSettings()
     metrics: MetricsSettings = MetricsSettings()
     storage: StorageSettings = StorageSettings()
     log: LogSettings = LogSettings()
@@ -148,11 +152,11 @@ _PARAMETER = re.compile(r"([?&](?:password|sslpassword|oauth_client_secret|scram
 
 
 def masked(value: Any) -> Any:
-    """Return the value with secrets and passwords in URLs replaced by ``***``."""
+    """Return the value with secrets and passwords in URLs replaced by ``MASK``."""
     if isinstance(value, SecretStr):
-        return "***"
+        return MASK
     if isinstance(value, str) and "://" in value:
-        return _PARAMETER.sub(r"\1***", _PASSWORD.sub(r"\1:***@", value))
+        return _PARAMETER.sub(rf"\1{MASK}", _PASSWORD.sub(rf"\1:{MASK}@", value))
     return value
 
 
@@ -204,8 +208,10 @@ def _read(file: Path) -> TomlFile:
         return TomlFile(file, {}, "")
     except TomlSyntaxError as error:
         raise SettingsError(f"{file}:{error.line}: not TOML: {error}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file}: cannot be read: {error}") from error
+    except OSError as error:
+        raise SettingsError(f"{file}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{file}: is not UTF-8; save the file as UTF-8") from error
 
 
 def _faults_of_tenants(settings: Settings, toml: TomlFile) -> Iterator[str]:

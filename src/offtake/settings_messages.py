@@ -66,9 +66,14 @@ def closest(name: str, known: Collection[str]) -> str | None:
     return next(iter((*similar_table, *similar_name)), None)
 
 
+def escaped(text: str) -> str:
+    """Return a text with control characters as in ``\\n``, and all others, backslashes too, as they are."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+
+
 def _quoted(value: object) -> str:
     """Return a value as text without control characters, which a terminal would obey."""
-    text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    text = f"'{escaped(value)}'" if isinstance(value, str) else repr(value)
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
 
 

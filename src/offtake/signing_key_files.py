@@ -6,7 +6,6 @@ one machine.
 
 from __future__ import annotations
 
-import os
 import secrets
 import threading
 from contextlib import suppress
@@ -16,8 +15,9 @@ import structlog
 
 from offtake.errors import HomeError
 from offtake.model.signing_key import SigningKey, SigningKeys
+from offtake.output_file import replace_private
 
-_KEY_BYTES = 32
+KEY_BYTES = 32
 _log = structlog.get_logger("offtake.keys")
 _Stamp = tuple[int, int, int] | None
 
@@ -63,7 +63,7 @@ class SigningKeyFiles:
     def prepare(self) -> SigningKeys:
         """Write a new key that is accepted but does not sign yet. It replaces the other key. Raises HomeError."""
         self.read()
-        _write(self._other, secrets.token_bytes(_KEY_BYTES))
+        _write(self._other, secrets.token_bytes(KEY_BYTES))
         return self.read()
 
     def rotate(self, *, use_prepared: bool = False, keep_old: bool = True) -> SigningKeys:
@@ -74,7 +74,7 @@ class SigningKeyFiles:
         before = self.read()
         if use_prepared and before.other is None:
             raise HomeError("There is no prepared key; create one with: offtake link-key prepare")
-        new = before.other.secret if use_prepared and before.other is not None else secrets.token_bytes(_KEY_BYTES)
+        new = before.other.secret if use_prepared and before.other is not None else secrets.token_bytes(KEY_BYTES)
         _write(self._other, before.current.secret)  # first, so that a server that reads in between accepts the old key
         _write(self._current, new)
         if not keep_old:
@@ -87,8 +87,8 @@ def _read(path: Path) -> SigningKey:
         key = path.read_bytes()
     except OSError as error:
         raise HomeError(f"{path}: cannot be read: {error.strerror}") from error
-    if len(key) != _KEY_BYTES:
-        raise HomeError(f"{path}: must hold {_KEY_BYTES} bytes; remove it and run offtake init")
+    if len(key) != KEY_BYTES:
+        raise HomeError(f"{path}: must hold {KEY_BYTES} bytes; remove it and run offtake init")
     return SigningKey(key)
 
 
@@ -101,15 +101,7 @@ def _stamp(path: Path) -> _Stamp:
 
 def _write(path: Path, content: bytes) -> None:
     """Replace a key file atomically. Raises HomeError."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        replace_private(path, content)
     except OSError as error:
         raise HomeError(f"{path}: cannot be written: {error.strerror}") from error
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -21,3 +21,18 @@ def test_the_server_divides_the_machine_between_its_workers(installation: Instal
     assert len(commands) == 3
     assert all(command[command.index("--workers") + 1] == "3" for command in commands)
     assert server.stop() == 0
+
+
+def test_limits_that_are_not_set_are_shown_as_derived_from_the_machine(installation: Installation) -> None:
+    installation.init("[worker]\nthreads = 3\n[server]\nworkers = 3\n")
+    shown = installation.must("config", "show")
+    found, machine = shown["attempt_resources"], read_machine()
+    memory = machine.memory_mb if machine.is_limited else machine.memory_mb // 2
+    assert (found["derived"], found["threads"], shown["worker"]["memory_mb"]) == (["memory_mb", "temp_mb"], 3, None)
+    assert found["memory_mb"] == max(256, (memory - 300 - 3 * 200 - memory // 8) // 3)
+    lines = installation.run("config", "show").stdout.splitlines()
+    (line,) = (line for line in lines if line.startswith("# memory_mb = "))
+    assert f"(not set: {found['memory_mb']}, from " in line
+    assert f" of {machine.memory_mb} MiB" in line
+    assert "for 3 concurrent attempts" in line
+    assert "threads = 3" in lines

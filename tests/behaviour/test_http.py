@@ -100,7 +100,7 @@ def test_created_exports_and_links_are_not_stored_by_caches(busy: Served, case: 
 
 def test_another_host_is_refused_in_the_shape_of_the_dialect(installation: Installation) -> None:
     """RFC 9110 7.4. Probes address a machine, not a name."""
-    installation.init("[server]\nhosts = ['exports.example.com']\n")
+    installation.init("[server]\nhosts = ['exports.example.com']\n[metrics]\ntoken = 'a-token-of-tests'\n")
     served = Served(installation, installation.serve(workers=0))
 
     def get(path: str, host: str) -> httpx.Response:
@@ -118,5 +118,9 @@ def test_another_host_is_refused_in_the_shape_of_the_dialect(installation: Insta
         assert "evil" not in refused.text
         assert get(path, "EXPORTS.example.com:443").status_code != 421
     assert get("/healthz", "10.0.0.5").status_code == 200
-    routes = {line["route"] for line in served.running.log_lines() if line.get("status") == 421}
-    assert routes == {"(refused)"}
+    lines = [line for line in served.running.log_lines() if line.get("status") == 421]
+    assert {(line["route"], line["refusal"]) for line in lines} == {("(refused)", "host")}
+    metrics = httpx.get(
+        f"{served.url}/metrics", headers={"Authorization": "Bearer a-token-of-tests"}, trust_env=False
+    ).text
+    assert 'offtake_http_refusals_total{reason="host"} 5.0' in metrics

@@ -61,7 +61,9 @@ class Linked:
 @pytest.fixture(params=REPORTS)
 def linked(request: pytest.FixtureRequest, here: InProcess) -> Linked:
     dialect: str = request.param
-    made = identity.add_credential("acme", CredentialKind.TOKEN, here.on, user=None, scopes=DEFAULT_SCOPES)
+    made = identity.add_credential(
+        "acme", CredentialKind.TOKEN, here.on, user=None, permissions=identity.Permissions(scopes=DEFAULT_SCOPES)
+    )
     principal = Principal(tenant="acme", credential=made.credential.id, scopes=DEFAULT_SCOPES)
     wanted = ExportRequest(dialect=dialect, report=REPORTS[dialect], format="json", timespan=SPAN, name="x")
     job = create_export(wanted, Caller(principal=principal), here.on)
@@ -72,7 +74,9 @@ def linked(request: pytest.FixtureRequest, here: InProcess) -> Linked:
 def test_a_link_ends_with_the_credential_that_asked_for_it(linked: Linked) -> None:
     link = linked.link()
     assert linked.get(link).status_code == 200
-    other = identity.add_credential("acme", CredentialKind.TOKEN, linked.here.on, user=None, scopes=DEFAULT_SCOPES)
+    other = identity.add_credential(
+        "acme", CredentialKind.TOKEN, linked.here.on, user=None, permissions=identity.Permissions(scopes=DEFAULT_SCOPES)
+    )
     also = Linked(linked.here, linked.dialect, linked.job, other.credential.id)
     kept = also.link()
     identity.revoke_credential(linked.credential, linked.here.on)
@@ -98,7 +102,9 @@ def _authenticate(kind: CredentialKind, made: NewCredential, on: Services) -> Pr
 @pytest.mark.parametrize("kind", CredentialKind)
 def test_a_link_ends_with_the_secret_that_asked_for_it(kind: CredentialKind, here: InProcess) -> None:
     on, user = here.on, f"user-{kind}"
-    first = identity.add_credential("acme", kind, on, user=user, scopes=DEFAULT_SCOPES)
+    first = identity.add_credential(
+        "acme", kind, on, user=user, permissions=identity.Permissions(scopes=DEFAULT_SCOPES)
+    )
     first_principal = _authenticate(kind, first, on)
     wanted = ExportRequest(dialect="loop", report=REPORTS["loop"], format="json", timespan=SPAN, name="x")
     ref = JobRef(id=create_export(wanted, Caller(principal=first_principal), on).id, dialect="loop")

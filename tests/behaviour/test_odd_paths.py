@@ -14,7 +14,8 @@ import trustme
 
 from offtake.app import build_catalogue
 from offtake.home import Home
-from offtake.lake.storage import engine_path, unsupported_characters
+from offtake.lake.engine_path import engine_path
+from offtake.lake.storage import unsupported_characters
 from offtake.lake.tables import tables
 from offtake.settings import load_settings
 from offtake.sql_text import select_typed
@@ -91,7 +92,8 @@ def test_a_lake_that_its_library_cannot_open_is_refused(name: str, tmp_path: Pat
     home = tmp_path / name / "home"
     done = command("init", home=home)
     assert (done.code, done.out) == (4, "")
-    assert "The lake cannot be in " in done.err
+    shown = str(home / "lake").replace("\n", "\\n")
+    assert f"The lake cannot be in '{shown}': " in done.err
     assert "set lake_url" in done.err
     assert list(tmp_path.iterdir()) == []
     elsewhere = {"OFFTAKE_LAKE_URL": (tmp_path / "lake").as_uri()}

@@ -52,6 +52,28 @@ def test_of_40_concurrent_creates_15_are_accepted(round_: int, idle: Served) -> 
         assert Counter(answer.status_code for answer in again) == {202: 1, 429: 9}
 
 
+def test_a_tenant_may_send_so_many_requests_in_a_minute(installation: Installation) -> None:
+    """In the shapes of the API and of the token endpoint; a tenant may have a limit of its own."""
+    installation.init("[talkdesk]\nrequests_per_minute = 4\n[tenants.other.talkdesk]\nrequests_per_minute = 5\n")
+    served = Served(installation, installation.serve(workers=0))
+    for name, limit in (("acme", 4), ("other", 5)):
+        credential = installation.add_tenant(name)
+        with served.client(credential) as client:  # gets a token, which counts
+            *listed, refused = (
+                client.http.get("/data/reports/calls/jobs", headers=client.headers) for _ in range(limit)
+            )
+            assert [answer.status_code for answer in listed] == [200] * (limit - 1)
+            assert_refused(refused, 429, "1020017")
+            form = {"grant_type": "client_credentials"}
+            auth = (credential.client_id, credential.client_secret)
+            of_token = client.http.post("/oauth/token", data=form, auth=auth)
+            assert (of_token.status_code, of_token.json()["error"]) == (429, "temporarily_unavailable")
+            for answer in (refused, of_token):
+                assert 1 <= int(answer.headers["retry-after"]) <= 60
+    lines = [line for line in served.running.log_lines() if line.get("status") == 429]
+    assert {line["refusal"] for line in lines} == {"tenant_rate"}
+
+
 def test_a_tenant_may_have_a_quota_of_its_own(installation: Installation) -> None:
     installation.init(
         "[talkdesk]\nopen_jobs = 2\n[tenants.acme.talkdesk]\nopen_jobs = 3\n[tenants.gone.talkdesk]\nrows = 1\n"

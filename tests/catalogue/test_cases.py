@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from functools import cache
+from random import Random
 
 import pytest
 
@@ -18,10 +19,12 @@ from offtake.core.presentation import choose
 from offtake.core.report_cases.case import TENANT, Case, Row, cases_of
 from offtake.core.report_cases.run import FilledCase, entries_query, fill, rows_query
 from offtake.lake.tables import TableKind, tables
+from offtake.model.column_filter import ColumnFilter, FilterOperator, require_filters
 from offtake.model.report import Prune, Report, TableUse
 from offtake.model.request import changed_parameters
 from offtake.settings import Settings
 from offtake.wire import DIALECTS
+from tests.fixtures.filtering import fulfils, random_filter
 from tests.fixtures.row_comparison import are_same_rows, assert_same_rows
 
 CATALOGUE = load_catalogue(
@@ -39,6 +42,7 @@ SHOWN = [
 ]
 PRESENTATIONS = {dialect.name: dialect.presentation(Settings().table(dialect.name)) for dialect in DIALECTS}
 PARTITIONS = 3
+FILTERED_REQUESTS = 8
 
 
 Filled = Callable[[Case], FilledCase]
@@ -97,6 +101,45 @@ def test_views_hide_foreign_rows_in_their_files(case: Case, filled: Filled) -> N
     report = CATALOGUE.reports[case.report]
     with filled(case).open(tenants=(TENANT, "globex")) as (session, request):
         assert_same_rows(session.rows(rows_query(report, request)), case.expected(report), key=report.key)
+
+
+def _largest_case(report: str) -> Case:
+    """The case of a report with the most rows."""
+    return max(
+        (case for case in ALL if case.report == report), key=lambda case: len(case.expected(CATALOGUE.reports[report]))
+    )
+
+
+@pytest.mark.parametrize("name", sorted(CATALOGUE.reports))
+def test_filters_on_any_column_select_the_rows_that_fulfil_them(name: str, filled: Filled) -> None:
+    """DuckDB pushes the filters into the report's query; the rows are those that Python selects from all rows."""
+    report, case, chance = CATALOGUE.reports[name], _largest_case(name), Random(name)
+    rows = case.expected(report)
+    varied = [column for column in report.columns if len({str(row[column.name]) for row in rows}) > 1]
+    partitions = PARTITIONS if report.partition_by is not None else 1
+    selected = 0
+    with filled(case).open(partitions=partitions) as (session, request):
+        for number in range(FILTERED_REQUESTS):
+            filters = tuple(random_filter(column, rows, chance) for column in chance.sample(varied, 1 + number % 2))
+            require_filters(report, filters, ())
+            query = rows_query(report, dataclasses.replace(request, filters=filters))
+            found = [row for each in range(session.partitions) for row in session.rows(query, partition=each)]
+            expected = [row for row in rows if fulfils(row, filters)]
+            assert_same_rows(found, expected, key=report.key)
+            selected += 0 < len(expected) < len(rows)
+    assert selected > 0, "no filter selected some of the rows only"
+
+
+def test_a_filter_is_pushed_down_to_the_scan_of_the_table(filled: Filled) -> None:
+    """So the engine reads only the row groups that may have such rows."""
+    report, case = CATALOGUE.reports["calls"], _largest_case("calls")
+    call = case.expected(report)[0]["call_id"]
+    wanted = ColumnFilter(column="call_id", operator=FilterOperator.EQ, values=(call,))
+    with filled(case).open() as (session, request):
+        query = rows_query(report, dataclasses.replace(request, filters=(wanted,)))
+        (row,) = session.rows(dataclasses.replace(query, sql=f"EXPLAIN {query.sql}", columns=("kind", "text")))
+    scans = [block for block in row["text"].split("╭") if "READ_PARQUET" in block and "Filters:" in block]
+    assert f"call_id = '{call}'" in scans[0]
 
 
 NARROWER = {Prune.UNTIL: Prune.WINDOW, Prune.ALL: Prune.UNTIL}

@@ -15,6 +15,7 @@ import pytest
 
 from offtake.catalogue import BUILT_IN
 from offtake.catalogue.load import Catalogue, load_catalogue
+from offtake.catalogue.publication import NATIVE, default_publication
 from offtake.lake.tables import TableKind, tables
 from offtake.model.column_type import ColumnType
 from offtake.model.rendering import Rendering, fitting
@@ -27,13 +28,14 @@ LOCK: dict[str, Any] = tomllib.loads(Path(__file__).with_name("columns.lock.toml
 CATALOGUE: Catalogue = load_catalogue(
     BUILT_IN,
     tables={name: dict(table.stored_columns) for name, table in tables().items()},
-    dialects=[dialect.name for dialect in DIALECTS],
+    dialects={*(dialect.name for dialect in DIALECTS), NATIVE},
 )
 REPORTS = [pytest.param(report, id=name) for name, report in CATALOGUE.reports.items()]
 PUBLICATIONS = [
     pytest.param(publication, id=f"{report}-{dialect}")
     for (dialect, report), publication in CATALOGUE.publications.items()
 ]
+OF_VENDORS = [parameter for parameter in PUBLICATIONS if not str(parameter.id).endswith(f"-{NATIVE}")]
 # Facts that a report reads whatever their instants are: what a row refers to may be later than the row, a smart view
 # selects conversations by their current tags, and the state at an instant may follow from what happened after it.
 READ_WHOLE = {
@@ -79,7 +81,7 @@ def test_every_shared_intermediate_table_is_used() -> None:
 
 def test_every_export_of_the_vendors_exists() -> None:
     """Khoros contract 3, Talkdesk contract 2.1, Loop contract 12.2."""
-    found = Counter(dialect for dialect, _ in CATALOGUE.publications)
+    found = Counter(dialect for dialect, _ in CATALOGUE.publications if dialect != NATIVE)
     for dialect, expected in EXPORTS_OF_VENDORS.items():
         published = sorted(report for publisher, report in CATALOGUE.publications if publisher == dialect)
         assert found.pop(dialect, 0) == expected, (
@@ -221,7 +223,19 @@ def test_columns_are_append_only(report: Report) -> None:
     _is_recorded(_locked(report.name)["columns"], now, table=report.name)
 
 
-@pytest.mark.parametrize("publication", PUBLICATIONS)
+@pytest.mark.parametrize("report", REPORTS)
+def test_every_report_is_published_natively_as_it_is_defined(report: Report) -> None:
+    """So the recorded columns of the report are also those of the native dialect."""
+    publication = CATALOGUE.publication(NATIVE, report.name)
+    assert publication == default_publication(report) == CATALOGUE.by_slug(NATIVE, report.name)
+    types = {column.name: column.type for column in report.columns}
+    assert [column.name for column in publication.columns] == list(types)
+    for column in publication.columns:
+        assert types[column.source] in column.rendering.row.accepts
+        assert not column.hidden
+
+
+@pytest.mark.parametrize("publication", OF_VENDORS)
 def test_wire_names_are_append_only(publication: Publication) -> None:
     lock = _locked(publication.report, publication.dialect)
     assert publication.slug == lock["slug"] or lock["slug"] in publication.aliases

@@ -38,7 +38,7 @@ class Kept:
         staged.write_bytes(content)
         key = self.store.key("acme", JOB, fence, "csv")
         self.store.keep(staged, key, between)
-        self.store.discard(JOB, fence, "csv")
+        self.store.discard(JOB, fence)
         return key
 
     def read(self, key: str, first: int, end: int) -> bytes:
@@ -122,7 +122,7 @@ def test_an_interrupted_upload_stores_nothing(kept: Kept, stop_at: int) -> None:
 
     with pytest.raises(AttemptInterrupted):
         kept.keep(bytes(LARGE), between=between)
-    kept.store.discard(JOB, 1, "csv")
+    kept.store.discard(JOB, 1)
     key = kept.store.key("acme", JOB, 1, "csv")
     assert kept.store.size(key) is None
     for file in kept.store.found():  # the parts that were sent, where the client did not take them back

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select, update
 
 from offtake.core.admin import identity
 from offtake.core.exports import budget, retention
@@ -19,6 +21,7 @@ from offtake.core.policy import Budget, PerTenant
 from offtake.core.services import Services
 from offtake.errors import BudgetExceeded, TenantBudgetExhausted
 from offtake.executor.worker import Worker, claim_next
+from offtake.http.errors import retry_headers
 from offtake.model.artifact import Artifact
 from offtake.model.tenant import Tenant
 from offtake.store import jobs, usage
@@ -79,6 +82,7 @@ def test_a_tenant_over_its_budget_of_kept_files_is_refused_until_files_go(
     first, _ = publish(on), publish(on)
     with pytest.raises(BudgetExceeded, match=words) as refused:
         create_export(EXPORT, caller(), on)
+    assert refused.value.retry_after is not None
     assert HOUR.total_seconds() - 120 < refused.value.retry_after <= HOUR.total_seconds()  # the next file expires then
     create_export(EXPORT, caller("umbra"), on)
     delete_export(ref(first), caller(), on)
@@ -89,8 +93,50 @@ def test_open_exports_count_as_files(on: Services) -> None:
     on = limited(on, Budget(kept_files=2))
     publish(on)
     create_export(EXPORT, caller(), on)
-    with pytest.raises(BudgetExceeded, match=r"kept: 1, open exports: 1"):
+    with pytest.raises(BudgetExceeded, match=r"kept: 1, open exports: 1") as refused:
         create_export(EXPORT, caller(), on)
+    assert refused.value.retry_after is not None
+    assert HOUR.total_seconds() - 120 < refused.value.retry_after <= HOUR.total_seconds()  # the kept file expires then
+
+
+def test_the_time_to_wait_is_that_at_which_there_is_room_or_is_not_given(on: Services) -> None:
+    """A client that waits as long as the answer says is not refused again for the same reason."""
+    with limited_to_open(on) as refused:
+        assert refused.retry_after == budget.QUOTA_RETRY_SECONDS
+    kept = [publish(on, size=MIB) for _ in range(4)]
+    age_one_by_one(on, kept)
+    lowered = limited(on, Budget(kept_bytes=2 * MIB))  # three of four files have to expire
+    with pytest.raises(BudgetExceeded) as of_bytes:
+        create_export(EXPORT, caller(), lowered)
+    assert of_bytes.value.retry_after is not None
+    assert 3 * HOUR.total_seconds() - 120 < of_bytes.value.retry_after <= 3 * HOUR.total_seconds()
+    with on.database.write() as connection:
+        for each in kept:
+            jobs.hold(connection, each, now=on.now(connection))
+    with pytest.raises(BudgetExceeded) as held:
+        create_export(EXPORT, caller(), lowered)
+    assert held.value.retry_after is None
+    assert retry_headers(held.value) == {}
+
+
+@contextmanager
+def limited_to_open(on: Services) -> Iterator[BudgetExceeded]:
+    """Refuse an export because an open one takes the only file of the budget; the open one is cancelled afterwards."""
+    on = limited(on, Budget(kept_files=1))
+    job = create_export(EXPORT, caller(), on)
+    with pytest.raises(BudgetExceeded, match="open exports: 1") as refused:
+        create_export(EXPORT, caller(), on)
+    yield refused.value
+    cancel_export(ref(job.id), caller(), on)
+
+
+def age_one_by_one(on: Services, kept: list[str]) -> None:
+    """Let the first file expire in an hour, and each further one an hour later."""
+    with on.database.write() as connection:
+        now = on.now(connection)
+        for number, each in enumerate(kept, 1):
+            statement = update(job_table).where(job_table.c.id == each)
+            connection.execute(statement.values(expires_at=now + number * HOUR))
 
 
 def test_expired_files_free_the_budget(on: Services) -> None:
@@ -108,6 +154,7 @@ def test_a_tenant_exports_its_bytes_of_the_day_and_no_more(on: Services) -> None
         delete_export(ref(publish(on)), caller(), on)
     with pytest.raises(BudgetExceeded, match="2 MiB today") as refused:
         create_export(EXPORT, caller(), on)
+    assert refused.value.retry_after is not None
     assert 1 <= refused.value.retry_after <= 24 * 3600
     with on.database.write() as connection:
         tomorrow = on.now(connection) + timedelta(days=1)
@@ -152,6 +199,39 @@ def test_concurrent_publications_cannot_exceed_the_budget(on: Services) -> None:
     assert (outcomes.count(True), outcomes.count(False)) == (3, 5)
 
 
+def test_an_export_that_ends_while_another_is_created_counts_once(
+    on: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It counts as an open export before it ends and as a file afterwards, and never as neither."""
+    on = limited(on, Budget(kept_files=2))
+    publish(on)
+    create_export(EXPORT, caller(), on)
+    lease = claim_next(on, Worker(name="w"))
+    assert lease is not None
+    artifact = Artifact(key="files/acme/last", rows=1, bytes=MIB, sha256="0" * 64)
+    with on.database.write() as connection:
+        jobs.upload(connection, lease)
+
+    def end() -> None:
+        with on.database.write() as connection:
+            now = on.now(connection)
+            budget.require_room_for(connection, "acme", artifact, on, now=now)
+            assert jobs.succeed(connection, lease, artifact, now=now, expires_at=now + HOUR)
+
+    ending, count_open = threading.Thread(target=end), jobs.count_open
+
+    def count_while_it_ends(connection: Connection, *, tenant: str, dialect: str | None = None) -> int:
+        if dialect is None:  # the count for the budget
+            ending.start()
+            ending.join(1)  # it waits for the transaction
+        return count_open(connection, tenant=tenant, dialect=dialect)
+
+    monkeypatch.setattr(jobs, "count_open", count_while_it_ends)
+    with pytest.raises(BudgetExceeded, match="limit of files is 2"):
+        create_export(EXPORT, caller(), on)
+    ending.join()
+
+
 def test_stored_requests_have_a_budget_and_ended_jobs_are_purged_by_age(on: Services) -> None:
     """A client that creates and cancels without end fills neither the database nor another tenant's share of it."""
     size = stored_bytes(request_to_json(replace(EXPORT, as_of=on.clock(), watermark=on.clock())))
@@ -160,7 +240,7 @@ def test_stored_requests_have_a_budget_and_ended_jobs_are_purged_by_age(on: Serv
         cancel_export(ref(create_export(EXPORT, caller(), on).id), caller(), on)
     with pytest.raises(BudgetExceeded, match=r"stored requests .* removed after 2 days") as refused:
         create_export(EXPORT, caller(), on)
-    assert refused.value.retry_after == 24 * 3600
+    assert refused.value.retry_after == 2 * 24 * 3600
     create_export(EXPORT, caller("umbra"), on)
     age_jobs(on, timedelta(days=1))
     assert retention.purge_records(on) == 0

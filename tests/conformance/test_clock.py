@@ -101,7 +101,9 @@ def test_a_wrong_host_clock_does_not_change_the_availability_of_files(on: Servic
     listing = Listing(dialect="talkdesk", per_page=10)
     assert get_export(ref, caller(), wrong).status is Status.SUCCEEDED
     assert [each.status for each in list_exports(listing, caller(), wrong).jobs] == [Status.SUCCEEDED]
-    made = identity.add_credential("acme", CredentialKind.OAUTH, on, user=None, scopes=DEFAULT_SCOPES)
+    made = identity.add_credential(
+        "acme", CredentialKind.OAUTH, on, user=None, permissions=identity.Permissions(scopes=DEFAULT_SCOPES)
+    )
     client = Caller(principal=replace(caller().principal, credential=made.credential.id))
     link = download.mint(ref, client, wrong)
     for host in (on, wrong):

@@ -34,7 +34,7 @@ def later(on: Services, time: timedelta) -> Services:
 
 
 def add(kind: CredentialKind, on: Services, *, user: str | None = None) -> NewCredential:
-    return identity.add_credential("acme", kind, on, user=user, scopes=DEFAULT_SCOPES)
+    return identity.add_credential("acme", kind, on, user=user, permissions=identity.Permissions(scopes=DEFAULT_SCOPES))
 
 
 def log_in(made: NewCredential, secret: str, on: Services) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select, text
@@ -32,6 +33,7 @@ from offtake.errors import (
     TimespanTooLong,
 )
 from offtake.model.artifact import Artifact
+from offtake.model.column_filter import ColumnFilter, FilterOperator
 from offtake.model.job import Failure, Lease, Status
 from offtake.model.request import ExportRequest, ReportParameters
 from offtake.model.tenant import DEFAULT_SCOPES, Scope, Tenant
@@ -298,6 +300,47 @@ def test_idempotency_ignores_the_order_of_filter_values(on: Services) -> None:
     with pytest.raises(IdempotencyConflict):  # the order of columns matters
         create_export(replace(LOOP_EXPORT, columns=("a", "b")), caller(), on, key="columns")
     assert create_export(replace(LOOP_EXPORT, columns=("b", "a")), caller(), on, key="columns") == shown
+
+
+def test_idempotency_ignores_the_order_of_filters_of_columns(on: Services) -> None:
+    def either(*status: str) -> ColumnFilter:
+        return ColumnFilter(column="status", operator=FilterOperator.IN, values=status)
+
+    tagged = ColumnFilter(column="tag_ids", operator=FilterOperator.EQ, values=("t1",))
+    first = create_export(replace(LOOP_EXPORT, filters=(either("Open", "Snoozed"), tagged)), caller(), on, key="key")
+    repeated = replace(LOOP_EXPORT, filters=(tagged, either("Snoozed", "Open", "Open")))
+    assert create_export(repeated, caller(), on, key="key") == first
+    for other in (replace(LOOP_EXPORT, filters=(tagged,)), replace(repeated, order=("status",))):
+        with pytest.raises(IdempotencyConflict):
+            create_export(other, caller(), on, key="key")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        (
+            {"filters": (ColumnFilter(column="stats", operator=FilterOperator.EQ, values=("Open",)),)},
+            "filters/0/column",
+        ),
+        (
+            {"filters": (ColumnFilter(column="tag_ids", operator=FilterOperator.RANGE, values=("a", None)),)},
+            "filters/0/op",
+        ),
+        (
+            {"filters": (ColumnFilter(column="sent_count", operator=FilterOperator.EQ, values=("1",)),)},
+            "filters/0/value",
+        ),
+        ({"order": ("-status", "sent_at")}, "order/1"),
+        ({"order": ("-status", "status")}, "order/1"),
+        ({"order": ("tag_ids",)}, "order/0"),
+    ],
+)
+def test_filters_and_order_must_fit_the_report(on: Services, changes: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        create_export(replace(LOOP_EXPORT, **changes), caller(), on)
+    assert [fault.name for fault in caught.value.fields] == [field]
+    with on.database.read() as connection:
+        assert connection.execute(select(func.count()).select_from(job_table)).scalar_one() == 0
 
 
 def _ended(on: Services, how: str) -> str:

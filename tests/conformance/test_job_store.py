@@ -13,6 +13,7 @@ from sqlalchemy import Connection, insert, update
 from sqlalchemy.exc import IntegrityError
 
 from offtake.model.artifact import Artifact
+from offtake.model.column_filter import ColumnFilter, FilterOperator
 from offtake.model.job import LEASED, MOVES, Failure, Job, Lease, Phase, Progress, Status
 from offtake.model.request import BusinessHours, ExportRequest, ReportParameters, Selection
 from offtake.model.tenant import Tenant
@@ -352,6 +353,14 @@ def test_a_job_references_its_artifact_and_the_files_of_its_running_attempt(acme
 FILTERED = replace(
     EXPORT,
     columns=("b", "a"),
+    filters=(
+        ColumnFilter(column="a", operator=FilterOperator.EQ, values=("é",)),
+        ColumnFilter(column="b", operator=FilterOperator.IN, values=(2.5, 1.0)),
+        ColumnFilter(column="c", operator=FilterOperator.RANGE, values=(NOON, None)),
+        ColumnFilter(column="d", operator=FilterOperator.RANGE, values=(None, NOON.date())),
+        ColumnFilter(column="e", operator=FilterOperator.IS_NULL, values=(False,)),
+    ),
+    order=("a", "-b"),
     parameters=ReportParameters(
         agent_ids=("1", "2"),
         tag_ids=(),

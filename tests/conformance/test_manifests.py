@@ -23,13 +23,13 @@ from offtake.core.exports.create import create_export
 from offtake.core.exports.delete import delete_export
 from offtake.core.exports.manifest import read_manifest
 from offtake.core.exports.read import JobRef
-from offtake.core.exports.retention import orphans
+from offtake.core.exports.retention import count_orphans
 from offtake.core.services import Services
 from offtake.errors import ArtifactGone, ArtifactNotFound, AttemptError, JobStateConflict, LakeVersionGone, LinkRefused
 from offtake.lake.ingest.load import load
 from offtake.lake.tables import tables
 from offtake.model.artifact import ArtifactFile, artifact_of
-from offtake.model.job import Job, Lease, Phase, Progress, Status
+from offtake.model.job import Failure, Job, Lease, Phase, Pin, Progress, Status
 from offtake.model.manifest import Manifest
 from offtake.model.tenant import DEFAULT_SCOPES, CredentialKind, Tenant
 from offtake.store import jobs, manifests, migrate, usage
@@ -81,7 +81,9 @@ def _job(on: Services, job_id: str) -> Job:
 
 def _client(on: Services) -> Caller:
     """A caller whose credential is stored, as a link requires."""
-    made = identity.add_credential("acme", CredentialKind.OAUTH, on, user=None, scopes=DEFAULT_SCOPES)
+    made = identity.add_credential(
+        "acme", CredentialKind.OAUTH, on, user=None, permissions=identity.Permissions(scopes=DEFAULT_SCOPES)
+    )
     return Caller(principal=replace(caller().principal, credential=made.credential.id))
 
 
@@ -156,6 +158,19 @@ def test_an_export_whose_lake_was_replaced_between_two_attempts_fails_with_its_o
         run.run_attempt(replace(lease, job=lost), on, Cancellation())
 
 
+def test_a_job_that_the_operator_retries_reads_the_newest_versions(on: Services, tmp_path: Path) -> None:
+    create_export(REQUEST, caller(), on)
+    lease = _lease(on)
+    pin = Pin(report_version="v", lake_versions={"call": 1})
+    with on.database.write() as connection:
+        assert jobs.pin(connection, lease, pin)
+        assert jobs.fail(connection, lease, Failure(code="x", message="X."), now=on.now(connection))
+        assert jobs.reset_failed(connection, lease.job.id, now=on.now(connection))
+    _load(on, tmp_path, FIRST, LATER)
+    assert _run(on).artifact == _job(on, lease.job.id).artifact
+    assert read_manifest(_ref(lease.job), caller(), on)[1].lake_versions["call"] == 2
+
+
 def test_the_progress_of_an_attempt_is_recorded_with_its_lease_and_ends_with_it(on: Services) -> None:
     create_export(REQUEST, caller(), on)
     lease, progress = _lease(on), Progress(phase=Phase.WRITING, rows=7)
@@ -206,7 +221,7 @@ def test_every_file_of_an_artifact_is_listed_linked_and_removed(
     with on.database.read() as connection:
         used = usage.read(connection, "acme")
     assert (used.files, used.rows, used.bytes) == (3, 3, 6)
-    assert list(orphans(on)) == []
+    assert count_orphans(on) == 0
     client = _client(on)
     links = [download.mint(_ref(job), client, on, file=number) for number in range(3)]
     assert [link.file_name.rpartition("_")[2] for link in links] == ["1.json", "2.json", "3.json"]
@@ -250,7 +265,7 @@ def test_a_job_that_an_older_release_published_keeps_its_file(on: Services) -> N
     (file,) = found.files
     assert (file.number, file.blocks) == (0, None)
     assert _open(on, download.mint(_ref(job), _client(on), on), 0).file == file
-    assert list(orphans(on)) == []
+    assert count_orphans(on) == 0
     delete_export(_ref(job), caller(), on)
     assert _job(on, job.id).status is Status.DELETED
     assert not artifact_path(on, file.key).exists()

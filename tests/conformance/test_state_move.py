@@ -44,7 +44,9 @@ def on(services: Services) -> Services:
     """Services with rows in most tables."""
     for name in ("acme", "umbra", "zubr-1"):
         identity.add_tenant(Tenant(name=name, company_key=f"key-{name}"), services)
-    identity.add_credential("acme", CredentialKind.BASIC, services, user="ann", scopes=DEFAULT_SCOPES)
+    identity.add_credential(
+        "acme", CredentialKind.BASIC, services, user="ann", permissions=identity.Permissions(scopes=DEFAULT_SCOPES)
+    )
     published(services)
     create_export(LOOP_EXPORT, caller(), services, key="march")
     create_export(EXPORT, caller(), services)
@@ -230,6 +232,19 @@ def test_the_password_comes_from_a_private_file_or_the_environment(tmp_path: Pat
     again = command(*to, "--password-file", str(password), home=made.root)
     assert (again.code, SECRET in again.err) == (11, False)
     assert "not empty" in again.err
+
+
+def test_only_a_url_with_a_password_asks_for_one(tmp_path: Path, postgresql: str) -> None:
+    made = Home(tmp_path / "home")
+    made.create()
+    to_file = command("state", "move", "--to", f"sqlite:///{tmp_path}/new.db", home=made.root)
+    assert to_file.code == 0, to_file.err
+    assert "password" not in to_file.out
+    assert f'state_url = "sqlite:///{tmp_path}/new.db"' in to_file.out
+    url = fresh_database(postgresql).replace("+psycopg", "").replace("postgres:@", "postgres@")
+    to_server = command("state", "move", "--to", url, home=made.root, environment={"OFFTAKE_MOVE_PASSWORD": SECRET})
+    assert to_server.code == 0, to_server.err
+    assert "with the password in place of ***" in to_server.out
 
 
 @pytest.mark.parametrize("name", ["state.db", "../home/state.db", "hard.db", "soft.db", "fifo", "lake/x.db"])

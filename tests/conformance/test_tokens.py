@@ -58,7 +58,9 @@ def on(services: Services) -> Services:
 @pytest.fixture
 def client_secret(on: Services) -> ClientSecret:
     """The secret of an oauth client."""
-    made = identity.add_credential("acme", CredentialKind.OAUTH, on, user=None, scopes=BOTH)
+    made = identity.add_credential(
+        "acme", CredentialKind.OAUTH, on, user=None, permissions=identity.Permissions(scopes=BOTH)
+    )
     return ClientSecret(client_id=made.credential.id, secret=made.secret)
 
 
@@ -76,12 +78,34 @@ def test_a_client_that_asks_for_token_after_token_is_refused_until_some_expire(
     life = pairs[0].life
     with pytest.raises(BudgetExceeded, match="6 tokens") as refused:
         issue(client, on)
+    assert refused.value.retry_after is not None
     assert 0 < refused.value.retry_after <= life.total_seconds()
     with pytest.raises(BudgetExceeded):
         tokens.refresh(str(pairs[0].refresh), client, AT, on, requested=frozenset())
     assert valid(issue(client, later(on, life)), later(on, life))  # the access tokens have expired
-    other = identity.add_credential("acme", CredentialKind.OAUTH, on, user=None, scopes=BOTH)
+    other = identity.add_credential(
+        "acme", CredentialKind.OAUTH, on, user=None, permissions=identity.Permissions(scopes=BOTH)
+    )
     assert valid(issue(AuthenticatedClient(credential=other.credential), on), on)
+
+
+def test_concurrent_token_requests_cannot_exceed_the_budget(on: Services, client: AuthenticatedClient) -> None:
+    on = replace(on, budgets=PerTenant(default=Budget(tokens=6)))
+    start, outcomes = threading.Barrier(12), []
+
+    def run() -> None:
+        start.wait()
+        try:
+            outcomes.append(bool(issue(client, on)))
+        except BudgetExceeded:
+            outcomes.append(False)
+
+    threads = [threading.Thread(target=run) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (outcomes.count(True), outcomes.count(False)) == (3, 9)  # each with a refresh token
 
 
 def later(on: Services, life: timedelta) -> Services:
@@ -186,7 +210,9 @@ def test_of_ten_concurrent_refreshes_one_succeeds_and_the_family_is_revoked(
 
 
 def test_a_refresh_token_is_valid_for_its_client_until_it_expires(on: Services, client: AuthenticatedClient) -> None:
-    made = identity.add_credential("acme", CredentialKind.OAUTH, on, user=None, scopes=BOTH)
+    made = identity.add_credential(
+        "acme", CredentialKind.OAUTH, on, user=None, permissions=identity.Permissions(scopes=BOTH)
+    )
     other = authenticate_client(ClientSecret(client_id=made.credential.id, secret=made.secret), on, address=None)
     token = issue(client, on)
     with pytest.raises(InvalidGrant):
@@ -197,7 +223,9 @@ def test_a_refresh_token_is_valid_for_its_client_until_it_expires(on: Services, 
 
 
 def test_revoking_a_token_revokes_its_family(on: Services, client: AuthenticatedClient) -> None:
-    made = identity.add_credential("acme", CredentialKind.OAUTH, on, user=None, scopes=BOTH)
+    made = identity.add_credential(
+        "acme", CredentialKind.OAUTH, on, user=None, permissions=identity.Permissions(scopes=BOTH)
+    )
     other = authenticate_client(ClientSecret(client_id=made.credential.id, secret=made.secret), on, address=None)
     first, second = issue(client, on), issue(client, on)
     tokens.revoke(first.text, other, AT, on)  # another client cannot revoke it
@@ -333,7 +361,9 @@ def test_only_p256_public_keys_can_be_registered(on: Services, client_secret: Cl
         identity.add_key("unknown", pem(KEY), on)
     with pytest.raises(UnknownName):
         identity.remove_key(client_secret.client_id, "other", on)
-    basic = identity.add_credential("acme", CredentialKind.TOKEN, on, user=None, scopes=BOTH)
+    basic = identity.add_credential(
+        "acme", CredentialKind.TOKEN, on, user=None, permissions=identity.Permissions(scopes=BOTH)
+    )
     with pytest.raises(InvalidKey):
         identity.add_key(basic.credential.id, pem(KEY), on)
 

@@ -167,7 +167,7 @@ def test_rows_beyond_the_limit_of_a_sheet_continue_on_the_next_sheet(tmp_path: P
     query = Query(sql=f"SELECT n FROM range({most + 1}) AS t (n)", values={}, columns=("n",))
     with Session(limits(tmp_path), [], tenant="acme") as session:
         assert XLSX.write(session, query, path, framing=Framing()) == most + 1
-    counter = XLSX.counter()
+    counter = XLSX.counter(Framing(), path)
     counter.feed(path.read_bytes())
     assert counter.records() == most + 1
     workbook = python_calamine.CalamineWorkbook.from_path(str(path))

@@ -178,11 +178,32 @@ def test_a_reader_that_is_slow_but_not_too_slow_gets_the_whole_file(town: Town) 
     assert received > size
 
 
+def test_pipelined_requests_of_one_tenant_leave_the_others_undisturbed(town: Town) -> None:
+    """Each of 100 connections sends 16 lists and status requests at once; all are answered."""
+    with TalkdeskWire.connect(town.served.url, town.other) as client:
+        token = client.headers["Authorization"]
+    heads = [
+        f"GET /data/reports/calls/jobs{path} HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\n"
+        for path in ("?per_page=100", f"/{town.other_job}")
+    ]
+    piped = "\r\n".join(heads * 8) + "Connection: close\r\n\r\n"
+    with working(town) as poll:
+        with crowd(town.served.url, piped.encode(), 100, addresses(100, network=8), receive_bytes=MIB) as loud:
+            p95 = polls(poll, POLLS)
+            answered = [rest(each) for each in loud]
+        report("pipelined requests of another tenant", p95, poll)
+    assert Counter(body.count(b"HTTP/1.1 200 ") for body in answered) == {8: 100}
+    assert Counter(body.count(b"HTTP/1.1 303 ") for body in answered) == {8: 100}
+
+
 def test_a_storm_of_wrong_passwords_leaves_the_others_undisturbed(town: Town) -> None:
-    """From 40 addresses, with names that exist and names that do not."""
+    """From 40 addresses, with names that exist and names that do not.
+
+    The right password from an address that the server does not know is accepted meanwhile.
+    """
     user = new_user(town.served, "acme")
     known = httpx.Client(base_url=town.served.url, auth=(user.name, user.password), trust_env=False)
-    before, stop, seen = town.memory(), threading.Event(), Counter[int]()
+    before, stop, seen, failed = town.memory(), threading.Event(), Counter[int](), set[int]()
     sources = addresses(40, network=7)
 
     def guess(number: int) -> None:
@@ -203,12 +224,24 @@ def test_a_storm_of_wrong_passwords_leaves_the_others_undisturbed(town: Town) ->
                     form = {"grant_type": "client_credentials"}
                     answer = http.post("/oauth/token", data=form, auth=(town.worker.client_id, f"wrong-{each}"))
                 seen[answer.status_code] += 1
+                if answer.status_code == 401:
+                    failed.add(number)
 
     path = f"{ROOT}/config/timezones?companyKey={user.company_key}"
     with working(town) as poll, known, ThreadPoolExecutor(len(sources)) as storm, ExitStack() as stack:
         assert known.get(path).status_code == 200
         stack.callback(stop.set)
         guesses = [storm.submit(guess, number) for number in range(len(sources))]
+        wait_for("each address to fail", lambda: len(failed) == len(sources) or None)
+        for source in addresses(20, network=9):
+            with httpx.Client(
+                base_url=town.served.url,
+                auth=(user.name, user.password),
+                trust_env=False,
+                transport=httpx.HTTPTransport(local_address=source),
+                timeout=60,
+            ) as unknown:
+                assert unknown.get(path).status_code == 200
         wait_for("refusals before a hash", lambda: seen[429] >= 20 or seen[503] >= 200 or None)
         p95 = polls(poll, POLLS)
         p95_by_password = polls(lambda: known.get(path), POLLS)

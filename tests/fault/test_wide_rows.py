@@ -6,7 +6,7 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ from deltalake import WriterProperties, write_deltalake
 from offtake.app import build_services
 from offtake.core.admin import identity
 from offtake.core.attempt.cancellation import Cancellation
+from offtake.core.attempt.resource_plan import partition_rows
 from offtake.core.attempt.run import run_attempt
 from offtake.core.exports.create import create_export
 from offtake.core.services import Services
@@ -31,6 +32,7 @@ from offtake.model.tenant import Tenant
 from offtake.settings import CatalogueSettings, Settings
 from offtake.store import jobs
 from offtake.store.migrate import migrate
+from tests.fixtures.columnar import COLUMNAR, read_columns
 from tests.fixtures.exports import EXPORT, NOON, caller
 from tests.fixtures.storage_paths import artifact_path
 
@@ -139,8 +141,9 @@ def _store(on: Services, table: str, sql: str, values: dict[str, object], *, row
         )
 
 
-def _export(on: Services, tenant: str, report: str, format_name: str) -> Artifact:
-    create_export(replace(EXPORT, report=report, format=format_name, row_limit=None), caller(tenant), on)
+def _export(on: Services, tenant: str, report: str, format_name: str, *, dialect: str = "talkdesk") -> Artifact:
+    request = replace(EXPORT, dialect=dialect, report=report, format=format_name, row_limit=None)
+    create_export(request, caller(tenant), on)
     now = on.clock()
     with on.database.write() as connection:
         lease = jobs.claim(connection, worker="w", now=now, until=now + timedelta(minutes=1))
@@ -160,9 +163,64 @@ def test_wide_rows_are_exported_with_256_mib(on: Services, tenant: str, format_n
     }
     found = {
         post: (_digest(queue, cut), _digest(text, cut))
-        for post, queue, text in _rows(artifact_path(on, artifact.key), format_name)
+        for post, queue, text in map(dict.values, _rows(artifact_path(on, artifact.key), format_name))
     }
     assert found == wanted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sorted:
+    """A sorted export with a long text in each row, and its headers of the row's id and of that text."""
+
+    dialect: str
+    report: str
+    format: str
+    headers: tuple[str, str]
+
+
+SORTED = (
+    Sorted(dialect="loop", report="inbox_conversations", format="json", headers=("conversationId", "subject")),
+    Sorted(dialect="loop", report="inbox_conversations", format="xlsx", headers=("Conversation ID", "Subject")),
+    Sorted(dialect="khoros", report="combined", format="csv", headers=("Post ID", "Post Text")),
+    Sorted(dialect="khoros", report="conversation_history_action", format="json", headers=("ACTION_ID", "NEW_VALUE")),
+)
+SORTED_TENANT, SORTED_ROWS = "sorted-megabytes", 100
+SORTED_TABLES = {
+    "conversation": "SELECT id AS conversation_id, $at AS created_at, 'open' AS status, 'inbound' AS direction, "
+    "long AS subject, 'i' AS inbox_id",
+    "post": "SELECT id AS post_id, id AS conversation_id, 'incoming' AS kind, $at AS happened_at, long AS body",
+    "conversation_action": "SELECT id AS action_id, id AS conversation_id, $at AS happened_at, 'NOTE_ADDED' AS kind, "
+    "'AGENT' AS actor, long AS new_value",
+}
+
+
+@pytest.fixture(scope="module")
+def on_128_mib(on: Services) -> Services:
+    """Services with the least memory of the settings, and a tenant whose rows exceed it together."""
+    for name, sql in SORTED_TABLES.items():
+        rows = (
+            f"{sql}, $tenant AS tenant, strftime($at, '%Y-%m') AS month "
+            "FROM (SELECT printf('r%03d', n) AS id, repeat($unit, $times) || n AS long FROM range($rows) AS r (n))"
+        )
+        at = NOON - timedelta(hours=1)
+        times = MIB // len(UNIT.encode())
+        values = {"at": at, "tenant": SORTED_TENANT, "unit": UNIT, "times": times, "rows": SORTED_ROWS}
+        _store(on, name, rows, values, row_group=8)
+    inbox = "SELECT 'i' AS inbox_id, 'Support' AS name, true AS is_shared, $tenant AS tenant"
+    _store(on, "inbox", inbox, {"tenant": SORTED_TENANT})
+    identity.add_tenant(Tenant(name=SORTED_TENANT), on)
+    return replace(on, attempt=replace(on.attempt, threads=1, memory_mb=128, partition_rows=partition_rows(128)))
+
+
+@pytest.mark.parametrize("export", SORTED, ids=lambda export: f"{export.report}-{export.format}")
+def test_sorted_rows_of_a_megabyte_are_exported_with_128_mib(on_128_mib: Services, export: Sorted) -> None:
+    """Few rows are divided into partitions, too, because they are long."""
+    artifact = _export(on_128_mib, SORTED_TENANT, export.report, export.format, dialect=export.dialect)
+    cut = TEXT_LIMIT if export.format == "xlsx" else None
+    key, text = export.headers
+    rows = _rows(artifact_path(on_128_mib, artifact.key), export.format)
+    found = [(row[key], _digest(row[text], cut)) for row in rows]
+    assert found == [(f"r{n:03}", _digest(_text(n, MIB), cut)) for n in range(SORTED_ROWS)]
 
 
 def test_a_queue_name_of_33000_characters_fits_into_adherence(on: Services) -> None:
@@ -177,7 +235,7 @@ def test_a_queue_name_of_33000_characters_fits_into_adherence(on: Services) -> N
     for format_name in ("csv", "json_lines"):
         artifact = _export(on, tenant, "adherence", format_name)
         assert artifact.rows == periods
-        names = {row[2] for row in _rows(artifact_path(on, artifact.key), format_name)}
+        names = {list(row.values())[2] for row in _rows(artifact_path(on, artifact.key), format_name)}
         assert [json.loads(name) for name in names] == [[_text(0, SHAPES[tenant].queue)]]
 
 
@@ -187,15 +245,22 @@ def _digest(text: str, cut: int | None) -> str:
     return hashlib.sha256(start.encode()).hexdigest()
 
 
-def _rows(path: Path, format_name: str) -> Iterator[Sequence[str]]:
+def _rows(path: Path, format_name: str) -> Iterator[dict[str, str]]:
+    """The rows by header."""
     if format_name == "xlsx":
-        book = python_calamine.CalamineWorkbook.from_path(str(path))
-        yield from ([str(cell) for cell in row] for row in book.get_sheet_by_name("Export").to_python()[1:])
+        header, *rows = python_calamine.CalamineWorkbook.from_path(str(path)).get_sheet_by_name("Export").to_python()
+        yield from (dict(zip(map(str, header), map(str, row), strict=True)) for row in rows)
+        return
+    if format_name in COLUMNAR:
+        yield from read_columns(format_name, path.read_bytes()).to_pylist()
         return
     text = path.read_bytes().decode()
     if format_name == "csv":
         csv.field_size_limit(2**31 - 1)
-        yield from list(csv.reader(io.StringIO(text, newline=""), strict=True))[1:]
+        yield from csv.DictReader(io.StringIO(text, newline=""), strict=True)
         return
-    lines = json.loads(text)["entries"] if format_name == "json" else map(json.loads, text.splitlines())
-    yield from (tuple(line.values()) for line in lines)
+    if format_name == "json_lines":
+        yield from map(json.loads, text.splitlines())
+        return
+    document = json.loads(text)
+    yield from document["entries"] if isinstance(document, dict) else document

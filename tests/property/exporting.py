@@ -17,8 +17,8 @@ from typing import Any
 
 from offtake.catalogue import BUILT_IN
 from offtake.catalogue.load import Catalogue, load_catalogue
-from offtake.core.attempt import filters, intermediate
 from offtake.core.presentation import choose
+from offtake.core.query import filters, intermediate
 from offtake.engine.duckdb import Limits, Session
 from offtake.engine.plan import plan, plan_rows, with_instants
 from offtake.formats import format_named, partition_file
@@ -148,7 +148,7 @@ class Export:
             empty_text_is_null=file_format.empty_text_is_null,
         )
         written = file_format.write(self.session, query, self.file, framing=layout.framing)
-        counter = file_format.counter()
+        counter = file_format.counter(layout.framing, self.file)
         counter.feed(self.file.read_bytes())
         assert written == counter.records()
         return self.file.read_bytes().decode()

@@ -16,10 +16,10 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from offtake.core.attempt import server_audit
 from offtake.model.report import Report
 from offtake.model.request import ReportParameters, Selection
 from tests.property.exporting import Stored, catalogue, microseconds, stored
+from tests.property.oracle_exports import exported
 from tests.property.oracles import ORACLES
 from tests.property.oracles.people import buckets
 from tests.property.oracles.report_oracle import ExportCase, ReportOracle
@@ -124,16 +124,7 @@ def _instants(care: Care) -> list[datetime]:
 
 
 def _exported(here: Stored, oracle: ReportOracle, case: ExportCase) -> Rows:
-    with here.export(
-        oracle.report,
-        case.care,
-        case.timespan,
-        as_of=case.asked_at,
-        dialect=oracle.dialect,
-        parameters=case.parameters,
-    ) as export:
-        if catalogue().reports[oracle.report].server_audit:
-            server_audit.fill(export.session, case.server_audit)
+    with exported(here, oracle, case) as export:
         return export.rows()
 
 

@@ -27,11 +27,15 @@ from offtake.engine import wide_rows
 from offtake.engine.duckdb import Session
 from offtake.errors import ArtifactMismatch
 from offtake.formats import FORMATS, Format, partition_file
+from offtake.formats.arrow import ARROW
 from offtake.formats.csv import CSV
 from offtake.formats.json import JSON, JSON_LINES
+from offtake.formats.parquet import PARQUET
 from offtake.formats.xlsx import XLSX
+from offtake.model.format_options import CsvOptions
 from offtake.model.layout import Framing
 from offtake.model.query import RowTooWideError
+from tests.fixtures.columnar import read_columns
 from tests.fixtures.row_comparison import assert_same_rows
 from tests.property.exporting import limits
 from tests.property.oracles.shapes import csv_cell
@@ -48,7 +52,7 @@ FRAMINGS = (
     Framing(),
     Framing(head='{"type":"calls","version":"v1","entries":[', tail='],"total":', end="}", counted=True),
     Framing(head='{"it\'s":"quoted","entries":[', tail="]", end=',"end":true}'),
-    Framing(line_end="\r\n"),
+    Framing(csv=CsvOptions(line_end="\n"), metadata={"it's": 'a "key"'}),
 )
 
 
@@ -112,8 +116,9 @@ def _objects(table: Table) -> list[dict[str, Value]]:
     return [dict(zip(table.names, row, strict=True)) for row in table.rows]
 
 
-def _count(file_format: Format, chunks: Sequence[bytes]) -> int:
-    counter = file_format.counter()
+def _count(file_format: Format, chunks: Sequence[bytes], path: Path, framing: Framing = FRAMINGS[0]) -> int:
+    """Count the records of the file at ``path``, whose bytes are given in chunks."""
+    counter = file_format.counter(framing, path)
     for chunk in chunks:
         counter.feed(chunk)
     return counter.records()
@@ -142,7 +147,7 @@ def test_a_file_written_in_partitions_equals_one_written_at_once(
     divided = replace(query, sql=f"{query.sql} WHERE in_partition(c0)")
     assert file_format.write(in_partitions, divided, path, framing=framing) == len(table.rows)
     made = path.read_bytes()
-    assert _count(file_format, [made]) == len(table.rows)
+    assert _count(file_format, [made], path, framing) == len(table.rows)
     assert _records(file_format, made) == _records(file_format, _written(session, file_format, table, framing))
     assert not partition_file(path).exists()
 
@@ -152,6 +157,9 @@ def _records(file_format: Format, data: bytes) -> tuple[bytes, list[Any], bytes]
     if file_format is CSV:
         header, *cells = _csv_lines(data)
         return repr(header).encode(), sorted(cells), b""
+    if file_format in (PARQUET, ARROW):
+        columns = read_columns(file_format.name, data)
+        return repr(columns.schema).encode(), sorted(map(repr, columns.to_pylist())), b""
     if file_format is XLSX:
         book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
         titles, *rows_of_sheet = book.get_sheet_by_name("Export").to_python(skip_empty_area=False)
@@ -185,8 +193,8 @@ def test_every_writer_of_a_format_writes_the_same_file(
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(wide_rows, "longest_row", lambda *_, **__: longest)
             assert writer(session, query, path, framing=framing) == len(table.rows)
-        if file_format is XLSX:
-            assert _records(XLSX, path.read_bytes()) == _records(XLSX, expected)
+        if file_format in (XLSX, PARQUET, ARROW):
+            assert _records(file_format, path.read_bytes()) == _records(file_format, expected)
         else:
             assert path.read_bytes() == expected
 
@@ -221,7 +229,8 @@ def _pieces(draw: DrawFn, data: bytes) -> list[bytes]:
 def test_a_counter_counts_the_rows_for_any_division_of_the_bytes(
     session: Session, file_format: Format, table: Table, framing: Framing, data: st.DataObject
 ) -> None:
-    assert _count(file_format, data.draw(_pieces(_written(session, file_format, table, framing)))) == len(table.rows)
+    written = data.draw(_pieces(_written(session, file_format, table, framing)))
+    assert _count(file_format, written, staged(session), framing) == len(table.rows)
 
 
 @pytest.mark.parametrize("file_format", FORMATS, ids=lambda file_format: file_format.name)
@@ -232,16 +241,16 @@ def test_a_file_truncated_anywhere_never_counts_as_complete(
 ) -> None:
     """The counter refuses the file or counts fewer rows than the query had: either way nothing is published.
 
-    Arrays and workbooks are always refused, because their ends are known; lines cut at a line end count as fewer."""
+    Lines alone have no end that is known; lines cut at a line end count as fewer."""
     written = _written(session, file_format, table, framing)
-    counter = file_format.counter()
+    counter = file_format.counter(framing, staged(session))
     for end in range(len(written)):
         try:
             counted = counter.records()
         except ValueError:
             pass
         else:
-            assert file_format not in (JSON, XLSX), written[:end]
+            assert file_format not in (JSON, XLSX, PARQUET, ARROW), written[:end]
             assert counted < len(table.rows), written[:end]
         assert counter.seen() <= len(table.rows), written[:end]
         counter.feed(written[end : end + 1])
@@ -252,7 +261,7 @@ def test_an_array_without_its_end_is_refused() -> None:
     """A writer without the options of the framing would write such a file."""
     for data in (b'{"entries":[\n{"a":1}\n', b'{"entries":[\n{"a":1}1}\n', b'{"entries":[\n', b"1}\n"):
         with pytest.raises(ValueError, match="last line"):
-            _count(JSON, [data])
+            _count(JSON, [data], Path())
 
 
 @st.composite
@@ -337,7 +346,7 @@ def test_a_verification_counts_or_refuses(
     cut = data.draw(st.just(len(written)) | st.integers(0, len(written)))
     with (
         _growing() as path,
-        FileVerification(path, file_format.counter(), in_order=file_format.in_order) as verification,
+        FileVerification(path, file_format.counter(FRAMINGS[0], path), in_order=file_format.in_order) as verification,
     ):
         path.write_bytes(written[:cut])
         rows = _rows_or_none(verification)

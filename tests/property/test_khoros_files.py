@@ -117,7 +117,7 @@ def written(export: Export, publication: Publication, language: str, format_name
     if query.order:
         query = export.session.sort(query, range_bytes=1_000)
     rows = file_format.write(export.session, query, export.file, framing=layout.framing)
-    counter = file_format.counter()
+    counter = file_format.counter(layout.framing, export.file)
     counter.feed(export.file.read_bytes())
     assert counter.records() == rows
     return export.file.read_bytes()

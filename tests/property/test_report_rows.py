@@ -9,10 +9,10 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from offtake.core.attempt import server_audit
 from offtake.core.attempt.reconciliation import count_rows
 from tests.fixtures.row_comparison import assert_same_rows
 from tests.property.exporting import catalogue, microseconds, stored, without_noise
+from tests.property.oracle_exports import exported
 from tests.property.oracles import ORACLES
 from tests.property.oracles.report_oracle import ExportCase, ReportOracle
 from tests.strategies import Care, Row, Scenario, scenarios
@@ -42,16 +42,7 @@ def test_the_report_yields_what_the_oracle_calculates(oracle: ReportOracle, data
         for number, case in enumerate(_cases(oracle, scenario, cares, data)):
             expected = without_noise(oracle.expected_rows(case))
             _check_columns(oracle, expected)
-            with here.export(
-                oracle.report,
-                case.care,
-                case.timespan,
-                as_of=case.asked_at,
-                dialect=oracle.dialect,
-                parameters=case.parameters,
-            ) as export:
-                if catalogue().reports[oracle.report].server_audit:
-                    server_audit.fill(export.session, case.server_audit)
+            with exported(here, oracle, case) as export:
                 assert_same_rows(export.rows(), microseconds(expected), key=export.key)
                 if number % COUNTED == 0:
                     counted = count_rows(export.session, catalogue().reports[oracle.report], export.request)

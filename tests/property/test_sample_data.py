@@ -12,7 +12,6 @@ from typing import Any
 import duckdb
 import pytest
 
-from offtake.core.attempt import server_audit
 from offtake.lake.delta import Lake
 from offtake.lake.tables import Table, tables
 from offtake.model.column_type import ColumnType
@@ -23,6 +22,7 @@ from tests.fixtures.row_comparison import assert_same_rows
 from tests.fixtures.sample import PLAN, Sample
 from tests.fixtures.storage_paths import views_of
 from tests.property.exporting import EPOCH, Stored, catalogue, microseconds
+from tests.property.oracle_exports import exported
 from tests.property.oracles import ORACLES
 from tests.property.oracles.report_oracle import ExportCase, ReportOracle
 from tests.strategies import Care, Row
@@ -57,9 +57,7 @@ def test_the_sample_data_fills_the_report_and_the_oracle_agrees(
     here, care = sampled
     parameters = ReportParameters(selection=selection, interval_milliseconds=DAY)
     case = ExportCase(care=care, timespan=SPAN, asked_at=END, parameters=parameters)
-    with here.export(oracle.report, care, SPAN, as_of=END, dialect=oracle.dialect, parameters=parameters) as export:
-        if catalogue().reports[oracle.report].server_audit:
-            server_audit.fill(export.session, case.server_audit)
+    with exported(here, oracle, case) as export:
         found = export.rows()
     assert found
     assert_same_rows(found, microseconds(oracle.expected_rows(case)), key=catalogue().reports[oracle.report].key)

@@ -1,8 +1,10 @@
 """The artifact store: staging files and spill folders of attempts, and published files.
 
-``staging/<job>.<fence>.<suffix>``         local file that the attempt with that fence writes
-``spill/<job>.<fence>/``                   temporary files of that attempt's query
-``files/<tenant>/<job>.<fence>.<suffix>``  published file, referenced by a job's row; orphans are swept
+``staging/<job>.<fence>.<suffix>``                  local file that the attempt with that fence writes
+``staging/<job>.<fence>.<number>.<suffix>``         local file that is complete, of an export with several files
+``spill/<job>.<fence>/``                            temporary files of that attempt's query
+``files/<tenant>/<job>.<fence>.<suffix>``           published file, referenced by a job; orphans are swept
+``files/<tenant>/<job>.<fence>.<number>.<suffix>``  the same, of an export with several files
 
 The implementations (``folder.py``, ``bucket.py``) differ in ``files`` only. Files are published atomically, and are
 durable before the job's row refers to them. Keys consist of tenant, job id and fence, never of a caller's input, so two
@@ -19,6 +21,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -49,6 +52,7 @@ class ArtifactStore(ABC):
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.has_presigned_urls = False
         self.capacity: int | None = None
 
     def prepare(self) -> None:
@@ -62,6 +66,13 @@ class ArtifactStore(ABC):
 
         Raises SettingsError for a fault that needs an operator, else StorageUnavailable; both name the fault.
         """
+
+    def presigned_url(self, key: str, life: timedelta) -> str:
+        """Return a URL of the store itself with which anyone can read the file for that long.
+
+        Only if ``has_presigned_urls``. Raises StorageUnavailable.
+        """
+        raise NotImplementedError
 
     def require_room(self, free_bytes: int) -> None:
         """Check that attempts can write on this machine and that ``free_bytes`` are free.
@@ -79,17 +90,17 @@ class ArtifactStore(ABC):
         if free < free_bytes:
             raise ResourceExhausted(f"The artifact store has less than {free_bytes // _MIB} MiB of free space.")
 
-    def staging(self, job: str, fence: int, suffix: str) -> Path:
-        """Return the path of the attempt's staging file."""
-        return self.root / "staging" / f"{job}.{fence}.{suffix}"
+    def staging(self, job: str, fence: int, suffix: str, *, number: int | None = None) -> Path:
+        """Return the path of the attempt's staging file, or of its complete file with that number."""
+        return self.root / "staging" / _file_name(job, fence, suffix, number)
 
     def spill(self, job: str, fence: int) -> Path:
         """Return the folder for temporary files of the attempt's query."""
         return self.root / "spill" / f"{job}.{fence}"
 
-    def key(self, tenant: str, job: str, fence: int, suffix: str) -> str:
-        """Return the key of the published file."""
-        return f"{FILES}/{tenant}/{job}.{fence}.{suffix}"
+    def key(self, tenant: str, job: str, fence: int, suffix: str, *, number: int | None = None) -> str:
+        """Return the key of the published file, or of the one with that number."""
+        return f"{FILES}/{tenant}/{_file_name(job, fence, suffix, number)}"
 
     @abstractmethod
     def keep(self, staged: Path, key: str, between: Callable[[], None]) -> None:
@@ -111,11 +122,10 @@ class ArtifactStore(ABC):
     def remove(self, key: str) -> None:
         """Remove a published file, if it exists. Raises StorageUnavailable."""
 
-    def discard(self, job: str, fence: int, suffix: str) -> None:
+    def discard(self, job: str, fence: int) -> None:
         """Remove the attempt's local files; the sweep removes those that cannot be removed now."""
         with suppress(OSError):
-            staged = self.staging(job, fence, suffix)
-            for path in (staged, *staged.parent.glob(f"{staged.name}.*")):  # and its partition file
+            for path in (self.root / "staging").glob(f"{job}.{fence}.*"):  # all files, and a partition file
                 path.unlink(missing_ok=True)
         shutil.rmtree(self.spill(job, fence), ignore_errors=True)
 
@@ -137,6 +147,10 @@ class ArtifactStore(ABC):
     @abstractmethod
     def published(self) -> Iterator[StoredFile]:
         """Yield all files under ``files/``, including unfinished uploads. Raises StorageUnavailable."""
+
+
+def _file_name(job: str, fence: int, suffix: str, number: int | None) -> str:
+    return f"{job}.{fence}.{suffix}" if number is None else f"{job}.{fence}.{number}.{suffix}"
 
 
 def stored(key: str, remove: Callable[[], None], *, staged: bool = False) -> Iterator[StoredFile]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from offtake.catalogue.folder import COUNT_FILE, NAME, SHARED, Tables, intermediate_file, read_report
-from offtake.catalogue.publication import dialect_of, read_publication
+from offtake.catalogue.publication import NATIVE, default_publication, dialect_of, read_publication
 from offtake.catalogue.query import QueryCheck
 from offtake.catalogue.version import report_version
 from offtake.errors import CatalogueError
@@ -61,6 +61,8 @@ def load_catalogue(*folders: Path, tables: Tables, dialects: Collection[str]) ->
                 publication = read_publication(path, report, faults)
                 if publication is not None:
                     builder.add_publication(publication, path)
+            if NATIVE in dialects:
+                builder.add_default_publication(report, folder)
     if faults:
         raise CatalogueError("\n".join(faults))
     return builder.catalogue()
@@ -93,6 +95,11 @@ class _CatalogueBuilder:
             if holder is not publication or slug in (publication.slug, *publication.aliases)[:index]:
                 where = read_toml(path).where(*(("aliases", index - 1) if index else ("slug",)))
                 self._faults.append(f"{where}: report {holder.report!r} already uses the slug {slug!r}; choose another")
+
+    def add_default_publication(self, report: Report, folder: Path) -> None:
+        """Add the publication of a report in the product's own dialect, unless its folder has a file for it."""
+        if not (folder / f"wire.{NATIVE}.toml").is_file():
+            self.add_publication(default_publication(report), folder / "report.toml")
 
     def catalogue(self) -> Catalogue:
         """Return the catalogue of everything that was added."""

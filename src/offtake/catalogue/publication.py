@@ -1,4 +1,8 @@
-"""Reads ``wire.<dialect>.toml`` into a ``Publication``: the presentation of a report in one dialect."""
+"""The presentation of a report in one dialect, as a ``Publication``.
+
+It is read from ``wire.<dialect>.toml``. In the product's own dialect, a report without such a file is published as
+``report.toml`` defines it.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,29 @@ from offtake.catalogue.toml_reader import TomlTable, nearest, open_table
 from offtake.model.column_type import ColumnType
 from offtake.model.rendering import Rendering, fitting
 from offtake.model.report import Mark, Publication, PublishedColumn, Report
+from offtake.model.typed_values import TYPED_VALUES
+
+NATIVE = "native"  # the product's own dialect
+
+
+def default_publication(report: Report) -> Publication:
+    """Return the publication of a report in the product's own dialect: every column under its own name, unsorted.
+
+    The values are typed; ``core.presentation.present_typed`` renders them for the format of a request.
+    """
+    return Publication(
+        dialect=NATIVE,
+        report=report.name,
+        slug=report.name,
+        title=report.title,
+        aliases=(),
+        columns=tuple(
+            PublishedColumn(
+                name=column.name, source=column.name, rendering=TYPED_VALUES[column.type].columns, mark=column.mark
+            )
+            for column in report.columns
+        ),
+    )
 
 
 def dialect_of(path: Path) -> str:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from offtake import __version__
 from offtake.cli import audit, config, data, home, identity, jobs, link_key, report, server, state, sweep
-from offtake.cli.exits import EXITS, exit_code
+from offtake.cli.exits import EXITS, INTERRUPTED, exit_code
 from offtake.cli.options import printable
+from offtake.cli.usage_errors import plain_messages
 from offtake.errors import OfftakeError
 
 if TYPE_CHECKING:
     from typer._click import Context, HelpFormatter  # typer has no public names for them
 
+_INTERRUPTED_QUERY = "Query interrupted"  # what DuckDB raises at Ctrl-C, as a RuntimeError
 _SUMMARY_WIDTH = 160  # characters; longer than the first sentence of any command
 _HELP = """Offtake: a self-hosted export server for customer-care data.
 
@@ -38,8 +40,19 @@ _SECTIONS = {
 }
 
 
-class _Sections(TyperGroup):
-    """Prints the commands of the help in sections, and each exit code on a line of its own."""
+class _Program(TyperGroup):
+    """The program: its help has sections of commands and a line for each exit code, and its errors are plain."""
+
+    def invoke(self, ctx: Context) -> Any:
+        """Run the command that the arguments name."""
+        try:
+            with plain_messages():
+                return super().invoke(ctx)
+        except (KeyboardInterrupt, RuntimeError) as error:
+            if not isinstance(error, KeyboardInterrupt) and str(error) != _INTERRUPTED_QUERY:
+                raise
+            sys.stderr.write("offtake: interrupted\n")
+            raise typer.Exit(INTERRUPTED) from error
 
     def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Write one list of commands for each section."""
@@ -64,9 +77,7 @@ def _print_version(is_asked: bool) -> None:
         raise typer.Exit
 
 
-app = typer.Typer(
-    cls=_Sections, help=_HELP, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
-)
+app = typer.Typer(cls=_Program, help=_HELP, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
 @app.callback()

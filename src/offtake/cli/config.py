@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
+from offtake.app import derived_resources
 from offtake.cli.options import DEFAULT_HOME, HomeOption
 from offtake.home import Home
 from offtake.settings import load_settings, masked, rows
@@ -26,12 +28,16 @@ def show(
 ) -> None:
     """Print every option with its value: the default, overridden by offtake.toml, overridden by the environment.
 
-    The text form is TOML that can be pasted into offtake.toml. Secrets and passwords are masked.
+    The text form is TOML that can be pasted into offtake.toml. Secrets and passwords are masked. Limits of attempts
+    that are not set are derived from this machine; both forms show them.
     """
-    settings = load_settings(Home(home).settings)
+    folder = Home(home)
+    settings = load_settings(folder.settings)
+    resources = derived_resources(folder, settings)
     if as_json:
         whole = settings.model_dump(mode="json")
-        typer.echo(json.dumps(whole | {name: masked(value) for name, value in whole.items()}))
+        shown = whole | {name: masked(value) for name, value in whole.items()}
+        typer.echo(json.dumps(shown | {"attempt_resources": resources}))
         return
     current = ""
     for table, option, default, description, value in rows(settings):
@@ -40,8 +46,28 @@ def show(
             current = table
         comment = "" if value == default else f"  (default: {json.dumps(default)})"
         typer.echo(f"# {description}{comment}")
-        typer.echo(f"# {option} = (not set)" if value is None else f"{option} = {json.dumps(value)}")
+        unset = _derived(resources, option) if table == "worker" else "not set"
+        typer.echo(f"# {option} = ({unset})" if value is None else f"{option} = {json.dumps(value)}")
     for tenant, tables in settings.tenants.items():
         for table, values in tables.items():
             typer.echo(f"\n[tenants.{json.dumps(tenant)}.{table}]")
             typer.echo("\n".join(f"{option} = {json.dumps(value)}" for option, value in values.items()))
+
+
+def _derived(resources: Mapping[str, Any], option: str) -> str:
+    """Return the value that a limit of attempts has because it is not set, and what it is derived from."""
+    if option not in resources["derived"]:
+        return "not set"
+    source = {
+        "memory_mb": _memory(resources),
+        "threads": f"{resources['machine_processors']} processors and the memory of an attempt",
+        "temp_mb": "the disk space that is free now",
+    }[option]
+    return f"not set: {resources[option]}, from {source}, for {resources['concurrent_attempts']} concurrent attempts"
+
+
+def _memory(resources: Mapping[str, Any]) -> str:
+    found = resources["machine_memory_mb"]
+    if resources["machine_memory_is_limited"]:
+        return f"the memory limit of {found} MiB of the container or service"
+    return f"half of the machine's memory of {found} MiB"

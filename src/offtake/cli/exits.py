@@ -20,6 +20,7 @@ from offtake.errors import (
     Waitable,
 )
 
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 EXITS: dict[int, str] = {
     0: "done",
     1: "internal error",
@@ -33,6 +34,7 @@ EXITS: dict[int, str] = {
     9: "the lake or a file cannot be read or written",
     10: "the state database cannot be reached; retry later",
     11: "the current state does not allow it: of the job, the quota, a running server or a database that is not empty",
+    INTERRUPTED: "interrupted with Ctrl-C",
 }
 
 _CODES: dict[type[OfftakeError], int] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from offtake.app import build_services, check_lake_folder
-from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, show
+from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, next_command, show
 from offtake.home import Home
 from offtake.settings import load_settings
 
@@ -26,5 +26,5 @@ def init(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
     created = folder.create()
     build_services(folder, settings).database.close()
     path = str(home.absolute())
-    text = f"{path} is ready. Next: offtake tenant add NAME --home {home}" if created else f"{path} exists already."
+    text = f"{path} is ready. Next: {next_command('tenant add NAME', home)}" if created else f"{path} exists already."
     show({"home": path, "created": created}, as_json, text)

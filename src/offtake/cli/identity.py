@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,14 +11,16 @@ import typer
 from rich import box
 from rich.table import Table
 
-from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, open_home, show, show_table
+from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, next_command, open_home, show, show_table
 from offtake.core.admin import identity
 from offtake.core.admin.identity import NewCredential
 from offtake.errors import InvalidZone
 from offtake.model.tenant import (
     DEFAULT_SCOPES,
     TENANT_NAME,
+    Credential,
     CredentialKind,
+    DataAccess,
     Scope,
     Tenant,
     company_key_fault,
@@ -72,7 +75,8 @@ def add_tenant(
     services = open_home(home)
     identity.add_tenant(Tenant(name=name, zone=timezone, company_key=company_key), services)
     result = {"tenant": name, "timezone": timezone, "company_key": company_key}
-    show(result, as_json, f"Tenant {name} is ready. Next: offtake credential add {name} --kind oauth")
+    following = next_command(f"credential add {name} --kind oauth", home)
+    show(result, as_json, f"Tenant {name} is ready. Next: {following}")
 
 
 @tenants.command("verify")
@@ -117,6 +121,21 @@ def add_credential(
             help="Permission: read, write, impersonate or admin; repeat for more. Default: read, write.",
         ),
     ] = None,
+    report: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Report that the credential may export, or a pattern such as 'conv*'; repeat for more. Default: all.",
+        ),
+    ] = None,
+    personal: Annotated[
+        bool,
+        typer.Option(
+            "--personal/--no-personal",
+            help="Whether the credential may receive columns with personal data. Without them it can use the native "
+            "API, and other dialects for reports without such columns.",
+        ),
+    ] = True,
     as_json: JsonOption = False,
 ) -> None:
     """Create a credential and print its secret, which cannot be shown again."""
@@ -129,7 +148,16 @@ def add_credential(
     scopes = frozenset(scope) if scope else DEFAULT_SCOPES
     if name is not None and not (0 < len(name) <= identity.MAX_NAME_LENGTH and name.isprintable()):
         raise typer.BadParameter(f"use 1 to {identity.MAX_NAME_LENGTH} printable characters", param_hint="--name")
-    new = identity.add_credential(tenant, kind, open_home(home), user=user, scopes=scopes, name=name)
+    try:
+        access = DataAccess(reports=tuple(report) if report else None, personal=personal)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--report") from error
+    permissions = identity.Permissions(scopes=scopes, access=access)
+    services = open_home(home)
+    unmatched = [each for each in report or () if not fnmatch.filter(services.catalogue.reports, each)]
+    if unmatched:
+        raise typer.BadParameter(f"no report has the name {unmatched[0]!r}", param_hint="--report")
+    new = identity.add_credential(tenant, kind, services, user=user, permissions=permissions, name=name)
     show(_result(new), as_json, _text(new))
 
 
@@ -148,6 +176,7 @@ def list_credentials(
             "kind": credential.kind.value,
             "user": credential.user,
             "scopes": sorted(credential.scopes),
+            **_access(credential.access),
             "keys": names,
             "created_at": credential.created_at.isoformat(),
             "previous_secret_until": credential.previous_until.isoformat() if credential.previous_until else None,
@@ -161,7 +190,7 @@ def list_credentials(
     for heading in ("id", "kind", "name", "scopes", "keys", "created"):
         table.add_column(heading, no_wrap=True)
     for credential, names in listed:
-        words = (credential.id, credential.kind.value, credential.name, ", ".join(sorted(credential.scopes)))
+        words = (credential.id, credential.kind.value, credential.name, _may(credential))
         table.add_row(*words, str(len(names)), f"{credential.created_at:%Y-%m-%d %H:%M:%S}")
     show_table(table)
 
@@ -232,10 +261,23 @@ def remove_key(
     show({"client_id": credential, "kid": kid, "removed": True}, as_json, f"Key {kid} is removed.")
 
 
+def _access(access: DataAccess) -> dict[str, Any]:
+    return {"reports": None if access.reports is None else list(access.reports), "personal": access.personal}
+
+
+def _may(credential: Credential) -> str:
+    """Return the scopes and the limits of the data, for people."""
+    access = credential.access
+    limits = [] if access.reports is None else [f"only reports {' '.join(access.reports)}"]
+    limits += [] if access.personal else ["no personal columns"]
+    return ", ".join([*sorted(credential.scopes), *limits])
+
+
 def _result(new: NewCredential) -> dict[str, Any]:
     credential = new.credential
     shared: dict[str, Any] = {"id": credential.id, "tenant": credential.tenant, "kind": credential.kind.value}
     shared["scopes"] = sorted(credential.scopes)
+    shared |= _access(credential.access)
     if credential.kind is CredentialKind.OAUTH:
         return shared | {"client_id": credential.id, "client_secret": new.secret}
     if credential.kind is CredentialKind.BASIC:
@@ -254,7 +296,7 @@ def _text(new: NewCredential) -> str:
     return "\n".join(
         [
             f"Credential {credential.id} ({credential.kind.value}) of tenant {credential.tenant} is ready.",
-            f"It may: {', '.join(sorted(credential.scopes))}.",
+            f"It may: {_may(credential)}.",
             "",
             *(f"    {name.replace('_', ' '):<14} {value}" for name, value in secrets),
             "",

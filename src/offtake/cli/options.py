@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,8 +24,9 @@ from offtake.logs import configure_logs
 from offtake.output_file import check_output
 from offtake.settings import load_settings
 
+HOME_VARIABLE = "OFFTAKE_HOME"
 HomeOption = Annotated[
-    Path, typer.Option("--home", envvar="OFFTAKE_HOME", help="Home folder of the installation.", show_default=True)
+    Path, typer.Option("--home", envvar=HOME_VARIABLE, help="Home folder of the installation.", show_default=True)
 ]
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _MAX_WIDTH = 10_000  # characters
@@ -47,6 +50,12 @@ def printable(text: str) -> str:
     Names and values of files occur in messages; a terminal must not interpret them.
     """
     return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+def next_command(command: str, home: Path) -> str:
+    """Return the command to run next on the same home, as the operator has to type it."""
+    is_found = home == Path(os.environ.get(HOME_VARIABLE) or DEFAULT_HOME)
+    return f"offtake {command}" + ("" if is_found else f" --home {shlex.quote(str(home))}")
 
 
 def show(result: dict[str, Any], as_json: bool, text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,7 @@ from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, check_outp
 from offtake.errors import StateError
 from offtake.home import Home, read_private_file
 from offtake.logs import configure_logs
-from offtake.settings import MOVE_PASSWORD, load_settings, masked
+from offtake.settings import MASK, MOVE_PASSWORD, load_settings, masked
 from offtake.store.database import Database
 from offtake.store.migrate import migrate
 from offtake.store.transfer import copy_all
@@ -64,39 +65,51 @@ def move(
             param_hint="--to",
         )
     password = _password(password_file)
-    url = state_url(folder, load_settings(folder.settings))
     with folder.alone():
-        source, target = Database(url), Database(to, password=password)
+        source = Database(state_url(folder, load_settings(folder.settings)))
+        target = Database(to, password=password)
         if source.is_same(target):
             raise StateError("--to names the database that this home uses already; name another one.")
         if target.file is not None:
             check_output_option("--to", target.file, home)
-        try:
-            for database in (source, target):
-                database.check_connection()
-                migrate(database)
-            with progress_bar("Moving the state", "{task.description}") as progress:
-                task = progress.add_task("", total=None)
-                counts = copy_all(
-                    source,
-                    target,
-                    lambda what, done, total: progress.update(task, description=what, completed=done, total=total),
-                )
-        finally:
-            source.close()
-            target.close()
-    line = f"state_url = {json.dumps(str(masked(target.plain_url)))}"
-    lines = [f"{rows:>10,} {table}" for table, rows in counts.items()]
-    lines += [
-        "",
-        "All rows were copied and compared. Put this line above the first table of offtake.toml, with the password",
-        "(or set OFFTAKE_STATE_URL in the environment), then start the server:",
-        "",
-        f"    {line}",
-        "",
-        "The old database is unchanged. It becomes outdated as soon as the server runs on the new one.",
-    ]
-    show({"rows": counts, "setting": line}, as_json, "\n".join(lines))
+        counts = _copy(source, target)
+    setting = f"state_url = {json.dumps(str(masked(target.plain_url)))}"
+    show({"rows": counts, "setting": setting}, as_json, _text(counts, setting))
+
+
+def _copy(source: Database, target: Database) -> Mapping[str, int]:
+    """Copy all rows and return their numbers by table. Both databases are closed."""
+    try:
+        for database in (source, target):
+            database.check_connection()
+            migrate(database)
+        with progress_bar("Moving the state", "{task.description}") as progress:
+            task = progress.add_task("", total=None)
+            return copy_all(
+                source,
+                target,
+                lambda what, done, total: progress.update(task, description=what, completed=done, total=total),
+            )
+    finally:
+        source.close()
+        target.close()
+
+
+def _text(counts: Mapping[str, int], setting: str) -> str:
+    """Return the numbers of rows and what to do next; ``setting`` has *** in place of a password."""
+    password = ", with the password in place of ***" if MASK in setting else ""
+    return "\n".join(
+        [
+            *(f"{rows:>10,} {table}" for table, rows in counts.items()),
+            "",
+            f"All rows were copied and compared. Put this line above the first table of offtake.toml{password}",
+            "(or set OFFTAKE_STATE_URL in the environment), then start the server:",
+            "",
+            f"    {setting}",
+            "",
+            "The old database is unchanged. It becomes outdated as soon as the server runs on the new one.",
+        ]
+    )
 
 
 def _password(file: Path | None) -> str | None:

@@ -27,14 +27,12 @@ def sweep(
 ) -> None:
     """Remove files whose retention has ended and files that no job refers to, as the maintenance loop does regularly.
 
-    Files of jobs on hold stay.
+    Files of jobs on hold stay. What a killed load left counts as one file.
     """
     services = open_home(home)
     if dry_run:
-        expired, orphaned = (
-            len(retention.expired_jobs(services, limit=_NO_LIMIT)),
-            len(list(retention.orphans(services))),
-        )
+        expired = len(retention.expired_jobs(services, limit=_NO_LIMIT))
+        orphaned = retention.count_orphans(services)
         result = {"dry_run": True, "expired": expired, "orphaned": orphaned}
         show(result, as_json, f"{expired:,} expired and {orphaned:,} orphaned files would be removed.")
         return

@@ -20,12 +20,23 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from offtake.core.policy import LoginPolicy
 from offtake.errors import Throttled
 from offtake.model.client_network import client_network
 
 _MAX_ENTRIES = 50_000  # of each table; one needs about 200 bytes
+
+
+class ClientHistory(Enum):
+    """What is known of the client that sends a login, from the last day."""
+
+    LOGGED_IN = auto()  # this name logged in from this address
+    NONE = auto()  # no login from this address failed
+    FAILED = auto()
+
+
 _REMEMBERED_SECONDS = 86_400.0
 REASON = "failed_logins"
 
@@ -60,6 +71,24 @@ class _Failures:
         window.failures += 1
 
 
+class _Instants:
+    """The last time of something, by key. The oldest is forgotten first."""
+
+    def __init__(self) -> None:
+        self._at: OrderedDict[bytes, float] = OrderedDict()
+
+    def put(self, key: bytes, now: float) -> None:
+        """Remember that it happened now."""
+        self._at[key] = now
+        self._at.move_to_end(key)
+        if len(self._at) > _MAX_ENTRIES:
+            self._at.popitem(last=False)
+
+    def is_recent(self, key: bytes, now: float) -> bool:
+        """Whether it happened within a day."""
+        return self._at.get(key, -math.inf) > now - _REMEMBERED_SECONDS
+
+
 class LoginLimits:
     """Counts failed logins and refuses further ones. Thread-safe.
 
@@ -74,7 +103,8 @@ class LoginLimits:
         self._key = secrets.token_bytes(32)  # neither names nor addresses are kept
         self._lock = threading.Lock()
         self._of_address, self._of_name, self._of_pair = _Failures(seconds), _Failures(seconds), _Failures(seconds)
-        self._logged_in: OrderedDict[bytes, float] = OrderedDict()  # pairs by the time of their last login
+        self._logged_in = _Instants()  # pairs
+        self._last_failure = _Instants()  # addresses
 
     def check(self, login: str, address: str | None) -> None:
         """Raise Throttled if too many logins of this name or address have failed."""
@@ -95,31 +125,32 @@ class LoginLimits:
             message = f"Too many logins with this name or from this address have failed; retry after {seconds} seconds."
             raise Throttled(message, retry_after=seconds, reason=REASON)
 
-    def is_known(self, login: str, address: str | None) -> bool:
-        """Whether this name logged in from this address within the last day."""
+    def history(self, login: str, address: str | None) -> ClientHistory:
+        """Return what is known of a client with this name at this address."""
+        pair, _, source = self._keys(login, address)
         with self._lock:
-            return self._is_known(self._keys(login, address)[0], self._clock())
+            now = self._clock()
+            if self._is_known(pair, now):
+                return ClientHistory.LOGGED_IN
+            return ClientHistory.FAILED if self._last_failure.is_recent(source, now) else ClientHistory.NONE
 
     def failed(self, login: str, address: str | None) -> None:
         """Count a failed login."""
+        keys = self._keys(login, address)
         with self._lock:
             now = self._clock()
-            for failures, key in zip(
-                (self._of_pair, self._of_name, self._of_address), self._keys(login, address), strict=True
-            ):
+            for failures, key in zip((self._of_pair, self._of_name, self._of_address), keys, strict=True):
                 failures.add(key, now)
+            self._last_failure.put(keys[2], now)
 
     def succeeded(self, login: str, address: str | None) -> None:
         """Remember that this name logged in from this address."""
         pair = self._keys(login, address)[0]
         with self._lock:
-            self._logged_in[pair] = self._clock()
-            self._logged_in.move_to_end(pair)
-            if len(self._logged_in) > _MAX_ENTRIES:
-                self._logged_in.popitem(last=False)
+            self._logged_in.put(pair, self._clock())
 
     def _is_known(self, pair: bytes, now: float) -> bool:
-        return self._logged_in.get(pair, -math.inf) > now - _REMEMBERED_SECONDS
+        return self._logged_in.is_recent(pair, now)
 
     def _keys(self, login: str, address: str | None) -> tuple[bytes, bytes, bytes]:
         """Return the keys of the pair, the name and the address."""

@@ -19,7 +19,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from argon2 import PasswordHasher
 
-from offtake.core.login_limits import LoginLimits
+from offtake.core.login_limits import ClientHistory, LoginLimits
 from offtake.core.policy import LoginPolicy
 from offtake.errors import Unavailable
 
@@ -63,8 +63,8 @@ class Logins:
         key = self._verdicts.key(login, secret, address, stored)
         if (verdict := self._verdicts.get(key)) is not None:
             return verdict.position
-        is_known = self._limits.is_known(login, address)
-        hashed = self._pool.run(key, lambda: self.hash(login, secret), is_known=is_known).encode()
+        history = self._limits.history(login, address)
+        hashed = self._pool.run(key, lambda: self.hash(login, secret), history).encode()
         # compares all of them, so that the time shows neither their number nor the position
         equal = [position for position, one in enumerate(stored) if hmac.compare_digest(one.encode(), hashed)]
         position = equal[0] if equal else None
@@ -125,22 +125,25 @@ class _Verdicts:
 class _HashingPool:
     """Threads that hash, and a bound for the callers that wait for them.
 
-    Half of the waiting places are for clients that logged in before, so that an attack with unknown names does not take
-    all of them.
+    Half of the waiting places are for clients that logged in before, and a quarter is closed to addresses that failed
+    before. An attack from many addresses thus takes only the last quarter as soon as each of them has failed once.
     """
 
     def __init__(self, *, threads: int, waiting: int) -> None:
         self._threads = ThreadPoolExecutor(threads, "offtake-hash", initializer=_lower_priority)
-        self._most = threads + waiting
-        self._most_unknown = threads + waiting // 2
+        self._most = {
+            ClientHistory.LOGGED_IN: threads + waiting,
+            ClientHistory.NONE: threads + waiting // 2,
+            ClientHistory.FAILED: threads + waiting // 4,
+        }
         self._lock = threading.Lock()
         self._callers = 0
         self._running: dict[bytes, Future[str]] = {}
 
-    def run(self, key: bytes, work: Callable[[], str], *, is_known: bool) -> str:
+    def run(self, key: bytes, work: Callable[[], str], history: ClientHistory) -> str:
         """Return the result of ``work``; callers with the same key share one run. Raises Unavailable."""
         with self._lock:
-            if self._callers >= (self._most if is_known else self._most_unknown):
+            if self._callers >= self._most[history]:
                 message = f"The server is verifying many other logins; retry after {_RETRY_SECONDS} seconds."
                 raise Unavailable(message, retry_after=_RETRY_SECONDS, reason=REASON)
             self._callers += 1

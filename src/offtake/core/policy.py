@@ -24,7 +24,7 @@ class PerTenant(Generic[Value]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """Maximum number of requests of one principal in each ``period``."""
+    """Maximum number of requests in each ``period``."""
 
     requests: int
     period: timedelta
@@ -40,7 +40,8 @@ class DialectLimits:
     retention: timedelta
     link_life: timedelta
     token_life: timedelta
-    rate: Rate | None = None  # None: unlimited
+    rate: Rate | None = None  # of one principal; None: unlimited
+    tenant_rate: Rate | None = None  # of the tenant, at each server; None: unlimited
     rates: Mapping[str, Rate] = field(
         default_factory=dict
     )  # by operation, for operations that the dialect counts separately
@@ -63,6 +64,15 @@ class Budget:
     request_bytes: int | None = None  # stored requests of all jobs, ended ones included
     tokens: int | None = None  # of one credential that have not expired
     ended_life: timedelta = timedelta(days=36_500)  # how long the record of a job without a file stays after its end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewPolicy:
+    """Resources of previews, which run in the server process."""
+
+    at_once: int = 2
+    time: timedelta = timedelta(seconds=10)  # of one preview
+    memory_mb: int = 128  # of the query of one preview
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Options of the core: ``[budget]``, which a tenant may override (``[tenants.acme.budget]``)."""
+"""Options of the core: ``[budget]``, which a tenant may override (``[tenants.acme.budget]``), previews and logins."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from offtake.core.policy import Budget
-from offtake.settings_section import SettingsSection
+from offtake.core.policy import Budget, LoginPolicy, PreviewPolicy
+from offtake.settings_section import Seconds, SettingsSection
 
 _MIB = 1024 * 1024
 Megabytes = Annotated[int | None, Field(ge=1, le=1_000_000_000)]
@@ -68,6 +68,70 @@ class BudgetSettings(SettingsSection):
             request_bytes=_bytes(self.requests_mb),
             tokens=self.tokens,
             ended_life=timedelta(days=self.ended_days),
+        )
+
+
+class PreviewSettings(SettingsSection):
+    """Previews: the first rows of a request, which the server itself queries."""
+
+    at_once: int = Field(
+        2, ge=1, le=256, description="Previews that one server process runs at once; further ones are refused."
+    )
+    seconds: float = Field(10.0, gt=0, le=600, description="How long one preview may take, in seconds.")
+    memory_mb: int = Field(
+        128, ge=64, le=1_000_000, description="Memory of the query of one preview in the server process, in MiB."
+    )
+
+    def policy(self) -> PreviewPolicy:
+        """Return the limits of previews that the core enforces."""
+        return PreviewPolicy(at_once=self.at_once, time=timedelta(seconds=self.seconds), memory_mb=self.memory_mb)
+
+
+class LoginSettings(SettingsSection):
+    """Logins with a password or a client secret. Each server counts failures for itself."""
+
+    failures_per_address: int = Field(
+        20,
+        ge=1,
+        description="Failed logins of one client address (of one /64 network for IPv6) in each period; further ones "
+        "get 429, except for names that logged in from there within a day and have not failed as often themselves.",
+    )
+    failures_per_name: int = Field(
+        100,
+        ge=1,
+        description="Failed logins of one user name or client id in each period; further ones get 429 from addresses "
+        "that failed with this name in the period.",
+    )
+    period_seconds: Seconds = Field(
+        60.0, ge=1, description="Length of a period, which begins with its first failure and is not extended."
+    )
+    hash_threads: int = Field(
+        1, ge=1, le=64, description="Threads that verify secrets; each needs 19 MiB while it does."
+    )
+    waiting: int = Field(
+        16,
+        ge=0,
+        le=30,
+        description="Logins that wait for such a thread; others get 503. Half of the places are for names that logged "
+        "in from the same address within a day, and a quarter is closed to addresses that failed within a day.",
+    )
+    cache_seconds: Seconds = Field(
+        60.0,
+        ge=0,
+        le=3600,
+        description="How long a verified secret is not hashed again for the same address. A revoked credential is "
+        "refused at once all the same.",
+    )
+
+    def policy(self) -> LoginPolicy:
+        """Return the limits that the core enforces."""
+        return LoginPolicy(
+            hash_threads=self.hash_threads,
+            waiting=self.waiting,
+            failures_per_address=self.failures_per_address,
+            failures_per_name=self.failures_per_name,
+            period=timedelta(seconds=self.period_seconds),
+            cache=timedelta(seconds=self.cache_seconds),
         )
 
 

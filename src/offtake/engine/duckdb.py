@@ -18,11 +18,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
 
-from offtake.engine import wide_rows
+from offtake.engine import arrow_batches, wide_rows
 from offtake.engine.external_sort import ExternalSort
 from offtake.errors import (
     AttemptError,
@@ -32,9 +32,13 @@ from offtake.errors import (
     ResourceExhausted,
     StorageUnavailable,
 )
+from offtake.model.format_options import CsvOptions
 from offtake.model.query import Query, RowTooWideError
 from offtake.model.view import TableView
 from offtake.sql_text import quote_identifier, quote_literal, select_typed
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 # The first matching row applies. Messages of the driver may quote rows, so these name only the kind of the failure.
 _ERRORS: tuple[tuple[type[duckdb.Error], type[AttemptError], str], ...] = (
@@ -212,22 +216,41 @@ class Session:
         with _translate_errors():
             self._select_partitions()
 
-    def sort(self, query: Query, *, range_bytes: int) -> Query:
+    def sort(self, query: Query, *, range_bytes: int, keep_order: bool = False) -> Query:
         """Sort the rows of a query that has an order. Return a query whose partitions contain the rows in that order.
 
         The rows of each partition are stored in tables that spill. Each partition of the result is a sort range of at
-        most ``range_bytes`` bytes (or one row), and is sorted separately.
+        most ``range_bytes`` bytes (or one row), and is sorted separately. ``order_bounds`` needs ``keep_order``.
         """
         ranges = ExternalSort(self._connection, check=self._raise_if_interrupted)
         for partition in range(self.partitions):
             with _translate_errors():
                 self._select_partition(partition)
-                ranges.store(query, partition=partition)
+                ranges.store(query, partition=partition, keep_order=keep_order)
         with _translate_errors():
             sorted_query = ranges.divide(query, range_bytes=range_bytes)
             self._external_sort, self.partitions = ranges, len(ranges)
             self._select_partition(0)
         return sorted_query
+
+    def sorted_size(self) -> tuple[int, int]:
+        """Return the number of rows that ``sort`` has stored, and their bytes before they are written in a format."""
+        return (0, 0) if self._external_sort is None else (self._external_sort.rows, self._external_sort.size)
+
+    def select_rows(self, first: int, number: int) -> None:
+        """Restrict the sorted query to ``number`` rows from row ``first`` on, counted from 0, after ``sort``."""
+        if self._external_sort is None:
+            raise ValueError("the rows are not sorted")
+        with _translate_errors():
+            self._external_sort.select_rows(first, number)
+            self.partitions = len(self._external_sort)
+
+    def order_bounds(self) -> tuple[tuple[object, ...], tuple[object, ...]] | None:
+        """Return the values of the order in the first and the last row of the sorted query; None if unknown."""
+        if self._external_sort is None:
+            return None
+        with _translate_errors():
+            return self._external_sort.bounds()
 
     def types(self, query: Query) -> Sequence[str]:
         """Return DuckDB's type names of the query's columns, in order, without running the query."""
@@ -247,17 +270,17 @@ class Session:
         return wide_rows.checked(query, dict(types), self._longest_row(copies))
 
     def lines(
-        self, query: Query, *, as_json: bool, copies: int, in_groups: bool = False, partition: int = 0
+        self, query: Query, *, csv: CsvOptions | None, copies: int, in_groups: bool = False, partition: int = 0
     ) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of one partition one by one: a line and nulls or, for a wide row, null and its raw cells.
 
-        A line is a JSON object or a CSV record as bytes. With ``in_groups``, few rows are rendered at a time. Raises
-        RowTooWideError, and AttemptInterrupted as ``copy``.
+        A line is a CSV record with these options as bytes, or a JSON object if there are none. With ``in_groups``, few
+        rows are rendered at a time. Raises RowTooWideError, and AttemptInterrupted as ``copy``.
         """
         types, longest = self.types(query), self._longest_row(copies)
 
         def encode(query: Query) -> Query:
-            return wide_rows.lines(query, types, as_json=as_json, longest=longest, memory_bytes=self._memory_bytes)
+            return wide_rows.lines(query, types, csv=csv, longest=longest, memory_bytes=self._memory_bytes)
 
         if in_groups:
             yield from self.stream_in_groups(query, encode, partition=partition)
@@ -293,6 +316,35 @@ class Session:
         Text is raw UTF-8, also in lists; other values are their text or, with ``as_json``, their JSON.
         """
         yield from self.stream(wide_rows.raw_cells(query, self.types(query), as_json=as_json), partition=partition)
+
+    def batches(self, query: Query, *, size: int, partition: int = 0) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of one partition as Arrow batches of ``size`` rows, the last one smaller.
+
+        A partition without rows has one empty batch, so its types are known. Raises AttemptInterrupted and
+        RowTooWideError as ``copy`` does.
+        """
+        self._raise_if_interrupted()
+        with _translate_errors():
+            self._select_partition(partition)
+            reader = self._connection.sql(query.sql, params=dict(query.values)).to_arrow_reader(size)
+        try:
+            is_empty = True
+            while True:
+                with _translate_errors(), arrow_batches.errors_of_the_engine():
+                    batch = next(reader, None)
+                if batch is None:
+                    break
+                is_empty = False
+                yield batch
+            if is_empty:
+                yield arrow_batches.empty_batch(reader.schema)
+        finally:
+            reader.close()  # before the connection's next statement
+
+    @property
+    def buffer_bytes(self) -> int:
+        """Bytes of rows that a writer may collect before it writes them: an eighth of the memory for all threads."""
+        return self._memory_bytes // (8 * self._threads)
 
     def _longest_row(self, copies: int) -> int:
         return wide_rows.longest_row(self._memory_bytes, threads=self._threads, copies=copies)

@@ -15,6 +15,7 @@ from itertools import accumulate, pairwise
 import duckdb
 
 from offtake.engine.row_length import row_length
+from offtake.errors import QueryFailed
 from offtake.model.query import Query
 from offtake.sql_text import quote_identifier
 
@@ -28,7 +29,7 @@ _SORT_KEY, _SIZE, _NUMBER = (
     quote_identifier(name) for name in ("sort key of the row", "size of the row", "number of the row")
 )
 _RANGE_VIEW = quote_identifier("rows of the range")
-_ASCENDING = "'ASC NULLS LAST'"
+_DIRECTION = {False: "'ASC NULLS LAST'", True: "'DESC NULLS LAST'"}  # by whether it is descending
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,20 +56,25 @@ class ExternalSort:
         self._tables = 0
         self._stored = self._new_table()
         self._sort_ranges: list[SortRange] = []
+        self._selected: list[SortRange] = []  # all ranges, or those of ``select_rows``
+        self._order: list[str] = []  # columns whose values are stored with the rows
 
-    def store(self, query: Query, *, partition: int) -> None:
-        """Run the query for the selected partition and store its rows."""
+    def store(self, query: Query, *, partition: int, keep_order: bool = False) -> None:
+        """Run the query for the selected partition and store its rows, with the values of the order for ``bounds``."""
         self._check()
         description = self._connection.execute(f"DESCRIBE\n{query.sql}", dict(query.values)).fetchall()
         sql_types = {quote_identifier(row[0]): str(row[1]) for row in description}
         columns = [quote_identifier(name) for name in query.columns]
-        by = [*map(quote_identifier, query.order), str(partition), _NUMBER]
-        sort_key = ", ".join(f"{column}, {_ASCENDING}" for column in by)
+        by = [f"{quote_identifier(each.name)}, {_DIRECTION[each.descending]}" for each in query.order]
+        sort_key = ", ".join([*by, *(f"{column}, {_DIRECTION[False]}" for column in (str(partition), _NUMBER))])
         size = row_length(columns, [sql_types[name] for name in columns])
+        if keep_order:
+            self._order = [quote_identifier(each.name) for each in query.order]
+        stored = ", ".join([*columns, *self._order])
         start = f"INSERT INTO {self._stored}" if partition else f"CREATE TEMP TABLE {self._stored} AS"
         # The text contains identifiers and the report's query; values of the request are bound.
         self._connection.execute(
-            f"{start} SELECT {', '.join(columns)}, create_sort_key({sort_key}) AS {_SORT_KEY}, {size} AS {_SIZE}\n"  # noqa: S608
+            f"{start} SELECT {stored}, create_sort_key({sort_key}) AS {_SORT_KEY}, {size} AS {_SIZE}\n"  # noqa: S608
             f"FROM (SELECT *, row_number() OVER () AS {_NUMBER} FROM (\n{query.sql}\n))",
             dict(query.values),
         )
@@ -81,16 +87,74 @@ class ExternalSort:
         row = self._connection.execute(f"SELECT max({_SORT_KEY}) FROM {self._stored}").fetchone()  # noqa: S608
         last: bytes = row[0] if row and row[0] is not None else b""
         self._sort_ranges = list(self._ranges(self._measure(self._stored, b"", last + b"\0"), range_bytes))
+        self._selected = self._sort_ranges
         columns = ", ".join(map(quote_identifier, query.columns))
         sql = f"SELECT {columns} FROM {_RANGE_VIEW} ORDER BY {_SORT_KEY}"  # noqa: S608
         return Query(sql=sql, values={}, columns=query.columns)
 
     def __len__(self) -> int:
-        return len(self._sort_ranges)
+        return len(self._selected)
+
+    @property
+    def rows(self) -> int:
+        """Number of rows in all ranges."""
+        return sum(range_.rows for range_ in self._sort_ranges)
+
+    @property
+    def size(self) -> int:
+        """Number of bytes in all ranges, as ``divide`` measures them."""
+        return sum(range_.size for range_ in self._sort_ranges)
+
+    def select_rows(self, first: int, number: int) -> None:
+        """Restrict the ranges to ``number`` rows from row ``first`` on, counted from 0 in the order of the sort.
+
+        A range that begins before or ends after these rows is cut at the sort key of the row.
+        """
+        end, begun, selected = first + number, 0, []
+        for range_ in self._sort_ranges:
+            lower, upper = max(0, first - begun), min(range_.rows, end - begun)
+            if lower < upper or range_.rows == 0:
+                selected.append(self._cut(range_, lower, upper))
+            begun += range_.rows
+        self._selected = selected
+
+    def bounds(self) -> tuple[tuple[object, ...], tuple[object, ...]] | None:
+        """Return the values of the order in the first and the last of the selected rows; None without any."""
+        filled = [range_ for range_ in self._selected if range_.rows]
+        if not filled or not self._order:
+            return None
+        return self._order_values(filled[0], "ASC"), self._order_values(filled[-1], "DESC")
+
+    def _order_values(self, range_: SortRange, direction: str) -> tuple[object, ...]:
+        self._set_bounds(range_.lower, range_.upper)
+        row = self._connection.execute(
+            f"SELECT {', '.join(self._order)} FROM {range_.table} WHERE {_IN_RANGE} "  # noqa: S608
+            f"ORDER BY {_SORT_KEY} {direction} LIMIT 1"
+        ).fetchone()
+        return row or ()
+
+    def _cut(self, whole: SortRange, first: int, end: int) -> SortRange:
+        """Return the rows ``first`` to ``end`` (exclusive) of a range; its size is an estimate."""
+        lower = self._key_of_row(whole, first) if first else whole.lower
+        upper = self._key_of_row(whole, end) if end < whole.rows else whole.upper
+        rows = end - first
+        size = whole.size * rows // max(1, whole.rows)
+        return SortRange(table=whole.table, lower=lower, upper=upper, rows=rows, size=size)
+
+    def _key_of_row(self, range_: SortRange, number: int) -> bytes:
+        self._check()
+        self._set_bounds(range_.lower, range_.upper)
+        row = self._connection.execute(
+            f"SELECT {_SORT_KEY} FROM {range_.table} WHERE {_IN_RANGE} ORDER BY {_SORT_KEY} LIMIT 1 OFFSET {number}"  # noqa: S608
+        ).fetchone()
+        if row is None:
+            raise QueryFailed("A sort range has fewer rows than were counted.")
+        key: bytes = row[0]
+        return key
 
     def select(self, number: int) -> None:
         """Select the range whose rows the query of ``divide`` returns; required before that query runs."""
-        range_ = self._sort_ranges[number]
+        range_ = self._selected[number]
         self._set_bounds(range_.lower, range_.upper)
         self._connection.execute(
             f"CREATE OR REPLACE TEMP VIEW {_RANGE_VIEW} AS SELECT * FROM {range_.table} WHERE {_IN_RANGE}"  # noqa: S608

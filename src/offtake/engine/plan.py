@@ -1,7 +1,8 @@
 """Turns a report and a request into one SQL text and its bound values. Pure: no file, no connection.
 
-The text wraps the unchanged query of the report in the presentation: the columns, their headers and their renderings.
-It never contains values of the request.
+The text wraps the unchanged query of the report in the filters of the request, which DuckDB pushes into the query as
+far as possible, and in the presentation: the columns, their headers and their renderings. It never contains values of
+the request.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from types import MappingProxyType
 
+from offtake.engine.column_filter_sql import column_condition, filter_parameters, filter_values
 from offtake.engine.render import render
 from offtake.model.column_type import ColumnType
 from offtake.model.layout import DEFAULT_PATTERN, ColumnLayout
 from offtake.model.query import Query
 from offtake.model.report import Column, IntermediateTable, Report, RowCount
 from offtake.model.request import ExportRequest, ReportParameters
+from offtake.model.sort_column import SortColumn, sort_column
 from offtake.sql_text import quote_identifier
 
 # 0.1 + 0.2 is 0.30000000000000004. A DOUBLE is exact to 15 digits; if these end in three zeros, the rest is noise.
@@ -24,13 +27,13 @@ _WITHOUT_NOISE = (
     "CASE WHEN CAST(format('{{:.15g}}', {value}) AS DOUBLE) = CAST(format('{{:.12g}}', {value}) AS DOUBLE) "
     "THEN CAST(format('{{:.12g}}', {value}) AS DOUBLE) ELSE {value} END"
 )
-_PARAMETER = re.compile(r"\$([a-z_]+)\b")
+_PARAMETER = re.compile(r"\$([a-z_0-9]+)\b")
 
 
 def plan_rows(report: Report, request: ExportRequest) -> Query:
     """Return the query for the report's rows as the catalogue defines them, without the presentation of a dialect."""
     names = [column.name for column in report.columns]
-    return _query(_rounded(report, names), names, request)
+    return _query(_rounded(_filtered(report, request), report, names), names, request)
 
 
 def with_instants(query: Query, report: Report, shown: Callable[[str], str]) -> Query:
@@ -70,39 +73,73 @@ def plan(report: Report, layout: ColumnLayout, request: ExportRequest, *, empty_
         for column in layout.columns
     )
     columns = [f"{value} AS {quote_identifier(header)}" for value, header in zip(values, layout.headers, strict=True)]
-    order = tuple(
-        f"order by {name}" for name in layout.order
-    )  # never equal to a header, which comes from the catalogue
+    sort_columns = _total_order(report, layout.order)
+    # Their names are never equal to a header, which comes from the catalogue.
+    order = tuple(dataclasses.replace(by, name=f"order by {by.name}") for by in sort_columns)
     columns += [
-        f"{quote_identifier(by)} AS {quote_identifier(name)}" for by, name in zip(layout.order, order, strict=True)
+        f"{quote_identifier(by.name)} AS {quote_identifier(as_.name)}"
+        for by, as_ in zip(sort_columns, order, strict=True)
     ]
-    sources = tuple(dict.fromkeys((*(column.source for column in layout.columns), *layout.order)))
-    source = _query(report.sql, sources, request)
+    sources = tuple(dict.fromkeys((*(column.source for column in layout.columns), *(by.name for by in sort_columns))))
+    source = _query(_filtered(report, request), sources, request)
     # The text contains only identifiers and renderings, all from the catalogue; values are bound.
-    sql = f"SELECT {', '.join(columns)} FROM (\n{_rounded(report, sources)}\n) AS report"  # noqa: S608
+    sql = f"SELECT {', '.join(columns)} FROM (\n{_rounded(source.sql, report, sources)}\n) AS report"  # noqa: S608
     query = _query(sql, layout.headers, request, instant_pattern=layout.instant_pattern)
     return dataclasses.replace(query, order=order, source=source)
 
 
-def _rounded(report: Report, used: Collection[str]) -> str:
-    """Return the report's query with its decimals rounded: to their places, or without the noise of a sum.
+def first_rows(query: Query, rows: int) -> Query:
+    """Return the query for the first rows of a planned query, in its order if it has one, without its sort columns."""
+    columns = ", ".join(map(quote_identifier, query.columns))
+    by = ", ".join(
+        f"{quote_identifier(each.name)} {'DESC' if each.descending else 'ASC'} NULLS LAST" for each in query.order
+    )
+    sql = f"SELECT {columns} FROM (\n{query.sql}\n) AS found{f' ORDER BY {by}' if by else ''} LIMIT {rows:d}"  # noqa: S608
+    return Query(sql=sql, values=query.values, columns=query.columns)
+
+
+def _total_order(report: Report, order: Sequence[str]) -> tuple[SortColumn, ...]:
+    """Return the sort columns of a sorted file. The report's key decides between rows that are equal in the others."""
+    by = [sort_column(text) for text in order]
+    return (*by, *(SortColumn(name) for name in report.key if by and name not in {each.name for each in by}))
+
+
+def _filtered(report: Report, request: ExportRequest) -> str:
+    """Return the report's query for the rows that fulfil the filters of the request."""
+    if not request.filters:
+        return report.sql
+    shown = {column.name: _shown_value(column) for column in report.columns}
+    types = {column.name: column.type for column in report.columns}
+    condition = " AND ".join(
+        column_condition(each, shown[each.column], types[each.column], names)
+        for each, names in zip(request.filters, filter_parameters(request.filters), strict=True)
+    )
+    # The text contains only identifiers and names of parameters; values are bound.
+    return f"SELECT * FROM (\n{report.sql}\n) AS unfiltered WHERE {condition}"  # noqa: S608
+
+
+def _rounded(sql: str, report: Report, used: Collection[str]) -> str:
+    """Return the query of a report's rows with its decimals rounded: to their places, or without the noise of a sum.
 
     Only the columns in ``used`` are named, because the engine may run the text over a query for these columns alone.
     """
     values = {
-        column.name: _decimal(column)
+        column.name: _shown_value(column)
         for column in report.columns
         if column.name in used and (column.decimals is not None or column.is_double)
     }
     if not values:
-        return report.sql
+        return sql
     replaced = ", ".join(f"{value} AS {quote_identifier(name)}" for name, value in values.items())
-    return f"SELECT * REPLACE ({replaced}) FROM (\n{report.sql}\n) AS unrounded"  # noqa: S608 - names of the catalogue
+    return f"SELECT * REPLACE ({replaced}) FROM (\n{sql}\n) AS unrounded"  # noqa: S608 - names of the catalogue
 
 
-def _decimal(column: Column) -> str:
+def _shown_value(column: Column) -> str:
+    """Return the SQL of a column's value: a decimal is rounded, other values are as the query returns them."""
     name = quote_identifier(column.name)
-    return f"round({name}, {column.decimals})" if column.decimals is not None else _WITHOUT_NOISE.format(value=name)
+    if column.decimals is not None:
+        return f"round({name}, {column.decimals})"
+    return _WITHOUT_NOISE.format(value=name) if column.is_double else name
 
 
 def bound_values(sql: str) -> set[str]:
@@ -125,6 +162,7 @@ def _query(
         "account_zone": request.account_zone,
         "instant_pattern": instant_pattern,
         **_bindable(request.parameters),
+        **filter_values(request.filters),
     }
     used = bound_values(sql)  # DuckDB rejects values that the text does not name
     values = {name: value for name, value in known.items() if name in used}

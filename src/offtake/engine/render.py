@@ -28,7 +28,7 @@ def render(
     """
     row = rendering.row
     sql = row.sql.format(value=quote_identifier(column), second=_UNITS_PER_SECOND.get(column_type, 1))
-    if empty_text_is_null and row.empty is not Empty.NEVER:
+    if empty_text_is_null and row.empty in (Empty.KEPT, Empty.FOR_NULL):
         sql = f"nullif({sql}, '')"
     if guard_formulas and row.json == "string" and column_type in _FREE_TEXT:
         sql = f"CASE WHEN regexp_matches({sql}, '{_FORMULA}') THEN chr(39) || {sql} ELSE {sql} END"

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from offtake.engine.row_length import is_fixed_size, row_length
+from offtake.model.format_options import CsvOptions
 from offtake.model.query import Query
 from offtake.sql_text import quote_identifier, quote_literal
 
@@ -94,17 +95,18 @@ def is_too_wide(error: Exception) -> bool:
     return _MARK in str(error)
 
 
-def lines(query: Query, types: Sequence[str], *, as_json: bool, longest: int, memory_bytes: int) -> Query:
+def lines(query: Query, types: Sequence[str], *, csv: CsvOptions | None, longest: int, memory_bytes: int) -> Query:
     """Return a query for the same rows: each as a line, or as null and its raw cells if it exceeds ``longest`` bytes.
 
-    A line is the row as bytes, a JSON object or a CSV record without its line end. The cells of other rows are null.
+    A line is the row as bytes: a CSV record with these options without its line end, or a JSON object if there are
+    none. The cells of other rows are null.
     The query fails if a row is too wide to be copied.
     """
     columns = [f"shown.{quote_identifier(name)}" for name in query.columns]
-    encode = "to_json(shown)" if as_json else _csv_record(columns, types)
+    encode = "to_json(shown)" if csv is None else _csv_record(columns, types, csv)
     line = f"CASE WHEN length <= {longest} THEN encode(CAST({encode} AS VARCHAR)) END"
     cells = ", ".join(
-        f"CASE WHEN length > {longest} THEN {_raw_cell(column, sql_type, as_json)} END"
+        f"CASE WHEN length > {longest} THEN {_raw_cell(column, sql_type, csv is None)} END"
         for column, sql_type in zip(columns, types, strict=True)
     )
     sql = (
@@ -114,18 +116,22 @@ def lines(query: Query, types: Sequence[str], *, as_json: bool, longest: int, me
     return Query(sql=sql, values=query.values, columns=("line", *query.columns))
 
 
-def _csv_record(columns: Sequence[str], types: Sequence[str]) -> str:
+def _csv_record(columns: Sequence[str], types: Sequence[str], csv: CsvOptions) -> str:
     """Return the SQL for a CSV record that equals the one of COPY, except for its line end."""
-    fields = ", ',', ".join(_csv_field(column, sql_type) for column, sql_type in zip(columns, types, strict=True))
-    return f"concat({fields})"
+    fields = (_csv_field(column, sql_type, csv) for column, sql_type in zip(columns, types, strict=True))
+    return f"concat({f', {quote_literal(csv.delimiter)}, '.join(fields)})"
 
 
-def _csv_field(column: str, sql_type: str) -> str:
-    if is_fixed_size(sql_type):
-        return column
+def _csv_field(column: str, sql_type: str, csv: CsvOptions) -> str:
     text = column if sql_type == "VARCHAR" else f"CAST({column} AS VARCHAR)"
-    quoted = f"concat('\"', replace({text}, '\"', '\"\"'), '\"')"
-    return f"CASE WHEN {text} = '' OR regexp_matches({text}, '[,\"\\r\\n]') THEN {quoted} ELSE {text} END"
+    field = text
+    if not is_fixed_size(sql_type):
+        quote = quote_literal(csv.quote)
+        quoted = f"concat({quote}, replace({text}, {quote}, {quote_literal(csv.quote * 2)}), {quote})"
+        marks = quote_literal(f"[{re.escape(csv.delimiter)}{csv.quote}\\r\\n]")
+        is_null_word = f"{text} = {quote_literal(csv.null)}"
+        field = f"CASE WHEN {is_null_word} OR regexp_matches({text}, {marks}) THEN {quoted} ELSE {text} END"
+    return f"coalesce({field}, {quote_literal(csv.null)})" if csv.null else field
 
 
 def raw_cells(query: Query, types: Sequence[str], *, as_json: bool) -> Query:

@@ -36,6 +36,7 @@ class Recipe:
     copies: int  # memory that COPY needs for a vector of rows, as a multiple of their bytes
     closing: Callable[[int], bytes]  # bytes to append after COPY, from the number of rows
     partitioned: PartitionedRecipe
+    opens_itself: bool = True  # whether COPY writes the bytes before the first row; else one partition is appended
 
 
 def by_copy(recipe: Callable[[Framing], Recipe]) -> Writer:
@@ -47,7 +48,7 @@ def by_copy(recipe: Callable[[Framing], Recipe]) -> Writer:
     def write(rows: RowSource, query: Query, path: Path, *, framing: Framing) -> int:
         file_recipe = recipe(framing)
         query = rows.checked(query, copies=file_recipe.copies)
-        if rows.partitions > 1:
+        if rows.partitions > 1 or not file_recipe.opens_itself:
             return _append_partitions(rows, query, path, file_recipe)
         written = rows.copy(query, path, options=file_recipe.options, as_json=file_recipe.as_json)
         closing = file_recipe.closing(written)

@@ -9,10 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from offtake.model.format_options import Compression, CsvOptions
 from offtake.model.layout import Framing
 from offtake.model.query import Query
+from offtake.model.typed_values import ValueForm
+
+if TYPE_CHECKING:  # 50 MB of memory, and most attempts write no such file
+    import pyarrow as pa
 
 RawCell = bytes | list[bytes | None] | None
 RawRow = tuple[Any, ...]  # a line as bytes or None, then a RawCell per column
@@ -24,6 +29,10 @@ class RowSource(Protocol):
     @property
     def partitions(self) -> int:
         """Number of partitions, computed one after the other, that make up the rows of a query."""
+
+    @property
+    def buffer_bytes(self) -> int:
+        """Bytes of rows that a writer may collect before it writes them, by the memory of the attempt."""
 
     def copy(self, query: Query, path: Path, *, options: str, as_json: bool, partition: int = 0) -> int:
         """Write the rows of one partition of ``query`` to ``path`` and return their number."""
@@ -38,12 +47,12 @@ class RowSource(Protocol):
         """
 
     def lines(
-        self, query: Query, *, as_json: bool, copies: int, in_groups: bool = False, partition: int = 0
+        self, query: Query, *, csv: CsvOptions | None, copies: int, in_groups: bool = False, partition: int = 0
     ) -> Iterator[RawRow]:
         """Yield the rows of one partition one by one: a line and nulls or, for a wide row, null and its raw cells.
 
-        A line is a JSON object or a CSV record. Fails at a row that is too wide to be copied. With ``in_groups``, few
-        rows are rendered at a time.
+        A line is a CSV record with these options, or a JSON object if there are none. Fails at a row that is too wide
+        to be copied. With ``in_groups``, few rows are rendered at a time.
         """
 
     def raw_rows(self, query: Query, *, as_json: bool, partition: int = 0) -> Iterator[RawRow]:
@@ -54,6 +63,12 @@ class RowSource(Protocol):
 
     def stream(self, query: Query, *, partition: int = 0) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of one partition one by one."""
+
+    def batches(self, query: Query, *, size: int, partition: int = 0) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of one partition as Arrow batches of ``size`` rows, the last one smaller.
+
+        A partition without rows has one empty batch, so its types are known.
+        """
 
     def stream_in_groups(
         self, query: Query, encode: Callable[[Query], Query], *, partition: int = 0
@@ -99,8 +114,15 @@ class Format:
     media_type: str
     is_text: bool  # not compressed itself
     empty_text_is_null: bool  # the encoding cannot distinguish null from empty text
-    in_order: bool  # written sequentially, so a growing file never has holes
+    in_order: bool  # the writers write sequentially, so their growing file never has holes
+    values: ValueForm
+    compressions: tuple[Compression, ...]  # accepted by a request; the first one is the default
     write: Writer  # fails with the engine's error at a row that is too wide for it
-    # The same bytes, more slowly. Each is for rows for which the one before it has too little memory.
+    # The same rows, more slowly; except in Parquet and Arrow, the same bytes. Each is for rows for which the one before
+    # it has too little memory.
     write_wide: tuple[Writer, ...]
-    counter: Callable[[], RecordCounter]
+    counter: Callable[[Framing, Path], RecordCounter]  # of the file at that path, with that framing
+    # The format with another codec inside the file; None: whole files are compressed (``stage``).
+    recoded: Callable[[Compression], Format] | None = None
+    # Compression of the file that the writers write. Suffix, media type and counter are those of the compressed file.
+    stage: Compression = Compression.NONE

@@ -13,7 +13,9 @@ from offtake.formats.copy_writer import PartitionedRecipe, Recipe, by_copy
 from offtake.formats.format import Format
 from offtake.formats.json_object import JsonObject
 from offtake.formats.row_writer import RowRecipe, by_rows
+from offtake.model.format_options import Compression
 from offtake.model.layout import Framing
+from offtake.model.typed_values import ValueForm
 from offtake.sql_text import quote_literal
 
 # JSON text never contains this delimiter, because JSON escapes control characters.
@@ -122,7 +124,7 @@ def _objects(headers: Sequence[str], types: Sequence[str]) -> JsonObject:
 
 def _array_by_rows(framing: Framing, headers: Sequence[str], types: Sequence[str]) -> RowRecipe:
     return RowRecipe(
-        as_json=True,
+        csv=None,
         copies=_TO_JSON_COPIES,
         opening=f"{framing.head}\n".encode(),
         row=_objects(headers, types),
@@ -133,7 +135,7 @@ def _array_by_rows(framing: Framing, headers: Sequence[str], types: Sequence[str
 
 def _lines_by_rows(_: Framing, headers: Sequence[str], types: Sequence[str]) -> RowRecipe:
     return RowRecipe(
-        as_json=True,
+        csv=None,
         copies=_TO_JSON_COPIES,
         opening=b"",
         row=_objects(headers, types),
@@ -149,9 +151,11 @@ JSON: Format = Format(
     is_text=True,
     empty_text_is_null=False,
     in_order=False,
+    values=ValueForm.JSON,
+    compressions=tuple(Compression),
     write=by_copy(_array),
     write_wide=by_rows(_array_by_rows),
-    counter=ArrayCounter,
+    counter=lambda *_: ArrayCounter(),
 )
 JSON_LINES: Format = Format(
     name="json_lines",
@@ -160,7 +164,9 @@ JSON_LINES: Format = Format(
     is_text=True,
     empty_text_is_null=False,
     in_order=False,
+    values=ValueForm.JSON,
+    compressions=tuple(Compression),
     write=by_copy(_lines),
     write_wide=by_rows(_lines_by_rows),
-    counter=LineCounter,
+    counter=lambda *_: LineCounter(),
 )

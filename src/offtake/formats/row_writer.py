@@ -13,6 +13,7 @@ from itertools import chain
 from pathlib import Path
 
 from offtake.formats.format import RawCell, RawRow, RowSource, Writer
+from offtake.model.format_options import CsvOptions
 from offtake.model.layout import Framing
 from offtake.model.query import Query
 
@@ -24,7 +25,7 @@ _PIECE = 1024 * 1024  # bytes of a text that are encoded at a time
 class RowRecipe:
     """How to build the file from rows."""
 
-    as_json: bool  # a line is a JSON object, and values that are not text are JSON
+    csv: CsvOptions | None  # of the lines; None: a line is a JSON object, and values that are not text are JSON
     copies: int  # memory that the engine needs to encode a vector of lines, as a multiple of their bytes
     opening: bytes  # bytes before the first row
     row: Callable[[Sequence[RawCell]], Iterator[bytes]]  # the bytes of a row, in pieces
@@ -41,12 +42,12 @@ def by_rows(recipe: Callable[[Framing, Sequence[str], Sequence[str]], RowRecipe]
 
     def write_lines(rows: RowSource, query: Query, path: Path, *, framing: Framing, in_groups: bool = False) -> int:
         made = recipe(framing, query.columns, rows.types(query))
-        lines = partial(rows.lines, query, as_json=made.as_json, copies=made.copies, in_groups=in_groups)
+        lines = partial(rows.lines, query, csv=made.csv, copies=made.copies, in_groups=in_groups)
         return _write(made, (lines(partition=partition) for partition in range(rows.partitions)), path)
 
     def write_raw(rows: RowSource, query: Query, path: Path, *, framing: Framing) -> int:
         made = recipe(framing, query.columns, rows.types(query))
-        raw_rows = partial(rows.raw_rows, query, as_json=made.as_json)
+        raw_rows = partial(rows.raw_rows, query, as_json=made.csv is None)
         return _write(made, (raw_rows(partition=partition) for partition in range(rows.partitions)), path)
 
     return write_lines, write_raw, partial(write_lines, in_groups=True)

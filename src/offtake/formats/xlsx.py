@@ -18,8 +18,10 @@ from offtake.formats.workbook.cells import Style
 from offtake.formats.workbook.counter import DATA_PARTS, WorkbookCounter
 from offtake.formats.workbook.package import Package, Part
 from offtake.formats.workbook.parts import Sheet
+from offtake.model.format_options import Compression
 from offtake.model.layout import AboutEntry, FinalCount, Framing
 from offtake.model.query import Query
+from offtake.model.typed_values import ValueForm
 
 _BUFFER = 256 * 1024  # bytes between writes to the file
 _COPIES = 8  # memory of the encoding, as a multiple of the text of a vector (DuckDB 2.0)
@@ -215,10 +217,12 @@ XLSX: Format = Format(
     is_text=False,
     empty_text_is_null=True,
     in_order=True,
+    values=ValueForm.CELLS,
+    compressions=(Compression.NONE,),  # it is a zip
     write=workbook_writer(SheetLimits()),
     write_wide=(
         workbook_writer(SheetLimits(), wide=True),
         workbook_writer(SheetLimits(), wide=True, in_groups=True),
     ),
-    counter=WorkbookCounter,
+    counter=lambda *_: WorkbookCounter(),
 )

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from offtake.http.errors import Renderer
 from offtake.http.traffic import Traffic
+from offtake.http.turns import Turns
 from offtake.model.client_network import client_network
 
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})  # polled by orchestrators and monitoring
@@ -36,6 +37,7 @@ class AdmissionMiddleware:
             await self._app(scope, receive, send)
             return
         address = client_address(scope)
+        await self._traffic.turns_of_address.one_of_this_moment(address)
         refusal = self._traffic.refusal(address)
         if refusal is not None:
             scope[ROUTE], scope[REFUSAL] = REFUSED, refusal.reason
@@ -56,6 +58,18 @@ def enter_tenant(scope: Scope, tenant: str) -> None:
     """Count an authenticated request as one of the tenant. Raises Throttled at the tenant's limit. Thread-safe."""
     scope[TRAFFIC].enter_tenant(tenant)
     scope[_TENANT] = tenant
+
+
+def turns_in_loop(scope: Scope) -> Turns:
+    """Return the turns of tenants for work in the event loop."""
+    traffic: Traffic = scope[TRAFFIC]
+    return traffic.turns_in_loop
+
+
+def turns_in_threads(scope: Scope) -> Turns:
+    """Return the turns of tenants for work in threads."""
+    traffic: Traffic = scope[TRAFFIC]
+    return traffic.turns_in_threads
 
 
 def client_address(scope: Scope) -> str:

@@ -33,7 +33,7 @@ from offtake.http.admission import REFUSAL, TRAFFIC, client_address
 from offtake.http.conditions import failed_condition
 from offtake.http.content_encoding import accepts_gzip, compress
 from offtake.http.download_threads import in_download_thread
-from offtake.http.errors import ErrorSurface, HttpFault, nearest
+from offtake.http.errors import ErrorSurface, HttpFault, nearest, retry_headers
 from offtake.http.middleware import remote_address
 from offtake.http.ranges import ByteRange, parse_ranges
 
@@ -214,7 +214,7 @@ def router(on: Services) -> APIRouter:
                 on=on,
             )
         except ExportError as error:
-            on.refusals.add(error, dialect="download", address=remote_address(request))
+            on.denials.add(error, dialect="download", address=remote_address(request))
             raise
         bind_log(request, dialect=opened.job.request.dialect, tenant=opened.job.tenant, job=job)
         return answer(opened)
@@ -233,7 +233,7 @@ def _render_error(error: OfftakeError | HttpFault, path: str) -> Response:
     """Render an error of the download path as JSON."""
     if isinstance(error, HttpFault):
         return JSONResponse({"code": "http", "message": error.message}, error.status, headers=dict(error.headers))
-    headers = {"retry-after": str(error.retry_after)} if isinstance(error, Waitable) else None
+    headers = retry_headers(error) if isinstance(error, Waitable) else None
     return JSONResponse({"code": error.code, "message": error.message}, nearest(_STATUS, error), headers=headers)
 
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from starlette.responses import Response
 
-from offtake.errors import OfftakeError
+from offtake.errors import OfftakeError, Waitable
 
 Row = TypeVar("Row")
 
@@ -42,6 +42,11 @@ class ErrorSurface:
             path == prefix or path.startswith(prefix if prefix.endswith("_") else prefix + "/")
             for prefix in self.prefixes
         )
+
+
+def retry_headers(error: Waitable) -> dict[str, str]:
+    """The header Retry-After, if the time is known."""
+    return {} if error.retry_after is None else {"retry-after": str(error.retry_after)}
 
 
 def nearest(table: Mapping[type[OfftakeError], Row], error: OfftakeError) -> Row:

@@ -15,10 +15,11 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from offtake.errors import SettingsError
-from offtake.http.admission import PROBES, REFUSED, ROUTE
+from offtake.http.admission import PROBES, REFUSAL, REFUSED, ROUTE
 from offtake.http.errors import HttpFault, Renderer
 from offtake.http.settings import ANY_HOST, ServerSettings
 
+REASON = "host"
 _HOST = re.compile(r"(?P<name>[^\s:\[\]]+|\[[0-9A-Fa-f:.]+\])(:\d*)?", re.ASCII)
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _WILDCARDS = frozenset({"0.0.0.0", "[::]"})  # noqa: S104 - compared, not listened on
@@ -68,7 +69,7 @@ class HostMiddleware:
             sent = Headers(scope=scope).getlist("host")
             local_address = scope["server"][0] if scope.get("server") else ""
             if not self._hosts.serve(sent[0] if len(sent) == 1 else "", local_address):
-                scope[ROUTE] = REFUSED
+                scope[ROUTE], scope[REFUSAL] = REFUSED, REASON
                 await self._render(_MISDIRECTED, scope["path"])(scope, receive, send)
                 return
         await self._app(scope, receive, send)

@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import codecs
 import json
+from collections.abc import Iterator
 from typing import Any
 
-from offtake.errors import InvalidRequest
+from offtake.errors import MalformedBody
 
-_MAX_DEPTH = 64  # of nested arrays and objects; the deepest request of a dialect has 5
+MAX_DEPTH = 32  # of nested arrays and objects; the deepest request of a dialect has 5
+_NOT_JSON = "The body is not JSON."
 
 
 def parse_json_object(body: bytes) -> dict[str, Any]:
-    """Return the JSON object that the body holds. Raises InvalidRequest for any other body.
+    """Return the JSON object that the body holds. Raises MalformedBody for any other body.
 
     A byte order mark before it is ignored (RFC 8259 8.1). A number that is too long for Python's parser counts as no
-    JSON, and so do NaN, infinity and an object nested too deeply. Texts may contain what no database stores
-    (``has_lone_surrogate``); the dialect refuses them.
+    JSON, and so do NaN and infinity. Arrays and objects may be nested in 32 levels. A text may contain neither a NUL
+    character nor half of a surrogate pair, which JSON can escape and databases cannot store; the message has the JSON
+    pointer (RFC 6901) of such a text.
     """
     try:
         value = json.loads(without_bom(body), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise InvalidRequest("The body is not JSON.") from error
+    except RecursionError as error:
+        raise _too_deep() from error
+    except ValueError as error:
+        raise MalformedBody(_NOT_JSON) from error
     if not isinstance(value, dict):
-        raise InvalidRequest("The body is not a JSON object.")
-    if _is_deeper(value, _MAX_DEPTH):
-        raise InvalidRequest("The body is not JSON.")
+        raise MalformedBody("The body is not a JSON object.")
+    for pointer, text in _texts(value):
+        if "\0" in text:
+            raise MalformedBody(f"The text at {pointer} has a NUL character.")
+        if has_lone_surrogate(text):
+            raise MalformedBody(f"The text at {pointer} has half of a surrogate pair.")
     return value
 
 
@@ -36,23 +44,42 @@ def without_bom(body: bytes) -> bytes:
 
 def has_lone_surrogate(text: str) -> bool:
     """Whether the text contains half of a surrogate pair, which JSON can escape and UTF-8 cannot encode."""
-    return any("\ud800" <= character <= "\udfff" for character in text)
+    return not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def pointer_to(*keys: str | int) -> str:
+    """Return the JSON pointer (RFC 6901) of a value in a body: "" for the body itself."""
+    return "".join(f"/{str(key).replace('~', '~0').replace('/', '~1')}" for key in keys)
 
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(name)  # NaN, Infinity and -Infinity, which Python reads
 
 
-def _is_deeper(value: object, depth: int) -> bool:
-    """Whether arrays and objects are nested in more than ``depth`` levels."""
-    level = [value]
-    for _ in range(depth):
-        level = [
-            child
-            for item in level
-            if isinstance(item, dict | list)
-            for child in (item.values() if isinstance(item, dict) else item)
-        ]
+def _too_deep() -> MalformedBody:
+    return MalformedBody(f"The body is nested in more than {MAX_DEPTH} levels of arrays and objects.")
+
+
+def _texts(value: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield all texts with their pointers; the name of a member comes with the pointer of its object.
+
+    Raises MalformedBody for a value that is nested too deeply.
+    """
+    level: list[tuple[str, Any]] = [("", value)]
+    for _ in range(MAX_DEPTH):
+        nested: list[tuple[str, Any]] = []
+        for pointer, each in level:
+            if isinstance(each, dict):
+                yield from ((pointer or "/", name) for name in each)
+                members: Any = each.items()
+            else:
+                members = enumerate(each)
+            for key, member in members:
+                if isinstance(member, str):
+                    yield pointer + pointer_to(key), member
+                elif isinstance(member, dict | list):
+                    nested.append((pointer + pointer_to(key), member))
+        level = nested
         if not level:
-            return False
-    return any(isinstance(item, dict | list) for item in level)
+            return
+    raise _too_deep()

@@ -1,13 +1,10 @@
-"""Options that protect the server from many or slow clients: ``[connections]``, ``[downloads]``, ``[logins]``."""
+"""Options that protect the server from many or slow clients: ``[connections]``, ``[downloads]``."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from pydantic import Field
 
-from offtake.core.policy import LoginPolicy
-from offtake.http.connection import ConnectionLimits
+from offtake.http.protocol import ConnectionLimits
 from offtake.http.settings import ServerSettings
 from offtake.http.traffic import TrafficLimits
 from offtake.settings_section import Seconds, SettingsSection
@@ -31,6 +28,14 @@ class ConnectionSettings(SettingsSection):
     per_tenant: int = Field(
         256, ge=1, description="Maximum number of concurrent requests of one tenant; others get 429."
     )
+    working_per_tenant: int = Field(
+        2,
+        ge=1,
+        le=40,
+        description="Maximum number of requests of one tenant that the server works on at a time, of 40 of all "
+        "tenants; further ones wait. A higher number serves one tenant faster if its requests wait for a slow "
+        "database or lake, and delays the other tenants more.",
+    )
     bodies: int = Field(
         512,
         ge=1,
@@ -38,6 +43,15 @@ class ConnectionSettings(SettingsSection):
         "has waited the longest gets 503.",
     )
     bodies_per_address: int = Field(64, ge=1, description="The same for one client address.")
+    waits: int = Field(
+        500,
+        ge=0,
+        description="Maximum number of requests that wait for the change of an export: ?wait, Prefer: wait and event "
+        "streams of the native API. Beyond it, event streams get 503, and others are answered at once.",
+    )
+    waits_per_tenant: int = Field(
+        64, ge=0, description="The same for one tenant, below per_tenant; further event streams get 429."
+    )
     write_seconds: Seconds = Field(
         60.0,
         gt=0,
@@ -64,54 +78,6 @@ class DownloadSettings(SettingsSection):
     per_file: int = Field(16, ge=1, description="Maximum number for one file; further ones get 429.")
 
 
-class LoginSettings(SettingsSection):
-    """Logins with a password or a client secret. Each server counts failures for itself."""
-
-    failures_per_address: int = Field(
-        20,
-        ge=1,
-        description="Failed logins of one client address (of one /64 network for IPv6) in each period; further ones "
-        "get 429, except for names that logged in from there within a day and have not failed as often themselves.",
-    )
-    failures_per_name: int = Field(
-        100,
-        ge=1,
-        description="Failed logins of one user name or client id in each period; further ones get 429 from addresses "
-        "that failed with this name in the period.",
-    )
-    period_seconds: Seconds = Field(
-        60.0, ge=1, description="Length of a period, which begins with its first failure and is not extended."
-    )
-    hash_threads: int = Field(
-        1, ge=1, le=64, description="Threads that verify secrets; each needs 19 MiB while it does."
-    )
-    waiting: int = Field(
-        16,
-        ge=0,
-        le=30,
-        description="Logins that wait for such a thread; others get 503. Half of the places are for names that logged "
-        "in from the same address within a day.",
-    )
-    cache_seconds: Seconds = Field(
-        60.0,
-        ge=0,
-        le=3600,
-        description="How long a verified secret is not hashed again for the same address. A revoked credential is "
-        "refused at once all the same.",
-    )
-
-    def policy(self) -> LoginPolicy:
-        """Return the limits that the core enforces."""
-        return LoginPolicy(
-            hash_threads=self.hash_threads,
-            waiting=self.waiting,
-            failures_per_address=self.failures_per_address,
-            failures_per_name=self.failures_per_name,
-            period=timedelta(seconds=self.period_seconds),
-            cache=timedelta(seconds=self.cache_seconds),
-        )
-
-
 def traffic_limits(
     server: ServerSettings, connections: ConnectionSettings, downloads: DownloadSettings
 ) -> TrafficLimits:
@@ -121,12 +87,15 @@ def traffic_limits(
         connections=connections.total,
         connections_per_address=connections.per_address,
         requests_per_tenant=connections.per_tenant,
+        working_per_tenant=connections.working_per_tenant,
         bodies=connections.bodies,
         bodies_per_address=connections.bodies_per_address,
         downloads=downloads.total,
         downloads_per_address=downloads.per_address,
         downloads_per_tenant=downloads.per_tenant,
         downloads_per_file=downloads.per_file,
+        waits=connections.waits,
+        waits_per_tenant=connections.waits_per_tenant,
         refusal_delay=connections.refusal_delay_seconds,
     )
 

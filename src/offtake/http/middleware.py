@@ -28,7 +28,7 @@ from offtake.http.access_log import (
 )
 from offtake.http.admission import REFUSAL, AdmissionMiddleware
 from offtake.http.body_limit import BodyLimitMiddleware, BodyRefused
-from offtake.http.errors import ErrorSurface, HttpFault, Renderer
+from offtake.http.errors import ErrorSurface, HttpFault, Renderer, retry_headers
 from offtake.http.hosts import HostMiddleware, ServedHosts
 from offtake.http.paths import PathMiddleware
 from offtake.http.proxies import Proxies, ProxyHeadersMiddleware
@@ -113,7 +113,7 @@ def _plain(error: OfftakeError | HttpFault) -> Response:
     body = {"code": error.code, "message": error.message}
     if isinstance(error, Waitable):
         status = 429 if isinstance(error, Throttled) else 503
-        return JSONResponse(body, status, headers={"retry-after": str(error.retry_after)})
+        return JSONResponse(body, status, headers=retry_headers(error))
     return JSONResponse(body, 500)
 
 

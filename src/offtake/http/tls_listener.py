@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Callable
 from contextlib import suppress
 
-from offtake.http.connection import LimitedProtocol
+from offtake.http.protocol import LimitedProtocol
 
 _MOST_AT_ONCE = 64  # accepted connections before other work of the event loop continues
 _PAUSE_SECONDS = 1.0  # after a failure to accept, such as one for want of file descriptors; as in asyncio

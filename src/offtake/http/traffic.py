@@ -1,7 +1,8 @@
 """What the server is doing: requests, bodies it waits for, downloads and connections, with their limits.
 
-A request occupies one of the ``requests`` only while the server works on it: not while the server waits for the body,
-and not while it sends a file. Bodies and files have limits of their own, so slow clients do not stop the others.
+A request occupies one of the ``requests`` only while the server works on it: not while the server waits for the body or
+the change of a job, and not while it sends a file. These have limits of their own, so slow clients do not stop the
+others.
 """
 
 from __future__ import annotations
@@ -20,11 +21,14 @@ import structlog
 from offtake.errors import Throttled, Unavailable, Waitable
 from offtake.http.connections import PER_ADDRESS, Connections
 from offtake.http.proxies import Proxies
+from offtake.http.turns import Turns
 
 Key = TypeVar("Key")
 _log = structlog.get_logger("offtake.http")
 _RETRY_AFTER = 2  # seconds
 _DOWNLOAD_RETRY_AFTER = 10  # seconds
+_WAIT_RETRY_AFTER = 5  # seconds
+_TURNS_IN_LOOP = 16  # requests of one address or tenant in one round of the event loop, which take about 5 ms
 _LOG_SECONDS = 10.0  # between two log lines about connections refused for the same reason
 
 
@@ -38,10 +42,13 @@ class TrafficLimits:
     requests_per_tenant: int
     bodies: int  # requests whose body has not arrived completely
     bodies_per_address: int
+    working_per_tenant: int  # requests that threads work on; further ones wait
     downloads: int
     downloads_per_address: int
     downloads_per_tenant: int
     downloads_per_file: int
+    waits: int  # requests that wait for the change of a job
+    waits_per_tenant: int
     refusal_delay: float  # seconds
 
 
@@ -58,7 +65,7 @@ class Traffic:
     def __init__(self, limits: TrafficLimits, proxies: Proxies) -> None:
         self.running = 0  # all requests: those in work, those whose body is awaited, and downloads
         self.downloads = 0
-        self.is_draining = False
+        self._draining = asyncio.Event()
         self.refusals: Counter[str] = Counter()  # by reason
         self.connections = Connections(
             total=limits.connections,
@@ -66,15 +73,53 @@ class Traffic:
             proxies=proxies,
             record=self.record_connection,
         )
+        self.turns_of_address = Turns(_TURNS_IN_LOOP)
+        self.turns_in_loop = Turns(_TURNS_IN_LOOP)  # by tenant
+        self.turns_in_threads = Turns(limits.working_per_tenant)  # by tenant
         self._limits = limits
         self._requests_of: Counter[str] = Counter()  # by address
         self._tenants = threading.Lock()  # requests are authenticated in threads
         self._requests_of_tenant: Counter[str] = Counter()
         self._downloads_of: Counter[tuple[str, str]] = Counter()  # by file, tenant and address
+        self._waits = 0
+        self._waits_of: Counter[str] = Counter()  # by tenant
         self._delayed = 0  # refusals
         self._bodies: dict[WaitingBody, str] = {}  # with their addresses, oldest first
         self._unlogged: Counter[str] = Counter()
         self._logged_at: dict[str, float] = {}
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether the server shuts down."""
+        return self._draining.is_set()
+
+    @is_draining.setter
+    def is_draining(self, value: bool) -> None:
+        (self._draining.set if value else self._draining.clear)()
+
+    async def drained(self) -> None:
+        """Return when the server begins to shut down."""
+        await self._draining.wait()
+
+    def wait_refusal(self, tenant: str) -> Waitable | None:
+        """Return why another request of the tenant may not wait for the change of a job, or None if it may."""
+        if self._waits_of[tenant] >= self._limits.waits_per_tenant:
+            message = f"Too many requests of this account wait for exports; retry after {_WAIT_RETRY_AFTER} seconds."
+            return Throttled(message, retry_after=_WAIT_RETRY_AFTER, reason="waits_per_tenant")
+        if self._waits >= self._limits.waits:
+            message = f"Too many requests wait for exports; retry after {_WAIT_RETRY_AFTER} seconds."
+            return Unavailable(message, retry_after=_WAIT_RETRY_AFTER, reason="waits")
+        return None
+
+    @contextmanager
+    def waiting(self, tenant: str) -> Iterator[None]:
+        """Count a request as waiting while the block runs."""
+        self._waits += 1
+        try:
+            with _counted(self._waits_of, tenant):
+                yield
+        finally:
+            self._waits -= 1
 
     @contextmanager
     def request(self, address: str) -> Iterator[None]:
@@ -175,7 +220,7 @@ class Traffic:
         if self.is_draining:
             message = f"The server is shutting down; retry after {_RETRY_AFTER} seconds."
             return Unavailable(message, retry_after=_RETRY_AFTER, reason="draining")
-        if self.running - self.downloads - len(self._bodies) - self._delayed >= self._limits.requests:
+        if self.running - self.downloads - len(self._bodies) - self._waits - self._delayed >= self._limits.requests:
             message = f"Concurrency limit reached; retry after {_RETRY_AFTER} seconds."
             return Unavailable(message, retry_after=_RETRY_AFTER, reason="concurrent_requests")
         if self._requests_of[address] >= self._limits.connections_per_address:

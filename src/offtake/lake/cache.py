@@ -11,7 +11,6 @@ is complete.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import stat
@@ -23,9 +22,9 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from offtake.errors import StorageUnavailable
+from offtake.lake.file_lock import try_lock
 
 _CONCURRENT_FETCHES = 4
 _LOCKS = 64
@@ -105,7 +104,7 @@ class FileCache:
         """Hold the lock under which one process of this machine fetches the file."""
         number = zlib.crc32(f"{self.lake}/{file.name}".encode()) % _LOCKS
         with (self.folder / "locks" / str(number)).open("a") as lock:
-            while not _locked(lock):
+            while not try_lock(lock):
                 check()
                 time.sleep(_POLL_SECONDS)
             check()
@@ -118,7 +117,7 @@ class FileCache:
             folder = self.folder / "held" / uuid.uuid4().hex
             lock_path = folder.with_suffix(".lock")
             with lock_path.open("a") as lock:
-                if not _locked(lock) or not lock_path.exists():  # another process removed it as abandoned
+                if not try_lock(lock) or not lock_path.exists():  # another process removed it as abandoned
                     continue
                 folder.mkdir()
                 try:
@@ -131,14 +130,14 @@ class FileCache:
         """Remove the folders of killed holders."""
         for lock_path in (self.folder / "held").glob("*.lock"):
             with suppress(FileNotFoundError), lock_path.open("r+") as lock:
-                if _locked(lock):
+                if try_lock(lock):
                     shutil.rmtree(lock_path.with_suffix(""), ignore_errors=True)
                     lock_path.unlink(missing_ok=True)
 
     def _evict(self) -> None:
         """Remove the least recently used files down to the limit; skip files in use, as that would free no space."""
         with (self.folder / "locks" / "evict").open("a") as lock:
-            if not _locked(lock):
+            if not try_lock(lock):
                 return  # another process is evicting
             entries = sorted(_entries(self.folder / "files"))
             total = sum(size for _, size, _ in entries)
@@ -196,15 +195,3 @@ def _download(file: RemoteFile, target: Path, fetch: Fetch, check: Callable[[], 
     if (size, first, last) != (file.size, _PARQUET_MAGIC, _PARQUET_MAGIC):
         target.unlink()
         raise StorageUnavailable("A lake file arrived damaged from object storage.")
-
-
-def _locked(file: IO[str]) -> bool:
-    """Try to take the lock; the kernel releases it when the file is closed or the process ends.
-
-    The file must be open for writing, as NFS emulates this lock by one that requires it (flock(2), NFS details).
-    """
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -79,9 +79,9 @@ class Lake:
         self.storage.check()
         self.open(table)
 
-    def sweep_staging(self) -> int:
+    def sweep_staging(self, *, only_count: bool = False) -> int:
         """Remove what killed loads left on this machine, and return the number of loads. Raises LakeError."""
-        return sweep_staging(self.storage.staging)
+        return sweep_staging(self.storage.staging, only_count=only_count)
 
     def open(self, table: Table) -> DeltaTable | None:
         """Return the newest version of a table, or None before its first load. Raises StorageUnavailable."""

@@ -6,18 +6,18 @@ load, or by ``sweep_staging``: its lock is free.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
 from offtake.errors import LakeError
+from offtake.lake.engine_path import opened_folder
+from offtake.lake.file_lock import locked, try_lock
 
 MEMORY_BYTES = 512 * 1024 * 1024  # of the engine, for one load
 _SETTINGS: dict[str, str | int | float | list[str]] = {
@@ -56,30 +56,26 @@ def staging(parent: Path) -> Iterator[Staging]:
 
     Raises LakeError if the folder cannot be created.
     """
-    with _private_folder(parent) as folder:
-        handle = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    with _private_folder(parent) as folder, opened_folder(folder) as opened:
+        engine_folder = str(opened)
+        # On disk, not in memory: DuckDB compresses the rows, and a sort can use all memory.
+        connection = duckdb.connect(
+            f"{engine_folder}/staging.duckdb", config={**_SETTINGS, "temp_directory": engine_folder}
+        )
         try:
-            engine_folder = f"/proc/self/fd/{handle}"
-            # On disk, not in memory: DuckDB compresses the rows, and a sort can use all memory.
-            connection = duckdb.connect(
-                f"{engine_folder}/staging.duckdb", config={**_SETTINGS, "temp_directory": engine_folder}
-            )
-            try:
-                connection.execute("SET TimeZone = 'UTC'")
-                yield Staging(folder, connection, engine_folder)
-            finally:
-                connection.close()
+            connection.execute("SET TimeZone = 'UTC'")
+            yield Staging(folder, connection, engine_folder)
         finally:
-            os.close(handle)
+            connection.close()
 
 
-def sweep_staging(parent: Path) -> int:
+def sweep_staging(parent: Path, *, only_count: bool = False) -> int:
     """Remove the folders that killed loads left in ``parent``, and return their number. Raises LakeError."""
     if not parent.is_dir():
         return 0
     try:
-        with _locked(parent / "lock"):
-            return _remove_abandoned(parent)
+        with locked(parent / "lock"):
+            return sum(1 for _ in _abandoned(parent)) if only_count else _remove_abandoned(parent)
     except OSError as error:
         raise LakeError(f"{parent}: cannot be swept: {error.strerror}.") from error
 
@@ -88,17 +84,16 @@ def sweep_staging(parent: Path) -> int:
 def _private_folder(parent: Path) -> Iterator[Path]:
     """Yield a new folder. Its lock is held until the block ends: without a lock, a folder counts as abandoned."""
     folder = parent / uuid.uuid4().hex
-    try:
-        parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        parent.chmod(0o700)
-        with _locked(parent / "lock"):
-            _remove_abandoned(parent)
-            lock = _lock_file(folder).open("w")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            folder.mkdir(mode=0o700)
-    except OSError as error:
-        raise LakeError(f"{parent}: rows cannot be staged there: {error.strerror}.") from error
-    with lock:
+    with ExitStack() as held:
+        try:
+            parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            parent.chmod(0o700)
+            with locked(parent / "lock"):
+                _remove_abandoned(parent)
+                held.enter_context(locked(_lock_file(folder)))
+                folder.mkdir(mode=0o700)
+        except OSError as error:
+            raise LakeError(f"{parent}: rows cannot be staged there: {error.strerror}.") from error
         try:
             yield folder
         finally:
@@ -108,21 +103,20 @@ def _private_folder(parent: Path) -> Iterator[Path]:
 
 def _remove_abandoned(parent: Path) -> int:
     removed = 0
-    for lock_file in parent.glob("*.lock"):
-        with suppress(FileNotFoundError, BlockingIOError), lock_file.open("r+") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(lock_file.with_suffix(""), ignore_errors=True)
-            lock_file.unlink(missing_ok=True)
-            removed += 1
+    for folder in _abandoned(parent):
+        shutil.rmtree(folder, ignore_errors=True)
+        _lock_file(folder).unlink(missing_ok=True)
+        removed += 1
     return removed
+
+
+def _abandoned(parent: Path) -> Iterator[Path]:
+    """Yield the folder of each killed load, and hold its lock until the next one."""
+    for lock_file in parent.glob("*.lock"):
+        with suppress(FileNotFoundError), lock_file.open("r+") as lock:
+            if try_lock(lock):
+                yield lock_file.with_suffix("")
 
 
 def _lock_file(folder: Path) -> Path:
     return folder.with_suffix(".lock")
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import re
@@ -15,13 +14,14 @@ from typing import Protocol
 
 from offtake.errors import LakeError, StorageUnavailable
 from offtake.lake.cache import FileCache, RemoteFile
+from offtake.lake.engine_path import engine_path
+from offtake.lake.file_lock import locked
 from offtake.objects.bucket import Bucket
+from offtake.settings_messages import escaped
 
 # delta-rs (1.6) takes the path of a local table for a part of a URL: it decodes %41, reads \ as /, panics at others.
 # Links do not help, because it resolves them.
 _UNSUPPORTED = re.compile(r"[%\\\[\]^|\x00-\x1f\x7f]")
-# DuckDB expands patterns in the names of files, and reads name=value in a path as a column of the file.
-_INTERPRETED = re.compile(r"[*?\[=]")
 
 
 class TableStorage(Protocol):
@@ -118,7 +118,8 @@ class FolderTableStorage:
     @contextmanager
     def queue(self, table: str) -> Iterator[None]:
         """Use a lock file in the lake's folder, so all processes that share the folder wait for each other."""
-        with _lock(self.root / f"{table}.lock"):
+        self.root.mkdir(parents=True, exist_ok=True)
+        with locked(self.root / f"{table}.lock"):
             yield
 
     @contextmanager
@@ -172,7 +173,9 @@ class BucketTableStorage:
                 f"{self.bucket.location.url}: this storage ignores If-None-Match, so concurrent writers would "
                 "overwrite each other's commits. Such a lake is read-only; use storage with conditional writes."
             )
-        with _lock(self._folder / "locks" / f"{self._cache.lake}-{table}"):
+        locks = self._folder / "locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        with locked(locks / f"{self._cache.lake}-{table}"):
             yield
 
     @cached_property
@@ -198,29 +201,4 @@ class BucketTableStorage:
 
 def unsupported_characters(folder: Path) -> str:
     """Return the characters of the folder's path, with links resolved, that delta-rs cannot open, as text to print."""
-    return " ".join(sorted({ascii(found)[1:-1] for found in _UNSUPPORTED.findall(str(folder.resolve()))}))
-
-
-@contextmanager
-def engine_path(folder: Path) -> Iterator[Path]:
-    """Yield a path of the folder in which DuckDB interprets no character, valid in this process while the block runs.
-
-    The folder's own path is one unless an operator's folder has an unusual name.
-    """
-    if not _INTERPRETED.search(str(folder)):
-        yield folder
-        return
-    handle = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield Path(f"/proc/self/fd/{handle}")
-    finally:
-        os.close(handle)
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Wait for a file lock and hold it; the kernel releases it when the process ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+    return " ".join(escaped(each) for each in sorted(set(_UNSUPPORTED.findall(str(folder.resolve())))))

@@ -54,5 +54,6 @@ SERVER_AUDIT: Mapping[str, str] = MappingProxyType(
         "job": "VARCHAR",
         "address": "VARCHAR",
         "outcome": "VARCHAR",
+        "count": "BIGINT",  # of requests
     }
 )

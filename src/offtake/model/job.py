@@ -59,8 +59,8 @@ class Failure:
 class Phase(StrEnum):
     """What a leased job is doing."""
 
-    READING = "reading"  # files of the lake are located, and fetched from object storage
-    QUERYING = "querying"  # intermediate tables and sorting; no row is written yet
+    OPENING = "opening"  # files of the lake are located, and fetched from object storage
+    QUERYING = "querying"  # the count of the rows, intermediate tables and sorting; no row is written yet
     WRITING = "writing"  # rows are written and verified
     PUBLISHING = "publishing"  # the files are moved to their final keys
 
@@ -104,6 +104,7 @@ class Job:
     effective: str | None = None  # the owner: the actor, or the person whom the actor impersonated
     estimated_duration: timedelta = timedelta(0)  # whole seconds; it delays the job in the queue
     held_at: datetime | None = None  # start of a hold: retention and deletion do not remove the file
+    held_by: str | None = None  # id of the client's credential that holds it; None: the operator, if it is held
     pin: Pin | None = None  # None: no attempt has begun to read
     progress: Progress | None = None  # of the latest attempt; None: it has not recorded any
 
@@ -118,6 +119,7 @@ class JobFilter:
     status: Status | None = None
     since: datetime | None = None  # created at this instant or later
     person: str | None = None  # the actor or the owner
+    reports: tuple[str, ...] | None = None  # one of these
 
 
 def has_file(job: Job, now: datetime) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
+from offtake.model.format_options import CsvOptions
 from offtake.model.job import Job
 from offtake.model.report import PublishedColumn
 
@@ -20,7 +21,8 @@ class ColumnLayout:
     columns: tuple[PublishedColumn, ...]
     headers: tuple[str, ...]
     instant_pattern: str = DEFAULT_PATTERN
-    order: tuple[str, ...] = ()  # columns of the report, which the file need not contain
+    # Columns of the report, which the file need not contain; a leading "-": descending.
+    order: tuple[str, ...] = ()
     # Whether text that a spreadsheet would run as a formula is prefixed with an apostrophe.
     guard_formulas: bool = False
 
@@ -45,16 +47,17 @@ class Framing:
     """What a dialect writes around the rows; each format uses the members it has a place for.
 
     JSON array: ``head``, the rows, ``tail``, the number of rows if ``counted``, ``end``. ``tail`` begins with ``]``,
-    which distinguishes a whole file from a cut one. CSV: ``line_end`` ends each line; it is or ends with a line feed.
-    Workbook: ``about`` fills the last sheet, in this order.
+    which distinguishes a whole file from a cut one. CSV: ``csv``. Workbook: ``about`` fills the last sheet, in this
+    order. Parquet and Arrow: ``metadata``, the key-value metadata of the file.
     """
 
     head: str = "["
     tail: str = "]"
     end: str = ""
     counted: bool = False
-    line_end: str = "\n"
+    csv: CsvOptions = field(default_factory=CsvOptions)
     about: tuple[AboutEntry, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 def _no_about(job: Job, made_at: datetime) -> tuple[AboutEntry, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from offtake.model.sort_column import SortColumn
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
@@ -17,7 +19,7 @@ class Query:
     sql: str
     values: Mapping[str, object]
     columns: tuple[str, ...]
-    order: tuple[str, ...] = ()
+    order: tuple[SortColumn, ...] = ()
     source: Query | None = None
 
 

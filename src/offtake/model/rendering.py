@@ -23,7 +23,8 @@ class Empty(Enum):
     """Whether a rendering yields empty text, which some file formats cannot distinguish from null."""
 
     NEVER = auto()  # null stays null, and no value becomes empty text
-    KEPT = auto()  # null stays null, and a value may be empty text
+    KEPT = auto()  # null stays null, and a value may be empty text, which such a format shows as null
+    EXACT = auto()  # null stays null, and a value may be empty text, also in such a format
     FOR_NULL = auto()  # null becomes empty text
 
 
@@ -91,8 +92,12 @@ class Rendering(StrEnum):
 
     TEXT = "text", _as_is(_TEXTS, "string", Empty.KEPT)
     TEXT_OR_EMPTY = "text_or_empty", _text("coalesce({value}, '')", _TEXTS, Empty.FOR_NULL)
+    # null stays null and empty text stays empty text, in every format
+    EXACT_TEXT = "exact_text", _as_is(_TEXTS, "string", Empty.EXACT)
     INTEGER = "integer", _as_is(_WHOLE, "integer")
+    INT64 = "int64", Row(sql="CAST({value} AS BIGINT)", accepts=_WHOLE, json="integer", empty=Empty.NEVER)
     DECIMAL = "decimal", _as_is(_DECIMAL, "number")
+    DECIMAL_COMMA = "decimal_comma", _text("replace(CAST({value} AS VARCHAR), '.', ',')", _DECIMAL)  # 0,5
     BOOLEAN = "boolean", _as_is(_BOOLEAN, "boolean")
     # Yes / No, YES / NO
     YES_NO = "yes_no", _text("CASE WHEN {value} THEN 'Yes' WHEN NOT {value} THEN 'No' END", _BOOLEAN)
@@ -106,6 +111,13 @@ class Rendering(StrEnum):
     HOURS_TO_SECONDS = "hours_to_seconds", _text(_HOURS_TO_SECONDS, _ELAPSED, Empty.FOR_NULL)  # 26:03:04
     INSTANT_Z = "instant_z", _text(_INSTANT_Z, _INSTANT)  # 2026-03-01T08:00:00Z
     INSTANT_Z_OR_EMPTY = "instant_z_or_empty", _text(f"coalesce({_INSTANT_Z}, '')", _INSTANT, Empty.FOR_NULL)
+    # 2026-03-01T08:00:00.250000Z, RFC 3339
+    INSTANT_MICROSECONDS = (
+        "instant_microseconds",
+        _text("strftime({value} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%fZ')", _INSTANT),
+    )
+    # a value of the type instant in formats that have it (Parquet, Arrow)
+    INSTANT = "instant", _as_is(_INSTANT, "string")
     # 2026-03-01T09:00:00+01:00, the offset of the request's zone at that instant
     INSTANT_OFFSET = "instant_offset", _text(_INSTANT_OFFSET, _INSTANT)
     # in the request's zone and the pattern of its locale
@@ -118,6 +130,7 @@ class Rendering(StrEnum):
     LOCAL_MILLISECONDS = "local_milliseconds", _text(f"strftime({_LOCAL}, '%Y-%m-%d %H:%M:%S.%g')", _INSTANT)
     # the local time in the request's zone, as a date value in formats that have them; as text in JSON
     LOCAL_INSTANT = "local_instant", _text(_LOCAL, _INSTANT)
+    DAY = "day", _as_is(_DATE, "string")  # a value of the type date in formats that have it (Parquet, Arrow)
     DATE = "date", _text("strftime({value}, '%Y-%m-%d')", _DATE)  # 2026-03-01
     DATE_OR_EMPTY = "date_or_empty", _text("coalesce(strftime({value}, '%Y-%m-%d'), '')", _DATE, Empty.FOR_NULL)
     JOINED_PLUS = "joined_plus", _text("array_to_string({value}, '+')", _LIST, Empty.KEPT)  # a+b+c

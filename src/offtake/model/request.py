@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from offtake.model.column_filter import ColumnFilter
+from offtake.model.format_options import Compression, CsvOptions
 from offtake.model.timespan import Timespan
 
 
@@ -52,6 +54,14 @@ class ReportParameters:
     actions_cap: int = 500  # newest actions kept per conversation
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """How an export is divided into files. Exactly one of the limits is set; a file has at least one row."""
+
+    rows: int | None = None  # of every file but the last
+    bytes: int | None = None  # most bytes of a file, unless a single row is larger
+
+
 _NO_PARAMETERS = ReportParameters()
 
 
@@ -76,8 +86,14 @@ class ExportRequest:
     account_zone: str = "UTC"  # the tenant's zone, for reports that use the account's calendar
     locale: str | None = None  # determines texts and patterns, in a dialect with locales
     columns: tuple[str, ...] = ()  # names on the wire, in the requested order; empty: the default columns
+    filters: tuple[ColumnFilter, ...] = ()  # on columns of the report; a row fulfils all of them
+    # Columns of the report by which the rows are sorted; a leading "-": descending. Empty: as the dialect publishes it.
+    order: tuple[str, ...] = ()
     guard_formulas: bool | None = None  # of csv cells; None: the dialect's setting decides
+    compression: Compression | None = None  # of the file; None: the default of its format
+    format_options: CsvOptions | None = None  # None: the dialect, or else the format, decides
     parameters: ReportParameters = field(default_factory=ReportParameters)
+    split: Split | None = None  # None: one file
     unknown: tuple[str, ...] = ()  # fields of a newer release that this one cannot read; such a job is not run
 
     def guards_formulas(self, *, default: bool) -> bool:

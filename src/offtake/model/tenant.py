@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from fnmatch import fnmatchcase
 
 TENANT_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
@@ -72,6 +73,33 @@ class Tenant:
             raise ValueError(f"the company key {fault}")
 
 
+REPORT_PATTERN = re.compile(r"[a-z0-9_*?]{1,64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataAccess:
+    """Which data a credential may export, beyond its scopes.
+
+    ``reports`` are names, or patterns with ``*`` and ``?``; None: all reports. Without ``personal``, the credential
+    receives no column that a report marks as personal.
+    """
+
+    reports: tuple[str, ...] | None = None
+    personal: bool = True
+
+    def __post_init__(self) -> None:
+        faulty = [pattern for pattern in self.reports or () if not REPORT_PATTERN.fullmatch(pattern)]
+        if faulty:
+            raise ValueError(f"{faulty[0]!r} is not a report's name or a pattern such as conv*")
+
+    def allows(self, report: str) -> bool:
+        """Whether the report is among those of the credential."""
+        return self.reports is None or any(fnmatchcase(report, pattern) for pattern in self.reports)
+
+
+ALL_DATA = DataAccess()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredSecret:
     """The hash of a credential's secret; ``generation`` is 1 for the first secret and rises with each rotation."""
@@ -95,6 +123,7 @@ class Credential:
     previous_until: datetime | None = None
     generation: int = 1
     scopes: frozenset[Scope]
+    access: DataAccess = ALL_DATA
     created_at: datetime
 
     def __post_init__(self) -> None:
@@ -142,6 +171,7 @@ class Principal:
     effective: str | None = None  # the impersonated person, if any
     name: str = field(default="", compare=False)  # of the credential, for people
     generation: int = 1  # of the secret that authenticates the caller; for tokens, of the credential's present secret
+    access: DataAccess = ALL_DATA  # of the credential, at the time of the request
 
     @property
     def person(self) -> str | None:

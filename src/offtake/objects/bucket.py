@@ -115,6 +115,11 @@ class Bucket:
                     return
         raise StorageUnavailable(_TRUNCATED)
 
+    def presigned_url(self, key: str, life: timedelta) -> str:
+        """Return a URL with which anyone can read the object for that long, without credentials."""
+        with _storage_errors():
+            return str(obstore.sign(self.store, "GET", key, expires_in=life))
+
     def remove(self, key: str) -> None:
         """Remove an object, if it exists."""
         with _storage_errors():

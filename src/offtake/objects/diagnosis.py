@@ -6,6 +6,7 @@ signatures and keys, so a diagnosis never quotes it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
@@ -31,7 +32,11 @@ _ROWS: tuple[tuple[tuple[str, ...], str], ...] = (
     ),
     (("InvalidAccessKeyId",), "access denied: the service does not know the access key id; check the credentials"),
     (("ExpiredToken", "TokenRefreshRequired"), "access denied: the credentials have expired"),
-    (("301 Moved", "AuthorizationHeaderMalformed"), "the bucket is in another region; set [storage] region"),
+    # A redirect without a location is what S3 sends for a bucket of another region.
+    (
+        ("301 Moved", "redirect without LOCATION", "AuthorizationHeaderMalformed"),
+        "the bucket is in another region; set [storage] region",
+    ),
     (
         ("403 Forbidden", "401 Unauthorized", "AccessDenied"),
         "access denied; check the credentials and their permissions for the bucket",
@@ -45,6 +50,7 @@ _UNREACHABLE: tuple[tuple[tuple[str, ...], str], ...] = (
     (("certificate", "UnknownIssuer"), "its certificate is not trusted"),
     (("TimedOut", "timed out", "kind: Timeout"), "it does not answer in time"),
 )
+_STATUS = re.compile(r"status code: (\d{3}) ")
 
 
 def diagnose(error: Exception, location: ObjectLocation, access: Access) -> Diagnosis:
@@ -61,7 +67,9 @@ def diagnose(error: Exception, location: ObjectLocation, access: Access) -> Diag
             f"the bucket does not exist, or {endpoint} is not a service for {location.scheme}:// URLs",
             needs_operator=True,
         )
-    reason = next((words for marks, words in _UNREACHABLE if any(mark in text for mark in marks)), "it failed")
+    status = _STATUS.search(text)
+    unknown = f"it answers with the status {status[1]}" if status else "it failed"
+    reason = next((words for marks, words in _UNREACHABLE if any(mark in text for mark in marks)), unknown)
     return Diagnosis(
         f"{endpoint} cannot be used: {reason}; check [storage] endpoint and the network", needs_operator=False
     )

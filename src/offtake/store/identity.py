@@ -9,12 +9,25 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from offtake.model.tenant import Credential, CredentialKind, Principal, PublicKey, Scope, Tenant, Token, TokenKind
+from offtake.model.tenant import (
+    ALL_DATA,
+    Credential,
+    CredentialKind,
+    DataAccess,
+    Principal,
+    PublicKey,
+    Scope,
+    Tenant,
+    Token,
+    TokenKind,
+)
 from offtake.store.schema import NUL, assertion, credential, credential_key, tenant, token
 
 # Built once, because every request executes it.
+_ACTIVE = select(credential).where(credential.c.id == bindparam("credential_id"), credential.c.revoked.is_(False))
 _PRINCIPAL = (
-    select(token.c.tenant, token.c.credential, token.c.scopes, credential.c.name, credential.c.generation)
+    select(token.c.tenant, token.c.credential, token.c.scopes)
+    .add_columns(credential.c.name, credential.c.generation, credential.c.reports, credential.c.personal)
     .join(credential, credential.c.id == token.c.credential)
     .where(token.c.hash == bindparam("hash_"), token.c.expires_at > bindparam("now"), credential.c.revoked.is_(False))
     .where(token.c.kind != TokenKind.REFRESH)
@@ -63,6 +76,8 @@ def add_credential(connection: Connection, new: Credential) -> bool:
         name=new.name,
         secret_hash=new.secret_hash,
         scopes=_to_text(new.scopes),
+        reports=None if new.access.reports is None else " ".join(new.access.reports),
+        personal=new.access.personal,
         created_at=new.created_at,
     )
     try:
@@ -94,8 +109,7 @@ def get_credential(connection: Connection, credential_id: str) -> Credential | N
     """Return the credential with that id, unless it is revoked."""
     if NUL in credential_id:
         return None
-    statement = select(credential).where(credential.c.id == credential_id, credential.c.revoked.is_(False))
-    row = connection.execute(statement).one_or_none()
+    row = connection.execute(_ACTIVE, {"credential_id": credential_id}).one_or_none()
     return None if row is None else _credential(row)
 
 
@@ -238,6 +252,7 @@ def principal_of(connection: Connection, hash_: str, *, now: datetime) -> Princi
         scopes=_from_text(row.scopes),
         name=row.name,
         generation=row.generation,
+        access=_access(row),
     )
 
 
@@ -263,8 +278,15 @@ def _credential(row: Row[Any]) -> Credential:
         previous_until=row.previous_until,
         generation=row.generation,
         scopes=_from_text(row.scopes),
+        access=_access(row),
         created_at=row.created_at,
     )
+
+
+def _access(row: Row[Any]) -> DataAccess:
+    if row.reports is None and row.personal:
+        return ALL_DATA  # most credentials: this runs for every request
+    return DataAccess(reports=None if row.reports is None else tuple(row.reports.split()), personal=row.personal)
 
 
 def _to_text(scopes: frozenset[Scope]) -> str:

@@ -22,6 +22,7 @@ from sqlalchemy import (
     insert,
     literal,
     literal_column,
+    null,
     or_,
     select,
     true,
@@ -33,7 +34,7 @@ from offtake.model.job import LEASED, OPEN, Failure, Job, JobFilter, Lease, Pin,
 from offtake.store import manifests, usage
 from offtake.store.records import job_from_row, request_to_json, stored_bytes
 from offtake.store.schema import NUL, Instant, job, later, tenant
-from offtake.store.wakeup import announce
+from offtake.store.wakeup import announce, announce_move
 
 # Built once: polls read jobs thousands of times per second, and building a statement costs more than executing it.
 _GET = select(job).where(job.c.id == bindparam("job"))
@@ -122,9 +123,23 @@ def count(connection: Connection, condition: JobFilter) -> int:
     return int(connection.execute(select(func.count()).select_from(job).where(_matches(condition))).scalar_one())
 
 
-def newest(connection: Connection, condition: JobFilter, *, limit: int, offset: int = 0) -> Sequence[Job]:
-    """Return jobs that match, newest first. The order is total, so pages neither repeat nor skip a remaining job."""
+def newest(
+    connection: Connection,
+    condition: JobFilter,
+    *,
+    limit: int,
+    offset: int = 0,
+    before: tuple[datetime, str] | None = None,
+) -> Sequence[Job]:
+    """Return jobs that match, newest first. The order is total, so pages neither repeat nor skip a remaining job.
+
+    With ``before``, the creation and the id of a job, return those that come after it in this order.
+    """
     statement = select(job).where(_matches(condition)).order_by(job.c.created_at.desc(), job.c.id.desc())
+    if before is not None:
+        created_at, job_id = before
+        smaller_id = and_(job.c.created_at == created_at, job.c.id < job_id)
+        statement = statement.where(or_(job.c.created_at < created_at, smaller_id))
     return [job_from_row(row) for row in connection.execute(statement.limit(limit).offset(offset))]
 
 
@@ -211,7 +226,7 @@ def succeed(connection: Connection, lease: Lease, artifact: Artifact, *, now: da
         files=artifact.files,
         **_NO_LEASE,
     )
-    if connection.execute(statement).rowcount == 0:
+    if not _execute_move(connection, statement):
         return False
     usage.add_files(connection, lease.job.tenant, artifact, now=now)
     return True
@@ -222,7 +237,7 @@ def fail(connection: Connection, lease: Lease, failure: Failure, *, now: datetim
     statement = _move(Status.FAILED, _has_lease(lease)).values(
         finished_at=now, failure_code=failure.code, failure_message=failure.message, **_NO_LEASE
     )
-    return connection.execute(statement).rowcount == 1
+    return _execute_move(connection, statement)
 
 
 def schedule_retry(connection: Connection, lease: Lease, *, not_before: datetime) -> bool:
@@ -264,11 +279,14 @@ def cancel(connection: Connection, job_id: str, *, tenant: str, now: datetime) -
         finished_at=now, **_NO_LEASE
     )
     row = connection.execute(statement.returning(job)).one_or_none()
-    return None if row is None else job_from_row(row)
+    if row is None:
+        return None
+    announce_move(connection)
+    return job_from_row(row)
 
 
 def reset_failed(connection: Connection, job_id: str, *, now: datetime) -> Job | None:
-    """Return a failed job to the queue with its attempts reset; the fence keeps increasing."""
+    """Return a failed job to the queue with its attempts reset, to read the newest lake; the fence keeps increasing."""
     statement = (
         update(job)
         .where(job.c.id == job_id, _has_status({Status.FAILED}))
@@ -276,6 +294,8 @@ def reset_failed(connection: Connection, job_id: str, *, now: datetime) -> Job |
             status=Status.QUEUED,
             not_before=now,
             attempts=0,
+            report_version=None,
+            lake_versions=null(),
             finished_at=None,
             failure_code=None,
             failure_message=None,
@@ -288,19 +308,33 @@ def reset_failed(connection: Connection, job_id: str, *, now: datetime) -> Job |
     return job_from_row(row)
 
 
-def hold(connection: Connection, job_id: str, *, now: datetime) -> Job | None:
-    """Hold the job's present or future file. Return None if it has none, or if its removal may have begun."""
+def hold(connection: Connection, job_id: str, *, now: datetime, by: str | None = None) -> Job | None:
+    """Hold the job's present or future file. Return None if it has none, or if its removal may have begun.
+
+    ``by`` is the credential of a client; None: the operator, whose hold replaces that of a client, but not vice versa.
+    """
     is_retained = and_(_has_status({Status.SUCCEEDED}), job.c.expires_at > now)
     statement = update(job).where(job.c.id == job_id, or_(_has_status(OPEN), is_retained))
     row = connection.execute(
-        statement.values(held_at=func.coalesce(job.c.held_at, literal(now, Instant()))).returning(job)
+        statement.values(
+            held_at=func.coalesce(job.c.held_at, literal(now, Instant())),
+            held_by=None if by is None else case((job.c.held_at.is_(None), by), else_=job.c.held_by),
+        ).returning(job)
     ).one_or_none()
     return None if row is None else job_from_row(row)
 
 
 def release(connection: Connection, job_id: str) -> Job | None:
     """Release a hold. Return None if the job is not held."""
-    statement = update(job).where(job.c.id == job_id, job.c.held_at.is_not(None)).values(held_at=None)
+    statement = update(job).where(job.c.id == job_id, job.c.held_at.is_not(None)).values(held_at=None, held_by=None)
+    row = connection.execute(statement.returning(job)).one_or_none()
+    return None if row is None else job_from_row(row)
+
+
+def extend_retention(connection: Connection, job_id: str, *, now: datetime, expires_at: datetime) -> Job | None:
+    """Keep the file of a published job until ``expires_at``. Return None if its removal may have begun."""
+    is_retained = and_(_has_status({Status.SUCCEEDED}), job.c.expires_at > now)
+    statement = update(job).where(job.c.id == job_id, is_retained).values(expires_at=expires_at)
     row = connection.execute(statement.returning(job)).one_or_none()
     return None if row is None else job_from_row(row)
 
@@ -371,6 +405,8 @@ def _matches(condition: JobFilter) -> ColumnElement[bool]:
     ]
     if condition.since is not None:
         conditions.append(job.c.created_at >= condition.since)
+    if condition.reports is not None:
+        conditions.append(job.c.report.in_(condition.reports))
     if condition.person is not None:
         conditions.append(or_(job.c.actor == condition.person, job.c.effective == condition.person))
     return and_(true(), *conditions)
@@ -384,6 +420,14 @@ def _has_status(statuses: Collection[Status], of: FromClause = job) -> ColumnEle
 
 def _move(target: Status, condition: ColumnElement[bool]) -> Update:
     return update(job).where(condition, _has_status(sources(target))).values(status=target)
+
+
+def _execute_move(connection: Connection, statement: Update) -> bool:
+    """Execute a move. The commit of the transaction wakes the servers with clients that wait for the job."""
+    moved = connection.execute(statement).rowcount == 1
+    if moved:
+        announce_move(connection)
+    return moved
 
 
 def _enqueue(connection: Connection, statement: Update) -> bool:
@@ -433,4 +477,5 @@ def _lease(
     row = connection.execute(statement.returning(job)).one_or_none()
     if row is None:
         return None
+    announce_move(connection)
     return Lease(job=job_from_row(row), fence=row.fence, worker=worker, until=until)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection
 from datetime import datetime
+from typing import cast
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, literal_column, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, literal_column, select
 
 from offtake.model.job import ENDED, Status
 from offtake.store import usage
@@ -46,11 +47,20 @@ def purge(
     return len(ids)
 
 
-def oldest_end(connection: Connection, tenant: str) -> datetime | None:
-    """Return when the tenant's next job to be purged ended."""
+def end_that_frees(connection: Connection, tenant: str, size: int) -> datetime | None:
+    """Return when the job ended whose purge, after those that ended before it, frees ``size`` bytes of requests.
+
+    None if the tenant's ended jobs without a file are too few. If more than ``usage.MAX_FREEING`` have to be purged, it
+    is the end of the last one of so many.
+    """
     conditions = (job.c.tenant == tenant, _has_no_file(), job.c.held_at.is_(None))
-    instant: datetime | None = connection.execute(select(func.min(job.c.finished_at)).where(*conditions)).scalar_one()
-    return instant
+    statement = select(job.c.finished_at, job.c.request_bytes).where(*conditions)
+    ends = connection.execute(statement.order_by(job.c.finished_at, job.c.id).limit(usage.MAX_FREEING)).all()
+    for end in ends:
+        size -= end.request_bytes
+        if size <= 0:
+            return cast(datetime, end.finished_at)
+    return cast(datetime, ends[-1].finished_at) if len(ends) == usage.MAX_FREEING else None
 
 
 def _has_no_file() -> ColumnElement[bool]:

@@ -13,19 +13,22 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import Row
 
 from offtake.model.artifact import Artifact
+from offtake.model.format_options import Compression, CsvOptions
 from offtake.model.job import Failure, Job, Phase, Pin, Progress, Status
-from offtake.model.request import BusinessHours, ExportRequest, ReportParameters, Selection, changed_parameters
+from offtake.model.request import BusinessHours, ExportRequest, ReportParameters, Selection, Split, changed_parameters
 from offtake.model.timespan import Timespan
+from offtake.store.filter_records import filter_to_json, filters_from_json
 
 _ROW_BYTES = 1_024  # measured on SQLite and PostgreSQL: 600 to 900, indexes included
 _NO_PARAMETERS = ReportParameters()
 _PHASES = frozenset(Phase)
 _KNOWN = frozenset(
     {"start", "end", "zone", "name", "row_limit", "as_of", "watermark", "account_zone", "locale", "columns"}
-    | {"guard_formulas", "parameters"}
+    | {"guard_formulas", "parameters", "split", "filters", "order", "compression", "format_options"}
 )
 _PARAMETERS = frozenset(field.name for field in dataclasses.fields(ReportParameters))
 _ENUMS: dict[str, type[StrEnum]] = {"business_hours": BusinessHours, "selection": Selection}
@@ -33,7 +36,7 @@ _ENUMS: dict[str, type[StrEnum]] = {"business_hours": BusinessHours, "selection"
 
 def request_to_json(request: ExportRequest) -> dict[str, Any]:
     """Return the stored form of a request."""
-    stored = {
+    stored: dict[str, Any] = {
         "start": request.timespan.start.isoformat(),
         "end": request.timespan.end.isoformat(),
         "zone": request.timespan.zone,
@@ -48,6 +51,16 @@ def request_to_json(request: ExportRequest) -> dict[str, Any]:
     }
     if request.guard_formulas is not None:
         stored["guard_formulas"] = request.guard_formulas
+    if request.split is not None:
+        stored["split"] = {"rows": request.split.rows, "bytes": request.split.bytes}
+    if request.filters:
+        stored["filters"] = [filter_to_json(each) for each in request.filters]
+    if request.order:
+        stored["order"] = list(request.order)
+    if request.compression is not None:
+        stored["compression"] = request.compression
+    if request.format_options is not None:
+        stored["format_options"] = request.format_options.model_dump(exclude_defaults=True)
     return stored
 
 
@@ -61,6 +74,8 @@ def job_from_row(row: Row[Any]) -> Job:
     stored = row.request
     timespan = Timespan(start=_instant(stored["start"]), end=_instant(stored["end"]), zone=stored["zone"])
     parameters, unreadable = _parameters_from_json(stored.get("parameters", {}))
+    filters = filters_from_json(stored.get("filters", ()))
+    compression, format_options, unreadable_formats = _format_from_json(stored)
     request = ExportRequest(
         dialect=row.dialect,
         report=row.report,
@@ -74,8 +89,18 @@ def job_from_row(row: Row[Any]) -> Job:
         locale=stored.get("locale"),
         columns=tuple(stored.get("columns", ())),
         guard_formulas=stored.get("guard_formulas"),
+        filters=filters or (),
+        order=tuple(stored.get("order", ())),
+        compression=compression,
+        format_options=format_options,
         parameters=parameters,
-        unknown=(*sorted(stored.keys() - _KNOWN), *unreadable),
+        split=Split(**stored["split"]) if stored.get("split") else None,
+        unknown=(
+            *sorted(stored.keys() - _KNOWN),
+            *unreadable,
+            *unreadable_formats,
+            *(("filters",) if filters is None else ()),
+        ),
     )
     return Job(
         id=row.id,
@@ -97,6 +122,7 @@ def job_from_row(row: Row[Any]) -> Job:
         effective=row.effective,
         estimated_duration=timedelta(seconds=row.estimated_seconds),
         held_at=row.held_at,
+        held_by=row.held_by,
         pin=_pin(row),
         progress=_progress(row),
     )
@@ -108,6 +134,22 @@ def _parameters_from_json(stored: dict[str, Any]) -> tuple[ReportParameters, tup
         return _NO_PARAMETERS, ()
     unreadable = tuple(sorted(name for name, value in stored.items() if not _is_readable(name, value)))
     return ReportParameters(**{k: _value(k, v) for k, v in stored.items() if k not in unreadable}), unreadable
+
+
+def _format_from_json(stored: dict[str, Any]) -> tuple[Compression | None, CsvOptions | None, tuple[str, ...]]:
+    """Return the compression, the options of the format, and the names of those that are unreadable."""
+    compression, options, unreadable = None, None, []
+    if "compression" in stored:
+        try:
+            compression = Compression(stored["compression"])
+        except ValueError:
+            unreadable.append("compression")
+    if "format_options" in stored:
+        try:
+            options = CsvOptions(**stored["format_options"])
+        except ValidationError:
+            unreadable.append("format_options")
+    return compression, options, tuple(unreadable)
 
 
 def _is_readable(name: str, value: Any) -> bool:

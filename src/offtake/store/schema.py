@@ -138,6 +138,8 @@ credential = Table(
     Column("previous_until", Instant, nullable=True),
     Column("generation", Integer, nullable=False, server_default=text("1")),
     Column("scopes", Text, nullable=False),
+    Column("reports", Text, nullable=True),
+    Column("personal", Boolean, nullable=False, server_default=text("true")),
     Column("created_at", Instant, nullable=False),
     Column("revoked", Boolean, nullable=False, server_default=text("false")),
     CheckConstraint("(previous_hash IS NULL) = (previous_until IS NULL)", name="previous_whole"),
@@ -216,6 +218,7 @@ job = Table(
     Column("lake_versions", _JSON, nullable=True),
     Column("phase", String(16), nullable=True),
     Column("rows_so_far", BigInteger, nullable=True),
+    Column("held_by", String(64), nullable=True),
     CheckConstraint(f"status IN ({_listed(frozenset(Status))})", name="status"),
     CheckConstraint(f"(finished_at IS NOT NULL) = (status IN ({_ENDED}))", name="finished"),
     CheckConstraint(

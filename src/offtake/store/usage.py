@@ -10,15 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Connection, Executable, bindparam, case, func, select
+from sqlalchemy import ColumnElement, Connection, Executable, bindparam, case, select
 
 from offtake.model.artifact import Artifact
 from offtake.model.job import Status
 from offtake.store.inserts import insert_of
 from offtake.store.schema import job, tenant_usage
 
+MAX_FREEING = 1000  # files or records that are read to find out when there is room again
 _AMOUNTS = ("files", "bytes", "rows", "request_bytes", "day_bytes")
 _READ = select(tenant_usage).where(tenant_usage.c.tenant == bindparam("name"))
 _LOCK = _READ.with_for_update()
@@ -76,11 +77,22 @@ def remove_files(connection: Connection, tenant: str, *, files: int, size: int, 
     _change(connection, tenant, files=-files, bytes=-size, rows=-rows)
 
 
-def next_expiry(connection: Connection, tenant: str) -> datetime | None:
-    """Return when the retention of the tenant's next file ends, of those that are not held."""
+def when_freed(connection: Connection, tenant: str, *, files: int, size: int, rows: int) -> datetime | None:
+    """Return when so many files, bytes and rows of the tenant will have expired.
+
+    None if those that are not held are too few. If more than ``MAX_FREEING`` files have to expire, it is the expiry of
+    the last one of so many.
+    """
     kept = (job.c.tenant == tenant, job.c.status == Status.SUCCEEDED.value, job.c.held_at.is_(None))
-    instant: datetime | None = connection.execute(select(func.min(job.c.expires_at)).where(*kept)).scalar_one()
-    return instant
+    statement = (
+        select(job.c.expires_at, job.c.files, job.c.bytes, job.c.rows).where(*kept).order_by(job.c.expires_at, job.c.id)
+    )
+    ends = connection.execute(statement.limit(MAX_FREEING)).all()
+    for end in ends:
+        files, size, rows = files - (end.files or 1), size - end.bytes, rows - end.rows
+        if files <= 0 and size <= 0 and rows <= 0:
+            return cast(datetime, end.expires_at)
+    return cast(datetime, ends[-1].expires_at) if len(ends) == MAX_FREEING else None
 
 
 def _change(connection: Connection, tenant: str, *, day: datetime | None = None, **amounts: int) -> None:

@@ -1,8 +1,8 @@
-"""Wake-up of idle workers when jobs are queued.
+"""Wake-up of idle workers when jobs are queued, and of servers when jobs change that clients wait for.
 
-On SQLite a worker polls ``PRAGMA data_version``, which takes a few microseconds on a connection of its own. On
-PostgreSQL the transaction that queues a job sends a NOTIFY. Both are hints: the worker also polls for jobs, so a missed
-wake-up only causes a short delay.
+On SQLite a process polls ``PRAGMA data_version``, which takes a few microseconds on a connection of its own. On
+PostgreSQL the transaction that queues or moves a job sends a NOTIFY. Both are hints: the process also polls, so a
+missed wake-up only causes a short delay.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from enum import StrEnum
 from typing import Protocol
 
 import psycopg
@@ -20,9 +21,16 @@ from offtake.store.database import Database
 
 _log = structlog.get_logger("offtake.wakeup")
 _POLL_SECONDS = 0.01
-_CHANNEL = "offtake_queued"
-_LISTEN = f"LISTEN {_CHANNEL}"
-_NOTIFY = text(f"SELECT pg_notify('{_CHANNEL}', '')")
+
+
+class Channel(StrEnum):
+    """What a process waits for."""
+
+    QUEUED = "offtake_queued"  # a job was queued
+    MOVED = "offtake_moved"  # a job moved to another state
+
+
+_NOTIFY = {channel: text(f"SELECT pg_notify('{channel}', '')") for channel in Channel}
 _RECEIVE_SECONDS = 0.1  # maximum delay until ``stop`` is checked
 _RECONNECT_SECONDS = 1.0  # between failed connection attempts
 
@@ -40,17 +48,23 @@ class Wakeup(Protocol):
         """Close the connection."""
 
 
-def wakeup(database: Database) -> Wakeup:
-    """Return the wake-up of the database."""
+def wakeup(database: Database, channel: Channel = Channel.QUEUED) -> Wakeup:
+    """Return the wake-up of the database for changes of one kind; on SQLite, for all changes."""
     if database.engine.dialect.name == "sqlite":
         return DataVersionPoller(database.engine.raw_connection())
-    return NotificationListener(database.connect_directly)
+    return NotificationListener(database.connect_directly, channel)
 
 
 def announce(connection: Connection) -> None:
     """Wake the workers when this transaction commits. On SQLite the commit itself changes ``data_version``."""
     if connection.dialect.name == "postgresql":
-        connection.execute(_NOTIFY)
+        connection.execute(_NOTIFY[Channel.QUEUED])
+
+
+def announce_move(connection: Connection) -> None:
+    """Wake the servers with clients that wait for jobs when this transaction commits; as ``announce``."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(_NOTIFY[Channel.MOVED])
 
 
 class DataVersionPoller:
@@ -93,8 +107,9 @@ class NotificationListener:
     missed before a connection was opened, so the first ``wait`` on it returns at once.
     """
 
-    def __init__(self, connect: Callable[[], psycopg.Connection]) -> None:
+    def __init__(self, connect: Callable[[], psycopg.Connection], channel: Channel = Channel.QUEUED) -> None:
         self._connect = connect
+        self._channel = channel
         self._listener: psycopg.Connection | None = None
         self._connect_at = 0.0
         self._changed = False
@@ -123,7 +138,7 @@ class NotificationListener:
         self._connect_at = time.monotonic() + _RECONNECT_SECONDS
         try:
             self._listener = self._connect()
-            self._listener.execute(_LISTEN)
+            self._listener.execute(f"LISTEN {self._channel}")
         except psycopg.Error as error:
             self._lost(error)
             return False

@@ -44,3 +44,4 @@ class Dialect(Generic[Options]):
     presentation: Callable[[Options], Presentation]
     errors: ErrorSurface
     document: Callable[[Catalogue, str | None], dict[str, Any]]  # OpenAPI; the second argument is the public URL
+    document_path: str  # where the router serves it

@@ -20,6 +20,7 @@ from offtake.errors import (
     Throttled,
     Waitable,
 )
+from offtake.http.errors import retry_headers
 
 # An error without a row of its own has that of its nearest ancestor.
 STATUSES: dict[type[OfftakeError], int] = {
@@ -45,7 +46,7 @@ STATUSES: dict[type[OfftakeError], int] = {
 def error_headers(error: OfftakeError, *, challenge: str) -> dict[str, str]:
     """Headers that HTTP asks for: when to retry, and how to authenticate (``challenge``)."""
     if isinstance(error, Waitable):
-        return {"retry-after": str(error.retry_after)}
+        return retry_headers(error)
     if isinstance(error, NotAuthenticated):
         return {"www-authenticate": challenge}
     return {}

@@ -30,7 +30,9 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx.Clien
     """A client, and the download URL of a finished export."""
     with in_process(tmp_path_factory.mktemp("direct"), SETTINGS) as here:
         identity.add_tenant(Tenant(name="acme", company_key="acme-c01"), here.on)
-        user = identity.add_credential("acme", CredentialKind.BASIC, here.on, user="ann", scopes=frozenset(Scope))
+        user = identity.add_credential(
+            "acme", CredentialKind.BASIC, here.on, user="ann", permissions=identity.Permissions(scopes=frozenset(Scope))
+        )
         here.http.auth = ("ann", user.secret)
         query = {"companyKey": "acme-c01", "startTime": ms(DAY[0]), "endTime": ms(DAY[1]), "reportFormat": "csv"}
         created = here.http.get(f"{ROOT}/reports/report/author", params=query).json()["result"]

@@ -386,7 +386,9 @@ def test_an_assertion_is_refused_while_the_server_has_no_public_url(tmp_path: Pa
     key = ec.generate_private_key(ec.SECP256R1())
     with in_process(tmp_path) as here:
         identity.add_tenant(Tenant(name="acme"), here.on)
-        made = identity.add_credential("acme", CredentialKind.OAUTH, here.on, user=None, scopes=DEFAULT_SCOPES)
+        made = identity.add_credential(
+            "acme", CredentialKind.OAUTH, here.on, user=None, permissions=identity.Permissions(scopes=DEFAULT_SCOPES)
+        )
         pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         identity.add_key(made.credential.id, pem, here.on, kid="k")
         now, client = int(here.now.timestamp()), made.credential.id

@@ -31,7 +31,7 @@ def _loaded(case: ExportCase) -> list[Row]:
                 {name: event[name] for name in same}
                 | {"generator_name": event["generator"], "addresses": event["addresses"] or None}
                 | {"agent_name": agent.get("name"), "agent_email": agent.get("email")}
-                | {"entry_id": event["audit_event_id"]}
+                | {"entry_id": event["audit_event_id"], "count": 1}
             )
     return found
 
@@ -58,6 +58,7 @@ def _recorded(case: ExportCase) -> list[Row]:
                     "agent_name": None,
                     "agent_email": None,
                     "entry_id": f"offtake-{number}",
+                    "count": entry.count,
                 }
             )
     return found
@@ -77,6 +78,7 @@ def server_entries(draw: DrawFn, scenario: Scenario) -> tuple[AuditRow, ...]:
         job=maybe,
         address=maybe,
         outcome=st.sampled_from(("allowed", "refused")),
+        count=st.integers(min_value=1, max_value=2**40),
     )
     return tuple(sorted(draw(st.lists(row, max_size=6)), key=lambda entry: entry.happened_at))
 

@@ -168,7 +168,8 @@ def test_memory_is_bounded_while_names_and_addresses_vary(
         counted.log_in(
             f"name-{number}", "wrong" if number % 2 else f"{number}", f"198.51.{number // 250}.{number % 250}"
         )
-    assert [len(each) for each in (*tables, limits._logged_in, verdicts._of)] == [100] * 5
+    tables += [limits._logged_in._at, limits._last_failure._at, verdicts._of]
+    assert [len(each) for each in tables] == [100] * 6
 
 
 def _occupied(counted: CountedLogins, monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
@@ -203,6 +204,27 @@ def test_a_full_hashing_pool_refuses_and_keeps_places_for_known_clients(monkeypa
         assert known.result(60) == 0
         assert [guess.result(60) for guess in guesses] == [None] * 3
     assert counted.log_in("another", "x", ATTACKER) is None  # the places are free again
+
+
+def test_a_new_client_is_served_while_addresses_that_failed_fill_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = CountedLogins()
+    counted.add("ann", "right")
+    attackers = [f"203.0.113.{number}" for number in range(1, 11)]
+    assert sum(counted.fail(f"name-{each}", 1, each) for each in attackers) == 0
+    began, go_on = _occupied(counted, monkeypatch)
+    with ThreadPoolExecutor(10) as clients:
+        guesses = [clients.submit(counted.log_in, "ann", f"guess-{each}", each) for each in attackers[:2]]
+        assert began.wait(60)
+        _until(lambda: counted.logins._pool._callers == 2)  # one thread and a quarter of four places
+        with pytest.raises(Unavailable):
+            counted.log_in("ann", "guess", attackers[2])
+        new = clients.submit(counted.log_in, "ann", "right", "198.51.100.1")
+        _until(lambda: counted.logins._pool._callers == 3)
+        go_on.set()
+        assert new.result(60) == 0
+        assert [guess.result(60) for guess in guesses] == [None] * 2
+    counted.now = 86_401  # the failures are forgotten after a day
+    assert counted.logins._limits.history("ann", attackers[0]) is login_limits.ClientHistory.NONE
 
 
 def test_equal_logins_at_a_time_share_one_hash(counted: CountedLogins, monkeypatch: pytest.MonkeyPatch) -> None:

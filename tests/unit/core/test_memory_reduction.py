@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -26,19 +25,17 @@ from offtake.engine.duckdb import Limits, Session
 from offtake.executor.shutdown import Shutdown
 from offtake.executor.worker import Worker, attempt, claim_next
 from offtake.home import Home
-from offtake.lake.ingest.load import load
-from offtake.lake.tables import tables
 from offtake.model.job import Job, Status
 from offtake.model.manifest import Reconciliation
 from offtake.model.tenant import Tenant
 from offtake.model.view import TableView
-from offtake.settings import CatalogueSettings, Settings
+from offtake.settings import Settings
 from offtake.store import jobs, memory_reductions
 from offtake.store.memory_reductions import ReductionKey
-from offtake.store.migrate import migrate
 from offtake.store.schema import memory_reduction
 from offtake.wire.khoros.settings import KhorosSettings
-from tests.fixtures.exports import EXPORT, NOON, caller
+from tests.fixtures.exports import EXPORT, caller
+from tests.fixtures.taggings import FOLDER, tagging_services
 
 TAGGINGS, MEMORY_MB = 4_096, 32
 # Aggregated text does not spill. All rows need about 50 MiB, and more while the list grows: too much for one partition
@@ -52,55 +49,26 @@ FROM (
 )
 WHERE len(fillers) > 0
 """
-FOLDER = {
-    "report.toml": """\
-title = "Taggings"
-grain = "One row per tagging."
-window = "attached_at"
-key = ["tag_id"]
-partition_by = "tag_id"
-count = "taggings"
-tables = [{ table = "conversation_tag", prune = "window" }]
-columns = [
-    { name = "tag_id", type = "id", mark = "proposed", nullable = false, meaning = "The tag." },
-    { name = "attached_at", type = "instant", mark = "proposed", nullable = false, meaning = "When." },
-]
-""",
+FILES = {
+    **FOLDER,
+    "report.toml": FOLDER["report.toml"].replace("tables =", 'count = "taggings"\ntables =', 1),
     "query.sql": QUERY,
     "count.sql": """\
 SELECT count(*) FROM conversation_tag WHERE attached_at >= $start AND attached_at < $end AND in_partition(tag_id)
-""",
-    "wire.talkdesk.toml": """\
-slug = "taggings"
-title = "Taggings"
-columns = [{ name = "tag", from = "tag_id", as = "text", mark = "proposed" }]
 """,
 }
 
 
 def services(folder: Path, files: dict[str, str]) -> Services:
     """Services with the report, its rows, and attempts with 32 MiB."""
-    report = folder / "own" / "taggings"
-    report.mkdir(parents=True)
-    for name, text in files.items():
-        (report / name).write_text(text)
-    home = Home(folder / "home")
-    home.create()
-    made = build_services(home, Settings(catalogue=CatalogueSettings(folders=(str(report.parent),))))
-    migrate(made.database)
-    identity.add_tenant(Tenant(name="acme"), made)
-    at = (NOON - timedelta(hours=1)).isoformat()
-    rows = ({"conversation_id": "c", "tag_id": f"t{number}", "attached_at": at} for number in range(TAGGINGS))
-    file = folder / "taggings.jsonl"
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    load(made.lake, tables()["conversation_tag"], [file], tenant="acme")
+    made = tagging_services(folder, rows=TAGGINGS, files=files)
     policy = replace(made.attempt, memory_mb=MEMORY_MB, threads=2, partition_rows=TAGGINGS)
     return replace(made, attempt=policy)
 
 
 @pytest.fixture
 def on(tmp_path: Path) -> Iterator[Services]:
-    made = services(tmp_path, FOLDER)
+    made = services(tmp_path, FILES)
     yield made
     made.database.close()
 
@@ -108,7 +76,7 @@ def on(tmp_path: Path) -> Iterator[Services]:
 @pytest.fixture
 def on_whole(tmp_path: Path) -> Iterator[Services]:
     """Services whose report cannot be partitioned."""
-    files = {name: text.replace('partition_by = "tag_id"\n', "") for name, text in FOLDER.items()}
+    files = {name: text.replace('partition_by = "tag_id"\n', "") for name, text in FILES.items()}
     files = {name: text.replace(" AND in_partition(tag_id)", "") for name, text in files.items()}
     made = services(tmp_path, files)
     yield made
@@ -208,9 +176,9 @@ def test_plans_are_reduced_down_to_a_bound(on: Services) -> None:
     report = on.catalogue.reports["taggings"]
     views = [TableView(table="conversation_tag", files=(), columns=(("tag_id", "VARCHAR"),), rows=50_000)]
     policy = replace(on.attempt, memory_mb=256, partition_rows=partition_rows(256))
-    plans = [resource_plan(report, views, policy, is_sorted=False, reductions=number) for number in range(10)]
-    assert [plan.threads for plan in plans] == [2, *[1] * 9]
-    assert [plan.partitions for plan in plans] == [1, 2, 4, 8, 16, 32, 64, 97, 97, 97]  # at least 512 rows each
+    plans = [resource_plan(report, views, policy, is_sorted=False, reductions=number) for number in range(12)]
+    assert [plan.threads for plan in plans] == [2, *[1] * 11]
+    assert [plan.partitions for plan in plans] == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 1_024]
     in_order = [resource_plan(report, views, policy, is_sorted=True, reductions=number) for number in range(3)]
     assert [plan.range_bytes >> 20 for plan in in_order] == [16, 8, 4]
     assert {plan.threads for plan in in_order} == {1}

@@ -27,11 +27,12 @@ from offtake.executor.worker import Worker, attempt, claim_next
 from offtake.home import Home
 from offtake.lake.ingest.load import load
 from offtake.lake.tables import tables
+from offtake.model.column_filter import ColumnFilter, FilterOperator
 from offtake.model.job import Job, Status
 from offtake.model.manifest import Reconciliation
 from offtake.model.query import Query
 from offtake.model.report import Report
-from offtake.model.request import BusinessHours, ExportRequest, ReportParameters
+from offtake.model.request import BusinessHours, ExportRequest, ReportParameters, Split
 from offtake.model.tenant import Tenant
 from offtake.settings import Settings
 from offtake.store import jobs
@@ -141,6 +142,10 @@ def test_the_manifest_says_what_was_reconciled(on: Services) -> None:
     # A filter of posts, which the count applies, and one that the report does not have.
     for parameters in (ReportParameters(business_hours=BusinessHours.INSIDE), ReportParameters(team_ids=("7",))):
         assert _reconciled(on, replace(POSTS, parameters=parameters)) == reconciled
+    split = replace(POSTS, dialect="native", split=Split(rows=1))
+    assert _reconciled(on, split) == reconciled  # both files together
+    on_column = ColumnFilter(column="post_id", operator=FilterOperator.EQ, values=("p",))
+    assert _reconciled(on, replace(POSTS, dialect="native", filters=(on_column,))) == ()
     # Filters of conversations, which are joined.
     for parameters in (ReportParameters(priorities=("3",)), ReportParameters(smart_view_id="v")):
         assert _reconciled(on, replace(POSTS, parameters=parameters)) == ()

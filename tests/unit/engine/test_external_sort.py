@@ -25,6 +25,7 @@ from offtake.model.query import Query
 from offtake.model.rendering import Rendering
 from offtake.model.report import Column, Mark, PublishedColumn, Report
 from offtake.model.request import ExportRequest
+from offtake.model.sort_column import SortColumn, sort_column
 from offtake.model.timespan import Timespan
 from tests.property.tables import write
 
@@ -124,15 +125,16 @@ FROM range(400) AS counted (number)
 
 
 @pytest.mark.parametrize("room", [100, 2_000, 10**9])
-@pytest.mark.parametrize("order", [("moment", "key"), ("amount",), ("key", "amount", "moment")], ids=len)
+@pytest.mark.parametrize("order", [("moment", "key"), ("amount",), ("key", "-amount", "-moment")], ids=len)
 def test_sort_ranges_give_the_order_of_one_sort(tmp_path: Path, order: tuple[str, ...], room: int) -> None:
     """For any size of a range: a row that is larger than a range is a range of its own."""
-    order_by = ", ".join(f"{name} ASC NULLS LAST" for name in order)
+    order_by = ", ".join(f"{by.removeprefix('-')} {'DESC' if by[0] == '-' else 'ASC'} NULLS LAST" for by in order)
+    names = [by.removeprefix("-") for by in order]
     query = Query(
-        sql=f"SELECT id, note, {', '.join(f'{name} AS by_{name}' for name in order)} FROM ({KEYS})",
+        sql=f"SELECT id, note, {', '.join(f'{name} AS by_{name}' for name in names)} FROM ({KEYS})",
         values={},
         columns=("id", "note"),
-        order=tuple(f"by_{name}" for name in order),
+        order=tuple(replace(sort_column(by), name=f"by_{sort_column(by).name}") for by in order),
     )
     sorted_at_once = f"SELECT id, dense_rank() OVER (ORDER BY {order_by}) AS rank FROM ({KEYS})"
     with session(tmp_path) as made:
@@ -148,7 +150,7 @@ def test_sort_ranges_give_the_order_of_one_sort(tmp_path: Path, order: tuple[str
 def test_thousands_of_equal_rows_keep_their_order_of_arrival(tmp_path: Path, room: int) -> None:
     """Equal rows keep their order of arrival, so that every attempt writes the same file."""
     sql = "SELECT n AS id, 'the same' AS by_it, NULL AS by_nothing FROM range(9000) AS t (n)"
-    query = Query(sql=sql, values={}, columns=("id",), order=("by_it", "by_nothing"))
+    query = Query(sql=sql, values={}, columns=("id",), order=(SortColumn("by_it"), SortColumn("by_nothing")))
     with session(tmp_path) as made:
         found = whole(made, made.sort(query, range_bytes=room))
         assert (made.partitions > 14) == (room == 10_000)
@@ -158,7 +160,9 @@ def test_thousands_of_equal_rows_keep_their_order_of_arrival(tmp_path: Path, roo
 def test_a_sort_range_is_bounded_by_bytes_and_not_by_rows(tmp_path: Path) -> None:
     """One row in a hundred fills half a range; ranges with such rows have fewer rows."""
     sql = "SELECT n AS id, repeat('x', CASE WHEN n < 5000 AND n % 50 = 0 THEN 20000 ELSE 9 END) AS note, n AS by_n "
-    query = Query(sql=f"{sql} FROM range(10000) AS r (n)", values={}, columns=("id", "note"), order=("by_n",))
+    query = Query(
+        sql=f"{sql} FROM range(10000) AS r (n)", values={}, columns=("id", "note"), order=(SortColumn("by_n"),)
+    )
     with session(tmp_path) as made:
         in_order = made.sort(query, range_bytes=60_000)
         partitions = [made.rows(in_order, partition=partition) for partition in range(made.partitions)]
@@ -174,7 +178,7 @@ def test_bytes_of_every_type_are_counted(tmp_path: Path) -> None:
     partitions: dict[str, int] = {}
     for value in (*long, *short):
         sql = f"SELECT {value} AS shown, n AS by_n FROM range(100) AS t (n)"
-        query = Query(sql=sql, values={}, columns=("shown",), order=("by_n",))
+        query = Query(sql=sql, values={}, columns=("shown",), order=(SortColumn("by_n"),))
         with session(tmp_path) as made:
             made.sort(query, range_bytes=10_000)
             partitions[value] = made.partitions
@@ -183,7 +187,7 @@ def test_bytes_of_every_type_are_counted(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_session_stops_dividing_ranges(tmp_path: Path) -> None:
-    query = Query(sql="SELECT 1 AS id, 2 AS by_it", values={}, columns=("id",), order=("by_it",))
+    query = Query(sql="SELECT 1 AS id, 2 AS by_it", values={}, columns=("id",), order=(SortColumn("by_it"),))
     with session(tmp_path) as made:
         made.interrupt()
         with pytest.raises(AttemptInterrupted):

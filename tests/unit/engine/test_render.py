@@ -42,6 +42,15 @@ EXACT: dict[Rendering, dict[ColumnType, list[tuple[Any, str]]]] = {
         ColumnType.TEXT: [("a", "a"), ("", "")],
         ColumnType.ID: [("00012", "00012")],
     },
+    Rendering.EXACT_TEXT: {
+        ColumnType.TEXT: [("a", "a"), ("", "")],
+        ColumnType.ID: [("00012", "00012"), ("", "")],
+    },
+    Rendering.INT64: {
+        ColumnType.INTEGER: [(-7, "-7"), (2**62, "4611686018427387904")],
+        ColumnType.SECONDS: [(93_784, "93784"), (-61, "-61")],
+        ColumnType.MILLISECONDS: [(93_784_999, "93784999"), (-61_999, "-61999")],
+    },
     Rendering.INTEGER: {
         ColumnType.INTEGER: [(-7, "-7"), (2**62, "4611686018427387904")],
         ColumnType.SECONDS: [(93_784, "93784"), (-61, "-61")],
@@ -49,6 +58,9 @@ EXACT: dict[Rendering, dict[ColumnType, list[tuple[Any, str]]]] = {
     },
     Rendering.DECIMAL: {
         ColumnType.DECIMAL: [(-2.5, "-2.5"), (0.1, "0.1"), (3.0, "3.0")],
+    },
+    Rendering.DECIMAL_COMMA: {
+        ColumnType.DECIMAL: [(-2.5, "-2,5"), (0.1, "0,1"), (3.0, "3,0"), (1e300, "1e+300")],
     },
     Rendering.BOOLEAN: {
         ColumnType.BOOLEAN: [(True, "true"), (False, "false")],
@@ -88,6 +100,15 @@ EXACT: dict[Rendering, dict[ColumnType, list[tuple[Any, str]]]] = {
     Rendering.INSTANT_Z_OR_EMPTY: {
         ColumnType.INSTANT: [(_INSTANT, "2026-03-29T01:59:59Z"), (_OLD_INSTANT, "1969-12-31T23:59:59Z")],
     },
+    Rendering.INSTANT_MICROSECONDS: {
+        ColumnType.INSTANT: [
+            (_INSTANT, "2026-03-29T01:59:59.250999Z"),
+            (_OLD_INSTANT, "1969-12-31T23:59:59.000000Z"),
+        ],
+    },
+    Rendering.INSTANT: {
+        ColumnType.INSTANT: [(_INSTANT, "2026-03-29 01:59:59.250999+00"), (_OLD_INSTANT, "1969-12-31 23:59:59+00")],
+    },
     Rendering.INSTANT_OFFSET: {
         ColumnType.INSTANT: [(_INSTANT, "2026-03-29T03:59:59+02:00"), (_OLD_INSTANT, "1970-01-01T00:59:59+01:00")],
     },
@@ -120,6 +141,9 @@ EXACT: dict[Rendering, dict[ColumnType, list[tuple[Any, str]]]] = {
     },
     Rendering.LIST_TEXT: {
         ColumnType.LIST: [(["a", 'ž"'], '["a","ž\\""]'), ([], "[]")],
+    },
+    Rendering.DAY: {
+        ColumnType.DATE: [("2026-03-01", "2026-03-01"), ("0999-12-31", "0999-12-31")],
     },
     Rendering.DATE: {
         ColumnType.DATE: [("2026-03-01", "2026-03-01"), ("0999-12-31", "0999-12-31")],
@@ -217,7 +241,7 @@ def test_null_and_empty_text_are_shown_as_in_the_table_of_renderings(
         case Empty.NEVER:
             assert of_null is None
             assert "" not in texts
-        case Empty.KEPT:
+        case Empty.KEPT | Empty.EXACT:
             assert of_null is None
             assert "" in texts
         case Empty.FOR_NULL:
@@ -232,7 +256,7 @@ def test_a_format_without_empty_text_never_gets_one(
     for value in (None, *SAMPLES[column_type]):
         plain, _ = shown(database, rendering, column_type, value)
         nulled, _ = shown(database, rendering, column_type, value, empty_text_is_null=True)
-        assert nulled == (plain or None)
+        assert nulled == (plain if rendering.row.empty is Empty.EXACT else plain or None)
 
 
 @pytest.mark.parametrize(("rendering", "column_type"), ACCEPTED)

@@ -184,8 +184,6 @@ def test_tenants_share_keys_but_not_rows(lake: Lake, tmp_path: Path) -> None:
         ("a.csv", "team_id,name,name\n", ":1: column name occurs twice"),
         ("a.csv", "team_id\n", ":1: required columns of team are missing; add name"),
         ("a.csv", b"team_id,\xff\n", "unknown column .*the columns are: team_id, name"),
-        ("a.csv.gz", "not gzip", "cannot be read"),
-        ("a.parquet", "not parquet", "cannot be read"),
         (
             "a.ndjson",
             '{"team_id":"a","name":"b"}\n{"team_id":"a","nmae":"b"}\n',

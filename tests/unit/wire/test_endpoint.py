@@ -13,18 +13,19 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from offtake.core.denials import Denials
 from offtake.core.policy import PerTenant
-from offtake.core.refusals import Refusals
 from offtake.core.services import Services
 from offtake.errors import ExportError, NotPermitted, SettingsError
 from offtake.http.middleware import UnsupportedMedia
 from offtake.wire import DIALECTS, Wire
-from offtake.wire.endpoint import Endpoint, IncomingRequest, add_endpoints, decode_nothing, new_router, permit, run
+from offtake.wire.endpoint import Endpoint, IncomingRequest, decode_nothing, new_router, permit
 from offtake.wire.endpoint import unlimited as no_rate
 from offtake.wire.khoros import KHOROS
 from offtake.wire.khoros.settings import KhorosSettings
 from offtake.wire.loop import LOOP
 from offtake.wire.loop.settings import LoopSettings
+from offtake.wire.pipeline import add_endpoints, admit, finish
 from tests.fixtures.in_process import in_process
 
 PIPELINE = ["authenticate", "limit_rate", "authorise", "decode", "act", "encode"]
@@ -63,9 +64,13 @@ class Recorder:
 def incoming(path: str = "/api/v1/report/export") -> Incoming:
     request = Request({"type": "http", "method": "GET", "path": path, "headers": [], "query_string": b""})
     settings = PerTenant(default=LoopSettings())
-    on = cast(Services, SimpleNamespace(refusals=Refusals()))
+    on = cast(Services, SimpleNamespace(denials=Denials()))
     wire = Wire(dialect=LOOP, on=on, settings=settings, public_url=None)
     return IncomingRequest(request=request, body=b"", wire=wire)
+
+
+def run(endpoint: Endpoint[LoopSettings, Incoming, Any, Any], sent: Incoming) -> Response:
+    return finish(endpoint, *admit(endpoint, sent))
 
 
 def test_the_steps_run_in_sequence() -> None:
@@ -152,7 +157,7 @@ def test_a_new_dialect_implements_the_steps(tmp_path: Path) -> None:
         encode=encode,
     )
     operation = Operation(name="greet", method="GET", path="/hello/{name}", summary="Greet.", answers={200: Answer()})
-    routes = new_router("tiny")
+    routes = new_router(LOOP)
     add_endpoints(routes, [operation], {"greet": greeting}, incoming().wire)
     scope = {"type": "http", "method": "GET", "path": "/hello/ann", "headers": [], "query_string": b"", "root_path": ""}
     sent: list[Any] = []

@@ -17,15 +17,21 @@ from offtake.errors import (
     Waitable,
 )
 from offtake.http.errors import nearest_of
-from offtake.wire import DIALECTS, Dialect, khoros, loop, talkdesk
+from offtake.wire import DIALECTS, Dialect, khoros, loop, native, talkdesk
 from offtake.wire.errors import STATUSES
 from offtake.wire.khoros.errors import ERRORS as KHOROS_ERRORS
 from offtake.wire.loop.errors import CODES as LOOP_CODES
 from offtake.wire.loop.errors import ERRORS as LOOP_ERRORS
+from offtake.wire.native.errors import ERRORS as NATIVE_ERRORS
 from offtake.wire.talkdesk.errors import CODES as TALKDESK_CODES
 from offtake.wire.talkdesk.errors import OAUTH_WORDS
 
-PATHS = {"talkdesk": "/data/reports", "khoros": "/api/public/teams", "loop": "/api/v1/report/export"}
+PATHS = {
+    "talkdesk": "/data/reports",
+    "khoros": "/api/public/teams",
+    "loop": "/api/v1/report/export",
+    "native": "/v1/exports",
+}
 # Only a token endpoint raises it; Talkdesk's has its own codes.
 TOKEN_ENDPOINTS_ONLY = {InvalidGrant}
 
@@ -48,7 +54,7 @@ def made(error: type[OfftakeError]) -> OfftakeError:
 
 def test_the_dialects_are_those_of_this_test() -> None:
     assert {dialect.name for dialect in DIALECTS} == PATHS.keys()
-    assert {khoros.KHOROS, loop.LOOP, talkdesk.TALKDESK} == set(DIALECTS)
+    assert {khoros.KHOROS, loop.LOOP, native.NATIVE, talkdesk.TALKDESK} == set(DIALECTS)
 
 
 @pytest.mark.parametrize("error", ERRORS)
@@ -80,4 +86,16 @@ def test_a_dialect_changes_only_those_shared_statuses_that_its_contract_requires
         "ArtifactNotFound": 410,
         "ArtifactGone": 410,
         "AccountNotVerified": 451,
+    }
+
+
+def test_statuses_of_the_native_dialect_that_differ() -> None:
+    """RFC 9110 15.5.21 and RFC 4918 11.5."""
+    assert {error.__name__: status for error, status in NATIVE_ERRORS.items() - STATUSES.items()} == {
+        "InvalidRequest": 422,
+        "MalformedBody": 400,
+        "InvalidScope": 400,
+        "UnknownReport": 404,
+        "ArtifactGone": 410,
+        "BudgetExceeded": 507,
     }

@@ -16,9 +16,9 @@ def list_entries(condition: AuditFilter, on: Services, *, limit: int) -> Sequenc
         return audit.newest(connection, condition, limit=limit)
 
 
-def write_refusals(on: Services) -> None:
-    """Write the refusals counted so far. If that fails, they stay counted. Raises Unavailable, AuditUnavailable."""
-    entries = on.refusals.take()
+def write_denials(on: Services) -> None:
+    """Write the denials counted so far. If that fails, they stay counted. Raises Unavailable, AuditUnavailable."""
+    entries = on.denials.take()
     if not entries:
         return
     try:
@@ -26,5 +26,5 @@ def write_refusals(on: Services) -> None:
             for entry in entries:
                 audit.record(connection, entry, now=on.clock())
     except OfftakeError:
-        on.refusals.put_back(entries)
+        on.denials.put_back(entries)
         raise

@@ -16,10 +16,27 @@ from offtake.core.auth.public_keys import read_public_key
 from offtake.core.services import Services
 from offtake.errors import InvalidKey, NameTaken, UnknownName
 from offtake.model.audit import AuditEntry
-from offtake.model.tenant import Credential, CredentialKind, PublicKey, Scope, Tenant
+from offtake.model.tenant import (
+    ALL_DATA,
+    DEFAULT_SCOPES,
+    Credential,
+    CredentialKind,
+    DataAccess,
+    PublicKey,
+    Scope,
+    Tenant,
+)
 from offtake.store import audit, identity
 
 MAX_NAME_LENGTH = 64  # characters of a credential's name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permissions:
+    """What a new credential may do, and with which data."""
+
+    scopes: frozenset[Scope] = DEFAULT_SCOPES
+    access: DataAccess = ALL_DATA
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +88,7 @@ def add_credential(
     on: Services,
     *,
     user: str | None,
-    scopes: frozenset[Scope],
+    permissions: Permissions,
     name: str | None = None,
 ) -> NewCredential:
     """Create a credential with a new secret. Without ``name``, it has the user's name or the start of its id.
@@ -89,7 +106,8 @@ def add_credential(
         user=user,
         name=(name or by_default)[:MAX_NAME_LENGTH],
         secret_hash="",
-        scopes=scopes,
+        scopes=permissions.scopes,
+        access=permissions.access,
         created_at=on.clock(),
     )
     credential = replace(credential, secret_hash=hash_secret(secret, kind, on, login=credential.login))

@@ -7,13 +7,11 @@ from collections.abc import Mapping, Sequence
 from offtake import __version__
 from offtake.core.exports.manifest import describe_request
 from offtake.model.artifact import ArtifactFile
-from offtake.model.column_type import ColumnType
 from offtake.model.layout import ColumnLayout
 from offtake.model.manifest import Manifest, ManifestColumn, Reconciliation
 from offtake.model.report import Report
 from offtake.model.request import ExportRequest
-
-_UNITS: Mapping[ColumnType, str] = {ColumnType.SECONDS: "seconds", ColumnType.MILLISECONDS: "milliseconds"}
+from offtake.model.typed_values import TYPED_VALUES
 
 
 def build_manifest(
@@ -37,7 +35,7 @@ def build_manifest(
                 source=column.name,
                 type=column.type,
                 meaning=column.meaning,
-                unit=_UNITS.get(column.type),
+                unit=TYPED_VALUES[column.type].unit,
                 personal=column.personal,
             )
             for header, column in sources

@@ -27,10 +27,11 @@ def count_rows(
 
     If the count is partitioned, so many partitions of the query are one of its own.
 
-    Return None if the report has no count, or if the request has a filter that the count does not apply. ``request``
-    includes the changes of the smart view. Call it before the session sorts, which replaces its partitions.
+    Return None if the report has no count, if the request has filters on columns, or if it sets a parameter that the
+    count does not apply. ``request`` includes the changes of the smart view. Call it before the session sorts, which
+    replaces its partitions.
     """
-    if report.count is None:
+    if report.count is None or request.filters:
         return None
     query = plan_count(report.count, request)
     if not changed_parameters(request.parameters).keys() & set(report.parameters) <= query.values.keys():

@@ -2,11 +2,6 @@
 
 A thread follows the growing file, so hashing, counting and flushing run in parallel with the query. It reads the file
 through the operating system and does not depend on what the writer reports.
-
-DuckDB's threads write at different offsets, so a growing file may have holes. A hole reads as zero bytes, and a byte
-that is no longer zero is final. Text contains no zero bytes, so the thread waits at the first one. A file that does
-contain zero bytes is read to its end after the writer has finished. A file that is written in order has no holes, so
-its zero bytes are read as data at once.
 """
 
 from __future__ import annotations
@@ -22,12 +17,11 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from offtake.artifacts.store import storage_error
+from offtake.core.attempt.growing_file import POLL_SECONDS, GrowingFile
 from offtake.errors import ArtifactMismatch
 from offtake.model.artifact import BLOCK_BYTES
 
-_CHUNK_BYTES = 4 * 1024 * 1024
 _FLUSH_BYTES = 64 * 1024 * 1024
-_POLL_SECONDS = 0.02
 
 
 class RecordCounter(Protocol):
@@ -101,12 +95,10 @@ class FileVerification:
     ) -> None:
         self._path = path
         self._counter = counter
-        self._may_have_holes = not in_order
         self._on_progress = on_progress
         self._hash = BlockHash()
         self._size = 0
-        self._complete = threading.Event()
-        self._abandoned = threading.Event()
+        self._file = GrowingFile(path, in_order=in_order)
         self._error: OSError | None = None
         self._thread = threading.Thread(target=self._follow, name="verification", daemon=True)
 
@@ -115,7 +107,7 @@ class FileVerification:
 
         Raises ArtifactMismatch if the file is incomplete or changed while it was read.
         """
-        self._complete.set()
+        self._file.finish()
         self._thread.join()
         if self._error is not None:
             raise storage_error(self._error) from self._error
@@ -129,7 +121,7 @@ class FileVerification:
 
     def _follow(self) -> None:
         try:
-            handle = self._open()
+            handle = self._file.open()
             if handle is None:
                 return
             flusher = threading.Thread(target=self._flush, args=(handle,), name="flush", daemon=True)
@@ -139,45 +131,23 @@ class FileVerification:
                 flusher.join()
                 os.fsync(handle)
             finally:
-                self._complete.set()
+                self._file.finish()
                 flusher.join()
                 os.close(handle)
         except OSError as error:
             self._error = error
 
-    def _open(self) -> int | None:
-        """Wait for the writer to create the file."""
-        while not self._abandoned.is_set():
-            complete = self._complete.is_set()
-            try:
-                return os.open(self._path, os.O_RDONLY)
-            except FileNotFoundError:
-                if complete:
-                    raise
-                self._complete.wait(_POLL_SECONDS)
-        return None
-
     def _read(self, handle: int) -> None:
-        while not self._abandoned.is_set():
-            complete = self._complete.is_set()  # before the read: an empty read after completion is the end of the file
-            chunk = os.pread(handle, _CHUNK_BYTES, self._size)
-            hole = chunk.find(b"\0") if self._may_have_holes and not complete else -1
-            if hole >= 0:
-                chunk = chunk[:hole]
-            if chunk:
-                self._hash.update(chunk)
-                self._counter.feed(chunk)
-                self._size += len(chunk)
-                self._on_progress(self._counter.seen(), self._size)
-            elif complete:
-                return
-            else:
-                self._complete.wait(_POLL_SECONDS)
+        for chunk in self._file.chunks(handle):
+            self._hash.update(chunk)
+            self._counter.feed(chunk)
+            self._size += len(chunk)
+            self._on_progress(self._counter.seen(), self._size)
 
     def _flush(self, handle: int) -> None:
         """Flush written bytes during the run, so that the final flush is short."""
         flushed = 0
-        while not self._complete.wait(_POLL_SECONDS):
+        while not self._file.complete.wait(POLL_SECONDS):
             if self._size - flushed >= _FLUSH_BYTES:
                 flushed = self._size
                 with suppress(OSError):  # the final flush reports errors
@@ -190,6 +160,5 @@ class FileVerification:
     def __exit__(
         self, error_class: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._abandoned.set()
-        self._complete.set()
+        self._file.abandon()
         self._thread.join()

@@ -105,6 +105,7 @@ def authenticate_bearer(token: str, on: Services) -> Principal:
         tenant=credential.tenant,
         credential=credential.id,
         scopes=credential.scopes,
+        access=credential.access,
         user=person(credential.user) if credential.user else None,
         name=credential.name,
         generation=valid[0].generation,

@@ -27,6 +27,7 @@ def log_in(user: str, password: str, on: Services, *, address: str | None) -> Pr
         tenant=credential.tenant,
         credential=credential.id,
         scopes=credential.scopes,
+        access=credential.access,
         name=credential.name,
         generation=secret.generation,
     )

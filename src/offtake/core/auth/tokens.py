@@ -57,10 +57,10 @@ def issue(
     assertion was used before, BudgetExceeded.
     """
     credential, now = client.credential, on.clock()
-    _require_room(credential, on, now)
     scopes = credential.scopes if requested is None else credential.scopes & requested
-    principal = Principal(tenant=credential.tenant, credential=credential.id, scopes=scopes)
+    principal = Principal(tenant=credential.tenant, credential=credential.id, scopes=scopes, access=credential.access)
     with on.database.write() as connection:
+        _require_room(connection, credential, on, now)
         audit.record(connection, _audit_entry("token.issue", principal, at), now=now)
         _use_assertion(client, connection, now)
         if service_life is None:
@@ -78,9 +78,8 @@ def refresh(
     Raises InvalidGrant, InvalidScope, BudgetExceeded.
     """
     now = on.clock()
-    _require_room(client.credential, on, now)
     with on.database.write() as connection:
-        identity.lock_credential(connection, client.credential.id)
+        _require_room(connection, client.credential, on, now)
         token = identity.get_token(connection, token_hash(text), credential_id=client.credential.id, now=now)
         if token is None or token.kind is not TokenKind.REFRESH:
             raise InvalidGrant(_INVALID_GRANT)
@@ -131,16 +130,13 @@ def token_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _require_room(credential: Credential, on: Services, now: datetime) -> None:
-    """Raise BudgetExceeded if the credential has all tokens that its tenant's budget allows.
-
-    Two requests at the same time may both pass: the limit protects the database, not a right.
-    """
+def _require_room(connection: Connection, credential: Credential, on: Services, now: datetime) -> None:
+    """Raise BudgetExceeded if the credential has all tokens that its tenant's budget allows. Locks the credential."""
+    identity.lock_credential(connection, credential.id)
     limit = on.budgets.of(credential.tenant).tokens
     if limit is None:
         return
-    with on.database.read() as connection:
-        number, next_expiry = identity.live_tokens(connection, credential.id, now=now)
+    number, next_expiry = identity.live_tokens(connection, credential.id, now=now)
     if number >= limit and next_expiry is not None:
         message = f"The client has {number} tokens that have not expired; use them instead of asking for new ones."
         raise BudgetExceeded(message, retry_after=max(1, math.ceil((next_expiry - now).total_seconds())))

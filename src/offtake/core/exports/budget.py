@@ -1,9 +1,9 @@
 """Budgets of tenants: what one tenant may keep, publish in a day and leave in the state database, over all dialects.
 
-A request over the budget is refused before its job exists; the answer says which limit it is and when to ask again. The
-size of a file is known only when it is written, so an export whose file would exceed the budget fails, at the latest
-before the file is published. The usage row of the tenant is locked meanwhile, so concurrent exports cannot exceed the
-budget together.
+A request over the budget is refused before its job exists; the answer says which limit it is and when there is room.
+The size of a file is known only when it is written, so an export whose file would exceed the budget fails, at the
+latest before the file is published. The usage row of the tenant is locked meanwhile, so concurrent exports cannot
+exceed the budget together.
 """
 
 from __future__ import annotations
@@ -11,20 +11,48 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NoReturn
 
 from sqlalchemy import Connection
 
+from offtake.core.auth.authorization import require
+from offtake.core.auth.caller import Caller
 from offtake.core.policy import Budget
 from offtake.core.services import Services
 from offtake.errors import BudgetExceeded, TenantBudgetExhausted
 from offtake.model.artifact import Artifact
+from offtake.model.tenant import Scope
 from offtake.store import jobs, purge, usage
 from offtake.store.usage import Usage
 
 _MIB = 1024 * 1024
 _DAY = timedelta(days=1)
 _REMEDY = "ask for a shorter timespan, delete files, or have the operator raise the budget"
-_MAX_RETRY = _DAY  # also where the instant is unknown: all files may be on hold
+QUOTA_RETRY_SECONDS = 5  # the end of an open job cannot be predicted, and an early retry is cheap
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountUsage:
+    """What an account uses of its limits."""
+
+    usage: Usage
+    open_exports: int  # of one dialect
+    daily_bytes: int  # published today (UTC)
+    next_expiry: datetime | None  # of a file that is not held
+
+
+def account_usage(by: Caller, dialect: str, on: Services) -> AccountUsage:
+    """Return what the caller's account uses. Raises NotPermitted."""
+    require(by.principal, Scope.READ)
+    tenant = by.principal.tenant
+    with on.database.read() as connection:
+        used = usage.read(connection, tenant)
+        return AccountUsage(
+            usage=used,
+            open_exports=jobs.count_open(connection, tenant=tenant, dialect=dialect),
+            daily_bytes=used.published_on(on.now(connection)),
+            next_expiry=usage.when_freed(connection, tenant, files=1, size=0, rows=0),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +64,14 @@ class FileAllowance:
 
 
 def require_room(connection: Connection, tenant: str, on: Services, *, request_bytes: int, now: datetime) -> None:
-    """Raise BudgetExceeded if the tenant may not create one more export. Call it with the tenant locked."""
-    budget, used = on.budgets.of(tenant), usage.read(connection, tenant)
+    """Raise BudgetExceeded if the tenant may not create one more export. Call it with the tenant locked.
+
+    Locks the usage as well: an export that ends meanwhile would count neither as a file nor as open.
+    """
+    budget, used = on.budgets.of(tenant), usage.read(connection, tenant, lock=True)
     if budget.request_bytes is not None and used.request_bytes + request_bytes > budget.request_bytes:
-        ended_at = purge.oldest_end(connection, tenant)
+        excess = used.request_bytes + request_bytes - budget.request_bytes
+        ended_at = purge.end_that_frees(connection, tenant, excess)
         raise _refusal(
             f"The stored requests of the account take {_mib(used.request_bytes)} of {_mib(budget.request_bytes)} MiB",
             f"records of ended exports are removed after {budget.ended_life / _DAY:g} days",
@@ -54,22 +86,28 @@ def require_room(connection: Connection, tenant: str, on: Services, *, request_b
             usage.start_of_day(now) + _DAY,
             now,
         )
-    kept = _full(budget, used, on, open_jobs=jobs.count_open(connection, tenant=tenant))
-    if kept is not None:
-        remedy = "delete files, or wait until the retention of some ends"
-        raise _refusal(kept, remedy, usage.next_expiry(connection, tenant), now)
+    open_jobs = jobs.count_open(connection, tenant=tenant)
+    excess_of_files = _excess(budget, used, on, open_jobs=open_jobs)
+    if excess_of_files.words is not None:
+        _refuse_files(connection, tenant, excess_of_files, has_open_jobs=open_jobs > 0, now=now)
 
 
 def allowance(connection: Connection, tenant: str, on: Services, *, now: datetime) -> FileAllowance:
     """Return what one more file may have under the budget, as it is used now."""
     budget, used = on.budgets.of(tenant), usage.read(connection, tenant)
-    kept, daily = _kept_bytes(budget, on), budget.daily_bytes
+    kept, daily = kept_bytes(budget, on), budget.daily_bytes
     left = [
         *([] if kept is None else [kept - used.bytes]),
         *([] if daily is None else [daily - used.published_on(now)]),
     ]
     rows = None if budget.kept_rows is None else max(0, budget.kept_rows - used.rows)
     return FileAllowance(bytes=max(0, min(left)) if left else None, rows=rows)
+
+
+def current_allowance(tenant: str, on: Services) -> FileAllowance:
+    """Return what one more file may have now, in a transaction of its own."""
+    with on.database.read() as connection:
+        return allowance(connection, tenant, on, now=on.now(connection))
 
 
 def require_room_for(connection: Connection, tenant: str, artifact: Artifact, on: Services, *, now: datetime) -> None:
@@ -99,19 +137,46 @@ def exhausted(allowed: FileAllowance) -> TenantBudgetExhausted:
     return TenantBudgetExhausted(message)
 
 
-def _full(budget: Budget, used: Usage, on: Services, *, open_jobs: int) -> str | None:
-    """Return which limit of kept files is reached, if any. Each open job will have one file."""
-    kept = _kept_bytes(budget, on)
-    if budget.kept_files is not None and used.files + open_jobs >= budget.kept_files:
-        return f"The account's limit of files is {budget.kept_files} (kept: {used.files}, open exports: {open_jobs})"
-    if kept is not None and used.bytes >= kept:
-        return f"The files of the account take {_mib(used.bytes)} MiB and may take {_mib(kept)}"
-    if budget.kept_rows is not None and used.rows >= budget.kept_rows:
-        return f"The files of the account have {used.rows} rows and may have {budget.kept_rows}"
-    return None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Excess:
+    """What has to expire before the tenant may create one more export, and the first limit that is reached."""
+
+    files: int
+    bytes: int
+    rows: int
+    words: str | None
 
 
-def _kept_bytes(budget: Budget, on: Services) -> int | None:
+def _excess(budget: Budget, used: Usage, on: Services, *, open_jobs: int) -> _Excess:
+    """Compare what is kept with its limits. Each open job will have one file."""
+    kept = kept_bytes(budget, on)
+    files = 0 if budget.kept_files is None else max(0, used.files + open_jobs + 1 - budget.kept_files)
+    size = 0 if kept is None else max(0, used.bytes + 1 - kept)
+    rows = 0 if budget.kept_rows is None else max(0, used.rows + 1 - budget.kept_rows)
+    words = None
+    if files:
+        words = f"The account's limit of files is {budget.kept_files} (kept: {used.files}, open exports: {open_jobs})"
+    elif kept is not None and size:
+        words = f"The files of the account take {_mib(used.bytes)} MiB and may take {_mib(kept)}"
+    elif rows:
+        words = f"The files of the account have {used.rows} rows and may have {budget.kept_rows}"
+    return _Excess(files=files, bytes=size, rows=rows, words=words)
+
+
+def _refuse_files(
+    connection: Connection, tenant: str, excess: _Excess, *, has_open_jobs: bool, now: datetime
+) -> NoReturn:
+    """Raise BudgetExceeded with the time at which enough files have expired.
+
+    If the kept files alone are too few for that, the end of an open export decides, as with the quota of open exports.
+    """
+    until = usage.when_freed(connection, tenant, files=excess.files, size=excess.bytes, rows=excess.rows)
+    if until is None and has_open_jobs:
+        until = now + timedelta(seconds=QUOTA_RETRY_SECONDS)
+    raise _refusal(f"{excess.words}", "delete files, or wait until the retention of some ends", until, now)
+
+
+def kept_bytes(budget: Budget, on: Services) -> int | None:
     """Return the smaller of the limit in bytes and the share of the artifact store's disk, if it is on one."""
     capacity = on.artifacts.capacity
     share = None if capacity is None or budget.kept_share >= 1 else int(capacity * budget.kept_share)
@@ -120,8 +185,8 @@ def _kept_bytes(budget: Budget, on: Services) -> int | None:
 
 
 def _refusal(what: str, remedy: str, until: datetime | None, now: datetime) -> BudgetExceeded:
-    wait = _MAX_RETRY if until is None else min(_MAX_RETRY, max(timedelta(0), until - now))
-    return BudgetExceeded(f"{what}; {remedy}.", retry_after=max(1, math.ceil(wait.total_seconds())))
+    wait = None if until is None else max(1, math.ceil((until - now).total_seconds()))
+    return BudgetExceeded(f"{what}; {remedy}.", retry_after=wait)
 
 
 def _mib(size: int) -> str:

@@ -12,16 +12,16 @@ import base64
 import hmac
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from offtake.core.auth.caller import Caller
+from offtake.core.auth.caller import Caller, audit_entry
+from offtake.core.exports.acceptance import require_access
 from offtake.core.exports.read import JobRef, find_export
 from offtake.core.services import Services
 from offtake.errors import ArtifactNotFound, JobNotFound, LinkExpired, LinkRefused, StorageUnavailable, Unavailable
-from offtake.formats import format_named
+from offtake.formats import format_of
 from offtake.model.artifact import ArtifactFile
-from offtake.model.audit import AuditEntry
 from offtake.model.job import Job, has_file
 from offtake.model.signing_key import SigningKey
 from offtake.store import audit, identity, jobs, manifests
@@ -58,28 +58,11 @@ class Download:
 def mint(ref: JobRef, by: Caller, on: Services, *, file: int = 0) -> Link:
     """Create a link to one file of the job's artifact and record it in the audit log.
 
-    Raises ArtifactNotFound unless the caller may see the job and it has a published artifact with that file.
+    Raises ArtifactNotFound unless the caller may see the job and it has a published artifact with that file,
+    NotPermitted if the file has columns that the credential may not receive.
     """
-    try:
-        job = find_export(ref, by, on)
-    except JobNotFound as error:
-        raise ArtifactNotFound("There is no such file.") from error
-    if job.expires_at is None or job.artifact is None or not 0 <= file < job.artifact.files:
-        raise ArtifactNotFound("There is no such file.")
-    entry = AuditEntry(
-        operation="artifact.link",
-        dialect=ref.dialect,
-        tenant=job.tenant,
-        principal=by.principal.credential,
-        job=job.id,
-        address=by.address,
-        actor=by.principal.user,
-        effective=by.principal.effective,
-    )
-    with on.database.write() as connection:
-        now = on.now(connection)
-        audit.record(connection, entry, now=now)
-    expires = int(min(now + on.limits[ref.dialect].of(job.tenant).link_life, job.expires_at).timestamp())
+    job, now = _grant(ref, by, on, file)
+    expires = int((now + _life(job, ref, on, now)).timestamp())
     key = on.signing_keys().current
     tag = _tag(by.principal.credential, by.principal.generation, key)
     return Link(
@@ -90,6 +73,47 @@ def mint(ref: JobRef, by: Caller, on: Services, *, file: int = 0) -> Link:
         signature=_encode(_sign(job.id, file, expires, tag, key)),
         key_id=key.id,
     )
+
+
+def presigned_url(ref: JobRef, by: Caller, on: Services, *, file: int = 0) -> str | None:
+    """Create a presigned URL of the artifact store for one file, as ``mint`` does; None if the store has no such URLs.
+
+    The store does not know the caller's credential, so such a URL works until it expires. Raises ArtifactNotFound,
+    Unavailable if the store does not respond.
+    """
+    if not on.artifacts.has_presigned_urls:
+        return None
+    job, now = _grant(ref, by, on, file)
+    with on.database.read() as connection:
+        found = manifests.file(connection, job, file)
+    if found is None:
+        raise ArtifactNotFound("There is no such file.")
+    try:
+        return on.artifacts.presigned_url(found.key, _life(job, ref, on, now))
+    except StorageUnavailable as error:
+        raise Unavailable(UNREADABLE, retry_after=RETRY_SECONDS) from error
+
+
+def _grant(ref: JobRef, by: Caller, on: Services, file: int) -> tuple[Job, datetime]:
+    """Return a job with that file and the present time, and record in the audit log that the caller gets a link."""
+    try:
+        job = find_export(ref, by, on)
+    except JobNotFound as error:
+        raise ArtifactNotFound("There is no such file.") from error
+    if job.expires_at is None or job.artifact is None or not 0 <= file < job.artifact.files:
+        raise ArtifactNotFound("There is no such file.")
+    require_access(job.request, by, on)
+    entry = audit_entry("artifact.link", by, dialect=ref.dialect, job=job.id)
+    with on.database.write() as connection:
+        now = on.now(connection)
+        audit.record(connection, entry, now=now)
+    return job, now
+
+
+def _life(job: Job, ref: JobRef, on: Services, now: datetime) -> timedelta:
+    """Return how long a link to the job's files may live: not longer than the files."""
+    life = on.limits[ref.dialect].of(job.tenant).link_life
+    return life if job.expires_at is None else min(life, job.expires_at - now)
 
 
 def open_link(
@@ -119,7 +143,7 @@ def open_link(
     valid = [(each.id, secret.generation) for each in credentials for secret in each.secrets(on.clock())]
     if not any(hmac.compare_digest(tag, _tag(*each, key)) for each in valid):
         raise LinkExpired("The link has ended, because the credential that asked for it, or its secret, was revoked.")
-    format_ = format_named(job.request.format)
+    format_ = format_of(job.request)
     return Download(
         read=partial(on.artifacts.read, found.key),
         file=found,
@@ -149,7 +173,7 @@ def file_name(job: Job, number: int = 0) -> str:
     span, files = job.request.timespan, 1 if job.artifact is None else job.artifact.files
     days = f"{span.start:%Y-%m-%d}_{span.end:%Y-%m-%d}"
     part = "" if files == 1 else f"_{number + 1:0{len(str(files))}}"
-    return f"{job.request.report}_{days}_{job.id[:8]}{part}.{format_named(job.request.format).suffix}"
+    return f"{job.request.report}_{days}_{job.id[:8]}{part}.{format_of(job.request).suffix}"
 
 
 def _is_genuine(job_id: str, file: int, expires: str, signature: str, key: SigningKey) -> bool:

@@ -25,17 +25,19 @@ def idempotency_key(text: str, request: ExportRequest, by: Caller) -> idempotenc
 
 
 def request_digest(request: ExportRequest) -> str:
-    """Return a digest that is equal for equal requests, whatever the server's settings are.
+    """Return a digest that is equal for equal requests, whenever they are sent and whatever the server's settings are.
 
-    Filters are sets, so their members are sorted.
+    Filters are sets, and so are the members of each, so both are sorted.
     """
     parameters = replace(request.parameters, inboxes_without_members=False)
-    stored = request_to_json(replace(request, row_limit=None, account_zone="UTC", parameters=parameters))
-    filters = {
+    filters = tuple(sorted(request.filters, key=repr))
+    always = replace(request, row_limit=None, account_zone="UTC", as_of=None, watermark=None)
+    stored = request_to_json(replace(always, parameters=parameters, filters=filters))
+    given = {
         name: sorted(value) if isinstance(value, list | tuple) else value
         for name, value in stored["parameters"].items()
     }
-    content = {"report": request.report, "format": request.format, **stored, "parameters": filters}
+    content = {"report": request.report, "format": request.format, **stored, "parameters": given}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from offtake.core.auth.caller import Caller
 from offtake.core.exports.read import JobRef, get_export
 from offtake.core.services import Services
 from offtake.errors import ArtifactGone, JobStateConflict
+from offtake.model.column_filter import ColumnFilter, FilterOperator
 from offtake.model.job import Job, Status
 from offtake.model.manifest import Manifest
 from offtake.model.request import ExportRequest, changed_parameters
@@ -54,6 +56,18 @@ def describe_request(request: ExportRequest) -> dict[str, Any]:
         "timespan": {"start": span.start.isoformat(), "end": span.end.isoformat(), "timezone": span.zone},
         "locale": request.locale,
         "columns": list(request.columns),
+        "filters": [_describe_filter(each) for each in request.filters],
+        "order": list(request.order),
         "format": request.format,
+        "compression": request.compression,
+        "csv": None if request.format_options is None else request.format_options.model_dump(),
+        "split": None if request.split is None else {"rows": request.split.rows, "bytes": request.split.bytes},
         "parameters": changed_parameters(request.parameters),
     }
+
+
+def _describe_filter(each: ColumnFilter) -> dict[str, Any]:
+    """Return a filter as JSON: a list of values for ``in`` and ``range``, else one value."""
+    values = [value.isoformat() if isinstance(value, date) else value for value in each.values]
+    is_list = each.operator in (FilterOperator.IN, FilterOperator.RANGE)
+    return {"column": each.column, "op": each.operator.value, "value": values if is_list else values[0]}

@@ -8,13 +8,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from offtake.core.auth.authorization import may_see, person_filter, require
+from offtake.core.auth.authorization import may_order, may_see, person_filter, require
 from offtake.core.auth.caller import Caller, audit_entry
 from offtake.core.services import Services
 from offtake.errors import JobNotFound
-from offtake.model.job import Job, JobFilter, apply_retention
+from offtake.model.job import Job, JobFilter, Status, apply_retention
 from offtake.model.tenant import Scope
-from offtake.store import audit, jobs
+from offtake.store import audit, job_states, jobs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +81,7 @@ def list_exports(listing: Listing, by: Caller, on: Services) -> JobPage:
         report=listing.report,
         since=listing.since,
         person=person_filter(by.principal),
+        reports=_permitted_reports(by, on),
     )
     offset = (listing.page - 1) * listing.per_page
     with on.database.read() as connection:
@@ -91,6 +92,55 @@ def list_exports(listing: Listing, by: Caller, on: Services) -> JobPage:
         rows = jobs.newest(connection, condition, limit=listing.per_page, offset=offset)
         now = on.now(connection)
     return JobPage(jobs=[apply_retention(job, now) for job in rows], total=total)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """Conditions of a list of jobs that continues behind a job."""
+
+    dialect: str
+    limit: int
+    report: str | None = None
+    status: Status | None = None
+    since: datetime | None = None  # created at this instant or later
+    before: tuple[datetime, str] | None = None  # creation and id of the job behind which the list continues
+
+
+def list_slice(wanted: Slice, by: Caller, on: Services) -> Sequence[Job]:
+    """Return the newest jobs that the caller may see, behind ``before``. Raises NotPermitted.
+
+    New jobs do not move the others, so slices neither repeat nor skip a job.
+    """
+    require(by.principal, Scope.READ)
+    _record_read("job.list", wanted.dialect, by, on)
+    condition = JobFilter(
+        tenant=by.principal.tenant,
+        dialect=wanted.dialect,
+        report=wanted.report,
+        status=wanted.status,
+        since=wanted.since,
+        person=person_filter(by.principal),
+        reports=_permitted_reports(by, on),
+    )
+    with on.database.read() as connection:
+        rows = jobs.newest(connection, condition, limit=wanted.limit, before=wanted.before)
+        now = on.now(connection)
+    return [apply_retention(job, now) for job in rows]
+
+
+def _permitted_reports(by: Caller, on: Services) -> tuple[str, ...] | None:
+    """Return the reports to which the caller is restricted; None: it may export all."""
+    if by.principal.access.reports is None:
+        return None
+    return tuple(name for name, report in on.catalogue.reports.items() if may_order(by.principal, report))
+
+
+def queue_position(job: Job, on: Services) -> int | None:
+    """Return the place of a queued job among those of its tenant, from 1; None if it is not queued."""
+    if job.status is not Status.QUEUED:
+        return None
+    with on.database.read() as connection:
+        return job_states.count_before(connection, job) + 1
 
 
 def own_job(connection: Connection, ref: JobRef, by: Caller) -> Job:

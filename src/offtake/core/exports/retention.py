@@ -106,9 +106,9 @@ def sweep_published(on: Services) -> RemovalCounts:
     return _sweep(on.artifacts.published(), on)
 
 
-def orphans(on: Services) -> Iterator[StoredFile]:
-    """Yield files that no job references. Raises StorageUnavailable if the store cannot be listed."""
-    return _unreferenced(on.artifacts.found(), on)
+def count_orphans(on: Services) -> int:
+    """Return how many files ``sweep`` would remove. Raises StorageUnavailable, LakeError if they cannot be listed."""
+    return sum(1 for _ in _unreferenced(on.artifacts.found(), on)) + on.lake.sweep_staging(only_count=True)
 
 
 def _sweep_loads(counts: RemovalCounts, on: Services) -> RemovalCounts:

@@ -13,9 +13,9 @@ from tempfile import TemporaryDirectory
 
 from offtake.catalogue.load import Catalogue
 from offtake.catalogue.toml_reader import nearest
-from offtake.core.attempt import filters, intermediate, server_audit
 from offtake.core.attempt.reconciliation import count_rows
 from offtake.core.presentation import Presentation, choose
+from offtake.core.query import filters, intermediate, server_audit
 from offtake.core.report_cases.case import TENANT, Case
 from offtake.core.report_cases.row_comparison import differences
 from offtake.engine.duckdb import Limits, Session
@@ -55,12 +55,17 @@ class FilledCase:
 
     @contextmanager
     def open(
-        self, *, tenants: Sequence[str] = (TENANT,), partitions: int = 1, uses: Sequence[TableUse] = ()
+        self,
+        *,
+        tenants: Sequence[str] = (TENANT,),
+        partitions: int = 1,
+        uses: Sequence[TableUse] = (),
+        writable: Sequence[Path] = (),
     ) -> Iterator[tuple[Session, ExportRequest]]:
         """Yield the engine over the case's tables, and the request.
 
         An export reads the files of one tenant; a test may give the views those of several ``tenants``. ``uses``
-        replaces the table uses that the report declares.
+        replaces the table uses that the report declares. The session may write the files in ``writable``.
         """
         request = self.case.request(self._dialect())
         uses, span = (*(uses or self.report.tables), *filters.tables(self.report)), request.timespan
@@ -75,7 +80,9 @@ class FilledCase:
             ]
             folder = Path(stack.enter_context(TemporaryDirectory(dir=self.folder)))
             limits = Limits(threads=1, memory_mb=256, temp_folder=folder / "temp", temp_mb=64)
-            session = stack.enter_context(Session(limits, views, tenant=TENANT, partitions=partitions))
+            session = stack.enter_context(
+                Session(limits, views, tenant=TENANT, writable=writable, partitions=partitions)
+            )
             request = filters.prepare(session, self.report, request)
             if self.report.server_audit:
                 with closing(_audit_database(self.case, folder)) as database:

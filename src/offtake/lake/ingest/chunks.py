@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from offtake.errors import LakeError
 from offtake.lake.ingest.long_values import LongValue
@@ -19,7 +18,6 @@ CHUNK_BYTES = 8 * 1024 * 1024  # of wide rows: the engine holds several copies o
 _NARROW_CHUNK_BYTES = 32 * 1024 * 1024
 _NARROW_ROW_BYTES = 2 * 1024  # average; 2,048 such rows are few megabytes
 MAX_ROW_BYTES = 64 * 1024 * 1024  # the one limit of a row, in every format; lake.md and the messages state it
-_REMEDY = "Shorten its longest value, or leave the row out"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +61,12 @@ class ParquetChunk:
 Chunk = TextChunk | ParquetChunk
 
 
-def row_too_long(path: Path, line: int) -> LakeError:
-    """Return the error for a row that exceeds ``MAX_ROW_BYTES``."""
-    return LakeError(f"{path}:{line}: the row is longer than {MAX_ROW_BYTES // 1024**2} MiB. {_REMEDY}.")
+def row_too_long(location: str, *, cause: str = "") -> LakeError:
+    """Return the error for a row that exceeds ``MAX_ROW_BYTES``; ``cause`` is what else it may be."""
+    return LakeError(
+        f"{location}: the row is longer than {MAX_ROW_BYTES // 1024**2} MiB, the most that a load reads at once, so "
+        f"--reject-to cannot take it. Shorten its longest value, or leave the row out.{cause} Nothing was loaded."
+    )
 
 
 def next_block(chunk: TextChunk | None) -> int:

@@ -88,10 +88,13 @@ class CsvSplitter:
                 self._pending = self._pending[end:]
                 yield chunk
             elif len(self._pending) > MAX_ROW_BYTES + 2:  # with the line end
-                raise row_too_long(self._file.path, self._line)
+                raise self._too_long(self._line)
             if self._is_last:
                 return
             self._read(next_block(chunk))
+
+    def _too_long(self, line: int) -> LakeError:
+        return row_too_long(f"{self._file.path}:{line}", cause=" A quote that is not closed may have joined rows.")
 
     def _read(self, size: int = CHUNK_BYTES) -> None:
         block = self._file.read(size)
@@ -115,7 +118,7 @@ class CsvSplitter:
         end = 0
         for record, end in _records(self._pending, self._line, is_last=self._is_last):  # noqa: B007 - the last end
             if len(record.content) > MAX_ROW_BYTES:
-                raise row_too_long(self._file.path, record.line)
+                raise self._too_long(record.line)
             if not record.content and not self.one_column:
                 continue
             fault = _fault(record.content)

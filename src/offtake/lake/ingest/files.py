@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import difflib
 import io
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ import duckdb
 
 from offtake.errors import LakeError
 from offtake.lake.ingest.chunks import Chunk, read_ahead
+from offtake.lake.ingest.content import check_parquet, check_text
 from offtake.lake.ingest.csv_chunks import CsvSplitter
 from offtake.lake.ingest.inputs import InputFile, open_input
 from offtake.lake.ingest.long_values import long_columns
@@ -32,6 +34,7 @@ from offtake.sql_text import comma_separated, quote_identifier, quote_literal
 
 TENANT = TableColumn(name="tenant", type=ColumnType.ID, meaning="The row's tenant; optional.")
 _OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+_ENGINE_PATH = re.compile(r"/proc/self/fd/\d+(/[\w.-]+)?")
 UNKNOWN_COLUMN = "unknown column"  # reason of a row fault
 BROKEN = "broken"  # table of the CSV records that the engine could not parse; it appears with the first one
 BROKEN_SCANS = "broken_scans"
@@ -87,11 +90,14 @@ def unreadable(path: Path) -> Iterator[None]:
         yield
     except (duckdb.Error, OSError, UnicodeError, csv.Error, EOFError) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise LakeError(f"{path}: the file cannot be read: {lines[0]}") from error
+        # The engine knows the file by a descriptor (``inputs.py``) or as a piece of it (``staging.py``).
+        fault = _ENGINE_PATH.sub(lambda _: str(path), lines[0])
+        raise LakeError(f"{path}: the file cannot be read: {fault}") from error
 
 
 def _csv_source(staging: Staging, table: Table, file: InputFile) -> SourceFile:
     del staging
+    check_text(file, ".csv")
     splitter = CsvSplitter(file)
     names = _csv_header(table, file.path, splitter.header())
     splitter.one_column = len(names) == 1
@@ -125,6 +131,7 @@ def _csv_header(table: Table, path: Path, record: str) -> list[str]:
 
 def _parquet_source(staging: Staging, table: Table, file: InputFile) -> SourceFile:
     path = file.path
+    check_parquet(file)
     relation = "SELECT * FROM read_parquet($path, hive_partitioning = false)"
     description = staging.connection.execute(f"DESCRIBE {relation}", {"path": file.engine_path}).fetchall()
     types = {str(row[0]): str(row[1]) for row in description}
@@ -161,6 +168,7 @@ def _unfit_type(path: Path, column: TableColumn, found: str) -> LakeError:
 
 def _ndjson_source(staging: Staging, table: Table, file: InputFile) -> SourceFile:
     del staging
+    check_text(file, ".ndjson")
     columns = [TENANT, *table.columns]
     paths = ", ".join(quote_literal(f'$."{column.name}"') for column in columns)
     values = [f"nullif(_values[{n}], 'null'::JSON) AS {_as_json(column)}" for n, column in enumerate(columns, start=1)]

@@ -34,7 +34,7 @@ def ndjson_chunks(file: InputFile, long_columns: Collection[str]) -> Iterator[Te
             pending = pending[end:]
             yield chunk
         if len(pending) > MAX_ROW_BYTES + 2:  # with the line end
-            raise row_too_long(file.path, line)
+            raise row_too_long(f"{file.path}:{line}")
 
 
 def _chunk(file: InputFile, content: bytes, line: int, long_columns: Collection[str]) -> TextChunk:
@@ -50,7 +50,7 @@ def _chunk_of_long_lines(file: InputFile, content: bytes, line: int, long_column
     values: list[LongValue] = []
     for record in _split(content, line):
         if len(record.content) > MAX_ROW_BYTES:
-            raise row_too_long(file.path, record.line)
+            raise row_too_long(f"{file.path}:{record.line}")
         shortened, taken = take_out(record.content, long_columns)
         records.append(Record(line=record.line, content=shortened))
         values += taken

@@ -12,7 +12,7 @@ from arro3.core import RecordBatch, Table
 from arro3.io import read_parquet, write_parquet
 
 from offtake.errors import LakeError
-from offtake.lake.ingest.chunks import CHUNK_BYTES, MAX_ROW_BYTES, ParquetChunk
+from offtake.lake.ingest.chunks import CHUNK_BYTES, MAX_ROW_BYTES, ParquetChunk, row_too_long
 from offtake.lake.ingest.inputs import InputFile
 from offtake.lake.staging import Staging
 from offtake.sql_text import quote_identifier
@@ -84,7 +84,4 @@ def _refuse_long_rows(file: InputFile, piece: Table, first: int) -> None:
     """Refuse a row that exceeds the limit; the batches of the piece have one row each."""
     for number, batch in enumerate(piece.to_batches(), start=first):
         if batch.nbytes > MAX_ROW_BYTES:
-            limit = MAX_ROW_BYTES // 1024**2
-            raise LakeError(
-                f"{file.path}: row {number}: the row is longer than {limit} MiB. Shorten its longest value."
-            )
+            raise row_too_long(f"{file.path}: row {number}")

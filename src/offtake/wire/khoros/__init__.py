@@ -3,7 +3,7 @@
 from offtake.http.errors import ErrorSurface
 from offtake.wire.dialect import Dialect
 from offtake.wire.khoros.errors import render_error
-from offtake.wire.khoros.openapi import document
+from offtake.wire.khoros.openapi import DOCUMENT_PATH, document
 from offtake.wire.khoros.presentation import presentation
 from offtake.wire.khoros.routes import router
 from offtake.wire.khoros.settings import KhorosSettings
@@ -15,6 +15,7 @@ KHOROS = Dialect(
     router=router,
     presentation=presentation,
     document=document,
+    document_path=DOCUMENT_PATH,
     errors=ErrorSurface(prefixes=(ROOT, CARE_ROOT + "/smartviews", CARE_ROOT + "/workqueues"), render=render_error),
 )
 

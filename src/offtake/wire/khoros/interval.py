@@ -35,7 +35,8 @@ def check_interval(milliseconds: int, length: timedelta, *, tiers: bool) -> None
     Raises InvalidRequest, TooManyBuckets.
     """
     if milliseconds <= WEEK and milliseconds not in INTERVALS:
-        fault = FieldFault("timeInterval", "not one of the intervals from 300000 to 604800000, nor above")
+        listed = ", ".join(map(str, sorted(INTERVALS)))
+        fault = FieldFault("timeInterval", f"not more than {WEEK} milliseconds, and not one of {listed}")
         raise InvalidRequest("The interval is not one of those listed.", [fault])
     least = next(least for longest, least in _TIERS if length <= longest)
     if tiers and milliseconds < least:

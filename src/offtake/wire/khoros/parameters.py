@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 
 from offtake.errors import InvalidRequest
-from offtake.http.json_body import has_lone_surrogate, parse_json_object, without_bom
+from offtake.http.json_body import parse_json_object, without_bom
 from offtake.http.media_type import is_multipart
 from offtake.wire.document import FORM
 
@@ -84,8 +84,6 @@ def _texts(value: object) -> tuple[str, ...]:
     if isinstance(value, float):  # a whole number may be written as 1795305600000.0
         return (str(int(value)) if value.is_integer() else str(value),)
     if isinstance(value, str):
-        if has_lone_surrogate(value):
-            raise InvalidRequest("A text in the body contains half of a surrogate pair.")
         return (value,)
     raise InvalidRequest("The body is not a flat JSON object.")
 

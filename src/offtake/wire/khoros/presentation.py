@@ -8,6 +8,7 @@ from functools import lru_cache
 from importlib.resources import files
 
 from offtake.core.presentation import Presentation
+from offtake.model.format_options import CsvOptions
 from offtake.model.layout import ColumnLayout, Framing, Layout
 from offtake.model.report import Publication, PublishedColumn
 from offtake.model.request import ExportRequest
@@ -34,7 +35,7 @@ def presentation(settings: KhorosSettings) -> Presentation:
             order=publication.order if settings.sorted_rows else (),
             guard_formulas=request.guards_formulas(default=settings.csv_guard_formulas),
         )
-        return Layout(shown=shown, framing=Framing(line_end="\r\n"))
+        return Layout(shown=shown, framing=Framing(csv=CsvOptions(line_end="\r\n")))
 
     return present
 

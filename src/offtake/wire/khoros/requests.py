@@ -23,7 +23,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _LAST = datetime(9999, 12, 30, tzinfo=UTC)  # later instants are in the year 10000 in some zone
 _LONGEST_NAME, _MOST_NAMES = 64, 10  # bounds of unknown column names that an error repeats
+_OUT_OF_RANGE = "not milliseconds since 1970-01-01T00:00:00Z, before the year 10000"
 _NOT_A_NUMBER = "not a whole number of milliseconds"
+_NOT_AN_OFFSET = "not a number of milliseconds that is a multiple of 1000 and less than a day (86400000)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +93,7 @@ def _instant(sent: SentParameters, name: str, faults: list[FieldFault]) -> datet
     except OverflowError:
         instant = None
     if instant is None or not _EPOCH <= instant < _LAST:
-        faults.append(FieldFault(name, "out of range"))
+        faults.append(FieldFault(name, _OUT_OF_RANGE))
         return None
     return instant
 
@@ -115,10 +117,12 @@ def _check(start: datetime, end: datetime, context: DecodeContext) -> None:
         raise ReversedTimespan("startTime must be earlier than endTime.")
     if settings.history_months and start < _months_before(context.now, settings.history_months):
         message = f"The timespan begins more than {settings.history_months} months ago."
-        raise TimespanTooLong(message, [FieldFault("startTime", "too long ago")])
+        raise TimespanTooLong(message, [FieldFault("startTime", f"more than {settings.history_months} months ago")])
     if context.publication.slug not in UNBOUNDED and end - start > timedelta(days=settings.longest_days):
         message = f"The timespan is longer than {settings.longest_days} days."
-        raise TimespanTooLong(message, [FieldFault("endTime", "too far from startTime")])
+        raise TimespanTooLong(
+            message, [FieldFault("endTime", f"more than {settings.longest_days} days after startTime")]
+        )
 
 
 def _months_before(now: datetime, months: int) -> datetime:
@@ -148,7 +152,7 @@ def _zone(sent: SentParameters, context: DecodeContext, faults: list[FieldFault]
     try:
         return fixed_zone(timedelta(milliseconds=offset))
     except (ValueError, OverflowError):
-        faults.append(FieldFault("timezoneOffset", "not whole seconds of less than a day"))
+        faults.append(FieldFault("timezoneOffset", _NOT_AN_OFFSET))
         return default
 
 

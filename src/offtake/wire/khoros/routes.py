@@ -21,7 +21,7 @@ from offtake.http.access_log import bind_log
 from offtake.model.job import Job
 from offtake.model.tenant import Scope
 from offtake.wire.dialect import Wire
-from offtake.wire.endpoint import Endpoint, add_document, add_endpoints, new_router, require_scope
+from offtake.wire.endpoint import Endpoint, add_document, new_router, require_scope
 from offtake.wire.khoros.auth import (
     KEY,
     TOKEN,
@@ -42,6 +42,7 @@ from offtake.wire.khoros.requests import CreateRequest, DecodeContext, decode_cr
 from offtake.wire.khoros.responses import MEDIA_TYPE, Url, answer, created, listed, status
 from offtake.wire.khoros.settings import KhorosSettings
 from offtake.wire.khoros.tables import NAME
+from offtake.wire.pipeline import add_endpoints
 
 _MOST_JOBS = 1_000
 _IGNORED_METRICS = "X-Export-Ignored-Metrics"
@@ -52,7 +53,7 @@ def router(wire: Wire[KhorosSettings]) -> APIRouter:
     """All routes of the dialect. Raises SettingsError for a disabled column that no export has."""
     for tenant, options in (("", wire.settings.default), *wire.settings.overrides.items()):
         _check_disabled_metrics(options, wire, table=f"tenants.{tenant}.{NAME}" if tenant else NAME)
-    routes = new_router(NAME)
+    routes = new_router(wire.dialect)
     add_endpoints(routes, operations(wire.on.catalogue), _ENDPOINTS, wire)
     add_document(routes, DOCUMENT_PATH, document(wire.on.catalogue, wire.public_url), MEDIA_TYPE)
     return routes

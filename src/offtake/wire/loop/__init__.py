@@ -3,7 +3,7 @@
 from offtake.http.errors import ErrorSurface
 from offtake.wire.dialect import Dialect
 from offtake.wire.loop.errors import render_error
-from offtake.wire.loop.openapi import document
+from offtake.wire.loop.openapi import DOCUMENT_PATH, document
 from offtake.wire.loop.presentation import presentation
 from offtake.wire.loop.routes import router
 from offtake.wire.loop.settings import LoopSettings
@@ -15,6 +15,7 @@ LOOP = Dialect(
     router=router,
     presentation=presentation,
     document=document,
+    document_path=DOCUMENT_PATH,
     errors=ErrorSurface(prefixes=(API, LINK), render=render_error, max_body=LARGEST_BODY),
 )
 

@@ -120,7 +120,7 @@ def render_error(error: OfftakeError | HttpFault, path: str) -> Response:
     code = faults[0].code if faults else nearest(CODES, error)
     headers = error_headers(error, challenge="Bearer")
     if isinstance(error, RateExceeded):
-        headers |= rate_headers(error.allowed, 0, error.retry_after)
+        headers |= rate_headers(error.allowed, 0, error.resets_in)
     return JSONResponse(_body(code, error.message, faults), nearest(ERRORS, error), headers=headers)
 
 

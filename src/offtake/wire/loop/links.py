@@ -8,7 +8,7 @@ from dataclasses import replace
 from offtake.core.exports.download import Download, Link, open_link
 from offtake.core.services import Services
 from offtake.errors import ArtifactNotFound
-from offtake.formats import format_named
+from offtake.formats import format_of
 from offtake.model.job import Job
 from offtake.wire.loop.tables import LINK, NAME
 
@@ -35,4 +35,4 @@ def open_file(file_id: str, query: Mapping[str, str], on: Services) -> Download:
 def file_name(job: Job) -> str:
     """``loop-export_<start>_<end>_<id8>.json``, with start and end as the client sent them."""
     start, end = (int(bound.timestamp()) for bound in (job.request.timespan.start, job.request.timespan.end))
-    return f"loop-export_{start}_{end}_{job.id[:8]}.{format_named(job.request.format).suffix}"
+    return f"loop-export_{start}_{end}_{job.id[:8]}.{format_of(job.request).suffix}"

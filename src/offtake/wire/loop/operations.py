@@ -6,6 +6,7 @@ The document omits 500, which only a defect of the server causes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from offtake.model.job import Status
@@ -96,7 +97,8 @@ _CALL_ERRORS: dict[int, Sequence[str]] = {
     451: _EVERY,
     503: _RETRY,
 }
-_CREATE_ERRORS = {**_CALL_ERRORS, 408: _EVERY, 409: _COUNTED, 413: _EVERY, 415: _COUNTED}
+_CREATE_ERRORS = {**_CALL_ERRORS, 408: _EVERY, 409: _COUNTED, 413: _EVERY, 415: _COUNTED, 429: _COUNTED}
+_UNKNOWN_WAIT = {429: ("Retry-After",)}  # a budget may not know the time
 _READ_ERRORS = {**_CALL_ERRORS, 404: _COUNTED}
 _HEAD_ERRORS: dict[int, Sequence[str]] = {403: _EVERY, 410: _EVERY, 412: _EVERY, 503: _RETRY}
 _GET_ERRORS = {**_HEAD_ERRORS, 416: (*_EVERY, "Content-Range")}
@@ -124,7 +126,7 @@ def operations(*, most_entries: int) -> tuple[Operation, ...]:
             security=("token",),
             parameters=(_header("Idempotency-Key", {**STRING, "pattern": KEY_PATTERN}), _header(IMPERSONATE)),
             body={JSON: _create_body(most_entries)},
-            answers={200: _export(_EXPORT), **_errors(_CREATE_ERRORS)},
+            answers={200: _export(_EXPORT), **_errors(_CREATE_ERRORS, _UNKNOWN_WAIT)},
         ),
         Operation(
             name="read",
@@ -181,8 +183,17 @@ def _export(optional: Sequence[str]) -> Answer:
     )
 
 
-def _errors(headers: Mapping[int, Sequence[str]]) -> dict[int, Answer]:
-    return {status: Answer(content={JSON: _ERROR}, headers=_schemas(names)) for status, names in headers.items()}
+def _errors(
+    headers: Mapping[int, Sequence[str]], optional: Mapping[int, Sequence[str]] = MappingProxyType({})
+) -> dict[int, Answer]:
+    return {
+        status: Answer(
+            content={JSON: _ERROR},
+            headers=_schemas(names),
+            optional_headers=_schemas(optional.get(status, ())),
+        )
+        for status, names in headers.items()
+    }
 
 
 def _file_parameters(*headers: str) -> tuple[Parameter, ...]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from offtake.errors import InvalidZone
-from offtake.http.json_body import has_lone_surrogate, parse_json_object
+from offtake.http.json_body import parse_json_object
 from offtake.model.report import Publication
 from offtake.model.request import ExportRequest, ReportParameters
 from offtake.model.timespan import Timespan, zone
@@ -131,7 +131,7 @@ def _list(
     value = sent.get(name)
     if value is None:
         return None
-    if not isinstance(value, list) or not all(isinstance(each, str) and _is_text(each) for each in value):
+    if not isinstance(value, list) or not all(isinstance(each, str) and each.strip() for each in value):
         faults.append(_filter_fault(10, name, "must be a list of texts, none of them blank"))
         return None
     entries = dict.fromkeys(each.strip().lower() if addresses else each.strip() for each in value)
@@ -146,8 +146,3 @@ def _list(
 
 def _filter_fault(rule: int, name: str, text: str) -> Fault:
     return Fault(rule=rule, code="InvalidFilter", field=name, text=text)
-
-
-def _is_text(entry: str) -> bool:
-    """Whether the entry is neither blank nor has characters that a database cannot store."""
-    return bool(entry.strip()) and "\0" not in entry and not has_lone_surrogate(entry)

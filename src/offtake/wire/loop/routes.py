@@ -27,10 +27,8 @@ from offtake.wire.endpoint import (
     Endpoint,
     IncomingRequest,
     add_document,
-    add_endpoints,
     decode_nothing,
     new_router,
-    note_refusal,
     permit,
     unlimited,
 )
@@ -43,12 +41,13 @@ from offtake.wire.loop.requests import decode_create, decode_id, decode_key
 from offtake.wire.loop.responses import encode_export, encode_gone, is_gone
 from offtake.wire.loop.settings import CREATE, READ, LoopSettings
 from offtake.wire.loop.tables import NAME, REPORT
+from offtake.wire.pipeline import add_endpoints, note_denial
 
 
 def router(wire: Wire[LoopSettings]) -> APIRouter:
     """All routes of the dialect."""
     most = max(each.list_entries for each in (wire.settings.default, *wire.settings.overrides.values()))
-    routes = new_router(NAME)
+    routes = new_router(wire.dialect)
     add_endpoints(routes, operations(most_entries=most), _ENDPOINTS, wire)
     add_document(routes, DOCUMENT_PATH, document(wire.on.catalogue, wire.public_url, most_entries=most))
     return routes
@@ -114,7 +113,7 @@ def _read(call: LoopCall, ref: JobRef) -> _Export:
     except JobNotFound as error:
         if call.settings.unknown_id == "404":
             raise
-        note_refusal(call, error)
+        note_denial(call, error)
         return _Export(job=None)
     return _with_link(call, job)
 

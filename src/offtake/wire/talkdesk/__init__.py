@@ -3,7 +3,7 @@
 from offtake.http.errors import ErrorSurface
 from offtake.wire.dialect import Dialect
 from offtake.wire.talkdesk.errors import render_error
-from offtake.wire.talkdesk.openapi import document
+from offtake.wire.talkdesk.openapi import DOCUMENT_PATH, document
 from offtake.wire.talkdesk.presentation import presentation
 from offtake.wire.talkdesk.routes import router
 from offtake.wire.talkdesk.settings import TalkdeskSettings
@@ -15,6 +15,7 @@ TALKDESK = Dialect(
     router=router,
     presentation=presentation,
     document=document,
+    document_path=DOCUMENT_PATH,
     errors=ErrorSurface(prefixes=("/data", "/oauth"), render=render_error),
 )
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from offtake.core.auth import tokens
 from offtake.core.auth.caller import Caller
 from offtake.errors import NotAuthenticated
 from offtake.http.authorization_header import credentials_of
 from offtake.http.middleware import remote_address
-from offtake.wire.endpoint import Call, IncomingRequest
+from offtake.wire.endpoint import NO_HEADERS, Call, IncomingRequest
 from offtake.wire.talkdesk.settings import TalkdeskSettings
 
 TalkdeskCall = Call[TalkdeskSettings]
+AnyCall = IncomingRequest[TalkdeskSettings]
 
 
 def authenticate(incoming: IncomingRequest[TalkdeskSettings]) -> TalkdeskCall:
@@ -20,3 +23,10 @@ def authenticate(incoming: IncomingRequest[TalkdeskSettings]) -> TalkdeskCall:
         raise NotAuthenticated("The access token is missing, unknown or has expired.")
     by = Caller(principal=tokens.authenticate(token, incoming.on), address=remote_address(incoming.request))
     return Call(request=incoming.request, body=incoming.body, wire=incoming.wire, by=by)
+
+
+def limit_rate(call: AnyCall) -> Mapping[str, str]:
+    """Count the request against the rate of the account, which the vendor does not document. Raises Throttled."""
+    tenant, dialect, on = call.log_fields["tenant"], call.wire.dialect.name, call.on
+    on.tenant_rates.count(tenant, dialect, on.limits[dialect].of(tenant).tenant_rate, now=on.clock())
+    return NO_HEADERS

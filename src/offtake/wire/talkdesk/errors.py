@@ -51,7 +51,7 @@ CODES: dict[type[OfftakeError], str] = {
     JobStateConflict: "1020007",
     IdempotencyConflict: "1020007",  # proposed; the dialect has no such keys
     QuotaExceeded: "1020017",
-    RateExceeded: "1020017",  # proposed; the dialect counts no requests
+    RateExceeded: "1020017",  # proposed; the dialect counts the requests of accounts, which are Throttled
     Throttled: "1020017",  # proposed
     AuditUnavailable: "1020019",
     Unavailable: "1020019",  # the only documented 503; without the store there is no audit log either

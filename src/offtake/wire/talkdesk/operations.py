@@ -105,7 +105,8 @@ def _by_status(rows: Iterable[tuple[int, str]], body: type | Any, *, field: str)
     return {
         status: Answer(
             content={JSON: {"allOf": [reference(body), {"properties": {field: one_of(sorted(found))}}]}},
-            headers={"Retry-After": _SECONDS} if status in (429, 503) else {},
+            headers={"Retry-After": _SECONDS} if status == 503 else {},
+            optional_headers={"Retry-After": _SECONDS} if status == 429 else {},  # a budget may not know the time
         )
         for status, found in words.items()
     }

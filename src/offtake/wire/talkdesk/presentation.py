@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 from offtake.core.presentation import Presentation
+from offtake.model.format_options import CsvOptions
 from offtake.model.layout import ColumnLayout, Framing, Layout
 from offtake.model.rendering import Rendering
 from offtake.model.report import Publication, PublishedColumn
@@ -45,7 +46,10 @@ def presentation(settings: TalkdeskSettings) -> Presentation:
         headers = tuple(map(label, columns)) if settings.csv_header == "labels" else names
         guard_formulas = request.guards_formulas(default=settings.csv_guard_formulas)
         return Layout(
-            shown=ColumnLayout(columns=columns, headers=headers, order=publication.order, guard_formulas=guard_formulas)
+            shown=ColumnLayout(
+                columns=columns, headers=headers, order=publication.order, guard_formulas=guard_formulas
+            ),
+            framing=Framing(csv=CsvOptions(line_end="\n")),
         )
 
     return present

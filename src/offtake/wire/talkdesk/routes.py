@@ -23,8 +23,9 @@ from offtake.model.report import Publication
 from offtake.model.request import ExportRequest
 from offtake.model.tenant import Scope
 from offtake.wire.dialect import Wire
-from offtake.wire.endpoint import Endpoint, add_document, add_endpoints, new_router, require_scope, unlimited
-from offtake.wire.talkdesk.auth import TalkdeskCall, authenticate
+from offtake.wire.endpoint import Endpoint, add_document, new_router, require_scope
+from offtake.wire.pipeline import add_endpoints
+from offtake.wire.talkdesk.auth import TalkdeskCall, authenticate, limit_rate
 from offtake.wire.talkdesk.openapi import DOCUMENT_PATH, document
 from offtake.wire.talkdesk.operations import operations
 from offtake.wire.talkdesk.requests import decode_create, decode_list, refuse_other_media
@@ -46,7 +47,7 @@ class _Decoded(Generic[Wanted]):
 
 def router(wire: Wire[TalkdeskSettings]) -> APIRouter:
     """All routes of the dialect."""
-    routes = new_router(NAME)
+    routes = new_router(wire.dialect)
     add_endpoints(routes, operations(wire.on.catalogue), _ENDPOINTS, wire)
     add_document(routes, DOCUMENT_PATH, document(wire.on.catalogue, wire.public_url))
     return routes
@@ -95,7 +96,7 @@ def _answer_created(call: TalkdeskCall, decoded: _Decoded[ExportRequest], job: J
 
 _CREATE = Endpoint(
     authenticate=authenticate,
-    limit_rate=unlimited,
+    limit_rate=limit_rate,
     authorise=require_scope(Scope.WRITE),
     decode=_decode_create,
     act=_create,
@@ -119,7 +120,7 @@ def _answer_list(call: TalkdeskCall, decoded: _Decoded[Listing], page: JobPage) 
 
 _LIST = Endpoint(
     authenticate=authenticate,
-    limit_rate=unlimited,
+    limit_rate=limit_rate,
     authorise=require_scope(Scope.READ),
     decode=_decode_list,
     act=_list,
@@ -151,7 +152,7 @@ def _answer_status(call: TalkdeskCall, decoded: _Decoded[JobRef], job: Job) -> R
 
 _STATUS = Endpoint(
     authenticate=authenticate,
-    limit_rate=unlimited,
+    limit_rate=limit_rate,
     authorise=require_scope(Scope.READ),
     decode=_decode_job,
     act=_read,
@@ -170,7 +171,7 @@ def _answer_done(call: TalkdeskCall, _: _Decoded[JobRef], __: None) -> Response:
 
 _CANCEL = Endpoint(
     authenticate=authenticate,
-    limit_rate=unlimited,
+    limit_rate=limit_rate,
     authorise=require_scope(Scope.WRITE),
     decode=_decode_job,
     act=_cancel,
@@ -189,7 +190,7 @@ def _answer_link(call: TalkdeskCall, _: _Decoded[JobRef], link: Link) -> Respons
 
 _DOWNLOAD = Endpoint(
     authenticate=authenticate,
-    limit_rate=unlimited,
+    limit_rate=limit_rate,
     authorise=require_scope(Scope.READ),
     decode=_decode_job,
     act=_make_link,
@@ -203,7 +204,7 @@ def _delete(call: TalkdeskCall, decoded: _Decoded[JobRef]) -> None:
 
 _DELETE = Endpoint(
     authenticate=authenticate,
-    limit_rate=unlimited,
+    limit_rate=limit_rate,
     authorise=require_scope(Scope.WRITE),
     decode=_decode_job,
     act=_delete,

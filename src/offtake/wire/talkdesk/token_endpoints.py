@@ -13,7 +13,8 @@ from offtake.core.auth.client_auth import AuthenticatedClient, ClientAuthenticat
 from offtake.core.auth.tokens import IssuedToken, TokenEndpoint
 from offtake.http.middleware import remote_address
 from offtake.http.paths import sent_path
-from offtake.wire.endpoint import Endpoint, IncomingRequest, decode_nothing, permit, unlimited
+from offtake.wire.endpoint import Endpoint, IncomingRequest, decode_nothing, permit
+from offtake.wire.talkdesk.auth import limit_rate
 from offtake.wire.talkdesk.oauth import TokenParameters, TokenRequest, decode_revocation, decode_token_request
 from offtake.wire.talkdesk.responses import encode_token
 from offtake.wire.talkdesk.settings import TalkdeskSettings
@@ -95,7 +96,7 @@ def _answer_token(call: OAuthCall[TokenRequest], _: None, token: IssuedToken) ->
 
 TOKEN = Endpoint(
     authenticate=authenticate_token_client,
-    limit_rate=unlimited,
+    limit_rate=limit_rate,
     authorise=permit,  # the core cuts the scopes to those of the client
     decode=decode_nothing,  # decoded before authentication
     act=_issue,
@@ -116,7 +117,7 @@ def _answer_revoked(call: OAuthCall[str], _: None, __: None) -> Response:
 
 REVOKE = Endpoint(
     authenticate=authenticate_revoking_client,
-    limit_rate=unlimited,
+    limit_rate=limit_rate,
     authorise=permit,
     decode=decode_nothing,  # decoded before authentication
     act=_revoke,

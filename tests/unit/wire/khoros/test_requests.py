@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import Any
 from urllib.parse import urlencode
 
@@ -185,6 +186,22 @@ def test_faulty_parameters_are_named(slug: str, more: dict[str, str], field: str
     with pytest.raises(InvalidRequest) as caught:
         decoded(slug, {**WINDOW, **more})
     assert [fault.name for fault in caught.value.fields] == [field]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *product(("startTime", "endTime", "timezoneOffset"), ("hour", "9" * 18, "-3600001")),
+        *product(("timeInterval",), ("hour", "-3600001", "300001")),
+    ],
+)
+def test_a_faulty_number_of_milliseconds_names_the_unit(name: str, value: str) -> None:
+    """Khoros contract 1.5, proposed."""
+    with pytest.raises(InvalidRequest) as caught:
+        decoded("team_performance_interval", {**WINDOW, "timeInterval": "86400000", name: value})
+    (fault,) = caught.value.fields
+    assert fault.name == name
+    assert "milliseconds" in fault.description
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ SELECT
     event.agent_id,
     agent.name AS agent_name,
     agent.email AS agent_email,
-    event.audit_event_id AS entry_id
+    event.audit_event_id AS entry_id,
+    1 AS count
 FROM audit_event AS event
 LEFT JOIN agent ON agent.agent_id = event.agent_id
 WHERE event.happened_at >= $start AND event.happened_at < $end
@@ -32,6 +33,7 @@ SELECT
     NULL,
     NULL,
     NULL,
-    'offtake-' || audit_entry.number
+    'offtake-' || audit_entry.number,
+    audit_entry.count
 FROM server_audit AS audit_entry
 WHERE audit_entry.happened_at >= $start AND audit_entry.happened_at < $end

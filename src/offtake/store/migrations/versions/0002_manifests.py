@@ -1,7 +1,7 @@
 """Manifests: the files of an artifact, what an export was made of, and the progress of an attempt.
 
 Jobs of the first schema keep their file: a published job without rows in ``artifact_file`` has the one file that its
-own row names.
+own row names. Credentials of the first schema may export all data.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ branch_labels = None
 depends_on = None
 
 _JSON = sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql")
-_JOB_COLUMNS = ("files", "report_version", "lake_versions", "phase", "rows_so_far")
+_JOB_COLUMNS = ("files", "report_version", "lake_versions", "phase", "rows_so_far", "held_by")
 
 
 def upgrade() -> None:
@@ -26,6 +26,9 @@ def upgrade() -> None:
     op.add_column("job", sa.Column("lake_versions", _JSON, nullable=True))
     op.add_column("job", sa.Column("phase", sa.String(length=16), nullable=True))
     op.add_column("job", sa.Column("rows_so_far", sa.BigInteger(), nullable=True))
+    op.add_column("job", sa.Column("held_by", sa.String(length=64), nullable=True))
+    op.add_column("credential", sa.Column("reports", sa.Text(), nullable=True))
+    op.add_column("credential", sa.Column("personal", sa.Boolean(), server_default=sa.text("true"), nullable=False))
     op.create_table(
         "artifact_file",
         sa.Column("job", sa.String(length=36), nullable=False),
@@ -55,3 +58,5 @@ def downgrade() -> None:
     op.drop_table("artifact_file")
     for name in _JOB_COLUMNS:
         op.drop_column("job", name)
+    op.drop_column("credential", "personal")
+    op.drop_column("credential", "reports")

@@ -39,6 +39,6 @@ def _batches(numbered: Iterator[tuple[int, AuditRow]]) -> Iterator[Mapping[str, 
             "happened_at": [row.happened_at for _, row in batch],
             **{
                 name: [getattr(row.entry, name) for _, row in batch]
-                for name in ("tenant", "principal", "operation", "dialect", "job", "address", "outcome")
+                for name in ("tenant", "principal", "operation", "dialect", "job", "address", "outcome", "count")
             },
         }

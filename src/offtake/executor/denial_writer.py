@@ -1,4 +1,4 @@
-"""Writes the counted refusals of the server to the audit log, at intervals and at the end."""
+"""Writes the counted denials of the server to the audit log, at intervals and at the end."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from offtake.executor.background import BackgroundThread
 INTERVAL_SECONDS = 60.0
 
 
-class RefusalWriter(BackgroundThread):
+class DenialWriter(BackgroundThread):
     """Writes while the block runs. What cannot be written is counted again and written later."""
 
     def __init__(self, on: Services, *, interval_seconds: float = INTERVAL_SECONDS) -> None:
-        super().__init__("refusals", self._run)
+        super().__init__("denials", self._run)
         self._on = on
         self._interval = interval_seconds
 
@@ -25,4 +25,4 @@ class RefusalWriter(BackgroundThread):
         while not is_last:
             is_last = self._done.wait(self._interval)
             with suppress(OfftakeError):  # the database cannot be reached
-                audit_log.write_refusals(self._on)
+                audit_log.write_denials(self._on)

@@ -1,7 +1,9 @@
-"""Limits of a connection: deadlines for the headers of a request and for the client's reading, and the size of headers.
+"""Limits of a connection: deadlines for the headers of a request and for the client's reading, the size of headers, and
+the number of pipelined requests.
 
 uvicorn limits the idle time between two requests only. Without these limits, slow clients could hold connections open
-indefinitely, and with them the memory of what they do not read.
+indefinitely, and with them the memory of what they do not read. It also parses all that arrives in one piece, maybe
+thousands of pipelined requests.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
 from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
@@ -21,7 +24,8 @@ from offtake.http.traffic import Traffic
 from offtake.http.upgrade import UpgradeIgnoringParser
 
 _HEADER_SIZE = "header_size"
-_MOST_PIPELINED = 16  # requests sent before the response to the first one
+_MOST_PIPELINED = 4  # parsed requests that wait for the response to another one; further ones wait as bytes
+_PIECE_BYTES = 512  # that are parsed at a time, so that no more than about thirty requests are parsed before a check
 _REST_SECONDS = 2.0  # for the rest of a body that was refused before it had arrived
 _UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
@@ -39,6 +43,16 @@ class ConnectionLimits:
 
 class _Refused(Exception):
     """A request is refused while its headers are parsed."""
+
+
+class _Flow(FlowControl):
+    """uvicorn's flow control, which reads nothing while bytes that were read wait for the parser."""
+
+    is_held = False
+
+    def resume_reading(self) -> None:
+        if not self.is_held:
+            super().resume_reading()
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -65,6 +79,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self._progress: asyncio.TimerHandle | None = None  # next measurement of a client that reads
         self._unsent = 0  # bytes at the last measurement
         self._received = 0  # bytes since the start of the headers
+        self._unparsed = b""  # bytes behind the pipelined requests that are parsed
+        self._is_within_headers = False  # whether the unparsed bytes continue headers
         self._is_refused = False
         self._fault: str | None = None  # the limit that a request exceeds
         self._accepted: socket.socket | None = None  # during a TLS handshake
@@ -87,6 +103,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast(asyncio.Transport, transport))
+        self.flow: _Flow = _Flow(self.transport)
         is_counted, self._accepted = self._accepted is not None, None
         if is_counted or self.traffic.connections.add(self, self.client[0] if self.client else None):
             self._start_deadline()
@@ -96,6 +113,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.traffic.connections.remove(self)
+        self._unparsed = b""
         self._cancel_deadline()
         self._cancel_rest()
         self._stop_measuring()
@@ -120,9 +138,35 @@ class LimitedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._is_refused:
             return
+        if self._unparsed or self.pipeline or len(data) > _PIECE_BYTES:
+            self._unparsed += data
+            self._parse_unparsed()
+        else:
+            self._parse(data)
+
+    def _parse_unparsed(self) -> None:
+        """Parse the bytes that wait, as long as few pipelined requests do. Read no more until then."""
+        rest, self._unparsed = memoryview(self._unparsed), b""
+        if self._is_within_headers:
+            self._is_within_headers = False
+            self._start_deadline()
+        while rest and len(self.pipeline) < _MOST_PIPELINED and not self.transport.is_closing():
+            self._parse(rest[:_PIECE_BYTES])
+            rest = rest[_PIECE_BYTES:]
+        if self.transport.is_closing():
+            return
+        self.flow.is_held = bool(rest)
+        if rest:
+            self._unparsed = bytes(rest)
+            self.flow.pause_reading()
+            if self._deadline is not None:  # the client cannot send the rest of the headers
+                self._is_within_headers = True
+                self._cancel_deadline()
+
+    def _parse(self, data: bytes | memoryview) -> None:
         if self._deadline is not None:  # count here: the parser buffers an unfinished line of any length
             self._received += len(data)
-        super().data_received(data)
+        super().data_received(data)  # type: ignore[arg-type]  # the parser accepts any buffer
         if self.transport.is_closing():
             return
         if self._deadline is not None and self._received > self.limits.max_header_bytes:
@@ -141,9 +185,6 @@ class LimitedProtocol(HttpToolsProtocol):
         size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
         if size > self.limits.max_header_bytes:
             self._fault = _HEADER_SIZE
-        elif len(self.pipeline) >= _MOST_PIPELINED:  # uvicorn keeps all that arrived in one piece, maybe thousands
-            self._fault = "pipelining"
-        if self._fault is not None:
             raise _Refused  # stops the parser; uvicorn then calls send_400_response
         if not self.parser.is_parsed_again():
             super().on_headers_complete()
@@ -161,6 +202,9 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
+        if self._unparsed and not self.transport.is_closing() and len(self.pipeline) < _MOST_PIPELINED:
+            self._parse_unparsed()
+            self.flow.resume_reading()
         if self.transport.is_closing():
             self._measure_later()
         elif self._is_idle:

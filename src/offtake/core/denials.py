@@ -1,7 +1,7 @@
-"""Refused requests in the audit log: failed logins, missing permissions, unknown ids and forged links.
+"""Denied requests in the audit log: failed logins, missing permissions, unknown ids and forged links.
 
-Anyone can cause refusals, so each does not write an entry of its own: requests of the same kind, client and address are
-counted in memory and written as one entry with their number, at intervals (``executor/refusal_writer.py``). A process
+Anyone can cause denials, so each does not write an entry of its own: requests of the same kind, client and address are
+counted in memory and written as one entry with their number, at intervals (``executor/denial_writer.py``). A process
 that is killed loses those of the current interval.
 """
 
@@ -48,8 +48,8 @@ class _Group(NamedTuple):
     address: str | None
 
 
-class Refusals:
-    """Counts refused requests until they are written. Thread-safe."""
+class Denials:
+    """Counts denied requests until they are written. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -64,7 +64,7 @@ class Refusals:
         tenant: str | None = None,
         principal: str | None = None,
     ) -> None:
-        """Count a refused request, if its error is of a kind that the audit log records.
+        """Count a denied request, if its error is of a kind that the audit log records.
 
         ``tenant`` and ``principal`` are those of the authenticated caller; a failed login has those of the credential
         that it tried to use, if the error knows it. A name that no credential has is not recorded: it may be a secret

@@ -32,7 +32,9 @@ def test_refused_requests_of_each_dialect_are_counted_with_their_address(install
     with installation.services() as on:
         identity.add_tenant(Tenant(name="acme", company_key="key"), on)
         for kind, user in ((CredentialKind.OAUTH, None), (CredentialKind.BASIC, "ann"), (CredentialKind.TOKEN, None)):
-            made[kind] = identity.add_credential("acme", kind, on, user=user, scopes=reads, name=f"my {kind}")
+            made[kind] = identity.add_credential(
+                "acme", kind, on, user=user, permissions=identity.Permissions(scopes=reads), name=f"my {kind}"
+            )
     oauth, basic, token = (made[kind] for kind in (CredentialKind.OAUTH, CredentialKind.BASIC, CredentialKind.TOKEN))
     running = installation.serve(workers=0)
     ann = _basic("ann", basic.secret)

@@ -1,0 +1,38 @@
+"""The native dialect: all that the product can do, under /v1, as typed path operations of FastAPI."""
+
+from fastapi import APIRouter
+
+from offtake.http.errors import ErrorSurface
+from offtake.wire.dialect import Dialect, Wire
+from offtake.wire.endpoint import add_document, new_router
+from offtake.wire.native.errors import render_error
+from offtake.wire.native.openapi import DOCUMENT_PATH, document, operations
+from offtake.wire.native.presentation import presentation
+from offtake.wire.native.route import NativeRoute
+from offtake.wire.native.settings import NativeSettings
+from offtake.wire.native.tables import API, LARGEST_BODY, NAME
+
+
+def router(wire: Wire[NativeSettings]) -> APIRouter:
+    """All routes of the dialect. HEAD is answered like GET, except for streams."""
+    heads = APIRouter(route_class=NativeRoute)
+    for route in operations():
+        if "GET" in (route.methods or ()) and not route.is_sse_stream:
+            heads.add_api_route(route.path, route.endpoint, methods=["HEAD"], include_in_schema=False)
+    routes = new_router(wire.dialect)
+    add_document(routes, DOCUMENT_PATH, document(wire.on.catalogue, wire.public_url))
+    routes.routes.extend([*operations(), *heads.routes])
+    return routes
+
+
+NATIVE = Dialect(
+    name=NAME,
+    settings=NativeSettings,
+    router=router,
+    presentation=presentation,
+    document=document,
+    document_path=DOCUMENT_PATH,
+    errors=ErrorSurface(prefixes=(API,), render=render_error, max_body=LARGEST_BODY),
+)
+
+__all__ = ["NATIVE"]

@@ -1,0 +1,27 @@
+"""Authentication by Bearer token: a long-lived token, or an access token from the token endpoint."""
+
+from __future__ import annotations
+
+from offtake.core.auth import client_auth, tokens
+from offtake.core.auth.caller import Caller
+from offtake.errors import NotAuthenticated
+from offtake.http.authorization_header import credentials_of
+from offtake.http.middleware import remote_address
+from offtake.wire.endpoint import Call, IncomingRequest
+from offtake.wire.native.settings import NativeSettings
+
+NativeCall = Call[NativeSettings]
+
+
+def authenticate(incoming: IncomingRequest[NativeSettings]) -> NativeCall:
+    """The caller whose Bearer token came with the request. Raises NotAuthenticated.
+
+    A long-lived token is the credential's id, a dot and the secret; tokens of the token endpoint have no dot.
+    """
+    token = credentials_of(incoming.request.headers.get("authorization", ""), "bearer")
+    if not token:
+        raise NotAuthenticated("Send a token in the header Authorization: Bearer TOKEN.")
+    is_long_lived = "." in token
+    principal = (client_auth.authenticate_bearer if is_long_lived else tokens.authenticate)(token, incoming.on)
+    by = Caller(principal=principal, address=remote_address(incoming.request))
+    return Call(request=incoming.request, body=b"", wire=incoming.wire, by=by)

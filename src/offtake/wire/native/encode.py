@@ -1,0 +1,73 @@
+"""Encodes exports."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from offtake.core.exports.read import queue_position
+from offtake.model.job import LEASED, OPEN, Job, Phase, Status
+from offtake.wire.native.auth import NativeCall
+from offtake.wire.native.documents import ExportDocument, ExportLinks, FailureDocument, ProgressDocument
+from offtake.wire.native.tables import API, FORMAT_WORDS
+
+_MOST_PERCENT = 99.0  # of an export that has not ended
+_LONGEST_PAUSE = 30  # seconds between two polls
+
+
+def encode_export(job: Job, call: NativeCall) -> ExportDocument:
+    """The export and its state. Reads the position of a queued one."""
+    now = call.on.clock()
+    path = call.absolute(f"{API}/exports/{job.id}")
+    failure, artifact = job.failure, job.artifact
+    return ExportDocument(
+        id=job.id,
+        state=job.status,
+        report=job.request.report,
+        name=job.request.name,
+        format=FORMAT_WORDS[job.request.format],
+        created_at=job.created_at,
+        started_at=job.started_at,
+        finished_at=job.finished_at,
+        expires_at=job.expires_at,
+        held=job.held_at is not None,
+        attempt=job.attempts,
+        position=queue_position(job, call.on),
+        expected_end=_expected_end(job, now),
+        progress=_progress(job, now),
+        rows=artifact.rows if artifact else None,
+        bytes=artifact.bytes if artifact else None,
+        error=FailureDocument(code=failure.code, detail=failure.message) if failure else None,
+        links=ExportLinks(self=path, events=f"{path}/events", manifest=f"{path}/manifest", cancel=f"{path}/cancel"),
+    )
+
+
+def retry_after(job: Job, now: datetime) -> int | None:
+    """Seconds after which a client should poll again; None if the export has ended. The pause grows with its age."""
+    if job.status not in OPEN:
+        return None
+    return max(1, min(_LONGEST_PAUSE, int((now - job.created_at).total_seconds() / 10)))
+
+
+def _progress(job: Job, now: datetime) -> ProgressDocument:
+    rows = job.artifact.rows if job.artifact else None
+    if job.status is Status.SUCCEEDED:
+        return ProgressDocument(phase="done", rows=rows, estimated_rows=rows, percent=100.0)
+    if job.status not in LEASED:
+        return ProgressDocument(phase=job.status.value, rows=None, estimated_rows=None, percent=None)
+    phase = job.progress.phase.value if job.progress else Phase.OPENING.value
+    so_far = job.progress.rows if job.progress else None
+    return ProgressDocument(phase=phase, rows=so_far, estimated_rows=None, percent=_percent(job, now))
+
+
+def _percent(job: Job, now: datetime) -> float | None:
+    if job.started_at is None or not job.estimated_duration:
+        return None
+    share = max(timedelta(0), now - job.started_at) / job.estimated_duration
+    return round(min(_MOST_PERCENT, 100 * share), 1)
+
+
+def _expected_end(job: Job, now: datetime) -> datetime | None:
+    """When the running attempt ends, by the duration of earlier exports of the kind."""
+    if job.status not in LEASED or job.started_at is None or not job.estimated_duration:
+        return None
+    return max(now, job.started_at + job.estimated_duration)

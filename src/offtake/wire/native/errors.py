@@ -1,0 +1,194 @@
+"""The dialect's errors: problem details (RFC 9457) with a stable code and the single faults of a request."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from starlette.responses import Response
+
+from offtake.errors import (
+    ArtifactGone,
+    BudgetExceeded,
+    InvalidRequest,
+    InvalidScope,
+    MalformedBody,
+    NotAuthenticated,
+    OfftakeError,
+    RateExceeded,
+    UnknownReport,
+)
+from offtake.http.access_log import current_request
+from offtake.http.errors import HttpFault, nearest
+from offtake.http.json_body import pointer_to
+from offtake.wire.errors import STATUSES, error_headers
+from offtake.wire.native.problem import Problem, ProblemError
+from offtake.wire.native.rates import refused_rate_headers
+from offtake.wire.native.tables import PROBLEM_MEDIA
+
+# The shared statuses, and those that differ.
+ERRORS: dict[type[OfftakeError], int] = {
+    **STATUSES,
+    InvalidRequest: 422,
+    MalformedBody: 400,
+    UnknownReport: 404,  # of a path
+    InvalidScope: 400,  # no path of the dialect raises it
+    ArtifactGone: 410,
+    BudgetExceeded: 507,
+}
+# Refusals by HTTP itself. A body that is too large is one that the reader of bodies refuses, as one that is not JSON.
+_BODY_TOO_LARGE = 413
+HTTP_CODES: dict[int, str] = {
+    400: "malformed_body",
+    404: "no_such_path",
+    405: "method_not_allowed",
+    408: "body_too_slow",
+    412: "precondition_failed",
+    415: "unsupported_media_type",
+    416: "range_not_satisfiable",
+    421: "misdirected_request",
+    500: "internal",
+}
+# What each code means.
+TITLES: dict[str, str] = {
+    "artifact_gone": "The files were deleted or have expired",
+    "artifact_not_found": "There is no such file",
+    "audit_unavailable": "The audit log cannot be written, so nothing was done",
+    "body_too_large": "The body is too large",
+    "body_too_slow": "The body took too long to arrive",
+    "budget_exceeded": "The storage budget of the account is exhausted",
+    "idempotency_conflict": "The idempotency key was used for another request",
+    "internal": "Internal server error",
+    "invalid_request": "The request has faults",
+    "invalid_zone": "There is no such time zone",
+    "job_not_found": "There is no such export",
+    "job_on_hold": "The export is held",
+    "job_state_conflict": "Not possible in the present state of the export",
+    "malformed_body": "The body is no JSON object that can be stored",
+    "method_not_allowed": "The path does not have this method",
+    "misdirected_request": "The server does not serve this host",
+    "no_such_path": "There is no such path",
+    "not_authenticated": "The token is missing, unknown, expired or revoked",
+    "not_permitted": "The credential may not do this",
+    "precondition_failed": "If-Match does not name the ETag",
+    "preview_too_large": "The preview needs more time or memory than previews may have",
+    "quota_exceeded": "The account has too many exports that have not ended",
+    "range_not_satisfiable": "The range is beyond the end of the file",
+    "rate_exceeded": "The credential sent too many requests in the period",
+    "reversed_timespan": "The end is not later than the start",
+    "throttled": "Too many requests of this address or account are running",
+    "timespan_too_long": "The timespan is longer than the operator allows",
+    "unavailable": "Not possible at present",
+    "unknown_report": "There is no such report",
+    "unsupported_media_type": "The body is not application/json",
+}
+_SEPARATORS = re.compile(r"[./]")  # of the keys in the core's names of faulty fields
+_ALL_LISTED = 60  # more accepted values than this are not listed: the nearest one helps more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One fault of a request: where it is, what is wrong, and what would be accepted.
+
+    ``keys`` lead to the value in the body; ``parameter`` is the name of a path parameter, query parameter or header.
+    """
+
+    keys: tuple[str | int, ...] = ()
+    parameter: str | None = None
+    message: str
+    accepted: tuple[str, ...] = ()
+    nearest: str | None = None
+
+
+class InvalidFields(InvalidRequest):
+    """A request with faults in its body or its parameters."""
+
+    code = "invalid_request"
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        rest = len(faults) - 1
+        more = f" There {'is' if rest == 1 else 'are'} {rest} more." if rest else ""
+        super().__init__(f"{_where(faults[0])}{faults[0].message}{more}")
+        self.faults = tuple(faults)
+
+
+def fault(message: str, *keys: str | int) -> Fault:
+    """Return a fault of the value to which the keys lead in the body."""
+    return Fault(keys=keys, message=message)
+
+
+def unknown(noun: str, sent: str, known: Collection[str], *keys: str | int) -> Fault:
+    """Return the fault of a name that is none of the known ones."""
+    close = difflib.get_close_matches(sent, known, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]!r}?" if close else "see the accepted values."
+    listed = tuple(known) if len(known) <= _ALL_LISTED else ()
+    return Fault(
+        keys=keys, message=f"There is no such {noun}; {hint}", accepted=listed, nearest=close[0] if close else None
+    )
+
+
+def render_error(error: OfftakeError | HttpFault, path: str) -> Response:
+    """The answer to an error on one of the dialect's paths."""
+    if isinstance(error, HttpFault):
+        return _render_http_fault(error)
+    headers = error_headers(error, challenge="Bearer")
+    if isinstance(error, NotAuthenticated):
+        headers["www-authenticate"] = 'Bearer realm="offtake"'
+    if isinstance(error, RateExceeded):
+        headers |= refused_rate_headers(error)
+    return _problem(nearest(ERRORS, error), error.code, error.message, _errors(error), headers)
+
+
+def _render_http_fault(error: HttpFault) -> Response:
+    if error.status == _BODY_TOO_LARGE:
+        return _problem(400, "body_too_large", error.message, [], dict(error.headers))
+    code = HTTP_CODES.get(error.status, "http")
+    return _problem(error.status, code, error.message, [], dict(error.headers))
+
+
+def _problem(status: int, code: str, detail: str, errors: list[ProblemError], headers: dict[str, str]) -> Response:
+    body = Problem(
+        type=f"urn:offtake:problem:{code}",
+        title=TITLES.get(code, code.replace("_", " ").capitalize()),
+        status=HTTPStatus(status),
+        code=code,
+        detail=detail,
+        request=current_request(),
+        errors=errors,
+    )
+    content = body.model_dump_json(exclude_none=True)
+    return Response(content, status, headers=headers, media_type=PROBLEM_MEDIA)
+
+
+def _errors(error: OfftakeError) -> list[ProblemError]:
+    if isinstance(error, InvalidFields):
+        return [_error(each) for each in error.faults]
+    if isinstance(error, InvalidRequest):
+        return [
+            ProblemError(pointer=pointer_to(*_SEPARATORS.split(each.name)), message=sentence(each.description))
+            for each in error.fields
+        ]
+    return []
+
+
+def sentence(text: str) -> str:
+    """Return a description of the core as a sentence."""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
+def _error(each: Fault) -> ProblemError:
+    return ProblemError(
+        pointer=None if each.parameter else pointer_to(*each.keys),
+        parameter=each.parameter,
+        message=each.message,
+        accepted=list(each.accepted) or None,
+        nearest=each.nearest,
+    )
+
+
+def _where(each: Fault) -> str:
+    where = each.parameter or pointer_to(*each.keys)
+    return f"{where}: " if where else ""

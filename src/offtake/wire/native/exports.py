@@ -1,0 +1,320 @@
+"""Exports: create, list, read, follow, cancel, keep and delete."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.concurrency import run_in_threadpool
+
+from offtake.core.admin import identity
+from offtake.core.auth.authorization import require
+from offtake.core.exports import keep
+from offtake.core.exports.cancel import cancel_export
+from offtake.core.exports.create import create_export
+from offtake.core.exports.delete import delete_export
+from offtake.core.exports.estimate import Estimate, estimate
+from offtake.core.exports.read import JobRef, Slice, find_export, get_export, list_slice
+from offtake.errors import JobStateConflict, NotPermitted
+from offtake.http.access_log import bind_log
+from offtake.http.admission import TRAFFIC
+from offtake.model.job import OPEN, Job, Status
+from offtake.model.request import Split
+from offtake.model.tenant import Scope
+from offtake.wire.document import JSON
+from offtake.wire.native.auth import NativeCall
+from offtake.wire.native.cursor import decode_cursor, encode_cursor
+from offtake.wire.native.documents import EstimateDocument, ExportDocument, ExportList
+from offtake.wire.native.encode import encode_export, retry_after
+from offtake.wire.native.errors import Fault, InvalidFields, fault
+from offtake.wire.native.requests import Decoding, decode_export
+from offtake.wire.native.responses import CREATED_HEADERS, POLL_HEADERS, answered, problems
+from offtake.wire.native.route import NativeRoute, Reader, Writer, answered_inline, counted_as
+from offtake.wire.native.schema import ExportBody, RetentionBody, parse_duration
+from offtake.wire.native.settings import CREATE
+from offtake.wire.native.tables import API, NAME
+from offtake.wire.native.timespans import parse_instant
+from offtake.wire.native.waiting import MOST_SECONDS, Changes, changes, preferred_wait, until_ended
+
+routes = APIRouter(
+    prefix=f"{API}/exports",
+    tags=["exports"],
+    route_class=NativeRoute,
+    generate_unique_id_function=lambda route: route.name,
+)
+_STREAM_SECONDS = 15.0  # between two looks at an export whose changes were not announced
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern="^[!-~]{1,255}$",
+        description="A repeated request with the same key and body returns the export of the first one.",
+    ),
+]
+Prefer = Annotated[
+    str | None,
+    Header(
+        alias="Prefer", description=f"wait=10 waits up to 10 seconds, at most {MOST_SECONDS}, for the end (RFC 7240)."
+    ),
+]
+Wait = Annotated[
+    int, Query(ge=0, le=MOST_SECONDS, description="Seconds for which the answer may wait until the export has ended.")
+]
+
+
+# --- create ----------------------------------------------------------------------------------------------------------
+
+
+@routes.post(
+    "",
+    summary="Create an export.",
+    status_code=202,
+    response_model=ExportDocument | EstimateDocument,
+    responses={
+        **problems(409, 507, has_body=True),
+        **answered(
+            200,
+            "The export has ended already, or the estimate of a dry run.",
+            CREATED_HEADERS,
+            ExportDocument | EstimateDocument,
+        ),
+        **answered(202, "The export is queued.", CREATED_HEADERS),
+    },
+)
+@counted_as(CREATE)
+async def create(
+    body: ExportBody,
+    call: Writer,
+    request: Request,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
+    prefer: Prefer = None,
+) -> ExportDocument | EstimateDocument:
+    """Create an export. With Prefer: wait, a small export is answered when it has ended."""
+    if body.dry_run:
+        response.status_code = 200
+        return await run_in_threadpool(_estimate, body, call)
+    job = await run_in_threadpool(_create, body, call, idempotency_key)
+    bind_log(request, job=job.id)
+    seconds = preferred_wait(prefer)
+    if seconds is not None:
+        response.headers["preference-applied"] = f"wait={seconds}"
+        job = await until_ended(job, seconds, request, call)
+    response.headers["location"] = call.absolute(f"{API}/exports/{job.id}")
+    if job.status not in OPEN:
+        response.status_code = 200
+    return await run_in_threadpool(_polled, job, call, response)
+
+
+def _create(body: ExportBody, call: NativeCall, key: str | None) -> Job:
+    reuse_within = parse_duration(body.reuse_within) if body.reuse_within else None
+    return create_export(decode_export(body, decoding(call)), call.by, call.on, key=key, reuse_within=reuse_within)
+
+
+def _estimate(body: ExportBody, call: NativeCall) -> EstimateDocument:
+    request = decode_export(body, decoding(call))
+    found = estimate(request, call.by, call.on)
+    return EstimateDocument(
+        dry_run=True,
+        rows=found.rows,
+        bytes=found.bytes,
+        seconds=found.seconds,
+        files=_files(request.split, found),
+    )
+
+
+def _files(split: Split | None, found: Estimate) -> int | None:
+    """How many files the rows or the bytes of an export fill."""
+    if split is None:
+        return 1
+    total, limit = (found.rows, split.rows) if split.rows else (found.bytes, split.bytes)
+    return None if total is None or not limit else max(1, math.ceil(total / limit))
+
+
+def decoding(call: NativeCall) -> Decoding:
+    """Return what decoding a request needs besides its body."""
+    tenant = identity.get_tenant(call.by.principal.tenant, call.on)
+    return Decoding(
+        catalogue=call.on.catalogue,
+        principal=call.by.principal,
+        now=call.on.clock(),
+        row_limit=call.on.limits[NAME].of(tenant.name).rows,
+        account_zone=tenant.zone,
+    )
+
+
+# --- list and read ---------------------------------------------------------------------------------------------------
+
+
+@routes.get("", summary="List the exports.", responses=problems(422))
+def list_exports(
+    call: Reader,
+    report: Annotated[str | None, Query(max_length=200, description="Only exports of this report.")] = None,
+    state: Annotated[Status | None, Query(description="Only exports in this state.")] = None,
+    since: Annotated[
+        str | None,
+        Query(
+            max_length=40,
+            description="Only exports created at this instant or later (RFC 3339).",
+            json_schema_extra={"format": "date-time"},
+        ),
+    ] = None,
+    cursor: Annotated[str | None, Query(max_length=200, description="next of the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> ExportList:
+    """Return a page of the exports that the caller may see, newest first. New exports do not move the others."""
+    wanted = Slice(
+        dialect=NAME,
+        limit=limit + 1,
+        report=report,
+        status=state,
+        since=_instant(since),
+        before=_behind(cursor),
+    )
+    found = list_slice(wanted, call.by, call.on)
+    page = found[:limit]
+    shown = [job for job in page if state in (None, job.status)]  # one may have expired since it was stored
+    return ExportList(
+        exports=[encode_export(job, call) for job in shown],
+        next=encode_cursor(page[-1]) if len(found) > limit else None,
+    )
+
+
+def _instant(since: str | None) -> datetime | None:
+    try:
+        return None if since is None else parse_instant(since)
+    except ValueError as error:
+        message = "This is no instant with an offset, such as 2026-11-01T00:00:00Z."
+        raise InvalidFields([Fault(parameter="since", message=message)]) from error
+
+
+def _behind(cursor: str | None) -> tuple[datetime, str] | None:
+    try:
+        return None if cursor is None else decode_cursor(cursor)
+    except ValueError as error:
+        message = "This is no cursor; send next of the page before."
+        raise InvalidFields([Fault(parameter="cursor", message=message)]) from error
+
+
+def _poll(call: NativeCall) -> Response:
+    """Answer a read without parameters."""
+    require(call.by.principal, Scope.READ)
+    job = get_export(_ref(call.request.path_params["id"]), call.by, call.on)
+    response = Response(media_type=JSON)
+    response.body = _polled(job, call, response).model_dump_json().encode()
+    response.headers["content-length"] = str(len(response.body))
+    return response
+
+
+@routes.get(
+    "/{id}",
+    summary="Read an export.",
+    responses={**problems(404, 422), **answered(200, "The export.", POLL_HEADERS)},
+)
+@answered_inline(_poll)
+async def read(id: str, call: Reader, request: Request, response: Response, wait: Wait = 0) -> ExportDocument:  # noqa: A002
+    """Return the export. With wait, answer when it has ended, or after that many seconds."""
+    job = await run_in_threadpool(get_export, _ref(id), call.by, call.on)
+    job = await until_ended(job, wait, request, call)
+    return await run_in_threadpool(_polled, job, call, response)
+
+
+def _polled(job: Job, call: NativeCall, response: Response) -> ExportDocument:
+    """The export, with the pause before the next poll in a header."""
+    seconds = retry_after(job, call.on.clock())
+    if seconds is not None:
+        response.headers["retry-after"] = str(seconds)
+    return encode_export(job, call)
+
+
+def _ref(id_: str) -> JobRef:
+    return JobRef(id=id_, dialect=NAME)
+
+
+async def _open_stream(id: str, call: Reader, request: Request) -> AsyncIterator[tuple[Job, Changes]]:  # noqa: A002
+    """Watch the export until the response has been sent. Raises JobNotFound, Throttled, Unavailable."""
+    job = await run_in_threadpool(get_export, _ref(id), call.by, call.on)
+    refusal = request.scope[TRAFFIC].wait_refusal(job.tenant)
+    if refusal is not None:
+        raise refusal
+    waiting = changes(request)
+    with ExitStack() as watched:
+        if job.status in OPEN:
+            watched.enter_context(waiting.of(job))
+        yield job, waiting
+
+
+@routes.get(
+    "/{id}/events",
+    summary="Follow an export.",
+    response_class=EventSourceResponse,
+    responses=problems(404),
+)
+async def follow(
+    id: str,  # noqa: A002
+    call: Reader,
+    request: Request,
+    stream: Annotated[tuple[Job, Changes], Depends(_open_stream)],
+) -> AsyncIterator[ServerSentEvent]:
+    """Send the export whenever it changes, as the event progress, and as the event end when it has ended.
+
+    A comment is sent every 15 seconds without a change. The stream also ends when the server shuts down: read on.
+    """
+    job, waiting = stream
+    number = 0
+    while True:
+        document = await run_in_threadpool(encode_export, job, call)
+        has_ended = job.status not in OPEN
+        yield ServerSentEvent(event="end" if has_ended else "progress", id=str(number), data=document)
+        if has_ended:
+            return
+        number += 1
+        while not await waiting.wait(_STREAM_SECONDS):
+            if request.scope[TRAFFIC].is_draining:
+                return
+        job = await run_in_threadpool(find_export, _ref(id), call.by, call.on)
+
+
+# --- end and keep ----------------------------------------------------------------------------------------------------
+
+
+@routes.post("/{id}/cancel", summary="Cancel an export.", responses=problems(404, 409))
+def cancel(id: str, call: Writer) -> ExportDocument:  # noqa: A002
+    """End an export that has not ended; its attempt stops at once. One that was cancelled stays so."""
+    try:
+        job = cancel_export(_ref(id), call.by, call.on)
+    except JobStateConflict:
+        job = find_export(_ref(id), call.by, call.on)
+        if job.status is not Status.CANCELLED:
+            raise
+    return encode_export(job, call)
+
+
+@routes.delete(
+    "/{id}", summary="Delete the files.", status_code=204, response_class=Response, responses=problems(404, 409, 410)
+)
+def delete(id: str, call: Writer) -> None:  # noqa: A002
+    """Delete the files of an export that has ended. Its record stays, in the state deleted."""
+    delete_export(_ref(id), call.by, call.on)
+
+
+@routes.post("/{id}/retention", summary="Keep the files.", responses=problems(404, 409, has_body=True))
+def retain(id: str, body: RetentionBody, call: Writer) -> ExportDocument:  # noqa: A002
+    """Keep the files longer, or hold them until they are released, within the operator's bounds."""
+    if (body.days is None) == (body.hold is None):
+        raise InvalidFields([fault("Send either days or hold.")])
+    if body.days is not None:
+        longest = call.settings.longest_retention_days
+        if body.days > longest:
+            raise InvalidFields([fault(f"The operator allows at most {longest:g} days.", "days")])
+        job = keep.extend_retention(_ref(id), timedelta(days=body.days), call.by, call.on)
+    elif not call.settings.holds:
+        raise NotPermitted("The operator does not allow clients to hold exports.")
+    else:
+        job = (keep.hold_export if body.hold else keep.release_export)(_ref(id), call.by, call.on)
+    return encode_export(job, call)
