@@ -19,6 +19,7 @@ import bench_export
 import bench_home
 import bench_http
 import bench_jobs
+import bench_previews
 import bench_reports
 import bench_sweep
 import bench_xlsx
@@ -79,6 +80,8 @@ def main() -> int:
                     measurements += _exports(native, server, home, own_name, format_name, options.runs)
         with console.status("Creating, polling and downloading"):
             measurements += _http(client, server, home, options.folder, seconds=options.seconds)
+    with console.status("Previewing"):
+        measurements.append(bench_previews.measure(home, calls=options.calls))
     console.print(table(measurements, f"{options.calls:,} calls, one run of everything"))
     if options.json:
         rows = [{**dataclasses.asdict(measurement), "within": measurement.within} for measurement in measurements]

@@ -14,7 +14,7 @@ from rich.table import Table
 from bench_home import TENANT, BenchHome
 from offtake.app import build_services
 from offtake.catalogue import BUILT_IN
-from offtake.core.attempt import filters, intermediate, server_audit
+from offtake.core.query import filters, intermediate, server_audit
 from offtake.core.services import Services
 from offtake.engine.duckdb import Limits, Session
 from offtake.engine.plan import plan_rows

@@ -28,6 +28,7 @@ from offtake.core.attempt.resource_plan import partition_rows
 from offtake.core.exports.watch import JobWatch
 from offtake.core.logins import Logins
 from offtake.core.policy import AttemptPolicy, PerTenant
+from offtake.core.preview_slots import PreviewSlots
 from offtake.core.services import Services
 from offtake.errors import HomeError, SettingsError, StorageUnavailable
 from offtake.executor.maintenance import Maintenance
@@ -85,6 +86,7 @@ def build_services(home: Home, settings: Settings) -> Services:
         limits={item.name: _per_tenant(item.name, lambda options: options.limits(), settings) for item in DIALECTS},
         budgets=_per_tenant("budget", lambda options: options.budget(), settings),
         attempt=_attempt_policy(settings, artifacts),
+        previews=PreviewSlots(settings.preview.policy()),
         logins=Logins(settings.logins.policy(), salt=_login_salt(database)),
         signing_keys=keys.keys,
         clock=lambda: datetime.now(UTC),

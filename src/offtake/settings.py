@@ -25,7 +25,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as NotJson
 
-from offtake.core.settings import BudgetSettings, LoginSettings
+from offtake.core.settings import BudgetSettings, LoginSettings, PreviewSettings
 from offtake.errors import SettingsError
 from offtake.executor.settings import MaintenanceSettings, TemporalSettings, WorkerSettings
 from offtake.http.limit_settings import ConnectionSettings, DownloadSettings
@@ -110,6 +110,7 @@ class Settings(BaseSettings):
     temporal: TemporalSettings = TemporalSettings()
     catalogue: CatalogueSettings = CatalogueSettings()
     budget: BudgetSettings = BudgetSettings()
+    preview: PreviewSettings = PreviewSettings()
     talkdesk: TalkdeskSettings = TalkdeskSettings()
     khoros: KhorosSettings = KhorosSettings()
     loop: LoopSettings = LoopSettings()

@@ -26,5 +26,6 @@ def test_the_bench_runs_every_measurement(tmp_path: Path) -> None:
         "status poll",
         "download",
         "create",
+        "preview",
     }
     assert all(result["measured"] for result in found.values())

@@ -117,7 +117,7 @@ def test_the_top_level_help_is_laid_out_in_sections_and_lines(tmp_path: Path) ->
     headings = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
     assert headings == ["Options:", "Set up:", "Data:", "Run:", "Operate:", "Exit codes:"]
     assert "      offtake serve" in lines
-    assert [line for line in lines if line.startswith("  9   the lake or a file")]
+    assert [line for line in lines if line.startswith("  9    the lake or a file")]
     assert [line for line in lines[1:] if line.endswith("...")] == []
 
 

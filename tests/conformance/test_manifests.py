@@ -29,7 +29,7 @@ from offtake.errors import ArtifactGone, ArtifactNotFound, AttemptError, JobStat
 from offtake.lake.ingest.load import load
 from offtake.lake.tables import tables
 from offtake.model.artifact import ArtifactFile, artifact_of
-from offtake.model.job import Job, Lease, Phase, Progress, Status
+from offtake.model.job import Failure, Job, Lease, Phase, Pin, Progress, Status
 from offtake.model.manifest import Manifest
 from offtake.model.tenant import DEFAULT_SCOPES, CredentialKind, Tenant
 from offtake.store import jobs, manifests, migrate, usage
@@ -156,6 +156,19 @@ def test_an_export_whose_lake_was_replaced_between_two_attempts_fails_with_its_o
     lost = replace(lease.job, pin=replace(pin, lake_versions={**pin.lake_versions, "call": 9}))
     with pytest.raises(LakeVersionGone, match="call"):
         run.run_attempt(replace(lease, job=lost), on, Cancellation())
+
+
+def test_a_job_that_the_operator_retries_reads_the_newest_versions(on: Services, tmp_path: Path) -> None:
+    create_export(REQUEST, caller(), on)
+    lease = _lease(on)
+    pin = Pin(report_version="v", lake_versions={"call": 1})
+    with on.database.write() as connection:
+        assert jobs.pin(connection, lease, pin)
+        assert jobs.fail(connection, lease, Failure(code="x", message="X."), now=on.now(connection))
+        assert jobs.reset_failed(connection, lease.job.id, now=on.now(connection))
+    _load(on, tmp_path, FIRST, LATER)
+    assert _run(on).artifact == _job(on, lease.job.id).artifact
+    assert read_manifest(_ref(lease.job), caller(), on)[1].lake_versions["call"] == 2
 
 
 def test_the_progress_of_an_attempt_is_recorded_with_its_lease_and_ends_with_it(on: Services) -> None:

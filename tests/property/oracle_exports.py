@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from offtake.core.attempt import server_audit
+from offtake.core.query import server_audit
 from tests.property.exporting import Export, Stored, catalogue
 from tests.property.oracles.report_oracle import ExportCase, ReportOracle
 

@@ -67,6 +67,15 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewPolicy:
+    """Resources of previews, which run in the server process."""
+
+    at_once: int = 2
+    time: timedelta = timedelta(seconds=10)  # of one preview
+    memory_mb: int = 128  # of the query of one preview
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoginPolicy:
     """Limits of logins by a secret that is stored as a slow hash."""
 

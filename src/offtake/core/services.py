@@ -12,8 +12,9 @@ from offtake.artifacts.store import ArtifactStore
 from offtake.catalogue.load import Catalogue
 from offtake.core.denials import Denials
 from offtake.core.logins import Logins
-from offtake.core.policy import AttemptPolicy, Budget, DialectLimits, PerTenant
+from offtake.core.policy import AttemptPolicy, Budget, DialectLimits, PerTenant, PreviewPolicy
 from offtake.core.presentation import Presentation
+from offtake.core.preview_slots import PreviewSlots
 from offtake.core.tenant_rates import TenantRates
 from offtake.lake.delta import Lake
 from offtake.model.job import Lease
@@ -43,6 +44,7 @@ class Services:
     new_id: Callable[[], str]  # returns a new lower-case UUID
     new_secret: Callable[[], str]  # returns an unguessable, URL-safe text
     budgets: PerTenant[Budget] = field(default_factory=lambda: PerTenant(default=Budget()))
+    previews: PreviewSlots = field(default_factory=lambda: PreviewSlots(PreviewPolicy()))
     tenant_rates: TenantRates = field(default_factory=TenantRates)
     denials: Denials = field(default_factory=Denials)  # denied requests that are not in the audit log yet
     dispatches: bool = False  # whether an engine (Temporal) dispatches jobs; messages to it go through the outbox

@@ -1,4 +1,4 @@
-"""Options of the core: ``[budget]``, which a tenant may override (``[tenants.acme.budget]``), and ``[logins]``."""
+"""Options of the core: ``[budget]``, which a tenant may override (``[tenants.acme.budget]``), previews and logins."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from offtake.core.policy import Budget, LoginPolicy
+from offtake.core.policy import Budget, LoginPolicy, PreviewPolicy
 from offtake.settings_section import Seconds, SettingsSection
 
 _MIB = 1024 * 1024
@@ -69,6 +69,22 @@ class BudgetSettings(SettingsSection):
             tokens=self.tokens,
             ended_life=timedelta(days=self.ended_days),
         )
+
+
+class PreviewSettings(SettingsSection):
+    """Previews: the first rows of a request, which the server itself queries."""
+
+    at_once: int = Field(
+        2, ge=1, le=256, description="Previews that one server process runs at once; further ones are refused."
+    )
+    seconds: float = Field(10.0, gt=0, le=600, description="How long one preview may take, in seconds.")
+    memory_mb: int = Field(
+        128, ge=64, le=1_000_000, description="Memory of the query of one preview in the server process, in MiB."
+    )
+
+    def policy(self) -> PreviewPolicy:
+        """Return the limits of previews that the core enforces."""
+        return PreviewPolicy(at_once=self.at_once, time=timedelta(seconds=self.seconds), memory_mb=self.memory_mb)
 
 
 class LoginSettings(SettingsSection):

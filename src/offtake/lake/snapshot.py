@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from deltalake import DeltaTable
@@ -55,6 +55,15 @@ def locate(
         listed = () if delta is None else lake.files(delta, table, tenant)
         files.append([file for file in listed if _is_needed(file.month, use.prune, start, end)])
     return Located(uses=uses, files=files, versions=found)
+
+
+def narrow(located: Located, *, start: datetime, end: datetime) -> Located:
+    """Return the files among the located ones that a query of this part of the timespan reads."""
+    files = [
+        [file for file in listed if _is_needed(file.month, use.prune, start, end)]
+        for use, listed in zip(located.uses, located.files, strict=True)
+    ]
+    return replace(located, files=files)
 
 
 def _open(lake: Lake, table: Table, versions: Mapping[str, int | None] | None) -> DeltaTable | None:
@@ -112,6 +121,24 @@ def _is_needed(month: str | None, prune: Prune, start: datetime | None, end: dat
     if end is not None and month > month_of(end - _MICROSECOND):
         return False
     return prune is Prune.UNTIL or start is None or month >= month_of(start)
+
+
+def rows_between(files: Sequence[LakeFile], *, start: datetime, end: datetime, now: datetime) -> int:
+    """Estimate how many rows of these files are in a timespan: those of its months, of a month in part its share.
+
+    The rows of the present month are in its days until ``now``. Files of a table without months count whole.
+    """
+    return round(
+        sum(file.rows * (1.0 if file.month is None else _share(file.month, start, end, now)) for file in files)
+    )
+
+
+def _share(month: str, start: datetime, end: datetime, now: datetime) -> float:
+    """Return which share of a month is in the timespan."""
+    begins = datetime(int(month[:4]), int(month[5:]), 1, tzinfo=UTC)
+    next_month = (begins + timedelta(days=31)).replace(day=1)
+    ends = now if begins < now < next_month else next_month
+    return max(timedelta(0), min(end, ends) - max(start, begins)) / (ends - begins)
 
 
 def month_of(instant: datetime) -> str:

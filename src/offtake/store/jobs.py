@@ -22,6 +22,7 @@ from sqlalchemy import (
     insert,
     literal,
     literal_column,
+    null,
     or_,
     select,
     true,
@@ -285,7 +286,7 @@ def cancel(connection: Connection, job_id: str, *, tenant: str, now: datetime) -
 
 
 def reset_failed(connection: Connection, job_id: str, *, now: datetime) -> Job | None:
-    """Return a failed job to the queue with its attempts reset; the fence keeps increasing."""
+    """Return a failed job to the queue with its attempts reset, to read the newest lake; the fence keeps increasing."""
     statement = (
         update(job)
         .where(job.c.id == job_id, _has_status({Status.FAILED}))
@@ -293,6 +294,8 @@ def reset_failed(connection: Connection, job_id: str, *, now: datetime) -> Job |
             status=Status.QUEUED,
             not_before=now,
             attempts=0,
+            report_version=None,
+            lake_versions=null(),
             finished_at=None,
             failure_code=None,
             failure_message=None,

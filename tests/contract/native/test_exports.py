@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import hashlib
 import io
 import json
@@ -10,13 +11,16 @@ import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
+import pyarrow.parquet as pq
 import pytest
 
+from tests.fixtures import loop
 from tests.fixtures.installation import Served
-from tests.fixtures.loop import ALL, PEOPLE, TALKS
-from tests.fixtures.native import REPORT, V1, NativeWire, assert_problem, native_client
+from tests.fixtures.loop import ALL, PEOPLE, TALKS, talk
+from tests.fixtures.native import MARCH, REPORT, V1, NativeWire, assert_problem, native_client
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +104,8 @@ def test_a_manifest_that_the_client_has_is_not_sent_again(client: NativeWire, fi
 def test_a_link_to_a_file_needs_no_credentials(client: NativeWire, finished: dict[str, Any]) -> None:
     link = client.http.get(client.manifest(finished)["files"][0]["url"])
     assert link.status_code == 302
+    head = client.http.head(link.request.url)
+    assert (head.status_code, urlsplit(head.headers["location"]).path) == (302, urlsplit(link.headers["location"]).path)
     assert httpx.get(link.headers["location"], trust_env=False).headers["x-export-rows"] == "5"
     missing = client.http.get(f"{V1}/exports/{finished['id']}/files/1")
     assert_problem(missing, 404, "artifact_not_found")
@@ -124,6 +130,56 @@ def test_columns_filters_and_order(client: NativeWire) -> None:
     ]
     request = client.manifest(export)["request"]
     assert (request["format"], request["order"]) == ("ndjson", ["-created_at"])
+
+
+def test_formats_options_and_files(client: NativeWire) -> None:
+    columns = ["conversation_id", "created_at", "tag_ids"]
+    (parquet,) = client.files(client.finish(format="parquet", columns=columns, order=["conversation_id"]))
+    table = pq.read_table(io.BytesIO(parquet))
+    assert table.column_names == columns
+    assert table.column("tag_ids").to_pylist()[:2] == [["refund"], ["vip"]]
+    options = {"delimiter": ";", "line_end": "\n", "header": False}
+    (zipped,) = client.files(client.finish(columns=columns[:1], csv=options, compression="gzip"))
+    assert sorted(gzip.decompress(zipped).decode().splitlines()) == ALL
+
+
+def test_a_preview_shows_the_first_rows_and_creates_nothing(client: NativeWire) -> None:
+    before = client.http.get(f"{V1}/exports").json()["exports"]
+    wanted = {"report": REPORT, "timespan": MARCH, "columns": ["conversation_id", "tag_ids", "sent_count"]}
+    preview = client.http.post(f"{V1}/exports/preview", json={**wanted, "rows": 2, "order": ["-conversation_id"]})
+    assert preview.json() == {
+        "report": REPORT,
+        "columns": [
+            {"name": "conversation_id", "type": "id"},
+            {"name": "tag_ids", "type": "list"},
+            {"name": "sent_count", "type": "integer"},
+        ],
+        "rows": [["c5", ["refund", "vip"], 0], ["c4", [], 0]],
+        "truncated": True,
+    }
+    assert client.http.get(f"{V1}/exports").json()["exports"] == before
+    refused = client.http.post(f"{V1}/exports/preview", json={**wanted, "rows": 101, "columns": ["a"]})
+    assert_problem(refused, 422, "invalid_request", "/rows")
+
+
+def test_a_dry_run_estimates_and_creates_nothing(client: NativeWire, finished: dict[str, Any]) -> None:
+    before = client.http.get(f"{V1}/exports").json()["exports"]
+    answer = client.create(dry_run=True, split={"rows": 1000})
+    assert (answer.status_code, answer.json()["dry_run"]) == (200, True)
+    assert answer.json().keys() == {"dry_run", "rows", "bytes", "seconds", "files"}
+    assert answer.json()["rows"] == finished["rows"]
+    assert client.http.get(f"{V1}/exports").json()["exports"] == before
+    assert_problem(client.create(dry_run=True, columns=["a"]), 422, "invalid_request", "/columns/0")
+
+
+def test_a_request_is_answered_with_a_finished_export_of_the_same_data(client: NativeWire, busy: Served) -> None:
+    wanted: dict[str, Any] = {"columns": ["conversation_id", "subject"], "reuse_within": "1h"}
+    first = client.finish(**wanted)
+    again = client.create(**wanted, name="another name")
+    assert (again.status_code, again.json()["id"]) == (200, first["id"])
+    assert client.create(**{**wanted, "format": "json"}).json()["id"] != first["id"]
+    loop.load(busy.installation, client.tenant, talk("c6", "2026-03-20T10:00:00Z"))
+    assert client.create(**wanted).json()["id"] != first["id"]
 
 
 def test_a_long_poll_ends_with_the_export(client: NativeWire) -> None:
@@ -209,7 +265,9 @@ def test_files_are_kept_longer_held_and_deleted(client: NativeWire) -> None:
     assert_problem(retain(days=366), 422, "invalid_request", "/days")
     assert_problem(retain(days=1, hold=True), 422, "invalid_request", "")
     assert retain(hold=True).json()["held"] is True
-    assert_problem(client.http.delete(path), 409, "job_on_hold")
+    held = client.http.delete(path)
+    assert_problem(held, 409, "job_on_hold")
+    assert "release it first" in held.json()["detail"]  # a client holds it, so a client can
     assert retain(hold=False).json()["held"] is False
     assert client.http.delete(path).status_code == 204
     assert client.http.get(path).json()["state"] == "deleted"

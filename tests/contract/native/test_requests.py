@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,7 +30,7 @@ def client(idle: Served) -> Iterator[NativeWire]:
 # --- discovery -------------------------------------------------------------------------------------------------------
 
 
-def test_every_report_is_listed_and_definition(client: NativeWire) -> None:
+def test_every_report_is_listed_and_can_be_read(client: NativeWire) -> None:
     listed = client.http.get(f"{V1}/reports").json()["reports"]
     assert [each["name"] for each in listed] == sorted(catalogue().reports)
     for each in listed:
@@ -74,6 +76,7 @@ def test_an_unknown_field_is_refused_with_the_nearest_one(client: NativeWire) ->
     found = faults(client.create(formt="csv", timespan={**MARCH, "zone": "UTC"}))
     assert found["/formt"]["nearest"] == "format"
     assert {"report", "timespan", "format"} <= set(found["/formt"]["accepted"])
+    assert faults(client.create(csv={"delimter": ";"}))["/csv/delimter"]["nearest"] == "delimiter"
     assert found["/timespan/zone"]["accepted"] == ["start", "end", "last", "timezone"]
 
 
@@ -139,6 +142,10 @@ def test_a_timespan_that_is_none(client: NativeWire, timespan: Any, pointer: str
         ({"filters": [{"column": "status", "op": "eq", "value": {"a": 1}}]}, "/filters/0/value"),
         ({"filters": {}}, "/filters"),
         ({"name": ""}, "/name"),
+        ({"compression": "zstd", "format": "xlsx"}, "/compression"),
+        ({"csv": {"delimiter": ";"}, "format": "json"}, "/csv"),
+        ({"csv": {"delimiter": "::"}}, "/csv/delimiter"),
+        ({"reuse_within": "1 day"}, "/reuse_within"),
     ],
 )
 def test_a_field_with_a_wrong_value(client: NativeWire, value: dict[str, Any], pointer: str) -> None:
@@ -171,12 +178,15 @@ def test_a_body_of_another_media_type(client: NativeWire) -> None:
 
 
 def test_faulty_parameters_are_named(client: NativeWire) -> None:
-    query = {"limit": "0", "state": "done", "since": "yesterday"}
+    query = {"limit": "0", "state": "done"}
     found = faults(client.http.get(f"{V1}/exports", params=query))
-    assert set(found) == {"limit", "state", "since"}
+    assert set(found) == {"limit", "state"}
     assert "queued" in found["state"]["accepted"]
-    assert set(faults(client.http.get(f"{V1}/exports", params={"cursor": "abc"}))) == {"cursor"}
-    assert set(faults(client.http.get(f"{V1}/exports", params={"since": "2026-01-01T00:00:00"}))) == {"since"}
+    beyond = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"]  # the calendar, in UTC
+    for cursor in ("abc", *(b64encode(json.dumps([each, "x"]).encode()).decode() for each in beyond)):
+        assert set(faults(client.http.get(f"{V1}/exports", params={"cursor": cursor}))) == {"cursor"}
+    for since in ("2026-01-01T00:00:00", "yesterday", "-11716"):
+        assert set(faults(client.http.get(f"{V1}/exports", params={"since": since}))) == {"since"}
 
 
 def test_values_of_the_request_are_not_repeated(client: NativeWire) -> None:
@@ -239,6 +249,22 @@ def test_rates_and_quotas(tmp_path: Path) -> None:
         reads = [client.http.get(f"{V1}/usage") for _ in range(3)]
         assert [each.status_code for each in reads] == [200, 200, 429]
         assert reads[1].headers["ratelimit"].startswith('"read";r=0;t=')
+
+
+def test_an_account_over_its_storage_budget_is_told_what_is_used(tmp_path: Path) -> None:
+    with in_process(tmp_path, "[budget]\nkept_rows = 3\n") as here:
+        identity.add_tenant(Tenant(name="acme"), here.on)
+        loop.load(here.installation, "acme", [*loop.PEOPLE, *loop.talk("c1", "2026-03-02T10:00:00Z")])
+        here.http.headers["Authorization"] = f"Bearer {loop.token(here.installation, 'acme', user=None)}"
+        client = NativeWire(here.http, "acme")
+        for _ in range(3):
+            assert client.create().status_code == 202
+            here.work()
+        refused = client.create()
+        problem = assert_problem(refused, 507, "budget_exceeded")
+        assert int(refused.headers["retry-after"]) > 0
+        assert "3 rows" in problem["detail"]
+        assert "delete files" in problem["detail"]
 
 
 # --- the pages -------------------------------------------------------------------------------------------------------

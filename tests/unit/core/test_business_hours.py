@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from offtake.core.attempt import filters
+from offtake.core.query import filters
 from offtake.engine.duckdb import Limits, Session
 from offtake.lake.delta import Lake
 from offtake.lake.ingest.load import load

@@ -20,6 +20,7 @@ from offtake.core.admin import identity
 from offtake.core.attempt import pinned_files, run
 from offtake.core.attempt.cancellation import Cancellation
 from offtake.core.auth import impersonation
+from offtake.core.exports import preview
 from offtake.core.exports.create import create_export
 from offtake.core.services import Services
 from offtake.engine.duckdb import Limits, Session
@@ -119,7 +120,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
 @pytest.fixture
 def on(filled: Services, monkeypatch: pytest.MonkeyPatch) -> Services:
     """Services without the first barrier: every snapshot holds the files of both tenants."""
-    for module in (lake_snapshot, pinned_files):
+    for module in (lake_snapshot, pinned_files, preview):
         monkeypatch.setattr(module, "locate", every_tenants)
     return filled
 
@@ -150,6 +151,14 @@ def exported(on: Services, request: ExportRequest) -> list[dict[str, Any]]:
     found: Any = json.loads(text)
     rows: list[dict[str, Any]] = found if isinstance(found, list) else found["entries"]
     return rows
+
+
+def test_a_preview_shows_the_tenants_rows_only(on: Services) -> None:
+    shown = preview.preview(replace(EXPORT, report="careless"), caller(), on)
+    assert sorted((row["call"], row["notes"], row["agent"]) for row in shown.rows) == [
+        ("c-ours", "ours", "ours"),
+        ("c1", "ours", "ours"),
+    ]
 
 
 @pytest.mark.parametrize("table", ["call", "agent"])

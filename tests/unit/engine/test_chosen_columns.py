@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from offtake.core.attempt import filters, intermediate
+from offtake.core.query import filters, intermediate
 from offtake.engine.duckdb import Limits, Session
 from offtake.engine.plan import plan
 from offtake.formats.json import JSON

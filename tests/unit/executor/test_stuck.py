@@ -12,6 +12,7 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 from offtake.core.attempt.cancellation import Cancellation, CancelReason
+from offtake.core.attempt.progress import AttemptProgress
 from offtake.executor import lease_heartbeat
 from offtake.executor.shutdown import Shutdown
 
@@ -20,7 +21,8 @@ cancellation = Cancellation()
 cancellation.request(CancelReason.LEASE_LOST)
 on = SimpleNamespace(attempt=SimpleNamespace(heartbeat=timedelta(hours=1)))
 lease = SimpleNamespace(job=SimpleNamespace(id="the job"))
-with lease_heartbeat.LeaseHeartbeat(lease, on, cancellation=cancellation, shutdown=Shutdown(timedelta(hours=1))):
+shutdown, progress = Shutdown(timedelta(hours=1)), AttemptProgress()
+with lease_heartbeat.LeaseHeartbeat(lease, on, cancellation=cancellation, progress=progress, shutdown=shutdown):
     threading.Event().wait()  # ignores every interrupt
 """
 

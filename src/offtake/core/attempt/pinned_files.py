@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from offtake.core.attempt import filters
+from offtake.core.query import filters
 from offtake.core.services import Services
 from offtake.errors import AttemptInterrupted
 from offtake.lake.snapshot import Located, locate

@@ -9,7 +9,7 @@ class AttemptProgress:
     """Phase and number of rows. Each update replaces one immutable value, so readers need no lock."""
 
     def __init__(self) -> None:
-        self.current = Progress(phase=Phase.READING, rows=0)
+        self.current = Progress(phase=Phase.OPENING, rows=0)
 
     def enter(self, phase: Phase) -> None:
         """Begin a phase. An attempt that repeats its query with less memory enters ``querying`` again, without rows."""

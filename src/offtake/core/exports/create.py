@@ -11,6 +11,7 @@ from offtake.core.exports import budget
 from offtake.core.exports.acceptance import accept
 from offtake.core.exports.duration_estimate import estimate_duration
 from offtake.core.exports.idempotency import find_repeated, idempotency_key, request_digest
+from offtake.core.exports.reuse import find_reusable, present_versions
 from offtake.core.services import Services
 from offtake.errors import QuotaExceeded
 from offtake.model.job import Job, Status
@@ -20,13 +21,21 @@ from offtake.store.records import request_to_json, stored_bytes
 
 
 def create_export(
-    request: ExportRequest, by: Caller, on: Services, *, reference: str | None = None, key: str | None = None
+    request: ExportRequest,
+    by: Caller,
+    on: Services,
+    *,
+    reference: str | None = None,
+    key: str | None = None,
+    reuse_within: timedelta | None = None,
 ) -> Job:
     """Create the job of an export and return it; a refused request leaves no record.
 
     ``reference`` is the dialect's own unique name of the job, if that is not the id. ``key`` is an idempotency key: a
     repeated request of the same person with the same key returns the first job, unless that ended without a file or
-    its file is gone. One transaction writes the audit entry, the key and the job.
+    its file is gone. With ``reuse_within``, a finished export of the same request that is not older and was made of
+    the same versions of the lake is returned instead of a new one. One transaction writes the audit entry, the key and
+    the job.
     Raises NotPermitted, InvalidRequest, TimespanTooLong, IdempotencyConflict, QuotaExceeded, BudgetExceeded,
     AuditUnavailable, Unavailable.
     """
@@ -36,6 +45,7 @@ def create_export(
     job = _new_job(request, by, on, reference=reference, now=now)
     scoped_key = idempotency_key(key, request, by) if key else None
     digest = request_digest(request) if key else ""
+    versions = present_versions(request, by, on) if reuse_within else None
     with on.database.write() as connection:
         jobs.lock_tenant(connection, job.tenant)
         repeated = find_repeated(connection, scoped_key, digest, on) if scoped_key else None
@@ -43,6 +53,14 @@ def create_export(
             entry = audit_entry("job.create", by, dialect=request.dialect, job=repeated.id)
             audit.record(connection, replace(entry, outcome="repeated"), now=now)
             return repeated
+        if reuse_within and versions is not None:
+            reused = find_reusable(connection, request, by, on, within=reuse_within, lake_versions=versions)
+            if reused:
+                entry = audit_entry("job.create", by, dialect=request.dialect, job=reused.id)
+                audit.record(connection, replace(entry, outcome="reused"), now=now)
+                if scoped_key:
+                    idempotency.use(connection, scoped_key, idempotency.KeyUse(digest=digest, job=reused.id), now=now)
+                return reused
         audit.record(connection, audit_entry("job.create", by, dialect=request.dialect, job=job.id), now=now)
         if jobs.count_open(connection, tenant=job.tenant, dialect=request.dialect) >= limits.open_jobs:
             raise quota_exceeded(limits.open_jobs)

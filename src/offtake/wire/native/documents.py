@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, ConfigDict, Field
 
 from offtake.model.column_type import ColumnType
 from offtake.model.job import Status
 
-
-def _rfc3339(instant: datetime) -> str:
-    text = instant.isoformat(timespec="milliseconds" if instant.microsecond % 1000 == 0 else "microseconds")
-    return text.replace(".000", "").replace("+00:00", "Z")
-
-
-Instant = Annotated[
-    datetime, PlainSerializer(_rfc3339, return_type=Annotated[str, Field(json_schema_extra={"format": "date-time"})])
-]
+Instant = datetime  # in UTC, so that pydantic writes it with Z
 Url = Annotated[str, Field(json_schema_extra={"format": "uri"})]
 
 
@@ -112,7 +104,7 @@ class ProgressDocument(Document):
     phase: Annotated[
         str,
         Field(
-            description="queued, then what the attempt does (reading, querying, writing, publishing), then done or the "
+            description="queued, then what the attempt does (opening, querying, writing, publishing), then done or the "
             "state in which the export ended."
         ),
     ]
@@ -162,6 +154,32 @@ class ExportDocument(Document):
     bytes: Annotated[int | None, Field(description="Bytes of the finished files.")]
     error: FailureDocument | None
     links: ExportLinks
+
+
+class EstimateDocument(Document):
+    """What an export is expected to have, if it was created now. Nothing was created."""
+
+    dry_run: Literal[True]
+    rows: Annotated[int | None, Field(description="null: there is nothing to estimate it from.")]
+    bytes: Annotated[int | None, Field(description="Of all files.")]
+    seconds: Annotated[int | None, Field(description="From the start of the attempt.")]
+    files: Annotated[int | None, Field(description="Number of files, if they are split.")]
+
+
+class PreviewColumn(Document):
+    """A column of a preview."""
+
+    name: str
+    type: ColumnType
+
+
+class PreviewDocument(Document):
+    """The first rows of a request."""
+
+    report: str
+    columns: list[PreviewColumn]
+    rows: Annotated[list[list[Any]], Field(description="The values of each row, in the order of the columns.")]
+    truncated: Annotated[bool, Field(description="Whether an export of the request may have more rows.")]
 
 
 class ExportList(Document):
@@ -257,22 +275,22 @@ class LimitsDocument(Document):
     retention_days: Annotated[float, Field(description="How long files are kept unless the client decides.")]
     longest_retention_days: Annotated[float, Field(description="Longest retention that a client may set.")]
     holds: Annotated[bool, Field(description="Whether clients may hold exports.")]
-    link_seconds: int
-    body_bytes: int
-    kept_bytes: int | None
-    kept_files: int | None
-    kept_rows: int | None
-    daily_bytes: int | None
-    rates: dict[str, RateDocument]
-    formats: list[str]
+    link_seconds: Annotated[int, Field(description="Life of a link to a file.")]
+    body_bytes: Annotated[int, Field(description="Largest body of a request.")]
+    kept_bytes: Annotated[int | None, Field(description="Bytes of all files that the account keeps.")]
+    kept_files: Annotated[int | None, Field(description="Number of files that the account keeps.")]
+    kept_rows: Annotated[int | None, Field(description="Rows of all files that the account keeps.")]
+    daily_bytes: Annotated[int | None, Field(description="Bytes of the files that are published in a day (UTC).")]
+    rates: Annotated[dict[str, RateDocument], Field(description="Requests that are counted: create, preview, read.")]
+    formats: Annotated[list[str], Field(description="The formats of files.")]
 
 
 class UsageDocument(Document):
     """What the account uses of its limits."""
 
     open_exports: Annotated[int, Field(description="Exports of this API that have not ended.")]
-    kept_files: int
-    kept_bytes: int
-    kept_rows: int
-    daily_bytes: Annotated[int, Field(description="Published today (UTC).")]
+    kept_files: Annotated[int, Field(description="Files that are kept, of all dialects.")]
+    kept_bytes: Annotated[int, Field(description="Bytes of these files.")]
+    kept_rows: Annotated[int, Field(description="Rows of these files.")]
+    daily_bytes: Annotated[int, Field(description="Bytes that were published today (UTC).")]
     next_expiry: Annotated[Instant | None, Field(description="When the next file is removed; null: none will be.")]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from starlette.responses import Response
+
 from offtake.core.exports.read import queue_position
-from offtake.model.job import LEASED, OPEN, Job, Status
+from offtake.model.job import LEASED, OPEN, Job, Phase, Status
 from offtake.wire.native.auth import NativeCall
 from offtake.wire.native.documents import ExportDocument, ExportLinks, FailureDocument, ProgressDocument
 from offtake.wire.native.tables import API, FORMAT_WORDS
@@ -41,7 +43,15 @@ def encode_export(job: Job, call: NativeCall) -> ExportDocument:
     )
 
 
-def retry_after(job: Job, now: datetime) -> int | None:
+def encode_polled(job: Job, call: NativeCall, response: Response) -> ExportDocument:
+    """The export, with the pause before the next poll in a header of the response."""
+    seconds = _retry_after(job, call.on.clock())
+    if seconds is not None:
+        response.headers["retry-after"] = str(seconds)
+    return encode_export(job, call)
+
+
+def _retry_after(job: Job, now: datetime) -> int | None:
     """Seconds after which a client should poll again; None if the export has ended. The pause grows with its age."""
     if job.status not in OPEN:
         return None
@@ -54,7 +64,7 @@ def _progress(job: Job, now: datetime) -> ProgressDocument:
         return ProgressDocument(phase="done", rows=rows, estimated_rows=rows, percent=100.0)
     if job.status not in LEASED:
         return ProgressDocument(phase=job.status.value, rows=None, estimated_rows=None, percent=None)
-    phase = job.progress.phase.value if job.progress else "reading"
+    phase = job.progress.phase.value if job.progress else Phase.OPENING.value
     so_far = job.progress.rows if job.progress else None
     return ProgressDocument(phase=phase, rows=so_far, estimated_rows=None, percent=_percent(job, now))
 

@@ -41,7 +41,7 @@ ERRORS: dict[type[OfftakeError], int] = {
 }
 # Refusals by HTTP itself. A body that is too large is one that the reader of bodies refuses, as one that is not JSON.
 _BODY_TOO_LARGE = 413
-_HTTP_CODES: dict[int, str] = {
+HTTP_CODES: dict[int, str] = {
     400: "malformed_body",
     404: "no_such_path",
     405: "method_not_allowed",
@@ -52,7 +52,39 @@ _HTTP_CODES: dict[int, str] = {
     421: "misdirected_request",
     500: "internal",
 }
-_TITLES: dict[str, str] = {"internal": "Internal server error", "budget_exceeded": "Budget of the account exhausted"}
+# What each code means.
+TITLES: dict[str, str] = {
+    "artifact_gone": "The files were deleted or have expired",
+    "artifact_not_found": "There is no such file",
+    "audit_unavailable": "The audit log cannot be written, so nothing was done",
+    "body_too_large": "The body is too large",
+    "body_too_slow": "The body took too long to arrive",
+    "budget_exceeded": "The storage budget of the account is exhausted",
+    "idempotency_conflict": "The idempotency key was used for another request",
+    "internal": "Internal server error",
+    "invalid_request": "The request has faults",
+    "invalid_zone": "There is no such time zone",
+    "job_not_found": "There is no such export",
+    "job_on_hold": "The export is held",
+    "job_state_conflict": "Not possible in the present state of the export",
+    "malformed_body": "The body is no JSON object that can be stored",
+    "method_not_allowed": "The path does not have this method",
+    "misdirected_request": "The server does not serve this host",
+    "no_such_path": "There is no such path",
+    "not_authenticated": "The token is missing, unknown, expired or revoked",
+    "not_permitted": "The credential may not do this",
+    "precondition_failed": "If-Match does not name the ETag",
+    "preview_too_large": "The preview needs more time or memory than previews may have",
+    "quota_exceeded": "The account has too many exports that have not ended",
+    "range_not_satisfiable": "The range is beyond the end of the file",
+    "rate_exceeded": "The credential sent too many requests in the period",
+    "reversed_timespan": "The end is not later than the start",
+    "throttled": "Too many requests of this address or account are running",
+    "timespan_too_long": "The timespan is longer than the operator allows",
+    "unavailable": "Not possible at present",
+    "unknown_report": "There is no such report",
+    "unsupported_media_type": "The body is not application/json",
+}
 _SEPARATORS = re.compile(r"[./]")  # of the keys in the core's names of faulty fields
 _ALL_LISTED = 60  # more accepted values than this are not listed: the nearest one helps more
 
@@ -113,14 +145,14 @@ def render_error(error: OfftakeError | HttpFault, path: str) -> Response:
 def _render_http_fault(error: HttpFault) -> Response:
     if error.status == _BODY_TOO_LARGE:
         return _problem(400, "body_too_large", error.message, [], dict(error.headers))
-    code = _HTTP_CODES.get(error.status, "http")
+    code = HTTP_CODES.get(error.status, "http")
     return _problem(error.status, code, error.message, [], dict(error.headers))
 
 
 def _problem(status: int, code: str, detail: str, errors: list[ProblemError], headers: dict[str, str]) -> Response:
     body = Problem(
         type=f"urn:offtake:problem:{code}",
-        title=_TITLES.get(code, code.replace("_", " ").capitalize()),
+        title=TITLES.get(code, code.replace("_", " ").capitalize()),
         status=HTTPStatus(status),
         code=code,
         detail=detail,

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel
-
 from offtake.wire.native.tables import PROBLEM_MEDIA
 
 PROBLEM_SCHEMA = "#/components/schemas/Problem"
@@ -46,7 +44,7 @@ def problems(*statuses: int, has_body: bool = False) -> dict[int | str, dict[str
 
 
 def answered(
-    status: int, description: str, headers: Mapping[str, Any], model: type[BaseModel] | None = None
+    status: int, description: str, headers: Mapping[str, Any], model: Any = None
 ) -> dict[int | str, dict[str, Any]]:
     """Return the description of an answer that is no problem, with its headers besides those of every answer."""
     named = {name: {"schema": schema} for name, schema in headers.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,9 +21,7 @@ Values = Annotated[list[Name], Field(max_length=_MANY_VALUES)]
 Scalar = Annotated[str, Field(max_length=_LONGEST_TEXT)] | bool | int | float
 Bound = Annotated[str, Field(pattern=f"^{BOUND}$", max_length=40)]
 FormatWord = Literal["parquet", "arrow", "csv", "ndjson", "json", "xlsx"]
-Duration = Annotated[
-    str, Field(pattern=r"^[1-9]\d{0,4}(s|m|h|d)$", description="Such as 30m: seconds (s), minutes, hours or days.")
-]
+Duration = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}(s|m|h|d)$")]  # as 30m: seconds, minutes, hours, days
 
 
 class Body(BaseModel):
@@ -116,6 +115,12 @@ class ReportQuery(Body):
     parameters: ParametersBody = ParametersBody()
 
 
+class PreviewBody(ReportQuery):
+    """A preview of an export."""
+
+    rows: Annotated[int, Field(ge=1, le=100, description="Most rows of the preview.")] = 100
+
+
 class SplitBody(Body):
     """How an export is cut into several files: by rows or by bytes, each an upper bound of one file."""
 
@@ -140,6 +145,13 @@ class ExportBody(ReportQuery):
         Field(description="In csv, put an apostrophe before text that a spreadsheet would run; null: the server's."),
     ] = None
     split: Annotated[SplitBody | None, Field(description="Without it, the export has one file.")] = None
+    reuse_within: Annotated[
+        Duration | None,
+        Field(
+            description="Answer with a finished export of the same request that is not older and was made of the same "
+            "versions of the data, if there is one."
+        ),
+    ] = None
     dry_run: Annotated[bool, Field(description="Only check and estimate the export; nothing is created.")] = False
 
 
@@ -152,6 +164,14 @@ class RetentionBody(Body):
     hold: Annotated[
         bool | None, Field(description="true: keep the files until you release them; false: release them.")
     ] = None
+
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def parse_duration(text: str) -> timedelta:
+    """Return a duration such as 30m, which matches the pattern of ``Duration``."""
+    return timedelta(**{_UNITS[text[-1]]: int(text[:-1])})
 
 
 def parameter_schema(name: str) -> dict[str, Any]:

@@ -32,6 +32,13 @@ def parse_bound(text: str, zone_name: str) -> datetime:
         raise ValueError(text) from error
 
 
+def parse_instant(text: str) -> datetime:
+    """Return the UTC instant of a text with an offset (RFC 3339). Raises ValueError."""
+    if not _BOUND.fullmatch(text) or datetime.fromisoformat(text.upper()).tzinfo is None:
+        raise ValueError(text)
+    return parse_bound(text, "UTC")
+
+
 def last_period(text: str, zone_name: str, now: datetime) -> tuple[datetime, datetime]:
     """Return start and end, in UTC, of a period such as "7d" or "previous_month". Raises ValueError."""
     local = now.astimezone(zone(zone_name)).replace(tzinfo=None)

@@ -55,7 +55,7 @@ def _fault(detail: Mapping[str, Any], origin: str, keys: _Location, model: Any) 
         accepted, sent = _fields(model, keys[:-1]), str(keys[-1])
         message = "There is no such field"
     elif detail["type"] in _LITERALS:
-        accepted = tuple(_QUOTED.findall(str(detail.get("ctx", {}).get("expected", ""))))
+        accepted = tuple(_words(str(detail.get("ctx", {}).get("expected", ""))))
         message = "This is none of the accepted values"
     close = difflib.get_close_matches(sent, accepted, n=1, cutoff=0.5) if isinstance(sent, str) else []
     hint = f"; did you mean {close[0]!r}?" if close else "."
@@ -66,6 +66,12 @@ def _fault(detail: Mapping[str, Any], origin: str, keys: _Location, model: Any) 
         accepted=accepted,
         nearest=close[0] if close else None,
     )
+
+
+def _words(expected: str) -> Iterator[str]:
+    """Yield the words that pydantic lists as Python literals."""
+    for word in _QUOTED.findall(expected):
+        yield word.encode("ascii", "backslashreplace").decode("unicode_escape")
 
 
 def _message(detail: Mapping[str, Any]) -> str:

@@ -1,0 +1,1 @@
+"""What the query of a report finds in its session, for attempts, previews and cases."""
