@@ -17,7 +17,7 @@ from offtake.engine.render import render
 from offtake.model.column_type import ColumnType
 from offtake.model.layout import DEFAULT_PATTERN, ColumnLayout
 from offtake.model.query import Query
-from offtake.model.report import Column, IntermediateTable, Report
+from offtake.model.report import Column, IntermediateTable, Report, RowCount
 from offtake.model.request import ExportRequest, ReportParameters
 from offtake.model.sort_column import SortColumn, sort_column
 from offtake.sql_text import quote_identifier
@@ -52,6 +52,11 @@ def with_instants(query: Query, report: Report, shown: Callable[[str], str]) -> 
 def plan_intermediate(intermediate: IntermediateTable, request: ExportRequest) -> Query:
     """Return the query for the rows of an intermediate table, with the column names of its SQL."""
     return _query(intermediate.sql, (), request)
+
+
+def plan_count(count: RowCount, request: ExportRequest) -> Query:
+    """Return the query for the number of the report's rows. Its values are those that the count depends on."""
+    return _query(count.sql, ("rows",), request)
 
 
 def plan(report: Report, layout: ColumnLayout, request: ExportRequest, *, empty_text_is_null: bool = False) -> Query:
@@ -127,6 +132,11 @@ def _shown_value(column: Column) -> str:
     return _WITHOUT_NOISE.format(value=name) if column.is_double else name
 
 
+def bound_values(sql: str) -> set[str]:
+    """Return the names of the values that the SQL of a report binds, without their ``$``."""
+    return set(_PARAMETER.findall(sql))
+
+
 def _query(
     sql: str,
     columns: Sequence[str],
@@ -144,7 +154,7 @@ def _query(
         **_bindable(request.parameters),
         **filter_values(request.filters),
     }
-    used = set(_PARAMETER.findall(sql))  # DuckDB rejects values that the text does not name
+    used = bound_values(sql)  # DuckDB rejects values that the text does not name
     values = {name: value for name, value in known.items() if name in used}
     return Query(sql=sql, values=MappingProxyType(values), columns=tuple(columns))
 
