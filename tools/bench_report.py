@@ -12,6 +12,7 @@ from typing import Any
 
 from offtake.catalogue import BUILT_IN
 from offtake.catalogue.load import load_catalogue
+from offtake.core.attempt.reconciliation import count_rows
 from offtake.core.query import filters, intermediate, server_audit
 from offtake.engine.duckdb import Limits, Session
 from offtake.engine.plan import plan_rows
@@ -43,13 +44,19 @@ def main() -> None:
     ) as session:
         prepared = _prepared(session, wanted) if wanted["report"] else None
         began = time.perf_counter()
+        counted = count_rows(session, *prepared) if prepared else None
+        count_seconds = time.perf_counter() - began
+        began = time.perf_counter()
         query = _report(session, *prepared) if prepared else _scan(wanted["scan"])
         rows = sum(
             session.copy(query, NULL_DEVICE, options="FORMAT csv, HEADER true", as_json=False, partition=partition)
             for partition in range(session.partitions)
         )
         seconds = time.perf_counter() - began
-    json.dump({"seconds": seconds, "rows": rows, "peak_mb": peak_mb(["self"])}, sys.stdout)
+    if counted not in (None, rows):
+        raise SystemExit(f"The count is {counted}, but the report has {rows} rows.")
+    found = {"seconds": seconds, "rows": rows, "peak_mb": peak_mb(["self"]), "count_seconds": count_seconds}
+    json.dump(found, sys.stdout)
 
 
 def _view(found: dict[str, Any]) -> TableView:

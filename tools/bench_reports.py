@@ -39,7 +39,8 @@ _ROW_GROUP = 122_880
 
 
 def measure(home: BenchHome, folder: Path, *, rows: int, only: Sequence[str] = ()) -> Iterator[list[Measurement]]:
-    """Two measurements per report: time against the scan, and memory against the budget."""
+    """Three measurements per report: time against the scan, of the count against the report, and memory against the
+    budget."""
     settings = load_settings(Home(home.path).settings)
     on = build_services(Home(home.path), settings)
     timespan = Timespan(start=home.end - timedelta(days=31), end=home.end, zone="Europe/Lisbon")
@@ -92,6 +93,13 @@ def _of_report(on: Services, report: Report, timespan: Timespan, work: Path, *, 
             against=f"scan {scan['seconds']:.1f} s",
             value=ours["seconds"] / scan["seconds"],
             unit=" ×",
+        ),
+        Measurement(
+            name=f"{report.name}: count",
+            measured=f"{ours['count_seconds']:.2f} s" if report.count else "none",
+            against=f"report {ours['seconds']:.1f} s",
+            value=100 * ours["count_seconds"] / ours["seconds"],
+            unit=" %",
         ),
         Measurement(
             name=f"{report.name}: memory",

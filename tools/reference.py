@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from enum import Enum
 from functools import lru_cache, partial
@@ -20,8 +20,9 @@ from offtake.catalogue import BUILT_IN
 from offtake.catalogue.load import Catalogue, load_catalogue
 from offtake.cli import app
 from offtake.cli.exits import EXITS
+from offtake.engine.plan import bound_values
 from offtake.lake.tables import TableColumn, tables
-from offtake.model.report import Publication
+from offtake.model.report import Publication, Report
 from offtake.settings import PREFIX, rows
 from offtake.wire import DIALECTS
 from reference_native import native_page
@@ -146,6 +147,7 @@ def report_page(name: str) -> str:
     lines.append(f"- Exports of consecutive timespans: {together}")
     if report.parameters:
         lines.append("- Parameters: " + ", ".join(f"`{parameter}`" for parameter in report.parameters))
+    lines.append(f"- [Reconciled](../report-folder.md#countsql): {_reconciled(report)}")
     lines += [
         "",
         "A timespan includes its start and excludes its end. The properties of a column are the"
@@ -166,6 +168,20 @@ def report_page(name: str) -> str:
     for item in _published(name):
         lines += _published_lines(item)
     return "\n".join(lines) + "\n"
+
+
+def _reconciled(report: Report) -> str:
+    """Return which rows are counted without joins, and which parameters of a request the count does not apply."""
+    if report.count is None:
+        return "no; only the joins of the query tell the number of its rows."
+    bound = bound_values(report.count.sql)
+    without = [f"`{name}`" for name in report.parameters if name not in bound]
+    return f"{report.count.what}{f'; not if the request sets {_alternatives(without)}' if without else ''}."
+
+
+def _alternatives(words: Sequence[str]) -> str:
+    *others, last = words
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _published_lines(item: Publication) -> list[str]:

@@ -35,6 +35,7 @@
     │   │   └── MemoryExhausted     raise the setting that the message names
     │   ├── StorageUnavailable      the lake or the artifact store cannot be read or written
     │   ├── ArtifactMismatch        the written file does not match the counts
+    │   ├── RowsNotReconciled       the files have more or fewer rows than the lake
     │   ├── NotUnderstood           needs a worker with another release or catalogue
     │   ├── RowLimitExceeded        more rows than the request's limit
     │   ├── TenantBudgetExhausted   the file exceeds what is left of the tenant's budget
@@ -192,7 +193,7 @@ class JobStateConflict(ExportError):
 
 
 class JobOnHold(JobStateConflict):
-    """The operator holds the job, so its file cannot be deleted."""
+    """The operator or a client holds the job, so its file cannot be deleted."""
 
     code = "job_on_hold"
 
@@ -307,6 +308,17 @@ class LakeVersionGone(AttemptError):
 
 class ArtifactMismatch(AttemptError):
     code = "artifact_mismatch"
+    retryable = True
+
+
+class RowsNotReconciled(AttemptError):
+    """The files have another number of rows than the report's count.
+
+    A fault of the engine depends on threads, spilled data and the machine, so another attempt may be right. An attempt
+    reads the same versions of the lake, so a report whose count differs from its query fails at every attempt.
+    """
+
+    code = "rows_not_reconciled"
     retryable = True
 
 

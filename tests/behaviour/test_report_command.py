@@ -13,6 +13,7 @@ REPORT = """\
 title = "Calls a day"
 grain = "One row per day on which calls ended."
 key = ["day"]
+count = "days on which calls ended"
 tables = [{ table = "call", prune = "window" }]
 columns = [
     { name = "day", type = "date", nullable = false, meaning = "The day in the zone of the request." },
@@ -24,6 +25,14 @@ SELECT CAST(ended_at AT TIME ZONE $zone AS DATE) AS day, count(*) AS calls
 FROM call
 WHERE ended_at >= $start AND ended_at < $end
 GROUP BY ALL
+"""
+COUNT = """\
+SELECT count(*)
+FROM (
+    SELECT DISTINCT CAST(ended_at AT TIME ZONE $zone AS DATE)
+    FROM call
+    WHERE ended_at >= $start AND ended_at < $end
+)
 """
 WIRE = """\
 slug = "calls_a_day"
@@ -71,7 +80,7 @@ def report(tmp_path: Path) -> Path:
     (case / "input").mkdir(parents=True)
     files = {folder / "report.toml": REPORT, folder / "query.sql": QUERY, folder / "wire.talkdesk.toml": WIRE}
     files |= {case / "request.toml": REQUEST, case / "input" / "call.jsonl": CALLS, case / "expected.jsonl": EXPECTED}
-    files |= {case / "expected.talkdesk.jsonl": EXPECTED}
+    files |= {case / "expected.talkdesk.jsonl": EXPECTED, folder / "count.sql": COUNT}
     for path, text in files.items():
         path.write_text(text)
     return folder
@@ -91,10 +100,12 @@ def test_cases_of_own_reports_pass_or_say_what_differs(report: Path) -> None:
     assert done.err == "offtake: 1 of 1 cases differ from what they expect.\n"
     assert "differs  calls_a_day/ordinary\n  rows:\n" in done.out
     assert "calls: found 1, expected 3" in done.out
+    (report / "count.sql").write_text(COUNT.replace("count(*)", "1 + count(*)"))
     done = run(report, "--json")
     (record,) = json.loads(done.out)["cases"]
     assert (done.code, record["case"], record["passed"]) == (5, "calls_a_day/ordinary", False)
-    assert record["differences"].keys() == {"rows"}
+    assert record["differences"].keys() == {"rows", "count"}
+    assert record["differences"]["count"] == ["3 rows counted, 2 rows expected"]
     assert not (report.parents[1] / "lake" / "call").exists()
 
 

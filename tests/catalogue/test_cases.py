@@ -14,12 +14,14 @@ import pytest
 
 from offtake.catalogue import BUILT_IN
 from offtake.catalogue.load import load_catalogue
+from offtake.core.attempt.reconciliation import count_rows
 from offtake.core.presentation import choose
 from offtake.core.report_cases.case import TENANT, Case, Row, cases_of
 from offtake.core.report_cases.run import FilledCase, entries_query, fill, rows_query
 from offtake.lake.tables import TableKind, tables
 from offtake.model.column_filter import ColumnFilter, FilterOperator, require_filters
 from offtake.model.report import Prune, Report, TableUse
+from offtake.model.request import changed_parameters
 from offtake.settings import Settings
 from offtake.wire import DIALECTS
 from tests.fixtures.filtering import fulfils, random_filter
@@ -62,6 +64,10 @@ def test_the_report_gives_the_expected_rows(case: Case, filled: Filled) -> None:
     report = CATALOGUE.reports[case.report]
     with filled(case).open() as (session, request):
         assert_same_rows(session.rows(rows_query(report, request)), case.expected(report), key=report.key)
+        counted = count_rows(session, report, request)
+        assert counted in (None, len(case.expected(report)))
+        # Only a filter that the count does not apply leaves a request uncounted.
+        assert (counted is None) <= (report.count is None or bool(changed_parameters(request.parameters)))
 
 
 DIVIDED = [pytest.param(case, id=case.id) for case in ALL if CATALOGUE.reports[case.report].partition_by is not None]
@@ -74,6 +80,7 @@ def test_the_partitions_together_hold_the_rows_of_the_whole(case: Case, filled: 
         query = rows_query(report, request)
         rows = [row for partition in range(session.partitions) for row in session.rows(query, partition=partition)]
         assert_same_rows(rows, case.expected(report), key=report.key)
+        assert count_rows(session, report, request, query_partitions=1) in (None, len(rows))
 
 
 @pytest.mark.parametrize(("case", "dialect"), SHOWN)

@@ -108,6 +108,14 @@ def test_column_names_follow_their_types(report: Report) -> None:
         assert column.name.endswith("_id") == (column.type is ColumnType.ID)
 
 
+# Their rows are agents with work in the timespan, which only the joined intermediate tables tell.
+WITHOUT_COUNT = {"team_performance", "team_performance_interval"}
+
+
+def test_the_rows_of_every_report_are_counted_unless_only_its_joins_tell_their_number() -> None:
+    assert {name for name, report in CATALOGUE.reports.items() if report.count is None} == WITHOUT_COUNT
+
+
 @pytest.mark.parametrize("report", REPORTS)
 def test_descriptions_are_sentences(report: Report) -> None:
     assert report.grain.startswith("One row per ")

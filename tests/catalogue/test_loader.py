@@ -699,3 +699,62 @@ def test_an_intermediate_table_may_be_shared_by_several_reports(write: Write) ->
 )
 def test_a_faulty_intermediate_table_is_refused(write: Write, step: str | None, declared: str, said: str) -> None:
     assert said in refusal(stepped(write, step, declared=declared))
+
+
+COUNTED = 'key = ["ring_id"]\ncount = "rings that ended"'
+COUNT = """\
+-- rings
+SELECT count(*)
+FROM call
+WHERE ended_at >= $start AND ended_at < $end
+"""
+
+
+def counted(write: Write, count: str | None, *, declared: str = COUNTED) -> Path:
+    folder = write(was='key = ["ring_id"]', now=declared)
+    if count is not None:
+        (folder / "count.sql").write_text(count, encoding="utf-8")
+    return folder
+
+
+def test_a_report_may_have_a_count_of_its_rows_which_belongs_to_its_version(write: Write) -> None:
+    folder = counted(write, COUNT)
+    report = load(folder).reports["rings"]
+    assert report.count is not None
+    assert (report.count.what, report.count.sql) == ("rings that ended", COUNT.strip())
+    (folder / "count.sql").write_text(COUNT.replace("$end", "$as_of"), encoding="utf-8")
+    assert load(folder).reports["rings"].version != report.version
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (None, "report.toml:5: count.sql is missing in this folder; write it, or remove the key 'count'"),
+        (COUNT.replace("call\n", "call, agent\n"), "count.sql:3: a count must not join"),
+        (COUNT.replace("call\n", "call\nLEFT JOIN agent ON true\n"), "count.sql:4: a count must not join"),
+        (COUNT.replace("count(*)", "call_id"), "count.sql:1: a count must yield one row with one whole number"),
+        (COUNT.replace("count(*)", "wait"), "count.sql:1: a count must yield one row with one whole number"),
+        (COUNT.replace("count(*)", "sum(wait)"), "count.sql:1: a count must yield one row with one whole number"),
+        (COUNT.replace("count(*)", "1, 2"), "count.sql:1: a count must yield one row with one whole number"),
+        (COUNT.replace("$start", "$begin"), "count.sql:4: unknown bound value $begin"),
+        (COUNT.replace("$start", "$as_of").replace("rings", "$start"), "count.sql:1: $start occurs only in a comment"),
+        (COUNT.replace("$end", "now()"), "count.sql:4: the query calls now"),
+        (COUNT.replace("call\n", "read_text('a')\n"), "count.sql:3: the query calls the table function read_text"),
+        (COUNT.replace("call\n", "agent\n"), "count.sql:3: the query does not run over the declared tables"),
+        (f"{COUNT};\nSELECT 1", "count.sql:1: a query must be exactly one SELECT"),
+        (f"{COUNT} AND in_partition(call_id)", "count.sql:5: in_partition(call_id) partitions by another column"),
+    ],
+)
+def test_a_faulty_count_is_refused(write: Write, count: str | None, said: str) -> None:
+    assert said in refusal(counted(write, count))
+
+
+def test_a_count_that_report_toml_does_not_describe_is_refused(write: Write) -> None:
+    message = refusal(counted(write, COUNT, declared='key = ["ring_id"]'))
+    assert "count.sql:1: report.toml does not say which rows the query counts; add the key 'count' there" in message
+
+
+def test_a_count_reads_no_intermediate_table(write: Write) -> None:
+    folder = stepped(write, STEP, declared=f'{KEPT}\ncount = "rings"')
+    (folder / "count.sql").write_text("SELECT count(*) FROM ended", encoding="utf-8")
+    assert "count.sql:1: the query does not run over the declared tables" in refusal(folder)

@@ -10,6 +10,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
+from offtake.core.attempt.reconciliation import count_rows
 from offtake.lake.tables import TableKind, tables
 from offtake.model.report import Report
 from offtake.model.request import ReportParameters, Selection
@@ -74,4 +75,6 @@ def test_the_partitions_together_hold_the_rows_of_the_whole(
 
 def _rows(here: Stored, report: Report, care: Care, timespan: Timespan, **asked: Unpack[_Asked]) -> list[Row]:
     with here.export(report.name, care, timespan, dialect="khoros", **asked) as export:
-        return export.rows()
+        rows = export.rows()
+        assert count_rows(export.session, report, export.request, query_partitions=1) in (None, len(rows))
+        return rows

@@ -1,4 +1,4 @@
-"""Reads ``report.toml``, ``query.sql`` and the intermediate tables of a folder into a ``Report``."""
+"""Reads ``report.toml``, ``query.sql``, ``count.sql`` and the intermediate tables of a folder into a ``Report``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from offtake.catalogue.toml_reader import TomlTable, nearest, open_table
 from offtake.model.column_type import ColumnType
-from offtake.model.report import Column, IntermediateTable, Mark, Prune, Report, TableUse
+from offtake.model.report import Column, IntermediateTable, Mark, Prune, Report, RowCount, TableUse
 from offtake.model.request import ReportParameters
 
 Tables = Mapping[str, Mapping[str, str]]  # lake table -> column -> DuckDB type, in order
@@ -25,10 +25,12 @@ _KEYS = (
     "server_audit",
     "partition_by",
     "intermediate_tables",
+    "count",
     "tables",
     "columns",
 )
 _MOST_DECIMALS = 15
+COUNT_FILE = "count.sql"
 SHARED = "_intermediate"  # folder of the intermediate tables that several reports share
 
 
@@ -68,6 +70,7 @@ def _report(table: TomlTable, folder: Path, *, sql: str, tables: Tables) -> Repo
         partition_by=table.optional_text("partition_by"),
         intermediate_tables=_intermediate_tables(table, folder, tables),
         parameters=_parameters(table),
+        count=_row_count(table, folder),
     )
     _check_window_and_key(table, report)
     _check_partition_by(table, report, tables)
@@ -97,6 +100,20 @@ def _intermediate_tables(table: TomlTable, folder: Path, tables: Tables) -> tupl
                 f"{fault}; write one of the two files, or remove {name!r} from the list", "intermediate_tables", index
             )
     return tuple(intermediate_tables)
+
+
+def _row_count(table: TomlTable, folder: Path) -> RowCount | None:
+    """Return the count of the report's rows, or None if the folder has neither its file nor its key."""
+    what, path = table.optional_text("count"), folder / COUNT_FILE
+    if not path.is_file():
+        if what is not None:
+            table.fault(f"{COUNT_FILE} is missing in this folder; write it, or remove the key 'count'", "count")
+        return None
+    if what is None:
+        fault = "report.toml does not say which rows the query counts; add the key 'count' there, or remove this file"
+        table.faults.append(f"{path}:1: {fault}")
+        return None
+    return RowCount(what=what, sql=_query_text(path, table.faults))
 
 
 def _columns(table: TomlTable) -> tuple[Column, ...]:

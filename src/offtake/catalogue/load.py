@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from offtake.catalogue.folder import NAME, SHARED, Tables, intermediate_file, read_report
+from offtake.catalogue.folder import COUNT_FILE, NAME, SHARED, Tables, intermediate_file, read_report
 from offtake.catalogue.publication import NATIVE, default_publication, dialect_of, read_publication
 from offtake.catalogue.query import QueryCheck
 from offtake.catalogue.version import report_version
@@ -128,7 +128,11 @@ def _wire_files(
 ) -> Iterator[Path]:
     """Yield the wire files of a report. Another ``.toml`` or ``.sql`` is a fault: probably a misspelt name."""
     for path in sorted(folder.iterdir()):
-        if path.name in {"report.toml", "query.sql"} or path.suffix not in {".toml", ".sql"} or _is_ignored(path):
+        if (
+            path.name in {"report.toml", "query.sql", COUNT_FILE}
+            or path.suffix not in {".toml", ".sql"}
+            or _is_ignored(path)
+        ):
             continue
         if path in intermediate_tables:
             continue

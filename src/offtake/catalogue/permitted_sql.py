@@ -120,9 +120,8 @@ Node = Mapping[str, Any]
 
 def refusals(connection: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[int, str]]:
     """Return line and fault of everything in a valid SELECT that a report must not use, in the order of the text."""
-    row = connection.execute("SELECT json_serialize_sql($sql, skip_empty := true)", {"sql": sql}).fetchone()
     try:
-        tree = json.loads(row[0] if row else "{}")
+        tree = _tree(connection, sql)
     except RecursionError:
         return [(1, f"the query nests too many expressions to be checked; {CHAIN_REMEDY}")]
     if tree.get("error", True):
@@ -130,6 +129,20 @@ def refusals(connection: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[int,
     found = {(_location(node), fault) for node in _nodes(tree) for fault in _faults(node)}
     encoded = sql.encode()
     return [(encoded[:location].count(b"\n") + 1, fault) for location, fault in sorted(found)]
+
+
+def joins(connection: duckdb.DuckDBPyConnection, sql: str) -> list[int]:
+    """Return the lines of the joins in a permitted SELECT, in the order of the text."""
+    tree, encoded = _tree(connection, sql), sql.encode()
+    found = sorted(_location(node) for node in _nodes(tree) if node.get("type") == "JOIN")
+    return [encoded[:location].count(b"\n") + 1 for location in found]
+
+
+def _tree(connection: duckdb.DuckDBPyConnection, sql: str) -> Node:
+    """Return DuckDB's parse tree of the text. Raises RecursionError if it is nested too deeply."""
+    row = connection.execute("SELECT json_serialize_sql($sql, skip_empty := true)", {"sql": sql}).fetchone()
+    tree: Node = json.loads(row[0] if row else "{}")
+    return tree
 
 
 def _nodes(tree: Node) -> Iterator[Node]:

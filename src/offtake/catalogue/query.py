@@ -17,13 +17,13 @@ from typing import Self
 
 import duckdb
 
-from offtake.catalogue.folder import Tables
+from offtake.catalogue.folder import COUNT_FILE, Tables
 from offtake.catalogue.macros import MACROS
-from offtake.catalogue.permitted_sql import CHAIN_REMEDY, refusals
+from offtake.catalogue.permitted_sql import CHAIN_REMEDY, joins, refusals
 from offtake.catalogue.toml_reader import nearest
 from offtake.model.audit import SERVER_AUDIT
 from offtake.model.column_type import ColumnType
-from offtake.model.report import IntermediateTable, Report, partition_markers
+from offtake.model.report import IntermediateTable, Report, RowCount, partition_markers
 from offtake.model.request import ReportParameters
 from offtake.sql_text import quote_identifier
 
@@ -50,6 +50,7 @@ _RESULT_TYPES: dict[ColumnType, str] = {
     ColumnType.DATE: r"DATE",
     ColumnType.LIST: r"VARCHAR\[\]",
 }
+_COUNT_TYPE = r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?"
 
 
 class QueryCheck:
@@ -74,7 +75,8 @@ class QueryCheck:
         self._connection.close()
 
     def check(self, report: Report, path: Path, intermediate_tables: Sequence[Path] = ()) -> Report:
-        """Add a fault for each error in the query of ``report``, read from ``path``, and its intermediate tables.
+        """Add a fault for each error in the SQL of ``report``: its query, read from ``path``, its intermediate tables,
+        and its count next to the query.
 
         Return the report, in which the columns that the query returns as DOUBLE are marked.
         """
@@ -99,6 +101,8 @@ class QueryCheck:
                 if not self._create_intermediate(intermediate, parameters, file):
                     return report
             columns = self._result_columns(report.sql, bound[-1], path)
+        if report.count is not None:
+            self._check_count(report, report.count, path.with_name(COUNT_FILE))
         if columns is None:
             return report
         self._compare(report, columns, path)
@@ -133,20 +137,50 @@ class QueryCheck:
     def _check_bound_values(self, report: Report, texts: Sequence[tuple[str, Path]], bound: Sequence[set[str]]) -> bool:
         """Whether the texts together use every required value, and each text uses only known ones."""
         faults_before, used, path = len(self._faults), set[str]().union(*bound), texts[-1][1]
-        known = (*_BOUND, *report.parameters)
         missing = [f"${name}" for name in _REQUIRED if name not in used]
         if missing:
             self._fault(path, 1, f"the query does not use {', '.join(missing)}; every report must use them")
         for name in sorted(set(report.parameters) - used):
             self._fault(path, 1, f"report.toml declares the parameter {name!r}, but the query does not use ${name}")
         for (sql, file), parameters in zip(texts, bound, strict=True):
-            for name in sorted(parameters.difference(known)):
-                self._fault(file, _line_of(sql, f"${name}"), f"unknown bound value ${name}; {_hint(name, known)}")
-            # The engine binds every name in the text, and DuckDB rejects a value that only a comment or a string names.
-            for name in sorted(set(_PARAMETER.findall(sql)) - parameters):
-                fault = f"${name} occurs only in a comment or string; remove the $"
-                self._fault(file, _line_of(sql, f"${name}"), fault)
+            self._check_known_values(report, sql, file, parameters)
         return len(self._faults) == faults_before
+
+    def _check_known_values(self, report: Report, sql: str, file: Path, parameters: set[str]) -> bool:
+        """Whether a text uses only values that the engine binds."""
+        known, before = (*_BOUND, *report.parameters), len(self._faults)
+        for name in sorted(parameters.difference(known)):
+            self._fault(file, _line_of(sql, f"${name}"), f"unknown bound value ${name}; {_hint(name, known)}")
+        # The engine binds every name in the text, and DuckDB rejects a value that only a comment or a string names.
+        for name in sorted(set(_PARAMETER.findall(sql)) - parameters):
+            self._fault(file, _line_of(sql, f"${name}"), f"${name} occurs only in a comment or string; remove the $")
+        return len(self._faults) == before
+
+    def _check_count(self, report: Report, count: RowCount, path: Path) -> None:
+        """Check that the text counts rows of the lake: it yields one whole number, and it has no join.
+
+        It cannot read an intermediate table, whose rows the report's SQL has joined and filtered.
+        """
+        sql, before = count.sql, len(self._faults)
+        self._check_partition_columns(report, [(sql, path)])
+        parameters = self._parameters(sql, path)
+        if parameters is None or not self._check_permitted([(sql, path)]):
+            return
+        for line in joins(self._connection, sql):
+            fault = "a count must not join, because a join can lose or multiply rows; use IN (SELECT …) or UNION ALL"
+            self._fault(path, line, fault)
+        if not self._check_known_values(report, sql, path, parameters) or len(self._faults) > before:
+            return
+        with self._empty_tables(report):
+            columns = self._result_columns(sql, parameters, path)
+            if columns is None:
+                return
+            is_number = len(columns) == 1 and re.fullmatch(_COUNT_TYPE, columns[0][1]) is not None
+            rows = self._connection.fetchmany(2) if is_number else []
+        if len(rows) != 1 or rows[0][0] is None:
+            self._fault(
+                path, 1, "a count must yield one row with one whole number that is never null, as count(*) does"
+            )
 
     def _create_intermediate(self, intermediate: IntermediateTable, parameters: set[str], path: Path) -> bool:
         """Create an empty intermediate table for the texts after it. Return False, after a fault, if that fails."""
@@ -201,6 +235,12 @@ class QueryCheck:
 
         Without a call, every partition would have all rows; with another column, rows would be lost.
         """
+        self._check_partition_columns(report, texts)
+        if report.partition_by and not any(partition_markers(sql) for sql, _ in texts):
+            fault = f"report.toml declares partition_by {report.partition_by!r}, but no query calls in_partition(…)"
+            self._fault(texts[-1][1], 1, fault)
+
+    def _check_partition_columns(self, report: Report, texts: Sequence[tuple[str, Path]]) -> None:
         hint = (
             f"partition by {report.partition_by!r}"
             if report.partition_by
@@ -211,9 +251,6 @@ class QueryCheck:
                 if column != report.partition_by:
                     fault = f"{text} partitions by another column than report.toml declares; {hint}"
                     self._fault(path, _line_of(sql, text), fault)
-        if report.partition_by and not any(partition_markers(sql) for sql, _ in texts):
-            fault = f"report.toml declares partition_by {report.partition_by!r}, but no query calls in_partition(…)"
-            self._fault(texts[-1][1], 1, fault)
 
     def _compare(self, report: Report, columns: list[tuple[str, str]], path: Path) -> None:
         declared = [column.name for column in report.columns]

@@ -17,7 +17,7 @@ from offtake.engine.render import render
 from offtake.model.column_type import ColumnType
 from offtake.model.layout import DEFAULT_PATTERN, ColumnLayout
 from offtake.model.query import Query
-from offtake.model.report import Column, IntermediateTable, Report
+from offtake.model.report import Column, IntermediateTable, Report, RowCount
 from offtake.model.request import ExportRequest, ReportParameters
 from offtake.model.sort_column import SortColumn, sort_column
 from offtake.sql_text import quote_identifier
@@ -54,6 +54,11 @@ def plan_intermediate(intermediate: IntermediateTable, request: ExportRequest) -
     return _query(intermediate.sql, (), request)
 
 
+def plan_count(count: RowCount, request: ExportRequest) -> Query:
+    """Return the query for the number of the report's rows. Its values are those that the count depends on."""
+    return _query(count.sql, ("rows",), request)
+
+
 def plan(report: Report, layout: ColumnLayout, request: ExportRequest, *, empty_text_is_null: bool = False) -> Query:
     """Return the query for the report's rows as a dialect shows them: its columns, rendered, under its headers."""
     types = {column.name: column.type for column in report.columns}
@@ -81,16 +86,6 @@ def plan(report: Report, layout: ColumnLayout, request: ExportRequest, *, empty_
     sql = f"SELECT {', '.join(columns)} FROM (\n{_rounded(source.sql, report, sources)}\n) AS report"  # noqa: S608
     query = _query(sql, layout.headers, request, instant_pattern=layout.instant_pattern)
     return dataclasses.replace(query, order=order, source=source)
-
-
-def first_rows(query: Query, rows: int) -> Query:
-    """Return the query for the first rows of a planned query, in its order if it has one, without its sort columns."""
-    columns = ", ".join(map(quote_identifier, query.columns))
-    by = ", ".join(
-        f"{quote_identifier(each.name)} {'DESC' if each.descending else 'ASC'} NULLS LAST" for each in query.order
-    )
-    sql = f"SELECT {columns} FROM (\n{query.sql}\n) AS found{f' ORDER BY {by}' if by else ''} LIMIT {rows:d}"  # noqa: S608
-    return Query(sql=sql, values=query.values, columns=query.columns)
 
 
 def _total_order(report: Report, order: Sequence[str]) -> tuple[SortColumn, ...]:
@@ -137,6 +132,11 @@ def _shown_value(column: Column) -> str:
     return _WITHOUT_NOISE.format(value=name) if column.is_double else name
 
 
+def bound_values(sql: str) -> set[str]:
+    """Return the names of the values that the SQL of a report binds, without their ``$``."""
+    return set(_PARAMETER.findall(sql))
+
+
 def _query(
     sql: str,
     columns: Sequence[str],
@@ -154,7 +154,7 @@ def _query(
         **_bindable(request.parameters),
         **filter_values(request.filters),
     }
-    used = set(_PARAMETER.findall(sql))  # DuckDB rejects values that the text does not name
+    used = bound_values(sql)  # DuckDB rejects values that the text does not name
     values = {name: value for name, value in known.items() if name in used}
     return Query(sql=sql, values=MappingProxyType(values), columns=tuple(columns))
 

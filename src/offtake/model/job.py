@@ -60,7 +60,7 @@ class Phase(StrEnum):
     """What a leased job is doing."""
 
     OPENING = "opening"  # files of the lake are located, and fetched from object storage
-    QUERYING = "querying"  # intermediate tables and sorting; no row is written yet
+    QUERYING = "querying"  # the count of the rows, intermediate tables and sorting; no row is written yet
     WRITING = "writing"  # rows are written and verified
     PUBLISHING = "publishing"  # the files are moved to their final keys
 

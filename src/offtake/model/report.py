@@ -59,6 +59,17 @@ class IntermediateTable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RowCount:
+    """A query for the number of a report's rows that has no join, which could lose or multiply rows.
+
+    It counts the rows of every request whose other ``ReportParameters`` than those that it binds have their defaults.
+    """
+
+    what: str  # the rows that it counts
+    sql: str  # one row with one whole number; with partition markers, the number of the partition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """A catalogue entry.
 
@@ -80,6 +91,7 @@ class Report:
     partition_by: str | None = None
     intermediate_tables: tuple[IntermediateTable, ...] = ()  # in the order of their creation
     parameters: tuple[str, ...] = ()  # the fields of ``model.request.ReportParameters`` that the report uses
+    count: RowCount | None = None  # None: the rows of an export are not reconciled
     version: str = ""  # ``catalogue/version.py``
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -180,7 +182,9 @@ def test_faulty_parameters_are_named(client: NativeWire) -> None:
     found = faults(client.http.get(f"{V1}/exports", params=query))
     assert set(found) == {"limit", "state"}
     assert "queued" in found["state"]["accepted"]
-    assert set(faults(client.http.get(f"{V1}/exports", params={"cursor": "abc"}))) == {"cursor"}
+    beyond = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"]  # the calendar, in UTC
+    for cursor in ("abc", *(b64encode(json.dumps([each, "x"]).encode()).decode() for each in beyond)):
+        assert set(faults(client.http.get(f"{V1}/exports", params={"cursor": cursor}))) == {"cursor"}
     for since in ("2026-01-01T00:00:00", "yesterday", "-11716"):
         assert set(faults(client.http.get(f"{V1}/exports", params={"since": since}))) == {"since"}
 

@@ -18,12 +18,15 @@ from offtake.core.attempt.cancellation import Cancellation
 from offtake.core.attempt.resource_plan import partition_rows, resource_plan
 from offtake.core.attempt.run import run_attempt
 from offtake.core.exports.create import create_export
+from offtake.core.exports.manifest import read_manifest
+from offtake.core.exports.read import JobRef
 from offtake.core.services import Services
 from offtake.engine.duckdb import Limits, Session
 from offtake.executor.shutdown import Shutdown
 from offtake.executor.worker import Worker, attempt, claim_next
 from offtake.home import Home
 from offtake.model.job import Job, Status
+from offtake.model.manifest import Reconciliation
 from offtake.model.tenant import Tenant
 from offtake.model.view import TableView
 from offtake.settings import Settings
@@ -46,7 +49,14 @@ FROM (
 )
 WHERE len(fillers) > 0
 """
-FILES = {**FOLDER, "query.sql": QUERY}
+FILES = {
+    **FOLDER,
+    "report.toml": FOLDER["report.toml"].replace("tables =", 'count = "taggings"\ntables =', 1),
+    "query.sql": QUERY,
+    "count.sql": """\
+SELECT count(*) FROM conversation_tag WHERE attached_at >= $start AND attached_at < $end AND in_partition(tag_id)
+""",
+}
 
 
 def services(folder: Path, files: dict[str, str]) -> Services:
@@ -67,7 +77,7 @@ def on(tmp_path: Path) -> Iterator[Services]:
 def on_whole(tmp_path: Path) -> Iterator[Services]:
     """Services whose report cannot be partitioned."""
     files = {name: text.replace('partition_by = "tag_id"\n', "") for name, text in FILES.items()}
-    files["query.sql"] = QUERY.replace(" AND in_partition(tag_id)", "")
+    files = {name: text.replace(" AND in_partition(tag_id)", "") for name, text in files.items()}
     made = services(tmp_path, files)
     yield made
     made.database.close()
@@ -93,6 +103,8 @@ def test_an_attempt_that_runs_out_of_memory_doubles_its_partitions_until_they_fi
     assert events[-1] == "attempt"
     assert len(events) >= 3  # neither one partition nor two fit
     assert set(events[:-1]) == {"attempt_reduced"}
+    _, manifest = read_manifest(JobRef(id=job.id, dialect=job.request.dialect), caller(), on)
+    assert manifest.reconciled == (Reconciliation(what="taggings", expected=TAGGINGS, written=TAGGINGS),)
 
 
 def test_later_exports_begin_with_the_plan_that_fitted(on: Services) -> None:
@@ -167,6 +179,8 @@ def test_plans_are_reduced_down_to_a_bound(on: Services) -> None:
     plans = [resource_plan(report, views, policy, is_sorted=False, reductions=number) for number in range(12)]
     assert [plan.threads for plan in plans] == [2, *[1] * 11]
     assert [plan.partitions for plan in plans] == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 1_024]
+    few = [replace(views[0], rows=3)]
+    assert resource_plan(report, few, policy, is_sorted=True, reductions=12).partitions == 12  # they may be long
     in_order = [resource_plan(report, views, policy, is_sorted=True, reductions=number) for number in range(3)]
     assert [plan.range_bytes >> 20 for plan in in_order] == [16, 8, 4]
     assert {plan.threads for plan in in_order} == {1}

@@ -8,7 +8,7 @@ from offtake import __version__
 from offtake.core.exports.manifest import describe_request
 from offtake.model.artifact import ArtifactFile
 from offtake.model.layout import ColumnLayout
-from offtake.model.manifest import Manifest, ManifestColumn
+from offtake.model.manifest import Manifest, ManifestColumn, Reconciliation
 from offtake.model.report import Report
 from offtake.model.request import ExportRequest
 from offtake.model.typed_values import TYPED_VALUES
@@ -20,6 +20,7 @@ def build_manifest(
     shown: ColumnLayout,
     *,
     lake_versions: Mapping[str, int | None],
+    reconciled: Sequence[Reconciliation],
     files: Sequence[ArtifactFile],
 ) -> Manifest:
     """Return the manifest of files with these columns, made by ``report`` from these versions of the lake's tables."""
@@ -43,7 +44,7 @@ def build_manifest(
         as_of=request.as_of,
         watermark=request.watermark,
         lake_versions=lake_versions,
-        reconciled=(),
+        reconciled=tuple(reconciled),
         producer=f"offtake {__version__}",
         files=tuple(files),
     )

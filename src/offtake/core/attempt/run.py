@@ -1,4 +1,4 @@
-"""One attempt of a job: plan, query, write, verify, publish.
+"""One attempt of a job: plan, count, query, write, verify, reconcile, publish.
 
 The last statement makes the artifact visible. It has no effect unless this attempt holds the lease with the newest
 fence. An attempt that ends earlier leaves at most an invisible staging file, which the sweep removes.
@@ -21,6 +21,7 @@ from offtake.core.attempt.output import FileLimits, Output, StagedFile
 from offtake.core.attempt.pinned_files import locate_pinned
 from offtake.core.attempt.progress import AttemptProgress
 from offtake.core.attempt.publish import publish
+from offtake.core.attempt.reconciliation import count_rows, reconcile
 from offtake.core.attempt.resource_plan import ResourcePlan
 from offtake.core.exports import budget
 from offtake.core.presentation import layout_of
@@ -44,8 +45,9 @@ from offtake.model.report import Report
 from offtake.model.request import ExportRequest
 from offtake.model.view import TableView
 
-# Points that an attempt reaches in order. A worker killed at any of them leaves the job in a consistent state.
-POINTS = ("claimed", "querying", "writing", "staged", "renamed", "published")
+# Points that an attempt reaches in order, ``moved`` once for each file. A worker killed at any of them leaves the job
+# in a consistent state.
+POINTS = ("claimed", "querying", "writing", "staged", "moved", "renamed", "published")
 
 
 def run_attempt(
@@ -58,7 +60,7 @@ def run_attempt(
     try:
         located = locate_pinned(lease, report, on)
         with local_views(on.lake, located, cancellation.check) as views:
-            produced = reduced_until_it_fits(
+            produced, expected = reduced_until_it_fits(
                 lease,
                 report,
                 views,
@@ -68,10 +70,13 @@ def run_attempt(
             )
         on.reached("staged", lease)
         cancellation.check()
+        reconciled = reconcile(report, expected, sum(file.stats.rows for file in produced))
         progress.enter(Phase.PUBLISHING)
         files = _files(lease, produced, on)
         shown = _layout(job, job.request, on).shown
-        manifest = build_manifest(report, job.request, shown, lake_versions=located.versions, files=files)
+        manifest = build_manifest(
+            report, job.request, shown, lake_versions=located.versions, reconciled=reconciled, files=files
+        )
         publish(lease, manifest, [file.path for file in produced], on=on, cancellation=cancellation)
     except AttemptInterrupted as error:
         if cancellation.reason is CancelReason.OVER_BUDGET:
@@ -96,8 +101,10 @@ def _produce(
     on: Services,
     cancellation: Cancellation,
     progress: AttemptProgress,
-) -> list[StagedFile]:
+) -> tuple[list[StagedFile], int | None]:
     """Write the staging files and verify them: the row counts of the writer and of each file must agree.
+
+    Return them with the number of rows that the lake has for the request; None if they are not counted.
 
     The row limit is enforced by counting rows while the file grows; SQL LIMIT would hold the whole result in memory.
     """
@@ -110,6 +117,7 @@ def _produce(
     engine = Session(_limits(lease, plan, on), views, tenant=job.tenant, writable=writable, partitions=plan.partitions)
     with engine as session, cancellation.interrupting(session.interrupt):
         request = prepare(session, report, request, on.database)
+        expected = count_rows(session, report, request)
         query, framing = _plan_query(job, request, file_format, on)
         if query.order or request.split:
             query = session.sort(query, range_bytes=plan.range_bytes, keep_order=bool(request.order))
@@ -124,7 +132,7 @@ def _produce(
             files = output.write_split(request.split, lambda number: numbered(number=number))
     if request.row_limit is not None and sum(file.stats.rows for file in files) > request.row_limit:
         cancellation.request(CancelReason.TOO_MANY_ROWS)
-    return files
+    return files, expected
 
 
 def _budget_error(tenant: str, on: Services) -> TenantBudgetExhausted:

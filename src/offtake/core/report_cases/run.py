@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 from offtake.catalogue.load import Catalogue
 from offtake.catalogue.toml_reader import nearest
+from offtake.core.attempt.reconciliation import count_rows
 from offtake.core.presentation import Presentation, choose
 from offtake.core.query import filters, intermediate, server_audit
 from offtake.core.report_cases.case import TENANT, Case
@@ -97,7 +98,8 @@ class FilledCase:
 def run_case(
     case: Case, catalogue: Catalogue, presentations: Mapping[str, Presentation], folder: Path
 ) -> dict[str, list[str]]:
-    """Return the differences, by what was compared: the rows, those of partitions, and the entries of each dialect.
+    """Return the differences, by what was compared: the rows, their count, both in partitions, and the entries of each
+    dialect.
 
     ``folder`` must be empty; the lake of the case is created there. Raises CatalogueError for a faulty case.
     """
@@ -105,6 +107,7 @@ def run_case(
     report, expected = filled.report, case.expected(filled.report)
     with filled.open() as (session, request):
         found = {"rows": differences(session.rows(rows_query(report, request)), expected, key=report.key)}
+        found["count"] = _count_differences(count_rows(session, report, request), len(expected))
         for (dialect, name), publication in sorted(catalogue.publications.items()):
             entries = case.shown(dialect) if name == case.report else None
             if entries is not None:
@@ -114,10 +117,18 @@ def run_case(
                 found[f"entries of {dialect}"] = differences(session.rows(query), entries, key=key)
     if report.partition_by is not None:
         with filled.open(partitions=_PARTITIONS) as (session, request):
+            found[f"count of {_PARTITIONS} partitions"] = _count_differences(
+                count_rows(session, report, request, query_partitions=1), len(expected)
+            )
             query = rows_query(report, request)
             rows = [row for number in range(session.partitions) for row in session.rows(query, partition=number)]
             found[f"rows of {_PARTITIONS} partitions"] = differences(rows, expected, key=report.key)
     return found
+
+
+def _count_differences(counted: int | None, rows: int) -> list[str]:
+    """Return a line if the report's count differs from the rows of the case; none if the request is not counted."""
+    return [] if counted in (None, rows) else [f"{counted} rows counted, {rows} rows expected"]
 
 
 def fill(case: Case, catalogue: Catalogue, folder: Path) -> FilledCase:

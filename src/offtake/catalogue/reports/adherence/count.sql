@@ -1,0 +1,3 @@
+SELECT count(*)
+FROM adherence_event
+WHERE started_at >= $start AND started_at < $end

@@ -1,0 +1,3 @@
+SELECT count(*)
+FROM contact
+WHERE ended_at >= $start AND ended_at < $end
