@@ -251,7 +251,7 @@ def test_rates_and_quotas(tmp_path: Path) -> None:
         assert reads[1].headers["ratelimit"].startswith('"read";r=0;t=')
 
 
-def test_an_account_over_its_storage_budget_is_told_what_is_used(tmp_path: Path) -> None:
+def test_an_account_over_its_storage_budget_learns_what_is_used(tmp_path: Path) -> None:
     with in_process(tmp_path, "[budget]\nkept_rows = 3\n") as here:
         identity.add_tenant(Tenant(name="acme"), here.on)
         loop.load(here.installation, "acme", [*loop.PEOPLE, *loop.talk("c1", "2026-03-02T10:00:00Z")])
