@@ -185,6 +185,11 @@ def test_faulty_parameters_are_named(client: NativeWire) -> None:
     beyond = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"]  # the calendar, in UTC
     for cursor in ("abc", *(b64encode(json.dumps([each, "x"]).encode()).decode() for each in beyond)):
         assert set(faults(client.http.get(f"{V1}/exports", params={"cursor": cursor}))) == {"cursor"}
+    found = faults(client.http.get(f"{V1}/exports", params={"stat": "queued"}))
+    assert (found["stat"]["nearest"], found["stat"]["accepted"]) == (
+        "state",
+        ["report", "state", "since", "cursor", "limit"],
+    )
     for since in ("2026-01-01T00:00:00", "yesterday", "-11716"):
         assert set(faults(client.http.get(f"{V1}/exports", params={"since": since}))) == {"since"}
 
