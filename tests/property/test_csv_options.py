@@ -83,7 +83,7 @@ def sessions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Session
         yield whole, divided
 
 
-@hypothesis.settings(max_examples=100, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.settings(max_examples=60, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 @hypothesis.given(table=_tables(), options=_options(), longest=st.integers(0, 60))
 def test_csv_with_any_options_reads_back(
     sessions: tuple[Session, Session], table: Table, options: CsvOptions, longest: int
