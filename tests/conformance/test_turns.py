@@ -15,6 +15,7 @@ from offtake.core.exports.create import create_export
 from offtake.core.services import Services
 from offtake.executor.worker import Worker, claim_next
 from offtake.model.artifact import Artifact
+from offtake.model.column_filter import ColumnFilter, FilterOperator
 from offtake.model.job import Job, Lease
 from offtake.model.tenant import Tenant
 from offtake.model.timespan import Timespan
@@ -112,6 +113,16 @@ def test_the_duration_estimate_averages_earlier_exports(on: Services) -> None:
     assert create_export(month, caller("umbra"), on).estimated_duration == timedelta(0)
     assert create_export(replace(month, format="json"), caller(), on).estimated_duration == timedelta(0)
     assert create_export(replace(month, report="user_status"), caller(), on).estimated_duration == timedelta(0)
+
+
+def test_the_estimate_of_rows_averages_earlier_exports_with_the_same_filters(on: Services) -> None:
+    assert create_export(EXPORT, caller(), on).estimated_rows is None
+    took(on, claimed(on), 21 * SECOND)
+    longer = replace(EXPORT, timespan=Timespan(start=NOON - timedelta(days=2), end=NOON, zone="UTC"), format="json")
+    assert create_export(longer, caller(), on).estimated_rows == 2 * FILE.rows
+    kept = ColumnFilter(column="kind", operator=FilterOperator.EQ, values=("inbound",))
+    assert create_export(replace(longer, filters=(kept,)), caller(), on).estimated_rows is None
+    assert create_export(longer, caller("umbra"), on).estimated_rows is None
 
 
 def took(on: Services, lease: Lease, time: timedelta) -> None:

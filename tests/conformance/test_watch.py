@@ -40,32 +40,32 @@ def cancel(database: Database, job: Job) -> None:
         assert jobs.cancel(connection, job.id, tenant=job.tenant, now=NOON)
 
 
-def test_a_waiter_hears_of_the_moves_of_its_job_only(database: Database, other: Database) -> None:
+def test_a_waiter_learns_of_the_moves_of_its_job_only(database: Database, other: Database) -> None:
     first, second = add(other, 1), add(other, 2)
     watch = JobWatch(database)
-    heard, unheard = threading.Event(), threading.Event()
-    with watch.watch(first, heard.set), watch.watch(second, unheard.set):
+    changed, other_changed = threading.Event(), threading.Event()
+    with watch.watch(first, changed.set), watch.watch(second, other_changed.set):
         cancel(other, first)
-        assert heard.wait(TIMEOUT_SECONDS)
-    assert not unheard.is_set()
+        assert changed.wait(TIMEOUT_SECONDS)
+    assert not other_changed.is_set()
 
 
 def test_a_move_before_the_wait_is_not_missed(database: Database, other: Database) -> None:
     job = add(other)
     cancel(other, job)
-    heard = threading.Event()
-    with JobWatch(database).watch(job, heard.set):
-        assert heard.wait(TIMEOUT_SECONDS)
+    changed = threading.Event()
+    with JobWatch(database).watch(job, changed.set):
+        assert changed.wait(TIMEOUT_SECONDS)
 
 
 def test_the_thread_ends_with_the_last_waiter_and_begins_with_the_next(database: Database, other: Database) -> None:
     watch, before = JobWatch(database), set(threading.enumerate())
     for number in (1, 2):
-        job, heard = add(other, number), threading.Event()
-        with watch.watch(job, heard.set):
+        job, changed = add(other, number), threading.Event()
+        with watch.watch(job, changed.set):
             (thread,) = set(threading.enumerate()) - before
             cancel(other, job)
-            assert heard.wait(TIMEOUT_SECONDS)
+            assert changed.wait(TIMEOUT_SECONDS)
         thread.join(TIMEOUT_SECONDS)
         assert not thread.is_alive()
 

@@ -103,6 +103,7 @@ class Job:
     actor: str | None = None  # the person who created it; None: a credential of no person
     effective: str | None = None  # the owner: the actor, or the person whom the actor impersonated
     estimated_duration: timedelta = timedelta(0)  # whole seconds; it delays the job in the queue
+    estimated_rows: int | None = None  # None: there is nothing to estimate them from
     held_at: datetime | None = None  # start of a hold: retention and deletion do not remove the file
     held_by: str | None = None  # id of the client's credential that holds it; None: the operator, if it is held
     pin: Pin | None = None  # None: no attempt has begun to read

@@ -88,6 +88,7 @@ def add(connection: Connection, new: Job) -> None:
             actor=new.actor,
             effective=new.effective,
             estimated_seconds=int(new.estimated_duration.total_seconds()),
+            estimated_rows=new.estimated_rows,
         )
     )
     usage.add_requests(connection, new.tenant, size)

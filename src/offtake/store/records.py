@@ -121,6 +121,7 @@ def job_from_row(row: Row[Any]) -> Job:
         actor=row.actor,
         effective=row.effective,
         estimated_duration=timedelta(seconds=row.estimated_seconds),
+        estimated_rows=row.estimated_rows,
         held_at=row.held_at,
         held_by=row.held_by,
         pin=_pin(row),

@@ -219,6 +219,7 @@ job = Table(
     Column("phase", String(16), nullable=True),
     Column("rows_so_far", BigInteger, nullable=True),
     Column("held_by", String(64), nullable=True),
+    Column("estimated_rows", BigInteger, nullable=True),
     CheckConstraint(f"status IN ({_listed(frozenset(Status))})", name="status"),
     CheckConstraint(f"(finished_at IS NOT NULL) = (status IN ({_ENDED}))", name="finished"),
     CheckConstraint(

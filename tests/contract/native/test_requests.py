@@ -185,6 +185,11 @@ def test_faulty_parameters_are_named(client: NativeWire) -> None:
     beyond = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"]  # the calendar, in UTC
     for cursor in ("abc", *(b64encode(json.dumps([each, "x"]).encode()).decode() for each in beyond)):
         assert set(faults(client.http.get(f"{V1}/exports", params={"cursor": cursor}))) == {"cursor"}
+    found = faults(client.http.get(f"{V1}/exports", params={"stat": "queued"}))
+    assert (found["stat"]["nearest"], found["stat"]["accepted"]) == (
+        "state",
+        ["report", "state", "since", "cursor", "limit"],
+    )
     for since in ("2026-01-01T00:00:00", "yesterday", "-11716"):
         assert set(faults(client.http.get(f"{V1}/exports", params={"since": since}))) == {"since"}
 
@@ -251,7 +256,7 @@ def test_rates_and_quotas(tmp_path: Path) -> None:
         assert reads[1].headers["ratelimit"].startswith('"read";r=0;t=')
 
 
-def test_an_account_over_its_storage_budget_is_told_what_is_used(tmp_path: Path) -> None:
+def test_an_account_over_its_storage_budget_learns_what_is_used(tmp_path: Path) -> None:
     with in_process(tmp_path, "[budget]\nkept_rows = 3\n") as here:
         identity.add_tenant(Tenant(name="acme"), here.on)
         loop.load(here.installation, "acme", [*loop.PEOPLE, *loop.talk("c1", "2026-03-02T10:00:00Z")])

@@ -84,6 +84,7 @@ def quota_exceeded(limit: int) -> QuotaExceeded:
 
 def _new_job(request: ExportRequest, by: Caller, on: Services, *, reference: str | None, now: datetime) -> Job:
     """Return the job of an accepted request."""
+    expected = estimate_duration(request, by.principal.tenant, on)
     return Job(
         id=on.new_id(),
         tenant=by.principal.tenant,
@@ -97,5 +98,6 @@ def _new_job(request: ExportRequest, by: Caller, on: Services, *, reference: str
         reference=reference,
         actor=by.principal.user,
         effective=by.principal.person,
-        estimated_duration=timedelta(seconds=int(estimate_duration(request, by.principal.tenant, on).total_seconds())),
+        estimated_duration=timedelta(seconds=int(expected.duration.total_seconds())),
+        estimated_rows=expected.rows,
     )

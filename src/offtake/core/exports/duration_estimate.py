@@ -1,7 +1,12 @@
-"""Duration estimate of an export from earlier exports of the same kind; it only affects the sequence of the queue."""
+"""Estimate of an export's duration and rows from earlier exports of the same kind.
+
+The duration affects the sequence of the queue; both are shown to clients as progress.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from offtake.core.services import Services
@@ -15,18 +20,41 @@ _OVERHEAD = timedelta(seconds=1)  # of every export, whatever its timespan
 _MAX_ESTIMATE = timedelta(days=1)
 
 
-def estimate_duration(request: ExportRequest, tenant: str, on: Services) -> timedelta:
-    """Return the average duration per day of timespan of the tenant's newest finished exports with the same report and
-    format, times the days of this request's timespan. Zero if there are none."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DurationEstimate:
+    """What is expected of an export."""
+
+    duration: timedelta  # zero: there is no earlier export of the kind
+    rows: int | None  # None: there is no earlier export with the same filters
+
+
+def estimate_duration(request: ExportRequest, tenant: str, on: Services) -> DurationEstimate:
+    """Return the averages per day of timespan of the tenant's newest finished exports, times the days of the request.
+
+    The duration is that of exports of the same report and format, the rows are those of the same report and filters.
+    """
     condition = JobFilter(tenant=tenant, dialect=request.dialect, report=request.report)
     with on.database.read() as connection:
         newest = jobs.newest(connection, condition, limit=_SAMPLE_SIZE)
-    similar = [job for job in newest if job.status in _FINISHED and job.request.format == request.format]
-    days = sum((job.request.timespan.length() for job in similar), timedelta(0))
-    if not days:
-        return timedelta(0)
-    share = request.timespan.length() / days
-    return min(sum(map(_duration, similar), timedelta(0)) * share, _MAX_ESTIMATE)
+    finished = [job for job in newest if job.status in _FINISHED]
+    similar = [job for job in finished if job.request.format == request.format]
+    alike = [job for job in finished if job.artifact and _selection(job.request) == _selection(request)]
+    rows = sum(job.artifact.rows for job in alike if job.artifact)
+    return DurationEstimate(
+        duration=min(sum(map(_duration, similar), timedelta(0)) * _share(request, similar), _MAX_ESTIMATE),
+        rows=round(rows * _share(request, alike)) if alike else None,
+    )
+
+
+def _share(request: ExportRequest, jobs_: Sequence[Job]) -> float:
+    """Return the length of the request's timespan as a share of those of the jobs together; 0 without jobs."""
+    days = sum((job.request.timespan.length() for job in jobs_), timedelta(0))
+    return request.timespan.length() / days if days else 0.0
+
+
+def _selection(request: ExportRequest) -> tuple[object, ...]:
+    """Return what selects rows besides the timespan."""
+    return frozenset(request.filters), request.parameters
 
 
 def _duration(job: Job) -> timedelta:

@@ -63,16 +63,26 @@ def _progress(job: Job, now: datetime) -> ProgressDocument:
     if job.status is Status.SUCCEEDED:
         return ProgressDocument(phase="done", rows=rows, estimated_rows=rows, percent=100.0)
     if job.status not in LEASED:
-        return ProgressDocument(phase=job.status.value, rows=None, estimated_rows=None, percent=None)
-    phase = job.progress.phase.value if job.progress else Phase.OPENING.value
-    so_far = job.progress.rows if job.progress else None
-    return ProgressDocument(phase=phase, rows=so_far, estimated_rows=None, percent=_percent(job, now))
+        expected = job.estimated_rows if job.status in OPEN else None
+        return ProgressDocument(phase=job.status.value, rows=None, estimated_rows=expected, percent=None)
+    progress = job.progress
+    return ProgressDocument(
+        phase=progress.phase.value if progress else Phase.OPENING.value,
+        rows=progress.rows if progress else None,
+        estimated_rows=job.estimated_rows,
+        percent=_percent(job, now),
+    )
 
 
 def _percent(job: Job, now: datetime) -> float | None:
-    if job.started_at is None or not job.estimated_duration:
+    """By the written rows, or by the time if none are written yet; None without an earlier export of the kind."""
+    written = job.progress.rows if job.progress else 0
+    if written and job.estimated_rows:
+        share = written / job.estimated_rows
+    elif job.started_at is not None and job.estimated_duration:
+        share = max(timedelta(0), now - job.started_at) / job.estimated_duration
+    else:
         return None
-    share = max(timedelta(0), now - job.started_at) / job.estimated_duration
     return round(min(_MOST_PERCENT, 100 * share), 1)
 
 

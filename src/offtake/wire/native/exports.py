@@ -48,7 +48,7 @@ Wait = Annotated[
 # --- list and read ---------------------------------------------------------------------------------------------------
 
 
-@routes.get("", summary="List the exports.", responses=problems(422))
+@routes.get("", summary="List the exports.", responses=problems())
 def list_exports(
     call: Reader,
     report: Annotated[str | None, Query(max_length=200, description="Only exports of this report.")] = None,
@@ -111,7 +111,7 @@ def _poll(call: NativeCall) -> Response:
 @routes.get(
     "/{id}",
     summary="Read an export.",
-    responses={**problems(404, 422), **answered(200, "The export.", POLL_HEADERS)},
+    responses={**problems(404), **answered(200, "The export.", POLL_HEADERS)},
 )
 @answered_inline(_poll)
 async def read(id: str, call: Reader, request: Request, response: Response, wait: Wait = 0) -> ExportDocument:  # noqa: A002

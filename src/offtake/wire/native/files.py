@@ -71,7 +71,7 @@ def read_export_manifest(id: str, call: Reader, request: Request) -> Response:  
     summary="Download a file.",
     status_code=302,
     response_class=RedirectResponse,
-    responses={**problems(404, 422), **answered(302, "A link to the file.", _LOCATION)},
+    responses={**problems(404), **answered(302, "A link to the file.", _LOCATION)},
 )
 def link_to_file(
     id: str,  # noqa: A002

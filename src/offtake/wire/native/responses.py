@@ -18,8 +18,8 @@ CREATED_HEADERS: Mapping[str, Any] = {
     "Location": {"type": "string", "format": "uri"},
     "Preference-Applied": _STRING,
 }
-_EVERYWHERE = (401, 403, 429, 503)
-_WITH_BODY = (400, 408, 415, 422)
+_EVERYWHERE = (401, 403, 422, 429, 503)
+_WITH_BODY = (400, 408, 415)
 _DESCRIPTIONS = {
     400: "The body is not a JSON object within the limits.",
     401: "The token is missing, unknown, expired or revoked.",

@@ -8,7 +8,8 @@ steps are counted for the audit log and rendered as problems.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import Security
@@ -31,6 +32,7 @@ from offtake.wire.dialect import Wire
 from offtake.wire.document import JSON
 from offtake.wire.endpoint import Admission, IncomingRequest
 from offtake.wire.native.auth import NativeCall, authenticate
+from offtake.wire.native.errors import InvalidFields, unknown
 from offtake.wire.native.rates import limit_rate
 from offtake.wire.native.settings import CREATE, PREVIEW, READ, NativeSettings
 from offtake.wire.native.tables import NAME
@@ -94,6 +96,7 @@ class NativeRoute(APIRoute):
         has_body = self.body_field is not None
         rate = getattr(self.endpoint, _RATE, READ)
         answer: Callable[[NativeCall], Response] | None = getattr(self.endpoint, _INLINE, None)
+        parameters = [each.alias for each in self.dependant.query_params]
 
         async def handle(request: Request) -> Response:
             wire: Wire[NativeSettings] = request.app.state.wires[NAME]
@@ -106,6 +109,7 @@ class NativeRoute(APIRoute):
                 else:
                     typed = JsonRequest(request.scope, request.receive)
                     typed.state.call = call
+                    _refuse_unknown_parameters(request, parameters)
                     if has_body:
                         await typed.parse()
                     response = await operate(typed)
@@ -135,6 +139,13 @@ async def _admit(incoming: IncomingRequest[NativeSettings], rate: str) -> tuple[
     if on.database.reads_in_process and not is_counted:
         return admit(_ADMISSIONS[rate], incoming)
     return await run_in_threadpool(admit, _ADMISSIONS[rate], incoming)
+
+
+def _refuse_unknown_parameters(request: Request, known: Sequence[str]) -> None:
+    """Raise InvalidFields for parameters of the query that the operation does not have: probably misspelt ones."""
+    names = [name for name in request.query_params if name not in known]
+    if names:
+        raise InvalidFields([replace(unknown("parameter", name, known), parameter=name) for name in names])
 
 
 def _refuse(error: ExportError | HTTPException, call: NativeCall, rate_headers: Mapping[str, str]) -> Response:

@@ -16,7 +16,7 @@ branch_labels = None
 depends_on = None
 
 _JSON = sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql")
-_JOB_COLUMNS = ("files", "report_version", "lake_versions", "phase", "rows_so_far", "held_by")
+_JOB_COLUMNS = ("files", "report_version", "lake_versions", "phase", "rows_so_far", "held_by", "estimated_rows")
 
 
 def upgrade() -> None:
@@ -27,6 +27,7 @@ def upgrade() -> None:
     op.add_column("job", sa.Column("phase", sa.String(length=16), nullable=True))
     op.add_column("job", sa.Column("rows_so_far", sa.BigInteger(), nullable=True))
     op.add_column("job", sa.Column("held_by", sa.String(length=64), nullable=True))
+    op.add_column("job", sa.Column("estimated_rows", sa.BigInteger(), nullable=True))
     op.add_column("credential", sa.Column("reports", sa.Text(), nullable=True))
     op.add_column("credential", sa.Column("personal", sa.Boolean(), server_default=sa.text("true"), nullable=False))
     op.create_table(
