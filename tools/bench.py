@@ -19,15 +19,17 @@ import bench_export
 import bench_home
 import bench_http
 import bench_jobs
+import bench_previews
 import bench_reports
 import bench_sweep
 import bench_xlsx
 from bench_export import BareCopy
 from bench_home import TENANT, BenchHome
 from bench_result import Measurement, table
-from dialect_clients import Export, ExportClient, Job, TalkdeskClient
+from dialect_clients import Export, ExportClient, Job, NativeClient, TalkdeskClient
 from offtake.app import build_services
 from offtake.catalogue.macros import MACROS
+from offtake.core.presentation import layout_of
 from offtake.core.services import Services
 from offtake.engine.plan import plan
 from offtake.formats import format_named
@@ -41,6 +43,7 @@ from offtake_process import Server, serving
 
 FORMATS = {"csv": "csv", "json": "json", "json_bulk": "json_lines"}  # the dialect's name: the format's own
 DIALECT = "talkdesk"
+NATIVE_FORMATS = {"parquet": "parquet"}  # the same for the native API
 _WIDTH = 150  # of the table without a terminal
 # Jobs created at a steady rate must not reach the quota, which has its own tests.
 SETTINGS = {"OFFTAKE_TALKDESK__OPEN_JOBS": "1000000"}
@@ -70,9 +73,15 @@ def main() -> int:
     with serving(home.path, log, workers=1, settings=SETTINGS) as server, _client(server, home) as client:
         for format_name in FORMATS:
             with console.status(f"Exporting {options.calls:,} calls as {format_name}, against a bare COPY"):
-                measurements += _exports(client, server, home, format_name, options.runs)
+                measurements += _exports(client, server, home, FORMATS[format_name], format_name, options.runs)
+        with _native_client(server, client) as native:
+            for format_name, own_name in NATIVE_FORMATS.items():
+                with console.status(f"Exporting {options.calls:,} calls as {format_name}, against a bare COPY"):
+                    measurements += _exports(native, server, home, own_name, format_name, options.runs)
         with console.status("Creating, polling and downloading"):
             measurements += _http(client, server, home, options.folder, seconds=options.seconds)
+    with console.status("Previewing"):
+        measurements.append(bench_previews.measure(home, calls=options.calls))
     console.print(table(measurements, f"{options.calls:,} calls, one run of everything"))
     if options.json:
         rows = [{**dataclasses.asdict(measurement), "within": measurement.within} for measurement in measurements]
@@ -160,33 +169,40 @@ def _client(server: Server, home: BenchHome) -> TalkdeskClient:
     return TalkdeskClient(server.url, client_id=home.client_id, client_secret=home.client_secret)
 
 
-def _exports(client: ExportClient, server: Server, home: BenchHome, format_name: str, runs: int) -> list[Measurement]:
+def _native_client(server: Server, client: TalkdeskClient) -> NativeClient:
+    """Return a client of the native API with the access token of another client."""
+    return NativeClient(server.url, token=client.headers["Authorization"].removeprefix("Bearer "))
+
+
+def _exports(
+    client: ExportClient, server: Server, home: BenchHome, own_name: str, format_name: str, runs: int
+) -> list[Measurement]:
     export = Export(report=REPORT, format=format_name, start=home.start, end=home.end)
-    state = Home(home.path).state
-    return bench_export.measure(client, server.pid, state, export=export, copy=_bare_copy(home, export), runs=runs)
+    copy = _bare_copy(home, export, client.dialect, own_name)
+    return bench_export.measure(client, server.pid, Home(home.path).state, export=export, copy=copy, runs=runs)
 
 
-def _bare_copy(home: BenchHome, export: Export) -> BareCopy:
+def _bare_copy(home: BenchHome, export: Export, dialect: str, own_name: str) -> BareCopy:
     """Return the SQL, files and limits of the server's own attempt, from the server's code."""
     on = build_services(Home(home.path), load_settings(Home(home.path).settings))
     try:
-        return _planned(on, export)
+        return _planned(on, export, dialect, own_name)
     finally:
         on.database.close()
 
 
-def _planned(on: Services, export: Export) -> BareCopy:
-    file_format = format_named(FORMATS[export.format])
+def _planned(on: Services, export: Export, dialect: str, own_name: str) -> BareCopy:
+    file_format = format_named(own_name)
     request = ExportRequest(
-        dialect=DIALECT,
+        dialect=dialect,
         report=export.report,
         format=file_format.name,
         timespan=Timespan(start=export.start, end=export.end, zone="UTC"),
         name="bench",
     )
     report = on.catalogue.reports[export.report]
-    publication = on.catalogue.publications[DIALECT, export.report]
-    layout = on.presentations[DIALECT].default(publication, request)
+    publication = on.catalogue.publications[dialect, export.report]
+    layout = layout_of(publication, request, on.presentations[dialect].default)
     query = plan(
         report,
         layout.shown,

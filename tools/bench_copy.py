@@ -16,7 +16,12 @@ import duckdb
 from offtake.sql_text import quote_identifier, quote_literal, select_typed
 from process_memory import peak_mb
 
-OPTIONS = {"csv": "FORMAT csv, HEADER true", "json": "FORMAT json, ARRAY true", "json_bulk": "FORMAT json"}
+OPTIONS = {
+    "csv": "FORMAT csv, HEADER true",
+    "json": "FORMAT json, ARRAY true",
+    "json_bulk": "FORMAT json",
+    "parquet": "FORMAT parquet, COMPRESSION zstd",
+}
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ from offtake.model.query import Query
 from offtake.model.view import TableView
 from process_memory import peak_mb, reset_peaks
 
-TIME_BUDGET = {"csv": 1.15, "json": 1.2, "json_bulk": 1.2}
+TIME_BUDGET = {"csv": 1.15, "json": 1.2, "json_bulk": 1.2, "parquet": 1.15}
 MEMORY_BUDGET_MB = 512
 
 

@@ -193,7 +193,7 @@ class JobStateConflict(ExportError):
 
 
 class JobOnHold(JobStateConflict):
-    """The operator holds the job, so its file cannot be deleted."""
+    """The operator or a client holds the job, so its file cannot be deleted."""
 
     code = "job_on_hold"
 

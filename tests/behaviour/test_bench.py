@@ -18,11 +18,14 @@ def test_the_bench_runs_every_measurement(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     found = {result["name"]: result for result in json.loads(results.read_text("utf-8"))}
     exports = [name for name in found if name.startswith("export ")]
-    assert sorted(name.split()[1].rstrip(",") for name in exports) == sorted(2 * ["csv", "json", "json_bulk"])
+    assert sorted(name.split()[1].rstrip(",") for name in exports) == sorted(
+        2 * ["csv", "json", "json_bulk", "parquet"]
+    )
     assert {name.partition(",")[0] for name in found} - {name.partition(",")[0] for name in exports} == {
         "queued → running",
         "status poll",
         "download",
         "create",
+        "preview",
     }
     assert all(result["measured"] for result in found.values())

@@ -17,6 +17,7 @@ from offtake.core.exports.create import create_export
 from offtake.core.services import Services
 from offtake.errors import QueryFailed
 from offtake.executor.worker import Worker, claim_next
+from offtake.model.column_filter import ColumnFilter, FilterOperator
 from offtake.model.job import JobFilter, Status
 from offtake.model.request import ReportParameters
 from tests.fixtures.commands import Done, command
@@ -57,7 +58,9 @@ def fail(on: Services) -> str:
 def test_jobs_are_listed_shown_cancelled_and_retried(made: Installation) -> None:
     with made.services() as on:
         failed = fail(on)
-        filtered = replace(EXPORT, parameters=ReportParameters(customer_emails=(SECRET,)))
+        number = ColumnFilter(column="customer_number", operator=FilterOperator.EQ, values=(SECRET,))
+        parameters = ReportParameters(customer_emails=(SECRET,))
+        filtered = replace(EXPORT, parameters=parameters, filters=(number,), order=("-ended_at",))
         waiting = create_export(filtered, caller(), on).id
     listed = result(jobs(made, "list", "--json"))["jobs"]
     assert [job["id"] for job in listed] == [waiting, failed]
@@ -72,6 +75,7 @@ def test_jobs_are_listed_shown_cancelled_and_retried(made: Installation) -> None
 
     shown = result(jobs(made, "show", waiting, "--json"))
     assert (shown["tenant"], shown["status"], shown["parameters"]) == ("acme", "queued", ["customer_emails"])
+    assert (shown["filters"], shown["order"]) == (["customer_number eq"], ["-ended_at"])
     for output in (jobs(made, "show", waiting).out, json.dumps(shown), json.dumps(listed)):
         assert SECRET not in output
     assert "query_failed: The report's query failed." in jobs(made, "show", failed).out

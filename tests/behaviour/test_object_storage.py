@@ -13,10 +13,12 @@ from datetime import date
 import httpx
 import pytest
 
+from tests.fixtures import loop
 from tests.fixtures.buckets import ENVIRONMENT, SECRET, S3Server
 from tests.fixtures.commands import command
 from tests.fixtures.databases import fresh_database, postgresql_server
 from tests.fixtures.installation import Installation, Running
+from tests.fixtures.native import connect
 from tests.fixtures.polling import wait_for
 from tests.fixtures.talkdesk import Credential, TalkdeskWire
 
@@ -42,7 +44,7 @@ def spread(tmp_path_factory: pytest.TempPathFactory, moto: S3Server) -> Iterator
         here, there = (Installation(tmp_path_factory.mktemp(name) / "home") for name in ("here", "there"))
         name = moto.fresh_bucket()
         for made in (here, there):
-            moto.install(made, name, before=f'state_url = "{state}"\n')
+            moto.install(made, name, "[native]\npresigned = true\n", before=f'state_url = "{state}"\n')
         credential = here.add_tenant("acme")
         here.seed("acme", calls=CALLS, until=date(2026, 3, 14), days=14)
         running = here.serve(workers=0)
@@ -223,3 +225,18 @@ def test_artifacts_can_be_kept_on_storage_that_ignores_ranges(rclone: S3Server, 
         whole = client.download("calls", job)
         _assert_served_in_ranges(link, whole.content, whole.headers["etag"])
     wait_for("a worker", running.workers)
+
+
+def test_a_native_client_downloads_from_the_object_storage_itself(
+    spread: Spread, worker: subprocess.Popen[bytes], moto: S3Server
+) -> None:
+    """With ``presigned``, also a file that another machine made."""
+    token = loop.token(spread.here, "acme", user=None)
+    with connect(spread.running.url, token, "acme") as client:
+        export = client.finish(report="calls", timespan={"start": START, "end": END}, format="parquet")
+        (file,) = client.manifest(export)["files"]
+        link = client.http.get(file["url"])
+        assert link.status_code == 302
+        assert link.headers["location"].startswith(moto.url)
+        content = httpx.get(link.headers["location"], trust_env=False).content
+    assert (hashlib.sha256(content).hexdigest(), len(content)) == (file["sha256"], file["bytes"])

@@ -27,7 +27,7 @@ from tests.fixtures.row_comparison import assert_same_rows
 from tests.fixtures.typed_files import READERS
 from tests.property.exporting import catalogue
 
-# The rows of this case have a value in every column; test_cases.py proves the rows of all cases.
+# The rows of this case have a value in every column; test_cases.py compares the rows of all cases.
 CASE = "ordinary"
 
 
@@ -45,8 +45,8 @@ def test_a_report_reads_back_as_its_rows_and_types(name: str, tmp_path: Path) ->
             framing = replace(layout.framing, metadata=file_metadata(report, layout.shown))
             assert file_format.write(session, query, path, framing=framing) == len(expected)
             for reader, read in readers.items():
-                told = _TOLD.get(reader, _of_type)
-                shown = [{n: told(value, zone) for n, value in row.items()} for row in expected]
+                readable = _READABLE.get(reader, _of_type)
+                shown = [{n: readable(value, zone) for n, value in row.items()} for row in expected]
                 try:
                     assert_same_rows(read(path, report), shown, key=() if format_name == "xlsx" else report.key)
                 except AssertionError as error:
@@ -79,7 +79,7 @@ def _of_cell(value: Any, zone: ZoneInfo) -> Any:
 
 
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
-_TOLD: dict[str, Callable[[Any, ZoneInfo], Any]] = {"csv": _of_text, "calamine": _of_cell}
+_READABLE: dict[str, Callable[[Any, ZoneInfo], Any]] = {"csv": _of_text, "calamine": _of_cell}
 
 
 def _check_metadata(metadata: Mapping[bytes, bytes], report: Report) -> None:

@@ -93,6 +93,9 @@ def test_a_credential_without_personal_columns_gets_none_of_them(on: Services) -
     assert get_export(others, restricted, on).id == others.id
     with pytest.raises(NotPermitted, match="customer_number"):
         download.mint(others, restricted, on)
+    with pytest.raises(NotPermitted, match="customer_number"):  # it has filter values, and sort keys of the files
+        read_manifest(others, restricted, on)
+    assert read_manifest(JobRef(id=own.id, dialect="native"), restricted, on)[0].id == own.id
 
 
 @pytest.mark.parametrize("pattern", ["", "Calls", "calls;", "a b", "x" * 65])

@@ -1,4 +1,4 @@
-"""CSV with any options and any text: every reader that is told the options reads the same rows."""
+"""CSV with any options and any text: every reader that knows the options reads the same rows."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def sessions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Session
         yield whole, divided
 
 
-@hypothesis.settings(max_examples=100, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.settings(max_examples=60, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 @hypothesis.given(table=_tables(), options=_options(), longest=st.integers(0, 60))
 def test_csv_with_any_options_reads_back(
     sessions: tuple[Session, Session], table: Table, options: CsvOptions, longest: int
@@ -128,7 +128,7 @@ def _read_by_python(data: bytes, options: CsvOptions) -> list[list[str]]:
 def _read_by_duckdb(data: bytes, table: Table, options: CsvOptions) -> list[tuple[Any, ...]]:
     """Null and a text that equals its word are distinguished by the quotes."""
     columns = ", ".join(f"'c{n}': '{sql_type}'" for n, sql_type in enumerate(table.types))
-    told = (
+    options_sql = (
         f"columns = {{{columns}}}, header = {options.header}, delim = {quote_literal(options.delimiter)}, "
         f"quote = {quote_literal(options.quote)}, escape = {quote_literal(options.quote)}, comment = '', "
         f"nullstr = {quote_literal(options.null)}, allow_quoted_nulls = false, auto_detect = false, "
@@ -137,7 +137,7 @@ def _read_by_duckdb(data: bytes, table: Table, options: CsvOptions) -> list[tupl
     with tempfile.NamedTemporaryFile(suffix=".csv") as file, duckdb.connect() as connection:
         file.write(data)
         file.flush()
-        return connection.execute(f"SELECT * FROM read_csv($path, {told})", {"path": file.name}).fetchall()
+        return connection.execute(f"SELECT * FROM read_csv($path, {options_sql})", {"path": file.name}).fetchall()
 
 
 @pytest.mark.parametrize(

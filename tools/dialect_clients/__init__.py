@@ -18,6 +18,7 @@ from dialect_clients.export_client import ExportClient
 from dialect_clients.export_job import Download, Export, Job, JobState, Operation
 from dialect_clients.khoros import KhorosClient
 from dialect_clients.loop import LoopClient
+from dialect_clients.native import NativeClient
 from dialect_clients.talkdesk import TalkdeskClient
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "JobState",
     "KhorosClient",
     "LoopClient",
+    "NativeClient",
     "NoFile",
     "Operation",
     "ServerBusy",

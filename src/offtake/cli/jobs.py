@@ -66,7 +66,7 @@ def list_jobs(
 
 @commands.command("show")
 def show_job(job: JobArgument, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
-    """Show one job. Of its filters only the names are shown."""
+    """Show one job. Of its filters only the names and operators are shown."""
     _show(admin_jobs.get(job, open_home(home)), as_json)
 
 
@@ -124,6 +124,8 @@ def job_record(job: Job) -> dict[str, Any]:
         "end": request.timespan.end.isoformat(),
         "zone": request.timespan.zone,
         "parameters": [name for name, value in parameters.items() if value != defaults[name]],
+        "filters": [f"{each.column} {each.operator}" for each in request.filters],
+        "order": list(request.order),
         "status": job.status.value,
         "attempts": job.attempts,
         "fence": job.fence,

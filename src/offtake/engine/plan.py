@@ -88,16 +88,6 @@ def plan(report: Report, layout: ColumnLayout, request: ExportRequest, *, empty_
     return dataclasses.replace(query, order=order, source=source)
 
 
-def first_rows(query: Query, rows: int) -> Query:
-    """Return the query for the first rows of a planned query, in its order if it has one, without its sort columns."""
-    columns = ", ".join(map(quote_identifier, query.columns))
-    by = ", ".join(
-        f"{quote_identifier(each.name)} {'DESC' if each.descending else 'ASC'} NULLS LAST" for each in query.order
-    )
-    sql = f"SELECT {columns} FROM (\n{query.sql}\n) AS found{f' ORDER BY {by}' if by else ''} LIMIT {rows:d}"  # noqa: S608
-    return Query(sql=sql, values=query.values, columns=query.columns)
-
-
 def _total_order(report: Report, order: Sequence[str]) -> tuple[SortColumn, ...]:
     """Return the sort columns of a sorted file. The report's key decides between rows that are equal in the others."""
     by = [sort_column(text) for text in order]

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pyarrow.parquet as pq
@@ -105,6 +106,8 @@ def test_a_manifest_that_the_client_has_is_not_sent_again(client: NativeWire, fi
 def test_a_link_to_a_file_needs_no_credentials(client: NativeWire, finished: dict[str, Any]) -> None:
     link = client.http.get(client.manifest(finished)["files"][0]["url"])
     assert link.status_code == 302
+    head = client.http.head(link.request.url)
+    assert (head.status_code, urlsplit(head.headers["location"]).path) == (302, urlsplit(link.headers["location"]).path)
     assert httpx.get(link.headers["location"], trust_env=False).headers["x-export-rows"] == "5"
     missing = client.http.get(f"{V1}/exports/{finished['id']}/files/1")
     assert_problem(missing, 404, "artifact_not_found")
@@ -264,7 +267,9 @@ def test_files_are_kept_longer_held_and_deleted(client: NativeWire) -> None:
     assert_problem(retain(days=366), 422, "invalid_request", "/days")
     assert_problem(retain(days=1, hold=True), 422, "invalid_request", "")
     assert retain(hold=True).json()["held"] is True
-    assert_problem(client.http.delete(path), 409, "job_on_hold")
+    held = client.http.delete(path)
+    assert_problem(held, 409, "job_on_hold")
+    assert "release it first" in held.json()["detail"]  # a client holds it, so a client can
     assert retain(hold=False).json()["held"] is False
     assert client.http.delete(path).status_code == 204
     assert client.http.get(path).json()["state"] == "deleted"

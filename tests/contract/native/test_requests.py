@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -180,7 +182,9 @@ def test_faulty_parameters_are_named(client: NativeWire) -> None:
     found = faults(client.http.get(f"{V1}/exports", params=query))
     assert set(found) == {"limit", "state"}
     assert "queued" in found["state"]["accepted"]
-    assert set(faults(client.http.get(f"{V1}/exports", params={"cursor": "abc"}))) == {"cursor"}
+    beyond = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"]  # the calendar, in UTC
+    for cursor in ("abc", *(b64encode(json.dumps([each, "x"]).encode()).decode() for each in beyond)):
+        assert set(faults(client.http.get(f"{V1}/exports", params={"cursor": cursor}))) == {"cursor"}
     for since in ("2026-01-01T00:00:00", "yesterday", "-11716"):
         assert set(faults(client.http.get(f"{V1}/exports", params={"since": since}))) == {"since"}
 
@@ -245,6 +249,22 @@ def test_rates_and_quotas(tmp_path: Path) -> None:
         reads = [client.http.get(f"{V1}/usage") for _ in range(3)]
         assert [each.status_code for each in reads] == [200, 200, 429]
         assert reads[1].headers["ratelimit"].startswith('"read";r=0;t=')
+
+
+def test_an_account_over_its_storage_budget_is_told_what_is_used(tmp_path: Path) -> None:
+    with in_process(tmp_path, "[budget]\nkept_rows = 3\n") as here:
+        identity.add_tenant(Tenant(name="acme"), here.on)
+        loop.load(here.installation, "acme", [*loop.PEOPLE, *loop.talk("c1", "2026-03-02T10:00:00Z")])
+        here.http.headers["Authorization"] = f"Bearer {loop.token(here.installation, 'acme', user=None)}"
+        client = NativeWire(here.http, "acme")
+        for _ in range(3):
+            assert client.create().status_code == 202
+            here.work()
+        refused = client.create()
+        problem = assert_problem(refused, 507, "budget_exceeded")
+        assert int(refused.headers["retry-after"]) > 0
+        assert "3 rows" in problem["detail"]
+        assert "delete files" in problem["detail"]
 
 
 # --- the pages -------------------------------------------------------------------------------------------------------

@@ -179,6 +179,8 @@ def test_plans_are_reduced_down_to_a_bound(on: Services) -> None:
     plans = [resource_plan(report, views, policy, is_sorted=False, reductions=number) for number in range(12)]
     assert [plan.threads for plan in plans] == [2, *[1] * 11]
     assert [plan.partitions for plan in plans] == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 1_024]
+    few = [replace(views[0], rows=3)]
+    assert resource_plan(report, few, policy, is_sorted=True, reductions=12).partitions == 12  # they may be long
     in_order = [resource_plan(report, views, policy, is_sorted=True, reductions=number) for number in range(3)]
     assert [plan.range_bytes >> 20 for plan in in_order] == [16, 8, 4]
     assert {plan.threads for plan in in_order} == {1}

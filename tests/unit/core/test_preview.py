@@ -44,7 +44,7 @@ ENDED, TALKED = "end_at", "talk_time"  # names on the wire of ended_at and talk_
 
 
 def _endless(select: str) -> Mapping[str, str]:
-    """A report whose query reads the calls of a timespan five times, each with each."""
+    """A report whose query makes billions of rows: the calls of a timespan three times, each with each."""
     return {
         "report.toml": """\
 title = "Endless"
@@ -56,7 +56,7 @@ columns = [{ name = "row_id", type = "id", mark = "proposed", nullable = false, 
         "query.sql": f"""\
 WITH found AS (SELECT call_id FROM call WHERE ended_at >= $start AND ended_at < $end)
 SELECT {select} AS row_id
-FROM found AS a CROSS JOIN found AS b CROSS JOIN found AS c CROSS JOIN found AS d CROSS JOIN found AS e
+FROM found AS a CROSS JOIN found AS b CROSS JOIN found AS c
 """,
         "wire.talkdesk.toml": """\
 slug = "SLUG"
@@ -67,8 +67,8 @@ columns = [{ name = "row", from = "row_id", as = "text", mark = "proposed" }]
 
 
 OWN = {
-    "slow": _endless("CAST(sum(hash(a.call_id || b.call_id || c.call_id || d.call_id || e.call_id)) AS VARCHAR)"),
-    "large": _endless("string_agg(a.call_id || b.call_id || c.call_id || d.call_id || e.call_id, ',')"),
+    "slow": _endless("CAST(sum(hash(a.call_id || b.call_id || c.call_id)) AS VARCHAR)"),
+    "large": _endless("string_agg(a.call_id || b.call_id || c.call_id, ',')"),
 }
 
 
@@ -209,7 +209,7 @@ def test_previews_over_the_limit_are_refused_until_one_ends(on: Services) -> Non
 
 
 @pytest.mark.parametrize(
-    ("report", "limit", "seconds", "memory_mb"), [("slow", "longer", 1, 512), ("large", "memory", 600, 64)]
+    ("report", "limit", "seconds", "memory_mb"), [("slow", "longer", 1, 4_000), ("large", "memory", 600, 200)]
 )
 def test_a_query_without_end_is_stopped(on: Services, report: str, limit: str, seconds: int, memory_mb: int) -> None:
     """By its time or by its memory; the slot is free afterwards."""

@@ -64,7 +64,7 @@ class _Stage:
             if handle is None:
                 return
             try:
-                with self._target.open("wb", buffering=0) as file:
+                with self._target.open("wb") as file:
                     for chunk in self._source.chunks(handle):
                         file.write(self._compressor.compress(chunk))
                     file.write(self._compressor.flush())

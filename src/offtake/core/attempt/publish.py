@@ -33,6 +33,7 @@ def publish(
             raise AttemptInterrupted(_LEASE_LOST)
     for path, file in zip(staged, manifest.files, strict=True):
         on.artifacts.keep(path, file.key, cancellation.check)
+        on.reached("moved", lease)
     on.reached("renamed", lease)
     retention = on.limits[lease.job.request.dialect].of(lease.job.tenant).retention
     try:

@@ -26,8 +26,10 @@ _ROWS_PER_MEMORY_MB_OF_THREADS = 1_024
 # copies (DuckDB 2.0: with an eighth, rows of 50 kB fail in 256 MiB).
 SORTED_BYTES_PER_MEMORY_MB = 64 * 1024
 _MIN_RANGE_BYTES = 256 * 1024
-# Also for few rows, because they may be long: a join or a table needs all rows of a vector at once, up to 2,048.
 _MAX_PARTITIONS = 1_024
+# Few rows are divided, too, because they may be long, and an operator holds up to 2,048 at once. With four partitions
+# for each row, nearly every row is alone in its partition; more partitions would only read the files again.
+_MAX_PARTITIONS_PER_ROW = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +66,7 @@ def resource_plan(
     """
     rows = row_count(report, views)
     estimate = max(1, -(-rows // policy.partition_rows)) if report.partition_by else 1
-    bound = max(estimate, _MAX_PARTITIONS) if report.partition_by else 1
+    bound = max(estimate, min(_MAX_PARTITIONS, rows * _MAX_PARTITIONS_PER_ROW)) if report.partition_by else 1
     range_bytes = policy.memory_mb * SORTED_BYTES_PER_MEMORY_MB
     return ResourcePlan(
         threads=1 if reductions or is_sorted else _threads(report, rows, estimate, policy),

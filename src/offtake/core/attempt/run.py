@@ -45,8 +45,9 @@ from offtake.model.report import Report
 from offtake.model.request import ExportRequest
 from offtake.model.view import TableView
 
-# Points that an attempt reaches in order. A worker killed at any of them leaves the job in a consistent state.
-POINTS = ("claimed", "querying", "writing", "staged", "renamed", "published")
+# Points that an attempt reaches in order, ``moved`` once for each file. A worker killed at any of them leaves the job
+# in a consistent state.
+POINTS = ("claimed", "querying", "writing", "staged", "moved", "renamed", "published")
 
 
 def run_attempt(

@@ -21,7 +21,7 @@ def delete_export(ref: JobRef, by: Caller, on: Services) -> None:
     The first transaction records the deletion and ends the artifact's retention, so that it has no links any more.
     Then the file is removed, then the state changes. If the process dies in between, maintenance removes the file.
     Raises NotPermitted, JobNotFound, ArtifactGone if the file was deleted or has expired, JobStateConflict while the
-    job is open, JobOnHold while the operator holds it, Unavailable if the file cannot be removed.
+    job is open, JobOnHold while it is held, Unavailable if the file cannot be removed.
     """
     require(by.principal, Scope.WRITE)
     with on.database.write() as connection:
@@ -37,9 +37,11 @@ def delete_export(ref: JobRef, by: Caller, on: Services) -> None:
                 raise JobStateConflict("The job has been put back into the queue.")
             return
         if not jobs.end_retention(connection, job.id, now=now):
-            if own_job(connection, ref, by).held_at is None:
+            held = own_job(connection, ref, by)
+            if held.held_at is None:
                 raise ArtifactGone("The file was deleted or has expired.")
-            raise JobOnHold("The job is on hold, so its file cannot be deleted; the operator can release it.")
+            remedy = "the operator can release it" if held.held_by is None else "release it first"
+            raise JobOnHold(f"The job is on hold, so its file cannot be deleted; {remedy}.")
     try:
         remove_files(job, on)
     except AttemptError as error:

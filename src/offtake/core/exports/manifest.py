@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 from offtake.core.auth.caller import Caller
+from offtake.core.exports.acceptance import require_access
 from offtake.core.exports.read import JobRef, get_export
 from offtake.core.services import Services
 from offtake.errors import ArtifactGone, JobStateConflict
@@ -19,10 +20,12 @@ from offtake.store import manifests
 def read_manifest(ref: JobRef, by: Caller, on: Services) -> tuple[Job, Manifest]:
     """Return a job that the caller may see, and its manifest.
 
-    Raises NotPermitted, JobNotFound for any other id, ArtifactGone if the files were deleted or have expired,
-    JobStateConflict if the job has not succeeded.
+    Raises NotPermitted, also if the files have columns that the credential may not receive: the manifest has the values
+    of the request's filters and the first and last sort key of each file. Raises JobNotFound for any other id,
+    ArtifactGone if the files were deleted or have expired, JobStateConflict if the job has not succeeded.
     """
     job = get_export(ref, by, on)
+    require_access(job.request, by, on)
     if job.status in (Status.EXPIRED, Status.DELETED):
         raise ArtifactGone("The files were deleted or have expired.")
     if job.artifact is None:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import chain
 from math import isfinite
+from operator import itemgetter
+from typing import Any
 
 from offtake.core.auth.authorization import require
 from offtake.core.auth.caller import Caller, audit_entry
@@ -24,7 +26,8 @@ from offtake.core.query import filters
 from offtake.core.query.preparation import prepare
 from offtake.core.services import Services
 from offtake.engine.duckdb import Limits, Session
-from offtake.engine.plan import first_rows, plan
+from offtake.engine.first_rows import any_rows, first_keys, rows_until
+from offtake.engine.plan import plan
 from offtake.errors import (
     AttemptInterrupted,
     MemoryExhausted,
@@ -35,6 +38,7 @@ from offtake.errors import (
 )
 from offtake.lake.snapshot import Located, local_views, locate, narrow, rows_between
 from offtake.model.layout import Layout
+from offtake.model.query import Query
 from offtake.model.report import PublishedColumn
 from offtake.model.request import ExportRequest
 from offtake.model.sort_column import sort_column
@@ -46,7 +50,7 @@ MOST_ROWS = 100
 _MOST_BYTES = 4 * 1024 * 1024  # of all values
 _FORMAT = "json"  # its renderings are the values of previews
 _ROWS_OF_FIRST_PART = 5_000  # rows of the lake, from their average over the timespan
-_GROWTH = 8  # of the next part
+_GROWTH = 4  # of the next part
 _SHORTEST_PART = timedelta(minutes=1)
 _ROWS_OF_PARTITION = 200_000  # rows of the lake that one partition of a preview joins and groups
 _RETRY_SECONDS = 5
@@ -174,22 +178,22 @@ class _Preview:
         self._check_time()
         with local_views(self._on.lake, files, self._check_time) as views:
             rows_read = sum(view.rows for view in views)
-            # Sorted rows may be in any partition, so only unsorted ones are read partition by partition.
-            divides = self._report.partition_by is not None and not self._layout.shown.order
-            partitions = 1 + rows_read // _ROWS_OF_PARTITION if divides else 1
+            partitions = 1 if self._report.partition_by is None else 1 + rows_read // _ROWS_OF_PARTITION
             with (
                 Session(limits, views, tenant=self._tenant, partitions=partitions) as session,
                 _time_limit(session, self._ends_at - time.monotonic()),
             ):
                 request = prepare(session, self._report, request, self._on.database)
-                query = first_rows(plan(self._report, self._layout.shown, request), wanted)
-                streams = (session.stream(query, partition=number) for number in range(session.partitions))
-                for cells in chain.from_iterable(streams):
+                query = plan(self._report, self._layout.shown, request)
+                rows = (
+                    _sorted_rows(session, query, wanted) if query.order else _streamed(session, any_rows(query, wanted))
+                )
+                for cells in rows:
                     self._add(cells)
                     if self._is_full():
                         return
 
-    def _add(self, cells: tuple[object, ...]) -> None:
+    def _add(self, cells: Sequence[object]) -> None:
         values = [_json_value(cell) for cell in cells]
         self._bytes += sum(map(_size, values))
         self._found.append(dict(zip(self._layout.shown.headers, values, strict=True)))
@@ -197,6 +201,18 @@ class _Preview:
     def _check_time(self) -> None:
         if time.monotonic() >= self._ends_at:
             raise AttemptInterrupted("The time of the preview is over.")
+
+
+def _sorted_rows(session: Session, query: Query, wanted: int) -> Iterator[Sequence[object]]:
+    """Yield the first rows of all partitions in the order of the query."""
+    keys = sorted(key for (key,) in _streamed(session, first_keys(query, wanted)))[:wanted]
+    if keys:
+        rows = sorted(_streamed(session, rows_until(query, keys[-1], wanted)), key=itemgetter(0))
+        yield from (cells for _, *cells in rows)
+
+
+def _streamed(session: Session, query: Query) -> Iterator[tuple[Any, ...]]:
+    return chain.from_iterable(session.stream(query, partition=number) for number in range(session.partitions))
 
 
 @contextmanager

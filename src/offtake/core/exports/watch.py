@@ -14,7 +14,6 @@ from itertools import islice
 
 import structlog
 
-from offtake.errors import Unavailable
 from offtake.model.job import Job
 from offtake.store import job_states
 from offtake.store.database import Database
@@ -80,8 +79,8 @@ class JobWatch:
                         changes.wait(_POLL_SECONDS, self._is_new.is_set)
                         time.sleep(_PAUSE_SECONDS)
                     return
-            except Unavailable as error:
-                _log.warning("watch_interrupted", reason=error.message)
+            except Exception as error:  # noqa: BLE001 - the outermost loop of the thread: waiters depend on it
+                _log.warning("watch_interrupted", error_class=type(error).__name__)
                 time.sleep(_RETRY_SECONDS)
 
     def _ended(self) -> bool:

@@ -18,7 +18,14 @@ def router(wire: Wire[NativeSettings]) -> APIRouter:
     heads = APIRouter(route_class=NativeRoute)
     for route in operations():
         if "GET" in (route.methods or ()) and not route.is_sse_stream:
-            heads.add_api_route(route.path, route.endpoint, methods=["HEAD"], include_in_schema=False)
+            heads.add_api_route(
+                route.path,
+                route.endpoint,
+                methods=["HEAD"],
+                status_code=route.status_code,
+                response_class=route.response_class,
+                include_in_schema=False,
+            )
     routes = new_router(wire.dialect)
     add_document(routes, DOCUMENT_PATH, document(wire.on.catalogue, wire.public_url))
     routes.routes.extend([*operations(), *heads.routes])

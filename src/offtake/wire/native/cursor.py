@@ -26,4 +26,7 @@ def decode_cursor(text: str) -> tuple[datetime, str]:
     created_at, job_id = datetime.fromisoformat(content[0]), content[1]
     if created_at.tzinfo is None or not job_id.isascii() or len(job_id) > _LONGEST_ID or "\0" in job_id:
         raise ValueError(text)
-    return created_at.astimezone(UTC), job_id
+    try:
+        return created_at.astimezone(UTC), job_id
+    except OverflowError as error:  # the first or the last day of the calendar, in another zone
+        raise ValueError(text) from error

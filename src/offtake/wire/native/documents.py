@@ -5,20 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, ConfigDict, Field
 
 from offtake.model.column_type import ColumnType
 from offtake.model.job import Status
 
-
-def _rfc3339(instant: datetime) -> str:
-    text = instant.isoformat(timespec="milliseconds" if instant.microsecond % 1000 == 0 else "microseconds")
-    return text.replace(".000", "").replace("+00:00", "Z")
-
-
-Instant = Annotated[
-    datetime, PlainSerializer(_rfc3339, return_type=Annotated[str, Field(json_schema_extra={"format": "date-time"})])
-]
+Instant = datetime  # in UTC, so that pydantic writes it with Z
 Url = Annotated[str, Field(json_schema_extra={"format": "uri"})]
 
 

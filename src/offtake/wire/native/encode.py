@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from starlette.responses import Response
+
 from offtake.core.exports.read import queue_position
 from offtake.model.job import LEASED, OPEN, Job, Phase, Status
 from offtake.wire.native.auth import NativeCall
@@ -41,7 +43,15 @@ def encode_export(job: Job, call: NativeCall) -> ExportDocument:
     )
 
 
-def retry_after(job: Job, now: datetime) -> int | None:
+def encode_polled(job: Job, call: NativeCall, response: Response) -> ExportDocument:
+    """The export, with the pause before the next poll in a header of the response."""
+    seconds = _retry_after(job, call.on.clock())
+    if seconds is not None:
+        response.headers["retry-after"] = str(seconds)
+    return encode_export(job, call)
+
+
+def _retry_after(job: Job, now: datetime) -> int | None:
     """Seconds after which a client should poll again; None if the export has ended. The pause grows with its age."""
     if job.status not in OPEN:
         return None

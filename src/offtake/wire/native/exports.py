@@ -1,45 +1,37 @@
-"""Exports: create, list, read, follow, cancel, keep and delete."""
+"""Exports that exist: list, read, follow, cancel, keep and delete."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
-from offtake.core.admin import identity
 from offtake.core.auth.authorization import require
 from offtake.core.exports import keep
 from offtake.core.exports.cancel import cancel_export
-from offtake.core.exports.create import create_export
 from offtake.core.exports.delete import delete_export
-from offtake.core.exports.estimate import Estimate, estimate
 from offtake.core.exports.read import JobRef, Slice, find_export, get_export, list_slice
 from offtake.errors import JobStateConflict, NotPermitted
-from offtake.http.access_log import bind_log
 from offtake.http.admission import TRAFFIC
 from offtake.model.job import OPEN, Job, Status
-from offtake.model.request import Split
 from offtake.model.tenant import Scope
 from offtake.wire.document import JSON
 from offtake.wire.native.auth import NativeCall
 from offtake.wire.native.cursor import decode_cursor, encode_cursor
-from offtake.wire.native.documents import EstimateDocument, ExportDocument, ExportList
-from offtake.wire.native.encode import encode_export, retry_after
+from offtake.wire.native.documents import ExportDocument, ExportList
+from offtake.wire.native.encode import encode_export, encode_polled
 from offtake.wire.native.errors import Fault, InvalidFields, fault
-from offtake.wire.native.requests import Decoding, decode_export
-from offtake.wire.native.responses import CREATED_HEADERS, POLL_HEADERS, answered, problems
-from offtake.wire.native.route import NativeRoute, Reader, Writer, answered_inline, counted_as
-from offtake.wire.native.schema import ExportBody, RetentionBody, parse_duration
-from offtake.wire.native.settings import CREATE
+from offtake.wire.native.responses import POLL_HEADERS, answered, problems
+from offtake.wire.native.route import NativeRoute, Reader, Writer, answered_inline
+from offtake.wire.native.schema import RetentionBody
 from offtake.wire.native.tables import API, NAME
 from offtake.wire.native.timespans import parse_instant
-from offtake.wire.native.waiting import MOST_SECONDS, Changes, changes, preferred_wait, until_ended
+from offtake.wire.native.waiting import MOST_SECONDS, Changes, changes, until_ended
 
 routes = APIRouter(
     prefix=f"{API}/exports",
@@ -48,104 +40,9 @@ routes = APIRouter(
     generate_unique_id_function=lambda route: route.name,
 )
 _STREAM_SECONDS = 15.0  # between two looks at an export whose changes were not announced
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        pattern="^[!-~]{1,255}$",
-        description="A repeated request with the same key and body returns the export of the first one.",
-    ),
-]
-Prefer = Annotated[
-    str | None,
-    Header(
-        alias="Prefer", description=f"wait=10 waits up to 10 seconds, at most {MOST_SECONDS}, for the end (RFC 7240)."
-    ),
-]
 Wait = Annotated[
     int, Query(ge=0, le=MOST_SECONDS, description="Seconds for which the answer may wait until the export has ended.")
 ]
-
-
-# --- create ----------------------------------------------------------------------------------------------------------
-
-
-@routes.post(
-    "",
-    summary="Create an export.",
-    status_code=202,
-    response_model=ExportDocument | EstimateDocument,
-    responses={
-        **problems(409, 507, has_body=True),
-        **answered(
-            200,
-            "The export has ended already, or the estimate of a dry run.",
-            CREATED_HEADERS,
-            ExportDocument | EstimateDocument,
-        ),
-        **answered(202, "The export is queued.", CREATED_HEADERS),
-    },
-)
-@counted_as(CREATE)
-async def create(
-    body: ExportBody,
-    call: Writer,
-    request: Request,
-    response: Response,
-    idempotency_key: IdempotencyKey = None,
-    prefer: Prefer = None,
-) -> ExportDocument | EstimateDocument:
-    """Create an export. With Prefer: wait, a small export is answered when it has ended."""
-    if body.dry_run:
-        response.status_code = 200
-        return await run_in_threadpool(_estimate, body, call)
-    job = await run_in_threadpool(_create, body, call, idempotency_key)
-    bind_log(request, job=job.id)
-    seconds = preferred_wait(prefer)
-    if seconds is not None:
-        response.headers["preference-applied"] = f"wait={seconds}"
-        job = await until_ended(job, seconds, request, call)
-    response.headers["location"] = call.absolute(f"{API}/exports/{job.id}")
-    if job.status not in OPEN:
-        response.status_code = 200
-    return await run_in_threadpool(_polled, job, call, response)
-
-
-def _create(body: ExportBody, call: NativeCall, key: str | None) -> Job:
-    reuse_within = parse_duration(body.reuse_within) if body.reuse_within else None
-    return create_export(decode_export(body, decoding(call)), call.by, call.on, key=key, reuse_within=reuse_within)
-
-
-def _estimate(body: ExportBody, call: NativeCall) -> EstimateDocument:
-    request = decode_export(body, decoding(call))
-    found = estimate(request, call.by, call.on)
-    return EstimateDocument(
-        dry_run=True,
-        rows=found.rows,
-        bytes=found.bytes,
-        seconds=found.seconds,
-        files=_files(request.split, found),
-    )
-
-
-def _files(split: Split | None, found: Estimate) -> int | None:
-    """How many files the rows or the bytes of an export fill."""
-    if split is None:
-        return 1
-    total, limit = (found.rows, split.rows) if split.rows else (found.bytes, split.bytes)
-    return None if total is None or not limit else max(1, math.ceil(total / limit))
-
-
-def decoding(call: NativeCall) -> Decoding:
-    """Return what decoding a request needs besides its body."""
-    tenant = identity.get_tenant(call.by.principal.tenant, call.on)
-    return Decoding(
-        catalogue=call.on.catalogue,
-        principal=call.by.principal,
-        now=call.on.clock(),
-        row_limit=call.on.limits[NAME].of(tenant.name).rows,
-        account_zone=tenant.zone,
-    )
 
 
 # --- list and read ---------------------------------------------------------------------------------------------------
@@ -206,7 +103,7 @@ def _poll(call: NativeCall) -> Response:
     require(call.by.principal, Scope.READ)
     job = get_export(_ref(call.request.path_params["id"]), call.by, call.on)
     response = Response(media_type=JSON)
-    response.body = _polled(job, call, response).model_dump_json().encode()
+    response.body = encode_polled(job, call, response).model_dump_json().encode()
     response.headers["content-length"] = str(len(response.body))
     return response
 
@@ -221,15 +118,7 @@ async def read(id: str, call: Reader, request: Request, response: Response, wait
     """Return the export. With wait, answer when it has ended, or after that many seconds."""
     job = await run_in_threadpool(get_export, _ref(id), call.by, call.on)
     job = await until_ended(job, wait, request, call)
-    return await run_in_threadpool(_polled, job, call, response)
-
-
-def _polled(job: Job, call: NativeCall, response: Response) -> ExportDocument:
-    """The export, with the pause before the next poll in a header."""
-    seconds = retry_after(job, call.on.clock())
-    if seconds is not None:
-        response.headers["retry-after"] = str(seconds)
-    return encode_export(job, call)
+    return await run_in_threadpool(encode_polled, job, call, response)
 
 
 def _ref(id_: str) -> JobRef:

@@ -9,12 +9,12 @@ from fastapi.routing import APIRoute
 
 from offtake import __version__
 from offtake.catalogue.load import Catalogue
-from offtake.wire.native import account, exports, files, previews, reports
+from offtake.wire.native import account, creation, exports, files, reports
 from offtake.wire.native.problem import Problem
 from offtake.wire.native.tables import API
 
 DOCUMENT_PATH = f"{API}/openapi.json"
-ROUTERS = (exports.routes, previews.routes, files.routes, reports.routes, account.routes)
+ROUTERS = (exports.routes, creation.routes, files.routes, reports.routes, account.routes)
 _DESCRIPTION = (
     "Everything that Offtake can do: discover reports, create exports of any columns, follow their progress, and"
     " download verified files. Errors are problem details (RFC 9457) with a stable code; instants are RFC 3339."

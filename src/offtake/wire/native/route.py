@@ -100,12 +100,12 @@ class NativeRoute(APIRoute):
             incoming = IncomingRequest(request=request, body=b"", wire=wire)
             call, rate_headers = await _admit(incoming, rate)
             await turns_in_loop(request.scope).one_of_this_moment(call.by.principal.tenant)
-            typed = JsonRequest(request.scope, request.receive)
-            typed.state.call = call
             try:
                 if answer is not None and not request.scope["query_string"] and _reads_inline(call):
                     response = answer(call)
                 else:
+                    typed = JsonRequest(request.scope, request.receive)
+                    typed.state.call = call
                     if has_body:
                         await typed.parse()
                     response = await operate(typed)
