@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from offtake.app import build_services
 from offtake.core.exports import preview as module
+from offtake.core.exports.estimate import estimate
 from offtake.core.exports.preview import preview
 from offtake.core.policy import PreviewPolicy
 from offtake.core.presentation import layout_of
@@ -171,16 +172,18 @@ def test_a_preview_shows_one_tenant_only(on: Services) -> None:
     assert (shown.rows, shown.truncated) == ((), False)
 
 
-def test_a_preview_is_recorded_and_needs_both_scopes(on: Services) -> None:
+def test_a_preview_and_an_estimate_are_recorded_and_a_preview_needs_both_scopes(on: Services) -> None:
     for scopes in ({Scope.READ}, {Scope.WRITE}):
         with pytest.raises(NotPermitted):
             preview(CALLS, caller(scopes=frozenset(scopes)), on)
     with on.database.read() as connection:
         before = len(connection.execute(select(audit)).all())
     preview(CALLS, caller(), on, 1)
+    estimate(CALLS, caller(), on)
     with on.database.read() as connection:
         entries = connection.execute(select(audit)).all()
-    assert [(entry.operation, entry.tenant) for entry in entries[before:]] == [("report.preview", "acme")]
+    recorded = [(entry.operation, entry.tenant) for entry in entries[before:]]
+    assert recorded == [("report.preview", "acme"), ("report.estimate", "acme")]
 
 
 def test_a_preview_is_validated_as_an_export(on: Services) -> None:

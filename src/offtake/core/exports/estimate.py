@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from offtake.core.auth.caller import Caller
+from offtake.core.auth.caller import Caller, audit_entry
 from offtake.core.exports.acceptance import accept
 from offtake.core.presentation import choose
 from offtake.core.services import Services
@@ -18,7 +18,7 @@ from offtake.model.format_options import Compression
 from offtake.model.report import Prune, Report
 from offtake.model.request import ExportRequest, ReportParameters
 from offtake.model.timespan import Timespan
-from offtake.store import earlier_runs
+from offtake.store import audit, earlier_runs
 from offtake.store.earlier_runs import EarlierRun
 
 _RUNS = 20  # newest finished exports of the tenant, the dialect and the report
@@ -63,7 +63,8 @@ def estimate(request: ExportRequest, by: Caller, on: Services) -> Estimate:
     now, tenant = on.clock(), by.principal.tenant
     request = accept(request, by, on, now=now)
     report = on.catalogue.reports[request.report]
-    with on.database.read() as connection:
+    with on.database.write() as connection:
+        audit.record(connection, audit_entry("report.estimate", by, dialect=request.dialect), now=now)
         runs = earlier_runs.newest(
             connection, tenant=tenant, dialect=request.dialect, report=request.report, limit=_RUNS
         )
