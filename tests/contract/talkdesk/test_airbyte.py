@@ -22,11 +22,10 @@ from deltalake import DeltaTable
 
 from offtake.lake.seed import SeedPlan, seed
 from tests.fixtures.installation import Served
+from tests.fixtures.own_environment import ROOT, python_of
 from tests.fixtures.storage_paths import lake_folder
 from tests.fixtures.talkdesk import Credential
 
-ROOT = Path(__file__).parents[3]
-CERTIFICATES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 CONNECTOR = ROOT / "tests" / "fixtures" / "airbyte"
 ZONE = "Africa/Johannesburg"  # two hours from UTC, without repeated hours
 # The tables of the five streams, and the column with the end of a row.
@@ -54,19 +53,7 @@ pytestmark = [
 @pytest.fixture(scope="session")
 def connector() -> list[str]:
     """Return the command that runs the connector; its environment is created on first use."""
-    folder = ROOT / ".venv-airbyte"
-    environment = {
-        **os.environ,
-        "UV_PROJECT_ENVIRONMENT": str(folder),
-        "UV_PYTHON": sys.executable,
-        "UV_PYTHON_DOWNLOADS": "never",
-        # as tools/bootstrap.sh: the machine's own certificates, if it has any
-        "UV_SYSTEM_CERTS": str(any(Path(file).is_file() for file in CERTIFICATES)).lower(),
-    }
-    uv = [str(ROOT / ".bootstrap" / "bin" / "uv"), "sync", "--quiet", "--locked", "--project", str(CONNECTOR)]
-    done = subprocess.run(uv, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return [str(folder / "bin" / "python"), str(CONNECTOR / "connector.py")]
+    return [python_of(CONNECTOR), str(CONNECTOR / "connector.py")]
 
 
 @pytest.fixture(scope="module")
