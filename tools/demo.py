@@ -23,7 +23,16 @@ from deltalake import DeltaTable
 from rich.console import Console
 from rich.table import Table
 
-from dialect_clients import ClientError, Download, Export, ExportClient, KhorosClient, LoopClient, TalkdeskClient
+from dialect_clients import (
+    ClientError,
+    Download,
+    Export,
+    ExportClient,
+    KhorosClient,
+    LoopClient,
+    NativeClient,
+    TalkdeskClient,
+)
 from exported_rows import WrongFileError, count_rows
 from offtake_process import CommandError, run_for_json, run_visibly, serving
 
@@ -32,6 +41,7 @@ MARKER = ".made-by-demo"  # a file in the home folder
 SPAN = timedelta(days=31)  # the longest timespan that the Talkdesk API allows
 FORMATS = {"csv": "csv", "json": "json", "json_bulk": "ndjson"}
 LOOP_FORMATS = {"Json": "json", "Xlsx": "xlsx"}
+NATIVE_FORMATS = {"parquet": "parquet", "arrow": "arrow", "ndjson": "ndjson", "xlsx": "xlsx"}
 ARRAYS = {("khoros", "json"), ("loop", "Json")}  # a JSON array without an object around it
 DAY_INTERVAL = {"timeInterval": "86400000"}  # milliseconds; Khoros ignores it for reports without intervals
 COMPANY_KEY, USER = "acme-c01", "pipeline@example.com"
@@ -104,6 +114,7 @@ def _demo(options: argparse.Namespace, console: Console) -> list[Result]:
             TalkdeskClient(server.url, client_id=credential["client_id"], client_secret=credential["client_secret"]),
             KhorosClient(server.url, company_key=COMPANY_KEY, user=USER, password=user["password"]),
             LoopClient(server.url, token=token["token"]),
+            NativeClient(server.url, token=token["token"]),
         ]
         with ExitStack() as stack:
             for client in clients:
@@ -125,7 +136,8 @@ def _exports(home: Path, last_day: date) -> dict[str, list[Export]]:
     end = datetime.combine(last_day + timedelta(days=1), datetime.min.time(), tzinfo=UTC)
     reports = run_for_json("report", "list", "--home", str(home))["reports"]
     exports = {
-        "loop": [Export(report="conversations", format=name, start=end - SPAN, end=end) for name in LOOP_FORMATS]
+        "loop": [Export(report="conversations", format=name, start=end - SPAN, end=end) for name in LOOP_FORMATS],
+        "native": [Export(report="calls", format=name, start=end - SPAN, end=end) for name in NATIVE_FORMATS],
     }
     for dialect in ("talkdesk", "khoros"):
         slugs = sorted(report["slugs"][dialect] for report in reports if dialect in report["slugs"])
@@ -145,7 +157,7 @@ def _export(client: ExportClient, home: Path, export: Export, console: Console) 
     with console.status(f"Exporting {export.report} as {export.format}"):
         began = time.monotonic()
         name = export.report.rpartition("/")[2]
-        suffix = (FORMATS | LOOP_FORMATS)[export.format]
+        suffix = (FORMATS | LOOP_FORMATS | NATIVE_FORMATS)[export.format]
         file = client.export(export, downloads / f"{client.dialect}-{name}.{suffix}")
         seconds = time.monotonic() - began
     with console.status(f"Verifying {file.path}"):

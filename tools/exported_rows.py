@@ -1,5 +1,5 @@
 """Count the rows of an exported file by parsing all of it: text with Python's csv and json in little memory, workbooks
-with calamine."""
+with calamine, Parquet and Arrow with pyarrow."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+import pyarrow
+import pyarrow.ipc
+import pyarrow.parquet
 import python_calamine
 
 _CHUNK = 1 << 20
@@ -23,9 +26,9 @@ def count_rows(path: Path, format_name: str) -> int:
 
     Raises WrongFileError.
     """
-    if format_name == "Xlsx":
-        return _xlsx(path)
-    count = {"csv": _csv, "json": _json, "json_bulk": _json_bulk, "json_array": _json_array}[format_name]
+    if format_name in _BINARY:
+        return _BINARY[format_name](path)
+    count = _TEXT[format_name]
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return count(file)
@@ -74,6 +77,26 @@ def _json_array(file: TextIO) -> int:
     if not isinstance(rows, list) or len({tuple(row) for row in rows}) > 1:
         raise WrongFileError("the file is not an array of rows with the same keys")
     return len(rows)
+
+
+def _parquet(path: Path) -> int:
+    try:
+        return int(pyarrow.parquet.read_table(path).num_rows)
+    except pyarrow.ArrowException as error:
+        raise WrongFileError(f"{path} is not a valid Parquet file: {error}") from error
+
+
+def _arrow(path: Path) -> int:
+    try:
+        with pyarrow.memory_map(str(path)) as file:
+            opened = pyarrow.ipc.open_file(file)
+            return sum(opened.get_batch(number).num_rows for number in range(opened.num_record_batches))
+    except pyarrow.ArrowException as error:
+        raise WrongFileError(f"{path} is not a valid Arrow file: {error}") from error
+
+
+_BINARY = {"Xlsx": _xlsx, "xlsx": _xlsx, "parquet": _parquet, "arrow": _arrow}
+_TEXT = {"csv": _csv, "json": _json, "json_bulk": _json_bulk, "ndjson": _json_bulk, "json_array": _json_array}
 
 
 class Entries:

@@ -262,13 +262,26 @@ def test_a_rotation_prints_the_new_secret_and_until_when_the_old_one_is_valid(ho
 def test_credentials_are_printed_once_and_are_all_different(home: Path) -> None:
     add = ("credential", "add", "acme", "--kind", "oauth", "--json")
     all_scopes, reader = result(command(*add, home=home)), result(command(*add, "--scope", "read", home=home))
-    assert all_scopes.keys() == {"id", "tenant", "kind", "scopes", "client_id", "client_secret"}
+    assert all_scopes.keys() == {"id", "tenant", "kind", "scopes", "reports", "personal", "client_id", "client_secret"}
     assert (all_scopes["tenant"], all_scopes["kind"], all_scopes["scopes"]) == ("acme", "oauth", ["read", "write"])
     assert reader["scopes"] == ["read"]
     assert all_scopes["client_id"] != reader["client_id"]
     assert all_scopes["client_secret"] != reader["client_secret"]
     secret = all_scopes["client_secret"].encode()
     assert [path for path in home.rglob("*") if path.is_file() and secret in path.read_bytes()] == []
+
+
+def test_a_credential_can_be_limited_to_reports_and_to_columns_without_personal_data(home: Path) -> None:
+    add = ("credential", "add", "acme", "--kind", "token")
+    made = result(command(*add, "--report", "calls", "--report", "conv*", "--no-personal", "--json", home=home))
+    assert (made["reports"], made["personal"]) == (["calls", "conv*"], False)
+    listed = result(command("credential", "list", "acme", "--json", home=home))["credentials"]
+    (found,) = [each for each in listed if each["id"] == made["id"]]
+    assert (found["reports"], found["personal"]) == (["calls", "conv*"], False)
+    text = command("credential", "list", "acme", home=home).out
+    assert "only reports calls conv*, no personal columns" in text
+    refused(command(*add, "--report", "call", home=home), 2, "--report", "no report has the name 'call'")
+    refused(command(*add, "--report", "a b", home=home), 2, "--report", "'a b' is not a report's name")
 
 
 @pytest.mark.parametrize(
@@ -285,12 +298,12 @@ def test_user_names_that_http_basic_cannot_transport_are_refused(home: Path, use
 def test_tokens_belong_to_a_person_or_to_the_tenant(home: Path) -> None:
     add = ("credential", "add", "acme", "--kind", "token", "--json")
     first, second = (result(command(*add, "--user", "Rita@acme.example", home=home)) for _ in range(2))
-    assert first.keys() == {"id", "tenant", "kind", "scopes", "user", "token"}
+    assert first.keys() == {"id", "tenant", "kind", "scopes", "reports", "personal", "user", "token"}
     assert (first["user"], first["scopes"]) == ("Rita@acme.example", ["read", "write"])
     assert first["token"] != second["token"]  # a person may have several tokens, to replace one by another
     grants = ("--scope", "read", "--scope", "impersonate", "--scope", "admin")
     whole = result(command(*add, *grants, home=home))
-    assert whole.keys() == {"id", "tenant", "kind", "scopes", "token"}
+    assert whole.keys() == {"id", "tenant", "kind", "scopes", "reports", "personal", "token"}
     assert whole["scopes"] == ["admin", "impersonate", "read"]
     secrets = [made["token"].partition(".")[2].encode() for made in (first, second, whole)]
     assert [path for path in home.rglob("*") if path.is_file() and any(s in path.read_bytes() for s in secrets)] == []
@@ -490,7 +503,7 @@ def _ndjson(path: Path, *rows: dict[str, Any]) -> str:
 def test_reports_are_listed_with_their_wire_names(home: Path) -> None:
     listed = {report["name"]: report for report in result(command("report", "list", "--json", home=home))["reports"]}
     assert listed.keys() == {path.name for path in BUILT_IN.iterdir() if (path / "report.toml").exists()}
-    assert listed["calls"]["slugs"] == {"talkdesk": "calls"}
+    assert listed["calls"]["slugs"] == {"native": "calls", "talkdesk": "calls"}
     assert listed["calls"]["columns"][0] == "call_id"
     assert "talkdesk calls" in command("report", "list", home=home).out
 

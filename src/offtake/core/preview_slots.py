@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,19 +14,28 @@ _RETRY_SECONDS = 1  # a preview rarely takes longer
 
 
 class PreviewSlots:
-    """A limited number of slots, each with the resources of ``policy``."""
+    """A limited number of slots, each with the resources of ``policy``.
+
+    The last free slot is kept for a tenant that holds none, so no tenant can take all of them.
+    """
 
     def __init__(self, policy: PreviewPolicy) -> None:
         self.policy = policy
-        self._free = threading.BoundedSemaphore(policy.at_once)
+        self._lock = threading.Lock()
+        self._held: Counter[str] = Counter()  # slots by tenant
 
     @contextmanager
-    def take(self) -> Iterator[None]:
-        """Hold a slot while the block runs. Raises Unavailable if all are taken: a wait would hold a thread."""
-        if not self._free.acquire(blocking=False):
-            message = f"The server runs {self.policy.at_once} previews already; retry after {_RETRY_SECONDS} second."
-            raise Unavailable(message, retry_after=_RETRY_SECONDS)
+    def take(self, tenant: str) -> Iterator[None]:
+        """Hold a slot while the block runs. Raises Unavailable without a free one: a wait would hold a thread."""
+        with self._lock:
+            free = self.policy.at_once - self._held.total()
+            if free < (2 if self._held[tenant] else 1):
+                message = f"The server runs as many previews as it may; retry after {_RETRY_SECONDS} second."
+                raise Unavailable(message, retry_after=_RETRY_SECONDS)
+            self._held[tenant] += 1
         try:
             yield
         finally:
-            self._free.release()
+            with self._lock:
+                self._held[tenant] -= 1
+                self._held += Counter()  # forget tenants that hold none

@@ -75,7 +75,11 @@ class PreviewSettings(SettingsSection):
     """Previews: the first rows of a request, which the server itself queries."""
 
     at_once: int = Field(
-        2, ge=1, le=256, description="Previews that one server process runs at once; further ones are refused."
+        2,
+        ge=1,
+        le=256,
+        description="Previews that one server process runs at once; further ones are refused. A tenant takes the last "
+        "free place only if it runs no preview, so no tenant can take all of several.",
     )
     seconds: float = Field(10.0, gt=0, le=600, description="How long one preview may take, in seconds.")
     memory_mb: int = Field(

@@ -84,6 +84,8 @@ def test_the_manifest_has_the_files_and_what_they_were_made_of(client: NativeWir
     assert file["blocks"] == {"size": 64 * 1024 * 1024, "sha256": [digest]}
     assert (manifest["export"], manifest["rows"], manifest["complete"]) == (finished["id"], 5, True)
     assert manifest["lake_versions"]["conversation"] == 1
+    what = "conversations of shared inboxes with activity in the timespan"
+    assert manifest["reconciled"] == [{"what": what, "expected": 5, "written": 5}]
     assert manifest["request"]["timespan"]["timezone"] == "UTC"
     definition = client.http.get(f"{V1}/reports/{REPORT}").json()
     assert manifest["report_version"] == definition["version"]

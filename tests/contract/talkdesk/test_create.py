@@ -131,7 +131,6 @@ NO_DATETIMES = [
     golden("2.2", "inferred", "year-zero", "0000-03-01T00:00:00Z"),
     golden("2.2", "inferred", "null", None),
     golden("2.2", "inferred", "list", ["2026-03-01T00:00:00Z"]),
-    golden("2.2", "inferred", "half-a-character", "2026-03-01T00:00:00\ud800"),
 ]
 
 
@@ -188,7 +187,7 @@ def test_the_zone_is_read_from_every_position_that_clients_use(
 
 @pytest.mark.parametrize(
     "zone",
-    ["Nowhere/Land", "+02:00", "UTC+2", "CEST", "europe/prague", "localtime", "../../etc/passwd", "a\x00b", "x" * 5000],
+    ["Nowhere/Land", "+02:00", "UTC+2", "CEST", "europe/prague", "localtime", "../../etc/passwd", "x" * 5000],
 )
 @pytest.mark.parametrize("inside", [False, True])
 def test_a_zone_that_is_no_iana_name_is_1020016(zone: str, inside: bool, client: TalkdeskWire) -> None:
@@ -301,6 +300,7 @@ NOT_A_REQUEST = [
     golden("4", "proposed", "timespan-is-null", b'{"timespan": null}'),
     golden("4", "proposed", "name-is-a-number", json.dumps({"name": 7, "timespan": SPAN}).encode()),
     golden("4", "proposed", "name-with-half-a-character", json.dumps({"name": "\ud800", "timespan": SPAN}).encode()),
+    golden("4", "proposed", "zone-with-nul", json.dumps({"timezone": "a\0b", "timespan": SPAN}).encode()),
     golden("4", "proposed", "zone-is-a-number", json.dumps({"timezone": 7, "timespan": SPAN}).encode()),
 ]
 

@@ -20,7 +20,7 @@ from offtake.home import Home
 from offtake.model.artifact import Artifact
 from offtake.model.column_filter import ColumnFilter, FilterOperator
 from offtake.model.request import ExportRequest
-from offtake.model.tenant import Tenant
+from offtake.model.tenant import Scope, Tenant
 from offtake.model.timespan import Timespan
 from offtake.settings import Settings
 from offtake.store import jobs
@@ -110,6 +110,15 @@ def test_a_report_that_aggregates_the_timespan_is_estimated_from_an_earlier_expo
     ended(on, users, 40, size=4_000, seconds=5)
     ended(on, replace(users, timespan=WEEK), 38, size=4_000, seconds=5)
     assert [estimate(replace(users, timespan=span), caller(), on).rows for span in (WHOLE, WEEK)] == [40, 38]
+
+
+def test_a_person_is_not_shown_how_many_rows_others_have(on: Services) -> None:
+    reports = {name: replace(each, parameters=("viewer_email",)) for name, each in on.catalogue.reports.items()}
+    here = replace(on, catalogue=replace(on.catalogue, reports=reports))
+    member = caller(scopes=frozenset({Scope.READ, Scope.WRITE}))
+    person = replace(member, principal=replace(member.principal, user="ann@example.org"))
+    assert estimate(CALLS, person, here) == Estimate(rows=None, bytes=None, seconds=None)
+    assert estimate(CALLS, caller(), here).rows
 
 
 def test_an_estimate_is_validated_as_an_export(on: Services) -> None:

@@ -196,7 +196,7 @@ def limited(on: Services, **policy: Any) -> Services:
 
 def test_previews_over_the_limit_are_refused_until_one_ends(on: Services) -> None:
     here = limited(on, at_once=1)
-    with here.previews.take():
+    with here.previews.take("other"):
         with pytest.raises(Unavailable) as caught:
             preview(CALLS, caller(), here)
         assert caught.value.retry_after == 1
@@ -208,6 +208,17 @@ def test_previews_over_the_limit_are_refused_until_one_ends(on: Services) -> Non
     assert preview(CALLS, caller(), here, 1).rows
 
 
+def test_a_tenant_with_a_preview_leaves_the_last_slot_to_others() -> None:
+    slots = PreviewSlots(PreviewPolicy(at_once=2))
+    with slots.take("acme"):
+        with pytest.raises(Unavailable), slots.take("acme"):
+            pass
+        with slots.take("beta"), pytest.raises(Unavailable), slots.take("gamma"):
+            pass
+    with slots.take("acme"):
+        pass
+
+
 @pytest.mark.parametrize(
     ("report", "limit", "seconds", "memory_mb"), [("slow", "longer", 1, 4_000), ("large", "memory", 600, 200)]
 )
@@ -216,7 +227,7 @@ def test_a_query_without_end_is_stopped(on: Services, report: str, limit: str, s
     here = limited(on, at_once=1, time=timedelta(seconds=seconds), memory_mb=memory_mb)
     with pytest.raises(PreviewTooLarge, match=limit):
         preview(replace(CALLS, report=report), caller(), here)
-    with here.previews.take():
+    with here.previews.take("other"):
         pass
 
 

@@ -24,22 +24,10 @@ def build_manifest(
     files: Sequence[ArtifactFile],
 ) -> Manifest:
     """Return the manifest of files with these columns, made by ``report`` from these versions of the lake's tables."""
-    by_name = {column.name: column for column in report.columns}
-    sources = [(header, by_name[column.source]) for header, column in zip(shown.headers, shown.columns, strict=True)]
     return Manifest(
         report=report.name,
         report_version=report.version,
-        columns=tuple(
-            ManifestColumn(
-                name=header,
-                source=column.name,
-                type=column.type,
-                meaning=column.meaning,
-                unit=TYPED_VALUES[column.type].unit,
-                personal=column.personal,
-            )
-            for header, column in sources
-        ),
+        columns=manifest_columns(report, shown),
         request=describe_request(request),
         as_of=request.as_of,
         watermark=request.watermark,
@@ -47,4 +35,21 @@ def build_manifest(
         reconciled=tuple(reconciled),
         producer=f"offtake {__version__}",
         files=tuple(files),
+    )
+
+
+def manifest_columns(report: Report, shown: ColumnLayout) -> tuple[ManifestColumn, ...]:
+    """Return the columns of a file, with what the report says about each."""
+    by_name = {column.name: column for column in report.columns}
+    sources = [(header, by_name[column.source]) for header, column in zip(shown.headers, shown.columns, strict=True)]
+    return tuple(
+        ManifestColumn(
+            name=header,
+            source=column.name,
+            type=column.type,
+            meaning=column.meaning,
+            unit=TYPED_VALUES[column.type].unit,
+            personal=column.personal,
+        )
+        for header, column in sources
     )

@@ -100,7 +100,9 @@ def _rows(
         nearest = min(alike, key=lambda run: abs(run.request.timespan.length() - length), default=None)
         return None if nearest is None else nearest.rows
     expected, read = lake_rows(request), sum(lake_rows(run.request) for run in alike)
-    return round(expected * sum(run.rows for run in alike) / read) if read else expected
+    if read:
+        return round(expected * sum(run.rows for run in alike) / read)
+    return None if request.parameters.viewer_email else expected  # how many rows others have is not for one person
 
 
 def _selection(request: ExportRequest) -> tuple[object, ...]:

@@ -79,7 +79,7 @@ def preview(request: ExportRequest, by: Caller, on: Services, rows: int = MOST_R
     now = on.clock()
     as_values = replace(request, format=_FORMAT, compression=None, format_options=None, split=None)
     request = accept(as_values, by, on, now=now)
-    with on.previews.take():
+    with on.previews.take(by.principal.tenant):
         with on.database.write() as connection:
             audit.record(connection, audit_entry("report.preview", by, dialect=request.dialect), now=now)
         try:
