@@ -228,6 +228,19 @@ def test_the_stream_of_an_export_reports_each_state(client: NativeWire) -> None:
     assert {each["id"] for each in documents} == {made["id"]}
 
 
+def test_head_of_a_stream_does_not_wait(waiting: NativeWire) -> None:
+    made = waiting.create().json()
+    path = f"{V1}/exports/{made['id']}/events"
+    head = waiting.http.head(path)
+    with waiting.http.stream("GET", path) as stream:
+        headers = {name: value for name, value in stream.headers.items() if name in head.headers and name[0] != "x"}
+    assert (head.status_code, head.content) == (200, b"")
+    assert headers.keys() >= {"content-type", "cache-control"}
+    assert {name: head.headers[name] for name in headers if name != "date"} == {
+        name: value for name, value in headers.items() if name != "date"
+    }
+
+
 def test_pages_neither_repeat_nor_skip_an_export(waiting: NativeWire) -> None:
     with_report = [waiting.create(report="calls", name=str(number)).json()["id"] for number in range(5)]
     seen: list[str] = []

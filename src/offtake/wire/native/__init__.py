@@ -1,11 +1,12 @@
 """The native dialect: all that the product can do, under /v1, as typed path operations of FastAPI."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from offtake.http.errors import ErrorSurface
 from offtake.wire.dialect import Dialect, Wire
 from offtake.wire.endpoint import add_document, new_router
 from offtake.wire.native.errors import render_error
+from offtake.wire.native.exports import head_of_stream
 from offtake.wire.native.openapi import DOCUMENT_PATH, document, operations
 from offtake.wire.native.presentation import presentation
 from offtake.wire.native.route import NativeRoute
@@ -14,16 +15,16 @@ from offtake.wire.native.tables import API, LARGEST_BODY, NAME
 
 
 def router(wire: Wire[NativeSettings]) -> APIRouter:
-    """All routes of the dialect. HEAD is answered like GET, except for streams."""
+    """All routes of the dialect. HEAD is answered like GET; that of a stream does not wait."""
     heads = APIRouter(route_class=NativeRoute)
     for route in operations():
-        if "GET" in (route.methods or ()) and not route.is_sse_stream:
+        if "GET" in (route.methods or ()):
             heads.add_api_route(
                 route.path,
-                route.endpoint,
+                head_of_stream if route.is_sse_stream else route.endpoint,
                 methods=["HEAD"],
                 status_code=route.status_code,
-                response_class=route.response_class,
+                response_class=Response if route.is_sse_stream else route.response_class,
                 include_in_schema=False,
             )
     routes = new_router(wire.dialect)

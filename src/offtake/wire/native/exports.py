@@ -169,6 +169,12 @@ async def follow(
         job = await run_in_threadpool(find_export, _ref(id), call.by, call.on)
 
 
+def head_of_stream(id: str, call: Reader) -> Response:  # noqa: A002
+    """Answer HEAD like the stream, without waiting. Raises JobNotFound."""
+    get_export(_ref(id), call.by, call.on)
+    return EventSourceResponse((), headers={"cache-control": "no-cache", "x-accel-buffering": "no"})
+
+
 # --- end and keep ----------------------------------------------------------------------------------------------------
 
 
