@@ -78,6 +78,7 @@ class Sequences(RuleBasedStateMachine):
         self.jobs: dict[str, Model] = {}
         self.leases: list[Lease] = []
         self.published: Counter[str] = Counter()
+        self.workers = 0  # each claim has a worker of its own
 
     def teardown(self) -> None:
         """Remove all jobs and files."""
@@ -123,7 +124,8 @@ class Sequences(RuleBasedStateMachine):
     @rule()
     def claim(self) -> None:
         """A worker claims a job."""
-        lease = claim_next(self.on, Worker(name=f"w{len(self.leases)}"))
+        self.workers += 1
+        lease = claim_next(self.on, Worker(name=f"w{self.workers}"))
         queued = [job for job in self.jobs.values() if job.status is Status.QUEUED]
         if lease is None:
             assert not queued
