@@ -163,6 +163,6 @@ def test_no_answer_contains_data_of_another_tenant(sides: list[Side]) -> None:
         seen: Counter[int] = sum(pool.map(send_all, range(len(sides))), Counter())
     assert seen.total() >= REQUESTS
     assert {200, 302, 404, 422} <= seen.keys(), seen
-    for side in sides:  # nobody changed an export of another tenant
+    for side in sides:  # no tenant has changed an export of another
         export = side.client.http.get(f"{V1}/exports/{side.export}").json()
         assert (export["state"], export["held"], export["rows"]) == ("succeeded", False, side.rows)
