@@ -89,6 +89,8 @@ def test_csv_with_any_options_reads_back(
     sessions: tuple[Session, Session], table: Table, options: CsvOptions, longest: int
 ) -> None:
     """Whichever rows count as wide, and in how many partitions the file is written."""
+    first_texts = [] if options.header or options.bom else [row[0] for row in table.rows]
+    hypothesis.assume(not any(str(text).startswith(_BOM) for text in first_texts))  # as the page on formats says
     (whole, divided), framing = sessions, Framing(csv=options)
     path, query = staged(whole), table.query(empty_text_is_null=False)
     of_partition = replace(query, sql=f"{query.sql} WHERE in_partition(c0)")
