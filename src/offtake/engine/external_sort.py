@@ -57,6 +57,7 @@ class ExternalSort:
         self._stored = self._new_table()
         self._sort_ranges: list[SortRange] = []
         self._selected: list[SortRange] = []  # all ranges, or those of ``select_rows``
+        self._keys: dict[tuple[bytes, int], bytes] = {}  # the latest result of ``_key_of_row``
         self._order: list[str] = []  # columns whose values are stored with the rows
 
     def store(self, query: Query, *, partition: int, keep_order: bool = False) -> None:
@@ -142,6 +143,10 @@ class ExternalSort:
         return SortRange(table=whole.table, lower=lower, upper=upper, rows=rows, size=size)
 
     def _key_of_row(self, range_: SortRange, number: int) -> bytes:
+        """Return the sort key of a row of the range. A file ends where the next one begins, so the latest is kept."""
+        known = self._keys.get((range_.lower, number))
+        if known is not None:
+            return known
         self._check()
         self._set_bounds(range_.lower, range_.upper)
         row = self._connection.execute(
@@ -150,6 +155,7 @@ class ExternalSort:
         if row is None:
             raise QueryFailed("A sort range has fewer rows than were counted.")
         key: bytes = row[0]
+        self._keys = {(range_.lower, number): key}
         return key
 
     def select(self, number: int) -> None:
