@@ -30,7 +30,7 @@ from offtake.model.manifest import Reconciliation
 from offtake.model.tenant import Tenant
 from offtake.model.view import TableView
 from offtake.settings import Settings
-from offtake.store import jobs, memory_reductions
+from offtake.store import job_queries, memory_reductions
 from offtake.store.memory_reductions import ReductionKey
 from offtake.store.schema import memory_reduction
 from offtake.wire.khoros.settings import KhorosSettings
@@ -91,7 +91,7 @@ def export(on: Services) -> tuple[Job, list[str]]:
     with structlog.testing.capture_logs() as events:
         attempt(lease, on, Shutdown(timedelta(0)), Cancellation())
     with on.database.read() as connection:
-        found = jobs.get(connection, job.id)
+        found = job_queries.get(connection, job.id)
     assert found is not None
     return found, [str(event["event"]) for event in events]
 

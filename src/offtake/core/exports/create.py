@@ -16,7 +16,7 @@ from offtake.core.services import Services
 from offtake.errors import QuotaExceeded
 from offtake.model.job import Job, Status
 from offtake.model.request import ExportRequest
-from offtake.store import audit, idempotency, jobs, outbox
+from offtake.store import audit, idempotency, job_queries, jobs, outbox
 from offtake.store.records import request_to_json, stored_bytes
 
 
@@ -62,7 +62,7 @@ def create_export(
                     idempotency.use(connection, scoped_key, idempotency.KeyUse(digest=digest, job=reused.id), now=now)
                 return reused
         audit.record(connection, audit_entry("job.create", by, dialect=request.dialect, job=job.id), now=now)
-        if jobs.count_open(connection, tenant=job.tenant, dialect=request.dialect) >= limits.open_jobs:
+        if job_queries.count_open(connection, tenant=job.tenant, dialect=request.dialect) >= limits.open_jobs:
             raise quota_exceeded(limits.open_jobs)
         job = replace(job, not_before=on.now(connection))
         budget.require_room(
