@@ -21,7 +21,8 @@ from offtake.core.exports.create import create_export
 from offtake.core.exports.manifest import read_manifest
 from offtake.core.exports.read import JobRef
 from offtake.core.services import Services
-from offtake.engine.duckdb import Limits, Session
+from offtake.engine.duckdb import Session
+from offtake.engine.locked_database import Limits
 from offtake.executor.shutdown import Shutdown
 from offtake.executor.worker import Worker, attempt, claim_next
 from offtake.home import Home

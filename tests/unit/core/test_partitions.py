@@ -18,7 +18,8 @@ from offtake.core.attempt.resource_plan import resource_plan
 from offtake.core.attempt.run import run_attempt
 from offtake.core.exports.create import create_export
 from offtake.core.services import Services
-from offtake.engine.duckdb import Limits, Session
+from offtake.engine.duckdb import Session
+from offtake.engine.locked_database import Limits
 from offtake.errors import AttemptInterrupted, RowLimitExceeded, TooManyFiles
 from offtake.formats import FORMATS, partition_file
 from offtake.formats.csv import CSV

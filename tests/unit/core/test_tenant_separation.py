@@ -23,7 +23,8 @@ from offtake.core.auth import impersonation
 from offtake.core.exports import preview
 from offtake.core.exports.create import create_export
 from offtake.core.services import Services
-from offtake.engine.duckdb import Limits, Session
+from offtake.engine.duckdb import Session
+from offtake.engine.locked_database import Limits
 from offtake.errors import CatalogueError, ImpersonationRefused
 from offtake.home import Home
 from offtake.lake import snapshot as lake_snapshot
