@@ -21,13 +21,13 @@ from offtake.cli.options import (
     progress_bar,
     show,
 )
+from offtake.cli.tables import find_table
 from offtake.core.admin import identity
 from offtake.core.services import Services
-from offtake.errors import StorageUnavailable, UnknownName
+from offtake.errors import StorageUnavailable
 from offtake.lake.ingest.load import load as load_files
 from offtake.lake.seed import SIZES, SeedPlan
 from offtake.lake.seed import seed as seed_lake
-from offtake.lake.tables import Table, tables
 
 _SIZES = ", ".join(f"{name} {calls:,}" for name, calls in SIZES.items())
 
@@ -63,7 +63,7 @@ def seed(
     """Fill every table with consistent sample data. A repeated run with the same options adds no rows."""
     if size not in SIZES:
         raise typer.BadParameter(f"{size!r} is not one of {', '.join(SIZES)}", param_hint="--size")
-    only = [_table(name).name for name in table or ()]
+    only = [find_table(name).name for name in table or ()]
     services = open_home(home)
     identity.get_tenant(tenant, services)
     last = until.date() if until else datetime.now(UTC).date()
@@ -101,7 +101,7 @@ def load(
         task = progress.add_task("rows", total=None)
         counts = load_files(
             services.lake,
-            _table(table),
+            find_table(table),
             files,
             tenant=tenant,
             reject_to=reject_to,
@@ -124,10 +124,3 @@ def _storage_checked(services: Services) -> Iterator[None]:
     except StorageUnavailable:
         services.lake.storage.check(writing=True)
         raise
-
-
-def _table(name: str) -> Table:
-    table = tables().get(name)
-    if table is None:
-        raise UnknownName(f"There is no table {name}; the tables are {', '.join(tables())}.")
-    return table
