@@ -19,10 +19,12 @@ from pathlib import Path
 import duckdb
 
 from offtake.errors import LakeError
+from offtake.lake.engine_path import descriptor_path
 from offtake.lake.ingest.chunks import Chunk, read_ahead
-from offtake.lake.ingest.content import check_parquet, check_text
+from offtake.lake.ingest.content import as_text, check_parquet, check_parquet_end
 from offtake.lake.ingest.csv_chunks import CsvSplitter
-from offtake.lake.ingest.inputs import InputFile, open_input
+from offtake.lake.ingest.inputs.compression import COMPRESSIONS, compression_of
+from offtake.lake.ingest.inputs.input_file import InputFile, open_local
 from offtake.lake.ingest.long_values import long_columns
 from offtake.lake.ingest.ndjson_chunks import ndjson_chunks
 from offtake.lake.ingest.parquet_chunks import parquet_chunks
@@ -70,17 +72,21 @@ def open_source(staging: Staging, table: Table, path: Path) -> Iterator[SourceFi
     Raises LakeError if its format, its columns or their types do not fit the table, and for any error while it is read.
     """
     form = file_format(path)
-    with open_input(path) as file, unreadable(path):
+    with open_local(path) as file, unreadable(path):
         yield form.open(staging, table, file)
 
 
 def file_format(path: Path) -> FileFormat:
     """Return the format that the name of a file tells. Raises LakeError."""
+    name = path.name.lower().removesuffix(compression_of(path.name) or "")
     for form in FILE_FORMATS:
-        if path.name.lower().endswith(form.suffixes):
+        if name.endswith(form.suffixes):
             return form
     suffixes = ", ".join(suffix for form in FILE_FORMATS for suffix in form.suffixes)
-    raise LakeError(f"{path}: unknown file format; the file name must end with one of {suffixes}.")
+    raise LakeError(
+        f"{path}: unknown file format; the file name must end with one of {suffixes}, and may have "
+        f"{' or '.join(COMPRESSIONS)} after it."
+    )
 
 
 @contextmanager
@@ -97,11 +103,11 @@ def unreadable(path: Path) -> Iterator[None]:
 
 def _csv_source(staging: Staging, table: Table, file: InputFile) -> SourceFile:
     del staging
-    check_text(file, ".csv")
+    file = as_text(file, ".csv")
     splitter = CsvSplitter(file)
-    names = _csv_header(table, file.path, splitter.header())
+    names = _csv_header(table, Path(file.name), splitter.header())
     splitter.one_column = len(names) == 1
-    columns = _checked_columns(table, names, f"{file.path}:1")
+    columns = _checked_columns(table, names, f"{file.name}:1")
     typed = ", ".join(f"{quote_literal(name)}: 'VARCHAR'" for name in names)
     relation = (
         f"SELECT * FROM read_csv($path, columns = {{{typed}}}, auto_detect = false, header = false, delim = ',', "  # noqa: S608
@@ -111,7 +117,7 @@ def _csv_source(staging: Staging, table: Table, file: InputFile) -> SourceFile:
     )
     expressions = {column.name: parse_text(column.type, quote_identifier(column.name)) for column in columns}
     return SourceFile(
-        path=file.path,
+        path=Path(file.name),
         form=CSV,
         chunks=lambda: read_ahead(splitter.chunks()),
         relation=relation,
@@ -130,10 +136,13 @@ def _csv_header(table: Table, path: Path, record: str) -> list[str]:
 
 
 def _parquet_source(staging: Staging, table: Table, file: InputFile) -> SourceFile:
-    path = file.path
+    path = Path(file.name)
     check_parquet(file)
+    descriptor = file.on_disk(staging)
+    check_parquet_end(file.name, descriptor)
+    stored = descriptor_path(descriptor)
     relation = "SELECT * FROM read_parquet($path, hive_partitioning = false)"
-    description = staging.connection.execute(f"DESCRIBE {relation}", {"path": file.engine_path}).fetchall()
+    description = staging.connection.execute(f"DESCRIBE {relation}", {"path": stored}).fetchall()
     types = {str(row[0]): str(row[1]) for row in description}
     uuids = [quote_identifier(name) for name, duckdb_type in types.items() if duckdb_type == "UUID"]
     if uuids:  # the pieces of a file with wide rows hold their bytes
@@ -149,7 +158,7 @@ def _parquet_source(staging: Staging, table: Table, file: InputFile) -> SourceFi
     return SourceFile(
         path=path,
         form=PARQUET,
-        chunks=lambda: parquet_chunks(staging, file, types),
+        chunks=lambda: parquet_chunks(staging, file.name, stored, types),
         relation=relation,
         expressions=expressions,
         raw=_row_as_json(list(types)),
@@ -168,7 +177,7 @@ def _unfit_type(path: Path, column: TableColumn, found: str) -> LakeError:
 
 def _ndjson_source(staging: Staging, table: Table, file: InputFile) -> SourceFile:
     del staging
-    check_text(file, ".ndjson")
+    file = as_text(file, ".ndjson")
     columns = [TENANT, *table.columns]
     paths = ", ".join(quote_literal(f'$."{column.name}"') for column in columns)
     values = [f"nullif(_values[{n}], 'null'::JSON) AS {_as_json(column)}" for n, column in enumerate(columns, start=1)]
@@ -194,7 +203,7 @@ def _ndjson_source(staging: Staging, table: Table, file: InputFile) -> SourceFil
         TENANT.type, f"coalesce({quote_identifier(TENANT.name)}, $tenant)", _as_json(TENANT)
     )
     return SourceFile(
-        path=file.path,
+        path=Path(file.name),
         form=NDJSON,
         chunks=lambda: read_ahead(ndjson_chunks(file, long_columns(table))),
         relation=relation,
@@ -244,7 +253,7 @@ def unknown_column(table: Table, location: str, name: str) -> LakeError:
     return LakeError(f"{location}: {UNKNOWN_COLUMN} {name!r} of table {table.name}; {hint}")
 
 
-CSV = FileFormat(name="CSV", suffixes=(".csv", ".csv.gz"), open=_csv_source)
-NDJSON = FileFormat(name="NDJSON", suffixes=(".ndjson", ".jsonl", ".ndjson.gz", ".jsonl.gz"), open=_ndjson_source)
+CSV = FileFormat(name="CSV", suffixes=(".csv",), open=_csv_source)
+NDJSON = FileFormat(name="NDJSON", suffixes=(".ndjson", ".jsonl"), open=_ndjson_source)
 PARQUET = FileFormat(name="Parquet", suffixes=(".parquet",), open=_parquet_source)
 FILE_FORMATS = (CSV, NDJSON, PARQUET)

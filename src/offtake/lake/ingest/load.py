@@ -17,7 +17,7 @@ from offtake.lake.ingest.csv_chunks import QUOTE_FAULT
 from offtake.lake.ingest.files import CSV, SourceFile, file_format, open_source
 from offtake.lake.ingest.folders import parquet_parts
 from offtake.lake.ingest.incoming import Incoming
-from offtake.lake.ingest.inputs import BYTE_ORDER_MARK
+from offtake.lake.ingest.inputs.encodings import BYTE_ORDER_MARK
 from offtake.lake.ingest.long_values import put_back
 from offtake.lake.ingest.rejects import BadRows, bad_rows, broken_rows, reject_file, rejected
 from offtake.lake.ingest.upsert import upsert

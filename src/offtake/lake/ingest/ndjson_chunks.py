@@ -14,7 +14,8 @@ from offtake.lake.ingest.chunks import (
     next_block,
     row_too_long,
 )
-from offtake.lake.ingest.inputs import BYTE_ORDER_MARK, InputFile
+from offtake.lake.ingest.inputs.encodings import BYTE_ORDER_MARK
+from offtake.lake.ingest.inputs.input_file import InputFile
 from offtake.lake.ingest.long_values import LONG_BYTES, LongValue, take_out
 
 _BLANK = b" \t\r\n"
@@ -34,7 +35,7 @@ def ndjson_chunks(file: InputFile, long_columns: Collection[str]) -> Iterator[Te
             pending = pending[end:]
             yield chunk
         if len(pending) > MAX_ROW_BYTES + 2:  # with the line end
-            raise row_too_long(f"{file.path}:{line}")
+            raise row_too_long(f"{file.name}:{line}")
 
 
 def _chunk(file: InputFile, content: bytes, line: int, long_columns: Collection[str]) -> TextChunk:
@@ -50,7 +51,7 @@ def _chunk_of_long_lines(file: InputFile, content: bytes, line: int, long_column
     values: list[LongValue] = []
     for record in _split(content, line):
         if len(record.content) > MAX_ROW_BYTES:
-            raise row_too_long(f"{file.path}:{record.line}")
+            raise row_too_long(f"{file.name}:{record.line}")
         shortened, taken = take_out(record.content, long_columns)
         records.append(Record(line=record.line, content=shortened))
         values += taken
