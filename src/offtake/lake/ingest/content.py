@@ -99,7 +99,7 @@ def check_parquet_end(name: str, descriptor: int) -> None:
 
 def _refuse_compressed(file: InputFile, start: bytes, suffix: str) -> None:
     for compression, (program, magic, _) in COMPRESSIONS.items():
-        if start.startswith(magic) and compression_of(file.name):
+        if start.startswith(magic) and compression_of(file.file_name):
             raise LakeError(f"{file.name}: the file is compressed with {program} twice. Decompress it once.")
         if start.startswith(magic):
             raise LakeError(

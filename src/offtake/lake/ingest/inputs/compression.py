@@ -54,6 +54,11 @@ def compression_of(name: str) -> str | None:
     return next((suffix for suffix in COMPRESSIONS if name.lower().endswith(suffix)), None)
 
 
+def without_compression(name: str) -> str:
+    """Return the name in lower case, without the suffix of a compression."""
+    return name.lower().removesuffix(compression_of(name) or "")
+
+
 class Expanded:
     """The content of a compressed input. ``read`` raises LakeError for damage and for a bomb."""
 

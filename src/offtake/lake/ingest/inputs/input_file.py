@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,12 +27,28 @@ _MAGIC_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """One thing that a load reads: a file, a member of an archive, an object, a table, the rows of a query.
+
+    ``name`` is for messages and holds no secret. The suffix of ``file_name`` tells the format unless ``form`` does.
+    """
+
+    name: str
+    file_name: str
+    open: Callable[[], AbstractContextManager[InputFile]]
+    form: str | None = None  # name of a format
+    local: Path | None = None  # the file that is read, which no output may replace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InputFile:
     """An open input; ``name`` is for messages, and ``content`` is decompressed."""
 
     name: str
+    file_name: str
     content: Content
     descriptor: int | None  # of a regular file whose stored bytes are the content
+    url: str = field(default="", repr=False)  # of a table or a database, which has rows instead of bytes
     opened: ExitStack = field(default_factory=ExitStack)  # closed with the input
 
     def start(self, size: int) -> bytes:
@@ -58,6 +75,11 @@ class InputFile:
         return file.fileno()
 
 
+def local_input(path: Path, form: str | None = None) -> Input:
+    """Return a local file as an input; it is not opened yet, and its name is no pattern."""
+    return Input(name=str(path), file_name=path.name, open=partial(open_local, path), form=form, local=path)
+
+
 @contextmanager
 def open_local(path: Path) -> Iterator[InputFile]:
     """Open a regular file. Raises LakeError."""
@@ -75,7 +97,13 @@ def open_local(path: Path) -> Iterator[InputFile]:
         content = expanded(str(path), file, compression_of(path.name))
         is_plain = compression_of(path.name) is None
         with ExitStack() as opened:
-            yield InputFile(name=str(path), content=content, descriptor=descriptor if is_plain else None, opened=opened)
+            yield InputFile(
+                name=str(path),
+                file_name=path.name,
+                content=content,
+                descriptor=descriptor if is_plain else None,
+                opened=opened,
+            )
 
 
 @contextmanager
@@ -84,7 +112,7 @@ def open_standard_input(stream: BinaryIO | None = None) -> Iterator[InputFile]:
     source = Content(stream or sys.stdin.buffer)
     content = expanded(STANDARD_INPUT, source, magic_of(source))
     with ExitStack() as opened:
-        yield InputFile(name=STANDARD_INPUT, content=content, descriptor=None, opened=opened)
+        yield InputFile(name=STANDARD_INPUT, file_name="", content=content, descriptor=None, opened=opened)
 
 
 def magic_of(content: Content) -> str | None:
