@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,9 +26,10 @@ from offtake.lake.ingest.readers.source import ReaderOptions
 from offtake.lake.ingest.rejects import BadRows, bad_rows, broken_rows, reject_file, rejected
 from offtake.lake.ingest.upsert import upsert
 from offtake.lake.ingest.validate import stage
-from offtake.lake.staging import MEMORY_BYTES, Staging, staging
+from offtake.lake.staging import MEMORY_BYTES, Staging, staging, statistics_ignored
 from offtake.lake.tables import Table
 
+_DEFAULTS = ReaderOptions()
 _CHUNK = "chunk"
 _MIN_RECORD_BYTES = 2 * 1024 * 1024  # the engine's default for the longest record of a file
 
@@ -48,12 +49,13 @@ class LoadCounts:
             raise ValueError(f"rows were lost or counted twice: {self}")
 
 
-def load(
+def load(  # noqa: PLR0913
     lake: Lake,
     table: Table,
     files: Sequence[Path | Input],
     *,
     tenant: str,
+    options: ReaderOptions = _DEFAULTS,
     reject_to: Path | None = None,
     progress: Callable[[int], None] = lambda rows: None,
 ) -> LoadCounts:
@@ -73,7 +75,7 @@ def load(
         bad = BadRows(area.path("rejected.ndjson"), keep=reject_to is not None)
         read = 0
         for each in inputs:
-            with open_mapped(area, table, each) as source:
+            with open_mapped(area, table, each, options) as source:
                 for chunk in source.chunks():
                     read += stage_chunk(incoming, source, chunk, bad, tenant=tenant)
                     progress(read)
@@ -100,9 +102,9 @@ def _local_inputs(path: Path) -> list[Input]:
 
 
 @contextmanager
-def open_mapped(area: Staging, table: Table, file: Input) -> Iterator[MappedSource]:
+def open_mapped(area: Staging, table: Table, file: Input, options: ReaderOptions = _DEFAULTS) -> Iterator[MappedSource]:
     """Open an input and map its columns. Raises LakeError, also for any error while the block reads it."""
-    with open_source(area, file, ReaderOptions()) as source:
+    with open_source(area, file, options) as source:
         yield identity(table, source)
 
 
@@ -111,7 +113,8 @@ def stage_chunk(incoming: Incoming, source: MappedSource, chunk: Chunk, bad: Bad
     connection, table = incoming.connection, incoming.table
     path, size = _chunk_file(incoming.staging, chunk)
     try:
-        staged = 0 if chunk.rows == 0 else stage(connection, table, source, path, size=size, tenant=tenant)
+        with nullcontext() if isinstance(chunk, TextChunk) else statistics_ignored(connection):
+            staged = 0 if chunk.rows == 0 else stage(connection, table, source, path, size=size, tenant=tenant)
         if isinstance(chunk, TextChunk):
             put_back(connection, chunk.long_values, source.long_columns)
         broken = broken_rows(connection, source)

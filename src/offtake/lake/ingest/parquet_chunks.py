@@ -13,7 +13,7 @@ from arro3.io import read_parquet, write_parquet
 
 from offtake.errors import LakeError
 from offtake.lake.ingest.chunks import CHUNK_BYTES, MAX_ROW_BYTES, ParquetChunk, row_too_long
-from offtake.lake.staging import Staging
+from offtake.lake.staging import Staging, statistics_ignored
 from offtake.sql_text import quote_identifier
 
 _VECTOR_ROWS = 2_048
@@ -54,7 +54,8 @@ def _widest_row(connection: duckdb.DuckDBPyConnection, engine_path: str, types: 
         return 0
     sql = f"SELECT max({' + '.join(texts)}) FROM read_parquet($path, hive_partitioning = false)"  # noqa: S608
     try:
-        found = connection.execute(sql, {"path": engine_path}).fetchone()
+        with statistics_ignored(connection):
+            found = connection.execute(sql, {"path": engine_path}).fetchone()
     except duckdb.OutOfMemoryException:
         return MAX_ROW_BYTES + 1
     return int(found[0] or 0) if found else 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -49,6 +49,7 @@ class InputFile:
     content: Content
     descriptor: int | None  # of a regular file whose stored bytes are the content
     url: str = field(default="", repr=False)  # of a table or a database, which has rows instead of bytes
+    url_options: Mapping[str, str] = field(default_factory=dict, repr=False)  # how to access it
     opened: ExitStack = field(default_factory=ExitStack)  # closed with the input
 
     def start(self, size: int) -> bytes:

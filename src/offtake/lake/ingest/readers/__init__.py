@@ -12,13 +12,18 @@ import duckdb
 from offtake.errors import LakeError
 from offtake.lake.ingest.inputs.compression import COMPRESSIONS, without_compression
 from offtake.lake.ingest.inputs.input_file import Input
+from offtake.lake.ingest.readers.arrow import ARROW
 from offtake.lake.ingest.readers.csv import CSV
+from offtake.lake.ingest.readers.database import DATABASE
+from offtake.lake.ingest.readers.json_array import JSON
+from offtake.lake.ingest.readers.lake_tables import DELTA, ICEBERG
 from offtake.lake.ingest.readers.ndjson import NDJSON
 from offtake.lake.ingest.readers.parquet import PARQUET
 from offtake.lake.ingest.readers.source import ReaderOptions, Source, SourceFormat
+from offtake.lake.ingest.readers.workbook import XLSX
 from offtake.lake.staging import Staging
 
-FORMATS = (CSV, NDJSON, PARQUET)
+FORMATS = (CSV, NDJSON, JSON, PARQUET, ARROW, XLSX, DELTA, ICEBERG, DATABASE)
 _ENGINE_PATH = re.compile(r"/proc/self/fd/\d+(/[\w.-]+)?")
 
 

@@ -6,9 +6,9 @@ itself is found first.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
-from offtake.lake.ingest.chunks import read_ahead
+from offtake.lake.ingest.chunks import TextChunk, read_ahead
 from offtake.lake.ingest.content import as_text
 from offtake.lake.ingest.inputs.input_file import InputFile
 from offtake.lake.ingest.ndjson_chunks import ndjson_chunks
@@ -29,19 +29,26 @@ UNKNOWN_KEY = "unknown column"  # reason of a row fault
 
 def _open(staging: Staging, file: InputFile, options: ReaderOptions) -> Source:
     del staging
-    file = as_text(file, ".ndjson", options.encoding)
+    text = as_text(file, ".ndjson", options.encoding)
+    return json_source(NDJSON, text, lambda long: read_ahead(ndjson_chunks(text, long)))
+
+
+def json_source(
+    form: SourceFormat, file: InputFile, chunks: Callable[[Collection[str]], Iterator[TextChunk]]
+) -> Source:
+    """Return the source of rows that are JSON objects; ``chunks`` yields them without the long texts of the keys."""
 
     def rows(wanted: Wanted) -> SourceRows:
         fault, unknown = _row_fault(wanted.permitted)
         return SourceRows(
-            chunks=lambda: read_ahead(ndjson_chunks(file, wanted.long)),
+            chunks=lambda: chunks(wanted.long),
             relation=_relation(wanted.columns),
             raw="CAST(_json AS VARCHAR)",
             row_fault=fault,
             row_column=unknown,
         )
 
-    return Source(path=file.name, form=NDJSON, names=None, column=_column, rows=rows, location=file.name)
+    return Source(path=file.name, form=form, names=None, column=_column, rows=rows, location=file.name)
 
 
 def _column(name: str) -> SourceValue | None:

@@ -10,11 +10,11 @@ from offtake.lake.ingest.readers.source import (
     ReaderOptions,
     Source,
     SourceFormat,
-    SourceKind,
     SourceRows,
     SourceValue,
     Wanted,
     row_as_json,
+    typed_value,
 )
 from offtake.lake.staging import Staging
 from offtake.sql_text import quote_identifier
@@ -36,10 +36,7 @@ def _open(staging: Staging, file: InputFile, options: ReaderOptions) -> Source:
         )
 
     def column(name: str) -> SourceValue | None:
-        if name not in types:
-            return None
-        sql = quote_identifier(name)
-        return SourceValue(name=name, kind=SourceKind.TYPED, sql=sql, duckdb_type=types[name])
+        return typed_value(name, quote_identifier(name), types[name]) if name in types else None
 
     def rows(wanted: Wanted) -> SourceRows:
         del wanted

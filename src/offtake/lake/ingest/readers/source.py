@@ -24,6 +24,9 @@ class ReaderOptions:
     quote: str = '"'  # one ASCII character, or empty if the file has no quotes
     encoding: str | None = None  # of text; None: UTF-8
     header: tuple[str, ...] | None = None  # names of the columns of a file without a header line; None: it has one
+    sheet: str | None = None  # of a workbook; None: its only one
+    records: str | None = None  # path of keys to the array of records in a JSON file; None: the whole file
+    query: str | None = field(default=None, repr=False)  # of a database
 
 
 class SourceKind(Enum):
@@ -91,6 +94,15 @@ class SourceFormat:
     open: Callable[[Staging, InputFile, ReaderOptions], Source]
     reports_broken_records: bool = False  # the engine lists the records that it cannot parse (``csv.BROKEN``)
     has_lines: bool = True  # a row is located by its line, otherwise by its number
+
+
+def typed_value(name: str, sql: str, duckdb_type: str) -> SourceValue:
+    """Return the column of a typed source. Text is parsed as that of CSV, and JSON values count as their text."""
+    if duckdb_type == "VARCHAR":
+        return SourceValue(name=name, kind=SourceKind.TEXT, sql=sql)
+    if duckdb_type == "JSON":
+        return SourceValue(name=name, kind=SourceKind.TEXT, sql=f"CAST({sql} AS VARCHAR)")
+    return SourceValue(name=name, kind=SourceKind.TYPED, sql=sql, duckdb_type=duckdb_type)
 
 
 def row_as_json(columns: Sequence[tuple[str, str]]) -> str:
