@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from offtake.lake.ingest.chunks import Chunk, TextChunk, halves, without_record
 from offtake.lake.ingest.csv_records import QUOTE_FAULT
 from offtake.lake.ingest.folders import parquet_parts
 from offtake.lake.ingest.incoming import Incoming
-from offtake.lake.ingest.inputs import BYTE_ORDER_MARK
+from offtake.lake.ingest.inputs.encodings import BYTE_ORDER_MARK
+from offtake.lake.ingest.inputs.input_file import Input, local_input
 from offtake.lake.ingest.long_values import put_back
 from offtake.lake.ingest.mapping.identity import identity
 from offtake.lake.ingest.mapping.mapped import MappedSource
@@ -25,9 +26,10 @@ from offtake.lake.ingest.readers.source import ReaderOptions
 from offtake.lake.ingest.rejects import BadRows, bad_rows, broken_rows, reject_file, rejected
 from offtake.lake.ingest.upsert import upsert
 from offtake.lake.ingest.validate import stage
-from offtake.lake.staging import MEMORY_BYTES, Staging, staging
+from offtake.lake.staging import MEMORY_BYTES, Staging, staging, statistics_ignored
 from offtake.lake.tables import Table
 
+_DEFAULTS = ReaderOptions()
 _CHUNK = "chunk"
 _MIN_RECORD_BYTES = 2 * 1024 * 1024  # the engine's default for the longest record of a file
 
@@ -47,12 +49,13 @@ class LoadCounts:
             raise ValueError(f"rows were lost or counted twice: {self}")
 
 
-def load(
+def load(  # noqa: PLR0913
     lake: Lake,
     table: Table,
-    files: Sequence[Path],
+    files: Sequence[Path | Input],
     *,
     tenant: str,
+    options: ReaderOptions = _DEFAULTS,
     reject_to: Path | None = None,
     progress: Callable[[int], None] = lambda rows: None,
 ) -> LoadCounts:
@@ -64,21 +67,24 @@ def load(
     """
     if not files:
         raise LakeError("There is no file to load; name at least one.")
-    files = [part for path in files for part in parquet_parts(path)]
-    for path in files:
-        source_format(path)
+    inputs = [each for file in files for each in ([file] if isinstance(file, Input) else _local_inputs(file))]
+    for each in inputs:
+        source_format(each)
     with staging(lake.storage.staging) as area:
         incoming = Incoming(area, table)
         bad = BadRows(area.path("rejected.ndjson"), keep=reject_to is not None)
         read = 0
-        for path in files:
-            with open_mapped(area, table, path) as source:
+        for each in inputs:
+            with open_mapped(area, table, each, options) as source:
                 for chunk in source.chunks():
                     read += stage_chunk(incoming, source, chunk, bad, tenant=tenant)
                     progress(read)
         if bad.first is not None and reject_to is None:
             raise rejected(bad.first, bad.count)
-        with reject_file(reject_to, bad.lines(), inputs=files), lake.writing(table):
+        with (
+            reject_file(reject_to, bad.lines(), inputs=[each.local for each in inputs if each.local]),
+            lake.writing(table),
+        ):
             stored = upsert(incoming, lake, tenant=tenant)
     with suppress(StorageUnavailable):  # the rows are stored; the next load tries to compact again
         compact(lake, table, tenant=tenant)
@@ -91,10 +97,14 @@ def load(
     )
 
 
+def _local_inputs(path: Path) -> list[Input]:
+    return [local_input(part) for part in parquet_parts(path)]
+
+
 @contextmanager
-def open_mapped(area: Staging, table: Table, path: Path) -> Iterator[MappedSource]:
-    """Open an input file and map its columns. Raises LakeError, also for any error while the block reads it."""
-    with open_source(area, path, ReaderOptions()) as source:
+def open_mapped(area: Staging, table: Table, file: Input, options: ReaderOptions = _DEFAULTS) -> Iterator[MappedSource]:
+    """Open an input and map its columns. Raises LakeError, also for any error while the block reads it."""
+    with open_source(area, file, options) as source:
         yield identity(table, source)
 
 
@@ -103,7 +113,8 @@ def stage_chunk(incoming: Incoming, source: MappedSource, chunk: Chunk, bad: Bad
     connection, table = incoming.connection, incoming.table
     path, size = _chunk_file(incoming.staging, chunk)
     try:
-        staged = 0 if chunk.rows == 0 else stage(connection, table, source, path, size=size, tenant=tenant)
+        with nullcontext() if isinstance(chunk, TextChunk) else statistics_ignored(connection):
+            staged = 0 if chunk.rows == 0 else stage(connection, table, source, path, size=size, tenant=tenant)
         if isinstance(chunk, TextChunk):
             put_back(connection, chunk.long_values, source.long_columns)
         broken = broken_rows(connection, source)
