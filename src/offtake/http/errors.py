@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from offtake.errors import OfftakeError, Waitable
@@ -20,6 +21,12 @@ class HttpFault:
     status: int
     message: str
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def fault_of(error: HTTPException) -> HttpFault:
+    """Return the fault of a refusal that was raised, with its headers."""
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+    return HttpFault(status=error.status_code, message=error.detail, headers=headers)
 
 
 Renderer = Callable[[OfftakeError | HttpFault, str], Response]  # the error, and the request's path

@@ -81,7 +81,8 @@ def presigned_url(ref: JobRef, by: Caller, on: Services, *, file: int = 0) -> st
     The store does not know the caller's credential, so such a URL works until it expires. Raises ArtifactNotFound,
     Unavailable if the store does not respond.
     """
-    if not on.artifacts.has_presigned_urls:
+    presign = on.artifacts.presign
+    if presign is None:
         return None
     job, now = _grant(ref, by, on, file)
     with on.database.read() as connection:
@@ -89,7 +90,7 @@ def presigned_url(ref: JobRef, by: Caller, on: Services, *, file: int = 0) -> st
     if found is None:
         raise ArtifactNotFound("There is no such file.")
     try:
-        return on.artifacts.presigned_url(found.key, _life(job, ref, on, now))
+        return presign(found.key, _life(job, ref, on, now))
     except StorageUnavailable as error:
         raise Unavailable(UNREADABLE, retry_after=RETRY_SECONDS) from error
 

@@ -83,7 +83,7 @@ TITLES: dict[str, str] = {
     "timespan_too_long": "The timespan is longer than the operator allows",
     "unavailable": "Not possible at present",
     "unknown_report": "There is no such report",
-    "unsupported_media_type": "The body is not application/json",
+    "unsupported_media_type": "The body is not application/json, or it has a Content-Encoding",
 }
 _SEPARATORS = re.compile(r"[./]")  # of the keys in the core's names of faulty fields
 _ALL_LISTED = 60  # more accepted values than this are not listed: the nearest one helps more

@@ -25,8 +25,7 @@ from offtake.core.auth.authorization import require
 from offtake.errors import ExportError
 from offtake.http.admission import turns_in_loop
 from offtake.http.json_body import parse_json_object
-from offtake.http.media_type import media_type
-from offtake.http.middleware import UnsupportedMedia
+from offtake.http.media_type import UnsupportedMedia, media_type
 from offtake.model.tenant import Scope
 from offtake.wire.dialect import Wire
 from offtake.wire.document import JSON
