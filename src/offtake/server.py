@@ -35,6 +35,7 @@ from offtake.app import (
     build_traffic,
     check_storage,
     log_resources,
+    render_unparsed,
 )
 from offtake.core.admin.identity import unknown_tenants
 from offtake.core.services import Services
@@ -226,7 +227,7 @@ def _config(app: ASGIApp, settings: Settings, traffic: Traffic, tls: Tls | None)
         server_header=False,
         proxy_headers=False,  # http/proxies.py accepts only the proxies of the settings
         ws="none",
-        http=limited_protocol(connection_limits(server, settings.connections), traffic),
+        http=limited_protocol(connection_limits(server, settings.connections), traffic, render_unparsed),
         timeout_keep_alive=server.keep_alive_seconds,  # type: ignore[arg-type]  # uvicorn passes it to call_later unchanged
         ssl_context_factory=None if tls is None else lambda config, default: tls.context,
     )

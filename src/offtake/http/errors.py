@@ -21,6 +21,7 @@ class HttpFault:
     status: int
     message: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    code: str | None = None  # of the kind, where its status has several
 
 
 def fault_of(error: HTTPException) -> HttpFault:
@@ -42,6 +43,7 @@ class ErrorSurface:
     prefixes: tuple[str, ...]
     render: Renderer
     max_body: int | None = None  # bytes of a request's body; None: the server's own limit
+    renders_unparsed: bool = False  # also answers requests that are refused before they are parsed
 
     def owns(self, path: str) -> bool:
         """Whether this renderer answers errors on that path."""

@@ -200,6 +200,19 @@ def test_values_of_the_request_are_not_repeated(client: NativeWire) -> None:
     assert secret not in client.create(filters=filters).text
 
 
+def test_a_path_that_does_not_exist(client: NativeWire) -> None:
+    missing = assert_problem(client.http.get(f"{V1}/nothing"), 404, "no_such_path")
+    assert "/v1/openapi.json" in missing["detail"]
+    wrong = client.http.put(f"{V1}/exports")
+    assert "it has GET, HEAD, POST" in assert_problem(wrong, 405, "method_not_allowed")["detail"]
+    assert wrong.headers["allow"] == "GET, HEAD, POST"
+    secret = "sEcReT-1"
+    link = client.http.get(f"/download/{secret}/{secret}?expires={secret}&signature={secret}")
+    assert "ask for a new one" in assert_problem(link, 403, "link_refused")["detail"]
+    assert secret not in link.text
+    assert_problem(client.http.post("/download/a/b"), 405, "method_not_allowed")
+
+
 # --- who may do what -------------------------------------------------------------------------------------------------
 
 

@@ -28,6 +28,7 @@ from offtake.store import audit, identity, jobs, manifests
 
 _TAG_BYTES = 13  # with the HMAC a multiple of three, so that Base64 needs no padding
 RETRY_SECONDS = 5  # while the artifact store does not respond
+INVALID_LINK = "The link is not valid; ask for a new one."
 UNREADABLE = f"The file cannot be read at the moment; retry after {RETRY_SECONDS} seconds."
 
 
@@ -129,7 +130,7 @@ def open_link(
     # Before the job is read, so that a guess reveals nothing.
     key = next((key for key in keys if _is_genuine(job_id, file, expires, signature, key)), None)
     if key is None:
-        raise LinkRefused("The link is not valid.")
+        raise LinkRefused(INVALID_LINK)
     with on.database.read() as connection:
         job, now = jobs.get(connection, job_id), on.now(connection)
         credentials = () if job is None else identity.credentials_of(connection, job.tenant)
