@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from fastapi import FastAPI
+from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from offtake import __version__
@@ -26,6 +27,7 @@ from offtake.core.preview_slots import PreviewSlots
 from offtake.core.services import Services
 from offtake.home import Home
 from offtake.http import downloads, health
+from offtake.http.errors import ErrorSurface, HttpFault
 from offtake.http.health import Readiness
 from offtake.http.hosts import ServedHosts
 from offtake.http.limit_settings import traffic_limits
@@ -42,6 +44,7 @@ from offtake.store.database import Database, sqlite_files, sqlite_url
 from offtake.store.migrate import migrate
 from offtake.tls import Tls
 from offtake.wire import DIALECTS, Dialect, Wire, openapi, pages
+from offtake.wire.native import NATIVE
 from offtake.wire.pages import ApiDocument
 
 Built = TypeVar("Built")
@@ -153,7 +156,7 @@ def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIA
         health.router(
             traffic, _readiness(services, settings), metrics.exposition, token.get_secret_value() if token else None
         ),
-        downloads.router(services),
+        downloads.router(services, NATIVE.errors.render),
         openapi.router(documents, __version__, public_url),
         pages.router([_api(dialect, documents[dialect.name]) for dialect in DIALECTS], __version__),
     ]
@@ -165,7 +168,6 @@ def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIA
         routers.append(dialect.router(wire))
     for router in routers:
         app.include_router(router)
-    surfaces = [*(dialect.errors for dialect in DIALECTS), downloads.ERRORS]
     rules = RequestLimits(
         max_body=settings.server.max_body_bytes,
         body_seconds=settings.server.body_seconds,
@@ -175,7 +177,18 @@ def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIA
         hsts_seconds=settings.server.hsts_seconds,
         record_request=metrics.record_request,
     )
-    return build_middleware(app, routers, surfaces, rules)
+    return build_middleware(app, routers, _error_surfaces(), rules)
+
+
+def _error_surfaces() -> list[ErrorSurface]:
+    """Return who answers the errors of which paths. Signed links have the problems of the native API."""
+    return [*(dialect.errors for dialect in DIALECTS), downloads.error_surface(NATIVE.errors.render)]
+
+
+def render_unparsed(fault: HttpFault, path: str) -> Response | None:
+    """Return the answer to a request that is refused before it is parsed, if the path's dialect has one."""
+    found = (surface for surface in _error_surfaces() if surface.renders_unparsed and surface.owns(path))
+    return next((surface.render(fault, path) for surface in found), None)
 
 
 def _api(dialect: Dialect[Any], document: Mapping[str, Any]) -> ApiDocument:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -51,6 +52,16 @@ RequestRecorder = Callable[[CompletedRequest], None]
 def current_request() -> str:
     """Return the id of the current request, for response bodies that contain it."""
     return _current_request.get()
+
+
+@contextmanager
+def new_request() -> Iterator[str]:
+    """Yield a new request id, which ``current_request`` returns within the block."""
+    token = _current_request.set(uuid.uuid4().hex)
+    try:
+        yield _current_request.get()
+    finally:
+        _current_request.reset(token)
 
 
 def bind_log(request: Request, **fields: object) -> None:

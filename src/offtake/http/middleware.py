@@ -6,7 +6,7 @@ Proxy headers, plain path, headers of responses, access log, host, admission, bo
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -28,7 +28,7 @@ from offtake.http.access_log import (
 )
 from offtake.http.admission import REFUSAL, AdmissionMiddleware
 from offtake.http.body_limit import BodyLimitMiddleware, BodyRefused
-from offtake.http.errors import ErrorSurface, HttpFault, Renderer, retry_headers
+from offtake.http.errors import ErrorSurface, HttpFault, Renderer, fault_of, retry_headers
 from offtake.http.hosts import HostMiddleware, ServedHosts
 from offtake.http.paths import PathMiddleware
 from offtake.http.proxies import Proxies, ProxyHeadersMiddleware
@@ -49,13 +49,6 @@ class RequestLimits:
     hosts: ServedHosts
     hsts_seconds: int
     record_request: RequestRecorder  # called with every completed request
-
-
-class UnsupportedMedia(HTTPException):
-    """The endpoint does not accept the request's Content-Type (415)."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(415, message)
 
 
 def build_middleware(
@@ -135,12 +128,11 @@ def _answer_errors(app: FastAPI, routers: Sequence[APIRouter], render: Renderer,
 
     async def http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - registered for that class only
-        headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+        fault = fault_of(error)
         if error.status_code == 405:
-            headers["allow"] = _allowed(routers, request.scope)
+            fault = replace(fault, headers={**fault.headers, "allow": _allowed(routers, request.scope)})
         if isinstance(error, BodyRefused):
             request.scope[REFUSAL] = error.reason
-        fault = HttpFault(status=error.status_code, message=error.detail, headers=headers)
         return render(fault, request.url.path)
 
     async def invalid_request(request: Request, error: Exception) -> Response:

@@ -161,7 +161,7 @@ def test_a_preview_shows_the_first_rows_and_creates_nothing(client: NativeWire) 
     }
     assert client.http.get(f"{V1}/exports").json()["exports"] == before
     refused = client.http.post(f"{V1}/exports/preview", json={**wanted, "rows": 101, "columns": ["a"]})
-    assert_problem(refused, 422, "invalid_request", "/rows")
+    assert_problem(refused, 422, "invalid_request", "/rows", "/columns/0")
 
 
 def test_a_dry_run_estimates_and_creates_nothing(client: NativeWire, finished: dict[str, Any]) -> None:

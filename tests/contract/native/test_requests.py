@@ -113,6 +113,64 @@ def test_all_faults_that_need_the_report_come_at_once(client: NativeWire) -> Non
     assert "sent_count" in found["/order/1"]["accepted"]
 
 
+def test_faults_of_the_model_and_of_the_report_come_at_once(client: NativeWire) -> None:
+    """Each once, at its place in the body as sent; what depends on a faulty part is not judged."""
+    missing = {"column": "x"}
+    unknown = {"column": "creatd_at", "op": "eq", "value": "2026-03-01T00:00:00Z"}
+    found = client.create(
+        formt="csv",
+        timespan={"start": 5, "end": "2026-02-30", "timezone": "Europe/Lisbn", "zone": "UTC"},
+        columns=[1, "conversaton_id", 2, "subject", "subject"],
+        filters=[missing, *[unknown] * 10, missing, {"column": "sent_count", "op": "eq", "value": "many"}],
+        order="created_at",
+        parameters={"queue_ids": ["a"], "actions_cap": 0},
+        split={"rows": "5000"},
+        format="cvs",
+        csv={"delimiter": ";"},
+        compression="gzip",
+    ).json()["errors"]
+    assert sorted(each["pointer"] for each in found) == sorted(
+        [
+            *("/formt", "/timespan/start", "/timespan/zone", "/columns/0", "/columns/2", "/filters/0/op"),
+            *("/filters/11/op", "/order", "/parameters/actions_cap", "/split/rows", "/format"),
+            # beyond the model
+            *("/timespan/end", "/timespan/timezone", "/columns/1", "/columns/4", "/parameters/queue_ids"),
+            *(f"/filters/{number}/column" for number in range(1, 11)),
+            "/filters/12/value",
+        ]
+    )
+    sent = {"timespan": {"last": "7 days"}, "columns": ["nothing"], "split": {}}
+    refused = client.http.post(f"{V1}/exports", json=sent)
+    assert list(faults(refused)) == ["/report", "/timespan/last", "/split"]
+    long = client.create(timespan={"start": "1990-01-01", "end": MARCH["end"]}, columns=["nothing"])
+    assert list(faults(long)) == ["/columns/0", "/timespan"]
+    assert list(faults(client.http.post(f"{V1}/exports/preview", json={**sent, "report": REPORT, "rows": 0}))) == [
+        *("/timespan/last", "/rows", "/split", "/columns/0")
+    ]
+    path = f"{V1}/exports/{client.create().json()['id']}/retention"
+    assert list(faults(client.http.post(path, json={"days": 30_000, "hld": True}))) == ["/hld", "/days"]
+
+
+@pytest.mark.parametrize("value", ["5", True, 1.5, [5], "true"])
+def test_numbers_and_booleans_are_not_converted(client: NativeWire, value: Any) -> None:
+    exports = f"{V1}/exports"
+    body = {"report": REPORT, "timespan": MARCH}
+    path = f"{exports}/{client.create().json()['id']}/retention"
+    for field in ("days", "hold"):
+        if not (field == "hold" and value is True):
+            assert list(faults(client.http.post(path, json={field: value}))) == [f"/{field}"]
+    numbers: dict[str, Any] = {"rows": value}
+    assert list(faults(client.http.post(f"{exports}/preview", json={**body, **numbers}))) == ["/rows"]
+    sent = {"split": numbers, "parameters": {"actions_cap": value, "interval_milliseconds": value}}
+    flags = {} if value is True else {"dry_run": value, "guard_formulas": value, "csv": {"header": value}}
+    expected = {"/split/rows", "/parameters/actions_cap", "/parameters/interval_milliseconds"}
+    expected |= {f"/{name}" if name != "csv" else "/csv/header" for name in flags}
+    assert set(faults(client.create(**sent, **flags))) == expected
+    assert set(faults(client.http.get(exports, params={"limit": "1_0", "since": "x", "cursor": "y"}))) == {
+        *("limit", "since", "cursor")
+    }
+
+
 @pytest.mark.parametrize(
     ("timespan", "pointer"),
     [
@@ -198,6 +256,19 @@ def test_values_of_the_request_are_not_repeated(client: NativeWire) -> None:
     secret = "jo@shop.example"
     filters = [{"column": "created_at", "op": "eq", "value": secret}]
     assert secret not in client.create(filters=filters).text
+
+
+def test_a_path_that_does_not_exist(client: NativeWire) -> None:
+    missing = assert_problem(client.http.get(f"{V1}/nothing"), 404, "no_such_path")
+    assert "/v1/openapi.json" in missing["detail"]
+    wrong = client.http.put(f"{V1}/exports")
+    assert "it has GET, HEAD, POST" in assert_problem(wrong, 405, "method_not_allowed")["detail"]
+    assert wrong.headers["allow"] == "GET, HEAD, POST"
+    secret = "sEcReT-1"
+    link = client.http.get(f"/download/{secret}/{secret}?expires={secret}&signature={secret}")
+    assert "ask for a new one" in assert_problem(link, 403, "link_refused")["detail"]
+    assert secret not in link.text
+    assert_problem(client.http.post("/download/a/b"), 405, "method_not_allowed")
 
 
 # --- who may do what -------------------------------------------------------------------------------------------------
