@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
@@ -34,6 +35,7 @@ from offtake.http.limit_settings import traffic_limits
 from offtake.http.metrics import Metrics
 from offtake.http.middleware import RequestLimits, build_middleware
 from offtake.http.proxies import Proxies
+from offtake.http.routing import RouteGroup
 from offtake.http.traffic import Traffic
 from offtake.lake.delta import Lake
 from offtake.lake.tables import tables
@@ -48,6 +50,7 @@ from offtake.wire.native import NATIVE
 from offtake.wire.pages import ApiDocument
 
 Built = TypeVar("Built")
+_NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 
 
 def build_services(home: Home, settings: Settings) -> Services:
@@ -147,7 +150,8 @@ def build_traffic(settings: Settings) -> Traffic:
 
 def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIApp:
     """Build the HTTP application: all dialects, the shared download path, health checks and metrics."""
-    app = FastAPI(openapi_url=None, redirect_slashes=False)  # dialects read and document requests
+    # Dialects read and document requests. FastAPI's telemetry would record paths and queries, which hold secrets.
+    app = FastAPI(openapi_url=None, redirect_slashes=False, telemetry=_NO_TELEMETRY)
     public_url = settings.server.public_url
     documents = _documents(services, public_url)
     metrics = Metrics(services, [dialect.name for dialect in DIALECTS], traffic)
@@ -160,14 +164,15 @@ def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIA
         openapi.router(documents, __version__, public_url),
         pages.router([_api(dialect, documents[dialect.name]) for dialect in DIALECTS], __version__),
     ]
+    groups = [RouteGroup(router) for router in routers]
     app.state.wires, app.state.job_watch = {}, JobWatch(services.database)
     for dialect in DIALECTS:
         own = _per_tenant(dialect.name, lambda options: options, settings)
         wire = Wire(dialect=dialect, on=services, settings=own, public_url=public_url)
         app.state.wires[dialect.name] = wire
         routers.append(dialect.router(wire))
-    for router in routers:
-        app.include_router(router)
+        groups.append(RouteGroup(routers[-1], dialect.errors.prefixes))
+    app.router.routes.extend(groups)
     rules = RequestLimits(
         max_body=settings.server.max_body_bytes,
         body_seconds=settings.server.body_seconds,

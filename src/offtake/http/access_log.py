@@ -16,7 +16,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 import structlog
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -99,8 +98,8 @@ class _TrackedResponse:
     """
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        client_id = Headers(scope=scope).get("x-request-id", "")
-        self.request_id = client_id if _UUID.fullmatch(client_id) else uuid.uuid4().hex
+        client_id = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"").decode("latin-1")
+        self.request_id = client_id if client_id and _UUID.fullmatch(client_id) else uuid.uuid4().hex
         self.scope = scope
         self.receive = receive
         self.status = 0

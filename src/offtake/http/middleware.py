@@ -5,9 +5,8 @@ Proxy headers, plain path, headers of responses, access log, host, admission, bo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -16,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match, Route
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from offtake.errors import ExportError, InvalidRequest, OfftakeError, Throttled, Waitable
 from offtake.http.access_log import (
@@ -72,14 +71,13 @@ class DirectRoute(APIRoute):
     endpoint finds path parameters, as text, in ``request.path_params``.
     """
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The endpoint itself."""
-
-        async def handle(request: Request) -> Response:
-            response: Response = await self.endpoint(request)
-            return response
-
-        return handle
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with the response of the endpoint. The application's handlers answer what it raises."""
+        if scope["method"] not in (self.methods or ()):
+            await super().handle(scope, receive, send)  # 405
+            return
+        response: Response = await self.endpoint(Request(scope, receive, send))
+        await response(scope, receive, send)
 
 
 def remote_address(request: Request) -> str | None:
