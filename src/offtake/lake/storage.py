@@ -56,6 +56,12 @@ class TableStorage(Protocol):
     def discard(self, name: str) -> None:
         """Remove a file that was published and is part of no table. Raises StorageUnavailable, OSError."""
 
+    def names(self, folder: str) -> Iterator[str]:
+        """Yield the names of all files in a folder ``table/path`` and its subfolders.
+
+        Raises StorageUnavailable, OSError.
+        """
+
     @contextmanager
     def queue(self, table: str) -> Iterator[None]:
         """Hold the table's write lock among the processes that share it.
@@ -115,6 +121,12 @@ class FolderTableStorage:
         """Remove the file."""
         (self.root / name).unlink(missing_ok=True)
 
+    def names(self, folder: str) -> Iterator[str]:
+        """Yield the files in the folder."""
+        for path in (self.root / folder).rglob("*"):
+            if path.is_file():
+                yield path.relative_to(self.root).as_posix()
+
     @contextmanager
     def queue(self, table: str) -> Iterator[None]:
         """Use a lock file in the lake's folder, so all processes that share the folder wait for each other."""
@@ -164,6 +176,10 @@ class BucketTableStorage:
     def discard(self, name: str) -> None:
         """Remove the object."""
         self.bucket.remove(name)
+
+    def names(self, folder: str) -> Iterator[str]:
+        """Yield the keys with that prefix."""
+        return self.bucket.keys(f"{folder}/")
 
     @contextmanager
     def queue(self, table: str) -> Iterator[None]:
