@@ -121,7 +121,7 @@ def get_by_reference(connection: Connection, reference: str, *, tenant: str) -> 
 
 def count(connection: Connection, condition: JobFilter) -> int:
     """Return the number of jobs that match."""
-    return int(connection.execute(select(func.count()).select_from(job).where(_matches(condition))).scalar_one())
+    return int(connection.execute(select(func.count()).select_from(job).where(matches(condition))).scalar_one())
 
 
 def newest(
@@ -136,7 +136,7 @@ def newest(
 
     With ``before``, the creation and the id of a job, return those that come after it in this order.
     """
-    statement = select(job).where(_matches(condition)).order_by(job.c.created_at.desc(), job.c.id.desc())
+    statement = select(job).where(matches(condition)).order_by(job.c.created_at.desc(), job.c.id.desc())
     if before is not None:
         created_at, job_id = before
         smaller_id = and_(job.c.created_at == created_at, job.c.id < job_id)
@@ -393,7 +393,8 @@ def referenced_keys(connection: Connection, files: Collection[tuple[str, int, st
     }
 
 
-def _matches(condition: JobFilter) -> ColumnElement[bool]:
+def matches(condition: JobFilter) -> ColumnElement[bool]:
+    """Return the condition on the table of jobs."""
     conditions = [
         column == value
         for column, value in (

@@ -11,6 +11,7 @@ from offtake.core.exports import budget
 from offtake.core.exports.acceptance import accept
 from offtake.core.exports.duration_estimate import estimate_duration
 from offtake.core.exports.idempotency import find_repeated, idempotency_key, request_digest
+from offtake.core.exports.read import visible_jobs
 from offtake.core.exports.reuse import find_reusable, present_versions
 from offtake.core.services import Services
 from offtake.errors import QuotaExceeded
@@ -66,7 +67,11 @@ def create_export(
             raise quota_exceeded(limits.open_jobs)
         job = replace(job, not_before=on.now(connection))
         budget.require_room(
-            connection, job.tenant, on, request_bytes=stored_bytes(request_to_json(job.request)), now=job.not_before
+            connection,
+            visible_jobs(by, on),
+            on,
+            request_bytes=stored_bytes(request_to_json(job.request)),
+            now=job.not_before,
         )
         jobs.add(connection, job)
         dispatch.enqueue(connection, job, outbox.MessageKind.START, on, now=job.not_before)
