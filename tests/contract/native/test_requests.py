@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from offtake.core.admin import identity
-from offtake.model.tenant import Scope, Tenant
+from offtake.model.tenant import DEFAULT_SCOPES, Scope, Tenant
 from offtake.wire.native.tables import LARGEST_BODY
 from tests.fixtures import loop
 from tests.fixtures.in_process import in_process
@@ -339,8 +339,38 @@ def test_an_account_over_its_storage_budget_learns_what_is_used(tmp_path: Path) 
         refused = client.create()
         problem = assert_problem(refused, 507, "budget_exceeded")
         assert int(refused.headers["retry-after"]) > 0
-        assert "3 rows" in problem["detail"]
-        assert "delete files" in problem["detail"]
+        assert "have 3 rows and may have 3; delete files" in problem["detail"]
+        listed = {each["id"]: each for each in client.http.get(f"{V1}/exports").json()["exports"]}
+        assert len(problem["frees"]) == len(listed) == 3
+        for each in problem["frees"]:
+            export = listed[each["export"]]
+            assert each == {
+                **{name: export[name] for name in ("report", "bytes", "rows")},
+                "export": export["id"],
+                "dialect": "native",
+                "files": 1,
+                "delete": f"DELETE {V1}/exports/{export['id']}",
+            }
+        used = client.http.get(f"{V1}/usage").json()
+        assert (used["kept_files"], used["kept_rows"]) == (3, 3)
+        # A person learns of no exports of others.
+        rita = loop.token(here.installation, "acme", user=loop.RITA, scopes=DEFAULT_SCOPES)
+        headers = {"Authorization": f"Bearer {rita}"}
+        hers = assert_problem(client.create(headers=headers), 507, "budget_exceeded")
+        assert hers["detail"].startswith("The files of the account may have 3 rows; delete files")
+        assert "frees" not in hers
+        nothing = {name: None if name == "next_expiry" else 0 for name in used}
+        assert client.http.get(f"{V1}/usage", headers=headers).json() == nothing
+        assert client.http.request(*problem["frees"][0]["delete"].split(" ")).status_code == 204
+        assert client.create(headers=headers).status_code == 202
+        assert client.http.get(f"{V1}/usage", headers=headers).json() == {**nothing, "open_exports": 1}
+        here.work()
+        own = client.http.get(f"{V1}/usage", headers=headers).json()
+        whole = client.http.get(f"{V1}/usage").json()
+        (mine,) = client.http.get(f"{V1}/exports", headers=headers).json()["exports"]
+        assert (own["kept_files"], own["kept_rows"], own["kept_bytes"]) == (1, mine["rows"], mine["bytes"])
+        assert (own["daily_bytes"], own["next_expiry"]) == (mine["bytes"], mine["expires_at"])
+        assert (whole["kept_files"], whole["kept_rows"]) == (3, 2 + mine["rows"])
 
 
 # --- the pages -------------------------------------------------------------------------------------------------------

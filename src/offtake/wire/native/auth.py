@@ -13,6 +13,11 @@ from offtake.wire.native.settings import NativeSettings
 NativeCall = Call[NativeSettings]
 
 
+def authenticate_again(call: NativeCall) -> NativeCall:
+    """Return a call that waits with its caller as the token authenticates it now. Raises NotAuthenticated."""
+    return authenticate(IncomingRequest(request=call.request, body=b"", wire=call.wire))
+
+
 def authenticate(incoming: IncomingRequest[NativeSettings]) -> NativeCall:
     """The caller whose Bearer token came with the request. Raises NotAuthenticated.
 

@@ -25,9 +25,9 @@ from offtake.http.access_log import current_request
 from offtake.http.errors import HttpFault, nearest
 from offtake.http.json_body import pointer_to
 from offtake.wire.errors import STATUSES, error_headers
-from offtake.wire.native.problem import Problem, ProblemError
+from offtake.wire.native.problem import FreeableExport, Problem, ProblemError
 from offtake.wire.native.rates import refused_rate_headers
-from offtake.wire.native.tables import API, PROBLEM_MEDIA
+from offtake.wire.native.tables import API, NAME, PROBLEM_MEDIA
 
 # The shared statuses, and those that differ.
 ERRORS: dict[type[OfftakeError], int] = {
@@ -144,7 +144,24 @@ def render_error(error: OfftakeError | HttpFault, path: str) -> Response:
         headers["www-authenticate"] = 'Bearer realm="offtake"'
     if isinstance(error, RateExceeded):
         headers |= refused_rate_headers(error)
-    return _problem(nearest(ERRORS, error), error.code, error.message, _errors(error), headers)
+    return _problem(nearest(ERRORS, error), error.code, error.message, _errors(error), headers, _frees(error))
+
+
+def _frees(error: OfftakeError) -> list[FreeableExport] | None:
+    if not isinstance(error, BudgetExceeded) or not error.largest:
+        return None
+    return [
+        FreeableExport(
+            export=each.job,
+            dialect=each.dialect,
+            report=each.report,
+            files=each.files,
+            bytes=each.bytes,
+            rows=each.rows,
+            delete=f"DELETE {API}/exports/{each.job}" if each.dialect == NAME else None,
+        )
+        for each in error.largest
+    ]
 
 
 def _render_http_fault(error: HttpFault) -> Response:
@@ -163,7 +180,14 @@ def _http_detail(error: HttpFault) -> str:
     return error.message
 
 
-def _problem(status: int, code: str, detail: str, errors: list[ProblemError], headers: dict[str, str]) -> Response:
+def _problem(
+    status: int,
+    code: str,
+    detail: str,
+    errors: list[ProblemError],
+    headers: dict[str, str],
+    frees: list[FreeableExport] | None = None,
+) -> Response:
     body = Problem(
         type=f"urn:offtake:problem:{code}",
         title=TITLES.get(code, code.replace("_", " ").capitalize()),
@@ -171,6 +195,7 @@ def _problem(status: int, code: str, detail: str, errors: list[ProblemError], he
         code=code,
         detail=detail,
         request=current_request(),
+        frees=frees,
         errors=errors,
     )
     content = body.model_dump_json(exclude_none=True)

@@ -17,12 +17,12 @@ from offtake.core.exports import keep
 from offtake.core.exports.cancel import cancel_export
 from offtake.core.exports.delete import delete_export
 from offtake.core.exports.read import JobRef, Slice, find_export, get_export, list_slice
-from offtake.errors import JobStateConflict, NotPermitted
+from offtake.errors import JobNotFound, JobStateConflict, NotAuthenticated, NotPermitted
 from offtake.http.admission import TRAFFIC
 from offtake.model.job import OPEN, Job, Status
 from offtake.model.tenant import Scope
 from offtake.wire.document import JSON
-from offtake.wire.native.auth import NativeCall
+from offtake.wire.native.auth import NativeCall, authenticate_again
 from offtake.wire.native.cursor import decode_cursor, encode_cursor
 from offtake.wire.native.documents import ExportDocument, ExportList
 from offtake.wire.native.encode import encode_export, encode_polled
@@ -32,7 +32,7 @@ from offtake.wire.native.route import NativeRoute, Reader, Writer, answered_inli
 from offtake.wire.native.schema import DIGITS, RetentionBody
 from offtake.wire.native.tables import API, NAME
 from offtake.wire.native.timespans import parse_instant
-from offtake.wire.native.waiting import MOST_SECONDS, Changes, changes, until_ended
+from offtake.wire.native.waiting import LOOK_SECONDS, MOST_SECONDS, Changes, changes, until_ended
 
 routes = APIRouter(
     prefix=f"{API}/exports",
@@ -40,7 +40,6 @@ routes = APIRouter(
     route_class=NativeRoute,
     generate_unique_id_function=lambda route: route.name,
 )
-_STREAM_SECONDS = 15.0  # between two looks at an export whose changes were not announced
 Wait = Annotated[
     int,
     DIGITS,
@@ -162,7 +161,8 @@ async def follow(
 ) -> AsyncIterator[ServerSentEvent]:
     """Send the export whenever it changes, as the event progress, and as the event end when it has ended.
 
-    A comment is sent every 15 seconds without a change. The stream also ends when the server shuts down: read on.
+    A comment is sent every 15 seconds without a change. The stream also ends when the server shuts down, and when the
+    token ends: read on.
     """
     job, waiting = stream
     number = 0
@@ -173,10 +173,16 @@ async def follow(
         if has_ended:
             return
         number += 1
-        while not await waiting.wait(_STREAM_SECONDS):
+        has_changed = False
+        while not has_changed:
+            has_changed = await waiting.wait(LOOK_SECONDS)
             if request.scope[TRAFFIC].is_draining:
                 return
-        job = await run_in_threadpool(find_export, _ref(id), call.by, call.on)
+            try:
+                call = await run_in_threadpool(authenticate_again, call)
+                job = await run_in_threadpool(find_export, _ref(id), call.by, call.on)
+            except (JobNotFound, NotAuthenticated, NotPermitted):
+                return
 
 
 def head_of_stream(id: str, call: Reader) -> Response:  # noqa: A002

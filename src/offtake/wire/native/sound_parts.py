@@ -34,7 +34,7 @@ class SoundParts:
     positions: Mapping[str, Sequence[int]]  # by list: where its entries were in the body as sent
 
     def further(self, faults: Sequence[Fault], known: Sequence[Fault]) -> Iterator[Fault]:
-        """Yield the faults of the sound parts that no known fault explains, at their positions in the body as sent."""
+        """Yield the faults of the sound parts that no known fault explains, with their keys in the body as sent."""
         reported = [each.keys for each in known if each.parameter is None]
         for each in faults:
             keys = self._as_sent(each.keys)
