@@ -12,7 +12,15 @@ from offtake.wire.native.openapi import DOCUMENT_PATH, document
 
 # Bodies in the sequence of the page; what they contain follows.
 _BODIES = ("ExportBody", "ExportTimespan", "FilterBody", "ParametersBody", "CsvOptions", "SplitBody", "RetentionBody")
-_ANSWERS = ("ExportDocument", "ProgressDocument", "ManifestDocument", "FileDocument", "LimitsDocument", "UsageDocument")
+_ANSWERS = (
+    "ExportDocument",
+    "ProgressDocument",
+    "NoticeDocument",
+    "ManifestDocument",
+    "FileDocument",
+    "LimitsDocument",
+    "UsageDocument",
+)
 _INTERNAL = {"wait", "invalid_grant", "invalid_scope", "impersonation_refused"}
 _INTERNAL |= {"account_not_verified"}  # no path of this API raises them
 

@@ -159,6 +159,7 @@ def test_a_preview_shows_the_first_rows_and_creates_nothing(client: NativeWire) 
         ],
         "rows": [["c5", ["refund", "vip"], 0], ["c4", [], 0]],
         "truncated": True,
+        "notices": [],
     }
     assert client.http.get(f"{V1}/exports").json()["exports"] == before
     refused = client.http.post(f"{V1}/exports/preview", json={**wanted, "rows": 101, "columns": ["a"]})
@@ -169,7 +170,7 @@ def test_a_dry_run_estimates_and_creates_nothing(client: NativeWire, finished: d
     before = client.http.get(f"{V1}/exports").json()["exports"]
     answer = client.create(dry_run=True, split={"rows": 1000})
     assert (answer.status_code, answer.json()["dry_run"]) == (200, True)
-    assert answer.json().keys() == {"dry_run", "rows", "bytes", "seconds", "files"}
+    assert answer.json().keys() == {"dry_run", "rows", "bytes", "seconds", "files", "notices"}
     assert answer.json()["rows"] == finished["rows"]
     assert client.http.get(f"{V1}/exports").json()["exports"] == before
     assert_problem(client.create(dry_run=True, columns=["a"]), 422, "invalid_request", "/columns/0")

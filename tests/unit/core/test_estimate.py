@@ -33,6 +33,7 @@ NOW = datetime(2026, 11, 21, tzinfo=UTC)
 WHOLE = Timespan(start=datetime(2026, 10, 1, tzinfo=UTC), end=datetime(2026, 12, 1, tzinfo=UTC), zone="UTC")
 WEEK = Timespan(start=datetime(2026, 11, 9, tzinfo=UTC), end=datetime(2026, 11, 16, tzinfo=UTC), zone="UTC")
 CALLS = ExportRequest(dialect="talkdesk", report="calls", format="csv", timespan=WHOLE, name="estimate")
+SAME_AS_EARLIER = Estimate(rows=500, bytes=50_000, seconds=11, notices=())
 INBOUND = ColumnFilter(column="kind", operator=FilterOperator.EQ, values=("inbound",))
 
 
@@ -89,13 +90,17 @@ def test_a_first_estimate_is_near_the_export(on: Services, format_name: str) -> 
 
 def test_earlier_exports_give_the_estimate_of_an_equal_one(on: Services) -> None:
     ended(on, replace(CALLS, timespan=WEEK), 500, size=50_000, seconds=11)
-    assert estimate(replace(CALLS, timespan=WEEK), caller(), on) == Estimate(rows=500, bytes=50_000, seconds=11)
+    assert estimate(replace(CALLS, timespan=WEEK), caller(), on) == Estimate(
+        rows=500, bytes=50_000, seconds=11, notices=()
+    )
     whole = estimate(CALLS, caller(), on)
     assert whole.rows is not None
     assert whole.rows > 1_000
     assert whole.bytes == whole.rows * 100
     ended(on, replace(CALLS, timespan=WEEK, format="json"), 500, size=90_000, seconds=11)
-    assert estimate(replace(CALLS, timespan=WEEK), caller(), on) == Estimate(rows=500, bytes=50_000, seconds=11)
+    assert estimate(replace(CALLS, timespan=WEEK), caller(), on) == Estimate(
+        rows=500, bytes=50_000, seconds=11, notices=()
+    )
 
 
 def test_the_share_of_rows_that_a_filter_selects_is_learnt(on: Services) -> None:
@@ -111,12 +116,13 @@ def test_other_tenants_exports_and_rows_do_not_count(on: Services) -> None:
     before = estimate(CALLS, caller(), on)
     ended(on, CALLS, 7, size=7, seconds=3_000, tenant="globex")
     assert estimate(CALLS, caller(), on) == before
-    assert estimate(replace(CALLS, timespan=WEEK), caller("globex"), on).rows == 0
+    nothing = estimate(replace(CALLS, timespan=WEEK), caller("globex"), on)
+    assert (nothing.rows, [notice.table for notice in nothing.notices]) == (0, ["call", "agent", "team", "queue"])
 
 
 def test_a_report_that_aggregates_the_timespan_is_estimated_from_an_earlier_export(on: Services) -> None:
     users = replace(CALLS, dialect="khoros", report="user", format="json")
-    assert estimate(users, caller(), on) == Estimate(rows=None, bytes=None, seconds=None)
+    assert estimate(users, caller(), on) == Estimate(rows=None, bytes=None, seconds=None, notices=())
     ended(on, users, 40, size=4_000, seconds=5)
     ended(on, replace(users, timespan=WEEK), 38, size=4_000, seconds=5)
     assert [estimate(replace(users, timespan=span), caller(), on).rows for span in (WHOLE, WEEK)] == [40, 38]
@@ -127,7 +133,7 @@ def test_a_person_is_not_shown_how_many_rows_others_have(on: Services) -> None:
     here = replace(on, catalogue=replace(on.catalogue, reports=reports))
     member = caller(scopes=frozenset({Scope.READ, Scope.WRITE}))
     person = replace(member, principal=replace(member.principal, user="ann@example.org"))
-    assert estimate(CALLS, person, here) == Estimate(rows=None, bytes=None, seconds=None)
+    assert estimate(CALLS, person, here) == Estimate(rows=None, bytes=None, seconds=None, notices=())
     assert estimate(CALLS, caller(), here).rows
     ended(here, replace(CALLS, timespan=WEEK), 7, size=700, seconds=8, by=person)
     ended(here, replace(CALLS, timespan=WEEK), 5_000, size=50, seconds=100)

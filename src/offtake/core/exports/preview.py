@@ -21,6 +21,7 @@ from typing import Any
 from offtake.core.auth.authorization import require
 from offtake.core.auth.caller import Caller, audit_entry
 from offtake.core.exports.acceptance import accept
+from offtake.core.exports.notices import notices
 from offtake.core.presentation import layout_of
 from offtake.core.query import filters
 from offtake.core.query.preparation import prepare
@@ -39,6 +40,7 @@ from offtake.errors import (
 )
 from offtake.lake.snapshot import Located, local_views, locate, narrow, rows_between
 from offtake.model.layout import Layout
+from offtake.model.notice import Notice
 from offtake.model.query import Query
 from offtake.model.report import PublishedColumn
 from offtake.model.request import ExportRequest
@@ -67,6 +69,7 @@ class Preview:
     columns: tuple[PublishedColumn, ...]
     rows: tuple[Mapping[str, Value], ...]  # by the names of the columns, in their order
     truncated: bool  # whether the request may have more rows
+    notices: tuple[Notice, ...]  # about tables without rows
 
 
 def preview(request: ExportRequest, by: Caller, on: Services, rows: int = MOST_ROWS) -> Preview:
@@ -126,6 +129,7 @@ class _Preview:
             columns=self._layout.shown.columns,
             rows=tuple(self._found[: self._wanted]),
             truncated=is_over or self._is_full(),
+            notices=notices(self._request, located, self._on),
         )
 
     def _is_full(self) -> bool:

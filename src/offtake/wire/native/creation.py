@@ -17,7 +17,7 @@ from offtake.model.job import OPEN, Job
 from offtake.model.request import Split
 from offtake.wire.native.auth import NativeCall
 from offtake.wire.native.documents import EstimateDocument, ExportDocument, PreviewColumn, PreviewDocument
-from offtake.wire.native.encode import encode_polled
+from offtake.wire.native.encode import encode_notices, encode_polled
 from offtake.wire.native.requests import Decoding, decode_export, decode_preview
 from offtake.wire.native.responses import CREATED_HEADERS, answered, problems
 from offtake.wire.native.route import NativeRoute, Writer, checked_by, counted_as
@@ -126,6 +126,7 @@ def _estimate(body: ExportBody, call: NativeCall) -> EstimateDocument:
         bytes=found.bytes,
         seconds=found.seconds,
         files=_files(request.split, found),
+        notices=encode_notices(found.notices),
     )
 
 
@@ -150,4 +151,5 @@ def preview_export(body: PreviewBody, call: Writer) -> PreviewDocument:
         columns=[PreviewColumn(name=each.name, type=types[each.source]) for each in found.columns],
         rows=[[row[each.name] for each in found.columns] for row in found.rows],
         truncated=found.truncated,
+        notices=encode_notices(found.notices),
     )

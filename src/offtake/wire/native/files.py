@@ -27,6 +27,7 @@ from offtake.wire.native.documents import (
     ManifestDocument,
     ReconciliationDocument,
 )
+from offtake.wire.native.encode import encode_notices
 from offtake.wire.native.errors import render_error
 from offtake.wire.native.responses import answered, problems
 from offtake.wire.native.route import NativeRoute, Reader
@@ -109,6 +110,7 @@ def _encode(job: Job, manifest: Manifest, call: NativeCall) -> ManifestDocument:
         lake_versions=dict(manifest.lake_versions),
         rows=totals.rows,
         bytes=totals.bytes,
+        notices=encode_notices(manifest.notices),
         reconciled=[
             ReconciliationDocument(what=each.what, expected=each.expected, written=each.written)
             for each in manifest.reconciled
