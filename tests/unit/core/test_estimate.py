@@ -140,7 +140,7 @@ def test_a_person_is_not_shown_how_many_rows_others_have(on: Services) -> None:
     weeks = WHOLE.length() / WEEK.length()
     own = estimate(CALLS, person, here)
     assert (own.rows, own.bytes) == (round(7 * weeks), 100 * round(7 * weeks))
-    assert estimate(replace(CALLS, timespan=WEEK), person, here) == Estimate(rows=7, bytes=700, seconds=8)
+    assert estimate(replace(CALLS, timespan=WEEK), person, here) == Estimate(rows=7, bytes=700, seconds=8, notices=())
 
 
 def test_an_estimate_is_validated_as_an_export(on: Services) -> None:

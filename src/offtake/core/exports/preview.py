@@ -27,7 +27,7 @@ from offtake.core.query import filters
 from offtake.core.query.preparation import prepare
 from offtake.core.services import Services
 from offtake.engine.duckdb import Session
-from offtake.engine.first_rows import any_rows, first_keys, rows_until
+from offtake.engine.first_rows import any_rows, sorted_rows
 from offtake.engine.locked_database import Limits
 from offtake.engine.plan import plan
 from offtake.errors import (
@@ -210,9 +210,9 @@ class _Preview:
 
 def _sorted_rows(session: Session, query: Query, wanted: int) -> Iterator[Sequence[object]]:
     """Yield the first rows of all partitions in the order of the query."""
-    keys = sorted(key for (key,) in _streamed(session, first_keys(query, wanted)))[:wanted]
-    if keys:
-        rows = sorted(_streamed(session, rows_until(query, keys[-1], wanted)), key=itemgetter(0))
+    first_rows = sorted_rows(session, query, wanted)
+    if first_rows is not None:
+        rows = sorted(_streamed(session, first_rows), key=itemgetter(0))
         yield from (cells for _, *cells in rows)
 
 
