@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import Connection, and_, case, func, select
 
 from offtake.model.job import OPEN, Job, JobFilter, Status
-from offtake.store.jobs import matches
+from offtake.store.job_queries import matches
 from offtake.store.records import job_from_row
 from offtake.store.schema import job
 from offtake.store.usage import Usage, start_of_day

@@ -25,7 +25,7 @@ from offtake.errors import BudgetExceeded, KeptExport, TenantBudgetExhausted
 from offtake.model.artifact import Artifact
 from offtake.model.job import JobFilter
 from offtake.model.tenant import Scope
-from offtake.store import jobs, kept_files, purge, usage
+from offtake.store import job_queries, kept_files, purge, usage
 from offtake.store.usage import Usage
 
 _MIB = 1024 * 1024
@@ -65,7 +65,7 @@ def account_usage(by: Caller, dialect: str, on: Services) -> AccountUsage:
         used = usage.read(connection, tenant)
         return AccountUsage(
             usage=used,
-            open_exports=jobs.count_open(connection, tenant=tenant, dialect=dialect),
+            open_exports=job_queries.count_open(connection, tenant=tenant, dialect=dialect),
             daily_bytes=used.published_on(on.now(connection)),
             next_expiry=usage.when_freed(connection, tenant, files=1, size=0, rows=0),
         )
@@ -111,7 +111,7 @@ def require_room(
             usage.start_of_day(now) + _DAY,
             now,
         )
-    open_jobs = jobs.count_open(connection, tenant=tenant)
+    open_jobs = job_queries.count_open(connection, tenant=tenant)
     excess_of_files = _excess(budget, used, on, open_jobs=open_jobs, numbers=numbers)
     if excess_of_files.words is not None:
         _refuse_files(connection, visible, excess_of_files, has_open_jobs=open_jobs > 0, now=now)
