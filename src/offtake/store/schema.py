@@ -336,6 +336,9 @@ audit = Table(
     Column("count", Integer, nullable=False, server_default=text("1")),
     Column("actor", String(320), nullable=True),
     Column("effective", String(320), nullable=True),
+    Column("report", String(64), nullable=True),
+    Column("format", String(16), nullable=True),
+    Column("column_count", Integer, nullable=True),
 )
 Index("ix_audit_tenant_at", audit.c.tenant, audit.c.at)
 
