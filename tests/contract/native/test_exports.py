@@ -159,7 +159,14 @@ def test_a_preview_shows_the_first_rows_and_creates_nothing(client: NativeWire) 
         ],
         "rows": [["c5", ["refund", "vip"], 0], ["c4", [], 0]],
         "truncated": True,
-        "notices": [],
+        "notices": [
+            {
+                "code": "table_empty",
+                "table": "conversation_action",
+                "columns": [],
+                "detail": "The table conversation_action has no rows. Rows may be missing.",
+            }
+        ],
     }
     assert client.http.get(f"{V1}/exports").json()["exports"] == before
     refused = client.http.post(f"{V1}/exports/preview", json={**wanted, "rows": 101, "columns": ["a"]})
