@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table as Grid
 
 from offtake.app import build_catalogue
+from offtake.catalogue.toml_reader import nearest
 from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, show, show_table
 from offtake.core.query import filters
 from offtake.errors import UnknownName
@@ -87,7 +88,7 @@ def find_table(name: str) -> Table:
     """Return a table of the model. Raises UnknownName."""
     table = tables().get(name)
     if table is None:
-        raise UnknownName(f"There is no table {name}; the tables are {', '.join(tables())}.")
+        raise UnknownName(f"There is no table {name}; {nearest(name, tables())}")
     return table
 
 
