@@ -7,11 +7,12 @@ import secrets
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import structlog
 from fastapi import FastAPI
@@ -52,7 +53,7 @@ from offtake.lake.storage import BucketTableStorage, FolderTableStorage, TableSt
 from offtake.lake.tables import tables
 from offtake.machine import read_machine
 from offtake.objects.bucket import Bucket
-from offtake.objects.location import Access, parse_location
+from offtake.objects.location import SERVICES, Access, ObjectLocation, parse_location
 from offtake.settings import Settings
 from offtake.settings_messages import escaped
 from offtake.store import installation
@@ -92,6 +93,7 @@ def build_services(home: Home, settings: Settings) -> Services:
         clock=lambda: datetime.now(UTC),
         new_id=lambda: str(uuid.uuid4()),
         new_secret=lambda: secrets.token_urlsafe(32),
+        bucket=lambda location: Bucket(location, _source_access(home, settings, location)),
         dispatches=settings.executor == "temporal",
     )
 
@@ -180,6 +182,19 @@ def _access(home: Home, settings: Settings) -> Access:
         retries=storage.retries,
         retry_seconds=storage.retry_seconds,
         secrets=credentials,
+    )
+
+
+def _source_access(home: Home, settings: Settings, location: ObjectLocation) -> Access:
+    """How to connect to a bucket from which rows are loaded.
+
+    ``[storage]`` names one service. It is that of the lake and the artifacts, if they are in buckets; a bucket of
+    another provider is at the provider's own endpoint.
+    """
+    access = _access(home, settings)
+    own = {urlsplit(url).scheme for url in (settings.lake_url, settings.artifacts_url) if url} & SERVICES.keys()
+    return (
+        access if not own or location.scheme in own else replace(access, endpoint=None, region=None, allow_http=False)
     )
 
 
