@@ -144,7 +144,7 @@ def test_deep_nesting_is_a_bad_row_with_its_line(lake: Lake, tmp_path: Path, wra
     assert json.loads(bad.read_text())["line"] == 2
 
 
-def test_a_json_record_over_the_limit_is_refused_and_one_beside_the_array_is_passed_over(
+def test_a_json_record_over_the_limit_is_refused_and_one_outside_the_array_is_passed_over(
     lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(json_scanner, "MAX_ROW_BYTES", MIB)
