@@ -6,7 +6,7 @@ import secrets
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,7 +19,7 @@ from offtake import __version__
 from offtake.catalogue import BUILT_IN
 from offtake.catalogue.load import Catalogue, load_catalogue, report_folders
 from offtake.composition.resources import attempt_policy
-from offtake.composition.storage import build_artifacts, build_table_storage, check_lake_folder
+from offtake.composition.storage import build_artifacts, build_table_storage, check_lake_folder, open_source_bucket
 from offtake.core.admin.health import health_checks
 from offtake.core.exports.watch import JobWatch
 from offtake.core.logins import Logins
@@ -79,6 +79,7 @@ def build_services(home: Home, settings: Settings) -> Services:
         clock=lambda: datetime.now(UTC),
         new_id=lambda: str(uuid.uuid4()),
         new_secret=lambda: secrets.token_urlsafe(32),
+        bucket=partial(open_source_bucket, home, settings),
         dispatches=settings.executor == "temporal",
     )
 

@@ -21,11 +21,23 @@ from offtake.cli.options import (
     progress_bar,
     show,
 )
+from offtake.cli.sources import (
+    EncodingOption,
+    FilesArgument,
+    FormatOption,
+    GlobOption,
+    QueryOption,
+    RecordsOption,
+    SheetOption,
+    encoding_named,
+    expand,
+)
 from offtake.cli.tables import find_table
 from offtake.core.admin import identity
 from offtake.core.services import Services
 from offtake.errors import StorageUnavailable
 from offtake.lake.ingest.load import load as load_files
+from offtake.lake.ingest.readers.source import ReaderOptions
 from offtake.lake.seed import SIZES, SeedPlan
 from offtake.lake.seed import seed as seed_lake
 
@@ -84,32 +96,44 @@ def seed(
 
 def load(
     table: Annotated[str, typer.Argument(help="Table of the care data model.")],
-    files: Annotated[list[Path], typer.Argument(help="CSV, Parquet or newline-delimited JSON, by suffix.")],
     tenant: TenantOption,
+    files: FilesArgument = None,
     home: HomeOption = DEFAULT_HOME,
     reject_to: Annotated[
         Path | None, typer.Option(help="Load the valid rows and write the rejected ones, with reasons, to this file.")
     ] = None,
+    pattern: GlobOption = None,
+    form: FormatOption = None,
+    encoding: EncodingOption = None,
+    sheet: SheetOption = None,
+    records: RecordsOption = None,
+    query: QueryOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Load files into a table by upsert on its key. Without --reject-to, a bad row stops the load; nothing changes."""
+    """Load files into a table by upsert on its key. Without --reject-to, a bad row stops the load; nothing changes.
+
+    CSV, TSV, JSON, NDJSON, Parquet, Arrow and XLSX are read, text and Parquet also compressed (.gz, .zst).
+    """
     services = open_home(home)
     identity.get_tenant(tenant, services)
+    options = ReaderOptions(encoding=encoding_named(encoding), sheet=sheet, records=records, query=query)
+    found = expand(services, files or (), pattern or (), form)
     if reject_to is not None:
-        check_output_option("--reject-to", reject_to, home, inputs=files)
+        check_output_option("--reject-to", reject_to, home, inputs=[each.local for each in found.inputs if each.local])
     with _storage_checked(services), progress_bar(f"Loading {table}", "{task.completed:,.0f} rows") as progress:
         task = progress.add_task("rows", total=None)
         counts = load_files(
             services.lake,
             find_table(table),
-            files,
+            found.inputs,
             tenant=tenant,
+            options=options,
             reject_to=reject_to,
             progress=lambda rows: progress.update(task, completed=rows),
         )
     result = asdict(counts)
     show(
-        {"table": table, "tenant": tenant} | result,
+        {"table": table, "tenant": tenant, "skipped": list(found.skipped)} | result,
         as_json,
         "\n".join(f"{number:>10,} {name}" for name, number in result.items()),
     )

@@ -25,7 +25,7 @@ _STRUCTURE = {
     "MISSING COLUMNS": "the line has fewer fields than the header",
     "TOO MANY COLUMNS": "the line has more fields than the header",
     "UNQUOTED VALUE": QUOTE_FAULT,
-    "INVALID ENCODING": "the text is not valid UTF-8; convert the file to UTF-8",
+    "INVALID ENCODING": "the text is not valid UTF-8; name its encoding with --encoding, such as windows-1252",
 }
 
 
