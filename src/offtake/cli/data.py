@@ -11,6 +11,20 @@ from typing import Annotated
 
 import typer
 
+from offtake.cli import check_report
+from offtake.cli.exits import FILE_REFUSED, ROWS_REFUSED
+from offtake.cli.mapping_options import (
+    DecimalOption,
+    DelimiterOption,
+    EncodingOption,
+    IgnoreExtraOption,
+    MapOption,
+    MappingOption,
+    ZoneOption,
+    adjust,
+    read_or_identity,
+    separate,
+)
 from offtake.cli.options import (
     DEFAULT_HOME,
     HomeOption,
@@ -18,13 +32,16 @@ from offtake.cli.options import (
     TenantOption,
     check_output_option,
     open_home,
+    printable,
     progress_bar,
     show,
 )
 from offtake.core.admin import identity
 from offtake.core.services import Services
 from offtake.errors import StorageUnavailable, UnknownName
+from offtake.lake.ingest.check import check as check_files
 from offtake.lake.ingest.load import load as load_files
+from offtake.lake.ingest.mapping.definition import MappingDefinition
 from offtake.lake.seed import SIZES, SeedPlan
 from offtake.lake.seed import seed as seed_lake
 from offtake.lake.tables import Table, tables
@@ -83,27 +100,56 @@ def seed(
 
 
 def load(
-    table: Annotated[str, typer.Argument(help="Table of the care data model.")],
-    files: Annotated[list[Path], typer.Argument(help="CSV, Parquet or newline-delimited JSON, by suffix.")],
+    table: Annotated[str, typer.Argument(help="Table of the care data model; with --mapping it may be left out.")],
     tenant: TenantOption,
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="CSV, Parquet or newline-delimited JSON, by suffix.")
+    ] = None,
     home: HomeOption = DEFAULT_HOME,
+    mapping_file: MappingOption = None,
+    renamed: MapOption = None,
+    ignore_extra: IgnoreExtraOption = False,
+    timezone: ZoneOption = None,
+    delimiter: DelimiterOption = None,
+    encoding: EncodingOption = None,
+    decimal: DecimalOption = None,
     reject_to: Annotated[
         Path | None, typer.Option(help="Load the valid rows and write the rejected ones, with reasons, to this file.")
     ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Read everything, change nothing, and list all faults by column.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Load files into a table by upsert on its key. Without --reject-to, a bad row stops the load; nothing changes."""
+    mapping = read_or_identity(mapping_file)
+    table, files = separate(table, files, mapping)
+    target = _table(table)
+    mapping = adjust(
+        mapping,
+        target,
+        renamed=renamed,
+        ignore_extra=ignore_extra,
+        timezone=timezone,
+        delimiter=delimiter,
+        encoding=encoding,
+        decimal=decimal,
+    )
     services = open_home(home)
     identity.get_tenant(tenant, services)
+    if check:
+        _check(services, target, files, mapping, tenant=tenant, as_json=as_json)
+        return
     if reject_to is not None:
         check_output_option("--reject-to", reject_to, home, inputs=files)
     with _storage_checked(services), progress_bar(f"Loading {table}", "{task.completed:,.0f} rows") as progress:
         task = progress.add_task("rows", total=None)
         counts = load_files(
             services.lake,
-            _table(table),
+            target,
             files,
             tenant=tenant,
+            mapping=mapping,
             reject_to=reject_to,
             progress=lambda rows: progress.update(task, completed=rows),
         )
@@ -113,6 +159,26 @@ def load(
         as_json,
         "\n".join(f"{number:>10,} {name}" for name, number in result.items()),
     )
+
+
+def _check(
+    services: Services, table: Table, files: list[Path], mapping: MappingDefinition, *, tenant: str, as_json: bool
+) -> None:
+    """Check files and print all faults. Exits with the code of the load that they would stop."""
+    with progress_bar(f"Checking {table.name}", "{task.completed:,.0f} rows") as progress:
+        task = progress.add_task("rows", total=None)
+        report = check_files(
+            services.lake,
+            table,
+            files,
+            tenant=tenant,
+            mapping=mapping,
+            progress=lambda rows: progress.update(task, completed=rows),
+        )
+    result = {"table": table.name, "tenant": tenant} | check_report.as_object(report)
+    show(result, as_json, printable(check_report.as_text(report)))
+    if report.groups:
+        raise typer.Exit(FILE_REFUSED if report.file_faults else ROWS_REFUSED)
 
 
 @contextmanager

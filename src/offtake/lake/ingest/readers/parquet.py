@@ -16,33 +16,35 @@ from offtake.lake.ingest.readers.source import (
     row_as_json,
 )
 from offtake.lake.staging import Staging
-from offtake.sql_text import quote_identifier
+from offtake.sql_text import comma_separated, quote_identifier
 
 
 def _open(staging: Staging, file: InputFile, options: ReaderOptions) -> Source:
     del options
     check_parquet(file)
-    relation = "SELECT * FROM read_parquet($path, hive_partitioning = false)"
-    description = staging.connection.execute(f"DESCRIBE {relation}", {"path": file.engine_path}).fetchall()
+    description = staging.connection.execute(
+        "DESCRIBE SELECT * FROM read_parquet($path, hive_partitioning = false)", {"path": file.engine_path}
+    ).fetchall()
     types = {str(row[0]): str(row[1]) for row in description}
-    uuids = [quote_identifier(name) for name, duckdb_type in types.items() if duckdb_type == "UUID"]
-    if uuids:  # the pieces of a file with wide rows hold their bytes
-        relation = relation.replace(
-            "*", f"* REPLACE ({', '.join(f'CAST({name} AS UUID) AS {name}' for name in uuids)})"
-        )
+    names = {name: f"c{number}" for number, name in enumerate(types, start=1)}
+    # The pieces of a file with wide rows hold the bytes of UUIDs.
+    read = [
+        f"{f'CAST({quote_identifier(name)} AS UUID)' if types[name] == 'UUID' else quote_identifier(name)} AS {column}"
+        for name, column in names.items()
+    ]
+    relation = f"SELECT {comma_separated(read)}\nFROM read_parquet($path, hive_partitioning = false)"
 
     def column(name: str) -> SourceValue | None:
         if name not in types:
             return None
-        sql = quote_identifier(name)
-        return SourceValue(name=name, kind=SourceKind.TYPED, sql=sql, duckdb_type=types[name])
+        return SourceValue(name=name, kind=SourceKind.TYPED, sql=names[name], duckdb_type=types[name])
 
     def rows(wanted: Wanted) -> SourceRows:
         del wanted
         return SourceRows(
             chunks=lambda: parquet_chunks(staging, file, types),
             relation=relation,
-            raw=row_as_json([(name, quote_identifier(name)) for name in types]),
+            raw=row_as_json(list(names.items())),
         )
 
     return Source(path=file.path, form=PARQUET, names=tuple(types), column=column, rows=rows, location=str(file.path))
