@@ -53,6 +53,7 @@ FAULTS = """\
 13: table conversation has no column 'conversation_idd'; did you mean 'conversation_id'?
 14: 'phone' is not a key of a column of type instant
 14: 'time' is '%d.%m. %H': it must have a year
+14: 'time' is '%d.%m. %H', a local time; add its zone
 15: write either lookup or lookup_file
 15: codes.csv: the lookup cannot be read: No such file or directory
 16: 'constant': 'inbond' is not a value of direction; did you mean 'inbound'?
