@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -16,7 +16,6 @@ from offtake.cli.exits import FILE_REFUSED, ROWS_REFUSED
 from offtake.cli.mapping_options import (
     DecimalOption,
     DelimiterOption,
-    EncodingOption,
     IgnoreExtraOption,
     MapOption,
     MappingOption,
@@ -36,10 +35,22 @@ from offtake.cli.options import (
     progress_bar,
     show,
 )
+from offtake.cli.sources import (
+    EncodingOption,
+    FilesArgument,
+    FormatOption,
+    GlobOption,
+    QueryOption,
+    RecordsOption,
+    SheetOption,
+    encoding_named,
+    expand,
+)
 from offtake.core.admin import identity
 from offtake.core.services import Services
 from offtake.errors import StorageUnavailable, UnknownName
 from offtake.lake.ingest.check import check as check_files
+from offtake.lake.ingest.inputs.input_file import Input
 from offtake.lake.ingest.load import load as load_files
 from offtake.lake.ingest.mapping.definition import MappingDefinition
 from offtake.lake.seed import SIZES, SeedPlan
@@ -102,9 +113,7 @@ def seed(
 def load(
     table: Annotated[str, typer.Argument(help="Table of the care data model; with --mapping it may be left out.")],
     tenant: TenantOption,
-    files: Annotated[
-        list[Path] | None, typer.Argument(help="CSV, Parquet or newline-delimited JSON, by suffix.")
-    ] = None,
+    files: FilesArgument = None,
     home: HomeOption = DEFAULT_HOME,
     mapping_file: MappingOption = None,
     renamed: MapOption = None,
@@ -119,9 +128,17 @@ def load(
     check: Annotated[
         bool, typer.Option("--check", help="Read everything, change nothing, and list all faults by column.")
     ] = False,
+    pattern: GlobOption = None,
+    form: FormatOption = None,
+    sheet: SheetOption = None,
+    records: RecordsOption = None,
+    query: QueryOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Load files into a table by upsert on its key. Without --reject-to, a bad row stops the load; nothing changes."""
+    """Load files into a table by upsert on its key. Without --reject-to, a bad row stops the load; nothing changes.
+
+    CSV, TSV, JSON, NDJSON, Parquet, Arrow and XLSX are read, text and Parquet also compressed (.gz, .zst).
+    """
     mapping = read_or_identity(mapping_file)
     table, files = separate(table, files, mapping)
     target = _table(table)
@@ -131,23 +148,29 @@ def load(
         renamed=renamed,
         ignore_extra=ignore_extra,
         timezone=timezone,
-        delimiter=delimiter,
-        encoding=encoding,
         decimal=decimal,
+        reader={
+            "delimiter": delimiter,
+            "encoding": encoding_named(encoding),
+            "sheet": sheet,
+            "records": records,
+            "query": query,
+        },
     )
     services = open_home(home)
     identity.get_tenant(tenant, services)
+    found = expand(services, files, pattern or (), form)
     if check:
-        _check(services, target, files, mapping, tenant=tenant, as_json=as_json)
+        _check(services, target, found.inputs, mapping, tenant=tenant, as_json=as_json)
         return
     if reject_to is not None:
-        check_output_option("--reject-to", reject_to, home, inputs=files)
+        check_output_option("--reject-to", reject_to, home, inputs=[each.local for each in found.inputs if each.local])
     with _storage_checked(services), progress_bar(f"Loading {table}", "{task.completed:,.0f} rows") as progress:
         task = progress.add_task("rows", total=None)
         counts = load_files(
             services.lake,
             target,
-            files,
+            found.inputs,
             tenant=tenant,
             mapping=mapping,
             reject_to=reject_to,
@@ -155,14 +178,14 @@ def load(
         )
     result = asdict(counts)
     show(
-        {"table": table, "tenant": tenant} | result,
+        {"table": table, "tenant": tenant, "skipped": list(found.skipped)} | result,
         as_json,
         "\n".join(f"{number:>10,} {name}" for name, number in result.items()),
     )
 
 
 def _check(
-    services: Services, table: Table, files: list[Path], mapping: MappingDefinition, *, tenant: str, as_json: bool
+    services: Services, table: Table, files: Sequence[Input], mapping: MappingDefinition, *, tenant: str, as_json: bool
 ) -> None:
     """Check files and print all faults. Exits with the code of the load that they would stop."""
     with progress_bar(f"Checking {table.name}", "{task.completed:,.0f} rows") as progress:

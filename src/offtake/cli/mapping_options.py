@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from offtake.lake.ingest.mapping.adjust import Adjustments, adjusted
 from offtake.lake.ingest.mapping.definition import IDENTITY, MappingDefinition
 from offtake.lake.ingest.mapping.mapped import TENANT
 from offtake.lake.ingest.mapping.toml_mapping import read_mapping
-from offtake.lake.ingest.mapping.toml_source import delimiter_fault, encoding_fault
+from offtake.lake.ingest.mapping.toml_source import delimiter_fault
 from offtake.lake.tables import Table, tables
 from offtake.model.timespan import zone
 from offtake.toml_reader import nearest
@@ -31,23 +32,20 @@ ZoneOption = Annotated[
 DelimiterOption = Annotated[
     str | None, typer.Option(help="Character between the fields of CSV; \\t is a tab. Default: a comma.")
 ]
-EncodingOption = Annotated[str | None, typer.Option(help="Encoding of text files. Default: utf-8.")]
 DecimalOption = Annotated[str | None, typer.Option(help="Mark before the decimals of numbers: . or ,")]
 
 
-def separate(table: str, files: list[Path] | None, mapping: MappingDefinition) -> tuple[str, list[Path]]:
+def separate(table: str, files: Sequence[str] | None, mapping: MappingDefinition) -> tuple[str, list[str]]:
     """Return the table and the files of a command line; with a mapping, TABLE may be left out."""
     named = [*(files or [])]
     if mapping.table is None:
-        if not named:
-            raise typer.BadParameter("name at least one file after the table", param_hint="FILES")
         return table, named
     if table in tables() and table != mapping.table and named:
         message = f"the mapping is for table {mapping.table}, not {table}; leave TABLE out"
         raise typer.BadParameter(message, param_hint="TABLE")
     if table == mapping.table and named:
         return table, named
-    return mapping.table, [Path(table), *named]
+    return mapping.table, [table, *named]
 
 
 def read_or_identity(path: Path | None) -> MappingDefinition:
@@ -62,16 +60,18 @@ def adjust(
     renamed: list[str] | None,
     ignore_extra: bool,
     timezone: str | None,
-    delimiter: str | None,
-    encoding: str | None,
     decimal: str | None,
+    reader: Mapping[str, str | None],
 ) -> MappingDefinition:
-    """Return the mapping with what the options say. Raises typer.BadParameter that names the option."""
-    delimiter = "\t" if delimiter in {"\\t", "tab"} else delimiter
-    if delimiter is not None and (fault := delimiter_fault(delimiter)):
+    """Return the mapping with what the options say; ``reader`` has those of ``ReaderOptions``.
+
+    Raises typer.BadParameter that names the option.
+    """
+    options = {key: value for key, value in reader.items() if value is not None}
+    if options.get("delimiter") in {"\\t", "tab"}:
+        options["delimiter"] = "\t"
+    if "delimiter" in options and (fault := delimiter_fault(options["delimiter"])):
         raise typer.BadParameter(fault, param_hint="--delimiter")
-    if encoding is not None and (fault := encoding_fault(encoding)):
-        raise typer.BadParameter(fault, param_hint="--encoding")
     if decimal not in {None, ".", ","}:
         raise typer.BadParameter(f"{decimal!r} is not one of . and ,", param_hint="--decimal")
     if timezone is not None:
@@ -84,8 +84,7 @@ def adjust(
         ignores_others=ignore_extra,
         zone=timezone,
         decimal=decimal,
-        delimiter=delimiter,
-        encoding=encoding,
+        reader=options,
     )
     return adjusted(mapping, table, adjustments)
 

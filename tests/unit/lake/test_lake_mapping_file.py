@@ -45,7 +45,7 @@ number = 5
 FAULTS = """\
 3: unknown key 'delimitr'; did you mean 'delimiter'?
 4: 'quote' must be one ASCII character
-5: 'encoding' 'utf-99' is not known
+5: 'encoding' is 'utf-99'; did you mean
 7: 'zone' is 'Europe/Prag', which is no IANA time zone; did you mean 'Europe/Prague'?
 8: 'thousands' and 'decimal' must differ
 10: 'filter': it contains a subquery

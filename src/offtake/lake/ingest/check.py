@@ -9,8 +9,9 @@ from pathlib import Path
 from offtake.errors import LakeError
 from offtake.lake.delta import Lake
 from offtake.lake.ingest.chunks import Chunk, Record, TextChunk
-from offtake.lake.ingest.folders import parquet_parts
 from offtake.lake.ingest.incoming import ARRIVING, Incoming, scalar
+from offtake.lake.ingest.inputs.input_file import Input
+from offtake.lake.ingest.load import inputs_of
 from offtake.lake.ingest.mapping.bind import bind
 from offtake.lake.ingest.mapping.definition import IDENTITY, MappingDefinition
 from offtake.lake.ingest.mapping.mapped import NEVER, MappedSource
@@ -114,7 +115,7 @@ class _Locations:
 def check(
     lake: Lake,
     table: Table,
-    files: Sequence[Path],
+    files: Sequence[Path | Input],
     *,
     tenant: str,
     mapping: MappingDefinition = IDENTITY,
@@ -129,23 +130,23 @@ def check(
         incoming = Incoming(area, table)
         for named in files:
             try:
-                parts = parquet_parts(named)
+                inputs = inputs_of(named)
             except LakeError as error:
                 report.add_file_fault(None, error.message, str(named))
                 continue
-            for path in parts:
+            for path in inputs:
                 try:
                     _check_file(report, incoming, path, mapping, tenant=tenant, progress=progress)
                 except LakeError as error:
                     incoming.clear()
-                    report.add_file_fault(None, error.message, str(path))
+                    report.add_file_fault(None, error.message, path.name)
     return report
 
 
 def _check_file(
     report: CheckReport,
     incoming: Incoming,
-    path: Path,
+    path: Input,
     mapping: MappingDefinition,
     *,
     tenant: str,

@@ -12,6 +12,7 @@ from offtake.lake.compact import compact
 from offtake.lake.delta import Lake
 from offtake.lake.ingest.folders import parquet_parts
 from offtake.lake.ingest.incoming import Incoming
+from offtake.lake.ingest.inputs.input_file import Input, local_input
 from offtake.lake.ingest.mapping.bind import bind
 from offtake.lake.ingest.mapping.definition import IDENTITY, Keep, MappingDefinition
 from offtake.lake.ingest.mapping.mapped import MappedSource
@@ -21,9 +22,6 @@ from offtake.lake.ingest.stage import stage_chunk
 from offtake.lake.ingest.upsert import upsert
 from offtake.lake.staging import Staging, staging
 from offtake.lake.tables import Table
-
-_CHUNK = "chunk"
-_MIN_RECORD_BYTES = 2 * 1024 * 1024  # the engine's default for the longest record of a file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +43,7 @@ class LoadCounts:
 def load(  # noqa: PLR0913
     lake: Lake,
     table: Table,
-    files: Sequence[Path],
+    files: Sequence[Path | Input],
     *,
     tenant: str,
     mapping: MappingDefinition = IDENTITY,
@@ -60,21 +58,24 @@ def load(  # noqa: PLR0913
     """
     if not files:
         raise LakeError("There is no file to load; name at least one.")
-    files = [part for path in files for part in parquet_parts(path)]
-    for path in files:
-        source_format(path)
+    inputs = [each for file in files for each in inputs_of(file)]
+    for each in inputs:
+        source_format(each)
     with staging(lake.storage.staging) as area:
         incoming = Incoming(area, table, keeps_first=mapping.keep is Keep.FIRST)
         bad = BadRows(area.path("rejected.ndjson"), keep=reject_to is not None)
         read = 0
-        for path in files:
-            with open_mapped(area, table, path, mapping) as source:
+        for each in inputs:
+            with open_mapped(area, table, each, mapping) as source:
                 for chunk in source.chunks():
                     read += stage_chunk(incoming, source, chunk, bad, tenant=tenant)
                     progress(read)
         if bad.first is not None and reject_to is None:
             raise rejected(bad.first, bad.count)
-        with reject_file(reject_to, bad.lines(), inputs=files), lake.writing(table):
+        with (
+            reject_file(reject_to, bad.lines(), inputs=[each.local for each in inputs if each.local]),
+            lake.writing(table),
+        ):
             stored = upsert(incoming, lake, tenant=tenant)
     with suppress(StorageUnavailable):  # the rows are stored; the next load tries to compact again
         compact(lake, table, tenant=tenant)
@@ -88,12 +89,17 @@ def load(  # noqa: PLR0913
     )
 
 
+def inputs_of(file: Path | Input) -> list[Input]:
+    """Return the inputs that a path names: several for a folder of Parquet files. Raises LakeError."""
+    return [file] if isinstance(file, Input) else [local_input(part) for part in parquet_parts(file)]
+
+
 @contextmanager
 def open_mapped(
-    area: Staging, table: Table, path: Path, mapping: MappingDefinition = IDENTITY
+    area: Staging, table: Table, file: Input, mapping: MappingDefinition = IDENTITY
 ) -> Iterator[MappedSource]:
-    """Open an input file and map its columns. Raises LakeError, also for any error while the block reads it."""
-    with open_source(area, path, mapping.options) as source:
+    """Open an input and map its columns. Raises LakeError, also for any error while the block reads it."""
+    with open_source(area, file, mapping.options) as source:
         bound = bind(mapping, table, source, area.connection)
         if bound.faults:
             more = f" There are more faults of columns: {len(bound.faults) - 1}." if len(bound.faults) > 1 else ""

@@ -24,7 +24,7 @@ _STRUCTURE = {
     "MISSING COLUMNS": "the line has fewer fields than the header",
     "TOO MANY COLUMNS": "the line has more fields than the header",
     "UNQUOTED VALUE": QUOTE_FAULT,
-    "INVALID ENCODING": "the text is not valid UTF-8; convert the file to UTF-8",
+    "INVALID ENCODING": "the text is not valid UTF-8; name its encoding with --encoding, such as windows-1252",
 }
 
 
@@ -42,7 +42,7 @@ class Fault:
 class BadRow:
     """A row that violates the model, and its location: ``line`` of ``path``, or its number if it has no line."""
 
-    path: Path
+    path: str
     line: int
     faults: tuple[Fault, ...]
     raw: str  # as JSON
@@ -225,6 +225,6 @@ def reject_file(path: Path | None, lines: Iterator[str], *, inputs: Sequence[Pat
 
 def _as_json(row: BadRow) -> str:
     faults = [{"column": fault.column, "value": fault.value, "reason": fault.reason} for fault in row.faults]
-    first = {"file": str(row.path), "line": row.line, "column": faults[0]["column"], "reason": faults[0]["reason"]}
+    first = {"file": row.path, "line": row.line, "column": faults[0]["column"], "reason": faults[0]["reason"]}
     # The raw row is JSON already; it is not parsed again, because it may be nested too deeply for that.
     return f'{json.dumps({**first, "faults": faults}, ensure_ascii=False)[:-1]}, "row": {row.raw}}}'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Protocol
 
 import duckdb
@@ -11,12 +12,12 @@ from offtake.errors import LakeError
 from offtake.lake.ingest.chunks import Chunk, TextChunk, halves, without_record
 from offtake.lake.ingest.csv_records import QUOTE_FAULT
 from offtake.lake.ingest.incoming import Incoming
-from offtake.lake.ingest.inputs import BYTE_ORDER_MARK
+from offtake.lake.ingest.inputs.encodings import BYTE_ORDER_MARK
 from offtake.lake.ingest.long_values import put_back
 from offtake.lake.ingest.mapping.mapped import MappedSource
 from offtake.lake.ingest.rejects import Fault, broken_rows
 from offtake.lake.ingest.validate import stage
-from offtake.lake.staging import MEMORY_BYTES, Staging
+from offtake.lake.staging import MEMORY_BYTES, Staging, statistics_ignored
 
 _CHUNK = "chunk"
 _MIN_RECORD_BYTES = 2 * 1024 * 1024  # the engine's default for the longest record of a file
@@ -34,7 +35,8 @@ def stage_chunk(incoming: Incoming, source: MappedSource, chunk: Chunk, sink: Si
     connection, table = incoming.connection, incoming.table
     path, size = _chunk_file(incoming.staging, chunk)
     try:
-        staged = 0 if chunk.rows == 0 else stage(connection, table, source, path, size=size, tenant=tenant)
+        with nullcontext() if isinstance(chunk, TextChunk) else statistics_ignored(connection):
+            staged = 0 if chunk.rows == 0 else stage(connection, table, source, path, size=size, tenant=tenant)
         if isinstance(chunk, TextChunk):
             put_back(connection, chunk.long_values, source.long_columns)
         broken = broken_rows(connection, source)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from offtake.lake.ingest.mapping.definition import ColumnRule, MappingDefinition, Notation, notation_for
 from offtake.lake.ingest.mapping.mapped import TENANT
@@ -18,17 +19,12 @@ class Adjustments:
     ignores_others: bool = False
     zone: str | None = None
     decimal: str | None = None
-    delimiter: str | None = None
-    encoding: str | None = None
+    reader: Mapping[str, Any] = field(default_factory=dict)  # fields of ``ReaderOptions``
 
 
 def adjusted(mapping: MappingDefinition, table: Table, adjustments: Adjustments) -> MappingDefinition:
     """Return the mapping with the adjustments."""
-    options = mapping.options
-    if adjustments.delimiter is not None:
-        options = replace(options, delimiter=adjustments.delimiter)
-    if adjustments.encoding is not None:
-        options = replace(options, encoding=adjustments.encoding)
+    options = replace(mapping.options, **adjustments.reader)
     values = _notation(mapping.values, adjustments)
     by_name = {**table.by_name, TENANT.name: TENANT}
     columns = {

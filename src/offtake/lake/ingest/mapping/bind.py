@@ -173,8 +173,9 @@ class _Binder:
         found = {name: value for name, value in values.items() if value is not None}
         if len(found) < len(values):
             return None
-        sql = expression.sql(self._connection, lambda name: found[name].sql)
-        typed = [f"CAST(NULL AS {value.duckdb_type}) AS {value.sql}" for value in found.values()]
+        names = {name: self._layers.let(value.sql) for name, value in found.items()}
+        sql = expression.sql(self._connection, lambda name: names[name].sql)
+        typed = [f"CAST(NULL AS {value.duckdb_type}) AS {names[name]}" for name, value in found.items()]
         try:
             description = f"DESCRIBE SELECT {sql} AS v FROM (SELECT {', '.join([*typed, '1'])})"  # noqa: S608
             duckdb_type = str(self._connection.execute(description).fetchall()[0][1])
@@ -183,7 +184,7 @@ class _Binder:
             message = f"{self._source.location}: the expression {text} cannot be used for this source: {fault}"
             self._faults.append(SourceFault(column=column, reason=fault, message=message))
             return None
-        return self._layers.let(f"TRY({{'v': {sql}}})"), duckdb_type
+        return self._layers.let(f"TRY({{'v': {sql}}})", *names.values()), duckdb_type
 
     def _filter(self) -> tuple[str, str]:
         """Return SQL of whether a row is left out, and of the fault of a row whose filter fails."""

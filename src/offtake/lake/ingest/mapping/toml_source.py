@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import codecs
-
+from offtake.errors import LakeError
+from offtake.lake.ingest.inputs.encodings import ENCODINGS, check_encoding
 from offtake.lake.ingest.readers.source import ReaderOptions
-from offtake.toml_reader import TomlTable
+from offtake.toml_reader import TomlTable, nearest
 
-KEYS = ("delimiter", "quote", "encoding", "header", "ignore", "ignore_extra")
+KEYS = ("delimiter", "quote", "encoding", "header", "sheet", "records", "query", "ignore", "ignore_extra")
 
 
 def read_options(source: TomlTable) -> ReaderOptions:
@@ -22,14 +22,20 @@ def read_options(source: TomlTable) -> ReaderOptions:
     if delimiter is not None and delimiter == quote:
         source.fault("'delimiter' and 'quote' must differ", "delimiter")
     encoding = source.optional_text("encoding")
-    if encoding and (fault := encoding_fault(encoding)):
-        source.fault(f"'encoding' {fault}", "encoding")
+    if encoding:
+        try:
+            encoding = check_encoding(encoding)
+        except LakeError:
+            source.fault(f"'encoding' is {encoding!r}; {nearest(encoding, list(ENCODINGS))}", "encoding")
     header = source.texts("header")
     return ReaderOptions(
         delimiter=None if delimiter is None else str(delimiter),
         quote=str(quote),
         encoding=encoding,
         header=header or None,
+        sheet=source.optional_text("sheet"),
+        records=source.optional_text("records"),
+        query=source.optional_text("query"),
     )
 
 
@@ -38,12 +44,3 @@ def delimiter_fault(mark: object) -> str | None:
     if isinstance(mark, str) and len(mark) == 1 and mark.isascii() and mark not in " \r\n\0" and not mark.isalnum():
         return None
     return 'must be one ASCII character, such as ";" or "\\t", no letter, digit or blank'
-
-
-def encoding_fault(name: str) -> str | None:
-    """Return why a text cannot be the name of an encoding, or None."""
-    try:
-        text = codecs.lookup(name)._is_text_encoding
-    except LookupError:
-        text = False
-    return None if text else f"{name!r} is not known; write one such as utf-8, utf-16, latin-1 or windows-1252"

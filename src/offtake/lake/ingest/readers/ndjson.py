@@ -6,11 +6,11 @@ itself is found first.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
-from offtake.lake.ingest.chunks import read_ahead
-from offtake.lake.ingest.content import check_text
-from offtake.lake.ingest.inputs import InputFile
+from offtake.lake.ingest.chunks import TextChunk, read_ahead
+from offtake.lake.ingest.content import as_text
+from offtake.lake.ingest.inputs.input_file import InputFile
 from offtake.lake.ingest.ndjson_chunks import ndjson_chunks
 from offtake.lake.ingest.readers.source import (
     ReaderOptions,
@@ -31,8 +31,15 @@ _ROW_FAULT = (
 
 
 def _open(staging: Staging, file: InputFile, options: ReaderOptions) -> Source:
-    del staging, options
-    check_text(file, ".ndjson")
+    del staging
+    text = as_text(file, ".ndjson", options.encoding)
+    return json_source(NDJSON, text, lambda long: read_ahead(ndjson_chunks(text, long)))
+
+
+def json_source(
+    form: SourceFormat, file: InputFile, chunks: Callable[[Collection[str]], Iterator[TextChunk]]
+) -> Source:
+    """Return the source of rows that are JSON objects; ``chunks`` yields them without the long texts of the keys."""
     numbers: dict[str, int] = {}  # of the columns that a mapping asked for
 
     def column(name: str) -> SourceValue | None:
@@ -43,14 +50,14 @@ def _open(staging: Staging, file: InputFile, options: ReaderOptions) -> Source:
 
     def rows(wanted: Wanted) -> SourceRows:
         return SourceRows(
-            chunks=lambda: read_ahead(ndjson_chunks(file, wanted.long)),
+            chunks=lambda: chunks(wanted.long),
             relation=_relation({name: numbers[name] for name in wanted.columns}),
             raw="CAST(_json AS VARCHAR)",
             row_fault=_ROW_FAULT,
             unknown_keys=_unknown_keys(wanted.permitted),
         )
 
-    return Source(path=file.path, form=NDJSON, names=None, column=column, rows=rows, location=str(file.path))
+    return Source(path=file.name, form=form, names=None, column=column, rows=rows, location=file.name)
 
 
 def _relation(columns: Mapping[str, int]) -> str:
@@ -83,4 +90,4 @@ def _unknown_keys(permitted: Collection[str] | None) -> str | None:
     return f"CASE WHEN NOT list_has_all([{known}]::VARCHAR[], _keys) THEN {unknown} END"
 
 
-NDJSON = SourceFormat(name="NDJSON", suffixes=(".ndjson", ".jsonl", ".ndjson.gz", ".jsonl.gz"), open=_open)
+NDJSON = SourceFormat(name="NDJSON", suffixes=(".ndjson", ".jsonl"), open=_open)
