@@ -99,7 +99,7 @@ class StoredRows:
             f"CREATE OR REPLACE TEMP TABLE {_UNCHANGED} AS SELECT {self._keys}, {POSITION} "  # noqa: S608
             f"FROM (SELECT {values}, {POSITION} FROM ({self._incoming.rows()}) {known}) AS incoming "
             f"JOIN (SELECT {values} FROM {STORED} {known}) AS stored USING ({self._keys}) "
-            f"WHERE {' AND '.join(equal) if existing else 'false'}"
+            f"WHERE {(' AND '.join(equal) or 'true') if existing else 'false'}"
         )
         return scalar(self._connection, f"SELECT count(*) FROM {_UNCHANGED}")  # noqa: S608
 
