@@ -35,7 +35,7 @@ NULL_WORDS = frozenset({"-", "--", "n/a", "na", "null", "none", "nil", "(null)",
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Content:
+class ColumnContent:
     """The values of a column without blanks around them and words for no value."""
 
     values: tuple[str, ...]
@@ -49,16 +49,16 @@ class Content:
         return tuple(dict.fromkeys(self.values))
 
 
-def content_of(texts: Sequence[str | None], *, is_list: bool) -> Content:
+def content_of(texts: Sequence[str | None], *, is_list: bool) -> ColumnContent:
     """Return what the texts of a column are."""
     given = [text for text in texts if text is not None and text.strip()]
     words = {text.strip() for text in given if text.strip().lower() in NULL_WORDS}
     values = tuple(text.strip() for text in given if text.strip() not in words)
     has_blanks = any(text != text.strip() for text in given)
-    return Content(values=values, null_words=tuple(sorted(words)), has_blanks=has_blanks, is_list=is_list)
+    return ColumnContent(values=values, null_words=tuple(sorted(words)), has_blanks=has_blanks, is_list=is_list)
 
 
-def notation_of(content: Content, column_type: ColumnType) -> dict[str, object] | None:
+def notation_of(content: ColumnContent, column_type: ColumnType) -> dict[str, object] | None:
     """Return the keys of a notation in which all values are of a type; None if there is none."""
     if column_type is ColumnType.LIST:
         return _list(content)
@@ -76,20 +76,20 @@ def notation_of(content: Content, column_type: ColumnType) -> dict[str, object] 
     return {} if reader is None or not content.values else reader(content)
 
 
-def ambiguous_days(content: Content, time_format: object) -> bool:
+def ambiguous_days(content: ColumnContent, time_format: object) -> bool:
     """Return whether the values could be read with day and month exchanged."""
     swapped = str(time_format).replace("%d/%m", "%m/%d") if "%d/%m" in str(time_format) else None
     return swapped is not None and _all_times(content, swapped)
 
 
-def _list(content: Content) -> dict[str, object]:
+def _list(content: ColumnContent) -> dict[str, object]:
     if content.is_list or not content.values:
         return {}
     found = [mark for mark in ("|", ";", ",") if any(mark in value for value in content.values)]
     return {"split": found[0] if found else ";"}
 
 
-def _time(content: Content) -> dict[str, object] | None:
+def _time(content: ColumnContent) -> dict[str, object] | None:
     shapes = [_ISO.fullmatch(value) for value in content.values]
     if all(shapes):
         return {} if all(shape and shape["offset"] for shape in shapes) else {"time": "iso"}
@@ -101,7 +101,7 @@ def _time(content: Content) -> dict[str, object] | None:
     return None if found is None else {"time": found}
 
 
-def _all_times(content: Content, time_format: str) -> bool:
+def _all_times(content: ColumnContent, time_format: str) -> bool:
     try:
         for value in content.distinct:
             datetime.strptime(value, time_format)  # noqa: DTZ007 - only the shape
@@ -110,7 +110,7 @@ def _all_times(content: Content, time_format: str) -> bool:
     return True
 
 
-def _duration(content: Content) -> dict[str, object] | None:
+def _duration(content: ColumnContent) -> dict[str, object] | None:
     if all(_WHOLE.fullmatch(value) for value in content.values):
         return {}
     if all(_NUMBER.fullmatch(value) for value in content.values):
@@ -121,7 +121,7 @@ def _duration(content: Content) -> dict[str, object] | None:
     return None
 
 
-def _boolean(content: Content) -> dict[str, object] | None:
+def _boolean(content: ColumnContent) -> dict[str, object] | None:
     found = {value.lower() for value in content.values}
     for true, false in BOOLEAN_WORDS:
         if false and found <= {true, false}:
@@ -129,7 +129,7 @@ def _boolean(content: Content) -> dict[str, object] | None:
     return None
 
 
-def _whole(content: Content) -> dict[str, object] | None:
+def _whole(content: ColumnContent) -> dict[str, object] | None:
     if all(_WHOLE.fullmatch(value) for value in content.values):
         return {}
     found = _decimal(content)
@@ -137,7 +137,7 @@ def _whole(content: Content) -> dict[str, object] | None:
     return None if not found or has_decimals else found
 
 
-def _decimal(content: Content) -> dict[str, object] | None:
+def _decimal(content: ColumnContent) -> dict[str, object] | None:
     if all(_NUMBER.fullmatch(value) for value in content.values):
         return {}
     if all(_COMMA_NUMBER.fullmatch(value) for value in content.values):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from offtake.lake.ingest.mapping.draft.content import Content, notation_of
+from offtake.lake.ingest.mapping.draft.content import ColumnContent, notation_of
 from offtake.lake.tables import TABLES_FILE, Table, TableColumn
 from offtake.model.column_type import ColumnType
 from offtake.tomlfile import read_toml
@@ -32,7 +32,7 @@ class Match:
     reason: str
 
 
-def matches(table: Table, contents: Mapping[str, Content]) -> dict[str, Match]:
+def matches(table: Table, contents: Mapping[str, ColumnContent]) -> dict[str, Match]:
     """Return the best match of each column that has one; each source column is used once."""
     found: dict[str, Match] = {}
     used: set[str] = set()
@@ -43,7 +43,7 @@ def matches(table: Table, contents: Mapping[str, Content]) -> dict[str, Match]:
     return found
 
 
-def _candidates(table: Table, contents: Mapping[str, Content]) -> Iterator[Match]:
+def _candidates(table: Table, contents: Mapping[str, ColumnContent]) -> Iterator[Match]:
     for column in table.columns:
         synonyms = _synonyms(table.name, column.name)
         for source, content in contents.items():
@@ -63,7 +63,7 @@ def _candidates(table: Table, contents: Mapping[str, Content]) -> Iterator[Match
                 yield Match(column=column, source=source, score=min(1.0, round(score, 2)), reason=reason)
 
 
-def _fits(column: TableColumn, content: Content) -> bool:
+def _fits(column: TableColumn, content: ColumnContent) -> bool:
     return notation_of(content, column.type) is not None
 
 
@@ -76,8 +76,8 @@ def _name_score(column: TableColumn, source: str, synonyms: Sequence[str]) -> tu
         return _SAME - 0.02, "same name"
     if theirs in synonyms or whole in synonyms:
         # The first synonyms are the best ones.
-        place = min(synonyms.index(name) for name in {theirs, whole} if name in synonyms)
-        return _SYNONYM - 0.005 * place, "synonym"
+        rank = min(synonyms.index(name) for name in {theirs, whole} if name in synonyms)
+        return _SYNONYM - 0.005 * rank, "synonym"
     if _AFFIXES.sub("", ours) == _AFFIXES.sub("", theirs) != "":
         return _STEM, "name without its ending"
     likeness = difflib.SequenceMatcher(None, ours, theirs).ratio()

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from offtake.lake.ingest.inputs.input_file import Input
-from offtake.lake.ingest.mapping.draft.content import Content, ambiguous_days, content_of, notation_of
+from offtake.lake.ingest.mapping.draft.content import ColumnContent, ambiguous_days, content_of, notation_of
 from offtake.lake.ingest.mapping.draft.match import Match, matches
 from offtake.lake.ingest.mapping.draft.sample import Sample, read_sample
 from offtake.lake.ingest.mapping.times import ISO, has_offset
@@ -57,7 +57,7 @@ def _source(sample: Sample, found: Mapping[str, Match]) -> Iterator[str]:
         yield from ("ignore = [", *(f"    {_quoted(name)}," for name in left), "]")
 
 
-def _values(contents: Mapping[str, Content], found: Mapping[str, Match]) -> Iterator[str]:
+def _values(contents: Mapping[str, ColumnContent], found: Mapping[str, Match]) -> Iterator[str]:
     words = sorted({word for content in contents.values() for word in content.null_words})
     has_blanks = any(content.has_blanks for content in contents.values())
     is_local = any(_is_local(match.column, contents[match.source]) for match in found.values())
@@ -71,7 +71,7 @@ def _values(contents: Mapping[str, Content], found: Mapping[str, Match]) -> Iter
         yield '# EDIT: there are times without an offset; write their zone, such as zone = "Europe/Prague"'
 
 
-def _is_local(column: TableColumn, content: Content) -> bool:
+def _is_local(column: TableColumn, content: ColumnContent) -> bool:
     """Return whether the times of a column need a zone."""
     if column.type is not ColumnType.INSTANT:
         return False
@@ -79,7 +79,7 @@ def _is_local(column: TableColumn, content: Content) -> bool:
     return time is not None and (time == ISO or not has_offset(str(time)))
 
 
-def _columns(table: Table, found: Mapping[str, Match], contents: Mapping[str, Content]) -> Iterator[str]:
+def _columns(table: Table, found: Mapping[str, Match], contents: Mapping[str, ColumnContent]) -> Iterator[str]:
     yield from ("", "[columns]")
     missing = [column for column in table.columns if column.name in table.not_null and column.name not in found]
     if missing:
@@ -97,8 +97,8 @@ def _columns(table: Table, found: Mapping[str, Match], contents: Mapping[str, Co
     yield from tables
 
 
-def _keys(column: TableColumn, content: Content) -> list[str]:
-    """Return the lines of the keys that a column needs beside ``from``."""
+def _keys(column: TableColumn, content: ColumnContent) -> list[str]:
+    """Return the lines of the keys that a column needs in addition to ``from``."""
     notation = notation_of(content, column.type)
     if notation is None:
         return [f"# EDIT: {_examples(content)} is not of type {column.type}"]
@@ -115,7 +115,7 @@ def _keys(column: TableColumn, content: Content) -> list[str]:
     return lines
 
 
-def _lookup(column: TableColumn, content: Content) -> Iterator[str]:
+def _lookup(column: TableColumn, content: ColumnContent) -> Iterator[str]:
     unknown = [value for value in content.distinct if value not in column.values]
     if not unknown:
         return
@@ -157,7 +157,7 @@ def _what(column: TableColumn) -> str:
     return f"{column.type}: {column.meaning}{accepted}"
 
 
-def _examples(content: Content) -> str:
+def _examples(content: ColumnContent) -> str:
     return ", ".join(repr(value[:40]) for value in content.distinct[:3]) or "no value"
 
 
