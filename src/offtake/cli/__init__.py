@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from offtake import __version__
-from offtake.cli import audit, config, data, home, identity, jobs, link_key, report, server, state, sweep
+from offtake.cli import audit, config, data, home, identity, jobs, link_key, report, server, state, sweep, tenants
 from offtake.cli.exits import EXITS, INTERRUPTED, exit_code
 from offtake.cli.options import printable
 from offtake.cli.usage_errors import plain_messages
@@ -91,7 +91,7 @@ def program(
 
 for group in (home, data, server, sweep):
     group.register(app)
-app.add_typer(identity.tenants, name="tenant")
+app.add_typer(tenants.commands, name="tenant")
 app.add_typer(identity.credentials, name="credential")
 app.add_typer(link_key.commands, name="link-key")
 app.add_typer(jobs.commands, name="jobs")

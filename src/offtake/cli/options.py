@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import re
 import shlex
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,6 +44,27 @@ def open_home(path: Path) -> Services:
     settings = load_settings(home.settings)
     configure_logs("warning")
     return build_services(home, settings)
+
+
+def operator_name() -> str:
+    """Return the login name of the operator, for the audit log."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as in many containers
+        return str(os.getuid())
+
+
+def confirm_name(given: str | None, name: str, question: str) -> None:
+    """Let the operator type the name at the terminal, unless ``given`` (``--confirm``) has it already.
+
+    Raises BadParameter if another name was given, or none and there is no terminal.
+    """
+    if given is None:
+        if not sys.stdin.isatty():
+            raise typer.BadParameter(f"without a terminal, give --confirm {name}", param_hint="--confirm")
+        given = typer.prompt(f"{question} Type {name} to continue", err=True)
+    if given != name:
+        raise typer.BadParameter(f"{given!r} is not {name!r}; nothing was changed", param_hint="--confirm")
 
 
 def printable(text: str) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryFile
@@ -55,6 +56,12 @@ class TableStorage(Protocol):
 
     def discard(self, name: str) -> None:
         """Remove a file that was published and is part of no table. Raises StorageUnavailable, OSError."""
+
+    def discard_folder(self, name: str) -> None:
+        """Remove all files below ``name``, which has the form ``table/path``, and their cached copies on this machine.
+
+        Raises StorageUnavailable, OSError.
+        """
 
     @contextmanager
     def queue(self, table: str) -> Iterator[None]:
@@ -115,6 +122,11 @@ class FolderTableStorage:
         """Remove the file."""
         (self.root / name).unlink(missing_ok=True)
 
+    def discard_folder(self, name: str) -> None:
+        """Remove the folder."""
+        with suppress(FileNotFoundError):
+            shutil.rmtree(self.root / name)
+
     @contextmanager
     def queue(self, table: str) -> Iterator[None]:
         """Use a lock file in the lake's folder, so all processes that share the folder wait for each other."""
@@ -164,6 +176,12 @@ class BucketTableStorage:
     def discard(self, name: str) -> None:
         """Remove the object."""
         self.bucket.remove(name)
+
+    def discard_folder(self, name: str) -> None:
+        """Remove the objects."""
+        for key in list(self.bucket.keys(f"{name}/")):
+            self.bucket.remove(key)
+        self._cache.forget(name)
 
     @contextmanager
     def queue(self, table: str) -> Iterator[None]:

@@ -29,6 +29,7 @@ from sqlalchemy import (
     update,
 )
 
+from offtake.errors import NotAuthenticated
 from offtake.model.artifact import Artifact
 from offtake.model.job import LEASED, OPEN, Failure, Job, JobFilter, Lease, Pin, Progress, Status, sources
 from offtake.store import manifests, usage
@@ -54,8 +55,13 @@ _NO_LEASE: dict[str, None] = {"lease_worker": None, "lease_until": None}
 
 
 def lock_tenant(connection: Connection, name: str) -> None:
-    """Serialise job creation for this tenant until the transaction ends. On SQLite the write lock has this effect."""
-    connection.execute(select(tenant.c.name).where(tenant.c.name == name).with_for_update()).one()
+    """Serialise job creation for this tenant until the transaction ends. On SQLite the write lock has this effect.
+
+    Raises NotAuthenticated if the tenant was removed since the request was authenticated.
+    """
+    statement = select(tenant.c.name).where(tenant.c.name == name, tenant.c.removing_at.is_(None))
+    if connection.execute(statement.with_for_update()).one_or_none() is None:
+        raise NotAuthenticated("The account does not exist any more.")
 
 
 def count_open(connection: Connection, *, tenant: str, dialect: str | None = None) -> int:

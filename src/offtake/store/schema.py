@@ -123,6 +123,9 @@ tenant = Table(
     Column("company_key", String(64), nullable=True, unique=True),
     Column("created_at", Instant, nullable=False),
     Column("is_verified", Boolean, nullable=False, server_default=text("true")),
+    Column("options", _JSON, nullable=True),
+    Column("removing_at", Instant, nullable=True),
+    Column("audit_after", BigInteger, nullable=True),
 )
 
 credential = Table(
