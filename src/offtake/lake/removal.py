@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from uuid import uuid4
 
 from deltalake.exceptions import CommitFailedError
 
 from offtake.errors import StorageUnavailable
-from offtake.lake.delta import Lake, storage_faults
+from offtake.lake.change_log import ChangeEntry
+from offtake.lake.commit_actions import tombstone_folder
+from offtake.lake.delta import FileChanges, Lake, storage_faults
 from offtake.lake.tables import Table, tables
 
 _ATTEMPTS = 20
@@ -54,10 +57,12 @@ def remove_rows(lake: Lake, table: Table, *, tenant: str) -> None:
             if delta is None or not files:
                 break
             try:
-                lake.commit(delta, table, tenant=tenant, added=(), removed=files)
+                changes = FileChanges(added=(), removed=files)
+                lake.commit(delta, table, tenant=tenant, entry=ChangeEntry(change_id=str(uuid4())), files=changes)
             except CommitFailedError:
                 continue
             break
         else:
             raise StorageUnavailable(f"Gave up after {_ATTEMPTS} conflicting commits to {table.name}; repeat it later.")
-        lake.storage.discard_folder(f"{table.name}/tenant={tenant}")
+        for folder in (f"tenant={tenant}", tombstone_folder(tenant)):
+            lake.storage.discard_folder(f"{table.name}/{folder}")

@@ -63,6 +63,12 @@ class TableStorage(Protocol):
         Raises StorageUnavailable, OSError.
         """
 
+    def names(self, folder: str) -> Iterator[str]:
+        """Yield the names of all files in a folder ``table/path`` and its subfolders.
+
+        Raises StorageUnavailable, OSError.
+        """
+
     @contextmanager
     def queue(self, table: str) -> Iterator[None]:
         """Hold the table's write lock among the processes that share it.
@@ -127,6 +133,12 @@ class FolderTableStorage:
         with suppress(FileNotFoundError):
             shutil.rmtree(self.root / name)
 
+    def names(self, folder: str) -> Iterator[str]:
+        """Yield the files in the folder."""
+        for path in (self.root / folder).rglob("*"):
+            if path.is_file():
+                yield path.relative_to(self.root).as_posix()
+
     @contextmanager
     def queue(self, table: str) -> Iterator[None]:
         """Use a lock file in the lake's folder, so all processes that share the folder wait for each other."""
@@ -174,14 +186,19 @@ class BucketTableStorage:
         file.unlink()
 
     def discard(self, name: str) -> None:
-        """Remove the object."""
+        """Remove the object and its cached copy."""
         self.bucket.remove(name)
+        self._cache.forget(name)
 
     def discard_folder(self, name: str) -> None:
         """Remove the objects."""
         for key in list(self.bucket.keys(f"{name}/")):
             self.bucket.remove(key)
         self._cache.forget(name)
+
+    def names(self, folder: str) -> Iterator[str]:
+        """Yield the keys with that prefix."""
+        return self.bucket.keys(f"{folder}/")
 
     @contextmanager
     def queue(self, table: str) -> Iterator[None]:

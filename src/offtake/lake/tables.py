@@ -17,6 +17,10 @@ from typing import Any
 from offtake.model.column_type import ColumnType
 from offtake.tomlfile import read_toml
 
+# Columns of the files that reports do not see. Both are null in rows that were written before the columns existed.
+VERSION = "_version"  # Delta version of the commit that last changed the row
+LOAD_VERSION = "_load_version"  # Delta version of the load whose values the row has; an undo restores it
+HIDDEN_COLUMNS = (VERSION, LOAD_VERSION)
 TABLES_FILE = Path(__file__).with_name("tables.toml")
 DUCKDB_TYPES: Mapping[ColumnType, str] = MappingProxyType(
     {
@@ -86,9 +90,21 @@ class Table:
 
     @property
     def stored_columns(self) -> tuple[tuple[str, str], ...]:
-        """Name and DuckDB type of every stored column: the model's columns, then the partition columns."""
-        model = tuple((column.name, DUCKDB_TYPES[column.type]) for column in self.columns)
-        return model + tuple((name, "VARCHAR") for name in self.partition_columns)
+        """Name and DuckDB type of every column that reports see: the model's columns, then the partition columns."""
+        return self._model_columns + self._partition_columns
+
+    @property
+    def file_columns(self) -> tuple[tuple[str, str], ...]:
+        """Name and DuckDB type of every stored column: as ``stored_columns``, with the hidden columns."""
+        return self._model_columns + tuple((name, "BIGINT") for name in HIDDEN_COLUMNS) + self._partition_columns
+
+    @property
+    def _model_columns(self) -> tuple[tuple[str, str], ...]:
+        return tuple((column.name, DUCKDB_TYPES[column.type]) for column in self.columns)
+
+    @property
+    def _partition_columns(self) -> tuple[tuple[str, str], ...]:
+        return tuple((name, "VARCHAR") for name in self.partition_columns)
 
 
 @lru_cache(maxsize=1)

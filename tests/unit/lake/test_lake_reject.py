@@ -11,7 +11,8 @@ import pytest
 
 from offtake.errors import LakeError, LoadRejected, OutputError
 from offtake.lake.delta import Lake
-from offtake.lake.ingest.load import LoadCounts, load
+from offtake.lake.ingest.counts import LoadCounts
+from offtake.lake.ingest.load import load
 from offtake.lake.storage import FolderTableStorage
 from tests.fixtures.care import call
 from tests.unit.lake.stored import AGENT, CALL, STATE, TABLES, TEAM, stored, version, written

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -13,6 +12,7 @@ from offtake.errors import LakeError, StorageUnavailable
 from offtake.lake.compact import compact
 from offtake.lake.delta import Lake
 from offtake.lake.ingest.chunks import Chunk, TextChunk, halves, without_record
+from offtake.lake.ingest.counts import LoadCounts
 from offtake.lake.ingest.csv_chunks import QUOTE_FAULT
 from offtake.lake.ingest.files import CSV, SourceFile, file_format, open_source
 from offtake.lake.ingest.folders import parquet_parts
@@ -27,21 +27,6 @@ from offtake.lake.tables import Table
 
 _CHUNK = "chunk"
 _MIN_RECORD_BYTES = 2 * 1024 * 1024  # the engine's default for the longest record of a file
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadCounts:
-    """Number of rows read, by what happened to them."""
-
-    read: int
-    inserted: int
-    updated: int
-    superseded: int  # replaced by a later row with the same key in the same call
-    rejected: int
-
-    def __post_init__(self) -> None:
-        if self.read != self.inserted + self.updated + self.superseded + self.rejected:
-            raise ValueError(f"rows were lost or counted twice: {self}")
 
 
 def load(
@@ -76,16 +61,10 @@ def load(
         if bad.first is not None and reject_to is None:
             raise rejected(bad.first, bad.count)
         with reject_file(reject_to, bad.lines(), inputs=files), lake.writing(table):
-            stored = upsert(incoming, lake, tenant=tenant)
+            stored = upsert(incoming, lake, tenant=tenant, rejected=bad.count)
     with suppress(StorageUnavailable):  # the rows are stored; the next load tries to compact again
         compact(lake, table, tenant=tenant)
-    return LoadCounts(
-        read=read,
-        inserted=stored.inserted,
-        updated=stored.updated,
-        superseded=stored.superseded,
-        rejected=bad.count,
-    )
+    return stored.counts
 
 
 def stage_chunk(incoming: Incoming, source: SourceFile, chunk: Chunk, bad: BadRows, *, tenant: str) -> int:

@@ -1,0 +1,29 @@
+"""The counts of a load."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadCounts:
+    """Number of rows read, by what happened to them, and of stored rows that were deleted."""
+
+    read: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0  # equal to the stored row
+    superseded: int = 0  # replaced by a later row with the same key in the same call
+    rejected: int = 0
+    marked: int = 0  # marked for deletion
+    deleted: int = 0  # stored rows that are gone: those marked, outside a replaced period, or named by a deletion
+
+    def __post_init__(self) -> None:
+        accounted = self.inserted + self.updated + self.unchanged + self.superseded + self.rejected + self.marked
+        if self.read != accounted:
+            raise ValueError(f"rows were lost or counted twice: {self}")
+
+    @property
+    def changed(self) -> int:
+        """Number of rows that differ from before."""
+        return self.inserted + self.updated + self.deleted
