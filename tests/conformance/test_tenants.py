@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -15,8 +16,9 @@ from offtake.core.admin import identity, tenant_removal, tenants
 from offtake.core.admin import jobs as admin_jobs
 from offtake.core.auth import client_auth
 from offtake.core.exports.create import create_export
+from offtake.core.policy import PerTenant
 from offtake.core.services import Services
-from offtake.core.tenant_options import TenantOptions
+from offtake.core.tenant_options import TenantOptions, TenantOverrides
 from offtake.errors import JobStateConflict, NameTaken, NotAuthenticated, QuotaExceeded, SettingsError, UnknownName
 from offtake.home import Home
 from offtake.lake import removal
@@ -100,8 +102,10 @@ def test_limits_of_a_tenant_override_the_settings_in_running_processes(on: Servi
     running = build_services(home, settings)
     ticks = [0.0]
     stored = TenantOptions(on.database, clock=lambda: ticks[0])
-    for values in (running.limits["talkdesk"], running.budgets):
-        values.overrides.stored = stored  # type: ignore[attr-defined]
+    every: tuple[PerTenant[Any], ...] = (running.limits["talkdesk"], running.budgets)
+    for values in every:
+        assert isinstance(values.overrides, TenantOverrides)
+        values.overrides.stored = stored
     assert running.limits["talkdesk"].of(MINE).open_jobs == 15
 
     tenant = identity.get_tenant(MINE, on)

@@ -9,7 +9,21 @@ import typer
 from typer.core import TyperGroup
 
 from offtake import __version__
-from offtake.cli import audit, config, data, home, identity, jobs, link_key, report, server, state, sweep, tenants
+from offtake.cli import (
+    audit,
+    config,
+    data,
+    erase,
+    home,
+    identity,
+    jobs,
+    link_key,
+    report,
+    server,
+    state,
+    sweep,
+    tenants,
+)
 from offtake.cli.exits import EXITS, INTERRUPTED, exit_code
 from offtake.cli.options import printable
 from offtake.cli.usage_errors import plain_messages
@@ -36,7 +50,7 @@ _SECTIONS = {
     "Set up": ("init", "config", "tenant", "credential", "link-key"),
     "Data": ("load", "seed", "report"),
     "Run": ("serve", "worker"),
-    "Operate": ("jobs", "audit", "sweep", "state"),
+    "Operate": ("jobs", "audit", "sweep", "erase", "state"),
 }
 
 
@@ -89,7 +103,7 @@ def program(
     """Replaced by the help of the program."""
 
 
-for group in (home, data, server, sweep):
+for group in (home, data, server, sweep, erase):
     group.register(app)
 app.add_typer(tenants.commands, name="tenant")
 app.add_typer(identity.credentials, name="credential")

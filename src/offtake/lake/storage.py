@@ -57,6 +57,9 @@ class TableStorage(Protocol):
     def discard(self, name: str) -> None:
         """Remove a file that was published and is part of no table. Raises StorageUnavailable, OSError."""
 
+    def size(self, name: str) -> int:
+        """Return the size of a file in bytes. Raises StorageUnavailable, OSError."""
+
     def discard_folder(self, name: str) -> None:
         """Remove all files below ``name``, which has the form ``table/path``, and their cached copies on this machine.
 
@@ -128,6 +131,10 @@ class FolderTableStorage:
         """Remove the file."""
         (self.root / name).unlink(missing_ok=True)
 
+    def size(self, name: str) -> int:
+        """Return the file's size."""
+        return (self.root / name).stat().st_size
+
     def discard_folder(self, name: str) -> None:
         """Remove the folder."""
         with suppress(FileNotFoundError):
@@ -189,6 +196,13 @@ class BucketTableStorage:
         """Remove the object and its cached copy."""
         self.bucket.remove(name)
         self._cache.forget(name)
+
+    def size(self, name: str) -> int:
+        """Return the object's size."""
+        size = self.bucket.size(name)
+        if size is None:
+            raise StorageUnavailable("A file of the lake was removed by another process; repeat it.")
+        return size
 
     def discard_folder(self, name: str) -> None:
         """Remove the objects."""

@@ -1,4 +1,4 @@
-"""Statements on the audit log. Rows are only inserted, never updated or deleted."""
+"""Statements on the audit log. Rows are only inserted; an erasure replaces persons in them (``subject_records.py``)."""
 
 from __future__ import annotations
 

@@ -382,6 +382,18 @@ def delete(connection: Connection, job_id: str) -> bool:
     return connection.execute(_move(Status.DELETED, job.c.id == job_id)).rowcount == 1
 
 
+def erase(connection: Connection, job_id: str, failure: Failure) -> bool:
+    """Move a published job to deleted, with the reason: its artifact was removed because it may hold a person."""
+    statement = _move(Status.DELETED, and_(job.c.id == job_id, job.c.artifact_key.is_not(None)))
+    return _remove_file(connection, statement.values(failure_code=failure.code, failure_message=failure.message))
+
+
+def open_jobs(connection: Connection, name: str) -> Sequence[Job]:
+    """Return the tenant's open jobs."""
+    statement = select(job).where(job.c.tenant == name, _has_status(OPEN)).order_by(job.c.created_at, job.c.id)
+    return [job_from_row(row) for row in connection.execute(statement)]
+
+
 def referenced_keys(connection: Connection, files: Collection[tuple[str, int, str]]) -> set[str]:
     """Return the keys of those files that a job references. A file is given as (job, fence, key).
 
