@@ -20,9 +20,8 @@ import pytest
 from offtake.errors import LakeError, LoadRejected
 from offtake.lake.delta import Lake
 from offtake.lake.ingest.chunks import MAX_ROW_BYTES
-from offtake.lake.ingest.files import open_source
 from offtake.lake.ingest.incoming import Incoming
-from offtake.lake.ingest.load import load, stage_chunk
+from offtake.lake.ingest.load import load, open_mapped, stage_chunk
 from offtake.lake.ingest.rejects import BadRows
 from offtake.lake.staging import staging
 from offtake.lake.storage import FolderTableStorage
@@ -109,7 +108,7 @@ def test_a_file_that_is_replaced_while_it_is_loaded_is_read_as_it_was_opened(
     with staging(lake.storage.staging) as area:
         incoming = Incoming(area, TEAM)
         bad = BadRows(area.path("bad"), keep=False)
-        with open_source(area, TEAM, path) as source:
+        with open_mapped(area, TEAM, path) as source:
             later.replace(path)
             assert sum(stage_chunk(incoming, source, chunk, bad, tenant="acme") for chunk in source.chunks()) == 1
         found = area.connection.execute(f"SELECT name FROM ({incoming.rows()})").fetchall()
@@ -187,7 +186,7 @@ def test_rows_that_the_engine_loses_stop_the_load(lake: Lake, tmp_path: Path, su
     FORMATS[suffix](path, "one")
     with staging(lake.storage.staging) as area:
         incoming = Incoming(area, TEAM)
-        with open_source(area, TEAM, path) as source:
+        with open_mapped(area, TEAM, path) as source:
             lossy = replace(source, relation=f"SELECT * FROM ({source.relation}) LIMIT 0")
             (chunk,) = source.chunks()
             with pytest.raises(LakeError, match=r"rows.*: 1 rows were not read"):
@@ -228,8 +227,8 @@ def test_a_record_that_the_engine_cannot_read_is_a_bad_row(lake: Lake, tmp_path:
     bad = tmp_path / "bad"
     with staging(lake.storage.staging) as area:
         incoming, rows = Incoming(area, TEAM), BadRows(bad, keep=True)
-        with open_source(area, TEAM, path) as source:
-            lossy = replace(source, relation=f"SELECT * FROM ({source.relation}) WHERE name <> '2'")
+        with open_mapped(area, TEAM, path) as source:
+            lossy = replace(source, relation=f"SELECT * FROM ({source.relation}) WHERE c2 <> '2'")
             (chunk,) = source.chunks()
             assert stage_chunk(incoming, lossy, chunk, rows, tenant="acme") == 3
     (row,) = map(json.loads, bad.read_text().splitlines())

@@ -92,7 +92,7 @@ def test_csv_values_that_break_the_model(
         ("is_transfer", 1, "not a boolean"),
         ("ended_at", 1767225600, "not an instant"),
         ("ended_at", "2026-01-01T00:00:10", "without a UTC offset"),
-        ("call_id", 5, "is not a JSON string"),
+        ("call_id", 5.5, "is neither a JSON string nor a whole number of 64 bits"),
         ("kind", "x", "is not one of"),
         ("queue_ids", "a", "not a JSON array"),
         ("queue_ids", ["a", None], "not a JSON array"),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -13,12 +13,15 @@ from offtake.lake.compact import compact
 from offtake.lake.delta import Lake
 from offtake.lake.ingest.chunks import Chunk, TextChunk, halves, without_record
 from offtake.lake.ingest.counts import LoadCounts
-from offtake.lake.ingest.csv_chunks import QUOTE_FAULT
-from offtake.lake.ingest.files import CSV, SourceFile, file_format, open_source
+from offtake.lake.ingest.csv_records import QUOTE_FAULT
 from offtake.lake.ingest.folders import parquet_parts
 from offtake.lake.ingest.incoming import Incoming
 from offtake.lake.ingest.inputs import BYTE_ORDER_MARK
 from offtake.lake.ingest.long_values import put_back
+from offtake.lake.ingest.mapping.identity import identity
+from offtake.lake.ingest.mapping.mapped import MappedSource
+from offtake.lake.ingest.readers import open_source, source_format
+from offtake.lake.ingest.readers.source import ReaderOptions
 from offtake.lake.ingest.rejects import BadRows, bad_rows, broken_rows, reject_file, rejected
 from offtake.lake.ingest.upsert import upsert
 from offtake.lake.ingest.validate import stage
@@ -48,13 +51,13 @@ def load(
         raise LakeError("There is no file to load; name at least one.")
     files = [part for path in files for part in parquet_parts(path)]
     for path in files:
-        file_format(path)
+        source_format(path)
     with staging(lake.storage.staging) as area:
         incoming = Incoming(area, table)
         bad = BadRows(area.path("rejected.ndjson"), keep=reject_to is not None)
         read = 0
         for path in files:
-            with open_source(area, table, path) as source:
+            with open_mapped(area, table, path) as source:
                 for chunk in source.chunks():
                     read += stage_chunk(incoming, source, chunk, bad, tenant=tenant)
                     progress(read)
@@ -67,14 +70,21 @@ def load(
     return stored.counts
 
 
-def stage_chunk(incoming: Incoming, source: SourceFile, chunk: Chunk, bad: BadRows, *, tenant: str) -> int:
+@contextmanager
+def open_mapped(area: Staging, table: Table, path: Path) -> Iterator[MappedSource]:
+    """Open an input file and map its columns. Raises LakeError, also for any error while the block reads it."""
+    with open_source(area, path, ReaderOptions()) as source:
+        yield identity(table, source)
+
+
+def stage_chunk(incoming: Incoming, source: MappedSource, chunk: Chunk, bad: BadRows, *, tenant: str) -> int:
     """Check the rows of one chunk, and keep the good ones; return the number of rows, good and bad."""
     connection, table = incoming.connection, incoming.table
     path, size = _chunk_file(incoming.staging, chunk)
     try:
         staged = 0 if chunk.rows == 0 else stage(connection, table, source, path, size=size, tenant=tenant)
         if isinstance(chunk, TextChunk):
-            put_back(connection, chunk.long_values)
+            put_back(connection, chunk.long_values, source.long_columns)
         broken = broken_rows(connection, source)
         lost = chunk.rows - staged - len(broken)
         if lost:
@@ -88,12 +98,12 @@ def stage_chunk(incoming: Incoming, source: SourceFile, chunk: Chunk, bad: BadRo
         incoming.clear()
         broken_rows(connection, source)
         return sum(stage_chunk(incoming, source, part, bad, tenant=tenant) for part in parts)
-    bad.add(bad_rows(connection, source, chunk, broken), table)
+    bad.add(bad_rows(connection, source, chunk, broken), source)
     incoming.keep()
     return chunk.rows + (len(chunk.broken) if isinstance(chunk, TextChunk) else 0)
 
 
-def _parts(source: SourceFile, chunk: Chunk, error: Exception) -> Sequence[TextChunk] | None:
+def _parts(source: MappedSource, chunk: Chunk, error: Exception) -> Sequence[TextChunk] | None:
     """Return chunks of the same records that may be read although the chunk could not; None if there are none.
 
     Misplaced quotes can confuse DuckDB's CSV parser so that it fails or loses records. Of such a chunk, the records are
@@ -102,7 +112,7 @@ def _parts(source: SourceFile, chunk: Chunk, error: Exception) -> Sequence[TextC
     if not isinstance(chunk, TextChunk):
         return None
     parts = halves(chunk)
-    if parts is None and source.form is CSV and not isinstance(error, duckdb.OutOfMemoryException):
+    if parts is None and source.form.reports_broken_records and not isinstance(error, duckdb.OutOfMemoryException):
         return [without_record(chunk, QUOTE_FAULT)]
     return parts
 
@@ -122,13 +132,13 @@ class _RowsLostError(LakeError):
     """The engine did not read rows, and did not report them."""
 
 
-def _rows_lost(source: SourceFile, chunk: Chunk, lost: int) -> _RowsLostError:
+def _rows_lost(source: MappedSource, chunk: Chunk, lost: int) -> _RowsLostError:
     return _RowsLostError(
         f"{_where(source, chunk)}: {abs(lost):,} rows were not read as they are written. Nothing was loaded."
     )
 
 
-def _needs_memory(source: SourceFile, chunk: Chunk) -> LakeError:
+def _needs_memory(source: MappedSource, chunk: Chunk) -> LakeError:
     limit = MEMORY_BYTES // 1024**2
     return LakeError(
         f"{_where(source, chunk)}: the row needs more than the {limit} MiB of memory of a load. Shorten its values, or "
@@ -136,7 +146,7 @@ def _needs_memory(source: SourceFile, chunk: Chunk) -> LakeError:
     )
 
 
-def _where(source: SourceFile, chunk: Chunk) -> str:
+def _where(source: MappedSource, chunk: Chunk) -> str:
     if not isinstance(chunk, TextChunk):
         return f"{source.path}: rows {chunk.first} to {chunk.first + chunk.rows - 1}"
     records = chunk.split()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -28,7 +28,7 @@ _KEY_BYTES = 256  # at most before a value: its key and blanks
 class LongValue:
     """A value that was taken out of a line: ``literal`` is its JSON text, ``token`` stands for it."""
 
-    column: str
+    key: str
     token: str
     literal: bytes
 
@@ -42,8 +42,8 @@ def long_columns(table: Table) -> frozenset[str]:
     )
 
 
-def take_out(line: bytes, columns: Collection[str]) -> tuple[bytes, list[LongValue]]:
-    """Return the line with tokens in place of the long values of these columns, and the values.
+def take_out(line: bytes, keys: Collection[str]) -> tuple[bytes, list[LongValue]]:
+    """Return the line with tokens in place of the long values of these keys, and the values.
 
     A value that is not valid JSON text stays, and the engine reports it.
     """
@@ -53,19 +53,19 @@ def take_out(line: bytes, columns: Collection[str]) -> tuple[bytes, list[LongVal
     for first, end in _long_strings(line):
         key = _KEY.search(line, max(start, first - _KEY_BYTES), first)
         literal = line[first:end]
-        if key is None or key[1].decode("ascii", errors="replace") not in columns or _decoded(literal) is None:
+        if key is None or key[1].decode("ascii", errors="replace") not in keys or _decoded(literal) is None:
             continue
-        value = LongValue(column=key[1].decode(), token=f"long value {uuid4()}", literal=literal)
+        value = LongValue(key=key[1].decode(), token=f"long value {uuid4()}", literal=literal)
         kept += [line[start:first], json.dumps(value.token).encode()]
         values.append(value)
         start = end
     return b"".join([*kept, line[start:]]), values
 
 
-def put_back(connection: duckdb.DuckDBPyConnection, values: Sequence[LongValue]) -> None:
-    """Put the decoded values into the staged rows."""
+def put_back(connection: duckdb.DuckDBPyConnection, values: Sequence[LongValue], columns: Mapping[str, str]) -> None:
+    """Put the decoded values into the staged rows; ``columns`` are those of the table, by key of the source."""
     for value in values:
-        column = quote_identifier(value.column)
+        column = quote_identifier(columns[value.key])
         connection.execute(
             f"UPDATE {ARRIVING} SET {column} = $text WHERE {column} = $token",  # noqa: S608
             {"text": _decoded(value.literal), "token": value.token},

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from offtake.lake.ingest.readers.source import SourceKind, SourceValue
 from offtake.lake.tables import DUCKDB_TYPES
 from offtake.model.column_type import ColumnType
 from offtake.sql_text import quote_literal
@@ -20,6 +21,7 @@ _OFFSET = r"(Z|[+-][01][0-9](:?[0-5][0-9])?)"
 _NUMBER = r"-?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
 
 NOT_TEXT = "is not a JSON string"
+NOT_ID = "is neither a JSON string nor a whole number of 64 bits"
 NOT_WHOLE = "is not a whole number; write digits only, such as 42 or -7"
 NOT_NUMBER = "is not a finite number; write one such as 3.5 or 1e3"
 NOT_BOOLEAN = "is not a boolean; write true or false"
@@ -40,6 +42,15 @@ class ParseExpressions:
     source: str  # the value in the file; null if there is none
     value: str  # parsed
     reason: str  # why the value cannot be parsed; null if it can
+
+
+def parse(column_type: ColumnType, value: SourceValue) -> ParseExpressions | None:
+    """Return the expressions for a value of a source; None if its type does not fit the column."""
+    if value.kind is SourceKind.TEXT:
+        return parse_text(column_type, value.sql)
+    if value.kind is SourceKind.JSON:
+        return parse_json(column_type, value.sql, value.json)
+    return parse_typed(column_type, value.sql, value.duckdb_type)
 
 
 def parse_text(column_type: ColumnType, source: str) -> ParseExpressions:
@@ -154,7 +165,7 @@ _WHOLE_JSON = (("BIGINT", "UBIGINT"), NOT_WHOLE)
 _JSON_TYPES: Mapping[ColumnType, tuple[tuple[str, ...], str]] = MappingProxyType(
     {
         ColumnType.TEXT: (("VARCHAR",), NOT_TEXT),
-        ColumnType.ID: (("VARCHAR",), NOT_TEXT),
+        ColumnType.ID: (("VARCHAR", "BIGINT", "UBIGINT"), NOT_ID),
         ColumnType.INTEGER: _WHOLE_JSON,
         ColumnType.SECONDS: _WHOLE_JSON,
         ColumnType.MILLISECONDS: _WHOLE_JSON,

@@ -13,11 +13,12 @@ import duckdb
 
 from offtake.errors import LoadRejected, OutputError
 from offtake.lake.ingest.chunks import Chunk, Record, TextChunk
-from offtake.lake.ingest.csv_chunks import QUOTE_FAULT
-from offtake.lake.ingest.files import BROKEN, BROKEN_SCANS, CSV, PARQUET, UNKNOWN_COLUMN, SourceFile, unknown_column
+from offtake.lake.ingest.csv_records import QUOTE_FAULT
 from offtake.lake.ingest.incoming import ARRIVING
 from offtake.lake.ingest.long_values import restore
-from offtake.lake.tables import Table
+from offtake.lake.ingest.mapping.mapped import MappedSource
+from offtake.lake.ingest.readers.csv import BROKEN, BROKEN_SCANS
+from offtake.lake.ingest.readers.ndjson import UNKNOWN_KEY
 from offtake.output_file import output_file
 
 _STRUCTURE = {
@@ -39,18 +40,14 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadRow:
-    """A row that violates the model, and its location: ``line`` of ``path``, or row number in a Parquet file."""
+    """A row that violates the model, and its location: ``line`` of ``path``, or its number if it has no line."""
 
     path: Path
     line: int
     faults: tuple[Fault, ...]
     raw: str  # as JSON
 
-    @property
-    def location(self) -> str:
-        """``path:line``; for Parquet, path and row number."""
-        is_parquet = self.path.name.lower().endswith(PARQUET.suffixes)
-        return f"{self.path}: row {self.line}" if is_parquet else f"{self.path}:{self.line}"
+    location: str  # ``path:line``, or path and row number
 
 
 class BadRows:
@@ -62,12 +59,12 @@ class BadRows:
         self._spool = spool
         self._keep = keep
 
-    def add(self, rows: Iterator[BadRow], table: Table) -> None:
+    def add(self, rows: Iterator[BadRow], source: MappedSource) -> None:
         """Add the bad rows of a chunk. Raises LakeError for an unknown column, which stops the load as in a header."""
         with self._spool.open("a", encoding="utf-8", newline="\n") as spool:
             for row in rows:
-                if row.faults[0].reason == UNKNOWN_COLUMN:
-                    raise unknown_column(table, row.location, str(row.faults[0].column))
+                if row.faults[0].reason == UNKNOWN_KEY:
+                    raise source.unknown_column(row.location, str(row.faults[0].column))
                 self.first = self.first or row
                 self.count += 1
                 if self._keep:
@@ -81,38 +78,37 @@ class BadRows:
 
 
 def bad_rows(
-    connection: duckdb.DuckDBPyConnection, source: SourceFile, chunk: Chunk, broken: Mapping[int, Fault]
+    connection: duckdb.DuckDBPyConnection, source: MappedSource, chunk: Chunk, broken: Mapping[int, Fault]
 ) -> Iterator[BadRow]:
     """Yield the bad rows of the chunk in order; ``broken`` are those that the engine could not parse."""
     faulty = connection.execute(
         f"SELECT rowid, _faults, _raw FROM {ARRIVING} WHERE _faults IS NOT NULL ORDER BY rowid"  # noqa: S608
     ).fetchall()
-    path = source.path
     if isinstance(chunk, TextChunk):
         records = chunk.split() if faulty or broken else ()
         found = [
             *(
-                (n, _faulty(path, records[n].line, faults, raw, _text(records[n], chunk)))
+                (n, _faulty(source, records[n].line, faults, raw, _text(records[n], chunk)))
                 for n, faults, raw in _numbered(faulty, broken)
             ),
             # DuckDB 2.0 reports the text of another record, or none, if quotes are at wrong places.
-            *((n, _broken(path, records[n].line, fault, _text(records[n], chunk))) for n, fault in broken.items()),
+            *((n, _broken(source, records[n].line, fault, _text(records[n], chunk))) for n, fault in broken.items()),
         ]
         found.sort(key=lambda each: each[0])
         early = [
-            (each.position, _broken(path, each.line, Fault(column=None, value=None, reason=each.reason), each.text))
+            (each.position, _broken(source, each.line, Fault(column=None, value=None, reason=each.reason), each.text))
             for each in chunk.broken
         ]
         for _, row in merge(early, found, key=lambda each: each[0]):
             yield replace(row, raw=restore(row.raw, chunk.long_values)) if chunk.long_values else row
     else:
         for n, faults, raw in faulty:
-            yield _faulty(path, chunk.first + n, faults, raw, "")
+            yield _faulty(source, chunk.first + n, faults, raw, "")
 
 
-def broken_rows(connection: duckdb.DuckDBPyConnection, source: SourceFile) -> Mapping[int, Fault]:
+def broken_rows(connection: duckdb.DuckDBPyConnection, source: MappedSource) -> Mapping[int, Fault]:
     """Return and forget the records that the engine could not parse, by their number in the chunk, from 0."""
-    if source.form is not CSV:
+    if not source.form.reports_broken_records:
         return {}
     with suppress(duckdb.CatalogException):  # without a broken record, there is no table
         rows = connection.execute(
@@ -120,7 +116,7 @@ def broken_rows(connection: duckdb.DuckDBPyConnection, source: SourceFile) -> Ma
         ).fetchall()
         connection.execute(f"DROP TABLE {BROKEN}; DROP TABLE {BROKEN_SCANS}")
         return {
-            int(line) - 1: Fault(column=column, value=None, reason=_structure(str(error_type)))
+            int(line) - 1: Fault(column=source.engine_names.get(column), value=None, reason=_structure(str(error_type)))
             for line, column, error_type in rows
         }
     return {}
@@ -149,15 +145,20 @@ def _text(record: Record, chunk: TextChunk) -> str:
     return restore(record.content.decode("utf-8", errors="replace"), chunk.long_values)
 
 
-def _faulty(path: Path, line: int, faults: list[dict[str, str | None]], raw: str | None, text: str) -> BadRow:
+def _faulty(source: MappedSource, line: int, faults: list[dict[str, str | None]], raw: str | None, text: str) -> BadRow:
     if raw is None:  # the engine could not read the record as JSON
         raw = _text_as_json(text)
     found = tuple(Fault(column=each["column"], value=each["value"], reason=str(each["reason"])) for each in faults)
-    return BadRow(path=path, line=line, faults=found, raw=raw)
+    return BadRow(path=source.path, line=line, location=_location(source, line), faults=found, raw=raw)
 
 
-def _broken(path: Path, line: int, fault: Fault, text: str) -> BadRow:
-    return BadRow(path=path, line=line, faults=(fault,), raw=_text_as_json(text))
+def _broken(source: MappedSource, line: int, fault: Fault, text: str) -> BadRow:
+    location = _location(source, line)
+    return BadRow(path=source.path, line=line, location=location, faults=(fault,), raw=_text_as_json(text))
+
+
+def _location(source: MappedSource, line: int) -> str:
+    return f"{source.path}:{line}" if source.form.has_lines else f"{source.path}: row {line}"
 
 
 def _text_as_json(text: str) -> str:

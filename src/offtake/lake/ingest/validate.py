@@ -11,8 +11,8 @@ from collections.abc import Mapping
 import duckdb
 
 from offtake.errors import InvalidExpression
-from offtake.lake.ingest.files import TENANT, SourceFile
 from offtake.lake.ingest.incoming import ARRIVING
+from offtake.lake.ingest.mapping.mapped import TENANT, MappedSource
 from offtake.lake.ingest.parsing import NO_SUCH_TIME, ParseExpressions
 from offtake.lake.tables import DUCKDB_TYPES, Table, TableColumn
 from offtake.model.column_type import ColumnType
@@ -24,7 +24,7 @@ _VALUE_LENGTH = 80  # of a faulty value that a fault keeps
 
 
 def stage(
-    connection: duckdb.DuckDBPyConnection, table: Table, source: SourceFile, path: str, *, size: int, tenant: str
+    connection: duckdb.DuckDBPyConnection, table: Table, source: MappedSource, path: str, *, size: int, tenant: str
 ) -> int:
     """Read the chunk at ``path``, whose longest record has at most ``size`` bytes; return the number of rows read."""
     parameters: dict[str, object] = {"path": path, "size": size, "tenant": tenant}
@@ -41,7 +41,7 @@ def _used(parameters: Mapping[str, object], sql: str) -> dict[str, object]:
 
 
 def _check_expressions(
-    connection: duckdb.DuckDBPyConnection, source: SourceFile, column: TableColumn, parameters: Mapping[str, object]
+    connection: duckdb.DuckDBPyConnection, source: MappedSource, column: TableColumn, parameters: Mapping[str, object]
 ) -> None:
     """Parse each distinct filter expression of a column, which SQL cannot do, and store the faults in a variable."""
     texts = f"SELECT DISTINCT {source.expressions[column.name].value} FROM ({source.relation})"  # noqa: S608
@@ -57,7 +57,7 @@ def _check_expressions(
     )
 
 
-def _statement(table: Table, source: SourceFile) -> str:
+def _statement(table: Table, source: MappedSource) -> str:
     """Return the INSERT statement; three nested layers, values, reasons and faults, compute each expression once."""
     expressions = source.expressions
     values = [f"{_value(column, expressions)} AS {_v(column)}" for column in table.columns]

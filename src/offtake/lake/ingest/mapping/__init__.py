@@ -1,0 +1,1 @@
+"""How the columns of a source become the columns of a table."""

@@ -1,0 +1,33 @@
+"""A source whose columns are mapped to those of a table: what the validation of rows works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from offtake.errors import LakeError
+from offtake.lake.ingest.chunks import Chunk
+from offtake.lake.ingest.parsing import ParseExpressions
+from offtake.lake.ingest.readers.source import SourceFormat
+from offtake.lake.tables import TableColumn
+from offtake.model.column_type import ColumnType
+
+TENANT = TableColumn(name="tenant", type=ColumnType.ID, meaning="The row's tenant; optional.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MappedSource:
+    """One open source of a load; ``path`` is only for messages."""
+
+    path: Path
+    form: SourceFormat
+    chunks: Callable[[], Iterator[Chunk]]
+    relation: str  # SQL: SELECT of a chunk's rows
+    expressions: Mapping[str, ParseExpressions]  # by column of the table
+    raw: str  # SQL: the row as JSON text
+    row_fault: str  # SQL: why a row as a whole cannot be read, or NULL
+    row_column: str  # SQL: the column of the source that ``row_fault`` concerns
+    engine_names: Mapping[str, str]  # name of each column of the source by that in ``relation``
+    long_columns: Mapping[str, str]  # by key of the source whose long texts are taken out of rows: the table's column
+    unknown_column: Callable[[str, str], LakeError]  # the error for a location and an unknown column
