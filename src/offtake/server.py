@@ -26,16 +26,10 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from offtake import __version__
-from offtake.app import (
-    build_app,
-    build_executor,
-    build_maintenance,
-    build_services,
-    build_tls,
-    build_traffic,
-    check_storage,
-    log_resources,
-)
+from offtake.app import build_app, build_services, build_tls, build_traffic
+from offtake.composition.executor import build_executor, build_maintenance
+from offtake.composition.resources import log_resources
+from offtake.composition.storage import check_storage
 from offtake.core.admin.identity import unknown_tenants
 from offtake.core.services import Services
 from offtake.errors import HomeError, SettingsError

@@ -24,7 +24,7 @@ from offtake.executor.worker import Worker, claim_next
 from offtake.http.errors import retry_headers
 from offtake.model.artifact import Artifact
 from offtake.model.tenant import Tenant
-from offtake.store import jobs, usage
+from offtake.store import job_queries, jobs, usage
 from offtake.store.records import request_to_json, stored_bytes
 from offtake.store.schema import idempotency
 from offtake.store.schema import job as job_table
@@ -218,7 +218,7 @@ def test_an_export_that_ends_while_another_is_created_counts_once(
             budget.require_room_for(connection, "acme", artifact, on, now=now)
             assert jobs.succeed(connection, lease, artifact, now=now, expires_at=now + HOUR)
 
-    ending, count_open = threading.Thread(target=end), jobs.count_open
+    ending, count_open = threading.Thread(target=end), job_queries.count_open
 
     def count_while_it_ends(connection: Connection, *, tenant: str, dialect: str | None = None) -> int:
         if dialect is None:  # the count for the budget
@@ -226,7 +226,7 @@ def test_an_export_that_ends_while_another_is_created_counts_once(
             ending.join(1)  # it waits for the transaction
         return count_open(connection, tenant=tenant, dialect=dialect)
 
-    monkeypatch.setattr(jobs, "count_open", count_while_it_ends)
+    monkeypatch.setattr(job_queries, "count_open", count_while_it_ends)
     with pytest.raises(BudgetExceeded, match="limit of files is 2"):
         create_export(EXPORT, caller(), on)
     ending.join()

@@ -26,7 +26,7 @@ from offtake.lake.ingest.load import load
 from offtake.lake.tables import tables
 from offtake.model.tenant import CredentialKind, Tenant
 from offtake.settings import Settings
-from offtake.store import audit, jobs
+from offtake.store import audit, job_queries
 from offtake.store.schema import metadata
 from offtake.tenant_settings import Origin, changed_options, options_in_force, tenant_table
 from tests.fixtures.care import call
@@ -205,5 +205,5 @@ def assert_unusable(secret: str, job: str, on: Services) -> None:
     with pytest.raises(NameTaken, match="being removed"):
         identity.add_tenant(Tenant(name=MINE), on)
     with on.database.write() as connection:
-        stored = jobs.get(connection, job)
+        stored = job_queries.get(connection, job)
         assert stored is None or stored.expires_at is None or stored.expires_at <= on.now(connection)

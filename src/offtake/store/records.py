@@ -71,12 +71,41 @@ def stored_bytes(request: dict[str, Any]) -> int:
 
 def job_from_row(row: Row[Any]) -> Job:
     """Return the job of a row."""
+    return Job(
+        id=row.id,
+        tenant=row.tenant,
+        principal=row.principal,
+        request=_request(row),
+        status=Status(row.status),
+        fence=row.fence,
+        attempts=row.attempts,
+        created_at=row.created_at,
+        not_before=row.not_before,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        expires_at=row.expires_at,
+        artifact=_artifact(row),
+        failure=_failure(row),
+        reference=row.reference,
+        actor=row.actor,
+        effective=row.effective,
+        estimated_duration=timedelta(seconds=row.estimated_seconds),
+        estimated_rows=row.estimated_rows,
+        held_at=row.held_at,
+        held_by=row.held_by,
+        pin=_pin(row),
+        progress=_progress(row),
+    )
+
+
+def _request(row: Row[Any]) -> ExportRequest:
+    """Return the request of a job's row; its ``unknown`` lists what this release cannot read."""
     stored = row.request
     timespan = Timespan(start=_instant(stored["start"]), end=_instant(stored["end"]), zone=stored["zone"])
     parameters, unreadable = _parameters_from_json(stored.get("parameters", {}))
     filters = filters_from_json(stored.get("filters", ()))
     compression, format_options, unreadable_formats = _format_from_json(stored)
-    request = ExportRequest(
+    return ExportRequest(
         dialect=row.dialect,
         report=row.report,
         format=row.format,
@@ -101,31 +130,6 @@ def job_from_row(row: Row[Any]) -> Job:
             *unreadable_formats,
             *(("filters",) if filters is None else ()),
         ),
-    )
-    return Job(
-        id=row.id,
-        tenant=row.tenant,
-        principal=row.principal,
-        request=request,
-        status=Status(row.status),
-        fence=row.fence,
-        attempts=row.attempts,
-        created_at=row.created_at,
-        not_before=row.not_before,
-        started_at=row.started_at,
-        finished_at=row.finished_at,
-        expires_at=row.expires_at,
-        artifact=_artifact(row),
-        failure=_failure(row),
-        reference=row.reference,
-        actor=row.actor,
-        effective=row.effective,
-        estimated_duration=timedelta(seconds=row.estimated_seconds),
-        estimated_rows=row.estimated_rows,
-        held_at=row.held_at,
-        held_by=row.held_by,
-        pin=_pin(row),
-        progress=_progress(row),
     )
 
 

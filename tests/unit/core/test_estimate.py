@@ -23,7 +23,7 @@ from offtake.model.request import ExportRequest
 from offtake.model.tenant import Scope, Tenant
 from offtake.model.timespan import Timespan
 from offtake.settings import Settings
-from offtake.store import jobs
+from offtake.store import job_claims, jobs
 from tests.fixtures.exports import caller, with_limits
 from tests.fixtures.sample import PLAN, Sample
 from tests.fixtures.workers import run_next_attempt
@@ -52,7 +52,7 @@ def ended(on: Services, request: ExportRequest, rows: int, *, size: int, seconds
     """Record a finished export with these numbers, whose file is gone."""
     job = create_export(request, caller(tenant), on)
     with on.database.write() as connection:
-        lease = jobs.claim_one(connection, job.id, worker="w", now=NOW, until=NOW + timedelta(hours=1))
+        lease = job_claims.claim_one(connection, job.id, worker="w", now=NOW, until=NOW + timedelta(hours=1))
         assert lease is not None
         jobs.upload(connection, lease)
         file, end = Artifact(key="any", rows=rows, bytes=size, sha256="0" * 64), NOW + timedelta(seconds=seconds)

@@ -8,7 +8,8 @@ from offtake.lake.erasure.rules import can_be_blanked
 from offtake.lake.tables import Table, tables
 from offtake.model.data_subject import EMAIL, PERSON_IDS, PHONE
 
-IDENTIFIERS = {EMAIL, PHONE, *PERSON_IDS, "conversation", "interaction", "carrier_call"}
+PERSON = {EMAIL, PHONE, *PERSON_IDS}
+IDENTIFIERS = {*PERSON, "conversation", "interaction", "carrier_call"}
 
 
 @pytest.mark.parametrize("table", tables().values(), ids=lambda table: table.name)
@@ -19,5 +20,5 @@ def test_a_rule_names_columns_that_can_be_erased(table: Table) -> None:
     for column in table.columns:
         assert set(column.identifies) <= IDENTIFIERS
         assert column.name not in table.leads_to or column.identifies
-        if column.personal and not table.erases_row:
+        if column.personal and not table.erases_row and not set(column.identifies) & PERSON:
             assert column.name in erased, column.name

@@ -13,7 +13,7 @@ from offtake.lake.removal import TableSize
 from offtake.model.audit import AuditEntry
 from offtake.model.job import JobFilter
 from offtake.model.tenant import Tenant
-from offtake.store import audit, identity, jobs, usage
+from offtake.store import audit, identity, job_queries, usage
 from offtake.store.usage import Usage
 
 
@@ -41,8 +41,8 @@ def summary(tenant: Tenant, on: Services) -> TenantSummary:
         return TenantSummary(
             tenant=tenant,
             usage=usage.read(connection, tenant.name),
-            jobs=jobs.count(connection, JobFilter(tenant=tenant.name)),
-            open_jobs=jobs.count_open(connection, tenant=tenant.name),
+            jobs=job_queries.count(connection, JobFilter(tenant=tenant.name)),
+            open_jobs=job_queries.count_open(connection, tenant=tenant.name),
             credentials=len(identity.credentials_of(connection, tenant.name)),
         )
 

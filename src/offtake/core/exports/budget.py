@@ -22,7 +22,7 @@ from offtake.core.services import Services
 from offtake.errors import BudgetExceeded, TenantBudgetExhausted
 from offtake.model.artifact import Artifact
 from offtake.model.tenant import Scope
-from offtake.store import jobs, purge, usage
+from offtake.store import job_queries, purge, usage
 from offtake.store.usage import Usage
 
 _MIB = 1024 * 1024
@@ -49,7 +49,7 @@ def account_usage(by: Caller, dialect: str, on: Services) -> AccountUsage:
         used = usage.read(connection, tenant)
         return AccountUsage(
             usage=used,
-            open_exports=jobs.count_open(connection, tenant=tenant, dialect=dialect),
+            open_exports=job_queries.count_open(connection, tenant=tenant, dialect=dialect),
             daily_bytes=used.published_on(on.now(connection)),
             next_expiry=usage.when_freed(connection, tenant, files=1, size=0, rows=0),
         )
@@ -86,7 +86,7 @@ def require_room(connection: Connection, tenant: str, on: Services, *, request_b
             usage.start_of_day(now) + _DAY,
             now,
         )
-    open_jobs = jobs.count_open(connection, tenant=tenant)
+    open_jobs = job_queries.count_open(connection, tenant=tenant)
     excess_of_files = _excess(budget, used, on, open_jobs=open_jobs)
     if excess_of_files.words is not None:
         _refuse_files(connection, tenant, excess_of_files, has_open_jobs=open_jobs > 0, now=now)

@@ -24,7 +24,7 @@ from offtake.formats import format_of
 from offtake.model.artifact import ArtifactFile
 from offtake.model.job import Job, has_file
 from offtake.model.signing_key import SigningKey
-from offtake.store import audit, identity, jobs, manifests
+from offtake.store import audit, identity, job_queries, manifests
 
 _TAG_BYTES = 13  # with the HMAC a multiple of three, so that Base64 needs no padding
 RETRY_SECONDS = 5  # while the artifact store does not respond
@@ -130,7 +130,7 @@ def open_link(
     if key is None:
         raise LinkRefused("The link is not valid.")
     with on.database.read() as connection:
-        job, now = jobs.get(connection, job_id), on.now(connection)
+        job, now = job_queries.get(connection, job_id), on.now(connection)
         credentials = () if job is None else identity.credentials_of(connection, job.tenant)
         found = None if job is None else manifests.file(connection, job, file)
     if job is None or not has_file(job, now) or found is None:

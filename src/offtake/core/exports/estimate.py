@@ -65,6 +65,7 @@ def estimate(request: ExportRequest, by: Caller, on: Services) -> Estimate:
     report = on.catalogue.reports[request.report]
     with on.database.write() as connection:
         audit.record(connection, audit_entry("report.estimate", by, dialect=request.dialect), now=now)
+    with on.database.read() as connection:
         runs = earlier_runs.newest(
             connection, tenant=tenant, dialect=request.dialect, report=request.report, limit=_RUNS
         )

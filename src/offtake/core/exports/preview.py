@@ -25,8 +25,9 @@ from offtake.core.presentation import layout_of
 from offtake.core.query import filters
 from offtake.core.query.preparation import prepare
 from offtake.core.services import Services
-from offtake.engine.duckdb import Limits, Session
+from offtake.engine.duckdb import Session
 from offtake.engine.first_rows import any_rows, first_keys, rows_until
+from offtake.engine.locked_database import Limits
 from offtake.engine.plan import plan
 from offtake.errors import (
     AttemptInterrupted,

@@ -14,7 +14,7 @@ from offtake.core.services import Services
 from offtake.errors import JobNotFound
 from offtake.model.job import Job, JobFilter, Status, apply_retention
 from offtake.model.tenant import Scope
-from offtake.store import audit, job_states, jobs
+from offtake.store import audit, job_queries, job_states
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +85,11 @@ def list_exports(listing: Listing, by: Caller, on: Services) -> JobPage:
     )
     offset = (listing.page - 1) * listing.per_page
     with on.database.read() as connection:
-        total = jobs.count(connection, condition)
+        total = job_queries.count(connection, condition)
     if offset >= total:  # also keeps offsets from the database that exceed its integers
         return JobPage(jobs=(), total=total)
     with on.database.read() as connection:
-        rows = jobs.newest(connection, condition, limit=listing.per_page, offset=offset)
+        rows = job_queries.newest(connection, condition, limit=listing.per_page, offset=offset)
         now = on.now(connection)
     return JobPage(jobs=[apply_retention(job, now) for job in rows], total=total)
 
@@ -123,7 +123,7 @@ def list_slice(wanted: Slice, by: Caller, on: Services) -> Sequence[Job]:
         reports=_permitted_reports(by, on),
     )
     with on.database.read() as connection:
-        rows = jobs.newest(connection, condition, limit=wanted.limit, before=wanted.before)
+        rows = job_queries.newest(connection, condition, limit=wanted.limit, before=wanted.before)
         now = on.now(connection)
     return [apply_retention(job, now) for job in rows]
 
@@ -145,7 +145,7 @@ def queue_position(job: Job, on: Services) -> int | None:
 
 def own_job(connection: Connection, ref: JobRef, by: Caller) -> Job:
     """Return the job as stored. Raises JobNotFound unless the caller may see it under this reference."""
-    find = jobs.get_by_reference if ref.is_reference else jobs.get
+    find = job_queries.get_by_reference if ref.is_reference else job_queries.get
     job = find(connection, ref.id, tenant=by.principal.tenant)
     matches = job is not None and job.request.dialect == ref.dialect and ref.report in (None, job.request.report)
     if job is None or not matches or not may_see(by.principal, job):

@@ -18,7 +18,8 @@ from offtake.core.presentation import Presentation, choose
 from offtake.core.query import filters, intermediate, server_audit
 from offtake.core.report_cases.case import TENANT, Case
 from offtake.core.report_cases.row_comparison import differences
-from offtake.engine.duckdb import Limits, Session
+from offtake.engine.duckdb import Session
+from offtake.engine.locked_database import Limits
 from offtake.engine.plan import plan, plan_rows, with_instants
 from offtake.errors import CatalogueError, OperatorError
 from offtake.lake.delta import Lake

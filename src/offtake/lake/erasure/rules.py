@@ -135,15 +135,16 @@ def _mention_in(text: str) -> str:
 
 
 def _is_value(column: str, identifier: str) -> str:
-    return f"coalesce({normal(column, identifier)} IN (SELECT value FROM {VALUES} WHERE identifier = {quote_literal(identifier)}), false)"  # noqa: S608
+    values = f"SELECT value FROM {VALUES} WHERE identifier = {quote_literal(identifier)}"  # noqa: S608
+    return f"coalesce({normal(column, identifier)} IN ({values}), false)"
 
 
 def _item_is_erased(column: TableColumn) -> str:
     """Return SQL: ``item``, of a list, identifies or mentions the person. A lambda cannot have a subquery."""
-    identifiers = [identifier for identifier in column.identifies if identifier in _ERASED_IDENTIFIERS]
     values = [
-        f"coalesce(list_contains(getvariable({quote_literal(f'{VALUES}_{identifier}')}), {normal('item', identifier)}), false)"
-        for identifier in identifiers
+        f"coalesce(list_contains({_variable(identifier)}, {normal('item', identifier)}), false)"
+        for identifier in column.identifies
+        if identifier in _ERASED_IDENTIFIERS
     ]
     return _any([*values, _mention_in("item")])
 
@@ -151,3 +152,7 @@ def _item_is_erased(column: TableColumn) -> str:
 def _any(conditions: list[str]) -> str:
     real = [condition for condition in conditions if condition != "false"]
     return f"({' OR '.join(real)})" if real else "false"
+
+
+def _variable(identifier: str) -> str:
+    return f"getvariable({quote_literal(f'{VALUES}_{identifier}')})"

@@ -18,7 +18,7 @@ from offtake.model.data_subject import DataSubject
 from offtake.model.job import Failure, Job, JobFilter, Status
 from offtake.model.manifest import Manifest
 from offtake.model.report import Prune, TableUse
-from offtake.store import audit, jobs, manifests
+from offtake.store import audit, job_queries, jobs, manifests
 
 _PAGE = 200  # jobs
 _INSTANT_STEP = timedelta(microseconds=1)  # the last instant of a timespan is one before its end
@@ -75,7 +75,7 @@ def _published(tenant: str, on: Services) -> Iterator[Job]:
     condition, before = JobFilter(tenant=tenant, status=Status.SUCCEEDED), None
     while True:
         with on.database.read() as connection:
-            page = jobs.newest(connection, condition, limit=_PAGE, before=before)
+            page = job_queries.newest(connection, condition, limit=_PAGE, before=before)
         yield from page
         if len(page) < _PAGE:
             return

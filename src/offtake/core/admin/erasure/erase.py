@@ -84,9 +84,8 @@ def _resolve(tenant: str, person: str, search: SubjectSearch) -> tuple[str, Data
                 f"identifies: {listed}."
             )
         if len(identifiers) > 1:
-            raise ValueError(
-                f"the id is that of several persons; write one of {', '.join(f'{identifier}:ID' for identifier in identifiers)}"
-            )
+            listed = ", ".join(f"{identifier}:ID" for identifier in identifiers)
+            raise ValueError(f"the id is that of several persons; write one of {listed}")
         subject = DataSubject(ids={identifiers[0]: frozenset({person.strip()})})
     ((identifier, value),) = subject.values()
     return f"{identifier}:{value}", subject

@@ -11,7 +11,7 @@ from offtake.core.services import Services
 from offtake.errors import JobStateConflict
 from offtake.lake.tables import tables
 from offtake.model.job import LEASED, Job
-from offtake.store import jobs
+from offtake.store import job_queries
 
 _POLL_SECONDS = 0.2
 
@@ -51,7 +51,7 @@ def _readers(tenant: str, on: Services) -> list[Job]:
     newest: Mapping[str, int | None] | None = None
     found = []
     with on.database.read() as connection:
-        open_jobs = jobs.open_jobs(connection, tenant)
+        open_jobs = job_queries.open_jobs(connection, tenant)
     for job in open_jobs:
         if job.pin is None:
             if job.status in LEASED:  # it is about to record the versions that it reads
