@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 import shutil
+import uuid
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -166,6 +167,15 @@ def traces(tmp_path: Path, on: Services) -> list[str]:
     ]
 
 
+def leave_files_of_killed_processes(on: Services) -> None:
+    """Leave what a load and an attempt that were killed leave behind: staged rows and an unpublished file."""
+    load_folder = on.lake.storage.staging / uuid.uuid4().hex
+    load_folder.mkdir(parents=True)
+    load_folder.with_suffix(".lock").touch()
+    for path in (load_folder / "chunk", on.artifacts.staging(str(uuid.uuid4()), 1, "csv")):
+        path.write_text(f"rows of {ANN}")
+
+
 def erase_with_kills(person: str, on: Services) -> dict[str, Any]:
     """Erase; the process ends at each part once, and the command is repeated."""
     reached: set[str] = set()
@@ -196,6 +206,8 @@ def test_nothing_of_the_person_is_left_and_nothing_else_is_touched(on: Services,
     file.write_text(f"a report of {ANN}")
     for kind in (CredentialKind.BASIC, CredentialKind.TOKEN):
         identity.add_credential(MINE, kind, on, user=ANN, permissions=identity.Permissions())
+
+    leave_files_of_killed_processes(on)
 
     plan = erase(MINE, f" {ANN.upper()}", "root", on, options=replace(NOW, dry_run=True)).to_json()
     assert {

@@ -20,6 +20,7 @@ from offtake.cli.options import (
     operator_name,
     progress_bar,
     show,
+    storage_checked,
 )
 from offtake.core.admin.erasure.erase import ErasureOptions
 from offtake.core.admin.erasure.erase import erase as erase_person
@@ -66,8 +67,9 @@ def erase(
     if receipt is not None:
         check_output_option("--receipt", receipt, home)
     services = open_home(home)
+    services.artifacts.check()
     options = ErasureOptions(dry_run=dry_run, cancel_running=cancel_running, wait=timedelta(seconds=wait))
-    with progress_bar("Erasing", "{task.fields[what]}") as progress:
+    with storage_checked(services), progress_bar("Erasing", "{task.fields[what]}") as progress:
         task = progress.add_task("parts", total=None, what="")
         try:
             done = erase_person(

@@ -10,6 +10,7 @@ import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,8 +21,10 @@ from rich.table import Table
 
 from offtake.app import build_services, installation_paths
 from offtake.core.services import Services
-from offtake.errors import OutputError
+from offtake.errors import OutputError, StorageUnavailable, UnknownName
 from offtake.home import Home
+from offtake.lake.tables import Table as LakeTable
+from offtake.lake.tables import tables
 from offtake.logs import configure_logs
 from offtake.output_file import check_output
 from offtake.settings import load_settings
@@ -47,11 +50,32 @@ def open_home(path: Path) -> Services:
 
 
 def operator_name() -> str:
-    """Return the login name of the operator, for the audit log."""
+    """Return the login name of the user who runs the command."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a user id without a name, as in many containers
         return str(os.getuid())
+
+
+def lake_table(name: str) -> LakeTable:
+    """Return a table of the care data model. Raises UnknownName."""
+    table = tables().get(name)
+    if table is None:
+        close = get_close_matches(name, tables(), n=1)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        raise UnknownName(f"There is no table {name}; the tables are {', '.join(tables())}.{hint}")
+    return table
+
+
+@contextmanager
+def storage_checked(services: Services) -> Iterator[None]:
+    """Check the lake's storage before the block. If the block cannot use the storage, raise an error that says why."""
+    services.lake.storage.check()
+    try:
+        yield
+    except StorageUnavailable:
+        services.lake.storage.check(writing=True)
+        raise
 
 
 def confirm_name(given: str | None, name: str, question: str) -> None:

@@ -21,6 +21,7 @@ from offtake.cli.options import (
     progress_bar,
     show,
     show_table,
+    storage_checked,
 )
 from offtake.core.admin import identity, tenant_removal, tenants
 from offtake.core.admin.tenant_removal import TenantContents
@@ -90,7 +91,8 @@ def show_tenant(name: TenantArgument, home: HomeOption = DEFAULT_HOME, as_json: 
     """
     services = open_home(home)
     tenant = identity.get_tenant(name, services)
-    each, sizes = tenants.summary(tenant, services), tenants.table_sizes(name, services)
+    with storage_checked(services):
+        each, sizes = tenants.summary(tenant, services), tenants.table_sizes(name, services)
     limits = list(options_in_force(load_settings(Home(home).settings), tenant))
     if as_json:
         limits_json = [
@@ -178,7 +180,9 @@ def remove_tenant(
     then the name can be used again. Exports on hold prevent a removal. Other tenants are not affected.
     """
     services = open_home(home)
-    found = tenant_removal.contents(name, services)
+    services.artifacts.check()
+    with storage_checked(services):
+        found = tenant_removal.contents(name, services)
     result = _removal(found, home) | {"dry_run": dry_run}
     if dry_run:
         show(result, as_json, _removal_text(result, "would be removed"))
@@ -190,7 +194,7 @@ def remove_tenant(
 
 
 def _remove(name: str, services: Services, *, cancel_running: bool) -> None:
-    with progress_bar(f"Removing {name}", "{task.fields[what]}") as progress:
+    with storage_checked(services), progress_bar(f"Removing {name}", "{task.fields[what]}") as progress:
         task = progress.add_task("steps", total=None, what="")
         tenant_removal.remove_tenant(
             name,
