@@ -13,6 +13,7 @@ from offtake.cli import (
     audit,
     config,
     data,
+    erase,
     home,
     identity,
     jobs,
@@ -24,6 +25,7 @@ from offtake.cli import (
     state,
     sweep,
     tables,
+    tenants,
 )
 from offtake.cli.exits import EXITS, INTERRUPTED, exit_code
 from offtake.cli.options import printable
@@ -51,7 +53,7 @@ _SECTIONS = {
     "Set up": ("init", "config", "tenant", "credential", "link-key"),
     "Data": ("load", "mapping", "seed", "tables", "lake", "report"),
     "Run": ("serve", "worker"),
-    "Operate": ("jobs", "audit", "sweep", "state"),
+    "Operate": ("jobs", "audit", "sweep", "erase", "state"),
 }
 
 
@@ -104,9 +106,9 @@ def program(
     """Replaced by the help of the program."""
 
 
-for group in (home, data, server, sweep):
+for group in (home, data, server, sweep, erase):
     group.register(app)
-app.add_typer(identity.tenants, name="tenant")
+app.add_typer(tenants.commands, name="tenant")
 app.add_typer(identity.credentials, name="credential")
 app.add_typer(link_key.commands, name="link-key")
 app.add_typer(jobs.commands, name="jobs")

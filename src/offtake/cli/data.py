@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +33,7 @@ from offtake.cli.options import (
     printable,
     progress_bar,
     show,
+    storage_checked,
 )
 from offtake.cli.sources import (
     EncodingOption,
@@ -49,14 +49,15 @@ from offtake.cli.sources import (
 from offtake.cli.tables import find_table
 from offtake.core.admin import identity
 from offtake.core.services import Services
-from offtake.errors import StorageUnavailable
+from offtake.errors import StateError
 from offtake.lake.ingest.check import check as check_files
 from offtake.lake.ingest.inputs.input_file import Input
 from offtake.lake.ingest.load import load as load_files
 from offtake.lake.ingest.mapping.definition import MappingDefinition
 from offtake.lake.seed import SIZES, SeedPlan
 from offtake.lake.seed import seed as seed_lake
-from offtake.lake.tables import Table
+from offtake.lake.seed.ownership import tables_with_other_rows
+from offtake.lake.tables import Table, tables
 
 _SIZES = ", ".join(f"{name} {calls:,}" for name, calls in SIZES.items())
 
@@ -87,20 +88,28 @@ def seed(
             help="Put one call in 20, and other rows, near the latest clock changes, which may be outside the days.",
         ),
     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Add the sample data to a tenant that has rows of its own.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Fill every table with consistent sample data. A repeated run with the same options adds no rows."""
+    """Fill every table with consistent sample data. A repeated run with the same options adds no rows.
+
+    A tenant that has other rows than sample data is refused: its reports would mix both.
+    """
     if size not in SIZES:
         raise typer.BadParameter(f"{size!r} is not one of {', '.join(SIZES)}", param_hint="--size")
     only = [find_table(name).name for name in table or ()]
     services = open_home(home)
     identity.get_tenant(tenant, services)
+    if not force:
+        _require_own_rows(tenant, services)
     last = until.date() if until else datetime.now(UTC).date()
     plan = SeedPlan(
         tenant=tenant, days=days, until=last, calls=calls or SIZES[size], seed=seed, clock_changes=clock_changes
     )
     with (
-        _storage_checked(services),
+        storage_checked(services),
         progress_bar("Generating sample data", "{task.percentage:>3.0f} %") as progress,
     ):
         task = progress.add_task("rows", total=None)
@@ -109,6 +118,17 @@ def seed(
         )
     lines = [f"{rows:>10,} {table}" for table, rows in seeded.items()]
     show({"tenant": tenant, "until": last.isoformat(), "rows": dict(seeded)}, as_json, "\n".join(lines))
+
+
+def _require_own_rows(tenant: str, on: Services) -> None:
+    with storage_checked(on):
+        found = tables_with_other_rows(on.lake, tenant, tables().values())
+    if found:
+        raise StateError(
+            f"The tenant {tenant} has rows that are not sample data, or were seeded so long ago that the log of the "
+            f"table no longer tells, in: {', '.join(found)}. Seed another tenant, or add the sample data to these rows "
+            "with --force."
+        )
 
 
 def load(
@@ -166,7 +186,7 @@ def load(
         return
     if reject_to is not None:
         check_output_option("--reject-to", reject_to, home, inputs=[each.local for each in found.inputs if each.local])
-    with _storage_checked(services), progress_bar(f"Loading {table}", "{task.completed:,.0f} rows") as progress:
+    with storage_checked(services), progress_bar(f"Loading {table}", "{task.completed:,.0f} rows") as progress:
         task = progress.add_task("rows", total=None)
         counts = load_files(
             services.lake,
@@ -203,14 +223,3 @@ def _check(
     show(result, as_json, printable(check_report.as_text(report)))
     if report.groups:
         raise typer.Exit(FILE_REFUSED if report.file_faults else ROWS_REFUSED)
-
-
-@contextmanager
-def _storage_checked(services: Services) -> Iterator[None]:
-    """Check the lake's storage before the block. If the block cannot use the storage, raise an error that says why."""
-    services.lake.storage.check()
-    try:
-        yield
-    except StorageUnavailable:
-        services.lake.storage.check(writing=True)
-        raise

@@ -91,6 +91,10 @@ class StoredRows:
 
     def _find_unchanged(self, existing: int) -> int:
         """Find the incoming rows that equal the stored ones in every column, and return their number."""
+        if not existing:
+            nothing = f"SELECT {self._keys}, {POSITION} FROM {INCOMING} WHERE false"  # noqa: S608
+            self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {_UNCHANGED} AS {nothing}")
+            return 0
         names = [name for name in self._table.by_name if name not in self._table.key]
         equal = [f"incoming.{name} IS NOT DISTINCT FROM stored.{name}" for name in map(quote_identifier, names)]
         known = f"SEMI JOIN {_EXISTING} USING ({self._keys})"
@@ -99,7 +103,7 @@ class StoredRows:
             f"CREATE OR REPLACE TEMP TABLE {_UNCHANGED} AS SELECT {self._keys}, {POSITION} "  # noqa: S608
             f"FROM (SELECT {values}, {POSITION} FROM ({self._incoming.rows()}) {known}) AS incoming "
             f"JOIN (SELECT {values} FROM {STORED} {known}) AS stored USING ({self._keys}) "
-            f"WHERE {(' AND '.join(equal) or 'true') if existing else 'false'}"
+            f"WHERE {' AND '.join(equal) or 'true'}"
         )
         return scalar(self._connection, f"SELECT count(*) FROM {_UNCHANGED}")  # noqa: S608
 
