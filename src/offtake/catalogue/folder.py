@@ -7,10 +7,10 @@ import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from offtake.catalogue.toml_reader import TomlTable, nearest, open_table
 from offtake.model.column_type import ColumnType
 from offtake.model.report import Column, IntermediateTable, Mark, Prune, Report, RowCount, TableUse
 from offtake.model.request import ReportParameters
+from offtake.toml_reader import TomlTable, nearest, open_table
 
 Tables = Mapping[str, Mapping[str, str]]  # lake table -> column -> DuckDB type, in order
 PARAMETERS = tuple(field.name for field in dataclasses.fields(ReportParameters))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -11,6 +11,19 @@ from typing import Annotated
 
 import typer
 
+from offtake.cli import check_report
+from offtake.cli.exits import FILE_REFUSED, ROWS_REFUSED
+from offtake.cli.mapping_options import (
+    DecimalOption,
+    DelimiterOption,
+    IgnoreExtraOption,
+    MapOption,
+    MappingOption,
+    ZoneOption,
+    adjust,
+    read_or_identity,
+    separate,
+)
 from offtake.cli.options import (
     DEFAULT_HOME,
     HomeOption,
@@ -18,6 +31,7 @@ from offtake.cli.options import (
     TenantOption,
     check_output_option,
     open_home,
+    printable,
     progress_bar,
     show,
 )
@@ -35,8 +49,10 @@ from offtake.cli.sources import (
 from offtake.core.admin import identity
 from offtake.core.services import Services
 from offtake.errors import StorageUnavailable, UnknownName
+from offtake.lake.ingest.check import check as check_files
+from offtake.lake.ingest.inputs.input_file import Input
 from offtake.lake.ingest.load import load as load_files
-from offtake.lake.ingest.readers.source import ReaderOptions
+from offtake.lake.ingest.mapping.definition import MappingDefinition
 from offtake.lake.seed import SIZES, SeedPlan
 from offtake.lake.seed import seed as seed_lake
 from offtake.lake.tables import Table, tables
@@ -95,16 +111,25 @@ def seed(
 
 
 def load(
-    table: Annotated[str, typer.Argument(help="Table of the care data model.")],
+    table: Annotated[str, typer.Argument(help="Table of the care data model; with --mapping it may be left out.")],
     tenant: TenantOption,
     files: FilesArgument = None,
     home: HomeOption = DEFAULT_HOME,
+    mapping_file: MappingOption = None,
+    renamed: MapOption = None,
+    ignore_extra: IgnoreExtraOption = False,
+    timezone: ZoneOption = None,
+    delimiter: DelimiterOption = None,
+    encoding: EncodingOption = None,
+    decimal: DecimalOption = None,
     reject_to: Annotated[
         Path | None, typer.Option(help="Load the valid rows and write the rejected ones, with reasons, to this file.")
     ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Read everything, change nothing, and list all faults by column.")
+    ] = False,
     pattern: GlobOption = None,
     form: FormatOption = None,
-    encoding: EncodingOption = None,
     sheet: SheetOption = None,
     records: RecordsOption = None,
     query: QueryOption = None,
@@ -114,20 +139,40 @@ def load(
 
     CSV, TSV, JSON, NDJSON, Parquet, Arrow and XLSX are read, text and Parquet also compressed (.gz, .zst).
     """
+    mapping = read_or_identity(mapping_file)
+    table, files = separate(table, files, mapping)
+    target = _table(table)
+    mapping = adjust(
+        mapping,
+        target,
+        renamed=renamed,
+        ignore_extra=ignore_extra,
+        timezone=timezone,
+        decimal=decimal,
+        reader={
+            "delimiter": delimiter,
+            "encoding": encoding_named(encoding),
+            "sheet": sheet,
+            "records": records,
+            "query": query,
+        },
+    )
     services = open_home(home)
     identity.get_tenant(tenant, services)
-    options = ReaderOptions(encoding=encoding_named(encoding), sheet=sheet, records=records, query=query)
-    found = expand(services, files or (), pattern or (), form)
+    found = expand(services, files, pattern or (), form)
+    if check:
+        _check(services, target, found.inputs, mapping, tenant=tenant, as_json=as_json)
+        return
     if reject_to is not None:
         check_output_option("--reject-to", reject_to, home, inputs=[each.local for each in found.inputs if each.local])
     with _storage_checked(services), progress_bar(f"Loading {table}", "{task.completed:,.0f} rows") as progress:
         task = progress.add_task("rows", total=None)
         counts = load_files(
             services.lake,
-            _table(table),
+            target,
             found.inputs,
             tenant=tenant,
-            options=options,
+            mapping=mapping,
             reject_to=reject_to,
             progress=lambda rows: progress.update(task, completed=rows),
         )
@@ -137,6 +182,26 @@ def load(
         as_json,
         "\n".join(f"{number:>10,} {name}" for name, number in result.items()),
     )
+
+
+def _check(
+    services: Services, table: Table, files: Sequence[Input], mapping: MappingDefinition, *, tenant: str, as_json: bool
+) -> None:
+    """Check files and print all faults. Exits with the code of the load that they would stop."""
+    with progress_bar(f"Checking {table.name}", "{task.completed:,.0f} rows") as progress:
+        task = progress.add_task("rows", total=None)
+        report = check_files(
+            services.lake,
+            table,
+            files,
+            tenant=tenant,
+            mapping=mapping,
+            progress=lambda rows: progress.update(task, completed=rows),
+        )
+    result = {"table": table.name, "tenant": tenant} | check_report.as_object(report)
+    show(result, as_json, printable(check_report.as_text(report)))
+    if report.groups:
+        raise typer.Exit(FILE_REFUSED if report.file_faults else ROWS_REFUSED)
 
 
 @contextmanager

@@ -43,7 +43,7 @@ SheetOption = Annotated[str | None, typer.Option("--sheet", help="Sheet of a wor
 RecordsOption = Annotated[
     str | None, typer.Option("--records", metavar="PATH", help="Keys that lead to the array of records in JSON: a.b.c")
 ]
-QueryOption = Annotated[str | None, typer.Option("--query", help="SELECT whose rows are read from the database.")]
+QueryOption = Annotated[str | None, typer.Option("--query", help="Query whose rows are read from the database.")]
 
 
 def expand(services: Services, files: Sequence[str], patterns: Sequence[str], form: str | None) -> Expansion:

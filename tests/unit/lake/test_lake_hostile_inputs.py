@@ -23,6 +23,7 @@ from offtake.lake.ingest import json_scanner
 from offtake.lake.ingest.expand import InputExpander
 from offtake.lake.ingest.inputs import archive, compression
 from offtake.lake.ingest.load import load
+from offtake.lake.ingest.mapping.definition import MappingDefinition
 from offtake.lake.ingest.readers import workbook
 from offtake.lake.ingest.readers.source import ReaderOptions
 from offtake.lake.storage import FolderTableStorage
@@ -155,7 +156,12 @@ def test_a_json_record_over_the_limit_is_refused_and_one_outside_the_array_is_pa
     assert ":2: the row is longer than 64 MiB" in _refused(lake, path)
     written(path, f'{{"more": "{long}\\\\", "rows": [{{"team_id": "a", "name": "A"}}]}}')
     assert "If the records are in an array within an object, name it with --records." in _refused(lake, path)
-    assert load(lake, TEAM, [path], tenant="acme", options=ReaderOptions(records="rows")).inserted == 1
+    assert (
+        load(
+            lake, TEAM, [path], tenant="acme", mapping=MappingDefinition(options=ReaderOptions(records="rows"))
+        ).inserted
+        == 1
+    )
 
 
 def test_the_rows_of_a_parquet_file_count_and_not_its_statistics(lake: Lake, tmp_path: Path) -> None:

@@ -22,8 +22,9 @@ from offtake.lake.delta import Lake
 from offtake.lake.ingest.chunks import MAX_ROW_BYTES
 from offtake.lake.ingest.incoming import Incoming
 from offtake.lake.ingest.inputs.input_file import local_input
-from offtake.lake.ingest.load import load, open_mapped, stage_chunk
+from offtake.lake.ingest.load import load, open_mapped
 from offtake.lake.ingest.rejects import BadRows
+from offtake.lake.ingest.stage import stage_chunk
 from offtake.lake.staging import staging
 from offtake.lake.storage import FolderTableStorage
 from tests.fixtures.storage_paths import lake_folder

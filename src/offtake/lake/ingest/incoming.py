@@ -18,20 +18,23 @@ INCOMING = "incoming"  # table of all good rows, without their other columns; ``
 ROWS = "incoming_files"  # session variable: the files that hold the rows
 POSITION = "_position"
 SIZE = "_bytes"
+RANK = "_rank"  # sorts rows with the same key before their positions do
 
 
 class Incoming:
     """The rows of one load into ``table``."""
 
-    def __init__(self, staging: Staging, table: Table) -> None:
+    def __init__(self, staging: Staging, table: Table, *, keeps_first: bool = False) -> None:
         self.staging = staging
         self.table = table
+        self.keeps_first = keeps_first  # of rows with the same key the first one, not the last, by rank and position
         self._files: list[str] = []
         self._next = 0  # position
         types = {name: f"{quote_identifier(name)} {sql_type}" for name, sql_type in table.stored_columns}
         columns = [types[name] for name in self._index]
         self.connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE {INCOMING} ({comma_separated(columns)}, {POSITION} BIGINT, {SIZE} BIGINT)"
+            f"CREATE OR REPLACE TEMP TABLE {INCOMING} "
+            f"({comma_separated(columns)}, {RANK} BLOB, {POSITION} BIGINT, {SIZE} BIGINT)"
         )
         self.clear()
 
@@ -50,6 +53,7 @@ class Incoming:
         model = [f"{quote_identifier(column.name)} {DUCKDB_TYPES[column.type]}" for column in self.table.columns]
         month = ["month VARCHAR"] if self.table.event_time else []
         extra = ['_faults STRUCT("column" VARCHAR, "value" VARCHAR, reason VARCHAR)[]', "_raw VARCHAR"]
+        extra += ["_left_out BOOLEAN", f"{RANK} BLOB"]  # both only with a mapping that needs them
         self.connection.execute(
             f"CREATE OR REPLACE TEMP TABLE {ARRIVING} (\n    {comma_separated([*model, *month, *extra])}\n)"
         )
@@ -59,11 +63,11 @@ class Incoming:
         names = [*(["month"] if self.table.event_time else []), *self.table.by_name]
         file = self.staging.engine_path(f"incoming-{len(self._files):06}.parquet")
         position = f"{self._next} + rowid AS {POSITION}"
-        good = f"FROM {ARRIVING} WHERE _faults IS NULL"
+        good = f"FROM {ARRIVING} WHERE _faults IS NULL AND _left_out IS NOT TRUE"
         index = comma_separated([quote_identifier(name) for name in self._index])
         size = row_bytes(self.table)
         inserted = self.connection.execute(
-            f"INSERT INTO {INCOMING} SELECT {index}, {position}, {size} {good}"
+            f"INSERT INTO {INCOMING} SELECT {index}, {RANK}, {position}, {size} {good}"
         ).fetchone()
         if inserted and inserted[0]:
             columns = comma_separated([*(quote_identifier(name) for name in names), position])
@@ -72,6 +76,10 @@ class Incoming:
         rows = self.connection.execute(f"SELECT coalesce(max(rowid) + 1, 0) FROM {ARRIVING}").fetchone()  # noqa: S608
         self._next += int(rows[0]) if rows else 0
         self.clear()
+
+    def left_out(self) -> int:
+        """Return how many rows of ``arriving`` a filter leaves out."""
+        return scalar(self.connection, f"SELECT count(*) FROM {ARRIVING} WHERE _left_out")  # noqa: S608
 
     def expose(self) -> None:
         """Set the session variable ``ROWS``."""

@@ -18,7 +18,7 @@ from deltalake.exceptions import CommitFailedError
 
 from offtake.errors import StorageUnavailable
 from offtake.lake.delta import Lake, LakeFile, storage_faults
-from offtake.lake.ingest.incoming import INCOMING, POSITION, ROWS, SIZE, Incoming, scalar
+from offtake.lake.ingest.incoming import INCOMING, POSITION, RANK, ROWS, SIZE, Incoming, scalar
 from offtake.lake.tables import Table
 from offtake.lake.writer import FileWriter, NewFile, row_bytes, sort_columns
 from offtake.model.tenant import TENANT_NAME
@@ -44,7 +44,7 @@ def upsert(incoming: Incoming, lake: Lake, *, tenant: str) -> Upserted:
     if not TENANT_NAME.fullmatch(tenant):
         raise ValueError("not a tenant name")  # it is part of the names of folders
     connection, table = incoming.connection, incoming.table
-    superseded = _keep_latest(connection, table)
+    superseded = _keep_one(connection, table, first=incoming.keeps_first)
     total = scalar(connection, f"SELECT count(*) FROM {INCOMING}")  # noqa: S608
     if total == 0:
         return Upserted(inserted=0, updated=0, superseded=superseded)
@@ -106,13 +106,14 @@ def _write(incoming: Incoming, rows: str, months: frozenset[str | None], *, repl
     return added
 
 
-def _keep_latest(connection: duckdb.DuckDBPyConnection, table: Table) -> int:
-    """Remove rows that a later row with the same key replaces; return their number."""
+def _keep_one(connection: duckdb.DuckDBPyConnection, table: Table, *, first: bool) -> int:
+    """Keep one row of each key, the last by rank and position or the first; return the number of the others."""
     keys = _keys(table)
+    kept = f"{'arg_min' if first else 'arg_max'}({POSITION}, {{'rank': {RANK}, 'position': {POSITION}}})"
     connection.execute(
-        f"DELETE FROM {INCOMING} USING (SELECT {keys}, max({POSITION}) AS latest FROM {INCOMING} "  # noqa: S608
+        f"DELETE FROM {INCOMING} USING (SELECT {keys}, {kept} AS kept FROM {INCOMING} "  # noqa: S608
         f"GROUP BY {keys} HAVING count(*) > 1) AS duplicate "
-        f"WHERE {_same_key(table, INCOMING, 'duplicate')} AND {INCOMING}.{POSITION} < duplicate.latest"
+        f"WHERE {_same_key(table, INCOMING, 'duplicate')} AND {INCOMING}.{POSITION} <> duplicate.kept"
     )
     deleted = connection.fetchone()
     return int(deleted[0]) if deleted else 0
