@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from offtake import __version__
-from offtake.cli import audit, config, data, home, identity, jobs, link_key, report, server, state, sweep
+from offtake.cli import audit, config, data, home, identity, jobs, link_key, loads, report, server, state, sweep
 from offtake.cli.exits import EXITS, INTERRUPTED, exit_code
 from offtake.cli.options import printable
 from offtake.cli.usage_errors import plain_messages
@@ -34,7 +34,7 @@ A first run:
 # The sections of the help, and the commands in each of them.
 _SECTIONS = {
     "Set up": ("init", "config", "tenant", "credential", "link-key"),
-    "Data": ("load", "seed", "report"),
+    "Data": ("load", "loads", "delete", "seed", "report"),
     "Run": ("serve", "worker"),
     "Operate": ("jobs", "audit", "sweep", "state"),
 }
@@ -94,6 +94,8 @@ for group in (home, data, server, sweep):
 app.add_typer(identity.tenants, name="tenant")
 app.add_typer(identity.credentials, name="credential")
 app.add_typer(link_key.commands, name="link-key")
+app.command()(loads.delete)
+app.add_typer(loads.commands, name="loads")
 app.add_typer(jobs.commands, name="jobs")
 app.add_typer(audit.commands, name="audit")
 app.add_typer(state.commands, name="state")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import re
@@ -18,8 +19,10 @@ from rich.table import Table
 
 from offtake.app import build_services, installation_paths
 from offtake.core.services import Services
-from offtake.errors import OutputError
+from offtake.errors import OutputError, StorageUnavailable, UnknownName
 from offtake.home import Home
+from offtake.lake.tables import Table as LakeTable
+from offtake.lake.tables import tables
 from offtake.logs import configure_logs
 from offtake.output_file import check_output
 from offtake.settings import load_settings
@@ -42,6 +45,33 @@ def open_home(path: Path) -> Services:
     settings = load_settings(home.settings)
     configure_logs("warning")
     return build_services(home, settings)
+
+
+def operator_name() -> str:
+    """Return the login name of the user who runs the command."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as in many containers
+        return str(os.getuid())
+
+
+def lake_table(name: str) -> LakeTable:
+    """Return a table of the care data model. Raises UnknownName."""
+    table = tables().get(name)
+    if table is None:
+        raise UnknownName(f"There is no table {name}; the tables are {', '.join(tables())}.")
+    return table
+
+
+@contextmanager
+def storage_checked(services: Services) -> Iterator[None]:
+    """Check the lake's storage before the block. If the block cannot use the storage, raise an error that says why."""
+    services.lake.storage.check()
+    try:
+        yield
+    except StorageUnavailable:
+        services.lake.storage.check(writing=True)
+        raise
 
 
 def printable(text: str) -> str:
