@@ -16,7 +16,8 @@ from offtake.app import build_services
 from offtake.catalogue import BUILT_IN
 from offtake.core.query import filters, intermediate, server_audit
 from offtake.core.services import Services
-from offtake.engine.duckdb import Limits, Session
+from offtake.engine.duckdb import Session
+from offtake.engine.locked_database import Limits
 from offtake.engine.plan import plan_rows
 from offtake.home import Home
 from offtake.lake.snapshot import snapshot

@@ -14,7 +14,8 @@ from offtake.catalogue import BUILT_IN
 from offtake.catalogue.load import load_catalogue
 from offtake.core.attempt.reconciliation import count_rows
 from offtake.core.query import filters, intermediate, server_audit
-from offtake.engine.duckdb import Limits, Session
+from offtake.engine.duckdb import Session
+from offtake.engine.locked_database import Limits
 from offtake.engine.plan import plan_rows
 from offtake.lake.tables import tables
 from offtake.model.query import Query

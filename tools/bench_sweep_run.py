@@ -25,7 +25,7 @@ from offtake.model.request import ExportRequest, ReportParameters, Selection
 from offtake.model.tenant import Principal, Scope
 from offtake.model.timespan import Timespan
 from offtake.settings import load_settings
-from offtake.store import jobs
+from offtake.store import job_queries
 from offtake.wire.khoros.tables import FORMATS as KHOROS_FORMATS
 from offtake.wire.loop.tables import FORMATS as LOOP_FORMATS
 from process_memory import peak_mb, reset_peaks
@@ -82,7 +82,7 @@ def _run(name: str, request: ExportRequest, by: Caller, on: Services) -> dict[st
         reductions += sum(event["event"] == "attempt_reduced" for event in events)
     seconds = time.perf_counter() - began
     with on.database.read() as connection:
-        job = jobs.get(connection, job.id)
+        job = job_queries.get(connection, job.id)
     assert job is not None
     if job.artifact:
         on.artifacts.remove(job.artifact.key)

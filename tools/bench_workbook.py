@@ -29,7 +29,8 @@ BATCH = 2048
 def _offtake(source: str, target: Path) -> int:
     """An attempt's way: query, workbook, and at the same time the verification that reads the file back."""
     from offtake.core.attempt.verification import FileVerification
-    from offtake.engine.duckdb import Limits, Session
+    from offtake.engine.duckdb import Session
+    from offtake.engine.locked_database import Limits
     from offtake.formats.xlsx import XLSX
     from offtake.model.layout import Framing
     from offtake.model.query import Query

@@ -90,10 +90,10 @@ def tables_page() -> str:
         "The tables of the lake, as `src/offtake/lake/tables.toml` defines them. Every table also has the column"
         " `tenant`. Instants are in UTC; ids are text.",
         "",
-        "The properties of a column: *required* columns are never null, *personal* columns contain personal data, and"
-        " an arrow names the table that an id refers to. A load refuses a row that violates a rule of its columns; *Not"
-        " before* another column of the row applies if both have values. [The lake](lake.md) describes how values are"
-        " written and what a load does.",
+        "The properties of a column: *required* columns are never null, *personal* columns identify a person or lead to"
+        " a person's words or voice, and an arrow names the table that an id refers to. A load refuses a row that"
+        " violates a rule of its columns; *Not before* another column of the row applies if both have values. [The"
+        " lake](lake.md) describes how values are written and what a load does.",
     ]
     for table in tables().values():
         stored = f"by month of `{table.event_time}`" if table.event_time else "as a whole"

@@ -18,7 +18,7 @@ from temporalio.client import WorkflowExecutionStatus as Workflow
 
 from offtake.core.exports.create import create_export
 from offtake.model.job import Job, Status
-from offtake.store import jobs, outbox
+from offtake.store import job_queries, outbox
 from offtake.store.database import Database
 from offtake.store.outbox import MessageKind
 from tests.fixtures.commands import command
@@ -81,7 +81,7 @@ class Setup:
     def row(self, job: str) -> Job:
         """Return the stored job."""
         with self.database.read() as connection:
-            found = jobs.get(connection, job)
+            found = job_queries.get(connection, job)
         assert found is not None
         return found
 

@@ -16,9 +16,12 @@ from offtake.catalogue import BUILT_IN
 from offtake.catalogue.load import load_catalogue
 from offtake.core.attempt.reconciliation import count_rows
 from offtake.core.presentation import choose
+from offtake.core.query import intermediate
 from offtake.core.report_cases.case import TENANT, Case, Row, cases_of
+from offtake.core.report_cases.empty_tables import Trial, add_case
 from offtake.core.report_cases.run import FilledCase, entries_query, fill, rows_query
-from offtake.lake.tables import TableKind, tables
+from offtake.engine.duckdb import Session
+from offtake.lake.tables import DUCKDB_TYPES, TableKind, tables
 from offtake.model.column_filter import ColumnFilter, FilterOperator, require_filters
 from offtake.model.report import Prune, Report, TableUse
 from offtake.model.request import changed_parameters
@@ -140,6 +143,66 @@ def test_a_filter_is_pushed_down_to_the_scan_of_the_table(filled: Filled) -> Non
         (row,) = session.rows(dataclasses.replace(query, sql=f"EXPLAIN {query.sql}", columns=("kind", "text")))
     scans = [block for block in row["text"].split("╭") if "READ_PARQUET" in block and "Filters:" in block]
     assert f"call_id = '{call}'" in scans[0]
+
+
+# What a value of a personal column becomes, by its type in DuckDB: text that no case contains, in any letter case.
+MARKED = {
+    "VARCHAR": "'¶' || {name} || '¶'",
+    "VARCHAR[]": "list_transform({name}, lambda each: '¶' || each || '¶')",
+    "BIGINT": "{name} * 0 + 987654321",
+    "DOUBLE": "{name} * 0 + 98765.5",
+    "TIMESTAMP WITH TIME ZONE": "if({name} IS NULL, NULL, TIMESTAMPTZ '2001-02-03 04:05:06+00')",
+}
+TRACES = ("¶", "987654321", "98765.5", "2001-02-03T04:05:06")
+PERSONAL_ONLY_HERE = {("messaging_contacts", "virtual_agent_name")}  # the name may be a person's, as an agent's is
+
+
+@pytest.mark.parametrize("name", sorted(CATALOGUE.reports))
+def test_a_column_is_personal_if_it_has_personal_data_of_the_lake(name: str, filled: Filled) -> None:
+    """Every personal value of the lake is marked; exactly the report's personal columns show marks."""
+    report, found = CATALOGUE.reports[name], set[str]()
+    personal = {
+        column.name for column in report.columns if column.personal and (name, column.name) not in PERSONAL_ONLY_HERE
+    }
+    cases = sorted((case for case in ALL if case.report == name), key=lambda case: -len(case.expected(report)))
+    for case in cases:
+        with filled(case).open() as (session, request):
+            for use in report.tables:
+                _mark_personal(session, use.table)
+            for each in report.intermediate_tables:
+                session.define(f"DROP TABLE {each.name}")
+            intermediate.create_tables(session, report, request)
+            for row in session.rows(rows_query(report, request)):
+                found |= {column for column, value in row.items() if any(trace in str(value) for trace in TRACES)}
+        if found >= personal:
+            break
+    assert found == personal
+
+
+def _mark_personal(session: Session, table: str) -> None:
+    """Let the view of a table show marked values in its personal columns."""
+    marked = [
+        f"{MARKED[DUCKDB_TYPES[column.type]].format(name=name)} AS {name}"
+        for name, column in tables()[table].by_name.items()
+        if column.personal
+    ]
+    if marked:
+        session.define(f"ALTER VIEW {table} RENAME TO stored_{table}")
+        session.define(f"CREATE TEMP VIEW {table} AS SELECT * REPLACE ({', '.join(marked)}) FROM stored_{table}")
+
+
+@pytest.mark.parametrize("name", sorted(CATALOGUE.reports))
+def test_the_folder_declares_what_is_missing_if_a_table_is_empty(name: str, filled: Filled) -> None:
+    """``tools/empty_tables.py`` writes ``if_empty`` from all cases; here they run until they show all that it says."""
+    report = CATALOGUE.reports[name]
+    columns = [column.name for column in report.columns]
+    declared = {use.table: use.if_empty for use in report.tables}
+    trials: dict[str, Trial] = {}
+    for case in sorted((each for each in ALL if each.report == name), key=lambda each: each.folder.name != "ordinary"):
+        shown = {table: trial.result(columns) for table, trial in trials.items()}
+        unseen = {table for table in declared if shown.get(table) != declared[table]}
+        add_case(trials, filled(case), only=unseen)
+    assert {table: trial.result(columns) for table, trial in trials.items()} == declared
 
 
 NARROWER = {Prune.UNTIL: Prune.WINDOW, Prune.ALL: Prune.UNTIL}

@@ -161,15 +161,6 @@ def test_dimensions_are_read_whole_and_facts_by_month(report: Report) -> None:
 
 
 @pytest.mark.parametrize("report", REPORTS)
-def test_personal_data_of_the_lake_stays_marked(report: Report) -> None:
-    """A column with the name of a personal column of the lake is personal as well."""
-    personal = {each.name for use in report.tables for each in tables()[use.table].columns if each.personal}
-    marked = {column.name for column in report.columns if column.personal}
-    assert {column.name for column in report.columns} & personal - {"name", "email"} <= marked
-    assert {column.name for column in report.columns if column.name.endswith(("agent_name", "agent_email"))} <= marked
-
-
-@pytest.mark.parametrize("report", REPORTS)
 def test_every_report_has_the_required_cases(report: Report) -> None:
     cases = {path.name for path in _cases(report)}
     missing = {"ordinary", "empty", "edges"} - cases

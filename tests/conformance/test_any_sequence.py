@@ -36,7 +36,7 @@ from offtake.executor.worker import Worker, claim_next
 from offtake.model.artifact import Artifact
 from offtake.model.job import ENDED, LEASED, MOVES, OPEN, JobFilter, Lease, Status
 from offtake.model.tenant import Tenant
-from offtake.store import jobs, usage
+from offtake.store import job_queries, jobs, usage
 from offtake.store.records import request_to_json, stored_bytes
 from offtake.store.schema import job as table
 from offtake.store.schema import tenant_usage
@@ -312,7 +312,7 @@ class Sequences(RuleBasedStateMachine):
     def the_store_matches_the_model(self) -> None:
         """Compare jobs, files, quotas and usage."""
         with self.on.database.read() as connection:
-            stored = jobs.newest(connection, JobFilter(), limit=1_000)
+            stored = job_queries.newest(connection, JobFilter(), limit=1_000)
         actual = {job.id: (job.status, job.fence, job.attempts, job.held_at is not None) for job in stored}
         assert actual == {id_: (job.status, job.fence, job.attempts, job.held) for id_, job in self.jobs.items()}
         assert max(self.published.values(), default=0) <= 1

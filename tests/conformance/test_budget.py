@@ -23,8 +23,9 @@ from offtake.errors import BudgetExceeded, TenantBudgetExhausted
 from offtake.executor.worker import Worker, claim_next
 from offtake.http.errors import retry_headers
 from offtake.model.artifact import Artifact
+from offtake.model.job import JobFilter
 from offtake.model.tenant import Tenant
-from offtake.store import jobs, usage
+from offtake.store import job_queries, jobs, usage
 from offtake.store.records import request_to_json, stored_bytes
 from offtake.store.schema import idempotency
 from offtake.store.schema import job as job_table
@@ -159,7 +160,7 @@ def test_a_tenant_exports_its_bytes_of_the_day_and_no_more(on: Services) -> None
     with on.database.write() as connection:
         tomorrow = on.now(connection) + timedelta(days=1)
         assert usage.read(connection, "acme").published_on(tomorrow) == 0
-        budget.require_room(connection, "acme", on, request_bytes=1, now=tomorrow)
+        budget.require_room(connection, JobFilter(tenant="acme"), on, request_bytes=1, now=tomorrow)
 
 
 def test_a_file_beyond_the_budget_is_not_published(on: Services) -> None:
@@ -218,7 +219,7 @@ def test_an_export_that_ends_while_another_is_created_counts_once(
             budget.require_room_for(connection, "acme", artifact, on, now=now)
             assert jobs.succeed(connection, lease, artifact, now=now, expires_at=now + HOUR)
 
-    ending, count_open = threading.Thread(target=end), jobs.count_open
+    ending, count_open = threading.Thread(target=end), job_queries.count_open
 
     def count_while_it_ends(connection: Connection, *, tenant: str, dialect: str | None = None) -> int:
         if dialect is None:  # the count for the budget
@@ -226,7 +227,7 @@ def test_an_export_that_ends_while_another_is_created_counts_once(
             ending.join(1)  # it waits for the transaction
         return count_open(connection, tenant=tenant, dialect=dialect)
 
-    monkeypatch.setattr(jobs, "count_open", count_while_it_ends)
+    monkeypatch.setattr(job_queries, "count_open", count_while_it_ends)
     with pytest.raises(BudgetExceeded, match="limit of files is 2"):
         create_export(EXPORT, caller(), on)
     ending.join()

@@ -25,7 +25,7 @@ from offtake.executor.shutdown import Shutdown
 from offtake.executor.worker import Worker, claim_next
 from offtake.model.job import Lease, Status
 from offtake.model.tenant import DEFAULT_SCOPES, CredentialKind, Tenant
-from offtake.store import jobs
+from offtake.store import job_queries, jobs
 from tests.fixtures.exports import EXPORT, age_jobs, caller, published
 from tests.fixtures.polling import wait_for
 
@@ -63,7 +63,7 @@ def test_leases_do_not_depend_on_the_hosts_clock(on: Services, skew: timedelta) 
     mine = claimed(on, "right")  # the job of the host with the wrong clock is due
     assert outcome.rescue_expired_leases(wrong) == 0  # it takes no valid lease
     with on.database.write() as connection:
-        assert jobs.holds(connection, mine)
+        assert job_queries.holds(connection, mine)
         jobs.cancel(connection, mine.job.id, tenant="acme", now=on.now(connection))
     create_export(EXPORT, caller(), on)
     theirs = claimed(wrong, "wrong")
@@ -120,5 +120,5 @@ def test_a_wrong_host_clock_does_not_change_the_availability_of_files(on: Servic
 
 def lease_end(on: Services, lease: Lease) -> datetime:
     with on.database.read() as connection:
-        (found,) = jobs.expired_leases(connection, now=lease.until, horizon=HOUR, worker=lease.worker)
+        (found,) = job_queries.expired_leases(connection, now=lease.until, horizon=HOUR, worker=lease.worker)
     return found.until

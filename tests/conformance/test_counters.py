@@ -21,7 +21,7 @@ from offtake.core.services import Services
 from offtake.errors import QueryFailed, StorageUnavailable
 from offtake.model.job import Job, Lease, Status
 from offtake.model.tenant import Tenant
-from offtake.store import counters, jobs
+from offtake.store import counters, job_claims, jobs
 from offtake.store.counters import CounterValue
 from offtake.store.database import Database
 from tests.fixtures.exports import NOON, queued
@@ -143,6 +143,6 @@ def put(on: Services, job: Job) -> None:
 def claim(on: Services, *, at: datetime | None = None) -> Lease:
     now = at or on.clock()
     with on.database.write() as connection:
-        lease = jobs.claim(connection, worker="w", now=now, until=now + timedelta(minutes=1))
+        lease = job_claims.claim(connection, worker="w", now=now, until=now + timedelta(minutes=1))
     assert lease is not None
     return lease

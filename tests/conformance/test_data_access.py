@@ -22,7 +22,7 @@ from offtake.model.column_filter import ColumnFilter, FilterOperator
 from offtake.model.job import Job
 from offtake.model.request import ReportParameters
 from offtake.model.tenant import CredentialKind, DataAccess, Tenant
-from offtake.store import jobs
+from offtake.store import job_claims, jobs
 from tests.fixtures.exports import EXPORT, caller
 
 NATIVE = replace(EXPORT, dialect="native")
@@ -48,7 +48,7 @@ def _published(job: Job, on: Services) -> JobRef:
     file = ArtifactFile(number=0, key="files/acme/x", rows=0, bytes=1, sha256="0" * 64, blocks=None)
     with on.database.write() as connection:
         now = on.now(connection)
-        lease = jobs.claim(connection, worker="w", now=now, until=now + timedelta(minutes=1))
+        lease = job_claims.claim(connection, worker="w", now=now, until=now + timedelta(minutes=1))
         assert lease is not None
         assert jobs.upload(connection, lease)
         assert jobs.succeed(connection, lease, artifact_of([file]), now=now, expires_at=now + timedelta(days=1))

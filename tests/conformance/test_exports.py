@@ -39,7 +39,7 @@ from offtake.model.request import ExportRequest, ReportParameters
 from offtake.model.tenant import DEFAULT_SCOPES, Scope, Tenant
 from offtake.model.timespan import Timespan
 from offtake.store import identity as store_identity
-from offtake.store import jobs
+from offtake.store import job_claims, job_queries, jobs
 from offtake.store.schema import audit
 from offtake.store.schema import job as job_table
 from tests.fixtures.exports import EXPORT, NOON, age_jobs, caller
@@ -160,7 +160,7 @@ def test_a_cancel_takes_effect_only_with_its_audit_record(on: Services) -> None:
 def leased(on: Services) -> Lease:
     with on.database.write() as connection:
         now = on.now(connection)
-        lease = jobs.claim(connection, worker="w1", now=now, until=now + on.attempt.lease)
+        lease = job_claims.claim(connection, worker="w1", now=now, until=now + on.attempt.lease)
     assert lease is not None
     return lease
 
@@ -350,7 +350,7 @@ def _ended(on: Services, how: str) -> str:
         cancel_export(ref(job.id, "loop"), caller(), on)
         return job.id
     with on.database.write() as connection:
-        lease = jobs.claim(connection, worker="w", now=now, until=now + timedelta(minutes=1))
+        lease = job_claims.claim(connection, worker="w", now=now, until=now + timedelta(minutes=1))
         assert lease is not None
         if how == "failed":
             jobs.fail(connection, lease, Failure(code="any", message="Any."), now=now)
@@ -417,7 +417,7 @@ def test_a_name_with_a_nul_character_matches_nothing(on: Services) -> None:
     with pytest.raises(JobNotFound):
         get_export(ref(NUL), caller(), on)
     with on.database.read() as connection:
-        assert jobs.get_by_reference(connection, NUL, tenant="acme") is None
+        assert job_queries.get_by_reference(connection, NUL, tenant="acme") is None
         assert store_identity.get_credential(connection, NUL) is None
         assert list(store_identity.credentials_of_user(connection, NUL)) == []
         assert store_identity.get_key(connection, "someone", NUL) is None
@@ -446,7 +446,7 @@ def test_a_job_records_its_actor_and_its_owner(on: Services) -> None:
     )
     job = create_export(LOOP_EXPORT, replace(caller(), principal=principal), on)
     with on.database.read() as connection:
-        stored = jobs.get(connection, job.id)
+        stored = job_queries.get(connection, job.id)
     assert stored == job
     assert (job.actor, job.effective) == ("olga@acme.example", "rita@acme.example")
     assert job.request.parameters.viewer_email == "rita@acme.example"

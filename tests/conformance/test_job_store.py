@@ -17,7 +17,7 @@ from offtake.model.column_filter import ColumnFilter, FilterOperator
 from offtake.model.job import LEASED, MOVES, Failure, Job, Lease, Phase, Progress, Status
 from offtake.model.request import BusinessHours, ExportRequest, ReportParameters, Selection
 from offtake.model.tenant import Tenant
-from offtake.store import identity, jobs
+from offtake.store import identity, job_claims, job_queries, jobs
 from offtake.store.database import Database
 from offtake.store.schema import job as table
 from tests.fixtures.exports import EXPORT, NOON, queued
@@ -47,14 +47,14 @@ def added(database: Database, **changes: Any) -> Job:
 
 def claimed(database: Database, worker: str = "w1") -> Lease:
     with database.write() as connection:
-        lease = jobs.claim(connection, worker=worker, now=NOON, until=LATER)
+        lease = job_claims.claim(connection, worker=worker, now=NOON, until=LATER)
     assert lease is not None
     return lease
 
 
 def read(database: Database, job_id: str) -> Job:
     with database.read() as connection:
-        found = jobs.get(connection, job_id)
+        found = job_queries.get(connection, job_id)
     assert found is not None
     return found
 
@@ -69,9 +69,9 @@ def test_a_job_is_found_by_its_reference(acme: Database) -> None:
     with acme.write() as connection:
         jobs.add(connection, job)
     with acme.read() as connection:
-        assert jobs.get_by_reference(connection, "workflow/23+/=", tenant="acme") == job
-        assert jobs.get_by_reference(connection, "workflow/23+/=", tenant="other") is None
-        assert jobs.get_by_reference(connection, "WORKFLOW/23+/=", tenant="acme") is None
+        assert job_queries.get_by_reference(connection, "workflow/23+/=", tenant="acme") == job
+        assert job_queries.get_by_reference(connection, "workflow/23+/=", tenant="other") is None
+        assert job_queries.get_by_reference(connection, "WORKFLOW/23+/=", tenant="acme") is None
     with pytest.raises(IntegrityError), acme.write() as connection:
         jobs.add(connection, replace(queued(), reference=job.reference))
     assert added(acme).reference is None  # several jobs may have no reference
@@ -83,7 +83,7 @@ def test_the_oldest_due_job_is_claimed_first_and_only_once(acme: Database) -> No
     added(acme, created_at=NOON + timedelta(microseconds=1))  # not due yet
     assert [claimed(acme).job.id, claimed(acme).job.id] == [old.id, young.id]
     with acme.write() as connection:
-        assert jobs.claim(connection, worker="w1", now=NOON, until=LATER) is None
+        assert job_claims.claim(connection, worker="w1", now=NOON, until=LATER) is None
 
 
 def test_a_lease_carries_the_fence_and_the_attempt(acme: Database) -> None:
@@ -104,7 +104,7 @@ def test_eight_concurrent_workers_claim_fifty_jobs_once_each(acme: Database) -> 
     def race(name: str) -> None:
         while True:
             with acme.write() as connection:
-                lease = jobs.claim(connection, worker=name, now=NOON, until=LATER)
+                lease = job_claims.claim(connection, worker=name, now=NOON, until=LATER)
             if lease is None:
                 return
             with lock:
@@ -121,7 +121,7 @@ def test_eight_concurrent_workers_claim_fifty_jobs_once_each(acme: Database) -> 
 
 FENCED: dict[str, Callable[[Connection, Lease], bool]] = {
     "renew": lambda connection, lease: jobs.renew(connection, lease, until=LATER, progress=PROGRESS),
-    "holds": jobs.holds,
+    "holds": job_queries.holds,
     "upload": jobs.upload,
     "fail": lambda connection, lease: jobs.fail(connection, lease, FAILURE, now=NOON),
     "retry": lambda connection, lease: jobs.schedule_retry(connection, lease, not_before=NOON),
@@ -168,7 +168,7 @@ def test_a_requeued_attempt_does_not_count(acme: Database) -> None:
 
 
 def claimed_in(connection: Connection) -> Lease:
-    lease = jobs.claim(connection, worker="w1", now=NOON, until=LATER)
+    lease = job_claims.claim(connection, worker="w1", now=NOON, until=LATER)
     assert lease is not None
     return lease
 
@@ -178,20 +178,22 @@ def test_a_cancel_by_the_jobs_tenant_takes_the_lease_away(acme: Database) -> Non
     lease = claimed(acme)
     with acme.write() as connection:
         assert jobs.cancel(connection, job.id, tenant="other", now=NOON) is None
-        assert jobs.holds(connection, lease)
+        assert job_queries.holds(connection, lease)
         assert jobs.cancel(connection, job.id, tenant="acme", now=NOON) is not None
-        assert not jobs.holds(connection, lease)
+        assert not job_queries.holds(connection, lease)
 
 
 def test_expired_leases_and_leases_of_a_dead_worker_are_found(acme: Database) -> None:
     added(acme)
     lease = claimed(acme)
     with acme.read() as connection:
-        assert jobs.expired_leases(connection, now=LATER, horizon=HOUR) == []
-        (over,) = jobs.expired_leases(connection, now=LATER + SECOND, horizon=HOUR)
+        assert job_queries.expired_leases(connection, now=LATER, horizon=HOUR) == []
+        (over,) = job_queries.expired_leases(connection, now=LATER + SECOND, horizon=HOUR)
         assert over.job.id == lease.job.id
-        assert [item.fence for item in jobs.expired_leases(connection, now=NOON, horizon=HOUR, worker="w1")] == [1]
-        assert jobs.expired_leases(connection, now=NOON, horizon=HOUR, worker="w2") == []
+        assert [item.fence for item in job_queries.expired_leases(connection, now=NOON, horizon=HOUR, worker="w1")] == [
+            1
+        ]
+        assert job_queries.expired_leases(connection, now=NOON, horizon=HOUR, worker="w2") == []
 
 
 def test_leases_and_delays_beyond_the_horizon_are_ended(acme: Database) -> None:
@@ -200,8 +202,8 @@ def test_leases_and_delays_beyond_the_horizon_are_ended(acme: Database) -> None:
     waiting = added(acme)
     with acme.write() as connection:
         before = LATER - HOUR
-        assert jobs.expired_leases(connection, now=before, horizon=HOUR) == []
-        (found,) = jobs.expired_leases(connection, now=before - SECOND, horizon=HOUR)
+        assert job_queries.expired_leases(connection, now=before, horizon=HOUR) == []
+        (found,) = job_queries.expired_leases(connection, now=before - SECOND, horizon=HOUR)
         assert found.job.id == lease.job.id
         assert jobs.make_due(connection, now=NOON - HOUR, horizon=HOUR) == 0
         assert jobs.make_due(connection, now=NOON - HOUR - SECOND, horizon=HOUR) == 1
@@ -214,9 +216,9 @@ def test_open_jobs_are_counted_per_tenant_and_dialect(acme: Database) -> None:
     ended = added(acme)
     with acme.write() as connection:
         jobs.cancel(connection, ended.id, tenant="acme", now=NOON)
-        assert jobs.count_open(connection, tenant="acme", dialect="talkdesk") == 1
-        assert jobs.count_open(connection, tenant="acme", dialect="loop") == 0
-        assert jobs.count_open(connection, tenant="other", dialect="talkdesk") == 0
+        assert job_queries.count_open(connection, tenant="acme", dialect="talkdesk") == 1
+        assert job_queries.count_open(connection, tenant="acme", dialect="loop") == 0
+        assert job_queries.count_open(connection, tenant="other", dialect="talkdesk") == 0
 
 
 def test_expiry_removes_the_artifact_from_the_job(acme: Database) -> None:
@@ -225,8 +227,8 @@ def test_expiry_removes_the_artifact_from_the_job(acme: Database) -> None:
     with acme.write() as connection:
         jobs.upload(connection, lease)
         jobs.succeed(connection, lease, FILE, now=NOON, expires_at=LATER)
-        assert jobs.expired(connection, now=NOON) == []
-        assert [job.id for job in jobs.expired(connection, now=LATER)] == [lease.job.id]
+        assert job_queries.expired(connection, now=NOON) == []
+        assert [job.id for job in job_queries.expired(connection, now=LATER)] == [lease.job.id]
         assert jobs.expire(connection, lease.job.id)
         assert not jobs.expire(connection, lease.job.id)
     found = read(acme, lease.job.id)
@@ -308,7 +310,7 @@ def test_an_unknown_state_is_refused(acme: Database) -> None:
 
 
 MOVERS: dict[Status, Callable[[Connection, Lease], bool]] = {
-    Status.RUNNING: lambda c, lease: jobs.claim(c, worker="w1", now=NOON, until=LATER) is not None,
+    Status.RUNNING: lambda c, lease: job_claims.claim(c, worker="w1", now=NOON, until=LATER) is not None,
     Status.UPLOADING: jobs.upload,
     Status.SUCCEEDED: lambda c, lease: jobs.succeed(c, lease, FILE, now=NOON, expires_at=LATER),
     Status.FAILED: lambda c, lease: jobs.fail(c, lease, FAILURE, now=NOON),
@@ -341,13 +343,13 @@ def test_a_job_references_its_artifact_and_the_files_of_its_running_attempt(acme
     job = added(acme)
     lease = claimed(acme)
     with acme.write() as connection:
-        assert jobs.referenced_keys(connection, [(job.id, 1, "staging/any")]) == {"staging/any"}
-        assert not jobs.referenced_keys(connection, [(job.id, 0, "staging/any")])
+        assert job_queries.referenced_keys(connection, [(job.id, 1, "staging/any")]) == {"staging/any"}
+        assert not job_queries.referenced_keys(connection, [(job.id, 0, "staging/any")])
         jobs.upload(connection, lease)
         jobs.succeed(connection, lease, FILE, now=NOON, expires_at=LATER)
-        assert jobs.referenced_keys(connection, [(job.id, 1, FILE.key)]) == {FILE.key}
-        assert not jobs.referenced_keys(connection, [(job.id, 1, "staging/any")])
-        assert not jobs.referenced_keys(connection, [("unknown", 1, FILE.key)])
+        assert job_queries.referenced_keys(connection, [(job.id, 1, FILE.key)]) == {FILE.key}
+        assert not job_queries.referenced_keys(connection, [(job.id, 1, "staging/any")])
+        assert not job_queries.referenced_keys(connection, [("unknown", 1, FILE.key)])
 
 
 FILTERED = replace(

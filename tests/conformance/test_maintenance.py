@@ -25,7 +25,7 @@ from offtake.executor.maintenance import Maintenance
 from offtake.executor.maintenance_tasks import Intervals, Task, run_if_due, tasks
 from offtake.model.job import Job, Status
 from offtake.model.tenant import Tenant
-from offtake.store import jobs, maintenance_tasks
+from offtake.store import job_claims, job_queries, jobs, maintenance_tasks
 from offtake.store.maintenance_tasks import SWEEP
 from offtake.store.schema import leader, maintenance_task, outbox
 from tests.fixtures.exports import published, queued
@@ -80,13 +80,13 @@ def abandoned(on: Services) -> Job:
         jobs.add(connection, waiting)
         now = on.now(connection)
         until = now - timedelta(seconds=1)
-        assert jobs.claim_one(connection, waiting.id, worker="dead", now=waiting.not_before, until=until)
+        assert job_claims.claim_one(connection, waiting.id, worker="dead", now=waiting.not_before, until=until)
     return waiting
 
 
 def status(on: Services, job: Job) -> Status:
     with on.database.read() as connection:
-        found = jobs.get(connection, job.id)
+        found = job_queries.get(connection, job.id)
     assert found is not None
     return found.status
 

@@ -32,7 +32,7 @@ from offtake.model.artifact import ArtifactFile, artifact_of
 from offtake.model.job import Failure, Job, Lease, Phase, Pin, Progress, Status
 from offtake.model.manifest import Manifest
 from offtake.model.tenant import DEFAULT_SCOPES, CredentialKind, Tenant
-from offtake.store import jobs, manifests, migrate, usage
+from offtake.store import job_claims, job_queries, jobs, manifests, migrate, usage
 from offtake.store.database import Database
 from offtake.store.schema import artifact_file, manifest
 from tests.fixtures.care import call
@@ -61,7 +61,7 @@ def _load(on: Services, folder: Path, *ended: str) -> None:
 def _lease(on: Services) -> Lease:
     with on.database.write() as connection:
         now = on.now(connection)
-        lease = jobs.claim(connection, worker="w", now=now, until=now + HOUR)
+        lease = job_claims.claim(connection, worker="w", now=now, until=now + HOUR)
     assert lease is not None
     return lease
 
@@ -74,7 +74,7 @@ def _run(on: Services) -> Job:
 
 def _job(on: Services, job_id: str) -> Job:
     with on.database.read() as connection:
-        job = jobs.get(connection, job_id)
+        job = job_queries.get(connection, job_id)
     assert job is not None
     return job
 

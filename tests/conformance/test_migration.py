@@ -21,7 +21,7 @@ from sqlalchemy import Engine, inspect, text
 
 from offtake.model.job import Job
 from offtake.model.tenant import Tenant
-from offtake.store import identity, jobs
+from offtake.store import identity, job_queries, jobs
 from offtake.store.database import Database
 from offtake.store.migrate import MIGRATIONS, is_older, migrate
 from offtake.store.schema import metadata
@@ -60,7 +60,7 @@ class Upgrade:
                 assert columns >= set(COLUMNS)
                 carried = connection.execute(text("SELECT t.label, n.tenant FROM tenant t, next_thing n")).all()
                 assert [tuple(row) for row in carried] == [("acme", "acme")]
-                assert jobs.get(connection, self.kept.id) == self.kept
+                assert job_queries.get(connection, self.kept.id) == self.kept
         database.close()
 
 

@@ -28,7 +28,7 @@ from offtake.errors import (
 from offtake.executor.worker import Worker, claim_next
 from offtake.model.job import Status
 from offtake.model.tenant import Tenant
-from offtake.store import jobs
+from offtake.store import job_queries, jobs
 from tests.fixtures.exports import EXPORT, age_jobs, caller, published
 from tests.fixtures.polling import wait_for
 
@@ -89,7 +89,7 @@ def test_the_operator_cancels_open_jobs_only(on: Services) -> None:
     assert lease is not None
     assert admin_jobs.cancel(job, "root", on).status is Status.CANCELLED
     with on.database.read() as connection:
-        assert not jobs.holds(connection, lease)
+        assert not job_queries.holds(connection, lease)
     with pytest.raises(JobStateConflict, match="cancelled"):
         admin_jobs.cancel(job, "root", on)
     assert deeds(on, job) == [("job.cancel", "root")]

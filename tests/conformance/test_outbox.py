@@ -16,7 +16,7 @@ from offtake.core.services import Services
 from offtake.errors import QuotaExceeded
 from offtake.model.job import Job, Status
 from offtake.model.tenant import Tenant
-from offtake.store import identity, jobs, outbox
+from offtake.store import identity, job_claims, job_queries, jobs, outbox
 from offtake.store.database import Database
 from offtake.store.outbox import Message, MessageKind
 from tests.fixtures.exports import EXPORT, NOON, caller, queued
@@ -137,7 +137,7 @@ def test_overdue_jobs_without_a_message_are_dispatched_again(dispatching: Servic
         for job in (lost, fresh, waiting, running, later):
             jobs.add(connection, job)
         outbox.add(connection, waiting, MessageKind.START, now=NOON)
-        assert jobs.claim_one(connection, running.id, worker="w", now=now, until=now + MINUTE) is not None
+        assert job_claims.claim_one(connection, running.id, worker="w", now=now, until=now + MINUTE) is not None
     assert dispatch.redispatch(dispatching, min_age=MINUTE) == 1
     assert dispatch.redispatch(dispatching, min_age=MINUTE) == 0  # its message is pending now
     assert {job for job, _ in claimed(database, now=current_time(dispatching))} == {lost.id, waiting.id}
@@ -161,7 +161,7 @@ def test_a_message_about_a_deleted_job_is_delivered(dispatching: Services) -> No
 
 def found(database: Database, job: Job) -> Job:
     with database.read() as connection:
-        stored = jobs.get(connection, job.id)
+        stored = job_queries.get(connection, job.id)
     assert stored is not None
     return stored
 
@@ -171,9 +171,9 @@ def test_a_job_is_claimed_by_its_id_once_and_only_when_due(dispatching: Services
     with database.write() as connection:
         jobs.add(connection, job)
         jobs.add(connection, other)
-        early = jobs.claim_one(connection, job.id, worker="w", now=NOON - MINUTE, until=SOON)
-        lease = jobs.claim_one(connection, job.id, worker="w", now=NOON, until=SOON)
-        twice = jobs.claim_one(connection, job.id, worker="w2", now=NOON, until=SOON)
+        early = job_claims.claim_one(connection, job.id, worker="w", now=NOON - MINUTE, until=SOON)
+        lease = job_claims.claim_one(connection, job.id, worker="w", now=NOON, until=SOON)
+        twice = job_claims.claim_one(connection, job.id, worker="w2", now=NOON, until=SOON)
     assert (early, twice) == (None, None)
     assert lease is not None
     assert (lease.job.id, lease.fence, lease.worker, lease.until) == (job.id, 1, "w", SOON)

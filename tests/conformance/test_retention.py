@@ -16,7 +16,7 @@ from offtake.core.services import Services
 from offtake.errors import StorageUnavailable
 from offtake.model.job import Status
 from offtake.model.tenant import Tenant
-from offtake.store import jobs
+from offtake.store import job_claims, job_queries
 from tests.fixtures.exports import EXPORT, age_jobs, caller, published
 from tests.fixtures.maintenance import maintain
 
@@ -47,7 +47,7 @@ def test_the_sweep_removes_orphaned_files_only(on: Services) -> None:
     running = create_export(EXPORT, caller(), on)
     now = on.clock()
     with on.database.write() as connection:
-        lease = jobs.claim(connection, worker="w", now=now, until=now + timedelta(minutes=1))
+        lease = job_claims.claim(connection, worker="w", now=now, until=now + timedelta(minutes=1))
     assert lease is not None
     needed = on.artifacts.staging(running.id, lease.fence, "csv")
     needed.write_text("half")
@@ -102,7 +102,7 @@ def test_a_failed_removal_stops_neither_the_other_removals_nor_the_worker(
     orphan.write_text("y")
     maintain(on)
     with on.database.read() as connection:
-        stored = [jobs.get(connection, job) for job, _ in made]
+        stored = [job_queries.get(connection, job) for job, _ in made]
     found = [job.status for job in stored if job is not None]
     assert found == [Status.SUCCEEDED, Status.EXPIRED, Status.EXPIRED]
     assert not orphan.exists()

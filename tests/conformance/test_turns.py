@@ -19,7 +19,7 @@ from offtake.model.column_filter import ColumnFilter, FilterOperator
 from offtake.model.job import Job, Lease
 from offtake.model.tenant import Tenant
 from offtake.model.timespan import Timespan
-from offtake.store import jobs
+from offtake.store import job_claims, jobs
 from offtake.store.database import Database
 from offtake.store.schema import job as table
 from tests.fixtures.exports import EXPORT, NOON, caller, queued
@@ -162,7 +162,7 @@ def plan_of_claim(database: Database, longest: timedelta | None) -> str:
     explain = "EXPLAIN QUERY PLAN" if database.reads_in_process else "EXPLAIN"
     with database.write() as connection:
         event.listen(connection, "before_cursor_execute", lambda c, cursor, *sent: seen.append((sent[0], sent[1])))
-        jobs.claim(connection, worker="w", now=NOON - MINUTE, until=NOON, longest=longest)
+        job_claims.claim(connection, worker="w", now=NOON - MINUTE, until=NOON, longest=longest)
         statement, parameters = seen[0]
         plan = connection.exec_driver_sql(f"{explain} {statement}", parameters)
         return "\n".join(str(row[-1]) for row in plan)

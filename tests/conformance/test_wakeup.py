@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from offtake.model.job import Lease
 from offtake.model.tenant import Tenant
-from offtake.store import identity, jobs
+from offtake.store import identity, job_claims, jobs
 from offtake.store.database import Database
 from offtake.store.wakeup import NotificationListener, Wakeup, wakeup
 from tests.fixtures.exports import NOON, queued
@@ -68,7 +68,7 @@ def test_a_requeued_job_ends_the_wait(changes: Wakeup, other: Database) -> None:
     for requeue in REQUEUE:
         queue(other)
         with other.write() as connection:
-            lease = jobs.claim(connection, worker="w", now=NOON, until=NOON)
+            lease = job_claims.claim(connection, worker="w", now=NOON, until=NOON)
         assert lease is not None
         changes.clear()
         with other.write() as connection:

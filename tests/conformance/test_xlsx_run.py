@@ -35,7 +35,7 @@ from offtake.model.report import Publication
 from offtake.model.request import ExportRequest
 from offtake.model.tenant import Tenant
 from offtake.model.timespan import Timespan
-from offtake.store import jobs
+from offtake.store import job_claims
 from tests.fixtures.exports import caller
 from tests.fixtures.storage_paths import artifact_path
 
@@ -89,7 +89,7 @@ def _leased(on: Services, request: ExportRequest) -> Lease:
     create_export(request, caller(), on)
     now = on.clock()
     with on.database.write() as connection:
-        lease = jobs.claim(connection, worker="w", now=now, until=now + timedelta(minutes=5))
+        lease = job_claims.claim(connection, worker="w", now=now, until=now + timedelta(minutes=5))
     assert lease is not None
     return lease
 

@@ -23,7 +23,7 @@ from offtake.core.services import Services
 from offtake.executor.shutdown import Shutdown
 from offtake.executor.worker import Worker, attempt, claim_next
 from offtake.model.job import Job, Lease, Status
-from offtake.store import jobs
+from offtake.store import job_queries
 from tests.fixtures.care import call
 from tests.fixtures.databases import fresh_database, state_setting
 from tests.fixtures.exports import caller
@@ -45,7 +45,7 @@ class Host:
 
     def read(self, job: str) -> Job:
         with self.on.database.read() as connection:
-            found = jobs.get(connection, job)
+            found = job_queries.get(connection, job)
         assert found is not None
         return found
 

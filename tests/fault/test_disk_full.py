@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from dialect_clients import JobState
-from offtake.engine.duckdb import Limits, Session
+from offtake.engine.duckdb import Session
+from offtake.engine.locked_database import Limits
 from offtake.errors import ResourceExhausted
 from offtake.model.query import Query
 from tests.fixtures.bodies import assert_refused

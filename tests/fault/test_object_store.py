@@ -33,7 +33,7 @@ from offtake.model.job import Job
 from offtake.model.report import Prune, TableUse
 from offtake.objects.bucket import Bucket
 from offtake.objects.multipart_uploads import list_multipart_uploads
-from offtake.store import jobs
+from offtake.store import job_queries
 from tests.fixtures.buckets import S3Server
 from tests.fixtures.http_proxy import Fault, HttpProxy, http_proxy
 from tests.fixtures.installation import Installation, Running
@@ -185,7 +185,7 @@ class World:
     def row(self, job: str) -> Job:
         """Return the stored job."""
         with self.made.services() as on, on.database.read() as connection:
-            found = jobs.get(connection, job)
+            found = job_queries.get(connection, job)
         assert found is not None
         return found
 
@@ -311,13 +311,13 @@ def test_an_upload_that_hangs_does_not_lose_the_lease(world: World) -> None:
     first = world.row(job)
     assert first.status == "uploading"
     with world.made.services() as on, on.database.read() as connection:
-        assert not jobs.expired_leases(connection, now=on.clock(), horizon=HOUR)
+        assert not job_queries.expired_leases(connection, now=on.clock(), horizon=HOUR)
         began = on.clock()
 
     def outlived() -> bool:
         """Whether the time of two leases has passed, so that the lease must have been renewed."""
         with world.made.services() as on, on.database.read() as connection:
-            return (on.clock() - began).total_seconds() > 2 and not jobs.expired_leases(
+            return (on.clock() - began).total_seconds() > 2 and not job_queries.expired_leases(
                 connection, now=on.clock(), horizon=HOUR
             )
 

@@ -12,7 +12,7 @@ import pytest
 
 from offtake.core.admin import identity
 from offtake.model.tenant import Tenant
-from offtake.store import jobs
+from offtake.store import job_queries
 from tests.fixtures.databases import DATABASES, fresh_database, state_setting
 from tests.fixtures.installation import Installation
 
@@ -66,5 +66,5 @@ def test_of_64_concurrent_creates_in_4_processes_15_are_accepted(
             tell(process, f"round-{round_}")
         assert sum(int(read_line(process)) for process in creators) == QUOTA
     with home.database() as database, database.read() as connection:
-        counts = [jobs.count_open(connection, tenant=f"round-{n}", dialect="talkdesk") for n in range(ROUNDS)]
+        counts = [job_queries.count_open(connection, tenant=f"round-{n}", dialect="talkdesk") for n in range(ROUNDS)]
     assert counts == [QUOTA] * ROUNDS

@@ -28,7 +28,7 @@ from offtake.core.exports.create import create_export
 from offtake.core.exports.read import JobRef, get_export
 from offtake.core.services import Services
 from offtake.model.job import Job, Status
-from offtake.store import jobs
+from offtake.store import job_queries
 from offtake.store.database import Database
 from offtake.store.migrate import migrate
 from offtake.store.schema import Instant
@@ -108,7 +108,7 @@ def old_create(on: Services, request: Mapping[str, Any] = REQUEST) -> str:
 
 def read(on: Services, job: str) -> Job:
     with on.database.read() as connection:
-        found = jobs.get(connection, job)
+        found = job_queries.get(connection, job)
     assert found is not None
     return found
 

@@ -30,7 +30,7 @@ from offtake.lake.tables import tables
 from offtake.model.artifact import Artifact
 from offtake.model.tenant import Tenant
 from offtake.settings import CatalogueSettings, Settings
-from offtake.store import jobs
+from offtake.store import job_claims
 from offtake.store.migrate import migrate
 from tests.fixtures.columnar import COLUMNAR, read_columns
 from tests.fixtures.exports import EXPORT, NOON, caller
@@ -146,7 +146,7 @@ def _export(on: Services, tenant: str, report: str, format_name: str, *, dialect
     create_export(request, caller(tenant), on)
     now = on.clock()
     with on.database.write() as connection:
-        lease = jobs.claim(connection, worker="w", now=now, until=now + timedelta(minutes=1))
+        lease = job_claims.claim(connection, worker="w", now=now, until=now + timedelta(minutes=1))
     assert lease is not None
     return run_attempt(lease, on, Cancellation())
 

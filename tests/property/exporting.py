@@ -19,7 +19,8 @@ from offtake.catalogue import BUILT_IN
 from offtake.catalogue.load import Catalogue, load_catalogue
 from offtake.core.presentation import choose
 from offtake.core.query import filters, intermediate
-from offtake.engine.duckdb import Limits, Session
+from offtake.engine.duckdb import Session
+from offtake.engine.locked_database import Limits
 from offtake.engine.plan import plan, plan_rows, with_instants
 from offtake.formats import format_named, partition_file
 from offtake.lake.delta import Lake

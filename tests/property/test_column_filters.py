@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from offtake.engine.duckdb import Limits, Session
+from offtake.engine.duckdb import Session
+from offtake.engine.locked_database import Limits
 from offtake.engine.plan import plan, plan_rows, with_instants
 from offtake.errors import InvalidRequest
 from offtake.model.column_filter import MOST_VALUES, ColumnFilter, FilterOperator, operators, read_filter

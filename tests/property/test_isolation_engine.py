@@ -12,7 +12,8 @@ from typing import TypedDict
 import duckdb
 import pytest
 
-from offtake.engine.duckdb import Limits, Session
+from offtake.engine.duckdb import Session
+from offtake.engine.locked_database import Limits
 from offtake.errors import QueryFailed, ResourceExhausted
 from offtake.lake.delta import Lake
 from offtake.lake.ingest.load import load

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from offtake import __version__
-from offtake.cli import audit, config, data, home, identity, jobs, link_key, loads, report, server, state, sweep
+from offtake.cli import audit, config, data, home, identity, jobs, link_key, loads, report, server, state, sweep, tables
 from offtake.cli.exits import EXITS, INTERRUPTED, exit_code
 from offtake.cli.options import printable
 from offtake.cli.usage_errors import plain_messages
@@ -34,7 +34,7 @@ A first run:
 # The sections of the help, and the commands in each of them.
 _SECTIONS = {
     "Set up": ("init", "config", "tenant", "credential", "link-key"),
-    "Data": ("load", "loads", "delete", "seed", "report"),
+    "Data": ("load", "loads", "delete", "seed", "tables", "report"),
     "Run": ("serve", "worker"),
     "Operate": ("jobs", "audit", "sweep", "state"),
 }
@@ -101,6 +101,7 @@ app.add_typer(audit.commands, name="audit")
 app.add_typer(state.commands, name="state")
 app.add_typer(config.commands, name="config")
 app.add_typer(report.commands, name="report")
+app.add_typer(tables.commands, name="tables")
 
 
 def main() -> None:

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from offtake.app import derived_resources
 from offtake.cli.options import DEFAULT_HOME, HomeOption
+from offtake.composition.resources import derived_resources
 from offtake.home import Home
 from offtake.settings import load_settings, masked, rows
 

@@ -14,13 +14,13 @@ from offtake.cli.options import (
     JsonOption,
     TenantOption,
     check_output_option,
-    lake_table,
     open_home,
     operator_name,
     progress_bar,
     show,
     storage_checked,
 )
+from offtake.cli.tables import find_table
 from offtake.core.admin import identity
 from offtake.core.loads import changes
 from offtake.core.loads.changes import Target
@@ -65,7 +65,7 @@ def seed(
     """Fill every table with consistent sample data. A repeated run with the same options adds no rows."""
     if size not in SIZES:
         raise typer.BadParameter(f"{size!r} is not one of {', '.join(SIZES)}", param_hint="--size")
-    only = [lake_table(name).name for name in table or ()]
+    only = [find_table(name).name for name in table or ()]
     services = open_home(home)
     identity.get_tenant(tenant, services)
     last = until.date() if until else datetime.now(UTC).date()
@@ -134,7 +134,7 @@ def load(
     if options.period is not None and delete_column is not None:
         message = "a replaced period has no rows to mark; give one of the two options"
         raise typer.BadParameter(message, param_hint="--replace-window, --delete-column")
-    target = Target(tenant=tenant, table=lake_table(table), actor=operator_name())
+    target = Target(tenant=tenant, table=find_table(table), actor=operator_name())
     with storage_checked(services), progress_bar(f"Loading {table}", "{task.completed:,.0f} rows") as progress:
         task = progress.add_task("rows", total=None)
         done = changes.load(target, files, options, lambda rows: progress.update(task, completed=rows), services)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from offtake.app import build_services, check_lake_folder
+from offtake.app import build_services
 from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, next_command, show
+from offtake.composition.storage import check_lake_folder
 from offtake.home import Home
 from offtake.settings import load_settings
 

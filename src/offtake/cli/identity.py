@@ -43,6 +43,39 @@ credentials.add_typer(keys, name="key")
 _MAX_KID_LENGTH = 255
 _SECRET_NAMES = {CredentialKind.OAUTH: "client secret", CredentialKind.BASIC: "password", CredentialKind.TOKEN: "token"}
 CredentialArgument = Annotated[str, typer.Argument(help="The client id, as `credential list` shows it.")]
+_KIND = typer.Option(
+    help="oauth: client id and secret (Talkdesk); basic: user and password (Khoros); "
+    "token: one token of a person, or of the whole tenant (Loop)."
+)
+UserOption = Annotated[
+    str | None, typer.Option(help="User name, which basic needs; e-mail address of a token's owner.")
+]
+NameOption = Annotated[
+    str | None,
+    typer.Option(help="Name for people, in lists, the log and the audit log. Default: the user, or part of the id."),
+]
+ScopeOption = Annotated[
+    list[Scope] | None,
+    typer.Option(
+        metavar="WORD",
+        help="Permission: read, write, impersonate or admin; repeat for more. Default: read, write.",
+    ),
+]
+ReportOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="Report that the credential may export, or a pattern such as 'conv*'; repeat for more. Default: all.",
+    ),
+]
+PersonalOption = Annotated[
+    bool,
+    typer.Option(
+        "--personal/--no-personal",
+        help="Whether the credential may receive columns with personal data. Without them it can use the native "
+        "API, and other dialects for reports without such columns.",
+    ),
+]
 
 
 @tenants.callback()
@@ -97,68 +130,40 @@ def verify_tenant(
 @credentials.command("add")
 def add_credential(
     tenant: Annotated[str, typer.Argument(help="Tenant that owns the credential.")],
-    kind: Annotated[
-        CredentialKind,
-        typer.Option(
-            help="oauth: client id and secret (Talkdesk); basic: user and password (Khoros); "
-            "token: one token of a person, or of the whole tenant (Loop)."
-        ),
-    ],
+    kind: Annotated[CredentialKind, _KIND],
     home: HomeOption = DEFAULT_HOME,
-    user: Annotated[
-        str | None, typer.Option(help="User name, which basic needs; e-mail address of a token's owner.")
-    ] = None,
-    name: Annotated[
-        str | None,
-        typer.Option(
-            help="Name for people, in lists, the log and the audit log. Default: the user, or part of the id."
-        ),
-    ] = None,
-    scope: Annotated[
-        list[Scope] | None,
-        typer.Option(
-            metavar="WORD",
-            help="Permission: read, write, impersonate or admin; repeat for more. Default: read, write.",
-        ),
-    ] = None,
-    report: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="Report that the credential may export, or a pattern such as 'conv*'; repeat for more. Default: all.",
-        ),
-    ] = None,
-    personal: Annotated[
-        bool,
-        typer.Option(
-            "--personal/--no-personal",
-            help="Whether the credential may receive columns with personal data. Without them it can use the native "
-            "API, and other dialects for reports without such columns.",
-        ),
-    ] = True,
+    user: UserOption = None,
+    name: NameOption = None,
+    scope: ScopeOption = None,
+    report: ReportOption = None,
+    personal: PersonalOption = True,
     as_json: JsonOption = False,
 ) -> None:
     """Create a credential and print its secret, which cannot be shown again."""
-    if kind is CredentialKind.BASIC and user is None:
-        raise typer.BadParameter("basic needs a user name", param_hint="--user")
-    if kind is CredentialKind.OAUTH and user is not None:
-        raise typer.BadParameter("an oauth client belongs to no user", param_hint="--user")
-    if user is not None and (fault := user_name_fault(user, kind)):
-        raise typer.BadParameter(f"the name {fault}", param_hint="--user")
-    scopes = frozenset(scope) if scope else DEFAULT_SCOPES
+    _check_user(user, kind)
     if name is not None and not (0 < len(name) <= identity.MAX_NAME_LENGTH and name.isprintable()):
         raise typer.BadParameter(f"use 1 to {identity.MAX_NAME_LENGTH} printable characters", param_hint="--name")
     try:
         access = DataAccess(reports=tuple(report) if report else None, personal=personal)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--report") from error
-    permissions = identity.Permissions(scopes=scopes, access=access)
+    permissions = identity.Permissions(scopes=frozenset(scope) if scope else DEFAULT_SCOPES, access=access)
     services = open_home(home)
     unmatched = [each for each in report or () if not fnmatch.filter(services.catalogue.reports, each)]
     if unmatched:
         raise typer.BadParameter(f"no report has the name {unmatched[0]!r}", param_hint="--report")
     new = identity.add_credential(tenant, kind, services, user=user, permissions=permissions, name=name)
     show(_result(new), as_json, _text(new))
+
+
+def _check_user(user: str | None, kind: CredentialKind) -> None:
+    """Check the user name of a new credential. Raises BadParameter."""
+    if kind is CredentialKind.BASIC and user is None:
+        raise typer.BadParameter("basic needs a user name", param_hint="--user")
+    if kind is CredentialKind.OAUTH and user is not None:
+        raise typer.BadParameter("an oauth client belongs to no user", param_hint="--user")
+    if user is not None and (fault := user_name_fault(user, kind)):
+        raise typer.BadParameter(f"the name {fault}", param_hint="--user")
 
 
 @credentials.command("list")

@@ -19,10 +19,8 @@ from rich.table import Table
 
 from offtake.app import build_services, installation_paths
 from offtake.core.services import Services
-from offtake.errors import OutputError, StorageUnavailable, UnknownName
+from offtake.errors import OutputError, StorageUnavailable
 from offtake.home import Home
-from offtake.lake.tables import Table as LakeTable
-from offtake.lake.tables import tables
 from offtake.logs import configure_logs
 from offtake.output_file import check_output
 from offtake.settings import load_settings
@@ -53,14 +51,6 @@ def operator_name() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a user id without a name, as in many containers
         return str(os.getuid())
-
-
-def lake_table(name: str) -> LakeTable:
-    """Return a table of the care data model. Raises UnknownName."""
-    table = tables().get(name)
-    if table is None:
-        raise UnknownName(f"There is no table {name}; the tables are {', '.join(tables())}.")
-    return table
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from offtake.engine.driver_errors import translate_errors
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -23,8 +25,25 @@ _CLASSES: dict[str, type[duckdb.Error]] = {
 }
 
 
+def read(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """Yield the batches of a query, or an empty one if it has none. Raises the engine's errors as an AttemptError."""
+    try:
+        is_empty = True
+        while True:
+            with translate_errors(), _errors_of_the_engine():
+                batch = next(reader, None)
+            if batch is None:
+                break
+            is_empty = False
+            yield batch
+        if is_empty:
+            yield _empty_batch(reader.schema)
+    finally:
+        reader.close()  # before the connection's next statement
+
+
 @contextmanager
-def errors_of_the_engine() -> Iterator[None]:
+def _errors_of_the_engine() -> Iterator[None]:
     """Raise the engine's error in place of the one of Arrow's stream, whose next batch is read in the block."""
     import pyarrow as pa
 
@@ -36,7 +55,7 @@ def errors_of_the_engine() -> Iterator[None]:
         raise found(text) from error
 
 
-def empty_batch(schema: pa.Schema) -> pa.RecordBatch:
+def _empty_batch(schema: pa.Schema) -> pa.RecordBatch:
     """Return a batch without rows."""
     import pyarrow as pa
 

@@ -9,8 +9,9 @@ raw cells, where it encodes none, because even one copy of a row may exceed the 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from offtake.engine.row_length import is_fixed_size, row_length
 from offtake.model.format_options import CsvOptions
@@ -69,6 +70,20 @@ def rendered_group(query: Query, types: Mapping[str, str], rows: Sequence[Sequen
     used = set(_PARAMETER.findall(rendered.sql))  # DuckDB rejects values that the text does not name
     values = {name: value for name, value in query.values.items() if name in used}
     return replace(rendered, values={**values, **lists})
+
+
+def groups(rows: Iterable[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
+    """Yield the rows in groups of about ``GROUP_LENGTH`` characters."""
+    group: list[tuple[Any, ...]] = []
+    length = 0
+    for row in rows:
+        group.append(row)
+        length += sum(map(value_length, row))
+        if length > GROUP_LENGTH:
+            yield group
+            group, length = [], 0
+    if group:
+        yield group
 
 
 def value_length(value: object) -> int:

@@ -20,7 +20,7 @@ from offtake.errors import Unavailable
 from offtake.executor.background import BackgroundThread
 from offtake.executor.shutdown import Shutdown
 from offtake.model.job import Lease
-from offtake.store import jobs
+from offtake.store import job_queries, jobs
 
 _log = structlog.get_logger("offtake.heartbeat")
 _POLL_SECONDS = 0.2  # between reads of the job's row, so that a cancelled job stops within a second
@@ -85,6 +85,6 @@ class LeaseHeartbeat(BackgroundThread):
                     until = self._on.now(connection) + self._on.attempt.lease
                     return jobs.renew(connection, self._lease, until=until, progress=self._progress.current)
             with database.read() as connection:
-                return jobs.holds(connection, self._lease)
+                return job_queries.holds(connection, self._lease)
         except Unavailable:
             return True

@@ -19,7 +19,7 @@ from offtake.executor.lease_heartbeat import LeaseHeartbeat
 from offtake.executor.shutdown import Shutdown
 from offtake.executor.worker_heartbeat import WorkerHeartbeat
 from offtake.model.job import Lease
-from offtake.store import jobs
+from offtake.store import job_claims, job_queries
 from offtake.store.wakeup import Wakeup, wakeup
 
 _log = structlog.get_logger("offtake.worker")
@@ -62,13 +62,13 @@ def claim_next(on: Services, worker: Worker) -> Lease | None:
     with on.database.write() as connection:
         now = on.now(connection)
         until = now + on.attempt.lease
-        return jobs.claim(connection, worker=worker.name, now=now, until=until, longest=worker.longest)
+        return job_claims.claim(connection, worker=worker.name, now=now, until=until, longest=worker.longest)
 
 
 def _is_job_due(on: Services, worker: Worker) -> bool:
     """Whether a job is due. Takes no lock, so that idle workers do not delay the creation of jobs."""
     with on.database.read() as connection:
-        return jobs.is_due(connection, now=on.now(connection), longest=worker.longest)
+        return job_queries.is_due(connection, now=on.now(connection), longest=worker.longest)
 
 
 def attempt(lease: Lease, on: Services, shutdown: Shutdown, cancellation: Cancellation) -> None:
@@ -100,6 +100,8 @@ def attempt(lease: Lease, on: Services, shutdown: Shutdown, cancellation: Cancel
     if error is not None:
         fields = {"error": error.code, "cause": _class_name(error.__cause__)}
         fields["outcome"] = outcome.record_outcome(lease, error, cancellation.reason, on)
+    if progress.empty_tables:
+        fields["empty_tables"] = list(progress.empty_tables)
     log.info("attempt", **({"outcome": "succeeded"} | fields), seconds=round(time.monotonic() - began, 3))
 
 

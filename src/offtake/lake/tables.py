@@ -59,6 +59,7 @@ class TableColumn:
     not_before: str | None = None
     syntax: str | None = None  # "filter": a filter expression
     matches: str | None = None  # regular expression for the whole value
+    example: str | None = None  # an accepted value
 
 
 @dataclass(frozen=True, kw_only=True)

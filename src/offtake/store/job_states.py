@@ -30,7 +30,7 @@ def read(connection: Connection, ids: Collection[str]) -> dict[str, JobState]:
 
 
 def count_before(connection: Connection, queued: Job) -> int:
-    """Return how many queued jobs of the same tenant come before a queued one (``jobs.claim``)."""
+    """Return how many queued jobs of the same tenant come before a queued one (``job_claims.claim``)."""
     rank = later(job.c.created_at, job.c.estimated_seconds)
     own = literal(queued.created_at + queued.estimated_duration, Instant())
     is_before = or_(rank < own, and_(rank == own, job.c.id < queued.id))

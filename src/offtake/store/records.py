@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -19,6 +20,7 @@ from sqlalchemy import Row
 from offtake.model.artifact import Artifact
 from offtake.model.format_options import Compression, CsvOptions
 from offtake.model.job import Failure, Job, Phase, Pin, Progress, Status
+from offtake.model.notice import Notice, NoticeCode
 from offtake.model.request import BusinessHours, ExportRequest, ReportParameters, Selection, Split, changed_parameters
 from offtake.model.timespan import Timespan
 from offtake.store.filter_records import filter_to_json, filters_from_json
@@ -26,6 +28,7 @@ from offtake.store.filter_records import filter_to_json, filters_from_json
 _ROW_BYTES = 1_024  # measured on SQLite and PostgreSQL: 600 to 900, indexes included
 _NO_PARAMETERS = ReportParameters()
 _PHASES = frozenset(Phase)
+_NOTICE_CODES = frozenset(NoticeCode)
 _KNOWN = frozenset(
     {"start", "end", "zone", "name", "row_limit", "as_of", "watermark", "account_zone", "locale", "columns"}
     | {"guard_formulas", "parameters", "split", "filters", "order", "compression", "format_options"}
@@ -71,12 +74,42 @@ def stored_bytes(request: dict[str, Any]) -> int:
 
 def job_from_row(row: Row[Any]) -> Job:
     """Return the job of a row."""
+    return Job(
+        id=row.id,
+        tenant=row.tenant,
+        principal=row.principal,
+        request=_request(row),
+        status=Status(row.status),
+        fence=row.fence,
+        attempts=row.attempts,
+        created_at=row.created_at,
+        not_before=row.not_before,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        expires_at=row.expires_at,
+        artifact=_artifact(row),
+        failure=_failure(row),
+        reference=row.reference,
+        actor=row.actor,
+        effective=row.effective,
+        estimated_duration=timedelta(seconds=row.estimated_seconds),
+        estimated_rows=row.estimated_rows,
+        held_at=row.held_at,
+        held_by=row.held_by,
+        pin=_pin(row),
+        progress=_progress(row),
+        notices=notices_from_json(row.notices),
+    )
+
+
+def _request(row: Row[Any]) -> ExportRequest:
+    """Return the request of a job's row; its ``unknown`` lists what this release cannot read."""
     stored = row.request
     timespan = Timespan(start=_instant(stored["start"]), end=_instant(stored["end"]), zone=stored["zone"])
     parameters, unreadable = _parameters_from_json(stored.get("parameters", {}))
     filters = filters_from_json(stored.get("filters", ()))
     compression, format_options, unreadable_formats = _format_from_json(stored)
-    request = ExportRequest(
+    return ExportRequest(
         dialect=row.dialect,
         report=row.report,
         format=row.format,
@@ -101,31 +134,6 @@ def job_from_row(row: Row[Any]) -> Job:
             *unreadable_formats,
             *(("filters",) if filters is None else ()),
         ),
-    )
-    return Job(
-        id=row.id,
-        tenant=row.tenant,
-        principal=row.principal,
-        request=request,
-        status=Status(row.status),
-        fence=row.fence,
-        attempts=row.attempts,
-        created_at=row.created_at,
-        not_before=row.not_before,
-        started_at=row.started_at,
-        finished_at=row.finished_at,
-        expires_at=row.expires_at,
-        artifact=_artifact(row),
-        failure=_failure(row),
-        reference=row.reference,
-        actor=row.actor,
-        effective=row.effective,
-        estimated_duration=timedelta(seconds=row.estimated_seconds),
-        estimated_rows=row.estimated_rows,
-        held_at=row.held_at,
-        held_by=row.held_by,
-        pin=_pin(row),
-        progress=_progress(row),
     )
 
 
@@ -182,6 +190,20 @@ def _pin(row: Row[Any]) -> Pin | None:
     if row.report_version is None:
         return None
     return Pin(report_version=row.report_version, lake_versions=row.lake_versions)
+
+
+def notices_to_json(given: Sequence[Notice]) -> list[dict[str, Any]]:
+    """Return the stored form of notices."""
+    return [dataclasses.asdict(each) for each in given]
+
+
+def notices_from_json(stored: Sequence[dict[str, Any]] | None) -> tuple[Notice, ...]:
+    """Return stored notices, without those whose code only a newer release knows."""
+    return tuple(
+        Notice(**(each | {"code": NoticeCode(each["code"]), "columns": tuple(each["columns"])}))
+        for each in stored or ()
+        if each["code"] in _NOTICE_CODES
+    )
 
 
 def _progress(row: Row[Any]) -> Progress | None:

@@ -219,6 +219,7 @@ job = Table(
     Column("files", Integer, nullable=True),
     Column("report_version", String(64), nullable=True),
     Column("lake_versions", _JSON, nullable=True),
+    Column("notices", _JSON, nullable=True),
     Column("phase", String(16), nullable=True),
     Column("rows_so_far", BigInteger, nullable=True),
     Column("held_by", String(64), nullable=True),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from offtake.core.policy import DialectLimits
+from offtake.core.policy import DialectLimits, Rate
 from offtake.settings_section import SettingsSection
 
 OpenJobs = Annotated[
@@ -22,6 +22,8 @@ RetentionDays = Annotated[float, Field(gt=0, le=36_500, description="How long a 
 LinkSeconds = Annotated[
     int, Field(ge=1, le=31_556_952, description="Life of a download link, in seconds; each read makes a new link.")
 ]
+PerMinute = Annotated[int, Field(ge=1, le=1_000_000)]
+PerMinuteOrNone = Annotated[int, Field(ge=0, le=1_000_000)]  # 0: no limit
 Gzip = Annotated[
     bool, Field(description="Send csv and json files with gzip to clients that accept it (Accept-Encoding).")
 ]
@@ -32,6 +34,11 @@ GuardFormulas = Annotated[
         "can decide otherwise."
     ),
 ]
+
+
+def per_minute(requests: int) -> Rate:
+    """Return the rate of so many requests per minute."""
+    return Rate(requests=requests, period=timedelta(minutes=1))
 
 
 class DialectSettings(SettingsSection):

@@ -20,7 +20,7 @@ import pytest
 from offtake.core.admin import identity
 from offtake.core.exports import retention
 from offtake.model.tenant import DEFAULT_SCOPES, Scope, Tenant
-from offtake.store import audit, jobs
+from offtake.store import audit, job_queries
 from tests.fixtures import loop
 from tests.fixtures.in_process import InProcess, in_process
 from tests.fixtures.installation import Installation, Served
@@ -365,7 +365,7 @@ def test_check_21_too_many_unfinished_exports(idle: Served) -> None:
         assert int(refused.headers["retry-after"]) >= 1
         assert {one.status(export) for export in exports} == {"Processing"}
     with idle.installation.services() as on, on.database.read() as connection:
-        assert jobs.count_open(connection, tenant=tenant, dialect="loop") == 10
+        assert job_queries.count_open(connection, tenant=tenant, dialect="loop") == 10
 
 
 @pytest.mark.parametrize("operation", ["create", "read"])

@@ -13,7 +13,7 @@ import pytest
 from offtake.core.admin import identity
 from offtake.model.job import Job
 from offtake.model.tenant import Tenant
-from offtake.store import jobs
+from offtake.store import job_queries
 from tests.fixtures import loop
 from tests.fixtures.golden import golden
 from tests.fixtures.in_process import InProcess, in_process
@@ -39,7 +39,7 @@ def stored(here: InProcess, answer: httpx.Response) -> Job:
     """Return the job that the server stored."""
     assert answer.status_code == 200, answer.text
     with here.on.database.read() as connection:
-        found = jobs.get(connection, answer.json()["id"])
+        found = job_queries.get(connection, answer.json()["id"])
     assert found is not None
     return found
 
@@ -158,7 +158,7 @@ def test_a_refused_create_adds_no_job_and_repeats_no_value(client: LoopWire, her
 
 def _open_jobs(here: InProcess) -> int:
     with here.on.database.read() as connection:
-        return jobs.count_open(connection, tenant="acme", dialect="loop")
+        return job_queries.count_open(connection, tenant="acme", dialect="loop")
 
 
 ACCEPTED = [

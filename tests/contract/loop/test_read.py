@@ -19,7 +19,7 @@ from offtake.core.exports.read import JobRef, get_export
 from offtake.errors import ExportError
 from offtake.model.job import Failure, Status
 from offtake.model.tenant import DEFAULT_SCOPES, Principal, Scope, Tenant
-from offtake.store import audit, jobs
+from offtake.store import audit, job_claims, job_queries, jobs
 from offtake.store.schema import credential, job
 from offtake.wire.loop.tables import STATUS
 from tests.fixtures import loop
@@ -78,7 +78,7 @@ def test_the_status_word_of_each_state(tmp_path: Path, setting: str, word: str) 
         export = client.create()
         seen = {"queued": shown(client.read(export))}
         with here.on.database.write() as connection:
-            lease = jobs.claim(connection, worker="w", now=here.now, until=here.now + timedelta(hours=1))
+            lease = job_claims.claim(connection, worker="w", now=here.now, until=here.now + timedelta(hours=1))
         assert lease is not None
         seen["running"] = shown(client.read(export))
         with here.on.database.write() as connection:
@@ -92,7 +92,7 @@ def test_the_status_word_of_each_state(tmp_path: Path, setting: str, word: str) 
         seen["unknown"] = shown(client.read(UNKNOWN))
         failed, cancelled = client.create(), client.create()
         with here.on.database.write() as connection:
-            other = jobs.claim(connection, worker="w", now=here.now, until=here.now + timedelta(hours=1))
+            other = job_claims.claim(connection, worker="w", now=here.now, until=here.now + timedelta(hours=1))
             assert other is not None
             failure = Failure(code="query_failed", message="The report's query failed.")
             assert jobs.fail(connection, other, failure, now=here.now)
@@ -384,7 +384,7 @@ def test_further_details_of_an_export_are_in_headers(tmp_path: Path) -> None:
 def test_a_report_without_a_viewer_parameter_is_refused_to_a_person(here: InProcess, boss: LoopWire) -> None:
     """Loop contract 4, proposed: without the parameter, a custom report would show all rows."""
     with here.on.database.read() as connection:
-        mine = jobs.get(connection, boss.create())
+        mine = job_queries.get(connection, boss.create())
     assert mine is not None
     person = Principal(tenant="acme", credential="c", scopes=DEFAULT_SCOPES, user=RITA)
     calls = Caller(principal=person)

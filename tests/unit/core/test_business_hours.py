@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from offtake.core.query import filters
-from offtake.engine.duckdb import Limits, Session
+from offtake.engine.duckdb import Session
+from offtake.engine.locked_database import Limits
 from offtake.lake.delta import Lake
 from offtake.lake.ingest.load import load
 from offtake.lake.storage import FolderTableStorage

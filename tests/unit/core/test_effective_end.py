@@ -26,7 +26,7 @@ from offtake.model.tenant import Tenant
 from offtake.model.timespan import Timespan
 from offtake.model.view import TableView
 from offtake.settings import Settings
-from offtake.store import jobs
+from offtake.store import job_claims, jobs
 from offtake.store.migrate import migrate
 from tests.fixtures.care import call
 from tests.fixtures.exports import EXPORT, queued
@@ -78,7 +78,7 @@ def test_rows_and_months_end_at_the_same_instant(
     with on.database.write() as connection:
         now = on.now(connection)
         jobs.add(connection, replace(queued(created_at=now), request=request))
-        lease = jobs.claim(connection, worker="w", now=now, until=now + timedelta(minutes=1))
+        lease = job_claims.claim(connection, worker="w", now=now, until=now + timedelta(minutes=1))
     assert lease is not None
     artifact = run.run_attempt(lease, on, Cancellation())
     rows = json.loads(artifact_path(on, artifact.key).read_text("utf-8"))["entries"]

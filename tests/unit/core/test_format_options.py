@@ -33,7 +33,7 @@ from offtake.model.format_options import Compression, CsvOptions
 from offtake.model.job import Lease
 from offtake.model.layout import Framing
 from offtake.model.request import ExportRequest
-from offtake.store import jobs
+from offtake.store import job_claims, job_queries
 from offtake.store.schema import job as job_table
 from tests.fixtures.columnar import COLUMNAR, read_columns
 from tests.fixtures.exports import EXPORT, NOON, caller
@@ -77,7 +77,7 @@ def _leased(request: ExportRequest, on: Services) -> Lease:
     job, now = create_export(request, caller(), on), on.clock()
     while True:  # other tests leave queued jobs
         with on.database.write() as connection:
-            lease = jobs.claim(connection, worker="w", now=now, until=now + timedelta(minutes=1))
+            lease = job_claims.claim(connection, worker="w", now=now, until=now + timedelta(minutes=1))
         assert lease is not None
         if lease.job.id == job.id:
             return lease
@@ -150,7 +150,7 @@ def test_the_options_of_a_format_are_stored_with_the_job(on: Services) -> None:
     )
     job = create_export(request, caller(), on)
     with on.database.read() as connection:
-        found = jobs.get(connection, job.id)
+        found = job_queries.get(connection, job.id)
         stored = connection.execute(select(job_table.c.request).where(job_table.c.id == job.id)).scalar_one()
     assert found == job
     assert job.request == replace(request, as_of=job.request.as_of)
@@ -163,7 +163,7 @@ def test_an_option_of_a_newer_release_is_not_ignored(field: str, value: object, 
     with on.database.write() as connection:
         stored = connection.execute(select(job_table.c.request).where(job_table.c.id == job.id)).scalar_one()
         connection.execute(update(job_table).where(job_table.c.id == job.id).values(request={**stored, field: value}))
-        found = jobs.get(connection, job.id)
+        found = job_queries.get(connection, job.id)
     assert found is not None
     assert found.request.unknown == (field,)
 

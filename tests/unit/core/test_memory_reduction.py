@@ -21,7 +21,8 @@ from offtake.core.exports.create import create_export
 from offtake.core.exports.manifest import read_manifest
 from offtake.core.exports.read import JobRef
 from offtake.core.services import Services
-from offtake.engine.duckdb import Limits, Session
+from offtake.engine.duckdb import Session
+from offtake.engine.locked_database import Limits
 from offtake.executor.shutdown import Shutdown
 from offtake.executor.worker import Worker, attempt, claim_next
 from offtake.home import Home
@@ -30,7 +31,7 @@ from offtake.model.manifest import Reconciliation
 from offtake.model.tenant import Tenant
 from offtake.model.view import TableView
 from offtake.settings import Settings
-from offtake.store import jobs, memory_reductions
+from offtake.store import job_queries, memory_reductions
 from offtake.store.memory_reductions import ReductionKey
 from offtake.store.schema import memory_reduction
 from offtake.wire.khoros.settings import KhorosSettings
@@ -91,7 +92,7 @@ def export(on: Services) -> tuple[Job, list[str]]:
     with structlog.testing.capture_logs() as events:
         attempt(lease, on, Shutdown(timedelta(0)), Cancellation())
     with on.database.read() as connection:
-        found = jobs.get(connection, job.id)
+        found = job_queries.get(connection, job.id)
     assert found is not None
     return found, [str(event["event"]) for event in events]
 

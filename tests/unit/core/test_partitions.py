@@ -18,7 +18,8 @@ from offtake.core.attempt.resource_plan import resource_plan
 from offtake.core.attempt.run import run_attempt
 from offtake.core.exports.create import create_export
 from offtake.core.services import Services
-from offtake.engine.duckdb import Limits, Session
+from offtake.engine.duckdb import Session
+from offtake.engine.locked_database import Limits
 from offtake.errors import AttemptInterrupted, RowLimitExceeded, TooManyFiles
 from offtake.formats import FORMATS, partition_file
 from offtake.formats.csv import CSV
@@ -28,7 +29,7 @@ from offtake.model.layout import Framing
 from offtake.model.query import Query
 from offtake.model.request import Split
 from offtake.model.view import TableView
-from offtake.store import jobs, manifests
+from offtake.store import job_claims, job_queries, manifests
 from tests.fixtures.columnar import COLUMNAR, read_columns
 from tests.fixtures.exports import EXPORT, NOON, caller
 from tests.fixtures.storage_paths import artifact_path
@@ -57,7 +58,7 @@ def _leased(
     create_export(request, caller(), on)
     now = on.clock()
     with on.database.write() as connection:
-        lease = jobs.claim(connection, worker="w", now=now, until=now + timedelta(minutes=1))
+        lease = job_claims.claim(connection, worker="w", now=now, until=now + timedelta(minutes=1))
     assert lease is not None
     return lease
 
@@ -110,7 +111,7 @@ def _split(
     lease = _leased(on, format_name=format_name, split=split, order=order)
     artifact = run_attempt(lease, on, Cancellation())
     with on.database.read() as connection:
-        job = jobs.get(connection, lease.job.id)
+        job = job_queries.get(connection, lease.job.id)
         assert job is not None
         files = list(manifests.files(connection, job))
     assert artifact == job.artifact == artifact_of(files)
@@ -166,7 +167,7 @@ def test_a_split_export_without_rows_is_one_file(on: Services) -> None:
     earlier = replace(EXPORT.timespan, start=NOON - timedelta(days=9), end=NOON - timedelta(days=8))
     create_export(replace(EXPORT, report="taggings", timespan=earlier, split=Split(rows=5)), caller(), on)
     with on.database.write() as connection:
-        lease = jobs.claim(connection, worker="w", now=on.clock(), until=on.clock() + timedelta(minutes=1))
+        lease = job_claims.claim(connection, worker="w", now=on.clock(), until=on.clock() + timedelta(minutes=1))
     assert lease is not None
     artifact = run_attempt(lease, on, Cancellation())
     assert (artifact.files, artifact.rows) == (1, 0)

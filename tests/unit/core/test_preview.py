@@ -22,7 +22,8 @@ from offtake.core.preview_slots import PreviewSlots
 from offtake.core.query import filters
 from offtake.core.query.preparation import prepare
 from offtake.core.services import Services
-from offtake.engine.duckdb import Limits, Session
+from offtake.engine.duckdb import Session
+from offtake.engine.locked_database import Limits
 from offtake.engine.plan import plan
 from offtake.errors import InvalidRequest, NotPermitted, PreviewTooLarge, TimespanTooLong, Unavailable
 from offtake.home import Home

@@ -35,7 +35,7 @@ from offtake.model.report import Report
 from offtake.model.request import BusinessHours, ExportRequest, ReportParameters, Split
 from offtake.model.tenant import Tenant
 from offtake.settings import Settings
-from offtake.store import jobs
+from offtake.store import job_queries
 from offtake.store.migrate import migrate
 from tests.fixtures.care import call
 from tests.fixtures.exports import EXPORT, caller
@@ -72,7 +72,7 @@ def _attempt(on: Services) -> Job:
     assert lease is not None
     attempt(lease, on, Shutdown(timedelta(0)), Cancellation())
     with on.database.read() as connection:
-        found = jobs.get(connection, lease.job.id)
+        found = job_queries.get(connection, lease.job.id)
     assert found is not None
     return found
 

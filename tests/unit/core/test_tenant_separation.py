@@ -23,7 +23,8 @@ from offtake.core.auth import impersonation
 from offtake.core.exports import preview
 from offtake.core.exports.create import create_export
 from offtake.core.services import Services
-from offtake.engine.duckdb import Limits, Session
+from offtake.engine.duckdb import Session
+from offtake.engine.locked_database import Limits
 from offtake.errors import CatalogueError, ImpersonationRefused
 from offtake.home import Home
 from offtake.lake import snapshot as lake_snapshot
@@ -38,7 +39,7 @@ from offtake.model.request import BusinessHours, ExportRequest, ReportParameters
 from offtake.model.tenant import Tenant
 from offtake.model.view import TableView
 from offtake.settings import CatalogueSettings, Settings
-from offtake.store import jobs
+from offtake.store import job_claims
 from offtake.store.migrate import migrate
 from offtake.wire import DIALECTS
 from tests.fixtures.care import call
@@ -143,7 +144,7 @@ def exported(on: Services, request: ExportRequest) -> list[dict[str, Any]]:
     create_export(request, caller(), on)
     now = on.clock()
     with on.database.write() as connection:
-        lease = jobs.claim(connection, worker="w", now=now, until=now + timedelta(minutes=1))
+        lease = job_claims.claim(connection, worker="w", now=now, until=now + timedelta(minutes=1))
     assert lease is not None
     artifact = run.run_attempt(lease, on, Cancellation())
     text = artifact_path(on, artifact.key).read_text(encoding="utf-8")

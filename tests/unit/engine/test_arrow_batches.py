@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from offtake.engine.duckdb import Limits, Session
+from offtake.engine.duckdb import Session
+from offtake.engine.locked_database import Limits
 from offtake.errors import AttemptError, AttemptInterrupted, MemoryExhausted, QueryFailed, StorageUnavailable
 from offtake.formats import FORMATS
 from offtake.model.layout import Framing

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from offtake.core.query import filters, intermediate
-from offtake.engine.duckdb import Limits, Session
+from offtake.engine.duckdb import Session
+from offtake.engine.locked_database import Limits
 from offtake.engine.plan import plan
 from offtake.formats.json import JSON
 from offtake.lake.tables import tables

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from offtake.core.attempt.resource_plan import SORTED_BYTES_PER_MEMORY_MB
-from offtake.engine.duckdb import Limits, Session
+from offtake.engine.duckdb import Session
+from offtake.engine.locked_database import Limits
 from offtake.engine.plan import plan
 from offtake.errors import AttemptInterrupted
 from offtake.formats import partition_file

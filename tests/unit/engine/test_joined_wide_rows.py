@@ -6,7 +6,8 @@ from pathlib import Path
 
 import duckdb
 
-from offtake.engine.duckdb import Limits, Session
+from offtake.engine.duckdb import Session
+from offtake.engine.locked_database import Limits
 from offtake.model.query import Query
 from offtake.model.view import TableView
 from process_memory import peak_mb, reset_peaks

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
-from offtake.app import build_temporal
+from offtake.composition.executor import build_temporal
 from offtake.errors import SettingsError
 from offtake.executor.settings import TemporalSettings
 from offtake.executor.temporal.address import TemporalAddress, Tls
@@ -120,7 +120,7 @@ def test_a_missing_library_is_named_with_the_extra_that_brings_it() -> None:
 import sys
 sys.modules["temporalio"] = None
 from pathlib import Path
-from offtake.app import build_executor
+from offtake.composition.executor import build_executor
 from offtake.errors import SettingsError
 from offtake.home import Home
 from offtake.settings import Settings

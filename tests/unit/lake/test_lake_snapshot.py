@@ -10,7 +10,8 @@ import duckdb
 import pytest
 from deltalake import write_deltalake
 
-from offtake.engine.duckdb import Limits, Session
+from offtake.engine.duckdb import Session
+from offtake.engine.locked_database import Limits
 from offtake.lake.compact import compact
 from offtake.lake.delta import Lake
 from offtake.lake.ingest.load import load

@@ -16,13 +16,13 @@ from offtake.core.services import Services
 from offtake.errors import JobStateConflict, UnknownName
 from offtake.model.audit import AuditEntry
 from offtake.model.job import Job, JobFilter, Status
-from offtake.store import audit, counters, jobs, outbox
+from offtake.store import audit, counters, job_queries, jobs, outbox
 
 
 def list_jobs(condition: JobFilter, on: Services, *, limit: int) -> Sequence[Job]:
     """Return the newest jobs that match, as they are stored."""
     with on.database.read() as connection:
-        return jobs.newest(connection, condition, limit=limit)
+        return job_queries.newest(connection, condition, limit=limit)
 
 
 def get(job_id: str, on: Services) -> Job:
@@ -59,7 +59,7 @@ def retry(job_id: str, operator: str, on: Services) -> Job:
             raise JobStateConflict(f"The job is {job.status}; only one that has failed can be tried again.")
         jobs.lock_tenant(connection, job.tenant)
         allowed = on.limits[dialect].of(job.tenant).open_jobs
-        if jobs.count_open(connection, tenant=job.tenant, dialect=dialect) >= allowed:
+        if job_queries.count_open(connection, tenant=job.tenant, dialect=dialect) >= allowed:
             raise quota_exceeded(allowed)
         now = on.now(connection)
         queued = jobs.reset_failed(connection, job.id, now=now)
@@ -98,7 +98,7 @@ def release(job_id: str, operator: str, on: Services) -> Job:
 
 
 def _get(connection: Connection, job_id: str) -> Job:
-    job = jobs.get(connection, job_id)
+    job = job_queries.get(connection, job_id)
     if job is None:
         raise UnknownName("There is no such job; see: offtake jobs list")
     return job

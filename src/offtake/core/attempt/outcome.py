@@ -15,7 +15,7 @@ from offtake.core.services import Services
 from offtake.errors import OfftakeError
 from offtake.model.audit import AuditEntry
 from offtake.model.job import Failure, Lease, Status
-from offtake.store import audit, counters, jobs, maintenance_tasks
+from offtake.store import audit, counters, job_queries, jobs, maintenance_tasks
 
 MAX_DELAY = timedelta(minutes=10)
 _MAX_LEASE = timedelta(hours=1)  # at least twice our own lease: other hosts may have other settings
@@ -66,11 +66,11 @@ def rescue_expired_leases(on: Services, *, dead_worker: str | None = None) -> in
     failed: Counter[str] = Counter()
     horizon = max(_MAX_LEASE, 2 * on.attempt.lease)
     with on.database.read() as connection:
-        if not jobs.expired_leases(connection, now=on.now(connection), horizon=horizon, worker=dead_worker):
+        if not job_queries.expired_leases(connection, now=on.now(connection), horizon=horizon, worker=dead_worker):
             return 0
     with on.database.write() as connection:
         now = on.now(connection)
-        for lease in jobs.expired_leases(connection, now=now, horizon=horizon, worker=dead_worker):
+        for lease in job_queries.expired_leases(connection, now=now, horizon=horizon, worker=dead_worker):
             dialect = lease.job.request.dialect
             if lease.job.attempts < on.attempt.attempts:
                 lost[dialect] += jobs.schedule_retry(connection, lease, not_before=now)

@@ -7,7 +7,8 @@ from types import MappingProxyType
 
 from offtake.core.auth.caller import Caller
 from offtake.core.services import Services
-from offtake.engine.duckdb import Limits, Session
+from offtake.engine.duckdb import Session
+from offtake.engine.locked_database import Limits
 from offtake.errors import AttemptError, ImpersonationRefused, Unavailable
 from offtake.lake.queries import read_query
 from offtake.lake.snapshot import snapshot

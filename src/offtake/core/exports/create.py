@@ -5,18 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from sqlalchemy import Connection
+
 from offtake.core import dispatch
 from offtake.core.auth.caller import Caller, audit_entry
 from offtake.core.exports import budget
 from offtake.core.exports.acceptance import accept
 from offtake.core.exports.duration_estimate import estimate_duration
 from offtake.core.exports.idempotency import find_repeated, idempotency_key, request_digest
+from offtake.core.exports.read import visible_jobs
 from offtake.core.exports.reuse import find_reusable, present_versions
 from offtake.core.services import Services
 from offtake.errors import QuotaExceeded
 from offtake.model.job import Job, Status
 from offtake.model.request import ExportRequest
-from offtake.store import audit, idempotency, jobs, outbox
+from offtake.store import audit, idempotency, job_queries, jobs, outbox
 from offtake.store.records import request_to_json, stored_bytes
 
 
@@ -41,7 +44,6 @@ def create_export(
     """
     now = on.clock()
     request = accept(request, by, on, now=now)
-    limits = on.limits[request.dialect].of(by.principal.tenant)
     job = _new_job(request, by, on, reference=reference, now=now)
     scoped_key = idempotency_key(key, request, by) if key else None
     digest = request_digest(request) if key else ""
@@ -50,28 +52,34 @@ def create_export(
         jobs.lock_tenant(connection, job.tenant)
         repeated = find_repeated(connection, scoped_key, digest, on) if scoped_key else None
         if repeated:
-            entry = audit_entry("job.create", by, dialect=request.dialect, job=repeated.id)
-            audit.record(connection, replace(entry, outcome="repeated"), now=now)
+            _record(connection, repeated, by, outcome="repeated", now=now)
             return repeated
+        reused = None
         if reuse_within and versions is not None:
             reused = find_reusable(connection, request, by, on, within=reuse_within, lake_versions=versions)
-            if reused:
-                entry = audit_entry("job.create", by, dialect=request.dialect, job=reused.id)
-                audit.record(connection, replace(entry, outcome="reused"), now=now)
-                if scoped_key:
-                    idempotency.use(connection, scoped_key, idempotency.KeyUse(digest=digest, job=reused.id), now=now)
-                return reused
-        audit.record(connection, audit_entry("job.create", by, dialect=request.dialect, job=job.id), now=now)
-        if jobs.count_open(connection, tenant=job.tenant, dialect=request.dialect) >= limits.open_jobs:
-            raise quota_exceeded(limits.open_jobs)
-        job = replace(job, not_before=on.now(connection))
-        budget.require_room(
-            connection, job.tenant, on, request_bytes=stored_bytes(request_to_json(job.request)), now=job.not_before
-        )
-        jobs.add(connection, job)
-        dispatch.enqueue(connection, job, outbox.MessageKind.START, on, now=job.not_before)
+        _record(connection, reused or job, by, outcome="reused" if reused else "allowed", now=now)
+        created = reused or _add(connection, job, by, on)
         if scoped_key:
-            idempotency.use(connection, scoped_key, idempotency.KeyUse(digest=digest, job=job.id), now=now)
+            idempotency.use(connection, scoped_key, idempotency.KeyUse(digest=digest, job=created.id), now=now)
+    return created
+
+
+def _record(connection: Connection, job: Job, by: Caller, *, outcome: str, now: datetime) -> None:
+    entry = audit_entry("job.create", by, dialect=job.request.dialect, job=job.id)
+    audit.record(connection, replace(entry, outcome=outcome), now=now)
+
+
+def _add(connection: Connection, job: Job, by: Caller, on: Services) -> Job:
+    """Queue the job and return it as it is stored. Raises QuotaExceeded, BudgetExceeded."""
+    dialect = job.request.dialect
+    limits = on.limits[dialect].of(job.tenant)
+    if job_queries.count_open(connection, tenant=job.tenant, dialect=dialect) >= limits.open_jobs:
+        raise quota_exceeded(limits.open_jobs)
+    job = replace(job, not_before=on.now(connection))
+    size = stored_bytes(request_to_json(job.request))
+    budget.require_room(connection, visible_jobs(by, on), on, request_bytes=size, now=job.not_before)
+    jobs.add(connection, job)
+    dispatch.enqueue(connection, job, outbox.MessageKind.START, on, now=job.not_before)
     return job
 
 

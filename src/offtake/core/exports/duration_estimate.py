@@ -12,7 +12,7 @@ from datetime import timedelta
 from offtake.core.services import Services
 from offtake.model.job import Job, JobFilter, Status
 from offtake.model.request import ExportRequest
-from offtake.store import jobs
+from offtake.store import job_queries
 
 _SAMPLE_SIZE = 10  # newest jobs of the tenant and report
 _FINISHED = frozenset({Status.SUCCEEDED, Status.EXPIRED})
@@ -35,7 +35,7 @@ def estimate_duration(request: ExportRequest, tenant: str, on: Services) -> Dura
     """
     condition = JobFilter(tenant=tenant, dialect=request.dialect, report=request.report)
     with on.database.read() as connection:
-        newest = jobs.newest(connection, condition, limit=_SAMPLE_SIZE)
+        newest = job_queries.newest(connection, condition, limit=_SAMPLE_SIZE)
     finished = [job for job in newest if job.status in _FINISHED]
     similar = [job for job in finished if job.request.format == request.format]
     alike = [job for job in finished if job.artifact and _selection(job.request) == _selection(request)]

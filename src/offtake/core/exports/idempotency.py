@@ -14,7 +14,7 @@ from offtake.core.services import Services
 from offtake.errors import IdempotencyConflict
 from offtake.model.job import ENDED, Job, Status
 from offtake.model.request import ExportRequest
-from offtake.store import idempotency, jobs
+from offtake.store import idempotency, job_queries
 from offtake.store.records import request_to_json
 
 
@@ -51,7 +51,7 @@ def find_repeated(connection: Connection, key: idempotency.Key, digest: str, on:
     Raises IdempotencyConflict if the key was used for another request.
     """
     used = idempotency.find(connection, key)
-    job = used and jobs.get(connection, used.job, tenant=key.tenant)
+    job = used and job_queries.get(connection, used.job, tenant=key.tenant)
     if not used or not job or current_view(connection, job, on).status in _WITHOUT_FILE:
         return None
     if used.digest != digest:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -14,7 +14,7 @@ from offtake.core.services import Services
 from offtake.errors import JobNotFound
 from offtake.model.job import Job, JobFilter, Status, apply_retention
 from offtake.model.tenant import Scope
-from offtake.store import audit, job_states, jobs
+from offtake.store import audit, job_queries, job_states
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,21 +75,14 @@ def list_exports(listing: Listing, by: Caller, on: Services) -> JobPage:
     """
     require(by.principal, Scope.READ)
     _record_read("job.list", listing.dialect, by, on)
-    condition = JobFilter(
-        tenant=by.principal.tenant,
-        dialect=listing.dialect,
-        report=listing.report,
-        since=listing.since,
-        person=person_filter(by.principal),
-        reports=_permitted_reports(by, on),
-    )
+    condition = replace(visible_jobs(by, on), dialect=listing.dialect, report=listing.report, since=listing.since)
     offset = (listing.page - 1) * listing.per_page
     with on.database.read() as connection:
-        total = jobs.count(connection, condition)
+        total = job_queries.count(connection, condition)
     if offset >= total:  # also keeps offsets from the database that exceed its integers
         return JobPage(jobs=(), total=total)
     with on.database.read() as connection:
-        rows = jobs.newest(connection, condition, limit=listing.per_page, offset=offset)
+        rows = job_queries.newest(connection, condition, limit=listing.per_page, offset=offset)
         now = on.now(connection)
     return JobPage(jobs=[apply_retention(job, now) for job in rows], total=total)
 
@@ -113,19 +106,23 @@ def list_slice(wanted: Slice, by: Caller, on: Services) -> Sequence[Job]:
     """
     require(by.principal, Scope.READ)
     _record_read("job.list", wanted.dialect, by, on)
-    condition = JobFilter(
-        tenant=by.principal.tenant,
+    condition = replace(
+        visible_jobs(by, on),
         dialect=wanted.dialect,
         report=wanted.report,
         status=wanted.status,
         since=wanted.since,
-        person=person_filter(by.principal),
-        reports=_permitted_reports(by, on),
     )
     with on.database.read() as connection:
-        rows = jobs.newest(connection, condition, limit=wanted.limit, before=wanted.before)
+        rows = job_queries.newest(connection, condition, limit=wanted.limit, before=wanted.before)
         now = on.now(connection)
     return [apply_retention(job, now) for job in rows]
+
+
+def visible_jobs(by: Caller, on: Services) -> JobFilter:
+    """Return the condition on the jobs that the caller may see."""
+    tenant, person = by.principal.tenant, person_filter(by.principal)
+    return JobFilter(tenant=tenant, person=person, reports=_permitted_reports(by, on))
 
 
 def _permitted_reports(by: Caller, on: Services) -> tuple[str, ...] | None:
@@ -145,7 +142,7 @@ def queue_position(job: Job, on: Services) -> int | None:
 
 def own_job(connection: Connection, ref: JobRef, by: Caller) -> Job:
     """Return the job as stored. Raises JobNotFound unless the caller may see it under this reference."""
-    find = jobs.get_by_reference if ref.is_reference else jobs.get
+    find = job_queries.get_by_reference if ref.is_reference else job_queries.get
     job = find(connection, ref.id, tenant=by.principal.tenant)
     matches = job is not None and job.request.dialect == ref.dialect and ref.report in (None, job.request.report)
     if job is None or not matches or not may_see(by.principal, job):

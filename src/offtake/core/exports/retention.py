@@ -13,7 +13,7 @@ from offtake.core.services import Services
 from offtake.errors import AttemptError, LakeError
 from offtake.model.audit import AuditEntry
 from offtake.model.job import Job
-from offtake.store import audit, jobs, purge
+from offtake.store import audit, job_queries, jobs, purge
 
 EXPIRY_BATCH_SIZE = 100
 PURGE_BATCH_SIZE = 500  # records; SQLite's other writers wait for one batch
@@ -41,7 +41,7 @@ class RemovalCounts:
 def expired_jobs(on: Services, *, limit: int | None = None, after: Job | None = None) -> Sequence[Job]:
     """Return jobs whose retention is over and that are not held, longest expired first, starting behind ``after``."""
     with on.database.read() as connection:
-        return jobs.expired(connection, now=on.now(connection), limit=limit or EXPIRY_BATCH_SIZE, after=after)
+        return job_queries.expired(connection, now=on.now(connection), limit=limit or EXPIRY_BATCH_SIZE, after=after)
 
 
 def expire(on: Services) -> RemovalCounts:
@@ -139,5 +139,5 @@ def _unreferenced(files: Iterator[StoredFile], on: Services) -> Iterator[StoredF
     """
     while batch := tuple(islice(files, _BATCH_SIZE)):
         with on.database.read() as connection:
-            referenced = jobs.referenced_keys(connection, [(file.job, file.fence, file.key) for file in batch])
+            referenced = job_queries.referenced_keys(connection, [(file.job, file.fence, file.key) for file in batch])
         yield from (file for file in batch if file.key not in referenced)

@@ -17,7 +17,7 @@ from offtake.errors import StorageUnavailable
 from offtake.lake.snapshot import locate
 from offtake.model.job import Job, JobFilter, Pin, Status, has_file
 from offtake.model.request import ExportRequest
-from offtake.store import jobs
+from offtake.store import job_queries
 
 _MOST_COMPARED = 50  # newest finished exports of the report
 
@@ -64,7 +64,7 @@ def find_reusable(
         since=now - within,
     )
     same, pin = _identity(request), Pin(report_version=report.version, lake_versions=lake_versions)
-    for job in jobs.newest(connection, condition, limit=_MOST_COMPARED):
+    for job in job_queries.newest(connection, condition, limit=_MOST_COMPARED):
         if job.pin == pin and _identity(job.request) == same and has_file(job, now) and may_see(by.principal, job):
             fits = request.row_limit is None or job.artifact is None or job.artifact.rows <= request.row_limit
             return job if fits else None

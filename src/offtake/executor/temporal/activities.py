@@ -20,7 +20,7 @@ from offtake.executor.shutdown import Shutdown
 from offtake.executor.temporal.workflows import ATTEMPT
 from offtake.executor.worker import attempt
 from offtake.model.job import ENDED, Job, Lease, Status
-from offtake.store import jobs
+from offtake.store import job_claims, job_queries
 
 _log = structlog.get_logger("offtake.temporal")
 _MIN_DELAY = timedelta(milliseconds=100)
@@ -84,12 +84,14 @@ class Activities:
 
     def _find(self, job_id: str) -> Job | None:
         with self._on.database.read() as connection:
-            return jobs.get(connection, job_id)
+            return job_queries.get(connection, job_id)
 
     def _claim(self, job_id: str) -> Lease | None:
         with self._on.database.write() as connection:
             now = self._on.now(connection)
-            return jobs.claim_one(connection, job_id, worker=self._worker, now=now, until=now + self._on.attempt.lease)
+            return job_claims.claim_one(
+                connection, job_id, worker=self._worker, now=now, until=now + self._on.attempt.lease
+            )
 
 
 class _ActivityHeartbeat(BackgroundThread):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,8 @@ from offtake.lake.ingest.counts import LoadCounts
 from offtake.lake.ingest.csv_records import QUOTE_FAULT
 from offtake.lake.ingest.folders import parquet_parts
 from offtake.lake.ingest.incoming import Incoming
-from offtake.lake.ingest.inputs import BYTE_ORDER_MARK
+from offtake.lake.ingest.inputs.encodings import BYTE_ORDER_MARK
+from offtake.lake.ingest.inputs.input_file import Input, local_input
 from offtake.lake.ingest.long_values import put_back
 from offtake.lake.ingest.mapping.identity import identity
 from offtake.lake.ingest.mapping.mapped import MappedSource
@@ -29,33 +30,35 @@ from offtake.lake.ingest.readers.source import ReaderOptions
 from offtake.lake.ingest.rejects import BadRows, bad_rows, broken_rows, reject_file, rejected
 from offtake.lake.ingest.upsert import Stored, upsert
 from offtake.lake.ingest.validate import stage
-from offtake.lake.staging import MEMORY_BYTES, Staging, staging
+from offtake.lake.staging import MEMORY_BYTES, Staging, staging, statistics_ignored
 from offtake.lake.tables import Table
 
+_DEFAULTS = ReaderOptions()
 _CHUNK = "chunk"
 _PLAIN = LoadOptions()
 _MIN_RECORD_BYTES = 2 * 1024 * 1024  # the engine's default for the longest record of a file
 
 
-def load(
+def load(  # noqa: PLR0913
     lake: Lake,
     table: Table,
-    files: Sequence[Path],
+    files: Sequence[Path | Input],
     *,
     tenant: str,
+    options: ReaderOptions = _DEFAULTS,
     reject_to: Path | None = None,
     progress: Callable[[int], None] = lambda rows: None,
 ) -> LoadCounts:
     """Load files as ``load_files`` does; a load with a file for bad rows accepts any number of them."""
     accepted = MaxRejects(percent=100) if reject_to else MaxRejects()
-    options = LoadOptions(reject_to=reject_to, max_rejects=accepted)
-    return load_files(lake, table, files, tenant=tenant, options=options, progress=progress).counts
+    own = LoadOptions(reader=options, reject_to=reject_to, max_rejects=accepted)
+    return load_files(lake, table, files, tenant=tenant, options=own, progress=progress).counts
 
 
 def load_files(
     lake: Lake,
     table: Table,
-    files: Sequence[Path],
+    files: Sequence[Path | Input],
     *,
     tenant: str,
     options: LoadOptions,
@@ -69,34 +72,44 @@ def load_files(
     """
     if not files:
         raise LakeError("There is no file to load; name at least one.")
-    files = [part for path in files for part in parquet_parts(path)]
-    for path in files:
-        source_format(path)
+    inputs = inputs_of(files)
+    for each in inputs:
+        source_format(each)
     with staging(lake.storage.staging) as area:
         incoming = Incoming(area, table)
         bad = BadRows(area.path("rejected.ndjson"), keep=options.reject_to is not None)
         deleted = None if options.period is None else in_period(area.connection, table, options.period)
         read = 0
-        for path in files:
-            with open_mapped(area, table, path, options) as source:
+        for each in inputs:
+            with open_mapped(area, table, each, options) as source:
                 for chunk in source.chunks():
                     read += stage_chunk(incoming, source, chunk, bad, tenant=tenant)
                     progress(read)
+        local = [each.local for each in inputs if each.local]
         if bad.first is not None and not options.max_rejects.permits(bad.count, read):
-            with reject_file(options.reject_to, bad.lines(), inputs=files):
+            with reject_file(options.reject_to, bad.lines(), inputs=local):
                 pass
             raise rejected(bad.first, bad.count, read, options)
-        with reject_file(options.reject_to, bad.lines(), inputs=files), lake.writing(table):
+        with reject_file(options.reject_to, bad.lines(), inputs=local), lake.writing(table):
             stored = upsert(incoming, lake, tenant=tenant, change=options.change, deleted=deleted, rejected=bad.count)
     with suppress(StorageUnavailable):  # the rows are stored; the next load tries to compact again
         compact(lake, table, tenant=tenant)
     return stored
 
 
+def inputs_of(files: Sequence[Path | Input]) -> list[Input]:
+    """Return the inputs of a load: each file of a folder of Parquet files is one. Raises LakeError."""
+    return [each for file in files for each in ([file] if isinstance(file, Input) else _local_inputs(file))]
+
+
+def _local_inputs(path: Path) -> list[Input]:
+    return [local_input(part) for part in parquet_parts(path)]
+
+
 @contextmanager
-def open_mapped(area: Staging, table: Table, path: Path, options: LoadOptions = _PLAIN) -> Iterator[MappedSource]:
-    """Open an input file and map its columns. Raises LakeError, also for any error while the block reads it."""
-    with open_source(area, path, ReaderOptions()) as source:
+def open_mapped(area: Staging, table: Table, file: Input, options: LoadOptions = _PLAIN) -> Iterator[MappedSource]:
+    """Open an input and map its columns. Raises LakeError, also for any error while the block reads it."""
+    with open_source(area, file, options.reader) as source:
         marked = "false"
         if options.delete_column is not None:
             source, marked = separate_marks(source, options.delete_column)
@@ -109,7 +122,8 @@ def stage_chunk(incoming: Incoming, source: MappedSource, chunk: Chunk, bad: Bad
     connection, table = incoming.connection, incoming.table
     path, size = _chunk_file(incoming.staging, chunk)
     try:
-        staged = 0 if chunk.rows == 0 else stage(connection, table, source, path, size=size, tenant=tenant)
+        with nullcontext() if isinstance(chunk, TextChunk) else statistics_ignored(connection):
+            staged = 0 if chunk.rows == 0 else stage(connection, table, source, path, size=size, tenant=tenant)
         if isinstance(chunk, TextChunk):
             put_back(connection, chunk.long_values, source.long_columns)
         broken = broken_rows(connection, source)

@@ -43,7 +43,7 @@ class Fault:
 class BadRow:
     """A row that violates the model, and its location: ``line`` of ``path``, or its number if it has no line."""
 
-    path: Path
+    path: str
     line: int
     faults: tuple[Fault, ...]
     raw: str  # as JSON
@@ -207,6 +207,6 @@ def reject_file(path: Path | None, lines: Iterator[str], *, inputs: Sequence[Pat
 
 def _as_json(row: BadRow) -> str:
     faults = [{"column": fault.column, "value": fault.value, "reason": fault.reason} for fault in row.faults]
-    first = {"file": str(row.path), "line": row.line, "column": faults[0]["column"], "reason": faults[0]["reason"]}
+    first = {"file": row.path, "line": row.line, "column": faults[0]["column"], "reason": faults[0]["reason"]}
     # The raw row is JSON already; it is not parsed again, because it may be nested too deeply for that.
     return f'{json.dumps({**first, "faults": faults}, ensure_ascii=False)[:-1]}, "row": {row.raw}}}'

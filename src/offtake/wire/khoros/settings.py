@@ -6,13 +6,12 @@ Where the vendor publishes no value, the default is a choice of this product.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from offtake.core.policy import DialectLimits, Rate
-from offtake.wire.dialect_settings import DialectSettings, GuardFormulas, OpenJobs, Rows
+from offtake.core.policy import DialectLimits
+from offtake.wire.dialect_settings import DialectSettings, GuardFormulas, OpenJobs, PerMinuteOrNone, Rows, per_minute
 from offtake.wire.khoros.patterns import strftime_pattern
 
 _PATTERN = "Date and time in {}; letters as in CLDR and Java."
@@ -29,10 +28,8 @@ class KhorosSettings(DialectSettings):
         ),
     ] = 93
     rows: Rows = 10_000_000
-    requests_per_minute: int = Field(
+    requests_per_minute: PerMinuteOrNone = Field(
         20,
-        ge=0,
-        le=1_000_000,
         description="Requests of one user per minute; further requests are refused. 0: no limit.",
     )
     history_months: int = Field(
@@ -117,9 +114,8 @@ class KhorosSettings(DialectSettings):
 
     def limits(self) -> DialectLimits:
         """The shared limits and the rate. The dialect checks timespans when it decodes, because ``user`` is exempt."""
-        per_minute = self.requests_per_minute
         return replace(
             DialectSettings.limits(self),
             longest_timespan=None,
-            rate=Rate(requests=per_minute, period=timedelta(minutes=1)) if per_minute else None,
+            rate=per_minute(self.requests_per_minute) if self.requests_per_minute else None,
         )

@@ -6,17 +6,23 @@ The contract proposes nearly all defaults.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from offtake.core.policy import DialectLimits, Rate
-from offtake.wire.dialect_settings import DialectSettings, LinkSeconds, LongestDays, OpenJobs, RetentionDays
+from offtake.core.policy import DialectLimits
+from offtake.wire.dialect_settings import (
+    DialectSettings,
+    LinkSeconds,
+    LongestDays,
+    OpenJobs,
+    PerMinute,
+    RetentionDays,
+    per_minute,
+)
 
 READ, CREATE = "read", "create"  # operations with separate rates
 MOST_ENTRIES = 100_000  # upper bound of the option list_entries
-_MINUTE = timedelta(minutes=1)
 
 
 class LoopSettings(DialectSettings):
@@ -38,8 +44,8 @@ class LoopSettings(DialectSettings):
         description="Base URL of download links, as https://files.example.com, if it is not the host of the API. "
         "A proxy there forwards requests to this server.",
     )
-    reads_per_minute: int = Field(60, ge=1, le=1_000_000, description="Reads of one token per minute.")
-    creates_per_minute: int = Field(10, ge=1, le=1_000_000, description="Create requests of one token per minute.")
+    reads_per_minute: PerMinute = Field(60, description="Reads of one token per minute.")
+    creates_per_minute: PerMinute = Field(10, description="Create requests of one token per minute.")
     list_entries: int = Field(1000, ge=1, le=MOST_ENTRIES, description="Most entries of one filter.")
     status_dialect: Literal["current", "legacy"] = Field(
         "current", description="Status of exports that are gone: PendingOrExpired, or Expired as in older documents."
@@ -65,7 +71,7 @@ class LoopSettings(DialectSettings):
             DialectSettings.limits(self),
             inboxes_without_members=self.inboxes_without_members == "visible",
             rates={
-                READ: Rate(requests=self.reads_per_minute, period=_MINUTE),
-                CREATE: Rate(requests=self.creates_per_minute, period=_MINUTE),
+                READ: per_minute(self.reads_per_minute),
+                CREATE: per_minute(self.creates_per_minute),
             },
         )

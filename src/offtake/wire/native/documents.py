@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from offtake.model.column_type import ColumnType
 from offtake.model.job import Status
+from offtake.model.notice import NoticeCode
+from offtake.model.report import RowsIfEmpty
 
 Instant = datetime  # in UTC, so that pydantic writes it with Z
 Url = Annotated[str, Field(json_schema_extra={"format": "uri"})]
@@ -44,11 +46,20 @@ class ParameterDocument(Document):
     accepts: Annotated[dict[str, Any], Field(description="JSON Schema of its values.")]
 
 
+class IfEmptyDocument(Document):
+    """What a request without parameters loses if a table is empty."""
+
+    rows: Annotated[RowsIfEmpty, Field(description="What becomes of the rows.")]
+    null: Annotated[list[str], Field(description="Columns that are null in the remaining rows.")]
+    other: Annotated[list[str], Field(description="Columns that have other values there, such as ids or 0.")]
+
+
 class TableDocument(Document):
     """A table that a report reads."""
 
     name: str
     reads: Annotated[str, Field(description="window: the months of the timespan; until: those before its end; all.")]
+    if_empty: Annotated[IfEmptyDocument | None, Field(description="null: not declared.")]
 
 
 class DialectDocument(Document):
@@ -96,6 +107,26 @@ class ReportDocument(Document):
 
 
 # --- exports ---------------------------------------------------------------------------------------------------------
+
+
+class NoticeDocument(Document):
+    """What a reader of an export should know about the data that it is made of."""
+
+    code: Annotated[
+        NoticeCode,
+        Field(
+            description="table_empty: a table that the report reads has no rows; table_empty_in_timespan: it has none "
+            "in the months that the report reads."
+        ),
+    ]
+    table: str
+    columns: Annotated[list[str], Field(description="Columns that are null or have other values because of it.")]
+    detail: str
+
+
+Notices = Annotated[
+    list[NoticeDocument], Field(description="Tables that the report reads and that have no rows; usually none.")
+]
 
 
 class ProgressDocument(Document):
@@ -153,6 +184,10 @@ class ExportDocument(Document):
     rows: Annotated[int | None, Field(description="Rows of the finished export.")]
     bytes: Annotated[int | None, Field(description="Bytes of the finished files.")]
     error: FailureDocument | None
+    notices: Annotated[
+        list[NoticeDocument],
+        Field(description="Tables without rows that the export reads; none are known before an attempt begins."),
+    ]
     links: ExportLinks
 
 
@@ -164,6 +199,7 @@ class EstimateDocument(Document):
     bytes: Annotated[int | None, Field(description="Of all files.")]
     seconds: Annotated[int | None, Field(description="From the start of the attempt.")]
     files: Annotated[int | None, Field(description="Number of files, if they are split.")]
+    notices: Notices
 
 
 class PreviewColumn(Document):
@@ -180,6 +216,7 @@ class PreviewDocument(Document):
     columns: list[PreviewColumn]
     rows: Annotated[list[list[Any]], Field(description="The values of each row, in the order of the columns.")]
     truncated: Annotated[bool, Field(description="Whether an export of the request may have more rows.")]
+    notices: Notices
 
 
 class ExportList(Document):
@@ -251,6 +288,7 @@ class ManifestDocument(Document):
     rows: int
     bytes: int
     reconciled: list[ReconciliationDocument]
+    notices: Notices
     producer: str | None
     complete: Annotated[bool, Field(description="Always true: a manifest has all files, or there is none.")]
     files: list[FileDocument]

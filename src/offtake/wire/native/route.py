@@ -25,8 +25,7 @@ from offtake.core.auth.authorization import require
 from offtake.errors import ExportError
 from offtake.http.admission import turns_in_loop
 from offtake.http.json_body import parse_json_object
-from offtake.http.media_type import media_type
-from offtake.http.middleware import UnsupportedMedia
+from offtake.http.media_type import UnsupportedMedia, media_type
 from offtake.model.tenant import Scope
 from offtake.wire.dialect import Wire
 from offtake.wire.document import JSON
@@ -35,6 +34,7 @@ from offtake.wire.native.auth import NativeCall, authenticate
 from offtake.wire.native.errors import InvalidFields, unknown
 from offtake.wire.native.rates import limit_rate
 from offtake.wire.native.settings import CREATE, PREVIEW, READ, NativeSettings
+from offtake.wire.native.sound_parts import sound_parts
 from offtake.wire.native.tables import NAME
 from offtake.wire.native.validation import faults_of
 from offtake.wire.pipeline import admit, note_denial, render_refusal
@@ -45,6 +45,7 @@ _ADMISSIONS = {
     for operation in (CREATE, PREVIEW, READ)
 }
 _RATE = "offtake_rate"  # attribute of a path operation: the name of its rate
+_CHECK = "offtake_check"  # attribute of a path operation: what checks its body besides pydantic
 _INLINE = "offtake_inline"  # attribute of a path operation: what answers it in the event loop
 
 
@@ -53,6 +54,19 @@ def counted_as(rate: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
     def mark(operation: Callable[..., Any]) -> Callable[..., Any]:
         setattr(operation, _RATE, rate)
+        return operation
+
+    return mark
+
+
+def checked_by(check: Callable[[Any, NativeCall], None]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Name the check that a path operation makes of its body beyond the model's; it raises InvalidFields.
+
+    If pydantic refuses parts of a body, the check is made of the other parts, so that one answer has all faults.
+    """
+
+    def mark(operation: Callable[..., Any]) -> Callable[..., Any]:
+        setattr(operation, _CHECK, check)
         return operation
 
     return mark
@@ -96,6 +110,7 @@ class NativeRoute(APIRoute):
         has_body = self.body_field is not None
         rate = getattr(self.endpoint, _RATE, READ)
         answer: Callable[[NativeCall], Response] | None = getattr(self.endpoint, _INLINE, None)
+        check: Callable[[Any, NativeCall], None] | None = getattr(self.endpoint, _CHECK, None)
         parameters = [each.alias for each in self.dependant.query_params]
 
         async def handle(request: Request) -> Response:
@@ -114,13 +129,33 @@ class NativeRoute(APIRoute):
                         await typed.parse()
                     response = await operate(typed)
             except RequestValidationError as error:
-                return _refuse(faults_of(error, self.body_field), call, rate_headers)
+                refusal = await run_in_threadpool(_all_faults, error, self.body_field, check, call)
+                return _refuse(refusal, call, rate_headers)
             except (ExportError, HTTPException) as error:
                 return _refuse(error, call, rate_headers)
             response.headers.update(rate_headers)
             return response
 
         return handle
+
+
+def _all_faults(
+    error: RequestValidationError,
+    body_field: Any,
+    check: Callable[[Any, NativeCall], None] | None,
+    call: NativeCall,
+) -> InvalidFields:
+    """Return the refusal of a request with what pydantic finds and what the operation's check finds in the rest."""
+    found = faults_of(error, body_field)
+    if check is None or not isinstance(error.body, dict):
+        return InvalidFields(found)
+    rest = sound_parts(body_field.field_info.annotation, error.body)
+    if rest is not None:
+        try:
+            check(rest.body, call)
+        except InvalidFields as refusal:
+            found = [*found, *rest.further(refusal.faults, found)]
+    return InvalidFields(found)
 
 
 def _reads_inline(call: NativeCall) -> bool:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 
 from pydantic import Field
 
-from offtake.core.policy import DialectLimits, Rate
+from offtake.core.policy import DialectLimits
 from offtake.wire.dialect_settings import (
     DialectSettings,
     GuardFormulas,
     LinkSeconds,
     LongestDays,
     OpenJobs,
+    PerMinute,
     RetentionDays,
+    per_minute,
 )
 
 CREATE, PREVIEW, READ = "create", "preview", "read"  # operations with separate rates
-_MINUTE = timedelta(minutes=1)
 
 
 class NativeSettings(DialectSettings):
@@ -40,16 +40,14 @@ class NativeSettings(DialectSettings):
         description="Link to the object storage itself (presigned URLs) where artifacts_url is a bucket, so that files "
         "do not pass through the server. Such a link works until it expires, also if its credential is revoked.",
     )
-    creates_per_minute: int | None = Field(
-        120, ge=1, le=1_000_000, description="Create requests of one credential per minute; unset, there is no limit."
+    creates_per_minute: PerMinute | None = Field(
+        120, description="Create requests of one credential per minute; unset, there is no limit."
     )
-    previews_per_minute: int | None = Field(
-        60, ge=1, le=1_000_000, description="Previews of one credential per minute; unset, there is no limit."
+    previews_per_minute: PerMinute | None = Field(
+        60, description="Previews of one credential per minute; unset, there is no limit."
     )
-    reads_per_minute: int | None = Field(
+    reads_per_minute: PerMinute | None = Field(
         None,
-        ge=1,
-        le=1_000_000,
         description="All other requests of one credential per minute; unset, they are not counted, which is faster.",
     )
     csv_guard_formulas: GuardFormulas = False
@@ -59,5 +57,5 @@ class NativeSettings(DialectSettings):
         rates = {CREATE: self.creates_per_minute, PREVIEW: self.previews_per_minute, READ: self.reads_per_minute}
         return replace(
             DialectSettings.limits(self),
-            rates={name: Rate(requests=most, period=_MINUTE) for name, most in rates.items() if most is not None},
+            rates={name: per_minute(most) for name, most in rates.items() if most is not None},
         )

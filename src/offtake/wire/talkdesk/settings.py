@@ -8,8 +8,16 @@ from typing import Literal
 
 from pydantic import Field
 
-from offtake.core.policy import DialectLimits, Rate
-from offtake.wire.dialect_settings import DialectSettings, GuardFormulas, LongestDays, OpenJobs, Rows
+from offtake.core.policy import DialectLimits
+from offtake.wire.dialect_settings import (
+    DialectSettings,
+    GuardFormulas,
+    LongestDays,
+    OpenJobs,
+    PerMinuteOrNone,
+    Rows,
+    per_minute,
+)
 
 
 class TalkdeskSettings(DialectSettings):
@@ -18,10 +26,8 @@ class TalkdeskSettings(DialectSettings):
     open_jobs: OpenJobs = 15
     longest_days: LongestDays = 31
     rows: Rows = 1_000_000
-    requests_per_minute: int = Field(
+    requests_per_minute: PerMinuteOrNone = Field(
         6000,
-        ge=0,
-        le=1_000_000,
         description="Requests of one tenant per minute at each server; further requests get 429. 0: no limit.",
     )
     token_seconds: int = Field(599, ge=1, le=31_556_952, description="Life of an access token, in seconds.")
@@ -50,12 +56,11 @@ class TalkdeskSettings(DialectSettings):
 
     def limits(self) -> DialectLimits:
         """The shared limits, and those of requests, tokens, fresh rows and audited reads."""
-        per_minute = self.requests_per_minute
         return replace(
             DialectSettings.limits(self),
             token_life=timedelta(seconds=self.token_seconds),
             refresh_life=timedelta(seconds=self.refresh_seconds),
             freshness=timedelta(seconds=self.freshness_seconds),
             audit_reads=self.audit_reads,
-            tenant_rate=Rate(requests=per_minute, period=timedelta(minutes=1)) if per_minute else None,
+            tenant_rate=per_minute(self.requests_per_minute) if self.requests_per_minute else None,
         )

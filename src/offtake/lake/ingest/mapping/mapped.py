@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from offtake.errors import LakeError
 from offtake.lake.ingest.chunks import Chunk
@@ -18,9 +17,9 @@ TENANT = TableColumn(name="tenant", type=ColumnType.ID, meaning="The row's tenan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappedSource:
-    """One open source of a load; ``path`` is only for messages."""
+    """One open source of a load; ``path`` is its name in messages."""
 
-    path: Path
+    path: str
     form: SourceFormat
     chunks: Callable[[], Iterator[Chunk]]
     relation: str  # SQL: SELECT of a chunk's rows

@@ -6,11 +6,11 @@ itself is found first.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
-from offtake.lake.ingest.chunks import read_ahead
-from offtake.lake.ingest.content import check_text
-from offtake.lake.ingest.inputs import InputFile
+from offtake.lake.ingest.chunks import TextChunk, read_ahead
+from offtake.lake.ingest.content import as_text
+from offtake.lake.ingest.inputs.input_file import InputFile
 from offtake.lake.ingest.ndjson_chunks import ndjson_chunks
 from offtake.lake.ingest.readers.source import (
     ReaderOptions,
@@ -28,20 +28,27 @@ UNKNOWN_KEY = "unknown column"  # reason of a row fault
 
 
 def _open(staging: Staging, file: InputFile, options: ReaderOptions) -> Source:
-    del staging, options
-    check_text(file, ".ndjson")
+    del staging
+    text = as_text(file, ".ndjson", options.encoding)
+    return json_source(NDJSON, text, lambda long: read_ahead(ndjson_chunks(text, long)))
+
+
+def json_source(
+    form: SourceFormat, file: InputFile, chunks: Callable[[Collection[str]], Iterator[TextChunk]]
+) -> Source:
+    """Return the source of rows that are JSON objects; ``chunks`` yields them without the long texts of the keys."""
 
     def rows(wanted: Wanted) -> SourceRows:
         fault, unknown = _row_fault(wanted.permitted)
         return SourceRows(
-            chunks=lambda: read_ahead(ndjson_chunks(file, wanted.long)),
+            chunks=lambda: chunks(wanted.long),
             relation=_relation(wanted.columns),
             raw="CAST(_json AS VARCHAR)",
             row_fault=fault,
             row_column=unknown,
         )
 
-    return Source(path=file.path, form=NDJSON, names=None, column=_column, rows=rows, location=str(file.path))
+    return Source(path=file.name, form=form, names=None, column=_column, rows=rows, location=file.name)
 
 
 def _column(name: str) -> SourceValue | None:
@@ -89,4 +96,4 @@ def _as_json(name: str) -> str:
     return quote_identifier(f"{name} as json")
 
 
-NDJSON = SourceFormat(name="NDJSON", suffixes=(".ndjson", ".jsonl", ".ndjson.gz", ".jsonl.gz"), open=_open)
+NDJSON = SourceFormat(name="NDJSON", suffixes=(".ndjson", ".jsonl"), open=_open)

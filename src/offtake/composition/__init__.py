@@ -1,0 +1,1 @@
+"""Parts of the composition root: storage, executor and limits of attempts are built from the settings."""
