@@ -19,6 +19,7 @@ from offtake.cli import (
     jobs,
     lake,
     link_key,
+    loads,
     mapping,
     report,
     server,
@@ -51,7 +52,7 @@ A first run:
 # The sections of the help, and the commands in each of them.
 _SECTIONS = {
     "Set up": ("init", "config", "tenant", "credential", "link-key"),
-    "Data": ("load", "mapping", "seed", "tables", "lake", "report"),
+    "Data": ("load", "mapping", "loads", "delete", "seed", "tables", "lake", "report"),
     "Run": ("serve", "worker"),
     "Operate": ("jobs", "audit", "sweep", "erase", "state"),
 }
@@ -111,6 +112,8 @@ for group in (home, data, server, sweep, erase):
 app.add_typer(tenants.commands, name="tenant")
 app.add_typer(identity.credentials, name="credential")
 app.add_typer(link_key.commands, name="link-key")
+app.command()(loads.delete)
+app.add_typer(loads.commands, name="loads")
 app.add_typer(jobs.commands, name="jobs")
 app.add_typer(audit.commands, name="audit")
 app.add_typer(state.commands, name="state")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from offtake.lake.commit_actions import tombstone_folder
 from offtake.lake.delta import Lake, LakeFile, storage_faults
 from offtake.lake.erasure.rules import GOES, changed_rows, mentions_in_key
@@ -12,8 +10,6 @@ from offtake.lake.ingest.incoming import ARRIVING, MARKED, Incoming
 from offtake.lake.ingest.upsert import Change, upsert
 from offtake.lake.tables import Table
 from offtake.lake.writer import FileWriter
-
-_UNKNOWN = datetime.min.replace(tzinfo=UTC)  # the log does not list files of tombstones
 
 
 def rewrite(search: SubjectSearch, table: Table) -> int | None:
@@ -41,7 +37,7 @@ def scrub_tombstones(search: SubjectSearch, table: Table) -> int:
     dropped = 0
     with search.lake.writing(table), storage_faults(table):
         for name in list(storage.names(f"{table.name}/{tombstone_folder(search.tenant)}")):
-            file = LakeFile(path=name, bytes=storage.size(name), month=None, rows=0, written_at=_UNKNOWN)
+            file = LakeFile(path=name, bytes=storage.size(name), month=None, rows=0)
             with search.lake.local([file]) as (local,):
                 connection.execute("SET VARIABLE tombstones = $path", {"path": [local.path]})
                 rows = "SELECT * FROM read_parquet(getvariable('tombstones'))"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,10 @@ class LoadCounts:
         stored = self.inserted + self.updated + self.unchanged
         if self.read != stored + self.superseded + self.rejected + self.left_out + self.marked:
             raise ValueError(f"rows were lost or counted twice: {self}")
+
+    def as_mapping(self) -> Mapping[str, int]:
+        """Return the counts by name, in order."""
+        return asdict(self)
 
     @property
     def changed(self) -> int:
