@@ -18,6 +18,7 @@ from offtake.cli import (
     identity,
     jobs,
     link_key,
+    loads,
     report,
     server,
     state,
@@ -48,7 +49,7 @@ A first run:
 # The sections of the help, and the commands in each of them.
 _SECTIONS = {
     "Set up": ("init", "config", "tenant", "credential", "link-key"),
-    "Data": ("load", "seed", "report"),
+    "Data": ("load", "loads", "delete", "seed", "report"),
     "Run": ("serve", "worker"),
     "Operate": ("jobs", "audit", "sweep", "erase", "state"),
 }
@@ -108,6 +109,8 @@ for group in (home, data, server, sweep, erase):
 app.add_typer(tenants.commands, name="tenant")
 app.add_typer(identity.credentials, name="credential")
 app.add_typer(link_key.commands, name="link-key")
+app.command()(loads.delete)
+app.add_typer(loads.commands, name="loads")
 app.add_typer(jobs.commands, name="jobs")
 app.add_typer(audit.commands, name="audit")
 app.add_typer(state.commands, name="state")

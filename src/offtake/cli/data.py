@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -17,19 +16,24 @@ from offtake.cli.options import (
     check_output_option,
     lake_table,
     open_home,
+    operator_name,
     progress_bar,
     show,
     storage_checked,
 )
 from offtake.core.admin import identity
+from offtake.core.loads import changes
+from offtake.core.loads.changes import Target
 from offtake.core.services import Services
-from offtake.errors import StateError
-from offtake.lake.ingest.load import load as load_files
+from offtake.errors import ReversedTimespan, StateError
+from offtake.lake.ingest.options import LoadOptions, MaxRejects, parse_max_rejects
 from offtake.lake.seed import SIZES, SeedPlan
 from offtake.lake.seed import seed as seed_lake
 from offtake.lake.seed.ownership import tables_with_other_rows
 from offtake.lake.tables import tables
+from offtake.model.timespan import Timespan
 
+_SELDOM = ("marked", "deleted")  # counts that are not printed if they are 0
 _SIZES = ", ".join(f"{name} {calls:,}" for name, calls in SIZES.items())
 
 
@@ -108,28 +112,78 @@ def load(
     tenant: TenantOption,
     home: HomeOption = DEFAULT_HOME,
     reject_to: Annotated[
-        Path | None, typer.Option(help="Load the valid rows and write the rejected ones, with reasons, to this file.")
+        Path | None, typer.Option(help="Write the rejected rows, with reasons, to this file, readable by you only.")
+    ] = None,
+    max_rejects: Annotated[
+        str,
+        typer.Option(
+            metavar="N|N%",
+            help="Load the valid rows if at most so many rows, or percent of the rows, are rejected.",
+        ),
+    ] = "0",
+    replace_window: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            metavar="FROM TO",
+            help="Make this period of the event time exactly what the files say: stored rows in it that no file has "
+            "are deleted, and rows outside it are rejected. Two instants such as 2026-03-01T00:00:00Z; TO is excluded.",
+        ),
+    ] = None,
+    delete_column: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Column of the files that marks rows to delete, with true, D or delete; of such a row only the key "
+            "is read.",
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Load files into a table by upsert on its key. Without --reject-to, a bad row stops the load; nothing changes."""
+    """Load files into a table by upsert on its key. Unless --max-rejects permits it, a bad row stops the load.
+
+    Nothing changes then. The load is recorded, and `offtake loads undo` undoes it.
+    """
     services = open_home(home)
     identity.get_tenant(tenant, services)
     if reject_to is not None:
         check_output_option("--reject-to", reject_to, home, inputs=files)
+    options = LoadOptions(
+        reject_to=reject_to,
+        max_rejects=_max_rejects(max_rejects),
+        period=_period(replace_window),
+        delete_column=delete_column,
+    )
+    if options.period is not None and delete_column is not None:
+        message = "a replaced period has no rows to mark; give one of the two options"
+        raise typer.BadParameter(message, param_hint="--replace-window, --delete-column")
+    target = Target(tenant=tenant, table=lake_table(table), actor=operator_name())
     with storage_checked(services), progress_bar(f"Loading {table}", "{task.completed:,.0f} rows") as progress:
         task = progress.add_task("rows", total=None)
-        counts = load_files(
-            services.lake,
-            lake_table(table),
-            files,
-            tenant=tenant,
-            reject_to=reject_to,
-            progress=lambda rows: progress.update(task, completed=rows),
-        )
-    result = asdict(counts)
+        done = changes.load(target, files, options, lambda rows: progress.update(task, completed=rows), services)
+    counts = done.stored.counts.as_mapping()
+    lines = [f"{number:>10,} {name}" for name, number in counts.items() if number or name not in _SELDOM]
     show(
-        {"table": table, "tenant": tenant} | result,
+        {"table": table, "tenant": tenant, "load": done.id, "version": done.stored.version, **counts},
         as_json,
-        "\n".join(f"{number:>10,} {name}" for name, number in result.items()),
+        "\n".join([*lines, f"load {done.id}"]),
     )
+
+
+def _max_rejects(text: str) -> MaxRejects:
+    try:
+        return parse_max_rejects(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} {error}", param_hint="--max-rejects") from error
+
+
+def _period(bounds: tuple[str, str] | None) -> Timespan | None:
+    if bounds is None:
+        return None
+    try:
+        start, end = (datetime.fromisoformat(text) for text in bounds)
+        if start.tzinfo is not None and end.tzinfo is not None:
+            return Timespan(start=start.astimezone(UTC), end=end.astimezone(UTC), zone="UTC")
+    except (ValueError, OverflowError, ReversedTimespan):
+        pass
+    message = "needs two instants with an offset, such as 2026-03-01T00:00:00Z, the earlier one first"
+    raise typer.BadParameter(message, param_hint="--replace-window")

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from deltalake.transaction import AddAction, RemoveAction
 
+from offtake.lake.change_log import TombstoneFile
 from offtake.lake.tables import Table
 from offtake.lake.writer import NewFile
 
@@ -22,9 +23,9 @@ def tombstone_folder(tenant: str) -> str:
     return f"_tombstones/tenant={tenant}"
 
 
-def tombstone_name(tenant: str, token: str) -> str:
-    """Return the name of a new file of tombstones within the table's folder."""
-    return f"{tombstone_folder(tenant)}/deleted-{token}.parquet"
+def tombstone_file(tenant: str, file: NewFile, token: str) -> TombstoneFile:
+    """Return the name and the size of a new file of tombstones."""
+    return TombstoneFile(path=f"{tombstone_folder(tenant)}/deleted-{token}.parquet", bytes=file.bytes, rows=file.rows)
 
 
 def actions(

@@ -1,12 +1,13 @@
 """Compaction: merge many small files of a partition into few, so that reports open fewer files.
 
 Compaction is a separate commit that changes no row. Files that the newest version no longer references are kept for
-Delta's default of one week, because running exports may still read them.
+Delta's default of one week, because running exports may still read them and a load can be undone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import uuid4
 
 from deltalake import DeltaTable
@@ -19,6 +20,7 @@ from offtake.lake.tables import Table
 from offtake.lake.writer import FILE_BYTES, FileWriter, NewFile, groups
 from offtake.sql_text import select_typed
 
+KEPT = timedelta(days=7)  # of files that the newest version no longer references: Delta's default
 MAX_FILES = 16  # per partition: tenant and month, or tenant for a dimension
 
 
@@ -62,7 +64,7 @@ def _compact(lake: Lake, delta: DeltaTable, table: Table, files: Sequence[LakeFi
                 paths = [members[index].path for index in group]
                 area.connection.execute("SET VARIABLE compacted_files = $files", {"files": paths})
                 added.append(writer.concatenate(rows, month=month))
-        entry = ChangeEntry(change_id=str(uuid4()))
+        entry = ChangeEntry(change_id=str(uuid4()), version=delta.version() + 1)
         lake.commit(
             delta, table, tenant=tenant, entry=entry, files=FileChanges(added=added, removed=files, changes_rows=False)
         )

@@ -21,7 +21,7 @@ from deltalake.schema import ArrayType, PrimitiveType
 from offtake.errors import LakeVersionGone, StorageUnavailable
 from offtake.lake.cache import RemoteFile
 from offtake.lake.change_log import ChangeEntry, find_change
-from offtake.lake.commit_actions import actions, new_name, tombstone_folder, tombstone_name
+from offtake.lake.commit_actions import actions, new_name, tombstone_file, tombstone_folder
 from offtake.lake.staging import sweep_staging
 from offtake.lake.storage import TableStorage
 from offtake.lake.tables import HIDDEN_COLUMNS, Table
@@ -111,14 +111,14 @@ class Lake:
         """Return that version of a table. Raises LakeVersionGone, StorageUnavailable."""
         newest = self.open(table)  # refuses what cannot be read, and tells a lost version from a lost storage
         if newest is None or newest.version() < version:
-            raise LakeVersionGone(f"The lake table {table.name} was created again since the export began to read it.")
+            raise LakeVersionGone(f"The lake table {table.name} was created again; it has no version {version}.")
         if newest.version() == version:
             return newest
         with storage_faults(table):
             try:
                 return DeltaTable(self.storage.uri(table.name), version=version, storage_options=self._options)
             except (DeltaError, TableNotFoundError) as error:
-                message = f"The lake table {table.name} no longer has the version that the export began to read."
+                message = f"The lake table {table.name} no longer has version {version}."
                 raise LakeVersionGone(message) from error
 
     def create(self, table: Table) -> DeltaTable:
@@ -195,30 +195,29 @@ class Lake:
         """
         token = f"{entry.change_id}-{uuid4().hex[:8]}"  # an attempt that failed leaves no name taken
         added = {new_name(tenant, file, n, token): file for n, file in enumerate(files.added)}
-        tombstones = None if files.tombstones is None else tombstone_name(tenant, token)
         for name, file in added.items():
             self.storage.publish(file.path, f"{table.name}/{name}")
         if files.tombstones is not None:
-            self.storage.publish(files.tombstones.path, f"{table.name}/{tombstones}")
+            stored = tombstone_file(tenant, files.tombstones, token)
+            self.storage.publish(files.tombstones.path, f"{table.name}/{stored.path}")
+            entry = replace(entry, tombstones=stored)
         removed = {file.path.removeprefix(f"{table.name}/"): (file.bytes, file.month) for file in files.removed}
-        metadata = replace(entry, tombstones=tombstones).metadata()
-        before = delta.version()
         try:
             delta.create_write_transaction(
                 actions(table, tenant, added=added, removed=removed, changes_rows=files.changes_rows),
                 "append",
                 delta.schema(),
                 partition_by=list(table.partition_columns),
-                commit_properties=CommitProperties(max_commit_retries=0, custom_metadata=metadata),
+                commit_properties=CommitProperties(max_commit_retries=0, custom_metadata=entry.metadata()),
             )
         except CommitFailedError:
             newest = self.open(table)
-            found = None if newest is None else find_change(newest, entry.change_id, after=before)
+            found = None if newest is None else find_change(newest, entry.change_id, after=entry.version - 1)
             if found is not None:
                 return found.version
             self.discard(table, tenant=tenant, change_id=entry.change_id)
             raise
-        return before + 1
+        return entry.version
 
     def discard(self, table: Table, *, tenant: str, change_id: str) -> int:
         """Remove the files that a change published and did not commit, and return their number."""

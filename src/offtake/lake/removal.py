@@ -57,8 +57,8 @@ def remove_rows(lake: Lake, table: Table, *, tenant: str) -> None:
             if delta is None or not files:
                 break
             try:
-                changes = FileChanges(added=(), removed=files)
-                lake.commit(delta, table, tenant=tenant, entry=ChangeEntry(change_id=str(uuid4())), files=changes)
+                entry = ChangeEntry(change_id=str(uuid4()), version=delta.version() + 1)
+                lake.commit(delta, table, tenant=tenant, entry=entry, files=FileChanges(added=(), removed=files))
             except CommitFailedError:
                 continue
             break

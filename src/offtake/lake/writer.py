@@ -40,6 +40,11 @@ def sort_columns(table: Table) -> list[str]:
     return list(dict.fromkeys([*([table.event_time] if table.event_time else []), *table.key]))
 
 
+def key_columns(table: Table) -> str:
+    """Return the columns of the key, as SQL."""
+    return ", ".join(quote_identifier(name) for name in table.key)
+
+
 def row_bytes(table: Table) -> str:
     """Return SQL for the size of a row in memory, in bytes."""
     sizes = [str(_FIXED_BYTES * len(table.columns))]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,10 @@ class LoadCounts:
         accounted = self.inserted + self.updated + self.unchanged + self.superseded + self.rejected + self.marked
         if self.read != accounted:
             raise ValueError(f"rows were lost or counted twice: {self}")
+
+    def as_mapping(self) -> Mapping[str, int]:
+        """Return the counts by name, in order."""
+        return asdict(self)
 
     @property
     def changed(self) -> int:

@@ -10,7 +10,7 @@ import duckdb
 
 from offtake.lake.staging import Staging
 from offtake.lake.tables import DUCKDB_TYPES, LOAD_VERSION, Table
-from offtake.lake.writer import COPY_OPTIONS, row_bytes, sort_columns
+from offtake.lake.writer import COPY_OPTIONS, key_columns, row_bytes, sort_columns
 from offtake.sql_text import comma_separated, quote_identifier, quote_literal
 
 ARRIVING = "arriving"  # table of the chunk's rows; ``_faults`` is null in a good row
@@ -48,6 +48,12 @@ class Incoming:
         """Names of the columns that ``incoming`` has."""
         return [*(["month"] if self.table.event_time else []), *sort_columns(self.table)]
 
+    @property
+    def _columns(self) -> list[str]:
+        """Names of the columns that the files have, without the position."""
+        month = ["month"] if self.table.event_time else []
+        return [*month, *self.table.by_name, *([LOAD_VERSION] if self.restores else [])]
+
     def clear(self) -> None:
         """Make the table ``arriving`` new and empty: the model's columns, the month, the faults and the raw row."""
         model = [f"{quote_identifier(column.name)} {DUCKDB_TYPES[column.type]}" for column in self.table.columns]
@@ -59,11 +65,6 @@ class Incoming:
 
     def keep(self) -> None:
         """Keep the good rows of ``arriving``, and clear it."""
-        names = [
-            *(["month"] if self.table.event_time else []),
-            *self.table.by_name,
-            *([LOAD_VERSION] if self.restores else []),
-        ]
         file = self.staging.engine_path(f"incoming-{len(self._files):06}.parquet")
         position = f"{self._next} + rowid AS {POSITION}"
         good = f"FROM {ARRIVING} WHERE _faults IS NULL"
@@ -73,12 +74,42 @@ class Incoming:
             f"INSERT INTO {INCOMING} SELECT {index}, {position}, {size}, coalesce({MARKED}, false) {good}"
         ).fetchone()
         if inserted and inserted[0]:
-            columns = comma_separated([*(quote_identifier(name) for name in names), position])
+            columns = comma_separated([*(quote_identifier(name) for name in self._columns), position])
             self.connection.execute(f"COPY (SELECT {columns} {good}) TO {quote_literal(file)} ({COPY_OPTIONS})")
             self._files.append(file)
         rows = self.connection.execute(f"SELECT coalesce(max(rowid) + 1, 0) FROM {ARRIVING}").fetchone()  # noqa: S608
         self._next += int(rows[0]) if rows else 0
         self.clear()
+
+    def add(self, rows: str) -> None:
+        """Add the rows of a SELECT, which need no check: the model's columns, the month and, in ``restores``, the
+        version of their load."""
+        file = self.staging.engine_path(f"incoming-{len(self._files):06}.parquet")
+        names = comma_separated(quote_identifier(name) for name in self._columns)
+        position = f"{self._next} + row_number() OVER () AS {POSITION}"
+        added = scalar(
+            self.connection,
+            f"COPY (SELECT {names}, {position} FROM ({rows})) TO {quote_literal(file)} ({COPY_OPTIONS})",  # noqa: S608
+        )
+        index = comma_separated(quote_identifier(name) for name in self._index)
+        self.connection.execute(
+            f"INSERT INTO {INCOMING} SELECT {index}, {POSITION}, {row_bytes(self.table)}, false "  # noqa: S608
+            f"FROM read_parquet({quote_literal(file)})"
+        )
+        self._files.append(file)
+        self._next += added + 1
+
+    def mark(self, keys: str) -> None:
+        """Add the rows of a SELECT that yields keys, in their order, as marked for deletion."""
+        names = key_columns(self.table)
+        self._next += (
+            scalar(
+                self.connection,
+                f"INSERT INTO {INCOMING} BY NAME SELECT {names}, {self._next} + row_number() OVER () AS {POSITION}, "  # noqa: S608
+                f"0 AS {SIZE}, true AS {MARKED} FROM ({keys})",
+            )
+            + 1
+        )
 
     def keep_latest(self) -> int:
         """Drop the rows that a later row with the same key replaces; return their number."""
@@ -122,8 +153,3 @@ def scalar(connection: duckdb.DuckDBPyConnection, sql: str, values: dict[str, ob
     """Return the single integer that a statement yields; 0 for null or no row."""
     row = connection.execute(sql, values or {}).fetchone()
     return int(row[0]) if row and row[0] is not None else 0
-
-
-def key_columns(table: Table) -> str:
-    """Return the columns of the key, as SQL."""
-    return ", ".join(quote_identifier(name) for name in table.key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -20,15 +21,19 @@ from offtake.lake.ingest.inputs import BYTE_ORDER_MARK
 from offtake.lake.ingest.long_values import put_back
 from offtake.lake.ingest.mapping.identity import identity
 from offtake.lake.ingest.mapping.mapped import MappedSource
+from offtake.lake.ingest.marks import separate_marks
+from offtake.lake.ingest.options import LoadOptions, MaxRejects
+from offtake.lake.ingest.period import in_period, period_rule
 from offtake.lake.ingest.readers import open_source, source_format
 from offtake.lake.ingest.readers.source import ReaderOptions
 from offtake.lake.ingest.rejects import BadRows, bad_rows, broken_rows, reject_file, rejected
-from offtake.lake.ingest.upsert import upsert
+from offtake.lake.ingest.upsert import Stored, upsert
 from offtake.lake.ingest.validate import stage
 from offtake.lake.staging import MEMORY_BYTES, Staging, staging
 from offtake.lake.tables import Table
 
 _CHUNK = "chunk"
+_PLAIN = LoadOptions()
 _MIN_RECORD_BYTES = 2 * 1024 * 1024  # the engine's default for the longest record of a file
 
 
@@ -41,11 +46,26 @@ def load(
     reject_to: Path | None = None,
     progress: Callable[[int], None] = lambda rows: None,
 ) -> LoadCounts:
+    """Load files as ``load_files`` does; a load with a file for bad rows accepts any number of them."""
+    accepted = MaxRejects(percent=100) if reject_to else MaxRejects()
+    options = LoadOptions(reject_to=reject_to, max_rejects=accepted)
+    return load_files(lake, table, files, tenant=tenant, options=options, progress=progress).counts
+
+
+def load_files(
+    lake: Lake,
+    table: Table,
+    files: Sequence[Path],
+    *,
+    tenant: str,
+    options: LoadOptions,
+    progress: Callable[[int], None] = lambda rows: None,
+) -> Stored:
     """Upsert the rows of all files by key, in one commit; ``progress`` gets the number of rows read after each chunk.
 
     A later row replaces an earlier one with the same key. Raises LakeError for a file that cannot be loaded, and
-    LoadRejected at the first bad row unless ``reject_to`` names a file for bad rows; nothing is stored in either case.
-    Foreign keys are not enforced: facts may arrive before the agents and teams they reference.
+    LoadRejected for more bad rows than the options permit, which are then in the file for them; nothing is stored in
+    either case. Foreign keys are not enforced: facts may arrive before the agents and teams they reference.
     """
     if not files:
         raise LakeError("There is no file to load; name at least one.")
@@ -54,27 +74,34 @@ def load(
         source_format(path)
     with staging(lake.storage.staging) as area:
         incoming = Incoming(area, table)
-        bad = BadRows(area.path("rejected.ndjson"), keep=reject_to is not None)
+        bad = BadRows(area.path("rejected.ndjson"), keep=options.reject_to is not None)
+        deleted = None if options.period is None else in_period(area.connection, table, options.period)
         read = 0
         for path in files:
-            with open_mapped(area, table, path) as source:
+            with open_mapped(area, table, path, options) as source:
                 for chunk in source.chunks():
                     read += stage_chunk(incoming, source, chunk, bad, tenant=tenant)
                     progress(read)
-        if bad.first is not None and reject_to is None:
-            raise rejected(bad.first, bad.count)
-        with reject_file(reject_to, bad.lines(), inputs=files), lake.writing(table):
-            stored = upsert(incoming, lake, tenant=tenant, rejected=bad.count)
+        if bad.first is not None and not options.max_rejects.permits(bad.count, read):
+            with reject_file(options.reject_to, bad.lines(), inputs=files):
+                pass
+            raise rejected(bad.first, bad.count, read, options)
+        with reject_file(options.reject_to, bad.lines(), inputs=files), lake.writing(table):
+            stored = upsert(incoming, lake, tenant=tenant, change=options.change, deleted=deleted, rejected=bad.count)
     with suppress(StorageUnavailable):  # the rows are stored; the next load tries to compact again
         compact(lake, table, tenant=tenant)
-    return stored.counts
+    return stored
 
 
 @contextmanager
-def open_mapped(area: Staging, table: Table, path: Path) -> Iterator[MappedSource]:
+def open_mapped(area: Staging, table: Table, path: Path, options: LoadOptions = _PLAIN) -> Iterator[MappedSource]:
     """Open an input file and map its columns. Raises LakeError, also for any error while the block reads it."""
     with open_source(area, path, ReaderOptions()) as source:
-        yield identity(table, source)
+        marked = "false"
+        if options.delete_column is not None:
+            source, marked = separate_marks(source, options.delete_column)
+        rules = {} if options.period is None else period_rule(table)
+        yield replace(identity(table, source), marked=marked, rules=rules)
 
 
 def stage_chunk(incoming: Incoming, source: MappedSource, chunk: Chunk, bad: BadRows, *, tenant: str) -> int:

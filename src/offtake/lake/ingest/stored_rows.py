@@ -8,18 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from offtake.lake.changes import expose
 from offtake.lake.delta import LakeFile
-from offtake.lake.ingest.incoming import INCOMING, MARKED_KEYS, POSITION, Incoming, key_columns, scalar
+from offtake.lake.ingest.incoming import INCOMING, MARKED_KEYS, POSITION, Incoming, scalar
 from offtake.lake.tables import DUCKDB_TYPES, TableColumn
+from offtake.lake.writer import key_columns
 from offtake.model.column_type import ColumnType
-from offtake.sql_text import quote_identifier, quote_literal, select_typed
+from offtake.sql_text import quote_identifier, quote_literal
 
 STORED = "stored"  # view of the stored rows; the columns are those of the files
 _EXISTING = "existing"  # table of the incoming keys that are stored
 _UNCHANGED = "unchanged"  # table of the key and position of each incoming row that equals the stored one
 _GONE = "gone"  # table of the stored rows that are replaced or deleted: key, event time and month
 _LONG = 256  # bytes of a text
-DELETED_AT, DELETED_BY = "version", "change_id"  # columns of tombstones after the key and the event time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +75,8 @@ class StoredRows:
     def tombstones(self, version: int, change_id: str) -> str:
         """Return a SELECT of the key and event time of each deleted row, with the version and the change."""
         return (
-            f"SELECT {self._keys}, event_time, {version}::BIGINT AS {DELETED_AT}, "  # noqa: S608
-            f"{quote_literal(change_id)} AS {DELETED_BY} FROM {_GONE} WHERE is_deleted ORDER BY ALL"
+            f"SELECT {self._keys}, event_time, {version}::BIGINT AS version, "  # noqa: S608
+            f"{quote_literal(change_id)} AS change_id FROM {_GONE} WHERE is_deleted ORDER BY ALL"
         )
 
     def _find_existing(self) -> int:
@@ -134,10 +135,7 @@ class StoredRows:
 
 def expose_stored(incoming: Incoming, files: Sequence[LakeFile]) -> None:
     """The tenant's rows in these files as ``stored``: older files that lack a column of the model have null there."""
-    connection, table = incoming.connection, incoming.table
-    connection.execute("SET VARIABLE stored_files = $files", {"files": [file.path for file in files]})
-    rows = select_typed(table.file_columns, files="stored_files")
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW {STORED} AS {rows}")
+    expose(incoming.connection, STORED, incoming.table.file_columns, files)
 
 
 def _comparable(column: TableColumn) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
 from deltalake.exceptions import CommitFailedError
@@ -39,6 +39,8 @@ class Change:
     id: str = field(default_factory=lambda: str(uuid4()))
     # Called right before each commit, under the table's write lock; what it raises stops the change.
     confirm: Callable[[], None] = lambda: None
+    is_dry_run: bool = False  # only count
+    based_on: int | None = None  # the version from which the rows were computed; a newer one stops the change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +107,8 @@ class _Attempt:
     def store(self, counts: LoadCounts) -> Stored | None:
         """Commit the rows; return None if another writer committed in between."""
         delta = self._lake.create(self._table)
+        if self._change.based_on not in (None, delta.version()):
+            raise StorageUnavailable(f"Another writer changed {self._table.name} at the same time; repeat the command.")
         stored = self._lake.files(delta, self._table, self._tenant)
         with self._lake.local(stored) as local, storage_faults(self._table):
             rows = StoredRows(self._incoming, local, deleted=self._deleted)
@@ -116,7 +120,7 @@ class _Attempt:
                 unchanged=changes.unchanged,
                 deleted=changes.deleted,
             )
-            if found.changed == 0:
+            if found.changed == 0 or self._change.is_dry_run:
                 return Stored(counts=found, version=None)
             version = delta.version() + 1
             tombstones = rows.tombstones(version, self._change.id) if changes.deleted else None
@@ -125,7 +129,7 @@ class _Attempt:
                 removed=[file for file in stored if file.month in changes.months],
                 tombstones=None if tombstones is None else self._writer.write(tombstones, month=None),
             )
-            entry = ChangeEntry(change_id=self._change.id, counts=asdict(found))
+            entry = ChangeEntry(change_id=self._change.id, version=version, counts=found.as_mapping())
             self._change.confirm()
             with suppress(CommitFailedError):
                 committed = self._lake.commit(delta, self._table, tenant=self._tenant, entry=entry, files=files)

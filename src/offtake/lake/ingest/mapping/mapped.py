@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from offtake.errors import LakeError
@@ -31,3 +31,6 @@ class MappedSource:
     engine_names: Mapping[str, str]  # name of each column of the source by that in ``relation``
     long_columns: Mapping[str, str]  # by key of the source whose long texts are taken out of rows: the table's column
     unknown_column: Callable[[str, str], LakeError]  # the error for a location and an unknown column
+    marked: str = "false"  # SQL: whether the row is to be deleted; of such a row, only the key is checked
+    # By column: SQL with {value}, which is true if the load does not accept the value, and the reason.
+    rules: Mapping[str, tuple[str, str]] = field(default_factory=dict)
