@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, Table, delete, func, null, select, update
 
 from offtake.model.job import OPEN, Status
-from offtake.store.schema import audit, credential, job, metadata, outbox, tenant, token
+from offtake.store.schema import audit, credential, job, load, metadata, outbox, tenant, token
 
 _KEPT = frozenset({audit, outbox})
 
@@ -37,7 +37,11 @@ def count_records(connection: Connection, name: str) -> dict[str, int]:
 
 
 def begin(connection: Connection, name: str, *, now: datetime) -> None:
-    """Make the tenant unusable: no credential, token, link or company key of it is accepted any more."""
+    """Make the tenant unusable: no credential, token, link or company key of it is accepted any more.
+
+    A load whose record is gone is not committed (``core/loads/record.py``).
+    """
+    connection.execute(delete(load).where(load.c.tenant == name))
     connection.execute(update(tenant).where(tenant.c.name == name).values(removing_at=now, company_key=null()))
     connection.execute(update(credential).where(credential.c.tenant == name).values(revoked=True))
     connection.execute(delete(token).where(token.c.tenant == name))

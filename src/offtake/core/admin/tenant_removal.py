@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from offtake.artifacts.store import FILES, StoredFile
 from offtake.core import dispatch
 from offtake.core.counters import jobs_ended
+from offtake.core.loads.running import require_no_running_load
 from offtake.core.services import Services
 from offtake.errors import JobStateConflict, UnknownName
 from offtake.lake import removal
@@ -66,6 +67,7 @@ def remove_tenant(
     StorageUnavailable, after which the removal can be repeated.
     """
     progress("access")
+    require_no_running_load(name, on)
     _begin(name, operator, on, cancel_running=cancel_running)
     for table in tables().values():
         progress(f"table {table.name}")

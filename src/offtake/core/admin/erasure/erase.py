@@ -19,6 +19,7 @@ from offtake.core.admin.erasure.receipt import Receipt, receipt_from_json, subje
 from offtake.core.admin.erasure.running_exports import end_readers
 from offtake.core.admin.identity import get_tenant
 from offtake.core.exports import retention
+from offtake.core.loads.running import require_no_running_load
 from offtake.core.services import Services
 from offtake.errors import JobStateConflict, StorageUnavailable, UnknownName
 from offtake.lake.erasure.rewrite import remove_old_files, rewrite, scrub_tombstones
@@ -58,6 +59,7 @@ def erase(
     After an error, the erasure can be repeated.
     """
     get_tenant(tenant, on)
+    require_no_running_load(tenant, on)
     on.lake.sweep_staging()
     with staging(on.lake.storage.staging) as area:
         progress("search")
