@@ -6,6 +6,7 @@ from offtake.errors import (
     CatalogueError,
     HomeError,
     HomeInUse,
+    InvalidExpression,
     InvalidKey,
     JobStateConflict,
     LakeError,
@@ -20,6 +21,8 @@ from offtake.errors import (
     Waitable,
 )
 
+ROWS_REFUSED = 8
+FILE_REFUSED = 9
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 EXITS: dict[int, str] = {
     0: "done",
@@ -28,24 +31,25 @@ EXITS: dict[int, str] = {
     3: "invalid settings",
     4: "the home folder is missing or unusable",
     5: "invalid report folder",
-    6: "unknown tenant, table, credential or job",
+    6: "unknown tenant, table, credential, job or load",
     7: "the name is taken",
     8: "rows were rejected and nothing was loaded",
     9: "the lake or a file cannot be read or written",
     10: "the state database cannot be reached; retry later",
-    11: "the current state does not allow it: of the job, the quota, a running server or a database that is not empty",
+    11: "the current state does not allow it: of a job, a load, the quota, a running server, or a database with rows",
     INTERRUPTED: "interrupted with Ctrl-C",
 }
 
 _CODES: dict[type[OfftakeError], int] = {
     SettingsError: 3,
     InvalidKey: 2,
+    InvalidExpression: 2,
     HomeError: 4,
     CatalogueError: 5,
     UnknownName: 6,
     NameTaken: 7,
-    LoadRejected: 8,
-    LakeError: 9,
+    LoadRejected: ROWS_REFUSED,
+    LakeError: FILE_REFUSED,
     OutputError: 9,
     JobStateConflict: 11,
     QuotaExceeded: 11,

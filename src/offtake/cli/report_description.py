@@ -11,7 +11,6 @@ from rich.table import Table as Grid
 
 from offtake.app import build_catalogue
 from offtake.catalogue.load import Catalogue
-from offtake.catalogue.toml_reader import nearest
 from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, show, show_table
 from offtake.core.exports.notices import consequence
 from offtake.core.query import filters
@@ -20,6 +19,7 @@ from offtake.home import Home
 from offtake.model.report import Prune, Report, TableUse
 from offtake.model.typed_values import TYPED_VALUES
 from offtake.settings import load_settings
+from offtake.toml_reader import nearest
 from offtake.wire.native.requests import public_parameters
 from offtake.wire.native.schema import parameter_schema
 

@@ -11,7 +11,6 @@ from rich.markup import escape
 from rich.table import Table as Grid
 
 from offtake.app import build_catalogue
-from offtake.catalogue.toml_reader import nearest
 from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, show, show_table
 from offtake.core.query import filters
 from offtake.errors import UnknownName
@@ -20,6 +19,7 @@ from offtake.lake.ingest.spellings import SPELLINGS, csv_template, example_row, 
 from offtake.lake.tables import Table, TableColumn, tables
 from offtake.model.column_type import ColumnType
 from offtake.settings import load_settings
+from offtake.toml_reader import nearest
 
 commands = typer.Typer(help="Show the tables that data is loaded into.", no_args_is_help=True, rich_markup_mode=None)
 

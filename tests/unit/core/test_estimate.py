@@ -11,6 +11,7 @@ import pytest
 
 from offtake.app import build_services
 from offtake.core.admin import identity
+from offtake.core.auth.caller import Caller
 from offtake.core.exports.create import create_export
 from offtake.core.exports.estimate import Estimate, estimate
 from offtake.core.exports.read import JobRef, get_export
@@ -49,9 +50,18 @@ def on(tmp_path: Path, sample: Sample) -> Iterator[Services]:
     services.database.close()
 
 
-def ended(on: Services, request: ExportRequest, rows: int, *, size: int, seconds: int, tenant: str = "acme") -> None:
+def ended(
+    on: Services,
+    request: ExportRequest,
+    rows: int,
+    *,
+    size: int,
+    seconds: int,
+    tenant: str = "acme",
+    by: Caller | None = None,
+) -> None:
     """Record a finished export with these numbers, whose file is gone."""
-    job = create_export(request, caller(tenant), on)
+    job = create_export(request, by or caller(tenant), on)
     with on.database.write() as connection:
         lease = job_claims.claim_one(connection, job.id, worker="w", now=NOW, until=NOW + timedelta(hours=1))
         assert lease is not None
@@ -125,6 +135,12 @@ def test_a_person_is_not_shown_how_many_rows_others_have(on: Services) -> None:
     person = replace(member, principal=replace(member.principal, user="ann@example.org"))
     assert estimate(CALLS, person, here) == Estimate(rows=None, bytes=None, seconds=None, notices=())
     assert estimate(CALLS, caller(), here).rows
+    ended(here, replace(CALLS, timespan=WEEK), 7, size=700, seconds=8, by=person)
+    ended(here, replace(CALLS, timespan=WEEK), 5_000, size=50, seconds=100)
+    weeks = WHOLE.length() / WEEK.length()
+    own = estimate(CALLS, person, here)
+    assert (own.rows, own.bytes) == (round(7 * weeks), 100 * round(7 * weeks))
+    assert estimate(replace(CALLS, timespan=WEEK), person, here) == Estimate(rows=7, bytes=700, seconds=8, notices=())
 
 
 def test_an_estimate_is_validated_as_an_export(on: Services) -> None:

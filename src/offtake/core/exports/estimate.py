@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from offtake.core.auth.caller import Caller, audit_entry
-from offtake.core.exports.acceptance import accept
+from offtake.core.auth.caller import Caller
+from offtake.core.exports.acceptance import accept, request_entry
 from offtake.core.exports.notices import notices
 from offtake.core.presentation import choose
 from offtake.core.services import Services
@@ -67,11 +67,14 @@ def estimate(request: ExportRequest, by: Caller, on: Services) -> Estimate:
     request = accept(request, by, on, now=now)
     report = on.catalogue.reports[request.report]
     with on.database.write() as connection:
-        audit.record(connection, audit_entry("report.estimate", by, dialect=request.dialect), now=now)
+        audit.record(connection, request_entry("report.estimate", request, by, on), now=now)
     with on.database.read() as connection:
         runs = earlier_runs.newest(
             connection, tenant=tenant, dialect=request.dialect, report=request.report, limit=_RUNS
         )
+    viewer = request.parameters.viewer_email
+    if viewer is not None:  # how many rows others have, and how long these are, is not for one person
+        runs = [run for run in runs if run.request.parameters.viewer_email == viewer]
     rows = _rows(request, report, runs, _lake_rows(report, tenant, on, now))
     read = _locate(report.tables, request, tenant, on)
     return Estimate(
@@ -105,17 +108,21 @@ def _rows(
     """Return the expected rows.
 
     If the rows of a timespan are those of its parts, they are in proportion to those of the report's first table, whose
-    rows the report is about. Otherwise, the earlier export with the most similar timespan has about as many.
+    rows the report is about; for one person, in proportion to the length of the timespan. Otherwise, the earlier export
+    with the most similar timespan has about as many.
     """
     alike = [run for run in runs if _selection(run.request) == _selection(request)]
     if report.window is None or report.consecutive is not None:
         length = request.timespan.length()
         nearest = min(alike, key=lambda run: abs(run.request.timespan.length() - length), default=None)
         return None if nearest is None else nearest.rows
+    if request.parameters.viewer_email is not None:  # the rows of the lake are those of all people
+        days = sum((run.request.timespan.length() for run in alike), timedelta(0))
+        return round(sum(run.rows for run in alike) * (request.timespan.length() / days)) if days else None
     expected, read = lake_rows(request), sum(lake_rows(run.request) for run in alike)
     if read:
         return round(expected * sum(run.rows for run in alike) / read)
-    return None if request.parameters.viewer_email else expected  # how many rows others have is not for one person
+    return expected
 
 
 def _selection(request: ExportRequest) -> tuple[object, ...]:

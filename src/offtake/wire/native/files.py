@@ -31,6 +31,7 @@ from offtake.wire.native.encode import encode_notices
 from offtake.wire.native.errors import render_error
 from offtake.wire.native.responses import answered, problems
 from offtake.wire.native.route import NativeRoute, Reader
+from offtake.wire.native.schema import DIGITS
 from offtake.wire.native.tables import API, FORMAT_WORDS, NAME
 
 routes = APIRouter(
@@ -76,7 +77,7 @@ def read_export_manifest(id: str, call: Reader, request: Request) -> Response:  
 )
 def link_to_file(
     id: str,  # noqa: A002
-    number: Annotated[int, Path(ge=0, le=1_000_000, description="Place of the file in the manifest, from 0.")],
+    number: Annotated[int, DIGITS, Path(ge=0, le=1_000_000, description="Place of the file in the manifest, from 0.")],
     call: Reader,
 ) -> str:
     """Redirect to a link to a file, which works for a short time without credentials. Each read makes a new link."""
