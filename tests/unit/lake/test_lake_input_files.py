@@ -113,8 +113,7 @@ def test_a_file_that_is_replaced_while_it_is_loaded_is_read_as_it_was_opened(
         with open_mapped(area, TEAM, local_input(path)) as source:
             later.replace(path)
             assert sum(stage_chunk(incoming, source, chunk, bad, tenant="acme") for chunk in source.chunks()) == 1
-        incoming.expose()
-        found = area.connection.execute("SELECT name FROM read_parquet(getvariable('incoming_files'))").fetchall()
+        found = area.connection.execute(f"SELECT name FROM ({incoming.rows()})").fetchall()
     assert found == [("opened",)]
 
 
