@@ -6,18 +6,20 @@ import secrets
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
+from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from offtake import __version__
 from offtake.catalogue import BUILT_IN
 from offtake.catalogue.load import Catalogue, load_catalogue, report_folders
 from offtake.composition.resources import attempt_policy
-from offtake.composition.storage import build_artifacts, build_table_storage, check_lake_folder
+from offtake.composition.storage import build_artifacts, build_table_storage, check_lake_folder, open_source_bucket
 from offtake.core.admin.health import health_checks
 from offtake.core.exports.watch import JobWatch
 from offtake.core.logins import Logins
@@ -27,12 +29,14 @@ from offtake.core.services import Services
 from offtake.core.tenant_options import TenantOptions, TenantOverrides
 from offtake.home import Home
 from offtake.http import downloads, health
+from offtake.http.errors import ErrorSurface, HttpFault
 from offtake.http.health import Readiness
 from offtake.http.hosts import ServedHosts
 from offtake.http.limit_settings import traffic_limits
 from offtake.http.metrics import Metrics
 from offtake.http.middleware import RequestLimits, build_middleware
 from offtake.http.proxies import Proxies
+from offtake.http.routing import RouteGroup
 from offtake.http.traffic import Traffic
 from offtake.lake.delta import Lake
 from offtake.lake.tables import tables
@@ -44,9 +48,11 @@ from offtake.store.migrate import migrate
 from offtake.tenant_settings import tenant_table
 from offtake.tls import Tls
 from offtake.wire import DIALECTS, Dialect, Wire, openapi, pages
+from offtake.wire.native import NATIVE
 from offtake.wire.pages import ApiDocument
 
 Built = TypeVar("Built")
+_NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 
 
 def build_services(home: Home, settings: Settings) -> Services:
@@ -77,6 +83,7 @@ def build_services(home: Home, settings: Settings) -> Services:
         clock=lambda: datetime.now(UTC),
         new_id=lambda: str(uuid.uuid4()),
         new_secret=lambda: secrets.token_urlsafe(32),
+        bucket=partial(open_source_bucket, home, settings),
         dispatches=settings.executor == "temporal",
     )
 
@@ -148,7 +155,8 @@ def build_traffic(settings: Settings) -> Traffic:
 
 def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIApp:
     """Build the HTTP application: all dialects, the shared download path, health checks and metrics."""
-    app = FastAPI(openapi_url=None, redirect_slashes=False)  # dialects read and document requests
+    # Dialects read and document requests. FastAPI's telemetry would record paths and queries, which hold secrets.
+    app = FastAPI(openapi_url=None, redirect_slashes=False, telemetry=_NO_TELEMETRY)
     public_url = settings.server.public_url
     documents = _documents(services, public_url)
     metrics = Metrics(services, [dialect.name for dialect in DIALECTS], traffic)
@@ -157,19 +165,19 @@ def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIA
         health.router(
             traffic, _readiness(services, settings), metrics.exposition, token.get_secret_value() if token else None
         ),
-        downloads.router(services),
+        downloads.router(services, NATIVE.errors.render),
         openapi.router(documents, __version__, public_url),
         pages.router([_api(dialect, documents[dialect.name]) for dialect in DIALECTS], __version__),
     ]
+    groups = [RouteGroup(router) for router in routers]
     app.state.wires, app.state.job_watch = {}, JobWatch(services.database)
     for dialect in DIALECTS:
         own = _per_tenant(dialect.name, lambda options: options, settings, services.tenant_options)
         wire = Wire(dialect=dialect, on=services, settings=own, public_url=public_url)
         app.state.wires[dialect.name] = wire
         routers.append(dialect.router(wire))
-    for router in routers:
-        app.include_router(router)
-    surfaces = [*(dialect.errors for dialect in DIALECTS), downloads.ERRORS]
+        groups.append(RouteGroup(routers[-1], dialect.errors.prefixes))
+    app.router.routes.extend(groups)
     rules = RequestLimits(
         max_body=settings.server.max_body_bytes,
         body_seconds=settings.server.body_seconds,
@@ -179,7 +187,18 @@ def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIA
         hsts_seconds=settings.server.hsts_seconds,
         record_request=metrics.record_request,
     )
-    return build_middleware(app, routers, surfaces, rules)
+    return build_middleware(app, routers, _error_surfaces(), rules)
+
+
+def _error_surfaces() -> list[ErrorSurface]:
+    """Return who answers the errors of which paths. Signed links have the problems of the native API."""
+    return [*(dialect.errors for dialect in DIALECTS), downloads.error_surface(NATIVE.errors.render)]
+
+
+def render_unparsed(fault: HttpFault, path: str) -> Response | None:
+    """Return the answer to a request that is refused before it is parsed, if the path's dialect has one."""
+    found = (surface for surface in _error_surfaces() if surface.renders_unparsed and surface.owns(path))
+    return next((surface.render(fault, path) for surface in found), None)
 
 
 def _api(dialect: Dialect[Any], document: Mapping[str, Any]) -> ApiDocument:

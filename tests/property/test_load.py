@@ -18,7 +18,7 @@ from offtake.errors import LoadRejected
 from offtake.lake.delta import Lake
 from offtake.lake.ingest.counts import LoadCounts
 from offtake.lake.ingest.csv_chunks import CsvSplitter
-from offtake.lake.ingest.inputs import open_input
+from offtake.lake.ingest.inputs.input_file import open_local
 from offtake.lake.ingest.load import load
 from offtake.lake.storage import FolderTableStorage
 from tests.unit.lake.stored import STATE, changed_in, stored, version, written
@@ -132,7 +132,7 @@ def test_csv_records_begin_at_the_lines_that_a_csv_reader_reports(
         begins.append(line)
         line += 1 + sum(field.count("\n") for field in row)
     text = out.getvalue() if ends_with_line else out.getvalue().removesuffix(end)
-    with open_input(written(tmp_path_factory.getbasetemp() / "lines.csv", text)) as file:
+    with open_local(written(tmp_path_factory.getbasetemp() / "lines.csv", text)) as file:
         splitter = CsvSplitter(file)
         assert splitter.header() == ("a,b" if quoting == csv.QUOTE_MINIMAL else '"a","b"')
         chunks = list(splitter.chunks())

@@ -17,12 +17,15 @@ from offtake.cli import (
     home,
     identity,
     jobs,
+    lake,
     link_key,
     loads,
+    mapping,
     report,
     server,
     state,
     sweep,
+    tables,
     tenants,
 )
 from offtake.cli.exits import EXITS, INTERRUPTED, exit_code
@@ -49,7 +52,7 @@ A first run:
 # The sections of the help, and the commands in each of them.
 _SECTIONS = {
     "Set up": ("init", "config", "tenant", "credential", "link-key"),
-    "Data": ("load", "loads", "delete", "seed", "report"),
+    "Data": ("load", "mapping", "loads", "delete", "seed", "tables", "lake", "report"),
     "Run": ("serve", "worker"),
     "Operate": ("jobs", "audit", "sweep", "erase", "state"),
 }
@@ -116,6 +119,9 @@ app.add_typer(audit.commands, name="audit")
 app.add_typer(state.commands, name="state")
 app.add_typer(config.commands, name="config")
 app.add_typer(report.commands, name="report")
+app.add_typer(tables.commands, name="tables")
+app.add_typer(lake.commands, name="lake")
+app.add_typer(mapping.commands, name="mapping")
 
 
 def main() -> None:

@@ -134,6 +134,7 @@ def job_record(job: Job) -> dict[str, Any]:
         "bytes": artifact.bytes if artifact else None,
         "sha256": artifact.sha256 if artifact else None,
         "failure": {"code": failure.code, "message": failure.message} if failure else None,
+        "notices": [f"{each.code}: {each.message}" for each in job.notices],
         "principal": job.principal,
         "actor": job.actor,
         "effective": job.effective,

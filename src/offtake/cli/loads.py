@@ -15,7 +15,6 @@ from offtake.cli.options import (
     HomeOption,
     JsonOption,
     TenantOption,
-    lake_table,
     open_home,
     operator_name,
     progress_bar,
@@ -23,6 +22,7 @@ from offtake.cli.options import (
     show_table,
     storage_checked,
 )
+from offtake.cli.tables import find_table
 from offtake.core.admin import identity
 from offtake.core.loads import undo as core_undo
 from offtake.core.loads.changes import Recorded, Target, delete_by_filter, delete_by_keys
@@ -55,7 +55,7 @@ def list_loads(
     if tenant is not None:
         identity.get_tenant(tenant, services)
     if table is not None:
-        lake_table(table)
+        find_table(table)
     listed = core_undo.list_loads(LoadFilter(tenant=tenant, table=table, state=state), services, limit=limit)
     if as_json:
         show({"loads": [load_record(record) for record in listed]}, as_json, "")
@@ -125,7 +125,7 @@ def delete(
         raise typer.BadParameter("give either --keys or --where", param_hint="--keys, --where")
     services = open_home(home)
     identity.get_tenant(tenant, services)
-    target = Target(tenant=tenant, table=lake_table(table), actor=operator_name())
+    target = Target(tenant=tenant, table=find_table(table), actor=operator_name())
     with storage_checked(services), progress_bar(f"Reading keys of {table}", "{task.completed:,.0f} rows") as progress:
         task = progress.add_task("rows", total=None)
         if where is not None:

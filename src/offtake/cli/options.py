@@ -10,7 +10,6 @@ import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,10 +20,8 @@ from rich.table import Table
 
 from offtake.app import build_services, installation_paths
 from offtake.core.services import Services
-from offtake.errors import OutputError, StorageUnavailable, UnknownName
+from offtake.errors import OutputError, StorageUnavailable
 from offtake.home import Home
-from offtake.lake.tables import Table as LakeTable
-from offtake.lake.tables import tables
 from offtake.logs import configure_logs
 from offtake.output_file import check_output
 from offtake.settings import load_settings
@@ -55,16 +52,6 @@ def operator_name() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a user id without a name, as in many containers
         return str(os.getuid())
-
-
-def lake_table(name: str) -> LakeTable:
-    """Return a table of the care data model. Raises UnknownName."""
-    table = tables().get(name)
-    if table is None:
-        close = get_close_matches(name, tables(), n=1)
-        hint = f" Did you mean {close[0]}?" if close else ""
-        raise UnknownName(f"There is no table {name}; the tables are {', '.join(tables())}.{hint}")
-    return table
 
 
 @contextmanager

@@ -93,7 +93,8 @@ def _create_view(connection: duckdb.DuckDBPyConnection, view: TableView) -> None
     """Create the view of a table: the rows in those of its files that are in the tenant's folders.
 
     When DuckDB plans a query, it compares the tenant with the names of the files (``tenant=…/``). So it does not
-    scan files of another tenant, and the condition costs nothing on the tenant's own files.
+    scan files of another tenant, and the condition costs nothing on the tenant's own files. Hidden columns of the
+    files are left out.
 
     The names of the files are in a variable. In the text of the view, 3,000 names would take 17 MiB more memory,
     and would not be secret either: a query that can read variables can read the texts of views.

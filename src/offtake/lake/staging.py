@@ -69,6 +69,19 @@ def staging(parent: Path) -> Iterator[Staging]:
             connection.close()
 
 
+@contextmanager
+def statistics_ignored(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Let the engine read all rows of Parquet files while the block runs, whatever their statistics say.
+
+    The engine takes the statistics of a file for true: with wrong ones, it would skip rows and misjudge conditions.
+    """
+    connection.execute("SET disabled_optimizers = 'statistics_propagation,filter_pushdown'")
+    try:
+        yield
+    finally:
+        connection.execute("RESET disabled_optimizers")
+
+
 def sweep_staging(parent: Path, *, only_count: bool = False) -> int:
     """Remove the folders that killed loads left in ``parent``, and return their number. Raises LakeError."""
     if not parent.is_dir():

@@ -65,6 +65,7 @@ class TableColumn:
     not_before: str | None = None
     syntax: str | None = None  # "filter": a filter expression
     matches: str | None = None  # regular expression for the whole value
+    example: str | None = None  # an accepted value
     identifies: tuple[str, ...] = ()  # which values of a person it has; see ``tables.toml``
 
 

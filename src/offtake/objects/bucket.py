@@ -76,6 +76,15 @@ class Bucket:
             except FileNotFoundError:
                 return None
 
+    def state(self, key: str) -> tuple[int, str | None] | None:
+        """Return the size of an object and the mark of its version (ETag), or None if it does not exist."""
+        with _storage_errors():
+            try:
+                found = obstore.head(self.store, key)
+            except FileNotFoundError:
+                return None
+            return int(found["size"]), found.get("e_tag")
+
     def read(self, key: str, first: int, end: int) -> Iterator[bytes]:
         """Yield the bytes from ``first`` up to, not including, ``end``; raises also if there are fewer.
 

@@ -34,6 +34,9 @@ def record(connection: Connection, entry: AuditEntry, *, now: datetime) -> None:
         count=entry.count,
         actor=entry.actor,
         effective=entry.effective,
+        report=entry.report,
+        format=entry.format,
+        column_count=entry.column_count,
     )
     try:
         connection.execute(statement)
@@ -89,5 +92,8 @@ def _row(row: Row[Any]) -> AuditRow:
         count=row._mapping["count"],
         actor=row.actor,
         effective=row.effective,
+        report=row.report,
+        format=row.format,
+        column_count=row.column_count,
     )
     return AuditRow(happened_at=row.at, entry=entry)

@@ -6,6 +6,7 @@ the fence. If another process has moved the job first, no row is updated and the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Update, and_, case, func, insert, literal, null, or_, select, update
@@ -13,9 +14,10 @@ from sqlalchemy import Connection, Update, and_, case, func, insert, literal, nu
 from offtake.errors import NotAuthenticated
 from offtake.model.artifact import Artifact
 from offtake.model.job import OPEN, Failure, Job, Lease, Pin, Progress, Status
+from offtake.model.notice import Notice
 from offtake.store import manifests, usage
 from offtake.store.job_conditions import has_lease, has_status, move
-from offtake.store.records import job_from_row, request_to_json, stored_bytes
+from offtake.store.records import job_from_row, notices_to_json, request_to_json, stored_bytes
 from offtake.store.schema import Instant, job, tenant
 from offtake.store.wakeup import announce, announce_move
 
@@ -74,9 +76,13 @@ def renew(connection: Connection, lease: Lease, *, until: datetime, progress: Pr
     return connection.execute(statement).rowcount == 1
 
 
-def pin(connection: Connection, lease: Lease, pinned: Pin) -> bool:
-    """Record what all attempts of the job read. Return False if the lease was lost."""
-    values = {"report_version": pinned.report_version, "lake_versions": dict(pinned.lake_versions)}
+def pin(connection: Connection, lease: Lease, pinned: Pin, notices: Sequence[Notice] = ()) -> bool:
+    """Record what all attempts of the job read, and the notices about it. Return False if the lease was lost."""
+    values = {
+        "report_version": pinned.report_version,
+        "lake_versions": dict(pinned.lake_versions),
+        "notices": notices_to_json(notices),
+    }
     return connection.execute(update(job).where(has_lease(lease)).values(values)).rowcount == 1
 
 
@@ -153,6 +159,7 @@ def reset_failed(connection: Connection, job_id: str, *, now: datetime) -> Job |
             attempts=0,
             report_version=None,
             lake_versions=null(),
+            notices=null(),
             finished_at=None,
             failure_code=None,
             failure_message=None,

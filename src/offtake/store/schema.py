@@ -222,6 +222,7 @@ job = Table(
     Column("files", Integer, nullable=True),
     Column("report_version", String(64), nullable=True),
     Column("lake_versions", _JSON, nullable=True),
+    Column("notices", _JSON, nullable=True),
     Column("phase", String(16), nullable=True),
     Column("rows_so_far", BigInteger, nullable=True),
     Column("held_by", String(64), nullable=True),
@@ -355,6 +356,9 @@ audit = Table(
     Column("count", Integer, nullable=False, server_default=text("1")),
     Column("actor", String(320), nullable=True),
     Column("effective", String(320), nullable=True),
+    Column("report", String(64), nullable=True),
+    Column("format", String(16), nullable=True),
+    Column("column_count", Integer, nullable=True),
 )
 Index("ix_audit_tenant_at", audit.c.tenant, audit.c.at)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from offtake.lake.ingest.chunks import TextChunk
+from offtake.lake.ingest.inputs.input_file import local_input
 from offtake.lake.ingest.readers import open_source
 from offtake.lake.ingest.readers.source import ReaderOptions, SourceKind, Wanted
 from offtake.lake.staging import staging
@@ -17,7 +18,7 @@ def _read(
     """Return the names of a file's columns and the text of these columns in each row."""
     with (
         staging(path.parent / "staging") as area,
-        open_source(area, path, options or ReaderOptions()) as source,
+        open_source(area, local_input(path), options or ReaderOptions()) as source,
     ):
         values = [source.column(name) for name in columns]
         assert all(values)
@@ -51,7 +52,7 @@ def test_a_path_reaches_into_nested_objects_and_a_key_with_dots_comes_first(tmp_
     names, rows = _read(path, ["a.b.c", "a"])
     assert names is None
     assert rows == [("1", '{"b":{"c":1}}'), ("x", '{"b":{"c":2}}'), (None, '{"b":{"c":3}}'), (None, "4")]
-    with staging(tmp_path / "staging") as area, open_source(area, path, ReaderOptions()) as source:
+    with staging(tmp_path / "staging") as area, open_source(area, local_input(path), ReaderOptions()) as source:
         value = source.column("a.b.c")
         assert value is not None
         assert value.kind is SourceKind.JSON

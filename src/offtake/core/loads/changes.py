@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from offtake.core.loads.record import recorded
 from offtake.core.services import Services
 from offtake.lake.ingest.delete import delete_keys, delete_where
+from offtake.lake.ingest.inputs.input_file import Input
 from offtake.lake.ingest.load import load_files
+from offtake.lake.ingest.mapping.definition import digest
 from offtake.lake.ingest.options import LoadOptions
 from offtake.lake.ingest.row_filter import parse_row_filter
 from offtake.lake.ingest.upsert import Change, Stored
@@ -35,17 +38,32 @@ class Target:
     table: Table
     actor: str
 
-    def new(self, kind: LoadKind, files: Sequence[Path] = (), *, undoes: str | None = None) -> NewLoad:
+    def new(
+        self,
+        kind: LoadKind,
+        files: Sequence[Path | Input] = (),
+        *,
+        mapping_digest: str | None = None,
+        undoes: str | None = None,
+    ) -> NewLoad:
         """Return the record of a change that begins."""
-        sources = tuple(_source(path) for path in files)
         return NewLoad(
-            kind=kind, tenant=self.tenant, table=self.table.name, actor=self.actor, source=sources, undoes=undoes
+            kind=kind,
+            tenant=self.tenant,
+            table=self.table.name,
+            actor=self.actor,
+            source=tuple(_source(path) for path in files),
+            mapping_digest=mapping_digest,
+            undoes=undoes,
         )
 
 
-def load(target: Target, files: Sequence[Path], options: LoadOptions, progress: Progress, on: Services) -> Recorded:
+def load(
+    target: Target, files: Sequence[Path | Input], options: LoadOptions, progress: Progress, on: Services
+) -> Recorded:
     """Load files. Raises LakeError, LoadRejected, StorageUnavailable; nothing is changed then."""
-    with recorded(target.new(LoadKind.LOAD, files), on) as recording:
+    new = target.new(LoadKind.LOAD, files, mapping_digest=digest(options.mapping))
+    with recorded(new, on) as recording:
         stored = load_files(
             on.lake,
             target.table,
@@ -59,7 +77,7 @@ def load(target: Target, files: Sequence[Path], options: LoadOptions, progress: 
 
 
 def delete_by_keys(
-    target: Target, files: Sequence[Path], progress: Progress, on: Services, *, is_dry_run: bool
+    target: Target, files: Sequence[Path | Input], progress: Progress, on: Services, *, is_dry_run: bool
 ) -> Recorded:
     """Delete the rows whose keys are in the files. Raises LakeError, LoadRejected, StorageUnavailable."""
 
@@ -80,7 +98,7 @@ def delete_by_filter(target: Target, text: str, on: Services, *, is_dry_run: boo
 
 
 def _delete(
-    target: Target, files: Sequence[Path], delete: Callable[[Change], Stored], on: Services, *, is_dry_run: bool
+    target: Target, files: Sequence[Path | Input], delete: Callable[[Change], Stored], on: Services, *, is_dry_run: bool
 ) -> Recorded:
     if is_dry_run:
         return Recorded(id=None, stored=delete(Change(is_dry_run=True)))
@@ -90,9 +108,10 @@ def _delete(
     return Recorded(id=recording.id, stored=stored)
 
 
-def _source(path: Path) -> LoadSource:
-    try:
-        size = path.stat().st_size if path.is_file() else None
-    except OSError:  # the load reports it
-        size = None
-    return LoadSource(name=str(path), bytes=size)
+def _source(file: Path | Input) -> LoadSource:
+    path = file if isinstance(file, Path) else file.local
+    size = None
+    if path is not None:
+        with suppress(OSError):  # the load reports it
+            size = path.stat().st_size if path.is_file() else None
+    return LoadSource(name=str(file) if isinstance(file, Path) else file.name, bytes=size)

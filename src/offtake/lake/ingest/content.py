@@ -5,12 +5,15 @@ Without this check, the reader of the named format would report a fault of the f
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from offtake.errors import LakeError
-from offtake.lake.ingest.inputs import COMPRESSED, GZIP_MAGIC, InputFile
+from offtake.lake.ingest.inputs.compression import COMPRESSIONS, compression_of
+from offtake.lake.ingest.inputs.encodings import as_utf_8, mark_of
+from offtake.lake.ingest.inputs.input_file import InputFile
 
 _START_BYTES = 16
 # First and last bytes of a file; the second of one with an encrypted footer, which the engine refuses with its reason
@@ -30,8 +33,8 @@ class _Content:
 def _text(start: bytes, encoding: str) -> _Content:
     return _Content(
         start=re.compile(start, re.DOTALL),
-        what=f"text in {encoding}; only UTF-8 is accepted",
-        remedy=f"Convert the file, for example with: iconv -f {encoding} -t UTF-8",
+        what=f"text in {encoding}, without a byte order mark that says so",
+        remedy=f"If so, load it with --encoding {encoding.lower()}.",
     )
 
 
@@ -43,14 +46,14 @@ def _compressed(start: bytes, program: str) -> _Content:
     )
 
 
-_GZIP = re.compile(re.escape(GZIP_MAGIC))
-# Byte order marks, or an ASCII character in an encoding of two or four bytes. UTF-32 comes first: it begins as UTF-16.
+# An ASCII character in an encoding of two or four bytes. UTF-32 comes first: it begins as UTF-16.
+_ENCODED: Sequence[_Content] = (
+    _text(rb"[\t\r\n -~]\0\0\0", "UTF-32-LE"),
+    _text(rb"\0\0\0[\t\r\n -~]", "UTF-32-BE"),
+    _text(rb"[\t\r\n -~]\0", "UTF-16-LE"),
+    _text(rb"\0[\t\r\n -~]", "UTF-16-BE"),
+)
 _ELSE: Sequence[_Content] = (
-    _text(rb"\xff\xfe\0\0|[\t -~]\0\0\0", "UTF-32LE"),
-    _text(rb"\0\0\xfe\xff|\0\0\0[\t -~]", "UTF-32BE"),
-    _text(rb"\xff\xfe|[\t\r\n -~]\0", "UTF-16LE"),
-    _text(rb"\xfe\xff|\0[\t\r\n -~]", "UTF-16BE"),
-    _compressed(rb"\x28\xb5\x2f\xfd", "zstd"),
     _compressed(rb"BZh[1-9]1AY&SY", "bzip2"),
     _compressed(rb"\xfd7zXZ\0", "xz"),
     _Content(
@@ -66,31 +69,46 @@ _PARQUET = _Content(
 )
 
 
-def check_text(file: InputFile, suffix: str) -> None:
-    """Check that a file may be text. ``suffix`` is the one of its format. Raises LakeError, OSError, EOFError."""
+def as_text(file: InputFile, suffix: str, encoding: str | None = None) -> InputFile:
+    """Return a file whose content is text in UTF-8; ``suffix`` is the one of its format.
+
+    Raises LakeError for what is no text, OSError.
+    """
     start = file.start(_START_BYTES)
-    if _GZIP.match(start):
-        if file.path.name.lower().endswith(COMPRESSED):
-            raise LakeError(f"{file.path}: the file is compressed with gzip twice. Decompress it once.")
-        raise LakeError(
-            f"{file.path}: the file is compressed with gzip. Rename it so that its name ends with {suffix}{COMPRESSED}."
-        )
+    _refuse_compressed(file, start, suffix)
     _refuse(file, start, (*_ELSE, _PARQUET))
+    if encoding is None and mark_of(file.content) is None:
+        _refuse(file, start, _ENCODED)
+    return replace(file, content=as_utf_8(file.name, file.content, encoding))
 
 
 def check_parquet(file: InputFile) -> None:
-    """Check that a file is a whole Parquet file. Raises LakeError, OSError."""
+    """Check that a file may be a Parquet file. Raises LakeError, OSError."""
     start = file.start(_START_BYTES)
-    if _GZIP.match(start):
-        raise LakeError(f"{file.path}: the file is compressed with gzip. Decompress it.")
+    _refuse_compressed(file, start, ".parquet")
     _refuse(file, start, _ELSE)
     if not start.startswith(_PARQUET_MAGIC):
-        raise LakeError(f"{file.path}: this is not a Parquet file; such a file begins with PAR1.")
-    if file.end(4) not in _PARQUET_MAGIC:
-        raise LakeError(f"{file.path}: the end of the Parquet file is missing. Copy or write the file again.")
+        raise LakeError(f"{file.name}: this is not a Parquet file; such a file begins with PAR1.")
+
+
+def check_parquet_end(name: str, descriptor: int) -> None:
+    """Check that a Parquet file is whole. Raises LakeError, OSError."""
+    if os.pread(descriptor, 4, max(0, os.fstat(descriptor).st_size - 4)) not in _PARQUET_MAGIC:
+        raise LakeError(f"{name}: the end of the Parquet file is missing. Copy or write the file again.")
+
+
+def _refuse_compressed(file: InputFile, start: bytes, suffix: str) -> None:
+    for compression, (program, magic, _) in COMPRESSIONS.items():
+        if start.startswith(magic) and compression_of(file.file_name):
+            raise LakeError(f"{file.name}: the file is compressed with {program} twice. Decompress it once.")
+        if start.startswith(magic):
+            raise LakeError(
+                f"{file.name}: the file is compressed with {program}. Rename it so that its name ends with "
+                f"{suffix}{compression}."
+            )
 
 
 def _refuse(file: InputFile, start: bytes, contents: Sequence[_Content]) -> None:
     for content in contents:
         if content.start.match(start):
-            raise LakeError(f"{file.path}: the file is {content.what}. {content.remedy}")
+            raise LakeError(f"{file.name}: the file is {content.what}. {content.remedy}")

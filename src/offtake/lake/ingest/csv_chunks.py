@@ -26,7 +26,8 @@ from offtake.lake.ingest.chunks import (
     row_too_long,
 )
 from offtake.lake.ingest.csv_records import COMMAS, CR_FAULT, CsvDialect
-from offtake.lake.ingest.inputs import BYTE_ORDER_MARK, InputFile
+from offtake.lake.ingest.inputs.encodings import BYTE_ORDER_MARK
+from offtake.lake.ingest.inputs.input_file import InputFile
 
 MAX_HEADER_BYTES = 1024 * 1024
 _FIRST, _LAST = itemgetter(slice(0, 1)), itemgetter(slice(-1, None))
@@ -54,7 +55,7 @@ class CsvSplitter:
                 break
             if len(self._pending) > MAX_HEADER_BYTES:
                 raise LakeError(
-                    f"{self._file.path}:1: the header is longer than {MAX_HEADER_BYTES // 1024**2} MiB; the first line "
+                    f"{self._file.name}:1: the header is longer than {MAX_HEADER_BYTES // 1024**2} MiB; the first line "
                     "must hold the names of the columns."
                 )
             if self._is_last:
@@ -64,7 +65,7 @@ class CsvSplitter:
         self._line += self._pending.count(b"\n", 0, end)
         self._pending = self._pending[end:]
         if self._dialect.has_bare_cr(record.content):
-            raise LakeError(f"{self._file.path}:1: {CR_FAULT}.")
+            raise LakeError(f"{self._file.name}:1: {CR_FAULT}.")
         return record.content.decode("utf-8", errors="replace")
 
     def chunks(self) -> Iterator[TextChunk]:
@@ -84,7 +85,7 @@ class CsvSplitter:
             self._read(next_block(chunk))
 
     def _too_long(self, line: int) -> LakeError:
-        return row_too_long(f"{self._file.path}:{line}", cause=" A quote that is not closed may have joined rows.")
+        return row_too_long(f"{self._file.name}:{line}", cause=" A quote that is not closed may have joined rows.")
 
     def _read(self, size: int = CHUNK_BYTES) -> None:
         block = self._file.read(size)
@@ -106,7 +107,10 @@ class CsvSplitter:
         kept: list[Record] = []
         broken: list[BrokenRecord] = []
         end = 0
-        for record, end in self._dialect.records(self._pending, self._line, is_last=self._is_last):  # noqa: B007 - the last end
+        records = self._dialect.records(
+            self._pending, self._line, is_last=self._is_last, joins_blanks=not self.one_column
+        )
+        for record, end in records:  # noqa: B007 - the last end
             if len(record.content) > MAX_ROW_BYTES:
                 raise self._too_long(record.line)
             if not record.content and not self.one_column:

@@ -11,10 +11,12 @@ from offtake.errors import StorageUnavailable
 from offtake.lake.compact import compact
 from offtake.lake.delta import Lake
 from offtake.lake.ingest.incoming import INCOMING, Incoming
-from offtake.lake.ingest.load import open_mapped, stage_chunk
+from offtake.lake.ingest.inputs.input_file import Input
+from offtake.lake.ingest.load import inputs_of, open_mapped
 from offtake.lake.ingest.options import LoadOptions
 from offtake.lake.ingest.rejects import BadRows, rejected
 from offtake.lake.ingest.row_filter import row_condition
+from offtake.lake.ingest.stage import stage_chunk
 from offtake.lake.ingest.upsert import Change, Stored, upsert
 from offtake.lake.staging import Staging, staging
 from offtake.lake.tables import Table, TableKind
@@ -38,7 +40,7 @@ def delete_where(lake: Lake, table: Table, expression: Expression, *, tenant: st
 def delete_keys(
     lake: Lake,
     table: Table,
-    files: Sequence[Path],
+    files: Sequence[Path | Input],
     *,
     tenant: str,
     change: Change,
@@ -60,7 +62,7 @@ def delete_keys(
 
 
 def _read_keys(
-    area: Staging, table: Table, files: Sequence[Path], tenant: str, progress: Callable[[int], None]
+    area: Staging, table: Table, files: Sequence[Path | Input], tenant: str, progress: Callable[[int], None]
 ) -> None:
     keys = replace(
         table,
@@ -71,8 +73,8 @@ def _read_keys(
     incoming = Incoming(area, keys)
     bad = BadRows(area.path("rejected.ndjson"), keep=False)
     read = 0
-    for path in files:
-        with open_mapped(area, keys, path) as source:
+    for each in (each for file in files for each in inputs_of(file)):
+        with open_mapped(area, keys, each) as source:
             for chunk in source.chunks():
                 read += stage_chunk(incoming, source, chunk, bad, tenant=tenant)
                 progress(read)

@@ -13,30 +13,32 @@ from arro3.io import read_parquet, write_parquet
 
 from offtake.errors import LakeError
 from offtake.lake.ingest.chunks import CHUNK_BYTES, MAX_ROW_BYTES, ParquetChunk, row_too_long
-from offtake.lake.ingest.inputs import InputFile
-from offtake.lake.staging import Staging
+from offtake.lake.staging import Staging, statistics_ignored
 from offtake.sql_text import quote_identifier
 
 _VECTOR_ROWS = 2_048
 _PIECE = "piece.parquet"
 
 
-def parquet_chunks(staging: Staging, file: InputFile, types: Mapping[str, str]) -> Iterator[ParquetChunk]:
-    """Yield the rows of a file; ``types`` are DuckDB's types by column. Raises LakeError for a row that is too long."""
-    rows = _rows(staging.connection, file.engine_path)
-    widest = _widest_row(staging.connection, file.engine_path, types)
+def parquet_chunks(staging: Staging, name: str, stored: str, types: Mapping[str, str]) -> Iterator[ParquetChunk]:
+    """Yield the rows of the file that the engine reads by the path ``stored``; ``types`` are DuckDB's, by column.
+
+    Raises LakeError, which names the file by ``name``, for a row that is too long.
+    """
+    rows = _rows(staging.connection, stored)
+    widest = _widest_row(staging.connection, stored, types)
     if widest * _VECTOR_ROWS <= 2 * CHUNK_BYTES:
-        yield ParquetChunk(engine_path=file.engine_path, rows=rows, first=1)
+        yield ParquetChunk(engine_path=stored, rows=rows, first=1)
         return
     first = 1
-    for piece in _pieces(file, max(1, CHUNK_BYTES // widest)):
+    for piece in _pieces(stored, max(1, CHUNK_BYTES // widest)):
         if widest > MAX_ROW_BYTES:
-            _refuse_long_rows(file, piece, first)
+            _refuse_long_rows(name, piece, first)
         write_parquet(piece, staging.path(_PIECE), max_row_group_size=_VECTOR_ROWS)
         yield ParquetChunk(engine_path=staging.engine_path(_PIECE), rows=piece.num_rows, first=first)
         first += piece.num_rows
     if first != rows + 1:
-        raise LakeError(f"{file.path}: {first - 1:,} of {rows:,} rows could be read; write the file again.")
+        raise LakeError(f"{name}: {first - 1:,} of {rows:,} rows could be read; write the file again.")
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, engine_path: str) -> int:
@@ -52,7 +54,8 @@ def _widest_row(connection: duckdb.DuckDBPyConnection, engine_path: str, types: 
         return 0
     sql = f"SELECT max({' + '.join(texts)}) FROM read_parquet($path, hive_partitioning = false)"  # noqa: S608
     try:
-        found = connection.execute(sql, {"path": engine_path}).fetchone()
+        with statistics_ignored(connection):
+            found = connection.execute(sql, {"path": engine_path}).fetchone()
     except duckdb.OutOfMemoryException:
         return MAX_ROW_BYTES + 1
     return int(found[0] or 0) if found else 0
@@ -68,10 +71,10 @@ def _length(column: str, duckdb_type: str) -> str | None:
     return None
 
 
-def _pieces(file: InputFile, batch_rows: int) -> Iterator[Table]:
+def _pieces(stored: str, batch_rows: int) -> Iterator[Table]:
     """Yield the rows in pieces of about ``CHUNK_BYTES``, reading ``batch_rows`` at a time."""
     pending: list[RecordBatch] = []
-    for batch in read_parquet(file.engine_path, batch_size=batch_rows):
+    for batch in read_parquet(stored, batch_size=batch_rows):
         pending.append(batch)
         if sum(each.nbytes for each in pending) >= CHUNK_BYTES:
             yield Table.from_batches(pending)
@@ -80,8 +83,8 @@ def _pieces(file: InputFile, batch_rows: int) -> Iterator[Table]:
         yield Table.from_batches(pending)
 
 
-def _refuse_long_rows(file: InputFile, piece: Table, first: int) -> None:
+def _refuse_long_rows(name: str, piece: Table, first: int) -> None:
     """Refuse a row that exceeds the limit; the batches of the piece have one row each."""
     for number, batch in enumerate(piece.to_batches(), start=first):
         if batch.nbytes > MAX_ROW_BYTES:
-            raise row_too_long(f"{file.path}: row {number}")
+            raise row_too_long(f"{name}: row {number}")

@@ -6,10 +6,11 @@ import csv
 import io
 
 from offtake.lake.ingest.chunks import read_ahead
-from offtake.lake.ingest.content import check_text
+from offtake.lake.ingest.content import as_text
 from offtake.lake.ingest.csv_chunks import CsvSplitter
 from offtake.lake.ingest.csv_records import CsvDialect
-from offtake.lake.ingest.inputs import InputFile
+from offtake.lake.ingest.inputs.compression import without_compression
+from offtake.lake.ingest.inputs.input_file import InputFile
 from offtake.lake.ingest.readers.source import (
     ReaderOptions,
     Source,
@@ -21,24 +22,24 @@ from offtake.lake.ingest.readers.source import (
     row_as_json,
 )
 from offtake.lake.staging import Staging
-from offtake.sql_text import quote_identifier, quote_literal
+from offtake.sql_text import quote_literal
 
 BROKEN = "broken"  # table of the CSV records that the engine could not parse; it appears with the first one
 BROKEN_SCANS = "broken_scans"
-_TSV = (".tsv", ".tsv.gz")
+_TSV = ".tsv"
 
 
 def _open(staging: Staging, file: InputFile, options: ReaderOptions) -> Source:
     del staging
-    check_text(file, ".csv")
-    is_tsv = file.path.name.lower().endswith(_TSV)
+    file = as_text(file, ".csv", options.encoding)
+    is_tsv = without_compression(file.file_name).endswith(_TSV)
     delimiter = options.delimiter or ("\t" if is_tsv else ",")
     splitter = CsvSplitter(file, CsvDialect(delimiter.encode(), options.quote.encode()))
     names = tuple(options.header or _names(splitter.header(), delimiter, options.quote))
     splitter.one_column = len(names) == 1
     columns = [f"c{number}" for number in range(1, len(names) + 1)]
     values = {
-        name: SourceValue(name=name, kind=SourceKind.TEXT, sql=quote_identifier(column))
+        name: SourceValue(name=name, kind=SourceKind.TEXT, sql=column)
         for name, column in zip(reversed(names), reversed(columns), strict=True)
     }
 
@@ -51,7 +52,7 @@ def _open(staging: Staging, file: InputFile, options: ReaderOptions) -> Source:
             engine_names=dict(zip(columns, names, strict=True)),
         )
 
-    return Source(path=file.path, form=CSV, names=names, column=values.get, rows=rows, location=f"{file.path}:1")
+    return Source(path=file.name, form=CSV, names=names, column=values.get, rows=rows, location=f"{file.name}:1")
 
 
 def _names(record: str, delimiter: str, quote: str) -> list[str]:
@@ -73,4 +74,4 @@ def _relation(columns: list[str], delimiter: str, quote: str) -> str:
     )
 
 
-CSV = SourceFormat(name="CSV", suffixes=(".csv", ".csv.gz", *_TSV), open=_open, reports_broken_records=True)
+CSV = SourceFormat(name="CSV", suffixes=(".csv", _TSV), open=_open, reports_broken_records=True)

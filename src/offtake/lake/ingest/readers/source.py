@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from pathlib import Path
 
 from offtake.lake.ingest.chunks import Chunk
-from offtake.lake.ingest.inputs import InputFile
+from offtake.lake.ingest.inputs.input_file import InputFile
 from offtake.lake.staging import Staging
 from offtake.sql_text import quote_identifier
 
@@ -25,6 +24,9 @@ class ReaderOptions:
     quote: str = '"'  # one ASCII character, or empty if the file has no quotes
     encoding: str | None = None  # of text; None: UTF-8
     header: tuple[str, ...] | None = None  # names of the columns of a file without a header line; None: it has one
+    sheet: str | None = None  # of a workbook; None: its only one
+    records: str | None = None  # path of keys to the array of records in a JSON file; None: the whole file
+    query: str | None = field(default=None, repr=False)  # of a database
 
 
 class SourceKind(Enum):
@@ -67,15 +69,15 @@ class SourceRows:
     relation: str  # SELECT of a chunk's rows
     raw: str  # the row as JSON text, for the reject file
     row_fault: str = "NULL"  # why a row as a whole cannot be read, or NULL
-    row_column: str = "NULL"  # the column that ``row_fault`` concerns
+    unknown_keys: str | None = None  # the list of a row's keys that are not permitted, or NULL
     engine_names: Mapping[str, str] = field(default_factory=dict)  # name of each column by that in ``relation``
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """One open input; ``path`` is only for messages."""
+    """One open input; ``path`` is its name in messages."""
 
-    path: Path
+    path: str
     form: SourceFormat
     names: tuple[str, ...] | None  # of the columns, in order; None if each row has keys of its own
     column: Callable[[str], SourceValue | None]  # None if the source has no such column
@@ -85,13 +87,22 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFormat:
-    """A file format that ``load`` accepts, recognised by the suffix of the file name."""
+    """A format that ``load`` accepts, recognised by the suffix of a file's name before that of its compression."""
 
     name: str
-    suffixes: tuple[str, ...]
+    suffixes: tuple[str, ...]  # none: what is no file
     open: Callable[[Staging, InputFile, ReaderOptions], Source]
     reports_broken_records: bool = False  # the engine lists the records that it cannot parse (``csv.BROKEN``)
     has_lines: bool = True  # a row is located by its line, otherwise by its number
+
+
+def typed_value(name: str, sql: str, duckdb_type: str) -> SourceValue:
+    """Return the column of a typed source. Text is parsed as that of CSV, and JSON values count as their text."""
+    if duckdb_type == "VARCHAR":
+        return SourceValue(name=name, kind=SourceKind.TEXT, sql=sql)
+    if duckdb_type == "JSON":
+        return SourceValue(name=name, kind=SourceKind.TEXT, sql=f"CAST({sql} AS VARCHAR)")
+    return SourceValue(name=name, kind=SourceKind.TYPED, sql=sql, duckdb_type=duckdb_type)
 
 
 def row_as_json(columns: Sequence[tuple[str, str]]) -> str:

@@ -88,6 +88,14 @@ class TomlTable:
             self.fault(f"{key!r} must have at least one entry", key)
         return tuple(value)
 
+    def table(self, key: str) -> TomlTable:
+        """Return the table of a key, empty if it is missing."""
+        value = self.data.get(key, {})
+        if not isinstance(value, dict):
+            self.fault(f"{key!r} must be a table, such as [{key}]", key)
+            value = {}
+        return TomlTable(self.file, value, self.faults, (*self.keys, key))
+
     def rows(self, key: str) -> Iterator[TomlTable]:
         """Yield the inline tables of a list, each with its own line. The list must not be empty."""
         value = self.data.get(key)

@@ -8,8 +8,8 @@ from sqlalchemy.dialects import postgresql
 
 from offtake.store.schema import Instant
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
