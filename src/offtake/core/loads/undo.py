@@ -15,7 +15,7 @@ from offtake.lake.ingest.undo import Conflict, Undone, undo_change
 from offtake.lake.ingest.upsert import Change, Stored
 from offtake.lake.tables import tables
 from offtake.model.load import LoadFilter, LoadKind, LoadRecord, LoadState
-from offtake.store import loads
+from offtake.store import erasures, loads
 
 
 def list_loads(condition: LoadFilter, on: Services, *, limit: int) -> Sequence[LoadRecord]:
@@ -69,7 +69,12 @@ def _require_undoable(record: LoadRecord, on: Services) -> datetime:
     if until is None:
         raise StateError(f"The load {record.id} changed nothing, so there is nothing to undo.")
     with on.database.read() as connection:
-        now = on.now(connection)
+        now, erased_at = on.now(connection), erasures.latest(connection, record.tenant)
+    if erased_at is not None and record.started_at <= erased_at:
+        raise StateError(
+            f"The load {record.id} can no longer be undone: a person was erased from the tenant since, which removes "
+            "the files of the earlier rows. Load the earlier rows again."
+        )
     if now > until:
         raise _gone(record, until)
     return until
