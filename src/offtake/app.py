@@ -6,7 +6,7 @@ import secrets
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,13 +19,14 @@ from offtake import __version__
 from offtake.catalogue import BUILT_IN
 from offtake.catalogue.load import Catalogue, load_catalogue, report_folders
 from offtake.composition.resources import attempt_policy
-from offtake.composition.storage import build_artifacts, build_table_storage, check_lake_folder
+from offtake.composition.storage import build_artifacts, build_table_storage, check_lake_folder, open_source_bucket
 from offtake.core.admin.health import health_checks
 from offtake.core.exports.watch import JobWatch
 from offtake.core.logins import Logins
 from offtake.core.policy import PerTenant
 from offtake.core.preview_slots import PreviewSlots
 from offtake.core.services import Services
+from offtake.core.tenant_options import TenantOptions, TenantOverrides
 from offtake.home import Home
 from offtake.http import downloads, health
 from offtake.http.errors import ErrorSurface, HttpFault
@@ -44,6 +45,7 @@ from offtake.settings import Settings
 from offtake.store import installation
 from offtake.store.database import Database, sqlite_files, sqlite_url
 from offtake.store.migrate import migrate
+from offtake.tenant_settings import tenant_table
 from offtake.tls import Tls
 from offtake.wire import DIALECTS, Dialect, Wire, openapi, pages
 from offtake.wire.native import NATIVE
@@ -64,14 +66,16 @@ def build_services(home: Home, settings: Settings) -> Services:
     migrate(database)
     artifacts = build_artifacts(home, settings)
     artifacts.prepare()
+    options = TenantOptions(database)
     return Services(
         database=database,
+        tenant_options=options,
         lake=Lake(build_table_storage(home, settings)),
         artifacts=artifacts,
         catalogue=build_catalogue(home, settings),
-        presentations={item.name: _per_tenant(item.name, item.presentation, settings) for item in DIALECTS},
-        limits={item.name: _per_tenant(item.name, lambda options: options.limits(), settings) for item in DIALECTS},
-        budgets=_per_tenant("budget", lambda options: options.budget(), settings),
+        presentations={item.name: _per_tenant(item.name, item.presentation, settings, options) for item in DIALECTS},
+        limits={item.name: _per_tenant(item.name, lambda own: own.limits(), settings, options) for item in DIALECTS},
+        budgets=_per_tenant("budget", lambda own: own.budget(), settings, options),
         attempt=attempt_policy(settings, artifacts),
         previews=PreviewSlots(settings.preview.policy()),
         logins=Logins(settings.logins.policy(), salt=_login_salt(database)),
@@ -79,6 +83,7 @@ def build_services(home: Home, settings: Settings) -> Services:
         clock=lambda: datetime.now(UTC),
         new_id=lambda: str(uuid.uuid4()),
         new_secret=lambda: secrets.token_urlsafe(32),
+        bucket=partial(open_source_bucket, home, settings),
         dispatches=settings.executor == "temporal",
     )
 
@@ -167,7 +172,7 @@ def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIA
     groups = [RouteGroup(router) for router in routers]
     app.state.wires, app.state.job_watch = {}, JobWatch(services.database)
     for dialect in DIALECTS:
-        own = _per_tenant(dialect.name, lambda options: options, settings)
+        own = _per_tenant(dialect.name, lambda options: options, settings, services.tenant_options)
         wire = Wire(dialect=dialect, on=services, settings=own, public_url=public_url)
         app.state.wires[dialect.name] = wire
         routers.append(dialect.router(wire))
@@ -208,8 +213,8 @@ def _api(dialect: Dialect[Any], document: Mapping[str, Any]) -> ApiDocument:
 
 def _link_urls(settings: Settings) -> set[str]:
     """Return the base URLs of download links that are not on the host of the API, of all tenants."""
-    urls = _per_tenant("loop", lambda options: options.link_url, settings)
-    return {url for url in (urls.default, *urls.overrides.values()) if url}
+    urls = {settings.table("loop", tenant).link_url for tenant in (None, *settings.tenants)}  # type: ignore[attr-defined]
+    return {url for url in urls if url}
 
 
 def _readiness(services: Services, settings: Settings) -> Readiness:
@@ -222,11 +227,14 @@ def _documents(services: Services, public_url: str | None) -> dict[str, dict[str
     return {item.name: item.document(services.catalogue, public_url) for item in DIALECTS}
 
 
-def _per_tenant(table: str, make: Callable[[Any], Built], settings: Settings) -> PerTenant[Built]:
-    """Build a value from a table of settings: one for all tenants, and one for each tenant with its own settings."""
-    return PerTenant(
-        default=make(settings.table(table)),
-        overrides={
-            tenant: make(settings.table(table, tenant)) for tenant, own in settings.tenants.items() if table in own
-        },
+def _per_tenant(
+    table: str, make: Callable[[Any], Built], settings: Settings, stored: TenantOptions
+) -> PerTenant[Built]:
+    """Build a value from a table of settings: one for all tenants, and one for each tenant with options of its own."""
+    overrides = TenantOverrides(
+        table=table,
+        in_settings=frozenset(tenant for tenant, own in settings.tenants.items() if table in own),
+        stored=stored,
+        build=lambda tenant, own: make(tenant_table(settings, table, tenant, own)),
     )
+    return PerTenant(default=make(settings.table(table)), overrides=overrides)

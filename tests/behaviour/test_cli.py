@@ -44,7 +44,11 @@ COMMANDS = (
     ("sweep",),
     ("tenant",),
     ("tenant", "add"),
-    ("tenant", "verify"),
+    ("tenant", "list"),
+    ("tenant", "show"),
+    ("tenant", "set"),
+    ("tenant", "remove"),
+    ("erase",),
     ("credential",),
     ("credential", "add"),
     ("credential", "list"),
@@ -331,11 +335,39 @@ def test_an_added_credential_is_printed_in_words_with_its_id(
     assert [line.split()[:2] for line in shown.out.splitlines() if made["id"] in line] == [[made["id"], arguments[0]]]
 
 
-def test_a_tenant_can_be_verified_and_unverified(home: Path) -> None:
-    verify = ("tenant", "verify", "acme", "--json")
-    assert result(command(*verify, "--undo", home=home)) == {"tenant": "acme", "verified": False}
-    assert result(command(*verify, home=home)) == {"tenant": "acme", "verified": True}
-    refused(command("tenant", "verify", "unknown", home=home), 6, "There is no tenant")
+def test_a_tenant_is_shown_changed_and_removed(home: Path) -> None:
+    assert command("tenant", "add", "short", home=home).code == 0
+    changes = (
+        "--not-verified",
+        "--timezone",
+        "Europe/Prague",
+        "--company-key",
+        "short-key",
+        "--limit",
+        "budget.kept_files=7",
+    )
+    changed = result(command("tenant", "set", "short", *changes, "--json", home=home))
+    assert changed == {
+        "tenant": "short",
+        "timezone": "Europe/Prague",
+        "company_key": "short-key",
+        "verified": False,
+        "limits": {"budget.kept_files": 7},
+    }
+    shown = result(command("tenant", "show", "short", "--json", home=home))
+    assert {"option": "budget.kept_files", "value": 7, "from": "tenant set"} in shown["limits"]
+    listed = result(command("tenant", "list", "--json", home=home))["tenants"]
+    assert [each["state"] for each in listed if each["tenant"] == "short"] == ["active"]
+    refused(command("tenant", "set", "short", "--limit", "budget.kept_fils=7", home=home), 3, "budget.kept_files?")
+    refused(command("tenant", "show", "shore", home=home), 6, "did you mean short?")
+
+    assert result(command("tenant", "remove", "short", "--dry-run", "--json", home=home))["dry_run"]
+    for confirmed in ((), ("--confirm", "other")):
+        refused(command("tenant", "remove", "short", *confirmed, home=home), 2, "--confirm")
+    assert command("erase", "--tenant", "short", "--person", "ann@customer.example", home=home).code == 0
+    refused(command("erase", "--tenant", "short", "--person", "+1", home=home), 2, "with a country code")
+    assert result(command("tenant", "remove", "short", "--confirm", "short", "--json", home=home))["tenant"] == "short"
+    refused(command("tenant", "remove", "short", "--confirm", "short", home=home), 6, "There is no tenant short")
 
 
 def test_public_keys_of_a_client_are_added_listed_and_removed(home: Path, tmp_path: Path) -> None:
@@ -657,13 +689,19 @@ def test_control_characters_of_a_file_never_reach_the_terminal(home: Path, tmp_p
     assert not {"\x1b", "\x07", "\x9b"} & {*done.err, *later.err}
 
 
-def test_seed_prints_the_numbers_of_rows_and_is_repeatable(home: Path) -> None:
+def test_seed_prints_the_numbers_of_rows_and_is_repeatable(home: Path, tmp_path: Path) -> None:
     assert command("tenant", "add", "seeded", home=home).code == 0
     seed = ("seed", "--tenant", "seeded", "--calls", "50", "--days", "2", "--until", "2026-03-31", "--json")
     made = result(command(*seed, home=home))
     assert made["rows"]["call"] == 50
     assert set(made["rows"]) == set(tables())
     assert result(command(*seed, home=home)) == made
+
+    own = tmp_path / "team.csv"
+    own.write_text("team_id,name\nown,Own\n")
+    assert command("load", "team", str(own), "--tenant", "seeded", home=home).code == 0
+    refused(command(*seed, home=home), 11, "rows that are not sample data", "in: team.", "--force")
+    assert command(*seed, "--table", "team", "--force", home=home).code == 0
 
 
 def test_a_port_in_use_is_reported(home: Path) -> None:

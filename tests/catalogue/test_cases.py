@@ -145,6 +145,20 @@ def test_a_filter_is_pushed_down_to_the_scan_of_the_table(filled: Filled) -> Non
     assert f"call_id = '{call}'" in scans[0]
 
 
+@pytest.mark.parametrize("name", sorted(CATALOGUE.reports))
+def test_the_folder_declares_what_is_missing_if_a_table_is_empty(name: str, filled: Filled) -> None:
+    """``tools/empty_tables.py`` writes ``if_empty`` from all cases; here they run until they show all that it says."""
+    report = CATALOGUE.reports[name]
+    columns = [column.name for column in report.columns]
+    declared = {use.table: use.if_empty for use in report.tables}
+    trials: dict[str, Trial] = {}
+    for case in sorted((each for each in ALL if each.report == name), key=lambda each: each.folder.name != "ordinary"):
+        shown = {table: trial.result(columns) for table, trial in trials.items()}
+        unseen = {table for table in declared if shown.get(table) != declared[table]}
+        add_case(trials, filled(case), only=unseen)
+    assert {table: trial.result(columns) for table, trial in trials.items()} == declared
+
+
 # What a value of a personal column becomes, by its type in DuckDB: text that no case contains, in any letter case.
 MARKED = {
     "VARCHAR": "'¶' || {name} || '¶'",
@@ -189,20 +203,6 @@ def _mark_personal(session: Session, table: str) -> None:
     if marked:
         session.define(f"ALTER VIEW {table} RENAME TO stored_{table}")
         session.define(f"CREATE TEMP VIEW {table} AS SELECT * REPLACE ({', '.join(marked)}) FROM stored_{table}")
-
-
-@pytest.mark.parametrize("name", sorted(CATALOGUE.reports))
-def test_the_folder_declares_what_is_missing_if_a_table_is_empty(name: str, filled: Filled) -> None:
-    """``tools/empty_tables.py`` writes ``if_empty`` from all cases; here they run until they show all that it says."""
-    report = CATALOGUE.reports[name]
-    columns = [column.name for column in report.columns]
-    declared = {use.table: use.if_empty for use in report.tables}
-    trials: dict[str, Trial] = {}
-    for case in sorted((each for each in ALL if each.report == name), key=lambda each: each.folder.name != "ordinary"):
-        shown = {table: trial.result(columns) for table, trial in trials.items()}
-        unseen = {table for table in declared if shown.get(table) != declared[table]}
-        add_case(trials, filled(case), only=unseen)
-    assert {table: trial.result(columns) for table, trial in trials.items()} == declared
 
 
 NARROWER = {Prune.UNTIL: Prune.WINDOW, Prune.ALL: Prune.UNTIL}

@@ -1,8 +1,7 @@
 """The report catalogue: folders of files that are loaded once, when a process starts.
 
 ``load.py`` reads the folders and checks them against each other, ``folder.py`` reads the definition of a report,
-``publication.py`` its presentation in a dialect, ``query.py`` checks its SQL, and ``toml_reader.py`` collects faults
-with their lines.
+``publication.py`` its presentation in a dialect, and ``query.py`` checks its SQL.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from offtake.catalogue.toml_reader import TomlTable, nearest, open_table
 from offtake.model.column_type import ColumnType
 from offtake.model.report import (
     Column,
@@ -21,6 +20,7 @@ from offtake.model.report import (
     TableUse,
 )
 from offtake.model.request import ReportParameters
+from offtake.toml_reader import TomlTable, nearest, open_table
 
 Tables = Mapping[str, Mapping[str, str]]  # lake table -> column -> DuckDB type, in order
 PARAMETERS = tuple(field.name for field in dataclasses.fields(ReportParameters))
@@ -184,9 +184,9 @@ def _table_uses(table: TomlTable, tables: Tables, columns: Collection[str]) -> t
 
 def _if_empty(use: TomlTable, columns: Collection[str]) -> IfEmpty | None:
     """Return what a table use declares about the table being empty."""
-    table = use.table("if_empty")
-    if table is None:
+    if "if_empty" not in use.data:
         return None
+    table = use.table("if_empty")
     table.allow("rows", "null", "other")
     found = IfEmpty(rows=table.word("rows", RowsIfEmpty), null=table.texts("null"), other=table.texts("other"))
     for key, names in (("null", found.null), ("other", found.other)):

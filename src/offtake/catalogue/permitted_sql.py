@@ -11,14 +11,13 @@ The principle for functions: a query may call a function if its result depends o
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import duckdb
 
 from offtake.catalogue.macros import TABLE_MACROS
+from offtake.sql_tree import Node, location, nodes, syntax_tree
 
 _TABLE_FUNCTIONS = frozenset({"generate_series", "range", "unnest"})
 _READING_NODES = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
@@ -113,50 +112,26 @@ CHAIN_REMEDY = (
 )
 _SYSTEM_VIEWS = ("duckdb_", "pg_", "pragma_", "sqlite_")  # visible without their schema
 _PLAIN_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-_NOWHERE = 2**64 - 1  # ``query_location`` of a node without a location
-
-Node = Mapping[str, Any]
 
 
 def refusals(connection: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[int, str]]:
     """Return line and fault of everything in a valid SELECT that a report must not use, in the order of the text."""
     try:
-        tree = _tree(connection, sql)
+        tree = syntax_tree(connection, sql)
     except RecursionError:
         return [(1, f"the query nests too many expressions to be checked; {CHAIN_REMEDY}")]
     if tree.get("error", True):
         return [(1, "DuckDB cannot list the functions of the query, so it cannot be checked; write a plain SELECT")]
-    found = {(_location(node), fault) for node in _nodes(tree) for fault in _faults(node)}
+    found = {(location(node), fault) for node in nodes(tree) for fault in _faults(node)}
     encoded = sql.encode()
-    return [(encoded[:location].count(b"\n") + 1, fault) for location, fault in sorted(found)]
+    return [(encoded[:start].count(b"\n") + 1, fault) for start, fault in sorted(found)]
 
 
 def joins(connection: duckdb.DuckDBPyConnection, sql: str) -> list[int]:
     """Return the lines of the joins in a permitted SELECT, in the order of the text."""
-    tree, encoded = _tree(connection, sql), sql.encode()
-    found = sorted(_location(node) for node in _nodes(tree) if node.get("type") == "JOIN")
-    return [encoded[:location].count(b"\n") + 1 for location in found]
-
-
-def _tree(connection: duckdb.DuckDBPyConnection, sql: str) -> Node:
-    """Return DuckDB's parse tree of the text. Raises RecursionError if it is nested too deeply."""
-    row = connection.execute("SELECT json_serialize_sql($sql, skip_empty := true)", {"sql": sql}).fetchone()
-    tree: Node = json.loads(row[0] if row else "{}")
-    return tree
-
-
-def _nodes(tree: Node) -> Iterator[Node]:
-    """Yield every object of a parse tree. A table function counts as one node; its name is not a scalar function's."""
-    stack: list[object] = [tree]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, list):
-            stack.extend(item)
-        elif isinstance(item, dict):
-            yield item
-            if item.get("type") == "TABLE_FUNCTION":
-                item = {**item, "function": item["function"].get("arguments")}
-            stack.extend(item.values())
+    tree, encoded = syntax_tree(connection, sql), sql.encode()
+    found = sorted(location(node) for node in nodes(tree) if node.get("type") == "JOIN")
+    return [encoded[:start].count(b"\n") + 1 for start in found]
 
 
 def _faults(node: Node) -> Iterator[str]:
@@ -241,8 +216,3 @@ def _table_faults(table: Node) -> Iterator[str]:
             f"the query reads {name}, a name of DuckDB's own views; "
             "use the tables that report.toml declares, and rename a common table expression of this name"
         )
-
-
-def _location(node: Node) -> int:
-    location = node.get("query_location", _NOWHERE)
-    return 0 if location == _NOWHERE else int(location)

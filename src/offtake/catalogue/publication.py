@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from offtake.catalogue.toml_reader import TomlTable, nearest, open_table
 from offtake.model.column_type import ColumnType
 from offtake.model.rendering import Rendering, fitting
 from offtake.model.report import Mark, Publication, PublishedColumn, Report
 from offtake.model.typed_values import TYPED_VALUES
+from offtake.toml_reader import TomlTable, nearest, open_table
 
 NATIVE = "native"  # the product's own dialect
 

@@ -20,12 +20,12 @@ import duckdb
 from offtake.catalogue.folder import COUNT_FILE, Tables
 from offtake.catalogue.macros import MACROS
 from offtake.catalogue.permitted_sql import CHAIN_REMEDY, joins, refusals
-from offtake.catalogue.toml_reader import nearest
 from offtake.model.audit import SERVER_AUDIT
 from offtake.model.column_type import ColumnType
 from offtake.model.report import IntermediateTable, Report, RowCount, partition_markers
 from offtake.model.request import ReportParameters
 from offtake.sql_text import quote_identifier
+from offtake.toml_reader import nearest
 
 _BOUND: dict[str, object] = {
     "start": datetime(2026, 1, 1, tzinfo=UTC),

@@ -21,6 +21,8 @@ from offtake.errors import (
     Waitable,
 )
 
+ROWS_REFUSED = 8
+FILE_REFUSED = 9
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 EXITS: dict[int, str] = {
     0: "done",
@@ -46,8 +48,8 @@ _CODES: dict[type[OfftakeError], int] = {
     CatalogueError: 5,
     UnknownName: 6,
     NameTaken: 7,
-    LoadRejected: 8,
-    LakeError: 9,
+    LoadRejected: ROWS_REFUSED,
+    LakeError: FILE_REFUSED,
     OutputError: 9,
     JobStateConflict: 11,
     QuotaExceeded: 11,

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shlex
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,6 +63,19 @@ def storage_checked(services: Services) -> Iterator[None]:
     except StorageUnavailable:
         services.lake.storage.check(writing=True)
         raise
+
+
+def confirm_name(given: str | None, name: str, question: str) -> None:
+    """Let the operator type the name at the terminal, unless ``given`` (``--confirm``) has it already.
+
+    Raises BadParameter if another name was given, or none and there is no terminal.
+    """
+    if given is None:
+        if not sys.stdin.isatty():
+            raise typer.BadParameter(f"without a terminal, give --confirm {name}", param_hint="--confirm")
+        given = typer.prompt(f"{question} Type {name} to continue", err=True)
+    if given != name:
+        raise typer.BadParameter(f"{given!r} is not {name!r}; nothing was changed", param_hint="--confirm")
 
 
 def printable(text: str) -> str:

@@ -1,4 +1,4 @@
-"""``offtake report list`` and ``offtake report test``."""
+"""``offtake report``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from rich.table import Table
 from offtake.app import build_catalogue, own_reports
 from offtake.catalogue.load import Catalogue
 from offtake.cli.options import DEFAULT_HOME, HomeOption, show_table
+from offtake.cli.report_check import check
+from offtake.cli.report_description import describe_report
 from offtake.core.report_cases.case import cases_of
 from offtake.core.report_cases.empty_tables import Trial, add_case, undeclared
 from offtake.core.report_cases.run import fill, run_case
@@ -117,6 +119,10 @@ def _result(case: str, found: Mapping[str, list[str]], *, as_json: bool) -> dict
 def _temporary_folder() -> Iterator[Path]:
     with TemporaryDirectory(prefix="offtake-case-") as folder:
         yield Path(folder)
+
+
+commands.command("describe")(describe_report)
+commands.command("check")(check)
 
 
 def _report_records(catalogue: Catalogue) -> list[dict[str, Any]]:

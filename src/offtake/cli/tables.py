@@ -19,6 +19,7 @@ from offtake.lake.ingest.spellings import SPELLINGS, csv_template, example_row, 
 from offtake.lake.tables import Table, TableColumn, tables
 from offtake.model.column_type import ColumnType
 from offtake.settings import load_settings
+from offtake.toml_reader import nearest
 
 commands = typer.Typer(help="Show the tables that data is loaded into.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -87,7 +88,7 @@ def find_table(name: str) -> Table:
     """Return a table of the model. Raises UnknownName."""
     table = tables().get(name)
     if table is None:
-        raise UnknownName(f"There is no table {name}; the tables are {', '.join(tables())}.")
+        raise UnknownName(f"There is no table {name}; {nearest(name, tables())}")
     return table
 
 

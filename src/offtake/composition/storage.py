@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -15,7 +17,7 @@ from offtake.errors import HomeError, SettingsError, StorageUnavailable
 from offtake.home import Home, read_storage_secrets
 from offtake.lake.storage import BucketTableStorage, FolderTableStorage, TableStorage, unsupported_characters
 from offtake.objects.bucket import Bucket
-from offtake.objects.location import Access, parse_location
+from offtake.objects.location import SERVICES, Access, ObjectLocation, parse_location
 from offtake.settings import Settings
 from offtake.settings_messages import escaped
 
@@ -62,6 +64,19 @@ def build_table_storage(home: Home, settings: Settings) -> TableStorage:
         return FolderTableStorage(location)
     folder = home.root / storage.cache_folder if storage.cache_folder else home.cache
     return BucketTableStorage(Bucket(location, _access(home, settings)), folder, storage.cache_mb * 1024 * 1024)
+
+
+def open_source_bucket(home: Home, settings: Settings, location: ObjectLocation) -> Bucket:
+    """Return a client of a bucket from which rows are loaded.
+
+    ``[storage]`` names one service. It is that of the lake and the artifacts, if they are in buckets; a bucket of
+    another provider is at the provider's own endpoint.
+    """
+    access = _access(home, settings)
+    own = {urlsplit(url).scheme for url in (settings.lake_url, settings.artifacts_url) if url} & SERVICES.keys()
+    if own and location.scheme not in own:
+        access = replace(access, endpoint=None, region=None, allow_http=False)
+    return Bucket(location, access)
 
 
 def _access(home: Home, settings: Settings) -> Access:

@@ -15,10 +15,14 @@ from offtake.core.logins import Logins
 from offtake.core.policy import AttemptPolicy, Budget, DialectLimits, PerTenant, PreviewPolicy
 from offtake.core.presentation import Presentation
 from offtake.core.preview_slots import PreviewSlots
+from offtake.core.tenant_options import TenantOptions
 from offtake.core.tenant_rates import TenantRates
+from offtake.errors import SettingsError
 from offtake.lake.delta import Lake
 from offtake.model.job import Lease
 from offtake.model.signing_key import SigningKeys
+from offtake.objects.bucket import Bucket
+from offtake.objects.location import ObjectLocation
 from offtake.store import clock
 from offtake.store.database import Database
 
@@ -27,11 +31,17 @@ def _ignore_point(point: str, lease: Lease) -> None:
     """Do nothing; the default of ``Services.reached``."""
 
 
+def _no_bucket(location: ObjectLocation) -> Bucket:
+    """Refuse; the default of ``Services.bucket``."""
+    raise SettingsError(f"{location.url}: this installation has no access to buckets.")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """Stores, catalogue, limits, clock, ids and secrets. Tests replace the clock and the generators."""
 
     database: Database
+    tenant_options: TenantOptions
     lake: Lake
     artifacts: ArtifactStore
     catalogue: Catalogue
@@ -47,6 +57,7 @@ class Services:
     previews: PreviewSlots = field(default_factory=lambda: PreviewSlots(PreviewPolicy()))
     tenant_rates: TenantRates = field(default_factory=TenantRates)
     denials: Denials = field(default_factory=Denials)  # denied requests that are not in the audit log yet
+    bucket: Callable[[ObjectLocation], Bucket] = _no_bucket  # a client of a bucket from which rows are loaded
     dispatches: bool = False  # whether an engine (Temporal) dispatches jobs; messages to it go through the outbox
     # Called when an attempt reaches a point of ``core.attempt.run.POINTS``; fault tests stop an attempt there.
     reached: Callable[[str, Lease], None] = _ignore_point

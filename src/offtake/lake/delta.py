@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from types import MappingProxyType
 from urllib.parse import unquote
 from uuid import uuid4
@@ -49,6 +50,7 @@ _DELTA_TYPES: Mapping[ColumnType, PrimitiveType | ArrayType] = MappingProxyType(
 
 _NO_REBASE = CommitProperties(max_commit_retries=0)  # commit on top of the version that was read, or fail
 _ATTEMPTS = 20  # to add columns
+_NOT_IN_LOG = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +58,15 @@ class LakeFile:
     """One Parquet file of one tenant; ``month`` is None in dimension tables.
 
     ``path`` is relative to the lake, or absolute once the file is local. ``rows`` comes from the table's log; 0 if
-    another engine wrote the file without it. The log always has ``bytes``.
+    another engine wrote the file without it. The log always has ``bytes`` and ``written_at``; it does not
+    list files of tombstones.
     """
 
     path: str
     bytes: int
     month: str | None
     rows: int
+    written_at: datetime = _NOT_IN_LOG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +176,7 @@ class Lake:
                 bytes=row[4],
                 month=row[5] if row[5:] else None,
                 rows=row[3] or 0,
+                written_at=datetime.fromtimestamp(row[2] / 1_000, UTC),
             )
             for row in rows
         )

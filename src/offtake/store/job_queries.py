@@ -47,6 +47,12 @@ def get(connection: Connection, job_id: str, *, tenant: str | None = None) -> Jo
     return None if row is None else job_from_row(row)
 
 
+def open_jobs(connection: Connection, name: str) -> Sequence[Job]:
+    """Return the tenant's open jobs."""
+    statement = select(job).where(job.c.tenant == name, has_status(OPEN)).order_by(job.c.created_at, job.c.id)
+    return [job_from_row(row) for row in connection.execute(statement)]
+
+
 def get_by_reference(connection: Connection, reference: str, *, tenant: str) -> Job | None:
     """Return the tenant's job with the dialect's reference."""
     if NUL in reference:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Update, and_, case, func, insert, literal, null, or_, select, update
 
+from offtake.errors import NotAuthenticated
 from offtake.model.artifact import Artifact
 from offtake.model.job import OPEN, Failure, Job, Lease, Pin, Progress, Status
 from offtake.model.notice import Notice
@@ -24,8 +25,13 @@ _NO_LEASE: dict[str, None] = {"lease_worker": None, "lease_until": None}
 
 
 def lock_tenant(connection: Connection, name: str) -> None:
-    """Serialise job creation for this tenant until the transaction ends. On SQLite the write lock has this effect."""
-    connection.execute(select(tenant.c.name).where(tenant.c.name == name).with_for_update()).one()
+    """Serialise job creation for this tenant until the transaction ends. On SQLite the write lock has this effect.
+
+    Raises NotAuthenticated if the tenant was removed since the request was authenticated.
+    """
+    statement = select(tenant.c.name).where(tenant.c.name == name, tenant.c.removing_at.is_(None))
+    if connection.execute(statement.with_for_update()).one_or_none() is None:
+        raise NotAuthenticated("The account does not exist any more.")
 
 
 def add(connection: Connection, new: Job) -> None:
@@ -218,6 +224,12 @@ def delete(connection: Connection, job_id: str) -> bool:
     if _remove_file(connection, move(Status.DELETED, and_(job.c.id == job_id, job.c.artifact_key.is_not(None)))):
         return True
     return connection.execute(move(Status.DELETED, job.c.id == job_id)).rowcount == 1
+
+
+def erase(connection: Connection, job_id: str, failure: Failure) -> bool:
+    """Move a published job to deleted, with the reason: its artifact was removed because it may hold a person."""
+    statement = move(Status.DELETED, and_(job.c.id == job_id, job.c.artifact_key.is_not(None)))
+    return _remove_file(connection, statement.values(failure_code=failure.code, failure_message=failure.message))
 
 
 def _execute_move(connection: Connection, statement: Update) -> bool:

@@ -126,6 +126,9 @@ tenant = Table(
     Column("company_key", String(64), nullable=True, unique=True),
     Column("created_at", Instant, nullable=False),
     Column("is_verified", Boolean, nullable=False, server_default=text("true")),
+    Column("options", _JSON, nullable=True),
+    Column("removing_at", Instant, nullable=True),
+    Column("audit_after", BigInteger, nullable=True),
 )
 
 credential = Table(
@@ -277,6 +280,20 @@ manifest = Table(
     Column("document", _JSON, nullable=False),
 )
 
+# Erasures of persons. ``subject`` is a keyed hash; ``found`` has the person's values until all rows are erased.
+erasure = Table(
+    "erasure",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("tenant", String(63), ForeignKey("tenant.name"), nullable=False),
+    Column("subject", String(64), nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("finished_at", Instant, nullable=True),
+    Column("found", _JSON, nullable=True),
+    Column("receipt", _JSON, nullable=False),
+)
+Index("ix_erasure_tenant_subject", erasure.c.tenant, erasure.c.subject)
+
 tenant_usage = Table(
     "tenant_usage",
     metadata,
@@ -339,6 +356,9 @@ audit = Table(
     Column("count", Integer, nullable=False, server_default=text("1")),
     Column("actor", String(320), nullable=True),
     Column("effective", String(320), nullable=True),
+    Column("report", String(64), nullable=True),
+    Column("format", String(16), nullable=True),
+    Column("column_count", Integer, nullable=True),
 )
 Index("ix_audit_tenant_at", audit.c.tenant, audit.c.at)
 

@@ -180,7 +180,7 @@ def test_tenants_share_keys_but_not_rows(lake: Lake, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.xlsx", "", "unknown file format"),
+        ("a.pdf", "", "unknown file format"),
         ("a.csv", "", ":1: the header is missing; .*team_id, name"),
         ("a.csv", "team_id,nane\n", ":1: unknown column 'nane' of table team; did you mean 'name'"),
         ("a.csv", "team_id,name,name\n", ":1: column name occurs twice"),

@@ -23,6 +23,7 @@ from offtake.errors import LakeError
 from offtake.lake.delta import Lake
 from offtake.lake.ingest.expand import InputExpander
 from offtake.lake.ingest.load import load
+from offtake.lake.ingest.mapping.definition import MappingDefinition
 from offtake.lake.ingest.readers.source import ReaderOptions
 from offtake.lake.storage import FolderTableStorage
 from offtake.objects.bucket import Bucket
@@ -53,7 +54,7 @@ def _no_bucket(location: ObjectLocation) -> Bucket:
 def _load(lake: Lake, *words: object, form: str | None = None, **options: Any) -> list[str]:
     """Load what the words name into agent_state; return what was skipped."""
     found = InputExpander(form=form, bucket=_no_bucket).expand([str(word) for word in words])
-    load(lake, STATE, found.inputs, tenant="acme", options=ReaderOptions(**options))
+    load(lake, STATE, found.inputs, tenant="acme", mapping=MappingDefinition(options=ReaderOptions(**options)))
     return list(found.skipped)
 
 
@@ -235,11 +236,26 @@ def test_standard_input_is_named_in_messages(
     for content in (rows[:19], gzip.compress(rows[:19])):
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
         found = InputExpander(form="csv", bucket=_no_bucket).expand(["-"])
-        assert load(lake, TEAM, found.inputs, tenant="acme", options=ReaderOptions(encoding="latin-1")).read == 1
+        assert (
+            load(
+                lake,
+                TEAM,
+                found.inputs,
+                tenant="acme",
+                mapping=MappingDefinition(options=ReaderOptions(encoding="latin-1")),
+            ).read
+            == 1
+        )
     assert {row["name"] for row in stored(lake, TEAM).values()} == {"Zoë"}
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(rows)))
     with pytest.raises(LakeError, match=r"standard input:3: the bytes 81 are no text in windows-1252"):
-        load(lake, TEAM, found.inputs, tenant="acme", options=ReaderOptions(encoding="windows-1252"))
+        load(
+            lake,
+            TEAM,
+            found.inputs,
+            tenant="acme",
+            mapping=MappingDefinition(options=ReaderOptions(encoding="windows-1252")),
+        )
     with pytest.raises(LakeError, match="standard input: name its format with --format"):
         InputExpander(form=None, bucket=_no_bucket).expand(["-"])
 

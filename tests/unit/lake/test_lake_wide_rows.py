@@ -146,7 +146,7 @@ def test_wide_rows_are_replaced_and_compacted(lake: Lake, tmp_path: Path) -> Non
 
 def test_a_row_that_needs_more_memory_than_a_load_has_is_named(lake: Lake, tmp_path: Path) -> None:
     """JSON of many small values needs about 50 times its size in memory."""
-    nested = '{"team_id":"b","name":' + "[" * (12 * MIB) + "]" * (12 * MIB) + "}"
-    path = written(tmp_path / "teams.ndjson", f'{{"team_id":"a","name":"1"}}\n{nested}\n')
+    values = '{"team_id":"b","name":[' + "1," * (12 * MIB) + "1]}"
+    path = written(tmp_path / "teams.ndjson", f'{{"team_id":"a","name":"1"}}\n{values}\n')
     with pytest.raises(Exception, match=r"teams\.ndjson:2: the row needs more than the 512 MiB of memory of a load"):
         load(lake, TEAM, [path], tenant="acme")

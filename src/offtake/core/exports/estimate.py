@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from offtake.core.auth.caller import Caller, audit_entry
-from offtake.core.exports.acceptance import accept
+from offtake.core.auth.caller import Caller
+from offtake.core.exports.acceptance import accept, request_entry
 from offtake.core.exports.notices import notices
 from offtake.core.presentation import choose
 from offtake.core.services import Services
@@ -67,7 +67,7 @@ def estimate(request: ExportRequest, by: Caller, on: Services) -> Estimate:
     request = accept(request, by, on, now=now)
     report = on.catalogue.reports[request.report]
     with on.database.write() as connection:
-        audit.record(connection, audit_entry("report.estimate", by, dialect=request.dialect), now=now)
+        audit.record(connection, request_entry("report.estimate", request, by, on), now=now)
     with on.database.read() as connection:
         runs = earlier_runs.newest(
             connection, tenant=tenant, dialect=request.dialect, report=request.report, limit=_RUNS

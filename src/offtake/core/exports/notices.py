@@ -30,7 +30,7 @@ def consequence(found: IfEmpty | None) -> str:
     """Return in sentences what is missing if a table is empty."""
     if found is None:
         return "What is missing then is not declared (if_empty in report.toml)."
-    rows = {RowsIfEmpty.NONE: "There are no rows.", RowsIfEmpty.FEWER: "Rows are missing.", RowsIfEmpty.SAME: ""}
+    rows = {RowsIfEmpty.NONE: "There are no rows.", RowsIfEmpty.FEWER: "Rows may be missing.", RowsIfEmpty.SAME: ""}
     sentences = [
         rows[found.rows],
         f"Null: {', '.join(found.null)}." if found.null else "",

@@ -19,8 +19,8 @@ from operator import itemgetter
 from typing import Any
 
 from offtake.core.auth.authorization import require
-from offtake.core.auth.caller import Caller, audit_entry
-from offtake.core.exports.acceptance import accept
+from offtake.core.auth.caller import Caller
+from offtake.core.exports.acceptance import accept, request_entry
 from offtake.core.exports.notices import notices
 from offtake.core.presentation import layout_of
 from offtake.core.query import filters
@@ -85,7 +85,7 @@ def preview(request: ExportRequest, by: Caller, on: Services, rows: int = MOST_R
     request = accept(as_values, by, on, now=now)
     with on.previews.take(by.principal.tenant):
         with on.database.write() as connection:
-            audit.record(connection, audit_entry("report.preview", by, dialect=request.dialect), now=now)
+            audit.record(connection, request_entry("report.preview", request, by, on), now=now)
         try:
             return _Preview(request, by.principal.tenant, on, max(1, min(rows, MOST_ROWS))).run()
         except MemoryExhausted as error:

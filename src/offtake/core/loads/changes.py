@@ -12,6 +12,7 @@ from offtake.core.services import Services
 from offtake.lake.ingest.delete import delete_keys, delete_where
 from offtake.lake.ingest.inputs.input_file import Input
 from offtake.lake.ingest.load import load_files
+from offtake.lake.ingest.mapping.definition import digest
 from offtake.lake.ingest.options import LoadOptions
 from offtake.lake.ingest.row_filter import parse_row_filter
 from offtake.lake.ingest.upsert import Change, Stored
@@ -37,11 +38,23 @@ class Target:
     table: Table
     actor: str
 
-    def new(self, kind: LoadKind, files: Sequence[Path | Input] = (), *, undoes: str | None = None) -> NewLoad:
+    def new(
+        self,
+        kind: LoadKind,
+        files: Sequence[Path | Input] = (),
+        *,
+        mapping_digest: str | None = None,
+        undoes: str | None = None,
+    ) -> NewLoad:
         """Return the record of a change that begins."""
-        sources = tuple(_source(path) for path in files)
         return NewLoad(
-            kind=kind, tenant=self.tenant, table=self.table.name, actor=self.actor, source=sources, undoes=undoes
+            kind=kind,
+            tenant=self.tenant,
+            table=self.table.name,
+            actor=self.actor,
+            source=tuple(_source(path) for path in files),
+            mapping_digest=mapping_digest,
+            undoes=undoes,
         )
 
 
@@ -49,7 +62,8 @@ def load(
     target: Target, files: Sequence[Path | Input], options: LoadOptions, progress: Progress, on: Services
 ) -> Recorded:
     """Load files. Raises LakeError, LoadRejected, StorageUnavailable; nothing is changed then."""
-    with recorded(target.new(LoadKind.LOAD, files), on) as recording:
+    new = target.new(LoadKind.LOAD, files, mapping_digest=digest(options.mapping))
+    with recorded(new, on) as recording:
         stored = load_files(
             on.lake,
             target.table,

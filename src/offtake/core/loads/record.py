@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 from offtake.core.loads.resolve import resolve, resolve_all
 from offtake.core.services import Services
-from offtake.errors import LakeError, OfftakeError, Unavailable
+from offtake.errors import LakeError, OfftakeError, Unavailable, UnknownName
 from offtake.lake.ingest.upsert import Change, Stored
 from offtake.lake.running import marked_running
 from offtake.lake.tables import tables
 from offtake.model.load import LoadRecord, LoadState, NewLoad
-from offtake.store import loads
+from offtake.store import identity, loads
 
 
 @dataclass(slots=True)
@@ -47,6 +47,9 @@ def recorded(new: NewLoad, on: Services) -> Iterator[Recording]:
 
     with marked_running(on.lake.storage.staging, load_id):
         with on.database.write() as connection:
+            tenant = identity.get_tenant(connection, new.tenant)
+            if tenant is not None and tenant.removing_at is not None:
+                raise UnknownName(f"The tenant {new.tenant} is being removed; nothing was changed.")
             base_version = None if delta is None else delta.version()
             loads.add(connection, load_id, new, base_version=base_version, now=on.now(connection))
         change = Change(id=load_id, confirm=lambda: _require_running(load_id, on))

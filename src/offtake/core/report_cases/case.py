@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from offtake.catalogue.folder import PARAMETERS
-from offtake.catalogue.toml_reader import TomlTable, nearest, open_table
 from offtake.errors import CatalogueError, InvalidZone, OfftakeError
 from offtake.model.column_type import ColumnType
 from offtake.model.report import Column, Report
 from offtake.model.request import BusinessHours, ExportRequest, ReportParameters, Selection
 from offtake.model.timespan import Timespan
 from offtake.model.timespan import zone as time_zone
+from offtake.toml_reader import TomlTable, nearest, open_table
 
 TENANT = "acme"  # the tenant of the export; input rows without a tenant are its own
 _KEYS = ("start", "end", "zone", "account_zone", "as_of", "columns", "parameters", "defaults")

@@ -12,7 +12,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from offtake.catalogue.load import Catalogue
-from offtake.catalogue.toml_reader import nearest
 from offtake.core.attempt.reconciliation import count_rows
 from offtake.core.presentation import Presentation, choose
 from offtake.core.query import filters, intermediate, server_audit
@@ -36,6 +35,7 @@ from offtake.model.view import TableView
 from offtake.store import audit
 from offtake.store.database import Database, sqlite_url
 from offtake.store.migrate import migrate
+from offtake.toml_reader import nearest
 
 _SERVER_AUDIT = "server_audit"  # an input of the server, not of the lake
 _PARTITIONS = 3

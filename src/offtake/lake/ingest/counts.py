@@ -16,12 +16,13 @@ class LoadCounts:
     unchanged: int = 0  # equal to the stored row
     superseded: int = 0  # replaced by a later row with the same key in the same call
     rejected: int = 0
+    left_out: int = 0  # by the filter of a mapping
     marked: int = 0  # marked for deletion
     deleted: int = 0  # stored rows that are gone: those marked, outside a replaced period, or named by a deletion
 
     def __post_init__(self) -> None:
-        accounted = self.inserted + self.updated + self.unchanged + self.superseded + self.rejected + self.marked
-        if self.read != accounted:
+        stored = self.inserted + self.updated + self.unchanged
+        if self.read != stored + self.superseded + self.rejected + self.left_out + self.marked:
             raise ValueError(f"rows were lost or counted twice: {self}")
 
     def as_mapping(self) -> Mapping[str, int]:

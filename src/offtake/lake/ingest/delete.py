@@ -12,10 +12,11 @@ from offtake.lake.compact import compact
 from offtake.lake.delta import Lake
 from offtake.lake.ingest.incoming import INCOMING, Incoming
 from offtake.lake.ingest.inputs.input_file import Input
-from offtake.lake.ingest.load import inputs_of, open_mapped, stage_chunk
+from offtake.lake.ingest.load import inputs_of, open_mapped
 from offtake.lake.ingest.options import LoadOptions
 from offtake.lake.ingest.rejects import BadRows, rejected
 from offtake.lake.ingest.row_filter import row_condition
+from offtake.lake.ingest.stage import stage_chunk
 from offtake.lake.ingest.upsert import Change, Stored, upsert
 from offtake.lake.staging import Staging, staging
 from offtake.lake.tables import Table, TableKind
@@ -72,7 +73,7 @@ def _read_keys(
     incoming = Incoming(area, keys)
     bad = BadRows(area.path("rejected.ndjson"), keep=False)
     read = 0
-    for each in inputs_of(files):
+    for each in (each for file in files for each in inputs_of(file)):
         with open_mapped(area, keys, each) as source:
             for chunk in source.chunks():
                 read += stage_chunk(incoming, source, chunk, bad, tenant=tenant)

@@ -20,21 +20,23 @@ POSITION = "_position"
 MARKED = "_marked"  # true: the row says that the row with its key is to be deleted
 _ROWS = "incoming_files"  # session variable: the files that hold the rows
 SIZE = "_bytes"
+RANK = "_rank"  # sorts rows with the same key before their positions do
 
 
 class Incoming:
     """The rows of one load into ``table``. ``restores``: the rows have the column of their load's version, too."""
 
-    def __init__(self, staging: Staging, table: Table, *, restores: bool = False) -> None:
+    def __init__(self, staging: Staging, table: Table, *, restores: bool = False, keeps_first: bool = False) -> None:
         self.staging = staging
         self.table = table
         self.restores = restores
+        self.keeps_first = keeps_first  # of rows with the same key the first one, not the last, by rank and position
         self._files: list[str] = []
         self._next = 0  # position
         self._is_complete = True  # whether each row of the files is in the table ``incoming``
         types = {name: f"{quote_identifier(name)} {sql_type}" for name, sql_type in table.stored_columns}
         columns = [types[name] for name in self._index]
-        own = [f"{POSITION} BIGINT", f"{SIZE} BIGINT", f"{MARKED} BOOLEAN"]
+        own = [f"{RANK} BLOB", f"{POSITION} BIGINT", f"{SIZE} BIGINT", f"{MARKED} BOOLEAN"]
         self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {INCOMING} ({comma_separated([*columns, *own])})")
         self.clear()
 
@@ -60,18 +62,19 @@ class Incoming:
         month = ["month VARCHAR"] if self.table.event_time else []
         version = [f"{LOAD_VERSION} BIGINT"] if self.restores else []
         faults = ['_faults STRUCT("column" VARCHAR, "value" VARCHAR, reason VARCHAR)[]', "_raw VARCHAR"]
-        columns = [*model, *month, *version, *faults, f"{MARKED} BOOLEAN"]
+        mapped = ["_left_out BOOLEAN", f"{RANK} BLOB"]  # both only with a mapping that needs them
+        columns = [*model, *month, *version, *faults, *mapped, f"{MARKED} BOOLEAN"]
         self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {ARRIVING} (\n    {comma_separated(columns)}\n)")
 
     def keep(self) -> None:
         """Keep the good rows of ``arriving``, and clear it."""
         file = self.staging.engine_path(f"incoming-{len(self._files):06}.parquet")
         position = f"{self._next} + rowid AS {POSITION}"
-        good = f"FROM {ARRIVING} WHERE _faults IS NULL"
+        good = f"FROM {ARRIVING} WHERE _faults IS NULL AND _left_out IS NOT TRUE"
         index = comma_separated([quote_identifier(name) for name in self._index])
         size = row_bytes(self.table)
         inserted = self.connection.execute(
-            f"INSERT INTO {INCOMING} SELECT {index}, {position}, {size}, coalesce({MARKED}, false) {good}"
+            f"INSERT INTO {INCOMING} SELECT {index}, {RANK}, {position}, {size}, coalesce({MARKED}, false) {good}"
         ).fetchone()
         if inserted and inserted[0]:
             columns = comma_separated([*(quote_identifier(name) for name in self._columns), position])
@@ -93,7 +96,7 @@ class Incoming:
         )
         index = comma_separated(quote_identifier(name) for name in self._index)
         self.connection.execute(
-            f"INSERT INTO {INCOMING} SELECT {index}, {POSITION}, {row_bytes(self.table)}, false "  # noqa: S608
+            f"INSERT INTO {INCOMING} SELECT {index}, NULL, {POSITION}, {row_bytes(self.table)}, false "  # noqa: S608
             f"FROM read_parquet({quote_literal(file)})"
         )
         self._files.append(file)
@@ -111,15 +114,17 @@ class Incoming:
             + 1
         )
 
-    def keep_latest(self) -> int:
-        """Drop the rows that a later row with the same key replaces; return their number."""
+    def keep_one(self) -> int:
+        """Keep one row of each key, the last by rank and position or the first; return the number of the others."""
         keys = key_columns(self.table)
         same = [f"{INCOMING}.{quote_identifier(name)} = duplicate.{quote_identifier(name)}" for name in self.table.key]
+        first_or_last = "arg_min" if self.keeps_first else "arg_max"
+        kept = f"{first_or_last}({POSITION}, {{'rank': {RANK}, 'position': {POSITION}}})"
         dropped = scalar(
             self.connection,
-            f"DELETE FROM {INCOMING} USING (SELECT {keys}, max({POSITION}) AS latest FROM {INCOMING} "  # noqa: S608
+            f"DELETE FROM {INCOMING} USING (SELECT {keys}, {kept} AS kept FROM {INCOMING} "  # noqa: S608
             f"GROUP BY {keys} HAVING count(*) > 1) AS duplicate "
-            f"WHERE {' AND '.join(same)} AND {INCOMING}.{POSITION} < duplicate.latest",
+            f"WHERE {' AND '.join(same)} AND {INCOMING}.{POSITION} <> duplicate.kept",
         )
         self._is_complete = self._is_complete and not dropped
         return dropped
@@ -133,6 +138,10 @@ class Incoming:
         marked = scalar(self.connection, f"DELETE FROM {INCOMING} WHERE {MARKED}")  # noqa: S608
         self._is_complete = self._is_complete and not marked
         return marked
+
+    def left_out(self) -> int:
+        """Return how many rows of ``arriving`` a filter leaves out."""
+        return scalar(self.connection, f"SELECT count(*) FROM {ARRIVING} WHERE _left_out")  # noqa: S608
 
     def rows(self) -> str:
         """Return a SELECT of the rows in ``incoming`` with all their columns and their position."""

@@ -226,7 +226,8 @@ class JsonScanner:
         return taken
 
     def _fill(self) -> None:
-        block = self._file.read(CHUNK_BYTES)
+        # Twice as much each time within one value, so that it is not scanned once per block.
+        block = self._file.read(max(CHUNK_BYTES, len(self._text) - self._at))
         self._is_last = not block
         self._text = self._text[self._at :] + block
         self._at = 0

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from offtake.lake.ingest.readers.source import ReaderOptions
+from offtake.lake.ingest.mapping.definition import IDENTITY, MappingDefinition
 from offtake.lake.ingest.upsert import Change
 from offtake.model.timespan import Timespan
 
@@ -44,7 +44,7 @@ def parse_max_rejects(text: str) -> MaxRejects:
 class LoadOptions:
     """Options of a load."""
 
-    reader: ReaderOptions = field(default_factory=ReaderOptions)
+    mapping: MappingDefinition = IDENTITY
     reject_to: Path | None = None  # file for the bad rows
     max_rejects: MaxRejects = field(default_factory=MaxRejects)
     period: Timespan | None = None  # of the event time; stored rows in it that are not incoming are deleted

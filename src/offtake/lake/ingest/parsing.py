@@ -16,8 +16,8 @@ from offtake.lake.tables import DUCKDB_TYPES
 from offtake.model.column_type import ColumnType
 from offtake.sql_text import quote_literal
 
-_CLOCK = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
-_OFFSET = r"(Z|[+-][01][0-9](:?[0-5][0-9])?)"
+CLOCK = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
+OFFSET = r"(Z|[+-][01][0-9](:?[0-5][0-9])?)"
 _NUMBER = r"-?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?"
 
 NOT_TEXT = "is not a JSON string"
@@ -153,8 +153,8 @@ _TEXT_EXPRESSIONS: Mapping[ColumnType, tuple[str, str]] = MappingProxyType(
         ),
         ColumnType.INSTANT: (
             "try_cast({v} AS TIMESTAMPTZ)",
-            f"CASE WHEN NOT regexp_full_match({{v}}, {_escaped_literal(_CLOCK + _OFFSET)}) THEN "
-            f"CASE WHEN regexp_full_match({{v}}, {_escaped_literal(_CLOCK)}) THEN {quote_literal(NO_OFFSET)} "
+            f"CASE WHEN NOT regexp_full_match({{v}}, {_escaped_literal(CLOCK + OFFSET)}) THEN "
+            f"CASE WHEN regexp_full_match({{v}}, {_escaped_literal(CLOCK)}) THEN {quote_literal(NO_OFFSET)} "
             f"ELSE {quote_literal(NOT_INSTANT)} END "
             f"WHEN try_cast({{v}} AS TIMESTAMPTZ) IS NULL THEN {quote_literal(NO_SUCH_TIME)} END",
         ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from heapq import merge
@@ -13,20 +13,20 @@ import duckdb
 
 from offtake.errors import LoadRejected, OutputError
 from offtake.lake.ingest.chunks import Chunk, Record, TextChunk
+from offtake.lake.ingest.counts import LoadCounts
 from offtake.lake.ingest.csv_records import QUOTE_FAULT
-from offtake.lake.ingest.incoming import ARRIVING
+from offtake.lake.ingest.incoming import ARRIVING, Incoming
 from offtake.lake.ingest.long_values import restore
-from offtake.lake.ingest.mapping.mapped import MappedSource
+from offtake.lake.ingest.mapping.mapped import NEVER, UNKNOWN_COLUMN, MappedSource
 from offtake.lake.ingest.options import LoadOptions, MaxRejects
 from offtake.lake.ingest.readers.csv import BROKEN, BROKEN_SCANS
-from offtake.lake.ingest.readers.ndjson import UNKNOWN_KEY
 from offtake.output_file import output_file
 
 _STRUCTURE = {
     "MISSING COLUMNS": "the line has fewer fields than the header",
     "TOO MANY COLUMNS": "the line has more fields than the header",
     "UNQUOTED VALUE": QUOTE_FAULT,
-    "INVALID ENCODING": "the text is not valid UTF-8; convert the file to UTF-8",
+    "INVALID ENCODING": "the text is not valid UTF-8; name its encoding with --encoding, such as windows-1252",
 }
 
 
@@ -37,6 +37,7 @@ class Fault:
     column: str | None
     value: str | None
     reason: str
+    origin: str | None = None  # the source column of another name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,14 +58,29 @@ class BadRows:
     def __init__(self, spool: Path, *, keep: bool) -> None:
         self.first: BadRow | None = None
         self.count = 0
+        self.left_out = 0  # rows that a filter leaves out; they are not bad
         self._spool = spool
         self._keep = keep
 
-    def add(self, rows: Iterator[BadRow], source: MappedSource) -> None:
-        """Add the bad rows of a chunk. Raises LakeError for an unknown column, which stops the load as in a header."""
+    @property
+    def counts(self) -> LoadCounts:
+        """Counts of the rows that are not stored."""
+        return LoadCounts(read=self.count + self.left_out, rejected=self.count, left_out=self.left_out)
+
+    def take(self, incoming: Incoming, source: MappedSource, chunk: Chunk, broken: Mapping[int, Fault]) -> None:
+        """Take the bad rows of a chunk, and keep its good ones.
+
+        Raises LakeError for an unknown column, which stops the load as in a header.
+        """
+        self._add(bad_rows(incoming.connection, source, chunk, broken), source)
+        if source.left_out != NEVER:
+            self.left_out += incoming.left_out()
+        incoming.keep()
+
+    def _add(self, rows: Iterator[BadRow], source: MappedSource) -> None:
         with self._spool.open("a", encoding="utf-8", newline="\n") as spool:
             for row in rows:
-                if row.faults[0].reason == UNKNOWN_KEY:
+                if row.faults[0].reason == UNKNOWN_COLUMN:
                     raise source.unknown_column(row.location, str(row.faults[0].column))
                 self.first = self.first or row
                 self.count += 1
@@ -131,14 +147,21 @@ def _numbered(
     faulty: Sequence[tuple[int, list[dict[str, str | None]], str | None]], broken: Mapping[int, object]
 ) -> Iterator[tuple[int, list[dict[str, str | None]], str | None]]:
     """Number the rows as the records of the chunk are: the engine numbers them without the broken ones."""
+    numbers = record_numbers([rowid for rowid, _, _ in faulty], broken)
+    for number, (_, faults, raw) in zip(numbers, faulty, strict=True):
+        yield number, faults, raw
+
+
+def record_numbers(rowids: Iterable[int], broken: Collection[int]) -> Iterator[int]:
+    """Yield the numbers of records from the numbers of rows, which are in order."""
     skipped = 0
     remaining = iter(sorted(broken))
     following = next(remaining, None)
-    for rowid, faults, raw in faulty:
+    for rowid in rowids:
         while following is not None and following <= rowid + skipped:
             skipped += 1
             following = next(remaining, None)
-        yield rowid + skipped, faults, raw
+        yield rowid + skipped
 
 
 def _text(record: Record, chunk: TextChunk) -> str:
@@ -149,16 +172,25 @@ def _text(record: Record, chunk: TextChunk) -> str:
 def _faulty(source: MappedSource, line: int, faults: list[dict[str, str | None]], raw: str | None, text: str) -> BadRow:
     if raw is None:  # the engine could not read the record as JSON
         raw = _text_as_json(text)
-    found = tuple(Fault(column=each["column"], value=each["value"], reason=str(each["reason"])) for each in faults)
-    return BadRow(path=source.path, line=line, location=_location(source, line), faults=found, raw=raw)
+    found = tuple(
+        Fault(
+            column=each["column"],
+            value=each["value"],
+            reason=str(each["reason"]),
+            origin=source.origins.get(each["column"] or ""),
+        )
+        for each in faults
+    )
+    return BadRow(path=source.path, line=line, location=row_location(source, line), faults=found, raw=raw)
 
 
 def _broken(source: MappedSource, line: int, fault: Fault, text: str) -> BadRow:
-    location = _location(source, line)
+    location = row_location(source, line)
     return BadRow(path=source.path, line=line, location=location, faults=(fault,), raw=_text_as_json(text))
 
 
-def _location(source: MappedSource, line: int) -> str:
+def row_location(source: MappedSource, line: int) -> str:
+    """Return where a row is: ``path:line``, or path and row number."""
     return f"{source.path}:{line}" if source.form.has_lines else f"{source.path}: row {line}"
 
 
@@ -169,7 +201,8 @@ def _text_as_json(text: str) -> str:
 def rejected(first: BadRow, bad: int, read: int, options: LoadOptions) -> LoadRejected:
     """Return the error for a load with ``bad`` bad rows of ``read``, which are more than its options permit."""
     fault = first.faults[0]
-    column = f": column {fault.column}" if fault.column else ""
+    origin = f" (from {fault.origin!r})" if fault.origin else ""
+    column = f": column {fault.column}{origin}" if fault.column else ""
     value = f"{fault.value!r} " if fault.value is not None else ""
     more = f" {bad - 1} more bad rows follow." if bad > 1 else ""
     where = f" All of them are in {options.reject_to}." if options.reject_to else ""

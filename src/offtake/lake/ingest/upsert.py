@@ -58,25 +58,22 @@ def upsert(
     tenant: str,
     change: Change | None = None,
     deleted: str | None = None,
-    rejected: int = 0,
+    not_incoming: LoadCounts | None = None,
 ) -> Stored:
     """Store the incoming rows and delete the rows that are marked; without a difference, nothing is committed.
 
-    ``deleted`` is SQL: a condition on the stored rows that go, unless they are incoming. ``rejected`` is the number of
-    rows that were read and are not incoming. Call it under ``Lake.writing``, which avoids conflicting commits on this
-    machine. Raises StorageUnavailable.
+    ``deleted`` is SQL: a condition on the stored rows that go, unless they are incoming. ``not_incoming``
+    counts the rows that were read and rejected or left out. Call it under ``Lake.writing``, which avoids conflicting
+    commits on this machine. Raises StorageUnavailable.
     """
     if not TENANT_NAME.fullmatch(tenant):
         raise ValueError("not a tenant name")  # it is part of the names of folders
     change = change or Change()
-    superseded, marked = incoming.keep_latest(), incoming.separate_marked()
+    superseded, marked = incoming.keep_one(), incoming.separate_marked()
     total = scalar(incoming.connection, f"SELECT count(*) FROM {INCOMING}")  # noqa: S608
-    counts = LoadCounts(
-        read=total + superseded + marked + rejected,
-        inserted=total,
-        superseded=superseded,
-        rejected=rejected,
-        marked=marked,
+    others = not_incoming or LoadCounts()
+    counts = replace(
+        others, read=total + superseded + marked + others.read, inserted=total, superseded=superseded, marked=marked
     )
     if total == marked == 0 and deleted is None:
         return Stored(counts=counts, version=None)

@@ -12,7 +12,7 @@ import duckdb
 
 from offtake.errors import InvalidExpression
 from offtake.lake.ingest.incoming import ARRIVING, MARKED
-from offtake.lake.ingest.mapping.mapped import TENANT, MappedSource
+from offtake.lake.ingest.mapping.mapped import NEVER, TENANT, UNKNOWN_COLUMN, MappedSource
 from offtake.lake.ingest.parsing import NO_SUCH_TIME, ParseExpressions
 from offtake.lake.tables import DUCKDB_TYPES, Table, TableColumn
 from offtake.model.column_type import ColumnType
@@ -68,13 +68,15 @@ def _statement(table: Table, source: MappedSource) -> str:
     reasons = [f"{_reason(table, column, source)} AS {_r(column)}" for column in checked]
     month = [f"strftime({quote_identifier('value ' + table.event_time)}, '%Y-%m') AS month"] if table.event_time else []
     typed = [f"{_v(column)} AS {quote_identifier(column.name)}" for column in table.columns]
-    columns = [*typed, *month, MARKED, f"{_faults(checked, expressions)} AS _faults"]
+    kept = [] if source.left_out == NEVER else ["_left_out"]
+    ranked = [] if source.rank is None else ["_rank"]
+    columns = [*typed, *month, *kept, *ranked, MARKED, f"{_faults(checked, source)} AS _faults"]
     return (
         f"INSERT INTO {ARRIVING} BY NAME\n"
         f"SELECT {comma_separated([*columns, f'CASE WHEN _faults IS NOT NULL THEN {source.raw} END AS _raw'])}\n"
         f"FROM (SELECT *, {comma_separated(reasons)}\n"
-        f"FROM (SELECT *, {source.row_fault} AS _row_fault, {source.row_column} AS _row_column,\n"
-        f"    {source.marked} AS {MARKED},\n"
+        f"FROM (SELECT *, {source.row_fault} AS _row_fault, {source.unknown_keys or 'NULL'} AS _unknown,\n"
+        f"    {source.left_out} AS _left_out, {source.rank or 'NULL'} AS _rank, {source.marked} AS {MARKED},\n"
         f"    {comma_separated([*values, *parse_reasons])}\nFROM ({source.relation})))"
     )
 
@@ -132,9 +134,10 @@ def _rules(column: TableColumn, expressions: Mapping[str, ParseExpressions]) -> 
     return rules
 
 
-def _faults(checked: list[TableColumn], expressions: Mapping[str, ParseExpressions]) -> str:
-    """Return SQL for the list of a row's faults, or NULL for a good row."""
-    row = "CASE WHEN _row_fault IS NOT NULL THEN {'column': _row_column, 'value': NULL, 'reason': _row_fault} END"
+def _faults(checked: list[TableColumn], source: MappedSource) -> str:
+    """Return SQL for the list of a row's faults, or NULL for a good row and one that is left out."""
+    expressions = source.expressions
+    row = "[{'column': NULL, 'value': NULL, 'reason': _row_fault}]"
     values = {
         column: f"left(CAST({expressions[column.name].source} AS VARCHAR), {_VALUE_LENGTH})" for column in checked
     }
@@ -144,7 +147,12 @@ def _faults(checked: list[TableColumn], expressions: Mapping[str, ParseExpressio
         for column in checked
     ]
     reasons = ", ".join(_r(column) for column in checked)
-    return (
-        f"CASE WHEN _row_fault IS NOT NULL THEN [{row}] WHEN coalesce({reasons}) IS NOT NULL THEN\n"
-        f"    list_filter([{comma_separated(each)}], lambda fault: fault IS NOT NULL) END"
-    )
+    left_out = "" if source.left_out == NEVER else "WHEN _left_out THEN NULL "
+    found = f"list_filter([{comma_separated(each)}], lambda fault: fault IS NOT NULL)"
+    condition = f"coalesce({reasons}) IS NOT NULL"
+    if source.unknown_keys is not None:
+        reason = quote_literal(UNKNOWN_COLUMN)
+        keys = f"lambda key: {{'column': key, 'value': NULL, 'reason': {reason}}}"
+        found = f"list_concat(list_transform(coalesce(_unknown, []), {keys}), {found})"
+        condition = f"(_unknown IS NOT NULL OR {condition})"
+    return f"CASE {left_out}WHEN _row_fault IS NOT NULL THEN {row} WHEN {condition} THEN\n    {found} END"

@@ -11,7 +11,7 @@ from offtake.model.column_filter import operators
 from offtake.model.column_type import ColumnType
 from offtake.model.report import Column, Report, TableUse
 from offtake.wire.native.auth import NativeCall
-from offtake.wire.native.documents import (
+from offtake.wire.native.report_documents import (
     ColumnDocument,
     DialectDocument,
     IfEmptyDocument,

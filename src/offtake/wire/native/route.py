@@ -20,6 +20,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Send
+from starlette.types import Scope as AsgiScope
 
 from offtake.core.auth.authorization import require
 from offtake.errors import ExportError
@@ -46,6 +48,7 @@ _ADMISSIONS = {
 }
 _RATE = "offtake_rate"  # attribute of a path operation: the name of its rate
 _CHECK = "offtake_check"  # attribute of a path operation: what checks its body besides pydantic
+_ADMITTED = "offtake.admitted"  # scope key: the authenticated call, and the headers of its rate
 _INLINE = "offtake_inline"  # attribute of a path operation: what answers it in the event loop
 
 
@@ -104,30 +107,45 @@ class JsonRequest(Request):
 class NativeRoute(APIRoute):
     """A route that runs its path operation in the pipeline."""
 
+    async def handle(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        """Authenticate and count the request. Answer it inline or by the path operation."""
+        if scope["method"] not in (self.methods or ()):
+            await super().handle(scope, receive, send)  # 405
+            return
+        request = Request(scope, receive, send)
+        wire: Wire[NativeSettings] = request.app.state.wires[NAME]
+        incoming = IncomingRequest(request=request, body=b"", wire=wire)
+        call, rate_headers = await _admit(incoming, getattr(self.endpoint, _RATE, READ))
+        await turns_in_loop(scope).one_of_this_moment(call.by.principal.tenant)
+        answer: Callable[[NativeCall], Response] | None = getattr(self.endpoint, _INLINE, None)
+        if answer is None or scope["query_string"] or not _reads_inline(call):
+            scope[_ADMITTED] = call, rate_headers
+            await super().handle(scope, receive, send)
+            return
+        try:
+            response = answer(call)
+        except (ExportError, HTTPException) as error:
+            response = _refuse(error, call, rate_headers)
+        else:
+            response.headers.update(rate_headers)
+        await response(scope, receive, send)
+
     def get_route_handler(self) -> Handler:
-        """The path operation, in the pipeline."""
+        """The path operation, from the check of its parameters on, for an admitted request."""
         operate = super().get_route_handler()
         has_body = self.body_field is not None
-        rate = getattr(self.endpoint, _RATE, READ)
-        answer: Callable[[NativeCall], Response] | None = getattr(self.endpoint, _INLINE, None)
         check: Callable[[Any, NativeCall], None] | None = getattr(self.endpoint, _CHECK, None)
         parameters = [each.alias for each in self.dependant.query_params]
 
-        async def handle(request: Request) -> Response:
-            wire: Wire[NativeSettings] = request.app.state.wires[NAME]
-            incoming = IncomingRequest(request=request, body=b"", wire=wire)
-            call, rate_headers = await _admit(incoming, rate)
-            await turns_in_loop(request.scope).one_of_this_moment(call.by.principal.tenant)
+        async def operate_admitted(request: Request) -> Response:
+            call, rate_headers = request.scope[_ADMITTED]
             try:
-                if answer is not None and not request.scope["query_string"] and _reads_inline(call):
-                    response = answer(call)
-                else:
-                    typed = JsonRequest(request.scope, request.receive)
-                    typed.state.call = call
-                    _refuse_unknown_parameters(request, parameters)
-                    if has_body:
-                        await typed.parse()
-                    response = await operate(typed)
+                typed = JsonRequest(request.scope, request.receive)
+                typed.state.call = call
+                _refuse_unknown_parameters(request, parameters)
+                if has_body:
+                    await typed.parse()
+                response = await operate(typed)
             except RequestValidationError as error:
                 refusal = await run_in_threadpool(_all_faults, error, self.body_field, check, call)
                 return _refuse(refusal, call, rate_headers)
@@ -136,7 +154,7 @@ class NativeRoute(APIRoute):
             response.headers.update(rate_headers)
             return response
 
-        return handle
+        return operate_admitted
 
 
 def _all_faults(

@@ -20,6 +20,7 @@ from offtake.errors import LakeError
 from offtake.lake.ingest.inputs.compression import COMPRESSIONS, Expanded, compression_of
 from offtake.lake.ingest.inputs.stream import Content, Readable
 from offtake.lake.staging import Staging
+from offtake.settings_messages import escaped
 
 STANDARD_INPUT = "standard input"  # its name in messages
 _COPY_BYTES = 1024 * 1024
@@ -78,28 +79,29 @@ class InputFile:
 
 def local_input(path: Path, form: str | None = None) -> Input:
     """Return a local file as an input; it is not opened yet, and its name is no pattern."""
-    return Input(name=str(path), file_name=path.name, open=partial(open_local, path), form=form, local=path)
+    return Input(name=escaped(str(path)), file_name=path.name, open=partial(open_local, path), form=form, local=path)
 
 
 @contextmanager
 def open_local(path: Path) -> Iterator[InputFile]:
     """Open a regular file. Raises LakeError."""
+    name = escaped(str(path))
     try:
         # Without O_NONBLOCK, opening a named pipe would wait for a writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError as error:
-        raise LakeError(f"{path}: file not found.") from error
+        raise LakeError(f"{name}: file not found.") from error
     except OSError as error:
-        raise LakeError(f"{path}: the file cannot be opened: {error.strerror}.") from error
+        raise LakeError(f"{name}: the file cannot be opened: {error.strerror}.") from error
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise LakeError(f"{path}: this is not a regular file; only regular files can be loaded.")
+        raise LakeError(f"{name}: this is not a regular file; only regular files can be loaded.")
     with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor, not a path
-        content = expanded(str(path), file, compression_of(path.name))
+        content = expanded(name, file, compression_of(path.name))
         is_plain = compression_of(path.name) is None
         with ExitStack() as opened:
             yield InputFile(
-                name=str(path),
+                name=name,
                 file_name=path.name,
                 content=content,
                 descriptor=descriptor if is_plain else None,

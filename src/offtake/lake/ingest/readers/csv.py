@@ -22,7 +22,7 @@ from offtake.lake.ingest.readers.source import (
     row_as_json,
 )
 from offtake.lake.staging import Staging
-from offtake.sql_text import quote_identifier, quote_literal
+from offtake.sql_text import quote_literal
 
 BROKEN = "broken"  # table of the CSV records that the engine could not parse; it appears with the first one
 BROKEN_SCANS = "broken_scans"
@@ -39,7 +39,7 @@ def _open(staging: Staging, file: InputFile, options: ReaderOptions) -> Source:
     splitter.one_column = len(names) == 1
     columns = [f"c{number}" for number in range(1, len(names) + 1)]
     values = {
-        name: SourceValue(name=name, kind=SourceKind.TEXT, sql=quote_identifier(column))
+        name: SourceValue(name=name, kind=SourceKind.TEXT, sql=column)
         for name, column in zip(reversed(names), reversed(columns), strict=True)
     }
 

@@ -6,7 +6,7 @@ itself is found first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from offtake.lake.ingest.chunks import TextChunk, read_ahead
 from offtake.lake.ingest.content import as_text
@@ -22,9 +22,12 @@ from offtake.lake.ingest.readers.source import (
     Wanted,
 )
 from offtake.lake.staging import Staging
-from offtake.sql_text import comma_separated, quote_identifier, quote_literal
+from offtake.sql_text import comma_separated, quote_literal
 
-UNKNOWN_KEY = "unknown column"  # reason of a row fault
+_ROW_FAULT = (
+    "CASE WHEN _json IS NULL THEN 'the line is not JSON' WHEN _keys IS NULL THEN 'the line is not a JSON object' "
+    "WHEN len(_keys) <> len(list_distinct(_keys)) THEN 'the object has a key twice' END"
+)
 
 
 def _open(staging: Staging, file: InputFile, options: ReaderOptions) -> Source:
@@ -37,39 +40,39 @@ def json_source(
     form: SourceFormat, file: InputFile, chunks: Callable[[Collection[str]], Iterator[TextChunk]]
 ) -> Source:
     """Return the source of rows that are JSON objects; ``chunks`` yields them without the long texts of the keys."""
+    numbers: dict[str, int] = {}  # of the columns that a mapping asked for
+
+    def column(name: str) -> SourceValue | None:
+        if not name or '"' in name:  # not to be written in a JSON path
+            return None
+        number = numbers.setdefault(name, len(numbers) + 1)
+        return SourceValue(name=name, kind=SourceKind.JSON, sql=f"t{number}", json=f"j{number}")
 
     def rows(wanted: Wanted) -> SourceRows:
-        fault, unknown = _row_fault(wanted.permitted)
         return SourceRows(
             chunks=lambda: chunks(wanted.long),
-            relation=_relation(wanted.columns),
+            relation=_relation({name: numbers[name] for name in wanted.columns}),
             raw="CAST(_json AS VARCHAR)",
-            row_fault=fault,
-            row_column=unknown,
+            row_fault=_ROW_FAULT,
+            unknown_keys=_unknown_keys(wanted.permitted),
         )
 
-    return Source(path=file.name, form=form, names=None, column=_column, rows=rows, location=file.name)
+    return Source(path=file.name, form=form, names=None, column=column, rows=rows, location=file.name)
 
 
-def _column(name: str) -> SourceValue | None:
-    if not name or '"' in name:  # not to be written in a JSON path
-        return None
-    return SourceValue(name=name, kind=SourceKind.JSON, sql=quote_identifier(name), json=_as_json(name))
-
-
-def _relation(names: Sequence[str]) -> str:
+def _relation(columns: Mapping[str, int]) -> str:
     """Return the rows of a chunk: per column its JSON value and its text, and the object's JSON text and keys."""
     paths: list[str] = []
     values = []
-    for name in names:
+    for name, column in columns.items():
         candidates = [f'$."{name}"']
         if "." in name and all(name.split(".")):
             candidates.append("$." + ".".join(f'"{key}"' for key in name.split(".")))
         found = [f"_values[{number}]" for number in range(len(paths) + 1, len(paths) + len(candidates) + 1)]
         value = found[0] if len(found) == 1 else f"coalesce({', '.join(found)})"
         paths += candidates
-        values.append(f"nullif({value}, 'null'::JSON) AS {_as_json(name)}")
-    texts = [f"({_as_json(name)} ->> '$') AS {quote_identifier(name)}" for name in names]
+        values.append(f"nullif({value}, 'null'::JSON) AS j{column}")
+    texts = [f"(j{column} ->> '$') AS t{column}" for column in columns.values()]
     listed = ", ".join(quote_literal(path) for path in paths)
     return (
         f"SELECT *,\n    {comma_separated(texts)}\nFROM (SELECT _json, _keys,\n    {comma_separated(values)}\n"
@@ -79,21 +82,12 @@ def _relation(names: Sequence[str]) -> str:
     )
 
 
-def _row_fault(permitted: Collection[str] | None) -> tuple[str, str]:
-    """Return SQL for the fault of a row and for the key that is not permitted."""
-    unknown, fault = "NULL", ""
-    if permitted is not None:
-        known = ", ".join(quote_literal(name) for name in permitted)
-        unknown = f"list_filter(_keys, lambda key: NOT list_contains([{known}], key))[1]"
-        fault = f"WHEN NOT list_has_all([{known}], _keys) THEN {quote_literal(UNKNOWN_KEY)} "
-    return (
-        "CASE WHEN _json IS NULL THEN 'the line is not JSON' WHEN _keys IS NULL THEN 'the line is not a JSON object' "
-        f"{fault}WHEN len(_keys) <> len(list_distinct(_keys)) THEN 'the object has a key twice' END"
-    ), unknown
-
-
-def _as_json(name: str) -> str:
-    return quote_identifier(f"{name} as json")
+def _unknown_keys(permitted: Collection[str] | None) -> str | None:
+    if permitted is None:
+        return None
+    known = ", ".join(quote_literal(name) for name in permitted)
+    unknown = f"list_distinct(list_filter(_keys, lambda key: NOT list_contains([{known}]::VARCHAR[], key)))"
+    return f"CASE WHEN NOT list_has_all([{known}]::VARCHAR[], _keys) THEN {unknown} END"
 
 
 NDJSON = SourceFormat(name="NDJSON", suffixes=(".ndjson", ".jsonl"), open=_open)

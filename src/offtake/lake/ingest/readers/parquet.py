@@ -17,7 +17,7 @@ from offtake.lake.ingest.readers.source import (
     typed_value,
 )
 from offtake.lake.staging import Staging
-from offtake.sql_text import quote_identifier
+from offtake.sql_text import comma_separated, quote_identifier
 
 
 def _open(staging: Staging, file: InputFile, options: ReaderOptions) -> Source:
@@ -26,24 +26,27 @@ def _open(staging: Staging, file: InputFile, options: ReaderOptions) -> Source:
     descriptor = file.on_disk(staging)
     check_parquet_end(file.name, descriptor)
     stored = descriptor_path(descriptor)
-    relation = "SELECT * FROM read_parquet($path, hive_partitioning = false)"
-    description = staging.connection.execute(f"DESCRIBE {relation}", {"path": stored}).fetchall()
+    description = staging.connection.execute(
+        "DESCRIBE SELECT * FROM read_parquet($path, hive_partitioning = false)", {"path": stored}
+    ).fetchall()
     types = {str(row[0]): str(row[1]) for row in description}
-    uuids = [quote_identifier(name) for name, duckdb_type in types.items() if duckdb_type == "UUID"]
-    if uuids:  # the pieces of a file with wide rows hold their bytes
-        relation = relation.replace(
-            "*", f"* REPLACE ({', '.join(f'CAST({name} AS UUID) AS {name}' for name in uuids)})"
-        )
+    names = {name: f"c{number}" for number, name in enumerate(types, start=1)}
+    # The pieces of a file with wide rows hold the bytes of UUIDs.
+    read = [
+        f"{f'CAST({quote_identifier(name)} AS UUID)' if types[name] == 'UUID' else quote_identifier(name)} AS {column}"
+        for name, column in names.items()
+    ]
+    relation = f"SELECT {comma_separated(read)}\nFROM read_parquet($path, hive_partitioning = false)"
 
     def column(name: str) -> SourceValue | None:
-        return typed_value(name, quote_identifier(name), types[name]) if name in types else None
+        return typed_value(name, names[name], types[name]) if name in types else None
 
     def rows(wanted: Wanted) -> SourceRows:
         del wanted
         return SourceRows(
             chunks=lambda: parquet_chunks(staging, file.name, stored, types),
             relation=relation,
-            raw=row_as_json([(name, quote_identifier(name)) for name in types]),
+            raw=row_as_json(list(names.items())),
         )
 
     return Source(path=file.name, form=PARQUET, names=tuple(types), column=column, rows=rows, location=file.name)

@@ -69,7 +69,7 @@ class SourceRows:
     relation: str  # SELECT of a chunk's rows
     raw: str  # the row as JSON text, for the reject file
     row_fault: str = "NULL"  # why a row as a whole cannot be read, or NULL
-    row_column: str = "NULL"  # the column that ``row_fault`` concerns
+    unknown_keys: str | None = None  # the list of a row's keys that are not permitted, or NULL
     engine_names: Mapping[str, str] = field(default_factory=dict)  # name of each column by that in ``relation``
 
 

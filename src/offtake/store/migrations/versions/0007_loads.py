@@ -8,8 +8,8 @@ from sqlalchemy.dialects import postgresql
 
 from offtake.store.schema import Instant
 
-revision = "0004"
-down_revision = "0003"
+revision = "0007"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 

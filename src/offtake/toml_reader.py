@@ -88,12 +88,13 @@ class TomlTable:
             self.fault(f"{key!r} must have at least one entry", key)
         return tuple(value)
 
-    def table(self, key: str) -> TomlTable | None:
-        """Return an inline table, or None without the key."""
-        value = self.data.get(key)
-        if value is not None and not isinstance(value, dict):
-            self.fault(f"{key!r} must be a table such as {{ name = ... }}", key)
-        return TomlTable(self.file, value, self.faults, (*self.keys, key)) if isinstance(value, dict) else None
+    def table(self, key: str) -> TomlTable:
+        """Return the table of a key, empty if it is missing."""
+        value = self.data.get(key, {})
+        if not isinstance(value, dict):
+            self.fault(f"{key!r} must be a table, such as [{key}]", key)
+            value = {}
+        return TomlTable(self.file, value, self.faults, (*self.keys, key))
 
     def rows(self, key: str) -> Iterator[TomlTable]:
         """Yield the inline tables of a list, each with its own line. The list must not be empty."""

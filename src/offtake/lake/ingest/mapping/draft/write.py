@@ -1,0 +1,176 @@
+"""Write the draft of a mapping as TOML, with what is to be edited in comments."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+
+from offtake.lake.ingest.inputs.input_file import Input
+from offtake.lake.ingest.mapping.draft.content import ColumnContent, ambiguous_days, content_of, notation_of
+from offtake.lake.ingest.mapping.draft.match import Match, matches
+from offtake.lake.ingest.mapping.draft.sample import Sample, read_sample
+from offtake.lake.ingest.mapping.times import ISO, has_offset
+from offtake.lake.staging import Staging
+from offtake.lake.tables import Table, TableColumn
+from offtake.model.column_type import ColumnType
+
+_MOST_CODES = 40
+_BARE_KEY = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
+
+
+def draft(area: Staging, table: Table, file: Input) -> str:
+    """Return the text of a mapping from a file to a table. Raises LakeError for a file that cannot be read."""
+    sample = read_sample(area, file)
+    contents = {
+        name: content_of(texts, is_list=name in sample.lists)
+        for name, texts in sample.columns.items()
+        if name not in sample.repeated
+    }
+    found = matches(table, contents)
+    lines = [f"# Mapping into table {table.name}, drafted from a sample of {file.file_name!r}. Edit it, then run:"]
+    lines += ["# offtake load --mapping THIS_FILE --check FILES --tenant TENANT", "", f"table = {_quoted(table.name)}"]
+    lines += _source(sample, found)
+    lines += _values(contents, found)
+    lines += _columns(table, found, contents)
+    lines += _missing(table, found)
+    return "\n".join(lines) + "\n"
+
+
+def _source(sample: Sample, found: Mapping[str, Match]) -> Iterator[str]:
+    used = {match.source for match in found.values()}
+    left = [name for name in sample.columns if name not in used]
+    # Keys of nested objects are left out with the object, and only keys at the top have to be named.
+    tops = {name.partition(".")[0] for name in used}
+    left = list(dict.fromkeys(name for name in left if name.partition(".")[0] == name or name in sample.repeated))
+    nested = [name.partition(".")[0] for name in sample.columns if "." in name and name not in used]
+    left += [name for name in dict.fromkeys(nested) if name not in tops and name not in left]
+    options = sample.options
+    if options.delimiter or options.encoding or left:
+        yield from ("", "[source]")
+    if options.delimiter:
+        yield f"delimiter = {_quoted(options.delimiter)}"
+    if options.encoding:
+        yield f"encoding = {_quoted(options.encoding)}  # a guess: the file is not UTF-8; look at its letters"
+    if left:
+        yield "# Left over: nothing of ours is made from these columns. Move a name to [columns] to use it."
+        yield from ("ignore = [", *(f"    {_quoted(name)}," for name in left), "]")
+
+
+def _values(contents: Mapping[str, ColumnContent], found: Mapping[str, Match]) -> Iterator[str]:
+    words = sorted({word for content in contents.values() for word in content.null_words})
+    has_blanks = any(content.has_blanks for content in contents.values())
+    is_local = any(_is_local(match.column, contents[match.source]) for match in found.values())
+    if words or has_blanks or is_local:
+        yield from ("", "[values]")
+    if has_blanks:
+        yield "trim = true"
+    if words:
+        yield f"null = [{', '.join(_quoted(word) for word in words)}]  # words that mean no value"
+    if is_local:
+        yield '# EDIT: there are times without an offset; write their zone, such as zone = "Europe/Prague"'
+
+
+def _is_local(column: TableColumn, content: ColumnContent) -> bool:
+    """Return whether the times of a column need a zone."""
+    if column.type is not ColumnType.INSTANT:
+        return False
+    time = (notation_of(content, column.type) or {}).get("time")
+    return time is not None and (time == ISO or not has_offset(str(time)))
+
+
+def _columns(table: Table, found: Mapping[str, Match], contents: Mapping[str, ColumnContent]) -> Iterator[str]:
+    yield from ("", "[columns]")
+    missing = [column for column in table.columns if column.name in table.not_null and column.name not in found]
+    if missing:
+        yield "# EDIT: missing, and required. Name a source column, an expression or a constant:"
+        yield from (f"# {column.name} = {{ {_offer(column)} }}  # {_what(column)}" for column in missing)
+    tables: list[str] = []
+    for match in found.values():
+        content = contents[match.source]
+        comment = f"  # {match.score:.2f}: {match.reason}"
+        keys = _keys(match.column, content)
+        if keys:
+            tables += ["", f"[columns.{match.column.name}]{comment}", f"from = {_quoted(match.source)}", *keys]
+        else:
+            yield f"{match.column.name} = {_quoted(match.source)}{comment if match.score < 1 else ''}"
+    yield from tables
+
+
+def _keys(column: TableColumn, content: ColumnContent) -> list[str]:
+    """Return the lines of the keys that a column needs in addition to ``from``."""
+    notation = notation_of(content, column.type)
+    if notation is None:
+        return [f"# EDIT: {_examples(content)} is not of type {column.type}"]
+    lines = [f"{key} = {_value(value)}" for key, value in notation.items()]
+    time = notation.get("time")
+    if time is not None and ambiguous_days(content, time):
+        lines.append("# EDIT: these could also be months before days: %m/%d instead of %d/%m")
+    if column.name.endswith("_number") and column.type is ColumnType.TEXT:
+        foreign = [value for value in content.values if not value.startswith("+")]
+        if foreign:
+            lines.append(f'# EDIT: phone = "CZ" makes {foreign[0]!r} an international number of that country')
+    if column.values:
+        lines += _lookup(column, content)
+    return lines
+
+
+def _lookup(column: TableColumn, content: ColumnContent) -> Iterator[str]:
+    unknown = [value for value in content.distinct if value not in column.values]
+    if not unknown:
+        return
+    yield f"# EDIT: the values of ours are {', '.join(column.values)}"
+    if len(content.distinct) > _MOST_CODES:
+        yield f"# EDIT: {len(content.distinct)} different values, such as {_examples(content)}, need a lookup"
+        return
+    yield f"[columns.{column.name}.lookup]"
+    for value in content.distinct:
+        ours = _nearest(value, column.values)
+        yield f"{_key(value)} = {_quoted(ours)}" if ours else f"# {_key(value)} = "
+
+
+def _nearest(value: str, ours: Sequence[str]) -> str | None:
+    plain = value.lower().replace(" ", "_").replace("-", "_")
+    by_plain = {each.lower(): each for each in ours}
+    close = difflib.get_close_matches(plain, by_plain, n=1, cutoff=0.75)
+    return by_plain[close[0]] if close else None
+
+
+def _missing(table: Table, found: Mapping[str, Match]) -> Iterator[str]:
+    others = [column for column in table.columns if column.name not in found and column.name not in table.not_null]
+    if others:
+        yield from ("", "# Missing, and not required:")
+        yield from (f"# [columns.{column.name}]  # {_what(column)}" for column in others)
+
+
+def _offer(column: TableColumn) -> str:
+    """Return what a required column could be, to be checked by the operator."""
+    if column.type is ColumnType.BOOLEAN:
+        return "constant = false"
+    if column.type in {ColumnType.SECONDS, ColumnType.MILLISECONDS, ColumnType.INTEGER}:
+        return "constant = 0"
+    return f"constant = {_quoted(column.values[0])}" if column.values else 'from = ""'
+
+
+def _what(column: TableColumn) -> str:
+    accepted = f" One of {', '.join(column.values)}." if column.values else ""
+    return f"{column.type}: {column.meaning}{accepted}"
+
+
+def _examples(content: ColumnContent) -> str:
+    return ", ".join(repr(value[:40]) for value in content.distinct[:3]) or "no value"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(_quoted(str(item)) for item in value)}]"
+    return _quoted(str(value))
+
+
+def _key(name: str) -> str:
+    return name if name and set(name) <= _BARE_KEY else _quoted(name)
+
+
+def _quoted(text: str) -> str:
+    """Return a basic string of TOML, whose escapes are those of JSON; DEL has to be escaped, too."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
