@@ -76,7 +76,10 @@ def _require_undoable(record: LoadRecord, on: Services) -> datetime:
             "the files of the earlier rows. Load the earlier rows again."
         )
     if now > until:
-        raise _gone(record, until)
+        raise StateError(
+            f"The load {record.id} can no longer be undone: the files of the earlier rows were kept until "
+            f"{until:%Y-%m-%d %H:%M} UTC. Load the earlier rows again."
+        )
     return until
 
 
@@ -88,7 +91,11 @@ def _undo(record: LoadRecord, until: datetime, change: Change, on: Services) -> 
     try:
         return undo_change(on.lake, table, tenant=record.tenant, version=version, undone=undone, change=change)
     except LakeVersionGone as error:
-        raise _gone(record, until) from error
+        raise StateError(
+            f"The load {record.id} can no longer be undone, because files of the earlier rows are gone. They are kept "
+            f"until {until:%Y-%m-%d %H:%M} UTC, unless an erasure or another program removes them. Load the earlier "
+            "rows again."
+        ) from error
 
 
 def _require_no_conflict(record: LoadRecord, found: Undone, on: Services) -> Stored:
@@ -111,10 +118,3 @@ def _conflict(conflict: Conflict, ids: dict[int | None, str]) -> str:
         return f"{rows} by load {ids[conflict.version]}"
     version = "" if conflict.version is None else f" in version {conflict.version}"
     return f"{rows} by a change without a record{version}"
-
-
-def _gone(record: LoadRecord, until: datetime) -> StateError:
-    return StateError(
-        f"The load {record.id} can no longer be undone: the files of the earlier rows were kept until "
-        f"{until:%Y-%m-%d %H:%M} UTC. Load the earlier rows again."
-    )

@@ -79,7 +79,7 @@ def load_files(
                     progress(read)
         local = [each.local for each in inputs if each.local]
         if bad.first is not None and not options.max_rejects.permits(bad.count, read - bad.left_out):
-            with reject_file(options.reject_to, bad.lines(), inputs=local):
+            with reject_file(options.reject_to, bad.lines(), inputs=local, stores=False):
                 pass
             raise rejected(bad.first, bad.count, read - bad.left_out, options)
         with reject_file(options.reject_to, bad.lines(), inputs=local), lake.writing(table):
