@@ -48,6 +48,7 @@ _WIDTH = 150  # of the table without a terminal
 # Jobs created at a steady rate must not reach the quota, which has its own tests.
 SETTINGS = {"OFFTAKE_TALKDESK__OPEN_JOBS": "1000000"}
 REPORT = "calls"
+_SMALL = timedelta(hours=1)  # of an export that a client waits for in the request
 
 
 def main() -> int:
@@ -78,6 +79,8 @@ def main() -> int:
             for format_name, own_name in NATIVE_FORMATS.items():
                 with console.status(f"Exporting {options.calls:,} calls as {format_name}, against a bare COPY"):
                     measurements += _exports(native, server, home, own_name, format_name, options.runs)
+            with console.status("Polling and waiting for small exports"):
+                measurements += _native_http(native, server, home, seconds=options.seconds)
         with console.status("Creating, polling and downloading"):
             measurements += _http(client, server, home, options.folder, seconds=options.seconds)
     with console.status("Previewing"):
@@ -225,6 +228,17 @@ def _http(client: TalkdeskClient, server: Server, home: BenchHome, folder: Path,
         bench_http.poll(client, server.pid, job=job, seconds=seconds / 2),
         bench_http.download(client, job=job, file=_artifact(home, job), work=folder / "nginx"),
         bench_http.create(client, export=short, seconds=seconds),
+    ]
+
+
+def _native_http(client: NativeClient, server: Server, home: BenchHome, *, seconds: int) -> list[Measurement]:
+    small = Export(report=REPORT, format="csv", start=home.start, end=home.start + _SMALL)
+    job = client.create(small)
+    client.wait(job)
+    copy = _bare_copy(home, small, client.dialect, "csv")
+    return [
+        bench_http.poll(client, server.pid, job=job, seconds=seconds / 2, name="native status poll", status=200),
+        bench_http.wait_for_small(client, Home(home.path).state, export=small, copy=copy),
     ]
 
 

@@ -63,7 +63,7 @@ def measure(
     """Run the job and the bare COPY in turn, ``runs`` times each, and compare their medians."""
     jobs, copies = [], []
     for _ in range(runs):
-        copies.append(_run_copy(copy, export.format, state.parent / f"bare.{export.format}"))
+        copies.append(run_copy(copy, export.format, state.parent / f"bare.{export.format}"))
         jobs.append(_run_job(client, server_pid, state, export))
     if {run.rows for run in jobs} != {run.rows for run in copies}:
         raise RuntimeError("the job and the bare COPY do not have the same number of rows")
@@ -90,7 +90,8 @@ def _run_job(client: ExportClient, server_pid: int, state: Path, export: Export)
     return Run(seconds=times.ran, peak_mb=peak_mb(workers), rows=times.rows, attempts=times.attempts)
 
 
-def _run_copy(copy: BareCopy, format_name: str, target: Path) -> Run:
+def run_copy(copy: BareCopy, format_name: str, target: Path) -> Run:
+    """Run the bare COPY in a process of its own."""
     specification = {
         "macros": copy.macros,
         "sql": copy.query.sql,

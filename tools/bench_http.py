@@ -12,7 +12,7 @@ import httpx
 import psutil
 
 import nginx_process
-from bench_export import job_times
+from bench_export import BareCopy, job_times, run_copy
 from bench_result import Measurement
 from dialect_clients import Export, ExportClient, Job
 from load_generator import Connection, Response, closed_loop, encode, open_loop
@@ -21,6 +21,9 @@ LOAD = "keep-alive load generator"
 RATE = 50
 CONNECTIONS = 8
 DOWNLOADS = 5
+ORDERS = 30
+_COPIES = 5
+_WAIT_SECONDS = 60
 
 
 def claim_delay(client: ExportClient, state: Path, *, export: Export, jobs: int = 30) -> Measurement:
@@ -56,17 +59,41 @@ def create(client: ExportClient, *, export: Export, seconds: int) -> Measurement
     )
 
 
-def poll(client: ExportClient, server_pid: int, *, job: Job, seconds: float) -> Measurement:
+def wait_for_small(client: ExportClient, state: Path, *, export: Export, copy: BareCopy) -> Measurement:
+    """Order small exports one by one and wait for each in the same request, against the bare COPY of the same SQL."""
+    request = client.build_create(export)
+    request.headers["prefer"] = f"wait={_WAIT_SECONDS}"
+    encoded, target = encode(request), state.with_name(f"small.{export.format}")
+    copies = [run_copy(copy, export.format, target).seconds * 1000 for _ in range(_COPIES)]
+    with Connection(request.url) as connection:
+        responses = [connection.send(encoded) for _ in range(ORDERS)]
+    _expect(responses, 200)  # 202: not ended yet
+    query = statistics.median(copies)
+    beyond = sorted(response.seconds * 1000 - query for response in responses)
+    p95 = beyond[int(len(beyond) * 0.95)]
+    return Measurement(
+        name="small export with Prefer: wait",
+        measured=f"p50 {statistics.median(beyond):.0f} ms, p95 {p95:.0f} ms beyond the query, {ORDERS} one by one",
+        against=f"bare COPY {query:.0f} ms",
+        value=p95,
+        unit=" ms",
+        budget=150,
+    )
+
+
+def poll(
+    client: ExportClient, server_pid: int, *, job: Job, seconds: float, name: str = "status poll", status: int = 303
+) -> Measurement:
     """Read the status of a finished job on several connections, without a pause."""
     server = psutil.Process(server_pid)
     request = client.build_status(job)
     before, began = server.cpu_times(), time.perf_counter()
     responses = closed_loop(request, connections=CONNECTIONS, seconds=seconds)
     took, after = time.perf_counter() - began, server.cpu_times()
-    _expect(responses, 303)
+    _expect(responses, status)
     used = after.user + after.system - before.user - before.system
     return Measurement(
-        name="status poll",
+        name=name,
         measured=f"{len(responses) / took:,.0f}/s; the server used {used / took:.2f} cores",
         against=f"{LOAD}, {CONNECTIONS} connections, on the same cores",
         value=len(responses) / used,

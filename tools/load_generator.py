@@ -18,7 +18,11 @@ import httpx
 
 _BUFFER_BYTES = 1 << 20
 _TIMEOUT_SECONDS = 60
-_HEADERS = ("authorization", "content-type")  # of the dialect client's request; all others cost time and do nothing
+_HEADERS = (
+    "authorization",
+    "content-type",
+    "prefer",
+)  # of the dialect client's request; all others cost time and do nothing
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,16 @@ from offtake.wire.native.openapi import DOCUMENT_PATH, document
 
 # Bodies in the sequence of the page; what they contain follows.
 _BODIES = ("ExportBody", "ExportTimespan", "FilterBody", "ParametersBody", "CsvOptions", "SplitBody", "RetentionBody")
-_ANSWERS = ("ExportDocument", "ProgressDocument", "ManifestDocument", "FileDocument", "LimitsDocument", "UsageDocument")
-_INTERNAL = {"wait", "invalid_grant", "invalid_scope", "link_refused", "link_expired", "impersonation_refused"}
+_ANSWERS = (
+    "ExportDocument",
+    "ProgressDocument",
+    "NoticeDocument",
+    "ManifestDocument",
+    "FileDocument",
+    "LimitsDocument",
+    "UsageDocument",
+)
+_INTERNAL = {"wait", "invalid_grant", "invalid_scope", "impersonation_refused"}
 _INTERNAL |= {"account_not_verified"}  # no path of this API raises them
 
 
@@ -96,7 +104,7 @@ def _problems() -> Iterator[str]:
         "| status | code | retry | |",
         "| ---: | --- | --- | --- |",
     )
-    statuses = {code: status for status, code in HTTP_CODES.items()} | {"body_too_large": 400}
+    statuses = {code: status for status, code in HTTP_CODES.items()} | {"body_too_large": 400, "malformed_request": 400}
     statuses |= {error.code: nearest_of(ERRORS, error) for error in _below(ExportError)}
     waits = {error.code for error in _below(ExportError) if issubclass(error, Waitable)}
     for code, status in sorted(statuses.items(), key=lambda row: (row[1], row[0])):

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
+from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from offtake import __version__
@@ -24,14 +26,17 @@ from offtake.core.logins import Logins
 from offtake.core.policy import PerTenant
 from offtake.core.preview_slots import PreviewSlots
 from offtake.core.services import Services
+from offtake.core.tenant_options import TenantOptions, TenantOverrides
 from offtake.home import Home
 from offtake.http import downloads, health
+from offtake.http.errors import ErrorSurface, HttpFault
 from offtake.http.health import Readiness
 from offtake.http.hosts import ServedHosts
 from offtake.http.limit_settings import traffic_limits
 from offtake.http.metrics import Metrics
 from offtake.http.middleware import RequestLimits, build_middleware
 from offtake.http.proxies import Proxies
+from offtake.http.routing import RouteGroup
 from offtake.http.traffic import Traffic
 from offtake.lake.delta import Lake
 from offtake.lake.tables import tables
@@ -40,11 +45,14 @@ from offtake.settings import Settings
 from offtake.store import installation
 from offtake.store.database import Database, sqlite_files, sqlite_url
 from offtake.store.migrate import migrate
+from offtake.tenant_settings import tenant_table
 from offtake.tls import Tls
 from offtake.wire import DIALECTS, Dialect, Wire, openapi, pages
+from offtake.wire.native import NATIVE
 from offtake.wire.pages import ApiDocument
 
 Built = TypeVar("Built")
+_NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 
 
 def build_services(home: Home, settings: Settings) -> Services:
@@ -58,14 +66,16 @@ def build_services(home: Home, settings: Settings) -> Services:
     migrate(database)
     artifacts = build_artifacts(home, settings)
     artifacts.prepare()
+    options = TenantOptions(database)
     return Services(
         database=database,
+        tenant_options=options,
         lake=Lake(build_table_storage(home, settings)),
         artifacts=artifacts,
         catalogue=build_catalogue(home, settings),
-        presentations={item.name: _per_tenant(item.name, item.presentation, settings) for item in DIALECTS},
-        limits={item.name: _per_tenant(item.name, lambda options: options.limits(), settings) for item in DIALECTS},
-        budgets=_per_tenant("budget", lambda options: options.budget(), settings),
+        presentations={item.name: _per_tenant(item.name, item.presentation, settings, options) for item in DIALECTS},
+        limits={item.name: _per_tenant(item.name, lambda own: own.limits(), settings, options) for item in DIALECTS},
+        budgets=_per_tenant("budget", lambda own: own.budget(), settings, options),
         attempt=attempt_policy(settings, artifacts),
         previews=PreviewSlots(settings.preview.policy()),
         logins=Logins(settings.logins.policy(), salt=_login_salt(database)),
@@ -145,7 +155,8 @@ def build_traffic(settings: Settings) -> Traffic:
 
 def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIApp:
     """Build the HTTP application: all dialects, the shared download path, health checks and metrics."""
-    app = FastAPI(openapi_url=None, redirect_slashes=False)  # dialects read and document requests
+    # Dialects read and document requests. FastAPI's telemetry would record paths and queries, which hold secrets.
+    app = FastAPI(openapi_url=None, redirect_slashes=False, telemetry=_NO_TELEMETRY)
     public_url = settings.server.public_url
     documents = _documents(services, public_url)
     metrics = Metrics(services, [dialect.name for dialect in DIALECTS], traffic)
@@ -154,19 +165,19 @@ def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIA
         health.router(
             traffic, _readiness(services, settings), metrics.exposition, token.get_secret_value() if token else None
         ),
-        downloads.router(services),
+        downloads.router(services, NATIVE.errors.render),
         openapi.router(documents, __version__, public_url),
         pages.router([_api(dialect, documents[dialect.name]) for dialect in DIALECTS], __version__),
     ]
+    groups = [RouteGroup(router) for router in routers]
     app.state.wires, app.state.job_watch = {}, JobWatch(services.database)
     for dialect in DIALECTS:
-        own = _per_tenant(dialect.name, lambda options: options, settings)
+        own = _per_tenant(dialect.name, lambda options: options, settings, services.tenant_options)
         wire = Wire(dialect=dialect, on=services, settings=own, public_url=public_url)
         app.state.wires[dialect.name] = wire
         routers.append(dialect.router(wire))
-    for router in routers:
-        app.include_router(router)
-    surfaces = [*(dialect.errors for dialect in DIALECTS), downloads.ERRORS]
+        groups.append(RouteGroup(routers[-1], dialect.errors.prefixes))
+    app.router.routes.extend(groups)
     rules = RequestLimits(
         max_body=settings.server.max_body_bytes,
         body_seconds=settings.server.body_seconds,
@@ -176,7 +187,18 @@ def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIA
         hsts_seconds=settings.server.hsts_seconds,
         record_request=metrics.record_request,
     )
-    return build_middleware(app, routers, surfaces, rules)
+    return build_middleware(app, routers, _error_surfaces(), rules)
+
+
+def _error_surfaces() -> list[ErrorSurface]:
+    """Return who answers the errors of which paths. Signed links have the problems of the native API."""
+    return [*(dialect.errors for dialect in DIALECTS), downloads.error_surface(NATIVE.errors.render)]
+
+
+def render_unparsed(fault: HttpFault, path: str) -> Response | None:
+    """Return the answer to a request that is refused before it is parsed, if the path's dialect has one."""
+    found = (surface for surface in _error_surfaces() if surface.renders_unparsed and surface.owns(path))
+    return next((surface.render(fault, path) for surface in found), None)
 
 
 def _api(dialect: Dialect[Any], document: Mapping[str, Any]) -> ApiDocument:
@@ -191,8 +213,8 @@ def _api(dialect: Dialect[Any], document: Mapping[str, Any]) -> ApiDocument:
 
 def _link_urls(settings: Settings) -> set[str]:
     """Return the base URLs of download links that are not on the host of the API, of all tenants."""
-    urls = _per_tenant("loop", lambda options: options.link_url, settings)
-    return {url for url in (urls.default, *urls.overrides.values()) if url}
+    urls = {settings.table("loop", tenant).link_url for tenant in (None, *settings.tenants)}  # type: ignore[attr-defined]
+    return {url for url in urls if url}
 
 
 def _readiness(services: Services, settings: Settings) -> Readiness:
@@ -205,11 +227,14 @@ def _documents(services: Services, public_url: str | None) -> dict[str, dict[str
     return {item.name: item.document(services.catalogue, public_url) for item in DIALECTS}
 
 
-def _per_tenant(table: str, make: Callable[[Any], Built], settings: Settings) -> PerTenant[Built]:
-    """Build a value from a table of settings: one for all tenants, and one for each tenant with its own settings."""
-    return PerTenant(
-        default=make(settings.table(table)),
-        overrides={
-            tenant: make(settings.table(table, tenant)) for tenant, own in settings.tenants.items() if table in own
-        },
+def _per_tenant(
+    table: str, make: Callable[[Any], Built], settings: Settings, stored: TenantOptions
+) -> PerTenant[Built]:
+    """Build a value from a table of settings: one for all tenants, and one for each tenant with options of its own."""
+    overrides = TenantOverrides(
+        table=table,
+        in_settings=frozenset(tenant for tenant, own in settings.tenants.items() if table in own),
+        stored=stored,
+        build=lambda tenant, own: make(tenant_table(settings, table, tenant, own)),
     )
+    return PerTenant(default=make(settings.table(table)), overrides=overrides)

@@ -231,10 +231,29 @@ class QuotaExceeded(Waitable):
     code = "quota_exceeded"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptExport:
+    """An export whose files count against the budget."""
+
+    job: str
+    dialect: str
+    report: str
+    files: int
+    bytes: int
+    rows: int
+
+
 class BudgetExceeded(QuotaExceeded):
-    """The tenant uses all that it may keep, publish in a day or store; ``retry_after`` is when there is room again."""
+    """The tenant uses all that it may keep, publish in a day or store; ``retry_after`` is when there is room again.
+
+    ``largest`` are the exports whose deletion frees the most, among those that the caller may see.
+    """
 
     code = "budget_exceeded"
+
+    def __init__(self, message: str, *, retry_after: int | None, largest: Sequence[KeptExport] = ()) -> None:
+        super().__init__(message, retry_after=retry_after)
+        self.largest = tuple(largest)
 
 
 class RateExceeded(Waitable):

@@ -26,7 +26,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from offtake import __version__
-from offtake.app import build_app, build_services, build_tls, build_traffic
+from offtake.app import build_app, build_services, build_tls, build_traffic, render_unparsed
 from offtake.composition.executor import build_executor, build_maintenance
 from offtake.composition.resources import log_resources
 from offtake.composition.storage import check_storage
@@ -220,7 +220,7 @@ def _config(app: ASGIApp, settings: Settings, traffic: Traffic, tls: Tls | None)
         server_header=False,
         proxy_headers=False,  # http/proxies.py accepts only the proxies of the settings
         ws="none",
-        http=limited_protocol(connection_limits(server, settings.connections), traffic),
+        http=limited_protocol(connection_limits(server, settings.connections), traffic, render_unparsed),
         timeout_keep_alive=server.keep_alive_seconds,  # type: ignore[arg-type]  # uvicorn passes it to call_later unchanged
         ssl_context_factory=None if tls is None else lambda config, default: tls.context,
     )

@@ -6,7 +6,7 @@ SQL text. Values of rows, names of files and of tenants are bound, or stand in v
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 def quote_identifier(name: str, *, of: str | None = None) -> str:
@@ -26,6 +26,20 @@ def quote_literal(text: str) -> str:
 def comma_separated(items: Iterable[str]) -> str:
     """The items of a list, one per line so that a failing statement can be read."""
     return ",\n    ".join(items)
+
+
+def comparison(column: str, operator: str, values: Sequence[str]) -> str:
+    """A comparison of a filter expression, which is never null: a null equals no value and differs from every value.
+
+    ``values`` are SQL; only ``=`` takes several.
+    """
+    if operator == "contains":
+        return f"coalesce(contains({column}, {values[0]}), false)"
+    if operator == "!=":
+        return f"({column} IS DISTINCT FROM {values[0]})"
+    if operator == "=":
+        return f"coalesce({column} IN ({', '.join(values)}), false)"
+    return f"coalesce({column} {operator} {values[0]}, false)"
 
 
 def select_typed(columns: Iterable[tuple[str, str]], *, files: str | None, condition: str | None = None) -> str:

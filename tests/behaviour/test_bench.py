@@ -24,6 +24,8 @@ def test_the_bench_runs_every_measurement(tmp_path: Path) -> None:
     assert {name.partition(",")[0] for name in found} - {name.partition(",")[0] for name in exports} == {
         "queued → running",
         "status poll",
+        "native status poll",
+        "small export with Prefer: wait",
         "download",
         "create",
         "preview",

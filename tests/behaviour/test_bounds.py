@@ -9,12 +9,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from http.client import HTTPResponse
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.fixtures.installation import Installation, Served
+from tests.fixtures.native import PROBLEM
 from tests.fixtures.polling import wait_for
 from tests.fixtures.raw_http import connection, rest, status_of
 
@@ -88,6 +90,33 @@ def test_large_headers_are_refused(strict: Served) -> None:
     with connection(strict.url) as made:
         made.sendall(HEAD + b"X-Fits: " + b"x" * 3000 + b"\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
         assert rest(made).startswith(b"HTTP/1.1 40")  # read, and refused for its lack of credentials
+
+
+def test_a_request_that_cannot_be_parsed_is_answered_by_the_native_api_with_a_problem(strict: Served) -> None:
+    """Other paths keep the forms above. Links to files have problems as well."""
+    for head, status, code in (
+        (b"GET /v1/reports HTTP/1.1\r\nHost: x\r\nX-Large: " + b"x" * 5000, 431, "headers_too_large"),
+        (b"GET /download/a/" + b"x" * 5000, 431, "headers_too_large"),
+        (b"GET /v1/reports HTTP/1.1\r\nHost: x\r\nX Bad: 1\r\n\r\n", 400, "malformed_request"),
+        (b"GET http://x/%76%31/reports?a=1 HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n", 400, "malformed_request"),
+    ):
+        with connection(strict.url) as made:
+            made.sendall(head)
+            response = HTTPResponse(made)
+            response.begin()
+            problem = json.loads(response.read())
+            assert (response.status, response.headers["content-type"]) == (status, PROBLEM)
+            assert (problem["status"], problem["code"], problem["request"]) == (
+                status,
+                code,
+                response.headers["x-request-id"],
+            )
+            assert made.recv(1) == b""
+    with connection(strict.url) as made:  # the path is that of an answered request
+        made.sendall(b"GET /v1/reports HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert status_of(made) == 401
+        made.sendall(b"\0\r\n\r\n")
+        assert b"problem" not in rest(made)
 
 
 def test_an_unfinished_header_counts_towards_the_size_limit(strict: Served) -> None:

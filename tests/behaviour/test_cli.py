@@ -44,7 +44,11 @@ COMMANDS = (
     ("sweep",),
     ("tenant",),
     ("tenant", "add"),
-    ("tenant", "verify"),
+    ("tenant", "list"),
+    ("tenant", "show"),
+    ("tenant", "set"),
+    ("tenant", "remove"),
+    ("erase",),
     ("credential",),
     ("credential", "add"),
     ("credential", "list"),
@@ -331,11 +335,39 @@ def test_an_added_credential_is_printed_in_words_with_its_id(
     assert [line.split()[:2] for line in shown.out.splitlines() if made["id"] in line] == [[made["id"], arguments[0]]]
 
 
-def test_a_tenant_can_be_verified_and_unverified(home: Path) -> None:
-    verify = ("tenant", "verify", "acme", "--json")
-    assert result(command(*verify, "--undo", home=home)) == {"tenant": "acme", "verified": False}
-    assert result(command(*verify, home=home)) == {"tenant": "acme", "verified": True}
-    refused(command("tenant", "verify", "unknown", home=home), 6, "There is no tenant")
+def test_a_tenant_is_shown_changed_and_removed(home: Path) -> None:
+    assert command("tenant", "add", "short", home=home).code == 0
+    changes = (
+        "--not-verified",
+        "--timezone",
+        "Europe/Prague",
+        "--company-key",
+        "short-key",
+        "--limit",
+        "budget.kept_files=7",
+    )
+    changed = result(command("tenant", "set", "short", *changes, "--json", home=home))
+    assert changed == {
+        "tenant": "short",
+        "timezone": "Europe/Prague",
+        "company_key": "short-key",
+        "verified": False,
+        "limits": {"budget.kept_files": 7},
+    }
+    shown = result(command("tenant", "show", "short", "--json", home=home))
+    assert {"option": "budget.kept_files", "value": 7, "from": "tenant set"} in shown["limits"]
+    listed = result(command("tenant", "list", "--json", home=home))["tenants"]
+    assert [each["state"] for each in listed if each["tenant"] == "short"] == ["active"]
+    refused(command("tenant", "set", "short", "--limit", "budget.kept_fils=7", home=home), 3, "budget.kept_files?")
+    refused(command("tenant", "show", "shore", home=home), 6, "did you mean short?")
+
+    assert result(command("tenant", "remove", "short", "--dry-run", "--json", home=home))["dry_run"]
+    for confirmed in ((), ("--confirm", "other")):
+        refused(command("tenant", "remove", "short", *confirmed, home=home), 2, "--confirm")
+    assert command("erase", "--tenant", "short", "--person", "ann@customer.example", home=home).code == 0
+    refused(command("erase", "--tenant", "short", "--person", "+1", home=home), 2, "with a country code")
+    assert result(command("tenant", "remove", "short", "--confirm", "short", "--json", home=home))["tenant"] == "short"
+    refused(command("tenant", "remove", "short", "--confirm", "short", home=home), 6, "There is no tenant short")
 
 
 def test_public_keys_of_a_client_are_added_listed_and_removed(home: Path, tmp_path: Path) -> None:
@@ -531,9 +563,59 @@ def test_load_prints_the_numbers_of_rows(home: Path, tmp_path: Path) -> None:
     assert command("tenant", "add", "loads", home=home).code == 0
     rows = [call(f"c{number}", "2026-03-01T10:00:00Z") for number in (1, 2, 2)]
     load = ("load", "call", _ndjson(tmp_path / "a.ndjson", *rows), "--tenant", "loads", "--json")
-    shared = {"table": "call", "tenant": "loads", "read": 3, "superseded": 1, "rejected": 0}
-    assert result(command(*load, home=home)) == shared | {"inserted": 2, "updated": 0}
-    assert result(command(*load, home=home)) == shared | {"inserted": 0, "updated": 2}
+    first = result(command(*load, home=home))
+    counts = {"read": 3, "superseded": 1, "rejected": 0, "updated": 0, "marked": 0, "deleted": 0}
+    shared = {"table": "call", "tenant": "loads", **counts}
+    assert first == shared | {"inserted": 2, "unchanged": 0, "load": first["load"], "version": 1}
+    again = result(command(*load, home=home))
+    assert again == shared | {"inserted": 0, "unchanged": 2, "load": again["load"], "version": None}
+    recorded = result(command("loads", "show", first["load"], "--json", home=home))
+    size = (tmp_path / "a.ndjson").stat().st_size
+    assert recorded["source"] == [{"name": str(tmp_path / "a.ndjson"), "bytes": size}]
+    assert (recorded["state"], recorded["version"], recorded["counts"]["inserted"]) == ("committed", 1, 2)
+
+
+def test_a_load_is_undone_unless_later_loads_touched_its_rows(home: Path, tmp_path: Path) -> None:
+    assert command("tenant", "add", "undo", home=home).code == 0
+    teams = tmp_path / "teams.csv"
+
+    def load(text: str, *options: str) -> dict[str, Any]:
+        teams.write_text(text)
+        return result(command("load", "team", str(teams), "--tenant", "undo", "--json", *options, home=home))
+
+    first = load("team_id,name\na,1\nb,1\n")
+    feed = load("op,team_id,name\nU,b,2\nI,c,2\nD,zz,\nD,a,\n", "--delete-column", "op")
+    assert [feed[name] for name in ("read", "inserted", "updated", "marked", "deleted")] == [4, 1, 1, 2, 1]
+    refused(
+        command("loads", "undo", first["load"], home=home), 11, f"2 rows by load {feed['load']}", "Undo these first"
+    )
+    tried = result(command("loads", "undo", feed["load"], "--dry-run", "--json", home=home))
+    done = result(command("loads", "undo", feed["load"], "--json", home=home))
+    assert [done[name] for name in ("inserted", "updated", "deleted")] == [1, 1, 1]
+    assert tried == done | {"dry_run": True, "load": None, "version": None}
+    refused(command("loads", "undo", feed["load"], home=home), 11, f"is undone by {done['load']}")
+    refused(command("loads", "undo", done["load"], home=home), 11, "cannot be undone")
+    assert result(command("loads", "undo", first["load"], "--json", home=home))["deleted"] == 2
+    listed = result(command("loads", "list", "--tenant", "undo", "--json", home=home))["loads"]
+    assert [each["state"] for each in listed] == ["committed", "committed", "failed", "undone", "undone"]
+
+
+def test_delete_needs_keys_or_a_filter_on_columns_of_the_table(home: Path, tmp_path: Path) -> None:
+    assert command("tenant", "add", "deletes", home=home).code == 0
+    teams, keys = tmp_path / "teams.csv", tmp_path / "keys.csv"
+    teams.write_text("team_id,name\na,1\nb,1\nc,2\n")
+    keys.write_text("team_id\nc\nzz\n")
+    assert command("load", "team", str(teams), "--tenant", "deletes", home=home).code == 0
+    delete = ("delete", "team", "--tenant", "deletes", "--json")
+    refused(command(*delete, home=home), 2, "--keys")
+    refused(command(*delete, "--where", 'nam = "1"', home=home), 2, "--where", "did you mean name?")
+    tried = result(command(*delete, "--keys", str(keys), "--dry-run", home=home))
+    done = result(command(*delete, "--keys", str(keys), home=home))
+    assert (tried["marked"], tried["deleted"], done["marked"], done["deleted"]) == (2, 1, 2, 1)
+    assert result(command(*delete, "--where", 'name = "1" and not team_id = "b"', home=home))["deleted"] == 1
+    window = ("--replace-window", "2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z")
+    refused(command("load", "team", str(teams), "--tenant", "deletes", *window, home=home), 9, "no event time")
+    assert result(command("load", "team", str(teams), "--tenant", "deletes", "--json", home=home))["inserted"] == 2
 
 
 def test_an_invalid_row_exits_with_8_and_stops_the_load(home: Path, tmp_path: Path) -> None:
@@ -552,7 +634,9 @@ def test_an_invalid_row_exits_with_8_and_stops_the_load(home: Path, tmp_path: Pa
     assert command(*load, home=home).err.startswith("offtake: "), "neither a progress bar nor its empty line"
 
     rejects = tmp_path / "rejects.ndjson"
-    counts = result(command(*load, "--reject-to", str(rejects), home=home))
+    refused(command(*load, "--reject-to", str(rejects), "--max-rejects", "50%", home=home), 8, "2 of 3 rows are bad")
+    counts = result(command(*load, "--reject-to", str(rejects), "--max-rejects", "2", home=home))
+    assert rejects.stat().st_mode & 0o777 == 0o600
     assert (counts["read"], counts["inserted"], counts["rejected"]) == (3, 1, 2)
     lines = [json.loads(line) for line in rejects.read_text().splitlines()]
     assert [(line["line"], line["column"], line["reason"]) for line in lines] == [
@@ -605,13 +689,19 @@ def test_control_characters_of_a_file_never_reach_the_terminal(home: Path, tmp_p
     assert not {"\x1b", "\x07", "\x9b"} & {*done.err, *later.err}
 
 
-def test_seed_prints_the_numbers_of_rows_and_is_repeatable(home: Path) -> None:
+def test_seed_prints_the_numbers_of_rows_and_is_repeatable(home: Path, tmp_path: Path) -> None:
     assert command("tenant", "add", "seeded", home=home).code == 0
     seed = ("seed", "--tenant", "seeded", "--calls", "50", "--days", "2", "--until", "2026-03-31", "--json")
     made = result(command(*seed, home=home))
     assert made["rows"]["call"] == 50
     assert set(made["rows"]) == set(tables())
     assert result(command(*seed, home=home)) == made
+
+    own = tmp_path / "team.csv"
+    own.write_text("team_id,name\nown,Own\n")
+    assert command("load", "team", str(own), "--tenant", "seeded", home=home).code == 0
+    refused(command(*seed, home=home), 11, "rows that are not sample data", "in: team.", "--force")
+    assert command(*seed, "--table", "team", "--force", home=home).code == 0
 
 
 def test_a_port_in_use_is_reported(home: Path) -> None:

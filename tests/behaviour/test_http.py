@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import httpx
 import pytest
 
 from tests.fixtures.dialects import DIALECT_CASES, DialectCase
 from tests.fixtures.installation import Installation, Served
+from tests.fixtures.native import MARCH, REPORT, V1, native_client
+from tests.fixtures.raw_http import connection, status_of
 
 _by_dialect = pytest.mark.parametrize("case", DIALECT_CASES, ids=[case.dialect for case in DIALECT_CASES])
 OFFER = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAMAAABkAAQAoAAAAAIAAAAA"}
@@ -27,6 +33,48 @@ def _ask(request: httpx.Request, method: str, client: httpx.Client) -> tuple[int
     answer = client.send(httpx.Request(method, request.url, headers=request.headers))
     changing = {"date", "x-request-id", "location", "ratelimit-remaining", "ratelimit-reset"}
     return answer.status_code, {k: v for k, v in answer.headers.items() if k not in changing}, answer.content
+
+
+@contextmanager
+def creating(dialect: str, served: Served) -> Iterator[httpx.Request]:
+    """Yield a valid request of that dialect that creates an export."""
+    if dialect == "native":
+        with native_client(served, "strict") as native:
+            body = {"report": REPORT, "timespan": MARCH}
+            yield native.http.build_request("POST", f"{V1}/exports", json=body)
+        return
+    case = next(each for each in DIALECT_CASES if each.dialect == dialect)
+    with case.account(served, "strict") as account:
+        yield account.client.build_create(case.export)
+
+
+@pytest.mark.parametrize("dialect", ["native", *(case.dialect for case in DIALECT_CASES)])
+def test_what_servers_read_differently_is_refused(idle: Served, dialect: str) -> None:
+    """Several Authorization headers, equal keys in an object, and an encoded body; then a body that is announced as too
+    large is refused before the client has sent any of it."""
+    with creating(dialect, idle) as request, httpx.Client(trust_env=False) as http:
+
+        def send(headers: list[tuple[str, str]], content: bytes | None) -> httpx.Response:
+            kept = [(name, value) for name, value in request.headers.multi_items() if name != "content-length"]
+            return http.send(httpx.Request("POST", request.url, headers=[*kept, *headers], content=content))
+
+        other = ("Authorization", request.headers["authorization"])
+        assert send([other], request.content).status_code == 401
+        json_type = [] if "content-type" in request.headers else [("Content-Type", "application/json")]
+        repeated = send(json_type, b'{"start": 1, "start": 2}')
+        assert (repeated.status_code, "/start" in repeated.text) == (400, True), repeated.text
+        encoded = send([("Content-Encoding", "gzip")], gzip.compress(request.content))
+        assert (encoded.status_code, encoded.headers["accept-encoding"]) == (415, "identity")
+        assert send([("Content-Encoding", "identity")], request.content).is_success
+        with connection(idle.url) as made:
+            head = f"POST {request.url.raw_path.decode()} HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n"
+            kept = "".join(
+                f"{name}: {request.headers[name]}\r\n"
+                for name in ("authorization", "content-type")
+                if name in request.headers
+            )
+            made.sendall(f"{head}{kept}Expect: 100-continue\r\n\r\n".encode())
+            assert status_of(made) == (400 if dialect == "native" else 413)
 
 
 @_by_dialect

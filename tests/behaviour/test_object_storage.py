@@ -171,7 +171,11 @@ def test_load_seed_and_serve_say_what_is_wrong_with_the_storage(
     file = installation.home / "team.csv"
     file.write_text("team_id,name\nt1,One\n")
     unavailable = wrong in ("endpoint", "host", "scheme")
-    for arguments in (("load", "team", str(file), "--tenant", "acme"), ("seed", "--tenant", "acme", "--table", "team")):
+    for arguments in (
+        ("load", "team", str(file), "--tenant", "acme"),
+        ("seed", "--tenant", "acme", "--table", "team"),
+        ("tenant", "show", "acme"),
+    ):
         done = command(*arguments, home=installation.home)
         assert done.code == (9 if unavailable else 3), done.err
         assert (done.out, len(done.err.splitlines())) == ("", 1)

@@ -92,7 +92,17 @@ def run(report: Path, *arguments: str) -> Done:
 
 def test_cases_of_own_reports_pass_or_say_what_differs(report: Path) -> None:
     done = run(report)
-    assert (done.code, done.out) == (0, "passed   calls_a_day/ordinary\n"), done.err
+    line = '{ table = "call", prune = "window", if_empty = { rows = "none" } }'
+    passed = "passed   calls_a_day/ordinary\n"
+    assert (done.code, done.out) == (0, f"{passed}add to   calls_a_day/report.toml:\n    {line},\n"), done.err
+    (report / "report.toml").write_text(REPORT.replace('{ table = "call", prune = "window" }', line))
+    assert run(report).out == passed
+    faulty = line.replace('"none"', '"same", null = ["calls"]')
+    (report / "report.toml").write_text(REPORT.replace('{ table = "call", prune = "window" }', faulty))
+    done = run(report)
+    assert f"differs  calls_a_day/if_empty\n  report.toml:\n    the cases show: {line}\n" in done.out
+    assert done.err == "offtake: 1 of 2 cases differ from what they expect.\n"
+    (report / "report.toml").write_text(REPORT.replace('{ table = "call", prune = "window" }', line))
     case = report / "cases" / "ordinary"
     (case / "expected.jsonl").write_text(EXPECTED.replace('"calls": 1}\n{', '"calls": 3}\n{'))
     done = run(report, "calls_a_day")

@@ -18,6 +18,7 @@ from offtake.core.attempt.reconciliation import count_rows
 from offtake.core.presentation import choose
 from offtake.core.query import intermediate
 from offtake.core.report_cases.case import TENANT, Case, Row, cases_of
+from offtake.core.report_cases.empty_tables import Trial, add_case
 from offtake.core.report_cases.run import FilledCase, entries_query, fill, rows_query
 from offtake.engine.duckdb import Session
 from offtake.lake.tables import DUCKDB_TYPES, TableKind, tables
@@ -142,6 +143,20 @@ def test_a_filter_is_pushed_down_to_the_scan_of_the_table(filled: Filled) -> Non
         (row,) = session.rows(dataclasses.replace(query, sql=f"EXPLAIN {query.sql}", columns=("kind", "text")))
     scans = [block for block in row["text"].split("╭") if "READ_PARQUET" in block and "Filters:" in block]
     assert f"call_id = '{call}'" in scans[0]
+
+
+@pytest.mark.parametrize("name", sorted(CATALOGUE.reports))
+def test_the_folder_declares_what_is_missing_if_a_table_is_empty(name: str, filled: Filled) -> None:
+    """``tools/empty_tables.py`` writes ``if_empty`` from all cases; here they run until they show all that it says."""
+    report = CATALOGUE.reports[name]
+    columns = [column.name for column in report.columns]
+    declared = {use.table: use.if_empty for use in report.tables}
+    trials: dict[str, Trial] = {}
+    for case in sorted((each for each in ALL if each.report == name), key=lambda each: each.folder.name != "ordinary"):
+        shown = {table: trial.result(columns) for table, trial in trials.items()}
+        unseen = {table for table in declared if shown.get(table) != declared[table]}
+        add_case(trials, filled(case), only=unseen)
+    assert {table: trial.result(columns) for table, trial in trials.items()} == declared
 
 
 # What a value of a personal column becomes, by its type in DuckDB: text that no case contains, in any letter case.

@@ -23,6 +23,7 @@ from offtake.errors import BudgetExceeded, TenantBudgetExhausted
 from offtake.executor.worker import Worker, claim_next
 from offtake.http.errors import retry_headers
 from offtake.model.artifact import Artifact
+from offtake.model.job import JobFilter
 from offtake.model.tenant import Tenant
 from offtake.store import job_queries, jobs, usage
 from offtake.store.records import request_to_json, stored_bytes
@@ -159,7 +160,7 @@ def test_a_tenant_exports_its_bytes_of_the_day_and_no_more(on: Services) -> None
     with on.database.write() as connection:
         tomorrow = on.now(connection) + timedelta(days=1)
         assert usage.read(connection, "acme").published_on(tomorrow) == 0
-        budget.require_room(connection, "acme", on, request_bytes=1, now=tomorrow)
+        budget.require_room(connection, JobFilter(tenant="acme"), on, request_bytes=1, now=tomorrow)
 
 
 def test_a_file_beyond_the_budget_is_not_published(on: Services) -> None:

@@ -286,6 +286,10 @@ def test_tutorial(checkout: Path, paste: Paste) -> None:
 
 def test_loading_your_own_data(paste: Paste) -> None:
     paste("docs/how-to/load-your-own-data.md")
+    printed = paste("docs/how-to/change-loaded-data.md").splitlines()
+    assert [line for line in printed if line.endswith(" deleted")] == [
+        f"{number:>10} deleted" for number in (1, 1, 1, 1, 1)
+    ]
 
 
 def test_a_plain_script_that_pulls(paste: Paste) -> None:

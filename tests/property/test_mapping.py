@@ -23,6 +23,7 @@ from offtake.lake.delta import Lake
 from offtake.lake.ingest.check import check
 from offtake.lake.ingest.load import load
 from offtake.lake.ingest.mapping.toml_mapping import read_mapping
+from offtake.lake.ingest.options import LoadOptions
 from offtake.lake.storage import FolderTableStorage
 from offtake.lake.tables import tables
 from tests.unit.lake.stored import stored
@@ -273,7 +274,7 @@ def test_rows_are_those_of_an_independent_calculation(rules: Rules, rows: list[d
         expected = [_expected(row, rules) for row in kept]
         bad = Counter(column for _, faults in expected for column in faults)
         rejected = sum(bool(faults) for _, faults in expected)
-        report = check(lake, CALL, [path], tenant="acme", mapping=mapping)
+        report = check(lake, CALL, [path], tenant="acme", options=LoadOptions(mapping=mapping))
         summary = (report.read, report.rejected, report.left_out)
         assert summary == (len(rows), rejected, len(rows) - len(kept)), report.groups
         found: Counter[str | None] = Counter()

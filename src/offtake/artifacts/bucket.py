@@ -7,7 +7,6 @@ condition would make the client's retry fail after a lost response.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +21,7 @@ class BucketArtifacts(ArtifactStore):
     def __init__(self, root: Path, bucket: Bucket) -> None:
         super().__init__(root)
         self._bucket = bucket
-        self.has_presigned_urls = True
+        self.presign = bucket.presigned_url
 
     def check(self) -> None:
         """List the bucket."""
@@ -42,10 +41,6 @@ class BucketArtifacts(ArtifactStore):
     def read(self, key: str, first: int, end: int) -> Iterator[bytes]:
         """Stream the object's bytes."""
         return self._bucket.read(key, first, end)
-
-    def presigned_url(self, key: str, life: timedelta) -> str:
-        """Return the object's own presigned URL."""
-        return self._bucket.presigned_url(key, life)
 
     def remove(self, key: str) -> None:
         """Remove the object, if it exists."""

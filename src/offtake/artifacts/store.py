@@ -33,6 +33,10 @@ _FILE_NAME = re.compile(r"(?P<job>[0-9a-f-]{36})\.(?P<fence>\d+)(\..*)?")
 _DISK_FULL = frozenset({28, 122})  # ENOSPC, EDQUOT
 
 
+# Returns a URL with which anyone can read the file of a key for that long. Raises StorageUnavailable.
+Presign = Callable[[str, timedelta], str]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFile:
     """A file of the store: the attempt that wrote it, whether it is only staged, and how to remove it."""
@@ -47,12 +51,13 @@ class StoredFile:
 class ArtifactStore(ABC):
     """Base of the implementations; defines all keys. ``root`` is a local folder.
 
+    ``presign`` makes URLs of the store itself; None: it has none, because its files are in a folder.
     ``capacity`` is the size of the disk of the published files at the start, in bytes; None if they are on no disk.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.has_presigned_urls = False
+        self.presign: Presign | None = None
         self.capacity: int | None = None
 
     def prepare(self) -> None:
@@ -66,13 +71,6 @@ class ArtifactStore(ABC):
 
         Raises SettingsError for a fault that needs an operator, else StorageUnavailable; both name the fault.
         """
-
-    def presigned_url(self, key: str, life: timedelta) -> str:
-        """Return a URL of the store itself with which anyone can read the file for that long.
-
-        Only if ``has_presigned_urls``. Raises StorageUnavailable.
-        """
-        raise NotImplementedError
 
     def require_room(self, free_bytes: int) -> None:
         """Check that attempts can write on this machine and that ``free_bytes`` are free.

@@ -8,7 +8,17 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from offtake.model.column_type import ColumnType
-from offtake.model.report import Column, IntermediateTable, Mark, Prune, Report, RowCount, TableUse
+from offtake.model.report import (
+    Column,
+    IfEmpty,
+    IntermediateTable,
+    Mark,
+    Prune,
+    Report,
+    RowCount,
+    RowsIfEmpty,
+    TableUse,
+)
 from offtake.model.request import ReportParameters
 from offtake.toml_reader import TomlTable, nearest, open_table
 
@@ -63,7 +73,7 @@ def _report(table: TomlTable, folder: Path, *, sql: str, tables: Tables) -> Repo
         window=table.optional_text("window"),
         consecutive=table.optional_text("consecutive"),
         key=table.texts("key", required=True),
-        tables=_table_uses(table, tables),
+        tables=_table_uses(table, tables, [column.name for column in columns]),
         columns=columns,
         sql=sql,
         server_audit=table.flag("server_audit", default=False),
@@ -159,17 +169,33 @@ def _parameters(table: TomlTable) -> tuple[str, ...]:
     return names
 
 
-def _table_uses(table: TomlTable, tables: Tables) -> tuple[TableUse, ...]:
+def _table_uses(table: TomlTable, tables: Tables, columns: Collection[str]) -> tuple[TableUse, ...]:
     uses: list[TableUse] = []
     for row in table.rows("tables"):
-        row.allow("table", "prune")
-        use = TableUse(table=row.text("table"), prune=row.word("prune", Prune))
+        row.allow("table", "prune", "if_empty")
+        use = TableUse(table=row.text("table"), prune=row.word("prune", Prune), if_empty=_if_empty(row, columns))
         if use.table and use.table not in tables:
             row.fault(f"the lake has no table {use.table!r}; {nearest(use.table, tables)}", "table")
         elif use.table in {each.table for each in uses}:
             row.fault(f"table {use.table!r} is listed twice; remove one of the two")
         uses.append(use)
     return tuple(uses)
+
+
+def _if_empty(use: TomlTable, columns: Collection[str]) -> IfEmpty | None:
+    """Return what a table use declares about the table being empty."""
+    if "if_empty" not in use.data:
+        return None
+    table = use.table("if_empty")
+    table.allow("rows", "null", "other")
+    found = IfEmpty(rows=table.word("rows", RowsIfEmpty), null=table.texts("null"), other=table.texts("other"))
+    for key, names in (("null", found.null), ("other", found.other)):
+        for name in names:
+            if name not in columns:
+                table.fault(f"{key!r} names {name!r}, which is not a column; {nearest(name, columns)}", key)
+    if found.rows is RowsIfEmpty.NONE and (found.null or found.other):
+        table.fault("there are no rows, so remove 'null' and 'other'", "rows")
+    return found
 
 
 def _check_window_and_key(table: TomlTable, report: Report) -> None:

@@ -9,7 +9,25 @@ import typer
 from typer.core import TyperGroup
 
 from offtake import __version__
-from offtake.cli import audit, config, data, home, identity, jobs, link_key, mapping, report, server, state, sweep
+from offtake.cli import (
+    audit,
+    config,
+    data,
+    erase,
+    home,
+    identity,
+    jobs,
+    lake,
+    link_key,
+    loads,
+    mapping,
+    report,
+    server,
+    state,
+    sweep,
+    tables,
+    tenants,
+)
 from offtake.cli.exits import EXITS, INTERRUPTED, exit_code
 from offtake.cli.options import printable
 from offtake.cli.usage_errors import plain_messages
@@ -34,9 +52,9 @@ A first run:
 # The sections of the help, and the commands in each of them.
 _SECTIONS = {
     "Set up": ("init", "config", "tenant", "credential", "link-key"),
-    "Data": ("load", "mapping", "seed", "report"),
+    "Data": ("load", "mapping", "loads", "delete", "seed", "tables", "lake", "report"),
     "Run": ("serve", "worker"),
-    "Operate": ("jobs", "audit", "sweep", "state"),
+    "Operate": ("jobs", "audit", "sweep", "erase", "state"),
 }
 
 
@@ -89,16 +107,20 @@ def program(
     """Replaced by the help of the program."""
 
 
-for group in (home, data, server, sweep):
+for group in (home, data, server, sweep, erase):
     group.register(app)
-app.add_typer(identity.tenants, name="tenant")
+app.add_typer(tenants.commands, name="tenant")
 app.add_typer(identity.credentials, name="credential")
 app.add_typer(link_key.commands, name="link-key")
+app.command()(loads.delete)
+app.add_typer(loads.commands, name="loads")
 app.add_typer(jobs.commands, name="jobs")
 app.add_typer(audit.commands, name="audit")
 app.add_typer(state.commands, name="state")
 app.add_typer(config.commands, name="config")
 app.add_typer(report.commands, name="report")
+app.add_typer(tables.commands, name="tables")
+app.add_typer(lake.commands, name="lake")
 app.add_typer(mapping.commands, name="mapping")
 
 

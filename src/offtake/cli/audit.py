@@ -14,7 +14,19 @@ from offtake.core.admin import audit_log, identity
 from offtake.model.audit import AuditFilter, AuditRow
 
 commands = typer.Typer(help="Read the audit log.", no_args_is_help=True, rich_markup_mode=None)
-_COLUMNS = ("at", "tenant", "operation", "outcome", "count", "dialect", "credential", "address", "job", "actor")
+_COLUMNS = (
+    "at",
+    "tenant",
+    "operation",
+    "outcome",
+    "count",
+    "dialect",
+    "credential",
+    "address",
+    "job",
+    "report",
+    "actor",
+)
 
 
 @commands.callback()
@@ -83,6 +95,9 @@ def _record(row: AuditRow) -> dict[str, Any]:
         "credential": entry.principal,
         "address": entry.address,
         "job": entry.job,
+        "report": entry.report,
+        "format": entry.format,
+        "columns": entry.column_count,
         "actor": entry.actor,
         "effective": entry.effective,
     }

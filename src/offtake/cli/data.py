@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -31,9 +29,11 @@ from offtake.cli.options import (
     TenantOption,
     check_output_option,
     open_home,
+    operator_name,
     printable,
     progress_bar,
     show,
+    storage_checked,
 )
 from offtake.cli.sources import (
     EncodingOption,
@@ -46,17 +46,22 @@ from offtake.cli.sources import (
     encoding_named,
     expand,
 )
+from offtake.cli.tables import find_table
 from offtake.core.admin import identity
+from offtake.core.loads import changes
+from offtake.core.loads.changes import Target
 from offtake.core.services import Services
-from offtake.errors import StorageUnavailable, UnknownName
+from offtake.errors import ReversedTimespan, StateError
 from offtake.lake.ingest.check import check as check_files
 from offtake.lake.ingest.inputs.input_file import Input
-from offtake.lake.ingest.load import load as load_files
-from offtake.lake.ingest.mapping.definition import MappingDefinition
+from offtake.lake.ingest.options import LoadOptions, MaxRejects, parse_max_rejects
 from offtake.lake.seed import SIZES, SeedPlan
 from offtake.lake.seed import seed as seed_lake
+from offtake.lake.seed.ownership import tables_with_other_rows
 from offtake.lake.tables import Table, tables
+from offtake.model.timespan import Timespan
 
+_SELDOM = ("left_out", "marked", "deleted")  # counts that are not printed if they are 0
 _SIZES = ", ".join(f"{name} {calls:,}" for name, calls in SIZES.items())
 
 
@@ -86,20 +91,28 @@ def seed(
             help="Put one call in 20, and other rows, near the latest clock changes, which may be outside the days.",
         ),
     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Add the sample data to a tenant that has rows of its own.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Fill every table with consistent sample data. A repeated run with the same options adds no rows."""
+    """Fill every table with consistent sample data. A repeated run with the same options adds no rows.
+
+    A tenant that has other rows than sample data is refused: its reports would mix both.
+    """
     if size not in SIZES:
         raise typer.BadParameter(f"{size!r} is not one of {', '.join(SIZES)}", param_hint="--size")
-    only = [_table(name).name for name in table or ()]
+    only = [find_table(name).name for name in table or ()]
     services = open_home(home)
     identity.get_tenant(tenant, services)
+    if not force:
+        _require_own_rows(tenant, services)
     last = until.date() if until else datetime.now(UTC).date()
     plan = SeedPlan(
         tenant=tenant, days=days, until=last, calls=calls or SIZES[size], seed=seed, clock_changes=clock_changes
     )
     with (
-        _storage_checked(services),
+        storage_checked(services),
         progress_bar("Generating sample data", "{task.percentage:>3.0f} %") as progress,
     ):
         task = progress.add_task("rows", total=None)
@@ -108,6 +121,17 @@ def seed(
         )
     lines = [f"{rows:>10,} {table}" for table, rows in seeded.items()]
     show({"tenant": tenant, "until": last.isoformat(), "rows": dict(seeded)}, as_json, "\n".join(lines))
+
+
+def _require_own_rows(tenant: str, on: Services) -> None:
+    with storage_checked(on):
+        found = tables_with_other_rows(on.lake, tenant, tables().values())
+    if found:
+        raise StateError(
+            f"The tenant {tenant} has rows that are not sample data, or were seeded so long ago that the log of the "
+            f"table no longer tells, in: {', '.join(found)}. Seed another tenant, or add the sample data to these rows "
+            "with --force."
+        )
 
 
 def load(
@@ -123,7 +147,30 @@ def load(
     encoding: EncodingOption = None,
     decimal: DecimalOption = None,
     reject_to: Annotated[
-        Path | None, typer.Option(help="Load the valid rows and write the rejected ones, with reasons, to this file.")
+        Path | None, typer.Option(help="Write the rejected rows, with reasons, to this file, readable by you only.")
+    ] = None,
+    max_rejects: Annotated[
+        str,
+        typer.Option(
+            metavar="N|N%",
+            help="Load the valid rows if at most so many rows, or percent of the rows, are rejected.",
+        ),
+    ] = "0",
+    replace_window: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            metavar="FROM TO",
+            help="Make this period of the event time exactly what the files say: stored rows in it that no file has "
+            "are deleted, and rows outside it are rejected. Two instants such as 2026-03-01T00:00:00Z; TO is excluded.",
+        ),
+    ] = None,
+    delete_column: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Column of the files that marks rows to delete, with true, D or delete; of such a row only the key "
+            "is read.",
+        ),
     ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Read everything, change nothing, and list all faults by column.")
@@ -135,16 +182,17 @@ def load(
     query: QueryOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Load files into a table by upsert on its key. Without --reject-to, a bad row stops the load; nothing changes.
+    """Load files into a table by upsert on its key. Unless --max-rejects permits it, a bad row stops the load.
 
-    CSV, TSV, JSON, NDJSON, Parquet, Arrow and XLSX are read, text and Parquet also compressed (.gz, .zst).
+    Nothing changes then. The load is recorded, and `offtake loads undo` undoes it. CSV, TSV, JSON, NDJSON, Parquet,
+    Arrow and XLSX are read, text and Parquet also compressed (.gz, .zst).
     """
     mapping = read_or_identity(mapping_file)
     table, files = separate(table, files, mapping)
-    target = _table(table)
+    model = find_table(table)
     mapping = adjust(
         mapping,
-        target,
+        model,
         renamed=renamed,
         ignore_extra=ignore_extra,
         timezone=timezone,
@@ -157,35 +205,46 @@ def load(
             "query": query,
         },
     )
+    options = LoadOptions(
+        mapping=mapping,
+        reject_to=reject_to,
+        max_rejects=_max_rejects(max_rejects),
+        period=_period(replace_window),
+        delete_column=delete_column,
+    )
+    if options.period is not None and delete_column is not None:
+        message = "a replaced period has no rows to mark; give one of the two options"
+        raise typer.BadParameter(message, param_hint="--replace-window, --delete-column")
     services = open_home(home)
     identity.get_tenant(tenant, services)
     found = expand(services, files, pattern or (), form)
     if check:
-        _check(services, target, found.inputs, mapping, tenant=tenant, as_json=as_json)
+        _check(services, model, found.inputs, options, tenant=tenant, as_json=as_json)
         return
     if reject_to is not None:
         check_output_option("--reject-to", reject_to, home, inputs=[each.local for each in found.inputs if each.local])
-    with _storage_checked(services), progress_bar(f"Loading {table}", "{task.completed:,.0f} rows") as progress:
+    target = Target(tenant=tenant, table=model, actor=operator_name())
+    with storage_checked(services), progress_bar(f"Loading {table}", "{task.completed:,.0f} rows") as progress:
         task = progress.add_task("rows", total=None)
-        counts = load_files(
-            services.lake,
-            target,
-            found.inputs,
-            tenant=tenant,
-            mapping=mapping,
-            reject_to=reject_to,
-            progress=lambda rows: progress.update(task, completed=rows),
-        )
-    result = asdict(counts)
+        done = changes.load(target, found.inputs, options, lambda rows: progress.update(task, completed=rows), services)
+    counts = done.stored.counts.as_mapping()
+    lines = [f"{number:>10,} {name}" for name, number in counts.items() if number or name not in _SELDOM]
     show(
-        {"table": table, "tenant": tenant, "skipped": list(found.skipped)} | result,
+        {
+            "table": table,
+            "tenant": tenant,
+            "load": done.id,
+            "version": done.stored.version,
+            "skipped": list(found.skipped),
+            **counts,
+        },
         as_json,
-        "\n".join(f"{number:>10,} {name}" for name, number in result.items()),
+        "\n".join([*lines, f"load {done.id}"]),
     )
 
 
 def _check(
-    services: Services, table: Table, files: Sequence[Input], mapping: MappingDefinition, *, tenant: str, as_json: bool
+    services: Services, table: Table, files: Sequence[Input], options: LoadOptions, *, tenant: str, as_json: bool
 ) -> None:
     """Check files and print all faults. Exits with the code of the load that they would stop."""
     with progress_bar(f"Checking {table.name}", "{task.completed:,.0f} rows") as progress:
@@ -195,7 +254,7 @@ def _check(
             table,
             files,
             tenant=tenant,
-            mapping=mapping,
+            options=options,
             progress=lambda rows: progress.update(task, completed=rows),
         )
     result = {"table": table.name, "tenant": tenant} | check_report.as_object(report)
@@ -204,19 +263,21 @@ def _check(
         raise typer.Exit(FILE_REFUSED if report.file_faults else ROWS_REFUSED)
 
 
-@contextmanager
-def _storage_checked(services: Services) -> Iterator[None]:
-    """Check the lake's storage before the block. If the block cannot use the storage, raise an error that says why."""
-    services.lake.storage.check()
+def _max_rejects(text: str) -> MaxRejects:
     try:
-        yield
-    except StorageUnavailable:
-        services.lake.storage.check(writing=True)
-        raise
+        return parse_max_rejects(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} {error}", param_hint="--max-rejects") from error
 
 
-def _table(name: str) -> Table:
-    table = tables().get(name)
-    if table is None:
-        raise UnknownName(f"There is no table {name}; the tables are {', '.join(tables())}.")
-    return table
+def _period(bounds: tuple[str, str] | None) -> Timespan | None:
+    if bounds is None:
+        return None
+    try:
+        start, end = (datetime.fromisoformat(text) for text in bounds)
+        if start.tzinfo is not None and end.tzinfo is not None:
+            return Timespan(start=start.astimezone(UTC), end=end.astimezone(UTC), zone="UTC")
+    except (ValueError, OverflowError, ReversedTimespan):
+        pass
+    message = "needs two instants with an offset, such as 2026-03-01T00:00:00Z, the earlier one first"
+    raise typer.BadParameter(message, param_hint="--replace-window")

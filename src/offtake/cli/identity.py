@@ -1,4 +1,4 @@
-"""``offtake tenant``, ``offtake credential`` and ``offtake credential key``."""
+"""``offtake credential`` and ``offtake credential key``."""
 
 from __future__ import annotations
 
@@ -11,24 +11,18 @@ import typer
 from rich import box
 from rich.table import Table
 
-from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, next_command, open_home, show, show_table
+from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, open_home, show, show_table
 from offtake.core.admin import identity
 from offtake.core.admin.identity import NewCredential
-from offtake.errors import InvalidZone
 from offtake.model.tenant import (
     DEFAULT_SCOPES,
-    TENANT_NAME,
     Credential,
     CredentialKind,
     DataAccess,
     Scope,
-    Tenant,
-    company_key_fault,
     user_name_fault,
 )
-from offtake.model.timespan import zone
 
-tenants = typer.Typer(help="Manage tenants: isolated customers.", no_args_is_help=True, rich_markup_mode=None)
 credentials = typer.Typer(
     help="Manage credentials, with which clients authenticate.", no_args_is_help=True, rich_markup_mode=None
 )
@@ -78,53 +72,9 @@ PersonalOption = Annotated[
 ]
 
 
-@tenants.callback()
-def tenant_group() -> None:
-    """Manage tenants: isolated customers."""
-
-
 @credentials.callback()
 def credential_group() -> None:
     """Manage credentials, with which clients authenticate."""
-
-
-@tenants.command("add")
-def add_tenant(
-    name: Annotated[str, typer.Argument(help="1 to 63 lower-case letters, digits and dashes.")],
-    home: HomeOption = DEFAULT_HOME,
-    company_key: Annotated[str | None, typer.Option(help="Key that Khoros clients send for this tenant.")] = None,
-    timezone: Annotated[str, typer.Option(help="IANA zone of the account's calendar.")] = "UTC",
-    as_json: JsonOption = False,
-) -> None:
-    """Create a tenant. Other tenants cannot see its data, jobs, files and credentials."""
-    if not TENANT_NAME.fullmatch(name):
-        raise typer.BadParameter(f"{name!r} is not 1 to 63 lower-case letters, digits and dashes", param_hint="NAME")
-    if company_key is not None and (fault := company_key_fault(company_key)):
-        raise typer.BadParameter(f"the key {fault}", param_hint="--company-key")
-    try:
-        zone(timezone)
-    except InvalidZone as error:
-        raise typer.BadParameter(error.message, param_hint="--timezone") from error
-    services = open_home(home)
-    identity.add_tenant(Tenant(name=name, zone=timezone, company_key=company_key), services)
-    result = {"tenant": name, "timezone": timezone, "company_key": company_key}
-    following = next_command(f"credential add {name} --kind oauth", home)
-    show(result, as_json, f"Tenant {name} is ready. Next: {following}")
-
-
-@tenants.command("verify")
-def verify_tenant(
-    name: Annotated[str, typer.Argument(help="The tenant.")],
-    home: HomeOption = DEFAULT_HOME,
-    undo: Annotated[bool, typer.Option("--undo", help="Mark the account as not verified.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Mark a tenant's account as verified. New tenants are verified.
-
-    The Loop dialect refuses requests of accounts that are not verified; the other dialects do not check.
-    """
-    identity.set_verified(name, open_home(home), is_verified=not undo)
-    show({"tenant": name, "verified": not undo}, as_json, f"Tenant {name} is {'not ' if undo else ''}verified.")
 
 
 @credentials.command("add")

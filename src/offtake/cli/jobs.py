@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import getpass
-import os
 from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
@@ -13,7 +11,7 @@ import typer
 from rich import box
 from rich.table import Table
 
-from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, open_home, show, show_table
+from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, open_home, operator_name, show, show_table
 from offtake.core.admin import jobs as admin_jobs
 from offtake.core.admin.identity import get_tenant
 from offtake.core.services import Services
@@ -98,11 +96,7 @@ def release_job(job: JobArgument, home: HomeOption = DEFAULT_HOME, as_json: Json
 
 
 def _as_operator(action: Callable[[str, str, Services], Job], job: str, on: Services) -> Job:
-    try:
-        operator = getpass.getuser()
-    except (KeyError, OSError):  # a user id without a name, as in many containers
-        operator = str(os.getuid())
-    return action(job, operator, on)
+    return action(job, operator_name(), on)
 
 
 def held(job: Job) -> bool:
@@ -140,6 +134,7 @@ def job_record(job: Job) -> dict[str, Any]:
         "bytes": artifact.bytes if artifact else None,
         "sha256": artifact.sha256 if artifact else None,
         "failure": {"code": failure.code, "message": failure.message} if failure else None,
+        "notices": [f"{each.code}: {each.message}" for each in job.notices],
         "principal": job.principal,
         "actor": job.actor,
         "effective": job.effective,

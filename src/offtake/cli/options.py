@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import re
 import shlex
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +20,7 @@ from rich.table import Table
 
 from offtake.app import build_services, installation_paths
 from offtake.core.services import Services
-from offtake.errors import OutputError
+from offtake.errors import OutputError, StorageUnavailable
 from offtake.home import Home
 from offtake.logs import configure_logs
 from offtake.output_file import check_output
@@ -42,6 +44,38 @@ def open_home(path: Path) -> Services:
     settings = load_settings(home.settings)
     configure_logs("warning")
     return build_services(home, settings)
+
+
+def operator_name() -> str:
+    """Return the login name of the user who runs the command."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as in many containers
+        return str(os.getuid())
+
+
+@contextmanager
+def storage_checked(services: Services) -> Iterator[None]:
+    """Check the lake's storage before the block. If the block cannot use the storage, raise an error that says why."""
+    services.lake.storage.check()
+    try:
+        yield
+    except StorageUnavailable:
+        services.lake.storage.check(writing=True)
+        raise
+
+
+def confirm_name(given: str | None, name: str, question: str) -> None:
+    """Let the operator type the name at the terminal, unless ``given`` (``--confirm``) has it already.
+
+    Raises BadParameter if another name was given, or none and there is no terminal.
+    """
+    if given is None:
+        if not sys.stdin.isatty():
+            raise typer.BadParameter(f"without a terminal, give --confirm {name}", param_hint="--confirm")
+        given = typer.prompt(f"{question} Type {name} to continue", err=True)
+    if given != name:
+        raise typer.BadParameter(f"{given!r} is not {name!r}; nothing was changed", param_hint="--confirm")
 
 
 def printable(text: str) -> str:

@@ -1,8 +1,10 @@
-"""``offtake report list`` and ``offtake report test``."""
+"""``offtake report``."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -14,8 +16,11 @@ from rich.table import Table
 from offtake.app import build_catalogue, own_reports
 from offtake.catalogue.load import Catalogue
 from offtake.cli.options import DEFAULT_HOME, HomeOption, show_table
+from offtake.cli.report_check import check
+from offtake.cli.report_description import describe_report
 from offtake.core.report_cases.case import cases_of
-from offtake.core.report_cases.run import run_case
+from offtake.core.report_cases.empty_tables import Trial, add_case, undeclared
+from offtake.core.report_cases.run import fill, run_case
 from offtake.errors import CatalogueError, UnknownName
 from offtake.home import Home
 from offtake.settings import load_settings
@@ -63,7 +68,9 @@ def run_cases(
 ) -> None:
     """Run the cases of your own reports, in the folders `cases/` of the reports, and say what differs.
 
-    A case loads its rows into a temporary lake. Nothing of the installation is read but its settings.
+    A case loads its rows into a temporary lake, and runs again without the rows of each table, which shows what is
+    missing from the report if a table is empty (if_empty in report.toml). Nothing of the installation is read but its
+    settings.
     """
     settings = load_settings(Home(home).settings)
     catalogue = build_catalogue(Home(home), settings)
@@ -72,27 +79,50 @@ def run_cases(
         if name not in folders:
             known = ", ".join(folders) or "none; see the setting catalogue.folders"
             raise UnknownName(f"There is no report {name} of your own; your reports are: {known}.")
-    cases = [case for name in names or folders for case in cases_of(name, folders[name])]
     presentations = {dialect.name: dialect.presentation(settings.table(dialect.name)) for dialect in DIALECTS}
-    records, failed = [], 0
-    for case in cases:
-        with TemporaryDirectory(prefix="offtake-case-") as folder:
-            found = run_case(case, catalogue, presentations, Path(folder))
-        different = {what: lines for what, lines in found.items() if lines}
-        failed += bool(different)
-        records.append({"case": case.id, "passed": not different, "differences": different})
-        if not as_json:
-            typer.echo(f"{'differs' if different else 'passed '}  {case.id}")
-            for what, lines in different.items():
-                typer.echo("\n".join([f"  {what}:", *(f"    {line}" for text in lines for line in text.split("\n"))]))
+    records: list[dict[str, Any]] = []
+    for name in names or folders:
+        trials: dict[str, Trial] = {}
+        cases = cases_of(name, folders[name])
+        for case in cases:
+            with _temporary_folder() as folder:
+                records.append(_result(case.id, run_case(case, catalogue, presentations, folder), as_json=as_json))
+            with _temporary_folder() as folder:
+                add_case(trials, fill(case, catalogue, folder))
+        differing, missing = undeclared(catalogue.reports[name], trials)
+        if differing:
+            records.append(_result(f"{name}/if_empty", {"report.toml": differing}, as_json=as_json))
+        if missing and not as_json:
+            typer.echo("\n".join([f"add to   {name}/report.toml:", *(f"    {line}," for line in missing)]))
     if as_json:
         typer.echo(json.dumps({"cases": records}, ensure_ascii=False))
+    failed = sum(not record["passed"] for record in records)
     if failed:
-        raise CatalogueError(f"{failed} of {len(cases)} cases differ from what they expect.")
-    if not cases:
+        raise CatalogueError(f"{failed} of {len(records)} cases differ from what they expect.")
+    if not records:
         raise CatalogueError(
             "There are no cases; add them in cases/<case>/ of a report (docs/reference/report-folder.md)."
         )
+
+
+def _result(case: str, found: Mapping[str, list[str]], *, as_json: bool) -> dict[str, Any]:
+    """Return the result of a case; print it unless it is for JSON."""
+    different = {what: lines for what, lines in found.items() if lines}
+    if not as_json:
+        typer.echo(f"{'differs' if different else 'passed '}  {case}")
+        for what, lines in different.items():
+            typer.echo("\n".join([f"  {what}:", *(f"    {line}" for text in lines for line in text.split("\n"))]))
+    return {"case": case, "passed": not different, "differences": different}
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    with TemporaryDirectory(prefix="offtake-case-") as folder:
+        yield Path(folder)
+
+
+commands.command("describe")(describe_report)
+commands.command("check")(check)
 
 
 def _report_records(catalogue: Catalogue) -> list[dict[str, Any]]:

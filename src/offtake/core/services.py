@@ -15,6 +15,7 @@ from offtake.core.logins import Logins
 from offtake.core.policy import AttemptPolicy, Budget, DialectLimits, PerTenant, PreviewPolicy
 from offtake.core.presentation import Presentation
 from offtake.core.preview_slots import PreviewSlots
+from offtake.core.tenant_options import TenantOptions
 from offtake.core.tenant_rates import TenantRates
 from offtake.errors import SettingsError
 from offtake.lake.delta import Lake
@@ -40,6 +41,7 @@ class Services:
     """Stores, catalogue, limits, clock, ids and secrets. Tests replace the clock and the generators."""
 
     database: Database
+    tenant_options: TenantOptions
     lake: Lake
     artifacts: ArtifactStore
     catalogue: Catalogue

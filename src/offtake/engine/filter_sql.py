@@ -6,7 +6,8 @@ view cannot have bound values. Fields and tags are those that are now in the lak
 
 from __future__ import annotations
 
-from offtake.model.expression import FIELDS, Absence, Combination, Comparison, Expression, FieldType, Negation
+from offtake.model.expression import FIELDS, Absence, Combination, Comparison, Expression, FieldType, Negation, Value
+from offtake.sql_text import comparison
 
 _COLUMNS = {
     "queue": "queue_id",
@@ -47,18 +48,7 @@ def _condition(expression: Expression, values: list[str]) -> str:
             return _tag_condition(operator, [_value(value, FieldType.TEXT, values) for value in operands])
         case Comparison(field, operator, operands):
             expressions = [_value(value, FIELDS[field], values) for value in operands]
-            return _column_condition(_COLUMNS.get(field, field), operator, expressions)
-
-
-def _column_condition(column: str, operator: str, values: list[str]) -> str:
-    """Return a comparison of a column. A null equals no value and differs from every value."""
-    if operator == "contains":
-        return f"coalesce(contains({column}, {values[0]}), false)"
-    if operator == "!=":
-        return f"({column} IS DISTINCT FROM {values[0]})"
-    if operator == "=":
-        return f"coalesce({column} IN ({', '.join(values)}), false)"
-    return f"coalesce({column} {operator} {values[0]}, false)"
+            return comparison(_COLUMNS.get(field, field), operator, expressions)
 
 
 def _tag_condition(operator: str, values: list[str]) -> str:
@@ -68,7 +58,7 @@ def _tag_condition(operator: str, values: list[str]) -> str:
     return f"(NOT {has_tag})" if operator == "!=" else has_tag
 
 
-def _value(value: str | int | bool, field_type: FieldType, values: list[str]) -> str:
+def _value(value: Value, field_type: FieldType, values: list[str]) -> str:
     """Append a value to ``values`` and return the SQL that reads it."""
     values.append(str(value))
     return f"CAST(getvariable('smart_view_values')[{len(values)}] AS {_TYPES[field_type]})"

@@ -17,6 +17,7 @@ from offtake.core import counters, dispatch
 from offtake.core.admin import worker_registry
 from offtake.core.attempt import outcome
 from offtake.core.exports import retention
+from offtake.core.loads.resolve import resolve_all
 from offtake.core.services import Services
 from offtake.store import maintenance_tasks
 from offtake.store.maintenance_tasks import SWEEP
@@ -59,6 +60,7 @@ def tasks(on: Services, intervals: Intervals) -> tuple[Task, ...]:
         Task(name="purge", every=_PURGE_INTERVAL, run=_purge),
         Task(name="forget_workers", every=_RECORDS_INTERVAL, run=_forget_workers),
         Task(name="fix_timestamps", every=_RECORDS_INTERVAL, run=_fix_timestamps),
+        Task(name="resolve_loads", every=_RECORDS_INTERVAL, run=_resolve_loads),
     )
     redispatch = Task(
         name="redispatch", every=intervals.redispatch, run=partial(_redispatch, min_age=intervals.redispatch)
@@ -134,6 +136,12 @@ def _fix_timestamps(on: Services) -> bool:
     fixed = outcome.fix_future_timestamps(on)
     if fixed:
         _log.warning("clock_put_back", jobs=fixed)
+    return False
+
+
+def _resolve_loads(on: Services) -> bool:
+    """Resolve the records of loads whose process was killed."""
+    resolve_all(on)
     return False
 
 

@@ -100,6 +100,8 @@ def attempt(lease: Lease, on: Services, shutdown: Shutdown, cancellation: Cancel
     if error is not None:
         fields = {"error": error.code, "cause": _class_name(error.__cause__)}
         fields["outcome"] = outcome.record_outcome(lease, error, cancellation.reason, on)
+    if progress.empty_tables:
+        fields["empty_tables"] = list(progress.empty_tables)
     log.info("attempt", **({"outcome": "succeeded"} | fields), seconds=round(time.monotonic() - began, 3))
 
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
 import structlog
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -53,6 +53,16 @@ def current_request() -> str:
     return _current_request.get()
 
 
+@contextmanager
+def new_request() -> Iterator[str]:
+    """Yield a new request id, which ``current_request`` returns within the block."""
+    token = _current_request.set(uuid.uuid4().hex)
+    try:
+        yield _current_request.get()
+    finally:
+        _current_request.reset(token)
+
+
 def bind_log(request: Request, **fields: object) -> None:
     """Add fields to the request's log line."""
     request.scope.setdefault("state", {}).setdefault("log", {}).update(fields)
@@ -88,8 +98,8 @@ class _TrackedResponse:
     """
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        client_id = Headers(scope=scope).get("x-request-id", "")
-        self.request_id = client_id if _UUID.fullmatch(client_id) else uuid.uuid4().hex
+        client_id = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"").decode("latin-1")
+        self.request_id = client_id if client_id and _UUID.fullmatch(client_id) else uuid.uuid4().hex
         self.scope = scope
         self.receive = receive
         self.status = 0

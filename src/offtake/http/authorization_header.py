@@ -5,9 +5,22 @@ from __future__ import annotations
 import base64
 from urllib.parse import unquote_plus
 
+from starlette.datastructures import Headers
+
 from offtake.errors import NotAuthenticated
 
 NOT_BASIC = "The Authorization header is not valid HTTP Basic."
+
+
+def authorization_of(headers: Headers) -> str:
+    """Return the Authorization header; empty if there is none. Raises NotAuthenticated for several of them.
+
+    Proxies and servers differ in which one counts, so no server may choose one.
+    """
+    sent = headers.getlist("authorization")
+    if len(sent) > 1:
+        raise NotAuthenticated("The request has several Authorization headers; send one.")
+    return sent[0] if sent else ""
 
 
 def credentials_of(header: str, scheme: str) -> str | None:

@@ -1,4 +1,8 @@
-"""Limits of a request body: its size, per path, a deadline, and the number of bodies that the server waits for."""
+"""Limits of a request body: its size, per path, a deadline, and the number of bodies that the server waits for.
+
+A body that its headers announce as too large, or as encoded, is refused before any of it is read: the client is not
+asked to go on (100), and nothing is decompressed.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +11,18 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from offtake.errors import Unavailable
 from offtake.http.admission import client_address
+from offtake.http.media_type import UnsupportedMedia
 from offtake.http.traffic import Traffic, WaitingBody
 
 _RETRY_SECONDS = 2
+_IDENTITY = "identity"
+_LONGEST_LENGTH = 18  # digits that are compared
 
 
 class BodyRefused(HTTPException):
@@ -59,8 +67,24 @@ class BodyLimitMiddleware:
             await self._app(scope, receive, send)
             return
         waits = partial(self._traffic.body, address=client_address(scope))
-        body = _Body(receive, send, limit=self._limit_of(scope["path"]), seconds=self._seconds, waits=waits)
+        limit = self._limit_of(scope["path"])
+        announced = _announced_fault(Headers(scope=scope), limit)
+        body = _Body(receive, send, limit=limit, seconds=self._seconds, waits=waits, announced=announced)
         await self._app(scope, body.receive, body.send)
+
+
+def _announced_fault(headers: Headers, limit: int) -> HTTPException | None:
+    """Return why the body that the headers announce is refused, or None if it is read."""
+    length = headers.get("content-length", "0")
+    if length == "0" and "transfer-encoding" not in headers:
+        return None
+    if length.isdecimal() and int(length[:_LONGEST_LENGTH]) > limit:
+        return BodyTooLarge(limit)
+    codings = ",".join(headers.getlist("content-encoding")).lower().replace(" ", "").split(",")
+    if set(codings) <= {"", _IDENTITY}:
+        return None
+    message = "The body has a Content-Encoding; send it without one."
+    return UnsupportedMedia(message, {"accept-encoding": _IDENTITY})
 
 
 class _Body:
@@ -78,7 +102,9 @@ class _Body:
         limit: int,
         seconds: float,
         waits: Callable[[WaitingBody], AbstractContextManager[None]],
+        announced: HTTPException | None,
     ) -> None:
+        self._announced = announced
         self._waits = waits
         self._receive = receive
         self._send = send
@@ -90,7 +116,9 @@ class _Body:
         self._is_expelled = False
 
     async def receive(self) -> Message:
-        """Return the next message. Raises BodyTooLarge, BodyTooSlow and Unavailable."""
+        """Return the next message. Raises BodyTooLarge, BodyTooSlow, UnsupportedMedia and Unavailable."""
+        if self._announced is not None and self._deadline is not None:
+            raise self._announced
         if self._deadline is None:
             message = await self._receive()
         else:

@@ -13,27 +13,24 @@ import structlog
 from fastapi import APIRouter
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from offtake.core.exports.download import RETRY_SECONDS, UNREADABLE, Download, Link, open_link
+from offtake.core.exports.download import INVALID_LINK, RETRY_SECONDS, UNREADABLE, Download, Link, open_link
 from offtake.core.services import Services
 from offtake.errors import (
-    ArtifactNotFound,
     ExportError,
     LinkRefused,
     OfftakeError,
     StorageUnavailable,
-    Throttled,
     Unavailable,
-    Waitable,
 )
 from offtake.http.access_log import bind_log
 from offtake.http.admission import REFUSAL, TRAFFIC, client_address
 from offtake.http.conditions import failed_condition
 from offtake.http.content_encoding import accepts_gzip, compress
 from offtake.http.download_threads import in_download_thread
-from offtake.http.errors import ErrorSurface, HttpFault, nearest, retry_headers
+from offtake.http.errors import ErrorSurface, HttpFault
 from offtake.http.middleware import remote_address
 from offtake.http.ranges import ByteRange, parse_ranges
 
@@ -41,13 +38,6 @@ _log = structlog.get_logger("offtake.download")
 PREFIX = "/download"
 _LONGEST_NUMBER = 9  # digits
 Render = Callable[[OfftakeError | HttpFault, str], Response]
-_STATUS: dict[type[OfftakeError], int] = {
-    LinkRefused: 403,
-    ArtifactNotFound: 404,
-    Throttled: 429,
-    Waitable: 503,
-    OfftakeError: 500,
-}
 
 
 class _File(Response):
@@ -196,8 +186,13 @@ def link_path(link: Link) -> str:
     return f"{PREFIX}/{link.job}/{name}?expires={link.expires}&signature={link.signature}{number}"
 
 
-def router(on: Services) -> APIRouter:
-    """Return the router for GET and HEAD of a signed link."""
+def error_surface(render: Render) -> ErrorSurface:
+    """Return the paths of signed links, whose errors ``render`` answers."""
+    return ErrorSurface(prefixes=(PREFIX,), render=render, renders_unparsed=True)
+
+
+def router(on: Services, render: Render) -> APIRouter:
+    """Return the router for GET and HEAD of a signed link; ``render`` answers errors."""
     routes = APIRouter(tags=["download"])
 
     @routes.api_route(PREFIX + "/{job}/{file_name}", methods=["GET", "HEAD"], operation_id="download")
@@ -217,7 +212,7 @@ def router(on: Services) -> APIRouter:
             on.denials.add(error, dialect="download", address=remote_address(request))
             raise
         bind_log(request, dialect=opened.job.request.dialect, tenant=opened.job.tenant, job=job)
-        return answer(opened)
+        return answer(opened, render)
 
     return routes
 
@@ -225,19 +220,11 @@ def router(on: Services) -> APIRouter:
 def _number(text: str) -> int:
     """Return the number of the file. Raises LinkRefused if it is none, as for any other link that was not made here."""
     if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER):
-        raise LinkRefused("The link is not valid.")
+        raise LinkRefused(INVALID_LINK)
     return int(text)
 
 
-def _render_error(error: OfftakeError | HttpFault, path: str) -> Response:
-    """Render an error of the download path as JSON."""
-    if isinstance(error, HttpFault):
-        return JSONResponse({"code": "http", "message": error.message}, error.status, headers=dict(error.headers))
-    headers = retry_headers(error) if isinstance(error, Waitable) else None
-    return JSONResponse({"code": error.code, "message": error.message}, nearest(_STATUS, error), headers=headers)
-
-
-def answer(download: Download, render: Render = _render_error) -> Response:
+def answer(download: Download, render: Render) -> Response:
     """Return the response that sends the file; ``render`` renders its errors (412, 416, 503)."""
     name = quote(download.file_name)
     parameter = f'filename="{name}"' if name == download.file_name else f"filename*=utf-8''{name}"
@@ -250,6 +237,3 @@ def answer(download: Download, render: Render = _render_error) -> Response:
         "x-export-rows": str(download.file.rows),
     }
     return _File(download, headers, render)
-
-
-ERRORS = ErrorSurface(prefixes=(PREFIX,), render=_render_error)

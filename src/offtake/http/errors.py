@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from offtake.errors import OfftakeError, Waitable
@@ -20,6 +21,13 @@ class HttpFault:
     status: int
     message: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    code: str | None = None  # of the kind, where its status has several
+
+
+def fault_of(error: HTTPException) -> HttpFault:
+    """Return the fault of a refusal that was raised, with its headers."""
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+    return HttpFault(status=error.status_code, message=error.detail, headers=headers)
 
 
 Renderer = Callable[[OfftakeError | HttpFault, str], Response]  # the error, and the request's path
@@ -35,6 +43,7 @@ class ErrorSurface:
     prefixes: tuple[str, ...]
     render: Renderer
     max_body: int | None = None  # bytes of a request's body; None: the server's own limit
+    renders_unparsed: bool = False  # also answers requests that are refused before they are parsed
 
     def owns(self, path: str) -> bool:
         """Whether this renderer answers errors on that path."""

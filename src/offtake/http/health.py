@@ -127,7 +127,8 @@ def router(traffic: Traffic, readiness: Readiness, exposition: Callable[[], Resp
         @routes.api_route("/metrics", methods=_METHODS)
         async def metrics(request: Request) -> Response:
             """Metrics in Prometheus text format."""
-            sent = credentials_of(request.headers.get("authorization", ""), "bearer")
+            headers = request.headers.getlist("authorization")
+            sent = credentials_of(headers[0], "bearer") if len(headers) == 1 else None
             if sent is None or not hmac.compare_digest(sent.encode(), token.encode()):
                 message = "Bearer token missing or wrong; send the value of [metrics] token."
                 raise HTTPException(401, message, {"www-authenticate": "Bearer"})

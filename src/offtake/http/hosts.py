@@ -39,7 +39,7 @@ class ServedHosts:
         public = urlsplit(settings.public_url or "").netloc
         names = {*settings.hosts, _normal(public), "" if listens_on in _WILDCARDS else listens_on}
         self._names = frozenset(names - {""})
-        self._any = ANY_HOST in settings.hosts or (not settings.hosts and _is_loopback(listens_on))
+        self.serve_any = ANY_HOST in settings.hosts or (not settings.hosts and _is_loopback(listens_on))
         if not self._names:
             raise SettingsError(
                 f'[server] host = "{settings.host}" is not a loopback address: set public_url, or set hosts to the '
@@ -49,7 +49,7 @@ class ServedHosts:
 
     def serve(self, host: str, local_address: str) -> bool:
         """Whether a request with that Host header is answered on a connection to that address of this machine."""
-        if self._any:
+        if self.serve_any:
             return True
         name = _normal(host)
         return name in self._names or (name in _LOOPBACK_NAMES and _is_loopback(_normal(local_address)))
@@ -65,14 +65,18 @@ class HostMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer it with the refusal."""
-        if scope["type"] == "http" and scope["path"] not in PROBES:
-            sent = Headers(scope=scope).getlist("host")
-            local_address = scope["server"][0] if scope.get("server") else ""
-            if not self._hosts.serve(sent[0] if len(sent) == 1 else "", local_address):
-                scope[ROUTE], scope[REFUSAL] = REFUSED, REASON
-                await self._render(_MISDIRECTED, scope["path"])(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+        if scope["type"] != "http" or scope["path"] in PROBES or self._serves(scope):
+            await self._app(scope, receive, send)
+            return
+        scope[ROUTE], scope[REFUSAL] = REFUSED, REASON
+        await self._render(_MISDIRECTED, scope["path"])(scope, receive, send)
+
+    def _serves(self, scope: Scope) -> bool:
+        if self._hosts.serve_any:
+            return True
+        sent = Headers(scope=scope).getlist("host")
+        local_address = scope["server"][0] if scope.get("server") else ""
+        return self._hosts.serve(sent[0] if len(sent) == 1 else "", local_address)
 
 
 def _normal(host: str) -> str:

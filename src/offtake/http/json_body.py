@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from offtake.errors import MalformedBody
@@ -16,20 +17,32 @@ _NOT_JSON = "The body is not JSON."
 def parse_json_object(body: bytes) -> dict[str, Any]:
     """Return the JSON object that the body holds. Raises MalformedBody for any other body.
 
+    An object may have each key once: readers differ in which of equal keys counts (RFC 8259 4). The message has the
+    JSON pointer (RFC 6901) of such a key.
+
     A byte order mark before it is ignored (RFC 8259 8.1). A number that is too long for Python's parser counts as no
     JSON, and so do NaN and infinity. Arrays and objects may be nested in 32 levels. A text may contain neither a NUL
-    character nor half of a surrogate pair, which JSON can escape and databases cannot store; the message has the JSON
-    pointer (RFC 6901) of such a text.
+    character nor half of a surrogate pair, which JSON can escape and databases cannot store; the message has the
+    pointer of such a text.
     """
+    repeated: dict[int, tuple[dict[str, Any], str]] = {}  # by the identity of the object
+
+    def make_object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(members)
+        if len(made) < len(members):
+            (name, _), *_ = Counter(name for name, _ in members).most_common(1)
+            repeated[id(made)] = made, name
+        return made
+
     try:
-        value = json.loads(without_bom(body), parse_constant=_refuse_constant)
+        value = json.loads(without_bom(body), parse_constant=_refuse_constant, object_pairs_hook=make_object)
     except RecursionError as error:
         raise _too_deep() from error
     except ValueError as error:
         raise MalformedBody(_NOT_JSON) from error
     if not isinstance(value, dict):
         raise MalformedBody("The body is not a JSON object.")
-    for pointer, text in _texts(value):
+    for pointer, text in _texts(value, repeated):
         if "\0" in text:
             raise MalformedBody(f"The text at {pointer} has a NUL character.")
         if has_lone_surrogate(text):
@@ -60,10 +73,11 @@ def _too_deep() -> MalformedBody:
     return MalformedBody(f"The body is nested in more than {MAX_DEPTH} levels of arrays and objects.")
 
 
-def _texts(value: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _texts(value: dict[str, Any], repeated: Mapping[int, tuple[dict[str, Any], str]]) -> Iterator[tuple[str, str]]:
     """Yield all texts with their pointers; the name of a member comes with the pointer of its object.
 
-    Raises MalformedBody for a value that is nested too deeply.
+    ``repeated`` are objects with a key that they repeat. Raises MalformedBody for such an object, whose keys come
+    before, and for a value that is nested too deeply.
     """
     level: list[tuple[str, Any]] = [("", value)]
     for _ in range(MAX_DEPTH):
@@ -71,6 +85,9 @@ def _texts(value: dict[str, Any]) -> Iterator[tuple[str, str]]:
         for pointer, each in level:
             if isinstance(each, dict):
                 yield from ((pointer or "/", name) for name in each)
+                if id(each) in repeated:
+                    _, name = repeated[id(each)]
+                    raise MalformedBody(f"The key {pointer}{pointer_to(name)} occurs more than once.")
                 members: Any = each.items()
             else:
                 members = enumerate(each)

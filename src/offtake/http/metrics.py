@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -55,6 +56,7 @@ class Metrics:
 
     def __init__(self, on: Services, dialects: Sequence[str], traffic: Traffic) -> None:
         self._registry = CollectorRegistry()
+        self._children = lru_cache(maxsize=None)(self._labelled)  # as many as the registry holds
         self._traffic = traffic
         self._requests = Counter(
             "offtake_http_requests", "HTTP requests completed.", ["method", "route", "status"], registry=self._registry
@@ -83,13 +85,22 @@ class Metrics:
         """Count a completed request."""
         method = request.method if request.method in _METHODS else "other"
         route = request.route or _NO_ROUTE
-        self._requests.labels(method, route, str(request.status)).inc()
-        self._seconds.labels(route).observe(request.seconds)
-        self._bytes.labels(route).inc(request.bytes)
+        requests, seconds, sent_bytes = self._children(method, route, request.status)
+        requests.inc()
+        seconds.observe(request.seconds)
+        sent_bytes.inc(request.bytes)
         if request.cut:
             self._cut.labels(route).inc()
         if request.refusal is not None:
             self._traffic.refusals[request.refusal] += 1
+
+    def _labelled(self, method: str, route: str, status: int) -> tuple[Counter, Histogram, Counter]:
+        """Return the metrics of a response with their labels, which take longer to find than to count."""
+        return (
+            self._requests.labels(method, route, str(status)),
+            self._seconds.labels(route),
+            self._bytes.labels(route),
+        )
 
     def exposition(self) -> Response:
         """Return all metrics in Prometheus text format."""

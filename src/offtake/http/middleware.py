@@ -5,9 +5,8 @@ Proxy headers, plain path, headers of responses, access log, host, admission, bo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -16,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match, Route
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from offtake.errors import ExportError, InvalidRequest, OfftakeError, Throttled, Waitable
 from offtake.http.access_log import (
@@ -28,7 +27,7 @@ from offtake.http.access_log import (
 )
 from offtake.http.admission import REFUSAL, AdmissionMiddleware
 from offtake.http.body_limit import BodyLimitMiddleware, BodyRefused
-from offtake.http.errors import ErrorSurface, HttpFault, Renderer, retry_headers
+from offtake.http.errors import ErrorSurface, HttpFault, Renderer, fault_of, retry_headers
 from offtake.http.hosts import HostMiddleware, ServedHosts
 from offtake.http.paths import PathMiddleware
 from offtake.http.proxies import Proxies, ProxyHeadersMiddleware
@@ -49,13 +48,6 @@ class RequestLimits:
     hosts: ServedHosts
     hsts_seconds: int
     record_request: RequestRecorder  # called with every completed request
-
-
-class UnsupportedMedia(HTTPException):
-    """The endpoint does not accept the request's Content-Type (415)."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(415, message)
 
 
 def build_middleware(
@@ -79,14 +71,13 @@ class DirectRoute(APIRoute):
     endpoint finds path parameters, as text, in ``request.path_params``.
     """
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The endpoint itself."""
-
-        async def handle(request: Request) -> Response:
-            response: Response = await self.endpoint(request)
-            return response
-
-        return handle
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with the response of the endpoint. The application's handlers answer what it raises."""
+        if scope["method"] not in (self.methods or ()):
+            await super().handle(scope, receive, send)  # 405
+            return
+        response: Response = await self.endpoint(Request(scope, receive, send))
+        await response(scope, receive, send)
 
 
 def remote_address(request: Request) -> str | None:
@@ -135,12 +126,11 @@ def _answer_errors(app: FastAPI, routers: Sequence[APIRouter], render: Renderer,
 
     async def http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - registered for that class only
-        headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+        fault = fault_of(error)
         if error.status_code == 405:
-            headers["allow"] = _allowed(routers, request.scope)
+            fault = replace(fault, headers={**fault.headers, "allow": _allowed(routers, request.scope)})
         if isinstance(error, BodyRefused):
             request.scope[REFUSAL] = error.reason
-        fault = HttpFault(status=error.status_code, message=error.detail, headers=headers)
         return render(fault, request.url.path)
 
     async def invalid_request(request: Request, error: Exception) -> Response:

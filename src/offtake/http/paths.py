@@ -32,8 +32,9 @@ class PathMiddleware:
         """Pass the request on under its plain path."""
         if scope["type"] == "http":
             raw = scope.get("raw_path") or quote(scope["path"]).encode()  # ASGI: optional
-            plain = _SLASHES.sub(b"/", raw).rstrip(b"/") or b"/"
-            if plain != raw and not any(route.matches(scope)[0] is not Match.NONE for route in self._routes):
+            has_superfluous = b"//" in raw or (raw.endswith(b"/") and raw != b"/")
+            if has_superfluous and not any(route.matches(scope)[0] is not Match.NONE for route in self._routes):
+                plain = _SLASHES.sub(b"/", raw).rstrip(b"/") or b"/"
                 scope[_SENT] = scope["path"]
                 scope["raw_path"], scope["path"] = plain, unquote(plain.decode("ascii"))
         await self._app(scope, receive, send)

@@ -10,16 +10,22 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
+from urllib.parse import unquote
 
+import httptools
+from starlette.responses import Response
 from uvicorn.config import Config
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from offtake.http.access_log import new_request
 from offtake.http.admission import REFUSAL
+from offtake.http.errors import HttpFault
 from offtake.http.traffic import Traffic
 from offtake.http.upgrade import UpgradeIgnoringParser
 
@@ -29,6 +35,13 @@ _PIECE_BYTES = 512  # that are parsed at a time, so that no more than about thir
 _REST_SECONDS = 2.0  # for the rest of a body that was refused before it had arrived
 _UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+_NOT_HTTP = HttpFault(
+    status=400,
+    code="malformed_request",
+    message="The request is not valid HTTP/1.1; send its request line and headers as RFC 9112 describes.",
+)
+# Answers a request that is refused before it is parsed; None: the path's dialect has no form of its own for it.
+UnparsedRenderer = Callable[[HttpFault, str], Response | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +77,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     limits: ClassVar[ConnectionLimits]
     traffic: ClassVar[Traffic]
+    render_unparsed: ClassVar[UnparsedRenderer]
 
     def __init__(
         self,
@@ -80,6 +94,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._unsent = 0  # bytes at the last measurement
         self._received = 0  # bytes since the start of the headers
         self._unparsed = b""  # bytes behind the pipelined requests that are parsed
+        self._has_begun = False  # whether a request has begun and its headers are not complete
         self._is_within_headers = False  # whether the unparsed bytes continue headers
         self._is_refused = False
         self._fault: str | None = None  # the limit that a request exceeds
@@ -177,6 +192,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._has_begun = True
         self._start_deadline()
 
     def on_headers_complete(self) -> None:
@@ -186,6 +202,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if size > self.limits.max_header_bytes:
             self._fault = _HEADER_SIZE
             raise _Refused  # stops the parser; uvicorn then calls send_400_response
+        self._has_begun = False
         if not self.parser.is_parsed_again():
             super().on_headers_complete()
 
@@ -213,15 +230,40 @@ class LimitedProtocol(HttpToolsProtocol):
                 self._rest = self.loop.call_later(_REST_SECONDS, self._close)
 
     def send_400_response(self, msg: str) -> None:
-        if self._fault is None:
+        if self._fault is not None:
+            self._record(self._fault)
+            if not self._is_idle:  # a response is being sent
+                self.transport.abort()
+                return
+        response = self._render_fault() if self._is_idle else None
+        if response is not None:
+            self._refuse(response)
+        elif self._fault is not None:
+            self._refuse(_TOO_LARGE)
+        else:
             super().send_400_response(msg)
             self._measure_later()
-            return
-        self._record(self._fault)
-        if self._is_idle:
-            self._refuse(_TOO_LARGE)
-        else:  # a response is being sent
-            self.transport.abort()
+
+    def _render_fault(self) -> bytes | None:
+        """Return the answer of the path's dialect to the refused request, if it has a form for it."""
+        most = self.limits.max_header_bytes
+        message = f"The request line and the headers have more than {most} bytes; send fewer or shorter ones."
+        fault = _NOT_HTTP if self._fault is None else HttpFault(status=431, message=message)
+        with new_request() as request_id:
+            response = type(self).render_unparsed(fault, self._path_begun())
+        if response is None:
+            return None
+        headers = [*response.raw_headers, (b"connection", b"close"), (b"x-request-id", request_id.encode())]
+        lines = [b"%s: %s\r\n" % header for header in headers]
+        return b"".join((STATUS_LINE[response.status_code], *lines, b"\r\n", bytes(response.body)))
+
+    def _path_begun(self) -> str:
+        """Return the path of the request whose head is incomplete; empty if there is none."""
+        try:
+            path = httptools.parse_url(self.url).path if self._has_begun else None
+        except httptools.HttpParserInvalidURLError:
+            path = None
+        return unquote((path or b"").decode("ascii", "replace"))
 
     # --- clients that do not read ---
 
@@ -298,6 +340,13 @@ class LimitedProtocol(HttpToolsProtocol):
             self._rest = None
 
 
-def limited_protocol(limits: ConnectionLimits, traffic: Traffic) -> type[LimitedProtocol]:
+def _render_none(fault: HttpFault, path: str) -> Response | None:
+    return None
+
+
+def limited_protocol(
+    limits: ConnectionLimits, traffic: Traffic, render_unparsed: UnparsedRenderer = _render_none
+) -> type[LimitedProtocol]:
     """Return uvicorn's protocol class with these limits."""
-    return type("LimitedProtocol", (LimitedProtocol,), {"limits": limits, "traffic": traffic})
+    members = {"limits": limits, "traffic": traffic, "render_unparsed": staticmethod(render_unparsed)}
+    return type("LimitedProtocol", (LimitedProtocol,), members)

@@ -24,6 +24,8 @@ class Proxies:
         self._networks = [ip_network(network) for network in networks]
 
     def __contains__(self, host: str) -> bool:
+        if not self._networks:
+            return False
         address = _address(host)
         return address is not None and any(address in network for network in self._networks)
 

@@ -6,7 +6,6 @@ so itself.
 
 from __future__ import annotations
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
@@ -18,7 +17,7 @@ class ResponseHeadersMiddleware:
 
     def __init__(self, app: ASGIApp, *, hsts_seconds: int) -> None:
         self._app = app
-        self._hsts = f"max-age={hsts_seconds}" if hsts_seconds else None
+        self._hsts = b"max-age=%d" % hsts_seconds if hsts_seconds else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and add the headers to its response."""
@@ -29,11 +28,12 @@ class ResponseHeadersMiddleware:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(raw=list(message["headers"]))
-                headers.setdefault("cache-control", "no-store")
+                headers = list(message["headers"])
+                if not any(name.lower() == b"cache-control" for name, _ in headers):
+                    headers.append((b"cache-control", b"no-store"))
                 if hsts is not None:
-                    headers["strict-transport-security"] = hsts
-                message = {**message, "headers": headers.raw}
+                    headers.append((b"strict-transport-security", hsts))
+                message = {**message, "headers": headers}
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

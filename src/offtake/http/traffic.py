@@ -121,23 +121,18 @@ class Traffic:
         finally:
             self._waits -= 1
 
-    @contextmanager
-    def request(self, address: str) -> Iterator[None]:
-        """Count a request while the block runs."""
-        self.running += 1
-        try:
-            with _counted(self._requests_of, address):
-                yield
-        finally:
-            self.running -= 1
+    def request(self, address: str) -> RunningRequest:
+        """Count a request while the block of this context manager runs."""
+        return RunningRequest(self, self._requests_of, address)
 
     def enter_tenant(self, tenant: str) -> None:
         """Count a request as one of that tenant, until ``leave_tenant``. Raises Throttled. Thread-safe."""
         with self._tenants:
-            if self._requests_of_tenant[tenant] >= self._limits.requests_per_tenant:
+            running = self._requests_of_tenant.get(tenant, 0)
+            if running >= self._limits.requests_per_tenant:
                 message = f"Too many requests of this account are running; retry after {_RETRY_AFTER} seconds."
                 raise Throttled(message, retry_after=_RETRY_AFTER, reason="requests_per_tenant")
-            self._requests_of_tenant[tenant] += 1
+            self._requests_of_tenant[tenant] = running + 1
 
     def leave_tenant(self, tenant: str) -> None:
         """The request has ended. Thread-safe."""
@@ -223,7 +218,7 @@ class Traffic:
         if self.running - self.downloads - len(self._bodies) - self._waits - self._delayed >= self._limits.requests:
             message = f"Concurrency limit reached; retry after {_RETRY_AFTER} seconds."
             return Unavailable(message, retry_after=_RETRY_AFTER, reason="concurrent_requests")
-        if self._requests_of[address] >= self._limits.connections_per_address:
+        if self._requests_of.get(address, 0) >= self._limits.connections_per_address:
             message = f"Too many requests from this address are running; retry after {_RETRY_AFTER} seconds."
             return Throttled(message, retry_after=_RETRY_AFTER, reason=PER_ADDRESS)
         return None
@@ -231,6 +226,27 @@ class Traffic:
     def _expel(self, waiting: WaitingBody) -> None:
         del self._bodies[waiting]
         waiting.expel()
+
+
+class RunningRequest:
+    """Counts a request. A generator as the context manager would take several times as long."""
+
+    __slots__ = ("_address", "_of_address", "_traffic")
+
+    def __init__(self, traffic: Traffic, of_address: Counter[str], address: str) -> None:
+        self._traffic = traffic
+        self._of_address = of_address
+        self._address = address
+
+    def __enter__(self) -> None:
+        self._traffic.running += 1
+        self._of_address[self._address] = self._of_address.get(self._address, 0) + 1
+
+    def __exit__(self, *_: object) -> None:
+        self._traffic.running -= 1
+        self._of_address[self._address] -= 1
+        if not self._of_address[self._address]:
+            del self._of_address[self._address]
 
 
 @contextmanager

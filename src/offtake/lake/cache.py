@@ -73,6 +73,15 @@ class FileCache:
                 shutil.rmtree(folder, ignore_errors=True)
                 self._evict()
 
+    def forget(self, name: str) -> None:
+        """Remove the cached file of that name, or all files below a folder of that name."""
+        path = self.folder / "files" / self.lake / name
+        with suppress(FileNotFoundError):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
     def _fetch_all(self, files: Sequence[RemoteFile], folder: Path, fetch: Fetch, check: Callable[[], None]) -> None:
         failed: list[BaseException] = []
 

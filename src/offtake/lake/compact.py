@@ -1,22 +1,26 @@
 """Compaction: merge many small files of a partition into few, so that reports open fewer files.
 
 Compaction is a separate commit that changes no row. Files that the newest version no longer references are kept for
-Delta's default of one week, because running exports may still read them.
+Delta's default of one week, because running exports may still read them and a load can be undone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
+from uuid import uuid4
 
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 
-from offtake.lake.delta import Lake, LakeFile, storage_faults
+from offtake.lake.change_log import ChangeEntry
+from offtake.lake.delta import FileChanges, Lake, LakeFile, storage_faults
 from offtake.lake.staging import staging
 from offtake.lake.tables import Table
 from offtake.lake.writer import FILE_BYTES, FileWriter, NewFile, groups
 from offtake.sql_text import select_typed
 
+KEPT = timedelta(days=7)  # of files that the newest version no longer references: Delta's default
 MAX_FILES = 16  # per partition: tenant and month, or tenant for a dimension
 
 
@@ -49,7 +53,7 @@ def compact(lake: Lake, table: Table, *, tenant: str, max_files: int = MAX_FILES
 def _compact(lake: Lake, delta: DeltaTable, table: Table, files: Sequence[LakeFile], *, tenant: str) -> None:
     if not files:
         return
-    stored = select_typed(table.stored_columns, files="compacted_files")
+    stored = select_typed(table.file_columns, files="compacted_files")
     rows = f"SELECT * EXCLUDE ({', '.join(table.partition_columns)}) FROM ({stored})"  # noqa: S608
     added: list[NewFile] = []
     with lake.local(files) as local, staging(lake.storage.staging) as area:
@@ -60,4 +64,7 @@ def _compact(lake: Lake, delta: DeltaTable, table: Table, files: Sequence[LakeFi
                 paths = [members[index].path for index in group]
                 area.connection.execute("SET VARIABLE compacted_files = $files", {"files": paths})
                 added.append(writer.concatenate(rows, month=month))
-        lake.commit(delta, table, tenant=tenant, added=added, removed=files, changes_rows=False)
+        entry = ChangeEntry(change_id=str(uuid4()), version=delta.version() + 1)
+        lake.commit(
+            delta, table, tenant=tenant, entry=entry, files=FileChanges(added=added, removed=files, changes_rows=False)
+        )

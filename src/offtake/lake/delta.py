@@ -6,11 +6,10 @@ files that a report reads.
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from types import MappingProxyType
 from urllib.parse import unquote
 from uuid import uuid4
@@ -19,13 +18,14 @@ import duckdb
 from deltalake import CommitProperties, DeltaTable, Field, Schema
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.schema import ArrayType, PrimitiveType
-from deltalake.transaction import AddAction, RemoveAction
 
 from offtake.errors import LakeVersionGone, StorageUnavailable
 from offtake.lake.cache import RemoteFile
+from offtake.lake.change_log import ChangeEntry, find_change
+from offtake.lake.commit_actions import actions, new_name, tombstone_file, tombstone_folder
 from offtake.lake.staging import sweep_staging
 from offtake.lake.storage import TableStorage
-from offtake.lake.tables import Table
+from offtake.lake.tables import HIDDEN_COLUMNS, Table
 from offtake.lake.writer import NewFile
 from offtake.model.column_type import ColumnType
 
@@ -49,6 +49,8 @@ _DELTA_TYPES: Mapping[ColumnType, PrimitiveType | ArrayType] = MappingProxyType(
 )
 
 _NO_REBASE = CommitProperties(max_commit_retries=0)  # commit on top of the version that was read, or fail
+_ATTEMPTS = 20  # to add columns
+_NOT_IN_LOG = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +58,29 @@ class LakeFile:
     """One Parquet file of one tenant; ``month`` is None in dimension tables.
 
     ``path`` is relative to the lake, or absolute once the file is local. ``rows`` comes from the table's log; 0 if
-    another engine wrote the file without it. The log always has ``bytes``.
+    another engine wrote the file without it. The log always has ``bytes`` and ``written_at``; it does not
+    list files of tombstones.
     """
 
     path: str
     bytes: int
     month: str | None
     rows: int
+    written_at: datetime = _NOT_IN_LOG
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileChanges:
+    """The files of one commit: complete ones in the staging folder that are added, and stored ones that are removed.
+
+    ``tombstones`` has the keys of the rows that the commit deletes. ``changes_rows`` is false if the same rows are
+    stored as before.
+    """
+
+    added: Sequence[NewFile]
+    removed: Sequence[LakeFile] = ()
+    tombstones: NewFile | None = None
+    changes_rows: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,21 +115,35 @@ class Lake:
         """Return that version of a table. Raises LakeVersionGone, StorageUnavailable."""
         newest = self.open(table)  # refuses what cannot be read, and tells a lost version from a lost storage
         if newest is None or newest.version() < version:
-            raise LakeVersionGone(f"The lake table {table.name} was created again since the export began to read it.")
+            raise LakeVersionGone(f"The lake table {table.name} was created again; it has no version {version}.")
         if newest.version() == version:
             return newest
         with storage_faults(table):
             try:
                 return DeltaTable(self.storage.uri(table.name), version=version, storage_options=self._options)
             except (DeltaError, TableNotFoundError) as error:
-                message = f"The lake table {table.name} no longer has the version that the export began to read."
+                message = f"The lake table {table.name} no longer has version {version}."
                 raise LakeVersionGone(message) from error
 
     def create(self, table: Table) -> DeltaTable:
-        """Return the newest version of a table; create it empty if it does not exist. Raises StorageUnavailable."""
-        existing = self.open(table)
-        if existing is not None:
-            return existing
+        """Return the newest version of a table, with all columns of the model. Raises StorageUnavailable.
+
+        A table that does not exist is created empty. Columns that it lacks are added in a commit of their own, so that
+        the next commit has the version that follows the returned one.
+        """
+        delta = self.open(table) or self._create(table)
+        with storage_faults(table):
+            for _ in range(_ATTEMPTS):
+                known = {field.name for field in delta.schema().fields}
+                missing = [field for field in _schema(table).fields if field.name not in known]
+                if not missing:
+                    break
+                with suppress(CommitFailedError):  # another writer may have added them
+                    delta.alter.add_columns(missing, commit_properties=_NO_REBASE)
+                delta.update_incremental()
+        return delta
+
+    def _create(self, table: Table) -> DeltaTable:
         with storage_faults(table):
             self.storage.prepare(table.name)
             try:
@@ -144,6 +176,7 @@ class Lake:
                 bytes=row[4],
                 month=row[5] if row[5:] else None,
                 rows=row[3] or 0,
+                written_at=datetime.fromtimestamp(row[2] / 1_000, UTC),
             )
             for row in rows
         )
@@ -154,43 +187,51 @@ class Lake:
         table: Table,
         *,
         tenant: str,
-        added: Sequence[NewFile],
-        removed: Sequence[LakeFile],
-        changes_rows: bool = True,
-    ) -> None:
-        """Publish new files of a tenant and commit them instead of the removed ones, all in one commit.
+        entry: ChangeEntry,
+        files: FileChanges,
+    ) -> int:
+        """Publish new files of a tenant, commit them instead of the removed ones, and return the version.
 
         The commit succeeds only on top of ``delta``'s version. Raises CommitFailedError if another writer committed in
-        between; the new files are then removed again. ``changes_rows`` is false if the same rows are stored as before.
+        between; the new files are then removed again.
 
         Object storage may store a commit and lose the response. Then the repetition of the request finds the version
         taken, although by this commit, whose files must stay.
         """
-        _add_columns(delta, table)
-        names = [f"tenant={tenant}/{_folder(file.month)}part-{n:05}-{uuid4()}.parquet" for n, file in enumerate(added)]
-        for name, file in zip(names, added, strict=True):
+        token = f"{entry.change_id}-{uuid4().hex[:8]}"  # an attempt that failed leaves no name taken
+        added = {new_name(tenant, file, n, token): file for n, file in enumerate(files.added)}
+        for name, file in added.items():
             self.storage.publish(file.path, f"{table.name}/{name}")
+        if files.tombstones is not None:
+            stored = tombstone_file(tenant, files.tombstones, token)
+            self.storage.publish(files.tombstones.path, f"{table.name}/{stored.path}")
+            entry = replace(entry, tombstones=stored)
+        removed = {file.path.removeprefix(f"{table.name}/"): (file.bytes, file.month) for file in files.removed}
         try:
             delta.create_write_transaction(
-                _actions(table, tenant, dict(zip(names, added, strict=True)), removed, changes_rows=changes_rows),
+                actions(table, tenant, added=added, removed=removed, changes_rows=files.changes_rows),
                 "append",
                 delta.schema(),
                 partition_by=list(table.partition_columns),
-                commit_properties=_NO_REBASE,
+                commit_properties=CommitProperties(max_commit_retries=0, custom_metadata=entry.metadata()),
             )
         except CommitFailedError:
-            if self._has_files(table, names):
-                return
-            for name in names:
-                self.storage.discard(f"{table.name}/{name}")
+            newest = self.open(table)
+            found = None if newest is None else find_change(newest, entry.change_id, after=entry.version - 1)
+            if found is not None:
+                return found.version
+            self.discard(table, tenant=tenant, change_id=entry.change_id)
             raise
+        return entry.version
 
-    def _has_files(self, table: Table, names: Sequence[str]) -> bool:
-        """Return whether the newest version of the table contains one of these files."""
-        delta = self.open(table)
-        return delta is not None and not set(names).isdisjoint(
-            unquote(path) for path in delta.get_add_actions(flatten=True).column("path").to_pylist()
-        )
+    def discard(self, table: Table, *, tenant: str, change_id: str) -> int:
+        """Remove the files that a change published and did not commit, and return their number."""
+        with storage_faults(table):
+            folders = (f"{table.name}/tenant={tenant}", f"{table.name}/{tombstone_folder(tenant)}")
+            left = [name for folder in folders for name in self.storage.names(folder) if f"-{change_id}-" in name]
+            for name in left:
+                self.storage.discard(name)
+        return len(left)
 
     @contextmanager
     def local(
@@ -230,52 +271,8 @@ def storage_faults(table: Table) -> Iterator[None]:
 def _schema(table: Table) -> Schema:
     """Return the Delta schema. All columns are nullable, because a column added later is null in older rows."""
     fields = [Field(column.name, _DELTA_TYPES[column.type]) for column in table.columns]
-    return Schema([*fields, *(Field(name, _STRING) for name in table.partition_columns)])
-
-
-def _add_columns(delta: DeltaTable, table: Table) -> None:
-    """Add the columns of the model that the stored table lacks."""
-    known = {field.name for field in delta.schema().fields}
-    missing = [field for field in _schema(table).fields if field.name not in known]
-    if missing:
-        delta.alter.add_columns(missing, commit_properties=_NO_REBASE)
-
-
-def _actions(
-    table: Table, tenant: str, added: Mapping[str, NewFile], removed: Sequence[LakeFile], *, changes_rows: bool
-) -> list[AddAction | RemoveAction]:
-    """Return the actions of a commit; ``added`` maps the names of the new files."""
-    now = time.time_ns() // 1_000_000
-    adds = [
-        AddAction(
-            path=name,
-            size=file.bytes,
-            partition_values=_partition(table, tenant, file.month),
-            modification_time=now,
-            data_change=changes_rows,
-            stats=json.dumps({"numRecords": file.rows}),
-        )
-        for name, file in added.items()
-    ]
-    removals = [
-        RemoveAction(
-            file.path.removeprefix(f"{table.name}/"),
-            changes_rows,
-            now,
-            file.bytes,
-            _partition(table, tenant, file.month),
-        )
-        for file in removed
-    ]
-    return [*adds, *removals]
-
-
-def _partition(table: Table, tenant: str, month: str | None) -> dict[str, str | None]:
-    return dict(zip(table.partition_columns, (tenant, month), strict=False))
-
-
-def _folder(month: str | None) -> str:
-    return "" if month is None else f"month={month}/"
+    hidden = [Field(name, PrimitiveType("long")) for name in HIDDEN_COLUMNS]
+    return Schema([*fields, *hidden, *(Field(name, _STRING) for name in table.partition_columns)])
 
 
 def _refuse_unsupported(delta: DeltaTable, table: Table) -> None:

@@ -28,6 +28,7 @@ class Located:
     uses: Sequence[TableUse]
     files: Sequence[Sequence[LakeFile]]  # of each use
     versions: Mapping[str, int | None]  # Delta version by table; None: the table was never loaded
+    filled: frozenset[str]  # tables with files of the tenant, of whatever months
 
 
 def locate(
@@ -47,14 +48,18 @@ def locate(
 
     Raises StorageUnavailable if a table cannot be opened, LakeVersionGone if it no longer has the version.
     """
-    files, found = [], {}
+    files: list[Sequence[LakeFile]] = []
+    found: dict[str, int | None] = {}
+    filled = set()
     for use in uses:
         table = tables()[use.table]
         delta = _open(lake, table, versions)
         found[use.table] = None if delta is None else delta.version()
         listed = () if delta is None else lake.files(delta, table, tenant)
         files.append([file for file in listed if _is_needed(file.month, use.prune, start, end)])
-    return Located(uses=uses, files=files, versions=found)
+        if listed:
+            filled.add(use.table)
+    return Located(uses=uses, files=files, versions=found, filled=frozenset(filled))
 
 
 def narrow(located: Located, *, start: datetime, end: datetime) -> Located:

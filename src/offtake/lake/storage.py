@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryFile
@@ -55,6 +56,21 @@ class TableStorage(Protocol):
 
     def discard(self, name: str) -> None:
         """Remove a file that was published and is part of no table. Raises StorageUnavailable, OSError."""
+
+    def size(self, name: str) -> int:
+        """Return the size of a file in bytes. Raises StorageUnavailable, OSError."""
+
+    def discard_folder(self, name: str) -> None:
+        """Remove all files below ``name``, which has the form ``table/path``, and their cached copies on this machine.
+
+        Raises StorageUnavailable, OSError.
+        """
+
+    def names(self, folder: str) -> Iterator[str]:
+        """Yield the names of all files in a folder ``table/path`` and its subfolders.
+
+        Raises StorageUnavailable, OSError.
+        """
 
     @contextmanager
     def queue(self, table: str) -> Iterator[None]:
@@ -115,6 +131,21 @@ class FolderTableStorage:
         """Remove the file."""
         (self.root / name).unlink(missing_ok=True)
 
+    def size(self, name: str) -> int:
+        """Return the file's size."""
+        return (self.root / name).stat().st_size
+
+    def discard_folder(self, name: str) -> None:
+        """Remove the folder."""
+        with suppress(FileNotFoundError):
+            shutil.rmtree(self.root / name)
+
+    def names(self, folder: str) -> Iterator[str]:
+        """Yield the files in the folder."""
+        for path in (self.root / folder).rglob("*"):
+            if path.is_file():
+                yield path.relative_to(self.root).as_posix()
+
     @contextmanager
     def queue(self, table: str) -> Iterator[None]:
         """Use a lock file in the lake's folder, so all processes that share the folder wait for each other."""
@@ -162,8 +193,26 @@ class BucketTableStorage:
         file.unlink()
 
     def discard(self, name: str) -> None:
-        """Remove the object."""
+        """Remove the object and its cached copy."""
         self.bucket.remove(name)
+        self._cache.forget(name)
+
+    def size(self, name: str) -> int:
+        """Return the object's size."""
+        size = self.bucket.size(name)
+        if size is None:
+            raise StorageUnavailable("A file of the lake was removed by another process; repeat it.")
+        return size
+
+    def discard_folder(self, name: str) -> None:
+        """Remove the objects."""
+        for key in list(self.bucket.keys(f"{name}/")):
+            self.bucket.remove(key)
+        self._cache.forget(name)
+
+    def names(self, folder: str) -> Iterator[str]:
+        """Yield the keys with that prefix."""
+        return self.bucket.keys(f"{folder}/")
 
     @contextmanager
     def queue(self, table: str) -> Iterator[None]:

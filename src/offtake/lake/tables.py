@@ -17,6 +17,16 @@ from typing import Any
 from offtake.model.column_type import ColumnType
 from offtake.tomlfile import read_toml
 
+# Columns of the files that reports do not see. Both are null in rows that were written before the columns existed.
+VERSION = "_version"  # Delta version of the commit that last changed the row
+LOAD_VERSION = "_load_version"  # Delta version of the load whose values the row has; an undo restores it
+HIDDEN_COLUMNS = (VERSION, LOAD_VERSION)
+# What the ids are that a column with a reference to the table has, if they are of persons or lead to their rows.
+_IDENTIFIED: Mapping[str, str] = MappingProxyType(
+    {"agent": "agent", "author": "author", "customer": "customer", "conversation": "conversation"}
+    | {"call": "interaction"}
+)
+_ROW = "row"
 TABLES_FILE = Path(__file__).with_name("tables.toml")
 DUCKDB_TYPES: Mapping[ColumnType, str] = MappingProxyType(
     {
@@ -55,6 +65,8 @@ class TableColumn:
     not_before: str | None = None
     syntax: str | None = None  # "filter": a filter expression
     matches: str | None = None  # regular expression for the whole value
+    example: str | None = None  # an accepted value
+    identifies: tuple[str, ...] = ()  # which values of a person it has; see ``tables.toml``
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +79,10 @@ class Table:
     key: tuple[str, ...]
     event_time: str | None
     columns: tuple[TableColumn, ...]
+    erases_row: bool = False  # whether a row that belongs to an erased person is removed
+    erased_columns: frozenset[str] = frozenset()  # what is blanked in a row that belongs to an erased person
+    erased_columns_of_agent: frozenset[str] = frozenset()  # what is blanked in a row with the id of an erased agent
+    leads_to: tuple[str, ...] = ()  # columns whose ids belong to the person, too
 
     @cached_property
     def by_name(self) -> Mapping[str, TableColumn]:
@@ -86,9 +102,21 @@ class Table:
 
     @property
     def stored_columns(self) -> tuple[tuple[str, str], ...]:
-        """Name and DuckDB type of every stored column: the model's columns, then the partition columns."""
-        model = tuple((column.name, DUCKDB_TYPES[column.type]) for column in self.columns)
-        return model + tuple((name, "VARCHAR") for name in self.partition_columns)
+        """Name and DuckDB type of every column that reports see: the model's columns, then the partition columns."""
+        return self._model_columns + self._partition_columns
+
+    @property
+    def file_columns(self) -> tuple[tuple[str, str], ...]:
+        """Name and DuckDB type of every stored column: as ``stored_columns``, with the hidden columns."""
+        return self._model_columns + tuple((name, "BIGINT") for name in HIDDEN_COLUMNS) + self._partition_columns
+
+    @property
+    def _model_columns(self) -> tuple[tuple[str, str], ...]:
+        return tuple((column.name, DUCKDB_TYPES[column.type]) for column in self.columns)
+
+    @property
+    def _partition_columns(self) -> tuple[tuple[str, str], ...]:
+        return tuple((name, "VARCHAR") for name in self.partition_columns)
 
 
 @lru_cache(maxsize=1)
@@ -98,6 +126,7 @@ def tables() -> Mapping[str, Table]:
 
 
 def _table(name: str, row: dict[str, Any]) -> Table:
+    erase = row.get("erase", [])
     return Table(
         name=name,
         kind=TableKind(row["kind"]),
@@ -105,8 +134,21 @@ def _table(name: str, row: dict[str, Any]) -> Table:
         key=tuple(row["key"]),
         event_time=row.get("event_time"),
         columns=tuple(_column(**column) for column in row["columns"]),
+        erases_row=erase == _ROW,
+        erased_columns=frozenset() if erase == _ROW else frozenset(erase),
+        erased_columns_of_agent=frozenset(row.get("erase_agent", [])),
+        leads_to=tuple(row.get("leads_to", [])),
     )
 
 
-def _column(*, type: str, values: list[str] | None = None, **row: Any) -> TableColumn:  # noqa: A002 - key of the file
-    return TableColumn(type=ColumnType(type), values=tuple(values or ()), **row)
+def _column(
+    *,
+    type: str,  # noqa: A002 - key of the file
+    values: list[str] | None = None,
+    identifies: str | list[str] | None = None,
+    **row: Any,
+) -> TableColumn:
+    marked = (identifies,) if isinstance(identifies, str) else tuple(identifies or ())
+    referenced = _IDENTIFIED.get(row.get("references", ""))
+    identifiers = marked if referenced is None or referenced in marked else (*marked, referenced)
+    return TableColumn(type=ColumnType(type), values=tuple(values or ()), identifies=identifiers, **row)

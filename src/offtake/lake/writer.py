@@ -40,6 +40,11 @@ def sort_columns(table: Table) -> list[str]:
     return list(dict.fromkeys([*([table.event_time] if table.event_time else []), *table.key]))
 
 
+def key_columns(table: Table) -> str:
+    """Return the columns of the key, as SQL."""
+    return ", ".join(quote_identifier(name) for name in table.key)
+
+
 def row_bytes(table: Table) -> str:
     """Return SQL for the size of a row in memory, in bytes."""
     sizes = [str(_FIXED_BYTES * len(table.columns))]
@@ -69,12 +74,12 @@ class FileWriter:
             return []
         limit = _NARROW_SORT_BYTES if average <= _NARROW_BYTES else _SORT_BYTES
         if total <= limit:
-            return [self._copy(f"SELECT * FROM ({rows}) ORDER BY {order}", month)]  # noqa: S608
+            return [self.write(f"SELECT * FROM ({rows}) ORDER BY {order}", month=month)]  # noqa: S608
         files = []
         for number in range(self._divide(sizes, limit)):
             self._choose(number)
             selected = f"SELECT * FROM ({rows}) WHERE {self._is_chosen} ORDER BY {order}"  # noqa: S608
-            files.append(self._copy(selected, month))
+            files.append(self.write(selected, month=month))
         return self.join(files, month=month)
 
     def join(self, files: Sequence[NewFile], *, month: str | None) -> list[NewFile]:
@@ -96,12 +101,13 @@ class FileWriter:
         self._connection.execute("SET threads = 1")
         self._connection.execute("SET preserve_insertion_order = false")
         try:
-            return self._copy(rows, month)
+            return self.write(rows, month=month)
         finally:
             self._connection.execute("RESET preserve_insertion_order")
             self._connection.execute("SET threads = 2")
 
-    def _copy(self, rows: str, month: str | None) -> NewFile:
+    def write(self, rows: str, *, month: str | None) -> NewFile:
+        """Write the rows of a SELECT to one file."""
         self._files += 1
         name = f"{self._table.name}-{self._files:06}.parquet"
         target = quote_literal(self._staging.engine_path(name))

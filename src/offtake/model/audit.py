@@ -22,6 +22,9 @@ class AuditEntry:
     count: int = 1  # of requests; refused ones are counted and recorded together
     actor: str | None = None  # the person who owns the credential, if any
     effective: str | None = None  # the person whom the actor impersonated, if any
+    report: str | None = None  # of a request without a job: a preview or an estimate
+    format: str | None = None  # of that request
+    column_count: int | None = None  # of that request's file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

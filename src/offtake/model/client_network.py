@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 
 
+@lru_cache(maxsize=4096)  # called several times with each request
 def client_network(address: str | None) -> str:
     """Return the address, or the /64 network of an IPv6 address: one client usually has all of it.
 

@@ -7,9 +7,11 @@ only names are the fields.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 from types import MappingProxyType
@@ -29,7 +31,10 @@ class FieldType(StrEnum):
 
     TEXT = "text"
     NUMBER = "number"
+    DECIMAL = "decimal number"
     FLAG = "flag"
+    INSTANT = "instant"
+    LIST = "list"
 
 
 FIELDS: Mapping[str, FieldType] = MappingProxyType(
@@ -56,10 +61,22 @@ _OPERATORS = MappingProxyType(
     {
         FieldType.TEXT: frozenset({"=", "!=", "contains"}),
         FieldType.NUMBER: frozenset({"=", "!=", "<", "<=", ">", ">="}),
+        FieldType.DECIMAL: frozenset({"=", "!=", "<", "<=", ">", ">="}),
         FieldType.FLAG: frozenset({"=", "!="}),
+        FieldType.INSTANT: frozenset({"=", "!=", "<", "<=", ">", ">="}),
+        FieldType.LIST: frozenset({"contains"}),
     }
 )
-_TYPES = {FieldType.TEXT: str, FieldType.NUMBER: int, FieldType.FLAG: bool}
+_VALUES: Mapping[FieldType, tuple[tuple[type, ...], str]] = MappingProxyType(
+    {
+        FieldType.TEXT: ((str,), "text"),
+        FieldType.NUMBER: ((int,), "number"),
+        FieldType.DECIMAL: ((int, float), "number"),
+        FieldType.FLAG: ((bool,), "flag"),
+        FieldType.INSTANT: ((str,), "instant"),
+        FieldType.LIST: ((str,), "text"),
+    }
+)
 _GRAMMAR = r"""
 ?start: any
 ?any: all (_OR all)*
@@ -76,16 +93,16 @@ _NOT.2: /not\b/i
 _IN.2: /in\b/i
 _IS.2: /is\b/i
 _EMPTY.2: /empty\b/i
-NAME: /[a-z_]+/
+NAME: /[a-z_][a-z0-9_]*/
 OPERATOR.2: /!=|<=|>=|=|<|>|contains\b/i
 STRING: /"(\\["\\]|[^"\\])*"/
-NUMBER: /-?[0-9]{1,9}/
+NUMBER: /-?[0-9]{1,15}(\.[0-9]{1,15})?/
 FLAG.2: /(true|false)\b/i
 %import common.WS
 %ignore WS
 """
 
-Value = str | int | bool
+Value = str | int | float | bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +139,17 @@ class Combination:
 Expression = Comparison | Absence | Negation | Combination
 
 
-def parse(text: str) -> Expression:
-    """Parse a filter expression. Raises InvalidExpression with the position of the fault; it never quotes the text."""
+def parse(text: str, fields: Mapping[str, FieldType] = FIELDS) -> Expression:
+    """Parse a filter expression on these fields; an instant is a text such as ``"2026-03-01T08:00:00Z"``.
+
+    Raises InvalidExpression with the position of the fault or the name of the field; it never quotes a value.
+    """
     if len(text) > _MAX_CHARACTERS:
         raise InvalidExpression(f"is longer than {_MAX_CHARACTERS} characters")
     if len(re.findall(r"\(|\bnot\b", text, re.IGNORECASE)) > _MAX_NESTING:
         raise InvalidExpression(f"has more than {_MAX_NESTING} parentheses and nots; simplify it")
     try:
-        tree: Expression = _build().transform(_parser().parse(text))
+        tree: Expression = _Build(fields).transform(_parser().parse(text))
     except UnexpectedInput as error:
         position = text[: error.pos_in_stream].count("") if error.pos_in_stream is not None else len(text) + 1
         raise InvalidExpression(f"cannot be read from character {position} on") from error
@@ -143,13 +163,12 @@ def _parser() -> Lark:
     return Lark(_GRAMMAR, parser="lalr")
 
 
-@lru_cache(maxsize=1)
-def _build() -> Transformer[Token, Expression]:
-    return _Build()
-
-
 class _Build(Transformer[Token, Expression]):
     """Transforms Lark's tree. Raises InvalidExpression with the name of a faulty field."""
+
+    def __init__(self, fields: Mapping[str, FieldType]) -> None:
+        super().__init__()
+        self._fields = fields
 
     def any(self, terms: list[Any]) -> Expression:
         return Combination("or", tuple(terms))
@@ -161,35 +180,45 @@ class _Build(Transformer[Token, Expression]):
         return Negation(terms[0])
 
     def comparison(self, terms: list[Any]) -> Expression:
-        return _checked(Comparison(str(terms[0]), str(terms[1]).lower(), (terms[2],)))
+        return self._checked(Comparison(str(terms[0]), str(terms[1]).lower(), (terms[2],)))
 
     def membership(self, terms: list[Any]) -> Expression:
-        return _checked(Comparison(str(terms[0]), "=", tuple(terms[1:])))
+        return self._checked(Comparison(str(terms[0]), "=", tuple(terms[1:])))
 
     def absence(self, terms: list[Any]) -> Expression:
-        _field_type(str(terms[0]))
+        self._type(str(terms[0]))
         return Absence(str(terms[0]))
 
     def value(self, terms: list[Any]) -> Value:
         token: Token = terms[0]
         if token.type == "STRING":
             return str(token[1:-1]).replace('\\"', '"').replace("\\\\", "\\")
-        return int(token) if token.type == "NUMBER" else token.lower() == "true"
+        if token.type == "NUMBER":
+            return float(token) if "." in token else int(token)
+        return token.lower() == "true"
+
+    def _checked(self, comparison: Comparison) -> Comparison:
+        field, field_type = comparison.field, self._type(comparison.field)
+        if comparison.operator not in _OPERATORS[field_type]:
+            allowed = ", ".join(sorted(_OPERATORS[field_type]))
+            raise InvalidExpression(f"{field} is a {field_type.value}; compare it with {allowed}")
+        types, word = _VALUES[field_type]
+        if any(type(value) not in types for value in comparison.values):
+            raise InvalidExpression(f"{field} is a {field_type.value}; compare it with {word} values only")
+        if field_type is FieldType.INSTANT and not all(_is_instant(str(value)) for value in comparison.values):
+            raise InvalidExpression(f'{field} is an instant; compare it with one such as "2026-03-01T08:00:00Z"')
+        return comparison
+
+    def _type(self, name: str) -> FieldType:
+        if name not in self._fields:
+            close = difflib.get_close_matches(name, self._fields, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"the fields are {', '.join(self._fields)}"
+            raise InvalidExpression(f"names an unknown field; {hint}")
+        return self._fields[name]
 
 
-def _checked(comparison: Comparison) -> Comparison:
-    field_type = _field_type(comparison.field)
-    if comparison.operator not in _OPERATORS[field_type]:
-        allowed = ", ".join(sorted(_OPERATORS[field_type]))
-        raise InvalidExpression(f"{comparison.field} is a {field_type.value}; compare it with {allowed}")
-    if any(type(value) is not _TYPES[field_type] for value in comparison.values):
-        raise InvalidExpression(
-            f"{comparison.field} is a {field_type.value}; compare it with {field_type.value} values only"
-        )
-    return comparison
-
-
-def _field_type(name: str) -> FieldType:
-    if name not in FIELDS:
-        raise InvalidExpression(f"names an unknown field; the fields are {', '.join(FIELDS)}")
-    return FIELDS[name]
+def _is_instant(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from offtake.model.artifact import Artifact
+from offtake.model.notice import Notice
 from offtake.model.request import ExportRequest
 
 
@@ -107,6 +108,7 @@ class Job:
     held_at: datetime | None = None  # start of a hold: retention and deletion do not remove the file
     held_by: str | None = None  # id of the client's credential that holds it; None: the operator, if it is held
     pin: Pin | None = None  # None: no attempt has begun to read
+    notices: tuple[Notice, ...] = ()  # about the data that the attempts read, recorded with the pin
     progress: Progress | None = None  # of the latest attempt; None: it has not recorded any
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from offtake.model.artifact import Artifact, ArtifactFile, artifact_of
+from offtake.model.notice import Notice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,7 @@ class Manifest:
     reconciled: tuple[Reconciliation, ...]
     producer: str | None  # release that made the files; None: one that recorded no manifest
     files: tuple[ArtifactFile, ...]
+    notices: tuple[Notice, ...] = ()  # about tables without rows
 
     @property
     def artifact(self) -> Artifact:

@@ -42,12 +42,30 @@ class Column:
     varies: bool = False  # the value depends on the bounds of the timespan, not only on the lake
 
 
+class RowsIfEmpty(StrEnum):
+    """What becomes of a report's rows when a table that it reads is empty."""
+
+    NONE = "none"
+    FEWER = "fewer"
+    SAME = "same"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IfEmpty:
+    """What a request without parameters loses when a table is empty, as the report's cases show it."""
+
+    rows: RowsIfEmpty
+    null: tuple[str, ...] = ()  # columns of the remaining rows that are null then
+    other: tuple[str, ...] = ()  # columns of the remaining rows that have other values, such as ids for names or 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableUse:
     """A lake table that a report reads."""
 
     table: str
     prune: Prune
+    if_empty: IfEmpty | None = None  # None: not declared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from types import MappingProxyType
+from typing import Any
 
 TENANT_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+Options = Mapping[str, Mapping[str, Any]]  # values of settings, by table and option
+NO_OPTIONS: Options = MappingProxyType({})
 
 
 class Scope(StrEnum):
@@ -63,6 +69,8 @@ class Tenant:
     company_key: str | None = None
     created_at: datetime | None = None
     is_verified: bool = True  # whether its account is verified; some dialects refuse an unverified one
+    options: Options = field(default_factory=dict)  # limits and budget of its own, which override those of the settings
+    removing_at: datetime | None = None  # when its removal began; from then on nothing can use it
 
     def __post_init__(self) -> None:
         if not TENANT_NAME.fullmatch(self.name):

@@ -1,4 +1,4 @@
-"""Statements on the audit log. Rows are only inserted, never updated or deleted."""
+"""Statements on the audit log. Rows are only inserted; an erasure replaces persons in them (``subject_records.py``)."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, or_, select
+from sqlalchemy import Connection, Row, func, insert, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from offtake.errors import AuditUnavailable
 from offtake.model.audit import AuditEntry, AuditFilter, AuditRow
 from offtake.store.schema import audit
+from offtake.store.schema import tenant as tenants
 
 _RETRY_SECONDS = 5
 
@@ -33,6 +34,9 @@ def record(connection: Connection, entry: AuditEntry, *, now: datetime) -> None:
         count=entry.count,
         actor=entry.actor,
         effective=entry.effective,
+        report=entry.report,
+        format=entry.format,
+        column_count=entry.column_count,
     )
     try:
         connection.execute(statement)
@@ -47,10 +51,14 @@ def record(connection: Connection, entry: AuditEntry, *, now: datetime) -> None:
 def entries(
     connection: Connection, *, tenant: str, start: datetime, end: datetime, batch_size: int = 5_000
 ) -> Iterator[AuditRow]:
-    """Yield a tenant's entries in ``[start, end)``, oldest first, with at most ``batch_size`` rows in memory."""
+    """Yield a tenant's entries in ``[start, end)``, oldest first, with at most ``batch_size`` rows in memory.
+
+    Those of an earlier tenant of the same name are left out.
+    """
+    earlier = select(func.coalesce(tenants.c.audit_after, 0)).where(tenants.c.name == tenant).scalar_subquery()
     statement = (
         select(audit)
-        .where(audit.c.tenant == tenant, audit.c.at >= start, audit.c.at < end)
+        .where(audit.c.tenant == tenant, audit.c.at >= start, audit.c.at < end, audit.c.id > func.coalesce(earlier, 0))
         .order_by(audit.c.at, audit.c.id)
         .execution_options(yield_per=batch_size)
     )
@@ -84,5 +92,8 @@ def _row(row: Row[Any]) -> AuditRow:
         count=row._mapping["count"],
         actor=row.actor,
         effective=row.effective,
+        report=row.report,
+        format=row.format,
+        column_count=row.column_count,
     )
     return AuditRow(happened_at=row.at, entry=entry)

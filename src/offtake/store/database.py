@@ -15,6 +15,7 @@ import os
 import select
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -35,6 +36,7 @@ _BUSY_MILLISECONDS = 15_000
 _SQLITE_CONNECTIONS = 20
 _POSTGRESQL_CONNECTIONS = 10  # a PostgreSQL server allows 100 by default; a worker uses two or three
 _OVERFLOW = 10
+_IDLE_READERS = 4  # open connections that wait for the next reading statement, outside the pool
 # Timeouts, so that a lost host does not block a query for hours. Parameters of the URL override them.
 _CONNECT_OPTIONS = {
     "application_name": "offtake",
@@ -85,6 +87,7 @@ class Database:
             event.listen(self.engine, "begin", _begin_postgresql)
             self._reader = self.engine.execution_options(**{_BEGIN: False})
             self._streamer = self.engine
+        self._idle_readers: deque[Connection] = deque()  # of SQLite: its append and pop are thread-safe
 
     @property
     def file(self) -> Path | None:
@@ -129,9 +132,24 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Connect for one reading statement; use ``write`` for several statements that must see one state."""
-        with _reachable(), self._reader.connect() as connection:
-            yield connection
+        """Connect for one reading statement; use ``write`` for several statements that must see one state.
+
+        On SQLite, connections are used again without the pool, which takes as long as the statement of a point read.
+        """
+        with _reachable():
+            try:
+                connection = self._idle_readers.pop()
+            except IndexError:
+                connection = self._reader.connect()
+            is_reusable = False
+            try:
+                yield connection
+                is_reusable = self.reads_in_process and len(self._idle_readers) < _IDLE_READERS
+            finally:
+                if is_reusable:
+                    self._idle_readers.append(connection)
+                else:
+                    connection.close()
 
     @contextmanager
     def stream(self) -> Iterator[Connection]:
@@ -146,6 +164,8 @@ class Database:
 
     def close(self) -> None:
         """Close all pooled connections."""
+        while self._idle_readers:
+            self._idle_readers.pop().close()
         self.engine.dispose()
         self._reader.dispose()
 

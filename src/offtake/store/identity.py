@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, null, select, update
 from sqlalchemy.exc import IntegrityError
 
 from offtake.model.tenant import (
     ALL_DATA,
+    NO_OPTIONS,
     Credential,
     CredentialKind,
     DataAccess,
+    Options,
     Principal,
     PublicKey,
     Scope,
@@ -21,7 +23,7 @@ from offtake.model.tenant import (
     Token,
     TokenKind,
 )
-from offtake.store.schema import NUL, assertion, credential, credential_key, tenant, token
+from offtake.store.schema import NUL, assertion, audit, credential, credential_key, tenant, token
 
 # Built once, because every request executes it.
 _ACTIVE = select(credential).where(credential.c.id == bindparam("credential_id"), credential.c.revoked.is_(False))
@@ -35,7 +37,11 @@ _PRINCIPAL = (
 
 
 def add_tenant(connection: Connection, new: Tenant, *, now: datetime) -> None:
-    """Insert a tenant. The caller has checked that the name is unused."""
+    """Insert a tenant. The caller has checked that the name is unused.
+
+    Entries of the audit log about an earlier tenant of that name are not the new one's.
+    """
+    earlier = select(func.max(audit.c.id)).where(audit.c.tenant == new.name).scalar_subquery()
     connection.execute(
         insert(tenant).values(
             name=new.name,
@@ -43,14 +49,33 @@ def add_tenant(connection: Connection, new: Tenant, *, now: datetime) -> None:
             company_key=new.company_key,
             created_at=now,
             is_verified=new.is_verified,
+            audit_after=earlier,
         )
     )
 
 
-def set_verified(connection: Connection, name: str, *, is_verified: bool) -> bool:
-    """Set whether a tenant's account is verified. Return False if the tenant does not exist."""
-    statement = update(tenant).where(tenant.c.name == name).values(is_verified=is_verified)
-    return connection.execute(statement).rowcount == 1
+def change_tenant(connection: Connection, changed: Tenant) -> None:
+    """Store company key, zone, verification and options of a tenant. The caller has checked the key."""
+    statement = update(tenant).where(tenant.c.name == changed.name)
+    connection.execute(
+        statement.values(
+            zone=changed.zone,
+            company_key=changed.company_key,
+            is_verified=changed.is_verified,
+            options={table: dict(values) for table, values in changed.options.items()} or null(),
+        )
+    )
+
+
+def tenants(connection: Connection) -> Sequence[Tenant]:
+    """Return all tenants, sorted by name, those that are being removed included."""
+    return [_tenant(row) for row in connection.execute(select(tenant).order_by(tenant.c.name))]
+
+
+def tenant_options(connection: Connection) -> dict[str, Options]:
+    """Return the options of each tenant that has any of its own."""
+    statement = select(tenant.c.name, tenant.c.options).where(tenant.c.options.is_not(None))
+    return {row.name: row.options for row in connection.execute(statement) if row.options}
 
 
 def get_tenant(connection: Connection, name: str) -> Tenant | None:
@@ -263,6 +288,8 @@ def _tenant(row: Row[Any]) -> Tenant:
         company_key=row.company_key,
         created_at=row.created_at,
         is_verified=row.is_verified,
+        options=row.options or NO_OPTIONS,
+        removing_at=row.removing_at,
     )
 
 

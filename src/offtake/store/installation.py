@@ -7,6 +7,7 @@ from sqlalchemy import Connection, select
 from offtake.store.inserts import insert_into
 from offtake.store.schema import installation
 
+ERASURE_KEY = "erasure_key"  # of the hashes that stand for erased persons
 LOGIN_SALT = "login_salt"  # from which the salts of all login names are derived
 
 

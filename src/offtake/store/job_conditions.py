@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, FromClause, Update, and_, literal_column, update
+from sqlalchemy import ColumnElement, FromClause, Update, and_, literal_column, or_, true, update
 
-from offtake.model.job import LEASED, Lease, Status, sources
+from offtake.model.job import LEASED, JobFilter, Lease, Status, sources
 from offtake.store.schema import job
 
 
@@ -31,3 +31,24 @@ def may_start(waiting: FromClause, now: datetime, longest: timedelta | None) -> 
 def move(target: Status, condition: ColumnElement[bool]) -> Update:
     """Return an UPDATE of the jobs that match and are in a state that may move to ``target``."""
     return update(job).where(condition, has_status(sources(target))).values(status=target)
+
+
+def matches(condition: JobFilter) -> ColumnElement[bool]:
+    """Return the condition on the table of jobs."""
+    conditions = [
+        column == value
+        for column, value in (
+            (job.c.tenant, condition.tenant),
+            (job.c.dialect, condition.dialect),
+            (job.c.report, condition.report),
+            (job.c.status, condition.status),
+        )
+        if value is not None
+    ]
+    if condition.since is not None:
+        conditions.append(job.c.created_at >= condition.since)
+    if condition.reports is not None:
+        conditions.append(job.c.report.in_(condition.reports))
+    if condition.person is not None:
+        conditions.append(or_(job.c.actor == condition.person, job.c.effective == condition.person))
+    return and_(true(), *conditions)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, literal_column, or_, select, true
+from sqlalchemy import Connection, and_, bindparam, func, literal_column, or_, select
 
 from offtake.model.job import LEASED, OPEN, Job, JobFilter, Lease, Status
 from offtake.store import manifests
-from offtake.store.job_conditions import has_lease, has_status, may_start
+from offtake.store.job_conditions import has_lease, has_status, matches, may_start
 from offtake.store.records import job_from_row
 from offtake.store.schema import NUL, job
 
@@ -47,6 +47,12 @@ def get(connection: Connection, job_id: str, *, tenant: str | None = None) -> Jo
     return None if row is None else job_from_row(row)
 
 
+def open_jobs(connection: Connection, name: str) -> Sequence[Job]:
+    """Return the tenant's open jobs."""
+    statement = select(job).where(job.c.tenant == name, has_status(OPEN)).order_by(job.c.created_at, job.c.id)
+    return [job_from_row(row) for row in connection.execute(statement)]
+
+
 def get_by_reference(connection: Connection, reference: str, *, tenant: str) -> Job | None:
     """Return the tenant's job with the dialect's reference."""
     if NUL in reference:
@@ -57,7 +63,7 @@ def get_by_reference(connection: Connection, reference: str, *, tenant: str) -> 
 
 def count(connection: Connection, condition: JobFilter) -> int:
     """Return the number of jobs that match."""
-    return int(connection.execute(select(func.count()).select_from(job).where(_matches(condition))).scalar_one())
+    return int(connection.execute(select(func.count()).select_from(job).where(matches(condition))).scalar_one())
 
 
 def newest(
@@ -72,7 +78,7 @@ def newest(
 
     With ``before``, the creation and the id of a job, return those that come after it in this order.
     """
-    statement = select(job).where(_matches(condition)).order_by(job.c.created_at.desc(), job.c.id.desc())
+    statement = select(job).where(matches(condition)).order_by(job.c.created_at.desc(), job.c.id.desc())
     if before is not None:
         created_at, job_id = before
         smaller_id = and_(job.c.created_at == created_at, job.c.id < job_id)
@@ -134,23 +140,3 @@ def referenced_keys(connection: Connection, files: Collection[tuple[str, int, st
         if (job_id, key) in published
         or ((row := rows.get(job_id)) and (row.artifact_key == key or (row.is_leased and row.fence == fence)))
     }
-
-
-def _matches(condition: JobFilter) -> ColumnElement[bool]:
-    conditions = [
-        column == value
-        for column, value in (
-            (job.c.tenant, condition.tenant),
-            (job.c.dialect, condition.dialect),
-            (job.c.report, condition.report),
-            (job.c.status, condition.status),
-        )
-        if value is not None
-    ]
-    if condition.since is not None:
-        conditions.append(job.c.created_at >= condition.since)
-    if condition.reports is not None:
-        conditions.append(job.c.report.in_(condition.reports))
-    if condition.person is not None:
-        conditions.append(or_(job.c.actor == condition.person, job.c.effective == condition.person))
-    return and_(true(), *conditions)

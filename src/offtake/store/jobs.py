@@ -6,15 +6,18 @@ the fence. If another process has moved the job first, no row is updated and the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Update, and_, case, func, insert, literal, null, or_, select, update
 
+from offtake.errors import NotAuthenticated
 from offtake.model.artifact import Artifact
 from offtake.model.job import OPEN, Failure, Job, Lease, Pin, Progress, Status
+from offtake.model.notice import Notice
 from offtake.store import manifests, usage
 from offtake.store.job_conditions import has_lease, has_status, move
-from offtake.store.records import job_from_row, request_to_json, stored_bytes
+from offtake.store.records import job_from_row, notices_to_json, request_to_json, stored_bytes
 from offtake.store.schema import Instant, job, tenant
 from offtake.store.wakeup import announce, announce_move
 
@@ -22,8 +25,13 @@ _NO_LEASE: dict[str, None] = {"lease_worker": None, "lease_until": None}
 
 
 def lock_tenant(connection: Connection, name: str) -> None:
-    """Serialise job creation for this tenant until the transaction ends. On SQLite the write lock has this effect."""
-    connection.execute(select(tenant.c.name).where(tenant.c.name == name).with_for_update()).one()
+    """Serialise job creation for this tenant until the transaction ends. On SQLite the write lock has this effect.
+
+    Raises NotAuthenticated if the tenant was removed since the request was authenticated.
+    """
+    statement = select(tenant.c.name).where(tenant.c.name == name, tenant.c.removing_at.is_(None))
+    if connection.execute(statement.with_for_update()).one_or_none() is None:
+        raise NotAuthenticated("The account does not exist any more.")
 
 
 def add(connection: Connection, new: Job) -> None:
@@ -68,9 +76,13 @@ def renew(connection: Connection, lease: Lease, *, until: datetime, progress: Pr
     return connection.execute(statement).rowcount == 1
 
 
-def pin(connection: Connection, lease: Lease, pinned: Pin) -> bool:
-    """Record what all attempts of the job read. Return False if the lease was lost."""
-    values = {"report_version": pinned.report_version, "lake_versions": dict(pinned.lake_versions)}
+def pin(connection: Connection, lease: Lease, pinned: Pin, notices: Sequence[Notice] = ()) -> bool:
+    """Record what all attempts of the job read, and the notices about it. Return False if the lease was lost."""
+    values = {
+        "report_version": pinned.report_version,
+        "lake_versions": dict(pinned.lake_versions),
+        "notices": notices_to_json(notices),
+    }
     return connection.execute(update(job).where(has_lease(lease)).values(values)).rowcount == 1
 
 
@@ -147,6 +159,7 @@ def reset_failed(connection: Connection, job_id: str, *, now: datetime) -> Job |
             attempts=0,
             report_version=None,
             lake_versions=null(),
+            notices=null(),
             finished_at=None,
             failure_code=None,
             failure_message=None,
@@ -211,6 +224,12 @@ def delete(connection: Connection, job_id: str) -> bool:
     if _remove_file(connection, move(Status.DELETED, and_(job.c.id == job_id, job.c.artifact_key.is_not(None)))):
         return True
     return connection.execute(move(Status.DELETED, job.c.id == job_id)).rowcount == 1
+
+
+def erase(connection: Connection, job_id: str, failure: Failure) -> bool:
+    """Move a published job to deleted, with the reason: its artifact was removed because it may hold a person."""
+    statement = move(Status.DELETED, and_(job.c.id == job_id, job.c.artifact_key.is_not(None)))
+    return _remove_file(connection, statement.values(failure_code=failure.code, failure_message=failure.message))
 
 
 def _execute_move(connection: Connection, statement: Update) -> bool:

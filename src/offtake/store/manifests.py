@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, insert, select
 from offtake.model.artifact import ArtifactFile, only_file
 from offtake.model.job import Job
 from offtake.model.manifest import Manifest, ManifestColumn, Reconciliation
-from offtake.store.records import instant_from_json
+from offtake.store.records import instant_from_json, notices_from_json, notices_to_json
 from offtake.store.schema import artifact_file, manifest
 
 _FILES = select(artifact_file).where(artifact_file.c.job == bindparam("job_id")).order_by(artifact_file.c.number)
@@ -113,6 +113,7 @@ def _to_json(published: Manifest) -> dict[str, Any]:
             {"what": each.what, "expected": each.expected, "written": each.written} for each in published.reconciled
         ],
         "producer": published.producer,
+        "notices": notices_to_json(published.notices),
     }
 
 
@@ -128,4 +129,5 @@ def _from_json(stored: dict[str, Any], published: tuple[ArtifactFile, ...]) -> M
         reconciled=tuple(Reconciliation(**each) for each in stored["reconciled"]),
         producer=stored["producer"],
         files=published,
+        notices=notices_from_json(stored.get("notices")),
     )

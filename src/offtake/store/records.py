@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -19,6 +20,7 @@ from sqlalchemy import Row
 from offtake.model.artifact import Artifact
 from offtake.model.format_options import Compression, CsvOptions
 from offtake.model.job import Failure, Job, Phase, Pin, Progress, Status
+from offtake.model.notice import Notice, NoticeCode
 from offtake.model.request import BusinessHours, ExportRequest, ReportParameters, Selection, Split, changed_parameters
 from offtake.model.timespan import Timespan
 from offtake.store.filter_records import filter_to_json, filters_from_json
@@ -26,6 +28,7 @@ from offtake.store.filter_records import filter_to_json, filters_from_json
 _ROW_BYTES = 1_024  # measured on SQLite and PostgreSQL: 600 to 900, indexes included
 _NO_PARAMETERS = ReportParameters()
 _PHASES = frozenset(Phase)
+_NOTICE_CODES = frozenset(NoticeCode)
 _KNOWN = frozenset(
     {"start", "end", "zone", "name", "row_limit", "as_of", "watermark", "account_zone", "locale", "columns"}
     | {"guard_formulas", "parameters", "split", "filters", "order", "compression", "format_options"}
@@ -95,6 +98,7 @@ def job_from_row(row: Row[Any]) -> Job:
         held_by=row.held_by,
         pin=_pin(row),
         progress=_progress(row),
+        notices=notices_from_json(row.notices),
     )
 
 
@@ -186,6 +190,20 @@ def _pin(row: Row[Any]) -> Pin | None:
     if row.report_version is None:
         return None
     return Pin(report_version=row.report_version, lake_versions=row.lake_versions)
+
+
+def notices_to_json(given: Sequence[Notice]) -> list[dict[str, Any]]:
+    """Return the stored form of notices."""
+    return [dataclasses.asdict(each) for each in given]
+
+
+def notices_from_json(stored: Sequence[dict[str, Any]] | None) -> tuple[Notice, ...]:
+    """Return stored notices, without those whose code only a newer release knows."""
+    return tuple(
+        Notice(**(each | {"code": NoticeCode(each["code"]), "columns": tuple(each["columns"])}))
+        for each in stored or ()
+        if each["code"] in _NOTICE_CODES
+    )
 
 
 def _progress(row: Row[Any]) -> Progress | None:

@@ -6,7 +6,9 @@ sort as instants. ``migrations/`` creates the database; a test compares the resu
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
@@ -32,6 +34,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from offtake.model.job import LEASED, OPEN, Status
+from offtake.model.load import LoadState
 
 NUL = "\0"  # PostgreSQL refuses texts with this character, even in a comparison, so no stored name has it
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -91,7 +94,7 @@ def _later_on_postgresql(element: later, compiler: SQLCompiler, **options: Any) 
 _JSON = JSON().with_variant(JSONB(), "postgresql")
 
 
-def _listed(statuses: frozenset[Status]) -> str:
+def _listed(statuses: Iterable[StrEnum]) -> str:
     return ", ".join(f"'{status}'" for status in sorted(statuses))
 
 
@@ -123,6 +126,9 @@ tenant = Table(
     Column("company_key", String(64), nullable=True, unique=True),
     Column("created_at", Instant, nullable=False),
     Column("is_verified", Boolean, nullable=False, server_default=text("true")),
+    Column("options", _JSON, nullable=True),
+    Column("removing_at", Instant, nullable=True),
+    Column("audit_after", BigInteger, nullable=True),
 )
 
 credential = Table(
@@ -216,6 +222,7 @@ job = Table(
     Column("files", Integer, nullable=True),
     Column("report_version", String(64), nullable=True),
     Column("lake_versions", _JSON, nullable=True),
+    Column("notices", _JSON, nullable=True),
     Column("phase", String(16), nullable=True),
     Column("rows_so_far", BigInteger, nullable=True),
     Column("held_by", String(64), nullable=True),
@@ -272,6 +279,20 @@ manifest = Table(
     Column("job", String(36), ForeignKey("job.id", ondelete="CASCADE"), primary_key=True),
     Column("document", _JSON, nullable=False),
 )
+
+# Erasures of persons. ``subject`` is a keyed hash; ``found`` has the person's values until all rows are erased.
+erasure = Table(
+    "erasure",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("tenant", String(63), ForeignKey("tenant.name"), nullable=False),
+    Column("subject", String(64), nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("finished_at", Instant, nullable=True),
+    Column("found", _JSON, nullable=True),
+    Column("receipt", _JSON, nullable=False),
+)
+Index("ix_erasure_tenant_subject", erasure.c.tenant, erasure.c.subject)
 
 tenant_usage = Table(
     "tenant_usage",
@@ -335,6 +356,9 @@ audit = Table(
     Column("count", Integer, nullable=False, server_default=text("1")),
     Column("actor", String(320), nullable=True),
     Column("effective", String(320), nullable=True),
+    Column("report", String(64), nullable=True),
+    Column("format", String(16), nullable=True),
+    Column("column_count", Integer, nullable=True),
 )
 Index("ix_audit_tenant_at", audit.c.tenant, audit.c.at)
 
@@ -383,3 +407,30 @@ maintenance_task = Table(
     Column("name", String(32), primary_key=True),
     Column("due_at", Instant, nullable=False),
 )
+
+# The record of each change of rows in the lake. No foreign key: it outlives its tenant, as the audit log does.
+load = Table(
+    "load",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("tenant", String(63), nullable=False),
+    Column("table_name", String(64), nullable=False),
+    Column("actor", String(320), nullable=False),
+    Column("source", _JSON, nullable=False),
+    Column("mapping_digest", String(64), nullable=True),
+    Column("undoes", String(36), nullable=True),
+    Column("undone_by", String(36), nullable=True),
+    Column("state", String(16), nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("finished_at", Instant, nullable=True),
+    Column("base_version", BigInteger, nullable=True),
+    Column("version", BigInteger, nullable=True),
+    Column("counts", _JSON, nullable=False),
+    Column("failure", String(64), nullable=True),
+    CheckConstraint(f"state IN ({_listed(LoadState)})", name="state"),
+    CheckConstraint("(state = 'running') = (finished_at IS NULL)", name="finished"),
+    CheckConstraint("(state = 'failed') = (failure IS NOT NULL)", name="failure"),
+    CheckConstraint("(state = 'undone') = (undone_by IS NOT NULL)", name="undone"),
+)
+Index("ix_load_tenant_table_name_started_at", load.c.tenant, load.c.table_name, load.c.started_at)

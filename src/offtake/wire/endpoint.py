@@ -15,13 +15,10 @@ from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Match
-from starlette.types import Scope as AsgiScope
 
 from offtake.core.auth.authorization import require
 from offtake.core.auth.caller import Caller
 from offtake.core.services import Services
-from offtake.http.errors import ErrorSurface
 from offtake.http.middleware import DirectRoute
 from offtake.model.tenant import Scope
 from offtake.wire.dialect import Dialect, Options, Wire
@@ -148,22 +145,6 @@ def add_document(routes: APIRouter, path: str, document: Mapping[str, Any], medi
     routes.add_api_route(path, openapi, methods=["GET", "HEAD"])
 
 
-class DialectRouter(APIRouter):
-    """The routes of a dialect, whose endpoints read requests themselves.
-
-    The routes are compared only with paths that begin with one of the dialect's prefixes: comparing a path with the
-    routes of all dialects would take longer than reading a job.
-    """
-
-    def __init__(self, name: str, errors: ErrorSurface) -> None:
-        super().__init__(tags=[name], route_class=DirectRoute)
-        self._prefixes = errors.prefixes
-
-    def matches(self, scope: AsgiScope) -> tuple[Match, AsgiScope]:
-        """Compare the path with the routes."""
-        return super().matches(scope) if scope["path"].startswith(self._prefixes) else (Match.NONE, {})
-
-
 def new_router(dialect: Dialect[Any]) -> APIRouter:
-    """A router without routes for a dialect."""
-    return DialectRouter(dialect.name, dialect.errors)
+    """A router without routes for a dialect, whose endpoints read requests themselves."""
+    return APIRouter(tags=[dialect.name], route_class=DirectRoute)

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from offtake.errors import ExportError
 from offtake.http.access_log import bind_log
 from offtake.http.admission import enter_tenant, turns_in_loop, turns_in_threads
-from offtake.http.errors import HttpFault
+from offtake.http.errors import fault_of
 from offtake.http.middleware import remote_address
 from offtake.wire.dialect import Options, Wire
 from offtake.wire.document import Operation
@@ -108,7 +108,7 @@ def render_refusal(error: ExportError | HTTPException, incoming: IncomingRequest
     """The answer to a refused request, in the words of its dialect."""
     if isinstance(error, ExportError):
         bind_log(incoming.request, error=error.code)
-    answered = HttpFault(status=error.status_code, message=error.detail) if isinstance(error, HTTPException) else error
+    answered = error if isinstance(error, ExportError) else fault_of(error)
     return incoming.wire.dialect.errors.render(answered, incoming.request.url.path)
 
 

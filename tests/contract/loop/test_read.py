@@ -12,7 +12,7 @@ import httpx
 import pytest
 from sqlalchemy import update
 
-from offtake.core.admin import identity
+from offtake.core.admin import identity, tenants
 from offtake.core.auth.caller import Caller
 from offtake.core.exports.create import create_export
 from offtake.core.exports.read import JobRef, get_export
@@ -297,9 +297,9 @@ def test_an_account_that_is_not_verified_is_451(here: InProcess) -> None:
     client = LoopWire(here.http, {"Authorization": f"Bearer {token}"})
     assert_refused(client.send_create({"start": START, "end": END}), 451, "AccountNotVerified")
     assert_refused(client.read(UNKNOWN), 451, "AccountNotVerified")
-    identity.set_verified("unverified", here.on, is_verified=True)
+    tenants.change_tenant(Tenant(name="unverified", is_verified=True), "root", here.on)
     assert shown(client.read(UNKNOWN)) == GONE
-    identity.set_verified("unverified", here.on, is_verified=False)
+    tenants.change_tenant(Tenant(name="unverified", is_verified=False), "root", here.on)
     assert_refused(client.read(UNKNOWN), 451, "AccountNotVerified")
 
 

@@ -17,10 +17,11 @@ import httpx
 import pyarrow.parquet as pq
 import pytest
 
+from offtake.core.admin import identity
 from tests.fixtures import loop
 from tests.fixtures.installation import Served
 from tests.fixtures.loop import ALL, PEOPLE, TALKS, talk
-from tests.fixtures.native import MARCH, REPORT, V1, NativeWire, assert_problem, native_client
+from tests.fixtures.native import MARCH, REPORT, V1, NativeWire, assert_problem, connect, native_client
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +150,8 @@ def test_a_preview_shows_the_first_rows_and_creates_nothing(client: NativeWire) 
     before = client.http.get(f"{V1}/exports").json()["exports"]
     wanted = {"report": REPORT, "timespan": MARCH, "columns": ["conversation_id", "tag_ids", "sent_count"]}
     preview = client.http.post(f"{V1}/exports/preview", json={**wanted, "rows": 2, "order": ["-conversation_id"]})
-    assert preview.json() == {
+    assert [each["table"] for each in preview.json()["notices"]] == ["conversation_action"]
+    assert {name: value for name, value in preview.json().items() if name != "notices"} == {
         "report": REPORT,
         "columns": [
             {"name": "conversation_id", "type": "id"},
@@ -161,14 +163,14 @@ def test_a_preview_shows_the_first_rows_and_creates_nothing(client: NativeWire) 
     }
     assert client.http.get(f"{V1}/exports").json()["exports"] == before
     refused = client.http.post(f"{V1}/exports/preview", json={**wanted, "rows": 101, "columns": ["a"]})
-    assert_problem(refused, 422, "invalid_request", "/rows")
+    assert_problem(refused, 422, "invalid_request", "/rows", "/columns/0")
 
 
 def test_a_dry_run_estimates_and_creates_nothing(client: NativeWire, finished: dict[str, Any]) -> None:
     before = client.http.get(f"{V1}/exports").json()["exports"]
     answer = client.create(dry_run=True, split={"rows": 1000})
     assert (answer.status_code, answer.json()["dry_run"]) == (200, True)
-    assert answer.json().keys() == {"dry_run", "rows", "bytes", "seconds", "files"}
+    assert answer.json().keys() == {"dry_run", "rows", "bytes", "seconds", "files", "notices"}
     assert answer.json()["rows"] == finished["rows"]
     assert client.http.get(f"{V1}/exports").json()["exports"] == before
     assert_problem(client.create(dry_run=True, columns=["a"]), 422, "invalid_request", "/columns/0")
@@ -217,6 +219,26 @@ def test_a_cancellation_ends_a_long_poll_and_the_stream(waiting: NativeWire) -> 
     assert json.loads(events[-1].removeprefix("data: "))["state"] == "cancelled"
     again = waiting.http.post(f"{path}/cancel")
     assert (again.status_code, again.json()["state"]) == (200, "cancelled")
+
+
+def test_a_long_poll_and_a_stream_end_with_their_token(waiting: NativeWire, idle: Served) -> None:
+    """They say nothing of what happens to the export afterwards."""
+    path = f"{V1}/exports/{waiting.create().json()['id']}"
+    token = loop.token(idle.installation, waiting.tenant, user=None)
+    answers: list[httpx.Response] = []
+    with connect(idle.url, token, waiting.tenant) as ending:
+        poller = threading.Thread(target=lambda: answers.append(ending.http.get(path, params={"wait": 60})))
+        with ending.http.stream("GET", f"{path}/events") as stream:
+            lines = stream.iter_lines()
+            assert next(lines) == "event: progress"
+            poller.start()
+            with idle.installation.services() as on:
+                identity.revoke_credential(token.partition(".")[0], on)
+            assert waiting.http.post(f"{path}/cancel").json()["state"] == "cancelled"
+            rest = list(lines)
+        poller.join()
+    assert not [line for line in rest if line.startswith("event:") or "cancelled" in line]
+    assert_problem(answers[0], 401, "not_authenticated")
 
 
 def test_the_stream_of_an_export_reports_each_state(client: NativeWire) -> None:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from offtake.core.admin import identity
-from offtake.model.tenant import Scope, Tenant
+from offtake.model.tenant import DEFAULT_SCOPES, Scope, Tenant
 from offtake.wire.native.tables import LARGEST_BODY
 from tests.fixtures import loop
 from tests.fixtures.in_process import in_process
@@ -113,6 +113,64 @@ def test_all_faults_that_need_the_report_come_at_once(client: NativeWire) -> Non
     assert "sent_count" in found["/order/1"]["accepted"]
 
 
+def test_faults_of_the_model_and_of_the_report_come_at_once(client: NativeWire) -> None:
+    """Each once, at its place in the body as sent; what depends on a faulty part is not judged."""
+    missing = {"column": "x"}
+    unknown = {"column": "creatd_at", "op": "eq", "value": "2026-03-01T00:00:00Z"}
+    found = client.create(
+        formt="csv",
+        timespan={"start": 5, "end": "2026-02-30", "timezone": "Europe/Lisbn", "zone": "UTC"},
+        columns=[1, "conversaton_id", 2, "subject", "subject"],
+        filters=[missing, *[unknown] * 10, missing, {"column": "sent_count", "op": "eq", "value": "many"}],
+        order="created_at",
+        parameters={"queue_ids": ["a"], "actions_cap": 0},
+        split={"rows": "5000"},
+        format="cvs",
+        csv={"delimiter": ";"},
+        compression="gzip",
+    ).json()["errors"]
+    assert sorted(each["pointer"] for each in found) == sorted(
+        [
+            *("/formt", "/timespan/start", "/timespan/zone", "/columns/0", "/columns/2", "/filters/0/op"),
+            *("/filters/11/op", "/order", "/parameters/actions_cap", "/split/rows", "/format"),
+            # beyond the model
+            *("/timespan/end", "/timespan/timezone", "/columns/1", "/columns/4", "/parameters/queue_ids"),
+            *(f"/filters/{number}/column" for number in range(1, 11)),
+            "/filters/12/value",
+        ]
+    )
+    sent = {"timespan": {"last": "7 days"}, "columns": ["nothing"], "split": {}}
+    refused = client.http.post(f"{V1}/exports", json=sent)
+    assert list(faults(refused)) == ["/report", "/timespan/last", "/split"]
+    long = client.create(timespan={"start": "1990-01-01", "end": MARCH["end"]}, columns=["nothing"])
+    assert list(faults(long)) == ["/columns/0", "/timespan"]
+    assert list(faults(client.http.post(f"{V1}/exports/preview", json={**sent, "report": REPORT, "rows": 0}))) == [
+        *("/timespan/last", "/rows", "/split", "/columns/0")
+    ]
+    path = f"{V1}/exports/{client.create().json()['id']}/retention"
+    assert list(faults(client.http.post(path, json={"days": 30_000, "hld": True}))) == ["/hld", "/days"]
+
+
+@pytest.mark.parametrize("value", ["5", True, 1.5, [5], "true"])
+def test_numbers_and_booleans_are_not_converted(client: NativeWire, value: Any) -> None:
+    exports = f"{V1}/exports"
+    body = {"report": REPORT, "timespan": MARCH}
+    path = f"{exports}/{client.create().json()['id']}/retention"
+    for field in ("days", "hold"):
+        if not (field == "hold" and value is True):
+            assert list(faults(client.http.post(path, json={field: value}))) == [f"/{field}"]
+    numbers: dict[str, Any] = {"rows": value}
+    assert list(faults(client.http.post(f"{exports}/preview", json={**body, **numbers}))) == ["/rows"]
+    sent = {"split": numbers, "parameters": {"actions_cap": value, "interval_milliseconds": value}}
+    flags = {} if value is True else {"dry_run": value, "guard_formulas": value, "csv": {"header": value}}
+    expected = {"/split/rows", "/parameters/actions_cap", "/parameters/interval_milliseconds"}
+    expected |= {f"/{name}" if name != "csv" else "/csv/header" for name in flags}
+    assert set(faults(client.create(**sent, **flags))) == expected
+    assert set(faults(client.http.get(exports, params={"limit": "1_0", "since": "x", "cursor": "y"}))) == {
+        *("limit", "since", "cursor")
+    }
+
+
 @pytest.mark.parametrize(
     ("timespan", "pointer"),
     [
@@ -200,6 +258,19 @@ def test_values_of_the_request_are_not_repeated(client: NativeWire) -> None:
     assert secret not in client.create(filters=filters).text
 
 
+def test_a_path_that_does_not_exist(client: NativeWire) -> None:
+    missing = assert_problem(client.http.get(f"{V1}/nothing"), 404, "no_such_path")
+    assert "/v1/openapi.json" in missing["detail"]
+    wrong = client.http.put(f"{V1}/exports")
+    assert "it has GET, HEAD, POST" in assert_problem(wrong, 405, "method_not_allowed")["detail"]
+    assert wrong.headers["allow"] == "GET, HEAD, POST"
+    secret = "sEcReT-1"
+    link = client.http.get(f"/download/{secret}/{secret}?expires={secret}&signature={secret}")
+    assert "ask for a new one" in assert_problem(link, 403, "link_refused")["detail"]
+    assert secret not in link.text
+    assert_problem(client.http.post("/download/a/b"), 405, "method_not_allowed")
+
+
 # --- who may do what -------------------------------------------------------------------------------------------------
 
 
@@ -268,8 +339,38 @@ def test_an_account_over_its_storage_budget_learns_what_is_used(tmp_path: Path) 
         refused = client.create()
         problem = assert_problem(refused, 507, "budget_exceeded")
         assert int(refused.headers["retry-after"]) > 0
-        assert "3 rows" in problem["detail"]
-        assert "delete files" in problem["detail"]
+        assert "have 3 rows and may have 3; delete files" in problem["detail"]
+        listed = {each["id"]: each for each in client.http.get(f"{V1}/exports").json()["exports"]}
+        assert len(problem["frees"]) == len(listed) == 3
+        for each in problem["frees"]:
+            export = listed[each["export"]]
+            assert each == {
+                **{name: export[name] for name in ("report", "bytes", "rows")},
+                "export": export["id"],
+                "dialect": "native",
+                "files": 1,
+                "delete": f"DELETE {V1}/exports/{export['id']}",
+            }
+        used = client.http.get(f"{V1}/usage").json()
+        assert (used["kept_files"], used["kept_rows"]) == (3, 3)
+        # A person learns of no exports of others.
+        rita = loop.token(here.installation, "acme", user=loop.RITA, scopes=DEFAULT_SCOPES)
+        headers = {"Authorization": f"Bearer {rita}"}
+        hers = assert_problem(client.create(headers=headers), 507, "budget_exceeded")
+        assert hers["detail"].startswith("The files of the account may have 3 rows; delete files")
+        assert "frees" not in hers
+        nothing = {name: None if name == "next_expiry" else 0 for name in used}
+        assert client.http.get(f"{V1}/usage", headers=headers).json() == nothing
+        assert client.http.request(*problem["frees"][0]["delete"].split(" ")).status_code == 204
+        assert client.create(headers=headers).status_code == 202
+        assert client.http.get(f"{V1}/usage", headers=headers).json() == {**nothing, "open_exports": 1}
+        here.work()
+        own = client.http.get(f"{V1}/usage", headers=headers).json()
+        whole = client.http.get(f"{V1}/usage").json()
+        (mine,) = client.http.get(f"{V1}/exports", headers=headers).json()["exports"]
+        assert (own["kept_files"], own["kept_rows"], own["kept_bytes"]) == (1, mine["rows"], mine["bytes"])
+        assert (own["daily_bytes"], own["next_expiry"]) == (mine["bytes"], mine["expires_at"])
+        assert (whole["kept_files"], whole["kept_rows"]) == (3, 2 + mine["rows"])
 
 
 # --- the pages -------------------------------------------------------------------------------------------------------

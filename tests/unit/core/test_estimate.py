@@ -11,6 +11,7 @@ import pytest
 
 from offtake.app import build_services
 from offtake.core.admin import identity
+from offtake.core.auth.caller import Caller
 from offtake.core.exports.create import create_export
 from offtake.core.exports.estimate import Estimate, estimate
 from offtake.core.exports.read import JobRef, get_export
@@ -32,6 +33,7 @@ NOW = datetime(2026, 11, 21, tzinfo=UTC)
 WHOLE = Timespan(start=datetime(2026, 10, 1, tzinfo=UTC), end=datetime(2026, 12, 1, tzinfo=UTC), zone="UTC")
 WEEK = Timespan(start=datetime(2026, 11, 9, tzinfo=UTC), end=datetime(2026, 11, 16, tzinfo=UTC), zone="UTC")
 CALLS = ExportRequest(dialect="talkdesk", report="calls", format="csv", timespan=WHOLE, name="estimate")
+SAME_AS_EARLIER = Estimate(rows=500, bytes=50_000, seconds=11, notices=())
 INBOUND = ColumnFilter(column="kind", operator=FilterOperator.EQ, values=("inbound",))
 
 
@@ -48,9 +50,18 @@ def on(tmp_path: Path, sample: Sample) -> Iterator[Services]:
     services.database.close()
 
 
-def ended(on: Services, request: ExportRequest, rows: int, *, size: int, seconds: int, tenant: str = "acme") -> None:
+def ended(
+    on: Services,
+    request: ExportRequest,
+    rows: int,
+    *,
+    size: int,
+    seconds: int,
+    tenant: str = "acme",
+    by: Caller | None = None,
+) -> None:
     """Record a finished export with these numbers, whose file is gone."""
-    job = create_export(request, caller(tenant), on)
+    job = create_export(request, by or caller(tenant), on)
     with on.database.write() as connection:
         lease = job_claims.claim_one(connection, job.id, worker="w", now=NOW, until=NOW + timedelta(hours=1))
         assert lease is not None
@@ -79,13 +90,17 @@ def test_a_first_estimate_is_near_the_export(on: Services, format_name: str) -> 
 
 def test_earlier_exports_give_the_estimate_of_an_equal_one(on: Services) -> None:
     ended(on, replace(CALLS, timespan=WEEK), 500, size=50_000, seconds=11)
-    assert estimate(replace(CALLS, timespan=WEEK), caller(), on) == Estimate(rows=500, bytes=50_000, seconds=11)
+    assert estimate(replace(CALLS, timespan=WEEK), caller(), on) == Estimate(
+        rows=500, bytes=50_000, seconds=11, notices=()
+    )
     whole = estimate(CALLS, caller(), on)
     assert whole.rows is not None
     assert whole.rows > 1_000
     assert whole.bytes == whole.rows * 100
     ended(on, replace(CALLS, timespan=WEEK, format="json"), 500, size=90_000, seconds=11)
-    assert estimate(replace(CALLS, timespan=WEEK), caller(), on) == Estimate(rows=500, bytes=50_000, seconds=11)
+    assert estimate(replace(CALLS, timespan=WEEK), caller(), on) == Estimate(
+        rows=500, bytes=50_000, seconds=11, notices=()
+    )
 
 
 def test_the_share_of_rows_that_a_filter_selects_is_learnt(on: Services) -> None:
@@ -101,12 +116,13 @@ def test_other_tenants_exports_and_rows_do_not_count(on: Services) -> None:
     before = estimate(CALLS, caller(), on)
     ended(on, CALLS, 7, size=7, seconds=3_000, tenant="globex")
     assert estimate(CALLS, caller(), on) == before
-    assert estimate(replace(CALLS, timespan=WEEK), caller("globex"), on).rows == 0
+    nothing = estimate(replace(CALLS, timespan=WEEK), caller("globex"), on)
+    assert (nothing.rows, [notice.table for notice in nothing.notices]) == (0, ["call", "agent", "team", "queue"])
 
 
 def test_a_report_that_aggregates_the_timespan_is_estimated_from_an_earlier_export(on: Services) -> None:
     users = replace(CALLS, dialect="khoros", report="user", format="json")
-    assert estimate(users, caller(), on) == Estimate(rows=None, bytes=None, seconds=None)
+    assert estimate(users, caller(), on) == Estimate(rows=None, bytes=None, seconds=None, notices=())
     ended(on, users, 40, size=4_000, seconds=5)
     ended(on, replace(users, timespan=WEEK), 38, size=4_000, seconds=5)
     assert [estimate(replace(users, timespan=span), caller(), on).rows for span in (WHOLE, WEEK)] == [40, 38]
@@ -117,8 +133,14 @@ def test_a_person_is_not_shown_how_many_rows_others_have(on: Services) -> None:
     here = replace(on, catalogue=replace(on.catalogue, reports=reports))
     member = caller(scopes=frozenset({Scope.READ, Scope.WRITE}))
     person = replace(member, principal=replace(member.principal, user="ann@example.org"))
-    assert estimate(CALLS, person, here) == Estimate(rows=None, bytes=None, seconds=None)
+    assert estimate(CALLS, person, here) == Estimate(rows=None, bytes=None, seconds=None, notices=())
     assert estimate(CALLS, caller(), here).rows
+    ended(here, replace(CALLS, timespan=WEEK), 7, size=700, seconds=8, by=person)
+    ended(here, replace(CALLS, timespan=WEEK), 5_000, size=50, seconds=100)
+    weeks = WHOLE.length() / WEEK.length()
+    own = estimate(CALLS, person, here)
+    assert (own.rows, own.bytes) == (round(7 * weeks), 100 * round(7 * weeks))
+    assert estimate(replace(CALLS, timespan=WEEK), person, here) == Estimate(rows=7, bytes=700, seconds=8, notices=())
 
 
 def test_an_estimate_is_validated_as_an_export(on: Services) -> None:

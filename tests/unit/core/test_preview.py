@@ -180,11 +180,15 @@ def test_a_preview_and_an_estimate_are_recorded_and_a_preview_needs_both_scopes(
     with on.database.read() as connection:
         before = len(connection.execute(select(audit)).all())
     preview(CALLS, caller(), on, 1)
-    estimate(CALLS, caller(), on)
+    estimate(replace(CALLS, format="csv"), caller(), on)
     with on.database.read() as connection:
         entries = connection.execute(select(audit)).all()
-    recorded = [(entry.operation, entry.tenant) for entry in entries[before:]]
-    assert recorded == [("report.preview", "acme"), ("report.estimate", "acme")]
+    recorded = [(each.operation, each.tenant, each.report, each.format, each.column_count) for each in entries[before:]]
+    columns = len(on.catalogue.publications[CALLS.dialect, "calls"].columns)
+    assert recorded == [
+        ("report.preview", "acme", "calls", "json", columns),
+        ("report.estimate", "acme", "calls", "csv", columns),
+    ]
 
 
 def test_a_preview_is_validated_as_an_export(on: Services) -> None:

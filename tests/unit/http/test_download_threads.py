@@ -21,6 +21,7 @@ from offtake.http.download_threads import MAX_THREADS
 from offtake.http.limit_settings import DownloadSettings
 from offtake.model.tenant import Tenant
 from offtake.settings import Settings
+from offtake.wire.native.errors import render_error
 from tests.fixtures import loop
 from tests.fixtures.in_process import in_process
 from tests.fixtures.loop import ADMIN, BOSS, LoopWire
@@ -61,7 +62,7 @@ def test_a_hanging_store_delays_downloads_only(tmp_path: Path) -> None:
         here.work()
         query = dict(part.split("=", 1) for part in client.url(export).partition("?")[2].split("&"))
         found = open_link(export, expires=query["Expires"], signature=query["Signature"], on=here.on)
-        answers = [downloads.answer(replace(found, read=hang)) for _ in range(MAX_THREADS + 5)]
+        answers = [downloads.answer(replace(found, read=hang), render_error) for _ in range(MAX_THREADS + 5)]
         scope = {"type": "http", "method": "GET", "path": "/download/x/y", "headers": [], TRAFFIC: traffic}
         asyncio.run(run(answers, scope))
     assert sent.count("http.response.start") == len(answers)

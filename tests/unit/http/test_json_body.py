@@ -32,8 +32,20 @@ def test_nested_values_are_accepted() -> None:
     assert parse_json_object(nested) == json.loads(nested)
 
 
-def test_the_last_of_equal_names_wins() -> None:
-    assert parse_json_object(b' {"a": 1, "a": 2} \n') == {"a": 2}
+@pytest.mark.parametrize(
+    ("body", "key"),
+    [
+        (b'{"a": 1, "a": 1}', "/a"),
+        (rb'{"a": 1, "\u0061": 2}', "/a"),
+        (b'{"a": [{"x": 1}, {"b/c": 1, "d": 2, "b/c": null}]}', "/a/1/b~1c"),
+        (b'{"a": {"x": 1, "x": 2}, "a": 3}', "/a"),
+    ],
+    ids=["same-value", "escaped", "nested", "in-a-value-that-is-replaced"],
+)
+def test_an_object_has_each_key_once(body: bytes, key: str) -> None:
+    with pytest.raises(MalformedBody) as refusal:
+        parse_json_object(body)
+    assert refusal.value.message == f"The key {key} occurs more than once."
 
 
 @pytest.mark.parametrize(

@@ -69,3 +69,21 @@ def version(lake: Lake, table: Table) -> int:
     """The number of the newest commit; -1 before the first."""
     delta = lake.open(table)
     return -1 if delta is None else delta.version()
+
+
+def changed_in(lake: Lake, table: Table, tenant: str = "acme") -> dict[tuple[object, ...], tuple[object, object]]:
+    """The hidden columns of a tenant's rows by key: versions of the last change, and of the load of the values."""
+    delta = lake.open(table)
+    assert delta is not None
+    keys = ", ".join(
+        f"strftime({name}, '%Y-%m-%dT%H:%M:%S.%fZ')" if name.endswith("_at") else name for name in table.key
+    )
+    with lake.local(lake.files(delta, table, tenant)) as files, duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        columns = f"{keys}, _version, _load_version"
+        found = [
+            row
+            for file in files
+            for row in connection.execute(f"SELECT {columns} FROM read_parquet($f)", {"f": file.path}).fetchall()
+        ]
+    return {row[:-2]: row[-2:] for row in found}

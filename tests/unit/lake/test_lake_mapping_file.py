@@ -15,6 +15,7 @@ from offtake.lake.ingest.check import check
 from offtake.lake.ingest.load import load
 from offtake.lake.ingest.mapping.expression import FUNCTIONS, Expression, read_expression
 from offtake.lake.ingest.mapping.toml_mapping import read_mapping
+from offtake.lake.ingest.options import LoadOptions
 from offtake.lake.storage import FolderTableStorage
 from tests.unit.lake.stored import AGENT, stored, written
 
@@ -143,7 +144,7 @@ def test_a_check_lists_all_faults_of_all_files_and_changes_nothing(lake: Lake, t
         written(tmp_path / "rows.ndjson", f"{json.dumps(ROW)}\n{{\n"),
         tmp_path / "away.csv",
     ]
-    report = check(lake, AGENT, files, tenant="acme", mapping=mapping)
+    report = check(lake, AGENT, files, tenant="acme", options=LoadOptions(mapping=mapping))
     found = {(group.column, group.reason.split(";")[0]): group for group in report.groups.values()}
     assert set(found) == {
         ("is_active", "is not a boolean"),

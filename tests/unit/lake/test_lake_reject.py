@@ -11,7 +11,8 @@ import pytest
 
 from offtake.errors import LakeError, LoadRejected, OutputError
 from offtake.lake.delta import Lake
-from offtake.lake.ingest.load import LoadCounts, load
+from offtake.lake.ingest.counts import LoadCounts
+from offtake.lake.ingest.load import load
 from offtake.lake.storage import FolderTableStorage
 from tests.fixtures.care import call
 from tests.unit.lake.stored import AGENT, CALL, STATE, TABLES, TEAM, stored, version, written
@@ -194,7 +195,7 @@ def test_line_numbers_are_right_after_newlines_in_quotes_and_blank_lines(lake: L
 
 
 def test_a_rejected_row_keeps_its_raw_values_and_all_its_faults(lake: Lake, tmp_path: Path) -> None:
-    text = 'agent_id,name,email,is_active\na,"Zoë ""Z""\n",e,maybe\nb,n,,FALSE\n,,,\n'
+    text = 'agent_id,name,email,is_active\na,"Zoë ""Z""\n",e,maybe\nb,n,,FALSE\n,,,\nc,n,e,true\n'
     bad = tmp_path / "bad.ndjson"
     path = written(tmp_path / "a.csv", text)
     assert load(lake, AGENT, [path], tenant="acme", reject_to=bad).rejected == 3

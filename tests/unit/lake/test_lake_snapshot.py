@@ -8,17 +8,21 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from deltalake import write_deltalake
 
+from offtake.engine.duckdb import Session
+from offtake.engine.locked_database import Limits
 from offtake.lake.compact import compact
 from offtake.lake.delta import Lake
 from offtake.lake.ingest.load import load
 from offtake.lake.storage import FolderTableStorage
 from offtake.lake.tables import Table, TableColumn, tables
 from offtake.model.column_type import ColumnType
+from offtake.model.query import Query
 from offtake.model.report import Prune, TableUse
 from offtake.model.timespan import Timespan
 from tests.fixtures.storage_paths import views_of
-from tests.unit.lake.stored import STATE, TEAM, database, seen, stored, version, written
+from tests.unit.lake.stored import STATE, TEAM, changed_in, database, seen, stored, version, written
 
 MONTHS = ["2025-12", "2026-01", "2026-02", "2026-03"]
 
@@ -92,9 +96,7 @@ def test_stored_types_are_the_models(tmp_path: Path, name: str) -> None:
     lake = Lake(FolderTableStorage(tmp_path / "lake"))
     delta = lake.create(tables()[name])
     with duckdb.connect() as connection:
-        typed = ", ".join(
-            f'CAST(NULL AS {sql_type}) AS "{column}"' for column, sql_type in tables()[name].stored_columns
-        )
+        typed = ", ".join(f'CAST(NULL AS {sql_type}) AS "{column}"' for column, sql_type in tables()[name].file_columns)
         connection.execute(f"CREATE TABLE t AS SELECT {typed} WHERE false")
         columns = {row[0]: row[1] for row in connection.execute("DESCRIBE t").fetchall()}
     assert {field.name for field in delta.schema().fields} == set(columns)
@@ -129,6 +131,23 @@ def test_a_table_grows_by_the_models_new_columns(tmp_path: Path) -> None:
     assert all(Path(file).is_file() for file in old.files)
 
 
+def test_a_table_of_an_earlier_release_gets_the_hidden_columns(tmp_path: Path) -> None:
+    """Its rows have null there until they change, and the query of a report never sees the columns."""
+    lake = Lake(FolderTableStorage(tmp_path / "lake"))
+    columns = ", ".join(f"NULL::VARCHAR AS {column.name}" for column in TEAM.columns[2:])
+    sql = f"SELECT unnest(['a', 'b']) AS team_id, '1' AS name, {columns}, 'acme' AS tenant"
+    with duckdb.connect() as connection:
+        write_deltalake(tmp_path / "lake" / "team", connection.sql(sql).arrow(), partition_by=["tenant"])
+    load(lake, TEAM, [written(tmp_path / "2.csv", "team_id,name\na,1\nb,2\nc,1\n")], tenant="acme")
+    now = version(lake, TEAM)
+    assert changed_in(lake, TEAM) == {("a",): (None, None), ("b",): (now, now), ("c",): (now, now)}
+    limits = Limits(threads=1, memory_mb=64, temp_folder=tmp_path / "temp", temp_mb=16)
+    with Session(limits, [seen(lake, TEAM)], tenant="acme") as session:
+        query = Query(sql="SELECT * FROM team ORDER BY team_id", values={}, columns=tuple(dict(TEAM.stored_columns)))
+        found = session.rows(query)
+        assert [row["name"] for row in found] == ["1", "2", "1"]
+
+
 def test_an_older_model_keeps_unknown_columns(tmp_path: Path) -> None:
     lake, grown = Lake(FolderTableStorage(tmp_path / "lake")), _grown(TEAM)
     load(lake, grown, [written(tmp_path / "1.csv", "team_id,name,nickname\na,1,x\nb,1,y\n")], tenant="acme")
@@ -146,11 +165,13 @@ def test_compaction_keeps_every_row_and_earlier_readers(tmp_path: Path) -> None:
         load(lake, STATE, [written(tmp_path / "s.csv", content)], tenant="acme")
         load(lake, STATE, [written(tmp_path / "s.csv", content)], tenant="bolt")
     before, rows, others = seen(lake, STATE), stored(lake, STATE), seen(lake, STATE, "bolt").files
+    versions = changed_in(lake, STATE)
+    assert len({version for version, _ in versions.values()}) == 5
     assert len(before.files) == 10
     assert compact(lake, STATE, tenant="acme", max_files=5) == 0
     assert compact(lake, STATE, tenant="acme", max_files=4) == 2
     assert len(seen(lake, STATE).files) == 2
-    assert stored(lake, STATE) == rows
+    assert (stored(lake, STATE), changed_in(lake, STATE)) == (rows, versions)
     assert seen(lake, STATE, "bolt").files == others
     assert all(Path(file).is_file() for file in before.files), "an export that runs goes on reading them"
     assert compact(lake, TEAM, tenant="acme") == 0

@@ -17,7 +17,7 @@ from offtake.core.denials import Denials
 from offtake.core.policy import PerTenant
 from offtake.core.services import Services
 from offtake.errors import ExportError, NotPermitted, SettingsError
-from offtake.http.middleware import UnsupportedMedia
+from offtake.http.media_type import UnsupportedMedia
 from offtake.wire import DIALECTS, Wire
 from offtake.wire.endpoint import Endpoint, IncomingRequest, decode_nothing, new_router, permit
 from offtake.wire.endpoint import unlimited as no_rate

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from difflib import get_close_matches
 
 from sqlalchemy import Connection
 
@@ -50,29 +51,30 @@ class NewCredential:
 def add_tenant(tenant: Tenant, on: Services) -> None:
     """Create a tenant. Raises NameTaken."""
     with on.database.write() as connection:
-        if identity.get_tenant(connection, tenant.name) is not None:
-            raise NameTaken(f"The tenant {tenant.name} exists already.")
+        existing = identity.get_tenant(connection, tenant.name)
+        if existing is not None:
+            raise NameTaken(
+                f"The tenant {tenant.name} exists already."
+                if existing.removing_at is None
+                else f"The tenant {tenant.name} is being removed; complete it with: offtake tenant remove {tenant.name}"
+            )
         if tenant.company_key is not None and identity.company_key_taken(connection, tenant.company_key):
             raise NameTaken("Another tenant already has that company key; choose another one.")
         identity.add_tenant(connection, tenant, now=on.clock())
         audit.record(connection, _operator("tenant.add", tenant.name), now=on.clock())
 
 
-def set_verified(name: str, on: Services, *, is_verified: bool) -> None:
-    """Record whether the tenant's account is verified. Raises UnknownName."""
-    get_tenant(name, on)
-    with on.database.write() as connection:
-        identity.set_verified(connection, name, is_verified=is_verified)
-        operation = "tenant.verify" if is_verified else "tenant.unverify"
-        audit.record(connection, _operator(operation, name), now=on.clock())
-
-
 def get_tenant(name: str, on: Services) -> Tenant:
-    """Return the tenant with that name. Raises UnknownName."""
+    """Return the tenant with that name, unless it is being removed. Raises UnknownName."""
     with on.database.read() as connection:
         tenant = identity.get_tenant(connection, name)
+        names = [] if tenant else [each.name for each in identity.tenants(connection)]
     if tenant is None:
-        raise UnknownName(f"There is no tenant {name}; create it with: offtake tenant add {name}")
+        close = get_close_matches(name, names, n=1)
+        hint = f"did you mean {close[0]}? Create" if close else "create"
+        raise UnknownName(f"There is no tenant {name}; {hint} it with: offtake tenant add {name}")
+    if tenant.removing_at is not None:
+        raise UnknownName(f"The tenant {name} is being removed; complete it with: offtake tenant remove {name}")
     return tenant
 
 

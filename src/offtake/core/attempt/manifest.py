@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from offtake import __version__
+from offtake.core.attempt.pinned_files import PinnedFiles
 from offtake.core.exports.manifest import describe_request
 from offtake.model.artifact import ArtifactFile
 from offtake.model.layout import ColumnLayout
@@ -19,11 +20,11 @@ def build_manifest(
     request: ExportRequest,
     shown: ColumnLayout,
     *,
-    lake_versions: Mapping[str, int | None],
+    read: PinnedFiles,
     reconciled: Sequence[Reconciliation],
     files: Sequence[ArtifactFile],
 ) -> Manifest:
-    """Return the manifest of files with these columns, made by ``report`` from these versions of the lake's tables."""
+    """Return the manifest of files with these columns, made by ``report`` from the files that the attempt read."""
     return Manifest(
         report=report.name,
         report_version=report.version,
@@ -31,10 +32,11 @@ def build_manifest(
         request=describe_request(request),
         as_of=request.as_of,
         watermark=request.watermark,
-        lake_versions=lake_versions,
+        lake_versions=read.located.versions,
         reconciled=tuple(reconciled),
         producer=f"offtake {__version__}",
         files=tuple(files),
+        notices=read.notices,
     )
 
 

@@ -10,6 +10,7 @@ class AttemptProgress:
 
     def __init__(self) -> None:
         self.current = Progress(phase=Phase.OPENING, rows=0)
+        self.empty_tables: tuple[str, ...] = ()  # with a notice, for the log
 
     def enter(self, phase: Phase) -> None:
         """Begin a phase. An attempt that repeats its query with less memory enters ``querying`` again, without rows."""

@@ -59,8 +59,9 @@ def run_attempt(
     job, progress = lease.job, progress or AttemptProgress()
     report = _report(job.request, on)
     try:
-        located = locate_pinned(lease, report, on)
-        with local_views(on.lake, located, cancellation.check) as views:
+        read = locate_pinned(lease, report, on)
+        progress.empty_tables = tuple(notice.table for notice in read.notices)
+        with local_views(on.lake, read.located, cancellation.check) as views:
             produced, expected = reduced_until_it_fits(
                 lease,
                 report,
@@ -75,9 +76,7 @@ def run_attempt(
         progress.enter(Phase.PUBLISHING)
         files = _files(lease, produced, on)
         shown = _layout(job, job.request, on).shown
-        manifest = build_manifest(
-            report, job.request, shown, lake_versions=located.versions, reconciled=reconciled, files=files
-        )
+        manifest = build_manifest(report, job.request, shown, read=read, reconciled=reconciled, files=files)
         publish(lease, manifest, [file.path for file in produced], on=on, cancellation=cancellation)
     except AttemptInterrupted as error:
         if cancellation.reason is CancelReason.OVER_BUDGET:

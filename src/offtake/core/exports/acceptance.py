@@ -10,11 +10,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from offtake.core.auth.authorization import hidden_columns, may_order, require
-from offtake.core.auth.caller import Caller
+from offtake.core.auth.caller import Caller, audit_entry
 from offtake.core.presentation import layout_of
 from offtake.core.services import Services
 from offtake.errors import FieldFault, InvalidRequest, NotPermitted, TimespanTooLong
 from offtake.formats import check_format
+from offtake.model.audit import AuditEntry
 from offtake.model.column_filter import require_filters
 from offtake.model.request import ExportRequest, changed_parameters
 from offtake.model.tenant import Scope
@@ -63,6 +64,16 @@ def require_access(request: ExportRequest, by: Caller, on: Services) -> None:
     refused = sorted(used & (hidden | _PERSONAL_PARAMETERS))
     if refused:
         raise NotPermitted(f"The credential may not receive personal columns: {', '.join(refused)}.")
+
+
+def request_entry(operation: str, request: ExportRequest, by: Caller, on: Services) -> AuditEntry:
+    """Return the audit entry of an accepted request that creates no job: what it asks for, without any value."""
+    return replace(
+        audit_entry(operation, by, dialect=request.dialect),
+        report=request.report,
+        format=request.format,
+        column_count=len(file_columns(request, by.principal.tenant, on)),
+    )
 
 
 def file_columns(request: ExportRequest, tenant: str, on: Services) -> set[str]:

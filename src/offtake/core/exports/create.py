@@ -13,6 +13,7 @@ from offtake.core.exports import budget
 from offtake.core.exports.acceptance import accept
 from offtake.core.exports.duration_estimate import estimate_duration
 from offtake.core.exports.idempotency import find_repeated, idempotency_key, request_digest
+from offtake.core.exports.read import visible_jobs
 from offtake.core.exports.reuse import find_reusable, present_versions
 from offtake.core.services import Services
 from offtake.errors import QuotaExceeded
@@ -57,7 +58,7 @@ def create_export(
         if reuse_within and versions is not None:
             reused = find_reusable(connection, request, by, on, within=reuse_within, lake_versions=versions)
         _record(connection, reused or job, by, outcome="reused" if reused else "allowed", now=now)
-        created = reused or _add(connection, job, on)
+        created = reused or _add(connection, job, by, on)
         if scoped_key:
             idempotency.use(connection, scoped_key, idempotency.KeyUse(digest=digest, job=created.id), now=now)
     return created
@@ -68,7 +69,7 @@ def _record(connection: Connection, job: Job, by: Caller, *, outcome: str, now: 
     audit.record(connection, replace(entry, outcome=outcome), now=now)
 
 
-def _add(connection: Connection, job: Job, on: Services) -> Job:
+def _add(connection: Connection, job: Job, by: Caller, on: Services) -> Job:
     """Queue the job and return it as it is stored. Raises QuotaExceeded, BudgetExceeded."""
     dialect = job.request.dialect
     limits = on.limits[dialect].of(job.tenant)
@@ -76,7 +77,7 @@ def _add(connection: Connection, job: Job, on: Services) -> Job:
         raise quota_exceeded(limits.open_jobs)
     job = replace(job, not_before=on.now(connection))
     size = stored_bytes(request_to_json(job.request))
-    budget.require_room(connection, job.tenant, on, request_bytes=size, now=job.not_before)
+    budget.require_room(connection, visible_jobs(by, on), on, request_bytes=size, now=job.not_before)
     jobs.add(connection, job)
     dispatch.enqueue(connection, job, outbox.MessageKind.START, on, now=job.not_before)
     return job

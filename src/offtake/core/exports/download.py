@@ -28,6 +28,7 @@ from offtake.store import audit, identity, job_queries, manifests
 
 _TAG_BYTES = 13  # with the HMAC a multiple of three, so that Base64 needs no padding
 RETRY_SECONDS = 5  # while the artifact store does not respond
+INVALID_LINK = "The link is not valid; ask for a new one."
 UNREADABLE = f"The file cannot be read at the moment; retry after {RETRY_SECONDS} seconds."
 
 
@@ -81,7 +82,8 @@ def presigned_url(ref: JobRef, by: Caller, on: Services, *, file: int = 0) -> st
     The store does not know the caller's credential, so such a URL works until it expires. Raises ArtifactNotFound,
     Unavailable if the store does not respond.
     """
-    if not on.artifacts.has_presigned_urls:
+    presign = on.artifacts.presign
+    if presign is None:
         return None
     job, now = _grant(ref, by, on, file)
     with on.database.read() as connection:
@@ -89,7 +91,7 @@ def presigned_url(ref: JobRef, by: Caller, on: Services, *, file: int = 0) -> st
     if found is None:
         raise ArtifactNotFound("There is no such file.")
     try:
-        return on.artifacts.presigned_url(found.key, _life(job, ref, on, now))
+        return presign(found.key, _life(job, ref, on, now))
     except StorageUnavailable as error:
         raise Unavailable(UNREADABLE, retry_after=RETRY_SECONDS) from error
 
@@ -128,7 +130,7 @@ def open_link(
     # Before the job is read, so that a guess reveals nothing.
     key = next((key for key in keys if _is_genuine(job_id, file, expires, signature, key)), None)
     if key is None:
-        raise LinkRefused("The link is not valid.")
+        raise LinkRefused(INVALID_LINK)
     with on.database.read() as connection:
         job, now = job_queries.get(connection, job_id), on.now(connection)
         credentials = () if job is None else identity.credentials_of(connection, job.tenant)

@@ -6,16 +6,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from offtake.core.auth.caller import Caller, audit_entry
-from offtake.core.exports.acceptance import accept
+from offtake.core.auth.caller import Caller
+from offtake.core.exports.acceptance import accept, request_entry
+from offtake.core.exports.notices import notices
 from offtake.core.presentation import choose
 from offtake.core.services import Services
 from offtake.errors import StorageUnavailable, Unavailable
 from offtake.formats import format_named
-from offtake.lake.snapshot import locate, rows_between
+from offtake.lake.snapshot import Located, locate, rows_between
 from offtake.model.column_type import ColumnType
 from offtake.model.format_options import Compression
-from offtake.model.report import Prune, Report
+from offtake.model.notice import Notice
+from offtake.model.report import Prune, Report, TableUse
 from offtake.model.request import ExportRequest, ReportParameters
 from offtake.model.timespan import Timespan
 from offtake.store import audit, earlier_runs
@@ -53,6 +55,7 @@ class Estimate:
     rows: int | None
     bytes: int | None
     seconds: int | None
+    notices: tuple[Notice, ...]  # about tables without rows
 
 
 def estimate(request: ExportRequest, by: Caller, on: Services) -> Estimate:
@@ -64,28 +67,39 @@ def estimate(request: ExportRequest, by: Caller, on: Services) -> Estimate:
     request = accept(request, by, on, now=now)
     report = on.catalogue.reports[request.report]
     with on.database.write() as connection:
-        audit.record(connection, audit_entry("report.estimate", by, dialect=request.dialect), now=now)
+        audit.record(connection, request_entry("report.estimate", request, by, on), now=now)
     with on.database.read() as connection:
         runs = earlier_runs.newest(
             connection, tenant=tenant, dialect=request.dialect, report=request.report, limit=_RUNS
         )
+    viewer = request.parameters.viewer_email
+    if viewer is not None:  # how many rows others have, and how long these are, is not for one person
+        runs = [run for run in runs if run.request.parameters.viewer_email == viewer]
     rows = _rows(request, report, runs, _lake_rows(report, tenant, on, now))
+    read = _locate(report.tables, request, tenant, on)
     return Estimate(
         rows=rows,
         bytes=None if rows is None else round(rows * _bytes_per_row(request, report, runs, on)),
         seconds=None if rows is None else _seconds(rows, runs),
+        notices=notices(request, read, on),
     )
 
 
 def _lake_rows(report: Report, tenant: str, on: Services, now: datetime) -> Callable[[ExportRequest], int]:
     """Return a function that counts the rows of the report's first table in the timespan of a request."""
-    use = replace(report.tables[0], prune=Prune.ALL) if report.tables else None
+    first = [replace(use, prune=Prune.ALL) for use in report.tables[:1]]
+    files = [file for listed in _locate(first, None, tenant, on).files for file in listed]
+    return lambda request: rows_between(files, start=request.timespan.start, end=request.effective_end, now=now)
+
+
+def _locate(uses: Sequence[TableUse], request: ExportRequest | None, tenant: str, on: Services) -> Located:
+    """Locate the files of tables, in the timespan of a request if one is given. Raises Unavailable."""
+    start, end = (request.timespan.start, request.effective_end) if request else (None, None)
     try:
-        files = locate(on.lake, [use], tenant=tenant).files[0] if use else []
+        return locate(on.lake, uses, tenant=tenant, start=start, end=end)
     except StorageUnavailable as error:
         message = f"The lake cannot be read at the moment; retry after {_RETRY_SECONDS} seconds."
         raise Unavailable(message, retry_after=_RETRY_SECONDS) from error
-    return lambda request: rows_between(files, start=request.timespan.start, end=request.effective_end, now=now)
 
 
 def _rows(
@@ -94,17 +108,21 @@ def _rows(
     """Return the expected rows.
 
     If the rows of a timespan are those of its parts, they are in proportion to those of the report's first table, whose
-    rows the report is about. Otherwise, the earlier export with the most similar timespan has about as many.
+    rows the report is about; for one person, in proportion to the length of the timespan. Otherwise, the earlier export
+    with the most similar timespan has about as many.
     """
     alike = [run for run in runs if _selection(run.request) == _selection(request)]
     if report.window is None or report.consecutive is not None:
         length = request.timespan.length()
         nearest = min(alike, key=lambda run: abs(run.request.timespan.length() - length), default=None)
         return None if nearest is None else nearest.rows
+    if request.parameters.viewer_email is not None:  # the rows of the lake are those of all people
+        days = sum((run.request.timespan.length() for run in alike), timedelta(0))
+        return round(sum(run.rows for run in alike) * (request.timespan.length() / days)) if days else None
     expected, read = lake_rows(request), sum(lake_rows(run.request) for run in alike)
     if read:
         return round(expected * sum(run.rows for run in alike) / read)
-    return None if request.parameters.viewer_email else expected  # how many rows others have is not for one person
+    return expected
 
 
 def _selection(request: ExportRequest) -> tuple[object, ...]:

@@ -19,14 +19,15 @@ from operator import itemgetter
 from typing import Any
 
 from offtake.core.auth.authorization import require
-from offtake.core.auth.caller import Caller, audit_entry
-from offtake.core.exports.acceptance import accept
+from offtake.core.auth.caller import Caller
+from offtake.core.exports.acceptance import accept, request_entry
+from offtake.core.exports.notices import notices
 from offtake.core.presentation import layout_of
 from offtake.core.query import filters
 from offtake.core.query.preparation import prepare
 from offtake.core.services import Services
 from offtake.engine.duckdb import Session
-from offtake.engine.first_rows import any_rows, first_keys, rows_until
+from offtake.engine.first_rows import any_rows, sorted_rows
 from offtake.engine.locked_database import Limits
 from offtake.engine.plan import plan
 from offtake.errors import (
@@ -39,6 +40,7 @@ from offtake.errors import (
 )
 from offtake.lake.snapshot import Located, local_views, locate, narrow, rows_between
 from offtake.model.layout import Layout
+from offtake.model.notice import Notice
 from offtake.model.query import Query
 from offtake.model.report import PublishedColumn
 from offtake.model.request import ExportRequest
@@ -67,6 +69,7 @@ class Preview:
     columns: tuple[PublishedColumn, ...]
     rows: tuple[Mapping[str, Value], ...]  # by the names of the columns, in their order
     truncated: bool  # whether the request may have more rows
+    notices: tuple[Notice, ...]  # about tables without rows
 
 
 def preview(request: ExportRequest, by: Caller, on: Services, rows: int = MOST_ROWS) -> Preview:
@@ -82,7 +85,7 @@ def preview(request: ExportRequest, by: Caller, on: Services, rows: int = MOST_R
     request = accept(as_values, by, on, now=now)
     with on.previews.take(by.principal.tenant):
         with on.database.write() as connection:
-            audit.record(connection, audit_entry("report.preview", by, dialect=request.dialect), now=now)
+            audit.record(connection, request_entry("report.preview", request, by, on), now=now)
         try:
             return _Preview(request, by.principal.tenant, on, max(1, min(rows, MOST_ROWS))).run()
         except MemoryExhausted as error:
@@ -126,6 +129,7 @@ class _Preview:
             columns=self._layout.shown.columns,
             rows=tuple(self._found[: self._wanted]),
             truncated=is_over or self._is_full(),
+            notices=notices(self._request, located, self._on),
         )
 
     def _is_full(self) -> bool:
@@ -206,9 +210,9 @@ class _Preview:
 
 def _sorted_rows(session: Session, query: Query, wanted: int) -> Iterator[Sequence[object]]:
     """Yield the first rows of all partitions in the order of the query."""
-    keys = sorted(key for (key,) in _streamed(session, first_keys(query, wanted)))[:wanted]
-    if keys:
-        rows = sorted(_streamed(session, rows_until(query, keys[-1], wanted)), key=itemgetter(0))
+    first_rows = sorted_rows(session, query, wanted)
+    if first_rows is not None:
+        rows = sorted(_streamed(session, first_rows), key=itemgetter(0))
         yield from (cells for _, *cells in rows)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -75,14 +75,7 @@ def list_exports(listing: Listing, by: Caller, on: Services) -> JobPage:
     """
     require(by.principal, Scope.READ)
     _record_read("job.list", listing.dialect, by, on)
-    condition = JobFilter(
-        tenant=by.principal.tenant,
-        dialect=listing.dialect,
-        report=listing.report,
-        since=listing.since,
-        person=person_filter(by.principal),
-        reports=_permitted_reports(by, on),
-    )
+    condition = replace(visible_jobs(by, on), dialect=listing.dialect, report=listing.report, since=listing.since)
     offset = (listing.page - 1) * listing.per_page
     with on.database.read() as connection:
         total = job_queries.count(connection, condition)
@@ -113,19 +106,23 @@ def list_slice(wanted: Slice, by: Caller, on: Services) -> Sequence[Job]:
     """
     require(by.principal, Scope.READ)
     _record_read("job.list", wanted.dialect, by, on)
-    condition = JobFilter(
-        tenant=by.principal.tenant,
+    condition = replace(
+        visible_jobs(by, on),
         dialect=wanted.dialect,
         report=wanted.report,
         status=wanted.status,
         since=wanted.since,
-        person=person_filter(by.principal),
-        reports=_permitted_reports(by, on),
     )
     with on.database.read() as connection:
         rows = job_queries.newest(connection, condition, limit=wanted.limit, before=wanted.before)
         now = on.now(connection)
     return [apply_retention(job, now) for job in rows]
+
+
+def visible_jobs(by: Caller, on: Services) -> JobFilter:
+    """Return the condition on the jobs that the caller may see."""
+    tenant, person = by.principal.tenant, person_filter(by.principal)
+    return JobFilter(tenant=tenant, person=person, reports=_permitted_reports(by, on))
 
 
 def _permitted_reports(by: Caller, on: Services) -> tuple[str, ...] | None:

@@ -15,7 +15,7 @@ from offtake.catalogue.load import Catalogue
 from offtake.core.attempt.reconciliation import count_rows
 from offtake.core.presentation import Presentation, choose
 from offtake.core.query import filters, intermediate, server_audit
-from offtake.core.report_cases.case import TENANT, Case
+from offtake.core.report_cases.case import TENANT, Case, Row
 from offtake.core.report_cases.row_comparison import differences
 from offtake.engine.duckdb import Session
 from offtake.engine.locked_database import Limits
@@ -30,7 +30,8 @@ from offtake.model.audit import AuditEntry
 from offtake.model.layout import ColumnLayout, Layout
 from offtake.model.query import Query
 from offtake.model.report import PublishedColumn, Report, TableUse
-from offtake.model.request import ExportRequest
+from offtake.model.request import ExportRequest, ReportParameters
+from offtake.model.view import TableView
 from offtake.store import audit
 from offtake.store.database import Database, sqlite_url
 from offtake.store.migrate import migrate
@@ -69,27 +70,53 @@ class FilledCase:
         replaces the table uses that the report declares. The session may write the files in ``writable``.
         """
         request = self.case.request(self._dialect())
+        with (
+            self._views(request, tenants, uses) as views,
+            self._session(request, views, partitions=partitions, writable=writable) as opened,
+        ):
+            yield opened
+
+    def rows_without(self, tables: Sequence[str | None]) -> Iterator[list[Row]]:
+        """Yield the rows of the report with default parameters, each time with one of the tables empty; None: with all.
+
+        Instants are text with six decimals.
+        """
+        request = dataclasses.replace(self.case.request(self._dialect()), parameters=ReportParameters())
+        with self._views(request, (TENANT,), ()) as views:
+            for table in tables:
+                seen = [dataclasses.replace(view, files=()) if view.table == table else view for view in views]
+                with self._session(request, seen) as (session, prepared):
+                    yield session.rows(rows_query(self.report, prepared))
+
+    @contextmanager
+    def _views(
+        self, request: ExportRequest, tenants: Sequence[str], uses: Sequence[TableUse]
+    ) -> Iterator[list[TableView]]:
         uses, span = (*(uses or self.report.tables), *filters.tables(self.report)), request.timespan
         with ExitStack() as stack:
             seen = [
                 stack.enter_context(snapshot(self.lake, uses, tenant=tenant, start=span.start, end=span.end))
                 for tenant in tenants
             ]
-            views = [
+            yield [
                 dataclasses.replace(same[0], files=tuple(file for view in same for file in view.files))
                 for same in zip(*seen, strict=True)
             ]
-            folder = Path(stack.enter_context(TemporaryDirectory(dir=self.folder)))
+
+    @contextmanager
+    def _session(
+        self, request: ExportRequest, views: Sequence[TableView], *, partitions: int = 1, writable: Sequence[Path] = ()
+    ) -> Iterator[tuple[Session, ExportRequest]]:
+        with TemporaryDirectory(dir=self.folder) as name:
+            folder = Path(name)
             limits = Limits(threads=1, memory_mb=256, temp_folder=folder / "temp", temp_mb=64)
-            session = stack.enter_context(
-                Session(limits, views, tenant=TENANT, writable=writable, partitions=partitions)
-            )
-            request = filters.prepare(session, self.report, request)
-            if self.report.server_audit:
-                with closing(_audit_database(self.case, folder)) as database:
-                    server_audit.expose(session, database, request)
-            intermediate.create_tables(session, self.report, request)
-            yield session, request
+            with Session(limits, views, tenant=TENANT, writable=writable, partitions=partitions) as session:
+                request = filters.prepare(session, self.report, request)
+                if self.report.server_audit:
+                    with closing(_audit_database(self.case, folder)) as database:
+                        server_audit.expose(session, database, request)
+                intermediate.create_tables(session, self.report, request)
+                yield session, request
 
     def _dialect(self) -> str:
         """Return a dialect that publishes the report; empty if none does."""

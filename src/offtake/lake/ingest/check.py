@@ -11,16 +11,16 @@ from offtake.lake.delta import Lake
 from offtake.lake.ingest.chunks import Chunk, Record, TextChunk
 from offtake.lake.ingest.incoming import ARRIVING, Incoming, scalar
 from offtake.lake.ingest.inputs.input_file import Input
-from offtake.lake.ingest.load import inputs_of
-from offtake.lake.ingest.mapping.bind import bind
-from offtake.lake.ingest.mapping.definition import IDENTITY, MappingDefinition
+from offtake.lake.ingest.load import inputs_of, open_bound
 from offtake.lake.ingest.mapping.mapped import NEVER, MappedSource
-from offtake.lake.ingest.readers import open_source
+from offtake.lake.ingest.options import LoadOptions
+from offtake.lake.ingest.period import in_period
 from offtake.lake.ingest.rejects import Fault, record_numbers, row_location
 from offtake.lake.ingest.stage import stage_chunk
 from offtake.lake.staging import staging
 from offtake.lake.tables import Table
 
+_PLAIN = LoadOptions()
 EXAMPLES = 3  # locations and values that a group shows
 
 
@@ -118,7 +118,7 @@ def check(
     files: Sequence[Path | Input],
     *,
     tenant: str,
-    mapping: MappingDefinition = IDENTITY,
+    options: LoadOptions = _PLAIN,
     progress: Callable[[int], None] = lambda rows: None,
 ) -> CheckReport:
     """Read all files as a load does, and change nothing; ``progress`` gets the rows read after each chunk.
@@ -128,6 +128,8 @@ def check(
     report = CheckReport()
     with staging(lake.storage.staging) as area:
         incoming = Incoming(area, table)
+        if options.period is not None:
+            in_period(area.connection, table, options.period)
         for named in files:
             try:
                 inputs = inputs_of(named)
@@ -136,7 +138,7 @@ def check(
                 continue
             for path in inputs:
                 try:
-                    _check_file(report, incoming, path, mapping, tenant=tenant, progress=progress)
+                    _check_file(report, incoming, path, options, tenant=tenant, progress=progress)
                 except LakeError as error:
                     incoming.clear()
                     report.add_file_fault(None, error.message, path.name)
@@ -147,15 +149,14 @@ def _check_file(
     report: CheckReport,
     incoming: Incoming,
     path: Input,
-    mapping: MappingDefinition,
+    options: LoadOptions,
     *,
     tenant: str,
     progress: Callable[[int], None],
 ) -> None:
-    with open_source(incoming.staging, path, mapping.options) as source:
-        bound = bind(mapping, incoming.table, source, incoming.connection)
+    with open_bound(incoming.staging, incoming.table, path, options) as bound:
         for fault in bound.faults:
-            report.add_file_fault(fault.column, fault.reason, source.location)
+            report.add_file_fault(fault.column, fault.reason, bound.location)
         for chunk in bound.source.chunks():
             report.read += stage_chunk(incoming, bound.source, chunk, report, tenant=tenant)
             progress(report.read)

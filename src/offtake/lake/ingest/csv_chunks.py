@@ -107,7 +107,10 @@ class CsvSplitter:
         kept: list[Record] = []
         broken: list[BrokenRecord] = []
         end = 0
-        for record, end in self._dialect.records(self._pending, self._line, is_last=self._is_last):  # noqa: B007 - the last end
+        records = self._dialect.records(
+            self._pending, self._line, is_last=self._is_last, joins_blanks=not self.one_column
+        )
+        for record, end in records:  # noqa: B007 - the last end
             if len(record.content) > MAX_ROW_BYTES:
                 raise self._too_long(record.line)
             if not record.content and not self.one_column:

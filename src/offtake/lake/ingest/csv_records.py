@@ -19,6 +19,9 @@ _BARE_CR = re.compile(rb"\r(?!\n)")
 _NEVER = re.compile(rb"(?!)")
 
 
+_BLANK_LINES = re.compile(rb"(?:\r?\n)++")
+
+
 class CsvDialect:
     """The delimiter and the quote of a file, one ASCII character each; without a quote, every line is a record."""
 
@@ -32,10 +35,21 @@ class CsvDialect:
         self._field_end = re.compile(re.escape(quote) + rb"| *(" + re.escape(delimiter) + rb"|\Z)")
         self._ordinary = re.compile(_ordinary(re.escape(delimiter), re.escape(quote)), re.DOTALL)
 
-    def records(self, data: bytes, line: int, *, is_last: bool) -> Iterator[tuple[Record, int]]:
-        """Yield each whole record and the position after it; ``line`` is the line of the first byte."""
+    def records(
+        self, data: bytes, line: int, *, is_last: bool, joins_blanks: bool = False
+    ) -> Iterator[tuple[Record, int]]:
+        """Yield each whole record and the position after it; ``line`` is the line of the first byte.
+
+        With ``joins_blanks``, any number of blank lines, one after the other, is one blank record.
+        """
         start, position, quoted, first = 0, 0, False, line
         while position < len(data):
+            blanks = _BLANK_LINES.match(data, position) if joins_blanks and not quoted else None
+            if blanks:
+                line += blanks[0].count(b"\n")
+                start, position, first = blanks.end(), blanks.end(), line
+                yield Record(line=line - 1, content=b""), position
+                continue
             newline = data.find(b"\n", position)
             if newline < 0 and not is_last:
                 return

@@ -4,40 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from offtake.errors import LakeError, StorageUnavailable
 from offtake.lake.compact import compact
 from offtake.lake.delta import Lake
+from offtake.lake.ingest.counts import LoadCounts
 from offtake.lake.ingest.folders import parquet_parts
 from offtake.lake.ingest.incoming import Incoming
 from offtake.lake.ingest.inputs.input_file import Input, local_input
-from offtake.lake.ingest.mapping.bind import bind
+from offtake.lake.ingest.mapping.bind import Bound, bind
 from offtake.lake.ingest.mapping.definition import IDENTITY, Keep, MappingDefinition
 from offtake.lake.ingest.mapping.mapped import MappedSource
+from offtake.lake.ingest.marks import separate_marks
+from offtake.lake.ingest.options import LoadOptions, MaxRejects
+from offtake.lake.ingest.period import in_period, period_rule
 from offtake.lake.ingest.readers import open_source, source_format
 from offtake.lake.ingest.rejects import BadRows, reject_file, rejected
 from offtake.lake.ingest.stage import stage_chunk
-from offtake.lake.ingest.upsert import upsert
+from offtake.lake.ingest.upsert import Stored, upsert
 from offtake.lake.staging import Staging, staging
 from offtake.lake.tables import Table
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadCounts:
-    """Number of rows read, by what happened to them."""
-
-    read: int
-    inserted: int
-    updated: int
-    superseded: int  # replaced by a later row with the same key in the same call
-    rejected: int
-    left_out: int = 0  # by the filter of a mapping
-
-    def __post_init__(self) -> None:
-        if self.read != self.inserted + self.updated + self.superseded + self.rejected + self.left_out:
-            raise ValueError(f"rows were lost or counted twice: {self}")
+_PLAIN = LoadOptions()
 
 
 def load(  # noqa: PLR0913
@@ -50,11 +40,27 @@ def load(  # noqa: PLR0913
     reject_to: Path | None = None,
     progress: Callable[[int], None] = lambda rows: None,
 ) -> LoadCounts:
+    """Load files as ``load_files`` does; a load with a file for bad rows accepts any number of them."""
+    accepted = MaxRejects(percent=100) if reject_to else MaxRejects()
+    own = LoadOptions(mapping=mapping, reject_to=reject_to, max_rejects=accepted)
+    return load_files(lake, table, files, tenant=tenant, options=own, progress=progress).counts
+
+
+def load_files(
+    lake: Lake,
+    table: Table,
+    files: Sequence[Path | Input],
+    *,
+    tenant: str,
+    options: LoadOptions,
+    progress: Callable[[int], None] = lambda rows: None,
+) -> Stored:
     """Upsert the rows of all files by key, in one commit; ``progress`` gets the number of rows read after each chunk.
 
-    A later row replaces an earlier one with the same key. Raises LakeError for a file that cannot be loaded, and
-    LoadRejected at the first bad row unless ``reject_to`` names a file for bad rows; nothing is stored in either case.
-    Foreign keys are not enforced: facts may arrive before the agents and teams they reference.
+    A later row replaces an earlier one with the same key, unless the mapping says otherwise. Raises LakeError for a
+    file that cannot be loaded, and LoadRejected for more bad rows than the options permit, which are then in the file
+    for them; nothing is stored in either case. Foreign keys are not enforced: facts may arrive before the agents and
+    teams they reference.
     """
     if not files:
         raise LakeError("There is no file to load; name at least one.")
@@ -62,31 +68,27 @@ def load(  # noqa: PLR0913
     for each in inputs:
         source_format(each)
     with staging(lake.storage.staging) as area:
-        incoming = Incoming(area, table, keeps_first=mapping.keep is Keep.FIRST)
-        bad = BadRows(area.path("rejected.ndjson"), keep=reject_to is not None)
+        incoming = Incoming(area, table, keeps_first=options.mapping.keep is Keep.FIRST)
+        bad = BadRows(area.path("rejected.ndjson"), keep=options.reject_to is not None)
+        deleted = None if options.period is None else in_period(area.connection, table, options.period)
         read = 0
         for each in inputs:
-            with open_mapped(area, table, each, mapping) as source:
+            with open_mapped(area, table, each, options) as source:
                 for chunk in source.chunks():
                     read += stage_chunk(incoming, source, chunk, bad, tenant=tenant)
                     progress(read)
-        if bad.first is not None and reject_to is None:
-            raise rejected(bad.first, bad.count)
-        with (
-            reject_file(reject_to, bad.lines(), inputs=[each.local for each in inputs if each.local]),
-            lake.writing(table),
-        ):
-            stored = upsert(incoming, lake, tenant=tenant)
+        local = [each.local for each in inputs if each.local]
+        if bad.first is not None and not options.max_rejects.permits(bad.count, read - bad.left_out):
+            with reject_file(options.reject_to, bad.lines(), inputs=local):
+                pass
+            raise rejected(bad.first, bad.count, read - bad.left_out, options)
+        with reject_file(options.reject_to, bad.lines(), inputs=local), lake.writing(table):
+            stored = upsert(
+                incoming, lake, tenant=tenant, change=options.change, deleted=deleted, not_incoming=bad.counts
+            )
     with suppress(StorageUnavailable):  # the rows are stored; the next load tries to compact again
         compact(lake, table, tenant=tenant)
-    return LoadCounts(
-        read=read,
-        inserted=stored.inserted,
-        updated=stored.updated,
-        superseded=stored.superseded,
-        rejected=bad.count,
-        left_out=bad.left_out,
-    )
+    return stored
 
 
 def inputs_of(file: Path | Input) -> list[Input]:
@@ -95,13 +97,22 @@ def inputs_of(file: Path | Input) -> list[Input]:
 
 
 @contextmanager
-def open_mapped(
-    area: Staging, table: Table, file: Input, mapping: MappingDefinition = IDENTITY
-) -> Iterator[MappedSource]:
+def open_mapped(area: Staging, table: Table, file: Input, options: LoadOptions = _PLAIN) -> Iterator[MappedSource]:
     """Open an input and map its columns. Raises LakeError, also for any error while the block reads it."""
-    with open_source(area, file, mapping.options) as source:
-        bound = bind(mapping, table, source, area.connection)
+    with open_bound(area, table, file, options) as bound:
         if bound.faults:
             more = f" There are more faults of columns: {len(bound.faults) - 1}." if len(bound.faults) > 1 else ""
             raise LakeError(f"{bound.faults[0].message}{more}")
         yield bound.source
+
+
+@contextmanager
+def open_bound(area: Staging, table: Table, file: Input, options: LoadOptions) -> Iterator[Bound]:
+    """Open an input and map its columns as ``open_mapped`` does; the faults of columns are values."""
+    with open_source(area, file, options.mapping.options) as source:
+        marked = "false"
+        if options.delete_column is not None:
+            source, marked = separate_marks(source, options.delete_column)
+        bound = bind(options.mapping, table, source, area.connection)
+        rules = {} if options.period is None else period_rule(table)
+        yield replace(bound, source=replace(bound.source, marked=marked, rules=rules))

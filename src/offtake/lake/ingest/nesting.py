@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 MAX_DEPTH = 1_000  # of a record; programs that read the rows later recurse
-TOO_DEEP = f"is nested more than {MAX_DEPTH:,} levels deep"
+TOO_DEEP = f"the record is nested more than {MAX_DEPTH:,} levels deep"
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[{]|[\]}]', re.DOTALL)
 
 

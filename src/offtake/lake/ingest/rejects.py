@@ -13,10 +13,12 @@ import duckdb
 
 from offtake.errors import LoadRejected, OutputError
 from offtake.lake.ingest.chunks import Chunk, Record, TextChunk
+from offtake.lake.ingest.counts import LoadCounts
 from offtake.lake.ingest.csv_records import QUOTE_FAULT
 from offtake.lake.ingest.incoming import ARRIVING, Incoming
 from offtake.lake.ingest.long_values import restore
 from offtake.lake.ingest.mapping.mapped import NEVER, UNKNOWN_COLUMN, MappedSource
+from offtake.lake.ingest.options import LoadOptions, MaxRejects
 from offtake.lake.ingest.readers.csv import BROKEN, BROKEN_SCANS
 from offtake.output_file import output_file
 
@@ -59,6 +61,11 @@ class BadRows:
         self.left_out = 0  # rows that a filter leaves out; they are not bad
         self._spool = spool
         self._keep = keep
+
+    @property
+    def counts(self) -> LoadCounts:
+        """Counts of the rows that are not stored."""
+        return LoadCounts(read=self.count + self.left_out, rejected=self.count, left_out=self.left_out)
 
     def take(self, incoming: Incoming, source: MappedSource, chunk: Chunk, broken: Mapping[int, Fault]) -> None:
         """Take the bad rows of a chunk, and keep its good ones.
@@ -191,15 +198,23 @@ def _text_as_json(text: str) -> str:
     return json.dumps({"text": text}, ensure_ascii=False)
 
 
-def rejected(first: BadRow, bad: int) -> LoadRejected:
-    """Return the error for a load that stops at its first bad row, of ``bad`` in total."""
+def rejected(first: BadRow, bad: int, read: int, options: LoadOptions) -> LoadRejected:
+    """Return the error for a load with ``bad`` bad rows of ``read``, which are more than its options permit."""
     fault = first.faults[0]
     origin = f" (from {fault.origin!r})" if fault.origin else ""
     column = f": column {fault.column}{origin}" if fault.column else ""
     value = f"{fault.value!r} " if fault.value is not None else ""
     more = f" {bad - 1} more bad rows follow." if bad > 1 else ""
-    advice = "Nothing was loaded. Correct the file, or load the good rows with --reject-to."
-    return LoadRejected(f"{first.location}{column}: {value}{fault.reason}.{more} {advice}")
+    where = f" All of them are in {options.reject_to}." if options.reject_to else ""
+    if bad >= read:
+        advice = "Nothing was loaded, because no row is good."
+    elif options.max_rejects == MaxRejects():
+        advice = "Nothing was loaded. Correct the file, or load the good rows with --max-rejects."
+    else:
+        advice = (
+            f"Nothing was loaded, because {bad:,} of {read:,} rows are bad; --max-rejects is {options.max_rejects}."
+        )
+    return LoadRejected(f"{first.location}{column}: {value}{fault.reason}.{more}{where} {advice}")
 
 
 @contextmanager

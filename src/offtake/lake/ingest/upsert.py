@@ -1,161 +1,161 @@
-"""Upsert: store the incoming rows in one commit, with one row per key.
+"""Upsert: store the incoming rows in one commit, with one row per key, and delete others.
 
 An upsert reads existing keys and then writes; two concurrent upserts that read the same version would insert a key
 twice. So a commit succeeds only on top of the version that was read: if another writer committed in between, the
-table's log refuses it, and the upsert starts again on the newest version.
+table's log refuses it, and the upsert starts again on the newest version. So the version of the commit is known before
+it, and is stored in the rows that it changes.
 
-If all keys are new, the rows are added in files of their own. Otherwise one commit rewrites the months that hold an
-incoming key or receive a row; a row whose event time changed moves to its new month. Files are sorted by event time.
+A row that equals the stored one is not stored again. A month of which stored rows change or go is written again: its
+kept rows, and the incoming rows in files of their own, sorted by event time. Other months only get new files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from uuid import uuid4
 
-import duckdb
 from deltalake.exceptions import CommitFailedError
 
 from offtake.errors import StorageUnavailable
-from offtake.lake.delta import Lake, LakeFile, storage_faults
-from offtake.lake.ingest.incoming import INCOMING, POSITION, RANK, ROWS, SIZE, Incoming, scalar
-from offtake.lake.tables import Table
-from offtake.lake.writer import FileWriter, NewFile, row_bytes, sort_columns
+from offtake.lake.change_log import ChangeEntry
+from offtake.lake.delta import FileChanges, Lake, LakeFile, storage_faults
+from offtake.lake.ingest.counts import LoadCounts
+from offtake.lake.ingest.incoming import INCOMING, SIZE, Incoming, scalar
+from offtake.lake.ingest.stored_rows import RowDifferences, StoredRows
+from offtake.lake.tables import LOAD_VERSION, VERSION
+from offtake.lake.writer import FileWriter, NewFile, groups, sort_columns
 from offtake.model.tenant import TENANT_NAME
-from offtake.sql_text import comma_separated, quote_identifier, quote_literal, select_typed
+from offtake.sql_text import comma_separated, quote_identifier, quote_literal
 
 _ATTEMPTS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Upserted:
-    """Number of good rows, by what happened to them."""
+class Change:
+    """One change of a tenant's rows, as the log of the table and the record of the load know it."""
 
-    inserted: int
-    updated: int
-    superseded: int
+    id: str = field(default_factory=lambda: str(uuid4()))
+    # Called right before each commit, under the table's write lock; what it raises stops the change.
+    confirm: Callable[[], None] = lambda: None
+    is_dry_run: bool = False  # only count
+    based_on: int | None = None  # the version from which the rows were computed; a newer one stops the change
 
 
-def upsert(incoming: Incoming, lake: Lake, *, tenant: str) -> Upserted:
-    """Store the incoming rows; without a row, nothing is committed.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """What a change did: the number of rows, and the version of its commit; None if nothing changed."""
 
-    Call it under ``Lake.writing``, which avoids conflicting commits on this machine. Raises StorageUnavailable.
+    counts: LoadCounts
+    version: int | None
+
+
+def upsert(
+    incoming: Incoming,
+    lake: Lake,
+    *,
+    tenant: str,
+    change: Change | None = None,
+    deleted: str | None = None,
+    not_incoming: LoadCounts | None = None,
+) -> Stored:
+    """Store the incoming rows and delete the rows that are marked; without a difference, nothing is committed.
+
+    ``deleted`` is SQL: a condition on the stored rows that go, unless they are incoming. ``not_incoming``
+    counts the rows that were read and rejected or left out. Call it under ``Lake.writing``, which avoids conflicting
+    commits on this machine. Raises StorageUnavailable.
     """
     if not TENANT_NAME.fullmatch(tenant):
         raise ValueError("not a tenant name")  # it is part of the names of folders
-    connection, table = incoming.connection, incoming.table
-    superseded = _keep_one(connection, table, first=incoming.keeps_first)
-    total = scalar(connection, f"SELECT count(*) FROM {INCOMING}")  # noqa: S608
-    if total == 0:
-        return Upserted(inserted=0, updated=0, superseded=superseded)
-    incoming.expose()
-    rows = f"SELECT * EXCLUDE ({POSITION}) FROM read_parquet(getvariable({quote_literal(ROWS)}))"  # noqa: S608
-    if superseded:
-        rows += f" WHERE {POSITION} IN (SELECT {POSITION} FROM {INCOMING})"  # noqa: S608
+    change = change or Change()
+    superseded, marked = incoming.keep_one(), incoming.separate_marked()
+    total = scalar(incoming.connection, f"SELECT count(*) FROM {INCOMING}")  # noqa: S608
+    others = not_incoming or LoadCounts()
+    counts = replace(
+        others, read=total + superseded + marked + others.read, inserted=total, superseded=superseded, marked=marked
+    )
+    if total == marked == 0 and deleted is None:
+        return Stored(counts=counts, version=None)
     for _ in range(_ATTEMPTS):
-        updated = _store(incoming, lake, rows, tenant=tenant)
-        if updated is not None:
-            return Upserted(inserted=total - updated, updated=updated, superseded=superseded)
+        stored = _Attempt(incoming, lake, tenant, change, deleted).store(counts)
+        if stored is not None:
+            return stored
     message = (
-        f"Gave up after {_ATTEMPTS} conflicting commits to {table.name}; another writer is busy. Load again later."
+        f"Gave up after {_ATTEMPTS} conflicting commits to {incoming.table.name}; another writer is busy. Load again "
+        "later."
     )
     raise StorageUnavailable(message)
 
 
-def _store(incoming: Incoming, lake: Lake, rows: str, *, tenant: str) -> int | None:
-    """Commit the rows; return how many keys existed before, or None if another writer committed in between."""
-    connection, table = incoming.connection, incoming.table
-    delta = lake.create(table)
-    stored = lake.files(delta, table, tenant)
-    with lake.local(stored) as files, storage_faults(table):
-        updated, months = _existing_keys(connection, table, files)
-        replaced: list[LakeFile] = []
-        if updated:
-            months |= _incoming_months(connection, table)
-            replaced = [file for file in stored if file.month in months]
-            local = [local for local, file in zip(files, stored, strict=True) if file.month in months]
-            _expose_stored(connection, table, local)
-        else:
-            months = _incoming_months(connection, table)
-        added = _write(incoming, rows, months, replaces=bool(updated))
-        try:
-            lake.commit(delta, table, tenant=tenant, added=added, removed=replaced)
-        except CommitFailedError:
-            return None
-    return updated
+class _Attempt:
+    """One attempt to store the incoming rows, on the newest version of the table."""
 
+    def __init__(self, incoming: Incoming, lake: Lake, tenant: str, change: Change, deleted: str | None) -> None:
+        self._incoming = incoming
+        self._lake = lake
+        self._tenant = tenant
+        self._change = change
+        self._deleted = deleted
+        self._connection = incoming.connection
+        self._table = incoming.table
+        self._writer = FileWriter(incoming.staging, incoming.table)
 
-def _write(incoming: Incoming, rows: str, months: frozenset[str | None], *, replaces: bool) -> list[NewFile]:
-    """Write each month: its incoming rows and, if it is replaced, its stored rows without the incoming keys."""
-    table = incoming.table
-    names = comma_separated(quote_identifier(name) for name in table.by_name)
-    sorted_by = ", ".join(quote_identifier(name) for name in sort_columns(table))
-    kept = f"stored ANTI JOIN {INCOMING} USING ({_keys(table)})"
-    writer = FileWriter(incoming.staging, table)
-    added: list[NewFile] = []
-    for month in sorted(months, key=str):
-        condition = "true" if month is None else f"month = {quote_literal(month)}"
-        selected = f"SELECT {names} FROM ({rows}) WHERE {condition}"  # noqa: S608
-        sizes = f"SELECT {sorted_by}, {SIZE} FROM {INCOMING} WHERE {condition}"  # noqa: S608
-        if replaces:
-            # By name and all of them: a newer model may have added columns, which stay.
-            stored = f"SELECT * EXCLUDE ({', '.join(table.partition_columns)}) FROM {kept} WHERE {condition}"  # noqa: S608
-            selected += f" UNION ALL BY NAME {stored}"
-            sizes += f" UNION ALL SELECT {sorted_by}, {row_bytes(table)} FROM {kept} WHERE {condition}"  # noqa: S608
-        added += writer.write_sorted(selected, sizes, month=month)
-    return added
+    def store(self, counts: LoadCounts) -> Stored | None:
+        """Commit the rows; return None if another writer committed in between."""
+        delta = self._lake.create(self._table)
+        if self._change.based_on not in (None, delta.version()):
+            raise StorageUnavailable(f"Another writer changed {self._table.name} at the same time; repeat the command.")
+        stored = self._lake.files(delta, self._table, self._tenant)
+        with self._lake.local(stored) as local, storage_faults(self._table):
+            rows = StoredRows(self._incoming, local, deleted=self._deleted)
+            changes = rows.compare()
+            found = replace(
+                counts,
+                inserted=counts.inserted - changes.updated - changes.unchanged,
+                updated=changes.updated,
+                unchanged=changes.unchanged,
+                deleted=changes.deleted,
+            )
+            if found.changed == 0 or self._change.is_dry_run:
+                return Stored(counts=found, version=None)
+            version = delta.version() + 1
+            tombstones = rows.tombstones(version, self._change.id) if changes.deleted else None
+            files = FileChanges(
+                added=[*self._new_rows(changes, version), *self._kept_rows(rows, changes, local)],
+                removed=[file for file in stored if file.month in changes.months],
+                tombstones=None if tombstones is None else self._writer.write(tombstones, month=None),
+            )
+            entry = ChangeEntry(change_id=self._change.id, version=version, counts=found.as_mapping())
+            self._change.confirm()
+            with suppress(CommitFailedError):
+                committed = self._lake.commit(delta, self._table, tenant=self._tenant, entry=entry, files=files)
+                return Stored(counts=found, version=committed)
+        return None
 
+    def _new_rows(self, changes: RowDifferences, version: int) -> list[NewFile]:
+        """Write the incoming rows that differ from the stored ones, each month in files of its own."""
+        table, added = self._table, list[NewFile]()
+        names = comma_separated(quote_identifier(name) for name in table.by_name)
+        load_version = LOAD_VERSION if self._incoming.restores else f"{version}::BIGINT AS {LOAD_VERSION}"
+        sorted_by = ", ".join(quote_identifier(name) for name in sort_columns(table))
+        rows = self._incoming.rows()
+        for month in self._incoming.months(changes.is_new):
+            condition = changes.is_new if month is None else f"month = {quote_literal(month)} AND {changes.is_new}"
+            selected = f"SELECT {names}, {version}::BIGINT AS {VERSION}, {load_version} FROM ({rows}) WHERE {condition}"  # noqa: S608
+            sizes = f"SELECT {sorted_by}, {SIZE} FROM {INCOMING} WHERE {condition}"  # noqa: S608
+            added += self._writer.write_sorted(selected, sizes, month=month)
+        return added
 
-def _keep_one(connection: duckdb.DuckDBPyConnection, table: Table, *, first: bool) -> int:
-    """Keep one row of each key, the last by rank and position or the first; return the number of the others."""
-    keys = _keys(table)
-    kept = f"{'arg_min' if first else 'arg_max'}({POSITION}, {{'rank': {RANK}, 'position': {POSITION}}})"
-    connection.execute(
-        f"DELETE FROM {INCOMING} USING (SELECT {keys}, {kept} AS kept FROM {INCOMING} "  # noqa: S608
-        f"GROUP BY {keys} HAVING count(*) > 1) AS duplicate "
-        f"WHERE {_same_key(table, INCOMING, 'duplicate')} AND {INCOMING}.{POSITION} <> duplicate.kept"
-    )
-    deleted = connection.fetchone()
-    return int(deleted[0]) if deleted else 0
-
-
-def _existing_keys(
-    connection: duckdb.DuckDBPyConnection, table: Table, files: Sequence[LakeFile]
-) -> tuple[int, frozenset[str | None]]:
-    """Return how many incoming keys are stored already, and the months that hold them."""
-    if not files:
-        return 0, frozenset()
-    _expose_stored(connection, table, files)
-    month = "month" if table.event_time else "NULL"
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE existing AS SELECT DISTINCT {_keys(table)}, {month} AS month "  # noqa: S608
-        f"FROM stored SEMI JOIN {INCOMING} USING ({_keys(table)})"
-    )
-    updated = scalar(connection, f"SELECT count(*) FROM {INCOMING} SEMI JOIN existing USING ({_keys(table)})")  # noqa: S608
-    return updated, _months(connection, "SELECT DISTINCT month FROM existing")
-
-
-def _incoming_months(connection: duckdb.DuckDBPyConnection, table: Table) -> frozenset[str | None]:
-    """Return the months of the incoming rows; None stands for a dimension, which has no months."""
-    if table.event_time is None:
-        return frozenset({None})
-    return _months(connection, f"SELECT DISTINCT month FROM {INCOMING}")  # noqa: S608
-
-
-def _months(connection: duckdb.DuckDBPyConnection, sql: str) -> frozenset[str | None]:
-    return frozenset(row[0] for row in connection.execute(sql).fetchall())
-
-
-def _expose_stored(connection: duckdb.DuckDBPyConnection, table: Table, files: Sequence[LakeFile]) -> None:
-    """The tenant's rows in these files as ``stored``: older files that lack a column of the model have null there."""
-    connection.execute("SET VARIABLE stored_files = $files", {"files": [file.path for file in files]})
-    rows = select_typed(table.stored_columns, files="stored_files")
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW stored AS {rows}")
-
-
-def _keys(table: Table) -> str:
-    return ", ".join(quote_identifier(name) for name in table.key)
-
-
-def _same_key(table: Table, left: str, right: str) -> str:
-    return " AND ".join(f"{quote_identifier(name, of=left)} = {quote_identifier(name, of=right)}" for name in table.key)
+    def _kept_rows(self, rows: StoredRows, changes: RowDifferences, files: Sequence[LakeFile]) -> list[NewFile]:
+        """Write the stored rows of the changed months that stay, in the order of their files."""
+        added: list[NewFile] = []
+        for month in sorted(changes.months, key=str):
+            members = [file for file in files if file.month == month]
+            for group in groups([file.bytes for file in members]):
+                kept = self._writer.concatenate(rows.kept([members[index] for index in group]), month=month)
+                if kept.rows:
+                    added.append(kept)
+                else:
+                    kept.path.unlink()
+        return added

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import duckdb
 
 from offtake.errors import InvalidExpression
-from offtake.lake.ingest.incoming import ARRIVING
+from offtake.lake.ingest.incoming import ARRIVING, MARKED
 from offtake.lake.ingest.mapping.mapped import NEVER, TENANT, UNKNOWN_COLUMN, MappedSource
 from offtake.lake.ingest.parsing import NO_SUCH_TIME, ParseExpressions
 from offtake.lake.tables import DUCKDB_TYPES, Table, TableColumn
@@ -65,18 +65,18 @@ def _statement(table: Table, source: MappedSource) -> str:
         f"{each.reason} AS {quote_identifier('parse reason ' + name)}" for name, each in expressions.items()
     ]
     checked = [column for column in (*table.columns, TENANT) if column.name in expressions]
-    reasons = [f"{_reason(table, column, expressions)} AS {_r(column)}" for column in checked]
+    reasons = [f"{_reason(table, column, source)} AS {_r(column)}" for column in checked]
     month = [f"strftime({quote_identifier('value ' + table.event_time)}, '%Y-%m') AS month"] if table.event_time else []
     typed = [f"{_v(column)} AS {quote_identifier(column.name)}" for column in table.columns]
     kept = [] if source.left_out == NEVER else ["_left_out"]
     ranked = [] if source.rank is None else ["_rank"]
-    columns = [*typed, *month, *kept, *ranked, f"{_faults(checked, source)} AS _faults"]
+    columns = [*typed, *month, *kept, *ranked, MARKED, f"{_faults(checked, source)} AS _faults"]
     return (
         f"INSERT INTO {ARRIVING} BY NAME\n"
         f"SELECT {comma_separated([*columns, f'CASE WHEN _faults IS NOT NULL THEN {source.raw} END AS _raw'])}\n"
         f"FROM (SELECT *, {comma_separated(reasons)}\n"
         f"FROM (SELECT *, {source.row_fault} AS _row_fault, {source.unknown_keys or 'NULL'} AS _unknown,\n"
-        f"    {source.left_out} AS _left_out, {source.rank or 'NULL'} AS _rank,\n"
+        f"    {source.left_out} AS _left_out, {source.rank or 'NULL'} AS _rank, {source.marked} AS {MARKED},\n"
         f"    {comma_separated([*values, *parse_reasons])}\nFROM ({source.relation})))"
     )
 
@@ -94,16 +94,21 @@ def _value(column: TableColumn, expressions: Mapping[str, ParseExpressions]) -> 
     return parsed.value if parsed else f"CAST(NULL AS {DUCKDB_TYPES[column.type]})"
 
 
-def _reason(table: Table, column: TableColumn, expressions: Mapping[str, ParseExpressions]) -> str:
-    """Return SQL for the reason why the column's value violates the model, or NULL."""
-    value = expressions[column.name].source
+def _reason(table: Table, column: TableColumn, source: MappedSource) -> str:
+    """Return SQL for the reason why the column's value violates the model or a rule of the load, or NULL."""
+    value = source.expressions[column.name].source
     if column is TENANT:
         return f"CASE WHEN {value} IS DISTINCT FROM $tenant THEN 'is not the tenant of this load, ' || $tenant END"
     absent = quote_literal("is required but has no value") if column.name in table.not_null else "NULL"
-    rules = " ".join(f"WHEN {rule} THEN {reason}" for rule, reason in _rules(column, expressions))
+    violated = _rules(column, source.expressions)
+    if column.name in source.rules:
+        rule, words = source.rules[column.name]
+        violated.append((rule.format(value=_v(column)), quote_literal(words)))
+    rules = " ".join(f"WHEN {rule} THEN {reason}" for rule, reason in violated)
     broken = f", CASE {rules} END" if rules else ""
     reason = f"coalesce({quote_identifier('parse reason ' + column.name)}{broken})"
-    return f"CASE WHEN {value} IS NULL THEN {absent} ELSE {reason} END"
+    unchecked = "" if source.marked == "false" or column.name in table.key else f"WHEN {MARKED} THEN NULL "
+    return f"CASE {unchecked}WHEN {value} IS NULL THEN {absent} ELSE {reason} END"
 
 
 def _rules(column: TableColumn, expressions: Mapping[str, ParseExpressions]) -> list[tuple[str, str]]:

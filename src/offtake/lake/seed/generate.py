@@ -16,8 +16,9 @@ import duckdb
 from offtake.lake.compact import compact
 from offtake.lake.delta import Lake
 from offtake.lake.ingest.incoming import ARRIVING, INCOMING, Incoming, scalar
-from offtake.lake.ingest.upsert import upsert
+from offtake.lake.ingest.upsert import Change, upsert
 from offtake.lake.seed.calendar import periods, shifts, slots
+from offtake.lake.seed.ownership import new_change_id
 from offtake.lake.seed.plan import SeedPlan
 from offtake.lake.staging import staging
 from offtake.lake.tables import tables
@@ -53,7 +54,7 @@ def seed(
                 progress(before + done, total)
             counts[name] = scalar(connection, f"SELECT count(*) FROM {INCOMING}")  # noqa: S608
             with lake.writing(table):
-                upsert(incoming, lake, tenant=plan.tenant)
+                upsert(incoming, lake, tenant=plan.tenant, change=Change(id=new_change_id()))
             compact(lake, table, tenant=plan.tenant)
     return counts
 

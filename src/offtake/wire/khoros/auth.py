@@ -11,7 +11,7 @@ from offtake.core.auth import passwords, rate_limit
 from offtake.core.auth.authorization import require
 from offtake.core.auth.caller import Caller
 from offtake.errors import FieldFault, InvalidRequest, JobNotFound, NotAuthenticated, NotPermitted
-from offtake.http.authorization_header import NOT_BASIC, credentials_of, decode_basic
+from offtake.http.authorization_header import NOT_BASIC, authorization_of, credentials_of, decode_basic
 from offtake.http.middleware import remote_address
 from offtake.model.job import Job
 from offtake.model.tenant import Scope, Tenant
@@ -38,7 +38,7 @@ def authenticate(incoming: IncomingRequest[KhorosSettings]) -> KhorosCall:
     A user name can exist in several companies; the password tells them apart. Raises NotAuthenticated, Throttled and
     Unavailable, and InvalidRequest for a query without readable parameters.
     """
-    user, password = _basic(incoming.request.headers.get("authorization", ""))
+    user, password = _basic(authorization_of(incoming.request.headers))
     address = remote_address(incoming.request)
     principal = passwords.log_in(user, password, incoming.on, address=address)
     return KhorosCall(

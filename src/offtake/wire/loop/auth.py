@@ -11,7 +11,7 @@ from offtake.core.auth.authorization import require
 from offtake.core.auth.caller import Caller
 from offtake.core.auth.impersonation import impersonate
 from offtake.errors import AccountNotVerified, NotAuthenticated
-from offtake.http.authorization_header import credentials_of
+from offtake.http.authorization_header import authorization_of, credentials_of
 from offtake.http.middleware import remote_address
 from offtake.model.tenant import Scope, Tenant
 from offtake.wire.endpoint import NO_HEADERS, Call, IncomingRequest
@@ -35,7 +35,7 @@ def authenticate(incoming: IncomingRequest[LoopSettings]) -> LoopCall:
 
     Raises NotAuthenticated, AccountNotVerified.
     """
-    header = incoming.request.headers.get("authorization", "").strip()
+    header = authorization_of(incoming.request.headers).strip()
     token = credentials_of(header, "bearer")
     by = client_auth.authenticate_bearer(header if token is None else token, incoming.on)
     if token is None and not incoming.wire.settings.of(by.tenant).bare_token:

@@ -17,8 +17,7 @@ from offtake.errors import ArtifactNotFound, JobNotFound
 from offtake.http.access_log import bind_log
 from offtake.http.download_threads import in_download_thread
 from offtake.http.downloads import answer
-from offtake.http.media_type import media_type
-from offtake.http.middleware import UnsupportedMedia
+from offtake.http.media_type import UnsupportedMedia, media_type
 from offtake.model.job import Job, Status
 from offtake.model.request import ExportRequest
 from offtake.model.tenant import Scope

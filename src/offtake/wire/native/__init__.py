@@ -40,7 +40,7 @@ NATIVE = Dialect(
     presentation=presentation,
     document=document,
     document_path=DOCUMENT_PATH,
-    errors=ErrorSurface(prefixes=(API,), render=render_error, max_body=LARGEST_BODY),
+    errors=ErrorSurface(prefixes=(API,), render=render_error, max_body=LARGEST_BODY, renders_unparsed=True),
 )
 
 __all__ = ["NATIVE"]

@@ -43,7 +43,7 @@ def read_limits(call: Reader) -> LimitsDocument:
 
 @routes.get("/usage", summary="Read the usage.", responses=problems())
 def read_usage(call: Reader) -> UsageDocument:
-    """Return what the account uses of its limits, over all dialects."""
+    """Return what the account uses of its limits, over all dialects; a restricted caller's own exports only."""
     used = account_usage(call.by, NAME, call.on)
     return UsageDocument(
         open_exports=used.open_exports,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from offtake.core.auth import client_auth, tokens
 from offtake.core.auth.caller import Caller
 from offtake.errors import NotAuthenticated
-from offtake.http.authorization_header import credentials_of
+from offtake.http.authorization_header import authorization_of, credentials_of
 from offtake.http.middleware import remote_address
 from offtake.wire.endpoint import Call, IncomingRequest
 from offtake.wire.native.settings import NativeSettings
@@ -13,12 +13,17 @@ from offtake.wire.native.settings import NativeSettings
 NativeCall = Call[NativeSettings]
 
 
+def authenticate_again(call: NativeCall) -> NativeCall:
+    """Return a call that waits with its caller as the token authenticates it now. Raises NotAuthenticated."""
+    return authenticate(IncomingRequest(request=call.request, body=b"", wire=call.wire))
+
+
 def authenticate(incoming: IncomingRequest[NativeSettings]) -> NativeCall:
     """The caller whose Bearer token came with the request. Raises NotAuthenticated.
 
     A long-lived token is the credential's id, a dot and the secret; tokens of the token endpoint have no dot.
     """
-    token = credentials_of(incoming.request.headers.get("authorization", ""), "bearer")
+    token = credentials_of(authorization_of(incoming.request.headers), "bearer")
     if not token:
         raise NotAuthenticated("Send a token in the header Authorization: Bearer TOKEN.")
     is_long_lived = "." in token

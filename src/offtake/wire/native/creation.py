@@ -17,10 +17,10 @@ from offtake.model.job import OPEN, Job
 from offtake.model.request import Split
 from offtake.wire.native.auth import NativeCall
 from offtake.wire.native.documents import EstimateDocument, ExportDocument, PreviewColumn, PreviewDocument
-from offtake.wire.native.encode import encode_polled
+from offtake.wire.native.encode import encode_notices, encode_polled
 from offtake.wire.native.requests import Decoding, decode_export, decode_preview
 from offtake.wire.native.responses import CREATED_HEADERS, answered, problems
-from offtake.wire.native.route import NativeRoute, Writer, counted_as
+from offtake.wire.native.route import NativeRoute, Writer, checked_by, counted_as
 from offtake.wire.native.schema import ExportBody, PreviewBody, parse_duration
 from offtake.wire.native.settings import CREATE, PREVIEW
 from offtake.wire.native.tables import API, NAME
@@ -48,6 +48,28 @@ Prefer = Annotated[
 ]
 
 
+def _decoding(call: NativeCall) -> Decoding:
+    """Return what decoding a request needs besides its body."""
+    tenant = identity.get_tenant(call.by.principal.tenant, call.on)
+    limits = call.on.limits[NAME].of(tenant.name)
+    return Decoding(
+        catalogue=call.on.catalogue,
+        principal=call.by.principal,
+        now=call.on.clock(),
+        row_limit=limits.rows,
+        account_zone=tenant.zone,
+        longest=limits.longest_timespan,
+    )
+
+
+def _check_export(body: ExportBody, call: NativeCall) -> None:
+    decode_export(body, _decoding(call))
+
+
+def _check_preview(body: PreviewBody, call: NativeCall) -> None:
+    decode_preview(body, _decoding(call))
+
+
 @routes.post(
     "",
     summary="Create an export.",
@@ -65,6 +87,7 @@ Prefer = Annotated[
     },
 )
 @counted_as(CREATE)
+@checked_by(_check_export)
 async def create(
     body: ExportBody,
     call: Writer,
@@ -103,6 +126,7 @@ def _estimate(body: ExportBody, call: NativeCall) -> EstimateDocument:
         bytes=found.bytes,
         seconds=found.seconds,
         files=_files(request.split, found),
+        notices=encode_notices(found.notices),
     )
 
 
@@ -114,20 +138,9 @@ def _files(split: Split | None, found: Estimate) -> int | None:
     return None if total is None or not limit else max(1, math.ceil(total / limit))
 
 
-def _decoding(call: NativeCall) -> Decoding:
-    """Return what decoding a request needs besides its body."""
-    tenant = identity.get_tenant(call.by.principal.tenant, call.on)
-    return Decoding(
-        catalogue=call.on.catalogue,
-        principal=call.by.principal,
-        now=call.on.clock(),
-        row_limit=call.on.limits[NAME].of(tenant.name).rows,
-        account_zone=tenant.zone,
-    )
-
-
 @routes.post("/preview", summary="Preview an export.", responses=problems(has_body=True))
 @counted_as(PREVIEW)
+@checked_by(_check_preview)
 def preview_export(body: PreviewBody, call: Writer) -> PreviewDocument:
     """Return the first rows of a request as JSON, within seconds. Nothing is created."""
     request = decode_preview(body, _decoding(call))
@@ -138,4 +151,5 @@ def preview_export(body: PreviewBody, call: Writer) -> PreviewDocument:
         columns=[PreviewColumn(name=each.name, type=types[each.source]) for each in found.columns],
         rows=[[row[each.name] for each in found.columns] for row in found.rows],
         truncated=found.truncated,
+        notices=encode_notices(found.notices),
     )

@@ -1,4 +1,4 @@
-"""The bodies that the dialect answers with."""
+"""The bodies that the dialect answers with; ``report_documents.py`` has those of reports."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from offtake.model.column_type import ColumnType
 from offtake.model.job import Status
+from offtake.model.notice import NoticeCode
 
 Instant = datetime  # in UTC, so that pydantic writes it with Z
 Url = Annotated[str, Field(json_schema_extra={"format": "uri"})]
@@ -20,82 +21,27 @@ class Document(BaseModel):
     model_config = ConfigDict(frozen=True, json_schema_serialization_defaults_required=True)
 
 
-# --- reports ---------------------------------------------------------------------------------------------------------
-
-
-class ColumnDocument(Document):
-    """A column of a report."""
-
-    name: str
-    type: ColumnType
-    unit: Annotated[str | None, Field(description="Unit of a number: s or ms; null if it has none.")]
-    meaning: str
-    personal: Annotated[bool, Field(description="Whether the column contains personal data.")]
-    nullable: bool
-    key: Annotated[bool, Field(description="Whether the column is part of the key, which identifies a row.")]
-    operators: Annotated[list[str], Field(description="What filters on the column can do.")]
-
-
-class ParameterDocument(Document):
-    """A parameter of a report."""
-
-    name: str
-    meaning: str
-    accepts: Annotated[dict[str, Any], Field(description="JSON Schema of its values.")]
-
-
-class TableDocument(Document):
-    """A table that a report reads."""
-
-    name: str
-    reads: Annotated[str, Field(description="window: the months of the timespan; until: those before its end; all.")]
-
-
-class DialectDocument(Document):
-    """A dialect that publishes a report, under its own name."""
-
-    dialect: str
-    name: str
-
-
-class ReportSummary(Document):
-    """A report in the list of reports."""
-
-    name: str
-    title: str
-    grain: Annotated[str, Field(description="What one row is.")]
-    version: Annotated[str, Field(description="A hash of the definition: equal versions compute equal rows.")]
-    columns: Annotated[int, Field(description="Number of columns.")]
-    url: Url
-
-
-class ReportList(Document):
-    """All reports that the caller may export."""
-
-    reports: list[ReportSummary]
-
-
-class ReportDocument(Document):
-    """A report: what its rows are, and what an export of it may contain."""
-
-    name: str
-    title: str
-    grain: Annotated[str, Field(description="What one row is.")]
-    version: Annotated[str, Field(description="A hash of the definition: equal versions compute equal rows.")]
-    window: Annotated[
-        str | None, Field(description="The column by which the timespan selects rows; null: it bounds what is counted.")
-    ]
-    consecutive: Annotated[str, Field(description="What exports of consecutive timespans have together.")]
-    key: list[str]
-    columns: list[ColumnDocument]
-    parameters: list[ParameterDocument]
-    tables: list[TableDocument]
-    dialects: Annotated[list[DialectDocument], Field(description="The dialects that publish the report.")]
-    formats: list[str]
-    url: Url
-
-
 # --- exports ---------------------------------------------------------------------------------------------------------
+
+
+class NoticeDocument(Document):
+    """What a reader of an export should know about the data that it is made of."""
+
+    code: Annotated[
+        NoticeCode,
+        Field(
+            description="table_empty: a table that the report reads has no rows; table_empty_in_timespan: it has none "
+            "in the months that the report reads."
+        ),
+    ]
+    table: str
+    columns: Annotated[list[str], Field(description="Columns that are null or have other values because of it.")]
+    detail: str
+
+
+Notices = Annotated[
+    list[NoticeDocument], Field(description="Tables that the report reads and that have no rows; usually none.")
+]
 
 
 class ProgressDocument(Document):
@@ -153,6 +99,10 @@ class ExportDocument(Document):
     rows: Annotated[int | None, Field(description="Rows of the finished export.")]
     bytes: Annotated[int | None, Field(description="Bytes of the finished files.")]
     error: FailureDocument | None
+    notices: Annotated[
+        list[NoticeDocument],
+        Field(description="Tables without rows that the export reads; none are known before an attempt begins."),
+    ]
     links: ExportLinks
 
 
@@ -164,6 +114,7 @@ class EstimateDocument(Document):
     bytes: Annotated[int | None, Field(description="Of all files.")]
     seconds: Annotated[int | None, Field(description="From the start of the attempt.")]
     files: Annotated[int | None, Field(description="Number of files, if they are split.")]
+    notices: Notices
 
 
 class PreviewColumn(Document):
@@ -180,6 +131,7 @@ class PreviewDocument(Document):
     columns: list[PreviewColumn]
     rows: Annotated[list[list[Any]], Field(description="The values of each row, in the order of the columns.")]
     truncated: Annotated[bool, Field(description="Whether an export of the request may have more rows.")]
+    notices: Notices
 
 
 class ExportList(Document):
@@ -251,6 +203,7 @@ class ManifestDocument(Document):
     rows: int
     bytes: int
     reconciled: list[ReconciliationDocument]
+    notices: Notices
     producer: str | None
     complete: Annotated[bool, Field(description="Always true: a manifest has all files, or there is none.")]
     files: list[FileDocument]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from starlette.responses import Response
 
 from offtake.core.exports.read import queue_position
 from offtake.model.job import LEASED, OPEN, Job, Phase, Status
+from offtake.model.notice import Notice
 from offtake.wire.native.auth import NativeCall
-from offtake.wire.native.documents import ExportDocument, ExportLinks, FailureDocument, ProgressDocument
+from offtake.wire.native.documents import ExportDocument, ExportLinks, FailureDocument, NoticeDocument, ProgressDocument
 from offtake.wire.native.tables import API, FORMAT_WORDS
 
 _MOST_PERCENT = 99.0  # of an export that has not ended
@@ -39,8 +41,17 @@ def encode_export(job: Job, call: NativeCall) -> ExportDocument:
         rows=artifact.rows if artifact else None,
         bytes=artifact.bytes if artifact else None,
         error=FailureDocument(code=failure.code, detail=failure.message) if failure else None,
+        notices=encode_notices(job.notices),
         links=ExportLinks(self=path, events=f"{path}/events", manifest=f"{path}/manifest", cancel=f"{path}/cancel"),
     )
+
+
+def encode_notices(given: Sequence[Notice]) -> list[NoticeDocument]:
+    """The notices about the tables that an export reads."""
+    return [
+        NoticeDocument(code=each.code, table=each.table, columns=list(each.columns), detail=each.message)
+        for each in given
+    ]
 
 
 def encode_polled(job: Job, call: NativeCall, response: Response) -> ExportDocument:

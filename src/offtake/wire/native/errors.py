@@ -25,9 +25,9 @@ from offtake.http.access_log import current_request
 from offtake.http.errors import HttpFault, nearest
 from offtake.http.json_body import pointer_to
 from offtake.wire.errors import STATUSES, error_headers
-from offtake.wire.native.problem import Problem, ProblemError
+from offtake.wire.native.problem import FreeableExport, Problem, ProblemError
 from offtake.wire.native.rates import refused_rate_headers
-from offtake.wire.native.tables import PROBLEM_MEDIA
+from offtake.wire.native.tables import API, NAME, PROBLEM_MEDIA
 
 # The shared statuses, and those that differ.
 ERRORS: dict[type[OfftakeError], int] = {
@@ -50,6 +50,7 @@ HTTP_CODES: dict[int, str] = {
     415: "unsupported_media_type",
     416: "range_not_satisfiable",
     421: "misdirected_request",
+    431: "headers_too_large",
     500: "internal",
 }
 # What each code means.
@@ -60,6 +61,7 @@ TITLES: dict[str, str] = {
     "body_too_large": "The body is too large",
     "body_too_slow": "The body took too long to arrive",
     "budget_exceeded": "The storage budget of the account is exhausted",
+    "headers_too_large": "The request line and the headers are too large",
     "idempotency_conflict": "The idempotency key was used for another request",
     "internal": "Internal server error",
     "invalid_request": "The request has faults",
@@ -67,7 +69,10 @@ TITLES: dict[str, str] = {
     "job_not_found": "There is no such export",
     "job_on_hold": "The export is held",
     "job_state_conflict": "Not possible in the present state of the export",
+    "link_expired": "The link has ended",
+    "link_refused": "The link is not valid",
     "malformed_body": "The body is no JSON object that can be stored",
+    "malformed_request": "The request is not HTTP",
     "method_not_allowed": "The path does not have this method",
     "misdirected_request": "The server does not serve this host",
     "no_such_path": "There is no such path",
@@ -83,7 +88,7 @@ TITLES: dict[str, str] = {
     "timespan_too_long": "The timespan is longer than the operator allows",
     "unavailable": "Not possible at present",
     "unknown_report": "There is no such report",
-    "unsupported_media_type": "The body is not application/json",
+    "unsupported_media_type": "The body is not application/json, or it has a Content-Encoding",
 }
 _SEPARATORS = re.compile(r"[./]")  # of the keys in the core's names of faulty fields
 _ALL_LISTED = 60  # more accepted values than this are not listed: the nearest one helps more
@@ -139,17 +144,50 @@ def render_error(error: OfftakeError | HttpFault, path: str) -> Response:
         headers["www-authenticate"] = 'Bearer realm="offtake"'
     if isinstance(error, RateExceeded):
         headers |= refused_rate_headers(error)
-    return _problem(nearest(ERRORS, error), error.code, error.message, _errors(error), headers)
+    return _problem(nearest(ERRORS, error), error.code, error.message, _errors(error), headers, _frees(error))
+
+
+def _frees(error: OfftakeError) -> list[FreeableExport] | None:
+    if not isinstance(error, BudgetExceeded) or not error.largest:
+        return None
+    return [
+        FreeableExport(
+            export=each.job,
+            dialect=each.dialect,
+            report=each.report,
+            files=each.files,
+            bytes=each.bytes,
+            rows=each.rows,
+            delete=f"DELETE {API}/exports/{each.job}" if each.dialect == NAME else None,
+        )
+        for each in error.largest
+    ]
 
 
 def _render_http_fault(error: HttpFault) -> Response:
     if error.status == _BODY_TOO_LARGE:
         return _problem(400, "body_too_large", error.message, [], dict(error.headers))
-    code = HTTP_CODES.get(error.status, "http")
-    return _problem(error.status, code, error.message, [], dict(error.headers))
+    code = error.code or HTTP_CODES.get(error.status, "http")
+    return _problem(error.status, code, _http_detail(error), [], dict(error.headers))
 
 
-def _problem(status: int, code: str, detail: str, errors: list[ProblemError], headers: dict[str, str]) -> Response:
+def _http_detail(error: HttpFault) -> str:
+    """What is wrong and what to do; the framework's own words for 404 and 405 say neither."""
+    if error.status == HTTPStatus.NOT_FOUND:
+        return f"There is no such path; GET {API}/openapi.json describes all paths."
+    if error.status == HTTPStatus.METHOD_NOT_ALLOWED:
+        return f"The path does not have this method; it has {error.headers.get('allow') or 'none'}."
+    return error.message
+
+
+def _problem(
+    status: int,
+    code: str,
+    detail: str,
+    errors: list[ProblemError],
+    headers: dict[str, str],
+    frees: list[FreeableExport] | None = None,
+) -> Response:
     body = Problem(
         type=f"urn:offtake:problem:{code}",
         title=TITLES.get(code, code.replace("_", " ").capitalize()),
@@ -157,6 +195,7 @@ def _problem(status: int, code: str, detail: str, errors: list[ProblemError], he
         code=code,
         detail=detail,
         request=current_request(),
+        frees=frees,
         errors=errors,
     )
     content = body.model_dump_json(exclude_none=True)

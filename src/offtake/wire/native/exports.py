@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
+from pydantic import AfterValidator
 from starlette.concurrency import run_in_threadpool
 
 from offtake.core.auth.authorization import require
@@ -16,22 +17,22 @@ from offtake.core.exports import keep
 from offtake.core.exports.cancel import cancel_export
 from offtake.core.exports.delete import delete_export
 from offtake.core.exports.read import JobRef, Slice, find_export, get_export, list_slice
-from offtake.errors import JobStateConflict, NotPermitted
+from offtake.errors import JobNotFound, JobStateConflict, NotAuthenticated, NotPermitted
 from offtake.http.admission import TRAFFIC
 from offtake.model.job import OPEN, Job, Status
 from offtake.model.tenant import Scope
 from offtake.wire.document import JSON
-from offtake.wire.native.auth import NativeCall
+from offtake.wire.native.auth import NativeCall, authenticate_again
 from offtake.wire.native.cursor import decode_cursor, encode_cursor
 from offtake.wire.native.documents import ExportDocument, ExportList
 from offtake.wire.native.encode import encode_export, encode_polled
-from offtake.wire.native.errors import Fault, InvalidFields, fault
+from offtake.wire.native.errors import InvalidFields, fault
 from offtake.wire.native.responses import POLL_HEADERS, answered, problems
-from offtake.wire.native.route import NativeRoute, Reader, Writer, answered_inline
-from offtake.wire.native.schema import RetentionBody
+from offtake.wire.native.route import NativeRoute, Reader, Writer, answered_inline, checked_by
+from offtake.wire.native.schema import DIGITS, RetentionBody
 from offtake.wire.native.tables import API, NAME
 from offtake.wire.native.timespans import parse_instant
-from offtake.wire.native.waiting import MOST_SECONDS, Changes, changes, until_ended
+from offtake.wire.native.waiting import LOOK_SECONDS, MOST_SECONDS, Changes, changes, until_ended
 
 routes = APIRouter(
     prefix=f"{API}/exports",
@@ -39,13 +40,32 @@ routes = APIRouter(
     route_class=NativeRoute,
     generate_unique_id_function=lambda route: route.name,
 )
-_STREAM_SECONDS = 15.0  # between two looks at an export whose changes were not announced
 Wait = Annotated[
-    int, Query(ge=0, le=MOST_SECONDS, description="Seconds for which the answer may wait until the export has ended.")
+    int,
+    DIGITS,
+    Query(ge=0, le=MOST_SECONDS, description="Seconds for which the answer may wait until the export has ended."),
 ]
 
 
 # --- list and read ---------------------------------------------------------------------------------------------------
+
+
+def _check_instant(since: str | None) -> str | None:
+    try:
+        if since is not None:
+            parse_instant(since)
+    except ValueError as error:
+        raise ValueError("This is no instant with an offset, such as 2026-11-01T00:00:00Z.") from error
+    return since
+
+
+def _check_cursor(cursor: str | None) -> str | None:
+    try:
+        if cursor is not None:
+            decode_cursor(cursor)
+    except ValueError as error:
+        raise ValueError("This is no cursor; send next of the page before.") from error
+    return cursor
 
 
 @routes.get("", summary="List the exports.", responses=problems())
@@ -55,14 +75,19 @@ def list_exports(
     state: Annotated[Status | None, Query(description="Only exports in this state.")] = None,
     since: Annotated[
         str | None,
+        AfterValidator(_check_instant),
         Query(
             max_length=40,
             description="Only exports created at this instant or later (RFC 3339).",
             json_schema_extra={"format": "date-time"},
         ),
     ] = None,
-    cursor: Annotated[str | None, Query(max_length=200, description="next of the page before.")] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[
+        str | None,
+        AfterValidator(_check_cursor),
+        Query(max_length=200, description="next of the page before."),
+    ] = None,
+    limit: Annotated[int, DIGITS, Query(ge=1, le=200)] = 50,
 ) -> ExportList:
     """Return a page of the exports that the caller may see, newest first. New exports do not move the others."""
     wanted = Slice(
@@ -70,8 +95,8 @@ def list_exports(
         limit=limit + 1,
         report=report,
         status=state,
-        since=_instant(since),
-        before=_behind(cursor),
+        since=None if since is None else parse_instant(since),
+        before=None if cursor is None else decode_cursor(cursor),
     )
     found = list_slice(wanted, call.by, call.on)
     page = found[:limit]
@@ -80,22 +105,6 @@ def list_exports(
         exports=[encode_export(job, call) for job in shown],
         next=encode_cursor(page[-1]) if len(found) > limit else None,
     )
-
-
-def _instant(since: str | None) -> datetime | None:
-    try:
-        return None if since is None else parse_instant(since)
-    except ValueError as error:
-        message = "This is no instant with an offset, such as 2026-11-01T00:00:00Z."
-        raise InvalidFields([Fault(parameter="since", message=message)]) from error
-
-
-def _behind(cursor: str | None) -> tuple[datetime, str] | None:
-    try:
-        return None if cursor is None else decode_cursor(cursor)
-    except ValueError as error:
-        message = "This is no cursor; send next of the page before."
-        raise InvalidFields([Fault(parameter="cursor", message=message)]) from error
 
 
 def _poll(call: NativeCall) -> Response:
@@ -152,7 +161,8 @@ async def follow(
 ) -> AsyncIterator[ServerSentEvent]:
     """Send the export whenever it changes, as the event progress, and as the event end when it has ended.
 
-    A comment is sent every 15 seconds without a change. The stream also ends when the server shuts down: read on.
+    A comment is sent every 15 seconds without a change. The stream also ends when the server shuts down, and when the
+    token ends: read on.
     """
     job, waiting = stream
     number = 0
@@ -163,10 +173,16 @@ async def follow(
         if has_ended:
             return
         number += 1
-        while not await waiting.wait(_STREAM_SECONDS):
+        has_changed = False
+        while not has_changed:
+            has_changed = await waiting.wait(LOOK_SECONDS)
             if request.scope[TRAFFIC].is_draining:
                 return
-        job = await run_in_threadpool(find_export, _ref(id), call.by, call.on)
+            try:
+                call = await run_in_threadpool(authenticate_again, call)
+                job = await run_in_threadpool(find_export, _ref(id), call.by, call.on)
+            except (JobNotFound, NotAuthenticated, NotPermitted):
+                return
 
 
 def head_of_stream(id: str, call: Reader) -> Response:  # noqa: A002
@@ -198,15 +214,22 @@ def delete(id: str, call: Writer) -> None:  # noqa: A002
     delete_export(_ref(id), call.by, call.on)
 
 
+def _check_retention(body: RetentionBody, call: NativeCall) -> None:
+    """Raise InvalidFields for what the operator does not allow."""
+    longest = call.settings.longest_retention_days
+    faults = [] if (body.days is None) != (body.hold is None) else [fault("Send either days or hold.")]
+    if body.days is not None and body.days > longest:
+        faults.append(fault(f"The operator allows at most {longest:g} days.", "days"))
+    if faults:
+        raise InvalidFields(faults)
+
+
 @routes.post("/{id}/retention", summary="Keep the files.", responses=problems(404, 409, has_body=True))
+@checked_by(_check_retention)
 def retain(id: str, body: RetentionBody, call: Writer) -> ExportDocument:  # noqa: A002
     """Keep the files longer, or hold them until they are released, within the operator's bounds."""
-    if (body.days is None) == (body.hold is None):
-        raise InvalidFields([fault("Send either days or hold.")])
+    _check_retention(body, call)
     if body.days is not None:
-        longest = call.settings.longest_retention_days
-        if body.days > longest:
-            raise InvalidFields([fault(f"The operator allows at most {longest:g} days.", "days")])
         job = keep.extend_retention(_ref(id), timedelta(days=body.days), call.by, call.on)
     elif not call.settings.holds:
         raise NotPermitted("The operator does not allow clients to hold exports.")

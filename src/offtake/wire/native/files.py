@@ -27,9 +27,11 @@ from offtake.wire.native.documents import (
     ManifestDocument,
     ReconciliationDocument,
 )
+from offtake.wire.native.encode import encode_notices
 from offtake.wire.native.errors import render_error
 from offtake.wire.native.responses import answered, problems
 from offtake.wire.native.route import NativeRoute, Reader
+from offtake.wire.native.schema import DIGITS
 from offtake.wire.native.tables import API, FORMAT_WORDS, NAME
 
 routes = APIRouter(
@@ -75,7 +77,7 @@ def read_export_manifest(id: str, call: Reader, request: Request) -> Response:  
 )
 def link_to_file(
     id: str,  # noqa: A002
-    number: Annotated[int, Path(ge=0, le=1_000_000, description="Place of the file in the manifest, from 0.")],
+    number: Annotated[int, DIGITS, Path(ge=0, le=1_000_000, description="Place of the file in the manifest, from 0.")],
     call: Reader,
 ) -> str:
     """Redirect to a link to a file, which works for a short time without credentials. Each read makes a new link."""
@@ -108,6 +110,7 @@ def _encode(job: Job, manifest: Manifest, call: NativeCall) -> ManifestDocument:
         lake_versions=dict(manifest.lake_versions),
         rows=totals.rows,
         bytes=totals.bytes,
+        notices=encode_notices(manifest.notices),
         reconciled=[
             ReconciliationDocument(what=each.what, expected=each.expected, written=each.written)
             for each in manifest.reconciled

@@ -23,6 +23,20 @@ class ProblemError(BaseModel):
     nearest: Annotated[str | None, Field(description="The accepted value that is most similar to the sent one.")] = None
 
 
+class FreeableExport(BaseModel):
+    """An export whose deletion frees a part of the budget."""
+
+    export: str
+    dialect: Annotated[str, Field(description="The API that created it.")]
+    report: str
+    files: int
+    bytes: int
+    rows: int
+    delete: Annotated[
+        str | None, Field(description="The request that deletes its files; none if another API created the export.")
+    ] = None
+
+
 class Problem(BaseModel):
     """Why a request was refused (RFC 9457)."""
 
@@ -34,4 +48,8 @@ class Problem(BaseModel):
     code: Annotated[str, Field(description="The kind of problem, for programs. It never changes.")]
     detail: Annotated[str, Field(description="What is wrong in this case, and what to do about it.")]
     request: Annotated[str, Field(description="The id of the request, as in X-Request-Id and the server's log.")]
+    frees: Annotated[
+        list[FreeableExport] | None,
+        Field(description="If the storage budget is exhausted: the exports of the caller that keep the most."),
+    ] = None
     errors: Annotated[list[ProblemError], Field(description="The single faults, if the problem is with the request.")]

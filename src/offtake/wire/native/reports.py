@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from fastapi import APIRouter
 
 from offtake.errors import UnknownReport
 from offtake.model.column_filter import operators
 from offtake.model.column_type import ColumnType
-from offtake.model.report import Column, Report
+from offtake.model.report import Column, Report, TableUse
 from offtake.wire.native.auth import NativeCall
-from offtake.wire.native.documents import (
+from offtake.wire.native.report_documents import (
     ColumnDocument,
     DialectDocument,
+    IfEmptyDocument,
     ParameterDocument,
     ReportDocument,
     ReportList,
@@ -49,6 +52,7 @@ def describe_report(name: str, call: Reader) -> ReportDocument:
     report = find_report(name, call.on.catalogue, call.by.principal)
     if report is None:
         raise UnknownReport("There is no such report; GET /v1/reports lists them.")
+    visible = visible_columns(report, call.by.principal)
     return ReportDocument(
         name=report.name,
         title=report.title,
@@ -57,9 +61,9 @@ def describe_report(name: str, call: Reader) -> ReportDocument:
         window=report.window,
         consecutive=report.consecutive or _TOGETHER,
         key=list(report.key),
-        columns=[_column(column, report) for column in visible_columns(report, call.by.principal)],
+        columns=[_column(column, report) for column in visible],
         parameters=[_parameter(each) for each in public_parameters(report)],
-        tables=[TableDocument(name=use.table, reads=use.prune.value) for use in report.tables],
+        tables=[_table(use, {column.name for column in visible}) for use in report.tables],
         dialects=[
             DialectDocument(dialect=dialect, name=item.slug)
             for (dialect, published), item in sorted(call.on.catalogue.publications.items())
@@ -91,6 +95,21 @@ def _column(column: Column, report: Report) -> ColumnDocument:
         nullable=column.nullable,
         key=column.name in report.key,
         operators=[each.value for each in operators(column.type)],
+    )
+
+
+def _table(use: TableUse, visible: Collection[str]) -> TableDocument:
+    """Describe a table that a report reads, with those of its columns that the caller may receive."""
+    found = use.if_empty
+    return TableDocument(
+        name=use.table,
+        reads=use.prune.value,
+        if_empty=found
+        and IfEmptyDocument(
+            rows=found.rows,
+            null=[name for name in found.null if name in visible],
+            other=[name for name in found.other if name in visible],
+        ),
     )
 
 

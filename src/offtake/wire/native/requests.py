@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from offtake.catalogue.load import Catalogue
@@ -36,36 +36,33 @@ class Decoding:
     now: datetime
     row_limit: int | None
     account_zone: str
+    longest: timedelta | None  # that a timespan may be
     faults: list[Fault] = field(default_factory=list)
 
 
 def decode_export(body: ExportBody, given: Decoding) -> ExportRequest:
     """Return the export request of a body. Raises InvalidFields with all its faults."""
     split = _split(body.split, given)
+    _check_format(body, given)
     request = _decode(body, given, name=body.name, format_name=FORMATS[body.format])
-    request = replace(
+    return replace(
         request,
         guard_formulas=body.guard_formulas,
         split=split,
         compression=body.compression,
         format_options=body.csv,
     )
-    _check_format(request, body)
-    return request
 
 
-def _check_format(request: ExportRequest, body: ExportBody) -> None:
-    """Raise InvalidFields if the format does not have the options of the request."""
-    faults: list[Fault] = []
-    compressions = format_named(request.format).compressions
-    if request.compression is not None and request.compression not in compressions:
+def _check_format(body: ExportBody, given: Decoding) -> None:
+    """Check that the format has the options of the body."""
+    compressions = format_named(FORMATS[body.format]).compressions
+    if body.compression is not None and body.compression not in compressions:
         accepted = tuple(each.value for each in compressions)
         message = f"The format {body.format} has no such compression."
-        faults.append(Fault(keys=("compression",), message=message, accepted=accepted))
+        given.faults.append(Fault(keys=("compression",), message=message, accepted=accepted))
     if body.csv is not None and body.format != "csv":
-        faults.append(fault(f"These options are for the format csv, and the format is {body.format}.", "csv"))
-    if faults:
-        raise InvalidFields(faults)
+        given.faults.append(fault(f"These options are for the format csv, and the format is {body.format}.", "csv"))
 
 
 def decode_preview(body: ReportQuery, given: Decoding) -> ExportRequest:
@@ -84,6 +81,9 @@ def _decode(body: ReportQuery, given: Decoding, *, name: str | None, format_name
         _check_order(body.order, report, given)
     filters = () if report is None else tuple(_filters(body.filters, report, given))
     if given.faults or report is None or timespan is None:
+        if timespan is not None and given.longest is not None and timespan.length() > given.longest:
+            # Alone, the core refuses it with a code of its own.
+            given.faults.append(fault(f"The timespan is longer than {given.longest.days} days.", "timespan"))
         raise InvalidFields(given.faults)
     return ExportRequest(
         dialect=NAME,
@@ -126,6 +126,7 @@ def _timespan(body: ExportTimespan, given: Decoding) -> Timespan | None:
         zone_name = zone(body.timezone).key
     except InvalidZone:
         given.faults.append(_unknown_zone(body.timezone))
+        _bounds(body, "UTC", given)  # their form does not depend on the zone
         return None
     bounds = _bounds(body, zone_name, given)
     if bounds is None:

@@ -29,7 +29,7 @@ _DESCRIPTIONS = {
     409: "Not possible in the present state, or the idempotency key was used for another request.",
     410: "The files were deleted or have expired.",
     412: "If-Match does not name the ETag.",
-    415: "The body is not application/json.",
+    415: "The body is not application/json, or it has a Content-Encoding.",
     422: "The request has faults, which the problem lists.",
     429: "A rate or a quota is exhausted; Retry-After says when to try again.",
     503: "Not possible at present; Retry-After says when to try again.",

@@ -20,13 +20,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Send
+from starlette.types import Scope as AsgiScope
 
 from offtake.core.auth.authorization import require
 from offtake.errors import ExportError
 from offtake.http.admission import turns_in_loop
 from offtake.http.json_body import parse_json_object
-from offtake.http.media_type import media_type
-from offtake.http.middleware import UnsupportedMedia
+from offtake.http.media_type import UnsupportedMedia, media_type
 from offtake.model.tenant import Scope
 from offtake.wire.dialect import Wire
 from offtake.wire.document import JSON
@@ -35,6 +36,7 @@ from offtake.wire.native.auth import NativeCall, authenticate
 from offtake.wire.native.errors import InvalidFields, unknown
 from offtake.wire.native.rates import limit_rate
 from offtake.wire.native.settings import CREATE, PREVIEW, READ, NativeSettings
+from offtake.wire.native.sound_parts import sound_parts
 from offtake.wire.native.tables import NAME
 from offtake.wire.native.validation import faults_of
 from offtake.wire.pipeline import admit, note_denial, render_refusal
@@ -45,6 +47,8 @@ _ADMISSIONS = {
     for operation in (CREATE, PREVIEW, READ)
 }
 _RATE = "offtake_rate"  # attribute of a path operation: the name of its rate
+_CHECK = "offtake_check"  # attribute of a path operation: what checks its body besides pydantic
+_ADMITTED = "offtake.admitted"  # scope key: the authenticated call, and the headers of its rate
 _INLINE = "offtake_inline"  # attribute of a path operation: what answers it in the event loop
 
 
@@ -53,6 +57,19 @@ def counted_as(rate: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
     def mark(operation: Callable[..., Any]) -> Callable[..., Any]:
         setattr(operation, _RATE, rate)
+        return operation
+
+    return mark
+
+
+def checked_by(check: Callable[[Any, NativeCall], None]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Name the check that a path operation makes of its body beyond the model's; it raises InvalidFields.
+
+    If pydantic refuses parts of a body, the check is made of the other parts, so that one answer has all faults.
+    """
+
+    def mark(operation: Callable[..., Any]) -> Callable[..., Any]:
+        setattr(operation, _CHECK, check)
         return operation
 
     return mark
@@ -90,37 +107,73 @@ class JsonRequest(Request):
 class NativeRoute(APIRoute):
     """A route that runs its path operation in the pipeline."""
 
+    async def handle(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        """Authenticate and count the request. Answer it inline or by the path operation."""
+        if scope["method"] not in (self.methods or ()):
+            await super().handle(scope, receive, send)  # 405
+            return
+        request = Request(scope, receive, send)
+        wire: Wire[NativeSettings] = request.app.state.wires[NAME]
+        incoming = IncomingRequest(request=request, body=b"", wire=wire)
+        call, rate_headers = await _admit(incoming, getattr(self.endpoint, _RATE, READ))
+        await turns_in_loop(scope).one_of_this_moment(call.by.principal.tenant)
+        answer: Callable[[NativeCall], Response] | None = getattr(self.endpoint, _INLINE, None)
+        if answer is None or scope["query_string"] or not _reads_inline(call):
+            scope[_ADMITTED] = call, rate_headers
+            await super().handle(scope, receive, send)
+            return
+        try:
+            response = answer(call)
+        except (ExportError, HTTPException) as error:
+            response = _refuse(error, call, rate_headers)
+        else:
+            response.headers.update(rate_headers)
+        await response(scope, receive, send)
+
     def get_route_handler(self) -> Handler:
-        """The path operation, in the pipeline."""
+        """The path operation, from the check of its parameters on, for an admitted request."""
         operate = super().get_route_handler()
         has_body = self.body_field is not None
-        rate = getattr(self.endpoint, _RATE, READ)
-        answer: Callable[[NativeCall], Response] | None = getattr(self.endpoint, _INLINE, None)
+        check: Callable[[Any, NativeCall], None] | None = getattr(self.endpoint, _CHECK, None)
         parameters = [each.alias for each in self.dependant.query_params]
 
-        async def handle(request: Request) -> Response:
-            wire: Wire[NativeSettings] = request.app.state.wires[NAME]
-            incoming = IncomingRequest(request=request, body=b"", wire=wire)
-            call, rate_headers = await _admit(incoming, rate)
-            await turns_in_loop(request.scope).one_of_this_moment(call.by.principal.tenant)
+        async def operate_admitted(request: Request) -> Response:
+            call, rate_headers = request.scope[_ADMITTED]
             try:
-                if answer is not None and not request.scope["query_string"] and _reads_inline(call):
-                    response = answer(call)
-                else:
-                    typed = JsonRequest(request.scope, request.receive)
-                    typed.state.call = call
-                    _refuse_unknown_parameters(request, parameters)
-                    if has_body:
-                        await typed.parse()
-                    response = await operate(typed)
+                typed = JsonRequest(request.scope, request.receive)
+                typed.state.call = call
+                _refuse_unknown_parameters(request, parameters)
+                if has_body:
+                    await typed.parse()
+                response = await operate(typed)
             except RequestValidationError as error:
-                return _refuse(faults_of(error, self.body_field), call, rate_headers)
+                refusal = await run_in_threadpool(_all_faults, error, self.body_field, check, call)
+                return _refuse(refusal, call, rate_headers)
             except (ExportError, HTTPException) as error:
                 return _refuse(error, call, rate_headers)
             response.headers.update(rate_headers)
             return response
 
-        return handle
+        return operate_admitted
+
+
+def _all_faults(
+    error: RequestValidationError,
+    body_field: Any,
+    check: Callable[[Any, NativeCall], None] | None,
+    call: NativeCall,
+) -> InvalidFields:
+    """Return the refusal of a request with what pydantic finds and what the operation's check finds in the rest."""
+    found = faults_of(error, body_field)
+    if check is None or not isinstance(error.body, dict):
+        return InvalidFields(found)
+    rest = sound_parts(body_field.field_info.annotation, error.body)
+    if rest is not None:
+        try:
+            check(rest.body, call)
+        except InvalidFields as refusal:
+            found = [*found, *rest.further(refusal.faults, found)]
+    return InvalidFields(found)
 
 
 def _reads_inline(call: NativeCall) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
 from offtake.model.column_filter import MOST_FILTERS, MOST_VALUES, FilterOperator
 from offtake.model.format_options import Compression, CsvOptions
@@ -16,12 +17,34 @@ _LONGEST_TEXT = 1000
 _MANY_COLUMNS = 1000
 _MANY_VALUES = 10_000
 
+
+def _as_whole(value: object) -> object:
+    """Return a whole number without its fraction: in JSON, 5.0 is 5. Any other value is left to the strict type."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _as_digits(text: object) -> object:
+    if isinstance(text, str) and not _DIGITS.fullmatch(text):
+        raise ValueError("This is no whole number")
+    return text
+
+
+_DIGITS = re.compile(r"-?[0-9]{1,18}")
+DIGITS = BeforeValidator(_as_digits)  # of whole numbers in paths and queries, as 10: not 1_0, +10 or 10.0
+# Of whole numbers, besides ``strict``: texts, booleans and fractions are refused, not converted.
+_AS_WHOLE = BeforeValidator(_as_whole)
 Name = Annotated[str, Field(min_length=1, max_length=_LONGEST_TEXT)]
 Values = Annotated[list[Name], Field(max_length=_MANY_VALUES)]
 Scalar = Annotated[str, Field(max_length=_LONGEST_TEXT)] | bool | int | float
 Bound = Annotated[str, Field(pattern=f"^{BOUND}$", max_length=40)]
 FormatWord = Literal["parquet", "arrow", "csv", "ndjson", "json", "xlsx"]
 Duration = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}(s|m|h|d)$")]  # as 30m: seconds, minutes, hours, days
+_Interval = Annotated[int, Field(strict=True, ge=60_000, le=31_622_400_000), _AS_WHOLE]
+_ActionsCap = Annotated[int, Field(strict=True, ge=1, le=100_000), _AS_WHOLE]
+_PreviewRows = Annotated[int, Field(strict=True, ge=1, le=100), _AS_WHOLE]
+_SplitRows = Annotated[int, Field(strict=True, ge=1_000, le=2**53), _AS_WHOLE]
+_SplitBytes = Annotated[int, Field(strict=True, ge=1_000_000, le=2**53), _AS_WHOLE]
+_Days = Annotated[int, Field(strict=True, ge=1, le=36_500), _AS_WHOLE]
 
 
 class Body(BaseModel):
@@ -90,12 +113,12 @@ class ParametersBody(Body):
     priorities: Values | None = None
     smart_view_id: Name | None = None
     business_hours: BusinessHours | None = None
-    include_disabled: Annotated[bool | None, Field(description="Include agents whose login is disabled.")] = None
+    include_disabled: Annotated[StrictBool | None, Field(description="Include agents whose login is disabled.")] = None
     selection: Selection | None = None
     interval_milliseconds: Annotated[
-        int | None, Field(ge=60_000, le=31_622_400_000, description="Length of the intervals; above a week: months.")
+        _Interval | None, Field(description="Length of the intervals; above a week: months.")
     ] = None
-    actions_cap: Annotated[int | None, Field(ge=1, le=100_000, description="Newest actions of a conversation.")] = None
+    actions_cap: Annotated[_ActionsCap | None, Field(description="Newest actions of a conversation.")] = None
 
 
 class ReportQuery(Body):
@@ -118,14 +141,14 @@ class ReportQuery(Body):
 class PreviewBody(ReportQuery):
     """A preview of an export."""
 
-    rows: Annotated[int, Field(ge=1, le=100, description="Most rows of the preview.")] = 100
+    rows: Annotated[_PreviewRows, Field(description="Most rows of the preview.")] = 100
 
 
 class SplitBody(Body):
     """How an export is cut into several files: by rows or by bytes, each an upper bound of one file."""
 
-    rows: Annotated[int | None, Field(ge=1_000, le=2**53, description="Rows of each file but the last.")] = None
-    bytes: Annotated[int | None, Field(ge=1_000_000, le=2**53, description="Most bytes of a file.")] = None
+    rows: Annotated[_SplitRows | None, Field(description="Rows of each file but the last.")] = None
+    bytes: Annotated[_SplitBytes | None, Field(description="Most bytes of a file.")] = None
 
 
 class ExportBody(ReportQuery):
@@ -141,7 +164,7 @@ class ExportBody(ReportQuery):
     ] = None
     csv: Annotated[CsvOptions | None, Field(description="How csv is written; RFC 4180 without it.")] = None
     guard_formulas: Annotated[
-        bool | None,
+        StrictBool | None,
         Field(description="In csv, put an apostrophe before text that a spreadsheet would run; null: the server's."),
     ] = None
     split: Annotated[SplitBody | None, Field(description="Without it, the export has one file.")] = None
@@ -152,17 +175,15 @@ class ExportBody(ReportQuery):
             "versions of the data, if there is one."
         ),
     ] = None
-    dry_run: Annotated[bool, Field(description="Only check and estimate the export; nothing is created.")] = False
+    dry_run: Annotated[StrictBool, Field(description="Only check and estimate the export; nothing is created.")] = False
 
 
 class RetentionBody(Body):
     """How long the files of an export are kept."""
 
-    days: Annotated[
-        float | None, Field(gt=0, le=36_500, description="Days from the end of the export; never fewer than now.")
-    ] = None
+    days: Annotated[_Days | None, Field(description="Days from the end of the export; never fewer than now.")] = None
     hold: Annotated[
-        bool | None, Field(description="true: keep the files until you release them; false: release them.")
+        StrictBool | None, Field(description="true: keep the files until you release them; false: release them.")
     ] = None
 
 

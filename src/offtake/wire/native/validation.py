@@ -10,26 +10,25 @@ from typing import Any, get_args
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 
-from offtake.errors import InvalidRequest
-from offtake.wire.native.errors import Fault, InvalidFields
+from offtake.wire.native.errors import Fault
 
 _QUOTED = re.compile(r"'([^']*)'")
 _LITERALS = frozenset({"literal_error", "enum"})
 _Location = tuple[str | int, ...]
 
 
-def faults_of(error: RequestValidationError, body_field: Any) -> InvalidRequest:
-    """Return the refusal of a request; ``body_field`` is FastAPI's description of the body, or None."""
+def faults_of(error: RequestValidationError, body_field: Any) -> list[Fault]:
+    """Return the faults of a request; ``body_field`` is FastAPI's description of the body, or None."""
     model = None if body_field is None else body_field.field_info.annotation
     found: dict[tuple[str, _Location], Fault] = {}
     for detail in error.errors():
         origin, *location = detail["loc"]
-        keys = tuple(_existing(location, error.body, detail["type"])) if origin == "body" else tuple(location)
+        keys = tuple(existing_keys(location, error.body, detail["type"])) if origin == "body" else tuple(location)
         found.setdefault((origin, keys), _fault(detail, origin, keys, model))
-    return InvalidFields(list(found.values()))
+    return list(found.values())
 
 
-def _existing(location: Sequence[str | int], body: object, fault_type: str) -> Iterator[str | int]:
+def existing_keys(location: Sequence[str | int], body: object, fault_type: str) -> Iterator[str | int]:
     """Yield the keys of a location that lead to a value of the body, or to one that is missing.
 
     pydantic also adds the alternatives of a union to the location; these are no keys.

@@ -19,9 +19,10 @@ from offtake.core.exports.watch import JobWatch
 from offtake.http.admission import TRAFFIC
 from offtake.http.traffic import Traffic
 from offtake.model.job import OPEN, Job
-from offtake.wire.native.auth import NativeCall
+from offtake.wire.native.auth import NativeCall, authenticate_again
 
 MOST_SECONDS = 60  # proxies often end a response that has not begun after this time
+LOOK_SECONDS = 15.0  # after which a waiting request looks whether its token is still valid
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?(?=$|[,;\s])", re.ASCII | re.IGNORECASE)
 
 
@@ -72,13 +73,20 @@ def changes(request: Request) -> Changes:
 async def until_ended(job: Job, seconds: float, request: Request, call: NativeCall) -> Job:
     """Return the job when it has ended, or as it is after that many seconds.
 
-    Without a free place to wait, the job is returned at once. Raises JobNotFound if its record is removed meanwhile.
+    Without a free place to wait, the job is returned at once. Raises JobNotFound if its record is removed meanwhile,
+    and NotAuthenticated if the caller's token ends.
     """
     loop, waiting = asyncio.get_running_loop(), changes(request)
     if job.status not in OPEN or not seconds or request.scope[TRAFFIC].wait_refusal(job.tenant):
         return job
     end = loop.time() + seconds
     with waiting.of(job):
-        while job.status in OPEN and (left := end - loop.time()) > 0 and await waiting.wait(left):
-            job = await run_in_threadpool(find_export, JobRef(id=job.id, dialect=job.request.dialect), call.by, call.on)
+        while job.status in OPEN and (left := end - loop.time()) > 0:
+            has_changed = await waiting.wait(min(left, LOOK_SECONDS))
+            if request.scope[TRAFFIC].is_draining:
+                break
+            call = await run_in_threadpool(authenticate_again, call)
+            if has_changed:
+                ref = JobRef(id=job.id, dialect=job.request.dialect)
+                job = await run_in_threadpool(find_export, ref, call.by, call.on)
     return job

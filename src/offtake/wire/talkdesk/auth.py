@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from offtake.core.auth import tokens
 from offtake.core.auth.caller import Caller
 from offtake.errors import NotAuthenticated
-from offtake.http.authorization_header import credentials_of
+from offtake.http.authorization_header import authorization_of, credentials_of
 from offtake.http.middleware import remote_address
 from offtake.wire.endpoint import NO_HEADERS, Call, IncomingRequest
 from offtake.wire.talkdesk.settings import TalkdeskSettings
@@ -18,7 +18,7 @@ AnyCall = IncomingRequest[TalkdeskSettings]
 
 def authenticate(incoming: IncomingRequest[TalkdeskSettings]) -> TalkdeskCall:
     """The caller whose Bearer token came with the request. Raises NotAuthenticated."""
-    token = credentials_of(incoming.request.headers.get("authorization", ""), "bearer")
+    token = credentials_of(authorization_of(incoming.request.headers), "bearer")
     if not token:
         raise NotAuthenticated("The access token is missing, unknown or has expired.")
     by = Caller(principal=tokens.authenticate(token, incoming.on), address=remote_address(incoming.request))

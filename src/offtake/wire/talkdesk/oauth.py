@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from offtake.core.auth.client_auth import ClientAssertion, ClientAuthentication, ClientSecret
 from offtake.errors import NotAuthenticated
-from offtake.http.authorization_header import credentials_of, decode_client_credentials
+from offtake.http.authorization_header import authorization_of, credentials_of, decode_client_credentials
 from offtake.http.json_body import without_bom
 from offtake.http.media_type import is_multipart
 from offtake.model.tenant import Scope
@@ -50,10 +50,10 @@ class TokenParameters:
 
     @classmethod
     def of(cls, request: Request, body: bytes) -> TokenParameters:
-        """The parameters of a request. Raises OAuthRefusal for a body that is no form."""
+        """The parameters of a request. Raises OAuthRefusal for a body that is no form, NotAuthenticated."""
         form = _form(_form_text(request, body))
         sent = dict(request.query_params) | form
-        return cls(all=sent, form=form, authorization=request.headers.get("authorization", ""))
+        return cls(all=sent, form=form, authorization=authorization_of(request.headers))
 
     def token(self, name: str) -> str:
         """The token in that parameter of the form. Raises OAuthRefusal, also if it is in the query."""

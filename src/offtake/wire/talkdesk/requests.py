@@ -13,8 +13,7 @@ from starlette.requests import Request
 from offtake.core.exports.read import Listing
 from offtake.errors import FieldFault, InvalidRequest
 from offtake.http.json_body import parse_json_object
-from offtake.http.media_type import media_type
-from offtake.http.middleware import UnsupportedMedia
+from offtake.http.media_type import UnsupportedMedia, media_type
 from offtake.model.report import Publication
 from offtake.model.request import ExportRequest
 from offtake.model.timespan import Timespan, resolve, zone

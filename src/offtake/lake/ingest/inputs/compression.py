@@ -28,7 +28,7 @@ else:
 GZIP_MAGIC = b"\x1f\x8b"  # first bytes of each member (RFC 1952, 2.3.1)
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"  # first bytes of a frame (RFC 8878, 3.1.1)
 MAX_RATIO = 200  # of expanded to compressed bytes; text of logs reaches about 50
-FREE_BYTES = 1024**3  # that any input may expand to
+FREE_BYTES = 256 * 1024**2  # that any input may expand to
 _DAMAGE = (IsalError, zlib.error, zstd.ZstdError)
 _WINDOW_LOG = 27  # 128 MiB: the window of zstd --long, the most that is held in memory
 
@@ -83,7 +83,7 @@ def refuse_bomb(name: str, expanded: int, stored: int) -> None:
     """Raise LakeError if so many bytes cannot be the data of an input of ``stored`` bytes."""
     if expanded > FREE_BYTES and expanded > MAX_RATIO * stored:
         raise LakeError(
-            f"{name}: the data expands to more than {FREE_BYTES // 1024**3} GiB and more than {MAX_RATIO} times its "
+            f"{name}: the data expands to more than {FREE_BYTES // 1024**2} MiB and more than {MAX_RATIO} times its "
             "compressed size, as files do that are made to exhaust a machine. If you trust the file, decompress it and "
             "load the result. Nothing was loaded."
         )

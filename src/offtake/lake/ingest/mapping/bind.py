@@ -32,6 +32,7 @@ class Bound:
 
     source: MappedSource
     faults: list[SourceFault]
+    location: str  # of the names of the source's columns
 
 
 def bind(mapping: MappingDefinition, table: Table, source: Source, connection: duckdb.DuckDBPyConnection) -> Bound:
@@ -89,6 +90,7 @@ class _Binder:
                 },
             ),
             self._faults,
+            self._source.location,
         )
 
     def _all_rules(self) -> Iterator[tuple[str, ColumnRule]]:

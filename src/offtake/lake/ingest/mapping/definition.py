@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -151,3 +153,11 @@ class MappingDefinition:
 
 
 IDENTITY = MappingDefinition()
+
+
+def digest(mapping: MappingDefinition) -> str | None:
+    """Return the SHA-256 of a mapping, by which loads with the same mapping are recognised; None for none."""
+    if mapping == IDENTITY:
+        return None
+    text = json.dumps(asdict(mapping), default=sorted, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

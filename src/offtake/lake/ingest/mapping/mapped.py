@@ -35,3 +35,6 @@ class MappedSource:
     left_out: str = NEVER  # SQL: whether the filter leaves the row out
     rank: str | None = None  # SQL: sorts rows with the same key; None: their order does
     origins: Mapping[str, str] = field(default_factory=dict)  # source column by that of the table, if it is another
+    marked: str = "false"  # SQL: whether the row is to be deleted; of such a row, only the key is checked
+    # By column: SQL with {value}, which is true if the load does not accept the value, and the reason.
+    rules: Mapping[str, tuple[str, str]] = field(default_factory=dict)

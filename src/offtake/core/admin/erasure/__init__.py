@@ -1,0 +1,1 @@
+"""Erasure of a person from a tenant: lake, artifacts, state database, and the receipt."""
