@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from offtake.core.services import Services
@@ -17,6 +17,7 @@ from offtake.lake.snapshot import Located, local_views, locate
 from offtake.lake.statistics import dangling_query, event_query, references
 from offtake.lake.tables import Table, tables
 from offtake.model.report import Prune, TableUse
+from offtake.store import completeness
 
 _SPILL = "lake-status"
 
@@ -31,6 +32,7 @@ class TableStatus:
     files: int
     bytes: int
     written_at: datetime | None  # of the newest file, by a load or by a compaction; None: there is no file
+    complete_until: datetime | None = None  # as the loads declared; None: none did
     first_event: str | None = None  # ISO 8601 in UTC; None: not read, or the table has no events
     last_event: str | None = None
     dangling: Mapping[str, int] | None = None  # dangling references by column, where there are any; None: not read
@@ -49,9 +51,11 @@ def lake_status(
     with the number of finished tables and of all tables. Raises StorageUnavailable.
     """
     model = tables()
+    with on.database.read() as connection:
+        declared = completeness.complete_until(connection, tenant, model.keys())
     for done, table in enumerate(model.values()):
         progress(done, len(model))
-        yield _status(table, tenant, on, scan=scan)
+        yield replace(_status(table, tenant, on, scan=scan), complete_until=declared.get(table.name))
     progress(len(model), len(model))
 
 
@@ -91,14 +95,4 @@ def _scanned(found: TableStatus, table: Table, located: Located, tenant: str, on
             }
     finally:
         on.artifacts.discard(_SPILL, process)
-    return TableStatus(
-        table=found.table,
-        version=found.version,
-        rows=rows,
-        files=found.files,
-        bytes=found.bytes,
-        written_at=found.written_at,
-        first_event=first,
-        last_event=last,
-        dangling=dangling,
-    )
+    return replace(found, rows=rows, first_event=first, last_event=last, dangling=dangling)
