@@ -15,6 +15,7 @@ from offtake.lake.snapshot import Located, locate
 from offtake.lake.statistics import dangling_query, event_query, references
 from offtake.lake.tables import Table, tables
 from offtake.model.report import Prune, TableUse
+from offtake.store import completeness
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,7 @@ class TableStatus:
     files: int
     bytes: int
     written_at: datetime | None  # of the newest file, by a load or by a compaction; None: there is no file
+    complete_until: datetime | None = None  # as the loads declared; None: none did
     first_event: str | None = None  # ISO 8601 in UTC; None: not read, or the table has no events
     last_event: str | None = None
     dangling: Mapping[str, int] | None = None  # dangling references by column, where there are any; None: not read
@@ -45,9 +47,11 @@ def lake_status(
     with the number of finished tables and of all tables. Raises StorageUnavailable.
     """
     model = tables()
+    with on.database.read() as connection:
+        declared = completeness.complete_until(connection, tenant, model.keys())
     for done, table in enumerate(model.values()):
         progress(done, len(model))
-        yield _status(table, tenant, on, scan=scan)
+        yield replace(_status(table, tenant, on, scan=scan), complete_until=declared.get(table.name))
     progress(len(model), len(model))
 
 
