@@ -16,9 +16,11 @@ from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from offtake.errors import LoadRejected
 from offtake.lake.delta import Lake
 from offtake.lake.ingest.check import check
 from offtake.lake.ingest.load import load
@@ -282,6 +284,10 @@ def test_rows_are_those_of_an_independent_calculation(rules: Rules, rows: list[d
             found[group.column] += group.count
         assert found == bad, report.groups
 
+        if 0 < rejected == len(kept):  # a load of faulty rows only fails
+            with pytest.raises(LoadRejected, match="no row is good"):
+                load(lake, CALL, [path], tenant="acme", mapping=mapping, reject_to=folder / "bad.ndjson")
+            return
         counts = load(lake, CALL, [path], tenant="acme", mapping=mapping, reject_to=folder / "bad.ndjson")
         assert (counts.rejected, counts.left_out) == (rejected, len(rows) - len(kept))
         stored_rows = _chosen(
