@@ -564,8 +564,8 @@ def test_load_prints_the_numbers_of_rows(home: Path, tmp_path: Path) -> None:
     rows = [call(f"c{number}", "2026-03-01T10:00:00Z") for number in (1, 2, 2)]
     load = ("load", "call", _ndjson(tmp_path / "a.ndjson", *rows), "--tenant", "loads", "--json")
     first = result(command(*load, home=home))
-    counts = {"read": 3, "superseded": 1, "rejected": 0, "updated": 0, "marked": 0, "deleted": 0}
-    shared = {"table": "call", "tenant": "loads", **counts}
+    counts = {"read": 3, "superseded": 1, "rejected": 0, "left_out": 0, "updated": 0, "marked": 0, "deleted": 0}
+    shared = {"table": "call", "tenant": "loads", "skipped": [], **counts}
     assert first == shared | {"inserted": 2, "unchanged": 0, "load": first["load"], "version": 1}
     again = result(command(*load, home=home))
     assert again == shared | {"inserted": 0, "unchanged": 2, "load": again["load"], "version": None}

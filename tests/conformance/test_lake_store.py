@@ -17,9 +17,14 @@ import pytest
 from deltalake import DeltaTable
 
 from offtake.errors import AttemptInterrupted, LakeError, StorageUnavailable
+from offtake.lake.changes import CHANGED, DELETED, change_views, locate_changes
 from offtake.lake.compact import compact
 from offtake.lake.delta import Lake, LakeFile
+from offtake.lake.ingest.delete import delete_where
 from offtake.lake.ingest.load import load
+from offtake.lake.ingest.row_filter import parse_row_filter
+from offtake.lake.ingest.undo import undo_change
+from offtake.lake.ingest.upsert import Change
 from offtake.lake.seed import SeedPlan, seed
 from offtake.lake.snapshot import snapshot
 from offtake.lake.storage import BucketTableStorage, FolderTableStorage
@@ -129,6 +134,25 @@ def test_an_upsert_replaces_and_a_compaction_keeps(remote: Both, tmp_path: Path)
     assert delta is not None
     assert len(remote.reader.files(delta, TEAM, "acme")) == 1
     assert len(remote.rows(TEAM, "team_id")) == 9
+
+
+def test_a_deletion_leaves_tombstones_and_can_be_undone(remote: Both, tmp_path: Path) -> None:
+    remote.load(tmp_path, TEAM, "team_id,name\na,1\nb,1\n")
+    change = Change()
+    where = parse_row_filter(TEAM, 'team_id = "b"')
+    deleted = delete_where(remote.writer, TEAM, where, tenant="acme", change=change)
+    assert deleted.version is not None
+    found = locate_changes(remote.writer, TEAM, tenant="acme", after=deleted.version - 1)
+    with duckdb.connect() as connection, change_views(remote.writer, TEAM, found, connection):
+        gone = connection.execute(f"SELECT team_id, version, change_id FROM {DELETED}").fetchall()
+        assert gone == [("b", deleted.version, change.id)]
+        assert connection.execute(f"SELECT * FROM {CHANGED}").fetchall() == []
+    assert remote.rows(TEAM, "team_id") == [("a",)]
+    undone = undo_change(remote.writer, TEAM, tenant="acme", version=deleted.version, undone=(), change=Change())
+    assert undone.stored is not None
+    assert undone.stored.counts.inserted == 1
+    assert remote.rows(TEAM, "team_id") == [("a",), ("b",)]
+    assert remote.writer.discard(TEAM, tenant="acme", change_id="unknown") == 0
 
 
 def test_seeding_twice_adds_nothing(remote: Both) -> None:

@@ -66,8 +66,13 @@ def undo_change(
         listed: dict[str, Sequence[LakeFile]] = {name: lake.files(delta, table, tenant) for name, delta in rows.items()}
         listed |= {_REMOVED: own, _LATER: later}
         _require_files(lake, table, tenant, [*listed[_BEFORE], *listed[_AFTER]])
-        with lake.local([file for files in listed.values() for file in files]) as local, storage_faults(table):
-            _expose(area.connection, table, _by_name(listed, local))
+        # The versions have most files in common.
+        distinct = {file.path: file for files in listed.values() for file in files}
+        with lake.local(list(distinct.values())) as copies, storage_faults(table):
+            local = dict(zip(distinct, copies, strict=True))
+            _expose(
+                area.connection, table, {name: [local[file.path] for file in files] for name, files in listed.items()}
+            )
             conflicts = _find_conflicts(area.connection, table, version)
             if conflicts:
                 return Undone(stored=None, conflicts=conflicts)
@@ -87,11 +92,6 @@ def _require_files(lake: Lake, table: Table, tenant: str, files: Sequence[LakeFi
         present = set(lake.storage.names(f"{table.name}/tenant={tenant}"))
     if not present.issuperset(file.path for file in files):
         raise LakeVersionGone(f"The lake table {table.name} no longer has the files of an earlier version.")
-
-
-def _by_name(listed: Mapping[str, Sequence[LakeFile]], local: Sequence[LakeFile]) -> Mapping[str, list[LakeFile]]:
-    remaining = iter(local)
-    return {name: [next(remaining) for _ in files] for name, files in listed.items()}
 
 
 def _expose(connection: duckdb.DuckDBPyConnection, table: Table, files: Mapping[str, list[LakeFile]]) -> None:
