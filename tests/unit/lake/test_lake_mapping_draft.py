@@ -58,7 +58,7 @@ def test_a_draft_tells_notations_codes_and_what_is_missing_or_left_over(tmp_path
         *starts,
         "# EDIT: there are times without an offset",
         '# EDIT: phone = "CZ" makes',
-        "# is_damaged = { constant = false }",
+        "is_damaged = { constant = false }  # boolean",
     ):
         assert any(line.startswith(start) for line in lines), (start, text)
     with pytest.raises(LakeError, match=r"'time' is '%d\.%m\.%Y %H:%M:%S', a local time; add its zone"):
@@ -79,13 +79,27 @@ def test_the_draft_of_a_file_of_ours_is_accepted_as_it_is(tmp_path: Path) -> Non
 
 
 def test_paths_of_nested_objects_are_matched(tmp_path: Path) -> None:
-    row = {"id": 7, "profile": {"name": "Ann", "e-mail": "ann@example.com"}, "active": "no", "other": {"x": 1}}
-    path = written(tmp_path / "agents.ndjson", json.dumps(row) + "\n")
+    """An object that is null in some rows is no column; a key is read with its object: a line has a type, too."""
+    profile = {"name": "Ann", "e-mail": "ann@example.com"}
+    row = {"id": 7, "profile": profile, "active": "no", "other": {"x": 1}, "agent": None, "line_id": 5}
+    rows = [row, {**row, "id": 8, "agent": {"type": "full"}}]
+    path = written(tmp_path / "agents.ndjson", "".join(json.dumps(each) + "\n" for each in rows))
     lake, mapping = Lake(FolderTableStorage(tmp_path / "lake")), tmp_path / "draft.toml"
     mapping.write_text(_drafted(tmp_path, AGENT, path))
-    assert load(lake, AGENT, [path], tenant="acme", mapping=read_mapping(mapping)).inserted == 1
+    assert load(lake, AGENT, [path], tenant="acme", mapping=read_mapping(mapping)).inserted == 2
     found = stored(lake, AGENT)["7",]
-    assert [found[name] for name in ("name", "email", "is_active")] == ["Ann", "ann@example.com", False]
+    names = ("name", "email", "is_active", "number")
+    assert [found[name] for name in names] == ["Ann", "ann@example.com", False, None]
+    leg = {"ContactId": "c", "Line": {"Type": "PHONE"}, "Started": "2026-03-02T08:00:00Z", "call_length_seconds": 3}
+    text = _drafted(tmp_path, CALL, written(tmp_path / "legs.ndjson", json.dumps(leg) + "\n"))
+    lines = text.splitlines()
+    for start in (
+        '# carrier_call_id = { from = "ContactId" }  # id',
+        '# kind = { constant = "inbound" }',
+        "talk_seconds = { constant = 0 }",
+        'total_seconds = "call_length_seconds"  # 0.82: synonym without its ending',
+    ):
+        assert any(line.startswith(start) for line in lines), (start, text)
 
 
 def test_synonyms_name_columns_of_the_model() -> None:

@@ -17,7 +17,8 @@ from offtake.tomlfile import read_toml
 SYNONYMS_FILE: Path = TABLES_FILE.with_name("synonyms.toml")
 LEAST_SCORE = 0.6
 _SAME, _SYNONYM, _STEM, _ALIKE, _VALUES = 1.0, 0.9, 0.85, 0.8, 0.65
-_LEAST_LIKENESS = 0.82
+_LEAST_LIKENESS = 0.86
+_NESTED = 0.25  # less for a name that only the last key of a path has: "name" of a nested object is its own name
 _AFFIXES = re.compile(r"^is|(at|id|seconds|milliseconds)$")
 _TELLING = {ColumnType.INSTANT, ColumnType.BOOLEAN, ColumnType.LIST}  # types that a value shows
 
@@ -55,7 +56,7 @@ def _candidates(table: Table, contents: Mapping[str, ColumnContent]) -> Iterator
                     score, reason = _VALUES, "values"
             if score and column.name in table.key:
                 score += 0.03  # without its key, no row can be loaded
-            if not fits:
+            if not fits or (score < _SAME - _NESTED and _no_code_fits(column, content)):
                 score, reason = score * 0.55, f"{reason}, but the values do not fit"
             elif score and content.values and column.type in _TELLING:
                 score, reason = score + 0.02, f"{reason}, and the values fit"
@@ -67,19 +68,43 @@ def _fits(column: TableColumn, content: ColumnContent) -> bool:
     return notation_of(content, column.type) is not None
 
 
+def _no_code_fits(column: TableColumn, content: ColumnContent) -> bool:
+    """Return whether no value is like one that the column accepts. Short codes and numbers may mean anything."""
+    values = [value for value in content.distinct if len(value) > 2]
+    return bool(column.values and values) and not any(nearest(value, column.values) for value in values)
+
+
+def nearest(value: str, ours: Sequence[str]) -> str | None:
+    """Return which of our values is most like one of the source; None if none is."""
+    plain = value.lower().replace(" ", "_").replace("-", "_")
+    by_plain = {each.lower(): each for each in ours}
+    close = difflib.get_close_matches(plain, by_plain, n=1, cutoff=0.75)
+    return by_plain[close[0]] if close else None
+
+
 def _name_score(column: TableColumn, source: str, synonyms: Sequence[str]) -> tuple[float, str]:
     if source == column.name:
         return _SAME, "same name"
-    ours, theirs = _plain(column.name), _plain(source.rpartition(".")[2])
-    whole = _plain(source)
-    if ours in {theirs, whole}:
+    score, reason = _score_of(column, _plain(source), synonyms)
+    _, _, last = source.rpartition(".")
+    if last == source:
+        return score, reason
+    of_last, reason_of_last = _score_of(column, _plain(last), synonyms)
+    return (score, reason) if score >= of_last - _NESTED else (of_last - _NESTED, f"{reason_of_last} of a nested key")
+
+
+def _score_of(column: TableColumn, theirs: str, synonyms: Sequence[str]) -> tuple[float, str]:
+    ours = _plain(column.name)
+    if ours == theirs:
         return _SAME - 0.02, "same name"
-    if theirs in synonyms or whole in synonyms:
-        # The first synonyms are the best ones.
-        rank = min(synonyms.index(name) for name in {theirs, whole} if name in synonyms)
-        return _SYNONYM - 0.005 * rank, "synonym"
-    if _AFFIXES.sub("", ours) == _AFFIXES.sub("", theirs) != "":
-        return _STEM, "name without its ending"
+    if theirs in synonyms:  # the first synonyms are the best ones
+        return _SYNONYM - 0.005 * synonyms.index(theirs), "synonym"
+    stem = _AFFIXES.sub("", theirs)
+    if stem and not (theirs.endswith("id") and column.type is not ColumnType.ID):
+        if stem == _AFFIXES.sub("", ours):
+            return _STEM, "name without its ending"
+        if stem != theirs and stem in synonyms:
+            return _STEM - 0.005 * synonyms.index(stem), "synonym without its ending"
     likeness = difflib.SequenceMatcher(None, ours, theirs).ratio()
     return (likeness * _ALIKE, "name alike") if likeness >= _LEAST_LIKENESS else (0.0, "")
 

@@ -97,7 +97,9 @@ def _paths(chunk: Chunk | None) -> list[str]:
         except (ValueError, RecursionError):
             continue
         found.update(dict.fromkeys(_keys(row, "", 1)))
-    return list(found)
+    # An object that is null in some rows is in none of them a value of its own.
+    objects = {name[:end] for name in found for end, character in enumerate(name) if character == "."}
+    return [name for name in found if name not in objects]
 
 
 def _keys(value: object, prefix: str, depth: int) -> Iterator[str]:

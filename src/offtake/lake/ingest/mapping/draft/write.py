@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from offtake.lake.ingest.inputs.input_file import Input
 from offtake.lake.ingest.mapping.draft.content import ColumnContent, ambiguous_days, content_of, notation_of
-from offtake.lake.ingest.mapping.draft.match import Match, matches
+from offtake.lake.ingest.mapping.draft.match import Match, matches, nearest
 from offtake.lake.ingest.mapping.draft.sample import Sample, read_sample
 from offtake.lake.ingest.mapping.times import ISO, has_offset
 from offtake.lake.staging import Staging
@@ -16,6 +15,7 @@ from offtake.lake.tables import Table, TableColumn
 from offtake.model.column_type import ColumnType
 
 _MOST_CODES = 40
+_USUALLY_TRUE = frozenset({"is_active", "is_in_business_hours"})
 _BARE_KEY = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 
 
@@ -82,9 +82,18 @@ def _is_local(column: TableColumn, content: ColumnContent) -> bool:
 def _columns(table: Table, found: Mapping[str, Match], contents: Mapping[str, ColumnContent]) -> Iterator[str]:
     yield from ("", "[columns]")
     missing = [column for column in table.columns if column.name in table.not_null and column.name not in found]
-    if missing:
+    key = next((found[name].source for name in table.key if name in found), None)
+    offers = {column.name: _offer(column) for column in missing}
+    undecided = [column for column in missing if offers[column.name] is None]
+    if undecided:
         yield "# EDIT: missing, and required. Name a source column, an expression or a constant:"
-        yield from (f"# {column.name} = {{ {_offer(column)} }}  # {_what(column)}" for column in missing)
+        yield from (f"# {column.name} = {{ {_question(column, key)} }}  # {_what(column)}" for column in undecided)
+    assumed = [column for column in missing if offers[column.name] is not None]
+    if assumed:
+        yield "# Missing, and required: assumed for all rows. Check each, and name a source column or an expression:"
+        yield from (f"{column.name} = {{ {offers[column.name]} }}  # {_what(column)}" for column in assumed)
+    if assumed and found:
+        yield "# Found in the file:"
     tables: list[str] = []
     for match in found.values():
         content = contents[match.source]
@@ -125,15 +134,8 @@ def _lookup(column: TableColumn, content: ColumnContent) -> Iterator[str]:
         return
     yield f"[columns.{column.name}.lookup]"
     for value in content.distinct:
-        ours = _nearest(value, column.values)
+        ours = nearest(value, column.values)
         yield f"{_key(value)} = {_quoted(ours)}" if ours else f"# {_key(value)} = "
-
-
-def _nearest(value: str, ours: Sequence[str]) -> str | None:
-    plain = value.lower().replace(" ", "_").replace("-", "_")
-    by_plain = {each.lower(): each for each in ours}
-    close = difflib.get_close_matches(plain, by_plain, n=1, cutoff=0.75)
-    return by_plain[close[0]] if close else None
 
 
 def _missing(table: Table, found: Mapping[str, Match]) -> Iterator[str]:
@@ -143,13 +145,18 @@ def _missing(table: Table, found: Mapping[str, Match]) -> Iterator[str]:
         yield from (f"# [columns.{column.name}]  # {_what(column)}" for column in others)
 
 
-def _offer(column: TableColumn) -> str:
-    """Return what a required column could be, to be checked by the operator."""
+def _offer(column: TableColumn) -> str | None:
+    """Return what a required column is in most files that lack it; None if it is different in every file."""
     if column.type is ColumnType.BOOLEAN:
-        return "constant = false"
-    if column.type in {ColumnType.SECONDS, ColumnType.MILLISECONDS, ColumnType.INTEGER}:
-        return "constant = 0"
-    return f"constant = {_quoted(column.values[0])}" if column.values else 'from = ""'
+        return f"constant = {'true' if column.name in _USUALLY_TRUE else 'false'}"
+    return "constant = 0" if column.type in {ColumnType.SECONDS, ColumnType.MILLISECONDS, ColumnType.INTEGER} else None
+
+
+def _question(column: TableColumn, key: str | None) -> str:
+    """Return how a required column could be filled; an id often is that of the row."""
+    if column.values:
+        return f"constant = {_quoted(column.values[0])}"
+    return f"from = {_quoted(key or '')}" if column.type is ColumnType.ID else 'from = ""'
 
 
 def _what(column: TableColumn) -> str:
