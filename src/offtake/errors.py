@@ -261,9 +261,10 @@ class RateExceeded(Waitable):
 
     code = "rate_exceeded"
 
-    def __init__(self, message: str, *, retry_after: int, allowed: int) -> None:
+    def __init__(self, message: str, *, retry_after: int, allowed: int, operation: str = "") -> None:
         super().__init__(message, retry_after=retry_after)
         self.allowed = allowed
+        self.operation = operation  # whose requests are counted together; empty: all of the dialect
         self.resets_in = retry_after
 
 

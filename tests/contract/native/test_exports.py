@@ -327,7 +327,8 @@ def test_files_are_kept_longer_held_and_deleted(client: NativeWire) -> None:
     assert client.http.delete(path).status_code == 204
     assert client.http.get(path).json()["state"] == "deleted"
     assert_problem(client.http.delete(path), 410, "artifact_gone")
-    assert_problem(client.http.get(f"{path}/manifest"), 410, "artifact_gone")
+    for part in ("manifest", "files/0"):
+        assert_problem(client.http.get(f"{path}/{part}"), 410, "artifact_gone")
     assert_problem(retain(days=200), 409, "job_state_conflict")
 
 

@@ -321,6 +321,8 @@ def test_rates_and_quotas(tmp_path: Path) -> None:
         assert client.create(format="cvs").headers["ratelimit"].startswith('"create";r=0;')
         refused = client.create()
         assert_problem(refused, 429, "rate_exceeded")
+        assert refused.headers["ratelimit-policy"] == made.headers["ratelimit-policy"]
+        assert refused.headers["ratelimit"].startswith('"create";r=0;t=')
         assert 0 < int(refused.headers["retry-after"]) <= 60
         reads = [client.http.get(f"{V1}/usage") for _ in range(3)]
         assert [each.status_code for each in reads] == [200, 200, 429]

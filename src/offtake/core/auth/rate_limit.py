@@ -45,7 +45,7 @@ def count_request(principal: Principal, dialect: str, on: Services, *, operation
         message = (
             f"More than {rate.requests} requests in {rate.period.total_seconds():g} seconds; wait for the next window."
         )
-        raise RateExceeded(message, retry_after=resets_in, allowed=rate.requests)
+        raise RateExceeded(message, retry_after=resets_in, allowed=rate.requests, operation=operation)
     return Allowance(requests=rate.requests, left=rate.requests - window.number, resets_in=resets_in)
 
 

@@ -87,7 +87,7 @@ def list_exports(
         AfterValidator(_check_cursor),
         Query(max_length=200, description="next of the page before."),
     ] = None,
-    limit: Annotated[int, DIGITS, Query(ge=1, le=200)] = 50,
+    limit: Annotated[int, DIGITS, Query(ge=1, le=200, description="Most exports of a page.")] = 50,
 ) -> ExportList:
     """Return a page of the exports that the caller may see, newest first. New exports do not move the others."""
     wanted = Slice(

@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse
 from offtake.core.exports import download
 from offtake.core.exports.manifest import read_manifest
 from offtake.core.exports.read import JobRef
+from offtake.errors import ArtifactNotFound, JobNotFound
 from offtake.http.conditions import failed_condition
 from offtake.http.downloads import link_path
 from offtake.http.errors import HttpFault
@@ -73,7 +74,7 @@ def read_export_manifest(id: str, call: Reader, request: Request) -> Response:  
     summary="Download a file.",
     status_code=302,
     response_class=RedirectResponse,
-    responses={**problems(404), **answered(302, "A link to the file.", _LOCATION)},
+    responses={**problems(404, 409, 410), **answered(302, "A link to the file.", _LOCATION)},
 )
 def link_to_file(
     id: str,  # noqa: A002
@@ -81,11 +82,27 @@ def link_to_file(
     call: Reader,
 ) -> str:
     """Redirect to a link to a file, which works for a short time without credentials. Each read makes a new link."""
+    try:
+        return _link(_ref(id), number, call)
+    except ArtifactNotFound as error:
+        _require_files(_ref(id), call, error)
+        raise
+
+
+def _link(ref: JobRef, number: int, call: NativeCall) -> str:
     if call.settings.presigned:
-        url = download.presigned_url(_ref(id), call.by, call.on, file=number)
+        url = download.presigned_url(ref, call.by, call.on, file=number)
         if url is not None:
             return url
-    return call.absolute(link_path(download.mint(_ref(id), call.by, call.on, file=number)))
+    return call.absolute(link_path(download.mint(ref, call.by, call.on, file=number)))
+
+
+def _require_files(ref: JobRef, call: NativeCall, error: ArtifactNotFound) -> None:
+    """Raise what the manifest of an export without files is refused with, or the error if there is no such export."""
+    try:
+        read_manifest(ref, call.by, call.on)
+    except JobNotFound:
+        raise error from None
 
 
 def _ref(id_: str) -> JobRef:

@@ -27,8 +27,8 @@ def limit_rate(operation: str) -> Callable[[Call[Any]], Mapping[str, str]]:
 
 
 def refused_rate_headers(error: RateExceeded) -> Mapping[str, str]:
-    """The headers of a refusal, which no longer knows the operation."""
-    return _headers("requests", error.allowed, 0, error.resets_in)
+    """The headers of a refusal, which name the same policy as those of the answers before it."""
+    return _headers(error.operation, error.allowed, 0, error.resets_in)
 
 
 def _headers(policy: str, allowed: int, left: int, resets_in: int) -> dict[str, str]:
