@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 
 from offtake.wire.native.errors import Fault
+from offtake.wire.native.schema import FORMS
 
 _QUOTED = re.compile(r"'([^']*)'")
 _LITERALS = frozenset({"literal_error", "enum"})
@@ -74,9 +75,11 @@ def _words(expected: str) -> Iterator[str]:
 
 
 def _message(detail: Mapping[str, Any]) -> str:
-    """pydantic's sentence, without its full stop. Messages of our validators follow "Value error, "."""
-    message = str(detail["msg"]).removeprefix("Value error, ").rstrip(".")
-    return "This field is required" if detail["type"] == "missing" else message
+    """A sentence without its full stop: pydantic's or ours. Messages of our validators follow "Value error, "."""
+    if detail["type"] == "missing":
+        return "This field is required"
+    form = FORMS.get(str(detail["ctx"]["pattern"])) if detail["type"] == "string_pattern_mismatch" else None
+    return f"This must be {form}" if form else str(detail["msg"]).removeprefix("Value error, ").rstrip(".")
 
 
 def _fields(model: Any, keys: Sequence[str | int]) -> tuple[str, ...]:
