@@ -91,10 +91,11 @@ def test_report_check_counts_the_rows_and_names_the_missing_tables(home: Path) -
     ]
     assert {name: each["rows"] for name, each in by_name.items() if each["rows"]} == {"calls": 2, "user": 2}
     assert by_name["team_performance"]["has_rows"] is None  # it has no count, and agents to count for
-    assert by_name["conversation"]["has_rows"] is False
+    assert (by_name["conversation"]["has_rows"], by_name["conversation"]["needed"]) == (False, ["conversation"])
     january = command("report", "check", "calls", "--tenant", "acme", "--days", "31", "--end", "2026-02-01", home=home)
     assert january.code == 0, january.err
     assert "The table call has no rows in the months that the report reads. There are no rows." in january.out
+    assert "Also without rows: team." in january.out
     assert "The first table of the report has rows of 2026-02 to 2026-03." in january.out
     refused = command(
         "report", "check", "calls", "--tenant", "acme", "--start", "2026-02-01", "--end", "2026-02-01", home=home

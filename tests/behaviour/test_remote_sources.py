@@ -64,6 +64,7 @@ def test_objects_prefixes_patterns_and_delta_tables_of_a_bucket_are_loaded(lake:
     for word, message in (
         (f"s3://{name}/in/none.csv", f"s3://{name}/in/none.csv: there is no such object"),
         (f"s3://{name}/in/b*.csv", "there is no such object"),
+        (f"s3://{name}/in/b.zip", "is read from a local file only. Copy it here"),
         ("s3://no-such-bucket/a.csv", "the bucket does not exist; check the name in the URL"),
         ("s3://no-such-bucket/a/", "the bucket does not exist; check the name in the URL"),
     ):

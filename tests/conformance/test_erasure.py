@@ -28,11 +28,15 @@ from offtake.core.admin.erasure.erase import ErasureOptions, erase
 from offtake.core.admin.erasure.file_scan import has_trace
 from offtake.core.auth.caller import Caller
 from offtake.core.exports.create import create_export
+from offtake.core.loads import changes
+from offtake.core.loads.changes import Target
+from offtake.core.loads.undo import undo
 from offtake.core.services import Services
-from offtake.errors import JobStateConflict, UnknownName
+from offtake.errors import JobStateConflict, StateError, UnknownName
 from offtake.executor.worker import Worker, claim_next
 from offtake.lake.delta import Lake
 from offtake.lake.ingest.load import load
+from offtake.lake.ingest.options import LoadOptions
 from offtake.lake.storage import FolderTableStorage
 from offtake.lake.tables import tables
 from offtake.model.column_filter import ColumnFilter, FilterOperator
@@ -208,6 +212,10 @@ def test_nothing_of_the_person_is_left_and_nothing_else_is_touched(on: Services,
         identity.add_credential(MINE, kind, on, user=ANN, permissions=identity.Permissions())
 
     leave_files_of_killed_processes(on)
+    tags = tmp_path / "tag.csv"
+    tags.write_text("tag_id,name\n1,one\n")
+    target = Target(tenant=MINE, table=tables()["tag"], actor="root")
+    loaded = changes.load(target, [tags], LoadOptions(), lambda rows: None, on)
 
     plan = erase(MINE, f" {ANN.upper()}", "root", on, options=replace(NOW, dry_run=True)).to_json()
     assert {
@@ -220,11 +228,11 @@ def test_nothing_of_the_person_is_left_and_nothing_else_is_touched(on: Services,
         "conversation": (0, 1),
         "post": (0, 4),
     }
-    assert stored_rows(MINE, on).keys() == other.keys()
+    assert stored_rows(MINE, on).keys() == {*other, "tag"}
     assert len(traces(tmp_path, on)) > 10
     receipt = erase_with_kills(ANN, on)
-    changes = {each["table"]: (each["rows_removed"], each["rows_blanked"]) for each in receipt["tables"]}
-    assert [changes[name] for name in ("customer", "author", "conversation", "post", "call")] == [
+    counts = {each["table"]: (each["rows_removed"], each["rows_blanked"]) for each in receipt["tables"]}
+    assert [counts[name] for name in ("customer", "author", "conversation", "post", "call")] == [
         (2, 0),
         (2, 0),
         (0, 1),
@@ -236,6 +244,9 @@ def test_nothing_of_the_person_is_left_and_nothing_else_is_touched(on: Services,
     assert receipt["artifacts"] == [{"job": march, "reason": "rows of call"}]
     assert (receipt["subject"][:12], receipt["by"], ANN in str(receipt)) == ("hmac-sha256:", "root", False)
 
+    assert loaded.id is not None
+    with pytest.raises(StateError, match="a person was erased"):
+        undo(loaded.id, "root", on, is_dry_run=False)
     assert traces(tmp_path, on) == []
     assert stored_rows(THEIRS, on) == other
     kept = stored_rows(MINE, on)

@@ -10,6 +10,12 @@ from typing import Annotated
 import typer
 
 from offtake.cli import check_report
+from offtake.cli.completeness import (
+    CompleteUntilNewestOption,
+    CompleteUntilOption,
+    LowerCompletenessOption,
+    declared,
+)
 from offtake.cli.exits import FILE_REFUSED, ROWS_REFUSED
 from offtake.cli.mapping_options import (
     DecimalOption,
@@ -172,6 +178,9 @@ def load(
             "is read.",
         ),
     ] = None,
+    complete_until: CompleteUntilOption = None,
+    complete_until_newest: CompleteUntilNewestOption = False,
+    lower_completeness: LowerCompletenessOption = False,
     check: Annotated[
         bool, typer.Option("--check", help="Read everything, change nothing, and list all faults by column.")
     ] = False,
@@ -215,6 +224,7 @@ def load(
     if options.period is not None and delete_column is not None:
         message = "a replaced period has no rows to mark; give one of the two options"
         raise typer.BadParameter(message, param_hint="--replace-window, --delete-column")
+    completeness = declared(model, complete_until, newest=complete_until_newest, lowers=lower_completeness)
     services = open_home(home)
     identity.get_tenant(tenant, services)
     found = expand(services, files, pattern or (), form)
@@ -226,7 +236,14 @@ def load(
     target = Target(tenant=tenant, table=model, actor=operator_name())
     with storage_checked(services), progress_bar(f"Loading {table}", "{task.completed:,.0f} rows") as progress:
         task = progress.add_task("rows", total=None)
-        done = changes.load(target, found.inputs, options, lambda rows: progress.update(task, completed=rows), services)
+        done = changes.load(
+            target,
+            found.inputs,
+            options,
+            lambda rows: progress.update(task, completed=rows),
+            services,
+            completeness=completeness,
+        )
     counts = done.stored.counts.as_mapping()
     lines = [f"{number:>10,} {name}" for name, number in counts.items() if number or name not in _SELDOM]
     show(

@@ -79,13 +79,24 @@ def _record(found: TableStatus) -> dict[str, Any]:
         "files": found.files,
         "version": found.version,
         "written_at": found.written_at.isoformat() if found.written_at else None,
+        "complete_until": found.complete_until.isoformat() if found.complete_until else None,
         "dangling": None if found.dangling is None else dict(found.dangling),
     }
 
 
 def _grid(filled: list[TableStatus]) -> Grid:
     grid = Grid(box=box.SIMPLE)
-    for heading in ("table", "rows", "first event", "last event", "bytes", "files", "version", "written"):
+    for heading in (
+        "table",
+        "rows",
+        "first event",
+        "last event",
+        "complete until",
+        "bytes",
+        "files",
+        "version",
+        "written",
+    ):
         grid.add_column(heading, no_wrap=True, justify="right" if heading in ("rows", "bytes", "files") else "left")
     grid.add_column("dangling references")
     for each in filled:
@@ -94,6 +105,7 @@ def _grid(filled: list[TableStatus]) -> Grid:
             f"{each.rows:,}",
             _shortened(each.first_event),
             _shortened(each.last_event),
+            f"{each.complete_until:%Y-%m-%d %H:%M:%S}" if each.complete_until else "",
             f"{each.bytes:,}",
             str(each.files),
             str(each.version),

@@ -173,6 +173,7 @@ def load_record(record: LoadRecord) -> dict[str, Any]:
         "version": record.version,
         "counts": dict(record.counts),
         "failure": record.failure,
+        "complete_until": _instant(record.complete_until),
         "undoes": record.undoes,
         "undone_by": record.undone_by,
         "undo_until": _instant(core_undo.undo_until(record)),

@@ -84,6 +84,7 @@ def _record(found: ReportCheck) -> dict[str, Any]:
         "report": found.report,
         "has_rows": found.has_rows,
         "rows": found.rows,
+        "needed": list(found.needed),
         "notices": [
             {"code": each.code.value, "table": each.table, "columns": list(each.columns), "detail": each.message}
             for each in found.notices
@@ -94,7 +95,10 @@ def _record(found: ReportCheck) -> dict[str, Any]:
 
 def _missing(found: ReportCheck) -> str:
     """Return the notices as lines, and for a report without rows the months that its first table has."""
-    lines = [each.message for each in found.notices]
+    shown = [each for each in found.notices if not found.needed or each.table in found.needed]
+    lines = [each.message for each in shown]
+    if len(shown) < len(found.notices):
+        lines.append(f"Also without rows: {', '.join(each.table for each in found.notices if each not in shown)}.")
     if found.rows == 0 and found.months:
         lines.append(f"The first table of the report has rows of {' to '.join(dict.fromkeys(found.months))}.")
     elif found.rows == 0 and not lines:

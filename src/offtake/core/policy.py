@@ -47,6 +47,7 @@ class DialectLimits:
     )  # by operation, for operations that the dialect counts separately
     refresh_life: timedelta = timedelta(0)  # zero: no refresh tokens
     freshness: timedelta = timedelta(0)  # rows younger than this at the job's creation are excluded
+    ends_at_completeness: bool = False  # whether rows after the instant until which tables are complete are excluded
     inboxes_without_members: bool = False  # whether every active agent sees the inboxes that have no members
     audit_reads: bool = False  # whether the audit log also records reads of jobs
     gzip: bool = True  # whether text files are sent with gzip to clients that accept it

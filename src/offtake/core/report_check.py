@@ -6,7 +6,6 @@ instead of its query.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,11 +13,10 @@ from dataclasses import dataclass, replace
 from offtake.core.attempt.reconciliation import count_rows
 from offtake.core.exports.notices import notices
 from offtake.core.query import filters
+from offtake.core.query.operator_session import operator_session
 from offtake.core.query.preparation import prepare
 from offtake.core.services import Services
-from offtake.engine.duckdb import Session
-from offtake.engine.locked_database import Limits
-from offtake.lake.snapshot import Located, local_views, locate, narrow
+from offtake.lake.snapshot import Located, locate, narrow
 from offtake.model.notice import Notice
 from offtake.model.report import Prune, Report, RowsIfEmpty, TableUse
 from offtake.model.request import ExportRequest
@@ -26,7 +24,6 @@ from offtake.model.tenant import Tenant
 from offtake.model.timespan import Timespan
 
 _DIALECT = "native"  # publishes every report
-_SPILL = "report-check"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +33,7 @@ class ReportCheck:
     report: str
     has_rows: bool | None  # None: not known, because the rows of the report are not counted
     rows: int | None
+    needed: tuple[str, ...]  # tables without rows because of which there are none
     notices: tuple[Notice, ...]  # about tables without rows
     months: tuple[str, str] | None  # first and last month (YYYY-MM) of the first table, if it has months
 
@@ -71,23 +69,26 @@ def _check(report: Report, located: Located, tenant: Tenant, timespan: Timespan,
         account_zone=tenant.zone,
     )
     read = narrow(located, start=timespan.start, end=timespan.end)
-    rows = 0 if _lacks_rows(report, read) else _count(report, request, read, tenant, on)
+    needed = _needed(report, read)
+    rows = 0 if needed else _count(report, request, read, tenant, on)
     months = sorted(file.month for file in located.files[0] if file.month is not None) if located.files else []
     return ReportCheck(
         report=report.name,
         has_rows=None if rows is None else rows > 0,
         rows=rows,
+        needed=needed,
         notices=notices(request, read, on),
         months=(months[0], months[-1]) if months else None,
     )
 
 
-def _lacks_rows(report: Report, read: Located) -> bool:
-    """Whether all tables are empty, or one without which the report has no rows."""
-    if report.tables and not any(read.files):
-        return True
-    needed = {use.table for use in report.tables if use.if_empty is not None and use.if_empty.rows is RowsIfEmpty.NONE}
-    return any(use.table in needed and not files for use, files in zip(read.uses, read.files, strict=True))
+def _needed(report: Report, read: Located) -> tuple[str, ...]:
+    """Return the empty tables without which the report has no rows; all of its tables if all are empty."""
+    empty = [use.table for use, files in zip(read.uses, read.files, strict=True) if not files]
+    known = {use.table: use.if_empty for use in report.tables}
+    if report.tables and known.keys() <= set(empty):
+        return tuple(known)
+    return tuple(table for table in empty if (found := known.get(table)) is not None and found.rows is RowsIfEmpty.NONE)
 
 
 def _count(report: Report, request: ExportRequest, read: Located, tenant: Tenant, on: Services) -> int | None:
@@ -96,18 +97,5 @@ def _count(report: Report, request: ExportRequest, read: Located, tenant: Tenant
         return None
     words = set(re.findall(r"\w+", report.count.sql))
     files = [listed if use.table in words else [] for use, listed in zip(read.uses, read.files, strict=True)]
-    policy, process = on.attempt, os.getpid()
-    limits = Limits(
-        threads=policy.threads,
-        memory_mb=policy.memory_mb,
-        temp_folder=on.artifacts.spill(_SPILL, process),
-        temp_mb=policy.temp_mb,
-    )
-    try:
-        with (
-            local_views(on.lake, replace(read, files=files)) as views,
-            Session(limits, views, tenant=tenant.name) as session,
-        ):
-            return count_rows(session, report, prepare(session, report, request, on.database))
-    finally:
-        on.artifacts.discard(_SPILL, process)
+    with operator_session(replace(read, files=files), tenant.name, on) as session:
+        return count_rows(session, report, prepare(session, report, request, on.database))

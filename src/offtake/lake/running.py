@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from offtake.errors import LakeError
 from offtake.lake.file_lock import locked, try_lock
+
+_SUFFIX = ".running"
 
 
 @contextmanager
@@ -33,10 +35,13 @@ def is_running(staging: Path, change_id: str) -> bool | None:
         return None
 
 
-def forget(staging: Path, change_id: str) -> None:
-    """Remove the mark of a change whose process has ended."""
-    _mark(staging, change_id).unlink(missing_ok=True)
+def forget_ended(staging: Path, *, but: Collection[str]) -> None:
+    """Remove the marks of changes whose process has ended, except those ``but`` names."""
+    for mark in staging.glob(f"*{_SUFFIX}"):
+        change_id = mark.name.removesuffix(_SUFFIX)
+        if change_id not in but and is_running(staging, change_id) is False:
+            mark.unlink(missing_ok=True)
 
 
 def _mark(staging: Path, change_id: str) -> Path:
-    return staging / f"{change_id}.running"
+    return staging / f"{change_id}{_SUFFIX}"

@@ -73,11 +73,13 @@ class DataSubject:
         found = [self.mention.removeprefix("(?i)")] if self.mention else []
         return re.compile("|".join([*found, *tokens]), re.IGNORECASE) if found or tokens else None
 
+    def is_mentioned(self, text: str) -> bool:
+        """Whether a text mentions an e-mail address or phone number of the person."""
+        return self._mention is not None and self._mention.search(text) is not None
+
     def is_in(self, text: str) -> bool:
         """Whether a text mentions the person, or is one of the person's ids."""
-        if self._mention is not None and self._mention.search(text):
-            return True
-        return any(text in self.ids.get(identifier, ()) for identifier in PERSON_IDS)
+        return self.is_mentioned(text) or any(text in self.ids.get(identifier, ()) for identifier in PERSON_IDS)
 
     def without(self, value: Any) -> Any:
         """Return a JSON value in which each text that holds the person is replaced."""

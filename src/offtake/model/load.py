@@ -52,6 +52,18 @@ class LoadSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Completeness:
+    """What a load declares: all rows with an earlier event time than ``until`` have been delivered.
+
+    ``until`` is None for the newest event time of the load's rows. An instant that is earlier than the one in force
+    only takes its place if the load ``lowers`` it.
+    """
+
+    until: datetime | None = None
+    lowers: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewLoad:
     """A change of a tenant's rows that begins. ``actor`` is the operator's login name, or the name of a source."""
 
@@ -62,6 +74,7 @@ class NewLoad:
     source: tuple[LoadSource, ...] = ()
     mapping_digest: str | None = None
     undoes: str | None = None  # the load that an undo undoes
+    completeness: Completeness | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +97,8 @@ class LoadRecord:
     version: int | None  # of the commit
     counts: Mapping[str, int] = field(default_factory=dict)
     failure: str | None = None  # code of the error
+    complete_until: datetime | None = None  # what the load declares; in force while the load is committed
+    lowers_completeness: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

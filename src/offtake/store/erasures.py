@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, null, select, update
+from sqlalchemy import Connection, func, insert, null, select, update
 
-from offtake.store.schema import erasure
+from offtake.store.schema import Instant, erasure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +34,13 @@ def unfinished(connection: Connection, tenant: str, subjects: Collection[str]) -
     return StoredErasure(
         id=row.id, subject=row.subject, started_at=row.started_at, found=row.found, receipt=row.receipt
     )
+
+
+def latest(connection: Connection, tenant: str) -> datetime | None:
+    """Return when the tenant's latest erasure began or, if it has finished, when it finished."""
+    ends = select(func.max(func.coalesce(erasure.c.finished_at, erasure.c.started_at), type_=Instant()))
+    found: datetime | None = connection.execute(ends.where(erasure.c.tenant == tenant)).scalar_one()
+    return found
 
 
 def start(connection: Connection, new: StoredErasure, *, tenant: str) -> None:

@@ -28,8 +28,16 @@ def add(connection: Connection, load_id: str, new: NewLoad, *, base_version: int
             started_at=now,
             base_version=base_version,
             counts={},
+            complete_until=None if new.completeness is None else new.completeness.until,
+            lowers_completeness=new.completeness is not None and new.completeness.lowers,
         )
     )
+
+
+def declare(connection: Connection, load_id: str, complete_until: datetime) -> None:
+    """Record how far a running load declares its table to be complete; it is in force once the load is committed."""
+    statement = update(load).where(load.c.id == load_id, load.c.state == LoadState.RUNNING.value)
+    connection.execute(statement.values(complete_until=complete_until))
 
 
 def get(connection: Connection, load_id: str) -> LoadRecord | None:
@@ -117,4 +125,6 @@ def _record(row: Row[Any]) -> LoadRecord:
         version=row.version,
         counts=dict(row.counts),
         failure=row.failure,
+        complete_until=row.complete_until,
+        lowers_completeness=bool(row.lowers_completeness),
     )

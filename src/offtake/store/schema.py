@@ -428,9 +428,20 @@ load = Table(
     Column("version", BigInteger, nullable=True),
     Column("counts", _JSON, nullable=False),
     Column("failure", String(64), nullable=True),
+    Column("complete_until", Instant, nullable=True),
+    Column("lowers_completeness", Boolean, nullable=True),  # null in rows of an earlier release
     CheckConstraint(f"state IN ({_listed(LoadState)})", name="state"),
     CheckConstraint("(state = 'running') = (finished_at IS NULL)", name="finished"),
     CheckConstraint("(state = 'failed') = (failure IS NOT NULL)", name="failure"),
     CheckConstraint("(state = 'undone') = (undone_by IS NOT NULL)", name="undone"),
 )
 Index("ix_load_tenant_table_name_started_at", load.c.tenant, load.c.table_name, load.c.started_at)
+_DECLARES = load.c.complete_until.is_not(None)
+Index(
+    "ix_load_complete_until",
+    load.c.tenant,
+    load.c.table_name,
+    load.c.complete_until,
+    postgresql_where=_DECLARES,
+    sqlite_where=_DECLARES,
+)

@@ -8,12 +8,25 @@ from typing import Any
 from sqlalchemy import JSON, Column, Connection, Row, String, Table, and_, delete, func, null, or_, select, update
 
 from offtake.model.data_subject import ERASED, DataSubject
-from offtake.store.schema import audit, credential, erasure, metadata, tenant, token
+from offtake.store.schema import audit, credential, erasure, idempotency, metadata, tenant, token
 
 _BATCH_SIZE = 1_000  # rows
-# Columns that never hold a value of a person, or whose rows other records need; they are not searched.
+# Columns with names of the product's own, which are not searched, as are keys of rows and references to them.
 _NOT_SEARCHED = frozenset(
-    {"tenant", "status", "dialect", "report", "format", "kind", "scopes", "sha256", "secret_hash"}
+    {"tenant", "reference", "principal", "dialect", "report", "report_version", "format", "status", "phase", "kind"}
+    | {
+        "artifact_key",
+        "key",
+        "sha256",
+        "digest",
+        "hash",
+        "family",
+        "lease_worker",
+        "held_by",
+        "failure_code",
+        "failure",
+    }
+    | {"table_name", "mapping_digest", "undoes", "undone_by", "state", "operation", "job"}
 )
 
 
@@ -33,14 +46,14 @@ def scrub(connection: Connection, name: str, subject: DataSubject) -> dict[str, 
 
 def _scrub_table(connection: Connection, table: Table, name: str, subject: DataSubject) -> int:
     condition = _of_tenant(table, name)
-    searched = [each for each in table.c if isinstance(each.type, String | JSON) and each.name not in _NOT_SEARCHED]
+    searched = [each for each in table.c if _is_searched(table, each)]
     if condition is None or not searched:
         return 0
     keys = list(table.primary_key.columns)
     changed = 0
     for row in _rows(connection, table, condition, [*keys, *searched]):
         values = {each.name: row._mapping[each] for each in searched}
-        clean = {column: subject.without(value) for column, value in values.items()}
+        clean = {column: _clean(value, subject) for column, value in values.items()}
         if clean == values:
             continue
         changed += 1
@@ -50,6 +63,21 @@ def _scrub_table(connection: Connection, table: Table, name: str, subject: DataS
         else:
             connection.execute(update(table).where(same).values(clean))
     return changed
+
+
+def _is_searched(table: Table, column: Column[Any]) -> bool:
+    """Whether the column may hold a value of a person: JSON, and texts that are not names of the product's own."""
+    if table is idempotency and column.name in ("owner", "key"):  # a client chooses the key
+        return True
+    has_text = isinstance(column.type, String | JSON)
+    return has_text and not (column.primary_key or column.foreign_keys or column.name in _NOT_SEARCHED)
+
+
+def _clean(value: Any, subject: DataSubject) -> Any:
+    """Return the value without the person. Of texts that are no JSON, only those that mention the person change."""
+    if isinstance(value, str):
+        return ERASED if subject.is_mentioned(value) else value
+    return subject.without(value)
 
 
 def _rows(connection: Connection, table: Table, condition: Any, columns: Sequence[Column[Any]]) -> list[Row[Any]]:
@@ -62,10 +90,10 @@ def _revoke(connection: Connection, name: str, subject: DataSubject) -> int:
     revoked = 0
     of_tenant = credential.c.tenant == name
     for row in connection.execute(select(credential.c.id, credential.c.user, credential.c.name).where(of_tenant)).all():
-        user_is_subject = row.user is not None and subject.is_in(row.user)
-        if not user_is_subject and not subject.is_in(row.name):
+        user_is_subject = row.user is not None and subject.is_mentioned(row.user)
+        if not user_is_subject and not subject.is_mentioned(row.name):
             continue
-        values: dict[str, Any] = {"name": subject.without(row.name)}
+        values: dict[str, Any] = {"name": _clean(row.name, subject)}
         if user_is_subject:
             values |= {"user": null(), "revoked": True}
             connection.execute(delete(token).where(token.c.credential == row.id))

@@ -9,7 +9,8 @@ import io
 import json
 import threading
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,7 +19,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from offtake.core.admin import identity
+from offtake.core.loads import changes
+from offtake.core.loads.changes import Target
+from offtake.lake.ingest.options import LoadOptions
+from offtake.lake.tables import tables
+from offtake.model.load import Completeness
 from tests.fixtures import loop
+from tests.fixtures.care import call
 from tests.fixtures.installation import Served
 from tests.fixtures.loop import ALL, PEOPLE, TALKS, talk
 from tests.fixtures.native import MARCH, REPORT, V1, NativeWire, assert_problem, connect, native_client
@@ -94,6 +101,17 @@ def test_the_manifest_has_the_files_and_what_they_were_made_of(client: NativeWir
     rows = list(csv.DictReader(io.StringIO(content.decode())))
     assert list(rows[0]) == [each["name"] for each in manifest["columns"]]
     assert sorted(row["conversation_id"] for row in rows) == ALL
+
+
+def test_an_export_ends_where_a_load_declared_its_table_to_be_complete(busy: Served, tmp_path: Path) -> None:
+    file = tmp_path / "call.ndjson"
+    file.write_text("".join(json.dumps(call(f"c{day}", f"2026-03-0{day}T12:00:00Z")) + "\n" for day in (1, 2, 3)))
+    until = Completeness(until=datetime(2026, 3, 2, 13, tzinfo=UTC))
+    with native_client(busy, "declared") as client, busy.installation.services() as on:
+        target = Target(tenant=client.tenant, table=tables()["call"], actor="tests")
+        changes.load(target, [file], LoadOptions(), lambda rows: None, on, completeness=until)
+        manifest = client.manifest(client.finish(report="calls"))
+        assert (manifest["watermark"], manifest["rows"]) == ("2026-03-02T13:00:00Z", 2)
 
 
 def test_a_manifest_that_the_client_has_is_not_sent_again(client: NativeWire, finished: dict[str, Any]) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +15,10 @@ import pytest
 from offtake.errors import LakeError, LoadRejected, OutputError
 from offtake.lake.delta import Lake
 from offtake.lake.ingest.counts import LoadCounts
-from offtake.lake.ingest.load import load
+from offtake.lake.ingest.load import load, load_files
+from offtake.lake.ingest.options import LoadOptions, MaxRejects, parse_max_rejects
 from offtake.lake.storage import FolderTableStorage
+from offtake.model.timespan import Timespan
 from tests.fixtures.care import call
 from tests.unit.lake.stored import AGENT, CALL, STATE, TABLES, TEAM, stored, version, written
 
@@ -279,3 +284,52 @@ def test_many_rows_read_in_parallel_keep_their_lines(lake: Lake, tmp_path: Path)
     assert [one["line"] for one in found] == [2 + 2 * n for n in sorted(bad + broken)]
     assert [one["row"]["name"] for one in found if one["column"]] == [f"name\n{n}" for n in bad]
     assert [one["row"]["text"].split(",")[0] for one in found if not one["column"]] == [str(n) for n in broken]
+
+
+def test_a_share_of_bad_rows_can_be_accepted(lake: Lake, tmp_path: Path) -> None:
+    """A load without a good row fails in any case, and the file for bad rows is written when a load fails, too."""
+    path, bad = written(tmp_path / "t.csv", "team_id,name\na,1\n,2\n,3\nd,4\n"), tmp_path / "bad.ndjson"
+    for text, accepted in (("1", False), ("49.9%", False), ("50%", True), ("2", True)):
+        options = LoadOptions(max_rejects=parse_max_rejects(text), reject_to=bad)
+        if accepted:
+            assert load_files(lake, TEAM, [path], tenant="acme", options=options).counts.rejected == 2
+        else:
+            with pytest.raises(LoadRejected, match=r"2 of 4 rows are bad; --max-rejects is [149.]+( %)?\."):
+                load_files(lake, TEAM, [path], tenant="acme", options=options)
+            assert version(lake, TEAM) == -1
+        assert bad.read_text().count("\n") == 2
+        bad.unlink()
+    path.write_text("team_id,name\n,1\n")
+    with pytest.raises(LoadRejected, match="no row is good"):
+        load_files(lake, TEAM, [path], tenant="acme", options=LoadOptions(max_rejects=MaxRejects(percent=100)))
+    for text in ("", "-1", "101%", "1e3", "x%"):
+        with pytest.raises(ValueError, match="is not a number of rows such as 10"):
+            parse_max_rejects(text)
+
+
+def test_rows_outside_a_replaced_period_and_unknown_words_for_deletion_are_rejected(lake: Lake, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.ndjson"
+    march = Timespan(start=datetime(2026, 3, 1, tzinfo=UTC), end=datetime(2026, 4, 1, tzinfo=UTC), zone="UTC")
+    times = ("2026-02-28T23:59:59.999999Z", "2026-03-01T00:00:00Z", "2026-03-31T23:59:59Z", "2026-04-01T00:00:00Z")
+    path = written(tmp_path / "s.csv", "agent_id,started_at,state\n" + "".join(f"a,{at},x\n" for at in times))
+    options = LoadOptions(max_rejects=MaxRejects(rows=2), reject_to=bad, period=march)
+    assert load_files(lake, STATE, [path], tenant="acme", options=options).counts.inserted == 2
+    found = [json.loads(line) for line in bad.read_text().splitlines()]
+    assert [(row["line"], row["column"]) for row in found] == [(2, "started_at"), (5, "started_at")]
+    assert {row["reason"] for row in found} == {"is outside the period that this load replaces"}
+
+    feed = "op,team_id,name\nDELETE,a,\nx,b,1\n,c,1\nD,,\n"
+    for name, text in (("t.csv", feed), ("t.ndjson", _as_ndjson(feed))):
+        options = replace(options, period=None, delete_column="op")
+        counts = load_files(lake, TEAM, [written(tmp_path / name, text)], tenant=name[2:], options=options).counts
+        assert (counts.marked, counts.deleted, counts.inserted, counts.rejected) == (1, 0, 1, 2)
+        faults = [json.loads(line) for line in bad.read_text().splitlines()]
+        assert [row["column"] for row in faults] == [None, "team_id"]
+        assert faults[0]["reason"].startswith("the value of op is neither a word")
+    with pytest.raises(LakeError, match=r"there is no column 'deleted', which --delete-column names"):
+        load_files(lake, TEAM, [tmp_path / "t.csv"], tenant="acme", options=LoadOptions(delete_column="deleted"))
+
+
+def _as_ndjson(text: str) -> str:
+    rows = csv.DictReader(text.splitlines())
+    return "".join(json.dumps({key: value for key, value in row.items() if value}) + "\n" for row in rows)

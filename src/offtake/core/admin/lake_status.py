@@ -5,20 +5,17 @@ This is what the tables themselves tell; ``core/loads`` knows by which loads the
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from offtake.core.query.operator_session import operator_session
 from offtake.core.services import Services
-from offtake.engine.duckdb import Session
-from offtake.engine.locked_database import Limits
-from offtake.lake.snapshot import Located, local_views, locate
+from offtake.lake.snapshot import Located, locate
 from offtake.lake.statistics import dangling_query, event_query, references
 from offtake.lake.tables import Table, tables
 from offtake.model.report import Prune, TableUse
-
-_SPILL = "lake-status"
+from offtake.store import completeness
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +28,7 @@ class TableStatus:
     files: int
     bytes: int
     written_at: datetime | None  # of the newest file, by a load or by a compaction; None: there is no file
+    complete_until: datetime | None = None  # as the loads declared; None: none did
     first_event: str | None = None  # ISO 8601 in UTC; None: not read, or the table has no events
     last_event: str | None = None
     dangling: Mapping[str, int] | None = None  # dangling references by column, where there are any; None: not read
@@ -49,9 +47,11 @@ def lake_status(
     with the number of finished tables and of all tables. Raises StorageUnavailable.
     """
     model = tables()
+    with on.database.read() as connection:
+        declared = completeness.complete_until(connection, tenant, model.keys())
     for done, table in enumerate(model.values()):
         progress(done, len(model))
-        yield _status(table, tenant, on, scan=scan)
+        yield replace(_status(table, tenant, on, scan=scan), complete_until=declared.get(table.name))
     progress(len(model), len(model))
 
 
@@ -73,32 +73,12 @@ def _status(table: Table, tenant: str, on: Services, *, scan: bool) -> TableStat
 
 def _scanned(found: TableStatus, table: Table, located: Located, tenant: str, on: Services) -> TableStatus:
     """Return the status with what only the rows tell."""
-    policy, process = on.attempt, os.getpid()
-    limits = Limits(
-        threads=policy.threads,
-        memory_mb=policy.memory_mb,
-        temp_folder=on.artifacts.spill(_SPILL, process),
-        temp_mb=policy.temp_mb,
-    )
-    try:
-        with local_views(on.lake, located) as views, Session(limits, views, tenant=tenant) as session:
-            ((rows, first, last),) = session.stream(event_query(table))
-            dangling = {
-                column.name: number
-                for column in references(table)
-                for ((number,),) in [tuple(session.stream(dangling_query(table, column)))]
-                if number
-            }
-    finally:
-        on.artifacts.discard(_SPILL, process)
-    return TableStatus(
-        table=found.table,
-        version=found.version,
-        rows=rows,
-        files=found.files,
-        bytes=found.bytes,
-        written_at=found.written_at,
-        first_event=first,
-        last_event=last,
-        dangling=dangling,
-    )
+    with operator_session(located, tenant, on) as session:
+        ((rows, first, last),) = session.stream(event_query(table))
+        dangling = {
+            column.name: number
+            for column in references(table)
+            for ((number,),) in [tuple(session.stream(dangling_query(table, column)))]
+            if number
+        }
+    return replace(found, rows=rows, first_event=first, last_event=last, dangling=dangling)

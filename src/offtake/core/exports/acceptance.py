@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from offtake.core.auth.authorization import hidden_columns, may_order, require
 from offtake.core.auth.caller import Caller, audit_entry
@@ -19,6 +19,7 @@ from offtake.model.audit import AuditEntry
 from offtake.model.column_filter import require_filters
 from offtake.model.request import ExportRequest, changed_parameters
 from offtake.model.tenant import Scope
+from offtake.store import completeness
 from offtake.store.records import request_to_json
 
 # Parameters that select rows by a person.
@@ -42,7 +43,7 @@ def accept(request: ExportRequest, by: Caller, on: Services, *, now: datetime) -
     check_format(request)
     _refuse_nul(request)
     request = _restrict_to_viewer(request, by, on)
-    return replace(request, as_of=now, watermark=_watermark(request, limits.freshness, now, on))
+    return replace(request, as_of=now, watermark=_watermark(request, by.principal.tenant, now, on))
 
 
 def require_access(request: ExportRequest, by: Caller, on: Services) -> None:
@@ -114,13 +115,19 @@ def _restrict_to_viewer(request: ExportRequest, by: Caller, on: Services) -> Exp
     return replace(request, parameters=restricted)
 
 
-def _watermark(request: ExportRequest, freshness: timedelta, now: datetime, on: Services) -> datetime | None:
+def _watermark(request: ExportRequest, tenant: str, now: datetime, on: Services) -> datetime | None:
     """Return the instant from which rows may still be missing; None if the whole timespan is complete.
 
-    It is fixed when the export is created, so that every attempt gives the same rows. The server's own audit log is
-    always complete.
+    It is the earliest of what the settings exclude as too fresh and what sources declared for the fact tables that the
+    report reads. It is fixed when the export is created, so that every attempt gives the same rows. The server's own
+    audit log is always complete.
     """
-    report = on.catalogue.reports.get(request.report)
-    if not freshness or report is None or report.window is None or report.server_audit:
+    report, limits = on.catalogue.reports.get(request.report), on.limits[request.dialect].of(tenant)
+    if report is None or report.window is None or report.server_audit:
         return None
-    return now - freshness if now - freshness < request.timespan.end else None
+    ends = [now - limits.freshness] if limits.freshness else []
+    if limits.ends_at_completeness:
+        with on.database.read() as connection:
+            declared = completeness.complete_until(connection, tenant, {use.table for use in report.tables})
+        ends += declared.values()
+    return min((end for end in ends if end < request.timespan.end), default=None)

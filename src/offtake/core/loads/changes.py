@@ -9,6 +9,7 @@ from pathlib import Path
 
 from offtake.core.loads.record import recorded
 from offtake.core.services import Services
+from offtake.errors import LakeError
 from offtake.lake.ingest.delete import delete_keys, delete_where
 from offtake.lake.ingest.inputs.input_file import Input
 from offtake.lake.ingest.load import load_files
@@ -17,7 +18,7 @@ from offtake.lake.ingest.options import LoadOptions
 from offtake.lake.ingest.row_filter import parse_row_filter
 from offtake.lake.ingest.upsert import Change, Stored
 from offtake.lake.tables import Table
-from offtake.model.load import LoadKind, LoadSource, NewLoad
+from offtake.model.load import Completeness, LoadKind, LoadSource, NewLoad
 
 Progress = Callable[[int], None]
 
@@ -45,6 +46,7 @@ class Target:
         *,
         mapping_digest: str | None = None,
         undoes: str | None = None,
+        completeness: Completeness | None = None,
     ) -> NewLoad:
         """Return the record of a change that begins."""
         return NewLoad(
@@ -55,21 +57,33 @@ class Target:
             source=tuple(_source(path) for path in files),
             mapping_digest=mapping_digest,
             undoes=undoes,
+            completeness=completeness,
         )
 
 
 def load(
-    target: Target, files: Sequence[Path | Input], options: LoadOptions, progress: Progress, on: Services
+    target: Target,
+    files: Sequence[Path | Input],
+    options: LoadOptions,
+    progress: Progress,
+    on: Services,
+    *,
+    completeness: Completeness | None = None,
 ) -> Recorded:
     """Load files. Raises LakeError, LoadRejected, StorageUnavailable; nothing is changed then."""
-    new = target.new(LoadKind.LOAD, files, mapping_digest=digest(options.mapping))
+    if completeness is not None and target.table.event_time is None:
+        raise LakeError(f"The rows of {target.table.name} have no event time, so no source declares how far they are.")
+    new = target.new(LoadKind.LOAD, files, mapping_digest=digest(options.mapping), completeness=completeness)
     with recorded(new, on) as recording:
+        declares_newest = completeness is not None and completeness.until is None
         stored = load_files(
             on.lake,
             target.table,
             files,
             tenant=target.tenant,
-            options=replace(options, change=recording.change),
+            options=replace(
+                options, change=recording.change, newest_event=recording.declare if declares_newest else None
+            ),
             progress=progress,
         )
         recording.finish(stored)

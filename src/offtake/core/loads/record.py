@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from offtake.core.loads.resolve import resolve, resolve_all
 from offtake.core.services import Services
@@ -23,6 +24,7 @@ class Recording:
     id: str
     change: Change
     finish: Callable[[Stored], None] = field(repr=False)
+    declare: Callable[[datetime], None] = field(repr=False)  # how far the table is complete once the change is
 
 
 @contextmanager
@@ -45,6 +47,10 @@ def recorded(new: NewLoad, on: Services) -> Iterator[Recording]:
             message = f"The change is stored, and the next command completes its record {load_id}. {error.message}"
             raise Unavailable(message, retry_after=error.retry_after) from error
 
+    def declare(complete_until: datetime) -> None:
+        with on.database.write() as connection:
+            loads.declare(connection, load_id, complete_until)
+
     with marked_running(on.lake.storage.staging, load_id):
         with on.database.write() as connection:
             tenant = identity.get_tenant(connection, new.tenant)
@@ -54,7 +60,7 @@ def recorded(new: NewLoad, on: Services) -> Iterator[Recording]:
             loads.add(connection, load_id, new, base_version=base_version, now=on.now(connection))
         change = Change(id=load_id, confirm=lambda: _require_running(load_id, on))
         try:
-            yield Recording(load_id, change, finish)
+            yield Recording(load_id, change, finish, declare)
         except BaseException as error:
             code = error.code if isinstance(error, OfftakeError) else "interrupted"
             resolve(_get(load_id, on), on, failure=code)

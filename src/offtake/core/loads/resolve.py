@@ -10,7 +10,7 @@ from offtake.core.services import Services
 from offtake.errors import OfftakeError
 from offtake.lake.change_log import find_change
 from offtake.lake.delta import storage_faults
-from offtake.lake.running import forget, is_running
+from offtake.lake.running import forget_ended, is_running
 from offtake.lake.tables import tables
 from offtake.model.load import LoadRecord
 from offtake.store import loads
@@ -27,18 +27,23 @@ def resolve_all(on: Services, *, table: str | None = None) -> int:
     """
     with on.database.read() as connection:
         records, now = loads.running(connection), on.now(connection)
-    resolved = 0
+    resolved, unresolved = 0, set[str]()
     for record in records:
-        if table is not None and record.table != table:
-            continue
         runs = is_running(on.lake.storage.staging, record.id)
-        if runs or (runs is None and now - record.started_at < _MAX_AGE):
+        if (
+            (table is not None and record.table != table)
+            or runs
+            or (runs is None and now - record.started_at < _MAX_AGE)
+        ):
+            unresolved.add(record.id)
             continue
         try:
             if resolve(record, on, failure=KILLED, removes_files=runs is False):
                 resolved += 1
         except OfftakeError as error:
+            unresolved.add(record.id)
             _log.warning("load_not_resolved", load=record.id, table=record.table, error=error.code)
+    forget_ended(on.lake.storage.staging, but=unresolved)
     return resolved
 
 
@@ -62,7 +67,6 @@ def resolve(record: LoadRecord, on: Services, *, failure: str, removes_files: bo
             is_resolved = loads.fail(connection, record.id, failure=failure, now=now)
         else:
             is_resolved = loads.commit(connection, record.id, version=found.version, counts=found.counts, now=now)
-    forget(on.lake.storage.staging, record.id)
     if is_resolved:
         _log.info("load_resolved", load=record.id, table=record.table, is_committed=found is not None)
     return is_resolved

@@ -15,7 +15,7 @@ from offtake.lake.ingest.undo import Conflict, Undone, undo_change
 from offtake.lake.ingest.upsert import Change, Stored
 from offtake.lake.tables import tables
 from offtake.model.load import LoadFilter, LoadKind, LoadRecord, LoadState
-from offtake.store import loads
+from offtake.store import erasures, loads
 
 
 def list_loads(condition: LoadFilter, on: Services, *, limit: int) -> Sequence[LoadRecord]:
@@ -69,9 +69,17 @@ def _require_undoable(record: LoadRecord, on: Services) -> datetime:
     if until is None:
         raise StateError(f"The load {record.id} changed nothing, so there is nothing to undo.")
     with on.database.read() as connection:
-        now = on.now(connection)
+        now, erased_at = on.now(connection), erasures.latest(connection, record.tenant)
+    if erased_at is not None and record.started_at <= erased_at:
+        raise StateError(
+            f"The load {record.id} can no longer be undone: a person was erased from the tenant since, which removes "
+            "the files of the earlier rows. Load the earlier rows again."
+        )
     if now > until:
-        raise _gone(record, until)
+        raise StateError(
+            f"The load {record.id} can no longer be undone: the files of the earlier rows were kept until "
+            f"{until:%Y-%m-%d %H:%M} UTC. Load the earlier rows again."
+        )
     return until
 
 
@@ -83,7 +91,11 @@ def _undo(record: LoadRecord, until: datetime, change: Change, on: Services) -> 
     try:
         return undo_change(on.lake, table, tenant=record.tenant, version=version, undone=undone, change=change)
     except LakeVersionGone as error:
-        raise _gone(record, until) from error
+        raise StateError(
+            f"The load {record.id} can no longer be undone, because files of the earlier rows are gone. They are kept "
+            f"until {until:%Y-%m-%d %H:%M} UTC, unless an erasure or another program removes them. Load the earlier "
+            "rows again."
+        ) from error
 
 
 def _require_no_conflict(record: LoadRecord, found: Undone, on: Services) -> Stored:
@@ -106,10 +118,3 @@ def _conflict(conflict: Conflict, ids: dict[int | None, str]) -> str:
         return f"{rows} by load {ids[conflict.version]}"
     version = "" if conflict.version is None else f" in version {conflict.version}"
     return f"{rows} by a change without a record{version}"
-
-
-def _gone(record: LoadRecord, until: datetime) -> StateError:
-    return StateError(
-        f"The load {record.id} can no longer be undone: the files of the earlier rows were kept until "
-        f"{until:%Y-%m-%d %H:%M} UTC. Load the earlier rows again."
-    )

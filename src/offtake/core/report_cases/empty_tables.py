@@ -7,9 +7,9 @@ report has without the filter.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from offtake.core.report_cases.case import TENANT, Row
 from offtake.core.report_cases.run import FilledCase
@@ -24,16 +24,17 @@ class Trial:
     null: set[str] = field(default_factory=set)
     other: set[str] = field(default_factory=set)
 
-    def add(self, columns: Sequence[str], key: Collection[str], before: Sequence[Row], after: Sequence[Row]) -> None:
+    def add(self, columns: Sequence[str], key: Sequence[str], before: Sequence[Row], after: Sequence[Row]) -> None:
         """Compare the rows of a case with those that it has without the table."""
-        if len(after) < len(before):
-            self.rows.add(RowsIfEmpty.FEWER if after else RowsIfEmpty.NONE)
+        pairs = _pairs(key, before, after)
+        if not after:
+            self.rows.add(RowsIfEmpty.NONE)
         else:
-            self.rows.add(RowsIfEmpty.SAME)
+            self.rows.add(RowsIfEmpty.FEWER if len(pairs) < len(before) else RowsIfEmpty.SAME)
         for name in columns:
-            values = _changed(name, key, before, after)
+            values = [new[name] for old, new in pairs if old[name] != new[name]]
             if values:
-                (self.null if values == {None} else self.other).add(name)
+                (self.null if all(value is None for value in values) else self.other).add(name)
 
     def result(self, columns: Sequence[str]) -> IfEmpty:
         """Return what all cases show together."""
@@ -91,22 +92,29 @@ def _lists(found: IfEmpty) -> Sequence[tuple[str, Sequence[str]]]:
     return (("null", found.null), ("other", found.other))
 
 
-def _changed(name: str, key: Collection[str], before: Sequence[Row], after: Sequence[Row]) -> set[object]:
-    """Return the values of a column that take the place of others.
+def _pairs(key: Sequence[str], before: Sequence[Row], after: Sequence[Row]) -> list[tuple[Row, Row]]:
+    """Return each row with what it becomes: the row with the same key, the most similar one if there are several.
 
-    Rows are the same row if they have the same key. As many rows remain without a partner on both sides if a column of
-    the key has other values; their values are then compared without regard to the rows.
+    A column of the key may have another value, such as an id for a number. Then the row becomes one that is not the
+    row of another key, and that has all but one column of the key in common.
     """
-    old, new = ({_identity(row, key): row for row in rows} for rows in (before, after))
-    found = {_hashable(new[each][name]) for each in old.keys() & new.keys() if old[each][name] != new[each][name]}
-    lost = Counter(_hashable(old[each][name]) for each in old.keys() - new.keys())
-    gained = Counter(_hashable(new[each][name]) for each in new.keys() - old.keys())
-    return found | set(gained - lost) if lost.total() == gained.total() else found
+    remaining, pairs, lost = list(after), [], []
+    for row in before:
+        same = [each for each in remaining if _equal(each, row, key) == len(key)]
+        if same:
+            nearest = max(same, key=partial(_equal, row, names=tuple(row)))
+            remaining.remove(nearest)
+            pairs.append((row, nearest))
+        else:
+            lost.append(row)
+    for row in lost if len(key) > 1 else ():
+        similar = next((each for each in remaining if _equal(each, row, key) == len(key) - 1), None)
+        if similar is not None:
+            remaining.remove(similar)
+            pairs.append((row, similar))
+    return pairs
 
 
-def _identity(row: Row, key: Collection[str]) -> tuple[object, ...]:
-    return tuple(_hashable(row[name]) for name in key)
-
-
-def _hashable(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
+def _equal(one: Row, other: Row, names: Sequence[str]) -> int:
+    """Return in how many of these columns two rows are equal."""
+    return sum(one[name] == other[name] for name in names)

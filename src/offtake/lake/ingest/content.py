@@ -59,7 +59,7 @@ _ELSE: Sequence[_Content] = (
     _Content(
         start=re.compile(rb"PK\x03\x04"),
         what="a ZIP archive or an Excel workbook",
-        remedy="Extract the archive, or save the workbook as CSV UTF-8.",
+        remedy="Rename it so that its name ends with .zip or .xlsx, or give --format xlsx.",
     ),
 )
 _PARQUET = _Content(

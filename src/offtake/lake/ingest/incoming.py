@@ -6,6 +6,8 @@ bounded memory. The table ``incoming`` has what an upsert decides by: key, event
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import duckdb
 
 from offtake.lake.staging import Staging
@@ -20,6 +22,7 @@ POSITION = "_position"
 MARKED = "_marked"  # true: the row says that the row with its key is to be deleted
 _ROWS = "incoming_files"  # session variable: the files that hold the rows
 SIZE = "_bytes"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 RANK = "_rank"  # sorts rows with the same key before their positions do
 
 
@@ -142,6 +145,14 @@ class Incoming:
     def left_out(self) -> int:
         """Return how many rows of ``arriving`` a filter leaves out."""
         return scalar(self.connection, f"SELECT count(*) FROM {ARRIVING} WHERE _left_out")  # noqa: S608
+
+    def newest_event(self) -> datetime | None:
+        """Return the newest event time of the rows that are not marked; None without rows, or in a dimension."""
+        if self.table.event_time is None:
+            return None
+        newest = f"epoch_us(max({quote_identifier(self.table.event_time)}))"
+        found = self.connection.execute(f"SELECT {newest} FROM {INCOMING} WHERE NOT {MARKED}").fetchone()  # noqa: S608
+        return None if found is None or found[0] is None else _EPOCH + timedelta(microseconds=int(found[0]))
 
     def rows(self) -> str:
         """Return a SELECT of the rows in ``incoming`` with all their columns and their position."""

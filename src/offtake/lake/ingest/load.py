@@ -79,9 +79,11 @@ def load_files(
                     progress(read)
         local = [each.local for each in inputs if each.local]
         if bad.first is not None and not options.max_rejects.permits(bad.count, read - bad.left_out):
-            with reject_file(options.reject_to, bad.lines(), inputs=local):
+            with reject_file(options.reject_to, bad.lines(), inputs=local, stores=False):
                 pass
             raise rejected(bad.first, bad.count, read - bad.left_out, options)
+        if options.newest_event is not None and (newest := incoming.newest_event()) is not None:
+            options.newest_event(newest)
         with reject_file(options.reject_to, bad.lines(), inputs=local), lake.writing(table):
             stored = upsert(
                 incoming, lake, tenant=tenant, change=options.change, deleted=deleted, not_incoming=bad.counts

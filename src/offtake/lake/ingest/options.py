@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from offtake.lake.ingest.mapping.definition import IDENTITY, MappingDefinition
@@ -50,3 +52,5 @@ class LoadOptions:
     period: Timespan | None = None  # of the event time; stored rows in it that are not incoming are deleted
     delete_column: str | None = None  # of the sources; it tells which rows are to be deleted
     change: Change = field(default_factory=Change)
+    # Called with the newest event time of the valid rows, if there is one, before they are stored.
+    newest_event: Callable[[datetime], None] | None = None

@@ -218,11 +218,13 @@ def rejected(first: BadRow, bad: int, read: int, options: LoadOptions) -> LoadRe
 
 
 @contextmanager
-def reject_file(path: Path | None, lines: Iterator[str], *, inputs: Sequence[Path]) -> Iterator[None]:
+def reject_file(
+    path: Path | None, lines: Iterator[str], *, inputs: Sequence[Path], stores: bool = True
+) -> Iterator[None]:
     """Write the bad rows to a temporary file, and rename it to ``path`` after the block, the commit, succeeded.
 
     A full disk therefore stops the load before anything is stored, and a failed load keeps an existing reject file.
-    ``inputs`` are never replaced. Raises OutputError.
+    ``inputs`` are never replaced; ``stores`` is whether the block stores the good rows. Raises OutputError.
     """
     if path is None:
         yield
@@ -232,7 +234,8 @@ def reject_file(path: Path | None, lines: Iterator[str], *, inputs: Sequence[Pat
         with output_file(path, inputs=inputs) as file:
             file.write(lines)
             yield
-            outcome = "The good rows are stored."
+            if stores:
+                outcome = "The good rows are stored."
             file.publish()
     except OutputError as error:
         raise OutputError(f"{error.message} {outcome}") from error

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import duckdb
 
-from offtake.errors import StorageUnavailable
+from offtake.errors import LakeVersionGone, StorageUnavailable
 from offtake.lake.change_log import changes_after
 from offtake.lake.changes import expose, expose_tombstones, tombstone_files
 from offtake.lake.compact import compact
@@ -65,6 +65,7 @@ def undo_change(
         rows = {_BEFORE: before, _AFTER: after, _NOW: now}
         listed: dict[str, Sequence[LakeFile]] = {name: lake.files(delta, table, tenant) for name, delta in rows.items()}
         listed |= {_REMOVED: own, _LATER: later}
+        _require_files(lake, table, tenant, [*listed[_BEFORE], *listed[_AFTER]])
         with lake.local([file for files in listed.values() for file in files]) as local, storage_faults(table):
             _expose(area.connection, table, _by_name(listed, local))
             conflicts = _find_conflicts(area.connection, table, version)
@@ -78,6 +79,14 @@ def undo_change(
         with suppress(StorageUnavailable):  # the undo is stored; the next load tries to compact again
             compact(lake, table, tenant=tenant)
     return Undone(stored=stored)
+
+
+def _require_files(lake: Lake, table: Table, tenant: str, files: Sequence[LakeFile]) -> None:
+    """Raise LakeVersionGone unless the storage has all files; the log tells nothing about removed ones."""
+    with storage_faults(table):
+        present = set(lake.storage.names(f"{table.name}/tenant={tenant}"))
+    if not present.issuperset(file.path for file in files):
+        raise LakeVersionGone(f"The lake table {table.name} no longer has the files of an earlier version.")
 
 
 def _by_name(listed: Mapping[str, Sequence[LakeFile]], local: Sequence[LakeFile]) -> Mapping[str, list[LakeFile]]:

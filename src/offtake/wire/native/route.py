@@ -48,7 +48,7 @@ _ADMISSIONS = {
 }
 _RATE = "offtake_rate"  # attribute of a path operation: the name of its rate
 _CHECK = "offtake_check"  # attribute of a path operation: what checks its body besides pydantic
-_ADMITTED = "offtake.admitted"  # scope key: the authenticated call, and the headers of its rate
+_CALL = "offtake.call"  # scope key: the authenticated call, and the headers of its rate
 _INLINE = "offtake_inline"  # attribute of a path operation: what answers it in the event loop
 
 
@@ -119,7 +119,7 @@ class NativeRoute(APIRoute):
         await turns_in_loop(scope).one_of_this_moment(call.by.principal.tenant)
         answer: Callable[[NativeCall], Response] | None = getattr(self.endpoint, _INLINE, None)
         if answer is None or scope["query_string"] or not _reads_inline(call):
-            scope[_ADMITTED] = call, rate_headers
+            scope[_CALL] = call, rate_headers
             await super().handle(scope, receive, send)
             return
         try:
@@ -138,7 +138,7 @@ class NativeRoute(APIRoute):
         parameters = [each.alias for each in self.dependant.query_params]
 
         async def operate_admitted(request: Request) -> Response:
-            call, rate_headers = request.scope[_ADMITTED]
+            call, rate_headers = request.scope[_CALL]
             try:
                 typed = JsonRequest(request.scope, request.receive)
                 typed.state.call = call

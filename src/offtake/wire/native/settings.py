@@ -57,5 +57,6 @@ class NativeSettings(DialectSettings):
         rates = {CREATE: self.creates_per_minute, PREVIEW: self.previews_per_minute, READ: self.reads_per_minute}
         return replace(
             DialectSettings.limits(self),
+            ends_at_completeness=True,
             rates={name: per_minute(most) for name, most in rates.items() if most is not None},
         )

@@ -61,6 +61,7 @@ class TalkdeskSettings(DialectSettings):
             token_life=timedelta(seconds=self.token_seconds),
             refresh_life=timedelta(seconds=self.refresh_seconds),
             freshness=timedelta(seconds=self.freshness_seconds),
+            ends_at_completeness=True,
             audit_reads=self.audit_reads,
             tenant_rate=per_minute(self.requests_per_minute) if self.requests_per_minute else None,
         )

@@ -94,7 +94,9 @@ def _text(layers: Layers, column: TableColumn, value: SourceValue, start: Term, 
         return None
     sql = value.sql if value.duckdb_type == "VARCHAR" else _as_text(value.sql)
     if notation.trim:
-        sql = f"trim({sql}, {quote_literal(BLANKS)})"
+        # Most values begin and end with a printable ASCII character, which is far cheaper to find out.
+        is_trimmed = f"unicode({sql}) BETWEEN 33 AND 126 AND right({sql}, 1) BETWEEN '!' AND '~'"
+        sql = f"CASE WHEN {is_trimmed} THEN {sql} ELSE trim({sql}, {quote_literal(BLANKS)}) END"
     if column.type not in _TEXTS:
         sql = f"nullif({sql}, '')"
     text = layers.let(sql, start)

@@ -6,19 +6,25 @@ country of the mapping and must be possible there. Blanks, brackets, dots, hyphe
 
 from __future__ import annotations
 
-from phonenumbers import SUPPORTED_REGIONS, PhoneMetadata
-
 from offtake.lake.ingest.mapping.layers import Layers, Term
 from offtake.lake.ingest.parsing import ParseExpressions
 from offtake.sql_text import quote_literal
 
-COUNTRIES = frozenset(SUPPORTED_REGIONS)
 _SEPARATORS = "[ \u00a0\u202f()./\u2010\u2011-]"
 _E164 = r"[1-9][0-9]{6,14}"
 
 
+def countries() -> frozenset[str]:
+    """Return the countries that have a numbering plan (ISO 3166). The library is imported only if it is needed."""
+    from phonenumbers import SUPPORTED_REGIONS
+
+    return frozenset(SUPPORTED_REGIONS)
+
+
 def parse_phone(layers: Layers, text: Term, country: str) -> ParseExpressions:
-    """Return the expressions for a telephone number; ``country`` is one of ``COUNTRIES``."""
+    """Return the expressions for a telephone number; ``country`` is one of ``countries()``."""
+    from phonenumbers import PhoneMetadata
+
     plan = PhoneMetadata.metadata_for_region(country)
     if plan is None or plan.general_desc is None:
         raise ValueError(f"{country} has no numbering plan")

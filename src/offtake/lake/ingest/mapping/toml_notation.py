@@ -17,7 +17,7 @@ from offtake.lake.ingest.mapping.definition import (
     Notation,
     Rounding,
 )
-from offtake.lake.ingest.mapping.phones import COUNTRIES
+from offtake.lake.ingest.mapping.phones import countries
 from offtake.lake.ingest.mapping.times import ISO, format_fault, has_offset
 from offtake.model.column_type import ColumnType
 from offtake.model.timespan import zone, zone_names
@@ -123,7 +123,7 @@ def _zone(table: TomlTable) -> str | None:
 
 def _country(table: TomlTable) -> str | None:
     name = table.optional_text("phone")
-    if name and name not in COUNTRIES:
+    if name and name not in countries():
         table.fault(f"'phone' is {name!r}; write a country of ISO 3166 in two capital letters, such as CZ", "phone")
         return None
     return name or None

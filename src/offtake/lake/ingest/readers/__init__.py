@@ -41,6 +41,10 @@ def open_source(staging: Staging, source: Input, options: ReaderOptions) -> Iter
 def source_format(source: Input) -> SourceFormat:
     """Return the format of an input. Raises LakeError."""
     found = format_named(source.form) if source.form else format_of(source.file_name)
+    if found is None and source.file_name.lower().endswith(".zip"):
+        raise LakeError(
+            f"{source.name}: a ZIP archive is read from a local file only. Copy it here, and load the copy."
+        )
     if found is None:
         suffixes = ", ".join(suffix for form in FORMATS for suffix in form.suffixes)
         raise LakeError(
