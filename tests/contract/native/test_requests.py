@@ -255,6 +255,11 @@ def test_faulty_parameters_are_named(client: NativeWire) -> None:
         assert set(faults(client.http.get(f"{V1}/exports", params={"since": since}))) == {"since"}
 
 
+def test_a_list_of_too_many_values_says_so(client: NativeWire) -> None:
+    found = faults(client.create(filters=[{"column": "status", "op": "in", "value": ["x"] * 10_001}]))
+    assert "at most 10000" in found["/filters/0/value"]["message"]
+
+
 def test_values_of_the_request_are_not_repeated(client: NativeWire) -> None:
     secret = "jo@shop.example"
     filters = [{"column": "created_at", "op": "eq", "value": secret}]

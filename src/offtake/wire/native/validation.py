@@ -14,6 +14,7 @@ from offtake.wire.native.errors import Fault
 from offtake.wire.native.schema import FORMS
 
 _QUOTED = re.compile(r"'([^']*)'")
+_TOO_LONG = "too_long"  # of lists
 _LITERALS = frozenset({"literal_error", "enum"})
 _Location = tuple[str | int, ...]
 
@@ -25,7 +26,8 @@ def faults_of(error: RequestValidationError, body_field: Any) -> list[Fault]:
     for detail in error.errors():
         origin, *location = detail["loc"]
         keys = tuple(existing_keys(location, error.body, detail["type"])) if origin == "body" else tuple(location)
-        found.setdefault((origin, keys), _fault(detail, origin, keys, model))
+        if (origin, keys) not in found or detail["type"] == _TOO_LONG:  # not that a list is none of the other types
+            found[origin, keys] = _fault(detail, origin, keys, model)
     return list(found.values())
 
 
