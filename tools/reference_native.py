@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,16 +12,30 @@ from offtake.wire.native.errors import ERRORS, HTTP_CODES, TITLES
 from offtake.wire.native.openapi import DOCUMENT_PATH, document
 
 # Bodies in the sequence of the page; what they contain follows.
-_BODIES = ("ExportBody", "ExportTimespan", "FilterBody", "ParametersBody", "CsvOptions", "SplitBody", "RetentionBody")
+_BODIES = (
+    "ExportBody",
+    "PreviewBody",
+    "ExportTimespan",
+    "FilterBody",
+    "ParametersBody",
+    "CsvOptions",
+    "SplitBody",
+    "RetentionBody",
+)
 _ANSWERS = (
     "ExportDocument",
     "ProgressDocument",
     "NoticeDocument",
+    "EstimateDocument",
+    "PreviewDocument",
+    "ReportDocument",
+    "ColumnDocument",
     "ManifestDocument",
     "FileDocument",
     "LimitsDocument",
     "UsageDocument",
 )
+_UNLIMITED = 2**53  # the largest whole number of JSON: no bound
 _INTERNAL = {"wait", "invalid_grant", "invalid_scope", "impersonation_refused"}
 _INTERNAL |= {"account_not_verified"}  # no path of this API raises them
 
@@ -58,6 +73,7 @@ def native_page(generated: str) -> str:
     lines += _parameters(made["paths"])
     for name in (*_BODIES, *_ANSWERS):
         lines += _fields(name, schemas[name])
+    lines += _words(schemas)
     lines += _problems()
     return "\n".join(lines) + "\n"
 
@@ -67,7 +83,8 @@ def _parameters(paths: Mapping[str, Any]) -> Iterator[str]:
         for method, operation in operations.items():
             for each in operation.get("parameters", ()):
                 if text := each.get("description"):
-                    yield f"| `{method.upper()} {path}` | `{each['name']}` | {each['in']} | {_cell(text)} |"
+                    meaning = text + _bounds(each["schema"])
+                    yield f"| `{method.upper()} {path}` | `{each['name']}` | {each['in']} | {_cell(meaning)} |"
 
 
 def _fields(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
@@ -75,7 +92,34 @@ def _fields(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
     required = set(schema.get("required", ()))
     for field, about in schema["properties"].items():
         needed = " (required)" if field in required and name.endswith(("Body", "Timespan")) else ""
-        yield f"| `{field}`{needed} | {_cell(_type(about))} | {_cell(about.get('description', ''))} |"
+        yield f"| `{field}`{needed} | {_cell(_type(about))} | {_cell(_meaning(about))} |"
+
+
+def _words(schemas: Mapping[str, Any]) -> Iterator[str]:
+    yield from ("", "## Words", "", "Values of the types that are a fixed set of words.", "", "| type | values |")
+    yield "| --- | --- |"
+    for name, schema in sorted(schemas.items()):
+        if "enum" in schema:
+            yield f"| `{name}` | {_type(schema)} |"
+
+
+def _meaning(about: Mapping[str, Any]) -> str:
+    return f"{about.get('description', '')}{_bounds(about)}".strip()
+
+
+def _bounds(about: Mapping[str, Any]) -> str:
+    """Return the least, the most and the default value of a field in words."""
+    found: Iterator[Mapping[str, Any]] = iter((about, *about.get("anyOf", ())))
+    bounds = next((each for each in found if each.get("minimum")), None)
+    text = ""
+    if bounds is not None:
+        most = bounds.get("maximum", _UNLIMITED)
+        text = f" At least {bounds['minimum']:,.0f}" + (f", at most {most:,.0f}." if most < _UNLIMITED else ".")
+    default = about.get("default")
+    if default in (None, "", [], {}):
+        return text
+    shown = default if isinstance(default, str) else json.dumps(default)
+    return f"{text} Default: `{shown.replace(chr(13), 'CR ').replace(chr(10), 'LF')}`."
 
 
 def _type(about: Mapping[str, Any]) -> str:

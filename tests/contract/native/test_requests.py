@@ -187,7 +187,9 @@ def test_numbers_and_booleans_are_not_converted(client: NativeWire, value: Any) 
     ],
 )
 def test_a_timespan_that_is_none(client: NativeWire, timespan: Any, pointer: str) -> None:
-    assert list(faults(client.create(timespan=timespan))) == [pointer]
+    found = faults(client.create(timespan=timespan))
+    assert list(found) == [pointer]
+    assert "pattern" not in found[pointer]["message"]
 
 
 @pytest.mark.parametrize(
@@ -204,6 +206,7 @@ def test_a_timespan_that_is_none(client: NativeWire, timespan: Any, pointer: str
         ({"csv": {"delimiter": ";"}, "format": "json"}, "/csv"),
         ({"csv": {"delimiter": "::"}}, "/csv/delimiter"),
         ({"reuse_within": "1 day"}, "/reuse_within"),
+        ({"guard_formulas": True, "format": "parquet"}, "/guard_formulas"),
     ],
 )
 def test_a_field_with_a_wrong_value(client: NativeWire, value: dict[str, Any], pointer: str) -> None:
@@ -250,6 +253,11 @@ def test_faulty_parameters_are_named(client: NativeWire) -> None:
     )
     for since in ("2026-01-01T00:00:00", "yesterday", "-11716"):
         assert set(faults(client.http.get(f"{V1}/exports", params={"since": since}))) == {"since"}
+
+
+def test_a_list_of_too_many_values_says_so(client: NativeWire) -> None:
+    found = faults(client.create(filters=[{"column": "status", "op": "in", "value": ["x"] * 10_001}]))
+    assert "at most 10000" in found["/filters/0/value"]["message"]
 
 
 def test_values_of_the_request_are_not_repeated(client: NativeWire) -> None:

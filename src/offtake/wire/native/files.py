@@ -83,13 +83,13 @@ def link_to_file(
 ) -> str:
     """Redirect to a link to a file, which works for a short time without credentials. Each read makes a new link."""
     try:
-        return _link(_ref(id), number, call)
+        return _file_url(_ref(id), number, call)
     except ArtifactNotFound as error:
         _require_files(_ref(id), call, error)
         raise
 
 
-def _link(ref: JobRef, number: int, call: NativeCall) -> str:
+def _file_url(ref: JobRef, number: int, call: NativeCall) -> str:
     if call.settings.presigned:
         url = download.presigned_url(ref, call.by, call.on, file=number)
         if url is not None:

@@ -61,6 +61,8 @@ def _check_format(body: ExportBody, given: Decoding) -> None:
         accepted = tuple(each.value for each in compressions)
         message = f"The format {body.format} has no such compression."
         given.faults.append(Fault(keys=("compression",), message=message, accepted=accepted))
+    if body.guard_formulas and body.format != "csv":
+        given.faults.append(fault(f"This is for the format csv, and the format is {body.format}.", "guard_formulas"))
     if body.csv is not None and body.format != "csv":
         given.faults.append(fault(f"These options are for the format csv, and the format is {body.format}.", "csv"))
 

@@ -37,8 +37,16 @@ Name = Annotated[str, Field(min_length=1, max_length=_LONGEST_TEXT)]
 Values = Annotated[list[Name], Field(max_length=_MANY_VALUES)]
 Scalar = Annotated[str, Field(max_length=_LONGEST_TEXT)] | bool | int | float
 Bound = Annotated[str, Field(pattern=f"^{BOUND}$", max_length=40)]
+_PERIOD = f"^({LAST}|{'|'.join(PREVIOUS)})$"
+_DURATION = r"^[1-9][0-9]{0,4}(s|m|h|d)$"
 FormatWord = Literal["parquet", "arrow", "csv", "ndjson", "json", "xlsx"]
-Duration = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}(s|m|h|d)$")]  # as 30m: seconds, minutes, hours, days
+Duration = Annotated[str, Field(pattern=_DURATION)]  # as 30m: seconds, minutes, hours, days
+# What a value must be that does not match a pattern.
+FORMS = {
+    f"^{BOUND}$": "an instant such as 2026-11-01T00:00:00Z, a local time such as 2026-11-01T00:00:00, or a date",
+    _PERIOD: f"a number of whole hours, days, weeks or months such as 24h, 7d, 4w or 3mo, or {', '.join(PREVIOUS)}",
+    _DURATION: "a number of seconds, minutes, hours or days such as 90s, 30m, 12h or 7d",
+}
 _Interval = Annotated[int, Field(strict=True, ge=60_000, le=31_622_400_000), _AS_WHOLE]
 _ActionsCap = Annotated[int, Field(strict=True, ge=1, le=100_000), _AS_WHOLE]
 _PreviewRows = Annotated[int, Field(strict=True, ge=1, le=100), _AS_WHOLE]
@@ -60,16 +68,18 @@ class ExportTimespan(Body):
         Bound | None,
         Field(
             description="First instant, as 2026-11-01T00:00:00Z; without an offset, local time in the zone; a date is "
-            "its midnight."
+            "its midnight. A local time that occurs twice, because clocks were set back, is the first one; one that "
+            "does not occur, because they were set forward, has the offset before the change."
         ),
     ] = None
     end: Annotated[Bound | None, Field(description="The instant after the last one, in the same form.")] = None
     last: Annotated[
         str | None,
         Field(
-            pattern=f"^({LAST}|{'|'.join(PREVIOUS)})$",
+            pattern=_PERIOD,
             description="Instead of start and end: the last n whole hours, days, weeks or months of the zone (24h, 7d, "
-            "4w, 3mo), or the calendar period before the present one (previous_month).",
+            "4w, 3mo), or the calendar period before the present one (previous_day, previous_week, previous_month, "
+            "previous_quarter, previous_year).",
         ),
     ] = None
     timezone: Annotated[
@@ -157,22 +167,27 @@ class ExportBody(ReportQuery):
     name: Annotated[
         str | None, Field(min_length=1, max_length=200, description="Your own name for the export, for people.")
     ] = None
-    format: FormatWord = "csv"
+    format: Annotated[FormatWord, Field(description="Format of the files.")] = "csv"
     compression: Annotated[
         Compression | None,
         Field(description="Of the file; in parquet and arrow, of the data in it. Without it, that of the format."),
     ] = None
-    csv: Annotated[CsvOptions | None, Field(description="How csv is written; RFC 4180 without it.")] = None
+    csv: Annotated[CsvOptions | None, Field(description="Only with csv: how it is written; RFC 4180 without it.")] = (
+        None
+    )
     guard_formulas: Annotated[
         StrictBool | None,
-        Field(description="In csv, put an apostrophe before text that a spreadsheet would run; null: the server's."),
+        Field(
+            description="Only with csv: put an apostrophe before text that a spreadsheet would run; null: the server's "
+            "setting."
+        ),
     ] = None
     split: Annotated[SplitBody | None, Field(description="Without it, the export has one file.")] = None
     reuse_within: Annotated[
         Duration | None,
         Field(
-            description="Answer with a finished export of the same request that is not older and was made of the same "
-            "versions of the data, if there is one."
+            description="Answer with a finished export of the same request that is not older than this (90s, 30m, 12h, "
+            "7d) and was made of the same versions of the data, if there is one."
         ),
     ] = None
     dry_run: Annotated[StrictBool, Field(description="Only check and estimate the export; nothing is created.")] = False

@@ -11,8 +11,10 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 
 from offtake.wire.native.errors import Fault
+from offtake.wire.native.schema import FORMS
 
 _QUOTED = re.compile(r"'([^']*)'")
+_TOO_LONG = "too_long"  # of lists
 _LITERALS = frozenset({"literal_error", "enum"})
 _Location = tuple[str | int, ...]
 
@@ -24,7 +26,8 @@ def faults_of(error: RequestValidationError, body_field: Any) -> list[Fault]:
     for detail in error.errors():
         origin, *location = detail["loc"]
         keys = tuple(existing_keys(location, error.body, detail["type"])) if origin == "body" else tuple(location)
-        found.setdefault((origin, keys), _fault(detail, origin, keys, model))
+        if (origin, keys) not in found or detail["type"] == _TOO_LONG:  # not that a list is none of the other types
+            found[origin, keys] = _fault(detail, origin, keys, model)
     return list(found.values())
 
 
@@ -74,9 +77,11 @@ def _words(expected: str) -> Iterator[str]:
 
 
 def _message(detail: Mapping[str, Any]) -> str:
-    """pydantic's sentence, without its full stop. Messages of our validators follow "Value error, "."""
-    message = str(detail["msg"]).removeprefix("Value error, ").rstrip(".")
-    return "This field is required" if detail["type"] == "missing" else message
+    """A sentence without its full stop: pydantic's or ours. Messages of our validators follow "Value error, "."""
+    if detail["type"] == "missing":
+        return "This field is required"
+    form = FORMS.get(str(detail["ctx"]["pattern"])) if detail["type"] == "string_pattern_mismatch" else None
+    return f"This must be {form}" if form else str(detail["msg"]).removeprefix("Value error, ").rstrip(".")
 
 
 def _fields(model: Any, keys: Sequence[str | int]) -> tuple[str, ...]:
