@@ -38,8 +38,8 @@ _MAX_KID_LENGTH = 255
 _SECRET_NAMES = {CredentialKind.OAUTH: "client secret", CredentialKind.BASIC: "password", CredentialKind.TOKEN: "token"}
 CredentialArgument = Annotated[str, typer.Argument(help="The client id, as `credential list` shows it.")]
 _KIND = typer.Option(
-    help="oauth: client id and secret (Talkdesk); basic: user and password (Khoros); "
-    "token: one token of a person, or of the whole tenant (Loop)."
+    help="oauth: client id and secret (native API, Talkdesk); basic: user and password (Khoros); "
+    "token: one token of a person, or of the whole tenant (native API, Loop)."
 )
 UserOption = Annotated[
     str | None, typer.Option(help="User name, which basic needs; e-mail address of a token's owner.")
