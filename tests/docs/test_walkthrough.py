@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -28,7 +29,7 @@ from offtake.wire.khoros.settings import KhorosSettings
 from offtake.wire.loop.settings import LoopSettings
 from tests.fixtures.buckets import S3Server
 from tests.fixtures.installation import Installation
-from tests.fixtures.workers import create_job, job_row, run_next_attempt
+from tests.fixtures.workers import CALLS, create_job, job_row, run_next_attempt
 
 ROOT = Path(__file__).parents[2]
 NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -290,6 +291,30 @@ def test_loading_your_own_data(paste: Paste) -> None:
     assert [line for line in printed if line.endswith(" deleted")] == [
         f"{number:>10} deleted" for number in (1, 1, 1, 1, 1)
     ]
+
+
+def test_loading_exports_of_other_products(checkout: Path, paste: Paste) -> None:
+    """At most ten lines of each draft are edited, all others are in it, and exports of the reports have the rows."""
+    home = Installation(checkout / "load-home")
+    if not home.home.exists():  # the page continues another one
+        Home(home.home).create()
+    paste("docs/how-to/load-exports-of-other-products.md")
+    for name, edits in (("calls", 6), ("tickets", 8), ("contacts", 7)):
+        draft = {
+            line.partition("  # ")[0]
+            for line in (checkout / "layouts" / f"{name}-draft.toml").read_text("utf-8").splitlines()
+        }
+        shipped = (checkout / "layouts" / f"{name}.toml").read_text("utf-8").splitlines()
+        assert [line for line in shipped if line not in draft and not line.endswith("  # edited")] == []
+        assert sum(line.endswith("  # edited") for line in shipped) == edits <= 10
+    wanted = {"calls": 5, "contacts": 3, "conversation": 2, "user": 4}
+    for report in wanted:
+        create_job(home, replace(CALLS, dialect="native", report=report), tenant="desk")
+    with home.services() as on:
+        done = [job_row(home, run_next_attempt(on).id) for _ in wanted]
+    assert {row["report"]: (row["status"], row["rows"]) for row in done} == {
+        report: ("succeeded", rows) for report, rows in wanted.items()
+    }
 
 
 def test_a_plain_script_that_pulls(paste: Paste) -> None:
