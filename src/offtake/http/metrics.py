@@ -22,12 +22,13 @@ from starlette.responses import Response
 from offtake.core import counters as names
 from offtake.core.admin import worker_registry
 from offtake.core.services import Services
+from offtake.core.sources import records
 from offtake.errors import Unavailable
 from offtake.http.access_log import CompletedRequest
 from offtake.http.traffic import Traffic
 from offtake.model.job import OPEN, Status
 from offtake.model.source import FileState, SourceSummary
-from offtake.store import counters, leaders, source_files
+from offtake.store import counters, leaders
 from offtake.store.counters import CounterValue, OpenJobs
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -154,7 +155,7 @@ class _StoreCollector(Collector):
             with self._on.database.read() as connection:
                 open_jobs, now = counters.open_jobs(connection), self._on.now(connection)
                 is_led = leaders.is_held(connection, leaders.MAINTENANCE, now=now)
-                sources = source_files.summaries(connection)
+            sources = records.list_sources(self._on)
             alive = worker_registry.count_alive(self._on, within=_WORKER_TIMEOUT)
         except (Unavailable, SQLAlchemyError):
             up.add_metric([], 0)
