@@ -28,7 +28,7 @@ from offtake.wire import DIALECTS
 from reference_native import native_page
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
-_KINDS = {str: "TEXT", int: "INTEGER", Path: "PATH", datetime: "DATE"}
+_KINDS = {str: "TEXT", int: "INTEGER", Path: "PATH", datetime: "DATE", float: "number"}
 _GENERATED = "<!-- Made by `make reference` from the code; change it there. -->"
 
 

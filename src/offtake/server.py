@@ -29,6 +29,7 @@ from offtake import __version__
 from offtake.app import build_app, build_services, build_tls, build_traffic, render_unparsed
 from offtake.composition.executor import build_executor, build_maintenance
 from offtake.composition.resources import log_resources
+from offtake.composition.sources import build_sources
 from offtake.composition.storage import check_storage
 from offtake.core.admin.identity import unknown_tenants
 from offtake.core.services import Services
@@ -171,7 +172,9 @@ def serve(home: Home, settings: Settings) -> None:
     if tls is not None:
         _warn_if_expired(tls)
     try:
-        maintenance = build_maintenance(services, settings, holder=f"server-{services.new_id()}")
+        sources = build_sources(home, settings)
+        holder = f"server-{services.new_id()}"
+        maintenance = build_maintenance(services, settings, holder=holder, sources=sources)
         with executor.background(services), maintenance, DenialWriter(services):
             server.run(sockets=[listener])
     finally:
@@ -192,7 +195,7 @@ def run_worker(home: Home, settings: Settings, *, name: str, stop_with_input: bo
         _log.info("worker_started", worker=name, quick=quick, **_facts(home, settings, services))
         if not stop_with_input:  # otherwise, the server has logged them
             log_resources(services, settings)
-        with build_maintenance(services, settings, holder=name):
+        with build_maintenance(services, settings, holder=name, sources=build_sources(home, settings)):
             executor.work(services, Worker(name=name, longest=services.attempt.long if quick else None), shutdown)
     finally:
         services.database.close()

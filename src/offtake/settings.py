@@ -26,6 +26,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 from pydantic_settings import SettingsError as NotJson
 
 from offtake.core.settings import BudgetSettings, LoginSettings, PreviewSettings
+from offtake.core.sources.settings import SourceName, SourceSettings
 from offtake.errors import SettingsError
 from offtake.executor.settings import MaintenanceSettings, TemporalSettings, WorkerSettings
 from offtake.http.limit_settings import ConnectionSettings, DownloadSettings
@@ -118,6 +119,7 @@ class Settings(BaseSettings):
     metrics: MetricsSettings = MetricsSettings()
     storage: StorageSettings = StorageSettings()
     log: LogSettings = LogSettings()
+    sources: dict[SourceName, SourceSettings] = {}
     tenants: dict[str, dict[str, dict[str, Any]]] = {}
 
     def table(self, name: str, tenant: str | None = None) -> SettingsSection:
@@ -264,6 +266,9 @@ def _origin(keys: tuple[str, ...], toml: TomlFile, flags: Flags) -> str:
 
 
 def _suggestion(keys: tuple[str, ...]) -> str:
+    if keys[0] == "sources":
+        close = closest(keys[-1], set(SourceSettings.model_fields))
+        return f"; did you mean {close}?" if close else f"; options here: {', '.join(SourceSettings.model_fields)}"
     head, option = (keys[:2], keys[2:]) if keys[0] == "tenants" and len(keys) > 2 else ((), keys)
     known = _options() | (set() if head else set(Settings.model_fields))
     if head:

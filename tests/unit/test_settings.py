@@ -11,6 +11,8 @@ from offtake.errors import SettingsError
 from offtake.settings import Settings, load_settings, masked, rows
 from offtake.wire.talkdesk.settings import TalkdeskSettings
 
+_SOURCE = '[sources.calls]\ntenant = "acme"\nlocation = "in"\npattern = "*.csv"\n'
+
 
 def written(tmp_path: Path, text: str) -> Path:
     file = tmp_path / "offtake.toml"
@@ -46,6 +48,22 @@ def test_flags_override_the_environment_which_overrides_the_file(
         (
             "[server]\n\nport = 'x'\n",
             r"/offtake.toml:3: server.port: 'x' is not a whole number, at least 0 and .* 65535$",
+        ),
+        (
+            '[sources.calls]\ntenant = "acme"\nlocation = "in"\npattern = "*.csv"\n',
+            r"sources.calls: a source needs table or mapping",
+        ),
+        (
+            '[sources.calls]\ntenant = "acme"\nlocation = "in"\npattern = "*.csv"\ntable = "cal"\n',
+            r"sources.calls: 'cal' is no table",
+        ),
+        (
+            '[sources.calls]\ntenant = "acme"\nlocation = "in"\npattern = "*.csv"\ntable = "call"\nevry_seconds = 1\n',
+            r":6: unknown option .*did you mean every_seconds\?",
+        ),
+        (
+            '[sources.calls]\ntenant = "acme"\nlocation = "in"\npattern = "*.csv"\ntable = "call"\nmax_rejects = "x"\n',
+            r":6: sources.calls.max_rejects: .*number of rows",
         ),
         ("[server]\nport = 70000\n", r"/offtake.toml:2: server.port: 70000 is not .*, at least 0 and at most 65535$"),
         (

@@ -23,6 +23,7 @@ from offtake.cli import (
     mapping,
     report,
     server,
+    source_files,
     state,
     sweep,
     tables,
@@ -52,7 +53,7 @@ A first run:
 # The sections of the help, and the commands in each of them.
 _SECTIONS = {
     "Set up": ("init", "config", "tenant", "credential", "link-key"),
-    "Data": ("load", "mapping", "loads", "delete", "seed", "tables", "lake", "report"),
+    "Data": ("load", "mapping", "loads", "sources", "delete", "seed", "tables", "lake", "report"),
     "Run": ("serve", "worker"),
     "Operate": ("jobs", "audit", "sweep", "erase", "state"),
 }
@@ -122,6 +123,7 @@ app.add_typer(report.commands, name="report")
 app.add_typer(tables.commands, name="tables")
 app.add_typer(lake.commands, name="lake")
 app.add_typer(mapping.commands, name="mapping")
+app.add_typer(source_files.commands, name="sources")
 
 
 def main() -> None:

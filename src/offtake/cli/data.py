@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from offtake.cli import check_report
+from offtake.cli import check_report, watching
 from offtake.cli.completeness import (
     CompleteUntilNewestOption,
     CompleteUntilOption,
@@ -53,6 +54,7 @@ from offtake.cli.sources import (
     expand,
 )
 from offtake.cli.tables import find_table
+from offtake.cli.watching import WatchEveryOption, WatchOption, WatchUnchangedOption
 from offtake.core.admin import identity
 from offtake.core.loads import changes
 from offtake.core.loads.changes import Target
@@ -65,6 +67,7 @@ from offtake.lake.seed import SIZES, SeedPlan
 from offtake.lake.seed import seed as seed_lake
 from offtake.lake.seed.ownership import tables_with_other_rows
 from offtake.lake.tables import Table, tables
+from offtake.model.source import WatchPolicy
 from offtake.model.timespan import Timespan
 
 _SELDOM = ("left_out", "marked", "deleted")  # counts that are not printed if they are 0
@@ -184,6 +187,9 @@ def load(
     check: Annotated[
         bool, typer.Option("--check", help="Read everything, change nothing, and list all faults by column.")
     ] = False,
+    watch: WatchOption = None,
+    watch_every: WatchEveryOption = 30.0,
+    watch_unchanged: WatchUnchangedOption = 10.0,
     pattern: GlobOption = None,
     form: FormatOption = None,
     sheet: SheetOption = None,
@@ -227,13 +233,20 @@ def load(
     completeness = declared(model, complete_until, newest=complete_until_newest, lowers=lower_completeness)
     services = open_home(home)
     identity.get_tenant(tenant, services)
+    target = Target(tenant=tenant, table=model, actor=operator_name())
+    if watch is not None:
+        _refuse_with_watch([] if files == [model.name] else files, pattern, is_check=check, reject_to=reject_to)
+        source = watching.ad_hoc_source(watch, pattern[0] if pattern else "*", target)
+        policy = WatchPolicy(every=timedelta(seconds=watch_every), unchanged=timedelta(seconds=watch_unchanged))
+        source = replace(source, form=form, options=options, completeness=completeness, policy=policy)
+        watching.run(source, services)
+        return
     found = expand(services, files, pattern or (), form)
     if check:
         _check(services, model, found.inputs, options, tenant=tenant, as_json=as_json)
         return
     if reject_to is not None:
         check_output_option("--reject-to", reject_to, home, inputs=[each.local for each in found.inputs if each.local])
-    target = Target(tenant=tenant, table=model, actor=operator_name())
     with storage_checked(services), progress_bar(f"Loading {table}", "{task.completed:,.0f} rows") as progress:
         task = progress.add_task("rows", total=None)
         done = changes.load(
@@ -258,6 +271,14 @@ def load(
         as_json,
         "\n".join([*lines, f"load {done.id}"]),
     )
+
+
+def _refuse_with_watch(
+    files: Sequence[str], patterns: Sequence[str] | None, *, is_check: bool, reject_to: Path | None
+) -> None:
+    if files or is_check or reject_to is not None or len(patterns or ()) > 1:
+        message = "takes no files, no --check, no --reject-to and one --glob at most"
+        raise typer.BadParameter(message, param_hint="--watch")
 
 
 def _check(

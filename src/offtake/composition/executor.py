@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 
 from offtake.core.services import Services
+from offtake.core.sources.source import WatchedSource
 from offtake.errors import SettingsError
 from offtake.executor.maintenance import Maintenance
 from offtake.executor.maintenance_tasks import Intervals
@@ -45,7 +46,9 @@ def build_executor(home: Home, settings: Settings) -> Executor:
     )
 
 
-def build_maintenance(services: Services, settings: Settings, *, holder: str) -> Maintenance:
+def build_maintenance(
+    services: Services, settings: Settings, *, holder: str, sources: Sequence[WatchedSource] = ()
+) -> Maintenance:
     """This process's part in the maintenance of the installation; ``holder`` names it among the others."""
     given = settings.maintenance
     intervals = Intervals(
@@ -54,7 +57,7 @@ def build_maintenance(services: Services, settings: Settings, *, holder: str) ->
         sweep=timedelta(seconds=given.sweep_seconds),
         redispatch=timedelta(seconds=given.redispatch_seconds),
     )
-    return Maintenance(services, holder, intervals)
+    return Maintenance(services, holder, intervals, sources)
 
 
 def build_temporal(home: Home, settings: Settings) -> TemporalAddress:

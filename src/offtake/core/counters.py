@@ -8,6 +8,7 @@ from datetime import datetime
 from offtake.core.services import Services
 from offtake.model.artifact import Artifact
 from offtake.model.job import Lease, Status
+from offtake.model.source import FileState
 from offtake.store import counters
 from offtake.store.counters import CounterValue
 
@@ -21,6 +22,8 @@ LEASES_LOST = "leases_lost"
 SWEEPS = "sweeps"  # runs of a task that removes files; label: the task
 SWEPT = "swept"  # files that a task has removed; label: the task
 UNSWEPT = "unswept"  # files that a task could not remove; label: the task
+SOURCE_FILES = "source_files"  # files that were loaded; label: the source
+SOURCE_ROWS = "source_rows"  # rows of these files; label: the source
 SECONDS = (1, 5, 15, 60, 300, 1800, 7200)
 LONGER = "+Inf"
 
@@ -54,6 +57,13 @@ def jobs_ended(by_dialect: Mapping[str, int], status: Status) -> list[CounterVal
         CounterValue(name=JOBS_ENDED, dialect=dialect, label=status, value=value)
         for dialect, value in by_dialect.items()
     ]
+
+
+def source_file(source: str, state: FileState, rows: int) -> list[CounterValue]:
+    """Return the counters of an attempt at a file that left the file in ``state``."""
+    if state is not FileState.LOADED:
+        return []
+    return [CounterValue(name=SOURCE_FILES, label=source), CounterValue(name=SOURCE_ROWS, label=source, value=rows)]
 
 
 def leases_lost(by_dialect: Mapping[str, int]) -> list[CounterValue]:

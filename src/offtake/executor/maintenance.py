@@ -14,6 +14,7 @@ the disk of its own machine: at its start, and whenever a sweep was requested or
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from datetime import datetime
 
@@ -21,6 +22,8 @@ import structlog
 
 from offtake.core.exports import retention
 from offtake.core.services import Services
+from offtake.core.sources.source import WatchedSource
+from offtake.core.sources.watch import watch
 from offtake.errors import OfftakeError, Unavailable
 from offtake.executor.background import BackgroundThread
 from offtake.executor.leader import Leadership
@@ -36,11 +39,12 @@ _JOIN_SECONDS = 2.0  # for a running task when the process exits; the next leade
 class Maintenance(BackgroundThread):
     """Runs the maintenance tasks while the block runs and this process leads. ``holder`` names this process."""
 
-    def __init__(self, on: Services, holder: str, intervals: Intervals) -> None:
+    def __init__(self, on: Services, holder: str, intervals: Intervals, sources: Sequence[WatchedSource] = ()) -> None:
         super().__init__("maintenance", self._run, join_seconds=_JOIN_SECONDS)
         self._on = on
         self._holder = holder
         self._tasks = tasks(on, intervals)
+        self._sources = sources
         self._leadership = Leadership(leaders.MAINTENANCE, holder, on)
 
     def _run(self) -> None:
@@ -55,7 +59,10 @@ class Maintenance(BackgroundThread):
         """Run the tasks until this process exits or loses its lease."""
         _log.info("maintenance_leader", holder=self._holder)
         with ExitStack() as running:
-            threads = [running.enter_context(_TaskThread(task, self._on)) for task in self._tasks]
+            threads: list[BackgroundThread] = [_TaskThread(task, self._on) for task in self._tasks]
+            threads += [_SourceThread(source, self._on) for source in self._sources]
+            for thread in threads:
+                running.enter_context(thread)
             try:
                 self._keep_lease()
             finally:
@@ -99,6 +106,13 @@ class _TaskThread(BackgroundThread):
             else:
                 poll = min(_POLL_SECONDS, every) if self._task.recorded else every
                 self._pause = 0.0 if is_due else poll
+
+
+class _SourceThread(BackgroundThread):
+    """Loads the new files of one source, so that a long load delays neither a task nor another source."""
+
+    def __init__(self, source: WatchedSource, on: Services) -> None:
+        super().__init__(f"source-{source.name}", lambda: watch(source, on, self._done), join_seconds=_JOIN_SECONDS)
 
 
 class _LocalSweep(BackgroundThread):

@@ -22,10 +22,12 @@ from starlette.responses import Response
 from offtake.core import counters as names
 from offtake.core.admin import worker_registry
 from offtake.core.services import Services
+from offtake.core.sources import records
 from offtake.errors import Unavailable
 from offtake.http.access_log import CompletedRequest
 from offtake.http.traffic import Traffic
 from offtake.model.job import OPEN, Status
+from offtake.model.source import FileState, SourceSummary
 from offtake.store import counters, leaders
 from offtake.store.counters import CounterValue, OpenJobs
 
@@ -48,6 +50,8 @@ _COUNTERS: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
     ),
     ("offtake_swept_files", names.SWEPT, ("task",), "Files that a maintenance task removed."),
     ("offtake_unswept_files", names.UNSWEPT, ("task",), "Files that a maintenance task could not remove."),
+    ("offtake_source_files", names.SOURCE_FILES, ("source",), "Files of unattended sources that were loaded."),
+    ("offtake_source_rows", names.SOURCE_ROWS, ("source",), "Rows of these files."),
 )
 
 
@@ -151,6 +155,7 @@ class _StoreCollector(Collector):
             with self._on.database.read() as connection:
                 open_jobs, now = counters.open_jobs(connection), self._on.now(connection)
                 is_led = leaders.is_held(connection, leaders.MAINTENANCE, now=now)
+            sources = records.list_sources(self._on)
             alive = worker_registry.count_alive(self._on, within=_WORKER_TIMEOUT)
         except (Unavailable, SQLAlchemyError):
             up.add_metric([], 0)
@@ -168,7 +173,29 @@ class _StoreCollector(Collector):
         yield leader
         yield from _queue(open_jobs, self._dialects, now=now)
         yield from _sums(stored)
+        yield from _sources(sources, now=now)
         yield _durations(stored, self._dialects)
+
+
+def _sources(found: Sequence[SourceSummary], *, now: datetime) -> Iterator[Metric]:
+    """Yield what sources keep waiting; sources of several tenants with one name are one."""
+    waiting, quarantined, last = defaultdict[str, int](int), defaultdict[str, int](int), dict[str, datetime]()
+    for each in found:
+        name = each.source.name
+        waiting[name] += each.files.get(FileState.WAITING, 0) + each.files.get(FileState.LOADING, 0)
+        quarantined[name] += each.files.get(FileState.QUARANTINED, 0)
+        if each.last_success is not None:
+            last[name] = max(each.last_success, last.get(name, each.last_success))
+    ages = {name: max(0.0, (now - at).total_seconds()) for name, at in last.items()}
+    for name, values, help_ in (
+        ("offtake_source_waiting_files", waiting, "Files of sources that are not loaded yet."),
+        ("offtake_source_quarantined_files", quarantined, "Files of sources that are in quarantine."),
+        ("offtake_source_seconds_since_success", ages, "Time since a file of the source was loaded last."),
+    ):
+        family = GaugeMetricFamily(name, help_, labels=["source"])
+        for source, value in values.items():
+            family.add_metric([source], value)
+        yield family
 
 
 def _queue(open_jobs: Sequence[OpenJobs], dialects: Sequence[str], *, now: datetime) -> Iterator[Metric]:
@@ -193,6 +220,7 @@ def _sums(stored: Sequence[CounterValue]) -> Iterator[Metric]:
         for one in stored:
             if one.name == counter:
                 values = {"dialect": one.dialect, "outcome": one.label, "status": one.label, "task": one.label}
+                values["source"] = one.label
                 family.add_metric([values[label] for label in labels], one.value)
         yield family
 

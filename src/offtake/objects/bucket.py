@@ -143,6 +143,12 @@ class Bucket:
             for page in obstore.list(self.store, prefix=prefix):
                 yield from (str(item["path"]) for item in page)
 
+    def objects(self, prefix: str) -> Iterator[tuple[str, int, str]]:
+        """Yield key, size and a mark of the version of all objects under a prefix, page by page."""
+        with _storage_errors():
+            for page in obstore.list(self.store, prefix=prefix):
+                yield from ((str(it["path"]), int(it["size"]), str(it["e_tag"] or it["last_modified"])) for it in page)
+
     def has_conditional_writes(self) -> bool:
         """Return whether the service refuses to create an object that exists; commits of the lake rely on it.
 

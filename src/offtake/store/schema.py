@@ -35,6 +35,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from offtake.model.job import LEASED, OPEN, Status
 from offtake.model.load import LoadState
+from offtake.model.source import FileState
 
 NUL = "\0"  # PostgreSQL refuses texts with this character, even in a comparison, so no stored name has it
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -436,6 +437,25 @@ load = Table(
     CheckConstraint("(state = 'undone') = (undone_by IS NOT NULL)", name="undone"),
 )
 Index("ix_load_tenant_table_name_started_at", load.c.tenant, load.c.table_name, load.c.started_at)
+# The files of sources (``store/source_files.py``). No foreign keys, as for loads.
+source_file = Table(
+    "source_file",
+    metadata,
+    Column("tenant", String(63), primary_key=True),
+    Column("source", String(32), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("bytes", BigInteger, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("changed_at", Instant, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("not_before", Instant, nullable=False),
+    Column("load", String(36), nullable=True),
+    Column("error", String(64), nullable=True),
+    Column("finished_at", Instant, nullable=True),
+    CheckConstraint(f"state IN ({_listed(FileState)})", name="state"),
+    CheckConstraint("state <> 'loading' OR load IS NOT NULL", name="loading"),
+)
 _DECLARES = load.c.complete_until.is_not(None)
 Index(
     "ix_load_complete_until",

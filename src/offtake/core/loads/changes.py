@@ -7,6 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from offtake.core.loads.record import recorded
 from offtake.core.services import Services
 from offtake.errors import LakeError
@@ -61,7 +63,7 @@ class Target:
         )
 
 
-def load(
+def load(  # noqa: PLR0913
     target: Target,
     files: Sequence[Path | Input],
     options: LoadOptions,
@@ -69,12 +71,16 @@ def load(
     on: Services,
     *,
     completeness: Completeness | None = None,
+    begin: Callable[[Connection, str], None] | None = None,
 ) -> Recorded:
-    """Load files. Raises LakeError, LoadRejected, StorageUnavailable; nothing is changed then."""
+    """Load files; ``begin`` is called as ``recorded`` says.
+
+    Raises LakeError, LoadRejected, StorageUnavailable; nothing is changed then.
+    """
     if completeness is not None and target.table.event_time is None:
         raise LakeError(f"The rows of {target.table.name} have no event time, so no source declares how far they are.")
     new = target.new(LoadKind.LOAD, files, mapping_digest=digest(options.mapping), completeness=completeness)
-    with recorded(new, on) as recording:
+    with recorded(new, on, begin=begin) as recording:
         declares_newest = completeness is not None and completeness.until is None
         stored = load_files(
             on.lake,

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from sqlalchemy import Connection
+
 from offtake.core.loads.resolve import resolve, resolve_all
 from offtake.core.services import Services
 from offtake.errors import LakeError, OfftakeError, Unavailable, UnknownName
@@ -28,10 +30,13 @@ class Recording:
 
 
 @contextmanager
-def recorded(new: NewLoad, on: Services) -> Iterator[Recording]:
+def recorded(
+    new: NewLoad, on: Services, *, begin: Callable[[Connection, str], None] | None = None
+) -> Iterator[Recording]:
     """Record a change while the block makes it; without an outcome it has failed, unless the lake has it.
 
-    Records of killed processes are resolved first. Raises UnknownName, StorageUnavailable, LakeError, Unavailable.
+    ``begin`` gets the id in the transaction that adds the record, and what it raises prevents the change. Records of
+    killed processes are resolved first. Raises UnknownName, StorageUnavailable, LakeError, Unavailable.
     """
     resolve_all(on, table=new.table)
     table = tables()[new.table]
@@ -57,6 +62,8 @@ def recorded(new: NewLoad, on: Services) -> Iterator[Recording]:
             if tenant is not None and tenant.removing_at is not None:
                 raise UnknownName(f"The tenant {new.tenant} is being removed; nothing was changed.")
             base_version = None if delta is None else delta.version()
+            if begin is not None:
+                begin(connection, load_id)
             loads.add(connection, load_id, new, base_version=base_version, now=on.now(connection))
         change = Change(id=load_id, confirm=lambda: _require_running(load_id, on))
         try:

@@ -1,0 +1,1 @@
+"""Sources: locations whose new files are loaded without an operator."""

@@ -1,0 +1,44 @@
+"""List sources and their files, and let quarantined files wait for another attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from offtake.core.services import Services
+from offtake.errors import StateError, UnknownName
+from offtake.model.source import SourceFile, SourceSummary
+from offtake.store import source_files
+
+
+def list_sources(on: Services) -> Sequence[SourceSummary]:
+    """Return the sources of all tenants that have seen a file."""
+    with on.database.read() as connection:
+        return source_files.summaries(connection)
+
+
+def get(name: str, on: Services, *, tenant: str | None) -> SourceSummary:
+    """Return the source of that name. Raises UnknownName, also if several tenants have one and none is given."""
+    found = [each for each in list_sources(on) if each.source.name == name and tenant in (None, each.source.tenant)]
+    if len(found) > 1:
+        tenants = ", ".join(each.source.tenant for each in found)
+        raise UnknownName(f"Several tenants have a source {name}: {tenants}; name one with --tenant.")
+    if not found:
+        raise UnknownName(f"No source {name} has seen a file; list them with: offtake sources list")
+    return found[0]
+
+
+def files(summary: SourceSummary, on: Services) -> Sequence[SourceFile]:
+    """Return all files of a source, by name."""
+    with on.database.read() as connection:
+        return source_files.listed(connection, summary.source)
+
+
+def retry(summary: SourceSummary, file: str, on: Services) -> None:
+    """Let a quarantined file wait for an attempt. Raises UnknownName, StateError."""
+    known = {each.name: each for each in files(summary, on)}
+    if file not in known:
+        raise UnknownName(f"The source {summary.source.name} has seen no file {file!r}.")
+    with on.database.write() as connection:
+        if not source_files.retry(connection, summary.source, file, now=on.now(connection)):
+            state = known[file].state
+            raise StateError(f"The file {file} is {state}; only a quarantined one can be retried.")

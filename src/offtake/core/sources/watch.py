@@ -1,0 +1,147 @@
+"""Load the new files of a source, each once, in the order of their names.
+
+The transaction that adds the record of a load also makes its file ``loading`` and names the load. So a process that is
+killed at any point leaves a file whose load can be looked up: ``core/loads/resolve.py`` tells whether it was committed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from threading import Event
+
+import structlog
+from sqlalchemy import Connection
+
+from offtake.core.loads import changes
+from offtake.core.loads.resolve import KILLED, resolve_all
+from offtake.core.services import Services
+from offtake.core.sources.outcome import FileFailure, finish, is_transient
+from offtake.core.sources.source import WatchedSource
+from offtake.errors import JobStateConflict, LakeError, OfftakeError, UnknownName
+from offtake.lake.ingest.expand import InputExpander
+from offtake.lake.ingest.watched import WatchedFile, watched_files
+from offtake.model.source import FileState, SourceFile
+from offtake.store import identity, source_files
+
+_log = structlog.get_logger("offtake.sources")
+
+
+def watch(source: WatchedSource, on: Services, stop: Event) -> None:
+    """Load new files until ``stop`` is set. Faults of the location or the state database are logged and tried again."""
+    every, unchanged = source.policy.every.total_seconds(), source.policy.unchanged.total_seconds()
+    while not stop.is_set():
+        try:
+            waits = load_new_files(source, on, stop)
+        except OfftakeError as error:
+            _log.warning("source_failed", source=source.name, tenant=source.target.tenant, error=error.code)
+            waits = False
+        stop.wait(min(every, max(unchanged, 1.0)) if waits else every)
+
+
+def load_new_files(source: WatchedSource, on: Services, stop: Event) -> bool:
+    """Load the files that are ready; return whether some still wait.
+
+    Raises LakeError, StorageUnavailable, Unavailable; errors of a file are recorded.
+    """
+    _require_tenant(source, on)
+    found = {each.name: each for each in watched_files(source.location, source.pattern, on.bucket)}
+    known = _see(source, found, on)
+    for file in known:
+        if file.state is FileState.LOADING and not _resolve(source, file, on):
+            return True  # another process loads it
+    for file in _listed(source, on):
+        if file.state is not FileState.WAITING or file.name not in found:
+            continue
+        if stop.is_set() or not _is_ready(source, file, found[file.name], on):
+            return True  # later files wait for it
+        if not _load(source, file, found[file.name], on):
+            return True
+    return False
+
+
+def _require_tenant(source: WatchedSource, on: Services) -> None:
+    with on.database.read() as connection:
+        tenant = identity.get_tenant(connection, source.target.tenant)
+    if tenant is None or tenant.removing_at is not None:
+        raise UnknownName(f"The source {source.name} names the tenant {source.target.tenant}, which does not exist.")
+
+
+def _see(source: WatchedSource, found: Mapping[str, WatchedFile], on: Services) -> list[SourceFile]:
+    """Record new and changed files, and return all files."""
+    known = _listed(source, on)
+    marks = {each.name: each.fingerprint for each in known}
+    fresh = [each for each in found.values() if marks.get(each.name) != each.fingerprint]
+    if fresh:
+        with on.database.write() as connection:
+            now = on.now(connection)
+            for each in fresh:
+                source_files.see(
+                    connection, source.ref, each.name, bytes=each.bytes, fingerprint=each.fingerprint, now=now
+                )
+        known = _listed(source, on)
+    return known
+
+
+def _listed(source: WatchedSource, on: Services) -> list[SourceFile]:
+    with on.database.read() as connection:
+        return list(source_files.listed(connection, source.ref))
+
+
+def _resolve(source: WatchedSource, file: SourceFile, on: Services) -> bool:
+    """Record what became of the load of a process that ended; return False while it is running."""
+    resolve_all(on, table=source.target.table.name)
+    return finish(source, file, FileFailure(code=KILLED, is_transient=True), on) is not None
+
+
+def _is_ready(source: WatchedSource, file: SourceFile, found: WatchedFile, on: Services) -> bool:
+    with on.database.read() as connection:
+        now = on.now(connection)
+    is_unchanged = found.appears_complete or now - file.changed_at >= source.policy.unchanged
+    return is_unchanged and file.not_before <= now and file.fingerprint == found.fingerprint
+
+
+def _load(source: WatchedSource, file: SourceFile, found: WatchedFile, on: Services) -> bool:
+    """Attempt to load a file; return whether the next one may be loaded."""
+    begun = file
+
+    def begin(connection: Connection, load_id: str) -> None:
+        nonlocal begun
+        if not source_files.begin(connection, source.ref, file, load_id):
+            raise JobStateConflict("Another process loads the file, or it changed.")
+        begun = replace(file, state=FileState.LOADING, load=load_id, attempts=file.attempts + 1)
+
+    started_at, error = time.monotonic(), None
+    try:
+        inputs = InputExpander(form=source.form, bucket=on.bucket).expand([found.word]).inputs
+        changes.load(
+            source.target,
+            inputs,
+            source.options,
+            lambda rows: None,
+            on,
+            completeness=source.completeness,
+            begin=begin,
+        )
+    except JobStateConflict:
+        return False
+    except OfftakeError as raised:
+        if begun is file and not isinstance(raised, LakeError):
+            raise  # nothing is wrong with the file
+        error = raised
+    failure = None
+    if error is not None:
+        has_changed = _has_changed(source, found, on)
+        failure = FileFailure(code=error.code, is_transient=has_changed or is_transient(error))
+    state = finish(source, begun, failure, on, seconds=time.monotonic() - started_at)
+    return state in (FileState.LOADED, FileState.QUARANTINED)
+
+
+def _has_changed(source: WatchedSource, found: WatchedFile, on: Services) -> bool:
+    """Return whether the file is not as it was listed: it was replaced, written further or removed."""
+    try:
+        now = {each.name: each for each in watched_files(source.location, source.pattern, on.bucket)}
+    except OfftakeError:
+        return False
+    return now.get(found.name) != found

@@ -1,0 +1,109 @@
+"""Statements on the files of sources. Each move is one statement that names the state it starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, select, update
+
+from offtake.model.source import FileState, SourceFile, SourceRef, SourceSummary
+from offtake.store.schema import source_file
+
+
+def listed(connection: Connection, source: SourceRef) -> Sequence[SourceFile]:
+    """Return all files of a source, by name."""
+    statement = select(source_file).where(_of(source)).order_by(source_file.c.name)
+    return sorted((_file(row) for row in connection.execute(statement)), key=lambda each: each.name)
+
+
+def see(connection: Connection, source: SourceRef, name: str, *, bytes: int, fingerprint: str, now: datetime) -> None:  # noqa: A002
+    """Record a file that is new or has other content than before: it waits. A file that is being loaded stays."""
+    values: dict[str, Any] = {"bytes": bytes, "fingerprint": fingerprint, "state": FileState.WAITING.value}
+    values |= {"changed_at": now, "attempts": 0, "not_before": now, "error": None}
+    is_this = and_(_of(source), source_file.c.name == name)
+    known = connection.execute(select(source_file.c.fingerprint).where(is_this)).one_or_none()
+    if known is None:
+        connection.execute(insert(source_file).values(tenant=source.tenant, source=source.name, name=name, **values))
+    elif known.fingerprint != fingerprint:
+        connection.execute(
+            update(source_file).where(is_this, source_file.c.state != FileState.LOADING.value).values(**values)
+        )
+
+
+def begin(connection: Connection, source: SourceRef, file: SourceFile, load_id: str) -> bool:
+    """Begin an attempt at a waiting file; return False if another process has begun one or the file changed."""
+    values = {"state": FileState.LOADING.value, "load": load_id, "attempts": source_file.c.attempts + 1}
+    return _move(connection, source, file, FileState.WAITING, values)
+
+
+def end(  # noqa: PLR0913
+    connection: Connection,
+    source: SourceRef,
+    file: SourceFile,
+    state: FileState,
+    *,
+    now: datetime,
+    not_before: datetime,
+    error: str | None,
+) -> bool:
+    """End the attempt at a file, whose load it names. Return False if another process has ended it."""
+    is_over = state in (FileState.LOADED, FileState.QUARANTINED)
+    values = {"state": state.value, "not_before": not_before, "error": error, "finished_at": now if is_over else None}
+    return _move(connection, source, file, file.state, values)
+
+
+def retry(connection: Connection, source: SourceRef, name: str, *, now: datetime) -> bool:
+    """Let a quarantined file wait for an attempt again; return False if it is not quarantined."""
+    is_this = and_(_of(source), source_file.c.name == name, source_file.c.state == FileState.QUARANTINED.value)
+    values = {"state": FileState.WAITING.value, "attempts": 0, "not_before": now, "finished_at": None}
+    return connection.execute(update(source_file).where(is_this).values(**values)).rowcount > 0
+
+
+def summaries(connection: Connection) -> Sequence[SourceSummary]:
+    """Return what is known of all sources, by tenant and name."""
+    key = (source_file.c.tenant, source_file.c.source)
+    statement = select(
+        *key, source_file.c.state, func.count().label("files"), func.max(source_file.c.finished_at).label("last")
+    ).group_by(*key, source_file.c.state)
+    found: dict[SourceRef, SourceSummary] = {}
+    for row in connection.execute(statement):
+        ref, state = SourceRef(tenant=row.tenant, name=row.source), FileState(row.state)
+        before = found.get(ref, SourceSummary(source=ref, files={}, last_success=None))
+        last = row.last if state is FileState.LOADED else before.last_success
+        found[ref] = SourceSummary(source=ref, files={**before.files, state: row.files}, last_success=last)
+    return [found[ref] for ref in sorted(found, key=lambda each: (each.tenant, each.name))]
+
+
+def _of(source: SourceRef) -> ColumnElement[bool]:
+    return and_(source_file.c.tenant == source.tenant, source_file.c.source == source.name)
+
+
+def _move(
+    connection: Connection, source: SourceRef, file: SourceFile, state: FileState, values: Mapping[str, Any]
+) -> bool:
+    is_this = and_(
+        _of(source),
+        source_file.c.name == file.name,
+        source_file.c.state == state.value,
+        source_file.c.fingerprint == file.fingerprint,
+    )
+    if state is FileState.LOADING:
+        is_this = and_(is_this, source_file.c.load == file.load)
+    return connection.execute(update(source_file).where(is_this).values(**values)).rowcount > 0
+
+
+def _file(row: Row[Any]) -> SourceFile:
+    return SourceFile(
+        name=row.name,
+        bytes=row.bytes,
+        fingerprint=row.fingerprint,
+        state=FileState(row.state),
+        changed_at=row.changed_at,
+        attempts=row.attempts,
+        not_before=row.not_before,
+        load=row.load,
+        error=row.error,
+        finished_at=row.finished_at,
+    )
