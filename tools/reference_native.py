@@ -36,7 +36,7 @@ _ANSWERS = (
     "UsageDocument",
 )
 _UNLIMITED = 2**53  # the largest whole number of JSON: no bound
-_INTERNAL = {"wait", "invalid_grant", "invalid_scope", "impersonation_refused"}
+_INTERNAL = {"wait", "invalid_grant", "invalid_scope", "link_refused", "link_expired", "impersonation_refused"}
 _INTERNAL |= {"account_not_verified"}  # no path of this API raises them
 
 

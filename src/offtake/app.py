@@ -48,7 +48,6 @@ from offtake.store.migrate import migrate
 from offtake.tenant_settings import tenant_table
 from offtake.tls import Tls
 from offtake.wire import DIALECTS, Dialect, Wire, openapi, pages
-from offtake.wire.native import NATIVE
 from offtake.wire.pages import ApiDocument
 
 Built = TypeVar("Built")
@@ -165,7 +164,7 @@ def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIA
         health.router(
             traffic, _readiness(services, settings), metrics.exposition, token.get_secret_value() if token else None
         ),
-        downloads.router(services, NATIVE.errors.render),
+        downloads.router(services),
         openapi.router(documents, __version__, public_url),
         pages.router([_api(dialect, documents[dialect.name]) for dialect in DIALECTS], __version__),
     ]
@@ -191,8 +190,8 @@ def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIA
 
 
 def _error_surfaces() -> list[ErrorSurface]:
-    """Return who answers the errors of which paths. Signed links have the problems of the native API."""
-    return [*(dialect.errors for dialect in DIALECTS), downloads.error_surface(NATIVE.errors.render)]
+    """Return who answers the errors of which paths."""
+    return [*(dialect.errors for dialect in DIALECTS), downloads.ERRORS]
 
 
 def render_unparsed(fault: HttpFault, path: str) -> Response | None:

@@ -13,24 +13,27 @@ import structlog
 from fastapi import APIRouter
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from offtake.core.exports.download import INVALID_LINK, RETRY_SECONDS, UNREADABLE, Download, Link, open_link
 from offtake.core.services import Services
 from offtake.errors import (
+    ArtifactNotFound,
     ExportError,
     LinkRefused,
     OfftakeError,
     StorageUnavailable,
+    Throttled,
     Unavailable,
+    Waitable,
 )
 from offtake.http.access_log import bind_log
 from offtake.http.admission import REFUSAL, TRAFFIC, client_address
 from offtake.http.conditions import failed_condition
 from offtake.http.content_encoding import accepts_gzip, compress
 from offtake.http.download_threads import in_download_thread
-from offtake.http.errors import ErrorSurface, HttpFault
+from offtake.http.errors import ErrorSurface, HttpFault, nearest, retry_headers
 from offtake.http.middleware import remote_address
 from offtake.http.ranges import ByteRange, parse_ranges
 
@@ -38,6 +41,13 @@ _log = structlog.get_logger("offtake.download")
 PREFIX = "/download"
 _LONGEST_NUMBER = 9  # digits
 Render = Callable[[OfftakeError | HttpFault, str], Response]
+_STATUS: dict[type[OfftakeError], int] = {
+    LinkRefused: 403,
+    ArtifactNotFound: 404,
+    Throttled: 429,
+    Waitable: 503,
+    OfftakeError: 500,
+}
 
 
 class _File(Response):
@@ -186,13 +196,8 @@ def link_path(link: Link) -> str:
     return f"{PREFIX}/{link.job}/{name}?expires={link.expires}&signature={link.signature}{number}"
 
 
-def error_surface(render: Render) -> ErrorSurface:
-    """Return the paths of signed links, whose errors ``render`` answers."""
-    return ErrorSurface(prefixes=(PREFIX,), render=render, renders_unparsed=True)
-
-
-def router(on: Services, render: Render) -> APIRouter:
-    """Return the router for GET and HEAD of a signed link; ``render`` answers errors."""
+def router(on: Services) -> APIRouter:
+    """Return the router for GET and HEAD of a signed link."""
     routes = APIRouter(tags=["download"])
 
     @routes.api_route(PREFIX + "/{job}/{file_name}", methods=["GET", "HEAD"], operation_id="download")
@@ -212,7 +217,7 @@ def router(on: Services, render: Render) -> APIRouter:
             on.denials.add(error, dialect="download", address=remote_address(request))
             raise
         bind_log(request, dialect=opened.job.request.dialect, tenant=opened.job.tenant, job=job)
-        return answer(opened, render)
+        return answer(opened)
 
     return routes
 
@@ -224,7 +229,15 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def answer(download: Download, render: Render) -> Response:
+def _render_error(error: OfftakeError | HttpFault, path: str) -> Response:
+    """Render an error of the download path as JSON, which clients of all dialects expect."""
+    if isinstance(error, HttpFault):
+        return JSONResponse({"code": "http", "message": error.message}, error.status, headers=dict(error.headers))
+    headers = retry_headers(error) if isinstance(error, Waitable) else None
+    return JSONResponse({"code": error.code, "message": error.message}, nearest(_STATUS, error), headers=headers)
+
+
+def answer(download: Download, render: Render = _render_error) -> Response:
     """Return the response that sends the file; ``render`` renders its errors (412, 416, 503)."""
     name = quote(download.file_name)
     parameter = f'filename="{name}"' if name == download.file_name else f"filename*=utf-8''{name}"
@@ -237,3 +250,6 @@ def answer(download: Download, render: Render) -> Response:
         "x-export-rows": str(download.file.rows),
     }
     return _File(download, headers, render)
+
+
+ERRORS = ErrorSurface(prefixes=(PREFIX,), render=_render_error, renders_unparsed=True)

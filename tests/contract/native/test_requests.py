@@ -274,9 +274,8 @@ def test_a_path_that_does_not_exist(client: NativeWire) -> None:
     assert wrong.headers["allow"] == "GET, HEAD, POST"
     secret = "sEcReT-1"
     link = client.http.get(f"/download/{secret}/{secret}?expires={secret}&signature={secret}")
-    assert "ask for a new one" in assert_problem(link, 403, "link_refused")["detail"]
-    assert secret not in link.text
-    assert_problem(client.http.post("/download/a/b"), 405, "method_not_allowed")
+    assert (link.status_code, link.headers["content-type"]) == (403, "application/json")  # as for all dialects
+    assert link.json() == {"code": "link_refused", "message": "The link is not valid; ask for a new one."}
 
 
 # --- who may do what -------------------------------------------------------------------------------------------------

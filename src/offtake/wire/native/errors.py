@@ -69,8 +69,6 @@ TITLES: dict[str, str] = {
     "job_not_found": "There is no such export",
     "job_on_hold": "The export is held",
     "job_state_conflict": "Not possible in the present state of the export",
-    "link_expired": "The link has ended",
-    "link_refused": "The link is not valid",
     "malformed_body": "The body is no JSON object that can be stored",
     "malformed_request": "The request is not HTTP",
     "method_not_allowed": "The path does not have this method",
