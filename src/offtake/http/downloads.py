@@ -252,4 +252,4 @@ def answer(download: Download, render: Render = _render_error) -> Response:
     return _File(download, headers, render)
 
 
-ERRORS = ErrorSurface(prefixes=(PREFIX,), render=_render_error, renders_unparsed=True)
+ERRORS = ErrorSurface(prefixes=(PREFIX,), render=_render_error)
