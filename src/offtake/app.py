@@ -66,6 +66,7 @@ def build_services(home: Home, settings: Settings) -> Services:
     artifacts = build_artifacts(home, settings)
     artifacts.prepare()
     options = TenantOptions(database)
+    options.all()  # the first read, which must not be in a transaction
     return Services(
         database=database,
         tenant_options=options,

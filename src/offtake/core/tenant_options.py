@@ -37,13 +37,20 @@ class TenantOptions:
                 if self._read_at is None:
                     self._read()
         elif self._clock() - self._read_at >= REFRESH_SECONDS and self._lock.acquire(blocking=False):
-            try:
-                self._read()
-            except Unavailable:  # those that were read before apply
-                self._read_at = self._clock()
-            finally:
-                self._lock.release()
+            if self._database.is_connected:  # no thread waits for a second connection while it has one
+                threading.Thread(target=self._refresh, name="tenant-options", daemon=True).start()
+            else:
+                self._refresh()
         return self._options
+
+    def _refresh(self) -> None:
+        """Read the options and release the lock; if the database does not respond, the previous ones apply."""
+        try:
+            self._read()
+        except Unavailable:
+            self._read_at = self._clock()
+        finally:
+            self._lock.release()
 
     def of(self, tenant: str, table: str) -> Mapping[str, Any]:
         """Return the tenant's options of one table of the settings."""

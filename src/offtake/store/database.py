@@ -55,6 +55,12 @@ _BEGIN = "offtake_begin"  # whether to begin a transaction; false for single rea
 _SERVER_FAULTS = ("08", "40", "53", "57", "58", "25006", "25P03")
 
 
+class _Held(threading.local):
+    """The number of connections that this thread has."""
+
+    connections = 0
+
+
 class Database:
     """The state database and its transactions. Thread-safe; must not be shared with forked processes.
 
@@ -72,6 +78,7 @@ class Database:
         self.engine = _engine(self.url, connections)
         # SQLite allows one writer and lets waiting ones sleep ever longer; threads wait for this semaphore instead.
         self._writers = threading.BoundedSemaphore(1 if is_sqlite else connections)
+        self._held = _Held()
         # Point reads in the process never block and take less time than a switch to another thread.
         self.reads_in_process = is_sqlite
         # Readers begin no transaction: one statement sees one state, and the round trips of BEGIN and COMMIT are saved.
@@ -126,9 +133,18 @@ class Database:
             raise Unavailable(_BUSY, retry_after=_RETRY_SECONDS)
         try:
             with _reachable(), self.engine.begin() as connection:
-                yield connection
+                self._held.connections += 1
+                try:
+                    yield connection
+                finally:
+                    self._held.connections -= 1
         finally:
             self._writers.release()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether this thread has a connection of ``write`` or ``read``: it must not wait for another one then."""
+        return self._held.connections > 0
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -142,10 +158,12 @@ class Database:
             except IndexError:
                 connection = self._reader.connect()
             is_reusable = False
+            self._held.connections += 1
             try:
                 yield connection
                 is_reusable = self.reads_in_process and len(self._idle_readers) < _IDLE_READERS
             finally:
+                self._held.connections -= 1
                 if is_reusable:
                     self._idle_readers.append(connection)
                 else:

@@ -61,7 +61,7 @@ def purge_records(on: Services) -> int:
 
     Return the number of records removed.
     """
-    default, own = on.budgets.default, on.budgets.overrides
+    default, own = on.budgets.default, dict(on.budgets.overrides)
     with on.database.write() as connection:
         now = on.now(connection)
         done = purge.purge(connection, before=now - default.ended_life, other_than=own.keys(), limit=PURGE_BATCH_SIZE)
