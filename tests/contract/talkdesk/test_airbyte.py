@@ -81,9 +81,8 @@ def _rows(folder: Path, tenant: str) -> list[dict[str, Any]]:
     files = [unquote(uri) for uri in DeltaTable(str(folder)).file_uris()]
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
-    shown = "SELECT to_json(t) FROM (SELECT * EXCLUDE (tenant, month) FROM found WHERE tenant = $tenant) AS t"
-    if folder.name in DIMENSIONS:
-        shown = shown.replace("(tenant, month)", "(tenant)")
+    hidden = "tenant, _version, _load_version" + ("" if folder.name in DIMENSIONS else ", month")
+    shown = f"SELECT to_json(t) FROM (SELECT * EXCLUDE ({hidden}) FROM found WHERE tenant = $tenant) AS t"
     source = "read_parquet($files, hive_partitioning = true, hive_types_autocast = false, union_by_name = true)"
     statement = shown.replace("found", source)
     found = connection.execute(statement, {"files": files, "tenant": tenant}).fetchall()
