@@ -57,6 +57,8 @@
 Errors have no HTTP status and no exit code: each dialect and the command line map them in one table.
 Messages never contain secrets, filter values or rows. The exception is ``LoadRejected``, which quotes the faulty value
 to the operator who loads the file.
+
+All classes are in one module, so that a boundary finds every class that it has to answer in one place.
 """
 
 from __future__ import annotations

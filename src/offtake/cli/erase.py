@@ -24,6 +24,8 @@ from offtake.cli.options import (
 )
 from offtake.core.admin.erasure.erase import ErasureOptions
 from offtake.core.admin.erasure.erase import erase as erase_person
+from offtake.core.admin.erasure.receipt import Receipt
+from offtake.core.services import Services
 from offtake.output_file import output_file
 
 _FROM_STDIN = "-"
@@ -69,12 +71,20 @@ def erase(
     services = open_home(home)
     services.artifacts.check()
     options = ErasureOptions(dry_run=dry_run, cancel_running=cancel_running, wait=timedelta(seconds=wait))
+    done = _erased(tenant, given, options, services)
+    result = done.to_json() | {"dry_run": dry_run}
+    if receipt is not None:
+        _write_receipt(receipt, result)
+    show(result, as_json, _text(result))
+
+
+def _erased(tenant: str, person: str, options: ErasureOptions, services: Services) -> Receipt:
     with storage_checked(services), progress_bar("Erasing", "{task.fields[what]}") as progress:
         task = progress.add_task("parts", total=None, what="")
         try:
-            done = erase_person(
+            return erase_person(
                 tenant,
-                given,
+                person,
                 operator_name(),
                 services,
                 options=options,
@@ -82,12 +92,12 @@ def erase(
             )
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint="--person") from error
-    result = done.to_json() | {"dry_run": dry_run}
-    if receipt is not None:
-        with output_file(receipt) as file:
-            file.write([json.dumps(result, indent=2), "\n"])
-            file.publish()
-    show(result, as_json, _text(result))
+
+
+def _write_receipt(path: Path, result: dict[str, Any]) -> None:
+    with output_file(path) as file:
+        file.write([json.dumps(result, indent=2), "\n"])
+        file.publish()
 
 
 def _text(result: dict[str, Any]) -> str:

@@ -153,8 +153,12 @@ def set_tenant(
         options=options,
     )
     tenants.change_tenant(changed, operator_name(), services)
-    own = {f"{table}.{option}": value for table, values in options.items() for option, value in values.items()}
-    result: dict[str, Any] = {"tenant": name, "timezone": changed.zone, "company_key": changed.company_key}
+    _show_changed(changed, as_json)
+
+
+def _show_changed(changed: Tenant, as_json: bool) -> None:
+    own = {f"{table}.{option}": value for table, values in changed.options.items() for option, value in values.items()}
+    result: dict[str, Any] = {"tenant": changed.name, "timezone": changed.zone, "company_key": changed.company_key}
     result |= {"verified": changed.is_verified, "limits": own}
     lines = [f"{option:>16}  {value}" for option, value in result.items() if option != "limits" and value is not None]
     lines += [f"{option} = {'none' if value is None else value}" for option, value in own.items()]

@@ -1,7 +1,8 @@
 """Tables of the state database, with the invariants of the state machine as CHECK constraints.
 
 Instants are TIMESTAMP WITH TIME ZONE on PostgreSQL and whole microseconds since 1970 (UTC) on SQLite; both compare and
-sort as instants. ``migrations/`` creates the database; a test compares the result with this module.
+sort as instants. ``migrations/`` creates the database; a test compares the result with this module. All tables are in
+one module, because they are declarations that refer to each other and are read together.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def _open_iceberg(staging: Staging, file: InputFile, options: ReaderOptions) -> 
         reader = table.scan().to_arrow_batch_reader()
     except LakeError:
         raise
-    except Exception as error:
+    except Exception as error:  # the libraries have many classes of errors, and no common one
         raise _unreadable(file.name, "Iceberg", error) from error
     return batch_source(staging, file.name, ICEBERG, reader.schema, numbered(_batches(file.name, "Iceberg", reader)))
 
@@ -77,7 +77,7 @@ def _version(path: Path) -> int:
 def _batches(name: str, label: str, reader: Any) -> Iterator[Any]:
     try:
         yield from reader
-    except Exception as error:
+    except Exception as error:  # the libraries have many classes of errors, and no common one
         raise _unreadable(name, label, error) from error
 
 

@@ -64,7 +64,7 @@ def _workbook(file: InputFile, stored: BinaryIO) -> Workbook:
 
     try:
         return openpyxl.load_workbook(stored, read_only=True, data_only=True, keep_links=False)
-    except Exception as error:
+    except Exception as error:  # openpyxl lets the errors of its XML and ZIP parsers through
         raise _damaged(file.name, error) from error
 
 
@@ -87,7 +87,7 @@ def _rows(name: str, sheet: ReadOnlyWorksheet) -> Iterator[tuple[int, Sequence[o
     while True:
         try:
             row = next(rows, None)
-        except Exception as error:
+        except Exception as error:  # as above
             raise _damaged(name, error) from error
         if row is None:
             return
