@@ -10,12 +10,9 @@ import difflib
 import re
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from offtake.errors import FieldFault, InvalidRequest
-from offtake.settings_messages import explain
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 _LONGEST_NULL = 16  # characters
 # Text that the file contains for a number, a boolean, an instant or a list.
@@ -67,31 +64,6 @@ class CsvOptions(BaseModel):
         if self.delimiter in self.null:
             raise ValueError(f"null contains the delimiter {self.delimiter!r}; choose another word")
         return self
-
-
-def read_csv_options(given: Mapping[str, Any], *, field: str = "csv") -> CsvOptions:
-    """Return the options; one that is absent has its default. ``field`` is the name of the options in the request.
-
-    Raises InvalidRequest, which names each faulty option, what is accepted and, for an unknown one, the nearest name.
-    """
-    try:
-        return CsvOptions(**given)
-    except ValidationError as error:
-        faults = [_fault(field, detail["loc"], explain(detail, _option(detail["loc"]))) for detail in error.errors()]
-        raise InvalidRequest("The options of the format are not valid.", faults) from None
-
-
-def _option(location: tuple[int | str, ...]) -> Any:
-    return CsvOptions.model_fields.get(str(location[0])) if location else None
-
-
-def _fault(field: str, location: tuple[int | str, ...], message: str) -> FieldFault:
-    if not location:  # several options contradict each other
-        return FieldFault(field, message)
-    name = str(location[0])
-    if name not in CsvOptions.model_fields:
-        message = f"there is no such option; {nearest_of(name, CsvOptions.model_fields)}"
-    return FieldFault(f"{field}.{name}", message)
 
 
 def nearest_of(name: str, known: Mapping[str, object] | tuple[str, ...]) -> str:
