@@ -23,7 +23,7 @@ from offtake.model.report import Report
 from offtake.model.request import ExportRequest
 from offtake.model.timespan import Timespan
 from offtake.model.view import TableView
-from offtake.wire import DIALECTS
+from offtake.wire.presentations import PRESENTATIONS
 from process_memory import peak_mb
 
 NULL_DEVICE = Path("/dev/null")
@@ -69,7 +69,7 @@ def _prepared(session: Session, wanted: dict[str, Any]) -> tuple[Report, ExportR
     catalogue = load_catalogue(
         BUILT_IN,
         tables={name: dict(table.stored_columns) for name, table in tables().items()},
-        dialects=[dialect.name for dialect in DIALECTS],
+        dialects=list(PRESENTATIONS),
     )
     report: Report = catalogue.reports[wanted["report"]]
     timespan = Timespan(

@@ -17,7 +17,7 @@ from offtake.core.report_cases.case import cases_of
 from offtake.core.report_cases.empty_tables import Trial, add_case, inline_table
 from offtake.core.report_cases.run import fill
 from offtake.lake.tables import tables
-from offtake.wire import DIALECTS
+from offtake.wire.presentations import PRESENTATIONS
 
 _USE = re.compile(r'^    \{ table = "(?P<table>\w+)", prune = "(?P<prune>\w+)".*\},(?P<comment> #.*)?$', re.MULTILINE)
 
@@ -27,7 +27,7 @@ def main() -> None:
     catalogue = load_catalogue(
         BUILT_IN,
         tables={name: dict(table.stored_columns) for name, table in tables().items()},
-        dialects=[dialect.name for dialect in DIALECTS],
+        dialects=list(PRESENTATIONS),
     )
     for name in sys.argv[1:] or sorted(catalogue.reports):
         path = BUILT_IN / name / "report.toml"

@@ -24,7 +24,7 @@ from offtake.engine.plan import bound_values
 from offtake.lake.tables import TableColumn, tables
 from offtake.model.report import Publication, Report
 from offtake.settings import PREFIX, rows
-from offtake.wire import DIALECTS
+from offtake.wire.presentations import PRESENTATIONS
 from reference_native import native_page
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
@@ -213,7 +213,7 @@ def _catalogue() -> Catalogue:
     return load_catalogue(
         BUILT_IN,
         tables={name: dict(table.stored_columns) for name, table in tables().items()},
-        dialects=[dialect.name for dialect in DIALECTS],
+        dialects=list(PRESENTATIONS),
     )
 
 

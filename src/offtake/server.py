@@ -26,7 +26,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from offtake import __version__
-from offtake.app import build_app, build_services, build_tls, build_traffic, render_unparsed
+from offtake.app import build_services
 from offtake.composition.executor import build_executor, build_maintenance
 from offtake.composition.resources import log_resources
 from offtake.composition.sources import build_sources
@@ -44,6 +44,7 @@ from offtake.http.protocol import LimitedProtocol, limited_protocol
 from offtake.http.settings import ServerSettings
 from offtake.http.tls_listener import TlsListener
 from offtake.http.traffic import Traffic
+from offtake.http_app import build_app, build_tls, build_traffic, render_unparsed
 from offtake.notify import notify
 from offtake.settings import Settings
 from offtake.tls import Tls

@@ -35,10 +35,10 @@ from offtake.objects.settings import StorageSettings
 from offtake.settings_messages import closest, explain
 from offtake.settings_section import SettingsSection
 from offtake.tomlfile import TomlFile, TomlSyntaxError, read_toml
-from offtake.wire import DIALECTS
 from offtake.wire.khoros.settings import KhorosSettings
 from offtake.wire.loop.settings import LoopSettings
 from offtake.wire.native.settings import NativeSettings
+from offtake.wire.presentations import PRESENTATIONS
 from offtake.wire.talkdesk.settings import TalkdeskSettings
 
 Flags = Mapping[str, Mapping[str, Any]]  # values of command-line options by table and option
@@ -287,7 +287,7 @@ def _options() -> set[str]:
 
 
 def _dialects() -> set[str]:
-    return {dialect.name for dialect in DIALECTS}
+    return set(PRESENTATIONS)
 
 
 def _faults_of_lists() -> Iterator[str]:

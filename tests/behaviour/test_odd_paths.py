@@ -12,7 +12,7 @@ import httpx
 import pytest
 import trustme
 
-from offtake.app import build_catalogue
+from offtake.composition.catalogue import build_catalogue
 from offtake.home import Home
 from offtake.lake.engine_path import engine_path
 from offtake.lake.storage import unsupported_characters

@@ -26,14 +26,14 @@ from offtake.model.column_filter import ColumnFilter, FilterOperator, require_fi
 from offtake.model.report import Prune, Report, TableUse
 from offtake.model.request import changed_parameters
 from offtake.settings import Settings
-from offtake.wire import DIALECTS
+from offtake.wire.presentations import PRESENTATIONS
 from tests.fixtures.filtering import fulfils, random_filter
 from tests.fixtures.row_comparison import are_same_rows, assert_same_rows
 
 CATALOGUE = load_catalogue(
     BUILT_IN,
     tables={name: dict(table.stored_columns) for name, table in tables().items()},
-    dialects=[dialect.name for dialect in DIALECTS],
+    dialects=list(PRESENTATIONS),
 )
 ALL = [case for name in CATALOGUE.reports for case in cases_of(name, BUILT_IN / name)]
 CASES = [pytest.param(case, id=case.id) for case in ALL]
@@ -43,7 +43,7 @@ SHOWN = [
     for dialect in sorted({dialect for dialect, _ in CATALOGUE.publications})
     if case.shown(dialect) is not None
 ]
-PRESENTATIONS = {dialect.name: dialect.presentation(Settings().table(dialect.name)) for dialect in DIALECTS}
+PRESENT = {name: build(Settings().table(name)) for name, build in PRESENTATIONS.items()}
 PARTITIONS = 3
 FILTERED_REQUESTS = 8
 
@@ -94,7 +94,7 @@ def test_the_dialect_shows_the_expected_entries(case: Case, dialect: str, filled
     with filled(case).open() as (session, request):
         columns = choose(publication, request.columns, "json").columns
         key = [column.name for column in columns if column.source in report.key]
-        query = entries_query(report, PRESENTATIONS[dialect](publication, request), columns, request)
+        query = entries_query(report, PRESENT[dialect](publication, request), columns, request)
         assert_same_rows(session.rows(query), case.shown(dialect) or [], key=key)
 
 

@@ -14,14 +14,14 @@ import pytest
 from offtake.catalogue import BUILT_IN
 from offtake.catalogue.load import Catalogue, load_catalogue
 from offtake.lake.tables import tables
-from offtake.wire import DIALECTS
+from offtake.wire.presentations import PRESENTATIONS
 from tests.contract.talkdesk.rows import REPORTS, names
 
 CONTRACTS = Path(__file__).parents[2] / "docs" / "reference" / "contracts"
 CATALOGUE: Catalogue = load_catalogue(
     BUILT_IN,
     tables={name: dict(table.stored_columns) for name, table in tables().items()},
-    dialects=[dialect.name for dialect in DIALECTS],
+    dialects=list(PRESENTATIONS),
 )
 PUBLISHED = {
     (dialect, publication.slug): [column.name for column in publication.columns if not column.hidden]

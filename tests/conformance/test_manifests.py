@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from alembic import command
+from alembic.config import Config
 from sqlalchemy import delete, select, text
 
 from offtake.core.admin import identity
@@ -283,7 +284,8 @@ def test_the_migration_carries_existing_jobs_over(on: Services) -> None:
 
 
 def _downgrade(database: Database, revision: str) -> None:
-    config = migrate._config(migrate.MIGRATIONS)
+    config = Config()
+    config.set_main_option("script_location", str(migrate.MIGRATIONS))
     with database.write() as connection:
         config.attributes["connection"] = connection
         command.downgrade(config, revision)

@@ -17,13 +17,14 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 
 from offtake.model.job import Job
 from offtake.model.tenant import Tenant
 from offtake.store import identity, job_queries, jobs
 from offtake.store.database import Database
-from offtake.store.migrate import MIGRATIONS, is_older, migrate
+from offtake.store.migrate import MIGRATIONS, is_older, migrate, revisions
 from offtake.store.schema import metadata
 from tests.fixtures.exports import NOON, queued
 from tests.fixtures.next_migration import COLUMNS, down_revision, next_release, revision
@@ -98,6 +99,12 @@ def test_a_migration_killed_at_any_statement_changes_nothing(upgrade: Upgrade) -
     database.close()
     assert upgrade.start(SPARED).wait(120) == 0
     upgrade.assert_whole()
+
+
+def test_the_names_of_the_files_give_the_revisions_in_their_order(tmp_path: Path) -> None:
+    for folder in (MIGRATIONS, next_release(tmp_path / "next")):
+        from_base = [script.revision for script in ScriptDirectory(str(folder)).walk_revisions()][::-1]
+        assert list(revisions(folder)) == from_base
 
 
 def test_older_current_and_newer_schemas_are_distinguished(database: Database, tmp_path: Path) -> None:

@@ -19,11 +19,11 @@ import trustme
 import typer.main
 import yaml
 
-from offtake.app import build_traffic
 from offtake.cli import app
 from offtake.http.access_log import CompletedRequest
 from offtake.http.hosts import ServedHosts
 from offtake.http.metrics import Metrics
+from offtake.http_app import build_traffic
 from offtake.settings import PREFIX, Settings, load_settings
 from tests.fixtures.installation import Installation
 from tests.fixtures.polling import wait_for

@@ -18,7 +18,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from offtake.app import build_services, installation_paths
+from offtake.app import build_services
+from offtake.composition.paths import installation_paths
 from offtake.core.services import Services
 from offtake.errors import OutputError, StorageUnavailable
 from offtake.home import Home

@@ -13,18 +13,18 @@ import typer
 from rich import box
 from rich.table import Table
 
-from offtake.app import build_catalogue, own_reports
 from offtake.catalogue.load import Catalogue
 from offtake.cli.options import DEFAULT_HOME, HomeOption, show_table
 from offtake.cli.report_check import check
 from offtake.cli.report_description import describe_report
+from offtake.composition.catalogue import build_catalogue, own_reports
 from offtake.core.report_cases.case import cases_of
 from offtake.core.report_cases.empty_tables import Trial, add_case, undeclared
 from offtake.core.report_cases.run import fill, run_case
 from offtake.errors import CatalogueError, UnknownName
 from offtake.home import Home
 from offtake.settings import load_settings
-from offtake.wire import DIALECTS
+from offtake.wire.presentations import PRESENTATIONS
 
 commands = typer.Typer(help="Inspect and test reports.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -79,7 +79,7 @@ def run_cases(
         if name not in folders:
             known = ", ".join(folders) or "none; see the setting catalogue.folders"
             raise UnknownName(f"There is no report {name} of your own; your reports are: {known}.")
-    presentations = {dialect.name: dialect.presentation(settings.table(dialect.name)) for dialect in DIALECTS}
+    presentations = {name: present(settings.table(name)) for name, present in PRESENTATIONS.items()}
     records: list[dict[str, Any]] = []
     for name in names or folders:
         trials: dict[str, Trial] = {}

@@ -9,9 +9,9 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table as Grid
 
-from offtake.app import build_catalogue
 from offtake.catalogue.load import Catalogue
 from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, show, show_table
+from offtake.composition.catalogue import build_catalogue
 from offtake.core.exports.notices import consequence
 from offtake.core.query import filters
 from offtake.errors import UnknownName

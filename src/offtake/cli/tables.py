@@ -10,8 +10,8 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table as Grid
 
-from offtake.app import build_catalogue
 from offtake.cli.options import DEFAULT_HOME, HomeOption, JsonOption, show, show_table
+from offtake.composition.catalogue import build_catalogue
 from offtake.core.query import filters
 from offtake.errors import UnknownName
 from offtake.home import Home

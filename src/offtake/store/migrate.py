@@ -2,6 +2,10 @@
 
 Several processes may migrate at the same time: each takes a lock of the database before it reads the version, so the
 first one migrates and the others find the newest version.
+
+The name of a revision's file is its identifier, or begins with it and an underscore, and the identifiers sort in the
+order of the revisions. So a database that has the newest schema already, as at nearly every start, is recognized
+without Alembic, whose import alone takes as long as a short command.
 """
 
 from __future__ import annotations
@@ -9,11 +13,7 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
 from offtake.errors import SettingsError
 from offtake.store.database import Database
@@ -27,12 +27,23 @@ def migrate(database: Database, scripts: Path = MIGRATIONS) -> None:
 
     Raises SettingsError if a newer release has migrated the database.
     """
-    config = _config(scripts)
+    known = revisions(scripts)
+    if _revision(database) != known[-1]:
+        _upgrade(database, scripts, known)
+
+
+def _upgrade(database: Database, scripts: Path, known: tuple[str, ...]) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.runtime.migration import MigrationContext
+
+    config = Config()
+    config.set_main_option("script_location", str(scripts).replace("%", "%%"))
     with database.write() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
         revision = MigrationContext.configure(connection).get_current_revision()
-        if revision is not None and revision not in _known_revisions(scripts):
+        if revision is not None and revision not in known:
             raise SettingsError(
                 "A newer release of Offtake has migrated the state database; run that release or a later one."
             )
@@ -46,24 +57,19 @@ def is_older(database: Database, scripts: Path = MIGRATIONS) -> bool:
     A newer schema is accepted: its additions do not affect this release, and two releases run together during an
     upgrade.
     """
+    revision = _revision(database)
+    return revision is None or revision in revisions(scripts)[:-1]
+
+
+@lru_cache
+def revisions(scripts: Path = MIGRATIONS) -> tuple[str, ...]:
+    """Return the identifiers of all revisions of the folder, the newest last."""
+    return tuple(sorted(file.stem.partition("_")[0] for file in (scripts / "versions").glob("*.py")))
+
+
+def _revision(database: Database) -> str | None:
+    """Return the identifier of the newest revision that the database has; None if it has none."""
     with database.read() as connection:
-        revision = MigrationContext.configure(connection).get_current_revision()
-    return revision is None or revision in _older_revisions(scripts)
-
-
-@lru_cache
-def _known_revisions(scripts: Path) -> frozenset[str]:
-    """Return all revisions of the folder."""
-    return frozenset(script.revision for script in ScriptDirectory.from_config(_config(scripts)).walk_revisions())
-
-
-@lru_cache
-def _older_revisions(scripts: Path) -> frozenset[str]:
-    """Return all revisions but the newest."""
-    return _known_revisions(scripts) - {ScriptDirectory.from_config(_config(scripts)).get_current_head() or ""}
-
-
-def _config(scripts: Path) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(scripts).replace("%", "%%"))
-    return config
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()

@@ -1,4 +1,4 @@
-"""A dialect as the server sees it: name, options, routes, errors, presentation of reports, OpenAPI document."""
+"""A dialect as the server sees it: name, routes, errors, OpenAPI document."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from starlette.requests import Request
 
 from offtake.catalogue.load import Catalogue
 from offtake.core.policy import PerTenant
-from offtake.core.presentation import Presentation
 from offtake.core.services import Services
 from offtake.http.errors import ErrorSurface
 from offtake.wire.dialect_settings import DialectSettings
@@ -39,9 +38,7 @@ class Dialect(Generic[Options]):
     """One wire language. The settings have a table of the same name."""
 
     name: str
-    settings: type[Options]
     router: Callable[[Wire[Options]], APIRouter]
-    presentation: Callable[[Options], Presentation]
     errors: ErrorSurface
     document: Callable[[Catalogue, str | None], dict[str, Any]]  # OpenAPI; the second argument is the public URL
     document_path: str  # where the router serves it

@@ -9,7 +9,6 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from offtake.app import build_traffic
 from offtake.errors import Throttled, Unavailable
 from offtake.http.connections import PER_ADDRESS, TOTAL, Connections
 from offtake.http.hosts import ServedHosts
@@ -18,6 +17,7 @@ from offtake.http.middleware import RequestLimits, build_middleware
 from offtake.http.proxies import Proxies
 from offtake.http.settings import ServerSettings
 from offtake.http.traffic import Traffic
+from offtake.http_app import build_traffic
 from offtake.settings import Settings
 
 

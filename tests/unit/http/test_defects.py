@@ -13,9 +13,10 @@ import pytest
 import structlog
 from starlette.types import Message, Scope
 
-from offtake.app import build_app, build_services, build_traffic
+from offtake.app import build_services
 from offtake.core.services import Services
 from offtake.home import Home
+from offtake.http_app import build_app, build_traffic
 from offtake.settings import Settings
 
 SECRET = "a row that must stay inside"

@@ -12,13 +12,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.types import Message, Scope
 
-from offtake.app import build_traffic
 from offtake.core.admin import identity
 from offtake.core.exports.download import open_link
 from offtake.http import downloads
 from offtake.http.admission import TRAFFIC
 from offtake.http.download_threads import MAX_THREADS
 from offtake.http.limit_settings import DownloadSettings
+from offtake.http_app import build_traffic
 from offtake.model.tenant import Tenant
 from offtake.settings import Settings
 from offtake.wire.native.errors import render_error

@@ -8,10 +8,10 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from offtake.app import build_traffic
 from offtake.core.admin.health import HealthCheck, health_checks
 from offtake.http.health import Readiness
 from offtake.http.metrics import Metrics
+from offtake.http_app import build_traffic
 from offtake.settings import Settings
 from offtake.store.database import Database, sqlite_url
 from tests.fixtures.installation import Installation

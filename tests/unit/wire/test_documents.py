@@ -15,7 +15,8 @@ from fastapi import FastAPI
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.responses import JSONResponse
 
-from offtake.wire import DIALECTS, openapi
+from offtake.wire import openapi
+from offtake.wire.dialects import DIALECTS
 from tests.property.exporting import catalogue
 
 _OWN = {dialect.name: dialect.document(catalogue(), None) for dialect in DIALECTS}

@@ -18,12 +18,14 @@ from offtake.core.policy import PerTenant
 from offtake.core.services import Services
 from offtake.errors import ExportError, NotPermitted, SettingsError
 from offtake.http.media_type import UnsupportedMedia
-from offtake.wire import DIALECTS, Wire
+from offtake.settings import Settings
+from offtake.wire.dialect import Wire
+from offtake.wire.dialects import DIALECTS
 from offtake.wire.endpoint import Endpoint, IncomingRequest, decode_nothing, new_router, permit
 from offtake.wire.endpoint import unlimited as no_rate
-from offtake.wire.khoros import KHOROS
+from offtake.wire.khoros.dialect import KHOROS
 from offtake.wire.khoros.settings import KhorosSettings
-from offtake.wire.loop import LOOP
+from offtake.wire.loop.dialect import LOOP
 from offtake.wire.loop.settings import LoopSettings
 from offtake.wire.pipeline import add_endpoints, admit, finish
 from tests.fixtures.in_process import in_process
@@ -112,7 +114,9 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 def test_every_documented_path_is_a_route(dialect: Any, services: Services) -> None:
     """All paths of the document are routes; other routes are HEAD, tolerated spellings and the document itself."""
-    wire = Wire(dialect=dialect, on=services, settings=PerTenant(default=dialect.settings()), public_url=None)
+    wire = Wire(
+        dialect=dialect, on=services, settings=PerTenant(default=Settings().table(dialect.name)), public_url=None
+    )
     served = {
         (method, route.path.replace(":path", "")) for route in dialect.router(wire).routes for method in route.methods
     }

@@ -17,12 +17,14 @@ from offtake.errors import (
     Waitable,
 )
 from offtake.http.errors import nearest_of
-from offtake.wire import DIALECTS, Dialect, khoros, loop, native, talkdesk
+from offtake.wire.dialect import Dialect
+from offtake.wire.dialects import DIALECTS
 from offtake.wire.errors import STATUSES
 from offtake.wire.khoros.errors import ERRORS as KHOROS_ERRORS
 from offtake.wire.loop.errors import CODES as LOOP_CODES
 from offtake.wire.loop.errors import ERRORS as LOOP_ERRORS
 from offtake.wire.native.errors import ERRORS as NATIVE_ERRORS
+from offtake.wire.presentations import PRESENTATIONS
 from offtake.wire.talkdesk.errors import CODES as TALKDESK_CODES
 from offtake.wire.talkdesk.errors import OAUTH_WORDS
 
@@ -54,7 +56,7 @@ def made(error: type[OfftakeError]) -> OfftakeError:
 
 def test_the_dialects_are_those_of_this_test() -> None:
     assert {dialect.name for dialect in DIALECTS} == PATHS.keys()
-    assert {khoros.KHOROS, loop.LOOP, native.NATIVE, talkdesk.TALKDESK} == set(DIALECTS)
+    assert [dialect.name for dialect in DIALECTS] == list(PRESENTATIONS)
 
 
 @pytest.mark.parametrize("error", ERRORS)
