@@ -38,7 +38,7 @@ TOKEN_ENDPOINTS_ONLY = {InvalidGrant}
 
 
 def below(error: type[ExportError]) -> Iterator[type[ExportError]]:
-    """Every error under this one. Those that have subclasses are raised themselves, too, except Waitable and JobError."""
+    """Every error under this one. Those with subclasses are raised themselves, too, except Waitable and JobError."""
     for each in error.__subclasses__():
         if each.__module__ == "offtake.errors":
             yield each
