@@ -15,11 +15,12 @@
     │   ├── AccountNotVerified      have the account verified
     │   ├── NotPermitted            ask for the missing scope
     │   │   └── ImpersonationRefused    do not impersonate, or only a permitted person
-    │   ├── JobNotFound             unknown or not visible: the answer does not say which
+    │   ├── JobError                about one job, which a dialect may call by another name
+    │   │   ├── JobNotFound         unknown or not visible: the answer does not say which
+    │   │   └── JobStateConflict    not possible in the job's current state
+    │   │       └── JobOnHold       ask the operator to release the hold
     │   ├── ArtifactNotFound        not ready, expired, deleted or unknown
     │   ├── ArtifactGone            the file was deleted or has expired
-    │   ├── JobStateConflict        not possible in the job's current state
-    │   │   └── JobOnHold           ask the operator to release the hold
     │   ├── IdempotencyConflict     repeat the first request, or use another key
     │   ├── LinkRefused             get a new download link
     │   │   └── LinkExpired         the same; the link was valid once
@@ -178,7 +179,19 @@ class ImpersonationRefused(NotPermitted):
     code = "impersonation_refused"
 
 
-class JobNotFound(ExportError):
+class JobError(ExportError):
+    """An error about one job. ``{noun}`` in the text stands for what a dialect calls it: "job", unless it says so."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text.replace("{noun}", "job"))
+        self._text = text
+
+    def worded(self, noun: str) -> str:
+        """Return the message with that noun for the job."""
+        return self._text.replace("{noun}", noun)
+
+
+class JobNotFound(JobError):
     code = "job_not_found"
 
 
@@ -190,7 +203,7 @@ class ArtifactGone(ExportError):
     code = "artifact_gone"
 
 
-class JobStateConflict(ExportError):
+class JobStateConflict(JobError):
     code = "job_state_conflict"
 
 

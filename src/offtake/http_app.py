@@ -73,8 +73,7 @@ def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIA
         own = per_tenant(dialect.name, lambda options: options, settings, services.tenant_options)
         wire = Wire(dialect=dialect, on=services, settings=own, public_url=public_url)
         app.state.wires[dialect.name] = wire
-        routers.append(dialect.router(wire))
-        groups.append(RouteGroup(routers[-1], dialect.errors.prefixes))
+        groups.append(RouteGroup(dialect.router(wire), dialect.errors.prefixes))
     app.router.routes.extend(groups)
     rules = RequestLimits(
         max_body=settings.server.max_body_bytes,
@@ -85,7 +84,7 @@ def build_app(services: Services, settings: Settings, traffic: Traffic) -> ASGIA
         hsts_seconds=settings.server.hsts_seconds,
         record_request=metrics.record_request,
     )
-    return build_middleware(app, routers, _error_surfaces(), rules)
+    return build_middleware(app, groups, _error_surfaces(), rules)
 
 
 def _error_surfaces() -> list[ErrorSurface]:

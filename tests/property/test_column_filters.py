@@ -264,6 +264,7 @@ def test_values_from_json_are_typed_or_refused(name: str, operator: FilterOperat
         ("number", FilterOperator.IN, list(range(MOST_VALUES + 1)), "value"),
         ("number", FilterOperator.RANGE, [None, None], "value"),
         ("number", FilterOperator.RANGE, [1], "value"),
+        ("number", FilterOperator.RANGE, [2, 1], "value"),
         ("number", FilterOperator.IS_NULL, [1], "value"),
         ("ended_at", FilterOperator.EQ, ["2026-03-01T08:00:00"], "value"),
         ("ended_at", FilterOperator.EQ, ["0001-01-01T00:00:00+23:00"], "value"),

@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from offtake.errors import ExportError, InvalidRequest, OfftakeError, Throttled, Waitable
@@ -32,6 +31,7 @@ from offtake.http.hosts import HostMiddleware, ServedHosts
 from offtake.http.paths import PathMiddleware
 from offtake.http.proxies import Proxies, ProxyHeadersMiddleware
 from offtake.http.response_headers import ResponseHeadersMiddleware
+from offtake.http.routing import RouteGroup
 from offtake.http.traffic import Traffic
 
 _CLIENT_CLOSED_REQUEST = 499  # nginx's status for a client that disconnected while sending; RFC 9110 has none
@@ -51,17 +51,17 @@ class RequestLimits:
 
 
 def build_middleware(
-    app: FastAPI, routers: Sequence[APIRouter], surfaces: Sequence[ErrorSurface], rules: RequestLimits
+    app: FastAPI, groups: Sequence[RouteGroup], surfaces: Sequence[ErrorSurface], rules: RequestLimits
 ) -> ASGIApp:
     """Install the error handlers on ``app`` and return it wrapped in the middleware."""
     render = _renderer(surfaces)
-    _answer_errors(app, routers, render, rules.traffic)
+    _answer_errors(app, groups, render, rules.traffic)
     body_limit = BodyLimitMiddleware(app, _limit(surfaces, rules.max_body), rules.body_seconds, rules.traffic)
     admission = AdmissionMiddleware(body_limit, render, rules.traffic)
     host = HostMiddleware(admission, render, rules.hosts)
     access_log = AccessLogMiddleware(host, render, rules.record_request)
     headers = ResponseHeadersMiddleware(access_log, hsts_seconds=rules.hsts_seconds)
-    return ProxyHeadersMiddleware(PathMiddleware(headers, routers), rules.proxies)
+    return ProxyHeadersMiddleware(PathMiddleware(headers, groups), rules.proxies)
 
 
 class DirectRoute(APIRoute):
@@ -108,14 +108,12 @@ def _plain(error: OfftakeError | HttpFault) -> Response:
     return JSONResponse(body, 500)
 
 
-def _allowed(routers: Sequence[APIRouter], scope: Scope) -> str:
+def _allowed(groups: Sequence[RouteGroup], path: str) -> str:
     """Return all methods of a path for the Allow header; the framework lists only those of the first matching route."""
-    routes = (route for router in routers for route in router.routes if isinstance(route, Route))
-    matching = (route.methods or () for route in routes if route.matches(scope)[0] is not Match.NONE)
-    return ", ".join(sorted({method for methods in matching for method in methods}))
+    return ", ".join(sorted(set[str]().union(*(group.methods(path) for group in groups))))
 
 
-def _answer_errors(app: FastAPI, routers: Sequence[APIRouter], render: Renderer, traffic: Traffic) -> None:
+def _answer_errors(app: FastAPI, groups: Sequence[RouteGroup], render: Renderer, traffic: Traffic) -> None:
     async def offtake_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, OfftakeError)  # noqa: S101 - registered for that class only
         bind_log(request, error=error.code)
@@ -128,7 +126,7 @@ def _answer_errors(app: FastAPI, routers: Sequence[APIRouter], render: Renderer,
         assert isinstance(error, HTTPException)  # noqa: S101 - registered for that class only
         fault = fault_of(error)
         if error.status_code == 405:
-            fault = replace(fault, headers={**fault.headers, "allow": _allowed(routers, request.scope)})
+            fault = replace(fault, headers={**fault.headers, "allow": _allowed(groups, request.scope["path"])})
         if isinstance(error, BodyRefused):
             request.scope[REFUSAL] = error.reason
         return render(fault, request.url.path)

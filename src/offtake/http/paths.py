@@ -9,7 +9,6 @@ import re
 from collections.abc import Sequence
 from urllib.parse import quote, unquote
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -24,9 +23,9 @@ class PathMiddleware:
     An encoded slash (%2F) is none: it belongs to a segment. The ids of a dialect may contain slashes.
     """
 
-    def __init__(self, app: ASGIApp, routers: Sequence[APIRouter]) -> None:
+    def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute]) -> None:
         self._app = app
-        self._routes: list[BaseRoute] = [route for router in routers for route in router.routes]
+        self._routes = routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on under its plain path."""

@@ -70,6 +70,11 @@ def _fits(operator: FilterOperator, values: Sequence[FilterValue]) -> bool:
             return len(values) == 1 and isinstance(values[0], bool)
 
 
+def _is_reversed(first: Any, second: Any) -> bool:
+    """Whether the bounds of a range, of one type, are in the wrong sequence."""
+    return first is not None and second is not None and first > second
+
+
 _EXPECTED_VALUES = MappingProxyType(
     {
         FilterOperator.EQ: "exactly one value, which is not null",
@@ -190,6 +195,8 @@ def read_filter(
             raise _fault(f"{field}/value", f"a value is not {wanted}") from error
     if not _fits(operator, typed):
         raise _fault(f"{field}/value", f"must have {_EXPECTED_VALUES[operator]}")
+    if operator is FilterOperator.RANGE and _is_reversed(*typed):
+        raise _fault(f"{field}/value", "the first value is greater than the second one, so no row is in the range")
     return ColumnFilter(column=name, operator=operator, values=tuple(typed))
 
 

@@ -17,7 +17,7 @@ from offtake.model.request import ExportRequest
 
 
 class Status(StrEnum):
-    """State of a job."""
+    """State of an export."""
 
     QUEUED = "queued"  # accepted; waiting for a worker, or for the next attempt
     RUNNING = "running"  # leased by a worker, which queries, writes and verifies

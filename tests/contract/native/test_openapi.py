@@ -3,6 +3,7 @@ an export."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -54,8 +55,10 @@ def openapi(idle: Served) -> OpenApiServer:
     return OpenApiServer.at(idle.url, f"{V1}/openapi.json", wait="0", prefer="wait=0")
 
 
-def test_the_document_has_every_operation(openapi: OpenApiServer) -> None:
+def test_the_document_has_every_operation(openapi: OpenApiServer, idle: Served) -> None:
     assert openapi.operations() == OPERATIONS
+    document = httpx.get(f"{idle.url}{V1}/openapi.json", trust_env=False).text
+    assert not re.findall(r"\bjobs?\b", document, re.IGNORECASE)  # the word of this API is export
 
 
 @pytest.mark.parametrize(("method", "path", "mode"), MADE_UP, ids=lambda value: getattr(value, "value", value))

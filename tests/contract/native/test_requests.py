@@ -149,6 +149,10 @@ def test_faults_of_the_model_and_of_the_report_come_at_once(client: NativeWire) 
     ]
     path = f"{V1}/exports/{client.create().json()['id']}/retention"
     assert list(faults(client.http.post(path, json={"days": 30_000, "hld": True}))) == ["/hld", "/days"]
+    wanted = {"report": REPORT, "timespan": MARCH}
+    for body, pointers in ((wanted, []), ({**wanted, "columns": ["nothing"]}, ["/columns/0"])):
+        misspelt = client.http.post(f"{V1}/exports", params={"dryrun": "1"}, json=body)
+        assert list(faults(misspelt)) == ["dryrun", *pointers]
 
 
 @pytest.mark.parametrize("value", ["5", True, 1.5, [5], "true"])
@@ -201,6 +205,10 @@ def test_a_timespan_that_is_none(client: NativeWire, timespan: Any, pointer: str
         ({"columns": [1]}, "/columns/0"),
         ({"filters": [{"column": "status", "op": "eq", "value": {"a": 1}}]}, "/filters/0/value"),
         ({"filters": {}}, "/filters"),
+        (
+            {"filters": [{"column": "created_at", "op": "range", "value": [MARCH["end"], MARCH["start"]]}]},
+            "/filters/0/value",
+        ),
         ({"name": ""}, "/name"),
         ({"compression": "zstd", "format": "xlsx"}, "/compression"),
         ({"csv": {"delimiter": ";"}, "format": "json"}, "/csv"),
@@ -246,7 +254,8 @@ def test_faulty_parameters_are_named(client: NativeWire) -> None:
     beyond = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"]  # the calendar, in UTC
     for cursor in ("abc", *(b64encode(json.dumps([each, "x"]).encode()).decode() for each in beyond)):
         assert set(faults(client.http.get(f"{V1}/exports", params={"cursor": cursor}))) == {"cursor"}
-    found = faults(client.http.get(f"{V1}/exports", params={"stat": "queued"}))
+    found = faults(client.http.get(f"{V1}/exports", params={"stat": "queued", "limit": "0"}))
+    assert list(found) == ["stat", "limit"]
     assert (found["stat"]["nearest"], found["stat"]["accepted"]) == (
         "state",
         ["report", "state", "since", "cursor", "limit"],
@@ -272,6 +281,12 @@ def test_a_path_that_does_not_exist(client: NativeWire) -> None:
     wrong = client.http.put(f"{V1}/exports")
     assert "it has GET, HEAD, POST" in assert_problem(wrong, 405, "method_not_allowed")["detail"]
     assert wrong.headers["allow"] == "GET, HEAD, POST"
+    for method in ("GET", "HEAD", "DELETE"):  # it is not the id of an export
+        wrong = client.http.request(method, f"{V1}/exports/preview")
+        assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
+    assert (
+        assert_problem(client.http.get(f"{V1}/exports/x"), 404, "job_not_found")["detail"] == "There is no such export."
+    )
     secret = "sEcReT-1"
     link = client.http.get(f"/download/{secret}/{secret}?expires={secret}&signature={secret}")
     assert (link.status_code, link.headers["content-type"]) == (403, "application/json")  # as for all dialects

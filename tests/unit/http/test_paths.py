@@ -24,7 +24,7 @@ def app() -> ASGIApp:
     router.add_api_route("/runs/{id:path}/status", _echo)
     router.add_api_route("/jobs/{id}", _echo)
     made.include_router(router)
-    return PathMiddleware(made, [router])
+    return PathMiddleware(made, router.routes)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def cancel_export(ref: JobRef, by: Caller, on: Services) -> Job:
         audit.record(connection, audit_entry("job.cancel", by, dialect=ref.dialect, job=job.id), now=now)
         cancelled = jobs.cancel(connection, job.id, tenant=job.tenant, now=now)
         if cancelled is None:
-            raise JobStateConflict("The job has ended already.")
+            raise JobStateConflict("The {noun} has ended already.")
         dispatch.enqueue(connection, cancelled, outbox.MessageKind.CANCEL, on, now=now)
         counters.add(connection, jobs_ended({ref.dialect: 1}, Status.CANCELLED))
         return cancelled

@@ -28,20 +28,20 @@ def delete_export(ref: JobRef, by: Caller, on: Services) -> None:
         now = on.now(connection)
         job = own_job(connection, ref, by)  # the stored state, so that a failed deletion can be repeated
         if job.status in OPEN:
-            raise JobStateConflict("The job has not ended; cancel it, or wait until it ends.")
+            raise JobStateConflict("The {noun} has not ended; cancel it, or wait until it ends.")
         if job.status in (Status.EXPIRED, Status.DELETED):
             raise ArtifactGone("The file was deleted or has expired.")
         audit.record(connection, audit_entry("artifact.delete", by, dialect=ref.dialect, job=job.id), now=now)
         if job.artifact is None:
             if not jobs.delete(connection, job.id):
-                raise JobStateConflict("The job has been put back into the queue.")
+                raise JobStateConflict("The {noun} has been put back into the queue.")
             return
         if not jobs.end_retention(connection, job.id, now=now):
             held = own_job(connection, ref, by)
             if held.held_at is None:
                 raise ArtifactGone("The file was deleted or has expired.")
             remedy = "the operator can release it" if held.held_by is None else "release it first"
-            raise JobOnHold(f"The job is on hold, so its file cannot be deleted; {remedy}.")
+            raise JobOnHold(f"The {{noun}} is on hold, so its file cannot be deleted; {remedy}.")
     try:
         remove_files(job, on)
     except AttemptError as error:

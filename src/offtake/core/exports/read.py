@@ -146,7 +146,7 @@ def own_job(connection: Connection, ref: JobRef, by: Caller) -> Job:
     job = find(connection, ref.id, tenant=by.principal.tenant)
     matches = job is not None and job.request.dialect == ref.dialect and ref.report in (None, job.request.report)
     if job is None or not matches or not may_see(by.principal, job):
-        raise JobNotFound("There is no such job.")
+        raise JobNotFound("There is no such {noun}.")
     return job
 
 

@@ -15,6 +15,7 @@ from offtake.errors import (
     BudgetExceeded,
     InvalidRequest,
     InvalidScope,
+    JobError,
     MalformedBody,
     NotAuthenticated,
     OfftakeError,
@@ -142,7 +143,8 @@ def render_error(error: OfftakeError | HttpFault, path: str) -> Response:
         headers["www-authenticate"] = 'Bearer realm="offtake"'
     if isinstance(error, RateExceeded):
         headers |= refused_rate_headers(error)
-    return _problem(nearest(ERRORS, error), error.code, error.message, _errors(error), headers, _frees(error))
+    detail = error.worded("export") if isinstance(error, JobError) else error.message
+    return _problem(nearest(ERRORS, error), error.code, detail, _errors(error), headers, _frees(error))
 
 
 def _frees(error: OfftakeError) -> list[FreeableExport] | None:

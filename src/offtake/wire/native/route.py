@@ -9,6 +9,7 @@ steps are counted for the audit log and rendered as problems.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -33,7 +34,7 @@ from offtake.wire.dialect import Wire
 from offtake.wire.document import JSON
 from offtake.wire.endpoint import Admission, IncomingRequest
 from offtake.wire.native.auth import NativeCall, authenticate
-from offtake.wire.native.errors import InvalidFields, unknown
+from offtake.wire.native.errors import Fault, InvalidFields, unknown
 from offtake.wire.native.rates import limit_rate
 from offtake.wire.native.settings import CREATE, PREVIEW, READ, NativeSettings
 from offtake.wire.native.sound_parts import sound_parts
@@ -133,6 +134,7 @@ class NativeRoute(APIRoute):
     def get_route_handler(self) -> Handler:
         """The path operation, from the check of its parameters on, for an admitted request."""
         operate = super().get_route_handler()
+        only_decode = self._without_operation()
         has_body = self.body_field is not None
         check: Callable[[Any, NativeCall], None] | None = getattr(self.endpoint, _CHECK, None)
         parameters = [each.alias for each in self.dependant.query_params]
@@ -142,13 +144,15 @@ class NativeRoute(APIRoute):
             try:
                 typed = JsonRequest(request.scope, request.receive)
                 typed.state.call = call
-                _refuse_unknown_parameters(request, parameters)
+                misspelt = _unknown_parameters(request, parameters)
                 if has_body:
                     await typed.parse()
-                response = await operate(typed)
+                response = await (only_decode if misspelt else operate)(typed)
             except RequestValidationError as error:
-                refusal = await run_in_threadpool(_all_faults, error, self.body_field, check, call)
-                return _refuse(refusal, call, rate_headers)
+                found = [*misspelt, *faults_of(error, self.body_field)]
+                sent = typed.parsed if has_body else None
+                faults = await run_in_threadpool(_all_faults, found, sent, self.body_field, check, call)
+                return _refuse(InvalidFields(faults), call, rate_headers)
             except (ExportError, HTTPException) as error:
                 return _refuse(error, call, rate_headers)
             response.headers.update(rate_headers)
@@ -156,24 +160,32 @@ class NativeRoute(APIRoute):
 
         return operate_admitted
 
+    def _without_operation(self) -> Handler:
+        """The path operation without its function: every request that is permitted and has no fault is invalid."""
+
+        def operation(**_: Any) -> None:
+            raise RequestValidationError([])
+
+        twin = copy(self)
+        twin.dependant = replace(self.dependant, call=operation)
+        return APIRoute.get_route_handler(twin)
+
 
 def _all_faults(
-    error: RequestValidationError,
+    found: Sequence[Fault],
+    sent: Mapping[str, Any] | None,
     body_field: Any,
     check: Callable[[Any, NativeCall], None] | None,
     call: NativeCall,
-) -> InvalidFields:
-    """Return the refusal of a request with what pydantic finds and what the operation's check finds in the rest."""
-    found = faults_of(error, body_field)
-    if check is None or not isinstance(error.body, dict):
-        return InvalidFields(found)
-    rest = sound_parts(body_field.field_info.annotation, error.body)
-    if rest is not None:
+) -> Sequence[Fault]:
+    """Return the faults of a request: those found, and what the operation's check finds in the rest of the body."""
+    rest = None if check is None or sent is None else sound_parts(body_field.field_info.annotation, sent)
+    if check is not None and rest is not None:
         try:
             check(rest.body, call)
         except InvalidFields as refusal:
-            found = [*found, *rest.further(refusal.faults, found)]
-    return InvalidFields(found)
+            return [*found, *rest.further(refusal.faults, found)]
+    return found
 
 
 def _reads_inline(call: NativeCall) -> bool:
@@ -194,11 +206,10 @@ async def _admit(incoming: IncomingRequest[NativeSettings], rate: str) -> tuple[
     return await run_in_threadpool(admit, _ADMISSIONS[rate], incoming)
 
 
-def _refuse_unknown_parameters(request: Request, known: Sequence[str]) -> None:
-    """Raise InvalidFields for parameters of the query that the operation does not have: probably misspelt ones."""
+def _unknown_parameters(request: Request, known: Sequence[str]) -> list[Fault]:
+    """Return the faults of parameters of the query that the operation does not have: probably misspelt ones."""
     names = [name for name in request.query_params if name not in known]
-    if names:
-        raise InvalidFields([replace(unknown("parameter", name, known), parameter=name) for name in names])
+    return [replace(unknown("parameter", name, known), parameter=name) for name in names]
 
 
 def _refuse(error: ExportError | HTTPException, call: NativeCall, rate_headers: Mapping[str, str]) -> Response:

@@ -155,10 +155,18 @@ class PreviewBody(ReportQuery):
 
 
 class SplitBody(Body):
-    """How an export is cut into several files: by rows or by bytes, each an upper bound of one file."""
+    """How an export is cut into several files: by rows exactly, or by bytes at most."""
 
-    rows: Annotated[_SplitRows | None, Field(description="Rows of each file but the last.")] = None
-    bytes: Annotated[_SplitBytes | None, Field(description="Most bytes of a file.")] = None
+    rows: Annotated[
+        _SplitRows | None, Field(description="Each file but the last has exactly so many rows; the last has the rest.")
+    ] = None
+    bytes: Annotated[
+        _SplitBytes | None,
+        Field(
+            description="Each file has at most so many bytes. This is no exact cut: files have whole rows and are "
+            "usually smaller by about a tenth, and a single row that is longer has a larger file of its own."
+        ),
+    ] = None
 
 
 class ExportBody(ReportQuery):
