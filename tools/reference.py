@@ -20,10 +20,11 @@ from offtake.catalogue import BUILT_IN
 from offtake.catalogue.load import Catalogue, load_catalogue
 from offtake.cli import app
 from offtake.cli.exits import EXITS
+from offtake.core.sources.settings import SourceSettings
 from offtake.engine.plan import bound_values
 from offtake.lake.tables import TableColumn, tables
 from offtake.model.report import Publication, Report
-from offtake.settings import PREFIX, rows
+from offtake.settings import PREFIX, REQUIRED, rows, rows_of_table
 from offtake.wire.presentations import PRESENTATIONS
 from reference_native import native_page
 
@@ -75,9 +76,26 @@ def settings_page() -> str:
             heading = f"[{name}]" if name else "Top level, before the first section"
             lines += ["", f"## {heading}", "", "| option | default | meaning |", "| --- | --- | --- |"]
             section = name
-        shown = "" if default is None else f"`{json.dumps(default)}`"
-        lines.append(f"| `{option}` | {shown} | {_cell(description)} |")
+        lines.append(_option_row(option, default, description))
+    lines += [
+        "",
+        "## [sources.&lt;name&gt;]",
+        "",
+        "One table per [source](../how-to/load-your-own-data.md#load-regularly), with a name of yours: small letters,"
+        " digits, `-` and `_`. Sources are in the file only; no environment variable sets their options.",
+        "",
+        "| option | default | meaning |",
+        "| --- | --- | --- |",
+    ]
+    lines += [
+        _option_row(option, default, description) for option, default, description, _ in rows_of_table(SourceSettings)
+    ]
     return "\n".join(lines) + "\n"
+
+
+def _option_row(option: str, default: object, description: str) -> str:
+    shown = "required" if default is REQUIRED else "" if default is None else f"`{json.dumps(default)}`"
+    return f"| `{option}` | {shown} | {_cell(description)} |"
 
 
 def tables_page() -> str:

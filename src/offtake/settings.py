@@ -46,6 +46,7 @@ PREFIX = "OFFTAKE_"
 MOVE_PASSWORD = "OFFTAKE_MOVE_PASSWORD"  # of `offtake state move`  # noqa: S105 - a name
 _NOT_OPTIONS = frozenset({"OFFTAKE_HOME", MOVE_PASSWORD})
 MASK = "***"  # in place of a secret
+REQUIRED = ...  # in place of the default of an option that has none
 _STORAGE_URL = r"^((s3|gs|az)://[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9._=/-]*)?|file:///[^?#]+)$"
 
 
@@ -154,7 +155,9 @@ _PARAMETER = re.compile(r"([?&](?:password|sslpassword|oauth_client_secret|scram
 
 
 def masked(value: Any) -> Any:
-    """Return the value with secrets and passwords in URLs replaced by ``MASK``."""
+    """Return the value, or all values of a table, with secrets and passwords in URLs replaced by ``MASK``."""
+    if isinstance(value, Mapping):
+        return {key: masked(each) for key, each in value.items()}
     if isinstance(value, SecretStr):
         return MASK
     if isinstance(value, str) and "://" in value:
@@ -197,10 +200,16 @@ def rows(settings: Settings | None = None) -> Iterator[tuple[str, str, Any, str,
     for table, field in Settings.model_fields.items():
         model = field.annotation
         if not (isinstance(model, type) and issubclass(model, BaseModel)):
-            continue  # tenants repeat the options of other tables
-        for name, option in model.model_fields.items():
-            value = getattr(getattr(settings, table), name) if settings else option.default
-            yield table, name, option.default, option.description or "", masked(value)
+            continue  # tenants repeat the options of other tables, and the names of sources are the operator's
+        for row in rows_of_table(model, getattr(settings, table) if settings else None):
+            yield (table, *row)
+
+
+def rows_of_table(model: type[BaseModel], values: BaseModel | None = None) -> Iterator[tuple[str, Any, str, Any]]:
+    """Yield what ``rows`` does of one table, without its name. The default is ``REQUIRED`` if there is none."""
+    for name, option in model.model_fields.items():
+        default = REQUIRED if option.is_required() else option.default
+        yield name, default, option.description or "", masked(default if values is None else getattr(values, name))
 
 
 def _read(file: Path) -> TomlFile:

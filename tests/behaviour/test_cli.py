@@ -517,10 +517,16 @@ def test_the_printed_settings_are_a_valid_settings_file(home: Path, settings: Pa
     settings.write_text(
         '[server]\npublic_url = "https://exports.example.org"\n[talkdesk]\nrows = 77\n'
         '[tenants.acme.talkdesk]\nopen_jobs = 30\ncsv_header = "names"\n'
+        '[sources.calls]\ntenant = "acme"\ntable = "call"\nlocation = "s3://ann:SECRET@bucket/calls"\n'
+        'pattern = "*.csv"\nattempts = 3\n'
     )
     before = result(command("config", "show", "--json", home=home))
     del before["attempt_resources"]  # the free disk space varies
-    settings.write_text(command("config", "show", home=home).out)
+    printed = command("config", "show", home=home).out
+    assert before["sources"]["calls"]["location"] == "s3://ann:***@bucket/calls"
+    assert "SECRET" not in printed
+    assert "[sources.calls]" in printed
+    settings.write_text(printed)
     after = result(command("config", "show", "--json", home=home))
     assert after | before == after
     assert before["talkdesk"]["rows"] == 77

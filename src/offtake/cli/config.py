@@ -10,8 +10,9 @@ import typer
 
 from offtake.cli.options import DEFAULT_HOME, HomeOption
 from offtake.composition.resources import derived_resources
+from offtake.core.sources.settings import SourceSettings
 from offtake.home import Home
-from offtake.settings import load_settings, masked, rows
+from offtake.settings import REQUIRED, load_settings, masked, rows, rows_of_table
 
 commands = typer.Typer(help="Show the settings in force.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -35,23 +36,29 @@ def show(
     settings = load_settings(folder.settings)
     resources = derived_resources(folder, settings)
     if as_json:
-        whole = settings.model_dump(mode="json")
-        shown = whole | {name: masked(value) for name, value in whole.items()}
-        typer.echo(json.dumps(shown | {"attempt_resources": resources}))
+        typer.echo(json.dumps(masked(settings.model_dump(mode="json")) | {"attempt_resources": resources}))
         return
     current = ""
     for table, option, default, description, value in rows(settings):
         if table != current:
             typer.echo(f"\n[{table}]")
             current = table
-        comment = "" if value == default else f"  (default: {json.dumps(default)})"
-        typer.echo(f"# {description}{comment}")
-        unset = _derived(resources, option) if table == "worker" else "not set"
-        typer.echo(f"# {option} = ({unset})" if value is None else f"{option} = {json.dumps(value)}")
+        _print(option, default, description, value, _derived(resources, option) if table == "worker" else "not set")
+    for name, source in settings.sources.items():
+        typer.echo(f"\n[sources.{name}]")
+        for option, default, description, value in rows_of_table(SourceSettings, source):
+            _print(option, default, description, value, "not set")
     for tenant, tables in settings.tenants.items():
         for table, values in tables.items():
             typer.echo(f"\n[tenants.{json.dumps(tenant)}.{table}]")
-            typer.echo("\n".join(f"{option} = {json.dumps(value)}" for option, value in values.items()))
+            typer.echo("\n".join(f"{option} = {json.dumps(masked(value))}" for option, value in values.items()))
+
+
+def _print(option: str, default: Any, description: str, value: Any, unset: str) -> None:
+    """Print an option as TOML, with its help and, if it is another one, its default."""
+    comment = "" if default in (value, REQUIRED) else f"  (default: {json.dumps(default)})"
+    typer.echo(f"# {description}{comment}")
+    typer.echo(f"# {option} = ({unset})" if value is None else f"{option} = {json.dumps(value)}")
 
 
 def _derived(resources: Mapping[str, Any], option: str) -> str:

@@ -17,7 +17,7 @@ from offtake.lake.ingest.mapping.expression import FUNCTIONS, Expression, read_e
 from offtake.lake.ingest.mapping.toml_mapping import read_mapping
 from offtake.lake.ingest.options import LoadOptions
 from offtake.lake.storage import FolderTableStorage
-from tests.unit.lake.stored import AGENT, stored, written
+from tests.unit.lake.stored import AGENT, STATE, stored, written
 
 FAULTY = """\
 table = "conversation"
@@ -146,9 +146,10 @@ def test_a_check_lists_all_faults_of_all_files_and_changes_nothing(lake: Lake, t
     ]
     report = check(lake, AGENT, files, tenant="acme", options=LoadOptions(mapping=mapping))
     found = {(group.column, group.reason.split(";")[0]): group for group in report.groups.values()}
+    missing = f"{tmp_path / 'map.toml'}:4: column 'Nom' is missing"
     assert set(found) == {
         ("is_active", "is not a boolean"),
-        ("name", "column 'Nom' is missing"),
+        ("name", missing),
         ("Name", "unknown column"),
         ("extra", "unknown column"),
         ("one", "unknown column"),
@@ -161,13 +162,47 @@ def test_a_check_lists_all_faults_of_all_files_and_changes_nothing(lake: Lake, t
     group = found["is_active", "is not a boolean"]
     assert (group.count, group.examples) == (3, ["no", "1"])
     assert group.first == [f"{good}:3", f"{tmp_path / 'bad.csv'}:2", f"{tmp_path / 'rows.ndjson'}:1"]
-    assert found["name", "column 'Nom' is missing"].first == [f"{tmp_path / 'bad.csv'}:1"]
+    assert found["name", missing].first == [f"{tmp_path / 'bad.csv'}:1"]
     assert (report.read, report.good, report.rejected, report.file_faults) == (7, 1, 6, True)
     assert lake.open(AGENT) is None
 
     counts = load(lake, AGENT, [good], tenant="acme", mapping=mapping, reject_to=tmp_path / "rejected")
     assert (counts.inserted, counts.rejected) == (1, 1)
     assert stored(lake, AGENT)["a1",]["name"] == "Ann"
-    message = r"bad\.csv:1: no column of agent is made from column 'Name'; .*more faults of columns: 2"
-    with pytest.raises(LakeError, match=message):
+    with pytest.raises(LakeError) as caught:
         load(lake, AGENT, files[1:2], tenant="acme", mapping=mapping)
+    lines = caught.value.message.splitlines()
+    assert ["'Name'" in lines[0], "'extra'" in lines[1], len(lines)] == [True, True, 3]
+    assert lines[2].endswith(
+        f"map.toml:4: the mapping makes name from column 'Nom', which {files[1]}:1 does not have; "
+        "it has Id, Name, email, is_active, extra"
+    )
+
+
+def test_an_expression_that_a_source_cannot_compute_is_named_with_its_line(lake: Lake, tmp_path: Path) -> None:
+    text = (
+        'table = "agent_state"\n[rows]\nfilter = "state"\nby = "length(5 + [1])"\n[values]\nzone = "UTC"\n[columns]\n'
+        'agent_id = { expression = "lower(agnt)" }\nstarted_at = { expression = "von + 5" }\n'
+        'ended_at = { expression = "length(von)" }\nis_mobile = { expression = "make_date(2026, 1, 1)" }\n'
+    )
+    mapping = read_mapping(written(tmp_path / "map.toml", text))
+    path = written(tmp_path / "a.csv", "agent,von,state\na,b,c\n")
+    where = f"{tmp_path / 'map.toml'}:"
+    expected = [
+        f"{path}:1: no column of agent_state is made from column 'agent'",
+        f"{where}8: the mapping makes agent_id from column 'agnt', which {path}:1 does not have; did",
+        f"{where}9: the expression von + 5 cannot be computed: + does not accept VARCHAR, INTEGER (von is VARCHAR;",
+        f"{where}10: the expression length(von) gives BIGINT, which does not fit instant values; accepted",
+        f"{where}11: the expression make_date(2026, 1, 1) gives DATE, which does not fit boolean values",
+        f"{where}3: the filter state gives VARCHAR, not true or false",
+        f"{where}4: the expression of by length(5 + [1]) cannot be computed: + does not accept INTEGER, INTEGER[].",
+    ]
+    with pytest.raises(LakeError) as caught:
+        load(lake, STATE, [path], tenant="acme", mapping=mapping)
+    for line, start in zip(caught.value.message.splitlines(), expected, strict=True):
+        assert line.startswith(start), line
+    wrong = written(tmp_path / "wrong.csv", "x;y\n1;2\n")
+    report = check(lake, STATE, [wrong], tenant="acme")
+    reasons = [group.reason.split(",")[0] for group in report.groups.values()]
+    semicolons = "the fields are separated by semicolons; add --delimiter ';'"
+    assert reasons == [semicolons, *["required column is missing"] * 3]

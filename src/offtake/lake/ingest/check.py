@@ -157,6 +157,8 @@ def _check_file(
     with open_bound(incoming.staging, incoming.table, path, options) as bound:
         for fault in bound.faults:
             report.add_file_fault(fault.column, fault.reason, bound.location)
+        if not bound.source.expressions:
+            return  # no column can be read
         for chunk in bound.source.chunks():
             report.read += stage_chunk(incoming, bound.source, chunk, report, tenant=tenant)
             progress(report.read)

@@ -28,6 +28,7 @@ from offtake.lake.staging import Staging, staging
 from offtake.lake.tables import Table
 
 _PLAIN = LoadOptions()
+_MOST_FAULTS = 20  # of columns that a message lists
 
 
 def load(  # noqa: PLR0913
@@ -103,8 +104,9 @@ def open_mapped(area: Staging, table: Table, file: Input, options: LoadOptions =
     """Open an input and map its columns. Raises LakeError, also for any error while the block reads it."""
     with open_bound(area, table, file, options) as bound:
         if bound.faults:
-            more = f" There are more faults of columns: {len(bound.faults) - 1}." if len(bound.faults) > 1 else ""
-            raise LakeError(f"{bound.faults[0].message}{more}")
+            more = len(bound.faults) - _MOST_FAULTS
+            listed = [fault.message for fault in bound.faults[:_MOST_FAULTS]]
+            raise LakeError("\n".join([*listed, f"… and {more} more faults of columns."] if more > 0 else listed))
         yield bound.source
 
 

@@ -175,7 +175,7 @@ _JSON_TYPES: Mapping[ColumnType, tuple[tuple[str, ...], str]] = MappingProxyType
         ColumnType.LIST: (("ARRAY",), NOT_LIST),
     }
 )
-_INTEGERS = (
+INTEGERS = (
     *("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"),
     *("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"),
 )
@@ -191,7 +191,7 @@ _FLOATS = ("DOUBLE", "FLOAT")
 _IS_WHOLE = "{v} = trunc({v})"
 _WHOLE_TYPED: _Expressions = {
     **_each(
-        [*_INTEGERS, _WHOLE_DECIMAL],
+        [*INTEGERS, _WHOLE_DECIMAL],
         "try_cast({v} AS BIGINT)",
         f"CASE WHEN try_cast({{v}} AS BIGINT) IS NULL THEN {quote_literal(TOO_LARGE)} END",
     ),
@@ -210,12 +210,12 @@ _WHOLE_TYPED: _Expressions = {
 _TYPED_EXPRESSIONS: Mapping[ColumnType, _Expressions] = MappingProxyType(
     {
         ColumnType.TEXT: _each(["UUID"], "CAST({v} AS VARCHAR)"),
-        ColumnType.ID: _each([*_INTEGERS, _WHOLE_DECIMAL, "UUID"], "CAST({v} AS VARCHAR)"),
+        ColumnType.ID: _each([*INTEGERS, _WHOLE_DECIMAL, "UUID"], "CAST({v} AS VARCHAR)"),
         ColumnType.INTEGER: _WHOLE_TYPED,
         ColumnType.SECONDS: _WHOLE_TYPED,
         ColumnType.MILLISECONDS: _WHOLE_TYPED,
         ColumnType.DECIMAL: _each(
-            [*_INTEGERS, *_FLOATS, _DECIMAL, _WHOLE_DECIMAL],
+            [*INTEGERS, *_FLOATS, _DECIMAL, _WHOLE_DECIMAL],
             "try_cast({v} AS DOUBLE)",
             f"CASE WHEN NOT isfinite(CAST({{v}} AS DOUBLE)) THEN {quote_literal(NOT_NUMBER)} END",
         ),

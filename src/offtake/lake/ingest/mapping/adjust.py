@@ -35,7 +35,14 @@ def adjusted(mapping: MappingDefinition, table: Table, adjustments: Adjustments)
         rule = columns.get(name) or ColumnRule(notation=notation_for(by_name[name].type, values))
         columns[name] = replace(rule, source=source, expression=None, constant=None)
     ignores_others = mapping.ignores_others or adjustments.ignores_others
-    return replace(mapping, options=options, values=values, columns=columns, ignores_others=ignores_others)
+    return replace(
+        mapping,
+        options=options,
+        values=values,
+        columns=columns,
+        ignores_others=ignores_others,
+        renamed=mapping.renamed | adjustments.renamed.keys(),
+    )
 
 
 def _notation(notation: Notation, adjustments: Adjustments) -> Notation:

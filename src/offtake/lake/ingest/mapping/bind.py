@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import duckdb
@@ -13,9 +12,19 @@ from offtake.lake.ingest.long_values import long_columns
 from offtake.lake.ingest.mapping.columns import lookup_variable, parse_column
 from offtake.lake.ingest.mapping.definition import ColumnRule, MappingDefinition, notation_for
 from offtake.lake.ingest.mapping.expression import Expression, read_expression
-from offtake.lake.ingest.mapping.faults import SourceFault, twice, unfit_type, unknown_column
+from offtake.lake.ingest.mapping.faults import (
+    ExpressionUse,
+    SourceFault,
+    missing_column,
+    twice,
+    uncomputable,
+    unfit_expression,
+    unfit_type,
+    unknown_column,
+    unused_column,
+)
 from offtake.lake.ingest.mapping.layers import Layers, Term
-from offtake.lake.ingest.mapping.mapped import NEVER, TENANT, UNKNOWN_COLUMN, MappedSource
+from offtake.lake.ingest.mapping.mapped import NEVER, TENANT, MappedSource
 from offtake.lake.ingest.parsing import ParseExpressions, parse_text
 from offtake.lake.ingest.readers.source import Source, SourceKind, SourceValue, Wanted
 from offtake.lake.tables import Table, TableColumn
@@ -97,35 +106,29 @@ class _Binder:
         """Yield the rule of each column: the mapping's, or the source column of the same name if no rule uses it."""
         mapping, names = self._mapping, self._source.names
         yield from mapping.columns.items()
-        named = {*mapping.ignored, *self._named()}
+        named = {*mapping.ignored, *self._named(rules_only=True)}
         for column in (*self._table.columns, TENANT):
             is_free = column.name not in mapping.columns and column.name not in named
             if is_free and (names is None or column.name in names):
                 notation = notation_for(column.type, mapping.values)
                 yield column.name, ColumnRule(source=column.name, notation=notation)
 
-    def _named(self) -> Iterator[str]:
-        """Yield the source columns that the mapping itself uses."""
+    def _named(self, *, rules_only: bool = False) -> Iterator[str]:
+        """Yield the source columns that the mapping uses: columns are made from them, or rows selected by them."""
         mapping = self._mapping
         for rule in mapping.columns.values():
             if rule.source is not None:
                 yield rule.source
         texts = [rule.expression for rule in mapping.columns.values()]
-        for text in (*texts, mapping.filter, mapping.keep_by):
+        for text in (*texts, *(() if rules_only else (mapping.filter, mapping.keep_by))):
             if text is not None:
                 yield from _expression(self._connection, text).columns
 
-    def _value(self, name: str, column: str | None) -> SourceValue | None:
-        """Return a source column that is used; adds a fault if there is none."""
+    def _value(self, name: str, column: str | None, keys: Sequence[str]) -> SourceValue | None:
+        """Return a source column that the rule at ``keys`` uses; adds a fault if there is none."""
         value = self._source.column(name)
         if value is None:
-            close = difflib.get_close_matches(name, self._source.names or (), n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(self._source.names or ())}."
-            use = f"makes {column} from" if column else "selects rows by"
-            message = (
-                f"{self._source.location}: the mapping {use} column {name!r}, which the source does not have; {hint}"
-            )
-            self._faults.append(SourceFault(column=column, reason=f"column {name!r} is missing", message=message))
+            self._faults.append(missing_column(self._mapping, self._source, name, column, keys))
             return None
         self._used[name] = value
         return value
@@ -140,7 +143,7 @@ class _Binder:
             )
         if rule.expression is not None:
             return self._computed(column, rule, rule.expression)
-        value = self._value(str(rule.source), column.name)
+        value = self._value(str(rule.source), column.name, ("columns", column.name, "from"))
         if value is None:
             return None
         if column is TENANT and value.kind is SourceKind.JSON:
@@ -152,7 +155,8 @@ class _Binder:
         return parsed
 
     def _computed(self, column: TableColumn, rule: ColumnRule, text: str) -> ParseExpressions | None:
-        found = self._evaluated(text, column.name)
+        use = self._use(text, column.name, "columns", column.name, "expression")
+        found = self._evaluated(use)
         if found is None:
             return None
         tried, duckdb_type = found
@@ -160,7 +164,7 @@ class _Binder:
         value = SourceValue(name=text, kind=SourceKind.TYPED, sql=result.sql, duckdb_type=duckdb_type)
         parsed = parse_column(self._layers, column, rule, value, result)
         if parsed is None:
-            self._faults.append(unfit_type(self._source, column, value))
+            self._faults.append(unfit_expression(use, column, duckdb_type))
             return None
         return ParseExpressions(
             source=f"CASE WHEN {tried} IS NULL THEN {quote_literal(text)} ELSE CAST({parsed.source} AS VARCHAR) END",
@@ -168,10 +172,15 @@ class _Binder:
             reason=f"CASE WHEN {tried} IS NULL THEN {_NOT_COMPUTED} ELSE {parsed.reason} END",
         )
 
-    def _evaluated(self, text: str, column: str | None) -> tuple[Term, str] | None:
+    def _use(self, text: str, column: str | None, *keys: str) -> ExpressionUse:
+        """Return the use of an expression that is written at ``keys`` of the mapping."""
+        noun = {"filter": "the filter", "by": "the expression of by"}.get(keys[-1], "the expression")
+        return ExpressionUse(text=text, column=column, keys=keys, location=self._mapping.location(*keys), noun=noun)
+
+    def _evaluated(self, use: ExpressionUse) -> tuple[Term, str] | None:
         """Return a term ``{'v': value}`` of an expression, null where it fails, and the type of the value."""
-        expression = _expression(self._connection, text)
-        values = {name: self._value(name, column) for name in expression.columns}
+        expression = _expression(self._connection, use.text)
+        values = {name: self._value(name, use.column, use.keys) for name in expression.columns}
         found = {name: value for name, value in values.items() if value is not None}
         if len(found) < len(values):
             return None
@@ -182,25 +191,28 @@ class _Binder:
             description = f"DESCRIBE SELECT {sql} AS v FROM (SELECT {', '.join([*typed, '1'])})"  # noqa: S608
             duckdb_type = str(self._connection.execute(description).fetchall()[0][1])
         except duckdb.Error as error:
-            fault = str(error).strip().splitlines()[0]
-            message = f"{self._source.location}: the expression {text} cannot be used for this source: {fault}"
-            self._faults.append(SourceFault(column=column, reason=fault, message=message))
+            self._faults.append(uncomputable(use, found, str(error)))
             return None
         return self._layers.let(f"TRY({{'v': {sql}}})", *names.values()), duckdb_type
 
     def _filter(self) -> tuple[str, str]:
         """Return SQL of whether a row is left out, and of the fault of a row whose filter fails."""
-        if self._mapping.filter is None or (found := self._evaluated(self._mapping.filter, None)) is None:
+        if self._mapping.filter is None:
+            return NEVER, ""
+        use = self._use(self._mapping.filter, None, "rows", "filter")
+        if (found := self._evaluated(use)) is None:
             return NEVER, ""
         tried, duckdb_type = found
         if duckdb_type != "BOOLEAN":
-            message = f"{self._source.location}: the filter {self._mapping.filter} is {duckdb_type}, not true or false."
-            self._faults.append(SourceFault(column=None, reason="the filter is not true or false", message=message))
+            self._faults.append(use.fault(f"gives {duckdb_type}, not true or false; write a comparison."))
             return NEVER, ""
         return f"NOT coalesce({tried}.v, {tried} IS NULL)", f"CASE WHEN {tried} IS NULL THEN {_NOT_FILTERED} END"
 
     def _rank(self) -> str | None:
-        if self._mapping.keep_by is None or (found := self._evaluated(self._mapping.keep_by, None)) is None:
+        if self._mapping.keep_by is None:
+            return None
+        found = self._evaluated(self._use(self._mapping.keep_by, None, "rows", "by"))
+        if found is None:
             return None
         return f"create_sort_key({found[0]}.v, 'ASC NULLS FIRST')"
 
@@ -225,8 +237,7 @@ class _Binder:
         used = {*self._named(), *(rule.source for rule in self._rules.values())}
         for index, name in enumerate(self._source.names or ()):
             if name not in used and name not in self._mapping.ignored and not self._mapping.ignores_others:
-                error = unknown_column(self._mapping, self._table, self._source.location, name)
-                yield SourceFault(column=name, reason=UNKNOWN_COLUMN, message=error.message)
+                yield unused_column(self._mapping, self._table, self._source, name)
             elif name in used and name in (self._source.names or ())[:index]:
                 yield twice(self._source, name)
 

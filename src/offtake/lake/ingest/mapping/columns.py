@@ -8,8 +8,8 @@ from offtake.lake.ingest.mapping.definition import TABLE_NOTATION, ColumnRule, L
 from offtake.lake.ingest.mapping.layers import Layers, Term
 from offtake.lake.ingest.mapping.numbers import parse_duration, parse_number
 from offtake.lake.ingest.mapping.phones import parse_phone
-from offtake.lake.ingest.mapping.times import local_time, parse_time
-from offtake.lake.ingest.parsing import NOT_LIST, ParseExpressions, parse, parse_text
+from offtake.lake.ingest.mapping.times import ISO, local_time, parse_time
+from offtake.lake.ingest.parsing import INTEGERS, NOT_LIST, ParseExpressions, parse, parse_text
 from offtake.lake.ingest.readers.source import SourceKind, SourceValue
 from offtake.lake.tables import TableColumn
 from offtake.model.column_type import ColumnType
@@ -19,7 +19,7 @@ NOT_SCALAR = "is a JSON object or array, not a text, number, true or false"
 BLANKS = " \t\r\n\u00a0\u202f\u3000"  # what trim removes
 _NUMBERS = {ColumnType.INTEGER, ColumnType.DECIMAL, ColumnType.SECONDS, ColumnType.MILLISECONDS}
 _TEXTS = {ColumnType.TEXT, ColumnType.ID}
-_NAIVE_TYPES = {"TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "DATE"}
+NAIVE_TYPES = {"TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "DATE"}
 
 
 def parse_column(
@@ -60,7 +60,7 @@ def _parsed(
         return parse(column.type, value)
     if rule.lookup is None and notation == TABLE_NOTATION:
         return parse(column.type, value)
-    if value.duckdb_type in _NAIVE_TYPES and column.type is ColumnType.INSTANT and rule.lookup is None:
+    if value.duckdb_type in NAIVE_TYPES and column.type is ColumnType.INSTANT and rule.lookup is None:
         return _naive(layers, value, start, notation)
     if _keeps_type(column, rule, value):
         return parse(column.type, value)
@@ -92,6 +92,9 @@ def _text(layers: Layers, column: TableColumn, value: SourceValue, start: Term, 
     """Return the text of a value without what the notation leaves out, null if there is none."""
     if value.duckdb_type.endswith("]") or value.duckdb_type.startswith(("STRUCT", "MAP", "BLOB")):
         return None
+    is_integer = value.kind is SourceKind.TYPED and value.duckdb_type in INTEGERS
+    if is_integer and column.type is ColumnType.INSTANT and not set(notation.time) - {ISO}:
+        return None  # no digits are a time in ISO 8601
     sql = value.sql if value.duckdb_type == "VARCHAR" else _as_text(value.sql)
     if notation.trim:
         # Most values begin and end with a printable ASCII character, which is far cheaper to find out.

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 
 from offtake.lake.ingest.readers.source import ReaderOptions
 from offtake.model.column_type import ColumnType
+from offtake.tomlfile import TomlFile
 
 
 class Ambiguous(StrEnum):
@@ -150,6 +151,14 @@ class MappingDefinition:
     filter: str | None = None  # expression that is true for the rows to load
     keep: Keep = Keep.LAST
     keep_by: str | None = None  # expression; None: the order of the rows
+    file: TomlFile | None = field(default=None, compare=False, repr=False)  # that it was read from, for messages
+    renamed: frozenset[str] = field(default=frozenset(), compare=False)  # columns whose source an option tells
+
+    def location(self, *keys: str) -> str:
+        """Return where a rule is written, such as the keys ``columns`` and ``kind``: ``file:line``, or the option."""
+        if self.file is None or (keys[0] == "columns" and keys[1] in self.renamed):
+            return "--map"
+        return self.file.where(*keys)
 
 
 IDENTITY = MappingDefinition()
@@ -159,5 +168,7 @@ def digest(mapping: MappingDefinition) -> str | None:
     """Return the SHA-256 of a mapping, by which loads with the same mapping are recognised; None for none."""
     if mapping == IDENTITY:
         return None
-    text = json.dumps(asdict(mapping), default=sorted, sort_keys=True)
+    rules = asdict(replace(mapping, file=None))
+    del rules["file"], rules["renamed"]
+    text = json.dumps(rules, default=sorted, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -23,7 +23,7 @@ from offtake.lake.ingest.mapping.definition import (
     notation_for,
 )
 from offtake.lake.ingest.mapping.expression import Expression, read_expression
-from offtake.lake.ingest.mapping.lookup_file import read_lookup_file
+from offtake.lake.ingest.mapping.lookup_file import MOST_CODES, read_lookup_file
 from offtake.lake.ingest.mapping.mapped import TENANT
 from offtake.lake.ingest.mapping.toml_notation import read_notation, settable
 from offtake.lake.ingest.mapping.toml_source import read_options
@@ -82,6 +82,7 @@ class _Reader:
             filter=self._expression(rows, "filter"),
             keep=rows.optional_word("keep", Keep, default=Keep.LAST),
             keep_by=self._expression(rows, "by"),
+            file=self._document.file,
         )
         return replace(mapping, columns=dict(self._rules(mapping)))
 
@@ -159,6 +160,8 @@ class _Reader:
             table.fault("write either lookup or lookup_file", "lookup_file")
         unknown = table.optional_word("unknown", UnknownCode, default=UnknownCode.REJECT)
         values = self._file_values(table) if "lookup_file" in table.data else self._inline_values(table)
+        if "lookup" in table.data and len(values) > MOST_CODES:
+            table.fault(f"a lookup has at most {MOST_CODES:,} codes, not {len(values):,}", "lookup")
         for code, value in values.items():
             keys = ("lookup", code) if "lookup" in table.data else ("lookup_file",)
             if column.values and value not in column.values:
