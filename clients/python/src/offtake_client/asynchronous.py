@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import httpx
 
 from offtake_client.effects import Effect, Emit, Flow, Offload, Parallel, Request, Response, Send, Sleep, Stream
-from offtake_client.transport import CHUNK_BYTES, TIMEOUTS, arguments, head_of, is_success, translated
+from offtake_client.transport import TIMEOUTS, arguments, head_of, is_success, translated
 
 T = TypeVar("T")
 
@@ -86,7 +86,7 @@ class AsyncDriver:
                 head = head_of(response)
                 if not effect.sink.start(head):
                     return Response(head.status, head.headers, b"" if is_success(head) else await response.aread())
-                async for chunk in response.aiter_raw(CHUNK_BYTES):
+                async for chunk in response.aiter_raw():  # as received: a chunk size would lose bytes at a cut
                     if not await asyncio.to_thread(effect.sink.write, chunk):
                         break
         except httpx.TransportError as error:

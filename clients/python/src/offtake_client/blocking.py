@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import httpx
 
 from offtake_client.effects import Effect, Emit, Flow, Offload, Parallel, Request, Response, Send, Sleep, Stream
-from offtake_client.transport import CHUNK_BYTES, TIMEOUTS, arguments, head_of, is_success, translated
+from offtake_client.transport import TIMEOUTS, arguments, head_of, is_success, translated
 
 T = TypeVar("T")
 
@@ -94,7 +94,7 @@ class BlockingDriver:
                 head = head_of(response)
                 if not effect.sink.start(head):
                     return Response(head.status, head.headers, b"" if is_success(head) else response.read())
-                for chunk in response.iter_raw(CHUNK_BYTES):
+                for chunk in response.iter_raw():  # as received: a chunk size would lose bytes at a cut
                     if self._stop.is_set():
                         raise _Stopped
                     if not effect.sink.write(chunk):

@@ -1,9 +1,9 @@
 """When a request is sent again: the rule of all operations.
 
 A request is repeated after a connection failed and after a status of ``REPEATED``. The pause is the one that the server
-states (``Retry-After``, or the reset of an exhausted ``RateLimit``), otherwise it doubles from half a second up to
-``LONGEST_PAUSE``, with jitter. When the failures last longer than the patience, the last one is raised; a stated pause
-that is longer than the remaining patience is not waited for.
+states (``Retry-After``, or the reset of an exhausted ``RateLimit``); otherwise it doubles from a tenth of a second up
+to ``LONGEST_PAUSE``, with jitter. When the failures last longer than the patience, the last one is raised; a stated
+pause that is longer than the remaining patience is not waited for.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from email.utils import parsedate_to_datetime
 
 REPEATED = frozenset({408, 429, 502, 503, 504})
 LONGEST_PAUSE = 30.0  # seconds
-_FIRST_PAUSE = 0.5
+_FIRST_PAUSE = 0.1
 _RATE_LIMIT = re.compile(r"\br=0\b.*?\bt=(\d{1,9})")
 
 

@@ -10,7 +10,6 @@ import httpx
 from offtake_client.effects import Request, Response, TransportFault
 from offtake_client.errors import OfftakeError, Unreachable
 
-CHUNK_BYTES = 1 << 18
 _CONNECT_SECONDS = 15.0
 TIMEOUTS = httpx.Timeout(60.0, connect=_CONNECT_SECONDS)
 

@@ -19,7 +19,7 @@ from offtake_client.session import Session
 
 CONNECTIONS = 4
 _LOCK = ".offtake-client.lock"
-_MOST_CHANGES = 5
+_MOST_CHANGES = 10  # in a row, without a block that is correct
 _MOST_REPAIRS = 3  # of a complete file
 
 
@@ -71,17 +71,17 @@ def download_files(
     """
     make_folder(folder)
     with locked(folder / _LOCK):
-        known: str | None = None
-        for _ in range(_MOST_CHANGES):
+        changes, correct = 0, -1
+        while changes < _MOST_CHANGES:
             stored = yield from fetch_manifest(session, export)
             run = _Run(session, folder, stored, connections, on_progress)
-            if known == stored.digest:
-                run.forget_unverified()
-            known = stored.digest
             try:
                 return (yield from run.download())
             except OtherFile:
-                session.note(f"A file of the export {export} changed on the server; what changed is downloaded again.")
+                changes = 1 if run.correct_blocks > correct else changes + 1
+                correct = run.correct_blocks
+                run.forget_etags()
+                session.note(f"A file of the export {export} changed on the server; the manifest is read again.")
     raise FileChanged(
         f"The server sends other files than those of the manifest of {export}.",
         "Create the export again; if it happens once more, ask the operator to check the storage.",
@@ -111,17 +111,22 @@ class _Run:
     def _partial(self, file: ManifestFile) -> Partial:
         return Partial(self._folder, file, self._stored.digest, self._counter.add)
 
-    def forget_unverified(self) -> None:
-        """Drop what may be of another file than the manifest's: the blocks that are not complete."""
+    @property
+    def correct_blocks(self) -> int:
+        """How many blocks have arrived and are correct, of the files that are not complete and those that are."""
+        return sum(
+            len(partial.blocks) if partial.path.exists() else sum(block.is_verified for block in partial.blocks)
+            for partial in self._partials.values()
+        )
+
+    def forget_etags(self) -> None:
+        """Accept files with other ETags. If the manifest stays the same, its checksums decide what is correct."""
         for partial in self._partials.values():
-            if not partial.path.exists():
-                partial.open()
-                partial.forget_unverified()
+            partial.forget_etag()
 
     def download(self) -> Flow[list[Path]]:
         """Download what is missing. Raises OtherFile."""
         self._stored.save(self._folder)
-        self._counter.bytes = 0
         waiting: list[Flow[None]] = []
         for number, partial in self._partials.items():
             if (yield Offload(_is_complete(partial))):

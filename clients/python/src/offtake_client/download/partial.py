@@ -60,7 +60,7 @@ class Partial:
         is_of_another = stored is not None and stored.get("manifest") != self._digest
         if stored is None or is_of_another or not self._partial.is_file() or not self._restore(stored):
             self.discard()
-        with _disk_errors(self._partial), self._partial.open("ab"):
+        with disk_errors(self._partial), self._partial.open("ab"):
             pass
         self._counted(sum(block.present for block in self.blocks))
         return is_of_another
@@ -86,13 +86,12 @@ class Partial:
         for block in self.blocks:
             block.present, block.is_verified = 0, False
 
-    def forget_unverified(self) -> None:
-        """Drop the bytes of blocks that are not complete, because they may be of another file."""
+    def forget_etag(self) -> None:
+        """Accept a file with another ETag from now on. What has arrived stays: the checksums of the blocks decide."""
         with self._lock:
-            self.etag = None
-            for block in self.blocks:
-                if not block.is_verified:
-                    self.reset(block)
+            if self.etag is not None:
+                self.etag = None
+                self.save()
 
     def reset(self, block: Block) -> None:
         """Drop the bytes of a block."""
@@ -107,7 +106,7 @@ class Partial:
 
     def write(self, block: Block, chunk: bytes) -> None:
         """Append bytes to a block. Raises DiskFull."""
-        with _disk_errors(self._partial), self._partial.open("r+b", buffering=0) as file:
+        with disk_errors(self._partial), self._partial.open("r+b", buffering=0) as file:
             file.seek(block.start + block.present)
             view = memoryview(chunk)
             while view:
@@ -128,7 +127,7 @@ class Partial:
 
     def save(self) -> None:
         """Write the sidecar. Raises DiskFull."""
-        with self._lock, _disk_errors(self._sidecar):
+        with self._lock, disk_errors(self._sidecar):
             self._unsaved = 0
             write_json(
                 self._sidecar,
@@ -149,7 +148,7 @@ class Partial:
 
     def publish(self) -> Path:
         """Give the file its name. It is on the disk before, and its name afterwards."""
-        with _disk_errors(self._partial):
+        with disk_errors(self._partial):
             with self._partial.open("r+b") as file:
                 file.truncate(self.file.bytes)
                 os.fsync(file.fileno())
@@ -169,7 +168,7 @@ class Partial:
 
 
 @contextmanager
-def _disk_errors(path: Path) -> Iterator[None]:
+def disk_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
