@@ -17,7 +17,7 @@ die() { say "$*"; exit 1; }
 
 up_to_date() {
     [ -x "$root/.venv/bin/python" ] && [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$state" ] &&
-        [ -z "$(find "$root/pyproject.toml" "$root/uv.lock" -newer "$stamp")" ] &&
+        [ -z "$(find "$root/pyproject.toml" "$root/clients/python/pyproject.toml" "$root/uv.lock" -newer "$stamp")" ] &&
         "$root/.venv/bin/python" -c '' 2>/dev/null
 }
 

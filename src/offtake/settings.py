@@ -45,6 +45,7 @@ Flags = Mapping[str, Mapping[str, Any]]  # values of command-line options by tab
 PREFIX = "OFFTAKE_"
 MOVE_PASSWORD = "OFFTAKE_MOVE_PASSWORD"  # of `offtake state move`  # noqa: S105 - a name
 _NOT_OPTIONS = frozenset({"OFFTAKE_HOME", MOVE_PASSWORD})
+_OF_THE_CLIENT = "OFFTAKE_CLIENT_"  # variables of offtake-client, which may run on the same machine
 MASK = "***"  # in place of a secret
 REQUIRED = ...  # in place of the default of an option that has none
 _STORAGE_URL = r"^((s3|gs|az)://[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9._=/-]*)?|file:///[^?#]+)$"
@@ -313,7 +314,8 @@ def _faults_of_lists() -> Iterator[str]:
 def _unknown() -> Iterator[str]:
     """Yield the names, in upper case, of the OFFTAKE_ variables that set no known option."""
     known = {_variable_of(option.split(".")) for option in _options()} | _NOT_OPTIONS
-    yield from sorted({name.upper() for name in os.environ if name.upper().startswith(PREFIX)} - known)
+    given = {name.upper() for name in os.environ if name.upper().startswith(PREFIX)}
+    yield from sorted(name for name in given - known if not name.startswith(_OF_THE_CLIENT))
 
 
 def _unknown_variables() -> Iterator[str]:
