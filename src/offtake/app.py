@@ -70,7 +70,7 @@ def build_services(home: Home, settings: Settings) -> Services:
     return Services(
         database=database,
         tenant_options=options,
-        lake=Lake(build_table_storage(home, settings)),
+        lake=Lake(build_table_storage(home, settings), timedelta(days=settings.maintenance.tombstone_days)),
         artifacts=artifacts,
         catalogue=build_catalogue(home, settings),
         presentations={item.name: _per_tenant(item.name, item.presentation, settings, options) for item in DIALECTS},
