@@ -41,7 +41,7 @@ def build_services(home: Home, settings: Settings) -> Services:
     return Services(
         database=database,
         tenant_options=options,
-        lake=Lake(build_table_storage(home, settings)),
+        lake=Lake(build_table_storage(home, settings), timedelta(days=settings.maintenance.tombstone_days)),
         artifacts=artifacts,
         catalogue=build_catalogue(home, settings),
         presentations={name: per_tenant(name, present, settings, options) for name, present in PRESENTATIONS.items()},

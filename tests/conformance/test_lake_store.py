@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -16,10 +16,12 @@ import obstore
 import pytest
 from deltalake import DeltaTable
 
-from offtake.errors import AttemptInterrupted, LakeError, StorageUnavailable
+from offtake.errors import AttemptInterrupted, LakeError, LakeVersionGone, StorageUnavailable
 from offtake.lake.changes import CHANGED, DELETED, change_views, locate_changes
 from offtake.lake.compact import compact
 from offtake.lake.delta import Lake, LakeFile
+from offtake.lake.erasure.rewrite import drop_tombstones, remove_old_files, rewrite
+from offtake.lake.erasure.search import SubjectSearch
 from offtake.lake.ingest.delete import delete_where
 from offtake.lake.ingest.load import load
 from offtake.lake.ingest.row_filter import parse_row_filter
@@ -27,13 +29,16 @@ from offtake.lake.ingest.undo import undo_change
 from offtake.lake.ingest.upsert import Change
 from offtake.lake.seed import SeedPlan, seed
 from offtake.lake.snapshot import snapshot
+from offtake.lake.staging import staging
 from offtake.lake.storage import BucketTableStorage, FolderTableStorage
 from offtake.lake.tables import Table, tables
+from offtake.lake.tombstones import sweep_tombstones
+from offtake.model.data_subject import parse_subject
 from offtake.model.report import Prune, TableUse
 from offtake.model.timespan import Timespan
 from tests.fixtures.buckets import S3Server
 
-TEAM, STATE = tables()["team"], tables()["agent_state"]
+TEAM, STATE, CUSTOMER = tables()["team"], tables()["agent_state"], tables()["customer"]
 CACHE = 64 * 1024 * 1024
 PREFIX = "care/lake"
 
@@ -153,6 +158,80 @@ def test_a_deletion_leaves_tombstones_and_can_be_undone(remote: Both, tmp_path: 
     assert undone.stored.counts.inserted == 1
     assert remote.rows(TEAM, "team_id") == [("a",), ("b",)]
     assert remote.writer.discard(TEAM, tenant="acme", change_id="unknown") == 0
+
+
+@pytest.fixture(params=["folder", "moto"])
+def writable(request: pytest.FixtureRequest, tmp_path: Path) -> Both:
+    """An empty lake that can be written, in a folder and in object storage."""
+    if request.param == "moto":
+        found: Both = request.getfixturevalue("remote")
+        return found
+    lake = Lake(FolderTableStorage(tmp_path / "lake"))
+    return Both(lake, lake, tmp_path / "cache")
+
+
+def _erase(lake: Lake, person: str) -> None:
+    """Erase a person's customers."""
+    subject = parse_subject(person)
+    assert subject is not None
+    with staging(lake.storage.staging) as area:
+        search = SubjectSearch(area, lake, tenant="acme", subject=subject)
+        search.follow()
+        rewrite(search, CUSTOMER)
+        drop_tombstones(search, CUSTOMER)
+    remove_old_files(lake, CUSTOMER, tenant="acme")
+
+
+def _followed(lake: Lake, known: set[str], after: int) -> tuple[set[str], int, bool]:
+    """Return the keys that a reader of changes has afterwards, the version, and whether it read the whole table."""
+    delta = lake.open(CUSTOMER)
+    assert delta is not None
+    with duckdb.connect() as connection:
+        try:
+            found = locate_changes(lake, CUSTOMER, tenant="acme", after=after)
+        except LakeVersionGone:
+            with lake.local(lake.files(delta, CUSTOMER, "acme")) as files:
+                rows = connection.execute(
+                    f"SELECT customer_id FROM read_parquet({[file.path for file in files]!r})"
+                ).fetchall()
+            return {row[0] for row in rows}, delta.version(), True
+        with change_views(lake, CUSTOMER, found, connection):
+            gone = {row[0] for row in connection.execute(f"SELECT customer_id FROM {DELETED}").fetchall()}
+            new = {row[0] for row in connection.execute(f"SELECT customer_id FROM {CHANGED}").fetchall()}
+    return (known - gone) | new, found.until, False
+
+
+def test_a_reader_of_changes_continues_after_erasures_and_a_sweep(writable: Both, tmp_path: Path) -> None:
+    """It reads the whole table where a tombstone with an erased address was removed, and only then."""
+    lake = writable.writer
+    names = {"ann@customer.example", "bob", "eve", "kim"}
+    lines = "".join(f"{name},{name.partition('@')[0]}@customer.example\n" for name in sorted(names))
+    writable.load(tmp_path, CUSTOMER, "customer_id,email\n" + lines)
+    first, version, _ = _followed(lake, set(), 0)
+    assert first == names
+    delete_where(lake, CUSTOMER, parse_row_filter(CUSTOMER, 'customer_id = "eve"'), tenant="acme", change=Change())
+    second, deleted_in, _ = _followed(lake, first, version)
+    assert second == names - {"eve"}
+
+    _erase(lake, "bob@customer.example")  # the id stays in the tombstones, so that readers learn of it
+    by_id = _followed(lake, second, deleted_in)
+    assert by_id == ({"ann@customer.example", "kim"}, deleted_in + 1, False)
+    _erase(lake, "Ann@Customer.example")
+    for known, after in ((first, version), (second, deleted_in), by_id[:2]):
+        assert _followed(lake, known, after) == ({"kim"}, deleted_in + 2, True)
+    writable.load(tmp_path, CUSTOMER, "customer_id,email\nnew,new@customer.example\n")
+    assert _followed(lake, {"kim"}, deleted_in + 2) == ({"kim", "new"}, deleted_in + 3, False)
+
+    delete_where(lake, CUSTOMER, parse_row_filter(CUSTOMER, 'customer_id = "new"'), tenant="acme", change=Change())
+    now = datetime.now(UTC)
+    assert sweep_tombstones(lake, CUSTOMER, now=now) == 0
+    assert _followed(lake, {"kim", "new"}, deleted_in + 3) == ({"kim"}, deleted_in + 4, False)
+    later = now + lake.tombstone_life + timedelta(minutes=1)
+    assert sweep_tombstones(lake, CUSTOMER, now=later, only_count=True) == 3
+    assert sweep_tombstones(lake, CUSTOMER, now=later) == 3
+    assert _followed(lake, {"kim", "new"}, deleted_in + 3) == ({"kim"}, deleted_in + 4, True)
+    assert _followed(lake, {"kim"}, deleted_in + 4) == ({"kim"}, deleted_in + 4, False)
+    assert not list(tmp_path.rglob("cache/lake/files/**/*deleted-*"))
 
 
 def test_seeding_twice_adds_nothing(remote: Both) -> None:

@@ -27,7 +27,7 @@ def sweep(
 ) -> None:
     """Remove files whose retention has ended and files that no job refers to, as the maintenance loop does regularly.
 
-    Files of jobs on hold stay. What a killed load left counts as one file.
+    Files of jobs on hold stay. What a killed load left counts as one file. Old tombstones of the lake are removed too.
     """
     services = open_home(home)
     if dry_run:

@@ -25,6 +25,7 @@ from offtake.store.maintenance_tasks import SWEEP
 _log = structlog.get_logger("offtake.maintenance")
 _RECORDS_INTERVAL = timedelta(minutes=1)
 _PURGE_INTERVAL = timedelta(hours=1)
+_TOMBSTONES, _TOMBSTONES_INTERVAL = "sweep_tombstones", timedelta(hours=6)  # they live for days
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,7 @@ def tasks(on: Services, intervals: Intervals) -> tuple[Task, ...]:
         Task(name="expire", every=intervals.expire, run=_expire),
         Task(name=SWEEP, every=intervals.sweep, run=_sweep),
         Task(name="purge", every=_PURGE_INTERVAL, run=_purge),
+        Task(name=_TOMBSTONES, every=_TOMBSTONES_INTERVAL, run=_sweep_tombstones),
         Task(name="forget_workers", every=_RECORDS_INTERVAL, run=_forget_workers),
         Task(name="fix_timestamps", every=_RECORDS_INTERVAL, run=_fix_timestamps),
         Task(name="resolve_loads", every=_RECORDS_INTERVAL, run=_resolve_loads),
@@ -114,6 +116,12 @@ def _expire(on: Services) -> bool:
 def _sweep(on: Services) -> bool:
     """Remove published files that no job needs."""
     count_removed(SWEEP, on, retention.sweep_published(on))
+    return False
+
+
+def _sweep_tombstones(on: Services) -> bool:
+    """Remove tombstones of the lake that no reader of changes needs any more."""
+    count_removed(_TOMBSTONES, on, retention.sweep_tombstones(on))
     return False
 
 

@@ -81,6 +81,13 @@ class MaintenanceSettings(SettingsSection):
         description="With Temporal, interval between two re-dispatches of unclaimed jobs, and the minimum time that "
         "such a job has been runnable.",
     )
+    tombstone_days: float = Field(
+        30.0,
+        ge=8,
+        le=3650,
+        description="How long the lake keeps which rows were deleted, for readers of changes and for undos. Delta "
+        "keeps the commits that name them for 30 days, unless the tables have another delta.logRetentionDuration.",
+    )
 
 
 class TemporalSettings(SettingsSection):

@@ -17,7 +17,7 @@ import stat
 import time
 import uuid
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -74,13 +74,16 @@ class FileCache:
                 self._evict()
 
     def forget(self, name: str) -> None:
-        """Remove the cached file of that name, or all files below a folder of that name."""
-        path = self.folder / "files" / self.lake / name
-        with suppress(FileNotFoundError):
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+        """Remove the cached file of that name."""
+        (self.folder / "files" / self.lake / name).unlink(missing_ok=True)
+
+    def forget_all(self, folder: str, *, but: Collection[str]) -> None:
+        """Remove the cached files below a folder except those named, and the folders of killed holders."""
+        root = self.folder / "files" / self.lake
+        for path in (root / folder).rglob("*.parquet"):
+            if path.relative_to(root).as_posix() not in but:
+                path.unlink(missing_ok=True)
+        self._remove_abandoned()
 
     def _fetch_all(self, files: Sequence[RemoteFile], folder: Path, fetch: Fetch, check: Callable[[], None]) -> None:
         failed: list[BaseException] = []

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import duckdb
 
 from offtake.errors import LakeVersionGone
-from offtake.lake.change_log import ChangeEntry, changes_after
-from offtake.lake.commit_actions import tombstone_folder
+from offtake.lake.change_log import changes_after
 from offtake.lake.delta import Lake, LakeFile, storage_faults
 from offtake.lake.tables import VERSION, Table
+from offtake.lake.tombstones import tombstone_files
 from offtake.lake.writer import key_columns
 from offtake.sql_text import quote_identifier, select_typed
 
@@ -39,7 +39,8 @@ def locate_changes(lake: Lake, table: Table, *, tenant: str, after: int, until: 
     """Locate a tenant's changes after a version up to ``until``, or the newest one.
 
     Rows that were stored before the lake kept versions count as older than every version. Raises LakeVersionGone if the
-    table, its log or its files do not reach back so far: read the whole table then. Raises StorageUnavailable.
+    table, its log or its files do not reach back so far, or if tombstones were removed since, by their age or by the
+    erasure of a person: read the whole table then. Raises StorageUnavailable.
     """
     newest = lake.open(table)
     if newest is None or newest.version() < after:
@@ -47,12 +48,21 @@ def locate_changes(lake: Lake, table: Table, *, tenant: str, after: int, until: 
     delta = newest if until is None else lake.open_version(table, until)
     with storage_faults(table):
         entries = [entry for entry in changes_after(newest, after) if entry.version <= delta.version()]
+    rows = lake.files(delta, table, tenant) if entries else ()
+    require_files(lake, table, tenant, rows)
     return ChangeFiles(
-        after=after,
-        until=delta.version(),
-        rows=lake.files(delta, table, tenant) if entries else (),
-        tombstones=tombstone_files(entries, table, tenant),
+        after=after, until=delta.version(), rows=rows, tombstones=tombstone_files(lake, entries, table, tenant)
     )
+
+
+def require_files(lake: Lake, table: Table, tenant: str, files: Sequence[LakeFile]) -> None:
+    """Raise LakeVersionGone unless the storage has all files; the log tells nothing about removed ones."""
+    if not files:
+        return
+    with storage_faults(table):
+        present = {file.name for file in lake.storage.files(f"{table.name}/tenant={tenant}")}
+    if not present.issuperset(file.path for file in files):
+        raise LakeVersionGone(f"The lake table {table.name} no longer has the files of an earlier version.")
 
 
 @contextmanager
@@ -72,17 +82,6 @@ def change_views(
             f"QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY version DESC) = 1"
         )
         yield
-
-
-def tombstone_files(entries: Iterable[ChangeEntry], table: Table, tenant: str) -> Sequence[LakeFile]:
-    """Return the files with a tenant's tombstones of these commits."""
-    folder = tombstone_folder(tenant)
-    found = [entry.tombstones for entry in entries if entry.tombstones is not None]
-    return [
-        LakeFile(path=f"{table.name}/{file.path}", bytes=file.bytes, rows=file.rows, month=None)
-        for file in found
-        if file.path.startswith(f"{folder}/")
-    ]
 
 
 def expose(

@@ -12,6 +12,8 @@ from offtake.lake.change_log import TombstoneFile
 from offtake.lake.tables import Table
 from offtake.lake.writer import NewFile
 
+TOMBSTONES = "_tombstones"  # folder within the table's folder; vacuum keeps names that begin with "_"
+
 
 def new_name(tenant: str, file: NewFile, number: int, token: str) -> str:
     """Return the name of a new file within the table's folder; ``token`` has the id of the change."""
@@ -19,8 +21,8 @@ def new_name(tenant: str, file: NewFile, number: int, token: str) -> str:
 
 
 def tombstone_folder(tenant: str) -> str:
-    """Return the folder of a tenant's tombstones within the table's folder; vacuum keeps names that begin with "_"."""
-    return f"_tombstones/tenant={tenant}"
+    """Return the folder of a tenant's tombstones within the table's folder."""
+    return f"{TOMBSTONES}/tenant={tenant}"
 
 
 def tombstone_file(tenant: str, file: NewFile, token: str) -> TombstoneFile:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from urllib.parse import unquote
 from uuid import uuid4
@@ -49,6 +49,7 @@ _DELTA_TYPES: Mapping[ColumnType, PrimitiveType | ArrayType] = MappingProxyType(
 )
 
 _NO_REBASE = CommitProperties(max_commit_retries=0)  # commit on top of the version that was read, or fail
+TOMBSTONE_LIFE = timedelta(days=30)  # as long as Delta keeps the commits that name them
 _ATTEMPTS = 20  # to add columns
 _NOT_IN_LOG = datetime.min.replace(tzinfo=UTC)
 
@@ -85,9 +86,10 @@ class FileChanges:
 
 @dataclass(frozen=True, slots=True)
 class Lake:
-    """All tables of one storage."""
+    """All tables of one storage; tombstones are kept for ``tombstone_life``."""
 
     storage: TableStorage
+    tombstone_life: timedelta = TOMBSTONE_LIFE
 
     def check(self, table: Table) -> None:
         """Check that the storage responds and that ``table``, if it exists, can be opened.
@@ -228,9 +230,13 @@ class Lake:
         """Remove the files that a change published and did not commit, and return their number."""
         with storage_faults(table):
             folders = (f"{table.name}/tenant={tenant}", f"{table.name}/{tombstone_folder(tenant)}")
-            left = [name for folder in folders for name in self.storage.names(folder) if f"-{change_id}-" in name]
+            found = [file.name for folder in folders for file in self.storage.files(folder)]
+            left = [name for name in found if f"-{change_id}-" in name]
             for name in left:
                 self.storage.discard(name)
+            for folder in folders:
+                with suppress(StorageUnavailable):  # some services cannot list unfinished uploads
+                    self.storage.abort_uploads(folder, containing=f"-{change_id}-")
         return len(left)
 
     @contextmanager

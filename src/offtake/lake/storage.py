@@ -6,8 +6,11 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import stat
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryFile
@@ -18,11 +21,21 @@ from offtake.lake.cache import FileCache, RemoteFile
 from offtake.lake.engine_path import engine_path
 from offtake.lake.file_lock import locked
 from offtake.objects.bucket import Bucket
+from offtake.objects.multipart_uploads import abort, list_multipart_uploads
 from offtake.settings_messages import escaped
 
 # delta-rs (1.6) takes the path of a local table for a part of a URL: it decodes %41, reads \ as /, panics at others.
 # Links do not help, because it resolves them.
 _UNSUPPORTED = re.compile(r"[%\\\[\]^|\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageFile:
+    """A file of the storage; ``name`` has the form ``table/path``."""
+
+    name: str
+    bytes: int
+    written_at: datetime
 
 
 class TableStorage(Protocol):
@@ -57,20 +70,20 @@ class TableStorage(Protocol):
     def discard(self, name: str) -> None:
         """Remove a file that was published and is part of no table. Raises StorageUnavailable, OSError."""
 
-    def size(self, name: str) -> int:
-        """Return the size of a file in bytes. Raises StorageUnavailable, OSError."""
-
     def discard_folder(self, name: str) -> None:
-        """Remove all files below ``name``, which has the form ``table/path``, and their cached copies on this machine.
+        """Remove all files below ``table/path``, unfinished uploads, and the cached copies on this machine.
 
         Raises StorageUnavailable, OSError.
         """
 
-    def names(self, folder: str) -> Iterator[str]:
-        """Yield the names of all files in a folder ``table/path`` and its subfolders.
+    def files(self, folder: str) -> Iterator[StorageFile]:
+        """Yield all files in a folder ``table/path`` and its subfolders. Raises StorageUnavailable, OSError."""
 
-        Raises StorageUnavailable, OSError.
-        """
+    def abort_uploads(self, folder: str, *, containing: str = "") -> None:
+        """Abort unfinished uploads below ``table/path`` whose name contains that text. Raises StorageUnavailable."""
+
+    def forget_cached(self, folder: str, *, but: Collection[str]) -> None:
+        """Remove this machine's cached copies of files below ``table/path`` except those named. Raises OSError."""
 
     @contextmanager
     def queue(self, table: str) -> Iterator[None]:
@@ -131,20 +144,28 @@ class FolderTableStorage:
         """Remove the file."""
         (self.root / name).unlink(missing_ok=True)
 
-    def size(self, name: str) -> int:
-        """Return the file's size."""
-        return (self.root / name).stat().st_size
-
     def discard_folder(self, name: str) -> None:
         """Remove the folder."""
         with suppress(FileNotFoundError):
             shutil.rmtree(self.root / name)
 
-    def names(self, folder: str) -> Iterator[str]:
+    def files(self, folder: str) -> Iterator[StorageFile]:
         """Yield the files in the folder."""
         for path in (self.root / folder).rglob("*"):
-            if path.is_file():
-                yield path.relative_to(self.root).as_posix()
+            with suppress(FileNotFoundError):  # removed concurrently
+                found = path.stat()
+                if stat.S_ISREG(found.st_mode):
+                    yield StorageFile(
+                        name=path.relative_to(self.root).as_posix(),
+                        bytes=found.st_size,
+                        written_at=datetime.fromtimestamp(found.st_mtime, UTC),
+                    )
+
+    def abort_uploads(self, folder: str, *, containing: str = "") -> None:
+        """Do nothing: a file appears complete."""
+
+    def forget_cached(self, folder: str, *, but: Collection[str]) -> None:
+        """Do nothing: the files are not cached."""
 
     @contextmanager
     def queue(self, table: str) -> Iterator[None]:
@@ -197,22 +218,27 @@ class BucketTableStorage:
         self.bucket.remove(name)
         self._cache.forget(name)
 
-    def size(self, name: str) -> int:
-        """Return the object's size."""
-        size = self.bucket.size(name)
-        if size is None:
-            raise StorageUnavailable("A file of the lake was removed by another process; repeat it.")
-        return size
-
     def discard_folder(self, name: str) -> None:
         """Remove the objects."""
         for key in list(self.bucket.keys(f"{name}/")):
             self.bucket.remove(key)
-        self._cache.forget(name)
+        self.abort_uploads(name)
+        self.forget_cached(name, but=())
 
-    def names(self, folder: str) -> Iterator[str]:
-        """Yield the keys with that prefix."""
-        return self.bucket.keys(f"{folder}/")
+    def files(self, folder: str) -> Iterator[StorageFile]:
+        """Yield the objects with that prefix."""
+        for each in self.bucket.objects(f"{folder}/"):
+            yield StorageFile(name=each.key, bytes=each.bytes, written_at=each.written_at)
+
+    def abort_uploads(self, folder: str, *, containing: str = "") -> None:
+        """Abort the unfinished multipart uploads, whose parts are stored but not visible."""
+        for upload in list(list_multipart_uploads(self.bucket, f"{folder}/")):
+            if containing in upload.key:
+                abort(self.bucket, upload)
+
+    def forget_cached(self, folder: str, *, but: Collection[str]) -> None:
+        """Remove the copies, and those that killed processes held."""
+        self._cache.forget_all(folder, but=but)
 
     @contextmanager
     def queue(self, table: str) -> Iterator[None]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import obstore
@@ -27,6 +28,16 @@ _CHUNK_BYTES = 1024 * 1024
 _TRUNCATED = "The object storage ended a file early."
 _STORES = {"s3": S3Store, "gs": GCSStore, "az": AzureStore}
 _ACCESS_DENIED = (PermissionDeniedError, UnauthenticatedError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredObject:
+    """An object as a list shows it; ``mark`` names its version."""
+
+    key: str
+    bytes: int
+    mark: str
+    written_at: datetime
 
 
 class Bucket:
@@ -143,11 +154,19 @@ class Bucket:
             for page in obstore.list(self.store, prefix=prefix):
                 yield from (str(item["path"]) for item in page)
 
-    def objects(self, prefix: str) -> Iterator[tuple[str, int, str]]:
-        """Yield key, size and a mark of the version of all objects under a prefix, page by page."""
+    def objects(self, prefix: str) -> Iterator[StoredObject]:
+        """Yield all objects under a prefix, page by page."""
         with _storage_errors():
             for page in obstore.list(self.store, prefix=prefix):
-                yield from ((str(it["path"]), int(it["size"]), str(it["e_tag"] or it["last_modified"])) for it in page)
+                yield from (
+                    StoredObject(
+                        key=str(each["path"]),
+                        bytes=int(each["size"]),
+                        mark=str(each["e_tag"] or each["last_modified"]),
+                        written_at=each["last_modified"],
+                    )
+                    for each in page
+                )
 
     def has_conditional_writes(self) -> bool:
         """Return whether the service refuses to create an object that exists; commits of the lake rely on it.

@@ -1,4 +1,4 @@
-"""Retention: removal of expired artifacts, of orphaned files that no job names, and of old records of jobs."""
+"""Retention: removal of expired artifacts, orphaned files without a job, old records of jobs, and old tombstones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from itertools import islice
 from offtake.artifacts.store import StoredFile
 from offtake.core.exports.files import remove_files
 from offtake.core.services import Services
-from offtake.errors import AttemptError, LakeError
+from offtake.errors import AttemptError, LakeError, StorageUnavailable
+from offtake.lake import tombstones
+from offtake.lake.tables import tables
 from offtake.model.audit import AuditEntry
 from offtake.model.job import Job
 from offtake.store import audit, job_queries, jobs, purge
@@ -92,8 +94,12 @@ def _entry(job: Job) -> AuditEntry:
 
 
 def sweep(on: Services) -> RemovalCounts:
-    """Remove all orphaned files: those of attempts that were killed or lost their lease, and of killed loads."""
-    return _sweep_loads(_sweep(on.artifacts.found(), on), on)
+    """Remove all orphaned files: those of attempts that were killed or lost their lease, and of killed loads.
+
+    Remove old tombstones as well.
+    """
+    counts, old = _sweep_loads(_sweep(on.artifacts.found(), on), on), sweep_tombstones(on)
+    return RemovalCounts(done=counts.done + old.done, failed=counts.failed + old.failed)
 
 
 def sweep_local(on: Services) -> RemovalCounts:
@@ -106,9 +112,22 @@ def sweep_published(on: Services) -> RemovalCounts:
     return _sweep(on.artifacts.published(), on)
 
 
+def sweep_tombstones(on: Services) -> RemovalCounts:
+    """Remove the tombstones of deleted rows that are older than ``Lake.tombstone_life``."""
+    counts = RemovalCounts()
+    for table in tables().values():
+        try:
+            counts.done += tombstones.sweep_tombstones(on.lake, table, now=on.clock())
+        except StorageUnavailable:
+            counts.failed += 1
+    return counts
+
+
 def count_orphans(on: Services) -> int:
     """Return how many files ``sweep`` would remove. Raises StorageUnavailable, LakeError if they cannot be listed."""
-    return sum(1 for _ in _unreferenced(on.artifacts.found(), on)) + on.lake.sweep_staging(only_count=True)
+    orphans = sum(1 for _ in _unreferenced(on.artifacts.found(), on)) + on.lake.sweep_staging(only_count=True)
+    old = (tombstones.sweep_tombstones(on.lake, table, now=on.clock(), only_count=True) for table in tables().values())
+    return orphans + sum(old)
 
 
 def _sweep_loads(counts: RemovalCounts, on: Services) -> RemovalCounts:

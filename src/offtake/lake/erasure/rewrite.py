@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from offtake.lake.commit_actions import tombstone_folder
 from offtake.lake.delta import Lake, LakeFile, storage_faults
 from offtake.lake.erasure.rules import GOES, changed_rows, mentions_in_key
 from offtake.lake.erasure.search import SubjectSearch
 from offtake.lake.ingest.incoming import ARRIVING, MARKED, Incoming
 from offtake.lake.ingest.upsert import Change, upsert
 from offtake.lake.tables import Table
-from offtake.lake.writer import FileWriter
+from offtake.lake.tombstones import remove_tombstones
 
 
 def rewrite(search: SubjectSearch, table: Table) -> int | None:
@@ -28,40 +27,35 @@ def rewrite(search: SubjectSearch, table: Table) -> int | None:
         return upsert(incoming, search.lake, tenant=search.tenant, change=Change()).version
 
 
-def scrub_tombstones(search: SubjectSearch, table: Table) -> int:
-    """Drop keys that mention the person from the tombstones of a table, and return their number.
+def drop_tombstones(search: SubjectSearch, table: Table) -> int:
+    """Remove the files of tombstones of which a key mentions the person, and return their number.
 
-    A tombstone has nothing but the key and the event time of a deleted row. Raises StorageUnavailable.
+    Readers of changes that have not read them yet may have the person's rows; they find the file missing and read the
+    whole table. Raises StorageUnavailable.
     """
-    storage, connection = search.lake.storage, search.area.connection
-    dropped = 0
-    with search.lake.writing(table), storage_faults(table):
-        for name in list(storage.names(f"{table.name}/{tombstone_folder(search.tenant)}")):
-            file = LakeFile(path=name, bytes=storage.size(name), month=None, rows=0)
-            with search.lake.local([file]) as (local,):
-                connection.execute("SET VARIABLE tombstones = $path", {"path": [local.path]})
-                rows = "SELECT * FROM read_parquet(getvariable('tombstones'))"
-                found = f"SELECT count(*) FROM ({rows}) WHERE {mentions_in_key(table)}"  # noqa: S608
-                number = int(connection.execute(found).fetchall()[0][0])
-                if number == 0:
-                    continue
-                kept = f"SELECT * FROM ({rows}) WHERE NOT {mentions_in_key(table)}"  # noqa: S608
-                written = FileWriter(search.area, table).write(kept, month=None)
-            storage.discard(name)
-            storage.publish(written.path, name)
-            dropped += number
-    return dropped
+    connection = search.area.connection
+
+    def mentions(file: LakeFile) -> bool:
+        connection.execute("SET VARIABLE tombstones = $path", {"path": [file.path]})
+        found = f"SELECT count(*) FROM read_parquet(getvariable('tombstones')) WHERE {mentions_in_key(table)}"  # noqa: S608
+        return bool(connection.execute(found).fetchall()[0][0])
+
+    return remove_tombstones(search.lake, table, tenant=search.tenant, with_row=mentions)
 
 
 def remove_old_files(lake: Lake, table: Table, *, tenant: str) -> int:
     """Remove the tenant's files that the newest version of a table does not have, and return their number.
 
-    Exports that began to read an older version fail then. Raises StorageUnavailable.
+    Copies of them in this machine's cache and unfinished uploads go too. Exports that began to read an older version
+    fail then. Raises StorageUnavailable.
     """
     with lake.writing(table), storage_faults(table):
         delta = lake.open(table)
         present = frozenset() if delta is None else {file.path for file in lake.files(delta, table, tenant)}
-        old = [name for name in lake.storage.names(f"{table.name}/tenant={tenant}") if name not in present]
+        folder = f"{table.name}/tenant={tenant}"
+        old = [file.name for file in lake.storage.files(folder) if file.name not in present]
         for name in old:
             lake.storage.discard(name)
+        lake.storage.abort_uploads(folder)
+        lake.storage.forget_cached(folder, but=present)
     return len(old)

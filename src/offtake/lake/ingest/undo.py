@@ -12,15 +12,16 @@ from dataclasses import dataclass, replace
 
 import duckdb
 
-from offtake.errors import LakeVersionGone, StorageUnavailable
+from offtake.errors import StorageUnavailable
 from offtake.lake.change_log import changes_after
-from offtake.lake.changes import expose, expose_tombstones, tombstone_files
+from offtake.lake.changes import expose, expose_tombstones, require_files
 from offtake.lake.compact import compact
 from offtake.lake.delta import Lake, LakeFile, storage_faults
 from offtake.lake.ingest.incoming import Incoming, scalar
 from offtake.lake.ingest.upsert import Change, Stored, upsert
 from offtake.lake.staging import staging
 from offtake.lake.tables import LOAD_VERSION, VERSION, Table
+from offtake.lake.tombstones import tombstone_files
 from offtake.lake.writer import key_columns
 from offtake.sql_text import comma_separated, quote_identifier
 
@@ -58,14 +59,14 @@ def undo_change(
         before, after = lake.open_version(table, version - 1), lake.open_version(table, version)
         with storage_faults(table):
             entries = changes_after(now, version - 1)
-        own = tombstone_files([each for each in entries if each.version == version], table, tenant)
+        own = tombstone_files(lake, [each for each in entries if each.version == version], table, tenant)
         later = tombstone_files(
-            [each for each in entries if each.version > version and each.change_id not in undone], table, tenant
+            lake, [each for each in entries if each.version > version and each.change_id not in undone], table, tenant
         )
         rows = {_BEFORE: before, _AFTER: after, _NOW: now}
         listed: dict[str, Sequence[LakeFile]] = {name: lake.files(delta, table, tenant) for name, delta in rows.items()}
         listed |= {_REMOVED: own, _LATER: later}
-        _require_files(lake, table, tenant, [*listed[_BEFORE], *listed[_AFTER]])
+        require_files(lake, table, tenant, [*listed[_BEFORE], *listed[_AFTER]])
         # The versions have most files in common.
         distinct = {file.path: file for files in listed.values() for file in files}
         with lake.local(list(distinct.values())) as copies, storage_faults(table):
@@ -84,14 +85,6 @@ def undo_change(
         with suppress(StorageUnavailable):  # the undo is stored; the next load tries to compact again
             compact(lake, table, tenant=tenant)
     return Undone(stored=stored)
-
-
-def _require_files(lake: Lake, table: Table, tenant: str, files: Sequence[LakeFile]) -> None:
-    """Raise LakeVersionGone unless the storage has all files; the log tells nothing about removed ones."""
-    with storage_faults(table):
-        present = set(lake.storage.names(f"{table.name}/tenant={tenant}"))
-    if not present.issuperset(file.path for file in files):
-        raise LakeVersionGone(f"The lake table {table.name} no longer has the files of an earlier version.")
 
 
 def _expose(connection: duckdb.DuckDBPyConnection, table: Table, files: Mapping[str, list[LakeFile]]) -> None:

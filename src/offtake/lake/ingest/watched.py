@@ -52,14 +52,14 @@ def _objects(location: str, bucket: Callable[[ObjectLocation], Bucket]) -> list[
     prefix = f"{key.rstrip('/')}/" if key else ""
     return [
         WatchedFile(
-            name=each.removeprefix(prefix),
-            word=f"{where.scheme}://{where.bucket}/{each}",
-            bytes=size,
-            fingerprint=mark,
+            name=each.key.removeprefix(prefix),
+            word=f"{where.scheme}://{where.bucket}/{each.key}",
+            bytes=each.bytes,
+            fingerprint=each.mark,
             appears_complete=True,
         )
-        for each, size, mark in bucket(where).objects(prefix.rstrip("/"))
-        if each.startswith(prefix) and "/" not in each.removeprefix(prefix)
+        for each in bucket(where).objects(prefix.rstrip("/"))
+        if each.key.startswith(prefix) and "/" not in each.key.removeprefix(prefix)
     ]
 
 

@@ -22,7 +22,7 @@ from offtake.core.exports import retention
 from offtake.core.loads.running import require_no_running_load
 from offtake.core.services import Services
 from offtake.errors import JobStateConflict, StorageUnavailable, UnknownName
-from offtake.lake.erasure.rewrite import remove_old_files, rewrite, scrub_tombstones
+from offtake.lake.erasure.rewrite import drop_tombstones, remove_old_files, rewrite
 from offtake.lake.erasure.search import SubjectSearch, TableFindings
 from offtake.lake.staging import staging
 from offtake.lake.tables import tables
@@ -201,7 +201,7 @@ class _Run:
     def _remove_old_files(self) -> None:
         self.progress("old files")
         for name, table in tables().items():
-            scrub_tombstones(self.search, table)
+            drop_tombstones(self.search, table)
             removed = remove_old_files(self.on.lake, table, tenant=self.tenant)
             if removed:
                 self.receipt.old_files[name] = self.receipt.old_files.get(name, 0) + removed
