@@ -24,6 +24,7 @@ from offtake.cli.mapping_options import (
     ZoneOption,
     adjust,
     read_or_identity,
+    reader_options,
     separate,
 )
 from offtake.cli.options import (
@@ -56,7 +57,6 @@ from offtake.cli.sources import (
     QueryOption,
     RecordsOption,
     SheetOption,
-    encoding_named,
     expand,
 )
 from offtake.cli.tables import find_table
@@ -117,8 +117,7 @@ def load(
     mapping = read_or_identity(mapping_file)
     table, files = separate(table, files, mapping)
     model = find_table(table)
-    reader = {"delimiter": delimiter, "encoding": encoding_named(encoding)}
-    reader |= {"sheet": sheet, "records": records, "query": query}
+    reader = reader_options(delimiter=delimiter, encoding=encoding, sheet=sheet, records=records, query=query)
     options = LoadOptions(
         mapping=adjust(
             mapping,
