@@ -22,6 +22,7 @@ from offtake.cli import app
 from offtake.cli.exits import EXITS
 from offtake.core.sources.settings import SourceSettings
 from offtake.engine.plan import bound_values
+from offtake.lake.ingest.spellings import SPELLINGS
 from offtake.lake.tables import TableColumn, tables
 from offtake.model.report import Publication, Report
 from offtake.settings import PREFIX, REQUIRED, rows, rows_of_table
@@ -111,8 +112,13 @@ def tables_page() -> str:
         "The properties of a column: *required* columns are never null, *personal* columns identify a person or lead to"
         " a person's words or voice, and an arrow names the table that an id refers to. A load refuses a row that"
         " violates a rule of its columns; *Not before* another column of the row applies if both have values. [The"
-        " lake](lake.md) describes how values are written and what a load does.",
+        " lake](lake.md) describes what a load does.",
     ]
+    lines += ["", "## Values", "", "How the values of each type are written in files; an empty field of CSV is null."]
+    lines += ["", "| type | CSV | NDJSON | Parquet | examples in CSV |", "| --- | --- | --- | --- | --- |"]
+    for column_type, spelling in SPELLINGS.items():
+        examples = ", ".join(f"`{example}`" for example in spelling.examples)
+        lines.append(f"| {column_type} | {spelling.csv} | {spelling.json} | {spelling.parquet} | {examples} |")
     for table in tables().values():
         stored = f"by month of `{table.event_time}`" if table.event_time else "as a whole"
         key = ", ".join(f"`{name}`" for name in table.key)

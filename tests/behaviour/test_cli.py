@@ -9,12 +9,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from deltalake import DeltaTable
 
 from offtake import __version__
 from offtake.catalogue import BUILT_IN
@@ -578,6 +580,28 @@ def test_load_prints_the_numbers_of_rows(home: Path, tmp_path: Path) -> None:
     recorded = result(command("loads", "show", first["load"], "--json", home=home))
     size = (tmp_path / "a.ndjson").stat().st_size
     assert recorded["source"] == [{"name": str(tmp_path / "a.ndjson"), "bytes": size}]
+    local = {"call_id": "c3", "started_at": "2026-10-25T02:30:00", "ended_at": "2026-10-25T03:30:00"}
+    row = (
+        {name: cell for name, cell in call("c3", "2026-03-01T10:00:00Z").items() if cell is not None}
+        | local
+        | {"decimal_custom_1": "1234,5"}
+    )
+    file = tmp_path / "local.csv"
+    file.write_text(
+        ";".join(row)
+        + "\n"
+        + ";".join(cell if isinstance(cell, str) else json.dumps(cell) for cell in row.values())
+        + "\n"
+    )
+    options = ("--delimiter", ";", "--assume-timezone", "Europe/Prague", "--decimal", ",")
+    assert (
+        result(command("load", "call", str(file), "--tenant", "loads", *options, "--json", home=home))["inserted"] == 1
+    )
+    found = DeltaTable(str(home / "lake" / "call")).to_pyarrow_table(filters=[("call_id", "=", "c3")]).to_pylist()
+    (stored,) = [each for each in found if each["tenant"] == "loads"]
+    assert stored["started_at"] == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)  # the earlier of two
+    assert stored["ended_at"] == datetime(2026, 10, 25, 2, 30, tzinfo=UTC)
+    assert stored["decimal_custom_1"] == 1234.5
     assert (recorded["state"], recorded["version"], recorded["counts"]["inserted"]) == ("committed", 1, 2)
 
 

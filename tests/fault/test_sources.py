@@ -22,7 +22,7 @@ from offtake.core.services import Services
 from offtake.core.sources import records
 from offtake.core.sources.source import WatchedSource
 from offtake.core.sources.watch import load_new_files
-from offtake.errors import StateError, StorageUnavailable
+from offtake.errors import StateError, StorageUnavailable, UnknownName
 from offtake.lake.tables import tables
 from offtake.model.load import LoadFilter, LoadState
 from offtake.model.source import WatchPolicy
@@ -85,7 +85,9 @@ def _committed(on: Services) -> list[tuple[int, int]]:
     return sorted((each.counts["inserted"], each.counts["unchanged"]) for each in loads)
 
 
-def test_new_files_are_loaded_once_and_bad_ones_are_quarantined(home: Installation, tmp_path: Path) -> None:
+def test_new_files_are_loaded_once_and_bad_ones_are_quarantined(
+    home: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A bad file does not hold up the later ones, and is loaded after it was corrected."""
     folder = tmp_path / "in"
     _drop(folder, "1.ndjson", "c1", "c2")
@@ -113,6 +115,17 @@ def test_new_files_are_loaded_once_and_bad_ones_are_quarantined(home: Installati
         assert not load_new_files(_source(folder), on, Event())
         assert _files(on)["2.ndjson"] == ("loaded", 1, None)
         assert _committed(on) == [(1, 0), (1, 1), (2, 0)]
+        late = folder / "0.ndjson"  # a late file has a name before all others
+        _drop(folder, late.name, "c9")
+        assert records.reload(known, on, first="2.ndjson", dry_run=True) == ["2.ndjson", "3.ndjson"]
+        assert records.reload(known, on, first="2.ndjson") == ["2.ndjson", "3.ndjson"]
+        with pytest.raises(UnknownName, match="has seen no file 'x'"):
+            records.reload(known, on, first="x")
+        with monkeypatch.context() as small:
+            small.setattr("offtake.lake.ingest.watched._PAGE", 1)
+            assert not load_new_files(_source(folder), on, Event())
+        assert _committed(on) == [(0, 1), (0, 2), (1, 0), (1, 0), (1, 1), (2, 0)]
+        assert {state for state, _, _ in _files(on).values()} == {"loaded"}
 
 
 def test_later_files_wait_while_the_storage_is_away(

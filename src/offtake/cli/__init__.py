@@ -12,16 +12,17 @@ from offtake import __version__
 from offtake.cli import (
     audit,
     config,
-    data,
     erase,
     home,
     identity,
     jobs,
     lake,
     link_key,
+    load,
     loads,
     mapping,
     report,
+    seed,
     server,
     source_files,
     state,
@@ -108,7 +109,7 @@ def program(
     """Replaced by the help of the program."""
 
 
-for group in (home, data, server, sweep, erase):
+for group in (home, seed, load, server, sweep, erase):
     group.register(app)
 app.add_typer(tenants.commands, name="tenant")
 app.add_typer(identity.credentials, name="credential")

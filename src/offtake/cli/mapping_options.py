@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from offtake.errors import InvalidZone
+from offtake.lake.ingest.inputs.encodings import check_encoding
 from offtake.lake.ingest.mapping.adjust import Adjustments, adjusted
 from offtake.lake.ingest.mapping.definition import IDENTITY, MappingDefinition
 from offtake.lake.ingest.mapping.mapped import TENANT
@@ -53,6 +54,18 @@ def read_or_identity(path: Path | None) -> MappingDefinition:
     return IDENTITY if path is None else read_mapping(path)
 
 
+def reader_options(**given: str | None) -> dict[str, Any]:
+    """Return the options that are given, by the names of ``ReaderOptions``. Raises BadParameter, LakeError."""
+    options: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    if options.get("delimiter") in {"\\t", "tab"}:
+        options["delimiter"] = "\t"
+    if "delimiter" in options and (fault := delimiter_fault(options["delimiter"])):
+        raise typer.BadParameter(fault, param_hint="--delimiter")
+    if "encoding" in options:
+        options["encoding"] = check_encoding(options["encoding"])
+    return options
+
+
 def adjust(
     mapping: MappingDefinition,
     table: Table,
@@ -61,17 +74,12 @@ def adjust(
     ignore_extra: bool,
     timezone: str | None,
     decimal: str | None,
-    reader: Mapping[str, str | None],
+    reader: Mapping[str, Any],
 ) -> MappingDefinition:
-    """Return the mapping with what the options say; ``reader`` has those of ``ReaderOptions``.
+    """Return the mapping with what the options say; ``reader`` has those of ``reader_options``.
 
     Raises typer.BadParameter that names the option.
     """
-    options = {key: value for key, value in reader.items() if value is not None}
-    if options.get("delimiter") in {"\\t", "tab"}:
-        options["delimiter"] = "\t"
-    if "delimiter" in options and (fault := delimiter_fault(options["delimiter"])):
-        raise typer.BadParameter(fault, param_hint="--delimiter")
     if decimal not in {None, ".", ","}:
         raise typer.BadParameter(f"{decimal!r} is not one of . and ,", param_hint="--decimal")
     if timezone is not None:
@@ -84,7 +92,7 @@ def adjust(
         ignores_others=ignore_extra,
         zone=timezone,
         decimal=decimal,
-        reader=options,
+        reader=reader,
     )
     return adjusted(mapping, table, adjustments)
 

@@ -82,6 +82,31 @@ def show_source(
     show_table(shown)
 
 
+@commands.command("reload")
+def reload(
+    name: NameArgument,
+    first: Annotated[
+        str | None,
+        typer.Option("--from", metavar="FILE", help="First file, as `sources show` prints it. Default: all files."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print which files would wait.")] = False,
+    home: HomeOption = DEFAULT_HOME,
+    tenant: TenantFilter = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let loaded files wait to be loaded again, such as after a change of the mapping.
+
+    With --from, these are the file and all later ones, so that rows end with the values of the last file. Rows that no
+    file has any more stay; undo the loads, or delete them.
+    """
+    services = open_home(home)
+    source = records.get(name, services, tenant=tenant)
+    files = records.reload(source, services, first=first, dry_run=dry_run)
+    heading = "Dry run; these files would be loaded again:" if dry_run else "These files wait to be loaded again:"
+    lines = [heading, *map(printable, files)] if files else ["No file is loaded."]
+    show({"source": name, "files": files, "dry_run": dry_run}, as_json, "\n".join(lines))
+
+
 @commands.command("retry")
 def retry(
     name: NameArgument,

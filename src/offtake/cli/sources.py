@@ -12,7 +12,6 @@ from offtake.cli.options import printable
 from offtake.core.services import Services
 from offtake.errors import LakeError
 from offtake.lake.ingest.expand import Expansion, InputExpander
-from offtake.lake.ingest.inputs.encodings import check_encoding
 from offtake.lake.ingest.readers import FORMATS
 
 _FORMATS = ", ".join(form.name.lower() for form in FORMATS if form.suffixes)
@@ -54,8 +53,3 @@ def expand(services: Services, files: Sequence[str], patterns: Sequence[str], fo
     if not found.inputs:
         raise LakeError("There is no file to load; name at least one.")
     return found
-
-
-def encoding_named(name: str | None) -> str | None:
-    """Return the encoding of an option. Raises LakeError."""
-    return None if name is None else check_encoding(name)

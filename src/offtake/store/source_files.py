@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,10 +12,18 @@ from offtake.model.source import FileState, SourceFile, SourceRef, SourceSummary
 from offtake.store.schema import source_file
 
 
-def listed(connection: Connection, source: SourceRef) -> Sequence[SourceFile]:
-    """Return all files of a source, by name."""
-    statement = select(source_file).where(_of(source)).order_by(source_file.c.name)
+def listed(
+    connection: Connection, source: SourceRef, states: Collection[FileState] = tuple(FileState)
+) -> Sequence[SourceFile]:
+    """Return the files of a source that are in one of the states, by name."""
+    statement = select(source_file).where(_of(source), source_file.c.state.in_([each.value for each in states]))
     return sorted((_file(row) for row in connection.execute(statement)), key=lambda each: each.name)
+
+
+def named(connection: Connection, source: SourceRef, names: Collection[str]) -> Mapping[str, SourceFile]:
+    """Return the files of a source that have one of at most 1,000 names."""
+    statement = select(source_file).where(_of(source), source_file.c.name.in_(list(names)))
+    return {row.name: _file(row) for row in connection.execute(statement)}
 
 
 def see(connection: Connection, source: SourceRef, name: str, *, bytes: int, fingerprint: str, now: datetime) -> None:  # noqa: A002
@@ -54,9 +62,9 @@ def end(  # noqa: PLR0913
     return _move(connection, source, file, file.state, values)
 
 
-def retry(connection: Connection, source: SourceRef, name: str, *, now: datetime) -> bool:
-    """Let a quarantined file wait for an attempt again; return False if it is not quarantined."""
-    is_this = and_(_of(source), source_file.c.name == name, source_file.c.state == FileState.QUARANTINED.value)
+def retry(connection: Connection, source: SourceRef, name: str, state: FileState, *, now: datetime) -> bool:
+    """Let a file that is in this state, an end, wait for an attempt again; return False if it is in another one."""
+    is_this = and_(_of(source), source_file.c.name == name, source_file.c.state == state.value)
     values = {"state": FileState.WAITING.value, "attempts": 0, "not_before": now, "finished_at": None}
     return connection.execute(update(source_file).where(is_this).values(**values)).rowcount > 0
 

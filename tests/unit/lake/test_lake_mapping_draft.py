@@ -14,16 +14,20 @@ from offtake.lake.ingest.load import load
 from offtake.lake.ingest.mapping.draft.match import read_toml_synonyms
 from offtake.lake.ingest.mapping.draft.write import draft
 from offtake.lake.ingest.mapping.toml_mapping import read_mapping
+from offtake.lake.ingest.readers.source import ReaderOptions
 from offtake.lake.staging import staging
 from offtake.lake.storage import FolderTableStorage
 from offtake.lake.tables import Table, tables
 from tests.unit.lake.stored import AGENT, CALL, STATE, stored, written
 
-HEADER = "Call SID;Start Time;End Time;From;To;Status;Duration;Talk time;Agent;Extra;Transferred;queue wait"
+HEADER = "Call SID;Start Time;End Time;From;To;Status;Duration;Talk time;Agent;Extra;Transferred;queue wait;Nr. 2.;Seen"
 ROWS = [
-    "CA1;01.03.2026 08:00:00;01.03.2026 08:05:10; 030 1234567;+4930999;missed;00:05:10;00:04;Zoë;1;ja;1.234,5",
-    "CA2;13.03.2026 08:00:00;13.03.2026 08:05:10;030 1234567;+4930999;Voice mail;00:00:10;00:00;N/A;2;nein;0,5",
+    "CA1;01.03.2026 08:00:00;01.03.2026 08:05:10; 030 1234567;+4930999;missed;00:05:10;00:04;Zoë;1;ja;1.234,5;"
+    ";02.03.2026 08:00",
+    "CA2;13.03.2026 08:00:00;13.03.2026 08:05:10;030 1234567;+4930999;Voice mail;00:00:10;00:00;N/A;2;nein;0,5;"
+    ";03.03.2026 08:00",
 ]
+ROWS += [ROWS[1], ROWS[1].replace("CA2", "N/A")]
 
 
 def _drafted(folder: Path, table: Table, path: Path) -> str:
@@ -39,6 +43,14 @@ def test_a_draft_tells_notations_codes_and_what_is_missing_or_left_over(tmp_path
         'table = "call"',
         'delimiter = ";"',
         '    "Extra",',
+        '    "Nr. 2.",',
+        '    "Seen",  # time = "%d.%m.%Y %H:%M"',
+        "[rows]",
+        "# EDIT: 1 of 4 rows of the sample have no value in the key (call_id) and are rejected, unless:",
+        """# filter = "trim(CAST(\\"Call SID\\" AS VARCHAR)) NOT IN ('', 'N/A')\"""",
+        "# EDIT: 1 of 4 rows of the sample repeat a key (call_id); the last row is stored, unless:",
+        '# keep = "first"',
+        """# by = "strptime(\\"End Time\\", '%d.%m.%Y %H:%M:%S')\"""",
         "trim = true",
         'from = "Start Time"',
         'time = "%d.%m.%Y %H:%M:%S"',
@@ -100,6 +112,16 @@ def test_paths_of_nested_objects_are_matched(tmp_path: Path) -> None:
         'total_seconds = "call_length_seconds"  # 0.82: synonym without its ending',
     ):
         assert any(line.startswith(start) for line in lines), (start, text)
+
+
+def test_options_tell_how_a_file_is_read_and_are_kept(tmp_path: Path) -> None:
+    row = {"agent_id": "a1", "name": "Zoë", "email": "zoe@example.com", "is_active": True}
+    path = written(tmp_path / "agents.json", json.dumps({"data": {"items": [row]}}))
+    with staging(tmp_path / "staging") as area:
+        text = draft(area, AGENT, local_input(path), ReaderOptions(records="data.items"))
+    mapping = read_mapping(written(tmp_path / "draft.toml", text))
+    lake = Lake(FolderTableStorage(tmp_path / "lake"))
+    assert load(lake, AGENT, [path], tenant="acme", mapping=mapping).inserted == 1
 
 
 def test_synonyms_name_columns_of_the_model() -> None:

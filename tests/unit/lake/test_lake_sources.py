@@ -185,7 +185,12 @@ def test_the_rows_of_a_query_are_loaded_from_sqlite_and_postgresql(
     other = Lake(FolderTableStorage(tmp_path / "other"))
     _load(other, "env:STATES", query=query)
     assert _states(other) == EXPECTED
+    third = Lake(FolderTableStorage(tmp_path / "third"))
+    (tmp_path / "url").write_text(f"{url}\n")
+    _load(third, f"url-file:{tmp_path / 'url'}", query=query)
+    assert _states(third) == EXPECTED
     for word, fault in (
+        (f"url-file:{tmp_path}/none", "the file with the URL cannot be read"),
         (f"sqlite:{file}", "needs a query; give it with --query"),
         (f"sqlite:{tmp_path}/none.db", "file not found"),
         (url, "needs a query"),

@@ -1,4 +1,4 @@
-"""List sources and their files, and let quarantined files wait for another attempt."""
+"""List sources and their files, and let files that are quarantined or loaded wait for another attempt."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from offtake.core.services import Services
 from offtake.errors import StateError, UnknownName
-from offtake.model.source import SourceFile, SourceSummary
+from offtake.model.source import FileState, SourceFile, SourceSummary
 from offtake.store import source_files
 
 
@@ -39,6 +39,24 @@ def retry(summary: SourceSummary, file: str, on: Services) -> None:
     if file not in known:
         raise UnknownName(f"The source {summary.source.name} has seen no file {file!r}.")
     with on.database.write() as connection:
-        if not source_files.retry(connection, summary.source, file, now=on.now(connection)):
+        if not source_files.retry(connection, summary.source, file, FileState.QUARANTINED, now=on.now(connection)):
             state = known[file].state
             raise StateError(f"The file {file} is {state}; only a quarantined one can be retried.")
+
+
+def reload(summary: SourceSummary, on: Services, *, first: str | None = None, dry_run: bool = False) -> list[str]:
+    """Let the loaded files from the name ``first`` on wait to be loaded again; return their names.
+
+    Later files are loaded again, too, so that rows end with the values of the last file. Raises UnknownName.
+    """
+    known = files(summary, on)
+    if first is not None and all(each.name != first for each in known):
+        raise UnknownName(f"The source {summary.source.name} has seen no file {first!r}.")
+    names = [each.name for each in known if each.state is FileState.LOADED and (first is None or each.name >= first)]
+    if dry_run:
+        return names
+    with on.database.write() as connection:
+        now = on.now(connection)
+        return [
+            name for name in names if source_files.retry(connection, summary.source, name, FileState.LOADED, now=now)
+        ]

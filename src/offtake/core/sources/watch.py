@@ -7,7 +7,7 @@ killed at any point leaves a file whose load can be looked up: ``core/loads/reso
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 from threading import Event
 
@@ -26,18 +26,25 @@ from offtake.model.source import FileState, SourceFile
 from offtake.store import identity, source_files
 
 _log = structlog.get_logger("offtake.sources")
+_PAUSE = 9  # times the duration of a listing: a location with very many files is listed a tenth of the time at most
+_IN_PROGRESS = (FileState.WAITING, FileState.LOADING)
 
 
 def watch(source: WatchedSource, on: Services, stop: Event) -> None:
     """Load new files until ``stop`` is set. Faults of the location or the state database are logged and tried again."""
     every, unchanged = source.policy.every.total_seconds(), source.policy.unchanged.total_seconds()
     while not stop.is_set():
+        listing = 0.0
         try:
-            waits = load_new_files(source, on, stop)
+            _require_tenant(source, on)
+            started_at = time.monotonic()
+            found = _look(source, on)
+            listing = time.monotonic() - started_at
+            waits = _load_found(source, found, on, stop)
         except OfftakeError as error:
             _log.warning("source_failed", source=source.name, tenant=source.target.tenant, error=error.code)
             waits = False
-        stop.wait(min(every, max(unchanged, 1.0)) if waits else every)
+        stop.wait(max(min(every, max(unchanged, 1.0)) if waits else every, _PAUSE * listing))
 
 
 def load_new_files(source: WatchedSource, on: Services, stop: Event) -> bool:
@@ -46,13 +53,26 @@ def load_new_files(source: WatchedSource, on: Services, stop: Event) -> bool:
     Raises LakeError, StorageUnavailable, Unavailable; errors of a file are recorded.
     """
     _require_tenant(source, on)
-    found = {each.name: each for each in watched_files(source.location, source.pattern, on.bucket)}
-    known = _see(source, found, on)
-    for file in known:
-        if file.state is FileState.LOADING and not _resolve(source, file, on):
+    return _load_found(source, _look(source, on), on, stop)
+
+
+def _look(source: WatchedSource, on: Services) -> dict[str, WatchedFile]:
+    """Record new and changed files, and return those that are neither loaded nor quarantined.
+
+    The whole location is listed, because a late file may have any name; only a page of it is held in memory.
+    """
+    found: dict[str, WatchedFile] = {}
+    for page in watched_files(source.location, source.pattern, on.bucket):
+        found |= _see(source, page, on)
+    return found
+
+
+def _load_found(source: WatchedSource, found: dict[str, WatchedFile], on: Services, stop: Event) -> bool:
+    for file in _listed(source, FileState.LOADING, on):
+        if not _resolve(source, file, on):
             return True  # another process loads it
-    for file in _listed(source, on):
-        if file.state is not FileState.WAITING or file.name not in found:
+    for file in _listed(source, FileState.WAITING, on):
+        if file.name not in found:
             continue
         if stop.is_set() or not _is_ready(source, file, found[file.name], on):
             return True  # later files wait for it
@@ -68,11 +88,11 @@ def _require_tenant(source: WatchedSource, on: Services) -> None:
         raise UnknownName(f"The source {source.name} names the tenant {source.target.tenant}, which does not exist.")
 
 
-def _see(source: WatchedSource, found: Mapping[str, WatchedFile], on: Services) -> list[SourceFile]:
-    """Record new and changed files, and return all files."""
-    known = _listed(source, on)
-    marks = {each.name: each.fingerprint for each in known}
-    fresh = [each for each in found.values() if marks.get(each.name) != each.fingerprint]
+def _see(source: WatchedSource, page: Sequence[WatchedFile], on: Services) -> dict[str, WatchedFile]:
+    """Record the new and changed files of a page, and return those that are neither loaded nor quarantined."""
+    with on.database.read() as connection:
+        known = source_files.named(connection, source.ref, [each.name for each in page])
+    fresh = [each for each in page if each.name not in known or known[each.name].fingerprint != each.fingerprint]
     if fresh:
         with on.database.write() as connection:
             now = on.now(connection)
@@ -80,13 +100,13 @@ def _see(source: WatchedSource, found: Mapping[str, WatchedFile], on: Services) 
                 source_files.see(
                     connection, source.ref, each.name, bytes=each.bytes, fingerprint=each.fingerprint, now=now
                 )
-        known = _listed(source, on)
-    return known
+    waiting = [each for each in page if each.name in known and known[each.name].state in _IN_PROGRESS]
+    return {each.name: each for each in (*fresh, *waiting)}
 
 
-def _listed(source: WatchedSource, on: Services) -> list[SourceFile]:
+def _listed(source: WatchedSource, state: FileState, on: Services) -> list[SourceFile]:
     with on.database.read() as connection:
-        return list(source_files.listed(connection, source.ref))
+        return list(source_files.listed(connection, source.ref, [state]))
 
 
 def _resolve(source: WatchedSource, file: SourceFile, on: Services) -> bool:
@@ -141,7 +161,7 @@ def _load(source: WatchedSource, file: SourceFile, found: WatchedFile, on: Servi
 def _has_changed(source: WatchedSource, found: WatchedFile, on: Services) -> bool:
     """Return whether the file is not as it was listed: it was replaced, written further or removed."""
     try:
-        now = {each.name: each for each in watched_files(source.location, source.pattern, on.bucket)}
+        pages = watched_files(source.location, source.pattern, on.bucket)
+        return all(each != found for page in pages for each in page)
     except OfftakeError:
         return False
-    return now.get(found.name) != found

@@ -21,31 +21,50 @@ Value = str | int | float | bool | list[str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spelling:
-    """How a value is written in text files. ``examples`` are accepted in CSV."""
+    """How a value is written in files. ``examples`` are accepted in CSV."""
 
     csv: str
     json: str
+    parquet: str
     examples: tuple[str, ...]
 
 
 _WHOLE = ("digits, with - before a negative number", "number without fraction or exponent")
+_WHOLE_TYPES = "any integer type; decimal or floating point with a whole value (floating point up to 2^53)"
 SPELLINGS: Mapping[ColumnType, Spelling] = MappingProxyType(
     {
-        ColumnType.TEXT: Spelling(csv="text", json="string", examples=("First line",)),
-        ColumnType.ID: Spelling(csv="text", json="string", examples=("a-17",)),
-        ColumnType.INTEGER: Spelling(csv=_WHOLE[0], json=_WHOLE[1], examples=("42", "-7")),
-        ColumnType.SECONDS: Spelling(csv=f"whole seconds: {_WHOLE[0]}", json=_WHOLE[1], examples=("90",)),
-        ColumnType.MILLISECONDS: Spelling(csv=f"whole milliseconds: {_WHOLE[0]}", json=_WHOLE[1], examples=("1500",)),
-        ColumnType.DECIMAL: Spelling(csv="finite number with a point", json="number", examples=("3.5", "-0.25", "1e3")),
+        ColumnType.TEXT: Spelling(csv="text", json="string", parquet="string, UUID", examples=("First line",)),
+        ColumnType.ID: Spelling(
+            csv="text",
+            json="string, or number without fraction or exponent",
+            parquet="string, UUID, any integer type, decimal without decimals",
+            examples=("a-17",),
+        ),
+        ColumnType.INTEGER: Spelling(csv=_WHOLE[0], json=_WHOLE[1], parquet=_WHOLE_TYPES, examples=("42", "-7")),
+        ColumnType.SECONDS: Spelling(
+            csv=f"whole seconds: {_WHOLE[0]}", json=_WHOLE[1], parquet=_WHOLE_TYPES, examples=("90",)
+        ),
+        ColumnType.MILLISECONDS: Spelling(
+            csv=f"whole milliseconds: {_WHOLE[0]}", json=_WHOLE[1], parquet=_WHOLE_TYPES, examples=("1500",)
+        ),
+        ColumnType.DECIMAL: Spelling(
+            csv="finite number with a point",
+            json="number",
+            parquet="floating point, decimal or integer, finite",
+            examples=("3.5", "-0.25", "1e3"),
+        ),
         ColumnType.BOOLEAN: Spelling(
-            csv="true or false, in any case", json="true or false", examples=("true", "FALSE")
+            csv="true or false, in any case", json="true or false", parquet="boolean", examples=("true", "FALSE")
         ),
         ColumnType.INSTANT: Spelling(
             csv="ISO 8601 with Z or a UTC offset, at most six decimals of a second",
             json="the same as a string",
+            parquet="timestamp that is adjusted to UTC, in nanoseconds if they are whole microseconds",
             examples=("2026-03-01T08:00:00Z", "2026-03-01 09:00:00.25+01:00", "2026-03-01T08:00Z"),
         ),
-        ColumnType.LIST: Spelling(csv="JSON array of strings", json="array of strings", examples=('["a", "b"]',)),
+        ColumnType.LIST: Spelling(
+            csv="JSON array of strings", json="array of strings", parquet="list of strings", examples=('["a", "b"]',)
+        ),
     }
 )
 _NUMBERS: Mapping[ColumnType, Value] = MappingProxyType(

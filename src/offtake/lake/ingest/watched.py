@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import islice
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -16,6 +17,7 @@ from offtake.objects.bucket import Bucket
 from offtake.objects.location import SERVICES, ObjectLocation
 from offtake.settings_messages import escaped
 
+_PAGE = 1_000
 _HIDDEN = (".", "_")  # names of files that are being written or belong to other programs
 
 
@@ -30,8 +32,10 @@ class WatchedFile:
     appears_complete: bool  # an object; a local file may still be written
 
 
-def watched_files(location: str, pattern: str, bucket: Callable[[ObjectLocation], Bucket]) -> Sequence[WatchedFile]:
-    """Return the files directly at the location whose names match the pattern, by name.
+def watched_files(
+    location: str, pattern: str, bucket: Callable[[ObjectLocation], Bucket]
+) -> Iterator[Sequence[WatchedFile]]:
+    """Yield the files directly at the location whose names match the pattern, in pages and in no order.
 
     Raises LakeError, and StorageUnavailable for a bucket.
     """
@@ -44,27 +48,25 @@ def watched_files(location: str, pattern: str, bucket: Callable[[ObjectLocation]
         known = ", ".join(f"{name}://" for name in ("file", *SERVICES))
         raise LakeError(f"{scheme}://: such a location cannot be watched; name a folder or a URL with {known}.")
     names = (each for each in found if not each.name.startswith(_HIDDEN) and fnmatchcase(each.name, pattern))
-    return sorted(names, key=lambda each: each.name)
+    while page := list(islice(names, _PAGE)):
+        yield page
 
 
-def _objects(location: str, bucket: Callable[[ObjectLocation], Bucket]) -> list[WatchedFile]:
+def _objects(location: str, bucket: Callable[[ObjectLocation], Bucket]) -> Iterator[WatchedFile]:
     where, key = split_url(location)
     prefix = f"{key.rstrip('/')}/" if key else ""
-    return [
-        WatchedFile(
-            name=each.key.removeprefix(prefix),
-            word=f"{where.scheme}://{where.bucket}/{each.key}",
-            bytes=each.bytes,
-            fingerprint=each.mark,
-            appears_complete=True,
-        )
-        for each in bucket(where).objects(prefix.rstrip("/"))
-        if each.key.startswith(prefix) and "/" not in each.key.removeprefix(prefix)
-    ]
+    for each in bucket(where).objects(prefix.rstrip("/")):
+        if each.key.startswith(prefix) and "/" not in each.key.removeprefix(prefix):
+            yield WatchedFile(
+                name=each.key.removeprefix(prefix),
+                word=f"{where.scheme}://{where.bucket}/{each.key}",
+                bytes=each.bytes,
+                fingerprint=each.mark,
+                appears_complete=True,
+            )
 
 
-def _local(folder: Path) -> list[WatchedFile]:
-    found = []
+def _local(folder: Path) -> Iterator[WatchedFile]:
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -72,14 +74,11 @@ def _local(folder: Path) -> list[WatchedFile]:
                 if known is not None:
                     path = str(folder.absolute() / entry.name)
                     size, mark = known
-                    found.append(
-                        WatchedFile(
-                            name=escaped(entry.name), word=path, bytes=size, fingerprint=mark, appears_complete=False
-                        )
+                    yield WatchedFile(
+                        name=escaped(entry.name), word=path, bytes=size, fingerprint=mark, appears_complete=False
                     )
     except OSError as error:
         raise LakeError(f"{folder}: the folder cannot be read: {error.strerror}.") from error
-    return found
 
 
 def _state(path: Path) -> tuple[int, str] | None:

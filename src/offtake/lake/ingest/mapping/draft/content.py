@@ -76,6 +76,17 @@ def notation_of(content: ColumnContent, column_type: ColumnType) -> dict[str, ob
     return {} if reader is None or not content.values else reader(content)
 
 
+def telling_notation(content: ColumnContent) -> dict[str, object]:
+    """Return the notation that the values show whatever column they belong to; empty for texts and plain numbers."""
+    if content.is_list or not content.values:
+        return {}
+    for column_type in (ColumnType.INSTANT, ColumnType.DECIMAL, ColumnType.SECONDS, ColumnType.BOOLEAN):
+        found = notation_of(content, column_type)
+        if found is not None:
+            return found
+    return {}
+
+
 def ambiguous_days(content: ColumnContent, time_format: object) -> bool:
     """Return whether the values could be read with day and month exchanged."""
     swapped = str(time_format).replace("%d/%m", "%m/%d") if "%d/%m" in str(time_format) else None

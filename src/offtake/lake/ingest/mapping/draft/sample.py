@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 
@@ -35,13 +35,14 @@ class Sample:
     columns: Mapping[str, Sequence[str | None]]
     lists: frozenset[str]  # columns whose values are lists
     repeated: frozenset[str]  # names of several columns
+    is_nested: bool  # names are paths of keys
 
 
-def read_sample(area: Staging, file: Input) -> Sample:
-    """Return a sample of a file. Raises LakeError."""
-    options, is_guessed = ReaderOptions(), False
+def read_sample(area: Staging, file: Input, options: ReaderOptions) -> Sample:
+    """Return a sample of a file; of CSV, delimiter and encoding are found out unless given. Raises LakeError."""
+    is_guessed = False
     if source_format(file) is CSV:
-        options, is_guessed = _text_options(file)
+        options, is_guessed = _text_options(file, options)
     with open_source(area, file, options) as source:
         chunk = next(iter(source.rows(Wanted(columns=[])).chunks()), None) if source.names is None else None
         names = list(dict.fromkeys(source.names)) if source.names is not None else _paths(chunk)
@@ -57,6 +58,7 @@ def read_sample(area: Staging, file: Input) -> Sample:
         columns=columns,
         lists=frozenset(lists),
         repeated=repeated,
+        is_nested=source.names is None,
     )
 
 
@@ -117,23 +119,23 @@ def _are_arrays(texts: Sequence[str | None]) -> bool:
     return bool(given) and all(text.startswith("[") and text.endswith("]") for text in given)
 
 
-def _text_options(file: Input) -> tuple[ReaderOptions, bool]:
+def _text_options(file: Input, given: ReaderOptions) -> tuple[ReaderOptions, bool]:
     """Return delimiter and encoding of a CSV file, and whether the encoding is a guess."""
     with file.open() as opened:
         mark = mark_of(opened.content)
         start = opened.content.start(_START)
-    encoding = None
-    if mark is None:
+    encoding, is_guessed = given.encoding, False
+    if mark is None and encoding is None:
         try:
             start[: start.rfind(b"\n") + 1 or None].decode("utf-8")
         except UnicodeDecodeError:
-            encoding = "windows-1252"
+            encoding, is_guessed = "windows-1252", True
     text = start.removeprefix(BYTE_ORDER_MARK).decode(mark or encoding or "utf-8", errors="replace")
-    delimiter = _delimiter(text)
+    delimiter = given.delimiter or _delimiter(text)
     suffix_delimiter = "\t" if ".tsv" in file.file_name.lower() else ","
     return (
-        ReaderOptions(delimiter=None if delimiter == suffix_delimiter else delimiter, encoding=encoding),
-        encoding is not None,
+        replace(given, delimiter=None if delimiter == suffix_delimiter else delimiter, encoding=encoding),
+        is_guessed,
     )
 
 

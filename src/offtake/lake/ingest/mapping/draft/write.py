@@ -6,22 +6,34 @@ import json
 from collections.abc import Iterator, Mapping
 
 from offtake.lake.ingest.inputs.input_file import Input
-from offtake.lake.ingest.mapping.draft.content import ColumnContent, ambiguous_days, content_of, notation_of
+from offtake.lake.ingest.mapping.draft.content import (
+    ColumnContent,
+    ambiguous_days,
+    content_of,
+    notation_of,
+    telling_notation,
+)
 from offtake.lake.ingest.mapping.draft.match import Match, matches, nearest
+from offtake.lake.ingest.mapping.draft.rows import row_hints
 from offtake.lake.ingest.mapping.draft.sample import Sample, read_sample
 from offtake.lake.ingest.mapping.times import ISO, has_offset
+from offtake.lake.ingest.readers.source import ReaderOptions
 from offtake.lake.staging import Staging
 from offtake.lake.tables import Table, TableColumn
 from offtake.model.column_type import ColumnType
 
+_PLAIN = ReaderOptions()
 _MOST_CODES = 40
 _USUALLY_TRUE = frozenset({"is_active", "is_in_business_hours"})
 _BARE_KEY = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 
 
-def draft(area: Staging, table: Table, file: Input) -> str:
-    """Return the text of a mapping from a file to a table. Raises LakeError for a file that cannot be read."""
-    sample = read_sample(area, file)
+def draft(area: Staging, table: Table, file: Input, options: ReaderOptions = _PLAIN) -> str:
+    """Return the text of a mapping from a file to a table; ``options`` tell how it is read, as far as they are known.
+
+    Raises LakeError for a file that cannot be read.
+    """
+    sample = read_sample(area, file, options)
     contents = {
         name: content_of(texts, is_list=name in sample.lists)
         for name, texts in sample.columns.items()
@@ -30,31 +42,51 @@ def draft(area: Staging, table: Table, file: Input) -> str:
     found = matches(table, contents)
     lines = [f"# Mapping into table {table.name}, drafted from a sample of {file.file_name!r}. Edit it, then run:"]
     lines += ["# offtake load --mapping THIS_FILE --check FILES --tenant TENANT", "", f"table = {_quoted(table.name)}"]
-    lines += _source(sample, found)
+    lines += _source(sample, found, contents)
     lines += _values(contents, found)
+    lines += _rows(table, sample, found, contents)
     lines += _columns(table, found, contents)
     lines += _missing(table, found)
     return "\n".join(lines) + "\n"
 
 
-def _source(sample: Sample, found: Mapping[str, Match]) -> Iterator[str]:
+def _source(sample: Sample, found: Mapping[str, Match], contents: Mapping[str, ColumnContent]) -> Iterator[str]:
     used = {match.source for match in found.values()}
     left = [name for name in sample.columns if name not in used]
-    # Keys of nested objects are left out with the object, and only keys at the top have to be named.
-    tops = {name.partition(".")[0] for name in used}
-    left = list(dict.fromkeys(name for name in left if name.partition(".")[0] == name or name in sample.repeated))
-    nested = [name.partition(".")[0] for name in sample.columns if "." in name and name not in used]
-    left += [name for name in dict.fromkeys(nested) if name not in tops and name not in left]
-    options = sample.options
-    if options.delimiter or options.encoding or left:
+    if sample.is_nested:
+        # Keys of nested objects are left out with the object, and only keys at the top have to be named.
+        tops = {name.partition(".")[0] for name in used}
+        nested = [name.partition(".")[0] for name in left if "." in name]
+        left = [name for name in left if "." not in name]
+        left += [name for name in dict.fromkeys(nested) if name not in tops and name not in left]
+    keys = {key: getattr(sample.options, key) for key in ("delimiter", "encoding", "sheet", "records", "query")}
+    if left or any(keys.values()):
         yield from ("", "[source]")
-    if options.delimiter:
-        yield f"delimiter = {_quoted(options.delimiter)}"
-    if options.encoding:
-        yield f"encoding = {_quoted(options.encoding)}  # a guess: the file is not UTF-8; look at its letters"
+    for key, value in keys.items():
+        is_guess = key == "encoding" and sample.encoding_is_guessed
+        comment = "  # a guess: the file is not UTF-8; look at its letters" if is_guess else ""
+        if value:
+            yield f"{key} = {_quoted(value)}{comment}"
     if left:
         yield "# Left over: nothing of ours is made from these columns. Move a name to [columns] to use it."
-        yield from ("ignore = [", *(f"    {_quoted(name)}," for name in left), "]")
+        yield from ("ignore = [", *(f"    {_quoted(name)},{_hint(contents.get(name))}" for name in left), "]")
+
+
+def _hint(content: ColumnContent | None) -> str:
+    """Return a comment with the notation of a column that is left over."""
+    notation = telling_notation(content) if content is not None else {}
+    keys = ", ".join(f"{key} = {_value(value)}" for key, value in notation.items())
+    return f"  # {keys}" if keys else ""
+
+
+def _rows(
+    table: Table, sample: Sample, found: Mapping[str, Match], contents: Mapping[str, ColumnContent]
+) -> Iterator[str]:
+    hints = list(row_hints(table, sample, found, contents))
+    if hints:
+        yield from ("", "[rows]")
+    for hint in hints:
+        yield from (f"# EDIT: {hint.reason}:", f"# {hint.key} = {_quoted(hint.value)}")
 
 
 def _values(contents: Mapping[str, ColumnContent], found: Mapping[str, Match]) -> Iterator[str]:
