@@ -20,6 +20,12 @@ def syntax_tree(connection: duckdb.DuckDBPyConnection, sql: str) -> Node:
     return tree
 
 
+def sql_of(connection: duckdb.DuckDBPyConnection, tree: Node) -> str | None:
+    """Return the SQL text of a parse tree."""
+    row = connection.execute("SELECT json_deserialize_sql($tree)", {"tree": json.dumps(tree)}).fetchone()
+    return str(row[0]) if row and row[0] is not None else None
+
+
 def nodes(tree: object) -> Iterator[Node]:
     """Yield every object of a parse tree. A table function counts as one node; its name is not a scalar function's."""
     stack: list[object] = [tree]

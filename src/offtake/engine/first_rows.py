@@ -4,6 +4,10 @@ Sorted rows take two queries. The first one reads the sort columns only and stor
 second one reads all columns of the rows that are not behind the last of them. In one query, DuckDB would hold thousands
 of rows in all their columns (2.0: up to 250 MiB for 100 rows of 60 columns).
 
+The first query may be a simpler one that does not have exactly these rows, without the joins of the other columns. If
+the second query then returns all wanted rows, no other row comes before them; otherwise the first query was misleading,
+and both run again with the rows of the query itself.
+
 The first sort column is also compared by itself with its value in the last of these rows, and each further one as long
 as the columns before it have one value in all of them. DuckDB applies such comparisons while it scans a table, so it
 skips row groups without such values, and reads the other columns of few rows.
@@ -12,8 +16,14 @@ skips row groups without such values, and reads the other columns of few rows.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from heapq import nsmallest
+from itertools import chain
+from operator import itemgetter
+from typing import Any
 
 from offtake.engine.duckdb import Session
+from offtake.errors import QueryFailed
 from offtake.model.query import Query
 from offtake.model.sort_column import SortColumn
 from offtake.sql_text import quote_identifier, quote_literal
@@ -32,26 +42,42 @@ def any_rows(query: Query, rows: int) -> Query:
     return Query(sql=sql, values=query.values, columns=query.columns)
 
 
-def sorted_rows(session: Session, query: Query, rows: int) -> Query | None:
-    """Return the query for the first rows of a sorted query, each behind its own sort key; None if there are none.
+def sorted_rows(session: Session, query: Query, rows: int, *, order: Query | None = None) -> list[Sequence[Any]]:
+    """Return the first rows of all partitions of a sorted query.
 
-    The keys are bytes that compare like the rows. Each partition gives its own first rows, which have to be merged.
-    Runs once in a session.
+    ``order`` is a query for the sort columns alone that probably has the same rows and is faster.
     """
-    session.create_table(_STORED, _sort_values(query, rows), divided=True)
+    if order is not None:
+        with suppress(QueryFailed):
+            found = _first_rows(session, query, order, rows, stored=f"{_STORED}, of a simpler query")
+            if found is not None:
+                return found
+    return _first_rows(session, query, query, rows, stored=_STORED) or []
+
+
+def _first_rows(session: Session, query: Query, order: Query, rows: int, *, stored: str) -> list[Sequence[Any]] | None:
+    """Return the first rows of a query, with the sort columns of ``order``; None if these do not lead to all of them.
+
+    If ``order`` has fewer rows than are wanted, the second query has no bound unless both are the same query.
+    """
+    session.create_table(stored, _sort_values(order, rows), divided=True)
     key = _sort_key(query)
-    stored = f"SELECT * FROM {quote_identifier(_STORED)} ORDER BY {key} LIMIT {rows:d}"  # noqa: S608 - planned
+    first = f"SELECT * FROM {quote_identifier(stored)} ORDER BY {key} LIMIT {rows:d}"  # noqa: S608 - planned
     prefixes = [f"count(DISTINCT {_sort_key(query, number)})" for number in range(1, len(query.order))]
-    columns = ", ".join((f"max({key})", *prefixes))
-    found = Query(sql=f"SELECT {columns} FROM ({stored}) AS stored", values={}, columns=("key",))  # noqa: S608
-    ((last_key, *distinct),) = session.stream(found)
-    if last_key is None:
-        return None
-    bounded = query.order[: 1 + sum(number == 1 for number in distinct)]  # behind different values come no equal ones
-    for by in bounded:
-        last = f"SELECT {quote_identifier(by.name)} FROM ({stored}) AS stored ORDER BY {key} DESC LIMIT 1"  # noqa: S608
+    columns = ", ".join(("count(*)", f"max({key})", *prefixes))
+    summary = Query(sql=f"SELECT {columns} FROM ({first}) AS stored", values={}, columns=())  # noqa: S608
+    ((number, last_key, *distinct),) = session.stream(summary)
+    if order is query and number == 0:
+        return []
+    is_bounded = order is query or number == rows
+    bounded = query.order[: 1 + sum(count == 1 for count in distinct)] if is_bounded else ()
+    for by in bounded:  # behind different values come no equal ones
+        last = f"SELECT {quote_identifier(by.name)} FROM ({first}) AS stored ORDER BY {key} DESC LIMIT 1"  # noqa: S608
         session.select_variable(_BOUND + by.name, last)
-    return _rows_until(query, last_key, rows, bounded)
+    until = _rows_until(query, last_key if is_bounded else None, rows, bounded)
+    streamed = chain.from_iterable(session.stream(until, partition=number) for number in range(session.partitions))
+    found: list[Sequence[Any]] = [cells for _, *cells in nsmallest(rows, streamed, key=itemgetter(0))]
+    return found if order is query or not is_bounded or len(found) == rows else None
 
 
 def _sort_values(query: Query, rows: int) -> Query:
@@ -62,16 +88,18 @@ def _sort_values(query: Query, rows: int) -> Query:
     return Query(sql=sql, values=query.values, columns=tuple(by.name for by in query.order))
 
 
-def _rows_until(query: Query, last_key: bytes, rows: int, bounded: Sequence[SortColumn]) -> Query:
-    """Return the query for the first rows up to a sort key, each behind its own sort key."""
+def _rows_until(query: Query, last_key: bytes | None, rows: int, bounded: Sequence[SortColumn]) -> Query:
+    """Return the query for the first rows up to a sort key if there is one, each behind its own sort key."""
     columns = ", ".join(map(quote_identifier, query.columns))
     key = _sort_key(query)
-    found = (
-        f"SELECT {key} AS {_SORT_KEY}, {columns} FROM (\n{query.sql}\n) AS found\n"  # noqa: S608
-        f"WHERE {' AND '.join(map(_within_bound, bounded))} AND {key} <= ${_LAST_KEY}"
-    )
-    sql = f"{found} ORDER BY {_SORT_KEY} LIMIT {rows:d}"
-    return Query(sql=sql, values={**query.values, _LAST_KEY: last_key}, columns=("sort_key", *query.columns))
+    conditions = list(map(_within_bound, bounded))
+    values = dict(query.values)
+    if last_key is not None:
+        conditions.append(f"{key} <= ${_LAST_KEY}")
+        values[_LAST_KEY] = last_key
+    found = f"SELECT {key} AS {_SORT_KEY}, {columns} FROM (\n{query.sql}\n) AS found\n"  # noqa: S608 - planned
+    sql = f"{found}WHERE {' AND '.join(conditions) or 'true'} ORDER BY {_SORT_KEY} LIMIT {rows:d}"
+    return Query(sql=sql, values=values, columns=("sort_key", *query.columns))
 
 
 def _within_bound(by: SortColumn) -> str:

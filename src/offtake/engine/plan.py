@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Sequence
 from types import MappingProxyType
 
 from offtake.engine.column_filter_sql import column_condition, filter_parameters, filter_values
+from offtake.engine.fewer_joins import with_fewer_joins
 from offtake.engine.render import render
 from offtake.model.column_type import ColumnType
 from offtake.model.layout import DEFAULT_PATTERN, ColumnLayout
@@ -74,8 +75,7 @@ def plan(report: Report, layout: ColumnLayout, request: ExportRequest, *, empty_
     )
     columns = [f"{value} AS {quote_identifier(header)}" for value, header in zip(values, layout.headers, strict=True)]
     sort_columns = _total_order(report, layout.order)
-    # Their names are never equal to a header, which comes from the catalogue.
-    order = tuple(dataclasses.replace(by, name=f"order by {by.name}") for by in sort_columns)
+    order = tuple(dataclasses.replace(by, name=_sort_name(by.name)) for by in sort_columns)
     columns += [
         f"{quote_identifier(by.name)} AS {quote_identifier(as_.name)}"
         for by, as_ in zip(sort_columns, order, strict=True)
@@ -86,6 +86,32 @@ def plan(report: Report, layout: ColumnLayout, request: ExportRequest, *, empty_
     sql = f"SELECT {', '.join(columns)} FROM (\n{_rounded(source.sql, report, sources)}\n) AS report"  # noqa: S608
     query = _query(sql, layout.headers, request, instant_pattern=layout.instant_pattern)
     return dataclasses.replace(query, order=order, source=source)
+
+
+def plan_order(report: Report, layout: ColumnLayout, request: ExportRequest) -> Query | None:
+    """Return a query for the sort columns of the rows, as ``plan`` names them, without joins that they do not need.
+
+    A row may be returned fewer times than by ``plan``, because a join that is left out may multiply rows. None if there
+    is no such query.
+    """
+    sort_columns = _total_order(report, layout.order)
+    names = tuple(by.name for by in sort_columns)
+    used = frozenset((*names, *(each.column for each in request.filters)))
+    sql = with_fewer_joins(report.sql, used)
+    if sql is None:
+        return None
+    columns = tuple(column for column in report.columns if column.name in used)
+    fewer = dataclasses.replace(report, sql=sql, columns=columns)
+    values = ", ".join(f"{quote_identifier(name)} AS {quote_identifier(_sort_name(name))}" for name in names)
+    rows = _rounded(_filtered(fewer, request), fewer, names)
+    order = tuple(dataclasses.replace(by, name=_sort_name(by.name)) for by in sort_columns)
+    query = _query(f"SELECT {values} FROM (\n{rows}\n) AS report", (), request)  # noqa: S608 - names of the catalogue
+    return dataclasses.replace(query, order=order)
+
+
+def _sort_name(column: str) -> str:
+    """Return the name of a sort column. It is never equal to a header, which comes from the catalogue."""
+    return f"order by {column}"
 
 
 def _total_order(report: Report, order: Sequence[str]) -> tuple[SortColumn, ...]:

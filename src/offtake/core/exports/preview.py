@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import chain
 from math import isfinite
-from operator import itemgetter
-from typing import Any
 
 from offtake.core.auth.authorization import require
 from offtake.core.auth.caller import Caller
@@ -29,7 +27,7 @@ from offtake.core.services import Services
 from offtake.engine.duckdb import Session
 from offtake.engine.first_rows import any_rows, sorted_rows
 from offtake.engine.locked_database import Limits
-from offtake.engine.plan import plan
+from offtake.engine.plan import plan, plan_order
 from offtake.errors import (
     AttemptInterrupted,
     MemoryExhausted,
@@ -41,7 +39,6 @@ from offtake.errors import (
 from offtake.lake.snapshot import Located, local_views, locate, narrow, rows_between
 from offtake.model.layout import Layout
 from offtake.model.notice import Notice
-from offtake.model.query import Query
 from offtake.model.report import PublishedColumn
 from offtake.model.request import ExportRequest
 from offtake.model.sort_column import sort_column
@@ -189,14 +186,18 @@ class _Preview:
                 _time_limit(session, self._ends_at - time.monotonic()),
             ):
                 request = prepare(session, self._report, request, self._on.database)
-                query = plan(self._report, self._layout.shown, request)
-                rows = (
-                    _sorted_rows(session, query, wanted) if query.order else _streamed(session, any_rows(query, wanted))
-                )
-                for cells in rows:
+                for cells in self._rows(session, request, wanted):
                     self._add(cells)
                     if self._is_full():
                         return
+
+    def _rows(self, session: Session, request: ExportRequest, wanted: int) -> Iterable[Sequence[object]]:
+        """Return the first rows of all partitions, in the order of the request if it has one."""
+        query = plan(self._report, self._layout.shown, request)
+        if query.order:
+            return sorted_rows(session, query, wanted, order=plan_order(self._report, self._layout.shown, request))
+        found = any_rows(query, wanted)
+        return chain.from_iterable(session.stream(found, partition=number) for number in range(session.partitions))
 
     def _add(self, cells: Sequence[object]) -> None:
         values = [_json_value(cell) for cell in cells]
@@ -206,18 +207,6 @@ class _Preview:
     def _check_time(self) -> None:
         if time.monotonic() >= self._ends_at:
             raise AttemptInterrupted("The time of the preview is over.")
-
-
-def _sorted_rows(session: Session, query: Query, wanted: int) -> Iterator[Sequence[object]]:
-    """Yield the first rows of all partitions in the order of the query."""
-    first_rows = sorted_rows(session, query, wanted)
-    if first_rows is not None:
-        rows = sorted(_streamed(session, first_rows), key=itemgetter(0))
-        yield from (cells for _, *cells in rows)
-
-
-def _streamed(session: Session, query: Query) -> Iterator[tuple[Any, ...]]:
-    return chain.from_iterable(session.stream(query, partition=number) for number in range(session.partitions))
 
 
 @contextmanager
