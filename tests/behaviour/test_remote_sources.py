@@ -22,6 +22,7 @@ from offtake.lake.delta import Lake
 from offtake.lake.ingest.expand import InputExpander
 from offtake.lake.ingest.inputs import https
 from offtake.lake.ingest.load import load
+from offtake.lake.ingest.watched import watched_files
 from offtake.lake.storage import FolderTableStorage
 from offtake.objects.bucket import Bucket
 from offtake.objects.location import ObjectLocation
@@ -73,6 +74,10 @@ def test_objects_prefixes_patterns_and_delta_tables_of_a_bucket_are_loaded(lake:
         assert message in caught.value.message
     with pytest.raises(LakeError, match=r"the endpoint http://127.* cannot be used: the connection was refused"):
         _load(lake, f"s3://{name}/in/teams.csv", moto, endpoint="http://127.0.0.1:1")
+    pages = watched_files(f"s3://{name}/in", "*.csv", lambda where: moto.bucket(where.bucket, where.prefix))
+    assert sorted(each.name for page in pages for each in page) == ["b[1].csv", "teams.csv"]
+    with pytest.raises(LakeError, match="no-such-bucket/in/: the bucket does not exist"):
+        list(watched_files("s3://no-such-bucket/in", "*", lambda where: moto.bucket(where.bucket, where.prefix)))
 
 
 def test_wrong_credentials_are_named(lake: Lake, rclone: S3Server) -> None:

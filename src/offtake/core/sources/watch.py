@@ -42,7 +42,8 @@ def watch(source: WatchedSource, on: Services, stop: Event) -> None:
             listing = time.monotonic() - started_at
             waits = _load_found(source, found, on, stop)
         except OfftakeError as error:
-            _log.warning("source_failed", source=source.name, tenant=source.target.tenant, error=error.code)
+            names = {"source": source.name, "tenant": source.target.tenant, "error": error.code}
+            _log.warning("source_failed", **names, reason=error.message)  # of the location, not of a file
             waits = False
         stop.wait(max(min(every, max(unchanged, 1.0)) if waits else every, _PAUSE * listing))
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from offtake.errors import LakeError
 from offtake.lake.ingest.readers.source import Source, SourceRows, Wanted
 from offtake.sql_text import quote_literal
+from offtake.toml_reader import nearest
 
 DELETE_WORDS = ("true", "t", "yes", "y", "1", "d", "delete", "deleted")
 KEEP_WORDS = ("", "false", "f", "no", "n", "0", "c", "create", "i", "insert", "u", "update", "upsert", "r", "read")
@@ -23,8 +24,8 @@ def separate_marks(source: Source, name: str) -> tuple[Source, str]:
     """
     value = source.column(name)
     if value is None:
-        known = "" if source.names is None else f" Its columns are: {', '.join(source.names)}."
-        raise LakeError(f"{source.location}: there is no column {name!r}, which --delete-column names.{known}")
+        hint = "." if source.names is None else f"; {nearest(name, source.names).replace('allowed are:', 'it has')}"
+        raise LakeError(f"{source.location}: there is no column {name!r}, which --delete-column names{hint}")
     word = f"lower(trim(coalesce(CAST({value.sql} AS VARCHAR), '')))"
     known_words = ", ".join(quote_literal(each) for each in (*DELETE_WORDS, *KEEP_WORDS))
     fault = f"CASE WHEN {word} NOT IN ({known_words}) THEN {quote_literal(_REASON.format(name=name))} END"

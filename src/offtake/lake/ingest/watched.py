@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from offtake.errors import LakeError
-from offtake.lake.ingest.inputs.objects import split_url
+from offtake.lake.ingest.inputs.objects import split_url, storage_faults
 from offtake.objects.bucket import Bucket
 from offtake.objects.location import SERVICES, ObjectLocation
 from offtake.settings_messages import escaped
@@ -37,7 +37,7 @@ def watched_files(
 ) -> Iterator[Sequence[WatchedFile]]:
     """Yield the files directly at the location whose names match the pattern, in pages and in no order.
 
-    Raises LakeError, and StorageUnavailable for a bucket.
+    Raises LakeError, which says which of bucket, endpoint and credentials is wrong.
     """
     scheme = location.partition("://")[0] if "://" in location else ""
     if scheme in SERVICES:
@@ -55,15 +55,17 @@ def watched_files(
 def _objects(location: str, bucket: Callable[[ObjectLocation], Bucket]) -> Iterator[WatchedFile]:
     where, key = split_url(location)
     prefix = f"{key.rstrip('/')}/" if key else ""
-    for each in bucket(where).objects(prefix.rstrip("/")):
-        if each.key.startswith(prefix) and "/" not in each.key.removeprefix(prefix):
-            yield WatchedFile(
-                name=each.key.removeprefix(prefix),
-                word=f"{where.scheme}://{where.bucket}/{each.key}",
-                bytes=each.bytes,
-                fingerprint=each.mark,
-                appears_complete=True,
-            )
+    found = bucket(where)
+    with storage_faults(found, prefix):
+        for each in found.objects(prefix.rstrip("/")):
+            if each.key.startswith(prefix) and "/" not in each.key.removeprefix(prefix):
+                yield WatchedFile(
+                    name=each.key.removeprefix(prefix),
+                    word=f"{where.scheme}://{where.bucket}/{each.key}",
+                    bytes=each.bytes,
+                    fingerprint=each.mark,
+                    appears_complete=True,
+                )
 
 
 def _local(folder: Path) -> Iterator[WatchedFile]:

@@ -37,7 +37,7 @@ def object_input(bucket: Bucket, key: str, form: str | None) -> Input:
 def keys_under(bucket: Bucket, prefix: str) -> list[str]:
     """Return all keys that begin with the prefix, sorted. Raises LakeError."""
     folder = prefix.rpartition("/")[0]
-    with _faults(bucket, prefix):
+    with storage_faults(bucket, prefix):
         return sorted(key for key in bucket.keys(folder) if key.startswith(prefix))
 
 
@@ -55,7 +55,7 @@ def matching_keys(bucket: Bucket, pattern: str) -> list[str]:
 @contextmanager
 def _open(bucket: Bucket, key: str) -> Iterator[InputFile]:
     name, file_name = _name(bucket, key), PurePosixPath(key).name
-    with _faults(bucket, key):
+    with storage_faults(bucket, key):
         found = bucket.state(key)
         if found is None:
             next(bucket.keys(key), None)  # fails if the bucket does not exist either, which ``state`` does not tell
@@ -63,7 +63,7 @@ def _open(bucket: Bucket, key: str) -> Iterator[InputFile]:
         raise LakeError(f"{name}: there is no such object.")
 
     def blocks() -> Iterator[bytes]:
-        with _faults(bucket, key):
+        with storage_faults(bucket, key):
             yield from bucket.read(key, 0, found[0])
             if bucket.state(key) != found:
                 raise LakeError(f"{name}: the object changed while it was read. Load it again.")
@@ -74,7 +74,7 @@ def _open(bucket: Bucket, key: str) -> Iterator[InputFile]:
 
 
 @contextmanager
-def _faults(bucket: Bucket, key: str) -> Iterator[None]:
+def storage_faults(bucket: Bucket, key: str) -> Iterator[None]:
     """Translate a fault of the storage into LakeError that says which of bucket, endpoint and credentials is wrong."""
     try:
         yield
