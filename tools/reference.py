@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 import typer.main
+from offtake_client.cli import app as client_app
+from offtake_client.cli.exits import EXITS as CLIENT_EXITS
 
 from offtake.catalogue import BUILT_IN
 from offtake.catalogue.load import Catalogue, load_catalogue
@@ -35,23 +37,39 @@ _GENERATED = "<!-- Made by `make reference` from the code; change it there. -->"
 
 
 def cli_page() -> str:
-    """Return the page of all commands, their options and the exit codes."""
-    lines = [
-        "# Commands and exit codes",
-        "",
-        _GENERATED,
-        "",
+    """Return the page of all commands of the server, their options and the exit codes."""
+    intro = (
         "`offtake COMMAND --help` prints the same text. Results go to standard output, as one JSON object with"
-        " `--json`; progress, messages and logs go to standard error. `offtake --version` prints the version.",
-    ]
-    for name, command in _commands("offtake", typer.main.get_command(app)):
+        " `--json`; progress, messages and logs go to standard error. `offtake --version` prints the version."
+        " `offtake client` has the [commands of the client](client-cli.md), if `offtake-client` is installed."
+    )
+    server = typer.main.get_command(app)
+    commands = [each for each in _commands("offtake", server) if not each[0].startswith("offtake client ")]
+    return _commands_page("Commands and exit codes", intro, commands, EXITS)
+
+
+def client_page() -> str:
+    """Return the page of all commands of the client."""
+    intro = (
+        "`offtake-client COMMAND --help` prints the same text. Results go to standard output, as one JSON object with"
+        " `--json`; progress and messages go to standard error, and are omitted with `--quiet`. Progress is shown on a"
+        " terminal only. `offtake-client --install-completion` adds completion to your shell. [Download an export with"
+        " Python](../how-to/download-with-python.md) shows the library and the commands by example."
+    )
+    commands = list(_commands("offtake-client", typer.main.get_command(client_app)))
+    return _commands_page("Commands of the client", intro, commands, CLIENT_EXITS)
+
+
+def _commands_page(title: str, intro: str, commands: Sequence[tuple[str, Any]], exits: Mapping[int, str]) -> str:
+    lines = [f"# {title}", "", _GENERATED, "", intro]
+    for name, command in commands:
         lines += ["", f"## {name}", "", f"`{_usage(name, command)}`", "", (command.help or "").strip()]
         options = [parameter for parameter in command.params if parameter.param_type_name == "option"]
         shown = [option for option in options if not option.hidden and option.name != "help"]
         lines += ["", "| option | meaning | default |", "| --- | --- | --- |"]
         lines += [f"| {_spelling(option)} | {_cell(option.help)} | {_default(option)} |" for option in shown]
     lines += ["", "## Exit codes", "", "| code | meaning |", "| --- | --- |"]
-    lines += [f"| {code} | {meaning} |" for code, meaning in EXITS.items()]
+    lines += [f"| {code} | {meaning} |" for code, meaning in exits.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -249,6 +267,7 @@ def _published(report: str) -> list[Publication]:
 def _pages() -> dict[str, Callable[[], str]]:
     whole: dict[str, Callable[[], str]] = {
         "cli.md": cli_page,
+        "client-cli.md": client_page,
         "settings.md": settings_page,
         "tables.md": tables_page,
         "reports.md": reports_page,
@@ -300,6 +319,8 @@ def _spelling(option: Any) -> str:
 
 def _value_type(annotation: Any) -> str:
     """Return the placeholder of a value: its choices, or the name of its type."""
+    if get_origin(annotation) is Literal:
+        return "\\|".join(get_args(annotation))
     inner = next(iter(get_args(annotation)), annotation)
     if issubclass(inner, Enum):
         return "\\|".join(member.value for member in inner)

@@ -129,7 +129,7 @@ def test_retired_names_are_not_used() -> None:
     assert (classes, modules, texts) == ([], [], [])
 
 
-@pytest.mark.parametrize("folder", ["src", "tests", "tools"])
+@pytest.mark.parametrize("folder", ["src", "tests", "tools", "clients"])
 def test_retired_identifiers_are_not_used(folder: str) -> None:
     found = []
     for path in sorted((ROOT / folder).rglob("*.py")):

@@ -285,6 +285,15 @@ def test_tutorial(checkout: Path, paste: Paste) -> None:
     assert [row["talk_seconds"] for row in rows] == sorted((row["talk_seconds"] for row in rows), reverse=True)
 
 
+def test_downloading_with_python(paste: Paste) -> None:
+    printed = paste("docs/how-to/download-with-python.md").splitlines()
+    assert [line.split()[1] for line in printed if line.startswith("done ")] == ["100.0"]
+    (calls,) = (int(line.split()[0]) for line in printed if line.endswith(" seconds"))
+    assert calls > 100
+    files = [line.split(": ") for line in printed if line.endswith(": correct")]
+    assert [Path(path).suffix for path, _ in files] == [".parquet", ".csv"]
+
+
 def test_loading_your_own_data(paste: Paste) -> None:
     paste("docs/how-to/load-your-own-data.md")
     printed = paste("docs/how-to/change-loaded-data.md").splitlines()

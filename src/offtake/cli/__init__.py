@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -57,6 +59,7 @@ _SECTIONS = {
     "Data": ("load", "mapping", "loads", "sources", "delete", "seed", "tables", "lake", "report"),
     "Run": ("serve", "worker"),
     "Operate": ("jobs", "audit", "sweep", "erase", "state"),
+    "Use a server": ("client",),
 }
 
 
@@ -125,6 +128,8 @@ app.add_typer(tables.commands, name="tables")
 app.add_typer(lake.commands, name="lake")
 app.add_typer(mapping.commands, name="mapping")
 app.add_typer(source_files.commands, name="sources")
+if find_spec("offtake_client"):  # the extra offtake[client]
+    app.add_typer(import_module("offtake_client.cli").app, name="client")
 
 
 def main() -> None:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from offtake_client.documents import Estimate, ExportInfo, ExportPage, Manifest, Preview, Update
+from offtake_client.documents import Estimate, ExportInfo, ExportPage, Manifest, ManifestFile, Preview, Update
 from offtake_client.download.export_files import CONNECTIONS, DownloadProgress, download_files
-from offtake_client.download.manifests import fetch_manifest
-from offtake_client.effects import Emit, Flow, Response, Sleep
+from offtake_client.download.manifests import fetch_manifest, manifests_in
+from offtake_client.download.verify import matches
+from offtake_client.effects import Emit, Flow, Offload, Response, Sleep
 from offtake_client.errors import Conflict, ExportFailed, NotFound
-from offtake_client.export_request import ExportRequest, Format, Moment, Where, export_request
-from offtake_client.request_record import RequestRecord, record_of
+from offtake_client.export_request import Format, Moment, Where, export_request
+from offtake_client.request_record import RequestRecord, record_of, records_in
 from offtake_client.retry import stated_pause
 from offtake_client.session import Session
 
@@ -133,9 +135,31 @@ def exports(session: Session, *, report: str | None = None, state: str | None = 
         params["cursor"] = page.next
 
 
-def estimate(session: Session, request: ExportRequest) -> Flow[Estimate]:
-    """Check a request and estimate its export; nothing is created."""
-    body = {**request.body, "dry_run": True}
+def unfinished(session: Session, target: PathLike) -> Flow[None]:
+    """Iterate over the exports whose files in a folder are not complete. Raises InvalidTarget."""
+    folder, found = Path(target), set()
+    for record in records_in(folder):
+        if record.server != session.url:
+            session.note(f"{record.path} belongs to {record.server}; it is left out.")
+            continue
+        handle = yield from create(session, record, folder)
+        found.add(handle.id)
+        yield Emit(handle)
+    for stored in manifests_in(folder):
+        files = [(folder / file.name, file) for file in stored.manifest.files]
+        if stored.manifest.export not in found and not (yield Offload(partial(_all_match, files))):
+            handle = yield from find_export(session, stored.manifest.export)
+            handle.target = folder
+            yield Emit(handle)
+
+
+def _all_match(files: list[tuple[Path, ManifestFile]]) -> bool:
+    return all(matches(path, file) for path, file in files)
+
+
+def estimate(session: Session, /, report: str, *, format: Format = "parquet", **request: Any) -> Flow[Estimate]:  # noqa: A002
+    """Check the arguments of ``export`` and estimate what the export would have. Nothing is created."""
+    body = {**export_request(report, **request, options={"format": format}).body, "dry_run": True}
     response = yield from session.call(session.request("POST", "/exports", body=body))
     return session.decode(Estimate, response)
 

@@ -69,8 +69,8 @@ class RequestRecord:
 
 def record_of(request: ExportRequest, server: str, folder: Path | None) -> RequestRecord:
     """Return the record of a request, which is written if there is none. Raises InvalidTarget."""
-    place = make_folder(folder or platformdirs.user_state_path(APPLICATION) / "requests")
-    path = place / f"{_PREFIX}{request.digest[:_NAME_DIGITS]}{_SUFFIX}"
+    parent = make_folder(folder or platformdirs.user_state_path(APPLICATION) / "requests")
+    path = parent / f"{_PREFIX}{request.digest[:_NAME_DIGITS]}{_SUFFIX}"
     found = _load(path)
     if found is not None and (found.server, found.digest) == (server, request.digest):
         return found

@@ -28,8 +28,8 @@ class StoredManifest:
     @property
     def digest(self) -> str:
         """SHA-256 of what identifies the files: names, sizes and checksums."""
-        described = [[file.name, file.bytes, file.sha256] for file in self.manifest.files]
-        return hashlib.sha256(json.dumps([self.manifest.export, described]).encode()).hexdigest()
+        listed = [[file.name, file.bytes, file.sha256] for file in self.manifest.files]
+        return hashlib.sha256(json.dumps([self.manifest.export, listed]).encode()).hexdigest()
 
     def save(self, folder: Path) -> Path:
         """Write the manifest to the folder of its files."""

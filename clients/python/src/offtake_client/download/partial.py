@@ -48,10 +48,10 @@ class Partial:
         self._counted = counted
         self._lock = threading.RLock()
         self._unsaved = 0
-        described = blocks_of(file)
+        listed = blocks_of(file)
         self.blocks = [
-            Block(number, number * described.size, min(described.size, file.bytes - number * described.size), checksum)
-            for number, checksum in enumerate(described.sha256)
+            Block(number, number * listed.size, min(listed.size, file.bytes - number * listed.size), checksum)
+            for number, checksum in enumerate(listed.sha256)
         ]
 
     def open(self) -> bool:
