@@ -74,6 +74,7 @@ class PreviewPolicy:
     at_once: int = 2
     time: timedelta = timedelta(seconds=10)  # of one preview
     memory_mb: int = 128  # of the query of one preview
+    threads: int = 2  # of the query of one sorted preview
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

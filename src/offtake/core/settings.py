@@ -85,10 +85,21 @@ class PreviewSettings(SettingsSection):
     memory_mb: int = Field(
         128, ge=64, le=1_000_000, description="Memory of the query of one preview in the server process, in MiB."
     )
+    threads: int = Field(
+        2,
+        ge=1,
+        le=64,
+        description="Threads of one sorted preview, which reads all rows of its timespan. Other previews use one thread.",
+    )
 
     def policy(self) -> PreviewPolicy:
         """Return the limits of previews that the core enforces."""
-        return PreviewPolicy(at_once=self.at_once, time=timedelta(seconds=self.seconds), memory_mb=self.memory_mb)
+        return PreviewPolicy(
+            at_once=self.at_once,
+            time=timedelta(seconds=self.seconds),
+            memory_mb=self.memory_mb,
+            threads=self.threads,
+        )
 
 
 class LoginSettings(SettingsSection):

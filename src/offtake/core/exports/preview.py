@@ -171,7 +171,7 @@ class _Preview:
         policy = self._on.previews.policy
         # temp_mb=0 forbids temporary files, so the folder stays empty.
         limits = Limits(
-            threads=1,
+            threads=policy.threads if self._layout.shown.order else 1,  # without a sort, one thread finds the same rows
             memory_mb=policy.memory_mb,
             temp_folder=self._on.artifacts.spill("preview", 0),
             temp_mb=0,
